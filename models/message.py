@@ -1,0 +1,189 @@
+"""One message from a producer, read: what it addresses and its inputs, each judged alone.
+
+A message is one JSON object: `subscriber_state`, either `object_id` or `external_event_id` and
+`external_account_id`, `inputs` (HubSpot's own shape), optional `account`, `submission_id`, `part`, `producer`.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import orjson
+
+from models.preflight import Candidate, Reason, check_input, shown, unsafe_character
+from models.words import State
+
+MOST_INPUTS: Final = 10_000
+MOST_BYTES: Final = 8 * 1024 * 1024
+LONGEST_TEXT: Final = 255
+"""Of ids and names. HubSpot publishes no bound; an index entry has one."""
+DEFAULT_ACCOUNT: Final = "default"
+_FIELDS: Final = frozenset(
+    {"subscriber_state", "object_id", "external_event_id", "external_account_id"}
+    | {"inputs", "account", "submission_id", "part", "producer"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An event as HubSpot addresses it: by object id, or by external id and external account id."""
+
+    object_id: str | None
+    external_event_id: str | None
+    external_account_id: str | None
+
+    def __str__(self) -> str:
+        """Read as the sandbox and the pages write it."""
+        return self.object_id or f"{self.external_account_id}/{self.external_event_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message whose envelope is right; its inputs are not judged yet."""
+
+    account: str
+    address: Address
+    state: State
+    submission: UUID | None
+    part: str | None
+    producer: str
+    envelope: dict[str, object]
+    inputs: list[object]
+
+    def judged(self) -> Iterator[Candidate | tuple[Reason, ...]]:
+        """Judge the inputs one by one, in their order."""
+        for index, raw in enumerate(self.inputs):
+            yield check_input(raw, self.state, f"inputs[{index}]")
+
+    def alone(self, index: int) -> bytes:
+        """Write a message with only this input, to be mended and handed in again."""
+        return json.dumps({**self.envelope, "inputs": [self.inputs[index]]}).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A message that is refused whole, with what could still be read of where it came from."""
+
+    reasons: tuple[Reason, ...]
+    submission: UUID | None = None
+    part: str | None = None
+    producer: str = ""
+
+
+def read_message(raw: bytes) -> Message | Unreadable:
+    """Read a message from its JSON text."""
+    if len(raw) > MOST_BYTES:
+        right = f"at most {MOST_BYTES:,} bytes: hand its inputs in as several messages"
+        return Unreadable((Reason("message", f"is {len(raw):,} bytes long", right),))
+    try:
+        return read_fields(_loads(raw))
+    except (ValueError, RecursionError) as error:
+        return Unreadable((Reason("message", f"is no JSON ({shown(error)})", "one JSON object"),))
+
+
+def read_fields(fields: object) -> Message | Unreadable:
+    """Read a message from its fields, as a task's arguments carry them."""
+    if not isinstance(fields, dict):
+        return Unreadable((Reason("message", "is no object", 'an object with "subscriber_state", "inputs", …'),))
+    reasons = [
+        Reason(shown(name), "is no field of a message", f"one of {', '.join(sorted(_FIELDS))}")
+        for name in fields
+        if name not in _FIELDS
+    ]
+    submission = _submission(fields.get("submission_id"), reasons)
+    part = _text(fields, "part", reasons)
+    producer = _text(fields, "producer", reasons) or ""
+    state = _state(fields.get("subscriber_state"), reasons)
+    address = _address(fields, reasons)
+    account = _text(fields, "account", reasons) or DEFAULT_ACCOUNT
+    inputs = fields.get("inputs")
+    if not isinstance(inputs, list) or not inputs:
+        reasons.append(Reason("inputs", "is empty" if inputs == [] else "is no list", "a list of inputs, at least one"))
+    elif len(inputs) > MOST_INPUTS:
+        right = f"at most {MOST_INPUTS:,}: hand them in as several messages"
+        reasons.append(Reason("inputs", f"holds {len(inputs):,} inputs", right))
+    if reasons or state is None or address is None or not isinstance(inputs, list):
+        return Unreadable(tuple(reasons), submission, part, producer)
+    envelope = {name: value for name, value in fields.items() if name not in {"inputs", "submission_id", "part"}}
+    return Message(account, address, state, submission, part, producer, envelope, inputs)
+
+
+def _loads(raw: bytes) -> object:
+    """Read JSON fast; what orjson will not read, or would round, is read by the standard library, exactly.
+
+    orjson refuses a lone surrogate, which would make a whole message unreadable for one input, and turns an
+    integer beyond 64 bits into a float.
+    """
+    try:
+        loaded = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return json.loads(raw)
+    return json.loads(raw) if _LONG_NUMBER.search(raw) else loaded
+
+
+_LONG_NUMBER = re.compile(rb"[0-9]{19}")
+
+
+_STATES: Final[dict[str, State]] = {state.value: state for state in State}
+
+
+def _submission(raw: object, reasons: list[Reason]) -> UUID | None:
+    if raw is None:
+        return None
+    try:
+        return UUID(str(raw))
+    except ValueError:
+        reasons.append(Reason("submission_id", f"{shown(raw)} is no UUID", "a UUID, or no submission_id"))
+        return None
+
+
+def _state(raw: object, reasons: list[Reason]) -> State | None:
+    if isinstance(raw, str) and raw in _STATES:
+        return _STATES[raw]
+    what = "is missing" if raw is None else f"{shown(raw)} is unknown"
+    right = "'register', 'attend' or 'cancel'"
+    meant = {"REGISTERED": "register", "ATTENDED": "attend", "CANCELLED": "cancel", "CANCELED": "cancel"}
+    upper = raw.upper() if isinstance(raw, str) else ""
+    if upper in meant or upper.lower() in _STATES:
+        right = f"'{meant.get(upper, upper.lower())}'"
+    reasons.append(Reason("subscriber_state", what, right))
+    return None
+
+
+def _address(fields: dict[str, object], reasons: list[Reason]) -> Address | None:
+    object_id, event, account = (
+        _text(fields, name, reasons) for name in ("object_id", "external_event_id", "external_account_id")
+    )
+    if object_id and not event and not account:
+        return Address(object_id, None, None)
+    if event and account and not object_id:
+        return Address(None, event, account)
+    if object_id:
+        reasons.append(
+            Reason("object_id", "stands beside an external address", "one of the two ways to name the event")
+        )
+    elif event:
+        reasons.append(Reason("external_account_id", "is missing", "the account id the event was created with"))
+    elif account:
+        reasons.append(Reason("external_event_id", "is missing", "the event's id in the system it was created by"))
+    else:
+        reasons.append(Reason("message", "names no event", "object_id, or external_event_id and external_account_id"))
+    return None
+
+
+def _text(fields: dict[str, object], name: str, reasons: list[Reason]) -> str | None:
+    """Read a short text; a whole number is one too, since ids are often kept as numbers."""
+    raw = fields.get(name)
+    if raw is None or raw == "":
+        return None
+    text = str(raw) if isinstance(raw, int) and not isinstance(raw, bool) else raw
+    if not isinstance(text, str) or len(text) > LONGEST_TEXT:
+        reasons.append(Reason(name, f"{shown(raw)} is no short text", f"text of at most {LONGEST_TEXT} characters"))
+        return None
+    if bad := unsafe_character(text):
+        reasons.append(Reason(name, f"holds {bad}", "text without it"))
+        return None
+    return text

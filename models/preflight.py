@@ -1,0 +1,235 @@
+"""The check of one input before it is stored: what HubSpot would refuse, or take and silently drop.
+
+HubSpot answers 200 and stores nothing for seconds instead of milliseconds, for `attend` without a span of at
+least one second between `joinedAt` and `leftAt`, and refuses a whole request for one input that is malformed
+(seen on live portals). So every input is judged alone, here, and says what was wrong and what would be right.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from email_validator import EmailNotValidError, validate_email
+
+from models.words import Identity, State
+
+INT64_MAX: Final = 2**63 - 1
+EARLIEST_MS: Final = 10**11
+"""1973 in milliseconds, the year 5138 in seconds: anything smaller was meant in seconds."""
+LATEST_MS: Final = 253_402_300_799_999
+"""The last millisecond of the year 9999: anything larger was meant in micro- or nanoseconds."""
+SHORTEST_SPAN: Final = timedelta(seconds=1)
+"""Below it HubSpot names the contact in `results` and stores nothing."""
+FIELDS: Final = frozenset({"email", "vid", "interactionDateTime", "properties", "contactProperties"})
+
+_UNSAFE = re.compile("[\x00\ud800-\udfff]")
+_DIGITS = re.compile(r"-?[0-9]{1,40}")
+_PLAIN_EMAIL = re.compile(
+    r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}"
+)
+_LONGEST_PLAIN_EMAIL: Final = 64
+"""Up to here the plain pattern decides; whatever is longer or rarer is email-validator's to judge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something was refused: where it stands, what is wrong with it, what would be right."""
+
+    where: str
+    what: str
+    right: str
+
+    def __str__(self) -> str:
+        """Read as a sentence."""
+        return f"{self.where}: {self.what}; right would be {self.right}"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An input that HubSpot will understand.
+
+    `contact` is the lower-case e-mail address or the contact id as text; `input` is HubSpot's own shape, with
+    `properties` (and, by e-mail, `contactProperties`) always there.
+    """
+
+    identity: Identity
+    contact: str
+    interaction_date_time: int
+    input: dict[str, object]
+
+
+def unsafe_character(text: str) -> str | None:
+    """Name the first character that PostgreSQL cannot keep as text: NUL or half of a surrogate pair."""
+    found = _UNSAFE.search(text)
+    if found is None:
+        return None
+    return "NUL (\\u0000)" if found[0] == "\x00" else f"half of a surrogate pair (\\u{ord(found[0]):04x})"
+
+
+def check_input(raw: object, state: State, where: str = "input") -> Candidate | tuple[Reason, ...]:
+    """Judge one input in HubSpot's shape; give the candidate, or every reason against it."""
+    if not isinstance(raw, dict):
+        return (Reason(where, f"is {_named(raw)}", 'an object such as {"email": …, "interactionDateTime": …}'),)
+    reasons: list[Reason] = [
+        Reason(f"{where}.{shown(key)}", "is no field of an input", f"one of {', '.join(sorted(FIELDS))}")
+        for key in raw
+        if key not in FIELDS
+    ]
+    identity, contact, value = _contact(raw, where, reasons)
+    when = _milliseconds(raw.get("interactionDateTime"), f"{where}.interactionDateTime", reasons)
+    properties = _texts(raw.get("properties"), f"{where}.properties", reasons)
+    if state is State.ATTEND:
+        _check_span(properties, f"{where}.properties", reasons)
+    wire: dict[str, object] = {identity.value: value, "interactionDateTime": when, "properties": properties}
+    if identity is Identity.EMAIL:
+        wire["contactProperties"] = _texts(raw.get("contactProperties"), f"{where}.contactProperties", reasons)
+    elif raw.get("contactProperties"):
+        reasons.append(
+            Reason(
+                f"{where}.contactProperties",
+                "HubSpot takes them only with an email",
+                "no contactProperties beside a vid",
+            )
+        )
+    if reasons:
+        return tuple(reasons)
+    return Candidate(identity, contact, when, wire)
+
+
+def _contact(raw: dict[str, object], where: str, reasons: list[Reason]) -> tuple[Identity, str, object]:
+    email, vid = raw.get("email"), raw.get("vid")
+    if email is None and vid is None:
+        reasons.append(Reason(where, "names no contact", "an email or a vid"))
+    elif email is not None and vid is not None:
+        reasons.append(Reason(where, "names its contact twice, by email and by vid", "one of the two"))
+    elif email is not None:
+        return Identity.EMAIL, _email(email, f"{where}.email", reasons), email
+    else:
+        number = _integer(vid)
+        if number is None or not 0 < number <= INT64_MAX:
+            reasons.append(
+                Reason(f"{where}.vid", f"{shown(vid)} is no contact id", f"a whole number from 1 to {INT64_MAX}")
+            )
+            return Identity.VID, "", 0
+        return Identity.VID, str(number), number
+    return Identity.EMAIL, "", ""
+
+
+def _email(raw: object, where: str, reasons: list[Reason]) -> str:
+    right = "an address such as ada@example.com"
+    if not isinstance(raw, str):
+        reasons.append(Reason(where, f"is {_named(raw)}", right))
+        return ""
+    if len(raw) <= _LONGEST_PLAIN_EMAIL and _PLAIN_EMAIL.fullmatch(raw):
+        return raw.lower()
+    if bad := unsafe_character(raw):
+        reasons.append(Reason(where, f"holds {bad}", right))
+        return ""
+    try:
+        validate_email(raw, check_deliverability=False, test_environment=True)
+    except EmailNotValidError as error:
+        reasons.append(Reason(where, f"{shown(raw)} is no e-mail address ({shown(str(error).rstrip('.'))})", right))
+        return ""
+    return raw.lower()
+
+
+def _milliseconds(raw: object, where: str, reasons: list[Reason]) -> int:
+    number = _integer(raw)
+    right = "a whole number of milliseconds since 1970, such as 1767225600000"
+    if number is None:
+        what = "is missing" if raw is None else f"{shown(raw)} is {_named(raw)}"
+        reasons.append(Reason(where, what, right))
+        return 0
+    if EARLIEST_MS <= number <= LATEST_MS:
+        return number
+    if 0 < number < EARLIEST_MS:
+        reasons.append(Reason(where, f"{number} looks like seconds", f"milliseconds: {number * 1000}"))
+    elif number > LATEST_MS:
+        reasons.append(Reason(where, f"{number} is beyond the year 9999", f"{right} (micro- or nanoseconds?)"))
+    else:
+        reasons.append(Reason(where, f"{number} is not after 1970", right))
+    return 0
+
+
+def _texts(raw: object, where: str, reasons: list[Reason]) -> dict[str, object]:
+    """Check a map of text to text; a missing one is empty (HubSpot asks for the map to be there)."""
+    if raw is None:
+        return {}
+    if not isinstance(raw, dict):
+        reasons.append(Reason(where, f"is {_named(raw)}", "an object of text values"))
+        return {}
+    for key, value in raw.items():
+        if not isinstance(value, str):
+            right = "no entry at all" if value is None else f'text: "{shown(value)}"'
+            reasons.append(Reason(f"{where}.{shown(key)}", f"is {_named(value)}", right))
+        elif bad := unsafe_character(value) or unsafe_character(key):
+            reasons.append(Reason(f"{where}.{shown(key)}", f"holds {bad}", "text without it"))
+    return raw
+
+
+def _check_span(properties: dict[str, object], where: str, reasons: list[Reason]) -> None:
+    joined = _instant(properties, "joinedAt", where, reasons)
+    left = _instant(properties, "leftAt", where, reasons)
+    if joined is None or left is None:
+        return
+    if left <= joined:
+        what = f"leftAt {properties['leftAt']} is not after joinedAt {properties['joinedAt']}"
+        reasons.append(Reason(where, what, "a leftAt at least one second after joinedAt"))
+    elif left - joined < SHORTEST_SPAN:
+        what = "joinedAt and leftAt are less than one second apart, which HubSpot takes and does not store"
+        reasons.append(Reason(where, what, "at least one second between them"))
+
+
+def _instant(properties: dict[str, object], name: str, where: str, reasons: list[Reason]) -> datetime | None:
+    right = "an ISO 8601 instant with its offset, such as 2026-03-01T10:00:00Z"
+    text = properties.get(name)
+    if text is None:
+        reasons.append(Reason(f"{where}.{name}", "is missing, and HubSpot stores no attend without it", right))
+        return None
+    if not isinstance(text, str):
+        return None  # said already: it is no text
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        what = "is no instant" if instant is None else "has no offset from UTC"
+        reasons.append(Reason(f"{where}.{name}", f"{shown(text)} {what}", right))
+        return None
+    return instant
+
+
+def _integer(raw: object) -> int | None:
+    """Read a whole number, also as text: int64 does not fit JavaScript's numbers, so careful clients send text."""
+    if isinstance(raw, bool):
+        return None
+    if isinstance(raw, int):
+        return raw
+    if isinstance(raw, str) and _DIGITS.fullmatch(raw):
+        return int(raw)
+    return None
+
+
+def _named(value: object) -> str:
+    """Name a JSON value's kind in plain words."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "text"
+        case list():
+            return "a list"
+        case _:
+            return "an object"
+
+
+def shown(value: object) -> str:
+    """Show a value in a reason: short, and with nothing that could not be stored or would break a terminal."""
+    text = value if isinstance(value, str) else str(value)
+    text = text if len(text) <= 80 else f"{text[:77]}…"  # noqa: PLR2004 - as much as one line of a table shows
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)

@@ -1,0 +1,70 @@
+"""The closed lists of words that code, columns, commands and logs share."""
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """The attendee's state, HubSpot's `subscriberState`; on the wire it is exactly this text."""
+
+    REGISTER = "register"
+    ATTEND = "attend"
+    CANCEL = "cancel"
+
+
+class Identity(StrEnum):
+    """How a contact is named: by e-mail address or by HubSpot's contact id."""
+
+    EMAIL = "email"
+    VID = "vid"
+
+
+class Status(StrEnum):
+    """The status of a batch. `moves` says who may move it where."""
+
+    PENDING = "PENDING"
+    PROCESSING = "PROCESSING"
+    COMPLETE = "COMPLETE"
+    CANCELED = "CANCELED"
+
+
+class Origin(StrEnum):
+    """Why a batch exists. Live is served before retry, retry before replay."""
+
+    LIVE = "live"
+    RETRY = "retry"
+    REPLAY = "replay"
+
+
+class Outcome(StrEnum):
+    """What became of a record."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    DELIVERED = "delivered"
+    REJECTED = "rejected"
+    """HubSpot said no."""
+    UNCONFIRMED = "unconfirmed"
+    """HubSpot said neither yes nor no."""
+    FAILED = "failed"
+    """We never got an answer."""
+    CANCELED = "canceled"
+    """By an operator, superseded or corrected; the error says which."""
+
+
+class Resolution(StrEnum):
+    """How an error ended."""
+
+    RETRIED = "retried"
+    CONFIRMED = "confirmed"
+    CORRECTED = "corrected"
+    SUPERSEDED = "superseded"
+    DISMISSED = "dismissed"
+
+
+class Door(StrEnum):
+    """A way in."""
+
+    STREAM = "stream"
+    TASK = "task"
+    HTTP = "http"
+    FILE = "file"
