@@ -1,0 +1,51 @@
+"""The command line put together; errors that an operator can mend become one line, not a traceback."""
+
+import sys
+
+import redis
+import typer
+from sqlalchemy.exc import OperationalError
+
+from cli import acting, auditing, database, enqueue, looking, sandbox, up
+from worker.settings import SettingsError
+from worker.stream import StreamUnavailable
+
+app = typer.Typer(
+    name="turnout",
+    help="Attendance records into HubSpot, every one accounted for.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("up")(up.up)
+app.command("env")(up.env)
+app.command("enqueue")(enqueue.enqueue)
+app.command("status")(looking.status)
+app.command("batches")(looking.batches)
+app.command("batch")(looking.batch)
+app.command("errors")(looking.errors)
+app.command("submission")(looking.submission)
+app.command("retry")(acting.retry)
+app.command("cancel")(acting.cancel)
+app.command("resume")(acting.resume)
+app.command("audit")(auditing.audit)
+app.command("sandbox")(sandbox.sandbox)
+app.add_typer(database.app, name="db")
+
+
+def run() -> None:
+    """Run a command."""
+    try:
+        app()
+    except SettingsError as error:
+        _fail(str(error))
+    except (redis.RedisError, StreamUnavailable):
+        _fail("Redis is out of reach: is `turnout up` running, or TURNOUT_REDIS_URL right?")
+    except OperationalError as error:
+        first_line = str(error.orig).strip().splitlines()[0]
+        _fail(f"PostgreSQL is out of reach ({first_line}): is `turnout up` running, or TURNOUT_DATABASE_URL right?")
+
+
+def _fail(message: str) -> None:
+    typer.echo(f"turnout: {message}", err=True)
+    sys.exit(1)

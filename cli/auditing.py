@@ -1,0 +1,25 @@
+"""`turnout audit`: whether the books balance."""
+
+import typer
+
+from cli.showing import AsJson, console, print_json
+
+
+def audit(*, as_json: AsJson = False) -> None:
+    """Recount everything: is every record that was accepted accounted for? Exit status 1 where it is not."""
+    from worker.audit import audit as recount
+    from worker.database import make_engine
+    from worker.settings import load_settings
+
+    books = recount(make_engine(load_settings()))
+    if as_json:
+        print_json(books.as_json())
+    else:
+        console.print(f"accepted {books.accepted:,} (duplicates {books.duplicates:,}, refused {books.refused:,})")
+        for outcome, number in books.outcomes.items():
+            console.print(f"  {outcome:<12}{number:>12,}")
+        for line in books.wrong:
+            console.print(f"WRONG: {line}")
+        console.print("the books balance" if books.balanced else "THE BOOKS DO NOT BALANCE")
+    if not books.balanced:
+        raise typer.Exit(1)

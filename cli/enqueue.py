@@ -1,0 +1,245 @@
+"""`turnout enqueue FILE`: hand in a CSV or JSON Lines file."""
+
+import os
+import shlex
+import stat
+import sys
+import time
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Final, NoReturn, Self
+from uuid import UUID, uuid4
+
+import orjson
+import typer
+
+from models.words import State
+from worker.files.options import DateOrder
+
+if TYPE_CHECKING:
+    from worker.files.handing import HandIn, Step
+    from worker.files.reading import Reading
+    from worker.files.refusals import RefusedFile
+    from worker.receipts import Receipt
+
+UNAVAILABLE: Final = 1
+UNUSABLE: Final = 2
+INTERRUPTED: Final = 130
+STALLED: Final = 20
+"""Seconds without anything accepted after which the command says what may be the matter."""
+
+
+def enqueue(  # noqa: PLR0913 - a command's options are its parameters
+    file: Annotated[str, typer.Argument(help="A CSV or JSON Lines file; - reads standard input.")],
+    *,
+    event: Annotated[str | None, typer.Option(help="The event's external id.")] = None,
+    external_account: Annotated[str | None, typer.Option(help="The account id the event was created with.")] = None,
+    object_id: Annotated[str | None, typer.Option(help="The event's object id at HubSpot, instead of these.")] = None,
+    state: Annotated[State | None, typer.Option(help="What they did.")] = None,
+    account: Annotated[str | None, typer.Option(help="The HubSpot account; `default` where nothing names one.")] = None,
+    map_: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="TITLE=FIELD", help='What a column holds: "Their column=email". Repeatable.'),
+    ] = None,
+    time_zone: Annotated[
+        str | None, typer.Option(help="The zone of times that name none, such as Europe/Berlin.")
+    ] = None,
+    date_order: Annotated[
+        DateOrder | None, typer.Option(help="How dates of three numbers are written: 03/04/2026 may be two.")
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="The file's encoding, where it is not UTF-8 or UTF-16.")] = None,
+    refused: Annotated[Path | None, typer.Option(help="Where refused rows go; else FILE.refused.csv.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Say what would happen, and send nothing.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="The closing table as one JSON object.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Hand in a file of attendance records: CSV as the usual webinar tools export it, or JSON Lines.
+
+    A column that names the event, the state or the account wins over the option; the option fills what is missing.
+    (Columns titled just event, event id, webinar id, state, status or account are read only without that option.)
+    A contact is named by e-mail where a row has one, else by HubSpot's contact id.
+
+    With --state attend a report's rows are gathered: one record a person, from the first join to the last leave.
+    Where the file has a column interactionDateTime or subscriber_state, every row is a record of its own.
+
+    FIELD of --map is one of: email, vid, time, joined, left, duration, minutes, seconds, registered, canceled,
+    attended, state, event, external_account_id, object_id, account, ignore, firstname, lastname, company, jobtitle,
+    phone …, or contactProperties.NAME with HubSpot's internal name of any contact property.
+
+    Exit status: 0 also where rows were refused; 2 where the file or an option cannot be used, and nothing was sent;
+    1 where the stream or the database is out of reach.
+    """
+    from worker.files.lines import FileError
+    from worker.files.options import Options
+    from worker.files.reading import Reading
+    from worker.files.refusals import RefusedFile
+
+    receipt: Receipt | None = None
+    submission = None if check else uuid4()
+    with ExitStack() as stack:
+        try:
+            options = Options.read(
+                state=state,
+                object_id=object_id,
+                event=event,
+                external_account=external_account,
+                account=account,
+                time_zone=time_zone,
+                date_order=date_order,
+                mapping=map_,
+                encoding=encoding,
+            )
+            source = stack.enter_context(_open(file))
+            rows = None if check and refused is None else stack.enter_context(RefusedFile.beside(file, refused))
+            bar = stack.enter_context(_Bar(source, shown=sys.stdout.isatty() and not (quiet or json)))
+            reading = Reading(source, options, bar.read)
+            bar.reading = reading
+            if submission is None or rows is None:
+                _read(reading, rows)
+            else:
+                receipt = _hand_in(reading, submission, rows, bar)
+        except FileError as error:
+            _stop(UNUSABLE, f"{error}\n{file} cannot be used so; nothing was sent.")
+    written = rows.path if rows is not None and rows.written else None
+    _close(reading, submission, receipt, written, as_json=json)
+
+
+def _open(file: str) -> AbstractContextManager[BinaryIO]:
+    if file == "-":
+        return nullcontext(sys.stdin.buffer)
+    try:
+        return Path(file).open("rb")
+    except OSError as error:
+        _stop(UNUSABLE, f"{file} cannot be read: {error.strerror}. Right would be a CSV or JSON Lines file, or -")
+
+
+def _stop(status: int, message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(status)
+
+
+def _read(reading: "Reading", rows: "RefusedFile | None") -> None:
+    """Read the file to its end, sending nothing."""
+    from worker.files.drafts import Refused
+
+    for item in reading.items():
+        if rows is not None and isinstance(item, Refused):
+            rows.add(item)
+
+
+def _hand_in(reading: "Reading", submission: UUID, rows: "RefusedFile", bar: "_Bar") -> "Receipt":
+    """Hand the file in and wait for its receipt; say plainly what to do where that is not possible."""
+    import sqlite3
+
+    from sqlalchemy.exc import DBAPIError
+
+    from worker.database import make_engine
+    from worker.files.handing import HandIn
+    from worker.settings import SettingsError, load_settings
+    from worker.stream import Stream, StreamUnavailable
+
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        _stop(UNAVAILABLE, f"{error}\nNothing was sent.")
+    hand_in = HandIn(submission, Stream.open(settings), make_engine(settings), rows, bar.tell)
+    try:
+        hand_in.send(reading)
+        return hand_in.wait()
+    except StreamUnavailable as error:
+        _stop(UNAVAILABLE, f"The stream is out of reach ({error}): is `turnout up` running?\n{_so_far(hand_in)}")
+    except DBAPIError as error:
+        _stop(UNAVAILABLE, f"The database is out of reach ({error.orig}): is `turnout up` running?\n{_so_far(hand_in)}")
+    except (sqlite3.Error, OSError) as error:
+        _stop(UNAVAILABLE, f"The disk cannot be written to ({error}).\n{_so_far(hand_in)}")
+    except KeyboardInterrupt:
+        _stop(INTERRUPTED, f"\nStopped. {_so_far(hand_in)}")
+
+
+def _so_far(hand_in: "HandIn") -> str:
+    """Say what was handed in, and how to go on."""
+    if not hand_in.parts:
+        return "Nothing was sent; hand the file in again when it is mended."
+    if hand_in.complete:
+        return f"The whole file was handed in; see what becomes of it: turnout submission {hand_in.submission}"
+    return (
+        f"The first {hand_in.parts:,} parts were handed in: turnout submission {hand_in.submission}\n"
+        "Hand the file in again: what was accepted is counted as a duplicate and not sent twice."
+    )
+
+
+def _size(source: BinaryIO) -> int | None:
+    """Give a file's length in bytes; a pipe has none that is known."""
+    try:
+        about = os.fstat(source.fileno())
+    except OSError:
+        return None
+    return about.st_size if stat.S_ISREG(about.st_mode) else None
+
+
+class _Bar:
+    """The progress of the command, on a terminal; elsewhere only what the user must know."""
+
+    def __init__(self, source: BinaryIO, *, shown: bool) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rate]}"))
+        self._progress = Progress(*columns, TimeRemainingColumn(), console=Console(), disable=not shown)
+        self._task = self._progress.add_task("reading", total=_size(source), rate="")
+        self._began = time.monotonic()
+        self._moved = (self._began, -1)
+        self._warned = False
+        self.reading: Reading | None = None
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def read(self, position: int) -> None:
+        """Show how far the file is read, in rows a second."""
+        rows = self.reading.facts.rows if self.reading else 0
+        rate = f"{rows:,} rows, {rows / max(time.monotonic() - self._began, 0.001):,.0f}/s"
+        self._progress.update(self._task, completed=position, rate=rate)
+
+    def tell(self, step: "Step") -> None:
+        """Show what is handed in and accepted; where nothing moves, say once what may be the matter."""
+        from worker.files.handing import Phase
+
+        match step.phase:
+            case Phase.SENDING:
+                self._progress.update(self._task, description="handing in")
+            case Phase.FULL:
+                self._progress.update(self._task, description=f"{step.done:,} messages wait to be accepted")
+            case Phase.ACCEPTING:
+                done = f"{step.done:,} of {step.total:,} parts"
+                self._progress.update(
+                    self._task, description="accepting", total=step.total, completed=step.done, rate=done
+                )
+        now = time.monotonic()
+        if step.phase is Phase.SENDING or step.done != self._moved[1]:
+            self._moved = (now, step.done)
+        elif now - self._moved[0] > STALLED and not self._warned:
+            self._warned = True
+            typer.echo("Nothing is accepted at the moment: is `turnout up` running? Still waiting.", err=True)
+
+
+def _close(
+    reading: "Reading", submission: UUID | None, receipt: "Receipt | None", refused_file: Path | None, *, as_json: bool
+) -> None:
+    """Print the closing table."""
+    from worker.files.closing import summary, table
+
+    if as_json:
+        facts = summary(reading.facts, submission, receipt, refused_file)
+        typer.echo(orjson.dumps(facts, option=orjson.OPT_INDENT_2).decode())
+        return
+    again = shlex.join(["turnout", "enqueue", str(refused_file), *reading.options.arguments()])
+    for label, text in table(reading.facts, submission, receipt, again if refused_file else None):
+        typer.echo(f"{label:<13} {text}".rstrip())

@@ -1,0 +1,180 @@
+"""Commands that look: status, batches, batch, errors, submission."""
+
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from rich.markup import escape
+
+from cli.showing import AsJson, console, print_json, print_table, written
+from models.words import Outcome, State, Status
+
+Limit = Annotated[int, typer.Option(min=1, max=1000, help="How many, at most.")]
+
+
+def status(*, as_json: AsJson = False) -> None:
+    """Show what waits, why and until when, and whether everything runs."""
+    from worker import facts
+    from worker.database import make_engine
+    from worker.settings import load_settings
+
+    settings = load_settings()
+    found = facts.status(make_engine(settings), settings)
+    if as_json:
+        print_json(found)
+        return
+    console.print(f"turnout delivers to {escape(found['delivers_to'])}", style="bold")
+    if found["redis"] == "out of reach":
+        console.print("Redis is out of reach: nothing comes in and nothing is delivered until it is back")
+    else:
+        waiting = found["stream_waiting"]
+        console.print("stream: drained" if not waiting else f"stream: {waiting:,} messages wait to be accepted")
+        console.print(f"workers: {found['workers']} alive; beat: {'ticks' if found['beat'] else 'DOES NOT TICK'}")
+        if found["redis"] != "persistent":
+            console.print(
+                f"Redis {found['redis']}: what waits in the stream would be lost with it (set appendonly yes)"
+            )
+    for account in found["accounts"]:
+        if account["paused_at"]:
+            because = escape(account["paused_because"])
+            console.print(f"account {account['name']} is PAUSED since {written(account['paused_at'])}: {because}")
+            console.print(f"  mend the cause, then: turnout resume {account['name']}")
+        elif account["parked_until"]:
+            because = escape(account["parked_because"])
+            console.print(f"account {account['name']} is parked until {written(account['parked_until'])}: {because}")
+    counts = {name.lower(): facts.as_said(number) for name, number in found["batches"].items()}
+    console.print(f"batches: {counts['pending']} pending, {counts['processing']} processing")
+    unresolved = {name: facts.as_said(number) for name, number in found["unresolved_errors"].items() if number}
+    told = ", ".join(f"{number} {name}" for name, number in unresolved.items())
+    console.print(f"unresolved errors: {told} (look: turnout errors)" if told else "unresolved errors: none")
+    print_table(
+        "Waiting", found["waiting"], ["account", "why", "batches", "records", "oldest", "until"], "nothing waits"
+    )
+
+
+def batches(  # noqa: PLR0913 - one parameter an option
+    *,
+    status: Annotated[Status | None, typer.Option(help="Only those of this status.")] = None,
+    state: Annotated[State | None, typer.Option(help="Only those of this state.")] = None,
+    event: Annotated[str | None, typer.Option(help="Object id, external id, or external account/external id.")] = None,
+    account: Annotated[str | None, typer.Option(help="Only those of this account.")] = None,
+    errors: Annotated[bool, typer.Option("--errors", help="Only those with unresolved errors.")] = False,
+    before: Annotated[int | None, typer.Option(help="Only those with a smaller id: the next page.")] = None,
+    limit: Limit = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List batches, the newest first."""
+    from worker import facts
+    from worker.database import make_engine
+    from worker.settings import load_settings
+
+    chosen = facts.Chosen(status, state, event, account, errors, before, limit)
+    found = facts.batches(make_engine(load_settings()), chosen)
+    if as_json:
+        print_json(found)
+        return
+    columns = [
+        "id",
+        "event",
+        "state",
+        "identity",
+        "origin",
+        "status",
+        "size",
+        "errors",
+        "attempts",
+        "postponed_because",
+    ]
+    print_table("Batches", found, columns, "no batch is like that")
+    if len(found) == limit:
+        console.print(f"more: --before {found[-1]['id']}")
+
+
+def batch(batch_id: Annotated[int, typer.Argument(metavar="ID")], *, as_json: AsJson = False) -> None:
+    """Show one batch: its attempts, its records and their errors."""
+    from worker import facts
+    from worker.database import make_engine
+    from worker.settings import load_settings
+
+    found = facts.batch(make_engine(load_settings()), batch_id)
+    if found is None:
+        typer.echo(f"turnout: there is no batch {batch_id}; `turnout batches` lists them", err=True)
+        raise typer.Exit(1)
+    if as_json:
+        print_json(found)
+        return
+    heading = "batch {id}: {size} records, {state} by {identity} of {event}, account {account}: {status}"
+    console.print(escape(heading.format(**found)), style="bold")
+    if found["status"] == Status.PENDING:
+        why = found["postponed_because"] or ("waits for batches " + written(found["after"]) if found["after"] else "")
+        console.print(f"due {written(found['due_at'])}{'; ' + escape(why) if why else ''}")
+    columns = [
+        "id",
+        "started_at",
+        "answer",
+        "http_status",
+        "duration_ms",
+        "sent",
+        "delivered",
+        "rejected",
+        "unconfirmed",
+    ]
+    print_table("Attempts", found["timeline"], columns, "never sent yet")
+    for attempt in found["timeline"]:
+        if attempt["excerpt"]:
+            console.print(f"attempt {attempt['id']} {escape(attempt['correlation_id'])} came back with:")
+            console.print(f"  {escape(attempt['excerpt'][:500])}")
+    print_table(
+        "Records", found["records"], ["id", "contact", "outcome", "category", "message", "resolution"], "no record"
+    )
+
+
+def errors(
+    *,
+    outcome: Annotated[Outcome | None, typer.Option(help="rejected, unconfirmed, failed or canceled.")] = None,
+    before: Annotated[int | None, typer.Option(help="Only those with a smaller id: the next page.")] = None,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List unresolved errors, the newest first."""
+    from worker import facts
+    from worker.database import make_engine
+    from worker.settings import load_settings
+
+    found = facts.errors(make_engine(load_settings()), outcome, limit, before)
+    if as_json:
+        print_json(found)
+        return
+    columns = ["id", "outcome", "category", "contact", "event", "state", "batch_id", "message"]
+    print_table("Unresolved errors", found, columns, "no unresolved errors")
+
+
+def submission(submission_id: Annotated[UUID, typer.Argument(metavar="ID")], *, as_json: AsJson = False) -> None:
+    """Show what became of one submission."""
+    from worker import facts
+    from worker.database import make_engine
+    from worker.settings import load_settings
+
+    found = facts.submission(make_engine(load_settings()), submission_id)
+    if found is None:
+        typer.echo(
+            f"turnout: nothing of submission {submission_id} was accepted (yet?); `turnout status` says what waits",
+            err=True,
+        )
+        raise typer.Exit(1)
+    if as_json:
+        print_json(found)
+        return
+    console.print(
+        f"submission {submission_id}, {found['parts']} parts, since {written(found['received_at'])}", style="bold"
+    )
+    console.print(f"accepted {found['accepted']:,}, duplicates {found['duplicates']:,}, refused {found['refused']:,}")
+    for outcome, number in found["outcomes"].items():
+        console.print(f"  {outcome}: {number:,}")
+    columns = ["id", "contact", "event", "state", "batch_id", "outcome", "category", "message"]
+    print_table("Not delivered", found["not_delivered"], columns, "every record is delivered")
+    for refusal in found["refusals"]:
+        for reason in refusal["reasons"]:
+            console.print(
+                escape(f"refused {refusal['id']}: {reason['where']} {reason['what']}; right would be {reason['right']}")
+            )

@@ -1,0 +1,1 @@
+"""Alembic's migrations; `turnout db upgrade` applies them."""

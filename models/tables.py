@@ -1,0 +1,349 @@
+"""The tables. Every index answers a query that the design names; nothing scans what grows.
+
+Records and errors carry no foreign keys: each would cost a look-up and a row lock per record, and the books
+(`turnout audit`) recount what a key would hold.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Enum,
+    ForeignKey,
+    Identity as Identified,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Sequence,
+    SmallInteger,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from models.words import Door, Identity, Origin, Outcome, Resolution, State, Status
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""Every constraint has a name, so that a migration can name it."""
+
+
+def words(kind: type[StrEnum]) -> Enum:
+    """Make a column of one of our words: text in the database, held by a check."""
+    return Enum(
+        kind,
+        name=kind.__name__.lower(),
+        native_enum=False,
+        create_constraint=True,
+        length=12,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+class Base(DeclarativeBase):
+    """The tables' common ground: types by annotation, names of constraints."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map: ClassVar[dict[object, object]] = {
+        int: BigInteger,
+        str: Text,
+        bytes: LargeBinary,
+        datetime: DateTime(timezone=True),
+        UUID: Uuid,
+        State: words(State),
+        Identity: words(Identity),
+        Status: words(Status),
+        Origin: words(Origin),
+        Outcome: words(Outcome),
+        Resolution: words(Resolution),
+        Door: words(Door),
+        dict[str, object]: JSONB,
+        list[object]: JSONB,
+        list[int]: ARRAY(BigInteger),
+        list[int | None]: ARRAY(BigInteger),
+    }
+
+
+NOW = text("now()")
+BATCH_IDS = Sequence("batch_ids", metadata=Base.metadata)
+"""Drawn under the event's lock: within an event a smaller batch id is an earlier acceptance."""
+RECORD_IDS = Sequence("record_ids", metadata=Base.metadata)
+"""Drawn under the event's lock: within an event a smaller record id is an earlier acceptance (its place)."""
+SUBMISSION_IDS = Sequence("submission_ids", metadata=Base.metadata)
+
+
+class Account(Base):
+    """A HubSpot portal. One row, so that pausing or parking it is one update, which every claim looks at."""
+
+    __tablename__ = "accounts"
+
+    id: Mapped[int] = mapped_column(Integer, Identified(always=True), primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    paused_at: Mapped[datetime | None]
+    paused_because: Mapped[str] = mapped_column(server_default="")
+    parked_until: Mapped[datetime | None]
+    parked_because: Mapped[str] = mapped_column(server_default="")
+    in_a_row: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Ambiguous answers with no other answer between; from `OUTAGE` on one probe is sent at a time."""
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class Event(Base):
+    """An account's event as addressed. Accept, settle, cancel and the claim of a retry lock its row first."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        CheckConstraint(
+            "(object_id IS NULL) = (external_event_id IS NOT NULL)"
+            " AND (external_event_id IS NULL) = (external_account_id IS NULL)",
+            name="address",
+        ),
+        Index(
+            "uq_events_object", "account_id", "object_id", unique=True, postgresql_where=text("object_id IS NOT NULL")
+        ),
+        Index(
+            "uq_events_external",
+            "account_id",
+            "external_account_id",
+            "external_event_id",
+            unique=True,
+            postgresql_where=text("object_id IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(Identified(always=True), primary_key=True)
+    account_id: Mapped[int] = mapped_column(Integer, ForeignKey("accounts.id"))
+    object_id: Mapped[str | None]
+    external_event_id: Mapped[str | None]
+    external_account_id: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class Lane(Base):
+    """What the claim orders by, per event and origin, apart from the row that accept locks.
+
+    `due_at` is never later than the earliest due of the lane's batches that wait for no other batch; `ready` says
+    that this moment was reached, so that a claim walks only lanes with work. Whoever makes a batch due lowers
+    `due_at` in its own transaction; only the claim, holding the lane's row, raises it again.
+    """
+
+    __tablename__ = "lanes"
+    __table_args__ = (
+        Index("ix_lanes_ready", "account_id", "origin", "served_at", postgresql_where=text("ready")),
+        Index("ix_lanes_next", "account_id", "due_at", postgresql_where=text("NOT ready")),
+        {"postgresql_with": {"fillfactor": 50}},
+    )
+
+    event_id: Mapped[int] = mapped_column(ForeignKey("events.id"), primary_key=True)
+    origin: Mapped[Origin] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(Integer)
+    served_at: Mapped[datetime] = mapped_column(server_default=text("'-infinity'"))
+    due_at: Mapped[datetime] = mapped_column(server_default=text("'infinity'"))
+    ready: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
+class Batch(Base):
+    """Records of one account, event, state and kind of identity: one POST."""
+
+    __tablename__ = "batches"
+    __table_args__ = (
+        CheckConstraint("size >= 0", name="size"),
+        CheckConstraint("(status = 'PROCESSING') = (lease_token IS NOT NULL)", name="lease"),
+        CheckConstraint("after = '{}' OR status = 'PENDING'", name="after"),
+        CheckConstraint("NOT open OR (status = 'PENDING' AND origin = 'live')", name="open"),
+        Index("ix_batches_open", "event_id", "state", "identity", "id", postgresql_where=text("open")),
+        Index(
+            "ix_batches_claimable",
+            "event_id",
+            "origin",
+            "due_at",
+            "id",
+            postgresql_where=text("status = 'PENDING' AND after = '{}'"),
+        ),
+        Index(
+            "ix_batches_holding",
+            "event_id",
+            "id",
+            postgresql_where=text("status = 'PROCESSING' OR (status = 'PENDING' AND origin <> 'retry')"),
+        ),
+        Index(
+            "ix_batches_waiting",
+            "after",
+            postgresql_using="gin",
+            postgresql_where=text("after <> '{}'"),
+            postgresql_with={"fastupdate": False},
+        ),
+        Index("ix_batches_oldest_waiting", "id", postgresql_where=text("after <> '{}'")),
+        Index("ix_batches_lease", "lease_until", postgresql_where=text("status = 'PROCESSING'")),
+        Index(None, "status", "id"),
+        Index(None, "event_id", "id"),
+        {"postgresql_with": {"fillfactor": 70, "autovacuum_vacuum_scale_factor": 0.02}},
+    )
+
+    id: Mapped[int] = mapped_column(BATCH_IDS, primary_key=True, autoincrement=False)
+    account_id: Mapped[int] = mapped_column(Integer, ForeignKey("accounts.id"))
+    event_id: Mapped[int] = mapped_column(ForeignKey("events.id"))
+    state: Mapped[State]
+    identity: Mapped[Identity]
+    origin: Mapped[Origin]
+    status: Mapped[Status]
+    open: Mapped[bool]
+    """Takes more records: never claimed, live, with room."""
+    size: Mapped[int] = mapped_column(Integer)
+    """Its present members."""
+    positions: Mapped[int] = mapped_column(Integer)
+    """Positions given out; a record that leaves shifts none."""
+    after: Mapped[list[int]] = mapped_column(server_default="{}")
+    """The unsettled batches of the event that held one of its contacts when it got that contact."""
+    due_at: Mapped[datetime]
+    postponed_because: Mapped[str] = mapped_column(server_default="")
+    claims: Mapped[int] = mapped_column(Integer, server_default="0")
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    """Ambiguous answers settled; limits, pauses and lost leases spend none."""
+    failing_since: Mapped[datetime | None]
+    lease_token: Mapped[UUID | None]
+    lease_until: Mapped[datetime | None]
+    split_from: Mapped[int | None]
+    contact_ids: Mapped[list[int | None] | None]
+    """HubSpot's contact ids out of the answer, by position from 0."""
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    settled_at: Mapped[datetime | None]
+
+
+class Record(Base):
+    """One person's attendance at one event."""
+
+    __tablename__ = "records"
+    __table_args__ = (
+        Index(None, "batch_id"),
+        Index(None, "contact", "batch_id"),
+        Index(None, "submission_id"),
+    )
+
+    id: Mapped[int] = mapped_column(RECORD_IDS, primary_key=True, autoincrement=False)
+    """Also its place in the order of acceptance; kept for life."""
+    fingerprint: Mapped[bytes] = mapped_column(unique=True)
+    batch_id: Mapped[int]
+    position: Mapped[int] = mapped_column(Integer)
+    submission_id: Mapped[int]
+    contact: Mapped[str]
+    input: Mapped[dict[str, object]]
+    """As HubSpot takes it; sent again it is the same."""
+
+
+class Attempt(Base):
+    """One call to HubSpot. Inserted before the call, completed once after it."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (
+        Index(None, "batch_id", "id"),
+        {"postgresql_with": {"fillfactor": 80}},
+    )
+
+    id: Mapped[int] = mapped_column(Identified(always=True), primary_key=True)
+    batch_id: Mapped[int]
+    sent: Mapped[int] = mapped_column(Integer)
+    started_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
+    finished_at: Mapped[datetime | None]
+    answer: Mapped[str] = mapped_column(server_default="")
+    """What it came to, in one word (`models.answer`); `lost` where the worker never came back."""
+    http_status: Mapped[int | None] = mapped_column(SmallInteger)
+    duration_ms: Mapped[int | None] = mapped_column(Integer)
+    delivered: Mapped[int] = mapped_column(Integer, server_default="0")
+    rejected: Mapped[int] = mapped_column(Integer, server_default="0")
+    unconfirmed: Mapped[int] = mapped_column(Integer, server_default="0")
+    correlation_id: Mapped[str] = mapped_column(server_default="")
+    excerpt: Mapped[str] = mapped_column(server_default="")
+    """Of what came back, bounded, where it went wrong."""
+
+
+class Error(Base):
+    """Why one record is not delivered. The history of a record is its errors."""
+
+    __tablename__ = "errors"
+    __table_args__ = (
+        Index(None, "record_id", "id"),
+        Index(None, "batch_id"),
+        Index("ix_errors_unresolved", "outcome", "id", postgresql_where=text("resolution IS NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(Identified(always=True), primary_key=True)
+    record_id: Mapped[int]
+    batch_id: Mapped[int]
+    attempt_id: Mapped[int | None]
+    outcome: Mapped[Outcome]
+    category: Mapped[str]
+    code: Mapped[str] = mapped_column(server_default="")
+    message: Mapped[str]
+    context: Mapped[dict[str, object]] = mapped_column(server_default="{}")
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    resolution: Mapped[Resolution | None]
+    resolved_at: Mapped[datetime | None]
+
+
+class Submission(Base):
+    """A receipt: what one part of a submission came to when it was accepted."""
+
+    __tablename__ = "submissions"
+    __table_args__ = (Index(None, "submission", "part", unique=True),)
+
+    id: Mapped[int] = mapped_column(SUBMISSION_IDS, primary_key=True, autoincrement=False)
+    submission: Mapped[UUID]
+    part: Mapped[str]
+    door: Mapped[Door]
+    producer: Mapped[str]
+    received_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    accepted: Mapped[int] = mapped_column(Integer)
+    duplicates: Mapped[int] = mapped_column(Integer)
+    refused: Mapped[int] = mapped_column(Integer)
+    repeats: Mapped[dict[str, object]]
+    """The duplicates, counted by the outcome that the repeated record had at that moment."""
+
+
+class Refused(Base):
+    """What was refused at the door, kept so that it can be corrected and handed in again."""
+
+    __tablename__ = "refused"
+    __table_args__ = (Index(None, "submission_id"),)
+
+    id: Mapped[int] = mapped_column(Identified(always=True), primary_key=True)
+    submission_id: Mapped[int]
+    raw: Mapped[bytes]
+    """A whole message: as it came where it was unreadable, else with the one refused input."""
+    inputs: Mapped[int] = mapped_column(Integer)
+    """How many inputs it holds; 1 where that could not be read."""
+    reasons: Mapped[list[object]]
+    """Objects of `where`, `what` and `right`."""
+    refused_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class Secret(Base):
+    """A key made once for this database, encrypted with the settings' key."""
+
+    __tablename__ = "secrets"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    ciphertext: Mapped[bytes]
+
+
+class Schedule(Base):
+    """When something is to run next. Taken by a conditional update, so that it runs once however many beats tick."""
+
+    __tablename__ = "schedules"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    crontab: Mapped[str]
+    next_at: Mapped[datetime]

@@ -1,0 +1,41 @@
+"""`attendance.accept`: the task door. The message's fields are the task's arguments."""
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from celery.exceptions import Reject
+from sqlalchemy.exc import DBAPIError
+
+from models.words import Door
+from worker.accept import Handed, accept as verb
+from worker.celery import ACCEPT, DELIVER, app
+from worker.process import current
+from worker.wake import wake
+
+if TYPE_CHECKING:
+    from celery import Task
+
+log = logging.getLogger(__name__)
+
+PATIENCE: Final = 2.0
+"""Seconds between two tries while the database is out of reach: this message is the only copy of its data."""
+
+
+@app.task(name=ACCEPT, bind=True, typing=False)
+def accept(self: "Task", /, **fields: Any) -> None:  # noqa: ANN401 - whatever a producer sends is judged, not assumed
+    """Accept one message; wait for the database as long as it takes, and on a shutdown put the message back."""
+    process = current()
+    one = Handed(Door.TASK, self.request.id, json.dumps(fields).encode())
+    while True:
+        try:
+            with process.engine.connect() as connection:
+                parts = verb(connection, [one], process.rules)
+            break
+        except DBAPIError as error:
+            log.warning("the database is out of reach (%s): the message waits", type(error.orig).__name__)
+            if process.stopping.wait(PATIENCE):
+                raise Reject(reason="shutting down", requeue=True) from error
+    for part in parts:
+        if part.accepted:
+            wake(process, DELIVER, account=part.account)

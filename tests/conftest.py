@@ -1,0 +1,137 @@
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from services import Postgres, Valkey
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.engine import make_url
+
+from worker import migrate
+from worker.accept import Handed, Rules, accept
+from worker.database import make_engine
+from worker.process import Process
+from worker.receipts import Part
+from worker.secrets import fingerprint_key
+from worker.settings import Settings
+
+for name in [name for name in os.environ if name.startswith("TURNOUT_")]:
+    del os.environ[name]
+
+TEMPLATE = "turnout_template"
+
+
+@pytest.fixture(scope="session")
+def machine_dir() -> Iterator[Path]:
+    """A short path: PostgreSQL's socket lies in it."""
+    path = Path(tempfile.mkdtemp(prefix="turnout-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(machine_dir: Path) -> Iterator[str]:
+    """A PostgreSQL of this run's own, with a migrated template database."""
+    server = Postgres(machine_dir)
+    url = make_url(server.start())
+    admin = create_engine(url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text("ALTER SYSTEM SET fsync = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+        connection.execute(text(f"CREATE DATABASE {TEMPLATE}"))
+    admin.dispose()
+    template = create_engine(url.set(database=TEMPLATE))
+    migrate.upgrade(template)
+    template.dispose()
+    yield url.render_as_string(hide_password=False)
+    server.stop()
+
+
+@pytest.fixture
+def database_url(postgres_url: str) -> Iterator[str]:
+    """A database of this test's own, its tables empty."""
+    name = f"t{uuid.uuid4().hex}"
+    admin = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
+    yield make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+@pytest.fixture(scope="session")
+def valkey(machine_dir: Path) -> Iterator[Valkey]:
+    """A Valkey of this run's own; whoever kills it starts it again."""
+    server = Valkey(machine_dir)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def settings(database_url: str, valkey: Valkey, tmp_path: Path) -> Settings:
+    """Settings of this test's own: its database, an empty Valkey, short times."""
+    import redis
+
+    with redis.Redis.from_url(valkey.url) as client:
+        client.flushall()
+    return Settings(
+        _env_file=None,
+        database_url=database_url,
+        broker_url=valkey.url,
+        hubspot_url="http://127.0.0.1:9",
+        hubspot_token="test-token",
+        secret_key="a key of the tests",
+        data_dir=tmp_path / "data",
+        linger=0,
+        timeout=2,
+        lease=5,
+    )
+
+
+@pytest.fixture
+def engine(settings: Settings) -> Iterator[Engine]:
+    engine = make_engine(settings)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def process(settings: Settings) -> Iterator[Process]:
+    """A process's machinery for calling the verbs directly."""
+    process = Process(settings)
+    yield process
+    process.engine.dispose()
+    process.redis.close()
+
+
+@pytest.fixture
+def rules(engine: Engine, settings: Settings) -> Rules:
+    return Rules(fingerprint_key(engine, settings), settings.batch_size, settings.linger)
+
+
+@pytest.fixture
+def hand_in(engine: Engine, rules: Rules) -> Callable[..., list[Part]]:
+    """Accept messages in one transaction, as the stream door does; each is JSON text or fields."""
+    import json
+
+    from models.words import Door
+
+    def accepted(*messages: object, batch_size: int | None = None) -> list[Part]:
+        handed = [
+            Handed(
+                Door.STREAM,
+                f"{uuid.uuid4().int >> 80}-{index}",
+                message if isinstance(message, bytes) else json.dumps(message).encode(),
+            )
+            for index, message in enumerate(messages)
+        ]
+        here = rules if batch_size is None else Rules(rules.key, batch_size, rules.linger)
+        with engine.connect() as connection:
+            return accept(connection, handed, here)
+
+    return accepted

@@ -1,0 +1,47 @@
+"""The tests' own PostgreSQL and Valkey, out of their wheels, stopped by their process ids."""
+
+import subprocess
+import time
+from pathlib import Path
+
+import redis
+
+from worker.local import Postgres, free_port, valkey_command
+
+
+class Valkey:
+    """A Valkey of the tests' own, which can be frozen, killed and started again on the same port."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._command = valkey_command(data_dir, self.port)
+        self._log = data_dir / "valkey.log"
+        self.start()
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        client = redis.Redis(port=self.port)
+        until = time.monotonic() + 10
+        while True:
+            try:
+                client.ping()
+            except redis.RedisError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
+            else:
+                client.close()
+                return
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+
+
+__all__ = ["Postgres", "Valkey"]

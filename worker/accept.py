@@ -1,0 +1,239 @@
+"""Accept: many messages, one transaction. Receipts, new records stored with their batch, refusals with their reason.
+
+The unit of redelivery is (submission, part): seen before, it changes no count. Events are locked in id order before
+anything is read, and every look-up is a statement after that lock (READ COMMITTED gives each a new snapshot): so
+fingerprints, open batches and ids are those of a moment in which nobody else adds to these events.
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from models.batching import Group
+from models.fingerprint import fingerprint
+from models.message import Address, Message, Unreadable, read_message
+from models.outcome import LAST_ERROR, OUTCOME
+from models.preflight import Candidate, Reason, shown
+from models.words import Door, Outcome
+from worker import receipts, storing
+from worker.database import is_datas_fault, repeat, sqlstate
+from worker.receipts import Part
+from worker.storing import Fresh
+
+log = logging.getLogger(__name__)
+
+MOST_INPUTS: Final = 20_000
+"""Inputs in one transaction, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What accepting needs of the settings: the fingerprints' key, records in a batch, seconds of linger."""
+
+    key: bytes
+    batch_size: int
+    linger: float
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """One message as it was handed in. `part` names it where the message itself does not."""
+
+    door: Door
+    part: str
+    raw: bytes
+
+
+def accept(connection: Connection, handed: Sequence[Handed], rules: Rules) -> list[Part]:
+    """Accept messages, in their order, and give what each came to.
+
+    Where the data of many makes the transaction fail, each is accepted alone, and the one that fails alone is
+    stored as refused, whole.
+
+    A lost connection is not repeated: what the caller holds by it is lost with it.
+
+    Raises:
+        DBAPIError: where the database is out of reach.
+
+    """
+    parts: list[Part] = []
+    for few in _shared_out(handed):
+        try:
+            parts += repeat(lambda few=few: _accept(connection, few, rules), when_lost=False)  # type: ignore[misc]
+        except DBAPIError as error:
+            if not is_datas_fault(error):
+                raise
+            log.warning("a transaction of %d messages failed for its data (%s): each alone", len(few), sqlstate(error))
+            for one in few:
+                parts.append(_accept_alone(connection, one, rules))
+    return parts
+
+
+def refuse_whole(connection: Connection, one: Handed, what: str) -> Part:
+    """Store a message as refused, whole, for a reason that its text does not show."""
+    reasons = (Reason("message", what, "a message that can be stored; this one is kept whole"),)
+
+    def work() -> Part:
+        part = _part(one, Unreadable(reasons))
+        part.refuse(one.raw, reasons)
+        with connection.begin():
+            receipts.store(connection, receipts.number_unseen(connection, [part]))
+        return part
+
+    return repeat(work, when_lost=False)
+
+
+def _accept_alone(connection: Connection, one: Handed, rules: Rules) -> Part:
+    try:
+        return repeat(lambda: _accept(connection, [one], rules), when_lost=False)[0]
+    except DBAPIError as error:
+        if not is_datas_fault(error):
+            raise
+        return refuse_whole(connection, one, f"the database cannot store it (SQLSTATE {sqlstate(error)})")
+
+
+def _shared_out(handed: Sequence[Handed]) -> Iterable[list[Handed]]:
+    """Share the messages out, so that no transaction gets more inputs than it may hold."""
+    few: list[Handed] = []
+    inputs = 0
+    for one in handed:
+        count = one.raw.count(b"interactionDateTime") or 1
+        if few and inputs + count > MOST_INPUTS:
+            yield few
+            few, inputs = [], 0
+        few.append(one)
+        inputs += count
+    if few:
+        yield few
+
+
+def _part(one: Handed, message: Message | Unreadable) -> Part:
+    """Begin a message's receipt; where it names no submission it gets one that its redelivery gets too."""
+    submission = message.submission
+    if submission is None:
+        digest = hashlib.blake2b(one.part.encode() + b"\0" + one.raw, digest_size=16).digest()
+        submission = UUID(bytes=digest, version=4)
+    account = message.account if isinstance(message, Message) else ""
+    return Part(submission, message.part or one.part, one.door, message.producer, account)
+
+
+def _accept(connection: Connection, handed: Sequence[Handed], rules: Rules) -> list[Part]:
+    messages = [read_message(one.raw) for one in handed]
+    parts = [_part(one, message) for one, message in zip(handed, messages, strict=True)]
+    with connection.begin():
+        accounts = _accounts(connection, messages)
+        events = _events(connection, accounts, messages)
+    with connection.begin():
+        connection.execute(
+            text("SELECT id FROM events WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"),
+            {"ids": list(events.values())},
+        )
+        unseen = receipts.number_unseen(connection, parts)
+        judged: list[Fresh] = []
+        for one, message, part in zip(handed, messages, parts, strict=True):
+            if part.seen_before:
+                continue
+            if isinstance(message, Unreadable):
+                part.refuse(one.raw, message.reasons)
+            elif message.account not in accounts:
+                right = "an account that `turnout accounts` lists; then hand it in again"
+                reason = Reason("account", f"'{shown(message.account)}' is unknown", right)
+                part.refuse(one.raw, (reason,), len(message.inputs))
+            else:
+                event_id = events[accounts[message.account], message.address]
+                judged += _judged(part, message, event_id, rules.key)
+        storing.store(connection, _without_known(connection, judged), rules.batch_size, rules.linger)
+        receipts.store(connection, unseen)
+    return parts
+
+
+def _judged(part: Part, message: Message, event_id: int, key: bytes) -> Iterable[Fresh]:
+    for index, judged in enumerate(message.judged()):
+        if isinstance(judged, Candidate):
+            group = Group(event_id, message.state, judged.identity)
+            yield Fresh(part, group, judged, fingerprint(key, event_id, message.state, judged))
+        else:
+            part.refuse(message.alone(index), judged)
+
+
+def _without_known(connection: Connection, judged: Sequence[Fresh]) -> list[Fresh]:
+    """Count the duplicates, by the outcome of what they repeat; give the rest."""
+    if not judged:
+        return []
+    rows = connection.execute(
+        text(f"""
+        SELECT r.fingerprint, {OUTCOME} AS outcome FROM records r JOIN batches b ON b.id = r.batch_id {LAST_ERROR}
+        WHERE r.fingerprint = ANY(:fingerprints)"""),
+        {"fingerprints": [one.fingerprint for one in judged]},
+    )
+    known = {bytes(row.fingerprint): row.outcome for row in rows}
+    fresh = []
+    for one in judged:
+        if one.fingerprint in known:
+            one.part.duplicates += 1
+            one.part.repeats[known[one.fingerprint]] += 1
+        else:
+            known[one.fingerprint] = Outcome.PENDING.value
+            one.part.accepted += 1
+            fresh.append(one)
+    return fresh
+
+
+def _accounts(connection: Connection, messages: Iterable[Message | Unreadable]) -> dict[str, int]:
+    names = {message.account for message in messages if isinstance(message, Message)}
+    rows = connection.execute(text("SELECT name, id FROM accounts WHERE name = ANY(:names)"), {"names": list(names)})
+    return {row.name: row.id for row in rows}
+
+
+def _events(
+    connection: Connection, accounts: dict[str, int], messages: Iterable[Message | Unreadable]
+) -> dict[tuple[int, Address], int]:
+    """Find or make the events' rows, in a transaction of their own: an id is used only once it is committed."""
+    wanted = {
+        (accounts[message.account], message.address)
+        for message in messages
+        if isinstance(message, Message) and message.account in accounts
+    }
+    rows = orjson.dumps(
+        [
+            {"account": account, "object": a.object_id, "event": a.external_event_id, "external": a.external_account_id}
+            for account, a in wanted
+        ]
+    ).decode()
+    found = _known_events(connection, rows)
+    if len(found) < len(wanted):
+        connection.execute(
+            text(f"""
+            INSERT INTO events (account_id, object_id, external_event_id, external_account_id)
+            SELECT account, object, event, external FROM {ADDRESSES}
+            ORDER BY account, object, external, event ON CONFLICT DO NOTHING"""),
+            {"rows": rows},
+        )
+        found = _known_events(connection, rows)
+    return found
+
+
+ADDRESSES: Final = """
+jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(account int, object text, event text, external text)"""
+
+
+def _known_events(connection: Connection, rows: str) -> dict[tuple[int, Address], int]:
+    found = connection.execute(
+        text(f"""
+        SELECT e.* FROM {ADDRESSES} JOIN events e ON e.account_id = x.account AND e.object_id = x.object
+        UNION ALL
+        SELECT e.* FROM {ADDRESSES} JOIN events e ON e.account_id = x.account AND e.object_id IS NULL
+          AND e.external_account_id = x.external AND e.external_event_id = x.event"""),
+        {"rows": rows},
+    )
+    return {
+        (row.account_id, Address(row.object_id, row.external_event_id, row.external_account_id)): row.id
+        for row in found
+    }

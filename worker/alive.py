@@ -1,0 +1,55 @@
+"""Signs of life: each worker process notes in Redis every two seconds that it is there, beat's ticks that they run."""
+
+import logging
+import os
+import socket
+import threading
+import time
+from typing import Final
+
+import redis
+
+from worker.process import Process, current
+
+log = logging.getLogger(__name__)
+
+WORKERS: Final = "turnout:alive:workers"
+TICK: Final = "turnout:alive:tick"
+EVERY: Final = 2.0
+"""Seconds between two signs of life."""
+GONE: Final = 10.0
+"""Seconds without one after which a process is taken for gone."""
+
+
+def begin() -> None:
+    """Begin to give signs of life, as long as this process runs."""
+    threading.Thread(target=_beat, name="alive", daemon=True).start()
+
+
+def _beat() -> None:
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    process = current()
+    while not process.stopping.is_set():
+        try:
+            seconds, _ = process.redis.time()
+            process.redis.zadd(WORKERS, {name: seconds})
+            process.redis.zremrangebyscore(WORKERS, "-inf", seconds - 60 * GONE)
+        except redis.RedisError as error:
+            log.debug("no sign of life: %s", type(error).__name__)
+        process.stopping.wait(EVERY)
+
+
+def ticked(process: Process) -> None:
+    """Note that a tick of beat was worked on."""
+    process.redis.set(TICK, int(time.time()), px=int(GONE * 1000))
+
+
+def workers(client: redis.Redis) -> int:
+    """Count the worker processes that gave a sign of life lately."""
+    seconds, _ = client.time()
+    return int(client.zcount(WORKERS, seconds - GONE, "+inf"))
+
+
+def ticking(client: redis.Redis) -> bool:
+    """Say whether beat's ticks run."""
+    return bool(client.exists(TICK))

@@ -1,0 +1,117 @@
+"""The Celery app: `celery -A worker worker`, `celery -A worker beat`.
+
+A Celery message is only a wake-up; the database is the queue of truth. Every setting here was measured or met as a
+flaw; its reason stands beside it.
+"""
+
+from typing import Any, Final
+
+from celery import Celery
+from celery.signals import setup_logging, worker_init, worker_shutting_down
+from kombu.entity import Exchange, Queue
+
+from worker.settings import Settings, load_settings
+
+INTAKE: Final = "attendance.intake"
+ACCEPT: Final = "attendance.accept"
+DELIVER: Final = "attendance.deliver"
+SWEEP: Final = "attendance.sweep"
+
+DELIVERY_QUEUES: Final = DELIVER
+HOUSEKEEPING_QUEUES: Final = f"{INTAKE},{ACCEPT},{SWEEP}"
+WORKER_OPTIONS: Final = ("--pool=threads", "--without-gossip", "--without-mingle", "--without-heartbeat")
+"""Threads: what waits on the network needs no process each (32 of them: 51 MB against prefork's 806). No gossip, no
+mingle, no heartbeats between workers: they know nothing of each other that matters."""
+
+app = Celery("turnout", include=["tasks"])
+
+
+def configuration(settings: Settings) -> dict[str, Any]:
+    """Give Celery's configuration for these settings."""
+    on_redis = not settings.broker_url.startswith(("amqp", "pyamqp"))
+    return {
+        "broker_url": settings.broker_url,
+        # A worker that starts before its broker waits for it, and one that loses it comes back, for ever: by default
+        # it gives up after a hundred tries, some 45 minutes.
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_connection_timeout": 2,
+        "broker_pool_acquire_timeout": 2,
+        # amqp: a peer that vanished is noticed; on Redis the health check below does that.
+        "broker_heartbeat": 0 if on_redis else 10,
+        "broker_transport_options": (
+            {
+                # Redis: with acknowledgement emulated, Celery 5.7.0 exits when Redis goes away while a message is
+                # unacknowledged, and delivers late ones twice. What a killed worker loses the sweep sends again.
+                "ack_emulation": False,
+                # By default a publish to a frozen Redis hangs for ever.
+                "socket_timeout": 5,
+                "socket_connect_timeout": 2,
+                "health_check_interval": 10,
+            }
+            if on_redis
+            else {"read_timeout": 5, "write_timeout": 5, "confirm_publish": True}
+        ),
+        # JSON only: a message is text from anybody, not code.
+        "accept_content": ["json"],
+        "task_serializer": "json",
+        # Nobody reads results or events; what happened is in SQL.
+        "task_ignore_result": True,
+        "result_backend": None,
+        "worker_send_task_events": False,
+        "task_send_sent_event": False,
+        # A queue a verb, so that intake, delivery and housekeeping do not starve each other (-Q).
+        "task_queues": [
+            Queue(name, Exchange("turnout"), routing_key=name) for name in (INTAKE, ACCEPT, DELIVER, SWEEP)
+        ],
+        "task_create_missing_queues": False,
+        "task_routes": {name: {"queue": name} for name in (INTAKE, ACCEPT, DELIVER, SWEEP)},
+        # A message is acknowledged when its work is done, also for a killed worker (on RabbitMQ). One that fails is
+        # done too: the sweep wakes the verb again; only `accept`, which carries data, does not fail but waits.
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        # One at a time: a worker that holds messages it does not work on only delays them.
+        "worker_prefetch_multiplier": 1,
+        "worker_disable_rate_limits": True,
+        # The broker's outage is no reason to drop a POST that is under way.
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        # A stop lets a POST that is under way finish and settle.
+        "worker_soft_shutdown_timeout": settings.timeout + 5,
+        "worker_enable_soft_shutdown_on_idle": False,
+        # Producers commit first and publish second; the sweep covers what is not published.
+        "task_publish_retry": False,
+        "worker_concurrency": 8,
+        "enable_utc": True,
+        # Beat carries only ticks, without `expires` (it is the sender's clock), and remembers nothing: any number
+        # of beats is harmless.
+        "beat_scheduler": "celery.beat:Scheduler",
+        "beat_max_loop_interval": 1,
+        "beat_schedule": {"sweep": {"task": SWEEP, "schedule": 1.0}},
+    }
+
+
+@app.on_configure.connect
+def _configure(sender: Celery, **_: object) -> None:
+    """Read the settings when the app is first used, not at import."""
+    sender.conf.update(configuration(load_settings()))
+
+
+@setup_logging.connect
+def _set_up_logging(**_: object) -> None:
+    from worker.logs import set_up
+
+    set_up(load_settings().log_format)
+
+
+@worker_init.connect
+def _begin(**_: object) -> None:
+    from worker import alive
+
+    alive.begin()
+
+
+@worker_shutting_down.connect
+def _stop(**_: object) -> None:
+    from worker.process import current
+
+    current().stopping.set()

@@ -1,0 +1,242 @@
+"""The claim: one due batch becomes PROCESSING, its membership fixed, under a lease with a token.
+
+The event served longest ago goes first. A claim walks only lanes that are ready and only batches that wait for no
+other; it waits for nobody but, where it is a retry, for its event's lock.
+"""
+
+import logging
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, Row, text
+
+from hubspot.reaction import OUTAGE, Tried
+from models.message import Address
+from models.moves import Move
+from models.outcome import LAST_ERROR, OUTCOME
+from models.words import Identity, Origin, State
+from worker import lanes
+from worker.storing import HOLDING
+
+log = logging.getLogger(__name__)
+
+FLOOR: Final = 0.05
+"""The share of the claims that look first for what is not live."""
+LANES: Final = 20
+"""Lanes that one claim tries, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A record of a claimed batch, to be sent."""
+
+    id: int
+    position: int
+    contact: str
+    input: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A claimed batch: its lease's token, and the members to be sent."""
+
+    batch_id: int
+    token: UUID
+    event_id: int
+    address: Address
+    state: State
+    identity: Identity
+    origin: Origin
+    tried: Tried
+    positions: int
+    members: Sequence[Member]
+    attempt_id: int | None
+    """The attempt's row, inserted with the claim; none where no member is left to send."""
+
+
+def claim(engine: Engine, account_id: int, lease: float) -> Claim | None:
+    """Claim the account's next due batch for `lease` seconds, or find none."""
+    origins = [Origin.LIVE, Origin.RETRY, Origin.REPLAY]
+    if random.random() < FLOOR:  # noqa: S311 - fairness, no secret
+        origins = [Origin.RETRY, Origin.REPLAY, Origin.LIVE]
+    with engine.begin() as connection:
+        in_a_row = _may_send(connection, account_id, lease)
+        if in_a_row is None:
+            return None
+        _wake_lanes(connection, account_id)
+        for origin in origins:
+            for _ in range(LANES):
+                event_id = _pick_lane(connection, account_id, origin)
+                if event_id is None:
+                    break
+                batch = _claim_in(connection, event_id, origin, lease)
+                _refresh_lane(connection, event_id, origin, served=batch is not None)
+                if batch is not None:
+                    return _loaded(connection, batch, in_a_row)
+    return None
+
+
+def _may_send(connection: Connection, account_id: int, lease: float) -> int | None:
+    """Look at the account: none where it is paused or parked, else its ambiguous answers in a row.
+
+    After an outage's worth of them there is one probe at a time: who takes it parks the account for the others,
+    until its answer or its lease ends that.
+    """
+    in_a_row: int = connection.execute(
+        text("SELECT in_a_row FROM accounts WHERE id = :id"), {"id": account_id}
+    ).scalar_one()
+    if in_a_row < OUTAGE:
+        return connection.execute(
+            text("""
+            SELECT in_a_row FROM accounts WHERE id = :id AND paused_at IS NULL
+              AND (parked_until IS NULL OR parked_until <= now()) FOR SHARE"""),
+            {"id": account_id},
+        ).scalar()
+    return connection.execute(
+        text("""
+        UPDATE accounts SET parked_until = now() + :lease * interval '1 second', parked_because = :because
+        WHERE id = (SELECT id FROM accounts WHERE id = :id AND paused_at IS NULL
+                      AND (parked_until IS NULL OR parked_until <= now()) FOR NO KEY UPDATE SKIP LOCKED)
+        RETURNING in_a_row"""),
+        {"id": account_id, "lease": lease, "because": "one batch is sent to see whether HubSpot answers again"},
+    ).scalar()
+
+
+def _wake_lanes(connection: Connection, account_id: int) -> None:
+    connection.execute(
+        text("""
+        UPDATE lanes l SET ready = true FROM (
+          SELECT event_id, origin FROM lanes WHERE account_id = :account AND NOT ready AND due_at <= now()
+          ORDER BY due_at LIMIT 500 FOR UPDATE SKIP LOCKED) due
+        WHERE (l.event_id, l.origin) = (due.event_id, due.origin)"""),
+        {"account": account_id},
+    )
+
+
+def _pick_lane(connection: Connection, account_id: int, origin: Origin) -> int | None:
+    """Lock the ready lane served longest ago; for a retry its event first, the order in which everybody locks."""
+    pick = """
+        SELECT event_id FROM lanes WHERE account_id = :account AND origin = :origin AND ready
+        ORDER BY served_at LIMIT 1"""
+    facts = {"account": account_id, "origin": origin}
+    if origin is not Origin.RETRY:
+        return connection.execute(text(f"{pick} FOR UPDATE SKIP LOCKED"), facts).scalar()
+    event_id: int | None = connection.execute(text(pick), facts).scalar()
+    if event_id is not None:
+        lock_event(connection, event_id)
+    return event_id
+
+
+def lock_event(connection: Connection, event_id: int) -> None:
+    """Lock an event; before any batch of it, and before looking for those that wait or for newer records."""
+    connection.execute(text("SELECT FROM events WHERE id = :id FOR NO KEY UPDATE"), {"id": event_id})
+
+
+def _claim_in(connection: Connection, event_id: int, origin: Origin, lease: float) -> Row[Any] | None:
+    batch_id = connection.execute(
+        text("""
+        SELECT id FROM batches WHERE event_id = :event AND origin = :origin AND status = 'PENDING' AND after = '{}'
+          AND due_at <= now() ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED"""),
+        {"event": event_id, "origin": origin},
+    ).scalar()
+    if batch_id is None or (origin is Origin.RETRY and _waits(connection, event_id, batch_id)):
+        return None
+    return connection.execute(
+        text(f"""
+        UPDATE batches b SET status = {Move.CLAIM.to}, open = false, claims = claims + 1,
+          lease_token = gen_random_uuid(), lease_until = clock_timestamp() + :lease * interval '1 second'
+        FROM events ev WHERE b.id = :id AND b.{Move.CLAIM.guard} AND ev.id = b.event_id
+        RETURNING b.id, b.lease_token, b.event_id, ev.object_id, ev.external_event_id, ev.external_account_id, b.state,
+          b.identity, b.origin, b.attempts, b.size, b.positions,
+          coalesce(extract(epoch FROM now() - b.failing_since), 0)::float8 AS age"""),
+        {"id": batch_id, "lease": lease},
+    ).one_or_none()
+
+
+def _waits(connection: Connection, event_id: int, batch_id: int) -> bool:
+    """Take out of a retry what a newer record has overtaken; say whether the rest must wait for older ones."""
+    facts = {"event": event_id, "batch": batch_id}
+    connection.execute(
+        text(f"""
+        INSERT INTO errors (record_id, batch_id, outcome, category, message, context, resolution, resolved_at)
+        SELECT m.id, m.batch_id, 'canceled', 'SUPERSEDED', 'overtaken by record ' || newer.id || ', accepted later',
+          jsonb_build_object('by', newer.id), 'superseded', now()
+        FROM records m CROSS JOIN LATERAL (
+          SELECT r.id FROM records r JOIN batches b ON b.id = r.batch_id {LAST_ERROR}
+          WHERE r.contact = m.contact AND b.event_id = :event AND r.id > m.id
+            AND {OUTCOME} IN ('pending', 'processing', 'delivered', 'unconfirmed') ORDER BY r.id DESC LIMIT 1) newer
+        WHERE m.batch_id = :batch AND {UNANSWERED}"""),
+        facts,
+    )
+    waiting = connection.execute(
+        text(f"""
+        UPDATE batches SET after = older.ids FROM (
+          SELECT array_agg(DISTINCT u.id) AS ids FROM records m
+          JOIN records o ON o.contact = m.contact AND o.id < m.id
+          JOIN batches u ON u.id = o.batch_id AND u.event_id = :event AND u.id <> :batch AND {HOLDING}
+          WHERE m.batch_id = :batch AND {UNANSWERED}) older
+        WHERE id = :batch AND older.ids IS NOT NULL"""),
+        facts,
+    )
+    return bool(waiting.rowcount)
+
+
+UNANSWERED: Final = "NOT EXISTS (SELECT FROM errors x WHERE x.record_id = m.id AND x.batch_id = m.batch_id)"
+"""A member `m` of a waiting batch that is still to be sent: one without an error in this batch."""
+
+
+def _refresh_lane(connection: Connection, event_id: int, origin: Origin, *, served: bool) -> None:
+    """Say anew when the lane has something due; a statement after the claim, under the lane's lock."""
+    connection.execute(
+        text("""
+        UPDATE lanes l SET due_at = coalesce(next.due_at, 'infinity'), ready = coalesce(next.due_at <= now(), false),
+          served_at = CASE WHEN :served THEN clock_timestamp() ELSE l.served_at END
+        FROM (SELECT (SELECT due_at FROM batches WHERE event_id = :event AND origin = :origin AND status = 'PENDING'
+          AND after = '{}' ORDER BY due_at LIMIT 1) AS due_at) next
+        WHERE l.event_id = :event AND l.origin = :origin"""),
+        {"event": event_id, "origin": origin, "served": served},
+    )
+
+
+def _loaded(connection: Connection, batch: Row[Any], in_a_row: int) -> Claim | None:
+    """Read the claimed records, in a statement later than the claim: its own would miss what it waited for."""
+    rows = connection.execute(
+        text(f"""
+        SELECT m.id, m.position, m.contact, m.input, {UNANSWERED} AS unanswered
+        FROM records m WHERE m.batch_id = :batch ORDER BY m.position"""),
+        {"batch": batch.id},
+    ).all()
+    if len(rows) != batch.size:
+        because = f"its size is {batch.size}, its records are {len(rows)}: a bug; nothing was sent"
+        log.error("batch %d is put aside: %s", batch.id, because)
+        connection.execute(
+            text(f"""
+            UPDATE batches SET status = {Move.POSTPONE.to}, lease_token = NULL, lease_until = NULL,
+              due_at = now() + interval '1 hour', postponed_because = :because WHERE id = :id"""),
+            {"id": batch.id, "because": because},
+        )
+        lanes.tell(connection, [batch.id])
+        return None
+    members = [Member(row.id, row.position, row.contact, row.input) for row in rows if row.unanswered]
+    attempt_id = None
+    if members:
+        attempt_id = connection.execute(
+            text("INSERT INTO attempts (batch_id, sent) VALUES (:batch, :sent) RETURNING id"),
+            {"batch": batch.id, "sent": len(members)},
+        ).scalar_one()
+    return Claim(
+        batch_id=batch.id,
+        token=batch.lease_token,
+        event_id=batch.event_id,
+        address=Address(batch.object_id, batch.external_event_id, batch.external_account_id),
+        state=State(batch.state),
+        identity=Identity(batch.identity),
+        origin=Origin(batch.origin),
+        tried=Tried(batch.attempts, batch.age, in_a_row),
+        positions=batch.positions,
+        members=members,
+        attempt_id=attempt_id,
+    )

@@ -1,0 +1,79 @@
+"""PostgreSQL: the engine, and repeating what a deadlock or a lost connection interrupted."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import orjson
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import DBAPIError
+
+from worker.settings import Settings
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+POOL: Final = 12
+"""Connections a process: its threads (8) and a few for intake, status and the sweep."""
+REPEATS: Final = 5
+DEADLOCK: Final = frozenset({"40P01", "40001", "55P03"})
+"""Deadlock, serialization failure, lock time-out: the same transaction, again, is right."""
+DATA: Final = ("22", "23")
+"""SQLSTATE classes for which the data is to blame."""
+
+OPTIONS: Final = (
+    "-c statement_timeout=60s -c lock_timeout=20s -c idle_in_transaction_session_timeout=60s -c timezone=UTC"
+)
+
+
+def make_engine(settings: Settings, pool: int = POOL) -> Engine:
+    """Make the engine for one process; it connects when first used."""
+    return create_engine(
+        settings.database_url,
+        pool_size=pool,
+        max_overflow=2,
+        pool_pre_ping=True,
+        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_deserializer=orjson.loads,
+        connect_args={
+            "connect_timeout": 3,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "options": OPTIONS,
+            "application_name": "turnout",
+        },
+    )
+
+
+def sqlstate(error: DBAPIError) -> str:
+    """Give the SQLSTATE of a database error, or nothing for one that has none (a lost connection)."""
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
+def is_datas_fault(error: DBAPIError) -> bool:
+    """Say whether the data is to blame, so that repeating would fail again."""
+    return sqlstate(error).startswith(DATA)
+
+
+def repeat(work: Callable[[], T], *, when_lost: bool = True) -> T:
+    """Do a whole transaction, again where a deadlock or (if `when_lost`) a lost connection interrupted it.
+
+    A COMMIT that errors is ambiguous, so what is repeated must be idempotent: every transaction here is, by its
+    keys or by its fence.
+
+    Raises:
+        DBAPIError: where it did not succeed in the end, or the data is to blame.
+
+    """
+    for left in reversed(range(REPEATS)):
+        try:
+            return work()
+        except DBAPIError as error:
+            lost = error.connection_invalidated or not sqlstate(error)
+            if not left or not ((lost and when_lost) or sqlstate(error) in DEADLOCK):
+                raise
+            log.warning("repeating a transaction: %s", sqlstate(error) or "the connection was lost")
+            time.sleep(0.05 * (REPEATS - left))
+    raise AssertionError

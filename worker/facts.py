@@ -1,0 +1,255 @@
+"""What commands and pages show: bounded reads, each by an index."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import redis
+from sqlalchemy import Connection, Engine, text
+
+from models.outcome import LAST_ERROR, OUTCOME
+from models.words import State, Status
+from worker import alive
+from worker.retry import EVENT_NAMED
+from worker.settings import Settings
+from worker.stream import Stream, connect
+
+MANY: Final = 100_000
+"""Beyond it a count says only «more than»."""
+EVENT: Final = "coalesce(ev.object_id, ev.external_account_id || '/' || ev.external_event_id) AS event"
+OPEN: Final = ("rejected", "unconfirmed", "failed")
+"""The outcomes that are somebody's to look at."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which batches to list."""
+
+    status: Status | None = None
+    state: State | None = None
+    event: str | None = None
+    account: str | None = None
+    errors: bool = False
+    before: int | None = None
+    limit: int = 20
+
+
+def destination(settings: Settings) -> str:
+    """Say where this installation delivers."""
+    local = settings.hubspot_url.startswith("http://127.0.0.1")
+    return (
+        f"the sandbox on {settings.hubspot_url}, not HubSpot" if local else f"{settings.hubspot_url}, account default"
+    )
+
+
+def status(engine: Engine, settings: Settings) -> Row:
+    """Say what waits, why and until when, and whether everything runs."""
+    with engine.connect() as connection:
+        return {
+            "delivers_to": destination(settings),
+            "accounts": _rows(
+                connection,
+                """
+                SELECT name, paused_at, paused_because, parked_until, parked_because, in_a_row AS ambiguous_in_a_row
+                FROM accounts ORDER BY name LIMIT 100""",
+            ),
+            "batches": {
+                status.value: _count(connection, "SELECT FROM batches WHERE status = :status", status=status)
+                for status in (Status.PENDING, Status.PROCESSING)
+            },
+            "waiting": _rows(
+                connection,
+                f"""
+                SELECT a.name AS account, CASE
+                    WHEN b.after <> '{{}}' THEN 'waits for an earlier batch of the same people'
+                    WHEN a.paused_at IS NOT NULL THEN 'account paused: ' || a.paused_because
+                    WHEN a.parked_until > now() THEN 'account parked: ' || a.parked_because
+                    WHEN b.postponed_because <> '' THEN b.postponed_because
+                    WHEN b.due_at > now() THEN 'gathers more records' ELSE 'waits for its turn' END AS why,
+                  count(*) AS batches, sum(b.size)::bigint AS records, min(b.created_at) AS oldest,
+                  greatest(min(b.due_at), min(a.parked_until)) AS until
+                FROM (SELECT * FROM batches WHERE status = 'PENDING' ORDER BY id LIMIT {MANY // 10}) b
+                JOIN accounts a ON a.id = b.account_id GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 20""",
+            ),
+            "unresolved_errors": {
+                outcome: _count(
+                    connection, "SELECT FROM errors WHERE resolution IS NULL AND outcome = :outcome", outcome=outcome
+                )
+                for outcome in OPEN
+            },
+            **_redis_facts(settings),
+        }
+
+
+def _redis_facts(settings: Settings) -> Row:
+    client = connect(settings.stream_url)
+    try:
+        persistent = client.config_get("appendonly").get("appendonly") == "yes"
+    except redis.ResponseError:
+        persistent = None  # a provider's Redis may not say
+    except redis.RedisError:
+        return {"redis": "out of reach", "stream_waiting": None, "workers": None, "beat": None}
+    return {
+        "redis": "persistent" if persistent else "NOT persistent" if persistent is not None else "does not say",
+        "stream_waiting": Stream(client).waiting(),
+        "workers": alive.workers(client),
+        "beat": alive.ticking(client),
+    }
+
+
+def batches(engine: Engine, chosen: Chosen) -> list[Row]:
+    """List batches, the newest first; `before` continues where a list ended."""
+    conditions = {
+        "b.status = :status": chosen.status,
+        "b.state = :state": chosen.state,
+        EVENT_NAMED: chosen.event,
+        "a.name = :account": chosen.account,
+        "b.id < :before": chosen.before,
+        "EXISTS (SELECT FROM errors e WHERE e.batch_id = b.id AND e.resolution IS NULL)": chosen.errors or None,
+    }
+    where = " AND ".join(condition for condition, value in conditions.items() if value is not None) or "true"
+    with engine.connect() as connection:
+        return _rows(
+            connection,
+            f"""
+            SELECT b.id, a.name AS account, {EVENT}, b.state, b.identity, b.origin, b.status, b.size, b.attempts,
+              b.claims, b.due_at, b.postponed_because, b.after, b.created_at, b.settled_at,
+              (SELECT count(*) FROM errors e WHERE e.batch_id = b.id AND e.resolution IS NULL) AS errors
+            FROM batches b JOIN accounts a ON a.id = b.account_id JOIN events ev ON ev.id = b.event_id
+            WHERE {where} ORDER BY b.id DESC LIMIT :limit""",
+            status=chosen.status,
+            state=chosen.state,
+            event=chosen.event,
+            account=chosen.account,
+            before=chosen.before,
+            limit=chosen.limit,
+        )
+
+
+def batch(engine: Engine, batch_id: int, limit: int = 1_000) -> Row | None:
+    """Show one batch with its attempts, and its records with their outcomes and last errors."""
+    with engine.connect() as connection:
+        found = _rows(
+            connection,
+            f"""
+            SELECT b.*, a.name AS account, {EVENT} FROM batches b JOIN accounts a ON a.id = b.account_id
+            JOIN events ev ON ev.id = b.event_id WHERE b.id = :id""",
+            id=batch_id,
+        )
+        if not found:
+            return None
+        shown = {name: value for name, value in found[0].items() if name not in {"lease_token", "contact_ids"}}
+        return {
+            **shown,
+            "timeline": _rows(
+                connection, "SELECT * FROM attempts WHERE batch_id = :id ORDER BY id LIMIT 200", id=batch_id
+            ),
+            "records": _rows(
+                connection,
+                f"""
+                SELECT r.id, r.contact, {OUTCOME} AS outcome, e.category, e.code, e.message, e.resolution
+                FROM records r JOIN batches b ON b.id = r.batch_id {LAST_ERROR}
+                WHERE r.batch_id = :id ORDER BY r.position LIMIT :limit""",
+                id=batch_id,
+                limit=limit,
+            ),
+        }
+
+
+def errors(engine: Engine, outcome: str | None, limit: int = 50, before: int | None = None) -> list[Row]:
+    """List unresolved errors, the newest first."""
+    with engine.connect() as connection:
+        return _rows(
+            connection,
+            f"""
+            SELECT e.id, e.created_at, e.outcome, e.category, e.code, e.message, e.batch_id, e.record_id, r.contact,
+              {EVENT}, b.state
+            FROM errors e JOIN records r ON r.id = e.record_id JOIN batches b ON b.id = e.batch_id
+            JOIN events ev ON ev.id = b.event_id
+            WHERE e.resolution IS NULL AND e.outcome = ANY(:outcomes) AND (:before = 0 OR e.id < :before)
+            ORDER BY e.id DESC LIMIT :limit""",
+            outcomes=[outcome] if outcome else list(OPEN),
+            before=before or 0,
+            limit=limit,
+        )
+
+
+def submission(engine: Engine, submission_id: UUID, limit: int = 100) -> Row | None:
+    """Show a submission: its receipt, its records by outcome, and the first that are not delivered."""
+    by_outcome = f"""
+        FROM submissions s JOIN records r ON r.submission_id = s.id JOIN batches b ON b.id = r.batch_id {LAST_ERROR}
+        JOIN events ev ON ev.id = b.event_id WHERE s.submission = :id"""
+    with engine.connect() as connection:
+        parts = _rows(
+            connection,
+            """
+            SELECT count(*) AS parts, min(received_at) AS received_at, min(producer) AS producer, min(door) AS door,
+              sum(accepted)::bigint AS accepted, sum(duplicates)::bigint AS duplicates, sum(refused)::bigint AS refused
+            FROM submissions WHERE submission = :id HAVING count(*) > 0""",
+            id=submission_id,
+        )
+        if not parts:
+            return None
+        outcomes = _rows(
+            connection, f"SELECT {OUTCOME} AS outcome, count(*) AS records {by_outcome} GROUP BY 1", id=submission_id
+        )
+        return {
+            "submission": submission_id,
+            **parts[0],
+            "outcomes": {row["outcome"]: row["records"] for row in outcomes},
+            "not_delivered": _rows(
+                connection,
+                f"""
+                SELECT r.id, r.contact, {EVENT}, b.state, r.batch_id, {OUTCOME} AS outcome, e.category, e.message
+                {by_outcome} AND {OUTCOME} <> 'delivered' ORDER BY r.id LIMIT :limit""",
+                id=submission_id,
+                limit=limit,
+            ),
+            "refusals": _rows(
+                connection,
+                """
+                SELECT f.id, f.inputs, f.reasons FROM submissions s JOIN refused f ON f.submission_id = s.id
+                WHERE s.submission = :id ORDER BY f.id LIMIT :limit""",
+                id=submission_id,
+                limit=limit,
+            ),
+        }
+
+
+def delivered_per_event(engine: Engine) -> list[Row]:
+    """Count the records per event, state and outcome; for a small database, such as the demonstration's."""
+    with engine.connect() as connection:
+        return _rows(
+            connection,
+            f"""
+            SELECT {EVENT}, b.state, {OUTCOME} AS outcome, count(*) AS records
+            FROM records r JOIN batches b ON b.id = r.batch_id {LAST_ERROR} JOIN events ev ON ev.id = b.event_id
+            GROUP BY 1, 2, 3 ORDER BY 1, 2, 3""",
+        )
+
+
+def _rows(connection: Connection, statement: str, **facts: object) -> list[Row]:
+    return [dict(row._mapping) for row in connection.execute(text(statement), facts)]  # noqa: SLF001 - its public name
+
+
+def _count(connection: Connection, selected: str, **facts: object) -> int:
+    """Count rows, but no further than just beyond `MANY`."""
+    counted = connection.execute(text(f"SELECT count(*) FROM ({selected} LIMIT {MANY + 1}) few"), facts)
+    return int(counted.scalar_one())
+
+
+def as_said(count: int) -> str:
+    """Write a bounded count."""
+    return f"more than {MANY:,}" if count > MANY else f"{count:,}"
+
+
+def plain(value: object) -> Any:  # noqa: ANN401 - JSON
+    """Give what orjson cannot write by itself."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence):
+        return list(value)
+    return str(value)

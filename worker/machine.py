@@ -1,0 +1,165 @@
+"""Everything on one machine, for `turnout up`: services, migrations, workers, beat, and the sandbox where it is due."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Final
+
+import redis
+
+from worker import alive, migrate
+from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
+from worker.database import make_engine
+from worker.local import Postgres, free_port, valkey_command
+from worker.settings import RUNNING, Settings, SettingsError, running
+from worker.stream import connect
+from worker.supervisor import Part, Supervisor, inherited
+
+WORKERS: Final = 2
+"""Processes that give signs of life: delivery, and intake with housekeeping."""
+STARTING: Final = 60.0
+"""Seconds until everything must run."""
+
+
+class Machine:
+    """The parts of one machine and what they are told."""
+
+    def __init__(self, settings: Settings, sandbox_port: int | None, say: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._say = say
+        given = bool(settings.model_fields_set & {"hubspot_url", "hubspot_token"})
+        self._sandbox_port = None if given else sandbox_port
+        self._postgres: Postgres | None = None
+        self._supervisor = Supervisor()
+        self._stops = 0
+
+    def ask_to_stop(self) -> None:
+        """Stop in order; asked a second time, at once."""
+        self._stops += 1
+        if self._stops > 1:
+            self._supervisor.kill()
+
+    def run(self) -> int:
+        """Start everything, look after it until asked to stop, and give the exit status.
+
+        Raises:
+            SettingsError: where another `turnout up` runs on the same data directory.
+
+        """
+        data_dir = self._settings.data_dir
+        if running(data_dir):
+            raise SettingsError(f"another `turnout up` runs on {data_dir}: stop it, or set TURNOUT_DATA_DIR")
+        data_dir.mkdir(parents=True, exist_ok=True)
+        self._say(self._destination())
+        try:
+            known = self._start()
+            if not self._stops and not self._ready(known):
+                return 0 if self._was_asked_to_stop() else 1
+            while not self._stops:
+                for line in self._supervisor.watch():
+                    self._say(line)
+                if self._postgres is not None and not self._postgres.runs():
+                    self._say("PostgreSQL ended and is started again")
+                    self._postgres.start()
+                time.sleep(0.2)
+        finally:
+            self._stop()
+        return 0
+
+    def _was_asked_to_stop(self) -> bool:
+        return self._stops > 0
+
+    def _destination(self) -> str:
+        if self._sandbox_port is not None:
+            return f"turnout delivers to the sandbox on http://127.0.0.1:{self._sandbox_port}, not to HubSpot"
+        return f"turnout delivers to {self._settings.hubspot_url}, account default"
+
+    def _start(self) -> dict[str, str]:
+        settings = self._settings
+        known = {"database_url": settings.database_url, "broker_url": settings.broker_url}
+        if not known["database_url"]:
+            self._postgres = Postgres(settings.data_dir)
+            known["database_url"] = self._postgres.start()
+        if not known["broker_url"]:
+            port = free_port()
+            self._supervisor.start(self._part("valkey", valkey_command(settings.data_dir, port), inherited()))
+            known["broker_url"] = f"redis://127.0.0.1:{port}/0"
+        known["redis_url"] = settings.redis_url or settings.model_copy(update=known).stream_url
+        if not known["redis_url"]:
+            raise SettingsError(
+                "TURNOUT_REDIS_URL is not set: the stream and the limiter need a Redis beside the broker"
+            )
+        if self._sandbox_port is not None:
+            known |= {"hubspot_url": f"http://127.0.0.1:{self._sandbox_port}", "hubspot_token": "sandbox"}
+            command = [sys.executable, "-m", "cli", "sandbox", "--port", str(self._sandbox_port)]
+            self._supervisor.start(self._part("sandbox", command, inherited()))
+        self._await_redis(known["redis_url"])
+        migrate.upgrade(make_engine(settings.model_copy(update=known)))
+        told = inherited() | self._told(known)
+        celery = [sys.executable, "-m", "celery", "-A", "worker"]
+        patience = settings.timeout + 10
+        for name, queues in (("delivery", DELIVERY_QUEUES), ("housekeeping", HOUSEKEEPING_QUEUES)):
+            command = [*celery, "worker", *WORKER_OPTIONS, "-Q", queues, "-n", f"{name}@%h"]
+            self._supervisor.start(self._part(name, command, told, patience))
+        self._supervisor.start(self._part("beat", [*celery, "beat"], told))
+        return known
+
+    def _told(self, known: dict[str, str]) -> dict[str, str]:
+        """Give the settings as the environment of a part: ours, and where what was started is."""
+        given = {name: os.environ[name] for name in os.environ if name.startswith("TURNOUT_")}
+        for name in self._settings.model_fields_set:
+            value = getattr(self._settings, name)
+            text = value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)
+            given[f"TURNOUT_{name.upper()}"] = text
+        given |= {f"TURNOUT_{name.upper()}": value for name, value in known.items()}
+        given["TURNOUT_DATA_DIR"] = str(self._settings.data_dir.resolve())
+        return given
+
+    def _part(self, name: str, command: list[str], env: dict[str, str], patience: float = 5.0) -> Part:
+        logs = self._settings.data_dir / "logs"
+        logs.mkdir(exist_ok=True)
+        return Part(name, command, env, logs / f"{name}.log", patience)
+
+    def _await_redis(self, url: str) -> None:
+        client = connect(url)
+        until = time.monotonic() + STARTING
+        while not self._stops:
+            try:
+                client.ping()
+            except redis.RedisError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
+
+    def _ready(self, known: dict[str, str]) -> bool:
+        """Wait until the workers and beat give signs of life; then say so, and let other commands find this."""
+        client = connect(known["redis_url"])
+        until = time.monotonic() + STARTING
+        while not self._stops:
+            for line in self._supervisor.watch():
+                self._say(line)
+            if alive.workers(client) >= WORKERS and alive.ticking(client):
+                break
+            if time.monotonic() > until:
+                self._say(f"not ready after {STARTING:.0f} s: see {self._settings.data_dir / 'logs'}")
+                return False
+            time.sleep(0.05)
+        else:
+            return False
+        path = self._settings.data_dir / RUNNING
+        path.touch(0o600)
+        path.write_text(json.dumps({"pid": os.getpid(), **known}))
+        self._say("ready: hand records in with `turnout enqueue FILE`, look with `turnout status`; Ctrl-C stops")
+        return True
+
+    def _stop(self) -> None:
+        (self._settings.data_dir / RUNNING).unlink(missing_ok=True)
+        self._supervisor.stop(["beat"])
+        self._supervisor.stop(["delivery", "housekeeping"])
+        self._supervisor.stop()
+        if self._postgres is not None:
+            self._postgres.stop()

@@ -1,0 +1,159 @@
+"""Receipts: what became of a submission, part by part, written by the transaction that accepted it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Connection, Engine, text
+
+from models.preflight import Reason
+from models.words import Door
+from worker.database import repeat
+
+
+@dataclass(slots=True)
+class Part:
+    """One part of a submission on its way: counted, then stored once as its receipt."""
+
+    submission: UUID
+    part: str
+    door: Door
+    producer: str
+    account: str = ""
+    id: int = 0
+    accepted: int = 0
+    duplicates: int = 0
+    refused: int = 0
+    repeats: Counter[str] = field(default_factory=Counter)
+    """The duplicates, by the outcome of what they repeat."""
+    refusals: list[tuple[bytes, tuple[Reason, ...], int]] = field(default_factory=list)
+    """Each a message in bytes, the reasons against it and how many inputs it holds."""
+    seen_before: bool = False
+
+    def refuse(self, raw: bytes, reasons: tuple[Reason, ...], inputs: int = 1) -> None:
+        """Count a refusal, to be stored with the receipt."""
+        self.refused += inputs
+        self.refusals.append((raw, reasons, inputs))
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a submission came to, its parts together; `repeats` counts its duplicates by outcome."""
+
+    parts: int
+    accepted: int
+    duplicates: int
+    refused: int
+    repeats: dict[str, int]
+
+
+def receipt(engine: Engine, submission: UUID) -> Receipt:
+    """Add up the parts of a submission that were accepted so far; zeros where none was."""
+    with engine.connect() as connection:
+        totals = connection.execute(
+            text("""
+            SELECT count(*) AS parts, coalesce(sum(accepted), 0)::bigint AS accepted,
+              coalesce(sum(duplicates), 0)::bigint AS duplicates, coalesce(sum(refused), 0)::bigint AS refused
+            FROM submissions WHERE submission = :submission"""),
+            {"submission": submission},
+        ).one()
+        repeats = connection.execute(
+            text("""
+            SELECT key, sum(value::bigint)::bigint AS repeated FROM submissions s, jsonb_each_text(s.repeats)
+            WHERE s.submission = :submission GROUP BY key ORDER BY key"""),
+            {"submission": submission},
+        )
+        return Receipt(**totals._mapping, repeats={row.key: row.repeated for row in repeats})  # noqa: SLF001 - its API
+
+
+def refuse(
+    engine: Engine, submission: UUID, part: str, producer: str, items: Sequence[tuple[bytes, tuple[Reason, ...]]]
+) -> None:
+    """Store what was refused while a file was read, as a part of its submission; a second time changes nothing."""
+
+    def work() -> None:
+        refused = Part(submission, part, Door.FILE, producer)
+        for raw, reasons in items:
+            refused.refuse(raw, reasons)
+        with engine.begin() as connection:
+            store(connection, number_unseen(connection, [refused]))
+
+    repeat(work)
+
+
+def number_unseen(connection: Connection, parts: Sequence[Part]) -> list[Part]:
+    """Give numbers to the parts never accepted before; mark those that were, or that stand twice among these."""
+    rows = connection.execute(
+        text("""
+        SELECT s.submission, s.part
+        FROM unnest(CAST(:submissions AS uuid[]), CAST(:parts AS text[])) x(submission, part)
+        JOIN submissions s ON s.submission = x.submission AND s.part = x.part"""),
+        {"submissions": [part.submission for part in parts], "parts": [part.part for part in parts]},
+    )
+    seen = {(row.submission, row.part) for row in rows}
+    unseen = []
+    for part in parts:
+        key = (part.submission, part.part)
+        part.seen_before = key in seen
+        if not part.seen_before:
+            seen.add(key)
+            unseen.append(part)
+    for part, number in zip(unseen, draw(connection, "submission_ids", len(unseen)), strict=True):
+        part.id = number
+    return unseen
+
+
+def draw(connection: Connection, sequence: str, count: int) -> list[int]:
+    """Draw ids from a sequence, in ascending order."""
+    if not count:
+        return []
+    drawn = connection.execute(
+        text("SELECT nextval(CAST(:sequence AS regclass)) FROM generate_series(1, :count)"),
+        {"sequence": sequence, "count": count},
+    )
+    return sorted(drawn.scalars())
+
+
+def store(connection: Connection, parts: Sequence[Part]) -> None:
+    """Store the receipts and what they refused.
+
+    Somebody else who accepts the same part at the same moment makes this wait for him and then fail; the
+    transaction is repeated and finds the part seen before.
+    """
+    if not parts:
+        return
+    rows = [
+        {
+            "id": part.id,
+            "submission": part.submission,
+            "part": part.part,
+            "door": part.door,
+            "producer": part.producer,
+            "accepted": part.accepted,
+            "duplicates": part.duplicates,
+            "refused": part.refused,
+            "repeats": part.repeats,
+        }
+        for part in parts
+    ]
+    connection.execute(
+        text("""
+        INSERT INTO submissions (id, submission, part, door, producer, accepted, duplicates, refused, repeats)
+        SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(id bigint, submission uuid, part text, door text,
+          producer text, accepted int, duplicates int, refused int, repeats jsonb) ORDER BY submission, part"""),
+        {"rows": orjson.dumps(rows).decode()},
+    )
+    refusals = [
+        {"submission_id": part.id, "raw": raw, "inputs": inputs, "reasons": orjson.dumps(reasons).decode()}
+        for part in parts
+        for raw, reasons, inputs in part.refusals
+    ]
+    if refusals:
+        connection.execute(
+            text("""
+            INSERT INTO refused (submission_id, raw, inputs, reasons)
+            VALUES (:submission_id, :raw, :inputs, CAST(:reasons AS jsonb))"""),
+            refusals,
+        )

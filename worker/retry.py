@@ -1,0 +1,161 @@
+"""Retry: the chosen records move into new batches, those of many old ones packed together.
+
+Whoever resolves the open error, by one guarded UPDATE, owns what follows; the error keeps the old batch and attempt
+and is the history. A waiting retry holds nobody; its claim looks for what overtook it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import orjson
+from sqlalchemy import Connection, Engine, text
+
+from models.batching import Group, Newcomer, plan
+from models.words import Identity, Outcome, State
+from worker import lanes
+from worker.database import repeat
+from worker.receipts import draw
+
+STEP: Final = 1_000
+"""Records moved in one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which records: by outcome, and where given by batch, event, account, state, category and age of the error."""
+
+    outcomes: Sequence[Outcome] = (Outcome.FAILED,)
+    batch_id: int | None = None
+    event: str | None = None
+    account: str | None = None
+    state: State | None = None
+    category: str | None = None
+    since: datetime | None = None
+
+    @property
+    def sql(self) -> str:
+        """Give the condition on error `e`, batch `b`, event `ev` and account `a`; its parameters are the fields."""
+        return " AND ".join(
+            condition
+            for value, condition in (
+                (True, "e.resolution IS NULL"),
+                (self.batch_id, "e.batch_id = :batch_id"),
+                (self.event, EVENT_NAMED),
+                (self.account, "a.name = :account"),
+                (self.state, "b.state = :state"),
+                (self.category, "e.category = :category"),
+                (self.since, "e.created_at >= :since"),
+            )
+            if value is not None
+        )
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """Give the parameters of the condition."""
+        names = ("batch_id", "event", "account", "state", "category", "since")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+
+EVENT_NAMED: Final = (
+    "(ev.object_id = :event OR ev.external_event_id = :event"
+    " OR ev.external_account_id || '/' || ev.external_event_id = :event)"
+)
+"""An event `ev` as people name it: its object id, its external id, or account and external id with a slash."""
+
+
+def retry(engine: Engine, batch_size: int, chosen: Filter) -> int:
+    """Move the chosen records into new batches, a thousand a transaction; give how many were moved."""
+    moved = 0
+    for outcome in chosen.outcomes:
+        after = 0
+        while True:
+            step, after = repeat(lambda: _step(engine, batch_size, chosen, outcome, after))  # noqa: B023 - run at once
+            if not after:
+                break
+            moved += step
+    return moved
+
+
+def _step(engine: Engine, batch_size: int, chosen: Filter, outcome: Outcome, after: int) -> tuple[int, int]:
+    with engine.begin() as connection:
+        found = connection.execute(
+            text(f"""
+            SELECT e.id, b.event_id FROM errors e JOIN records r ON r.id = e.record_id AND r.batch_id = e.batch_id
+            JOIN batches b ON b.id = e.batch_id JOIN events ev ON ev.id = b.event_id
+            JOIN accounts a ON a.id = b.account_id
+            WHERE e.outcome = :outcome AND e.id > :after AND {chosen.sql} AND NOT EXISTS (
+              SELECT FROM errors n WHERE n.record_id = e.record_id AND n.batch_id = e.batch_id AND n.id > e.id)
+            ORDER BY e.id LIMIT :step"""),
+            {"outcome": outcome, "after": after, "step": STEP, **chosen.facts},
+        ).all()
+        if not found:
+            return 0, 0
+        lock_events(connection, {row.event_id for row in found})
+        won = connection.execute(
+            text("""
+            UPDATE errors e SET resolution = 'retried', resolved_at = now() FROM records r
+            WHERE e.id = ANY(:ids) AND e.resolution IS NULL AND r.id = e.record_id AND r.batch_id = e.batch_id
+            RETURNING e.record_id"""),
+            {"ids": [row.id for row in found]},
+        )
+        moved = move(connection, list(won.scalars()), batch_size)
+        return moved, found[-1].id
+
+
+def lock_events(connection: Connection, event_ids: set[int]) -> None:
+    """Lock events in id order, before anything of them is read."""
+    connection.execute(
+        text("SELECT FROM events WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"), {"ids": list(event_ids)}
+    )
+
+
+def move(connection: Connection, record_ids: Sequence[int], batch_size: int) -> int:
+    """Move settled records, whose events are locked, into new batches of origin `retry`, due now."""
+    records = connection.execute(
+        text("""
+        SELECT r.id, r.contact, b.event_id, b.account_id, b.state, b.identity FROM records r
+        JOIN batches b ON b.id = r.batch_id WHERE r.id = ANY(:ids) ORDER BY r.id"""),
+        {"ids": list(record_ids)},
+    ).all()
+    newcomers = [
+        Newcomer(Group(record.event_id, State(record.state), Identity(record.identity)), record.contact)
+        for record in records
+    ]
+    planned = plan(newcomers, {}, [], batch_size)
+    batches, moves = [], []
+    for batch, batch_id in zip(planned, draw(connection, "batch_ids", len(planned)), strict=True):
+        batches.append(
+            {
+                "id": batch_id,
+                "account_id": records[batch.added[0]].account_id,
+                **batch.group._asdict(),
+                "size": len(batch.added),
+            }
+        )
+        moves += [
+            {"id": records[index].id, "batch_id": batch_id, "position": position}
+            for position, index in enumerate(batch.added)
+        ]
+    connection.execute(
+        text("""
+        INSERT INTO batches (id, account_id, event_id, state, identity, origin, status, open, size, positions, due_at)
+        SELECT id, account_id, event_id, state, identity, 'retry', 'PENDING', false, size, size, now()
+        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(id bigint, account_id int, event_id bigint, state text,
+          identity text, size int)"""),
+        {"rows": orjson.dumps(batches).decode()},
+    )
+    connection.execute(
+        text("""
+        WITH x AS (
+          SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(id bigint, batch_id bigint, position int)),
+        left_behind AS (
+          UPDATE batches b SET size = b.size - gone.number FROM (
+            SELECT r.batch_id, count(*) AS number FROM x JOIN records r ON r.id = x.id GROUP BY r.batch_id) gone
+          WHERE b.id = gone.batch_id)
+        UPDATE records r SET batch_id = x.batch_id, position = x.position FROM x WHERE r.id = x.id"""),
+        {"rows": orjson.dumps(moves).decode()},
+    )
+    lanes.tell(connection, [int(str(batch["id"])) for batch in batches])
+    return len(moves)

@@ -1,0 +1,171 @@
+"""Storing new records with their batch.
+
+The caller holds the lock of their events, and every statement here is later than that lock.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+from sqlalchemy import Connection, text
+
+from models.batching import Group, Newcomer, Planned, plan
+from models.preflight import Candidate
+from models.words import Identity, State
+from worker import lanes
+from worker.receipts import Part, draw
+
+HOLDING: Final = "(u.status = 'PROCESSING' OR (u.status = 'PENDING' AND u.origin <> 'retry'))"
+"""A batch `u` that keeps its contacts from newer batches: unsettled, and no retry that waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """A new record on its way in."""
+
+    part: Part
+    group: Group
+    candidate: Candidate
+    fingerprint: bytes
+
+
+def store(connection: Connection, fresh: Sequence[Fresh], batch_size: int, linger: float) -> None:
+    """Store new records, given in the order of acceptance, in batches; `linger` is in seconds."""
+    if not fresh:
+        return
+    newcomers = [Newcomer(one.group, one.candidate.contact) for one in fresh]
+    held, with_room = _held(connection, newcomers), _open(connection, newcomers, batch_size)
+    planned = plan(newcomers, held, with_room, batch_size)
+    new = [batch.ref for batch in planned if batch.is_new]
+    ids = dict(zip(new, draw(connection, "batch_ids", len(new)), strict=True))
+    first_positions = _store_batches(connection, planned, ids, linger)
+    places = draw(connection, "record_ids", len(fresh))
+    rows = []
+    for batch in planned:
+        batch_id = ids.get(batch.ref, batch.ref)
+        for position, index in enumerate(batch.added, first_positions[batch_id]):
+            one = fresh[index]
+            rows.append(
+                {
+                    "id": places[index],
+                    "fingerprint": one.fingerprint.hex(),
+                    "batch_id": batch_id,
+                    "position": position,
+                    "submission_id": one.part.id,
+                    "contact": one.candidate.contact,
+                    "input": one.candidate.input,
+                }
+            )
+    _store_records(connection, rows)
+    lanes.tell(connection, first_positions)
+
+
+def _store_records(connection: Connection, rows: Sequence[dict[str, object]]) -> None:
+    stored = connection.execute(
+        # By fingerprint: two transactions that insert unsorted deadlock on the unique index.
+        text("""
+        INSERT INTO records (id, fingerprint, batch_id, position, submission_id, contact, input)
+        SELECT id, decode(fingerprint, 'hex'), batch_id, position, submission_id, contact, input
+        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(id bigint, fingerprint text, batch_id bigint, position int,
+          submission_id bigint, contact text, input jsonb)
+        ORDER BY fingerprint ON CONFLICT DO NOTHING"""),
+        {"rows": orjson.dumps(rows).decode()},
+    ).rowcount
+    if stored != len(rows):
+        # Known fingerprints were looked up under the events' locks: only a bug makes one appear since.
+        raise RuntimeError(f"of {len(rows)} new records {stored} were stored: nothing was accepted")
+
+
+def _held(connection: Connection, newcomers: Sequence[Newcomer]) -> dict[tuple[int, str], int]:
+    """Find the newest unsettled batch of an event that holds a contact."""
+    pairs = list(dict.fromkeys((newcomer.group.event_id, newcomer.contact) for newcomer in newcomers))
+    rows = connection.execute(
+        # LATERAL and OFFSET 0 keep the plan: by contact, from the event's oldest holding batch on.
+        text(f"""
+        SELECT x.event_id, x.contact, h.newest
+        FROM unnest(CAST(:events AS bigint[]), CAST(:contacts AS text[])) x(event_id, contact)
+        CROSS JOIN LATERAL (
+          SELECT max(r.batch_id) AS newest FROM records r WHERE r.contact = x.contact
+            AND r.batch_id >= (
+              SELECT u.id FROM batches u WHERE u.event_id = x.event_id AND {HOLDING} ORDER BY u.id LIMIT 1)
+            AND EXISTS (
+              SELECT FROM batches u WHERE u.id = r.batch_id AND u.event_id = x.event_id AND {HOLDING} OFFSET 0)) h
+        WHERE h.newest IS NOT NULL"""),
+        {"events": [event for event, _ in pairs], "contacts": [contact for _, contact in pairs]},
+    )
+    return {(row.event_id, row.contact): row.newest for row in rows}
+
+
+def _open(connection: Connection, newcomers: Sequence[Newcomer], batch_size: int) -> list[Planned]:
+    """Lock the open batches that these newcomers could join."""
+    groups = list({newcomer.group for newcomer in newcomers})
+    rows = connection.execute(
+        text("""
+        SELECT b.id, b.event_id, b.state, b.identity, b.size, b.after
+        FROM unnest(CAST(:events AS bigint[]), CAST(:states AS text[]), CAST(:identities AS text[]))
+          k(event_id, state, identity)
+        CROSS JOIN LATERAL (
+          SELECT * FROM batches b
+          WHERE b.open AND (b.event_id, b.state, b.identity) = (k.event_id, k.state, k.identity)
+          ORDER BY b.id LIMIT 4 FOR UPDATE SKIP LOCKED) b"""),
+        {
+            "events": [group.event_id for group in groups],
+            "states": [group.state for group in groups],
+            "identities": [group.identity for group in groups],
+        },
+    )
+    return [
+        Planned(
+            row.id,
+            Group(row.event_id, State(row.state), Identity(row.identity)),
+            max(0, batch_size - row.size),
+            set(row.after),
+        )
+        for row in rows
+    ]
+
+
+def _store_batches(
+    connection: Connection, planned: Sequence[Planned], ids: dict[int, int], linger: float
+) -> dict[int, int]:
+    """Grow the open batches and insert the new ones; give each one's first new position.
+
+    A batch that is full is due now, one with room after the linger since it began.
+    """
+    rows = [
+        {
+            "id": ids.get(batch.ref, batch.ref),
+            "event_id": batch.group.event_id,
+            "state": batch.group.state,
+            "identity": batch.group.identity,
+            "added": len(batch.added),
+            "full": not batch.room,
+            "after": sorted(ids.get(ref, ref) for ref in batch.after),
+            "is_new": batch.is_new,
+        }
+        for batch in planned
+    ]
+    stored = connection.execute(
+        text("""
+        WITH x AS MATERIALIZED (
+          SELECT x.*, ARRAY(SELECT jsonb_array_elements_text(x.after)::bigint) AS waits, e.account_id
+          FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(id bigint, event_id bigint, state text, identity text,
+            added int, "full" boolean, after jsonb, is_new boolean)
+          JOIN events e ON e.id = x.event_id),
+        grown AS (
+          UPDATE batches b SET size = b.size + x.added, positions = b.positions + x.added, open = NOT x.full,
+            due_at = CASE WHEN x.full THEN least(b.due_at, now()) ELSE b.due_at END, after = x.waits
+          FROM x WHERE b.id = x.id AND NOT x.is_new
+          RETURNING b.id, b.positions - x.added AS first),
+        begun AS (
+          INSERT INTO batches (id, account_id, event_id, state, identity, origin, status, open, size, positions,
+            after, due_at)
+          SELECT x.id, x.account_id, x.event_id, x.state, x.identity, 'live', 'PENDING', NOT x.full, x.added, x.added,
+            x.waits, CASE WHEN x.full THEN now() ELSE now() + :linger * interval '1 second' END
+          FROM x WHERE x.is_new
+          RETURNING id, 0 AS first)
+        SELECT id, first FROM grown UNION ALL SELECT id, first FROM begun"""),
+        {"rows": orjson.dumps(rows).decode(), "linger": linger},
+    )
+    return {row.id: row.first for row in stored}

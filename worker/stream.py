@@ -1,0 +1,133 @@
+"""The intake stream in Redis: data waits here safely until it is accepted.
+
+One group with one consumer name: a dead reader's entries need no take-over time, the next one reads them first.
+Exactly the entries that were accepted are acknowledged and deleted; the stream is never trimmed by length.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Self, cast
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from worker.settings import Settings
+
+KEY: Final = "turnout:intake"
+GROUP: Final = "turnout"
+CONSUMER: Final = "intake"
+FIELD: Final = b"message"
+MOST_ENTRIES: Final = 500
+MOST_BYTES: Final = 32 * 1024 * 1024
+"""Of one read."""
+
+_READ: Final = """
+local entries, bytes = {}, 0
+while #entries < tonumber(ARGV[4]) and bytes < tonumber(ARGV[5]) do
+  local read = redis.call('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'COUNT', 1, 'STREAMS', KEYS[1], ARGV[3])
+  local entry = read and read[1][2][1]
+  if not entry then break end
+  entry[2] = entry[2] or {}
+  for i = 2, #entry[2], 2 do bytes = bytes + #entry[2][i] end
+  entries[#entries + 1] = entry
+end
+return entries
+"""
+"""One entry after the other, so that a read is larger than its bound by one message at most."""
+
+
+class StreamUnavailable(Exception):  # noqa: N818 - it is a state of the world
+    """Redis does not answer; nothing was added."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of the stream; `raw` is its field `message`, or all its fields where it has none."""
+
+    id: str
+    raw: bytes
+
+
+def connect(url: str) -> redis.Redis:
+    """Make a client that notices within two seconds when Redis is out of reach."""
+    return redis.Redis.from_url(
+        url, socket_timeout=5, socket_connect_timeout=2, health_check_interval=10, retry=Retry(NoBackoff(), 1)
+    )
+
+
+class Stream:
+    """Both ends of the intake stream."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._read = client.register_script(_READ)
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """Open the stream of these settings."""
+        return cls(connect(settings.stream_url))
+
+    def add(self, message: bytes) -> str:
+        """Add a message and give its entry's id.
+
+        Raises:
+            StreamUnavailable: where Redis is out of reach.
+
+        """
+        try:
+            return cast("bytes", self._client.xadd(KEY, {FIELD: message})).decode()
+        except redis.RedisError as error:
+            raise StreamUnavailable(str(error)) from error
+
+    def waiting(self) -> int:
+        """Count the messages that are not accepted yet.
+
+        Raises:
+            StreamUnavailable: where Redis is out of reach.
+
+        """
+        try:
+            return int(self._client.xlen(KEY))
+        except redis.RedisError as error:
+            raise StreamUnavailable(str(error)) from error
+
+    def join(self) -> None:
+        """Make the group, at the stream's beginning, where it is gone: nothing that waits is passed over."""
+        try:
+            self._client.xgroup_create(KEY, GROUP, id="0", mkstream=True)
+        except redis.ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+    def pending(self) -> list[Entry]:
+        """Read the oldest entry that was read before and never acknowledged."""
+        return self._entries("0", 1)
+
+    def new(self) -> list[Entry]:
+        """Read the next entries that nobody read, within the bounds of one read."""
+        return self._entries(">", MOST_ENTRIES)
+
+    def _entries(self, after: str, most: int) -> list[Entry]:
+        read = self._read(keys=[KEY], args=[GROUP, CONSUMER, after, most, MOST_BYTES])
+        return [
+            Entry(id_.decode(), dict(zip(fields[::2], fields[1::2], strict=True)).get(FIELD, b" ".join(fields)))
+            for id_, fields in read
+        ]
+
+    def done(self, entries: list[Entry]) -> None:
+        """Acknowledge and delete exactly these."""
+        if entries:
+            ids = [entry.id for entry in entries]
+            with self._client.pipeline() as pipeline:
+                pipeline.xack(KEY, GROUP, *ids)
+                pipeline.xdel(KEY, *ids)
+                pipeline.hdel(f"{KEY}:alone", *ids)
+                pipeline.execute()
+
+    def begin_alone(self, entry: Entry) -> int:
+        """Note that a message is about to be accepted alone; give how often that was begun and never ended."""
+        return int(self._client.hincrby(f"{KEY}:alone", entry.id, 1))
+
+    def ended_alone(self, entry: Entry) -> None:
+        """Note that the process survived it, whatever it came to."""
+        self._client.hdel(f"{KEY}:alone", entry.id)

@@ -1,0 +1,42 @@
+"""Wake-ups: Celery messages that carry no data. Lose any of them: the sweep sends another a moment later.
+
+At most so many per name and account are outstanding; each takes a place in Redis when it is sent and leaves it when
+it is received, or after a while by itself, where it was lost.
+"""
+
+import logging
+from typing import Final
+
+import redis
+from kombu.exceptions import OperationalError
+
+from worker.celery import app
+from worker.process import Process
+
+log = logging.getLogger(__name__)
+
+LOST_AFTER_MS: Final = 15_000
+"""A wake-up that was not received by then is taken for lost."""
+
+
+def wake(process: Process, task: str, places: int = 1, **facts: str) -> int:
+    """Send the task's outstanding wake-ups up to `places`, and give how many were sent; never raises."""
+    sent = 0
+    try:
+        for place in range(places):
+            key = ":".join(["turnout:wake", task, *facts.values(), str(place)])
+            if process.redis.set(key, 1, nx=True, px=LOST_AFTER_MS):
+                app.send_task(task, kwargs={**facts, "place": key}, retry=False)
+                sent += 1
+    except (redis.RedisError, OperationalError, OSError) as error:
+        log.warning("%s was not woken: %s", task, type(error).__name__)
+    return sent
+
+
+def received(process: Process, place: str) -> None:
+    """Leave the place that a wake-up took."""
+    if place:
+        try:
+            process.redis.delete(place)
+        except redis.RedisError:
+            log.debug("a place is left by itself, Redis is out of reach")
