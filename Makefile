@@ -1,0 +1,46 @@
+# make demo   the main job, on example files, against a stand-in for HubSpot
+# make test   the tests          make test-long   the long repeats
+# make check  ruff, mypy, import-linter, and that migrations equal the models
+# make up     everything on this machine          make clean
+
+PYTHON ?= python3
+VENV := .venv
+# What the caller has set for another installation is none of the demo's or the tests' business.
+ALONE := env $(foreach name,$(filter TURNOUT_%,$(shell env | cut -d= -f1)),-u $(name))
+
+.PHONY: setup demo test test-long check up clean pins
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: requirements/dev.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Turnout needs Python 3.11 or newer: make setup PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	touch $@
+
+demo: setup
+	$(ALONE) $(VENV)/bin/python examples/demo.py
+
+test: setup
+	$(ALONE) $(VENV)/bin/python -m pytest -n 2 --dist loadfile -m "not long"
+
+test-long: setup
+	$(ALONE) $(VENV)/bin/python -m pytest -m long --timeout 1800
+
+check: setup
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+up: setup
+	$(VENV)/bin/turnout up
+
+# The pins name no registry: hashes say what is meant, wherever it comes from.
+pins:
+	uv pip compile --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header -q pyproject.toml -o requirements/base.txt
+	uv pip compile --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header -q pyproject.toml --group dev -o requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) build *.egg-info .turnout .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,27 @@
+"""The sandbox as an ASGI app."""
+
+import time
+from collections.abc import Callable
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from sandbox.control import routes
+from sandbox.gateway import Gateway
+from sandbox.options import Options
+from sandbox.world import World
+
+
+def create_app(options: Options, clock: Callable[[], float] | None = None) -> Starlette:
+    """Make a sandbox with a state of its own. `clock` tells epoch seconds and never runs backwards.
+
+    The faults `hang`, `cut` and `truncate` need uvicorn with `connection.BreakableProtocol`; `server.Server` is that.
+    """
+    world = World(options, clock or _steady_clock())
+    return Starlette(routes=[*routes(world), Mount("/", Gateway(world))])
+
+
+def _steady_clock() -> Callable[[], float]:
+    """Tell the time of day, which a correction of the machine's clock does not move: the limits are counted by it."""
+    start = time.time() - time.monotonic()
+    return lambda: start + time.monotonic()

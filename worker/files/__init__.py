@@ -1,0 +1,15 @@
+"""The file door: a CSV or JSON Lines file becomes messages, read as a stream in bounded memory.
+
+Going down, in the order in which a row meets them:
+
+- `lines`    bytes to numbered lines: encodings, byte-order marks, what is no text at all
+- `cells`    lines to rows of cells: quotes, quoted newlines, a quote that never closes
+- `names`    what the usual tools call their columns; `columns`: a header, recognised
+- `times`    what the usual tools write as a time; `options`: what the command line adds
+- `drafts`   a row's cells to a draft of an input; `joins`: many joins of a person to one
+- `jsonl`    a line of JSON to inputs
+- `reading`  all of these put together: a file to records, refused rows and rows left out
+- `chunks`   records to messages, in an order that keeps each contact's
+- `handing`  messages to the stream and refused rows to the books, then the wait for the receipt
+- `refusals` the refused rows as a file to be mended; `closing`: the facts of the closing table
+"""

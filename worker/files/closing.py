@@ -1,0 +1,183 @@
+"""The facts of the closing table: what was in the file and what became of it, in bounded memory."""
+
+import shlex
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import orjson
+
+from worker.files.columns import Columns
+from worker.files.drafts import LeftOut, Record, Refused
+from worker.receipts import Receipt
+
+FIRST: Final = 5
+"""Reasons shown."""
+MOST_GROUPS: Final = 1000
+"""Events and states counted apart; the records of any more are counted together."""
+FAILED: Final = frozenset({"failed", "rejected", "unconfirmed"})
+"""Outcomes that a retry may mend."""
+
+
+@dataclass(slots=True)
+class Facts:
+    """What was read. Every row of data is a record's, refused or left out: none is unaccounted for."""
+
+    kind: str = ""
+    encoding: str = ""
+    header_line: int = 0
+    columns: dict[str, str] = field(default_factory=dict)
+    """A column's title and what it was read as."""
+    unread: list[str] = field(default_factory=list)
+    """Titles of the columns that nothing was read from."""
+    rows: int = 0
+    """Rows of data (JSON Lines: inputs); a title between two tables is none."""
+    gathered: int = 0
+    """Of these, rows that were gathered to one record a person."""
+    records: int = 0
+    refused: int = 0
+    """Records' worth: a person whose rows were gathered is refused once."""
+    reasons: list[str] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    days_only: int = 0
+    """Times of which only the day was written: its first moment in the time zone was taken."""
+    groups: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    """Records by account, event and state, each as the retry command names it."""
+    ungrouped: int = 0
+    sample: dict[str, object] = field(default_factory=dict)
+    """The first record, as HubSpot will get it."""
+
+    def saw_header(self, line: int, columns: Columns) -> None:
+        """Note which columns are read and which are not."""
+        self.header_line = self.header_line or line
+        named = [(what.value, places) for what, places in columns.fields.items()]
+        named += [(f"contactProperties.{name}", places) for name, places in columns.properties.items()]
+        for what, places in named:
+            for place in places:
+                self.columns.setdefault(columns.titles[place].strip(), what)
+        self.unread += (title for title in columns.unread if title not in self.unread)
+
+    def saw(self, item: Record | Refused | LeftOut) -> None:
+        """Count what came out of the file."""
+        match item:
+            case Record():
+                self.records += 1
+                self.sample = self.sample or item.candidate.input
+                group = (item.account, str(item.address), item.state.value)
+                if group in self.groups or len(self.groups) < MOST_GROUPS:
+                    self.groups[group] += 1
+                else:
+                    self.ungrouped += 1
+            case Refused():
+                self.refused += 1
+                if len(self.reasons) < FIRST:
+                    self.reasons.append("; ".join(map(str, item.reasons)))
+            case LeftOut():
+                self.left_out[item.why] += 1
+
+
+def summary(
+    facts: Facts, submission: UUID | None, receipt: Receipt | None, refused_file: Path | None
+) -> dict[str, object]:
+    """Give the closing table's facts as one JSON object; what only the receipt knows is null where there is none."""
+    repeats = receipt.repeats if receipt else {}
+    return {
+        "submission": str(submission) if submission else None,
+        "sent": submission is not None,
+        "file": {"kind": facts.kind, "encoding": facts.encoding, "header_line": facts.header_line or None},
+        "rows": facts.rows,
+        "gathered": facts.gathered,
+        "records": facts.records,
+        "accepted": receipt.accepted if receipt else None,
+        "duplicates": receipt.duplicates if receipt else None,
+        "repeats": repeats,
+        "refused": receipt.refused if receipt else facts.refused,
+        "refused_in_file": facts.refused,
+        "reasons": facts.reasons,
+        "refused_file": str(refused_file) if refused_file else None,
+        "left_out": dict(facts.left_out),
+        "days_only": facts.days_only,
+        "columns": facts.columns,
+        "columns_not_read": facts.unread,
+        "groups": [
+            {"account": account, "event": event, "state": state, "records": count}
+            for (account, event, state), count in facts.groups.most_common()
+        ],
+        "retry": retry_commands(facts, repeats),
+        "sample": facts.sample,
+    }
+
+
+def retry_commands(facts: Facts, repeats: dict[str, int]) -> list[str]:
+    """Give the commands that send failed ones again which the file named once more; none where none had failed."""
+    if not FAILED & {outcome for outcome, count in repeats.items() if count}:
+        return []
+    return [
+        f"turnout retry --event {shlex.quote(event)} --state {state}" for _, event, state in list(facts.groups)[:FIRST]
+    ]
+
+
+def table(
+    facts: Facts, submission: UUID | None, receipt: Receipt | None, again: str | None
+) -> Iterator[tuple[str, str]]:
+    """Give the closing table's lines as label and text; `again` hands the refused rows in once they are mended."""
+    at = f", header in line {facts.header_line}" if facts.header_line else ""
+    yield "file", f"{facts.kind}, {facts.encoding}{at}"
+    yield "rows", f"{facts.rows:,}"
+    if facts.gathered:
+        yield (
+            "gathered",
+            (
+                f"{facts.gathered:,} rows to one record a person: from the first join to the last leave, "
+                "interactionDateTime is the first join"
+            ),
+        )
+    if facts.days_only:
+        yield "days", f"{facts.days_only:,} times were a day alone: its first moment in the time zone was taken"
+    yield "records", f"{facts.records:,}{_groups(facts)}"
+    if receipt is not None:
+        yield "accepted", f"{receipt.accepted:,}"
+        yield from _duplicates(facts, receipt)
+    yield from _refused(facts, submission, receipt, again)
+    for why, count in facts.left_out.items():
+        yield "left out", f"{count:,} rows: {why}"
+    if facts.columns:
+        yield "columns", ", ".join(f"{title} → {what}" for title, what in facts.columns.items())
+    if facts.unread:
+        yield "not read", ", ".join(facts.unread)
+    if submission is None:
+        yield "first record", orjson.dumps(facts.sample).decode() if facts.sample else "none"
+        yield "checked", "nothing was sent; which records are duplicates is known when they are"
+    else:
+        yield "submission", f"{submission} (turnout submission {submission})"
+
+
+def _groups(facts: Facts) -> str:
+    named = [f"{count:,} {state} {event}" for (_, event, state), count in facts.groups.most_common(FIRST)]
+    more = facts.ungrouped + sum(facts.groups.values()) - sum(count for _, count in facts.groups.most_common(FIRST))
+    named += [f"{more:,} of more events"] if more else []
+    return f" ({', '.join(named)})" if named else ""
+
+
+def _duplicates(facts: Facts, receipt: Receipt) -> Iterator[tuple[str, str]]:
+    outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in receipt.repeats.items() if count)
+    yield "duplicates", f"{receipt.duplicates:,}" + (f", of records that are: {outcomes}" if outcomes else "")
+    for command in retry_commands(facts, receipt.repeats):
+        yield "", f"those not delivered are sent again by: {command}"
+
+
+def _refused(
+    facts: Facts, submission: UUID | None, receipt: Receipt | None, again: str | None
+) -> Iterator[tuple[str, str]]:
+    yield "refused", f"{receipt.refused if receipt else facts.refused:,}"
+    for reason in facts.reasons:
+        yield "", reason
+    if facts.refused > len(facts.reasons):
+        yield "", f"… and {facts.refused - len(facts.reasons):,} more"
+    if receipt is not None and receipt.refused > facts.refused:
+        yield "", f"{receipt.refused - facts.refused:,} when they were accepted: turnout submission {submission}"
+    if again:
+        yield "", f"mend them in their file, and hand it in: {again}"

@@ -1,0 +1,310 @@
+"""A row's cells to a draft of an input, and a draft to a record or to a refused row with its reasons."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import lru_cache
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from models.message import Address, Message, read_fields
+from models.preflight import Candidate, Reason, check_input, shown
+from models.words import State
+from worker.files.cells import Row
+from worker.files.columns import TIMES, Columns
+from worker.files.names import Field
+from worker.files.options import MissingOption, Options
+from worker.files.times import Fault, Moment, iso, read_duration, read_time
+
+PRODUCER: Final = "turnout enqueue"
+
+_STATES: Final = {
+    "register": "register", "registered": "register", "registration": "register",
+    "attend": "attend", "attended": "attend", "checked in": "attend",
+    "cancel": "cancel", "canceled": "cancel", "cancelled": "cancel", "cancellation": "cancel",
+}  # fmt: skip
+"""A column's words for the states; HubSpot's guide itself writes REGISTERED, ATTENDED and CANCELLED."""
+_ABSENT: Final = frozenset({"no show", "no-show", "noshow", "no_show", "did not attend", "not attended"})
+_NO: Final = frozenset({"no", "n", "false", "0", "nein", "non"}) | _ABSENT
+_NOTHING: Final = frozenset({"--", "-", "—", "n/a", "N/A"})
+"""How tools write that there is no time."""
+_TIMES: Final = (".interactionDateTime", ".properties")
+
+
+class Where(NamedTuple):
+    """What stands around an input in its message, as text or absent."""
+
+    account: str | None
+    object_id: str | None
+    event: str | None
+    external_account: str | None
+    state: str | None
+
+    def fields(self) -> dict[str, object]:
+        """Give the message's fields, without its inputs."""
+        named = {
+            "account": self.account,
+            "object_id": self.object_id,
+            "external_event_id": self.event,
+            "external_account_id": self.external_account,
+            "subscriber_state": self.state,
+            "producer": PRODUCER,
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A row, or the rows of one person, that became an input; `line` is the first of them."""
+
+    line: int
+    account: str
+    address: Address
+    state: State
+    candidate: Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A row, or the rows of one person, that cannot be handed in; `raw` is what the books keep of it."""
+
+    line: int
+    reasons: tuple[Reason, ...]
+    raw: bytes
+    titles: tuple[str, ...]
+    rows: tuple[tuple[int, list[str]], ...]
+    """The file's own rows with their lines, to be mended under the file's own header."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A row that says nothing to hand in, and why: such as somebody who did not come."""
+
+    line: int
+    why: str
+
+
+@dataclass(slots=True)
+class Draft:
+    """A row read so far: the contact, the times in milliseconds, and what is wrong with it."""
+
+    where: Where
+    columns: Columns
+    rows: list[tuple[int, list[str]]]
+    input: dict[str, object]
+    time: int | None = None
+    joined: int | None = None
+    left: int | None = None
+    day_only: bool = False
+    faults: list[Reason] = field(default_factory=list)
+
+    @property
+    def contact(self) -> str:
+        """Give what tells one person from another, nothing where nobody is named."""
+        return str(self.input.get("email") or self.input.get("vid") or "").lower()
+
+    def finish(self) -> Record | Refused:
+        """Judge the draft: what is right becomes a record, anything else is refused with every reason against it."""
+        message = envelope(self.where)
+        if not isinstance(message, Message):
+            return self._refused(message)
+        properties = self.input.setdefault("properties", {})
+        if message.state is State.ATTEND and isinstance(properties, dict):
+            for name, ms in ((Field.JOINED, self.joined), (Field.LEFT, self.left)):
+                if ms is not None:
+                    properties[name.value] = iso(ms)
+        if self.time is not None:
+            self.input["interactionDateTime"] = self.time
+        judged = check_input(self.input, message.state, "")
+        if isinstance(judged, Candidate):
+            if self.faults:
+                return self._refused(())
+            return Record(self.rows[0][0], message.account, message.address, message.state, judged)
+        if self.faults:  # which say already why a time is missing
+            judged = tuple(reason for reason in judged if not reason.where.startswith(_TIMES))
+        return self._refused(judged)
+
+    def _refused(self, reasons: tuple[Reason, ...]) -> Refused:
+        line = self.rows[0][0]
+        raw = as_json({**self.where.fields(), "inputs": [self.input]})
+        placed = (_at(line, self._title(reason.where), reason) for reason in reasons)
+        return Refused(line, (*self.faults, *placed), raw, self.columns.titles, tuple(self.rows))
+
+    def _title(self, where: str) -> str:
+        """Give the file's own title for a field of an input or of a message."""
+        name = where.removeprefix(".properties").removeprefix(".")
+        if name == Field.TIME:
+            state = _STATES.get((self.where.state or "").lower())
+            own = (TIMES[State(state)],) if state else ()
+            return next(
+                (self.columns.title(what) for what in (Field.TIME, *own, Field.DATE) if what in self.columns.fields),
+                name,
+            )
+        return self.columns.title(Field(name)) if name in self.columns.fields else name
+
+
+class Drafter:
+    """Reads rows under one header."""
+
+    def __init__(self, columns: Columns, options: Options) -> None:
+        self._columns = columns
+        self._options = options
+        self._zones = {place: ZoneInfo(name) for place, name in columns.zones.items()}
+
+    def read(self, row: Row) -> Draft | Refused | LeftOut:
+        """Read a row; what cannot be read in it is kept as a fault of the draft."""
+        columns, width = self._columns, len(self._columns.titles)
+        if row.fault:
+            return refused_row(row, columns.titles, row.fault)
+        if len(row.cells) > width and any(cell.strip() for cell in row.cells[width:]):
+            what = f"has {len(row.cells)} cells where the header has {width}"
+            return refused_row(row, columns.titles, Reason(f"line {row.line}", what, "a cell with a delimiter quoted"))
+        said = self._text(row, Field.STATE)
+        state = _STATES.get(" ".join(said.lower().split()), said) if said else self._options.state
+        attended = self._text(row, Field.ATTENDED).lower()
+        if said.lower() in _ABSENT or (state == State.ATTEND and attended in _NO):
+            return LeftOut(row.line, "did not attend")
+        where = place(
+            self._options,
+            account=self._text(row, Field.ACCOUNT),
+            object_id=self._text(row, Field.OBJECT_ID),
+            event=self._text(row, Field.EVENT),
+            external_account=self._text(row, Field.EXTERNAL_ACCOUNT),
+            state=state,
+        )
+        draft = Draft(where, columns, [(row.line, row.cells)], self._contact(row))
+        draft.faults += (_at(row.line, reason.where, reason) for reason in missing(where))
+        if state == State.ATTEND:
+            self._read_stay(row, draft)
+        else:
+            kinds = (Field.TIME, Field.CANCELED if state == State.CANCEL else Field.REGISTERED, Field.DATE)
+            draft.time = self._time(row, draft, kinds, days=True)
+        return draft
+
+    def _contact(self, row: Row) -> dict[str, object]:
+        """Name the contact, by e-mail where there is one; only then HubSpot takes the contact's properties."""
+        email, vid = self._text(row, Field.EMAIL), self._text(row, Field.VID)
+        if not email:
+            return {"vid": vid} if vid else {}
+        properties = {
+            name: text for name, places in self._columns.properties.items() if (text := _first(row.cells, places)[0])
+        }
+        return {"email": email, "contactProperties": properties}
+
+    def _read_stay(self, row: Row, draft: Draft) -> None:
+        """Read when somebody came and left, the latter also from how long they stayed."""
+        draft.joined = self._time(row, draft, (Field.JOINED, Field.TIME, Field.DATE))
+        draft.time = self._time(row, draft, (Field.TIME,)) if Field.TIME in self._columns.fields else draft.joined
+        draft.left = self._time(row, draft, (Field.LEFT,))
+        if draft.left is None and draft.joined is not None and not self._text(row, Field.LEFT):
+            stay = self._stay(row, draft)
+            draft.left = draft.joined + stay // timedelta(milliseconds=1) if stay is not None else None
+        if draft.joined is not None and draft.left is not None and draft.left < draft.joined:
+            what = f"{shown(self._text(row, Field.LEFT))} is before they joined"
+            right = "a later time (the next day, past midnight?)"
+            draft.faults.append(_at(row.line, self._columns.title(Field.LEFT), Reason("", what, right)))
+
+    def _stay(self, row: Row, draft: Draft) -> timedelta | None:
+        units = {Field.SECONDS: timedelta(seconds=1), Field.MINUTES: timedelta(minutes=1), Field.DURATION: None}
+        for what, unit in units.items():
+            if text := self._text(row, what):
+                stay = read_duration(text, unit)
+                if isinstance(stay, timedelta):
+                    return stay
+                draft.faults.append(self._reason(row, what, stay))
+        return None
+
+    def _time(self, row: Row, draft: Draft, kinds: tuple[Field, ...], *, days: bool = False) -> int | None:
+        """Read the first time that is there; a fault is noted, and the text kept to be shown and mended."""
+        for kind in kinds:
+            text, column = _first(row.cells, self._columns.fields.get(kind, ()))
+            if not text or text in _NOTHING:
+                continue
+            moment = read_time(text, self._zones.get(column, self._options.zone), self._options.order)
+            if isinstance(moment, Moment) and moment.day_only and not days:
+                moment = Fault(f"{shown(text)} has no time of day", "such as 2026-03-01T10:00:00Z")
+            if isinstance(moment, Moment):
+                draft.day_only = draft.day_only or moment.day_only
+                return moment.ms
+            if kind is Field.LEFT:
+                draft.input["properties"] = {Field.LEFT.value: text}
+            else:
+                draft.input["interactionDateTime"] = text
+            draft.faults.append(self._reason(row, kind, moment))
+            return None
+        return None
+
+    def _reason(self, row: Row, what: Field, fault: Fault) -> Reason:
+        reason = (MissingOption if fault.option else Reason)("", fault.what, fault.right)
+        return _at(row.line, self._columns.title(what), reason)
+
+    def _text(self, row: Row, what: Field) -> str:
+        places = self._columns.fields.get(what)
+        return _first(row.cells, places)[0] if places else ""
+
+
+def place(  # noqa: PLR0913 - one for each part of a message's envelope
+    options: Options,
+    *,
+    account: str | None,
+    object_id: str | None,
+    event: str | None,
+    external_account: str | None,
+    state: str | None,
+) -> Where:
+    """Fill in from the options what a row does not say itself."""
+    account = account or options.account
+    if object_id:
+        return Where(account, object_id, event or None, external_account or None, state)
+    if not event and options.object_id and not external_account:
+        return Where(account, options.object_id, None, None, state)
+    return Where(account, None, event or options.event, external_account or options.external_account, state)
+
+
+def missing(where: Where) -> Iterator[Reason]:
+    """Say what neither the row nor an option says."""
+    if not where.state:
+        yield MissingOption("the state", "is not said", "--state register, attend or cancel")
+    if not where.object_id and not where.event:
+        yield MissingOption("the event", "is not said", "--event ID --external-account ID, or --object-id ID")
+    elif where.event and not where.object_id and not where.external_account:
+        right = "--external-account ID, the account id the event was created with"
+        yield MissingOption("the event's external account", "is not said", right)
+
+
+@lru_cache(maxsize=4096)
+def envelope(where: Where) -> Message | tuple[Reason, ...]:
+    """Check what stands around an input as a message of the stream is checked, but for what is said to be missing."""
+    if any(missing(where)):
+        return ()
+    message = read_fields({**where.fields(), "inputs": [None]})
+    return message if isinstance(message, Message) else message.reasons
+
+
+def refused_row(row: Row, titles: tuple[str, ...], *reasons: Reason) -> Refused:
+    """Refuse a row whose cells cannot be told apart."""
+    return Refused(row.line, reasons, as_json(row.cells), titles, ((row.line, row.cells),))
+
+
+def as_json(value: object) -> bytes:
+    """Write JSON; what orjson cannot write (half of a surrogate pair, a very long number) is escaped."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value).encode()
+
+
+def _at(line: int, name: str, reason: Reason) -> Reason:
+    """Say where a reason stands in the words of the file."""
+    return type(reason)(f"line {line}, {shown(name)}" if name else f"line {line}", reason.what, reason.right)
+
+
+def _first(cells: list[str], places: tuple[int, ...]) -> tuple[str, int]:
+    """Give the first text in these columns and its column; nothing and -1 where all are empty."""
+    for column in places:
+        if column < len(cells) and (text := cells[column].strip()):
+            return text, column
+    return "", -1

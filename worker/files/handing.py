@@ -1,0 +1,128 @@
+"""Messages to the stream and refused rows to the books, no faster than they are accepted; then the receipt.
+
+A part that is handed in twice changes no count, so whatever was interrupted may simply be repeated.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Engine
+
+from models.preflight import Reason
+from worker.files.chunks import Chunker
+from worker.files.drafts import PRODUCER, Record, Refused
+from worker.files.reading import Reading
+from worker.files.refusals import RefusedFile
+from worker.receipts import Receipt, receipt, refuse
+from worker.stream import Stream, StreamUnavailable
+
+MOST_WAITING: Final = 1000
+"""Messages in the stream that nobody accepted yet: what waits there is only as safe as Redis."""
+BETWEEN_LOOKS: Final = 100
+"""Messages added between two looks at how many wait."""
+AT_ONCE: Final = 1000
+"""Refused rows stored in one transaction."""
+PAUSE: Final = 0.2
+TRIES: Final = 5
+
+
+class Phase(StrEnum):
+    """What the hand-in is doing."""
+
+    SENDING = "sending"
+    FULL = "full"
+    """As many messages wait as may: it goes on when some are accepted."""
+    ACCEPTING = "accepting"
+
+
+class Step(NamedTuple):
+    """How far it is: messages handed in while sending, parts accepted of `total` after that."""
+
+    phase: Phase
+    done: int
+    total: int = 0
+
+
+@dataclass(slots=True)
+class HandIn:
+    """One file on its way in, under one submission."""
+
+    submission: UUID
+    stream: Stream
+    engine: Engine
+    refused_file: RefusedFile
+    tell: Callable[[Step], None] = lambda _: None
+    parts: int = 0
+    """Parts handed in so far: messages, and bundles of refused rows."""
+    complete: bool = False
+    """Whether every part of the file has been handed in."""
+    _refused: list[tuple[bytes, tuple[Reason, ...]]] = field(default_factory=list)
+    _bundles: int = 0
+
+    def send(self, reading: Reading) -> None:
+        """Hand in the whole file.
+
+        Raises:
+            FileError: where it cannot be used; nothing was handed in then.
+            StreamUnavailable, DBAPIError: what was handed in until then stays so.
+
+        """
+        receipt(self.engine, self.submission)  # what is out of reach is found before anything is sent
+        chunker, room = Chunker(self.submission), self._room()
+        for message in chunker.messages(self._records(reading)):
+            if not room:
+                room = self._room()
+            self._add(message)
+            room -= 1
+            self.parts = chunker.parts + self._bundles
+            self.tell(Step(Phase.SENDING, chunker.parts))
+        self._store_refused()
+        self.parts = chunker.parts + self._bundles
+        self.complete = True
+
+    def wait(self) -> Receipt:
+        """Wait until every part has its receipt."""
+        while (now := receipt(self.engine, self.submission)).parts < self.parts:
+            self.tell(Step(Phase.ACCEPTING, now.parts, self.parts))
+            time.sleep(PAUSE)
+        self.tell(Step(Phase.ACCEPTING, now.parts, self.parts))
+        return now
+
+    def _records(self, reading: Reading) -> Iterator[Record]:
+        for item in reading.items():
+            if isinstance(item, Refused):
+                self.refused_file.add(item)
+                self._refused.append((item.raw, item.reasons))
+                if len(self._refused) >= AT_ONCE:
+                    self._store_refused()
+            else:
+                yield item
+
+    def _store_refused(self) -> None:
+        if self._refused:
+            refuse(self.engine, self.submission, f"refused {self._bundles + 1}", PRODUCER, self._refused)
+            self._bundles += 1
+            self._refused = []
+
+    def _room(self) -> int:
+        """Wait until messages may be added, and say how many before the next look."""
+        while (waiting := self.stream.waiting()) >= MOST_WAITING:
+            self.tell(Step(Phase.FULL, waiting))
+            time.sleep(PAUSE)
+        return min(BETWEEN_LOOKS, MOST_WAITING - waiting)
+
+    def _add(self, message: bytes) -> None:
+        """Add a message; a moment's interruption is sat out."""
+        for left in reversed(range(TRIES)):
+            try:
+                self.stream.add(message)
+            except StreamUnavailable:
+                if not left:
+                    raise
+                time.sleep(PAUSE * 5)
+            else:
+                return

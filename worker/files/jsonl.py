@@ -1,0 +1,97 @@
+"""A line of JSON to inputs: a whole message, one input with the message's fields beside it, or an input alone."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import orjson
+
+from models.message import Message, read_fields
+from models.preflight import Candidate, Reason, check_input, shown
+from worker.files.drafts import PRODUCER, Record, Refused, Where, as_json, missing, place
+from worker.files.options import Options
+
+TITLES: Final = ("json",)
+"""The header of refused lines of JSON, which can be handed in again as the CSV they are then."""
+_OWN: Final = frozenset({"inputs", "submission_id", "part", "producer"})
+"""Fields of a message that the file door sets itself."""
+_AROUND: Final = frozenset({"subscriber_state", "object_id", "external_event_id", "external_account_id", "account"})
+_LONG_NUMBER: Final = re.compile(r"[0-9]{19}")
+
+
+def read_line(number: int, text: str, options: Options) -> Iterator[Record | Refused]:
+    """Judge every input of a line alone."""
+    try:
+        fields = _loads(text)
+    except (ValueError, RecursionError) as error:
+        yield _refused(number, text, Reason("", f"is no JSON ({shown(error)})", "one JSON object on each line"))
+        return
+    if not isinstance(fields, dict):
+        yield _refused(number, text, Reason("", "is no JSON object", 'one JSON object on each line, {"email": …}'))
+        return
+    around: dict[str, object]
+    if "inputs" in fields:
+        around, inputs = {name: value for name, value in fields.items() if name not in _OWN}, fields["inputs"]
+        if not isinstance(inputs, list) or not inputs:
+            yield _refused(number, text, Reason("inputs", "is no list of inputs", "at least one input in a list"))
+            return
+        names = [f"inputs[{index}]" for index in range(len(inputs))]
+    else:
+        around = {name: value for name, value in fields.items() if name in _AROUND}
+        inputs = [{name: value for name, value in fields.items() if name not in _AROUND | _OWN}]
+        names = [""]
+    around = {**around, **_filled(around, options), "producer": PRODUCER}
+    absent = tuple(missing(_where(around)))
+    message = None if absent else read_fields({**around, "inputs": [None]})
+    for name, raw in zip(names, inputs, strict=True):
+        if not isinstance(message, Message):
+            reasons = absent or (message.reasons if message else ())
+        else:
+            judged = check_input(raw, message.state, name)
+            if isinstance(judged, Candidate):
+                yield Record(number, message.account, message.address, message.state, judged)
+                continue
+            reasons = judged
+        own = as_json({**around, "inputs": [raw]})
+        yield _refused(number, text if len(inputs) == 1 else own.decode(), *reasons, raw=own)
+
+
+def _loads(text: str) -> object:
+    """Read JSON fast; what orjson will not read (half of a surrogate pair), or would round, is read exactly."""
+    try:
+        return json.loads(text) if _LONG_NUMBER.search(text) else orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return json.loads(text)
+
+
+def _filled(around: dict[str, object], options: Options) -> dict[str, object]:
+    """Give what the options add to what the line says."""
+    known = _where(around)
+    where = place(
+        options,
+        account=known.account,
+        object_id=known.object_id,
+        event=known.event,
+        external_account=known.external_account,
+        state=known.state or options.state,
+    )
+    return {name: value for name, value in where.fields().items() if not around.get(name)}
+
+
+def _where(around: dict[str, object]) -> Where:
+    """Say which fields are there; what kind of value they hold is for the message's own check."""
+    names = ("account", "object_id", "external_event_id", "external_account_id", "subscriber_state")
+    return Where(*(str(value) if (value := around.get(name)) is not None else None for name in names))
+
+
+def _refused(number: int, text: str, *reasons: Reason, raw: bytes | None = None) -> Refused:
+    placed = tuple(
+        type(reason)(
+            f"line {number}, {where}" if (where := reason.where.lstrip(".")) else f"line {number}",
+            reason.what,
+            reason.right,
+        )
+        for reason in reasons
+    )
+    return Refused(number, placed, raw or as_json(text), TITLES, ((number, [text]),))

@@ -1,0 +1,137 @@
+"""What a column can hold, and what the usual tools call it.
+
+A title is compared without case, accents, blanks and punctuation: “E-Mail”, “e mail” and “Email” are one. Within a
+field the earlier title ranks first; where a row's first such cell is empty, the next one is read.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+
+class Field(StrEnum):
+    """What a column can hold; these are also the right-hand sides of `--map`."""
+
+    EMAIL = "email"
+    VID = "vid"
+    TIME = "interactionDateTime"
+    DATE = "date"
+    """A time of whatever the state is: read where no column says it better."""
+    REGISTERED = "registered"
+    JOINED = "joinedAt"
+    LEFT = "leftAt"
+    CANCELED = "canceled"
+    DURATION = "duration"
+    MINUTES = "minutes"
+    SECONDS = "seconds"
+    ATTENDED = "attended"
+    STATE = "subscriber_state"
+    OBJECT_ID = "object_id"
+    EVENT = "external_event_id"
+    EXTERNAL_ACCOUNT = "external_account_id"
+    ACCOUNT = "account"
+    JSON = "json"
+    IGNORE = "ignore"
+
+
+CONTACT: Final = "contactProperties."
+"""Before the internal name of a HubSpot contact property, as a right-hand side of `--map`."""
+
+SHORT: Final[dict[str, Field]] = {
+    "time": Field.TIME,
+    "joined": Field.JOINED,
+    "left": Field.LEFT,
+    "cancelled": Field.CANCELED,
+    "state": Field.STATE,
+    "event": Field.EVENT,
+    "": Field.IGNORE,
+}
+"""Shorter right-hand sides of `--map`."""
+
+TITLES: Final[dict[Field, tuple[str, ...]]] = {
+    Field.EMAIL: (
+        "email", "emailaddress", "useremail", "attendeeemail", "participantemail", "registrantemail", "contactemail",
+        "emailadresse", "mail", "mailadresse", "adresseemail", "adresseelectronique", "adressemail", "courriel",
+        "correoelectronico", "direcciondecorreoelectronico", "correo", "registrationemail", "participantidupn",
+    ),
+    Field.VID: ("vid", "contactid", "hubspotcontactid", "recordid", "recordidcontact"),
+    Field.TIME: ("interactiondatetime", "interactiontime", "occurredat"),
+    Field.DATE: (
+        "timestamp", "datetime", "dateandtime", "date", "time",
+        "zeitstempel", "datum", "datumuhrzeit", "horodatage", "dateetheure", "fecha", "fechayhora",
+    ),
+    Field.REGISTERED: (
+        "registrationtime", "registrationdatetime", "registrationdate", "registeredat", "registeredon", "registered",
+        "dateregistered", "registrationtimestamp", "registereddate", "signuptime", "signupdate", "signedupat",
+        "orderdate", "orderdatetime", "createdat", "createddate", "bookingdate", "purchasedate",
+        "anmeldezeit", "anmeldedatum", "anmeldezeitpunkt", "angemeldetam", "registrierungszeit", "registrierungsdatum",
+        "bestelldatum", "datedinscription", "heuredinscription", "inscritle", "datedecommande",
+        "fechaderegistro", "horaderegistro", "fechadeinscripcion", "fechadelpedido",
+    ),
+    Field.JOINED: (
+        "joinedat", "jointime", "joindatetime", "firstjoin", "firstjointime", "timejoined", "firstjoinedat", "joined",
+        "entrytime", "timein", "logintime", "userjointime", "attendeefirstjointime",
+        "beitrittszeit", "beitrittszeitpunkt", "ersterbeitritt", "ersteteilnahme", "beigetretenum", "teilnahmebeginn",
+        "heuredarrivee", "heuredeconnexion", "premiereconnexion", "premiereparticipation", "heuredentree",
+        "horadeentrada", "horadeconexion", "primeraentrada", "primeraunion", "horadeunion",
+    ),
+    Field.LEFT: (
+        "leftat", "leavetime", "leavedatetime", "lastleave", "lastleavetime", "timeleft", "lastleftat", "left",
+        "exittime", "timeexited", "timeout", "logouttime", "userleavetime", "attendeelastleavetime",
+        "austrittszeit", "verlassenszeit", "letztesverlassen", "letzteraustritt", "verlassenum", "teilnahmeende",
+        "heurededepart", "heurededeconnexion", "dernierdepart", "derniereconnexion", "heuredesortie",
+        "horadesalida", "ultimasalida", "horadedesconexion",
+    ),
+    Field.CANCELED: (
+        "canceledat", "cancelledat", "cancellationtime", "cancellationdate", "cancellationdatetime", "canceledon",
+        "cancelledon", "canceldate", "canceltime", "canceled", "cancelled", "refundedat", "refunddate",
+        "stornierungsdatum", "stornierungszeit", "stornodatum", "storniertam", "abgemeldetam", "abmeldedatum",
+        "datedannulation", "annulele", "heuredannulation", "fechadecancelacion", "horadecancelacion",
+    ),
+    Field.MINUTES: (
+        "timeinsessionminutes", "durationminutes", "totaldurationminutes", "attendancedurationminutes", "minutes",
+        "liveminutes", "minutesattended", "dauerminuten", "dureeminutes", "duracionminutos", "durationmin",
+    ),
+    Field.SECONDS: ("durationseconds", "attendancedurationseconds", "attendancetimeinseconds", "durationinseconds"),
+    Field.DURATION: (
+        "duration", "timeinsession", "inmeetingduration", "attendanceduration", "meetingduration", "totalduration",
+        "attendeetotaltimeinsession", "dauer", "besprechungsdauer", "anwesenheitsdauer", "duree",
+        "dureedelareunion", "duracion", "duraciondelareunion",
+    ),
+    Field.ATTENDED: (
+        "attended", "hasattended", "didattend", "attendedlive", "showedup", "teilgenommen", "aparticipe", "asistio",
+    ),
+    Field.STATE: ("subscriberstate", "attendeestate", "attendancestate"),
+    Field.OBJECT_ID: ("objectid", "eventobjectid", "marketingeventid"),
+    Field.EVENT: ("externaleventid",),
+    Field.EXTERNAL_ACCOUNT: ("externalaccountid", "externalaccount"),
+    Field.JSON: ("json",),
+}  # fmt: skip
+
+WEAK: Final[dict[Field, tuple[str, ...]]] = {
+    Field.STATE: ("state", "status", "attendancestatus"),
+    Field.EVENT: ("eventid", "event", "webinarid"),
+    Field.ACCOUNT: ("account",),
+}
+"""Titles that other tools use for other things too: read only where no option says it."""
+
+PROPERTIES: Final[dict[str, tuple[str, ...]]] = {
+    "firstname": ("firstname", "attendeefirstname", "givenname", "forename", "vorname", "prenom", "nombre"),
+    "lastname": (
+        "lastname", "attendeelastname", "surname", "familyname", "nachname", "familienname", "nomdefamille", "nom",
+        "apellido", "apellidos",
+    ),
+    "company": (
+        "company", "companyname", "organization", "organisation", "organizationname", "firma", "unternehmen",
+        "entreprise", "societe", "empresa",
+    ),
+    "jobtitle": ("jobtitle", "position", "jobfunction", "berufsbezeichnung", "funktion", "fonction", "poste", "cargo"),
+    "phone": ("phone", "phonenumber", "homephone", "workphone", "telefon", "telefonnummer", "telephone", "telefono"),
+    "mobilephone": ("mobilephone", "cellphone", "mobile", "mobilnummer", "handy", "portable", "movil"),
+    "city": ("city", "town", "ort", "stadt", "ville", "ciudad"),
+    "zip": ("zip", "zipcode", "postalcode", "postcode", "plz", "postleitzahl", "codepostal", "codigopostal"),
+    "state": ("stateprovince", "stateregion", "bundesland"),
+    "country": ("country", "countryregionname", "countryregion", "land", "pays", "pais"),
+    "industry": ("industry", "branche"),
+    "website": ("website", "webseite", "siteweb", "sitioweb"),
+}  # fmt: skip
+"""HubSpot's internal names of contact properties, and what the tools call them."""

@@ -1,0 +1,284 @@
+"""What the usual tools write as a time, read as an instant: never guessed, never “now”.
+
+A date that could be two, a time without a zone, a time that the clocks skipped or struck twice: each is a fault
+that says what would be right.
+"""
+
+import re
+import unicodedata
+from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from models.preflight import EARLIEST_MS, LATEST_MS, shown
+from worker.files.options import DateOrder, find_zone
+
+
+class Moment(NamedTuple):
+    """An instant in milliseconds since 1970; `day_only` where only its day was written (its first moment is meant)."""
+
+    ms: int
+    day_only: bool = False
+
+
+class Fault(NamedTuple):
+    """Why a text gives no instant, what would be right, and the option that would mend it, if one would."""
+
+    what: str
+    right: str
+    option: bool = False
+
+
+_MONTHS: Final = (
+    ("january", "januar", "janner", "janvier", "enero"),
+    ("february", "februar", "fevrier", "febrero"),
+    ("march", "marz", "maerz", "mars", "marzo", "mrz"),
+    ("april", "avril", "abril", "avr"),
+    ("may", "mai", "mayo"),
+    ("june", "juni", "juin", "junio"),
+    ("july", "juli", "juillet", "julio"),
+    ("august", "aout", "agosto"),
+    ("september", "septembre", "septiembre", "sept", "setiembre"),
+    ("october", "oktober", "octobre", "octubre"),
+    ("november", "novembre", "noviembre"),
+    ("december", "dezember", "decembre", "diciembre"),
+)
+_SHORTEST_MONTH: Final = 3
+_FOUR_DIGITS: Final = 4
+
+_NUMBERS: Final = re.compile(r"(\d{1,4})([/.-])(\d{1,2})\2(\d{4}|\d{1,2})(?!\d)(.*)", re.DOTALL)
+_DAY_NAMED: Final = re.compile(
+    r"(?:[a-z]+\.?,?\s+)?(\d{1,2})(?:st|nd|rd|th|er)?[.\s-]+(?:de\s+)?([a-z]+)[.,\s-]+(?:de\s+)?(\d{4})(?!\d)(.*)"
+)
+_MONTH_NAMED: Final = re.compile(
+    r"(?:[a-z]+\.?,?\s+)?([a-z]+)\.?[\s-]+(\d{1,2})(?:st|nd|rd|th)?,?[\s-]+(\d{4})(?!\d)(.*)"
+)
+_CLOCK: Final = re.compile(
+    r"(?:[t,\s]|at\s|um\s|a\s|a las\s)*(\d{1,2})(?:[:.h](\d{2})(?:[:.](\d{2})(?:[.,](\d{1,9}))?)?)?\s*"
+    r"(?:uhr\b)?\s*(?:([ap])\.?\s?m\b\.?)?\s*(.*)"
+)
+_OFFSET: Final = re.compile(r"(?:utc|gmt)?\s*([+-])(\d{1,2}):?(\d{2})?(?:\).*)?")
+_DIGITS: Final = re.compile(r"[0-9]{9,22}")
+_DURATION: Final = re.compile(
+    r"(?:(\d+)\s*(?:h|hr|hrs|hours?|std\.?|stunden?|heures?|horas?)\b\.?)?[\s,]*"
+    r"(?:(\d+)\s*(?:m|min|mins|minutes?|minuten?|minutos?)\b\.?)?[\s,]*"
+    r"(?:(\d+)\s*(?:s|sec|secs|seconds?|sek\.?|sekunden?|secondes?|segundos?)\b\.?)?",
+    re.IGNORECASE,
+)
+_CLOCKED: Final = re.compile(r"(\d{1,3}):(\d{2})(?::(\d{2}))?")
+
+RIGHT: Final = "such as 2026-03-01T10:00:00Z"
+
+
+@lru_cache(maxsize=1024)
+def read_time(text: str, zone: ZoneInfo | None = None, order: DateOrder | None = None) -> Moment | Fault:
+    """Read a time as one of the usual tools writes it.
+
+    `zone` is the zone of times that name none, `order` that of dates of three numbers. Whole numbers are
+    milliseconds since 1970.
+    """
+    text = text.strip().strip("\"'=").strip()
+    if _DIGITS.fullmatch(text):
+        return _milliseconds(int(text))
+    if len(text) > 10 and text[4] == "-" and text[10] in "T ":  # noqa: PLR2004 - 2026-03-01T…
+        try:
+            return _instant(datetime.fromisoformat(text), "", zone)
+        except ValueError:
+            pass  # such as 2026-03-01 10:00 CET
+    plain = _plain(text)
+    day = _day(plain, order)
+    if isinstance(day, Fault):
+        return day._replace(what=f"{shown(text)} {day.what}")
+    date, rest = day
+    if not rest.strip(" ,"):
+        moment = _instant(date, "", zone)
+        return Moment(moment.ms, day_only=True) if isinstance(moment, Moment) else moment
+    clock = _clock(date, rest)
+    if isinstance(clock, Fault):
+        return clock._replace(what=f"{shown(text)} {clock.what}")
+    return _instant(*clock, zone)
+
+
+def read_duration(text: str, unit: timedelta | None) -> timedelta | Fault:
+    """Read how long somebody stayed: “1h 27m 51s”, “01:27:51”, “35 mins”, or a number of `unit`s."""
+    text = text.strip().strip("\"'=")
+    right = "such as 1h 27m 51s, or 01:27:51"
+    try:
+        if unit is not None:
+            return float(text.replace(",", ".")) * unit
+    except (ValueError, OverflowError):
+        pass
+    if re.fullmatch(r"[0-9.]+", text):
+        return Fault(f"{shown(text)} has no unit", f"{right}; or say --map “the column=minutes”", option=True)
+    found = _DURATION.fullmatch(text) if text else None
+    if found is None and (found := _CLOCKED.fullmatch(text)) and found[3] is None:
+        return Fault(f"{shown(text)} may be hours and minutes, or minutes and seconds", right)
+    if found is None:
+        return Fault(f"{shown(text)} is no duration", right)
+    hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    try:
+        return timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    except OverflowError:
+        return Fault(f"{shown(text)} is no duration", right)
+
+
+def _milliseconds(number: int) -> Moment | Fault:
+    if EARLIEST_MS <= number <= LATEST_MS:
+        return Moment(number)
+    if number < EARLIEST_MS:
+        return Fault(f"{number} looks like seconds", f"milliseconds: {number * 1000}")
+    return Fault(f"{number} is beyond the year 9999", "milliseconds since 1970 (micro- or nanoseconds?)")
+
+
+def _plain(text: str) -> str:
+    """Write a text in lower case, without accents and with plain blanks (newer tools put U+202F before PM)."""
+    decomposed = unicodedata.normalize("NFKD", text.lower())
+    return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).split())
+
+
+def _day(text: str, order: DateOrder | None) -> tuple[datetime, str] | Fault:
+    """Read the date that a text begins with; give it and what follows."""
+    if found := _NUMBERS.match(text):
+        day = _three(found[1], found[2], found[3], found[4], order)
+        if isinstance(day, Fault):
+            return day
+        year, month, number, rest = *day, found[5]
+    elif found := _DAY_NAMED.match(text):
+        year, month, number, rest = int(found[3]), _month(found[2]), int(found[1]), found[4]
+    elif found := _MONTH_NAMED.match(text):
+        year, month, number, rest = int(found[3]), _month(found[1]), int(found[2]), found[4]
+    else:
+        return Fault("is no date and time that is known here", RIGHT)
+    try:
+        return datetime(year, month, number), rest  # noqa: DTZ001 - its zone is read next
+    except ValueError:
+        return Fault("is no day of the calendar", RIGHT)
+
+
+def _three(first: str, mark: str, second: str, third: str, order: DateOrder | None) -> tuple[int, int, int] | Fault:
+    """Give year, month and day of a date of three numbers; one that could be two dates is a fault."""
+    a, b, c = int(first), int(second), int(third)
+    if len(first) == _FOUR_DIGITS:
+        return a, b, c
+    if len(first) > 2:  # noqa: PLR2004
+        return Fault("is no date and time that is known here", RIGHT)
+    if order is DateOrder.YMD:
+        return 2000 + a, b, c
+    year = c if len(third) == _FOUR_DIGITS else 2000 + c
+    day_first, month_first = b <= 12, a <= 12  # noqa: PLR2004 - there are twelve months
+    if order is None and mark == ".":  # no country writes the month first with dots
+        order = DateOrder.DMY
+    if order is None and day_first and month_first and a != b:
+        what = f"may be {a} {_ENGLISH[b - 1]} or {b} {_ENGLISH[a - 1]}"
+        return Fault(what, "said by --date-order dmy (day first) or mdy (month first)", option=True)
+    if order is DateOrder.DMY or (order is None and day_first):
+        return year, b, a
+    return year, a, b
+
+
+_ENGLISH: Final = tuple(names[0].capitalize() for names in _MONTHS)
+
+
+def _month(name: str) -> int:
+    """Give a month's number, or 0 for what is none."""
+    for number, names in enumerate(_MONTHS, 1):
+        if len(name) >= _SHORTEST_MONTH and any(full.startswith(name) for full in names):
+            return number
+    return 0
+
+
+def _clock(date: datetime, rest: str) -> tuple[datetime, str] | Fault:
+    """Read the time of day that follows a date; give the local time and the zone written behind it."""
+    found = _CLOCK.fullmatch(rest)
+    if found is None:
+        return Fault("has no time of day that is known here", RIGHT)
+    hour, minute, second, fraction, half, zone = found.groups()
+    hours = int(hour)
+    if minute is None and half is None:
+        return Fault("has no time of day that is known here", RIGHT)
+    if half:
+        if not 1 <= hours <= 12:  # noqa: PLR2004
+            return Fault("has no time of day that is known here", RIGHT)
+        hours = hours % 12 + (12 if half == "p" else 0)
+    try:
+        micros = int(f"{fraction or 0:0<6}"[:6])
+        return date.replace(hour=hours, minute=int(minute or 0), second=int(second or 0), microsecond=micros), zone
+    except ValueError:
+        return Fault("has no time of day that is known here", RIGHT)
+
+
+def _instant(local: datetime, zone_text: str, zone: ZoneInfo | None) -> Moment | Fault:
+    """Put a local time into its zone: the one written behind it, else the one that was said."""
+    if not 1970 <= local.year < 9999:  # noqa: PLR2004 - where every zone's clocks can still be asked
+        return Fault(f"{local:%Y-%m-%d} is no day on which somebody met", "the time at which it happened")
+    if local.tzinfo is not None:
+        return _moment(local)
+    written = zone_text.strip().strip("()")
+    if written:
+        return _with_zone(local, written, zone)
+    if zone is None:
+        right = "its zone, said by --time-zone such as Europe/Berlin, or an offset behind it"
+        return Fault(f"{local:%Y-%m-%d %H:%M:%S} has no time zone", right, option=True)
+    return _in_zone(local, zone)
+
+
+def _with_zone(local: datetime, written: str, zone: ZoneInfo | None) -> Moment | Fault:
+    """Put a local time into the zone written behind it."""
+    if written in {"z", "utc", "gmt"}:
+        return _moment(local.replace(tzinfo=UTC))
+    if (found := _OFFSET.fullmatch(written)) and int(found[2]) < 24 and int(found[3] or 0) < 60:  # noqa: PLR2004
+        offset = timedelta(hours=int(found[2]), minutes=int(found[3] or 0))
+        return _moment(local.replace(tzinfo=timezone(-offset if found[1] == "-" else offset)))
+    if "/" in written and (named := find_zone(_IANA.sub(lambda part: part[0].upper(), written))):
+        return _in_zone(local, named)
+    return _abbreviated(local, written, zone)
+
+
+_IANA: Final = re.compile(r"(?:^|(?<=[/_-]))[a-z]")
+
+
+def _abbreviated(local: datetime, written: str, zone: ZoneInfo | None) -> Moment | Fault:
+    """Take an abbreviation such as CET only where the zone that was said uses it then: EST alone is several zones."""
+    what = f"{shown(written.upper())} names no one time zone"
+    if zone is None:
+        right = "the zone's name, said by --time-zone such as America/New_York (its abbreviations are then known)"
+        return Fault(what, right, option=True)
+    for fold in (0, 1):
+        there = local.replace(tzinfo=zone, fold=fold)
+        if (there.tzname() or "").lower() == written and _exists(there):
+            return _moment(there)
+    return Fault(f"{what}, and {zone.key} does not use it at {local:%Y-%m-%d %H:%M}", RIGHT)
+
+
+def _in_zone(local: datetime, zone: ZoneInfo) -> Moment | Fault:
+    """Put a local time into its zone, unless the clocks skipped it or struck it twice."""
+    early, late = local.replace(tzinfo=zone), local.replace(tzinfo=zone, fold=1)
+    if early.utcoffset() == late.utcoffset():
+        return _moment(early)
+    if not _exists(early):
+        what = f"{local:%Y-%m-%d %H:%M:%S} was skipped in {zone.key}: the clocks went forward"
+        after = early.astimezone(UTC).astimezone(zone)
+        return Fault(what, f"a time that was, with its offset, such as {after.isoformat()}")
+    what = f"{local:%Y-%m-%d %H:%M:%S} came twice in {zone.key}: the clocks went back"
+    return Fault(what, f"the time with its offset: {early.isoformat()} or {late.isoformat()}")
+
+
+def _exists(local: datetime) -> bool:
+    return local.astimezone(UTC).astimezone(local.tzinfo).replace(tzinfo=None) == local.replace(tzinfo=None)
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _moment(instant: datetime) -> Moment | Fault:
+    ms = (instant - _EPOCH) // timedelta(milliseconds=1)
+    if EARLIEST_MS <= ms <= LATEST_MS:
+        return Moment(ms)
+    return Fault(f"{instant:%Y-%m-%d} is before 1973", "the time at which it happened")
+
+
+def iso(ms: int) -> str:
+    """Write an instant as HubSpot's `joinedAt` and `leftAt` want it."""
+    text = (_EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds" if ms % 1000 else "seconds")
+    return text.replace("+00:00", "Z")
