@@ -215,6 +215,8 @@ class _Bar:
         match step.phase:
             case Phase.SENDING:
                 self._progress.update(self._task, description="handing in")
+                if self.reading and self.reading.gathers:  # read to its end by now
+                    self._progress.update(self._task, rate=f"{step.done:,} messages")
             case Phase.FULL:
                 self._progress.update(self._task, description=f"{step.done:,} messages wait to be accepted")
             case Phase.ACCEPTING:

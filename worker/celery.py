@@ -37,8 +37,9 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "broker_connection_max_retries": None,
         "broker_connection_timeout": 2,
         "broker_pool_acquire_timeout": 2,
-        # amqp: a peer that vanished is noticed; on Redis the health check below does that.
-        "broker_heartbeat": 0 if on_redis else 10,
+        # The thread pool's loop sends no heartbeats of amqp, so RabbitMQ closed each connection after thirty seconds;
+        # a peer that vanished is noticed by TCP keepalive (on Redis by the health check below).
+        "broker_heartbeat": 0,
         "broker_transport_options": (
             {
                 # Redis: with acknowledgement emulated, Celery 5.7.0 exits when Redis goes away while a message is
@@ -78,8 +79,10 @@ def configuration(settings: Settings) -> dict[str, Any]:
         # A stop lets a POST that is under way finish and settle.
         "worker_soft_shutdown_timeout": settings.timeout + 5,
         "worker_enable_soft_shutdown_on_idle": False,
-        # Producers commit first and publish second; the sweep covers what is not published.
-        "task_publish_retry": False,
+        # Producers commit first and publish second; the sweep covers what is not published. One repeat, at once: without
+        # any, a publisher that lost its connection never makes another (seen on RabbitMQ, of beat too).
+        "task_publish_retry": True,
+        "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0},
         "worker_concurrency": 8,
         "enable_utc": True,
         # Beat carries only ticks, without `expires` (it is the sender's clock), and remembers nothing: any number

@@ -26,7 +26,7 @@ def wake(process: Process, task: str, places: int = 1, **facts: str) -> int:
         for place in range(places):
             key = ":".join(["turnout:wake", task, *facts.values(), str(place)])
             if process.redis.set(key, 1, nx=True, px=LOST_AFTER_MS):
-                app.send_task(task, kwargs={**facts, "place": key}, retry=False)
+                app.send_task(task, kwargs={**facts, "place": key})
                 sent += 1
     except (redis.RedisError, OperationalError, OSError) as error:
         log.warning("%s was not woken: %s", task, type(error).__name__)

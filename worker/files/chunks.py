@@ -51,7 +51,7 @@ class Chunk:
         known = self.address
         where = Where(self.account, known.object_id, known.external_event_id, known.external_account_id, self.state)
         head = orjson.dumps({**where.fields(), "submission_id": submission, "part": str(part)})
-        return b'%b,"inputs":[%b]}' % (head[:-1], self.written)
+        return b'%b,"inputs":[%b]}' % (head[:-1], bytes(self.written))
 
 
 class Chunker:

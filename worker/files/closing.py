@@ -18,8 +18,8 @@ FIRST: Final = 5
 """Reasons shown."""
 MOST_GROUPS: Final = 1000
 """Events and states counted apart; the records of any more are counted together."""
-FAILED: Final = frozenset({"failed", "rejected", "unconfirmed"})
-"""Outcomes that a retry may mend."""
+RETRIED: Final = ("failed", "unconfirmed")
+"""Outcomes that sending again may mend; what was rejected would be rejected again."""
 
 
 @dataclass(slots=True)
@@ -112,11 +112,14 @@ def summary(
 
 
 def retry_commands(facts: Facts, repeats: dict[str, int]) -> list[str]:
-    """Give the commands that send failed ones again which the file named once more; none where none had failed."""
-    if not FAILED & {outcome for outcome, count in repeats.items() if count}:
+    """Give the commands that send again what the file named once more and had not arrived; none where all had."""
+    outcomes = [outcome for outcome in RETRIED if repeats.get(outcome)]
+    if not outcomes:
         return []
+    chosen = [] if outcomes == ["failed"] else [part for outcome in outcomes for part in ("--outcome", outcome)]
     return [
-        f"turnout retry --event {shlex.quote(event)} --state {state}" for _, event, state in list(facts.groups)[:FIRST]
+        shlex.join(["turnout", "retry", "--event", event, "--state", state, *chosen])
+        for _, event, state in list(facts.groups)[:FIRST]
     ]
 
 

@@ -19,6 +19,7 @@ class DateOrder(StrEnum):
     YMD = "ymd"
 
 
+@dataclass(frozen=True, slots=True)
 class MissingOption(Reason):
     """A reason that an option mends for every row: where all rows say it, the file stops before anything is sent."""
 

@@ -1,0 +1,236 @@
+"""A ledger of what was sent, and what must hold of the tables: at every moment, and when all is drained.
+
+Beside it the few steps that the tests of the claim, of retries and of the sweep share.
+"""
+
+import threading
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, text
+
+from hubspot.answer import Rejection, Settled
+from models.words import Origin
+from worker import settle
+from worker.audit import audit
+from worker.claim import Claim, claim
+
+WHEN = 1_767_225_600_000
+LEASE = 60.0
+CALL = settle.Call("settled", 200, 5, "", "")
+NO = Rejection("VALIDATION_ERROR", "", "no")
+SILENT = Rejection("UNCONFIRMED", "", "named nowhere")
+
+
+def message(*contacts: str, state: str = "register", event: str = "77", when: int = WHEN) -> dict[str, object]:
+    """A message of these e-mail addresses; `when` tells two records of one contact and state apart."""
+    properties = {"joinedAt": "2026-01-01T10:00:00Z", "leftAt": "2026-01-01T11:00:00Z"} if state == "attend" else {}
+    inputs = [{"email": contact, "interactionDateTime": when, "properties": properties} for contact in contacts]
+    return {"subscriber_state": state, "object_id": event, "inputs": inputs}
+
+
+def people(number: int, first: int = 0) -> list[str]:
+    return [f"p{index}@example.com" for index in range(first, first + number)]
+
+
+def account_id(engine: Engine) -> int:
+    return int(ask(engine, "SELECT id FROM accounts WHERE name = 'default'")[0].id)
+
+
+def ask(engine: Engine, sql: str, **facts: object) -> list[Row[Any]]:
+    with engine.connect() as connection:
+        return list(connection.execute(text(sql), facts).all())
+
+
+def do(engine: Engine, sql: str, **facts: object) -> int:
+    with engine.begin() as connection:
+        return int(connection.execute(text(sql), facts).rowcount)
+
+
+def batch(engine: Engine, batch_id: int) -> Row[Any]:
+    return ask(engine, "SELECT * FROM batches WHERE id = :id", id=batch_id)[0]
+
+
+def waits(engine: Engine) -> dict[int, list[int]]:
+    """What every unsettled batch waits for."""
+    rows = ask(engine, "SELECT id, after FROM batches WHERE status IN ('PENDING', 'PROCESSING') ORDER BY id")
+    return {row.id: list(row.after) for row in rows}
+
+
+def outcomes(engine: Engine) -> dict[str, int]:
+    return {outcome.value: number for outcome, number in audit(engine).outcomes.items() if number}
+
+
+def take(engine: Engine) -> Claim | None:
+    return claim(engine, account_id(engine), LEASE)
+
+
+def taken(engine: Engine) -> Claim:
+    claimed = take(engine)
+    assert claimed is not None, "nothing was claimed"
+    return claimed
+
+
+def delivered(claimed: Claim, rejected: Collection[int] = (), unconfirmed: Collection[int] = ()) -> Settled:
+    """An answer that names all but these indexes in its results."""
+    no = {index: NO for index in range(len(claimed.members)) if index in rejected}
+    silent = {index: SILENT for index in range(len(claimed.members)) if index in unconfirmed and index not in no}
+    yes = {index: 1_000 + index for index in range(len(claimed.members)) if index not in no and index not in silent}
+    return Settled(yes, no, silent)
+
+
+def settled(engine: Engine, claimed: Claim, rejected: Collection[int] = (), unconfirmed: Collection[int] = ()) -> bool:
+    return settle.settle(engine, claimed, delivered(claimed, rejected, unconfirmed), CALL)
+
+
+def postponed(engine: Engine, claimed: Claim, seconds: float = 0, *, spends: bool = True) -> bool:
+    return settle.postpone(engine, claimed, seconds, "HTTP 503", CALL, spends=spends)
+
+
+def given_up(engine: Engine, claimed: Claim) -> bool:
+    return settle.give_up(engine, claimed, "HTTP 503; 8 attempts", CALL)
+
+
+def deliver_all(engine: Engine, most: int = 1_000) -> int:
+    """Settle everything that is due, all of it delivered; give how many batches that were."""
+    for number in range(most):
+        claimed = take(engine)
+        if claimed is None:
+            return number
+        settled(engine, claimed)
+    raise AssertionError(f"{most} batches were claimed, and there are more")
+
+
+def let_pass(engine: Engine, hours: float) -> None:
+    """Let so much time pass: whatever waits for a moment waits that much less. Nobody else may be at work."""
+    with engine.begin() as connection:
+        for table, columns in (
+            ("batches", ("due_at", "lease_until", "failing_since")),
+            ("lanes", ("due_at", "served_at")),
+            ("accounts", ("parked_until", "paused_at")),
+            ("schedules", ("next_at",)),
+        ):
+            earlier = ", ".join(f"{column} = {column} - :hours * interval '1 hour'" for column in columns)
+            connection.execute(text(f"UPDATE {table} SET {earlier}"), {"hours": hours})
+
+
+HOLDING = "(b.status = 'PROCESSING' OR (b.status = 'PENDING' AND b.origin <> 'retry'))"
+UNANSWERED = "NOT EXISTS (SELECT FROM errors x WHERE x.record_id = m.id AND x.batch_id = m.batch_id)"
+AT_EVERY_MOMENT: Mapping[str, str] = {
+    "a batch that may be claimed is due before its lane says so": """
+        SELECT b.id, b.due_at, l.due_at AS lane FROM batches b LEFT JOIN lanes l USING (event_id, origin)
+        WHERE b.status = 'PENDING' AND b.after = '{}' AND (l.due_at IS NULL OR l.due_at > b.due_at)""",
+    "a batch waits for one that is settled, or for none at all": """
+        SELECT b.id, w.id AS waits_for, p.status FROM batches b CROSS JOIN LATERAL unnest(b.after) w(id)
+        LEFT JOIN batches p ON p.id = w.id WHERE p.status IS NULL OR p.status IN ('COMPLETE', 'CANCELED')""",
+    "a batch waits for a retry that waits itself": """
+        SELECT b.id, w.id AS waits_for FROM batches b CROSS JOIN LATERAL unnest(b.after) w(id)
+        JOIN batches p ON p.id = w.id WHERE p.status = 'PENDING' AND p.origin = 'retry'""",
+    "a live batch waits for a newer one": """
+        SELECT b.id, b.after FROM batches b WHERE b.origin = 'live' AND b.id <= ANY(b.after)""",
+    "a contact is being sent by two batches of one event": f"""
+        SELECT b.event_id, m.contact, array_agg(b.id) AS batches FROM batches b JOIN records m ON m.batch_id = b.id
+        WHERE b.status = 'PROCESSING' AND {UNANSWERED} GROUP BY 1, 2 HAVING count(*) > 1""",
+    "a record does not wait for an older one of its contact": f"""
+        WITH RECURSIVE reach(id, older) AS (
+          SELECT b.id, w.id FROM batches b CROSS JOIN LATERAL unnest(b.after) w(id)
+          UNION SELECT reach.id, w.id FROM reach JOIN batches b ON b.id = reach.older
+          CROSS JOIN LATERAL unnest(b.after) w(id)),
+        held AS (
+          SELECT m.id, m.batch_id, lag(m.batch_id) OVER (PARTITION BY b.event_id, m.contact ORDER BY m.id) AS older
+          FROM batches b JOIN records m ON m.batch_id = b.id WHERE {HOLDING} AND {UNANSWERED})
+        SELECT * FROM held WHERE older IS NOT NULL AND NOT EXISTS (
+          SELECT FROM reach WHERE reach.id = held.batch_id AND reach.older = held.older)""",
+    "a position is given out twice, or was never given out": """
+        SELECT r.batch_id, r.position FROM records r JOIN batches b ON b.id = r.batch_id
+        GROUP BY 1, 2, b.positions HAVING count(*) > 1 OR r.position >= b.positions""",
+    "a complete batch keeps no contact id per position": """
+        SELECT id FROM batches WHERE status = 'COMPLETE' AND cardinality(contact_ids) IS DISTINCT FROM positions""",
+    "a record that is still to be sent has an unresolved error": """
+        SELECT m.id, b.id AS batch_id, e.outcome FROM errors e JOIN records m ON (m.id, m.batch_id) = (e.record_id,
+          e.batch_id) JOIN batches b ON b.id = m.batch_id WHERE b.status IN ('PENDING', 'PROCESSING')
+        AND e.resolution IS NULL""",
+    "a record has several unresolved errors": """
+        SELECT record_id FROM errors WHERE resolution IS NULL GROUP BY 1 HAVING count(*) > 1""",
+    "a call of a batch that nobody has is not over": """
+        SELECT a.id, b.id AS batch_id, b.status FROM attempts a JOIN batches b ON b.id = a.batch_id
+        WHERE a.finished_at IS NULL AND b.status <> 'PROCESSING'""",
+}
+
+
+def wrong_now(connection: Connection) -> list[str]:
+    """Say what does not hold at this moment; the connection's transaction must read one snapshot."""
+    said = []
+    for what, sql in AT_EVERY_MOMENT.items():
+        rows = connection.execute(text(sql)).mappings().all()
+        if rows:
+            said.append(f"{what} ({len(rows)} times): {dict(rows[0])}")
+    return said
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One POST, as the oracle saw it."""
+
+    batch_id: int
+    event_id: int
+    origin: Origin
+    records: tuple[tuple[int, str], ...]
+    """Record ids and contacts."""
+
+
+@dataclass
+class Ledger:
+    """What a fake HubSpot was sent, in order. It answers nothing: the test decides what comes back."""
+
+    sent: list[Sent] = field(default_factory=list)
+    settled: dict[int, int] = field(default_factory=dict)
+    """How many POSTs there were before a batch was known to be settled."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def post(self, claimed: Claim) -> None:
+        records = tuple((member.id, member.contact) for member in claimed.members)
+        with self._lock:
+            self.sent.append(Sent(claimed.batch_id, claimed.event_id, claimed.origin, records))
+
+    def note_settled(self, batch_id: int) -> None:
+        with self._lock:
+            self.settled[batch_id] = len(self.sent)
+
+    def wrong(self, engine: Engine) -> list[str]:
+        """Say what was sent in the wrong order, too often or never, judged by how everything ended."""
+        ended = ask(engine, "SELECT record_id, batch_id FROM errors WHERE outcome IN ('rejected', 'failed', 'canceled')")
+        did_not_arrive = {(row.record_id, row.batch_id) for row in ended}
+        said: list[str] = []
+        before: dict[tuple[int, str], dict[int, int]] = defaultdict(dict)
+        first: dict[int, Sent] = {}
+        for number, sent in enumerate(self.sent):
+            if self.settled.get(sent.batch_id, number) < number:
+                said.append(f"batch {sent.batch_id} is sent again (POST {number}) after it was settled")
+            same = first.setdefault(sent.batch_id, sent)
+            if sent.origin is Origin.LIVE and same.records != sent.records:
+                said.append(f"batch {sent.batch_id} is sent again with other records (POST {number})")
+            for record_id, contact in sent.records:
+                earlier = before[sent.event_id, contact]
+                said += [
+                    f"record {record_id} of {contact} is sent (POST {number}, batch {sent.batch_id}, {sent.origin})"
+                    f" after the newer record {newer} (batch {batch_id})"
+                    for newer, batch_id in earlier.items()
+                    if newer > record_id and (newer, batch_id) not in did_not_arrive
+                ]
+                earlier[record_id] = sent.batch_id
+        posted = {(record_id, sent.batch_id) for sent in self.sent for record_id, _ in sent.records}
+        arrived = ask(
+            engine,
+            """
+            SELECT r.id, r.batch_id FROM records r JOIN batches b ON b.id = r.batch_id AND b.status = 'COMPLETE'
+            WHERE NOT EXISTS (SELECT FROM errors e WHERE e.record_id = r.id AND e.batch_id = r.batch_id)""",
+        )
+        said += [
+            f"record {row.id} counts as delivered by batch {row.batch_id}, which never sent it"
+            for row in arrived
+            if (row.id, row.batch_id) not in posted
+        ]
+        return said

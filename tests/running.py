@@ -1,0 +1,107 @@
+"""Real worker processes for tests, started as production starts them and ended by their process ids."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from worker import alive
+from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
+from worker.settings import Settings
+from worker.stream import connect
+
+CELERY = [sys.executable, "-m", "celery", "-A", "worker"]
+COMMANDS = {
+    "delivery": [*CELERY, "worker", *WORKER_OPTIONS, "-Q", DELIVERY_QUEUES, "-n", "delivery@%h"],
+    "housekeeping": [*CELERY, "worker", *WORKER_OPTIONS, "-Q", HOUSEKEEPING_QUEUES, "-n", "housekeeping@%h"],
+    "beat": [*CELERY, "beat"],
+}
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Give the environment that tells a process these settings, and none of the caller's."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("TURNOUT_")}
+    for name in settings.model_fields_set:
+        value = getattr(settings, name)
+        env[f"TURNOUT_{name.upper()}"] = value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)
+    return env
+
+
+class Workers:
+    """Delivery, housekeeping and beat as processes of their own."""
+
+    def __init__(self, settings: Settings, home: Path) -> None:
+        self.settings = settings
+        self._home = home
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, *names: str) -> None:
+        for name in names or COMMANDS:
+            with (self._home / f"{name}.log").open("ab") as log:
+                self._running[name] = subprocess.Popen(
+                    COMMANDS[name],
+                    cwd=self._home,
+                    env=environment(self.settings),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                )
+
+    def send(self, number: int, *names: str) -> None:
+        for name in names or COMMANDS:
+            self._running[name].send_signal(number)
+
+    def kill(self, *names: str) -> None:
+        for name in names or COMMANDS:
+            process = self._running.pop(name)
+            process.kill()
+            process.wait()
+
+    def stop(self, patience: float = 30) -> None:
+        """Stop all in order; whoever does not stop in time is killed, and that is a failure."""
+        for process in self._running.values():
+            process.send_signal(signal.SIGTERM)
+        slow = []
+        for name, process in self._running.items():
+            try:
+                process.wait(patience)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                slow.append(name)
+        self._running.clear()
+        assert not slow, f"did not stop within {patience} s: {slow}; {self.logs()}"
+
+    def alive(self, name: str) -> bool:
+        return self._running[name].poll() is None
+
+    def until_ready(self, number: int = 2) -> None:
+        with connect(self.settings.stream_url) as client:
+            until(lambda: alive.workers(client) >= number, 30, lambda: f"workers not ready: {self.logs()}")
+
+    def logs(self) -> str:
+        return "\n".join(path.read_text()[-3_000:] for path in sorted(self._home.glob("*.log")))
+
+
+@contextmanager
+def running_workers(settings: Settings, home: Path) -> Iterator[Workers]:
+    workers = Workers(settings, home)
+    workers.start()
+    try:
+        workers.until_ready()
+        yield workers
+    finally:
+        workers.stop()
+
+
+def until(holds: Callable[[], bool], seconds: float, otherwise: Callable[[], str] | str) -> None:
+    """Wait until something holds; fail with what to say otherwise."""
+    ends = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > ends:
+            raise AssertionError(otherwise if isinstance(otherwise, str) else otherwise())
+        time.sleep(0.1)

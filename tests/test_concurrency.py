@@ -1,0 +1,333 @@
+"""Everybody at once, on a database that loses connections all the time: nothing lost, nothing twice, all in order.
+
+A storm's seed decides what each thread does, not when the threads meet: the same seed storms alike, not identically.
+"""
+
+import json
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import pytest
+from ledger import (
+    CALL,
+    LEASE,
+    Ledger,
+    account_id,
+    ask,
+    delivered,
+    do,
+    let_pass,
+    wrong_now,
+)
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.exc import DBAPIError
+
+from models.words import Door, Outcome
+from worker import settle
+from worker.accept import Handed, Rules, accept
+from worker.audit import audit
+from worker.cancel import Chosen, cancel
+from worker.claim import Claim, claim
+from worker.database import make_engine, sqlstate
+from worker.process import Process
+from worker.retry import Filter, retry
+from worker.settings import Settings
+from worker.sweep import free_the_forgotten, take_back
+
+SHORT_LEASE: Final = 1.5
+"""Seconds; a thread that could not send within half of it lets the batch go."""
+SIZE: Final = 10
+STATES: Final = ("register", "attend", "cancel")
+ENDED: Final = frozenset(
+    {Outcome.DELIVERED, Outcome.REJECTED, Outcome.UNCONFIRMED, Outcome.FAILED, Outcome.CANCELED}
+)
+Key = tuple[str, str, str, int]
+
+
+class Producer:
+    """Makes messages of random sizes: repeats inside a message and of whole messages, as one part or as another."""
+
+    def __init__(self, seed: str, events: int, people: int) -> None:
+        self._random = random.Random(seed)
+        self._seed, self._events, self._people = seed, events, people
+        self._made: list[tuple[Handed, set[Key]]] = []
+
+    def some(self) -> tuple[list[Handed], set[Key]]:
+        """What is handed in together, and the records it stands for."""
+        several = [self._one() for _ in range(self._random.choice((1, 1, 1, 2, 5)))]
+        return [handed for handed, _ in several], set().union(*(keys for _, keys in several))
+
+    def _one(self) -> tuple[Handed, set[Key]]:
+        dice = self._random
+        part = f"{self._seed}-{len(self._made)}"
+        if self._made and dice.random() < 0.15:
+            again, keys = dice.choice(self._made)
+            return (again if dice.random() < 0.5 else Handed(again.door, part, again.raw)), keys
+        event, state = str(dice.randrange(self._events)), dice.choice(STATES)
+        span = {"joinedAt": "2026-01-01T10:00:00Z", "leftAt": "2026-01-01T11:00:00Z"} if state == "attend" else {}
+        inputs: list[dict[str, object]] = []
+        keys = set()
+        for _ in range(dice.choice((1, 1, 2, 5, 12, 30))):
+            if inputs and dice.random() < 0.05:
+                inputs.append(dice.choice(inputs))
+                continue
+            when, number = dice.randrange(1_767_225_600_000, 1_767_225_690_000), dice.randrange(self._people)
+            contact: dict[str, object] = {"vid": 1_000 + number} if number % 3 == 0 else {"email": f"p{number}@x.org"}
+            inputs.append({**contact, "interactionDateTime": when, "properties": span})
+            keys.add((event, state, str(next(iter(contact.values()))), when))
+        raw = {"subscriber_state": state, "object_id": event, "inputs": inputs}
+        self._made.append((Handed(Door.TASK, part, json.dumps(raw).encode()), keys))
+        return self._made[-1]
+
+
+class Storm:
+    """Accepting, delivering, sweeping, retrying and canceling threads, and one that kills their connections."""
+
+    def __init__(self, engine: Engine, process: Process, rules: Rules, seed: int, calls: int) -> None:
+        self.engine, self.process, self.rules, self.seed, self.calls = engine, process, rules, seed, calls
+        self.ledger = Ledger()
+        self.handed_in: set[Key] = set()
+        self.wrong: list[str] = []
+        self.killed = 0
+        self._account = account_id(engine)
+        self._producers = 3
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._claimed: list[Claim] = []
+
+    def rage(self) -> None:
+        accepting = [self._thread(f"accept {n}", self._accept) for n in range(self._producers)]
+        others = [self._thread(f"deliver {n}", self._deliver) for n in range(3)]
+        others += [
+            self._thread("sweep", self._every(0.05, self._sweep)),
+            self._thread("retry", self._every(0.15, self._retry)),
+            self._thread("cancel", self._every(0.08, self._cancel)),
+            self._thread("kill", self._every(0.03, self._kill)),
+            self._thread("inspect", self._every(0.1, self._inspect)),
+        ]
+        for thread in accepting:
+            thread.join(60)
+        self._stop.set()
+        for thread in others:
+            thread.join(60)
+        if any(thread.is_alive() for thread in accepting + others):
+            self.wrong.append("a thread hangs")
+
+    def drain(self) -> None:
+        """Let time pass, and deliver all that is left."""
+        for _ in range(40):
+            let_pass(self.engine, 2)
+            take_back(self.process)
+            while (claimed := claim(self.engine, self._account, LEASE)) is not None:
+                self._send(claimed)
+                settle.settle(self.engine, claimed, delivered(claimed), CALL if claimed.members else None)
+                self.ledger.note_settled(claimed.batch_id)
+            if not ask(self.engine, "SELECT FROM batches WHERE status IN ('PENDING', 'PROCESSING') LIMIT 1"):
+                return
+        left = ask(self.engine, "SELECT id, status, after, due_at FROM batches WHERE status IN ('PENDING', 'PROCESSING')")
+        self.wrong.append(f"{len(left)} batches are never delivered, such as {left[0]}")
+
+    def judge(self) -> list[str]:
+        """Say everything that went wrong."""
+        rows = ask(
+            self.engine,
+            """
+            SELECT ev.object_id, b.state, r.contact, (r.input->>'interactionDateTime')::bigint AS at
+            FROM records r JOIN batches b ON b.id = r.batch_id JOIN events ev ON ev.id = b.event_id""",
+        )
+        stored = [tuple(row) for row in rows]
+        wrong = [*self.wrong, *self.ledger.wrong(self.engine)]
+        wrong += [f"lost: {key}" for key in self.handed_in - set(stored)]
+        wrong += [f"never handed in: {key}" for key in set(stored) - self.handed_in]
+        if len(stored) != len(set(stored)):
+            wrong.append(f"{len(stored) - len(set(stored))} records are stored twice")
+        if forgotten := free_the_forgotten(self.process):
+            wrong.append(f"{forgotten} waited for what is settled")
+        with self.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+            wrong += wrong_now(connection)
+        books = audit(self.engine)
+        wrong += books.wrong
+        if books.accepted != len(self.handed_in) or not books.balanced:
+            wrong.append(f"the books do not balance: {books}, {len(self.handed_in)} handed in")
+        if unended := {outcome: n for outcome, n in books.outcomes.items() if n and outcome not in ENDED}:
+            wrong.append(f"not at an end: {unended}")
+        return wrong
+
+    def _thread(self, name: str, work: Callable[[random.Random], None]) -> threading.Thread:
+        def run() -> None:
+            try:
+                work(random.Random(f"{self.seed} {name}"))
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
+                self.wrong.append(f"{name}: {type(error).__name__}: {error}"[:2_000])
+
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        thread.start()
+        return thread
+
+    def _every(self, seconds: float, work: Callable[[random.Random], None]) -> Callable[[random.Random], None]:
+        def over_and_over(dice: random.Random) -> None:
+            while not self._stop.wait(seconds * dice.uniform(0.5, 1.5)):
+                with self._lost_connections():
+                    work(dice)
+
+        return over_and_over
+
+    @contextmanager
+    def _lost_connections(self) -> Iterator[None]:
+        """Swallow what the killer did; anything else is a finding."""
+        try:
+            yield
+        except DBAPIError as error:
+            if sqlstate(error) not in {"", "57P01"} and not error.connection_invalidated:
+                raise
+
+    def _accept(self, _: random.Random) -> None:
+        producer = Producer(f"{self.seed}-{threading.current_thread().name}", events=4, people=60)
+        for _ in range(self.calls):
+            handed, keys = producer.some()
+            with self._lock:
+                self.handed_in |= keys
+            accepted = False
+            while not accepted:
+                with self._lost_connections(), self.engine.connect() as connection:
+                    accept(connection, handed, self.rules)
+                    accepted = True
+
+    def _deliver(self, dice: random.Random) -> None:
+        zombies: list[Claim] = []
+        while not self._stop.is_set():
+            with self._lost_connections():
+                began = time.monotonic()
+                claimed = claim(self.engine, self._account, SHORT_LEASE)
+                if claimed is None:
+                    self._stop.wait(0.01)
+                elif not claimed.members:
+                    self._ended(claimed, settle.settle(self.engine, claimed, delivered(claimed), None))
+                elif time.monotonic() - began > SHORT_LEASE / 2:
+                    settle.postpone(self.engine, claimed, 0, "too late", CALL, spends=False)
+                else:
+                    self._fare(claimed, dice, zombies)
+            if zombies and dice.random() < 0.05:
+                with self._lost_connections():
+                    zombie = zombies.pop(0)
+                    self._ended(zombie, settle.settle(self.engine, zombie, delivered(zombie), CALL))
+
+    def _fare(self, claimed: Claim, dice: random.Random, zombies: list[Claim]) -> None:
+        """Send a batch, or crash before or after; then settle, postpone or give up."""
+        fate = dice.random()
+        if fate < 0.04:
+            return
+        self._send(claimed)
+        if fate < 0.08:
+            return
+        if fate < 0.10:
+            zombies.append(claimed)
+        elif fate < 0.20:
+            settle.postpone(self.engine, claimed, dice.choice((0, 0, 0.3)), "HTTP 503", CALL, spends=True)
+        elif fate < 0.25:
+            self._ended(claimed, settle.give_up(self.engine, claimed, "HTTP 503; 8 attempts", CALL))
+        else:
+            number = range(len(claimed.members))
+            rejected = [index for index in number if dice.random() < 0.06]
+            unconfirmed = [index for index in number if dice.random() < 0.06]
+            answer = delivered(claimed, rejected, unconfirmed)
+            self._ended(claimed, settle.settle(self.engine, claimed, answer, CALL))
+
+    def _send(self, claimed: Claim) -> None:
+        if claimed.members:
+            self.ledger.post(claimed)
+
+    def _ended(self, claimed: Claim, owned: bool) -> None:  # noqa: FBT001 - what settling said
+        if owned:
+            self.ledger.note_settled(claimed.batch_id)
+
+    def _sweep(self, _: random.Random) -> None:
+        take_back(self.process)
+        if found := free_the_forgotten(self.process):
+            self.wrong.append(f"in the storm {found} waited for what is settled")
+
+    def _retry(self, dice: random.Random) -> None:
+        chosen = dice.choice(
+            (
+                Filter((Outcome.FAILED, Outcome.UNCONFIRMED)),
+                Filter((Outcome.CANCELED,)),
+                Filter((Outcome.UNCONFIRMED, Outcome.REJECTED), event=str(dice.randrange(4))),
+            )
+        )
+        retry(self.engine, SIZE, chosen)
+
+    def _cancel(self, dice: random.Random) -> None:
+        waiting = ask(self.engine, "SELECT id FROM batches WHERE status = 'PENDING' ORDER BY id LIMIT 50")
+        if waiting:
+            cancel(self.engine, Chosen(batch_id=dice.choice(waiting).id))
+
+    def _kill(self, dice: random.Random) -> None:
+        found = ask(
+            self._killers_engine,
+            """
+            SELECT pid FROM pg_stat_activity
+            WHERE application_name = 'turnout' AND datname = current_database() ORDER BY pid""",
+        )
+        if found:
+            self.killed += 1
+            ask(self._killers_engine, "SELECT pg_terminate_backend(:pid)", pid=dice.choice(found).pid)
+
+    def _inspect(self, _: random.Random) -> None:
+        with self._killers_engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+            self.wrong += [f"in the storm {what}" for what in wrong_now(connection)]
+        books = audit(self._killers_engine)
+        if not books.balanced:
+            self.wrong.append(f"in the storm the books do not balance: {books}")
+
+    def with_killers_engine(self, url: str) -> Engine:
+        self._killers_engine = create_engine(url, connect_args={"application_name": "killer"})
+        return self._killers_engine
+
+
+def storm(process: Process, settings: Settings, rules: Rules, caplog: pytest.LogCaptureFixture, seed: int) -> None:
+    """Run one storm, let it drain, and say everything that it violated."""
+    caplog.set_level(logging.ERROR, "worker")
+    engine = make_engine(settings, pool=16)
+    here = Storm(engine, process, Rules(rules.key, SIZE, 0.05), seed, calls=60)
+    killers = here.with_killers_engine(settings.database_url)
+    try:
+        t0 = time.monotonic(); here.rage(); print("RAGE", time.monotonic() - t0, here.killed, len(here.ledger.sent), len(here.handed_in))
+        t0 = time.monotonic(); here.drain(); print("DRAIN", time.monotonic() - t0, len(here.ledger.sent))
+        wrong = here.judge()
+        assert here.killed > 10
+    finally:
+        engine.dispose()
+        process.engine.dispose()
+    wrong += [record.getMessage() for record in caplog.records if record.name.startswith("worker")]
+    until = time.monotonic() + 5
+    while ask(killers, "SELECT FROM pg_stat_activity WHERE application_name = 'turnout'"):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    with killers.connect() as connection:
+        deadlocks = connection.execute(
+            text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+        ).scalar_one()
+    killers.dispose()
+    if deadlocks:
+        wrong.append(f"{deadlocks} deadlocks")
+    assert not wrong, f"seed {seed} violates:\n" + "\n".join(wrong[:40])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_storm_loses_nothing_and_keeps_the_order(
+    process: Process, settings: Settings, rules: Rules, caplog: pytest.LogCaptureFixture, seed: int
+) -> None:
+    storm(process, settings, rules, caplog, seed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(100, 160))
+def test_many_storms_lose_nothing_and_keep_the_order(
+    process: Process, settings: Settings, rules: Rules, caplog: pytest.LogCaptureFixture, seed: int
+) -> None:
+    storm(process, settings, rules, caplog, seed)

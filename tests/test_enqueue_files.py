@@ -1,0 +1,221 @@
+# ruff: noqa: E501 - messages are as long as they are
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import orjson
+import pytest
+import typer
+from click.testing import Result
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+from typer.testing import CliRunner
+
+import worker.database
+import worker.settings
+import worker.stream
+from cli.enqueue import enqueue
+from worker.files import handing
+from worker.receipts import Receipt
+from worker.stream import StreamUnavailable
+
+LIST = "Email,Date,Seat\na@example.com,2026-03-01T10:00:00Z,1\nnobody,2026-03-01T10:00:00Z,2\nb@example.com,2026-03-01T10:00:00Z,3\n"
+SAID = ["--object-id", "7", "--state", "register"]
+
+Run = Callable[..., Result]
+
+
+class World:
+    """What the command hands in to: it notes, and answers as it is told."""
+
+    def __init__(self) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self.refused: list[tuple[str, int]] = []
+        self.queue: list[int] = []
+        """What `waiting` answers, one after the other; then nothing waits."""
+        self.looks = 0
+        self.fails = 0
+        self.interrupted = False
+        self.unreachable = False
+
+    def add(self, message: bytes) -> str:
+        if self.fails:
+            self.fails -= 1
+            raise StreamUnavailable("connection refused")
+        self.messages.append(orjson.loads(message))
+        return "1-0"
+
+    def waiting(self) -> int:
+        self.looks += 1
+        return self.queue.pop(0) if self.queue else 0
+
+    def receipt(self, _engine: Engine, _submission: UUID) -> Receipt:
+        if self.unreachable:
+            raise OperationalError("SELECT", {}, Exception("connection refused"))
+        if self.interrupted and self.messages:
+            raise KeyboardInterrupt
+        return Receipt(len(self.messages) + len(self.refused), 1, 1, 1, {"failed": 1})
+
+    def refuse(self, _engine: Engine, _submission: UUID, part: str, _producer: str, items: list[Any]) -> None:
+        self.refused.append((part, len(items)))
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    world = World()
+    monkeypatch.setattr(worker.settings, "load_settings", lambda: None)
+    monkeypatch.setattr(worker.database, "make_engine", lambda _: None)
+    monkeypatch.setattr(worker.stream.Stream, "open", lambda _: world)
+    monkeypatch.setattr(handing, "receipt", world.receipt)
+    monkeypatch.setattr(handing, "refuse", world.refuse)
+    monkeypatch.setattr(handing, "PAUSE", 0.001)
+    return world
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.chdir(tmp_path)
+    app = typer.Typer()
+    app.command()(enqueue)
+
+    def run(*arguments: str, content: str | bytes | None = LIST, stdin: bytes | None = None) -> Result:
+        if content is not None:
+            Path("list.csv").write_bytes(content.encode() if isinstance(content, str) else content)
+        return CliRunner().invoke(app, arguments, input=stdin)
+
+    return run
+
+
+def test_a_file_is_handed_in_and_the_closing_table_says_what_became_of_it(world: World, run: Run) -> None:
+    result = run("list.csv", *SAID)
+    assert result.exit_code == 0, result.output
+    (message,) = world.messages
+    submission = message.pop("submission_id")
+    inputs = message.pop("inputs")
+    assert message == {
+        "object_id": "7",
+        "subscriber_state": "register",
+        "producer": "turnout enqueue",
+        "account": "default",
+        "part": "1",
+    }
+    assert [each["email"] for each in inputs] == ["a@example.com", "b@example.com"]
+    assert world.refused == [("refused 1", 1)]
+    lines = [" ".join(line.split()) for line in result.output.splitlines()]
+    assert "records 2 (2 register 7)" in lines
+    assert "accepted 1" in lines
+    assert "duplicates 1, of records that are: 1 failed" in lines
+    assert "those not delivered are sent again by: turnout retry --event 7 --state register" in lines
+    assert "refused 1" in lines
+    assert any(line.startswith("line 3, Email: nobody is no e-mail address") for line in lines)
+    assert (
+        "mend them in their file, and hand it in: turnout enqueue list.csv.refused.csv --object-id 7 --state register"
+        in lines
+    )
+    assert "not read Seat" in lines
+    assert f"submission {submission} (turnout submission {submission})" in lines
+    assert Path("list.csv.refused.csv").exists()
+
+
+def test_the_facts_can_be_had_as_json(world: World, run: Run) -> None:
+    facts = json.loads(run("list.csv", *SAID, "--json").output)
+    assert facts["submission"] == world.messages[0]["submission_id"]
+    assert {name: facts[name] for name in ("rows", "records", "accepted", "duplicates", "refused", "repeats")} == {
+        "rows": 3,
+        "records": 2,
+        "accepted": 1,
+        "duplicates": 1,
+        "refused": 1,
+        "repeats": {"failed": 1},
+    }
+    assert facts["columns"] == {"Email": "email", "Date": "date"}
+    assert facts["columns_not_read"] == ["Seat"]
+    assert facts["refused_file"] == "list.csv.refused.csv"
+    assert facts["groups"] == [{"account": "default", "event": "7", "state": "register", "records": 2}]
+
+
+def test_a_check_sends_and_writes_nothing(world: World, run: Run) -> None:
+    result = run("list.csv", *SAID, "--check")
+    assert result.exit_code == 0, result.output
+    assert (world.messages, world.refused, world.looks) == ([], [], 0)
+    assert "nothing was sent" in result.output
+    assert "line 3, Email: nobody" in result.output
+    assert [path.name for path in Path().iterdir()] == ["list.csv"]
+
+
+def test_standard_input_is_read_too(world: World, run: Run) -> None:
+    line = b'{"email": "a@example.com", "interactionDateTime": 1772359200000}\n'
+    assert run("-", *SAID, content=None, stdin=line * 3).exit_code == 0
+    assert len(world.messages[0]["inputs"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "said"),
+    [
+        (LIST, ["--state", "register"], "line 2, the event: is not said; right would be --event ID"),
+        (LIST, ["--object-id", "7", "--event", "8", "--state", "register"], "--object-id: stands beside --event"),
+        ("prose", SAID, "has no row of column names"),
+        (b"PK\x03\x04", SAID, "is a spreadsheet workbook"),
+        (
+            LIST,
+            [*SAID, "--map", "Mail=email"],
+            "the file has no column “Mail=email”; right would be one of Email, Date, Seat",
+        ),
+        (LIST, [*SAID, "--refused", "list.csv"], "list.csv is there already"),
+        ("", SAID, "the file: is empty"),
+    ],
+)
+def test_what_cannot_be_used_is_said_and_nothing_is_sent(
+    world: World, run: Run, content: str | bytes, arguments: list[str], said: str
+) -> None:
+    result = run("list.csv", *arguments, content=content)
+    assert result.exit_code == 2
+    assert said in result.output
+    assert (world.messages, world.refused) == ([], [])
+
+
+@pytest.mark.parametrize("name", ["nowhere.csv", "."])
+def test_a_file_that_cannot_be_read_is_said(run: Run, name: str) -> None:
+    result = run(name, *SAID)
+    assert result.exit_code == 2
+    assert f"{name} cannot be read" in result.output
+
+
+def test_no_more_messages_are_added_than_may_wait(world: World, run: Run) -> None:
+    world.queue = [1000, 1000, 998, 1000, 0]
+    rows = "".join(f"a{n}@example.com,2026-03-01T10:00:00Z,{n}\n" for n in range(3000))
+    assert run("list.csv", *SAID, content=LIST + rows).exit_code == 0
+    assert len(world.messages) == 4
+    assert world.looks == 5
+
+
+def test_a_moment_without_the_stream_is_sat_out(world: World, run: Run) -> None:
+    world.fails = 2
+    assert run("list.csv", *SAID).exit_code == 0
+    assert len(world.messages) == 1
+
+
+def test_without_the_stream_the_command_says_what_to_do(world: World, run: Run) -> None:
+    world.fails = 99
+    result = run("list.csv", *SAID)
+    assert result.exit_code == 1
+    assert "The stream is out of reach (connection refused): is `turnout up` running?" in result.output
+    assert "Nothing was sent" in result.output
+
+
+def test_without_the_database_nothing_is_sent(world: World, run: Run) -> None:
+    world.unreachable = True
+    result = run("list.csv", *SAID)
+    assert result.exit_code == 1
+    assert "The database is out of reach" in result.output
+    assert world.messages == []
+
+
+def test_one_who_does_not_wait_is_told_how_to_see_the_rest(world: World, run: Run) -> None:
+    world.interrupted = True
+    result = run("list.csv", *SAID)
+    assert result.exit_code == 130
+    submission = world.messages[0]["submission_id"]
+    assert f"see what becomes of it: turnout submission {submission}" in result.output

@@ -1,0 +1,77 @@
+import orjson
+import pytest
+
+from models.words import State
+from worker.files.drafts import Record, Refused
+from worker.files.jsonl import read_line
+from worker.files.options import Options
+
+OPTIONS = Options(state=State.CANCEL, event="e0", external_account="x0")
+INPUT = {"email": "a@example.com", "interactionDateTime": 1772359200000}
+
+
+def read(line: object, options: Options = OPTIONS) -> list[Record | Refused]:
+    return list(read_line(3, line if isinstance(line, str) else orjson.dumps(line).decode(), options))
+
+
+@pytest.mark.parametrize(
+    ("line", "account", "address", "state"),
+    [
+        (INPUT, "default", "x0/e0", "cancel"),
+        ({**INPUT, "external_event_id": "e1"}, "default", "x0/e1", "cancel"),
+        ({**INPUT, "object_id": "7", "subscriber_state": "register", "account": "emea"}, "emea", "7", "register"),
+        ({"inputs": [INPUT]}, "default", "x0/e0", "cancel"),
+        ({"object_id": 7, "inputs": [INPUT], "producer": "crm", "part": "9"}, "default", "7", "cancel"),
+    ],
+)
+def test_a_line_is_a_message_an_input_with_fields_beside_it_or_an_input_alone(
+    line: object, account: str, address: str, state: str
+) -> None:
+    (record,) = read(line)
+    assert isinstance(record, Record)
+    assert (record.account, str(record.address), record.state) == (account, address, state)
+    assert record.candidate.input == {**INPUT, "properties": {}, "contactProperties": {}}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{", "line 3: is no JSON"),
+        ("[]", "line 3: is no JSON object"),
+        ('{"inputs": []}', "line 3, inputs: is no list of inputs"),
+        ({**INPUT, "email": "x"}, "line 3, email: x is no e-mail address"),
+        ({**INPUT, "interactionDateTime": 1772359200}, "line 3, interactionDateTime: 1772359200 looks like seconds"),
+        ({**INPUT, "first": "Ada"}, "line 3, first: is no field of an input"),
+        (
+            {**INPUT, "subscriber_state": "ATTENDED"},
+            "line 3, subscriber_state: ATTENDED is unknown; right would be 'at",
+        ),
+        ({"inputs": [INPUT], "extra": 1}, "line 3, extra: is no field of a message"),
+        ('{"email": "a\\ud800@example.com", "interactionDateTime": 1772359200000}', "half of a surrogate pair"),
+    ],
+)
+def test_what_is_wrong_with_a_line_is_said(line: object, said: str) -> None:
+    (refused,) = read(line)
+    assert isinstance(refused, Refused)
+    assert said in "; ".join(map(str, refused.reasons))
+    orjson.loads(orjson.dumps(refused.reasons))
+
+
+def test_a_broken_input_of_a_message_costs_no_neighbour() -> None:
+    first, broken, last = read({"inputs": [INPUT, {"email": "x"}, INPUT]})
+    assert isinstance(first, Record)
+    assert isinstance(last, Record)
+    assert isinstance(broken, Refused)
+    assert str(broken.reasons[0]).startswith("line 3, inputs[1].email: x is no e-mail address")
+    assert orjson.loads(broken.raw)["inputs"] == [{"email": "x"}]
+
+
+def test_a_message_that_cannot_be_addressed_refuses_each_of_its_inputs() -> None:
+    refused = read({"object_id": "1", "external_event_id": "2", "external_account_id": "3", "inputs": [INPUT, INPUT]})
+    assert [type(one) for one in refused] == [Refused, Refused]
+
+
+def test_a_contact_id_beyond_what_a_float_holds_is_kept_exactly() -> None:
+    (record,) = read('{"vid": 9223372036854775807, "interactionDateTime": 1772359200000}')
+    assert isinstance(record, Record)
+    assert record.candidate.contact == "9223372036854775807"

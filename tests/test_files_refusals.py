@@ -1,0 +1,86 @@
+import io
+from pathlib import Path
+
+import pytest
+
+from models.preflight import Reason
+from models.words import State
+from worker.files.drafts import Record, Refused
+from worker.files.lines import FileError
+from worker.files.options import Options
+from worker.files.reading import Reading
+from worker.files.refusals import RefusedFile
+
+OPTIONS = Options(state=State.REGISTER, object_id="7")
+
+
+def refused_of(content: bytes, path: Path) -> RefusedFile:
+    with RefusedFile(path) as rows:
+        for item in Reading(io.BytesIO(content), OPTIONS).items():
+            if isinstance(item, Refused):
+                rows.add(item)
+    return rows
+
+
+def test_refused_rows_are_mended_in_their_file_and_handed_in_again(tmp_path: Path) -> None:
+    content = (
+        'Email;Date;Note\r\nnobody;2026-03-01T10:00:00Z;"x;\ny"\r\na@example.com;2026-03-01T10:00:00Z;ok\r\n'
+        "b@example.com;;late\r\n"
+    )
+    path = tmp_path / "refused.csv"
+    refused_of(content.encode(), path)
+    assert path.read_bytes().decode("utf-8-sig") == (
+        "reason,line,Email,Date,Note\r\n"
+        '"line 2, Email: nobody is no e-mail address (An email address must have an @-sign); '
+        'right would be an address such as ada@example.com",2,nobody,2026-03-01T10:00:00Z,"x;\ny"\r\n'
+        '"line 5, Date: is missing; right would be a whole number of milliseconds since 1970, such as 1767225600000"'
+        ",5,b@example.com,,late\r\n"
+    )
+    mended = (
+        path.read_text("utf-8-sig").replace(",nobody,", ",c@example.com,").replace(",,late", ",2026-03-02T10:00:00Z,")
+    )
+    reading = Reading(io.BytesIO(mended.encode()), OPTIONS)
+    assert [item.candidate.contact for item in reading.items() if isinstance(item, Record)] == [
+        "c@example.com",
+        "b@example.com",
+    ]
+    assert reading.facts.unread == ["Note"]
+
+
+def test_refused_lines_of_json_can_be_handed_in_again_too(tmp_path: Path) -> None:
+    path = tmp_path / "refused.csv"
+    refused_of(b'{"email":"nobody","interactionDateTime":1772359200000}\n{"email":"a\n', path)
+    mended = path.read_text("utf-8-sig").replace("nobody", "c@example.com")
+    items = list(Reading(io.BytesIO(mended.encode()), OPTIONS).items())
+    assert [type(item) for item in items] == [Record, Refused]
+
+
+def test_nothing_is_written_where_nothing_is_refused(tmp_path: Path) -> None:
+    rows = refused_of(b"Email,Date\na@example.com,2026-03-01T10:00:00Z\n", tmp_path / "refused.csv")
+    assert not rows.written
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_text_that_cannot_be_written_is_written_escaped(tmp_path: Path) -> None:
+    path = tmp_path / "refused.csv"
+    with RefusedFile(path) as rows:
+        rows.add(Refused(2, (Reason("line 2", "holds", "x"),), b"", ("Email",), ((2, ["\udcff"]),)))
+    assert "\\udcff" in path.read_text("utf-8-sig")
+
+
+def test_a_file_that_is_there_is_never_written_over(tmp_path: Path) -> None:
+    source = tmp_path / "list.csv"
+    (tmp_path / "list.csv.refused.csv").write_text("being mended")
+    assert RefusedFile.beside(str(source), None).path.name == "list.csv.refused-2.csv"
+    with pytest.raises(FileError, match="is there already; right would be a name that is free"):
+        RefusedFile.beside(str(source), tmp_path / "list.csv.refused.csv")
+
+
+def test_a_place_that_cannot_be_written_is_found_before_anything_is_sent(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="cannot be written to; right would be --refused FILE"):
+        RefusedFile.beside(str(tmp_path / "nowhere" / "list.csv"), None)
+
+
+def test_rows_from_standard_input_go_to_this_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert RefusedFile.beside("-", None).path == Path("stdin.refused.csv")

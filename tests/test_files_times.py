@@ -1,0 +1,132 @@
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from worker.files.options import DateOrder
+from worker.files.times import Fault, Moment, iso, read_duration, read_time
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("2026-03-01T10:00:00Z", "2026-03-01T10:00:00Z"),
+        ("2026-03-01T10:00:00.250+02:00", "2026-03-01T08:00:00.250Z"),
+        ("2026-03-01 10:00", "2026-03-01T09:00:00Z"),
+        ("2026-03-01 10:00:00 UTC", "2026-03-01T10:00:00Z"),
+        ("2026-03-01 10:00:00 GMT+1", "2026-03-01T09:00:00Z"),
+        ("2026-03-01 10:00:00 (UTC-05:00) Eastern", "2026-03-01T15:00:00Z"),
+        ("2026-03-01 10:00 CET", "2026-03-01T09:00:00Z"),
+        ("2026-03-01 10:00 America/New_York", "2026-03-01T15:00:00Z"),
+        ("2026/03/01 10:00", "2026-03-01T09:00:00Z"),
+        ('="2026-03-01 10:00:00"', "2026-03-01T09:00:00Z"),
+        ("01.04.2026 10:00", "2026-04-01T08:00:00Z"),
+        ("22/07/2026, 19:32:11", "2026-07-22T17:32:11Z"),
+        ("7/22/26, 7:32:11\u202fPM", "2026-07-22T17:32:11Z"),
+        ("04/04/2026 12:00 AM", "2026-04-03T22:00:00Z"),
+        ("Mar 22, 2025 19:48:38", "2025-03-22T18:48:38Z"),
+        ("Sunday, March 1, 2026 at 7:13 p.m.", "2026-03-01T18:13:00Z"),
+        ("1st March 2026 10:00", "2026-03-01T09:00:00Z"),
+        ("12-Mar-2026 10:00", "2026-03-12T09:00:00Z"),
+        ("1. März 2026 um 10:00 Uhr", "2026-03-01T09:00:00Z"),
+        ("1 février 2026 à 10h05", "2026-02-01T09:05:00Z"),
+        ("1 de agosto de 2026 10:00", "2026-08-01T08:00:00Z"),
+        ("1767225600000", "2026-01-01T00:00:00Z"),
+        ("25.10.2026 02:30 CEST", "2026-10-25T00:30:00Z"),
+        ("25.10.2026 02:30 CET", "2026-10-25T01:30:00Z"),
+    ],
+)
+def test_times_are_read_as_the_usual_tools_write_them(text: str, instant: str) -> None:
+    moment = read_time(text, BERLIN)
+    assert isinstance(moment, Moment), moment
+    assert iso(moment.ms) == instant
+
+
+@pytest.mark.parametrize(
+    ("text", "order", "instant"),
+    [
+        ("03/04/2026 10:00", DateOrder.DMY, "2026-04-03T08:00:00Z"),
+        ("03/04/2026 10:00", DateOrder.MDY, "2026-03-04T09:00:00Z"),
+        ("03-04-26 10:00", DateOrder.DMY, "2026-04-03T08:00:00Z"),
+        ("26/03/04 10:00", DateOrder.YMD, "2026-03-04T09:00:00Z"),
+        ("03.04.2026 10:00", DateOrder.MDY, "2026-03-04T09:00:00Z"),
+        ("2026-03-04 10:00", DateOrder.DMY, "2026-03-04T09:00:00Z"),
+    ],
+)
+def test_the_order_of_a_date_is_what_was_said(text: str, order: DateOrder, instant: str) -> None:
+    moment = read_time(text, BERLIN, order)
+    assert isinstance(moment, Moment), moment
+    assert iso(moment.ms) == instant
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "right"),
+    [
+        ("03/04/2026 10:00", "may be 3 April or 4 March", "--date-order"),
+        ("2026-03-29 02:30", "was skipped in Europe/Berlin", "2026-03-29T03:30:00+02:00"),
+        ("29.03.2026 02:30:00", "was skipped in Europe/Berlin", "2026-03-29T03:30:00+02:00"),
+        (
+            "2026-10-25 02:30",
+            "came twice in Europe/Berlin",
+            "2026-10-25T02:30:00+02:00 or 2026-10-25T02:30:00+01:00",
+        ),
+        ("1767225600", "looks like seconds", "milliseconds: 1767225600000"),
+        ("1767225600000000", "is beyond the year 9999", "milliseconds"),
+        ("Jan 15, 2026 10:00 AM EST", "EST names no one time zone", "such as"),
+        ("2026-02-30 10:00", "is no day of the calendar", "such as"),
+        ("13/13/2026 10:00", "is no day of the calendar", "such as"),
+        ("2026-03-01 25:00", "has no time of day", "such as"),
+        ("2026-03-01 13:00 PM", "has no time of day", "such as"),
+        ("46082.4166", "is no date and time", "such as"),
+        ("yesterday", "is no date and time", "such as"),
+        ("1 Foo 2026 10:00", "is no day of the calendar", "such as"),
+        ("0001-01-01 00:00", "is no day on which somebody met", "happened"),
+    ],
+)
+def test_a_time_that_is_not_certain_is_refused_with_what_would_be_right(text: str, what: str, right: str) -> None:
+    fault = read_time(text, BERLIN)
+    assert isinstance(fault, Fault), fault
+    assert what in fault.what
+    assert right in fault.right
+
+
+@pytest.mark.parametrize("text", ["2026-03-01 10:00", "01.03.2026 10:00", "Mar 1, 2026 10:00", "2026-03-01 10:00 EST"])
+def test_a_time_without_a_zone_asks_for_one(text: str) -> None:
+    fault = read_time(text)
+    assert isinstance(fault, Fault)
+    assert fault.option
+    assert "--time-zone" in fault.right
+
+
+def test_a_day_alone_is_its_first_moment_and_says_so() -> None:
+    moment = read_time("01.03.2026", BERLIN)
+    assert isinstance(moment, Moment)
+    assert (iso(moment.ms), moment.day_only) == ("2026-02-28T23:00:00Z", True)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "stay"),
+    [
+        ("1h 27m 51s", None, timedelta(hours=1, minutes=27, seconds=51)),
+        ("1 hr 12 min", None, timedelta(hours=1, minutes=12)),
+        ("35 mins", None, timedelta(minutes=35)),
+        ("01:27:51", None, timedelta(hours=1, minutes=27, seconds=51)),
+        ("5s", None, timedelta(seconds=5)),
+        ("90", timedelta(minutes=1), timedelta(minutes=90)),
+        ("1,5", timedelta(minutes=1), timedelta(seconds=90)),
+    ],
+)
+def test_durations_are_read_as_the_usual_tools_write_them(text: str, unit: timedelta | None, stay: timedelta) -> None:
+    assert read_duration(text, unit) == stay
+
+
+@pytest.mark.parametrize("text", ["90", "47:03", "soon", "", "nan"])
+def test_a_duration_without_a_unit_is_refused(text: str) -> None:
+    assert isinstance(read_duration(text, None), Fault)
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "1e400"])
+def test_a_number_that_is_none_is_no_duration(text: str) -> None:
+    assert isinstance(read_duration(text, timedelta(minutes=1)), Fault)

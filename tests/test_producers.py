@@ -1,0 +1,126 @@
+"""The producers of the examples, run as they stand: other programs that know a URL and nothing of ours."""
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from services import Valkey
+from sqlalchemy import Engine, text
+
+from models.words import Door
+from worker.celery import ACCEPT, WORKER_OPTIONS
+from worker.intake import intake
+from worker.process import Process
+from worker.receipts import Receipt, receipt
+from worker.settings import Settings
+
+PRODUCERS = Path(__file__).parent.parent / "examples" / "producers"
+OURS = {"cli", "hubspot", "migrations", "models", "sandbox", "tasks", "worker"}
+BASH = shutil.which("bash")
+
+
+@pytest.fixture(autouse=True)
+def _nobody_to_wake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No worker runs, and the wake-up would be sent by the app of this process, which has no settings."""
+    monkeypatch.setattr("worker.intake.wake", lambda *_, **__: 0)
+
+
+def produce(name: str, **told: str) -> UUID:
+    """Run a producer; it prints its submission."""
+    command = [BASH or "bash"] if name.endswith(".sh") else [sys.executable, "-I", "-W", "error"]
+    env = {"PATH": os.environ["PATH"], **told}
+    done = subprocess.run(
+        [*command, PRODUCERS / name], env=env, capture_output=True, text=True, timeout=20, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return UUID(done.stdout.strip())
+
+
+def stored(engine: Engine) -> list[tuple[Any, ...]]:
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text("""
+            SELECT coalesce(e.object_id, e.external_account_id || '/' || e.external_event_id), b.state, r.contact,
+              s.door, s.producer, s.part
+            FROM records r JOIN batches b ON b.id = r.batch_id JOIN events e ON e.id = b.event_id
+            JOIN submissions s ON s.id = r.submission_id ORDER BY r.id""")
+        )
+        return [tuple(row) for row in rows]
+
+
+def test_a_redis_client_hands_in_by_the_stream(process: Process, valkey: Valkey) -> None:
+    submission = produce("by_stream.py", TURNOUT_REDIS_URL=valkey.url)
+    assert intake(process) == 1
+    assert receipt(process.engine, submission) == Receipt(1, 2, 0, 0, {})
+    event, producer = "acme-events/spring-summit-2026", "by_stream.py"
+    assert stored(process.engine) == [
+        (event, "register", "ada@example.com", Door.STREAM, producer, "1"),
+        (event, "register", "grace@example.com", Door.STREAM, producer, "1"),
+    ]
+    assert process.stream.waiting() == 0
+
+
+def test_a_producer_run_twice_stores_once_and_is_told_so(process: Process, valkey: Valkey) -> None:
+    produce("by_stream.py", TURNOUT_REDIS_URL=valkey.url)
+    again = produce("by_stream.py", TURNOUT_REDIS_URL=valkey.url)
+    assert intake(process) == 2
+    assert receipt(process.engine, again) == Receipt(1, 0, 2, 0, {"pending": 2})
+
+
+@pytest.mark.skipif(not BASH or not Path("/proc/sys/kernel/random/uuid").exists(), reason="needs bash on Linux")
+def test_the_shell_alone_hands_in_by_the_stream(process: Process, valkey: Valkey) -> None:
+    submission = produce("by_stream.sh", TURNOUT_REDIS_URL=valkey.url)
+    assert intake(process) == 1
+    assert receipt(process.engine, submission) == Receipt(1, 1, 0, 0, {})
+    assert stored(process.engine) == [("4711", "cancel", "zoë.o'hara@example.com", Door.STREAM, "by_stream.sh", "1")]
+
+
+def test_a_plain_celery_app_hands_in_by_the_task_door(settings: Settings, process: Process, tmp_path: Path) -> None:
+    with running_worker(settings, tmp_path):
+        submission = produce("by_task.py", TURNOUT_BROKER_URL=settings.broker_url)
+        until = time.monotonic() + 15
+        while not receipt(process.engine, submission).parts and time.monotonic() < until:
+            time.sleep(0.05)
+    assert receipt(process.engine, submission) == Receipt(1, 1, 0, 0, {}), (tmp_path / "worker.log").read_text()
+    assert stored(process.engine) == [("4711", "attend", "101", Door.TASK, "by_task.py", "1")]
+
+
+def test_the_producers_import_nothing_of_ours() -> None:
+    for path in PRODUCERS.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            assert OURS.isdisjoint(name.split(".")[0] for name in names), path.name
+
+
+@contextmanager
+def running_worker(settings: Settings, home: Path) -> Iterator[None]:
+    """Run a real worker of the task door until the block ends."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("TURNOUT_")}
+    env |= {
+        "TURNOUT_DATABASE_URL": settings.database_url,
+        "TURNOUT_BROKER_URL": settings.broker_url,
+        "TURNOUT_SECRET_KEY": settings.secret_key.get_secret_value(),
+        "TURNOUT_DATA_DIR": str(settings.data_dir),
+    }
+    command = [sys.executable, "-m", "celery", "-A", "worker", "worker", *WORKER_OPTIONS, "-Q", ACCEPT]
+    with (home / "worker.log").open("wb") as log:
+        worker = subprocess.Popen(command, cwd=home, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        yield
+    finally:
+        worker.terminate()
+        try:
+            worker.wait(10)
+        except subprocess.TimeoutExpired:
+            worker.kill()
+            worker.wait()
