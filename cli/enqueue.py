@@ -57,7 +57,7 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     """Hand in a file of attendance records: CSV as the usual webinar tools export it, or JSON Lines.
 
     A column that names the event, the state or the account wins over the option; the option fills what is missing.
-    (Columns titled just event, event id, webinar id, state, status or account are read only without that option.)
+    (Columns titled just event, event id, webinar id, state, status or Account are read only without that option.)
     A contact is named by e-mail where a row has one, else by HubSpot's contact id.
 
     With --state attend a report's rows are gathered: one record a person, from the first join to the last leave.

@@ -11,9 +11,9 @@ from worker.files.drafts import Record
 from worker.files.options import Options
 from worker.files.reading import Reading
 
-ROWS = 10_000
+ROWS = 6_000
 MOST = 4 * 1024 * 1024
-"""Kept as records, so many rows would take three times this."""
+"""Kept as records, so many rows would take twice this."""
 
 
 class Generated(io.RawIOBase):

@@ -79,8 +79,8 @@ def configuration(settings: Settings) -> dict[str, Any]:
         # A stop lets a POST that is under way finish and settle.
         "worker_soft_shutdown_timeout": settings.timeout + 5,
         "worker_enable_soft_shutdown_on_idle": False,
-        # Producers commit first and publish second; the sweep covers what is not published. One repeat, at once: without
-        # any, a publisher that lost its connection never makes another (seen on RabbitMQ, of beat too).
+        # Producers commit first and publish second; the sweep covers what is not published. One repeat, at once:
+        # without any, a publisher that lost its connection never makes another (seen on RabbitMQ, of beat too).
         "task_publish_retry": True,
         "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0},
         "worker_concurrency": 8,

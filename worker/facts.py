@@ -42,7 +42,9 @@ def destination(settings: Settings) -> str:
     """Say where this installation delivers."""
     local = settings.hubspot_url.startswith("http://127.0.0.1")
     return (
-        f"the sandbox on {settings.hubspot_url}, not HubSpot" if local else f"{settings.hubspot_url}, account default"
+        f"the sandbox on {settings.hubspot_url}, not to HubSpot"
+        if local
+        else f"{settings.hubspot_url}, account default"
     )
 
 

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from typing import Final
 
 import redis
+from pydantic import SecretStr
 
 from worker import alive, migrate
 from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
 from worker.database import make_engine
+from worker.facts import destination
 from worker.local import Postgres, free_port, valkey_command
 from worker.settings import RUNNING, Settings, SettingsError, running
 from worker.stream import connect
@@ -52,7 +54,15 @@ class Machine:
         if running(data_dir):
             raise SettingsError(f"another `turnout up` runs on {data_dir}: stop it, or set TURNOUT_DATA_DIR")
         data_dir.mkdir(parents=True, exist_ok=True)
-        self._say(self._destination())
+        if self._sandbox_port is not None:
+            self._settings = self._settings.model_copy(
+                update={
+                    "hubspot_url": f"http://127.0.0.1:{self._sandbox_port}",
+                    "hubspot_token": SecretStr("sandbox"),
+                }
+            )
+            self._settings.model_fields_set.update({"hubspot_url", "hubspot_token"})
+        self._say(f"turnout delivers to {destination(self._settings)}")
         try:
             known = self._start()
             if not self._stops and not self._ready(known):
@@ -71,11 +81,6 @@ class Machine:
     def _was_asked_to_stop(self) -> bool:
         return self._stops > 0
 
-    def _destination(self) -> str:
-        if self._sandbox_port is not None:
-            return f"turnout delivers to the sandbox on http://127.0.0.1:{self._sandbox_port}, not to HubSpot"
-        return f"turnout delivers to {self._settings.hubspot_url}, account default"
-
     def _start(self) -> dict[str, str]:
         settings = self._settings
         known = {"database_url": settings.database_url, "broker_url": settings.broker_url}
@@ -92,7 +97,6 @@ class Machine:
                 "TURNOUT_REDIS_URL is not set: the stream and the limiter need a Redis beside the broker"
             )
         if self._sandbox_port is not None:
-            known |= {"hubspot_url": f"http://127.0.0.1:{self._sandbox_port}", "hubspot_token": "sandbox"}
             command = [sys.executable, "-m", "cli", "sandbox", "--port", str(self._sandbox_port)]
             self._supervisor.start(self._part("sandbox", command, inherited()))
         self._await_redis(known["redis_url"])
@@ -104,7 +108,7 @@ class Machine:
             command = [*celery, "worker", *WORKER_OPTIONS, "-Q", queues, "-n", f"{name}@%h"]
             self._supervisor.start(self._part(name, command, told, patience))
         self._supervisor.start(self._part("beat", [*celery, "beat"], told))
-        return known
+        return known | {"hubspot_url": settings.hubspot_url}
 
     def _told(self, known: dict[str, str]) -> dict[str, str]:
         """Give the settings as the environment of a part: ours, and where what was started is."""

@@ -1,0 +1,267 @@
+"""What follows each of HubSpot's answers, from the POST to the database, against the stand-in."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sandbox_server import running_sandbox
+from sqlalchemy import text
+
+from worker.accept import Handed, accept
+from worker.audit import audit
+from worker.deliver import deliver
+from worker.process import Process
+from worker.settings import Settings
+
+WHEN = 1_767_225_600_000
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Any]:
+    with running_sandbox(burst_limit=1_000) as running:
+        yield running
+
+
+@pytest.fixture
+def sending(settings: Settings, sandbox: Any) -> Iterator[Process]:
+    process = Process(settings.model_copy(update={"hubspot_url": sandbox.url}))
+    yield process
+    process.engine.dispose()
+
+
+@pytest.fixture
+def given(sending: Process) -> Callable[..., None]:
+    def accepted(*contacts: str, state: str = "register", **more: object) -> None:
+        from models.words import Door
+
+        inputs = [{"email": contact, "interactionDateTime": WHEN, **more} for contact in contacts]
+        raw = json.dumps({"subscriber_state": state, "object_id": "7", "inputs": inputs}).encode()
+        with sending.engine.connect() as connection:
+            accept(connection, [Handed(Door.STREAM, str(time.monotonic_ns()), raw)], sending.rules)
+
+    return accepted
+
+
+def one(process: Process, statement: str) -> Any:
+    with process.engine.connect() as connection:
+        return connection.execute(text(statement)).one()
+
+
+def batch(process: Process) -> Any:
+    return one(process, "SELECT *, extract(epoch FROM due_at - now()) AS due_in FROM batches ORDER BY id LIMIT 1")
+
+
+def account(process: Process) -> Any:
+    return one(process, "SELECT *, extract(epoch FROM parked_until - now()) AS parked_for FROM accounts")
+
+
+def outcomes(process: Process) -> dict[str, int]:
+    books = audit(process.engine)
+    assert books.balanced, books.wrong
+    return {outcome.value: number for outcome, number in books.outcomes.items() if number}
+
+
+def test_a_full_answer_delivers_and_keeps_the_contact_ids(sending: Process, sandbox: Any, given: Any) -> None:
+    given("ada@example.com", "bob@example.com")
+    assert deliver(sending, "default") == 1
+    assert outcomes(sending) == {"delivered": 2}
+    row = batch(sending)
+    assert (row.status, row.attempts, row.claims, len(row.contact_ids)) == ("COMPLETE", 0, 1, 2)
+    assert all(row.contact_ids)
+    assert {held["contact"] for held in sandbox.participations()} == {"ada@example.com", "bob@example.com"}
+    attempt = one(sending, "SELECT * FROM attempts")
+    assert (attempt.http_status, attempt.answer, attempt.sent, attempt.delivered) == (200, "settled", 2, 2)
+    assert attempt.finished_at > attempt.started_at
+    assert attempt.excerpt == ""
+
+
+def test_nothing_due_gives_the_permit_back(sending: Process) -> None:
+    assert deliver(sending, "default") == 0
+    assert sending.redis.zcard("turnout:limit:default:slots") == 0
+
+
+def test_a_contact_that_the_answer_does_not_name_is_unconfirmed(sending: Process, sandbox: Any, given: Any) -> None:
+    sandbox.fault(match="bob@example.com", drop=True, count=1)
+    given("ada@example.com", "bob@example.com")
+    deliver(sending, "default")
+    assert outcomes(sending) == {"delivered": 1, "unconfirmed": 1}
+    attempt = one(sending, "SELECT * FROM attempts")
+    assert (attempt.delivered, attempt.unconfirmed) == (1, 1)
+    assert "results" in attempt.excerpt
+
+
+def test_a_request_refused_whole_rejects_its_records_with_hubspots_message(
+    sending: Process, sandbox: Any, given: Any
+) -> None:
+    sandbox.fault(match="bob@example.com", status=400, count=1)
+    given("bob@example.com")
+    deliver(sending, "default")
+    assert outcomes(sending) == {"rejected": 1}
+    error = one(sending, "SELECT * FROM errors")
+    assert (error.category, error.outcome) == ("VALIDATION_ERROR", "rejected")
+    assert "bob@example.com" in error.message
+    assert one(sending, "SELECT correlation_id FROM attempts").correlation_id
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": 500},
+        {"status": 502, "body": "<html>Bad gateway</html>"},
+        {"status": 503},
+        {"status": 524},
+        {"status": 200, "body": "<html>hello</html>"},
+        {"hang": 3},
+        {"cut": True},
+        {"cut": True, "applied": True},
+        {"truncate": True},
+    ],
+    ids=str,
+)
+def test_an_ambiguous_answer_is_tried_again_later_and_counted(
+    sending: Process, sandbox: Any, given: Any, fault: dict[str, Any]
+) -> None:
+    sandbox.fault(**fault, count=1)
+    given("ada@example.com")
+    assert deliver(sending, "default") == 1
+    row = batch(sending)
+    assert (row.status, row.attempts, row.lease_token) == ("PENDING", 1, None)
+    assert 0 <= row.due_in <= 4
+    assert row.postponed_because
+    assert row.failing_since is not None
+    assert one(sending, "SELECT answer FROM attempts").answer == "ambiguous"
+    assert account(sending).in_a_row == 1
+
+
+def test_attempts_that_are_spent_give_up_and_can_be_retried(settings: Settings, sandbox: Any, given: Any) -> None:
+    from worker.retry import Filter, retry
+
+    sandbox.fault(status=503, count=2)
+    given("ada@example.com")
+    process = Process(settings.model_copy(update={"hubspot_url": sandbox.url, "max_attempts": 2}))
+    for _ in range(2):
+        with process.engine.begin() as connection:
+            connection.execute(text("UPDATE batches SET due_at = now(); UPDATE lanes SET ready = true"))
+        deliver(process, "default")
+    assert batch(process).status == "CANCELED"
+    assert outcomes(process) == {"failed": 1}
+    assert retry(process.engine, 100, Filter()) == 1
+    deliver(process, "default")
+    assert outcomes(process) == {"delivered": 1}
+    process.engine.dispose()
+
+
+def test_a_burst_limit_holds_all_of_the_account_and_spends_no_attempt(
+    sending: Process, sandbox: Any, given: Any
+) -> None:
+    sandbox.fault(status=429, body={"policyName": "TEN_SECONDLY_ROLLING"}, headers={"Retry-After": "7"}, count=1)
+    given("ada@example.com")
+    deliver(sending, "default")
+    row = batch(sending)
+    assert (row.status, row.attempts) == ("PENDING", 0)
+    assert 6 < row.due_in <= 7
+    assert 6_000 < sending.redis.pttl("turnout:limit:default:blocked") <= 7_000
+
+
+def test_the_daily_limit_parks_the_account_until_midnight(sending: Process, sandbox: Any, given: Any) -> None:
+    sandbox.fault(status=429, body={"policyName": "DAILY"}, count=1)
+    given("ada@example.com")
+    deliver(sending, "default")
+    row = account(sending)
+    assert 0 < row.parked_for <= 86_400
+    assert "daily" in row.parked_because
+    assert deliver(sending, "default") == 0
+    assert (batch(sending).status, batch(sending).attempts) == ("PENDING", 0)
+
+
+@pytest.mark.parametrize(("status", "seconds"), [(423, 2), (477, 3600)])
+def test_an_account_that_is_away_is_waited_for(
+    sending: Process, sandbox: Any, given: Any, status: int, seconds: int
+) -> None:
+    sandbox.fault(status=status, body={}, headers={"Retry-After": str(seconds)}, count=1)
+    given("ada@example.com")
+    deliver(sending, "default")
+    assert seconds - 1.5 < account(sending).parked_for <= seconds
+    assert batch(sending).attempts == 0
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_token_that_is_not_accepted_pauses_the_account_and_loses_nothing(
+    sending: Process, sandbox: Any, given: Any, status: int
+) -> None:
+    from worker.accounts import resume
+
+    sandbox.fault(status=status, count=1)
+    given("ada@example.com")
+    deliver(sending, "default")
+    assert account(sending).paused_at is not None
+    assert "token" in account(sending).paused_because
+    assert deliver(sending, "default") == 0
+    assert resume(sending.engine, "default")
+    deliver(sending, "default")
+    assert outcomes(sending) == {"delivered": 1}
+
+
+def test_an_unknown_event_is_final_for_every_record(sending: Process, sandbox: Any, given: Any) -> None:
+    sandbox.fault(status=404, count=1)
+    given("ada@example.com", "bob@example.com")
+    deliver(sending, "default")
+    assert outcomes(sending) == {"rejected": 2}
+
+
+def test_five_ambiguous_answers_in_a_row_park_the_account_and_spend_no_more_attempts(
+    sending: Process, sandbox: Any, given: Any
+) -> None:
+    sandbox.fault(status=503)
+    given("ada@example.com")
+    for _ in range(9):
+        with sending.engine.begin() as connection:
+            connection.execute(
+                text("""
+                UPDATE batches SET due_at = now(); UPDATE lanes SET ready = true;
+                UPDATE accounts SET parked_until = now()""")
+            )
+        deliver(sending, "default")
+    assert (batch(sending).status, batch(sending).attempts) == ("PENDING", 4)
+    assert account(sending).in_a_row == 9
+    sandbox.reset()
+    with sending.engine.begin() as connection:
+        connection.execute(text("UPDATE accounts SET parked_until = now()"))
+    deliver(sending, "default")
+    assert outcomes(sending) == {"delivered": 1}
+    assert (account(sending).in_a_row, account(sending).parked_until) == (0, None)
+
+
+def test_no_transaction_is_open_while_hubspot_answers(sending: Process, sandbox: Any, given: Any) -> None:
+    import threading
+
+    sandbox.fault(hang=1.5)
+    given("ada@example.com")
+    sender = threading.Thread(target=deliver, args=[sending, "default"])
+    sender.start()
+    time.sleep(0.7)
+    open_ones = one(sending, "SELECT count(*) AS number FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'")
+    assert batch(sending).status == "PROCESSING"
+    sender.join()
+    assert open_ones.number == 0
+
+
+def test_the_token_appears_nowhere_in_the_database(sending: Process, sandbox: Any, given: Any) -> None:
+    sandbox.fault(status=500, body="your token is test-token", count=1)
+    given("ada@example.com")
+    deliver(sending, "default")
+    assert one(sending, "SELECT excerpt FROM attempts").excerpt == "your token is [token]"
+    assert "test-token" not in repr(sending.settings)
+
+
+def test_without_redis_there_is_no_permit_and_nothing_is_sent(sending: Process, given: Any) -> None:
+    from unittest.mock import patch
+
+    import redis as redis_module
+
+    given("ada@example.com")
+    with patch.object(type(sending.limiter), "acquire", side_effect=redis_module.ConnectionError):
+        assert deliver(sending, "default") == 0
+    assert batch(sending).status == "PENDING"

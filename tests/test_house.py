@@ -1,0 +1,81 @@
+"""What is said twice is equal: migrations and models, the import arrow and the imports, the README and the code."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from alembic import command
+from cli.app import app
+from worker.migrate import configuration, upgrade
+from worker.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_migrations_equal_the_models(engine: Engine) -> None:
+    with engine.connect() as connection:
+        command.check(configuration(connection))
+
+
+def test_the_migrations_can_be_undone_and_applied_again(engine: Engine) -> None:
+    with engine.connect() as connection:
+        command.downgrade(configuration(connection), "base")
+        connection.commit()
+        left = connection.execute(
+            text("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'S')")
+        )
+        assert set(left.scalars()) == {"alembic_version"}
+    upgrade(engine)
+    upgrade(engine)
+
+
+def test_imports_point_down_only() -> None:
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_settings_table_in_the_readme_is_the_settings_class() -> None:
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| (.*?) \|$", README, flags=re.MULTILINE)
+    said = {name: (default, what) for name, default, what in rows}
+    real = {}
+    for name, field in Settings.model_fields.items():
+        default = field.default.get_secret_value() if hasattr(field.default, "get_secret_value") else field.default
+        shown = f"`{default:g}`" if isinstance(default, int | float) and default < 1e6 else f"`{default}`"
+        shown = f"`{default}`" if isinstance(default, int) else shown
+        real[name.upper()] = (shown if str(default) else "–", str(field.description))
+    assert said == real
+
+
+def test_every_command_the_readme_names_exists() -> None:
+    commands = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
+    named = set(re.findall(r"turnout ([a-z]+)\b", "\n".join(re.findall(r"`[^`]*`|```.*?```", README, flags=re.DOTALL))))
+    assert named <= commands | {"delivers"}
+
+
+def test_no_file_names_a_package_registry_or_this_machine() -> None:
+    hosts = ["pypi" + ".org", "python" + "hosted.org", "registry.npm" + "js", "deb.debian" + ".org", "/wo" + "rk/"]
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    for name in listed:
+        content = (ROOT / name).read_bytes()
+        assert not [host for host in hosts if host.encode() in content], name
+
+
+@pytest.mark.parametrize("number", range(README.count("```json")))
+def test_each_message_in_the_readme_is_one_that_is_accepted(number: int) -> None:
+    from models.message import Message, read_message
+    from models.preflight import Candidate
+
+    message = read_message(re.findall(r"```json\n(.*?)```", README, flags=re.DOTALL)[number].encode())
+    assert isinstance(message, Message)
+    assert all(isinstance(judged, Candidate) for judged in message.judged())

@@ -1,0 +1,213 @@
+"""`turnout up` as a newcomer starts it: everything on one machine, and a record followed from door to HubSpot."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import redis
+import requests
+from running import until
+
+from worker.local import free_port
+
+WHEN = 1_767_225_600_000
+
+
+class Up:
+    """A `turnout up` of a test's own, with its own services and sandbox."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.sandbox = f"http://127.0.0.1:{(port := free_port())}"
+        self.env = {name: value for name, value in os.environ.items() if not name.startswith("TURNOUT_")}
+        self.env |= {"TURNOUT_DATA_DIR": str(home / "data"), "TURNOUT_LINGER": "0.2"}
+        self._log = (home / "up.log").open("w+")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "cli", "up", "--sandbox-port", str(port)],
+            cwd=home,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+        )
+        until(lambda: "\nready" in self.said(), 60, lambda: f"not ready: {self.said()}")
+
+    def said(self) -> str:
+        return (self.home / "up.log").read_text()
+
+    def turnout(self, *words: str, status: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "cli", *words],
+            cwd=self.home,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout
+
+    def facts(self, *words: str) -> Any:
+        return json.loads(self.turnout(*words, "--json"))
+
+    def add(self, message: object) -> None:
+        url = dict(line.split("=", 1) for line in self.turnout("env").splitlines())["TURNOUT_REDIS_URL"]
+        with redis.Redis.from_url(url) as client:
+            client.xadd("turnout:intake", {"message": json.dumps(message)})
+
+    def part(self, *words: str) -> psutil.Process:
+        """Find a part by words of its command line."""
+        for child in psutil.Process(self.process.pid).children():
+            if all(word in " ".join(child.cmdline()) for word in words):
+                return child
+        raise AssertionError(f"no part like {words}")
+
+    def all_processes(self) -> list[psutil.Process]:
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        postmaster = (self.home / "data" / "postgres" / "postmaster.pid").read_text().split()[0]
+        return [*children, psutil.Process(int(postmaster))]
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        try:
+            return self.process.wait(40)
+        finally:
+            self.process.kill()
+            self._log.close()
+
+
+@pytest.fixture(scope="module")
+def up() -> Iterator[Up]:
+    home = Path(tempfile.mkdtemp(prefix="turnout-"))
+    home.chmod(0o755)
+    running = Up(home)
+    yield running
+    everything = running.all_processes()
+    begun = time.monotonic()
+    assert running.stop() == 0
+    assert time.monotonic() - begun < 30
+    assert [process for process in everything if process.is_running() and process.status() != "zombie"] == []
+    shutil.rmtree(home)
+
+
+def books(up: Up) -> dict[str, Any]:
+    facts: dict[str, Any] = up.facts("audit")
+    return facts
+
+
+def settled(up: Up) -> bool:
+    facts = books(up)
+    return facts["accepted"] > 0 and not facts["pending"] and not facts["processing"]
+
+
+def test_it_says_first_where_it_delivers(up: Up) -> None:
+    assert up.said().splitlines()[0] == f"turnout delivers to the sandbox on {up.sandbox}, not to HubSpot"
+    assert up.turnout("status").splitlines()[0] == f"turnout delivers to the sandbox on {up.sandbox}, not to HubSpot"
+
+
+def test_a_record_is_followed_from_the_stream_to_hubspot(up: Up) -> None:
+    submission = "7f8c1f0e-7a52-4f5e-9d8a-0f3f6a6f2b11"
+    up.add(
+        {
+            "subscriber_state": "register",
+            "external_event_id": "ev 1/x",
+            "external_account_id": "acme",
+            "submission_id": submission,
+            "inputs": [
+                {"email": "Ada@Example.com", "interactionDateTime": WHEN, "contactProperties": {"firstname": "Ada"}},
+                {"email": "bob@example.com", "interactionDateTime": WHEN // 1000},
+            ],
+        }
+    )
+    until(lambda: settled(up), 30, lambda: up.turnout("status"))
+    held = requests.get(f"{up.sandbox}/_sandbox/participations", timeout=5).json()
+    assert [(row["event"], row["contact"], row["state"], row["occurredAt"]) for row in held] == [
+        ("acme/ev 1/x", "ada@example.com", "register", WHEN)
+    ]
+    found = up.facts("submission", submission)
+    assert (found["accepted"], found["refused"], found["outcomes"]) == (1, 1, {"delivered": 1})
+    assert found["refusals"][0]["reasons"][0]["right"] == f"milliseconds: {WHEN}"
+    (batch,) = up.facts("batches", "--event", "acme/ev 1/x")
+    assert (batch["status"], batch["size"], batch["origin"]) == ("COMPLETE", 1, "live")
+    shown = up.facts("batch", str(batch["id"]))
+    assert [(a["http_status"], a["sent"], a["delivered"]) for a in shown["timeline"]] == [(200, 1, 1)]
+    assert [(r["contact"], r["outcome"]) for r in shown["records"]] == [("ada@example.com", "delivered")]
+    assert "ada@example.com" in up.turnout("batch", str(batch["id"]))
+    assert books(up)["balanced"]
+    assert "the books balance" in up.turnout("audit")
+
+
+def test_a_refusal_by_hubspot_is_explained_and_can_be_retried(up: Up) -> None:
+    requests.post(
+        f"{up.sandbox}/_sandbox/faults", json={"match": "carol@example.com", "status": 400, "count": 1}, timeout=5
+    ).raise_for_status()
+    inputs = [{"email": "carol@example.com", "interactionDateTime": WHEN}]
+    up.add({"subscriber_state": "register", "object_id": "42", "inputs": inputs})
+    until(lambda: bool(up.facts("errors")), 30, lambda: up.turnout("status"))
+    (error,) = up.facts("errors")
+    assert (error["outcome"], error["contact"]) == ("rejected", "carol@example.com")
+    assert "carol@example.com" in up.turnout("errors")
+    assert up.facts("retry") == {"retried": 0}  # what HubSpot rejected is not retried unless asked for
+    assert up.facts("retry", "--outcome", "rejected", "--event", "42") == {"retried": 1}
+    until(lambda: books(up)["rejected"] == 0 and settled(up), 30, lambda: up.turnout("status"))
+    assert up.facts("errors") == []
+    assert books(up)["balanced"]
+
+
+def test_status_says_what_waits_and_whether_everything_runs(up: Up) -> None:
+    status = up.facts("status")
+    assert (status["workers"], status["beat"], status["redis"], status["stream_waiting"]) == (2, True, "persistent", 0)
+    assert "2 alive; beat: ticks" in up.turnout("status")
+
+
+def test_a_second_one_on_the_same_data_is_refused_with_what_to_do(up: Up) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "up"], cwd=up.home, env=up.env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "another `turnout up` runs" in done.stderr
+
+
+@pytest.mark.parametrize("words", [("-Q", "attendance.deliver"), ("beat",), ("valkey-server",)])
+def test_a_part_that_dies_is_started_again(up: Up, words: tuple[str, ...]) -> None:
+    victim = up.part(*words)
+    victim.kill()
+    until(
+        lambda: any(
+            child.pid != victim.pid and all(word in " ".join(child.cmdline()) for word in words)
+            for child in psutil.Process(up.process.pid).children()
+        ),
+        20,
+        up.said,
+    )
+    assert "is started again" in up.said()
+    contact = f"after-{words[-1]}@example.com"
+    up.add(
+        {"subscriber_state": "register", "object_id": "1", "inputs": [{"email": contact, "interactionDateTime": WHEN}]}
+    )
+
+    def arrived() -> bool:
+        held = requests.get(f"{up.sandbox}/_sandbox/participations", timeout=5).json()
+        return any(row["contact"] == contact for row in held)
+
+    until(arrived, 40, up.said)
+
+
+def test_commands_without_anything_running_say_what_to_do(tmp_path: Path) -> None:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("TURNOUT_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "status"], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "TURNOUT_DATABASE_URL is not set, and no `turnout up` runs" in done.stderr
+    assert "Traceback" not in done.stderr
