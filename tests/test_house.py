@@ -1,16 +1,22 @@
 """What is said twice is equal: migrations and models, the import arrow and the imports, the README and the code."""
 
+import base64
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from alembic import command
 from sqlalchemy import Engine, text
 
-from alembic import command
 from cli.app import app
+from worker.audit import audit
+from worker.intake import intake
 from worker.migrate import configuration, upgrade
+from worker.process import Process
 from worker.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -79,3 +85,22 @@ def test_each_message_in_the_readme_is_one_that_is_accepted(number: int) -> None
     message = read_message(re.findall(r"```json\n(.*?)```", README, flags=re.DOTALL)[number].encode())
     assert isinstance(message, Message)
     assert all(isinstance(judged, Candidate) for judged in message.judged())
+
+
+def snippets() -> tuple[str, str]:
+    by_stream, by_task = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    return by_stream, by_task
+
+
+def test_the_readmes_snippet_for_the_stream_hands_in_a_record(process: Process) -> None:
+    exec(snippets()[0], {"TURNOUT_REDIS_URL": process.settings.stream_url})
+    intake(process)
+    assert audit(process.engine).accepted == 1
+
+
+def test_the_readmes_snippet_for_celery_sends_a_task_that_is_accepted(process: Process, hand_in: Any) -> None:
+    exec(snippets()[1], {"TURNOUT_BROKER_URL": process.settings.broker_url})
+    sent = json.loads(process.redis.lpop("attendance.accept"))
+    _, fields, _ = json.loads(base64.b64decode(sent["body"]))
+    assert sent["headers"]["task"] == "attendance.accept"
+    assert hand_in(fields)[0].accepted == 1
