@@ -59,8 +59,14 @@ class Message:
             yield check_input(raw, self.state, f"inputs[{index}]")
 
     def alone(self, index: int) -> bytes:
-        """Write a message with only this input, to be mended and handed in again."""
-        return json.dumps({**self.envelope, "inputs": [self.inputs[index]]}).encode()
+        """Write a message with only this input, to be mended and handed in again.
+
+        An input nested deeper than JSON can be written is kept as its beginning.
+        """
+        try:
+            return json.dumps({**self.envelope, "inputs": [self.inputs[index]]}).encode()
+        except RecursionError:
+            return json.dumps({**self.envelope, "inputs": [shown(self.inputs[index])]}).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +140,7 @@ def _submission(raw: object, reasons: list[Reason]) -> UUID | None:
     if raw is None:
         return None
     try:
-        return UUID(str(raw))
+        return UUID(raw if isinstance(raw, str) else "")
     except ValueError:
         reasons.append(Reason("submission_id", f"{shown(raw)} is no UUID", "a UUID, or no submission_id"))
         return None
@@ -157,6 +163,9 @@ def _address(fields: dict[str, object], reasons: list[Reason]) -> Address | None
     object_id, event, account = (
         _text(fields, name, reasons) for name in ("object_id", "external_event_id", "external_account_id")
     )
+    for name, text in (("object_id", object_id), ("external_event_id", event)):
+        if text in {".", ".."}:  # percent-encoded too, HTTP clients walk them
+            reasons.append(Reason(name, f"is '{text}', which in a path means another path", "the event's id"))
     if object_id and not event and not account:
         return Address(object_id, None, None)
     if event and account and not object_id:

@@ -6,6 +6,8 @@ least one second between `joinedAt` and `leftAt`, and refuses a whole request fo
 """
 
 import re
+import reprlib
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -25,6 +27,10 @@ FIELDS: Final = frozenset({"email", "vid", "interactionDateTime", "properties", 
 
 _UNSAFE = re.compile("[\x00\ud800-\udfff]")
 _DIGITS = re.compile(r"-?[0-9]{1,40}")
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})"
+)
+"""What every reader of ISO 8601 takes; Python's takes week dates, a comma, any letter for the T."""
 _PLAIN_EMAIL = re.compile(
     r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}"
 )
@@ -57,6 +63,11 @@ class Candidate:
     contact: str
     interaction_date_time: int
     input: dict[str, object]
+
+
+def comparable(contact: str) -> str:
+    """Give a contact as it is compared: HubSpot does not tell capitals, and one letter has two spellings in Unicode."""
+    return unicodedata.normalize("NFC", contact.strip().lower())
 
 
 def unsafe_character(text: str) -> str | None:
@@ -131,7 +142,7 @@ def _email(raw: object, where: str, reasons: list[Reason]) -> str:
     except EmailNotValidError as error:
         reasons.append(Reason(where, f"{shown(raw)} is no e-mail address ({shown(str(error).rstrip('.'))})", right))
         return ""
-    return raw.lower()
+    return comparable(raw)
 
 
 def _milliseconds(raw: object, where: str, reasons: list[Reason]) -> int:
@@ -146,9 +157,9 @@ def _milliseconds(raw: object, where: str, reasons: list[Reason]) -> int:
     if 0 < number < EARLIEST_MS:
         reasons.append(Reason(where, f"{number} looks like seconds", f"milliseconds: {number * 1000}"))
     elif number > LATEST_MS:
-        reasons.append(Reason(where, f"{number} is beyond the year 9999", f"{right} (micro- or nanoseconds?)"))
+        reasons.append(Reason(where, f"{shown(number)} is beyond the year 9999", f"{right} (micro- or nanoseconds?)"))
     else:
-        reasons.append(Reason(where, f"{number} is not after 1970", right))
+        reasons.append(Reason(where, f"{shown(number)} is not after 1970", right))
     return 0
 
 
@@ -193,11 +204,11 @@ def _instant(properties: dict[str, object], name: str, where: str, reasons: list
         instant = datetime.fromisoformat(text)
     except ValueError:
         instant = None
-    if instant is None or instant.tzinfo is None:
-        what = "is no instant" if instant is None else "has no offset from UTC"
-        reasons.append(Reason(f"{where}.{name}", f"{shown(text)} {what}", right))
-        return None
-    return instant
+    if instant is not None and instant.tzinfo is not None and _INSTANT.fullmatch(text):
+        return instant
+    what = "has no offset from UTC" if instant is not None and instant.tzinfo is None else "is no instant"
+    reasons.append(Reason(f"{where}.{name}", f"{shown(text)} {what}", right))
+    return None
 
 
 def _integer(raw: object) -> int | None:
@@ -230,6 +241,6 @@ def _named(value: object) -> str:
 
 def shown(value: object) -> str:
     """Show a value in a reason: short, and with nothing that could not be stored or would break a terminal."""
-    text = value if isinstance(value, str) else str(value)
+    text = reprlib.repr(value) if isinstance(value, list | dict) else str(value)  # str() of a nest knows no bound
     text = text if len(text) <= 80 else f"{text[:77]}…"  # noqa: PLR2004 - as much as one line of a table shows
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)

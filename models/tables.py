@@ -4,7 +4,7 @@ Records and errors carry no foreign keys: each would cost a look-up and a row lo
 (`turnout audit`) recount what a key would hold.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
@@ -18,6 +18,7 @@ from sqlalchemy import (
     Identity as Identified,
     Index,
     Integer,
+    Interval,
     LargeBinary,
     MetaData,
     Sequence,
@@ -62,6 +63,7 @@ class Base(DeclarativeBase):
         str: Text,
         bytes: LargeBinary,
         datetime: DateTime(timezone=True),
+        timedelta: Interval(),
         UUID: Uuid,
         State: words(State),
         Identity: words(Identity),
@@ -98,6 +100,10 @@ class Account(Base):
     parked_because: Mapped[str] = mapped_column(server_default="")
     in_a_row: Mapped[int] = mapped_column(Integer, server_default="0")
     """Ambiguous answers with no other answer between; from `OUTAGE` on one probe is sent at a time."""
+    stopped_since: Mapped[datetime | None]
+    """Since when it is paused, parked or backed off, until it sends again."""
+    stopped: Mapped[timedelta] = mapped_column(server_default=text("interval '0'"))
+    """All such time before that: no batch's age counts it."""
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
@@ -214,6 +220,8 @@ class Batch(Base):
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     """Ambiguous answers settled; limits, pauses and lost leases spend none."""
     failing_since: Mapped[datetime | None]
+    stopped_before: Mapped[timedelta] = mapped_column(server_default=text("interval '0'"))
+    """What its account's `stopped` was then."""
     lease_token: Mapped[UUID | None]
     lease_until: Mapped[datetime | None]
     split_from: Mapped[int | None]

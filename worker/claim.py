@@ -19,6 +19,7 @@ from models.moves import Move
 from models.outcome import LAST_ERROR, OUTCOME
 from models.words import Identity, Origin, State
 from worker import lanes
+from worker.accounts import ENDED_STOP
 from worker.storing import HOLDING
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,8 @@ FLOOR: Final = 0.05
 """The share of the claims that look first for what is not live."""
 LANES: Final = 20
 """Lanes that one claim tries, at most."""
+SENDS: Final = "paused_at IS NULL AND (parked_until IS NULL OR parked_until <= now())"
+"""An account that may send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +70,29 @@ def claim(engine: Engine, account_id: int, lease: float) -> Claim | None:
         if in_a_row is None:
             return None
         _wake_lanes(connection, account_id)
-        for origin in origins:
-            for _ in range(LANES):
-                event_id = _pick_lane(connection, account_id, origin)
-                if event_id is None:
-                    break
-                batch = _claim_in(connection, event_id, origin, lease)
-                _refresh_lane(connection, event_id, origin, served=batch is not None)
-                if batch is not None:
-                    return _loaded(connection, batch, in_a_row)
+        claimed = _first(connection, account_id, origins, lease, in_a_row)
+        if in_a_row >= OUTAGE and (claimed is None or not claimed.members):
+            # Nothing is sent, so nobody needs to wait for its answer.
+            connection.execute(
+                text("UPDATE accounts SET parked_until = NULL, parked_because = '' WHERE id = :id"), {"id": account_id}
+            )
+    return claimed
+
+
+def _first(
+    connection: Connection, account_id: int, origins: Sequence[Origin], lease: float, in_a_row: int
+) -> Claim | None:
+    for origin in origins:
+        tried: list[int] = []
+        while len(tried) < LANES:
+            event_id = _pick_lane(connection, account_id, origin, tried)
+            if event_id is None:
+                break
+            tried.append(event_id)
+            batch = _claim_in(connection, event_id, origin, lease)
+            _refresh_lane(connection, event_id, origin, served=batch is not None)
+            if batch is not None:
+                return _loaded(connection, batch, in_a_row)
     return None
 
 
@@ -85,21 +102,20 @@ def _may_send(connection: Connection, account_id: int, lease: float) -> int | No
     After an outage's worth of them there is one probe at a time: who takes it parks the account for the others,
     until its answer or its lease ends that.
     """
-    in_a_row: int = connection.execute(
-        text("SELECT in_a_row FROM accounts WHERE id = :id"), {"id": account_id}
-    ).scalar_one()
-    if in_a_row < OUTAGE:
+    account = connection.execute(
+        text("SELECT in_a_row, stopped_since FROM accounts WHERE id = :id"), {"id": account_id}
+    ).one()
+    if account.in_a_row < OUTAGE and account.stopped_since is None:
         return connection.execute(
-            text("""
-            SELECT in_a_row FROM accounts WHERE id = :id AND paused_at IS NULL
-              AND (parked_until IS NULL OR parked_until <= now()) FOR SHARE"""),
-            {"id": account_id},
+            text(f"SELECT in_a_row FROM accounts WHERE id = :id AND {SENDS} FOR SHARE"), {"id": account_id}
         ).scalar()
+    begins = ENDED_STOP
+    if account.in_a_row >= OUTAGE:
+        begins = "parked_until = now() + :lease * interval '1 second', parked_because = :because"
     return connection.execute(
-        text("""
-        UPDATE accounts SET parked_until = now() + :lease * interval '1 second', parked_because = :because
-        WHERE id = (SELECT id FROM accounts WHERE id = :id AND paused_at IS NULL
-                      AND (parked_until IS NULL OR parked_until <= now()) FOR NO KEY UPDATE SKIP LOCKED)
+        text(f"""
+        UPDATE accounts SET {begins}
+        WHERE id = (SELECT id FROM accounts WHERE id = :id AND {SENDS} FOR NO KEY UPDATE SKIP LOCKED)
         RETURNING in_a_row"""),
         {"id": account_id, "lease": lease, "because": "one batch is sent to see whether HubSpot answers again"},
     ).scalar()
@@ -116,18 +132,18 @@ def _wake_lanes(connection: Connection, account_id: int) -> None:
     )
 
 
-def _pick_lane(connection: Connection, account_id: int, origin: Origin) -> int | None:
-    """Lock the ready lane served longest ago; for a retry its event first, the order in which everybody locks."""
-    pick = """
-        SELECT event_id FROM lanes WHERE account_id = :account AND origin = :origin AND ready
-        ORDER BY served_at LIMIT 1"""
-    facts = {"account": account_id, "origin": origin}
-    if origin is not Origin.RETRY:
-        return connection.execute(text(f"{pick} FOR UPDATE SKIP LOCKED"), facts).scalar()
-    event_id: int | None = connection.execute(text(pick), facts).scalar()
-    if event_id is not None:
-        lock_event(connection, event_id)
-    return event_id
+def _pick_lane(connection: Connection, account_id: int, origin: Origin, tried: Sequence[int]) -> int | None:
+    """Lock the ready lane served longest ago, for a retry together with its event; one that is locked is passed over.
+
+    A claim holds lanes, and may hold an event: so it must never wait, or it deadlocks with accept and settle.
+    """
+    events, lock = ("JOIN events e ON e.id = l.event_id", "OF e, l") if origin is Origin.RETRY else ("", "OF l")
+    return connection.execute(
+        text(f"""
+        SELECT l.event_id FROM lanes l {events} WHERE l.account_id = :account AND l.origin = :origin AND l.ready
+          AND l.event_id <> ALL(:tried) ORDER BY l.served_at LIMIT 1 FOR NO KEY UPDATE {lock} SKIP LOCKED"""),
+        {"account": account_id, "origin": origin, "tried": list(tried)},
+    ).scalar()
 
 
 def lock_event(connection: Connection, event_id: int) -> None:
@@ -148,10 +164,12 @@ def _claim_in(connection: Connection, event_id: int, origin: Origin, lease: floa
         text(f"""
         UPDATE batches b SET status = {Move.CLAIM.to}, open = false, claims = claims + 1,
           lease_token = gen_random_uuid(), lease_until = clock_timestamp() + :lease * interval '1 second'
-        FROM events ev WHERE b.id = :id AND b.{Move.CLAIM.guard} AND ev.id = b.event_id
+        FROM events ev, accounts a
+        WHERE b.id = :id AND b.{Move.CLAIM.guard} AND ev.id = b.event_id AND a.id = b.account_id
         RETURNING b.id, b.lease_token, b.event_id, ev.object_id, ev.external_event_id, ev.external_account_id, b.state,
           b.identity, b.origin, b.attempts, b.size, b.positions,
-          coalesce(extract(epoch FROM now() - b.failing_since), 0)::float8 AS age"""),
+          coalesce(extract(epoch FROM now() - b.failing_since
+            - (a.stopped + coalesce(now() - a.stopped_since, interval '0') - b.stopped_before)), 0)::float8 AS age"""),
         {"id": batch_id, "lease": lease},
     ).one_or_none()
 
@@ -215,7 +233,8 @@ def _loaded(connection: Connection, batch: Row[Any], in_a_row: int) -> Claim | N
         connection.execute(
             text(f"""
             UPDATE batches SET status = {Move.POSTPONE.to}, lease_token = NULL, lease_until = NULL,
-              due_at = now() + interval '1 hour', postponed_because = :because WHERE id = :id"""),
+              due_at = now() + interval '1 hour', postponed_because = :because
+            WHERE id = :id AND {Move.POSTPONE.guard}"""),
             {"id": batch.id, "because": because},
         )
         lanes.tell(connection, [batch.id])

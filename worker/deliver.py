@@ -18,7 +18,7 @@ from hubspot.answer import Ambiguous, Answer, Settled, correlation_id, excerpt, 
 from hubspot.client import NoResponse, Response, post
 from hubspot.limiter import Permit, Wait
 from hubspot.reaction import Block, Decision, GiveUp, Park, Pause, Postpone, RejectAll, Settle, decide
-from worker import settle
+from worker import accounts, settle
 from worker.claim import Claim, claim
 from worker.process import GRACE, Process
 
@@ -51,6 +51,8 @@ def deliver(process: Process, account: str) -> int:
             # Lease and permit must outlast the deadline of what is begun under them.
             process.limiter.give_back(permit)
             settle.postpone(process.engine, claimed, 0, "the claim took too long to begin sending", None, spends=False)
+            if claimed.tried.in_a_row:
+                accounts.end_probe(process.engine, account_id)
         else:
             _send(process, account_id, claimed, permit)
             posts += 1
@@ -117,48 +119,21 @@ def _act(process: Process, account_id: int, claimed: Claim, decision: Decision, 
             process.limiter.block(seconds)
             settle.postpone(engine, claimed, seconds, because, call, spends=False)
         case Park(seconds, because):
-            _park(process, account_id, seconds, because)
+            accounts.park(engine, account_id, seconds, because)
             settle.postpone(engine, claimed, 0, because, call, spends=False)
         case Pause(because):
-            _pause(process, account_id, because)
+            log.error("account %d is paused: %s", account_id, because)
+            accounts.pause(engine, account_id, because)
             settle.postpone(engine, claimed, 0, because, call, spends=False)
 
 
 def _count_in_a_row(process: Process, account_id: int, before: int, answer: Answer) -> int:
     """Count the account's ambiguous answers in a row; any other answer ends them, and with them an outage."""
-    if not isinstance(answer, Ambiguous) and not before:
-        return 0
-    counted = "in_a_row + 1" if isinstance(answer, Ambiguous) else "0, parked_until = NULL, parked_because = ''"
-    with process.engine.begin() as connection:
-        return int(
-            connection.execute(
-                text(f"UPDATE accounts SET in_a_row = {counted} WHERE id = :id RETURNING in_a_row"),
-                {"id": account_id},
-            ).scalar_one()
-        )
-
-
-def _park(process: Process, account_id: int, seconds: float | None, because: str) -> None:
-    with process.engine.begin() as connection:
-        connection.execute(
-            text("""
-            UPDATE accounts SET parked_because = :because, parked_until = CASE
-              WHEN CAST(:seconds AS float8) IS NULL THEN date_trunc('day', now(), 'UTC') + interval '1 day'
-              ELSE now() + CAST(:seconds AS float8) * interval '1 second' END
-            WHERE id = :id"""),
-            {"id": account_id, "seconds": seconds, "because": because},
-        )
-
-
-def _pause(process: Process, account_id: int, because: str) -> None:
-    log.error("the account is paused: %s", because)
-    with process.engine.begin() as connection:
-        connection.execute(
-            text(
-                "UPDATE accounts SET paused_at = coalesce(paused_at, now()), paused_because = :because WHERE id = :id"
-            ),
-            {"id": account_id, "because": because},
-        )
+    if isinstance(answer, Ambiguous):
+        return accounts.count_ambiguous(process.engine, account_id)
+    if before:
+        accounts.answered(process.engine, account_id)
+    return 0
 
 
 def _call(response: Response | NoResponse, answer: Answer) -> settle.Call:

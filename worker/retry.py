@@ -68,27 +68,31 @@ EVENT_NAMED: Final = (
 def retry(engine: Engine, batch_size: int, chosen: Filter) -> int:
     """Move the chosen records into new batches, a thousand a transaction; give how many were moved."""
     moved = 0
+    with engine.connect() as connection:
+        # Not the errors that come while this runs: where records fail at once it would never end.
+        until: int = connection.execute(text("SELECT coalesce(max(id), 0) FROM errors")).scalar_one()
     for outcome in chosen.outcomes:
         after = 0
         while True:
-            step, after = repeat(lambda: _step(engine, batch_size, chosen, outcome, after))  # noqa: B023 - run at once
+            span = (after, until)
+            step, after = repeat(lambda: _step(engine, batch_size, chosen, outcome, span))  # noqa: B023 - run at once
             if not after:
                 break
             moved += step
     return moved
 
 
-def _step(engine: Engine, batch_size: int, chosen: Filter, outcome: Outcome, after: int) -> tuple[int, int]:
+def _step(engine: Engine, batch_size: int, chosen: Filter, outcome: Outcome, span: tuple[int, int]) -> tuple[int, int]:
     with engine.begin() as connection:
         found = connection.execute(
             text(f"""
             SELECT e.id, b.event_id FROM errors e JOIN records r ON r.id = e.record_id AND r.batch_id = e.batch_id
             JOIN batches b ON b.id = e.batch_id JOIN events ev ON ev.id = b.event_id
             JOIN accounts a ON a.id = b.account_id
-            WHERE e.outcome = :outcome AND e.id > :after AND {chosen.sql} AND NOT EXISTS (
+            WHERE e.outcome = :outcome AND e.id > :after AND e.id <= :until AND {chosen.sql} AND NOT EXISTS (
               SELECT FROM errors n WHERE n.record_id = e.record_id AND n.batch_id = e.batch_id AND n.id > e.id)
             ORDER BY e.id LIMIT :step"""),
-            {"outcome": outcome, "after": after, "step": STEP, **chosen.facts},
+            {"outcome": outcome, "after": span[0], "until": span[1], "step": STEP, **chosen.facts},
         ).all()
         if not found:
             return 0, 0

@@ -53,7 +53,8 @@ def settle(engine: Engine, claim: Claim, answer: Settled, call: Call | None) -> 
         if not _move(
             connection,
             claim,
-            f"status = {Move.SETTLE.to}, settled_at = now(), contact_ids = :contact_ids, postponed_because = ''",
+            Move.SETTLE,
+            "settled_at = now(), contact_ids = :contact_ids, postponed_because = ''",
             contact_ids=contact_ids,
         ):
             return False
@@ -73,9 +74,13 @@ def postpone(engine: Engine, claim: Claim, seconds: float, because: str, call: C
         if not _move(
             connection,
             claim,
-            f"""status = {Move.POSTPONE.to}, due_at = now() + :seconds * interval '1 second',
+            Move.POSTPONE,
+            """due_at = now() + :seconds * interval '1 second',
             postponed_because = :because, attempts = attempts + :spent,
-            failing_since = CASE WHEN :spent > 0 THEN coalesce(failing_since, now()) ELSE failing_since END""",
+            failing_since = CASE WHEN :spent > 0 THEN coalesce(failing_since, now()) ELSE failing_since END,
+            stopped_before = CASE WHEN :spent = 0 OR failing_since IS NOT NULL THEN stopped_before
+              ELSE (SELECT a.stopped + coalesce(now() - a.stopped_since, interval '0') FROM accounts a
+                    WHERE a.id = account_id) END""",
             seconds=seconds,
             because=because,
             spent=int(spends),
@@ -98,7 +103,8 @@ def give_up(engine: Engine, claim: Claim, because: str, call: Call | None) -> bo
         if not _move(
             connection,
             claim,
-            f"status = {Move.GIVE_UP.to}, settled_at = now(), attempts = attempts + 1, postponed_because = ''",
+            Move.GIVE_UP,
+            "settled_at = now(), attempts = attempts + 1, postponed_because = ''",
         ):
             return False
         _store_errors(connection, claim, Outcome.FAILED, dict.fromkeys(range(len(claim.members)), failed))
@@ -132,11 +138,11 @@ def _in_transaction(engine: Engine, claim: Claim, work: Callable[[Connection], b
     return owned
 
 
-def _move(connection: Connection, claim: Claim, assignments: str, **facts: Any) -> bool:  # noqa: ANN401 - parameters
+def _move(connection: Connection, claim: Claim, move: Move, assignments: str, **facts: Any) -> bool:  # noqa: ANN401 - parameters
     moved = connection.execute(
         text(f"""
-        UPDATE batches SET {assignments}, lease_token = NULL, lease_until = NULL
-        WHERE id = :id AND status = 'PROCESSING' AND lease_token = :token"""),
+        UPDATE batches SET status = {move.to}, {assignments}, lease_token = NULL, lease_until = NULL
+        WHERE id = :id AND {move.guard} AND lease_token = :token"""),
         {"id": claim.batch_id, "token": claim.token, **facts},
     )
     return bool(moved.rowcount)
@@ -171,7 +177,8 @@ def _store_errors(connection: Connection, claim: Claim, outcome: Outcome, reject
 
 
 def _complete_attempt(connection: Connection, claim: Claim, call: Call | None, answer: Settled | None = None) -> None:
-    if call is None or claim.attempt_id is None:
+    if call is None:  # nothing was called
+        connection.execute(text("DELETE FROM attempts WHERE id = :id"), {"id": claim.attempt_id})
         return
     connection.execute(
         text("""
