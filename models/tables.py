@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from models.words import Door, Identity, Origin, Outcome, Resolution, State, Status
+from models.words import AttemptKind, Door, Identity, Origin, Outcome, Resolution, State, Status
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -72,6 +72,7 @@ class Base(DeclarativeBase):
         Outcome: words(Outcome),
         Resolution: words(Resolution),
         Door: words(Door),
+        AttemptKind: words(AttemptKind),
         dict[str, object]: JSONB,
         list[object]: JSONB,
         list[int]: ARRAY(BigInteger),
@@ -94,6 +95,21 @@ class Account(Base):
 
     id: Mapped[int] = mapped_column(Integer, Identified(always=True), primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
+    token: Mapped[bytes | None]
+    """Encrypted, as everything secret here; none where the settings hold it, or OAuth does."""
+    oauth: Mapped[bytes | None]
+    """Client id, client secret and refresh token, encrypted JSON."""
+    access_until: Mapped[datetime | None]
+    """When the access token that OAuth gave ends."""
+    hubspot_url: Mapped[str | None]
+    hubspot_version: Mapped[str | None]
+    burst_limit: Mapped[int | None] = mapped_column(Integer)
+    burst_seconds: Mapped[float | None]
+    daily_limit: Mapped[int | None] = mapped_column(Integer)
+    batch_size: Mapped[int | None] = mapped_column(Integer)
+    """These seven are the settings' where they are none."""
+    time_zone: Mapped[str] = mapped_column(server_default="UTC")
+    """Whose midnight begins the account's day."""
     paused_at: Mapped[datetime | None]
     paused_because: Mapped[str] = mapped_column(server_default="")
     parked_until: Mapped[datetime | None]
@@ -262,7 +278,9 @@ class Attempt(Base):
     )
 
     id: Mapped[int] = mapped_column(Identified(always=True), primary_key=True)
-    batch_id: Mapped[int]
+    kind: Mapped[AttemptKind] = mapped_column(server_default="post")
+    batch_id: Mapped[int | None]
+    """None where a read-back asks for records of several batches."""
     sent: Mapped[int] = mapped_column(Integer)
     started_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
     finished_at: Mapped[datetime | None]
@@ -286,6 +304,7 @@ class Error(Base):
         Index(None, "record_id", "id"),
         Index(None, "batch_id"),
         Index("ix_errors_unresolved", "outcome", "id", postgresql_where=text("resolution IS NULL")),
+        Index("ix_errors_verify", "verify_at", postgresql_where=text("verify_at IS NOT NULL")),
     )
 
     id: Mapped[int] = mapped_column(Identified(always=True), primary_key=True)
@@ -298,6 +317,10 @@ class Error(Base):
     message: Mapped[str]
     context: Mapped[dict[str, object]] = mapped_column(server_default="{}")
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    verify_at: Mapped[datetime | None]
+    """When an unconfirmed record is read back next; none once that is over."""
+    reads: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    """How often it was read back."""
     resolution: Mapped[Resolution | None]
     resolved_at: Mapped[datetime | None]
 

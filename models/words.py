@@ -68,3 +68,13 @@ class Door(StrEnum):
     TASK = "task"
     HTTP = "http"
     FILE = "file"
+
+
+class AttemptKind(StrEnum):
+    """What a call to HubSpot was for."""
+
+    POST = "post"
+    """A batch."""
+    PART = "part"
+    """A part of one, while isolating."""
+    READ_BACK = "read-back"

@@ -128,7 +128,7 @@ def _accept(connection: Connection, handed: Sequence[Handed], rules: Rules) -> l
     messages = [read_message(one.raw) for one in handed]
     parts = [_part(one, message) for one, message in zip(handed, messages, strict=True)]
     with connection.begin():
-        accounts = _accounts(connection, messages)
+        accounts, batch_sizes = _accounts(connection, messages)
         events = _events(connection, accounts, messages)
     with connection.begin():
         connection.execute(
@@ -149,7 +149,13 @@ def _accept(connection: Connection, handed: Sequence[Handed], rules: Rules) -> l
             else:
                 event_id = events[accounts[message.account], message.address]
                 judged += _judged(part, message, event_id, rules.key)
-        storing.store(connection, _without_known(connection, judged), rules.batch_size, rules.linger)
+        fresh = _without_known(connection, judged)
+        size_of = {
+            event_id: batch_sizes[account_id] or rules.batch_size for (account_id, _), event_id in events.items()
+        }
+        for size in set(size_of.values()):  # as a rule one
+            mine = [one for one in fresh if size_of[one.group.event_id] == size]
+            storing.store(connection, mine, size, rules.linger)
         receipts.store(connection, unseen)
     return parts
 
@@ -186,10 +192,15 @@ def _without_known(connection: Connection, judged: Sequence[Fresh]) -> list[Fres
     return fresh
 
 
-def _accounts(connection: Connection, messages: Iterable[Message | Unreadable]) -> dict[str, int]:
+def _accounts(
+    connection: Connection, messages: Iterable[Message | Unreadable]
+) -> tuple[dict[str, int], dict[int, int | None]]:
+    """Find the accounts by name, and their batch sizes where they have their own."""
     names = {message.account for message in messages if isinstance(message, Message)}
-    rows = connection.execute(text("SELECT name, id FROM accounts WHERE name = ANY(:names)"), {"names": list(names)})
-    return {row.name: row.id for row in rows}
+    rows = connection.execute(
+        text("SELECT name, id, batch_size FROM accounts WHERE name = ANY(:names)"), {"names": list(names)}
+    ).all()
+    return {row.name: row.id for row in rows}, {row.id: row.batch_size for row in rows}
 
 
 def _events(

@@ -11,15 +11,15 @@ from typing import Final
 
 import orjson
 import redis
-from sqlalchemy import text
 
 from hubspot.address import attendance_path
 from hubspot.answer import Ambiguous, Answer, Settled, correlation_id, excerpt, read_answer
 from hubspot.client import NoResponse, Response, post
-from hubspot.limiter import Permit, Wait
+from hubspot.limiter import Limiter, Permit, Wait
 from hubspot.reaction import Block, Decision, GiveUp, Park, Pause, Postpone, RejectAll, Settle, decide
 from worker import accounts, settle
 from worker.claim import Claim, claim
+from worker.destination import Destination
 from worker.process import GRACE, Process
 
 log = logging.getLogger(__name__)
@@ -32,63 +32,56 @@ BRIEFLY: Final = 1.0
 
 def deliver(process: Process, account: str) -> int:
     """Deliver the account's due batches, one after the other, while there are permits; give the number of POSTs."""
-    account_id = _account_id(process, account)
+    to = process.destination(account)
+    limiter = process.limiter(to)
     ends = time.monotonic() + BUDGET
     posts = 0
     while time.monotonic() < ends and not process.stopping.is_set():
-        permit = _permit(process)
+        permit = _permit(process, limiter)
         if permit is None:
             break
         granted = time.monotonic()
-        claimed = claim(process.engine, account_id, process.settings.lease)
+        claimed = claim(process.engine, to.account_id, process.settings.lease)
         if claimed is None:
-            process.limiter.give_back(permit)
+            limiter.give_back(permit)
             break
         if not claimed.members:
-            process.limiter.give_back(permit)
+            limiter.give_back(permit)
             settle.settle(process.engine, claimed, Settled({}, {}, {}), None)
         elif time.monotonic() - granted > min(GRACE, process.settings.lease - process.settings.timeout):
             # Lease and permit must outlast the deadline of what is begun under them.
-            process.limiter.give_back(permit)
+            limiter.give_back(permit)
             settle.postpone(process.engine, claimed, 0, "the claim took too long to begin sending", None, spends=False)
             if claimed.tried.in_a_row:
-                accounts.end_probe(process.engine, account_id)
+                accounts.end_probe(process.engine, to.account_id)
         else:
-            _send(process, account_id, claimed, permit)
+            _send(process, to, claimed, limiter, permit)
             posts += 1
     return posts
 
 
-def _account_id(process: Process, account: str) -> int:
-    with process.engine.connect() as connection:
-        named = connection.execute(text("SELECT id FROM accounts WHERE name = :name"), {"name": account})
-        return int(named.scalar_one())
-
-
-def _permit(process: Process) -> Permit | None:
+def _permit(process: Process, limiter: Limiter) -> Permit | None:
     try:
-        asked = process.limiter.acquire()
+        asked = limiter.acquire()
         if isinstance(asked, Wait) and asked.seconds <= BRIEFLY:
             process.stopping.wait(asked.seconds)
-            asked = process.limiter.acquire()
+            asked = limiter.acquire()
     except redis.RedisError as error:
         log.warning("no permit, so nothing is sent: Redis is out of reach (%s)", type(error).__name__)
         return None
     return asked if isinstance(asked, Permit) else None
 
 
-def _send(process: Process, account_id: int, claimed: Claim, permit: Permit) -> None:
-    settings = process.settings
-    path = attendance_path(settings.hubspot_version, claimed.address, claimed.state, claimed.identity)
+def _send(process: Process, to: Destination, claimed: Claim, limiter: Limiter, permit: Permit) -> None:
+    path = attendance_path(to.version, claimed.address, claimed.state, claimed.identity)
     body = orjson.dumps({"inputs": [member.input for member in claimed.members]})
-    url = settings.hubspot_url.rstrip("/") + path
-    response = post(url, settings.hubspot_token.get_secret_value(), body, settings.timeout)
+    response = post(to.url + path, to.token.get_secret_value(), body, process.settings.timeout)
     try:
-        process.limiter.release(permit)
+        limiter.release(permit)
     except redis.RedisError:
         log.debug("a slot is left to run out, Redis is out of reach")
     answer = read_answer(response, claimed.identity, [member.contact for member in claimed.members])
-    in_a_row = _count_in_a_row(process, account_id, claimed.tried.in_a_row, answer)
+    in_a_row = _count_in_a_row(process, to.account_id, claimed.tried.in_a_row, answer)
     tried = type(claimed.tried)(claimed.tried.attempts, claimed.tried.age, in_a_row)
     decision = decide(answer, tried, process.bounds, random.random())  # noqa: S311 - jitter, no secret
     log.info(
@@ -100,10 +93,12 @@ def _send(process: Process, account_id: int, claimed: Claim, permit: Permit) -> 
         response.duration * 1000,
         _word(decision),
     )
-    _act(process, account_id, claimed, decision, _call(response, answer))
+    _act(process, to.account_id, limiter, claimed, decision, _call(response, answer))
 
 
-def _act(process: Process, account_id: int, claimed: Claim, decision: Decision, call: settle.Call) -> None:
+def _act(  # noqa: PLR0913, PLR0917
+    process: Process, account_id: int, limiter: Limiter, claimed: Claim, decision: Decision, call: settle.Call
+) -> None:
     engine = process.engine
     match decision:
         case Settle(answer):
@@ -116,7 +111,7 @@ def _act(process: Process, account_id: int, claimed: Claim, decision: Decision, 
         case Postpone(seconds, because, spends):
             settle.postpone(engine, claimed, seconds, because, call, spends=spends)
         case Block(seconds, because):
-            process.limiter.block(seconds)
+            limiter.block(seconds)
             settle.postpone(engine, claimed, seconds, because, call, spends=False)
         case Park(seconds, because):
             accounts.park(engine, account_id, seconds, because)

@@ -22,6 +22,16 @@ def upgrade() -> None:
         "accounts",
         sa.Column("id", sa.Integer(), sa.Identity(always=True), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("token", sa.LargeBinary(), nullable=True),
+        sa.Column("oauth", sa.LargeBinary(), nullable=True),
+        sa.Column("access_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("hubspot_url", sa.Text(), nullable=True),
+        sa.Column("hubspot_version", sa.Text(), nullable=True),
+        sa.Column("burst_limit", sa.Integer(), nullable=True),
+        sa.Column("burst_seconds", sa.Double(), nullable=True),
+        sa.Column("daily_limit", sa.Integer(), nullable=True),
+        sa.Column("batch_size", sa.Integer(), nullable=True),
+        sa.Column("time_zone", sa.Text(), server_default="UTC", nullable=False),
         sa.Column("paused_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("paused_because", sa.Text(), server_default="", nullable=False),
         sa.Column("parked_until", sa.DateTime(timezone=True), nullable=True),
@@ -36,7 +46,15 @@ def upgrade() -> None:
     op.create_table(
         "attempts",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
-        sa.Column("batch_id", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "post", "part", "read-back", name="attemptkind", native_enum=False, create_constraint=True, length=12
+            ),
+            server_default="post",
+            nullable=False,
+        ),
+        sa.Column("batch_id", sa.BigInteger(), nullable=True),
         sa.Column("sent", sa.Integer(), nullable=False),
         sa.Column(
             "started_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
@@ -82,6 +100,8 @@ def upgrade() -> None:
         sa.Column("message", sa.Text(), nullable=False),
         sa.Column("context", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("verify_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reads", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column(
             "resolution",
             sa.Enum(
@@ -108,6 +128,9 @@ def upgrade() -> None:
         ["outcome", "id"],
         unique=False,
         postgresql_where=sa.text("resolution IS NULL"),
+    )
+    op.create_index(
+        "ix_errors_verify", "errors", ["verify_at"], unique=False, postgresql_where=sa.text("verify_at IS NOT NULL")
     )
     op.create_table(
         "records",
@@ -362,6 +385,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_records_contact_batch_id"), table_name="records")
     op.drop_index(op.f("ix_records_batch_id"), table_name="records")
     op.drop_table("records")
+    op.drop_index("ix_errors_verify", table_name="errors", postgresql_where=sa.text("verify_at IS NOT NULL"))
     op.drop_index("ix_errors_unresolved", table_name="errors", postgresql_where=sa.text("resolution IS NULL"))
     op.drop_index(op.f("ix_errors_record_id_id"), table_name="errors")
     op.drop_index(op.f("ix_errors_batch_id"), table_name="errors")
