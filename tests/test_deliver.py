@@ -9,6 +9,7 @@ import pytest
 from sandbox_server import running_sandbox
 from sqlalchemy import text
 
+from hubspot.limiter import Limiter
 from worker.accept import Handed, accept
 from worker.audit import audit
 from worker.deliver import deliver
@@ -262,6 +263,6 @@ def test_without_redis_there_is_no_permit_and_nothing_is_sent(sending: Process, 
     import redis as redis_module
 
     given("ada@example.com")
-    with patch.object(type(sending.limiter), "acquire", side_effect=redis_module.ConnectionError):
+    with patch.object(Limiter, "acquire", side_effect=redis_module.ConnectionError):
         assert deliver(sending, "default") == 0
     assert batch(sending).status == "PENDING"

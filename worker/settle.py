@@ -21,6 +21,9 @@ from worker.database import repeat
 
 log = logging.getLogger(__name__)
 
+FIRST_READ: Final = 5.0
+"""Seconds until what HubSpot left unconfirmed is first read back: a write is not readable at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -163,14 +166,16 @@ def _store_errors(connection: Connection, claim: Claim, outcome: Outcome, reject
     ]
     connection.execute(
         text("""
-        INSERT INTO errors (record_id, batch_id, attempt_id, outcome, category, code, message, context)
-        SELECT record_id, :batch, CAST(:attempt AS bigint), :outcome, category, code, message, context
+        INSERT INTO errors (record_id, batch_id, attempt_id, outcome, category, code, message, context, verify_at)
+        SELECT record_id, :batch, CAST(:attempt AS bigint), :outcome, category, code, message, context,
+          CASE WHEN :outcome = 'unconfirmed' THEN now() + :first_read * interval '1 second' END
         FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(record_id bigint, category text, code text, message text,
           context jsonb)"""),
         {
             "batch": claim.batch_id,
             "attempt": claim.attempt_id,
             "outcome": outcome,
+            "first_read": FIRST_READ,
             "rows": orjson.dumps(rows).decode(),
         },
     )
