@@ -72,6 +72,8 @@ def comparable(contact: str) -> str:
 
 def unsafe_character(text: str) -> str | None:
     """Name the first character that PostgreSQL cannot keep as text: NUL or half of a surrogate pair."""
+    if text.isascii() and "\x00" not in text:
+        return None
     found = _UNSAFE.search(text)
     if found is None:
         return None

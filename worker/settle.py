@@ -168,14 +168,14 @@ def _store_errors(connection: Connection, claim: Claim, outcome: Outcome, reject
         text("""
         INSERT INTO errors (record_id, batch_id, attempt_id, outcome, category, code, message, context, verify_at)
         SELECT record_id, :batch, CAST(:attempt AS bigint), :outcome, category, code, message, context,
-          CASE WHEN :outcome = 'unconfirmed' THEN now() + :first_read * interval '1 second' END
+          now() + CAST(:first_read AS float8) * interval '1 second'
         FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(record_id bigint, category text, code text, message text,
           context jsonb)"""),
         {
             "batch": claim.batch_id,
             "attempt": claim.attempt_id,
             "outcome": outcome,
-            "first_read": FIRST_READ,
+            "first_read": FIRST_READ if outcome is Outcome.UNCONFIRMED else None,
             "rows": orjson.dumps(rows).decode(),
         },
     )

@@ -78,21 +78,33 @@ def _store_records(connection: Connection, rows: Sequence[dict[str, object]]) ->
 
 
 def _held(connection: Connection, newcomers: Sequence[Newcomer]) -> dict[tuple[int, str], int]:
-    """Find the newest unsettled batch of an event that holds a contact."""
-    pairs = list(dict.fromkeys((newcomer.group.event_id, newcomer.contact) for newcomer in newcomers))
+    """Find the newest unsettled batch of an event that holds a contact.
+
+    What was superseded in a retry that is being sent holds nobody any more (only a retry has answered members while
+    it is unsettled).
+    """
+    pairs = {(newcomer.group.event_id, newcomer.contact) for newcomer in newcomers}
     rows = connection.execute(
-        # LATERAL and OFFSET 0 keep the plan: by contact, from the event's oldest holding batch on.
+        # The oldest holding batch is looked up once an event. LATERAL and OFFSET 0 keep the plan: by contact, from
+        # that batch on.
         text(f"""
+        WITH oldest AS MATERIALIZED (
+          SELECT e.id AS event_id,
+            (SELECT u.id FROM batches u WHERE u.event_id = e.id AND {HOLDING} ORDER BY u.id LIMIT 1) AS id
+          FROM unnest(CAST(:events AS bigint[])) e(id))
         SELECT x.event_id, x.contact, h.newest
-        FROM unnest(CAST(:events AS bigint[]), CAST(:contacts AS text[])) x(event_id, contact)
+        FROM oldest JOIN jsonb_to_recordset(CAST(:pairs AS jsonb)) x(event_id bigint, contact text) USING (event_id)
         CROSS JOIN LATERAL (
-          SELECT max(r.batch_id) AS newest FROM records r WHERE r.contact = x.contact
-            AND r.batch_id >= (
-              SELECT u.id FROM batches u WHERE u.event_id = x.event_id AND {HOLDING} ORDER BY u.id LIMIT 1)
+          SELECT max(r.batch_id) AS newest FROM records r WHERE r.contact = x.contact AND r.batch_id >= oldest.id
             AND EXISTS (
-              SELECT FROM batches u WHERE u.id = r.batch_id AND u.event_id = x.event_id AND {HOLDING} OFFSET 0)) h
-        WHERE h.newest IS NOT NULL"""),
-        {"events": [event for event, _ in pairs], "contacts": [contact for _, contact in pairs]},
+              SELECT FROM batches u WHERE u.id = r.batch_id AND u.event_id = x.event_id AND {HOLDING}
+                AND (u.origin <> 'retry' OR NOT EXISTS (
+                  SELECT FROM errors s WHERE s.record_id = r.id AND s.batch_id = r.batch_id)) OFFSET 0)) h
+        WHERE oldest.id IS NOT NULL AND h.newest IS NOT NULL"""),
+        {
+            "events": list({event for event, _ in pairs}),
+            "pairs": orjson.dumps([{"event_id": event, "contact": contact} for event, contact in pairs]).decode(),
+        },
     )
     return {(row.event_id, row.contact): row.newest for row in rows}
 
