@@ -109,7 +109,7 @@ def let_pass(engine: Engine, hours: float) -> None:
         for table, columns in (
             ("batches", ("due_at", "lease_until", "failing_since")),
             ("lanes", ("due_at", "served_at")),
-            ("accounts", ("parked_until", "paused_at")),
+            ("accounts", ("parked_until", "paused_at", "stopped_since")),
             ("schedules", ("next_at",)),
         ):
             earlier = ", ".join(f"{column} = {column} - :hours * interval '1 hour'" for column in columns)
@@ -201,7 +201,9 @@ class Ledger:
 
     def wrong(self, engine: Engine) -> list[str]:
         """Say what was sent in the wrong order, too often or never, judged by how everything ended."""
-        ended = ask(engine, "SELECT record_id, batch_id FROM errors WHERE outcome IN ('rejected', 'failed', 'canceled')")
+        ended = ask(
+            engine, "SELECT record_id, batch_id FROM errors WHERE outcome IN ('rejected', 'failed', 'canceled')"
+        )
         did_not_arrive = {(row.record_id, row.batch_id) for row in ended}
         said: list[str] = []
         before: dict[tuple[int, str], dict[int, int]] = defaultdict(dict)

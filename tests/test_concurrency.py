@@ -13,17 +13,7 @@ from contextlib import contextmanager
 from typing import Final
 
 import pytest
-from ledger import (
-    CALL,
-    LEASE,
-    Ledger,
-    account_id,
-    ask,
-    delivered,
-    do,
-    let_pass,
-    wrong_now,
-)
+from ledger import CALL, LEASE, Ledger, account_id, ask, delivered, let_pass, wrong_now
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
@@ -41,11 +31,11 @@ from worker.sweep import free_the_forgotten, take_back
 
 SHORT_LEASE: Final = 1.5
 """Seconds; a thread that could not send within half of it lets the batch go."""
+PATIENCE: Final = 100
+"""Seconds after which a thread is taken to hang."""
 SIZE: Final = 10
 STATES: Final = ("register", "attend", "cancel")
-ENDED: Final = frozenset(
-    {Outcome.DELIVERED, Outcome.REJECTED, Outcome.UNCONFIRMED, Outcome.FAILED, Outcome.CANCELED}
-)
+ENDED: Final = frozenset({Outcome.DELIVERED, Outcome.REJECTED, Outcome.UNCONFIRMED, Outcome.FAILED, Outcome.CANCELED})
 Key = tuple[str, str, str, int]
 
 
@@ -107,14 +97,14 @@ class Storm:
             self._thread("sweep", self._every(0.05, self._sweep)),
             self._thread("retry", self._every(0.15, self._retry)),
             self._thread("cancel", self._every(0.08, self._cancel)),
-            self._thread("kill", self._every(0.03, self._kill)),
-            self._thread("inspect", self._every(0.1, self._inspect)),
+            self._thread("kill", self._every(0.08, self._kill)),
+            self._thread("inspect", self._every(0.25, self._inspect)),
         ]
         for thread in accepting:
-            thread.join(60)
+            thread.join(PATIENCE)
         self._stop.set()
         for thread in others:
-            thread.join(60)
+            thread.join(PATIENCE)
         if any(thread.is_alive() for thread in accepting + others):
             self.wrong.append("a thread hangs")
 
@@ -129,7 +119,9 @@ class Storm:
                 self.ledger.note_settled(claimed.batch_id)
             if not ask(self.engine, "SELECT FROM batches WHERE status IN ('PENDING', 'PROCESSING') LIMIT 1"):
                 return
-        left = ask(self.engine, "SELECT id, status, after, due_at FROM batches WHERE status IN ('PENDING', 'PROCESSING')")
+        left = ask(
+            self.engine, "SELECT id, status, after, due_at FROM batches WHERE status IN ('PENDING', 'PROCESSING')"
+        )
         self.wrong.append(f"{len(left)} batches are never delivered, such as {left[0]}")
 
     def judge(self) -> list[str]:
@@ -187,8 +179,8 @@ class Storm:
                 raise
 
     def _accept(self, _: random.Random) -> None:
-        producer = Producer(f"{self.seed}-{threading.current_thread().name}", events=4, people=60)
-        for _ in range(self.calls):
+        producer = Producer(f"{self.seed}-{threading.current_thread().name}", events=4, people=40)
+        for _call in range(self.calls):
             handed, keys = producer.some()
             with self._lock:
                 self.handed_in |= keys
@@ -289,17 +281,25 @@ class Storm:
         return self._killers_engine
 
 
-def storm(process: Process, settings: Settings, rules: Rules, caplog: pytest.LogCaptureFixture, seed: int) -> None:
+def storm(
+    process: Process,
+    settings: Settings,
+    rules: Rules,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    seed: int,
+    calls: int,
+) -> None:
     """Run one storm, let it drain, and say everything that it violated."""
     caplog.set_level(logging.ERROR, "worker")
     engine = make_engine(settings, pool=16)
-    here = Storm(engine, process, Rules(rules.key, SIZE, 0.05), seed, calls=60)
+    here = Storm(engine, process, Rules(rules.key, SIZE, 0.05), seed, calls)
     killers = here.with_killers_engine(settings.database_url)
     try:
-        t0 = time.monotonic(); here.rage(); print("RAGE", time.monotonic() - t0, here.killed, len(here.ledger.sent), len(here.handed_in))
-        t0 = time.monotonic(); here.drain(); print("DRAIN", time.monotonic() - t0, len(here.ledger.sent))
+        here.rage()
+        here.drain()
         wrong = here.judge()
-        assert here.killed > 10
+        assert here.killed >= 5
     finally:
         engine.dispose()
         process.engine.dispose()
@@ -322,12 +322,13 @@ def storm(process: Process, settings: Settings, rules: Rules, caplog: pytest.Log
 def test_a_storm_loses_nothing_and_keeps_the_order(
     process: Process, settings: Settings, rules: Rules, caplog: pytest.LogCaptureFixture, seed: int
 ) -> None:
-    storm(process, settings, rules, caplog, seed)
+    storm(process, settings, rules, caplog, seed=seed, calls=16)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(100, 160))
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", range(100, 140))
 def test_many_storms_lose_nothing_and_keep_the_order(
     process: Process, settings: Settings, rules: Rules, caplog: pytest.LogCaptureFixture, seed: int
 ) -> None:
-    storm(process, settings, rules, caplog, seed)
+    storm(process, settings, rules, caplog, seed=seed, calls=80)

@@ -1,0 +1,7 @@
+"""Benches: small programs that print ratios, both sides measured in turn in one run; never a timed test.
+
+- `accept`   storing what producers hand in, against a bare INSERT of the same rows
+- `settle`   claiming, loading and settling batches, against the same
+- `through`  a file from `turnout enqueue` until the stand-in for HubSpot holds every record
+- `ground`   what they stand on: a PostgreSQL of their own, made-up records, medians
+"""

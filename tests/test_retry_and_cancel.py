@@ -1,0 +1,545 @@
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+import pytest
+from ledger import (
+    ask,
+    batch,
+    deliver_all,
+    do,
+    given_up,
+    let_pass,
+    message,
+    outcomes,
+    people,
+    postponed,
+    settled,
+    take,
+    taken,
+    waits,
+)
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from models.words import Door, Origin, Outcome, State
+from worker import cancel as canceling, retry as retrying
+from worker.accept import Handed, Rules, accept
+from worker.audit import audit
+from worker.cancel import Chosen, cancel
+from worker.process import Process
+from worker.receipts import Part
+from worker.retry import Filter, retry
+from worker.sweep import take_back
+
+HandIn = Callable[..., list[Part]]
+FAILED = Filter((Outcome.FAILED,))
+CANCELED = Filter((Outcome.CANCELED,))
+
+
+@pytest.fixture(autouse=True)
+def live_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.claim.FLOOR", 0.0)
+
+
+def errors(engine: Engine) -> list[tuple[object, ...]]:
+    rows = ask(engine, "SELECT outcome, category, resolution FROM errors ORDER BY id")
+    return [tuple(row) for row in rows]
+
+
+def records(engine: Engine) -> list[int]:
+    return [row.id for row in ask(engine, "SELECT id FROM records ORDER BY id")]
+
+
+# Moving
+
+
+def test_records_of_many_old_batches_are_packed_together(hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message(*people(25)), batch_size=1)
+    for _ in range(25):
+        given_up(engine, taken(engine))
+    assert retry(engine, 10, FAILED) == 25
+    rows = ask(engine, "SELECT size, origin, open FROM batches WHERE status = 'PENDING' ORDER BY id")
+    assert [tuple(row) for row in rows] == [(10, "retry", False), (10, "retry", False), (5, "retry", False)]
+    assert {row.size for row in ask(engine, "SELECT size FROM batches WHERE status = 'CANCELED'")} == {0}
+    assert audit(engine).balanced
+
+
+def test_a_retried_record_keeps_its_place_and_its_history(hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message(*people(1)))
+    place = records(engine)
+    for _ in range(3):
+        given_up(engine, taken(engine))
+        assert retry(engine, 100, FAILED) == 1
+    assert records(engine) == place
+    assert errors(engine) == [("failed", "GIVEN_UP", "retried")] * 3
+    assert len({row.batch_id for row in ask(engine, "SELECT batch_id FROM errors")}) == 3
+    settled(engine, taken(engine))
+    assert outcomes(engine) == {"delivered": 1}
+    assert retry(engine, 100, FAILED) == 0
+
+
+def test_only_what_is_asked_for_is_retried(hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message(*people(4), event="1"), message(*people(2), event="2"))
+    while (claimed := take(engine)) is not None:
+        settled(engine, claimed, rejected=[0], unconfirmed=[1])
+    assert retry(engine, 100, FAILED) == 0
+    assert retry(engine, 100, Filter((Outcome.REJECTED,), event="nobody's")) == 0
+    assert retry(engine, 100, Filter((Outcome.REJECTED,), category="OTHER")) == 0
+    assert retry(engine, 100, Filter((Outcome.REJECTED,), state=State.CANCEL)) == 0
+    assert retry(engine, 100, Filter((Outcome.REJECTED,), account="other")) == 0
+    assert retry(engine, 100, Filter((Outcome.REJECTED,), event="1", account="default")) == 1
+    assert retry(engine, 100, Filter((Outcome.REJECTED, Outcome.UNCONFIRMED))) == 3
+    assert outcomes(engine) == {"pending": 4, "delivered": 2}
+
+
+def test_two_retries_at_once_move_a_record_once(
+    hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retrying, "STEP", 7)
+    hand_in(message(*people(60), event="1"), message(*people(60), event="2"), batch_size=5)
+    while (claimed := take(engine)) is not None:
+        given_up(engine, claimed)
+    begin = threading.Barrier(4)
+
+    def at_once(_: int) -> int:
+        begin.wait()
+        return retry(engine, 10, FAILED)
+
+    with ThreadPoolExecutor(4) as four:
+        assert sum(four.map(at_once, range(4))) == 120
+    assert len(errors(engine)) == 120
+    assert audit(engine).balanced
+    assert outcomes(engine) == {"pending": 120}
+    deliver_all(engine)
+    assert outcomes(engine) == {"delivered": 120}
+
+
+def test_a_retry_ends_although_its_records_fail_again_meanwhile(
+    hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_in(message(*people(6)), batch_size=2)
+    monkeypatch.setattr(retrying, "STEP", 2)
+    steps = 0
+    step = retrying._step  # noqa: SLF001 - the moment between two steps
+
+    def and_fails_again(*args: Any, **more: Any) -> tuple[int, int]:
+        nonlocal steps
+        steps += 1
+        done = step(*args, **more)
+        while steps < 50 and (claimed := take(engine)) is not None:
+            given_up(engine, claimed)
+        return done
+
+    while (claimed := take(engine)) is not None:
+        given_up(engine, claimed)
+    monkeypatch.setattr(retrying, "_step", and_fails_again)
+    assert retry(engine, 2, FAILED) == 6, f"each record was moved again and again, in {steps} steps"
+
+
+def test_positions_and_contact_ids_survive_neighbours_that_move_away(hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message(*people(6)))
+    first = taken(engine)
+    settled(engine, first, rejected=[0, 3, 5])
+    assert retry(engine, 100, Filter((Outcome.REJECTED,))) == 3
+    left = batch(engine, first.batch_id)
+    assert (left.size, left.positions) == (3, 6)
+    named = """
+        SELECT r.contact, b.contact_ids[r.position + 1] AS vid FROM records r JOIN batches b ON b.id = r.batch_id
+        WHERE b.status = 'COMPLETE' ORDER BY r.id"""
+    expected = [("p1@example.com", 1_001), ("p2@example.com", 1_002), ("p4@example.com", 1_004)]
+    assert [tuple(row) for row in ask(engine, named)] == expected
+    again = taken(engine)
+    assert [(member.position, member.contact) for member in again.members] == [
+        (0, "p0@example.com"), (1, "p3@example.com"), (2, "p5@example.com"),
+    ]  # fmt: skip
+    settled(engine, again)
+    assert [row.vid for row in ask(engine, named)] == [1_000, 1_001, 1_002, 1_001, 1_004, 1_002]
+
+
+# Order
+
+
+def test_a_waiting_retry_blocks_nobody(hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message("a@x.org"))
+    given_up(engine, taken(engine))
+    retry(engine, 100, FAILED)
+    hand_in(message("a@x.org", state="cancel"))
+    assert list(waits(engine).values()) == [[], []]
+    assert taken(engine).state == "cancel"
+
+
+def test_a_postponed_retry_blocks_nobody_either(hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message("a@x.org"))
+    given_up(engine, taken(engine))
+    retry(engine, 100, FAILED)
+    again = taken(engine)
+    hand_in(message("a@x.org", state="cancel"))
+    assert list(waits(engine).values()) == [[], [again.batch_id]]
+    assert take(engine) is None
+    postponed(engine, again, 3_600)
+    assert list(waits(engine).values()) == [[], []]
+    assert taken(engine).state == "cancel"
+
+
+def test_a_retry_whose_worker_was_lost_frees_those_that_waited_for_it(
+    hand_in: HandIn, engine: Engine, process: Process
+) -> None:
+    hand_in(message("a@x.org"))
+    given_up(engine, taken(engine))
+    retry(engine, 100, FAILED)
+    taken(engine)
+    hand_in(message("a@x.org", state="cancel"))
+    let_pass(engine, 1)
+    assert take_back(process) == 1
+    assert taken(engine).state == "cancel"
+
+
+@pytest.mark.parametrize("fate", [None, settled, postponed])
+def test_a_retry_overtaken_by_a_newer_record_is_superseded_and_says_by_which(
+    hand_in: HandIn, engine: Engine, fate: Callable[..., bool] | None
+) -> None:
+    """Whether the newer one waits, is being sent or was delivered."""
+    hand_in(message("a@x.org", "b@x.org"))
+    given_up(engine, taken(engine))
+    retry(engine, 100, FAILED)
+    hand_in(message("a@x.org", state="cancel"))
+    newer = records(engine)[-1]
+    live = taken(engine)
+    if fate is not None:
+        fate(engine, live, *([3_600] if fate is postponed else []))
+    again = taken(engine)
+    assert (again.origin, [member.contact for member in again.members]) == (Origin.RETRY, ["b@x.org"])
+    (superseded,) = ask(engine, "SELECT * FROM errors WHERE category = 'SUPERSEDED'")
+    assert (superseded.outcome, superseded.resolution, superseded.context) == ("canceled", "superseded", {"by": newer})
+    assert str(newer) in superseded.message
+    assert batch(engine, again.batch_id).size == 2
+    settled(engine, again)
+    counted = {**outcomes(engine)}
+    assert (counted["canceled"], audit(engine).balanced) == (1, True)
+    assert retry(engine, 100, CANCELED) == 0
+
+
+def test_a_retry_that_is_overtaken_whole_is_complete_without_a_call(hand_in: HandIn, engine: Engine) -> None:
+    from hubspot.answer import Settled
+    from worker.settle import settle
+
+    hand_in(message("a@x.org"))
+    given_up(engine, taken(engine))
+    retry(engine, 100, FAILED)
+    hand_in(message("a@x.org", state="cancel"))
+    settled(engine, taken(engine))
+    again = taken(engine)
+    assert (again.members, again.attempt_id) == ([], None)
+    assert settle(engine, again, Settled({}, {}, {}), None)
+    assert outcomes(engine) == {"canceled": 1, "delivered": 1}
+    assert len(ask(engine, "SELECT FROM attempts")) == 2
+
+
+@pytest.mark.parametrize("came_to_nothing", ["rejected", "failed", "canceled"])
+def test_a_newer_record_that_came_to_nothing_overtakes_nobody(
+    hand_in: HandIn, engine: Engine, came_to_nothing: str
+) -> None:
+    hand_in(message("a@x.org"))
+    given_up(engine, taken(engine))
+    hand_in(message("a@x.org", state="cancel"))
+    if came_to_nothing == "canceled":
+        cancel(engine, Chosen(state=State.CANCEL))
+    elif came_to_nothing == "rejected":
+        settled(engine, taken(engine), rejected=[0])
+    else:
+        given_up(engine, taken(engine))
+    assert retry(engine, 100, Filter((Outcome.FAILED,), state=State.REGISTER)) == 1
+    again = taken(engine)
+    assert (again.state, len(again.members)) == ("register", 1)
+
+
+def test_an_unconfirmed_newer_record_overtakes(hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message("a@x.org"))
+    given_up(engine, taken(engine))
+    hand_in(message("a@x.org", state="cancel"))
+    settled(engine, taken(engine), unconfirmed=[0])
+    retry(engine, 100, FAILED)
+    assert not taken(engine).members
+
+
+def test_of_two_records_of_a_contact_retried_together_the_newer_one_wins(hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message("a@x.org"), message("a@x.org", when=1_767_225_700_000))
+    for _ in range(2):
+        given_up(engine, taken(engine))
+    assert retry(engine, 100, FAILED) == 2
+    sent = []
+    for _ in range(2):
+        claimed = taken(engine)
+        sent += [member.id for member in claimed.members]
+        settled(engine, claimed)
+    assert sent == records(engine)[-1:]
+    assert outcomes(engine) == {"canceled": 1, "delivered": 1}
+
+
+def test_a_retry_waits_for_older_records_of_its_contacts(
+    hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_in(message("a@x.org"), message("a@x.org", "b@x.org", state="cancel"))
+    first, _ = waits(engine)
+    cancel(engine, Chosen(state=State.CANCEL))
+    retry(engine, 100, CANCELED)
+    monkeypatch.setattr("worker.claim.FLOOR", 1.0)  # retries look first, and find that they must wait
+    older = taken(engine)
+    assert older.batch_id == first
+    assert list(waits(engine).values()) == [[], [first]]
+    assert take(engine) is None
+    settled(engine, older)
+    again = taken(engine)
+    assert (again.origin, len(again.members)) == (Origin.RETRY, 2)
+
+
+def test_while_it_is_being_sent_a_retry_holds_its_contacts(hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message("a@x.org"))
+    given_up(engine, taken(engine))
+    retry(engine, 100, FAILED)
+    again = taken(engine)
+    hand_in(message("a@x.org", state="cancel"), message("b@x.org", state="cancel", event="77"), batch_size=1)
+    assert list(waits(engine).values()) == [[], [again.batch_id], []]
+    assert [member.contact for member in taken(engine).members] == ["b@x.org"]
+    assert take(engine) is None
+    settled(engine, again)
+    assert taken(engine).state == "cancel"
+
+
+def test_what_was_superseded_in_a_retry_that_is_being_sent_holds_nobody(
+    hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_in(message("a@x.org", "b@x.org"))
+    given_up(engine, taken(engine))
+    hand_in(message("a@x.org", state="cancel"))
+    retry(engine, 100, FAILED)
+    monkeypatch.setattr("worker.claim.FLOOR", 1.0)
+    again = taken(engine)
+    assert [member.contact for member in again.members] == ["b@x.org"]
+    hand_in(message("a@x.org", state="attend"))
+    live, _, newest = waits(engine)
+    assert live < again.batch_id < newest
+    assert waits(engine)[newest] == [live], "it does not wait for the older record that is still to be sent"
+    settled(engine, again)
+    assert taken(engine).batch_id == live
+    assert take(engine) is None
+
+
+def test_other_events_overtake_nobody(hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message("a@x.org", event="1"))
+    given_up(engine, taken(engine))
+    retry(engine, 100, FAILED)
+    hand_in(message("a@x.org", event="2", state="cancel"))
+    settled(engine, taken(engine))
+    assert len(taken(engine).members) == 1
+
+
+# Cancel
+
+
+def test_cancel_hands_on_what_the_batch_waited_for(hand_in: HandIn, engine: Engine) -> None:
+    for state in ("register", "cancel", "attend"):
+        hand_in(message("a@x.org", state=state))
+    one, two, three = waits(engine)
+    assert waits(engine) == {one: [], two: [one], three: [two]}
+    held = taken(engine)
+    assert cancel(engine, Chosen(batch_id=two)) == (1, 1)
+    assert waits(engine) == {one: [], three: [one]}
+    assert take(engine) is None
+    settled(engine, held)
+    assert taken(engine).batch_id == three
+
+
+def test_cancel_of_the_first_frees_those_that_waited_for_it(hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message("a@x.org"), message("a@x.org", state="cancel"))
+    one, two = waits(engine)
+    assert cancel(engine, Chosen(batch_id=one)) == (1, 1)
+    assert taken(engine).batch_id == two
+    assert outcomes(engine) == {"canceled": 1, "processing": 1}
+
+
+def test_cancel_hands_on_to_many_without_saying_anything_twice(hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message("a@x.org"), message("b@x.org", state="attend"))
+    hand_in(message("a@x.org", "b@x.org", state="cancel"))
+    one, two, three = waits(engine)
+    hand_in(message("a@x.org", when=1_767_225_700_000), message("b@x.org", state="attend", when=1_767_225_700_000))
+    four, five = list(waits(engine))[3:]
+    assert waits(engine) == {one: [], two: [], three: [one, two], four: [three], five: [three]}
+    assert cancel(engine, Chosen(batch_id=three)) == (1, 2)
+    assert waits(engine) == {one: [], two: [], four: [one, two], five: [one, two]}
+    assert deliver_all(engine) == 4
+
+
+def test_cancel_leaves_alone_what_is_being_sent_or_settled(hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message(*people(3)), batch_size=1)
+    settled(engine, taken(engine))
+    held = taken(engine)
+    assert cancel(engine, Chosen(account="default")) == (1, 1)
+    assert cancel(engine, Chosen(batch_id=held.batch_id)) == (0, 0)
+    assert settled(engine, held)
+    assert outcomes(engine) == {"canceled": 1, "delivered": 2}
+
+
+def test_a_cancel_ends_although_new_batches_come_meanwhile(
+    hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_in(message(*people(3)), batch_size=1)
+    canceled = 0
+    one = canceling._cancel  # noqa: SLF001 - the moment between two batches
+
+    def and_another_comes(*args: Any) -> int | None:
+        nonlocal canceled
+        canceled += 1
+        if canceled < 50:
+            hand_in(message(*people(1, 100 + canceled)), batch_size=1)
+        return one(*args)
+
+    monkeypatch.setattr(canceling, "_cancel", and_another_comes)
+    assert cancel(engine, Chosen(event="77")) == (3, 3), "it cancels what was handed in after it began"
+
+
+def test_canceled_records_can_be_put_back_and_in_the_right_order(hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message("a@x.org", "b@x.org"), message("a@x.org", state="cancel"))
+    assert cancel(engine, Chosen(event="77")) == (2, 3)
+    assert retry(engine, 100, CANCELED) == 3
+    sent: dict[str, State] = {}
+    while (claimed := take(engine)) is not None:
+        sent |= {member.contact: claimed.state for member in claimed.members}
+        settled(engine, claimed)
+    assert sent == {"a@x.org": "cancel", "b@x.org": "register"}
+    assert outcomes(engine) == {"canceled": 1, "delivered": 2}
+
+
+def test_a_canceled_retry_can_be_retried_but_not_what_was_superseded_in_it(
+    hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_in(message("a@x.org", "b@x.org"))
+    given_up(engine, taken(engine))
+    retry(engine, 100, FAILED)
+    hand_in(message("a@x.org", state="cancel"))
+    monkeypatch.setattr("worker.claim.FLOOR", 1.0)
+    postponed(engine, taken(engine), 0)
+    assert cancel(engine, Chosen(state=State.REGISTER)) == (1, 1)
+    assert retry(engine, 100, CANCELED) == 1
+    assert audit(engine).balanced
+
+
+def test_retries_and_cancels_at_once_leave_every_record_one_outcome(hand_in: HandIn, engine: Engine) -> None:
+    hand_in(*(message(*people(20), event=str(event)) for event in range(3)), batch_size=4)
+    stop = threading.Event()
+
+    def retries() -> None:
+        while not stop.is_set():
+            retry(engine, 4, CANCELED)
+
+    def cancels() -> None:
+        for _ in range(6):
+            for waiting in waits(engine):
+                cancel(engine, Chosen(batch_id=waiting))
+        stop.set()
+
+    with ThreadPoolExecutor(3) as three:
+        for done in [three.submit(retries), three.submit(retries), three.submit(cancels)]:
+            done.result(60)
+    retry(engine, 4, CANCELED)
+    deliver_all(engine)
+    assert outcomes(engine) == {"delivered": 60}
+    assert audit(engine).balanced
+
+
+# A commit of which nobody knows whether it happened
+
+
+@pytest.fixture
+def lose_commits(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Let the nth commit from now on happen, and be reported as a lost connection."""
+    commit = engine.dialect.do_commit
+    left = 0
+
+    def lost(connection: Any) -> None:
+        nonlocal left
+        commit(connection)
+        left -= 1
+        if left == 0:
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(engine.dialect, "do_commit", lost)
+
+    def lose(nth: int) -> None:
+        nonlocal left
+        left = nth
+
+    return lose
+
+
+@pytest.mark.parametrize(("verb", "status"), [(settled, "COMPLETE"), (postponed, "PENDING"), (given_up, "CANCELED")])
+def test_an_ambiguous_commit_settles_once(
+    hand_in: HandIn,
+    engine: Engine,
+    lose_commits: Callable[[int], None],
+    verb: Callable[..., bool],
+    status: str,
+) -> None:
+    hand_in(message(*people(2)), message(*people(1), state="cancel"))
+    claimed = taken(engine)
+    lose_commits(1)
+    verb(engine, claimed)
+    row = batch(engine, claimed.batch_id)
+    assert (row.status, row.attempts) == (status, 0 if verb is settled else 1)
+    assert len(errors(engine)) == (2 if verb is given_up else 0)
+    assert audit(engine).balanced
+
+
+def test_an_ambiguous_commit_moves_a_record_once(
+    hand_in: HandIn, engine: Engine, lose_commits: Callable[[int], None]
+) -> None:
+    hand_in(message(*people(5)))
+    given_up(engine, taken(engine))
+    lose_commits(1)
+    retry(engine, 100, FAILED)
+    assert len(errors(engine)) == 5
+    assert [row.size for row in ask(engine, "SELECT size FROM batches ORDER BY id")] == [0, 5]
+    lose_commits(1)
+    cancel(engine, Chosen(event="77"))
+    assert len(errors(engine)) == 10
+    assert (outcomes(engine), audit(engine).balanced) == ({"canceled": 5}, True)
+
+
+def test_an_ambiguous_commit_of_accept_is_repeated_by_its_redelivery_alone(
+    engine: Engine, rules: Rules, lose_commits: Callable[[int], None]
+) -> None:
+    import json
+
+    handed = [Handed(Door.STREAM, "1-0", json.dumps(message(*people(5))).encode())]
+    for nth in (1, 2):  # the events' commit, then that of the records
+        lose_commits(nth)
+        with pytest.raises(DBAPIError), engine.connect() as connection:
+            accept(connection, handed, rules)
+    with engine.connect() as connection:
+        (part,) = accept(connection, handed, rules)
+    assert part.seen_before
+    assert (audit(engine).accepted, audit(engine).duplicates, audit(engine).balanced) == (5, 0, True)
+
+
+def test_an_ambiguous_commit_of_a_claim_costs_its_lease_alone(
+    hand_in: HandIn, engine: Engine, process: Process, lose_commits: Callable[[int], None]
+) -> None:
+    hand_in(message(*people(5)))
+    lose_commits(1)
+    with pytest.raises(DBAPIError):
+        engine_claims_after_accounts_look_up(engine)
+    assert outcomes(engine) == {"processing": 5}
+    let_pass(engine, 1)
+    assert take_back(process) == 1
+    do(engine, "UPDATE batches SET due_at = now()")
+    do(engine, "UPDATE lanes SET due_at = now()")
+    assert deliver_all(engine) == 1
+
+
+def engine_claims_after_accounts_look_up(engine: Engine) -> None:
+    from worker.claim import claim
+
+    claim(engine, 1, 60)
