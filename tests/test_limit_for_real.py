@@ -1,0 +1,15 @@
+"""The limiter in real time, in real processes, against the stand-in's real rolling window."""
+
+import pytest
+
+from bench.limit import run
+from hubspot.limiter import Limits
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("processes", [1, 8])
+def test_processes_use_the_limit_to_the_full_and_are_never_refused(processes: int) -> None:
+    counted = run(processes, Limits(40, 4.0), 26.0)
+    assert counted["refused"] == 0, counted
+    assert counted["most in a window"] <= 40, counted
+    assert counted["use of the ideal"] >= 0.97, counted

@@ -1,0 +1,221 @@
+"""The limiter against a real Valkey, in real time, in windows of 0.3 seconds."""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from sandbox_calls import by_email, post
+from sandbox_server import running_sandbox
+from services import Valkey
+
+from hubspot.limiter import Limiter, Limits, Permit, Wait
+
+WINDOW = 0.3
+DEADLINE = 0.2
+Make = Callable[..., Limiter]
+
+
+@pytest.fixture
+def client(valkey: Valkey) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(valkey.url) as client:
+        yield client
+
+
+@pytest.fixture
+def make(client: redis.Redis) -> Make:
+    """Make limiters of an account of this test's own."""
+    account = uuid.uuid4().hex
+
+    def made(limit: int = 2, window: float = WINDOW, deadline: float = DEADLINE, of: str = account) -> Limiter:
+        return Limiter(client, of, Limits(limit, window), deadline)
+
+    return made
+
+
+def granted(limiter: Limiter) -> Permit:
+    asked = limiter.acquire()
+    assert isinstance(asked, Permit), asked
+    return asked
+
+
+def refused(limiter: Limiter) -> float:
+    asked = limiter.acquire()
+    assert isinstance(asked, Wait), asked
+    return asked.seconds
+
+
+def wait_until_granted(limiter: Limiter) -> float:
+    """Ask until there is leave; give the seconds that it took."""
+    begun = time.monotonic()
+    while isinstance(limiter.acquire(), Wait):
+        time.sleep(0.002)
+    return time.monotonic() - begun
+
+
+def test_no_more_permits_than_the_limit_are_out_at_a_time(make: Make) -> None:
+    limiter = make(limit=3)
+    assert len({granted(limiter).slot for _ in range(3)}) == 3
+    for _ in range(3):
+        assert 0 < refused(limiter) <= WINDOW + DEADLINE
+
+
+def test_a_slot_is_held_until_one_window_after_its_release(make: Make) -> None:
+    limiter = make(limit=1)
+    permit = granted(limiter)
+    time.sleep(0.1)
+    limiter.release(permit)
+    assert WINDOW - 0.1 < refused(limiter) <= WINDOW
+    assert WINDOW - 0.02 <= wait_until_granted(limiter) < WINDOW + 0.6
+
+
+def test_the_wait_that_is_told_suffices(make: Make) -> None:
+    limiter = make(limit=1)
+    limiter.release(granted(limiter))
+    time.sleep(refused(limiter) + 0.002)
+    granted(limiter)
+
+
+def test_what_is_given_back_is_free_at_once(make: Make) -> None:
+    limiter = make(limit=1)
+    for _ in range(5):
+        limiter.give_back(granted(limiter))
+    granted(limiter)
+
+
+def test_the_slot_of_a_holder_that_died_comes_back_by_itself_one_window_after_its_deadline(make: Make) -> None:
+    limiter = make(limit=1)
+    granted(limiter)
+    assert WINDOW + DEADLINE - 0.02 <= wait_until_granted(limiter) < WINDOW + DEADLINE + 0.6
+
+
+def test_a_release_that_comes_after_the_slot_was_taken_again_takes_nothing(make: Make) -> None:
+    limiter = make(limit=1)
+    late = granted(limiter)
+    wait_until_granted(limiter)
+    limiter.release(late)
+    limiter.give_back(late)
+    refused(limiter)
+
+
+def test_a_release_of_a_slot_that_is_gone_takes_none(make: Make) -> None:
+    limiter = make(limit=1)
+    permit = granted(limiter)
+    limiter.give_back(permit)
+    limiter.release(permit)
+    granted(limiter)
+
+
+def test_a_block_holds_everybody_of_the_account(make: Make) -> None:
+    limiter, other = make(limit=5), make(limit=5)
+    granted(limiter)
+    limiter.block(0.2)
+    for one in (limiter, other):
+        assert 0.1 < refused(one) <= 0.2
+    assert 0.1 <= wait_until_granted(other) < 0.8
+
+
+def test_a_shorter_block_does_not_cut_a_longer_one(make: Make) -> None:
+    limiter = make()
+    limiter.block(5)
+    limiter.block(0.01)
+    assert refused(limiter) > 4.9
+
+
+def test_a_release_during_a_block_is_not_lost(make: Make) -> None:
+    limiter = make(limit=1)
+    permit = granted(limiter)
+    limiter.block(0.1)
+    limiter.release(permit)
+    assert WINDOW - 0.02 <= wait_until_granted(limiter) < WINDOW + 0.6
+
+
+def test_limiters_share_their_account_and_nothing_else(make: Make) -> None:
+    one, other, stranger = make(limit=2), make(limit=2), make(limit=2, of="stranger-" + uuid.uuid4().hex)
+    permit = granted(one)
+    granted(other)
+    refused(one)
+    refused(other)
+    other.give_back(permit)
+    granted(one)
+    granted(stranger)
+
+
+def test_a_limit_that_was_lowered_holds_at_once(make: Make) -> None:
+    for _ in range(3):
+        granted(make(limit=3))
+    refused(make(limit=2))
+
+
+def test_no_permit_is_given_where_redis_is_out_of_reach() -> None:
+    with redis.Redis(port=9, retry=Retry(NoBackoff(), 0)) as nowhere:
+        limiter = Limiter(nowhere, "default", Limits(1, WINDOW), DEADLINE)
+        with pytest.raises(redis.RedisError):
+            limiter.acquire()
+
+
+def test_scripts_that_redis_has_forgotten_are_sent_again(make: Make, client: redis.Redis) -> None:
+    limiter = make()
+    client.script_flush()
+    limiter.release(granted(limiter))
+    limiter.block(0.01)
+
+
+def test_threads_that_ask_as_fast_as_they_can_never_hold_more_than_the_limit(make: Make) -> None:
+    out, most, grants = 0, 0, 0
+    lock = threading.Lock()
+    ends = time.monotonic() + 4 * WINDOW
+
+    def ask() -> None:
+        nonlocal out, most, grants
+        limiter = make(limit=5)
+        while time.monotonic() < ends:
+            asked = limiter.acquire()
+            if isinstance(asked, Wait):
+                time.sleep(min(asked.seconds, 0.01))
+                continue
+            with lock:
+                out, grants = out + 1, grants + 1
+                most = max(most, out)
+            time.sleep(0.01)
+            with lock:
+                out -= 1
+            limiter.release(asked)
+
+    threads = [threading.Thread(target=ask) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 1 <= most <= 5
+    assert 10 <= grants <= 5 * 5  # a window, and what begins the next ones
+
+
+def test_hubspot_never_counts_more_in_a_window_than_it_allows(make: Make) -> None:
+    """What the server counted is what counts: greedy senders, answers that take unevenly long, not one 429."""
+    with running_sandbox(burst_limit=5, burst_seconds=WINDOW, latency=0.005, jitter=0.05) as sandbox:
+        ends = time.monotonic() + 4 * WINDOW
+
+        def send() -> None:
+            limiter = make(limit=5, deadline=2)
+            while time.monotonic() < ends:
+                asked = limiter.acquire()
+                if isinstance(asked, Wait):
+                    time.sleep(min(asked.seconds, 0.01))
+                    continue
+                post(sandbox, by_email())
+                limiter.release(asked)
+
+        threads = [threading.Thread(target=send) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        stats = sandbox.stats()
+    assert set(stats["by_status"]) == {"200"}  # type: ignore[call-overload]
+    assert stats["max_in_window"] == 5
+    assert stats["requests"] >= 10  # type: ignore[operator] - of four windows, less the round trips
