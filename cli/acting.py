@@ -1,4 +1,4 @@
-"""Commands that act: retry, cancel, resume."""
+"""Commands that act: retry, cancel."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -77,16 +77,3 @@ def cancel(  # noqa: PLR0913 - one parameter an option
         typer.echo(
             f"{records:,} records in {batches:,} batches are canceled" if batches else "no batch like that waits"
         )
-
-
-def resume(account: Annotated[str, typer.Argument()] = "default") -> None:
-    """Let a paused or parked account send again."""
-    from worker.accounts import resume as unpause
-    from worker.database import make_engine
-    from worker.settings import load_settings
-
-    if unpause(make_engine(load_settings()), account):
-        typer.echo(f"account {account} sends again")
-    else:
-        typer.echo(f"turnout: there is no account {account}", err=True)
-        raise typer.Exit(1)

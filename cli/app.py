@@ -6,7 +6,7 @@ import redis
 import typer
 from sqlalchemy.exc import OperationalError
 
-from cli import acting, auditing, database, enqueue, looking, sandbox, up
+from cli import accounts, acting, auditing, database, enqueue, looking, sandbox, up
 from worker.settings import SettingsError
 from worker.stream import StreamUnavailable
 
@@ -27,9 +27,11 @@ app.command("errors")(looking.errors)
 app.command("submission")(looking.submission)
 app.command("retry")(acting.retry)
 app.command("cancel")(acting.cancel)
-app.command("resume")(acting.resume)
+app.command("pause")(accounts.pause)
+app.command("resume")(accounts.resume)
 app.command("audit")(auditing.audit)
 app.command("sandbox")(sandbox.sandbox)
+app.add_typer(accounts.app, name="accounts")
 app.add_typer(database.app, name="db")
 
 

@@ -1,13 +1,8 @@
-"""`turnout db`: the tables."""
+"""`turnout db`: the tables, and the key of what they keep encrypted."""
 
 import typer
 
-app = typer.Typer(help="The database's tables.", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """Keep `upgrade` a command of its own."""
+app = typer.Typer(help="The database's tables, and the key of what they keep encrypted.", no_args_is_help=True)
 
 
 @app.command()
@@ -19,3 +14,19 @@ def upgrade() -> None:
 
     migrate.upgrade(make_engine(load_settings()))
     typer.echo("the tables are up to date")
+
+
+@app.command()
+def rekey() -> None:
+    """Encrypt everything secret (tokens, OAuth, the fingerprints' key) anew with the first key of TURNOUT_SECRET_KEY.
+
+    To change the key: set TURNOUT_SECRET_KEY=NEW,OLD everywhere and restart; run this; then NEW alone suffices. Where
+    it was never set, OLD stands in the file secret.key in TURNOUT_DATA_DIR.
+    """
+    from worker import secrets
+    from worker.database import make_engine
+    from worker.settings import load_settings
+
+    settings = load_settings()
+    done = secrets.rekey(make_engine(settings), settings)
+    typer.echo(f"secrets encrypted with the first key: {done:,}; it alone suffices from now on")

@@ -4,23 +4,28 @@ A 200 is not success (seen on live portals): a record is delivered only when the
 rejected when it is named in `errors`, and unconfirmed when it is in neither. Every field is optional when reading.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from math import isfinite
 from typing import Final
 
 import orjson
 
 from hubspot.client import NoResponse, Response
-from models.preflight import unsafe_character
+from models.preflight import comparable, unsafe_character
 from models.words import Identity
 
 LONGEST_EXCERPT: Final = 2_000
 """Characters of what came back that are kept where it went wrong."""
 AMBIGUOUS: Final = frozenset({408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524})
 """It may have been applied: the identical body is sent again."""
-_NAMED = re.compile(r"`([^`]+)`")
+_QUOTED = re.compile(r"`([^`]+)`")
+_BETWEEN_ADDRESSES = re.compile(r"[\s`\"<>()\[\]{},;:=|]+")
+"""What stands between e-mail addresses in `{emails=[a@b.com, c@d.com]}` and in sentences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +49,18 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class RefusedWhole:
-    """400 and the like: the request was refused whole."""
+    """400, 413 and the like: the request was refused whole; `named` are the indexes that the answer names."""
 
     rejection: Rejection
+    named: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class NotFound:
-    """404: the event is unknown, or belongs to another app."""
+    """404: the event is unknown, or belongs to another app; or, where it is not in `hubspots` words, the address is."""
 
     rejection: Rejection
+    hubspots: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +107,7 @@ def read_answer(  # noqa: PLR0911 - one return per row of HubSpot's table
     wait = _retry_after(response.headers)
     match status:
         case 429:
-            return Limited(str((body or {}).get("policyName", "")).upper() == "DAILY", wait)
+            return Limited(_text(body, "policyName").upper() == "DAILY", wait)
         case 423:
             return Away("HubSpot has locked the account for a moment (423)", max(wait or 0, LOCKED.total_seconds()))
         case 477:
@@ -108,15 +115,17 @@ def read_answer(  # noqa: PLR0911 - one return per row of HubSpot's table
         case 401 | 403:
             return Unauthorized(_rejection(body, f"HTTP {status}").message)
         case 404:
-            return NotFound(_rejection(body, "HubSpot does not know this event, or it belongs to another app"))
+            unknown = _rejection(body, "HubSpot does not know this event, or it belongs to another app")
+            return NotFound(unknown, bool(_text(body, "category") or _text(body, "correlationId")))
         case _ if 200 <= status < 300:  # noqa: PLR2004 - the class of success
             return (
                 Ambiguous("the answer is no JSON object", wait) if body is None else _settled(body, identity, contacts)
             )
-        case _ if status in AMBIGUOUS or status >= 500:  # noqa: PLR2004 - the class of server errors
+        case _ if status in AMBIGUOUS or not 400 <= status < 500:  # noqa: PLR2004 - what is no word against a record
             return Ambiguous(f"HTTP {status}", wait)
         case _:
-            return RefusedWhole(_rejection(body, f"HTTP {status}"))
+            index_of = {contact: index for index, contact in enumerate(contacts)}
+            return RefusedWhole(_rejection(body, f"HTTP {status}"), frozenset(_whom(body or {}, index_of)))
 
 
 LOCKED: Final = timedelta(seconds=2)
@@ -136,8 +145,8 @@ def correlation_id(response: Response | NoResponse) -> str:
     """Give HubSpot's `correlationId`, which its support asks for."""
     if isinstance(response, NoResponse):
         return ""
-    body = _object(response.body) or {}
-    return clean(str(body.get("correlationId") or response.headers.get("X-HubSpot-Correlation-Id") or ""))[:100]
+    named = _text(_object(response.body), "correlationId") or response.headers.get("X-HubSpot-Correlation-Id", "")
+    return clean(named)[:100]
 
 
 def clean(text: str) -> str:
@@ -149,15 +158,16 @@ def _settled(body: dict[str, object], identity: Identity, contacts: Sequence[str
     index_of = {contact: index for index, contact in enumerate(contacts)}
     named: dict[int, int | None] = {}
     for result in _objects(body.get("results")):
-        index = index_of.get(str(result.get(identity.value) or "").lower())
+        index = index_of.get(comparable(_text(result, identity.value)))
         if index is not None:
-            named[index] = _contact_id(result.get("vid"))
+            named[index] = _contact_id(_text(result, "vid"))
     rejected: dict[int, Rejection] = {}
     nameless: list[Rejection] = []
     for error in _objects(body.get("errors")):
         rejection = _rejection(error, "HubSpot named no reason")
         indexes = _whom(error, index_of)
-        rejected.update(dict.fromkeys(indexes, rejection))
+        for index in indexes:
+            rejected.setdefault(index, rejection)
         if not indexes:
             nameless.append(rejection)
     delivered = {index: vid for index, vid in named.items() if index not in rejected}
@@ -169,43 +179,73 @@ def _settled(body: dict[str, object], identity: Identity, contacts: Sequence[str
 
 
 def _whom(error: Mapping[str, object], index_of: Mapping[str, int]) -> set[int]:
-    """Find whom an error names: by back-ticks in its message, by its context, by its id."""
-    words = _NAMED.findall(str(error.get("message") or ""))
-    context = error.get("context")
-    for value in context.values() if isinstance(context, dict) else ():
-        words += [str(one) for one in (value if isinstance(value, list) else [value])]
-    words.append(str(error.get("id") or ""))
-    for detail in _objects(error.get("errors")):
-        words += _NAMED.findall(str(detail.get("message") or ""))
-    return {index_of[word] for raw in words if (word := raw.strip().lower()) in index_of}
+    """Find whom an error names: by an id, a value of its context or what it quotes; else by any address in its text.
+
+    Live, HubSpot names the contact between back-ticks in the message; the context and the nested errors may. A
+    number inside a sentence is no contact id.
+    """
+    exact: list[str] = []
+    loose: list[str] = []
+    for one in (error, *_objects(error.get("errors"))):
+        context = one.get("context")
+        values = [value for each in context.values() for value in _texts(each)] if isinstance(context, dict) else []
+        exact += [_text(one, "id"), *values]
+        for text in (_text(one, "message"), *values):
+            exact += _QUOTED.findall(text)
+            loose += [word.strip("'.!?") for word in _BETWEEN_ADDRESSES.split(text) if "@" in word]
+    return _indexes(exact, index_of) or _indexes(loose, index_of)
+
+
+def _indexes(words: Sequence[str], index_of: Mapping[str, int]) -> set[int]:
+    return {index_of[word] for raw in words if (word := comparable(raw)) in index_of}
 
 
 def _rejection(body: Mapping[str, object] | None, otherwise: str) -> Rejection:
     error = body or {}
-    code = error.get("subCategory") or error.get("errorType") or ""
-    context = error.get("context")
+    code, context = error.get("subCategory"), error.get("context")
+    said = _json(code) if isinstance(code, dict) else _text(error, "subCategory") or _text(error, "errorType")
     return Rejection(
-        clean(str(error.get("category") or "HTTP"))[:200],
-        clean(code if isinstance(code, str) else orjson.dumps(code).decode())[:200],
-        clean(str(error.get("message") or otherwise))[:LONGEST_EXCERPT],
+        clean(_text(error, "category") or "HTTP")[:200],
+        clean(said)[:200],
+        clean(_text(error, "message") or otherwise)[:LONGEST_EXCERPT],
         _bounded(context) if isinstance(context, dict) else {},
     )
 
 
 def _bounded(context: dict[str, object]) -> dict[str, object]:
-    text = orjson.dumps(context).decode()
-    return (
-        context
-        if len(text) <= LONGEST_EXCERPT and "\\u0000" not in text
-        else {"excerpt": clean(text)[:LONGEST_EXCERPT]}
-    )
+    """Keep a context as it came where it can be stored, else its beginning as text."""
+    text = _json(context)
+    shallow = text.count("{") + text.count("[") <= DEEPEST
+    if text and len(text) <= LONGEST_EXCERPT and shallow and "\\u0000" not in text:
+        return context
+    return {"excerpt": clean(text)[:LONGEST_EXCERPT]}
+
+
+DEEPEST: Final = 100
+"""Brackets in a context that is kept as it came; orjson writes no more than 254 levels."""
+
+
+def _json(value: object) -> str:
+    """Write a value that came as JSON; nothing where it is nested beyond what can be written."""
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
+        return ""
 
 
 def _object(body: bytes) -> dict[str, object] | None:
+    """Read a JSON object; what orjson will not read for half a surrogate pair or a stray byte is read without it.
+
+    So one odd character in one message does not make the whole answer unreadable.
+    """
     try:
         read = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return None
+        try:
+            loose = json.dumps(json.loads(body.decode("utf-8-sig", errors="replace")), ensure_ascii=False)
+            read = orjson.loads(loose.encode(errors="replace"))
+        except (ValueError, RecursionError):
+            return None
     return read if isinstance(read, dict) else None
 
 
@@ -213,16 +253,39 @@ def _objects(value: object) -> list[dict[str, object]]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
-def _contact_id(value: object) -> int | None:
-    text = str(value)
-    return int(text) if text.isdecimal() and len(text) < 20 and int(text) < 2**63 else None  # noqa: PLR2004 - int64
+def _text(fields: Mapping[str, object] | None, name: str) -> str:
+    """Give a field that is text or a whole number, as text; every field is optional and may be anything."""
+    value = (fields or {}).get(name)
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def _texts(value: object) -> list[str]:
+    return [
+        str(one)
+        for one in (value if isinstance(value, list) else [value])
+        if isinstance(one, str | int) and not isinstance(one, bool)
+    ]
+
+
+def _contact_id(text: str) -> int | None:
+    return int(text) if re.fullmatch("[0-9]{1,19}", text) and int(text) < 2**63 else None
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Read `Retry-After` in seconds; HubSpot sends it at times, and never promised it."""
+    """Read `Retry-After` in seconds, at most a day; HubSpot sends it at times, and never promised it.
+
+    A date, which HTTP allows too, is measured by the answer's own clock. Zero says nothing.
+    """
     text = headers.get("Retry-After", "")
     try:
         seconds = float(text)
     except ValueError:
-        return None
-    return seconds if 0 <= seconds <= LONGEST_MOVE.total_seconds() else None
+        seconds = _seconds_until(text, headers.get("Date", ""))
+    return min(seconds, LONGEST_MOVE.total_seconds()) if isfinite(seconds) and seconds > 0 else None
+
+
+def _seconds_until(then: str, now: str) -> float:
+    try:
+        return (parsedate_to_datetime(then) - parsedate_to_datetime(now)).total_seconds()
+    except (ValueError, TypeError, OverflowError, IndexError):  # no dates, or one of them without a zone
+        return 0.0

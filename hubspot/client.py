@@ -1,7 +1,8 @@
-"""One POST to HubSpot within one deadline, and what came back: an answer or none, never an exception.
+"""One call to HubSpot within one deadline, and what came back: an answer or none, never an exception.
 
-A time-out of requests is per read of the socket, which a dripping server outlasts; so the response is read through
-a file that gives each read only what is left of the whole.
+A time-out of requests is per write and per read of the socket, which a dripping server outlasts; so every write and
+read is given only what is left of the whole, and after the deadline nothing is sent. (Only finding HubSpot's
+addresses and trying one after the other can take longer, before anything is sent.)
 """
 
 import http.client
@@ -12,17 +13,18 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Retry
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 LONGEST_ANSWER: Final = 8 * 1024 * 1024
+"""Bytes of an answer that are read; what is longer is cut, and its connection closed."""
 CONNECT: Final = 5.0
 """Seconds for a connection, at most."""
-
-_local = threading.local()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,23 @@ class NoResponse:
     sent: bool = True
 
 
+class _Call(threading.local):
+    """This thread's call: when it must be over, whether any of it has left; and the session it goes through."""
+
+    deadline = 0.0
+    sent = False
+    session: requests.Session | None = None
+
+    def left(self) -> float:
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the deadline has passed")
+        return left
+
+
+_call = _Call()
+
+
 class _Remaining(io.RawIOBase):
     """A socket's reading side, each read bounded by what is left of the deadline."""
 
@@ -55,10 +74,7 @@ class _Remaining(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - the type is the interpreter's
-        left = _local.deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the answer did not end in time")
-        self._sock.settimeout(left)
+        self._sock.settimeout(_call.left())
         return self._sock.recv_into(buffer)
 
     def close(self) -> None:
@@ -75,9 +91,16 @@ class _Bounded(http.client.HTTPResponse):
 class _Connection(HTTPConnection):
     response_class = _Bounded
 
+    def send(self, data: Any) -> None:  # noqa: ANN401 - http.client's own signature
+        if self.sock is None:
+            self.connect()
+        self.sock.settimeout(_call.left())  # for all of the data, over TLS too
+        _call.sent = True
+        self.sock.sendall(data)
 
-class _SecureConnection(HTTPSConnection):
-    response_class = _Bounded
+
+class _SecureConnection(_Connection, HTTPSConnection):
+    pass
 
 
 class _Pool(HTTPConnectionPool):
@@ -95,30 +118,45 @@ class _Adapter(HTTPAdapter):
 
 
 def _session() -> requests.Session:
-    """Give this thread's session. Nothing is repeated but a connection that could not be made."""
-    session: requests.Session | None = getattr(_local, "session", None)
-    if session is None:
-        session = requests.Session()
-        session.trust_env = False  # no proxy, no .netrc: a token goes where the settings say
+    """Give this thread's session. It repeats nothing: a permit is for one call, and the next attempt is on record.
+
+    A kept connection that HubSpot has closed meanwhile is noticed before it is used again (urllib3 looks).
+    """
+    if _call.session is None:
+        _call.session = requests.Session()
+        _call.session.trust_env = False  # no proxy, no .netrc: a token goes where the settings say
         adapter = _Adapter(max_retries=Retry(total=0, connect=0, read=0, redirect=0))
-        session.mount("http://", adapter)
-        session.mount("https://", adapter)
-        _local.session = session
-    return session
+        _call.session.mount("http://", adapter)
+        _call.session.mount("https://", adapter)
+    return _call.session
 
 
 def post(url: str, token: str, body: bytes, timeout: float) -> Response | NoResponse:
     """POST a JSON body; `timeout` is in seconds, for everything together."""
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    return _send("POST", url, token, headers, body, timeout)
+
+
+def get(url: str, token: str, timeout: float) -> Response | NoResponse:
+    """GET; `timeout` is in seconds, for everything together."""
+    return _send("GET", url, token, {"Authorization": f"Bearer {token}"}, None, timeout)
+
+
+def post_form(url: str, fields: Mapping[str, str], timeout: float) -> Response | NoResponse:
+    """POST a form, with its secrets in the body and no token; `timeout` is in seconds, for everything together."""
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    return _send("POST", url, "", headers, urlencode(fields).encode(), timeout)
+
+
+def _send(  # noqa: PLR0913, PLR0917
+    method: str, url: str, token: str, headers: dict[str, str], body: bytes | None, timeout: float
+) -> Response | NoResponse:
     begun = time.monotonic()
-    _local.deadline = begun + timeout
-    headers = {
-        "Authorization": f"Bearer {token}",
-        "Content-Type": "application/json",
-        "Accept": "application/json",
-        "User-Agent": "turnout",
-    }
+    _call.deadline, _call.sent = begun + timeout, False
+    headers |= {"Accept": "application/json", "User-Agent": "turnout"}
     try:
-        with _session().post(
+        with _session().request(
+            method,
             url,
             data=body,
             headers=headers,
@@ -127,19 +165,27 @@ def post(url: str, token: str, body: bytes, timeout: float) -> Response | NoResp
             stream=True,
         ) as answer:
             content = answer.raw.read(LONGEST_ANSWER, decode_content=True)
-            headers_seen = requests.structures.CaseInsensitiveDict(answer.headers)
-            if answer.raw.read(1):
-                answer.raw.close()
-            return Response(answer.status_code, headers_seen, without(token, content), time.monotonic() - begun)
-    except requests.exceptions.ConnectionError as error:
-        reached = not isinstance(error, requests.exceptions.ConnectTimeout) and "NewConnectionError" not in repr(error)
-        because = "the connection broke" if reached else "no connection could be made"
-        return NoResponse(because, time.monotonic() - begun, reached)
+            seen = {name: without(token, value.encode()).decode() for name, value in answer.headers.items()}
+            duration = time.monotonic() - begun
+            return Response(answer.status_code, CaseInsensitiveDict(seen), without(token, content), duration)
     except Exception as error:  # noqa: BLE001 - whatever breaks on the network, the outcome is unknown, not a crash
-        kind = "time-out" if isinstance(error, TimeoutError | requests.Timeout) else type(error).__name__
-        return NoResponse(f"no whole answer: {kind}", time.monotonic() - begun)
+        return NoResponse(_because(error), time.monotonic() - begun, _call.sent)
 
 
 def without(token: str, content: bytes) -> bytes:
     """Take the token out of whatever echoes it."""
     return content.replace(token.encode(), b"[token]") if token else content
+
+
+def _because(error: BaseException) -> str:
+    """Say why there is no answer, by the first cause: requests and urllib3 wrap a time-out as a broken connection.
+
+    Only the system's words are quoted: those of requests may hold the token.
+    """
+    first = error
+    while deeper := first.__cause__ or first.__context__:
+        first = deeper
+    words = (first.strerror if isinstance(first, OSError) else None) or type(first).__name__
+    if not _call.sent:
+        return f"nothing could be sent: {words}"
+    return "no whole answer in time" if isinstance(first, TimeoutError) else f"no whole answer: {words}"

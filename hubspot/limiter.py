@@ -36,7 +36,8 @@ _ACQUIRE: Final = (
     + """
 local slots, line, present, reads = KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local id, use, patience = ARGV[2], ARGV[3], tonumber(ARGV[4])
-local limit, window, deadline = learned('max', ARGV[5]), learned('window', ARGV[6]), tonumber(ARGV[7])
+local limit = math.min(learned('max', ARGV[5]), tonumber(ARGV[13]))
+local window, deadline = learned('window', ARGV[6]), tonumber(ARGV[7])
 local day, day_ends, daily, reserve = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 if redis.call('HEXISTS', KEYS[1], 'begun') == 0 then return {'forgotten', 0} end
 if now >= day_ends then return {'yesterday', now} end
@@ -156,7 +157,8 @@ class Spent:
 class Limits:
     """What an account may call: `burst` calls in any `window` seconds, `daily` calls a day of its time zone.
 
-    `reserve` is the share of the day's calls that is kept for live records.
+    `reserve` is the share of the day's calls that is kept for live records. `most` holds whatever HubSpot's headers
+    say: an operator who gives an account a limit of its own leaves the rest to another app.
     """
 
     burst: int
@@ -164,6 +166,7 @@ class Limits:
     daily: int = 10**12
     reserve: float = 0.0
     time_zone: str = "UTC"
+    most: int = 10**9
 
 
 class Limiter:
@@ -226,6 +229,7 @@ class Limiter:
                 limits.daily,
                 limits.reserve,
                 READ_BACK_SHARE,
+                limits.most,
             )
             match word.decode():
                 case "granted":

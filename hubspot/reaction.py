@@ -1,4 +1,4 @@
-"""What to do about an answer: a pure function from (answer, attempts, age) to a decision."""
+"""What to do about an answer: a pure function from it, and what was tried before, to a decision."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,6 +6,8 @@ from typing import Final
 from hubspot.answer import Ambiguous, Answer, Away, Limited, NotFound, RefusedWhole, Rejection, Settled, Unauthorized
 from models.backoff import wait
 
+UNKNOWN: Final = 3
+"""Events in a row that HubSpot does not know, with nothing accepted between, after which the account is paused."""
 OUTAGE: Final = 5
 """Ambiguous answers in a row after which the account backs off as a whole, with one probe at a time."""
 
@@ -30,6 +32,13 @@ class RejectAll:
     """Final for every record of the batch."""
 
     rejection: Rejection
+
+
+@dataclass(frozen=True, slots=True)
+class Isolate:
+    """Some of the batch is refused, and has to be searched for."""
+
+    answer: RefusedWhole
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +80,7 @@ class GiveUp:
     because: str
 
 
-Decision = Settle | RejectAll | Postpone | Block | Park | Pause | GiveUp
+Decision = Settle | RejectAll | Isolate | Postpone | Block | Park | Pause | GiveUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +88,15 @@ class Tried:
     """What was tried before.
 
     `attempts` counts the ambiguous answers of this batch before this one, `age` the seconds since the first of them,
-    and `in_a_row` those of the account with nothing else answered between, this one included.
+    and `in_a_row` those of the account with nothing else answered between, this one included. `records` is what was
+    sent; `unknown_events` how many events HubSpot has not known since it last accepted something, this one included.
     """
 
     attempts: int
     age: float
     in_a_row: int
+    records: int = 1
+    unknown_events: int = 0
 
 
 def decide(  # noqa: C901, PLR0911 - it reads like the table of HubSpot's answers
@@ -95,8 +107,12 @@ def decide(  # noqa: C901, PLR0911 - it reads like the table of HubSpot's answer
     match answer:
         case Settled():
             return Settle(answer)
-        case RefusedWhole(rejection) | NotFound(rejection):
+        case RefusedWhole() if tried.records > 1:
+            return Isolate(answer)
+        case RefusedWhole(rejection):
             return RejectAll(rejection)
+        case NotFound():
+            return _unknown(answer, tried.unknown_events)
         case Limited(daily=True, wait=seconds):
             return Park(seconds, "HubSpot's daily limit is spent")
         case Limited(wait=seconds):
@@ -117,3 +133,15 @@ def decide(  # noqa: C901, PLR0911 - it reads like the table of HubSpot's answer
 
 INTERVAL: Final = 10.0
 """Seconds: HubSpot's rolling interval, waited for where a 429 names nothing."""
+
+
+def _unknown(answer: NotFound, events: int) -> RejectAll | Pause:
+    """Tell an event that is not there from an address, or a token, that knows none."""
+    if not answer.hubspots:
+        return Pause("a 404 that is not in HubSpot's words: what answers there is not HubSpot's attendance API")
+    if events >= UNKNOWN:
+        return Pause(
+            f"HubSpot knew none of the last {events} events, and accepted nothing between: either the token is another"
+            f" portal's or app's, or they are not there ({answer.rejection.message})"
+        )
+    return RejectAll(answer.rejection)

@@ -96,11 +96,14 @@ class Account(Base):
     id: Mapped[int] = mapped_column(Integer, Identified(always=True), primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
     token: Mapped[bytes | None]
-    """Encrypted, as everything secret here; none where the settings hold it, or OAuth does."""
+    """What is sent, encrypted, as everything secret here; none: the settings hold it, or OAuth gave none yet."""
+    token_set_at: Mapped[datetime | None]
     oauth: Mapped[bytes | None]
     """Client id, client secret and refresh token, encrypted JSON."""
     access_until: Mapped[datetime | None]
     """When the access token that OAuth gave ends."""
+    refreshing_until: Mapped[datetime | None]
+    """Until then nobody else asks OAuth for an access token: somebody is asking, or HubSpot said to wait."""
     hubspot_url: Mapped[str | None]
     hubspot_version: Mapped[str | None]
     burst_limit: Mapped[int | None] = mapped_column(Integer)
@@ -116,10 +119,14 @@ class Account(Base):
     parked_because: Mapped[str] = mapped_column(server_default="")
     in_a_row: Mapped[int] = mapped_column(Integer, server_default="0")
     """Ambiguous answers with no other answer between; from `OUTAGE` on one probe is sent at a time."""
+    unknown_events: Mapped[list[int]] = mapped_column(server_default="{}")
+    """Events that HubSpot did not know (404) since it last accepted something."""
     stopped_since: Mapped[datetime | None]
     """Since when it is paused, parked or backed off, until it sends again."""
     stopped: Mapped[timedelta] = mapped_column(server_default=text("interval '0'"))
     """All such time before that: no batch's age counts it."""
+    removed_at: Mapped[datetime | None]
+    """Since when nobody knows it any more; its history stays, and adding it again revives it."""
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
@@ -304,7 +311,7 @@ class Error(Base):
         Index(None, "record_id", "id"),
         Index(None, "batch_id"),
         Index("ix_errors_unresolved", "outcome", "id", postgresql_where=text("resolution IS NULL")),
-        Index("ix_errors_verify", "verify_at", postgresql_where=text("verify_at IS NOT NULL")),
+        Index("ix_errors_verify", "account_id", "verify_at", postgresql_where=text("verify_at IS NOT NULL")),
     )
 
     id: Mapped[int] = mapped_column(Identified(always=True), primary_key=True)
@@ -319,8 +326,10 @@ class Error(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     verify_at: Mapped[datetime | None]
     """When an unconfirmed record is read back next; none once that is over."""
+    account_id: Mapped[int | None] = mapped_column(Integer)
+    """Whose permits and whose turn the reading back is; the sweep fills it in."""
     reads: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    """How often it was read back."""
+    """How often it was looked for and not found; after the last look it is due to be sent once more."""
     resolution: Mapped[Resolution | None]
     resolved_at: Mapped[datetime | None]
 

@@ -12,6 +12,7 @@ from sqlalchemy.engine import make_url
 
 from worker import migrate
 from worker.accept import Handed, Rules, accept
+from worker.celery import Loader, app, configuration
 from worker.database import make_engine
 from worker.process import Process
 from worker.receipts import Part
@@ -22,6 +23,16 @@ for name in [name for name in os.environ if name.startswith("TURNOUT_")]:
     del os.environ[name]
 
 TEMPLATE = "turnout_template"
+
+
+class Here(Loader):
+    """The app of this process has no settings of its own."""
+
+    def read_configuration(self, env: str = "") -> dict[str, object]:
+        return configuration(Settings(_env_file=None, broker_url="redis://127.0.0.1:1/0"))
+
+
+app.loader_cls = Here
 
 
 @pytest.fixture(scope="session")
@@ -68,6 +79,7 @@ def database_url(postgres_url: str) -> Iterator[str]:
 def valkey(machine_dir: Path) -> Iterator[Valkey]:
     """A Valkey of this run's own; whoever kills it starts it again."""
     server = Valkey(machine_dir)
+    app.conf.update(broker_url=server.url)  # wake-ups that tests send go here, to no worker
     yield server
     server.stop()
 

@@ -105,7 +105,7 @@ def test_an_unknown_account_is_refused_with_all_its_inputs(hand_in: HandIn, engi
 
 
 @pytest.mark.parametrize("bad", ["\x00", "\ud800"])
-def test_text_that_postgresql_cannot_keep_is_refused_alone(hand_in: HandIn, engine: Engine, bad: str) -> None:
+def test_text_that_postgresql_cannot_keep_is_refused_alone(hand_in: HandIn, bad: str) -> None:
     inputs = [
         {"email": "ada@example.com", "interactionDateTime": WHEN, "properties": {"note": bad}},
         {"email": f"a{bad}@example.com", "interactionDateTime": WHEN},

@@ -146,10 +146,10 @@ def test_one_message_whose_data_breaks_the_transaction_is_refused_alone(process:
     class Bad(Exception):  # noqa: N818
         sqlstate = "22P05"
 
-    def store(connection: object, fresh: list[object], *rest: object) -> None:
+    def store(connection: object, fresh: list[object], *rest: object) -> list[int]:
         if any(one.candidate.contact == "bad@example.com" for one in fresh):  # type: ignore[attr-defined]
             raise DataError("INSERT", {}, Bad())
-        real(connection, fresh, *rest)  # type: ignore[arg-type]
+        return real(connection, fresh, *rest)  # type: ignore[arg-type]
 
     for contact in ("a@example.com", "bad@example.com", "b@example.com"):
         process.stream.add(message(contact))

@@ -6,6 +6,8 @@
 - `claim`, `deliver`, `settle`   a due batch, POSTed, and what became of it
 - `sweep`      what time brings about; `wake`: who is told
 - `retry`, `cancel`              an operator's actions
+- `accounts`, `roster`           what stops and starts an account's sending; who there is, added and removed
+- `destination`, `access`        where an account's batches go, and with which token; OAuth's, kept fresh
 - `facts`      what commands and pages show; `audit`: the books
 - `celery`     the Celery app
 - `files`      reading attendance files

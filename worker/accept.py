@@ -22,7 +22,7 @@ from models.message import Address, Message, Unreadable, read_message
 from models.outcome import LAST_ERROR, OUTCOME
 from models.preflight import Candidate, Reason, shown
 from models.words import Door, Outcome
-from worker import receipts, storing
+from worker import lanes, receipts, storing
 from worker.database import is_datas_fault, repeat, sqlstate
 from worker.receipts import Part
 from worker.storing import Fresh
@@ -153,10 +153,12 @@ def _accept(connection: Connection, handed: Sequence[Handed], rules: Rules) -> l
         size_of = {
             event_id: batch_sizes[account_id] or rules.batch_size for (account_id, _), event_id in events.items()
         }
+        filled: list[int] = []
         for size in set(size_of.values()):  # as a rule one
             mine = [one for one in fresh if size_of[one.group.event_id] == size]
-            storing.store(connection, mine, size, rules.linger)
+            filled += storing.store(connection, mine, size, rules.linger)
         receipts.store(connection, unseen)
+        lanes.tell(connection, filled)
     return parts
 
 
@@ -198,7 +200,8 @@ def _accounts(
     """Find the accounts by name, and their batch sizes where they have their own."""
     names = {message.account for message in messages if isinstance(message, Message)}
     rows = connection.execute(
-        text("SELECT name, id, batch_size FROM accounts WHERE name = ANY(:names)"), {"names": list(names)}
+        text("SELECT name, id, batch_size FROM accounts WHERE name = ANY(:names) AND removed_at IS NULL"),
+        {"names": list(names)},
     ).all()
     return {row.name: row.id for row in rows}, {row.id: row.batch_size for row in rows}
 

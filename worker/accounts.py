@@ -5,11 +5,14 @@ from typing import Final
 from sqlalchemy import Engine, text
 
 from hubspot.reaction import OUTAGE
+from worker.database import repeat
 
 ENDED_STOP: Final = """
 stopped = stopped + coalesce(now() - stopped_since, interval '0'), stopped_since = NULL, parked_until = NULL,
 parked_because = ''"""
 """An account's stop is over; its time is added to what no batch's age counts."""
+IN_OUTAGE: Final = "paused_at IS NULL AND in_a_row >= :outage"
+"""An account that sends one probe at a time; whatever parks it for another cause ends the row first."""
 
 
 def pause(engine: Engine, account_id: int, because: str) -> None:
@@ -24,14 +27,17 @@ def pause(engine: Engine, account_id: int, because: str) -> None:
     )
 
 
+MIDNIGHT: Final = "(date_trunc('day', now() AT TIME ZONE time_zone) + interval '1 day') AT TIME ZONE time_zone"
+"""When the account's day ends. The day is added to its local time: where the clocks change it has 23 or 25 hours."""
+
+
 def park(engine: Engine, account_id: int, seconds: float | None, because: str) -> None:
-    """Let an account send nothing for so many seconds, or, where none are named, until midnight (UTC)."""
+    """Let an account send nothing for so many seconds, or, where none are named, until its midnight."""
     _change(
         engine,
-        """
+        f"""
         parked_because = :because, stopped_since = coalesce(stopped_since, now()),
-        parked_until = CASE
-          WHEN CAST(:seconds AS float8) IS NULL THEN date_trunc('day', now(), 'UTC') + interval '1 day'
+        parked_until = CASE WHEN CAST(:seconds AS float8) IS NULL THEN {MIDNIGHT}
           ELSE now() + CAST(:seconds AS float8) * interval '1 second' END""",
         id=account_id,
         seconds=seconds,
@@ -45,13 +51,69 @@ def count_ambiguous(engine: Engine, account_id: int) -> int:
 
 
 def answered(engine: Engine, account_id: int) -> None:
-    """Note that HubSpot answered: an outage, if there was one, is over."""
-    _change(engine, f"in_a_row = 0, {ENDED_STOP}", id=account_id)
+    """Note that HubSpot answered: an outage, if there was one, is over. A pause or a parking of other cause is not."""
+
+    def work() -> None:
+        with engine.begin() as connection:
+            outage = connection.execute(
+                text(f"UPDATE accounts SET in_a_row = 0, {ENDED_STOP} WHERE id = :id AND {IN_OUTAGE}"),
+                {"id": account_id, "outage": OUTAGE},
+            )
+            if not outage.rowcount:
+                connection.execute(
+                    text("UPDATE accounts SET in_a_row = 0 WHERE id = :id AND in_a_row > 0"), {"id": account_id}
+                )
+
+    repeat(work)
 
 
 def end_probe(engine: Engine, account_id: int) -> None:
-    """Let the next probe begin: of this one nothing was sent."""
-    _change(engine, "parked_until = NULL, parked_because = ''", id=account_id)
+    """Let the next probe begin, where one was: of this one nothing was sent."""
+
+    def work() -> None:
+        with engine.begin() as connection:
+            connection.execute(
+                text(f"UPDATE accounts SET parked_until = NULL, parked_because = '' WHERE id = :id AND {IN_OUTAGE}"),
+                {"id": account_id, "outage": OUTAGE},
+            )
+
+    repeat(work)
+
+
+def count_unknown(engine: Engine, account_id: int, event_id: int) -> int:
+    """Note an event that HubSpot does not know; give how many there are since it last accepted something."""
+
+    def work() -> int:
+        with engine.begin() as connection:
+            counted = connection.execute(
+                text("""
+                UPDATE accounts SET unknown_events = array_remove(unknown_events, :event) || CAST(:event AS bigint)
+                WHERE id = :id RETURNING cardinality(unknown_events)"""),
+                {"id": account_id, "event": event_id},
+            )
+            return int(counted.scalar_one())
+
+    return repeat(work)
+
+
+def learn_batch_size(engine: Engine, account_id: int, present: int, learned: int) -> None:
+    """Let the account's batches hold no more than HubSpot was seen to take."""
+    _change(
+        engine,
+        "batch_size = least(coalesce(batch_size, :present), :learned)",
+        id=account_id,
+        present=present,
+        learned=learned,
+    )
+
+
+def find(engine: Engine, account: str) -> int | None:
+    """Give an account's id; none where there is no such account, or no longer."""
+    with engine.connect() as connection:
+        found = connection.execute(
+            text("SELECT id FROM accounts WHERE name = :name AND removed_at IS NULL"), {"name": account}
+        )
+        return found.scalar_one_or_none()
 
 
 def resume(engine: Engine, account: str) -> bool:
@@ -60,16 +122,22 @@ def resume(engine: Engine, account: str) -> bool:
         changed = connection.execute(
             text("""
             UPDATE accounts SET paused_at = NULL, paused_because = '', parked_until = NULL, parked_because = '',
+              unknown_events = '{}',
               in_a_row = CASE WHEN stopped_since IS NULL THEN in_a_row ELSE greatest(in_a_row, :outage) END
-            WHERE name = :name"""),
+            WHERE name = :name AND removed_at IS NULL"""),
             {"name": account, "outage": OUTAGE},
         )
         return bool(changed.rowcount)
 
 
 def _change(engine: Engine, assignments: str, **facts: object) -> int:
-    with engine.begin() as connection:
-        changed = connection.execute(
-            text(f"UPDATE accounts SET {assignments} WHERE id = :id RETURNING in_a_row"), facts
-        )
-        return int(changed.scalar_one())
+    """Change an account's row, again where the connection was lost: what HubSpot answered must not be lost with it."""
+
+    def work() -> int:
+        with engine.begin() as connection:
+            changed = connection.execute(
+                text(f"UPDATE accounts SET {assignments} WHERE id = :id RETURNING in_a_row"), facts
+            )
+            return int(changed.scalar_one())
+
+    return repeat(work)

@@ -7,7 +7,8 @@ flaw; its reason stands beside it.
 from typing import Any, Final
 
 from celery import Celery
-from celery.signals import setup_logging, worker_init, worker_shutting_down
+from celery.loaders.app import AppLoader
+from celery.signals import setup_logging, worker_shutting_down
 from kombu.entity import Exchange, Queue
 
 from worker.settings import Settings, load_settings
@@ -15,15 +16,26 @@ from worker.settings import Settings, load_settings
 INTAKE: Final = "attendance.intake"
 ACCEPT: Final = "attendance.accept"
 DELIVER: Final = "attendance.deliver"
+VERIFY: Final = "attendance.verify"
 SWEEP: Final = "attendance.sweep"
+TASKS: Final = (INTAKE, ACCEPT, DELIVER, VERIFY, SWEEP)
 
 DELIVERY_QUEUES: Final = DELIVER
-HOUSEKEEPING_QUEUES: Final = f"{INTAKE},{ACCEPT},{SWEEP}"
+HOUSEKEEPING_QUEUES: Final = f"{INTAKE},{ACCEPT},{SWEEP},{VERIFY}"
 WORKER_OPTIONS: Final = ("--pool=threads", "--without-gossip", "--without-mingle", "--without-heartbeat")
 """Threads: what waits on the network needs no process each (32 of them: 51 MB against prefork's 806). No gossip, no
 mingle, no heartbeats between workers: they know nothing of each other that matters."""
 
-app = Celery("turnout", include=["tasks"])
+
+class Loader(AppLoader):  # type: ignore[misc]
+    """Reads the settings when the app is first used, not at import; where they are not usable, nothing starts."""
+
+    def read_configuration(self, env: str = "") -> dict[str, Any]:  # noqa: ARG002 - Celery's signature
+        """Give Celery's configuration."""
+        return configuration(load_settings())
+
+
+app = Celery("turnout", include=["tasks"], loader=Loader)
 
 
 def configuration(settings: Settings) -> dict[str, Any]:
@@ -62,11 +74,9 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "worker_send_task_events": False,
         "task_send_sent_event": False,
         # A queue a verb, so that intake, delivery and housekeeping do not starve each other (-Q).
-        "task_queues": [
-            Queue(name, Exchange("turnout"), routing_key=name) for name in (INTAKE, ACCEPT, DELIVER, SWEEP)
-        ],
+        "task_queues": [Queue(name, Exchange("turnout"), routing_key=name) for name in TASKS],
         "task_create_missing_queues": False,
-        "task_routes": {name: {"queue": name} for name in (INTAKE, ACCEPT, DELIVER, SWEEP)},
+        "task_routes": {name: {"queue": name} for name in TASKS},
         # A message is acknowledged when its work is done, also for a killed worker (on RabbitMQ). One that fails is
         # done too: the sweep wakes the verb again; only `accept`, which carries data, does not fail but waits.
         "task_acks_late": True,
@@ -93,24 +103,11 @@ def configuration(settings: Settings) -> dict[str, Any]:
     }
 
 
-@app.on_configure.connect
-def _configure(sender: Celery, **_: object) -> None:
-    """Read the settings when the app is first used, not at import."""
-    sender.conf.update(configuration(load_settings()))
-
-
 @setup_logging.connect
 def _set_up_logging(**_: object) -> None:
     from worker.logs import set_up
 
     set_up(load_settings().log_format)
-
-
-@worker_init.connect
-def _begin(**_: object) -> None:
-    from worker import alive
-
-    alive.begin()
 
 
 @worker_shutting_down.connect

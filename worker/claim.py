@@ -60,13 +60,15 @@ class Claim:
     """The attempt's row, inserted with the claim; none where no member is left to send."""
 
 
-def claim(engine: Engine, account_id: int, lease: float) -> Claim | None:
+def claim(engine: Engine, account_id: int, lease: float, *, live_only: bool = False) -> Claim | None:
     """Claim the account's next due batch for `lease` seconds, or find none."""
     origins = [Origin.LIVE, Origin.RETRY, Origin.REPLAY]
     if random.random() < FLOOR:  # noqa: S311 - fairness, no secret
         origins = [Origin.RETRY, Origin.REPLAY, Origin.LIVE]
+    if live_only:
+        origins = [Origin.LIVE]
     with engine.begin() as connection:
-        in_a_row = _may_send(connection, account_id, lease)
+        in_a_row = may_send(connection, account_id, lease)
         if in_a_row is None:
             return None
         _wake_lanes(connection, account_id)
@@ -96,7 +98,7 @@ def _first(
     return None
 
 
-def _may_send(connection: Connection, account_id: int, lease: float) -> int | None:
+def may_send(connection: Connection, account_id: int, lease: float) -> int | None:
     """Look at the account: none where it is paused or parked, else its ambiguous answers in a row.
 
     After an outage's worth of them there is one probe at a time: who takes it parks the account for the others,

@@ -5,143 +5,159 @@ The permit comes first, so that nobody sleeps on a claim and batches get fuller 
 
 import logging
 import random
-import re
 import time
+from dataclasses import replace
 from typing import Final
 
-import orjson
-import redis
-
-from hubspot.address import attendance_path
-from hubspot.answer import Ambiguous, Answer, Settled, correlation_id, excerpt, read_answer
-from hubspot.client import NoResponse, Response, post
-from hubspot.limiter import Limiter, Permit, Wait
-from hubspot.reaction import Block, Decision, GiveUp, Park, Pause, Postpone, RejectAll, Settle, decide
-from worker import accounts, settle
-from worker.claim import Claim, claim
-from worker.destination import Destination
+from hubspot.answer import Answer, NotFound, RefusedWhole, Settled
+from hubspot.limiter import Permit
+from hubspot.reaction import Block, Decision, GiveUp, Isolate, Park, Pause, Postpone, RejectAll, Settle, decide
+from worker import access, accounts, permits, settle
+from worker.calling import Delivery, send, word
+from worker.claim import claim
+from worker.destination import FORBIDDEN, NoDestination
+from worker.isolate import Ended, Lost, Said, Stopped, isolate
+from worker.permits import permit
 from worker.process import GRACE, Process
+from worker.settle import Call
+from worker.stops import count_in_a_row
 
 log = logging.getLogger(__name__)
 
 BUDGET: Final = 20.0
 """Seconds after which a task ends although there is more; the sweep wakes the next."""
-BRIEFLY: Final = 1.0
-"""Seconds that a task waits for a permit, at most."""
+UNAUTHORIZED: Final = 401
 
 
 def deliver(process: Process, account: str) -> int:
     """Deliver the account's due batches, one after the other, while there are permits; give the number of POSTs."""
-    to = process.destination(account)
-    limiter = process.limiter(to)
     ends = time.monotonic() + BUDGET
     posts = 0
     while time.monotonic() < ends and not process.stopping.is_set():
-        permit = _permit(process, limiter)
-        if permit is None:
+        try:
+            to = process.destination(account)  # known for a few seconds; its token may be another by then
+        except NoDestination as error:
+            log.info("nothing is sent for account %s: %s", account, word(error))
+            break
+        held = permit(process, to)
+        if held is None:
             break
         granted = time.monotonic()
-        claimed = claim(process.engine, to.account_id, process.settings.lease)
+        claimed = claim(process.engine, to.account_id, process.settings.lease, live_only=not held.later)
         if claimed is None:
-            limiter.give_back(permit)
+            permits.give_back(process, to, held)
             break
         if not claimed.members:
-            limiter.give_back(permit)
+            permits.give_back(process, to, held)
             settle.settle(process.engine, claimed, Settled({}, {}, {}), None)
         elif time.monotonic() - granted > min(GRACE, process.settings.lease - process.settings.timeout):
             # Lease and permit must outlast the deadline of what is begun under them.
-            limiter.give_back(permit)
+            permits.give_back(process, to, held)
             settle.postpone(process.engine, claimed, 0, "the claim took too long to begin sending", None, spends=False)
             if claimed.tried.in_a_row:
                 accounts.end_probe(process.engine, to.account_id)
         else:
-            _send(process, to, claimed, limiter, permit)
+            _send(Delivery(process, to, claimed), held)
             posts += 1
     return posts
 
 
-def _permit(process: Process, limiter: Limiter) -> Permit | None:
-    try:
-        asked = limiter.acquire()
-        if isinstance(asked, Wait) and asked.seconds <= BRIEFLY:
-            process.stopping.wait(asked.seconds)
-            asked = limiter.acquire()
-    except redis.RedisError as error:
-        log.warning("no permit, so nothing is sent: Redis is out of reach (%s)", type(error).__name__)
-        return None
-    return asked if isinstance(asked, Permit) else None
-
-
-def _send(process: Process, to: Destination, claimed: Claim, limiter: Limiter, permit: Permit) -> None:
-    path = attendance_path(to.version, claimed.address, claimed.state, claimed.identity)
-    body = orjson.dumps({"inputs": [member.input for member in claimed.members]})
-    response = post(to.url + path, to.token.get_secret_value(), body, process.settings.timeout)
-    try:
-        limiter.release(permit)
-    except redis.RedisError:
-        log.debug("a slot is left to run out, Redis is out of reach")
-    answer = read_answer(response, claimed.identity, [member.contact for member in claimed.members])
-    in_a_row = _count_in_a_row(process, to.account_id, claimed.tried.in_a_row, answer)
-    tried = type(claimed.tried)(claimed.tried.attempts, claimed.tried.age, in_a_row)
-    decision = decide(answer, tried, process.bounds, random.random())  # noqa: S311 - jitter, no secret
+def _send(delivery: Delivery, held: Permit) -> None:
+    answer, call = send(delivery, delivery.claimed.members, held)
+    decision = _decide(delivery, answer)
     log.info(
-        "batch %d: %d sent, %s, HTTP %s, %.0f ms: %s",
-        claimed.batch_id,
-        len(claimed.members),
-        _word(answer),
-        getattr(response, "status", "-"),
-        response.duration * 1000,
-        _word(decision),
+        "batch %d: %d sent, %s, HTTP %s, %d ms: %s",
+        delivery.claimed.batch_id,
+        len(delivery.claimed.members),
+        call.answer,
+        call.http_status or "-",
+        call.duration_ms,
+        word(decision),
     )
-    _act(process, to.account_id, limiter, claimed, decision, _call(response, answer))
+    _act(delivery, decision, call)
 
 
-def _act(  # noqa: PLR0913, PLR0917
-    process: Process, account_id: int, limiter: Limiter, claimed: Claim, decision: Decision, call: settle.Call
-) -> None:
-    engine = process.engine
+def _decide(delivery: Delivery, answer: Answer) -> Decision:
+    process, account_id, claimed = delivery.process, delivery.to.account_id, delivery.claimed
+    in_a_row = count_in_a_row(process, account_id, claimed.tried.in_a_row, answer)
+    unknown = 0
+    if isinstance(answer, NotFound) and answer.hubspots:
+        unknown = accounts.count_unknown(process.engine, account_id, claimed.event_id)
+    tried = replace(claimed.tried, in_a_row=in_a_row, records=len(claimed.members), unknown_events=unknown)
+    return decide(answer, tried, process.bounds, random.random())  # noqa: S311 - jitter, no secret
+
+
+def _act(delivery: Delivery, decision: Decision, call: Call | None) -> None:
+    engine, to, claimed, apart = delivery.process.engine, delivery.to, delivery.claimed, delivery.apart
     match decision:
         case Settle(answer):
             settle.settle(engine, claimed, answer, call)
         case RejectAll(rejection):
-            rejected = dict.fromkeys(range(len(claimed.members)), rejection)
-            settle.settle(engine, claimed, Settled({}, rejected, {}), call)
+            settle.settle(engine, claimed, apart.else_rejected(len(claimed.members), rejection), call, apart.attempts)
+        case Isolate(refused):
+            _isolate(delivery, refused, call)
         case GiveUp(because):
-            settle.give_up(engine, claimed, because, call)
+            settle.give_up(engine, claimed, because, call, apart)
         case Postpone(seconds, because, spends):
-            settle.postpone(engine, claimed, seconds, because, call, spends=spends)
+            settle.postpone(engine, claimed, seconds, because, call, spends=spends, apart=apart)
         case Block(seconds, because):
-            limiter.block(seconds)
-            settle.postpone(engine, claimed, seconds, because, call, spends=False)
+            delivery.process.limiter(to).block(seconds)
+            settle.postpone(engine, claimed, seconds, because, call, spends=False, apart=apart)
         case Park(seconds, because):
-            accounts.park(engine, account_id, seconds, because)
-            settle.postpone(engine, claimed, 0, because, call, spends=False)
+            accounts.park(engine, to.account_id, seconds, because)
+            settle.postpone(engine, claimed, 0, because, call, spends=False, apart=apart)
         case Pause(because):
-            log.error("account %d is paused: %s", account_id, because)
-            accounts.pause(engine, account_id, because)
-            settle.postpone(engine, claimed, 0, because, call, spends=False)
+            because = _pause(delivery, because, call.http_status if call else None)
+            settle.postpone(engine, claimed, 0, because, call, spends=False, apart=apart)
 
 
-def _count_in_a_row(process: Process, account_id: int, before: int, answer: Answer) -> int:
-    """Count the account's ambiguous answers in a row; any other answer ends them, and with them an outage."""
-    if isinstance(answer, Ambiguous):
-        return accounts.count_ambiguous(process.engine, account_id)
-    if before:
-        accounts.answered(process.engine, account_id)
-    return 0
+def _pause(delivery: Delivery, because: str, status: int | None) -> str:
+    """Pause the account, unless its token was only old; say why nothing is sent."""
+    process, to = delivery.process, delivery.to
+    if status in {UNAUTHORIZED, FORBIDDEN}:
+        process.forget(to.account)
+        if status == UNAUTHORIZED and access.outdated(process.engine, to.account_id, to.token_set_at):
+            return "HubSpot did not accept a token that has ended or was replaced; the next is sent with another"
+        because = f"{because}; {to.remedy(status)}"
+    because = f"{because}; then: turnout resume {to.account}"
+    log.error("account %s is paused: %s", to.account, because)
+    accounts.pause(process.engine, to.account_id, because)
+    return because
 
 
-def _call(response: Response | NoResponse, answer: Answer) -> settle.Call:
-    fine = isinstance(answer, Settled) and not answer.rejected and not answer.unconfirmed
-    return settle.Call(
-        answer=_word(answer),
-        http_status=response.status if isinstance(response, Response) else None,
-        duration_ms=round(response.duration * 1000),
-        correlation_id=correlation_id(response),
-        excerpt="" if fine else excerpt(response),
+def _isolate(delivery: Delivery, refused: RefusedWhole, call: Call | None) -> None:
+    """Find out what is refused, and settle what that tells; where it is not all, the rest waits."""
+    engine, to, claimed = delivery.process.engine, delivery.to, delivery.claimed
+    assert call is not None
+    assert claimed.attempt_id is not None
+    settle.complete_attempt(engine, claimed.attempt_id, call)
+    isolated = isolate(delivery, refused)
+    found, apart = isolated.found, isolated.apart
+    log.info(
+        "batch %d: searched, %s: %d delivered, %d rejected, %d unconfirmed of %d",
+        claimed.batch_id,
+        word(isolated.ending),
+        len(found.delivered),
+        len(found.rejected),
+        len(found.unconfirmed),
+        len(claimed.members),
     )
-
-
-def _word(value: object) -> str:
-    """Give the name of an answer or a decision in words: `RefusedWhole` is «refused whole»."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(value).__name__).lower()
+    if found.most is not None and found.most < to.batch_size:
+        log.warning(
+            "account %s: HubSpot took %d records at once, and no more: so its batches are", to.account, found.most
+        )
+        accounts.learn_batch_size(engine, to.account_id, to.batch_size, found.most)
+    rest = replace(delivery, claimed=replace(claimed, attempt_id=None), apart=apart)
+    match isolated.ending:
+        case Ended() if found.wrong is not None:
+            because = f"HubSpot refuses each of a batch's records alone with the same words: {found.wrong.message}"
+            _act(rest, Pause(because), None)
+        case Ended():
+            settle.settle(engine, rest.claimed, apart.answer, None, apart.attempts)
+        case Said(answer, call, attempt_id):
+            rest = replace(rest, claimed=replace(claimed, attempt_id=attempt_id))
+            _act(rest, _decide(rest, answer), call)
+        case Stopped(because):
+            _act(rest, Postpone(0, because), None)
+        case Lost():
+            log.warning("batch %d is no longer ours: its lease ran out", claimed.batch_id)

@@ -1,16 +1,34 @@
 """Where an account's batches go, and within which limits: its row, and the settings where the row is silent."""
 
+import logging
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
 
 from pydantic import SecretStr
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, Row, text
 
-from worker.secrets import cipher
-from worker.settings import Settings
+from models.message import DEFAULT_ACCOUNT
+from worker import access, accounts
+from worker.secrets import unseal
+from worker.settings import Settings, SettingsError
+
+log = logging.getLogger(__name__)
+
+SCOPE: Final = "crm.objects.marketing_events.write"
+FORBIDDEN: Final = 403
 
 
-class UnknownAccount(Exception):  # noqa: N818 - it is a state of the world
-    """There is no such account."""
+class NoDestination(Exception):  # noqa: N818 - it is a state of the world
+    """Nothing can be sent for this account now."""
+
+
+class UnknownAccount(NoDestination):
+    """There is no such account, or no longer."""
+
+
+class NoToken(NoDestination):
+    """There is nothing to send with; where that is not for a moment the account is paused or parked, and says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,26 +45,46 @@ class Destination:
     daily_limit: int
     batch_size: int
     time_zone: str
+    most_burst: int | None
+    """Its own burst limit, which holds although HubSpot would allow more."""
+    token_set_at: datetime | None
+    """Since when it has this token; none where that is the settings'."""
+
+    def remedy(self, status: int | None) -> str:
+        """Say what to do about a 401 or 403."""
+        if status == FORBIDDEN:
+            return f"give its app the scope {SCOPE}"
+        if self.token_set_at is None:
+            return "set the right TURNOUT_HUBSPOT_TOKEN and restart"
+        return f"give it the right token: turnout accounts rotate {self.account}"
 
 
 def destination(engine: Engine, settings: Settings, account: str) -> Destination:
-    """Look an account up.
+    """Look an account up; one that can never be sent for as it is gets paused.
 
     Raises:
-        UnknownAccount: where nobody added it.
+        UnknownAccount: where nobody added it, or it was removed.
+        NoToken: where there is nothing to send with.
 
     """
-    with engine.connect() as connection:
-        row = connection.execute(text("SELECT * FROM accounts WHERE name = :name"), {"name": account}).one_or_none()
-    if row is None:
-        raise UnknownAccount(account)
-    token = settings.hubspot_token
-    if row.token is not None:
-        token = SecretStr(cipher(settings).decrypt(bytes(row.token)).decode())
+    row = _row(engine, account)
+    url = (row.hubspot_url or settings.hubspot_url).rstrip("/")
+    try:
+        if row.oauth is not None and row.ending:
+            access.renew(engine, settings, row.id, url)
+            row = _row(engine, account)
+        token = _token(settings, row)
+    except SettingsError as error:
+        token = f"its token cannot be read: {error}"
+    if isinstance(token, str):
+        if token and row.paused_at is None:
+            log.error("account %s is paused: %s", account, token)
+            accounts.pause(engine, row.id, token)
+        raise NoToken(account)
     return Destination(
         account_id=row.id,
         account=row.name,
-        url=(row.hubspot_url or settings.hubspot_url).rstrip("/"),
+        url=url,
         version=row.hubspot_version or settings.hubspot_version,
         token=token,
         burst_limit=row.burst_limit or settings.burst_limit,
@@ -54,4 +92,33 @@ def destination(engine: Engine, settings: Settings, account: str) -> Destination
         daily_limit=row.daily_limit or settings.daily_limit,
         batch_size=row.batch_size or settings.batch_size,
         time_zone=row.time_zone,
+        most_burst=row.burst_limit,
+        token_set_at=row.token_set_at,
     )
+
+
+def _row(engine: Engine, account: str) -> Row[Any]:
+    with engine.connect() as connection:
+        row = connection.execute(
+            text("""
+            SELECT *, coalesce(access_until, '-infinity') <= now() AS ended,
+              coalesce(access_until, '-infinity') <= now() + :early * interval '1 second' AS ending
+            FROM accounts WHERE name = :name AND removed_at IS NULL"""),
+            {"name": account, "early": access.EARLY},
+        ).one_or_none()
+    if row is None:
+        raise UnknownAccount(account)
+    return row
+
+
+def _token(settings: Settings, row: Row[Any]) -> SecretStr | str:
+    """Open the account's token, or say why there is none; nothing to say where one is being asked for."""
+    if row.oauth is not None and row.ended:
+        return ""
+    if row.token is not None:
+        return SecretStr(unseal(settings, row.token))
+    if row.name != DEFAULT_ACCOUNT:  # the settings' token is one portal's, never another's
+        return f"it has no token; give it one: turnout accounts rotate {row.name}"
+    if not settings.hubspot_token.get_secret_value():
+        return "it has no token; set TURNOUT_HUBSPOT_TOKEN and restart, or: turnout accounts rotate default"
+    return settings.hubspot_token

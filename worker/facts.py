@@ -57,7 +57,7 @@ def status(engine: Engine, settings: Settings) -> Row:
                 connection,
                 """
                 SELECT name, paused_at, paused_because, parked_until, parked_because, in_a_row AS ambiguous_in_a_row
-                FROM accounts ORDER BY name LIMIT 100""",
+                FROM accounts WHERE removed_at IS NULL ORDER BY name LIMIT 100""",
             ),
             "batches": {
                 status.value: _count(connection, "SELECT FROM batches WHERE status = :status", status=status)
@@ -68,6 +68,7 @@ def status(engine: Engine, settings: Settings) -> Row:
                 f"""
                 SELECT a.name AS account, CASE
                     WHEN b.after <> '{{}}' THEN 'waits for an earlier batch of the same people'
+                    WHEN a.removed_at IS NOT NULL THEN 'account removed: add it again, or cancel them'
                     WHEN a.paused_at IS NOT NULL THEN 'account paused: ' || a.paused_because
                     WHEN a.parked_until > now() THEN 'account parked: ' || a.parked_because
                     WHEN b.postponed_because <> '' THEN b.postponed_because

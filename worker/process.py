@@ -9,9 +9,9 @@ from typing import Final
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
-from hubspot.limiter import Limiter
+from hubspot.limiter import Limiter, Limits
 from hubspot.reaction import Bounds
 from worker.accept import Rules
 from worker.database import make_engine
@@ -67,7 +67,7 @@ class Process:
         """Look an account up, at most every few seconds.
 
         Raises:
-            UnknownAccount: where nobody added it.
+            NoDestination: where nobody added it, or it has no token to send with.
 
         """
         known, until = self._destinations.get(account, (None, 0.0))
@@ -76,15 +76,48 @@ class Process:
             self._destinations[account] = (known, time.monotonic() + REMEMBERED)
         return known
 
+    def forget(self, account: str) -> None:
+        """Look an account up anew the next time: its token is refused."""
+        self._destinations.pop(account, None)
+
     def limiter(self, to: Destination) -> Limiter:
         """Give the permits of an account."""
+        limits = Limits(
+            burst=to.burst_limit,
+            window=to.burst_seconds,
+            daily=to.daily_limit,
+            reserve=self.settings.daily_reserve,
+            time_zone=to.time_zone,
+            most=to.most_burst or 10**9,
+        )
         deadline = self.settings.timeout + GRACE
-        return Limiter(self.limiter_redis, to.account, to.burst_limit, to.burst_seconds, deadline)
+
+        def recall() -> float:
+            return still_counting(self.engine, to.account_id, self.settings.timeout, to.burst_seconds)
+
+        return Limiter(self.limiter_redis, to.account, limits, deadline, recall=recall)
 
     @property
     def bounds(self) -> Bounds:
         """How long a batch is tried."""
         return Bounds(self.settings.max_attempts, self.settings.max_age)
+
+
+def still_counting(engine: Engine, account_id: int, timeout: float, window: float) -> float:
+    """Give the seconds for which a call of before may still count at HubSpot: one window after the last has ended.
+
+    Read when Redis has forgotten its slots; of calls that nobody completed, the time-out is the end.
+    """
+    with engine.connect() as connection:
+        seconds = connection.execute(
+            text("""
+            SELECT extract(epoch FROM max(coalesce(finished_at, started_at + :timeout * interval '1 second'))
+              + :window * interval '1 second' - now())::float8
+            FROM (SELECT * FROM attempts ORDER BY id DESC LIMIT 1000) lately LEFT JOIN batches b ON b.id = batch_id
+            WHERE b.account_id = :account OR b.id IS NULL"""),
+            {"account": account_id, "timeout": timeout, "window": window},
+        ).scalar()
+    return max(0.0, seconds or 0.0)
 
 
 @cache

@@ -119,15 +119,16 @@ def move(connection: Connection, record_ids: Sequence[int], batch_size: int) -> 
     """Move settled records, whose events are locked, into new batches of origin `retry`, due now."""
     records = connection.execute(
         text("""
-        SELECT r.id, r.contact, b.event_id, b.account_id, b.state, b.identity FROM records r
-        JOIN batches b ON b.id = r.batch_id WHERE r.id = ANY(:ids) ORDER BY r.id"""),
+        SELECT r.id, r.contact, b.event_id, b.account_id, b.state, b.identity, a.batch_size FROM records r
+        JOIN batches b ON b.id = r.batch_id JOIN accounts a ON a.id = b.account_id
+        WHERE r.id = ANY(:ids) ORDER BY r.id"""),
         {"ids": list(record_ids)},
     ).all()
     newcomers = [
         Newcomer(Group(record.event_id, State(record.state), Identity(record.identity)), record.contact)
         for record in records
     ]
-    planned = plan(newcomers, {}, [], batch_size)
+    planned = plan(newcomers, {}, [], min((record.batch_size or batch_size for record in records), default=batch_size))
     batches, moves = [], []
     for batch, batch_id in zip(planned, draw(connection, "batch_ids", len(planned)), strict=True):
         batches.append(

@@ -1,4 +1,4 @@
-"""The settings' secret key, and the keys that it keeps encrypted in the database."""
+"""The settings' secret key, and what it keeps encrypted in the database: tokens, and the key of the fingerprints."""
 
 import base64
 import hashlib
@@ -17,11 +17,17 @@ FINGERPRINT_KEY: Final = "fingerprint"
 
 
 def cipher(settings: Settings) -> MultiFernet:
-    """Make the cipher of the settings' key; several keys, by commas: the first encrypts, all decrypt."""
-    keys = settings.secret_key.get_secret_value() or _key_of_this_machine(settings)
-    return MultiFernet(
-        [Fernet(base64.urlsafe_b64encode(hashlib.sha256(key.strip().encode()).digest())) for key in keys.split(",")]
-    )
+    """Make the cipher of the settings' key; several keys, by commas: the first encrypts, all decrypt.
+
+    Raises:
+        SettingsError: where the setting holds commas alone.
+
+    """
+    written = settings.secret_key.get_secret_value() or _key_of_this_machine(settings)
+    keys = [key for each in written.split(",") if (key := each.strip())]
+    if not keys:
+        raise SettingsError("TURNOUT_SECRET_KEY holds no key; right would be a long random text, or `new,old`")
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest())) for key in keys])
 
 
 def _key_of_this_machine(settings: Settings) -> str:
@@ -37,6 +43,31 @@ def _key_of_this_machine(settings: Settings) -> str:
     return path.read_text().strip()
 
 
+def seal(settings: Settings, secret: str) -> bytes:
+    """Encrypt a text that is kept."""
+    return cipher(settings).encrypt(secret.encode())
+
+
+def unseal(settings: Settings, sealed: bytes) -> str:
+    """Decrypt a text that was kept.
+
+    Raises:
+        SettingsError: where the settings' key is not the one it was encrypted with.
+
+    """
+    return _opened(settings, sealed).decode()
+
+
+def _opened(settings: Settings, sealed: bytes) -> bytes:
+    try:
+        return cipher(settings).decrypt(bytes(sealed))
+    except InvalidToken:
+        raise SettingsError(
+            "TURNOUT_SECRET_KEY is not the key this database was set up with: set the one that was used then"
+            f" (without the setting it is in {settings.data_dir / FILE})"
+        ) from None
+
+
 def fingerprint_key(engine: Engine, settings: Settings) -> bytes:
     """Give the key of the fingerprints: made once for a database, kept encrypted there, never changed.
 
@@ -44,8 +75,7 @@ def fingerprint_key(engine: Engine, settings: Settings) -> bytes:
         SettingsError: where the settings' key is not the one it was encrypted with.
 
     """
-    box = cipher(settings)
-    fresh = box.encrypt(secrets.token_bytes(32))
+    fresh = cipher(settings).encrypt(secrets.token_bytes(32))
     with engine.begin() as connection:
         connection.execute(
             text("INSERT INTO secrets (name, ciphertext) VALUES (:name, :fresh) ON CONFLICT DO NOTHING"),
@@ -54,10 +84,38 @@ def fingerprint_key(engine: Engine, settings: Settings) -> bytes:
         kept = connection.execute(
             text("SELECT ciphertext FROM secrets WHERE name = :name"), {"name": FINGERPRINT_KEY}
         ).scalar_one()
-    try:
-        return box.decrypt(bytes(kept))
-    except InvalidToken:
-        raise SettingsError(
-            "TURNOUT_SECRET_KEY is not the key this database was set up with: set the one that was used then"
-            f" (without the setting it is in {settings.data_dir / FILE})"
-        ) from None
+    return _opened(settings, kept)
+
+
+KEPT: Final = (("secrets", "name", "ciphertext"), ("accounts", "name", "token"), ("accounts", "name", "oauth"))
+"""Everything encrypted: its table, what names the row, the column."""
+
+
+def rekey(engine: Engine, settings: Settings) -> int:
+    """Encrypt everything kept anew with the first of the settings' keys, all or nothing; give how many there were.
+
+    Raises:
+        SettingsError: where something was encrypted with none of these keys; then nothing is changed.
+
+    """
+    box = cipher(settings)
+    done = 0
+    with engine.begin() as connection:
+        for table, name, column in KEPT:
+            rows = connection.execute(
+                text(f"SELECT {name}, {column} FROM {table} WHERE {column} IS NOT NULL ORDER BY 1 FOR NO KEY UPDATE")
+            )
+            for named, kept in rows.all():
+                try:
+                    rotated = box.rotate(bytes(kept))
+                except InvalidToken:
+                    raise SettingsError(
+                        f"no key of TURNOUT_SECRET_KEY opens {column} of «{named}» in the table {table}, so nothing is"
+                        " changed: name the key it was encrypted with too (`new,old`)"
+                    ) from None
+                connection.execute(
+                    text(f"UPDATE {table} SET {column} = :rotated WHERE {name} = :named"),
+                    {"rotated": rotated, "named": named},
+                )
+                done += 1
+    return done

@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     burst_limit: int = Field(100, ge=1, description="Calls that HubSpot allows per window")
     burst_seconds: float = Field(10, gt=0, description="Length of that rolling window, seconds")
     daily_limit: int = Field(250_000, ge=1, description="Calls that HubSpot allows per day")
+    daily_reserve: float = Field(0.1, ge=0, lt=1, description="Share of a day's calls that is kept for live records")
     max_attempts: int = Field(8, ge=1, description="Ambiguous answers after which a batch is given up")
     max_age: float = Field(259_200, gt=0, description="Seconds since its first failure after which a batch is given up")
     timeout: float = Field(30, gt=0, description="Seconds for one call to HubSpot, whole")

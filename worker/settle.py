@@ -1,26 +1,28 @@
 """What became of a claim: settled, postponed or given up. Each is one transaction, fenced by the lease's token.
 
 The event is locked first; those that wait for the batch are looked for in a statement after that lock, since accept
-may be about to commit one.
+may be about to commit one. A claim that ends early splits: its answered records move to a COMPLETE batch of their own.
 """
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
 from sqlalchemy import Connection, Engine, text
 
-from hubspot.answer import Rejection, Settled
+from hubspot.answer import Answer, Rejection, Settled
 from models.moves import Move
 from models.words import Origin, Outcome
 from worker import lanes
 from worker.claim import Claim, lock_event
 from worker.database import repeat
+from worker.receipts import draw
 
 log = logging.getLogger(__name__)
 
+NONE: Final[Mapping[int, int]] = {}
 FIRST_READ: Final = 5.0
 """Seconds until what HubSpot left unconfirmed is first read back: a write is not readable at once."""
 
@@ -36,8 +38,33 @@ class Call:
     excerpt: str
 
 
-def settle(engine: Engine, claim: Claim, answer: Settled, call: Call | None) -> bool:
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """What is known of members whose claim ends before all have their answer: by index, and by which attempts."""
+
+    answer: Settled
+    attempts: Mapping[int, int]
+
+    @property
+    def indexes(self) -> set[int]:
+        """Give the members that have their answer."""
+        return {*self.answer.delivered, *self.answer.rejected, *self.answer.unconfirmed}
+
+    def else_rejected(self, size: int, rejection: Rejection) -> Settled:
+        """Give the answer of all `size` members, where those that are left are rejected."""
+        rejected = dict.fromkeys(set(range(size)) - self.indexes, rejection)
+        return Settled(self.answer.delivered, {**self.answer.rejected, **rejected}, self.answer.unconfirmed)
+
+
+NOTHING: Final = Apart(Settled({}, {}, {}), {})
+
+
+def settle(
+    engine: Engine, claim: Claim, answer: Settled, call: Call | None, attempts: Mapping[int, int] = NONE
+) -> bool:
     """Settle a batch: every record has its answer. False where the lease was lost and somebody else owns it.
+
+    `attempts` says by index which attempt brought a record's answer, where it was not the claim's own.
 
     Raises:
         ValueError: where the answer leaves a record out; a bug, nothing is written.
@@ -61,8 +88,7 @@ def settle(engine: Engine, claim: Claim, answer: Settled, call: Call | None) -> 
             contact_ids=contact_ids,
         ):
             return False
-        _store_errors(connection, claim, Outcome.REJECTED, answer.rejected)
-        _store_errors(connection, claim, Outcome.UNCONFIRMED, answer.unconfirmed)
+        _store_answer(connection, claim, answer, attempts)
         _complete_attempt(connection, claim, call, answer)
         free(connection, claim.batch_id)
         return True
@@ -70,7 +96,16 @@ def settle(engine: Engine, claim: Claim, answer: Settled, call: Call | None) -> 
     return _in_transaction(engine, claim, work)
 
 
-def postpone(engine: Engine, claim: Claim, seconds: float, because: str, call: Call | None, *, spends: bool) -> bool:  # noqa: PLR0913
+def postpone(  # noqa: PLR0913
+    engine: Engine,
+    claim: Claim,
+    seconds: float,
+    because: str,
+    call: Call | None,
+    *,
+    spends: bool,
+    apart: Apart = NOTHING,
+) -> bool:
     """Put a batch back: due in so many seconds, and why. `spends` an attempt where the answer was ambiguous."""
 
     def work(connection: Connection) -> bool:
@@ -89,6 +124,7 @@ def postpone(engine: Engine, claim: Claim, seconds: float, because: str, call: C
             spent=int(spends),
         ):
             return False
+        _split(connection, claim, apart)
         _complete_attempt(connection, claim, call)
         if claim.origin is Origin.RETRY:
             free(connection, claim.batch_id)  # while it waits, a retry holds nobody
@@ -98,9 +134,9 @@ def postpone(engine: Engine, claim: Claim, seconds: float, because: str, call: C
     return _in_transaction(engine, claim, work)
 
 
-def give_up(engine: Engine, claim: Claim, because: str, call: Call | None) -> bool:
+def give_up(engine: Engine, claim: Claim, because: str, call: Call | None, apart: Apart = NOTHING) -> bool:
     """Give a batch up: its records have failed, and can be retried."""
-    failed = Rejection("GIVEN_UP", "", because)
+    failed = dict.fromkeys(sorted(set(range(len(claim.members))) - apart.indexes), Rejection("GIVEN_UP", "", because))
 
     def work(connection: Connection) -> bool:
         if not _move(
@@ -110,7 +146,8 @@ def give_up(engine: Engine, claim: Claim, because: str, call: Call | None) -> bo
             "settled_at = now(), attempts = attempts + 1, postponed_because = ''",
         ):
             return False
-        _store_errors(connection, claim, Outcome.FAILED, dict.fromkeys(range(len(claim.members)), failed))
+        _split(connection, claim, apart)
+        _store_errors(connection, claim, Outcome.FAILED, failed)
         _complete_attempt(connection, claim, call)
         free(connection, claim.batch_id)
         return True
@@ -151,12 +188,81 @@ def _move(connection: Connection, claim: Claim, move: Move, assignments: str, **
     return bool(moved.rowcount)
 
 
-def _store_errors(connection: Connection, claim: Claim, outcome: Outcome, rejections: Mapping[int, Rejection]) -> None:
+def complete_attempt(engine: Engine, attempt_id: int, call: Call, answer: Answer | None = None) -> None:
+    """Complete the attempt of a call that leaves its batch as it is."""
+    settled = answer if isinstance(answer, Settled) else None
+
+    def work() -> None:
+        with engine.begin() as connection:
+            _complete(connection, attempt_id, call, settled)
+
+    repeat(work)
+
+
+def forget_attempt(engine: Engine, attempt_id: int) -> None:
+    """Delete an attempt for which nothing was called."""
+    with engine.begin() as connection:
+        _complete(connection, attempt_id, None, None)
+
+
+def _split(connection: Connection, claim: Claim, apart: Apart) -> None:
+    """Move the answered members of a batch, which was just moved itself, to a COMPLETE batch of their own."""
+    answered = sorted(apart.indexes)
+    if not answered:
+        return
+    (batch_id,) = draw(connection, "batch_ids", 1)
+    facts = {
+        "id": claim.batch_id,
+        "batch_id": batch_id,
+        "moved": [claim.members[index].id for index in answered],
+        "number": len(answered),
+        "contact_ids": [apart.answer.delivered.get(index) for index in answered],
+    }
+    connection.execute(
+        text(f"""
+        WITH rest AS (UPDATE batches SET size = size - :number WHERE id = :id RETURNING *)
+        INSERT INTO batches (id, account_id, event_id, state, identity, origin, status, open, size, positions, due_at,
+          claims, split_from, contact_ids, created_at, settled_at)
+        SELECT :batch_id, account_id, event_id, state, identity, origin, {Move.SETTLE.to}, false, :number, :number,
+          due_at, claims, id, :contact_ids, created_at, now() FROM rest"""),
+        facts,
+    )
+    connection.execute(
+        text("""
+        UPDATE records r SET batch_id = :batch_id, position = x.place - 1
+        FROM unnest(CAST(:moved AS bigint[])) WITH ORDINALITY x(id, place) WHERE r.id = x.id"""),
+        facts,
+    )
+    _store_answer(connection, replace(claim, batch_id=batch_id), apart.answer, apart.attempts)
+    log.info("batch %d: its %d answered records are batch %d now", claim.batch_id, len(answered), batch_id)
+
+
+def _store_answer(connection: Connection, claim: Claim, answer: Settled, attempts: Mapping[int, int]) -> None:
+    _store_errors(connection, claim, Outcome.REJECTED, answer.rejected, attempts)
+    _store_errors(connection, claim, Outcome.UNCONFIRMED, answer.unconfirmed, attempts)
+    if answer.delivered:
+        # HubSpot took something of the account: so its token and its address are right.
+        connection.execute(
+            text("""
+            UPDATE accounts SET unknown_events = '{}'
+            WHERE id = (SELECT account_id FROM batches WHERE id = :id) AND unknown_events <> '{}'"""),
+            {"id": claim.batch_id},
+        )
+
+
+def _store_errors(
+    connection: Connection,
+    claim: Claim,
+    outcome: Outcome,
+    rejections: Mapping[int, Rejection],
+    attempts: Mapping[int, int] = NONE,
+) -> None:
     if not rejections:
         return
     rows = [
         {
             "record_id": claim.members[index].id,
+            "attempt_id": attempts.get(index, claim.attempt_id),
             "category": rejection.category,
             "code": rejection.code,
             "message": rejection.message,
@@ -167,13 +273,12 @@ def _store_errors(connection: Connection, claim: Claim, outcome: Outcome, reject
     connection.execute(
         text("""
         INSERT INTO errors (record_id, batch_id, attempt_id, outcome, category, code, message, context, verify_at)
-        SELECT record_id, :batch, CAST(:attempt AS bigint), :outcome, category, code, message, context,
+        SELECT record_id, :batch, attempt_id, :outcome, category, code, message, context,
           now() + CAST(:first_read AS float8) * interval '1 second'
-        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(record_id bigint, category text, code text, message text,
-          context jsonb)"""),
+        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(record_id bigint, attempt_id bigint, category text,
+          code text, message text, context jsonb)"""),
         {
             "batch": claim.batch_id,
-            "attempt": claim.attempt_id,
             "outcome": outcome,
             "first_read": FIRST_READ if outcome is Outcome.UNCONFIRMED else None,
             "rows": orjson.dumps(rows).decode(),
@@ -182,8 +287,13 @@ def _store_errors(connection: Connection, claim: Claim, outcome: Outcome, reject
 
 
 def _complete_attempt(connection: Connection, claim: Claim, call: Call | None, answer: Settled | None = None) -> None:
+    if claim.attempt_id is not None:
+        _complete(connection, claim.attempt_id, call, answer)
+
+
+def _complete(connection: Connection, attempt_id: int, call: Call | None, answer: Settled | None) -> None:
     if call is None:  # nothing was called
-        connection.execute(text("DELETE FROM attempts WHERE id = :id"), {"id": claim.attempt_id})
+        connection.execute(text("DELETE FROM attempts WHERE id = :id"), {"id": attempt_id})
         return
     connection.execute(
         text("""
@@ -192,7 +302,7 @@ def _complete_attempt(connection: Connection, claim: Claim, call: Call | None, a
           delivered = :delivered, rejected = :rejected, unconfirmed = :unconfirmed
         WHERE id = :id AND finished_at IS NULL"""),
         {
-            "id": claim.attempt_id,
+            "id": attempt_id,
             "answer": call.answer,
             "http_status": call.http_status,
             "duration_ms": call.duration_ms,

@@ -13,7 +13,6 @@ from sqlalchemy import Connection, text
 from models.batching import Group, Newcomer, Planned, plan
 from models.preflight import Candidate
 from models.words import Identity, State
-from worker import lanes
 from worker.receipts import Part, draw
 
 HOLDING: Final = "(u.status = 'PROCESSING' OR (u.status = 'PENDING' AND u.origin <> 'retry'))"
@@ -30,10 +29,13 @@ class Fresh:
     fingerprint: bytes
 
 
-def store(connection: Connection, fresh: Sequence[Fresh], batch_size: int, linger: float) -> None:
-    """Store new records, given in the order of acceptance, in batches; `linger` is in seconds."""
+def store(connection: Connection, fresh: Sequence[Fresh], batch_size: int, linger: float) -> list[int]:
+    """Store new records, given in the order of acceptance, in batches, and name these; `linger` is in seconds.
+
+    The caller tells the lanes, last of all.
+    """
     if not fresh:
-        return
+        return []
     newcomers = [Newcomer(one.group, one.candidate.contact) for one in fresh]
     held, with_room = _held(connection, newcomers), _open(connection, newcomers, batch_size)
     planned = plan(newcomers, held, with_room, batch_size)
@@ -58,7 +60,7 @@ def store(connection: Connection, fresh: Sequence[Fresh], batch_size: int, linge
                 }
             )
     _store_records(connection, rows)
-    lanes.tell(connection, first_positions)
+    return list(first_positions)
 
 
 def _store_records(connection: Connection, rows: Sequence[dict[str, object]]) -> None:

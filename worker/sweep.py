@@ -1,7 +1,8 @@
 """The sweep: every second, what time brings about. Each step is a short transaction of its own.
 
-Wake `deliver` for accounts with due batches, wake `intake` where the stream is not empty, take back batches whose
-lease ran out, run what is scheduled, and free what waits for nothing (which only a bug can cause).
+Wake `deliver` for accounts with due batches and `verify` for those with unconfirmed records due, wake `intake` where
+the stream is not empty, take back batches whose lease ran out, run what is scheduled, and free what waits for nothing
+(which only a bug can cause).
 """
 
 import logging
@@ -14,8 +15,8 @@ from sqlalchemy import text
 
 from models.moves import Move
 from models.words import Origin
-from worker import alive, lanes
-from worker.celery import DELIVER, INTAKE
+from worker import alive, lanes, reads
+from worker.celery import DELIVER, INTAKE, VERIFY
 from worker.claim import lock_event
 from worker.database import repeat
 from worker.process import Process
@@ -48,6 +49,8 @@ def sweep(process: Process) -> None:
     take_back(process)
     for account in due_accounts(process):
         wake(process, DELIVER, places=DELIVERIES, account=account)
+    for account in reads.accounts_due(process.engine):
+        wake(process, VERIFY, account=account)
     free_the_forgotten(process)
     run_schedule(process)
 
@@ -58,7 +61,8 @@ def due_accounts(process: Process) -> list[str]:
         named = connection.execute(
             text("""
             SELECT a.name FROM accounts a
-            WHERE a.paused_at IS NULL AND (a.parked_until IS NULL OR a.parked_until <= now()) AND (
+            WHERE a.removed_at IS NULL AND a.paused_at IS NULL AND (a.parked_until IS NULL OR a.parked_until <= now())
+              AND (
               EXISTS (SELECT FROM lanes l WHERE l.account_id = a.id AND l.ready)
               OR EXISTS (SELECT FROM lanes l WHERE l.account_id = a.id AND NOT l.ready AND l.due_at <= now()))""")
         )

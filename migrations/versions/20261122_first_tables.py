@@ -23,8 +23,10 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), sa.Identity(always=True), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("token", sa.LargeBinary(), nullable=True),
+        sa.Column("token_set_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("oauth", sa.LargeBinary(), nullable=True),
         sa.Column("access_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("refreshing_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("hubspot_url", sa.Text(), nullable=True),
         sa.Column("hubspot_version", sa.Text(), nullable=True),
         sa.Column("burst_limit", sa.Integer(), nullable=True),
@@ -37,8 +39,10 @@ def upgrade() -> None:
         sa.Column("parked_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("parked_because", sa.Text(), server_default="", nullable=False),
         sa.Column("in_a_row", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("unknown_events", postgresql.ARRAY(sa.BigInteger()), server_default="{}", nullable=False),
         sa.Column("stopped_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("stopped", sa.Interval(), server_default=sa.text("interval '0'"), nullable=False),
+        sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
         sa.UniqueConstraint("name", name=op.f("uq_accounts_name")),
@@ -101,6 +105,7 @@ def upgrade() -> None:
         sa.Column("context", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("verify_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("account_id", sa.Integer(), nullable=True),
         sa.Column("reads", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column(
             "resolution",
@@ -130,7 +135,11 @@ def upgrade() -> None:
         postgresql_where=sa.text("resolution IS NULL"),
     )
     op.create_index(
-        "ix_errors_verify", "errors", ["verify_at"], unique=False, postgresql_where=sa.text("verify_at IS NOT NULL")
+        "ix_errors_verify",
+        "errors",
+        ["account_id", "verify_at"],
+        unique=False,
+        postgresql_where=sa.text("verify_at IS NOT NULL"),
     )
     op.create_table(
         "records",

@@ -1,0 +1,276 @@
+"""`turnout accounts …`, `turnout pause` and `turnout resume`: the HubSpot portals, and whether they send."""
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+
+import typer
+from rich.markup import escape
+
+from cli.asking import credential
+from cli.portal import (
+    BatchSize,
+    BurstLimit,
+    BurstSeconds,
+    DailyLimit,
+    OfTier,
+    TimeZone,
+    Unset,
+    Url,
+    Version,
+    chosen as chosen_by,
+)
+from cli.showing import AsJson, console, print_json, print_table, written
+from hubspot.tiers import Tier
+from models.message import DEFAULT_ACCOUNT
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from worker.settings import Settings
+
+app = typer.Typer(help="The HubSpot portals that records are delivered to.", no_args_is_help=True)
+
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+Name = Annotated[str, typer.Argument(help="The account's name, by which messages name it.")]
+FromStdin = Annotated[
+    bool,
+    typer.Option(
+        "--token-stdin",
+        help="Read the token from standard input; for OAuth a JSON object of client_id, client_secret, refresh_token.",
+    ),
+]
+
+
+@app.command("add")
+def add(  # noqa: PLR0913 - one parameter an option
+    name: Name,
+    *,
+    url: Url = None,
+    version: Version = None,
+    burst_limit: BurstLimit = None,
+    burst_seconds: BurstSeconds = None,
+    daily_limit: DailyLimit = None,
+    batch_size: BatchSize = None,
+    time_zone: TimeZone = None,
+    tier: OfTier = None,
+    oauth: Annotated[bool, typer.Option("--oauth", help="By OAuth; without --tier, of the tier oauth.")] = False,
+    token_stdin: FromStdin = False,
+) -> None:
+    """Add an account; its token is asked for and kept encrypted. What is not set is as the settings say.
+
+    One that was removed comes back with its history.
+    """
+    from worker import roster
+
+    if not NAME.fullmatch(name):
+        raise typer.BadParameter("a name is 1 to 63 letters, digits, dots, dashes and underscores")
+    engine, settings = _opened()
+    chosen = chosen_by(
+        url=url,
+        version=version,
+        burst_limit=burst_limit,
+        burst_seconds=burst_seconds,
+        daily_limit=daily_limit,
+        batch_size=batch_size,
+        time_zone=time_zone,
+        tier=tier or (Tier.OAUTH if oauth else None),
+    )
+    _check_zone(engine, time_zone)
+    there_is = f"there is an account {name}: change it with `turnout accounts set` or `turnout accounts rotate`"
+    if roster.listed(engine, settings, name):
+        _fail(there_is)
+    if not roster.add(engine, settings, name, chosen, credential(oauth=oauth, from_stdin=token_stdin)):
+        _fail(there_is)
+    typer.echo(f"account {name} is added: messages that name it are accepted from now on")
+
+
+@app.command("set")
+def change(  # noqa: PLR0913 - one parameter an option
+    name: Name,
+    *,
+    url: Url = None,
+    version: Version = None,
+    burst_limit: BurstLimit = None,
+    burst_seconds: BurstSeconds = None,
+    daily_limit: DailyLimit = None,
+    batch_size: BatchSize = None,
+    time_zone: TimeZone = None,
+    tier: OfTier = None,
+    unset: Annotated[list[Unset] | None, typer.Option(help="Back to what the settings say, repeatable.")] = None,
+) -> None:
+    """Change what an account has of its own; whoever delivers knows it within seconds."""
+    from worker import roster
+
+    unsets = set(unset or [])
+    if Unset.TOKEN in unsets and name != DEFAULT_ACCOUNT:
+        raise typer.BadParameter(
+            f"the settings' token is {DEFAULT_ACCOUNT}'s alone; give it another: turnout accounts rotate {name}"
+        )
+    chosen = dict.fromkeys((one.column for one in unsets - {Unset.TOKEN}), None) | chosen_by(
+        url=url,
+        version=version,
+        burst_limit=burst_limit,
+        burst_seconds=burst_seconds,
+        daily_limit=daily_limit,
+        batch_size=batch_size,
+        time_zone=time_zone,
+        tier=tier,
+    )
+    if not chosen and not unsets:
+        raise typer.BadParameter("nothing to change: name an option, such as --batch-size 50")
+    engine, settings = _opened()
+    _check_zone(engine, time_zone)
+    if not roster.listed(engine, settings, name):
+        _unknown(name)
+    if chosen:
+        roster.change(engine, name, chosen)
+    if Unset.TOKEN in unsets:
+        roster.rotate(engine, settings, name, None)
+    typer.echo(f"account {name} is changed")
+
+
+@app.command("rotate")
+def rotate(
+    name: Name,
+    *,
+    oauth: Annotated[
+        bool | None, typer.Option("--oauth/--no-oauth", help="What it gets; without either, the kind it has.")
+    ] = None,
+    token_stdin: FromStdin = False,
+) -> None:
+    """Replace an account's token (or its OAuth secrets) by another, which is asked for; a pause stays."""
+    from worker import roster
+
+    engine, settings = _opened()
+    known = roster.listed(engine, settings, name)
+    if not known:
+        _unknown(name)
+    by_oauth = known[0]["token"] == roster.BY_OAUTH if oauth is None else oauth
+    roster.rotate(engine, settings, name, credential(oauth=by_oauth, from_stdin=token_stdin))
+    typer.echo(f"account {name} has another token, used within seconds")
+    if known[0]["paused_at"]:
+        typer.echo(f"it is still paused; to send again: turnout resume {name}")
+
+
+@app.command("remove")
+def remove(name: Name) -> None:
+    """Remove an account of which nothing waits: its token is forgotten, its history stays.
+
+    Messages that name it are refused from then on, and can be handed in again once it is added again.
+    """
+    from worker import roster
+    from worker.accounts import find
+    from worker.facts import as_said
+
+    if name == DEFAULT_ACCOUNT:
+        _fail(f"{DEFAULT_ACCOUNT} is the account of messages that name none: it can be paused, not removed")
+    engine, _ = _opened()
+    account_id = find(engine, name)
+    if account_id is None:
+        _unknown(name)
+    waiting = roster.remove(engine, account_id)
+    if waiting.batches:
+        _fail(
+            f"{as_said(waiting.batches)} batches of {name} ({as_said(waiting.records)} records) are not settled: wait"
+            f" for them, or: turnout cancel --account {name}"
+        )
+    typer.echo(f"account {name} is removed; what became of its records can still be looked at")
+
+
+@app.command("list")
+def listed(*, as_json: AsJson = False) -> None:
+    """List the accounts: their limits, whether each has a token, and whether it sends."""
+    from worker import roster
+
+    found = roster.listed(*_opened())
+    if as_json:
+        print_json(found)
+        return
+    limits = "{burst_limit:,} in {burst_seconds:g} s, {daily_limit:,} a day"
+    rows = [one | {"limits": limits.format(**one), "now": _now(one)} for one in found]
+    columns = ["name", "hubspot_url", "hubspot_version", "limits", "batch_size", "time_zone", "token", "now"]
+    print_table("Accounts", rows, columns, "no account")
+
+
+@app.command("show")
+def show(name: Name, *, as_json: AsJson = False) -> None:
+    """Show one account: what holds for it, what of that is its own, and since when it has its token."""
+    from worker import roster
+
+    found = roster.listed(*_opened(), name)
+    if not found:
+        _unknown(name)
+    one = found[0]
+    if as_json:
+        print_json(one)
+        return
+    console.print(f"account {name}: {escape(_now(one))}", style="bold")
+    if one["paused_at"]:
+        console.print(f"  mend the cause, then: turnout resume {name}")
+    for option in Unset:
+        if option is not Unset.TOKEN:
+            own = " (its own)" if option.column in one["own"] else ""
+            console.print(f"  {option:<15}{written(one[option.column])}{own}")
+    since = f", since {written(one['token_set_at'])}" if one["token_set_at"] else ""
+    until = f", until {written(one['access_until'])}" if one["access_until"] else ""
+    console.print(f"  {Unset.TOKEN:<15}{one['token']}{since}{until}")
+
+
+def pause(
+    account: Annotated[str, typer.Argument()] = DEFAULT_ACCOUNT,
+    *,
+    because: Annotated[str, typer.Option(help="Why; shown wherever the pause is.")] = "by an operator",
+) -> None:
+    """Let an account send nothing until `turnout resume`; what comes in waits, and no age counts the time."""
+    from worker import accounts
+
+    engine, _ = _opened()
+    account_id = accounts.find(engine, account)
+    if account_id is None:
+        _unknown(account)
+    accounts.pause(engine, account_id, because)
+    typer.echo(f"account {account} is paused; to send again: turnout resume {account}")
+
+
+def resume(account: Annotated[str, typer.Argument()] = DEFAULT_ACCOUNT) -> None:
+    """Let a paused or parked account send again, beginning with one batch as a probe."""
+    from worker import accounts
+
+    engine, _ = _opened()
+    if not accounts.resume(engine, account):
+        _unknown(account)
+    typer.echo(f"account {account} sends again")
+
+
+def _opened() -> tuple["Engine", "Settings"]:
+    from worker.database import make_engine
+    from worker.settings import load_settings
+
+    settings = load_settings()
+    return make_engine(settings), settings
+
+
+def _check_zone(engine: "Engine", zone: str | None) -> None:
+    """Refuse a zone that this machine knows and the database, which finds the midnight, does not."""
+    from worker import roster
+
+    if zone is not None and not roster.knows_zone(engine, zone):
+        raise typer.BadParameter(f"the database knows no time zone {zone}")
+
+
+def _now(one: dict[str, Any]) -> str:
+    if one["paused_at"]:
+        return f"PAUSED since {written(one['paused_at'])}: {one['paused_because']}"
+    if one["parked_until"]:
+        return f"parked until {written(one['parked_until'])}: {one['parked_because']}"
+    return "sends nothing: it has no token" if one["token"] == "missing" else "sends"  # noqa: S105 - a word, no token
+
+
+def _unknown(name: str) -> NoReturn:
+    _fail(f"there is no account {name}; `turnout accounts list` lists them")
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"turnout: {message}", err=True)
+    raise typer.Exit(1)

@@ -1,0 +1,93 @@
+"""The options that say what an account has of its own."""
+
+import re
+from enum import StrEnum
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+import typer
+
+from hubspot.tiers import BURST_SECONDS, LIMITS, Tier
+
+MOST: Final = 2**31 - 1
+"""What the database's column holds."""
+
+
+class Unset(StrEnum):
+    """What can go back to what the settings say."""
+
+    URL = "url"
+    VERSION = "version"
+    BURST_LIMIT = "burst-limit"
+    BURST_SECONDS = "burst-seconds"
+    DAILY_LIMIT = "daily-limit"
+    BATCH_SIZE = "batch-size"
+    TIME_ZONE = "time-zone"
+    TOKEN = "token"  # noqa: S105 - the option's name
+
+    @property
+    def column(self) -> str:
+        """Name the column that it empties."""
+        name = self.value.replace("-", "_")
+        return f"hubspot_{name}" if name in {"url", "version"} else name
+
+
+def _url(value: str | None) -> str | None:
+    if value is None:
+        return None
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise typer.BadParameter("is no base URL; right would be https://api.hubapi.com")
+    return value.rstrip("/")
+
+
+def _version(value: str | None) -> str | None:
+    if value is not None and not re.fullmatch("v3|[0-9]{4}-[0-9]{2}", value):
+        raise typer.BadParameter("is no version; right would be v3, or a dated one such as 2026-09")
+    return value
+
+
+def _zone(value: str | None) -> str | None:
+    from zoneinfo import available_timezones
+
+    if value is not None and value not in available_timezones():
+        raise typer.BadParameter("is no time zone; right would be a name such as America/New_York")
+    return value
+
+
+Url = Annotated[str | None, typer.Option(callback=_url, help="Where HubSpot is.")]
+Version = Annotated[str | None, typer.Option(callback=_version, help="`v3`, or a dated version such as 2026-09.")]
+BurstLimit = Annotated[int | None, typer.Option(min=1, max=MOST, help="Calls per window.")]
+BurstSeconds = Annotated[float | None, typer.Option(min=0.001, max=86_400, help="The window's length, seconds.")]
+DailyLimit = Annotated[int | None, typer.Option(min=1, max=MOST, help="Calls per day.")]
+BatchSize = Annotated[int | None, typer.Option(min=1, max=1000, help="Records in one POST, at most.")]
+TimeZone = Annotated[str | None, typer.Option(callback=_zone, help="At whose midnight its day of calls ends.")]
+OfTier = Annotated[Tier | None, typer.Option(help="HubSpot's limits for what the account has bought.")]
+
+
+def chosen(  # noqa: PLR0913 - one parameter an option
+    *,
+    url: str | None,
+    version: str | None,
+    burst_limit: int | None,
+    burst_seconds: float | None,
+    daily_limit: int | None,
+    batch_size: int | None,
+    time_zone: str | None,
+    tier: Tier | None,
+) -> dict[str, object]:
+    """Give the columns that the options set; what is named alone goes before its tier."""
+    named = {
+        "hubspot_url": url,
+        "hubspot_version": version,
+        "burst_limit": burst_limit,
+        "burst_seconds": burst_seconds,
+        "daily_limit": daily_limit,
+        "batch_size": batch_size,
+        "time_zone": time_zone,
+    }
+    of_tier: dict[str, object] = {}
+    if tier is not None:
+        limits = LIMITS[tier]
+        of_tier = {"burst_limit": limits.burst, "burst_seconds": BURST_SECONDS, "daily_limit": limits.daily}
+    return of_tier | {column: value for column, value in named.items() if value is not None}

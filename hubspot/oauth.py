@@ -1,0 +1,120 @@
+"""OAuth at HubSpot: a refresh token becomes an access token. What comes back is a value, never an exception.
+
+The endpoint takes form fields in the body, and can itself say 429 (live). Nothing here repeats a call or waits.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Final
+
+import orjson
+from pydantic import SecretStr
+
+from hubspot.client import NoResponse, Response, post_form
+
+PATH: Final = "/oauth/2026-03/token"
+LIFE: Final = 1_800.0
+"""Seconds that HubSpot gives an access token; taken where its answer does not say."""
+AGAIN: Final = 10.0
+"""Seconds to wait where HubSpot names none: its rolling interval."""
+LONGEST: Final = 86_400.0
+"""Seconds: no wait or life is believed to be longer than a day."""
+PASSING: Final = frozenset({408, 423, 425, 429, 477})
+"""Statuses below 500 that say nothing against what was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """An app as an account has installed it: what an access token is asked with."""
+
+    client_id: str
+    client_secret: SecretStr
+    refresh_token: SecretStr
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """An access token, good for so many seconds from the call's beginning; `refresh_token` where it is a new one."""
+
+    access_token: SecretStr
+    seconds: float
+    refresh_token: SecretStr | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotNow:
+    """No token this time: HubSpot limits, is away, or did not answer. Ask again after so many seconds."""
+
+    because: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """HubSpot will not give a token for what was sent."""
+
+    because: str
+
+
+def refresh(url: str, grant: Grant, timeout: float) -> Granted | NotNow | Denied:
+    """Ask the HubSpot at `url` for an access token, within `timeout` seconds."""
+    fields = {
+        "grant_type": "refresh_token",
+        "client_id": grant.client_id,
+        "client_secret": grant.client_secret.get_secret_value(),
+        "refresh_token": grant.refresh_token.get_secret_value(),
+    }
+    return read(post_form(url + PATH, fields, timeout), grant)
+
+
+def read(answer: Response | NoResponse, grant: Grant) -> Granted | NotNow | Denied:
+    """Read what the token endpoint answered; every field is optional and may be anything."""
+    if isinstance(answer, NoResponse):
+        return NotNow(answer.because, AGAIN)
+    fields = _object(answer.body)
+    if 200 <= answer.status < 300:  # noqa: PLR2004 - the class of success
+        token, renewed = _token(fields, "access_token"), _token(fields, "refresh_token")
+        if token is None:
+            return NotNow("its answer holds no access token", AGAIN)
+        seconds = _seconds(fields.get("expires_in"), LIFE)
+        return Granted(token, seconds, None if renewed == grant.refresh_token else renewed)
+    if answer.status in PASSING or not 400 <= answer.status < 500:  # noqa: PLR2004 - what is no word against the grant
+        return NotNow(f"HTTP {answer.status}", _seconds(answer.headers.get("Retry-After"), AGAIN))
+    return Denied(_words(fields, grant) or f"HTTP {answer.status}")
+
+
+def _words(fields: Mapping[str, object], grant: Grant) -> str:
+    """Quote HubSpot's reason, its secrets taken out should it echo them."""
+    said = [value for name in ("error", "error_description", "message") if isinstance(value := fields.get(name), str)]
+    words = ": ".join(dict.fromkeys(said))
+    for secret in (grant.client_secret, grant.refresh_token):
+        words = words.replace(secret.get_secret_value(), "[secret]")
+    return "".join(letter for letter in words if letter.isprintable())[:300]
+
+
+def _object(body: bytes) -> dict[str, object]:
+    try:
+        read_body = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return read_body if isinstance(read_body, dict) else {}
+
+
+def _token(fields: Mapping[str, object], name: str) -> SecretStr | None:
+    value = fields.get(name)
+    return SecretStr(value) if isinstance(value, str) and is_token(value) else None
+
+
+def is_token(text: str) -> bool:
+    """Say whether a text can be sent as a token: printable ASCII without spaces, as a header takes it."""
+    return 0 < len(text) <= 4_096 and text.isascii() and text.isprintable() and " " not in text  # noqa: PLR2004
+
+
+def _seconds(value: object, otherwise: float) -> float:
+    """Read a number of seconds, also where it came as text."""
+    try:
+        seconds = float(value) if isinstance(value, int | float | str) else otherwise
+    except ValueError:
+        return otherwise
+    return min(seconds, LONGEST) if isfinite(seconds) and seconds > 0 else otherwise

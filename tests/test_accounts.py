@@ -1,0 +1,383 @@
+"""Accounts: added, set, rotated, removed by an operator; each with a token, limits and a day of its own."""
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from pydantic import SecretStr
+from running import environment
+from sandbox_server import running_sandbox
+from sqlalchemy import Engine, text
+from typer.testing import CliRunner
+
+import worker.database
+import worker.settings
+from cli.app import app
+from worker import accounts
+from worker.accounts import MIDNIGHT
+from worker.deliver import deliver
+from worker.destination import NoToken, UnknownAccount, destination
+from worker.process import Process
+from worker.settings import Settings
+from worker.sweep import due_accounts
+
+WHEN = 1_767_225_600_000
+Turnout = Callable[..., Result]
+
+
+@pytest.fixture
+def turnout(settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Turnout:
+    """Run a command, here, on this test's database."""
+    monkeypatch.setattr(worker.settings, "load_settings", lambda: settings)
+    monkeypatch.setattr(worker.database, "make_engine", lambda _: engine)
+
+    def run(*words: str, stdin: str | None = None, status: int = 0) -> Result:
+        result = CliRunner().invoke(app, words, input=stdin)
+        assert result.exit_code == status, result.output
+        return result
+
+    return run
+
+
+@pytest.fixture
+def facts(turnout: Turnout) -> Callable[..., Any]:
+    return lambda *words: json.loads(turnout(*words, "--json").stdout)
+
+
+def row(engine: Engine, name: str) -> Any:
+    with engine.connect() as connection:
+        return connection.execute(text("SELECT * FROM accounts WHERE name = :name"), {"name": name}).one()
+
+
+def do(engine: Engine, statement: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+
+
+def message(account: str, *contacts: str, event: str = "7") -> dict[str, Any]:
+    inputs = [{"email": contact, "interactionDateTime": WHEN} for contact in contacts or ("ada@example.com",)]
+    return {"subscriber_state": "register", "object_id": event, "inputs": inputs, "account": account}
+
+
+def add(turnout: Turnout, name: str, *words: str, token: str = "pat-acme") -> None:
+    turnout("accounts", "add", name, "--token-stdin", *words, stdin=token)
+
+
+def test_an_account_is_added_with_what_is_its_own_and_the_rest_is_as_the_settings_say(
+    turnout: Turnout, facts: Any, engine: Engine, settings: Settings
+) -> None:
+    add(turnout, "acme", "--url", "https://hubspot.example/", "--version", "2026-09", "--batch-size", "50")
+    shown = facts("accounts", "show", "acme")
+    assert (shown["hubspot_url"], shown["hubspot_version"], shown["batch_size"]) == (
+        "https://hubspot.example",
+        "2026-09",
+        50,
+    )
+    assert (shown["burst_limit"], shown["daily_limit"], shown["time_zone"]) == (100, 250_000, "UTC")
+    assert shown["own"] == ["hubspot_url", "hubspot_version", "batch_size"]
+    to = destination(engine, settings, "acme")
+    assert (to.url, to.token.get_secret_value(), to.batch_size) == ("https://hubspot.example", "pat-acme", 50)
+    assert [one["name"] for one in facts("accounts", "list")] == ["acme", "default"]
+
+
+@pytest.mark.parametrize(
+    ("tier", "burst", "daily"),
+    [
+        ("free", 100, 250_000),
+        ("professional", 190, 625_000),
+        ("enterprise", 190, 1_000_000),
+        ("addon", 250, 1_250_000),
+        ("oauth", 110, 950_400),
+    ],
+)
+def test_a_tier_brings_hubspots_limits_and_what_is_named_alone_goes_before_it(
+    turnout: Turnout, facts: Any, tier: str, burst: int, daily: int
+) -> None:
+    add(turnout, "acme", "--tier", tier)
+    shown = facts("accounts", "show", "acme")
+    assert (shown["burst_limit"], shown["burst_seconds"], shown["daily_limit"]) == (burst, 10, daily)
+    turnout("accounts", "set", "acme", "--tier", tier, "--burst-limit", "7")
+    shown = facts("accounts", "show", "acme")
+    assert (shown["burst_limit"], shown["daily_limit"]) == (7, daily)
+
+
+def test_a_token_is_encrypted_at_rest_and_shown_nowhere(turnout: Turnout, engine: Engine, settings: Settings) -> None:
+    added = turnout("accounts", "add", "acme", "--token-stdin", stdin="pat-na1-secret\n")
+    said = [added, turnout("accounts", "list"), turnout("accounts", "show", "acme"), turnout("status", "--json")]
+    said += [turnout("accounts", "list", "--json"), turnout("accounts", "show", "acme", "--json")]
+    with engine.connect() as connection:
+        dumped = connection.execute(text("SELECT accounts::text FROM accounts")).scalars().all()
+    to = destination(engine, settings, "acme")
+    for one in [*(result.output for result in said), *dumped, repr(to), str(to)]:
+        assert "pat-na1-secret" not in one
+        assert b"pat-na1-secret".hex() not in one
+    assert row(engine, "acme").token_set_at is not None
+    assert "its own, since 20" in turnout("accounts", "show", "acme").output
+
+
+def test_a_token_typed_at_the_prompt_is_not_echoed(settings: Settings, engine: Engine, tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "cli", "accounts", "add", "acme"]
+    env = environment(settings)
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=env, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    )
+    os.close(theirs)
+    seen = b""
+    while process.poll() is None or select.select([ours], [], [], 0.1)[0]:
+        try:
+            seen += os.read(ours, 1_000) if select.select([ours], [], [], 0.1)[0] else b""
+        except OSError:
+            break  # the other side is closed
+        if b"Access token" in seen and b"\n" not in seen:
+            time.sleep(0.2)
+            os.write(ours, b"pat-typed\n")
+            seen += b"\n"
+    os.close(ours)
+    assert process.wait(20) == 0, seen
+    assert b"pat-typed" not in seen
+    assert destination(engine, settings, "acme").token.get_secret_value() == "pat-typed"
+
+
+def test_a_token_is_no_argument_and_without_a_terminal_it_is_read_only_when_told(turnout: Turnout) -> None:
+    assert "--token-stdin" in turnout("accounts", "add", "acme", stdin="pat-x", status=2).output
+    assert "pat-x" not in turnout("accounts", "add", "acme", "--token", "pat-x", status=2).output.replace("--token", "")
+
+
+@pytest.mark.parametrize("token", ["", "two words", "tökén", "line\nbreak"])
+def test_what_no_header_can_carry_is_no_token_and_is_not_repeated(turnout: Turnout, facts: Any, token: str) -> None:
+    said = turnout("accounts", "add", "acme", "--token-stdin", stdin=token, status=2).output
+    assert "the token is empty, or holds" in said
+    assert not token or token not in said
+    assert [one["name"] for one in facts("accounts", "list")] == ["default"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["add", "a/b"], "letters, digits"),
+        (["add", "acme", "--url", "hubapi.com"], "https://api.hubapi.com"),
+        (["add", "acme", "--url", "https://user:pw@host"], "no base URL"),
+        (["add", "acme", "--version", "v4"], "2026-09"),
+        (["add", "acme", "--time-zone", "New York"], "America/New_York"),
+        (["add", "acme", "--batch-size", "0"], "greater than or equal to 1"),
+        (["add", "acme", "--tier", "gold"], "enterprise"),
+        (["set", "default"], "nothing to change"),
+        (["set", "acme", "--unset", "token"], "the settings' token is default's alone"),
+    ],
+)
+def test_what_is_wrong_is_said_with_what_would_be_right(turnout: Turnout, words: list[str], said: str) -> None:
+    output = " ".join(turnout("accounts", *words, status=2).output.replace("│", " ").split())
+    assert said in output
+
+
+def test_what_is_set_can_go_back_to_what_the_settings_say(turnout: Turnout, facts: Any) -> None:
+    turnout("accounts", "set", "default", "--batch-size", "50", "--time-zone", "Europe/Berlin")
+    shown = facts("accounts", "show", "default")
+    assert (shown["batch_size"], shown["time_zone"], shown["own"]) == (50, "Europe/Berlin", ["batch_size", "time_zone"])
+    turnout("accounts", "set", "default", "--unset", "batch-size", "--unset", "time-zone")
+    shown = facts("accounts", "show", "default")
+    assert (shown["batch_size"], shown["time_zone"], shown["own"]) == (100, "UTC", [])
+
+
+def test_rotating_replaces_the_token_and_the_settings_can_be_gone_back_to(
+    turnout: Turnout, facts: Any, engine: Engine, settings: Settings
+) -> None:
+    turnout("accounts", "rotate", "default", "--token-stdin", stdin="pat-new")
+    assert destination(engine, settings, "default").token.get_secret_value() == "pat-new"
+    accounts.pause(engine, row(engine, "default").id, "HubSpot does not accept the token")
+    assert "turnout resume default" in turnout("accounts", "rotate", "default", "--token-stdin", stdin="x").output
+    assert row(engine, "default").paused_at is not None
+    turnout("accounts", "set", "default", "--unset", "token")
+    assert destination(engine, settings, "default").token.get_secret_value() == "test-token"
+    assert facts("accounts", "show", "default")["token"] == "the settings'"
+
+
+def test_nobody_is_sent_for_with_the_settings_token_but_default(process: Process, hand_in: Any) -> None:
+    do(process.engine, "INSERT INTO accounts (name) VALUES ('bare')")
+    hand_in(message("bare"))
+    assert deliver(process, "bare") == 0
+    paused = row(process.engine, "bare")
+    assert paused.paused_because == "it has no token; give it one: turnout accounts rotate bare"
+    assert due_accounts(process) == []
+    with pytest.raises(NoToken):
+        destination(process.engine, process.settings, "bare")
+
+
+def test_without_any_token_default_is_paused_and_says_what_to_set(settings: Settings, engine: Engine) -> None:
+    with pytest.raises(NoToken):
+        destination(engine, settings.model_copy(update={"hubspot_token": SecretStr("")}), "default")
+    assert "TURNOUT_HUBSPOT_TOKEN" in row(engine, "default").paused_because
+
+
+def test_a_wrong_key_pauses_the_account_with_one_sentence(turnout: Turnout, settings: Settings, engine: Engine) -> None:
+    add(turnout, "acme")
+    process = Process(settings.model_copy(update={"secret_key": SecretStr("another")}))
+    assert [deliver(process, "acme") for _ in range(3)] == [0, 0, 0]
+    assert "its token cannot be read: TURNOUT_SECRET_KEY is not the key" in row(engine, "acme").paused_because
+    process.engine.dispose()
+    assert "sends again" in turnout("resume", "acme").output
+    assert destination(engine, settings, "acme").token.get_secret_value() == "pat-acme"
+
+
+def test_a_wrong_key_at_rekeying_is_one_line_and_no_traceback(
+    turnout: Turnout, settings: Settings, tmp_path: Path
+) -> None:
+    add(turnout, "acme")
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "db", "rekey"],
+        cwd=tmp_path,
+        env=environment(settings) | {"TURNOUT_SECRET_KEY": "neither,nor"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("turnout: no key of TURNOUT_SECRET_KEY opens token of «acme»")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_removed_account_is_unknown_until_it_is_added_again_and_keeps_its_history(
+    turnout: Turnout, facts: Any, process: Process, hand_in: Any
+) -> None:
+    add(turnout, "acme")
+    assert hand_in(message("acme"))[0].accepted == 1
+    refused = turnout("accounts", "remove", "acme", status=1)
+    assert "1 batches of acme (1 records) are not settled" in refused.output
+    turnout("cancel", "--account", "acme")
+    turnout("accounts", "remove", "acme")
+    gone = row(process.engine, "acme")
+    assert (gone.token, gone.token_set_at, gone.removed_at is None) == (None, None, False)
+    part = hand_in(message("acme", "bob@example.com"))[0]
+    assert (part.accepted, part.refused) == (0, 1)
+    with pytest.raises(UnknownAccount):
+        destination(process.engine, process.settings, "acme")
+    assert deliver(process, "acme") == 0
+    for words in (["accounts", "show", "acme"], ["resume", "acme"], ["pause", "acme"], ["accounts", "remove", "acme"]):
+        assert "there is no account acme" in turnout(*words, status=1).output
+    assert [one["account"] for one in facts("batches")] == ["acme"]
+    add(turnout, "acme", "--batch-size", "9", token="pat-second")
+    assert row(process.engine, "acme").id == gone.id
+    assert hand_in(message("acme", "bob@example.com"))[0].accepted == 1
+    to = destination(process.engine, process.settings, "acme")
+    assert (to.token.get_secret_value(), to.batch_size) == ("pat-second", 9)
+
+
+def test_default_is_never_removed_and_nothing_is_added_twice(turnout: Turnout) -> None:
+    assert "paused, not removed" in turnout("accounts", "remove", "default", status=1).output
+    said = turnout("accounts", "add", "default", "--token-stdin", stdin="x", status=1).output
+    assert "there is an account default" in said
+
+
+def test_two_accounts_deliver_to_two_portals_with_their_own_tokens_and_within_their_own_limits(
+    turnout: Turnout, process: Process, hand_in: Any
+) -> None:
+    with (
+        running_sandbox(burst_limit=2, burst_seconds=60, tokens=("pat-acme",)) as acme,
+        running_sandbox(burst_limit=1, burst_seconds=60, tokens=("pat-beta",)) as beta,
+    ):
+        for name, portal, limit in (("acme", acme, "2"), ("beta", beta, "1")):
+            own = ["--url", portal.url, "--burst-limit", limit, "--burst-seconds", "60", "--batch-size", "1"]
+            add(turnout, name, *own, token=f"pat-{name}")
+            assert deliver(process, name) == 0  # its limits are known before anything was sent
+            hand_in(message(name, *(f"{n}@{name}.example.com" for n in range(4))))
+        assert (deliver(process, "acme"), deliver(process, "beta")) == (2, 1)
+        for name, portal, number in (("acme", acme, 2), ("beta", beta, 1)):
+            assert portal.stats()["by_status"] == {"200": number}
+            contacts = [str(one["contact"]) for one in portal.participations(f"pat-{name}")]
+            assert [contact.endswith(f"@{name}.example.com") for contact in contacts] == [True] * number
+
+
+@pytest.fixture
+def portal(settings: Settings) -> Iterator[tuple[Any, Process]]:
+    with running_sandbox(burst_limit=1_000, tokens=("pat-acme", "pat-beta")) as sandbox:
+        process = Process(settings.model_copy(update={"hubspot_url": sandbox.url}))
+        yield sandbox, process
+        process.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [
+        (401, "give it the right token: turnout accounts rotate acme"),
+        (403, "give its app the scope crm.objects.marketing_events.write"),
+    ],
+)
+def test_a_refused_token_pauses_only_its_account_and_says_what_to_do_and_resume_begins_with_a_probe(  # noqa: PLR0917
+    turnout: Turnout, facts: Any, portal: Any, hand_in: Any, status: int, remedy: str
+) -> None:
+    sandbox, process = portal
+    for name in ("acme", "beta"):
+        add(turnout, name, "--batch-size", "1", token=f"pat-{name}")
+        assert deliver(process, name) == 0
+        hand_in(message(name, f"1@{name}.example.com", f"2@{name}.example.com"))
+    sandbox.fault(status=status, count=1)
+    assert (deliver(process, "acme"), deliver(process, "beta")) == (1, 2)
+    paused = facts("accounts", "show", "acme")
+    assert paused["paused_because"].startswith("HubSpot does not accept the token: ")
+    assert paused["paused_because"].endswith(remedy)
+    assert "PAUSED since" in turnout("accounts", "list").output
+    assert deliver(process, "acme") == 0
+    turnout("resume", "acme")
+    sandbox.fault(status=503, count=1)
+    assert deliver(process, "acme") == 1  # the probe, and as it fails nothing after it
+    assert row(process.engine, "acme").parked_until is not None
+    assert row(process.engine, "acme").in_a_row > 5
+
+
+def test_a_token_that_was_rotated_while_a_call_was_under_way_pauses_nothing(
+    turnout: Turnout, portal: Any, hand_in: Any
+) -> None:
+    _, process = portal
+    add(turnout, "acme", token="pat-old")
+    hand_in(message("acme"))
+    assert process.destination("acme").token.get_secret_value() == "pat-old"
+    turnout("accounts", "rotate", "acme", "--token-stdin", stdin="pat-acme")
+    assert deliver(process, "acme") == 2  # one with the old token, which this process still knew
+    assert row(process.engine, "acme").paused_at is None
+    assert row(process.engine, "acme").in_a_row == 0
+
+
+def test_an_operator_pauses_and_resumes(turnout: Turnout, process: Process, hand_in: Any) -> None:
+    hand_in(message("default"))
+    turnout("pause", "default", "--because", "the webinar's list is wrong")
+    assert "the webinar's list is wrong" in turnout("status").output
+    assert (deliver(process, "default"), due_accounts(process)) == (0, [])
+    turnout("resume")
+    assert due_accounts(process) == ["default"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "moment", "midnight"),
+    [
+        ("UTC", "2026-03-08T12:00Z", "2026-03-09T00:00Z"),
+        ("America/New_York", "2026-01-15T03:00Z", "2026-01-15T05:00Z"),
+        ("America/New_York", "2026-01-15T05:00Z", "2026-01-16T05:00Z"),
+        ("America/New_York", "2026-03-08T05:30Z", "2026-03-09T04:00Z"),  # a day of 23 hours
+        ("America/New_York", "2026-11-01T04:30Z", "2026-11-02T05:00Z"),  # a day of 25 hours
+        ("Asia/Kathmandu", "2026-06-01T18:14Z", "2026-06-01T18:15Z"),
+        ("America/Santiago", "2026-09-06T02:00Z", "2026-09-06T04:00Z"),  # no midnight: at one o'clock it begins
+    ],
+)
+def test_the_accounts_day_ends_at_its_own_midnight(engine: Engine, zone: str, moment: str, midnight: str) -> None:
+    query = f"SELECT {MIDNIGHT.replace('now()', 'CAST(:moment AS timestamptz)')} FROM (SELECT :zone AS time_zone) a"
+    with engine.connect() as connection:
+        ends = connection.execute(text(query), {"moment": moment, "zone": zone}).scalar_one()
+    assert ends == datetime.fromisoformat(midnight)
+
+
+def test_a_spent_quota_parks_until_the_accounts_midnight(engine: Engine) -> None:
+    do(engine, "UPDATE accounts SET time_zone = 'Pacific/Kiritimati'")
+    accounts.park(engine, row(engine, "default").id, None, "HubSpot's daily limit is spent")
+    until = row(engine, "default").parked_until
+    assert (until - datetime.now(UTC)).total_seconds() <= 86_400
+    assert until.astimezone(UTC).strftime("%H:%M:%S") == "10:00:00"

@@ -1,0 +1,617 @@
+"""The client against real sockets: servers that answer in every wrong way a network knows."""
+
+import gc
+import gzip
+import socket
+import ssl
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from hubspot.address import attendance_path
+from hubspot.client import LONGEST_ANSWER, NoResponse, Response, post
+from models.message import Address
+from models.words import Identity, State
+
+TOKEN = "pat-eu1-secret"
+BODY = b'{"inputs": []}'
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+
+class Connection:
+    """The server's side of one connection."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.file = sock.makefile("rb")
+
+    def request(self) -> bytes:
+        """Read one request whole; nothing where the client has closed."""
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            line = self.file.readline()
+            if not line:
+                return b""
+            head += line
+        length = int(next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))[15:])
+        return head + self.file.read(length)
+
+    def send(self, data: bytes) -> None:
+        self.sock.sendall(data)
+
+    def drip(self, data: bytes, pause: float = 0.02) -> None:
+        for byte in data:
+            self.send(bytes([byte]))
+            time.sleep(pause)
+
+
+Behave = Callable[["Server", Connection], None]
+
+
+@dataclass
+class Server:
+    """A server whose every connection behaves as the test says."""
+
+    url: str
+    requests: list[bytes] = field(default_factory=list)
+    connections: int = 0
+    over: threading.Event = field(default_factory=threading.Event)
+    socks: list[socket.socket] = field(default_factory=list)
+
+
+@contextmanager
+def serving(behave: Behave, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = Server(f"http{'s' if tls else ''}://127.0.0.1:{listener.getsockname()[1]}")
+    threads = []
+
+    def talk(sock: socket.socket) -> None:
+        with suppress(OSError), sock, tls.wrap_socket(sock, server_side=True) if tls else sock as wrapped:
+            server.socks.append(wrapped)
+            connection = Connection(wrapped)
+            with connection.file:
+                behave(server, connection)  # until the client has gone
+
+    def listen() -> None:
+        while True:
+            try:
+                sock, _ = listener.accept()
+            except OSError:
+                return
+            server.connections += 1
+            sock.settimeout(5)
+            threads.append(thread := threading.Thread(target=talk, args=(sock,), daemon=True))
+            thread.start()
+
+    thread = threading.Thread(target=listen, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.over.set()
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(5)
+        for sock in server.socks:
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join(1)
+
+
+def once(data: bytes) -> Behave:
+    """Answer one request with these bytes and close."""
+
+    def behave(server: Server, connection: Connection) -> None:
+        server.requests.append(connection.request())
+        connection.send(data)
+
+    return behave
+
+
+def always(data: bytes) -> Behave:
+    """Answer every request on the connection, and keep it."""
+
+    def behave(server: Server, connection: Connection) -> None:
+        while request := connection.request():
+            server.requests.append(request)
+            connection.send(data)
+
+    return behave
+
+
+def send(server: Server, timeout: float = 5, body: bytes = BODY) -> Response | NoResponse:
+    return post(f"{server.url}/x", TOKEN, body, timeout)
+
+
+def answered(response: Response | NoResponse) -> tuple[int, bytes]:
+    assert isinstance(response, Response), response
+    return response.status, response.body
+
+
+# What is sent
+
+
+def test_the_request_carries_the_token_the_length_and_the_body_as_it_is() -> None:
+    with serving(once(OK)) as server:
+        assert answered(send(server)) == (200, b"{}")
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    lines = head.split(b"\r\n")
+    assert lines[0] == b"POST /x HTTP/1.1"
+    assert {b"Authorization: Bearer " + TOKEN.encode(), b"Content-Type: application/json", b"Content-Length: 14"} <= {
+        *lines
+    }
+    assert body == BODY
+
+
+def test_the_request_line_is_the_path_as_it_was_encoded() -> None:
+    path = attendance_path("v3", Address(None, "ev 1/../x", "é&"), State.ATTEND, Identity.EMAIL)
+    with serving(once(OK)) as server:
+        post(f"{server.url}{path}", TOKEN, BODY, 5)
+    assert server.requests[0].startswith(f"POST {path} HTTP/1.1\r\n".encode())
+
+
+def test_a_proxy_or_a_netrc_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login somebody password else\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with serving(once(OK)) as server:
+        assert answered(send(server)) == (200, b"{}")
+    assert b"Bearer " + TOKEN.encode() in server.requests[0]
+
+
+def test_a_long_body_arrives_whole() -> None:
+    body = b'"' + b"x" * 3_000_000 + b'"'
+    with serving(once(OK)) as server:
+        assert answered(send(server, body=body)) == (200, b"{}")
+    assert server.requests[0].endswith(b"\r\n\r\n" + body)
+
+
+# What comes back whole
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "body"),
+    [
+        (OK, 200, b"{}"),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{}", 200, b"{}"),
+        (b"HTTP/1.0 200 OK\r\n\r\n{}", 200, b"{}"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n", 200, b"{}"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + OK, 200, b"{}"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", 204, b""),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 200, b""),
+        (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 13\r\n\r\n<html></html>", 502, b"<html></html>"),
+        (b"HTTP/1.1 477 Moving\r\nContent-Length: 0\r\n\r\n", 477, b""),
+    ],
+    ids=["length", "until closed", "http 1.0", "chunked", "after 100", "no content", "empty", "html", "odd status"],
+)
+def test_an_answer_is_read_whole(data: bytes, status: int, body: bytes) -> None:
+    with serving(once(data)) as server:
+        assert answered(send(server)) == (status, body)
+
+
+def test_gzip_is_unpacked() -> None:
+    packed = gzip.compress(b'{"results": []}')
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
+    with serving(once(head + packed)) as server:
+        assert answered(send(server)) == (200, b'{"results": []}')
+
+
+def test_headers_ignore_case() -> None:
+    with serving(once(b"HTTP/1.1 429 Slow\r\nretry-AFTER: 7\r\nContent-Length: 0\r\n\r\n")) as server:
+        response = send(server)
+    assert isinstance(response, Response)
+    assert response.headers["Retry-After"] == "7"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(status: int) -> None:
+    with serving(always(OK)) as elsewhere:
+        data = f"HTTP/1.1 {status} Moved\r\nLocation: {elsewhere.url}/y\r\nContent-Length: 0\r\n\r\n"
+        with serving(once(data.encode())) as server:
+            assert answered(send(server)) == (status, b"")
+    assert elsewhere.connections == 0
+
+
+def test_an_endless_answer_is_cut_at_the_bound_and_its_connection_closed() -> None:
+    gone = threading.Event()
+
+    def behave(server: Server, connection: Connection) -> None:
+        connection.request()
+        connection.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        try:
+            while not server.over.is_set():
+                connection.send(b"x" * 100_000)
+        finally:
+            gone.set()
+
+    with serving(behave) as server:
+        status, body = answered(send(server))
+        assert (status, len(body)) == (200, LONGEST_ANSWER)
+        assert gone.wait(3)
+
+
+def test_what_unpacks_to_more_than_the_bound_is_cut_too() -> None:
+    packed = gzip.compress(b"x" * (3 * LONGEST_ANSWER))
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
+    with serving(once(head + packed)) as server:
+        assert len(answered(send(server))[1]) == LONGEST_ANSWER
+
+
+# The deadline
+
+
+def dripping_headers(_: Server, connection: Connection) -> None:
+    connection.request()
+    connection.drip(b"HTTP/1.1 200 OK\r\n" + b"X-Wait: a little more\r\n" * 1000)
+
+
+def dripping_body(_: Server, connection: Connection) -> None:
+    connection.request()
+    connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+    connection.drip(b"x" * 100_000)
+
+
+def dripping_chunks(_: Server, connection: Connection) -> None:
+    connection.request()
+    connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    connection.drip(b"1\r\nx\r\n" * 10_000)
+
+
+def dripping_until_closed(_: Server, connection: Connection) -> None:
+    connection.request()
+    connection.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+    connection.drip(b"x" * 100_000)
+
+
+def always_continuing(_: Server, connection: Connection) -> None:
+    connection.request()
+    while True:
+        connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        time.sleep(0.02)
+
+
+def silent(server: Server, connection: Connection) -> None:
+    connection.request()
+    server.over.wait(5)
+
+
+def reading_nothing(server: Server, _: Connection) -> None:
+    server.over.wait(5)
+
+
+@pytest.mark.parametrize(
+    "behave",
+    [
+        dripping_headers,
+        dripping_body,
+        dripping_chunks,
+        dripping_until_closed,
+        always_continuing,
+        silent,
+        reading_nothing,
+    ],
+)
+def test_the_deadline_holds_for_the_whole_call(behave: Behave) -> None:
+    with serving(behave) as server:
+        begun = time.monotonic()
+        response = send(server, timeout=0.3, body=b"x" * 8_000_000 if behave is reading_nothing else BODY)
+        took = time.monotonic() - begun
+    assert isinstance(response, NoResponse)
+    assert (response.because, response.sent) == ("no whole answer in time", True)
+    assert 0.29 <= response.duration <= took < 1.5
+
+
+def test_a_deadline_that_has_passed_sends_nothing() -> None:
+    with serving(always(OK)) as server:
+        response = send(server, timeout=1e-9)
+        assert isinstance(response, NoResponse)
+        assert not response.sent
+    assert server.requests == []
+
+
+def test_a_deadline_of_one_call_says_nothing_about_the_next_on_the_same_connection() -> None:
+    with serving(always(OK)) as server:
+        assert answered(send(server, timeout=0.2)) == (200, b"{}")
+        time.sleep(0.25)
+        assert answered(send(server, timeout=5)) == (200, b"{}")
+        assert server.connections == 1
+
+
+# What breaks
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "RemoteDisconnected"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{}", "IncompleteRead"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{}", "IncompleteRead"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "BadStatusLine"),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", "error"),
+    ],
+    ids=["closed at once", "cut", "cut inside a chunk", "no http", "no gzip"],
+)
+def test_a_broken_answer_is_none_and_may_have_been_applied(data: bytes, words: str) -> None:
+    with serving(once(data)) as server:
+        response = send(server)
+    assert isinstance(response, NoResponse)
+    assert (response.because, response.sent) == (f"no whole answer: {words}", True)
+
+
+def test_a_connection_that_is_reset_may_have_been_applied() -> None:
+    def behave(_: Server, connection: Connection) -> None:
+        connection.request()
+        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+
+    with serving(behave) as server:
+        response = send(server)
+    assert isinstance(response, NoResponse)
+    assert response.sent
+
+
+def free_address() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+
+def test_a_refused_connection_has_sent_nothing() -> None:
+    response = post(free_address(), TOKEN, BODY, 5)
+    assert isinstance(response, NoResponse)
+    assert (response.because, response.sent) == ("nothing could be sent: Connection refused", False)
+
+
+def test_a_name_that_nobody_knows_has_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    response = post("http://hubspot.example/", TOKEN, BODY, 5)
+    assert isinstance(response, NoResponse)
+    assert (response.because, response.sent) == ("nothing could be sent: Name or service not known", False)
+
+
+def test_a_server_that_refuses_a_body_before_it_has_read_it_is_heard() -> None:
+    refusal = b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"
+
+    def behave(server: Server, connection: Connection) -> None:
+        connection.send(refusal)
+        connection.sock.shutdown(socket.SHUT_WR)
+        server.over.wait(0.2)
+
+    with serving(behave) as server:
+        assert answered(send(server, body=b"x" * 8_000_000)) == (413, b"{}")
+
+
+@pytest.mark.parametrize(
+    ("url", "token"),
+    [("http://[/", TOKEN), ("gopher://127.0.0.1/", TOKEN), ("", TOKEN), ("http://127.0.0.1:9/", f"{TOKEN}\n")],
+)
+def test_settings_that_make_no_request_are_an_answer_without_the_token(url: str, token: str) -> None:
+    response = post(url, token, BODY, 5)
+    assert isinstance(response, NoResponse)
+    assert not response.sent
+    assert TOKEN not in repr(response)
+
+
+# Connections
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        OK,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        b"HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n",
+    ],
+    ids=["length", "chunked", "404", "204", "empty 500"],
+)
+def test_a_connection_is_used_again(data: bytes) -> None:
+    with serving(always(data)) as server:
+        for _ in range(4):
+            assert isinstance(send(server), Response)
+        assert (server.connections, len(server.requests)) == (1, 4)
+
+
+def test_a_kept_connection_that_was_closed_meanwhile_is_made_anew() -> None:
+    with serving(once(OK)) as server:
+        for _ in range(3):
+            assert answered(send(server)) == (200, b"{}")
+            time.sleep(0.05)
+        assert (server.connections, len(server.requests)) == (3, 3)
+
+
+def test_a_kept_connection_that_closes_on_the_next_request_is_an_honest_no_answer() -> None:
+    """Not sent again at once: the permit is for one call, and the batch is sent again from SQL a moment later."""
+
+    def behave(server: Server, connection: Connection) -> None:
+        server.requests.append(connection.request())
+        connection.send(OK)
+        server.requests.append(connection.request())
+
+    with serving(behave) as server:
+        assert answered(send(server)) == (200, b"{}")
+        response = send(server)
+        assert isinstance(response, NoResponse)
+        assert (response.because, response.sent) == ("no whole answer: RemoteDisconnected", True)
+        assert (server.connections, len(server.requests)) == (1, 2)
+        assert answered(send(server)) == (200, b"{}")
+
+
+def test_after_a_broken_answer_the_next_call_is_not_confused_by_its_rest() -> None:
+    def behave(server: Server, connection: Connection) -> None:
+        connection.request()
+        if server.connections == 1:
+            time.sleep(0.4)
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % server.connections)
+
+    with serving(behave) as server:
+        assert isinstance(send(server, timeout=0.2), NoResponse)
+        time.sleep(0.3)
+        assert answered(send(server)) == (200, b"2")
+
+
+def test_no_socket_is_left_open_whatever_happened() -> None:
+    def in_a_thread() -> None:
+        for data in (OK, b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{}", b"HTTP/1.0 200 OK\r\n\r\n{}"):
+            with serving(once(data)) as server:
+                send(server, timeout=1)
+        with serving(dripping_body) as server:
+            send(server, timeout=0.1)
+        with serving(always(OK)) as server:
+            send(server)
+
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        thread = threading.Thread(target=in_a_thread)
+        thread.start()
+        thread.join()
+        gc.collect()
+    assert [str(one.message) for one in warned] == []
+
+
+def test_threads_keep_their_deadlines_apart() -> None:
+    def behave(_: Server, connection: Connection) -> None:
+        connection.request()
+        time.sleep(0.5)
+        connection.send(OK)
+
+    came: dict[float, Response | NoResponse] = {}
+    with serving(behave) as server:
+        threads = [
+            threading.Thread(target=lambda seconds=seconds: came.update({seconds: send(server, timeout=seconds)}))
+            for seconds in (0.2, 5.0)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert isinstance(came[0.2], NoResponse)
+    assert answered(came[5.0]) == (200, b"{}")
+
+
+# The token
+
+
+def test_the_token_is_taken_out_of_whatever_echoes_it() -> None:
+    def behave(_: Server, connection: Connection) -> None:
+        request = connection.request()
+        head = f"HTTP/1.1 401 No\r\nX-Echo: Bearer {TOKEN}\r\nContent-Length: {len(request)}\r\n\r\n"
+        connection.send(head.encode() + request)
+
+    with serving(behave) as server:
+        response = send(server)
+    assert isinstance(response, Response)
+    assert b"Authorization: Bearer [token]" in response.body
+    assert response.headers["x-echo"] == "Bearer [token]"
+    assert TOKEN not in repr(response)
+
+
+# TLS
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1 that signs itself, and its key, in one file."""
+    import ipaddress
+    from datetime import UTC, datetime, timedelta
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + signed.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+@pytest.fixture
+def tls(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+@pytest.fixture
+def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(certificate))
+
+
+@pytest.mark.usefixtures("trusted")
+def test_over_tls_a_connection_is_used_again_and_a_long_body_arrives(tls: ssl.SSLContext) -> None:
+    with serving(always(OK), tls) as server:
+        assert answered(send(server)) == (200, b"{}")
+        assert answered(send(server, body=b"x" * 1_000_000)) == (200, b"{}")
+        assert server.connections == 1
+    assert server.requests[1].endswith(b"x" * 1_000_000)
+
+
+@pytest.mark.usefixtures("trusted")
+def test_over_tls_an_answer_that_ends_with_its_connection_is_read_whole(tls: ssl.SSLContext) -> None:
+    with serving(once(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{}"), tls) as server:
+        assert answered(send(server)) == (200, b"{}")
+
+
+def reading_slowly(server: Server, connection: Connection) -> None:
+    """About 3 MB a second: no single write waits long."""
+    while not server.over.is_set():
+        for _ in range(8):
+            connection.sock.recv(16_384)
+        time.sleep(0.04)
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize("behave", [dripping_headers, dripping_body, silent, reading_slowly])
+def test_over_tls_the_deadline_holds_for_the_whole_call(tls: ssl.SSLContext, behave: Behave) -> None:
+    with serving(behave, tls) as server:
+        begun = time.monotonic()
+        response = send(server, timeout=0.4, body=b"x" * 8_000_000 if behave is reading_slowly else BODY)
+        took = time.monotonic() - begun
+    assert isinstance(response, NoResponse)
+    assert (response.because, response.sent) == ("no whole answer in time", True)
+    assert took < 1.5
+
+
+def test_a_certificate_that_nobody_vouches_for_gets_no_token(tls: ssl.SSLContext) -> None:
+    with serving(always(OK), tls) as server:
+        response = send(server)
+        assert isinstance(response, NoResponse)
+        assert not response.sent
+        assert "certificate verify failed" in response.because
+    assert server.requests == []
+
+
+def test_a_server_that_never_shakes_hands_has_got_nothing() -> None:
+    with serving(reading_nothing) as server:
+        begun = time.monotonic()
+        response = post(server.url.replace("http:", "https:"), TOKEN, BODY, 0.3)
+    assert isinstance(response, NoResponse)
+    assert not response.sent
+    assert time.monotonic() - begun < 1.5

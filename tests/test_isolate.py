@@ -1,0 +1,413 @@
+"""A request that is refused whole, from the search inside its claim to the books, against the stand-in."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from ledger import ask, do, people, wrong_now
+from sandbox_server import RunningSandbox, running_sandbox
+
+from models.words import Door
+from worker import isolate
+from worker.accept import Handed, accept
+from worker.accounts import pause, resume
+from worker.audit import audit
+from worker.calling import send
+from worker.deliver import deliver
+from worker.process import Process
+from worker.settings import Settings
+from worker.sweep import take_back
+
+WHEN = 1_767_225_600_000
+UNNAMED = {"category": "VALIDATION_ERROR", "message": "Property values were not valid"}
+Given = Callable[..., None]
+
+
+@pytest.fixture
+def sandbox() -> Iterator[RunningSandbox]:
+    with running_sandbox(burst_limit=1_000) as running:
+        yield running
+
+
+@pytest.fixture
+def sending(settings: Settings, sandbox: RunningSandbox) -> Iterator[Process]:
+    process = Process(settings.model_copy(update={"hubspot_url": sandbox.url, "burst_limit": 1_000}))
+    yield process
+    assert_sound(process)
+    process.engine.dispose()
+
+
+@pytest.fixture
+def given(sending: Process) -> Given:
+    def accepted(*contacts: str, event: str = "7") -> None:
+        inputs = [{"email": contact, "interactionDateTime": WHEN} for contact in contacts]
+        raw = json.dumps({"subscriber_state": "register", "object_id": event, "inputs": inputs}).encode()
+        with sending.engine.connect() as connection:
+            accept(connection, [Handed(Door.STREAM, str(time.monotonic_ns()), raw)], sending.rules)
+
+    return accepted
+
+
+def assert_sound(process: Process) -> None:
+    books = audit(process.engine)
+    assert books.balanced, books.wrong
+    with process.engine.connect() as connection:
+        assert wrong_now(connection) == []
+
+
+def outcomes(process: Process) -> dict[str, int]:
+    assert_sound(process)
+    return {outcome.value: number for outcome, number in audit(process.engine).outcomes.items() if number}
+
+
+def rejected(process: Process) -> set[str]:
+    rows = ask(
+        process.engine, "SELECT contact FROM records r JOIN errors e ON e.record_id = r.id WHERE outcome = 'rejected'"
+    )
+    return {row.contact for row in rows}
+
+
+def stored(sandbox: RunningSandbox) -> Counter[str]:
+    return Counter(str(row["contact"]) for row in sandbox.participations())
+
+
+def batches(process: Process) -> list[Any]:
+    return ask(process.engine, "SELECT * FROM batches ORDER BY id")
+
+
+def account(process: Process) -> Any:
+    return ask(process.engine, "SELECT * FROM accounts")[0]
+
+
+def due(process: Process) -> None:
+    do(process.engine, "UPDATE batches SET due_at = now() WHERE status = 'PENDING'")
+    do(process.engine, "UPDATE lanes SET ready = true")
+    do(process.engine, "UPDATE accounts SET parked_until = NULL")
+
+
+def refuse(sandbox: RunningSandbox, *contacts: str, **how: Any) -> None:
+    for contact in contacts:
+        sandbox.fault(match=contact, status=400, **how)
+
+
+def refuse_unnamed(sandbox: RunningSandbox, *contacts: str) -> None:
+    """Each for a reason of its own, so that it is not taken for the request's."""
+    words = ["too short", "too long", "too old", "too new"]
+    for number, contact in enumerate(contacts):
+        refuse(sandbox, contact, body={"category": "VALIDATION_ERROR", "message": words[number % 4]})
+
+
+@pytest.mark.parametrize("place", [0, 37, 99])
+def test_one_bad_record_in_a_hundred_is_found_in_at_most_fourteen_further_requests(
+    sending: Process, sandbox: RunningSandbox, given: Given, place: int
+) -> None:
+    refuse(sandbox, people(100)[place], body=UNNAMED)
+    given(*people(100))
+    deliver(sending, "default")
+    assert outcomes(sending) == {"delivered": 99, "rejected": 1}
+    assert rejected(sending) == {people(100)[place]}
+    assert int(str(sandbox.stats()["requests"])) <= 1 + 14
+    assert stored(sandbox) == Counter(set(people(100)) - rejected(sending))
+    assert account(sending).batch_size is None
+
+
+def test_a_bad_record_that_the_answer_names_is_found_in_one_further_request(
+    sending: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    refuse(sandbox, "p42@example.com")
+    given(*people(100))
+    deliver(sending, "default")
+    assert outcomes(sending) == {"delivered": 99, "rejected": 1}
+    assert sandbox.stats()["requests"] == 2
+    (error,) = ask(sending.engine, "SELECT e.*, a.kind FROM errors e JOIN attempts a ON a.id = e.attempt_id")
+    assert error.kind == "post"
+    assert error.message == "Invalid input for `p42@example.com`"
+
+
+def test_an_operator_can_follow_the_search(sending: Process, sandbox: RunningSandbox, given: Given) -> None:
+    refuse(sandbox, "p3@example.com", body=UNNAMED)
+    given(*people(8))
+    deliver(sending, "default")
+    (batch,) = batches(sending)
+    attempts = ask(sending.engine, "SELECT * FROM attempts ORDER BY id")
+    assert {attempt.batch_id for attempt in attempts} == {batch.id}
+    assert [(attempt.kind, attempt.sent, attempt.answer) for attempt in attempts][:3] == [
+        ("post", 8, "refused whole"),
+        ("part", 4, "refused whole"),
+        ("part", 4, "settled"),
+    ]
+    assert all(attempt.finished_at for attempt in attempts)
+    assert sum(attempt.delivered for attempt in attempts) == 7
+    (error,) = ask(sending.engine, "SELECT * FROM errors")
+    assert [(one.sent, one.http_status) for one in attempts if one.id == error.attempt_id] == [(1, 400)]
+    assert sum(vid is not None for vid in batch.contact_ids) == 7
+
+
+@pytest.mark.parametrize("refused", [refuse, refuse_unnamed])
+def test_where_every_record_is_bad_each_is_rejected(
+    sending: Process, sandbox: RunningSandbox, given: Given, refused: Any
+) -> None:
+    refused(sandbox, *people(20))
+    given(*people(20))
+    deliver(sending, "default")
+    assert outcomes(sending) == {"rejected": 20}
+    assert int(str(sandbox.stats()["requests"])) <= 1 + 20 + 14
+    assert sandbox.participations() == []
+
+
+def test_a_request_that_is_itself_wrong_pauses_the_account_and_rejects_nothing(
+    sending: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    sandbox.fault(status=400, body={"category": "VALIDATION_ERROR", "message": "externalAccountId is required"})
+    given(*people(100))
+    assert deliver(sending, "default") == 1
+    assert outcomes(sending) == {"pending": 100}
+    assert sandbox.stats()["requests"] == 1 + 12
+    assert "externalAccountId is required" in account(sending).paused_because
+    assert "turnout resume default" in account(sending).paused_because
+    (batch,) = batches(sending)
+    assert (batch.status, batch.attempts, batch.postponed_because) == ("PENDING", 0, account(sending).paused_because)
+    sandbox.reset()
+    resume(sending.engine, "default")
+    deliver(sending, "default")
+    assert outcomes(sending) == {"delivered": 100}
+
+
+def test_a_request_refused_for_its_size_is_delivered_in_parts_and_teaches_the_accounts_batch_size(
+    settings: Settings, given: Given
+) -> None:
+    given(*people(100))
+    with running_sandbox(burst_limit=1_000, max_inputs=30) as small:
+        process = Process(settings.model_copy(update={"hubspot_url": small.url}))
+        deliver(process, "default")
+        assert outcomes(process) == {"delivered": 100}
+        assert len(small.participations()) == 100
+        assert account(process).batch_size == 25
+        given(*people(60, first=100))
+        before = int(str(small.stats()["requests"]))
+        deliver(process, "default")
+        assert outcomes(process) == {"delivered": 160}
+        assert small.stats()["requests"] == before + 3
+        process.engine.dispose()
+
+
+def test_a_413_is_narrowed_too_and_a_single_record_that_is_too_large_is_rejected(
+    sending: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    sandbox.fault(match="p9@example.com", status=413)
+    given(*people(20))
+    deliver(sending, "default")
+    assert outcomes(sending) == {"delivered": 19, "rejected": 1}
+    assert rejected(sending) == {"p9@example.com"}
+
+
+@pytest.mark.parametrize(("fault", "spent"), [({"status": 503}, 1), ({"cut": True}, 1), ({"status": 423}, 0)], ids=str)
+def test_an_answer_that_is_neither_yes_nor_no_splits_off_what_is_answered(
+    sending: Process, sandbox: RunningSandbox, given: Given, fault: dict[str, Any], spent: int
+) -> None:
+    refuse(sandbox, "p10@example.com", body=UNNAMED)
+    sandbox.fault(match="p3@example.com", **fault, count=1)  # in requests with p10 that comes first
+    given(*people(40))
+    deliver(sending, "default")
+    rest, split = batches(sending)
+    assert (rest.status, rest.attempts, rest.lease_token) == ("PENDING", spent, None)
+    assert rest.postponed_because
+    assert (account(sending).parked_until is None) == bool(spent)
+    assert (split.status, split.split_from, split.size + rest.size) == ("COMPLETE", rest.id, 40)
+    assert len([vid for vid in split.contact_ids if vid]) == split.size
+    assert outcomes(sending) == {"delivered": split.size, "pending": rest.size}
+    due(sending)
+    deliver(sending, "default")
+    assert outcomes(sending) == {"delivered": 39, "rejected": 1}
+    assert stored(sandbox) == Counter(set(people(40)) - {"p10@example.com"})
+    assert [batch.status for batch in batches(sending)] == ["COMPLETE", "COMPLETE"]
+
+
+def test_a_batch_given_up_in_the_middle_fails_only_what_has_no_answer(
+    settings: Settings, sandbox: RunningSandbox, given: Given
+) -> None:
+    refuse(sandbox, "p10@example.com", body=UNNAMED)
+    sandbox.fault(match="p3@example.com", status=503, count=1)
+    given(*people(40))
+    process = Process(settings.model_copy(update={"hubspot_url": sandbox.url, "max_attempts": 1}))
+    deliver(process, "default")
+    rest, split = batches(process)
+    assert (rest.status, split.status) == ("CANCELED", "COMPLETE")
+    assert outcomes(process) == {"delivered": split.size, "failed": rest.size}
+    process.engine.dispose()
+
+
+def test_an_event_that_vanishes_in_the_middle_rejects_what_has_no_answer(
+    sending: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    refuse(sandbox, "p10@example.com", body=UNNAMED)
+    sandbox.fault(match="p3@example.com", status=404, count=1)
+    given(*people(40))
+    deliver(sending, "default")
+    (batch,) = batches(sending)
+    done = outcomes(sending)
+    assert batch.status == "COMPLETE"
+    assert done["delivered"] + done["rejected"] == 40
+    assert done["delivered"] == len(sandbox.participations()) > 0
+
+
+def at_part(number: int, happens: Callable[[], None]) -> Any:
+    """Let something happen right before the n-th part is sent."""
+    sent = [0]
+
+    def sends(*facts: Any) -> Any:
+        sent[0] += 1
+        if sent[0] == number:
+            happens()
+        return send(*facts)
+
+    return patch.object(isolate, "send", sends)
+
+
+class Killed(BaseException):
+    """The worker is gone."""
+
+
+def kill() -> None:
+    raise Killed
+
+
+def test_a_kill_in_the_middle_is_harmless(sending: Process, sandbox: RunningSandbox, given: Given) -> None:
+    refuse(sandbox, "p10@example.com", body=UNNAMED)
+    given(*people(40))
+    with at_part(4, kill), pytest.raises(Killed):
+        deliver(sending, "default")
+    (batch,) = batches(sending)
+    assert (batch.status, batch.size) == ("PROCESSING", 40)
+    do(sending.engine, "UPDATE batches SET lease_until = now() - interval '1 second'")
+    assert take_back(sending) == 1
+    lost = ask(sending.engine, "SELECT answer FROM attempts WHERE answer = 'lost'")
+    assert len(lost) == 1
+    before = len(sandbox.participations())
+    assert before > 0
+    due(sending)
+    deliver(sending, "default")
+    # What HubSpot took before the kill it does not name again: that is looked up later, and nothing is there twice.
+    assert outcomes(sending) == {"delivered": 39 - before, "rejected": 1, "unconfirmed": before}
+    assert rejected(sending) == {"p10@example.com"}
+    assert stored(sandbox) == Counter(set(people(40)) - {"p10@example.com"})
+
+
+def test_a_request_to_stop_in_the_middle_splits(sending: Process, sandbox: RunningSandbox, given: Given) -> None:
+    refuse(sandbox, "p10@example.com", body=UNNAMED)
+    given(*people(40))
+    with at_part(3, sending.stopping.set):
+        deliver(sending, "default")
+    rest, split = batches(sending)
+    assert (rest.status, rest.attempts, split.status) == ("PENDING", 0, "COMPLETE")
+    assert "stopped" in rest.postponed_because
+    assert sandbox.stats()["requests"] == 4
+    sending.stopping.clear()
+    deliver(sending, "default")
+    assert outcomes(sending) == {"delivered": 39, "rejected": 1}
+    assert stored(sandbox) == Counter(set(people(40)) - {"p10@example.com"})
+
+
+def test_an_account_that_is_paused_in_the_middle_sends_no_further_part(
+    sending: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    refuse(sandbox, "p10@example.com", body=UNNAMED)
+    given(*people(40))
+    with at_part(3, lambda: pause(sending.engine, account(sending).id, "by hand")):
+        deliver(sending, "default")
+    assert sandbox.stats()["requests"] == 4
+    rest, split = batches(sending)
+    assert (rest.status, split.status) == ("PENDING", "COMPLETE")
+
+
+def test_whoever_lost_the_lease_writes_nothing_more(sending: Process, sandbox: RunningSandbox, given: Given) -> None:
+    refuse(sandbox, "p10@example.com", body=UNNAMED)
+    given(*people(40))
+
+    def lose() -> None:
+        do(sending.engine, "UPDATE batches SET lease_until = now() - interval '1 second'")
+        assert take_back(sending) == 1
+
+    with at_part(3, lose):
+        deliver(sending, "default")
+    assert sandbox.stats()["requests"] == 4
+    (batch,) = batches(sending)
+    assert (batch.status, batch.size, batch.claims) == ("PENDING", 40, 1)
+    assert outcomes(sending) == {"pending": 40}
+
+
+def test_the_lease_is_kept_alive_while_the_search_goes_on(
+    sending: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    refuse(sandbox, "p10@example.com", body=UNNAMED)
+    given(*people(8), "p10@example.com")
+    seen: list[bool] = []
+
+    def nearly_run_out() -> None:
+        do(sending.engine, "UPDATE batches SET lease_until = now() + interval '1 millisecond'")
+
+    def look() -> None:
+        (batch,) = ask(sending.engine, "SELECT lease_until > now() + interval '3 seconds' AS alive FROM batches")
+        seen.append(batch.alive)
+
+    with at_part(2, nearly_run_out), at_part(3, look):
+        deliver(sending, "default")
+    assert seen == [True]
+
+
+def test_a_search_spends_one_window_and_the_next_claim_goes_on(
+    settings: Settings, sandbox: RunningSandbox, given: Given
+) -> None:
+    refuse(sandbox, *people(100)[::10], body=UNNAMED)
+    given(*people(100))
+    process = Process(settings.model_copy(update={"hubspot_url": sandbox.url, "burst_limit": 20, "burst_seconds": 0.2}))
+    for _ in range(8):
+        deliver(process, "default")
+        due(process)
+        assert_sound(process)
+    assert outcomes(process) == {"delivered": 90, "rejected": 10}
+    assert rejected(process) == set(people(100)[::10])
+    assert stored(sandbox) == Counter(set(people(100)) - rejected(process))
+    first = batches(process)[0]
+    parts = ask(process.engine, "SELECT claims FROM batches WHERE split_from = :id", id=first.id)
+    assert first.claims > 1
+    assert len(parts) == first.claims - 1
+    process.engine.dispose()
+
+
+def test_without_a_permit_the_search_ends_early(settings: Settings, sandbox: RunningSandbox, given: Given) -> None:
+    refuse(sandbox, "p10@example.com", body=UNNAMED)
+    given(*people(40))
+    process = Process(settings.model_copy(update={"hubspot_url": sandbox.url, "burst_limit": 3, "burst_seconds": 30}))
+    deliver(process, "default")
+    assert sandbox.stats()["requests"] == 3
+    rest, split = batches(process)
+    assert (rest.status, split.status, rest.size, split.size) == ("PENDING", "COMPLETE", 20, 20)
+    assert "permit" in rest.postponed_because
+    assert_sound(process)
+    process.engine.dispose()
+
+
+def test_what_waits_for_the_rest_goes_on_waiting_and_comes_after_it(
+    sending: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    refuse(sandbox, "p10@example.com", body=UNNAMED)
+    given(*people(40))
+    with at_part(3, sending.stopping.set):
+        deliver(sending, "default")
+    (old, *_) = batches(sending)
+    with sending.engine.connect() as connection:
+        inputs = [{"email": "p10@example.com", "interactionDateTime": WHEN + 1}]
+        raw = json.dumps({"subscriber_state": "cancel", "object_id": "7", "inputs": inputs}).encode()
+        accept(connection, [Handed(Door.STREAM, "later", raw)], sending.rules)
+    newer = batches(sending)[-1]
+    assert newer.after == [old.id]
+    sandbox.reset()
+    sending.stopping.clear()
+    deliver(sending, "default")
+    assert outcomes(sending)["delivered"] >= 20
+    assert [batch.status for batch in batches(sending)] == ["COMPLETE"] * 3

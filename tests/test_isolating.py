@@ -1,0 +1,217 @@
+"""The search for what HubSpot refuses, against simulated HubSpots."""
+
+import random
+from collections.abc import Callable, Collection, Iterator
+from math import comb, log2
+
+import pytest
+from hypothesis import given, settings as setting, strategies as st
+
+from hubspot.answer import RefusedWhole, Rejection, Settled
+from hubspot.isolating import FEW, SLACK, Found, Part, PartAnswer, alike, isolate
+
+HubSpot = Callable[[Part], PartAnswer]
+HUNDRED = tuple(range(100))
+SAME = "Property values were not valid"
+
+
+def refusal(message: str, named: Collection[int] = ()) -> RefusedWhole:
+    return RefusedWhole(Rejection("VALIDATION_ERROR", "", message), frozenset(named))
+
+
+def hubspot(  # noqa: PLR0917
+    bad: Collection[int] = (),
+    names: Callable[[list[int]], list[int]] = lambda _: [],
+    most: int = 10**9,
+    says: Callable[[int], str] = lambda _: SAME,
+    unconfirmed: Collection[int] = (),
+    inside: Collection[int] = (),
+) -> HubSpot:
+    """A HubSpot that refuses a request for these inputs, and for more than `most`; `inside` are errors of a 200."""
+
+    def answer(part: Part) -> PartAnswer:
+        if len(part) > most:
+            return refusal(f"At most {most} inputs are allowed, there are {len(part)}")
+        guilty = [place for place, index in enumerate(part) if index in bad]
+        if guilty:
+            return refusal(says(part[guilty[0]]), names(guilty))
+        rejected = {place: Rejection("C", "", "no") for place, index in enumerate(part) if index in inside}
+        silent = {place: Rejection("UNCONFIRMED", "", "") for place, index in enumerate(part) if index in unconfirmed}
+        others = [place for place in range(len(part)) if place not in rejected and place not in silent]
+        return Settled({place: 1000 + part[place] for place in others}, rejected, silent)
+
+    return answer
+
+
+def searched(size: int, ask: HubSpot) -> tuple[Found, int]:
+    """Search to the end; give what was found, and the number of requests after the first."""
+    found = Found()
+    sent = sum(1 for _ in steps(size, ask, found))
+    return found, sent
+
+
+def steps(size: int, ask: HubSpot, found: Found) -> Iterator[Part]:
+    first = ask(tuple(range(size)))
+    assert isinstance(first, RefusedWhole)
+    search = isolate(size, first, found)
+    part = next(search, None)
+    while part is not None:
+        assert len(set(part)) == len(part) > 0
+        yield part
+        try:
+            part = search.send(ask(part))
+        except StopIteration:
+            return
+
+
+def first_one(guilty: list[int]) -> list[int]:
+    return guilty[:1]
+
+
+def all_of_them(guilty: list[int]) -> list[int]:
+    return guilty
+
+
+@pytest.mark.parametrize("bad", HUNDRED)
+def test_one_bad_in_a_hundred_costs_at_most_fourteen_requests(bad: int) -> None:
+    found, sent = searched(100, hubspot({bad}))
+    assert sent <= 14
+    assert found.rejected.keys() == {bad}
+    assert len(found.delivered) == 99
+    assert found.most is None
+
+
+def test_one_bad_that_the_answer_names_costs_one_request() -> None:
+    assert searched(100, hubspot({42}, all_of_them))[1] == 1
+
+
+def test_bad_ones_of_which_the_first_is_named_cost_a_request_each() -> None:
+    assert searched(100, hubspot({1, 42, 99}, first_one))[1] == 3
+    assert searched(100, hubspot(HUNDRED, first_one))[1] == 99
+    assert searched(100, hubspot(HUNDRED, all_of_them))[1] == 0
+
+
+@pytest.mark.parametrize("number", [2, 5, 10])
+def test_a_few_bad_ones_cost_less_than_twice_what_any_search_must(number: int) -> None:
+    draw = random.Random(number)
+    sent = [searched(100, hubspot(set(draw.sample(HUNDRED, number))))[1] for _ in range(100)]
+    assert sum(sent) / len(sent) < 2 * log2(comb(100, number))
+
+
+def test_where_many_are_bad_it_goes_one_by_one() -> None:
+    bad = set(range(0, 100, 2))
+    parts = list(steps(100, hubspot(bad), Found()))
+    assert len(parts) <= 100 + SLACK
+    assert {len(part) for part in parts[-30:]} == {1}
+
+
+def test_bad_ones_side_by_side_cost_less_than_bad_ones_anywhere() -> None:
+    together = searched(100, hubspot(set(range(60, 70))))[1]
+    assert together < searched(100, hubspot(set(range(3, 100, 10))))[1] / 1.5
+
+
+@pytest.mark.parametrize("size", [2, 3, 5, 10, 100, 500])
+def test_a_request_that_is_refused_whatever_it_holds_is_itself_wrong_and_nothing_is_rejected(size: int) -> None:
+    found, sent = searched(size, hubspot(range(size), says=lambda index: f"Unknown state ({index})"))
+    assert found.wrong is not None
+    assert found.wrong.message.startswith("Unknown state")
+    assert not found
+    assert sent <= 2 + 2 * FEW
+
+
+def test_a_single_input_that_is_refused_is_rejected() -> None:
+    found, sent = searched(1, hubspot({0}))
+    assert (set(found.rejected), found.wrong, sent) == ({0}, None, 0)
+
+
+def test_refused_each_for_another_reason_they_are_all_rejected() -> None:
+    words = ["too short", "too long", "too old", "too new"]
+    found, _ = searched(8, hubspot(range(8), says=lambda index: words[index % 4]))
+    assert (set(found.rejected), found.wrong) == (set(range(8)), None)
+
+
+def test_one_single_input_that_is_taken_shows_that_the_request_is_right() -> None:
+    found, _ = searched(10, hubspot(set(range(10)) - {7}))
+    assert (set(found.rejected), set(found.delivered), found.wrong) == (set(range(10)) - {7}, {7}, None)
+
+
+@pytest.mark.parametrize(("most", "sent"), [(99, 2), (50, 2), (49, 7), (30, 7), (10, 25)])
+def test_a_request_refused_for_its_size_teaches_a_size_that_is_taken(most: int, sent: int) -> None:
+    found, requests = searched(100, hubspot(most=most))
+    assert len(found.delivered) == 100
+    assert found.most is not None
+    assert most / 2 <= found.most <= most
+    assert requests <= sent
+
+
+def test_of_bad_inputs_no_size_is_learned() -> None:
+    assert searched(100, hubspot({5, 77}))[0].most is None
+
+
+def test_errors_inside_an_accepted_part_do_not_narrow_the_search() -> None:
+    found, sent = searched(100, hubspot({3}, inside=set(range(50, 90)), unconfirmed={99}))
+    assert set(found.rejected) == {3, *range(50, 90)}
+    assert set(found.unconfirmed) == {99}
+    assert sent <= 14
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("At most 10 inputs, there are 100", "At most 10 inputs, there are 50", True),
+        ("`a@example.com` is bad", "`b@example.com` is bad", True),
+        ("request 7f3a9c failed", "request 1d9e0b failed", True),
+        ("is too long", "is too short", False),
+    ],
+)
+def test_refusals_are_alike_whatever_they_quote(one: str, other: str, same: bool) -> None:  # noqa: FBT001
+    assert alike(Rejection("C", "", one), Rejection("C", "", other)) is same
+    assert not alike(Rejection("C", "", one), Rejection("D", "", one))
+
+
+NAMING = st.sampled_from([lambda _: [], first_one, all_of_them, lambda guilty: guilty[-2:]])
+WORDS = st.sampled_from([lambda _: SAME, lambda index: f"{SAME} {index}", lambda index: f"{SAME} {'x' * (index % 3)}"])
+
+
+@st.composite
+def hubspots(draw: st.DrawFn) -> tuple[int, set[int], set[int], HubSpot]:
+    size = draw(st.integers(1, 130))
+    some = st.sets(st.integers(0, size - 1))
+    bad = draw(
+        st.one_of(st.just(set()), st.sets(st.integers(0, size - 1), max_size=3), some, st.just(set(range(size))))
+    )
+    inside = draw(st.sets(st.integers(0, size - 1), max_size=3)) - bad
+    most = draw(st.one_of(st.just(10**9), st.integers(1, size)))
+    if not bad and most >= size:
+        bad = {draw(st.integers(0, size - 1))}
+    return size, bad, inside - bad, hubspot(bad, draw(NAMING), most, draw(WORDS), inside=inside - bad)
+
+
+@given(hubspots())
+@setting(max_examples=400, deadline=None)
+def test_every_input_ends_with_its_one_right_outcome_within_the_bound(
+    drawn: tuple[int, set[int], set[int], HubSpot],
+) -> None:
+    size, bad, inside, ask = drawn
+    found, sent = searched(size, ask)
+    assert sent <= size + SLACK
+    if found.wrong is not None:
+        assert not found
+        assert len(bad) >= min(size, 2 * FEW)
+        return
+    assert set(found.rejected) == bad | inside
+    assert found.delivered == {index: 1000 + index for index in range(size) if index not in bad | inside}
+    assert len(found) == size
+
+
+@given(hubspots(), st.integers(0, 100))
+@setting(max_examples=200, deadline=None)
+def test_left_at_any_moment_what_is_found_is_right(drawn: tuple[int, set[int], set[int], HubSpot], moment: int) -> None:
+    size, bad, inside, ask = drawn
+    found = Found()
+    for number, _ in enumerate(steps(size, ask, found)):
+        if number == moment:
+            break
+    assert set(found.rejected) <= bad | inside
+    assert set(found.delivered).isdisjoint(bad | inside)
+    assert len(found) == len({*found.delivered, *found.rejected, *found.unconfirmed})

@@ -1,0 +1,91 @@
+"""A long outage and a token mended late, in virtual time: nothing is given up by default."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ledger import let_pass
+from sandbox_server import running_sandbox
+from sqlalchemy import text
+
+from models.words import Door
+from worker.accept import Handed, accept
+from worker.accounts import resume
+from worker.audit import audit
+from worker.deliver import deliver
+from worker.local import free_port
+from worker.process import Process
+from worker.settings import Settings
+
+STEP = 1 / 60
+"""An hour's share that passes between two sweeps: a minute."""
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Any]:
+    with running_sandbox(burst_limit=1_000) as running:
+        yield running
+
+
+@pytest.fixture
+def process(settings: Settings, sandbox: Any) -> Iterator[Process]:
+    process = Process(settings.model_copy(update={"hubspot_url": sandbox.url, "timeout": 0.2}))
+    inputs = [{"email": f"p{index}@example.com", "interactionDateTime": 1_767_225_600_000} for index in range(30)]
+    with process.engine.connect() as connection:
+        for event in range(3):
+            message = {"subscriber_state": "register", "object_id": str(event), "inputs": inputs}
+            accept(connection, [Handed(Door.STREAM, str(event), json.dumps(message).encode())], process.rules)
+    yield process
+    process.engine.dispose()
+
+
+def pass_hours(process: Process, hours: float) -> None:
+    for _ in range(round(hours / STEP)):
+        deliver(process, "default")
+        let_pass(process.engine, STEP)
+
+
+def all_delivered(process: Process) -> bool:
+    books = audit(process.engine)
+    assert books.balanced, books.wrong
+    return books.outcomes["delivered"] == books.accepted == 90  # type: ignore[index]
+
+
+def attempts(process: Process) -> int:
+    with process.engine.connect() as connection:
+        return int(connection.execute(text("SELECT count(*) FROM attempts")).scalar_one())
+
+
+@pytest.mark.parametrize("fault", [{"status": 503}, {"hang": 0.4}, {"cut": True}], ids=str)
+def test_six_hours_of_outage_give_nothing_up(process: Process, sandbox: Any, fault: dict[str, Any]) -> None:
+    sandbox.fault(**fault)
+    pass_hours(process, 6)
+    assert 5 <= attempts(process) < 60  # and HubSpot was not hammered meanwhile
+    sandbox.reset()
+    pass_hours(process, 1.1)
+    assert all_delivered(process)
+
+
+def test_six_hours_without_anybody_listening_give_nothing_up(process: Process, sandbox: Any) -> None:
+    away = Process(process.settings.model_copy(update={"hubspot_url": f"http://127.0.0.1:{free_port()}"}))
+    pass_hours(away, 6)
+    away.engine.dispose()
+    assert sandbox.stats()["requests"] == 0
+    pass_hours(process, 1.1)
+    assert all_delivered(process)
+
+
+def test_a_token_mended_after_four_days_gives_nothing_up(process: Process, sandbox: Any) -> None:
+    sandbox.fault(status=503, count=2)  # some batches have failed before, so their age has begun
+    pass_hours(process, STEP)
+    sandbox.fault(status=401)
+    pass_hours(process, 1)
+    with process.engine.connect() as connection:
+        assert connection.execute(text("SELECT paused_at FROM accounts")).scalar() is not None
+    let_pass(process.engine, 4 * 24)
+    sandbox.reset()
+    sandbox.fault(status=503, count=2)
+    resume(process.engine, "default")
+    pass_hours(process, 1.5)
+    assert all_delivered(process)

@@ -1,0 +1,71 @@
+"""Real workers against a HubSpot that keeps silent about a third of what it is sent: nothing is called delivered
+that is not there, and nothing that is there is called lost."""
+
+import random
+from pathlib import Path
+
+import orjson
+import pytest
+from running import running_workers, until
+from sandbox_server import running_sandbox
+from sqlalchemy import Engine, text
+
+from worker.audit import audit
+from worker.settings import Settings
+from worker.stream import Stream
+
+WHEN = 1_767_225_600_000
+RECORDS = 240
+
+
+def let_the_next_looks_come(engine: Engine) -> None:
+    """Wait virtually; only real time that passes here is the work's."""
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE errors SET verify_at = now() WHERE verify_at > now() + interval '1 second'"))
+
+
+def is_over(engine: Engine) -> bool:
+    let_the_next_looks_come(engine)
+    with engine.connect() as connection:
+        return not connection.execute(
+            text("""
+            SELECT EXISTS (SELECT FROM batches WHERE status IN ('PENDING', 'PROCESSING'))
+              OR EXISTS (SELECT FROM errors WHERE verify_at IS NOT NULL)""")
+        ).scalar_one()
+
+
+@pytest.mark.timeout(120)
+def test_after_silent_drops_what_is_delivered_is_there_and_what_is_left_is_not(
+    settings: Settings, engine: Engine, tmp_path: Path
+) -> None:
+    chance = random.Random(7)
+    with running_sandbox(burst_limit=100_000, seed=3) as sandbox:
+        told = settings.model_copy(update={"hubspot_url": sandbox.url, "burst_limit": 20_000, "linger": 0.1})
+        told.model_fields_set.update({"hubspot_url", "burst_limit", "linger"})
+        sandbox.fault(drop=True, rate=0.35)
+        sandbox.fault(drop=True, applied=True, rate=0.2)
+        with running_workers(told, tmp_path) as workers:
+            stream = Stream.open(told)
+            for first in range(0, RECORDS, 20):
+                inputs = [
+                    {"email": f"p{number}@example.com", "interactionDateTime": WHEN + number, "properties": {}}
+                    for number in range(first, first + 20)
+                ]
+                event = str(chance.randrange(8))
+                stream.add(orjson.dumps({"subscriber_state": "register", "object_id": event, "inputs": inputs}))
+            until(lambda: not stream.waiting() and is_over(engine), 60, workers.logs)
+        held = {(row["contact"], row["event"], row["occurredAt"]) for row in sandbox.participations()}
+    books = audit(engine)
+    assert books.balanced, books
+    assert books.accepted == RECORDS
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text("""
+            SELECT r.contact, ev.object_id, (r.input->>'interactionDateTime')::bigint AS moment, e.reads, e.context
+            FROM records r JOIN batches b ON b.id = r.batch_id JOIN events ev ON ev.id = b.event_id
+            LEFT JOIN errors e ON e.record_id = r.id AND e.batch_id = r.batch_id AND e.resolution IS NULL""")
+        ).all()
+    left = {row[:3] for row in rows if row.reads is not None}
+    assert {row[:3] for row in rows} - left == held
+    assert len(left) == books.outcomes["unconfirmed"] > 0  # type: ignore[index]
+    assert all(row.reads == 4 and row.context["read_back"]["left"] for row in rows if row.reads is not None)

@@ -1,0 +1,886 @@
+"""Any sequence of steps against a model: every record has exactly one outcome, the model's, and none is lost.
+
+One thread: interleavings are explicit. The machine holds several claims at once, some of them zombies whose lease ran
+out or whose batch is settled, and several turns of reading back. The model knows nothing of `after`, lanes or tokens:
+it knows who is a member of what, who overtakes whom, and what was sent in which order.
+
+What only the database decides (which batch a new record lies in, which due batch is claimed, when a retry that is not
+claimed loses what was overtaken) is read from it, and judged.
+"""
+
+import json
+import math
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from unittest import mock
+
+import pytest
+from hypothesis import HealthCheck, settings as setting, strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from ledger import CALL, NO, SILENT, WHEN, Ledger, account_id, ask, do, let_pass, wrong_now
+from sqlalchemy import text
+
+from hubspot.answer import Settled
+from hubspot.reaction import OUTAGE
+from models.outcome import LAST_ERROR, OUTCOME
+from models.words import Door, Origin, Outcome, State, Status
+from worker import accounts, reads, settle
+from worker.accept import Handed, Rules, accept
+from worker.audit import audit
+from worker.cancel import Chosen, cancel
+from worker.claim import Claim, claim
+from worker.process import Process
+from worker.reads import Change, Unconfirmed
+from worker.retry import Filter, lock_events, retry
+from worker.settle import FIRST_READ, NOTHING, Apart
+from worker.sweep import free_the_forgotten, take_back
+
+SIZE: Final = 3
+LINGER: Final = 600.0
+LEASE: Final = 600.0
+LOOKS: Final = 1
+"""Looks that find nothing, before the last; after it a record is sent once more."""
+SLACK: Final = 60.0
+"""Seconds that an example may really take: by so much may something be due before the model's clock says so."""
+EVENTS: Final = ("1", "2")
+CONTACTS: Final = ("a@example.com", "b@example.com", "c@example.com", "7", "8")
+OVERTAKE: Final = frozenset({Outcome.PENDING, Outcome.PROCESSING, Outcome.DELIVERED, Outcome.UNCONFIRMED})
+ARRIVED_MAYBE: Final = frozenset({Outcome.PENDING, Outcome.PROCESSING, Outcome.DELIVERED, Outcome.UNCONFIRMED})
+ENDED: Final = frozenset(Outcome) - {Outcome.PENDING, Outcome.PROCESSING}
+ASKED_FOR: Final = (Outcome.FAILED, Outcome.REJECTED, Outcome.UNCONFIRMED, Outcome.CANCELED)
+
+Key = tuple[str, State, str, int]
+"""What makes two inputs one record: event, state, contact, time."""
+
+
+@dataclass
+class Known:
+    """A record as the model knows it."""
+
+    id: int
+    key: Key
+    batch: int
+    outcome: Outcome = Outcome.PENDING
+    open: bool = False
+    """Has an error that nobody has resolved: it can be retried."""
+    answered: bool = False
+    """Has an error in its present batch."""
+    contact_id: int | None = None
+    last_sent: int = 0
+    """The number of the last POST that held it."""
+    reads: int = 0
+    look_at: float = math.inf
+
+    @property
+    def lane(self) -> tuple[str, str]:
+        return self.key[0], self.key[2]
+
+
+@dataclass
+class Box:
+    """A batch as the model knows it."""
+
+    id: int
+    event: str
+    state: State
+    vid: bool
+    origin: Origin
+    due: float
+    status: Status = Status.PENDING
+    open: bool = True
+    claims: int = 0
+    attempts: int = 0
+    failing: float | None = None
+    """The account's waking time at its first failure."""
+    token: object = None
+    lease_until: float = 0.0
+    split_from: int | None = None
+
+
+@dataclass
+class Turn:
+    """A claim that some worker holds, or thinks it holds."""
+
+    claim: Claim
+    sent: bool
+
+
+@dataclass
+class Model:
+    records: dict[int, Known] = field(default_factory=dict)
+    boxes: dict[int, Box] = field(default_factory=dict)
+    duplicates: int = 0
+    now: float = 0.0
+    posts: int = 0
+    paused: bool = False
+    parked_until: float | None = None
+    in_a_row: int = 0
+    stopped: bool = False
+    awake: float = 0.0
+    """Time in which the account was not stopped: what a batch's age counts."""
+
+    def members(self, box: int) -> list[Known]:
+        return [record for record in self.records.values() if record.batch == box]
+
+    def to_send(self, box: int) -> list[Known]:
+        return [record for record in self.members(box) if not record.answered]
+
+    def by_key(self) -> dict[Key, Known]:
+        return {record.key: record for record in self.records.values()}
+
+    def newer(self, record: Known) -> list[Known]:
+        return [other for other in self.records.values() if other.lane == record.lane and other.id > record.id]
+
+    def is_overtaken(self, record: Known) -> bool:
+        return any(newer.outcome in OVERTAKE for newer in self.newer(record))
+
+    def is_held_back(self, box: Box) -> bool:
+        """Say whether an older record of a contact of its own is in a batch that must be sent first."""
+        mine = {record.lane: record.id for record in self.to_send(box.id)}
+        return any(
+            self.holds(self.boxes[other.batch]) and other.batch != box.id and not other.answered
+            for other in self.records.values()
+            if other.id < mine.get(other.lane, 0)
+        )
+
+    @staticmethod
+    def holds(box: Box) -> bool:
+        return box.status is Status.PROCESSING or (box.status is Status.PENDING and box.origin is not Origin.RETRY)
+
+    def may_send(self, slack: float = 0.0) -> bool:
+        return not self.paused and (self.parked_until is None or self.parked_until <= self.now + slack)
+
+    def end(self, box: Box, status: Status) -> None:
+        box.status, box.token, box.open = status, None, False
+
+
+def contact_field(contact: str) -> dict[str, object]:
+    return {"email": contact} if "@" in contact else {"vid": int(contact)}
+
+
+INPUTS = st.lists(st.tuples(st.sampled_from(CONTACTS), st.integers(0, 3)), min_size=1, max_size=5)
+MESSAGES = st.lists(st.tuples(st.sampled_from(EVENTS), st.sampled_from(State), INPUTS), min_size=1, max_size=3)
+PICK = st.integers(0, 11)
+FATES = st.lists(
+    st.sampled_from((Outcome.DELIVERED, Outcome.DELIVERED, Outcome.REJECTED, Outcome.UNCONFIRMED)),
+    min_size=SIZE,
+    max_size=SIZE,
+)
+PARTS = st.lists(
+    st.sampled_from((None, Outcome.DELIVERED, Outcome.REJECTED, Outcome.UNCONFIRMED)), min_size=SIZE, max_size=SIZE
+)
+WAITS = st.sampled_from((0.0, 0.0, 600.0, 3600.0))
+
+
+class Attendance(RuleBasedStateMachine):
+    """Whoever works on the tables, one step at a time."""
+
+    process: Process
+    rules: Rules
+
+    @initialize()
+    def begin(self) -> None:
+        self.engine = self.process.engine
+        with self.engine.begin() as connection:
+            connection.execute(
+                text(
+                    "TRUNCATE events, lanes, batches, records, attempts, errors, submissions, refused RESTART IDENTITY"
+                )
+            )
+            for sequence in ("batch_ids", "record_ids", "submission_ids"):
+                connection.execute(text(f"ALTER SEQUENCE {sequence} RESTART"))
+            connection.execute(
+                text("""
+                UPDATE accounts SET paused_at = NULL, paused_because = '', parked_until = NULL, parked_because = '',
+                  in_a_row = 0, stopped_since = NULL, stopped = interval '0'""")
+            )
+        self.account = account_id(self.engine)
+        self.model = Model()
+        self.ledger = Ledger()
+        self.held: list[Turn] = []
+        self.past: list[Turn] = []
+        self.looking: list[Unconfirmed] = []
+        self.handed: list[list[Handed]] = []
+        self.last_error = 0
+
+    # Accept
+
+    @rule(messages=MESSAGES)
+    def accepts(self, messages: Sequence[tuple[str, State, Sequence[tuple[str, int]]]]) -> None:
+        model = self.model
+        known, fresh = set(model.by_key()), []
+        handed = []
+        for number, (event, state, inputs) in enumerate(messages):
+            span = {"joinedAt": "2026-01-01T10:00:00Z", "leftAt": "2026-01-01T11:00:00Z"}
+            raw = {
+                "subscriber_state": state,
+                "object_id": event,
+                "inputs": [
+                    {
+                        **contact_field(contact),
+                        "interactionDateTime": WHEN + when,
+                        "properties": span if state is State.ATTEND else {},
+                    }
+                    for contact, when in inputs
+                ],
+            }
+            handed.append(Handed(Door.STREAM, f"{len(self.handed)}-{number}", json.dumps(raw).encode()))
+            for contact, when in inputs:
+                key = (event, state, contact, when)
+                if key in known:
+                    model.duplicates += 1
+                else:
+                    known.add(key)
+                    fresh.append(key)
+        self.handed.append(handed)
+        accepted = self._accept(handed)
+        assert sum(accepted) == len(fresh)
+        self._stored(fresh)
+
+    @precondition(lambda self: self.handed)
+    @rule(pick=PICK)
+    def hand_in_again(self, pick: int) -> None:
+        self._accept(self.handed[pick % len(self.handed)])
+        self._stored([])
+
+    def _accept(self, handed: Sequence[Handed]) -> list[int]:
+        with self.engine.connect() as connection:
+            return [part.accepted for part in accept(connection, handed, self.rules)]
+
+    def _stored(self, fresh: Sequence[Key]) -> None:
+        """New records, in the order of acceptance, each in one batch where it may lie."""
+        model = self.model
+        rows = ask(
+            self.engine,
+            """
+            SELECT r.id, r.contact, r.batch_id, ev.object_id, b.state, b.identity, b.origin, b.status,
+              (r.input->>'interactionDateTime')::bigint - :when AS at
+            FROM records r JOIN batches b ON b.id = r.batch_id JOIN events ev ON ev.id = b.event_id
+            WHERE r.id > :newest ORDER BY r.id""",
+            newest=max(model.records, default=0),
+            when=WHEN,
+        )
+        assert [(row.object_id, State(row.state), row.contact, row.at) for row in rows] == fresh
+        newest_box = max(model.boxes, default=0)
+        for row, key in zip(rows, fresh, strict=True):
+            vid = "@" not in key[2]
+            assert (row.origin, row.status, row.identity) == ("live", "PENDING", "vid" if vid else "email")
+            box = model.boxes.get(row.batch_id)
+            if box is None:
+                assert row.batch_id > newest_box
+                due = model.now + self.rules.linger
+                box = model.boxes[row.batch_id] = Box(row.batch_id, key[0], key[1], vid, Origin.LIVE, due)
+            assert box.open, f"record {row.id} joined batch {box.id}, which takes no more"
+            assert (box.event, box.state, box.vid) == (key[0], key[1], vid)
+            assert key[2] not in {other.key[2] for other in model.members(box.id)}
+            model.records[row.id] = Known(row.id, key, box.id)
+            if len(model.members(box.id)) == SIZE:
+                box.open, box.due = False, min(box.due, model.now)
+
+    # Claim
+
+    @rule(retries_first=st.booleans(), sends=st.sampled_from((True, True, True, False)))
+    def claims(self, *, retries_first: bool, sends: bool) -> None:
+        self._claim(retries_first=retries_first, sends=sends)
+
+    def _claim(self, *, retries_first: bool = False, sends: bool = True) -> Claim | None:
+        claimed = None
+        for _ in range(len(self.model.boxes) + 1):
+            due = self._surely_due()
+            claimed = self._claim_once(retries_first=retries_first)
+            if claimed is not None or not due or not self.model.may_send():
+                break
+            # A retry was made to wait, and its lane was passed over: the next claim finds what lies behind it.
+            assert self._surely_due() != due, f"{sorted(due)} are due and wait for nobody: nothing was claimed"
+        if claimed is not None:
+            self._hold(claimed, sends=sends)
+        return claimed
+
+    def _surely_due(self) -> set[int]:
+        """Batches that wait for no other and are due, whatever the clock."""
+        free = {row.id for row in ask(self.engine, "SELECT id FROM batches WHERE status = 'PENDING' AND after = '{}'")}
+        return {box.id for box in self.model.boxes.values() if box.id in free and box.due <= self.model.now}
+
+    def _claim_once(self, *, retries_first: bool) -> Claim | None:
+        model = self.model
+        due = self._surely_due()
+        in_a_row, surely, maybe = model.in_a_row, model.may_send(), model.may_send(SLACK)
+        with mock.patch("worker.claim.FLOOR", 1.0 if retries_first else 0.0):
+            claimed = claim(self.engine, self.account, LEASE)
+        assert maybe or claimed is None, "claimed, although the account is paused or parked"
+        self._note_superseded()
+        if surely or claimed is not None:
+            if in_a_row >= OUTAGE:
+                model.parked_until = model.now + LEASE if claimed is not None and claimed.members else None
+            elif model.stopped:
+                model.stopped, model.parked_until = False, None
+        if claimed is None:
+            return None
+        assert claimed.tried.in_a_row == in_a_row
+        if not retries_first and claimed.origin is not Origin.LIVE:
+            live = {box for box in due if model.boxes[box].origin is Origin.LIVE}
+            assert not live, f"a retry went before the live {live}"
+        return claimed
+
+    def _note_superseded(self) -> None:
+        """Records that a claim took out of a retry, which it may do whether or not it then claims that batch."""
+        rows = ask(
+            self.engine,
+            "SELECT id, record_id, batch_id FROM errors WHERE id > :last AND category = 'SUPERSEDED' ORDER BY id",
+            last=self.last_error,
+        )
+        taken_out = [self.model.records[row.record_id] for row in rows]
+        for row, record in zip(rows, taken_out, strict=True):
+            assert self.model.boxes[record.batch].origin is Origin.RETRY
+            assert record.batch == row.batch_id
+            assert record.outcome is Outcome.PENDING
+            assert self.model.is_overtaken(record), f"record {record.id} is superseded, and none overtakes it"
+        for record in taken_out:
+            record.outcome, record.answered = Outcome.CANCELED, True
+        self._pass_errors()
+
+    def _pass_errors(self) -> None:
+        self.last_error = ask(self.engine, "SELECT coalesce(max(id), 0) AS last FROM errors")[0].last
+
+    def _hold(self, claimed: Claim, *, sends: bool) -> None:
+        model, box = self.model, self.model.boxes[claimed.batch_id]
+        assert box.status is Status.PENDING
+        assert box.due <= model.now + SLACK, f"batch {box.id} was claimed before it was due"
+        assert not model.is_held_back(box), f"batch {box.id} goes before an older record of one of its contacts"
+        members = model.to_send(box.id)
+        assert {member.id: member.contact for member in claimed.members} == {
+            record.id: record.key[2] for record in members
+        }
+        assert len(claimed.members) == len(members)
+        box.status, box.open, box.token = Status.PROCESSING, False, claimed.token
+        box.claims += 1
+        box.lease_until = model.now + LEASE
+        assert (claimed.tried.attempts, claimed.origin) == (box.attempts, box.origin)
+        age = 0.0 if box.failing is None else model.awake - box.failing
+        assert abs(claimed.tried.age - age) < SLACK, f"batch {box.id} is {age} seconds old, not {claimed.tried.age}"
+        for record in members:
+            record.outcome = Outcome.PROCESSING
+        if not members:
+            assert settle.settle(self.engine, claimed, Settled({}, {}, {}), None)
+            model.end(box, Status.COMPLETE)
+            self.past.append(Turn(claimed, sent=False))
+            return
+        self.held.append(Turn(claimed, sends))
+        if sends:
+            self._post(claimed, members)
+
+    def _post(self, claimed: Claim, members: Iterable[Known]) -> None:
+        self.ledger.post(claimed)
+        self.model.posts += 1
+        for record in members:
+            assert record.outcome is Outcome.PROCESSING
+            for newer in self.model.newer(record):
+                assert not (newer.last_sent and newer.outcome in ARRIVED_MAYBE), (
+                    f"record {record.id} is sent after the newer record {newer.id}, which is {newer.outcome}"
+                )
+            record.last_sent = self.model.posts
+
+    # What becomes of a claim: by who has it, and by zombies
+
+    def _take(self, pick: int, *, late: bool = False) -> Turn:
+        turns = self.past if late else self.held
+        return turns[pick % len(turns)]
+
+    def _let_go(self, turn: Turn) -> bool:
+        """Say whether the claim still has its batch; then it has it no longer."""
+        box = self.model.boxes[turn.claim.batch_id]
+        owns = box.status is Status.PROCESSING and box.token == turn.claim.token
+        if turn in self.held:
+            self.held.remove(turn)
+            self.past.append(turn)
+        return owns
+
+    def _answer_came(self, turn: Turn) -> None:
+        """What a worker does first of all with any answer that is not ambiguous."""
+        if not turn.claim.tried.in_a_row:
+            return
+        accounts.answered(self.engine, self.account)
+        if self.model.in_a_row >= OUTAGE and not self.model.paused:
+            self.model.stopped, self.model.parked_until = False, None
+        self.model.in_a_row = 0
+
+    def _answer(self, turn: Turn, fates: Sequence[Outcome | None]) -> Settled:
+        which: dict[Outcome | None, list[int]] = defaultdict(list)
+        for index, fate in zip(range(len(turn.claim.members)), fates, strict=False):
+            which[fate].append(index)
+        return Settled(
+            {index: 1_000 * self.model.posts + index for index in which[Outcome.DELIVERED]},
+            dict.fromkeys(which[Outcome.REJECTED], NO),
+            dict.fromkeys(which[Outcome.UNCONFIRMED], SILENT),
+        )
+
+    def _store(self, turn: Turn, answer: Settled) -> None:
+        parts = (
+            (Outcome.DELIVERED, answer.delivered),
+            (Outcome.REJECTED, answer.rejected),
+            (Outcome.UNCONFIRMED, answer.unconfirmed),
+        )
+        for outcome, indexes in parts:
+            for index in indexes:
+                record = self.model.records[turn.claim.members[index].id]
+                record.outcome = outcome
+                record.contact_id = answer.delivered.get(index)
+                self._fail(record, outcome, is_error=outcome is not Outcome.DELIVERED)
+
+    def _fail(self, record: Known, outcome: Outcome, *, is_error: bool = True) -> None:
+        record.outcome, record.open, record.answered = outcome, is_error, is_error
+        record.reads = 0
+        record.look_at = self.model.now + FIRST_READ if outcome is Outcome.UNCONFIRMED else math.inf
+
+    @precondition(lambda self: any(turn.sent for turn in self.held))
+    @rule(pick=PICK, fates=FATES)
+    def settles(self, pick: int, fates: Sequence[Outcome]) -> None:
+        self._settle(self._sent(pick), fates)
+
+    def _sent(self, pick: int) -> Turn:
+        sent = [turn for turn in self.held if turn.sent]
+        return sent[pick % len(sent)]
+
+    def _settle(self, turn: Turn, fates: Sequence[Outcome]) -> None:
+        answer = self._answer(turn, fates)
+        self._answer_came(turn)
+        owns = self._let_go(turn)
+        assert settle.settle(self.engine, turn.claim, answer, CALL) is owns
+        if owns:
+            self._store(turn, answer)
+            self.model.end(self.model.boxes[turn.claim.batch_id], Status.COMPLETE)
+            self.ledger.note_settled(turn.claim.batch_id)
+        self._pass_errors()
+
+    @precondition(lambda self: any(turn.sent for turn in self.held))
+    @rule(pick=PICK, parts=PARTS, seconds=WAITS, gives_up=st.booleans())
+    def settle_some(self, pick: int, parts: Sequence[Outcome | None], seconds: float, *, gives_up: bool) -> None:
+        """A claim that was refused whole and searched, and ended before all had their answer."""
+        turn = self._sent(pick)
+        answer = self._answer(turn, parts)
+        apart = Apart(answer, dict.fromkeys(range(len(turn.claim.members)), turn.claim.attempt_id or 0))
+        if len(apart.indexes) == len(turn.claim.members):
+            self._settle(turn, [part or Outcome.DELIVERED for part in parts])
+            return
+        self._answer_came(turn)
+        self._end_early(turn, seconds, gives_up=gives_up, apart=apart)
+
+    @precondition(lambda self: any(turn.sent for turn in self.held))
+    @rule(pick=PICK, seconds=WAITS, gives_up=st.sampled_from((False, False, True)))
+    def ambiguous(self, pick: int, seconds: float, *, gives_up: bool) -> None:
+        self._ambiguous(self._sent(pick), seconds, gives_up=gives_up)
+
+    def _ambiguous(self, turn: Turn, seconds: float, *, gives_up: bool) -> None:
+        self.model.in_a_row += 1
+        assert accounts.count_ambiguous(self.engine, self.account) == self.model.in_a_row
+        if self.model.in_a_row >= OUTAGE:
+            self._park(LEASE)
+            self._postpone(turn, 0.0)
+        else:
+            self._end_early(turn, seconds, gives_up=gives_up, spends=True)
+
+    def _end_early(
+        self,
+        turn: Turn,
+        seconds: float,
+        *,
+        gives_up: bool,
+        apart: Apart = NOTHING,
+        spends: bool = False,
+    ) -> None:
+        if not gives_up:
+            self._postpone(turn, seconds, spends=spends, apart=apart)
+            return
+        owns = self._let_go(turn)
+        assert settle.give_up(self.engine, turn.claim, "HTTP 503; 8 attempts", CALL, apart) is owns
+        if owns:
+            self._split(turn, apart)
+            box = self.model.boxes[turn.claim.batch_id]
+            for record in self.model.to_send(box.id):
+                self._fail(record, Outcome.FAILED)
+            box.attempts += 1
+            self.model.end(box, Status.CANCELED)
+            self.ledger.note_settled(box.id)
+        self._pass_errors()
+
+    def _postpone(self, turn: Turn, seconds: float, *, spends: bool = False, apart: Apart = NOTHING) -> None:
+        owns = self._let_go(turn)
+        call = CALL if turn.sent else None
+        assert settle.postpone(self.engine, turn.claim, seconds, "why", call, spends=spends, apart=apart) is owns
+        if owns:
+            self._split(turn, apart)
+            box = self.model.boxes[turn.claim.batch_id]
+            self._put_back(box, self.model.now + seconds)
+            if spends:
+                box.attempts += 1
+                box.failing = self.model.awake if box.failing is None else box.failing
+        self._pass_errors()
+
+    def _put_back(self, box: Box, due: float) -> None:
+        box.status, box.token, box.due = Status.PENDING, None, due
+        for record in self.model.to_send(box.id):
+            record.outcome = Outcome.PENDING
+
+    def _split(self, turn: Turn, apart: Apart) -> None:
+        if not apart.indexes:
+            return
+        old = self.model.boxes[turn.claim.batch_id]
+        (row,) = ask(self.engine, "SELECT id, split_from FROM batches WHERE id > :newest", newest=max(self.model.boxes))
+        assert row.split_from == old.id
+        self.model.boxes[row.id] = new = Box(
+            row.id, old.event, old.state, old.vid, old.origin, 0.0, claims=old.claims, split_from=old.id
+        )
+        self.model.end(new, Status.COMPLETE)
+        self._store(turn, apart.answer)
+        for index in apart.indexes:
+            self.model.records[turn.claim.members[index].id].batch = new.id
+        self.ledger.sent.append(self._as_sent_by(new, turn, apart.indexes))
+
+    def _as_sent_by(self, box: Box, turn: Turn, indexes: Collection[int]) -> Any:
+        """What was split off was sent by the batch it came from: so much the ledger must be told."""
+        sent = next(sent for sent in reversed(self.ledger.sent) if sent.batch_id == turn.claim.batch_id)
+        records = tuple(sent.records[index] for index in sorted(indexes))
+        return type(sent)(box.id, sent.event_id, sent.origin, records)
+
+    @precondition(lambda self: self.held)
+    @rule(pick=PICK, seconds=WAITS, parks=st.booleans())
+    def limited(self, pick: int, seconds: float, *, parks: bool) -> None:
+        """HubSpot says that it is too much, or nothing was sent: no attempt is spent."""
+        turn = self._take(pick)
+        if turn.sent:
+            self._answer_came(turn)
+            if parks:
+                self._park(1_800.0)
+        elif turn.claim.tried.in_a_row:
+            accounts.end_probe(self.engine, self.account)
+            if self.model.in_a_row >= OUTAGE and not self.model.paused:
+                self.model.parked_until = None
+        self._postpone(turn, seconds)
+
+    @precondition(lambda self: self.past)
+    @rule(pick=PICK, verb=st.sampled_from(("settle", "postpone", "give up", "split")), fates=FATES)
+    def come_late(self, pick: int, verb: str, fates: Sequence[Outcome]) -> None:
+        """A zombie, or the same said twice: it changes nothing."""
+        claimed = self._take(pick, late=True).claim
+        answer = self._answer(Turn(claimed, sent=True), fates)
+        some = Settled(dict(list(answer.delivered.items())[:1]), {}, {})
+        owns = {
+            "settle": lambda: settle.settle(self.engine, claimed, answer, CALL),
+            "postpone": lambda: settle.postpone(self.engine, claimed, 0, "late", CALL, spends=True),
+            "give up": lambda: settle.give_up(self.engine, claimed, "late", CALL),
+            "split": lambda: settle.postpone(
+                self.engine, claimed, 0, "late", CALL, spends=False, apart=Apart(some, {})
+            ),
+        }[verb]()
+        assert not owns
+
+    # Crashes, and time
+
+    @precondition(lambda self: self.held)
+    @rule(pick=PICK)
+    def crash(self, pick: int) -> None:
+        """One worker is lost: its lease runs out, others hold theirs."""
+        box = self.model.boxes[self._take(pick).claim.batch_id]
+        do(self.engine, "UPDATE batches SET lease_until = lease_until - interval '2 hours' WHERE id = :id", id=box.id)
+        box.lease_until -= 7_200
+        self._take_back()
+
+    @rule()
+    def sweeps(self) -> None:
+        self._take_back()
+
+    def _take_back(self) -> None:
+        model = self.model
+        lost = [box for box in model.boxes.values() if box.status is Status.PROCESSING and box.lease_until <= model.now]
+        assert take_back(self.process) == len(lost)
+        for box in lost:
+            self._put_back(box, model.now + min(3_600, 2 ** min(box.claims, 12)))
+        gone = {box.id for box in lost}
+        self.past += [turn for turn in self.held if turn.claim.batch_id in gone]
+        self.held = [turn for turn in self.held if turn.claim.batch_id not in gone]
+
+    @rule(minutes=st.sampled_from((5, 15, 120)))
+    def time_passes(self, minutes: int) -> None:
+        self._pass_time(60 * minutes)
+
+    def _pass_time(self, seconds: int) -> None:
+        let_pass(self.engine, seconds / 3_600)
+        do(
+            self.engine,
+            "UPDATE errors SET verify_at = verify_at - :seconds * interval '1 second' WHERE verify_at IS NOT NULL",
+            seconds=seconds,
+        )
+        self.model.now += seconds
+        if not self.model.stopped:
+            self.model.awake += seconds
+
+    # Operators
+
+    @rule(
+        whose=st.sampled_from(("batch", "batch", "event", "state", "all")),
+        pick=PICK,
+        event=st.sampled_from(EVENTS),
+        state=st.sampled_from(State),
+    )
+    def cancel(self, whose: str, pick: int, event: str, state: State) -> None:
+        model = self.model
+        waiting = [box for box in model.boxes.values() if box.status is Status.PENDING]
+        if whose == "batch":
+            some = (waiting or list(model.boxes.values()))[pick % max(1, len(waiting)) :][:1]
+            chosen = Chosen(batch_id=some[0].id if some else 1)
+            waiting = [box for box in some if box.status is Status.PENDING]
+        elif whose == "event":
+            chosen, waiting = Chosen(event=event), [box for box in waiting if box.event == event]
+        elif whose == "state":
+            chosen, waiting = Chosen(state=state), [box for box in waiting if box.state is state]
+        else:
+            chosen = Chosen()
+        canceled = [record for box in waiting for record in model.to_send(box.id)]
+        assert cancel(self.engine, chosen) == (len(waiting), len(canceled))
+        for record in canceled:
+            self._fail(record, Outcome.CANCELED)
+        for box in waiting:
+            model.end(box, Status.CANCELED)
+        self._pass_errors()
+
+    @rule(
+        outcomes=st.lists(st.sampled_from(ASKED_FOR), min_size=1, max_size=4, unique=True),
+        event=st.none() | st.sampled_from(EVENTS),
+        pick=st.none() | PICK,
+    )
+    def retries(self, outcomes: Sequence[Outcome], event: str | None, pick: int | None) -> None:
+        model = self.model
+        batch = None if pick is None or not model.boxes else sorted(model.boxes)[pick % len(model.boxes)]
+        chosen = [
+            record
+            for record in model.records.values()
+            if record.open
+            and record.outcome in outcomes
+            and (event is None or record.key[0] == event)
+            and (batch is None or record.batch == batch)
+        ]
+        assert retry(self.engine, SIZE, Filter(outcomes, batch_id=batch, event=event)) == len(chosen)
+        self._moved(chosen)
+
+    def _moved(self, chosen: Sequence[Known]) -> None:
+        """These, and nobody else, lie in new batches of origin `retry`."""
+        model = self.model
+        newest = max(model.boxes, default=0)
+        rows = ask(
+            self.engine,
+            """
+            SELECT r.id, r.batch_id, ev.object_id, b.state, b.identity, b.origin, b.split_from FROM records r
+            JOIN batches b ON b.id = r.batch_id JOIN events ev ON ev.id = b.event_id WHERE b.id > :newest""",
+            newest=newest,
+        )
+        assert {row.id for row in rows} == {record.id for record in chosen}
+        for row in rows:
+            record = model.records[row.id]
+            vid = "@" not in record.key[2]
+            assert (row.object_id, row.state, row.identity) == (*record.key[:2], "vid" if vid else "email")
+            assert (row.origin, row.split_from) == ("retry", None)
+            model.boxes.setdefault(
+                row.batch_id,
+                Box(row.batch_id, record.key[0], record.key[1], vid, Origin.RETRY, model.now, open=False),
+            )
+            record.batch, record.outcome, record.open, record.answered = row.batch_id, Outcome.PENDING, False, False
+            record.contact_id, record.look_at = None, math.inf
+        for number in Counter(row.batch_id for row in rows).values():
+            assert number <= SIZE
+
+    @precondition(lambda self: not self.model.paused)
+    @rule()
+    def pause(self) -> None:
+        accounts.pause(self.engine, self.account, "by an operator")
+        self.model.paused = self.model.stopped = True
+
+    @precondition(lambda self: self.model.stopped)
+    @rule()
+    def resume(self) -> None:
+        self._resume()
+
+    def _resume(self) -> None:
+        assert accounts.resume(self.engine, "default")
+        self.model.paused, self.model.parked_until = False, None
+        if self.model.stopped:
+            self.model.in_a_row = max(self.model.in_a_row, OUTAGE)
+
+    def _park(self, seconds: float) -> None:
+        accounts.park(self.engine, self.account, seconds, "HubSpot asked for it")
+        self.model.parked_until, self.model.stopped = self.model.now + seconds, True
+
+    # Reading back
+
+    @precondition(lambda self: any(record.outcome is Outcome.UNCONFIRMED for record in self.model.records.values()))
+    @rule(waits=st.booleans())
+    def look(self, *, waits: bool) -> None:
+        if waits:
+            self._pass_time(300)
+        model = self.model
+        reads.accounts_due(self.engine)
+        turn = reads.take(self.engine, self.account, LEASE, LOOKS)
+        due = [record for record in model.records.values() if record.open and record.reads <= LOOKS]
+        taken = {one.wanted.record_id for one in turn.records}
+        assert {record.id for record in due if record.look_at <= model.now} <= taken
+        assert taken <= {record.id for record in due if record.look_at <= model.now + SLACK}
+        for one in turn.records:
+            record = model.records[one.wanted.record_id]
+            assert (record.outcome, record.batch, record.reads) == (Outcome.UNCONFIRMED, one.batch_id, one.reads)
+            record.look_at = model.now + LEASE
+        self.looking += turn.records
+
+    @precondition(lambda self: self.looking)
+    @rule(pick=PICK, verdict=st.sampled_from(("there", "not there", "not there", "overtaken", "nothing")))
+    def say_what_was_seen(self, pick: int, verdict: str) -> None:
+        """A reader, perhaps long after its turn, says what it saw: only of what is still open does it change anything."""
+        model = self.model
+        one = self.looking.pop(pick % len(self.looking))
+        record = model.records[one.wanted.record_id]
+        still = record.open and record.outcome is Outcome.UNCONFIRMED and record.batch == one.batch_id
+        if verdict == "nothing":
+            reads.put_back(self.engine, [one], 300.0)
+            if still and record.look_at < math.inf:
+                record.look_at = model.now + 300.0
+            return
+        newer = model.newer(record)
+        with self.engine.begin() as connection:
+            lock_events(connection, {one.event_id})
+            if verdict == "there":
+                assert reads.confirm(connection, [Change(one, {"found": True})]) == still
+            elif verdict == "overtaken" and newer:
+                by = max(other.id for other in newer)
+                assert reads.supersede(connection, [Change(one, {"by": by})]) == still
+            else:
+                leaves = one.reads >= LOOKS and one.sent_again
+                reads.note_absent(connection, [Change(one, {"found": False}, None if leaves else 600.0)])
+        if still and verdict == "there":
+            record.outcome, record.open = Outcome.DELIVERED, False
+        elif still and verdict == "overtaken" and newer:
+            record.outcome, record.open = Outcome.CANCELED, False
+        elif still and one.reads == record.reads and record.look_at < math.inf:
+            record.reads += 1
+            record.look_at = math.inf if leaves else model.now + 600.0
+        self._pass_errors()
+
+    @rule(waits=st.booleans())
+    def send_again(self, *, waits: bool) -> None:
+        """What was looked for in vain goes into new batches."""
+        if waits:
+            self._pass_time(900)
+        chosen = [
+            record
+            for record in self.model.records.values()
+            if record.open and record.reads > LOOKS and record.look_at <= self.model.now
+        ]
+        assert reads.send_again(self.engine, self.account, LOOKS, SIZE) == len(chosen)
+        self._moved(chosen)
+
+    # What holds after every step
+
+    @invariant()
+    def every_record_has_the_models_outcome_and_none_is_lost(self) -> None:
+        rows = ask(
+            self.engine,
+            f"""
+            SELECT r.id, r.batch_id, {OUTCOME} AS outcome, e.resolution IS NULL AND e.id IS NOT NULL AS open,
+              CASE WHEN b.status = 'COMPLETE' THEN b.contact_ids[r.position + 1] END AS contact_id
+            FROM records r LEFT JOIN batches b ON b.id = r.batch_id {LAST_ERROR}""",
+        )
+        there = [(row.id, row.batch_id, row.outcome, row.open, row.contact_id) for row in rows]
+        expected = [
+            (record.id, record.batch, record.outcome.value, record.open, record.contact_id)
+            for record in self.model.records.values()
+        ]
+        assert sorted(there, key=lambda row: row[0]) == sorted(expected)
+
+    @invariant()
+    def every_batch_is_as_the_model_says(self) -> None:
+        sizes = Counter(record.batch for record in self.model.records.values())
+        there = ask(
+            self.engine, "SELECT id, status, origin, size, claims, attempts, open, split_from FROM batches ORDER BY id"
+        )
+        assert [tuple(row) for row in there] == [
+            (box.id, box.status, box.origin, sizes[box.id], box.claims, box.attempts, box.open, box.split_from)
+            for box in sorted(self.model.boxes.values(), key=lambda box: box.id)
+        ]
+        calls = ask(self.engine, "SELECT count(*) AS number FROM attempts WHERE finished_at IS NULL")[0].number
+        assert calls == len(self.held)
+
+    @invariant()
+    def the_tables_agree_and_the_books_balance(self) -> None:
+        with self.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+            assert wrong_now(connection) == []
+        books = audit(self.engine)
+        assert books.balanced, books
+        assert (books.accepted, books.duplicates) == (len(self.model.records), self.model.duplicates)
+        assert {outcome: number for outcome, number in books.outcomes.items() if number} == Counter(
+            record.outcome for record in self.model.records.values()
+        )
+
+    def teardown(self) -> None:
+        """Whatever was left is delivered, once everybody is well again."""
+        if sys.exc_info()[0] is not None:  # a step has failed, and says more than what follows
+            return
+        self._resume()
+        for _ in range(4 * len(self.model.boxes) + 4):
+            while self._claim() is not None:
+                self._settle_all()
+            self._pass_time(7_200)
+            self._take_back()
+            if all(record.outcome in ENDED for record in self.model.records.values()):
+                break
+        while self._claim() is not None:
+            self._settle_all()
+        assert {box.status for box in self.model.boxes.values()} <= {Status.COMPLETE, Status.CANCELED}
+        assert free_the_forgotten(self.process) == 0
+        assert self.ledger.wrong(self.engine) == []
+        self.every_record_has_the_models_outcome_and_none_is_lost()
+        self.every_batch_is_as_the_model_says()
+        self.the_tables_agree_and_the_books_balance()
+
+    def _settle_all(self) -> None:
+        while self.held:
+            turn = self.held[-1]
+            if turn.sent:
+                self._settle(turn, [Outcome.DELIVERED] * SIZE)
+            else:
+                self._postpone(turn, 0.0)
+
+
+def run(process: Process, rules: Rules, examples: int, steps: int, *, derandomize: bool) -> None:
+    """Run the machine on this test's own database."""
+
+    class Here(Attendance):
+        pass
+
+    Here.process, Here.rules = process, Rules(rules.key, SIZE, LINGER)
+    run_state_machine_as_test(
+        Here,
+        settings=setting(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            derandomize=derandomize,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_any_sequence_of_steps_leaves_every_record_one_outcome_and_loses_none(process: Process, rules: Rules) -> None:
+    run(process, rules, examples=25, steps=25, derandomize=True)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1_800)
+def test_many_long_sequences_leave_every_record_one_outcome_and_lose_none(process: Process, rules: Rules) -> None:
+    run(process, rules, examples=400, steps=60, derandomize=False)

@@ -1,0 +1,373 @@
+import ast
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from ledger import (
+    account_id,
+    ask,
+    batch,
+    deliver_all,
+    do,
+    given_up,
+    let_pass,
+    message,
+    outcomes,
+    people,
+    postponed,
+    settled,
+    take,
+    taken,
+    waits,
+)
+from sqlalchemy import Engine, text
+
+import worker
+from models.words import Origin
+from worker.accounts import park, pause, resume
+from worker.process import Process
+from worker.receipts import Part
+from worker.retry import Filter, retry
+from worker.settings import Settings
+from worker.sweep import due_accounts, free_the_forgotten, run_schedule, take_back
+
+HandIn = Callable[..., list[Part]]
+
+
+def wait_of(engine: Engine, batch_id: int) -> float:
+    (row,) = ask(
+        engine, "SELECT extract(epoch FROM due_at - now())::float8 AS seconds FROM batches WHERE id = :id", id=batch_id
+    )
+    return float(row.seconds)
+
+
+# Leases that ran out
+
+
+def test_a_lease_that_ran_out_is_taken_back_after_a_wait_that_doubles_and_is_never_given_up(
+    hand_in: HandIn, engine: Engine, process: Process
+) -> None:
+    hand_in(message(*people(3)))
+    waited = []
+    for claims in range(1, 16):
+        claimed = taken(engine)
+        let_pass(engine, 1)
+        assert take_back(process) == 1
+        row = batch(engine, claimed.batch_id)
+        assert (row.status, row.claims, row.attempts, row.failing_since) == ("PENDING", claims, 0, None)
+        assert f"claimed {claims} times" in row.postponed_because
+        waited.append(round(wait_of(engine, claimed.batch_id)))
+        let_pass(engine, 1.1)
+    assert waited == [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3600, 3600, 3600, 3600]
+    settled(engine, taken(engine))
+    assert outcomes(engine) == {"delivered": 3}
+
+
+def test_a_lease_that_still_runs_is_left_alone(hand_in: HandIn, engine: Engine, process: Process) -> None:
+    hand_in(message(*people(1)))
+    claimed = taken(engine)
+    let_pass(engine, 59 / 3_600)
+    assert take_back(process) == 0
+    assert settled(engine, claimed)
+
+
+def test_a_lease_that_ran_out_can_still_be_settled_until_somebody_takes_the_batch_back(
+    hand_in: HandIn, engine: Engine, process: Process
+) -> None:
+    hand_in(message(*people(1)))
+    claimed = taken(engine)
+    let_pass(engine, 1)
+    assert settled(engine, claimed)
+    assert take_back(process) == 0
+    assert outcomes(engine) == {"delivered": 1}
+
+
+def test_a_lost_call_is_said_to_be_lost(hand_in: HandIn, engine: Engine, process: Process) -> None:
+    hand_in(message(*people(1)))
+    taken(engine)
+    let_pass(engine, 1)
+    take_back(process)
+    (attempt,) = ask(engine, "SELECT answer, finished_at FROM attempts")
+    assert (attempt.answer, attempt.finished_at is not None) == ("lost", True)
+
+
+def test_a_live_batch_keeps_its_contacts_while_it_waits_to_be_sent_again(
+    hand_in: HandIn, engine: Engine, process: Process
+) -> None:
+    hand_in(message("a@x.org"), message("a@x.org", state="cancel"))
+    first = taken(engine)
+    let_pass(engine, 1)
+    take_back(process)
+    assert take(engine) is None
+    let_pass(engine, 1)
+    assert taken(engine).batch_id == first.batch_id
+
+
+def test_ten_sweeps_at_once_take_a_batch_back_once(hand_in: HandIn, engine: Engine, process: Process) -> None:
+    hand_in(message(*people(8)), batch_size=1)
+    for _ in range(8):
+        taken(engine)
+    let_pass(engine, 1)
+    with ThreadPoolExecutor(10) as ten:
+        list(ten.map(lambda _: take_back(process), range(10)))
+    rows = ask(engine, "SELECT status, claims, extract(epoch FROM due_at - now()) < 2 AS soon FROM batches")
+    assert {tuple(row) for row in rows} == {("PENDING", 1, True)}
+
+
+def test_a_sweep_takes_back_a_bounded_number_and_the_next_the_rest(
+    hand_in: HandIn, engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.sweep.AT_ONCE", 3)
+    hand_in(message(*people(5)), batch_size=1)
+    for _ in range(5):
+        taken(engine)
+    let_pass(engine, 1)
+    assert [take_back(process) for _ in range(3)] == [3, 2, 0]
+
+
+# Who is due
+
+
+def test_an_account_is_due_when_a_batch_of_it_may_be_claimed(hand_in: HandIn, engine: Engine, process: Process) -> None:
+    assert due_accounts(process) == []
+    hand_in(message("a@x.org"), message("a@x.org", state="cancel"))
+    assert due_accounts(process) == ["default"]
+    claimed = taken(engine)
+    assert take(engine) is None
+    assert due_accounts(process) == []  # what is left waits for the one that is being sent
+    postponed(engine, claimed, 3_600)
+    assert due_accounts(process) == []
+    let_pass(engine, 1)
+    assert due_accounts(process) == ["default"]
+    deliver_all(engine)
+    assert due_accounts(process) == []
+
+
+def test_an_account_that_may_not_send_is_not_due(hand_in: HandIn, engine: Engine, process: Process) -> None:
+    hand_in(message(*people(1)))
+    pause(engine, account_id(engine), "its token")
+    assert due_accounts(process) == []
+    resume(engine, "default")
+    assert due_accounts(process) == ["default"]
+    park(engine, account_id(engine), 3_600, "HubSpot is moving it")
+    assert due_accounts(process) == []
+    let_pass(engine, 1)
+    assert due_accounts(process) == ["default"]
+
+
+def test_what_lingers_is_due_when_its_time_has_come_without_anybody_telling(
+    engine: Engine, process: Process, settings: Settings
+) -> None:
+    import json
+
+    from models.words import Door
+    from worker.accept import Handed, Rules, accept
+
+    with engine.connect() as connection:
+        accept(
+            connection,
+            [Handed(Door.STREAM, "1-0", json.dumps(message(*people(1))).encode())],
+            Rules(b"key", settings.batch_size, 3_600),
+        )
+    assert take(engine) is None
+    assert due_accounts(process) == []
+    let_pass(engine, 1)
+    assert due_accounts(process) == ["default"]
+    assert take(engine) is not None
+
+
+# What waits for nothing
+
+
+def test_what_waits_for_a_settled_batch_is_freed_and_counted_as_an_error(
+    hand_in: HandIn, engine: Engine, process: Process, caplog: pytest.LogCaptureFixture
+) -> None:
+    hand_in(message("a@x.org"), message("b@x.org", state="cancel"))
+    first = taken(engine)
+    settled(engine, first)
+    assert free_the_forgotten(process) == 0
+    do(engine, "UPDATE batches SET after = ARRAY[CAST(:id AS bigint)] WHERE status = 'PENDING'", id=first.batch_id)
+    do(engine, "UPDATE lanes SET due_at = 'infinity', ready = false")
+    assert take(engine) is None
+    assert free_the_forgotten(process) == 1
+    assert f"batch {first.batch_id} is settled and others still waited for it: a bug" in caplog.text
+    assert list(waits(engine).values()) == [[]]
+    assert take(engine) is not None
+    assert free_the_forgotten(process) == 0
+
+
+def test_a_sweep_looks_at_the_oldest_of_those_that_wait_and_no_further(
+    hand_in: HandIn, engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.sweep.LOOKED_AT", 2)
+    hand_in(message("a@x.org"))
+    first = taken(engine)
+    settled(engine, first)
+    hand_in(message(*people(5)), batch_size=1)
+    do(engine, "UPDATE batches SET after = ARRAY[CAST(:id AS bigint)] WHERE status = 'PENDING'", id=first.batch_id)
+    assert free_the_forgotten(process) == 2  # one freeing frees all that wait for the same
+    assert set(map(tuple, waits(engine).values())) == {()}
+
+
+def test_waiting_for_a_batch_that_waits_itself_is_no_error(hand_in: HandIn, engine: Engine, process: Process) -> None:
+    for state in ("register", "cancel", "attend"):
+        hand_in(message("a@x.org", state=state))
+    assert free_the_forgotten(process) == 0
+    taken(engine)
+    assert free_the_forgotten(process) == 0
+
+
+# The schedule
+
+
+@pytest.fixture
+def scheduled(process: Process, settings: Settings) -> Callable[[str], Process]:
+    def with_crontab(crontab: str) -> Process:
+        process.settings = settings.model_copy(update={"retry_schedule": crontab})
+        return process
+
+    return with_crontab
+
+
+def test_the_schedule_retries_once_however_many_sweeps_run(
+    hand_in: HandIn, engine: Engine, scheduled: Callable[[str], Process]
+) -> None:
+    process = scheduled("0 3 * * *")
+    hand_in(message(*people(3)))
+    given_up(engine, taken(engine))
+    with ThreadPoolExecutor(10) as ten:
+        list(ten.map(lambda _: run_schedule(process), range(10)))
+    assert outcomes(engine) == {"failed": 3}, "it ran at once, although its time had not come"
+    let_pass(engine, 24)
+    with ThreadPoolExecutor(10) as ten:
+        list(ten.map(lambda _: run_schedule(process), range(10)))
+    assert outcomes(engine) == {"pending": 3}
+    (batches,) = ask(engine, "SELECT count(*) AS number FROM batches WHERE origin = 'retry'")
+    assert batches.number == 1
+    given_up(engine, taken(engine))
+    with ThreadPoolExecutor(10) as ten:
+        list(ten.map(lambda _: run_schedule(process), range(10)))
+    assert outcomes(engine) == {"failed": 3}, "it ran twice"
+    let_pass(engine, 24)
+    run_schedule(process)
+    assert outcomes(engine) == {"pending": 3}
+
+
+def test_a_days_missed_schedules_run_once(hand_in: HandIn, engine: Engine, scheduled: Callable[[str], Process]) -> None:
+    process = scheduled("* * * * *")
+    hand_in(message(*people(1)))
+    given_up(engine, taken(engine))
+    run_schedule(process)
+    let_pass(engine, 24)
+    run_schedule(process)
+    assert outcomes(engine) == {"pending": 1}
+    given_up(engine, taken(engine))
+    run_schedule(process)
+    assert outcomes(engine) == {"failed": 1}
+
+
+def test_a_changed_schedule_counts_from_now_and_an_empty_one_never_runs(
+    hand_in: HandIn, engine: Engine, scheduled: Callable[[str], Process]
+) -> None:
+    hand_in(message(*people(1)))
+    given_up(engine, taken(engine))
+    run_schedule(scheduled("0 3 * * *"))
+    let_pass(engine, 48)
+    run_schedule(scheduled("30 4 * * *"))
+    assert outcomes(engine) == {"failed": 1}
+    let_pass(engine, 48)
+    run_schedule(scheduled(""))
+    assert outcomes(engine) == {"failed": 1}
+    assert not ask(engine, "SELECT FROM schedules")
+
+
+def test_the_schedule_retries_only_what_got_no_answer(
+    hand_in: HandIn, engine: Engine, scheduled: Callable[[str], Process]
+) -> None:
+    hand_in(message(*people(3)), batch_size=1)
+    settled(engine, taken(engine), rejected=[0])
+    settled(engine, taken(engine), unconfirmed=[0])
+    given_up(engine, taken(engine))
+    process = scheduled("* * * * *")
+    run_schedule(process)
+    let_pass(engine, 1)
+    run_schedule(process)
+    assert outcomes(engine) == {"pending": 1, "rejected": 1, "unconfirmed": 1}
+
+
+# The clock
+
+
+def test_every_wait_is_told_by_the_databases_clock() -> None:
+    """Nobody who waits, leases or counts age asks the host what time it is."""
+    own = {"time.time", "datetime.now", "datetime.utcnow", "datetime.today", "time.gmtime", "time.localtime"}
+    for name in ("accept", "storing", "lanes", "claim", "settle", "retry", "cancel", "sweep", "accounts", "receipts"):
+        tree = ast.parse((Path(worker.__file__).parent / f"{name}.py").read_text())
+        asked = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        assert not asked & own, f"worker/{name}.py"
+
+
+def test_nothing_waits_on_a_celery_countdown() -> None:
+    for path in sorted(Path(worker.__file__).parent.parent.glob("[wt][oa]*ks*/*.py")) + sorted(
+        Path(worker.__file__).parent.glob("*.py")
+    ):
+        assert not re.search(r"\b(countdown|eta|expires)\s*=", path.read_text()), path.name
+
+
+def test_a_host_whose_clock_is_a_year_ahead_waits_as_long(
+    hand_in: HandIn, engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import time
+
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 366 * 86_400)
+    hand_in(message(*people(2)), batch_size=1)
+    postponed(engine, taken(engine), 60)
+    taken(engine)
+    assert take_back(process) == 0
+    assert take(engine) is None
+
+
+def test_a_retry_that_was_overtaken_while_its_worker_was_lost_is_not_sent_again(
+    hand_in: HandIn, engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.claim.FLOOR", 0.0)
+    hand_in(message("a@x.org", "b@x.org"))
+    given_up(engine, taken(engine))
+    retry(engine, 100, Filter())
+    assert len(taken(engine).members) == 2
+    hand_in(message("a@x.org", state="cancel"))
+    let_pass(engine, 1)
+    take_back(process)
+    settled(engine, taken(engine))
+    let_pass(engine, 1)
+    again = taken(engine)
+    assert (again.origin, [member.contact for member in again.members]) == (Origin.RETRY, ["b@x.org"])
+    settled(engine, again)
+    assert outcomes(engine) == {"delivered": 2, "canceled": 1}
+
+
+def test_a_due_batch_behind_a_thousand_waiting_ones_is_found_at_once(hand_in: HandIn, engine: Engine) -> None:
+    """The claim walks an index of what may be claimed, never those that wait."""
+    hand_in(message("a@x.org"))
+    held = taken(engine)
+    do(
+        engine,
+        """
+        INSERT INTO batches (id, account_id, event_id, state, identity, origin, status, open, size, positions, after,
+          due_at)
+        SELECT nextval('batch_ids'), account_id, event_id, state, identity, 'live', 'PENDING', false, 0, 0, ARRAY[id],
+          now() FROM batches CROSS JOIN generate_series(1, 1000)""",
+    )
+    do(engine, "ANALYZE batches")
+    with engine.connect() as connection:
+        plan = connection.execute(
+            text("""
+            EXPLAIN (FORMAT TEXT) SELECT id FROM batches WHERE event_id = :event AND origin = 'live'
+            AND status = 'PENDING' AND after = '{}' AND due_at <= now() ORDER BY due_at, id LIMIT 1
+            FOR UPDATE SKIP LOCKED"""),
+            {"event": held.event_id},
+        )
+        assert "ix_batches_claimable" in "\n".join(plan.scalars())

@@ -1,0 +1,732 @@
+"""Unconfirmed records, looked for at the stand-in: confirmed, sent once more, superseded, or left with the evidence."""
+
+import json
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from sandbox_calls import by_email, object_path, post
+from sandbox_server import RunningSandbox, running_sandbox
+from sqlalchemy import text
+
+from models.words import Door
+from worker import reader as reader_module
+from worker.accept import Handed, accept
+from worker.accounts import pause
+from worker.audit import audit
+from worker.claim import claim
+from worker.deliver import deliver
+from worker.process import Process
+from worker.reads import accounts_due
+from worker.retry import Filter, retry
+from worker.secrets import seal
+from worker.settings import Settings
+from worker.sweep import sweep, take_back
+from worker.verify import verify
+
+WHEN = 1_767_225_600_000
+SPAN = {"joinedAt": "2026-03-01T10:00:00Z", "leftAt": "2026-03-01T10:45:30Z"}
+TOKEN = "test-token"
+PEOPLE = [f"p{index}@example.com" for index in range(1_000)]
+
+Given = Callable[..., None]
+
+
+@pytest.fixture
+def sandbox() -> Iterator[RunningSandbox]:
+    with running_sandbox(burst_limit=100_000) as running:
+        yield running
+
+
+def made(settings: Settings, sandbox: RunningSandbox, **more: object) -> Process:
+    return Process(settings.model_copy(update={"hubspot_url": sandbox.url, "burst_limit": 20_000, **more}))
+
+
+@pytest.fixture
+def process(settings: Settings, sandbox: RunningSandbox) -> Iterator[Process]:
+    process = made(settings, sandbox)
+    yield process
+    process.engine.dispose()
+
+
+def hand(process: Process, *contacts: str | int, state: str = "register", when: int = WHEN, **event: object) -> None:
+    """Accept a message about these contacts; a number is a contact id."""
+    inputs = [
+        {
+            "vid" if isinstance(contact, int) else "email": contact,
+            "interactionDateTime": when,
+            "properties": SPAN if state == "attend" else {},
+        }
+        for contact in contacts
+    ]
+    message = {"subscriber_state": state, "inputs": inputs, **(event or {"object_id": "7"})}
+    with process.engine.connect() as connection:
+        (part,) = accept(
+            connection, [Handed(Door.STREAM, uuid.uuid4().hex, json.dumps(message).encode())], process.rules
+        )
+    assert part.accepted == len(contacts)
+
+
+@pytest.fixture
+def given(process: Process) -> Given:
+    def given(*contacts: str | int, **more: Any) -> None:
+        hand(process, *contacts, **more)
+
+    return given
+
+
+def ask(process: Process, statement: str) -> list[Any]:
+    with process.engine.connect() as connection:
+        return list(connection.execute(text(statement)).all())
+
+
+def do(process: Process, statement: str) -> None:
+    with process.engine.begin() as connection:
+        connection.execute(text(statement))
+
+
+def sent(process: Process) -> None:
+    """Deliver all that waits, whatever it waits for."""
+    while True:
+        do(process, "UPDATE batches SET due_at = now() WHERE status = 'PENDING'; UPDATE lanes SET ready = true")
+        if not deliver(process, "default"):
+            return
+
+
+def looked(process: Process) -> int:
+    """Let the next look's time come, and look, as the sweep would have it; give the number of GETs."""
+    do(process, "UPDATE errors SET verify_at = now() WHERE verify_at IS NOT NULL")
+    return sum(verify(process, account) for account in accounts_due(process.engine))
+
+
+def outcomes(process: Process) -> dict[str, int]:
+    books = audit(process.engine)
+    assert books.balanced, books.wrong
+    return {outcome.value: number for outcome, number in books.outcomes.items() if number}
+
+
+def errors(process: Process) -> list[Any]:
+    return ask(process, "SELECT e.*, extract(epoch FROM verify_at - now())::float8 AS due_in FROM errors e ORDER BY id")
+
+
+def reads_back(process: Process) -> list[Any]:
+    return ask(process, "SELECT * FROM attempts WHERE kind = 'read-back' ORDER BY id")
+
+
+# Found
+
+
+def test_what_hubspot_stored_and_did_not_name_is_delivered_by_read_back(
+    process: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    sandbox.fault(match="ada@example.com", drop=True, applied=True, count=1)
+    given("ada@example.com", "bob@example.com")
+    sent(process)
+    assert outcomes(process) == {"delivered": 1, "unconfirmed": 1}
+    assert looked(process) == 1
+    assert outcomes(process) == {"delivered": 2}
+    (error,) = errors(process)
+    assert (error.resolution, error.verify_at, error.reads) == ("confirmed", None, 0)
+    said = error.context["read_back"]
+    assert (said["found"], said["where"], said["reads"]) == (True, "the contact's view", 1)
+    (seen,) = said["seen"]
+    assert (seen["attendanceState"], seen["occurredAt"]) == ("REGISTERED", WHEN)
+    assert int(seen["contactId"]) > 0
+    (attempt,) = reads_back(process)
+    assert (attempt.answer, attempt.http_status, attempt.sent) == ("page", 200, 1)
+    assert (attempt.delivered, attempt.unconfirmed) == (1, 0)
+    assert attempt.finished_at > attempt.started_at
+    assert attempt.batch_id == error.batch_id
+    assert looked(process) == 0
+
+
+def test_the_first_look_comes_seconds_after_the_answer_and_not_before(
+    process: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    sandbox.fault(drop=True, applied=True, count=1)
+    given("ada@example.com")
+    sent(process)
+    assert 0 < errors(process)[0].due_in <= 5
+    assert accounts_due(process.engine) == []
+    assert verify(process, "default") == 0
+
+
+def test_a_worker_that_died_between_storing_and_settling_costs_one_look(
+    process: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    deliver(process, "default")
+    given(*PEOPLE[:40])
+    claimed = claim(process.engine, 1, 30)
+    assert claimed is not None
+    answer = post(sandbox, *(member.input for member in claimed.members), path=object_path("7"), token=TOKEN)
+    assert len(answer.json()["results"]) == 40
+    do(process, "UPDATE batches SET lease_until = now() - interval '1 second'")
+    assert take_back(process) == 1
+    sent(process)
+    assert outcomes(process) == {"unconfirmed": 40}
+    assert looked(process) == 1
+    assert outcomes(process) == {"delivered": 40}
+    assert len(sandbox.participations()) == 40
+
+
+def test_an_event_under_any_address_a_contact_by_id_and_odd_letters_are_found(
+    process: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    sandbox.fault(drop=True, applied=True)
+    given("o'brien+x/y@example.com", external_event_id="ev 1/ü?&", external_account_id="acc/%2F")
+    given(5_000_000_001, state="cancel")
+    given("Ada@Example.com", state="attend", external_event_id="e", external_account_id="contacts")
+    sent(process)
+    assert outcomes(process) == {"unconfirmed": 3}
+    assert looked(process) == 3
+    assert outcomes(process) == {"delivered": 3}
+
+
+def test_one_call_settles_every_record_of_a_contact_whatever_its_event(
+    process: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    sandbox.fault(drop=True, applied=True)
+    for event in range(5):
+        given("ada@example.com", object_id=str(event))
+    given("ada@example.com", state="cancel", when=WHEN + 1, object_id="1")
+    sent(process)
+    assert looked(process) == 1
+    assert outcomes(process) == {"delivered": 6}
+    assert reads_back(process)[0].batch_id is None
+
+
+def test_a_contact_with_many_participations_is_paged_through_only_as_far_as_needed(
+    process: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    post(sandbox, *(by_email(at=WHEN - number) for number in range(1, 241)), path=object_path("5"), token=TOKEN)
+    sandbox.fault(drop=True, applied=True)
+    given("ada@example.com")
+    sent(process)
+    assert looked(process) == 3
+    assert outcomes(process) == {"delivered": 1}
+    post(sandbox, *(by_email("b@example.com", WHEN + number) for number in range(240)), path=object_path(), token=TOKEN)
+    sandbox.fault(drop=True)
+    given("b@example.com", object_id="77")
+    sent(process)
+    assert looked(process) == 1
+    assert outcomes(process) == {"delivered": 2}
+
+
+# Many of one event
+
+
+@pytest.mark.parametrize(("number", "calls"), [(10, 10), (11, 1), (100, 1), (101, 2)])
+def test_more_than_ten_of_one_event_are_read_from_its_breakdown_a_hundred_a_call(
+    process: Process, sandbox: RunningSandbox, given: Given, number: int, calls: int
+) -> None:
+    sandbox.fault(drop=True, applied=True)
+    given(*PEOPLE[:number])
+    sent(process)
+    assert outcomes(process) == {"unconfirmed": number}
+    assert looked(process) == calls
+    assert outcomes(process) == {"delivered": number}
+    where = [error.context["read_back"]["where"] for error in errors(process)]
+    assert where[:100] == ["the contact's view" if number == 10 else "the event's breakdown"] * min(number, 100)
+
+
+def test_a_thousand_of_one_event_take_ten_calls(process: Process, sandbox: RunningSandbox, given: Given) -> None:
+    sandbox.fault(drop=True, applied=True)
+    given(*PEOPLE)
+    sent(process)
+    assert looked(process) == 10
+    assert outcomes(process) == {"delivered": 1_000}
+    assert sum(attempt.delivered for attempt in reads_back(process)) == 1_000
+
+
+def test_an_events_breakdown_is_asked_state_by_state(process: Process, sandbox: RunningSandbox, given: Given) -> None:
+    sandbox.fault(drop=True, applied=True)
+    given(*PEOPLE[:6])
+    given(*PEOPLE[:5], state="attend", when=WHEN + 1)
+    sent(process)
+    assert looked(process) == 2
+    assert outcomes(process) == {"delivered": 11}
+
+
+def test_an_event_too_large_to_page_through_is_asked_contact_by_contact(
+    process: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    for hundred in range(16):
+        others = [by_email(f"other{hundred}-{number}@example.com") for number in range(100)]
+        post(sandbox, *others, path=object_path("7"), token=TOKEN)
+    sandbox.fault(drop=True, applied=True)
+    given(*PEOPLE[:12])
+    sent(process)
+    assert looked(process) == 1 + 12
+    assert outcomes(process) == {"delivered": 12}
+
+
+def test_what_the_breakdown_shows_late_is_given_time_and_then_asked_for_by_contact(settings: Settings) -> None:
+    with running_sandbox(burst_limit=100_000, event_read_delay=3_600) as sandbox:
+        process = made(settings, sandbox)
+        sandbox.fault(drop=True, applied=True)
+        hand(process, *PEOPLE[:12])
+        sent(process)
+        assert looked(process) == 1
+        assert {(error.reads, error.resolution) for error in errors(process)} == {(1, None)}
+        assert looked(process) == 1 + 12
+        assert outcomes(process) == {"delivered": 12}
+        process.engine.dispose()
+
+
+def test_an_event_whose_breakdown_is_refused_is_asked_contact_by_contact(
+    process: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    sandbox.fault(drop=True, applied=True)
+    sandbox.fault(reads=True, status=404, count=1)
+    given(*PEOPLE[:11])
+    sent(process)
+    assert looked(process) == 1 + 11
+    assert outcomes(process) == {"delivered": 11}
+    assert reads_back(process)[0].answer == "not found"
+
+
+def test_a_breakdown_cut_short_by_the_limit_goes_on_where_it_was(settings: Settings) -> None:
+    with running_sandbox(burst_limit=10, burst_seconds=0.5) as sandbox:
+        process = made(settings, sandbox, burst_limit=10, burst_seconds=0.5)
+        sandbox.fault(drop=True, applied=True)
+        hand(process, *PEOPLE[:500])
+        sent(process)
+        assert outcomes(process) == {"unconfirmed": 500}
+        calls = []
+        while outcomes(process) != {"delivered": 500} and len(calls) < 60:
+            calls.append(looked(process))
+            threading.Event().wait(0.1)
+        assert sum(calls) == 5
+        assert max(calls) == 1
+        assert {error.reads for error in errors(process)} == {0}
+        process.engine.dispose()
+
+
+# Not there
+
+
+def test_a_silent_drop_is_looked_for_four_times_sent_once_more_and_delivered(
+    process: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    sandbox.fault(match="ada@example.com", drop=True, count=1)
+    given("ada@example.com", "bob@example.com")
+    sent(process)
+    waits = []
+    for look in range(1, 5):
+        assert looked(process) == 1
+        (error,) = errors(process)
+        assert (error.reads, error.resolution) == (look, None)
+        waits.append(round(error.due_in))
+    assert waits == [30, 120, 600, 30]
+    assert looked(process) == 0  # sent once more
+    assert outcomes(process) == {"delivered": 1, "pending": 1}
+    sent(process)
+    assert outcomes(process) == {"delivered": 2}
+    (error,) = errors(process)
+    assert (error.resolution, error.verify_at) == ("retried", None)
+    said = error.context["read_back"]
+    assert said["first"] < said["last"]
+    assert {name: said[name] for name in ("reads", "found", "seen", "where", "sent_again")} == {
+        "reads": 4,
+        "found": False,
+        "seen": [],
+        "where": "the contact's view",
+        "sent_again": True,
+    }
+    assert ask(process, "SELECT origin FROM batches ORDER BY id DESC")[0].origin == "retry"
+
+
+def test_what_is_absent_again_is_left_to_the_operator_with_the_evidence_and_nothing_else_is(
+    process: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    sandbox.fault(match="ada@example.com", drop=True)
+    sandbox.fault(match="cy@example.com", drop=True)
+    sandbox.fault(match="bob@example.com", drop=True, count=1)
+    for event, contact in enumerate(["ada", "bob", "cy", "dan"]):
+        given(f"{contact}@example.com", object_id=str(event))
+    sent(process)
+    while looked(process) or ask(process, "SELECT FROM batches WHERE status = 'PENDING'"):
+        sent(process)
+    assert outcomes(process) == {"delivered": 2, "unconfirmed": 2}
+    left = ask(
+        process,
+        """
+        SELECT r.contact, e.* FROM errors e JOIN records r ON r.id = e.record_id
+        WHERE e.resolution IS NULL ORDER BY 1""",
+    )
+    assert [(row.contact, row.verify_at, row.reads) for row in left] == [
+        ("ada@example.com", None, 4),
+        ("cy@example.com", None, 4),
+    ]
+    assert left[0].context["read_back"]["left"] == "it was sent once more, and is still not there"
+    assert accounts_due(process.engine) == []
+    assert len(ask(process, "SELECT FROM attempts WHERE kind = 'post'")) == 4 + 3
+    assert len(reads_back(process)) == 3 * 4 + 2 * 4
+    assert {row["contact"] for row in sandbox.participations()} == {"bob@example.com", "dan@example.com"}
+    # An operator may send it again; what he sends is looked for like any other.
+    assert retry(process.engine, 100, Filter(outcomes=["unconfirmed"])) == 2  # type: ignore[list-item]
+    sandbox.reset()
+    sent(process)
+    assert outcomes(process) == {"delivered": 4}
+
+
+def test_what_was_looked_for_one_by_one_is_sent_once_more_packed_together(
+    process: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    sandbox.fault(drop=True, count=1)
+    given(*PEOPLE[:100])
+    sent(process)
+    calls = [looked(process) for _ in range(4)]
+    assert calls == [1, 101, 1, 101]
+    assert looked(process) == 0
+    assert [row.size for row in ask(process, "SELECT size FROM batches WHERE status = 'PENDING'")] == [100]
+    sent(process)
+    assert outcomes(process) == {"delivered": 100}
+
+
+def test_a_repeat_whose_answer_is_empty_ends_as_delivered_by_proof(
+    process: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    """The views were late: it was there all along when it was sent once more."""
+    sandbox.fault(drop=True, applied=True, count=1)
+    sandbox.fault(reads=True, status=200, body={"total": 0, "results": []}, count=4)
+    given("ada@example.com")
+    sent(process)
+    for _ in range(4):
+        looked(process)
+    assert looked(process) == 0
+    sent(process)
+    assert outcomes(process) == {"unconfirmed": 1}
+    assert looked(process) == 1
+    assert outcomes(process) == {"delivered": 1}
+    assert [error.resolution for error in errors(process)] == ["retried", "confirmed"]
+
+
+def test_a_write_that_is_not_readable_at_once_is_waited_for(settings: Settings) -> None:
+    with running_sandbox(burst_limit=100_000, read_delay=1) as sandbox:
+        process = made(settings, sandbox)
+        sandbox.fault(drop=True, applied=True)
+        hand(process, "ada@example.com")
+        sent(process)
+        assert looked(process) == 1
+        assert outcomes(process) == {"unconfirmed": 1}
+        threading.Event().wait(1)
+        assert looked(process) == 1
+        assert outcomes(process) == {"delivered": 1}
+        assert len(sandbox.participations()) == 1
+        process.engine.dispose()
+
+
+def test_an_attendance_of_another_duration_is_not_there(
+    process: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    shorter = {**SPAN, "leftAt": "2026-03-01T10:01:00Z"}
+    post(sandbox, by_email(at=WHEN, **shorter), path=object_path("7", "attend"), token=TOKEN)
+    given("ada@example.com", state="attend")
+    sent(process)
+    for _ in range(4):
+        assert looked(process) == 1
+    (error,) = errors(process)
+    assert error.reads == 4
+    (seen,) = error.context["read_back"]["seen"]
+    assert (seen["attendanceState"], seen["attendanceDurationSeconds"]) == ("ATTENDED", 60)
+    assert outcomes(process) == {"unconfirmed": 1}
+
+
+def test_a_later_state_of_our_own_supersedes(process: Process, sandbox: RunningSandbox, given: Given) -> None:
+    sandbox.fault(match="ada@example.com", drop=True, count=1)
+    given("ada@example.com")
+    sent(process)
+    given("ada@example.com", state="attend", when=WHEN + 5)
+    sent(process)
+    assert looked(process) == 1
+    assert outcomes(process) == {"delivered": 1, "canceled": 1}
+    records = ask(process, "SELECT id FROM records ORDER BY id")
+    first, second = errors(process)
+    assert (first.resolution, first.verify_at, first.context["read_back"]["by"]) == ("superseded", None, records[1].id)
+    assert (second.outcome, second.category, second.context) == ("canceled", "SUPERSEDED", {"by": records[1].id})
+    assert second.record_id == first.record_id == records[0].id
+
+
+def test_sending_once_more_never_undoes_something_newer_of_ours(
+    process: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    sandbox.fault(match="ada@example.com", drop=True, count=1)
+    given("ada@example.com")
+    sent(process)
+    for _ in range(4):
+        looked(process)
+    given("ada@example.com", state="cancel", when=WHEN + 5)
+    looked(process)
+    sent(process)
+    assert outcomes(process) == {"delivered": 1, "canceled": 1}
+    assert [row["state"] for row in sandbox.participations()] == ["cancel"]
+
+
+def test_a_later_state_that_is_none_of_ours_is_not_undone_either(
+    process: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    post(sandbox, by_email(at=WHEN + 60_000), path=object_path("7", "cancel"), token=TOKEN)
+    sandbox.fault(match="ada@example.com", drop=True)
+    given("ada@example.com")
+    sent(process)
+    for _ in range(4):
+        assert looked(process) == 1
+    assert looked(process) == 0
+    assert outcomes(process) == {"unconfirmed": 1}
+    (error,) = errors(process)
+    assert "later state that is none of ours" in error.context["read_back"]["left"]
+    assert error.context["read_back"]["seen"][0]["attendanceState"] == "CANCELLED"
+    assert error.verify_at is None
+
+
+def test_a_contact_that_hubspot_refuses_to_look_up_is_evidence_too(
+    process: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    sandbox.fault(drop=True, count=1)
+    sandbox.fault(reads=True, status=400, body={"message": "no such contact"}, count=1)
+    given("ada@example.com")
+    sent(process)
+    assert looked(process) == 1
+    (error,) = errors(process)
+    assert (error.reads, error.context["read_back"]["refused"]) == (1, "no such contact")
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize(
+    "fault", [{"status": 503}, {"cut": True}, {"truncate": True}, {"status": 200, "body": "<html>"}]
+)
+def test_an_answer_that_says_nothing_costs_no_look_and_backs_off(
+    process: Process, sandbox: RunningSandbox, given: Given, fault: dict[str, Any]
+) -> None:
+    sandbox.fault(drop=True, applied=True)
+    sandbox.fault(reads=True, **fault, count=1)
+    given("ada@example.com", "bob@example.com")
+    sent(process)
+    assert looked(process) == 1
+    assert {(error.reads, error.resolution) for error in errors(process)} == {(0, None)}
+    assert all(0 <= error.due_in <= 4 for error in errors(process))
+    assert ask(process, "SELECT in_a_row FROM accounts")[0].in_a_row == 1
+    (attempt,) = reads_back(process)
+    assert (attempt.answer, attempt.delivered) == ("ambiguous", 0)
+    assert attempt.finished_at is not None
+    assert looked(process) == 2
+    assert outcomes(process) == {"delivered": 2}
+    assert ask(process, "SELECT in_a_row FROM accounts")[0].in_a_row == 0
+
+
+def test_an_outage_parks_the_account_and_a_read_is_the_probe_that_ends_it(
+    process: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    sandbox.fault(drop=True, applied=True)
+    sandbox.fault(reads=True, status=503, count=6)
+    given("ada@example.com", "bob@example.com")
+    sent(process)
+    for _ in range(6):
+        assert looked(process) == 1
+        do(process, "UPDATE accounts SET parked_until = now() WHERE parked_until IS NOT NULL")
+    account = ask(process, "SELECT * FROM accounts")[0]
+    assert account.in_a_row == 6
+    assert "times in a row" in account.parked_because
+    assert looked(process) == 2
+    account = ask(process, "SELECT * FROM accounts")[0]
+    assert (account.in_a_row, account.parked_until) == (0, None)
+    assert outcomes(process) == {"delivered": 2}
+
+
+def test_a_burst_limit_met_while_reading_holds_all_of_the_account(
+    process: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    sandbox.fault(drop=True, applied=True)
+    body = {"policyName": "TEN_SECONDLY_ROLLING"}
+    sandbox.fault(reads=True, status=429, body=body, headers={"Retry-After": "7"}, count=1)
+    given("ada@example.com")
+    sent(process)
+    assert looked(process) == 1
+    assert looked(process) == 0
+    given("bob@example.com")
+    assert deliver(process, "default") == 0
+    assert errors(process)[0].reads == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "column", "words"),
+    [
+        ({"status": 429, "body": {"policyName": "DAILY"}}, "parked", "daily limit"),
+        ({"status": 423}, "parked", "locked"),
+        ({"status": 477, "headers": {"Retry-After": "60"}}, "parked", "moving"),
+        ({"status": 401}, "paused", "reading back"),
+        ({"status": 403}, "paused", "crm.objects.marketing_events.read"),
+    ],
+)
+def test_what_stops_an_account_stops_its_reading_too_and_spends_no_look(  # noqa: PLR0917
+    process: Process, sandbox: RunningSandbox, given: Given, fault: dict[str, Any], column: str, words: str
+) -> None:
+    sandbox.fault(drop=True, applied=True)
+    sandbox.fault(reads=True, **fault, count=1)
+    given("ada@example.com", "bob@example.com")
+    sent(process)
+    assert looked(process) == 1
+    account = ask(process, "SELECT * FROM accounts")[0]
+    assert words in getattr(account, f"{column}_because")
+    assert looked(process) == 0
+    assert verify(process, "default") == 0
+    assert {error.reads for error in errors(process)} == {0}
+    do(process, "UPDATE accounts SET paused_at = NULL, parked_until = NULL")
+    assert looked(process) == 2
+    assert outcomes(process) == {"delivered": 2}
+
+
+def test_a_tenth_of_the_permits_is_all_that_reading_takes(settings: Settings) -> None:
+    with running_sandbox(burst_limit=30) as sandbox:
+        process = made(settings, sandbox, burst_limit=30)
+        sandbox.fault(drop=True, applied=True)
+        hand(process, *PEOPLE[:8])
+        sent(process)
+        assert looked(process) == 3
+        assert looked(process) == 0
+        assert outcomes(process) == {"delivered": 3, "unconfirmed": 5}
+        assert all(error.due_in <= 0 for error in errors(process) if error.resolution is None)
+        hand(process, "another@example.com")
+        assert deliver(process, "default") == 1
+        process.engine.dispose()
+
+
+def test_a_crash_while_reading_repeats_the_look_after_the_lease(
+    process: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    sandbox.fault(drop=True, applied=True)
+    given("ada@example.com")
+    sent(process)
+    with patch.object(reader_module, "get", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+        looked(process)
+    (error,) = errors(process)
+    assert 0 < error.due_in <= process.settings.lease
+    assert verify(process, "default") == 0
+    assert looked(process) == 1
+    assert outcomes(process) == {"delivered": 1}
+
+
+def test_no_transaction_is_open_while_hubspot_answers(process: Process, sandbox: RunningSandbox, given: Given) -> None:
+    sandbox.fault(drop=True, applied=True)
+    sandbox.fault(reads=True, hang=1)
+    given("ada@example.com")
+    sent(process)
+    reader = threading.Thread(target=looked, args=[process])
+    reader.start()
+    threading.Event().wait(0.5)
+    open_ones = ask(process, "SELECT FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'")
+    assert len(reads_back(process)) == 1
+    reader.join()
+    assert open_ones == []
+
+
+# Side by side
+
+
+def test_two_at_once_confirm_once(process: Process, sandbox: RunningSandbox, given: Given) -> None:
+    sandbox.fault(drop=True, applied=True)
+    for event in range(30):
+        given(*PEOPLE[:3], object_id=str(event))
+    sent(process)
+    do(process, "UPDATE errors SET verify_at = now()")
+    accounts_due(process.engine)
+    threads = [threading.Thread(target=verify, args=[process, "default"]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    looked(process)
+    assert outcomes(process) == {"delivered": 90}
+    assert [error.resolution for error in errors(process)] == ["confirmed"] * 90
+
+
+def test_two_that_look_at_the_same_record_count_one_look(
+    process: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    sandbox.fault(drop=True)
+    sandbox.fault(reads=True, hang=0.5, count=1)
+    given("ada@example.com")
+    sent(process)
+    before = errors(process)[0]
+
+    real, both = reader_module.get, threading.Barrier(2)
+
+    def together(url: str, token: str, timeout: float) -> Any:
+        answer = real(url, token, timeout)
+        both.wait(5)
+        return answer
+
+    with patch.object(reader_module, "get", together):
+        threads = [threading.Thread(target=looked, args=[process]) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+            threading.Event().wait(0.2)  # by then the first has its lease, which the second finds run out
+        for thread in threads:
+            thread.join()
+    (after,) = errors(process)
+    assert (before.reads, after.reads) == (0, 1)
+
+
+def test_what_an_operator_retries_meanwhile_is_his(process: Process, sandbox: RunningSandbox, given: Given) -> None:
+    sandbox.fault(drop=True, count=1)
+    given("ada@example.com", "bob@example.com")
+    sent(process)
+    real = reader_module.get
+
+    def retried_meanwhile(url: str, token: str, timeout: float) -> Any:
+        answer = real(url, token, timeout)
+        retry(process.engine, 100, Filter(outcomes=["unconfirmed"]))  # type: ignore[list-item]
+        return answer
+
+    with patch.object(reader_module, "get", retried_meanwhile):
+        assert looked(process) == 2
+    assert {error.resolution for error in errors(process)} == {"retried"}
+    assert outcomes(process) == {"pending": 2}
+    assert looked(process) == 0
+    assert {error.verify_at for error in errors(process)} == {None}
+    sent(process)
+    assert outcomes(process) == {"delivered": 2}
+
+
+def test_accounts_do_not_wait_for_each_others_reading(process: Process, sandbox: RunningSandbox, given: Given) -> None:
+    with process.engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO accounts (name, token) VALUES ('acme', :token)"),
+            {"token": seal(process.settings, "acme-1")},
+        )
+    for account in ("default", "acme"):
+        deliver(process, account)
+    sandbox.fault(drop=True, applied=True)
+    given(*PEOPLE[:50])
+    given("ada@example.com", account="acme", object_id="9")
+    sent(process)
+    deliver(process, "acme")
+    assert outcomes(process) == {"unconfirmed": 51}
+    pause(process.engine, 1, "an operator did")
+    do(process, "UPDATE errors SET verify_at = now()")
+    assert accounts_due(process.engine) == ["acme"]
+    assert verify(process, "acme") == 1
+    assert verify(process, "default") == 0
+    assert outcomes(process) == {"delivered": 1, "unconfirmed": 50}
+
+
+def test_the_sweep_wakes_whoever_has_something_to_read_once(
+    process: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    sandbox.fault(drop=True, applied=True)
+    given("ada@example.com")
+    sent(process)
+    do(process, "UPDATE errors SET verify_at = now()")
+    for _ in range(3):
+        process.redis.delete("turnout:swept")
+        sweep(process)
+    (message,) = process.redis.lrange("attendance.verify", 0, -1)
+    assert json.loads(message)["headers"]["task"] == "attendance.verify"
+    pause(process.engine, 1, "an operator did")
+    assert accounts_due(process.engine) == []

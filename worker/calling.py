@@ -1,0 +1,55 @@
+"""One call to HubSpot for members of a claim: POSTed with no transaction open, read, and put in words."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from hubspot.address import attendance_path
+from hubspot.answer import Answer, Settled, correlation_id, excerpt, read_answer
+from hubspot.client import NoResponse, Response, post
+from hubspot.limiter import Permit
+from worker import permits
+from worker.claim import Claim, Member
+from worker.destination import Destination
+from worker.process import Process
+from worker.settle import NOTHING, Apart, Call
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A claim on its way to an account, and what is known of its members already."""
+
+    process: Process
+    to: Destination
+    claimed: Claim
+    apart: Apart = NOTHING
+
+
+def send(delivery: Delivery, members: Sequence[Member], held: Permit) -> tuple[Answer, Call]:
+    """Send these members, which ends the permit; give the answer, and what an attempt's row says of the call."""
+    process, to, claimed = delivery.process, delivery.to, delivery.claimed
+    path = attendance_path(to.version, claimed.address, claimed.state, claimed.identity)
+    body = orjson.dumps({"inputs": [member.input for member in members]})
+    response = post(to.url + path, to.token.get_secret_value(), body, process.settings.timeout)
+    headers = response.headers if isinstance(response, Response) else None
+    permits.release(process, to, held, headers, response.duration)
+    answer = read_answer(response, claimed.identity, [member.contact for member in members])
+    return answer, _call(response, answer)
+
+
+def _call(response: Response | NoResponse, answer: Answer) -> Call:
+    fine = isinstance(answer, Settled) and not answer.rejected and not answer.unconfirmed
+    return Call(
+        answer=word(answer),
+        http_status=response.status if isinstance(response, Response) else None,
+        duration_ms=round(response.duration * 1000),
+        correlation_id=correlation_id(response),
+        excerpt="" if fine else excerpt(response),
+    )
+
+
+def word(value: object) -> str:
+    """Give the name of an answer or a decision in words: `RefusedWhole` is «refused whole»."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(value).__name__).lower()

@@ -1,0 +1,154 @@
+"""Isolate: a request that was refused whole is searched for what is to blame, part by part, inside its claim.
+
+Each part has a permit, an attempt's row and the lease renewed before it is sent. A crash in the middle loses only that
+search: the lease runs out, and what HubSpot took meanwhile is sent again with the rest, which stores nothing twice.
+"""
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import Final
+
+from sqlalchemy import Engine, text
+
+from hubspot.answer import Answer, RefusedWhole, Settled
+from hubspot.isolating import Found, isolate as search_for
+from hubspot.limiter import Permit, Use
+from models.moves import Move
+from models.words import AttemptKind, Origin
+from worker import permits, settle
+from worker.calling import Delivery, send
+from worker.claim import SENDS, Claim
+from worker.process import GRACE
+from worker.settle import Apart, Call
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The search came to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What HubSpot said of a part. Where that is neither yes nor no to it, the search ends: it has its own reaction."""
+
+    answer: Answer
+    call: Call
+    attempt_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The search was left before its end."""
+
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The lease is somebody else's: nothing more may be written."""
+
+
+Ending = Ended | Said | Stopped | Lost
+
+
+@dataclass(frozen=True, slots=True)
+class Isolated:
+    """What was found of the claim's members, by which attempt each, and how the search ended."""
+
+    found: Found
+    attempts: Mapping[int, int]
+    ending: Ending
+
+    @property
+    def apart(self) -> Apart:
+        """Give those that have their answer."""
+        apart = Apart(self.found.settled, self.attempts)
+        return Apart(apart.answer, {index: self.attempts[index] for index in apart.indexes})
+
+
+NO_PERMIT: Final = "HubSpot refuses something in it, and there was no permit to find out what"
+SLOW: Final = "HubSpot refuses something in it, and it took too long to begin sending a part"
+STOPS: Final = "HubSpot refuses something in it, and the worker stopped before it was found"
+HALTED: Final = "HubSpot refuses something in it, and the account was stopped before it was found"
+SPENT: Final = "HubSpot refuses something in it; the search goes on after {} requests"
+
+
+def isolate(delivery: Delivery, refused: RefusedWhole) -> Isolated:
+    """Search the members of a claim whose request was refused."""
+    claimed = delivery.claimed
+    assert claimed.attempt_id is not None
+    found = Found()
+    attempts = dict.fromkeys(range(len(claimed.members)), claimed.attempt_id)
+    search = search_for(len(claimed.members), refused, found)
+    part = next(search, None)
+    for sent in count():
+        if part is None:
+            return Isolated(found, attempts, Ended())
+        if sent >= delivery.to.burst_limit and found:  # something is answered: so each claim gets on
+            return Isolated(found, attempts, Stopped(SPENT.format(sent)))
+        said = _send(delivery, part)
+        if not isinstance(said, Said) or not isinstance(said.answer, Settled | RefusedWhole):
+            return Isolated(found, attempts, said)
+        settle.complete_attempt(delivery.process.engine, said.attempt_id, said.call, said.answer)
+        attempts |= dict.fromkeys(part, said.attempt_id)
+        try:
+            part = search.send(said.answer)
+        except StopIteration:
+            part = None
+    raise AssertionError
+
+
+def _send(delivery: Delivery, part: tuple[int, ...]) -> Said | Stopped | Lost:
+    process, claimed = delivery.process, delivery.claimed
+    held = _permit(delivery)
+    if isinstance(held, Stopped):
+        return held
+    granted = time.monotonic()
+    begun = _begin(process.engine, claimed, process.settings.lease, len(part))
+    if not isinstance(begun, int):
+        permits.give_back(process, delivery.to, held)
+        return begun
+    if time.monotonic() - granted > min(GRACE, process.settings.lease - process.settings.timeout):
+        permits.give_back(process, delivery.to, held)
+        settle.forget_attempt(process.engine, begun)
+        return Stopped(SLOW)
+    answer, call = send(delivery, [claimed.members[index] for index in part], held)
+    log.info("batch %d: a part of %d sent: %s", claimed.batch_id, len(part), call.answer)
+    return Said(answer, call, begun)
+
+
+def _permit(delivery: Delivery) -> Permit | Stopped:
+    """Wait for a permit for one window at most, and not so long that the lease could run out meanwhile."""
+    process, to = delivery.process, delivery.to
+    use = Use.LIVE if delivery.claimed.origin is Origin.LIVE else Use.LATER
+    patience = min(to.burst_seconds, (process.settings.lease - process.settings.timeout) / 2)
+    held = permits.permit(process, to, use, patience)
+    if process.stopping.is_set():
+        if held is not None:
+            permits.give_back(process, to, held)
+        return Stopped(STOPS)
+    return held or Stopped(NO_PERMIT)
+
+
+def _begin(engine: Engine, claimed: Claim, lease: float, size: int) -> int | Stopped | Lost:
+    """Renew the lease and insert the part's attempt, fenced by the token, unless the account was stopped meanwhile."""
+    with engine.begin() as connection:
+        begun = connection.execute(
+            text(f"""
+            WITH held AS (
+              UPDATE batches SET lease_until = clock_timestamp() + :lease * interval '1 second'
+              WHERE id = :id AND {Move.SETTLE.guard} AND lease_token = :token RETURNING id, account_id),
+            begun AS (
+              INSERT INTO attempts (kind, batch_id, sent) SELECT :kind, held.id, :size
+              FROM held JOIN accounts a ON a.id = held.account_id WHERE {SENDS} RETURNING id)
+            SELECT begun.id FROM held LEFT JOIN begun ON true"""),
+            {"id": claimed.batch_id, "token": claimed.token, "lease": lease, "size": size, "kind": AttemptKind.PART},
+        ).one_or_none()
+    if begun is None:
+        return Lost()
+    return Stopped(HALTED) if begun.id is None else int(begun.id)

@@ -1,0 +1,93 @@
+"""Permits as the verbs take them: a task waits only briefly; when an account may ask again is kept in Redis.
+
+One thread a process sleeps until the earliest of these times and wakes `deliver`, so that nobody polls and the limit
+is used to the full although no task waits.
+"""
+
+import logging
+import threading
+from collections.abc import Mapping
+from typing import Final, cast
+
+import redis
+
+from hubspot.limiter import Permit, Spent, Use, Wait
+from worker import accounts
+from worker.celery import DELIVER
+from worker.destination import Destination
+from worker.process import Process, current
+from worker.wake import wake
+
+log = logging.getLogger(__name__)
+
+ASKS: Final = "turnout:asks"
+"""Accounts by the time, in milliseconds of Redis' clock, at which they may ask for a permit again."""
+BRIEFLY: Final = 1.0
+"""Seconds that a task waits for a permit, at most."""
+LOOK: Final = 0.5
+"""Seconds after which a sleeping thread looks whether another process noted an earlier time."""
+DELIVERIES: Final = 8
+"""Wake-ups of `deliver` outstanding per account, at most."""
+
+
+def permit(process: Process, to: Destination, use: Use = Use.LIVE, patience: float = BRIEFLY) -> Permit | None:
+    """Take a permit for one call that begins now, or none: then the account is woken when it may ask again."""
+    limiter = process.limiter(to)
+    try:
+        asked = limiter.acquire(use, patience, process.stopping.wait)
+        if isinstance(asked, Wait) and use is Use.LIVE:
+            seconds, micros = process.redis.time()
+            moment = seconds * 1000 + micros // 1000 + int(asked.seconds * 1000)
+            process.redis.zadd(ASKS, {to.account: moment}, lt=True)
+    except redis.RedisError as error:
+        log.warning("no permit, so nothing is sent: Redis is out of reach (%s)", type(error).__name__)
+        return None
+    if isinstance(asked, Spent) and use is Use.LIVE:
+        accounts.park(process.engine, to.account_id, asked.seconds, "the day's calls are spent")
+    return asked if isinstance(asked, Permit) else None
+
+
+def release(process: Process, to: Destination, held: Permit, headers: Mapping[str, str] | None, took: float) -> None:
+    """Say that the call has ended, and what its headers told; never raises."""
+    try:
+        process.limiter(to).release(held, headers, took)
+    except redis.RedisError:
+        log.debug("a slot is left to run out, Redis is out of reach")
+
+
+def give_back(process: Process, to: Destination, held: Permit) -> None:
+    """Say that nothing was sent; never raises."""
+    try:
+        process.limiter(to).give_back(held)
+    except redis.RedisError:
+        log.debug("a slot is left to run out, Redis is out of reach")
+
+
+def begin() -> None:
+    """Begin to wake accounts when they may ask again, as long as this process runs."""
+    threading.Thread(target=_wake, name="asks", daemon=True).start()
+
+
+def _wake() -> None:
+    process = current()
+    while not process.stopping.is_set():
+        try:
+            pause = wake_due(process)
+        except redis.RedisError:
+            pause = LOOK
+        process.stopping.wait(pause)
+
+
+def wake_due(process: Process) -> float:
+    """Wake the accounts whose time has come; give the seconds until the next look."""
+    seconds, micros = process.redis.time()
+    now = seconds * 1000 + micros / 1000
+    earliest = cast("list[tuple[bytes, float]]", process.redis.zrange(ASKS, 0, 0, withscores=True))
+    if not earliest:
+        return LOOK
+    account, moment = earliest[0]
+    if moment > now:
+        return min(LOOK, (moment - now) / 1000)
+    if process.redis.zrem(ASKS, account):  # one process is the first
+        wake(process, DELIVER, places=DELIVERIES, account=account.decode())
+    return 0.0

@@ -1,0 +1,113 @@
+"""One call that reads back: with a permit, on record before it is made, and what follows where it brings no page."""
+
+import logging
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hubspot.answer import Answer, NotFound, RefusedWhole, Rejection, correlation_id, excerpt
+from hubspot.client import NoResponse, Response, get
+from hubspot.limiter import Permit, Use
+from hubspot.participations import Page, read_page
+from worker import permits, reads
+from worker.calling import word
+from worker.database import repeat
+from worker.destination import Destination
+from worker.process import GRACE, Process
+from worker.reads import Unconfirmed
+from worker.settle import Call, complete_attempt
+from worker.stops import count_in_a_row, stop
+
+log = logging.getLogger(__name__)
+
+BUDGET: Final = 5.0
+"""Seconds after which a run ends although there is more: it shares its threads with the intake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A page, and the call that brought it: its attempt is completed together with what it changes."""
+
+    page: Page
+    attempt_id: int
+    call: Call
+
+
+class Reader:
+    """The calls of one run for one account. Once something has stopped it, it makes no more."""
+
+    def __init__(self, process: Process, to: Destination) -> None:
+        self._process, self._to = process, to
+        self._ends = time.monotonic() + BUDGET
+        self._held: Permit | None = None
+        self._granted = 0.0
+        self._stopped = False
+        self.calls = 0
+        self.pause = 0.0
+        """Seconds until what was not read is due again."""
+
+    def may_go_on(self) -> bool:
+        """Say whether another call may be made now; then a permit is held for it.
+
+        It waits for none: whoever is refused ends, and the sweep comes again.
+        """
+        if self._stopped or time.monotonic() > self._ends or self._process.stopping.is_set():
+            return False
+        if time.monotonic() - self._granted > GRACE:
+            self.end()
+        if self._held is None:
+            self._held = permits.permit(self._process, self._to, Use.READ_BACK, patience=0)
+            self._granted = time.monotonic()
+            self._stopped = self._held is None
+        return not self._stopped
+
+    def end(self) -> None:
+        """Give back the permit that no call was made with."""
+        if self._held is not None:
+            permits.give_back(self._process, self._to, self._held)
+            self._held = None
+
+    def get(self, path: str, asked: Sequence[Unconfirmed]) -> Seen | Rejection | None:
+        """Ask for some records: a page, or HubSpot's refusal, or nothing where the run has stopped."""
+        if not self.may_go_on() or self._held is None:
+            return None
+        process, to, held = self._process, self._to, self._held
+        begun = repeat(lambda: reads.begin(process.engine, to.account_id, process.settings.lease, asked))
+        if begun is None:
+            self._stopped = True
+            return None
+        attempt_id, in_a_row = begun
+        self._held = None
+        response = get(to.url + path, to.token.get_secret_value(), process.settings.timeout)
+        self.calls += 1
+        headers = response.headers if isinstance(response, Response) else None
+        permits.release(process, to, held, headers, response.duration)
+        return self._read(response, attempt_id, in_a_row, len(asked))
+
+    def _read(
+        self, response: Response | NoResponse, attempt_id: int, before: int, asked: int
+    ) -> Seen | Rejection | None:
+        answer = read_page(response)
+        in_a_row = count_in_a_row(self._process, self._to.account_id, before, answer)
+        call = _call(response, answer)
+        log.info("read back: %d asked, %s, HTTP %s, %d ms", asked, call.answer, call.http_status, call.duration_ms)
+        if isinstance(answer, Page):
+            return Seen(answer, attempt_id, call)
+        complete_attempt(self._process.engine, attempt_id, call)
+        if isinstance(answer, NotFound | RefusedWhole):
+            return answer.rejection
+        share = random.random()  # noqa: S311 - jitter, no secret
+        self._stopped, self.pause = True, stop(self._process, self._to, answer, call.http_status, in_a_row, share)
+        return None
+
+
+def _call(response: Response | NoResponse, answer: Page | Answer) -> Call:
+    return Call(
+        answer=word(answer),
+        http_status=response.status if isinstance(response, Response) else None,
+        duration_ms=round(response.duration * 1000),
+        correlation_id=correlation_id(response),
+        excerpt="" if isinstance(answer, Page) else excerpt(response),
+    )

@@ -1,0 +1,56 @@
+"""What an answer that settles nothing does to its account: it waits a while, is parked, or is paused."""
+
+import logging
+import sys
+from typing import Final
+
+from hubspot.answer import Ambiguous, Answer
+from hubspot.reaction import Block, Bounds, Decision, Park, Pause, Postpone, Tried, decide
+from worker import access, accounts
+from worker.destination import FORBIDDEN, Destination
+from worker.process import Process
+
+log = logging.getLogger(__name__)
+
+READ_SCOPE: Final = "crm.objects.marketing_events.read"
+UNAUTHORIZED: Final = 401
+_UNBOUNDED: Final = Bounds(sys.maxsize, float("inf"))
+
+
+def count_in_a_row(process: Process, account_id: int, before: int, answer: object) -> int:
+    """Count the account's ambiguous answers in a row; any other answer ends them, and with them an outage."""
+    if isinstance(answer, Ambiguous):
+        return accounts.count_ambiguous(process.engine, account_id)
+    if before:
+        accounts.answered(process.engine, account_id)
+    return 0
+
+
+def stop(process: Process, to: Destination, answer: Answer, status: int | None, in_a_row: int, share: float) -> float:  # noqa: PLR0913, PLR0917
+    """Do to the account what the same answer to a POST would do; give the seconds until what was read is due again.
+
+    However often reading fails, it gives nothing up.
+    """
+    decision: Decision = decide(answer, Tried(max(0, in_a_row - 1), 0.0, in_a_row), _UNBOUNDED, share)
+    match decision:
+        case Postpone(seconds):
+            return seconds
+        case Block(seconds):
+            process.limiter(to).block(seconds)
+        case Park(seconds, because):
+            accounts.park(process.engine, to.account_id, seconds, because)
+        case Pause(because):
+            _pause(process, to, because, status)
+        case _:
+            raise AssertionError(decision)
+    return 0.0
+
+
+def _pause(process: Process, to: Destination, because: str, status: int | None) -> None:
+    process.forget(to.account)
+    if status == UNAUTHORIZED and access.outdated(process.engine, to.account_id, to.token_set_at):
+        return
+    remedy = f"give its app the scope {READ_SCOPE}" if status == FORBIDDEN else to.remedy(status)
+    because = f"reading back: {because}; {remedy}; then: turnout resume {to.account}"
+    log.error("account %s is paused: %s", to.account, because)
+    accounts.pause(process.engine, to.account_id, because)
