@@ -295,6 +295,41 @@ def test_a_404_that_says_nothing_says_what_it_means() -> None:
     assert answer.rejection.message == "HubSpot does not know this event, or it belongs to another app"
 
 
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"message": f"Invalid input for `{EMAILS[1]}`"}, {1}),
+        ({"message": "no", "errors": [{"message": "no", "context": {"email": [EMAILS[0], EMAILS[2]]}}]}, {0, 2}),
+        ({"message": "Property values were not valid"}, set()),
+        ({"message": "`eve@example.com` is nobody of ours"}, set()),
+        (HTML, set()),
+    ],
+    ids=str,
+)
+def test_a_refusal_names_whom_it_names(body: object, named: set[int]) -> None:
+    answer = read(body, 400)
+    assert isinstance(answer, RefusedWhole)
+    assert answer.named == named
+
+
+@pytest.mark.parametrize(
+    ("body", "hubspots"),
+    [
+        ({"status": "error", "message": "No event", "correlationId": "c-1", "category": "OBJECT_NOT_FOUND"}, True),
+        ({"message": "resource not found", "correlationId": "c-1"}, True),
+        ({"message": "no Route matched with those values"}, False),
+        ([], False),
+        (HTML, False),
+        (b"", False),
+    ],
+    ids=str,
+)
+def test_a_404_is_hubspots_where_it_is_in_hubspots_words(body: object, hubspots: bool) -> None:  # noqa: FBT001
+    answer = read(body, 404)
+    assert isinstance(answer, NotFound)
+    assert answer.hubspots is hubspots
+
+
 def test_no_answer_is_ambiguous() -> None:
     assert read_answer(NoResponse("no whole answer in time", 30), Identity.EMAIL, EMAILS) == Ambiguous(
         "no whole answer in time"

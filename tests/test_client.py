@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from hubspot.address import attendance_path
-from hubspot.client import LONGEST_ANSWER, NoResponse, Response, post
+from hubspot.client import LONGEST_ANSWER, NoResponse, Response, get, post
 from models.message import Address
 from models.words import Identity, State
 
@@ -39,8 +39,8 @@ class Connection:
             if not line:
                 return b""
             head += line
-        length = int(next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))[15:])
-        return head + self.file.read(length)
+        named = (line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
+        return head + self.file.read(int(next(named, b"content-length: 0")[15:]))
 
     def send(self, data: bytes) -> None:
         self.sock.sendall(data)
@@ -243,6 +243,19 @@ def test_what_unpacks_to_more_than_the_bound_is_cut_too() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
     with serving(once(head + packed)) as server:
         assert len(answered(send(server))[1]) == LONGEST_ANSWER
+
+
+def test_a_get_carries_the_token_and_no_body_over_the_same_connection() -> None:
+    with serving(always(OK)) as server:
+        send(server)
+        path = "/p/a%2Fb%40c/breakdown?limit=100&after=x%26y"
+        assert answered(get(f"{server.url}{path}", TOKEN, 5)) == (200, b"{}")
+        assert server.connections == 1
+    head, _, body = server.requests[1].partition(b"\r\n\r\n")
+    assert head.startswith(f"GET {path} HTTP/1.1\r\n".encode())
+    assert f"Authorization: Bearer {TOKEN}".encode() in head
+    assert b"content-type" not in head.lower()
+    assert body == b""
 
 
 # The deadline

@@ -182,10 +182,10 @@ def test_beat_is_beat() -> None:
 
 
 def test_no_queue_is_left_without_a_worker() -> None:
-    from worker.celery import ACCEPT, DELIVER, INTAKE, SWEEP
+    from worker.celery import TASKS
 
     served = [queue for queues in WORKERS.values() for queue in queues.split(",")]
-    assert sorted(served) == sorted([ACCEPT, DELIVER, INTAKE, SWEEP])
+    assert sorted(served) == sorted(TASKS)
 
 
 def test_every_console_command_exists_with_its_options() -> None:

@@ -19,6 +19,12 @@ from worker.settings import Settings
 WHEN = 1_767_225_600_000
 
 
+@pytest.fixture(autouse=True)
+def longest_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No wait is so short that what waits is sent again by the same run."""
+    monkeypatch.setattr("random.random", lambda: 0.9)
+
+
 @pytest.fixture
 def sandbox() -> Iterator[Any]:
     with running_sandbox(burst_limit=1_000) as running:
@@ -34,11 +40,11 @@ def sending(settings: Settings, sandbox: Any) -> Iterator[Process]:
 
 @pytest.fixture
 def given(sending: Process) -> Callable[..., None]:
-    def accepted(*contacts: str, state: str = "register", **more: object) -> None:
+    def accepted(*contacts: str, state: str = "register", event: str = "7", **more: object) -> None:
         from models.words import Door
 
         inputs = [{"email": contact, "interactionDateTime": WHEN, **more} for contact in contacts]
-        raw = json.dumps({"subscriber_state": state, "object_id": "7", "inputs": inputs}).encode()
+        raw = json.dumps({"subscriber_state": state, "object_id": event, "inputs": inputs}).encode()
         with sending.engine.connect() as connection:
             accept(connection, [Handed(Door.STREAM, str(time.monotonic_ns()), raw)], sending.rules)
 
@@ -212,6 +218,65 @@ def test_an_unknown_event_is_final_for_every_record(sending: Process, sandbox: A
     given("ada@example.com", "bob@example.com")
     deliver(sending, "default")
     assert outcomes(sending) == {"rejected": 2}
+
+
+@pytest.mark.parametrize("body", ["<html>not here</html>", {"message": "no Route matched"}])
+def test_a_404_that_is_not_hubspots_pauses_the_account_and_rejects_nothing(
+    sending: Process, sandbox: Any, given: Any, body: object
+) -> None:
+    sandbox.fault(status=404, body=body, count=1)
+    given("ada@example.com")
+    deliver(sending, "default")
+    assert outcomes(sending) == {"pending": 1}
+    assert "404" in account(sending).paused_because
+    assert account(sending).paused_because.endswith("turnout resume default")
+
+
+def test_the_third_unknown_event_in_a_row_pauses_the_account_instead_of_rejecting_the_backlog(
+    sending: Process, sandbox: Any, given: Any
+) -> None:
+    from worker.accounts import resume
+
+    sandbox.fault(status=404)
+    for event in range(5):
+        given("ada@example.com", event=str(event))
+    deliver(sending, "default")
+    assert outcomes(sending) == {"rejected": 2, "pending": 3}
+    assert "none of the last 3 events" in account(sending).paused_because
+    sandbox.reset()
+    assert resume(sending.engine, "default")
+    deliver(sending, "default")
+    assert outcomes(sending) == {"rejected": 2, "delivered": 3}
+    assert account(sending).unknown_events == []
+
+
+def test_an_accepted_record_between_unknown_events_begins_the_count_anew(
+    sending: Process, sandbox: Any, given: Any
+) -> None:
+    for number, event in enumerate("aabbcde"):  # an event that is met twice counts once
+        given(f"p{number}@example.com", event=event)
+        sandbox.reset()
+        if event != "c":
+            sandbox.fault(status=404)
+        deliver(sending, "default")
+    assert outcomes(sending) == {"rejected": 6, "delivered": 1}
+    assert len(account(sending).unknown_events) == 2
+    assert account(sending).paused_at is None
+
+
+@pytest.mark.parametrize(
+    ("status", "what_to_do"), [(401, "TURNOUT_HUBSPOT_TOKEN"), (403, "crm.objects.marketing_events.write")]
+)
+def test_a_pause_for_the_token_says_what_to_do(
+    sending: Process, sandbox: Any, given: Any, status: int, what_to_do: str
+) -> None:
+    sandbox.fault(status=status, count=1)
+    given("ada@example.com")
+    deliver(sending, "default")
+    because = account(sending).paused_because
+    assert what_to_do in because
+    assert because.endswith("turnout resume default")
+    assert batch(sending).postponed_because == because
 
 
 def test_five_ambiguous_answers_in_a_row_park_the_account_and_spend_no_more_attempts(

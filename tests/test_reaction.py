@@ -9,10 +9,12 @@ from hubspot.answer import Ambiguous, Answer, Away, Limited, NotFound, RefusedWh
 from hubspot.reaction import (
     INTERVAL,
     OUTAGE,
+    UNKNOWN,
     Block,
     Bounds,
     Decision,
     GiveUp,
+    Isolate,
     Park,
     Pause,
     Postpone,
@@ -45,6 +47,11 @@ def after(answer: Answer, tried: Tried = FRESH, share: float = 1, bounds: Bounds
         ("477", Away("moving", 86_400), Park(86_400, "moving")),
         ("401", Unauthorized("expired"), Pause("HubSpot does not accept the token: expired")),
         ("404", NotFound(NO), RejectAll(NO)),
+        (
+            "404 of somebody else",
+            NotFound(NO, hubspots=False),
+            Pause("a 404 that is not in HubSpot's words: what answers there is not HubSpot's attendance API"),
+        ),
         ("400", RefusedWhole(NO), RejectAll(NO)),
         ("502", Ambiguous("HTTP 502"), Postpone(FIRST, "HTTP 502", spends=True)),
         ("503 Retry-After", Ambiguous("HTTP 503", 60), Postpone(60, "HTTP 503", spends=True)),
@@ -52,6 +59,20 @@ def after(answer: Answer, tried: Tried = FRESH, share: float = 1, bounds: Bounds
 )
 def test_an_answer_is_followed_by(said: str, answer: Answer, decision: Decision) -> None:
     assert after(answer) == decision, said
+
+
+def test_a_request_of_several_that_is_refused_is_isolated() -> None:
+    answer = RefusedWhole(NO, frozenset({1}))
+    assert after(answer, Tried(0, 0, 0, records=2)) == Isolate(answer)
+
+
+@pytest.mark.parametrize(("events", "decision"), [(1, RejectAll), (UNKNOWN - 1, RejectAll), (UNKNOWN, Pause)])
+def test_unknown_events_in_a_row_pause_instead_of_rejecting_the_backlog(events: int, decision: type[Decision]) -> None:
+    decided = after(NotFound(NO), Tried(0, 0, 0, unknown_events=events))
+    assert isinstance(decided, decision)
+    if isinstance(decided, Pause):
+        assert f"none of the last {events} events" in decided.because
+        assert NO.message in decided.because
 
 
 @pytest.mark.parametrize(
@@ -115,7 +136,7 @@ def test_in_an_outage_hubspots_own_wait_is_kept() -> None:
 SECONDS = st.none() | st.floats(0.001, 86_400)
 ANSWERS: st.SearchStrategy[Answer] = st.one_of(
     st.just(SETTLED),
-    st.sampled_from([RefusedWhole(NO), NotFound(NO), Unauthorized("no")]),
+    st.sampled_from([RefusedWhole(NO), NotFound(NO), NotFound(NO, hubspots=False), Unauthorized("no")]),
     st.builds(Limited, st.booleans(), SECONDS),
     st.builds(Away, st.just("away"), st.floats(2, 86_400)),
     st.builds(Ambiguous, st.just("HTTP 502"), SECONDS),
@@ -125,7 +146,14 @@ ANSWERS: st.SearchStrategy[Answer] = st.one_of(
 @settings(deadline=None)
 @given(
     ANSWERS,
-    st.builds(Tried, st.integers(0, 10**6), st.floats(0, 1e12), st.integers(0, 10**6)),
+    st.builds(
+        Tried,
+        st.integers(0, 10**6),
+        st.floats(0, 1e12),
+        st.integers(0, 10**6),
+        st.integers(1, 1000),
+        st.integers(0, 10),
+    ),
     st.builds(Bounds, st.integers(1, 10**6), st.floats(1, 1e9)),
     st.floats(0, 1),
 )

@@ -18,7 +18,7 @@ from typing import Any, Final
 from unittest import mock
 
 import pytest
-from hypothesis import HealthCheck, settings as setting, strategies as st
+from hypothesis import HealthCheck, Phase, settings as setting, strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
@@ -186,7 +186,7 @@ class Attendance(RuleBasedStateMachine):
     """Whoever works on the tables, one step at a time."""
 
     process: Process
-    rules: Rules
+    accepting: Rules
 
     @initialize()
     def begin(self) -> None:
@@ -255,7 +255,7 @@ class Attendance(RuleBasedStateMachine):
 
     def _accept(self, handed: Sequence[Handed]) -> list[int]:
         with self.engine.connect() as connection:
-            return [part.accepted for part in accept(connection, handed, self.rules)]
+            return [part.accepted for part in accept(connection, handed, self.accepting)]
 
     def _stored(self, fresh: Sequence[Key]) -> None:
         """New records, in the order of acceptance, each in one batch where it may lie."""
@@ -278,7 +278,7 @@ class Attendance(RuleBasedStateMachine):
             box = model.boxes.get(row.batch_id)
             if box is None:
                 assert row.batch_id > newest_box
-                due = model.now + self.rules.linger
+                due = model.now + self.accepting.linger
                 box = model.boxes[row.batch_id] = Box(row.batch_id, key[0], key[1], vid, Origin.LIVE, due)
             assert box.open, f"record {row.id} joined batch {box.id}, which takes no more"
             assert (box.event, box.state, box.vid) == (key[0], key[1], vid)
@@ -742,7 +742,7 @@ class Attendance(RuleBasedStateMachine):
     @precondition(lambda self: self.looking)
     @rule(pick=PICK, verdict=st.sampled_from(("there", "not there", "not there", "overtaken", "nothing")))
     def say_what_was_seen(self, pick: int, verdict: str) -> None:
-        """A reader, perhaps long after its turn, says what it saw: only of what is still open does it change anything."""
+        """A reader, perhaps long after its turn, says what it saw; it changes only what is still open."""
         model = self.model
         one = self.looking.pop(pick % len(self.looking))
         record = model.records[one.wanted.record_id]
@@ -863,7 +863,7 @@ def run(process: Process, rules: Rules, examples: int, steps: int, *, derandomiz
     class Here(Attendance):
         pass
 
-    Here.process, Here.rules = process, Rules(rules.key, SIZE, LINGER)
+    Here.process, Here.accepting = process, Rules(rules.key, SIZE, LINGER)
     run_state_machine_as_test(
         Here,
         settings=setting(
@@ -871,11 +871,13 @@ def run(process: Process, rules: Rules, examples: int, steps: int, *, derandomiz
             stateful_step_count=steps,
             deadline=None,
             derandomize=derandomize,
+            phases=(Phase.reuse, Phase.generate, Phase.shrink),
             suppress_health_check=list(HealthCheck),
         ),
     )
 
 
+@pytest.mark.timeout(600)  # shrinking a failure takes its time
 def test_any_sequence_of_steps_leaves_every_record_one_outcome_and_loses_none(process: Process, rules: Rules) -> None:
     run(process, rules, examples=25, steps=25, derandomize=True)
 

@@ -55,14 +55,17 @@ def answered(engine: Engine, account_id: int) -> None:
 
     def work() -> None:
         with engine.begin() as connection:
-            outage = connection.execute(
-                text(f"UPDATE accounts SET in_a_row = 0, {ENDED_STOP} WHERE id = :id AND {IN_OUTAGE}"),
+            connection.execute(
+                text(f"""
+                UPDATE accounts SET in_a_row = 0,
+                  stopped = CASE WHEN {IN_OUTAGE} THEN stopped + coalesce(now() - stopped_since, interval '0')
+                    ELSE stopped END,
+                  stopped_since = CASE WHEN {IN_OUTAGE} THEN NULL ELSE stopped_since END,
+                  parked_until = CASE WHEN {IN_OUTAGE} THEN NULL ELSE parked_until END,
+                  parked_because = CASE WHEN {IN_OUTAGE} THEN '' ELSE parked_because END
+                WHERE id = :id AND in_a_row > 0"""),
                 {"id": account_id, "outage": OUTAGE},
             )
-            if not outage.rowcount:
-                connection.execute(
-                    text("UPDATE accounts SET in_a_row = 0 WHERE id = :id AND in_a_row > 0"), {"id": account_id}
-                )
 
     repeat(work)
 

@@ -14,18 +14,22 @@ from hubspot.limiter import Permit
 from hubspot.reaction import Block, Decision, GiveUp, Isolate, Park, Pause, Postpone, RejectAll, Settle, decide
 from worker import access, accounts, permits, settle
 from worker.calling import Delivery, send, word
-from worker.claim import claim
-from worker.destination import FORBIDDEN, NoDestination
+from worker.celery import DELIVER
+from worker.claim import Claim, claim
+from worker.destination import FORBIDDEN, Destination, NoDestination
 from worker.isolate import Ended, Lost, Said, Stopped, isolate
 from worker.permits import permit
 from worker.process import GRACE, Process
 from worker.settle import Call
 from worker.stops import count_in_a_row
+from worker.wake import wake
 
 log = logging.getLogger(__name__)
 
-BUDGET: Final = 20.0
-"""Seconds after which a task ends although there is more; the sweep wakes the next."""
+BUDGET: Final = 1.0
+"""Seconds after which a task lets those of other accounts go first: it ends and wakes another of its own."""
+TRIES: Final = 4
+"""Claims that one permit is tried with: where one event alone has work, its lane is locked for moments at a time."""
 UNAUTHORIZED: Final = 401
 
 
@@ -43,7 +47,7 @@ def deliver(process: Process, account: str) -> int:
         if held is None:
             break
         granted = time.monotonic()
-        claimed = claim(process.engine, to.account_id, process.settings.lease, live_only=not held.later)
+        claimed = _claim(process, to, held)
         if claimed is None:
             permits.give_back(process, to, held)
             break
@@ -54,12 +58,25 @@ def deliver(process: Process, account: str) -> int:
             # Lease and permit must outlast the deadline of what is begun under them.
             permits.give_back(process, to, held)
             settle.postpone(process.engine, claimed, 0, "the claim took too long to begin sending", None, spends=False)
-            if claimed.tried.in_a_row:
-                accounts.end_probe(process.engine, to.account_id)
+            accounts.end_probe(process.engine, to.account_id)
         else:
             _send(Delivery(process, to, claimed), held)
             posts += 1
+    else:
+        wake(process, DELIVER, account=account)
     return posts
+
+
+def _claim(process: Process, to: Destination, held: Permit) -> Claim | None:
+    try:
+        for _ in range(TRIES):
+            claimed = claim(process.engine, to.account_id, process.settings.lease, live_only=not held.later)
+            if claimed is not None or process.stopping.wait(random.uniform(0.01, 0.04)):  # noqa: S311 - jitter
+                return claimed
+    except BaseException:
+        permits.give_back(process, to, held)
+        raise
+    return None
 
 
 def _send(delivery: Delivery, held: Permit) -> None:
@@ -79,7 +96,7 @@ def _send(delivery: Delivery, held: Permit) -> None:
 
 def _decide(delivery: Delivery, answer: Answer) -> Decision:
     process, account_id, claimed = delivery.process, delivery.to.account_id, delivery.claimed
-    in_a_row = count_in_a_row(process, account_id, claimed.tried.in_a_row, answer)
+    in_a_row = count_in_a_row(process, account_id, answer)
     unknown = 0
     if isinstance(answer, NotFound) and answer.hubspots:
         unknown = accounts.count_unknown(process.engine, account_id, claimed.event_id)

@@ -90,7 +90,7 @@ class Reader:
         self, response: Response | NoResponse, attempt_id: int, before: int, asked: int
     ) -> Seen | Rejection | None:
         answer = read_page(response)
-        in_a_row = count_in_a_row(self._process, self._to.account_id, before, answer)
+        in_a_row = count_in_a_row(self._process, self._to.account_id, answer)
         call = _call(response, answer)
         log.info("read back: %d asked, %s, HTTP %s, %d ms", asked, call.answer, call.http_status, call.duration_ms)
         if isinstance(answer, Page):

@@ -17,12 +17,11 @@ UNAUTHORIZED: Final = 401
 _UNBOUNDED: Final = Bounds(sys.maxsize, float("inf"))
 
 
-def count_in_a_row(process: Process, account_id: int, before: int, answer: object) -> int:
+def count_in_a_row(process: Process, account_id: int, answer: object) -> int:
     """Count the account's ambiguous answers in a row; any other answer ends them, and with them an outage."""
     if isinstance(answer, Ambiguous):
         return accounts.count_ambiguous(process.engine, account_id)
-    if before:
-        accounts.answered(process.engine, account_id)
+    accounts.answered(process.engine, account_id)
     return 0
 
 
