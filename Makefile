@@ -1,5 +1,5 @@
 # make demo   the main job, on example files, against a stand-in for HubSpot
-# make test   the tests          make test-long   the long repeats
+# make test   the tests          make test-long   the long repeats; ONLY=kills for some of them
 # make check  ruff, mypy, import-linter, and that migrations equal the models
 # make up     everything on this machine          make clean
 
@@ -26,7 +26,7 @@ test: setup
 	$(ALONE) $(VENV)/bin/python -m pytest -n 2 --dist loadfile -m "not long"
 
 test-long: setup
-	$(ALONE) $(VENV)/bin/python -m pytest -m long --timeout 1800
+	$(ALONE) $(VENV)/bin/python -m pytest -m long -k "$(ONLY)" --timeout 1800
 
 check: setup
 	$(VENV)/bin/ruff format --check .

@@ -50,19 +50,20 @@ class Found:
         return len(self.delivered) + len(self.rejected) + len(self.unconfirmed)
 
 
-def isolate(size: int, refused: RefusedWhole, found: Found) -> Search:
+def isolate(size: int, refused: RefusedWhole, found: Found, most: int) -> Search:
     """Search a refused request of `size` inputs: yields the part to send next, is sent its answer, and fills `found`.
 
-    An answer names inputs by their index in the part. The search may be left at any time: what is found is final.
+    `most` is what may be sent at once, as far as is known. An answer names inputs by their index in the part. The
+    search may be left at any time: what is found is final.
     """
-    return _Isolation(size, found).search(refused)
+    return _Isolation(size, found, most).search(refused)
 
 
 class _Isolation:
-    def __init__(self, size: int, found: Found) -> None:
+    def __init__(self, size: int, found: Found, most: int) -> None:
         self._size, self._found = size, found
         self._sent = 0
-        self._most, self._taken = size, 0  # that may be sent at once; that HubSpot took at once
+        self._most, self._taken = most, 0  # that may be sent at once; that HubSpot took at once
         self._bad: set[int] = set()  # for which a request was refused whole
         # Whether HubSpot has shown that its answer depends on the inputs: until then those refused alone are only
         # held, beside what it said of the first part.
@@ -73,6 +74,8 @@ class _Isolation:
     def search(self, refused: RefusedWhole) -> Search:
         still = yield from self._ask(range(self._size), refused)
         yield from self._narrow(still)
+        if self._held:
+            self._found.wrong = self._said
 
     def _ask(self, part: Sequence[int], answer: PartAnswer | None = None) -> Generator[Part, PartAnswer, Sequence[int]]:
         """Send a part, again without those that the answer names; give what is refused together, naming nobody."""
@@ -129,7 +132,7 @@ class _Isolation:
             return
         second = yield from self._ask(right)
         if not self._shown:
-            yield from self._try_a_few(left, right)
+            yield from self._try_a_few()
             if self._found.wrong:
                 return
         for still in (first, second):
@@ -137,9 +140,11 @@ class _Isolation:
         if self._clean(group) and len(group) > self._taken:
             self._most = self._found.most = self._taken
 
-    def _try_a_few(self, left: Sequence[int], right: Sequence[int]) -> Search:
+    def _try_a_few(self) -> Search:
         """Send a few alone, of each half by turns, until one is taken, named or refused for another reason."""
-        for index in chain.from_iterable(zip_longest(_few(left), _few(right))):
+        everything = range(self._size)
+        halves = everything[: self._size // 2], everything[self._size // 2 :]
+        for index in chain.from_iterable(zip_longest(*map(_few, halves))):
             if index is not None and index not in self._held:
                 yield from self._ask((index,))
                 if self._shown:
@@ -148,7 +153,7 @@ class _Isolation:
 
     def _try(self, group: Sequence[int]) -> Search:
         """Send a group of which nothing is known, in parts of the size that fits."""
-        while group:
+        while (group := self._open(group)) and not self._found.wrong:
             fitting = min(self._most, self._fitting())
             still = yield from self._ask(group[:fitting])
             group = group[fitting:]

@@ -18,6 +18,7 @@ from test_kills import enqueue, everything_is_accounted_for, left
 from worker.settings import Settings
 from worker.stream import Stream
 
+pytestmark = pytest.mark.long
 OUTAGE = 15.0
 
 

@@ -43,17 +43,17 @@ def hubspot(  # noqa: PLR0917
     return answer
 
 
-def searched(size: int, ask: HubSpot) -> tuple[Found, int]:
+def searched(size: int, ask: HubSpot, most: int = 1_000) -> tuple[Found, int]:
     """Search to the end; give what was found, and the number of requests after the first."""
     found = Found()
-    sent = sum(1 for _ in steps(size, ask, found))
+    sent = sum(1 for _ in steps(size, ask, found, most))
     return found, sent
 
 
-def steps(size: int, ask: HubSpot, found: Found) -> Iterator[Part]:
+def steps(size: int, ask: HubSpot, found: Found, most: int = 1_000) -> Iterator[Part]:
     first = ask(tuple(range(size)))
     assert isinstance(first, RefusedWhole)
-    search = isolate(size, first, found)
+    search = isolate(size, first, found, most)
     part = next(search, None)
     while part is not None:
         assert len(set(part)) == len(part) > 0
@@ -144,6 +144,11 @@ def test_a_request_refused_for_its_size_teaches_a_size_that_is_taken(most: int, 
     assert requests <= sent
 
 
+def test_where_the_size_is_known_already_a_larger_request_is_sent_in_such_parts() -> None:
+    assert searched(100, hubspot(most=30), most=25)[1] == 4
+    assert searched(100, hubspot(range(100)), most=25)[0].wrong is not None
+
+
 def test_of_bad_inputs_no_size_is_learned() -> None:
     assert searched(100, hubspot({5, 77}))[0].most is None
 
@@ -187,17 +192,17 @@ def hubspots(draw: st.DrawFn) -> tuple[int, set[int], set[int], HubSpot]:
     return size, bad, inside - bad, hubspot(bad, draw(NAMING), most, draw(WORDS), inside=inside - bad)
 
 
-@given(hubspots())
+@given(hubspots(), st.integers(1, 130))
 @setting(max_examples=400, deadline=None)
 def test_every_input_ends_with_its_one_right_outcome_within_the_bound(
-    drawn: tuple[int, set[int], set[int], HubSpot],
+    drawn: tuple[int, set[int], set[int], HubSpot], known: int
 ) -> None:
     size, bad, inside, ask = drawn
-    found, sent = searched(size, ask)
+    found, sent = searched(size, ask, known)
     assert sent <= size + SLACK
     if found.wrong is not None:
         assert not found
-        assert len(bad) >= min(size, 2 * FEW)
+        assert len(bad) >= min(size, known, 2 * FEW)
         return
     assert set(found.rejected) == bad | inside
     assert found.delivered == {index: 1000 + index for index in range(size) if index not in bad | inside}

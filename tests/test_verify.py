@@ -13,7 +13,7 @@ from sandbox_server import RunningSandbox, running_sandbox
 from sqlalchemy import text
 
 from models.words import Door
-from worker import reader as reader_module
+from worker import reader as reader_module, reads
 from worker.accept import Handed, accept
 from worker.accounts import pause
 from worker.audit import audit
@@ -671,6 +671,41 @@ def test_two_that_look_at_the_same_record_count_one_look(
             thread.join()
     (after,) = errors(process)
     assert (before.reads, after.reads) == (0, 1)
+
+
+def test_who_comes_late_with_an_old_look_changes_nothing(
+    process: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    sandbox.fault(drop=True)
+    given("ada@example.com", "bob@example.com")
+    sent(process)
+    do(process, "UPDATE errors SET verify_at = now()")
+    accounts_due(process.engine)
+    turn = reads.take(process.engine, 1, 60, 3)
+    old = [reads.Change(record, {"reads": 1, "late": True}, 5.0) for record in turn.records]
+    assert len(old) == 2
+    assert [looked(process), looked(process)] == [2, 2]
+    do(process, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE id = 1")
+    with process.engine.begin() as connection:
+        reads.note_absent(connection, old)
+        assert reads.confirm(connection, old[:1]) == 0
+        assert reads.supersede(connection, old[:1]) == 0
+    reads.put_back(process.engine, turn.records[:1], 0)
+    assert [(error.reads, error.resolution) for error in errors(process)] == [(2, "dismissed"), (2, None)]
+    assert not [error for error in errors(process) if "late" in error.context["read_back"]]
+    assert all(error.due_in > 60 for error in errors(process))
+
+
+def test_a_look_counts_only_for_the_records_whose_time_has_come(
+    process: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    sandbox.fault(drop=True)
+    given("ada@example.com", object_id="1")
+    given("ada@example.com", object_id="2")
+    sent(process)
+    do(process, "UPDATE errors SET verify_at = now() - interval '1 second' WHERE id = 1")
+    assert [verify(process, account) for account in accounts_due(process.engine)] == [1]
+    assert [error.reads for error in errors(process)] == [1, 0]
 
 
 def test_what_an_operator_retries_meanwhile_is_his(process: Process, sandbox: RunningSandbox, given: Given) -> None:

@@ -3,7 +3,8 @@
 - `settings`   the only reader of the environment; `database`, `secrets`: how to reach and open what is kept
 - `stream`     the intake stream in Redis; `intake`: draining it; `accept`: the one transaction that stores records
 - `receipts`   what became of a submission
-- `claim`, `deliver`, `settle`   a due batch, POSTed, and what became of it
+- `claim`, `deliver`, `settle`   a due batch, POSTed, and what became of it; `calling`: one such POST
+- `isolate`    a batch refused whole, searched part by part for what is to blame
 - `sweep`      what time brings about; `wake`: who is told
 - `retry`, `cancel`              an operator's actions
 - `accounts`, `roster`           what stops and starts an account's sending; who there is, added and removed

@@ -84,7 +84,7 @@ def isolate(delivery: Delivery, refused: RefusedWhole) -> Isolated:
     assert claimed.attempt_id is not None
     found = Found()
     attempts = dict.fromkeys(range(len(claimed.members)), claimed.attempt_id)
-    search = search_for(len(claimed.members), refused, found)
+    search = search_for(len(claimed.members), refused, found, delivery.to.batch_size)
     part = next(search, None)
     for sent in count():
         if part is None:
