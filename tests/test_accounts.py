@@ -324,7 +324,7 @@ def test_a_refused_token_pauses_only_its_account_and_says_what_to_do_and_resume_
     assert (deliver(process, "acme"), deliver(process, "beta")) == (1, 2)
     paused = facts("accounts", "show", "acme")
     assert paused["paused_because"].startswith("HubSpot does not accept the token: ")
-    assert paused["paused_because"].endswith(remedy)
+    assert paused["paused_because"].endswith(f"{remedy}; then: turnout resume acme")
     assert "PAUSED since" in turnout("accounts", "list").output
     assert deliver(process, "acme") == 0
     turnout("resume", "acme")

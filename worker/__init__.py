@@ -5,6 +5,8 @@
 - `receipts`   what became of a submission
 - `claim`, `deliver`, `settle`   a due batch, POSTed, and what became of it; `calling`: one such POST
 - `isolate`    a batch refused whole, searched part by part for what is to blame
+- `verify`     unconfirmed records looked for at HubSpot; `reader`: one such call, `reads`: what it changes
+- `stops`      what an answer that settles nothing does to its account
 - `sweep`      what time brings about; `wake`: who is told
 - `retry`, `cancel`              an operator's actions
 - `accounts`, `roster`           what stops and starts an account's sending; who there is, added and removed

@@ -74,21 +74,18 @@ class Reader:
         if not self.may_go_on() or self._held is None:
             return None
         process, to, held = self._process, self._to, self._held
-        begun = repeat(lambda: reads.begin(process.engine, to.account_id, process.settings.lease, asked))
-        if begun is None:
+        attempt_id = repeat(lambda: reads.begin(process.engine, to.account_id, process.settings.lease, asked))
+        if attempt_id is None:
             self._stopped = True
             return None
-        attempt_id, in_a_row = begun
         self._held = None
         response = get(to.url + path, to.token.get_secret_value(), process.settings.timeout)
         self.calls += 1
         headers = response.headers if isinstance(response, Response) else None
         permits.release(process, to, held, headers, response.duration)
-        return self._read(response, attempt_id, in_a_row, len(asked))
+        return self._read(response, attempt_id, len(asked))
 
-    def _read(
-        self, response: Response | NoResponse, attempt_id: int, before: int, asked: int
-    ) -> Seen | Rejection | None:
+    def _read(self, response: Response | NoResponse, attempt_id: int, asked: int) -> Seen | Rejection | None:
         answer = read_page(response)
         in_a_row = count_in_a_row(self._process, self._to.account_id, answer)
         call = _call(response, answer)

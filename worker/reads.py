@@ -171,17 +171,16 @@ def ours(connection: Connection, contact: str, event_ids: Collection[int]) -> di
     return found
 
 
-def begin(engine: Engine, account_id: int, lease: float, asked: Sequence[Unconfirmed]) -> tuple[int, int] | None:
-    """Put a call on record before it is made: its attempt's id, and the account's ambiguous answers in a row.
+def begin(engine: Engine, account_id: int, lease: float, asked: Sequence[Unconfirmed]) -> int | None:
+    """Put a call on record before it is made, and give its attempt's id.
 
     None where the account may not send, which is asked anew for every call.
     """
     batch_ids = {record.batch_id for record in asked}
     with engine.begin() as connection:
-        in_a_row = may_send(connection, account_id, lease)
-        if in_a_row is None:
+        if may_send(connection, account_id, lease) is None:
             return None
-        attempt_id = connection.execute(
+        attempt_id: int = connection.execute(
             text("INSERT INTO attempts (kind, batch_id, sent) VALUES (:kind, :batch, :sent) RETURNING id"),
             {
                 "kind": AttemptKind.READ_BACK,
@@ -189,7 +188,7 @@ def begin(engine: Engine, account_id: int, lease: float, asked: Sequence[Unconfi
                 "sent": len(asked),
             },
         ).scalar_one()
-        return attempt_id, in_a_row
+        return attempt_id
 
 
 def complete(connection: Connection, attempt_id: int, call: Call, found: int = 0, missing: int = 0) -> None:
