@@ -111,6 +111,7 @@ def let_pass(engine: Engine, hours: float) -> None:
             ("lanes", ("due_at", "served_at")),
             ("accounts", ("parked_until", "paused_at", "stopped_since")),
             ("schedules", ("next_at",)),
+            ("errors", ("verify_at",)),
         ):
             earlier = ", ".join(f"{column} = {column} - :hours * interval '1 hour'" for column in columns)
             connection.execute(text(f"UPDATE {table} SET {earlier}"), {"hours": hours})
@@ -156,7 +157,7 @@ AT_EVERY_MOMENT: Mapping[str, str] = {
         SELECT record_id FROM errors WHERE resolution IS NULL GROUP BY 1 HAVING count(*) > 1""",
     "a call of a batch that nobody has is not over": """
         SELECT a.id, b.id AS batch_id, b.status FROM attempts a JOIN batches b ON b.id = a.batch_id
-        WHERE a.finished_at IS NULL AND b.status <> 'PROCESSING'""",
+        WHERE a.finished_at IS NULL AND a.kind <> 'read-back' AND b.status <> 'PROCESSING'""",
 }
 
 

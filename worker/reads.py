@@ -22,8 +22,6 @@ MOST: Final = 100
 """Records that one turn takes: as many as a page shows, and more than a turn has permits for by contact."""
 COUNTED: Final = 20_000
 """Due records that are counted by event, at most."""
-NAMED: Final = 5_000
-"""New unconfirmed errors that one sweep assigns to their accounts, at most."""
 PACKED: Final = 1_000
 """Records sent once more in one transaction, at most."""
 
@@ -73,15 +71,7 @@ class Change:
 
 
 def accounts_due(engine: Engine) -> list[str]:
-    """Name the accounts that may send and have unconfirmed records due; first say whose the new ones are."""
-    with engine.begin() as connection:
-        connection.execute(
-            text("""
-            UPDATE errors e SET account_id = b.account_id FROM batches b WHERE b.id = e.batch_id AND e.id = ANY(ARRAY(
-              SELECT id FROM errors WHERE account_id IS NULL AND verify_at IS NOT NULL LIMIT :most
-              FOR UPDATE SKIP LOCKED))"""),
-            {"most": NAMED},
-        )
+    """Name the accounts that may send and have unconfirmed records due."""
     with engine.connect() as connection:
         named = connection.execute(
             text(f"""

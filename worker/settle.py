@@ -272,9 +272,10 @@ def _store_errors(
     ]
     connection.execute(
         text("""
-        INSERT INTO errors (record_id, batch_id, attempt_id, outcome, category, code, message, context, verify_at)
-        SELECT record_id, :batch, attempt_id, :outcome, category, code, message, context,
-          now() + CAST(:first_read AS float8) * interval '1 second'
+        INSERT INTO errors (record_id, batch_id, account_id, attempt_id, outcome, category, code, message, context,
+          verify_at)
+        SELECT record_id, :batch, (SELECT account_id FROM batches WHERE id = :batch), attempt_id, :outcome, category,
+          code, message, context, now() + CAST(:first_read AS float8) * interval '1 second'
         FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(record_id bigint, attempt_id bigint, category text,
           code text, message text, context jsonb)"""),
         {
