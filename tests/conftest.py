@@ -28,7 +28,7 @@ TEMPLATE = "turnout_template"
 class Here(Loader):
     """The app of this process has no settings of its own."""
 
-    def read_configuration(self, env: str = "") -> dict[str, object]:
+    def read_configuration(self, env: str = "") -> dict[str, object]:  # noqa: ARG002 - Celery's signature
         return configuration(Settings(_env_file=None, broker_url="redis://127.0.0.1:1/0"))
 
 

@@ -63,7 +63,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
                 "health_check_interval": 10,
             }
             if on_redis
-            else {"read_timeout": 5, "write_timeout": 5, "confirm_publish": True}
+            else {"read_timeout": 5, "write_timeout": 5}
         ),
         # JSON only: a message is text from anybody, not code.
         "accept_content": ["json"],
