@@ -57,7 +57,15 @@ def attempts(process: Process) -> int:
         return int(connection.execute(text("SELECT count(*) FROM attempts")).scalar_one())
 
 
-@pytest.mark.parametrize("fault", [{"status": 503}, {"hang": 0.4}, {"cut": True}], ids=str)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": 503},
+        pytest.param({"hang": 0.4}, marks=pytest.mark.long),
+        pytest.param({"cut": True}, marks=pytest.mark.long),
+    ],
+    ids=str,
+)
 def test_six_hours_of_outage_give_nothing_up(process: Process, sandbox: Any, fault: dict[str, Any]) -> None:
     sandbox.fault(**fault)
     pass_hours(process, 6)
