@@ -81,6 +81,18 @@ def claim(engine: Engine, account_id: int, lease: float, *, live_only: bool = Fa
     return claimed
 
 
+def is_busy(engine: Engine, account_id: int) -> bool:
+    """Say whether an account that found nothing to claim may have been in somebody's way: it has a ready lane."""
+    with engine.connect() as connection:
+        ready = connection.execute(
+            text(f"""
+            SELECT EXISTS (SELECT FROM accounts WHERE id = :id AND {SENDS})
+              AND EXISTS (SELECT FROM lanes WHERE account_id = :id AND ready)"""),
+            {"id": account_id},
+        )
+        return bool(ready.scalar_one())
+
+
 def _first(
     connection: Connection, account_id: int, origins: Sequence[Origin], lease: float, in_a_row: int
 ) -> Claim | None:

@@ -15,7 +15,7 @@ from hubspot.reaction import Block, Decision, GiveUp, Isolate, Park, Pause, Post
 from worker import access, accounts, permits, settle
 from worker.calling import Delivery, send, word
 from worker.celery import DELIVER
-from worker.claim import Claim, claim
+from worker.claim import Claim, claim, is_busy
 from worker.destination import FORBIDDEN, Destination, NoDestination
 from worker.isolate import Ended, Lost, Said, Stopped, isolate
 from worker.permits import permit
@@ -71,8 +71,9 @@ def _claim(process: Process, to: Destination, held: Permit) -> Claim | None:
     try:
         for _ in range(TRIES):
             claimed = claim(process.engine, to.account_id, process.settings.lease, live_only=not held.later)
-            if claimed is not None or process.stopping.wait(random.uniform(0.01, 0.04)):  # noqa: S311 - jitter
+            if claimed is not None or not is_busy(process.engine, to.account_id):
                 return claimed
+            process.stopping.wait(random.uniform(0.01, 0.04))  # noqa: S311 - jitter
     except BaseException:
         permits.give_back(process, to, held)
         raise
