@@ -110,6 +110,7 @@ def batch(batch_id: Annotated[int, typer.Argument(metavar="ID")], *, as_json: As
         console.print(f"due {written(found['due_at'])}{'; ' + escape(why) if why else ''}")
     columns = [
         "id",
+        "kind",
         "started_at",
         "answer",
         "http_status",
