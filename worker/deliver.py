@@ -11,7 +11,7 @@ from typing import Final
 
 from hubspot.answer import Answer, NotFound, RefusedWhole, Settled
 from hubspot.limiter import Permit
-from hubspot.reaction import Block, Decision, GiveUp, Isolate, Park, Pause, Postpone, RejectAll, Settle, decide
+from hubspot.reaction import OUTAGE, Block, Decision, GiveUp, Isolate, Park, Pause, Postpone, RejectAll, Settle, decide
 from worker import access, accounts, permits, settle
 from worker.calling import Delivery, send, word
 from worker.celery import DELIVER
@@ -58,7 +58,8 @@ def deliver(process: Process, account: str) -> int:
             # Lease and permit must outlast the deadline of what is begun under them.
             permits.give_back(process, to, held)
             settle.postpone(process.engine, claimed, 0, "the claim took too long to begin sending", None, spends=False)
-            accounts.end_probe(process.engine, to.account_id)
+            if claimed.tried.in_a_row >= OUTAGE:
+                accounts.end_probe(process.engine, to.account_id)
         else:
             _send(Delivery(process, to, claimed), held)
             posts += 1
