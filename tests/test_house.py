@@ -14,6 +14,7 @@ from sqlalchemy import Engine, text
 
 from cli.app import app
 from worker.audit import audit
+from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES
 from worker.intake import intake
 from worker.migrate import configuration, upgrade
 from worker.process import Process
@@ -104,3 +105,7 @@ def test_the_readmes_snippet_for_celery_sends_a_task_that_is_accepted(process: P
     _, fields, _ = json.loads(base64.b64decode(sent["body"]))
     assert sent["headers"]["task"] == "attendance.accept"
     assert hand_in(fields)[0].accepted == 1
+
+
+def test_the_queues_the_readme_tells_workers_to_read_are_all_of_them() -> None:
+    assert re.findall(r"-Q (\S+)", README) == [DELIVERY_QUEUES, HOUSEKEEPING_QUEUES]
