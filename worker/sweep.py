@@ -19,6 +19,7 @@ from worker import alive, lanes, reads
 from worker.celery import DELIVER, INTAKE, VERIFY
 from worker.claim import lock_event
 from worker.database import repeat
+from worker.permits import DELIVERIES
 from worker.process import Process
 from worker.retry import Filter, retry
 from worker.settle import free
@@ -30,8 +31,6 @@ AT_ONCE: Final = 100
 """Batches that one sweep takes back, at most; the next takes the rest."""
 LOOKED_AT: Final = 20
 """The oldest waiting batches that each sweep looks at."""
-DELIVERIES: Final = 8
-"""Wake-ups of `deliver` outstanding per account, at most."""
 EVERY_MS: Final = 500
 """Ticks that come sooner than this after another, from other beats or out of a backlog, do nothing."""
 
