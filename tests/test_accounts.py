@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 import worker.database
 import worker.settings
 from cli.app import app
+from hubspot.reaction import OUTAGE
 from worker import accounts
 from worker.accounts import MIDNIGHT
 from worker.deliver import deliver
@@ -381,3 +382,30 @@ def test_a_spent_quota_parks_until_the_accounts_midnight(engine: Engine) -> None
     until = row(engine, "default").parked_until
     assert (until - datetime.now(UTC)).total_seconds() <= 86_400
     assert until.astimezone(UTC).strftime("%H:%M:%S") == "10:00:00"
+
+
+def test_an_ambiguous_answer_still_under_way_shortens_no_parking_of_another_cause(engine: Engine) -> None:
+    default = row(engine, "default").id
+    accounts.park(engine, default, 3_600, "HubSpot's daily limit is spent")
+    assert [accounts.count_ambiguous(engine, default) for _ in range(OUTAGE + 1)] == [0] * (OUTAGE + 1)
+    accounts.park(engine, default, 4, "HubSpot answered 503")
+    parked = row(engine, "default")
+    assert parked.parked_until > datetime.now(UTC) + timedelta(seconds=3_000)
+    assert parked.parked_because == "HubSpot's daily limit is spent"
+
+
+def test_a_longer_parking_replaces_a_shorter_one(engine: Engine) -> None:
+    default = row(engine, "default").id
+    accounts.park(engine, default, 4, "HubSpot is away")
+    accounts.park(engine, default, 3_600, "HubSpot's daily limit is spent")
+    assert row(engine, "default").parked_because == "HubSpot's daily limit is spent"
+
+
+def test_an_outages_parking_is_as_long_as_its_last_probe_says(engine: Engine) -> None:
+    default = row(engine, "default").id
+    for _ in range(OUTAGE):
+        accounts.count_ambiguous(engine, default)
+    accounts.park(engine, default, 3_600, "one batch is sent to see whether HubSpot answers again")
+    assert accounts.count_ambiguous(engine, default) == OUTAGE + 1
+    accounts.park(engine, default, 4, "HubSpot answered 503")
+    assert row(engine, "default").parked_until < datetime.now(UTC) + timedelta(seconds=10)

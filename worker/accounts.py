@@ -32,22 +32,36 @@ MIDNIGHT: Final = "(date_trunc('day', now() AT TIME ZONE time_zone) + interval '
 
 
 def park(engine: Engine, account_id: int, seconds: float | None, because: str) -> None:
-    """Let an account send nothing for so many seconds, or, where none are named, until its midnight."""
+    """Let an account send nothing for so many seconds, or, where none are named, until its midnight.
+
+    A parking that lasts longer holds, unless it is an outage's: that one is as long as its last probe says.
+    """
     _change(
         engine,
         f"""
-        parked_because = :because, stopped_since = coalesce(stopped_since, now()),
-        parked_until = CASE WHEN CAST(:seconds AS float8) IS NULL THEN {MIDNIGHT}
-          ELSE now() + CAST(:seconds AS float8) * interval '1 second' END""",
+        stopped_since = coalesce(stopped_since, now()), (parked_until, parked_because) = (
+          SELECT CASE WHEN holds THEN parked_until ELSE until END, CASE WHEN holds THEN parked_because ELSE :because END
+          FROM (SELECT until, in_a_row < :outage AND coalesce(parked_until > until, false) AS holds
+                FROM (SELECT CASE WHEN CAST(:seconds AS float8) IS NULL THEN {MIDNIGHT}
+                  ELSE now() + CAST(:seconds AS float8) * interval '1 second' END AS until) asked) compared)""",
         id=account_id,
         seconds=seconds,
         because=because,
+        outage=OUTAGE,
     )
 
 
 def count_ambiguous(engine: Engine, account_id: int) -> int:
-    """Count one more ambiguous answer in a row, and give how many there are now."""
-    return _change(engine, "in_a_row = in_a_row + 1", id=account_id)
+    """Count one more ambiguous answer in a row, and give how many there are now.
+
+    What was under way when the account was parked for another cause begins no outage.
+    """
+    return _change(
+        engine,
+        "in_a_row = in_a_row + CASE WHEN in_a_row < :outage AND parked_until > now() THEN 0 ELSE 1 END",
+        id=account_id,
+        outage=OUTAGE,
+    )
 
 
 def answered(engine: Engine, account_id: int) -> None:

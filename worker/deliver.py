@@ -12,16 +12,16 @@ from typing import Final
 from hubspot.answer import Answer, NotFound, RefusedWhole, Settled
 from hubspot.limiter import Permit
 from hubspot.reaction import OUTAGE, Block, Decision, GiveUp, Isolate, Park, Pause, Postpone, RejectAll, Settle, decide
-from worker import access, accounts, permits, settle
+from worker import accounts, permits, settle
 from worker.calling import Delivery, send, word
 from worker.celery import DELIVER
 from worker.claim import Claim, claim, is_busy
-from worker.destination import FORBIDDEN, Destination, NoDestination
+from worker.destination import Destination, NoDestination
 from worker.isolate import Ended, Lost, Said, Stopped, isolate
 from worker.permits import permit
 from worker.process import GRACE, Process
 from worker.settle import Call
-from worker.stops import count_in_a_row
+from worker.stops import count_in_a_row, pause
 from worker.wake import wake
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,6 @@ BUDGET: Final = 1.0
 """Seconds after which a task lets those of other accounts go first: it ends and wakes another of its own."""
 TRIES: Final = 4
 """Claims that one permit is tried with: where one event alone has work, its lane is locked for moments at a time."""
-UNAUTHORIZED: Final = 401
 
 
 def deliver(process: Process, account: str) -> int:
@@ -126,22 +125,8 @@ def _act(delivery: Delivery, decision: Decision, call: Call | None) -> None:
             accounts.park(engine, to.account_id, seconds, because)
             settle.postpone(engine, claimed, 0, because, call, spends=False, apart=apart)
         case Pause(because):
-            because = _pause(delivery, because, call.http_status if call else None)
+            because = pause(delivery.process, to, because, call.http_status if call else None)
             settle.postpone(engine, claimed, 0, because, call, spends=False, apart=apart)
-
-
-def _pause(delivery: Delivery, because: str, status: int | None) -> str:
-    """Pause the account, unless its token was only old; say why nothing is sent."""
-    process, to = delivery.process, delivery.to
-    if status in {UNAUTHORIZED, FORBIDDEN}:
-        process.forget(to.account)
-        if status == UNAUTHORIZED and access.outdated(process.engine, to.account_id, to.token_set_at):
-            return "HubSpot did not accept a token that has ended or was replaced; the next is sent with another"
-        because = f"{because}; {to.remedy(status)}"
-    because = f"{because}; then: turnout resume {to.account}"
-    log.error("account %s is paused: %s", to.account, because)
-    accounts.pause(process.engine, to.account_id, because)
-    return because
 
 
 def _isolate(delivery: Delivery, refused: RefusedWhole, call: Call | None) -> None:

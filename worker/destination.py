@@ -15,7 +15,8 @@ from worker.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
 
-SCOPE: Final = "crm.objects.marketing_events.write"
+SCOPES: Final = "crm.objects.marketing_events."
+"""The token's app needs two of them: `…write` to send, `…read` to read back."""
 FORBIDDEN: Final = 403
 
 
@@ -50,10 +51,10 @@ class Destination:
     token_set_at: datetime | None
     """Since when it has this token; none where that is the settings'."""
 
-    def remedy(self, status: int | None) -> str:
+    def remedy(self, status: int, *, reading: bool) -> str:
         """Say what to do about a 401 or 403."""
         if status == FORBIDDEN:
-            return f"give its app the scope {SCOPE}"
+            return f"give its app the scope {SCOPES}{'read' if reading else 'write'}"
         if self.token_set_at is None:
             return "set the right TURNOUT_HUBSPOT_TOKEN and restart"
         return f"give it the right token: turnout accounts rotate {self.account}"

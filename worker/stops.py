@@ -12,7 +12,6 @@ from worker.process import Process
 
 log = logging.getLogger(__name__)
 
-READ_SCOPE: Final = "crm.objects.marketing_events.read"
 UNAUTHORIZED: Final = 401
 _UNBOUNDED: Final = Bounds(sys.maxsize, float("inf"))
 
@@ -39,17 +38,20 @@ def stop(process: Process, to: Destination, answer: Answer, status: int | None, 
         case Park(seconds, because):
             accounts.park(process.engine, to.account_id, seconds, because)
         case Pause(because):
-            _pause(process, to, because, status)
+            pause(process, to, because, status, reading=True)
         case _:
             raise AssertionError(decision)
     return 0.0
 
 
-def _pause(process: Process, to: Destination, because: str, status: int | None) -> None:
-    process.forget(to.account)
-    if status == UNAUTHORIZED and access.outdated(process.engine, to.account_id, to.token_set_at):
-        return
-    remedy = f"give its app the scope {READ_SCOPE}" if status == FORBIDDEN else to.remedy(status)
-    because = f"reading back: {because}; {remedy}; then: turnout resume {to.account}"
+def pause(process: Process, to: Destination, because: str, status: int | None, *, reading: bool = False) -> str:
+    """Pause the account, unless its token was only old; say why nothing is sent."""
+    if status in {UNAUTHORIZED, FORBIDDEN}:
+        process.forget(to.account)
+        if status == UNAUTHORIZED and access.outdated(process.engine, to.account_id, to.token_set_at):
+            return "HubSpot did not accept a token that has ended or was replaced; the next is sent with another"
+        because = f"{because}; {to.remedy(status, reading=reading)}"
+    because = f"{'reading back: ' if reading else ''}{because}; then: turnout resume {to.account}"
     log.error("account %s is paused: %s", to.account, because)
     accounts.pause(process.engine, to.account_id, because)
+    return because
