@@ -1,6 +1,6 @@
 """Commands that look: status, batches, batch, errors, submission."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
@@ -83,9 +83,9 @@ def batches(  # noqa: PLR0913 - one parameter an option
         "size",
         "errors",
         "attempts",
-        "postponed_because",
+        "why",
     ]
-    print_table("Batches", found, columns, "no batch is like that")
+    print_table("Batches", [{**row, "why": _why(row)} for row in found], columns, "no batch is like that")
     if len(found) == limit:
         console.print(f"more: --before {found[-1]['id']}")
 
@@ -106,7 +106,7 @@ def batch(batch_id: Annotated[int, typer.Argument(metavar="ID")], *, as_json: As
     heading = "batch {id}: {size} records, {state} by {identity} of {event}, account {account}: {status}"
     console.print(escape(heading.format(**found)), style="bold")
     if found["status"] == Status.PENDING:
-        why = found["postponed_because"] or ("waits for batches " + written(found["after"]) if found["after"] else "")
+        why = _why(found)
         console.print(f"due {written(found['due_at'])}{'; ' + escape(why) if why else ''}")
     columns = [
         "id",
@@ -128,6 +128,11 @@ def batch(batch_id: Annotated[int, typer.Argument(metavar="ID")], *, as_json: As
     print_table(
         "Records", found["records"], ["id", "contact", "outcome", "category", "message", "resolution"], "no record"
     )
+
+
+def _why(batch: dict[str, Any]) -> str:
+    """Say why a batch waits: for which others, or since what came back."""
+    return f"waits for batches {', '.join(map(str, batch['after']))}" if batch["after"] else batch["postponed_because"]
 
 
 def errors(
