@@ -6,7 +6,7 @@ import redis
 import typer
 from sqlalchemy.exc import OperationalError
 
-from cli import accounts, acting, auditing, database, enqueue, looking, sandbox, up
+from cli import accounts, acting, auditing, database, enqueue, keys, looking, sandbox, serve, up
 from worker.settings import SettingsError
 from worker.stream import StreamUnavailable
 
@@ -30,8 +30,10 @@ app.command("cancel")(acting.cancel)
 app.command("pause")(accounts.pause)
 app.command("resume")(accounts.resume)
 app.command("audit")(auditing.audit)
+app.command("serve")(serve.serve)
 app.command("sandbox")(sandbox.sandbox)
 app.add_typer(accounts.app, name="accounts")
+app.add_typer(keys.app, name="keys")
 app.add_typer(database.app, name="db")
 
 

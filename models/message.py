@@ -14,7 +14,7 @@ from uuid import UUID
 import orjson
 
 from models.preflight import Candidate, Reason, check_input, shown, unsafe_character
-from models.words import State
+from models.words import Identity, State
 
 MOST_INPUTS: Final = 10_000
 MOST_BYTES: Final = 8 * 1024 * 1024
@@ -53,10 +53,15 @@ class Message:
     envelope: dict[str, object]
     inputs: list[object]
 
-    def judged(self) -> Iterator[Candidate | tuple[Reason, ...]]:
-        """Judge the inputs one by one, in their order."""
+    def judged(self, identity: Identity | None = None) -> Iterator[Candidate | tuple[Reason, ...]]:
+        """Judge the inputs one by one, in their order; where one kind of identity is asked for, of that kind alone."""
         for index, raw in enumerate(self.inputs):
-            yield check_input(raw, self.state, f"inputs[{index}]")
+            judged = check_input(raw, self.state, f"inputs[{index}]")
+            if identity and isinstance(judged, Candidate) and judged.identity is not identity:
+                what, right = f"names its contact by {judged.identity}", f"{identity}, as the path says"
+                yield (Reason(f"inputs[{index}].{judged.identity}", what, right),)
+            else:
+                yield judged
 
     def alone(self, index: int) -> bytes:
         """Write a message with only this input, to be mended and handed in again.
@@ -85,7 +90,7 @@ def read_message(raw: bytes) -> Message | Unreadable:
         right = f"at most {MOST_BYTES:,} bytes: hand its inputs in as several messages"
         return Unreadable((Reason("message", f"is {len(raw):,} bytes long", right),))
     try:
-        return read_fields(_loads(raw))
+        return read_fields(loads(raw))
     except (ValueError, RecursionError) as error:
         return Unreadable((Reason("message", f"is no JSON ({shown(error)})", "one JSON object"),))
 
@@ -117,11 +122,15 @@ def read_fields(fields: object) -> Message | Unreadable:
     return Message(account, address, state, submission, part, producer, envelope, inputs)
 
 
-def _loads(raw: bytes) -> object:
+def loads(raw: bytes) -> object:
     """Read JSON fast; what orjson will not read, or would round, is read by the standard library, exactly.
 
     orjson refuses a lone surrogate, which would make a whole message unreadable for one input, and turns an
     integer beyond 64 bits into a float.
+
+    Raises:
+        ValueError, RecursionError: where it is no JSON, or nested too deep.
+
     """
     try:
         loaded = orjson.loads(raw)

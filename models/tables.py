@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from models.words import AttemptKind, Door, Identity, Origin, Outcome, Resolution, State, Status
+from models.words import AttemptKind, Door, Identity, Origin, Outcome, Resolution, Role, State, Status
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -72,6 +72,7 @@ class Base(DeclarativeBase):
         Outcome: words(Outcome),
         Resolution: words(Resolution),
         Door: words(Door),
+        Role: words(Role),
         AttemptKind: words(AttemptKind),
         dict[str, object]: JSONB,
         list[object]: JSONB,
@@ -351,6 +352,14 @@ class Submission(Base):
     refused: Mapped[int] = mapped_column(Integer)
     repeats: Mapped[dict[str, object]]
     """The duplicates, counted by the outcome that the repeated record had at that moment."""
+    account_id: Mapped[int | None] = mapped_column(Integer)
+    """None where the account it named was unknown, or none could be read."""
+    key_id: Mapped[int | None] = mapped_column(Integer)
+    """Whose key handed it in, by HTTP."""
+    digest: Mapped[bytes | None]
+    """Of the HTTP request, by which another under the same `Idempotency-Key` is told from a repeat."""
+    repeated: Mapped[list[int]] = mapped_column(server_default="{}")
+    """The records of other submissions that its duplicates repeat."""
 
 
 class Refused(Base):
@@ -368,6 +377,27 @@ class Refused(Base):
     reasons: Mapped[list[object]]
     """Objects of `where`, `what` and `right`."""
     refused_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class Key(Base):
+    """A key to the HTTP door or the console; the key itself is shown once, and kept only as a hash."""
+
+    __tablename__ = "keys"
+    __table_args__ = (Index("uq_keys_name", "name", unique=True, postgresql_where=text("revoked_at IS NULL")),)
+
+    id: Mapped[int] = mapped_column(Integer, Identified(always=True), primary_key=True)
+    name: Mapped[str]
+    role: Mapped[Role]
+    account_ids: Mapped[list[int]] = mapped_column(ARRAY(Integer))
+    """The accounts that a producer's key reaches; an operator's and a viewer's reach all."""
+    hash: Mapped[bytes]
+    old_hash: Mapped[bytes | None]
+    """The key's before it was rotated, good until `old_until`."""
+    old_until: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    used_at: Mapped[datetime | None]
+    """To the minute."""
+    revoked_at: Mapped[datetime | None]
 
 
 class Secret(Base):

@@ -61,6 +61,16 @@ class Resolution(StrEnum):
     DISMISSED = "dismissed"
 
 
+class Role(StrEnum):
+    """What a key may do."""
+
+    PRODUCER = "producer"
+    """Hand in records for its accounts, and ask what became of them."""
+    OPERATOR = "operator"
+    VIEWER = "viewer"
+    """See everything, and change nothing."""
+
+
 class Door(StrEnum):
     """A way in."""
 

@@ -2,7 +2,8 @@
 
 - `settings`   the only reader of the environment; `database`, `secrets`: how to reach and open what is kept
 - `stream`     the intake stream in Redis; `intake`: draining it; `accept`: the one transaction that stores records
-- `receipts`   what became of a submission
+- `receipts`   what a submission came to when it was accepted; `submissions`: what became of it
+- `keys`       who may use the HTTP door and the console
 - `claim`, `deliver`, `settle`   a due batch, POSTed, and what became of it; `calling`: one such POST
 - `isolate`    a batch refused whole, searched part by part for what is to blame
 - `verify`     unconfirmed records looked for at HubSpot; `reader`: one such call, `reads`: what it changes

@@ -21,7 +21,7 @@ from models.fingerprint import fingerprint
 from models.message import Address, Message, Unreadable, read_message
 from models.outcome import LAST_ERROR, OUTCOME
 from models.preflight import Candidate, Reason, shown
-from models.words import Door, Outcome
+from models.words import Door, Identity, Outcome
 from worker import lanes, receipts, storing
 from worker.database import is_datas_fault, repeat, sqlstate
 from worker.receipts import Part
@@ -44,11 +44,23 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Handed:
-    """One message as it was handed in. `part` names it where the message itself does not."""
+    """One message as it was handed in. `part` names it where the message itself does not.
+
+    The HTTP door has read its message already, and knows whose key it came with and the request's digest; the path of
+    the request says which `identity` its inputs must have.
+    """
 
     door: Door
     part: str
     raw: bytes
+    message: Message | None = None
+    identity: Identity | None = None
+    key_id: int | None = None
+    digest: bytes | None = None
+
+    def read(self) -> Message | Unreadable:
+        """Read the message."""
+        return self.message or read_message(self.raw)
 
 
 def accept(connection: Connection, handed: Sequence[Handed], rules: Rules) -> list[Part]:
@@ -121,11 +133,12 @@ def _part(one: Handed, message: Message | Unreadable) -> Part:
         digest = hashlib.blake2b(one.part.encode() + b"\0" + one.raw, digest_size=16).digest()
         submission = UUID(bytes=digest, version=4)
     account = message.account if isinstance(message, Message) else ""
-    return Part(submission, message.part or one.part, one.door, message.producer, account)
+    part = message.part or one.part
+    return Part(submission, part, one.door, message.producer, account, key_id=one.key_id, digest=one.digest)
 
 
 def _accept(connection: Connection, handed: Sequence[Handed], rules: Rules) -> list[Part]:
-    messages = [read_message(one.raw) for one in handed]
+    messages = [one.read() for one in handed]
     parts = [_part(one, message) for one, message in zip(handed, messages, strict=True)]
     with connection.begin():
         accounts, batch_sizes = _accounts(connection, messages)
@@ -142,13 +155,15 @@ def _accept(connection: Connection, handed: Sequence[Handed], rules: Rules) -> l
                 continue
             if isinstance(message, Unreadable):
                 part.refuse(one.raw, message.reasons)
-            elif message.account not in accounts:
+                continue
+            part.account_id = accounts.get(message.account)
+            if part.account_id is None:
                 right = "an account that `turnout accounts` lists; then hand it in again"
                 reason = Reason("account", f"'{shown(message.account)}' is unknown", right)
                 part.refuse(one.raw, (reason,), len(message.inputs))
             else:
-                event_id = events[accounts[message.account], message.address]
-                judged += _judged(part, message, event_id, rules.key)
+                event_id = events[part.account_id, message.address]
+                judged += _judged(part, one, message, Group(event_id, message.state, Identity.EMAIL), rules.key)
         fresh = _without_known(connection, judged)
         size_of = {
             event_id: batch_sizes[account_id] or rules.batch_size for (account_id, _), event_id in events.items()
@@ -157,16 +172,17 @@ def _accept(connection: Connection, handed: Sequence[Handed], rules: Rules) -> l
         for size in set(size_of.values()):  # as a rule one
             mine = [one for one in fresh if size_of[one.group.event_id] == size]
             filled += storing.store(connection, mine, size, rules.linger)
+        _name_repeated(connection, unseen)
         receipts.store(connection, unseen)
         lanes.tell(connection, filled)
     return parts
 
 
-def _judged(part: Part, message: Message, event_id: int, key: bytes) -> Iterable[Fresh]:
-    for index, judged in enumerate(message.judged()):
+def _judged(part: Part, one: Handed, message: Message, group: Group, key: bytes) -> Iterable[Fresh]:
+    for index, judged in enumerate(message.judged(one.identity)):
         if isinstance(judged, Candidate):
-            group = Group(event_id, message.state, judged.identity)
-            yield Fresh(part, group, judged, fingerprint(key, event_id, message.state, judged))
+            mine = group._replace(identity=judged.identity)
+            yield Fresh(part, mine, judged, fingerprint(key, group.event_id, message.state, judged))
         else:
             part.refuse(message.alone(index), judged)
 
@@ -177,21 +193,42 @@ def _without_known(connection: Connection, judged: Sequence[Fresh]) -> list[Fres
         return []
     rows = connection.execute(
         text(f"""
-        SELECT r.fingerprint, {OUTCOME} AS outcome FROM records r JOIN batches b ON b.id = r.batch_id {LAST_ERROR}
+        SELECT r.fingerprint, r.id, {OUTCOME} AS outcome FROM records r JOIN batches b ON b.id = r.batch_id {LAST_ERROR}
         WHERE r.fingerprint = ANY(:fingerprints)"""),
         {"fingerprints": [one.fingerprint for one in judged]},
     )
-    known = {bytes(row.fingerprint): row.outcome for row in rows}
+    known = {bytes(row.fingerprint): row for row in rows}
+    begun: dict[bytes, Part] = {}
     fresh = []
     for one in judged:
-        if one.fingerprint in known:
+        if row := known.get(one.fingerprint):
             one.part.duplicates += 1
-            one.part.repeats[known[one.fingerprint]] += 1
+            one.part.repeats[row.outcome] += 1
+            one.part.repeated.add(row.id)
+        elif first := begun.get(one.fingerprint):
+            one.part.duplicates += 1
+            one.part.repeats[Outcome.PENDING.value] += 1
+            if first is not one.part:
+                one.part.repeats_new.add(one.fingerprint)
         else:
-            known[one.fingerprint] = Outcome.PENDING.value
+            begun[one.fingerprint] = one.part
             one.part.accepted += 1
             fresh.append(one)
     return fresh
+
+
+def _name_repeated(connection: Connection, parts: Sequence[Part]) -> None:
+    """Name the records that this transaction stored for one part and another part repeats."""
+    wanted = {fingerprint for part in parts for fingerprint in part.repeats_new}
+    if not wanted:
+        return
+    rows = connection.execute(
+        text("SELECT fingerprint, id FROM records WHERE fingerprint = ANY(:fingerprints)"),
+        {"fingerprints": list(wanted)},
+    )
+    ids = {bytes(row.fingerprint): row.id for row in rows}
+    for part in parts:
+        part.repeated |= {ids[fingerprint] for fingerprint in part.repeats_new}
 
 
 def _accounts(

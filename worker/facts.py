@@ -11,14 +11,13 @@ from sqlalchemy import Connection, Engine, text
 
 from models.outcome import LAST_ERROR, OUTCOME
 from models.words import State, Status
-from worker import alive
+from worker import alive, submissions
 from worker.retry import EVENT_NAMED
 from worker.settings import Settings
 from worker.stream import Stream, connect
+from worker.submissions import MANY, Cursor
 
-MANY: Final = 100_000
-"""Beyond it a count says only «more than»."""
-EVENT: Final = "coalesce(ev.object_id, ev.external_account_id || '/' || ev.external_event_id) AS event"
+EVENT: Final = f"{submissions.EVENT} AS event"
 OPEN: Final = ("rejected", "unconfirmed", "failed")
 """The outcomes that are somebody's to look at."""
 
@@ -182,45 +181,19 @@ def errors(engine: Engine, outcome: str | None, limit: int = 50, before: int | N
 
 
 def submission(engine: Engine, submission_id: UUID, limit: int = 100) -> Row | None:
-    """Show a submission: its receipt, its records by outcome, and the first that are not delivered."""
-    by_outcome = f"""
-        FROM submissions s JOIN records r ON r.submission_id = s.id JOIN batches b ON b.id = r.batch_id {LAST_ERROR}
-        JOIN events ev ON ev.id = b.event_id WHERE s.submission = :id"""
+    """Show a submission: its receipt, its records by outcome, and the first that are not delivered or were refused."""
     with engine.connect() as connection:
-        parts = _rows(
-            connection,
-            """
-            SELECT count(*) AS parts, min(received_at) AS received_at, min(producer) AS producer, min(door) AS door,
-              sum(accepted)::bigint AS accepted, sum(duplicates)::bigint AS duplicates, sum(refused)::bigint AS refused
-            FROM submissions WHERE submission = :id HAVING count(*) > 0""",
-            id=submission_id,
-        )
-        if not parts:
+        found = submissions.summary(connection, submission_id)
+        if found is None:
             return None
-        outcomes = _rows(
-            connection, f"SELECT {OUTCOME} AS outcome, count(*) AS records {by_outcome} GROUP BY 1", id=submission_id
-        )
-        return {
-            "submission": submission_id,
-            **parts[0],
-            "outcomes": {row["outcome"]: row["records"] for row in outcomes},
-            "not_delivered": _rows(
-                connection,
-                f"""
-                SELECT r.id, r.contact, {EVENT}, b.state, r.batch_id, {OUTCOME} AS outcome, e.category, e.message
-                {by_outcome} AND {OUTCOME} <> 'delivered' ORDER BY r.id LIMIT :limit""",
-                id=submission_id,
-                limit=limit,
-            ),
-            "refusals": _rows(
-                connection,
-                """
-                SELECT f.id, f.inputs, f.reasons FROM submissions s JOIN refused f ON f.submission_id = s.id
-                WHERE s.submission = :id ORDER BY f.id LIMIT :limit""",
-                id=submission_id,
-                limit=limit,
-            ),
-        }
+        undelivered = submissions.records(connection, submission_id, Cursor(), limit, undelivered=True)
+        refused = submissions.refusals(connection, submission_id, 0, limit)
+    shown = ("id", "contact", "event", "state", "batch_id", "outcome", "category", "message")
+    return {
+        **{name: value for name, value in found.items() if name != "account_ids"},
+        "not_delivered": [{name: row[name] for name in shown} for row in undelivered],
+        "refusals": [{name: row[name] for name in ("id", "inputs", "reasons")} for row in refused],
+    }
 
 
 def by_event(engine: Engine) -> dict[tuple[str, str], Counter[str]]:

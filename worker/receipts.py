@@ -22,12 +22,20 @@ class Part:
     door: Door
     producer: str
     account: str = ""
+    account_id: int | None = None
+    key_id: int | None = None
+    digest: bytes | None = None
+    """Of the HTTP request that brought it, and whose key did."""
     id: int = 0
     accepted: int = 0
     duplicates: int = 0
     refused: int = 0
     repeats: Counter[str] = field(default_factory=Counter)
     """The duplicates, by the outcome of what they repeat."""
+    repeated: set[int] = field(default_factory=set)
+    """The records of other submissions that they repeat."""
+    repeats_new: set[bytes] = field(default_factory=set)
+    """Fingerprints of those that the same transaction stores."""
     refusals: list[tuple[bytes, tuple[Reason, ...], int]] = field(default_factory=list)
     """Each a message in bytes, the reasons against it and how many inputs it holds."""
     seen_before: bool = False
@@ -135,14 +143,22 @@ def store(connection: Connection, parts: Sequence[Part]) -> None:
             "duplicates": part.duplicates,
             "refused": part.refused,
             "repeats": part.repeats,
+            "account_id": part.account_id,
+            "key_id": part.key_id,
+            "digest": part.digest and part.digest.hex(),
+            "repeated": sorted(part.repeated),
         }
         for part in parts
     ]
     connection.execute(
         text("""
-        INSERT INTO submissions (id, submission, part, door, producer, accepted, duplicates, refused, repeats)
-        SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(id bigint, submission uuid, part text, door text,
-          producer text, accepted int, duplicates int, refused int, repeats jsonb) ORDER BY submission, part"""),
+        INSERT INTO submissions (id, submission, part, door, producer, accepted, duplicates, refused, repeats,
+          account_id, key_id, digest, repeated)
+        SELECT id, submission, part, door, producer, accepted, duplicates, refused, repeats, account_id, key_id,
+          decode(digest, 'hex'), ARRAY(SELECT jsonb_array_elements_text(repeated)::bigint)
+        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(id bigint, submission uuid, part text, door text,
+          producer text, accepted int, duplicates int, refused int, repeats jsonb, account_id int, key_id int,
+          digest text, repeated jsonb) ORDER BY submission, part"""),
         {"rows": orjson.dumps(rows).decode()},
     )
     refusals = [

@@ -1,0 +1,105 @@
+"""`turnout keys …`: who may hand records in by HTTP, and who may look and act."""
+
+from typing import Annotated, NoReturn
+
+import typer
+
+from cli.showing import AsJson, print_json, print_table
+from models.message import DEFAULT_ACCOUNT
+from models.words import Role
+
+app = typer.Typer(help="Keys to the HTTP door and the console.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="What the key is called: whose it is.")]
+
+
+@app.command("create")
+def create(
+    name: Name,
+    *,
+    role: Annotated[Role, typer.Option(help="What it may do: hand records in, look and act, or only look.")],
+    account: Annotated[
+        list[str] | None,
+        typer.Option(help=f"An account that a producer's key reaches, repeatable; without it, {DEFAULT_ACCOUNT}."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key. It is shown this once, and kept only as a hash."""
+    from worker import accounts, keys
+    from worker.database import make_engine
+    from worker.settings import load_settings
+
+    if not name.strip() or len(name) > 255 or not name.isprintable():  # noqa: PLR2004 - as a message's texts
+        raise typer.BadParameter("a name is 1 to 255 printable characters")
+    if role is not Role.PRODUCER and account:
+        raise typer.BadParameter(f"a key of role {role} reaches every account: --account is a producer's")
+    engine = make_engine(load_settings())
+    named = (account or [DEFAULT_ACCOUNT]) if role is Role.PRODUCER else []
+    reached = {one: accounts.find(engine, one) for one in named}
+    for one, account_id in reached.items():
+        if account_id is None:
+            raise typer.BadParameter(f"there is no account {one}: `turnout accounts list` shows them")
+    try:
+        key = keys.create(engine, name, role, [number for number in reached.values() if number is not None])
+    except keys.NameTaken:
+        raise typer.BadParameter(f"there is a key {name}: rotate it, revoke it, or choose another name") from None
+    _show_once({"name": name, "key": key, "role": role.value, "accounts": list(reached)}, as_json=as_json)
+
+
+@app.command("list")
+def show(*, as_json: AsJson = False) -> None:
+    """List the keys that are good; the keys themselves nobody can show."""
+    from worker import keys
+    from worker.database import make_engine
+    from worker.settings import load_settings
+
+    found = keys.listed(make_engine(load_settings()))
+    if as_json:
+        print_json(found)
+    else:
+        columns = ["name", "role", "accounts", "created_at", "used_at", "old_until"]
+        print_table("Keys", found, columns, "there is no key yet: `turnout keys create NAME --role producer`")
+
+
+@app.command("rotate")
+def rotate(
+    name: Name,
+    *,
+    overlap: Annotated[
+        float, typer.Option(min=0, max=90 * 86_400, help="Seconds for which the old one is still good.")
+    ] = 86_400,
+    as_json: AsJson = False,
+) -> None:
+    """Replace a key by a new one, shown this once; the old one is still good for a while."""
+    from worker import keys
+    from worker.database import make_engine
+    from worker.settings import load_settings
+
+    key = keys.rotate(make_engine(load_settings()), name, overlap)
+    if key is None:
+        _unknown(name)
+    _show_once({"name": name, "key": key}, as_json=as_json)
+
+
+@app.command("revoke")
+def revoke(name: Name) -> None:
+    """Let a key be good no longer, from the next request on."""
+    from worker import keys
+    from worker.database import make_engine
+    from worker.settings import load_settings
+
+    if not keys.revoke(make_engine(load_settings()), name):
+        _unknown(name)
+    typer.echo(f"key {name} is revoked")
+
+
+def _show_once(made: dict[str, object], *, as_json: bool) -> None:
+    if as_json:
+        print_json(made)
+    else:
+        typer.echo(f"{made['key']}\nThis is shown once: keep it where {made['name']} finds it.")
+
+
+def _unknown(name: str) -> NoReturn:
+    typer.echo(f"turnout: there is no key {name}; `turnout keys list` shows them", err=True)
+    raise typer.Exit(1)

@@ -1,0 +1,24 @@
+"""`turnout serve`: the HTTP door."""
+
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    *,
+    host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 for every one.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port.")] = 8800,
+) -> None:
+    """Take records by HTTP, as HubSpot's own attendance API; any number of these, on any number of hosts.
+
+    TLS is a proxy's business, in front of it. Keys: `turnout keys create NAME --role producer`.
+    """
+    from web.server import Server
+    from worker.logs import set_up
+    from worker.process import current
+
+    process = current()
+    set_up(process.settings.log_format)
+    Server(process, host, port).run()
+    raise typer.Exit(0)

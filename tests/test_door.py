@@ -1,0 +1,253 @@
+"""The HTTP door as an app meets it that called HubSpot before: HubSpot's own SDK, its errors, its answers."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from door import BY_EMAIL, WHEN, Door, delivering, key_for, running_door, running_server
+from pydantic import SecretStr
+from sandbox_server import RunningSandbox, running_sandbox
+from sqlalchemy import text
+
+from models.words import Role
+from worker.audit import audit
+from worker.process import Process
+from worker.roster import add
+from worker.settings import Settings
+
+SDK = Path(sys.prefix) / "sdk"
+
+
+@pytest.fixture
+def sandbox() -> Iterator[RunningSandbox]:
+    with running_sandbox(burst_limit=1_000) as running:
+        yield running
+
+
+@pytest.fixture
+def door(settings: Settings, sandbox: RunningSandbox) -> Iterator[Door]:
+    process = Process(settings.model_copy(update={"hubspot_url": sandbox.url}))
+    with running_door(process) as running:
+        yield running
+    process.engine.dispose()
+
+
+def outcomes(door: Door) -> dict[str, int]:
+    books = audit(door.process.engine)
+    assert books.balanced, books.wrong
+    return {outcome.value: number for outcome, number in books.outcomes.items() if number}
+
+
+def test_hubspots_sdk_works_with_only_its_host_changed(door: Door, sandbox: RunningSandbox, tmp_path: Path) -> None:
+    with delivering(door.process):
+        done = subprocess.run(
+            [sys.executable, Path(__file__).parent / "sdk_calls.py", door.url, door.key],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(SDK), "PYTHONSAFEPATH": "1"},
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    by_email = said["external, email"]
+    assert by_email["status"] == "COMPLETE"
+    assert [one["email"] for one in by_email["results"]] == ["ada@example.com"]
+    assert by_email["results"][0]["vid"] > 0
+    assert by_email["num_errors"] == 1
+    assert "`no address`" in by_email["errors"][0]["message"]
+    assert by_email["errors"][0]["context"]["where"] == ["inputs[1].email"]
+    assert said["external, vid"]["results"] == [{"vid": 101}]
+    assert [one["email"] for one in said["object, email"]["results"]] == ["bob@example.com"]
+    assert said["object, vid"]["results"] == [{"vid": 2**40}]
+    assert (said["state"]["raised"], said["state"]["status"]) == ("ApiException", 400)
+    state = "Unknown state for 'REGISTERED'. Correct are 'register', 'attend' or 'cancel'."
+    assert said["state"]["body"]["message"] == state
+    assert said["account"]["body"]["message"] == "externalAccountId is required"
+    assert (said["key"]["raised"], said["key"]["status"]) == ("UnauthorizedException", 401)
+    assert said["key"]["body"]["category"] == "INVALID_AUTHENTICATION"
+    stored = {(one["event"], one["contact"], one["state"]) for one in sandbox.participations()}
+    assert stored == {
+        ("acme/ev 1/x", "ada@example.com", "register"),
+        ("acme/ev 1/x", "101", "cancel"),
+        ("4711", "bob@example.com", "register"),
+        ("4711", str(2**40), "register"),
+    }
+
+
+def test_without_waiting_the_answer_is_pending_and_names_the_submission(door: Door) -> None:
+    answer = door.hand_in("ada@example.com")
+    said = answer.json()
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json;charset=utf-8"
+    assert (said["status"], said["results"]) == ("PENDING", [])
+    assert "errors" not in said
+    assert said["requestedAt"] == said["startedAt"] == said["completedAt"]
+    receipt = door.ask("GET", said["links"]["submission"].removeprefix(door.url))
+    assert receipt.json()["outcomes"] == {"pending": 1}
+
+
+@pytest.mark.parametrize("version", ["v3", "2025-09", "2026-03", "2026-09", "2031-12"])
+@pytest.mark.parametrize("event", ["attendance/webinar-42", "4711/attendance"])
+@pytest.mark.parametrize(("verb", "contact"), [("create", {"vid": 7}), ("email-create", {"email": "ada@example.com"})])
+def test_every_path_of_hubspots_is_there(door: Door, version: str, event: str, verb: str, contact: Any) -> None:
+    prefix = "/marketing/v3/marketing-events" if version == "v3" else f"/marketing/marketing-events/{version}"
+    path = f"{prefix}/{event}/register/{verb}?externalAccountId=acme"
+    answer = door.ask("POST", path, json={"inputs": [{**contact, "interactionDateTime": WHEN}]})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["status"] == "PENDING"
+
+
+def test_an_input_of_the_other_kind_than_the_paths_is_refused_alone(door: Door) -> None:
+    inputs = [{"vid": 7, "interactionDateTime": WHEN}, {"email": "ada@example.com", "interactionDateTime": WHEN}]
+    said = door.ask("POST", BY_EMAIL, json={"inputs": inputs}).json()
+    assert said["numErrors"] == 1
+    assert said["errors"][0]["context"] == {"where": ["inputs[0].vid"], "contact": ["7"]}
+    assert outcomes(door) == {"pending": 1}
+
+
+def test_what_is_refused_entirely_is_complete_at_once_and_kept(door: Door) -> None:
+    said = door.hand_in("nobody", headers={"Prefer": "wait=30"}).json()
+    assert (said["status"], said["results"], said["numErrors"]) == ("COMPLETE", [], 1)
+    assert audit(door.process.engine).refused == 1
+
+
+def test_what_hubspot_rejects_stands_in_errors_in_its_words(door: Door, sandbox: RunningSandbox) -> None:
+    sandbox.fault(match="bob@example.com", status=400, applied=False)
+    with delivering(door.process):
+        said = door.hand_in("ada@example.com", "bob@example.com", headers={"Prefer": "wait=30"}).json()
+    assert [one["email"] for one in said["results"]] == ["ada@example.com"]
+    assert [one["context"]["contact"] for one in said["errors"]] == [["bob@example.com"]]
+    assert said["errors"][0]["message"] == "Invalid input for `bob@example.com`"
+    assert said["errors"][0]["category"] == "VALIDATION_ERROR"
+
+
+def test_a_record_handed_in_again_is_answered_with_what_became_of_it(door: Door) -> None:
+    with delivering(door.process):
+        first = door.hand_in("ada@example.com", headers={"Prefer": "wait=30"}).json()
+        again = door.hand_in("ada@example.com", headers={"Prefer": "wait=30"}).json()
+    assert again["results"] == first["results"] != []
+    assert again["links"] != first["links"]
+    assert outcomes(door) == {"delivered": 1}
+
+
+def test_an_answer_that_is_not_known_in_time_is_pending(door: Door) -> None:
+    begun = time.monotonic()
+    answer = door.hand_in("ada@example.com", headers={"Prefer": "respond-async, wait=1"})
+    assert answer.json()["status"] == "PENDING"
+    assert answer.headers["Preference-Applied"] == "wait=1"
+    assert 0.9 < time.monotonic() - begun < 5
+
+
+def test_an_idempotency_key_brings_the_first_answer_again(door: Door) -> None:
+    once = {"Idempotency-Key": "order 4711"}
+    first = door.hand_in("ada@example.com", "nobody", headers=once)
+    with delivering(door.process):
+        door.hand_in("ada@example.com", headers={"Prefer": "wait=30"})
+    again = door.hand_in("ada@example.com", "nobody", headers=once)
+    assert again.content == first.content
+    other = door.hand_in("bob@example.com", headers=once)
+    assert other.status_code == 422
+    assert "Idempotency-Key" in other.json()["message"]
+    stranger = key_for(door.process, "another shop")
+    assert door.hand_in("bob@example.com", headers=once, key=stranger).status_code == 200
+
+
+def test_two_requests_at_once_under_one_idempotency_key_make_one_submission(door: Door) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(10):
+            asked = [
+                pool.submit(door.hand_in, f"p{number}@example.com", headers={"Idempotency-Key": str(number)})
+                for _ in range(4)
+            ]
+            answers = {one.result().content for one in asked}
+            assert len(answers) == 1, answers
+    books = audit(door.process.engine)
+    assert (books.accepted, books.duplicates) == (10, 0)
+
+
+def test_order_is_kept_per_contact(door: Door) -> None:
+    for number, state in enumerate(("register", "cancel", "register")):
+        inputs = [{"email": "ada@example.com", "interactionDateTime": WHEN + number}]
+        door.ask("POST", BY_EMAIL.replace("register", state), json={"inputs": inputs})
+    with door.process.engine.connect() as connection:
+        waiting = connection.execute(text("SELECT state, after FROM batches ORDER BY id")).all()
+    assert [row.state for row in waiting] == ["register", "cancel", "register"]
+    assert [len(row.after) for row in waiting] == [0, 1, 1]
+
+
+# Whole requests that are refused, in HubSpot's shape
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "category", "said"),
+    [
+        ({"path": BY_EMAIL.replace("register", "REGISTERED")}, 400, "VALIDATION_ERROR", "Unknown state for"),
+        ({"path": BY_EMAIL.partition("?")[0]}, 400, "VALIDATION_ERROR", "externalAccountId is required"),
+        ({"data": b"{"}, 400, "VALIDATION_ERROR", "Invalid input JSON"),
+        ({"data": b"[" * 100_000}, 400, "VALIDATION_ERROR", "Invalid input JSON"),
+        ({"data": b'{"inputs": []}'}, 400, "VALIDATION_ERROR", "inputs"),
+        ({"data": b'{"inputs": [' + b"1," * 10_000 + b"1]}"}, 413, "VALIDATION_ERROR", "at most 10,000"),
+        ({"data": b" " * (8 * 1024 * 1024 + 1)}, 413, "VALIDATION_ERROR", "larger than"),
+        ({"headers": {"Content-Type": "text/plain"}}, 415, "VALIDATION_ERROR", "application/json"),
+        ({"headers": {"Content-Encoding": "gzip"}}, 415, "VALIDATION_ERROR", "Content-Encoding"),
+        ({"headers": {"Idempotency-Key": ""}}, 400, "VALIDATION_ERROR", "Idempotency-Key"),
+        ({"headers": {"Turnout-Account": "another"}}, 403, "MISSING_SCOPES", "does not reach"),
+        ({"key": ""}, 401, "INVALID_AUTHENTICATION", "turnout keys create"),
+        ({"key": "turnout_1_" + "x" * 43}, 401, "INVALID_AUTHENTICATION", "turnout keys create"),
+        ({"path": "/marketing/v4/x"}, 404, "OBJECT_NOT_FOUND", "/marketing/v4/x"),
+        ({"path": BY_EMAIL.replace("v3/marketing-events", "marketing-events/soon")}, 404, "OBJECT_NOT_FOUND", "v3"),
+    ],
+)
+def test_a_whole_request_is_refused_as_hubspot_refuses(
+    door: Door, change: dict[str, Any], status: int, category: str, said: str
+) -> None:
+    headers = {"Content-Type": "application/json"} | change.pop("headers", {})
+    data = json.dumps({"inputs": [{"email": "ada@example.com", "interactionDateTime": WHEN}]}).encode()
+    answer = door.ask("POST", **{"path": BY_EMAIL, "data": data, "headers": headers, **change})
+    body = answer.json()
+    assert (answer.status_code, body["category"], body["status"]) == (status, category, "error"), body
+    assert said in body["message"]
+    assert body["correlationId"]
+    books = audit(door.process.engine)
+    assert (books.accepted, books.refused) == (0, 0)
+
+
+def test_a_get_of_a_write_is_not_done(door: Door) -> None:
+    answer = door.ask("GET", BY_EMAIL)
+    assert (answer.status_code, answer.json()["category"]) == (405, "METHOD_NOT_ALLOWED")
+
+
+@pytest.mark.parametrize("role", [Role.OPERATOR, Role.VIEWER])
+def test_only_producers_hand_in(door: Door, role: Role) -> None:
+    answer = door.hand_in("ada@example.com", key=key_for(door.process, "somebody", role))
+    assert (answer.status_code, answer.json()["category"]) == (403, "MISSING_SCOPES")
+
+
+def test_a_key_for_several_accounts_names_the_one(door: Door, settings: Settings) -> None:
+    add(door.process.engine, settings, "acme", {}, SecretStr("token-of-acme"))
+    both = key_for(door.process, "both", Role.PRODUCER, "default", "acme")
+    unnamed = door.hand_in("ada@example.com", key=both)
+    assert (unnamed.status_code, "acme, default" in unnamed.json()["message"]) == (400, True)
+    named = door.hand_in("ada@example.com", key=both, headers={"Turnout-Account": "acme"})
+    assert named.status_code == 200
+    with door.process.engine.connect() as connection:
+        accounts = connection.execute(text("SELECT a.name FROM batches b JOIN accounts a ON a.id = b.account_id"))
+        assert list(accounts.scalars()) == ["acme"]
+    receipt = named.json()["links"]["submission"].removeprefix(door.url)
+    assert door.ask("GET", receipt, key=both).status_code == 200
+    assert door.ask("GET", receipt).status_code == 404, "a key of another account"
+
+
+def test_the_database_out_of_reach_is_503_and_nothing_is_stored(settings: Settings) -> None:
+    process = Process(settings.model_copy(update={"database_url": "postgresql://127.0.0.1:1/nowhere"}))
+    with running_server(process) as url:
+        answer = Door(url, "turnout_1_" + "x" * 43, process).hand_in("ada@example.com")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")

@@ -1,0 +1,73 @@
+"""The web app, put together."""
+
+import logging
+
+from fastapi import FastAPI
+from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from web import reference
+from web.admission import Admission
+from web.attendance import Attendance
+from web.receipts import Receipts
+from web.waiting import Waiting
+from web.wire import Fault, busy
+from worker.process import Process
+
+log = logging.getLogger(__name__)
+
+
+def create_app(process: Process) -> FastAPI:
+    """Make the app of one process; `app.state.waiting.end()` lets go of the answers that it holds."""
+    app = FastAPI(title="Turnout", version="1", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.waiting = waiting = Waiting(process.engine)
+    app.include_router(Attendance(process, Admission(), waiting).router())
+    app.include_router(Receipts(process, waiting).router())
+    app.include_router(reference.router(app))
+    app.add_exception_handler(Fault, _fault)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(DBAPIError, _database)
+    app.add_exception_handler(Exception, _bug)
+    app.add_middleware(Encoded)
+    return app
+
+
+class Encoded:
+    """Routes by the path as it was sent: decoded, the event `a/b` could not be told from two segments."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand on with the path encoded; whoever reads a value of it decodes that alone."""
+        if scope["type"] == "http":
+            scope = {**scope, "path": scope["raw_path"].decode("latin-1")}
+        await self._app(scope, receive, send)
+
+
+async def _fault(_: Request, fault: Exception) -> Response:
+    assert isinstance(fault, Fault)
+    return fault.response()
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    said = {404: f"There is nothing at {request.scope['path'][:200]}", 405: f"{request.method} is not done here"}
+    categories = {404: "OBJECT_NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
+    message = said.get(error.status_code, str(error.detail))
+    category = categories.get(error.status_code, "VALIDATION_ERROR")
+    return Fault(error.status_code, category, message, headers=error.headers).response()
+
+
+async def _database(_: Request, error: Exception) -> Response:
+    assert isinstance(error, DBAPIError)
+    log.warning("a request was refused, the database is out of reach (%s)", type(error.orig).__name__)
+    return busy("The database is out of reach: nothing of this request was stored.", 5).response()
+
+
+async def _bug(_: Request, error: Exception) -> Response:
+    log.error("a request failed", exc_info=error)
+    return Fault(500, "INTERNAL_ERROR", "Something is wrong here: nothing of this request can be relied on.").response()

@@ -1,0 +1,207 @@
+"""HubSpot's four writes, `v3` and every dated version: stored, then answered as HubSpot's batch response.
+
+Without `Prefer: wait` the answer says `PENDING`; with it, it is held until HubSpot's own is known and says what
+HubSpot would have said. What was answered 200 survives anything.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+from urllib.parse import unquote
+from uuid import UUID, uuid4
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter
+from sqlalchemy import text
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import Response
+
+from models.message import MOST_INPUTS, Message, Unreadable, loads, read_fields
+from models.preflight import shown
+from models.words import Door, Identity, Outcome, Role, State, Status
+from web import wire
+from web.access import account_of, key_of, may
+from web.admission import Admission
+from web.shapes import write_described
+from web.waiting import LONGEST, Waiting
+from web.wire import Fault, invalid
+from worker import submissions
+from worker.accept import Handed, accept
+from worker.celery import DELIVER
+from worker.database import repeat
+from worker.keys import Key
+from worker.process import Process
+from worker.submissions import Cursor
+from worker.wake import wake
+
+PART: Final = "request"
+"""A request is its submission's only part."""
+THREADS: Final = 8
+"""Requests stored at once, in each process: the database has a connection for each."""
+LONGEST_KEY: Final = 255
+_VERSION: Final = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
+_WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,6})", re.IGNORECASE)
+
+PREFIXES: Final = ("/marketing/v3/marketing-events", "/marketing/marketing-events/{version}")
+FAILED: Final = frozenset({Outcome.REJECTED, Outcome.FAILED, Outcome.CANCELED})
+"""Outcomes that stand in `errors`; `unconfirmed` stands in neither list, as in HubSpot's answer."""
+_IDENTITIES: Final = {"create": Identity.VID, "email-create": Identity.EMAIL}
+
+
+class Attendance:
+    """The writes of one process."""
+
+    def __init__(self, process: Process, admission: Admission, waiting: Waiting) -> None:
+        self._process, self._admission, self._waiting = process, admission, waiting
+        self._threads = CapacityLimiter(THREADS)
+
+    def router(self) -> APIRouter:
+        """Give the routes: two ways to name the event, two to name contacts, two ways to name the version."""
+        router = APIRouter(tags=["Attendance"])
+        for prefix in PREFIXES:
+            for verb, identity in _IDENTITIES.items():
+                for event in ("attendance/{externalEventId}", "{objectId}/attendance"):
+                    path = f"{prefix}/{event}/{{subscriberState}}/{verb}"
+                    router.add_api_route(
+                        path, partial(self._hand_in, identity), methods=["POST"], **write_described(path, identity)
+                    )
+        return router
+
+    async def _hand_in(self, identity: Identity, request: Request) -> Response:
+        check_version(request)
+        run = partial(to_thread.run_sync, limiter=self._threads)
+        key = await run(key_of, self._process.engine, request)
+        may(key, Role.PRODUCER)
+        account = account_of(key, request)
+        _check_is_json(request)
+        async with self._admission.body(request) as body:
+            submission, digest = _named(key, request), _digest(request, account, body)
+            message = _read(request, body, account, key, submission)
+            handed = Handed(Door.HTTP, PART, b"", message, identity, key.id, digest)
+            await run(self._store, handed)
+        waking = partial(wake, self._process, DELIVER, account=account)
+        answer = await run(self._answer, submission, digest, request, False)  # noqa: FBT003
+        seconds = wait_of(request)
+        if not seconds or answer["status"] == Status.COMPLETE:
+            return wire.json_response(answer, background=BackgroundTask(waking))
+        await run(waking)
+        await self._waiting.until_settled(submission, seconds)
+        answer = await run(self._answer, submission, digest, request, True)  # noqa: FBT003
+        return wire.json_response(answer, headers={"Preference-Applied": f"wait={seconds:g}"})
+
+    def _store(self, handed: Handed) -> None:
+        def work() -> None:
+            with self._process.engine.connect() as connection:
+                accept(connection, [handed], self._process.rules)
+
+        repeat(work)  # known again by its submission, so a COMMIT whose answer was lost stores nothing twice
+
+    def _answer(self, submission: UUID, digest: bytes, request: Request, now: bool) -> dict[str, Any]:  # noqa: FBT001
+        """Give the answer of the first time, or, where the outcome is asked for, of now."""
+        url = f"{request.base_url}submissions/{submission}"
+        with self._process.engine.connect() as connection:
+            receipt = connection.execute(
+                text("SELECT * FROM submissions WHERE submission = :submission AND part = :part"),
+                {"submission": submission, "part": PART},
+            ).one()
+            if bytes(receipt.digest) != digest:
+                raise invalid("Idempotency-Key was used for another request: right would be a new one.", 422)
+            refused = submissions.refusals(connection, submission, 0, MOST_INPUTS) if receipt.refused else []
+            members = submissions.records(connection, submission, Cursor(), MOST_INPUTS) if now else []
+        errors = [wire.refusal(row) for row in refused]
+        if not now:
+            status = Status.PENDING if receipt.accepted or receipt.repeated else Status.COMPLETE
+            return wire.batch_response(status, receipt.received_at, receipt.received_at, [], errors, url)
+        errors += [wire.error(row) for row in members if row["outcome"] in FAILED]
+        results = [wire.result(row) for row in members if row["outcome"] == Outcome.DELIVERED]
+        completed = max((row["settled_at"] or receipt.received_at for row in members), default=receipt.received_at)
+        return wire.batch_response(_status(members), receipt.received_at, completed, results, errors, url)
+
+
+def _status(members: Sequence[Mapping[str, Any]]) -> Status:
+    """Give the least settled of the batches' statuses; where all were canceled, that."""
+    statuses = {Status(row["status"]) for row in members}
+    order = (Status.PENDING, Status.PROCESSING, Status.COMPLETE, Status.CANCELED)
+    return next((status for status in order if status in statuses), Status.COMPLETE)
+
+
+def check_version(request: Request) -> None:
+    """Let only HubSpot's versions on: `v3`, or a year and a month.
+
+    Raises:
+        Fault: 404.
+
+    """
+    version = request.path_params.get("version")
+    if version is not None and not _VERSION.fullmatch(version):
+        raise Fault(404, "OBJECT_NOT_FOUND", "There is no such version: right would be v3, or a dated one as 2026-09.")
+
+
+def wait_of(request: Request) -> float:
+    """Read how many seconds the client prefers to wait (`Prefer: wait=N`), as far as that is granted."""
+    found = _WAIT.search(",".join(request.headers.getlist("prefer")))
+    return min(float(found[1]), LONGEST) if found else 0.0
+
+
+def path_value(request: Request, name: str) -> str:
+    """Read a value of the path, which comes here as it was sent (`web.app.Encoded`)."""
+    return unquote(request.path_params[name])
+
+
+def _check_is_json(request: Request) -> None:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        said = f"'{shown(kind)}'" if kind else "missing"
+        raise Fault(415, "VALIDATION_ERROR", f"Content-Type is {said}: right would be application/json.")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Fault(415, "VALIDATION_ERROR", "Content-Encoding is not known here: right would be none.")
+
+
+def _named(key: Key, request: Request) -> UUID:
+    """Name the submission: the same for the same `Idempotency-Key` of the same key, else a new one."""
+    given = request.headers.get("idempotency-key")
+    if given is None:
+        return uuid4()
+    if not 0 < len(given) <= LONGEST_KEY:
+        raise invalid(f"Idempotency-Key is empty or longer than {LONGEST_KEY} characters.")
+    return UUID(bytes=hashlib.blake2b(f"{key.id} {given}".encode(), digest_size=16).digest(), version=4)
+
+
+def _digest(request: Request, account: str, body: bytes) -> bytes:
+    said = b"\0".join((request.scope["raw_path"], request.scope["query_string"], account.encode(), body))
+    return hashlib.blake2b(said, digest_size=16).digest()
+
+
+def _read(request: Request, body: bytes, account: str, key: Key, submission: UUID) -> Message:
+    """Read a request as a message; what is wrong with the whole of it is said as HubSpot says it."""
+    fields: dict[str, Any] = {"account": account, "producer": key.name, "submission_id": str(submission)}
+    fields["inputs"] = _inputs(body)
+    fields["subscriber_state"] = state = path_value(request, "subscriberState")
+    if state not in set(State):
+        raise invalid(f"Unknown state for '{shown(state)}'. Correct are 'register', 'attend' or 'cancel'.")
+    if "objectId" in request.path_params:
+        fields["object_id"] = path_value(request, "objectId")
+    else:
+        fields["external_event_id"] = path_value(request, "externalEventId")
+        fields["external_account_id"] = request.query_params.get("externalAccountId")
+        if not fields["external_account_id"]:
+            raise invalid("externalAccountId is required")
+    message = read_fields(fields)
+    if isinstance(message, Unreadable):
+        said = "; ".join(map(str, message.reasons))
+        raise invalid(f"Invalid request: {said}", 413 if len(fields["inputs"]) > MOST_INPUTS else 400)
+    return message
+
+
+def _inputs(body: bytes) -> list[Any]:
+    try:
+        given = loads(body)
+    except (ValueError, RecursionError) as error:
+        raise invalid(f"Invalid input JSON: {shown(error)}") from None
+    inputs = given.get("inputs") if isinstance(given, dict) else None
+    if not isinstance(inputs, list) or not inputs:
+        raise invalid('Invalid input JSON: right would be an object with "inputs", a list of at least one.')
+    return inputs

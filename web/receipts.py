@@ -1,0 +1,164 @@
+"""`GET /submissions/{id}`: what became of a submission, with its records page by page."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from models.words import Role, Status
+from web import wire
+from web.access import key_of
+from web.attendance import wait_of
+from web.shapes import WAIT, SubmissionReceipt, faults, header, path_parameters
+from web.waiting import Waiting
+from web.wire import Fault, invalid
+from worker import submissions
+from worker.keys import Key
+from worker.process import Process
+from worker.submissions import Cursor
+
+PATH: Final = "/submissions/{submission}"
+PAGE: Final = 100
+ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"model": SubmissionReceipt, "description": "Its counts, and a page of its records"},
+    304: {"description": "Nothing has changed since the ETag of `If-None-Match`"},
+}
+THREADS: Final = 4
+
+
+class Receipts:
+    """The receipts, asked for in one process."""
+
+    def __init__(self, process: Process, waiting: Waiting) -> None:
+        self._engine, self._waiting = process.engine, waiting
+        self._threads = CapacityLimiter(THREADS)
+
+    def router(self) -> APIRouter:
+        """Give the route."""
+        router = APIRouter(tags=["Receipts"])
+        query = [
+            {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": PAGE}},
+            {"name": "after", "in": "query", "schema": {"type": "string", "pattern": "^[0-9]{1,18}-[0-9]{1,18}$"}},
+        ]
+        router.add_api_route(
+            PATH,
+            self._show,
+            methods=["GET"],
+            summary="What became of a submission",
+            response_model=None,
+            responses=ANSWERS | faults(400, 401, 404, 503),
+            openapi_extra={
+                "parameters": [
+                    *path_parameters(PATH),
+                    *query,
+                    header("If-None-Match", "The ETag of the answer that is known already."),
+                    WAIT,
+                ]
+            },
+        )
+        return router
+
+    async def _show(self, request: Request) -> Response:
+        run = partial(to_thread.run_sync, limiter=self._threads)
+        key = await run(key_of, self._engine, request)
+        try:
+            submission = UUID(request.path_params["submission"])
+        except ValueError:
+            raise _unknown() from None
+        limit, after = _page(request)
+        shown = await run(self._receipt, key, submission, limit, after, request)
+        seconds, headers = wait_of(request), {}
+        if seconds and shown["status"] != Status.COMPLETE:
+            await self._waiting.until_settled(submission, seconds)
+            shown = await run(self._receipt, key, submission, limit, after, request)
+            headers["Preference-Applied"] = f"wait={seconds:g}"
+        body = orjson.dumps(shown, default=str)
+        headers["ETag"] = tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+        if tag in [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]:
+            return Response(status_code=304, headers=headers)
+        return Response(body, headers=headers | {"Content-Type": wire.JSON, "Cache-Control": "no-cache"})
+
+    def _receipt(self, key: Key, submission: UUID, limit: int, after: Cursor, request: Request) -> dict[str, Any]:
+        with self._engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+            found = submissions.summary(connection, submission)
+            if found is None or not _may_see(key, found["account_ids"]):
+                raise _unknown()
+            members = submissions.records(connection, submission, after, limit + 1)
+            refused = []
+            if after == Cursor() and found["refused"]:
+                refused = submissions.refusals(connection, submission, 0, PAGE)
+        shown = {
+            "submission": submission,
+            "status": found["status"],
+            "requestedAt": wire.instant(found["received_at"]),
+            "completedAt": wire.instant(found["completed_at"]) if found["completed_at"] else None,
+            "producer": found["producer"],
+            "accepted": found["accepted"],
+            "duplicates": found["duplicates"],
+            "refused": found["refused"],
+            "outcomes": found["outcomes"],
+            "records": [_record(row) for row in members[:limit]],
+            "refusals": [_refusal(row) for row in refused],
+        }
+        if len(members) > limit:
+            last = Cursor(members[limit - 1]["part_id"], members[limit - 1]["id"])
+            link = request.url.include_query_params(after=str(last), limit=limit)
+            shown["paging"] = {"next": {"after": str(last), "link": str(link)}}
+        return shown
+
+
+def _page(request: Request) -> tuple[int, Cursor]:
+    limit, after = request.query_params.get("limit", str(PAGE)), request.query_params.get("after")
+    if not (limit.isascii() and limit.isdecimal() and len(limit) < 4 and 1 <= int(limit) <= PAGE):  # noqa: PLR2004 - digits
+        raise invalid(f"limit is no whole number from 1 to {PAGE}")
+    cursor = Cursor() if after is None else Cursor.read(after)
+    if cursor is None:
+        raise invalid("after is none that paging.next gave")
+    return int(limit), cursor
+
+
+def _may_see(key: Key, account_ids: Sequence[int | None]) -> bool:
+    return key.role is not Role.PRODUCER or set(account_ids) <= set(key.accounts.values())
+
+
+def _unknown() -> Fault:
+    message = "There is no such submission, or nothing of it was accepted yet, or it is another account's."
+    return Fault(404, "OBJECT_NOT_FOUND", message)
+
+
+def _record(row: Mapping[str, Any]) -> dict[str, Any]:
+    error = row["category"] and {
+        "category": row["category"],
+        "code": row["code"],
+        "message": row["message"],
+        "context": row["context"],
+        "resolution": row["resolution"],
+        "at": wire.instant(row["error_at"]),
+    }
+    return {
+        "record": row["id"],
+        "contact": row["contact"],
+        "event": row["event"],
+        "state": row["state"],
+        "interactionDateTime": row["input"]["interactionDateTime"],
+        "outcome": row["outcome"],
+        "vid": row["contact_id"],
+        "batch": row["batch_id"],
+        "duplicate": row["duplicate"],
+        "error": error or None,
+    }
+
+
+def _refusal(row: Mapping[str, Any]) -> dict[str, Any]:
+    said = wire.refusal(row)
+    context = said["context"]
+    assert isinstance(context, dict)
+    contact = context.get("contact", [None])[0]
+    return {"message": said["message"], "contact": contact, "inputs": row["inputs"], "reasons": row["reasons"]}

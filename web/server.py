@@ -1,0 +1,82 @@
+"""The app on a socket: uvicorn, which cuts off whoever is slow to say what he wants, and stops without delay."""
+
+import asyncio
+from types import FrameType
+from typing import Any, Final
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+from web.app import create_app
+from worker.process import Process
+
+SLOWEST: Final = 10.0
+"""Seconds from a connection's begin within which its first request line and headers must have come."""
+KEEP_ALIVE: Final = 75
+"""Seconds, as proxies have it: uvicorn's 5 would close connections under a client that pauses."""
+STOPPING: Final = 20
+"""Seconds that a request under way may take when the process stops."""
+
+
+class ImpatientProtocol(H11Protocol):
+    """uvicorn's HTTP/1.1; a connection whose headers do not come is closed (uvicorn waits for ever)."""
+
+    _slow: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to count."""
+        super().connection_made(transport)
+        self._slow = self.loop.call_later(SLOWEST, self._close_unless_asked)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count no more."""
+        if self._slow is not None:
+            self._slow.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Count again for what follows a request that was answered."""
+        kept_alive = self.timeout_keep_alive_task is not None
+        super().data_received(data)
+        if kept_alive and self._is_unasked():
+            self._slow = self.loop.call_later(SLOWEST, self._close_unless_asked)
+
+    def _is_unasked(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle  # none before the first request, whatever uvicorn says
+        return cycle is None or cycle.response_complete
+
+    def _close_unless_asked(self) -> None:
+        if self._is_unasked() and self.timeout_keep_alive_task is None:
+            self.transport.close()
+
+
+class Server(uvicorn.Server):
+    """The web process: `run()` serves until SIGINT or SIGTERM; then held answers are given as they are."""
+
+    def __init__(self, process: Process, host: str, port: int) -> None:
+        app = create_app(process)
+        self._waiting = app.state.waiting
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=host,
+                port=port,
+                http=ImpatientProtocol,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=KEEP_ALIVE,
+                timeout_graceful_shutdown=STOPPING,
+            )
+        )
+
+    async def shutdown(self, sockets: list[Any] | None = None) -> None:
+        """Hold nothing any more, so that what is under way ends."""
+        self._waiting.end()
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
+        """Stop in order, and leave with status 0 (uvicorn would raise the signal once more)."""
+        self.should_exit = True

@@ -1,0 +1,76 @@
+"""Requests held until every record of their submission has its answer: one question for all of them together."""
+
+import asyncio
+import logging
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+from starlette.concurrency import run_in_threadpool
+
+from worker import submissions
+
+log = logging.getLogger(__name__)
+
+LONGEST: Final = 60.0
+"""Seconds that an answer is held, at most."""
+MOST: Final = 1_000
+"""Answers held at once; whoever comes then gets his at once."""
+EVERY: Final = 0.1
+"""Seconds between two looks, while anybody waits."""
+
+
+class Waiting:
+    """The answers that this process holds."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._held: dict[UUID, set[asyncio.Future[None]]] = {}
+        self._number = 0
+        self._looking: asyncio.Task[None] | None = None
+        self._ended = False
+
+    async def until_settled(self, submission: UUID, seconds: float) -> None:
+        """Wait until the submission has no record that waits for its answer, for so many seconds at most."""
+        if self._ended or self._number >= MOST:
+            return
+        future = asyncio.get_running_loop().create_future()
+        self._held.setdefault(submission, set()).add(future)
+        self._number += 1
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        try:
+            await asyncio.wait_for(future, min(seconds, LONGEST))
+        except TimeoutError:
+            return
+        finally:
+            self._number -= 1
+            held = self._held.get(submission, set())
+            held.discard(future)
+            if not held:
+                self._held.pop(submission, None)
+
+    def end(self) -> None:
+        """Hold nothing any more: the process stops."""
+        self._ended = True
+        for submission in list(self._held):
+            self._let_go(submission)
+
+    async def _look(self) -> None:
+        while self._held:
+            try:
+                for submission in await run_in_threadpool(self._settled, list(self._held)):
+                    self._let_go(submission)
+            except DBAPIError as error:
+                log.warning("the database is out of reach (%s): whoever waits waits on", type(error.orig).__name__)
+            await asyncio.sleep(EVERY)
+
+    def _settled(self, asked: list[UUID]) -> list[UUID]:
+        with self._engine.connect() as connection:
+            return list(submissions.settled(connection, asked))
+
+    def _let_go(self, submission: UUID) -> None:
+        for future in self._held.get(submission, ()):
+            if not future.done():
+                future.set_result(None)

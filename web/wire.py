@@ -1,0 +1,140 @@
+"""HubSpot's words on the wire: an error for a whole request, and the batch response."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import uuid4
+
+import orjson
+from starlette.background import BackgroundTask
+from starlette.responses import Response
+
+from models.words import Identity, Status
+
+JSON: Final = "application/json;charset=utf-8"
+"""As HubSpot writes it."""
+
+
+class Fault(Exception):  # noqa: N818 - it is an answer
+    """A whole request is refused, in HubSpot's shape."""
+
+    def __init__(
+        self,
+        status: int,
+        category: str,
+        message: str,
+        *,
+        errors: Sequence[Mapping[str, object]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.category, self.message = status, category, message
+        self.errors, self.headers = errors, dict(headers or {})
+
+    def response(self) -> Response:
+        """Write it as HubSpot's `Error`."""
+        body: dict[str, object] = {
+            "status": "error",
+            "message": self.message,
+            "correlationId": str(uuid4()),
+            "category": self.category,
+        }
+        if self.errors:
+            body["errors"] = list(self.errors)
+        return json_response(body, self.status, self.headers)
+
+
+def invalid(message: str, status: int = 400) -> Fault:
+    """Refuse a request for what it says."""
+    return Fault(status, "VALIDATION_ERROR", message)
+
+
+def busy(message: str, seconds: int) -> Fault:
+    """Refuse a request that may come again after so many seconds."""
+    return Fault(503, "UNAVAILABLE", message, headers={"Retry-After": str(seconds)})
+
+
+def json_response(
+    body: object,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    background: BackgroundTask | None = None,
+) -> Response:
+    """Answer with JSON; the background's task is done after it."""
+    headers = dict(headers or {}) | {"Content-Type": JSON}
+    return Response(orjson.dumps(body, default=str), status, headers=headers, background=background)
+
+
+def instant(moment: datetime) -> str:
+    """Write a moment as HubSpot does."""
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
+
+
+def refusal(row: Mapping[str, Any]) -> dict[str, object]:
+    """Write a refused input as an entry of `errors`: which input, whose, why, and what would be right."""
+    reasons = [f"{one['where']} {one['what']}; right would be {one['right']}" for one in row["reasons"]]
+    context: dict[str, list[str]] = {"where": [one["where"] for one in row["reasons"]]}
+    contact = _contact(bytes(row["raw"]))
+    if contact is not None:
+        context["contact"] = [contact]
+    named = f" for `{contact}`" if contact is not None else ""
+    return _standard_error("VALIDATION_ERROR", "", f"Invalid input{named}: {'; '.join(reasons)}", context)
+
+
+def error(row: Mapping[str, Any]) -> dict[str, object]:
+    """Write a record's error as an entry of `errors`, in HubSpot's words where they are HubSpot's."""
+    context = {name: [str(one) for one in value] for name, value in row["context"].items() if isinstance(value, list)}
+    context["contact"] = [row["contact"]]
+    return _standard_error(row["category"], row["code"], row["message"], context)
+
+
+def _standard_error(category: str, code: str, message: str, context: Mapping[str, Sequence[str]]) -> dict[str, object]:
+    said: dict[str, object] = {
+        "status": "error",
+        "category": category,
+        "message": message,
+        "context": context,
+        "errors": [],
+        "links": {},
+    }
+    return said | ({"subCategory": code} if code else {})
+
+
+def result(row: Mapping[str, Any]) -> dict[str, object]:
+    """Write a delivered record as an entry of `results`; without `vid` where HubSpot never named it."""
+    said: dict[str, object] = {}
+    if row["identity"] == Identity.EMAIL:
+        said["email"] = row["input"]["email"]
+    if row["contact_id"] is not None:
+        said["vid"] = row["contact_id"]
+    return said
+
+
+def batch_response(  # noqa: PLR0913, PLR0917 - HubSpot's fields
+    status: Status,
+    requested_at: datetime,
+    completed_at: datetime,
+    results: Sequence[Mapping[str, object]],
+    errors: Sequence[Mapping[str, object]],
+    submission_url: str,
+) -> dict[str, object]:
+    """Write HubSpot's batch response, linked to the submission."""
+    said: dict[str, object] = {
+        "status": status,
+        "requestedAt": instant(requested_at),
+        "startedAt": instant(requested_at),
+        "completedAt": instant(completed_at),
+        "results": results,
+        "links": {"submission": submission_url},
+    }
+    return said | ({"numErrors": len(errors), "errors": errors} if errors else {})
+
+
+def _contact(raw: bytes) -> str | None:
+    """Name the contact of a refused input, as far as it names one."""
+    try:
+        given = orjson.loads(raw)["inputs"][0]
+        contact = given.get("email", given.get("vid"))
+    except (ValueError, KeyError, IndexError, AttributeError, TypeError):
+        return None
+    return str(contact)[:255] if isinstance(contact, str | int) else None
