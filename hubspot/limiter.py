@@ -88,7 +88,7 @@ _RELEASE: Final = (
     + """
 local slots, reads, id, took = KEYS[2], KEYS[5], ARGV[2], tonumber(ARGV[3])
 local max, remaining, interval = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local daily, daily_remaining = tonumber(ARGV[8]), tonumber(ARGV[9])
+local daily, daily_remaining, day = tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[11]
 if max and max > 0 then redis.call('HSET', KEYS[1], 'max', max, 'max_until', whole(now + tonumber(ARGV[10]))) end
 if interval and interval > 0 then
   redis.call('HSET', KEYS[1], 'window', interval, 'window_until', whole(now + tonumber(ARGV[10])))
@@ -103,7 +103,8 @@ if max and remaining then
   others = math.max(others, math.floor(learned('others', 0) * 0.95))
   redis.call('HSET', KEYS[1], 'others', others, 'others_until', whole(now + tonumber(ARGV[10])))
 end
-if daily and daily_remaining then
+-- An answer that comes after midnight to a call of before tells of the day that is over.
+if daily and daily_remaining and redis.call('HGET', KEYS[1], 'day') == day then
   redis.call('HSET', KEYS[1], 'day_limit', daily, 'day_used', math.max(known('day_used'), daily - daily_remaining))
 end
 """
@@ -133,9 +134,10 @@ class Use(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Leave for one call; `later` where it may be spent on what is not live."""
+    """Leave for one call, counted in a `day`; `later` where it may be spent on what is not live."""
 
     slot: str
+    day: str
     later: bool = True
 
 
@@ -233,7 +235,7 @@ class Limiter:
             )
             match word.decode():
                 case "granted":
-                    return Permit(slot, later=bool(number))
+                    return Permit(slot, self._day[0], later=bool(number))
                 case "wait":
                     return Wait(number / 1000)
                 case "spent":
@@ -255,7 +257,7 @@ class Limiter:
         ]
         numbers = [text if text.isdecimal() else "" for text in told]
         window = ceil(self._limits.window * 1000)
-        self._run(self._release, permit.slot, ceil(took * 1000), window, *numbers, LEARNED)
+        self._run(self._release, permit.slot, ceil(took * 1000), window, *numbers, LEARNED, permit.day)
 
     def give_back(self, permit: Permit) -> None:
         """Say that nothing was sent: the slot is free at once."""

@@ -13,7 +13,7 @@ from sandbox_calls import by_email, post
 from sandbox_server import running_sandbox
 from services import Valkey
 
-from hubspot.limiter import Limiter, Limits, Permit, Wait
+from hubspot.limiter import Limiter, Limits, Permit, Spent, Wait
 
 WINDOW = 0.3
 DEADLINE = 0.2
@@ -132,6 +132,20 @@ def test_a_release_during_a_block_is_not_lost(make: Make) -> None:
     limiter.block(0.1)
     limiter.release(permit)
     assert WINDOW - 0.02 <= wait_until_granted(limiter) < WINDOW + 0.6
+
+
+def test_an_answer_after_midnight_to_a_call_of_before_spends_nothing_of_the_new_day(client: redis.Redis) -> None:
+    midnight, passed = 1_767_225_600_000, -500
+    limits = Limits(10, 10.0, daily=1_000)
+    limiter = Limiter(client, uuid.uuid4().hex, limits, DEADLINE, clock=lambda: midnight + passed)
+    headers = {"X-HubSpot-RateLimit-Daily": "1000", "X-HubSpot-RateLimit-Daily-Remaining": "0"}
+    before = granted(limiter)
+    passed = 100
+    after = granted(limiter)
+    limiter.release(before, headers)
+    assert isinstance(limiter.acquire(), Permit)
+    limiter.release(after, headers)
+    assert isinstance(limiter.acquire(), Spent)
 
 
 def test_limiters_share_their_account_and_nothing_else(make: Make) -> None:
