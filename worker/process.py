@@ -103,19 +103,26 @@ class Process:
         return Bounds(self.settings.max_attempts, self.settings.max_age)
 
 
+LATELY: Final = 1_000
+"""The newest attempts of all accounts, at most so many of which are looked at."""
+
+
 def still_counting(engine: Engine, account_id: int, timeout: float, window: float) -> float:
     """Give the seconds for which a call of before may still count at HubSpot: one window after the last has ended.
 
-    Read when Redis has forgotten its slots; of calls that nobody completed, the time-out is the end.
+    Read when Redis has forgotten its slots; of calls that nobody completed, the time-out is the end. Where there are
+    more of late than are looked at, the account's own last may be older than all of these, and still under way.
     """
     with engine.connect() as connection:
         seconds = connection.execute(
             text("""
-            SELECT extract(epoch FROM max(coalesce(finished_at, started_at + :timeout * interval '1 second'))
+            SELECT extract(epoch FROM greatest(
+                max(coalesce(l.finished_at, l.started_at + :timeout * interval '1 second'))
+                  FILTER (WHERE b.account_id = :account OR b.id IS NULL),
+                CASE WHEN count(*) = :most THEN min(l.started_at) + :timeout * interval '1 second' END)
               + :window * interval '1 second' - now())::float8
-            FROM (SELECT * FROM attempts ORDER BY id DESC LIMIT 1000) lately LEFT JOIN batches b ON b.id = batch_id
-            WHERE b.account_id = :account OR b.id IS NULL"""),
-            {"account": account_id, "timeout": timeout, "window": window},
+            FROM (SELECT * FROM attempts ORDER BY id DESC LIMIT :most) l LEFT JOIN batches b ON b.id = l.batch_id"""),
+            {"account": account_id, "timeout": timeout, "window": window, "most": LATELY},
         ).scalar()
     return max(0.0, seconds or 0.0)
 

@@ -1,0 +1,53 @@
+"""What is known of the calls under way where Redis has forgotten its slots: it is read from the attempts."""
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import Engine, text
+
+from worker.claim import claim
+from worker.process import LATELY, still_counting
+
+TIMEOUT, WINDOW = 15.0, 10.0
+OTHERS_ATTEMPTS = """
+INSERT INTO attempts (batch_id, sent, started_at, finished_at)
+SELECT b.id, 1, now() - :ago * interval '1 second', now() - :ago * interval '1 second'
+FROM batches b JOIN accounts a ON a.id = b.account_id, generate_series(1, :number) WHERE a.name = 'other'"""
+
+
+@pytest.fixture
+def mine(engine: Engine, hand_in: Callable[..., object]) -> int:
+    """Give the account of a call that is under way; another account has a batch too."""
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO accounts (name) VALUES ('other')"))
+        mine: int = connection.execute(text("SELECT id FROM accounts WHERE name = 'default'")).scalar_one()
+    inputs = [{"email": "ada@example.com", "interactionDateTime": 1_767_225_600_000}]
+    for account in ("default", "other"):
+        hand_in({"subscriber_state": "register", "object_id": "7", "inputs": inputs, "account": account})
+    assert claim(engine, mine, lease=60) is not None
+    return mine
+
+
+def others(engine: Engine, number: int, ago: float) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(OTHERS_ATTEMPTS), {"number": number, "ago": ago})
+
+
+def test_a_call_under_way_counts_until_one_window_after_its_time_out(engine: Engine, mine: int) -> None:
+    assert 24 < still_counting(engine, mine, TIMEOUT, WINDOW) <= 25
+
+
+@pytest.mark.parametrize("number", [LATELY - 1, LATELY, 3 * LATELY])
+def test_however_many_calls_others_made_since_a_call_under_way_is_not_overlooked(
+    engine: Engine, mine: int, number: int
+) -> None:
+    others(engine, number, 0)
+    assert 23 < still_counting(engine, mine, TIMEOUT, WINDOW) <= 25
+
+
+def test_what_others_did_long_ago_holds_nobody(engine: Engine, mine: int) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM attempts"))
+    others(engine, LATELY, 30)
+    assert still_counting(engine, mine, TIMEOUT, WINDOW) == 0
+    assert still_counting(engine, mine + 1_000, TIMEOUT, WINDOW) == 0
