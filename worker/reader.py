@@ -47,6 +47,8 @@ class Reader:
         self.calls = 0
         self.pause = 0.0
         """Seconds until what was not read is due again."""
+        self.behind: frozenset[int] = frozenset()
+        """The errors that were asked for when HubSpot's answer stopped it: the others are looked for before them."""
 
     def may_go_on(self) -> bool:
         """Say whether another call may be made now; then a permit is held for it.
@@ -83,19 +85,23 @@ class Reader:
         self.calls += 1
         headers = response.headers if isinstance(response, Response) else None
         permits.release(process, to, held, headers, response.duration)
-        return self._read(response, attempt_id, len(asked))
+        return self._read(response, attempt_id, asked)
 
-    def _read(self, response: Response | NoResponse, attempt_id: int, asked: int) -> Seen | Rejection | None:
+    def _read(
+        self, response: Response | NoResponse, attempt_id: int, asked: Sequence[Unconfirmed]
+    ) -> Seen | Rejection | None:
         answer = read_page(response)
         in_a_row = count_in_a_row(self._process, self._to.account_id, answer)
         call = _call(response, answer)
-        log.info("read back: %d asked, %s, HTTP %s, %d ms", asked, call.answer, call.http_status, call.duration_ms)
+        sent, status = len(asked), call.http_status
+        log.info("read back: %d asked, %s, HTTP %s, %d ms", sent, call.answer, status, call.duration_ms)
         if isinstance(answer, Page):
             return Seen(answer, attempt_id, call)
         complete_attempt(self._process.engine, attempt_id, call)
         if isinstance(answer, NotFound | RefusedWhole):
             return answer.rejection
         share = random.random()  # noqa: S311 - jitter, no secret
+        self.behind = frozenset(record.error_id for record in asked)
         self._stopped, self.pause = True, stop(self._process, self._to, answer, call.http_status, in_a_row, share)
         return None
 

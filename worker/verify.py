@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 FEW: Final = 10
 """Records of one event that are looked for contact by contact, at most."""
+BEHIND: Final = 60.0
+"""Seconds for which the others are looked for first, where HubSpot fails whenever it is asked for some."""
 PAGES: Final = 10
 """Pages of one contact's view, at most: a thousand participations."""
 REMEMBERED: Final = 600
@@ -60,7 +62,10 @@ def verify(process: Process, account: str, waits: Sequence[float] = WAITS) -> in
             break
         left = _Look(process, to, reader, waits).at(turn)
         if left:
-            reads.put_back(process.engine, left, reader.pause)
+            behind = [record for record in left if record.error_id in reader.behind]
+            others = [record for record in left if record.error_id not in reader.behind]
+            reads.put_back(process.engine, others, reader.pause)
+            reads.put_back(process.engine, behind, reader.pause + BEHIND)
             break
     reader.end()
     return reader.calls
