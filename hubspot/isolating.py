@@ -49,6 +49,9 @@ class Found:
     def __len__(self) -> int:
         return len(self.delivered) + len(self.rejected) + len(self.unconfirmed)
 
+    def __contains__(self, index: int) -> bool:
+        return index in self.delivered or index in self.rejected or index in self.unconfirmed
+
 
 def isolate(size: int, refused: RefusedWhole, found: Found, most: int) -> Search:
     """Search a refused request of `size` inputs: yields the part to send next, is sent its answer, and fills `found`.
@@ -137,8 +140,18 @@ class _Isolation:
                 return
         for still in (first, second):
             yield from (self._narrow if self._clean(still) else self._try)(self._open(still))
-        if self._clean(group) and len(group) > self._taken:
-            self._most = self._found.most = self._taken
+        if self._clean(group) and len(group) > self._taken and not self._found.wrong:
+            yield from self._learn(group)
+
+    def _learn(self, group: Sequence[int]) -> Search:
+        """Send a refused group again, of which each part was taken: it may be too large, or was refused by chance."""
+        if self._found.most is None:
+            self._sent += 1
+            answer = yield tuple(group)
+            if isinstance(answer, Settled) or answer.named:
+                self._taken = len(group)
+                return
+        self._most = self._found.most = self._taken
 
     def _try_a_few(self) -> Search:
         """Send a few alone, of each half by turns, until one is taken, named or refused for another reason."""
@@ -167,8 +180,7 @@ class _Isolation:
         return max(1, int(log(2) * (answered + FIRST) / bad)) if bad else self._size
 
     def _open(self, group: Sequence[int]) -> Sequence[int]:
-        found = self._found
-        return [i for i in group if not (i in found.delivered or i in found.rejected or i in found.unconfirmed)]
+        return [index for index in group if index not in self._found]
 
     def _clean(self, group: Sequence[int]) -> bool:
         return self._bad.isdisjoint(group)

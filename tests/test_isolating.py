@@ -135,13 +135,27 @@ def test_one_single_input_that_is_taken_shows_that_the_request_is_right() -> Non
     assert (set(found.rejected), set(found.delivered), found.wrong) == (set(range(10)) - {7}, {7}, None)
 
 
-@pytest.mark.parametrize(("most", "sent"), [(99, 2), (50, 2), (49, 7), (30, 7), (10, 25)])
+@pytest.mark.parametrize(("most", "sent"), [(99, 3), (50, 3), (49, 9), (30, 8), (10, 26)])
 def test_a_request_refused_for_its_size_teaches_a_size_that_is_taken(most: int, sent: int) -> None:
     found, requests = searched(100, hubspot(most=most))
     assert len(found.delivered) == 100
     assert found.most is not None
     assert most / 2 <= found.most <= most
     assert requests <= sent
+
+
+@pytest.mark.parametrize("refusals", [1, 2, 3])
+def test_what_was_refused_by_chance_teaches_no_size(refusals: int) -> None:
+    left = iter(range(refusals))
+    usual = hubspot()
+
+    def ask(part: Part) -> PartAnswer:
+        return usual(part) if next(left, None) is None else refusal("Something went wrong")
+
+    found, requests = searched(100, ask)
+    assert len(found.delivered) == 100
+    assert found.most is None
+    assert requests <= 10
 
 
 def test_where_the_size_is_known_already_a_larger_request_is_sent_in_such_parts() -> None:

@@ -95,7 +95,7 @@ def isolate(delivery: Delivery, refused: RefusedWhole) -> Isolated:
         if not isinstance(said, Said) or not isinstance(said.answer, Settled | RefusedWhole):
             return Isolated(found, attempts, said)
         settle.complete_attempt(delivery.process.engine, said.attempt_id, said.call, said.answer)
-        attempts |= dict.fromkeys(part, said.attempt_id)
+        attempts |= {index: said.attempt_id for index in part if index not in found}
         try:
             part = search.send(said.answer)
         except StopIteration:
