@@ -22,6 +22,7 @@ COPY migrations migrations
 COPY models models
 COPY sandbox sandbox
 COPY tasks tasks
+COPY web web
 COPY worker worker
 
 # By number, so that an orchestrator can see that it is not root.

@@ -11,7 +11,7 @@ SandboxPort = Annotated[int, typer.Option(help="The port of the HubSpot stand-in
 
 def up(
     *,
-    port: Annotated[int, typer.Option(help="The port of the web door, once there is one.")] = 8800,  # noqa: ARG001
+    port: Annotated[int, typer.Option(help="The port of the HTTP door.")] = 8800,
     sandbox_port: SandboxPort = 8900,
     no_sandbox: Annotated[bool, typer.Option("--no-sandbox", help="Never start the HubSpot stand-in.")] = False,
 ) -> None:
@@ -23,7 +23,7 @@ def up(
     from worker.machine import Machine
     from worker.settings import read_settings
 
-    machine = Machine(read_settings(), sandbox_port=None if no_sandbox else sandbox_port, say=_say)
+    machine = Machine(read_settings(), port, None if no_sandbox else sandbox_port, _say)
     signal.signal(signal.SIGINT, lambda *_: machine.ask_to_stop())
     signal.signal(signal.SIGTERM, lambda *_: machine.ask_to_stop())
     sys.exit(machine.run())

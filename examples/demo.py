@@ -90,7 +90,7 @@ def main() -> int:
     demo = Demo(home)
     begun = time.monotonic()
     up = subprocess.Popen(
-        [*TURNOUT, "up", "--sandbox-port", str(demo.sandbox_port)],
+        [*TURNOUT, "up", "--port", str(free_port()), "--sandbox-port", str(demo.sandbox_port)],
         cwd=home,
         env=demo.env,
         stdin=subprocess.DEVNULL,

@@ -198,7 +198,7 @@ def test_every_console_command_exists_with_its_options() -> None:
             found = found.commands[words.pop(0)]
         known = {option for parameter in found.params for option in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= known, command
-    for command in re.findall(r"exec (?:-T )?delivery turnout (\w+)", COMPOSE_TEXT):
+    for command in re.findall(r"exec (?:-T )?(?:delivery|web) turnout (\w+)", COMPOSE_TEXT):
         assert command in get_command(app).commands  # type: ignore[attr-defined]
 
 
@@ -212,7 +212,7 @@ def test_the_rest_waits_for_the_tables_and_for_what_it_talks_to() -> None:
     healthy, done = {"condition": "service_healthy"}, {"condition": "service_completed_successfully"}
     assert SERVICES["migrate"]["depends_on"] == {"postgres": healthy}
     assert SERVICES["migrate"]["restart"] == "no"
-    for name in (*WORKERS, "beat"):
+    for name in (*WORKERS, "beat", "web"):
         assert SERVICES[name]["depends_on"] == {"migrate": done, "postgres": healthy, "valkey": healthy}
 
 
@@ -228,7 +228,7 @@ def test_what_a_healthcheck_imports_exists() -> None:
     scripts = [
         s["healthcheck"]["test"][3] for s in SERVICES.values() if "-c" in s.get("healthcheck", {"test": ()})["test"]
     ]
-    assert len(scripts) == 2
+    assert len(scripts) == 3
     for script in scripts:
         for node in ast.walk(ast.parse(script)):
             if isinstance(node, ast.ImportFrom):
@@ -263,7 +263,11 @@ def test_postgres_keeps_its_data_where_the_image_of_18_has_it() -> None:
 
 def test_ports_are_open_to_this_machine_alone() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert published == {"sandbox": ["127.0.0.1:8900:8900"], "valkey": ["127.0.0.1:${VALKEY_PORT:-6379}:6379"]}
+    assert published == {
+        "sandbox": ["127.0.0.1:8900:8900"],
+        "valkey": ["127.0.0.1:${VALKEY_PORT:-6379}:6379"],
+        "web": ["127.0.0.1:${WEB_PORT:-8800}:8800"],
+    }
 
 
 def test_the_sandbox_is_optional_knows_no_setting_and_listens_where_it_is_published() -> None:

@@ -29,11 +29,12 @@ class Up:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.sandbox = f"http://127.0.0.1:{(port := free_port())}"
+        self.web = f"http://127.0.0.1:{(web_port := free_port())}"
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("TURNOUT_")}
         self.env |= {"TURNOUT_DATA_DIR": str(home / "data"), "TURNOUT_LINGER": "0.2"}
         self._log = (home / "up.log").open("w+")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "cli", "up", "--sandbox-port", str(port)],
+            [sys.executable, "-m", "cli", "up", "--port", str(web_port), "--sandbox-port", str(port)],
             cwd=home,
             env=self.env,
             stdin=subprocess.DEVNULL,
@@ -147,6 +148,20 @@ def test_a_record_is_followed_from_the_stream_to_hubspot(up: Up) -> None:
     assert "the books balance" in up.turnout("audit")
 
 
+def test_an_app_hands_in_by_http_with_a_key_and_waits_for_hubspots_answer(up: Up) -> None:
+    made = up.facts("keys", "create", "shop", "--role", "producer")
+    assert made["name"] == "shop"
+    answer = requests.post(
+        f"{up.web}/marketing/v3/marketing-events/4711/attendance/register/email-create",
+        headers={"Authorization": f"Bearer {made['key']}", "Prefer": "wait=30"},
+        json={"inputs": [{"email": "grace@example.com", "interactionDateTime": WHEN}]},
+        timeout=60,
+    )
+    assert (answer.status_code, answer.json()["status"]) == (200, "COMPLETE")
+    assert [one["email"] for one in answer.json()["results"]] == ["grace@example.com"]
+    assert made["key"] not in "".join(path.read_text() for path in (up.home / "data" / "logs").iterdir())
+
+
 def test_a_refusal_by_hubspot_is_explained_and_can_be_retried(up: Up) -> None:
     requests.post(
         f"{up.sandbox}/_sandbox/faults", json={"match": "carol@example.com", "status": 400, "count": 1}, timeout=5
@@ -178,7 +193,20 @@ def test_a_second_one_on_the_same_data_is_refused_with_what_to_do(up: Up) -> Non
     assert "another `turnout up` runs" in done.stderr
 
 
-@pytest.mark.parametrize("words", [("-Q", "attendance.deliver"), ("beat",), ("valkey-server",)])
+def test_a_port_that_is_taken_is_said_with_what_to_do(up: Up, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "up", "--port", up.web.rpartition(":")[2]],
+        cwd=tmp_path,
+        env=up.env | {"TURNOUT_DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "is taken by another program: choose one with --port" in done.stderr
+
+
+@pytest.mark.parametrize("words", [("-Q", "attendance.deliver"), ("beat",), ("valkey-server",), ("serve",)])
 def test_a_part_that_dies_is_started_again(up: Up, words: tuple[str, ...]) -> None:
     victim = up.part(*words)
     victim.kill()

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from web import reference
 from web.admission import Admission
 from web.attendance import Attendance
+from web.participations import Participations
 from web.receipts import Receipts
 from web.waiting import Waiting
 from web.wire import Fault, busy
@@ -25,6 +26,7 @@ def create_app(process: Process) -> FastAPI:
     app = FastAPI(title="Turnout", version="1", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.waiting = waiting = Waiting(process.engine)
     app.include_router(Attendance(process, Admission(), waiting).router())
+    app.include_router(Participations(process).router())
     app.include_router(Receipts(process, waiting).router())
     app.include_router(reference.router(app))
     app.add_exception_handler(Fault, _fault)

@@ -165,7 +165,10 @@ class SubmissionReceipt(Shape):
     paging: Paging | None = None
 
 
-_INPUTS: Final[dict[Identity, type[BaseModel]]] = {Identity.VID: MarketingEventSubscriber, Identity.EMAIL: MarketingEventEmailSubscriber}
+_INPUTS: Final[dict[Identity, type[BaseModel]]] = {
+    Identity.VID: MarketingEventSubscriber,
+    Identity.EMAIL: MarketingEventEmailSubscriber,
+}
 _ANSWERS: Final = {
     Identity.VID: BatchResponseSubscriberVidResponse,
     Identity.EMAIL: BatchResponseSubscriberEmailResponse,

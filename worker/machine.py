@@ -1,4 +1,4 @@
-"""Everything on one machine, for `turnout up`: services, migrations, workers, beat, and the sandbox where it is due."""
+"""Everything on one machine, for `turnout up`: services, migrations, workers, beat, the web process, the sandbox."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from worker import alive, migrate
 from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
 from worker.database import make_engine
 from worker.facts import destination
-from worker.local import Postgres, free_port, valkey_command
+from worker.local import Postgres, free_port, is_taken, valkey_command
 from worker.settings import RUNNING, Settings, SettingsError, running
 from worker.stream import connect
 from worker.supervisor import Part, Supervisor, inherited
@@ -28,8 +28,9 @@ STARTING: Final = 60.0
 class Machine:
     """The parts of one machine and what they are told."""
 
-    def __init__(self, settings: Settings, sandbox_port: int | None, say: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, web_port: int, sandbox_port: int | None, say: Callable[[str], None]) -> None:
         self._settings = settings
+        self._web_port = web_port
         self._say = say
         given = bool(settings.model_fields_set & {"hubspot_url", "hubspot_token"})
         self._sandbox_port = None if given else sandbox_port
@@ -47,12 +48,15 @@ class Machine:
         """Start everything, look after it until asked to stop, and give the exit status.
 
         Raises:
-            SettingsError: where another `turnout up` runs on the same data directory.
+            SettingsError: where another `turnout up` runs on the same data directory, or a port is taken.
 
         """
         data_dir = self._settings.data_dir
         if running(data_dir):
             raise SettingsError(f"another `turnout up` runs on {data_dir}: stop it, or set TURNOUT_DATA_DIR")
+        for option, port in (("--port", self._web_port), ("--sandbox-port", self._sandbox_port)):
+            if port is not None and is_taken(port):
+                raise SettingsError(f"port {port} is taken by another program: choose one with {option}")
         data_dir.mkdir(parents=True, exist_ok=True)
         if self._sandbox_port is not None:
             self._settings = self._settings.model_copy(
@@ -108,6 +112,8 @@ class Machine:
             command = [*celery, "worker", *WORKER_OPTIONS, "-Q", queues, "-n", f"{name}@%h"]
             self._supervisor.start(self._part(name, command, told, patience))
         self._supervisor.start(self._part("beat", [*celery, "beat"], told))
+        serve = [sys.executable, "-m", "cli", "serve", "--port", str(self._web_port)]
+        self._supervisor.start(self._part("web", serve, told, patience))
         return known | {"hubspot_url": settings.hubspot_url}
 
     def _told(self, known: dict[str, str]) -> dict[str, str]:
@@ -146,7 +152,7 @@ class Machine:
         while not self._stops:
             for line in self._supervisor.watch():
                 self._say(line)
-            if alive.workers(client) >= WORKERS and alive.ticking(client):
+            if alive.workers(client) >= WORKERS and alive.ticking(client) and is_taken(self._web_port):
                 break
             if time.monotonic() > until:
                 self._say(f"not ready after {STARTING:.0f} s: see {self._settings.data_dir / 'logs'}")
@@ -157,12 +163,15 @@ class Machine:
         path = self._settings.data_dir / RUNNING
         path.touch(0o600)
         path.write_text(json.dumps({"pid": os.getpid(), **known}))
-        self._say("ready: hand records in with `turnout enqueue FILE`, look with `turnout status`; Ctrl-C stops")
+        self._say(
+            "ready: hand records in with `turnout enqueue FILE`, or by HTTP"
+            f" (http://127.0.0.1:{self._web_port}/reference); look with `turnout status`; Ctrl-C stops"
+        )
         return True
 
     def _stop(self) -> None:
         (self._settings.data_dir / RUNNING).unlink(missing_ok=True)
-        self._supervisor.stop(["beat"])
+        self._supervisor.stop(["beat", "web"])
         self._supervisor.stop(["delivery", "housekeeping"])
         self._supervisor.stop()
         if self._postgres is not None:

@@ -92,7 +92,7 @@ class Reader:
     ) -> Seen | Rejection | None:
         answer = read_page(response)
         in_a_row = count_in_a_row(self._process, self._to.account_id, answer)
-        call = _call(response, answer)
+        call = told(response, answer)
         sent, status = len(asked), call.http_status
         log.info("read back: %d asked, %s, HTTP %s, %d ms", sent, call.answer, status, call.duration_ms)
         if isinstance(answer, Page):
@@ -106,7 +106,8 @@ class Reader:
         return None
 
 
-def _call(response: Response | NoResponse, answer: Page | Answer) -> Call:
+def told(response: Response | NoResponse, answer: Page | Answer) -> Call:
+    """Give what an attempt's row says of a read."""
     return Call(
         answer=word(answer),
         http_status=response.status if isinstance(response, Response) else None,

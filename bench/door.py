@@ -1,0 +1,139 @@
+"""The HTTP door: what a request costs, of one record and of a hundred, beside a bare route that only inserts the rows.
+
+Both are FastAPI apps on uvicorn, in processes of their own, on the same database, asked in turn by the same clients.
+Repeat: `python -m bench.door --requests 400`.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import orjson
+import requests
+import uvicorn
+from fastapi import FastAPI, Request
+from sqlalchemy import create_engine, text
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from bench.ground import WHEN, ground, seconds
+from models.words import Role
+from worker import keys
+from worker.local import free_port, valkey_command
+
+CLIENTS = 8
+PATH = "/marketing/v3/marketing-events/4711/attendance/register/email-create"
+
+
+def bare(database_url: str, port: int) -> None:
+    """Serve a route that stores each input as a row of a table of its own, and nothing else."""
+    engine = create_engine(database_url, pool_size=CLIENTS)
+    app = FastAPI()
+
+    def store(inputs: list[dict[str, object]]) -> None:
+        with engine.begin() as connection:
+            connection.execute(
+                text("INSERT INTO bare_inputs (input) SELECT jsonb_array_elements(CAST(:inputs AS jsonb))"),
+                {"inputs": orjson.dumps(inputs).decode()},
+            )
+
+    @app.post(PATH)
+    async def hand_in(request: Request) -> Response:
+        await run_in_threadpool(store, orjson.loads(await request.body())["inputs"])
+        return Response(b'{"status": "PENDING", "results": []}', media_type="application/json")
+
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="error", access_log=False)
+
+
+def ask(url: str, key: str, records: int, session: requests.Session, first: int) -> None:
+    """Hand in so many people who were never handed in before."""
+    inputs = [{"email": f"p{first + index}@example.com", "interactionDateTime": WHEN} for index in range(records)]
+    answer = session.post(url + PATH, json={"inputs": inputs}, headers={"Authorization": f"Bearer {key}"}, timeout=60)
+    answer.raise_for_status()
+
+
+def take(url: str, key: str, records: int, number: int, first: int) -> None:
+    """Hand in so many requests by several clients at once."""
+    sessions = [requests.Session() for _ in range(CLIENTS)]
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        done = [
+            pool.submit(ask, url, key, records, sessions[index % CLIENTS], first + index * records)
+            for index in range(number)
+        ]
+    for one in done:
+        one.result()
+
+
+def until_up(url: str) -> None:
+    """Wait until somebody answers there."""
+    for _ in range(200):
+        try:
+            requests.get(url, timeout=1)
+        except requests.ConnectionError:
+            time.sleep(0.1)
+        else:
+            return
+
+
+def measure(urls: tuple[str, str], key: str, records: int, number: int, rounds: int) -> None:
+    """Measure both in turn, and print milliseconds a request and the median of the rounds' ratios."""
+    times: list[tuple[float, float]] = []
+    taken = 0
+    for _ in range(rounds):
+        pair = []
+        for url in urls:
+            pair.append(seconds(partial(take, url, key, records, number, records * 10**7 + taken)) / number * 1000)
+            taken += number * records
+        times.append((pair[0], pair[1]))
+    ours, theirs = (median(column) for column in zip(*times, strict=True))
+    ratio = median(mine / bare for mine, bare in times)
+    print(f"a request of {records:>3}: {ours:7.2f} ms, bare {theirs:7.2f} ms, ratio {ratio:.1f}")
+
+
+def main() -> None:
+    """Run the bench, or its bare server."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=400)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--bare", nargs=2, metavar=("DATABASE", "PORT"))
+    asked = parser.parse_args()
+    if asked.bare:
+        bare(asked.bare[0], int(asked.bare[1]))
+        return
+    with ground() as here:
+        database = here.engine.url.render_as_string(hide_password=False)
+        with here.engine.begin() as connection:
+            connection.execute(text("CREATE TABLE bare_inputs (id bigserial PRIMARY KEY, input jsonb NOT NULL)"))
+        key = keys.create(here.engine, "bench", Role.PRODUCER, [here.account_id])
+        ports = free_port(), free_port(), free_port()
+        told = {"TURNOUT_DATABASE_URL": database, "TURNOUT_BROKER_URL": f"redis://127.0.0.1:{ports[2]}/0"}
+        told |= {"TURNOUT_SECRET_KEY": "bench", "TURNOUT_LINGER": "3600"}
+        home = tempfile.mkdtemp(prefix="turnout-bench-")
+        servers = [
+            subprocess.Popen(valkey_command(Path(home), ports[2]), stdout=subprocess.DEVNULL),
+            subprocess.Popen([sys.executable, "-m", "cli", "serve", "--port", str(ports[0])], env=os.environ | told),
+            subprocess.Popen([sys.executable, "-m", "bench.door", "--bare", database, str(ports[1])]),
+        ]
+        urls = f"http://127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[1]}"
+        try:
+            for url in urls:
+                until_up(url)
+            for records in (1, 100):
+                measure(urls, key, records, asked.requests, asked.rounds)
+        finally:
+            for server in servers:
+                server.terminate()
+                server.wait()
+            shutil.rmtree(home, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

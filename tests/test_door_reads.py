@@ -1,0 +1,89 @@
+"""HubSpot's read-backs through the HTTP door: passed through, with the account's token, within its limit."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from door import WHEN, Door, delivering, running_door
+from sandbox_server import RunningSandbox, running_sandbox
+from sqlalchemy import text
+
+from hubspot.limiter import Use
+from models.words import Role
+from worker import accounts, permits
+from worker.process import Process
+from worker.settings import Settings
+
+V3 = "/marketing/v3/marketing-events/participations"
+
+
+@pytest.fixture
+def sandbox() -> Iterator[RunningSandbox]:
+    with running_sandbox(burst_limit=1_000) as running:
+        yield running
+
+
+@pytest.fixture
+def door(settings: Settings, sandbox: RunningSandbox) -> Iterator[Door]:
+    process = Process(settings.model_copy(update={"hubspot_url": sandbox.url}))
+    with running_door(process) as running, delivering(process):
+        assert running.hand_in("ada@example.com", headers={"Prefer": "wait=30"}).json()["status"] == "COMPLETE"
+        yield running
+    process.engine.dispose()
+
+
+@pytest.mark.parametrize("prefix", [V3, "/marketing/marketing-events/2026-09/participations"])
+def test_a_contacts_participations_are_hubspots(door: Door, prefix: str) -> None:
+    answer = door.ask("GET", f"{prefix}/contacts/ada%40example.com/breakdown?state=REGISTERED&limit=10")
+    assert answer.status_code == 200
+    (row,) = answer.json()["results"]
+    assert row["associations"]["contact"]["email"] == "ada@example.com"
+    assert row["properties"]["occurredAt"] == WHEN
+    with door.process.engine.connect() as connection:
+        attempt = connection.execute(text("SELECT * FROM attempts WHERE kind = 'read-back'")).one()
+    assert (attempt.http_status, attempt.finished_at is not None) == (200, True)
+
+
+@pytest.mark.parametrize("path", ["acme/webinar-42", "acme/webinar-42/breakdown"])
+def test_an_events_counters_and_breakdown_are_hubspots(door: Door, path: str) -> None:
+    assert door.ask("GET", f"{V3}/{path}").status_code == 200
+
+
+def test_what_hubspot_refuses_is_passed_through(door: Door) -> None:
+    answer = door.ask("GET", f"{V3}/acme/nowhere/breakdown?limit=9999")
+    assert answer.status_code >= 400
+    assert answer.json()["status"] == "error"
+
+
+def test_without_a_permit_it_is_429_and_nothing_is_asked(door: Door) -> None:
+    to = door.process.destination("default")
+    held = []
+    while permit := permits.permit(door.process, to, Use.READ_BACK, patience=0):
+        held.append(permit)
+    begun = time.monotonic()
+    answer = door.ask("GET", f"{V3}/contacts/ada%40example.com/breakdown")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
+    assert time.monotonic() - begun < 5
+    with door.process.engine.connect() as connection:
+        reads = connection.execute(text("SELECT count(*) FROM attempts WHERE kind = 'read-back'"))
+        assert reads.scalar_one() == 0
+
+
+def test_a_paused_account_is_not_asked(door: Door) -> None:
+    accounts.pause(door.process.engine, door.process.destination("default").account_id, "by a test")
+    answer = door.ask("GET", f"{V3}/contacts/ada%40example.com/breakdown")
+    assert (answer.status_code, answer.json()["category"]) == (503, "UNAVAILABLE")
+
+
+def test_no_answer_is_502(door: Door) -> None:
+    door.process.destination("default")
+    object.__setattr__(door.process.destination("default"), "url", "http://127.0.0.1:9")
+    answer = door.ask("GET", f"{V3}/contacts/ada%40example.com/breakdown")
+    assert (answer.status_code, answer.json()["category"]) == (502, "BAD_GATEWAY")
+
+
+def test_a_viewers_key_may_not_spend_calls(door: Door) -> None:
+    from door import key_for
+
+    answer = door.ask("GET", f"{V3}/4711", key=key_for(door.process, "auditor", Role.VIEWER))
+    assert answer.status_code == 403
