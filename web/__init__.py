@@ -6,6 +6,7 @@
 - `wire`         HubSpot's words: its errors, its batch response; `shapes`: the same as OpenAPI schemas
 - `access`       whose key came with a request, and which account it is for
 - `admission`    what is not let in: bodies too large or too slow, more at once than there is room for
+- `storing`      what comes at the same moment is stored together
 - `waiting`      requests held until their records have an answer
 - `reference`    OpenAPI, and a page to read it
 """

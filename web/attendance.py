@@ -15,7 +15,6 @@ from uuid import UUID, uuid4
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter
 from sqlalchemy import text
-from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -26,21 +25,19 @@ from web import wire
 from web.access import account_of, key_of, may
 from web.admission import Admission
 from web.shapes import write_described
+from web.storing import Storing
 from web.waiting import LONGEST, Waiting
 from web.wire import Fault, invalid
 from worker import submissions
-from worker.accept import Handed, accept
-from worker.celery import DELIVER
-from worker.database import repeat
+from worker.accept import Handed
 from worker.keys import Key
 from worker.process import Process
 from worker.submissions import Cursor
-from worker.wake import wake
 
 PART: Final = "request"
 """A request is its submission's only part."""
-THREADS: Final = 8
-"""Requests stored at once, in each process: the database has a connection for each."""
+THREADS: Final = 6
+"""Requests that are looked up or answered at once; with those that store, the database has a connection for each."""
 LONGEST_KEY: Final = 255
 _VERSION: Final = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,6})", re.IGNORECASE)
@@ -56,6 +53,7 @@ class Attendance:
 
     def __init__(self, process: Process, admission: Admission, waiting: Waiting) -> None:
         self._process, self._admission, self._waiting = process, admission, waiting
+        self._storing = Storing(process)
         self._threads = CapacityLimiter(THREADS)
 
     def router(self) -> APIRouter:
@@ -81,23 +79,14 @@ class Attendance:
             submission, digest = _named(key, request), _digest(request, account, body)
             message = _read(request, body, account, key, submission)
             handed = Handed(Door.HTTP, PART, b"", message, identity, key.id, digest)
-            await run(self._store, handed)
-        waking = partial(wake, self._process, DELIVER, account=account)
+            await self._storing.store(handed)
         answer = await run(self._answer, submission, digest, request, False)  # noqa: FBT003
         seconds = wait_of(request)
         if not seconds or answer["status"] == Status.COMPLETE:
-            return wire.json_response(answer, background=BackgroundTask(waking))
-        await run(waking)
+            return wire.json_response(answer)
         await self._waiting.until_settled(submission, seconds)
         answer = await run(self._answer, submission, digest, request, True)  # noqa: FBT003
         return wire.json_response(answer, headers={"Preference-Applied": f"wait={seconds:g}"})
-
-    def _store(self, handed: Handed) -> None:
-        def work() -> None:
-            with self._process.engine.connect() as connection:
-                accept(connection, [handed], self._process.rules)
-
-        repeat(work)  # known again by its submission, so a COMMIT whose answer was lost stores nothing twice
 
     def _answer(self, submission: UUID, digest: bytes, request: Request, now: bool) -> dict[str, Any]:  # noqa: FBT001
         """Give the answer of the first time, or, where the outcome is asked for, of now."""

@@ -6,7 +6,6 @@ from typing import Any, Final
 from uuid import uuid4
 
 import orjson
-from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from models.words import Identity, Status
@@ -54,15 +53,9 @@ def busy(message: str, seconds: int) -> Fault:
     return Fault(503, "UNAVAILABLE", message, headers={"Retry-After": str(seconds)})
 
 
-def json_response(
-    body: object,
-    status: int = 200,
-    headers: Mapping[str, str] | None = None,
-    background: BackgroundTask | None = None,
-) -> Response:
-    """Answer with JSON; the background's task is done after it."""
-    headers = dict(headers or {}) | {"Content-Type": JSON}
-    return Response(orjson.dumps(body, default=str), status, headers=headers, background=background)
+def json_response(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer with JSON."""
+    return Response(orjson.dumps(body, default=str), status, headers=dict(headers or {}) | {"Content-Type": JSON})
 
 
 def instant(moment: datetime) -> str:
