@@ -13,6 +13,6 @@
 - `accounts`, `roster`           what stops and starts an account's sending; who there is, added and removed
 - `destination`, `access`        where an account's batches go, and with which token; OAuth's, kept fresh
 - `facts`      what commands and pages show; `audit`: the books
-- `celery`     the Celery app
+- `celery`     the Celery app; `alive`: its processes' signs of life, `watchdog`: the end of one that is stuck
 - `files`      reading attendance files
 """

@@ -1,0 +1,55 @@
+"""A process that takes nothing although messages wait ends itself; an idle or a busy one does not."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from services import Valkey
+
+from worker.celery import DELIVER, app
+from worker.settings import Settings
+from worker.watchdog import STATUS, Work, watch
+
+
+@pytest.fixture
+def watched(settings: Settings) -> Callable[..., list[int]]:
+    """Watch the queue of `deliver`, where `messages` wait, for a second; give the statuses it ended with."""
+
+    def run(messages: int, work: Work) -> list[int]:
+        app.conf.update(broker_url=settings.broker_url)
+        for _ in range(messages):
+            app.send_task(DELIVER, kwargs={"account": "default"})
+        ended: list[int] = []
+        thread = threading.Thread(target=watch, args=([DELIVER], work, ended.append, 0.05, 0.3), daemon=True)
+        thread.start()
+        thread.join(1.5)
+        work.changed(1)  # whatever still watches sees a busy process from now on
+        return list(ended)
+
+    return run
+
+
+def test_messages_that_nobody_takes_end_the_process(watched: Callable[..., list[int]]) -> None:
+    assert watched(1, Work()) == [STATUS]
+
+
+def test_without_messages_it_goes_on(watched: Callable[..., list[int]]) -> None:
+    assert watched(0, Work()) == []
+
+
+def test_while_a_task_runs_it_goes_on(watched: Callable[..., list[int]]) -> None:
+    work = Work()
+    work.changed(1)
+    assert watched(1, work) == []
+
+
+def test_while_the_broker_is_away_it_goes_on(valkey: Valkey, watched: Callable[..., list[int]]) -> None:
+    begun = time.monotonic()
+    valkey.process.kill()
+    valkey.process.wait()
+    try:
+        assert watched(0, Work()) == []
+    finally:
+        valkey.start()
+    assert time.monotonic() - begun < 30
