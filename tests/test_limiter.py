@@ -148,6 +148,22 @@ def test_an_answer_after_midnight_to_a_call_of_before_spends_nothing_of_the_new_
     assert isinstance(limiter.acquire(), Spent)
 
 
+def test_who_recalls_late_takes_no_call_made_meanwhile_for_a_forgotten_one(make: Make, client: redis.Redis) -> None:
+    account = uuid.uuid4().hex
+
+    def late() -> float:
+        granted(make(of=account))
+        return 40.0
+
+    granted(Limiter(client, account, Limits(2, WINDOW), DEADLINE, recall=late))
+
+
+def test_what_is_recalled_holds_everybody(make: Make, client: redis.Redis) -> None:
+    account = uuid.uuid4().hex
+    assert refused(Limiter(client, account, Limits(2, WINDOW), DEADLINE, recall=lambda: 40.0)) > 39
+    assert refused(make(of=account)) > 39
+
+
 def test_limiters_share_their_account_and_nothing_else(make: Make) -> None:
     one, other, stranger = make(limit=2), make(limit=2), make(limit=2, of="stranger-" + uuid.uuid4().hex)
     permit = granted(one)
