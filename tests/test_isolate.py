@@ -394,6 +394,34 @@ def test_a_search_spends_one_window_and_the_next_claim_goes_on(
     assert len(parts) == first.claims - 1
 
 
+def test_a_search_whose_time_is_up_ends_once_something_is_found_and_every_claim_gets_on(
+    sending: Process, sandbox: RunningSandbox, given: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolate, "BUDGET", 0.0)
+    refuse_unnamed(sandbox, "p10@example.com", "p33@example.com")
+    given(*people(40))
+    drain(sending)
+    assert outcomes(sending) == {"delivered": 38, "rejected": 2}
+    assert stored(sandbox) == Counter(set(people(40)) - rejected(sending))
+    rest, *splits = batches(sending)
+    assert len(splits) == rest.claims - 1 > 1
+    assert all(split.size for split in splits)
+
+
+def test_who_has_found_something_holds_no_thread_for_a_whole_window_of_waiting(
+    sender: Callable[..., Process], given: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolate, "BUDGET", 1.0)
+    given(*people(40))
+    with running_sandbox(burst_limit=3, burst_seconds=4) as slow:
+        refuse(slow, "p10@example.com", body=UNNAMED)
+        process = sender(hubspot_url=slow.url, burst_limit=3, burst_seconds=4)
+        begun = time.monotonic()
+        assert deliver(process, "default") == 1
+        assert time.monotonic() - begun < 3
+    assert outcomes(process) == {"delivered": 20, "pending": 20}
+
+
 def test_without_a_permit_the_search_ends_early(sender: Callable[..., Process], given: Given) -> None:
     given(*people(40))
     with running_sandbox(burst_limit=3, burst_seconds=30) as slow:
