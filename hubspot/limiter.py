@@ -94,9 +94,12 @@ if interval and interval > 0 then
   redis.call('HSET', KEYS[1], 'window', interval, 'window_until', whole(now + tonumber(ARGV[10])))
 end
 local window = learned('window', ARGV[4])
-redis.call('ZADD', slots, 'XX', whole(now + window), id)
+local remembered = redis.call('ZSCORE', slots, id)
+-- Also a call that Redis forgot when it lost everything counts at HubSpot until one window from now.
+redis.call('ZADD', slots, whole(now + window), id)
 redis.call('ZADD', reads, 'XX', whole(now + window), id)
-if max and remaining then
+-- Where it is forgotten so are those beside it: they are ours, and nobody else's.
+if remembered and max and remaining then
   -- Whatever of ours HubSpot can have counted still had its slot when this call arrived; the rest is somebody else's.
   -- That is a lower bound (ours under way may not have arrived), so a higher one of lately fades and is not dropped.
   local others = math.max(0, max - remaining - redis.call('ZCOUNT', slots, whole(now - took), '+inf'))
@@ -256,7 +259,7 @@ class Limiter:
                     self._run(self._begin, ceil(self._recall() * 1000))
 
     def release(self, permit: Permit, headers: Mapping[str, str] | None = None, took: float = 0.0) -> None:
-        """Say that the call has ended, after `took` seconds: its slot is free one window from now.
+        """Say that a call was made and has ended, after `took` seconds: its slot is free one window from now.
 
         The answer's headers, where it had any, tell HubSpot's own count.
         """

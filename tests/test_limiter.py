@@ -57,6 +57,11 @@ def wait_until_granted(limiter: Limiter) -> float:
     return time.monotonic() - begun
 
 
+def forget(client: redis.Redis, limiter: Limiter) -> None:
+    """Let Redis lose all that it knows of an account."""
+    client.delete(*limiter._keys)  # noqa: SLF001
+
+
 def test_no_more_permits_than_the_limit_are_out_at_a_time(make: Make) -> None:
     limiter = make(limit=3)
     assert len({granted(limiter).slot for _ in range(3)}) == 3
@@ -102,12 +107,23 @@ def test_a_release_that_comes_after_the_slot_was_taken_again_takes_nothing(make:
     refused(limiter)
 
 
-def test_a_release_of_a_slot_that_is_gone_takes_none(make: Make) -> None:
+def test_a_call_that_redis_forgot_counts_until_one_window_after_its_end(make: Make, client: redis.Redis) -> None:
     limiter = make(limit=1)
-    permit = granted(limiter)
-    limiter.give_back(permit)
-    limiter.release(permit)
-    granted(limiter)
+    forgotten = granted(limiter)
+    forget(client, limiter)
+    limiter.release(forgotten)
+    assert WINDOW - 0.1 < refused(limiter) <= WINDOW
+
+
+def test_calls_that_redis_forgot_are_not_taken_for_somebody_elses(make: Make, client: redis.Redis) -> None:
+    limiter = make(limit=10)
+    forgotten = [granted(limiter) for _ in range(8)]
+    forget(client, limiter)
+    for permit in forgotten:
+        limiter.release(permit, {"X-HubSpot-RateLimit-Max": "10", "X-HubSpot-RateLimit-Remaining": "2"})
+    time.sleep(WINDOW)
+    for _ in range(10):
+        granted(limiter)
 
 
 def test_a_block_holds_everybody_of_the_account(make: Make) -> None:
