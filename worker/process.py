@@ -110,8 +110,9 @@ LATELY: Final = 1_000
 def still_counting(engine: Engine, account_id: int, timeout: float, window: float) -> float:
     """Give the seconds for which a call of before may still count at HubSpot: one window after the last has ended.
 
-    Read when Redis has forgotten its slots; of calls that nobody completed, the time-out is the end. Where there are
-    more of late than are looked at, the account's own last may be older than all of these, and still under way.
+    Read when Redis has forgotten its slots; a call that nobody completed ends `timeout` seconds after it was begun,
+    and that is up to GRACE after its attempt was noted. Where there are more of late than are looked at, the
+    account's own last may be older than all of these, and still under way.
     """
     with engine.connect() as connection:
         seconds = connection.execute(
@@ -122,7 +123,7 @@ def still_counting(engine: Engine, account_id: int, timeout: float, window: floa
                 CASE WHEN count(*) = :most THEN min(l.started_at) + :timeout * interval '1 second' END)
               + :window * interval '1 second' - now())::float8
             FROM (SELECT * FROM attempts ORDER BY id DESC LIMIT :most) l LEFT JOIN batches b ON b.id = l.batch_id"""),
-            {"account": account_id, "timeout": timeout, "window": window, "most": LATELY},
+            {"account": account_id, "timeout": timeout + GRACE, "window": window, "most": LATELY},
         ).scalar()
     return max(0.0, seconds or 0.0)
 
