@@ -576,6 +576,7 @@ def test_a_burst_limit_met_while_reading_holds_all_of_the_account(
         ({"status": 429, "body": {"policyName": "DAILY"}}, "parked", "daily limit"),
         ({"status": 423}, "parked", "locked"),
         ({"status": 477, "headers": {"Retry-After": "60"}}, "parked", "moving"),
+        ({"status": 404, "body": "<html>not here</html>"}, "paused", "not in HubSpot's words"),
         ({"status": 401}, "paused", "reading back"),
         ({"status": 403}, "paused", "crm.objects.marketing_events.read"),
     ],
