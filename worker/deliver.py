@@ -119,7 +119,7 @@ def _act(delivery: Delivery, decision: Decision, call: Call | None) -> None:
         case Postpone(seconds, because, spends):
             settle.postpone(engine, claimed, seconds, because, call, spends=spends, apart=apart)
         case Block(seconds, because):
-            delivery.process.limiter(to).block(seconds)
+            permits.block(delivery.process, to, seconds)
             settle.postpone(engine, claimed, seconds, because, call, spends=False, apart=apart)
         case Park(seconds, because):
             accounts.park(engine, to.account_id, seconds, because)

@@ -63,6 +63,14 @@ def give_back(process: Process, to: Destination, held: Permit) -> None:
         log.debug("a slot is left to run out, Redis is out of reach")
 
 
+def block(process: Process, to: Destination, seconds: float) -> None:
+    """Let nobody of the account send for so many seconds; never raises."""
+    try:
+        process.limiter(to).block(seconds)
+    except redis.RedisError as error:
+        log.warning("account %s goes on sending: Redis is out of reach (%s)", to.account, type(error).__name__)
+
+
 def begin() -> None:
     """Begin to wake accounts when they may ask again, as long as this process runs."""
     threading.Thread(target=_wake, name="asks", daemon=True).start()

@@ -9,7 +9,7 @@ from typing import Final
 
 from hubspot.answer import Ambiguous, Answer
 from hubspot.reaction import Block, Bounds, Decision, Park, Pause, Postpone, Tried, decide
-from worker import access, accounts, reads
+from worker import access, accounts, permits, reads
 from worker.destination import FORBIDDEN, Destination
 from worker.process import Process
 
@@ -40,7 +40,7 @@ def stop(process: Process, to: Destination, answer: Answer, status: int | None, 
         case Postpone(seconds):
             return seconds
         case Block(seconds):
-            process.limiter(to).block(seconds)
+            permits.block(process, to, seconds)
         case Park(seconds, because):
             accounts.park(process.engine, to.account_id, seconds, because)
         case Pause(because) if status == FORBIDDEN:
