@@ -1,6 +1,7 @@
 """A request that is refused whole, from the search inside its claim to the books, against the stand-in."""
 
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -186,8 +187,9 @@ def test_a_request_that_is_itself_wrong_pauses_the_account_and_rejects_nothing(
     assert outcomes(sending) == {"pending": 100}
     assert sandbox.stats()["requests"] == 1 + 12
     assert "externalAccountId is required" in account(sending).paused_because
-    assert "turnout resume default" in account(sending).paused_because
     (batch,) = batches(sending)
+    told = f"batch {batch.id} .*; mend that, or: turnout cancel {batch.id}; then: turnout resume default$"
+    assert re.search(told, account(sending).paused_because)
     assert (batch.status, batch.attempts, batch.postponed_because) == ("PENDING", 0, account(sending).paused_because)
     sandbox.reset()
     resume(sending.engine, "default")
