@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from math import ceil
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import redis
 
 LEARNED: Final = 600_000
 """Milliseconds that a maximum out of HubSpot's headers holds after it was last seen."""
+SKEW: Final = 300_000
+"""Milliseconds for which HubSpot's count may still be that of the day before, where its clock is behind Redis'."""
 READ_BACK_SHARE: Final = 10
 """Read-backs hold at most one slot in so many."""
 
@@ -88,7 +90,7 @@ _RELEASE: Final = (
     + """
 local slots, reads, id, took = KEYS[2], KEYS[5], ARGV[2], tonumber(ARGV[3])
 local max, remaining, interval = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local daily, daily_remaining, day = tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[11]
+local daily, daily_remaining, day, day_is_sure = tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[11], tonumber(ARGV[12])
 if max and max > 0 then redis.call('HSET', KEYS[1], 'max', max, 'max_until', whole(now + tonumber(ARGV[10]))) end
 if interval and interval > 0 then
   redis.call('HSET', KEYS[1], 'window', interval, 'window_until', whole(now + tonumber(ARGV[10])))
@@ -107,7 +109,7 @@ if remembered and max and remaining then
   redis.call('HSET', KEYS[1], 'others', others, 'others_until', whole(now + tonumber(ARGV[10])))
 end
 -- An answer that comes after midnight to a call of before tells of the day that is over.
-if daily and daily_remaining and redis.call('HGET', KEYS[1], 'day') == day then
+if daily and daily_remaining and now >= day_is_sure and redis.call('HGET', KEYS[1], 'day') == day then
   redis.call('HSET', KEYS[1], 'day_limit', daily, 'day_used', math.max(known('day_used'), daily - daily_remaining))
 end
 """
@@ -143,12 +145,20 @@ class Use(StrEnum):
     READ_BACK = "read-back"
 
 
+class Day(NamedTuple):
+    """A day of a time zone: its name, and the milliseconds at which it begins and ends."""
+
+    name: str
+    begins: int
+    ends: int
+
+
 @dataclass(frozen=True, slots=True)
 class Permit:
     """Leave for one call, counted in a `day`; `later` where it may be spent on what is not live."""
 
     slot: str
-    day: str
+    day: Day
     later: bool = True
 
 
@@ -206,7 +216,7 @@ class Limiter:
         self._acquire, self._release, self._give_back, self._begin, self._block = map(
             client.register_script, (_ACQUIRE, _RELEASE, _GIVE_BACK, _BEGIN, _BLOCK)
         )
-        self._day = ("", 0)
+        self._day = Day("", 0, 0)
 
     def acquire(
         self, use: Use = Use.LIVE, patience: float = 0.0, sleep: Callable[[float], object] = time.sleep
@@ -230,6 +240,7 @@ class Limiter:
         """Ask once; who has the patience for the wait he is told keeps his place in line by asking again as `slot`."""
         limits = self._limits
         while True:
+            day = self._day
             word, number = self._run(
                 self._acquire,
                 slot,
@@ -238,7 +249,8 @@ class Limiter:
                 limits.burst,
                 ceil(limits.window * 1000),
                 self._deadline,
-                *self._day,
+                day.name,
+                day.ends,
                 limits.daily,
                 limits.reserve,
                 READ_BACK_SHARE,
@@ -246,7 +258,7 @@ class Limiter:
             )
             match word.decode():
                 case "granted":
-                    return Permit(slot, self._day[0], later=bool(number))
+                    return Permit(slot, day, later=bool(number))
                 case "wait":
                     return Wait(number / 1000)
                 case "spent":
@@ -270,7 +282,8 @@ class Limiter:
         ]
         numbers = [text if text.isdecimal() else "" for text in told]
         window = ceil(self._limits.window * 1000)
-        self._run(self._release, permit.slot, ceil(took * 1000), window, *numbers, LEARNED, permit.day)
+        day = permit.day
+        self._run(self._release, permit.slot, ceil(took * 1000), window, *numbers, LEARNED, day.name, day.begins + SKEW)
 
     def give_back(self, permit: Permit) -> None:
         """Say that nothing was sent: the slot is free at once."""
@@ -284,9 +297,10 @@ class Limiter:
         return script(keys=self._keys, args=[self._clock(), *arguments])
 
 
-def day_of(moment: int, time_zone: str) -> tuple[str, int]:
-    """Give the name of the day of a moment (milliseconds) in a time zone, and the moment at which it ends."""
+def day_of(moment: int, time_zone: str) -> Day:
+    """Give the day of a moment (milliseconds) in a time zone."""
     zone = ZoneInfo(time_zone)
     here = datetime.fromtimestamp(moment / 1000, zone)
+    begins = here.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     following = (here + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    return f"{here:%Y-%m-%d}", ceil(following.timestamp() * 1000)
+    return Day(f"{here:%Y-%m-%d}", *(ceil(one.timestamp() * 1000) for one in (begins, following)))

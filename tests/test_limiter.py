@@ -13,7 +13,7 @@ from sandbox_calls import by_email, post
 from sandbox_server import running_sandbox
 from services import Valkey
 
-from hubspot.limiter import Limiter, Limits, Permit, Spent, Wait
+from hubspot.limiter import SKEW, Limiter, Limits, Permit, Spent, Wait
 
 WINDOW = 0.3
 DEADLINE = 0.2
@@ -160,7 +160,20 @@ def test_an_answer_after_midnight_to_a_call_of_before_spends_nothing_of_the_new_
     after = granted(limiter)
     limiter.release(before, headers)
     assert isinstance(limiter.acquire(), Permit)
+    passed = SKEW
     limiter.release(after, headers)
+    assert isinstance(limiter.acquire(), Spent)
+
+
+def test_in_the_first_minutes_of_a_day_hubspots_count_may_be_the_day_befores(client: redis.Redis) -> None:
+    midnight, passed = 1_767_225_600_000, SKEW - 1
+    limits = Limits(10, 10.0, daily=1_000)
+    limiter = Limiter(client, uuid.uuid4().hex, limits, DEADLINE, clock=lambda: midnight + passed)
+    headers = {"X-HubSpot-RateLimit-Daily": "1000", "X-HubSpot-RateLimit-Daily-Remaining": "0"}
+    limiter.release(granted(limiter), headers)
+    told_later = granted(limiter)
+    passed = SKEW
+    limiter.release(told_later, headers)
     assert isinstance(limiter.acquire(), Spent)
 
 

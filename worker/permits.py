@@ -43,7 +43,7 @@ def permit(process: Process, to: Destination, use: Use = Use.LIVE, patience: flo
         log.warning("no permit, so nothing is sent: Redis is out of reach (%s)", type(error).__name__)
         return None
     if isinstance(asked, Spent) and use is Use.LIVE:
-        accounts.park(process.engine, to.account_id, asked.seconds, "the day's calls are spent")
+        accounts.park(process.engine, to.account_id, None, "the day's calls are spent")
     return asked if isinstance(asked, Permit) else None
 
 
