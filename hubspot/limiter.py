@@ -245,7 +245,7 @@ class Limiter:
                 self._acquire,
                 slot,
                 use.value,
-                ceil(patience * 1000),
+                int(patience * 1000),  # who would be told to wait longer than he can keeps no place in line
                 limits.burst,
                 ceil(limits.window * 1000),
                 self._deadline,

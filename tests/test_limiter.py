@@ -126,6 +126,15 @@ def test_calls_that_redis_forgot_are_not_taken_for_somebody_elses(make: Make, cl
         granted(limiter)
 
 
+def test_who_gives_up_by_less_than_a_millisecond_leaves_the_line(client: redis.Redis) -> None:
+    now = 1_767_225_600_000
+    limiter = Limiter(client, uuid.uuid4().hex, Limits(1, WINDOW), DEADLINE, clock=lambda: now)
+    limiter.release(granted(limiter))
+    assert limiter.acquire(patience=WINDOW - 0.0004) == Wait(WINDOW)
+    now += round(WINDOW * 1000) + 1
+    granted(limiter)
+
+
 def test_a_block_holds_everybody_of_the_account(make: Make) -> None:
     limiter, other = make(limit=5), make(limit=5)
     granted(limiter)
