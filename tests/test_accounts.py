@@ -299,6 +299,15 @@ def test_two_accounts_deliver_to_two_portals_with_their_own_tokens_and_within_th
             assert [contact.endswith(f"@{name}.example.com") for contact in contacts] == [True] * number
 
 
+def test_an_account_keeps_its_limiter_until_something_of_it_changes(turnout: Turnout, process: Process) -> None:
+    limiter = process.limiter(process.destination("default"))
+    process.forget("default")
+    assert process.limiter(process.destination("default")) is limiter
+    turnout("accounts", "set", "default", "--burst-limit", "7")
+    process.forget("default")
+    assert process.limiter(process.destination("default")) is not limiter
+
+
 @pytest.fixture
 def portal(settings: Settings) -> Iterator[tuple[Any, Process]]:
     with running_sandbox(burst_limit=1_000, tokens=("pat-acme", "pat-beta")) as sandbox:

@@ -34,6 +34,7 @@ class Process:
     stopping: Event = field(default_factory=Event)
     """Set when the process is asked to stop: loops end after what they are at."""
     _destinations: dict[str, tuple[Destination, float]] = field(default_factory=dict, repr=False)
+    _limiters: dict[int, tuple[Destination, Limiter]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def engine(self) -> Engine:
@@ -81,7 +82,14 @@ class Process:
         self._destinations.pop(account, None)
 
     def limiter(self, to: Destination) -> Limiter:
-        """Give the permits of an account."""
+        """Give the permits of an account: the same limiter while nothing of the account changes."""
+        known, limiter = self._limiters.get(to.account_id, (None, None))
+        if limiter is None or known != to:
+            limiter = self._make_limiter(to)
+            self._limiters[to.account_id] = to, limiter
+        return limiter
+
+    def _make_limiter(self, to: Destination) -> Limiter:
         limits = Limits(
             burst=to.burst_limit,
             window=to.burst_seconds,
