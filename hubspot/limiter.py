@@ -21,6 +21,8 @@ import redis
 
 LEARNED: Final = 600_000
 """Milliseconds that a maximum out of HubSpot's headers holds after it was last seen."""
+UNLIMITED: Final = 10**12
+"""Calls: more than anybody makes."""
 SKEW: Final = 300_000
 """Milliseconds for which HubSpot's count may still be that of the day before, where its clock is behind Redis'."""
 READ_BACK_SHARE: Final = 10
@@ -186,10 +188,10 @@ class Limits:
 
     burst: int
     window: float
-    daily: int = 10**12
+    daily: int = UNLIMITED
     reserve: float = 0.0
     time_zone: str = "UTC"
-    most: int = 10**9
+    most: int = UNLIMITED
 
 
 class Limiter:

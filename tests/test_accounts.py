@@ -112,6 +112,12 @@ def test_a_tier_brings_hubspots_limits_and_what_is_named_alone_goes_before_it(
     assert (shown["burst_limit"], shown["daily_limit"]) == (7, daily)
 
 
+def test_an_oauth_account_has_no_calls_a_day(turnout: Turnout, facts: Any, engine: Engine) -> None:
+    do(engine, "UPDATE accounts SET oauth = 'sealed'")
+    assert facts("accounts", "show", "default")["daily_limit"] is None
+    assert " a day" not in turnout("accounts", "list").stdout
+
+
 def test_a_token_is_encrypted_at_rest_and_shown_nowhere(turnout: Turnout, engine: Engine, settings: Settings) -> None:
     added = turnout("accounts", "add", "acme", "--token-stdin", stdin="pat-na1-secret\n")
     said = [added, turnout("accounts", "list"), turnout("accounts", "show", "acme"), turnout("status", "--json")]

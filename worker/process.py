@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import Engine, text
 
-from hubspot.limiter import Limiter, Limits
+from hubspot.limiter import UNLIMITED, Limiter, Limits
 from hubspot.reaction import Bounds
 from worker.accept import Rules
 from worker.database import make_engine
@@ -93,10 +93,10 @@ class Process:
         limits = Limits(
             burst=to.burst_limit,
             window=to.burst_seconds,
-            daily=to.daily_limit,
+            daily=to.daily_limit or UNLIMITED,
             reserve=self.settings.daily_reserve,
             time_zone=to.time_zone,
-            most=to.most_burst or 10**9,
+            most=to.most_burst or UNLIMITED,
         )
         deadline = self.settings.timeout + GRACE
 
