@@ -31,10 +31,14 @@ DELIVERIES: Final = 8
 
 
 def permit(process: Process, to: Destination, use: Use = Use.LIVE, patience: float = BRIEFLY) -> Permit | None:
-    """Take a permit for one call that begins now, or none: then the account is woken when it may ask again."""
+    """Take a permit for one call that begins now, or none: then the account is woken when it may ask again.
+
+    Where others of this process wait already, it asks without waiting.
+    """
     limiter = process.limiter(to)
+    may_wait = process.waiters.acquire(blocking=False)
     try:
-        asked = limiter.acquire(use, patience, process.stopping.wait)
+        asked = limiter.acquire(use, patience if may_wait else 0.0, process.stopping.wait)
         if isinstance(asked, Wait) and use is Use.LIVE:
             seconds, micros = process.redis.time()
             moment = seconds * 1000 + micros // 1000 + int(asked.seconds * 1000)
@@ -42,6 +46,9 @@ def permit(process: Process, to: Destination, use: Use = Use.LIVE, patience: flo
     except redis.RedisError as error:
         log.warning("no permit, so nothing is sent: Redis is out of reach (%s)", type(error).__name__)
         return None
+    finally:
+        if may_wait:
+            process.waiters.release()
     if isinstance(asked, Spent) and use is Use.LIVE:
         accounts.park(process.engine, to.account_id, None, "the day's calls are spent")
     return asked if isinstance(asked, Permit) else None

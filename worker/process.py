@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from threading import Event
+from threading import BoundedSemaphore, Event
 from typing import Final
 
 from redis import Redis
@@ -22,6 +22,9 @@ from worker.stream import Stream, connect
 
 GRACE: Final = 5.0
 """Seconds from a permit's grant within which its call must begin."""
+WAITERS: Final = 4
+"""Threads of a process, half of them, that may wait for a permit at once: an account at its limit took them all, and
+another's batch, which had one, waited a second for a thread (median, at a sixth of that alone)."""
 REMEMBERED: Final = 5.0
 """Seconds that what is known of an account is used before it is looked up again."""
 
@@ -33,6 +36,8 @@ class Process:
     settings: Settings
     stopping: Event = field(default_factory=Event)
     """Set when the process is asked to stop: loops end after what they are at."""
+    waiters: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(WAITERS))
+    """Who waits for a permit holds one."""
     _destinations: dict[str, tuple[Destination, float]] = field(default_factory=dict, repr=False)
     _limiters: dict[int, tuple[Destination, Limiter]] = field(default_factory=dict, repr=False)
 
