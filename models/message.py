@@ -64,14 +64,19 @@ class Message:
                 yield judged
 
     def alone(self, index: int) -> bytes:
-        """Write a message with only this input, to be mended and handed in again.
+        """Write a message with only this input, to be mended and handed in again."""
+        return self._written([self.inputs[index]])
 
-        An input nested deeper than JSON can be written is kept as its beginning.
-        """
+    def whole(self) -> bytes:
+        """Write the message again."""
+        return self._written(self.inputs)
+
+    def _written(self, inputs: list[object]) -> bytes:
+        """Write a message of these inputs; one nested deeper than JSON can be written is kept as its beginning."""
         try:
-            return json.dumps({**self.envelope, "inputs": [self.inputs[index]]}).encode()
+            return json.dumps({**self.envelope, "inputs": inputs}).encode()
         except RecursionError:
-            return json.dumps({**self.envelope, "inputs": [shown(self.inputs[index])]}).encode()
+            return json.dumps({**self.envelope, "inputs": [shown(one) for one in inputs]}).encode()
 
 
 @dataclass(frozen=True, slots=True)

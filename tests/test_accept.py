@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Engine, text
 
+from models.message import Message, read_message
 from models.words import Door
-from worker.accept import Handed, Rules, accept
+from worker.accept import Handed, Rules, accept, refuse_whole
 from worker.audit import audit
 from worker.receipts import Part
 
@@ -158,3 +159,16 @@ def test_accepting_costs_one_insert_of_records_whatever_their_number(engine: Eng
 
     statements(1, "0-1")
     assert statements(150, "0-2") == statements(5_000, "0-3")
+
+
+def test_what_came_by_http_and_the_database_cannot_store_is_kept_whole(engine: Engine, rules: Rules) -> None:
+    inputs = [{"email": "ada@example.com", "interactionDateTime": 1_767_225_600_000}]
+    fields = {"subscriber_state": "register", "object_id": "7", "producer": "shop", "inputs": inputs}
+    read = read_message(json.dumps(fields).encode())
+    assert isinstance(read, Message)
+    handed = Handed(Door.HTTP, "request", message=read)
+    assert handed.inputs == 1
+    with engine.connect() as connection:
+        refuse_whole(connection, handed, "the database cannot store it")
+        kept = connection.execute(text("SELECT raw FROM refused")).scalar_one()
+    assert json.loads(bytes(kept)) == fields

@@ -16,6 +16,7 @@ from web.participations import Participations
 from web.receipts import Receipts
 from web.waiting import Waiting
 from web.wire import Fault, busy
+from worker.database import is_datas_fault
 from worker.process import Process
 
 log = logging.getLogger(__name__)
@@ -64,8 +65,10 @@ async def _http(request: Request, error: Exception) -> Response:
     return Fault(error.status_code, category, message, headers=error.headers).response()
 
 
-async def _database(_: Request, error: Exception) -> Response:
+async def _database(request: Request, error: Exception) -> Response:
     assert isinstance(error, DBAPIError)
+    if is_datas_fault(error):
+        return await _bug(request, error)
     log.warning("a request was refused, the database is out of reach (%s)", type(error.orig).__name__)
     return busy("The database is out of reach: nothing of this request was stored.", 5).response()
 

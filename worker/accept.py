@@ -46,13 +46,13 @@ class Rules:
 class Handed:
     """One message as it was handed in. `part` names it where the message itself does not.
 
-    The HTTP door has read its message already, and knows whose key it came with and the request's digest; the path of
-    the request says which `identity` its inputs must have.
+    The HTTP door has read its `message` already, and has no other text of it; it knows whose key it came with and the
+    request's digest, and the path of the request says which `identity` its inputs must have.
     """
 
     door: Door
     part: str
-    raw: bytes
+    raw: bytes = b""
     message: Message | None = None
     identity: Identity | None = None
     key_id: int | None = None
@@ -61,6 +61,11 @@ class Handed:
     def read(self) -> Message | Unreadable:
         """Read the message."""
         return self.message or read_message(self.raw)
+
+    @property
+    def inputs(self) -> int:
+        """Count its inputs; before it is read, about."""
+        return len(self.message.inputs) if self.message else self.raw.count(b"interactionDateTime") or 1
 
 
 def accept(connection: Connection, handed: Sequence[Handed], rules: Rules) -> list[Part]:
@@ -94,7 +99,7 @@ def refuse_whole(connection: Connection, one: Handed, what: str) -> Part:
 
     def work() -> Part:
         part = _part(one, Unreadable(reasons))
-        part.refuse(one.raw, reasons)
+        part.refuse(one.message.whole() if one.message else one.raw, reasons)
         with connection.begin():
             receipts.store(connection, receipts.number_unseen(connection, [part]))
         return part
@@ -116,12 +121,11 @@ def _shared_out(handed: Sequence[Handed]) -> Iterable[list[Handed]]:
     few: list[Handed] = []
     inputs = 0
     for one in handed:
-        count = one.raw.count(b"interactionDateTime") or 1
-        if few and inputs + count > MOST_INPUTS:
+        if few and inputs + one.inputs > MOST_INPUTS:
             yield few
             few, inputs = [], 0
         few.append(one)
-        inputs += count
+        inputs += one.inputs
     if few:
         yield few
 
