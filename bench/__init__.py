@@ -2,6 +2,7 @@
 
 - `accept`   storing what producers hand in, against a bare INSERT of the same rows
 - `settle`   claiming, loading and settling batches, against the same
+- `door`     a request to the HTTP door, against a bare route that only inserts
 - `through`  a file from `turnout enqueue` until the stand-in for HubSpot holds every record
 - `limit`    the share of HubSpot's limit that is used, and what is refused, with one process and with eight
 - `ground`   what they stand on: a PostgreSQL of their own, made-up records, medians

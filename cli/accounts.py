@@ -187,10 +187,14 @@ def listed(*, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
         return
-    limits = "{burst_limit:,} in {burst_seconds:g} s, {daily_limit:,} a day"
-    rows = [one | {"limits": limits.format(**one), "now": _now(one)} for one in found]
+    rows = [one | {"limits": _limits(one), "now": _now(one)} for one in found]
     columns = ["name", "hubspot_url", "hubspot_version", "limits", "batch_size", "time_zone", "token", "now"]
     print_table("Accounts", rows, columns, "no account")
+
+
+def _limits(one: dict[str, Any]) -> str:
+    a_day = f", {one['daily_limit']:,} a day" if one["daily_limit"] else ""
+    return f"{one['burst_limit']:,} in {one['burst_seconds']:g} s{a_day}"
 
 
 @app.command("show")

@@ -70,7 +70,7 @@ def rotate(
     ] = 86_400,
     as_json: AsJson = False,
 ) -> None:
-    """Replace a key by a new one, shown this once; the old one is still good for a while."""
+    """Replace a key by a new one, shown this once; the old one is still good for a while, an older one no longer."""
     from worker import keys
     from worker.database import make_engine
     from worker.settings import load_settings

@@ -42,6 +42,9 @@ def status(*, as_json: AsJson = False) -> None:
         elif account["parked_until"]:
             because = escape(account["parked_because"])
             console.print(f"account {account['name']} is parked until {written(account['parked_until'])}: {because}")
+        if account["not_read_back_because"]:
+            until, because = written(account["not_read_back_until"]), escape(account["not_read_back_because"])
+            console.print(f"account {account['name']}: unconfirmed records are not looked up until {until}: {because}")
     counts = {name.lower(): facts.as_said(number) for name, number in found["batches"].items()}
     console.print(f"batches: {counts['pending']} pending, {counts['processing']} processing")
     unresolved = {name: facts.as_said(number) for name, number in found["unresolved_errors"].items() if number}

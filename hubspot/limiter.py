@@ -14,13 +14,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from math import ceil
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import redis
 
 LEARNED: Final = 600_000
 """Milliseconds that a maximum out of HubSpot's headers holds after it was last seen."""
+UNLIMITED: Final = 10**12
+"""Calls: more than anybody makes."""
+SKEW: Final = 300_000
+"""Milliseconds for which HubSpot's count may still be that of the day before, where its clock is behind Redis'."""
 READ_BACK_SHARE: Final = 10
 """Read-backs hold at most one slot in so many."""
 
@@ -88,15 +92,18 @@ _RELEASE: Final = (
     + """
 local slots, reads, id, took = KEYS[2], KEYS[5], ARGV[2], tonumber(ARGV[3])
 local max, remaining, interval = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local daily, daily_remaining, day = tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[11]
+local daily, daily_remaining, day, day_is_sure = tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[11], tonumber(ARGV[12])
 if max and max > 0 then redis.call('HSET', KEYS[1], 'max', max, 'max_until', whole(now + tonumber(ARGV[10]))) end
 if interval and interval > 0 then
   redis.call('HSET', KEYS[1], 'window', interval, 'window_until', whole(now + tonumber(ARGV[10])))
 end
 local window = learned('window', ARGV[4])
-redis.call('ZADD', slots, 'XX', whole(now + window), id)
+local remembered = redis.call('ZSCORE', slots, id)
+-- Also a call that Redis forgot when it lost everything counts at HubSpot until one window from now.
+redis.call('ZADD', slots, whole(now + window), id)
 redis.call('ZADD', reads, 'XX', whole(now + window), id)
-if max and remaining then
+-- Where it is forgotten so are those beside it: they are ours, and nobody else's.
+if remembered and max and remaining then
   -- Whatever of ours HubSpot can have counted still had its slot when this call arrived; the rest is somebody else's.
   -- That is a lower bound (ours under way may not have arrived), so a higher one of lately fades and is not dropped.
   local others = math.max(0, max - remaining - redis.call('ZCOUNT', slots, whole(now - took), '+inf'))
@@ -104,7 +111,7 @@ if max and remaining then
   redis.call('HSET', KEYS[1], 'others', others, 'others_until', whole(now + tonumber(ARGV[10])))
 end
 -- An answer that comes after midnight to a call of before tells of the day that is over.
-if daily and daily_remaining and redis.call('HGET', KEYS[1], 'day') == day then
+if daily and daily_remaining and now >= day_is_sure and redis.call('HGET', KEYS[1], 'day') == day then
   redis.call('HSET', KEYS[1], 'day_limit', daily, 'day_used', math.max(known('day_used'), daily - daily_remaining))
 end
 """
@@ -140,12 +147,20 @@ class Use(StrEnum):
     READ_BACK = "read-back"
 
 
+class Day(NamedTuple):
+    """A day of a time zone: its name, and the milliseconds at which it begins and ends."""
+
+    name: str
+    begins: int
+    ends: int
+
+
 @dataclass(frozen=True, slots=True)
 class Permit:
     """Leave for one call, counted in a `day`; `later` where it may be spent on what is not live."""
 
     slot: str
-    day: str
+    day: Day
     later: bool = True
 
 
@@ -173,10 +188,10 @@ class Limits:
 
     burst: int
     window: float
-    daily: int = 10**12
+    daily: int = UNLIMITED
     reserve: float = 0.0
     time_zone: str = "UTC"
-    most: int = 10**9
+    most: int = UNLIMITED
 
 
 class Limiter:
@@ -203,7 +218,7 @@ class Limiter:
         self._acquire, self._release, self._give_back, self._begin, self._block = map(
             client.register_script, (_ACQUIRE, _RELEASE, _GIVE_BACK, _BEGIN, _BLOCK)
         )
-        self._day = ("", 0)
+        self._day = Day("", 0, 0)
 
     def acquire(
         self, use: Use = Use.LIVE, patience: float = 0.0, sleep: Callable[[float], object] = time.sleep
@@ -227,15 +242,17 @@ class Limiter:
         """Ask once; who has the patience for the wait he is told keeps his place in line by asking again as `slot`."""
         limits = self._limits
         while True:
+            day = self._day
             word, number = self._run(
                 self._acquire,
                 slot,
                 use.value,
-                ceil(patience * 1000),
+                int(patience * 1000),  # who would be told to wait longer than he can keeps no place in line
                 limits.burst,
                 ceil(limits.window * 1000),
                 self._deadline,
-                *self._day,
+                day.name,
+                day.ends,
                 limits.daily,
                 limits.reserve,
                 READ_BACK_SHARE,
@@ -243,7 +260,7 @@ class Limiter:
             )
             match word.decode():
                 case "granted":
-                    return Permit(slot, self._day[0], later=bool(number))
+                    return Permit(slot, day, later=bool(number))
                 case "wait":
                     return Wait(number / 1000)
                 case "spent":
@@ -256,7 +273,7 @@ class Limiter:
                     self._run(self._begin, ceil(self._recall() * 1000))
 
     def release(self, permit: Permit, headers: Mapping[str, str] | None = None, took: float = 0.0) -> None:
-        """Say that the call has ended, after `took` seconds: its slot is free one window from now.
+        """Say that a call was made and has ended, after `took` seconds: its slot is free one window from now.
 
         The answer's headers, where it had any, tell HubSpot's own count.
         """
@@ -267,7 +284,8 @@ class Limiter:
         ]
         numbers = [text if text.isdecimal() else "" for text in told]
         window = ceil(self._limits.window * 1000)
-        self._run(self._release, permit.slot, ceil(took * 1000), window, *numbers, LEARNED, permit.day)
+        day = permit.day
+        self._run(self._release, permit.slot, ceil(took * 1000), window, *numbers, LEARNED, day.name, day.begins + SKEW)
 
     def give_back(self, permit: Permit) -> None:
         """Say that nothing was sent: the slot is free at once."""
@@ -281,9 +299,10 @@ class Limiter:
         return script(keys=self._keys, args=[self._clock(), *arguments])
 
 
-def day_of(moment: int, time_zone: str) -> tuple[str, int]:
-    """Give the name of the day of a moment (milliseconds) in a time zone, and the moment at which it ends."""
+def day_of(moment: int, time_zone: str) -> Day:
+    """Give the day of a moment (milliseconds) in a time zone."""
     zone = ZoneInfo(time_zone)
     here = datetime.fromtimestamp(moment / 1000, zone)
+    begins = here.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     following = (here + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    return f"{here:%Y-%m-%d}", ceil(following.timestamp() * 1000)
+    return Day(f"{here:%Y-%m-%d}", *(ceil(one.timestamp() * 1000) for one in (begins, following)))

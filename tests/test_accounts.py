@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import Result
@@ -24,7 +25,7 @@ import worker.settings
 from cli.app import app
 from hubspot.reaction import OUTAGE
 from worker import accounts
-from worker.accounts import MIDNIGHT
+from worker.accounts import MIDNIGHT, NEW_DAY
 from worker.deliver import deliver
 from worker.destination import NoToken, UnknownAccount, destination
 from worker.process import Process
@@ -109,6 +110,12 @@ def test_a_tier_brings_hubspots_limits_and_what_is_named_alone_goes_before_it(
     turnout("accounts", "set", "acme", "--tier", tier, "--burst-limit", "7")
     shown = facts("accounts", "show", "acme")
     assert (shown["burst_limit"], shown["daily_limit"]) == (7, daily)
+
+
+def test_an_oauth_account_has_no_calls_a_day(turnout: Turnout, facts: Any, engine: Engine) -> None:
+    do(engine, "UPDATE accounts SET oauth = 'sealed'")
+    assert facts("accounts", "show", "default")["daily_limit"] is None
+    assert " a day" not in turnout("accounts", "list").stdout
 
 
 def test_a_token_is_encrypted_at_rest_and_shown_nowhere(turnout: Turnout, engine: Engine, settings: Settings) -> None:
@@ -298,6 +305,15 @@ def test_two_accounts_deliver_to_two_portals_with_their_own_tokens_and_within_th
             assert [contact.endswith(f"@{name}.example.com") for contact in contacts] == [True] * number
 
 
+def test_an_account_keeps_its_limiter_until_something_of_it_changes(turnout: Turnout, process: Process) -> None:
+    limiter = process.limiter(process.destination("default"))
+    process.forget("default")
+    assert process.limiter(process.destination("default")) is limiter
+    turnout("accounts", "set", "default", "--burst-limit", "7")
+    process.forget("default")
+    assert process.limiter(process.destination("default")) is not limiter
+
+
 @pytest.fixture
 def portal(settings: Settings) -> Iterator[tuple[Any, Process]]:
     with running_sandbox(burst_limit=1_000, tokens=("pat-acme", "pat-beta")) as sandbox:
@@ -376,12 +392,31 @@ def test_the_accounts_day_ends_at_its_own_midnight(engine: Engine, zone: str, mo
     assert ends == datetime.fromisoformat(midnight)
 
 
-def test_a_spent_quota_parks_until_the_accounts_midnight(engine: Engine) -> None:
-    do(engine, "UPDATE accounts SET time_zone = 'Pacific/Kiritimati'")
+@pytest.mark.parametrize(
+    ("moment", "tried_again"),
+    [
+        ("2026-03-08T23:59Z", "2026-03-09T00:01Z"),
+        ("2026-03-08T00:05Z", "2026-03-09T00:01Z"),
+        ("2026-03-08T00:04Z", "2026-03-08T00:05Z"),  # HubSpot's clock may be at the day before
+        ("2026-03-08T00:00Z", "2026-03-08T00:01Z"),
+    ],
+)
+def test_a_spent_day_is_over_a_minute_after_midnight_and_none_is_spent_as_it_begins(
+    engine: Engine, moment: str, tried_again: str
+) -> None:
+    query = f"SELECT {NEW_DAY.replace('now()', 'CAST(:moment AS timestamptz)')} FROM (SELECT 'UTC' AS time_zone) a"
+    with engine.connect() as connection:
+        at = connection.execute(text(query), {"moment": moment}).scalar_one()
+    assert at == datetime.fromisoformat(tried_again)
+
+
+def test_a_spent_quota_parks_until_a_minute_after_the_accounts_midnight(engine: Engine) -> None:
+    zone = "Pacific/Kiritimati" if datetime.now(UTC).hour < 9 else "UTC"  # where it is not a little after midnight
+    do(engine, f"UPDATE accounts SET time_zone = '{zone}'")
     accounts.park(engine, row(engine, "default").id, None, "HubSpot's daily limit is spent")
     until = row(engine, "default").parked_until
     assert (until - datetime.now(UTC)).total_seconds() <= 86_400
-    assert until.astimezone(UTC).strftime("%H:%M:%S") == "10:00:00"
+    assert until.astimezone(ZoneInfo(zone)).strftime("%H:%M:%S") == "00:01:00"
 
 
 def test_an_ambiguous_answer_still_under_way_shortens_no_parking_of_another_cause(engine: Engine) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import redis
 from sandbox_server import running_sandbox
 from sqlalchemy import text
 
@@ -179,6 +180,21 @@ def test_a_burst_limit_holds_all_of_the_account_and_spends_no_attempt(
     assert 6_000 < blocked - (seconds * 1000 + micros // 1000) <= 7_000
 
 
+def test_a_batch_that_hubspot_slows_down_is_put_back_also_without_redis(
+    sending: Process, sandbox: Any, given: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.fault(status=429, body={"policyName": "TEN_SECONDLY_ROLLING"}, headers={"Retry-After": "7"}, count=1)
+    given("ada@example.com")
+
+    def out_of_reach(*_: object) -> None:
+        raise redis.ConnectionError
+
+    monkeypatch.setattr(Limiter, "block", out_of_reach)
+    assert deliver(sending, "default") == 1
+    assert batch(sending).status == "PENDING"
+    assert 6 < batch(sending).due_in <= 7
+
+
 def test_the_daily_limit_parks_the_account_until_midnight(sending: Process, sandbox: Any, given: Any) -> None:
     sandbox.fault(status=429, body={"policyName": "DAILY"}, count=1)
     given("ada@example.com")
@@ -332,9 +348,7 @@ def test_the_token_appears_nowhere_in_the_database(sending: Process, sandbox: An
 def test_without_redis_there_is_no_permit_and_nothing_is_sent(sending: Process, given: Any) -> None:
     from unittest.mock import patch
 
-    import redis as redis_module
-
     given("ada@example.com")
-    with patch.object(Limiter, "acquire", side_effect=redis_module.ConnectionError):
+    with patch.object(Limiter, "acquire", side_effect=redis.ConnectionError):
         assert deliver(sending, "default") == 0
     assert batch(sending).status == "PENDING"

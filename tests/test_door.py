@@ -1,6 +1,7 @@
 """The HTTP door as an app meets it that called HubSpot before: HubSpot's own SDK, its errors, its answers."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -251,3 +252,22 @@ def test_the_database_out_of_reach_is_503_and_nothing_is_stored(settings: Settin
     with running_server(process) as url:
         answer = Door(url, "turnout_1_" + "x" * 43, process).hand_in("ada@example.com")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+
+
+# What it says of itself
+
+
+def test_the_reference_is_a_page_that_names_every_path_and_needs_nothing_from_outside(door: Door) -> None:
+    paths = door.ask("GET", "/openapi.json").json()["paths"]
+    answer = door.ask("GET", "/reference")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert len(paths) == 8 + 10 + 1
+    assert [path for path in paths if f"<code>{path}</code>" not in answer.text] == []
+    assert "//" not in answer.text.replace("<!--", "")
+
+
+def test_every_shape_that_openapi_refers_to_is_there(door: Door) -> None:
+    openapi = door.ask("GET", "/openapi.json")
+    named = set(re.findall(r'"#/components/schemas/(\w+)"', openapi.text))
+    assert named == set(openapi.json()["components"]["schemas"])

@@ -1,6 +1,7 @@
 """A request that is refused whole, from the search inside its claim to the books, against the stand-in."""
 
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -186,8 +187,9 @@ def test_a_request_that_is_itself_wrong_pauses_the_account_and_rejects_nothing(
     assert outcomes(sending) == {"pending": 100}
     assert sandbox.stats()["requests"] == 1 + 12
     assert "externalAccountId is required" in account(sending).paused_because
-    assert "turnout resume default" in account(sending).paused_because
     (batch,) = batches(sending)
+    told = f"batch {batch.id} .*; mend that, or: turnout cancel {batch.id}; then: turnout resume default$"
+    assert re.search(told, account(sending).paused_because)
     assert (batch.status, batch.attempts, batch.postponed_because) == ("PENDING", 0, account(sending).paused_because)
     sandbox.reset()
     resume(sending.engine, "default")
@@ -392,6 +394,34 @@ def test_a_search_spends_one_window_and_the_next_claim_goes_on(
     parts = ask(process.engine, "SELECT claims FROM batches WHERE split_from = :id", id=first.id)
     assert first.claims > 1
     assert len(parts) == first.claims - 1
+
+
+def test_a_search_whose_time_is_up_ends_once_something_is_found_and_every_claim_gets_on(
+    sending: Process, sandbox: RunningSandbox, given: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolate, "BUDGET", 0.0)
+    refuse_unnamed(sandbox, "p10@example.com", "p33@example.com")
+    given(*people(40))
+    drain(sending)
+    assert outcomes(sending) == {"delivered": 38, "rejected": 2}
+    assert stored(sandbox) == Counter(set(people(40)) - rejected(sending))
+    rest, *splits = batches(sending)
+    assert len(splits) == rest.claims - 1 > 1
+    assert all(split.size for split in splits)
+
+
+def test_who_has_found_something_holds_no_thread_for_a_whole_window_of_waiting(
+    sender: Callable[..., Process], given: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolate, "BUDGET", 1.0)
+    given(*people(40))
+    with running_sandbox(burst_limit=3, burst_seconds=4) as slow:
+        refuse(slow, "p10@example.com", body=UNNAMED)
+        process = sender(hubspot_url=slow.url, burst_limit=3, burst_seconds=4)
+        begun = time.monotonic()
+        assert deliver(process, "default") == 1
+        assert time.monotonic() - begun < 3
+    assert outcomes(process) == {"delivered": 20, "pending": 20}
 
 
 def test_without_a_permit_the_search_ends_early(sender: Callable[..., Process], given: Given) -> None:

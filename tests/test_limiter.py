@@ -13,7 +13,7 @@ from sandbox_calls import by_email, post
 from sandbox_server import running_sandbox
 from services import Valkey
 
-from hubspot.limiter import Limiter, Limits, Permit, Spent, Wait
+from hubspot.limiter import SKEW, Limiter, Limits, Permit, Spent, Wait
 
 WINDOW = 0.3
 DEADLINE = 0.2
@@ -55,6 +55,11 @@ def wait_until_granted(limiter: Limiter) -> float:
     while isinstance(limiter.acquire(), Wait):
         time.sleep(0.002)
     return time.monotonic() - begun
+
+
+def forget(client: redis.Redis, limiter: Limiter) -> None:
+    """Let Redis lose all that it knows of an account."""
+    client.delete(*limiter._keys)  # noqa: SLF001
 
 
 def test_no_more_permits_than_the_limit_are_out_at_a_time(make: Make) -> None:
@@ -102,11 +107,31 @@ def test_a_release_that_comes_after_the_slot_was_taken_again_takes_nothing(make:
     refused(limiter)
 
 
-def test_a_release_of_a_slot_that_is_gone_takes_none(make: Make) -> None:
+def test_a_call_that_redis_forgot_counts_until_one_window_after_its_end(make: Make, client: redis.Redis) -> None:
     limiter = make(limit=1)
-    permit = granted(limiter)
-    limiter.give_back(permit)
-    limiter.release(permit)
+    forgotten = granted(limiter)
+    forget(client, limiter)
+    limiter.release(forgotten)
+    assert WINDOW - 0.1 < refused(limiter) <= WINDOW
+
+
+def test_calls_that_redis_forgot_are_not_taken_for_somebody_elses(make: Make, client: redis.Redis) -> None:
+    limiter = make(limit=10)
+    forgotten = [granted(limiter) for _ in range(8)]
+    forget(client, limiter)
+    for permit in forgotten:
+        limiter.release(permit, {"X-HubSpot-RateLimit-Max": "10", "X-HubSpot-RateLimit-Remaining": "2"})
+    time.sleep(WINDOW)
+    for _ in range(10):
+        granted(limiter)
+
+
+def test_who_gives_up_by_less_than_a_millisecond_leaves_the_line(client: redis.Redis) -> None:
+    now = 1_767_225_600_000
+    limiter = Limiter(client, uuid.uuid4().hex, Limits(1, WINDOW), DEADLINE, clock=lambda: now)
+    limiter.release(granted(limiter))
+    assert limiter.acquire(patience=WINDOW - 0.0004) == Wait(WINDOW)
+    now += round(WINDOW * 1000) + 1
     granted(limiter)
 
 
@@ -144,7 +169,20 @@ def test_an_answer_after_midnight_to_a_call_of_before_spends_nothing_of_the_new_
     after = granted(limiter)
     limiter.release(before, headers)
     assert isinstance(limiter.acquire(), Permit)
+    passed = SKEW
     limiter.release(after, headers)
+    assert isinstance(limiter.acquire(), Spent)
+
+
+def test_in_the_first_minutes_of_a_day_hubspots_count_may_be_the_day_befores(client: redis.Redis) -> None:
+    midnight, passed = 1_767_225_600_000, SKEW - 1
+    limits = Limits(10, 10.0, daily=1_000)
+    limiter = Limiter(client, uuid.uuid4().hex, limits, DEADLINE, clock=lambda: midnight + passed)
+    headers = {"X-HubSpot-RateLimit-Daily": "1000", "X-HubSpot-RateLimit-Daily-Remaining": "0"}
+    limiter.release(granted(limiter), headers)
+    told_later = granted(limiter)
+    passed = SKEW
+    limiter.release(told_later, headers)
     assert isinstance(limiter.acquire(), Spent)
 
 

@@ -1,6 +1,7 @@
 """The producers of the examples, run as they stand: other programs that know a URL and nothing of ours."""
 
 import ast
+import json
 import os
 import shutil
 import subprocess
@@ -13,6 +14,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from door import Door as HttpDoor, delivering, running_door
+from sandbox_server import running_sandbox
 from services import Valkey
 from sqlalchemy import Engine, text
 
@@ -24,7 +27,8 @@ from worker.receipts import Receipt, receipt
 from worker.settings import Settings
 
 PRODUCERS = Path(__file__).parent.parent / "examples" / "producers"
-OURS = {"cli", "hubspot", "migrations", "models", "sandbox", "tasks", "worker"}
+OURS = {"cli", "hubspot", "migrations", "models", "sandbox", "tasks", "web", "worker"}
+SDK = Path(sys.prefix) / "sdk"
 BASH = shutil.which("bash")
 
 
@@ -34,15 +38,26 @@ def _nobody_to_wake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.intake.wake", lambda *_, **__: 0)
 
 
-def produce(name: str, **told: str) -> UUID:
-    """Run a producer; it prints its submission."""
-    command = [BASH or "bash"] if name.endswith(".sh") else [sys.executable, "-I", "-W", "error"]
+@pytest.fixture
+def door(settings: Settings) -> Iterator[HttpDoor]:
+    """A door whose records go to a sandbox while `delivering`."""
+    with running_sandbox() as sandbox:
+        process = Process(settings.model_copy(update={"hubspot_url": sandbox.url}))
+        with running_door(process) as running:
+            yield running
+        process.engine.dispose()
+        process.redis.close()
+
+
+def produce(name: str, **told: str) -> str:
+    """Run a producer, with nothing of this repository on its path; give what it prints."""
+    command = [BASH or "bash"] if name.endswith(".sh") else [sys.executable, "-P", "-s", "-W", "error"]
     env = {"PATH": os.environ["PATH"], **told}
     done = subprocess.run(
         [*command, PRODUCERS / name], env=env, capture_output=True, text=True, timeout=20, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
-    return UUID(done.stdout.strip())
+    return done.stdout.strip()
 
 
 def stored(engine: Engine) -> list[tuple[Any, ...]]:
@@ -58,7 +73,7 @@ def stored(engine: Engine) -> list[tuple[Any, ...]]:
 
 
 def test_a_redis_client_hands_in_by_the_stream(process: Process, valkey: Valkey) -> None:
-    submission = produce("by_stream.py", TURNOUT_REDIS_URL=valkey.url)
+    submission = UUID(produce("by_stream.py", TURNOUT_REDIS_URL=valkey.url))
     assert intake(process) == 1
     assert receipt(process.engine, submission) == Receipt(1, 2, 0, 0, {})
     event, producer = "acme-events/spring-summit-2026", "by_stream.py"
@@ -71,14 +86,14 @@ def test_a_redis_client_hands_in_by_the_stream(process: Process, valkey: Valkey)
 
 def test_a_producer_run_twice_stores_once_and_is_told_so(process: Process, valkey: Valkey) -> None:
     produce("by_stream.py", TURNOUT_REDIS_URL=valkey.url)
-    again = produce("by_stream.py", TURNOUT_REDIS_URL=valkey.url)
+    again = UUID(produce("by_stream.py", TURNOUT_REDIS_URL=valkey.url))
     assert intake(process) == 2
     assert receipt(process.engine, again) == Receipt(1, 0, 2, 0, {"pending": 2})
 
 
 @pytest.mark.skipif(not BASH or not Path("/proc/sys/kernel/random/uuid").exists(), reason="needs bash on Linux")
 def test_the_shell_alone_hands_in_by_the_stream(process: Process, valkey: Valkey) -> None:
-    submission = produce("by_stream.sh", TURNOUT_REDIS_URL=valkey.url)
+    submission = UUID(produce("by_stream.sh", TURNOUT_REDIS_URL=valkey.url))
     assert intake(process) == 1
     assert receipt(process.engine, submission) == Receipt(1, 1, 0, 0, {})
     assert stored(process.engine) == [("4711", "cancel", "zoë.o'hara@example.com", Door.STREAM, "by_stream.sh", "1")]
@@ -86,7 +101,7 @@ def test_the_shell_alone_hands_in_by_the_stream(process: Process, valkey: Valkey
 
 def test_a_plain_celery_app_hands_in_by_the_task_door(settings: Settings, process: Process, tmp_path: Path) -> None:
     with running_worker(settings, tmp_path):
-        submission = produce("by_task.py", TURNOUT_BROKER_URL=settings.broker_url)
+        submission = UUID(produce("by_task.py", TURNOUT_BROKER_URL=settings.broker_url))
         until = time.monotonic() + 15
         while not receipt(process.engine, submission).parts and time.monotonic() < until:
             time.sleep(0.05)
@@ -94,12 +109,34 @@ def test_a_plain_celery_app_hands_in_by_the_task_door(settings: Settings, proces
     assert stored(process.engine) == [("4711", "attend", "101", Door.TASK, "by_task.py", "1")]
 
 
+def test_hubspots_sdk_hands_in_by_http(door: HttpDoor) -> None:
+    said = produce("by_hubspot_sdk.py", PYTHONPATH=str(SDK), TURNOUT_URL=door.url, TURNOUT_KEY=door.key)
+    status, submission = said.split()
+    assert status == "PENDING"
+    assert receipt(door.process.engine, UUID(submission.rpartition("/")[2])) == Receipt(1, 1, 0, 0, {})
+    event = "acme-events/spring-summit-2026"
+    assert stored(door.process.engine) == [(event, "register", "ada@example.com", Door.HTTP, "shop", "request")]
+
+
+@pytest.mark.skipif(not BASH or not shutil.which("curl"), reason="needs bash and curl")
+def test_curl_hands_in_by_http_waits_for_hubspots_answer_and_may_ask_again(door: HttpDoor) -> None:
+    with delivering(door.process):
+        said = json.loads(produce("by_http.sh", TURNOUT_URL=door.url, TURNOUT_KEY=door.key))
+        again = json.loads(produce("by_http.sh", TURNOUT_URL=door.url, TURNOUT_KEY=door.key))
+    assert said["status"] == "COMPLETE"
+    assert [one["email"] for one in said["results"]] == ["zoë.o'hara@example.com"]
+    assert again == said
+    event = "acme-events/spring-summit-2026"
+    assert stored(door.process.engine) == [(event, "cancel", "zoë.o'hara@example.com", Door.HTTP, "shop", "request")]
+
+
 def test_the_producers_import_nothing_of_ours() -> None:
     for path in PRODUCERS.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            assert OURS.isdisjoint(name.split(".")[0] for name in names), path.name
+            theirs = {"hubspot"} if path.name == "by_hubspot_sdk.py" else set()  # the SDK has our package's name
+            assert (OURS - theirs).isdisjoint(name.split(".")[0] for name in names), path.name
 
 
 @contextmanager

@@ -19,11 +19,13 @@ from worker.accounts import pause
 from worker.audit import audit
 from worker.claim import claim
 from worker.deliver import deliver
+from worker.facts import status
 from worker.process import Process
 from worker.reads import accounts_due
 from worker.retry import Filter, retry
 from worker.secrets import seal
 from worker.settings import Settings
+from worker.stops import UNREADABLE
 from worker.sweep import sweep, take_back
 from worker.verify import BEHIND, verify
 
@@ -576,8 +578,8 @@ def test_a_burst_limit_met_while_reading_holds_all_of_the_account(
         ({"status": 429, "body": {"policyName": "DAILY"}}, "parked", "daily limit"),
         ({"status": 423}, "parked", "locked"),
         ({"status": 477, "headers": {"Retry-After": "60"}}, "parked", "moving"),
+        ({"status": 404, "body": "<html>not here</html>"}, "paused", "not in HubSpot's words"),
         ({"status": 401}, "paused", "reading back"),
-        ({"status": 403}, "paused", "crm.objects.marketing_events.read"),
     ],
 )
 def test_what_stops_an_account_stops_its_reading_too_and_spends_no_look(  # noqa: PLR0917
@@ -596,6 +598,33 @@ def test_what_stops_an_account_stops_its_reading_too_and_spends_no_look(  # noqa
     do(process, "UPDATE accounts SET paused_at = NULL, parked_until = NULL")
     assert looked(process) == 2
     assert outcomes(process) == {"delivered": 2}
+
+
+def test_a_token_that_may_not_read_stops_the_reading_and_not_the_delivery(
+    process: Process, sandbox: RunningSandbox, given: Given
+) -> None:
+    sandbox.fault(drop=True, applied=True, count=2)
+    sandbox.fault(reads=True, status=403, count=1)
+    given("ada@example.com", "bob@example.com")
+    given("eve@example.com", object_id="8")
+    sent(process)
+    assert looked(process) == 1
+    assert outcomes(process) == {"unconfirmed": 3}
+    assert verify(process, "default") == 0
+    for error in errors(process):
+        assert UNREADABLE - 9 < error.due_in <= UNREADABLE + BEHIND
+        assert "crm.objects.marketing_events.read" in error.context["read_back"]["stopped"]
+        assert error.reads == 0
+    (account,) = status(process.engine, process.settings)["accounts"]
+    assert account["paused_at"] is account["parked_until"] is None
+    assert "crm.objects.marketing_events.read" in account["not_read_back_because"]
+    assert account["not_read_back_until"] is not None
+    given("dan@example.com")
+    assert deliver(process, "default") == 1
+    assert looked(process) == 3
+    assert outcomes(process) == {"delivered": 4}
+    (account,) = status(process.engine, process.settings)["accounts"]
+    assert account["not_read_back_because"] is account["not_read_back_until"] is None
 
 
 def test_a_tenth_of_the_permits_is_all_that_reading_takes(settings: Settings) -> None:

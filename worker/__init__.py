@@ -3,6 +3,7 @@
 - `settings`   the only reader of the environment; `database`, `secrets`: how to reach and open what is kept
 - `stream`     the intake stream in Redis; `intake`: draining it; `accept`: the one transaction that stores records
 - `receipts`   what a submission came to when it was accepted; `submissions`: what became of it
+- `newest`     the one look-up that keeps order per contact
 - `keys`       who may use the HTTP door and the console
 - `webhooks`   where a producer is told, and how that is guarded and signed; `notify`: telling it
 - `claim`, `deliver`, `settle`   a due batch, POSTed, and what became of it; `calling`: one such POST

@@ -30,9 +30,14 @@ def pause(engine: Engine, account_id: int, because: str) -> None:
 MIDNIGHT: Final = "(date_trunc('day', now() AT TIME ZONE time_zone) + interval '1 day') AT TIME ZONE time_zone"
 """When the account's day ends. The day is added to its local time: where the clocks change it has 23 or 25 hours."""
 
+NEW_DAY: Final = f"""
+CASE WHEN CAST(now() AT TIME ZONE time_zone AS time) < '00:05' THEN now() ELSE {MIDNIGHT} END + interval '1 minute'"""
+"""When an account whose day is spent is tried again. HubSpot's clock may be behind ours: so a minute after midnight,
+and what is called spent in the first five minutes of a day is the day before."""
+
 
 def park(engine: Engine, account_id: int, seconds: float | None, because: str) -> None:
-    """Let an account send nothing for so many seconds, or, where none are named, until its midnight.
+    """Let an account send nothing for so many seconds, or, where none are named, until its new day.
 
     A parking that lasts longer holds, unless it is an outage's: that one is as long as its last probe says.
     """
@@ -42,7 +47,7 @@ def park(engine: Engine, account_id: int, seconds: float | None, because: str) -
         stopped_since = coalesce(stopped_since, now()), (parked_until, parked_because) = (
           SELECT CASE WHEN holds THEN parked_until ELSE until END, CASE WHEN holds THEN parked_because ELSE :because END
           FROM (SELECT until, in_a_row < :outage AND coalesce(parked_until > until, false) AS holds
-                FROM (SELECT CASE WHEN CAST(:seconds AS float8) IS NULL THEN {MIDNIGHT}
+                FROM (SELECT CASE WHEN CAST(:seconds AS float8) IS NULL THEN {NEW_DAY}
                   ELSE now() + CAST(:seconds AS float8) * interval '1 second' END AS until) asked) compared)""",
         id=account_id,
         seconds=seconds,

@@ -8,9 +8,10 @@ from sqlalchemy import Connection, Engine, text
 from models.moves import Move
 from models.words import State
 from worker import lanes
-from worker.claim import UNANSWERED, lock_event
+from worker.claim import lock_event
 from worker.database import repeat
 from worker.retry import EVENT_NAMED
+from worker.storing import UNANSWERED
 
 STEP: Final = 100
 
@@ -89,8 +90,8 @@ def _cancel(engine: Engine, batch_id: int, event_id: int) -> int | None:
         records = connection.execute(
             text(f"""
             INSERT INTO errors (record_id, batch_id, outcome, category, message)
-            SELECT m.id, m.batch_id, 'canceled', 'CANCELED', 'canceled by an operator'
-            FROM records m WHERE m.batch_id = :id AND {UNANSWERED}"""),
+            SELECT r.id, r.batch_id, 'canceled', 'CANCELED', 'canceled by an operator'
+            FROM records r WHERE r.batch_id = :id AND {UNANSWERED}"""),
             {"id": batch_id},
         ).rowcount
         _hand_on(connection, batch_id, list(waited_for))

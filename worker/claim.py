@@ -20,7 +20,8 @@ from models.outcome import LAST_ERROR, OUTCOME
 from models.words import Identity, Origin, State
 from worker import lanes
 from worker.accounts import ENDED_STOP
-from worker.storing import HOLDING
+from worker.newest import newest
+from worker.storing import UNANSWERED, held
 
 log = logging.getLogger(__name__)
 
@@ -190,34 +191,32 @@ def _claim_in(connection: Connection, event_id: int, origin: Origin, lease: floa
 
 def _waits(connection: Connection, event_id: int, batch_id: int) -> bool:
     """Take out of a retry what a newer record has overtaken; say whether the rest must wait for older ones."""
-    facts = {"event": event_id, "batch": batch_id}
     connection.execute(
         text(f"""
         INSERT INTO errors (record_id, batch_id, outcome, category, message, context, resolution, resolved_at)
-        SELECT m.id, m.batch_id, 'canceled', 'SUPERSEDED', 'overtaken by record ' || newer.id || ', accepted later',
-          jsonb_build_object('by', newer.id), 'superseded', now()
-        FROM records m CROSS JOIN LATERAL (
-          SELECT r.id FROM records r JOIN batches b ON b.id = r.batch_id {LAST_ERROR}
-          WHERE r.contact = m.contact AND b.event_id = :event AND r.id > m.id
-            AND {OUTCOME} IN ('pending', 'processing', 'delivered', 'unconfirmed') ORDER BY r.id DESC LIMIT 1) newer
-        WHERE m.batch_id = :batch AND {UNANSWERED}"""),
-        facts,
+        SELECT x.id, x.batch_id, 'canceled', 'SUPERSEDED', 'overtaken by record ' || newer.record_id
+          || ', accepted later', jsonb_build_object('by', newer.record_id), 'superseded', now()
+        FROM (
+          SELECT r.*, CAST(:event AS bigint) AS event_id FROM records r WHERE r.batch_id = :batch AND {UNANSWERED}) x
+        CROSS JOIN LATERAL {newest("true", OVERTAKES)} newer"""),
+        {"event": event_id, "batch": batch_id},
     )
-    waiting = connection.execute(
-        text(f"""
-        UPDATE batches SET after = older.ids FROM (
-          SELECT array_agg(DISTINCT u.id) AS ids FROM records m
-          JOIN records o ON o.contact = m.contact AND o.id < m.id
-          JOIN batches u ON u.id = o.batch_id AND u.event_id = :event AND u.id <> :batch AND {HOLDING}
-          WHERE m.batch_id = :batch AND {UNANSWERED}) older
-        WHERE id = :batch AND older.ids IS NOT NULL"""),
-        facts,
+    left = connection.execute(
+        text(f"SELECT r.contact FROM records r WHERE r.batch_id = :batch AND {UNANSWERED}"), {"batch": batch_id}
     )
-    return bool(waiting.rowcount)
+    # None of these is a newer record's: that would have overtaken.
+    older = set(held(connection, {(event_id, contact) for contact in left.scalars()}).values())
+    if older:
+        connection.execute(
+            text("UPDATE batches SET after = :older WHERE id = :batch"), {"older": sorted(older), "batch": batch_id}
+        )
+    return bool(older)
 
 
-UNANSWERED: Final = "NOT EXISTS (SELECT FROM errors x WHERE x.record_id = m.id AND x.batch_id = m.batch_id)"
-"""A member `m` of a waiting batch that is still to be sent: one without an error in this batch."""
+OVERTAKES: Final = f"""
+r.id > x.id AND (SELECT {OUTCOME} FROM (SELECT u.status) b {LAST_ERROR}) IN (
+  'pending', 'processing', 'delivered', 'unconfirmed')"""
+"""A record `r` of a batch `u` that is newer than `x`, and came or may yet come to something."""
 
 
 def _refresh_lane(connection: Connection, event_id: int, origin: Origin, *, served: bool) -> None:
@@ -237,8 +236,8 @@ def _loaded(connection: Connection, batch: Row[Any], in_a_row: int) -> Claim | N
     """Read the claimed records, in a statement later than the claim: its own would miss what it waited for."""
     rows = connection.execute(
         text(f"""
-        SELECT m.id, m.position, m.contact, m.input, {UNANSWERED} AS unanswered
-        FROM records m WHERE m.batch_id = :batch ORDER BY m.position"""),
+        SELECT r.id, r.position, r.contact, r.input, {UNANSWERED} AS unanswered
+        FROM records r WHERE r.batch_id = :batch ORDER BY r.position"""),
         {"batch": batch.id},
     ).all()
     if len(rows) != batch.size:

@@ -119,7 +119,7 @@ def _act(delivery: Delivery, decision: Decision, call: Call | None) -> None:
         case Postpone(seconds, because, spends):
             settle.postpone(engine, claimed, seconds, because, call, spends=spends, apart=apart)
         case Block(seconds, because):
-            delivery.process.limiter(to).block(seconds)
+            permits.block(delivery.process, to, seconds)
             settle.postpone(engine, claimed, seconds, because, call, spends=False, apart=apart)
         case Park(seconds, because):
             accounts.park(engine, to.account_id, seconds, because)
@@ -154,7 +154,10 @@ def _isolate(delivery: Delivery, refused: RefusedWhole, call: Call | None) -> No
     rest = replace(delivery, claimed=replace(claimed, attempt_id=None), apart=apart)
     match isolated.ending:
         case Ended() if found.wrong is not None:
-            because = f"HubSpot refuses each of a batch's records alone with the same words: {found.wrong.message}"
+            because = (
+                f"HubSpot refuses each record of batch {claimed.batch_id} alone with the same words:"
+                f" {found.wrong.message}; mend that, or: turnout cancel {claimed.batch_id}"
+            )
             _act(rest, Pause(because), None)
         case Ended():
             settle.settle(engine, rest.claimed, apart.answer, None, apart.attempts)

@@ -34,7 +34,7 @@ class NoToken(NoDestination):
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """An account at HubSpot: how to reach it, its limits (calls per `burst_seconds`, calls a day) and its day."""
+    """An account at HubSpot: how to reach it, its limits (calls per `burst_seconds`, and a day if any), its day."""
 
     account_id: int
     account: str
@@ -43,7 +43,7 @@ class Destination:
     token: SecretStr
     burst_limit: int
     burst_seconds: float
-    daily_limit: int
+    daily_limit: int | None
     batch_size: int
     time_zone: str
     most_burst: int | None
@@ -90,12 +90,17 @@ def destination(engine: Engine, settings: Settings, account: str) -> Destination
         token=token,
         burst_limit=row.burst_limit or settings.burst_limit,
         burst_seconds=row.burst_seconds or settings.burst_seconds,
-        daily_limit=row.daily_limit or settings.daily_limit,
+        daily_limit=daily_limit(settings, row),
         batch_size=row.batch_size or settings.batch_size,
         time_zone=row.time_zone,
         most_burst=row.burst_limit,
         token_set_at=row.token_set_at,
     )
+
+
+def daily_limit(settings: Settings, row: Row[Any]) -> int | None:
+    """Give an account's calls a day; none where they are not limited: an OAuth app has only HubSpot's burst limit."""
+    return row.daily_limit or (settings.daily_limit if row.oauth is None else None)
 
 
 def _row(engine: Engine, account: str) -> Row[Any]:

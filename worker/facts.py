@@ -55,8 +55,13 @@ def status(engine: Engine, settings: Settings) -> Row:
             "accounts": _rows(
                 connection,
                 """
-                SELECT name, paused_at, paused_because, parked_until, parked_because, in_a_row AS ambiguous_in_a_row
-                FROM accounts WHERE removed_at IS NULL ORDER BY name LIMIT 100""",
+                SELECT name, paused_at, paused_because, parked_until, parked_because, in_a_row AS ambiguous_in_a_row,
+                  read_back.because AS not_read_back_because,
+                  CASE WHEN read_back.because IS NOT NULL THEN read_back.until END AS not_read_back_until
+                FROM accounts a LEFT JOIN LATERAL (
+                  SELECT context #>> '{read_back,stopped}' AS because, verify_at AS until FROM errors
+                  WHERE account_id = a.id AND verify_at > now() ORDER BY verify_at DESC LIMIT 1) read_back ON true
+                WHERE removed_at IS NULL ORDER BY name LIMIT 100""",
             ),
             "batches": {
                 status.value: _count(connection, "SELECT FROM batches WHERE status = :status", status=status)

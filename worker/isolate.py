@@ -71,6 +71,11 @@ class Isolated:
         return Apart(apart.answer, {index: self.attempts[index] for index in apart.indexes})
 
 
+BUDGET: Final = 5.0
+"""Seconds after which a search that has found something gives its thread to other accounts.
+
+That costs one request: what is left is sent once more as a whole.
+"""
 NO_PERMIT: Final = "HubSpot refuses something in it, and there was no permit to find out what"
 SLOW: Final = "HubSpot refuses something in it, and it took too long to begin sending a part"
 STOPS: Final = "HubSpot refuses something in it, and the worker stopped before it was found"
@@ -86,12 +91,14 @@ def isolate(delivery: Delivery, refused: RefusedWhole) -> Isolated:
     attempts = dict.fromkeys(range(len(claimed.members)), claimed.attempt_id)
     search = search_for(len(claimed.members), refused, found, delivery.to.batch_size)
     part = next(search, None)
+    ends = time.monotonic() + BUDGET
     for sent in count():
         if part is None:
             return Isolated(found, attempts, Ended())
-        if sent >= delivery.to.burst_limit and found:  # something is answered: so each claim gets on
+        left = ends - time.monotonic()
+        if found and (left <= 0 or sent >= delivery.to.burst_limit):  # something is answered: so each claim gets on
             return Isolated(found, attempts, Stopped(SPENT.format(sent)))
-        said = _send(delivery, part)
+        said = _send(delivery, part, left if found else float("inf"))
         if not isinstance(said, Said) or not isinstance(said.answer, Settled | RefusedWhole):
             return Isolated(found, attempts, said)
         settle.complete_attempt(delivery.process.engine, said.attempt_id, said.call, said.answer)
@@ -103,9 +110,9 @@ def isolate(delivery: Delivery, refused: RefusedWhole) -> Isolated:
     raise AssertionError
 
 
-def _send(delivery: Delivery, part: tuple[int, ...]) -> Said | Stopped | Lost:
+def _send(delivery: Delivery, part: tuple[int, ...], left: float) -> Said | Stopped | Lost:
     process, claimed = delivery.process, delivery.claimed
-    held = _permit(delivery)
+    held = _permit(delivery, left)
     if isinstance(held, Stopped):
         return held
     granted = time.monotonic()
@@ -122,11 +129,11 @@ def _send(delivery: Delivery, part: tuple[int, ...]) -> Said | Stopped | Lost:
     return Said(answer, call, begun)
 
 
-def _permit(delivery: Delivery) -> Permit | Stopped:
-    """Wait for a permit for one window at most, and not so long that the lease could run out meanwhile."""
+def _permit(delivery: Delivery, left: float) -> Permit | Stopped:
+    """Wait for a permit as long as is `left`, one window at most, and not so long that the lease could run out."""
     process, to = delivery.process, delivery.to
     use = Use.LIVE if delivery.claimed.origin is Origin.LIVE else Use.LATER
-    patience = min(to.burst_seconds, (process.settings.lease - process.settings.timeout) / 2)
+    patience = min(left, to.burst_seconds, (process.settings.lease - process.settings.timeout) / 2)
     held = permits.permit(process, to, use, patience)
     if process.stopping.is_set():
         if held is not None:

@@ -56,7 +56,10 @@ def create(engine: Engine, name: str, role: Role, account_ids: Sequence[int] = (
 
 
 def rotate(engine: Engine, name: str, overlap: float = OVERLAP) -> str | None:
-    """Replace a key, and give the new one; the old one is good for so many seconds more. None where there is none."""
+    """Replace a key, and give the new one; the old one is good for so many seconds more. None where there is none.
+
+    A key has two at most: the one before the old one, where it was still good, ends now.
+    """
     secret = secrets.token_urlsafe(32)
     with engine.begin() as connection:
         number = connection.execute(
@@ -78,12 +81,13 @@ def revoke(engine: Engine, name: str) -> bool:
 
 
 def listed(engine: Engine) -> list[dict[str, Any]]:
-    """Show the keys that are good, never the keys themselves."""
+    """Show the keys that are good and what a producer's reaches, never the keys themselves."""
     with engine.connect() as connection:
         rows = connection.execute(
             text("""
             SELECT k.name, k.role, ARRAY(
-                SELECT a.name FROM accounts a WHERE a.id = ANY(k.account_ids) ORDER BY a.name) AS accounts,
+                SELECT a.name FROM accounts a
+                WHERE a.id = ANY(k.account_ids) AND a.removed_at IS NULL ORDER BY a.name) AS accounts,
               k.webhook_url AS webhook, k.created_at, k.used_at,
               CASE WHEN k.old_until > now() THEN k.old_until END AS old_until
             FROM keys k WHERE k.revoked_at IS NULL ORDER BY k.name""")

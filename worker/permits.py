@@ -31,10 +31,14 @@ DELIVERIES: Final = 8
 
 
 def permit(process: Process, to: Destination, use: Use = Use.LIVE, patience: float = BRIEFLY) -> Permit | None:
-    """Take a permit for one call that begins now, or none: then the account is woken when it may ask again."""
+    """Take a permit for one call that begins now, or none: then the account is woken when it may ask again.
+
+    Where others of this process wait already, it asks without waiting.
+    """
     limiter = process.limiter(to)
+    may_wait = process.waiters.acquire(blocking=False)
     try:
-        asked = limiter.acquire(use, patience, process.stopping.wait)
+        asked = limiter.acquire(use, patience if may_wait else 0.0, process.stopping.wait)
         if isinstance(asked, Wait) and use is Use.LIVE:
             seconds, micros = process.redis.time()
             moment = seconds * 1000 + micros // 1000 + int(asked.seconds * 1000)
@@ -42,8 +46,11 @@ def permit(process: Process, to: Destination, use: Use = Use.LIVE, patience: flo
     except redis.RedisError as error:
         log.warning("no permit, so nothing is sent: Redis is out of reach (%s)", type(error).__name__)
         return None
+    finally:
+        if may_wait:
+            process.waiters.release()
     if isinstance(asked, Spent) and use is Use.LIVE:
-        accounts.park(process.engine, to.account_id, asked.seconds, "the day's calls are spent")
+        accounts.park(process.engine, to.account_id, None, "the day's calls are spent")
     return asked if isinstance(asked, Permit) else None
 
 
@@ -61,6 +68,14 @@ def give_back(process: Process, to: Destination, held: Permit) -> None:
         process.limiter(to).give_back(held)
     except redis.RedisError:
         log.debug("a slot is left to run out, Redis is out of reach")
+
+
+def block(process: Process, to: Destination, seconds: float) -> None:
+    """Let nobody of the account send for so many seconds; never raises."""
+    try:
+        process.limiter(to).block(seconds)
+    except redis.RedisError as error:
+        log.warning("account %s goes on sending: Redis is out of reach (%s)", to.account, type(error).__name__)
 
 
 def begin() -> None:

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from threading import Event
+from threading import BoundedSemaphore, Event
 from typing import Final
 
 from redis import Redis
@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import Engine, text
 
-from hubspot.limiter import Limiter, Limits
+from hubspot.limiter import UNLIMITED, Limiter, Limits
 from hubspot.reaction import Bounds
 from worker.accept import Rules
 from worker.database import make_engine
@@ -22,6 +22,9 @@ from worker.stream import Stream, connect
 
 GRACE: Final = 5.0
 """Seconds from a permit's grant within which its call must begin."""
+WAITERS: Final = 4
+"""Threads of a process, half of them, that may wait for a permit at once: an account at its limit took them all, and
+another's batch, which had one, waited a second for a thread (median, at a sixth of that alone)."""
 REMEMBERED: Final = 5.0
 """Seconds that what is known of an account is used before it is looked up again."""
 
@@ -33,7 +36,10 @@ class Process:
     settings: Settings
     stopping: Event = field(default_factory=Event)
     """Set when the process is asked to stop: loops end after what they are at."""
+    waiters: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(WAITERS))
+    """Who waits for a permit holds one."""
     _destinations: dict[str, tuple[Destination, float]] = field(default_factory=dict, repr=False)
+    _limiters: dict[int, tuple[Destination, Limiter]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def engine(self) -> Engine:
@@ -81,14 +87,21 @@ class Process:
         self._destinations.pop(account, None)
 
     def limiter(self, to: Destination) -> Limiter:
-        """Give the permits of an account."""
+        """Give the permits of an account: the same limiter while nothing of the account changes."""
+        known, limiter = self._limiters.get(to.account_id, (None, None))
+        if limiter is None or known != to:
+            limiter = self._make_limiter(to)
+            self._limiters[to.account_id] = to, limiter
+        return limiter
+
+    def _make_limiter(self, to: Destination) -> Limiter:
         limits = Limits(
             burst=to.burst_limit,
             window=to.burst_seconds,
-            daily=to.daily_limit,
+            daily=to.daily_limit or UNLIMITED,
             reserve=self.settings.daily_reserve,
             time_zone=to.time_zone,
-            most=to.most_burst or 10**9,
+            most=to.most_burst or UNLIMITED,
         )
         deadline = self.settings.timeout + GRACE
 
@@ -110,8 +123,9 @@ LATELY: Final = 1_000
 def still_counting(engine: Engine, account_id: int, timeout: float, window: float) -> float:
     """Give the seconds for which a call of before may still count at HubSpot: one window after the last has ended.
 
-    Read when Redis has forgotten its slots; of calls that nobody completed, the time-out is the end. Where there are
-    more of late than are looked at, the account's own last may be older than all of these, and still under way.
+    Read when Redis has forgotten its slots; a call that nobody completed ends `timeout` seconds after it was begun,
+    and that is up to GRACE after its attempt was noted. Where there are more of late than are looked at, the
+    account's own last may be older than all of these, and still under way.
     """
     with engine.connect() as connection:
         seconds = connection.execute(
@@ -122,7 +136,7 @@ def still_counting(engine: Engine, account_id: int, timeout: float, window: floa
                 CASE WHEN count(*) = :most THEN min(l.started_at) + :timeout * interval '1 second' END)
               + :window * interval '1 second' - now())::float8
             FROM (SELECT * FROM attempts ORDER BY id DESC LIMIT :most) l LEFT JOIN batches b ON b.id = l.batch_id"""),
-            {"account": account_id, "timeout": timeout, "window": window, "most": LATELY},
+            {"account": account_id, "timeout": timeout + GRACE, "window": window, "most": LATELY},
         ).scalar()
     return max(0.0, seconds or 0.0)
 

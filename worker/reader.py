@@ -98,7 +98,7 @@ class Reader:
         if isinstance(answer, Page):
             return Seen(answer, attempt_id, call)
         complete_attempt(self._process.engine, attempt_id, call)
-        if isinstance(answer, NotFound | RefusedWhole):
+        if isinstance(answer, RefusedWhole) or (isinstance(answer, NotFound) and answer.hubspots):
             return answer.rejection
         share = random.random()  # noqa: S311 - jitter, no secret
         self.behind = frozenset(record.error_id for record in asked)

@@ -133,6 +133,21 @@ def put_back(engine: Engine, records: Sequence[Unconfirmed], seconds: float) -> 
         )
 
 
+def put_off(engine: Engine, account_id: int, because: str, seconds: float) -> None:
+    """Let nothing of the account be due before so many seconds have passed, and keep with each error why."""
+    with engine.begin() as connection:
+        connection.execute(
+            text("""
+            UPDATE errors SET verify_at = now() + :seconds * interval '1 second',
+              context = context || jsonb_build_object('read_back',
+                coalesce(context -> 'read_back', '{}') || jsonb_build_object('stopped', CAST(:because AS text)))
+            WHERE id = ANY(ARRAY(
+              SELECT id FROM errors WHERE account_id = :account AND verify_at <= now() + :seconds * interval '1 second'
+              ORDER BY verify_at, id LIMIT :most FOR UPDATE SKIP LOCKED))"""),
+            {"account": account_id, "because": because, "seconds": seconds, "most": COUNTED},
+        )
+
+
 def open_of(
     connection: Connection, account_id: int, contacts: Collection[str], event_id: int | None
 ) -> list[Unconfirmed]:

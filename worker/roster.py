@@ -11,6 +11,7 @@ from hubspot.oauth import Grant
 from models.message import DEFAULT_ACCOUNT
 from worker.access import sealed
 from worker.accounts import ENDED_STOP
+from worker.destination import daily_limit
 from worker.secrets import seal
 from worker.settings import Settings
 
@@ -61,6 +62,7 @@ def _shown(row: Row[Any], settings: Settings) -> dict[str, Any]:
     return {
         "name": row.name,
         **holds,
+        "daily_limit": daily_limit(settings, row),
         "time_zone": row.time_zone,
         "own": own,
         "token": _token(row),

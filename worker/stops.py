@@ -1,4 +1,7 @@
-"""What an answer that settles nothing does to its account: it waits a while, is parked, or is paused."""
+"""What an answer that settles nothing does to its account: it waits a while, is parked, or is paused.
+
+A token that may send and not read back stops only the reading.
+"""
 
 import logging
 import sys
@@ -6,13 +9,15 @@ from typing import Final
 
 from hubspot.answer import Ambiguous, Answer
 from hubspot.reaction import Block, Bounds, Decision, Park, Pause, Postpone, Tried, decide
-from worker import access, accounts
+from worker import access, accounts, permits, reads
 from worker.destination import FORBIDDEN, Destination
 from worker.process import Process
 
 log = logging.getLogger(__name__)
 
 UNAUTHORIZED: Final = 401
+UNREADABLE: Final = 3600.0
+"""Seconds until a token that may not read back is tried again."""
 _UNBOUNDED: Final = Bounds(sys.maxsize, float("inf"))
 
 
@@ -27,16 +32,23 @@ def count_in_a_row(process: Process, account_id: int, answer: object) -> int:
 def stop(process: Process, to: Destination, answer: Answer, status: int | None, in_a_row: int, share: float) -> float:  # noqa: PLR0913, PLR0917
     """Do to the account what the same answer to a POST would do; give the seconds until what was read is due again.
 
-    However often reading fails, it gives nothing up.
+    A 403 stops no delivery: the token lacks the scope to read, and may well have the one to write. However often
+    reading fails, it gives nothing up.
     """
     decision: Decision = decide(answer, Tried(max(0, in_a_row - 1), 0.0, in_a_row), _UNBOUNDED, share)
     match decision:
         case Postpone(seconds):
             return seconds
         case Block(seconds):
-            process.limiter(to).block(seconds)
+            permits.block(process, to, seconds)
         case Park(seconds, because):
             accounts.park(process.engine, to.account_id, seconds, because)
+        case Pause(because) if status == FORBIDDEN:
+            process.forget(to.account)
+            because = f"{because}; {to.remedy(status, reading=True)}"
+            log.error("account %s: nothing is read back: %s", to.account, because)
+            reads.put_off(process.engine, to.account_id, because, UNREADABLE)
+            return UNREADABLE
         case Pause(because):
             pause(process, to, because, status, reading=True)
         case _:

@@ -3,7 +3,7 @@
 The caller holds the lock of their events, and every statement here is later than that lock.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,10 +13,13 @@ from sqlalchemy import Connection, text
 from models.batching import Group, Newcomer, Planned, plan
 from models.preflight import Candidate
 from models.words import Identity, State
+from worker.newest import newest
 from worker.receipts import Part, draw
 
 HOLDING: Final = "(u.status = 'PROCESSING' OR (u.status = 'PENDING' AND u.origin <> 'retry'))"
 """A batch `u` that keeps its contacts from newer batches: unsettled, and no retry that waits."""
+UNANSWERED: Final = "NOT EXISTS (SELECT FROM errors s WHERE s.record_id = r.id AND s.batch_id = r.batch_id)"
+"""A member `r` of an unsettled batch that is still to be sent: one without an error in this batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +40,9 @@ def store(connection: Connection, fresh: Sequence[Fresh], batch_size: int, linge
     if not fresh:
         return []
     newcomers = [Newcomer(one.group, one.candidate.contact) for one in fresh]
-    held, with_room = _held(connection, newcomers), _open(connection, newcomers, batch_size)
-    planned = plan(newcomers, held, with_room, batch_size)
+    held_by = held(connection, {(newcomer.group.event_id, newcomer.contact) for newcomer in newcomers})
+    with_room = _open(connection, newcomers, batch_size)
+    planned = plan(newcomers, held_by, with_room, batch_size)
     new = [batch.ref for batch in planned if batch.is_new]
     ids = dict(zip(new, draw(connection, "batch_ids", len(new)), strict=True))
     first_positions = _store_batches(connection, planned, ids, linger)
@@ -79,36 +83,20 @@ def _store_records(connection: Connection, rows: Sequence[dict[str, object]]) ->
         raise RuntimeError(f"of {len(rows)} new records {stored} were stored: nothing was accepted")
 
 
-def _held(connection: Connection, newcomers: Sequence[Newcomer]) -> dict[tuple[int, str], int]:
-    """Find the newest unsettled batch of an event that holds a contact.
+def held(connection: Connection, pairs: Collection[tuple[int, str]]) -> dict[tuple[int, str], int]:
+    """Find, for pairs of an event and a contact, the newest batch of the event that holds the contact.
 
     What was superseded in a retry that is being sent holds nobody any more (only a retry has answered members while
     it is unsettled).
     """
-    pairs = {(newcomer.group.event_id, newcomer.contact) for newcomer in newcomers}
     rows = connection.execute(
-        # The oldest holding batch is looked up once an event. LATERAL and OFFSET 0 keep the plan: by contact, from
-        # that batch on.
         text(f"""
-        WITH oldest AS MATERIALIZED (
-          SELECT e.id AS event_id,
-            (SELECT u.id FROM batches u WHERE u.event_id = e.id AND {HOLDING} ORDER BY u.id LIMIT 1) AS id
-          FROM unnest(CAST(:events AS bigint[])) e(id))
-        SELECT x.event_id, x.contact, h.newest
-        FROM oldest JOIN jsonb_to_recordset(CAST(:pairs AS jsonb)) x(event_id bigint, contact text) USING (event_id)
-        CROSS JOIN LATERAL (
-          SELECT max(r.batch_id) AS newest FROM records r WHERE r.contact = x.contact AND r.batch_id >= oldest.id
-            AND EXISTS (
-              SELECT FROM batches u WHERE u.id = r.batch_id AND u.event_id = x.event_id AND {HOLDING}
-                AND (u.origin <> 'retry' OR NOT EXISTS (
-                  SELECT FROM errors s WHERE s.record_id = r.id AND s.batch_id = r.batch_id)) OFFSET 0)) h
-        WHERE oldest.id IS NOT NULL AND h.newest IS NOT NULL"""),
-        {
-            "events": list({event for event, _ in pairs}),
-            "pairs": orjson.dumps([{"event_id": event, "contact": contact} for event, contact in pairs]).decode(),
-        },
+        SELECT x.event_id, x.contact, h.batch_id
+        FROM jsonb_to_recordset(CAST(:pairs AS jsonb)) x(event_id bigint, contact text)
+        CROSS JOIN LATERAL {newest(HOLDING, f"(u.origin <> 'retry' OR {UNANSWERED})")} h"""),
+        {"pairs": orjson.dumps([{"event_id": event, "contact": contact} for event, contact in pairs]).decode()},
     )
-    return {(row.event_id, row.contact): row.newest for row in rows}
+    return {(row.event_id, row.contact): row.batch_id for row in rows}
 
 
 def _open(connection: Connection, newcomers: Sequence[Newcomer], batch_size: int) -> list[Planned]:

@@ -1,0 +1,119 @@
+"""What is looked up by contact costs the same however much waits of these people, or of this event, elsewhere.
+
+Counted are the rows that PostgreSQL fetched, not the time. `bench.flood` shows it with a million.
+"""
+
+import random
+from collections.abc import Callable
+
+import pytest
+from ledger import HOLDING, UNANSWERED, ask, do, given_up, message, people, settled, take, taken, waits
+from sqlalchemy import Connection, Engine, text
+
+from models.words import Origin
+from worker.claim import _waits
+from worker.receipts import Part
+from worker.retry import Filter, retry
+from worker.storing import held
+
+HandIn = Callable[..., list[Part]]
+
+
+def again_and_again(times: int, contacts: list[str], event: str) -> dict[str, object]:
+    """A message in which the same people registered so often: so many batches, each waiting for the one before it."""
+    inputs = [
+        {"email": contact, "interactionDateTime": 1_767_225_600_000 + 1000 * number}
+        for number in range(times)
+        for contact in contacts
+    ]
+    return {"subscriber_state": "register", "object_id": event, "inputs": inputs}
+
+
+def event_id(engine: Engine, name: str) -> int:
+    return int(ask(engine, "SELECT id FROM events WHERE object_id = :name", name=name)[0].id)
+
+
+def fetched(connection: Connection) -> int:
+    """Give the rows of records and batches that this connection has fetched and not yet reported."""
+    rows = connection.execute(
+        text("""
+        SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::bigint FROM pg_stat_xact_user_tables
+        WHERE relname IN ('records', 'batches')""")
+    )
+    return int(rows.scalar_one())
+
+
+def test_a_flood_of_the_same_people_elsewhere_is_leapt_over(hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message("x@example.com", event="quiet"))  # holds x, and is older than the flood
+    hand_in(again_and_again(300, people(10), "flooded"))
+    hand_in(message("y@example.com", event="quiet"), batch_size=1)
+    do(engine, "ANALYZE")
+    quiet = event_id(engine, "quiet")
+    with engine.begin() as connection:
+        before = fetched(connection)
+        assert held(connection, {(quiet, contact) for contact in people(10)}) == {}
+        assert fetched(connection) - before < 100
+
+
+def test_a_retry_older_than_a_flood_is_claimed_without_walking_it(hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message("a@example.com", "b@example.com", event="flooded"))
+    given_up(engine, taken(engine))
+    hand_in(again_and_again(300, people(10), "flooded"))
+    retry(engine, 100, Filter())
+    do(engine, "ANALYZE")
+    (again,) = ask(engine, "SELECT id FROM batches WHERE origin = 'retry'")
+    flooded = event_id(engine, "flooded")
+    with engine.begin() as connection:
+        before = fetched(connection)
+        assert not _waits(connection, flooded, again.id)
+        assert fetched(connection) - before < 100
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_held_names_the_newest_batch_that_holds_each_contact(
+    hand_in: HandIn, engine: Engine, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.claim.FLOOR", 0.5)
+    chance = random.Random(seed)
+    contacts, names = people(5), ["1", "2", "3"]
+    claims = []
+    for step in range(60):
+        some = chance.sample(contacts, 2)
+        match chance.choice(["accept", "accept", "claim", "settle", "give up"]):
+            case "accept":
+                hand_in(message(*some, event=chance.choice(names), when=1_767_225_600_000 + step), batch_size=2)
+            case "claim":
+                claims += [claimed for claimed in [take(engine)] if claimed]
+            case "settle" if claims:
+                settled(engine, claims.pop(chance.randrange(len(claims))))
+            case "give up" if claims:
+                given_up(engine, claims.pop(chance.randrange(len(claims))))
+                retry(engine, 2, Filter())
+        expected = ask(
+            engine,
+            f"""
+            SELECT b.event_id, m.contact, max(b.id) AS newest FROM records m JOIN batches b ON b.id = m.batch_id
+            WHERE {HOLDING} AND {UNANSWERED} GROUP BY 1, 2""",
+        )
+        pairs = {(event.id, contact) for event in ask(engine, "SELECT id FROM events") for contact in contacts}
+        with engine.begin() as connection:
+            assert held(connection, pairs) == {(row.event_id, row.contact): row.newest for row in expected}
+
+
+def test_a_retry_waits_for_the_newest_older_batch_of_each_contact(
+    hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those before it are waited for by that batch itself."""
+    monkeypatch.setattr("worker.claim.FLOOR", 0.0)
+    hand_in(again_and_again(3, ["a@example.com"], "77"), batch_size=1)
+    first, second, third = waits(engine)
+    do(engine, "UPDATE batches SET due_at = due_at + interval '1 hour' WHERE id = :id", id=first)
+    do(engine, "UPDATE batches SET after = '{}' WHERE id = :id", id=third)  # so that the newest fails first
+    do(engine, "UPDATE lanes SET due_at = now()")
+    given_up(engine, taken(engine))
+    retry(engine, 100, Filter())
+    monkeypatch.setattr("worker.claim.FLOOR", 1.0)
+    assert take(engine) is None
+    *_, (again, after) = waits(engine).items()
+    assert (waits(engine)[second], after) == ([first], [second])
+    assert ask(engine, "SELECT origin FROM batches WHERE id = :id", id=again)[0].origin == Origin.RETRY
