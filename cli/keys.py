@@ -57,7 +57,7 @@ def show(*, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
     else:
-        columns = ["name", "role", "accounts", "created_at", "used_at", "old_until"]
+        columns = ["name", "role", "accounts", "webhook", "created_at", "used_at", "old_until"]
         print_table("Keys", found, columns, "there is no key yet: `turnout keys create NAME --role producer`")
 
 
@@ -93,13 +93,47 @@ def revoke(name: Name) -> None:
     typer.echo(f"key {name} is revoked")
 
 
-def _show_once(made: dict[str, object], *, as_json: bool) -> None:
+@app.command("webhook")
+def webhook(
+    name: Name,
+    *,
+    url: Annotated[
+        str | None, typer.Option(help="Where its submissions are told of when they fail or are finished.")
+    ] = None,
+    off: Annotated[
+        bool, typer.Option("--off", help="Tell it nothing more; what is still to be told waits for another URL.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Set a producer's webhook, or turn it off. What signs its messages is shown this once, and kept encrypted."""
+    from worker import webhooks
+    from worker.database import make_engine
+    from worker.settings import load_settings
+
+    if (url is None) is not off:
+        raise typer.BadParameter("right would be either --url or --off")
+    settings = load_settings()
+    engine = make_engine(settings)
+    if url is None:
+        if not webhooks.turn_off(engine, name):
+            _unknown(name, "producer's key")
+        typer.echo(f"the webhook of {name} is off")
+        return
+    if wrong := webhooks.fault(url, private=settings.webhook_private):
+        raise typer.BadParameter(f"--url {wrong}")
+    secret = webhooks.point(engine, settings, name, url)
+    if secret is None:
+        _unknown(name, "producer's key")
+    _show_once({"name": name, "secret": secret, "url": url}, "secret", as_json=as_json)
+
+
+def _show_once(made: dict[str, object], what: str = "key", *, as_json: bool) -> None:
     if as_json:
         print_json(made)
     else:
-        typer.echo(f"{made['key']}\nThis is shown once: keep it where {made['name']} finds it.")
+        typer.echo(f"{made[what]}\nThis is shown once: keep it where {made['name']} finds it.")
 
 
-def _unknown(name: str) -> NoReturn:
-    typer.echo(f"turnout: there is no key {name}; `turnout keys list` shows them", err=True)
+def _unknown(name: str, kind: str = "key") -> NoReturn:
+    typer.echo(f"turnout: there is no {kind} {name}; `turnout keys list` shows them", err=True)
     raise typer.Exit(1)

@@ -50,6 +50,15 @@ def status(*, as_json: AsJson = False) -> None:
     unresolved = {name: facts.as_said(number) for name, number in found["unresolved_errors"].items() if number}
     told = ", ".join(f"{number} {name}" for name, number in unresolved.items())
     console.print(f"unresolved errors: {told} (look: turnout errors)" if told else "unresolved errors: none")
+    for webhook in found["webhooks"]:
+        again = f"next try at {written(webhook['again_at'])}"
+        console.print(
+            escape(
+                f"webhook {webhook['name']} {'is OFF' if webhook['off'] else 'FAILS'}: {webhook['error']}"
+                f" ({webhook['failures']} times in a row; {webhook['waiting']:,} to be told"
+                f"{'; turnout keys webhook sets another URL' if webhook['off'] else '; ' + again})"
+            )
+        )
     print_table(
         "Waiting", found["waiting"], ["account", "why", "batches", "records", "oldest", "until"], "nothing waits"
     )
@@ -182,6 +191,9 @@ def submission(submission_id: Annotated[UUID, typer.Argument(metavar="ID")], *, 
         console.print(f"  {outcome}: {number:,}")
     columns = ["id", "contact", "event", "state", "batch_id", "outcome", "category", "message"]
     print_table("Not delivered", found["not_delivered"], columns, "every record is delivered")
+    for webhook in found["webhooks"]:
+        error = f", after {webhook['attempts']} tries: {webhook['last_error']}" if webhook["last_error"] else ""
+        console.print(escape(f"webhook {webhook['key']}: {webhook['stage']}{error}"))
     for refusal in found["refusals"]:
         for reason in refusal["reasons"]:
             console.print(

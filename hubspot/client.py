@@ -1,4 +1,4 @@
-"""One call to HubSpot within one deadline, and what came back: an answer or none, never an exception.
+"""One call, to HubSpot or to a webhook, within one deadline, and what came back: an answer or none, never an exception.
 
 A time-out of requests is per write and per read of the socket, which a dripping server outlasts; so every write and
 read is given only what is left of the whole, and after the deadline nothing is sent. (Only finding HubSpot's
@@ -11,14 +11,15 @@ import socket
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Retry
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Retry, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 LONGEST_ANSWER: Final = 8 * 1024 * 1024
@@ -29,7 +30,7 @@ CONNECT: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What HubSpot answered. `headers` ignores case; `duration` is in seconds."""
+    """What was answered. `headers` ignores case; `duration` is in seconds."""
 
     status: int
     headers: Mapping[str, str]
@@ -39,7 +40,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class NoResponse:
-    """That no answer came, and why. `sent` says whether HubSpot may have got the request."""
+    """That no answer came, and why. `sent` says whether the request may have arrived."""
 
     because: str
     duration: float
@@ -170,6 +171,45 @@ def _send(  # noqa: PLR0913, PLR0917
             return Response(answer.status_code, CaseInsensitiveDict(seen), without(token, content), duration)
     except Exception as error:  # noqa: BLE001 - whatever breaks on the network, the outcome is unknown, not a crash
         return NoResponse(_because(error), time.monotonic() - begun, _call.sent)
+
+
+def post_to(  # noqa: PLR0913, PLR0917
+    address: str, url: str, headers: Mapping[str, str], body: bytes, timeout: float, longest: int
+) -> Response | NoResponse:
+    """POST to this address and no other, whatever the URL's name leads to; TLS is checked against the name.
+
+    Nothing is followed; of the answer `longest` bytes are read, and less is enough: its status has come.
+    """
+    begun = time.monotonic()
+    _call.deadline, _call.sent = begun + timeout, False
+    try:
+        to = urlsplit(url)
+        with _pool_to(address, to) as pool:
+            asked = pool.urlopen(
+                "POST",
+                f"{to.path or '/'}{'?' if to.query else ''}{to.query}",
+                body,
+                {"Host": to.netloc, "User-Agent": "turnout", **headers},
+                retries=False,
+                redirect=False,
+                preload_content=False,
+                timeout=Timeout(connect=min(CONNECT, timeout), read=timeout),
+            )
+            with closing(asked) as answer:
+                content = b""
+                with suppress(Exception):
+                    content = answer.read(longest, decode_content=False)
+                return Response(answer.status, CaseInsensitiveDict(answer.headers), content, time.monotonic() - begun)
+    except Exception as error:  # noqa: BLE001 - as in a call to HubSpot
+        return NoResponse(_because(error), time.monotonic() - begun, _call.sent)
+
+
+def _pool_to(address: str, to: SplitResult) -> HTTPConnectionPool:
+    if to.scheme != "https":
+        return _Pool(address, to.port or 80)
+    bundle = requests.adapters.DEFAULT_CA_BUNDLE_PATH
+    name = to.hostname
+    return _SecurePool(address, to.port or 443, ca_certs=bundle, assert_hostname=name, server_hostname=name)
 
 
 def without(token: str, content: bytes) -> bytes:

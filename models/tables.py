@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from models.words import AttemptKind, Door, Identity, Origin, Outcome, Resolution, Role, State, Status
+from models.words import AttemptKind, Door, Identity, Origin, Outcome, Resolution, Role, Stage, State, Status
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -73,6 +73,7 @@ class Base(DeclarativeBase):
         Resolution: words(Resolution),
         Door: words(Door),
         Role: words(Role),
+        Stage: words(Stage),
         AttemptKind: words(AttemptKind),
         dict[str, object]: JSONB,
         list[object]: JSONB,
@@ -398,6 +399,43 @@ class Key(Base):
     used_at: Mapped[datetime | None]
     """To the minute."""
     revoked_at: Mapped[datetime | None]
+    webhook_url: Mapped[str | None]
+    """Where its submissions are told of when they fail or are finished; none: nowhere."""
+    webhook_secret: Mapped[bytes | None]
+    """What that is signed with, encrypted."""
+    webhook_failures: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Times in a row that it did not take what it was told."""
+    webhook_due_at: Mapped[datetime | None]
+    """Until then it is told nothing: it failed just now."""
+    webhook_error: Mapped[str] = mapped_column(server_default="")
+    """Why it failed last; nothing once it takes something again."""
+
+
+class Notification(Base):
+    """That a webhook is to be told of a submission: watched until there is something to tell, then told."""
+
+    __tablename__ = "notifications"
+    __table_args__ = (
+        Index(None, "submission", "key_id", unique=True),
+        Index("ix_notifications_looked", "key_id", "due_at", postgresql_where=text("stage IN ('watched', 'warned')")),
+        Index("ix_notifications_posted", "key_id", "due_at", postgresql_where=text("stage IN ('failing', 'finished')")),
+        {"postgresql_with": {"fillfactor": 70}},
+    )
+
+    id: Mapped[int] = mapped_column(Identified(always=True), primary_key=True)
+    key_id: Mapped[int] = mapped_column(Integer)
+    submission: Mapped[UUID]
+    stage: Mapped[Stage] = mapped_column(server_default="watched")
+    due_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    """When it is looked at or posted next. Whoever posts it moves this to where his lease ends, and is known by it."""
+    occurred_at: Mapped[datetime | None]
+    """Since when there is this to tell."""
+    body: Mapped[bytes | None]
+    """What is to be told; sent again it is the same."""
+    attempts: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Times that this was not taken."""
+    last_error: Mapped[str] = mapped_column(server_default="")
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
 class Secret(Base):

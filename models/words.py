@@ -71,6 +71,22 @@ class Role(StrEnum):
     """See everything, and change nothing."""
 
 
+class Stage(StrEnum):
+    """How far telling a webhook of a submission is. Each leads to one further down; none back."""
+
+    WATCHED = "watched"
+    """There is nothing to tell yet; looked at again and again."""
+    FAILING = "failing"
+    """A first record of it was rejected or failed: that is to be told."""
+    WARNED = "warned"
+    """That was told, or given up; looked at until it is finished."""
+    FINISHED = "finished"
+    """No record of it waits for its answer: that is to be told."""
+    TOLD = "told"
+    GIVEN_UP = "given_up"
+    """The webhook did not take it for a day."""
+
+
 class Door(StrEnum):
     """A way in."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from receiver import Receiver
 from services import Postgres, Valkey
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
@@ -119,6 +120,14 @@ def process(settings: Settings) -> Iterator[Process]:
     yield process
     process.engine.dispose()
     process.redis.close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A receiver of webhooks."""
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
 
 
 @pytest.fixture

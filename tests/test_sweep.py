@@ -303,7 +303,19 @@ def test_the_schedule_retries_only_what_got_no_answer(
 def test_every_wait_is_told_by_the_databases_clock() -> None:
     """Nobody who waits, leases or counts age asks the host what time it is."""
     own = {"time.time", "datetime.now", "datetime.utcnow", "datetime.today", "time.gmtime", "time.localtime"}
-    for name in ("accept", "storing", "lanes", "claim", "settle", "retry", "cancel", "sweep", "accounts", "receipts"):
+    for name in (
+        "accept",
+        "storing",
+        "lanes",
+        "claim",
+        "settle",
+        "retry",
+        "cancel",
+        "sweep",
+        "accounts",
+        "receipts",
+        "notify",
+    ):
         tree = ast.parse((Path(worker.__file__).parent / f"{name}.py").read_text())
         asked = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
         assert not asked & own, f"worker/{name}.py"

@@ -5,6 +5,7 @@
 - `receipts`   what a submission came to when it was accepted; `submissions`: what became of it
 - `newest`     the one look-up that keeps order per contact
 - `keys`       who may use the HTTP door and the console
+- `webhooks`   where a producer is told, and how that is guarded and signed; `notify`: telling it
 - `claim`, `deliver`, `settle`   a due batch, POSTed, and what became of it; `calling`: one such POST
 - `isolate`    a batch refused whole, searched part by part for what is to blame
 - `verify`     unconfirmed records looked for at HubSpot; `reader`: one such call, `reads`: what it changes

@@ -17,11 +17,12 @@ INTAKE: Final = "attendance.intake"
 ACCEPT: Final = "attendance.accept"
 DELIVER: Final = "attendance.deliver"
 VERIFY: Final = "attendance.verify"
+NOTIFY: Final = "attendance.notify"
 SWEEP: Final = "attendance.sweep"
-TASKS: Final = (INTAKE, ACCEPT, DELIVER, VERIFY, SWEEP)
+TASKS: Final = (INTAKE, ACCEPT, DELIVER, VERIFY, NOTIFY, SWEEP)
 
 DELIVERY_QUEUES: Final = DELIVER
-HOUSEKEEPING_QUEUES: Final = f"{INTAKE},{ACCEPT},{SWEEP},{VERIFY}"
+HOUSEKEEPING_QUEUES: Final = f"{INTAKE},{ACCEPT},{SWEEP},{VERIFY},{NOTIFY}"
 WORKER_OPTIONS: Final = ("--pool=threads", "--without-gossip", "--without-mingle", "--without-heartbeat")
 """Threads: what waits on the network needs no process each (32 of them: 51 MB against prefork's 806). No gossip, no
 mingle, no heartbeats between workers: they know nothing of each other that matters."""

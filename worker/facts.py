@@ -88,6 +88,18 @@ def status(engine: Engine, settings: Settings) -> Row:
                 )
                 for outcome in OPEN
             },
+            "webhooks": _rows(
+                connection,
+                f"""
+                SELECT k.name, k.webhook_url IS NULL AS off, k.webhook_failures AS failures,
+                  coalesce(nullif(k.webhook_error, ''), n.error) AS error, n.waiting,
+                  greatest(k.webhook_due_at, n.due_at) AS again_at
+                FROM keys k CROSS JOIN LATERAL (
+                  SELECT count(*) AS waiting, max(last_error) AS error, min(due_at) AS due_at FROM (
+                    SELECT * FROM notifications n WHERE n.key_id = k.id AND n.stage IN ('failing', 'finished')
+                    ORDER BY n.due_at LIMIT {MANY // 100}) few) n
+                WHERE k.revoked_at IS NULL AND (k.webhook_error <> '' OR n.error <> '') ORDER BY k.name LIMIT 20""",
+            ),
             **_redis_facts(settings),
         }
 
@@ -193,10 +205,18 @@ def submission(engine: Engine, submission_id: UUID, limit: int = 100) -> Row | N
             return None
         undelivered = submissions.records(connection, submission_id, Cursor(), limit, undelivered=True)
         refused = submissions.refusals(connection, submission_id, 0, limit)
+        notified = _rows(
+            connection,
+            """
+            SELECT k.name AS key, n.stage, n.attempts, n.last_error, n.due_at FROM notifications n
+            JOIN keys k ON k.id = n.key_id WHERE n.submission = :submission ORDER BY n.id""",
+            submission=submission_id,
+        )
     shown = ("id", "contact", "event", "state", "batch_id", "outcome", "category", "message")
     return {
         **{name: value for name, value in found.items() if name != "account_ids"},
         "not_delivered": [{name: row[name] for name in shown} for row in undelivered],
+        "webhooks": notified,
         "refusals": [{name: row[name] for name in ("id", "inputs", "reasons")} for row in refused],
     }
 

@@ -88,7 +88,8 @@ def listed(engine: Engine) -> list[dict[str, Any]]:
             SELECT k.name, k.role, ARRAY(
                 SELECT a.name FROM accounts a
                 WHERE a.id = ANY(k.account_ids) AND a.removed_at IS NULL ORDER BY a.name) AS accounts,
-              k.created_at, k.used_at, CASE WHEN k.old_until > now() THEN k.old_until END AS old_until
+              k.webhook_url AS webhook, k.created_at, k.used_at,
+              CASE WHEN k.old_until > now() THEN k.old_until END AS old_until
             FROM keys k WHERE k.revoked_at IS NULL ORDER BY k.name""")
         )
         return [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name

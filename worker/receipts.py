@@ -1,4 +1,7 @@
-"""Receipts: what became of a submission, part by part, written by the transaction that accepted it."""
+"""Receipts: what became of a submission, part by part, written by the transaction that accepted it.
+
+It also notes that the webhook of the key is to be told, where it has one.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,6 +14,7 @@ from sqlalchemy import Connection, Engine, text
 from models.preflight import Reason
 from models.words import Door
 from worker.database import repeat
+from worker.webhooks import HAS_WEBHOOK
 
 
 @dataclass(slots=True)
@@ -151,14 +155,17 @@ def store(connection: Connection, parts: Sequence[Part]) -> None:
         for part in parts
     ]
     connection.execute(
-        text("""
-        INSERT INTO submissions (id, submission, part, door, producer, accepted, duplicates, refused, repeats,
-          account_id, key_id, digest, repeated)
+        text(f"""
+        WITH stored AS (INSERT INTO submissions (id, submission, part, door, producer, accepted, duplicates, refused,
+          repeats, account_id, key_id, digest, repeated)
         SELECT id, submission, part, door, producer, accepted, duplicates, refused, repeats, account_id, key_id,
           decode(digest, 'hex'), ARRAY(SELECT jsonb_array_elements_text(repeated)::bigint)
         FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(id bigint, submission uuid, part text, door text,
           producer text, accepted int, duplicates int, refused int, repeats jsonb, account_id int, key_id int,
-          digest text, repeated jsonb) ORDER BY submission, part"""),
+          digest text, repeated jsonb) ORDER BY submission, part RETURNING submission, key_id)
+        INSERT INTO notifications (key_id, submission)
+        SELECT k.id, s.submission FROM stored s JOIN keys k ON k.id = s.key_id AND {HAS_WEBHOOK}
+        ON CONFLICT DO NOTHING"""),
         {"rows": orjson.dumps(rows).decode()},
     )
     refusals = [

@@ -87,7 +87,12 @@ def fingerprint_key(engine: Engine, settings: Settings) -> bytes:
     return _opened(settings, kept)
 
 
-KEPT: Final = (("secrets", "name", "ciphertext"), ("accounts", "name", "token"), ("accounts", "name", "oauth"))
+KEPT: Final = (
+    ("secrets", "name", "ciphertext"),
+    ("accounts", "name", "token"),
+    ("accounts", "name", "oauth"),
+    ("keys", "id", "webhook_secret"),
+)
 """Everything encrypted: its table, what names the row, the column."""
 
 

@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     secret_key: SecretStr = Field(
         SecretStr(""), description="Encrypts what is secret; made into `DATA_DIR` where unset. `new,old` to rotate"
     )
+    webhook_private: bool = Field(default=False, description="Webhooks may be http, and may lead to private addresses")
     data_dir: Path = Field(Path(".turnout"), description="What `turnout up` keeps on this machine")
     log_format: Literal["console", "json"] = Field("console", description="`console` or `json`")
 

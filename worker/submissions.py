@@ -115,6 +115,17 @@ def refusals(connection: Connection, submission: UUID, after: int, limit: int) -
     return [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
 
 
+def failing(connection: Connection, asked: Collection[UUID]) -> Sequence[UUID]:
+    """Say which of these submissions have a record that was rejected or has failed."""
+    rows = connection.execute(
+        text(f"""
+        SELECT x.id FROM unnest(CAST(:asked AS uuid[])) x(id) WHERE EXISTS (
+          SELECT {_MEMBERS} WHERE s.submission = x.id AND {OUTCOME} IN ('rejected', 'failed'))"""),
+        {"asked": list(asked)},
+    )
+    return list(rows.scalars())
+
+
 def settled(connection: Connection, asked: Collection[UUID]) -> Sequence[UUID]:
     """Say which of these submissions have no record left that waits for its answer."""
     rows = connection.execute(

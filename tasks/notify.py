@@ -1,0 +1,13 @@
+"""`attendance.notify`: tell webhooks what became of their submissions."""
+
+from worker import notify as verb
+from worker.celery import NOTIFY, app
+from worker.process import current
+from worker.wake import received
+
+
+@app.task(name=NOTIFY)
+def notify(place: str = "") -> None:
+    """Look which submissions fail or are finished, claim, POST, settle, while something is due."""
+    received(current(), place)
+    verb.notify(current())

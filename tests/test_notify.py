@@ -1,0 +1,406 @@
+"""Webhooks are told: of the first failure, and when no record waits any more; at least once, each time the same."""
+
+import base64
+import hashlib
+import hmac
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from door import running_door
+from ledger import ask, deliver_all, do, given_up, message, people, settled, taken
+from receiver import Receiver
+from running import environment, running_workers, until
+from sqlalchemy import Engine
+
+from models.message import Message, read_message
+from models.words import Door, Role
+from worker import facts, keys, notify as notifying, webhooks
+from worker.accept import Handed, accept
+from worker.notify import claim, is_due, look, notify, settle
+from worker.process import Process
+from worker.settings import Settings
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"webhook_private": True})
+
+
+class Shop:
+    """A producer with a webhook."""
+
+    def __init__(self, process: Process, receiver: Receiver, name: str = "shop") -> None:
+        self.process, self.receiver, self.name = process, receiver, name
+        with suppress(keys.NameTaken):
+            keys.create(process.engine, name, Role.PRODUCER, [1])
+        self.key_id = ask(process.engine, "SELECT id FROM keys WHERE name = :name", name=name)[0].id
+        secret = webhooks.point(process.engine, process.settings, name, f"http://127.0.0.1:{receiver.port}/{name}")
+        assert secret is not None
+        self.secret = secret
+
+    def hand_in(self, *contacts: str, batch_size: int = 100, **more: Any) -> UUID:
+        submission = uuid4()
+        read = read_message(json.dumps(message(*contacts, **more) | {"submission_id": str(submission)}).encode())
+        assert isinstance(read, Message)
+        rules = self.process.rules.__class__(self.process.rules.key, batch_size, 0)
+        with self.process.engine.connect() as connection:
+            accept(connection, [Handed(Door.HTTP, "request", b"", read, None, self.key_id, b"digest")], rules)
+        return submission
+
+    def told(self) -> list[dict[str, Any]]:
+        """What came, each verified: by the standard's words, with nothing of ours."""
+        key = base64.b64decode(self.secret.split("_", 1)[1])
+        told = []
+        for path, headers, body in self.receiver.got:
+            if path != f"/{self.name}":
+                continue
+            signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+            expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+            assert headers["webhook-signature"] == f"v1,{expected}"
+            assert abs(int(headers["webhook-timestamp"]) - time.time()) < 60
+            assert headers["content-type"] == "application/json"
+            said = json.loads(body)
+            assert said["id"] == headers["webhook-id"]
+            told.append(said)
+        return told
+
+    def types(self) -> list[str]:
+        return [said["type"].removeprefix("submission.") for said in self.told()]
+
+
+@pytest.fixture
+def shop(process: Process, receiver: Receiver) -> Shop:
+    return Shop(process, receiver)
+
+
+def row(engine: Engine) -> Any:
+    (one,) = ask(engine, "SELECT *, extract(epoch FROM due_at - now())::float8 AS seconds FROM notifications")
+    return one
+
+
+def come_due(engine: Engine) -> None:
+    """Let whatever waits be due, webhooks that failed too."""
+    do(engine, "UPDATE notifications SET due_at = least(due_at, now())")
+    do(engine, "UPDATE keys SET webhook_due_at = NULL")
+
+
+def run(process: Process) -> None:
+    come_due(process.engine)
+    notify(process)
+
+
+# What is told, and when
+
+
+def test_a_finished_submission_is_told_once_with_its_counts(shop: Shop, engine: Engine, process: Process) -> None:
+    submission = shop.hand_in(*people(3))
+    notify(process)
+    assert not shop.told(), "it waits for its answer"
+    deliver_all(engine)
+    for _ in range(3):
+        run(process)
+    (said,) = shop.told()
+    assert datetime.fromisoformat(said.pop("occurred_at"))
+    assert said == {
+        "type": "submission.finished",
+        "id": f"{submission}_finished",
+        "submission": str(submission),
+        "accepted": 3,
+        "refused": 0,
+        "duplicates": 0,
+        "outcomes": {"delivered": 3},
+        "link": f"/submissions/{submission}",
+    }
+    assert (row(engine).stage, row(engine).body, is_due(engine)) == ("told", None, False)
+
+
+def test_the_first_failure_is_told_at_once_and_the_end_at_the_end(shop: Shop, engine: Engine, process: Process) -> None:
+    shop.hand_in(*people(3), batch_size=1)
+    settled(engine, taken(engine), rejected=[0])
+    for _ in range(3):
+        run(process)
+    given_up(engine, taken(engine))
+    run(process)
+    assert shop.types() == ["failing"]
+    deliver_all(engine)
+    run(process)
+    first, last = shop.told()
+    assert (first["type"], first["outcomes"]) == ("submission.failing", {"pending": 2, "rejected": 1})
+    assert (last["type"], last["outcomes"]) == ("submission.finished", {"delivered": 1, "failed": 1, "rejected": 1})
+    assert first["id"] != last["id"]
+    assert first.keys() == last.keys()
+
+
+def test_a_submission_that_fails_as_a_whole_is_told_of_once(shop: Shop, engine: Engine, process: Process) -> None:
+    shop.hand_in(*people(3))
+    given_up(engine, taken(engine))
+    run(process)
+    assert [(said["type"], said["outcomes"]) for said in shop.told()] == [("submission.finished", {"failed": 3})]
+
+
+def test_what_was_never_to_be_sent_is_finished_at_once(shop: Shop, engine: Engine, process: Process) -> None:
+    shop.hand_in("a@x.org")
+    deliver_all(engine)
+    run(process)
+    shop.hand_in("a@x.org")
+    shop.hand_in("nobody")
+    run(process)
+    counts = sorted((said["accepted"], said["duplicates"], said["refused"]) for said in shop.told())
+    assert counts == [(0, 0, 1), (0, 1, 0), (1, 0, 0)]
+
+
+def test_the_same_request_again_is_told_of_once(engine: Engine, process: Process, receiver: Receiver) -> None:
+    with running_door(process) as door:
+        shop = Shop(process, receiver)
+        for _ in range(2):
+            assert door.hand_in("a@x.org", headers={"Idempotency-Key": "one"}).status_code == 200
+    deliver_all(engine)
+    run(process)
+    run(process)
+    assert shop.types() == ["finished"]
+
+
+def test_other_doors_and_keys_without_a_webhook_are_told_nothing(
+    shop: Shop, engine: Engine, hand_in: Callable[..., Any]
+) -> None:
+    hand_in(message("a@x.org"))
+    webhooks.turn_off(engine, "shop")
+    shop.hand_in("b@x.org")
+    assert not ask(engine, "SELECT FROM notifications")
+
+
+def test_what_waits_long_is_looked_at_seldom(shop: Shop, engine: Engine, process: Process) -> None:
+    shop.hand_in("a@x.org")
+    waits = []
+    for age in (0, 10, 60, 3_600):
+        do(engine, "UPDATE notifications SET created_at = now() - :age * interval '1 s', due_at = now()", age=age)
+        notify(process)
+        waits.append(round(row(engine).seconds))
+    assert waits == [1, 2, 12, 600]
+
+
+def test_a_look_and_a_claim_go_by_their_indexes(shop: Shop, engine: Engine) -> None:
+    do(
+        engine,
+        "INSERT INTO notifications (key_id, submission, stage)"
+        " SELECT :key, gen_random_uuid(), 'told' FROM generate_series(1, 5000)",
+        key=shop.key_id,
+    )
+    do(engine, "ANALYZE notifications")
+    for condition, index in ((notifying.LOOKED, "looked"), (notifying.POSTED, "posted")):
+        plan = ask(
+            engine,
+            f"EXPLAIN SELECT id FROM notifications n WHERE key_id = 1 AND {condition} ORDER BY due_at LIMIT 1",
+        )
+        assert f"ix_notifications_{index}" in str(plan)
+
+
+# What is not taken
+
+
+def test_two_500s_then_200_is_the_same_message_three_times(shop: Shop, engine: Engine, process: Process) -> None:
+    shop.receiver.answers = [(500, {}, b"oh\nno"), (302, {"Location": "/else"}, b"")]
+    shop.hand_in("a@x.org")
+    deliver_all(engine)
+    run(process)
+    assert (row(engine).stage, row(engine).attempts, row(engine).last_error) == ("finished", 1, "HTTP 500: ohno")
+    assert 0 <= row(engine).seconds <= 4
+    (failing,) = facts.status(engine, process.settings)["webhooks"]
+    assert {name: failing[name] for name in ("name", "off", "failures", "error", "waiting")} == {
+        "name": "shop",
+        "off": False,
+        "failures": 1,
+        "error": "HTTP 500: ohno",
+        "waiting": 1,
+    }
+    run(process)
+    assert row(engine).attempts == 2
+    run(process)
+    assert row(engine).stage == "told"
+    assert len({body for _, _, body in shop.receiver.got}) == 1
+    assert len(shop.told()) == 3
+    assert facts.status(engine, process.settings)["webhooks"] == []
+
+
+def test_a_webhook_that_fails_is_left_alone_as_a_whole_and_another_is_not(
+    shop: Shop, engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("random.random", lambda: 1.0)
+    other = Shop(process, shop.receiver, "other")
+    for index in range(3):
+        shop.hand_in(f"a{index}@x.org")
+        other.hand_in(f"b{index}@x.org")
+    deliver_all(engine)
+    do(engine, "UPDATE keys SET webhook_url = 'http://127.0.0.1:9/' WHERE name = 'shop'")
+    notify(process)
+    assert other.types() == ["finished"] * 3
+    assert ask(engine, "SELECT sum(attempts) AS tries FROM notifications")[0].tries == 1
+    assert not is_due(engine)
+    do(
+        engine,
+        "UPDATE keys SET webhook_url = :url WHERE name = 'shop'",
+        url=f"http://127.0.0.1:{shop.receiver.port}/shop",
+    )
+    run(process)
+    assert shop.types() == ["finished"] * 3
+
+
+def test_waits_grow_to_an_hour_and_after_a_day_it_is_given_up(
+    shop: Shop, engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("random.random", lambda: 1.0)
+    do(engine, "UPDATE keys SET webhook_url = 'http://127.0.0.1:9/'")
+    submission = shop.hand_in(*people(2), batch_size=1)
+    settled(engine, taken(engine), rejected=[0])
+    waits = []
+    for _ in range(12):
+        run(process)
+        waits.append(round(row(engine).seconds))
+    assert waits == [4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3600, 3600]
+    do(engine, "UPDATE notifications SET occurred_at = now() - interval '25 hours'")
+    run(process)
+    assert row(engine).stage == "warned", "the end is to be told all the same"
+    deliver_all(engine)
+    run(process)
+    assert (row(engine).stage, row(engine).attempts) == ("finished", 1)
+    do(engine, "UPDATE notifications SET occurred_at = now() - interval '25 hours'")
+    run(process)
+    assert row(engine).stage == "given_up"
+    shown = facts.submission(engine, submission)
+    assert shown is not None
+    assert [(one["key"], one["stage"]) for one in shown["webhooks"]] == [("shop", "given_up")]
+    assert not is_due(engine)
+
+
+def test_410_turns_the_webhook_off_and_what_waits_goes_to_its_next_url(
+    shop: Shop, engine: Engine, process: Process, settings: Settings
+) -> None:
+    shop.receiver.answers = [(410, {}, b"")]
+    shop.hand_in("a@x.org")
+    deliver_all(engine)
+    run(process)
+    run(process)
+    assert len(shop.receiver.got) == 1
+    shown = subprocess.run(
+        [sys.executable, "-m", "cli", "status"], env=environment(settings), capture_output=True, text=True, check=True
+    )
+    said = "webhook shop is OFF: HTTP 410 (1 times in a row; 1 to be told; turnout keys webhook sets another URL)"
+    assert said in " ".join(shown.stdout.split())
+    (off,) = facts.status(engine, settings)["webhooks"]
+    assert (off["name"], off["off"], off["error"], off["waiting"]) == ("shop", True, "HTTP 410", 1)
+    shop.receiver.got.clear()
+    shop.secret = str(webhooks.point(engine, settings, "shop", f"http://127.0.0.1:{shop.receiver.port}/shop"))
+    run(process)
+    assert shop.types() == ["finished"]
+
+
+def test_a_revoked_key_is_told_nothing_more(shop: Shop, engine: Engine, process: Process) -> None:
+    shop.hand_in("a@x.org")
+    deliver_all(engine)
+    keys.revoke(engine, "shop")
+    run(process)
+    assert not shop.told()
+
+
+def test_a_private_address_is_not_posted_to_without_the_setting(shop: Shop, engine: Engine, settings: Settings) -> None:
+    process = Process(settings.model_copy(update={"webhook_private": False}))
+    do(engine, "UPDATE keys SET webhook_url = replace(webhook_url, 'http:', 'https:')")
+    shop.hand_in("a@x.org")
+    deliver_all(engine)
+    run(process)
+    process.engine.dispose()
+    assert "leads to the private address 127.0.0.1" in row(engine).last_error
+    assert not shop.receiver.got
+
+
+# At once, and after a kill
+
+
+def test_eight_at_once_tell_each_submission_once(
+    shop: Shop, engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifying, "_SLOTS", threading.BoundedSemaphore(8))
+    submissions = [shop.hand_in(f"a{index}@x.org") for index in range(40)]
+    deliver_all(engine)
+    with ThreadPoolExecutor(8) as eight:
+        list(eight.map(lambda _: notify(process), range(8)))
+    notify(process)
+    told = shop.told()
+    assert sorted(said["submission"] for said in told) == sorted(map(str, submissions))
+    assert {said["type"] for said in told} == {"submission.finished"}
+
+
+def test_no_more_threads_notify_than_may(
+    shop: Shop, engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots = threading.BoundedSemaphore(1)
+    monkeypatch.setattr(notifying, "_SLOTS", slots)
+    shop.hand_in("a@x.org")
+    deliver_all(engine)
+    with slots:
+        notify(process)
+        assert not shop.told()
+    notify(process)
+    assert shop.types() == ["finished"]
+
+
+def test_what_a_dead_worker_had_is_told_by_another_and_the_dead_ones_word_counts_no_more(
+    shop: Shop, engine: Engine, process: Process
+) -> None:
+    shop.hand_in("a@x.org")
+    deliver_all(engine)
+    look(engine)
+    dead = claim(engine, shop.key_id)
+    assert dead is not None
+    notify(process)
+    assert not shop.told(), "it has its lease still"
+    assert claim(engine, shop.key_id) is None
+    do(engine, "UPDATE notifications SET due_at = due_at - interval '61 s'")
+    notify(process)
+    assert shop.types() == ["finished"]
+    settle(engine, dead, webhooks.NoResponse("late", 1))
+    assert (row(engine).stage, row(engine).last_error) == ("told", "")
+    assert facts.status(engine, process.settings)["webhooks"] == []
+
+
+def test_no_transaction_is_open_while_the_webhook_answers(shop: Shop, engine: Engine, process: Process) -> None:
+    shop.receiver.slow = 1.0
+    shop.hand_in("a@x.org")
+    deliver_all(engine)
+    with ThreadPoolExecutor(1) as one:
+        notified = one.submit(notify, process)
+        until(lambda: bool(shop.receiver.got), 5, "nothing was posted")
+        open_ones = ask(
+            engine,
+            "SELECT FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND datname = current_database()",
+        )
+        assert not open_ones
+        notified.result()
+
+
+def test_a_worker_killed_while_it_posts_is_followed_by_another_that_tells(
+    shop: Shop, engine: Engine, settings: Settings, tmp_path: Path
+) -> None:
+    submission = shop.hand_in("a@x.org")
+    deliver_all(engine)
+    shop.receiver.slow = 5.0
+    with running_workers(settings, tmp_path) as workers:
+        until(lambda: bool(shop.receiver.got), 20, workers.logs)
+        workers.kill("housekeeping")
+        shop.receiver.slow = 0.0
+        assert row(engine).stage == "finished"
+        do(engine, "UPDATE notifications SET due_at = due_at - interval '61 s'")
+        workers.start("housekeeping")
+        until(lambda: row(engine).stage == "told", 30, workers.logs)
+    assert [said["id"] for said in shop.told()] == [f"{submission}_finished"] * 2

@@ -1,0 +1,145 @@
+"""A key's webhook: its URL and its secret, where it may lead, and how what is sent there is signed.
+
+Signed as Standard Webhooks says: `webhook-signature` is `v1,` and the base64 of the HMAC-SHA-256 of id, timestamp and
+body, joined by full stops. A producer's URL must not reach what only this host can reach: its name is looked up once,
+every address it leads to is judged, and the connection goes to an address that was judged.
+"""
+
+import base64
+import hmac
+import ipaddress
+import secrets
+import socket
+import time
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+from sqlalchemy import Engine, text
+
+from hubspot.client import NoResponse, Response, post_to
+from worker.secrets import seal
+from worker.settings import Settings
+
+HAS_WEBHOOK: Final = "k.webhook_url IS NOT NULL AND k.revoked_at IS NULL"
+"""Holds of a key `k` whose submissions are told of."""
+TIMEOUT: Final = 10.0
+"""Seconds for one POST, whole, the look-up of the name included."""
+LONGEST_ANSWER: Final = 4_096
+"""Bytes of an answer that are read."""
+LONGEST_URL: Final = 2_048
+ADDRESSES: Final = 4
+"""Addresses of one name that are tried, at most, while none can be reached."""
+
+_PREFIX: Final = "whsec_"
+_CARRIES_IPV4: Final = (ipaddress.IPv6Network("::ffff:0:0/96"), ipaddress.IPv6Network("64:ff9b::/96"))
+"""IPv4 addresses as IPv6 writes them, and as NAT64 reaches them: judged by what they carry."""
+_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+_NOWHERE: Final = tuple(map(ipaddress.IPv6Network, ("2001::/32", "2002::/16", "3fff::/20")))
+"""Tunnels of the past (Teredo, 6to4), which may lead anywhere, and addresses for documentation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is sent: the same id and body at every try. `moment` is in seconds since 1970."""
+
+    id: str
+    moment: int
+    body: bytes
+
+
+def point(engine: Engine, settings: Settings, name: str, url: str) -> str | None:
+    """Set the URL of a producer's key, and give the secret that is shown this once; none where there is no such key."""
+    secret = _PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+    with engine.begin() as connection:
+        pointed = connection.execute(
+            text("""
+            UPDATE keys SET webhook_url = :url, webhook_secret = :secret, webhook_failures = 0,
+              webhook_due_at = NULL, webhook_error = ''
+            WHERE name = :name AND role = 'producer' AND revoked_at IS NULL"""),
+            {"name": name, "url": url, "secret": seal(settings, secret)},
+        )
+    return secret if pointed.rowcount else None
+
+
+def turn_off(engine: Engine, name: str) -> bool:
+    """Tell a key's webhook nothing more, until it has a URL again; false where there is no such key."""
+    with engine.begin() as connection:
+        turned = connection.execute(
+            text("""
+            UPDATE keys SET webhook_url = NULL, webhook_secret = NULL, webhook_failures = 0, webhook_error = ''
+            WHERE name = :name AND role = 'producer' AND revoked_at IS NULL"""),
+            {"name": name},
+        )
+        return bool(turned.rowcount)
+
+
+def fault(url: str, *, private: bool) -> str | None:
+    """Say what is wrong with a webhook's URL, if anything; to what its name leads is judged whenever it is used."""
+    if not (url.isascii() and url.isprintable() and " " not in url and len(url) <= LONGEST_URL):
+        return f"is not at most {LONGEST_URL} printable ASCII characters"
+    try:
+        to = urlsplit(url)
+        port = to.port
+    except ValueError as error:
+        return f"is no URL: {error}"
+    if to.scheme != "https" and not (private and to.scheme == "http"):
+        return "is not https (http only where TURNOUT_WEBHOOK_PRIVATE is set)"
+    if not to.hostname or port == 0 or to.username is not None:
+        return "must name a host, and no user"
+    return None
+
+
+def is_public(written: str) -> bool:
+    """Say whether an address is one of the public Internet's."""
+    address = ipaddress.ip_address(written)
+    if isinstance(address, ipaddress.IPv6Address):
+        if any(address in network for network in _CARRIES_IPV4):
+            address = ipaddress.IPv4Address(address.packed[-4:])
+        elif address not in _UNICAST or any(address in network for network in _NOWHERE):
+            return False
+    return address.is_global and not address.is_multicast
+
+
+def signature(secret: SecretStr, message: Message) -> str:
+    """Sign a message."""
+    key = base64.b64decode(secret.get_secret_value().removeprefix(_PREFIX))
+    signed = b".".join((message.id.encode(), str(message.moment).encode(), message.body))
+    return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
+
+
+def send(url: str, secret: SecretStr, message: Message, deadline: float, *, private: bool) -> Response | NoResponse:
+    """POST a message, unless the URL leads where it may not; `deadline` is by the monotonic clock."""
+    begun = time.monotonic()
+    wrong = fault(url, private=private)
+    try:
+        addresses = [] if wrong else _addresses(url)
+    except (OSError, UnicodeError) as error:
+        wrong = f"leads nowhere: {getattr(error, 'strerror', None) or type(error).__name__}"
+    hidden = [address for address in addresses if not is_public(address)] if not (wrong or private) else []
+    if hidden:
+        wrong = f"leads to the private address {hidden[0]} (TURNOUT_WEBHOOK_PRIVATE allows that)"
+    if wrong:
+        return NoResponse(f"the URL {wrong}", time.monotonic() - begun, sent=False)
+    headers = {
+        "Content-Type": "application/json",
+        "webhook-id": message.id,
+        "webhook-timestamp": str(message.moment),
+        "webhook-signature": signature(secret, message),
+    }
+    answer: Response | NoResponse = NoResponse("its name was looked up for too long", TIMEOUT, sent=False)
+    for address in addresses[:ADDRESSES]:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            break
+        answer = post_to(address, url, headers, message.body, left, LONGEST_ANSWER)
+        if isinstance(answer, Response) or answer.sent:
+            break
+    return answer
+
+
+def _addresses(url: str) -> list[str]:
+    to = urlsplit(url)
+    found = socket.getaddrinfo(to.hostname, to.port or 443, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(where[0]) for *_, where in found))
