@@ -155,7 +155,7 @@ def test_an_idempotency_key_brings_the_first_answer_again(door: Door) -> None:
     again = door.hand_in("ada@example.com", "nobody", headers=once)
     assert again.content == first.content
     other = door.hand_in("bob@example.com", headers=once)
-    assert other.status_code == 422
+    assert other.status_code == 409
     assert "Idempotency-Key" in other.json()["message"]
     stranger = key_for(door.process, "another shop")
     assert door.hand_in("bob@example.com", headers=once, key=stranger).status_code == 200

@@ -42,7 +42,7 @@ class Admission:
         body = bytearray()
         try:
             async with asyncio.timeout(SLOWEST):
-                await self._read(request, body)
+                await self.read(request, body)
             yield bytes(body)
         except TimeoutError:
             raise Fault(
@@ -57,7 +57,8 @@ class Admission:
             self._requests -= 1
             self._bytes -= len(body)
 
-    async def _read(self, request: Request, body: bytearray) -> None:
+    async def read(self, request: Request, body: bytearray) -> None:
+        """Read a body, as far as there is room."""
         length = request.headers.get("content-length", "0")
         if length.isdecimal() and int(length) > MOST_BYTES:
             raise _too_large()

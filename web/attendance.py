@@ -97,7 +97,7 @@ class Attendance:
                 {"submission": submission, "part": PART},
             ).one()
             if bytes(receipt.digest) != digest:
-                raise invalid("Idempotency-Key was used for another request: right would be a new one.", 422)
+                raise invalid("Idempotency-Key was used for another request: right would be a new one.", 409)
             refused = submissions.refusals(connection, submission, 0, MOST_INPUTS) if receipt.refused else []
             members = submissions.records(connection, submission, Cursor(), MOST_INPUTS) if now else []
         errors = [wire.refusal(row) for row in refused]

@@ -106,6 +106,10 @@ class Participations:
 
 
 _QUERY: Final[tuple[dict[str, Any], ...]] = tuple(
-    {"name": name, "in": "query", "description": "Passed on to HubSpot.", "schema": {"type": kind}}
-    for name, kind in (("state", "string"), ("limit", "integer"), ("after", "string"))
+    {"name": name, "in": "query", "description": "Passed on to HubSpot.", "schema": schema}
+    for name, schema in (
+        ("state", {"type": "string", "enum": ["REGISTERED", "ATTENDED", "CANCELLED", "NO_SHOW", "EMPTY"]}),
+        ("limit", {"type": "integer", "minimum": 1, "maximum": 100}),
+        ("after", {"type": "string", "minLength": 1}),
+    )
 )

@@ -44,7 +44,7 @@ class Error(Shape):
     status: Literal["error"]
     message: str
     correlationId: UUID  # noqa: N815 - HubSpot's
-    category: str
+    category: str | None = Field(None, description="Missing only in some of HubSpot's own, passed on as they came.")
     errors: list[ErrorDetail] | None = None
 
 
@@ -194,10 +194,10 @@ def faults(*statuses: int) -> dict[int | str, dict[str, Any]]:
         401: "No key, or none that is good",
         403: "The key may not do this",
         404: "There is no such thing",
+        409: "The Idempotency-Key was used for another request",
         408: "The body came too slowly",
         413: "The body is too large, or holds too many inputs",
         415: "The body is no JSON",
-        422: "The Idempotency-Key was used for another request",
         429: "The account's limit is used up",
         502: "HubSpot gave no answer",
         503: "No room, or no database, at this moment",
@@ -241,7 +241,7 @@ def write_described(path: str, identity: Identity) -> dict[str, Any]:
         "operation_id": f"{'dated_' if '{version}' in path else ''}{'external' if external else 'object'}_{identity}",
         "response_model": None,
         "responses": {200: {"model": _ANSWERS[identity], "description": "Stored; what was refused is in `errors`"}}
-        | faults(400, 401, 403, 404, 408, 413, 415, 422, 503),
+        | faults(400, 401, 403, 404, 408, 409, 413, 415, 503),
         "openapi_extra": {
             "parameters": [*path_parameters(path), *([query] if external else []), *headers],
             "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},

@@ -1,0 +1,188 @@
+"""What the door does not let in: slow clients, large bodies, more at once than there is room for; and how it stops."""
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from door import BY_EMAIL, Door, key_for, running_door
+from running import environment, until
+
+import web.admission
+import web.server
+import web.waiting
+from web.admission import Admission
+from worker.local import free_port
+from worker.process import Process
+from worker.settings import Settings
+
+if TYPE_CHECKING:
+    import requests
+
+
+@pytest.fixture
+def door(process: Process) -> Iterator[Door]:
+    with running_door(process) as running:
+        yield running
+
+
+def connected(door: Door) -> socket.socket:
+    client = socket.create_connection(("127.0.0.1", int(door.url.rpartition(":")[2])), timeout=20)
+    client.settimeout(20)
+    return client
+
+
+def head(door: Door, length: int) -> bytes:
+    return (
+        f"POST {BY_EMAIL} HTTP/1.1\r\nHost: door\r\nAuthorization: Bearer {door.key}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    ).encode()
+
+
+def test_headers_that_do_not_come_end_the_connection(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web.server, "SLOWEST", 0.5)
+    for said in (b"", b"POST / HTTP/1.1\r\nHost: "):
+        with connected(door) as client:
+            begun = time.monotonic()
+            client.sendall(said)
+            assert client.recv(100) == b""
+            assert 0.4 < time.monotonic() - begun < 5
+
+
+def test_headers_of_a_second_request_that_do_not_come_end_the_connection(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web.server, "SLOWEST", 0.5)
+    with connected(door) as client:
+        client.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: door\r\n\r\n")
+        while client.recv(1_000_000)[-2:] not in {b"}}", b"]}"}:
+            pass
+        client.sendall(b"GET /openapi.json HT")
+        begun = time.monotonic()
+        assert client.recv(100) == b""
+        assert time.monotonic() - begun < 5
+
+
+def test_a_connection_that_is_idle_is_kept_for_the_next_request(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web.server, "SLOWEST", 0.3)
+    with connected(door) as client:
+        for _ in range(3):
+            client.sendall(b"GET /nothing HTTP/1.1\r\nHost: door\r\n\r\n")
+            answer = b""
+            while not answer.endswith(b"}"):
+                answer += client.recv(10_000)
+            assert answer.startswith(b"HTTP/1.1 404 ")
+            time.sleep(0.6)
+
+
+def test_a_body_that_drips_is_cut_off(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web.admission, "SLOWEST", 0.5)
+    with connected(door) as client:
+        client.sendall(head(door, 1_000) + b'{"inputs"')
+        answer = client.recv(10_000)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert door.hand_in("ada@example.com").status_code == 200
+
+
+def test_a_body_too_large_is_refused_before_it_has_come(door: Door) -> None:
+    with connected(door) as client:
+        client.sendall(head(door, 9_000_000))
+        assert client.recv(10_000).startswith(b"HTTP/1.1 413 ")
+
+
+def test_more_at_once_than_there_is_room_for_is_503_until_there_is_room_again(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web.admission, "MOST_AT_ONCE", 2)
+    let_in: list[Admission] = []
+    read = Admission.read
+    monkeypatch.setattr(Admission, "read", lambda self, *asked: let_in.append(self) or read(self, *asked))
+    half_said = [connected(door) for _ in range(2)]
+    for client in half_said:
+        client.sendall(head(door, 100) + b'{"inp')
+    until(lambda: len(let_in) == 2, 10, "they were not let in")
+    refused = door.hand_in("ada@example.com")
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+    assert refused.json()["category"] == "UNAVAILABLE"
+    for client in half_said:
+        client.close()
+    until(lambda: door.hand_in("ada@example.com").status_code == 200, 10, "the room was not given back")
+
+
+def test_more_bytes_at_once_than_there_is_room_for_are_503(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web.admission, "MOST_BYTES_AT_ONCE", 100_000)
+    with connected(door) as client:
+        client.sendall(head(door, 200_000) + b" " * 90_000)
+        until(lambda: door.hand_in(*["a" * 50 + "@example.com"] * 200).status_code == 503, 10, "there is room")
+        assert door.hand_in("ada@example.com").status_code == 200, "a small one has room"
+    until(lambda: door.hand_in(*["a" * 50 + "@example.com"] * 200).status_code == 200, 10, "room was not given back")
+
+
+def test_beyond_so_many_held_answers_the_next_gets_his_at_once(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web.waiting, "MOST", 3)
+    with ThreadPoolExecutor(3) as pool:
+        held = [
+            pool.submit(door.hand_in, f"p{number}@example.com", headers={"Prefer": "wait=4"}) for number in range(3)
+        ]
+        time.sleep(1)
+        begun = time.monotonic()
+        assert door.hand_in("ada@example.com", headers={"Prefer": "wait=4"}).json()["status"] == "PENDING"
+        assert time.monotonic() - begun < 2
+        assert [one.result().json()["status"] for one in held] == ["PENDING"] * 3
+
+
+def test_two_hundred_held_answers_take_no_thread_from_the_others(door: Door) -> None:
+    with ThreadPoolExecutor(200) as pool:
+        held = [
+            pool.submit(door.hand_in, f"p{number}@example.com", headers={"Prefer": "wait=3"}) for number in range(200)
+        ]
+        time.sleep(1.5)
+        begun = time.monotonic()
+        assert door.hand_in("ada@example.com").status_code == 200
+        assert time.monotonic() - begun < 2
+        assert {one.result().status_code for one in held} <= {200, 503}
+
+
+def test_a_stop_answers_who_is_held_and_ends_well_and_no_key_is_in_the_log(
+    settings: Settings, process: Process, tmp_path: Path
+) -> None:
+    key, port = key_for(process, "shop"), free_port()
+    log = tmp_path / "web.log"
+    with log.open("wb") as output:
+        served = subprocess.Popen(
+            [sys.executable, "-m", "cli", "serve", "--port", str(port)],
+            cwd=tmp_path,
+            env=environment(settings),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    asked = Door(f"http://127.0.0.1:{port}", key, process)
+    try:
+        until(lambda: "running on" in log.read_text().lower(), 30, log.read_text)
+        asked.hand_in("bob@example.com", key=f"{key}x")
+        answers: list[requests.Response] = []
+        waiting = threading.Thread(
+            target=lambda: answers.append(asked.hand_in("ada@example.com", headers={"Prefer": "wait=60"}))
+        )
+        waiting.start()
+        time.sleep(1.5)
+        begun = time.monotonic()
+        served.terminate()
+        assert served.wait(15) == 0
+        assert time.monotonic() - begun < 10
+        waiting.join(10)
+    finally:
+        served.kill()
+        served.wait()
+    assert [json.loads(answer.content)["status"] for answer in answers] == ["PENDING"]
+    secret = key.rpartition("_")[2]
+    assert secret not in log.read_text()
+    assert "Bearer" not in log.read_text()

@@ -1,0 +1,154 @@
+"""Receipts: what became of a submission, page by page, held until its end, unchanged where nothing changed."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from door import WHEN, Door, delivering, key_for, running_door
+from sandbox_server import RunningSandbox, running_sandbox
+
+from models.words import Role
+from worker.process import Process
+from worker.settings import Settings
+
+
+@pytest.fixture
+def sandbox() -> Iterator[RunningSandbox]:
+    with running_sandbox(burst_limit=1_000) as running:
+        yield running
+
+
+@pytest.fixture
+def door(settings: Settings, sandbox: RunningSandbox) -> Iterator[Door]:
+    process = Process(settings.model_copy(update={"hubspot_url": sandbox.url}))
+    with running_door(process) as running:
+        yield running
+    process.engine.dispose()
+
+
+def handed_in(door: Door, *emails: str, **more: Any) -> str:
+    """Hand people in, and give the path of the submission's receipt."""
+    link: str = door.hand_in(*emails, **more).json()["links"]["submission"]
+    return link.removeprefix(door.url)
+
+
+def test_it_tells_of_each_record_what_became_of_it(door: Door, sandbox: RunningSandbox) -> None:
+    sandbox.fault(match="bob@example.com", status=400, applied=False)
+    with delivering(door.process):
+        path = handed_in(door, "ada@example.com", "bob@example.com", "nobody", headers={"Prefer": "wait=30"})
+    receipt = door.ask("GET", path).json()
+    assert (receipt["status"], receipt["producer"]) == ("COMPLETE", "shop")
+    assert (receipt["accepted"], receipt["duplicates"], receipt["refused"]) == (2, 0, 1)
+    assert receipt["outcomes"] == {"delivered": 1, "rejected": 1}
+    ada, bob = receipt["records"]
+    assert (ada["contact"], ada["outcome"], ada["error"]) == ("ada@example.com", "delivered", None)
+    assert ada["vid"] > 0
+    assert (ada["event"], ada["state"], ada["interactionDateTime"]) == ("acme/webinar-42", "register", WHEN)
+    assert (bob["outcome"], bob["error"]["message"]) == ("rejected", "Invalid input for `bob@example.com`")
+    (refused,) = receipt["refusals"]
+    assert (refused["contact"], refused["reasons"][0]["where"]) == ("nobody", "inputs[2].email")
+    assert "paging" not in receipt
+
+
+def test_its_records_come_page_by_page_each_once_in_their_order(door: Door) -> None:
+    people = [f"p{index:03}@example.com" for index in range(25)]
+    path = handed_in(door, *people)
+    seen, pages, after = [], 0, f"{path}?limit=10"
+    while after:
+        page = door.ask("GET", after).json()
+        seen += [record["contact"] for record in page["records"]]
+        pages += 1
+        after = page.get("paging", {}).get("next", {}).get("link", "").removeprefix(door.url)
+    assert (seen, pages) == (people, 3)
+
+
+def test_what_it_repeats_is_shown_with_its_own_outcome(door: Door) -> None:
+    with delivering(door.process):
+        handed_in(door, "ada@example.com", headers={"Prefer": "wait=30"})
+        path = handed_in(door, "ada@example.com", "bob@example.com", "bob@example.com", headers={"Prefer": "wait=30"})
+    receipt = door.ask("GET", path).json()
+    assert (receipt["accepted"], receipt["duplicates"], receipt["outcomes"]) == (1, 2, {"delivered": 2})
+    assert [(one["contact"], one["duplicate"]) for one in receipt["records"]] == [
+        ("ada@example.com", True),
+        ("bob@example.com", False),
+    ]
+
+
+def test_its_tag_changes_with_what_it_says_and_not_else(door: Door) -> None:
+    path = handed_in(door, "ada@example.com")
+    first = door.ask("GET", path)
+    again = door.ask("GET", path, headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    with delivering(door.process):
+        ended = door.ask("GET", path, headers={"If-None-Match": first.headers["ETag"], "Prefer": "wait=30"})
+    assert (ended.status_code, ended.json()["outcomes"]) == (200, {"delivered": 1})
+    assert ended.headers["ETag"] != first.headers["ETag"]
+    assert ended.headers["Preference-Applied"] == "wait=30"
+
+
+def test_it_is_held_until_the_end_and_no_longer(door: Door) -> None:
+    path = handed_in(door, "ada@example.com")
+    begun = time.monotonic()
+    assert door.ask("GET", path, headers={"Prefer": "wait=1"}).json()["status"] == "PENDING"
+    assert 0.9 < time.monotonic() - begun < 5
+    ended: list[float] = []
+
+    def wait() -> None:
+        assert door.ask("GET", path, headers={"Prefer": "wait=60"}).json()["status"] == "COMPLETE"
+        ended.append(time.monotonic())
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    time.sleep(0.5)
+    with delivering(door.process):
+        waiting.join(30)
+    assert ended
+    begun = time.monotonic()
+    door.ask("GET", path, headers={"Prefer": "wait=60"})
+    assert time.monotonic() - begun < 5, "what is over is not waited for"
+
+
+@pytest.mark.parametrize("role", [Role.OPERATOR, Role.VIEWER])
+def test_operators_and_viewers_may_look(door: Door, role: Role) -> None:
+    path = handed_in(door, "ada@example.com")
+    assert door.ask("GET", path, key=key_for(door.process, "somebody", role)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("?limit=0", 400),
+        ("?limit=101", 400),
+        ("?limit=x", 400),
+        ("?after=x", 400),
+        ("?after=1-", 400),
+        ("?after=9-9", 200),
+    ],
+)
+def test_a_wrong_page_is_refused_with_what_is_wrong(door: Door, query: str, status: int) -> None:
+    answer = door.ask("GET", handed_in(door, "ada@example.com") + query)
+    assert answer.status_code == status
+    if status == 400:
+        assert answer.json()["message"].startswith(query[1:6].rstrip("="))
+
+
+@pytest.mark.parametrize("name", ["none", "7f8c1f0e", "7f8c1f0e-7a52-4f5e-9d8a-0f3f6a6f2b11"])
+def test_what_nobody_handed_in_is_unknown(door: Door, name: str) -> None:
+    answer = door.ask("GET", f"/submissions/{name}")
+    assert (answer.status_code, answer.json()["category"]) == (404, "OBJECT_NOT_FOUND")
+    assert door.ask("GET", f"/submissions/{name}", key="").status_code == 401
+
+
+def test_what_another_door_took_is_told_too(door: Door, hand_in: Any) -> None:
+    submission = str(uuid4())
+    inputs = [{"email": "ada@example.com", "interactionDateTime": WHEN}]
+    hand_in({"subscriber_state": "register", "object_id": "7", "submission_id": submission, "inputs": inputs})
+    assert door.ask("GET", f"/submissions/{submission}").json()["outcomes"] == {"pending": 1}
+    hand_in(json.dumps({"submission_id": (unread := str(uuid4())), "account": "default"}).encode())
+    assert door.ask("GET", f"/submissions/{unread}").status_code == 404, "nobody knows whose it is"
+    operator = key_for(door.process, "somebody", Role.OPERATOR)
+    assert door.ask("GET", f"/submissions/{unread}", key=operator).json()["refused"] == 1
