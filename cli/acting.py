@@ -1,16 +1,13 @@
 """Commands that act: retry, cancel."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
+from cli.choosing import Account, Category, Event, Group, OfState, Records, Since, Yes, agree, filter_of
 from cli.showing import AsJson, print_json
-from models.words import Outcome, State
+from models.words import Outcome
 
-Event = Annotated[str | None, typer.Option(help="Object id, external id, or external account/external id.")]
-Account = Annotated[str | None, typer.Option(help="Only those of this account.")]
-OfState = Annotated[State | None, typer.Option(help="Only those of this state.")]
 OneBatch = Annotated[int | None, typer.Argument(metavar="[BATCH]", help="Only those of this batch.")]
 
 
@@ -21,33 +18,43 @@ def retry(  # noqa: PLR0913 - one parameter an option
         list[Outcome] | None,
         typer.Option(help="Which outcomes, repeatable: failed (default), unconfirmed, rejected, canceled."),
     ] = None,
+    group: Group = None,
+    record: Records = None,
     event: Event = None,
     account: Account = None,
     state: OfState = None,
-    category: Annotated[str | None, typer.Option(help="Only errors of this category.")] = None,
-    since: Annotated[datetime | None, typer.Option(help="Only errors since then (UTC).")] = None,
+    category: Category = None,
+    since: Since = None,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Send again what failed: the records move into new batches, behind live ones.
 
     Without --outcome only records that never got an answer. What HubSpot rejected for its data would be rejected
-    again unchanged, so it is retried only when asked for.
+    again unchanged, so it is retried only when asked for: by --outcome, --group or --record.
+
+    On a terminal it first shows what will be retried, and asks; elsewhere it goes on.
     """
     from worker.database import make_engine
-    from worker.retry import Filter, retry as move
+    from worker.retry import retry as move
     from worker.settings import load_settings
 
     settings = load_settings()
-    chosen = Filter(
-        outcome or (Outcome.FAILED,),
-        batch_id,
-        event,
-        account,
-        state,
-        category,
-        since.replace(tzinfo=UTC) if since else None,
+    chosen = filter_of(
+        (Outcome.FAILED,),
+        outcomes=outcome,
+        batch_id=batch_id,
+        event=event,
+        account=account,
+        state=state,
+        category=category,
+        since=since,
+        group=group,
+        records=record,
     )
-    moved = move(make_engine(settings), settings.batch_size, chosen)
+    engine = make_engine(settings)
+    agree(engine, chosen, "retried", yes=yes, as_json=as_json, harmless=True)
+    moved = move(engine, settings.batch_size, chosen)
     if as_json:
         print_json({"retried": moved})
     else:

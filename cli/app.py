@@ -6,7 +6,7 @@ import redis
 import typer
 from sqlalchemy.exc import OperationalError
 
-from cli import accounts, acting, auditing, database, enqueue, keys, looking, sandbox, serve, up
+from cli import accounts, acting, auditing, database, enqueue, errors, keys, looking, sandbox, serve, up
 from worker.settings import SettingsError
 from worker.stream import StreamUnavailable
 
@@ -23,7 +23,7 @@ app.command("enqueue")(enqueue.enqueue)
 app.command("status")(looking.status)
 app.command("batches")(looking.batches)
 app.command("batch")(looking.batch)
-app.command("errors")(looking.errors)
+app.command("errors")(errors.errors)
 app.command("submission")(looking.submission)
 app.command("retry")(acting.retry)
 app.command("cancel")(acting.cancel)

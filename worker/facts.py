@@ -12,14 +12,12 @@ from sqlalchemy import Connection, Engine, text
 from models.outcome import LAST_ERROR, OUTCOME
 from models.words import State, Status
 from worker import alive, submissions
-from worker.retry import EVENT_NAMED
+from worker.retry import CHOSEN, EVENT_NAMED, OPEN, Filter
 from worker.settings import Settings
 from worker.stream import Stream, connect
 from worker.submissions import MANY, Cursor
 
 EVENT: Final = f"{submissions.EVENT} AS event"
-OPEN: Final = ("rejected", "unconfirmed", "failed")
-"""The outcomes that are somebody's to look at."""
 
 Row = dict[str, Any]
 
@@ -78,7 +76,7 @@ def status(engine: Engine, settings: Settings) -> Row:
                 JOIN accounts a ON a.id = b.account_id GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 20""",
             ),
             "unresolved_errors": {
-                outcome: _count(
+                outcome.value: _count(
                     connection, "SELECT FROM errors WHERE resolution IS NULL AND outcome = :outcome", outcome=outcome
                 )
                 for outcome in OPEN
@@ -162,21 +160,22 @@ def batch(engine: Engine, batch_id: int, limit: int = 1_000) -> Row | None:
         }
 
 
-def errors(engine: Engine, outcome: str | None, limit: int = 50, before: int | None = None) -> list[Row]:
+def errors(engine: Engine, chosen: Filter, limit: int = 50, before: int | None = None) -> list[Row]:
     """List unresolved errors, the newest first."""
     with engine.connect() as connection:
         return _rows(
             connection,
             f"""
-            SELECT e.id, e.created_at, e.outcome, e.category, e.code, e.message, e.batch_id, e.record_id, r.contact,
-              {EVENT}, b.state
-            FROM errors e JOIN records r ON r.id = e.record_id JOIN batches b ON b.id = e.batch_id
-            JOIN events ev ON ev.id = b.event_id
-            WHERE e.resolution IS NULL AND e.outcome = ANY(:outcomes) AND (:before = 0 OR e.id < :before)
+            SELECT e.* FROM unnest(CAST(:outcomes AS text[])) o(outcome) CROSS JOIN LATERAL (
+              SELECT e.id, e.created_at, e.outcome, e.category, e.code, e.message, e.group_id, e.batch_id, e.record_id,
+                r.contact, r.input, a.name AS account, {EVENT}, b.state
+              {CHOSEN} WHERE e.outcome = o.outcome AND e.id < :before AND {chosen.sql}
+              ORDER BY e.id DESC LIMIT :limit) e
             ORDER BY e.id DESC LIMIT :limit""",
-            outcomes=[outcome] if outcome else list(OPEN),
-            before=before or 0,
+            outcomes=list(chosen.outcomes),
+            before=2**63 - 1 if before is None else before,
             limit=limit,
+            **chosen.facts,
         )
 
 
