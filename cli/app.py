@@ -6,7 +6,7 @@ import redis
 import typer
 from sqlalchemy.exc import OperationalError
 
-from cli import accounts, acting, auditing, database, enqueue, errors, keys, looking, sandbox, serve, up
+from cli import accounts, acting, auditing, database, enqueue, errors, keys, looking, person, sandbox, serve, up
 from worker.settings import SettingsError
 from worker.stream import StreamUnavailable
 
@@ -24,8 +24,10 @@ app.command("status")(looking.status)
 app.command("batches")(looking.batches)
 app.command("batch")(looking.batch)
 app.command("errors")(errors.errors)
+app.command("person")(person.person)
 app.command("submission")(looking.submission)
 app.command("retry")(acting.retry)
+app.command("dismiss")(acting.dismiss)
 app.command("cancel")(acting.cancel)
 app.command("pause")(accounts.pause)
 app.command("resume")(accounts.resume)

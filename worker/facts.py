@@ -9,7 +9,9 @@ from uuid import UUID
 import redis
 from sqlalchemy import Connection, Engine, text
 
+from models.advice import follows
 from models.outcome import LAST_ERROR, OUTCOME
+from models.preflight import comparable
 from models.words import State, Status
 from worker import alive, submissions
 from worker.retry import CHOSEN, EVENT_NAMED, OPEN, Filter
@@ -19,7 +21,15 @@ from worker.submissions import MANY, Cursor
 
 EVENT: Final = f"{submissions.EVENT} AS event"
 
+STOPPED: Final = """
+CASE WHEN a.removed_at IS NOT NULL THEN 'account removed: add it again, or cancel them'
+     WHEN a.paused_at IS NOT NULL THEN 'account paused: ' || a.paused_because
+     WHEN a.parked_until > now() THEN 'account parked: ' || a.parked_because END"""
+"""Why an account `a` does not send; null where it does."""
+
 Row = dict[str, Any]
+HISTORY: Final = 5_000
+"""Errors, and attempts, of one page of a person, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +73,10 @@ def status(engine: Engine, settings: Settings) -> Row:
             "waiting": _rows(
                 connection,
                 f"""
-                SELECT a.name AS account, CASE
-                    WHEN b.after <> '{{}}' THEN 'waits for an earlier batch of the same people'
-                    WHEN a.removed_at IS NOT NULL THEN 'account removed: add it again, or cancel them'
-                    WHEN a.paused_at IS NOT NULL THEN 'account paused: ' || a.paused_because
-                    WHEN a.parked_until > now() THEN 'account parked: ' || a.parked_because
-                    WHEN b.postponed_because <> '' THEN b.postponed_because
-                    WHEN b.due_at > now() THEN 'gathers more records' ELSE 'waits for its turn' END AS why,
+                SELECT a.name AS account, coalesce(
+                    CASE WHEN b.after <> '{{}}' THEN 'waits for an earlier batch of the same people' END,
+                    {STOPPED}, nullif(b.postponed_because, ''),
+                    CASE WHEN b.due_at > now() THEN 'gathers more records' ELSE 'waits for its turn' END) AS why,
                   count(*) AS batches, sum(b.size)::bigint AS records, min(b.created_at) AS oldest,
                   greatest(min(b.due_at), min(a.parked_until)) AS until
                 FROM (SELECT * FROM batches WHERE status = 'PENDING' ORDER BY id LIMIT {MANY // 10}) b
@@ -193,6 +200,45 @@ def submission(engine: Engine, submission_id: UUID, limit: int = 100) -> Row | N
         "not_delivered": [{name: row[name] for name in shown} for row in undelivered],
         "refusals": [{name: row[name] for name in ("id", "inputs", "reasons")} for row in refused],
     }
+
+
+def person(engine: Engine, contact: str, limit: int = 20, before: int | None = None) -> list[Row]:
+    """List a contact's records, the newest first, each with its attempts, its errors and what happens next."""
+    with engine.connect() as connection:
+        records = _rows(
+            connection,
+            f"""
+            WITH theirs AS MATERIALIZED (SELECT id FROM records WHERE contact = :contact AND id < :before)
+            SELECT r.id, r.contact, r.input, r.corrects, {submissions.CONTACT_ID} AS contact_id, a.name AS account,
+              {EVENT}, b.state, {OUTCOME} AS outcome, b.id AS batch_id, b.status, b.origin, b.split_from, b.after,
+              b.due_at, b.due_at <= now() AS is_due, b.postponed_because, b.settled_at, {STOPPED} AS stopped,
+              s.submission, s.producer, s.door, s.received_at
+            FROM (SELECT id FROM theirs ORDER BY id DESC LIMIT :limit) page JOIN records r USING (id)
+            JOIN batches b ON b.id = r.batch_id {LAST_ERROR} JOIN accounts a ON a.id = b.account_id
+            JOIN events ev ON ev.id = b.event_id JOIN submissions s ON s.id = r.submission_id ORDER BY r.id DESC""",
+            contact=comparable(contact),
+            before=2**63 - 1 if before is None else before,
+            limit=limit,
+        )
+        history = _rows(
+            connection,
+            f"SELECT * FROM errors WHERE record_id = ANY(:ids) ORDER BY id LIMIT {HISTORY}",
+            ids=[record["id"] for record in records],
+        )
+        for record in records:
+            record["errors"] = [error for error in history if error["record_id"] == record["id"]]
+            present = [error for error in record["errors"] if error["batch_id"] == record["batch_id"]]
+            record["next"] = follows({**record, "error": present[-1] if present else None})
+            record["batches"] = sorted({record["batch_id"], *(error["batch_id"] for error in record["errors"])})
+        calls = _rows(
+            connection,
+            f"SELECT * FROM attempts WHERE batch_id = ANY(:ids) ORDER BY id LIMIT {HISTORY}",
+            ids=list({id_ for record in records for id_ in (*record["batches"], record["split_from"]) if id_}),
+        )
+    for record in records:
+        its = {*record["batches"], record["split_from"]}
+        record["attempts"] = [call for call in calls if call["batch_id"] in its]
+    return records
 
 
 def by_event(engine: Engine) -> dict[tuple[str, str], Counter[str]]:

@@ -86,6 +86,11 @@ def retry(engine: Engine, batch_size: int, chosen: Filter) -> int:
     return each(engine, chosen, again)
 
 
+def dismiss(engine: Engine, chosen: Filter, because: str) -> int:
+    """Resolve the chosen errors as dismissed, and keep why; give how many."""
+    return each(engine, chosen, lambda connection, ids: len(resolve(connection, ids, Resolution.DISMISSED, because)))
+
+
 Act = Callable[[Connection, Sequence[int]], int]
 """What is done to open errors, whose events are locked; gives how many of them it was done to."""
 
