@@ -6,7 +6,21 @@ import redis
 import typer
 from sqlalchemy.exc import OperationalError
 
-from cli import accounts, acting, auditing, database, enqueue, errors, keys, looking, person, sandbox, serve, up
+from cli import (
+    accounts,
+    acting,
+    auditing,
+    database,
+    enqueue,
+    errors,
+    keys,
+    looking,
+    person,
+    refused,
+    sandbox,
+    serve,
+    up,
+)
 from worker.settings import SettingsError
 from worker.stream import StreamUnavailable
 
@@ -36,6 +50,7 @@ app.command("serve")(serve.serve)
 app.command("sandbox")(sandbox.sandbox)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
+app.add_typer(refused.app, name="refused")
 app.add_typer(database.app, name="db")
 
 

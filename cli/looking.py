@@ -159,6 +159,9 @@ def submission(submission_id: Annotated[UUID, typer.Argument(metavar="ID")], *, 
     columns = ["id", "contact", "event", "state", "batch_id", "outcome", "category", "message"]
     print_table("Not delivered", found["not_delivered"], columns, "every record is delivered")
     for refusal in found["refusals"]:
+        if refusal["replayed_at"]:
+            console.print(f"refused {refusal['id']}: handed in again {written(refusal['replayed_at'])}")
+            continue
         for reason in refusal["reasons"]:
             console.print(
                 escape(f"refused {refusal['id']}: {reason['where']} {reason['what']}; right would be {reason['right']}")

@@ -21,7 +21,7 @@ from models.fingerprint import fingerprint
 from models.message import Address, Message, Unreadable, read_message
 from models.outcome import LAST_ERROR, OUTCOME
 from models.preflight import Candidate, Reason, shown
-from models.words import Door, Identity, Outcome
+from models.words import Door, Identity, Origin, Outcome
 from worker import lanes, receipts, storing
 from worker.database import is_datas_fault, repeat, sqlstate
 from worker.receipts import Part
@@ -35,11 +35,15 @@ MOST_INPUTS: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What accepting needs of the settings: the fingerprints' key, records in a batch, seconds of linger."""
+    """What accepting needs of the settings: the fingerprints' key, records in a batch, seconds of linger.
+
+    What operators hand in again is of origin `replay`, and goes behind what is live.
+    """
 
     key: bytes
     batch_size: int
     linger: float
+    origin: Origin = Origin.LIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +172,7 @@ def _accept(connection: Connection, handed: Sequence[Handed], rules: Rules) -> l
         size_of = {
             event_id: batch_sizes[account_id] or rules.batch_size for (account_id, _), event_id in events.items()
         }
-        filled: list[int] = []
-        for size in set(size_of.values()):  # as a rule one
-            mine = [one for one in fresh if size_of[one.group.event_id] == size]
-            filled += storing.store(connection, mine, size, rules.linger)
+        filled = storing.store(connection, fresh, size_of, rules.linger, rules.origin)
         _name_repeated(connection, unseen)
         receipts.store(connection, unseen)
         lanes.tell(connection, filled)

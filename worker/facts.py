@@ -198,7 +198,7 @@ def submission(engine: Engine, submission_id: UUID, limit: int = 100) -> Row | N
     return {
         **{name: value for name, value in found.items() if name != "account_ids"},
         "not_delivered": [{name: row[name] for name in shown} for row in undelivered],
-        "refusals": [{name: row[name] for name in ("id", "inputs", "reasons")} for row in refused],
+        "refusals": [{name: row[name] for name in ("id", "inputs", "reasons", "replayed_at")} for row in refused],
     }
 
 

@@ -112,7 +112,8 @@ def refusals(connection: Connection, submission: UUID, after: int, limit: int) -
     """List what of it was refused, with the reasons, from a number on."""
     rows = connection.execute(
         text("""
-        SELECT f.id, f.inputs, f.reasons, f.raw FROM submissions s JOIN refused f ON f.submission_id = s.id
+        SELECT f.id, f.inputs, f.reasons, f.raw, f.replayed_at
+        FROM submissions s JOIN refused f ON f.submission_id = s.id
         WHERE s.submission = :submission AND f.id > :after ORDER BY f.id LIMIT :limit"""),
         {"submission": submission, "after": after, "limit": limit},
     )
