@@ -10,6 +10,7 @@ from cli import (
     accounts,
     acting,
     auditing,
+    correcting,
     database,
     enqueue,
     errors,
@@ -41,6 +42,7 @@ app.command("errors")(errors.errors)
 app.command("person")(person.person)
 app.command("submission")(looking.submission)
 app.command("retry")(acting.retry)
+app.command("correct")(correcting.correct)
 app.command("dismiss")(acting.dismiss)
 app.command("cancel")(acting.cancel)
 app.command("pause")(accounts.pause)

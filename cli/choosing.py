@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -72,7 +72,7 @@ def agree(  # noqa: PLR0913
 
     One alone needs no question. Where there is nobody to ask, what is harmless goes on, and the rest wants `--yes`.
     """
-    from worker import facts, groups
+    from worker import groups
 
     if yes:
         return
@@ -84,10 +84,17 @@ def agree(  # noqa: PLR0913
         return
     if not asked:
         raise typer.BadParameter(f"{groups.as_said(found['count'])} would be {verb}, and nobody is asked: say --yes")
+    show(engine, chosen, found)
+    console.print(escape(f"{groups.as_said(found['count'])} records will be {verb}"))
+    typer.confirm("Go on?", abort=True)
+
+
+def show(engine: "Engine", chosen: "Filter", found: dict[str, Any]) -> None:
+    """Show the distinct errors of what a filter chooses, as `groups.matching` found them, and ten of it."""
+    from worker import facts, groups
+
     columns = ["id", "outcome", "category", "gist", "count", "means"]
     shown = [{**group, "count": groups.as_said(group["count"])} for group in found["groups"][:20]]
     print_table("Distinct errors", shown, columns, "of no known kind")
     samples = ["id", "record_id", "contact", "event", "state", "message"]
     print_table("Ten of them", facts.errors(engine, chosen, 10), samples, "none")
-    console.print(escape(f"{groups.as_said(found['count'])} records will be {verb}"))
-    typer.confirm("Go on?", abort=True)

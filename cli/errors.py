@@ -1,12 +1,18 @@
 """`turnout errors`: what is not delivered and why, one by one or grouped by what they have in common."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
 from cli.choosing import Account, Category, Event, Group, Limit, OfState, Outcomes, Records, Since, filter_of
 from cli.showing import AsJson, console, print_json, print_table, written
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from worker.retry import Filter
 
 
 def errors(  # noqa: PLR0913 - one parameter an option
@@ -24,6 +30,10 @@ def errors(  # noqa: PLR0913 - one parameter an option
     since: Since = None,
     before: Annotated[int | None, typer.Option(help="Only those with a smaller id: the next page.")] = None,
     limit: Limit = 50,
+    csv: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write all of them to this file, to be mended (turnout correct)."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List unresolved errors, the newest first; without --outcome those that are rejected, unconfirmed or failed."""
@@ -49,6 +59,9 @@ def errors(  # noqa: PLR0913 - one parameter an option
         group=group,
         records=record,
     )
+    if csv is not None:
+        _write(csv, engine, chosen)
+        return
     found = facts.errors(engine, chosen, limit, before)
     if as_json:
         print_json(found)
@@ -57,6 +70,18 @@ def errors(  # noqa: PLR0913 - one parameter an option
     print_table("Unresolved errors", found, columns, "no unresolved errors")
     if len(found) == limit:
         console.print(f"more: --before {found[-1]['id']}")
+
+
+def _write(path: Path, engine: "Engine", chosen: "Filter") -> None:
+    from worker import sheet
+
+    try:
+        written = sheet.write(engine, chosen, path)
+    except OSError as error:
+        raise typer.BadParameter(
+            f"{path} cannot be written ({error.strerror}): name a file that is not there"
+        ) from None
+    typer.echo(f"{written:,} records written to {path}; mend what is wrong, then: turnout correct --from {path}")
 
 
 def _show_groups(found: list[dict[str, object]], *, as_json: bool) -> None:

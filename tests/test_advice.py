@@ -1,8 +1,12 @@
+import shlex
 from datetime import UTC, datetime
 from typing import Any
 
+import click
 import pytest
+import typer
 
+from cli.app import app
 from models.advice import Subject, Who, advise, follows
 from models.words import Outcome
 
@@ -41,6 +45,20 @@ def test_each_error_that_can_be_written_says_what_it_means_who_can_mend_it_and_w
     assert advice.who is who
     assert action in advice.action
     assert bool(advice.action) is (who is not Who.NOBODY)
+
+
+@pytest.mark.parametrize("subject", [Subject(record_id=12), Subject(group_id="3fa9c01b7e42")])
+def test_each_action_is_a_command_that_exists_with_options_that_exist(subject: Subject) -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    for outcome, category, code, message, _, _ in CASES:
+        for typed in advise(outcome, category, code, message, subject).action.split("; mend it, then: "):
+            if typed:
+                turnout, name, *words = shlex.split(typed)
+                assert turnout == "turnout"
+                context = click.Context(commands[name])
+                commands[name].make_parser(context)
+                known = {option for parameter in commands[name].params for option in parameter.opts}
+                assert {word for word in words if word.startswith("--")} <= known, typed
 
 
 AT = datetime(2026, 3, 1, 10, tzinfo=UTC)

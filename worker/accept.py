@@ -145,8 +145,8 @@ def _accept(connection: Connection, handed: Sequence[Handed], rules: Rules) -> l
     messages = [one.read() for one in handed]
     parts = [_part(one, message) for one, message in zip(handed, messages, strict=True)]
     with connection.begin():
-        accounts, batch_sizes = _accounts(connection, messages)
-        events = _events(connection, accounts, messages)
+        accounts, batch_sizes = accounts_of(connection, messages)
+        events = events_of(connection, accounts, messages)
     with connection.begin():
         connection.execute(
             text("SELECT id FROM events WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"),
@@ -232,7 +232,7 @@ def _name_repeated(connection: Connection, parts: Sequence[Part]) -> None:
         part.repeated |= {ids[fingerprint] for fingerprint in part.repeats_new}
 
 
-def _accounts(
+def accounts_of(
     connection: Connection, messages: Iterable[Message | Unreadable]
 ) -> tuple[dict[str, int], dict[int, int | None]]:
     """Find the accounts by name, and their batch sizes where they have their own."""
@@ -244,7 +244,7 @@ def _accounts(
     return {row.name: row.id for row in rows}, {row.id: row.batch_size for row in rows}
 
 
-def _events(
+def events_of(
     connection: Connection, accounts: dict[str, int], messages: Iterable[Message | Unreadable]
 ) -> dict[tuple[int, Address], int]:
     """Find or make the events' rows, in a transaction of their own: an id is used only once it is committed."""
