@@ -161,7 +161,9 @@ def turnout(settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(worker.database, "make_engine", lambda _: engine)
 
     def run(*words: str, stdin: str | None = None, status: int = 0) -> Result:
-        result = CliRunner().invoke(command, words, input=stdin)
+        result = CliRunner().invoke(
+            command, words, input=stdin, env={"COLUMNS": "400"}
+        )  # no line of an error is broken
         assert result.exit_code == status, result.output
         return result
 
