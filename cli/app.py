@@ -6,7 +6,22 @@ import redis
 import typer
 from sqlalchemy.exc import OperationalError
 
-from cli import accounts, acting, auditing, database, enqueue, keys, looking, sandbox, serve, up
+from cli import (
+    accounts,
+    acting,
+    auditing,
+    correcting,
+    database,
+    enqueue,
+    errors,
+    keys,
+    looking,
+    person,
+    refused,
+    sandbox,
+    serve,
+    up,
+)
 from worker.settings import SettingsError
 from worker.stream import StreamUnavailable
 
@@ -23,9 +38,12 @@ app.command("enqueue")(enqueue.enqueue)
 app.command("status")(looking.status)
 app.command("batches")(looking.batches)
 app.command("batch")(looking.batch)
-app.command("errors")(looking.errors)
+app.command("errors")(errors.errors)
+app.command("person")(person.person)
 app.command("submission")(looking.submission)
 app.command("retry")(acting.retry)
+app.command("correct")(correcting.correct)
+app.command("dismiss")(acting.dismiss)
 app.command("cancel")(acting.cancel)
 app.command("pause")(accounts.pause)
 app.command("resume")(accounts.resume)
@@ -34,6 +52,7 @@ app.command("serve")(serve.serve)
 app.command("sandbox")(sandbox.sandbox)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
+app.add_typer(refused.app, name="refused")
 app.add_typer(database.app, name="db")
 
 

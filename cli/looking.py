@@ -1,4 +1,4 @@
-"""Commands that look: status, batches, batch, errors, submission."""
+"""Commands that look: status, batches, batch, submission."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -6,10 +6,9 @@ from uuid import UUID
 import typer
 from rich.markup import escape
 
+from cli.choosing import Account, Event, Limit
 from cli.showing import AsJson, console, print_json, print_table, written
-from models.words import Outcome, State, Status
-
-Limit = Annotated[int, typer.Option(min=1, max=1000, help="How many, at most.")]
+from models.words import State, Status
 
 
 def status(*, as_json: AsJson = False) -> None:
@@ -68,8 +67,8 @@ def batches(  # noqa: PLR0913 - one parameter an option
     *,
     status: Annotated[Status | None, typer.Option(help="Only those of this status.")] = None,
     state: Annotated[State | None, typer.Option(help="Only those of this state.")] = None,
-    event: Annotated[str | None, typer.Option(help="Object id, external id, or external account/external id.")] = None,
-    account: Annotated[str | None, typer.Option(help="Only those of this account.")] = None,
+    event: Event = None,
+    account: Account = None,
     errors: Annotated[bool, typer.Option("--errors", help="Only those with unresolved errors.")] = False,
     before: Annotated[int | None, typer.Option(help="Only those with a smaller id: the next page.")] = None,
     limit: Limit = 20,
@@ -147,26 +146,6 @@ def _why(batch: dict[str, Any]) -> str:
     return f"waits for batches {', '.join(map(str, batch['after']))}" if batch["after"] else batch["postponed_because"]
 
 
-def errors(
-    *,
-    outcome: Annotated[Outcome | None, typer.Option(help="rejected, unconfirmed, failed or canceled.")] = None,
-    before: Annotated[int | None, typer.Option(help="Only those with a smaller id: the next page.")] = None,
-    limit: Limit = 50,
-    as_json: AsJson = False,
-) -> None:
-    """List unresolved errors, the newest first."""
-    from worker import facts
-    from worker.database import make_engine
-    from worker.settings import load_settings
-
-    found = facts.errors(make_engine(load_settings()), outcome, limit, before)
-    if as_json:
-        print_json(found)
-        return
-    columns = ["id", "outcome", "category", "contact", "event", "state", "batch_id", "message"]
-    print_table("Unresolved errors", found, columns, "no unresolved errors")
-
-
 def submission(submission_id: Annotated[UUID, typer.Argument(metavar="ID")], *, as_json: AsJson = False) -> None:
     """Show what became of one submission."""
     from worker import facts
@@ -195,6 +174,9 @@ def submission(submission_id: Annotated[UUID, typer.Argument(metavar="ID")], *, 
         error = f", after {webhook['attempts']} tries: {webhook['last_error']}" if webhook["last_error"] else ""
         console.print(escape(f"webhook {webhook['key']}: {webhook['stage']}{error}"))
     for refusal in found["refusals"]:
+        if refusal["replayed_at"]:
+            console.print(f"refused {refusal['id']}: handed in again {written(refusal['replayed_at'])}")
+            continue
         for reason in refusal["reasons"]:
             console.print(
                 escape(f"refused {refusal['id']}: {reason['where']} {reason['what']}; right would be {reason['right']}")

@@ -275,6 +275,8 @@ class Record(Base):
     contact: Mapped[str]
     input: Mapped[dict[str, object]]
     """As HubSpot takes it; sent again it is the same."""
+    corrects: Mapped[int | None]
+    """The record in whose place it was put by an operator."""
 
 
 class Attempt(Base):
@@ -305,6 +307,21 @@ class Attempt(Base):
     """Of what came back, bounded, where it went wrong."""
 
 
+class ErrorGroup(Base):
+    """What errors have in common. Its row is written at most once a minute, however many settle at once."""
+
+    __tablename__ = "error_groups"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    """Computed from the four below (`models.gist`)."""
+    outcome: Mapped[Outcome]
+    category: Mapped[str]
+    code: Mapped[str]
+    gist: Mapped[str]
+    first_seen: Mapped[datetime] = mapped_column(server_default=NOW)
+    last_seen: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
 class Error(Base):
     """Why one record is not delivered. The history of a record is its errors."""
 
@@ -313,6 +330,7 @@ class Error(Base):
         Index(None, "record_id", "id"),
         Index(None, "batch_id"),
         Index("ix_errors_unresolved", "outcome", "id", postgresql_where=text("resolution IS NULL")),
+        Index("ix_errors_group", "group_id", "id", postgresql_where=text("resolution IS NULL")),
         Index("ix_errors_verify", "account_id", "verify_at", postgresql_where=text("verify_at IS NOT NULL")),
     )
 
@@ -332,8 +350,12 @@ class Error(Base):
     """Whose permits and whose turn the reading back is; the sweep fills it in."""
     reads: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     """How often it was looked for and not found; after the last look it is due to be sent once more."""
+    group_id: Mapped[str | None]
+    """None for what is resolved from the first: superseded, corrected."""
     resolution: Mapped[Resolution | None]
     resolved_at: Mapped[datetime | None]
+    resolved_because: Mapped[str] = mapped_column(server_default="")
+    """The operator's reason, where it was dismissed."""
 
 
 class Submission(Base):
@@ -367,7 +389,10 @@ class Refused(Base):
     """What was refused at the door, kept so that it can be corrected and handed in again."""
 
     __tablename__ = "refused"
-    __table_args__ = (Index(None, "submission_id"),)
+    __table_args__ = (
+        Index(None, "submission_id"),
+        Index("ix_refused_waiting", "id", postgresql_where=text("replayed_at IS NULL")),
+    )
 
     id: Mapped[int] = mapped_column(Identified(always=True), primary_key=True)
     submission_id: Mapped[int]
@@ -378,6 +403,8 @@ class Refused(Base):
     reasons: Mapped[list[object]]
     """Objects of `where`, `what` and `right`."""
     refused_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    replayed_at: Mapped[datetime | None]
+    """Since when it is handed in again: it is offered no more."""
 
 
 class Key(Base):

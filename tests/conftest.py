@@ -1,16 +1,23 @@
+import json
 import os
 import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import Result
 from receiver import Receiver
 from services import Postgres, Valkey
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
+from typer.testing import CliRunner
 
+import worker.database
+import worker.settings
+from cli.app import app as command
 from worker import migrate
 from worker.accept import Handed, Rules, accept
 from worker.celery import Loader, app, configuration
@@ -138,8 +145,6 @@ def rules(engine: Engine, settings: Settings) -> Rules:
 @pytest.fixture
 def hand_in(engine: Engine, rules: Rules) -> Callable[..., list[Part]]:
     """Accept messages in one transaction, as the stream door does; each is JSON text or fields."""
-    import json
-
     from models.words import Door
 
     def accepted(*messages: object, batch_size: int | None = None) -> list[Part]:
@@ -156,3 +161,25 @@ def hand_in(engine: Engine, rules: Rules) -> Callable[..., list[Part]]:
             return accept(connection, handed, here)
 
     return accepted
+
+
+@pytest.fixture
+def turnout(settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run a command, here, on this test's database."""
+    monkeypatch.setattr(worker.settings, "load_settings", lambda: settings)
+    monkeypatch.setattr(worker.database, "make_engine", lambda _: engine)
+
+    def run(*words: str, stdin: str | None = None, status: int = 0) -> Result:
+        result = CliRunner().invoke(
+            command, words, input=stdin, env={"COLUMNS": "400"}
+        )  # no line of an error is broken
+        assert result.exit_code == status, result.output
+        return result
+
+    return run
+
+
+@pytest.fixture
+def facts(turnout: Callable[..., Result]) -> Callable[..., Any]:
+    """What a command prints with --json."""
+    return lambda *words: json.loads(turnout(*words, "--json").stdout)

@@ -1,6 +1,5 @@
 """Accounts: added, set, rotated, removed by an operator; each with a token, limits and a day of its own."""
 
-import json
 import os
 import select
 import subprocess
@@ -18,11 +17,7 @@ from pydantic import SecretStr
 from running import environment
 from sandbox_server import running_sandbox
 from sqlalchemy import Engine, text
-from typer.testing import CliRunner
 
-import worker.database
-import worker.settings
-from cli.app import app
 from hubspot.reaction import OUTAGE
 from worker import accounts
 from worker.accounts import MIDNIGHT, NEW_DAY
@@ -34,25 +29,6 @@ from worker.sweep import due_accounts
 
 WHEN = 1_767_225_600_000
 Turnout = Callable[..., Result]
-
-
-@pytest.fixture
-def turnout(settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Turnout:
-    """Run a command, here, on this test's database."""
-    monkeypatch.setattr(worker.settings, "load_settings", lambda: settings)
-    monkeypatch.setattr(worker.database, "make_engine", lambda _: engine)
-
-    def run(*words: str, stdin: str | None = None, status: int = 0) -> Result:
-        result = CliRunner().invoke(app, words, input=stdin)
-        assert result.exit_code == status, result.output
-        return result
-
-    return run
-
-
-@pytest.fixture
-def facts(turnout: Turnout) -> Callable[..., Any]:
-    return lambda *words: json.loads(turnout(*words, "--json").stdout)
 
 
 def row(engine: Engine, name: str) -> Any:

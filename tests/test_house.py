@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from alembic import command
 from sqlalchemy import Engine, text
 
@@ -68,6 +69,22 @@ def test_every_command_the_readme_names_exists() -> None:
     commands = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
     named = set(re.findall(r"turnout ([a-z]+)\b", "\n".join(re.findall(r"`[^`]*`|```.*?```", README, flags=re.DOTALL))))
     assert named <= commands | {"delivers"}
+
+
+def test_every_option_that_the_readme_names_with_its_command_exists() -> None:
+    snippets = re.findall(r"`(turnout [^`]*)`", README) + re.findall(
+        r"^(?:\.venv/bin/)?(turnout .*?)(?:#|$)", README, re.MULTILINE
+    )
+    for snippet in snippets:
+        command: Any = typer.main.get_command(app)
+        options: set[str] = set()
+        for word in snippet.split()[1:]:
+            command = getattr(command, "commands", {}).get(word, command)
+            options |= {
+                option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
+            }
+        said = set(re.findall(r"(?<!\S)--[a-z-]+", snippet))
+        assert said <= options | {"--help"}, snippet
 
 
 def test_no_file_names_a_package_registry_or_this_machine() -> None:

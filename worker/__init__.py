@@ -11,7 +11,9 @@
 - `verify`     unconfirmed records looked for at HubSpot; `reader`: one such call, `reads`: what it changes
 - `stops`      what an answer that settles nothing does to its account
 - `sweep`      what time brings about; `wake`: who is told
-- `retry`, `cancel`              an operator's actions
+- `retry`, `cancel`              an operator's actions; `groups`: errors by what they have in common
+- `correct`    a record corrected and sent; `sheet`: those that are not delivered, out as CSV and mended back in
+- `refused`    what was refused at the door, shown and handed in again
 - `accounts`, `roster`           what stops and starts an account's sending; who there is, added and removed
 - `destination`, `access`        where an account's batches go, and with which token; OAuth's, kept fresh
 - `facts`      what commands and pages show; `audit`: the books

@@ -21,7 +21,7 @@ from models.fingerprint import fingerprint
 from models.message import Address, Message, Unreadable, read_message
 from models.outcome import LAST_ERROR, OUTCOME
 from models.preflight import Candidate, Reason, shown
-from models.words import Door, Identity, Outcome
+from models.words import Door, Identity, Origin, Outcome
 from worker import lanes, receipts, storing
 from worker.database import is_datas_fault, repeat, sqlstate
 from worker.receipts import Part
@@ -35,11 +35,15 @@ MOST_INPUTS: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What accepting needs of the settings: the fingerprints' key, records in a batch, seconds of linger."""
+    """What accepting needs of the settings: the fingerprints' key, records in a batch, seconds of linger.
+
+    What operators hand in again is of origin `replay`, and goes behind what is live.
+    """
 
     key: bytes
     batch_size: int
     linger: float
+    origin: Origin = Origin.LIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +149,8 @@ def _accept(connection: Connection, handed: Sequence[Handed], rules: Rules) -> l
     messages = [one.read() for one in handed]
     parts = [_part(one, message) for one, message in zip(handed, messages, strict=True)]
     with connection.begin():
-        accounts, batch_sizes = _accounts(connection, messages)
-        events = _events(connection, accounts, messages)
+        accounts, batch_sizes = accounts_of(connection, messages)
+        events = events_of(connection, accounts, messages)
     with connection.begin():
         connection.execute(
             text("SELECT id FROM events WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"),
@@ -172,10 +176,7 @@ def _accept(connection: Connection, handed: Sequence[Handed], rules: Rules) -> l
         size_of = {
             event_id: batch_sizes[account_id] or rules.batch_size for (account_id, _), event_id in events.items()
         }
-        filled: list[int] = []
-        for size in set(size_of.values()):  # as a rule one
-            mine = [one for one in fresh if size_of[one.group.event_id] == size]
-            filled += storing.store(connection, mine, size, rules.linger)
+        filled = storing.store(connection, fresh, size_of, rules.linger, rules.origin)
         _name_repeated(connection, unseen)
         receipts.store(connection, unseen)
         lanes.tell(connection, filled)
@@ -235,7 +236,7 @@ def _name_repeated(connection: Connection, parts: Sequence[Part]) -> None:
         part.repeated |= {ids[fingerprint] for fingerprint in part.repeats_new}
 
 
-def _accounts(
+def accounts_of(
     connection: Connection, messages: Iterable[Message | Unreadable]
 ) -> tuple[dict[str, int], dict[int, int | None]]:
     """Find the accounts by name, and their batch sizes where they have their own."""
@@ -247,7 +248,7 @@ def _accounts(
     return {row.name: row.id for row in rows}, {row.id: row.batch_size for row in rows}
 
 
-def _events(
+def events_of(
     connection: Connection, accounts: dict[str, int], messages: Iterable[Message | Unreadable]
 ) -> dict[tuple[int, Address], int]:
     """Find or make the events' rows, in a transaction of their own: an id is used only once it is committed."""

@@ -5,9 +5,10 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, text
 
+from models.gist import CANCELED
 from models.moves import Move
 from models.words import State
-from worker import lanes
+from worker import groups, lanes
 from worker.claim import lock_event
 from worker.database import repeat
 from worker.retry import EVENT_NAMED
@@ -49,6 +50,7 @@ class Chosen:
 
 def cancel(engine: Engine, chosen: Chosen) -> tuple[int, int]:
     """Cancel the chosen batches, each in its own transaction; give how many batches and records were canceled."""
+    groups.see(engine, [CANCELED])
     batches = records = after = 0
     with engine.connect() as connection:
         # Not the batches that come while this runs: under a steady stream it would never end.
@@ -89,10 +91,10 @@ def _cancel(engine: Engine, batch_id: int, event_id: int) -> int | None:
         )
         records = connection.execute(
             text(f"""
-            INSERT INTO errors (record_id, batch_id, outcome, category, message)
-            SELECT r.id, r.batch_id, 'canceled', 'CANCELED', 'canceled by an operator'
+            INSERT INTO errors (record_id, batch_id, outcome, category, message, group_id)
+            SELECT r.id, r.batch_id, 'canceled', :category, :gist, :group
             FROM records r WHERE r.batch_id = :id AND {UNANSWERED}"""),
-            {"id": batch_id},
+            {"id": batch_id, "category": CANCELED.category, "gist": CANCELED.gist, "group": CANCELED.group_id},
         ).rowcount
         _hand_on(connection, batch_id, list(waited_for))
         return int(records)

@@ -9,19 +9,27 @@ from uuid import UUID
 import redis
 from sqlalchemy import Connection, Engine, text
 
+from models.advice import follows
 from models.outcome import LAST_ERROR, OUTCOME
-from models.words import State, Status
+from models.preflight import comparable
+from models.words import Outcome, State, Status
 from worker import alive, submissions
-from worker.retry import EVENT_NAMED
+from worker.retry import CHOSEN, EVENT_NAMED, OPEN, Filter
 from worker.settings import Settings
 from worker.stream import Stream, connect
 from worker.submissions import MANY, Cursor
 
 EVENT: Final = f"{submissions.EVENT} AS event"
-OPEN: Final = ("rejected", "unconfirmed", "failed")
-"""The outcomes that are somebody's to look at."""
+
+STOPPED: Final = """
+CASE WHEN a.removed_at IS NOT NULL THEN 'account removed: add it again, or cancel them'
+     WHEN a.paused_at IS NOT NULL THEN 'account paused: ' || a.paused_because
+     WHEN a.parked_until > now() THEN 'account parked: ' || a.parked_because END"""
+"""Why an account `a` does not send; null where it does."""
 
 Row = dict[str, Any]
+HISTORY: Final = 5_000
+"""Errors, and attempts, of one page of a person, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +78,17 @@ def status(engine: Engine, settings: Settings) -> Row:
             "waiting": _rows(
                 connection,
                 f"""
-                SELECT a.name AS account, CASE
-                    WHEN b.after <> '{{}}' THEN 'waits for an earlier batch of the same people'
-                    WHEN a.removed_at IS NOT NULL THEN 'account removed: add it again, or cancel them'
-                    WHEN a.paused_at IS NOT NULL THEN 'account paused: ' || a.paused_because
-                    WHEN a.parked_until > now() THEN 'account parked: ' || a.parked_because
-                    WHEN b.postponed_because <> '' THEN b.postponed_because
-                    WHEN b.due_at > now() THEN 'gathers more records' ELSE 'waits for its turn' END AS why,
+                SELECT a.name AS account, coalesce(
+                    CASE WHEN b.after <> '{{}}' THEN 'waits for an earlier batch of the same people' END,
+                    {STOPPED}, nullif(b.postponed_because, ''),
+                    CASE WHEN b.due_at > now() THEN 'gathers more records' ELSE 'waits for its turn' END) AS why,
                   count(*) AS batches, sum(b.size)::bigint AS records, min(b.created_at) AS oldest,
                   greatest(min(b.due_at), min(a.parked_until)) AS until
                 FROM (SELECT * FROM batches WHERE status = 'PENDING' ORDER BY id LIMIT {MANY // 10}) b
                 JOIN accounts a ON a.id = b.account_id GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 20""",
             ),
             "unresolved_errors": {
-                outcome: _count(
+                outcome.value: _count(
                     connection, "SELECT FROM errors WHERE resolution IS NULL AND outcome = :outcome", outcome=outcome
                 )
                 for outcome in OPEN
@@ -179,21 +184,24 @@ def batch(engine: Engine, batch_id: int, limit: int = 1_000) -> Row | None:
         }
 
 
-def errors(engine: Engine, outcome: str | None, limit: int = 50, before: int | None = None) -> list[Row]:
+def errors(engine: Engine, chosen: Filter, limit: int = 50, before: int | None = None) -> list[Row]:
     """List unresolved errors, the newest first."""
+    # Outcome by outcome, each a constant: so the planner knows that one which nothing has costs nothing.
+    each = " UNION ALL ".join(
+        f"""
+        (SELECT e.id, e.created_at, e.outcome, e.category, e.code, e.message, e.group_id, e.batch_id, e.record_id,
+          r.contact, r.input, a.name AS account, {EVENT}, b.state
+        {CHOSEN} WHERE e.outcome = '{Outcome(outcome).value}' AND e.id < :before AND {chosen.sql}
+        ORDER BY e.id DESC LIMIT :limit)"""
+        for outcome in chosen.outcomes
+    )
     with engine.connect() as connection:
         return _rows(
             connection,
-            f"""
-            SELECT e.id, e.created_at, e.outcome, e.category, e.code, e.message, e.batch_id, e.record_id, r.contact,
-              {EVENT}, b.state
-            FROM errors e JOIN records r ON r.id = e.record_id JOIN batches b ON b.id = e.batch_id
-            JOIN events ev ON ev.id = b.event_id
-            WHERE e.resolution IS NULL AND e.outcome = ANY(:outcomes) AND (:before = 0 OR e.id < :before)
-            ORDER BY e.id DESC LIMIT :limit""",
-            outcomes=[outcome] if outcome else list(OPEN),
-            before=before or 0,
+            f"SELECT * FROM ({each}) e ORDER BY id DESC LIMIT :limit",
+            before=2**63 - 1 if before is None else before,
             limit=limit,
+            **chosen.facts,
         )
 
 
@@ -217,8 +225,47 @@ def submission(engine: Engine, submission_id: UUID, limit: int = 100) -> Row | N
         **{name: value for name, value in found.items() if name != "account_ids"},
         "not_delivered": [{name: row[name] for name in shown} for row in undelivered],
         "webhooks": notified,
-        "refusals": [{name: row[name] for name in ("id", "inputs", "reasons")} for row in refused],
+        "refusals": [{name: row[name] for name in ("id", "inputs", "reasons", "replayed_at")} for row in refused],
     }
+
+
+def person(engine: Engine, contact: str, limit: int = 20, before: int | None = None) -> list[Row]:
+    """List a contact's records, the newest first, each with its attempts, its errors and what happens next."""
+    with engine.connect() as connection:
+        records = _rows(
+            connection,
+            f"""
+            WITH theirs AS MATERIALIZED (SELECT id FROM records WHERE contact = :contact AND id < :before)
+            SELECT r.id, r.contact, r.input, r.corrects, {submissions.CONTACT_ID} AS contact_id, a.name AS account,
+              {EVENT}, b.state, {OUTCOME} AS outcome, b.id AS batch_id, b.status, b.origin, b.split_from, b.after,
+              b.due_at, b.due_at <= now() AS is_due, b.postponed_because, b.settled_at, {STOPPED} AS stopped,
+              s.submission, s.producer, s.door, s.received_at
+            FROM (SELECT id FROM theirs ORDER BY id DESC LIMIT :limit) page JOIN records r USING (id)
+            JOIN batches b ON b.id = r.batch_id {LAST_ERROR} JOIN accounts a ON a.id = b.account_id
+            JOIN events ev ON ev.id = b.event_id JOIN submissions s ON s.id = r.submission_id ORDER BY r.id DESC""",
+            contact=comparable(contact),
+            before=2**63 - 1 if before is None else before,
+            limit=limit,
+        )
+        history = _rows(
+            connection,
+            f"SELECT * FROM errors WHERE record_id = ANY(:ids) ORDER BY id LIMIT {HISTORY}",
+            ids=[record["id"] for record in records],
+        )
+        for record in records:
+            record["errors"] = [error for error in history if error["record_id"] == record["id"]]
+            present = [error for error in record["errors"] if error["batch_id"] == record["batch_id"]]
+            record["next"] = follows({**record, "error": present[-1] if present else None})
+            record["batches"] = sorted({record["batch_id"], *(error["batch_id"] for error in record["errors"])})
+        calls = _rows(
+            connection,
+            f"SELECT * FROM attempts WHERE batch_id = ANY(:ids) ORDER BY id LIMIT {HISTORY}",
+            ids=list({id_ for record in records for id_ in (*record["batches"], record["split_from"]) if id_}),
+        )
+    for record in records:
+        its = {*record["batches"], record["split_from"]}
+        record["attempts"] = [call for call in calls if call["batch_id"] in its]
+    return records
 
 
 def by_event(engine: Engine) -> dict[tuple[str, str], Counter[str]]:

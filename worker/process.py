@@ -59,8 +59,7 @@ class Process:
     @cached_property
     def rules(self) -> Rules:
         """What accepting needs of the settings."""
-        settings = self.settings
-        return Rules(fingerprint_key(self.engine, settings), settings.batch_size, settings.linger)
+        return rules_of(self.engine, self.settings)
 
     @cached_property
     def limiter_redis(self) -> Redis:
@@ -114,6 +113,11 @@ class Process:
     def bounds(self) -> Bounds:
         """How long a batch is tried."""
         return Bounds(self.settings.max_attempts, self.settings.max_age)
+
+
+def rules_of(engine: Engine, settings: Settings) -> Rules:
+    """Give what accepting needs of the settings."""
+    return Rules(fingerprint_key(engine, settings), settings.batch_size, settings.linger)
 
 
 LATELY: Final = 1_000

@@ -13,9 +13,10 @@ import orjson
 from sqlalchemy import Connection, Engine, text
 
 from hubspot.answer import Answer, Rejection, Settled
+from models.gist import Kind
 from models.moves import Move
 from models.words import Origin, Outcome
-from worker import lanes
+from worker import groups, lanes
 from worker.claim import Claim, lock_event
 from worker.database import repeat
 from worker.receipts import draw
@@ -23,6 +24,7 @@ from worker.receipts import draw
 log = logging.getLogger(__name__)
 
 NONE: Final[Mapping[int, int]] = {}
+NONE_FAILED: Final[Mapping[int, Rejection]] = {}
 FIRST_READ: Final = 5.0
 """Seconds until what HubSpot left unconfirmed is first read back: a write is not readable at once."""
 
@@ -75,6 +77,7 @@ def settle(
         raise ValueError(
             f"batch {claim.batch_id}: the answer does not account for each of {len(claim.members)} records"
         )
+    _see(engine, answer)
     contact_ids: list[int | None] = [None] * claim.positions
     for index, contact_id in answer.delivered.items():
         contact_ids[claim.members[index].position] = contact_id
@@ -107,6 +110,7 @@ def postpone(  # noqa: PLR0913
     apart: Apart = NOTHING,
 ) -> bool:
     """Put a batch back: due in so many seconds, and why. `spends` an attempt where the answer was ambiguous."""
+    _see(engine, apart.answer)
 
     def work(connection: Connection) -> bool:
         if not _move(
@@ -137,6 +141,7 @@ def postpone(  # noqa: PLR0913
 def give_up(engine: Engine, claim: Claim, because: str, call: Call | None, apart: Apart = NOTHING) -> bool:
     """Give a batch up: its records have failed, and can be retried."""
     failed = dict.fromkeys(sorted(set(range(len(claim.members))) - apart.indexes), Rejection("GIVEN_UP", "", because))
+    _see(engine, apart.answer, failed)
 
     def work(connection: Connection) -> bool:
         if not _move(
@@ -164,6 +169,19 @@ def free(connection: Connection, batch_id: int) -> None:
         {"id": batch_id},
     )
     lanes.tell(connection, [row.id for row in freed if not row.after])
+
+
+def _see(engine: Engine, answer: Settled, failed: Mapping[int, Rejection] = NONE_FAILED) -> None:
+    told = (
+        (Outcome.REJECTED, answer.rejected),
+        (Outcome.UNCONFIRMED, answer.unconfirmed),
+        (Outcome.FAILED, failed),
+    )
+    groups.see(engine, {_kind(outcome, one) for outcome, rejections in told for one in rejections.values()})
+
+
+def _kind(outcome: Outcome, rejection: Rejection) -> Kind:
+    return Kind.of(outcome, rejection.category, rejection.code, rejection.message)
 
 
 def _in_transaction(engine: Engine, claim: Claim, work: Callable[[Connection], bool]) -> bool:
@@ -267,17 +285,18 @@ def _store_errors(
             "code": rejection.code,
             "message": rejection.message,
             "context": rejection.context,
+            "group_id": _kind(outcome, rejection).group_id,
         }
         for index, rejection in sorted(rejections.items())
     ]
     connection.execute(
         text("""
         INSERT INTO errors (record_id, batch_id, account_id, attempt_id, outcome, category, code, message, context,
-          verify_at)
+          group_id, verify_at)
         SELECT record_id, :batch, (SELECT account_id FROM batches WHERE id = :batch), attempt_id, :outcome, category,
-          code, message, context, now() + CAST(:first_read AS float8) * interval '1 second'
+          code, message, context, group_id, now() + CAST(:first_read AS float8) * interval '1 second'
         FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(record_id bigint, attempt_id bigint, category text,
-          code text, message text, context jsonb)"""),
+          code text, message text, context jsonb, group_id text)"""),
         {
             "batch": claim.batch_id,
             "outcome": outcome,

@@ -3,7 +3,7 @@
 The caller holds the lock of their events, and every statement here is later than that lock.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from models.batching import Group, Newcomer, Planned, plan
 from models.preflight import Candidate
-from models.words import Identity, State
+from models.words import Identity, Origin, State
 from worker.newest import newest
 from worker.receipts import Part, draw
 
@@ -30,22 +30,34 @@ class Fresh:
     group: Group
     candidate: Candidate
     fingerprint: bytes
+    corrects: int | None = None
 
 
-def store(connection: Connection, fresh: Sequence[Fresh], batch_size: int, linger: float) -> list[int]:
-    """Store new records, given in the order of acceptance, in batches, and name these; `linger` is in seconds.
+def store(
+    connection: Connection, fresh: Sequence[Fresh], sizes: Mapping[int, int], linger: float, origin: Origin
+) -> list[int]:
+    """Store new records, given in the order of acceptance, in batches, and name these.
 
-    The caller tells the lanes, last of all.
+    `sizes` are the records in a batch, at most, by event; `linger` is in seconds. The caller tells the lanes, last of
+    all.
     """
+    filled: list[int] = []
+    for size in set(sizes.values()):  # as a rule one
+        mine = [one for one in fresh if sizes[one.group.event_id] == size]
+        filled += _store(connection, mine, size, linger, origin)
+    return filled
+
+
+def _store(connection: Connection, fresh: Sequence[Fresh], batch_size: int, linger: float, origin: Origin) -> list[int]:
     if not fresh:
         return []
     newcomers = [Newcomer(one.group, one.candidate.contact) for one in fresh]
     held_by = held(connection, {(newcomer.group.event_id, newcomer.contact) for newcomer in newcomers})
-    with_room = _open(connection, newcomers, batch_size)
+    with_room = _open(connection, newcomers, batch_size) if origin is Origin.LIVE else []
     planned = plan(newcomers, held_by, with_room, batch_size)
     new = [batch.ref for batch in planned if batch.is_new]
     ids = dict(zip(new, draw(connection, "batch_ids", len(new)), strict=True))
-    first_positions = _store_batches(connection, planned, ids, linger)
+    first_positions = _store_batches(connection, planned, ids, linger, origin)
     places = draw(connection, "record_ids", len(fresh))
     rows = []
     for batch in planned:
@@ -61,6 +73,7 @@ def store(connection: Connection, fresh: Sequence[Fresh], batch_size: int, linge
                     "submission_id": one.part.id,
                     "contact": one.candidate.contact,
                     "input": one.candidate.input,
+                    "corrects": one.corrects,
                 }
             )
     _store_records(connection, rows)
@@ -71,10 +84,10 @@ def _store_records(connection: Connection, rows: Sequence[dict[str, object]]) ->
     stored = connection.execute(
         # By fingerprint: two transactions that insert unsorted deadlock on the unique index.
         text("""
-        INSERT INTO records (id, fingerprint, batch_id, position, submission_id, contact, input)
-        SELECT id, decode(fingerprint, 'hex'), batch_id, position, submission_id, contact, input
+        INSERT INTO records (id, fingerprint, batch_id, position, submission_id, contact, input, corrects)
+        SELECT id, decode(fingerprint, 'hex'), batch_id, position, submission_id, contact, input, corrects
         FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(id bigint, fingerprint text, batch_id bigint, position int,
-          submission_id bigint, contact text, input jsonb)
+          submission_id bigint, contact text, input jsonb, corrects bigint)
         ORDER BY fingerprint ON CONFLICT DO NOTHING"""),
         {"rows": orjson.dumps(rows).decode()},
     ).rowcount
@@ -129,11 +142,11 @@ def _open(connection: Connection, newcomers: Sequence[Newcomer], batch_size: int
 
 
 def _store_batches(
-    connection: Connection, planned: Sequence[Planned], ids: dict[int, int], linger: float
+    connection: Connection, planned: Sequence[Planned], ids: dict[int, int], linger: float, origin: Origin
 ) -> dict[int, int]:
     """Grow the open batches and insert the new ones; give each one's first new position.
 
-    A batch that is full is due now, one with room after the linger since it began.
+    A batch that is full, or not live, is due now, one with room after the linger since it began.
     """
     rows = [
         {
@@ -142,7 +155,7 @@ def _store_batches(
             "state": batch.group.state,
             "identity": batch.group.identity,
             "added": len(batch.added),
-            "full": not batch.room,
+            "full": not batch.room or origin is not Origin.LIVE,
             "after": sorted(ids.get(ref, ref) for ref in batch.after),
             "is_new": batch.is_new,
         }
@@ -163,11 +176,11 @@ def _store_batches(
         begun AS (
           INSERT INTO batches (id, account_id, event_id, state, identity, origin, status, open, size, positions,
             after, due_at)
-          SELECT x.id, x.account_id, x.event_id, x.state, x.identity, 'live', 'PENDING', NOT x.full, x.added, x.added,
+          SELECT x.id, x.account_id, x.event_id, x.state, x.identity, :origin, 'PENDING', NOT x.full, x.added, x.added,
             x.waits, CASE WHEN x.full THEN now() ELSE now() + :linger * interval '1 second' END
           FROM x WHERE x.is_new
           RETURNING id, 0 AS first)
         SELECT id, first FROM grown UNION ALL SELECT id, first FROM begun"""),
-        {"rows": orjson.dumps(rows).decode(), "linger": linger},
+        {"rows": orjson.dumps(rows).decode(), "linger": linger, "origin": origin},
     )
     return {row.id: row.first for row in stored}

@@ -17,6 +17,12 @@ MANY: Final = 100_000
 """Beyond it a count says only «more than»."""
 EVENT: Final = "coalesce(ev.object_id, ev.external_account_id || '/' || ev.external_event_id)"
 
+CONTACT_ID: Final = """
+coalesce(CASE WHEN b.identity = 'vid' THEN r.contact::bigint END, b.contact_ids[r.position + 1],
+  CASE WHEN e.context #>> '{seen,0,contactId}' ~ '^[0-9]{1,18}$'
+    THEN (e.context #>> '{seen,0,contactId}')::bigint END)"""
+"""HubSpot's id of the contact of a record `r`, as far as an answer or a read-back told it."""
+
 _MEMBERS: Final = f"""
 FROM submissions s CROSS JOIN LATERAL (
   SELECT m.*, false AS duplicate FROM records m WHERE m.submission_id = s.id
@@ -86,9 +92,7 @@ def records(
         SELECT s.id AS part_id, r.id, r.contact, r.input, r.duplicate, r.batch_id, b.account_id, b.state, b.identity,
           b.status, b.settled_at, {EVENT} AS event, {OUTCOME} AS outcome, e.category, e.code, e.message, e.context,
           e.resolution, e.created_at AS error_at,
-          coalesce(CASE WHEN b.identity = 'vid' THEN r.contact::bigint END, b.contact_ids[r.position + 1],
-            CASE WHEN e.context #>> '{{seen,0,contactId}}' ~ '^[0-9]{{1,18}}$'
-              THEN (e.context #>> '{{seen,0,contactId}}')::bigint END) AS contact_id
+          {CONTACT_ID} AS contact_id
         {_MEMBERS} JOIN events ev ON ev.id = b.event_id
         WHERE s.submission = :submission AND s.id >= :part AND (s.id, r.id) > (:part, :record)
           AND (NOT :undelivered OR {OUTCOME} <> 'delivered')
@@ -108,7 +112,8 @@ def refusals(connection: Connection, submission: UUID, after: int, limit: int) -
     """List what of it was refused, with the reasons, from a number on."""
     rows = connection.execute(
         text("""
-        SELECT f.id, f.inputs, f.reasons, f.raw FROM submissions s JOIN refused f ON f.submission_id = s.id
+        SELECT f.id, f.inputs, f.reasons, f.raw, f.replayed_at
+        FROM submissions s JOIN refused f ON f.submission_id = s.id
         WHERE s.submission = :submission AND f.id > :after ORDER BY f.id LIMIT :limit"""),
         {"submission": submission, "after": after, "limit": limit},
     )

@@ -1,0 +1,103 @@
+"""`turnout errors`: what is not delivered and why, one by one or grouped by what they have in common."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from cli.choosing import Account, Category, Event, Group, Limit, OfState, Outcomes, Records, Since, filter_of
+from cli.showing import AsJson, console, print_json, print_table, written
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from worker.retry import Filter
+
+
+def errors(  # noqa: PLR0913 - one parameter an option
+    *,
+    grouped: Annotated[
+        bool, typer.Option("--grouped", help="By what they have in common, with advice; of the filters --outcome only.")
+    ] = False,
+    outcome: Outcomes = None,
+    group: Group = None,
+    record: Records = None,
+    event: Event = None,
+    account: Account = None,
+    state: OfState = None,
+    category: Category = None,
+    since: Since = None,
+    before: Annotated[int | None, typer.Option(help="Only those with a smaller id: the next page.")] = None,
+    limit: Limit = 50,
+    csv: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write all of them to this file, to be mended (turnout correct)."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List unresolved errors, the newest first; without --outcome those that are rejected, unconfirmed or failed."""
+    from worker import facts, groups
+    from worker.database import make_engine
+    from worker.retry import OPEN
+    from worker.settings import load_settings
+
+    engine = make_engine(load_settings())
+    if grouped:
+        if any((group, record, event, account, state, category, since, before)):
+            raise typer.BadParameter("--grouped goes with --outcome and --limit alone; a group's own: --group ID")
+        _show_groups(groups.grouped(engine, outcome or OPEN, limit), as_json=as_json)
+        return
+    chosen = filter_of(
+        OPEN,
+        outcomes=outcome,
+        event=event,
+        account=account,
+        state=state,
+        category=category,
+        since=since,
+        group=group,
+        records=record,
+    )
+    if csv is not None:
+        _write(csv, engine, chosen)
+        return
+    found = facts.errors(engine, chosen, limit, before)
+    if as_json:
+        print_json(found)
+        return
+    columns = ["id", "record_id", "outcome", "category", "contact", "event", "state", "batch_id", "message"]
+    print_table("Unresolved errors", found, columns, "no unresolved errors")
+    if len(found) == limit:
+        console.print(f"more: --before {found[-1]['id']}")
+
+
+def _write(path: Path, engine: "Engine", chosen: "Filter") -> None:
+    from worker import sheet
+
+    try:
+        written = sheet.write(engine, chosen, path)
+    except OSError as error:
+        raise typer.BadParameter(
+            f"{path} cannot be written ({error.strerror}): name a file that is not there"
+        ) from None
+    typer.echo(f"{written:,} records written to {path}; mend what is wrong, then: turnout correct --from {path}")
+
+
+def _show_groups(found: list[dict[str, object]], *, as_json: bool) -> None:
+    from worker.groups import COUNTED, as_said
+
+    if as_json:
+        print_json([{**group, "more": int(str(group["count"])) > COUNTED} for group in found])
+        return
+    if not found:
+        console.print("no unresolved errors")
+    for group in found:
+        heading = f"{as_said(int(str(group['count'])))} {group['outcome']}: {group['category']} {group['code']}"
+        console.print(escape(heading.strip()), style="bold")
+        console.print(escape(f"  {group['sample']}"))
+        console.print(escape(f"  {group['means']}; who can mend it: {group['who']}"))
+        if group["action"]:
+            console.print(escape(f"  type: {group['action']}"))
+        seen = f"first {written(group['first_seen'])}, last {written(group['last_seen'])}"
+        console.print(escape(f"  group {group['id']}; {seen}; such as record {group['sample_record']}"))

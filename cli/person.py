@@ -1,0 +1,61 @@
+"""`turnout person`: everything about one contact, and what happens next."""
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from cli.choosing import Limit
+from cli.showing import AsJson, console, print_json, written
+
+
+def person(
+    contact: Annotated[str, typer.Argument(metavar="EMAIL_OR_ID", help="An e-mail address or HubSpot's contact id.")],
+    *,
+    before: Annotated[int | None, typer.Option(help="Only records with a smaller id: the next page.")] = None,
+    limit: Limit = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Show a person's records, the newest first: what was tried, what came back, and what happens next.
+
+    A person handed in by e-mail here and by contact id there has two names, each to be asked for.
+    """
+    from worker import facts
+    from worker.database import make_engine
+    from worker.settings import load_settings
+
+    found = facts.person(make_engine(load_settings()), contact, limit, before)
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        console.print(escape(f"no record of {contact} is known; what was refused at the door: turnout refused"))
+    for record in found:
+        heading = "record {id}: {state} {event}, account {account}: {next}"
+        console.print(escape(heading.format(**record)), style="bold")
+        came = f"  accepted {written(record['received_at'])} by {record['door']} ({record['producer'] or 'unnamed'})"
+        console.print(escape(f"{came}: turnout submission {record['submission']}"))
+        if record["corrects"]:
+            console.print(f"  in the place of record {record['corrects']}")
+        console.print(f"  batch {record['batch_id']}, {record['status']}: turnout batch {record['batch_id']}")
+        for at, told in sorted([*map(_attempt, record["attempts"]), *map(_error, record["errors"])]):
+            console.print(escape(f"  {at} {told}"))
+    others = {str(record["contact_id"]) for record in found if record["contact_id"]} - {contact.strip()}
+    if others:
+        console.print(f"HubSpot's contact id: {', '.join(sorted(others))}")
+    if len(found) == limit:
+        console.print(f"more: --before {found[-1]['id']}")
+
+
+def _attempt(attempt: dict[str, object]) -> tuple[str, str]:
+    status = f", HTTP {attempt['http_status']}" if attempt["http_status"] else ""
+    told = f"attempt {attempt['id']}, {attempt['kind']} of {attempt['sent']} in batch {attempt['batch_id']}"
+    return written(attempt["started_at"]), f"{told}: {attempt['answer'] or 'under way'}{status}"
+
+
+def _error(error: dict[str, object]) -> tuple[str, str]:
+    told = f"error {error['id']}, {error['outcome']}: {error['category']} {error['code']} {error['message']}"
+    if error["resolution"] is None:
+        return written(error["created_at"]), f"{told} (open)"
+    because = f": {error['resolved_because']}" if error["resolved_because"] else ""
+    return written(error["created_at"]), f"{told} ({error['resolution']} {written(error['resolved_at'])}{because})"

@@ -1,0 +1,172 @@
+"""What an error means in plain words, who can mend it, and which command fits; and what happens next to a record."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from models.words import Outcome
+
+
+class Who(StrEnum):
+    """Who can mend what caused an error."""
+
+    NOBODY = "nobody needs to"
+    HUBSPOT = "HubSpot"
+    PRODUCER = "the producer's app"
+    OPERATOR = "the operator"
+    ADMIN = "the account's admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What it means, who can mend it, and what to type; nothing where nothing is to be done."""
+
+    means: str
+    who: Who
+    action: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an action is for: the errors of a group, or one record."""
+
+    group_id: str | None = None
+    record_id: int | None = None
+
+    @property
+    def retry(self) -> str:
+        """Send it again as it is."""
+        return f"turnout retry {self._option}"
+
+    @property
+    def mend(self) -> str:
+        """Mend what differs from record to record: one by an option, many in a file."""
+        if self.group_id is None:
+            return f"turnout correct {self.record_id} {{}}"
+        return f"turnout errors {self._option} --csv mend.csv; mend it, then: turnout correct --from mend.csv"
+
+    @property
+    def event(self) -> str:
+        """Send it to another event."""
+        return f"turnout correct {self._option if self.group_id else self.record_id} --event EVENT"
+
+    @property
+    def _option(self) -> str:
+        return f"--group {self.group_id}" if self.group_id else f"--record {self.record_id}"
+
+
+_REJECTED: Final = (
+    (
+        r"invalid_email|valid e-?mail|e-?mail.*\binvalid|invalid.*e-?mail",
+        "HubSpot takes none of these as an e-mail address",
+        Who.PRODUCER,
+        "--email ADDRESS",
+    ),
+    (
+        r"invalid_(?:vid|contact)|contact_not_found|valid (?:vid|contact)|contact.*(?:not exist|not found)|no contact",
+        "HubSpot has no contact of this id, or it was deleted or merged",
+        Who.PRODUCER,
+        "--vid ID",
+    ),
+    (
+        r"joined_?at|left_?at",
+        "they left before they joined, so HubSpot stores no attendance",
+        Who.PRODUCER,
+        "--set leftAt=TIME",
+    ),
+    (
+        r"interactionDateTime",
+        "HubSpot does not take the time at which it happened",
+        Who.PRODUCER,
+        "--when TIME",
+    ),
+)
+"""By code and message: what HubSpot holds against a record's data, and the option that mends one record."""
+
+
+def advise(outcome: Outcome, category: str, code: str, message: str, subject: Subject) -> Advice:  # noqa: PLR0911 - a row each
+    """Say what an error means, who can mend it, and what to type."""
+    match outcome, category:
+        case Outcome.CANCELED, "SUPERSEDED":
+            return Advice("a later record of the same person and event took its place", Who.NOBODY)
+        case Outcome.CANCELED, "CORRECTED":
+            return Advice("it was corrected, and the corrected record is sent in its place", Who.NOBODY)
+        case Outcome.CANCELED, _:
+            return Advice("an operator took it out of the queue before it was sent", Who.OPERATOR, subject.retry)
+        case Outcome.FAILED, _:
+            means = (
+                "HubSpot gave no clear answer, however often it was asked; it may have arrived, and sending it again"
+                " stores nothing twice"
+            )
+            return Advice(means, Who.HUBSPOT, subject.retry)
+        case Outcome.UNCONFIRMED, "UNCONFIRMED":
+            means = (
+                "HubSpot took the request and said neither yes nor no to these; they are looked for there for a quarter"
+                " of an hour, and sent once more; what stays after that HubSpot does not store"
+            )
+            return Advice(means, Who.HUBSPOT, subject.retry)
+        case Outcome.UNCONFIRMED, _:
+            means = "HubSpot objected to somebody in the request without saying to whom; these it did not name"
+            return Advice(means, Who.HUBSPOT, subject.retry)
+    return _rejected(category, code, message, subject)
+
+
+def _rejected(category: str, code: str, message: str, subject: Subject) -> Advice:
+    said = f"{code} {message}"
+    if "SCOPE" in category or "AUTHENTICATION" in category:
+        return Advice("the account's token may not do this", Who.ADMIN, subject.retry)
+    if "RATE_LIMIT" in category:
+        return Advice("HubSpot was asked too often", Who.HUBSPOT, subject.retry)
+    for pattern, means, who, option in _REJECTED:
+        if re.search(pattern, said, re.IGNORECASE):
+            return Advice(means, who, subject.mend.format(option))
+    if category.endswith("NOT_FOUND") or "event" in message.lower():
+        means = (
+            "HubSpot does not know this event, or it belongs to another app: create it with the app whose token this"
+            " is and retry, or send these to the right event"
+        )
+        return Advice(means, Who.ADMIN, subject.event)
+    if category == "VALIDATION_ERROR":
+        means = "HubSpot does not take this data, and would not take it unchanged"
+        return Advice(means, Who.PRODUCER, subject.mend.format("--set PROPERTY=VALUE"))
+    means = (
+        "HubSpot said no, and gives no reason that is known here: read its words; its support knows the attempt's id"
+    )
+    return Advice(means, Who.HUBSPOT, subject.retry)
+
+
+def follows(record: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one return per thing that may happen next
+    """Say what happens next to a record.
+
+    `record` has its `id`, `outcome`, its batch's `batch_id`, `after`, `due_at`, `is_due`, `postponed_because`, its
+    account's `stopped` (why it does not send, if so), and its last error as `error`, or none.
+    """
+    error = record["error"] or {}
+    by = (error.get("context") or {}).get("by")
+    match record["outcome"]:
+        case Outcome.DELIVERED:
+            return "delivered: HubSpot shows it" if error else "delivered"
+        case Outcome.PROCESSING:
+            return "is being sent"
+        case Outcome.PENDING if record["after"]:
+            return f"waits for batch {', '.join(map(str, record['after']))}"
+        case Outcome.PENDING if record["stopped"]:
+            return str(record["stopped"])
+        case Outcome.PENDING:
+            because = f" ({record['postponed_because']})" if record["postponed_because"] else ""
+            return f"waits for its turn{because}" if record["is_due"] else f"due at {_at(record['due_at'])}{because}"
+        case Outcome.CANCELED if error.get("category") in {"SUPERSEDED", "CORRECTED"}:
+            return f"{error['category'].lower()} by record {by}"
+    if error.get("resolution") == "dismissed":
+        return f"{record['outcome']}, dismissed: {error['resolved_because']}"
+    if error.get("verify_at"):
+        return f"is read back at {_at(error['verify_at'])}"
+    subject = Subject(record_id=record["id"])
+    advice = advise(Outcome(record["outcome"]), error["category"], error["code"], error["message"], subject)
+    return f"{record['outcome']}: {advice.action}"
+
+
+def _at(moment: Any) -> str:  # noqa: ANN401 - a datetime
+    return f"{moment:%Y-%m-%d %H:%M:%S}Z"

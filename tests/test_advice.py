@@ -1,0 +1,112 @@
+import shlex
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+import pytest
+import typer
+
+from cli.app import app
+from models.advice import Subject, Who, advise, follows
+from models.words import Outcome
+
+REJECTED, UNCONFIRMED, FAILED, CANCELED = Outcome.REJECTED, Outcome.UNCONFIRMED, Outcome.FAILED, Outcome.CANCELED
+V = "AttendanceValidationError."
+CASES = [
+    (REJECTED, "VALIDATION_ERROR", V + "INVALID_EMAIL", "`x` is not an email", Who.PRODUCER, "--email"),
+    (REJECTED, "VALIDATION_ERROR", "", "Invalid email address: x", Who.PRODUCER, "--email"),
+    (REJECTED, "VALIDATION_ERROR", V + "INVALID_VID", "`7` is no vid", Who.PRODUCER, "--vid"),
+    (REJECTED, "OBJECT_NOT_FOUND", "", "Contact 7 does not exist", Who.PRODUCER, "--vid"),
+    (REJECTED, "VALIDATION_ERROR", V + "JOINED_AT_IS_LATER_THAN_LEFT_AT", "", Who.PRODUCER, "--set leftAt"),
+    (REJECTED, "VALIDATION_ERROR", "", "interactionDateTime is in the future", Who.PRODUCER, "--when"),
+    (REJECTED, "VALIDATION_ERROR", "", "Property values were not valid", Who.PRODUCER, "--set PROPERTY"),
+    (REJECTED, "OBJECT_NOT_FOUND", "", "nothing there", Who.ADMIN, "--event"),
+    (REJECTED, "HTTP", "", "HubSpot does not know this event, or it belongs to another app", Who.ADMIN, "--event"),
+    (REJECTED, "MISSING_SCOPES", "", "One or more scopes are required", Who.ADMIN, "turnout retry"),
+    (REJECTED, "EXPIRED_AUTHENTICATION", "", "The token expired", Who.ADMIN, "turnout retry"),
+    (REJECTED, "RATE_LIMITS", "", "slow down", Who.HUBSPOT, "turnout retry"),
+    (REJECTED, "HTTP", "", "HTTP 413", Who.HUBSPOT, "turnout retry"),
+    (REJECTED, "SOMETHING_NEW", "x", "y", Who.HUBSPOT, "turnout retry"),
+    (UNCONFIRMED, "UNCONFIRMED", "", "HubSpot answered and named this contact nowhere", Who.HUBSPOT, "turnout retry"),
+    (UNCONFIRMED, "VALIDATION_ERROR", "", "somebody is wrong", Who.HUBSPOT, "turnout retry"),
+    (FAILED, "GIVEN_UP", "", "HTTP 503; 8 attempts", Who.HUBSPOT, "turnout retry"),
+    (CANCELED, "CANCELED", "", "canceled by an operator", Who.OPERATOR, "turnout retry"),
+    (CANCELED, "SUPERSEDED", "", "overtaken by record 7, accepted later", Who.NOBODY, ""),
+    (CANCELED, "CORRECTED", "", "corrected: record 7 is sent in its place", Who.NOBODY, ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("outcome", "category", "code", "message", "who", "action"), CASES)
+def test_each_error_that_can_be_written_says_what_it_means_who_can_mend_it_and_what_to_type(  # noqa: PLR0917
+    outcome: Outcome, category: str, code: str, message: str, who: Who, action: str
+) -> None:
+    advice = advise(outcome, category, code, message, Subject(record_id=12))
+    assert advice.means
+    assert advice.who is who
+    assert action in advice.action
+    assert bool(advice.action) is (who is not Who.NOBODY)
+
+
+@pytest.mark.parametrize("subject", [Subject(record_id=12), Subject(group_id="3fa9c01b7e42")])
+def test_each_action_is_a_command_that_exists_with_options_that_exist(subject: Subject) -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    for outcome, category, code, message, _, _ in CASES:
+        for typed in advise(outcome, category, code, message, subject).action.split("; mend it, then: "):
+            if typed:
+                turnout, name, *words = shlex.split(typed)
+                assert turnout == "turnout"
+                context = click.Context(commands[name])
+                commands[name].make_parser(context)
+                known = {option for parameter in commands[name].params for option in parameter.opts}
+                assert {word for word in words if word.startswith("--")} <= known, typed
+
+
+AT = datetime(2026, 3, 1, 10, tzinfo=UTC)
+PENDING: dict[str, Any] = {
+    "id": 12,
+    "outcome": "pending",
+    "after": [],
+    "due_at": AT,
+    "is_due": True,
+    "postponed_because": "",
+    "stopped": "",
+    "error": None,
+}
+SAID: dict[str, Any] = {
+    "category": "GIVEN_UP",
+    "code": "",
+    "message": "HTTP 503; 8 attempts",
+    "context": {},
+    "resolution": None,
+    "verify_at": None,
+    "resolved_because": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({}, "waits for its turn"),
+        ({"after": [3, 4]}, "waits for batch 3, 4"),
+        ({"stopped": "account paused: the token"}, "account paused: the token"),
+        ({"is_due": False, "postponed_because": "HTTP 503"}, "due at 2026-03-01 10:00:00Z (HTTP 503)"),
+        ({"outcome": "processing"}, "is being sent"),
+        ({"outcome": "delivered"}, "delivered"),
+        ({"outcome": "delivered", "error": {**SAID, "resolution": "confirmed"}}, "delivered: HubSpot shows it"),
+        ({"outcome": "failed", "error": SAID}, "failed: turnout retry --record 12"),
+        (
+            {"outcome": "unconfirmed", "error": {**SAID, "category": "UNCONFIRMED", "verify_at": AT}},
+            "is read back at 2026-03-01 10:00:00Z",
+        ),
+        (
+            {"outcome": "canceled", "error": {**SAID, "category": "SUPERSEDED", "context": {"by": 7}}},
+            "superseded by record 7",
+        ),
+        (
+            {"outcome": "rejected", "error": {**SAID, "resolution": "dismissed", "resolved_because": "a test"}},
+            "rejected, dismissed: a test",
+        ),
+    ],
+)
+def test_what_happens_next_is_said_in_plain_words(facts: dict[str, Any], said: str) -> None:
+    assert follows(PENDING | facts) == said

@@ -1,0 +1,52 @@
+"""Leaving an error as it is, with a reason."""
+
+from collections.abc import Callable
+from typing import Any
+
+from click.testing import Result
+from ledger import ask, message, outcomes, people, settled, taken, wrong_now
+from sqlalchemy import Engine
+
+from worker.audit import audit
+from worker.receipts import Part
+from worker.retry import ANY_OPEN, Filter, retry
+
+HandIn = Callable[..., list[Part]]
+Turnout = Callable[..., Result]
+
+
+def test_a_dismissed_error_is_open_no_more_keeps_its_reason_and_changes_no_outcome(
+    hand_in: HandIn, engine: Engine, facts: Any
+) -> None:
+    hand_in(message(*people(3)))
+    settled(engine, taken(engine), rejected=[0], unconfirmed=[1])
+    rejected = facts("errors", "--outcome", "rejected")[0]
+    assert facts("dismiss", str(rejected["id"]), "--because", " a test entry ") == {"dismissed": 1}
+    assert facts("dismiss", str(rejected["id"]), "--because", "again") == {"dismissed": 0}
+    (row,) = ask(engine, "SELECT * FROM errors WHERE resolution = 'dismissed'")
+    assert (row.id, row.resolved_because) == (rejected["id"], "a test entry")
+    assert outcomes(engine) == {"rejected": 1, "unconfirmed": 1, "delivered": 1}
+    assert facts("person", "p0@example.com")[0]["next"] == "rejected, dismissed: a test entry"
+    assert retry(engine, 100, Filter(ANY_OPEN, record_ids=[rejected["record_id"]])) == 0
+
+
+def test_a_whole_group_is_dismissed_only_when_agreed(
+    hand_in: HandIn, engine: Engine, facts: Any, turnout: Turnout
+) -> None:
+    hand_in(message(*people(5)))
+    settled(engine, taken(engine), rejected=[0, 1], unconfirmed=[2, 3, 4])
+    group = next(one["id"] for one in facts("errors", "--grouped") if one["outcome"] == "unconfirmed")
+    assert "say --yes" in turnout("dismiss", "--group", group, "--because", "x", status=2).output
+    assert "3 errors are dismissed" in turnout("dismiss", "--group", group, "--because", "x", "--yes").output
+    assert [one["outcome"] for one in facts("errors", "--grouped")] == ["rejected"]
+    assert ask(engine, "SELECT FROM errors WHERE verify_at IS NOT NULL") == []
+    with engine.connect() as connection:
+        assert wrong_now(connection) == []
+    assert audit(engine).balanced
+
+
+def test_it_says_what_is_missing(turnout: Turnout) -> None:
+    assert "--group" in turnout("dismiss", "--because", "x", status=2).output
+    assert "--because" in turnout("dismiss", "7", status=2).output
+    assert "is empty" in turnout("dismiss", "7", "--because", " ", status=2).output
+    assert "nothing is dismissed" in turnout("dismiss", "7", "--because", "x").output

@@ -1,0 +1,149 @@
+"""Errors by what they have in common."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from click.testing import Result
+from ledger import CALL, ask, audit, do, given_up, message, outcomes, people, settled, taken, wrong_now
+from sqlalchemy import Engine, text
+
+from hubspot.answer import Rejection, Settled
+from models.gist import Kind
+from models.words import Outcome
+from worker import groups, settle
+from worker.cancel import Chosen, cancel
+from worker.receipts import Part
+
+HandIn = Callable[..., list[Part]]
+Turnout = Callable[..., Result]
+
+
+def refused(engine: Engine, *messages: str) -> None:
+    """Settle the next batch, its members rejected with these messages, the others delivered."""
+    claimed = taken(engine)
+    said = {index: Rejection("VALIDATION_ERROR", "X", told) for index, told in enumerate(messages)}
+    rest = {index: None for index in range(len(claimed.members)) if index not in said}
+    assert settle.settle(engine, claimed, Settled(rest, said, {}), CALL)
+
+
+def holds(engine: Engine) -> None:
+    with engine.connect() as connection:
+        assert wrong_now(connection) == []
+    assert audit(engine).balanced
+
+
+def test_errors_that_differ_only_in_whom_they_name_are_one_group(hand_in: HandIn, engine: Engine, facts: Any) -> None:
+    hand_in(message(*people(5)))
+    refused(engine, "`p0@example.com` is not a valid email", "`p1@example.com` is not a valid email", "no such event 7")
+    first, second = sorted(facts("errors", "--grouped"), key=lambda group: -group["count"])
+    assert (first["count"], first["gist"], first["outcome"]) == (2, "… is not a valid email", "rejected")
+    assert first["sample"] == "`p1@example.com` is not a valid email"
+    assert (first["who"], first["action"].split(";")[0]) == (
+        "the producer's app",
+        f"turnout errors --group {first['id']} --csv mend.csv",
+    )
+    assert (second["count"], second["who"]) == (1, "the account's admin")
+    assert [row["contact"] for row in facts("errors", "--group", first["id"])] == ["p1@example.com", "p0@example.com"]
+    holds(engine)
+
+
+def test_a_group_is_retried_alone_and_is_shown_no_more(
+    hand_in: HandIn, engine: Engine, facts: Any, turnout: Turnout
+) -> None:
+    hand_in(message(*people(3)))
+    refused(engine, "`a` is bad", "`b` is bad", "other")
+    bad = next(group["id"] for group in facts("errors", "--grouped") if group["count"] == 2)
+    assert "who can mend it" in turnout("errors", "--grouped").output
+    assert facts("retry", "--group", bad, "--outcome", "failed") == {"retried": 0}
+    assert facts("retry", "--group", bad, "--event", "nobody's") == {"retried": 0}
+    assert facts("retry", "--group", bad) == {"retried": 2}
+    assert [group["gist"] for group in facts("errors", "--grouped")] == ["other"]
+    assert outcomes(engine) == {"pending": 2, "rejected": 1}
+    holds(engine)
+
+
+def test_one_record_is_retried_alone(hand_in: HandIn, engine: Engine, facts: Any) -> None:
+    hand_in(message(*people(3)))
+    refused(engine, "a", "b")
+    one = facts("errors")[0]["record_id"]
+    assert facts("retry", "--record", str(one)) == {"retried": 1}
+    assert outcomes(engine) == {"pending": 1, "rejected": 1, "delivered": 1}
+
+
+def test_failed_canceled_and_unconfirmed_have_groups_too(hand_in: HandIn, engine: Engine, facts: Any) -> None:
+    hand_in(message(*people(3), event="1"), message(*people(2), event="2"), message(*people(1), event="3"))
+    given_up(engine, taken(engine))
+    settled(engine, taken(engine), unconfirmed=[0, 1])
+    cancel(engine, Chosen())
+    assert {(group["outcome"], group["count"]) for group in facts("errors", "--grouped")} == {
+        ("failed", 3),
+        ("unconfirmed", 2),
+    }
+    assert [group["count"] for group in facts("errors", "--grouped", "--outcome", "canceled")] == [1]
+    assert ask(engine, "SELECT FROM errors WHERE group_id IS NULL") == []
+
+
+def test_a_count_goes_no_further_than_it_says(
+    hand_in: HandIn, engine: Engine, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(groups, "COUNTED", 2)
+    hand_in(message(*people(5)))
+    given_up(engine, taken(engine))
+    assert "more than 2 failed" in turnout("errors", "--grouped").output
+
+
+def test_a_groups_row_is_written_once_a_minute(hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message(*people(3)), batch_size=1)
+    for _ in range(2):
+        given_up(engine, taken(engine))
+    (row,) = ask(engine, "SELECT xmin::text AS written, first_seen, last_seen FROM error_groups")
+    assert row.first_seen == row.last_seen
+    do(engine, "UPDATE error_groups SET last_seen = last_seen - interval '2 minutes'")
+    given_up(engine, taken(engine))
+    (again,) = ask(engine, "SELECT first_seen, last_seen FROM error_groups")
+    assert again.last_seen > row.last_seen
+    assert again.first_seen == row.first_seen
+
+
+def test_nobody_who_settles_waits_for_a_group_that_somebody_else_has_seen(hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message(*people(2)), batch_size=1)
+    given_up(engine, taken(engine))
+    with engine.begin() as other:
+        other.execute(text("SELECT FROM error_groups FOR UPDATE"))
+        given_up(engine, taken(engine))
+    assert outcomes(engine) == {"failed": 2}
+
+
+def test_many_that_see_the_same_groups_at_once_do_not_deadlock(engine: Engine) -> None:
+    kinds = [Kind.of(Outcome.REJECTED, "C", "", chr(97 + number) * 3) for number in range(20)]
+    begin = threading.Barrier(6)
+
+    def at_once(turn: int) -> None:
+        begin.wait()
+        for _ in range(10):
+            groups.see(engine, kinds[turn:] + kinds[:turn])
+
+    with ThreadPoolExecutor(6) as six:
+        list(six.map(at_once, range(6)))
+    assert len(ask(engine, "SELECT FROM error_groups")) == 20
+
+
+def test_what_a_bulk_action_would_do_is_shown_before_it_asks(
+    hand_in: HandIn, engine: Engine, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_in(message(*people(30)))
+    given_up(engine, taken(engine))
+    monkeypatch.setattr("cli.choosing.sys", type("Terminal", (), {"stdin": type("In", (), {"isatty": lambda: True})}))
+    said = turnout("retry", stdin="n\n", status=1).output
+    assert "30 records will be retried" in said
+    assert "GIVEN_UP" in said
+    assert said.count("@example.com") == 10
+    assert outcomes(engine) == {"failed": 30}
+    assert "30 records are retried" in turnout("retry", stdin="y\n").output
+
+
+def test_grouped_takes_no_other_filter(turnout: Turnout) -> None:
+    assert "--group ID" in turnout("errors", "--grouped", "--event", "7", status=2).output

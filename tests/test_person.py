@@ -1,0 +1,90 @@
+"""One person: every record with its history, and what happens next."""
+
+from collections.abc import Callable
+from typing import Any
+
+from click.testing import Result
+from ledger import ask, do, given_up, message, people, postponed, settled, taken
+from sqlalchemy import Engine
+
+from worker import accounts
+from worker.receipts import Part
+from worker.retry import Filter, retry
+
+HandIn = Callable[..., list[Part]]
+Turnout = Callable[..., Result]
+
+
+def test_each_record_is_shown_with_its_history_and_what_happens_next(
+    hand_in: HandIn, engine: Engine, facts: Any, turnout: Turnout
+) -> None:
+    hand_in(message("Ada@example.com", "bob@example.com"), message("ada@example.com", event="78"))
+    given_up(engine, taken(engine))
+    settled(engine, taken(engine))
+    retry(engine, 100, Filter())
+    settled(engine, taken(engine), rejected=[0])
+    other, first = facts("person", " ADA@example.com")
+    assert (first["event"], first["outcome"], first["next"][:8]) == ("77", "rejected", "rejected")
+    assert [(error["category"], error["resolution"]) for error in first["errors"]] == [
+        ("GIVEN_UP", "retried"),
+        ("VALIDATION_ERROR", None),
+    ]
+    assert len(first["attempts"]) == 2
+    assert (other["event"], other["next"], other["contact_id"]) == ("78", "delivered", 1_000)
+    said = turnout("person", "ada@example.com").output
+    assert "GIVEN_UP" in said
+    assert "HubSpot's contact id: 1000" in said
+    assert "bob" not in said
+
+
+def test_what_waits_says_for_what(hand_in: HandIn, engine: Engine, facts: Any) -> None:
+    hand_in(message("a@x.org"))
+    hand_in(message("a@x.org", state="cancel"))
+    postponed(engine, taken(engine), 3_600)
+    second, first = facts("person", "a@x.org")
+    assert second["next"] == f"waits for batch {first['batch_id']}"
+    assert first["next"].startswith("due at 2")
+    assert first["next"].endswith("(HTTP 503)")
+    do(engine, "UPDATE batches SET due_at = now()")
+    accounts.pause(engine, 1, "the token")
+    assert facts("person", "a@x.org")[1]["next"] == "account paused: the token"
+
+
+def test_what_is_read_back_says_when_and_what_was_superseded_by_which(
+    hand_in: HandIn, engine: Engine, facts: Any
+) -> None:
+    hand_in(message("a@x.org"), message("b@x.org", event="78"))
+    settled(engine, taken(engine), unconfirmed=[0])
+    given_up(engine, taken(engine))
+    assert facts("person", "a@x.org")[0]["next"].startswith("is read back at 2")
+    retry(engine, 100, Filter())
+    hand_in(message("b@x.org", state="cancel", event="78"))
+    settled(engine, taken(engine))
+    settled(engine, taken(engine))
+    newer, older = facts("person", "b@x.org")
+    assert (older["next"], newer["next"]) == (f"superseded by record {newer['id']}", "delivered")
+
+
+def test_pages_go_from_the_newest_on_and_a_contact_id_is_a_name_too(
+    hand_in: HandIn, facts: Any, turnout: Turnout
+) -> None:
+    for event in range(5):
+        inputs = [{"vid": 9_007_199_254_740_993, "interactionDateTime": 1_767_225_600_000}]
+        hand_in({"subscriber_state": "register", "object_id": str(event), "inputs": inputs})
+    first = facts("person", "9007199254740993", "--limit", "3")
+    rest = facts("person", "9007199254740993", "--limit", "3", "--before", str(first[-1]["id"]))
+    assert [one["event"] for one in first + rest] == ["4", "3", "2", "1", "0"]
+    assert "more: --before" in turnout("person", "9007199254740993", "--limit", "3").output
+    assert "turnout refused" in turnout("person", "nobody@x.org").output
+
+
+def test_a_person_is_found_by_the_index(hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message(*people(50)))
+    do(engine, "ANALYZE records")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        plan = connection.exec_driver_sql(
+            "EXPLAIN WITH t AS MATERIALIZED (SELECT id FROM records WHERE contact = 'x' AND id < 99) SELECT FROM t"
+        )
+        assert "ix_records_contact_batch_id" in "\n".join(plan.scalars())
+    assert ask(engine, "SELECT count(*) AS n FROM records")[0].n == 50

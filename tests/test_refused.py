@@ -1,0 +1,180 @@
+"""What was refused at the door: shown, mended, and handed in again."""
+
+import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from ledger import WHEN, ask, deliver_all, do, message, outcomes, wrong_now
+from sqlalchemy import Engine
+
+from worker import refused
+from worker.accept import Rules
+from worker.audit import audit
+from worker.receipts import Part
+from worker.refused import Chosen
+
+HandIn = Callable[..., list[Part]]
+Turnout = Callable[..., Result]
+
+
+def mended(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        change(line)
+    path.write_text("\n".join(json.dumps(line) for line in lines))
+
+
+@pytest.fixture(autouse=True)
+def books(engine: Engine) -> Any:
+    yield
+    with engine.connect() as connection:
+        assert wrong_now(connection) == []
+    assert audit(engine).balanced, audit(engine).wrong
+
+
+def test_what_was_refused_is_listed_with_its_reasons_page_by_page(
+    hand_in: HandIn, facts: Any, turnout: Turnout
+) -> None:
+    parts = hand_in(message("nobody", "a@x.org", when=WHEN // 1000), b"no json", message("b@x.org"))
+    found = facts("refused")
+    assert [one["reasons"][0]["where"] for one in found] == [
+        "message",
+        "inputs[1].interactionDateTime",
+        "inputs[0].email",
+    ]
+    assert json.loads(found[1]["message"])["inputs"][0]["email"] == "a@x.org"
+    first = facts("refused", "--limit", "2")
+    assert [one["id"] for one in first + facts("refused", "--before", str(first[-1]["id"]))] == [
+        one["id"] for one in found
+    ]
+    assert len(facts("refused", "--submission", str(parts[0].submission))) == 2
+    said = " ".join(turnout("refused", "--limit", "1").output.split())
+    assert "is no JSON" in said
+    assert "more: --before" in said
+
+
+def test_a_mended_line_is_handed_in_once_and_offered_no_more(
+    hand_in: HandIn, engine: Engine, facts: Any, turnout: Turnout, tmp_path: Path
+) -> None:
+    (part,) = hand_in(message("nobody", "a@x.org", when=WHEN // 1000))
+    out = tmp_path / "refused.jsonl"
+    assert "2 written" in turnout("refused", "--out", str(out)).output
+    again = turnout("refused", "--out", str(out), status=2).output.replace("│", " ")
+    assert "not there yet" in " ".join(again.split())
+    mended(out, lambda line: line["message"]["inputs"][0].update(interactionDateTime=WHEN))
+    said = turnout("refused", "retry", "--from", str(out), status=1).output
+    assert "1 are handed in again: accepted 1" in said
+    assert "line 2, refused 1, still: inputs[0].email" in said or "line 1, refused 1, still: inputs[0].email" in said
+    assert [one["id"] for one in facts("refused")] == [1]
+    assert "was handed in again" in turnout("refused", "retry", "--from", str(out), status=1).output
+    assert outcomes(engine) == {"pending": 1}
+    (batch,) = ask(engine, "SELECT * FROM batches")
+    assert (batch.origin, batch.open) == ("replay", False)
+    (receipt,) = ask(engine, "SELECT * FROM submissions WHERE part LIKE 'refused %'")
+    assert (receipt.submission, receipt.accepted, receipt.door) == (part.submission, 1, "stream")
+    assert "handed in again" in turnout("submission", str(part.submission)).output
+    deliver_all(engine)
+    assert outcomes(engine) == {"delivered": 1}
+
+
+def test_what_an_unknown_account_had_refused_is_handed_in_as_it_is_once_it_is_known(
+    hand_in: HandIn, engine: Engine, facts: Any, turnout: Turnout
+) -> None:
+    hand_in({**message("a@x.org", "b@x.org", "nobody"), "account": "acme"}, message("nobody"))
+    assert len(facts("refused", "--account", "acme")) == 1
+    said = facts("refused", "retry", "--account", "acme")
+    assert said[0]["reasons"][0]["what"] == "'acme' is unknown"
+    do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
+    assert "accepted 2, duplicates 0, refused 1" in turnout("refused", "retry", "--account", "acme").output
+    assert outcomes(engine) == {"pending": 2}
+    assert [one["inputs"] for one in facts("refused")] == [1, 1]
+
+
+def test_many_are_handed_in_again_only_when_agreed(
+    hand_in: HandIn, engine: Engine, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for index in range(60):
+        hand_in({**message(f"p{index}@x.org"), "account": "acme"})
+    do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
+    assert "say --yes" in turnout("refused", "retry", "--all", status=2).output
+    monkeypatch.setattr("cli.refused.sys", type("Terminal", (), {"stdin": type("In", (), {"isatty": lambda: True})}))
+    assert "60 will be handed in again" in turnout("refused", "retry", "--all", stdin="n\n", status=1).output
+    assert outcomes(engine) == {}
+    assert "60 are handed in again: accepted 60" in turnout("refused", "retry", "--all", stdin="y\n").output
+
+
+def test_many_at_once_hand_it_in_once(hand_in: HandIn, engine: Engine, rules: Rules) -> None:
+    hand_in(*({**message(f"p{index}@x.org"), "account": "acme"} for index in range(30)))
+    do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
+    begin = threading.Barrier(4)
+
+    def at_once(_: int) -> int:
+        begin.wait()
+        return sum(one.accepted for one in refused.replay(engine, rules, Chosen()))
+
+    with ThreadPoolExecutor(4) as four:
+        list(four.map(at_once, range(4)))
+    assert outcomes(engine) == {"pending": 30}
+
+
+def test_what_died_before_it_was_marked_is_accepted_once(hand_in: HandIn, engine: Engine, rules: Rules) -> None:
+    hand_in({**message("a@x.org"), "account": "acme"})
+    do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
+    list(refused.replay(engine, rules, Chosen()))
+    do(engine, "UPDATE refused SET replayed_at = NULL")
+    list(refused.replay(engine, rules, Chosen()))
+    assert outcomes(engine) == {"pending": 1}
+    assert ask(engine, "SELECT FROM refused WHERE replayed_at IS NULL") == []
+
+
+def test_what_is_handed_in_again_waits_for_what_is_under_way_of_the_same_person(
+    hand_in: HandIn, engine: Engine, rules: Rules
+) -> None:
+    hand_in(message("a@x.org"), {**message("a@x.org", state="cancel"), "account": "acme"})
+    do(engine, "UPDATE refused SET raw = convert_to(replace(convert_from(raw, 'UTF8'), 'acme', 'default'), 'UTF8')")
+    assert [one.accepted for one in refused.replay(engine, rules, Chosen())] == [1]
+    first, second = ask(engine, "SELECT * FROM batches ORDER BY id")
+    assert (second.origin, second.after) == ("replay", [first.id])
+    assert deliver_all(engine) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("nonsense", "line 1: is no JSON"),
+        ("[]", "line 1: names no refusal"),
+        ('{"refused": true}', "line 1: names no refusal"),
+        ('{"refused": 7}', "line 1: has no message"),
+        ('{"refused": 7, "message": {}}', "line 1: refusal 7 is unknown"),
+        ('{"refused": 99999999999999999999, "message": {}}', "is unknown"),
+    ],
+)
+def test_a_line_that_cannot_be_used_says_what_would_be_right(
+    turnout: Turnout, tmp_path: Path, line: str, said: str
+) -> None:
+    (tmp_path / "mended.jsonl").write_text(line)
+    assert said in turnout("refused", "retry", "--from", str(tmp_path / "mended.jsonl"), status=1).output
+
+
+def test_it_says_what_to_name(turnout: Turnout, tmp_path: Path) -> None:
+    assert "--from FILE" in turnout("refused", "retry", status=2).output
+    assert "cannot be read" in turnout("refused", "retry", "--from", str(tmp_path / "none"), status=2).output
+
+
+def test_odd_bytes_and_large_numbers_are_written_and_read_back(
+    hand_in: HandIn, engine: Engine, turnout: Turnout, tmp_path: Path
+) -> None:
+    hand_in(b'{"inputs": [1e999, 123456789012345678901234567890], "x": "\\ud800"}', b"\xff\xfe", b"[" * 9)
+    out = tmp_path / "refused.jsonl"
+    turnout("refused", "--out", str(out))
+    turnout("refused", "--json")
+    kept = [json.loads(line) for line in out.read_text().splitlines()]
+    assert kept[2]["message"]["inputs"][1] == 123456789012345678901234567890
+    said = turnout("refused", "retry", "--from", str(out), status=1).output
+    assert said.count("still:") >= 3
+    assert outcomes(engine) == {}

@@ -1,0 +1,101 @@
+"""Errors by what they have in common: noting that a group was seen, and showing the groups with open errors."""
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Engine, text
+
+from models.advice import Subject, advise
+from models.gist import Kind
+from models.words import Outcome
+from worker.database import repeat
+from worker.retry import CHOSEN, Filter
+
+COUNTED: Final = 10_000
+"""Beyond it a group's count says only «more than»."""
+WALKED: Final = 1_000
+"""Groups with open errors that are looked at, at most."""
+
+
+def see(engine: Engine, kinds: Collection[Kind]) -> None:
+    """Note that errors of these kinds come now, before the transaction that stores them.
+
+    In a transaction of its own, so that nobody who settles waits for another's; a row is written once a minute.
+    """
+    if not kinds:
+        return
+    rows = orjson.dumps([{"id": kind.group_id, **kind._asdict()} for kind in kinds]).decode()
+
+    def work() -> None:
+        with engine.begin() as connection:
+            connection.execute(
+                text("""
+                INSERT INTO error_groups (id, outcome, category, code, gist)
+                SELECT x.* FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(id text, outcome text, category text,
+                  code text, gist text)
+                WHERE NOT EXISTS (
+                  SELECT FROM error_groups g WHERE g.id = x.id AND g.last_seen > now() - interval '1 minute')
+                ORDER BY x.id ON CONFLICT (id) DO UPDATE SET last_seen = now()"""),
+                {"rows": rows},
+            )
+
+    repeat(work)
+
+
+def grouped(engine: Engine, outcomes: Sequence[Outcome], limit: int = 50) -> list[dict[str, Any]]:
+    """List the groups that have open errors of these outcomes, the last seen first, with a sample and advice.
+
+    The groups are found by leaping along the index of open errors, a probe each; each count goes no further than
+    just beyond `COUNTED`.
+    """
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text(f"""
+            WITH RECURSIVE leap(id, number) AS (
+              (SELECT group_id, 1 FROM errors WHERE resolution IS NULL AND group_id IS NOT NULL
+               ORDER BY group_id LIMIT 1)
+              UNION ALL SELECT (SELECT group_id FROM errors WHERE resolution IS NULL AND group_id > leap.id
+                ORDER BY group_id LIMIT 1), number + 1 FROM leap WHERE leap.id IS NOT NULL AND number < {WALKED}),
+            shown AS (
+              SELECT g.* FROM leap JOIN error_groups g USING (id) WHERE g.outcome = ANY(:outcomes)
+              ORDER BY g.last_seen DESC, g.id LIMIT :limit)
+            SELECT g.*, s.message AS sample, s.record_id AS sample_record, r.contact AS sample_contact,
+              (SELECT count(*) FROM (
+                SELECT FROM errors e WHERE e.group_id = g.id AND e.resolution IS NULL LIMIT {COUNTED + 1}) few) AS count
+            FROM shown g CROSS JOIN LATERAL (
+              SELECT * FROM errors e WHERE e.group_id = g.id AND e.resolution IS NULL ORDER BY e.id DESC LIMIT 1) s
+            JOIN records r ON r.id = s.record_id ORDER BY g.last_seen DESC, g.id"""),
+            {"outcomes": list(outcomes), "limit": limit},
+        )
+        return [advised(dict(row._mapping)) for row in rows]  # noqa: SLF001 - its public name
+
+
+def matching(engine: Engine, chosen: Filter) -> dict[str, Any]:
+    """Count what a filter chooses, no further than just beyond `COUNTED`, and of these the distinct errors."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text(f"""
+            WITH few AS MATERIALIZED (
+              SELECT e.group_id, e.id, e.message {CHOSEN}
+              WHERE e.outcome = ANY(:outcomes) AND {chosen.sql} LIMIT {COUNTED + 1})
+            SELECT g.*, f.count, f.sample FROM (
+              SELECT group_id, count(*) AS count, min(message) AS sample FROM few GROUP BY group_id) f
+            LEFT JOIN error_groups g ON g.id = f.group_id ORDER BY f.count DESC, g.id"""),
+            {"outcomes": list(chosen.outcomes), **chosen.facts},
+        ).all()
+    found = [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
+    known = [advised(group) for group in found if group["id"] is not None]
+    return {"count": sum(group["count"] for group in found), "groups": known}
+
+
+def as_said(count: int) -> str:
+    """Write a bounded count."""
+    return f"more than {COUNTED:,}" if count > COUNTED else f"{count:,}"
+
+
+def advised(group: dict[str, Any]) -> dict[str, Any]:
+    """Add the advice to a group that has a sample."""
+    subject = Subject(group_id=group["id"])
+    advice = advise(Outcome(group["outcome"]), group["category"], group["code"], group["sample"], subject)
+    return {**group, "means": advice.means, "who": advice.who, "action": advice.action}

@@ -1,0 +1,160 @@
+"""The records that are not delivered as a CSV file with their reasons, and the mended file read back."""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Engine, Row, text
+
+from models.advice import Subject, advise
+from models.correction import Change
+from models.preflight import Reason, shown
+from models.words import Outcome
+from worker import facts
+from worker.correct import address_of, rows_of
+from worker.files.times import Fault, iso, read_time
+from worker.retry import CHOSEN, Filter
+
+RECORD: Final = "record"
+FIXED: Final = ("account", "state")
+"""Shown, and not to be changed: a record of another account or state is another record."""
+COLUMNS: Final = (RECORD, "reason", *FIXED, "event", "email", "vid", "interactionDateTime")
+PROPERTY: Final = "properties."
+MOST_PROPERTIES: Final = 200
+STEP: Final = 1_000
+_FORMULA: Final = re.compile(r"'?[=+\-@\t\r]")
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """A changed row of the file."""
+
+    line: int
+    record_id: int
+    change: Change
+
+
+def write(engine: Engine, chosen: Filter, path: Path) -> int:
+    """Write the chosen errors' records, a row each; give how many. The file must not be there yet."""
+    with engine.connect() as connection:
+        found = connection.execute(
+            text(f"""
+            SELECT DISTINCT k {CHOSEN} CROSS JOIN LATERAL jsonb_object_keys(r.input -> 'properties') k
+            WHERE e.outcome = ANY(:outcomes) AND {chosen.sql} ORDER BY k LIMIT {MOST_PROPERTIES}"""),
+            {"outcomes": list(chosen.outcomes), **chosen.facts},
+        )
+        properties = [f"{PROPERTY}{name}" for name in found.scalars()]
+    written, before = 0, None
+    with path.open("x", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, [*COLUMNS, *properties], restval="", extrasaction="ignore")
+        writer.writeheader()
+        while page := facts.errors(engine, chosen, STEP, before):
+            for row in page:
+                cells = {**_cells(row["input"], row["event"], row["account"], row["state"])}
+                cells |= {RECORD: str(row["record_id"]), "reason": _reason(row)}
+                writer.writerow({name: _guarded(cell) for name, cell in cells.items()})
+            written, before = written + len(page), page[-1]["id"]
+    return written
+
+
+def read(engine: Engine, path: Path) -> Iterator[Mended | Reason]:
+    """Give the rows whose cells differ from the records as they stand, and what cannot be read; the rest is left alone.
+
+    Raises:
+        ValueError, OSError: where the file is none that was written here.
+
+    """
+    seen: dict[int, int] = {}
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        header = file.readline()
+        file.seek(0)
+        reader = csv.DictReader(file, delimiter=max(",;\t", key=header.count))
+        if RECORD not in (reader.fieldnames or ()):
+            raise ValueError(f"its first line has no column {RECORD}; right would be a file of `turnout errors --csv`")
+        rows = ((reader.line_num, row) for row in reader)
+        while few := list(islice(rows, STEP)):
+            yield from _changed(engine, few, seen)
+
+
+def _changed(
+    engine: Engine, rows: Iterable[tuple[int, dict[str, Any]]], seen: dict[int, int]
+) -> Iterator[Mended | Reason]:
+    named: list[tuple[int, int, dict[str, Any]]] = []
+    for line, row in rows:
+        text_ = (row[RECORD] or "").strip()
+        if not text_.isdecimal() or len(text_) > 18:  # noqa: PLR2004 - a bigint
+            yield Reason(
+                f"line {line}", f"{shown(text_)!r} is no record's id", "the number that was in the column record"
+            )
+        elif (record_id := int(text_)) in seen:
+            yield Reason(f"line {line}", f"names record {record_id} again, as line {seen[record_id]} did", "each once")
+        else:
+            seen[record_id] = line
+            named.append((line, record_id, row))
+    with engine.connect() as connection:
+        known = {row.id: row for row in rows_of(connection, [record_id for _, record_id, _ in named])}
+    for line, record_id, row in named:
+        if record_id not in known:
+            yield Reason(f"line {line}", f"there is no record {record_id}", "an id that `turnout errors` lists")
+            continue
+        change = _change(
+            known[record_id], {name: _unguarded(cell) for name, cell in row.items() if name and cell is not None}
+        )
+        if isinstance(change, Fault):
+            yield Reason(f"line {line}", change.what, change.right)
+        elif change:
+            yield Mended(line, record_id, change)
+
+
+def _change(row: Row[Any], cells: dict[str, str]) -> Change | Fault:
+    """Tell what of a row was changed."""
+    as_written = _cells(row.input, str(address_of(row)), row.account, row.state)
+    changed = {
+        name: cell.strip()
+        for name, cell in cells.items()
+        if name in {*COLUMNS[2:]} | {name for name in cells if name.startswith(PROPERTY)}
+        and cell.strip() != as_written.get(name, "").strip()
+    }
+    for name in FIXED:
+        if name in changed:
+            return Fault(f"{name} {shown(changed[name])!r} is another", f"{as_written[name]}: another is a new record")
+    when = None
+    if "interactionDateTime" in changed:
+        moment = read_time(changed["interactionDateTime"])
+        if isinstance(moment, Fault):
+            return moment
+        when = moment.ms if iso(moment.ms) != as_written["interactionDateTime"] else None
+    properties = {name[len(PROPERTY) :]: cell for name, cell in changed.items() if name.startswith(PROPERTY)}
+    return Change(changed.get("email"), changed.get("vid"), when, properties, changed.get("event") or None)
+
+
+def _cells(given: dict[str, Any], event: str, account: str, state: str) -> dict[str, str]:
+    """Write a record as cells."""
+    return {
+        "account": account,
+        "state": state,
+        "event": event,
+        "email": str(given.get("email", "")),
+        "vid": str(given.get("vid", "")),
+        "interactionDateTime": iso(int(given["interactionDateTime"])),
+        **{f"{PROPERTY}{name}": str(value) for name, value in given["properties"].items()},
+    }
+
+
+def _reason(row: dict[str, Any]) -> str:
+    advice = advise(Outcome(row["outcome"]), row["category"], row["code"], row["message"], Subject())
+    return f"{row['outcome']}: {row['message']} ({advice.means})"
+
+
+def _guarded(cell: str) -> str:
+    """Keep a spreadsheet from running a cell: what begins like a formula gets an apostrophe before it."""
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def _unguarded(cell: Any) -> str:  # noqa: ANN401 - csv gives a list for cells beyond the header
+    text_ = cell if isinstance(cell, str) else ""
+    return text_[1:] if text_.startswith("'") and _FORMULA.match(text_[1:]) else text_
