@@ -49,6 +49,8 @@ def status(*, as_json: AsJson = False) -> None:
     unresolved = {name: facts.as_said(number) for name, number in found["unresolved_errors"].items() if number}
     told = ", ".join(f"{number} {name}" for name, number in unresolved.items())
     console.print(f"unresolved errors: {told} (look: turnout errors)" if told else "unresolved errors: none")
+    if found["refused"]:
+        console.print(f"refused at the door: {facts.as_said(found['refused'])} (look: turnout refused)")
     for webhook in found["webhooks"]:
         again = f"next try at {written(webhook['again_at'])}"
         console.print(
@@ -93,7 +95,7 @@ def batches(  # noqa: PLR0913 - one parameter an option
         "status",
         "size",
         "errors",
-        "attempts",
+        "calls",
         "why",
     ]
     print_table("Batches", [{**row, "why": _why(row)} for row in found], columns, "no batch is like that")
@@ -169,7 +171,7 @@ def submission(submission_id: Annotated[UUID, typer.Argument(metavar="ID")], *, 
     for outcome, number in found["outcomes"].items():
         console.print(f"  {outcome}: {number:,}")
     columns = ["id", "contact", "event", "state", "batch_id", "outcome", "category", "message"]
-    print_table("Not delivered", found["not_delivered"], columns, "every record is delivered")
+    print_table("Not delivered", found["not_delivered"], columns, "every accepted record is delivered")
     for webhook in found["webhooks"]:
         error = f", after {webhook['attempts']} tries: {webhook['last_error']}" if webhook["last_error"] else ""
         console.print(escape(f"webhook {webhook['key']}: {webhook['stage']}{error}"))
@@ -179,5 +181,7 @@ def submission(submission_id: Annotated[UUID, typer.Argument(metavar="ID")], *, 
             continue
         for reason in refusal["reasons"]:
             console.print(
-                escape(f"refused {refusal['id']}: {reason['where']} {reason['what']}; right would be {reason['right']}")
+                escape(
+                    f"refused {refusal['id']}: {reason['where']}: {reason['what']}; right would be {reason['right']}"
+                )
             )

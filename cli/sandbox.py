@@ -33,7 +33,12 @@ def sandbox(  # noqa: PLR0913 - every option is a flag
     seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not say where it listens.")] = False,
 ) -> None:
-    """Run a stand-in for HubSpot: it answers, stores, limits and breaks like the real one."""
+    """Run a stand-in for HubSpot: it answers, stores, limits and breaks like the real one.
+
+    It refuses whom it is told to: curl http://127.0.0.1:8900/_sandbox/faults -d '{"match": "ada@example.com", "status":
+    400}'. It is whole again after curl -X POST http://127.0.0.1:8900/_sandbox/reset. GET /_sandbox/participations and
+    /_sandbox/stats say what it holds and counted.
+    """
     from sandbox.server import Server
 
     options = Options(

@@ -140,7 +140,7 @@ def _run(demo: Demo, begun: float) -> int:
     console.print(
         f"The stand-in for HubSpot holds {sum(held.values()):,} participations,"
         f" {'the same' if same else 'NOT THE SAME'} per event and state;"
-        f" {stats['requests']:,} requests, at most {stats['max_in_window']} in any ten seconds."
+        f" {stats['requests']:,} writes, and at most {stats['max_in_window']} calls in any ten seconds."
     )
     console.print(f"\nThat took {time.monotonic() - begun:.0f} s. To try it yourself (the README goes on from here):")
     for line in NEXT:

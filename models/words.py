@@ -19,7 +19,7 @@ class Identity(StrEnum):
 
 
 class Status(StrEnum):
-    """The status of a batch. `moves` says who may move it where."""
+    """The status of a batch."""
 
     PENDING = "PENDING"
     PROCESSING = "PROCESSING"

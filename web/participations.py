@@ -58,6 +58,7 @@ class Participations:
                     self._pass_through,
                     methods=["GET"],
                     summary=summary,
+                    description="Asked of HubSpot with the account's token, within a tenth of its limit.",
                     response_model=None,
                     responses=ANSWERS | faults(400, 401, 403, 404, 429, 502, 503),
                     openapi_extra={"parameters": [*path_parameters(whole), *_QUERY, ACCOUNT]},

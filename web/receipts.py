@@ -44,14 +44,25 @@ class Receipts:
         """Give the route."""
         router = APIRouter(tags=["Receipts"])
         query = [
-            {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": PAGE}},
-            {"name": "after", "in": "query", "schema": {"type": "string", "pattern": "^[0-9]{1,18}-[0-9]{1,18}$"}},
+            {
+                "name": "limit",
+                "in": "query",
+                "description": "Records on a page.",
+                "schema": {"type": "integer", "minimum": 1, "maximum": PAGE},
+            },
+            {
+                "name": "after",
+                "in": "query",
+                "description": "What `paging.next` gave.",
+                "schema": {"type": "string", "pattern": "^[0-9]{1,18}-[0-9]{1,18}$"},
+            },
         ]
         router.add_api_route(
             PATH,
             self._show,
             methods=["GET"],
             summary="What became of a submission",
+            description="Whoever reaches its account may ask, whichever door it came by.",
             response_model=None,
             responses=ANSWERS | faults(400, 401, 404, 503),
             openapi_extra={
@@ -125,7 +136,9 @@ def _page(request: Request) -> tuple[int, Cursor]:
 
 
 def _may_see(key: Key, account_ids: Sequence[int | None]) -> bool:
-    return key.role is not Role.PRODUCER or set(account_ids) <= set(key.accounts.values())
+    """Say whether it is of accounts that the key reaches; a part that was unreadable is nobody's."""
+    known = {account_id for account_id in account_ids if account_id is not None}
+    return key.role is not Role.PRODUCER or (bool(known) and known <= set(key.accounts.values()))
 
 
 def _unknown() -> Fault:

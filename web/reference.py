@@ -13,7 +13,8 @@ from web.wire import json_response
 
 _DESCRIPTION: Final = """\
 HubSpot's Marketing Events attendance API, asynchronous: what is answered 200 is stored, and delivered to HubSpot within
-its limits. Change an app's host and token, and nothing else."""
+its limits. An app that called HubSpot changes its host and its token. What is wrong with an input stands in `errors`,
+and costs the others nothing."""
 _SAFE: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 _TEMPLATES: Final = "templates"
 

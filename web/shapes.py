@@ -12,6 +12,9 @@ from models.words import Identity, Outcome, State, Status
 Int64 = Annotated[int, Field(json_schema_extra={"format": "int64"})]
 
 
+_SPAN: Final = "For `attend` both `joinedAt` and `leftAt`, ISO 8601 instants: HubSpot stores nothing without them."
+
+
 class Shape(BaseModel):
     """A schema; fields are named as on the wire."""
 
@@ -88,7 +91,7 @@ class MarketingEventSubscriber(Shape):
 
     vid: Int64
     interactionDateTime: Int64 = Field(description="Epoch milliseconds.")  # noqa: N815 - HubSpot's
-    properties: dict[str, str] = Field({}, description="For `attend`: `joinedAt` and `leftAt`, ISO 8601 instants.")
+    properties: dict[str, str] = Field({}, description=_SPAN)
 
 
 class MarketingEventEmailSubscriber(Shape):
@@ -96,7 +99,7 @@ class MarketingEventEmailSubscriber(Shape):
 
     email: str
     interactionDateTime: Int64 = Field(description="Epoch milliseconds.")  # noqa: N815 - HubSpot's
-    properties: dict[str, str] = Field({}, description="For `attend`: `joinedAt` and `leftAt`, ISO 8601 instants.")
+    properties: dict[str, str] = Field({}, description=_SPAN)
     contactProperties: dict[str, str] = Field({}, description="Used where the contact is created.")  # noqa: N815 - HubSpot's
 
 
@@ -209,11 +212,25 @@ def path_parameters(path: str) -> list[dict[str, Any]]:
     """Describe the values in a path."""
     known: dict[str, dict[str, Any]] = {
         "subscriberState": {"type": "string", "enum": list(State)},
-        "version": {"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$", "example": "2026-09"},
+        "version": {
+            "type": "string",
+            "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$",
+            "example": "2026-09",
+            "description": "Any year and month: which version HubSpot is asked in is the account's own setting.",
+        },
     }
     names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
     text = {"type": "string", "minLength": 1, "maxLength": 255}
-    return [{"name": name, "in": "path", "required": True, "schema": known.get(name, text)} for name in names]
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": known.get(name, {}).get("description", ""),
+            "schema": known.get(name, text),
+        }
+        for name in names
+    ]
 
 
 def write_described(path: str, identity: Identity) -> dict[str, Any]:
@@ -221,10 +238,15 @@ def write_described(path: str, identity: Identity) -> dict[str, Any]:
     external = "{externalEventId}" in path
     by = "e-mail address" if identity is Identity.EMAIL else "contact id"
     query = {"name": "externalAccountId", "in": "query", "required": True}
+    query["description"] = "The account id that the event was created with."
     query["schema"] = {"type": "string", "minLength": 1, "maxLength": 255}
     headers = [
         ACCOUNT,
-        header("Idempotency-Key", "Asked again under the same key, the first answer comes again.", longest=255),
+        header(
+            "Idempotency-Key",
+            "Under the same key the first answer comes again, whenever; with `wait`, as it stands.",
+            longest=255,
+        ),
         WAIT,
     ]
     item = {"anyOf": [{"$ref": f"#/components/schemas/{_INPUTS[identity].__name__}"}, {}]}
@@ -237,6 +259,7 @@ def write_described(path: str, identity: Identity) -> dict[str, Any]:
     }
     body = {"type": "object", "required": ["inputs"], "properties": {"inputs": inputs}}
     return {
+        "description": "A 200 says that the request is stored, not that every input was taken: read `errors`.",
         "summary": f"Record participants by {by}, of an event by its {'external' if external else 'object'} id",
         "operation_id": f"{'dated_' if '{version}' in path else ''}{'external' if external else 'object'}_{identity}",
         "response_model": None,

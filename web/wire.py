@@ -65,7 +65,7 @@ def instant(moment: datetime) -> str:
 
 def refusal(row: Mapping[str, Any]) -> dict[str, object]:
     """Write a refused input as an entry of `errors`: which input, whose, why, and what would be right."""
-    reasons = [f"{one['where']} {one['what']}; right would be {one['right']}" for one in row["reasons"]]
+    reasons = [f"{one['where']}: {one['what']}; right would be {one['right']}" for one in row["reasons"]]
     context: dict[str, list[str]] = {"where": [one["where"] for one in row["reasons"]]}
     contact = _contact(bytes(row["raw"]))
     if contact is not None:

@@ -83,7 +83,7 @@ def status(engine: Engine, settings: Settings) -> Row:
                     {STOPPED}, nullif(b.postponed_because, ''),
                     CASE WHEN b.due_at > now() THEN 'gathers more records' ELSE 'waits for its turn' END) AS why,
                   count(*) AS batches, sum(b.size)::bigint AS records, min(b.created_at) AS oldest,
-                  greatest(min(b.due_at), min(a.parked_until)) AS until
+                  CASE WHEN min(a.paused_at) IS NULL THEN greatest(min(b.due_at), min(a.parked_until)) END AS until
                 FROM (SELECT * FROM batches WHERE status = 'PENDING' ORDER BY id LIMIT {MANY // 10}) b
                 JOIN accounts a ON a.id = b.account_id GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 20""",
             ),
@@ -93,6 +93,7 @@ def status(engine: Engine, settings: Settings) -> Row:
                 )
                 for outcome in OPEN
             },
+            "refused": _count(connection, "SELECT FROM refused WHERE replayed_at IS NULL"),
             "webhooks": _rows(
                 connection,
                 f"""
@@ -141,6 +142,7 @@ def batches(engine: Engine, chosen: Chosen) -> list[Row]:
             connection,
             f"""
             SELECT b.id, a.name AS account, {EVENT}, b.state, b.identity, b.origin, b.status, b.size, b.attempts,
+              (SELECT count(*) FROM attempts t WHERE t.batch_id = b.id) AS calls,
               b.claims, b.due_at, b.postponed_because, b.after, b.created_at, b.settled_at,
               (SELECT count(*) FROM errors e WHERE e.batch_id = b.id AND e.resolution IS NULL) AS errors
             FROM batches b JOIN accounts a ON a.id = b.account_id JOIN events ev ON ev.id = b.event_id
