@@ -6,7 +6,7 @@ import redis
 import typer
 from sqlalchemy.exc import OperationalError
 
-from cli import accounts, acting, auditing, database, enqueue, keys, looking, sandbox, serve, up
+from cli import accounts, acting, auditing, database, enqueue, forgetting, keys, looking, sandbox, serve, up
 from worker.settings import SettingsError
 from worker.stream import StreamUnavailable
 
@@ -29,6 +29,7 @@ app.command("retry")(acting.retry)
 app.command("cancel")(acting.cancel)
 app.command("pause")(accounts.pause)
 app.command("resume")(accounts.resume)
+app.command("purge")(forgetting.purge)
 app.command("audit")(auditing.audit)
 app.command("serve")(serve.serve)
 app.command("sandbox")(sandbox.sandbox)

@@ -10,6 +10,7 @@
 - `stops`      what an answer that settles nothing does to its account
 - `sweep`      what time brings about; `wake`: who is told
 - `retry`, `cancel`              an operator's actions
+- `purge`, `erase`               what is old goes, and a person, from everything kept
 - `accounts`, `roster`           what stops and starts an account's sending; who there is, added and removed
 - `destination`, `access`        where an account's batches go, and with which token; OAuth's, kept fresh
 - `facts`      what commands and pages show; `audit`: the books

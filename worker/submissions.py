@@ -53,7 +53,8 @@ def summary(connection: Connection, submission: UUID) -> dict[str, Any] | None:
         text("""
         SELECT count(*) AS parts, min(received_at) AS received_at, min(producer) AS producer, min(door) AS door,
           array_agg(DISTINCT account_id) AS account_ids, sum(accepted)::bigint AS accepted,
-          sum(duplicates)::bigint AS duplicates, sum(refused)::bigint AS refused
+          sum(duplicates)::bigint AS duplicates, sum(refused)::bigint AS refused,
+          sum(records_purged)::bigint AS purged
         FROM submissions WHERE submission = :submission"""),
         {"submission": submission},
     ).one()
@@ -86,7 +87,8 @@ def records(
         SELECT s.id AS part_id, r.id, r.contact, r.input, r.duplicate, r.batch_id, b.account_id, b.state, b.identity,
           b.status, b.settled_at, {EVENT} AS event, {OUTCOME} AS outcome, e.category, e.code, e.message, e.context,
           e.resolution, e.created_at AS error_at,
-          coalesce(CASE WHEN b.identity = 'vid' THEN r.contact::bigint END, b.contact_ids[r.position + 1],
+          coalesce(CASE WHEN b.identity = 'vid' AND r.contact ~ '^[0-9]+$' THEN r.contact::bigint END,
+            b.contact_ids[r.position + 1],
             CASE WHEN e.context #>> '{{seen,0,contactId}}' ~ '^[0-9]{{1,18}}$'
               THEN (e.context #>> '{{seen,0,contactId}}')::bigint END) AS contact_id
         {_MEMBERS} JOIN events ev ON ev.id = b.event_id
