@@ -8,6 +8,7 @@ Nothing here knows HTTP, Celery, settings or a clock.
 - `batching`     which record goes into which batch, and what that batch waits for
 - `moves`        the allowed moves of a batch's status
 - `backoff`      how long to wait, and when to give up; `patience`: how long a record is looked for at HubSpot
+- `person`       somebody to be erased, and what mentions them
 - `tables`       the tables; `outcome`: a record's outcome, derived in one place
 - `answer`       what HubSpot's answer means for each record, as values
 """
