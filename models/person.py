@@ -17,8 +17,8 @@ from models.preflight import INT64_MAX, comparable
 from models.words import Identity
 
 ERASED: Final = "erased"
-_OF_CONTACTS: Final = re.compile("vid|contact", re.IGNORECASE)
-"""A number that is no text is a contact id only under such a name."""
+_OF_CONTACTS: Final = re.compile("vid|contact|^ids?$", re.IGNORECASE)
+"""What is nothing but a number is a contact id only under such a name."""
 _ESCAPABLE: Final = re.compile(r"""[^\x21-\x7e]|["\\/<>&'+]""")
 """What may be written another way inside JSON."""
 
@@ -60,12 +60,12 @@ class Person:
     def is_in(self, value: object, name: str = "") -> bool:
         """Say whether a text or JSON value mentions the person."""
         match value:
-            case str():
-                return self._mention.search(unicodedata.normalize("NFC", value)) is not None
             case bool() | None:
                 return False
-            case int():
-                return value == self.vid and _OF_CONTACTS.search(name) is not None
+            case str() | int() if name and str(value) == self.contact and self.vid is not None:
+                return _OF_CONTACTS.search(name) is not None
+            case str():
+                return self._mention.search(unicodedata.normalize("NFC", value)) is not None
             case dict():
                 return any(self.is_in(key) or self.is_in(each, key) for key, each in value.items())
             case list():
@@ -89,14 +89,15 @@ class Person:
 
     def left_of(self, message: bytes) -> bytes:
         """Give a message that was refused without the inputs that mention the person; empty where nothing is left."""
+        said = message.replace(b"\0", b"").decode(errors="replace")  # UTF-16 was no JSON to us
         try:
             fields = loads(message)
-            if not self.is_in(fields):
-                return message
+            mentioned = self.is_in(fields)
         except (ValueError, RecursionError):
-            said = message.replace(b"\0", b"").decode(errors="replace")  # UTF-16 was no JSON to us
-            return b"" if self.is_in(said) else message
-        if not isinstance(fields, dict) or not isinstance(fields.get("inputs"), list):
+            fields, mentioned = None, self.is_in(said)
+        if not mentioned and (self.vid is not None or not self.is_in(said)):  # of two equal keys JSON reads the last
+            return message
+        if not mentioned or not isinstance(fields, dict) or not isinstance(fields.get("inputs"), list):
             return b""
         fields["inputs"] = [one for one in fields["inputs"] if not self.is_in(one)]
         return json.dumps(fields).encode() if fields["inputs"] and not self.is_in(fields) else b""

@@ -324,6 +324,11 @@ def test_a_person_is_named_as_records_name_them(who: str, contact: str | None) -
             {"by": 12345, "vid": 12345, "contactIds": [12345, 6]},
             {"by": 12345, "vid": None, "contactIds": [None, 6]},
         ),
+        (
+            "77",
+            {"object_id": "77", "n": 77, "vid": "77", "seats": "77"},
+            {"object_id": "77", "n": 77, "vid": "erased", "seats": "77"},
+        ),
         ("a+b@x.org", ["A+B@x.org", {"a+b@x.org": "a%2Bb%40x.org"}], ["erased", {"erased": "erased"}]),
     ],
 )
@@ -331,6 +336,28 @@ def test_a_mention_is_the_whole_name_in_any_spelling(who: str, value: object, le
     person = Person.named(who)
     assert person is not None
     assert person.taken_out(value) == (value if left is None else left)
+
+
+@pytest.mark.parametrize(
+    ("who", "raw", "left"),
+    [
+        ("a@x.org", '{"inputs": [{"email": "A@x.org"}, {"email": "aa@x.org"}]}', '{"inputs": [{"email": "aa@x.org"}]}'),
+        ("a@x.org", '{"inputs": [{"email": "A@x.org"}]}', ""),
+        ("a@x.org", '{"producer": "a@x.org", "inputs": [{"email": "b@x.org"}]}', ""),
+        ("a@x.org", '{"inputs": "a@x.org", "inputs": [1]}', ""),
+        ("a@x.org", f"{'[' * 5_000} a@x.org", ""),
+        (
+            "77",
+            '{"object_id": "77", "inputs": [{"vid": 77}, {"vid": 7}]}',
+            '{"object_id": "77", "inputs": [{"vid": 7}]}',
+        ),
+        ("77", '{"object_id": "77", "inputs": [{"vid": 7}]}', None),
+    ],
+)
+def test_of_a_refused_message_what_is_others_stays(who: str, raw: str, left: str | None) -> None:
+    person = Person.named(who)
+    assert person is not None
+    assert person.left_of(raw.encode()).decode() == (raw if left is None else left)
 
 
 def test_every_table_is_looked_at_or_named_as_none_of_a_persons() -> None:
