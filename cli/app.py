@@ -14,6 +14,7 @@ from cli import (
     database,
     enqueue,
     errors,
+    forgetting,
     keys,
     looking,
     person,
@@ -47,6 +48,8 @@ app.command("dismiss")(acting.dismiss)
 app.command("cancel")(acting.cancel)
 app.command("pause")(accounts.pause)
 app.command("resume")(accounts.resume)
+app.command("purge")(forgetting.purge)
+app.command("erase")(forgetting.erase)
 app.command("audit")(auditing.audit)
 app.command("serve")(serve.serve)
 app.command("sandbox")(sandbox.sandbox)

@@ -18,6 +18,8 @@ def audit(*, as_json: AsJson = False) -> None:
         console.print(f"accepted {books.accepted:,} (duplicates {books.duplicates:,}, refused {books.refused:,})")
         for outcome, number in books.outcomes.items():
             console.print(f"  {outcome:<12}{number:>12,}")
+        if books.purged:
+            console.print(f"of these, {books.purged:,} are purged")
         for line in books.wrong:
             console.print(f"WRONG: {line}")
         console.print("the books balance" if books.balanced else "THE BOOKS DO NOT BALANCE")

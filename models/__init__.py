@@ -10,6 +10,7 @@ Nothing here knows HTTP, Celery, settings or a clock.
 - `backoff`      how long to wait, and when to give up; `patience`: how long a record is looked for at HubSpot
 - `gist`         what errors have in common; `advice`: what one means, and what to do about it
 - `correction`   what an operator changes of a record
+- `person`       somebody to be erased, and what mentions them
 - `tables`       the tables; `outcome`: a record's outcome, derived in one place
 - `answer`       what HubSpot's answer means for each record, as values
 """

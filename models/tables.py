@@ -221,6 +221,8 @@ class Batch(Base):
         Index("ix_batches_lease", "lease_until", postgresql_where=text("status = 'PROCESSING'")),
         Index(None, "status", "id"),
         Index(None, "event_id", "id"),
+        Index("ix_batches_settled", "settled_at", "id", postgresql_where=text("settled_at IS NOT NULL")),
+        Index("ix_batches_retries", "event_id", "id", postgresql_where=text("origin = 'retry'")),
         {"postgresql_with": {"fillfactor": 70, "autovacuum_vacuum_scale_factor": 0.02}},
     )
 
@@ -285,6 +287,7 @@ class Attempt(Base):
     __tablename__ = "attempts"
     __table_args__ = (
         Index(None, "batch_id", "id"),
+        Index("ix_attempts_of_several", "id", postgresql_where=text("batch_id IS NULL")),
         {"postgresql_with": {"fillfactor": 80}},
     )
 
@@ -362,7 +365,14 @@ class Submission(Base):
     """A receipt: what one part of a submission came to when it was accepted."""
 
     __tablename__ = "submissions"
-    __table_args__ = (Index(None, "submission", "part", unique=True),)
+    __table_args__ = (
+        Index(None, "submission", "part", unique=True),
+        Index(
+            "ix_submissions_spent",
+            "id",
+            postgresql_where=text("accepted = records_purged AND refused = refused_purged"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(SUBMISSION_IDS, primary_key=True, autoincrement=False)
     submission: Mapped[UUID]
@@ -383,6 +393,9 @@ class Submission(Base):
     """Of the HTTP request, by which another under the same `Idempotency-Key` is told from a repeat."""
     repeated: Mapped[list[int]] = mapped_column(server_default="{}")
     """The records of other submissions that its duplicates repeat."""
+    records_purged: Mapped[int] = mapped_column(Integer, server_default="0")
+    refused_purged: Mapped[int] = mapped_column(Integer, server_default="0")
+    """How many of those accepted and refused are purged; once all are, and it is old, the receipt goes too."""
 
 
 class Refused(Base):
@@ -397,7 +410,7 @@ class Refused(Base):
     id: Mapped[int] = mapped_column(Identified(always=True), primary_key=True)
     submission_id: Mapped[int]
     raw: Mapped[bytes]
-    """A whole message: as it came where it was unreadable, else with the one refused input."""
+    """A whole message: as it came where it was unreadable, else with the one refused input; empty once erased."""
     inputs: Mapped[int] = mapped_column(Integer)
     """How many inputs it holds; 1 where that could not be read."""
     reasons: Mapped[list[object]]
@@ -482,3 +495,40 @@ class Schedule(Base):
     name: Mapped[str] = mapped_column(primary_key=True)
     crontab: Mapped[str]
     next_at: Mapped[datetime]
+
+
+class Purged(Base):
+    """Running totals of what was purged, so that the books balance without it; one row, which every purge locks."""
+
+    __tablename__ = "purged"
+    __table_args__ = (CheckConstraint("id = 1", name="one"),)
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    accepted: Mapped[int] = mapped_column(server_default="0")
+    duplicates: Mapped[int] = mapped_column(server_default="0")
+    refused: Mapped[int] = mapped_column(server_default="0")
+    """Of the receipts that are purged."""
+    delivered: Mapped[int] = mapped_column(server_default="0")
+    rejected: Mapped[int] = mapped_column(server_default="0")
+    unconfirmed: Mapped[int] = mapped_column(server_default="0")
+    failed: Mapped[int] = mapped_column(server_default="0")
+    canceled: Mapped[int] = mapped_column(server_default="0")
+    """Of the records that are purged."""
+    due_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    """When the sweep purges next."""
+    settled_at: Mapped[datetime] = mapped_column(server_default=text("'-infinity'"))
+    batch_id: Mapped[int] = mapped_column(server_default="0")
+    """How far that came, by the batches' `settled_at` and id."""
+
+
+class Erasure(Base):
+    """That a person was erased, and how much of what; nothing of whom."""
+
+    __tablename__ = "erasures"
+
+    id: Mapped[int] = mapped_column(Identified(always=True), primary_key=True)
+    erased_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    rows: Mapped[dict[str, object]]
+    """How many rows of which table."""
+    complete: Mapped[bool]
+    """False where something had to be left for another time."""

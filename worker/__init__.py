@@ -14,6 +14,7 @@
 - `retry`, `cancel`              an operator's actions; `groups`: errors by what they have in common
 - `correct`    a record corrected and sent; `sheet`: those that are not delivered, out as CSV and mended back in
 - `refused`    what was refused at the door, shown and handed in again
+- `purge`, `erase`               what is old goes, and a person, from everything kept
 - `accounts`, `roster`           what stops and starts an account's sending; who there is, added and removed
 - `destination`, `access`        where an account's batches go, and with which token; OAuth's, kept fresh
 - `facts`      what commands and pages show; `audit`: the books

@@ -1,5 +1,6 @@
 """The books: every record handed over is accounted for. Recounted in one snapshot; it may scan."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from sqlalchemy import Engine, text
@@ -16,6 +17,8 @@ class Books:
     duplicates: int
     refused: int
     outcomes: dict[Outcome, int]
+    purged: int
+    """How many of these records are purged; every count holds them."""
     wrong: list[str] = field(default_factory=list)
     """Each recount that does not hold, in words."""
 
@@ -31,6 +34,7 @@ class Books:
             "duplicates": self.duplicates,
             "refused": self.refused,
             **{outcome.value: count for outcome, count in self.outcomes.items()},
+            "purged": self.purged,
             "balanced": self.balanced,
             "wrong": self.wrong,
         }
@@ -50,11 +54,11 @@ RECOUNTS = {
     "receipts whose refusals are not all kept": """
         SELECT count(*) FROM submissions s
         LEFT JOIN (SELECT submission_id, sum(inputs) AS inputs FROM refused GROUP BY 1) f ON f.submission_id = s.id
-        WHERE s.refused <> coalesce(f.inputs, 0)""",
+        WHERE s.refused <> coalesce(f.inputs, 0) + s.refused_purged""",
     "receipts whose accepted records are not all there": """
         SELECT count(*) FROM submissions s
         LEFT JOIN (SELECT submission_id, count(*) AS number FROM records GROUP BY 1) r ON r.submission_id = s.id
-        WHERE s.accepted <> coalesce(r.number, 0)""",
+        WHERE s.accepted <> coalesce(r.number, 0) + s.records_purged""",
 }
 
 
@@ -64,15 +68,19 @@ def audit(engine: Engine) -> Books:
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         receipts = connection.execute(
             text("""
-            SELECT coalesce(sum(accepted), 0)::bigint AS accepted, coalesce(sum(duplicates), 0)::bigint AS duplicates,
-              coalesce(sum(refused), 0)::bigint AS refused FROM submissions""")
+            SELECT (p.accepted + coalesce(sum(s.accepted), 0))::bigint AS accepted,
+              (p.duplicates + coalesce(sum(s.duplicates), 0))::bigint AS duplicates,
+              (p.refused + coalesce(sum(s.refused), 0))::bigint AS refused
+            FROM purged p LEFT JOIN submissions s ON true GROUP BY p.id""")
         ).one()
         counted = connection.execute(
             text(f"""
             SELECT {OUTCOME} AS outcome, count(*) AS records
             FROM records r JOIN batches b ON b.id = r.batch_id {LAST_ERROR} GROUP BY 1""")
         )
-        outcomes = {row.outcome: row.records for row in counted}
+        kept = Counter({row.outcome: row.records for row in counted})
+        gone = connection.execute(text("SELECT delivered, rejected, unconfirmed, failed, canceled FROM purged")).one()
+        purged = Counter(gone._asdict())
         wrong = [
             f"{number} {what}"
             for what, recount in RECOUNTS.items()
@@ -82,6 +90,7 @@ def audit(engine: Engine) -> Books:
         receipts.accepted,
         receipts.duplicates,
         receipts.refused,
-        {outcome: outcomes.get(outcome, 0) for outcome in Outcome},
+        {outcome: kept[outcome] + purged[outcome] for outcome in Outcome},
+        purged.total(),
         wrong,
     )

@@ -19,6 +19,8 @@ DELIVER: Final = "attendance.deliver"
 VERIFY: Final = "attendance.verify"
 NOTIFY: Final = "attendance.notify"
 SWEEP: Final = "attendance.sweep"
+PURGE: Final = "attendance.purge"
+"""Sent by the sweep, on the sweep's queue."""
 TASKS: Final = (INTAKE, ACCEPT, DELIVER, VERIFY, NOTIFY, SWEEP)
 
 DELIVERY_QUEUES: Final = DELIVER
@@ -77,7 +79,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         # A queue a verb, so that intake, delivery and housekeeping do not starve each other (-Q).
         "task_queues": [Queue(name, Exchange("turnout"), routing_key=name) for name in TASKS],
         "task_create_missing_queues": False,
-        "task_routes": {name: {"queue": name} for name in TASKS},
+        "task_routes": {name: {"queue": name} for name in TASKS} | {PURGE: {"queue": SWEEP}},
         # A message is acknowledged when its work is done, also for a killed worker (on RabbitMQ). One that fails is
         # done too: the sweep wakes the verb again; only `accept`, which carries data, does not fail but waits.
         "task_acks_late": True,

@@ -4,6 +4,7 @@ One group with one consumer name: a dead reader's entries need no take-over time
 Exactly the entries that were accepted are acknowledged and deleted; the stream is never trimmed by length.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Self, cast
 
@@ -20,6 +21,7 @@ FIELD: Final = b"message"
 MOST_ENTRIES: Final = 500
 MOST_BYTES: Final = 32 * 1024 * 1024
 """Of one read."""
+PAGE: Final = 50
 
 _READ: Final = """
 local entries, bytes = {}, 0
@@ -90,6 +92,13 @@ class Stream:
             return int(self._client.xlen(KEY))
         except redis.RedisError as error:
             raise StreamUnavailable(str(error)) from error
+
+    def messages(self) -> Iterator[bytes]:
+        """Read every message that is not accepted yet, as it stands."""
+        after = "-"
+        while found := cast("list[tuple[bytes, dict[bytes, bytes]]]", self._client.xrange(KEY, after, "+", PAGE)):
+            yield from (fields.get(FIELD, b" ".join(fields.values())) for _, fields in found)
+            after = f"({found[-1][0].decode()}"
 
     def join(self) -> None:
         """Make the group, at the stream's beginning, where it is gone: nothing that waits is passed over."""

@@ -18,7 +18,8 @@ MANY: Final = 100_000
 EVENT: Final = "coalesce(ev.object_id, ev.external_account_id || '/' || ev.external_event_id)"
 
 CONTACT_ID: Final = """
-coalesce(CASE WHEN b.identity = 'vid' THEN r.contact::bigint END, b.contact_ids[r.position + 1],
+coalesce(CASE WHEN b.identity = 'vid' AND r.contact ~ '^[0-9]+$' THEN r.contact::bigint END,
+  b.contact_ids[r.position + 1],
   CASE WHEN e.context #>> '{seen,0,contactId}' ~ '^[0-9]{1,18}$'
     THEN (e.context #>> '{seen,0,contactId}')::bigint END)"""
 """HubSpot's id of the contact of a record `r`, as far as an answer or a read-back told it."""
@@ -59,7 +60,8 @@ def summary(connection: Connection, submission: UUID) -> dict[str, Any] | None:
         text("""
         SELECT count(*) AS parts, min(received_at) AS received_at, min(producer) AS producer, min(door) AS door,
           array_agg(DISTINCT account_id) AS account_ids, sum(accepted)::bigint AS accepted,
-          sum(duplicates)::bigint AS duplicates, sum(refused)::bigint AS refused
+          sum(duplicates)::bigint AS duplicates, sum(refused)::bigint AS refused,
+          sum(records_purged)::bigint AS purged
         FROM submissions WHERE submission = :submission"""),
         {"submission": submission},
     ).one()

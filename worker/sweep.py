@@ -1,8 +1,8 @@
 """The sweep: every second, what time brings about. Each step is a short transaction of its own.
 
 Wake `deliver` for accounts with due batches and `verify` for those with unconfirmed records due, `notify` where a
-webhook may have to be told, `intake` where the stream is not empty, take back batches whose lease ran out, run what is
-scheduled, and free what waits for nothing (which only a bug can cause).
+webhook may have to be told, `intake` where the stream is not empty, `purge` now and then, take back batches whose lease
+ran out, run what is scheduled, and free what waits for nothing (which only a bug can cause).
 """
 
 import logging
@@ -15,8 +15,8 @@ from sqlalchemy import text
 
 from models.moves import Move
 from models.words import Origin
-from worker import alive, lanes, notify, reads
-from worker.celery import DELIVER, INTAKE, NOTIFY, VERIFY
+from worker import alive, lanes, notify, purge, reads
+from worker.celery import DELIVER, INTAKE, NOTIFY, PURGE, VERIFY
 from worker.claim import lock_event
 from worker.database import repeat
 from worker.permits import DELIVERIES
@@ -54,6 +54,8 @@ def sweep(process: Process) -> None:
         wake(process, NOTIFY)
     free_the_forgotten(process)
     run_schedule(process)
+    if purge.is_due(process):
+        wake(process, PURGE)
 
 
 def due_accounts(process: Process) -> list[str]:

@@ -1,0 +1,82 @@
+"""Commands that forget: purge what is old, erase a person."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from cli.showing import AsJson, print_json, written
+
+
+def purge(
+    *,
+    older_than: Annotated[
+        float | None, typer.Option(min=0, metavar="DAYS", help="Instead of the setting TURNOUT_RETENTION_DAYS.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete what was settled longer ago than the retention, in small steps; the sweep does so by itself.
+
+    Nothing that waits goes. An error that nobody resolved for so long goes with its record. The books keep the counts.
+    """
+    from worker.database import make_engine
+    from worker.purge import preview, purge as delete
+    from worker.settings import load_settings
+
+    settings = load_settings()
+    days = settings.retention_days if older_than is None else older_than
+    gone = (preview if dry_run else delete)(make_engine(settings), days)
+    if as_json:
+        shown = ("batches", "records", "refused")
+        print_json({name: number for name, number in asdict(gone).items() if not dry_run or name in shown})
+    elif not gone:
+        typer.echo(f"nothing is older than {days:g} days")
+    else:
+        verb = "would go" if dry_run else "are purged"
+        typer.echo(f"{gone.records:,} records in {gone.batches:,} batches and {gone.refused:,} refused inputs {verb}")
+
+
+def erase(
+    who: Annotated[str, typer.Argument(metavar="EMAIL_OR_ID", help="An e-mail address, or HubSpot's contact id.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    wait: Annotated[
+        float | None,
+        typer.Option(min=0, help="Seconds to wait for what is being sent; default: TURNOUT_TIMEOUT and 5."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove a person from everything kept: records, errors, what was refused. It cannot be undone.
+
+    The books keep their counts, and importing the person's records again counts as duplicates. What HubSpot has is
+    deleted at HubSpot. Exit status 1 where something was left for another time; then run it again.
+    """
+    from models.person import Person
+    from worker.database import make_engine
+    from worker.erase import erase as remove, known
+    from worker.settings import load_settings
+    from worker.stream import Stream
+
+    person = Person.named(who)
+    if person is None:
+        raise typer.BadParameter("is neither an e-mail address nor a contact id")
+    settings = load_settings()
+    engine = make_engine(settings)
+    if not yes:
+        question = f"{person.contact} has {known(engine, person):,} records here. Erase this person for good?"
+        typer.confirm(question, abort=True, err=True)
+    patience = settings.timeout + 5 if wait is None else wait
+    erased = remove(engine, Stream.open(settings), person, patience, settings.timeout)
+    if as_json:
+        names = ("id", "erased_at", "rows", "complete", "left", "also")
+        print_json({name: sorted(erased.also) if name == "also" else getattr(erased, name) for name in names})
+    else:
+        told = ", ".join(f"{number:,} of {table}" for table, number in sorted(erased.rows.items()) if number)
+        typer.echo(f"erasure {erased.id}, {written(erased.erased_at)}: {told or 'nothing was kept'}")
+        for name in sorted(erased.also):
+            typer.echo(f"HubSpot's answers say that this is the same person: turnout erase {name}")
+        for why in erased.left:
+            typer.echo(f"NOT COMPLETE: {why}; run it again")
+    if not erased.complete:
+        raise typer.Exit(1)

@@ -1,0 +1,13 @@
+"""`attendance.purge`: a little of what is older than the retention goes; no business of the sweep's to wait for it."""
+
+from worker import purge as verb
+from worker.celery import PURGE, app
+from worker.process import current
+from worker.wake import received
+
+
+@app.task(name=PURGE)
+def purge(place: str = "") -> None:
+    """Purge one step of everything that is old."""
+    received(current(), place)
+    verb.purge_a_little(current())

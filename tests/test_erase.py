@@ -1,0 +1,367 @@
+"""An erased person is found nowhere; the books and everybody else's records are as they were."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID
+
+import pytest
+from ledger import (
+    ask,
+    batch,
+    delivered,
+    do,
+    given_up,
+    message,
+    outcomes,
+    people,
+    settled,
+    take,
+    taken,
+    waits,
+    wrong_now,
+)
+from sqlalchemy import Engine
+from typer.testing import CliRunner
+
+from cli.app import app
+from hubspot.answer import Rejection, Settled
+from models.person import Person
+from models.tables import Base
+from models.words import Outcome
+from worker import erase as erasing, settle, submissions
+from worker.audit import audit
+from worker.erase import Erased, erase
+from worker.process import Process
+from worker.receipts import Part
+from worker.retry import Filter, retry
+from worker.settings import Settings
+from worker.submissions import Cursor
+
+HandIn = Callable[..., list[Part]]
+ADA = "Ada.Lovelace@Example.com"
+VID = 987_654_321_012
+EVERYTHING = Filter((Outcome.FAILED, Outcome.REJECTED, Outcome.UNCONFIRMED, Outcome.CANCELED))
+
+
+def erased(process: Process, who: str, patience: float = 0.5) -> Erased:
+    person = Person.named(who)
+    assert person is not None
+    return erase(process.engine, process.stream, person, patience, 2)
+
+
+def found(engine: Engine, *names: str) -> list[str]:
+    """Every column of every table in which one of these stands, as text or as bytes, in any case."""
+    places = []
+    for (table,) in ask(engine, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"):
+        columns = ask(
+            engine, "SELECT attname FROM pg_attribute WHERE attrelid = CAST(:t AS regclass) AND attnum > 0", t=table
+        )
+        texts = ", ".join(f'"{column}"::text AS "{column}"' for (column,) in columns)
+        for row in [*ask(engine, f"SELECT * FROM (SELECT {texts} FROM {table}) kept")]:
+            for column, value in row._mapping.items():  # noqa: SLF001 - its public name
+                said = value or ""
+                if said.startswith("\\x"):
+                    said += bytes.fromhex(said[2:]).replace(b"\0", b"").decode("latin-1")
+                places += [f"{table}.{column}: {name}" for name in names if name.lower() in said.lower()]
+    return places
+
+
+def sound(engine: Engine) -> dict[str, int]:
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        assert wrong_now(connection) == []
+    assert audit(engine).balanced, audit(engine)
+    return outcomes(engine)
+
+
+def answer_of(engine: Engine, rejection: Rejection, said: str) -> None:
+    """Settle a batch: the last member is rejected in words that name somebody, ADA has HubSpot's id."""
+    claimed = taken(engine)
+    last = len(claimed.members) - 1
+    yes = {index: VID if claimed.members[index].contact == ADA.lower() else 7 for index in range(last)}
+    call = settle.Call("settled", 200, 5, "", said)
+    settle.settle(engine, claimed, Settled(yes, {last: rejection}, {}), call)
+
+
+@pytest.fixture
+def _everywhere(hand_in: HandIn, engine: Engine) -> None:
+    """Ada in every table that can hold her, in every spelling, and others beside her."""
+    naming = Rejection(
+        "VALIDATION_ERROR",
+        "",
+        f"one of `{ADA}`, `b@x.org` is wrong",
+        {"emails": [ADA.upper(), "b@x.org"], "vid": [str(VID)], "contactId": VID},
+    )
+    said = f'{{"message": "no\\n{ADA}", "path": "/contacts/ada.lovelace%40example.com", "vid": {VID}}}'
+    hand_in(message(*people(3), ADA, "z@x.org"))
+    answer_of(engine, naming, said)
+    for event, fate in (("failed", given_up), ("rejected", settled), ("unconfirmed", settled)):
+        hand_in(message(ADA, *people(2), event=event))
+        which = {} if fate is given_up else {event: [0]}
+        fate(engine, taken(engine), **which)  # type: ignore[operator]
+    retry(engine, 100, Filter((Outcome.REJECTED,), event="rejected"))
+    hand_in(message(ADA, event="by id"))
+    hand_in({"subscriber_state": "cancel", "object_id": "by id", "inputs": [input_of(vid=VID), input_of(vid=5)]})
+    hand_in({"subscriber_state": "nonsense", "object_id": "1", "inputs": [input_of(email=ADA), input_of(vid=VID)]})
+    hand_in({"subscriber_state": "register", "object_id": "1", "account": "who?",
+             "inputs": [input_of(email=ADA), input_of(email="kept@x.org"), input_of(vid=VID)]})  # fmt: skip
+    hand_in(message(f"{ADA} <mailto:{ADA}>", "nobody"))
+    hand_in(
+        b'{"inputs": "\\u0041da.Lovelace@example.com"}',
+        f"no JSON {ADA} {VID}".encode(),
+        f"{ADA} {VID}".encode("utf-16"),
+    )
+    hand_in(
+        {**message("friend@x.org"), "producer": f"for {ADA}", "part": ADA.lower(), "submission_id": str(UUID(int=1))}
+    )
+    friend = {**input_of(email="other@x.org"), "contactProperties": {"referred_by": ADA, "note": "Ada"}}
+    hand_in({"subscriber_state": "register", "object_id": "2", "inputs": [friend]})
+    do(engine, "UPDATE accounts SET paused_because = :said", said=f"HubSpot says: {ADA} is odd")
+
+
+def input_of(**contact: object) -> dict[str, object]:
+    return {**contact, "interactionDateTime": 1_767_225_600_000}
+
+
+@pytest.mark.usefixtures("_everywhere")
+def test_an_erased_person_is_found_nowhere_and_the_books_balance(engine: Engine, process: Process) -> None:
+    before, counts = sound(engine), audit(engine).as_json()
+    tables = {place.split(".")[0] for place in found(engine, ADA)}
+    assert {"records", "errors", "attempts", "refused", "submissions", "accounts"} <= tables
+    first = erased(process, f" {ADA.upper()} ")
+    assert (first.complete, first.also) == (True, {str(VID)})
+    assert found(engine, ADA, "ada.lovelace%40") == []
+    second = erased(process, str(VID))
+    assert (second.complete, second.also) == (True, set())
+    assert found(engine, ADA, "lovelace", str(VID)) == []
+    assert "b@x.org" in ask(engine, "SELECT message FROM errors ORDER BY id LIMIT 1")[0].message
+    assert found(engine, "kept@x.org") == ["refused.raw: kept@x.org"], "only her inputs are taken out of the message"
+    after = sound(engine)
+    waited = before["pending"] - after["pending"]
+    assert waited > 0
+    assert after == {**before, "pending": after["pending"], "canceled": waited}
+    assert {name: counts[name] for name in ("accepted", "duplicates", "refused")} == {
+        name: audit(engine).as_json()[name] for name in ("accepted", "duplicates", "refused")
+    }
+    assert len(ask(engine, "SELECT FROM erasures WHERE complete AND rows <> '{}'")) == 2
+    assert retry(engine, 100, Filter(EVERYTHING.outcomes, event="failed")) == 2, "her neighbours alone"
+    while (claimed := take(engine)) is not None:
+        assert not [member for member in claimed.members if member.contact.startswith("erased")]
+        settle.settle(engine, claimed, delivered(claimed), None)
+    sound(engine)
+    again = erased(process, ADA)
+    assert (again.complete, dict(+again.rows)) == (True, {})
+
+
+@pytest.mark.usefixtures("_everywhere")
+def test_a_re_import_does_not_bring_the_person_back(hand_in: HandIn, engine: Engine, process: Process) -> None:
+    erased(process, ADA)
+    (part,) = hand_in(message(*people(3), ADA.lower(), "z@x.org"))
+    assert (part.accepted, part.duplicates) == (0, 5)
+    assert found(engine, ADA) == []
+
+
+def test_who_waits_leaves_a_batch_that_sends_the_others(hand_in: HandIn, engine: Engine, process: Process) -> None:
+    hand_in(message("a@x.org", "b@x.org"), message("a@x.org", "c@x.org", state="cancel"), message("d@x.org", event="1"))
+    first, second, other = waits(engine)
+    assert waits(engine)[second] == [first]
+    erased(process, "a@x.org")
+    erased(process, "d@x.org")
+    assert (batch(engine, first).size, waits(engine)[second]) == (2, [first])
+    sent = []
+    while (claimed := take(engine)) is not None:
+        sent += [member.contact for member in claimed.members]
+        settle.settle(engine, claimed, delivered(claimed), None)
+    assert sorted(sent) == ["b@x.org", "c@x.org"]
+    assert batch(engine, other).status == "COMPLETE", "nobody was left in it, and nothing was sent"
+    assert sound(engine) == {"canceled": 3, "delivered": 2}
+    assert retry(engine, 100, EVERYTHING) == 0
+
+
+def test_who_is_being_sent_is_waited_for(hand_in: HandIn, engine: Engine, process: Process) -> None:
+    hand_in(message("a@x.org", "b@x.org"))
+    claimed = taken(engine)
+    left = erased(process, "a@x.org", patience=0)
+    assert left.left == [f"batch {claimed.batch_id} holds a record of theirs and is being sent"]
+    assert [row.complete for row in ask(engine, "SELECT complete FROM erasures")] == [False]
+    later = threading.Timer(0.5, settled, (engine, claimed))
+    later.start()
+    assert erased(process, "a@x.org", patience=20).complete
+    later.join()
+    assert (found(engine, "a@x.org"), sound(engine)) == ([], {"delivered": 2})
+    assert batch(engine, claimed.batch_id).contact_ids == [None, 1_001]
+
+
+def test_what_still_waits_in_the_stream_is_said(engine: Engine, process: Process) -> None:
+    from worker.intake import intake
+
+    process.stream.add(json.dumps(message("a@x.org", "b@x.org")).encode())
+    left = erased(process, "a@x.org", patience=0)
+    assert left.left == ["1 messages that mention them wait in the stream to be accepted"]
+    assert erased(process, "c@x.org", patience=0).complete
+    intake(process)
+    assert erased(process, "a@x.org").complete
+    assert found(engine, "a@x.org") == []
+
+
+def test_a_person_of_several_steps_interrupted_is_erased_by_the_next_run(
+    hand_in: HandIn, engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasing, "MOST", 3)
+    monkeypatch.setattr(erasing, "STEP", 4)
+    for number in range(20):
+        hand_in(message("a@x.org", "b@x.org", event=str(number % 2), when=1_767_225_600_000 + number))
+    changes = iter(range(3))
+    some = erasing._blank_some  # noqa: SLF001 - the moment between two transactions
+
+    def dying(*args: Any) -> int:
+        if next(changes, None) is None:
+            raise KeyboardInterrupt
+        return some(*args)
+
+    monkeypatch.setattr(erasing, "_blank_some", dying)
+    with pytest.raises(KeyboardInterrupt):
+        erased(process, "a@x.org")
+    assert sound(engine) == {"pending": 31, "canceled": 9}
+    monkeypatch.setattr(erasing, "_blank_some", some)
+    assert erased(process, "a@x.org").rows["records"] == 11
+    assert (found(engine, "a@x.org"), sound(engine)) == ([], {"pending": 20, "canceled": 20})
+
+
+def test_erase_while_everything_runs(hand_in: HandIn, engine: Engine, process: Process) -> None:
+    """Handed in again and again by one thread, sent by others, retried by a third: in the end she is gone."""
+    stop = threading.Event()
+    numbers = iter(range(10**6))
+
+    def deliver() -> None:
+        if (claimed := take(engine)) is not None:
+            number = next(numbers)
+            if number % 4 == 0:
+                given_up(engine, claimed) if claimed.members else settled(engine, claimed)
+            else:
+                settled(engine, claimed, rejected=[0] if claimed.members and number % 3 == 0 else [])
+
+    def produce() -> None:
+        number = next(numbers)
+        contacts = ["b@x.org", *people(3, number % 5)] if number > 300 else ["a@x.org", "b@x.org", f"c{number}@x.org"]
+        hand_in(message(*contacts, event=str(number % 3), when=1_767_225_600_000 + number), batch_size=3)
+
+    def over_and_over(work: Callable[[], object]) -> None:
+        while not stop.wait(0.005):
+            work()
+
+    with ThreadPoolExecutor(4) as four:
+        works = (produce, deliver, deliver, lambda: retry(engine, 3, EVERYTHING))
+        running = [four.submit(over_and_over, work) for work in works]
+        time.sleep(1)
+        for _ in range(15):
+            erased(process, "a@x.org", patience=0.2)
+        stop.set()
+        for each in running:
+            each.result(60)
+    assert erased(process, "a@x.org", patience=5).complete
+    assert found(engine, "a@x.org") == []
+    sound(engine)
+
+
+def test_a_receipt_still_shows_what_became_of_the_others(hand_in: HandIn, engine: Engine, process: Process) -> None:
+    (by_mail,) = hand_in(message(ADA, "b@x.org"))
+    (by_id,) = hand_in({"subscriber_state": "register", "object_id": "77", "inputs": [input_of(vid=VID)]})
+    settled(engine, taken(engine))
+    settled(engine, taken(engine))
+    erased(process, ADA)
+    erased(process, str(VID))
+    with engine.connect() as connection:
+        rows = [submissions.records(connection, part.submission, Cursor(), 10) for part in (by_mail, by_id)]
+    assert [(row["outcome"], row["contact_id"]) for row in [*rows[0], *rows[1]]] == [
+        ("delivered", None), ("delivered", 1_001), ("delivered", None),
+    ]  # fmt: skip
+
+
+def test_the_command_asks_first_and_says_what_it_did(
+    hand_in: HandIn, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, process: Process
+) -> None:
+    monkeypatch.setattr("worker.settings.load_settings", lambda: settings)
+    monkeypatch.setattr("worker.database.make_engine", lambda _: engine)
+    monkeypatch.setattr("worker.stream.Stream.open", lambda _: process.stream)
+    hand_in(message("a@x.org"))
+    run = CliRunner().invoke
+    asked = run(app, ["erase", "A@X.org"], input="n\n")
+    assert (asked.exit_code, "has 1 records here" in asked.output) == (1, True)
+    assert found(engine, "a@x.org")
+    done = run(app, ["erase", "A@X.org", "--yes"])
+    assert (done.exit_code, "erasure 1," in done.output, "x.org" in done.output.lower()) == (0, True, False)
+    assert json.loads(run(app, ["erase", "A@X.org", "--yes", "--json"]).output)["complete"]
+    hand_in(message("b@x.org"))
+    assert [member.contact for member in taken(engine).members] == ["b@x.org"]
+    left = run(app, ["erase", "b@x.org", "--yes", "--wait", "0"])
+    assert (left.exit_code, "NOT COMPLETE" in left.output) == (1, True)
+    assert run(app, ["erase", "nobody"]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("who", "contact"),
+    [(" ADA@x.org", "ada@x.org"), ("ju\u0308rgen@x.org", "j\u00fcrgen@x.org"), ("007", "7"), ("0", None), ("a", None),
+     ("a@b@c", None), ("99999999999999999999", None)],
+)  # fmt: skip
+def test_a_person_is_named_as_records_name_them(who: str, contact: str | None) -> None:
+    person = Person.named(who)
+    assert (person.contact if person else None) == contact
+
+
+@pytest.mark.parametrize(
+    ("who", "value", "left"),
+    [
+        ("da@x.org", "ada@x.org, o.da@x.org, da@x.org.uk, da@x.organ", None),
+        ("da@x.org", "<DA@x.org>, {emails=[da@x.org, b@x.org]}.", "<erased>, {emails=[erased, b@x.org]}."),
+        ("j\u00fcrgen@x.org", "bad `Ju\u0308RGEN@x.org`, j%C3%BCrgen%40x.org", "bad `erased`, erased"),
+        ("12345", "id 12345, 123456, 1.12345, x12345", "id erased, 123456, 1.12345, x12345"),
+        (
+            "12345",
+            {"by": 12345, "vid": 12345, "contactIds": [12345, 6]},
+            {"by": 12345, "vid": None, "contactIds": [None, 6]},
+        ),
+        (
+            "77",
+            {"object_id": "77", "n": 77, "vid": "77", "seats": "77"},
+            {"object_id": "77", "n": 77, "vid": "erased", "seats": "77"},
+        ),
+        ("a+b@x.org", ["A+B@x.org", {"a+b@x.org": "a%2Bb%40x.org"}], ["erased", {"erased": "erased"}]),
+    ],
+)
+def test_a_mention_is_the_whole_name_in_any_spelling(who: str, value: object, left: object) -> None:
+    person = Person.named(who)
+    assert person is not None
+    assert person.taken_out(value) == (value if left is None else left)
+
+
+@pytest.mark.parametrize(
+    ("who", "raw", "left"),
+    [
+        ("a@x.org", '{"inputs": [{"email": "A@x.org"}, {"email": "aa@x.org"}]}', '{"inputs": [{"email": "aa@x.org"}]}'),
+        ("a@x.org", '{"inputs": [{"email": "A@x.org"}]}', ""),
+        ("a@x.org", '{"producer": "a@x.org", "inputs": [{"email": "b@x.org"}]}', ""),
+        ("a@x.org", '{"inputs": "a@x.org", "inputs": [1]}', ""),
+        ("a@x.org", f"{'[' * 5_000} a@x.org", ""),
+        (
+            "77",
+            '{"object_id": "77", "inputs": [{"vid": 77}, {"vid": 7}]}',
+            '{"object_id": "77", "inputs": [{"vid": 7}]}',
+        ),
+        ("77", '{"object_id": "77", "inputs": [{"vid": 7}]}', None),
+    ],
+)
+def test_of_a_refused_message_what_is_others_stays(who: str, raw: str, left: str | None) -> None:
+    person = Person.named(who)
+    assert person is not None
+    assert person.left_of(raw.encode()).decode() == (raw if left is None else left)
+
+
+def test_every_table_is_looked_at_or_named_as_none_of_a_persons() -> None:
+    person = Person.named("a@x.org")
+    assert person is not None
+    seen = {table.name for table, _ in erasing._texts(person)}  # noqa: SLF001 - what a new table must be added to
+    assert {table.name for table in Base.metadata.sorted_tables} - seen <= erasing.NAMES | {"lanes", "purged"}

@@ -1,0 +1,302 @@
+"""What is older than the retention goes in small steps while work goes on; what waits stays, and the books balance."""
+
+import random
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from ledger import (
+    ask,
+    batch,
+    deliver_all,
+    do,
+    given_up,
+    message,
+    outcomes,
+    people,
+    settled,
+    taken,
+    waits,
+)
+from sqlalchemy import Engine
+from test_concurrency import SIZE, Storm
+from typer.testing import CliRunner
+
+from cli.app import app
+from models.words import Outcome, State
+from worker import purge as purging, sweep as sweeping
+from worker.accept import Rules
+from worker.audit import audit
+from worker.cancel import Chosen, cancel
+from worker.celery import PURGE
+from worker.database import make_engine
+from worker.process import Process
+from worker.purge import Counts, preview, purge, purge_a_little
+from worker.receipts import Part
+from worker.retry import Filter, retry
+from worker.settings import Settings
+
+HandIn = Callable[..., list[Part]]
+TABLES = ("batches", "records", "errors", "attempts", "refused", "submissions")
+
+
+def age(engine: Engine, days: float) -> None:
+    """Let everything be so much older."""
+    for table, columns in (
+        ("batches", ("settled_at",)),
+        ("attempts", ("started_at",)),
+        ("refused", ("refused_at",)),
+        ("submissions", ("received_at",)),
+    ):
+        earlier = ", ".join(f"{column} = {column} - :days * interval '1 day'" for column in columns)
+        do(engine, f"UPDATE {table} SET {earlier}", days=days)
+
+
+def left(engine: Engine) -> dict[str, int]:
+    return {table: ask(engine, f"SELECT count(*) FROM {table}")[0][0] for table in TABLES}
+
+
+def books(engine: Engine) -> dict[str, object]:
+    counted = audit(engine)
+    assert counted.balanced, counted
+    return {name: number for name, number in counted.as_json().items() if name != "purged"}
+
+
+@pytest.fixture
+def _everything(hand_in: HandIn, engine: Engine) -> None:
+    """Records of every settled outcome, duplicates, refusals, and a call that reads several batches back."""
+    hand_in(message(*people(10)), message(*people(3)), message("nobody", "b@x.org"), b"no JSON")
+    settled(engine, taken(engine), rejected=[0], unconfirmed=[1])
+    do(engine, "UPDATE errors SET verify_at = NULL")
+    hand_in(message("failed@x.org", event="1"), message("canceled@x.org", event="2"))
+    given_up(engine, taken(engine))
+    cancel(engine, Chosen(event="2"))
+    do(engine, "INSERT INTO attempts (kind, batch_id, sent) VALUES ('read-back', NULL, 3)")
+
+
+@pytest.mark.usefixtures("_everything")
+def test_what_is_old_goes_whole_and_stays_in_the_books(engine: Engine) -> None:
+    before, counts = books(engine), left(engine)
+    assert before["rejected"] == before["unconfirmed"] == before["failed"] == before["canceled"] == 1
+    assert purge(engine, 90) == Counts()
+    age(engine, 91)
+    assert preview(engine, 90) == Counts(batches=3, records=13, refused=2)
+    gone = purge(engine, 90)
+    assert gone == Counts(*(counts[table] for table in TABLES))
+    assert set(left(engine).values()) == {0}
+    assert books(engine) == before
+    assert audit(engine).purged == 13
+    assert purge(engine, 90) == Counts()
+
+
+@pytest.mark.usefixtures("_everything")
+def test_what_is_younger_than_the_retention_stays(engine: Engine) -> None:
+    counts = left(engine)
+    age(engine, 89)
+    assert purge(engine, 90) == Counts()
+    assert left(engine) == counts
+
+
+def test_a_receipt_goes_when_the_last_of_its_records_has_gone(hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message("a@x.org", "b@x.org", "nobody"), batch_size=1)
+    settled(engine, taken(engine))
+    age(engine, 91)
+    purge(engine, 90)
+    assert left(engine)["submissions"] == 1
+    assert ask(engine, "SELECT records_purged, refused_purged FROM submissions")[0] == (1, 1)
+    before = books(engine)
+    settled(engine, taken(engine))
+    age(engine, 91)
+    assert purge(engine, 90).receipts == 1
+    assert before["pending"] == 1
+    assert books(engine) == before | {"pending": 0, "delivered": 2}
+
+
+def test_nothing_that_waits_is_purged(hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message("verified@x.org", event="1"), message("retried@x.org", event="2"), message("p@x.org", event="3"))
+    settled(engine, taken(engine), unconfirmed=[0])
+    given_up(engine, taken(engine))
+    retry(engine, 100, Filter())
+    age(engine, 91)
+    purge(engine, 90)
+    assert outcomes(engine) == {"unconfirmed": 1, "pending": 2}
+    assert len(ask(engine, "SELECT FROM records")) == 3
+    assert left(engine)["batches"] == 3, "only the batch that the retry left empty has gone"
+    do(engine, "UPDATE errors SET verify_at = NULL")
+    assert purge(engine, 90).records == 1
+
+
+def test_an_error_that_nobody_resolved_for_so_long_keeps_nothing(hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message("a@x.org"))
+    given_up(engine, taken(engine))
+    age(engine, 91)
+    assert purge(engine, 90) == Counts(batches=1, records=1, errors=1, attempts=1, receipts=1)
+    assert (outcomes(engine), audit(engine).balanced) == ({"failed": 1}, True)
+
+
+def test_a_batch_that_others_wait_for_stays_whatever_it_says(hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message("a@x.org"), message("a@x.org", state="cancel"))
+    first, second = waits(engine)
+    do(engine, "UPDATE batches SET status = 'COMPLETE', open = false, settled_at = now() WHERE id = :id", id=first)
+    age(engine, 91)
+    purge(engine, 90)
+    assert waits(engine) == {second: [first]}, "it waits for what a bug settled; the sweep frees it"
+    assert batch(engine, first)
+
+
+def test_a_record_stays_until_an_older_one_that_was_retried_has_gone(hand_in: HandIn, engine: Engine) -> None:
+    """Its cancel was delivered; were it forgotten, the older register would be sent after it."""
+    hand_in(message("a@x.org"))
+    given_up(engine, taken(engine))
+    hand_in(message("a@x.org", state="cancel"), message("b@x.org", state="cancel"))
+    deliver_all(engine)
+    retry(engine, 100, Filter())
+    cancel(engine, Chosen(state=State.REGISTER))
+    age(engine, 91)
+    do(engine, "UPDATE batches SET settled_at = now() WHERE origin = 'retry'")
+    purge(engine, 90)
+    assert {row.contact for row in ask(engine, "SELECT contact FROM records")} == {"a@x.org", "b@x.org"}
+    retry(engine, 100, Filter((Outcome.CANCELED,)))
+    assert not taken(engine).members, "it is overtaken by the cancel, which is still known"
+    do(
+        engine,
+        "UPDATE batches SET status = 'COMPLETE', lease_token = NULL, settled_at = now(), contact_ids = '{}'"
+        " WHERE status = 'PROCESSING'",
+    )
+    age(engine, 91)
+    purge(engine, 90)
+    assert left(engine) == dict.fromkeys(TABLES, 0)
+    assert books(engine)["accepted"] == 3
+
+
+def test_a_record_whose_fingerprint_has_gone_is_accepted_anew(hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message("a@x.org"))
+    deliver_all(engine)
+    age(engine, 91)
+    purge(engine, 90)
+    (part,) = hand_in(message("a@x.org"))
+    assert (part.accepted, part.duplicates) == (1, 0)
+    assert books(engine)["accepted"] == 2
+
+
+def test_many_go_in_bounded_steps_and_a_kill_between_them_is_harmless(
+    hand_in: HandIn, engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purging, "MOST_RECORDS", 20)
+    monkeypatch.setattr(purging, "MOST_ROWS", 2)
+    hand_in(*(message(*people(10, 10 * n), f"nobody {n}", event=str(n % 3)) for n in range(12)), batch_size=5)
+    deliver_all(engine)
+    before = books(engine)
+    age(engine, 91)
+    dies = iter([False, False, True])
+    delete = purging._delete  # noqa: SLF001 - the middle of a transaction
+
+    def dying(*args: Any) -> Counts:
+        gone = delete(*args)
+        if next(dies, False):
+            raise KeyboardInterrupt
+        return gone
+
+    monkeypatch.setattr(purging, "_delete", dying)
+    with pytest.raises(KeyboardInterrupt):
+        purge(engine, 90)
+    assert (left(engine)["records"], books(engine)) == (80, before)
+    steps = []
+    while gone := purge_a_little(process):
+        steps.append(gone)
+        do(engine, "UPDATE purged SET due_at = now()")
+    assert max(step.records for step in steps) <= 20
+    assert max(step.refused for step in steps) <= 2
+    assert len(steps) >= 6
+    assert left(engine) == dict.fromkeys(TABLES, 0)
+    assert books(engine) == before
+
+
+def test_the_sweep_has_a_little_purged_once_however_many_sweeps_run(
+    hand_in: HandIn, engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_in(message("a@x.org"))
+    deliver_all(engine)
+    age(engine, 91)
+    woken: list[str] = []
+    monkeypatch.setattr(sweeping, "wake", lambda _, task, **__: woken.append(task))
+    sweeping.sweep(process)
+    assert PURGE in woken
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(purge_a_little(process))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(bool(gone) for gone in results) == 1
+    woken.clear()
+    process.redis.flushall()
+    sweeping.sweep(process)
+    assert PURGE not in woken
+
+
+def test_the_command_shows_first_and_then_purges(
+    hand_in: HandIn, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.settings.load_settings", lambda: settings)
+    monkeypatch.setattr("worker.database.make_engine", lambda _: engine)
+    hand_in(message("a@x.org"))
+    deliver_all(engine)
+    age(engine, 11)
+    run = CliRunner().invoke
+    assert "nothing is older than 90 days" in run(app, ["purge"]).output
+    assert "1 records in 1 batches" in run(app, ["purge", "--older-than", "10", "--dry-run"]).output
+    assert left(engine)["records"] == 1
+    assert '"records": 1' in run(app, ["purge", "--older-than", "10", "--json"]).output
+    assert left(engine)["records"] == 0
+
+
+class PurgingStorm(Storm):
+    """A storm in which what was settled a moment ago is old, and goes."""
+
+    gone = Counts()
+
+    def rage(self) -> None:
+        purger = self._thread("purge", self._every(0.05, self._purge))
+        super().rage()
+        purger.join(30)
+
+    def _purge(self, _: random.Random) -> None:
+        self.gone += purge(self.engine, 0.3 / 86_400)
+
+    def judge(self) -> list[str]:
+        """What was purged can be accepted anew, so what is stored is not judged by what was handed in."""
+        do(self.engine, "INSERT INTO errors OVERRIDING SYSTEM VALUE SELECT * FROM gone")
+        wrong = [*self.wrong, *self.ledger.wrong(self.engine)]
+        do(self.engine, "DELETE FROM errors USING gone WHERE errors.id = gone.id")
+        counted = audit(self.engine)
+        return wrong if counted.balanced else [*wrong, str(counted)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_storm_while_everything_is_purged_keeps_order_and_books(
+    process: Process, settings: Settings, rules: Rules, seed: int
+) -> None:
+    engine = make_engine(settings, pool=20)
+    for statement in (  # what the ledger must know of errors that are purged
+        "CREATE TABLE gone (LIKE errors)",
+        (
+            "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS "
+            "'BEGIN INSERT INTO gone SELECT old.*; RETURN old; END'"
+        ),
+        "CREATE TRIGGER keep BEFORE DELETE ON errors FOR EACH ROW EXECUTE FUNCTION keep()",
+    ):
+        do(engine, statement)
+    here = PurgingStorm(engine, process, Rules(rules.key, SIZE, 0.05), seed, calls=16)
+    killers = here.with_killers_engine(settings.database_url)
+    try:
+        here.rage()
+        here.drain()
+        purge(engine, 0)
+        wrong = here.judge()
+    finally:
+        for each in (engine, process.engine, killers):
+            each.dispose()
+    assert here.gone.records > 20
+    assert not wrong, f"seed {seed} violates:\n" + "\n".join(wrong[:40])

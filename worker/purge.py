@@ -1,0 +1,313 @@
+"""Purge: what was settled longer ago than the retention goes, a little at a time, and stays in the books.
+
+Each step is one short transaction that finds its rows by an index, and folds what it deletes into running totals. A
+batch goes whole, with its records, errors and attempts; then what was refused; then receipts of which nothing is left.
+
+What waits is never purged: neither an unsettled batch, nor one with a record that is still read back. An error that
+nobody resolved for so long keeps nothing. Nor does a record go before an older one of its contact and event that was
+retried: it is what keeps that one from being sent after it.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from typing import Final, NamedTuple, Self
+
+from sqlalchemy import Connection, Engine, text
+
+from models.outcome import LAST_ERROR, OUTCOME
+from worker.database import repeat
+from worker.newest import newest
+from worker.process import Process
+from worker.retry import lock_events
+
+log = logging.getLogger(__name__)
+
+MOST_RECORDS: Final = 2_000
+"""Records that one transaction deletes, or little more."""
+MOST_BATCHES: Final = 50
+MOST_ROWS: Final = 500
+"""Refusals, calls or receipts that one transaction deletes."""
+SOON: Final = 1.0
+"""Seconds until the sweep's next purge where this one found something."""
+LATER: Final = 600.0
+"""Seconds until it begins again where it came to an end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many rows went; of `refused` inputs."""
+
+    batches: int = 0
+    records: int = 0
+    errors: int = 0
+    attempts: int = 0
+    refused: int = 0
+    receipts: int = 0
+
+    def __add__(self, other: Self) -> "Counts":
+        return Counts(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
+
+    def __bool__(self) -> bool:
+        return any(astuple(self))
+
+
+class Place(NamedTuple):
+    """How far batches were looked at: the last one's `settled_at`, as text, and its id."""
+
+    settled_at: str = "-infinity"
+    batch_id: int = 0
+
+
+BEGINNING: Final = Place()
+
+
+def purge(engine: Engine, days: float) -> Counts:
+    """Purge all that was settled more than so many days ago."""
+    cutoff = _cutoff(engine, days)
+    total, looked = Counts(), Counts(batches=1)
+    while looked.batches:  # what kept something may have gone after it
+        looked, place = Counts(), BEGINNING
+        while True:
+            gone, following = repeat(lambda: _batches(engine, cutoff, place))  # noqa: B023 - run at once
+            looked += gone
+            if following is None:
+                break
+            place = following
+        total += looked
+    for step in REST:
+        while gone := _run(step, engine, cutoff):
+            total += gone
+    return total
+
+
+def preview(engine: Engine, days: float) -> Counts:
+    """Count what a purge would delete first: batches, records and refused inputs; the rest goes with them."""
+    cutoff = _cutoff(engine, days)
+    total, place = Counts(), BEGINNING
+    with engine.connect() as connection:
+        while found := _old(connection, cutoff, place):
+            free = _free(connection, [row.id for row in found])
+            total += Counts(len(free), sum(row.size for row in found if row.id in free))
+            place = Place(found[-1].settled_at, found[-1].id)
+        after = 0
+        while True:
+            page = connection.execute(
+                text(
+                    "SELECT id, inputs, refused_at < CAST(:cutoff AS timestamptz) AS old FROM refused"
+                    " WHERE id > :after ORDER BY id LIMIT :most"
+                ),
+                {"cutoff": cutoff, "after": after, "most": MOST_ROWS},
+            ).all()
+            total += Counts(refused=sum(row.inputs for row in page if row.old))
+            if not page or not page[-1].old:
+                return total
+            after = page[-1].id
+
+
+def is_due(process: Process) -> bool:
+    """Say whether the sweep is to purge a little."""
+    with process.engine.connect() as connection:
+        return bool(connection.execute(text("SELECT due_at <= now() FROM purged")).scalar())
+
+
+def purge_a_little(process: Process) -> Counts:
+    """Purge one step of everything, and note where to go on; whoever finds somebody else at it does nothing."""
+    engine = process.engine
+    with engine.begin() as connection:
+        place = connection.execute(
+            text("""
+            UPDATE purged SET due_at = now() + :later * interval '1 second'
+            WHERE id = (SELECT id FROM purged WHERE due_at <= now() FOR UPDATE SKIP LOCKED)
+            RETURNING settled_at::text, batch_id"""),
+            {"later": LATER},
+        ).one_or_none()
+    if place is None:
+        return Counts()
+    cutoff = _cutoff(engine, process.settings.retention_days)
+    gone, following = repeat(lambda: _batches(engine, cutoff, Place(*place)))
+    for step in REST:
+        gone += _run(step, engine, cutoff)
+    goes_on = following is not None or gone
+    with engine.begin() as connection:
+        connection.execute(
+            text("""
+            UPDATE purged SET due_at = now() + :wait * interval '1 second',
+              settled_at = CAST(:settled_at AS timestamptz), batch_id = :batch_id"""),
+            {"wait": SOON if goes_on else LATER, **(following or BEGINNING)._asdict()},
+        )
+    if gone:
+        log.info("purged: %s", gone)
+    return gone
+
+
+def _cutoff(engine: Engine, days: float) -> str:
+    with engine.connect() as connection:
+        return str(
+            connection.execute(text("SELECT (now() - :days * interval '1 day')::text"), {"days": days}).scalar_one()
+        )
+
+
+def _run(step: Callable[[Connection, str], Counts], engine: Engine, cutoff: str) -> Counts:
+    def work() -> Counts:
+        with engine.begin() as connection:
+            _lock(connection)
+            return step(connection, cutoff)
+
+    return repeat(work)
+
+
+def _lock(connection: Connection) -> None:
+    """Let one purge at a time write; before any other lock."""
+    connection.execute(text("SELECT FROM purged FOR UPDATE"))
+
+
+class _Old(NamedTuple):
+    id: int
+    event_id: int
+    size: int
+    settled_at: str
+
+
+def _old(connection: Connection, cutoff: str, place: Place) -> list[_Old]:
+    """List the next batches that are settled and old, as many as one step takes."""
+    rows = connection.execute(
+        text("""
+        SELECT id, event_id, size, settled_at::text FROM batches
+        WHERE settled_at < CAST(:cutoff AS timestamptz)
+          AND (settled_at, id) > (CAST(:settled_at AS timestamptz), :batch_id)
+        ORDER BY settled_at, id LIMIT :most"""),
+        {"cutoff": cutoff, "most": MOST_BATCHES, **place._asdict()},
+    )
+    few: list[_Old] = []
+    records = 0
+    for row in rows:
+        few.append(_Old(*row))
+        records += row.size
+        if records >= MOST_RECORDS:
+            break
+    return few
+
+
+def _free(connection: Connection, batch_ids: Sequence[int]) -> set[int]:
+    """Say which of these settled batches nothing keeps: no read-back, no batch that waits, no older record retried."""
+    free = connection.execute(
+        text(f"""
+        SELECT b.id FROM batches b WHERE b.id = ANY(:ids) AND b.status IN ('COMPLETE', 'CANCELED')
+          AND NOT EXISTS (SELECT FROM errors e WHERE e.batch_id = b.id AND e.verify_at IS NOT NULL)
+          AND NOT EXISTS (SELECT FROM batches w WHERE w.after @> ARRAY[b.id] AND w.after <> '{{}}')
+          AND NOT EXISTS (
+            SELECT FROM (SELECT r.id, r.contact, b.event_id FROM records r WHERE r.batch_id = b.id) x
+            CROSS JOIN LATERAL {newest("u.origin = 'retry'", "r.id < x.id")} older)"""),
+        {"ids": list(batch_ids)},
+    )
+    return set(free.scalars())
+
+
+def _batches(engine: Engine, cutoff: str, place: Place) -> tuple[Counts, Place | None]:
+    """Delete the next batches that may go, with all that is theirs; say where to go on, none at the end."""
+    with engine.begin() as connection:
+        _lock(connection)
+        found = _old(connection, cutoff, place)
+        if not found:
+            return Counts(), None
+        # A retry moves records out of these, and a read-back confirms them: neither while they are counted and go.
+        lock_events(connection, {row.event_id for row in found})
+        ids = {"ids": [row.id for row in found]}
+        connection.execute(text("SELECT FROM batches WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"), ids)
+        connection.execute(text("SELECT FROM errors WHERE batch_id = ANY(:ids) ORDER BY id FOR UPDATE"), ids)
+        free = sorted(_free(connection, ids["ids"]))
+        return _delete(connection, free) if free else Counts(), Place(found[-1].settled_at, found[-1].id)
+
+
+def _delete(connection: Connection, batch_ids: Sequence[int]) -> Counts:
+    ids = {"ids": list(batch_ids)}
+    counted = connection.execute(
+        text(f"""
+        SELECT r.submission_id, {OUTCOME} AS outcome, count(*) AS number
+        FROM records r JOIN batches b ON b.id = r.batch_id {LAST_ERROR} WHERE r.batch_id = ANY(:ids) GROUP BY 1, 2"""),
+        ids,
+    ).all()
+    outcomes: dict[str, int] = {}
+    receipts: dict[int, int] = {}
+    for row in counted:
+        outcomes[row.outcome] = outcomes.get(row.outcome, 0) + row.number
+        receipts[row.submission_id] = receipts.get(row.submission_id, 0) + row.number
+    _fold(connection, outcomes)
+    _note(connection, "records_purged", receipts)
+
+    def delete(what: str) -> int:
+        return int(connection.execute(text(f"DELETE FROM {what}"), ids).rowcount)
+
+    # A record's history is its errors, in whichever batches; what moved away keeps only its younger ones.
+    errors = delete("""errors WHERE id IN (
+        SELECT id FROM errors WHERE batch_id = ANY(:ids)
+        UNION SELECT e.id FROM records r JOIN errors e ON e.record_id = r.id WHERE r.batch_id = ANY(:ids))""")
+    return Counts(
+        errors=errors,
+        records=delete("records WHERE batch_id = ANY(:ids)"),
+        attempts=delete("attempts WHERE batch_id = ANY(:ids)"),
+        batches=delete("batches WHERE id = ANY(:ids)"),
+    )
+
+
+def _fold(connection: Connection, numbers: Mapping[str, int]) -> None:
+    if numbers:
+        added = ", ".join(f"{column} = {column} + :{column}" for column in numbers)
+        connection.execute(text(f"UPDATE purged SET {added}"), dict(numbers))
+
+
+def _note(connection: Connection, column: str, numbers: Mapping[int, int]) -> None:
+    """Note on receipts how much of them is purged."""
+    connection.execute(
+        text(f"""
+        UPDATE submissions s SET {column} = s.{column} + x.number
+        FROM unnest(CAST(:ids AS bigint[]), CAST(:numbers AS int[])) x(id, number) WHERE s.id = x.id"""),
+        {"ids": list(numbers), "numbers": list(numbers.values())},
+    )
+
+
+def _refused(connection: Connection, cutoff: str) -> Counts:
+    """Delete the oldest refused inputs, by id: what was refused earlier has the smaller one."""
+    gone = connection.execute(
+        text("""
+        DELETE FROM refused WHERE refused_at < CAST(:cutoff AS timestamptz)
+          AND id IN (SELECT id FROM refused ORDER BY id LIMIT :most) RETURNING submission_id, inputs"""),
+        {"cutoff": cutoff, "most": MOST_ROWS},
+    )
+    receipts: dict[int, int] = {}
+    for row in gone:
+        receipts[row.submission_id] = receipts.get(row.submission_id, 0) + row.inputs
+    _note(connection, "refused_purged", receipts)
+    return Counts(refused=sum(receipts.values()))
+
+
+def _reads(connection: Connection, cutoff: str) -> Counts:
+    """Delete the oldest calls that read back records of several batches; the others go with their batch."""
+    gone = connection.execute(
+        text("""
+        DELETE FROM attempts WHERE started_at < CAST(:cutoff AS timestamptz)
+          AND id IN (SELECT id FROM attempts WHERE batch_id IS NULL ORDER BY id LIMIT :most)"""),
+        {"cutoff": cutoff, "most": MOST_ROWS},
+    )
+    return Counts(attempts=gone.rowcount)
+
+
+def _receipts(connection: Connection, cutoff: str) -> Counts:
+    """Delete the oldest receipts of which nothing is left."""
+    gone = connection.execute(
+        text("""
+        WITH gone AS (
+          DELETE FROM submissions WHERE received_at < CAST(:cutoff AS timestamptz) AND id IN (
+            SELECT id FROM submissions WHERE accepted = records_purged AND refused = refused_purged
+            ORDER BY id LIMIT :most) RETURNING accepted, duplicates, refused)
+        SELECT count(*) AS receipts, coalesce(sum(accepted), 0)::bigint AS accepted,
+          coalesce(sum(duplicates), 0)::bigint AS duplicates, coalesce(sum(refused), 0)::bigint AS refused
+        FROM gone"""),
+        {"cutoff": cutoff, "most": MOST_ROWS},
+    ).one()
+    _fold(connection, {name: getattr(gone, name) for name in ("accepted", "duplicates", "refused")})
+    return Counts(receipts=gone.receipts)
+
+
+REST: Final = (_refused, _reads, _receipts)
