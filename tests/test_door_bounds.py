@@ -118,8 +118,12 @@ def test_more_at_once_than_there_is_room_for_is_503_until_there_is_room_again(
 
 def test_more_bytes_at_once_than_there_is_room_for_are_503(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web.admission, "MOST_BYTES_AT_ONCE", 100_000)
+    let_in: list[bytearray] = []
+    read = Admission.read
+    monkeypatch.setattr(Admission, "read", lambda self, asked, body: let_in.append(body) or read(self, asked, body))
     with connected(door) as client:
         client.sendall(head(door, 200_000) + b" " * 90_000)
+        until(lambda: bool(let_in) and len(let_in[0]) == 90_000, 10, "it has not come")
         until(lambda: door.hand_in(*["a" * 50 + "@example.com"] * 200).status_code == 503, 10, "there is room")
         assert door.hand_in("ada@example.com").status_code == 200, "a small one has room"
     until(lambda: door.hand_in(*["a" * 50 + "@example.com"] * 200).status_code == 200, 10, "room was not given back")
