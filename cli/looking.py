@@ -148,9 +148,11 @@ def errors(
     """List unresolved errors, the newest first."""
     from worker import facts
     from worker.database import make_engine
+    from worker.retry import Filter
     from worker.settings import load_settings
 
-    found = facts.errors(make_engine(load_settings()), outcome, limit, before)
+    chosen = Filter((outcome,) if outcome else facts.OPEN)
+    found = facts.errors(make_engine(load_settings()), chosen, limit, before)
     if as_json:
         print_json(found)
         return

@@ -1,8 +1,8 @@
 """The sweep: every second, what time brings about. Each step is a short transaction of its own.
 
 Wake `deliver` for accounts with due batches and `verify` for those with unconfirmed records due, wake `intake` where
-the stream is not empty, take back batches whose lease ran out, run what is scheduled, and free what waits for nothing
-(which only a bug can cause).
+the stream is not empty, take back batches whose lease ran out, run what is scheduled, add up what was sent, and free
+what waits for nothing (which only a bug can cause).
 """
 
 import logging
@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from models.moves import Move
 from models.words import Origin
-from worker import alive, lanes, reads
+from worker import alive, lanes, reads, throughput
 from worker.celery import DELIVER, INTAKE, VERIFY
 from worker.claim import lock_event
 from worker.database import repeat
@@ -52,6 +52,7 @@ def sweep(process: Process) -> None:
         wake(process, VERIFY, account=account)
     free_the_forgotten(process)
     run_schedule(process)
+    throughput.add_up(process)
 
 
 def due_accounts(process: Process) -> list[str]:
