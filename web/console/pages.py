@@ -67,12 +67,13 @@ def batch(visit: Visit) -> Shown:
     if found is None:
         raise Refusal(404, f"There is no batch {number}", "It was purged, or never was.")
     rows = found["records"][:RECORDS]
+    errors_first = sorted(rows, key=lambda row: row["outcome"] == Outcome.DELIVERED)
     address = Address(found["object_id"], found["external_event_id"], found["external_account_id"])
     version = found["hubspot_version"] or visit.process.settings.hubspot_version
     return Shown(
         "batch.html",
         {
-            "batch": found | {"records": rows},
+            "batch": found | {"records": errors_first},
             "after": first,
             "more": rows[-1]["position"] if len(found["records"]) > RECORDS else None,
             "path": attendance_path(version, address, State(found["state"]), Identity(found["identity"])),

@@ -54,6 +54,7 @@ def _environment(*, is_masked: bool) -> Environment:
         "query": _query,
         "why": _why,
     }
+    environment.tests["ahead"] = lambda moment: moment is not None and moment > datetime.now(UTC)
     environment.globals |= {
         "version": {name: hashlib.blake2b(static(name), digest_size=6).hexdigest() for name in STATIC}
     }
