@@ -1,4 +1,4 @@
-"""`turnout serve`: the HTTP door."""
+"""`turnout serve`: the HTTP door, and the console."""
 
 from typing import Annotated
 
@@ -10,9 +10,10 @@ def serve(
     host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 for every one.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port.")] = 8800,
 ) -> None:
-    """Take records by HTTP, as HubSpot's own attendance API; any number of these, on any number of hosts.
+    """Take records by HTTP, as HubSpot's own attendance API, and show the console at /; any number, on any host.
 
-    TLS is a proxy's business, in front of it. Keys: `turnout keys create NAME --role producer`.
+    TLS is the business of a proxy in front of it, which passes the Host header on; FORWARDED_ALLOW_IPS names its
+    address where it is on another host. Keys: `turnout keys create NAME --role producer` (operator, viewer).
     """
     from web.server import Server
     from worker.logs import set_up

@@ -213,6 +213,7 @@ class Limiter:
     ) -> None:
         names = ("known", "slots", "line", "present", "reads")
         self._keys = [f"turnout:limit:{{{account}}}:{name}" for name in names]
+        self._client = client
         self._limits, self._deadline = limits, ceil(deadline * 1000)
         self._recall, self._clock = recall, clock
         self._acquire, self._release, self._give_back, self._begin, self._block = map(
@@ -294,6 +295,15 @@ class Limiter:
     def block(self, seconds: float) -> None:
         """Let nobody of this account send for so many seconds."""
         self._run(self._block, ceil(seconds * 1000))
+
+    def used(self) -> tuple[int, int]:
+        """Say how many calls hold a slot of the window now, and how many were made today."""
+        seconds, micros = self._client.time()
+        now = self._clock() or seconds * 1000 + micros // 1000
+        known, slots = self._keys[:2]
+        day, today = self._client.hmget(known, "day", "day_used")
+        is_today = day == day_of(now, self._limits.time_zone).name.encode()
+        return int(self._client.zcount(slots, now, "+inf")), int(today or 0) if is_today else 0
 
     def _run(self, script: Any, *arguments: object) -> Any:  # noqa: ANN401 - redis-py's
         return script(keys=self._keys, args=[self._clock(), *arguments])

@@ -478,6 +478,34 @@ class Notification(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
+class Session(Base):
+    """Somebody signed in to the console. It holds as long as the very key it was begun with is good."""
+
+    __tablename__ = "sessions"
+
+    hash: Mapped[bytes] = mapped_column(primary_key=True)
+    """Of what the cookie holds."""
+    key_id: Mapped[int] = mapped_column(Integer)
+    key_hash: Mapped[bytes]
+    ends_at: Mapped[datetime]
+
+
+class Throughput(Base):
+    """What the calls begun within ten minutes came to, so that a day of them is read in 144 rows."""
+
+    __tablename__ = "throughput"
+
+    since: Mapped[datetime] = mapped_column(primary_key=True)
+    calls: Mapped[int]
+    calls_failed: Mapped[int]
+    delivered: Mapped[int]
+    undelivered: Mapped[int]
+    attempts_to: Mapped[int]
+    """The newest attempt counted: none up to the largest of these is counted again."""
+    errors_to: Mapped[int]
+    """The same of the errors, by which `undelivered` is counted."""
+
+
 class Secret(Base):
     """A key made once for this database, encrypted with the settings' key."""
 

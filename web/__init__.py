@@ -1,4 +1,4 @@
-"""The HTTP door: HubSpot's attendance API, asynchronous, and receipts.
+"""The HTTP door, HubSpot's attendance API, asynchronous, with receipts; and the operators' console.
 
 - `app`          the parts put together; `server`: the app on a socket
 - `attendance`   HubSpot's four writes; `receipts`: what became of a submission
@@ -9,4 +9,5 @@
 - `storing`      what comes at the same moment is stored together
 - `waiting`      requests held until their records have an answer
 - `reference`    OpenAPI, and a page to read it
+- `console`      the operators' pages, at `/`
 """

@@ -1,6 +1,7 @@
 """The web app, put together."""
 
 import logging
+from functools import partial
 
 from fastapi import FastAPI
 from sqlalchemy.exc import DBAPIError
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from web import reference
 from web.admission import Admission
 from web.attendance import Attendance
+from web.console.app import Console
 from web.participations import Participations
 from web.receipts import Receipts
 from web.waiting import Waiting
@@ -30,8 +32,9 @@ def create_app(process: Process) -> FastAPI:
     app.include_router(Participations(process).router())
     app.include_router(Receipts(process, waiting).router())
     app.include_router(reference.router(app))
+    app.include_router((console := Console(process)).router())
     app.add_exception_handler(Fault, _fault)
-    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(HTTPException, partial(_http, console))
     app.add_exception_handler(DBAPIError, _database)
     app.add_exception_handler(Exception, _bug)
     app.add_middleware(Encoded)
@@ -56,8 +59,10 @@ async def _fault(_: Request, fault: Exception) -> Response:
     return fault.response()
 
 
-async def _http(request: Request, error: Exception) -> Response:
+async def _http(console: Console, request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == 404 and request.headers.get("accept", "").startswith("text/html"):  # noqa: PLR2004
+        return await console.nothing(request)
     said = {404: f"There is nothing at {request.scope['path'][:200]}", 405: f"{request.method} is not done here"}
     categories = {404: "OBJECT_NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
     message = said.get(error.status_code, str(error.detail))

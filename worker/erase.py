@@ -37,7 +37,7 @@ LATELY: Final = 1_000
 POLL: Final = 0.2
 NAMES: Final = frozenset({"accounts", "events", "keys", "secrets", "schedules"})
 """Tables whose texts are names that something is addressed by: no attendee's, and blanked they would break it."""
-REASONS: Final = frozenset({"accounts.paused_because", "accounts.parked_because"})
+REASONS: Final = frozenset({"accounts.paused_because", "accounts.parked_because", "keys.webhook_error"})
 """Texts in these that are no names: HubSpot's words may stand there."""
 NUMBERS: Final = frozenset({"accounts", "batches", "records", "submissions"})
 """Tables in whose texts the digits of a contact id are as a rule something else."""

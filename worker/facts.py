@@ -34,7 +34,7 @@ HISTORY: Final = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Which batches to list."""
+    """Which batches to list; of `walk` batches at most, counted from the newest one in question."""
 
     status: Status | None = None
     state: State | None = None
@@ -43,6 +43,7 @@ class Chosen:
     errors: bool = False
     before: int | None = None
     limit: int = 20
+    walk: int | None = None
 
 
 def destination(settings: Settings) -> str:
@@ -93,7 +94,7 @@ def status(engine: Engine, settings: Settings) -> Row:
                 )
                 for outcome in OPEN
             },
-            "refused": _count(connection, "SELECT FROM refused WHERE replayed_at IS NULL"),
+            "refused": _count(connection, "SELECT FROM refused WHERE replayed_at IS NULL AND raw <> ''"),
             "webhooks": _rows(
                 connection,
                 f"""
@@ -129,11 +130,8 @@ def _redis_facts(settings: Settings) -> Row:
 def batches(engine: Engine, chosen: Chosen) -> list[Row]:
     """List batches, the newest first; `before` continues where a list ended."""
     conditions = {
-        "b.status = :status": chosen.status,
         "b.state = :state": chosen.state,
-        EVENT_NAMED: chosen.event,
         "a.name = :account": chosen.account,
-        "b.id < :before": chosen.before,
         "EXISTS (SELECT FROM errors e WHERE e.batch_id = b.id AND e.resolution IS NULL)": chosen.errors or None,
     }
     where = " AND ".join(condition for condition, value in conditions.items() if value is not None) or "true"
@@ -141,28 +139,130 @@ def batches(engine: Engine, chosen: Chosen) -> list[Row]:
         return _rows(
             connection,
             f"""
-            SELECT b.id, a.name AS account, {EVENT}, b.state, b.identity, b.origin, b.status, b.size, b.attempts,
-              (SELECT count(*) FROM attempts t WHERE t.batch_id = b.id) AS calls,
+            SELECT b.id, a.name AS account, b.event_id, {EVENT}, b.state, b.identity, b.origin, b.status, b.size,
+              b.attempts, (SELECT count(*) FROM attempts t WHERE t.batch_id = b.id) AS calls,
               b.claims, b.due_at, b.postponed_because, b.after, b.created_at, b.settled_at,
               (SELECT count(*) FROM errors e WHERE e.batch_id = b.id AND e.resolution IS NULL) AS errors
-            FROM batches b JOIN accounts a ON a.id = b.account_id JOIN events ev ON ev.id = b.event_id
-            WHERE {where} ORDER BY b.id DESC LIMIT :limit""",
-            status=chosen.status,
+            FROM ({_walked(connection, chosen)}) b JOIN accounts a ON a.id = b.account_id
+            JOIN events ev ON ev.id = b.event_id WHERE {where} ORDER BY b.id DESC LIMIT :limit""",
+            **_walk(chosen),
             state=chosen.state,
-            event=chosen.event,
             account=chosen.account,
-            before=chosen.before,
             limit=chosen.limit,
         )
 
 
-def batch(engine: Engine, batch_id: int, limit: int = 1_000) -> Row | None:
-    """Show one batch with its attempts, and its records with their outcomes and last errors."""
+def further(engine: Engine, chosen: Chosen, found: Sequence[Row]) -> int | None:
+    """Give the `before` with which to go on listing batches; none where the list is at its end."""
+    if len(found) == chosen.limit:
+        return int(found[-1]["id"])
+    if chosen.walk is None:
+        return None
+    with engine.connect() as connection:
+        counted = f"SELECT count(*) AS number, min(id) AS oldest FROM ({_walked(connection, chosen)}) b"
+        walked = connection.execute(text(counted), _walk(chosen)).one()
+    return walked.oldest if walked.number == chosen.walk else None
+
+
+def _walked(connection: Connection, chosen: Chosen) -> str:
+    """Give the SQL of the batches that are looked at, the newest first, by the index of their status or event."""
+    conditions = ["b.id < :before"]
+    if chosen.status is not None:
+        conditions.append("b.status = :status")
+    if chosen.event is None:
+        return f"SELECT * FROM batches b WHERE {' AND '.join(conditions)} ORDER BY b.id DESC LIMIT :walk"
+    named = events(connection, chosen.event)
+    return f"""
+    SELECT b.* FROM unnest(CAST(ARRAY[{",".join(str(row["id"]) for row in named)}] AS bigint[])) x(id)
+    CROSS JOIN LATERAL (
+      SELECT * FROM batches b WHERE b.event_id = x.id AND {" AND ".join(conditions)} ORDER BY b.id DESC LIMIT :walk) b
+    ORDER BY b.id DESC LIMIT :walk"""
+
+
+def _walk(chosen: Chosen) -> Row:
+    before = 2**63 - 1 if chosen.before is None else chosen.before
+    return {"before": before, "status": chosen.status, "walk": chosen.walk}
+
+
+def events(connection: Connection, named: str | None = None, before: int | None = None, limit: int = 100) -> list[Row]:
+    """List events, the newest first, or those that people name so."""
+    return _rows(
+        connection,
+        f"""
+        SELECT ev.id, {EVENT}, a.name AS account, ev.created_at FROM events ev JOIN accounts a ON a.id = ev.account_id
+        WHERE {"true" if named is None else EVENT_NAMED} AND ev.id < :before ORDER BY ev.id DESC LIMIT :limit""",
+        event=named,
+        before=2**63 - 1 if before is None else before,
+        limit=limit,
+    )
+
+
+def event(engine: Engine, event_id: int, walk: int = 10_000, errors: int = 20_000) -> Row | None:
+    """Show an event: its records by state and outcome, of its newest `walk` batches and `errors` errors in them.
+
+    `all` says whether that was everything. `missing` are those that HubSpot should have and, as far as we know, has
+    not: neither delivered, nor waiting, nor canceled.
+    """
     with engine.connect() as connection:
         found = _rows(
             connection,
             f"""
-            SELECT b.*, a.name AS account, {EVENT} FROM batches b JOIN accounts a ON a.id = b.account_id
+            SELECT ev.id, {EVENT}, a.name AS account, ev.created_at FROM events ev
+            JOIN accounts a ON a.id = ev.account_id WHERE ev.id = :id""",
+            id=event_id,
+        )
+        if not found:
+            return None
+        members = f"(SELECT * FROM batches WHERE event_id = :id ORDER BY id DESC LIMIT {walk}) b"
+        sizes = _rows(
+            connection,
+            f"""
+            SELECT state, status, count(*) AS batches, sum(size)::bigint AS records
+            FROM {members} GROUP BY 1, 2""",
+            id=event_id,
+        )
+        # As models.outcome has it, the other way round: from the few that have an error.
+        apart = _rows(
+            connection,
+            f"""
+            SELECT state, status, outcome, sum(1)::bigint AS records FROM (
+              SELECT b.state, b.status, CASE WHEN e.resolution = 'confirmed' THEN 'delivered' ELSE e.outcome END
+              FROM {members} CROSS JOIN LATERAL (
+                SELECT DISTINCT ON (e.record_id) e.* FROM errors e WHERE e.batch_id = b.id
+                ORDER BY e.record_id, e.id DESC) e
+              JOIN records r ON r.id = e.record_id AND r.batch_id = b.id LIMIT {errors}) few GROUP BY 1, 2, 3""",
+            id=event_id,
+        )
+    outcomes: dict[str, Counter[str]] = {state.value: Counter() for state in State}
+    for row in sizes:
+        outcomes[row["state"]][_settled(row["status"])] += row["records"]
+    for row in apart:
+        outcomes[row["state"]][_settled(row["status"])] -= row["records"]
+        outcomes[row["state"]][row["outcome"]] += row["records"]
+    everything = sum(row["batches"] for row in sizes) < walk and sum(row["records"] for row in apart) < errors
+    states = {
+        state: {
+            "records": sum(counts.values()),
+            **{outcome.value: counts[outcome.value] for outcome in Outcome},
+            "missing": sum(counts[outcome] for outcome in OPEN),
+        }
+        for state, counts in outcomes.items()
+    }
+    return {**found[0], "states": states, "all": everything}
+
+
+def _settled(status: str) -> str:
+    return Outcome.DELIVERED.value if status == Status.COMPLETE else status.lower()
+
+
+def batch(engine: Engine, batch_id: int, limit: int = 1_000, after: int = -1) -> Row | None:
+    """Show one batch with its attempts, and its records behind a position with their outcomes and last errors."""
+    with engine.connect() as connection:
+        found = _rows(
+            connection,
+            f"""
+            SELECT b.*, a.name AS account, {EVENT}, ev.object_id, ev.external_event_id, ev.external_account_id,
+              a.hubspot_version FROM batches b JOIN accounts a ON a.id = b.account_id
             JOIN events ev ON ev.id = b.event_id WHERE b.id = :id""",
             id=batch_id,
         )
@@ -177,10 +277,12 @@ def batch(engine: Engine, batch_id: int, limit: int = 1_000) -> Row | None:
             "records": _rows(
                 connection,
                 f"""
-                SELECT r.id, r.contact, {OUTCOME} AS outcome, e.category, e.code, e.message, e.resolution
+                SELECT r.id, r.position, r.contact, r.input, {OUTCOME} AS outcome, e.category, e.code, e.message,
+                  e.resolution
                 FROM records r JOIN batches b ON b.id = r.batch_id {LAST_ERROR}
-                WHERE r.batch_id = :id ORDER BY r.position LIMIT :limit""",
+                WHERE r.batch_id = :id AND r.position > :after ORDER BY r.position LIMIT :limit""",
                 id=batch_id,
+                after=after,
                 limit=limit,
             ),
         }
@@ -192,7 +294,7 @@ def errors(engine: Engine, chosen: Filter, limit: int = 50, before: int | None =
     each = " UNION ALL ".join(
         f"""
         (SELECT e.id, e.created_at, e.outcome, e.category, e.code, e.message, e.group_id, e.batch_id, e.record_id,
-          r.contact, r.input, a.name AS account, {EVENT}, b.state
+          r.contact, r.input, a.name AS account, b.event_id, {EVENT}, b.state
         {CHOSEN} WHERE e.outcome = '{Outcome(outcome).value}' AND e.id < :before AND {chosen.sql}
         ORDER BY e.id DESC LIMIT :limit)"""
         for outcome in chosen.outcomes

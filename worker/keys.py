@@ -9,7 +9,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, text
@@ -29,6 +29,8 @@ class Key:
     name: str
     role: Role
     accounts: Mapping[str, int]
+    hash: bytes = field(default=b"", repr=False)
+    """Of the secret it was presented with: after a rotation the old one and the new one differ."""
 
 
 class NameTaken(Exception):  # noqa: N818 - it is a state of the world
@@ -116,7 +118,7 @@ def verify(connection: Connection, presented: str) -> Key | None:
         return None
     if row.unnoted:
         connection.execute(text("UPDATE keys SET used_at = date_trunc('minute', now()) WHERE id = :id"), {"id": row.id})
-    return Key(row.id, row.name, Role(row.role), row.accounts or {})
+    return Key(row.id, row.name, Role(row.role), row.accounts or {}, hashed)
 
 
 def _hash(secret: str) -> bytes:

@@ -124,7 +124,7 @@ def _page(engine: Engine, chosen: Chosen, last: int, *, newest_first: bool) -> l
             text(f"""
             SELECT f.id, f.raw, f.inputs, f.reasons, f.refused_at, s.submission, s.part, s.door, s.producer, s.key_id
             FROM refused f JOIN submissions s ON s.id = f.submission_id
-            WHERE f.replayed_at IS NULL AND {where} ORDER BY f.id {order} LIMIT :step"""),
+            WHERE f.replayed_at IS NULL AND f.raw <> '' AND {where} ORDER BY f.id {order} LIMIT :step"""),
             {"last": last, "ids": conditions["f.id = ANY(:ids)"], "submission": chosen.submission, "step": STEP},
         ).all()
     return [{**row._mapping, **_read(bytes(row.raw))} for row in rows]  # noqa: SLF001 - its public name

@@ -2,7 +2,7 @@
 
 Wake `deliver` for accounts with due batches and `verify` for those with unconfirmed records due, `notify` where a
 webhook may have to be told, `intake` where the stream is not empty, `purge` now and then, take back batches whose lease
-ran out, run what is scheduled, and free what waits for nothing (which only a bug can cause).
+ran out, run what is scheduled, add up what was sent, and free what waits for nothing (which only a bug can cause).
 """
 
 import logging
@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from models.moves import Move
 from models.words import Origin
-from worker import alive, lanes, notify, purge, reads
+from worker import alive, lanes, notify, purge, reads, throughput
 from worker.celery import DELIVER, INTAKE, NOTIFY, PURGE, VERIFY
 from worker.claim import lock_event
 from worker.database import repeat
@@ -56,6 +56,7 @@ def sweep(process: Process) -> None:
     run_schedule(process)
     if purge.is_due(process):
         wake(process, PURGE)
+    throughput.add_up(process)
 
 
 def due_accounts(process: Process) -> list[str]:

@@ -1,0 +1,71 @@
+"""The console as a browser without JavaScript meets it, on loopback, talking real HTTP."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from html import unescape
+from typing import Any
+
+import requests
+from door import key_for, running_server
+
+from models.words import Role
+from worker.process import Process
+
+
+@dataclass
+class Visitor:
+    """Somebody with a browser: keeps cookies, fills in the forms that pages show."""
+
+    url: str
+    http: requests.Session = field(default_factory=requests.Session)
+
+    def get(self, path: str = "/", **more: Any) -> requests.Response:
+        return self.http.get(self.url + path, timeout=30, **more)
+
+    def page(self, path: str = "/") -> str:
+        answer = self.get(path)
+        assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text}"
+        return answer.text
+
+    def post(self, path: str, fields: dict[str, str] | None = None, **more: Any) -> requests.Response:
+        headers = {"Origin": self.url} | more.pop("headers", {})
+        return self.http.post(self.url + path, data=fields or {}, headers=headers, timeout=30, **more)
+
+    def token(self, path: str = "/sign-in") -> str:
+        found = re.search(r'name="form" value="([0-9a-f]{64})"', self.get(path).text)
+        assert found, f"{path} has no form"
+        return found[1]
+
+    def press(self, path: str, shown_on: str, **fields: str) -> requests.Response:
+        return self.post(path, {"form": self.token(shown_on), **fields})
+
+    def sign_in(self, key: str, **more: str) -> requests.Response:
+        return self.press("/sign-in", "/sign-in", key=key, **more)
+
+
+@dataclass(frozen=True)
+class RunningConsole:
+    url: str
+    process: Process
+
+    def visitor(self) -> Visitor:
+        return Visitor(self.url)
+
+    def of(self, role: Role, name: str | None = None) -> Visitor:
+        visitor = self.visitor()
+        answer = visitor.sign_in(key_for(self.process, name or f"the {role}", role))
+        assert (answer.status_code, answer.url) == (200, f"{self.url}/"), answer.text
+        return visitor
+
+
+@contextmanager
+def running_console(process: Process) -> Iterator[RunningConsole]:
+    with running_server(process) as url:
+        yield RunningConsole(url, process)
+
+
+def words(html: str) -> str:
+    """Give what a page says, without its markup."""
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", html)))

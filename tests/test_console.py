@@ -1,0 +1,547 @@
+"""The console over HTTP: who gets in, who may what, what is shown of whom, and what pressing does."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+from console import RunningConsole, Visitor, running_console, words
+from door import key_for
+from ledger import ask, do, given_up, message, outcomes, people, postponed, settled, taken
+from pydantic import SecretStr
+from sqlalchemy import Engine
+
+from models.words import Role
+from web.console import pages
+from web.console.masking import masked
+from worker import keys, lockout
+from worker.process import Process
+from worker.receipts import Part
+from worker.roster import add
+from worker.settings import Settings
+
+HandIn = Callable[..., list[Part]]
+SCRIPT = "<script>alert('x')</script>"
+
+
+@pytest.fixture
+def console(process: Process) -> Iterator[RunningConsole]:
+    with running_console(process) as running:
+        yield running
+
+
+@pytest.fixture
+def operator(console: RunningConsole) -> Visitor:
+    return console.of(Role.OPERATOR)
+
+
+@pytest.fixture
+def viewer(console: RunningConsole) -> Visitor:
+    return console.of(Role.VIEWER)
+
+
+def fill(hand_in: HandIn, engine: Engine) -> list[str]:
+    """A batch of each kind: complete with errors, given up, postponed, pending; give the paths of all pages."""
+    hand_in({**message(*people(4), "bob@example.com"), "submission_id": "0b1cb8c3-e2ec-4f44-9fe2-d7813d1a6cfc"})
+    settled(engine, taken(engine), rejected=[1], unconfirmed=[2])
+    hand_in(message(*people(3, 10), state="attend"))
+    given_up(engine, taken(engine))
+    hand_in(message(*people(2, 20), event="webinar"))
+    postponed(engine, taken(engine), 60)
+    hand_in(message("ada@example.com", "no address", event="webinar"))
+    batches = [f"/batch/{row.id}" for row in ask(engine, "SELECT id FROM batches ORDER BY id")]
+    events = [f"/event/{row.id}" for row in ask(engine, "SELECT id FROM events ORDER BY id")]
+    submissions = [
+        f"/submission/{row.submission}" for row in ask(engine, "SELECT DISTINCT submission FROM submissions")
+    ]
+    return ["/", "/batches", "/errors", "/events", "/accounts", *batches, *events, *submissions]
+
+
+# Signing in
+
+
+@pytest.mark.parametrize("role", [Role.OPERATOR, Role.VIEWER])
+def test_a_good_key_opens_the_console_and_its_session_is_a_safe_cookie(console: RunningConsole, role: Role) -> None:
+    visitor = console.visitor()
+    key = key_for(console.process, "olga", role)
+    answer = visitor.post("/sign-in", {"form": visitor.token(), "key": f" {key} "}, allow_redirects=False)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+    cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert "Path=/" in cookie
+    assert "Max-Age=28800" in cookie
+    assert f"olga {role}" in words(visitor.page())
+    kept = {cookie.value for cookie in visitor.http.cookies}
+    for table in ("sessions", "keys"):
+        assert not [
+            row for row in ask(console.process.engine, f"SELECT {table}::text AS all FROM {table}") if kept & {row.all}
+        ]
+    assert key not in visitor.page()
+
+
+def test_away_from_the_machine_the_cookie_goes_by_https_only(console: RunningConsole) -> None:
+    answer = requests.get(f"{console.url}/sign-in", headers={"Host": "turnout.example.com"}, timeout=30)
+    assert answer.headers["Set-Cookie"].startswith("__Host-turnout=")
+    assert "Secure" in answer.headers["Set-Cookie"]
+    assert "Secure" not in console.visitor().get("/sign-in").headers["Set-Cookie"]
+
+
+def test_a_wrong_key_is_told_so_and_opens_nothing(console: RunningConsole) -> None:
+    visitor = console.visitor()
+    answer = visitor.sign_in("turnout_1_" + "x" * 43)
+    assert (answer.status_code, "This key is not good" in words(answer.text)) == (403, True)
+    assert visitor.get("/batches").url.startswith(f"{console.url}/sign-in")
+
+
+def test_a_producers_key_is_told_which_is_needed(console: RunningConsole) -> None:
+    answer = console.visitor().sign_in(key_for(console.process, "shop"))
+    assert (answer.status_code, "shop is a producer's key" in words(answer.text)) == (403, True)
+
+
+@pytest.mark.parametrize("page", [*pages.PAGES, "/batches?status=PENDING"])
+def test_nobody_sees_a_page_without_signing_in_and_is_led_there_after(console: RunningConsole, page: str) -> None:
+    path = page.replace("{batch}", "1").replace("{event}", "1").replace("{submission}", "1")
+    visitor = console.visitor()
+    asked = visitor.get(path)
+    assert asked.url.startswith(f"{console.url}/sign-in")
+    wanted = re.search(r'name="next" value="([^"]*)"', asked.text)
+    assert wanted
+    answer = visitor.sign_in(key_for(console.process, "olga", Role.OPERATOR), next=wanted[1])
+    assert answer.history[0].headers["Location"] == path
+
+
+@pytest.mark.parametrize("away", ["//evil.example", "https://evil.example", "/\\evil.example", "evil", "/\r\nX: y"])
+def test_signing_in_leads_to_no_other_site(console: RunningConsole, away: str) -> None:
+    answer = console.visitor().sign_in(key_for(console.process, "olga", Role.VIEWER), next=away)
+    assert answer.url == f"{console.url}/"
+
+
+@pytest.mark.parametrize("end", ["revoke", "rotate", "sign out", "time"])
+def test_a_session_ends(console: RunningConsole, end: str) -> None:
+    engine = console.process.engine
+    visitor = console.of(Role.OPERATOR, "olga")
+    stolen = dict(visitor.http.cookies)
+    match end:
+        case "revoke":
+            keys.revoke(engine, "olga")
+        case "rotate":
+            keys.rotate(engine, "olga", overlap=0)
+        case "sign out":
+            visitor.press("/sign-out", "/")
+        case "time":
+            do(engine, "UPDATE sessions SET ends_at = now()")
+    answer = requests.get(f"{console.url}/batches", cookies=stolen, allow_redirects=False, timeout=30)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in?next=%2Fbatches")
+
+
+def test_a_session_lasts_as_long_as_a_rotated_key_does(console: RunningConsole) -> None:
+    visitor = console.of(Role.OPERATOR, "olga")
+    keys.rotate(console.process.engine, "olga", overlap=60)
+    assert visitor.page("/batches")
+
+
+def test_a_link_from_another_site_asks_once_more_because_it_brings_no_cookie(console: RunningConsole) -> None:
+    answer = console.visitor().get("/batch/7", headers={"Sec-Fetch-Site": "cross-site"})
+    assert (answer.status_code, 'http-equiv="refresh" content="0"' in answer.text) == (200, True)
+
+
+# Many wrong keys
+
+
+def test_after_many_wrong_keys_nobody_signs_in_from_there_until_a_time_that_is_told(
+    console: RunningConsole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lockout, "MOST", 3)
+    visitor, key = console.visitor(), key_for(console.process, "olga", Role.OPERATOR)
+    assert [visitor.sign_in("wrong").status_code for _ in range(4)] == [403, 403, 403, 429]
+    answer = visitor.sign_in(key)
+    assert answer.status_code == 429
+    assert re.search(r"with the right key neither, until \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", words(answer.text))
+    console.process.redis.flushall()
+    assert visitor.sign_in(key).status_code == 200
+
+
+def test_a_good_key_clears_its_addresss_count(console: RunningConsole, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lockout, "MOST", 2)
+    key = key_for(console.process, "olga", Role.OPERATOR)
+    for _ in range(3):
+        assert console.visitor().sign_in("wrong").status_code == 403
+        assert console.visitor().sign_in(key).status_code == 200
+
+
+def test_many_addresses_together_are_locked_out_and_those_of_operators_are_spared(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lockout, "MOST_OF_ALL", 5)
+    assert lockout.locked_until(process.redis, "203.0.113.9") is None
+    lockout.forgive(process.redis, "203.0.113.9")
+    locked = [lockout.locked_until(process.redis, f"198.51.100.{number}") is not None for number in range(7)]
+    assert locked == [False] * 5 + [True] * 2
+    assert lockout.locked_until(process.redis, "203.0.113.9") is None
+
+
+def test_an_ipv6_network_counts_as_one_address(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lockout, "MOST", 2)
+    locked = [lockout.locked_until(process.redis, f"2001:db8::{number}") is not None for number in range(3)]
+    assert locked == [False, False, True]
+
+
+def test_without_redis_operators_still_get_in_and_see_what_is_wrong(settings: Settings) -> None:
+    process = Process(settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"}))
+    with running_console(process) as console:
+        assert "Redis is out of reach" in words(console.of(Role.OPERATOR).page())
+    process.engine.dispose()
+
+
+def test_without_the_database_the_page_says_so(settings: Settings) -> None:
+    process = Process(settings.model_copy(update={"database_url": "postgresql://127.0.0.1:1/nowhere"}))
+    with running_console(process) as console:
+        visitor = console.visitor()
+        visitor.token()
+        answer = visitor.get("/batches")
+    assert (answer.status_code, "The database is out of reach" in words(answer.text)) == (503, True)
+
+
+# Forms and headers
+
+
+@pytest.mark.parametrize(
+    ("fields", "headers", "said"),
+    [
+        ({"form": ""}, {}, "out of date"),
+        ({"form": "0" * 64}, {}, "out of date"),
+        ({}, {"Origin": "https://evil.example"}, "came from another site"),
+        ({}, {"Origin": "null"}, "came from another site"),
+        ({}, {"Origin": ""}, "came from another site"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/accounts/default/pause", "/sign-out", "/sign-in"])
+def test_a_form_from_elsewhere_does_nothing(  # noqa: PLR0917
+    operator: Visitor, process: Process, path: str, fields: dict[str, str], headers: dict[str, str], said: str
+) -> None:
+    answer = operator.post(path, {"form": operator.token("/accounts"), **fields}, headers=headers)
+    assert (answer.status_code, said in words(answer.text)) == (403, True)
+    assert ask(process.engine, "SELECT FROM accounts WHERE paused_at IS NOT NULL") == []
+    assert operator.get("/batches").url.endswith("/batches"), "still signed in"
+
+
+def test_a_form_of_another_session_does_nothing(console: RunningConsole, operator: Visitor) -> None:
+    another = console.of(Role.OPERATOR, "another")
+    answer = operator.post("/accounts/default/pause", {"form": another.token("/accounts")})
+    assert answer.status_code == 403
+
+
+def test_a_form_that_is_too_large_is_refused(operator: Visitor) -> None:
+    assert operator.press("/sign-out", "/", more="x" * 20_000).status_code == 413
+
+
+def test_every_page_is_sent_safely(console: RunningConsole, operator: Visitor) -> None:
+    somebody = console.visitor()
+    answers = [
+        operator.get("/"),
+        operator.get("/batch/7"),
+        somebody.get("/sign-in"),
+        operator.get("/static/console.js"),
+    ]
+    for answer in answers:
+        policy = answer.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; style-src 'self'; script-src 'self';")
+        assert "unsafe" not in policy
+        assert answer.headers["X-Frame-Options"] == "DENY"
+        assert answer.headers["Referrer-Policy"] == "same-origin"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert {answer.headers["Cache-Control"] for answer in answers[:3]} == {"no-store"}
+    for answer in answers[:3]:
+        assert " style=" not in answer.text
+        assert not re.search(r"<script(?! src=)|<style| on\w+=", answer.text)
+
+
+# Pages
+
+
+def test_every_page_is_there_with_data_and_without_and_says_first_where_it_delivers(
+    operator: Visitor, viewer: Visitor, hand_in: HandIn, engine: Engine
+) -> None:
+    empty = ["/", "/batches", "/errors", "/events", "/accounts"]
+    for visitor in (operator, viewer):
+        for path in empty:
+            visitor.page(path)
+    for path in fill(hand_in, engine):
+        for visitor in (operator, viewer):
+            html = visitor.page(path)
+            said = words(html.partition("<body>")[2])
+            assert said.startswith(" Skip to the page turnout delivers to the sandbox on http://127.0.0.1:9"), path
+            assert html.count("<h1") == html.count("<main") == 1, path
+            assert "test-token" not in html
+
+
+@pytest.mark.parametrize("path", ["/batch/4711", "/batch/x", "/event/4711", "/submission/x", "/nothing"])
+def test_what_is_not_there_is_said_in_plain_words(operator: Visitor, path: str) -> None:
+    answer = operator.get(path, headers={"Accept": "text/html"})
+    assert (answer.status_code, "There is no" in answer.text) == (404, True)
+
+
+def test_a_filter_that_is_none_is_refused_and_names_those_there_are(operator: Visitor) -> None:
+    answer = operator.get("/batches?status=LOST")
+    assert answer.status_code == 400
+    assert "PENDING, PROCESSING, COMPLETE, CANCELED" in words(answer.text)
+
+
+def test_batches_are_filtered(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
+    fill(hand_in, engine)
+
+    def found(query: str) -> list[int]:
+        return [int(number) for number in re.findall(r'href="/batch/(\d+)"', operator.page(f"/batches?{query}"))]
+
+    everything = found("")
+    assert everything == sorted(everything, reverse=True)
+    complete, given, postponed_, pending = sorted(everything)
+    assert found("status=COMPLETE") == [complete]
+    assert found("state=attend") == [given]
+    assert found("event=webinar") == [pending, postponed_]
+    assert found("event=webinar&status=PENDING&account=default") == [pending, postponed_]
+    assert found("errors=1") == [given, complete]
+    assert found("account=nobody") == found("event=nothing") == []
+    assert "HTTP 503" in words(operator.page("/batches?event=webinar"))
+
+
+def test_pages_go_on_where_the_last_ended(
+    operator: Visitor, hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "PAGE", 3)
+    hand_in(message(*people(8)), batch_size=1)
+    for _ in range(8):
+        given_up(engine, taken(engine))
+    for path, each in (("/batches", r'row" class="n"><a href="/batch/(\d+)"'), ("/errors", r'href="/batch/(\d+)"')):
+        met: list[str] = []
+        following: str | None = path
+        while following:
+            html = operator.page(following)
+            met += re.findall(each, html)
+            more = re.search(r'href="([^"]+)"[^>]*rel="next"', html)
+            following = path + more[1].replace("&amp;", "&") if more else None
+        assert len(met) == len(set(met)) == 8, path
+
+
+def test_a_rare_batch_is_found_walk_by_walk(
+    operator: Visitor, hand_in: HandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "WALK", 3)
+    hand_in(message("rare@example.com", state="cancel"))
+    hand_in(message(*people(6)), batch_size=1)
+    html = operator.page("/batches?state=cancel")
+    assert "no batch is like that among those looked at" in words(html)
+    for _ in range(2):
+        more = re.search(r'href="([^"]+)"[^>]*rel="next"', html)
+        assert more
+        html = operator.page("/batches" + more[1].replace("&amp;", "&"))
+    assert len(re.findall(r'href="/batch/(\d+)"', html)) == 1
+
+
+def test_an_event_counts_as_the_audit_does(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
+    from worker import facts
+    from worker.retry import Filter, retry
+
+    fill(hand_in, engine)
+    retry(engine, 100, Filter())
+    do(engine, "UPDATE errors SET resolution = 'confirmed' WHERE outcome = 'unconfirmed'")
+    given_up(engine, taken(engine))
+    for row in ask(engine, "SELECT id, object_id FROM events"):
+        found = facts.event(engine, row.id)
+        assert found is not None
+        counted = {
+            (row.object_id, state): {name: n for name, n in counts.items() if n and name not in {"records", "missing"}}
+            for state, counts in found["states"].items()
+            if counts["records"]
+        }
+        expected = {key: dict(value) for key, value in facts.by_event(engine).items() if key[0] == row.object_id}
+        assert counted == expected
+        assert found["all"]
+        assert all(
+            counts["missing"] == counts["rejected"] + counts["unconfirmed"] + counts["failed"]
+            for counts in found["states"].values()
+        )
+    assert "registered" in words(operator.page(f"/event/{row.id}"))
+
+
+def test_find_leads_to_what_is_named(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
+    fill(hand_in, engine)
+    batch_id = ask(engine, "SELECT min(id) AS id FROM batches")[0].id
+    submission = ask(engine, "SELECT submission FROM submissions LIMIT 1")[0].submission
+    assert operator.get(f"/find?what={batch_id}").url.endswith(f"/batch/{batch_id}")
+    assert operator.get(f"/find?what={submission}").url.endswith(f"/submission/{submission}")
+    assert "/event/" in operator.get("/find?what=webinar").url
+    assert operator.get("/find?what=x%2Fy").url.endswith("/events?event=x%2Fy")
+
+
+def test_the_overview_says_what_waits_and_what_was_sent(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
+    fill(hand_in, engine)
+    said = words(operator.page())
+    assert "rejected, unresolved 1 unconfirmed, unresolved 1 failed, unresolved 3 " in said
+    assert "3 delivered in the last minute, by 3 calls, 5 not delivered" in said
+    assert "default HTTP 503 1 2" in said
+    assert "No worker is alive" in said
+
+
+def test_what_was_sent_and_came_back_stands_on_the_batchs_page(
+    operator: Visitor, hand_in: HandIn, engine: Engine
+) -> None:
+    fill(hand_in, engine)
+    do(engine, "UPDATE attempts SET excerpt = 'it says no', correlation_id = 'c-1'")
+    said = words(operator.page(f"/batch/{ask(engine, 'SELECT min(id) AS id FROM batches')[0].id}"))
+    assert "POST /marketing/v3/marketing-events/77/attendance/register/email-create" in said
+    assert '"email": "bob@example.com"' in said
+    assert "it says no" in said
+    assert "correlation id c-1" in said
+
+
+# What others wrote
+
+
+SAID_BY_OTHERS = (
+    "UPDATE records SET contact = :it || id, input = jsonb_build_object('email', CAST(:it AS text))",
+    "UPDATE errors SET message = 'Invalid input for `' || :it || '`', category = :it, code = :it",
+    "UPDATE attempts SET excerpt = '{emails=[' || :it || ']}', correlation_id = :it, answer = :it",
+    "UPDATE events SET object_id = :it || id",
+    "UPDATE batches SET postponed_because = :it",
+    "UPDATE submissions SET producer = :it",
+    "UPDATE refused SET reasons = jsonb_build_array(jsonb_object(ARRAY['where', :it, 'what', :it, 'right', :it]))",
+    "UPDATE accounts SET paused_at = now(), paused_because = :it",
+)
+
+
+def test_what_others_wrote_is_escaped_everywhere(
+    operator: Visitor, viewer: Visitor, hand_in: HandIn, engine: Engine
+) -> None:
+    paths = fill(hand_in, engine)
+    for update in SAID_BY_OTHERS:
+        do(engine, update, it=SCRIPT)
+    asked = [
+        f"/batches?event={SCRIPT}",
+        f"/errors?category={SCRIPT}",
+        f"/events?event={SCRIPT}",
+        f"/find?what={SCRIPT}",
+    ]
+    told = 0
+    for path in [*paths, *asked]:
+        for visitor in (operator, viewer):
+            html = visitor.page(path)
+            assert SCRIPT not in html, path
+            told += html.count("&lt;script&gt;")
+    assert told > 50
+    assert SCRIPT not in operator.get(f"/batches?status={SCRIPT}").text
+    assert SCRIPT not in operator.get(f"/submission/{SCRIPT}").text
+
+
+@pytest.mark.parametrize("address", ["ada.lovelace@analytical.example.com", "ada.lovelace%40analytical.example.com"])
+def test_viewers_see_no_address_anywhere(
+    operator: Visitor, viewer: Visitor, hand_in: HandIn, engine: Engine, address: str
+) -> None:
+    paths = fill(hand_in, engine)
+    for update in SAID_BY_OTHERS:
+        do(engine, update, it=address)
+    for path in paths:
+        seen = viewer.page(path)
+        assert "lovelace" not in seen, path
+        assert "analytical" not in seen, path
+    assert masked(address) in viewer.page("/errors")
+    assert address in operator.page("/errors")
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("ada@example.com", "a…a@e…e.com"),
+        ("bo@x.org", "…@….org"),
+        ("Invalid input for `ada@mail.example.co.uk`", "Invalid input for `a…a@m…o.uk`"),
+        ("{emails=[ada@example.com, bob@example.com]}", "{emails=[a…a@e…e.com, b…b@e…e.com]}"),
+        ("?email=ada%40example.com&x=1", "?e…a%40e…e.com&x=1"),
+        ('"ada\\u0040example.com"', '"a…a\\u0040e…e.com"'),
+        ("jürgen@münchen.de, ada@[10.0.0.1]", "j…n@m…n.de, a…a@[…0.1]"),
+        ('"john doe"@example.com', '"…"@e…e.com'),
+        ("a…a@e…e.com", "a…a@e…e.com"),
+        ("no address @ all, 10 @ 5", "no address @ all, 10 @ 5"),
+    ],
+)
+def test_addresses_are_masked(text: str, seen: str) -> None:
+    assert masked(text) == seen
+
+
+# Pressing
+
+
+def test_a_batchs_failed_records_are_retried(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message(*people(3)))
+    given_up(engine, claimed := taken(engine))
+    answer = operator.press(f"/batch/{claimed.batch_id}/retry", f"/batch/{claimed.batch_id}")
+    assert (answer.url, [one.status_code for one in answer.history]) == (
+        f"{operator.url}/batch/{claimed.batch_id}",
+        [303],
+    )
+    assert "3 records are retried" in words(answer.text)
+    assert outcomes(engine) == {"pending": 3}
+    assert "3 records are retried" not in words(operator.page(answer.url.removeprefix(operator.url))), "said once"
+    again = operator.press(f"/batch/{claimed.batch_id}/retry", "/accounts")
+    assert "no record is like that: nothing is retried" in words(again.text)
+
+
+def test_a_batch_is_canceled(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message(*people(3)))
+    number = ask(engine, "SELECT id FROM batches")[0].id
+    answer = operator.press(f"/batch/{number}/cancel", f"/batch/{number}")
+    assert "3 records in 1 batches are canceled" in words(answer.text)
+    assert outcomes(engine) == {"canceled": 3}
+    assert "no batch like that waits" in words(operator.press(f"/batch/{number}/cancel", "/accounts").text)
+
+
+def test_an_account_is_paused_and_resumed(operator: Visitor, process: Process, settings: Settings) -> None:
+    add(process.engine, settings, "acme", {}, SecretStr("token-of-acme"))
+    answer = operator.press("/accounts/acme/pause", "/accounts", because=" the portal moves ")
+    assert (answer.url, "account acme is paused" in words(answer.text)) == (f"{operator.url}/accounts#acme", True)
+    paused = ask(process.engine, "SELECT name, paused_because FROM accounts WHERE paused_at IS NOT NULL")
+    assert [tuple(row) for row in paused] == [("acme", "the portal moves")]
+    assert "token-of-acme" not in answer.text
+    assert "account acme sends again" in words(operator.press("/accounts/acme/resume", "/accounts").text)
+    assert ask(process.engine, "SELECT FROM accounts WHERE paused_at IS NOT NULL") == []
+    assert operator.press("/accounts/nobody/pause", "/accounts").status_code == 404
+
+
+def test_a_viewer_can_press_nothing(viewer: Visitor, hand_in: HandIn, engine: Engine) -> None:
+    paths = fill(hand_in, engine)
+    for path in paths:
+        assert re.findall(r'method="post" action="([^"]+)"', viewer.page(path)) == ["/sign-out"], path
+    before = ask(engine, "SELECT id, status FROM batches ORDER BY id"), ask(engine, "SELECT * FROM accounts")
+    number = before[0][-1].id
+    for path in (
+        f"/batch/{number}/retry",
+        f"/batch/{number}/cancel",
+        "/accounts/default/pause",
+        "/accounts/default/resume",
+    ):
+        answer = viewer.press(path, "/")
+        assert (answer.status_code, "An operator's key is needed" in words(answer.text)) == (403, True)
+    assert (ask(engine, "SELECT id, status FROM batches ORDER BY id"), ask(engine, "SELECT * FROM accounts")) == before
+
+
+def test_nobody_presses_anything_without_signing_in(console: RunningConsole, engine: Engine) -> None:
+    answer = console.visitor().press("/accounts/default/pause", "/sign-in")
+    assert "/sign-in" in answer.url
+    assert ask(engine, "SELECT FROM accounts WHERE paused_at IS NOT NULL") == []
+
+
+def test_the_page_of_a_large_batch_goes_on(
+    operator: Visitor, hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "RECORDS", 2)
+    hand_in(message(*people(5)))
+    path: str | None = f"/batch/{ask(engine, 'SELECT id FROM batches')[0].id}"
+    met: list[Any] = []
+    here = path
+    while path:
+        html = operator.page(path)
+        met += re.findall(r"<td class=\"text\">(p\d@example.com)", html)
+        more = re.search(r'href="([^"]+)"[^>]*rel="next"', html)
+        path = f"{here}{more[1]}" if more else None
+    assert met == people(5)

@@ -1,0 +1,214 @@
+"""The console in a real browser: Debian's Chromium, driven by keyboard and mouse, with JavaScript and without."""
+
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from console import RunningConsole, running_console
+from door import key_for
+from ledger import ask, do, given_up, message, outcomes, people, settled, taken
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from sqlalchemy import Engine
+
+from models.words import Role
+from worker.process import Process
+from worker.receipts import Part
+
+HandIn = Callable[..., list[Part]]
+NEVER_GOOD = re.compile(r"Refused to|Content.Security.Policy|Uncaught", re.IGNORECASE)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    assert chromium, "these tests need Debian's chromium: apt-get install --no-install-recommends chromium"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def console(process: Process) -> Iterator[RunningConsole]:
+    with running_console(process) as running:
+        yield running
+
+
+@pytest.fixture(params=[True, False], ids=["with JavaScript", "without"])
+def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page; whatever the browser refused or could not run fails the test."""
+    context = browser.new_context(java_script_enabled=request.param)
+    context.set_default_timeout(10_000)
+    opened = context.new_page()
+    said: list[str] = []
+    opened.on("console", lambda one: said.append(one.text))
+    opened.on("pageerror", lambda error: said.append(f"Uncaught {error}"))
+    yield opened
+    context.close()
+    assert not [one for one in said if NEVER_GOOD.search(one)]
+
+
+only_with_javascript = pytest.mark.parametrize("page", [True], indirect=True)
+
+
+def sign_in(page: Page, console: RunningConsole, role: Role = Role.OPERATOR) -> None:
+    page.goto(f"{console.url}/")
+    page.get_by_label("key").fill(key_for(console.process, f"the {role}", role))
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{console.url}/")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+
+
+def test_a_batch_that_failed_is_found_and_sent_again_by_mouse(
+    page: Page, console: RunningConsole, hand_in: HandIn, engine: Engine
+) -> None:
+    hand_in(message(*people(3)))
+    given_up(engine, taken(engine))
+    sign_in(page, console)
+    page.get_by_role("link", name="failed, unresolved").click()
+    expect(page.locator("tbody tr")).to_have_count(3)
+    page.locator("tbody tr").first.get_by_role("link").last.click()
+    page.get_by_role("button", name="Retry its failed records").click()
+    expect(page.get_by_role("status")).to_have_text("3 records are retried")
+    assert outcomes(engine) == {"pending": 3}
+    page.get_by_role("link", name="Batches").click()
+    page.get_by_label("status").select_option("PENDING")
+    page.get_by_role("button", name="Show").click()
+    expect(page).to_have_url(re.compile(r"/batches\?status=PENDING"))
+    expect(page.locator("tbody tr")).to_have_count(1)
+
+
+def test_an_account_is_paused_with_a_reason_and_resumed(page: Page, console: RunningConsole, engine: Engine) -> None:
+    sign_in(page, console)
+    page.get_by_role("link", name="Accounts").click()
+    page.get_by_text("Pause it …").click()
+    page.get_by_label("Why").fill("the portal moves")
+    page.get_by_role("button", name="Pause default").click()
+    expect(page.get_by_text("the portal moves")).to_be_visible()
+    assert ask(engine, "SELECT paused_because AS why FROM accounts")[0].why == "the portal moves"
+    page.get_by_role("button", name="Resume default").click()
+    expect(page.get_by_role("status")).to_have_text("account default sends again")
+
+
+def test_signing_out_ends_it(page: Page, console: RunningConsole) -> None:
+    sign_in(page, console, Role.VIEWER)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page).to_have_url(f"{console.url}/sign-in")
+    page.goto(f"{console.url}/batches")
+    expect(page).to_have_url(re.compile("/sign-in"))
+
+
+def test_nothing_that_others_wrote_runs(page: Page, console: RunningConsole, hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message(*people(2)))
+    settled(engine, claimed := taken(engine), rejected=[0])
+    it = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+    do(engine, "UPDATE records SET contact = :it || id", it=it)
+    do(engine, "UPDATE errors SET message = :it", it=it)
+    do(engine, "UPDATE attempts SET excerpt = :it", it=it)
+    sign_in(page, console)
+    for path in ("/errors", f"/batch/{claimed.batch_id}"):
+        page.goto(console.url + path)
+        expect(page.get_by_text("<script>").first).to_be_visible()
+        assert "owned" not in page.title()
+        assert page.locator("main img, main script").count() == 0
+
+
+@only_with_javascript
+def test_no_page_is_wider_than_the_screen(page: Page, console: RunningConsole, hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message(f"{'long.' * 12}name@{'long.' * 20}example.com"))
+    given_up(engine, claimed := taken(engine))
+    sign_in(page, console)
+    for path in ("/", "/batches", "/errors", "/events", "/accounts", f"/batch/{claimed.batch_id}"):
+        page.goto(console.url + path)
+        for width in (360, 800, 2560):
+            page.set_viewport_size({"width": width, "height": 800})
+            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wide <= 0, f"{path} at {width}"
+
+
+@only_with_javascript
+def test_the_keyboard_leads_everywhere(page: Page, console: RunningConsole, hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message(*people(3)), batch_size=1)
+    oldest, _, newest = [row.id for row in ask(engine, "SELECT id FROM batches ORDER BY id")]
+    sign_in(page, console)
+    page.keyboard.type("gb")
+    expect(page).to_have_url(f"{console.url}/batches")
+    for key in "jjjk":
+        page.keyboard.press(key)
+    page.keyboard.press("k")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{console.url}/batch/{newest}")
+    page.keyboard.press("/")
+    page.keyboard.type(f"{oldest}")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{console.url}/batch/{oldest}")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+    page.get_by_label("single keys do this").uncheck()
+    page.keyboard.press("Escape")
+    page.keyboard.type("ga")
+    expect(page).to_have_url(f"{console.url}/batch/{oldest}")
+
+
+@only_with_javascript
+def test_by_tab_alone_a_batch_is_canceled(page: Page, console: RunningConsole, hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message(*people(3)))
+    sign_in(page, console)
+    page.goto(f"{console.url}/batch/{ask(engine, 'SELECT id FROM batches')[0].id}")
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Skip to the page")).to_be_focused()
+    page.keyboard.press("Enter")
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.matches('summary')"):
+            break
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Cancel batch")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_have_text("3 records in 1 batches are canceled")
+    assert outcomes(engine) == {"canceled": 3}
+
+
+@only_with_javascript
+def test_a_page_is_live_but_not_while_it_is_hidden_or_somebody_is_about_something(
+    page: Page, console: RunningConsole, hand_in: HandIn
+) -> None:
+    sign_in(page, console)
+    asked: list[float] = []
+    page.on("request", lambda one: asked.append(time.monotonic()) if one.url == f"{console.url}/" else None)
+    pending = page.locator("dl.tiles div", has_text="batches pending").locator("dd")
+    expect(pending).to_have_text("0")
+    hand_in(message("ada@example.com"))
+    expect(pending).to_have_text("1")
+    page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    before = len(asked)
+    page.wait_for_timeout(4_000)
+    assert len(asked) <= before + 1
+    page.evaluate("Object.defineProperty(document, 'hidden', { value: false, configurable: true })")
+    hand_in(message("bob@example.com", state="cancel"))
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(pending).to_have_text("2")
+
+
+@only_with_javascript
+def test_a_live_page_whose_session_ended_leads_to_the_sign_in(
+    page: Page, console: RunningConsole, engine: Engine
+) -> None:
+    sign_in(page, console)
+    do(engine, "DELETE FROM sessions")
+    expect(page).to_have_url(f"{console.url}/sign-in")
+
+
+@only_with_javascript
+def test_a_link_on_another_site_opens_the_page_although_the_cookie_is_strict(
+    page: Page, console: RunningConsole
+) -> None:
+    sign_in(page, console)
+    elsewhere = console.url.replace("127.0.0.1", "localhost")
+    page.goto(f"{elsewhere}/sign-in")
+    page.evaluate(f"location.assign('{console.url}/batches')")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Batches")

@@ -1,0 +1,8 @@
+"""The operators' console, at `/`: pages made on the server, which need no script and get better with ours.
+
+- `frame`     a request on its way to a page or an action: signed in, allowed, of this site; and what goes wrong there
+- `cookie`    what the browser keeps, and the token that every form carries
+- `signing`   signing in and out
+- `pages`     what each page shows; `actions`: what each button does
+- `showing`   templates and how values are written; `masking`: no viewer sees an e-mail address; `chart`: a day as SVG
+"""

@@ -1,0 +1,47 @@
+"""The console's routes."""
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from web.console.actions import ACTIONS
+from web.console.frame import HEADERS, SIGN_IN, Frame, Refusal
+from web.console.pages import PAGES
+from web.console.showing import STATIC, static
+from web.console.signing import Signing
+from worker.process import Process
+
+
+class Console:
+    """The console of one process."""
+
+    def __init__(self, process: Process) -> None:
+        self._frame = Frame(process)
+        self._signing = Signing(self._frame)
+
+    def router(self) -> APIRouter:
+        """Give the routes."""
+        router = APIRouter(include_in_schema=False)
+        for path, page in PAGES.items():
+            router.add_api_route(path, self._frame.page(page), methods=["GET"], response_model=None)
+        for path, action in ACTIONS.items():
+            router.add_api_route(path, self._frame.action(action), methods=["POST"], response_model=None)
+        router.add_api_route(SIGN_IN, self._signing.page, methods=["GET"], response_model=None)
+        router.add_api_route(SIGN_IN, self._signing.sign_in, methods=["POST"], response_model=None)
+        router.add_api_route("/sign-out", self._signing.sign_out, methods=["POST"], response_model=None)
+        router.add_api_route("/static/{name}", _static, methods=["GET"], response_model=None)
+        return router
+
+    async def nothing(self, request: Request) -> Response:
+        """Answer a browser that asked for what is not there."""
+        refusal = Refusal(404, "There is nothing here", f"Nothing is at {request.url.path[:200]}.")
+        return await self._frame.run(lambda asked: self._frame.refused(asked, refusal), request)
+
+
+async def _static(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in STATIC:
+        return Response("", 404)
+    # Links carry the content's hash, so what is there never changes.
+    kept = HEADERS | {"Cache-Control": "public, max-age=31536000, immutable", "Content-Type": STATIC[name]}
+    return Response(static(name), headers=kept)

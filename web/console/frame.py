@@ -1,0 +1,256 @@
+"""A request on its way to a page or an action: whose it is, whether it may, and what is said where it goes wrong."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from anyio import CapacityLimiter, to_thread
+from sqlalchemy.exc import DBAPIError
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from models.words import Role
+from web.console import cookie
+from web.console.showing import render
+from worker import sessions
+from worker.facts import destination
+from worker.keys import Key
+from worker.process import Process
+
+log = logging.getLogger(__name__)
+
+THREADS: Final = 3
+"""Pages made at once: the HTTP door keeps its database connections."""
+LARGEST_FORM: Final = 16 * 1024
+SLOWEST: Final = 10.0
+"""Seconds within which a form must have come whole."""
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self';"
+        " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",  # with no-referrer, browsers would send `Origin: null` with our own forms
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+SIGN_IN: Final = "/sign-in"
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A request of somebody who is signed in."""
+
+    process: Process
+    request: Request
+    key: Key
+
+    def path(self, name: str) -> str:
+        """Give a value out of the path."""
+        return unquote(self.request.path_params[name])
+
+    def number(self, name: str) -> int:
+        """Give a number out of the path.
+
+        Raises:
+            Refusal: 404 where it is none.
+
+        """
+        number = _number(self.path(name))
+        if number is None:
+            raise Refusal(404, "There is nothing like that", f"{self.path(name)} is no number.")
+        return number
+
+    def asked(self, name: str) -> str | None:
+        """Give a filter out of the URL, or none where it is not set."""
+        return self.request.query_params.get(name, "").strip() or None
+
+    def before(self) -> int | None:
+        """Give where the page is to begin; none at the newest."""
+        return _number(self.asked("before") or "")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A page: its template and what it shows."""
+
+    template: str
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Done:
+    """What an action came to, and where that is shown; or, with nothing to say, just where to go."""
+
+    said: str
+    then: str
+
+
+class Refusal(Exception):  # noqa: N818 - it is an answer
+    """A page that says in plain words why there is nothing else."""
+
+    def __init__(self, status: int, title: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.title, self.message = status, title, message
+
+
+Page = Callable[[Visit], Shown | Done]
+Action = Callable[[Visit, Mapping[str, str]], Done]
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Frame:
+    """What all pages of one process have in common."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self._threads = CapacityLimiter(THREADS)
+
+    def page(self, page: Page) -> Endpoint:
+        """Give the endpoint of a page."""
+
+        async def endpoint(request: Request) -> Response:
+            return await self.run(partial(self._show, page), request)
+
+        return endpoint
+
+    def action(self, action: Action) -> Endpoint:
+        """Give the endpoint of a button, for operators."""
+
+        async def endpoint(request: Request) -> Response:
+            form = await read_form(request)
+            return await self.run(partial(self._act, action, form), request)
+
+        return endpoint
+
+    async def run(self, work: Callable[[Request], Response], request: Request) -> Response:
+        """Do the work in a thread, and make every answer a safe page."""
+        response = await to_thread.run_sync(self._told, work, request, limiter=self._threads)
+        response.headers.update(HEADERS)
+        return response
+
+    def _told(self, work: Callable[[Request], Response], request: Request) -> Response:
+        try:
+            return work(request)
+        except Refusal as refusal:
+            return self.refused(request, refusal)
+        except DBAPIError:
+            message = "Nothing can be shown until it is back; nothing that was accepted is lost. Try again in a moment."
+            return self.refused(request, Refusal(503, "The database is out of reach", message))
+        except Exception:
+            log.exception("a page failed")
+            return self.refused(
+                request, Refusal(500, "Something is wrong here", "The log of `turnout serve` says what.")
+            )
+
+    def _show(self, page: Page, request: Request) -> Response:
+        key = self.who(request)
+        if key is None:
+            return self._to_sign_in(request)
+        shown = page(Visit(self.process, request, key))
+        if isinstance(shown, Done):
+            return RedirectResponse(shown.then, 303)
+        response = self.written(request, key, shown.template, shown.facts)
+        if self._said(request):
+            cookie.keep(response, request, "", cookie.SAID, life=0)
+        return response
+
+    def _act(self, action: Action, form: Mapping[str, str] | None, request: Request) -> Response:
+        check_form(request, form)
+        key = self.who(request)
+        if key is None or form is None:
+            return self._to_sign_in(request)
+        if key.role is not Role.OPERATOR:
+            message = f"The key {key.name} is a {key.role}'s: it sees everything and changes nothing."
+            raise Refusal(403, "An operator's key is needed for that", message)
+        done = action(Visit(self.process, request, key), form)
+        response = RedirectResponse(done.then, 303)
+        cookie.keep(response, request, quote(done.said[:1_000]), cookie.SAID, life=60)
+        return response
+
+    def who(self, request: Request) -> Key | None:
+        """Say who is signed in."""
+        value = cookie.read(request)
+        return None if value is None else sessions.find(self.process.engine, value)
+
+    def written(
+        self, request: Request, key: Key | None, template: str, facts: Mapping[str, Any], status: int = 200
+    ) -> Response:
+        """Write a page."""
+        frame: dict[str, Any] = {
+            "delivers_to": destination(self.process.settings),
+            "key": key,
+            "may_act": key is not None and key.role is Role.OPERATOR,
+            "form": cookie.form_token(cookie.read(request) or ""),
+            "here": request.url.path,
+            "said": self._said(request),
+        }
+        return HTMLResponse(render(key.role if key else None, template, {**frame, **facts}), status)
+
+    def refused(self, request: Request, refusal: Refusal) -> Response:
+        """Write why there is nothing else."""
+        facts = {"title": refusal.title, "message": refusal.message}
+        return self.written(request, None, "refused.html", facts, refusal.status)
+
+    def _said(self, request: Request) -> str:
+        return unquote(request.cookies.get(cookie.name_of(request) + cookie.SAID, ""))
+
+    def _to_sign_in(self, request: Request) -> Response:
+        """Send to the sign-in page; a link on another site brings no cookie, so there the browser asks once more."""
+        if request.headers.get("sec-fetch-site") == "cross-site" and request.method == "GET":
+            return self.written(request, None, "again.html", {})
+        asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        wanted = asked if request.method == "GET" and asked != "/" else ""
+        return RedirectResponse(SIGN_IN + (f"?next={quote(wanted, safe='')}" if wanted else ""), 303)
+
+
+def check_form(request: Request, form: Mapping[str, str] | None) -> None:
+    """Let only what was filled in on our own pages on.
+
+    Raises:
+        Refusal: 413 where it did not come whole, 403 where it came from elsewhere.
+
+    """
+    if form is None:
+        raise Refusal(
+            413, "That is too much, or too slow", f"A form holds at most {LARGEST_FORM:,} bytes, and comes at once."
+        )
+    origin = urlsplit(request.headers.get("origin", "")).netloc
+    if origin != request.headers.get("host"):
+        message = (
+            f"The form came from {origin or 'nowhere'}, and this is {request.headers.get('host')}: nothing was done."
+            " A proxy in front of Turnout must pass the Host header on."
+        )
+        raise Refusal(403, "This form came from another site", message)
+    value = cookie.read(request)
+    if not cookie.is_form_of(value, form.get("form", "")):
+        message = "Nothing was done: go back, load the page again, and press once more." + (
+            ""
+            if value is not None
+            else " Your browser sent no cookie: outside of the machine itself it goes by https only."
+        )
+        raise Refusal(403, "This form is out of date", message)
+
+
+async def read_form(request: Request) -> dict[str, str] | None:
+    """Read a form's fields, the last of a name; none where it is too large or too slow."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(SLOWEST):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > LARGEST_FORM:
+                    return None
+    except (TimeoutError, ClientDisconnect):
+        return None
+    fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
+    return {name: values[-1] for name, values in fields.items()}
+
+
+def _number(written: str) -> int | None:
+    return int(written) if written.isascii() and written.isdecimal() and len(written) < 19 else None  # noqa: PLR2004 - a bigint

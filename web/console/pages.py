@@ -1,0 +1,182 @@
+"""What each page shows. Its filters stand in the URL; its facts are those of the command of the same name."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
+from uuid import UUID
+
+from hubspot.address import attendance_path
+from models.message import Address
+from models.words import Identity, Outcome, State, Status
+from web.console import chart
+from web.console.frame import Done, Page, Refusal, Shown, Visit
+from worker import facts, roster, throughput
+from worker.retry import OPEN, Filter
+
+PAGE: Final = 50
+WALK: Final = 10_000
+"""Batches that one page looks at, at most: a rare filter is found page by page, and none takes long."""
+RECORDS: Final = 200
+"""Records of a batch on one page."""
+WORDS: Final = {"states": list(State), "statuses": list(Status), "outcomes": list(OPEN)}
+
+Word = TypeVar("Word", bound=StrEnum)
+
+
+def overview(visit: Visit) -> Shown:
+    """Show what waits, why and until when, and what was sent of late."""
+    process = visit.process
+    found = throughput.read(process.engine)
+    return Shown(
+        "overview.html",
+        {
+            **facts.status(process.engine, process.settings),
+            "limits": throughput.use_of_limits(process),
+            "minute": found["minute"],
+            "day": chart.bars(found["day"]),
+        },
+    )
+
+
+def batches(visit: Visit) -> Shown:
+    """List batches."""
+    chosen = facts.Chosen(
+        status=_word(visit, "status", Status),
+        state=_word(visit, "state", State),
+        event=visit.asked("event"),
+        account=visit.asked("account"),
+        errors=visit.asked("errors") is not None,
+        before=visit.before(),
+        limit=PAGE,
+        walk=WALK,
+    )
+    filters = {name: getattr(chosen, name) for name in ("status", "state", "event", "account", "errors")}
+    rows = facts.batches(visit.process.engine, chosen)
+    more = facts.further(visit.process.engine, chosen, rows)
+    shown = {"rows": rows, "filters": filters, "before": chosen.before, "more": more, "walk": WALK, **_choices(visit)}
+    return Shown("batches.html", shown)
+
+
+def batch(visit: Visit) -> Shown:
+    """Show one batch: its attempts, its records and their errors, what was sent and what came back."""
+    number = visit.number("batch")
+    after = visit.asked("after") or ""
+    first = int(after) if after.isascii() and after.isdecimal() and len(after) < 9 else -1  # noqa: PLR2004 - an integer
+    found = facts.batch(visit.process.engine, number, RECORDS + 1, first)
+    if found is None:
+        raise Refusal(404, f"There is no batch {number}", "It was purged, or never was.")
+    rows = found["records"][:RECORDS]
+    errors_first = sorted(rows, key=lambda row: row["outcome"] == Outcome.DELIVERED)
+    address = Address(found["object_id"], found["external_event_id"], found["external_account_id"])
+    version = found["hubspot_version"] or visit.process.settings.hubspot_version
+    return Shown(
+        "batch.html",
+        {
+            "batch": found | {"records": errors_first},
+            "after": first,
+            "more": rows[-1]["position"] if len(found["records"]) > RECORDS else None,
+            "path": attendance_path(version, address, State(found["state"]), Identity(found["identity"])),
+            "timeline": chart.timeline(found["timeline"]),
+        },
+    )
+
+
+def errors(visit: Visit) -> Shown:
+    """List unresolved errors."""
+    outcome = _word(visit, "outcome", Outcome)
+    chosen = Filter(
+        (outcome,) if outcome else OPEN,
+        event=visit.asked("event"),
+        account=visit.asked("account"),
+        state=_word(visit, "state", State),
+        category=visit.asked("category"),
+    )
+    filters = {"outcome": outcome, **chosen.facts}
+    rows = facts.errors(visit.process.engine, chosen, PAGE, visit.before())
+    more = rows[-1]["id"] if len(rows) == PAGE else None
+    shown = {"rows": rows, "filters": filters, "before": visit.before(), "more": more, **_choices(visit)}
+    return Shown("errors.html", shown)
+
+
+def events(visit: Visit) -> Shown:
+    """List events."""
+    with visit.process.engine.connect() as connection:
+        rows = facts.events(connection, visit.asked("event"), visit.before(), PAGE)
+    filters = {"event": visit.asked("event")}
+    more = rows[-1]["id"] if len(rows) == PAGE else None
+    return Shown("events.html", {"rows": rows, "filters": filters, "before": visit.before(), "more": more})
+
+
+def event(visit: Visit) -> Shown:
+    """Show one event: registered, attended, cancelled, delivered, missing."""
+    found = facts.event(visit.process.engine, number := visit.number("event"))
+    if found is None:
+        raise Refusal(404, f"There is no event {number}", "Nothing was ever accepted for it.")
+    return Shown("event.html", {"event": found, "outcomes": list(Outcome)})
+
+
+def accounts(visit: Visit) -> Shown:
+    """List the accounts: whether they send, and within which limits."""
+    return Shown("accounts.html", {"rows": throughput.use_of_limits(visit.process)})
+
+
+def submission(visit: Visit) -> Shown:
+    """Show what became of a submission."""
+    written = visit.path("submission")
+    number = _uuid(written)
+    found = None if number is None else facts.submission(visit.process.engine, number)
+    if found is None:
+        message = "Nothing of it was accepted (yet?); the overview says what waits."
+        raise Refusal(404, f"There is no submission {written[:100]}", message)
+    return Shown("submission.html", {"submission": found})
+
+
+def find(visit: Visit) -> Done:
+    """Go to what somebody names: a batch by its number, a submission by its id, else an event."""
+    wanted = visit.asked("what") or ""
+    number = _uuid(wanted)
+    if number is not None:
+        return Done("", f"/submission/{number}")
+    if wanted.isascii() and wanted.isdecimal() and facts.batch(visit.process.engine, _bigint(wanted), 1) is not None:
+        return Done("", f"/batch/{_bigint(wanted)}")
+    with visit.process.engine.connect() as connection:
+        named = facts.events(connection, wanted)
+    return Done("", f"/event/{named[0]['id']}" if len(named) == 1 else f"/events?event={quote(wanted, safe='')}")
+
+
+PAGES: Final[Mapping[str, Page]] = {
+    "/": overview,
+    "/batches": batches,
+    "/batch/{batch}": batch,
+    "/errors": errors,
+    "/events": events,
+    "/event/{event}": event,
+    "/accounts": accounts,
+    "/submission/{submission}": submission,
+    "/find": find,
+}
+
+
+def _choices(visit: Visit) -> dict[str, Any]:
+    listed = roster.listed(visit.process.engine, visit.process.settings)
+    return {**WORDS, "accounts": [account["name"] for account in listed]}
+
+
+def _word(visit: Visit, name: str, words: type[Word]) -> Word | None:
+    written = visit.asked(name)
+    try:
+        return None if written is None else words(written)
+    except ValueError:
+        raise Refusal(400, f"There is no {name} {written}", f"Right would be {', '.join(words)}.") from None
+
+
+def _uuid(written: str) -> UUID | None:
+    try:
+        return UUID(written)
+    except ValueError:
+        return None
+
+
+def _bigint(written: str) -> int:
+    return min(int(written[:19]), 2**63 - 1)

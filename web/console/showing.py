@@ -1,0 +1,101 @@
+"""Templates, and how values are written: as the commands write them."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from importlib import resources
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import orjson
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from models.words import Role
+from web.console.masking import masked
+from worker.facts import as_said, plain
+
+STATIC: Final = {
+    "console.css": "text/css; charset=utf-8",
+    "console.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
+
+
+def render(role: Role | None, template: str, facts: Mapping[str, Any]) -> str:
+    """Write a page for somebody of this role, or for nobody yet."""
+    return _environment(is_masked=role is not Role.OPERATOR).get_template(f"console/{template}").render(facts)
+
+
+@cache
+def static(name: str) -> bytes:
+    """Read a file that pages need."""
+    return (resources.files("web") / "static" / name).read_bytes()
+
+
+@cache
+def _environment(*, is_masked: bool) -> Environment:
+    """Make the templates' ground: what is shown is escaped, and for viewers masked, wherever it stands."""
+    environment = Environment(
+        loader=PackageLoader("web", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_masked if is_masked else None,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": lambda value: f"{value:,}",
+        "count": as_said,
+        "moment": _moment,
+        "ago": _ago,
+        "json": _json,
+        "query": _query,
+        "why": _why,
+    }
+    environment.tests["ahead"] = lambda moment: moment is not None and moment > datetime.now(UTC)
+    environment.globals |= {
+        "version": {name: hashlib.blake2b(static(name), digest_size=6).hexdigest() for name in STATIC}
+    }
+    return environment
+
+
+def _masked(value: object) -> object:
+    written = masked(str(value))
+    return Markup(written) if isinstance(value, Markup) else written  # noqa: S704 - it was markup, less letters of it
+
+
+def _moment(value: datetime | None) -> Markup:
+    if value is None:
+        return Markup("–")
+    here = value.astimezone(UTC)
+    return Markup('<time datetime="{}" title="{}">{}Z</time>').format(
+        f"{here:%Y-%m-%dT%H:%M:%SZ}", _ago(value), f"{here:%Y-%m-%d %H:%M:%S}"
+    )
+
+
+def _ago(value: datetime) -> str:
+    """Write how far off a moment is: `12 s ago`, `in 5 min`."""
+    seconds = (datetime.now(UTC) - value).total_seconds()
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        if abs(seconds) >= 2 * length or unit == "s":
+            number = f"{abs(seconds) / length:.0f} {unit}"
+            return f"{number} ago" if seconds >= 0 else f"in {number}"
+    raise AssertionError
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value, default=plain, option=orjson.OPT_INDENT_2).decode()
+
+
+def _query(filters: Mapping[str, object], **more: object) -> str:
+    """Write filters as a link carries them, without those that are not set."""
+    return "?" + urlencode(
+        {name: value for name, value in {**filters, **more}.items() if value not in {None, "", False}}
+    )
+
+
+def _why(batch: Mapping[str, Any]) -> str:
+    """Say why a batch waits: for which others, or since what came back."""
+    return f"waits for batches {', '.join(map(str, batch['after']))}" if batch["after"] else batch["postponed_because"]
