@@ -1,5 +1,6 @@
 """The console in a real browser: Debian's Chromium, driven by keyboard and mouse, with JavaScript and without."""
 
+import os
 import re
 import shutil
 import time
@@ -23,7 +24,11 @@ NEVER_GOOD = re.compile(r"Refused to|Content.Security.Policy|Uncaught", re.IGNOR
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium")
-    assert chromium, "these tests need Debian's chromium: apt-get install --no-install-recommends chromium"
+    if chromium is None:
+        missing = "the console was not shown in a browser: that needs Debian's chromium (.ci/run installs it)"
+        if "CI" in os.environ:
+            pytest.fail(missing)
+        pytest.skip(missing)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield started
