@@ -307,6 +307,22 @@ def test_batches_are_filtered(operator: Visitor, hand_in: HandIn, engine: Engine
     assert "HTTP 503" in words(operator.page("/batches?event=webinar"))
 
 
+@pytest.mark.parametrize(
+    ("query", "number"),
+    [
+        ("", 5),
+        ("outcome=failed", 3),
+        ("outcome=rejected&category=VALIDATION_ERROR&event=77&state=register&account=default", 1),
+        ("category=GIVEN_UP", 3),
+        ("state=cancel", 0),
+        ("event=webinar", 0),
+    ],
+)
+def test_errors_are_filtered(operator: Visitor, hand_in: HandIn, engine: Engine, query: str, number: int) -> None:
+    fill(hand_in, engine)
+    assert operator.page(f"/errors?{query}").count('class="open"') == number
+
+
 def test_pages_go_on_where_the_last_ended(
     operator: Visitor, hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -338,6 +354,26 @@ def test_a_rare_batch_is_found_walk_by_walk(
         assert more
         html = operator.page("/batches" + more[1].replace("&amp;", "&"))
     assert len(re.findall(r'href="/batch/(\d+)"', html)) == 1
+
+
+def test_no_error_is_left_out_where_the_walks_of_outcomes_are_mixed(
+    operator: Visitor, hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "PAGE", 2)
+    monkeypatch.setattr(pages, "ERRORS", 3)
+    hand_in(message(*people(9)), batch_size=3)
+    for _ in range(3):
+        settled(engine, taken(engine), rejected=[0], unconfirmed=[1, 2])
+    do(engine, "UPDATE errors SET category = 'RARE' WHERE id % 2 = 0")
+    expected = [str(row.id) for row in ask(engine, "SELECT id FROM errors WHERE category = 'RARE' ORDER BY id DESC")]
+    met: list[str] = []
+    path: str | None = "/errors?category=RARE"
+    while path:
+        html = operator.page(path)
+        met += re.findall(r'row" class="n">(\d+)<', html)
+        more = re.search(r'href="([^"]+)"[^>]*rel="next"', html)
+        path = "/errors" + more[1].replace("&amp;", "&") if more else None
+    assert met == expected
 
 
 def test_an_event_counts_as_the_audit_does(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:

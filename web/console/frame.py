@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from anyio import CapacityLimiter, to_thread
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -139,7 +139,7 @@ class Frame:
             return work(request)
         except Refusal as refusal:
             return self.refused(request, refusal)
-        except DBAPIError:
+        except (OperationalError, InterfaceError):
             message = "Nothing can be shown until it is back; nothing that was accepted is lost. Try again in a moment."
             return self.refused(request, Refusal(503, "The database is out of reach", message))
         except Exception:

@@ -17,6 +17,8 @@ from worker.retry import OPEN, Filter
 PAGE: Final = 50
 WALK: Final = 10_000
 """Batches that one page looks at, at most: a rare filter is found page by page, and none takes long."""
+ERRORS: Final = 5_000
+"""The same of errors."""
 RECORDS: Final = 200
 """Records of a batch on one page."""
 WORDS: Final = {"states": list(State), "statuses": list(Status), "outcomes": list(OPEN)}
@@ -54,8 +56,8 @@ def batches(visit: Visit) -> Shown:
     filters = {name: getattr(chosen, name) for name in ("status", "state", "event", "account", "errors")}
     rows = facts.batches(visit.process.engine, chosen)
     more = facts.further(visit.process.engine, chosen, rows)
-    shown = {"rows": rows, "filters": filters, "before": chosen.before, "more": more, "walk": WALK, **_choices(visit)}
-    return Shown("batches.html", shown)
+    paging = {"before": chosen.before, "more": more, "is_full": len(rows) == PAGE}
+    return Shown("batches.html", {"rows": rows, "filters": filters, **paging, **_choices(visit)})
 
 
 def batch(visit: Visit) -> Shown:
@@ -93,10 +95,11 @@ def errors(visit: Visit) -> Shown:
         category=visit.asked("category"),
     )
     filters = {"outcome": outcome, **chosen.facts}
-    rows = facts.errors(visit.process.engine, chosen, PAGE, visit.before())
-    more = rows[-1]["id"] if len(rows) == PAGE else None
-    shown = {"rows": rows, "filters": filters, "before": visit.before(), "more": more, **_choices(visit)}
-    return Shown("errors.html", shown)
+    rows = facts.errors(visit.process.engine, chosen, PAGE, visit.before(), ERRORS)
+    further = facts.errors_further(visit.process.engine, chosen, visit.before(), ERRORS)
+    more = rows[-1]["id"] if len(rows) == PAGE else further
+    paging = {"before": visit.before(), "more": more, "is_full": len(rows) == PAGE}
+    return Shown("errors.html", {"rows": rows, "filters": filters, **paging, **_choices(visit)})
 
 
 def events(visit: Visit) -> Shown:
