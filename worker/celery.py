@@ -89,6 +89,10 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "worker_disable_rate_limits": True,
         # The broker's outage is no reason to drop a POST that is under way.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
+        # By default a worker that lost its connection takes less for a while, and then raises that by a call to the
+        # broker, beside its threads' acknowledgements. On RabbitMQ that call's answer can be lost among them: the
+        # worker took nothing for ever, and did not stop (seen, at just that line of its log).
+        "worker_enable_prefetch_count_reduction": False,
         # A stop lets a POST that is under way finish and settle.
         "worker_soft_shutdown_timeout": settings.timeout + 5,
         "worker_enable_soft_shutdown_on_idle": False,
