@@ -1,6 +1,7 @@
 """What the door does not let in: slow clients, large bodies, more at once than there is room for; and how it stops."""
 
 import json
+import select
 import socket
 import subprocess
 import sys
@@ -8,23 +9,25 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import psutil
 import pytest
-from door import BY_EMAIL, Door, key_for, running_door
+import requests
+import sqlalchemy.exc
+from door import BY_EMAIL, WHEN, Door, key_for, running_door
 from running import environment, until
 
 import web.admission
 import web.server
 import web.waiting
-from web.admission import Admission
+from models.message import MOST_BYTES
+from web.admission import MOST_BYTES_AT_ONCE, Admission
+from worker.audit import audit
 from worker.local import free_port
 from worker.process import Process
 from worker.settings import Settings
-
-if TYPE_CHECKING:
-    import requests
 
 
 @pytest.fixture
@@ -37,6 +40,13 @@ def connected(door: Door) -> socket.socket:
     client = socket.create_connection(("127.0.0.1", int(door.url.rpartition(":")[2])), timeout=20)
     client.settimeout(20)
     return client
+
+
+def held_by_server(client: socket.socket) -> bool:
+    """Say whether the server, which is in this process too, still has its end of a connection."""
+    return any(
+        one.raddr and tuple(one.raddr) == client.getsockname() for one in psutil.Process().net_connections("tcp4")
+    )
 
 
 def head(door: Door, length: int) -> bytes:
@@ -70,6 +80,34 @@ def test_headers_of_a_second_request_that_do_not_come_end_the_connection(
         assert time.monotonic() - begun < 5
 
 
+def test_a_second_requests_headers_have_a_time_of_their_own(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web.server, "SLOWEST", 1.0)
+    with connected(door) as client:
+        for begins, takes in ((0.0, 0.0), (0.6, 0.7)):  # the second is begun within the connection's time, not ended
+            time.sleep(begins)
+            client.sendall(b"GET /nothing HTTP/1.1\r\n")
+            time.sleep(takes)
+            client.sendall(b"Host: door\r\n\r\n")
+            answer = b""
+            while not answer.endswith(b"}"):
+                some = client.recv(10_000)
+                assert some, "cut off"
+                answer += some
+
+
+def test_an_answer_that_is_not_taken_ends_the_connection(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web.server, "UNREAD", 0.5)
+    # Each stands twice in its error, so the answer is larger than what the kernel keeps for the client.
+    wrong = json.dumps({"inputs": [{"email": "x" * 250, "interactionDateTime": WHEN}] * 10_000}).encode()
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        client.settimeout(20)
+        client.connect(("127.0.0.1", int(door.url.rpartition(":")[2])))
+        client.sendall(head(door, len(wrong)) + wrong)
+        until(lambda: audit(door.process.engine).refused == 10_000, 30, "it was not stored")
+        until(lambda: not held_by_server(client), 30, "it waits for ever")
+
+
 def test_a_connection_that_is_idle_is_kept_for_the_next_request(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web.server, "SLOWEST", 0.3)
     with connected(door) as client:
@@ -95,6 +133,30 @@ def test_a_body_too_large_is_refused_before_it_has_come(door: Door) -> None:
     with connected(door) as client:
         client.sendall(head(door, 9_000_000))
         assert client.recv(10_000).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_body_too_large_that_does_not_say_so_is_refused_where_it_is(door: Door) -> None:
+    sent = 0
+
+    def chunks() -> Iterator[bytes]:
+        nonlocal sent
+        for _ in range(64):
+            sent += 1
+            yield b" " * 1_048_576
+
+    with suppress(requests.ConnectionError):  # ended while it still sends
+        answer = door.ask("POST", BY_EMAIL, data=chunks(), headers={"Content-Type": "application/json"})
+        assert answer.status_code == 413
+    assert sent < 32
+
+
+def test_no_connection_to_the_database_in_time_is_503(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> None:
+        raise sqlalchemy.exc.TimeoutError
+
+    monkeypatch.setattr("worker.submissions.summary", none)
+    answer = door.ask("GET", "/submissions/018f0000-0000-4000-8000-000000000000")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
 
 
 def test_more_at_once_than_there_is_room_for_is_503_until_there_is_room_again(
@@ -137,7 +199,8 @@ def test_beyond_so_many_held_answers_the_next_gets_his_at_once(door: Door, monke
         ]
         time.sleep(1)
         begun = time.monotonic()
-        assert door.hand_in("ada@example.com", headers={"Prefer": "wait=4"}).json()["status"] == "PENDING"
+        answer = door.hand_in("ada@example.com", headers={"Prefer": "wait=4"})
+        assert (answer.json()["status"], "Preference-Applied" in answer.headers) == ("PENDING", False)
         assert time.monotonic() - begun < 2
         assert [one.result().json()["status"] for one in held] == ["PENDING"] * 3
 
@@ -172,6 +235,7 @@ def test_a_stop_answers_who_is_held_and_ends_well_and_no_key_is_in_the_log(
     try:
         until(lambda: "running on" in log.read_text().lower(), 30, log.read_text)
         asked.hand_in("bob@example.com", key=f"{key}x")
+        grown = memory_for_large_bodies(asked, served.pid)
         answers: list[requests.Response] = []
         waiting = threading.Thread(
             target=lambda: answers.append(asked.hand_in("ada@example.com", headers={"Prefer": "wait=60"}))
@@ -186,7 +250,29 @@ def test_a_stop_answers_who_is_held_and_ends_well_and_no_key_is_in_the_log(
     finally:
         served.kill()
         served.wait()
+    assert grown < MOST_BYTES_AT_ONCE + 48 * 1_048_576
     assert [json.loads(answer.content)["status"] for answer in answers] == ["PENDING"]
     secret = key.rpartition("_")[2]
     assert secret not in log.read_text()
     assert "Bearer" not in log.read_text()
+
+
+def memory_for_large_bodies(door: Door, pid: int) -> int:
+    """Begin sixty bodies of which three MiB come, and give the bytes by which the process has grown."""
+    process = psutil.Process(pid)
+    before = process.memory_info().rss
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connected(door)) for _ in range(60)]
+        for client in clients:
+            client.sendall(head(door, MOST_BYTES))
+            client.settimeout(1)
+            with suppress(TimeoutError, ConnectionError):
+                client.sendall(b" " * 3 * 1_048_576)
+        until(lambda: refusals(clients) >= 60 - MOST_BYTES_AT_ONCE // (3 * 1_048_576) - 1, 20, "too much was let in")
+        return process.memory_info().rss - before
+
+
+def refusals(clients: list[socket.socket]) -> int:
+    """Count those that were answered already, all that a body which goes on can be answered."""
+    answered, _, _ = select.select(clients, [], [], 0)
+    return len(answered)

@@ -4,7 +4,7 @@ import logging
 from functools import partial
 
 from fastapi import FastAPI
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -36,6 +36,7 @@ def create_app(process: Process) -> FastAPI:
     app.add_exception_handler(Fault, _fault)
     app.add_exception_handler(HTTPException, partial(_http, console))
     app.add_exception_handler(DBAPIError, _database)
+    app.add_exception_handler(NoConnection, _database)
     app.add_exception_handler(Exception, _bug)
     app.add_middleware(Encoded)
     return app
@@ -71,10 +72,12 @@ async def _http(console: Console, request: Request, error: Exception) -> Respons
 
 
 async def _database(request: Request, error: Exception) -> Response:
-    assert isinstance(error, DBAPIError)
-    if is_datas_fault(error):
-        return await _bug(request, error)
-    log.warning("a request was refused, the database is out of reach (%s)", type(error.orig).__name__)
+    reason: object = error
+    if isinstance(error, DBAPIError):
+        if is_datas_fault(error):
+            return await _bug(request, error)
+        reason = error.orig
+    log.warning("a request was refused, the database is out of reach (%s)", type(reason).__name__)
     return busy("The database is out of reach: nothing of this request was stored.", 5).response()
 
 

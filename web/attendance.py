@@ -84,9 +84,9 @@ class Attendance:
         seconds = wait_of(request)
         if not seconds or answer["status"] == Status.COMPLETE:
             return wire.json_response(answer)
-        await self._waiting.until_settled(submission, seconds)
+        waited = await self._waiting.until_settled(submission, seconds)
         answer = await run(self._answer, submission, digest, request, True)  # noqa: FBT003
-        return wire.json_response(answer, headers={"Preference-Applied": f"wait={seconds:g}"})
+        return wire.json_response(answer, headers={"Preference-Applied": f"wait={seconds:g}"} if waited else {})
 
     def _answer(self, submission: UUID, digest: bytes, request: Request, now: bool) -> dict[str, Any]:  # noqa: FBT001
         """Give the answer of the first time, or, where the outcome is asked for, of now."""

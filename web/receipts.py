@@ -87,9 +87,9 @@ class Receipts:
         shown = await run(self._receipt, key, submission, limit, after, request)
         seconds, headers = wait_of(request), {}
         if seconds and shown["status"] != Status.COMPLETE:
-            await self._waiting.until_settled(submission, seconds)
+            if await self._waiting.until_settled(submission, seconds):
+                headers["Preference-Applied"] = f"wait={seconds:g}"
             shown = await run(self._receipt, key, submission, limit, after, request)
-            headers["Preference-Applied"] = f"wait={seconds:g}"
         body = orjson.dumps(shown, default=str)
         headers["ETag"] = tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
         if tag in [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]:

@@ -12,6 +12,8 @@ from worker.process import Process
 
 SLOWEST: Final = 10.0
 """Seconds from a connection's begin within which its first request line and headers must have come."""
+UNREAD: Final = 60.0
+"""Seconds within which an answer larger than the socket's buffers must have been taken."""
 KEEP_ALIVE: Final = 75
 """Seconds, as proxies have it: uvicorn's 5 would close connections under a client that pauses."""
 STOPPING: Final = 20
@@ -19,9 +21,13 @@ STOPPING: Final = 20
 
 
 class ImpatientProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1; a connection whose headers do not come is closed (uvicorn waits for ever)."""
+    """uvicorn's HTTP/1.1; a connection whose headers do not come, or whose answer is not taken, is closed.
+
+    uvicorn waits for both for ever.
+    """
 
     _slow: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to count."""
@@ -30,15 +36,29 @@ class ImpatientProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Count no more."""
-        if self._slow is not None:
-            self._slow.cancel()
+        for timer in (self._slow, self._unread):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Begin to count: more of the answer waits than the client takes."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(UNREAD, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Count no more."""
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
 
     def data_received(self, data: bytes) -> None:
         """Count again for what follows a request that was answered."""
         kept_alive = self.timeout_keep_alive_task is not None
         super().data_received(data)
         if kept_alive and self._is_unasked():
+            if self._slow is not None:
+                self._slow.cancel()  # the one of the connection's begin would cut this request short
             self._slow = self.loop.call_later(SLOWEST, self._close_unless_asked)
 
     def _is_unasked(self) -> bool:

@@ -31,10 +31,13 @@ class Waiting:
         self._looking: asyncio.Task[None] | None = None
         self._ended = False
 
-    async def until_settled(self, submission: UUID, seconds: float) -> None:
-        """Wait until the submission has no record that waits for its answer, for so many seconds at most."""
+    async def until_settled(self, submission: UUID, seconds: float) -> bool:
+        """Wait until the submission has no record that waits for its answer, for so many seconds at most.
+
+        False where there is no room to wait.
+        """
         if self._ended or self._number >= MOST:
-            return
+            return False
         future = asyncio.get_running_loop().create_future()
         self._held.setdefault(submission, set()).add(future)
         self._number += 1
@@ -43,13 +46,14 @@ class Waiting:
         try:
             await asyncio.wait_for(future, min(seconds, LONGEST))
         except TimeoutError:
-            return
+            pass
         finally:
             self._number -= 1
             held = self._held.get(submission, set())
             held.discard(future)
             if not held:
                 self._held.pop(submission, None)
+        return True
 
     def end(self) -> None:
         """Hold nothing any more: the process stops."""
