@@ -66,6 +66,17 @@ def test_its_records_come_page_by_page_each_once_in_their_order(door: Door) -> N
     assert (seen, pages) == (people, 3)
 
 
+def test_a_record_that_a_later_part_repeats_is_shown_and_counted_once(door: Door, hand_in: Any) -> None:
+    submission = str(uuid4())
+    for part, names in (("1", "cd"), ("2", "abc")):
+        inputs = [{"email": f"{name}@example.com", "interactionDateTime": WHEN} for name in names]
+        named = {"submission_id": submission, "part": part, "subscriber_state": "register", "object_id": "7"}
+        hand_in({**named, "inputs": inputs})
+    receipt = door.ask("GET", f"/submissions/{submission}").json()
+    assert (receipt["accepted"], receipt["duplicates"], receipt["outcomes"]) == (4, 1, {"pending": 4})
+    assert [one["contact"] for one in receipt["records"]] == [f"{name}@example.com" for name in "cdab"]
+
+
 def test_what_it_repeats_is_shown_with_its_own_outcome(door: Door) -> None:
     with delivering(door.process):
         handed_in(door, "ada@example.com", headers={"Prefer": "wait=30"})

@@ -1,6 +1,6 @@
 """What became of a submission: its receipt, and its records page by page, each read by an index and bounded.
 
-Its records are those it stored and those of earlier submissions that its duplicates repeat, each once.
+Its records are those it stored, each once, and those of earlier submissions that its duplicates repeat, once a part.
 """
 
 from collections.abc import Collection, Sequence
@@ -27,7 +27,8 @@ coalesce(CASE WHEN b.identity = 'vid' AND r.contact ~ '^[0-9]+$' THEN r.contact:
 _MEMBERS: Final = f"""
 FROM submissions s CROSS JOIN LATERAL (
   SELECT m.*, false AS duplicate FROM records m WHERE m.submission_id = s.id
-  UNION ALL SELECT m.*, true FROM records m WHERE m.id = ANY(s.repeated) OFFSET 0) r
+  UNION ALL SELECT m.*, true FROM records m WHERE m.id = ANY(s.repeated) AND NOT EXISTS (
+    SELECT FROM submissions own WHERE own.id = m.submission_id AND own.submission = s.submission) OFFSET 0) r
 JOIN batches b ON b.id = r.batch_id {LAST_ERROR}"""
 
 
