@@ -118,7 +118,7 @@ def test_hubspots_sdk_hands_in_by_http(door: HttpDoor) -> None:
     assert stored(door.process.engine) == [(event, "register", "ada@example.com", Door.HTTP, "shop", "request")]
 
 
-@pytest.mark.skipif(not BASH or not shutil.which("curl"), reason="needs bash and curl")
+@pytest.mark.skipif("CI" not in os.environ and not (BASH and shutil.which("curl")), reason="needs bash and curl")
 def test_curl_hands_in_by_http_waits_for_hubspots_answer_and_may_ask_again(door: HttpDoor) -> None:
     with delivering(door.process):
         said = json.loads(produce("by_http.sh", TURNOUT_URL=door.url, TURNOUT_KEY=door.key))
