@@ -184,11 +184,11 @@ def test_a_persons_page_shows_every_record_attempt_and_error_and_what_happens_ne
     ]
     assert "waits for its turn" in cards[0] or "due at" in cards[0]
     assert "never sent yet" in cards[0]
-    assert "failed: turnout retry --record" in cards[1]
+    assert "it may have arrived, and sending it again stores nothing twice." in cards[1]
+    assert "who can mend it HubSpot" in cards[1]
+    assert "as a command turnout retry --record" in cards[1]
     assert "GIVEN_UP" in cards[1]
-    assert "attempts (open)" not in cards[1]
-    assert re.search(r"POST|post|batch", cards[2])
-    assert "VALIDATION_ERROR : no open" in cards[2]
+    assert re.search(r"Z post of 4 1 settled HTTP 200 5 ms .*Z rejected 1 VALIDATION_ERROR: no open", cards[2])
     assert f'"email": "{ADA}"' in cards[2]
     first = ask(engine, "SELECT min(batch_id) AS id FROM attempts")[0].id
     assert f'href="/batch/{first}#attempt-' in html
@@ -224,7 +224,9 @@ def test_a_persons_page_goes_on_where_the_last_ended_without_the_address_in_the_
 def test_nobody_is_said_to_be_nobody(operator: Visitor) -> None:
     said = words(operator.page("/person/nobody%40example.com"))
     assert "No record of nobody@example.com is known. What never got in stands under refused at the door" in said
-    assert operator.get("/person/a%00b").status_code == 200
+    assert [
+        operator.get(path).status_code for path in ("/person/a%00b", "/refused?account=%00", "/find?what=%00@")
+    ] == [200] * 3
 
 
 @pytest.mark.parametrize("odd", ["o'hara/x+y@example.com", "100%25@example.com", "müller&söhne@example.com"])
@@ -424,7 +426,7 @@ def test_a_person_is_erased_after_a_second_look_and_the_receipt_names_nobody(
     assert f'<input type="hidden" name="contact" value="{ADA}">' in person
     assert 'action="/erase"' in person
     looked = operator.press("/erase", "/erase", contact=f" {ADA.upper()} ")
-    assert f"Erase {ADA}? 3 records of this person are here." in words(looked.text)
+    assert f"Erase {ADA}? Records of this person here: 3 ." in words(looked.text)
     assert ask(engine, "SELECT FROM records WHERE contact = :ada", ada=ADA)
     done = operator.press("/erasures", "/erase", contact=ADA)
     assert (done.status_code, done.url) == (200, f"{operator.url}/erasures")
@@ -502,7 +504,7 @@ def test_a_persons_records_are_counted_no_further_than_is_said(
 ) -> None:
     monkeypatch.setattr(reads, "COUNTED", 2)
     hand_in(*(message(ADA, event=str(number)) for number in range(4)))
-    assert "more than 2 records" in words(operator.press("/erase", "/erase", contact=ADA).text)
+    assert "here: more than 2 ." in words(operator.press("/erase", "/erase", contact=ADA).text)
 
 
 # Who may what, and who sees what

@@ -71,7 +71,9 @@ def _gone(number: int) -> Refusal:
 
 def _shown(row: Mapping[str, Any], written: str | None = None) -> Shown:
     message = _written(row) if written is None else written
-    size = len(quote_plus(message.replace("\n", "\r\n"), errors="replace"))
+    size = len(message)
+    if size <= LARGEST_MENDED:
+        size = len(quote_plus(message.replace("\n", "\r\n"), errors="replace"))
     facts = {
         "row": row,
         "message": message if size <= LARGEST_MENDED else message[:SHOWN],
@@ -87,6 +89,8 @@ def _written(row: Mapping[str, Any]) -> str:
     """Write the message as it may be mended."""
     if row["message"] is None:
         return str(row["text"])
+    if len(row["raw"]) > LARGEST_MENDED:
+        return bytes(row["raw"]).decode(errors="replace")
     written = json.dumps(row["message"], indent=2, ensure_ascii=False)
     try:
         written.encode()

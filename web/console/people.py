@@ -7,9 +7,10 @@ has it in no URL and no cookie.
 from collections.abc import Mapping
 from typing import Any, Final
 
+from models.advice import Advice, Subject, advise
 from models.person import Person
-from models.words import Role
-from web.console.frame import Refusal, Shown, Visit
+from models.words import Outcome
+from web.console.frame import Refusal, Shown, Visit, only_for_operators
 from worker import facts, people
 from worker.erase import erase as remove
 
@@ -29,7 +30,7 @@ def person(visit: Visit) -> Shown:
         "person.html",
         {
             "contact": contact,
-            "records": [record | {"history": _history(record)} for record in records],
+            "records": [record | {"history": _history(record), "advice": _advice(record)} for record in records],
             "others": others,
             "before": visit.before(),
             "more": records[-1]["id"] if len(records) == PAGE else None,
@@ -44,11 +45,19 @@ def _history(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     return sorted([*attempts, *errors], key=lambda one: (one["at"], one["is_error"]))
 
 
+def _advice(record: Mapping[str, Any]) -> Advice | None:
+    """Give what is to be done about a record, where that is somebody's to do."""
+    error = next((one for one in reversed(record["errors"]) if one["batch_id"] == record["batch_id"]), None)
+    if error is None or error["resolution"] or error["verify_at"]:
+        return None
+    subject = Subject(record_id=record["id"])
+    advice = advise(Outcome(error["outcome"]), error["category"], error["code"], error["message"], subject)
+    return advice if advice.action else None
+
+
 def erase(visit: Visit) -> Shown:
     """Ask who is to be erased."""
-    if visit.key.role is not Role.OPERATOR:
-        message = f"The key {visit.key.name} is a {visit.key.role}'s: it sees everything and changes nothing."
-        raise Refusal(403, "An operator's key is needed for that", message)
+    only_for_operators(visit.key)
     return Shown("erase.html", {"problem": "", "written": ""})
 
 
