@@ -122,10 +122,13 @@ def test_nothing_that_others_wrote_runs(page: Page, console: RunningConsole, han
 
 @only_with_javascript
 def test_no_page_is_wider_than_the_screen(page: Page, console: RunningConsole, hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(f"{'long.' * 12}name@{'long.' * 20}example.com"))
+    hand_in(message(f"{'long.' * 12}name@{'long.' * 20}example.com", "nobody" * 50))
     given_up(engine, claimed := taken(engine))
     sign_in(page, console)
-    for path in ("/", "/batches", "/errors", "/events", "/accounts", f"/batch/{claimed.batch_id}"):
+    person = f"/person/{ask(engine, 'SELECT contact FROM records')[0].contact}"
+    refused = f"/refused/{ask(engine, 'SELECT id FROM refused')[0].id}"
+    pages = ("/", "/batches", "/groups", "/errors", "/refused", "/events", "/accounts", "/erase", person, refused)
+    for path in (*pages, f"/batch/{claimed.batch_id}"):
         page.goto(console.url + path)
         for width in (360, 800, 2560):
             page.set_viewport_size({"width": width, "height": 800})

@@ -320,16 +320,16 @@ def errors_further(engine: Engine, chosen: Filter, before: int | None, walk: int
     """Give the `before` with which to go on where no more of a walk is found; none where it met the end."""
     with engine.connect() as connection:
         counted = f"SELECT count(*) AS number, min(id) AS oldest FROM ({_unresolved(chosen)}) e"
-        walked = connection.execute(
-            text(counted), {"before": 2**63 - 1 if before is None else before, "walk": walk}
-        ).one()
+        facts = {"before": 2**63 - 1 if before is None else before, "walk": walk, "group_id": chosen.group_id}
+        walked = connection.execute(text(counted), facts).one()
     return walked.oldest if walked.number == walk else None
 
 
 def _unresolved(chosen: Filter) -> str:
-    """Give the SQL of the unresolved errors that are looked at: those of each outcome by its index, merged."""
+    """Give the SQL of the unresolved errors that are looked at: those of each outcome, or of a group, by an index."""
+    of_group = "" if chosen.group_id is None else " AND group_id = :group_id"
     each = (
-        f"(SELECT * FROM errors WHERE resolution IS NULL AND outcome = '{outcome.value}' AND id < :before"
+        f"(SELECT * FROM errors WHERE resolution IS NULL AND outcome = '{outcome.value}'{of_group} AND id < :before"
         " ORDER BY id DESC LIMIT :walk)"
         for outcome in chosen.outcomes
     )

@@ -5,7 +5,8 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from models.words import Action as Bulk, Outcome, Via
-from web.console.frame import Action, Done, Refusal, Visit
+from web.console import door, people
+from web.console.frame import Action, Done, Limits, Refusal, Visit
 from worker import accounts, jobs
 from worker.actions import By
 from worker.cancel import Chosen
@@ -61,7 +62,18 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "/batch/{batch}/cancel": cancel_batch,
     "/accounts/{account}/pause": pause,
     "/accounts/{account}/resume": resume,
+    "/refused/{refusal}": door.mend,
+    "/erase": people.look,
+    "/erasures": people.erase_now,
 }
+LIMITS: Final[Mapping[str, Limits]] = {
+    "/refused/{refusal}": Limits(
+        door.LARGEST_MENDED,
+        "A larger message is mended in a file: turnout refused --out FILE, then turnout refused retry --from FILE.",
+    ),
+    "/erasures": Limits(is_slow=True),
+}
+"""Where they are not those of every form."""
 
 
 def _unknown(name: str) -> Refusal:

@@ -60,9 +60,9 @@
   document.addEventListener("visibilitychange", () => document.hidden ? clearTimeout(timer) : refresh());
 
   // The keyboard.
-  const pages = { o: "/", b: "/batches", e: "/errors", v: "/events", a: "/accounts" };
+  const pages = { o: "/", b: "/batches", e: "/groups", v: "/events", a: "/accounts", r: "/refused" };
   let awaited = 0;
-  const rows = () => [...main.querySelectorAll(".rows tbody tr")].map((row) => row.querySelector("a.open, a") || row);
+  const rows = () => [...main.querySelectorAll(".rows tbody tr")].map((row) => row.querySelector("a.open") || row.querySelector("a") || row);
   const keysOn = document.getElementById("keys-on");
   keysOn.checked = localStorage.getItem("keys") !== "off";
   keysOn.addEventListener("change", () => localStorage.setItem("keys", keysOn.checked ? "on" : "off"));
