@@ -81,11 +81,16 @@ def line(row: Row) -> bytes:
     return json.dumps({"refused": row["id"], "reasons": said, **kept}).encode() + b"\n"  # orjson knows no large number
 
 
-def replay(engine: Engine, rules: Rules, chosen: Chosen, after: int, until: int) -> tuple[list[Replayed], int | None]:
-    """Hand the next of the chosen refusals in again, as they are; give what became of them, and where to go on."""
+def replay(
+    engine: Engine, job: Connection, rules: Rules, chosen: Chosen, after: int, until: int
+) -> tuple[list[Replayed], int | None]:
+    """Hand the next of the chosen refusals in again, as they are; give what became of them, and where to go on.
+
+    They are offered no more once the job's transaction, which notes what became of each, is committed.
+    """
     rows = _page(engine, chosen, after, newest_first=False)
     mine = [row for row in rows if row["id"] <= until and (chosen.account is None or row["account"] == chosen.account)]
-    return list(_hand_in(engine, rules, mine)), rows[-1]["id"] if rows and rows[-1]["id"] < until else None
+    return list(_hand_in(engine, rules, mine, job)), rows[-1]["id"] if rows and rows[-1]["id"] < until else None
 
 
 def replay_mended(engine: Engine, rules: Rules, lines: Iterator[bytes]) -> Iterator[tuple[int, Replayed | Reason]]:
@@ -150,7 +155,9 @@ def _read(raw: bytes) -> Row:
     return {"account": message.get("account") or DEFAULT_ACCOUNT, "message": message, "text": None}
 
 
-def _hand_in(engine: Engine, rules: Rules, rows: Sequence[Row]) -> Iterator[Replayed]:
+def _hand_in(
+    engine: Engine, rules: Rules, rows: Sequence[Row], marking: Connection | None = None
+) -> Iterator[Replayed]:
     """Hand refusals in again, those that would only be refused again apart."""
     handed: list[Handed] = []
     ids: list[int] = []
@@ -168,18 +175,25 @@ def _hand_in(engine: Engine, rules: Rules, rows: Sequence[Row]) -> Iterator[Repl
         return
     with engine.connect() as connection:
         parts = accept(connection, handed, replace(rules, origin=Origin.REPLAY))
-        repeat(lambda: _mark(connection, ids), when_lost=False)
+        if marking is None:
+            repeat(lambda: _mark_alone(connection, ids), when_lost=False)
+        else:
+            _mark(marking, ids)
     for id_, part_ in zip(ids, parts, strict=True):
         yield Replayed(id_, part_.accepted, part_.duplicates, part_.refused)
 
 
+def _mark_alone(connection: Connection, ids: Sequence[int]) -> None:
+    with connection.begin():
+        _mark(connection, ids)
+
+
 def _mark(connection: Connection, ids: Sequence[int]) -> None:
     """Offer these no more. Where a crash comes before this, they are handed in again as parts seen before."""
-    with connection.begin():
-        connection.execute(
-            text("UPDATE refused SET replayed_at = now() WHERE id = ANY(:ids) AND replayed_at IS NULL"),
-            {"ids": list(ids)},
-        )
+    connection.execute(
+        text("UPDATE refused SET replayed_at = now() WHERE id = ANY(:ids) AND replayed_at IS NULL"),
+        {"ids": list(ids)},
+    )
 
 
 def _against(engine: Engine, message: Message | Unreadable) -> tuple[Reason, ...]:
