@@ -312,6 +312,8 @@ class Attempt(Base):
     kind: Mapped[AttemptKind] = mapped_column(server_default="post")
     batch_id: Mapped[int | None]
     """None where a read-back asks for records of several batches."""
+    account_id: Mapped[int | None] = mapped_column(Integer)
+    """Whose call it is; none of those made before this was kept."""
     sent: Mapped[int] = mapped_column(Integer)
     started_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
     finished_at: Mapped[datetime | None]
@@ -521,6 +523,19 @@ class Throughput(Base):
     """The newest attempt counted: none up to the largest of these is counted again."""
     errors_to: Mapped[int]
     """The same of the errors, by which `undelivered` is counted."""
+
+
+class ThroughputByAccount(Base):
+    """The same by account, added up in the same transactions: `throughput` says what is counted already."""
+
+    __tablename__ = "throughput_by_account"
+
+    account_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    since: Mapped[datetime] = mapped_column(primary_key=True)
+    calls: Mapped[int]
+    calls_failed: Mapped[int]
+    delivered: Mapped[int]
+    undelivered: Mapped[int]
 
 
 class Secret(Base):

@@ -1,6 +1,7 @@
 """The operators' console, at `/`: pages made on the server, which need no script and get better with ours.
 
 - `frame`     a request on its way to a page or an action: signed in, allowed, of this site; and what goes wrong there
+- `live`      a page as a stream of events, while its tab is looked at
 - `cookie`    what the browser keeps, and the token that every form carries
 - `signing`   signing in and out
 - `pages`     what each page shows; `actions`: what each button does

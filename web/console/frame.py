@@ -164,13 +164,17 @@ class Frame:
         key = self.who(request)
         if key is None:
             return self._to_sign_in(request)
-        shown = page(Visit(self.process, request, key))
-        if isinstance(shown, Done):
-            return RedirectResponse(shown.then, 303)
-        response = self.written(request, key, shown.template, shown.facts, shown.status)
-        if self._said(request):
+        response = self.shown(page, Visit(self.process, request, key), said=(said := self._said(request)))
+        if said and response.status_code == 200:  # noqa: PLR2004 - a page that only leads on shows nothing
             cookie.keep(response, request, "", cookie.SAID, life=0)
         return response
+
+    def shown(self, page: Page, visit: Visit, *, said: str) -> Response:
+        """Write what a page shows, and what is said on it once."""
+        shown = page(visit)
+        if isinstance(shown, Done):
+            return RedirectResponse(shown.then, 303)
+        return self.written(visit.request, visit.key, shown.template, {**shown.facts, "said": said}, shown.status)
 
     def _act(self, action: Action, form: Mapping[str, str] | None, limits: Limits, request: Request) -> Response:
         check_form(request, form, limits)
@@ -200,7 +204,7 @@ class Frame:
             "may_act": key is not None and key.role is Role.OPERATOR,
             "form": cookie.form_token(cookie.read(request) or ""),
             "here": request.url.path,
-            "said": self._said(request),
+            "said": "",
         }
         return HTMLResponse(render(key.role if key else None, template, {**frame, **facts}), status)
 

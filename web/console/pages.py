@@ -12,6 +12,7 @@ from web.console.asked import uuid_of, word
 from web.console.frame import Done, Page, Refusal, Shown, Visit
 from worker import facts, roster, throughput
 from worker.people import known
+from worker.process import Process
 from worker.retry import OPEN, Filter
 
 PAGE: Final = 50
@@ -32,7 +33,7 @@ def overview(visit: Visit) -> Shown:
         "overview.html",
         {
             **facts.status(process.engine, process.settings),
-            "limits": throughput.use_of_limits(process),
+            "limits": _limits(process),
             "minute": found["minute"],
             "day": chart.bars(found["day"]),
             "why": why.of(process),
@@ -122,7 +123,7 @@ def event(visit: Visit) -> Shown:
 
 def accounts(visit: Visit) -> Shown:
     """List the accounts: whether they send, and within which limits."""
-    return Shown("accounts.html", {"rows": throughput.use_of_limits(visit.process)})
+    return Shown("accounts.html", {"rows": _limits(visit.process)})
 
 
 def submission(visit: Visit) -> Shown:
@@ -168,6 +169,10 @@ PAGES: Final[Mapping[str, Page]] = {
     "/erasures": people.erasures,
     "/find": find,
 }
+
+
+def _limits(process: Process) -> list[dict[str, Any]]:
+    return [account | {"spark": chart.spark(account["each"])} for account in throughput.use_of_limits(process)]
 
 
 def _choices(visit: Visit) -> dict[str, Any]:
