@@ -615,6 +615,8 @@ class Job(Base):
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     stopped: Mapped[bool] = mapped_column(server_default=text("false"))
+    held: Mapped[bool] = mapped_column(server_default=text("false"))
+    """It is shown first, and waits until it is begun."""
 
 
 class JobItem(Base):

@@ -6,6 +6,7 @@
 - `signing`   signing in and out
 - `pages`     what each page shows; `actions`: what each button does
 - `why`, `people`, `door`: pages, and their buttons, of errors in groups, of one person, of what was refused
+- `bulk`, `mending`, `timetable`: actions in bulk and the audit log, corrections, schedules; `choosing` what is meant
 - `asked`     what is asked for in a URL, read
 - `showing`   templates and how values are written; `masking`: no viewer sees an e-mail address; `chart`: a day as SVG
 """

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from models.words import Action as Bulk, Outcome, Via
-from web.console import door, people
+from models.words import Action as Bulk, Outcome
+from web.console import bulk, door, mending, people, timetable
 from web.console.frame import Action, Done, Limits, Refusal, Visit
-from worker import accounts, jobs
-from worker.actions import By
+from worker import accounts, jobs, schedules
 from worker.cancel import Chosen
 from worker.retry import Filter
 
@@ -33,7 +32,7 @@ def _at_once(visit: Visit, action: Bulk, chosen: Mapping[str, object]) -> dict[s
     """Do something small to its end, as the job that it is."""
     engine = visit.process.engine
     with engine.begin() as connection:
-        job_id = jobs.ask(connection, By(visit.key.name, Via.CONSOLE), action, chosen)
+        job_id = jobs.ask(connection, visit.by, action, chosen)
     *_, job = jobs.finish(engine, visit.process.rules, job_id)
     return job
 
@@ -63,6 +62,16 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "/accounts/{account}/pause": pause,
     "/accounts/{account}/resume": resume,
     "/refused/{refusal}": door.mend,
+    "/act/{action}": bulk.do,
+    "/job/{job}/stop": bulk.stop,
+    "/job/{job}/begin": bulk.begin,
+    "/correct": mending.mend,
+    "/correct/file": mending.take,
+    "/schedules": timetable.put,
+    "/schedules/{schedule}/begin": timetable.begin,
+    "/schedules/{schedule}/pause": timetable.changing(schedules.pause, "is paused"),
+    "/schedules/{schedule}/resume": timetable.changing(schedules.resume, "begins again"),
+    "/schedules/{schedule}/remove": timetable.changing(schedules.remove, "is removed"),
     "/erase": people.look,
     "/erasures": people.erase_now,
 }
@@ -72,6 +81,12 @@ LIMITS: Final[Mapping[str, Limits]] = {
         "A larger message is mended in a file: turnout refused --out FILE, then turnout refused retry --from FILE.",
     ),
     "/erasures": Limits(is_slow=True),
+    "/correct/file": Limits(
+        mending.LARGEST_FILE,
+        "A larger file is handed in by the command: turnout correct --from FILE.",
+        is_slow=True,
+        slowest=60.0,
+    ),
 }
 """Where they are not those of every form."""
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from hubspot.address import attendance_path
 from models.message import Address
 from models.words import Identity, Outcome, State, Status
-from web.console import chart, door, people, why
+from web.console import bulk, chart, door, mending, people, timetable, why
 from web.console.asked import uuid_of, word
 from web.console.frame import Done, Page, Refusal, Shown, Visit
 from worker import facts, roster, throughput
@@ -37,6 +37,7 @@ def overview(visit: Visit) -> Shown:
             "minute": found["minute"],
             "day": chart.bars(found["day"]),
             "why": why.of(process),
+            "jobs": bulk.under_way(visit),
         },
     )
 
@@ -165,6 +166,13 @@ PAGES: Final[Mapping[str, Page]] = {
     "/person/{contact}": people.person,
     "/refused": door.refused,
     "/refused/{refusal}": door.refusal,
+    "/act/{action}": bulk.act,
+    "/correct": mending.correction,
+    "/errors.csv": mending.out,
+    "/jobs": bulk.listed,
+    "/job/{job}": bulk.job,
+    "/schedules": timetable.listed,
+    "/actions": bulk.log,
     "/erase": people.erase,
     "/erasures": people.erasures,
     "/find": find,

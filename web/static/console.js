@@ -54,11 +54,13 @@
     const focused = rows().indexOf(document.activeElement), open = [...main.querySelectorAll("details")].map((one) => one.open);
     const tiles = [...main.querySelectorAll(".tiles dd")].map((one) => one.textContent), said = main.querySelector(".said");
     const scrolled = [...main.querySelectorAll(".scroll, pre")].map((one) => one.scrollLeft);
+    const marked = new Set([...main.querySelectorAll(".rows input:checked")].map((one) => one.value));
     if (said) fresh.prepend(said);
     main.replaceChildren(...fresh.childNodes);
     if (fresh.dataset.live) main.dataset.live = fresh.dataset.live; else delete main.dataset.live;
     main.querySelectorAll("details").forEach((one, index) => { if (open.length > index) one.open = open[index]; });
     main.querySelectorAll(".scroll, pre").forEach((one, index) => { one.scrollLeft = scrolled[index] || 0; });
+    main.querySelectorAll(".rows input").forEach((one) => { one.checked = marked.has(one.value); });
     main.querySelectorAll(".tiles dd").forEach((one, index) => {
       if (tiles[index] !== undefined && tiles[index] !== one.textContent) one.classList.add("changed");
     });
@@ -87,7 +89,7 @@
   }, 1000);
 
   // The keyboard.
-  const pages = { o: "/", b: "/batches", e: "/groups", v: "/events", a: "/accounts", r: "/refused" };
+  const pages = { o: "/", b: "/batches", e: "/groups", v: "/events", a: "/accounts", r: "/refused", j: "/jobs", s: "/schedules", l: "/actions" };
   let awaited = 0;
   const rows = () => [...main.querySelectorAll(".rows tbody tr")].map((row) => row.querySelector("a.open") || row.querySelector("a") || row);
   const keysOn = document.getElementById("keys-on");
@@ -106,9 +108,14 @@
     next.focus();
     next.closest("tr").scrollIntoView({ block: "nearest" });
   }
+  function mark() {
+    const row = document.activeElement.closest(".rows tbody tr"), box = row && row.querySelector("input[type=checkbox]");
+    if (box) box.checked = !box.checked;
+  }
   const follow = (key) => { const link = main.querySelector(`[data-key="${key}"]`); if (link) link.click(); };
   const does = {
-    j: () => step(1), k: () => step(-1), n: () => follow("n"), p: () => follow("p"),
+    j: () => step(1), k: () => step(-1), n: () => follow("n"), p: () => follow("p"), x: mark,
+    r: () => follow("r"), d: () => follow("d"), y: () => follow("y"),
     "/": () => document.getElementById("what").focus(), "?": () => help.showModal(),
     l: () => { on = !on; kept = null; if (on) open(); else { close(); say(); } }, g: () => { awaited = Date.now(); },
   };
