@@ -317,8 +317,8 @@ def test_refusals_go_on_where_the_last_page_ended(  # noqa: PLR0917
     assert every_page(operator, f"/refused{query}", r'href="/refused/(\d+)"') == expected
 
 
-def test_a_refusal_shows_all_its_reasons_and_its_message_to_be_mended(
-    operator: Visitor, hand_in: HandIn, engine: Engine
+def test_a_refusal_shows_all_its_reasons_and_to_operators_its_message_to_be_mended(
+    operator: Visitor, viewer: Visitor, hand_in: HandIn, engine: Engine
 ) -> None:
     hand_in(message("nobödy", when=1_767_225_600))
     (number,) = refused_ids(engine)
@@ -328,6 +328,9 @@ def test_a_refusal_shows_all_its_reasons_and_its_message_to_be_mended(
     shown = json.loads(written_in(html))
     assert shown["inputs"][0]["email"] == "nobödy"
     assert '<label for="message">' in html
+    seen = viewer.page(f"/refused/{number}")
+    assert "inputs[0].email" in words(seen)
+    assert "subscriber_state" not in seen
 
 
 def written_in(html: str) -> str:
