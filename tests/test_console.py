@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import requests
+from acting import retry
 from console import RunningConsole, Visitor, running_console, words
 from door import key_for
 from ledger import ask, do, given_up, message, outcomes, people, postponed, settled, taken
@@ -378,7 +379,7 @@ def test_no_error_is_left_out_where_the_walks_of_outcomes_are_mixed(
 
 def test_an_event_counts_as_the_audit_does(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
     from worker import facts
-    from worker.retry import Filter, retry
+    from worker.retry import Filter
 
     fill(hand_in, engine)
     retry(engine, 100, Filter())
