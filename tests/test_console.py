@@ -505,6 +505,7 @@ def test_viewers_see_no_address_anywhere(
     [
         ("ada@example.com", "a…a@e…e.com"),
         ("bo@x.org", "…@….org"),
+        ("ada@ example.com is no address, nor is ada@", "a…a@… example.com is no address, nor is a…a@…"),
         ("Invalid input for `ada@mail.example.co.uk`", "Invalid input for `a…a@m…o.uk`"),
         ("{emails=[ada@example.com, bob@example.com]}", "{emails=[a…a@e…e.com, b…b@e…e.com]}"),
         ("?email=ada%40example.com&x=1", "?e…a%40e…e.com&x=1"),

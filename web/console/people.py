@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from models.advice import Advice, Subject, advise
 from models.person import Person
-from models.words import Outcome
+from models.words import Outcome, Via
 from web.console.frame import Refusal, Shown, Visit, only_for_operators
 from worker import facts, people
+from worker.actions import By, noted
 from worker.erase import erase as remove
 
 PAGE: Final = 20
@@ -79,7 +80,9 @@ def erase_now(visit: Visit, form: Mapping[str, str]) -> Shown:
     if found is None:
         raise Refusal(400, "Nobody is erased", "That is neither an e-mail address nor a contact id.")
     timeout = process.settings.timeout
-    erased = remove(process.engine, process.stream, found, timeout + PATIENCE, timeout)
+    with noted(process.engine, By(visit.key.name, Via.CONSOLE), "erase") as action:  # never whom
+        erased = remove(process.engine, process.stream, found, timeout + PATIENCE, timeout)
+        action.number = erased.rows["records"]
     return Shown("erased.html", {"erased": erased, "also": sorted(erased.also)})
 
 
