@@ -7,10 +7,10 @@ from typing import Any, Final
 from urllib.parse import quote_plus
 
 from models.preflight import Reason
-from models.words import Action, Via
+from models.words import Action
 from web.console.asked import uuid_of
 from web.console.frame import Done, Refusal, Shown, Visit
-from worker.actions import By, noted
+from worker.actions import noted
 from worker.refusals import listed
 from worker.refused import Chosen, Replayed, replay_mended, waiting
 
@@ -48,7 +48,7 @@ def mend(visit: Visit, form: Mapping[str, str]) -> Shown | Done:
     row = _find(visit)
     process, written = visit.process, form.get("message", "")
     line = json.dumps({"refused": row["id"], "text": written}).encode()
-    with noted(process.engine, By(visit.key.name, Via.CONSOLE), Action.REPLAY, ids=[row["id"]]) as action:
+    with noted(process.engine, visit.by, Action.REPLAY, ids=[row["id"]]) as action:
         ((_, done),) = replay_mended(process.engine, process.rules, iter([line]))
         action.number = int(isinstance(done, Replayed) and not done.reasons)
     if isinstance(done, Reason):  # somebody else was faster

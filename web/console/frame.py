@@ -208,8 +208,9 @@ class Frame:
         key = self.who(request)
         if key is None or form is None:
             return self._to_sign_in(request)
-        only_for_operators(key)
-        done = action(Visit(self.process, request, key), form)
+        visit = Visit(self.process, request, key)
+        visit.must_operate()
+        done = action(visit, form)
         if isinstance(done, Shown):
             return self.written(request, key, done.template, done.facts, done.status)
         response = RedirectResponse(done.then, 303)
@@ -250,18 +251,6 @@ class Frame:
         asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         wanted = asked if request.method == "GET" and asked != "/" else ""
         return RedirectResponse(SIGN_IN + (f"?next={quote(wanted, safe='')}" if wanted else ""), 303)
-
-
-def only_for_operators(key: Key) -> None:
-    """Let only operators on.
-
-    Raises:
-        Refusal: 403.
-
-    """
-    if key.role is not Role.OPERATOR:
-        message = f"The key {key.name} is a {key.role}'s: it sees everything and changes nothing."
-        raise Refusal(403, "An operator's key is needed for that", message)
 
 
 def check_form(request: Request, form: Mapping[str, str] | None, limits: Limits = Limits()) -> None:
