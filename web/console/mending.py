@@ -77,7 +77,7 @@ def mend(visit: Visit, form: Mapping[str, str]) -> Done:
 def _which(asked: QueryParams) -> dict[str, Any]:
     if not (asked.get("group") or asked.get("record")):
         raise Refusal(400, "Correct which?", "Name a group or a record: their pages lead here.")
-    return chosen(Action.CORRECT, asked)
+    return chosen(Action.CORRECT, QueryParams({name: asked[name] for name in ("group", "record") if asked.get(name)}))
 
 
 def _records(wanted: Mapping[str, Any], found: preview.Preview) -> list[int]:
