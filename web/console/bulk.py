@@ -29,6 +29,9 @@ def act(visit: Visit) -> Shown:
     visit.must_operate()
     action = _action(visit)
     asked = visit.request.query_params
+    if "marked" in asked and not asked.getlist("error"):
+        message = "Go back, and mark the rows that are meant; or take everything that matches."
+        raise Refusal(400, "Nothing is marked", message)
     wanted = chosen(action, asked)
     found = preview.look(visit.process, action, wanted)
     verb, means = VERBS[action]
