@@ -53,11 +53,15 @@ def correct(  # noqa: PLR0913 - one parameter an option
     What changes is shown, checked as at every door, and done once you agree. A new record takes the old one's place,
     which is canceled; both stay on the person's page. Exit status 1 where something could not be corrected.
     """
+    from models.preflight import Reason
     from worker import actions, jobs
+    from worker.changing import read_change
 
     if [record_id, group, from_].count(None) != 2:  # noqa: PLR2004 - one of three
         raise typer.BadParameter("name one: a record, --group ID, or a mended file: --from FILE")
-    change = _change(email=email, vid=vid, when=when, set_=set_, event=event, object_id=object_id)
+    change = read_change(email=email, vid=vid, when=when, properties=set_ or (), event=event, object_id=object_id)
+    if isinstance(change, Reason):
+        raise typer.BadParameter(f"--{change.where} {change.what}; right would be {change.right}")
     if bool(change) is (from_ is not None):
         right = (
             "the file says what is changed" if from_ else "say what is changed: --email, --vid, --when, --set, --event"
@@ -84,30 +88,6 @@ def correct(  # noqa: PLR0913 - one parameter an option
     _tell(process, job, wrong, as_json=as_json)
     if wrong or job["passed"]:
         raise typer.Exit(1)
-
-
-def _change(  # noqa: PLR0913 - one parameter an option
-    *,
-    email: str | None,
-    vid: str | None,
-    when: str | None,
-    set_: list[str] | None,
-    event: str | None,
-    object_id: str | None,
-) -> "Change":
-    from models.correction import Change
-    from worker.files.times import Fault, read_time
-
-    moment = None if when is None else read_time(when)
-    if isinstance(moment, Fault):
-        raise typer.BadParameter(f"--when {moment.what}; right would be {moment.right.split(', said by')[0]}")
-    properties = {}
-    for pair in set_ or ():
-        name, equals, value = pair.partition("=")
-        if not equals or not name.strip():
-            raise typer.BadParameter(f"--set {pair!r} sets nothing; right would be --set PROPERTY=VALUE")
-        properties[name.strip()] = value
-    return Change(email, vid, moment.ms if moment else None, properties, event, object_id)
 
 
 def _looked_through(process: "Process", path: Path) -> "tuple[dict[int, Change], int, list[Reason]]":
@@ -139,7 +119,8 @@ def _rows(process: "Process", path: Path) -> "Iterator[Mended | Reason]":
     from worker import sheet
 
     try:
-        yield from sheet.read(process.engine, path)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield from sheet.read(process.engine, file)
     except (OSError, ValueError) as error:
         raise typer.BadParameter(f"{path} cannot be used: {error}") from None
 

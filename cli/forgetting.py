@@ -57,7 +57,7 @@ def erase(
     deleted at HubSpot. Exit status 1 where something was left for another time; then run it again.
     """
     from models.person import Person
-    from worker import actions
+    from worker.actions import at_the_terminal, noted
     from worker.database import make_engine
     from worker.erase import erase as remove
     from worker.people import as_said, known
@@ -75,9 +75,9 @@ def erase(
         )
         typer.confirm(question, abort=True, err=True)
     patience = settings.timeout + 5 if wait is None else wait
-    with actions.noted(engine, actions.at_the_terminal(), "erase") as action:
+    with noted(engine, at_the_terminal(), "erase") as action:  # never whom
         erased = remove(engine, Stream.open(settings), person, patience, settings.timeout)
-        action.number = sum(erased.rows.values())
+        action.number = erased.rows["records"]
     if as_json:
         names = ("id", "erased_at", "rows", "complete", "left", "also")
         print_json({name: sorted(erased.also) if name == "also" else getattr(erased, name) for name in names})

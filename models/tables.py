@@ -312,6 +312,8 @@ class Attempt(Base):
     kind: Mapped[AttemptKind] = mapped_column(server_default="post")
     batch_id: Mapped[int | None]
     """None where a read-back asks for records of several batches."""
+    account_id: Mapped[int | None] = mapped_column(Integer)
+    """Whose call it is; none of those made before this was kept."""
     sent: Mapped[int] = mapped_column(Integer)
     started_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
     finished_at: Mapped[datetime | None]
@@ -523,6 +525,19 @@ class Throughput(Base):
     """The same of the errors, by which `undelivered` is counted."""
 
 
+class ThroughputByAccount(Base):
+    """The same by account, added up in the same transactions: `throughput` says what is counted already."""
+
+    __tablename__ = "throughput_by_account"
+
+    account_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    since: Mapped[datetime] = mapped_column(primary_key=True)
+    calls: Mapped[int]
+    calls_failed: Mapped[int]
+    delivered: Mapped[int]
+    undelivered: Mapped[int]
+
+
 class Secret(Base):
     """A key made once for this database, encrypted with the settings' key."""
 
@@ -600,6 +615,8 @@ class Job(Base):
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     stopped: Mapped[bool] = mapped_column(server_default=text("false"))
+    held: Mapped[bool] = mapped_column(server_default=text("false"))
+    """It is shown first, and waits until it is begun."""
 
 
 class JobItem(Base):

@@ -434,6 +434,19 @@ def test_what_was_sent_and_came_back_stands_on_the_batchs_page(
     assert "correlation id c-1" in said
 
 
+@pytest.mark.parametrize("path", ["/", "/accounts"])
+def test_the_use_of_an_accounts_limits_over_the_last_day_is_shown(
+    operator: Visitor, hand_in: HandIn, engine: Engine, path: str
+) -> None:
+    assert "no call" in words(operator.page(path))
+    fill(hand_in, engine)
+    do(engine, "UPDATE attempts SET http_status = 503 WHERE id = (SELECT min(id) FROM attempts)")
+    html = operator.page(path)
+    assert re.search(r'<svg class="spark" [^>]*in each ten minutes of the last day: at most [123]"><path d="M', html)
+    assert re.search(r"3 calls, 0\.\d\d % of what the limits allow, 0\.\d\d % at the peak", words(html))
+    assert "errors: 62.50 % of the records" in words(html)
+
+
 # What others wrote
 
 
@@ -492,6 +505,7 @@ def test_viewers_see_no_address_anywhere(
     [
         ("ada@example.com", "a…a@e…e.com"),
         ("bo@x.org", "…@….org"),
+        ("ada@ example.com is no address, nor is ada@", "a…a@… example.com is no address, nor is a…a@…"),
         ("Invalid input for `ada@mail.example.co.uk`", "Invalid input for `a…a@m…o.uk`"),
         ("{emails=[ada@example.com, bob@example.com]}", "{emails=[a…a@e…e.com, b…b@e…e.com]}"),
         ("?email=ada%40example.com&x=1", "?e…a%40e…e.com&x=1"),

@@ -317,8 +317,8 @@ def test_refusals_go_on_where_the_last_page_ended(  # noqa: PLR0917
     assert every_page(operator, f"/refused{query}", r'href="/refused/(\d+)"') == expected
 
 
-def test_a_refusal_shows_all_its_reasons_and_its_message_to_be_mended(
-    operator: Visitor, hand_in: HandIn, engine: Engine
+def test_a_refusal_shows_all_its_reasons_and_to_operators_its_message_to_be_mended(
+    operator: Visitor, viewer: Visitor, hand_in: HandIn, engine: Engine
 ) -> None:
     hand_in(message("nobödy", when=1_767_225_600))
     (number,) = refused_ids(engine)
@@ -328,6 +328,9 @@ def test_a_refusal_shows_all_its_reasons_and_its_message_to_be_mended(
     shown = json.loads(written_in(html))
     assert shown["inputs"][0]["email"] == "nobödy"
     assert '<label for="message">' in html
+    seen = viewer.page(f"/refused/{number}")
+    assert "inputs[0].email" in words(seen)
+    assert "subscriber_state" not in seen
 
 
 def written_in(html: str) -> str:
@@ -348,6 +351,8 @@ def test_what_is_mended_is_handed_in_again_and_said_what_became_of_it(
     assert f"refusal {number} is handed in again: accepted 1, duplicates 0, refused 0" in words(answer.text)
     assert outcomes(engine) == {"pending": 1}
     assert refused_ids(engine) == []
+    noted = ask(engine, "SELECT who, via, what, chosen, number FROM actions")
+    assert [tuple(row) for row in noted] == [("the operator", "console", "replay", {"ids": [number]}, 1)]
     assert operator.get(path).status_code == 404
     again = operator.press(path, "/erase", message=mended)
     assert (again.status_code, "was handed in again" in words(again.text)) == (404, True)
@@ -439,6 +444,8 @@ def test_a_person_is_erased_after_a_second_look_and_the_receipt_names_nobody(
     receipts = operator.page("/erasures")
     assert "3 of records" in words(receipts)
     assert "lovelace" not in receipts
+    noted = ask(engine, "SELECT who, via, what, chosen, number FROM actions")
+    assert [tuple(row) for row in noted] == [("the operator", "console", "erase", {}, 3)]
     again = operator.press("/erasures", "/erase", contact=ADA)
     assert "Nothing of this person was kept" in words(again.text)
 

@@ -370,4 +370,5 @@ def test_every_table_is_looked_at_or_named_as_none_of_a_persons() -> None:
         "purged",
         "sessions",
         "throughput",
+        "throughput_by_account",
     }

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, text
 
 from models.words import Via
 from worker.database import json
+from worker.retry import ANY_OPEN
 
 
 class By(NamedTuple):
@@ -79,6 +80,8 @@ def said(chosen: Mapping[str, Any]) -> str:
     """Write a filter, or of what: `outcome failed, event 77`."""
     told = []
     for name, value in chosen.items():
+        if name == "outcomes" and len(value) == len(ANY_OPEN):
+            continue  # what is named by id or group is meant whatever its outcome
         written = str(value)
         if isinstance(value, list):
             written = " or ".join(map(str, value[:FEW]))

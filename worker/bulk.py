@@ -171,7 +171,7 @@ def _replay(on: Ground, work: Work) -> Step | None:
     if work.after >= work.until:
         return None
     chosen = refused.Chosen.read(work.chosen)
-    done, following = refused.replay(on.engine, on.connection, on.rules, chosen, work.after, work.until)
+    done, following = refused.replay(on.engine, on.connection, on.rules, chosen, (work.after, work.until))
     items = [
         Item(one.id, done=not one.reasons, told={name: value for name, value in asdict(one).items() if name != "id"})
         for one in done

@@ -301,7 +301,7 @@ def errors(
         (SELECT e.id, e.created_at, e.outcome, e.category, e.code, e.message, e.group_id, e.batch_id, e.record_id,
           r.contact, r.input, a.name AS account, b.event_id, {EVENT}, b.state
         {CHOSEN} WHERE e.outcome = '{Outcome(outcome).value}' AND e.id < :before AND {chosen.sql}
-          {"" if walk is None else f"AND e.id >= (SELECT min(id) FROM ({_unresolved(chosen)}) walked)"}
+          {"" if walk is None else _within(chosen)}
         ORDER BY e.id DESC LIMIT :limit)"""
         for outcome in chosen.outcomes
     )
@@ -325,11 +325,22 @@ def errors_further(engine: Engine, chosen: Filter, before: int | None, walk: int
     return walked.oldest if walked.number == walk else None
 
 
+def _within(chosen: Filter) -> str:
+    """Give the SQL of being one of those that are looked at; of a group also from above, or newer ones are walked."""
+    walked = f"FROM ({_unresolved(chosen)}) walked"
+    newest = "" if chosen.group_id is None else f" AND e.id <= (SELECT max(id) {walked})"
+    return f"AND e.id >= (SELECT min(id) {walked}){newest}"
+
+
 def _unresolved(chosen: Filter) -> str:
-    """Give the SQL of the unresolved errors that are looked at: those of each outcome, or of a group, by an index."""
-    of_group = "" if chosen.group_id is None else " AND group_id = :group_id"
+    """Give the SQL of the unresolved errors that are looked at: those of a group, or of each outcome, merged."""
+    if chosen.group_id is not None:
+        return (
+            "SELECT * FROM errors WHERE resolution IS NULL AND group_id = :group_id AND id < :before"
+            " ORDER BY id DESC LIMIT :walk"
+        )
     each = (
-        f"(SELECT * FROM errors WHERE resolution IS NULL AND outcome = '{outcome.value}'{of_group} AND id < :before"
+        f"(SELECT * FROM errors WHERE resolution IS NULL AND outcome = '{outcome.value}' AND id < :before"
         " ORDER BY id DESC LIMIT :walk)"
         for outcome in chosen.outcomes
     )

@@ -14,6 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, text
 
 from models.correction import Change
+from models.preflight import Reason
 from models.words import Action
 from worker import actions, bulk
 from worker.accept import Rules
@@ -56,10 +57,13 @@ def ask(  # noqa: PLR0913
     return job_id
 
 
-def ask_to_mend(engine: Engine, by: By, mended: Iterable[tuple[int, int, Change]]) -> int:
+def ask_to_mend(
+    engine: Engine, by: By, mended: Iterable[tuple[int, int, Change]], held: list[Reason] | None = None
+) -> int:
     """Ask for corrections, each of its own: the line of the file, the record, the change; give the job's id.
 
-    They are read to the end first: a file that cannot be read leaves nothing behind.
+    They are read to the end first: a file that cannot be read leaves nothing behind. With `held`, which may be filled
+    meanwhile with what is wrong of it, the job waits until it is begun.
     """
     with engine.begin() as connection:
         job_id = ask(connection, by, Action.CORRECT, {})
@@ -75,8 +79,13 @@ def ask_to_mend(engine: Engine, by: By, mended: Iterable[tuple[int, int, Change]
             )
         connection.execute(
             text("""
-            UPDATE jobs SET expected = (SELECT count(*) FROM job_items WHERE job_id = :job) WHERE id = :job"""),
-            {"job": job_id},
+            UPDATE jobs SET expected = (SELECT count(*) FROM job_items WHERE job_id = :job), held = :held,
+              given = CAST(:given AS jsonb) WHERE id = :job"""),
+            {
+                "job": job_id,
+                "held": held is not None,
+                "given": json({"wrong": [asdict(reason) for reason in held]} if held else {}),
+            },
         )
     return job_id
 
@@ -86,7 +95,7 @@ def is_due(engine: Engine) -> bool:
     with engine.connect() as connection:
         return bool(
             connection.execute(
-                text("SELECT EXISTS (SELECT FROM jobs WHERE ended_at IS NULL AND due_at <= now())")
+                text("SELECT EXISTS (SELECT FROM jobs WHERE ended_at IS NULL AND NOT held AND due_at <= now())")
             ).scalar_one()
         )
 
@@ -136,7 +145,8 @@ def _step(engine: Engine, rules: Rules, job_id: int | None, taken: list[int]) ->
         row = connection.execute(
             text(f"""
             SELECT j.id, j.action, a.chosen, j.given, j.expected, j.until, j.stage, j.after
-            FROM jobs j JOIN actions a USING (id) WHERE j.ended_at IS NULL AND j.due_at <= clock_timestamp()
+            FROM jobs j JOIN actions a USING (id)
+            WHERE j.ended_at IS NULL AND NOT j.held AND j.due_at <= clock_timestamp()
               {"" if job_id is None else "AND j.id = :id"}
             ORDER BY j.due_at, j.id LIMIT 1 FOR UPDATE OF j {"SKIP LOCKED" if job_id is None else ""}"""),
             {} if job_id is None else {"id": job_id},
@@ -187,6 +197,13 @@ def _end(connection: Connection, job_id: int) -> None:
     )
 
 
+def begin(engine: Engine, job_id: int) -> bool:
+    """Begin a job that was held; false where it is none."""
+    with engine.begin() as connection:
+        begun = text("UPDATE jobs SET held = false, due_at = now() WHERE id = :id AND held AND ended_at IS NULL")
+        return bool(connection.execute(begun, {"id": job_id}).rowcount)
+
+
 def stop(engine: Engine, by: By, job_id: int) -> bool:
     """Stop a job after the step it is at; what is done stays done. False where none like that is under way."""
     with engine.begin() as connection:
@@ -209,6 +226,8 @@ def standing(job: Row) -> str:
         return "stopped"
     if job["ended_at"] is not None:
         return "finished"
+    if job["held"]:
+        return "waits to be begun"
     if job["trouble"]:
         return f"waits: {job['trouble']}"
     return "under way" if job["started_at"] is not None else "waits for its turn"
@@ -224,6 +243,16 @@ def listed(engine: Engine, limit: int = 50, before: int | None = None) -> list[R
         rows = connection.execute(
             text(f"{SHOWN} WHERE j.id < :before ORDER BY j.id DESC LIMIT :limit"),
             {"before": 2**63 - 1 if before is None else before, "limit": limit},
+        )
+        return [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
+
+
+def under_way(engine: Engine, limit: int) -> list[Row]:
+    """List the jobs that are under way, the oldest first."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text(f"{SHOWN} WHERE j.ended_at IS NULL AND NOT j.held ORDER BY j.due_at, j.id LIMIT :limit"),
+            {"limit": limit},
         )
         return [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
 

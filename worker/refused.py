@@ -82,12 +82,13 @@ def line(row: Row) -> bytes:
 
 
 def replay(
-    engine: Engine, job: Connection, rules: Rules, chosen: Chosen, after: int, until: int
+    engine: Engine, job: Connection, rules: Rules, chosen: Chosen, span: tuple[int, int]
 ) -> tuple[list[Replayed], int | None]:
     """Hand the next of the chosen refusals in again, as they are; give what became of them, and where to go on.
 
     They are offered no more once the job's transaction, which notes what became of each, is committed.
     """
+    after, until = span
     rows = _page(engine, chosen, after, newest_first=False)
     mine = [row for row in rows if row["id"] <= until and (chosen.account is None or row["account"] == chosen.account)]
     return list(_hand_in(engine, rules, mine, job)), rows[-1]["id"] if rows and rows[-1]["id"] < until else None

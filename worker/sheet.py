@@ -4,9 +4,10 @@ import csv
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from io import StringIO
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from sqlalchemy import Engine, Row, text
 
@@ -40,6 +41,12 @@ class Mended:
 
 def write(engine: Engine, chosen: Filter, path: Path) -> int:
     """Write the chosen errors' records, a row each; give how many. The file must not be there yet."""
+    with path.open("x", encoding="utf-8", newline="") as file:
+        return sum(1 for line in lines(engine, chosen) if file.write(line)) - 1
+
+
+def lines(engine: Engine, chosen: Filter) -> Iterator[str]:
+    """Give the file line by line: its header, then the chosen errors' records, a row each."""
     with engine.connect() as connection:
         found = connection.execute(
             text(f"""
@@ -48,36 +55,45 @@ def write(engine: Engine, chosen: Filter, path: Path) -> int:
             {"outcomes": list(chosen.outcomes), **chosen.facts},
         )
         properties = [f"{PROPERTY}{name}" for name in found.scalars()]
-    written, before = 0, None
-    with path.open("x", encoding="utf-8-sig", newline="") as file:
-        writer = csv.DictWriter(file, [*COLUMNS, *properties], restval="", extrasaction="ignore")
-        writer.writeheader()
-        while page := facts.errors(engine, chosen, STEP, before):
-            for row in page:
-                cells = {**_cells(row["input"], row["event"], row["account"], row["state"])}
-                cells |= {RECORD: str(row["record_id"]), "reason": _reason(row)}
-                writer.writerow({name: _guarded(cell) for name, cell in cells.items()})
-            written, before = written + len(page), page[-1]["id"]
-    return written
+    row_of = StringIO(newline="")
+    writer = csv.DictWriter(row_of, [*COLUMNS, *properties], restval="", extrasaction="ignore")
+    row_of.write("\ufeff")  # by which spreadsheets know that it is UTF-8
+    writer.writeheader()
+    yield _taken(row_of)
+    before = None
+    while page := facts.errors(engine, chosen, STEP, before):
+        for row in page:
+            cells = {**_cells(row["input"], row["event"], row["account"], row["state"])}
+            cells |= {RECORD: str(row["record_id"]), "reason": _reason(row)}
+            writer.writerow({name: _guarded(cell) for name, cell in cells.items()})
+            yield _taken(row_of)
+        before = page[-1]["id"]
 
 
-def read(engine: Engine, path: Path) -> Iterator[Mended | Reason]:
+def _taken(written: StringIO) -> str:
+    """Take out what was written."""
+    line = written.getvalue()
+    written.seek(0)
+    written.truncate()
+    return line
+
+
+def read(engine: Engine, file: TextIO) -> Iterator[Mended | Reason]:
     """Give the rows whose cells differ from the records as they stand, and what cannot be read; the rest is left alone.
 
     Raises:
-        ValueError, OSError: where the file is none that was written here.
+        ValueError: where the file is none that was written here.
 
     """
     seen: dict[int, int] = {}
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        header = file.readline()
-        file.seek(0)
-        reader = csv.DictReader(file, delimiter=max(",;\t", key=header.count))
-        if RECORD not in (reader.fieldnames or ()):
-            raise ValueError(f"its first line has no column {RECORD}; right would be a file of `turnout errors --csv`")
-        rows = ((reader.line_num, row) for row in reader)
-        while few := list(islice(rows, STEP)):
-            yield from _changed(engine, few, seen)
+    header = file.readline()
+    file.seek(0)
+    reader = csv.DictReader(file, delimiter=max(",;\t", key=header.count))
+    if RECORD not in (reader.fieldnames or ()):
+        raise ValueError(f"its first line has no column {RECORD}; right would be a file of `turnout errors --csv`")
+    rows = ((reader.line_num, row) for row in reader)
+    while few := list(islice(rows, STEP)):
+        yield from _changed(engine, few, seen)
 
 
 def _changed(

@@ -50,6 +50,7 @@ def upgrade() -> None:
         sa.Column("started_at", MOMENT, nullable=True),
         sa.Column("ended_at", MOMENT, nullable=True),
         sa.Column("stopped", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("held", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
     )
     op.create_index("ix_jobs_under_way", "jobs", ["due_at", "id"], postgresql_where=sa.text("ended_at IS NULL"))

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from models.words import Action as Bulk, Outcome, Via
-from web.console import door, people
+from models.words import Action as Bulk, Outcome
+from web.console import bulk, door, mending, people, timetable
 from web.console.frame import Action, Done, Limits, Refusal, Visit
-from worker import accounts, actions, jobs
-from worker.actions import By
+from worker import accounts, jobs, schedules
+from worker.actions import noted
 from worker.cancel import Chosen
 from worker.retry import Filter
 
@@ -33,7 +33,7 @@ def _at_once(visit: Visit, action: Bulk, chosen: Mapping[str, object]) -> dict[s
     """Do something small to its end, as the job that it is."""
     engine = visit.process.engine
     with engine.begin() as connection:
-        job_id = jobs.ask(connection, By(visit.key.name, Via.CONSOLE), action, chosen)
+        job_id = jobs.ask(connection, visit.by, action, chosen)
     *_, job = jobs.finish(engine, visit.process.rules, job_id)
     return job
 
@@ -45,9 +45,7 @@ def pause(visit: Visit, form: Mapping[str, str]) -> Done:
     if account_id is None:
         raise _unknown(name)
     because = form.get("because", "").strip()[:255].replace("\0", "") or "by an operator"
-    with actions.noted(
-        visit.process.engine, By(visit.key.name, Via.CONSOLE), "pause", account=name, because=because
-    ) as action:
+    with noted(visit.process.engine, visit.by, "pause", account=name, because=because) as action:
         accounts.pause(visit.process.engine, account_id, because)
         action.number = 1
     return Done(f"account {name} is paused", f"/accounts#{quote(name)}")
@@ -58,7 +56,7 @@ def resume(visit: Visit, _: Mapping[str, str]) -> Done:
     name = visit.path("account")
     if accounts.find(visit.process.engine, name) is None:
         raise _unknown(name)
-    with actions.noted(visit.process.engine, By(visit.key.name, Via.CONSOLE), "resume", account=name) as action:
+    with noted(visit.process.engine, visit.by, "resume", account=name) as action:
         action.number = int(accounts.resume(visit.process.engine, name))
     return Done(f"account {name} sends again", f"/accounts#{quote(name)}")
 
@@ -69,6 +67,16 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "/accounts/{account}/pause": pause,
     "/accounts/{account}/resume": resume,
     "/refused/{refusal}": door.mend,
+    "/act/{action}": bulk.do,
+    "/job/{job}/stop": bulk.stop,
+    "/job/{job}/begin": bulk.begin,
+    "/correct": mending.mend,
+    "/correct/file": mending.take,
+    "/schedules": timetable.put,
+    "/schedules/{schedule}/begin": timetable.begin,
+    "/schedules/{schedule}/pause": timetable.changing(schedules.pause, "is paused"),
+    "/schedules/{schedule}/resume": timetable.changing(schedules.resume, "begins again"),
+    "/schedules/{schedule}/remove": timetable.changing(schedules.remove, "is removed"),
     "/erase": people.look,
     "/erasures": people.erase_now,
 }
@@ -78,6 +86,12 @@ LIMITS: Final[Mapping[str, Limits]] = {
         "A larger message is mended in a file: turnout refused --out FILE, then turnout refused retry --from FILE.",
     ),
     "/erasures": Limits(is_slow=True),
+    "/correct/file": Limits(
+        mending.LARGEST_FILE,
+        "A larger file is handed in by the command: turnout correct --from FILE.",
+        is_slow=True,
+        slowest=60.0,
+    ),
 }
 """Where they are not those of every form."""
 

@@ -7,13 +7,12 @@ from typing import Any, Final
 from urllib.parse import quote_plus
 
 from models.preflight import Reason
-from models.words import Via
+from models.words import Action
 from web.console.asked import uuid_of
 from web.console.frame import Done, Refusal, Shown, Visit
-from worker import actions
-from worker.actions import By
+from worker.actions import noted
 from worker.refusals import listed
-from worker.refused import Chosen, replay_mended, waiting
+from worker.refused import Chosen, Replayed, replay_mended, waiting
 
 PAGE: Final = 50
 LARGEST_MENDED: Final = 1024 * 1024
@@ -49,9 +48,9 @@ def mend(visit: Visit, form: Mapping[str, str]) -> Shown | Done:
     row = _find(visit)
     process, written = visit.process, form.get("message", "")
     line = json.dumps({"refused": row["id"], "text": written}).encode()
-    with actions.noted(process.engine, By(visit.key.name, Via.CONSOLE), "replay", ids=[row["id"]]) as action:
+    with noted(process.engine, visit.by, Action.REPLAY, ids=[row["id"]]) as action:
         ((_, done),) = replay_mended(process.engine, process.rules, iter([line]))
-        action.number = int(not isinstance(done, Reason) and not done.reasons)
+        action.number = int(isinstance(done, Replayed) and not done.reasons)
     if isinstance(done, Reason):  # somebody else was faster
         raise _gone(row["id"])
     if done.reasons:

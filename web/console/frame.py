@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -10,13 +11,15 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from anyio import CapacityLimiter, to_thread
 from sqlalchemy.exc import InterfaceError, OperationalError
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from models.words import Role
+from models.words import Role, Via
 from web.console import cookie
 from web.console.showing import render
 from worker import sessions
+from worker.actions import By
 from worker.facts import destination
 from worker.keys import Key
 from worker.process import Process
@@ -74,6 +77,26 @@ class Visit:
         """Give where the page is to begin; none at the newest."""
         return _number(self.asked("before") or "")
 
+    def after(self) -> int | None:
+        """Give behind what the page is to begin; none at the first."""
+        return _number(self.asked("after") or "")
+
+    @property
+    def by(self) -> By:
+        """Give who does something, as it is noted."""
+        return By(self.key.name, Via.CONSOLE)
+
+    def must_operate(self) -> None:
+        """Let only operators on.
+
+        Raises:
+            Refusal: 403 for a viewer.
+
+        """
+        if self.key.role is not Role.OPERATOR:
+            message = f"The key {self.key.name} is a {self.key.role}'s: it sees everything and changes nothing."
+            raise Refusal(403, "An operator's key is needed for that", message)
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -100,7 +123,7 @@ class Refusal(Exception):  # noqa: N818 - it is an answer
         self.status, self.title, self.message = status, title, message
 
 
-Page = Callable[[Visit], Shown | Done]
+Page = Callable[[Visit], Shown | Done | Response]
 Action = Callable[[Visit, Mapping[str, str]], Shown | Done]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -112,6 +135,8 @@ class Limits:
     largest: int = LARGEST_FORM
     beyond: str = ""
     is_slow: bool = False
+    slowest: float = SLOWEST
+    """Seconds within which the form must have come whole."""
 
 
 class Frame:
@@ -134,7 +159,7 @@ class Frame:
         """Give the endpoint of a button, for operators."""
 
         async def endpoint(request: Request) -> Response:
-            form = await read_form(request, limits.largest)
+            form = await read_form(request, limits)
             return await self.run(partial(self._act, action, form, limits), request, is_slow=limits.is_slow)
 
         return endpoint
@@ -164,21 +189,28 @@ class Frame:
         key = self.who(request)
         if key is None:
             return self._to_sign_in(request)
-        shown = page(Visit(self.process, request, key))
-        if isinstance(shown, Done):
-            return RedirectResponse(shown.then, 303)
-        response = self.written(request, key, shown.template, shown.facts, shown.status)
-        if self._said(request):
+        response = self.shown(page, Visit(self.process, request, key), said=(said := self._said(request)))
+        if said and response.status_code == 200:  # noqa: PLR2004 - a page that only leads on shows nothing
             cookie.keep(response, request, "", cookie.SAID, life=0)
         return response
+
+    def shown(self, page: Page, visit: Visit, *, said: str) -> Response:
+        """Write what a page shows, and what is said on it once."""
+        shown = page(visit)
+        if isinstance(shown, Response):
+            return shown
+        if isinstance(shown, Done):
+            return RedirectResponse(shown.then, 303)
+        return self.written(visit.request, visit.key, shown.template, {**shown.facts, "said": said}, shown.status)
 
     def _act(self, action: Action, form: Mapping[str, str] | None, limits: Limits, request: Request) -> Response:
         check_form(request, form, limits)
         key = self.who(request)
         if key is None or form is None:
             return self._to_sign_in(request)
-        only_for_operators(key)
-        done = action(Visit(self.process, request, key), form)
+        visit = Visit(self.process, request, key)
+        visit.must_operate()
+        done = action(visit, form)
         if isinstance(done, Shown):
             return self.written(request, key, done.template, done.facts, done.status)
         response = RedirectResponse(done.then, 303)
@@ -200,7 +232,7 @@ class Frame:
             "may_act": key is not None and key.role is Role.OPERATOR,
             "form": cookie.form_token(cookie.read(request) or ""),
             "here": request.url.path,
-            "said": self._said(request),
+            "said": "",
         }
         return HTMLResponse(render(key.role if key else None, template, {**frame, **facts}), status)
 
@@ -219,18 +251,6 @@ class Frame:
         asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         wanted = asked if request.method == "GET" and asked != "/" else ""
         return RedirectResponse(SIGN_IN + (f"?next={quote(wanted, safe='')}" if wanted else ""), 303)
-
-
-def only_for_operators(key: Key) -> None:
-    """Let only operators on.
-
-    Raises:
-        Refusal: 403.
-
-    """
-    if key.role is not Role.OPERATOR:
-        message = f"The key {key.name} is a {key.role}'s: it sees everything and changes nothing."
-        raise Refusal(403, "An operator's key is needed for that", message)
 
 
 def check_form(request: Request, form: Mapping[str, str] | None, limits: Limits = Limits()) -> None:
@@ -260,19 +280,41 @@ def check_form(request: Request, form: Mapping[str, str] | None, limits: Limits 
         raise Refusal(403, "This form is out of date", message)
 
 
-async def read_form(request: Request, largest: int = LARGEST_FORM) -> dict[str, str] | None:
-    """Read a form's fields, the last of a name; none where it is too large or too slow."""
-    body = bytearray()
+async def read_form(request: Request, limits: Limits = Limits()) -> dict[str, str] | None:
+    """Read a form's fields, the last of a name, and a file's text; none where it is too large or too slow."""
     try:
-        async with asyncio.timeout(SLOWEST):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > largest:
-                    return None
-    except (TimeoutError, ClientDisconnect):
+        async with asyncio.timeout(limits.slowest):
+            if request.headers.get("content-type", "").startswith("multipart/form-data"):
+                return await _with_file(request, limits.largest)
+            body = b"".join([chunk async for chunk in _bounded(request, limits.largest)])
+    except (TimeoutError, ClientDisconnect, _TooLarge, MultiPartException):
         return None
     fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
     return {name: values[-1] for name, values in fields.items()}
+
+
+class _TooLarge(Exception):  # noqa: N818 - it never leaves here
+    pass
+
+
+async def _bounded(request: Request, largest: int) -> AsyncGenerator[bytes, None]:
+    left = largest
+    async for chunk in request.stream():
+        left -= len(chunk)
+        if left < 0:
+            raise _TooLarge
+        yield chunk
+
+
+async def _with_file(request: Request, largest: int) -> dict[str, str]:
+    parser = MultiPartParser(request.headers, _bounded(request, largest), max_files=1, max_fields=20)
+    async with AsyncExitStack() as stack:
+        form = await parser.parse()
+        stack.push_async_callback(form.close)
+        return {
+            name: value if isinstance(value, str) else (await value.read()).decode("utf-8-sig", "replace")
+            for name, value in form.multi_items()
+        }
 
 
 def _number(written: str) -> int | None:

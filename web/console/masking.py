@@ -1,4 +1,4 @@
-"""E-mail addresses masked (`a…a@e…e.com`) wherever they stand in a text; rather too much than too little."""
+"""E-mail addresses, also half of one, masked (`a…a@e…e.com`) wherever they stand in a text; rather too much."""
 
 import re
 from typing import Final
@@ -11,7 +11,7 @@ _ADDRESS: Final = re.compile(
     rf"""(?P<before>[`'*_{{}}=|]*)
     (?P<local>"[^"\n]{{1,200}}"|(?:(?!{_AT})[^\s<>"(),:;\[\]/?&]){{1,200}})
     (?P<at>{_AT})
-    (?P<domain>\[[^\]\s]{{1,100}}\]|(?:\w|[.…-]|%[0-9A-F]{{2}}){{1,255}})""",
+    (?P<domain>\[[^\]\s]{{1,100}}\]|(?:\w|[.…-]|%[0-9A-F]{{2}}){{0,255}})""",
     re.VERBOSE | re.IGNORECASE,
 )
 

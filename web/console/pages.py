@@ -7,11 +7,12 @@ from urllib.parse import quote
 from hubspot.address import attendance_path
 from models.message import Address
 from models.words import Identity, Outcome, State, Status
-from web.console import chart, door, people, why
+from web.console import bulk, chart, door, mending, people, timetable, why
 from web.console.asked import uuid_of, word
 from web.console.frame import Done, Page, Refusal, Shown, Visit
 from worker import facts, roster, throughput
 from worker.people import known
+from worker.process import Process
 from worker.retry import OPEN, Filter
 
 PAGE: Final = 50
@@ -32,10 +33,11 @@ def overview(visit: Visit) -> Shown:
         "overview.html",
         {
             **facts.status(process.engine, process.settings),
-            "limits": throughput.use_of_limits(process),
+            "limits": _limits(process),
             "minute": found["minute"],
             "day": chart.bars(found["day"]),
             "why": why.of(process),
+            "jobs": bulk.under_way(visit),
         },
     )
 
@@ -122,7 +124,7 @@ def event(visit: Visit) -> Shown:
 
 def accounts(visit: Visit) -> Shown:
     """List the accounts: whether they send, and within which limits."""
-    return Shown("accounts.html", {"rows": throughput.use_of_limits(visit.process)})
+    return Shown("accounts.html", {"rows": _limits(visit.process)})
 
 
 def submission(visit: Visit) -> Shown:
@@ -164,10 +166,21 @@ PAGES: Final[Mapping[str, Page]] = {
     "/person/{contact}": people.person,
     "/refused": door.refused,
     "/refused/{refusal}": door.refusal,
+    "/act/{action}": bulk.act,
+    "/correct": mending.correction,
+    "/errors.csv": mending.out,
+    "/jobs": bulk.listed,
+    "/job/{job}": bulk.job,
+    "/schedules": timetable.listed,
+    "/actions": bulk.log,
     "/erase": people.erase,
     "/erasures": people.erasures,
     "/find": find,
 }
+
+
+def _limits(process: Process) -> list[dict[str, Any]]:
+    return [account | {"spark": chart.spark(account["each"])} for account in throughput.use_of_limits(process)]
 
 
 def _choices(visit: Visit) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from models.advice import Advice, Subject, advise
 from models.person import Person
-from models.words import Outcome, Via
-from web.console.frame import Refusal, Shown, Visit, only_for_operators
-from worker import actions, facts, people
-from worker.actions import By
+from models.words import Outcome
+from web.console.frame import Refusal, Shown, Visit
+from worker import facts, people
+from worker.actions import noted
 from worker.erase import erase as remove
 
 PAGE: Final = 20
@@ -58,7 +58,7 @@ def _advice(record: Mapping[str, Any]) -> Advice | None:
 
 def erase(visit: Visit) -> Shown:
     """Ask who is to be erased."""
-    only_for_operators(visit.key)
+    visit.must_operate()
     return Shown("erase.html", {"problem": "", "written": ""})
 
 
@@ -80,9 +80,9 @@ def erase_now(visit: Visit, form: Mapping[str, str]) -> Shown:
     if found is None:
         raise Refusal(400, "Nobody is erased", "That is neither an e-mail address nor a contact id.")
     timeout = process.settings.timeout
-    with actions.noted(process.engine, By(visit.key.name, Via.CONSOLE), "erase") as action:
+    with noted(process.engine, visit.by, "erase") as action:  # never whom
         erased = remove(process.engine, process.stream, found, timeout + PATIENCE, timeout)
-        action.number = sum(erased.rows.values())
+        action.number = erased.rows["records"]
     return Shown("erased.html", {"erased": erased, "also": sorted(erased.also)})
 
 

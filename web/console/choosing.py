@@ -1,0 +1,116 @@
+"""What an action is to be done to, as the URL of its page says it: a list's filters, or what was marked there."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from starlette.datastructures import QueryParams
+
+from models.words import Action, Outcome, State
+from web.console.asked import uuid_of
+from web.console.frame import Refusal
+from worker import cancel, refused
+from worker.retry import ANY_OPEN, OPEN, Filter
+
+DEFAULTS: Final[dict[Action, Sequence[Outcome]]] = {
+    Action.RETRY: (Outcome.FAILED,),
+    Action.DISMISS: OPEN,
+    Action.CORRECT: OPEN,
+}
+"""The outcomes meant where none is named; what HubSpot rejected is retried only if asked for."""
+FILTERS: Final = ("outcome", "group", "error", "record", "batch", "event", "account", "state", "category", "since")
+OTHERS: Final = ("id", "submission", "all")
+LONGEST: Final = 300
+
+
+def chosen(action: Action, asked: QueryParams) -> dict[str, Any]:
+    """Read what is chosen, as a job keeps it.
+
+    Raises:
+        Refusal: 400 where something of it is none of what it should be, or nothing says which.
+
+    """
+    match action:
+        case Action.CANCEL:
+            return _batches(asked)
+        case Action.REPLAY:
+            return _refusals(asked)
+    return errors(asked, DEFAULTS[action]).written
+
+
+def errors(asked: QueryParams, default: Sequence[Outcome]) -> Filter:
+    """Read which errors; who names a group, a record or an error means it, whatever its outcome."""
+    group, errors, records = _text(asked, "group"), _numbers(asked, "error"), _numbers(asked, "record")
+    outcomes = [_outcome(written) for written in asked.getlist("outcome") if written]
+    batches = _numbers(asked, "batch")
+    return Filter(
+        outcomes or (ANY_OPEN if group or errors or records else default),
+        batches[0] if batches else None,
+        _text(asked, "event"),
+        _text(asked, "account"),
+        _state(asked),
+        _text(asked, "category"),
+        _since(asked),
+        group,
+        records or None,
+        errors or None,
+    )
+
+
+def written(asked: QueryParams) -> str:
+    """Write what is chosen as a URL carries it, and nothing else that stands there."""
+    return str(
+        QueryParams([(name, value) for name, value in asked.multi_items() if name in (*FILTERS, *OTHERS) and value])
+    )
+
+
+def _batches(asked: QueryParams) -> dict[str, Any]:
+    numbers = _numbers(asked, "batch")
+    named = cancel.Chosen(
+        numbers[0] if numbers else None, _text(asked, "event"), _text(asked, "account"), _state(asked)
+    )
+    if not named.facts and "all" not in asked:
+        raise Refusal(400, "Cancel what?", "Say which batches: of an event, an account, a state.")
+    return named.facts
+
+
+def _refusals(asked: QueryParams) -> dict[str, Any]:
+    submission = _text(asked, "submission")
+    number = None if submission is None else uuid_of(submission)
+    if submission is not None and number is None:
+        raise Refusal(400, f"There is no submission {submission[:100]}", "Right would be a submission's id, a UUID.")
+    return refused.Chosen(_numbers(asked, "id") or None, number, _text(asked, "account")).written
+
+
+def _text(asked: QueryParams, name: str) -> str | None:
+    return asked.get(name, "").replace("\0", "").strip()[:LONGEST] or None
+
+
+def _numbers(asked: QueryParams, name: str) -> list[int]:
+    written = [one.strip() for one in asked.getlist(name) if one.strip()]
+    wrong = [one for one in written if not (one.isascii() and one.isdecimal() and len(one) < 19)]  # noqa: PLR2004 - a bigint
+    if wrong:
+        raise Refusal(400, f"There is no {name} {wrong[0][:100]}", "Right would be a number.")
+    return sorted({int(one) for one in written})
+
+
+def _outcome(written: str) -> Outcome:
+    if written not in ANY_OPEN:
+        raise Refusal(400, f"There is no outcome {written[:100]} here", f"Right would be {', '.join(ANY_OPEN)}.")
+    return Outcome(written)
+
+
+def _state(asked: QueryParams) -> State | None:
+    state = _text(asked, "state")
+    if state is not None and state not in set(State):
+        raise Refusal(400, f"There is no state {state}", f"Right would be {', '.join(State)}.")
+    return None if state is None else State(state)
+
+
+def _since(asked: QueryParams) -> datetime | None:
+    since = _text(asked, "since")
+    try:
+        moment = None if since is None else datetime.fromisoformat(since)
+    except ValueError:
+        raise Refusal(400, f"{since} is no time", "Right would be 2026-03-01T10:00.") from None
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)

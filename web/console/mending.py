@@ -1,0 +1,119 @@
+"""Correcting: one record, a group, or the failed ones out as CSV and the mended file back in."""
+
+from collections.abc import Mapping
+from io import StringIO
+from typing import Any, Final
+
+from starlette.datastructures import QueryParams
+from starlette.responses import Response, StreamingResponse
+
+from models.correction import Change
+from models.preflight import Reason
+from models.words import Action
+from web.console.choosing import chosen, errors
+from web.console.frame import Done, Refusal, Shown, Visit
+from worker import correct, jobs, preview, sheet
+from worker.actions import said
+from worker.changing import read_change
+from worker.groups import COUNTED
+from worker.retry import OPEN
+
+FIELDS: Final = ("email", "vid", "when", "event", "set")
+LARGEST_FILE: Final = 8 * 1024 * 1024
+MOST_WRONG: Final = 100
+
+
+def correction(visit: Visit) -> Shown:
+    """Ask what is to be changed, of one record or of a group; show what that comes to."""
+    visit.must_operate()
+    asked = visit.request.query_params
+    wanted = _which(asked)
+    fields = {name: asked.get(name, "").replace("\0", "") for name in FIELDS}
+    change = _change(fields)
+    found = preview.look(visit.process, Action.CORRECT, wanted)
+    looked = []
+    if isinstance(change, Change) and change:
+        looked = correct.look(visit.process.engine, dict.fromkeys(_records(wanted, found), change))
+    return Shown(
+        "correct.html",
+        {
+            "what": said(wanted),
+            "which": "group" if asked.get("group") else "record",
+            "named": asked.get("group") or asked.get("record"),
+            "fields": fields,
+            "found": found,
+            "lasts": None if found.seconds is None else preview.lasts(found.seconds),
+            "problem": str(change) if isinstance(change, Reason) else "",
+            "looked": looked,
+            "fit": sum(not one.reasons for one in looked),
+            "chosen": str(QueryParams({name: value for name, value in asked.items() if value})),
+        },
+        400 if isinstance(change, Reason) else 200,
+    )
+
+
+def mend(visit: Visit, form: Mapping[str, str]) -> Done:
+    """Ask for the corrections that the page showed."""
+    asked = QueryParams(form.get("chosen", ""))
+    wanted = _which(asked)
+    change = _change({name: asked.get(name, "").replace("\0", "") for name in FIELDS})
+    if isinstance(change, Reason) or not change:
+        raise Refusal(
+            400, "Nothing is changed", str(change) if isinstance(change, Reason) else "Say what is to be changed."
+        )
+    process = visit.process
+    if records := wanted.get("record_ids"):
+        job_id = jobs.ask_to_mend(process.engine, visit.by, ((0, record_id, change) for record_id in records))
+        for _ in jobs.finish(process.engine, process.rules, job_id):
+            pass
+        return Done("", f"/job/{job_id}")
+    counted = preview.look(process, Action.CORRECT, wanted).count
+    with process.engine.begin() as connection:
+        given, expected = {"change": change.written}, counted if counted <= COUNTED else None
+        job_id = jobs.ask(connection, visit.by, Action.CORRECT, wanted, given=given, expected=expected)
+    return Done("", f"/job/{job_id}")
+
+
+def _which(asked: QueryParams) -> dict[str, Any]:
+    if not (asked.get("group") or asked.get("record")):
+        raise Refusal(400, "Correct which?", "Name a group or a record: their pages lead here.")
+    return chosen(Action.CORRECT, QueryParams({name: asked[name] for name in ("group", "record") if asked.get(name)}))
+
+
+def _records(wanted: Mapping[str, Any], found: preview.Preview) -> list[int]:
+    """Name the records whose changes are shown; one that has no open error says so itself."""
+    named: list[int] = wanted.get("record_ids") or [row["record_id"] for row in found.samples]
+    return named[: preview.SAMPLES]
+
+
+def _change(fields: Mapping[str, str]) -> Change | Reason:
+    given = {name: fields[name].strip() or None for name in ("email", "vid", "when", "event")}
+    return read_change(**given, properties=[line for line in fields["set"].splitlines() if line.strip()])
+
+
+def out(visit: Visit) -> Response:
+    """Give the chosen errors' records as CSV, to be mended."""
+    visit.must_operate()
+    wanted = errors(visit.request.query_params, OPEN)
+    rows = (line.encode() for line in sheet.lines(visit.process.engine, wanted))
+    named = {"Content-Disposition": 'attachment; filename="mend.csv"'}
+    return StreamingResponse(rows, media_type="text/csv", headers=named)
+
+
+def take(visit: Visit, form: Mapping[str, str]) -> Done:
+    """Take a mended file: its changes are a job that waits until it is begun."""
+    process = visit.process
+    wrong: list[Reason] = []
+
+    def mended() -> Any:  # noqa: ANN401 - an iterator
+        for row in sheet.read(process.engine, StringIO(form.get("file", ""), newline="")):
+            if not isinstance(row, Reason):
+                yield row.line, row.record_id, row.change
+            elif len(wrong) < MOST_WRONG:
+                wrong.append(row)
+
+    try:
+        job_id = jobs.ask_to_mend(process.engine, visit.by, mended(), held=wrong)
+    except ValueError as error:
+        raise Refusal(400, "This file cannot be used", f"{error}. Nothing was changed.") from None
+    return Done("", f"/job/{job_id}")

@@ -1,0 +1,78 @@
+"""Schedules: retries that begin by themselves."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from starlette.datastructures import QueryParams
+
+from models.preflight import Reason
+from models.words import Outcome, State
+from web.console.choosing import errors
+from web.console.frame import Done, Refusal, Shown, Visit
+from worker import schedules
+from worker.actions import said
+from worker.retry import ANY_OPEN
+from worker.schedules import AT_MOST, Schedule, quiet_said, read_quiet
+
+EMPTY: Final = {"name": "", "crontab": "0 3 * * *", "time_zone": "UTC", "most": str(AT_MOST), "quiet": "", "group": ""}
+EMPTY_FILTER: Final = {"event": "", "account": "", "state": "", "category": "", "outcome_failed": "1"}
+
+
+def listed(visit: Visit) -> Shown:
+    """List the schedules, and ask for another."""
+    return _shown(visit, EMPTY | EMPTY_FILTER)
+
+
+def _shown(visit: Visit, fields: Mapping[str, str], wrong: list[Reason] | None = None) -> Shown:
+    rows = [
+        row | {"what": said(row["chosen"]), "quiet": quiet_said(row)} for row in schedules.listed(visit.process.engine)
+    ]
+    words = {"outcomes": list(ANY_OPEN), "states": list(State)}
+    return Shown(
+        "schedules.html", {"rows": rows, "fields": fields, "wrong": wrong or [], **words}, 400 if wrong else 200
+    )
+
+
+def put(visit: Visit, form: Mapping[str, str]) -> Shown | Done:
+    """Add a schedule, or change the one of its name; what cannot be used is shown as it was written."""
+    fields = {name: form.get(name, "").replace("\0", "").strip() for name in EMPTY | EMPTY_FILTER}
+    fields |= {f"outcome_{word}": form.get(f"outcome_{word}", "") for word in ANY_OPEN}
+    named = [("outcome", word.value) for word in ANY_OPEN if fields[f"outcome_{word}"]]
+    filters = [(name, fields[name]) for name in ("event", "account", "state", "category", "group")]
+    quiet = read_quiet(fields["quiet"]) if fields["quiet"] else None
+    most = fields["most"]
+    schedule = Schedule(
+        fields["name"],
+        fields["crontab"],
+        errors(QueryParams([*named, *filters]), (Outcome.FAILED,)),
+        int(most) if most.isascii() and most.isdecimal() and len(most) < 5 else 0,  # noqa: PLR2004
+        fields["time_zone"],
+        None if isinstance(quiet, Reason) else quiet,
+    )
+    if wrong := [*([quiet] if isinstance(quiet, Reason) else []), *schedule.wrong()]:
+        return _shown(visit, fields, wrong)
+    is_new = schedules.put(visit.process.engine, visit.by, schedule)
+    return Done(f"schedule {schedule.name} is {'added' if is_new else 'changed'}", "/schedules")
+
+
+def begin(visit: Visit, _: Mapping[str, str]) -> Done:
+    """Begin a schedule's job now."""
+    job_id = schedules.begin_now(visit.process.engine, visit.by, name := visit.path("schedule"))
+    if job_id is None:
+        raise _unknown(name)
+    return Done("", f"/job/{job_id}")
+
+
+def changing(change: Callable[..., bool], done: str) -> Callable[[Visit, Mapping[str, str]], Done]:
+    """Give the action of a button that changes a schedule."""
+
+    def action(visit: Visit, _: Mapping[str, str]) -> Done:
+        if not change(visit.process.engine, visit.by, name := visit.path("schedule")):
+            raise _unknown(name)
+        return Done(f"schedule {name} {done}", "/schedules")
+
+    return action
+
+
+def _unknown(name: str) -> Refusal:
+    return Refusal(404, f"There is no schedule {name[:100]} to be changed", "The page of the schedules lists them.")

@@ -1,0 +1,29 @@
+"""What an operator types to change a record, read."""
+
+from collections.abc import Iterable
+
+from models.correction import Change
+from models.preflight import Reason
+from worker.files.times import Fault, read_time
+
+
+def read_change(  # noqa: PLR0913
+    *,
+    email: str | None = None,
+    vid: str | None = None,
+    when: str | None = None,
+    properties: Iterable[str] = (),
+    event: str | None = None,
+    object_id: str | None = None,
+) -> Change | Reason:
+    """Read a change; of the properties each as `name=value`. The reason names the field, as the command's option."""
+    moment = None if when is None else read_time(when)
+    if isinstance(moment, Fault):
+        return Reason("when", moment.what, moment.right.split(", said by")[0])
+    values = {}
+    for pair in properties:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            return Reason("set", f"{pair!r} sets nothing", "PROPERTY=VALUE")
+        values[name.strip()] = value
+    return Change(email, vid, moment.ms if moment else None, values, event, object_id)
