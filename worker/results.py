@@ -72,11 +72,13 @@ def outcomes(engine: Engine, job_id: int) -> dict[str, int]:
 def forget(connection: Connection, cutoff: str, most_jobs: int, most_items: int) -> dict[str, int]:
     """Delete results of the oldest jobs that ended before then, and the jobs of which none are left, with their action.
 
-    Give how many `items` and `actions` those were.
+    So goes one that was asked for before then and never begun. Give how many `items` and `actions` those were.
     """
     ended = connection.execute(
         text("""
-        SELECT id FROM (SELECT * FROM jobs ORDER BY id LIMIT :most) j WHERE ended_at < CAST(:cutoff AS timestamptz)"""),
+        SELECT j.id FROM jobs j JOIN actions a USING (id) WHERE j.id IN (SELECT id FROM jobs ORDER BY id LIMIT :most)
+          AND coalesce(j.ended_at, CASE WHEN j.held THEN a.at END) < CAST(:cutoff AS timestamptz)
+        FOR UPDATE OF j SKIP LOCKED"""),
         {"cutoff": cutoff, "most": most_jobs},
     )
     jobs = list(ended.scalars())
