@@ -1,11 +1,13 @@
 """A bulk action whose process is killed in the middle, again and again: somebody else finishes it, each record once."""
 
 import random
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ledger import ask, do, wrong_now
@@ -18,7 +20,12 @@ from worker.audit import audit
 from worker.settings import Settings
 
 COMMAND = [sys.executable, "-m", "cli", "retry", "--yes"]
-Job = dict[str, object]
+GO_ON = [
+    sys.executable,
+    "-c",
+    "from worker import jobs, process; p = process.current(); jobs.work(p.engine, p.rules, 300)",
+]
+Job = dict[str, Any]
 
 
 def failed_records(engine: Engine, number: int) -> None:
@@ -27,12 +34,14 @@ def failed_records(engine: Engine, number: int) -> None:
     for statement in (
         """
         INSERT INTO submissions (id, submission, part, door, producer, account_id, accepted,
-          duplicates, refused, repeats, repeated)
-        SELECT nextval('submission_ids'), gen_random_uuid(), 'all', 'stream', '', id, :number, 0, 0, '{}', '{}' FROM accounts""",
+          duplicates, refused, repeats)
+        SELECT nextval('submission_ids'), gen_random_uuid(), 'all', 'stream', '', id, :number, 0, 0, '{}'
+        FROM accounts""",
         """
         INSERT INTO batches (id, account_id, event_id, state, identity, origin, status, open, size, positions,
-          settled_at)
-        SELECT nextval('batch_ids'), e.account_id, e.id, 'register', 'email', 'live', 'CANCELED', false, 100, 100, now()
+          due_at, settled_at)
+        SELECT nextval('batch_ids'), e.account_id, e.id, 'register', 'email', 'live', 'CANCELED', false, 100, 100,
+          now(), now()
         FROM generate_series(0, CAST(:number AS int) / 100 - 1) n JOIN events e ON e.object_id = '7' || n % 7""",
         """
         INSERT INTO records (id, batch_id, position, submission_id, contact, input, fingerprint)
@@ -88,21 +97,20 @@ def killed_and_finished_by_the_command(settings: Settings, engine: Engine, numbe
     """Kill the command that asked for it, then those that go on with it; the last is let finish."""
     failed_records(engine, number)
     chance = random.Random(number)
-    go_on = "from worker import jobs, process; p = process.current(); jobs.work(p.engine, p.rules, 100)"
-    deaths = 0
-    for words in (COMMAND, *[[sys.executable, "-c", go_on]] * kills):
+    for kill, words in enumerate([COMMAND, *[GO_ON] * kills]):
         before = job(engine)["done"]
         running = subprocess.Popen(words, env=environment(settings), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
-            if deaths < kills:
-                until(lambda: job(engine)["done"] > before or running.poll() is not None, 60, "no step")  # type: ignore[operator]  # noqa: B023
-                time.sleep(chance.random() * 0.2)
-                assert job(engine)["ended_at"] is None, "it was over before it could be killed"
-                deaths += 1
+            if kill < kills:
+                while job(engine)["done"] == before:
+                    assert running.poll() is None, running.communicate()
+                    time.sleep(0.01)
+                time.sleep(chance.random() * 0.05)
                 running.kill()
-                assert running.wait(30) == -9
+                assert running.wait(30) == -signal.SIGKILL
+                assert job(engine)["ended_at"] is None, "it was over before it could be killed"
             else:
-                assert running.wait(300) == 0, running.communicate()[1]
+                assert running.wait(300) == 0, running.communicate()
         finally:
             running.kill()
             running.communicate()
@@ -139,7 +147,7 @@ def test_a_bulk_retry_of_100000_left_to_workers_that_are_killed_is_finished_by_o
     assert job(engine)["done"] == 0
     workers.start("housekeeping", "beat")
     for kill in range(3):
-        until(lambda: job(engine)["done"] >= (kill + 1) * 15_000, 120, workers.logs)  # type: ignore[operator]  # noqa: B023
+        until(lambda: job(engine)["done"] >= (kill + 1) * 15_000, 120, workers.logs)  # noqa: B023
         assert job(engine)["ended_at"] is None, "it was over before it could be killed"
         workers.kill("housekeeping")
         workers.start("housekeeping")
