@@ -93,9 +93,11 @@ FILL: Final = {
           ELSE 'person.' || (b.id * 7919 + p) % 1000000 || '@example.com' END AS contact) c
         ORDER BY b.id, p""",
     "attempts": """
-        INSERT INTO attempts (id, batch_id, sent, started_at, finished_at, answer, http_status, duration_ms, delivered)
+        INSERT INTO attempts (id, batch_id, account_id, sent, started_at, finished_at, answer, http_status,
+          duration_ms, delivered)
         OVERRIDING SYSTEM VALUE
-        SELECT row_number() OVER (ORDER BY b.id, n), b.id, b.size, b.created_at + n * interval '10 milliseconds',
+        SELECT row_number() OVER (ORDER BY b.id, n), b.id, b.account_id, b.size,
+          b.created_at + n * interval '10 milliseconds',
           b.settled_at, CASE WHEN n < calls OR status = 'CANCELED' THEN 'ambiguous' ELSE 'settled' END,
           CASE WHEN n < calls OR status = 'CANCELED' THEN 503 ELSE 200 END, 300,
           CASE WHEN n = calls AND status = 'COMPLETE' THEN b.size ELSE 0 END
@@ -154,6 +156,9 @@ FILL: Final = {
         SELECT at, 150, 5, 13000, 700, (SELECT max(id) - 20000 FROM attempts), (SELECT max(id) - 20000 FROM errors)
         FROM generate_series(date_bin('10 minutes', now(), 'epoch') - interval '8 days', now() - interval '20 minutes',
           '10 minutes') at""",
+    "throughput_by_account": """
+        INSERT INTO throughput_by_account (account_id, since, calls, calls_failed, delivered, undelivered)
+        SELECT a.id, since, calls / 5, calls_failed / 5, delivered / 5, undelivered / 5 FROM throughput, accounts a""",
     "keys": """
         INSERT INTO keys (name, role, account_ids, hash, webhook_url, webhook_error)
         SELECT 'producer ' || i, 'producer', ARRAY[1 + i % 4], decode(md5('key' || i), 'hex'),

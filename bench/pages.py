@@ -76,19 +76,20 @@ ASKED: Final[Mapping[str, tuple[str, ...]]] = {
         "?event=none",
         "?account=quiet",
         "?state=cancel&account=quiet",
+        "?group={group}",
+        "?group={group}&account=quiet",
     ),
-    "/groups": ("", "?outcome=failed", "?outcome=canceled", "?event=event-1", "?category=NONE"),
-    "/group/{group}": ("/group/{group}",),
+    "/groups": ("", "?outcome=failed", "?outcome=canceled"),
     "/events": ("", "?before=2500", "?event=event-1", "?event=none"),
     "/event/{event}": ("/event/1", "/event/2", "/event/4987"),
     "/accounts": ("",),
-    "/person": ("", "?contact=busy@example.com", "?contact=nobody@example.com"),
     "/person/{contact}": (
         "/person/busy@example.com",
         "/person/busy@example.com?before={middle_record}",
         "/person/none",
     ),
     "/refused": ("", "?before={middle_refused}", "?account=west", "?account=none"),
+    "/refused/{refusal}": ("/refused/{refusal}",),
     "/submission/{submission}": ("/submission/{file}", "/submission/{submission}"),
     "/jobs": ("",),
     "/schedules": ("",),
@@ -129,7 +130,8 @@ def names(process: Process) -> defaultdict[str, Any]:
             text("""
             SELECT max(b.id) / 2 AS middle, max(b.id) / 3 AS big_batch,
               (SELECT max(id) / 2 FROM errors) AS middle_error, (SELECT max(id) / 2 FROM records) AS middle_record,
-              (SELECT max(id) / 2 FROM refused) AS middle_refused, CAST(md5('file') AS uuid) AS file,
+              (SELECT max(id) / 2 FROM refused) AS middle_refused,
+              (SELECT min(id) FROM refused WHERE replayed_at IS NULL) AS refusal, CAST(md5('file') AS uuid) AS file,
               (SELECT submission FROM submissions WHERE id = 5) AS submission,
               (SELECT group_id FROM errors WHERE resolution IS NULL AND outcome = 'failed' ORDER BY id LIMIT 1)
                 AS "group"

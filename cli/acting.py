@@ -1,13 +1,19 @@
 """Commands that act: retry, dismiss, cancel."""
 
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
 
-from cli.choosing import Account, Category, Event, Group, OfState, Outcomes, Records, Since, Yes, agree, filter_of
+from cli.bulk import Background, Yes, agree, open_process, run, tell
+from cli.choosing import Account, Category, Event, Group, OfState, Outcomes, Records, Since, filter_of
 from cli.showing import AsJson, print_json
-from models.words import Outcome
+from models.words import Action, Outcome
 
+NOTHING_TO_RETRY: Final = (
+    "no record is like that: nothing is retried"
+    " (what HubSpot rejected is retried only if asked for: --outcome rejected)"
+)
+Row = dict[str, Any]
 OneBatch = Annotated[int | None, typer.Argument(metavar="[BATCH]", help="Only those of this batch.")]
 
 
@@ -26,6 +32,7 @@ def retry(  # noqa: PLR0913 - one parameter an option
     category: Category = None,
     since: Since = None,
     yes: Yes = False,
+    background: Background = False,
     as_json: AsJson = False,
 ) -> None:
     """Send again what failed: the records move into new batches, behind live ones.
@@ -35,11 +42,6 @@ def retry(  # noqa: PLR0913 - one parameter an option
 
     On a terminal it first shows what will be retried, and asks; elsewhere it goes on.
     """
-    from worker.database import make_engine
-    from worker.retry import retry as move
-    from worker.settings import load_settings
-
-    settings = load_settings()
     chosen = filter_of(
         (Outcome.FAILED,),
         outcomes=outcome,
@@ -52,13 +54,18 @@ def retry(  # noqa: PLR0913 - one parameter an option
         group=group,
         records=record,
     )
-    engine = make_engine(settings)
-    agree(engine, chosen, "retried", yes=yes, as_json=as_json, harmless=True)
-    moved = move(engine, settings.batch_size, chosen)
+    process = open_process()
+    wanted = chosen.written
+    expected = agree(process, Action.RETRY, wanted, "retried", yes=yes, as_json=as_json, harmless=True)
+    job = run(process, Action.RETRY, wanted, expected=expected, background=background)
     if as_json:
-        print_json({"retried": moved})
+        print_json({"retried": job["done"], "job": job["id"]})
     else:
-        typer.echo(f"{moved:,} records are retried" if moved else "no record is like that: nothing is retried")
+        tell(job, lambda job: f"{_records(job)} retried" if job["done"] else NOTHING_TO_RETRY)
+
+
+def _records(job: Row) -> str:
+    return "1 record is" if job["done"] == 1 else f"{job['done']:,} records are"
 
 
 def dismiss(  # noqa: PLR0913 - one parameter an option
@@ -74,15 +81,14 @@ def dismiss(  # noqa: PLR0913 - one parameter an option
     category: Category = None,
     since: Since = None,
     yes: Yes = False,
+    background: Background = False,
     as_json: AsJson = False,
 ) -> None:
     """Leave errors as they are: they are resolved, with a reason, and their records are not delivered.
 
     Name errors, or say which by the filters; of several it first shows which, and asks.
     """
-    from worker.database import make_engine
-    from worker.retry import OPEN, dismiss as leave
-    from worker.settings import load_settings
+    from worker.retry import OPEN
 
     named = (error_ids, outcome, group, record, event, account, state, category, since)
     if not any(named):
@@ -101,13 +107,22 @@ def dismiss(  # noqa: PLR0913 - one parameter an option
         records=record,
         errors=error_ids,
     )
-    engine = make_engine(load_settings())
-    agree(engine, chosen, "dismissed", yes=yes, as_json=as_json)
-    done = leave(engine, chosen, because.strip())
+    process = open_process()
+    wanted = chosen.written
+    expected = agree(process, Action.DISMISS, wanted, "dismissed", yes=yes, as_json=as_json)
+    given = {"because": because.strip()}
+    job = run(process, Action.DISMISS, wanted, given=given, expected=expected, background=background)
     if as_json:
-        print_json({"dismissed": done})
+        print_json({"dismissed": job["done"], "job": job["id"]})
     else:
-        typer.echo(f"{done:,} errors are dismissed" if done else "no open error is like that: nothing is dismissed")
+        tell(
+            job,
+            lambda job: (
+                f"{job['done']:,} errors are dismissed"
+                if job["done"]
+                else "no open error is like that: nothing is dismissed"
+            ),
+        )
 
 
 def cancel(  # noqa: PLR0913 - one parameter an option
@@ -117,19 +132,29 @@ def cancel(  # noqa: PLR0913 - one parameter an option
     account: Account = None,
     state: OfState = None,
     everything: Annotated[bool, typer.Option("--all", help="Everything that waits.")] = False,
+    yes: Yes = False,
+    background: Background = False,
     as_json: AsJson = False,
 ) -> None:
     """Take batches that wait out of the queue; `turnout retry --outcome canceled` puts their records back."""
-    from worker.cancel import Chosen, cancel as take_out
-    from worker.database import make_engine
-    from worker.settings import load_settings
+    from worker import results
+    from worker.cancel import Chosen
 
     if not everything and (batch_id, event, account, state) == (None, None, None, None):
         raise typer.BadParameter("name a batch, or a filter such as --event; --all for everything that waits")
-    batches, records = take_out(make_engine(load_settings()), Chosen(batch_id, event, account, state))
+    process = open_process()
+    wanted = Chosen(batch_id, event, account, state).facts
+    expected = agree(process, Action.CANCEL, wanted, "canceled", yes=yes, as_json=as_json, harmless=True)
+    job = run(process, Action.CANCEL, wanted, expected=expected, background=background)
+    batches = results.batches(process.engine, job["id"])
     if as_json:
-        print_json({"batches": batches, "records": records})
+        print_json({"batches": batches, "records": job["done"], "job": job["id"]})
     else:
-        typer.echo(
-            f"{records:,} records in {batches:,} batches are canceled" if batches else "no batch like that waits"
+        tell(
+            job,
+            lambda job: (
+                f"{job['done']:,} records in {batches:,} batches are canceled"
+                if job["done"]
+                else "no batch like that waits"
+            ),
         )

@@ -15,11 +15,13 @@ from cli import (
     enqueue,
     errors,
     forgetting,
+    jobs,
     keys,
     looking,
     person,
     refused,
     sandbox,
+    schedules,
     serve,
     up,
 )
@@ -46,6 +48,8 @@ app.command("retry")(acting.retry)
 app.command("correct")(correcting.correct)
 app.command("dismiss")(acting.dismiss)
 app.command("cancel")(acting.cancel)
+app.command("job")(jobs.job)
+app.command("actions")(jobs.actions)
 app.command("pause")(accounts.pause)
 app.command("resume")(accounts.resume)
 app.command("purge")(forgetting.purge)
@@ -56,6 +60,8 @@ app.command("sandbox")(sandbox.sandbox)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
 app.add_typer(refused.app, name="refused")
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(schedules.app, name="schedules")
 app.add_typer(database.app, name="db")
 
 

@@ -1,19 +1,14 @@
-"""Which errors an operator means, by the same options for every command, and the question before many are changed."""
+"""Which errors an operator means, by the same options for every command."""
 
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
-from cli.showing import console, print_table
 from models.words import Outcome, State
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
     from worker.retry import Filter
 
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="How many, at most.")]
@@ -29,7 +24,6 @@ Group = Annotated[str | None, typer.Option(metavar="ID", help="Only errors of th
 Records = Annotated[
     list[int] | None, typer.Option("--record", metavar="ID", help="Only errors of this record; repeatable.")
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def filter_of(  # noqa: PLR0913 - one parameter an option
@@ -63,38 +57,3 @@ def filter_of(  # noqa: PLR0913 - one parameter an option
         records or None,
         errors or None,
     )
-
-
-def agree(  # noqa: PLR0913
-    engine: "Engine", chosen: "Filter", verb: str, *, yes: bool, as_json: bool, harmless: bool = False
-) -> None:
-    """Show how many errors are chosen, which distinct ones, and ten of them; go on only where the operator agrees.
-
-    One alone needs no question. Where there is nobody to ask, what is harmless goes on, and the rest wants `--yes`.
-    """
-    from worker import groups
-
-    if yes:
-        return
-    asked = sys.stdin.isatty() and not as_json
-    if not asked and harmless:
-        return
-    found = groups.matching(engine, chosen)
-    if found["count"] <= 1:
-        return
-    if not asked:
-        raise typer.BadParameter(f"{groups.as_said(found['count'])} would be {verb}, and nobody is asked: say --yes")
-    show(engine, chosen, found)
-    console.print(escape(f"{groups.as_said(found['count'])} records will be {verb}"))
-    typer.confirm("Go on?", abort=True)
-
-
-def show(engine: "Engine", chosen: "Filter", found: dict[str, Any]) -> None:
-    """Show the distinct errors of what a filter chooses, as `groups.matching` found them, and ten of it."""
-    from worker import facts, groups
-
-    columns = ["id", "outcome", "category", "gist", "count", "means"]
-    shown = [{**group, "count": groups.as_said(group["count"])} for group in found["groups"][:20]]
-    print_table("Distinct errors", shown, columns, "of no known kind")
-    samples = ["id", "record_id", "contact", "event", "state", "message"]
-    print_table("Ten of them", facts.errors(engine, chosen, 10), samples, "none")

@@ -1,27 +1,29 @@
 """`turnout correct`: a field of a record, or of a whole group, mended and sent again."""
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.markup import escape
 
-from cli.choosing import Group, Yes, filter_of, show
+from cli.bulk import Background, Yes, follow, is_asked, open_process, run, show, tell
+from cli.choosing import Group, filter_of
 from cli.showing import AsJson, console, print_json
+from models.words import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from sqlalchemy import Engine
+    from collections.abc import Iterator, Mapping
 
     from models.correction import Change
     from models.preflight import Reason
     from worker.correct import Corrected
-    from worker.retry import Filter
+    from worker.process import Process
+    from worker.sheet import Mended
 
-SHOWN = 10
+SHOWN: Final = 10
+MOST_WRONG: Final = 1_000
+"""Lines of a file that are said to be wrong, at most."""
 
 
 def correct(  # noqa: PLR0913 - one parameter an option
@@ -43,6 +45,7 @@ def correct(  # noqa: PLR0913 - one parameter an option
         Path | None, typer.Option("--from", metavar="FILE", help="A mended file of `turnout errors --csv`.")
     ] = None,
     yes: Yes = False,
+    background: Background = False,
     as_json: AsJson = False,
 ) -> None:
     """Correct a record that is not delivered, a whole group of them, or the changed rows of a file; and send them.
@@ -50,10 +53,7 @@ def correct(  # noqa: PLR0913 - one parameter an option
     What changes is shown, checked as at every door, and done once you agree. A new record takes the old one's place,
     which is canceled; both stay on the person's page. Exit status 1 where something could not be corrected.
     """
-    from worker import correct as correcting
-    from worker.database import make_engine
-    from worker.process import rules_of
-    from worker.settings import load_settings
+    from worker import actions, jobs
 
     if [record_id, group, from_].count(None) != 2:  # noqa: PLR2004 - one of three
         raise typer.BadParameter("name one: a record, --group ID, or a mended file: --from FILE")
@@ -63,23 +63,26 @@ def correct(  # noqa: PLR0913 - one parameter an option
             "the file says what is changed" if from_ else "say what is changed: --email, --vid, --when, --set, --event"
         )
         raise typer.BadParameter(right)
-    settings = load_settings()
-    engine = make_engine(settings)
+    process = open_process()
     wrong: list[Reason] = []
-    chosen = None
-    lines: dict[int, int] = {}
-    if from_ is not None:
-        changes, lines, wrong = _from_file(engine, from_)
-    elif group:
-        chosen = filter_of((), group=group)
-        changes = dict.fromkeys(correcting.chosen_records(engine, chosen), change)
+    if group:
+        chosen = filter_of((), group=group).written
+        expected = _agree_to_group(process, chosen, change, yes=yes, as_json=as_json)
+        given = {"change": change.written}
+        job = run(process, Action.CORRECT, chosen, given=given, expected=expected, background=background)
     else:
-        assert record_id is not None
-        changes = {record_id: change}
-    _agree(engine, changes, chosen, yes=yes, as_json=as_json)
-    done = list(correcting.correct(engine, rules_of(engine, settings), changes))
-    _tell(done, lines, wrong, as_json=as_json)
-    if wrong or any(one.reasons for one in done):
+        if from_ is not None:
+            first, number, wrong = _looked_through(process, from_)
+        else:
+            assert record_id is not None
+            first, number = {record_id: change}, 1
+        _agree(process, first, number, yes=yes, as_json=as_json)
+        mended = _mended(process, from_) if from_ is not None else iter([(0, record_id or 0, change)])
+        job = follow(
+            process, jobs.ask_to_mend(process.engine, actions.at_the_terminal(), mended), background=background
+        )
+    _tell(process, job, wrong, as_json=as_json)
+    if wrong or job["passed"]:
         raise typer.Exit(1)
 
 
@@ -107,48 +110,74 @@ def _change(  # noqa: PLR0913 - one parameter an option
     return Change(email, vid, moment.ms if moment else None, properties, event, object_id)
 
 
-def _from_file(engine: "Engine", path: Path) -> "tuple[dict[int, Change], dict[int, int], list[Reason]]":
+def _looked_through(process: "Process", path: Path) -> "tuple[dict[int, Change], int, list[Reason]]":
+    """Read a file to its end: the first changes, how many there are, and what cannot be read."""
     from models.preflight import Reason
+
+    first: dict[int, Change] = {}
+    wrong: list[Reason] = []
+    number = 0
+    for row in _rows(process, path):
+        if isinstance(row, Reason):
+            wrong += [row][: MOST_WRONG - len(wrong)]
+        else:
+            number += 1
+            if len(first) < SHOWN:
+                first[row.record_id] = row.change
+    for reason in wrong:
+        typer.echo(str(reason), err=True)
+    return first, number, wrong
+
+
+def _mended(process: "Process", path: Path) -> "Iterator[tuple[int, int, Change]]":
+    from models.preflight import Reason
+
+    return ((row.line, row.record_id, row.change) for row in _rows(process, path) if not isinstance(row, Reason))
+
+
+def _rows(process: "Process", path: Path) -> "Iterator[Mended | Reason]":
     from worker import sheet
 
-    changes: dict[int, Change] = {}
-    lines: dict[int, int] = {}
-    wrong: list[Reason] = []
     try:
-        for row in sheet.read(engine, path):
-            if isinstance(row, Reason):
-                wrong.append(row)
-            else:
-                changes[row.record_id] = row.change
-                lines[row.record_id] = row.line
+        yield from sheet.read(process.engine, path)
     except (OSError, ValueError) as error:
         raise typer.BadParameter(f"{path} cannot be used: {error}") from None
-    return changes, lines, wrong
 
 
-def _agree(
-    engine: "Engine", changes: "Mapping[int, Change]", chosen: "Filter | None", *, yes: bool, as_json: bool
-) -> None:
-    """Show what is chosen and what the first of the corrections change, and ask."""
-    from worker import correct as correcting, groups
+def _agree_to_group(
+    process: "Process", chosen: dict[str, Any], change: "Change", *, yes: bool, as_json: bool
+) -> int | None:
+    """Show which errors are chosen and what changes of the first, and ask; give how many, if they were counted."""
+    from worker import preview
 
-    if yes or not changes:
+    if yes:
+        return None
+    found = preview.look(process, Action.CORRECT, chosen)
+    if is_asked() and not as_json:
+        show(found)
+    _agree(process, {row["record_id"]: change for row in found.samples}, found.count, yes=yes, as_json=as_json)
+    return None if found.more else found.count
+
+
+def _agree(process: "Process", first: "Mapping[int, Change]", number: int, *, yes: bool, as_json: bool) -> None:
+    """Show what the first of the corrections change, and ask."""
+    from worker import correct as correcting
+    from worker.groups import as_said
+
+    if yes or not number:
         return
-    first = dict(list(changes.items())[:SHOWN])
-    looked = correcting.look(engine, first)
-    if len(changes) == 1 and looked[0].reasons:
+    looked = correcting.look(process.engine, first)
+    if number == 1 and looked[0].reasons:
         return
-    if as_json or not sys.stdin.isatty():
-        raise typer.BadParameter(f"{len(changes):,} records would be corrected, and nobody is asked: say --yes")
-    if chosen is not None:
-        show(engine, chosen, groups.matching(engine, chosen))
+    if as_json or not is_asked():
+        raise typer.BadParameter(f"{as_said(number)} records would be corrected, and nobody is asked: say --yes")
     for one in looked:
         _show(one)
-    console.print(f"{len(changes):,} records will be corrected and sent")
+    console.print(f"{as_said(number)} records will be corrected and sent")
     typer.confirm("Go on?", abort=True)
 
 
-def _show(one: "Corrected", line: int | None = None) -> None:
+def _show(one: "Corrected", line: int = 0) -> None:
     console.print(f"line {line}, record {one.record_id}" if line else f"record {one.record_id}", style="bold")
     for field, was, becomes in one.difference:
         console.print(escape(f"  {field}: {was or '–'} → {becomes or '–'}"))
@@ -156,18 +185,18 @@ def _show(one: "Corrected", line: int | None = None) -> None:
         console.print(escape(f"  not corrected: {reason}"))
 
 
-def _tell(done: "list[Corrected]", lines: "Mapping[int, int]", wrong: "list[Reason]", *, as_json: bool) -> None:
-    corrected = sum(one.by is not None for one in done)
+def _tell(process: "Process", job: dict[str, Any], wrong: "list[Reason]", *, as_json: bool) -> None:
+    from worker import correct as correcting, results
+
+    few = results.items(process.engine, job["id"], 1_000, passed=not as_json and job["done"] + job["passed"] > SHOWN)
+    done = [(correcting.of_item(item), item["item"]) for item in few]
     if as_json:
-        print_json(
-            {"corrected": corrected, "records": [asdict(one) for one in done], "wrong": [asdict(one) for one in wrong]}
-        )
+        facts = {"corrected": job["done"], "job": job["id"], "records": [asdict(one) for one, _ in done]}
+        print_json({**facts, "wrong": [asdict(one) for one in wrong]})
         return
-    for reason in wrong:
-        typer.echo(str(reason), err=True)
-    for one in done:
-        if one.reasons or len(done) <= SHOWN:
-            _show(one, lines.get(one.record_id))
-            if one.by is not None:
-                console.print(f"  record {one.by} is sent in its place")
-    typer.echo(f"{corrected:,} records are corrected and sent" if corrected else "nothing is corrected")
+    by_line = job["chosen"] == {}
+    for one, line in done:
+        _show(one, line if by_line else 0)
+        if one.by is not None:
+            console.print(f"  record {one.by} is sent in its place")
+    tell(job, lambda job: f"{job['done']:,} records are corrected and sent" if job["done"] else "nothing is corrected")

@@ -54,7 +54,8 @@ def erase(
     """
     from models.person import Person
     from worker.database import make_engine
-    from worker.erase import erase as remove, known
+    from worker.erase import erase as remove
+    from worker.people import as_said, known
     from worker.settings import load_settings
     from worker.stream import Stream
 
@@ -64,7 +65,9 @@ def erase(
     settings = load_settings()
     engine = make_engine(settings)
     if not yes:
-        question = f"{person.contact} has {known(engine, person):,} records here. Erase this person for good?"
+        question = (
+            f"{person.contact} has {as_said(known(engine, person.contact))} records here. Erase this person for good?"
+        )
         typer.confirm(question, abort=True, err=True)
     patience = settings.timeout + 5 if wait is None else wait
     erased = remove(engine, Stream.open(settings), person, patience, settings.timeout)

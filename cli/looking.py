@@ -12,13 +12,15 @@ from models.words import State, Status
 
 
 def status(*, as_json: AsJson = False) -> None:
-    """Show what waits, why and until when, and whether everything runs."""
-    from worker import facts
-    from worker.database import make_engine
+    """Show what waits, why and until when, what was sent of late, and whether everything runs."""
+    from worker import facts, throughput
+    from worker.process import Process
     from worker.settings import load_settings
 
-    settings = load_settings()
-    found = facts.status(make_engine(settings), settings)
+    process = Process(load_settings())
+    found = facts.status(process.engine, process.settings) | {"throughput": throughput.summary(process)}
+    process.engine.dispose()
+    process.limiter_redis.close()
     if as_json:
         print_json(found)
         return
@@ -60,9 +62,47 @@ def status(*, as_json: AsJson = False) -> None:
                 f"{'; turnout keys webhook sets another URL' if webhook['off'] else '; ' + again})"
             )
         )
+    _tell_throughput(found["throughput"])
     print_table(
         "Waiting", found["waiting"], ["account", "why", "batches", "records", "oldest", "until"], "nothing waits"
     )
+
+
+def _tell_throughput(found: dict[str, Any]) -> None:
+    for span in ("minute", "day"):
+        sums = found[span]
+        records, calls = _percent(sums["undelivered_percent"]), _percent(sums["calls_failed_percent"])
+        sent = f"{sums['delivered']:,} delivered by {sums['calls']:,} calls"
+        console.print(f"last {span}: {sent}; errors: {records} of the records, {calls} of the calls")
+    rows = [
+        {
+            "account": account["name"],
+            "window": _of(account["in_window"], account["burst_limit"]) + f" in {account['burst_seconds']:g} s",
+            "today": _of(account["today"], account["daily_limit"]),
+            **{
+                f"{what}, last {span}": told
+                for span in ("minute", "day")
+                for what, told in (("calls", account[span]["calls"]), ("errors", _errors(account[span])))
+            },
+            "of the limits": _percent(account["day"]["mean_percent"]),
+            "at the peak": _percent(account["day"]["peak_percent"]),
+        }
+        for account in found["accounts"]
+    ]
+    title = "Use of the limits, in calls (errors: of the records / of the calls)"
+    print_table(title, rows, list(rows[0]) if rows else [], "there is no account")
+
+
+def _errors(sums: dict[str, Any]) -> str:
+    return f"{_percent(sums['undelivered_percent'])} / {_percent(sums['calls_failed_percent'])}"
+
+
+def _of(used: int | None, limit: int | None) -> str:
+    return f"{'?' if used is None else f'{used:,}'} of {'any' if limit is None else f'{limit:,}'}"
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.2f} %"
 
 
 def batches(  # noqa: PLR0913 - one parameter an option

@@ -1,8 +1,7 @@
 """`turnout refused`: what was refused at the door, and handing it in again."""
 
-import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -12,13 +11,13 @@ from uuid import UUID
 import typer
 from rich.markup import escape
 
-from cli.choosing import Account, Limit, Yes
+from cli.bulk import Background, Yes, agree, open_process, run
+from cli.choosing import Account, Limit
 from cli.showing import AsJson, console, print_json, print_table
+from models.words import Action
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-    from worker.accept import Rules
+    from worker.process import Process
     from worker.refused import Replayed
 
 app = typer.Typer(help="What was refused at the door: shown with its reasons, and handed in again.")
@@ -97,6 +96,7 @@ def retry(  # noqa: PLR0913 - one parameter an option
         Path | None, typer.Option("--from", metavar="FILE", help="Mended lines of `turnout refused --out`.")
     ] = None,
     yes: Yes = False,
+    background: Background = False,
     as_json: AsJson = False,
 ) -> None:
     """Hand in again what was refused, as it is or mended: behind what is live, each with a receipt.
@@ -105,37 +105,46 @@ def retry(  # noqa: PLR0913 - one parameter an option
     line of FILE could not be used or is still refused.
     """
     from worker import refused as door
-    from worker.database import make_engine
-    from worker.process import rules_of
-    from worker.settings import load_settings
 
     chosen = door.Chosen(ids or None, submission, account)
     named = ids or submission or account or everything
     if bool(named) is (from_ is not None):
         raise typer.BadParameter("name ids, --submission, --account or --all; or a mended file: --from FILE")
-    settings = load_settings()
-    engine = make_engine(settings)
-    rules = rules_of(engine, settings)
+    process = open_process()
     if from_ is not None:
-        _from_file(engine, rules, from_, as_json=as_json)
+        _from_file(process, from_, as_json=as_json)
         return
-    _agree(door.waiting(engine, chosen), yes=yes, as_json=as_json)
-    _tell([("", done) for done in door.replay(engine, rules, chosen)], as_json=as_json)
+    wanted = chosen.written
+    expected = agree(process, Action.REPLAY, wanted, "handed in again", yes=yes, as_json=as_json)
+    job = run(process, Action.REPLAY, wanted, expected=expected, background=background)
+    _tell(_of_job(process, job["id"]), as_json=as_json)
 
 
-def _from_file(engine: "Engine", rules: "Rules", path: Path, *, as_json: bool) -> None:
+def _of_job(process: "Process", job_id: int) -> "Iterator[tuple[str, Replayed]]":
+    """Give what became of each of a job's refusals."""
+    from worker import refused as door, results
+
+    after = 0
+    while page := results.items(process.engine, job_id, 1_000, after):
+        yield from (("", door.of_item(item)) for item in page)
+        after = page[-1]["id"]
+
+
+def _from_file(process: "Process", path: Path, *, as_json: bool) -> None:
     from models.preflight import Reason
-    from worker import refused as door
+    from worker import actions, refused as door
 
     wrong: list[Reason] = []
     done: list[tuple[str, Replayed]] = []
+    by = actions.at_the_terminal()
     try:
-        with path.open("rb") as file:
-            for number, one in door.replay_mended(engine, rules, iter(file)):
+        with path.open("rb") as file, actions.noted(process.engine, by, "replay", file=path.name) as action:
+            for number, one in door.replay_mended(process.engine, process.rules, iter(file)):
                 if isinstance(one, Reason):
                     wrong.append(one)
                 else:
                     done.append((f"line {number}, ", one))
+            action.number = sum(not one.reasons for _, one in done)
     except OSError as error:
         raise typer.BadParameter(f"{path} cannot be read: {error.strerror}") from None
     for reason in wrong:
@@ -145,33 +154,17 @@ def _from_file(engine: "Engine", rules: "Rules", path: Path, *, as_json: bool) -
         raise typer.Exit(1)
 
 
-def _agree(found: Iterator[dict[str, Any]], *, yes: bool, as_json: bool) -> None:
-    """Show how many would be handed in again, for which reasons they were refused, and ten of them; and ask."""
-    from models.gist import gist
-    from worker.groups import COUNTED, as_said
-
-    if yes:
-        return
-    rows = list(islice(({**row, "raw": b"", "message": None} for row in found), COUNTED + 1))
-    if len(rows) <= 1:
-        return
-    if as_json or not sys.stdin.isatty():
-        raise typer.BadParameter(f"{as_said(len(rows))} would be handed in again, and nobody is asked: say --yes")
-    reasons = Counter(gist(f"{row['reasons'][0]['where']}: {row['reasons'][0]['right']}") for row in rows)
-    kinds = [{"right would be": kind, "refused": number} for kind, number in reasons.most_common(20)]
-    print_table("Why they were refused", kinds, ["right would be", "refused"], "")
-    print_table("Ten of them", [{**row, "reason": _first(row)} for row in rows[:10]], ["id", "account", "reason"], "")
-    console.print(f"{as_said(len(rows))} will be handed in again")
-    typer.confirm("Go on?", abort=True)
-
-
-def _tell(done: "list[tuple[str, Replayed]]", *, as_json: bool) -> None:
+def _tell(done: "Iterable[tuple[str, Replayed]]", *, as_json: bool) -> None:
     if as_json:
         print_json([asdict(one) for _, one in done])
         return
-    handed = [one for _, one in done if not one.reasons]
-    counts = f"accepted {sum(one.accepted for one in handed):,}, duplicates {sum(one.duplicates for one in handed):,}"
-    typer.echo(f"{len(handed):,} are handed in again: {counts}, refused {sum(one.refused for one in handed):,}")
+    counts: Counter[str] = Counter()
+    still: list[str] = []
     for where, one in done:
-        for reason in one.reasons:
-            console.print(escape(f"{where}refused {one.id}, still: {reason}"))
+        counts += Counter({"handed": not one.reasons, "accepted": one.accepted, "duplicates": one.duplicates})
+        counts["refused"] += one.refused
+        still += [f"{where}refused {one.id}, still: {reason}" for reason in one.reasons]
+    counted = f"accepted {counts['accepted']:,}, duplicates {counts['duplicates']:,}, refused {counts['refused']:,}"
+    typer.echo(f"{counts['handed']:,} are handed in again: {counted}")
+    for line in still:
+        console.print(escape(line))

@@ -1,7 +1,8 @@
 """What an operator changes of a record before it is sent again, as a change of the message that would hand it in."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
 
 from models.message import Address
 
@@ -24,6 +25,16 @@ class Change:
     def __bool__(self) -> bool:
         """Say whether anything is changed."""
         return self != Change()
+
+    @classmethod
+    def read(cls, written: Mapping[str, Any]) -> Self:
+        """Read a change as `written` writes it."""
+        return cls(**written)
+
+    @property
+    def written(self) -> dict[str, object]:
+        """Write it as JSON: what of it is set, by its names."""
+        return {name: value for name, value in asdict(self).items() if value is not None and value != {}}
 
     def of(self, given: Mapping[str, object], address: Address) -> dict[str, object]:
         """Give the fields of a message that hands in a changed input."""

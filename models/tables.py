@@ -4,7 +4,7 @@ Records and errors carry no foreign keys: each would cost a look-up and a row lo
 (`turnout audit`) recount what a key would hold.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
@@ -24,13 +24,27 @@ from sqlalchemy import (
     Sequence,
     SmallInteger,
     Text,
+    Time,
     Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from models.words import AttemptKind, Door, Identity, Origin, Outcome, Resolution, Role, Stage, State, Status
+from models.words import (
+    Action,
+    AttemptKind,
+    Door,
+    Identity,
+    Origin,
+    Outcome,
+    Resolution,
+    Role,
+    Stage,
+    State,
+    Status,
+    Via,
+)
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -63,6 +77,7 @@ class Base(DeclarativeBase):
         str: Text,
         bytes: LargeBinary,
         datetime: DateTime(timezone=True),
+        time: Time(),
         timedelta: Interval(),
         UUID: Uuid,
         State: words(State),
@@ -75,6 +90,8 @@ class Base(DeclarativeBase):
         Role: words(Role),
         Stage: words(Stage),
         AttemptKind: words(AttemptKind),
+        Action: words(Action),
+        Via: words(Via),
         dict[str, object]: JSONB,
         list[object]: JSONB,
         list[int]: ARRAY(BigInteger),
@@ -295,6 +312,8 @@ class Attempt(Base):
     kind: Mapped[AttemptKind] = mapped_column(server_default="post")
     batch_id: Mapped[int | None]
     """None where a read-back asks for records of several batches."""
+    account_id: Mapped[int | None] = mapped_column(Integer)
+    """Whose call it is; none of those made before this was kept."""
     sent: Mapped[int] = mapped_column(Integer)
     started_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
     finished_at: Mapped[datetime | None]
@@ -506,6 +525,19 @@ class Throughput(Base):
     """The same of the errors, by which `undelivered` is counted."""
 
 
+class ThroughputByAccount(Base):
+    """The same by account, added up in the same transactions: `throughput` says what is counted already."""
+
+    __tablename__ = "throughput_by_account"
+
+    account_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    since: Mapped[datetime] = mapped_column(primary_key=True)
+    calls: Mapped[int]
+    calls_failed: Mapped[int]
+    delivered: Mapped[int]
+    undelivered: Mapped[int]
+
+
 class Secret(Base):
     """A key made once for this database, encrypted with the settings' key."""
 
@@ -516,13 +548,96 @@ class Secret(Base):
 
 
 class Schedule(Base):
-    """When something is to run next. Taken by a conditional update, so that it runs once however many beats tick."""
+    """A retry that runs by itself. Its row is locked when it is due, so that it runs once however many beats tick."""
 
     __tablename__ = "schedules"
 
     name: Mapped[str] = mapped_column(primary_key=True)
     crontab: Mapped[str]
     next_at: Mapped[datetime]
+    time_zone: Mapped[str] = mapped_column(server_default="UTC")
+    """Whose clock the crontab and the quiet hours mean."""
+    chosen: Mapped[dict[str, object]] = mapped_column(server_default="{}")
+    """Which errors (`worker.retry.Filter`)."""
+    most_retries: Mapped[int] = mapped_column(SmallInteger, server_default="10")
+    """A record that was retried so often is left to an operator."""
+    quiet_from: Mapped[time | None]
+    quiet_to: Mapped[time | None]
+    """Between these it does not begin; where it would have, it begins at their end."""
+    paused: Mapped[bool] = mapped_column(server_default=text("false"))
+    job_id: Mapped[int | None]
+    """Its last job; while that runs it begins no other."""
+
+
+class Act(Base):
+    """What an operator, or a schedule, did: the audit log."""
+
+    __tablename__ = "actions"
+
+    id: Mapped[int] = mapped_column(Identified(always=True), primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=NOW)
+    who: Mapped[str]
+    """A key's name, a user's of the machine, a schedule's."""
+    via: Mapped[Via]
+    what: Mapped[str]
+    chosen: Mapped[dict[str, object]] = mapped_column(server_default="{}")
+    """Which filter, or of what."""
+    number: Mapped[int | None]
+    """How many it was done to; none of what has no number, or while it goes on."""
+    trouble: Mapped[str] = mapped_column(server_default="")
+    """Why it was not done."""
+
+
+class Job(Base):
+    """An action in bulk. Each step is one transaction that locks this row, works, and moves `stage` and `after` on."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index("ix_jobs_under_way", "due_at", "id", postgresql_where=text("ended_at IS NULL")),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """Its action's."""
+    action: Mapped[Action]
+    given: Mapped[dict[str, object]]
+    """What is changed (`change`), or why (`because`)."""
+    expected: Mapped[int | None]
+    """How many it was to be when it was asked for, as far as that was counted."""
+    until: Mapped[int]
+    """The newest id there was then: what comes later is none of its business."""
+    stage: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    after: Mapped[int] = mapped_column(server_default="0")
+    """How far it is: of which of the filter's outcomes, and the last id that was looked at."""
+    done: Mapped[int] = mapped_column(server_default="0")
+    passed: Mapped[int] = mapped_column(server_default="0")
+    """Those that it was not done to; `job_items` says why."""
+    due_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    """The one served longest ago goes next; one in trouble waits."""
+    trouble: Mapped[str] = mapped_column(server_default="")
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    stopped: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
+class JobItem(Base):
+    """What became of one in a job; of a mended file, also what is yet to be changed."""
+
+    __tablename__ = "job_items"
+    __table_args__ = (
+        Index(None, "job_id", "id"),
+        Index("ix_job_items_passed", "job_id", "id", postgresql_where=text("NOT done")),
+    )
+
+    id: Mapped[int] = mapped_column(Identified(always=True), primary_key=True)
+    job_id: Mapped[int]
+    item: Mapped[int]
+    """The error's id, the batch's that was canceled, the refusal's; of a mended file, the line."""
+    record_id: Mapped[int | None]
+    change: Mapped[dict[str, object] | None]
+    done: Mapped[bool | None]
+    """None while it waits for its turn."""
+    by: Mapped[int | None]
+    """The record that took its place."""
+    told: Mapped[dict[str, object]] = mapped_column(server_default="{}")
+    """Why it was not done (`reasons`), what was changed (`difference`), what it came to."""
 
 
 class Purged(Base):

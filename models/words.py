@@ -71,6 +71,25 @@ class Role(StrEnum):
     """See everything, and change nothing."""
 
 
+class Action(StrEnum):
+    """What is done in bulk, as a job."""
+
+    RETRY = "retry"
+    CORRECT = "correct"
+    DISMISS = "dismiss"
+    CANCEL = "cancel"
+    REPLAY = "replay"
+    """Hand in again what was refused at the door."""
+
+
+class Via(StrEnum):
+    """From where an action was asked for."""
+
+    TERMINAL = "terminal"
+    CONSOLE = "console"
+    SCHEDULE = "schedule"
+
+
 class Stage(StrEnum):
     """How far telling a webhook of a submission is. Each leads to one further down; none back."""
 

@@ -4,10 +4,10 @@ from typing import Any
 
 from celery.signals import worker_ready
 
-from tasks import accept, deliver, intake, notify, purge, sweep, verify
+from tasks import accept, deliver, intake, job, notify, purge, sweep, verify
 from worker import alive, permits, watchdog
 
-__all__ = ["accept", "deliver", "intake", "notify", "purge", "sweep", "verify"]
+__all__ = ["accept", "deliver", "intake", "job", "notify", "purge", "sweep", "verify"]
 
 
 @worker_ready.connect

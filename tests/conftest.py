@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 from typer.testing import CliRunner
 
 import worker.database
+import worker.process
 import worker.settings
 from cli.app import app as command
 from worker import migrate
@@ -168,6 +169,7 @@ def turnout(settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch)
     """Run a command, here, on this test's database."""
     monkeypatch.setattr(worker.settings, "load_settings", lambda: settings)
     monkeypatch.setattr(worker.database, "make_engine", lambda _: engine)
+    monkeypatch.setattr(worker.process, "make_engine", lambda _: engine)
 
     def run(*words: str, stdin: str | None = None, status: int = 0) -> Result:
         result = CliRunner().invoke(

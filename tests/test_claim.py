@@ -5,6 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from acting import retry
 from ledger import (
     account_id,
     ask,
@@ -31,7 +32,7 @@ from worker.accounts import answered, count_ambiguous, park, pause, resume
 from worker.claim import Claim, claim, lock_event
 from worker.process import Process
 from worker.receipts import Part
-from worker.retry import Filter, retry
+from worker.retry import Filter
 from worker.settle import settle
 from worker.sweep import take_back
 

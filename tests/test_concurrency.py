@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Final
 
 import pytest
+from acting import cancel, retry
 from ledger import CALL, LEASE, Ledger, account_id, ask, delivered, let_pass, wrong_now
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
@@ -21,11 +22,11 @@ from models.words import Door, Outcome
 from worker import settle
 from worker.accept import Handed, Rules, accept
 from worker.audit import audit
-from worker.cancel import Chosen, cancel
+from worker.cancel import Chosen
 from worker.claim import Claim, claim
 from worker.database import make_engine, sqlstate
 from worker.process import Process
-from worker.retry import Filter, retry
+from worker.retry import Filter
 from worker.settings import Settings
 from worker.sweep import free_the_forgotten, take_back
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 import requests
+from acting import retry
 from console import RunningConsole, Visitor, running_console, words
 from door import key_for
 from ledger import ask, do, given_up, message, outcomes, people, postponed, settled, taken
@@ -103,7 +104,7 @@ def test_a_producers_key_is_told_which_is_needed(console: RunningConsole) -> Non
 
 @pytest.mark.parametrize("page", [*pages.PAGES, "/batches?status=PENDING"])
 def test_nobody_sees_a_page_without_signing_in_and_is_led_there_after(console: RunningConsole, page: str) -> None:
-    path = page.replace("{batch}", "1").replace("{event}", "1").replace("{submission}", "1")
+    path = re.sub(r"\{\w+\}", "1", page)
     visitor = console.visitor()
     asked = visitor.get(path)
     assert asked.url.startswith(f"{console.url}/sign-in")
@@ -379,7 +380,7 @@ def test_no_error_is_left_out_where_the_walks_of_outcomes_are_mixed(
 
 def test_an_event_counts_as_the_audit_does(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
     from worker import facts
-    from worker.retry import Filter, retry
+    from worker.retry import Filter
 
     fill(hand_in, engine)
     retry(engine, 100, Filter())
@@ -498,6 +499,19 @@ def test_what_was_sent_and_came_back_stands_on_the_batchs_page(
     assert '"email": "bob@example.com"' in said
     assert "it says no" in said
     assert "correlation id c-1" in said
+
+
+@pytest.mark.parametrize("path", ["/", "/accounts"])
+def test_the_use_of_an_accounts_limits_over_the_last_day_is_shown(
+    operator: Visitor, hand_in: HandIn, engine: Engine, path: str
+) -> None:
+    assert "no call" in words(operator.page(path))
+    fill(hand_in, engine)
+    do(engine, "UPDATE attempts SET http_status = 503 WHERE id = (SELECT min(id) FROM attempts)")
+    html = operator.page(path)
+    assert re.search(r'<svg class="spark" [^>]*in each ten minutes of the last day: at most [123]"><path d="M', html)
+    assert re.search(r"3 calls, 0\.\d\d % of what the limits allow, 0\.\d\d % at the peak", words(html))
+    assert "errors: 62.50 % of the records" in words(html)
 
 
 # What others wrote
@@ -644,7 +658,7 @@ def test_the_page_of_a_large_batch_goes_on(
     here = path
     while path:
         html = operator.page(path)
-        met += re.findall(r"<td class=\"text\">(p\d@example.com)", html)
+        met += re.findall(r"/person/[^\"]+\">(p\d@example.com)", html)
         more = re.search(r'href="([^"]+)"[^>]*rel="next"', html)
         path = f"{here}{more[1]}" if more else None
     assert met == people(5)

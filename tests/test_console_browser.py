@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -14,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from sqlalchemy import Engine
 
 from models.words import Role
+from web.console import live
 from worker.process import Process
 from worker.receipts import Part
 
@@ -122,10 +122,13 @@ def test_nothing_that_others_wrote_runs(page: Page, console: RunningConsole, han
 
 @only_with_javascript
 def test_no_page_is_wider_than_the_screen(page: Page, console: RunningConsole, hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(f"{'long.' * 12}name@{'long.' * 20}example.com"))
+    hand_in(message(f"{'long.' * 12}name@{'long.' * 20}example.com", "nobody" * 50))
     given_up(engine, claimed := taken(engine))
     sign_in(page, console)
-    for path in ("/", "/batches", "/errors", "/events", "/accounts", f"/batch/{claimed.batch_id}"):
+    person = f"/person/{ask(engine, 'SELECT contact FROM records')[0].contact}"
+    refused = f"/refused/{ask(engine, 'SELECT id FROM refused')[0].id}"
+    pages = ("/", "/batches", "/groups", "/errors", "/refused", "/events", "/accounts", "/erase", person, refused)
+    for path in (*pages, f"/batch/{claimed.batch_id}"):
         page.goto(console.url + path)
         for width in (360, 800, 2560):
             page.set_viewport_size({"width": width, "height": 800})
@@ -177,26 +180,83 @@ def test_by_tab_alone_a_batch_is_canceled(page: Page, console: RunningConsole, h
     assert outcomes(engine) == {"canceled": 3}
 
 
+def hide(page: Page, *, hidden: bool) -> None:
+    page.evaluate(f"Object.defineProperty(document, 'hidden', {{ value: {str(hidden).lower()}, configurable: true }})")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
 @only_with_javascript
-def test_a_page_is_live_but_not_while_it_is_hidden_or_somebody_is_about_something(
+def test_a_page_is_live_but_holds_no_stream_while_it_is_hidden(
     page: Page, console: RunningConsole, hand_in: HandIn
 ) -> None:
+    streams: list[str] = []
+    page.on("request", lambda one: streams.append("begun") if one.resource_type == "eventsource" else None)
+    page.on("requestfailed", lambda one: streams.append("closed") if one.resource_type == "eventsource" else None)
     sign_in(page, console)
-    asked: list[float] = []
-    page.on("request", lambda one: asked.append(time.monotonic()) if one.url == f"{console.url}/" else None)
     pending = page.locator("dl.tiles div", has_text="batches pending").locator("dd")
     expect(pending).to_have_text("0")
     hand_in(message("ada@example.com"))
-    expect(pending).to_have_text("1")
-    page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
-    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    before = len(asked)
-    page.wait_for_timeout(4_000)
-    assert len(asked) <= before + 1
-    page.evaluate("Object.defineProperty(document, 'hidden', { value: false, configurable: true })")
+    expect(pending).to_have_text("1", timeout=10_000)
+    expect(page.locator("#live")).to_have_text("live")
+    hide(page, hidden=True)
     hand_in(message("bob@example.com", state="cancel"))
-    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_timeout(4_000)
+    assert streams == ["begun", "closed"]
+    expect(pending).to_have_text("1")
+    hide(page, hidden=False)
     expect(pending).to_have_text("2")
+    page.keyboard.press("l")
+    expect(page.locator("#live")).to_have_text("standing still")
+    hand_in(message("cy@example.com", state="attend"))
+    page.wait_for_timeout(4_000)
+    assert streams == ["begun", "closed"] * 2
+    expect(pending).to_have_text("2")
+    page.keyboard.press("l")
+    expect(pending).to_have_text("3")
+
+
+@only_with_javascript
+def test_a_batch_that_settles_is_shown_without_loading_the_page_and_is_live_no_longer(
+    page: Page, console: RunningConsole, hand_in: HandIn, engine: Engine
+) -> None:
+    hand_in(message(*people(3)))
+    claimed = taken(engine)
+    sign_in(page, console)
+    page.goto(f"{console.url}/batch/{claimed.batch_id}")
+    page.evaluate("window.stays = true")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("PROCESSING")
+    settled(engine, claimed)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("COMPLETE", timeout=10_000)
+    expect(page.locator("#live")).to_be_hidden()
+    assert page.evaluate("window.stays")
+
+
+@only_with_javascript
+def test_what_comes_while_somebody_is_about_something_is_shown_when_he_is_done(
+    page: Page, console: RunningConsole, hand_in: HandIn
+) -> None:
+    sign_in(page, console)
+    page.goto(f"{console.url}/batches")
+    page.get_by_label("event", exact=True).fill("web")
+    with page.expect_event("request", lambda one: one.resource_type == "eventsource"):
+        hand_in(message("ada@example.com"))
+    page.wait_for_timeout(1_500)
+    expect(page.get_by_label("event", exact=True)).to_have_value("web")
+    expect(page.locator("tbody tr")).to_have_count(0)
+    page.get_by_label("event", exact=True).blur()
+    expect(page.locator("tbody tr")).to_have_count(1)
+
+
+@only_with_javascript
+def test_a_page_out_of_reach_says_so_and_comes_back(page: Page, process: Process) -> None:
+    with running_console(process) as console:
+        sign_in(page, console)
+        live.PLACES, before = 0, live.PLACES
+        try:
+            expect(page.locator("#live")).to_have_text("out of reach, trying again", timeout=10_000)
+        finally:
+            live.PLACES = before
+        expect(page.locator("#live")).to_have_text("live", timeout=20_000)
 
 
 @only_with_javascript

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from acting import cancel, correct, retry
 from click.testing import Result
 from ledger import (
     CALL,
@@ -28,13 +29,12 @@ from sqlalchemy import Engine
 
 from hubspot.answer import Rejection, Settled
 from models.correction import Change
-from worker import correct as correcting, settle
+from worker import bulk, settle
 from worker.accept import Rules
 from worker.audit import audit
-from worker.cancel import Chosen, cancel
-from worker.correct import correct
+from worker.cancel import Chosen
 from worker.receipts import Part
-from worker.retry import ANY_OPEN, Filter, retry
+from worker.retry import ANY_OPEN, Filter
 
 HandIn = Callable[..., list[Part]]
 Turnout = Callable[..., Result]
@@ -167,7 +167,7 @@ def test_it_asks_before_it_corrects(
     given_up(engine, taken(engine))
     one = str(ids(engine)[0])
     assert "say --yes" in turnout("correct", one, "--vid", "7", status=2).output
-    monkeypatch.setattr("cli.correcting.sys", type("Terminal", (), {"stdin": type("In", (), {"isatty": lambda: True})}))
+    monkeypatch.setattr("cli.correcting.is_asked", lambda: True)
     assert "vid: – → 7" in turnout("correct", one, "--vid", "7", stdin="n\n", status=1).output
     assert outcomes(engine) == {"failed": 1}
     turnout("correct", one, "--vid", "7", stdin="y\n")
@@ -187,7 +187,7 @@ def test_what_it_would_repeat_is_named(hand_in: HandIn, engine: Engine, turnout:
 def test_a_whole_group_goes_to_the_right_event_behind_what_is_live(
     hand_in: HandIn, engine: Engine, facts: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(correcting, "STEP", 7)
+    monkeypatch.setattr(bulk, "CORRECTIONS", 7)
     hand_in(message(*people(25)))
     rejected(engine)
     hand_in(message(*people(2), event="99"))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import redis
+from acting import retry
 from sandbox_server import running_sandbox
 from sqlalchemy import text
 
@@ -149,7 +150,7 @@ def test_an_ambiguous_answer_is_tried_again_later_and_counted(
 
 
 def test_attempts_that_are_spent_give_up_and_can_be_retried(settings: Settings, sandbox: Any, given: Any) -> None:
-    from worker.retry import Filter, retry
+    from worker.retry import Filter
 
     sandbox.fault(status=503, count=2)
     given("ada@example.com")

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+from acting import retry
 from click.testing import Result
 from ledger import ask, message, outcomes, people, settled, taken, wrong_now
 from sqlalchemy import Engine
 
 from worker.audit import audit
 from worker.receipts import Part
-from worker.retry import ANY_OPEN, Filter, retry
+from worker.retry import ANY_OPEN, Filter
 
 HandIn = Callable[..., list[Part]]
 Turnout = Callable[..., Result]
@@ -21,8 +22,8 @@ def test_a_dismissed_error_is_open_no_more_keeps_its_reason_and_changes_no_outco
     hand_in(message(*people(3)))
     settled(engine, taken(engine), rejected=[0], unconfirmed=[1])
     rejected = facts("errors", "--outcome", "rejected")[0]
-    assert facts("dismiss", str(rejected["id"]), "--because", " a test entry ") == {"dismissed": 1}
-    assert facts("dismiss", str(rejected["id"]), "--because", "again") == {"dismissed": 0}
+    assert facts("dismiss", str(rejected["id"]), "--because", " a test entry ")["dismissed"] == 1
+    assert facts("dismiss", str(rejected["id"]), "--because", "again")["dismissed"] == 0
     (row,) = ask(engine, "SELECT * FROM errors WHERE resolution = 'dismissed'")
     assert (row.id, row.resolved_because) == (rejected["id"], "a test entry")
     assert outcomes(engine) == {"rejected": 1, "unconfirmed": 1, "delivered": 1}

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from acting import retry
 from ledger import (
     ask,
     batch,
@@ -37,7 +38,7 @@ from worker.audit import audit
 from worker.erase import Erased, erase
 from worker.process import Process
 from worker.receipts import Part
-from worker.retry import Filter, retry
+from worker.retry import Filter
 from worker.settings import Settings
 from worker.submissions import Cursor
 
@@ -369,4 +370,5 @@ def test_every_table_is_looked_at_or_named_as_none_of_a_persons() -> None:
         "purged",
         "sessions",
         "throughput",
+        "throughput_by_account",
     }

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from acting import cancel
 from click.testing import Result
 from ledger import CALL, ask, audit, do, given_up, message, outcomes, people, settled, taken, wrong_now
 from sqlalchemy import Engine, text
@@ -14,7 +15,7 @@ from hubspot.answer import Rejection, Settled
 from models.gist import Kind
 from models.words import Outcome
 from worker import groups, settle
-from worker.cancel import Chosen, cancel
+from worker.cancel import Chosen
 from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]
@@ -57,9 +58,9 @@ def test_a_group_is_retried_alone_and_is_shown_no_more(
     refused(engine, "`a` is bad", "`b` is bad", "other")
     bad = next(group["id"] for group in facts("errors", "--grouped") if group["count"] == 2)
     assert "who can mend it" in turnout("errors", "--grouped").output
-    assert facts("retry", "--group", bad, "--outcome", "failed") == {"retried": 0}
-    assert facts("retry", "--group", bad, "--event", "nobody's") == {"retried": 0}
-    assert facts("retry", "--group", bad) == {"retried": 2}
+    assert facts("retry", "--group", bad, "--outcome", "failed")["retried"] == 0
+    assert facts("retry", "--group", bad, "--event", "nobody's")["retried"] == 0
+    assert facts("retry", "--group", bad)["retried"] == 2
     assert [group["gist"] for group in facts("errors", "--grouped")] == ["other"]
     assert outcomes(engine) == {"pending": 2, "rejected": 1}
     holds(engine)
@@ -69,7 +70,7 @@ def test_one_record_is_retried_alone(hand_in: HandIn, engine: Engine, facts: Any
     hand_in(message(*people(3)))
     refused(engine, "a", "b")
     one = facts("errors")[0]["record_id"]
-    assert facts("retry", "--record", str(one)) == {"retried": 1}
+    assert facts("retry", "--record", str(one))["retried"] == 1
     assert outcomes(engine) == {"pending": 1, "rejected": 1, "delivered": 1}
 
 
@@ -136,7 +137,7 @@ def test_what_a_bulk_action_would_do_is_shown_before_it_asks(
 ) -> None:
     hand_in(message(*people(30)))
     given_up(engine, taken(engine))
-    monkeypatch.setattr("cli.choosing.sys", type("Terminal", (), {"stdin": type("In", (), {"isatty": lambda: True})}))
+    monkeypatch.setattr("cli.bulk.is_asked", lambda: True)
     said = turnout("retry", stdin="n\n", status=1).output
     assert "30 records will be retried" in said
     assert "GIVEN_UP" in said

@@ -7,13 +7,14 @@ import random
 from collections.abc import Callable
 
 import pytest
+from acting import retry
 from ledger import HOLDING, UNANSWERED, ask, do, given_up, message, people, settled, take, taken, waits
 from sqlalchemy import Connection, Engine, text
 
 from models.words import Origin
 from worker.claim import _waits
 from worker.receipts import Part
-from worker.retry import Filter, retry
+from worker.retry import Filter
 from worker.storing import held
 
 HandIn = Callable[..., list[Part]]

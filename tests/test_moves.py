@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from acting import cancel
 from hypothesis import HealthCheck, given, settings as setting, strategies as st
 from ledger import ask, do, given_up, let_pass, message, people, postponed, settled, take
 from sqlalchemy import Engine
@@ -12,7 +13,7 @@ import worker
 from models import moves
 from models.moves import SETTLED, Move
 from models.words import Status
-from worker.cancel import Chosen, cancel
+from worker.cancel import Chosen
 from worker.claim import Claim
 from worker.process import Process
 from worker.receipts import Part

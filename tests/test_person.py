@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+from acting import retry
 from click.testing import Result
 from ledger import ask, do, given_up, message, people, postponed, settled, taken
 from sqlalchemy import Engine
 
 from worker import accounts
 from worker.receipts import Part
-from worker.retry import Filter, retry
+from worker.retry import Filter
 
 HandIn = Callable[..., list[Part]]
 Turnout = Callable[..., Result]

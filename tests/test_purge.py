@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from acting import cancel, retry
 from ledger import (
     ask,
     batch,
@@ -28,13 +29,13 @@ from models.words import Outcome, State
 from worker import purge as purging, sweep as sweeping
 from worker.accept import Rules
 from worker.audit import audit
-from worker.cancel import Chosen, cancel
+from worker.cancel import Chosen
 from worker.celery import PURGE
 from worker.database import make_engine
 from worker.process import Process
 from worker.purge import Counts, preview, purge, purge_a_little
 from worker.receipts import Part
-from worker.retry import Filter, retry
+from worker.retry import Filter
 from worker.settings import Settings
 
 HandIn = Callable[..., list[Part]]

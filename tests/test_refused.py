@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from acting import replay
 from click.testing import Result
 from ledger import WHEN, ask, deliver_all, do, message, outcomes, wrong_now
 from sqlalchemy import Engine
 
-from worker import refused
 from worker.accept import Rules
 from worker.audit import audit
 from worker.receipts import Part
@@ -102,8 +102,8 @@ def test_many_are_handed_in_again_only_when_agreed(
         hand_in({**message(f"p{index}@x.org"), "account": "acme"})
     do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
     assert "say --yes" in turnout("refused", "retry", "--all", status=2).output
-    monkeypatch.setattr("cli.refused.sys", type("Terminal", (), {"stdin": type("In", (), {"isatty": lambda: True})}))
-    assert "60 will be handed in again" in turnout("refused", "retry", "--all", stdin="n\n", status=1).output
+    monkeypatch.setattr("cli.bulk.is_asked", lambda: True)
+    assert "60 refusals will be handed in again" in turnout("refused", "retry", "--all", stdin="n\n", status=1).output
     assert outcomes(engine) == {}
     assert "60 are handed in again: accepted 60" in turnout("refused", "retry", "--all", stdin="y\n").output
 
@@ -115,7 +115,7 @@ def test_many_at_once_hand_it_in_once(hand_in: HandIn, engine: Engine, rules: Ru
 
     def at_once(_: int) -> int:
         begin.wait()
-        return sum(one.accepted for one in refused.replay(engine, rules, Chosen()))
+        return sum(one.accepted for one in replay(engine, rules, Chosen()))
 
     with ThreadPoolExecutor(4) as four:
         list(four.map(at_once, range(4)))
@@ -125,9 +125,9 @@ def test_many_at_once_hand_it_in_once(hand_in: HandIn, engine: Engine, rules: Ru
 def test_what_died_before_it_was_marked_is_accepted_once(hand_in: HandIn, engine: Engine, rules: Rules) -> None:
     hand_in({**message("a@x.org"), "account": "acme"})
     do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
-    list(refused.replay(engine, rules, Chosen()))
+    list(replay(engine, rules, Chosen()))
     do(engine, "UPDATE refused SET replayed_at = NULL")
-    list(refused.replay(engine, rules, Chosen()))
+    list(replay(engine, rules, Chosen()))
     assert outcomes(engine) == {"pending": 1}
     assert ask(engine, "SELECT FROM refused WHERE replayed_at IS NULL") == []
 
@@ -137,7 +137,7 @@ def test_what_is_handed_in_again_waits_for_what_is_under_way_of_the_same_person(
 ) -> None:
     hand_in(message("a@x.org"), {**message("a@x.org", state="cancel"), "account": "acme"})
     do(engine, "UPDATE refused SET raw = convert_to(replace(convert_from(raw, 'UTF8'), 'acme', 'default'), 'UTF8')")
-    assert [one.accepted for one in refused.replay(engine, rules, Chosen())] == [1]
+    assert [one.accepted for one in replay(engine, rules, Chosen())] == [1]
     first, second = ask(engine, "SELECT * FROM batches ORDER BY id")
     assert (second.origin, second.after) == ("replay", [first.id])
     assert deliver_all(engine) == 2

@@ -18,6 +18,7 @@ from typing import Any, Final
 from unittest import mock
 
 import pytest
+from acting import cancel, retry
 from hypothesis import HealthCheck, Phase, settings as setting, strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -36,11 +37,11 @@ from models.words import Door, Origin, Outcome, State, Status
 from worker import accounts, reads, settle
 from worker.accept import Handed, Rules, accept
 from worker.audit import RECOUNTS, audit
-from worker.cancel import Chosen, cancel
+from worker.cancel import Chosen
 from worker.claim import Claim, claim
 from worker.process import Process
 from worker.reads import Change, Unconfirmed
-from worker.retry import Filter, lock_events, retry
+from worker.retry import Filter, lock_events
 from worker.settle import FIRST_READ, NOTHING, Apart
 from worker.sweep import free_the_forgotten, take_back
 

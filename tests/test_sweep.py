@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from acting import retry
 from ledger import (
     account_id,
     ask,
@@ -26,12 +27,13 @@ from sqlalchemy import Engine, text
 
 import worker
 from models.words import Origin
+from worker import jobs, schedules
 from worker.accounts import park, pause, resume
 from worker.process import Process
 from worker.receipts import Part
-from worker.retry import Filter, retry
+from worker.retry import Filter
 from worker.settings import Settings
-from worker.sweep import due_accounts, free_the_forgotten, run_schedule, take_back
+from worker.sweep import due_accounts, free_the_forgotten, take_back
 
 HandIn = Callable[..., list[Part]]
 
@@ -231,6 +233,13 @@ def scheduled(process: Process, settings: Settings) -> Callable[[str], Process]:
     return with_crontab
 
 
+def begin_scheduled(process: Process) -> None:
+    """What a sweep does of it, and the job after it."""
+    schedules.run(process.engine, process.settings)
+    while jobs.step(process.engine, process.rules) is not None:
+        pass
+
+
 def test_the_schedule_retries_once_however_many_sweeps_run(
     hand_in: HandIn, engine: Engine, scheduled: Callable[[str], Process]
 ) -> None:
@@ -238,20 +247,20 @@ def test_the_schedule_retries_once_however_many_sweeps_run(
     hand_in(message(*people(3)))
     given_up(engine, taken(engine))
     with ThreadPoolExecutor(10) as ten:
-        list(ten.map(lambda _: run_schedule(process), range(10)))
+        list(ten.map(lambda _: begin_scheduled(process), range(10)))
     assert outcomes(engine) == {"failed": 3}, "it ran at once, although its time had not come"
     let_pass(engine, 24)
     with ThreadPoolExecutor(10) as ten:
-        list(ten.map(lambda _: run_schedule(process), range(10)))
+        list(ten.map(lambda _: begin_scheduled(process), range(10)))
     assert outcomes(engine) == {"pending": 3}
     (batches,) = ask(engine, "SELECT count(*) AS number FROM batches WHERE origin = 'retry'")
     assert batches.number == 1
     given_up(engine, taken(engine))
     with ThreadPoolExecutor(10) as ten:
-        list(ten.map(lambda _: run_schedule(process), range(10)))
+        list(ten.map(lambda _: begin_scheduled(process), range(10)))
     assert outcomes(engine) == {"failed": 3}, "it ran twice"
     let_pass(engine, 24)
-    run_schedule(process)
+    begin_scheduled(process)
     assert outcomes(engine) == {"pending": 3}
 
 
@@ -259,12 +268,12 @@ def test_a_days_missed_schedules_run_once(hand_in: HandIn, engine: Engine, sched
     process = scheduled("* * * * *")
     hand_in(message(*people(1)))
     given_up(engine, taken(engine))
-    run_schedule(process)
+    begin_scheduled(process)
     let_pass(engine, 24)
-    run_schedule(process)
+    begin_scheduled(process)
     assert outcomes(engine) == {"pending": 1}
     given_up(engine, taken(engine))
-    run_schedule(process)
+    begin_scheduled(process)
     assert outcomes(engine) == {"failed": 1}
 
 
@@ -273,12 +282,12 @@ def test_a_changed_schedule_counts_from_now_and_an_empty_one_never_runs(
 ) -> None:
     hand_in(message(*people(1)))
     given_up(engine, taken(engine))
-    run_schedule(scheduled("0 3 * * *"))
+    begin_scheduled(scheduled("0 3 * * *"))
     let_pass(engine, 48)
-    run_schedule(scheduled("30 4 * * *"))
+    begin_scheduled(scheduled("30 4 * * *"))
     assert outcomes(engine) == {"failed": 1}
     let_pass(engine, 48)
-    run_schedule(scheduled(""))
+    begin_scheduled(scheduled(""))
     assert outcomes(engine) == {"failed": 1}
     assert not ask(engine, "SELECT FROM schedules")
 
@@ -291,9 +300,9 @@ def test_the_schedule_retries_only_what_got_no_answer(
     settled(engine, taken(engine), unconfirmed=[0])
     given_up(engine, taken(engine))
     process = scheduled("* * * * *")
-    run_schedule(process)
+    begin_scheduled(process)
     let_pass(engine, 1)
-    run_schedule(process)
+    begin_scheduled(process)
     assert outcomes(engine) == {"pending": 1, "rejected": 1, "unconfirmed": 1}
 
 

@@ -1,16 +1,21 @@
 """What was sent, now and over the last day: the same whether it was added up already or not."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ledger import ask, do, given_up, message, people, settled, taken
+from ledger import LEASE, account_id, ask, do, given_up, message, people, settled, taken
+from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from hubspot.limiter import Limiter, Limits, Permit
-from worker import throughput
+from worker import reads, throughput
+from worker.claim import claim
 from worker.process import Process
 from worker.receipts import Part
+from worker.roster import add
+from worker.settings import Settings
 from worker.sweep import sweep
 
 HandIn = Callable[..., list[Part]]
@@ -88,3 +93,90 @@ def test_the_use_of_the_limits_is_what_the_limiter_counts(process: Process) -> N
     limiter.give_back(held[0])
     used: dict[str, Any] = throughput.use_of_limits(process)[0]
     assert (used["name"], used["in_window"], used["today"]) == ("default", 2, 2)
+
+
+@pytest.fixture
+def two(process: Process, settings: Settings, hand_in: HandIn) -> None:
+    """Two accounts: of `acme`, with limits of its own, one call that failed; of the other two, and a read-back."""
+    engine = process.engine
+    limits = {"burst_limit": 10, "burst_seconds": 10, "daily_limit": 1_000}
+    add(engine, settings, "acme", limits, SecretStr("token-of-acme"))
+    sent(hand_in, engine)
+    reads.begin(engine, account_id(engine), LEASE, [])
+    do(engine, "UPDATE attempts SET finished_at = now(), http_status = 200 WHERE kind = 'read-back'")
+    hand_in({**message(*people(3, 20)), "account": "acme"})
+    acme = ask(engine, "SELECT id FROM accounts WHERE name = 'acme'")[0].id
+    claimed = claim(engine, acme, LEASE)
+    assert claimed is not None
+    settled(engine, claimed, rejected=[0])
+    do(engine, "UPDATE attempts SET http_status = 503 WHERE account_id = :acme", acme=acme)
+
+
+def by_account(process: Process, of: str) -> dict[str, tuple[int, ...]]:
+    return {used["name"]: tuple(used[of][name] for name in SUMS) for used in throughput.use_of_limits(process)}
+
+
+@pytest.mark.usefixtures("two")
+def test_each_account_has_its_own_calls_and_errors_added_up_or_not(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = process.engine
+    now = {"acme": (1, 1, 2, 1), "default": (3, 0, 2, 5)}
+    assert by_account(process, "minute") == by_account(process, "day") == now
+    earlier(engine, 60)
+    before = throughput.use_of_limits(process)
+    monkeypatch.setattr(throughput, "STEP", 1)
+    for _ in range(2):
+        process.redis.delete("turnout:throughput")
+        throughput.add_up(process)
+    assert ask(engine, "SELECT FROM throughput_by_account") != []
+    assert throughput.use_of_limits(process) == before
+    assert by_account(process, "day") == now
+    assert set(by_account(process, "minute").values()) == {(0, 0, 0, 0)}
+    assert [sum(used["each"]) for used in before] == [1, 3]
+
+
+@pytest.mark.usefixtures("two")
+def test_the_use_over_the_last_day_is_told_by_its_peak_and_by_what_the_limits_allow_in_a_day(process: Process) -> None:
+    acme, default = throughput.use_of_limits(process)
+    # Of 10 calls in 10 s ten minutes let 600 through, and the day is at most 1,000.
+    assert (acme["day"]["peak_percent"], acme["day"]["mean_percent"]) == (0.1667, 0.1)
+    assert (acme["day"]["calls_failed_percent"], acme["day"]["undelivered_percent"]) == (100.0, 33.3333)
+    assert default["day"]["peak_percent"] > default["day"]["mean_percent"] > 0
+
+
+def test_an_account_that_called_nobody_has_no_share_of_errors(process: Process) -> None:
+    (used,) = throughput.use_of_limits(process)
+    assert (used["day"]["mean_percent"], used["day"]["undelivered_percent"]) == (0, None)
+    assert used["each"] == [0] * 144
+
+
+@pytest.mark.usefixtures("two")
+def test_old_totals_of_an_account_go_too(process: Process) -> None:
+    earlier(process.engine, 20_000)
+    throughput.add_up(process)
+    process.redis.delete("turnout:throughput")
+    throughput.add_up(process)
+    assert ask(process.engine, "SELECT FROM throughput_by_account") == []
+
+
+@pytest.mark.usefixtures("two")
+def test_status_tells_what_was_sent_and_each_accounts_use_of_its_limits(
+    facts: Callable[..., Any], turnout: Callable[..., Any]
+) -> None:
+    told = facts("status")["throughput"]
+    assert [told[span][name] for span in ("minute", "day") for name in SUMS] == [4, 1, 4, 6] * 2
+    assert (told["day"]["calls_failed_percent"], told["day"]["undelivered_percent"]) == (25.0, 60.0)
+    assert [account["name"] for account in told["accounts"]] == ["acme", "default"]
+    said = turnout("status").output
+    assert "last minute: 4 delivered by 4 calls; errors: 60.00 % of the records, 25.00 % of the calls" in said
+    assert "last day: 4 delivered by 4 calls" in said
+    (row,) = [line for line in said.splitlines() if line.strip().startswith("acme")]
+    assert re.split(r"\s{2,}", row.strip()) == [
+        "acme",
+        "0 of 10 in 10 s",
+        "0 of 1,000",
+        *["1", "33.33 % / 100.00 %"] * 2,
+        "0.10 %",
+        "0.17 %",
+    ]

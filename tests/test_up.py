@@ -116,6 +116,12 @@ def test_it_says_first_where_it_delivers(up: Up) -> None:
     assert up.turnout("status").splitlines()[0] == f"turnout delivers to the sandbox on {up.sandbox}, not to HubSpot"
 
 
+def test_its_ready_line_names_the_console_and_how_to_get_a_key(up: Up) -> None:
+    (ready,) = [line for line in up.said().splitlines() if line.startswith("ready")]
+    assert f"in a browser at {up.web}/ (`turnout keys create NAME --role operator` makes the key)" in ready
+    assert requests.get(f"{up.web}/", timeout=10).url == f"{up.web}/sign-in"
+
+
 def test_a_record_is_followed_from_the_stream_to_hubspot(up: Up) -> None:
     submission = "7f8c1f0e-7a52-4f5e-9d8a-0f3f6a6f2b11"
     up.add(

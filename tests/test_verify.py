@@ -8,6 +8,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from acting import retry
 from sandbox_calls import by_email, object_path, post
 from sandbox_server import RunningSandbox, running_sandbox
 from sqlalchemy import text
@@ -22,7 +23,7 @@ from worker.deliver import deliver
 from worker.facts import status
 from worker.process import Process
 from worker.reads import accounts_due
-from worker.retry import Filter, retry
+from worker.retry import Filter
 from worker.secrets import seal
 from worker.settings import Settings
 from worker.stops import UNREADABLE

@@ -25,14 +25,15 @@ log = logging.getLogger(__name__)
 
 
 def create_app(process: Process) -> FastAPI:
-    """Make the app of one process; `app.state.waiting.end()` lets go of the answers that it holds."""
+    """Make the app of one process; what `app.state.held` names holds answers, and lets go of them by `end()`."""
     app = FastAPI(title="Turnout", version="1", docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.waiting = waiting = Waiting(process.engine)
+    waiting = Waiting(process.engine)
     app.include_router(Attendance(process, Admission(), waiting).router())
     app.include_router(Participations(process).router())
     app.include_router(Receipts(process, waiting).router())
     app.include_router(reference.router(app))
     app.include_router((console := Console(process)).router())
+    app.state.held = (waiting, console.live)
     app.add_exception_handler(Fault, _fault)
     app.add_exception_handler(HTTPException, partial(_http, console))
     app.add_exception_handler(DBAPIError, _database)

@@ -75,7 +75,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, process: Process, host: str, port: int) -> None:
         app = create_app(process)
-        self._waiting = app.state.waiting
+        self._held = app.state.held
         super().__init__(
             uvicorn.Config(
                 app,
@@ -94,7 +94,8 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[Any] | None = None) -> None:
         """Hold nothing any more, so that what is under way ends."""
-        self._waiting.end()
+        for held in self._held:
+            held.end()
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature

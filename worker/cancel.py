@@ -1,20 +1,17 @@
 """Cancel: an operator takes batches that wait out of the queue; their records can be retried."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Row, text
 
 from models.gist import CANCELED
 from models.moves import Move
 from models.words import State
-from worker import groups, lanes
-from worker.claim import lock_event
-from worker.database import repeat
+from worker import lanes
 from worker.retry import EVENT_NAMED
 from worker.storing import UNANSWERED
-
-STEP: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +22,12 @@ class Chosen:
     event: str | None = None
     account: str | None = None
     state: State | None = None
+
+    @classmethod
+    def read(cls, written: Mapping[str, Any]) -> Self:
+        """Read a choice as `facts` writes it."""
+        state = {"state": State(written["state"])} if "state" in written else {}
+        return cls(**{**written, **state})
 
     @property
     def sql(self) -> str:
@@ -43,61 +46,47 @@ class Chosen:
 
     @property
     def facts(self) -> dict[str, object]:
-        """Give the parameters of the condition."""
+        """Give the parameters of the condition: what of it is set."""
         names = ("batch_id", "event", "account", "state")
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
-def cancel(engine: Engine, chosen: Chosen) -> tuple[int, int]:
-    """Cancel the chosen batches, each in its own transaction; give how many batches and records were canceled."""
-    groups.see(engine, [CANCELED])
-    batches = records = after = 0
-    with engine.connect() as connection:
-        # Not the batches that come while this runs: under a steady stream it would never end.
-        until: int = connection.execute(text("SELECT coalesce(max(id), 0) FROM batches")).scalar_one()
-    while True:
-        with engine.connect() as connection:
-            found = connection.execute(
-                text(f"""
-                SELECT b.id, b.event_id FROM batches b JOIN events ev ON ev.id = b.event_id
-                JOIN accounts a ON a.id = b.account_id WHERE b.id > :after AND b.id <= :until AND {chosen.sql}
-                ORDER BY b.id LIMIT :step"""),
-                {"after": after, "until": until, "step": STEP, **chosen.facts},
-            ).all()
-        for batch_id, event_id in found:
-            canceled = repeat(lambda: _cancel(engine, batch_id, event_id))  # noqa: B023 - run at once
-            batches += canceled is not None
-            records += canceled or 0
-        if not found:
-            return batches, records
-        after = found[-1].id
+def find(connection: Connection, chosen: Chosen, after: int, until: int, most: int) -> Sequence[Row[Any]]:
+    """Find the next chosen batches behind the id `after`: `id`, `event_id`."""
+    found = connection.execute(
+        text(f"""
+        SELECT b.id, b.event_id FROM batches b JOIN events ev ON ev.id = b.event_id
+        JOIN accounts a ON a.id = b.account_id WHERE b.id > :after AND b.id <= :until AND {chosen.sql}
+        ORDER BY b.id LIMIT :most"""),
+        {"after": after, "until": until, "most": most, **chosen.facts},
+    )
+    return found.all()
 
 
-def _cancel(engine: Engine, batch_id: int, event_id: int) -> int | None:
-    """Cancel one batch; none where somebody else was faster."""
-    with engine.begin() as connection:
-        lock_event(connection, event_id)
-        waited_for = connection.execute(
-            text(f"SELECT after FROM batches WHERE id = :id AND {Move.CANCEL.guard} FOR UPDATE"),
-            {"id": batch_id},
-        ).scalar()
-        if waited_for is None:
-            return None
-        connection.execute(
-            text(f"""
-            UPDATE batches SET status = {Move.CANCEL.to}, open = false, after = '{{}}', settled_at = now(),
-              postponed_because = '' WHERE id = :id"""),
-            {"id": batch_id},
-        )
-        records = connection.execute(
-            text(f"""
-            INSERT INTO errors (record_id, batch_id, outcome, category, message, group_id)
-            SELECT r.id, r.batch_id, 'canceled', :category, :gist, :group
-            FROM records r WHERE r.batch_id = :id AND {UNANSWERED}"""),
-            {"id": batch_id, "category": CANCELED.category, "gist": CANCELED.gist, "group": CANCELED.group_id},
-        ).rowcount
-        _hand_on(connection, batch_id, list(waited_for))
-        return int(records)
+def cancel(connection: Connection, batch_id: int) -> list[int] | None:
+    """Cancel a batch, whose event is locked, and give its records; none where somebody else was faster."""
+    waited_for = connection.execute(
+        text(f"SELECT after FROM batches WHERE id = :id AND {Move.CANCEL.guard} FOR UPDATE"),
+        {"id": batch_id},
+    ).scalar()
+    if waited_for is None:
+        return None
+    connection.execute(
+        text(f"""
+        UPDATE batches SET status = {Move.CANCEL.to}, open = false, after = '{{}}', settled_at = now(),
+          postponed_because = '' WHERE id = :id"""),
+        {"id": batch_id},
+    )
+    records = connection.execute(
+        text(f"""
+        INSERT INTO errors (record_id, batch_id, outcome, category, message, group_id)
+        SELECT r.id, r.batch_id, 'canceled', :category, :gist, :group
+        FROM records r WHERE r.batch_id = :id AND {UNANSWERED} RETURNING record_id"""),
+        {"id": batch_id, "category": CANCELED.category, "gist": CANCELED.gist, "group": CANCELED.group_id},
+    )
+    canceled = list(records.scalars())
+    _hand_on(connection, batch_id, list(waited_for))
+    return canceled
 
 
 def _hand_on(connection: Connection, batch_id: int, waited_for: list[int]) -> None:

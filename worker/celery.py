@@ -20,7 +20,8 @@ VERIFY: Final = "attendance.verify"
 NOTIFY: Final = "attendance.notify"
 SWEEP: Final = "attendance.sweep"
 PURGE: Final = "attendance.purge"
-"""Sent by the sweep, on the sweep's queue."""
+JOB: Final = "attendance.job"
+"""Sent by the sweep, both, on the sweep's queue."""
 TASKS: Final = (INTAKE, ACCEPT, DELIVER, VERIFY, NOTIFY, SWEEP)
 
 DELIVERY_QUEUES: Final = DELIVER
@@ -79,7 +80,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         # A queue a verb, so that intake, delivery and housekeeping do not starve each other (-Q).
         "task_queues": [Queue(name, Exchange("turnout"), routing_key=name) for name in TASKS],
         "task_create_missing_queues": False,
-        "task_routes": {name: {"queue": name} for name in TASKS} | {PURGE: {"queue": SWEEP}},
+        "task_routes": {name: {"queue": name} for name in TASKS} | {name: {"queue": SWEEP} for name in (PURGE, JOB)},
         # A message is acknowledged when its work is done, also for a killed worker (on RabbitMQ). One that fails is
         # done too: the sweep wakes the verb again; only `accept`, which carries data, does not fail but waits.
         "task_acks_late": True,

@@ -181,8 +181,8 @@ def _claim_in(connection: Connection, event_id: int, origin: Origin, lease: floa
           lease_token = gen_random_uuid(), lease_until = clock_timestamp() + :lease * interval '1 second'
         FROM events ev, accounts a
         WHERE b.id = :id AND b.{Move.CLAIM.guard} AND ev.id = b.event_id AND a.id = b.account_id
-        RETURNING b.id, b.lease_token, b.event_id, ev.object_id, ev.external_event_id, ev.external_account_id, b.state,
-          b.identity, b.origin, b.attempts, b.size, b.positions,
+        RETURNING b.id, b.lease_token, b.account_id, b.event_id, ev.object_id, ev.external_event_id,
+          ev.external_account_id, b.state, b.identity, b.origin, b.attempts, b.size, b.positions,
           coalesce(extract(epoch FROM now() - b.failing_since
             - (a.stopped + coalesce(now() - a.stopped_since, interval '0') - b.stopped_before)), 0)::float8 AS age"""),
         {"id": batch_id, "lease": lease},
@@ -256,8 +256,8 @@ def _loaded(connection: Connection, batch: Row[Any], in_a_row: int) -> Claim | N
     attempt_id = None
     if members:
         attempt_id = connection.execute(
-            text("INSERT INTO attempts (batch_id, sent) VALUES (:batch, :sent) RETURNING id"),
-            {"batch": batch.id, "sent": len(members)},
+            text("INSERT INTO attempts (batch_id, account_id, sent) VALUES (:batch, :account, :sent) RETURNING id"),
+            {"batch": batch.id, "account": batch.account_id, "sent": len(members)},
         ).scalar_one()
     return Claim(
         batch_id=batch.id,

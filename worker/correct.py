@@ -7,7 +7,6 @@ own beside the one it came with. As with a retry, what a later record has overta
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Final
 
 import orjson
@@ -22,13 +21,10 @@ from models.preflight import Candidate, Reason
 from models.words import Door, Identity, Origin, Outcome, Resolution, State
 from worker import accept, lanes, receipts, storing
 from worker.accept import Rules
-from worker.database import repeat
 from worker.receipts import Part
-from worker.retry import CHOSEN, Filter, lock_events, resolve
+from worker.retry import lock_events, resolve
 from worker.storing import Fresh
 
-STEP: Final = 500
-"""Records corrected in one transaction."""
 ON_ITS_WAY: Final = ("pending", "processing", "delivered", "unconfirmed")
 """The outcomes of a record that overtakes an older one."""
 
@@ -41,6 +37,13 @@ class Corrected:
     difference: list[tuple[str, str, str]]
     by: int | None = None
     reasons: tuple[Reason, ...] = ()
+
+
+def of_item(item: Mapping[str, Any]) -> Corrected:
+    """Read a correction out of a job's item."""
+    told = item["told"]
+    differs = [(field, was, becomes) for field, was, becomes in told.get("difference", ())]
+    return Corrected(item["record_id"], differs, item["by"], tuple(Reason(**one) for one in told.get("reasons", ())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +63,6 @@ def look(engine: Engine, changes: Mapping[int, Change]) -> list[Corrected]:
             Corrected(one.old.id, one.difference) if isinstance(one, _Draft) else one
             for one in _drafts(connection, changes)
         ]
-
-
-def correct(engine: Engine, rules: Rules, changes: Mapping[int, Change]) -> Iterator[Corrected]:
-    """Correct records, in the order of their acceptance; several go behind what is live."""
-    origin = Origin.LIVE if len(changes) == 1 else Origin.REPLAY
-    left = iter(sorted(changes))
-    while few := list(islice(left, STEP)):
-        mine = {record_id: changes[record_id] for record_id in few}
-        yield from repeat(lambda: _correct(engine, rules, origin, mine))  # noqa: B023 - run at once
-
-
-def chosen_records(engine: Engine, chosen: Filter) -> list[int]:
-    """Name the records that a filter chooses."""
-    with engine.connect() as connection:
-        found = connection.execute(
-            text(f"SELECT e.record_id {CHOSEN} WHERE e.outcome = ANY(:outcomes) AND {chosen.sql}"),
-            {"outcomes": list(chosen.outcomes), **chosen.facts},
-        )
-        return list(found.scalars())
 
 
 def rows_of(connection: Connection, record_ids: list[int]) -> list[Row[Any]]:
@@ -148,25 +132,24 @@ def _closed(row: Row[Any]) -> Reason:
     return Reason(where, f"has its error {row.resolution}", "a record with an open error (turnout errors)")
 
 
-def _correct(engine: Engine, rules: Rules, origin: Origin, changes: Mapping[int, Change]) -> list[Corrected]:
-    with engine.connect() as connection:
-        with connection.begin():
-            judged = list(_drafts(connection, changes))
-            drafts = [one for one in judged if isinstance(one, _Draft)]
-            done = [one for one in judged if isinstance(one, Corrected)]
-            accounts, sizes = accept.accounts_of(connection, [one.message for one in drafts])
-            gone = [one for one in drafts if one.message.account not in accounts]
-            done += [
-                _not_done(one, f"account {one.old.account}", "is removed", "the account added again") for one in gone
-            ]
-            drafts = [one for one in drafts if one.message.account in accounts]
-            events = accept.events_of(connection, accounts, [one.message for one in drafts])
-        with connection.begin():
-            lock_events(connection, {*events.values(), *(one.old.event_id for one in drafts)})
-            fresh = _fresh(connection, rules, drafts, events, done)
-            stored = _store(connection, rules, origin, fresh, {
-                event_id: sizes[account_id] or rules.batch_size for (account_id, _), event_id in events.items()
-            })  # fmt: skip
+def correct(
+    engine: Engine, connection: Connection, rules: Rules, origin: Origin, changes: Mapping[int, Change]
+) -> list[Corrected]:
+    """Correct records, in the order of their acceptance, in the transaction of this connection."""
+    with engine.begin() as apart:  # events that are new are there before any is locked
+        judged = list(_drafts(apart, changes))
+        drafts = [one for one in judged if isinstance(one, _Draft)]
+        done = [one for one in judged if isinstance(one, Corrected)]
+        accounts, sizes = accept.accounts_of(apart, [one.message for one in drafts])
+        gone = [one for one in drafts if one.message.account not in accounts]
+        done += [_not_done(one, f"account {one.old.account}", "is removed", "the account added again") for one in gone]
+        drafts = [one for one in drafts if one.message.account in accounts]
+        events = accept.events_of(apart, accounts, [one.message for one in drafts])
+    lock_events(connection, {*events.values(), *(one.old.event_id for one in drafts)})
+    fresh = _fresh(connection, rules, drafts, events, done)
+    stored = _store(connection, rules, origin, fresh, {
+        event_id: sizes[account_id] or rules.batch_size for (account_id, _), event_id in events.items()
+    })  # fmt: skip
     differences = {one.old.id: one.difference for one in drafts}
     done += [Corrected(old, differences[old], by) for old, by in stored.items()]
     return sorted(done, key=lambda one: one.record_id)

@@ -37,7 +37,7 @@ def make_engine(settings: Settings, pool: int = POOL) -> Engine:
         pool_size=pool,
         max_overflow=2,
         pool_pre_ping=True,
-        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_serializer=json,
         json_deserializer=orjson.loads,
         connect_args={
             "connect_timeout": 3,
@@ -48,6 +48,11 @@ def make_engine(settings: Settings, pool: int = POOL) -> Engine:
             "application_name": "turnout",
         },
     )
+
+
+def json(value: object) -> str:
+    """Write a value as a parameter that a statement casts to jsonb."""
+    return orjson.dumps(value).decode()
 
 
 def sqlstate(error: DBAPIError) -> str:

@@ -64,13 +64,6 @@ class Erased:
         return not self.left
 
 
-def known(engine: Engine, person: Person) -> int:
-    """Count the person's records."""
-    with engine.connect() as connection:
-        counted = connection.execute(text("SELECT count(*) FROM records WHERE contact = :contact"), _who(person))
-        return int(counted.scalar_one())
-
-
 def erase(engine: Engine, stream: Stream, person: Person, patience: float, timeout: float) -> Erased:
     """Erase a person; wait so many seconds for what is being sent, read back or accepted at this moment.
 

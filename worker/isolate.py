@@ -151,7 +151,7 @@ def _begin(engine: Engine, claimed: Claim, lease: float, size: int) -> int | Sto
               UPDATE batches SET lease_until = clock_timestamp() + :lease * interval '1 second'
               WHERE id = :id AND {Move.SETTLE.guard} AND lease_token = :token RETURNING id, account_id),
             begun AS (
-              INSERT INTO attempts (kind, batch_id, sent) SELECT :kind, held.id, :size
+              INSERT INTO attempts (kind, batch_id, account_id, sent) SELECT :kind, held.id, held.account_id, :size
               FROM held JOIN accounts a ON a.id = held.account_id WHERE {SENDS} RETURNING id)
             SELECT begun.id FROM held LEFT JOIN begun ON true"""),
             {"id": claimed.batch_id, "token": claimed.token, "lease": lease, "size": size, "kind": AttemptKind.PART},

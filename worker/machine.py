@@ -165,7 +165,9 @@ class Machine:
         path.write_text(json.dumps({"pid": os.getpid(), **known}))
         self._say(
             "ready: hand records in with `turnout enqueue FILE`, or by HTTP"
-            f" (http://127.0.0.1:{self._web_port}/reference); look with `turnout status`; Ctrl-C stops"
+            f" (http://127.0.0.1:{self._web_port}/reference); look with `turnout status`, or in a browser at"
+            f" http://127.0.0.1:{self._web_port}/ (`turnout keys create NAME --role operator` makes the key);"
+            " Ctrl-C stops"
         )
         return True
 

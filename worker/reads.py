@@ -186,9 +186,12 @@ def begin(engine: Engine, account_id: int, lease: float, asked: Sequence[Unconfi
         if may_send(connection, account_id, lease) is None:
             return None
         attempt_id: int = connection.execute(
-            text("INSERT INTO attempts (kind, batch_id, sent) VALUES (:kind, :batch, :sent) RETURNING id"),
+            text("""
+            INSERT INTO attempts (kind, batch_id, account_id, sent) VALUES (:kind, :batch, :account, :sent)
+            RETURNING id"""),
             {
                 "kind": AttemptKind.READ_BACK,
+                "account": account_id,
                 "batch": batch_ids.pop() if len(batch_ids) == 1 else None,
                 "sent": len(asked),
             },

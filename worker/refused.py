@@ -5,9 +5,9 @@ receipt of its own, and however often, and by however many, it is handed in agai
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Self
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
@@ -32,6 +32,18 @@ class Chosen:
     submission: UUID | None = None
     account: str | None = None
 
+    @classmethod
+    def read(cls, written: Mapping[str, Any]) -> Self:
+        """Read a choice as `written` writes it."""
+        submission = {"submission": UUID(written["submission"])} if "submission" in written else {}
+        return cls(**{**written, **submission})
+
+    @property
+    def written(self) -> dict[str, object]:
+        """Write it as JSON: what of it is set, by its names."""
+        facts = {"ids": self.ids and list(self.ids), "submission": self.submission and str(self.submission)}
+        return {name: value for name, value in {**facts, "account": self.account}.items() if value}
+
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
@@ -42,6 +54,13 @@ class Replayed:
     duplicates: int = 0
     refused: int = 0
     reasons: tuple[Reason, ...] = ()
+
+
+def of_item(item: Mapping[str, Any]) -> Replayed:
+    """Read what became of a refusal out of a job's item."""
+    told = item["told"]
+    reasons = tuple(Reason(**reason) for reason in told["reasons"])
+    return Replayed(item["item"], told["accepted"], told["duplicates"], told["refused"], reasons)
 
 
 def waiting(engine: Engine, chosen: Chosen, before: int | None = None) -> Iterator[Row]:
@@ -62,21 +81,11 @@ def line(row: Row) -> bytes:
     return json.dumps({"refused": row["id"], "reasons": said, **kept}).encode() + b"\n"  # orjson knows no large number
 
 
-def replay(engine: Engine, rules: Rules, chosen: Chosen) -> Iterator[Replayed]:
-    """Hand the chosen refusals in again, as they are, in the order in which they came."""
-    with engine.connect() as connection:
-        # Not what is refused while this runs: what is refused again would never end.
-        until: int = connection.execute(text("SELECT coalesce(max(id), 0) FROM refused")).scalar_one()
-    last = 0
-    while True:
-        rows = _page(engine, chosen, last, newest_first=False)
-        mine = [
-            row for row in rows if row["id"] <= until and (chosen.account is None or row["account"] == chosen.account)
-        ]
-        yield from _hand_in(engine, rules, mine)
-        if len(rows) < STEP:
-            return
-        last = rows[-1]["id"]
+def replay(engine: Engine, rules: Rules, chosen: Chosen, after: int, until: int) -> tuple[list[Replayed], int | None]:
+    """Hand the next of the chosen refusals in again, as they are; give what became of them, and where to go on."""
+    rows = _page(engine, chosen, after, newest_first=False)
+    mine = [row for row in rows if row["id"] <= until and (chosen.account is None or row["account"] == chosen.account)]
+    return list(_hand_in(engine, rules, mine)), rows[-1]["id"] if rows and rows[-1]["id"] < until else None
 
 
 def replay_mended(engine: Engine, rules: Rules, lines: Iterator[bytes]) -> Iterator[tuple[int, Replayed | Reason]]:

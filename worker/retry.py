@@ -4,25 +4,22 @@ Whoever resolves the open error, by one guarded UPDATE, owns what follows; the e
 and is the history. A waiting retry holds nobody; its claim looks for what overtook it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, Self
 
 import orjson
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Row, text
 
 from models.batching import Group, Newcomer, plan
 from models.words import Identity, Outcome, Resolution, State
 from worker import lanes
-from worker.database import repeat
 from worker.receipts import draw
 
 OPEN: Final = (Outcome.REJECTED, Outcome.UNCONFIRMED, Outcome.FAILED)
 """The outcomes that are somebody's to look at."""
 ANY_OPEN: Final = (*OPEN, Outcome.CANCELED)
-STEP: Final = 1_000
-"""Records moved in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +36,27 @@ class Filter:
     group_id: str | None = None
     record_ids: Sequence[int] | None = None
     error_ids: Sequence[int] | None = None
+    most_retries: int | None = None
+    """Only of records that were retried less often."""
+
+    @classmethod
+    def read(cls, written: Mapping[str, Any]) -> Self:
+        """Read a filter as `written` writes it."""
+        facts = dict(written)
+        if "outcomes" in facts:
+            facts["outcomes"] = tuple(map(Outcome, facts["outcomes"]))
+        if "state" in facts:
+            facts["state"] = State(facts["state"])
+        if "since" in facts:
+            facts["since"] = datetime.fromisoformat(facts["since"])
+        return cls(**facts)
+
+    @property
+    def written(self) -> dict[str, object]:
+        """Write it as JSON: what of it is set, by its names."""
+        facts = {name: list(value) if name.endswith("_ids") else value for name, value in self.facts.items()}  # type: ignore[call-overload]
+        since = {"since": self.since.isoformat()} if self.since else {}
+        return {"outcomes": list(self.outcomes), **facts, **since}
 
     @property
     def sql(self) -> str:
@@ -56,6 +74,7 @@ class Filter:
                 (self.group_id, "e.group_id = :group_id"),
                 (self.record_ids, "e.record_id = ANY(:record_ids)"),
                 (self.error_ids, "e.id = ANY(:error_ids)"),
+                (self.most_retries, RETRIES + " < :most_retries"),
             )
             if value is not None
         )
@@ -70,46 +89,13 @@ class Filter:
         }
 
 
+RETRIES: Final = "(SELECT count(*) FROM errors p WHERE p.record_id = e.record_id AND p.resolution = 'retried')"
+"""How often the record of an error `e` was retried."""
 EVENT_NAMED: Final = (
     "(ev.object_id = :event OR ev.external_event_id = :event"
     " OR ev.external_account_id || '/' || ev.external_event_id = :event)"
 )
 """An event `ev` as people name it: its object id, its external id, or account and external id with a slash."""
-
-
-def retry(engine: Engine, batch_size: int, chosen: Filter) -> int:
-    """Move the chosen records into new batches, a thousand a transaction; give how many were moved."""
-
-    def again(connection: Connection, error_ids: Sequence[int]) -> int:
-        return move(connection, resolve(connection, error_ids, Resolution.RETRIED), batch_size)
-
-    return each(engine, chosen, again)
-
-
-def dismiss(engine: Engine, chosen: Filter, because: str) -> int:
-    """Resolve the chosen errors as dismissed, and keep why; give how many."""
-    return each(engine, chosen, lambda connection, ids: len(resolve(connection, ids, Resolution.DISMISSED, because)))
-
-
-Act = Callable[[Connection, Sequence[int]], int]
-"""What is done to open errors, whose events are locked; gives how many of them it was done to."""
-
-
-def each(engine: Engine, chosen: Filter, act: Act) -> int:
-    """Act upon the chosen errors, a thousand a transaction; give how many it was done to."""
-    done = 0
-    with engine.connect() as connection:
-        # Not the errors that come while this runs: where records fail at once it would never end.
-        until: int = connection.execute(text("SELECT coalesce(max(id), 0) FROM errors")).scalar_one()
-    for outcome in chosen.outcomes:
-        after = 0
-        while True:
-            span = (after, until)
-            step, after = repeat(lambda: _step(engine, chosen, outcome, span, act))  # noqa: B023 - run at once
-            if not after:
-                break
-            done += step
-    return done
 
 
 CHOSEN: Final = """
@@ -119,20 +105,17 @@ JOIN batches b ON b.id = e.batch_id JOIN events ev ON ev.id = b.event_id JOIN ac
 the planner, which takes it for rare and walks everything (35 s for fifty of half a million)."""
 
 
-def _step(engine: Engine, chosen: Filter, outcome: Outcome, span: tuple[int, int], act: Act) -> tuple[int, int]:
-    with engine.begin() as connection:
-        found = connection.execute(
-            text(f"""
-            SELECT e.id, b.event_id {CHOSEN}
-            WHERE e.outcome = :outcome AND e.id > :after AND e.id <= :until AND {chosen.sql} AND NOT EXISTS (
-              SELECT FROM errors n WHERE n.record_id = e.record_id AND n.batch_id = e.batch_id AND n.id > e.id)
-            ORDER BY e.id LIMIT :step"""),
-            {"outcome": outcome, "after": span[0], "until": span[1], "step": STEP, **chosen.facts},
-        ).all()
-        if not found:
-            return 0, 0
-        lock_events(connection, {row.event_id for row in found})
-        return act(connection, [row.id for row in found]), found[-1].id
+def find(connection: Connection, chosen: Filter, outcome: str, span: tuple[int, int], most: int) -> Sequence[Row[Any]]:
+    """Find the next chosen errors of an outcome within a span of ids: `id`, `record_id`, `event_id`."""
+    found = connection.execute(
+        text(f"""
+        SELECT e.id, e.record_id, b.event_id {CHOSEN}
+        WHERE e.outcome = :outcome AND e.id > :after AND e.id <= :until AND {chosen.sql} AND NOT EXISTS (
+          SELECT FROM errors n WHERE n.record_id = e.record_id AND n.batch_id = e.batch_id AND n.id > e.id)
+        ORDER BY e.id LIMIT :most"""),
+        {"outcome": outcome, "after": span[0], "until": span[1], "most": most, **chosen.facts},
+    )
+    return found.all()
 
 
 def resolve(connection: Connection, error_ids: Sequence[int], how: Resolution, because: str = "") -> list[int]:

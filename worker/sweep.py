@@ -1,27 +1,25 @@
 """The sweep: every second, what time brings about. Each step is a short transaction of its own.
 
 Wake `deliver` for accounts with due batches and `verify` for those with unconfirmed records due, `notify` where a
-webhook may have to be told, `intake` where the stream is not empty, `purge` now and then, take back batches whose lease
-ran out, run what is scheduled, add up what was sent, and free what waits for nothing (which only a bug can cause).
+webhook may have to be told, `intake` where the stream is not empty, `job` where one is under way, `purge` now and
+then, take back batches whose lease ran out, begin what is scheduled, add up what was sent, and free what waits for
+nothing (which only a bug can cause).
 """
 
 import logging
-from datetime import UTC, datetime
 from typing import Final
 
 import redis
-from cronsim import CronSim
 from sqlalchemy import text
 
 from models.moves import Move
 from models.words import Origin
-from worker import alive, lanes, notify, purge, reads, throughput
-from worker.celery import DELIVER, INTAKE, NOTIFY, PURGE, VERIFY
+from worker import alive, jobs, lanes, notify, purge, reads, schedules, throughput
+from worker.celery import DELIVER, INTAKE, JOB, NOTIFY, PURGE, VERIFY
 from worker.claim import lock_event
 from worker.database import repeat
 from worker.permits import DELIVERIES
 from worker.process import Process
-from worker.retry import Filter, retry
 from worker.settle import free
 from worker.wake import wake
 
@@ -53,7 +51,9 @@ def sweep(process: Process) -> None:
     if notify.is_due(process.engine):
         wake(process, NOTIFY)
     free_the_forgotten(process)
-    run_schedule(process)
+    schedules.run(process.engine, process.settings)
+    if jobs.is_due(process.engine):
+        wake(process, JOB)
     if purge.is_due(process):
         wake(process, PURGE)
     throughput.add_up(process)
@@ -128,28 +128,3 @@ def free_the_forgotten(process: Process) -> int:
             log.error("batch %d is settled and others still waited for it: a bug; they are freed", settled_id)
             free(connection, settled_id)
     return len(found)
-
-
-def run_schedule(process: Process) -> None:
-    """Retry what failed when `RETRY_SCHEDULE` says so; once, however many sweeps run."""
-    crontab = process.settings.retry_schedule
-    with process.engine.begin() as connection:
-        if not crontab:
-            connection.execute(text("DELETE FROM schedules WHERE name = 'retry'"))
-            return
-        now: datetime = connection.execute(text("SELECT now()")).scalar_one()
-        following = next(CronSim(crontab, now.astimezone(UTC)))
-        taken = connection.execute(
-            text("""
-            WITH due AS (
-              SELECT FROM schedules WHERE name = 'retry' AND crontab = :crontab AND next_at <= now() FOR UPDATE),
-            kept AS (
-              INSERT INTO schedules (name, crontab, next_at) VALUES ('retry', :crontab, :following)
-              ON CONFLICT (name) DO UPDATE SET crontab = excluded.crontab, next_at = excluded.next_at
-              WHERE schedules.crontab <> excluded.crontab OR schedules.next_at <= now())
-            SELECT count(*) FROM due"""),
-            {"crontab": crontab, "following": following},
-        ).scalar_one()
-    if taken:
-        moved = retry(process.engine, process.settings.batch_size, Filter())
-        log.info("the schedule retries %d records", moved)

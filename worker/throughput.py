@@ -1,13 +1,14 @@
 """What HubSpot was sent and answered, now and over the last day.
 
 A day holds hundreds of thousands of attempts, too many to count for a page; so each minute the sweep adds what is over
-to ten-minute totals. A page reads those, and the few attempts that are newer.
+to ten-minute totals, of all and of each account. A page reads those, and the few attempts that are newer.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import redis
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, RowMapping, text
 
 from hubspot.limiter import Limiter, Limits
 from worker import roster
@@ -20,25 +21,32 @@ STEP: Final = 20_000
 OVER: Final = "5 minutes"
 """After so long an attempt is complete, and every one begun before it is stored: a lease ends much earlier."""
 KEPT: Final = "8 days"
+_SPANS: Final = 144
+"""Of a day."""
+_SPAN_SECONDS: Final = 600
 _END: Final = 2**63 - 1
 
 _SUMS: Final = """
 coalesce(sum(calls), 0)::bigint AS calls, coalesce(sum(calls_failed), 0)::bigint AS calls_failed,
 coalesce(sum(delivered), 0)::bigint AS delivered, coalesce(sum(undelivered), 0)::bigint AS undelivered"""
+_NAMES: Final = ("calls", "calls_failed", "delivered", "undelivered")
 _MARKED: Final = tuple(f"(SELECT coalesce(max({mark}), 0) FROM throughput)" for mark in ("attempts_to", "errors_to"))
 
 
 def _each(where: tuple[str, str], order: str, most: int) -> str:
     """Give the SQL of attempts and errors, one row each, of what `_SUMS` adds up.
 
-    What an isolated part was rejected for stands in no attempt, so what is not delivered is counted by its errors.
+    What an isolated part was rejected for stands in no attempt, so what is not delivered is counted by its errors. An
+    error is of its batch's account (`errors.account_id` is known only of those that are read back); a read-back of
+    several batches has none of these, so an attempt says itself whose it is.
     """
     return f"""
-    SELECT started_at AS at, 1 AS calls, id AS attempts_to, 0 AS errors_to, delivered, 0 AS undelivered,
+    SELECT account_id, started_at AS at, 1 AS calls, id AS attempts_to, 0 AS errors_to, delivered, 0 AS undelivered,
       (finished_at IS NOT NULL AND coalesce(http_status, 999) >= 400)::int AS calls_failed
     FROM (SELECT * FROM attempts WHERE {where[0]} ORDER BY id {order} LIMIT {most}) a
     UNION ALL
-    SELECT created_at, 0, 0, id, 0, (outcome IN ('rejected', 'unconfirmed', 'failed'))::int, 0
+    SELECT (SELECT account_id FROM batches b WHERE b.id = e.batch_id), created_at, 0, 0, id, 0,
+      (outcome IN ('rejected', 'unconfirmed', 'failed'))::int, 0
     FROM (SELECT * FROM errors WHERE {where[1]} ORDER BY id {order} LIMIT {most}) e"""
 
 
@@ -64,6 +72,7 @@ def _add_up(engine: Engine) -> int:
             DELETE FROM throughput WHERE since < now() - interval '{KEPT}' AND attempts_to < {_MARKED[0]}
               AND errors_to < {_MARKED[1]}""")
         )
+        connection.execute(text(f"DELETE FROM throughput_by_account WHERE since < now() - interval '{KEPT}'"))
         added = connection.execute(
             text(f"""
             WITH step AS MATERIALIZED ({_each(_UNADDED, "ASC", STEP)}),
@@ -81,7 +90,14 @@ def _add_up(engine: Engine) -> int:
                 delivered = throughput.delivered + excluded.delivered,
                 undelivered = throughput.undelivered + excluded.undelivered,
                 attempts_to = greatest(throughput.attempts_to, excluded.attempts_to),
-                errors_to = greatest(throughput.errors_to, excluded.errors_to))
+                errors_to = greatest(throughput.errors_to, excluded.errors_to)),
+            by_account AS (
+              INSERT INTO throughput_by_account AS t (account_id, since, calls, calls_failed, delivered, undelivered)
+              SELECT account_id, date_bin('{SPAN}', at, 'epoch') AS since, {_SUMS}
+              FROM over WHERE account_id IS NOT NULL GROUP BY 1, 2
+              ON CONFLICT (account_id, since) DO UPDATE SET calls = t.calls + excluded.calls,
+                calls_failed = t.calls_failed + excluded.calls_failed, delivered = t.delivered + excluded.delivered,
+                undelivered = t.undelivered + excluded.undelivered)
             SELECT greatest(count(*) FILTER (WHERE attempts_to > 0), count(*) FILTER (WHERE errors_to > 0))
             FROM over""")
         )
@@ -111,7 +127,13 @@ def read(engine: Engine) -> dict[str, Any]:
 
 
 def use_of_limits(process: Process) -> list[dict[str, Any]]:
-    """Say of each account how many calls of its window and of its day are used."""
+    """Say of each account how much of its limits is used: of the window and of the day now, and over the last day.
+
+    `minute` and `day` are what its calls came to, `each` is the calls of each ten minutes of the last day. Of the last
+    day `peak_percent` is the busiest ten minutes' share of what the window lets through in ten minutes, and
+    `mean_percent` the day's share of all the calls that window and daily limit allow in a day.
+    """
+    found = _by_account(process.engine)
     used = []
     for account in roster.listed(process.engine, process.settings):
         limits = Limits(account["burst_limit"], account["burst_seconds"], time_zone=account["time_zone"])
@@ -120,5 +142,76 @@ def use_of_limits(process: Process) -> list[dict[str, Any]]:
             in_window, today = limiter.used()
         except redis.RedisError:
             in_window, today = None, None
-        used.append(account | {"in_window": in_window, "today": today})
+        each = found.get(account["name"], _NOTHING)
+        allowed = account["burst_limit"] * _SPAN_SECONDS / account["burst_seconds"]
+        in_a_day = min(allowed * _SPANS, account["daily_limit"] or allowed * _SPANS)
+        shares = {
+            "peak_percent": percent(max(each["each"]), allowed),
+            "mean_percent": percent(each["day"]["calls"], in_a_day),
+        }
+        used.append(account | {"in_window": in_window, "today": today} | each | {"day": each["day"] | shares})
     return used
+
+
+def summary(process: Process) -> dict[str, Any]:
+    """Say what was sent in the last minute and the last day, and how much of its limits each account used."""
+    found = read(process.engine)
+    day = {name: sum(span[name] for span in found["day"]) for name in _NAMES}
+    kept = ("name", "in_window", "burst_limit", "burst_seconds", "today", "daily_limit", "minute", "day", "each")
+    return {
+        "minute": _with_shares(found["minute"]),
+        "day": _with_shares(day),
+        "accounts": [{name: used[name] for name in kept} for used in use_of_limits(process)],
+    }
+
+
+def percent(part: float, whole: float) -> float | None:
+    """Give a share in per cent; none of nothing."""
+    return round(100 * part / whole, 4) if whole else None
+
+
+def _by_account(engine: Engine) -> dict[str, dict[str, Any]]:
+    """Say what each account's calls came to that made any in the last day."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text(f"""
+            WITH fresh AS MATERIALIZED ({_each(_UNADDED, "DESC", STEP)}),
+            begins AS (SELECT date_bin('{SPAN}', now(), 'epoch') - interval '1 day' + interval '{SPAN}' AS at),
+            known AS (SELECT account_id, since, calls, calls_failed, delivered, undelivered FROM throughput_by_account
+              WHERE since > now() - interval '1 day' UNION ALL
+              SELECT account_id, date_bin('{SPAN}', at, 'epoch') AS since, {_SUMS} FROM fresh GROUP BY 1, 2),
+            spans AS (
+              SELECT account_id, (extract(epoch FROM since - begins.at) / {_SPAN_SECONDS})::int AS place, {_SUMS}
+              FROM known, begins WHERE since >= begins.at GROUP BY 1, 2),
+            day AS (SELECT account_id, array_agg(place) AS places, array_agg(calls) AS each, {_SUMS}
+              FROM spans GROUP BY 1),
+            minute AS (SELECT account_id, {_SUMS} FROM fresh WHERE at > now() - interval '1 minute' GROUP BY 1)
+            SELECT a.name, day.places, day.each,
+              {", ".join(f"day.{name} AS day_{name}, coalesce(minute.{name}, 0) AS minute_{name}" for name in _NAMES)}
+            FROM day JOIN accounts a ON a.id = day.account_id LEFT JOIN minute USING (account_id)""")
+        ).mappings()
+        return {row["name"]: _of_account(row) for row in rows}
+
+
+def _of_account(row: RowMapping) -> dict[str, Any]:
+    each = [0] * _SPANS
+    for place, calls in zip(row["places"], row["each"], strict=True):
+        each[place] = int(calls)
+    minute, day = ({name: int(row[f"{of}_{name}"]) for name in _NAMES} for of in ("minute", "day"))
+    return {"minute": _with_shares(minute), "day": _with_shares(day), "each": each}
+
+
+def _with_shares(sums: Mapping[str, int]) -> dict[str, Any]:
+    """Add how many of a hundred calls failed, and of a hundred records were not delivered."""
+    return {
+        **sums,
+        "calls_failed_percent": percent(sums["calls_failed"], sums["calls"]),
+        "undelivered_percent": percent(sums["undelivered"], sums["delivered"] + sums["undelivered"]),
+    }
+
+
+_NOTHING: Final = {
+    **{of: _with_shares(dict.fromkeys(_NAMES, 0)) for of in ("minute", "day")},
+    "each": [0] * _SPANS,
+}
+"""Of an account that made no call in the last day."""

@@ -1,20 +1,22 @@
 """What each button does: the functions of the commands, and their words."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
-from models.words import Outcome
-from web.console.frame import Action, Done, Refusal, Visit
-from worker import accounts
-from worker.cancel import Chosen, cancel
-from worker.retry import Filter, retry
+from models.words import Action as Bulk, Outcome, Via
+from web.console import door, people
+from web.console.frame import Action, Done, Limits, Refusal, Visit
+from worker import accounts, jobs
+from worker.actions import By
+from worker.cancel import Chosen
+from worker.retry import Filter
 
 
 def retry_batch(visit: Visit, _: Mapping[str, str]) -> Done:
     """Send a batch's failed records again."""
-    number, process = visit.number("batch"), visit.process
-    moved = retry(process.engine, process.settings.batch_size, Filter((Outcome.FAILED,), number))
+    number = visit.number("batch")
+    moved = _at_once(visit, Bulk.RETRY, Filter((Outcome.FAILED,), number).written)["done"]
     said = f"{moved:,} records are retried" if moved else "no record is like that: nothing is retried"
     return Done(said, f"/batch/{number}")
 
@@ -22,9 +24,18 @@ def retry_batch(visit: Visit, _: Mapping[str, str]) -> Done:
 def cancel_batch(visit: Visit, _: Mapping[str, str]) -> Done:
     """Take a batch that waits out of the queue."""
     number = visit.number("batch")
-    canceled, records = cancel(visit.process.engine, Chosen(number))
-    said = f"{records:,} records in {canceled:,} batches are canceled" if canceled else "no batch like that waits"
+    records = _at_once(visit, Bulk.CANCEL, Chosen(number).facts)["done"]
+    said = f"{records:,} records in 1 batches are canceled" if records else "no batch like that waits"
     return Done(said, f"/batch/{number}")
+
+
+def _at_once(visit: Visit, action: Bulk, chosen: Mapping[str, object]) -> dict[str, Any]:
+    """Do something small to its end, as the job that it is."""
+    engine = visit.process.engine
+    with engine.begin() as connection:
+        job_id = jobs.ask(connection, By(visit.key.name, Via.CONSOLE), action, chosen)
+    *_, job = jobs.finish(engine, visit.process.rules, job_id)
+    return job
 
 
 def pause(visit: Visit, form: Mapping[str, str]) -> Done:
@@ -51,7 +62,18 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "/batch/{batch}/cancel": cancel_batch,
     "/accounts/{account}/pause": pause,
     "/accounts/{account}/resume": resume,
+    "/refused/{refusal}": door.mend,
+    "/erase": people.look,
+    "/erasures": people.erase_now,
 }
+LIMITS: Final[Mapping[str, Limits]] = {
+    "/refused/{refusal}": Limits(
+        door.LARGEST_MENDED,
+        "A larger message is mended in a file: turnout refused --out FILE, then turnout refused retry --from FILE.",
+    ),
+    "/erasures": Limits(is_slow=True),
+}
+"""Where they are not those of every form."""
 
 
 def _unknown(name: str) -> Refusal:

@@ -4,8 +4,9 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from web.console.actions import ACTIONS
-from web.console.frame import HEADERS, SIGN_IN, Frame, Refusal
+from web.console.actions import ACTIONS, LIMITS
+from web.console.frame import HEADERS, SIGN_IN, Frame, Limits, Refusal
+from web.console.live import Live
 from web.console.pages import PAGES
 from web.console.showing import STATIC, static
 from web.console.signing import Signing
@@ -18,14 +19,16 @@ class Console:
     def __init__(self, process: Process) -> None:
         self._frame = Frame(process)
         self._signing = Signing(self._frame)
+        self.live = Live(self._frame)
 
     def router(self) -> APIRouter:
         """Give the routes."""
         router = APIRouter(include_in_schema=False)
         for path, page in PAGES.items():
-            router.add_api_route(path, self._frame.page(page), methods=["GET"], response_model=None)
+            router.add_api_route(path, self.live.page(page), methods=["GET"], response_model=None)
         for path, action in ACTIONS.items():
-            router.add_api_route(path, self._frame.action(action), methods=["POST"], response_model=None)
+            endpoint = self._frame.action(action, LIMITS.get(path, Limits()))
+            router.add_api_route(path, endpoint, methods=["POST"], response_model=None)
         router.add_api_route(SIGN_IN, self._signing.page, methods=["GET"], response_model=None)
         router.add_api_route(SIGN_IN, self._signing.sign_in, methods=["POST"], response_model=None)
         router.add_api_route("/sign-out", self._signing.sign_out, methods=["POST"], response_model=None)

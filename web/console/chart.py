@@ -7,6 +7,8 @@ from typing import Any, Final
 HEIGHT: Final = 96
 WIDTH: Final = 5
 """Of one bar with its gap."""
+SPARK: Final = 20
+"""The height of a small one."""
 _ROUND: Final = (1, 2, 5)
 
 
@@ -30,6 +32,15 @@ def bars(day: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     sums = {name: sum(row[name] for row in day) for name in ("calls", "calls_failed", "delivered", "undelivered")}
     hours = [bar for bar in drawn if bar["since"].minute == 0 and bar["since"].hour % 6 == 0]
     return {"bars": drawn, "top": top, "hours": hours, "width": len(day) * WIDTH, "height": HEIGHT, **sums}
+
+
+def spark(each: Sequence[int]) -> dict[str, Any]:
+    """Give a small line of the calls of each ten minutes, as high as the most of them."""
+    most = max(each, default=0)
+    path = "".join(
+        f"M{place + 0.5} {SPARK}v{-max(calls * SPARK / most, 1.0):.1f}" for place, calls in enumerate(each) if calls
+    )
+    return {"path": path, "most": most, "width": len(each), "height": SPARK}
 
 
 def timeline(attempts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

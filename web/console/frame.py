@@ -52,7 +52,7 @@ class Visit:
 
     def path(self, name: str) -> str:
         """Give a value out of the path."""
-        return unquote(self.request.path_params[name])
+        return unquote(self.request.path_params[name]).replace("\0", "")
 
     def number(self, name: str) -> int:
         """Give a number out of the path.
@@ -68,7 +68,7 @@ class Visit:
 
     def asked(self, name: str) -> str | None:
         """Give a filter out of the URL, or none where it is not set."""
-        return self.request.query_params.get(name, "").strip() or None
+        return self.request.query_params.get(name, "").replace("\0", "").strip() or None
 
     def before(self) -> int | None:
         """Give where the page is to begin; none at the newest."""
@@ -81,6 +81,7 @@ class Shown:
 
     template: str
     facts: Mapping[str, Any]
+    status: int = 200
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,17 @@ class Refusal(Exception):  # noqa: N818 - it is an answer
 
 
 Page = Callable[[Visit], Shown | Done]
-Action = Callable[[Visit, Mapping[str, str]], Done]
+Action = Callable[[Visit, Mapping[str, str]], Shown | Done]
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an action's form may hold, what is said of one that is larger, and whether it may take minutes."""
+
+    largest: int = LARGEST_FORM
+    beyond: str = ""
+    is_slow: bool = False
 
 
 class Frame:
@@ -110,6 +120,7 @@ class Frame:
     def __init__(self, process: Process) -> None:
         self.process = process
         self._threads = CapacityLimiter(THREADS)
+        self._slow = CapacityLimiter(1)  # beside the others, so that no page waits for what is slow
 
     def page(self, page: Page) -> Endpoint:
         """Give the endpoint of a page."""
@@ -119,18 +130,19 @@ class Frame:
 
         return endpoint
 
-    def action(self, action: Action) -> Endpoint:
+    def action(self, action: Action, limits: Limits = Limits()) -> Endpoint:
         """Give the endpoint of a button, for operators."""
 
         async def endpoint(request: Request) -> Response:
-            form = await read_form(request)
-            return await self.run(partial(self._act, action, form), request)
+            form = await read_form(request, limits.largest)
+            return await self.run(partial(self._act, action, form, limits), request, is_slow=limits.is_slow)
 
         return endpoint
 
-    async def run(self, work: Callable[[Request], Response], request: Request) -> Response:
+    async def run(self, work: Callable[[Request], Response], request: Request, *, is_slow: bool = False) -> Response:
         """Do the work in a thread, and make every answer a safe page."""
-        response = await to_thread.run_sync(self._told, work, request, limiter=self._threads)
+        limiter = self._slow if is_slow else self._threads
+        response = await to_thread.run_sync(self._told, work, request, limiter=limiter)
         response.headers.update(HEADERS)
         return response
 
@@ -152,23 +164,27 @@ class Frame:
         key = self.who(request)
         if key is None:
             return self._to_sign_in(request)
-        shown = page(Visit(self.process, request, key))
-        if isinstance(shown, Done):
-            return RedirectResponse(shown.then, 303)
-        response = self.written(request, key, shown.template, shown.facts)
-        if self._said(request):
+        response = self.shown(page, Visit(self.process, request, key), said=(said := self._said(request)))
+        if said and response.status_code == 200:  # noqa: PLR2004 - a page that only leads on shows nothing
             cookie.keep(response, request, "", cookie.SAID, life=0)
         return response
 
-    def _act(self, action: Action, form: Mapping[str, str] | None, request: Request) -> Response:
-        check_form(request, form)
+    def shown(self, page: Page, visit: Visit, *, said: str) -> Response:
+        """Write what a page shows, and what is said on it once."""
+        shown = page(visit)
+        if isinstance(shown, Done):
+            return RedirectResponse(shown.then, 303)
+        return self.written(visit.request, visit.key, shown.template, {**shown.facts, "said": said}, shown.status)
+
+    def _act(self, action: Action, form: Mapping[str, str] | None, limits: Limits, request: Request) -> Response:
+        check_form(request, form, limits)
         key = self.who(request)
         if key is None or form is None:
             return self._to_sign_in(request)
-        if key.role is not Role.OPERATOR:
-            message = f"The key {key.name} is a {key.role}'s: it sees everything and changes nothing."
-            raise Refusal(403, "An operator's key is needed for that", message)
+        only_for_operators(key)
         done = action(Visit(self.process, request, key), form)
+        if isinstance(done, Shown):
+            return self.written(request, key, done.template, done.facts, done.status)
         response = RedirectResponse(done.then, 303)
         cookie.keep(response, request, quote(done.said[:1_000]), cookie.SAID, life=60)
         return response
@@ -188,7 +204,7 @@ class Frame:
             "may_act": key is not None and key.role is Role.OPERATOR,
             "form": cookie.form_token(cookie.read(request) or ""),
             "here": request.url.path,
-            "said": self._said(request),
+            "said": "",
         }
         return HTMLResponse(render(key.role if key else None, template, {**frame, **facts}), status)
 
@@ -209,7 +225,19 @@ class Frame:
         return RedirectResponse(SIGN_IN + (f"?next={quote(wanted, safe='')}" if wanted else ""), 303)
 
 
-def check_form(request: Request, form: Mapping[str, str] | None) -> None:
+def only_for_operators(key: Key) -> None:
+    """Let only operators on.
+
+    Raises:
+        Refusal: 403.
+
+    """
+    if key.role is not Role.OPERATOR:
+        message = f"The key {key.name} is a {key.role}'s: it sees everything and changes nothing."
+        raise Refusal(403, "An operator's key is needed for that", message)
+
+
+def check_form(request: Request, form: Mapping[str, str] | None, limits: Limits = Limits()) -> None:
     """Let only what was filled in on our own pages on.
 
     Raises:
@@ -217,9 +245,8 @@ def check_form(request: Request, form: Mapping[str, str] | None) -> None:
 
     """
     if form is None:
-        raise Refusal(
-            413, "That is too much, or too slow", f"A form holds at most {LARGEST_FORM:,} bytes, and comes at once."
-        )
+        message = f"This form holds at most {limits.largest:,} bytes, and comes at once. {limits.beyond}"
+        raise Refusal(413, "That is too much, or too slow", message)
     origin = urlsplit(request.headers.get("origin", "")).netloc
     if origin != request.headers.get("host"):
         message = (
@@ -237,14 +264,14 @@ def check_form(request: Request, form: Mapping[str, str] | None) -> None:
         raise Refusal(403, "This form is out of date", message)
 
 
-async def read_form(request: Request) -> dict[str, str] | None:
+async def read_form(request: Request, largest: int = LARGEST_FORM) -> dict[str, str] | None:
     """Read a form's fields, the last of a name; none where it is too large or too slow."""
     body = bytearray()
     try:
         async with asyncio.timeout(SLOWEST):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > LARGEST_FORM:
+                if len(body) > largest:
                     return None
     except (TimeoutError, ClientDisconnect):
         return None

@@ -1,17 +1,18 @@
 """What each page shows. Its filters stand in the URL; its facts are those of the command of the same name."""
 
 from collections.abc import Mapping
-from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import quote
-from uuid import UUID
 
 from hubspot.address import attendance_path
 from models.message import Address
 from models.words import Identity, Outcome, State, Status
-from web.console import chart
+from web.console import chart, door, people, why
+from web.console.asked import uuid_of, word
 from web.console.frame import Done, Page, Refusal, Shown, Visit
 from worker import facts, roster, throughput
+from worker.people import known
+from worker.process import Process
 from worker.retry import OPEN, Filter
 
 PAGE: Final = 50
@@ -23,8 +24,6 @@ RECORDS: Final = 200
 """Records of a batch on one page."""
 WORDS: Final = {"states": list(State), "statuses": list(Status), "outcomes": list(OPEN)}
 
-Word = TypeVar("Word", bound=StrEnum)
-
 
 def overview(visit: Visit) -> Shown:
     """Show what waits, why and until when, and what was sent of late."""
@@ -34,9 +33,10 @@ def overview(visit: Visit) -> Shown:
         "overview.html",
         {
             **facts.status(process.engine, process.settings),
-            "limits": throughput.use_of_limits(process),
+            "limits": _limits(process),
             "minute": found["minute"],
             "day": chart.bars(found["day"]),
+            "why": why.of(process),
         },
     )
 
@@ -44,8 +44,8 @@ def overview(visit: Visit) -> Shown:
 def batches(visit: Visit) -> Shown:
     """List batches."""
     chosen = facts.Chosen(
-        status=_word(visit, "status", Status),
-        state=_word(visit, "state", State),
+        status=word(visit, "status", Status),
+        state=word(visit, "state", State),
         event=visit.asked("event"),
         account=visit.asked("account"),
         errors=visit.asked("errors") is not None,
@@ -86,15 +86,17 @@ def batch(visit: Visit) -> Shown:
 
 def errors(visit: Visit) -> Shown:
     """List unresolved errors."""
-    outcome = _word(visit, "outcome", Outcome)
+    outcome = word(visit, "outcome", Outcome)
     chosen = Filter(
         (outcome,) if outcome else OPEN,
         event=visit.asked("event"),
         account=visit.asked("account"),
-        state=_word(visit, "state", State),
+        state=word(visit, "state", State),
         category=visit.asked("category"),
+        group_id=visit.asked("group"),
     )
-    filters = {"outcome": outcome, **chosen.facts}
+    filters = {name: value for name, value in chosen.facts.items() if name != "group_id"}
+    filters |= {"outcome": outcome, "group": chosen.group_id}
     rows = facts.errors(visit.process.engine, chosen, PAGE, visit.before(), ERRORS)
     further = facts.errors_further(visit.process.engine, chosen, visit.before(), ERRORS)
     more = rows[-1]["id"] if len(rows) == PAGE else further
@@ -121,13 +123,13 @@ def event(visit: Visit) -> Shown:
 
 def accounts(visit: Visit) -> Shown:
     """List the accounts: whether they send, and within which limits."""
-    return Shown("accounts.html", {"rows": throughput.use_of_limits(visit.process)})
+    return Shown("accounts.html", {"rows": _limits(visit.process)})
 
 
 def submission(visit: Visit) -> Shown:
     """Show what became of a submission."""
     written = visit.path("submission")
-    number = _uuid(written)
+    number = uuid_of(written)
     found = None if number is None else facts.submission(visit.process.engine, number)
     if found is None:
         message = "Nothing of it was accepted (yet?); the overview says what waits."
@@ -136,13 +138,15 @@ def submission(visit: Visit) -> Shown:
 
 
 def find(visit: Visit) -> Done:
-    """Go to what somebody names: a batch by its number, a submission by its id, else an event."""
+    """Go to what somebody names: a batch or person by number, a submission by id, a person by e-mail, else an event."""
     wanted = visit.asked("what") or ""
-    number = _uuid(wanted)
+    number = uuid_of(wanted)
     if number is not None:
         return Done("", f"/submission/{number}")
     if wanted.isascii() and wanted.isdecimal() and facts.batch(visit.process.engine, _bigint(wanted), 1) is not None:
         return Done("", f"/batch/{_bigint(wanted)}")
+    if "@" in wanted or (wanted.isascii() and wanted.isdecimal() and known(visit.process.engine, wanted)):
+        return Done("", f"/person/{quote(wanted, safe='')}")
     with visit.process.engine.connect() as connection:
         named = facts.events(connection, wanted)
     return Done("", f"/event/{named[0]['id']}" if len(named) == 1 else f"/events?event={quote(wanted, safe='')}")
@@ -152,33 +156,28 @@ PAGES: Final[Mapping[str, Page]] = {
     "/": overview,
     "/batches": batches,
     "/batch/{batch}": batch,
+    "/groups": why.groups,
     "/errors": errors,
     "/events": events,
     "/event/{event}": event,
     "/accounts": accounts,
     "/submission/{submission}": submission,
+    "/person/{contact}": people.person,
+    "/refused": door.refused,
+    "/refused/{refusal}": door.refusal,
+    "/erase": people.erase,
+    "/erasures": people.erasures,
     "/find": find,
 }
+
+
+def _limits(process: Process) -> list[dict[str, Any]]:
+    return [account | {"spark": chart.spark(account["each"])} for account in throughput.use_of_limits(process)]
 
 
 def _choices(visit: Visit) -> dict[str, Any]:
     listed = roster.listed(visit.process.engine, visit.process.settings)
     return {**WORDS, "accounts": [account["name"] for account in listed]}
-
-
-def _word(visit: Visit, name: str, words: type[Word]) -> Word | None:
-    written = visit.asked(name)
-    try:
-        return None if written is None else words(written)
-    except ValueError:
-        raise Refusal(400, f"There is no {name} {written}", f"Right would be {', '.join(words)}.") from None
-
-
-def _uuid(written: str) -> UUID | None:
-    try:
-        return UUID(written)
-    except ValueError:
-        return None
 
 
 def _bigint(written: str) -> int:

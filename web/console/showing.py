@@ -49,11 +49,12 @@ def _environment(*, is_masked: bool) -> Environment:
         "number": lambda value: f"{value:,}",
         "count": as_said,
         "moment": _moment,
-        "ago": _ago,
+        "ago": _age,
         "json": _json,
         "query": _query,
         "why": _why,
     }
+    environment.globals["now"] = lambda: f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     environment.tests["ahead"] = lambda moment: moment is not None and moment > datetime.now(UTC)
     environment.globals |= {
         "version": {name: hashlib.blake2b(static(name), digest_size=6).hexdigest() for name in STATIC}
@@ -73,6 +74,12 @@ def _moment(value: datetime | None) -> Markup:
     return Markup('<time datetime="{}" title="{}">{}Z</time>').format(
         f"{here:%Y-%m-%dT%H:%M:%SZ}", _ago(value), f"{here:%Y-%m-%d %H:%M:%S}"
     )
+
+
+def _age(value: datetime) -> Markup:
+    """Write how far off a moment is, so that a script can count on."""
+    here = value.astimezone(UTC)
+    return Markup('<time datetime="{}">{}</time>').format(f"{here:%Y-%m-%dT%H:%M:%SZ}", _ago(value))
 
 
 def _ago(value: datetime) -> str:

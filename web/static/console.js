@@ -6,8 +6,9 @@
   const help = document.getElementById("help");
   if (!live) return;
 
-  // Live: the page is fetched anew and its parts exchanged; not while the tab is hidden, or somebody is about something.
-  let timer = 0, asking = false, failed = 0, on = true;
+  // Live: the server sends the page when it has changed, and its parts are exchanged; the newest is kept while somebody is
+  // about something. No stream is open while the tab is hidden: another is begun, with the page as it is, when it is seen.
+  let source = null, again = 0, failed = 0, kept = null, on = true;
   const seconds = () => Number(main.dataset.live || 0);
 
   function busy() {
@@ -18,30 +19,36 @@
   function say() {
     live.hidden = !seconds();
     live.classList.toggle("still", !on || failed > 0);
-    live.textContent = !on ? "standing still" : failed ? "out of reach, trying again" : `live, every ${seconds()} s`;
+    live.textContent = !on ? "standing still" : failed ? "out of reach, trying again" : "live";
   }
-  function plan() {
-    clearTimeout(timer);
+  function close() {
+    clearTimeout(again);
+    if (source) source.close();
+    source = null;
+  }
+  function open() {
+    close();
     say();
-    if (on && seconds() && !document.hidden) timer = setTimeout(refresh, 1000 * seconds() * Math.min(1 + failed, 10));
-  }
-  async function refresh() {
-    if (asking) return;
-    if (busy()) return plan();
-    asking = true;
-    try {
-      const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "follow" });
-      if (answer.redirected) return location.reload(); // the session ended
-      if (!answer.ok) throw new Error(answer.status);
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      if (!busy()) exchange(page.getElementById("main"));
-      failed = 0;
-    } catch {
+    if (!on || !seconds() || document.hidden) return;
+    source = new EventSource(location.href);
+    source.addEventListener("open", () => { failed = 0; say(); });
+    source.addEventListener("message", (event) => {
+      kept = new DOMParser().parseFromString(event.data, "text/html").getElementById("main");
+      if (!kept.dataset.live) close();
+      apply();
+    });
+    source.addEventListener("reload", () => location.reload());
+    source.addEventListener("error", () => {
       failed += 1;
-    } finally {
-      asking = false;
-      plan();
-    }
+      if (source.readyState === EventSource.CLOSED) again = setTimeout(open, 1000 * Math.min(5 * failed, 60));
+      say();
+    });
+  }
+  function apply() {
+    if (!kept || !on || busy()) return;
+    exchange(kept);
+    kept = null;
+    say();
   }
   function exchange(fresh) {
     const focused = rows().indexOf(document.activeElement), open = [...main.querySelectorAll("details")].map((one) => one.open);
@@ -57,12 +64,32 @@
     });
     if (focused >= 0 && rows()[focused]) rows()[focused].focus({ preventScroll: true });
   }
-  document.addEventListener("visibilitychange", () => document.hidden ? clearTimeout(timer) : refresh());
+  document.addEventListener("visibilitychange", () => document.hidden ? close() : open());
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", (event) => { if (event.persisted) open(); });
+
+  // How long ago a moment was counts on here, by the server's clock: the server sends nothing where only that changed.
+  const ahead = Date.now() - Date.parse(document.documentElement.dataset.now);
+  function ago(moment) {
+    const past = (Date.now() - ahead - Date.parse(moment)) / 1000, far = Math.abs(past);
+    const [unit, length] = [["d", 86400], ["h", 3600], ["min", 60]].find(([, length]) => far >= 2 * length) || ["s", 1];
+    const number = `${(far / length).toFixed(0)} ${unit}`;
+    return past >= 0 ? `${number} ago` : `in ${number}`;
+  }
+  setInterval(() => {
+    if (document.hidden) return;
+    apply();
+    if (String(getSelection())) return;
+    for (const time of main.querySelectorAll("time")) {
+      const said = ago(time.dateTime), where = time.title ? "title" : "textContent";
+      if (time[where] !== said) time[where] = said;
+    }
+  }, 1000);
 
   // The keyboard.
-  const pages = { o: "/", b: "/batches", e: "/errors", v: "/events", a: "/accounts" };
+  const pages = { o: "/", b: "/batches", e: "/groups", v: "/events", a: "/accounts", r: "/refused" };
   let awaited = 0;
-  const rows = () => [...main.querySelectorAll(".rows tbody tr")].map((row) => row.querySelector("a.open, a") || row);
+  const rows = () => [...main.querySelectorAll(".rows tbody tr")].map((row) => row.querySelector("a.open") || row.querySelector("a") || row);
   const keysOn = document.getElementById("keys-on");
   keysOn.checked = localStorage.getItem("keys") !== "off";
   keysOn.addEventListener("change", () => localStorage.setItem("keys", keysOn.checked ? "on" : "off"));
@@ -83,7 +110,7 @@
   const does = {
     j: () => step(1), k: () => step(-1), n: () => follow("n"), p: () => follow("p"),
     "/": () => document.getElementById("what").focus(), "?": () => help.showModal(),
-    l: () => { on = !on; plan(); }, g: () => { awaited = Date.now(); },
+    l: () => { on = !on; kept = null; if (on) open(); else { close(); say(); } }, g: () => { awaited = Date.now(); },
   };
   document.addEventListener("keydown", (event) => {
     const inField = event.target.matches("input:not([type=checkbox]), select, textarea");
@@ -95,5 +122,6 @@
     else if (does[event.key]) { event.preventDefault(); does[event.key](); }
   });
 
-  plan();
+  again = setTimeout(open, 1000 * seconds()); // until then the page is as it was loaded
+  say();
 })();

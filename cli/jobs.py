@@ -1,0 +1,113 @@
+"""`turnout jobs`, `turnout job ID`, `turnout actions`: what was done in bulk, how far it is, and who did what."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from cli.choosing import Limit
+from cli.showing import AsJson, console, print_json, print_table, written
+
+app = typer.Typer(help="Actions in bulk: how far they are, and stopping one.")
+Before = Annotated[int | None, typer.Option(help="Only those with a smaller id: the next page.")]
+
+
+@app.callback(invoke_without_command=True)
+def jobs(context: typer.Context, *, before: Before = None, limit: Limit = 20, as_json: AsJson = False) -> None:
+    """List the actions in bulk, the newest first, with how far they are."""
+    if context.invoked_subcommand is not None:
+        return
+    from worker import jobs as known
+    from worker.database import make_engine
+    from worker.settings import load_settings
+
+    found = [_with_words(job) for job in known.listed(make_engine(load_settings()), limit, before)]
+    if as_json:
+        print_json(found)
+        return
+    columns = ["id", "at", "who", "action", "what", "standing", "done", "passed", "expected"]
+    print_table("Jobs", found, columns, "nothing was done in bulk yet")
+    if len(found) == limit:
+        console.print(f"more: --before {found[-1]['id']}")
+
+
+@app.command()
+def stop(job_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+    """End a job after the step it is at; what is done stays done."""
+    from worker import actions, jobs as known
+    from worker.database import make_engine
+    from worker.settings import load_settings
+
+    if not known.stop(make_engine(load_settings()), actions.at_the_terminal(), job_id):
+        typer.echo(f"turnout: no job {job_id} is under way; `turnout jobs` lists them", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"job {job_id} is stopped; what it did stays done: turnout job {job_id}")
+
+
+def job(
+    job_id: Annotated[int, typer.Argument(metavar="ID")],
+    *,
+    passed: Annotated[bool, typer.Option("--passed", help="Only those that it was not done to, with why.")] = False,
+    after: Annotated[int, typer.Option(help="Only those behind this one: the next page.")] = 0,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Show one action in bulk: how far it is, what became of each record, and what the records are by now."""
+    from worker import jobs as known, results
+    from worker.database import make_engine
+    from worker.settings import load_settings
+
+    engine = make_engine(load_settings())
+    found = known.show(engine, job_id)
+    if found is None:
+        typer.echo(f"turnout: there is no job {job_id}; `turnout jobs` lists them", err=True)
+        raise typer.Exit(1)
+    items = results.items(engine, job_id, limit, after, passed=passed)
+    found = {**_with_words(found), "outcomes": results.outcomes(engine, job_id), "items": items}
+    if as_json:
+        print_json(found)
+        return
+    console.print(escape(f"job {job_id}: {found['action']} {found['what']}"), style="bold")
+    console.print(escape(f"asked for by {found['who']} ({found['via']}) at {written(found['at'])}"))
+    expected = "" if found["expected"] is None else f" of {found['expected']:,}"
+    console.print(escape(f"{found['standing']}: {found['done']:,}{expected} done, {found['passed']:,} passed over"))
+    if found["outcomes"]:
+        told = ", ".join(f"{number:,} {outcome}" for outcome, number in found["outcomes"].items())
+        console.print(f"by now (of the newest {results.COUNTED:,}): {told}")
+    rows = [{**item, "why": results.why(item)} for item in items]
+    print_table(
+        "What became of each", rows, ["id", "item", "record_id", "contact", "done", "outcome", "why"], "nothing"
+    )
+    if len(items) == limit:
+        console.print(f"more: --after {items[-1]['id']}")
+
+
+def _with_words(found: dict[str, Any]) -> dict[str, Any]:
+    from worker.actions import said
+    from worker.jobs import standing
+
+    return {**found, "what": said(found["chosen"]), "standing": standing(found)}
+
+
+def actions(
+    *,
+    who: Annotated[str | None, typer.Option(help="Only what this one did.")] = None,
+    what: Annotated[str | None, typer.Option(help="Only this, such as retry or pause.")] = None,
+    before: Before = None,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List what operators and schedules did, the newest first: who, when, of what, to how many."""
+    from worker import actions as log
+    from worker.database import make_engine
+    from worker.settings import load_settings
+
+    found = log.listed(make_engine(load_settings()), limit, before, who, what)
+    if as_json:
+        print_json(found)
+        return
+    rows = [{**row, "number": row["done"], "of what": log.said(row["chosen"]), "job": row["is_job"]} for row in found]
+    columns = ["id", "at", "who", "via", "what", "of what", "number", "because", "job", "trouble"]
+    print_table("What was done", rows, columns, "nothing was done yet")
+    if len(found) == limit:
+        console.print(f"more: --before {found[-1]['id']}")

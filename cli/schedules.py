@@ -1,0 +1,133 @@
+"""`turnout schedules …`: retries that begin by themselves."""
+
+from typing import Annotated
+
+import typer
+
+from cli.choosing import Account, Category, Event, Group, OfState, filter_of
+from cli.showing import AsJson, print_json, print_table
+from models.words import Outcome
+
+app = typer.Typer(help="Retries that begin by themselves, each as a job.")
+Name = Annotated[str, typer.Argument(help="The schedule's name.")]
+
+
+@app.callback(invoke_without_command=True)
+def schedules(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """List the schedules, with when each begins next and how its last job stands."""
+    if context.invoked_subcommand is not None:
+        return
+    from worker import schedules as known
+    from worker.actions import said
+    from worker.database import make_engine
+    from worker.settings import load_settings
+
+    found = known.listed(make_engine(load_settings()))
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        {
+            **row,
+            "what": said(row["chosen"]),
+            "quiet": known.quiet_said(row),
+            "next": "paused" if row["paused"] else row["next_at"],
+            "last job": row["job_id"],
+        }
+        for row in found
+    ]
+    columns = ["name", "crontab", "time_zone", "what", "most_retries", "quiet", "next", "last job", "job_done"]
+    print_table("Schedules", rows, columns, "nothing is scheduled: turnout schedules set NAME '0 3 * * *'")
+
+
+@app.command("set")
+def put(  # noqa: PLR0913 - one parameter an option
+    name: Name,
+    crontab: Annotated[str, typer.Argument(help="When: '0 3 * * *' is at three each day, '*/15 8-18 * * 1-5' …")],
+    *,
+    outcome: Annotated[
+        list[Outcome] | None,
+        typer.Option(
+            help="Which outcomes, repeatable: failed (default), unconfirmed, canceled; rejected only if asked for: "
+            "unchanged it is rejected again."
+        ),
+    ] = None,
+    group: Group = None,
+    event: Event = None,
+    account: Account = None,
+    state: OfState = None,
+    category: Category = None,
+    at_most: Annotated[int, typer.Option(help="A record that was retried so often is left to an operator.")] = 10,
+    quiet: Annotated[
+        str | None, typer.Option(metavar="FROM-TO", help="Hours in which it begins nothing: 22:00-06:30.")
+    ] = None,
+    time_zone: Annotated[str, typer.Option(help="Whose clock it is: Europe/Berlin.")] = "UTC",
+) -> None:
+    """Add a schedule, or change the one of this name."""
+    from models.preflight import Reason
+    from worker import actions, schedules as known
+    from worker.database import make_engine
+    from worker.settings import load_settings
+
+    chosen = filter_of(
+        (Outcome.FAILED,), outcomes=outcome, event=event, account=account, state=state, category=category, group=group
+    )
+    hours = None if quiet is None else known.read_quiet(quiet)
+    wrong = [hours] if isinstance(hours, Reason) else []
+    schedule = known.Schedule(name, crontab, chosen, at_most, time_zone, None if isinstance(hours, Reason) else hours)
+    if wrong := wrong + schedule.wrong():
+        raise typer.BadParameter("; ".join(map(str, wrong)))
+    is_new = known.put(make_engine(load_settings()), actions.at_the_terminal(), schedule)
+    typer.echo(f"schedule {name} is {'added' if is_new else 'changed'}: turnout schedules says when it begins")
+
+
+@app.command()
+def remove(name: Name) -> None:
+    """Remove a schedule; its jobs stay."""
+    _change(name, "remove", "is removed")
+
+
+@app.command()
+def pause(name: Name) -> None:
+    """Let a schedule begin nothing until it is resumed."""
+    _change(name, "pause", "is paused")
+
+
+@app.command()
+def resume(name: Name) -> None:
+    """Let a paused schedule begin again, at its next time."""
+    _change(name, "resume", "begins again")
+
+
+@app.command()
+def begin(name: Name) -> None:
+    """Begin a schedule's job now, whatever its hours."""
+    from worker import actions, schedules as known
+    from worker.database import make_engine
+    from worker.settings import load_settings
+
+    job_id = known.begin_now(make_engine(load_settings()), actions.at_the_terminal(), name)
+    if job_id is None:
+        _none(name)
+    typer.echo(f"job {job_id} is begun: turnout job {job_id}")
+
+
+def _change(name: str, what: str, done: str) -> None:
+    from worker import actions, schedules as known
+    from worker.database import make_engine
+    from worker.settings import load_settings
+
+    change = {"remove": known.remove, "pause": known.pause, "resume": known.resume}[what]
+    if not change(make_engine(load_settings()), actions.at_the_terminal(), name):
+        _none(name)
+    typer.echo(f"schedule {name} {done}")
+
+
+def _none(name: str) -> None:
+    from worker.schedules import OF_SETTINGS
+
+    why = (
+        "is the setting's: change the setting" if name == OF_SETTINGS else "is unknown; `turnout schedules` lists them"
+    )
+    typer.echo(f"turnout: schedule {name} {why}", err=True)
+    raise typer.Exit(1)

@@ -1,0 +1,19 @@
+"""`attendance.job`: some steps of what was asked for in bulk; the sweep sends the next while anything is left."""
+
+from typing import Final
+
+from worker import jobs
+from worker.celery import JOB, app
+from worker.process import current
+from worker.wake import received
+
+SECONDS: Final = 5.0
+"""For which one message works, so that none holds a thread for long."""
+
+
+@app.task(name=JOB)
+def job(place: str = "") -> None:
+    """Work at the jobs that are under way."""
+    process = current()
+    jobs.work(process.engine, process.rules, SECONDS, process.stopping.is_set)
+    received(process, place)

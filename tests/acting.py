@@ -1,0 +1,61 @@
+"""Bulk actions done to their end, as a test wants them: each is a job, driven by the test itself."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from sqlalchemy import Engine, text
+
+from models.correction import Change
+from models.words import Action, Via
+from worker import jobs, results
+from worker.accept import Rules
+from worker.actions import By
+from worker.cancel import Chosen
+from worker.correct import Corrected, of_item
+from worker.refused import Chosen as Refusals, Replayed, of_item as of_refusal
+from worker.retry import Filter
+
+ME = By("a test", Via.TERMINAL)
+
+
+def run(engine: Engine, rules: Rules, action: Action, chosen: Mapping[str, object], **more: Any) -> dict[str, Any]:
+    with engine.begin() as connection:
+        job_id = jobs.ask(connection, ME, action, chosen, **more)
+    return finished(engine, rules, job_id)
+
+
+def finished(engine: Engine, rules: Rules, job_id: int) -> dict[str, Any]:
+    for job in jobs.finish(engine, rules, job_id):
+        assert not job["trouble"], job
+        last = job
+    return last
+
+
+def rules_for(batch_size: int) -> Rules:
+    return Rules(b"", batch_size, 0.0)
+
+
+def retry(engine: Engine, batch_size: int, chosen: Filter) -> int:
+    return int(run(engine, rules_for(batch_size), Action.RETRY, chosen.written)["done"])
+
+
+def cancel(engine: Engine, chosen: Chosen) -> tuple[int, int]:
+    job = run(engine, rules_for(100), Action.CANCEL, chosen.facts)
+    with engine.connect() as connection:
+        counted = connection.execute(
+            text("SELECT count(DISTINCT item), count(record_id) FROM job_items WHERE job_id = :job AND done"),
+            {"job": job["id"]},
+        ).one()
+    return cast("tuple[int, int]", tuple(counted))
+
+
+def correct(engine: Engine, rules: Rules, changes: Mapping[int, Change]) -> list[Corrected]:
+    mended = ((0, record_id, changes[record_id]) for record_id in sorted(changes))
+    job_id = jobs.ask_to_mend(engine, ME, mended)
+    finished(engine, rules, job_id)
+    return [of_item(item) for item in results.items(engine, job_id, 1_000)]
+
+
+def replay(engine: Engine, rules: Rules, chosen: Refusals) -> list[Replayed]:
+    job = run(engine, rules, Action.REPLAY, chosen.written)
+    return [of_refusal(item) for item in results.items(engine, job["id"], 1_000)]

@@ -1,0 +1,99 @@
+"""What was refused at the door: shown with its reasons, mended, and handed in again."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Final
+from urllib.parse import quote_plus
+
+from models.preflight import Reason
+from web.console.asked import uuid_of
+from web.console.frame import Done, Refusal, Shown, Visit
+from worker.refusals import listed
+from worker.refused import Chosen, replay_mended, waiting
+
+PAGE: Final = 50
+LARGEST_MENDED: Final = 1024 * 1024
+"""Bytes of the form in which a message is mended; a larger one is mended in a file."""
+IN_A_FILE: Final = (
+    "turnout refused --submission {} --out mend.jsonl; mend it, then: turnout refused retry --from mend.jsonl"
+)
+ROOM: Final = 16 * 1024
+"""Bytes of the form for what is added while mending."""
+SHOWN: Final = 20_000
+"""Letters of a message too large to be mended here."""
+
+
+def refused(visit: Visit) -> Shown:
+    """List what was refused and not handed in again since, the newest first."""
+    submission = visit.asked("submission")
+    number = None if submission is None else uuid_of(submission)
+    if submission is not None and number is None:
+        raise Refusal(400, f"There is no submission {submission[:100]}", "Right would be a submission's id, a UUID.")
+    filters = {"account": visit.asked("account"), "submission": submission}
+    rows, more = listed(visit.process.engine, Chosen(None, number, filters["account"]), visit.before(), PAGE)
+    paging = {"before": visit.before(), "more": more, "is_full": len(rows) == PAGE}
+    return Shown("refusals.html", {"rows": rows, "filters": filters, **paging})
+
+
+def refusal(visit: Visit) -> Shown:
+    """Show one refusal: all its reasons, and its message to be mended."""
+    return _shown(_find(visit))
+
+
+def mend(visit: Visit, form: Mapping[str, str]) -> Shown | Done:
+    """Hand a refused message in again, mended or as it is; what is still refused is shown as it was written."""
+    row = _find(visit)
+    process, written = visit.process, form.get("message", "")
+    line = json.dumps({"refused": row["id"], "text": written}).encode()
+    ((_, done),) = replay_mended(process.engine, process.rules, iter([line]))
+    if isinstance(done, Reason):  # somebody else was faster
+        raise _gone(row["id"])
+    if done.reasons:
+        return _shown(row | {"reasons": [asdict(reason) for reason in done.reasons]}, written)
+    said = (
+        f"refusal {row['id']} is handed in again: accepted {done.accepted:,}, duplicates {done.duplicates:,},"
+        f" refused {done.refused:,}"
+    )
+    return Done(said, f"/submission/{row['submission']}")
+
+
+def _find(visit: Visit) -> dict[str, Any]:
+    number = visit.number("refusal")
+    for row in waiting(visit.process.engine, Chosen(ids=[number])):
+        return row
+    raise _gone(number)
+
+
+def _gone(number: int) -> Refusal:
+    return Refusal(404, f"There is no refusal {number}", "It was handed in again, erased or purged, or never was.")
+
+
+def _shown(row: Mapping[str, Any], written: str | None = None) -> Shown:
+    message = _written(row) if written is None else written
+    size = len(message)
+    if size <= LARGEST_MENDED:
+        size = len(quote_plus(message.replace("\n", "\r\n"), errors="replace"))
+    facts = {
+        "row": row,
+        "message": message if size <= LARGEST_MENDED else message[:SHOWN],
+        "is_too_large": written is None and size > LARGEST_MENDED - ROOM,
+        "is_still_refused": written is not None,
+        "largest": LARGEST_MENDED,
+        "in_a_file": IN_A_FILE.format(row["submission"]),
+    }
+    return Shown("refusal.html", facts, 200 if written is None else 422)
+
+
+def _written(row: Mapping[str, Any]) -> str:
+    """Write the message as it may be mended."""
+    if row["message"] is None:
+        return str(row["text"])
+    if len(row["raw"]) > LARGEST_MENDED:
+        return bytes(row["raw"]).decode(errors="replace")
+    written = json.dumps(row["message"], indent=2, ensure_ascii=False)
+    try:
+        written.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return json.dumps(row["message"], indent=2)
+    return written

@@ -1,0 +1,90 @@
+"""One person: every record, batch, attempt and answer, and what happens next; and erasing the person.
+
+An address is in a page's URL only where somebody asked for it by that: what leads to erasing, and what comes of it,
+has it in no URL and no cookie.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from models.advice import Advice, Subject, advise
+from models.person import Person
+from models.words import Outcome
+from web.console.frame import Refusal, Shown, Visit, only_for_operators
+from worker import facts, people
+from worker.erase import erase as remove
+
+PAGE: Final = 20
+"""Records on one page of a person."""
+RECEIPTS: Final = 50
+PATIENCE: Final = 5.0
+"""Seconds, beside those of a call to HubSpot, to wait for what is being sent: as the command does."""
+
+
+def person(visit: Visit) -> Shown:
+    """Show a contact's records, the newest first: what was tried, what came back, and what happens next."""
+    contact = visit.path("contact").strip()
+    records = facts.person(visit.process.engine, contact, PAGE, visit.before())
+    others = sorted({str(record["contact_id"]) for record in records if record["contact_id"]} - {contact})
+    return Shown(
+        "person.html",
+        {
+            "contact": contact,
+            "records": [record | {"history": _history(record), "advice": _advice(record)} for record in records],
+            "others": others,
+            "before": visit.before(),
+            "more": records[-1]["id"] if len(records) == PAGE else None,
+        },
+    )
+
+
+def _history(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Give a record's attempts and errors in the order in which they came."""
+    attempts = [{"at": one["started_at"], "is_error": False, **one} for one in record["attempts"]]
+    errors = [{"at": one["created_at"], "is_error": True, **one} for one in record["errors"]]
+    return sorted([*attempts, *errors], key=lambda one: (one["at"], one["is_error"]))
+
+
+def _advice(record: Mapping[str, Any]) -> Advice | None:
+    """Give what is to be done about a record, where that is somebody's to do."""
+    error = next((one for one in reversed(record["errors"]) if one["batch_id"] == record["batch_id"]), None)
+    if error is None or error["resolution"] or error["verify_at"]:
+        return None
+    subject = Subject(record_id=record["id"])
+    advice = advise(Outcome(error["outcome"]), error["category"], error["code"], error["message"], subject)
+    return advice if advice.action else None
+
+
+def erase(visit: Visit) -> Shown:
+    """Ask who is to be erased."""
+    only_for_operators(visit.key)
+    return Shown("erase.html", {"problem": "", "written": ""})
+
+
+def look(visit: Visit, form: Mapping[str, str]) -> Shown:
+    """Show what would be erased, before it is."""
+    written = form.get("contact", "")
+    found = Person.named(written.replace("\0", ""))
+    if found is None:
+        problem = "That is neither an e-mail address nor a contact id."
+        return Shown("erase.html", {"problem": problem, "written": written[:300]}, 400)
+    number = people.known(visit.process.engine, found.contact)
+    return Shown("erase-sure.html", {"contact": found.contact, "records": people.as_said(number)})
+
+
+def erase_now(visit: Visit, form: Mapping[str, str]) -> Shown:
+    """Erase a person, and show the receipt."""
+    process = visit.process
+    found = Person.named(form.get("contact", "").replace("\0", ""))
+    if found is None:
+        raise Refusal(400, "Nobody is erased", "That is neither an e-mail address nor a contact id.")
+    timeout = process.settings.timeout
+    erased = remove(process.engine, process.stream, found, timeout + PATIENCE, timeout)
+    return Shown("erased.html", {"erased": erased, "also": sorted(erased.also)})
+
+
+def erasures(visit: Visit) -> Shown:
+    """List the receipts of those that were erased."""
+    rows = people.erasures(visit.process.engine, visit.before(), RECEIPTS)
+    more = rows[-1]["id"] if len(rows) == RECEIPTS else None
+    return Shown("erasures.html", {"rows": rows, "before": visit.before(), "more": more})

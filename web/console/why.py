@@ -1,0 +1,45 @@
+"""Why records are not delivered: unresolved errors by what they have in common, with advice and what to press."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from models.words import Outcome
+from web.console.asked import word
+from web.console.frame import Shown, Visit
+from worker.groups import COUNTED, grouped
+from worker.process import Process
+from worker.retry import ANY_OPEN, OPEN
+
+MOST: Final = 50
+"""Groups on the page."""
+FIRST: Final = 5
+"""Groups on the overview."""
+PRESSES: Final = {
+    "correct": ("/correct?group={}", "Correct …"),
+    "retry": ("/act/retry?group={}", "Retry …"),
+    "dismiss": ("/act/dismiss?group={}", "Dismiss …"),
+}
+
+
+def groups(visit: Visit) -> Shown:
+    """List the groups, those seen last first."""
+    outcome = word(visit, "outcome", Outcome)
+    rows = of(visit.process, (outcome,) if outcome else OPEN, MOST)
+    facts = {"rows": rows, "filters": {"outcome": outcome}, "outcomes": list(ANY_OPEN), "is_full": len(rows) == MOST}
+    return Shown("groups.html", facts)
+
+
+def of(process: Process, outcomes: Sequence[Outcome] = OPEN, most: int = FIRST) -> list[dict[str, Any]]:
+    """Give groups with what may be pressed, first what the advice says."""
+    return [
+        group | {"presses": _presses(group), "more": group["count"] > COUNTED}
+        for group in grouped(process.engine, outcomes, most)
+    ]
+
+
+def _presses(group: dict[str, Any]) -> list[tuple[str, str]]:
+    fits = next((name for name in ("correct", "retry") if f"turnout {name}" in group["action"]), "dismiss")
+    return [
+        (path.format(group["id"]), text)
+        for _, (path, text) in sorted(PRESSES.items(), key=lambda press: press[0] != fits)
+    ]

@@ -1,0 +1,188 @@
+"""What one step of a job does: a bounded number of errors, batches or refusals, in the job's own transaction."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, Row, text
+
+from models.correction import Change
+from models.gist import CANCELED
+from models.words import Action, Origin, Resolution
+from worker import cancel, correct, groups, refused, retry
+from worker.accept import Rules
+from worker.database import json
+from worker.retry import Filter, lock_events, move, resolve
+
+STEP: Final = 1_000
+"""Errors that one step takes."""
+CORRECTIONS: Final = 500
+BATCHES: Final = 20
+"""Batches that one step cancels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A job as it stands; the fields are those of its row and its action's."""
+
+    id: int
+    action: Action
+    chosen: Mapping[str, Any]
+    given: Mapping[str, Any]
+    expected: int | None
+    until: int
+    stage: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What became of one."""
+
+    item: int
+    record_id: int | None = None
+    done: bool = True
+    by: int | None = None
+    told: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a step came to, and how far the job is now."""
+
+    items: Sequence[Item]
+    stage: int
+    after: int
+    kept: bool = True
+    """False where the items are rows already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where a step works."""
+
+    engine: Engine
+    connection: Connection
+    """In the job's transaction."""
+    rules: Rules
+
+
+def step(on: Ground, work: Work) -> Step | None:
+    """Do the next step; none where nothing is left."""
+    return STEPS[work.action](on, work)
+
+
+def _retry(on: Ground, work: Work) -> Step | None:
+    def again(errors: Sequence[Row[Any]]) -> list[Item]:
+        won = _resolved(on, errors, Resolution.RETRIED)
+        move(on.connection, sorted(won), on.rules.batch_size)
+        return _items(errors, won)
+
+    return _errors(on, work, STEP, again)
+
+
+def _dismiss(on: Ground, work: Work) -> Step | None:
+    def leave(errors: Sequence[Row[Any]]) -> list[Item]:
+        return _items(errors, _resolved(on, errors, Resolution.DISMISSED, work.given["because"]))
+
+    return _errors(on, work, STEP, leave)
+
+
+def _correct(on: Ground, work: Work) -> Step | None:
+    if "change" not in work.given:
+        return _mend(on, work)
+    change = Change.read(work.given["change"])
+
+    def mend(errors: Sequence[Row[Any]]) -> list[Item]:
+        ids = {error.record_id: error.id for error in errors}
+        return _corrected(on, work, dict.fromkeys(ids, change), ids)
+
+    return _errors(on, work, CORRECTIONS, mend)
+
+
+def _mend(on: Ground, work: Work) -> Step | None:
+    """Correct records by changes of their own, which wait as the job's items."""
+    rows = on.connection.execute(
+        text("""
+        SELECT id, record_id, change FROM job_items WHERE job_id = :job AND id > :after ORDER BY id LIMIT :most"""),
+        {"job": work.id, "after": work.after, "most": CORRECTIONS},
+    ).all()
+    if not rows:
+        return None
+    ids = {row.record_id: row.id for row in rows}
+    done = _corrected(on, work, {row.record_id: Change.read(row.change) for row in rows}, ids)
+    on.connection.execute(
+        text("""
+        UPDATE job_items i SET done = x.done, by = x.by, told = i.told || x.told
+        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(item bigint, done boolean, by bigint, told jsonb)
+        WHERE i.id = x.item"""),
+        {"rows": json([asdict(one) for one in done])},
+    )
+    return Step(done, work.stage, rows[-1].id, kept=False)
+
+
+def _corrected(on: Ground, work: Work, changes: Mapping[int, Change], ids: Mapping[int, int]) -> list[Item]:
+    origin = Origin.LIVE if work.expected == 1 else Origin.REPLAY
+    ordered = {record_id: changes[record_id] for record_id in sorted(changes)}
+    return [
+        Item(ids[one.record_id], one.record_id, one.by is not None, one.by, {
+            "difference": one.difference, "reasons": [asdict(reason) for reason in one.reasons],
+        })
+        for one in correct.correct(on.engine, on.connection, on.rules, origin, ordered)
+    ]  # fmt: skip
+
+
+def _errors(on: Ground, work: Work, most: int, act: Callable[[Sequence[Row[Any]]], list[Item]]) -> Step | None:
+    chosen = Filter.read(work.chosen)
+    for stage in range(work.stage, len(chosen.outcomes)):
+        after = work.after if stage == work.stage else 0
+        if found := retry.find(on.connection, chosen, chosen.outcomes[stage], (after, work.until), most):
+            return Step(act(found), stage, found[-1].id)
+    return None
+
+
+def _resolved(on: Ground, errors: Sequence[Row[Any]], how: Resolution, because: str = "") -> set[int]:
+    lock_events(on.connection, {error.event_id for error in errors})
+    return set(resolve(on.connection, [error.id for error in errors], how, because))
+
+
+def _items(errors: Sequence[Row[Any]], won: set[int]) -> list[Item]:
+    return [Item(error.id, error.record_id, error.record_id in won) for error in errors]
+
+
+def _cancel(on: Ground, work: Work) -> Step | None:
+    found = cancel.find(on.connection, cancel.Chosen.read(work.chosen), work.after, work.until, BATCHES)
+    if not found:
+        return None
+    groups.see(on.engine, [CANCELED])
+    lock_events(on.connection, {batch.event_id for batch in found})
+    items: list[Item] = []
+    for batch in found:
+        records = cancel.cancel(on.connection, batch.id)
+        if records is None:
+            items.append(Item(batch.id, done=False))
+        else:
+            items += [Item(batch.id, record_id) for record_id in records] or [Item(batch.id)]
+    return Step(items, work.stage, found[-1].id)
+
+
+def _replay(on: Ground, work: Work) -> Step | None:
+    """Hand refusals in again, in transactions of accept's own; after a crash they are parts seen before."""
+    if work.after >= work.until:
+        return None
+    chosen = refused.Chosen.read(work.chosen)
+    done, following = refused.replay(on.engine, on.rules, chosen, work.after, work.until)
+    items = [
+        Item(one.id, done=not one.reasons, told={name: value for name, value in asdict(one).items() if name != "id"})
+        for one in done
+    ]
+    return Step(items, work.stage, work.until if following is None else following)
+
+
+STEPS: Final[Mapping[Action, Callable[[Ground, Work], Step | None]]] = {
+    Action.RETRY: _retry,
+    Action.DISMISS: _dismiss,
+    Action.CORRECT: _correct,
+    Action.CANCEL: _cancel,
+    Action.REPLAY: _replay,
+}

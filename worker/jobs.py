@@ -1,0 +1,235 @@
+"""Jobs: actions in bulk, step by step, by whoever is there; killed at any moment they go on where they were.
+
+A step is one transaction: it locks the job's row, does a bounded part of the work, and notes how far it came. So a
+part is done whole or not at all, once, however many work at it. Each job's turn comes after those served longer ago.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
+from itertools import islice
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, text
+
+from models.correction import Change
+from models.words import Action
+from worker import actions, bulk
+from worker.accept import Rules
+from worker.actions import By
+from worker.bulk import Ground, Step, Work
+from worker.database import json, repeat
+
+log = logging.getLogger(__name__)
+
+NEWEST: Final = {
+    Action.CANCEL: "(SELECT coalesce(max(id), 0) FROM batches)",
+    Action.REPLAY: "(SELECT coalesce(max(id), 0) FROM refused)",
+}
+"""Where a job ends: what comes while it runs is not its own, for where records fail at once it would never end."""
+AGAIN: Final = 60.0
+"""Seconds after which a job whose step failed is tried again."""
+AT_ONCE: Final = 1_000
+
+Row = dict[str, Any]
+
+
+def ask(  # noqa: PLR0913
+    connection: Connection,
+    by: By,
+    action: Action,
+    chosen: Mapping[str, object],
+    *,
+    given: Mapping[str, object] | None = None,
+    expected: int | None = None,
+) -> int:
+    """Ask for a job, and note who did; give its id."""
+    job_id = actions.note(connection, by, action, chosen)
+    newest = NEWEST.get(action, "(SELECT coalesce(max(id), 0) FROM errors)")
+    connection.execute(
+        text(f"""
+        INSERT INTO jobs (id, action, given, expected, until)
+        VALUES (:id, :action, CAST(:given AS jsonb), :expected, {newest})"""),
+        {"id": job_id, "action": action, "given": json(given or {}), "expected": expected},
+    )
+    return job_id
+
+
+def ask_to_mend(engine: Engine, by: By, mended: Iterable[tuple[int, int, Change]]) -> int:
+    """Ask for corrections, each of its own: the line of the file, the record, the change; give the job's id.
+
+    They are read to the end first: a file that cannot be read leaves nothing behind.
+    """
+    with engine.begin() as connection:
+        job_id = ask(connection, by, Action.CORRECT, {})
+        left = iter(mended)
+        while few := list(islice(left, AT_ONCE)):
+            rows = [{"item": line, "record_id": id_, "change": change.written} for line, id_, change in few]
+            connection.execute(
+                text("""
+                INSERT INTO job_items (job_id, item, record_id, change)
+                SELECT :job, x.* FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(item bigint, record_id bigint,
+                  change jsonb)"""),
+                {"job": job_id, "rows": json(rows)},
+            )
+        connection.execute(
+            text("""
+            UPDATE jobs SET expected = (SELECT count(*) FROM job_items WHERE job_id = :job) WHERE id = :job"""),
+            {"job": job_id},
+        )
+    return job_id
+
+
+def is_due(engine: Engine) -> bool:
+    """Say whether a job has something to do."""
+    with engine.connect() as connection:
+        return bool(
+            connection.execute(
+                text("SELECT EXISTS (SELECT FROM jobs WHERE ended_at IS NULL AND due_at <= now())")
+            ).scalar_one()
+        )
+
+
+def work(engine: Engine, rules: Rules, seconds: float, stopping: Callable[[], bool] = lambda: False) -> None:
+    """Do what is due, for about so long."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and not stopping() and step(engine, rules) is not None:
+        pass
+
+
+def finish(engine: Engine, rules: Rules, job_id: int) -> Iterator[Row]:
+    """Work at one job until it has ended, beside others who may; give how it stands after each step."""
+    while True:
+        step(engine, rules, job_id)
+        job = show(engine, job_id)
+        if job is None:
+            return
+        yield job
+        if job["ended_at"] is not None:
+            return
+        if job["trouble"]:
+            time.sleep(1)
+
+
+def step(engine: Engine, rules: Rules, job_id: int | None = None) -> int | None:
+    """Do one step of the job that was served longest ago, or of this one; give its id, or none if nothing was due."""
+    taken: list[int] = []
+    try:
+        return repeat(lambda: _step(engine, rules, job_id, taken))
+    except Exception as error:
+        if not taken:
+            raise
+        log.exception("job %d: a step failed", taken[-1])
+        with engine.begin() as connection:
+            connection.execute(
+                text("""
+                UPDATE jobs SET due_at = now() + :again * interval '1 second', trouble = :trouble
+                WHERE id = :id AND ended_at IS NULL"""),
+                {"id": taken[-1], "again": AGAIN, "trouble": f"a step failed ({type(error).__name__}); see the log"},
+            )
+        return taken[-1]
+
+
+def _step(engine: Engine, rules: Rules, job_id: int | None, taken: list[int]) -> int | None:
+    with engine.begin() as connection:
+        row = connection.execute(
+            text(f"""
+            SELECT j.id, j.action, a.chosen, j.given, j.expected, j.until, j.stage, j.after
+            FROM jobs j JOIN actions a USING (id) WHERE j.ended_at IS NULL AND j.due_at <= clock_timestamp()
+              {"" if job_id is None else "AND j.id = :id"}
+            ORDER BY j.due_at, j.id LIMIT 1 FOR UPDATE OF j {"SKIP LOCKED" if job_id is None else ""}"""),
+            {} if job_id is None else {"id": job_id},
+        ).one_or_none()
+        if row is None:
+            return None
+        taken.append(row.id)
+        current = Work(**{**row._mapping, "action": Action(row.action)})  # noqa: SLF001 - its public name
+        done = bulk.step(Ground(engine, connection, rules), current)
+        if done is None:
+            _end(connection, current.id)
+        else:
+            _go_on(connection, current.id, done)
+        return current.id
+
+
+def _go_on(connection: Connection, job_id: int, done: Step) -> None:
+    if done.kept and done.items:
+        connection.execute(
+            text("""
+            INSERT INTO job_items (job_id, item, record_id, done, by, told)
+            SELECT :job, x.* FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(item bigint, record_id bigint,
+              done boolean, by bigint, told jsonb)"""),
+            {"job": job_id, "rows": json([asdict(item) for item in done.items])},
+        )
+    connection.execute(
+        text("""
+        UPDATE jobs SET stage = :stage, after = :after, done = done + :done, passed = passed + :passed, trouble = '',
+          started_at = coalesce(started_at, now()), due_at = clock_timestamp() WHERE id = :id"""),
+        {
+            "id": job_id,
+            "stage": done.stage,
+            "after": done.after,
+            "done": sum(item.done for item in done.items),
+            "passed": sum(not item.done for item in done.items),
+        },
+    )
+
+
+def _end(connection: Connection, job_id: int) -> None:
+    connection.execute(
+        text("""
+        WITH ended AS (
+          UPDATE jobs SET ended_at = now(), started_at = coalesce(started_at, now()), trouble = '' WHERE id = :id
+          RETURNING id, done)
+        UPDATE actions a SET number = ended.done FROM ended WHERE a.id = ended.id"""),
+        {"id": job_id},
+    )
+
+
+def stop(engine: Engine, by: By, job_id: int) -> bool:
+    """Stop a job after the step it is at; what is done stays done. False where none like that is under way."""
+    with engine.begin() as connection:
+        stopped = connection.execute(
+            text("""
+            WITH ended AS (
+              UPDATE jobs SET ended_at = now(), stopped = true, trouble = '' WHERE id = :id AND ended_at IS NULL
+              RETURNING id, done)
+            UPDATE actions a SET number = ended.done FROM ended WHERE a.id = ended.id"""),
+            {"id": job_id},
+        ).rowcount
+        if stopped:
+            actions.note(connection, by, "stop", {"job": job_id})
+        return bool(stopped)
+
+
+def standing(job: Row) -> str:
+    """Say in a word or two how a job stands."""
+    if job["stopped"]:
+        return "stopped"
+    if job["ended_at"] is not None:
+        return "finished"
+    if job["trouble"]:
+        return f"waits: {job['trouble']}"
+    return "under way" if job["started_at"] is not None else "waits for its turn"
+
+
+SHOWN: Final = """
+SELECT j.*, a.at, a.who, a.via, a.chosen FROM jobs j JOIN actions a USING (id)"""
+
+
+def listed(engine: Engine, limit: int = 50, before: int | None = None) -> list[Row]:
+    """List jobs, the newest first."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text(f"{SHOWN} WHERE j.id < :before ORDER BY j.id DESC LIMIT :limit"),
+            {"before": 2**63 - 1 if before is None else before, "limit": limit},
+        )
+        return [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
+
+
+def show(engine: Engine, job_id: int) -> Row | None:
+    """Show a job."""
+    with engine.connect() as connection:
+        row = connection.execute(text(f"{SHOWN} WHERE j.id = :id"), {"id": job_id}).one_or_none()
+    return None if row is None else dict(row._mapping)  # noqa: SLF001 - its public name

@@ -1,0 +1,155 @@
+"""What an action in bulk will do, before it is done: how many, which errors, ten samples, its calls, how long."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Final
+
+from sqlalchemy import Connection, text
+
+from models import estimate
+from models.estimate import Pace
+from models.gist import gist
+from models.words import Action
+from worker import cancel, facts, groups, refused, throughput
+from worker.groups import COUNTED
+from worker.process import Process
+from worker.retry import CHOSEN, Filter
+
+SAMPLES: Final = 10
+WAITING: Final = 20_000
+"""Waiting batches that are looked at."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What an action will do; a `count` above `COUNTED` is «more than»."""
+
+    count: int
+    samples: list[Row]
+    groups: list[Row] = field(default_factory=list)
+    """The distinct errors, or reasons of refusals, each with its `count`."""
+    batches: int = 0
+    """Those that are canceled."""
+    calls: int = 0
+    """At least so many, where `count` is bounded."""
+    seconds: float | None = None
+    """None where that cannot be said."""
+    because: list[str] = field(default_factory=list)
+    """Why it may take longer."""
+
+    @property
+    def more(self) -> bool:
+        """Say whether there are more than were counted."""
+        return self.count > COUNTED
+
+
+def look(process: Process, action: Action, chosen: Mapping[str, Any]) -> Preview:
+    """Say what an action will do to what is chosen, as a job keeps it."""
+    match action:
+        case Action.CANCEL:
+            return _batches(process, cancel.Chosen.read(chosen))
+        case Action.REPLAY:
+            return _refusals(process, refused.Chosen.read(chosen))
+    wanted = Filter.read(chosen)
+    found = groups.matching(process.engine, wanted)
+    samples = facts.errors(process.engine, wanted, SAMPLES)
+    if action is Action.DISMISS:
+        return Preview(found["count"], samples, found["groups"])
+    with process.engine.connect() as connection:
+        calls = _calls(connection, process.settings.batch_size, wanted)
+    seconds, because = _time(process, calls)
+    return Preview(found["count"], samples, found["groups"], 0, sum(calls.values()), seconds, because)
+
+
+def _calls(connection: Connection, batch_size: int, chosen: Filter) -> dict[str, int]:
+    """Count the batches that the chosen records will make, by account."""
+    rows = connection.execute(
+        text(f"""
+        SELECT account, sum(ceil(number / size))::bigint AS calls FROM (
+          SELECT account, event_id, state, identity, size, count(*)::numeric AS number FROM (
+            SELECT a.name AS account, b.event_id, b.state, b.identity, coalesce(a.batch_size, :batch_size) AS size
+            {CHOSEN} WHERE e.outcome = ANY(:outcomes) AND {chosen.sql} LIMIT {COUNTED + 1}) few
+          GROUP BY 1, 2, 3, 4, 5) batches GROUP BY 1"""),
+        {"outcomes": list(chosen.outcomes), "batch_size": batch_size, **chosen.facts},
+    )
+    return {row.account: row.calls for row in rows}
+
+
+def _time(process: Process, calls: Mapping[str, int]) -> tuple[float | None, list[str]]:
+    """Estimate when these calls are over, and say what may delay them."""
+    with process.engine.connect() as connection:
+        rows = connection.execute(
+            text(f"""
+            SELECT a.name, count(*) AS batches
+            FROM (SELECT account_id FROM batches WHERE status = 'PENDING' ORDER BY id LIMIT {WAITING}) b
+            JOIN accounts a ON a.id = b.account_id GROUP BY 1""")
+        )
+        waiting = {row.name: row.batches for row in rows}
+    longest, because = 0.0, []
+    for account in throughput.use_of_limits(process):
+        name = account["name"]
+        if name not in calls:
+            continue
+        if account["paused_at"] or account["parked_until"]:
+            stop = account["paused_because"] or account["parked_because"]
+            because.append(f"account {name} sends nothing now: {stop}")
+        if account["in_window"] is None:
+            return None, [*because, "Redis is out of reach: how much is sent at present is not known"]
+        daily = account["daily_limit"]
+        pace = Pace(
+            account["burst_limit"],
+            account["burst_seconds"],
+            account["in_window"],
+            waiting.get(name, 0),
+            None if daily is None else max(0, daily - account["today"]),
+        )
+        longest = max(longest, estimate.seconds(calls[name], pace))
+        if not estimate.is_today(calls[name], pace):
+            because.append(f"account {name} has {pace.left_today:,} calls left today: the rest goes from midnight on")
+    return longest, because
+
+
+def _batches(process: Process, chosen: cancel.Chosen) -> Preview:
+    with process.engine.connect() as connection:
+        counted = connection.execute(
+            text(f"""
+            SELECT count(*) AS batches, coalesce(sum(size), 0)::bigint AS records FROM (
+              SELECT b.size FROM batches b JOIN events ev ON ev.id = b.event_id JOIN accounts a ON a.id = b.account_id
+              WHERE {chosen.sql} LIMIT {COUNTED + 1}) few"""),
+            chosen.facts,
+        ).one()
+        samples = connection.execute(
+            text(f"""
+            SELECT b.id, a.name AS account, {facts.EVENT}, b.event_id, b.state, b.size, b.created_at FROM batches b
+            JOIN events ev ON ev.id = b.event_id JOIN accounts a ON a.id = b.account_id
+            WHERE {chosen.sql} ORDER BY b.id LIMIT {SAMPLES}"""),
+            chosen.facts,
+        )
+        few = [dict(row._mapping) for row in samples]  # noqa: SLF001 - its public name
+    return Preview(counted.records, few, batches=counted.batches)
+
+
+def _refusals(process: Process, chosen: refused.Chosen) -> Preview:
+    """Look at refusals: those of one reason may hold different values, which its gist leaves out."""
+    number, inputs = 0, 0
+    few: list[Row] = []
+    reasons: Counter[str] = Counter()
+    for row in islice(refused.waiting(process.engine, chosen), COUNTED + 1):
+        number, inputs = number + 1, inputs + row["inputs"]
+        reasons[gist(f"{row['reasons'][0]['where']}: {row['reasons'][0]['right']}")] += 1
+        if len(few) < SAMPLES:
+            few.append({name: row[name] for name in ("id", "refused_at", "account", "inputs", "reasons", "submission")})
+    kinds: list[Row] = [{"gist": kind, "count": count} for kind, count in reasons.most_common(20)]
+    return Preview(number, few, kinds, calls=-(-inputs // process.settings.batch_size))
+
+
+def lasts(seconds: float) -> str:
+    """Write how long something takes, about."""
+    for unit, length in (("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"about {seconds / length:,.0f} {unit}"
+    return f"about {max(1, round(seconds)):,} s"
