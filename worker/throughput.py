@@ -119,7 +119,8 @@ def read(engine: Engine) -> dict[str, Any]:
         day = connection.execute(
             text(f"""
             WITH unadded AS (SELECT date_bin('{SPAN}', at, 'epoch') AS since, {_SUMS}
-              FROM ({_each(_UNADDED, "DESC", STEP, "nobody's")}) each GROUP BY 1),
+              FROM ({_each(_UNADDED, "DESC", STEP, "nobody's")}) each
+              WHERE at > now() - interval '1 day' GROUP BY 1),
             known AS (SELECT since, calls, calls_failed, delivered, undelivered FROM throughput
               WHERE since > now() - interval '1 day' UNION ALL SELECT * FROM unadded)
             SELECT g.since, {_SUMS} FROM generate_series(
@@ -184,17 +185,21 @@ def _by_account(engine: Engine) -> dict[str, dict[str, Any]]:
     with engine.connect() as connection:
         rows = connection.execute(
             text(f"""
-            WITH fresh AS MATERIALIZED ({_each(_UNADDED, "DESC", STEP, "packed")}),
+            WITH fresh AS MATERIALIZED (
+              SELECT account_id, date_bin('{SPAN}', at, 'epoch') AS since, at > now() - interval '1 minute' AS is_new,
+                {_SUMS}
+              FROM ({_each(_UNADDED, "DESC", STEP, "packed")}) each
+              WHERE at > now() - interval '1 day' GROUP BY 1, 2, 3),
             begins AS (SELECT date_bin('{SPAN}', now(), 'epoch') - interval '1 day' + interval '{SPAN}' AS at),
             known AS (SELECT account_id, since, calls, calls_failed, delivered, undelivered FROM throughput_by_account
               WHERE since > now() - interval '1 day' UNION ALL
-              SELECT account_id, date_bin('{SPAN}', at, 'epoch') AS since, {_SUMS} FROM fresh GROUP BY 1, 2),
+              SELECT account_id, since, calls, calls_failed, delivered, undelivered FROM fresh),
             spans AS (
               SELECT account_id, (extract(epoch FROM since - begins.at) / {_SPAN_SECONDS})::int AS place, {_SUMS}
               FROM known, begins WHERE since >= begins.at GROUP BY 1, 2),
             day AS (SELECT account_id, array_agg(place) AS places, array_agg(calls) AS each, {_SUMS}
               FROM spans GROUP BY 1),
-            minute AS (SELECT account_id, {_SUMS} FROM fresh WHERE at > now() - interval '1 minute' GROUP BY 1)
+            minute AS (SELECT account_id, {_SUMS} FROM fresh WHERE is_new GROUP BY 1)
             SELECT a.name, day.places, day.each,
               {", ".join(f"day.{name} AS day_{name}, coalesce(minute.{name}, 0) AS minute_{name}" for name in _NAMES)}
             FROM day JOIN accounts a ON a.id = day.account_id LEFT JOIN minute USING (account_id)""")
