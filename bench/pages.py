@@ -8,8 +8,8 @@ printed, of the whole answer as the client has it, and the first one's time, whi
 ratio to the sign-in page, which shows nothing. What took longer than 100 ms is marked. Functions that only commands
 call follow in the same way.
 
-To repeat, run it again on a machine that does nothing else. It takes some ten gigabytes of disk and, the first time,
-a quarter of an hour. The ratios hold from one machine to another, the times do not.
+To repeat, run it again on a machine that does nothing else. It takes five gigabytes of disk and, the first time,
+some minutes. The ratios hold from one machine to another, the times do not.
 """
 
 import argparse
