@@ -93,22 +93,26 @@ def narrowed(engine: Engine, chosen: Filter, limit: int = 50) -> tuple[list[dict
     return [advised(dict(row._mapping)) for row in rows], older  # noqa: SLF001 - its public name
 
 
-def matching(engine: Engine, chosen: Filter) -> dict[str, Any]:
-    """Count what a filter chooses, no further than just beyond `COUNTED`, and of these the distinct errors."""
+def matching(engine: Engine, chosen: Filter) -> tuple[list[int], list[dict[str, Any]]]:
+    """Name the errors that a filter chooses, no further than just beyond `COUNTED`, and of these the distinct ones."""
     with engine.connect() as connection:
+        ids = list(
+            connection.execute(
+                text(f"""
+                SELECT e.id FROM errors e {walks.joined(chosen)}
+                WHERE e.outcome = ANY(:outcomes) AND {chosen.sql} LIMIT {COUNTED + 1}"""),
+                {"outcomes": list(chosen.outcomes), **chosen.facts},
+            ).scalars()
+        )
         rows = connection.execute(
-            text(f"""
-            WITH few AS MATERIALIZED (
-              SELECT e.group_id, e.id, e.message FROM errors e {walks.joined(chosen)}
-              WHERE e.outcome = ANY(:outcomes) AND {chosen.sql} LIMIT {COUNTED + 1})
+            text("""
             SELECT g.*, f.count, f.sample FROM (
-              SELECT group_id, count(*) AS count, min(message) AS sample FROM few GROUP BY group_id) f
-            LEFT JOIN error_groups g ON g.id = f.group_id ORDER BY f.count DESC, g.id"""),
-            {"outcomes": list(chosen.outcomes), **chosen.facts},
-        ).all()
-    found = [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
-    known = [advised(group) for group in found if group["id"] is not None]
-    return {"count": sum(group["count"] for group in found), "groups": known}
+              SELECT group_id, count(*) AS count, min(message) AS sample FROM errors WHERE id = ANY(:ids)
+              GROUP BY group_id) f
+            JOIN error_groups g ON g.id = f.group_id ORDER BY f.count DESC, g.id"""),
+            {"ids": ids},
+        )
+        return ids, [advised(dict(row._mapping)) for row in rows]  # noqa: SLF001 - its public name
 
 
 def as_said(count: int) -> str:
