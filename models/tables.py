@@ -286,7 +286,7 @@ class Record(Base):
     __tablename__ = "records"
     __table_args__ = (
         Index(None, "batch_id"),
-        Index(None, "contact", "batch_id"),
+        Index(None, "contact", "batch_id", postgresql_include=["id"]),
         Index(None, "submission_id"),
     )
 

@@ -9,8 +9,9 @@ from sqlalchemy import Engine, text
 from models.advice import Subject, advise
 from models.gist import Kind
 from models.words import Outcome
+from worker import walks
 from worker.database import repeat
-from worker.retry import CHOSEN, Filter
+from worker.retry import Filter
 
 COUNTED: Final = 10_000
 """Beyond it a group's count says only «more than»."""
@@ -71,13 +72,34 @@ def grouped(engine: Engine, outcomes: Sequence[Outcome], limit: int = 50) -> lis
         return [advised(dict(row._mapping)) for row in rows]  # noqa: SLF001 - its public name
 
 
+def narrowed(engine: Engine, chosen: Filter, limit: int = 50) -> tuple[list[dict[str, Any]], bool]:
+    """List the groups of what a filter chooses of the newest `COUNTED` unresolved errors, as `grouped` does.
+
+    Says too whether there are older ones, which were not looked at.
+    """
+    with engine.connect() as connection:
+        facts = walks.facts(chosen, None, COUNTED)
+        rows = connection.execute(
+            text(f"""
+            SELECT g.*, s.message AS sample, s.record_id AS sample_record, r.contact AS sample_contact, f.count
+            FROM (SELECT group_id, count(*) AS count, max(id) AS newest FROM ({walks.found(chosen)}) e GROUP BY 1) f
+            JOIN error_groups g ON g.id = f.group_id
+            JOIN errors s ON s.id = f.newest JOIN records r ON r.id = s.record_id
+            ORDER BY g.last_seen DESC, g.id LIMIT :limit"""),
+            {**facts, "limit": limit},
+        ).all()
+        walked = f"SELECT count(*) FROM ({walks.unresolved(chosen, 'id')}) e"
+        older = connection.execute(text(walked), {**facts, "walk": COUNTED + 1}).scalar_one() > COUNTED
+    return [advised(dict(row._mapping)) for row in rows], older  # noqa: SLF001 - its public name
+
+
 def matching(engine: Engine, chosen: Filter) -> dict[str, Any]:
     """Count what a filter chooses, no further than just beyond `COUNTED`, and of these the distinct errors."""
     with engine.connect() as connection:
         rows = connection.execute(
             text(f"""
             WITH few AS MATERIALIZED (
-              SELECT e.group_id, e.id, e.message {CHOSEN}
+              SELECT e.group_id, e.id, e.message FROM errors e {walks.joined(chosen)}
               WHERE e.outcome = ANY(:outcomes) AND {chosen.sql} LIMIT {COUNTED + 1})
             SELECT g.*, f.count, f.sample FROM (
               SELECT group_id, count(*) AS count, min(message) AS sample FROM few GROUP BY group_id) f

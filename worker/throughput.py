@@ -33,21 +33,30 @@ _NAMES: Final = ("calls", "calls_failed", "delivered", "undelivered")
 _MARKED: Final = tuple(f"(SELECT coalesce(max({mark}), 0) FROM throughput)" for mark in ("attempts_to", "errors_to"))
 
 
-def _each(where: tuple[str, str], order: str, most: int) -> str:
+_UNDELIVERED: Final = "outcome IN ('rejected', 'unconfirmed', 'failed')"
+
+
+def _each(where: tuple[str, str], order: str, most: int, errors: str = "each") -> str:
     """Give the SQL of attempts and errors, one row each, of what `_SUMS` adds up.
 
     What an isolated part was rejected for stands in no attempt, so what is not delivered is counted by its errors. An
     error is of its batch's account (`errors.account_id` is known only of those that are read back); a read-back of
-    several batches has none of these, so an attempt says itself whose it is.
+    several batches has none of these, so an attempt says itself whose it is. To look the batches up takes longer than
+    all the rest: so pages ask for `errors` that are "packed", one row for those settled together, or "nobody's".
     """
+    account = "NULL" if errors == "nobody's" else "(SELECT account_id FROM batches b WHERE b.id = e.batch_id)"
+    found = f"SELECT * FROM errors WHERE {where[1]} ORDER BY id {order} LIMIT {most}"
+    if errors == "packed":
+        columns = f"batch_id, created_at, max(id) AS id, count(*) FILTER (WHERE {_UNDELIVERED})::int AS undelivered"
+        found = f"SELECT {columns} FROM ({found}) e GROUP BY 1, 2"
+    else:
+        found = f"SELECT *, ({_UNDELIVERED})::int AS undelivered FROM ({found}) e"
     return f"""
     SELECT account_id, started_at AS at, 1 AS calls, id AS attempts_to, 0 AS errors_to, delivered, 0 AS undelivered,
       (finished_at IS NOT NULL AND coalesce(http_status, 999) >= 400)::int AS calls_failed
     FROM (SELECT * FROM attempts WHERE {where[0]} ORDER BY id {order} LIMIT {most}) a
     UNION ALL
-    SELECT (SELECT account_id FROM batches b WHERE b.id = e.batch_id), created_at, 0, 0, id, 0,
-      (outcome IN ('rejected', 'unconfirmed', 'failed'))::int, 0
-    FROM (SELECT * FROM errors WHERE {where[1]} ORDER BY id {order} LIMIT {most}) e"""
+    SELECT {account}, created_at, 0, 0, id, 0, undelivered, 0 FROM ({found}) e"""
 
 
 _UNADDED: Final = (f"id > {_MARKED[0]}", f"id > {_MARKED[1]}")
@@ -110,7 +119,8 @@ def read(engine: Engine) -> dict[str, Any]:
         day = connection.execute(
             text(f"""
             WITH unadded AS (SELECT date_bin('{SPAN}', at, 'epoch') AS since, {_SUMS}
-              FROM ({_each(_UNADDED, "DESC", STEP)}) each GROUP BY 1),
+              FROM ({_each(_UNADDED, "DESC", STEP, "nobody's")}) each
+              WHERE at > now() - interval '1 day' GROUP BY 1),
             known AS (SELECT since, calls, calls_failed, delivered, undelivered FROM throughput
               WHERE since > now() - interval '1 day' UNION ALL SELECT * FROM unadded)
             SELECT g.since, {_SUMS} FROM generate_series(
@@ -120,7 +130,7 @@ def read(engine: Engine) -> dict[str, Any]:
         ).all()
         minute = connection.execute(
             text(f"""
-            SELECT {_SUMS} FROM ({_each(("true", "true"), "DESC", STEP // 4)}) each
+            SELECT {_SUMS} FROM ({_each(("true", "true"), "DESC", STEP // 4, "nobody's")}) each
             WHERE at > now() - interval '1 minute'""")
         ).one()
     return {"minute": dict(minute._mapping), "day": [dict(row._mapping) for row in day]}  # noqa: SLF001
@@ -175,17 +185,21 @@ def _by_account(engine: Engine) -> dict[str, dict[str, Any]]:
     with engine.connect() as connection:
         rows = connection.execute(
             text(f"""
-            WITH fresh AS MATERIALIZED ({_each(_UNADDED, "DESC", STEP)}),
+            WITH fresh AS MATERIALIZED (
+              SELECT account_id, date_bin('{SPAN}', at, 'epoch') AS since, at > now() - interval '1 minute' AS is_new,
+                {_SUMS}
+              FROM ({_each(_UNADDED, "DESC", STEP, "packed")}) each
+              WHERE at > now() - interval '1 day' GROUP BY 1, 2, 3),
             begins AS (SELECT date_bin('{SPAN}', now(), 'epoch') - interval '1 day' + interval '{SPAN}' AS at),
             known AS (SELECT account_id, since, calls, calls_failed, delivered, undelivered FROM throughput_by_account
               WHERE since > now() - interval '1 day' UNION ALL
-              SELECT account_id, date_bin('{SPAN}', at, 'epoch') AS since, {_SUMS} FROM fresh GROUP BY 1, 2),
+              SELECT account_id, since, calls, calls_failed, delivered, undelivered FROM fresh),
             spans AS (
               SELECT account_id, (extract(epoch FROM since - begins.at) / {_SPAN_SECONDS})::int AS place, {_SUMS}
               FROM known, begins WHERE since >= begins.at GROUP BY 1, 2),
             day AS (SELECT account_id, array_agg(place) AS places, array_agg(calls) AS each, {_SUMS}
               FROM spans GROUP BY 1),
-            minute AS (SELECT account_id, {_SUMS} FROM fresh WHERE at > now() - interval '1 minute' GROUP BY 1)
+            minute AS (SELECT account_id, {_SUMS} FROM fresh WHERE is_new GROUP BY 1)
             SELECT a.name, day.places, day.each,
               {", ".join(f"day.{name} AS day_{name}, coalesce(minute.{name}, 0) AS minute_{name}" for name in _NAMES)}
             FROM day JOIN accounts a ON a.id = day.account_id LEFT JOIN minute USING (account_id)""")
