@@ -210,6 +210,8 @@ def submission(submission_id: Annotated[UUID, typer.Argument(metavar="ID")], *, 
     console.print(f"accepted {found['accepted']:,}, duplicates {found['duplicates']:,}, refused {found['refused']:,}")
     for outcome, number in found["outcomes"].items():
         console.print(f"  {outcome}: {number:,}")
+    if not found["all"]:
+        console.print(f"  of its first {facts.LOOKED_AT:,} records; there are more")
     if found["purged"]:
         console.print(f"  purged: {found['purged']:,}")
     columns = ["id", "contact", "event", "state", "batch_id", "outcome", "category", "message"]

@@ -13,7 +13,7 @@ from models.advice import follows
 from models.outcome import LAST_ERROR, OUTCOME
 from models.preflight import comparable
 from models.words import Outcome, State, Status
-from worker import alive, submissions
+from worker import alive, submissions, walks
 from worker.retry import CHOSEN, EVENT_NAMED, OPEN, Filter
 from worker.settings import Settings
 from worker.stream import Stream, connect
@@ -31,6 +31,8 @@ MANY: Final = 20_000
 """Beyond it a count says only «more than»: 10 ms, where 100,000 errors take 45."""
 
 Row = dict[str, Any]
+LOOKED_AT: Final = 5_000
+"""Records of a submission that are looked at, at most."""
 HISTORY: Final = 5_000
 """Errors, and attempts, of one page of a person, at most."""
 
@@ -200,8 +202,8 @@ def events(connection: Connection, named: str | None = None, before: int | None 
     )
 
 
-def event(engine: Engine, event_id: int, walk: int = 10_000, errors: int = 4_000) -> Row | None:
-    """Show an event: its records by state and outcome, of its newest `walk` batches and `errors` errors in them.
+def event(engine: Engine, event_id: int, walk: int = 3_000, errors: int = 4_000) -> Row | None:
+    """Show an event: its records by state and outcome, of its newest `walk` batches, and no more than `errors` errors.
 
     `all` says whether that was everything. `missing` are those that HubSpot should have and, as far as we know, has
     not: neither delivered, nor waiting, nor canceled.
@@ -216,33 +218,40 @@ def event(engine: Engine, event_id: int, walk: int = 10_000, errors: int = 4_000
         )
         if not found:
             return None
-        members = f"(SELECT * FROM batches WHERE event_id = :id ORDER BY id DESC LIMIT {walk}) b"
-        sizes = _rows(
+        rows = _rows(
             connection,
+            # As models.outcome has it, the other way round: from the few that have an error.
             f"""
-            SELECT state, status, count(*) AS batches, sum(size)::bigint AS records
-            FROM {members} GROUP BY 1, 2""",
+            WITH walked AS MATERIALIZED (
+              SELECT id, state, status, size,
+                (SELECT count(*) FROM errors e WHERE e.batch_id = b.id) AS errors
+              FROM batches b WHERE event_id = :id ORDER BY id DESC LIMIT {walk}),
+            few AS MATERIALIZED (
+              SELECT * FROM (SELECT *, sum(errors) OVER (ORDER BY id DESC) - errors AS before FROM walked) b
+              WHERE before < {errors})
+            SELECT state, status, NULL AS outcome, count(*) AS batches, sum(size)::bigint AS records,
+              (SELECT count(*) FROM walked) AS walked
+            FROM few GROUP BY 1, 2
+            UNION ALL
+            SELECT b.state, b.status, CASE WHEN e.resolution = 'confirmed' THEN 'delivered' ELSE e.outcome END, 0,
+              count(*), 0
+            FROM (SELECT * FROM few WHERE errors > 0 OFFSET 0) b CROSS JOIN LATERAL (
+              SELECT DISTINCT ON (e.record_id) e.* FROM errors e WHERE e.batch_id = b.id
+              ORDER BY e.record_id, e.id DESC) e
+            CROSS JOIN LATERAL (SELECT FROM records r WHERE r.id = e.record_id AND r.batch_id = b.id OFFSET 0) r
+            GROUP BY 1, 2, 3""",
             id=event_id,
         )
-        # As models.outcome has it, the other way round: from the few that have an error.
-        apart = _rows(
-            connection,
-            f"""
-            SELECT state, status, outcome, sum(1)::bigint AS records FROM (
-              SELECT b.state, b.status, CASE WHEN e.resolution = 'confirmed' THEN 'delivered' ELSE e.outcome END
-              FROM {members} CROSS JOIN LATERAL (
-                SELECT DISTINCT ON (e.record_id) e.* FROM errors e WHERE e.batch_id = b.id
-                ORDER BY e.record_id, e.id DESC) e
-              JOIN records r ON r.id = e.record_id AND r.batch_id = b.id LIMIT {errors}) few GROUP BY 1, 2, 3""",
-            id=event_id,
-        )
+    sizes = [row for row in rows if row["outcome"] is None]
+    apart = [row for row in rows if row["outcome"] is not None]
     outcomes: dict[str, Counter[str]] = {state.value: Counter() for state in State}
     for row in sizes:
         outcomes[row["state"]][_settled(row["status"])] += row["records"]
     for row in apart:
         outcomes[row["state"]][_settled(row["status"])] -= row["records"]
         outcomes[row["state"]][row["outcome"]] += row["records"]
-    everything = sum(row["batches"] for row in sizes) < walk and sum(row["records"] for row in apart) < errors
+    counted = sum(row["batches"] for row in sizes)
+    everything = counted < walk and all(row["walked"] == counted for row in sizes)
     states = {
         state: {
             "records": sum(counts.values()),
@@ -295,65 +304,53 @@ def errors(
     engine: Engine, chosen: Filter, limit: int = 50, before: int | None = None, walk: int | None = None
 ) -> list[Row]:
     """List unresolved errors, the newest first; of `walk` errors at most, counted from the newest one in question."""
-    # Outcome by outcome, each a constant: so the planner knows that one which nothing has costs nothing.
-    each = " UNION ALL ".join(
-        f"""
-        (SELECT e.id, e.created_at, e.outcome, e.category, e.code, e.message, e.group_id, e.batch_id, e.record_id,
-          r.contact, r.input, a.name AS account, b.event_id, {EVENT}, b.state
-        {CHOSEN} WHERE e.outcome = '{Outcome(outcome).value}' AND e.id < :before AND {chosen.sql}
-          {"" if walk is None else _within(chosen)}
-        ORDER BY e.id DESC LIMIT :limit)"""
-        for outcome in chosen.outcomes
-    )
     with engine.connect() as connection:
         return _rows(
             connection,
-            f"SELECT * FROM ({each}) e ORDER BY id DESC LIMIT :limit",
-            before=2**63 - 1 if before is None else before,
+            f"""
+            SELECT e.id, e.created_at, e.outcome, e.category, e.code, e.message, e.group_id, e.batch_id, e.record_id,
+              r.contact, r.input, a.name AS account, b.event_id, {EVENT}, b.state
+            FROM ({_every(chosen) if walk is None else walks.found(chosen)} ORDER BY e.id DESC LIMIT :limit) e
+            JOIN records r ON r.id = e.record_id JOIN batches b ON b.id = e.batch_id
+            JOIN events ev ON ev.id = b.event_id JOIN accounts a ON a.id = b.account_id ORDER BY e.id DESC""",
             limit=limit,
-            walk=walk,
-            **chosen.facts,
+            outcomes=list(chosen.outcomes),
+            **walks.facts(chosen, before, walk or 0),
         )
+
+
+def _every(chosen: Filter) -> str:
+    """Give the SQL of all errors that a filter chooses, by the index of group or outcome."""
+    if chosen.group_id is not None:
+        return f"SELECT e.* {CHOSEN} WHERE e.outcome = ANY(:outcomes) AND e.id < :before AND {chosen.sql}"
+    # Outcome by outcome, each a constant: so the planner knows that one which nothing has costs nothing.
+    each = " UNION ALL ".join(
+        f"""
+        (SELECT e.* {CHOSEN} WHERE e.outcome = '{Outcome(outcome).value}' AND e.id < :before AND {chosen.sql}
+        ORDER BY e.id DESC LIMIT :limit)"""
+        for outcome in chosen.outcomes
+    )
+    return f"SELECT * FROM ({each}) e"
 
 
 def errors_further(engine: Engine, chosen: Filter, before: int | None, walk: int) -> int | None:
     """Give the `before` with which to go on where no more of a walk is found; none where it met the end."""
     with engine.connect() as connection:
-        counted = f"SELECT count(*) AS number, min(id) AS oldest FROM ({_unresolved(chosen)}) e"
-        facts = {"before": 2**63 - 1 if before is None else before, "walk": walk, "group_id": chosen.group_id}
-        walked = connection.execute(text(counted), facts).one()
+        counted = f"SELECT count(*) AS number, min(id) AS oldest FROM ({walks.unresolved(chosen, 'id')}) e"
+        walked = connection.execute(text(counted), walks.facts(chosen, before, walk)).one()
     return walked.oldest if walked.number == walk else None
 
 
-def _within(chosen: Filter) -> str:
-    """Give the SQL of being one of those that are looked at; of a group also from above, or newer ones are walked."""
-    walked = f"FROM ({_unresolved(chosen)}) walked"
-    newest = "" if chosen.group_id is None else f" AND e.id <= (SELECT max(id) {walked})"
-    return f"AND e.id >= (SELECT min(id) {walked}){newest}"
-
-
-def _unresolved(chosen: Filter) -> str:
-    """Give the SQL of the unresolved errors that are looked at: those of a group, or of each outcome, merged."""
-    if chosen.group_id is not None:
-        return (
-            "SELECT * FROM errors WHERE resolution IS NULL AND group_id = :group_id AND id < :before"
-            " ORDER BY id DESC LIMIT :walk"
-        )
-    each = (
-        f"(SELECT * FROM errors WHERE resolution IS NULL AND outcome = '{outcome.value}' AND id < :before"
-        " ORDER BY id DESC LIMIT :walk)"
-        for outcome in chosen.outcomes
-    )
-    return f"SELECT * FROM ({' UNION ALL '.join(each)}) each ORDER BY id DESC LIMIT :walk"
-
-
 def submission(engine: Engine, submission_id: UUID, limit: int = 100) -> Row | None:
-    """Show a submission: its receipt, its records by outcome, and the first that are not delivered or were refused."""
+    """Show a submission: its receipt, its records by outcome, and the first that are not delivered or were refused.
+
+    Its first `LOOKED_AT` records are looked at; `all` says whether there are no more.
+    """
     with engine.connect() as connection:
-        found = submissions.summary(connection, submission_id)
+        found = submissions.summary(connection, submission_id, LOOKED_AT)
         if found is None:
             return None
-        undelivered = submissions.records(connection, submission_id, Cursor(), limit, undelivered=True)
+        undelivered = submissions.records(connection, submission_id, Cursor(), limit, LOOKED_AT)
         refused = submissions.refusals(connection, submission_id, 0, limit)
         notified = _rows(
             connection,

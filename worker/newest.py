@@ -5,16 +5,17 @@ had 10,000 waiting records each in one event, accepting them in another took 5 s
 """
 
 
-def newest(batch: str, record: str) -> str:
+def newest(batch: str, record: str, below: str = "9223372036854775807") -> str:
     """Give the SQL that finds it for an `x` of `event_id` and `contact`, as one row of `batch_id` and `record_id`.
 
-    `batch` is the condition on a batch `u` of the event, `record` that on the contact's record `r` in it. The rows are
+    `batch` is the condition on a batch `u` of the event, `record` that on the contact's record `r` in it; only batches
+    of ids smaller than `below` are looked at. The rows are
     compared as a whole (the contact's, the event's condition follows) because no other index has that order: where few
     people make many records the planner would rather walk another one, and everything in it.
     """
     return f"""(
     WITH RECURSIVE leap(batch_id, record_id, found, below) AS (
-      SELECT CAST(NULL AS bigint), CAST(NULL AS bigint), false, CAST(9223372036854775807 AS bigint)
+      SELECT CAST(NULL AS bigint), CAST(NULL AS bigint), false, CAST({below} AS bigint)
       UNION ALL
       SELECT u.id, r.id, u.id = r.batch_id AND {record}, CASE WHEN u.id = r.batch_id THEN u.id ELSE u.id + 1 END
       FROM leap CROSS JOIN LATERAL (

@@ -5,8 +5,9 @@ batch goes whole, with its records, errors and attempts; then what was refused; 
 with what their webhooks were told; then what operators did, a job's results before the job.
 
 What waits is never purged: neither an unsettled batch, nor one with a record that is still read back. An error that
-nobody resolved for so long keeps nothing. Nor does a record go before an older one of its contact and event that was
-retried: it is what keeps that one from being sent after it. Nor does a job that is under way.
+nobody resolved for so long keeps nothing but what overtook its record: no record that arrived goes before an older one
+of its contact and event that can still be sent, for it is what keeps that one from being sent after it. Nor does a job
+that is under way go.
 """
 
 import logging
@@ -206,16 +207,28 @@ def _old(connection: Connection, cutoff: str, place: Place) -> list[_Old]:
     return few
 
 
+CAN_BE_SENT: Final = """
+r.id < x.id AND (u.status IN ('PENDING', 'PROCESSING') OR EXISTS (
+  SELECT FROM errors o WHERE o.record_id = r.id AND o.batch_id = u.id AND o.resolution IS NULL))"""
+"""A record `r` of a batch `u` that is older than `x`, and waits, or whose error is open: an operator may retry it or
+correct it, a read-back send it once more."""
+OLDER: Final = f"""(
+SELECT FROM {newest("(u.origin = 'retry' OR u.split_from IS NOT NULL)", CAN_BE_SENT)} moved
+UNION ALL SELECT FROM {newest("true", CAN_BE_SENT, below="x.batch_id")} stayed)"""
+"""Those: only what was moved is in a batch newer than that of what was accepted later."""
+
+
 def _free(connection: Connection, batch_ids: Sequence[int]) -> set[int]:
-    """Say which of these settled batches nothing keeps: no read-back, no batch that waits, no older record retried."""
+    """Say which of these settled batches nothing keeps: no read-back, no batch that waits, no older record."""
     free = connection.execute(
         text(f"""
         SELECT b.id FROM batches b WHERE b.id = ANY(:ids) AND b.status IN ('COMPLETE', 'CANCELED')
           AND NOT EXISTS (SELECT FROM errors e WHERE e.batch_id = b.id AND e.verify_at IS NOT NULL)
           AND NOT EXISTS (SELECT FROM batches w WHERE w.after @> ARRAY[b.id] AND w.after <> '{{}}')
           AND NOT EXISTS (
-            SELECT FROM (SELECT r.id, r.contact, b.event_id FROM records r WHERE r.batch_id = b.id) x
-            CROSS JOIN LATERAL {newest("u.origin = 'retry'", "r.id < x.id")} older)"""),
+            SELECT FROM (SELECT r.*, b.event_id FROM records r {LAST_ERROR}
+              WHERE r.batch_id = b.id AND {OUTCOME} IN ('delivered', 'unconfirmed')) x
+            CROSS JOIN LATERAL {OLDER} older)"""),
         {"ids": list(batch_ids)},
     )
     return set(free.scalars())
