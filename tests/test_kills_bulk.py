@@ -146,8 +146,8 @@ def test_a_bulk_retry_of_100000_left_to_workers_that_are_killed_is_finished_by_o
     subprocess.run([*COMMAND, "--background"], env=environment(workers.settings), check=True, capture_output=True)
     assert job(engine)["done"] == 0
     workers.start("housekeeping", "beat")
-    for kill in range(3):
-        until(lambda: job(engine)["done"] >= (kill + 1) * 15_000, 120, workers.logs)  # noqa: B023
+    for kill in range(2):
+        until(lambda: job(engine)["done"] >= (kill + 1) * 25_000, 120, workers.logs)  # noqa: B023
         assert job(engine)["ended_at"] is None, "it was over before it could be killed"
         workers.kill("housekeeping")
         workers.start("housekeeping")
