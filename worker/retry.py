@@ -166,25 +166,23 @@ def move(connection: Connection, record_ids: Sequence[int], batch_size: int) -> 
         WHERE r.id = ANY(:ids) ORDER BY r.id"""),
         {"ids": list(record_ids)},
     ).all()
-    newcomers = [
-        Newcomer(Group(record.event_id, State(record.state), Identity(record.identity)), record.contact)
-        for record in records
-    ]
-    planned = plan(newcomers, {}, [], min((record.batch_size or batch_size for record in records), default=batch_size))
-    batches, moves = [], []
-    for batch, batch_id in zip(planned, draw(connection, "batch_ids", len(planned)), strict=True):
-        batches.append(
-            {
-                "id": batch_id,
-                "account_id": records[batch.added[0]].account_id,
-                **batch.group._asdict(),
-                "size": len(batch.added),
-            }
+    batches: list[dict[str, object]] = []
+    moves: list[dict[str, object]] = []
+    for size in sorted({record.batch_size or batch_size for record in records}):  # as a rule one
+        some = [record for record in records if (record.batch_size or batch_size) == size]
+        planned = plan(
+            [Newcomer(Group(one.event_id, State(one.state), Identity(one.identity)), one.contact) for one in some],
+            {},
+            [],
+            size,
         )
-        moves += [
-            {"id": records[index].id, "batch_id": batch_id, "position": position}
-            for position, index in enumerate(batch.added)
-        ]
+        for batch, batch_id in zip(planned, draw(connection, "batch_ids", len(planned)), strict=True):
+            account_id, number = some[batch.added[0]].account_id, len(batch.added)
+            batches.append({"id": batch_id, "account_id": account_id, **batch.group._asdict(), "size": number})
+            moves += [
+                {"id": some[index].id, "batch_id": batch_id, "position": position}
+                for position, index in enumerate(batch.added)
+            ]
     connection.execute(
         text("""
         INSERT INTO batches (id, account_id, event_id, state, identity, origin, status, open, size, positions, due_at)
