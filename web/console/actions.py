@@ -8,6 +8,7 @@ from models.words import Action as Bulk, Outcome
 from web.console import bulk, door, mending, people, timetable
 from web.console.frame import Action, Done, Limits, Refusal, Visit
 from worker import accounts, jobs, schedules
+from worker.actions import noted
 from worker.cancel import Chosen
 from worker.retry import Filter
 
@@ -44,15 +45,19 @@ def pause(visit: Visit, form: Mapping[str, str]) -> Done:
     if account_id is None:
         raise _unknown(name)
     because = form.get("because", "").strip()[:255].replace("\0", "") or "by an operator"
-    accounts.pause(visit.process.engine, account_id, because)
+    with noted(visit.process.engine, visit.by, "pause", account=name, because=because) as action:
+        accounts.pause(visit.process.engine, account_id, because)
+        action.number = 1
     return Done(f"account {name} is paused", f"/accounts#{quote(name)}")
 
 
 def resume(visit: Visit, _: Mapping[str, str]) -> Done:
     """Let a paused or parked account send again, beginning with one batch as a probe."""
     name = visit.path("account")
-    if not accounts.resume(visit.process.engine, name):
+    if accounts.find(visit.process.engine, name) is None:
         raise _unknown(name)
+    with noted(visit.process.engine, visit.by, "resume", account=name) as action:
+        action.number = int(accounts.resume(visit.process.engine, name))
     return Done(f"account {name} sends again", f"/accounts#{quote(name)}")
 
 

@@ -36,7 +36,7 @@ def overview(visit: Visit) -> Shown:
             "limits": _limits(process),
             "minute": found["minute"],
             "day": chart.bars(found["day"]),
-            "why": why.of(process),
+            "why": sorted(why.of(process), key=lambda group: -group["count"]),
             "jobs": bulk.under_way(visit),
         },
     )
