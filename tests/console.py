@@ -41,6 +41,16 @@ class Visitor:
     def press(self, path: str, shown_on: str, **fields: str) -> requests.Response:
         return self.post(path, {"form": self.token(shown_on), **fields})
 
+    def submit(
+        self, html: str, action: str, *, files: dict[str, Any] | None = None, **fields: str
+    ) -> requests.Response:
+        """Send the form that a page shows for this action, with what it holds and what is filled in."""
+        found = re.search(rf'<form[^>]* method="post" action="{re.escape(action)}".*?</form>', html, re.DOTALL)
+        assert found, f"no form for {action}"
+        held = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', found[0])
+        sent = {unescape(name): unescape(value) for name, value in held} | fields
+        return self.post(action, sent, files=files) if files else self.post(action, sent)
+
     def sign_in(self, key: str, **more: str) -> requests.Response:
         return self.press("/sign-in", "/sign-in", key=key, **more)
 

@@ -1,15 +1,14 @@
 """The console in a real browser: Debian's Chromium, driven by keyboard and mouse, with JavaScript and without."""
 
-import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
+from browsing import browser
 from console import RunningConsole, running_console
 from door import key_for
 from ledger import ask, do, given_up, message, outcomes, people, settled, taken
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import Engine
 
 from models.words import Role
@@ -17,22 +16,9 @@ from web.console import live
 from worker.process import Process
 from worker.receipts import Part
 
+__all__ = ["browser"]
 HandIn = Callable[..., list[Part]]
 NEVER_GOOD = re.compile(r"Refused to|Content.Security.Policy|Uncaught", re.IGNORECASE)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        missing = "the console was not shown in a browser: that needs Debian's chromium (.ci/run installs it)"
-        if "CI" in os.environ:
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture

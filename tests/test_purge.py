@@ -351,12 +351,9 @@ class PurgingStorm(Storm):
         return wrong if counted.balanced else [*wrong, str(counted)]
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_a_storm_while_everything_is_purged_keeps_order_and_books(
-    process: Process, settings: Settings, rules: Rules, seed: int
-) -> None:
-    engine = make_engine(settings, pool=20)
-    for statement in (  # what the ledger must know of errors that are purged
+def keep_what_goes(engine: Engine) -> None:
+    """Keep the errors that are purged: the ledger must know of them."""
+    for statement in (
         "CREATE TABLE gone (LIKE errors)",
         (
             "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS "
@@ -365,6 +362,14 @@ def test_a_storm_while_everything_is_purged_keeps_order_and_books(
         "CREATE TRIGGER keep BEFORE DELETE ON errors FOR EACH ROW EXECUTE FUNCTION keep()",
     ):
         do(engine, statement)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_storm_while_everything_is_purged_keeps_order_and_books(
+    process: Process, settings: Settings, rules: Rules, seed: int
+) -> None:
+    engine = make_engine(settings, pool=20)
+    keep_what_goes(engine)
     here = PurgingStorm(engine, process, Rules(rules.key, SIZE, 0.05), seed, calls=16)
     killers = here.with_killers_engine(settings.database_url)
     try:

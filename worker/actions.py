@@ -79,7 +79,7 @@ FEW: Final = 5
 def said(chosen: Mapping[str, Any]) -> str:
     """Write a filter, or of what: `outcome failed, event 77`."""
     told = []
-    for name, value in chosen.items():
+    for name, value in sorted(chosen.items(), key=lambda one: (one[0] != "outcomes", one[0])):  # as SQL keeps no order
         if name == "outcomes" and len(value) == len(ANY_OPEN):
             continue  # what is named by id or group is meant whatever its outcome
         written = str(value)

@@ -21,7 +21,7 @@ from models.outcome import LAST_ERROR, OUTCOME
 from worker import actions, results
 from worker.actions import By, noted
 from worker.database import repeat
-from worker.newest import newest
+from worker.newest import newest, oldest
 from worker.process import Process
 from worker.retry import lock_events
 
@@ -208,27 +208,36 @@ def _old(connection: Connection, cutoff: str, place: Place) -> list[_Old]:
 
 
 CAN_BE_SENT: Final = """
-r.id < x.id AND (u.status IN ('PENDING', 'PROCESSING') OR EXISTS (
+(u.status IN ('PENDING', 'PROCESSING') OR EXISTS (
   SELECT FROM errors o WHERE o.record_id = r.id AND o.batch_id = u.id AND o.resolution IS NULL))"""
-"""A record `r` of a batch `u` that is older than `x`, and waits, or whose error is open: an operator may retry it or
-correct it, a read-back send it once more."""
-OLDER: Final = f"""(
-SELECT FROM {newest("(u.origin = 'retry' OR u.split_from IS NOT NULL)", CAN_BE_SENT)} moved
-UNION ALL SELECT FROM {newest("true", CAN_BE_SENT, below="x.batch_id")} stayed)"""
-"""Those: only what was moved is in a batch newer than that of what was accepted later."""
+"""A record `r` of a batch `u` that waits, or whose error is open: an operator may retry or correct it, a read-back send
+it once more."""
+MOVED: Final = "(u.origin = 'retry' OR u.split_from IS NOT NULL)"
+"""A batch that may be newer than that of what was accepted after its records."""
 
 
 def _free(connection: Connection, batch_ids: Sequence[int]) -> set[int]:
-    """Say which of these settled batches nothing keeps: no read-back, no batch that waits, no older record."""
+    """Say which of these settled batches nothing keeps: no read-back, no batch that waits, no older record.
+
+    The oldest record that can be sent is looked for once for each contact: many may have thousands in one event.
+    """
     free = connection.execute(
         text(f"""
+        WITH arrived AS MATERIALIZED (
+          SELECT r.id, r.batch_id, r.contact, b.event_id FROM records r JOIN batches b ON b.id = r.batch_id {LAST_ERROR}
+          WHERE r.batch_id = ANY(:ids) AND {OUTCOME} IN ('delivered', 'unconfirmed')),
+        oldest AS MATERIALIZED (
+          SELECT x.contact, x.event_id, found.record_id
+          FROM (SELECT contact, event_id, max(batch_id) AS upto FROM arrived GROUP BY 1, 2) x
+          CROSS JOIN LATERAL {oldest(CAN_BE_SENT)} found),
+        overtook AS MATERIALIZED (
+          SELECT x.batch_id FROM arrived x JOIN oldest o USING (contact, event_id) WHERE o.record_id < x.id
+          UNION SELECT x.batch_id FROM arrived x
+          CROSS JOIN LATERAL {newest(MOVED, f"r.id < x.id AND {CAN_BE_SENT}")} older)
         SELECT b.id FROM batches b WHERE b.id = ANY(:ids) AND b.status IN ('COMPLETE', 'CANCELED')
           AND NOT EXISTS (SELECT FROM errors e WHERE e.batch_id = b.id AND e.verify_at IS NOT NULL)
           AND NOT EXISTS (SELECT FROM batches w WHERE w.after @> ARRAY[b.id] AND w.after <> '{{}}')
-          AND NOT EXISTS (
-            SELECT FROM (SELECT r.*, b.event_id FROM records r {LAST_ERROR}
-              WHERE r.batch_id = b.id AND {OUTCOME} IN ('delivered', 'unconfirmed')) x
-            CROSS JOIN LATERAL {OLDER} older)"""),
+          AND NOT EXISTS (SELECT FROM overtook WHERE overtook.batch_id = b.id)"""),
         {"ids": list(batch_ids)},
     )
     return set(free.scalars())

@@ -35,7 +35,7 @@ def overview(visit: Visit) -> Shown:
             "limits": _with_sparks(found["accounts"]),
             "minute": found["minute"],
             "day": chart.bars(found["day"]),
-            "why": why.of(process),
+            "why": sorted(why.of(process), key=lambda group: -group["count"]),
             "jobs": bulk.under_way(visit),
         },
     )

@@ -91,7 +91,8 @@
   // The keyboard.
   const pages = { o: "/", b: "/batches", e: "/groups", v: "/events", a: "/accounts", r: "/refused", j: "/jobs", s: "/schedules", l: "/actions" };
   let awaited = 0;
-  const rows = () => [...main.querySelectorAll(".rows tbody tr")].map((row) => row.querySelector("a.open") || row.querySelector("a") || row);
+  const ROWS = ".rows tbody tr, article.group";
+  const rows = () => [...main.querySelectorAll(ROWS)].map((row) => row.querySelector("a.open, a.button") || row.querySelector("a") || row);
   const keysOn = document.getElementById("keys-on");
   keysOn.checked = localStorage.getItem("keys") !== "off";
   keysOn.addEventListener("change", () => localStorage.setItem("keys", keysOn.checked ? "on" : "off"));
@@ -103,19 +104,24 @@
     const all = rows();
     if (!all.length) return;
     const at = all.indexOf(document.activeElement);
-    const next = all[Math.max(0, Math.min(all.length - 1, at < 0 ? 0 : at + by))];
+    const first = Math.max(0, all.findIndex((one) => one.closest(":target")));
+    const next = all[Math.max(0, Math.min(all.length - 1, at < 0 ? first : at + by))];
     if (!next.matches("a")) next.tabIndex = -1;
     next.focus();
-    next.closest("tr").scrollIntoView({ block: "nearest" });
+    next.closest(ROWS).scrollIntoView({ block: "nearest" });
   }
   function mark() {
     const row = document.activeElement.closest(".rows tbody tr"), box = row && row.querySelector("input[type=checkbox]");
     if (box) box.checked = !box.checked;
   }
-  const follow = (key) => { const link = main.querySelector(`[data-key="${key}"]`); if (link) link.click(); };
+  function follow(key) { // what stands in a row or a group is meant only by who is there
+    const at = document.activeElement.closest(ROWS), all = [...main.querySelectorAll(`[data-key="${key}"]`)];
+    const link = all.find((one) => at && at.contains(one)) || all.find((one) => !one.closest(ROWS));
+    if (link) link.click();
+  }
   const does = {
     j: () => step(1), k: () => step(-1), n: () => follow("n"), p: () => follow("p"), x: mark,
-    r: () => follow("r"), d: () => follow("d"), y: () => follow("y"),
+    r: () => follow("r"), c: () => follow("c"), d: () => follow("d"), y: () => follow("y"),
     "/": () => document.getElementById("what").focus(), "?": () => help.showModal(),
     l: () => { on = !on; kept = null; if (on) open(); else { close(); say(); } }, g: () => { awaited = Date.now(); },
   };

@@ -1,0 +1,179 @@
+"""Two in the morning: 4,000 attendances were not delivered before tomorrow's campaign, for different causes.
+
+A database of it is made once and then copied for each test; `working` does what the workers do.
+"""
+
+import json
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ledger import WHEN, delivered, take
+from pydantic import SecretStr
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.engine import make_url
+
+from hubspot.answer import Rejection, Settled
+from models.words import Door
+from worker import accounts, alive, jobs, roster, settle, sweep
+from worker.accept import Handed, Rules, accept
+from worker.claim import Claim
+from worker.deliver import deliver
+from worker.process import Process
+from worker.secrets import fingerprint_key
+from worker.settings import Settings
+
+FIRST = (
+    "ada",
+    "alan",
+    "barbara",
+    "edsger",
+    "frances",
+    "grace",
+    "hedy",
+    "john",
+    "katherine",
+    "ken",
+    "margaret",
+    "radia",
+)
+LAST = ("allen", "backus", "dijkstra", "hamilton", "hopper", "johnson", "kay", "lamarr", "liskov", "lovelace", "turing")
+SUMMIT, MISNAMED = "spring-summit-2026", "spring-sumit-2026"
+OUTAGE, WRONG_EVENT, MISSPELT, TESTS = 3_600, 240, 150, 10
+CALL = settle.Call("refused whole", 400, 212, "", "")
+CUT = settle.Call("no answer", 503, 30_000, "", "upstream connect error or disconnect/reset before headers")
+
+
+def settings_for(database_url: str, valkey_url: str, home: Path, **more: object) -> Settings:
+    facts = {"hubspot_url": "http://127.0.0.1:9", "hubspot_token": "test-token", "linger": 0, "timeout": 2, "lease": 5}
+    return Settings(
+        _env_file=None,
+        database_url=database_url,
+        broker_url=valkey_url,
+        secret_key="a key of the tests",
+        data_dir=home / "data",
+        **facts | more,
+    )
+
+
+def person(number: int, domain: str = "example.com") -> str:
+    first, last = FIRST[number % len(FIRST)], LAST[number // len(FIRST) % len(LAST)]
+    return f"{first}.{last}.{number}@{domain}"
+
+
+def message(
+    contacts: Sequence[str], event: str = SUMMIT, state: str = "register", account: str = "default"
+) -> dict[str, object]:
+    properties = {"joinedAt": "2026-03-01T10:00:00Z", "leftAt": "2026-03-01T11:00:00Z"} if state == "attend" else {}
+    inputs = [{"email": contact, "interactionDateTime": WHEN, "properties": properties} for contact in contacts]
+    named = {"external_event_id": event, "external_account_id": "acme-events"}
+    return {"subscriber_state": state, **named, "inputs": inputs, "account": account, "producer": "registration-site"}
+
+
+class Night:
+    """What happened, in the order in which it did."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self.engine, self.settings = engine, settings
+        self._rules = Rules(fingerprint_key(engine, settings), settings.batch_size, 0)
+
+    def hand_in(self, *messages: dict[str, object]) -> None:
+        handed = [
+            Handed(Door.STREAM, f"{uuid.uuid4().int >> 80}-{index}", json.dumps(one).encode())
+            for index, one in enumerate(messages)
+        ]
+        with self.engine.connect() as connection:
+            accept(connection, handed, self._rules)
+
+    def claims(self) -> Iterator[Claim]:
+        while (claimed := take(self.engine)) is not None:
+            yield claimed
+
+    def rejected(self, category: str, code: str, said: str, call: settle.Call = CALL) -> None:
+        """Let HubSpot say no to all that waits; `said` may name the contact."""
+        for claimed in self.claims():
+            no = {
+                index: Rejection(category, code, said.format(contact=member.contact))
+                for index, member in enumerate(claimed.members)
+            }
+            settle.settle(self.engine, claimed, Settled({}, no, {}), call)
+
+    def go_on(self) -> None:
+        """Let everything go wrong that does."""
+        self.hand_in(message([person(number) for number in range(200)], "webinar-42", "attend"))
+        for claimed in self.claims():
+            settle.settle(self.engine, claimed, delivered(claimed), settle.Call("settled", 200, 180, "", ""))
+        self.hand_in(*(message([person(number) for number in range(at, at + 400)]) for at in range(0, OUTAGE, 400)))
+        for claimed in self.claims():
+            settle.give_up(self.engine, claimed, "HTTP 503; 8 attempts", CUT)
+        self.hand_in(message([person(5_000 + number) for number in range(WRONG_EVENT)], MISNAMED))
+        unknown = f"No marketing event found for {MISNAMED}"
+        self.rejected("OBJECT_NOT_FOUND", "", unknown, settle.Call("not found", 404, 95, "", unknown))
+        self.hand_in(message([person(6_000 + number, "example.con") for number in range(MISSPELT)]))
+        self.rejected("VALIDATION_ERROR", "INVALID_EMAIL", "`{contact}` is not a valid email address")
+        self.hand_in(message([f"test.entry.{number}@example.com" for number in range(TESTS)], "webinar-42", "attend"))
+        self.rejected("VALIDATION_ERROR", "", "joinedAt param must be earlier than leftAt for `{contact}`")
+        self.hand_in(message(["grace.hopper(at)example.com", person(7_000)], "webinar-42"))
+        roster.add(self.engine, self.settings, "partner", {}, SecretStr("partner-token"))
+        account_id = accounts.find(self.engine, "partner")
+        assert account_id is not None
+        accounts.pause(self.engine, account_id, "HubSpot does not accept the token: it expired")
+        self.hand_in(message([person(8_000 + number) for number in range(40)], "partner-day", account="partner"))
+
+
+def made(postgres_url: str, template: str, valkey_url: str, home: Path) -> str:
+    """Make a database of the night, and give its name."""
+    name = f"night_{uuid.uuid4().hex}"
+    _admin(postgres_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    settings = settings_for(url_of(postgres_url, name), valkey_url, home)
+    engine = create_engine(settings.database_url)
+    Night(engine, settings).go_on()
+    engine.dispose()
+    return name
+
+
+@contextmanager
+def copied(postgres_url: str, night: str) -> Iterator[str]:
+    """Give a database of one's own that is as the night's was."""
+    name = f"t{uuid.uuid4().hex}"
+    _admin(postgres_url, f"CREATE DATABASE {name} TEMPLATE {night}")
+    yield url_of(postgres_url, name)
+    _admin(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def url_of(postgres_url: str, name: str) -> str:
+    return make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
+
+
+def _admin(postgres_url: str, statement: str) -> None:
+    admin = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(statement))
+    admin.dispose()
+
+
+@contextmanager
+def working(process: Process) -> Iterator[None]:
+    """Do in a thread what the workers do: deliver what is due, and work at jobs."""
+    stop = threading.Event()
+
+    def run() -> None:
+        while not stop.is_set():
+            seconds, _ = process.redis.time()
+            process.redis.zadd(alive.WORKERS, {"delivery": seconds, "housekeeping": seconds})
+            alive.ticked(process)
+            jobs.work(process.engine, process.rules, 1, stop.is_set)
+            for account in sweep.due_accounts(process):
+                deliver(process, account)
+            stop.wait(0.1)
+
+    thread = threading.Thread(target=run, name="working", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(60)
+        assert not thread.is_alive(), "working did not end"

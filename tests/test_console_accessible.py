@@ -1,0 +1,145 @@
+"""Every page of the console as axe-core judges it: nothing serious or critical, light and dark, wide and on a phone."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import night
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from browsing import browser
+from conftest import TEMPLATE
+from console import RunningConsole, running_console
+from door import key_for
+from ledger import ask
+from playwright.sync_api import Browser, Page
+from services import Valkey
+
+from models.words import Action, Outcome, Role, Via
+from worker import jobs
+from worker.actions import By
+from worker.process import Process
+from worker.retry import Filter
+from worker.schedules import Schedule, pause, put
+
+__all__ = ["browser"]
+ME = By("the night shift", Via.CONSOLE)
+LOOKS: tuple[tuple[int, Literal["light", "dark"]], ...] = ((1280, "light"), (360, "dark"))
+SERIOUS = {"serious", "critical"}
+OPERATORS = (
+    "/act/retry",
+    "/act/retry?event=none",
+    "/act/dismiss",
+    "/act/cancel?all=1",
+    "/act/replay",
+    "/correct?record={record}",
+    "/correct?record={record}&event=99",
+    "/correct?record={record}&when=yesterday",
+    "/erase",
+)
+PAGES = (
+    "/",
+    "/batches",
+    "/batches?status=PENDING",
+    "/batch/{batch}",
+    "/groups",
+    "/errors",
+    "/events",
+    "/event/{event}",
+    "/accounts",
+    "/submission/{submission}",
+    "/person/{contact}",
+    "/person/nobody@example.com",
+    "/refused",
+    "/refused/{refusal}",
+    "/jobs",
+    "/job/{job}",
+    "/job/{held}",
+    "/schedules",
+    "/actions",
+    "/erasures",
+    "/nothing",
+)
+
+
+@pytest.fixture(scope="module")
+def console(postgres_url: str, valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole]:
+    """The night, with a job that is done, one under way, one that waits to be begun, and schedules."""
+    home = tmp_path_factory.mktemp("accessible")
+    made = night.made(postgres_url, TEMPLATE, valkey.url, home)
+    with night.copied(postgres_url, made) as url:
+        process = Process(night.settings_for(url, valkey.url, home))
+        with process.engine.begin() as connection:
+            jobs.ask(connection, ME, Action.DISMISS, Filter((Outcome.REJECTED,), event="webinar-42").written,
+                     given={"because": "test entries"}, expected=10)  # fmt: skip
+        jobs.work(process.engine, process.rules, 30)
+        with process.engine.begin() as connection:
+            jobs.ask(connection, ME, Action.RETRY, Filter().written, expected=3_600)
+        for name in ("nightly", "mornings"):
+            put(process.engine, ME, Schedule(name, "0 3 * * *"))
+        pause(process.engine, ME, "mornings")
+        with running_console(process) as running:
+            yield running
+        process.engine.dispose()
+        process.redis.close()
+
+
+@pytest.fixture(scope="module")
+def facts(console: RunningConsole) -> dict[str, object]:
+    """What stands in the pages' paths."""
+    visitor = console.of(Role.OPERATOR)
+    engine = console.process.engine
+    (record,) = ask(engine, "SELECT r.* FROM records r WHERE contact LIKE '%example.con' ORDER BY id LIMIT 1")
+    html = visitor.page(f"/correct?record={record.id}")
+    content = f"record,email\n{record.id},mended@example.com\nx,\n".encode()
+    answer = visitor.submit(html, "/correct/file", files={"file": ("mend.csv", content, "text/csv")})
+    (other,) = ask(engine, "SELECT (SELECT max(id) FROM refused) AS refusal, (SELECT max(id) FROM events) AS event,"
+                   " (SELECT submission FROM submissions LIMIT 1) AS submission,"
+                   " (SELECT min(id) FROM jobs) AS job")  # fmt: skip
+    return {
+        "record": record.id,
+        "batch": record.batch_id,
+        "contact": record.contact,
+        "held": answer.url.rpartition("/")[2],
+        **other._mapping,  # noqa: SLF001 - its public name
+    }
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context()
+    context.set_default_timeout(30_000)
+    yield context.new_page()
+    context.close()
+
+
+def objections(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{one['id']} ({one['impact']}): {one['help']}: {one['nodes'][0]['html'][:200]}"
+        for one in found
+        if one["impact"] in SERIOUS
+    ]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("role", [Role.OPERATOR, Role.VIEWER])
+def test_axe_finds_nothing_serious(page: Page, console: RunningConsole, facts: dict[str, object], role: Role) -> None:
+    said = set()
+
+    def look(where: str) -> None:
+        for width, scheme in LOOKS:
+            page.set_viewport_size({"width": width, "height": 800})
+            page.emulate_media(color_scheme=scheme)
+            said.update(f"{where}, {scheme}, {width} wide: {one}" for one in objections(page))
+
+    page.goto(f"{console.url}/sign-in")
+    look("/sign-in")
+    page.get_by_label("key").fill(key_for(console.process, f"{role}", role))
+    page.get_by_role("button", name="Sign in").click()
+    for path in PAGES + (OPERATORS if role is Role.OPERATOR else ()):
+        page.goto(console.url + path.format(**facts))
+        look(path)
+    page.goto(console.url)
+    page.keyboard.press("?")
+    look("the help")
+    assert not said, "\n".join(sorted(said))

@@ -1,0 +1,825 @@
+"""The console's actions in bulk, over HTTP as a browser without JavaScript: looked at first, then a job with its page;
+corrections, mended files, schedules and the audit log."""
+
+import csv
+import re
+from collections.abc import Callable, Iterator
+from html import unescape
+from io import StringIO
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from acting import ME
+from console import RunningConsole, Visitor, running_console, words
+from ledger import ask, deliver_all, do, given_up, message, outcomes, people, settled, taken
+from sqlalchemy import Engine
+
+from models.words import Role
+from web.console import bulk, live, mending
+from worker import jobs, preview
+from worker.accept import Rules
+from worker.process import Process
+from worker.receipts import Part
+
+HandIn = Callable[..., list[Part]]
+SCRIPT = "<script>alert('x')</script>"
+ADA = "ada.lovelace@analytical.example.com"
+
+
+@pytest.fixture
+def console(process: Process) -> Iterator[RunningConsole]:
+    with running_console(process) as running:
+        yield running
+
+
+@pytest.fixture
+def operator(console: RunningConsole) -> Visitor:
+    return console.of(Role.OPERATOR)
+
+
+@pytest.fixture
+def viewer(console: RunningConsole) -> Visitor:
+    return console.of(Role.VIEWER)
+
+
+@pytest.fixture
+def work(engine: Engine, rules: Rules) -> Callable[[], None]:
+    """Work at what was asked for, as a worker does, until nothing is due."""
+    return lambda: jobs.work(engine, rules, 30)
+
+
+Work = Callable[[], None]
+
+
+def failed(hand_in: HandIn, engine: Engine, *contacts: str, **more: str) -> None:
+    hand_in(message(*contacts, **more))
+    given_up(engine, taken(engine))
+
+
+def rejected(hand_in: HandIn, engine: Engine, *contacts: str, **more: str) -> None:
+    hand_in(message(*contacts, **more))
+    settled(engine, taken(engine), rejected=range(len(contacts)))
+
+
+def fill(hand_in: HandIn, engine: Engine) -> None:
+    """Twelve failed for one event, three for another, two rejected, one unconfirmed."""
+    failed(hand_in, engine, *people(12))
+    failed(hand_in, engine, *people(3, 20), event="webinar", state="cancel")
+    hand_in(message(*people(3, 30)))
+    settled(engine, taken(engine), rejected=[0, 1], unconfirmed=[2])
+
+
+def ids(engine: Engine, where: str = "true") -> list[int]:
+    return [row.id for row in ask(engine, f"SELECT id FROM errors e WHERE {where} ORDER BY id")]
+
+
+def job_of(engine: Engine) -> Any:
+    (row,) = ask(
+        engine, "SELECT j.*, a.who, a.via, a.chosen FROM jobs j JOIN actions a USING (id) ORDER BY id DESC LIMIT 1"
+    )
+    return row
+
+
+def asked_for(answer: Any, engine: Engine) -> Any:
+    """The job whose page an answer leads to."""
+    job = job_of(engine)
+    assert (answer.status_code, urlsplit(answer.url).path) == (200, f"/job/{job.id}"), answer.text
+    return job
+
+
+def nothing_done(engine: Engine) -> bool:
+    return not ask(engine, "SELECT FROM jobs") and not ask(engine, "SELECT FROM errors WHERE resolution IS NOT NULL")
+
+
+# A look before
+
+
+def test_a_retry_is_shown_before_it_is_done(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
+    fill(hand_in, engine)
+    html = operator.page("/act/retry")
+    said = words(html)
+    assert "Retry: outcome failed" in said
+    assert "15 records will be sent again, behind what is live. That costs 2 calls and is over in about 1 s at" in said
+    assert "The distinct errors" in said
+    assert re.search(r" 15 failed GIVEN_UP .* HubSpot gave no clear answer.* HubSpot ", said)
+    assert "Ten of them" in said
+    assert html.partition('id="samples"')[2].count('<th scope="row"') == 10
+    assert ">Retry 15</button>" in html
+    assert nothing_done(engine)
+
+
+def test_what_delays_a_retry_is_said_before_it_is_done(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
+    failed(hand_in, engine, *people(2))
+    do(engine, "UPDATE accounts SET paused_at = now(), paused_because = 'the portal moves'")
+    assert "account default sends nothing now: the portal moves" in words(operator.page("/act/retry"))
+
+
+FILTERS: list[tuple[str, dict[str, object], int]] = [
+    ("", {"outcomes": ["failed"]}, 15),
+    ("?outcome=failed&outcome=unconfirmed", {"outcomes": ["failed", "unconfirmed"]}, 16),
+    ("?event=webinar", {"outcomes": ["failed"], "event": "webinar"}, 3),
+    ("?event=77&account=default", {"outcomes": ["failed"], "event": "77", "account": "default"}, 12),
+    ("?state=cancel&category=GIVEN_UP", {"outcomes": ["failed"], "state": "cancel", "category": "GIVEN_UP"}, 3),
+    ("?since=2026-01-01T10:00", {"outcomes": ["failed"], "since": "2026-01-01T10:00:00+00:00"}, 15),
+    ("?batch=1&before=9&after=3", {"outcomes": ["failed"], "batch_id": 1}, 12),
+    ("?outcome=rejected", {"outcomes": ["rejected"]}, 2),
+]
+
+
+def test_the_filters_of_the_url_are_those_of_the_job(
+    operator: Visitor, hand_in: HandIn, engine: Engine, rules: Rules
+) -> None:
+    fill(hand_in, engine)
+    for query, chosen, number in FILTERS:
+        html = operator.page(f"/act/retry{query}")
+        assert f">Retry {number}</button>" in html
+        job = asked_for(operator.submit(html, "/act/retry"), engine)
+        assert (job.chosen, job.expected, job.action) == (chosen, number, "retry")
+        assert (job.who, job.via) == ("the operator", "console")
+        if query != "?event=webinar":
+            jobs.stop(engine, ME, job.id)
+    jobs.work(engine, rules, 30)
+    assert outcomes(engine) == {"pending": 3, "failed": 12, "rejected": 2, "unconfirmed": 1}
+
+
+def test_a_group_is_retried_whatever_its_outcome(
+    operator: Visitor, hand_in: HandIn, engine: Engine, work: Work
+) -> None:
+    fill(hand_in, engine)
+    (group,) = ask(engine, "SELECT id FROM error_groups WHERE outcome = 'rejected'")
+    html = operator.page(f"/act/retry?group={group.id}")
+    assert ">Retry 2</button>" in html
+    assert 'name="outcome"' not in html
+    operator.submit(html, "/act/retry")
+    work()
+    assert outcomes(engine) == {"failed": 15, "unconfirmed": 1, "pending": 2}
+
+
+def test_the_marked_rows_and_only_they_are_retried(
+    operator: Visitor, hand_in: HandIn, engine: Engine, work: Work
+) -> None:
+    fill(hand_in, engine)
+    marked = [ids(engine)[0], ids(engine)[13], ids(engine, "outcome = 'rejected'")[0]]
+    assert operator.page("/errors").count('type="checkbox" name="error"') == 18
+    html = operator.page("/act/retry?marked=1&" + "&".join(f"error={one}" for one in marked))
+    assert ">Retry 3</button>" in html
+    operator.submit(html, "/act/retry")
+    work()
+    assert job_of(engine).chosen["error_ids"] == marked
+    assert ids(engine, "resolution = 'retried'") == marked
+
+
+@pytest.mark.parametrize("action", ["retry", "dismiss"])
+def test_nothing_marked_is_not_everything(operator: Visitor, hand_in: HandIn, engine: Engine, action: str) -> None:
+    fill(hand_in, engine)
+    answer = operator.get(f"/act/{action}?marked=1")
+    assert (answer.status_code, "Nothing is marked" in words(answer.text)) == (400, True)
+    assert "<button>" not in answer.text
+
+
+def test_what_was_rejected_is_retried_only_if_asked_for(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
+    rejected(hand_in, engine, *people(2))
+    html = operator.page("/act/retry?event=77")
+    assert "Nothing is like that" in words(html)
+    assert 'method="post" action="/act/retry"' not in html
+    link = re.search(r'href="([^"]+)">look at the rejected ones', html)
+    assert link
+    html = operator.page(unescape(link[1]))
+    assert ">Retry 2</button>" in html
+    assert "what HubSpot rejected for its data is rejected again unchanged" in html
+    assert re.search(r'value="rejected" checked', html)
+    assert not re.search(r'value="failed" checked', html)
+
+
+def test_what_is_done_is_what_was_shown_and_not_what_failed_since(
+    operator: Visitor, hand_in: HandIn, engine: Engine, work: Work
+) -> None:
+    failed(hand_in, engine, *people(2))
+    asked_for(operator.submit(operator.page("/act/retry"), "/act/retry"), engine)
+    failed(hand_in, engine, *people(3, 10))
+    work()
+    assert outcomes(engine) == {"pending": 2, "failed": 3}
+
+
+def test_dismissing_needs_a_reason_which_is_kept(
+    operator: Visitor, hand_in: HandIn, engine: Engine, work: Work
+) -> None:
+    fill(hand_in, engine)
+    html = operator.page("/act/dismiss?event=webinar")
+    assert "3 records will be left as they are" in words(html)
+    assert "That costs" not in words(html)
+    for nothing in ("", " \0 "):
+        answer = operator.submit(html, "/act/dismiss", because=nothing)
+        assert (answer.status_code, "Dismiss them why?" in words(answer.text)) == (400, True)
+    assert nothing_done(engine)
+    job = asked_for(operator.submit(html, "/act/dismiss", because="test entries"), engine)
+    work()
+    kept = {
+        (row.resolution, row.resolved_because) for row in ask(engine, "SELECT * FROM errors WHERE resolution <> ''")
+    }
+    assert kept == {("dismissed", "test entries")}
+    assert "event webinar; because: test entries" in words(operator.page(f"/job/{job.id}"))
+    assert "test entries" in operator.page("/actions")
+
+
+def test_waiting_batches_are_canceled_by_a_filter_and_never_all_unsaid(
+    operator: Visitor, hand_in: HandIn, engine: Engine, work: Work
+) -> None:
+    hand_in(message(*people(3)), message(*people(2), event="webinar"))
+    assert operator.get("/act/cancel").status_code == 400
+    link = re.search(r'href="(/act/cancel[^"]+)"', operator.page("/batches?status=PENDING&event=webinar"))
+    assert link
+    html = operator.page(unescape(link[1]))
+    assert "2 records in 1 batch will be taken out of the queue" in words(html)
+    job = asked_for(operator.submit(html, "/act/cancel"), engine)
+    work()
+    assert outcomes(engine) == {"pending": 3, "canceled": 2}
+    said = words(operator.page(f"/job/{job.id}"))
+    assert "canceled 2" in said
+    html = operator.page("/act/retry?outcome=canceled")
+    operator.submit(html, "/act/retry")
+    work()
+    assert outcomes(engine) == {"pending": 5}
+
+
+def test_refused_messages_are_handed_in_again_together(
+    operator: Visitor, hand_in: HandIn, engine: Engine, work: Work
+) -> None:
+    hand_in({**message(*people(2)), "account": "acme"}, message("nobody"), {**message("b@x.org"), "account": "other"})
+    html = operator.page("/act/replay?account=acme")
+    assert "Why they were refused" in words(html)
+    do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
+    job = asked_for(operator.submit(html, "/act/replay"), engine)
+    work()
+    assert outcomes(engine) == {"pending": 2}
+    assert "accepted 2, duplicates 0, refused 0" in words(operator.page(f"/job/{job.id}"))
+    asked_for(operator.submit(operator.page("/act/replay"), "/act/replay"), engine)
+    work()
+    said = words(operator.page(f"/job/{job_of(engine).id}"))
+    assert "2 passed over" in said
+    assert "'other' is unknown; right would be an account" in said
+
+
+WRONG = [
+    ("/act/nothing", 404),
+    ("/act/correct", 404),
+    ("/act/retry?outcome=delivered", 400),
+    ("/act/retry?state=gone", 400),
+    ("/act/retry?since=yesterday", 400),
+    ("/act/retry?error=x", 400),
+    (f"/act/retry?record={'9' * 30}", 400),
+    ("/act/replay?submission=x", 400),
+    ("/correct", 400),
+    ("/correct?record=x", 400),
+    ("/errors.csv?outcome=x", 400),
+    ("/job/0", 404),
+    ("/job/x", 404),
+]
+
+
+def test_what_is_none_is_said(operator: Visitor) -> None:
+    for path, status in WRONG:
+        answer = operator.get(path)
+        assert (answer.status_code, "To the overview" in words(answer.text)) == (status, True), path
+
+
+# A job's page
+
+
+def test_a_jobs_page_says_how_far_it_is_what_became_of_each_and_what_they_are_by_now(
+    operator: Visitor, hand_in: HandIn, engine: Engine, work: Work
+) -> None:
+    fill(hand_in, engine)
+    job = asked_for(operator.submit(operator.page("/act/retry"), "/act/retry"), engine)
+    said = words(operator.page(f"/job/{job.id}"))
+    assert (
+        f"Job {job.id}: retry waits for its turn outcome failed done 0 of 15 asked for by the operator console" in said
+    )
+    assert "nothing yet" in said
+    assert f"job {job.id}: retry outcome failed 0 of 15" in words(operator.page("/"))
+    work()
+    html = operator.page(f"/job/{job.id}")
+    assert "finished" in words(html)
+    assert "15 of 15" in words(html)
+    assert "pending 15" in words(html)
+    assert 'data-live="2"' in html
+    settled(engine, taken(engine), rejected=[0])
+    deliver_all(engine)
+    html = operator.page(f"/job/{job.id}")
+    assert "delivered 14" in words(html)
+    assert "rejected 1" in words(html)
+    assert "data-live" not in html
+    assert f"/job/{job.id}" not in operator.page("/")
+
+
+def test_what_a_job_was_not_done_to_is_listed_apart_with_why(
+    operator: Visitor, hand_in: HandIn, engine: Engine, work: Work
+) -> None:
+    failed(hand_in, engine, *people(3))
+    job = asked_for(operator.submit(operator.page("/act/retry"), "/act/retry"), engine)
+    work()
+    do(engine, "UPDATE job_items SET done = false WHERE record_id = 2")
+    do(engine, "UPDATE jobs SET done = 2, passed = 1")
+    assert "2 of 3, 1 passed over" in words(operator.page(f"/job/{job.id}"))
+    html = operator.page(f"/job/{job.id}?passed=1")
+    assert "somebody else was faster" in words(html)
+    assert html.count('<th scope="row"') == 1
+
+
+def test_a_jobs_results_are_paged(
+    operator: Visitor, hand_in: HandIn, engine: Engine, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "PAGE", 2)
+    failed(hand_in, engine, *people(5))
+    job = asked_for(operator.submit(operator.page("/act/retry"), "/act/retry"), engine)
+    work()
+    met: list[str] = []
+    here: str | None = ""
+    while here is not None:
+        html = operator.page(f"/job/{job.id}{here}")
+        met += re.findall(r'<a class="open" href="/batch/\d+">(\d+)</a>', html)
+        more = re.search(r'href="([^"]+)"[^>]*rel="next"', html)
+        here = unescape(more[1]) if more else None
+    assert met == ["1", "2", "3", "4", "5"]
+
+
+def test_jobs_and_the_audit_log_are_paged_the_newest_first(
+    operator: Visitor, hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "PAGE", 2)
+    failed(hand_in, engine, *people(2))
+    html = operator.page("/act/retry")
+    asked = [asked_for(operator.submit(html, "/act/retry"), engine).id for _ in range(5)]
+    for path in ("/jobs", "/actions"):
+        met: list[int] = []
+        here: str | None = path
+        while here:
+            html = operator.page(here)
+            met += [int(one) for one in re.findall(r'<a class="open" href="/job/(\d+)">', html)]
+            more = re.search(r'href="([^"]+)"[^>]*rel="next"', html)
+            here = path + unescape(more[1]) if more else None
+        assert met == asked[::-1]
+
+
+def test_a_job_is_stopped_and_what_it_did_stays_done(  # noqa: PLR0917
+    operator: Visitor, hand_in: HandIn, engine: Engine, rules: Rules, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.bulk.STEP", 2)
+    failed(hand_in, engine, *people(5))
+    job = asked_for(operator.submit(operator.page("/act/retry"), "/act/retry"), engine)
+    jobs.step(engine, rules)
+    html = operator.page(f"/job/{job.id}")
+    assert "it goes on by itself" in words(html)
+    said = words(operator.submit(html, f"/job/{job.id}/stop").text)
+    assert f"job {job.id} is stopped; what it did stays done" in said
+    work()
+    assert outcomes(engine) == {"pending": 2, "failed": 3}
+    html = operator.page(f"/job/{job.id}")
+    assert "stopped" in words(html)
+    assert "2 of 5" in words(html)
+    assert f"/job/{job.id}/stop" not in html
+    assert "is not under way" in words(operator.press(f"/job/{job.id}/stop", "/jobs").text)
+    noted = ask(engine, "SELECT who, via, what, chosen, number FROM actions ORDER BY id")
+    assert [tuple(row) for row in noted] == [
+        ("the operator", "console", "retry", {"outcomes": ["failed"]}, 2),
+        ("the operator", "console", "stop", {"job": job.id}, None),
+    ]
+
+
+def test_a_page_with_a_job_changes_by_itself(
+    operator: Visitor, hand_in: HandIn, engine: Engine, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    between = live.seconds_between
+    monkeypatch.setattr(live, "seconds_between", lambda attributes: between(attributes) and 0.05)
+    for round_, (path, then) in enumerate(
+        (("/job/{}", "4 of 4"), ("/jobs", "4 of 4"), ("/", "batches pending</a></dt><dd>3</dd>"))
+    ):
+        failed(hand_in, engine, *people(4), event=f"{round_}")
+        job = asked_for(operator.submit(operator.page("/act/retry"), "/act/retry"), engine)
+        with operator.get(path.format(job.id), headers={"Accept": "text/event-stream"}, stream=True) as stream:
+            lines = stream.iter_lines(chunk_size=1, decode_unicode=True)
+            assert next(line for line in lines if "0 of 4" in line)
+            work()
+            assert next(line for line in lines if then in line)
+
+
+# Corrections
+
+
+def test_one_record_is_corrected_and_the_change_is_shown_before(
+    operator: Visitor, hand_in: HandIn, engine: Engine
+) -> None:
+    rejected(hand_in, engine, "ada@exampel.com")
+    assert 'href="/correct?record=1"' in operator.page("/errors")
+    html = operator.page("/correct?record=1")
+    assert "Correct: record 1" in words(html)
+    html = operator.page("/correct?record=1&email=ada%40example.com&event=&vid=")
+    assert "email ada@exampel.com ada@example.com" in words(html)
+    assert 'value="ada@example.com"' in html
+    assert nothing_done(engine)
+    answer = operator.submit(html, "/correct")
+    job = asked_for(answer, engine)
+    assert (job.done, job.expected) == (1, 1)
+    assert "record 2 took its place" in words(answer.text)
+    assert "pending 1" in words(answer.text)
+    deliver_all(engine)
+    assert outcomes(engine) == {"canceled": 1, "delivered": 1}
+
+
+def test_a_groups_wrong_event_is_corrected(operator: Visitor, hand_in: HandIn, engine: Engine, work: Work) -> None:
+    rejected(hand_in, engine, *people(12), event="wrong")
+    rejected(hand_in, engine, *people(2), event="77")
+    do(engine, "UPDATE errors SET group_id = 'elsewhere' WHERE record_id > 12")
+    (group,) = ask(engine, "SELECT group_id AS id FROM errors WHERE record_id = 1")
+    html = operator.page(f"/correct?group={group.id}&event=right")
+    said = words(html)
+    assert said.count("event wrong right") == preview.SAMPLES
+    assert "12 records will be corrected and sent. That costs 1 call and is over in" in said
+    job = asked_for(operator.submit(html, "/correct"), engine)
+    assert (job.expected, job.given) == (12, {"change": {"event": "right"}})
+    work()
+    assert outcomes(engine) == {"canceled": 12, "pending": 12, "rejected": 2}
+    assert [row.object_id for row in ask(engine, "SELECT object_id FROM events ORDER BY id")] == [
+        "wrong",
+        "77",
+        "right",
+    ]
+    assert "record 15 took its place" in words(operator.page(f"/job/{job.id}"))
+
+
+def test_a_change_that_cannot_be_made_is_said_and_kept_as_it_was_typed(
+    operator: Visitor, hand_in: HandIn, engine: Engine
+) -> None:
+    rejected(hand_in, engine, "ada@exampel.com")
+    for query, said, status in (
+        ("email=nobody", "not corrected: email: nobody is no e-mail address", 200),
+        ("when=yesterday", "when: ", 400),
+        ("set=nothing", "nothing", 400),
+        ("vid=x", "x", 200),
+    ):
+        answer = operator.get(f"/correct?record=1&{query}")
+        assert (answer.status_code, said in words(answer.text)) == (status, True), query
+        for name, (value,) in parse_qs(query).items():
+            assert re.search(rf'id="{name}"[^>]*(?:value="{value}"|>{value}<)', answer.text), query
+        assert "Correct and send" not in answer.text
+
+
+def test_a_change_of_nothing_is_not_asked_for(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
+    rejected(hand_in, engine, "ada@exampel.com")
+    for chosen in ("record=1", "record=1&when=yesterday"):
+        answer = operator.press("/correct", "/correct?record=1", chosen=chosen)
+        assert (answer.status_code, "Nothing is changed" in words(answer.text)) == (400, True)
+    assert nothing_done(engine)
+
+
+def as_csv(rows: list[dict[str, str]]) -> bytes:
+    file = StringIO(newline="")
+    writer = csv.DictWriter(file, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue().encode("utf-8-sig")
+
+
+def out(operator: Visitor, query: str = "") -> list[dict[str, str]]:
+    answer = operator.get(f"/errors.csv{query}")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="mend.csv"'
+    return list(csv.DictReader(StringIO(answer.content.decode("utf-8-sig"), newline="")))
+
+
+def hand_back(operator: Visitor, content: bytes, record: int = 1) -> Any:
+    html = operator.page(f"/correct?record={record}")
+    return operator.submit(html, "/correct/file", files={"file": ("mend.csv", content, "text/csv")})
+
+
+def test_a_groups_records_go_out_as_csv_and_the_mended_file_is_shown_before_it_is_begun(
+    operator: Visitor, hand_in: HandIn, engine: Engine, work: Work
+) -> None:
+    rejected(hand_in, engine, *(f"p{index}@exampel.com" for index in range(4)))
+    failed(hand_in, engine, *people(1))
+    (group,) = ask(engine, "SELECT group_id AS id FROM errors WHERE record_id = 1")
+    rows = out(operator, f"?group={group.id}")
+    assert sorted(row["email"] for row in rows) == [f"p{index}@exampel.com" for index in range(4)]
+    assert all(row["reason"].startswith("rejected: ") for row in rows)
+    for row in rows[:3]:
+        row["email"] = row["email"].replace("exampel", "example")
+    answer = hand_back(operator, as_csv([*rows, {**rows[0], "record": "999"}, {**rows[0], "record": "x"}]))
+    job = asked_for(answer, engine)
+    said = words(answer.text)
+    assert "waits to be begun a mended file done 0 of 3" in said
+    assert said.count("@exampel.com p") == 3
+    assert "line 6: there is no record 999; right would be" in said
+    assert "line 7: 'x' is no record's id" in said
+    work()
+    assert outcomes(engine) == {"rejected": 4, "failed": 1}
+    assert "is begun" in words(operator.submit(answer.text, f"/job/{job.id}/begin").text)
+    work()
+    assert outcomes(engine) == {"rejected": 1, "failed": 1, "canceled": 3, "pending": 3}
+    html = operator.page(f"/job/{job.id}")
+    assert "record 6 took its place" in words(html)
+    assert f"/job/{job.id}/begin" not in html
+    assert "was begun, or stopped, before" in words(operator.press(f"/job/{job.id}/begin", "/jobs").text)
+
+
+def test_a_mended_file_is_discarded(operator: Visitor, hand_in: HandIn, engine: Engine, work: Work) -> None:
+    rejected(hand_in, engine, *people(2))
+    answer = hand_back(operator, as_csv([{**row, "event": "99"} for row in out(operator)]))
+    job = asked_for(answer, engine)
+    assert ">Discard it</button>" in answer.text
+    operator.submit(answer.text, f"/job/{job.id}/stop")
+    operator.press(f"/job/{job.id}/begin", "/jobs")
+    work()
+    assert outcomes(engine) == {"rejected": 2}
+    assert "stopped" in words(operator.page(f"/job/{job.id}"))
+
+
+def test_a_file_that_changes_nothing_offers_nothing_to_begin(
+    operator: Visitor, hand_in: HandIn, engine: Engine
+) -> None:
+    rejected(hand_in, engine, *people(2))
+    answer = hand_back(operator, as_csv(out(operator)))
+    assert "Correct and send" not in answer.text
+    assert "The file changes nothing" in words(answer.text)
+
+
+def test_a_file_that_is_none_of_ours_is_said(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
+    rejected(hand_in, engine, "a@exampel.com")
+    for content in (b"", b"email,name\na@x.org,A\n", b"\xff\xfe\0", b"{}", b"a" * 100_000):
+        answer = hand_back(operator, content)
+        assert (answer.status_code, "This file cannot be used" in words(answer.text)) == (400, True), content
+    assert nothing_done(engine)
+
+
+def test_a_file_that_is_too_large_is_said(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
+    rejected(hand_in, engine, "a@exampel.com")
+    answer = hand_back(operator, b"record,email\n" + b"1,a@example.com\n" * (mending.LARGEST_FILE // 16))
+    assert (answer.status_code, "That is too much" in words(answer.text)) == (413, True)
+    assert "turnout correct --from FILE" in words(answer.text)
+    assert nothing_done(engine)
+
+
+def test_wrong_lines_without_end_are_said_up_to_a_bound(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
+    rejected(hand_in, engine, "a@exampel.com")
+    answer = hand_back(operator, b"record,email\n1,a@example.com\n" + b"x,y\n" * 5_000)
+    assert answer.text.count('class="warning"') == mending.MOST_WRONG
+    assert job_of(engine).expected == 1
+
+
+# Schedules
+
+NIGHTLY = {
+    "name": "nightly",
+    "crontab": "0 3 * * *",
+    "time_zone": "Europe/Berlin",
+    "most": "5",
+    "quiet": "22:00-02:30",
+    "event": "77",
+    "outcome_failed": "1",
+    "outcome_unconfirmed": "1",
+}
+
+
+def test_a_schedule_is_put_changed_begun_paused_resumed_and_removed(
+    operator: Visitor, hand_in: HandIn, engine: Engine, work: Work
+) -> None:
+    failed(hand_in, engine, *people(2))
+    failed(hand_in, engine, *people(2), event="99")
+    said = words(operator.press("/schedules", "/schedules", **NIGHTLY).text)
+    assert "schedule nightly is added" in said
+    assert "nightly 0 3 * * * Europe/Berlin outcome unconfirmed or failed, event 77 5 22:00-02:30" in said
+    said = words(operator.press("/schedules", "/schedules", **NIGHTLY | {"crontab": "30 4 * * *"}).text)
+    assert "schedule nightly is changed" in said
+    assert "30 4 * * *" in said
+    job = asked_for(operator.press("/schedules/nightly/begin", "/schedules"), engine)
+    work()
+    assert outcomes(engine) == {"pending": 2, "failed": 2}
+    assert f"job {job.id} 2 done" in words(operator.page("/schedules"))
+    for action, says, stands in (("pause", "is paused", "paused"), ("resume", "begins again", "in ")):
+        said = words(operator.press(f"/schedules/nightly/{action}", "/schedules").text)
+        assert f"schedule nightly {says}" in said
+        assert stands in said.partition("22:00-02:30")[2]
+    said = words(operator.press("/schedules/nightly/remove", "/schedules").text)
+    assert "schedule nightly is removed" in said
+    assert "nothing is scheduled" in said
+    assert operator.press("/schedules/nightly/begin", "/schedules").status_code == 404
+    assert operator.press("/schedules/nightly/pause", "/schedules").status_code == 404
+
+
+UNUSABLE = [
+    ("name", "the nightly one", "name: 'the nightly one' cannot be used"),
+    ("name", "", "name: '' cannot be used"),
+    ("crontab", "at three", "crontab: 'at three' names no time"),
+    ("time_zone", "Middle/Earth", "time zone: 'Middle/Earth' is unknown"),
+    ("most", "0", "at most: 0 retries"),
+    ("most", "lots", "at most: 0 retries"),
+    ("quiet", "at night", "quiet: 'at night' is no span of hours"),
+    ("quiet", "22:00-22:00", "quiet: begin and end are the same"),
+]
+
+
+def test_a_schedule_that_cannot_be_used_is_said_and_what_was_typed_stays(operator: Visitor, engine: Engine) -> None:
+    for name, value, said in UNUSABLE:
+        fields = NIGHTLY | {"category": "GIVEN_UP", "state": "attend", name: value}
+        answer = operator.press("/schedules", "/schedules", **fields)
+        assert answer.status_code == 400
+        assert said in words(answer.text)
+        for field in ("name", "crontab", "time_zone", "most", "quiet", "event", "category"):
+            assert f'name="{field}" value="{fields[field]}"' in answer.text
+        assert "<option selected>attend</option>" in answer.text
+        assert set(re.findall(r'name="outcome_(\w+)" value="1" checked', answer.text)) == {"failed", "unconfirmed"}
+    assert ask(engine, "SELECT FROM schedules") == []
+
+
+def test_a_schedule_of_a_wrong_filter_is_said(operator: Visitor, engine: Engine) -> None:
+    answer = operator.press("/schedules", "/schedules", **NIGHTLY | {"state": "gone"})
+    assert (answer.status_code, "There is no state gone" in words(answer.text)) == (400, True)
+    assert ask(engine, "SELECT FROM schedules") == []
+
+
+# The audit log
+
+
+def test_the_audit_log_says_who_did_what_when_to_how_many(
+    operator: Visitor, console: RunningConsole, hand_in: HandIn, engine: Engine, work: Work
+) -> None:
+    fill(hand_in, engine)
+    operator.submit(operator.page("/act/retry?event=77"), "/act/retry")
+    operator.press("/accounts/default/pause", "/accounts", because="the portal moves")
+    operator.press("/accounts/default/resume", "/accounts")
+    other = console.of(Role.OPERATOR, "the night shift")
+    other.submit(other.page("/act/dismiss?event=webinar"), "/act/dismiss", because="no matter")
+    assert "under way" in words(operator.page("/actions"))
+    work()
+    html = operator.page("/actions")
+    rows = [words(row) for row in re.findall(r"<tr><th scope=\"row\".*?</tr>", html, re.DOTALL)]
+    shown = [re.sub(r"^ \d+ [\d-]+ [\d:]+Z ", "", row).strip() for row in rows]
+    assert shown == [
+        "the night shift console dismiss outcome rejected or unconfirmed or failed, event webinar 3 no matter",
+        "the operator console resume account default 1 –",
+        "the operator console pause account default, because the portal moves 1 –",
+        "the operator console retry outcome failed, event 77 12 –",
+    ]
+    assert "under way" not in html
+    assert "the night shift" not in words(operator.page("/actions?who=the+operator")).partition("how many")[2]
+    assert words(operator.page("/actions?what=pause")).count("the portal moves") == 1
+    assert "nothing was done like that" in words(operator.page("/actions?who=nobody"))
+
+
+# Who may what, and who sees what
+
+
+POSTS = {
+    "/act/retry": {"chosen": "outcome=failed", "count": "15"},
+    "/act/dismiss": {"chosen": "outcome=failed", "because": "x"},
+    "/act/cancel": {"chosen": "all=1"},
+    "/act/replay": {"chosen": ""},
+    "/correct": {"chosen": "record=1&event=99"},
+    "/correct/file": {},
+    "/job/{}/stop": {},
+    "/job/{}/begin": {},
+    "/schedules": NIGHTLY,
+    "/schedules/kept/begin": {},
+    "/schedules/kept/pause": {},
+    "/schedules/kept/resume": {},
+    "/schedules/kept/remove": {},
+}
+
+
+@pytest.fixture
+def under_way(operator: Visitor, hand_in: HandIn, engine: Engine) -> Callable[[], object]:
+    """A job, a schedule, errors; what they are, to be compared."""
+    fill(hand_in, engine)
+    operator.submit(operator.page("/act/retry?event=webinar"), "/act/retry")
+    operator.press("/schedules", "/schedules", **NIGHTLY | {"name": "kept"})
+    tables = ("jobs", "job_items", "actions", "schedules", "errors", "batches", "refused")
+    return lambda: [[tuple(row) for row in ask(engine, f"SELECT * FROM {table} ORDER BY 1")] for table in tables]
+
+
+def test_a_viewer_presses_nothing(viewer: Visitor, engine: Engine, under_way: Callable[[], object]) -> None:
+    before, job = under_way(), job_of(engine).id
+    for path in ("/act/retry", "/act/dismiss", "/act/cancel?all=1", "/act/replay", "/correct?record=1", "/errors.csv"):
+        answer = viewer.get(path)
+        assert (answer.status_code, "An operator's key is needed" in words(answer.text)) == (403, True), path
+        assert "@example.com" not in answer.text
+    token = viewer.token("/")
+    for path, fields in POSTS.items():
+        answer = viewer.post(path.format(job), {"form": token, **fields})
+        assert (answer.status_code, "An operator's key is needed" in words(answer.text)) == (403, True), path
+    files = {"file": ("mend.csv", b"record,event\n1,99\n", "text/csv")}
+    assert viewer.post("/correct/file", {"form": token}, files=files).status_code == 403
+    for path in ("/errors", f"/job/{job}", "/jobs", "/schedules", "/actions", "/batches?status=PENDING", "/refused"):
+        html = viewer.page(path)
+        assert re.findall(r'method="post" action="([^"]+)"', html) == ["/sign-out"], path
+        assert not re.search(r'href="/(act/|correct|errors\.csv)', html), path
+    assert under_way() == before
+
+
+def test_a_form_of_another_page_does_nothing(
+    operator: Visitor, engine: Engine, under_way: Callable[[], object]
+) -> None:
+    before, job = under_way(), job_of(engine).id
+    token = operator.token("/schedules")
+    for path, fields in POSTS.items():
+        more: dict[str, Any] = {}
+        if path == "/correct/file":
+            more["files"] = {"file": ("mend.csv", b"record,event\n1,99\n", "text/csv")}
+        for sent, origin in (("0" * 64, operator.url), (token, "https://evil.example")):
+            answer = operator.post(path.format(job), {"form": sent, **fields}, headers={"Origin": origin}, **more)
+            assert answer.status_code == 403, path
+    assert under_way() == before
+
+
+def test_viewers_see_no_address_on_jobs_and_in_the_audit_log(
+    operator: Visitor, viewer: Visitor, hand_in: HandIn, engine: Engine, work: Work
+) -> None:
+    rejected(hand_in, engine, ADA)
+    html = operator.page("/correct?record=1&email=ada.lovelace%40other.example.com")
+    mended = asked_for(operator.submit(html, "/correct"), engine).id
+    given_up(engine, taken(engine))
+    rejected(hand_in, engine, f"x{ADA}")
+    html = operator.page(f"/act/dismiss?event={ADA.replace('@', '%40')}")
+    assert "Nothing is like that" in words(html)
+    dismissed = operator.post(
+        "/act/dismiss", {"form": operator.token("/schedules"), "chosen": "record=2", "because": f"{ADA} asked for it"}
+    )
+    job = asked_for(dismissed, engine).id
+    operator.press("/schedules", "/schedules", **NIGHTLY | {"event": ADA})
+    held = asked_for(hand_back(operator, f"record,email\n3,{ADA}x\n{ADA},2\n".encode(), 3), engine).id
+    work()
+    for path in ("/", "/jobs", "/actions", "/schedules", *(f"/job/{one}" for one in (mended, job, held))):
+        assert "lovelace" not in viewer.page(path), path
+        assert "analytical" not in viewer.page(path), path
+    assert "lovelace" in operator.page(f"/job/{held}")
+
+
+def test_what_others_wrote_is_escaped(
+    operator: Visitor, viewer: Visitor, hand_in: HandIn, engine: Engine, work: Work
+) -> None:
+    fill(hand_in, engine)
+    hand_in(message("nobody"), {**message("b@x.org"), "account": SCRIPT})
+    job = asked_for(operator.submit(operator.page("/act/retry?event=webinar"), "/act/retry"), engine).id
+    work()
+    held = asked_for(hand_back(operator, f"record,event\n1,{SCRIPT}\n{SCRIPT},2\n".encode()), engine).id
+    operator.press("/schedules", "/schedules", **NIGHTLY | {"event": SCRIPT})
+    for update in (
+        "UPDATE errors SET message = :it, category = :it, code = :it",
+        "UPDATE error_groups SET category = :it, code = :it, gist = :it",
+        "UPDATE records SET contact = :it || id",
+        "UPDATE events SET object_id = :it || id",
+        "UPDATE actions SET who = :it, trouble = :it",
+        "UPDATE actions SET chosen = chosen || jsonb_build_object('event', CAST(:it AS text))",
+        "UPDATE jobs SET given = given || jsonb_build_object('because', CAST(:it AS text))",
+        (
+            "UPDATE job_items SET told = jsonb_build_object('reasons', jsonb_build_array("
+            " jsonb_object(ARRAY['where', :it, 'what', :it, 'right', :it]))) WHERE change IS NULL"
+        ),
+    ):
+        do(engine, update, it=SCRIPT)
+    for path in (f"/job/{job}", f"/job/{held}", "/jobs", "/actions", "/schedules"):
+        for visitor in (operator, viewer):
+            html = visitor.page(path)
+            assert SCRIPT not in html, path
+            assert "&lt;script&gt;" in html, path
+    typed = f"email={SCRIPT}&when={SCRIPT}&set={SCRIPT}&group={SCRIPT}"
+    for path in (
+        "/act/retry",
+        "/act/dismiss",
+        f"/act/retry?event={SCRIPT}&account={SCRIPT}&category={SCRIPT}",
+        "/act/cancel?all=1",
+        "/act/replay",
+        "/correct?record=1",
+        f"/correct?record=1&event={SCRIPT}",
+        f"/correct?record=1&{typed}",
+        f"/correct?{typed}",
+        f"/act/{SCRIPT}",
+        f"/actions?who={SCRIPT}&what={SCRIPT}",
+    ):
+        assert SCRIPT not in operator.get(path).text, path
+    answer = operator.press("/schedules", "/schedules", **dict.fromkeys(NIGHTLY, SCRIPT))
+    assert (answer.status_code, SCRIPT in answer.text) == (400, False)
+
+
+def test_every_table_has_headings_and_every_field_a_label(
+    operator: Visitor, hand_in: HandIn, engine: Engine, work: Work
+) -> None:
+    fill(hand_in, engine)
+    hand_in(message("nobody"), message(*people(2), state="cancel"))
+    operator.press("/schedules", "/schedules", **NIGHTLY)
+    operator.submit(operator.page("/act/retry"), "/act/retry")
+    work()
+    paths = ["/errors", "/act/retry?outcome=rejected", "/act/dismiss", "/act/cancel?all=1", "/act/replay", "/actions",
+             "/correct?record=16", "/correct?record=16&event=9", "/jobs", "/schedules"]  # fmt: skip
+    paths.append(f"/job/{job_of(engine).id}")
+    for path in paths:
+        html = operator.page(path)
+        for table in re.findall(r"<table.*?</table>", html, re.DOTALL):
+            heads = re.findall(r'<th scope="col"[^>]*>([^<]+)</th>', table)
+            assert len(heads) == len(re.findall("<t[hd][ >]", table.partition("<tbody>")[2].partition("</tr>")[0])), (
+                path
+            )
+        for field in re.findall(r"<(?:input|textarea|select)[^>]*>", html):
+            if 'type="hidden"' not in field and "aria-label=" not in field:
+                named = re.search(r' id="([^"]+)"', field)
+                before = html[: html.index(field)]
+                assert (named and f' for="{named[1]}"' in html) or before.rfind("<label") > before.rfind("</label>")
