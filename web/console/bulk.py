@@ -13,8 +13,6 @@ from worker.actions import said
 from worker.groups import COUNTED
 
 PAGE: Final = 50
-FIRST: Final = 5
-"""Jobs on the overview."""
 VERBS: Final = {
     Action.RETRY: ("Retry", "sent again, behind what is live"),
     Action.DISMISS: ("Dismiss", "left as they are: resolved with your reason, and not delivered"),
@@ -82,7 +80,7 @@ def _action(visit: Visit) -> Action:
 
 def listed(visit: Visit) -> Shown:
     """List jobs, the newest first."""
-    rows = [_with_words(row) for row in jobs.listed(visit.process.engine, PAGE, visit.before())]
+    rows = [with_words(row) for row in jobs.listed(visit.process.engine, PAGE, visit.before())]
     more = rows[-1]["id"] if len(rows) == PAGE else None
     return Shown("jobs.html", {"rows": rows, "before": visit.before(), "more": more})
 
@@ -101,7 +99,7 @@ def job(visit: Visit) -> Shown:
     return Shown(
         "job.html",
         {
-            "job": _with_words(found),
+            "job": with_words(found),
             "items": [item | {"why": results.why(item)} for item in items],
             "outcomes": outcomes,
             "counted": results.COUNTED,
@@ -146,10 +144,6 @@ def log(visit: Visit) -> Shown:
     return Shown("actions.html", {"rows": shown, "filters": filters, "before": visit.before(), "more": more})
 
 
-def under_way(visit: Visit) -> list[dict[str, Any]]:
-    """List the oldest jobs that are under way."""
-    return [_with_words(row) for row in jobs.under_way(visit.process.engine, FIRST)]
-
-
-def _with_words(row: dict[str, Any]) -> dict[str, Any]:
+def with_words(row: dict[str, Any]) -> dict[str, Any]:
+    """Add how it stands, and of what it is, in words."""
     return row | {"what": said(row["chosen"]), "standing": jobs.standing(row)}

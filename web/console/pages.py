@@ -31,12 +31,12 @@ def overview(visit: Visit) -> Shown:
     return Shown(
         "overview.html",
         {
-            **facts.status(process.engine, process.settings),
+            **(status := facts.status(process.engine, process.settings)),
             "limits": _with_sparks(found["accounts"]),
             "minute": found["minute"],
             "day": chart.bars(found["day"]),
             "why": sorted(why.of(process), key=lambda group: -group["count"]),
-            "jobs": bulk.under_way(visit),
+            "jobs": [bulk.with_words(job) for job in status["jobs"]],
         },
     )
 

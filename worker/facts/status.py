@@ -4,7 +4,7 @@ import redis
 from sqlalchemy import Engine
 
 from models.words import Status
-from worker import alive
+from worker import alive, jobs
 from worker.facts.reading import MANY, STOPPED, Row, count, read
 from worker.retry import OPEN
 from worker.settings import Settings
@@ -60,6 +60,7 @@ def status(engine: Engine, settings: Settings) -> Row:
                 for outcome in OPEN
             },
             "refused": count(connection, "SELECT FROM refused WHERE replayed_at IS NULL AND raw <> ''"),
+            "jobs": jobs.under_way(engine, 5),
             "webhooks": read(
                 connection,
                 f"""
