@@ -35,17 +35,7 @@ def status(*, as_json: AsJson = False) -> None:
             console.print(
                 f"Redis {found['redis']}: what waits in the stream would be lost with it (set appendonly yes)"
             )
-    for account in found["accounts"]:
-        if account["paused_at"]:
-            because = escape(account["paused_because"])
-            console.print(f"account {account['name']} is PAUSED since {written(account['paused_at'])}: {because}")
-            console.print(f"  mend the cause, then: turnout resume {account['name']}")
-        elif account["parked_until"]:
-            because = escape(account["parked_because"])
-            console.print(f"account {account['name']} is parked until {written(account['parked_until'])}: {because}")
-        if account["not_read_back_because"]:
-            until, because = written(account["not_read_back_until"]), escape(account["not_read_back_because"])
-            console.print(f"account {account['name']}: unconfirmed records are not looked up until {until}: {because}")
+    _tell_accounts(found["accounts"])
     counts = {name.lower(): facts.as_said(number) for name, number in found["batches"].items()}
     console.print(f"batches: {counts['pending']} pending, {counts['processing']} processing")
     unresolved = {name: facts.as_said(number) for name, number in found["unresolved_errors"].items() if number}
@@ -56,18 +46,25 @@ def status(*, as_json: AsJson = False) -> None:
     for job in found["jobs"]:
         console.print(escape(_told(job)))
     for webhook in found["webhooks"]:
-        again = f"next try at {written(webhook['again_at'])}"
-        console.print(
-            escape(
-                f"webhook {webhook['name']} {'is OFF' if webhook['off'] else 'FAILS'}: {webhook['error']}"
-                f" ({webhook['failures']} times in a row; {webhook['waiting']:,} to be told"
-                f"{'; turnout keys webhook sets another URL' if webhook['off'] else '; ' + again})"
-            )
-        )
+        console.print(escape(_told_of_webhook(webhook)))
     _tell_throughput(found["throughput"])
     print_table(
         "Waiting", found["waiting"], ["account", "why", "batches", "records", "oldest", "until"], "nothing waits"
     )
+
+
+def _tell_accounts(accounts: list[dict[str, Any]]) -> None:
+    for account in accounts:
+        if account["paused_at"]:
+            because = escape(account["paused_because"])
+            console.print(f"account {account['name']} is PAUSED since {written(account['paused_at'])}: {because}")
+            console.print(f"  mend the cause, then: turnout resume {account['name']}")
+        elif account["parked_until"]:
+            because = escape(account["parked_because"])
+            console.print(f"account {account['name']} is parked until {written(account['parked_until'])}: {because}")
+        if account["not_read_back_because"]:
+            until, because = written(account["not_read_back_until"]), escape(account["not_read_back_because"])
+            console.print(f"account {account['name']}: unconfirmed records are not looked up until {until}: {because}")
 
 
 def _tell_throughput(found: dict[str, Any]) -> None:
@@ -105,6 +102,14 @@ def _of(used: int | None, limit: int | None) -> str:
 
 def _percent(share: float | None) -> str:
     return "–" if share is None else f"{share:.2f} %"
+
+
+def _told_of_webhook(webhook: dict[str, Any]) -> str:
+    again = "turnout keys webhook sets another URL" if webhook["off"] else f"next try at {written(webhook['again_at'])}"
+    return (
+        f"webhook {webhook['name']} {'is OFF' if webhook['off'] else 'FAILS'}: {webhook['error']}"
+        f" ({webhook['failures']} times in a row; {webhook['waiting']:,} to be told; {again})"
+    )
 
 
 def _told(job: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ import pytest
 from acting import cancel, retry
 from ledger import (
     LEASE,
+    Ledger,
     ask,
     batch,
     deliver_all,
@@ -118,6 +119,35 @@ def test_two_retries_at_once_move_a_record_once(
     assert outcomes(engine) == {"pending": 120}
     deliver_all(engine)
     assert outcomes(engine) == {"delivered": 120}
+
+
+def cancel_waiting(engine: Engine) -> None:
+    cancel(engine, Chosen(state=State.CANCEL))
+
+
+def give_up_waiting(engine: Engine) -> None:
+    given_up(engine, taken(engine))
+
+
+@pytest.mark.parametrize("ends", [cancel_waiting, give_up_waiting])
+def test_what_may_have_arrived_overtakes_however_its_retry_ended(
+    hand_in: HandIn, engine: Engine, ends: Callable[[Engine], None]
+) -> None:
+    book = Ledger()
+    hand_in(message("a@x.org"))
+    book.post(older := taken(engine))
+    given_up(engine, older)
+    hand_in(message("a@x.org", state="cancel"))
+    book.post(newer := taken(engine))
+    settled(engine, newer, unconfirmed=[0])
+    retry(engine, 100, Filter((Outcome.UNCONFIRMED,)))
+    ends(engine)
+    retry(engine, 100, Filter((Outcome.FAILED,), state=State.REGISTER))
+    while (claimed := take(engine)) is not None:
+        book.post(claimed)
+        settled(engine, claimed)
+    assert book.wrong(engine) == []
+    assert [sent.records for sent in book.sent][2:] == [()]  # what was overtaken is not sent
 
 
 def test_an_accounts_small_batches_make_no_others_smaller(hand_in: HandIn, engine: Engine) -> None:

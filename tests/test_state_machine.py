@@ -573,7 +573,8 @@ class Attendance(RuleBasedStateMachine):
         self._end_early(turn, seconds, gives_up=gives_up, apart=apart)
 
     def _ambiguous(self, turn: Turn, seconds: float, *, gives_up: bool) -> None:
-        self.model.in_a_row += 1
+        if self.model.in_a_row >= OUTAGE or (self.model.parked_until or 0.0) <= self.model.now:
+            self.model.in_a_row += 1  # what was under way when it was parked for another cause begins no outage
         assert accounts.count_ambiguous(self.engine, self.account) == self.model.in_a_row
         if self.model.in_a_row >= OUTAGE:
             self._park(LEASE)

@@ -213,10 +213,13 @@ def _waits(connection: Connection, event_id: int, batch_id: int) -> bool:
     return bool(older)
 
 
+MAY_HAVE_ARRIVED: Final = """EXISTS (SELECT FROM errors p WHERE p.record_id = r.id AND p.outcome = 'unconfirmed')"""
+"""A record `r` that HubSpot took without a word, once: whatever became of it when it was retried."""
 OVERTAKES: Final = f"""
-r.id > x.id AND (SELECT {OUTCOME} FROM (SELECT u.status) b {LAST_ERROR}) IN (
-  'pending', 'processing', 'delivered', 'unconfirmed')"""
-"""A record `r` of a batch `u` that is newer than `x`, and came or may yet come to something."""
+r.id > x.id AND (SELECT {OUTCOME} IN ('pending', 'processing', 'delivered', 'unconfirmed')
+    OR {OUTCOME} IN ('failed', 'canceled') AND {MAY_HAVE_ARRIVED}
+  FROM (SELECT u.status) b {LAST_ERROR})"""
+"""A record `r` of a batch `u` that is newer than `x`, and came, may have come or may yet come to something."""
 
 
 def _refresh_lane(connection: Connection, event_id: int, origin: Origin, *, served: bool) -> None:

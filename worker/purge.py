@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine, text
 from models.outcome import LAST_ERROR, OUTCOME
 from worker import actions, results
 from worker.actions import By, noted
+from worker.claim import MAY_HAVE_ARRIVED
 from worker.database import repeat
 from worker.newest import newest, oldest
 from worker.process import Process
@@ -225,7 +226,8 @@ def _free(connection: Connection, batch_ids: Sequence[int]) -> set[int]:
         text(f"""
         WITH arrived AS MATERIALIZED (
           SELECT r.id, r.batch_id, r.contact, b.event_id FROM records r JOIN batches b ON b.id = r.batch_id {LAST_ERROR}
-          WHERE r.batch_id = ANY(:ids) AND {OUTCOME} IN ('delivered', 'unconfirmed')),
+          WHERE r.batch_id = ANY(:ids) AND (
+            {OUTCOME} IN ('delivered', 'unconfirmed') OR {OUTCOME} IN ('failed', 'canceled') AND {MAY_HAVE_ARRIVED})),
         oldest AS MATERIALIZED (
           SELECT x.contact, x.event_id, found.record_id
           FROM (SELECT contact, event_id, max(batch_id) AS upto FROM arrived GROUP BY 1, 2) x
