@@ -60,7 +60,7 @@ def test_a_batch_that_failed_is_found_and_sent_again_by_mouse(
     sign_in(page, console)
     page.get_by_role("link", name="failed, unresolved").click()
     expect(page.locator("tbody tr")).to_have_count(3)
-    page.locator("tbody tr").first.get_by_role("link").last.click()
+    page.locator("tbody tr").first.locator("a.open").click()
     page.get_by_role("button", name="Retry its failed records").click()
     expect(page.get_by_role("status")).to_have_text("3 records are retried")
     assert outcomes(engine) == {"pending": 3}
