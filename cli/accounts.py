@@ -61,7 +61,7 @@ def add(  # noqa: PLR0913 - one parameter an option
 
     One that was removed comes back with its history.
     """
-    from worker import roster
+    from worker import actions, roster
 
     if not NAME.fullmatch(name):
         raise typer.BadParameter("a name is 1 to 63 letters, digits, dots, dashes and underscores")
@@ -80,7 +80,10 @@ def add(  # noqa: PLR0913 - one parameter an option
     there_is = f"there is an account {name}: change it with `turnout accounts set` or `turnout accounts rotate`"
     if roster.listed(engine, settings, name):
         _fail(there_is)
-    if not roster.add(engine, settings, name, chosen, credential(oauth=oauth, from_stdin=token_stdin)):
+    token = credential(oauth=oauth, from_stdin=token_stdin)
+    with actions.noted(engine, actions.at_the_terminal(), "add account", account=name, **chosen) as action:
+        action.number = int(roster.add(engine, settings, name, chosen, token))
+    if not action.number:
         _fail(there_is)
     typer.echo(f"account {name} is added: messages that name it are accepted from now on")
 
@@ -100,7 +103,7 @@ def change(  # noqa: PLR0913 - one parameter an option
     unset: Annotated[list[Unset] | None, typer.Option(help="Back to what the settings say, repeatable.")] = None,
 ) -> None:
     """Change what an account has of its own; whoever delivers knows it within seconds."""
-    from worker import roster
+    from worker import actions, roster
 
     unsets = set(unset or [])
     if Unset.TOKEN in unsets and name != DEFAULT_ACCOUNT:
@@ -123,10 +126,13 @@ def change(  # noqa: PLR0913 - one parameter an option
     _check_zone(engine, time_zone)
     if not roster.listed(engine, settings, name):
         _unknown(name)
-    if chosen:
-        roster.change(engine, name, chosen)
-    if Unset.TOKEN in unsets:
-        roster.rotate(engine, settings, name, None)
+    facts = {"account": name, **chosen, **({"token": None} if Unset.TOKEN in unsets else {})}
+    with actions.noted(engine, actions.at_the_terminal(), "change account", **facts) as action:
+        if chosen:
+            roster.change(engine, name, chosen)
+        if Unset.TOKEN in unsets:
+            roster.rotate(engine, settings, name, None)
+        action.number = 1
     typer.echo(f"account {name} is changed")
 
 
@@ -140,14 +146,16 @@ def rotate(
     token_stdin: FromStdin = False,
 ) -> None:
     """Replace an account's token (or its OAuth secrets) by another, which is asked for; a pause stays."""
-    from worker import roster
+    from worker import actions, roster
 
     engine, settings = _opened()
     known = roster.listed(engine, settings, name)
     if not known:
         _unknown(name)
     by_oauth = known[0]["token"] == roster.BY_OAUTH if oauth is None else oauth
-    roster.rotate(engine, settings, name, credential(oauth=by_oauth, from_stdin=token_stdin))
+    token = credential(oauth=by_oauth, from_stdin=token_stdin)
+    with actions.noted(engine, actions.at_the_terminal(), "rotate account", account=name) as action:
+        action.number = int(roster.rotate(engine, settings, name, token))
     typer.echo(f"account {name} has another token, used within seconds")
     if known[0]["paused_at"]:
         typer.echo(f"it is still paused; to send again: turnout resume {name}")
@@ -159,7 +167,7 @@ def remove(name: Name) -> None:
 
     Messages that name it are refused from then on, and can be handed in again once it is added again.
     """
-    from worker import roster
+    from worker import actions, roster
     from worker.accounts import find
     from worker.facts import as_said
 
@@ -169,7 +177,9 @@ def remove(name: Name) -> None:
     account_id = find(engine, name)
     if account_id is None:
         _unknown(name)
-    waiting = roster.remove(engine, account_id)
+    with actions.noted(engine, actions.at_the_terminal(), "remove account", account=name) as action:
+        waiting = roster.remove(engine, account_id)
+        action.number = int(not waiting.batches)
     if waiting.batches:
         _fail(
             f"{as_said(waiting.batches)} batches of {name} ({as_said(waiting.records)} records) are not settled: wait"
@@ -227,23 +237,27 @@ def pause(
     because: Annotated[str, typer.Option(help="Why; shown wherever the pause is.")] = "by an operator",
 ) -> None:
     """Let an account send nothing until `turnout resume`; what comes in waits, and no age counts the time."""
-    from worker import accounts
+    from worker import accounts, actions
 
     engine, _ = _opened()
     account_id = accounts.find(engine, account)
     if account_id is None:
         _unknown(account)
-    accounts.pause(engine, account_id, because)
+    with actions.noted(engine, actions.at_the_terminal(), "pause", account=account, because=because) as action:
+        accounts.pause(engine, account_id, because)
+        action.number = 1
     typer.echo(f"account {account} is paused; to send again: turnout resume {account}")
 
 
 def resume(account: Annotated[str, typer.Argument()] = DEFAULT_ACCOUNT) -> None:
     """Let a paused or parked account send again, beginning with one batch as a probe."""
-    from worker import accounts
+    from worker import accounts, actions
 
     engine, _ = _opened()
-    if not accounts.resume(engine, account):
+    if accounts.find(engine, account) is None:
         _unknown(account)
+    with actions.noted(engine, actions.at_the_terminal(), "resume", account=account) as action:
+        action.number = int(accounts.resume(engine, account))
     typer.echo(f"account {account} sends again")
 
 

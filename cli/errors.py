@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 def errors(  # noqa: PLR0913 - one parameter an option
     *,
-    grouped: Annotated[
-        bool, typer.Option("--grouped", help="By what they have in common, with advice; of the filters --outcome only.")
-    ] = False,
+    grouped: Annotated[bool, typer.Option("--grouped", help="By what they have in common, with advice.")] = False,
     outcome: Outcomes = None,
     group: Group = None,
     record: Records = None,
@@ -43,11 +41,6 @@ def errors(  # noqa: PLR0913 - one parameter an option
     from worker.settings import load_settings
 
     engine = make_engine(load_settings())
-    if grouped:
-        if any((group, record, event, account, state, category, since, before)):
-            raise typer.BadParameter("--grouped goes with --outcome and --limit alone; a group's own: --group ID")
-        _show_groups(groups.grouped(engine, outcome or OPEN, limit), as_json=as_json)
-        return
     chosen = filter_of(
         OPEN,
         outcomes=outcome,
@@ -59,6 +52,16 @@ def errors(  # noqa: PLR0913 - one parameter an option
         group=group,
         records=record,
     )
+    if grouped:
+        if any((group, record, before, csv)):
+            raise typer.BadParameter(
+                "--grouped goes with no --group, --record, --before or --csv; a group's: --group ID"
+            )
+        found, older = groups.narrowed(engine, chosen, limit) if chosen.facts else (None, False)
+        if found is None:
+            found = groups.grouped(engine, outcome or OPEN, limit)
+        _show_groups(found, older=older, as_json=as_json)
+        return
     if csv is not None:
         _write(csv, engine, chosen)
         return
@@ -84,14 +87,16 @@ def _write(path: Path, engine: "Engine", chosen: "Filter") -> None:
     typer.echo(f"{written:,} records written to {path}; mend what is wrong, then: turnout correct --from {path}")
 
 
-def _show_groups(found: list[dict[str, object]], *, as_json: bool) -> None:
+def _show_groups(found: list[dict[str, object]], *, older: bool, as_json: bool) -> None:
     from worker.groups import COUNTED, as_said
 
     if as_json:
-        print_json([{**group, "more": int(str(group["count"])) > COUNTED} for group in found])
+        print_json([{**group, "more": older or int(str(group["count"])) > COUNTED} for group in found])
         return
+    if older:
+        console.print(f"of the newest {COUNTED:,} unresolved errors, which were looked at")
     if not found:
-        console.print("no unresolved errors")
+        console.print("no unresolved errors" + (" like that among them" if older else ""))
     for group in found:
         heading = f"{as_said(int(str(group['count'])))} {group['outcome']}: {group['category']} {group['code']}"
         console.print(escape(heading.strip()), style="bold")

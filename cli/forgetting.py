@@ -20,13 +20,15 @@ def purge(
 
     Nothing that waits goes. An error that nobody resolved for so long goes with its record. The books keep the counts.
     """
+    from worker import actions
     from worker.database import make_engine
-    from worker.purge import preview, purge as delete
+    from worker.purge import preview, purge_by_hand
     from worker.settings import load_settings
 
     settings = load_settings()
+    engine = make_engine(settings)
     days = settings.retention_days if older_than is None else older_than
-    gone = (preview if dry_run else delete)(make_engine(settings), days)
+    gone = preview(engine, days) if dry_run else purge_by_hand(engine, actions.at_the_terminal(), days)
     if as_json:
         shown = ("batches", "records", "refused")
         print_json({name: number for name, number in asdict(gone).items() if not dry_run or name in shown})
@@ -35,6 +37,8 @@ def purge(
     else:
         verb = "would go" if dry_run else "are purged"
         typer.echo(f"{gone.records:,} records in {gone.batches:,} batches and {gone.refused:,} refused inputs {verb}")
+        if gone.actions:
+            typer.echo(f"{gone.actions:,} actions with {gone.items:,} results are purged")
 
 
 def erase(

@@ -1,6 +1,7 @@
 """`turnout keys …`: who may hand records in by HTTP, and who may look and act."""
 
 from typing import Annotated, NoReturn
+from urllib.parse import urlsplit
 
 import typer
 
@@ -25,7 +26,7 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a key. It is shown this once, and kept only as a hash."""
-    from worker import accounts, keys
+    from worker import accounts, actions, keys
     from worker.database import make_engine
     from worker.settings import load_settings
 
@@ -39,8 +40,11 @@ def create(
     for one, account_id in reached.items():
         if account_id is None:
             raise typer.BadParameter(f"there is no account {one}: `turnout accounts list` shows them")
+    facts = {"key": name, "role": role.value, "accounts": named}
     try:
-        key = keys.create(engine, name, role, [number for number in reached.values() if number is not None])
+        with actions.noted(engine, actions.at_the_terminal(), "create key", **facts) as action:
+            key = keys.create(engine, name, role, [number for number in reached.values() if number is not None])
+            action.number = 1
     except keys.NameTaken:
         raise typer.BadParameter(f"there is a key {name}: rotate it, revoke it, or choose another name") from None
     _show_once({"name": name, "key": key, "role": role.value, "accounts": list(reached)}, as_json=as_json)
@@ -71,11 +75,14 @@ def rotate(
     as_json: AsJson = False,
 ) -> None:
     """Replace a key by a new one, shown this once; the old one is still good for a while, an older one no longer."""
-    from worker import keys
+    from worker import actions, keys
     from worker.database import make_engine
     from worker.settings import load_settings
 
-    key = keys.rotate(make_engine(load_settings()), name, overlap)
+    engine = make_engine(load_settings())
+    with actions.noted(engine, actions.at_the_terminal(), "rotate key", key=name, overlap_seconds=overlap) as action:
+        key = keys.rotate(engine, name, overlap)
+        action.number = int(key is not None)
     if key is None:
         _unknown(name)
     _show_once({"name": name, "key": key}, as_json=as_json)
@@ -84,11 +91,14 @@ def rotate(
 @app.command("revoke")
 def revoke(name: Name) -> None:
     """Let a key be good no longer, from the next request on."""
-    from worker import keys
+    from worker import actions, keys
     from worker.database import make_engine
     from worker.settings import load_settings
 
-    if not keys.revoke(make_engine(load_settings()), name):
+    engine = make_engine(load_settings())
+    with actions.noted(engine, actions.at_the_terminal(), "revoke key", key=name) as action:
+        action.number = int(keys.revoke(engine, name))
+    if not action.number:
         _unknown(name)
     typer.echo(f"key {name} is revoked")
 
@@ -106,7 +116,7 @@ def webhook(
     as_json: AsJson = False,
 ) -> None:
     """Set a producer's webhook, or turn it off. What signs its messages is shown this once, and kept encrypted."""
-    from worker import webhooks
+    from worker import actions, webhooks
     from worker.database import make_engine
     from worker.settings import load_settings
 
@@ -115,13 +125,18 @@ def webhook(
     settings = load_settings()
     engine = make_engine(settings)
     if url is None:
-        if not webhooks.turn_off(engine, name):
+        with actions.noted(engine, actions.at_the_terminal(), "turn webhook off", key=name) as action:
+            action.number = int(webhooks.turn_off(engine, name))
+        if not action.number:
             _unknown(name, "producer's key")
         typer.echo(f"the webhook of {name} is off")
         return
     if wrong := webhooks.fault(url, private=settings.webhook_private):
         raise typer.BadParameter(f"--url {wrong}")
-    secret = webhooks.point(engine, settings, name, url)
+    host = urlsplit(url).hostname  # the rest of it may be what the receiver knows its caller by
+    with actions.noted(engine, actions.at_the_terminal(), "set webhook", key=name, host=host) as action:
+        secret = webhooks.point(engine, settings, name, url)
+        action.number = int(secret is not None)
     if secret is None:
         _unknown(name, "producer's key")
     _show_once({"name": name, "secret": secret, "url": url}, "secret", as_json=as_json)

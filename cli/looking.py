@@ -53,6 +53,8 @@ def status(*, as_json: AsJson = False) -> None:
     console.print(f"unresolved errors: {told} (look: turnout errors)" if told else "unresolved errors: none")
     if found["refused"]:
         console.print(f"refused at the door: {facts.as_said(found['refused'])} (look: turnout refused)")
+    for job in found["jobs"]:
+        console.print(escape(_told(job)))
     for webhook in found["webhooks"]:
         again = f"next try at {written(webhook['again_at'])}"
         console.print(
@@ -103,6 +105,11 @@ def _of(used: int | None, limit: int | None) -> str:
 
 def _percent(share: float | None) -> str:
     return "–" if share is None else f"{share:.2f} %"
+
+
+def _told(job: dict[str, Any]) -> str:
+    expected = "" if job["expected"] is None else f" of {job['expected']:,}"
+    return f"job {job['id']}, {job['action']}: {job['done']:,}{expected} done (look: turnout job {job['id']})"
 
 
 def batches(  # noqa: PLR0913 - one parameter an option
@@ -210,6 +217,8 @@ def submission(submission_id: Annotated[UUID, typer.Argument(metavar="ID")], *, 
     console.print(f"accepted {found['accepted']:,}, duplicates {found['duplicates']:,}, refused {found['refused']:,}")
     for outcome, number in found["outcomes"].items():
         console.print(f"  {outcome}: {number:,}")
+    if not found["all"]:
+        console.print(f"  of its first {facts.LOOKED_AT:,} records; there are more")
     if found["purged"]:
         console.print(f"  purged: {found['purged']:,}")
     columns = ["id", "contact", "event", "state", "batch_id", "outcome", "category", "message"]

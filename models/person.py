@@ -17,8 +17,8 @@ from models.preflight import INT64_MAX, comparable
 from models.words import Identity
 
 ERASED: Final = "erased"
-_OF_CONTACTS: Final = re.compile("vid|contact|^ids?$", re.IGNORECASE)
-"""What is nothing but a number is a contact id only under such a name."""
+_OF_CONTACTS: Final = re.compile("vid|contact|^ids?$|^difference$", re.IGNORECASE)
+"""What is nothing but a number is a contact id only under such a name; a correction's difference may name one."""
 _ESCAPABLE: Final = re.compile(r"""[^\x21-\x7e]|["\\/<>&'+]""")
 """What may be written another way inside JSON."""
 

@@ -239,7 +239,12 @@ class Batch(Base):
         Index(None, "status", "id"),
         Index(None, "event_id", "id"),
         Index("ix_batches_settled", "settled_at", "id", postgresql_where=text("settled_at IS NOT NULL")),
-        Index("ix_batches_retries", "event_id", "id", postgresql_where=text("origin = 'retry'")),
+        Index(
+            "ix_batches_moved",
+            "event_id",
+            "id",
+            postgresql_where=text("origin = 'retry' OR split_from IS NOT NULL"),
+        ),
         {"postgresql_with": {"fillfactor": 70, "autovacuum_vacuum_scale_factor": 0.02}},
     )
 
@@ -281,7 +286,7 @@ class Record(Base):
     __tablename__ = "records"
     __table_args__ = (
         Index(None, "batch_id"),
-        Index(None, "contact", "batch_id"),
+        Index(None, "contact", "batch_id", postgresql_include=["id"]),
         Index(None, "submission_id"),
     )
 

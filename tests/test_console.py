@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 import requests
@@ -13,7 +14,7 @@ from ledger import ask, do, given_up, message, outcomes, people, postponed, sett
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
-from models.words import Role
+from models.words import Outcome, Role
 from web.console import pages
 from web.console.masking import masked
 from worker import keys, lockout
@@ -401,6 +402,72 @@ def test_an_event_counts_as_the_audit_does(operator: Visitor, hand_in: HandIn, e
             for counts in found["states"].values()
         )
     assert "registered" in words(operator.page(f"/event/{row.id}"))
+
+
+def test_of_an_event_beyond_the_bounds_the_newest_batches_are_counted_whole(hand_in: HandIn, engine: Engine) -> None:
+    from worker import facts
+
+    hand_in(message(*people(12)), batch_size=3)
+    for _ in range(4):
+        settled(engine, taken(engine), rejected=[0, 1])
+
+    def counted(**bounds: int) -> tuple[int, int, int, bool]:
+        found = facts.event(engine, ask(engine, "SELECT id FROM events")[0].id, **bounds)
+        assert found is not None
+        registered = found["states"]["register"]
+        return registered["records"], registered["delivered"], registered["missing"], found["all"]
+
+    assert counted() == counted(walk=5, errors=9) == (12, 4, 8, True)
+    assert counted(walk=3) == (9, 3, 6, False)
+    assert counted(errors=3) == (6, 2, 4, False)
+
+
+@pytest.mark.parametrize("query", ["event=77", "state=register&account=default", "category=VALIDATION_ERROR"])
+def test_a_walk_finds_the_same_errors_as_a_look_at_all(
+    operator: Visitor, hand_in: HandIn, engine: Engine, facts: Any, query: str
+) -> None:
+    fill(hand_in, engine)
+    options = [word for pair in query.split("&") for word in f"--{pair}".split("=")]
+    expected = [str(row["id"]) for row in facts("errors", *options)]
+    assert expected
+    assert re.findall(r'row" class="n">(\d+)<', operator.page(f"/errors?{query}")) == expected
+
+
+def test_a_group_is_listed_by_its_own_index_whatever_the_outcomes(hand_in: HandIn, engine: Engine) -> None:
+    from worker import facts
+    from worker.retry import ANY_OPEN, Filter
+
+    fill(hand_in, engine)
+    (row,) = ask(
+        engine, "SELECT group_id, array_agg(id ORDER BY id DESC) AS ids FROM errors WHERE outcome = 'failed' GROUP BY 1"
+    )
+    for wanted, ids in ((ANY_OPEN, row.ids), ((Outcome.REJECTED,), [])):
+        chosen = Filter(wanted, group_id=row.group_id)
+        assert [error["id"] for error in facts.errors(engine, chosen)] == ids
+        assert [error["id"] for error in facts.errors(engine, chosen, walk=9)] == ids
+    assert facts.errors_further(engine, Filter(ANY_OPEN, group_id=row.group_id), None, 2) == row.ids[1]
+
+
+def test_of_a_large_submission_the_first_records_are_counted_and_what_waits_is_not_called_complete(
+    operator: Visitor, hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from worker import facts
+
+    submission = "0b1cb8c3-e2ec-4f44-9fe2-d7813d1a6cfc"
+    for first in (0, 20):
+        hand_in({**message(*people(20, first)), "submission_id": submission}, batch_size=20)
+    settled(engine, taken(engine), rejected=[0, 15])
+    monkeypatch.setattr("worker.facts.people.LOOKED_AT", 10)
+    found = facts.submission(engine, UUID(submission))
+    assert found is not None
+    assert (found["outcomes"], found["all"], found["status"]) == ({"delivered": 9, "rejected": 1}, False, "PENDING")
+    assert [row["contact"] for row in found["not_delivered"]] == ["p0@example.com"]
+    assert "what became of its first records alone" in words(operator.page(f"/submission/{submission}"))
+    settled(engine, taken(engine))
+    monkeypatch.setattr("worker.facts.people.LOOKED_AT", 41)
+    found = facts.submission(engine, UUID(submission))
+    assert found is not None
+    assert (found["outcomes"], found["all"], found["status"]) == ({"delivered": 38, "rejected": 2}, True, "COMPLETE")
 
 
 def test_find_leads_to_what_is_named(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from acting import retry
+from acting import ME, correct, retry
 from ledger import (
     ask,
     batch,
@@ -25,15 +25,17 @@ from ledger import (
     waits,
     wrong_now,
 )
-from sqlalchemy import Engine
+from sqlalchemy import ARRAY, Boolean, DateTime, Engine, Enum, Float, Integer, Interval, LargeBinary, Time, Uuid
 from typer.testing import CliRunner
 
 from cli.app import app
 from hubspot.answer import Rejection, Settled
+from models.correction import Change
 from models.person import Person
 from models.tables import Base
-from models.words import Outcome
-from worker import erase as erasing, settle, submissions
+from models.words import Action, Outcome
+from worker import actions, erase as erasing, jobs, settle, submissions
+from worker.accept import Rules
 from worker.audit import audit
 from worker.erase import Erased, erase
 from worker.process import Process
@@ -359,6 +361,68 @@ def test_of_a_refused_message_what_is_others_stays(who: str, raw: str, left: str
     person = Person.named(who)
     assert person is not None
     assert person.left_of(raw.encode()).decode() == (raw if left is None else left)
+
+
+@pytest.mark.parametrize("who", [ADA, str(VID)])
+def test_who_is_erased_is_found_in_no_job_and_no_action(
+    hand_in: HandIn, engine: Engine, rules: Rules, process: Process, who: str
+) -> None:
+    """Named by a correction that was done, one that waits, what a group was changed to, results, a reason, a pause."""
+    hand_in(message("a@x.org", "b@x.org", "c@x.org"))
+    claimed = taken(engine)
+    settled(engine, claimed, rejected=[0, 1, 2])
+    first, second, third = (member.id for member in claimed.members)
+    of_ada, of_vid = Change(email=ADA), Change(vid=str(VID))
+    correct(engine, rules, {first: of_ada, second: of_vid})
+    jobs.ask_to_mend(engine, ME, [(1, third, of_ada if who == ADA else of_vid)])
+    with engine.begin() as connection:
+        for change in (of_ada, of_vid):
+            jobs.ask(connection, ME, Action.CORRECT, {"group_id": "none"}, given={"change": change.written})
+        jobs.ask(connection, ME, Action.DISMISS, Filter().written, given={"because": f"{ADA} ({VID}) asked for it"})
+        actions.note(connection, ME, "pause", {"account": "default", "because": f"{ADA}, id {VID}"})
+    places = {place.split(":")[0] for place in found(engine, who)}
+    assert {"job_items.change", "job_items.told", "jobs.given", "actions.chosen"} <= places
+    assert erased(process, who).complete
+    assert found(engine, who) == []
+    while jobs.step(engine, process.rules) is not None:
+        pass
+    assert not ask(engine, "SELECT FROM jobs WHERE trouble <> '' OR ended_at IS NULL")
+    assert found(engine, who) == []
+    sound(engine)
+
+
+BYTES = {
+    "accounts.token": "encrypted", "accounts.oauth": "encrypted", "keys.webhook_secret": "encrypted",
+    "secrets.ciphertext": "encrypted", "keys.hash": "of a key", "keys.old_hash": "of a key",
+    "sessions.hash": "of a cookie", "sessions.key_hash": "of a key", "records.fingerprint": "a keyed hash",
+    "submissions.digest": "of a whole request", "notifications.body": "counts of a submission",
+}  # fmt: skip
+"""Columns of bytes that name nobody."""
+
+
+def test_every_column_of_bytes_is_looked_at_or_named_as_one_that_names_nobody() -> None:
+    columns = {
+        str(column)
+        for table in Base.metadata.sorted_tables
+        for column in table.columns
+        if isinstance(column.type, LargeBinary)
+    }
+    assert columns == BYTES.keys() | {"refused.raw"}
+
+
+def test_every_column_of_another_kind_holds_no_words() -> None:
+    person = Person.named("a@x.org")
+    assert person is not None
+    looked_at = {str(column) for _, columns in erasing._texts(person) for column in columns}  # noqa: SLF001 - as below
+    wordless = (Integer, DateTime, Time, Boolean, Float, Interval, Uuid, Enum, LargeBinary)
+    others = {
+        str(column)
+        for table in Base.metadata.sorted_tables
+        for column in table.columns
+        if table.name not in erasing.NAMES
+        and not isinstance(column.type.item_type if isinstance(column.type, ARRAY) else column.type, wordless)
+    }
+    assert others - looked_at == {"records.contact", "error_groups.id"}, "one is blanked by itself, one is a hash"
 
 
 def test_every_table_is_looked_at_or_named_as_none_of_a_persons() -> None:

@@ -146,5 +146,43 @@ def test_what_a_bulk_action_would_do_is_shown_before_it_asks(
     assert "30 records are retried" in turnout("retry", stdin="y\n").output
 
 
-def test_grouped_takes_no_other_filter(turnout: Turnout) -> None:
-    assert "--group ID" in turnout("errors", "--grouped", "--event", "7", status=2).output
+def test_groups_are_narrowed_by_the_filters_of_the_list(hand_in: HandIn, engine: Engine, facts: Any) -> None:
+    hand_in(message(*people(3), event="7"))
+    refused(engine, "`a` is bad", "`b` is bad", "other")
+    hand_in(message(*people(2), event="8", state="cancel"))
+    refused(engine, "`c` is bad")
+    do(engine, "UPDATE errors SET category = 'ODD', created_at = now() - interval '1 day' WHERE message = 'other'")
+
+    def counted(*words: str) -> dict[str, int]:
+        return {group["gist"]: group["count"] for group in facts("errors", "--grouped", *words)}
+
+    assert counted() == {"… is bad": 3, "other": 1}
+    assert counted("--event", "7") == {"… is bad": 2, "other": 1}
+    assert counted("--state", "cancel") == {"… is bad": 1}
+    assert counted("--category", "ODD") == {"other": 1}
+    assert counted("--since", "2026-01-01", "--account", "default") == {"… is bad": 3, "other": 1}
+    assert counted("--event", "7", "--outcome", "failed") == counted("--account", "nobody's") == {}
+    (group,) = facts("errors", "--grouped", "--state", "cancel")
+    assert (group["sample"], group["more"], group["who"]) == ("`c` is bad", False, "the producer's app")
+
+
+def test_narrowed_groups_say_where_older_errors_were_not_looked_at(
+    hand_in: HandIn, engine: Engine, facts: Any, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_in(message(*people(1), event="7"))
+    given_up(engine, taken(engine))
+    hand_in(message(*people(3), event="8"))
+    given_up(engine, taken(engine))
+    monkeypatch.setattr(groups, "COUNTED", 3)
+    assert facts("errors", "--grouped", "--event", "7") == []
+    said = turnout("errors", "--grouped", "--event", "7").output
+    assert "of the newest 3 unresolved errors, which were looked at" in said
+    assert "no unresolved errors like that among them" in said
+    (group,) = facts("errors", "--grouped", "--event", "8")
+    assert (group["count"], group["more"]) == (3, True)
+    monkeypatch.setattr(groups, "COUNTED", 4)
+    assert "looked at" not in turnout("errors", "--grouped", "--event", "7").output
+
+
+def test_grouped_takes_no_filter_that_names_errors_one_by_one(turnout: Turnout) -> None:
+    assert "--group ID" in turnout("errors", "--grouped", "--group", "7", status=2).output

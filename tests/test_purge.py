@@ -4,9 +4,10 @@ import random
 import threading
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
-from acting import cancel, retry
+from acting import ME, cancel, retry
 from ledger import (
     ask,
     batch,
@@ -25,8 +26,8 @@ from test_concurrency import SIZE, Storm
 from typer.testing import CliRunner
 
 from cli.app import app
-from models.words import Outcome, State
-from worker import purge as purging, sweep as sweeping
+from models.words import Action, Outcome, State
+from worker import actions, jobs, purge as purging, sweep as sweeping
 from worker.accept import Rules
 from worker.audit import audit
 from worker.cancel import Chosen
@@ -39,7 +40,7 @@ from worker.retry import Filter
 from worker.settings import Settings
 
 HandIn = Callable[..., list[Part]]
-TABLES = ("batches", "records", "errors", "attempts", "refused", "submissions")
+TABLES = ("batches", "records", "errors", "attempts", "refused", "submissions", "job_items", "actions")
 
 
 def age(engine: Engine, days: float) -> None:
@@ -49,6 +50,8 @@ def age(engine: Engine, days: float) -> None:
         ("attempts", ("started_at",)),
         ("refused", ("refused_at",)),
         ("submissions", ("received_at",)),
+        ("jobs", ("ended_at",)),
+        ("actions", ("at",)),
     ):
         earlier = ", ".join(f"{column} = {column} - :days * interval '1 day'" for column in columns)
         do(engine, f"UPDATE {table} SET {earlier}", days=days)
@@ -253,6 +256,79 @@ def test_the_command_shows_first_and_then_purges(
     assert left(engine)["records"] == 0
 
 
+# What operators did
+
+
+@pytest.fixture
+def job(engine: Engine) -> int:
+    """A job that has ended, with a result of each of three records, and its action."""
+    with engine.begin() as connection:
+        job_id = jobs.ask(connection, ME, Action.RETRY, Filter().written)
+    do(engine, "INSERT INTO job_items (job_id, item, done) SELECT :id, n, true FROM generate_series(1, 3) n", id=job_id)
+    do(engine, "UPDATE jobs SET ended_at = now() WHERE id = :job", job=job_id)
+    return job_id
+
+
+def test_a_job_goes_after_its_results_in_bounded_steps(
+    job: int, engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purging, "MOST_RECORDS", 2)
+    assert purge(engine, 90) == Counts()
+    age(engine, 91)
+    steps = []
+    while gone := purge_a_little(process):
+        steps.append((gone.items, gone.actions))
+        do(engine, "UPDATE purged SET due_at = now()")
+    assert steps == [(2, 0), (1, 1)]
+    assert not ask(engine, "SELECT FROM jobs WHERE id = :job", job=job)
+    assert left(engine) == dict.fromkeys(TABLES, 0)
+
+
+def test_a_job_that_is_under_way_is_never_purged_nor_its_action(job: int, engine: Engine) -> None:
+    age(engine, 91)
+    do(engine, "UPDATE jobs SET ended_at = NULL WHERE id = :job", job=job)
+    assert purge(engine, 90) == Counts()
+    do(engine, "UPDATE jobs SET ended_at = now() - interval '89 days'")
+    assert purge(engine, 90) == Counts()
+
+
+def test_an_action_goes_when_it_is_old_and_the_purge_by_hand_stays_noted(engine: Engine) -> None:
+    for number in range(3):
+        with actions.noted(engine, ME, "pause", account="default") as action:
+            action.number = number
+    do(engine, "UPDATE actions SET at = at - interval '91 days' WHERE number < 2")
+    assert purging.purge_by_hand(engine, ME, 90) == Counts(actions=2)
+    assert [row.what for row in ask(engine, "SELECT what FROM actions ORDER BY id")] == ["pause", "purge"]
+    assert purging.purge_by_hand(engine, ME, 0) == Counts(actions=2)
+    assert [tuple(row) for row in ask(engine, "SELECT what, number FROM actions")] == [("purge", 0)]
+
+
+def test_a_mended_file_that_nobody_began_goes_when_it_is_old(job: int, engine: Engine) -> None:
+    do(engine, "UPDATE jobs SET ended_at = NULL, held = true WHERE id = :job", job=job)
+    assert purge(engine, 90) == Counts()
+    age(engine, 91)
+    assert purge(engine, 90) == Counts(items=3, actions=1)
+
+
+def test_what_a_webhook_was_told_goes_with_the_last_receipt_of_its_submission(hand_in: HandIn, engine: Engine) -> None:
+    one, other = (str(UUID(int=number)) for number in (1, 2))
+    for contact, submission in (("a@x.org", one), ("b@x.org", one), ("c@x.org", other)):
+        hand_in({**message(contact), "submission_id": submission, "part": contact})
+        settled(engine, taken(engine))
+    told = (
+        "INSERT INTO notifications (key_id, submission, stage) SELECT DISTINCT 1, submission, 'told' FROM submissions"
+    )
+    do(engine, told)
+    do(engine, "UPDATE submissions SET received_at = received_at - interval '91 days'")
+    oldest = "UPDATE batches SET settled_at = '2020-01-01' WHERE id = (SELECT min(id) FROM batches)"
+    do(engine, oldest)
+    assert purge(engine, 90).receipts == 1
+    assert len(ask(engine, "SELECT FROM notifications")) == 2, "another part of its submission is left"
+    do(engine, oldest)
+    assert purge(engine, 90).receipts == 1
+    assert [str(row.submission) for row in ask(engine, "SELECT submission FROM notifications")] == [other]
+
+
 class PurgingStorm(Storm):
     """A storm in which what was settled a moment ago is old, and goes."""
 
@@ -275,12 +351,9 @@ class PurgingStorm(Storm):
         return wrong if counted.balanced else [*wrong, str(counted)]
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_a_storm_while_everything_is_purged_keeps_order_and_books(
-    process: Process, settings: Settings, rules: Rules, seed: int
-) -> None:
-    engine = make_engine(settings, pool=20)
-    for statement in (  # what the ledger must know of errors that are purged
+def keep_what_goes(engine: Engine) -> None:
+    """Keep the errors that are purged: the ledger must know of them."""
+    for statement in (
         "CREATE TABLE gone (LIKE errors)",
         (
             "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS "
@@ -289,6 +362,14 @@ def test_a_storm_while_everything_is_purged_keeps_order_and_books(
         "CREATE TRIGGER keep BEFORE DELETE ON errors FOR EACH ROW EXECUTE FUNCTION keep()",
     ):
         do(engine, statement)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_storm_while_everything_is_purged_keeps_order_and_books(
+    process: Process, settings: Settings, rules: Rules, seed: int
+) -> None:
+    engine = make_engine(settings, pool=20)
+    keep_what_goes(engine)
     here = PurgingStorm(engine, process, Rules(rules.key, SIZE, 0.05), seed, calls=16)
     killers = here.with_killers_engine(settings.database_url)
     try:

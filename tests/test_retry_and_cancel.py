@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from acting import cancel, retry
 from ledger import (
+    LEASE,
     ask,
     batch,
     deliver_all,
@@ -30,6 +31,7 @@ from worker import bulk, jobs
 from worker.accept import Handed, Rules, accept
 from worker.audit import audit
 from worker.cancel import Chosen
+from worker.claim import claim
 from worker.process import Process
 from worker.receipts import Part
 from worker.retry import Filter
@@ -116,6 +118,17 @@ def test_two_retries_at_once_move_a_record_once(
     assert outcomes(engine) == {"pending": 120}
     deliver_all(engine)
     assert outcomes(engine) == {"delivered": 120}
+
+
+def test_an_accounts_small_batches_make_no_others_smaller(hand_in: HandIn, engine: Engine) -> None:
+    do(engine, "INSERT INTO accounts (name, batch_size) VALUES ('acme', 2)")
+    hand_in(message(*people(6)), {**message(*people(4)), "account": "acme"})
+    for account in ask(engine, "SELECT id FROM accounts"):
+        while (claimed := claim(engine, account.id, LEASE)) is not None:
+            given_up(engine, claimed)
+    assert retry(engine, 10, FAILED) == 10
+    rows = ask(engine, "SELECT account_id, size FROM batches WHERE origin = 'retry' ORDER BY account_id, id")
+    assert [row.size for row in rows] == [6, 2, 2]
 
 
 def test_a_retry_ends_although_its_records_fail_again_meanwhile(
@@ -542,6 +555,5 @@ def test_an_ambiguous_commit_of_a_claim_costs_its_lease_alone(
 
 
 def engine_claims_after_accounts_look_up(engine: Engine) -> None:
-    from worker.claim import claim
 
     claim(engine, 1, 60)

@@ -22,8 +22,8 @@ HandIn = Callable[..., list[Part]]
 SUMS = ("calls", "calls_failed", "delivered", "undelivered")
 
 
-def day(engine: Engine) -> list[tuple[int, ...]]:
-    return [tuple(row[name] for name in SUMS) for row in throughput.read(engine)["day"]]
+def day(process: Process) -> list[tuple[int, ...]]:
+    return [tuple(row[name] for name in SUMS) for row in throughput.look(process)["day"]]
 
 
 def earlier(engine: Engine, minutes: int) -> None:
@@ -45,17 +45,17 @@ def test_a_day_is_144_spans_and_counts_each_call_and_each_error_once(
     engine = process.engine
     sent(hand_in, engine)
     do(engine, "UPDATE attempts SET http_status = 503 WHERE delivered = 0")
-    assert throughput.read(engine)["minute"] == {"calls": 2, "calls_failed": 1, "delivered": 2, "undelivered": 5}
+    assert throughput.look(process)["minute"] == {"calls": 2, "calls_failed": 1, "delivered": 2, "undelivered": 5}
     earlier(engine, 60)
-    before = day(engine)
+    before = day(process)
     assert (len(before), sum(map(sum, before))) == (144, 2 + 1 + 2 + 5)
     monkeypatch.setattr(throughput, "STEP", 1)
     throughput.add_up(process)
     assert [tuple(row) for row in ask(engine, "SELECT sum(calls), sum(undelivered) FROM throughput")] == [(2, 5)]
-    assert day(engine) == before
+    assert day(process) == before
     process.redis.flushall()
     throughput.add_up(process)
-    assert day(engine) == before
+    assert day(process) == before
 
 
 def test_what_may_still_change_is_not_added_up_yet(process: Process, hand_in: HandIn) -> None:
@@ -69,7 +69,7 @@ def test_what_may_still_change_is_not_added_up_yet(process: Process, hand_in: Ha
     process.redis.flushall()
     sweep(process)
     assert [row.calls for row in ask(engine, "SELECT sum(calls) AS calls FROM throughput")] == [2]
-    assert sum(row[0] for row in day(engine)) == 3
+    assert sum(row[0] for row in day(process)) == 3
 
 
 def test_old_totals_go_and_what_they_mark_as_counted_stays_so(process: Process, hand_in: HandIn) -> None:
@@ -83,7 +83,7 @@ def test_old_totals_go_and_what_they_mark_as_counted_stays_so(process: Process, 
     for _ in range(2):
         process.redis.flushall()
         throughput.add_up(process)
-    assert sum(row[0] for row in day(engine)) == 1
+    assert sum(row[0] for row in day(process)) == 1
 
 
 def test_the_use_of_the_limits_is_what_the_limiter_counts(process: Process) -> None:

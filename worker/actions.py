@@ -107,3 +107,15 @@ def listed(
             {"before": 2**63 - 1 if before is None else before, "limit": limit, "who": who, "what": what},
         )
         return [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
+
+
+def forget(connection: Connection, cutoff: str, most: int) -> int:
+    """Delete the oldest actions of before then that are no job's; give how many those were."""
+    gone = connection.execute(
+        text("""
+        DELETE FROM actions WHERE at < CAST(:cutoff AS timestamptz) AND id IN (
+          SELECT a.id FROM actions a WHERE NOT EXISTS (SELECT FROM jobs j WHERE j.id = a.id) ORDER BY a.id
+          LIMIT :most)"""),
+        {"cutoff": cutoff, "most": most},
+    )
+    return gone.rowcount

@@ -136,8 +136,9 @@ def _errors(on: Ground, work: Work, most: int, act: Callable[[Sequence[Row[Any]]
     chosen = Filter.read(work.chosen)
     for stage in range(work.stage, len(chosen.outcomes)):
         after = work.after if stage == work.stage else 0
-        if found := retry.find(on.connection, chosen, chosen.outcomes[stage], (after, work.until), most):
-            return Step(act(found), stage, found[-1].id)
+        found, place = retry.find(on.connection, chosen, chosen.outcomes[stage], (after, work.until), most)
+        if found or place < work.until:
+            return Step(act(found) if found else [], stage, place)
     return None
 
 
@@ -151,9 +152,9 @@ def _items(errors: Sequence[Row[Any]], won: set[int]) -> list[Item]:
 
 
 def _cancel(on: Ground, work: Work) -> Step | None:
-    found = cancel.find(on.connection, cancel.Chosen.read(work.chosen), work.after, work.until, BATCHES)
+    found, place = cancel.find(on.connection, cancel.Chosen.read(work.chosen), work.after, work.until, BATCHES)
     if not found:
-        return None
+        return Step([], work.stage, place) if place < work.until else None
     groups.see(on.engine, [CANCELED])
     lock_events(on.connection, {batch.event_id for batch in found})
     items: list[Item] = []
@@ -163,7 +164,7 @@ def _cancel(on: Ground, work: Work) -> Step | None:
             items.append(Item(batch.id, done=False))
         else:
             items += [Item(batch.id, record_id) for record_id in records] or [Item(batch.id)]
-    return Step(items, work.stage, found[-1].id)
+    return Step(items, work.stage, place)
 
 
 def _replay(on: Ground, work: Work) -> Step | None:
@@ -171,7 +172,7 @@ def _replay(on: Ground, work: Work) -> Step | None:
     if work.after >= work.until:
         return None
     chosen = refused.Chosen.read(work.chosen)
-    done, following = refused.replay(on.engine, on.rules, chosen, work.after, work.until)
+    done, following = refused.replay(on.engine, on.connection, on.rules, chosen, (work.after, work.until))
     items = [
         Item(one.id, done=not one.reasons, told={name: value for name, value in asdict(one).items() if name != "id"})
         for one in done

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from sqlalchemy import Connection, Row, text
 
@@ -12,6 +12,9 @@ from models.words import State
 from worker import lanes
 from worker.retry import EVENT_NAMED
 from worker.storing import UNANSWERED
+
+WALK: Final = 10_000
+"""Waiting batches that are looked at at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +54,27 @@ class Chosen:
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
-def find(connection: Connection, chosen: Chosen, after: int, until: int, most: int) -> Sequence[Row[Any]]:
-    """Find the next chosen batches behind the id `after`: `id`, `event_id`."""
+def find(connection: Connection, chosen: Chosen, after: int, until: int, most: int) -> tuple[Sequence[Row[Any]], int]:
+    """Find the next chosen batches behind the id `after`: `id`, `event_id`.
+
+    Say too how far that looked: no further than `WALK` waiting batches, however few of them are chosen.
+    """
+    facts = {"after": after, "most": most, "walk": WALK, **chosen.facts}
+    walked = "b.status = 'PENDING' AND b.id > :after AND b.id <= :until"
+    if chosen.batch_id is not None:
+        walked += " AND b.id = :batch_id"
+    place: int = connection.execute(
+        text(f"""
+        SELECT coalesce((SELECT b.id FROM batches b WHERE {walked} ORDER BY b.id OFFSET :walk - 1 LIMIT 1), :until)"""),
+        {**facts, "until": until},
+    ).scalar_one()
     found = connection.execute(
         text(f"""
         SELECT b.id, b.event_id FROM batches b JOIN events ev ON ev.id = b.event_id
-        JOIN accounts a ON a.id = b.account_id WHERE b.id > :after AND b.id <= :until AND {chosen.sql}
-        ORDER BY b.id LIMIT :most"""),
-        {"after": after, "until": until, "most": most, **chosen.facts},
-    )
-    return found.all()
+        JOIN accounts a ON a.id = b.account_id WHERE {walked} AND {chosen.sql} ORDER BY b.id LIMIT :most"""),
+        {**facts, "until": place},
+    ).all()
+    return found, found[-1].id if len(found) == most else place
 
 
 def cancel(connection: Connection, batch_id: int) -> list[int] | None:

@@ -7,7 +7,7 @@ own beside the one it came with. As with a retry, what a later record has overta
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Engine, Row, text
@@ -21,12 +21,11 @@ from models.preflight import Candidate, Reason
 from models.words import Door, Identity, Origin, Outcome, Resolution, State
 from worker import accept, lanes, receipts, storing
 from worker.accept import Rules
+from worker.claim import OVERTAKES
+from worker.newest import newest
 from worker.receipts import Part
 from worker.retry import lock_events, resolve
 from worker.storing import Fresh
-
-ON_ITS_WAY: Final = ("pending", "processing", "delivered", "unconfirmed")
-"""The outcomes of a record that overtakes an older one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,13 +225,10 @@ def _newer(connection: Connection, fresh: list[Fresh]) -> dict[int, int]:
     ]  # fmt: skip
     found = connection.execute(
         text(f"""
-        SELECT x.id, newer.id AS by
+        SELECT x.id, newer.record_id AS by
         FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(id bigint, contact text, event_id bigint)
-        CROSS JOIN LATERAL (
-          SELECT r.id FROM records r JOIN batches b ON b.id = r.batch_id {LAST_ERROR}
-          WHERE r.contact = x.contact AND b.event_id = x.event_id AND r.id > x.id AND {OUTCOME} = ANY(:outcomes)
-          ORDER BY r.id DESC LIMIT 1) newer"""),
-        {"rows": orjson.dumps(rows).decode(), "outcomes": list(ON_ITS_WAY)},
+        CROSS JOIN LATERAL {newest("true", OVERTAKES)} newer"""),
+        {"rows": orjson.dumps(rows).decode()},
     )
     return {row.id: row.by for row in found}
 

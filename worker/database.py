@@ -24,7 +24,10 @@ DATA: Final = ("22", "23")
 
 OPTIONS: Final = (
     "-c statement_timeout=60s -c lock_timeout=20s -c idle_in_transaction_session_timeout=60s -c timezone=UTC"
+    " -c random_page_cost=1.1"
 )
+"""Every statement is to go by an index. PostgreSQL's own cost of a look-up is a spinning disk's: where ten thousand
+batches were to be looked up, it read all there are (200 ms for 107,000)."""
 
 
 def make_engine(settings: Settings, pool: int = POOL) -> Engine:

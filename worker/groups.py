@@ -9,8 +9,9 @@ from sqlalchemy import Engine, text
 from models.advice import Subject, advise
 from models.gist import Kind
 from models.words import Outcome
+from worker import walks
 from worker.database import repeat
-from worker.retry import CHOSEN, Filter
+from worker.retry import Filter
 
 COUNTED: Final = 10_000
 """Beyond it a group's count says only «more than»."""
@@ -71,22 +72,47 @@ def grouped(engine: Engine, outcomes: Sequence[Outcome], limit: int = 50) -> lis
         return [advised(dict(row._mapping)) for row in rows]  # noqa: SLF001 - its public name
 
 
-def matching(engine: Engine, chosen: Filter) -> dict[str, Any]:
-    """Count what a filter chooses, no further than just beyond `COUNTED`, and of these the distinct errors."""
+def narrowed(engine: Engine, chosen: Filter, limit: int = 50) -> tuple[list[dict[str, Any]], bool]:
+    """List the groups of what a filter chooses of the newest `COUNTED` unresolved errors, as `grouped` does.
+
+    Says too whether there are older ones, which were not looked at.
+    """
     with engine.connect() as connection:
+        facts = walks.facts(chosen, None, COUNTED)
         rows = connection.execute(
             text(f"""
-            WITH few AS MATERIALIZED (
-              SELECT e.group_id, e.id, e.message {CHOSEN}
-              WHERE e.outcome = ANY(:outcomes) AND {chosen.sql} LIMIT {COUNTED + 1})
-            SELECT g.*, f.count, f.sample FROM (
-              SELECT group_id, count(*) AS count, min(message) AS sample FROM few GROUP BY group_id) f
-            LEFT JOIN error_groups g ON g.id = f.group_id ORDER BY f.count DESC, g.id"""),
-            {"outcomes": list(chosen.outcomes), **chosen.facts},
+            SELECT g.*, s.message AS sample, s.record_id AS sample_record, r.contact AS sample_contact, f.count
+            FROM (SELECT group_id, count(*) AS count, max(id) AS newest FROM ({walks.found(chosen)}) e GROUP BY 1) f
+            JOIN error_groups g ON g.id = f.group_id
+            JOIN errors s ON s.id = f.newest JOIN records r ON r.id = s.record_id
+            ORDER BY g.last_seen DESC, g.id LIMIT :limit"""),
+            {**facts, "limit": limit},
         ).all()
-    found = [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
-    known = [advised(group) for group in found if group["id"] is not None]
-    return {"count": sum(group["count"] for group in found), "groups": known}
+        walked = f"SELECT count(*) FROM ({walks.unresolved(chosen, 'id')}) e"
+        older = connection.execute(text(walked), {**facts, "walk": COUNTED + 1}).scalar_one() > COUNTED
+    return [advised(dict(row._mapping)) for row in rows], older  # noqa: SLF001 - its public name
+
+
+def matching(engine: Engine, chosen: Filter) -> tuple[list[int], list[dict[str, Any]]]:
+    """Name the errors that a filter chooses, no further than just beyond `COUNTED`, and of these the distinct ones."""
+    with engine.connect() as connection:
+        ids = list(
+            connection.execute(
+                text(f"""
+                SELECT e.id FROM errors e {walks.joined(chosen)}
+                WHERE e.outcome = ANY(:outcomes) AND {chosen.sql} LIMIT {COUNTED + 1}"""),
+                {"outcomes": list(chosen.outcomes), **chosen.facts},
+            ).scalars()
+        )
+        rows = connection.execute(
+            text("""
+            SELECT g.*, f.count, f.sample FROM (
+              SELECT group_id, count(*) AS count, min(message) AS sample FROM errors WHERE id = ANY(:ids)
+              GROUP BY group_id) f
+            JOIN error_groups g ON g.id = f.group_id ORDER BY f.count DESC, g.id"""),
+            {"ids": ids},
+        )
+        return ids, [advised(dict(row._mapping)) for row in rows]  # noqa: SLF001 - its public name
 
 
 def named(engine: Engine, group_ids: Collection[str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
 
 from models.correction import Change
 from models.preflight import Reason
@@ -31,6 +32,8 @@ NEWEST: Final = {
 """Where a job ends: what comes while it runs is not its own, for where records fail at once it would never end."""
 AGAIN: Final = 60.0
 """Seconds after which a job whose step failed is tried again."""
+SOON: Final = 5.0
+"""The same where only the connection was lost."""
 AT_ONCE: Final = 1_000
 
 Row = dict[str, Any]
@@ -135,7 +138,11 @@ def step(engine: Engine, rules: Rules, job_id: int | None = None) -> int | None:
                 text("""
                 UPDATE jobs SET due_at = now() + :again * interval '1 second', trouble = :trouble
                 WHERE id = :id AND ended_at IS NULL"""),
-                {"id": taken[-1], "again": AGAIN, "trouble": f"a step failed ({type(error).__name__}); see the log"},
+                {
+                    "id": taken[-1],
+                    "again": SOON if isinstance(error, OperationalError) else AGAIN,
+                    "trouble": f"a step failed ({type(error).__name__}); see the log",
+                },
             )
         return taken[-1]
 

@@ -25,3 +25,20 @@ def newest(batch: str, record: str) -> str:
         ORDER BY u.event_id DESC, u.id DESC LIMIT 1) u
       WHERE NOT leap.found AND r.contact = x.contact AND u.event_id = x.event_id)
     SELECT batch_id, record_id FROM leap WHERE found)"""
+
+
+def oldest(record: str) -> str:
+    """Give the SQL that leaps up in the same way, for an `x` that says up to which batch: `upto`."""
+    return f"""(
+    WITH RECURSIVE leap(batch_id, record_id, found, above) AS (
+      SELECT CAST(NULL AS bigint), CAST(NULL AS bigint), false, CAST(0 AS bigint)
+      UNION ALL
+      SELECT u.id, r.id, u.id = r.batch_id AND {record}, CASE WHEN u.id = r.batch_id THEN u.id ELSE u.id - 1 END
+      FROM leap CROSS JOIN LATERAL (
+        SELECT r.id, r.batch_id, r.contact FROM records r WHERE (r.contact, r.batch_id) > (x.contact, leap.above)
+        ORDER BY r.contact, r.batch_id LIMIT 1) r
+      CROSS JOIN LATERAL (
+        SELECT u.* FROM batches u WHERE (u.event_id, u.id) >= (x.event_id, r.batch_id)
+        ORDER BY u.event_id, u.id LIMIT 1) u
+      WHERE NOT leap.found AND r.contact = x.contact AND u.event_id = x.event_id AND r.batch_id <= x.upto)
+    SELECT batch_id, record_id FROM leap WHERE found)"""

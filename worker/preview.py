@@ -1,7 +1,7 @@
 """What an action in bulk will do, before it is done: how many, which errors, ten samples, its calls, how long."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
@@ -15,7 +15,7 @@ from models.words import Action
 from worker import cancel, facts, groups, refused, throughput
 from worker.groups import COUNTED
 from worker.process import Process
-from worker.retry import CHOSEN, Filter
+from worker.retry import Filter
 
 SAMPLES: Final = 10
 WAITING: Final = 20_000
@@ -55,26 +55,28 @@ def look(process: Process, action: Action, chosen: Mapping[str, Any]) -> Preview
         case Action.REPLAY:
             return _refusals(process, refused.Chosen.read(chosen))
     wanted = Filter.read(chosen)
-    found = groups.matching(process.engine, wanted)
-    samples = facts.errors(process.engine, wanted, SAMPLES)
+    ids, distinct = groups.matching(process.engine, wanted)
+    newest = Filter(wanted.outcomes, error_ids=sorted(ids)[-SAMPLES:])
+    samples = facts.errors(process.engine, newest, SAMPLES)
     if action is Action.DISMISS:
-        return Preview(found["count"], samples, found["groups"])
+        return Preview(len(ids), samples, distinct)
     with process.engine.connect() as connection:
-        calls = _calls(connection, process.settings.batch_size, wanted)
+        calls = _calls(connection, process.settings.batch_size, ids)
     seconds, because = _time(process, calls)
-    return Preview(found["count"], samples, found["groups"], 0, sum(calls.values()), seconds, because)
+    return Preview(len(ids), samples, distinct, 0, sum(calls.values()), seconds, because)
 
 
-def _calls(connection: Connection, batch_size: int, chosen: Filter) -> dict[str, int]:
-    """Count the batches that the chosen records will make, by account."""
+def _calls(connection: Connection, batch_size: int, error_ids: Sequence[int]) -> dict[str, int]:
+    """Count the batches that the records of these errors will make, by account."""
     rows = connection.execute(
-        text(f"""
+        text("""
         SELECT account, sum(ceil(number / size))::bigint AS calls FROM (
-          SELECT account, event_id, state, identity, size, count(*)::numeric AS number FROM (
-            SELECT a.name AS account, b.event_id, b.state, b.identity, coalesce(a.batch_size, :batch_size) AS size
-            {CHOSEN} WHERE e.outcome = ANY(:outcomes) AND {chosen.sql} LIMIT {COUNTED + 1}) few
-          GROUP BY 1, 2, 3, 4, 5) batches GROUP BY 1"""),
-        {"outcomes": list(chosen.outcomes), "batch_size": batch_size, **chosen.facts},
+          SELECT a.name AS account, b.event_id, b.state, b.identity, coalesce(a.batch_size, :batch_size) AS size,
+            sum(number) AS number
+          FROM (SELECT batch_id, count(*) AS number FROM errors WHERE id = ANY(:ids) GROUP BY 1) e
+          JOIN batches b ON b.id = e.batch_id JOIN accounts a ON a.id = b.account_id GROUP BY 1, 2, 3, 4, 5) batches
+        GROUP BY 1"""),
+        {"ids": list(error_ids), "batch_size": batch_size},
     )
     return {row.account: row.calls for row in rows}
 

@@ -1,11 +1,13 @@
 """Purge: what was settled longer ago than the retention goes, a little at a time, and stays in the books.
 
 Each step is one short transaction that finds its rows by an index, and folds what it deletes into running totals. A
-batch goes whole, with its records, errors and attempts; then what was refused; then receipts of which nothing is left.
+batch goes whole, with its records, errors and attempts; then what was refused; then receipts of which nothing is left,
+with what their webhooks were told; then what operators did, a job's results before the job.
 
 What waits is never purged: neither an unsettled batch, nor one with a record that is still read back. An error that
-nobody resolved for so long keeps nothing. Nor does a record go before an older one of its contact and event that was
-retried: it is what keeps that one from being sent after it.
+nobody resolved for so long keeps nothing but what overtook its record: no record that arrived goes before an older one
+of its contact and event that can still be sent, for it is what keeps that one from being sent after it. Nor does a job
+that is under way go.
 """
 
 import logging
@@ -16,8 +18,10 @@ from typing import Final, NamedTuple, Self
 from sqlalchemy import Connection, Engine, text
 
 from models.outcome import LAST_ERROR, OUTCOME
+from worker import actions, results
+from worker.actions import By, noted
 from worker.database import repeat
-from worker.newest import newest
+from worker.newest import newest, oldest
 from worker.process import Process
 from worker.retry import lock_events
 
@@ -27,7 +31,7 @@ MOST_RECORDS: Final = 2_000
 """Records that one transaction deletes, or little more."""
 MOST_BATCHES: Final = 50
 MOST_ROWS: Final = 500
-"""Refusals, calls or receipts that one transaction deletes."""
+"""Refusals, calls, receipts or actions that one transaction deletes."""
 SOON: Final = 1.0
 """Seconds until the sweep's next purge where this one found something."""
 LATER: Final = 600.0
@@ -44,6 +48,8 @@ class Counts:
     attempts: int = 0
     refused: int = 0
     receipts: int = 0
+    items: int = 0
+    actions: int = 0
 
     def __add__(self, other: Self) -> "Counts":
         return Counts(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
@@ -64,7 +70,19 @@ BEGINNING: Final = Place()
 
 def purge(engine: Engine, days: float) -> Counts:
     """Purge all that was settled more than so many days ago."""
+    return _purge(engine, _cutoff(engine, days))
+
+
+def purge_by_hand(engine: Engine, by: By, days: float) -> Counts:
+    """Purge, and note who did: after the moment from which on things stay, so that this stays too."""
     cutoff = _cutoff(engine, days)
+    with noted(engine, by, "purge", older_than_days=days) as action:
+        gone = _purge(engine, cutoff)
+        action.number = gone.records + gone.refused
+    return gone
+
+
+def _purge(engine: Engine, cutoff: str) -> Counts:
     total, looked = Counts(), Counts(batches=1)
     while looked.batches:  # what kept something may have gone after it
         looked, place = Counts(), BEGINNING
@@ -189,16 +207,37 @@ def _old(connection: Connection, cutoff: str, place: Place) -> list[_Old]:
     return few
 
 
+CAN_BE_SENT: Final = """
+(u.status IN ('PENDING', 'PROCESSING') OR EXISTS (
+  SELECT FROM errors o WHERE o.record_id = r.id AND o.batch_id = u.id AND o.resolution IS NULL))"""
+"""A record `r` of a batch `u` that waits, or whose error is open: an operator may retry or correct it, a read-back send
+it once more."""
+MOVED: Final = "(u.origin = 'retry' OR u.split_from IS NOT NULL)"
+"""A batch that may be newer than that of what was accepted after its records."""
+
+
 def _free(connection: Connection, batch_ids: Sequence[int]) -> set[int]:
-    """Say which of these settled batches nothing keeps: no read-back, no batch that waits, no older record retried."""
+    """Say which of these settled batches nothing keeps: no read-back, no batch that waits, no older record.
+
+    The oldest record that can be sent is looked for once for each contact: many may have thousands in one event.
+    """
     free = connection.execute(
         text(f"""
+        WITH arrived AS MATERIALIZED (
+          SELECT r.id, r.batch_id, r.contact, b.event_id FROM records r JOIN batches b ON b.id = r.batch_id {LAST_ERROR}
+          WHERE r.batch_id = ANY(:ids) AND {OUTCOME} IN ('delivered', 'unconfirmed')),
+        oldest AS MATERIALIZED (
+          SELECT x.contact, x.event_id, found.record_id
+          FROM (SELECT contact, event_id, max(batch_id) AS upto FROM arrived GROUP BY 1, 2) x
+          CROSS JOIN LATERAL {oldest(CAN_BE_SENT)} found),
+        overtook AS MATERIALIZED (
+          SELECT x.batch_id FROM arrived x JOIN oldest o USING (contact, event_id) WHERE o.record_id < x.id
+          UNION SELECT x.batch_id FROM arrived x
+          CROSS JOIN LATERAL {newest(MOVED, f"r.id < x.id AND {CAN_BE_SENT}")} older)
         SELECT b.id FROM batches b WHERE b.id = ANY(:ids) AND b.status IN ('COMPLETE', 'CANCELED')
           AND NOT EXISTS (SELECT FROM errors e WHERE e.batch_id = b.id AND e.verify_at IS NOT NULL)
           AND NOT EXISTS (SELECT FROM batches w WHERE w.after @> ARRAY[b.id] AND w.after <> '{{}}')
-          AND NOT EXISTS (
-            SELECT FROM (SELECT r.id, r.contact, b.event_id FROM records r WHERE r.batch_id = b.id) x
-            CROSS JOIN LATERAL {newest("u.origin = 'retry'", "r.id < x.id")} older)"""),
+          AND NOT EXISTS (SELECT FROM overtook WHERE overtook.batch_id = b.id)"""),
         {"ids": list(batch_ids)},
     )
     return set(free.scalars())
@@ -300,14 +339,31 @@ def _receipts(connection: Connection, cutoff: str) -> Counts:
         WITH gone AS (
           DELETE FROM submissions WHERE received_at < CAST(:cutoff AS timestamptz) AND id IN (
             SELECT id FROM submissions WHERE accepted = records_purged AND refused = refused_purged
-            ORDER BY id LIMIT :most) RETURNING accepted, duplicates, refused)
-        SELECT count(*) AS receipts, coalesce(sum(accepted), 0)::bigint AS accepted,
+            ORDER BY id LIMIT :most) RETURNING submission, accepted, duplicates, refused)
+        SELECT array_agg(DISTINCT submission) AS submissions,
+          count(*) AS receipts, coalesce(sum(accepted), 0)::bigint AS accepted,
           coalesce(sum(duplicates), 0)::bigint AS duplicates, coalesce(sum(refused), 0)::bigint AS refused
         FROM gone"""),
         {"cutoff": cutoff, "most": MOST_ROWS},
     ).one()
     _fold(connection, {name: getattr(gone, name) for name in ("accepted", "duplicates", "refused")})
+    connection.execute(
+        text("""
+        DELETE FROM notifications n WHERE n.submission = ANY(:gone)
+          AND NOT EXISTS (SELECT FROM submissions s WHERE s.submission = n.submission)"""),
+        {"gone": gone.submissions or []},
+    )
     return Counts(receipts=gone.receipts)
 
 
-REST: Final = (_refused, _reads, _receipts)
+def _jobs(connection: Connection, cutoff: str) -> Counts:
+    """Delete results of the oldest jobs, and the jobs of which none are left, each with its action."""
+    return Counts(**results.forget(connection, cutoff, MOST_ROWS, MOST_RECORDS))
+
+
+def _actions(connection: Connection, cutoff: str) -> Counts:
+    """Delete the oldest actions that are no job's."""
+    return Counts(actions=actions.forget(connection, cutoff, MOST_ROWS))
+
+
+REST: Final = (_refused, _reads, _receipts, _jobs, _actions)

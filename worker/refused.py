@@ -17,9 +17,12 @@ from models.preflight import Candidate, Reason, shown
 from models.words import Door, Origin
 from worker.accept import Handed, Rules, accept
 from worker.database import repeat
+from worker.receipts import Part
 
 STEP: Final = 50
-"""Refusals read at once; each may be a whole message."""
+"""Refusals read at once."""
+BYTES: Final = 2 * 1024 * 1024
+"""What these hold, or one that is larger: each may be a whole message."""
 
 Row = dict[str, Any]
 
@@ -69,7 +72,7 @@ def waiting(engine: Engine, chosen: Chosen, before: int | None = None) -> Iterat
     while True:
         rows = _page(engine, chosen, last, newest_first=True)
         yield from (row for row in rows if chosen.account is None or row["account"] == chosen.account)
-        if len(rows) < STEP:
+        if not rows:
             return
         last = rows[-1]["id"]
 
@@ -81,11 +84,20 @@ def line(row: Row) -> bytes:
     return json.dumps({"refused": row["id"], "reasons": said, **kept}).encode() + b"\n"  # orjson knows no large number
 
 
-def replay(engine: Engine, rules: Rules, chosen: Chosen, after: int, until: int) -> tuple[list[Replayed], int | None]:
-    """Hand the next of the chosen refusals in again, as they are; give what became of them, and where to go on."""
+def replay(
+    engine: Engine, connection: Connection, rules: Rules, chosen: Chosen, span: tuple[int, int]
+) -> tuple[list[Replayed], int | None]:
+    """Hand the next of the chosen refusals in again, as they are; give what became of them, and where to go on.
+
+    They are offered no more once the connection's transaction is committed. Where a crash comes before that, they are
+    handed in again as parts seen before, and come to the same.
+    """
+    after, until = span
     rows = _page(engine, chosen, after, newest_first=False)
     mine = [row for row in rows if row["id"] <= until and (chosen.account is None or row["account"] == chosen.account)]
-    return list(_hand_in(engine, rules, mine)), rows[-1]["id"] if rows and rows[-1]["id"] < until else None
+    done = list(_hand_in(engine, rules, mine))
+    _mark(connection, [one.id for one in done if not one.reasons])
+    return done, rows[-1]["id"] if rows and rows[-1]["id"] < until else None
 
 
 def replay_mended(engine: Engine, rules: Rules, lines: Iterator[bytes]) -> Iterator[tuple[int, Replayed | Reason]]:
@@ -97,8 +109,10 @@ def replay_mended(engine: Engine, rules: Rules, lines: Iterator[bytes]) -> Itera
         if isinstance(mended, Reason):
             yield number, mended
         else:
-            for done in _hand_in(engine, rules, [mended]):
-                yield number, done
+            (done,) = _hand_in(engine, rules, [mended])
+            if not done.reasons:
+                repeat(lambda: _mark_alone(engine, done.id))  # noqa: B023 - run at once
+            yield number, done
 
 
 def _mended(engine: Engine, written: bytes, where: str) -> Row | Reason:
@@ -132,9 +146,18 @@ def _page(engine: Engine, chosen: Chosen, last: int, *, newest_first: bool) -> l
         rows = connection.execute(
             text(f"""
             SELECT f.id, f.raw, f.inputs, f.reasons, f.refused_at, s.submission, s.part, s.door, s.producer, s.key_id
-            FROM refused f JOIN submissions s ON s.id = f.submission_id
-            WHERE f.replayed_at IS NULL AND f.raw <> '' AND {where} ORDER BY f.id {order} LIMIT :step"""),
-            {"last": last, "ids": conditions["f.id = ANY(:ids)"], "submission": chosen.submission, "step": STEP},
+            FROM (SELECT id, sum(length) OVER (ORDER BY id {order}) - length AS beside FROM (
+              SELECT f.id, octet_length(f.raw) AS length FROM refused f JOIN submissions s ON s.id = f.submission_id
+              WHERE f.replayed_at IS NULL AND f.raw <> '' AND {where} ORDER BY f.id {order} LIMIT :step) few) few
+            JOIN refused f USING (id) JOIN submissions s ON s.id = f.submission_id
+            WHERE few.beside < :bytes ORDER BY f.id {order}"""),
+            {
+                "last": last,
+                "ids": conditions["f.id = ANY(:ids)"],
+                "submission": chosen.submission,
+                "step": STEP,
+                "bytes": BYTES,
+            },
         ).all()
     return [{**row._mapping, **_read(bytes(row.raw))} for row in rows]  # noqa: SLF001 - its public name
 
@@ -168,18 +191,33 @@ def _hand_in(engine: Engine, rules: Rules, rows: Sequence[Row]) -> Iterator[Repl
         return
     with engine.connect() as connection:
         parts = accept(connection, handed, replace(rules, origin=Origin.REPLAY))
-        repeat(lambda: _mark(connection, ids), when_lost=False)
+        came_to = _receipts(connection, parts)
     for id_, part_ in zip(ids, parts, strict=True):
-        yield Replayed(id_, part_.accepted, part_.duplicates, part_.refused)
+        yield Replayed(id_, *came_to[part_.submission, part_.part])
+
+
+def _receipts(connection: Connection, parts: Sequence[Part]) -> dict[tuple[UUID, str], tuple[int, int, int]]:
+    """Read what parts came to: it may be that they were seen before."""
+    rows = connection.execute(
+        text("""
+        SELECT s.submission, s.part, s.accepted, s.duplicates, s.refused
+        FROM unnest(CAST(:submissions AS uuid[]), CAST(:parts AS text[])) x(submission, part)
+        JOIN submissions s ON s.submission = x.submission AND s.part = x.part"""),
+        {"submissions": [part.submission for part in parts], "parts": [part.part for part in parts]},
+    )
+    return {(row.submission, row.part): (row.accepted, row.duplicates, row.refused) for row in rows}
 
 
 def _mark(connection: Connection, ids: Sequence[int]) -> None:
-    """Offer these no more. Where a crash comes before this, they are handed in again as parts seen before."""
-    with connection.begin():
-        connection.execute(
-            text("UPDATE refused SET replayed_at = now() WHERE id = ANY(:ids) AND replayed_at IS NULL"),
-            {"ids": list(ids)},
-        )
+    """Offer these no more."""
+    connection.execute(
+        text("UPDATE refused SET replayed_at = now() WHERE id = ANY(:ids) AND replayed_at IS NULL"), {"ids": list(ids)}
+    )
+
+
+def _mark_alone(engine: Engine, id_: int) -> None:
+    with engine.begin() as connection:
+        _mark(connection, [id_])
 
 
 def _against(engine: Engine, message: Message | Unreadable) -> tuple[Reason, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from models.outcome import LAST_ERROR, OUTCOME
 
@@ -67,3 +67,33 @@ def outcomes(engine: Engine, job_id: int) -> dict[str, int]:
             {"job": job_id},
         )
         return {row.outcome: row.number for row in rows}
+
+
+def forget(connection: Connection, cutoff: str, most_jobs: int, most_items: int) -> dict[str, int]:
+    """Delete results of the oldest jobs that ended before then, and the jobs of which none are left, with their action.
+
+    So goes one that was asked for before then and never begun. Give how many `items` and `actions` those were.
+    """
+    ended = connection.execute(
+        text("""
+        SELECT j.id FROM jobs j JOIN actions a USING (id) WHERE j.id IN (SELECT id FROM jobs ORDER BY id LIMIT :most)
+          AND coalesce(j.ended_at, CASE WHEN j.held THEN a.at END) < CAST(:cutoff AS timestamptz)
+        FOR UPDATE OF j SKIP LOCKED"""),
+        {"cutoff": cutoff, "most": most_jobs},
+    )
+    jobs = list(ended.scalars())
+    items = connection.execute(
+        text("""
+        DELETE FROM job_items WHERE id IN (
+          SELECT id FROM job_items WHERE job_id = ANY(:jobs) ORDER BY job_id, id LIMIT :most)"""),
+        {"jobs": jobs, "most": most_items},
+    )
+    actions = connection.execute(
+        text("""
+        WITH gone AS (
+          DELETE FROM jobs j WHERE id = ANY(:jobs) AND NOT EXISTS (SELECT FROM job_items i WHERE i.job_id = j.id)
+          RETURNING id)
+        DELETE FROM actions WHERE id IN (SELECT id FROM gone)"""),
+        {"jobs": jobs},
+    )
+    return {"items": items.rowcount, "actions": actions.rowcount}

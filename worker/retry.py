@@ -4,7 +4,7 @@ Whoever resolves the open error, by one guarded UPDATE, owns what follows; the e
 and is the history. A waiting retry holds nobody; its claim looks for what overtook it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final, Self
@@ -20,6 +20,8 @@ from worker.receipts import draw
 OPEN: Final = (Outcome.REJECTED, Outcome.UNCONFIRMED, Outcome.FAILED)
 """The outcomes that are somebody's to look at."""
 ANY_OPEN: Final = (*OPEN, Outcome.CANCELED)
+WALK: Final = 10_000
+"""Open errors that are looked at at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +63,16 @@ class Filter:
     @property
     def sql(self) -> str:
         """Give the condition on error `e`, batch `b`, event `ev` and account `a`; its parameters are the fields."""
-        return " AND ".join(
-            condition
-            for value, condition in (
-                (True, "e.resolution IS NULL"),
-                (self.batch_id, "e.batch_id = :batch_id"),
-                (self.event, EVENT_NAMED),
-                (self.account, "a.name = :account"),
-                (self.state, "b.state = :state"),
-                (self.category, "e.category = :category"),
-                (self.since, "e.created_at >= :since"),
-                (self.group_id, "e.group_id = :group_id"),
-                (self.record_ids, "e.record_id = ANY(:record_ids)"),
-                (self.error_ids, "e.id = ANY(:error_ids)"),
-                (self.most_retries, RETRIES + " < :most_retries"),
-            )
-            if value is not None
-        )
+        return self._condition(CONDITIONS)
+
+    @property
+    def by_index(self) -> str:
+        """Give the part of it, on error `e` alone, whose errors an index names: there are no others to walk through."""
+        return self._condition(("batch_id", "group_id", "record_ids", "error_ids"))
+
+    def _condition(self, names: Iterable[str]) -> str:
+        of = [CONDITIONS[name] for name in names if getattr(self, name) is not None]
+        return " AND ".join(["e.resolution IS NULL", *of])
 
     @property
     def facts(self) -> dict[str, object]:
@@ -97,6 +92,18 @@ EVENT_NAMED: Final = (
 )
 """An event `ev` as people name it: its object id, its external id, or account and external id with a slash."""
 
+CONDITIONS: Final[Mapping[str, str]] = {
+    "batch_id": "e.batch_id = :batch_id",
+    "event": EVENT_NAMED,
+    "account": "a.name = :account",
+    "state": "b.state = :state",
+    "category": "e.category = :category",
+    "since": "e.created_at >= :since",
+    "group_id": "e.group_id = :group_id",
+    "record_ids": "e.record_id = ANY(:record_ids)",
+    "error_ids": "e.id = ANY(:error_ids)",
+    "most_retries": RETRIES + " < :most_retries",
+}
 
 CHOSEN: Final = """
 FROM errors e JOIN records r ON r.id = e.record_id
@@ -105,17 +112,29 @@ JOIN batches b ON b.id = e.batch_id JOIN events ev ON ev.id = b.event_id JOIN ac
 the planner, which takes it for rare and walks everything (35 s for fifty of half a million)."""
 
 
-def find(connection: Connection, chosen: Filter, outcome: str, span: tuple[int, int], most: int) -> Sequence[Row[Any]]:
-    """Find the next chosen errors of an outcome within a span of ids: `id`, `record_id`, `event_id`."""
+def find(
+    connection: Connection, chosen: Filter, outcome: str, span: tuple[int, int], most: int
+) -> tuple[Sequence[Row[Any]], int]:
+    """Find the next chosen errors of an outcome within a span of ids: `id`, `record_id`, `event_id`.
+
+    Say too how far that looked: no further than `WALK` open errors, however few of them are chosen.
+    """
+    after, until = span
+    facts = {"outcome": outcome, "after": after, "most": most, "walk": WALK, **chosen.facts}
+    walked = f"e.outcome = :outcome AND e.id > :after AND e.id <= :until AND {chosen.by_index}"
+    place: int = connection.execute(
+        text(f"""
+        SELECT coalesce((SELECT e.id FROM errors e WHERE {walked} ORDER BY e.id OFFSET :walk - 1 LIMIT 1), :until)"""),
+        {**facts, "until": until},
+    ).scalar_one()
     found = connection.execute(
         text(f"""
-        SELECT e.id, e.record_id, b.event_id {CHOSEN}
-        WHERE e.outcome = :outcome AND e.id > :after AND e.id <= :until AND {chosen.sql} AND NOT EXISTS (
+        SELECT e.id, e.record_id, b.event_id {CHOSEN} WHERE {walked} AND {chosen.sql} AND NOT EXISTS (
           SELECT FROM errors n WHERE n.record_id = e.record_id AND n.batch_id = e.batch_id AND n.id > e.id)
         ORDER BY e.id LIMIT :most"""),
-        {"outcome": outcome, "after": span[0], "until": span[1], "most": most, **chosen.facts},
-    )
-    return found.all()
+        {**facts, "until": place},
+    ).all()
+    return found, found[-1].id if len(found) == most else place
 
 
 def resolve(connection: Connection, error_ids: Sequence[int], how: Resolution, because: str = "") -> list[int]:
@@ -147,25 +166,23 @@ def move(connection: Connection, record_ids: Sequence[int], batch_size: int) -> 
         WHERE r.id = ANY(:ids) ORDER BY r.id"""),
         {"ids": list(record_ids)},
     ).all()
-    newcomers = [
-        Newcomer(Group(record.event_id, State(record.state), Identity(record.identity)), record.contact)
-        for record in records
-    ]
-    planned = plan(newcomers, {}, [], min((record.batch_size or batch_size for record in records), default=batch_size))
-    batches, moves = [], []
-    for batch, batch_id in zip(planned, draw(connection, "batch_ids", len(planned)), strict=True):
-        batches.append(
-            {
-                "id": batch_id,
-                "account_id": records[batch.added[0]].account_id,
-                **batch.group._asdict(),
-                "size": len(batch.added),
-            }
+    batches: list[dict[str, object]] = []
+    moves: list[dict[str, object]] = []
+    for size in sorted({record.batch_size or batch_size for record in records}):  # as a rule one
+        some = [record for record in records if (record.batch_size or batch_size) == size]
+        planned = plan(
+            [Newcomer(Group(one.event_id, State(one.state), Identity(one.identity)), one.contact) for one in some],
+            {},
+            [],
+            size,
         )
-        moves += [
-            {"id": records[index].id, "batch_id": batch_id, "position": position}
-            for position, index in enumerate(batch.added)
-        ]
+        for batch, batch_id in zip(planned, draw(connection, "batch_ids", len(planned)), strict=True):
+            account_id, number = some[batch.added[0]].account_id, len(batch.added)
+            batches.append({"id": batch_id, "account_id": account_id, **batch.group._asdict(), "size": number})
+            moves += [
+                {"id": some[index].id, "batch_id": batch_id, "position": position}
+                for position, index in enumerate(batch.added)
+            ]
     connection.execute(
         text("""
         INSERT INTO batches (id, account_id, event_id, state, identity, origin, status, open, size, positions, due_at)

@@ -154,18 +154,27 @@ def run(engine: Engine, settings: Settings) -> None:
         due = connection.execute(text("SELECT name FROM schedules WHERE next_at <= now() AND NOT paused ORDER BY name"))
         names = list(due.scalars())
     for name in names:
-        with engine.begin() as connection:
-            row = connection.execute(
-                text("""
-                SELECT * FROM schedules WHERE name = :name AND next_at <= now() AND NOT paused
-                FOR UPDATE SKIP LOCKED"""),
-                {"name": name},
-            ).one_or_none()
-            if row is not None:
-                _run(connection, row)
+        try:
+            _run(engine, name)
+        except (KeyError, ValueError):  # a time zone, a crontab or a filter that another version of this knows
+            log.exception("schedule %s cannot be read", name)
+            with engine.begin() as connection:
+                later = text("UPDATE schedules SET next_at = now() + interval '1 hour' WHERE name = :name")
+                connection.execute(later, {"name": name})
 
 
-def _run(connection: Connection, row: Row[Any]) -> None:
+def _run(engine: Engine, name: str) -> None:
+    with engine.begin() as connection:
+        row = connection.execute(
+            text("""
+            SELECT * FROM schedules WHERE name = :name AND next_at <= now() AND NOT paused FOR UPDATE SKIP LOCKED"""),
+            {"name": name},
+        ).one_or_none()
+        if row is not None:
+            _run_now(connection, row)
+
+
+def _run_now(connection: Connection, row: Row[Any]) -> None:
     now = _now(connection)
     begins = after_quiet(now.astimezone(ZoneInfo(row.time_zone)), row.quiet_from, row.quiet_to)
     if begins is None and not _is_under_way(connection, row.job_id):

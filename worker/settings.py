@@ -45,7 +45,9 @@ class Settings(BaseSettings):
     max_age: float = Field(259_200, gt=0, description="Seconds since its first failure after which a batch is given up")
     timeout: float = Field(30, gt=0, description="Seconds for one call to HubSpot, whole")
     lease: float = Field(120, gt=0, description="Seconds that a claim holds a batch; must outlast the time-out")
-    retry_schedule: Text = Field("", description="When failed records are retried, crontab text in UTC; empty: never")
+    retry_schedule: Text = Field(
+        "", description="When failed records are retried, each ten times at most, crontab text in UTC; empty: never"
+    )
     retention_days: int = Field(90, ge=1, description="Days that settled records are kept; then they are purged")
     secret_key: SecretStr = Field(
         SecretStr(""), description="Encrypts what is secret; made into `DATA_DIR` where unset. `new,old` to rotate"

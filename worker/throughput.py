@@ -4,7 +4,9 @@ A day holds hundreds of thousands of attempts, too many to count for a page; so 
 to ten-minute totals, of all and of each account. A page reads those, and the few attempts that are newer.
 """
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import redis
@@ -33,21 +35,30 @@ _NAMES: Final = ("calls", "calls_failed", "delivered", "undelivered")
 _MARKED: Final = tuple(f"(SELECT coalesce(max({mark}), 0) FROM throughput)" for mark in ("attempts_to", "errors_to"))
 
 
-def _each(where: tuple[str, str], order: str, most: int) -> str:
+_UNDELIVERED: Final = "outcome IN ('rejected', 'unconfirmed', 'failed')"
+
+
+def _each(where: tuple[str, str], order: str, most: int, *, packed: bool = False) -> str:
     """Give the SQL of attempts and errors, one row each, of what `_SUMS` adds up.
 
     What an isolated part was rejected for stands in no attempt, so what is not delivered is counted by its errors. An
     error is of its batch's account (`errors.account_id` is known only of those that are read back); a read-back of
-    several batches has none of these, so an attempt says itself whose it is.
+    several batches has none of these, so an attempt says itself whose it is. To look the batches up takes longer than
+    all the rest: so pages ask for errors that are `packed`, one row for those settled together.
     """
+    found = f"SELECT * FROM errors WHERE {where[1]} ORDER BY id {order} LIMIT {most}"
+    if packed:
+        columns = f"batch_id, created_at, max(id) AS id, count(*) FILTER (WHERE {_UNDELIVERED})::int AS undelivered"
+        found = f"SELECT {columns} FROM ({found}) e GROUP BY 1, 2"
+    else:
+        found = f"SELECT *, ({_UNDELIVERED})::int AS undelivered FROM ({found}) e"
     return f"""
     SELECT account_id, started_at AS at, 1 AS calls, id AS attempts_to, 0 AS errors_to, delivered, 0 AS undelivered,
       (finished_at IS NOT NULL AND coalesce(http_status, 999) >= 400)::int AS calls_failed
     FROM (SELECT * FROM attempts WHERE {where[0]} ORDER BY id {order} LIMIT {most}) a
     UNION ALL
-    SELECT (SELECT account_id FROM batches b WHERE b.id = e.batch_id), created_at, 0, 0, id, 0,
-      (outcome IN ('rejected', 'unconfirmed', 'failed'))::int, 0
-    FROM (SELECT * FROM errors WHERE {where[1]} ORDER BY id {order} LIMIT {most}) e"""
+    SELECT (SELECT account_id FROM batches b WHERE b.id = e.batch_id), created_at, 0, 0, id, 0, undelivered, 0
+    FROM ({found}) e"""
 
 
 _UNADDED: Final = (f"id > {_MARKED[0]}", f"id > {_MARKED[1]}")
@@ -104,64 +115,79 @@ def _add_up(engine: Engine) -> int:
         return int(added.scalar_one())
 
 
-def read(engine: Engine) -> dict[str, Any]:
-    """Say what the last minute came to, and each ten minutes of the last day, the oldest first, without a gap."""
-    with engine.connect() as connection:
-        day = connection.execute(
-            text(f"""
-            WITH unadded AS (SELECT date_bin('{SPAN}', at, 'epoch') AS since, {_SUMS}
-              FROM ({_each(_UNADDED, "DESC", STEP)}) each GROUP BY 1),
-            known AS (SELECT since, calls, calls_failed, delivered, undelivered FROM throughput
-              WHERE since > now() - interval '1 day' UNION ALL SELECT * FROM unadded)
-            SELECT g.since, {_SUMS} FROM generate_series(
-              date_bin('{SPAN}', now(), 'epoch') - interval '1 day' + interval '{SPAN}',
-              date_bin('{SPAN}', now(), 'epoch'), '{SPAN}') g(since)
-            LEFT JOIN known USING (since) GROUP BY 1 ORDER BY 1""")
-        ).all()
-        minute = connection.execute(
-            text(f"""
-            SELECT {_SUMS} FROM ({_each(("true", "true"), "DESC", STEP // 4)}) each
-            WHERE at > now() - interval '1 minute'""")
-        ).one()
-    return {"minute": dict(minute._mapping), "day": [dict(row._mapping) for row in day]}  # noqa: SLF001
+def look(process: Process) -> dict[str, Any]:
+    """Say what was sent now and over the last day: `minute`, `day` by ten minutes without a gap, and `accounts`.
+
+    Of each account `minute` and `day` are what its calls came to, `each` is the calls of each ten minutes of the last
+    day, `in_window` and `today` are what is used of its limits now. Of the last day `peak_percent` is the busiest ten
+    minutes' share of what the window lets through in ten minutes, and `mean_percent` the day's share of all the calls
+    that window and daily limit allow in a day.
+    """
+    with process.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        fresh = connection.execute(text(_FRESH)).mappings().all()
+        day = {row["since"]: Counter(_sums(row)) for row in connection.execute(text(_DAY)).mappings()}
+        added = connection.execute(text(_DAY_BY_ACCOUNT)).mappings().all()
+        ids = {row.name: row.id for row in connection.execute(text("SELECT name, id FROM accounts"))}
+    begins = min(day)
+    minute: Counter[str] = Counter()
+    accounts: dict[int | None, _Sent] = {}
+    for row in added:
+        sent = accounts.setdefault(row["account_id"], _Sent())
+        sent.day.update(_sums(row))
+        for place, calls in zip(row["places"], row["each"], strict=True):
+            sent.each[place] += int(calls)
+    for row in fresh:
+        sums, since = _sums(row), row["since"]
+        sent = accounts.setdefault(row["account_id"], _Sent())
+        if row["is_new"]:
+            minute.update(sums)
+            sent.minute.update(sums)
+        if since in day:
+            day[since].update(sums)
+            sent.day.update(sums)
+            sent.each[int((since - begins).total_seconds()) // _SPAN_SECONDS] += sums["calls"]
+    return {
+        "minute": _named(minute),
+        "day": [{"since": since, **_named(sums)} for since, sums in day.items()],
+        "accounts": [
+            account | _use(process, account, accounts.get(ids.get(account["name"]), _Sent()))
+            for account in roster.listed(process.engine, process.settings)
+        ],
+    }
+
+
+def _use(process: Process, account: Mapping[str, Any], sent: "_Sent") -> dict[str, Any]:
+    """Say how much of an account's limits is used."""
+    limits = Limits(account["burst_limit"], account["burst_seconds"], time_zone=account["time_zone"])
+    try:
+        in_window, today = Limiter(process.limiter_redis, account["name"], limits, 0.0).used()
+    except redis.RedisError:
+        in_window, today = None, None
+    allowed = account["burst_limit"] * _SPAN_SECONDS / account["burst_seconds"]
+    in_a_day = min(allowed * _SPANS, account["daily_limit"] or allowed * _SPANS)
+    shares = {
+        "peak_percent": percent(max(sent.each), allowed),
+        "mean_percent": percent(sent.day["calls"], in_a_day),
+    }
+    minute, day = _with_shares(_named(sent.minute)), _with_shares(_named(sent.day)) | shares
+    return {"in_window": in_window, "today": today, "minute": minute, "day": day, "each": sent.each}
 
 
 def use_of_limits(process: Process) -> list[dict[str, Any]]:
-    """Say of each account how much of its limits is used: of the window and of the day now, and over the last day.
-
-    `minute` and `day` are what its calls came to, `each` is the calls of each ten minutes of the last day. Of the last
-    day `peak_percent` is the busiest ten minutes' share of what the window lets through in ten minutes, and
-    `mean_percent` the day's share of all the calls that window and daily limit allow in a day.
-    """
-    found = _by_account(process.engine)
-    used = []
-    for account in roster.listed(process.engine, process.settings):
-        limits = Limits(account["burst_limit"], account["burst_seconds"], time_zone=account["time_zone"])
-        limiter = Limiter(process.limiter_redis, account["name"], limits, 0.0)
-        try:
-            in_window, today = limiter.used()
-        except redis.RedisError:
-            in_window, today = None, None
-        each = found.get(account["name"], _NOTHING)
-        allowed = account["burst_limit"] * _SPAN_SECONDS / account["burst_seconds"]
-        in_a_day = min(allowed * _SPANS, account["daily_limit"] or allowed * _SPANS)
-        shares = {
-            "peak_percent": percent(max(each["each"]), allowed),
-            "mean_percent": percent(each["day"]["calls"], in_a_day),
-        }
-        used.append(account | {"in_window": in_window, "today": today} | each | {"day": each["day"] | shares})
-    return used
+    """Give the accounts as `look` does."""
+    accounts: list[dict[str, Any]] = look(process)["accounts"]
+    return accounts
 
 
 def summary(process: Process) -> dict[str, Any]:
     """Say what was sent in the last minute and the last day, and how much of its limits each account used."""
-    found = read(process.engine)
+    found = look(process)
     day = {name: sum(span[name] for span in found["day"]) for name in _NAMES}
     kept = ("name", "in_window", "burst_limit", "burst_seconds", "today", "daily_limit", "minute", "day", "each")
     return {
         "minute": _with_shares(found["minute"]),
         "day": _with_shares(day),
-        "accounts": [{name: used[name] for name in kept} for used in use_of_limits(process)],
+        "accounts": [{name: used[name] for name in kept} for used in found["accounts"]],
     }
 
 
@@ -170,35 +196,36 @@ def percent(part: float, whole: float) -> float | None:
     return round(100 * part / whole, 4) if whole else None
 
 
-def _by_account(engine: Engine) -> dict[str, dict[str, Any]]:
-    """Say what each account's calls came to that made any in the last day."""
-    with engine.connect() as connection:
-        rows = connection.execute(
-            text(f"""
-            WITH fresh AS MATERIALIZED ({_each(_UNADDED, "DESC", STEP)}),
-            begins AS (SELECT date_bin('{SPAN}', now(), 'epoch') - interval '1 day' + interval '{SPAN}' AS at),
-            known AS (SELECT account_id, since, calls, calls_failed, delivered, undelivered FROM throughput_by_account
-              WHERE since > now() - interval '1 day' UNION ALL
-              SELECT account_id, date_bin('{SPAN}', at, 'epoch') AS since, {_SUMS} FROM fresh GROUP BY 1, 2),
-            spans AS (
-              SELECT account_id, (extract(epoch FROM since - begins.at) / {_SPAN_SECONDS})::int AS place, {_SUMS}
-              FROM known, begins WHERE since >= begins.at GROUP BY 1, 2),
-            day AS (SELECT account_id, array_agg(place) AS places, array_agg(calls) AS each, {_SUMS}
-              FROM spans GROUP BY 1),
-            minute AS (SELECT account_id, {_SUMS} FROM fresh WHERE at > now() - interval '1 minute' GROUP BY 1)
-            SELECT a.name, day.places, day.each,
-              {", ".join(f"day.{name} AS day_{name}, coalesce(minute.{name}, 0) AS minute_{name}" for name in _NAMES)}
-            FROM day JOIN accounts a ON a.id = day.account_id LEFT JOIN minute USING (account_id)""")
-        ).mappings()
-        return {row["name"]: _of_account(row) for row in rows}
+_BEGINS: Final = f"date_bin('{SPAN}', now(), 'epoch') - interval '1 day' + interval '{SPAN}'"
+"""The first of the last day's ten minutes."""
+_FRESH: Final = f"""
+SELECT account_id, date_bin('{SPAN}', at, 'epoch') AS since, at > now() - interval '1 minute' AS is_new, {_SUMS}
+FROM ({_each(_UNADDED, "DESC", STEP, packed=True)}) each WHERE at > now() - interval '1 day' GROUP BY 1, 2, 3"""
+"""What is not added up yet, which holds whatever is younger than `OVER`."""
+_DAY: Final = f"""
+SELECT g.since, {_SUMS} FROM generate_series({_BEGINS}, date_bin('{SPAN}', now(), 'epoch'), '{SPAN}') g(since)
+LEFT JOIN throughput USING (since) GROUP BY 1 ORDER BY 1"""
+_DAY_BY_ACCOUNT: Final = f"""
+SELECT account_id, array_agg((extract(epoch FROM since - begins.at) / {_SPAN_SECONDS})::int) AS places,
+  array_agg(calls) AS each, {_SUMS}
+FROM throughput_by_account, (SELECT {_BEGINS} AS at) begins WHERE since >= begins.at GROUP BY 1"""
 
 
-def _of_account(row: RowMapping) -> dict[str, Any]:
-    each = [0] * _SPANS
-    for place, calls in zip(row["places"], row["each"], strict=True):
-        each[place] = int(calls)
-    minute, day = ({name: int(row[f"{of}_{name}"]) for name in _NAMES} for of in ("minute", "day"))
-    return {"minute": _with_shares(minute), "day": _with_shares(day), "each": each}
+@dataclass
+class _Sent:
+    """What an account's calls came to in the last minute and day, and its calls of each ten minutes."""
+
+    minute: Counter[str] = field(default_factory=Counter)
+    day: Counter[str] = field(default_factory=Counter)
+    each: list[int] = field(default_factory=lambda: [0] * _SPANS)
+
+
+def _sums(row: RowMapping) -> dict[str, int]:
+    return {name: int(row[name]) for name in _NAMES}
+
+
+def _named(sums: Counter[str]) -> dict[str, int]:
+    return {name: sums[name] for name in _NAMES}
 
 
 def _with_shares(sums: Mapping[str, int]) -> dict[str, Any]:
@@ -208,10 +235,3 @@ def _with_shares(sums: Mapping[str, int]) -> dict[str, Any]:
         "calls_failed_percent": percent(sums["calls_failed"], sums["calls"]),
         "undelivered_percent": percent(sums["undelivered"], sums["delivered"] + sums["undelivered"]),
     }
-
-
-_NOTHING: Final = {
-    **{of: _with_shares(dict.fromkeys(_NAMES, 0)) for of in ("minute", "day")},
-    "each": [0] * _SPANS,
-}
-"""Of an account that made no call in the last day."""

@@ -13,8 +13,6 @@ from worker.actions import said
 from worker.groups import COUNTED, named
 
 PAGE: Final = 50
-FIRST: Final = 5
-"""Jobs on the overview."""
 VERBS: Final = {
     Action.RETRY: ("Retry", "sent again, behind what is live"),
     Action.DISMISS: ("Dismiss", "left as they are: resolved with your reason, and not delivered"),
@@ -82,7 +80,7 @@ def _action(visit: Visit) -> Action:
 
 def listed(visit: Visit) -> Shown:
     """List jobs, the newest first."""
-    rows = _with_words(visit, jobs.listed(visit.process.engine, PAGE, visit.before()))
+    rows = with_words(visit, jobs.listed(visit.process.engine, PAGE, visit.before()))
     more = rows[-1]["id"] if len(rows) == PAGE else None
     return Shown("jobs.html", {"rows": rows, "before": visit.before(), "more": more})
 
@@ -101,7 +99,7 @@ def job(visit: Visit) -> Shown:
     return Shown(
         "job.html",
         {
-            "job": _with_words(visit, [found])[0],
+            "job": with_words(visit, [found])[0],
             "items": [item | {"why": results.why(item)} for item in items],
             "outcomes": outcomes,
             "counted": results.COUNTED,
@@ -147,11 +145,6 @@ def log(visit: Visit) -> Shown:
     return Shown("actions.html", {"rows": shown, "filters": filters, "before": visit.before(), "more": more})
 
 
-def under_way(visit: Visit) -> list[dict[str, Any]]:
-    """List the oldest jobs that are under way."""
-    return _with_words(visit, jobs.under_way(visit.process.engine, FIRST))
-
-
 def told(visit: Visit, chosen: Sequence[Mapping[str, Any]]) -> list[str]:
     """Write filters, a group with what its errors have in common."""
     names = named(visit.process.engine, {one["group_id"] for one in chosen if "group_id" in one})
@@ -159,6 +152,7 @@ def told(visit: Visit, chosen: Sequence[Mapping[str, Any]]) -> list[str]:
     return [said(one) + (f" ({group})" if group else "") for one, group in zip(chosen, groups, strict=True)]
 
 
-def _with_words(visit: Visit, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def with_words(visit: Visit, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add how each job stands, and of what it is, in words."""
     what = told(visit, [row["chosen"] for row in rows])
     return [row | {"what": one, "standing": jobs.standing(row)} for row, one in zip(rows, what, strict=True)]

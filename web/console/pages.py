@@ -12,7 +12,6 @@ from web.console.asked import uuid_of, word
 from web.console.frame import Done, Page, Refusal, Shown, Visit
 from worker import facts, roster, throughput
 from worker.people import known
-from worker.process import Process
 from worker.retry import OPEN, Filter
 
 PAGE: Final = 50
@@ -28,16 +27,16 @@ WORDS: Final = {"states": list(State), "statuses": list(Status), "outcomes": lis
 def overview(visit: Visit) -> Shown:
     """Show what waits, why and until when, and what was sent of late."""
     process = visit.process
-    found = throughput.read(process.engine)
+    found = throughput.look(process)
     return Shown(
         "overview.html",
         {
-            **facts.status(process.engine, process.settings),
-            "limits": _limits(process),
+            **(status := facts.status(process.engine, process.settings)),
+            "limits": _with_sparks(found["accounts"]),
             "minute": found["minute"],
             "day": chart.bars(found["day"]),
             "why": sorted(why.of(process), key=lambda group: -group["count"]),
-            "jobs": bulk.under_way(visit),
+            "jobs": bulk.with_words(visit, status["jobs"]),
         },
     )
 
@@ -124,7 +123,7 @@ def event(visit: Visit) -> Shown:
 
 def accounts(visit: Visit) -> Shown:
     """List the accounts: whether they send, and within which limits."""
-    return Shown("accounts.html", {"rows": _limits(visit.process)})
+    return Shown("accounts.html", {"rows": _with_sparks(throughput.use_of_limits(visit.process))})
 
 
 def submission(visit: Visit) -> Shown:
@@ -179,8 +178,8 @@ PAGES: Final[Mapping[str, Page]] = {
 }
 
 
-def _limits(process: Process) -> list[dict[str, Any]]:
-    return [account | {"spark": chart.spark(account["each"])} for account in throughput.use_of_limits(process)]
+def _with_sparks(accounts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [account | {"spark": chart.spark(account["each"])} for account in accounts]
 
 
 def _choices(visit: Visit) -> dict[str, Any]:

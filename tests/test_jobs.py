@@ -1,0 +1,422 @@
+"""Bulk actions as jobs: each part is done once, whoever works at it and whatever breaks, and says what it came to."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from acting import ME, finished, run
+from click.testing import Result
+from ledger import ask, deliver_all, do, given_up, message, outcomes, people, settled, take, taken, wrong_now
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import OperationalError
+
+import tasks.job
+from models.correction import Change
+from models.words import Action, Outcome, State
+from worker import bulk, jobs, results
+from worker.accept import Rules
+from worker.audit import audit
+from worker.cancel import Chosen
+from worker.process import Process
+from worker.receipts import Part
+from worker.retry import Filter
+
+HandIn = Callable[..., list[Part]]
+Turnout = Callable[..., Result]
+FAILED = Filter().written
+
+
+@pytest.fixture(autouse=True)
+def books(engine: Engine) -> Any:
+    yield
+    with engine.connect() as connection:
+        assert wrong_now(connection) == []
+    assert audit(engine).balanced, audit(engine).wrong
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps of a few, and the live ones first, with no floor for others."""
+    for name, size in (("STEP", 3), ("CORRECTIONS", 3), ("BATCHES", 2)):
+        monkeypatch.setattr(bulk, name, size)
+    monkeypatch.setattr("worker.refused.STEP", 2)
+    monkeypatch.setattr("worker.claim.FLOOR", 0.0)
+
+
+@pytest.fixture
+def fail(hand_in: HandIn, engine: Engine) -> Callable[..., list[int]]:
+    """Hand in records that fail, or are rejected; give their ids."""
+
+    def failing(number: int, of: str = "77", *, rejected: bool = False, first: int = 0) -> list[int]:
+        hand_in(message(*people(number, first), event=of))
+        ids: list[int] = []
+        while (claimed := take(engine)) is not None:
+            ids += [member.id for member in claimed.members]
+            settled(engine, claimed, rejected=range(len(claimed.members))) if rejected else given_up(engine, claimed)
+        return sorted(ids)
+
+    return failing
+
+
+def asked(engine: Engine, action: Action, chosen: Any, **more: Any) -> int:
+    with engine.begin() as connection:
+        return jobs.ask(connection, ME, action, chosen, **more)
+
+
+def job(engine: Engine, job_id: int) -> dict[str, Any]:
+    found = jobs.show(engine, job_id)
+    assert found is not None
+    return found
+
+
+def items(engine: Engine, job_id: int) -> list[tuple[object, ...]]:
+    """What became of each: the record, whether it was done, why or what it came to, and its outcome by now."""
+    return [
+        (item["record_id"], item["done"], results.why(item), item["outcome"])
+        for item in results.items(engine, job_id, 1_000)
+    ]
+
+
+# Once
+
+
+def test_steps_from_many_threads_at_once_do_every_part_once(
+    fail: Callable[..., list[int]], engine: Engine, rules: Rules
+) -> None:
+    ids = [*fail(60, "1"), *fail(60, "2")]
+    job_id = asked(engine, Action.RETRY, FAILED)
+    begin = threading.Barrier(8)
+
+    def work(number: int) -> None:
+        begin.wait()
+        while job(engine, job_id)["ended_at"] is None:
+            jobs.step(engine, rules, job_id if number % 2 else None)
+
+    with ThreadPoolExecutor(8) as eight:
+        list(eight.map(work, range(8)))
+    ended = job(engine, job_id)
+    assert (ended["done"], ended["passed"], ended["trouble"]) == (120, 0, "")
+    assert Counter(record for record, *_ in items(engine, job_id)) == Counter(ids)
+    assert [row.number for row in ask(engine, "SELECT number FROM actions")] == [120]
+    assert len(ask(engine, "SELECT FROM errors WHERE resolution = 'retried'")) == 120
+    assert outcomes(engine) == {"pending": 120}
+
+
+@pytest.fixture(params=[Action.RETRY, Action.REPLAY, Action.CORRECT])
+def of_eight(request: Any, hand_in: HandIn, fail: Callable[..., list[int]], engine: Engine) -> int:
+    """A job of eight."""
+    if request.param is Action.REPLAY:
+        hand_in(*({**message(f"p{number}@x.org"), "account": "acme"} for number in range(8)))
+        do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
+        return asked(engine, Action.REPLAY, {})
+    ids = fail(8)
+    if request.param is Action.RETRY:
+        return asked(engine, Action.RETRY, FAILED)
+    mended = ((number, record_id, Change(event="78")) for number, record_id in enumerate(ids))
+    return jobs.ask_to_mend(engine, ME, mended)
+
+
+@pytest.mark.parametrize("became", ["it was done", "it was not"])
+def test_a_step_whose_commit_is_ambiguous_is_done_once(
+    of_eight: int, became: str, engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = of_eight
+    go_on, lost = jobs._go_on, iter([False, True])  # noqa: SLF001 - what comes right before the COMMIT
+    armed = threading.Event()
+
+    def arm(*args: Any) -> None:
+        go_on(*args)
+        if next(lost, False):
+            armed.set()
+
+    def lose(connection: Connection) -> None:
+        if armed.is_set():
+            armed.clear()
+            if became == "it was done":
+                connection.connection.commit()
+            raise OperationalError("COMMIT", {}, Exception("the connection was lost"))
+
+    monkeypatch.setattr(jobs, "_go_on", arm)
+    event.listen(engine, "commit", lose)
+    ended = finished(engine, rules, job_id)
+    event.remove(engine, "commit", lose)
+    assert next(lost, None) is None
+    assert (ended["done"], ended["passed"]) == (8, 0)
+    done = results.items(engine, job_id, 1_000)
+    assert len({one["item"] for one in done}) == len(done) == 8
+    assert all(one["done"] for one in done)
+    assert outcomes(engine)["pending"] == 8
+
+
+def test_two_jobs_take_turns(fail: Callable[..., list[int]], engine: Engine, rules: Rules) -> None:
+    fail(7, "1")
+    fail(7, "2")
+    first, second = (asked(engine, Action.RETRY, Filter(event=name).written) for name in ("1", "2"))
+    served = []
+    while (one := jobs.step(engine, rules)) is not None:
+        served.append(one)
+    assert served == [first, second] * 4
+    assert [job(engine, one)["done"] for one in (first, second)] == [7, 7]
+
+
+def test_a_job_that_is_stopped_leaves_the_rest_untouched(
+    fail: Callable[..., list[int]], engine: Engine, rules: Rules, turnout: Turnout
+) -> None:
+    ids = fail(10)
+    job_id = asked(engine, Action.RETRY, FAILED)
+    jobs.step(engine, rules)
+    assert f"job {job_id} is stopped" in turnout("jobs", "stop", str(job_id)).output
+    assert jobs.step(engine, rules) is None
+    assert jobs.step(engine, rules, job_id) is None
+    assert outcomes(engine) == {"pending": 3, "failed": 7}
+    assert [record for record, *_ in items(engine, job_id)] == ids[:3]
+    stopped = job(engine, job_id)
+    assert (stopped["done"], stopped["stopped"], jobs.standing(stopped)) == (3, True, "stopped")
+    assert [row.number for row in ask(engine, "SELECT number FROM actions ORDER BY id")] == [3, None]
+    assert "no job" in turnout("jobs", "stop", str(job_id), status=1).stderr
+    assert run(engine, rules, Action.RETRY, FAILED)["done"] == 7
+
+
+def test_a_job_whose_step_fails_is_in_trouble_while_others_go_on_and_is_tried_again(
+    fail: Callable[..., list[int]], engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail(4)
+    dismissed = asked(engine, Action.DISMISS, FAILED, given={"because": "nobody knows"})
+    retried = asked(engine, Action.RETRY, Filter(event="none").written)
+    dismiss = bulk.STEPS[Action.DISMISS]
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug, of a@x.org")
+
+    monkeypatch.setitem(bulk.STEPS, Action.DISMISS, broken)
+    assert [jobs.step(engine, rules) for _ in range(3)] == [dismissed, retried, None]
+    left = job(engine, dismissed)
+    assert (left["trouble"], left["done"]) == ("a step failed (RuntimeError); see the log", 0)
+    assert jobs.standing(left).startswith("waits: a step failed")
+    assert job(engine, retried)["ended_at"] is not None
+    assert not jobs.is_due(engine)
+    monkeypatch.setitem(bulk.STEPS, Action.DISMISS, dismiss)
+    do(engine, "UPDATE jobs SET due_at = due_at - interval '61 seconds'")
+    assert jobs.is_due(engine)
+    jobs.work(engine, rules, 10)
+    left = job(engine, dismissed)
+    assert (left["trouble"], left["done"], jobs.standing(left)) == ("", 4, "finished")
+
+
+def test_what_comes_after_a_job_was_asked_for_is_not_its_own(
+    hand_in: HandIn, fail: Callable[..., list[int]], engine: Engine, rules: Rules
+) -> None:
+    ids = fail(4)
+    hand_in(b"no JSON", message("w@x.org", event="waits"))
+    chosen = ((Action.RETRY, FAILED), (Action.CANCEL, Chosen(event="waits").facts), (Action.REPLAY, {}))
+    asked_for = [asked(engine, *one) for one in chosen]
+    do(engine, "UPDATE batches SET due_at = now() + interval '1 hour' WHERE status = 'PENDING'")
+    do(engine, "UPDATE lanes SET due_at = now() + interval '1 hour'")
+    fail(4, "78", first=10)
+    hand_in(b"no JSON either", message("w2@x.org", event="waits", state=State.CANCEL))
+    counts = [(finished(engine, rules, one)["done"], len(items(engine, one))) for one in asked_for]
+    assert counts == [(4, 4), (1, 1), (0, 1)]
+    assert [record for record, *_ in items(engine, asked_for[0])] == ids
+    do(engine, "UPDATE lanes SET due_at = (SELECT min(due_at) FROM batches WHERE status = 'PENDING')")
+
+
+# What became of each
+
+
+def test_a_retry_says_of_each_record_what_became_of_it_and_what_it_is_now(
+    fail: Callable[..., list[int]], engine: Engine, rules: Rules
+) -> None:
+    ids = fail(5)
+    ended = run(engine, rules, Action.RETRY, FAILED)
+    assert (ended["done"], ended["passed"]) == (5, 0)
+    assert items(engine, ended["id"]) == [(id_, True, "", "pending") for id_ in ids]
+    settled(engine, taken(engine), rejected=[1])
+    deliver_all(engine)
+    assert [outcome for *_, outcome in items(engine, ended["id"])].count("rejected") == 1
+    assert results.outcomes(engine, ended["id"]) == {"delivered": 4, "rejected": 1}
+
+
+def test_what_somebody_else_resolved_first_is_passed_over_and_said(
+    fail: Callable[..., list[int]], engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = fail(2)
+    lock = bulk.lock_events
+
+    def and_somebody_is_faster(*args: Any) -> None:
+        do(engine, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE record_id = :id", id=ids[0])
+        lock(*args)
+
+    monkeypatch.setattr(bulk, "lock_events", and_somebody_is_faster)
+    ended = run(engine, rules, Action.RETRY, FAILED)
+    assert (ended["done"], ended["passed"]) == (1, 1)
+    assert items(engine, ended["id"])[0] == (ids[0], False, "somebody else was faster", "failed")
+    assert [one["record_id"] for one in results.items(engine, ended["id"], passed=True)] == [ids[0]]
+    assert results.outcomes(engine, ended["id"]) == {"pending": 1}
+
+
+def test_a_dismissal_keeps_its_reason(fail: Callable[..., list[int]], engine: Engine, rules: Rules) -> None:
+    ids = fail(4)
+    ended = run(engine, rules, Action.DISMISS, FAILED, given={"because": "the event is over"})
+    assert items(engine, ended["id"]) == [(id_, True, "", "failed") for id_ in ids]
+    kept = {tuple(row) for row in ask(engine, "SELECT resolution, resolved_because FROM errors")}
+    assert kept == {("dismissed", "the event is over")}
+
+
+def test_a_cancellation_has_an_item_a_record(hand_in: HandIn, engine: Engine, rules: Rules) -> None:
+    hand_in(message(*people(7)), batch_size=2)
+    ended = run(engine, rules, Action.CANCEL, Chosen(event="77").facts)
+    assert (ended["done"], results.batches(engine, ended["id"])) == (7, 4)
+    assert [outcome for *_, outcome in items(engine, ended["id"])] == ["canceled"] * 7
+    assert outcomes(engine) == {"canceled": 7}
+
+
+def test_a_group_is_corrected_and_each_says_by_which_record_or_why_not(
+    hand_in: HandIn, fail: Callable[..., list[int]], engine: Engine, rules: Rules
+) -> None:
+    ids = fail(5, rejected=True)
+    hand_in(message("p1@example.com", event="78"))
+    deliver_all(engine)
+    (group,) = {row.group_id for row in ask(engine, "SELECT group_id FROM errors")}
+    given = {"change": Change(event="78").written}
+    ended = run(engine, rules, Action.CORRECT, Filter(("rejected",), group_id=group).written, given=given)
+    assert (ended["done"], ended["passed"]) == (4, 1)
+    said = items(engine, ended["id"])
+    assert [record for record, *_ in said] == ids
+    assert [(done, outcome) for _, done, _, outcome in said] == [
+        (True, "pending"), (False, "rejected"), (True, "pending"), (True, "pending"), (True, "pending"),
+    ]  # fmt: skip
+    assert "right would be" in str(said[1][2])
+    assert "took its place" in str(said[0][2])
+    assert {row.origin for row in ask(engine, "SELECT origin FROM batches WHERE status = 'PENDING'")} == {"replay"}
+
+
+def test_a_mended_file_is_corrected_line_by_line(fail: Callable[..., list[int]], engine: Engine, rules: Rules) -> None:
+    ids = fail(4)
+    changes = [Change(email="new@x.org"), Change(email="nobody"), Change(event="78"), Change(email="p3@example.com")]
+    lines = [(number + 2, id_, change) for number, (id_, change) in enumerate(zip(ids, changes, strict=True))]
+    job_id = jobs.ask_to_mend(engine, ME, [*lines, (6, 999_999, changes[0])])
+    waiting = results.items(engine, job_id)
+    assert (waiting[0]["item"], waiting[0]["done"], results.why(waiting[0])) == (2, None, "waits for its turn")
+    ended = finished(engine, rules, job_id)
+    assert (ended["expected"], ended["done"], ended["passed"]) == (5, 2, 3)
+    done = results.items(engine, job_id)
+    assert [(one["item"], one["done"]) for one in done] == [(2, True), (3, False), (4, True), (5, False), (6, False)]
+    assert done[0]["told"]["difference"] == [["email", "p0@example.com", "new@x.org"]]
+    assert "would stay as it is" in results.why(done[3])
+    assert "is unknown" in results.why(done[4])
+
+
+def test_refusals_handed_in_again_say_what_each_came_to(hand_in: HandIn, engine: Engine, rules: Rules) -> None:
+    hand_in({**message("a@x.org", "b@x.org"), "account": "acme"}, b"no JSON", {**message("a@x.org"), "account": "acme"})
+    do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
+    ended = run(engine, rules, Action.REPLAY, {})
+    assert (ended["done"], ended["passed"]) == (2, 1)
+    said = {(done, str(why).split(" (")[0]) for _, done, why, _ in items(engine, ended["id"])}
+    assert said == {
+        (True, "accepted 2, duplicates 0, refused 0"),
+        (False, "message: is no JSON"),
+        (True, "accepted 0, duplicates 1, refused 0"),
+    }
+    assert {row.origin for row in ask(engine, "SELECT origin FROM batches")} == {"replay"}
+
+
+# Behind what is live
+
+
+@pytest.mark.parametrize("action", [Action.RETRY, Action.REPLAY])
+def test_what_is_live_and_comes_later_goes_first(
+    hand_in: HandIn, fail: Callable[..., list[int]], engine: Engine, rules: Rules, action: Action
+) -> None:
+    if action is Action.RETRY:
+        fail(2)
+    else:
+        hand_in(message("nobody"))
+        do(engine, "UPDATE refused SET raw = CAST(replace(encode(raw, 'escape'), 'nobody', 'a@x.org') AS bytea)")
+    run(engine, rules, action, FAILED if action is Action.RETRY else {})
+    hand_in(message("live@x.org", event="live"))
+    claims = [taken(engine), taken(engine)]
+    assert [claim.origin for claim in claims] == ["live", action.value]
+    for claim in claims:
+        settled(engine, claim)
+
+
+# The commands
+
+
+def test_what_is_left_to_the_workers_is_done_by_their_task(
+    fail: Callable[..., list[int]], engine: Engine, process: Process, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail(8)
+    left = turnout("retry", "--yes", "--background")
+    assert "left to the workers: turnout job" in left.stderr
+    assert outcomes(engine) == {"failed": 8}
+    assert jobs.is_due(engine)
+    monkeypatch.setattr(tasks.job, "current", lambda: process)
+    tasks.job.job()
+    assert outcomes(engine) == {"pending": 8}
+    assert not jobs.is_due(engine)
+
+
+def test_a_task_asked_to_stop_begins_no_other_step(
+    fail: Callable[..., list[int]], engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail(8)
+    asked(engine, Action.RETRY, FAILED)
+    process.stopping.set()
+    monkeypatch.setattr(tasks.job, "current", lambda: process)
+    tasks.job.job()
+    assert outcomes(engine) == {"failed": 8}
+
+
+def test_who_leaves_the_command_leaves_the_job_under_way_and_is_told_how_to_end_it(
+    fail: Callable[..., list[int]], engine: Engine, rules: Rules, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail(8)
+    step, leaves = jobs.step, iter([False, True])
+
+    def and_leaves(*args: Any) -> int | None:
+        if next(leaves):
+            raise KeyboardInterrupt
+        return step(*args)
+
+    monkeypatch.setattr(jobs, "step", and_leaves)
+    left = turnout("retry", "--yes", status=130)
+    job_id = jobs.listed(engine)[0]["id"]
+    assert f"job {job_id} goes on in the workers; to end it: turnout jobs stop {job_id}" in left.stderr
+    assert outcomes(engine) == {"pending": 3, "failed": 5}
+    monkeypatch.setattr(jobs, "step", step)
+    jobs.work(engine, rules, 10)
+    assert job(engine, job_id)["done"] == 8
+
+
+def test_the_commands_say_the_same_as_json_and_as_tables(
+    fail: Callable[..., list[int]], facts: Any, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("getpass.getuser", lambda: "olga")
+    ids = fail(5)
+    done = facts("retry", "--event", "77", "--yes")
+    assert done == {"retried": 5, "job": done["job"]}
+    number = str(done["job"])
+    (listed,) = facts("jobs")
+    assert (listed["id"], listed["action"], listed["standing"], listed["what"], listed["who"]) == (
+        done["job"], "retry", "finished", "event 77, outcome failed", "olga",
+    )  # fmt: skip
+    shown = facts("job", number)
+    assert (shown["done"], shown["passed"], shown["outcomes"]) == (5, 0, {"pending": 5})
+    assert [one["record_id"] for one in shown["items"]] == ids
+    first = facts("job", number, "--limit", "2")["items"]
+    assert [one["record_id"] for one in facts("job", number, "--after", str(first[-1]["id"]))["items"]] == ids[2:]
+    assert facts("job", number, "--passed")["items"] == []
+    assert (facts("actions")[0]["what"], facts("actions")[0]["done"]) == ("retry", 5)
+    for words in (("jobs",), ("job", number), ("actions",)):
+        said = turnout(*words).output
+        assert "event 77, outcome failed" in said
+        assert "olga" in said
+    assert "there is no job 999" in turnout("job", "999", status=1).stderr
+    assert facts("cancel", "--event", "77")["records"] == 5
+    assert facts("retry", "--outcome", Outcome.REJECTED, "--yes")["retried"] == 0
+    assert len(facts("jobs", "--limit", "2")) == 2
+    assert [one["id"] for one in facts("jobs", "--before", str(done["job"] + 1))] == [done["job"]]

@@ -1,0 +1,155 @@
+"""A bulk action whose process is killed in the middle, again and again: somebody else finishes it, each record once."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ledger import ask, do, wrong_now
+from running import Workers, environment, until
+from sqlalchemy import Engine
+
+from models.outcome import LAST_ERROR, OUTCOME
+from worker import jobs
+from worker.audit import audit
+from worker.settings import Settings
+
+COMMAND = [sys.executable, "-m", "cli", "retry", "--yes"]
+GO_ON = [
+    sys.executable,
+    "-c",
+    "from worker import jobs, process; p = process.current(); jobs.work(p.engine, p.rules, 300)",
+]
+Job = dict[str, Any]
+
+
+def failed_records(engine: Engine, number: int) -> None:
+    """Store records that were given up, a hundred a batch, in seven events, as if they had come long ago."""
+    do(engine, "INSERT INTO events (account_id, object_id) SELECT id, '7' || n FROM accounts, generate_series(0, 6) n")
+    for statement in (
+        """
+        INSERT INTO submissions (id, submission, part, door, producer, account_id, accepted,
+          duplicates, refused, repeats)
+        SELECT nextval('submission_ids'), gen_random_uuid(), 'all', 'stream', '', id, :number, 0, 0, '{}'
+        FROM accounts""",
+        """
+        INSERT INTO batches (id, account_id, event_id, state, identity, origin, status, open, size, positions,
+          due_at, settled_at)
+        SELECT nextval('batch_ids'), e.account_id, e.id, 'register', 'email', 'live', 'CANCELED', false, 100, 100,
+          now(), now()
+        FROM generate_series(0, CAST(:number AS int) / 100 - 1) n JOIN events e ON e.object_id = '7' || n % 7""",
+        """
+        INSERT INTO records (id, batch_id, position, submission_id, contact, input, fingerprint)
+        SELECT nextval('record_ids'), b.id, p, s.id, c.contact, jsonb_build_object('email', c.contact,
+          'interactionDateTime', 1767225600000, 'properties', jsonb_build_object()),
+          CAST(lpad(to_hex(b.id * 100 + p), 32, '0') AS text)::bytea
+        FROM batches b CROSS JOIN generate_series(0, 99) p CROSS JOIN submissions s
+        CROSS JOIN LATERAL (SELECT 'p' || b.id || '.' || p || '@example.com' AS contact) c ORDER BY b.id, p""",
+        """
+        INSERT INTO errors (record_id, batch_id, outcome, category, message)
+        SELECT id, batch_id, 'failed', 'GIVEN_UP', 'HTTP 503; 8 attempts' FROM records ORDER BY id""",
+        "ANALYZE",
+    ):
+        do(engine, statement, **({"number": number} if ":number" in statement else {}))
+
+
+def job(engine: Engine) -> Job:
+    found = jobs.listed(engine)
+    return found[0] if found else {"done": 0, "ended_at": None}
+
+
+def every_record_was_moved_once(engine: Engine, number: int) -> None:
+    ended = job(engine)
+    assert (ended["done"], ended["passed"], ended["trouble"], ended["stopped"]) == (number, 0, "", False)
+    assert [row.number for row in ask(engine, "SELECT number FROM actions")] == [number]
+    items = ask(engine, "SELECT count(*), count(DISTINCT item), count(DISTINCT record_id) FROM job_items WHERE done")
+    assert tuple(items[0]) == (number, number, number)
+    errors = ask(engine, "SELECT count(*), count(DISTINCT record_id), count(resolution) FROM errors")
+    assert tuple(errors[0]) == (number, number, number)
+    moved = ask(
+        engine,
+        f"""
+        SELECT {OUTCOME} AS outcome, b.origin, count(*) FROM records r JOIN batches b ON b.id = r.batch_id {LAST_ERROR}
+        GROUP BY 1, 2""",
+    )
+    assert [tuple(row) for row in moved] == [("pending", "retry", number)]
+    books = audit(engine)
+    assert books.balanced, books.wrong
+    with engine.connect() as connection:
+        assert wrong_now(connection) == []
+
+
+@pytest.fixture
+def paused(settings: Settings, engine: Engine) -> Settings:
+    """Settings of processes that send nothing: what is moved stays where it is."""
+    do(engine, "UPDATE accounts SET paused_at = now(), stopped_since = now(), paused_because = 'the test'")
+    told = settings.model_copy(update={"linger": 0.2})
+    told.model_fields_set.update({"linger"})
+    return told
+
+
+def killed_and_finished_by_the_command(settings: Settings, engine: Engine, number: int, kills: int) -> None:
+    """Kill the command that asked for it, then those that go on with it; the last is let finish."""
+    failed_records(engine, number)
+    chance = random.Random(number)
+    for kill, words in enumerate([COMMAND, *[GO_ON] * kills]):
+        before = job(engine)["done"]
+        running = subprocess.Popen(words, env=environment(settings), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            if kill < kills:
+                while job(engine)["done"] == before:
+                    assert running.poll() is None, running.communicate()
+                    time.sleep(0.01)
+                time.sleep(chance.random() * 0.05)
+                running.kill()
+                assert running.wait(30) == -signal.SIGKILL
+                assert job(engine)["ended_at"] is None, "it was over before it could be killed"
+            else:
+                assert running.wait(300) == 0, running.communicate()
+        finally:
+            running.kill()
+            running.communicate()
+    every_record_was_moved_once(engine, number)
+
+
+@pytest.mark.timeout(240)
+def test_a_bulk_retry_killed_twice_is_finished_by_another_process(paused: Settings, engine: Engine) -> None:
+    killed_and_finished_by_the_command(paused, engine, 8_000, kills=2)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_a_bulk_retry_of_100000_killed_five_times_is_finished_by_another_process(
+    paused: Settings, engine: Engine
+) -> None:
+    killed_and_finished_by_the_command(paused, engine, 100_000, kills=5)
+
+
+@pytest.fixture
+def workers(paused: Settings, tmp_path: Path) -> Iterator[Workers]:
+    running = Workers(paused, tmp_path)
+    yield running
+    running.stop()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_a_bulk_retry_of_100000_left_to_workers_that_are_killed_is_finished_by_other_workers(
+    workers: Workers, engine: Engine
+) -> None:
+    failed_records(engine, 100_000)
+    subprocess.run([*COMMAND, "--background"], env=environment(workers.settings), check=True, capture_output=True)
+    assert job(engine)["done"] == 0
+    workers.start("housekeeping", "beat")
+    for kill in range(2):
+        until(lambda: job(engine)["done"] >= (kill + 1) * 25_000, 120, workers.logs)  # noqa: B023
+        assert job(engine)["ended_at"] is None, "it was over before it could be killed"
+        workers.kill("housekeeping")
+        workers.start("housekeeping")
+    until(lambda: job(engine)["ended_at"] is not None, 120, workers.logs)
+    every_record_was_moved_once(engine, 100_000)

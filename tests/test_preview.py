@@ -1,0 +1,157 @@
+"""What an action in bulk will do is said before it is done: how many, which errors, ten of it, calls, how long."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from acting import run
+from ledger import ask, do, given_up, message, people, settled, take, taken
+from sqlalchemy import Engine
+
+from models.words import Action, Outcome
+from worker import accounts, preview
+from worker.accept import Rules
+from worker.cancel import Chosen
+from worker.preview import Preview, lasts, look
+from worker.process import Process
+from worker.receipts import Part
+from worker.refused import Chosen as Refusals
+from worker.retry import Filter
+
+HandIn = Callable[..., list[Part]]
+EVERYTHING = Filter((Outcome.FAILED, Outcome.REJECTED)).written
+
+
+@pytest.fixture
+def small(process: Process) -> Process:
+    """Batches of ten, a hundred calls in ten seconds."""
+    process.settings = process.settings.model_copy(update={"batch_size": 10})
+    return process
+
+
+def fail(engine: Engine, *, rejected: bool = False) -> None:
+    while (claimed := take(engine)) is not None:
+        settled(engine, claimed, rejected=range(len(claimed.members))) if rejected else given_up(engine, claimed)
+
+
+def calls_made(engine: Engine) -> int:
+    return int(ask(engine, "SELECT count(*) FROM batches WHERE status = 'PENDING'")[0][0])
+
+
+def test_a_retry_says_how_many_which_errors_ten_of_them_and_its_calls(
+    hand_in: HandIn, engine: Engine, small: Process, rules: Rules
+) -> None:
+    """Its calls are the batches that it makes: of each account, event, state and kind of identity."""
+    do(engine, "INSERT INTO accounts (name, batch_size) VALUES ('acme', 4)")
+    hand_in(message(*people(25)), message(*people(5), state="cancel"))
+    by_id = [{"vid": number, "interactionDateTime": 1_767_225_600_000} for number in range(1, 4)]
+    hand_in({"subscriber_state": "register", "object_id": "77", "inputs": by_id})
+    fail(engine)
+    hand_in(message(*people(12), event="78"))
+    fail(engine, rejected=True)
+    found = look(small, Action.RETRY, EVERYTHING)
+    assert (found.count, found.more, len(found.samples)) == (45, False, 10)
+    assert [(group["outcome"], group["count"]) for group in found.groups] == [("failed", 33), ("rejected", 12)]
+    assert all(group["means"] for group in found.groups)
+    assert found.calls == 3 + 1 + 1 + 2
+    run(engine, Rules(rules.key, 10, 0.0), Action.RETRY, EVERYTHING)
+    assert calls_made(engine) == found.calls
+
+
+def test_an_accounts_own_batch_size_counts(hand_in: HandIn, engine: Engine, small: Process, rules: Rules) -> None:
+    do(engine, "UPDATE accounts SET batch_size = 4")
+    hand_in(message(*people(25)))
+    fail(engine)
+    found = look(small, Action.RETRY, EVERYTHING)
+    run(engine, Rules(rules.key, 10, 0.0), Action.RETRY, EVERYTHING)
+    assert found.calls == calls_made(engine) == 7
+
+
+def test_nothing_that_is_not_chosen_is_counted(hand_in: HandIn, engine: Engine, small: Process) -> None:
+    hand_in(message(*people(5)), message(*people(3), event="78"))
+    fail(engine)
+    assert look(small, Action.RETRY, Filter(event="78").written).count == 3
+    assert look(small, Action.RETRY, Filter(event="none").written) == Preview(0, [], seconds=0.0)
+
+
+def test_above_the_bound_it_is_more_than_so_many(
+    hand_in: HandIn, engine: Engine, small: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.groups.COUNTED", 20)
+    monkeypatch.setattr(preview, "COUNTED", 20)
+    hand_in(message(*people(25)))
+    fail(engine)
+    found = look(small, Action.RETRY, EVERYTHING)
+    assert (found.count, found.more, found.calls) == (21, True, 3)
+
+
+def test_the_time_is_that_of_the_present_rate_and_what_delays_it_is_said(
+    hand_in: HandIn, engine: Engine, small: Process
+) -> None:
+    hand_in(message(*people(25)))
+    fail(engine)
+    settings = small.settings
+    small.settings = settings.model_copy(update={"burst_limit": 2, "burst_seconds": 10.0, "daily_limit": 250_000})
+    found = look(small, Action.RETRY, EVERYTHING)
+    assert (found.calls, found.seconds, found.because) == (3, pytest.approx(15.0), [])
+    small.settings = small.settings.model_copy(update={"daily_limit": 2})
+    assert look(small, Action.RETRY, EVERYTHING).because == [
+        "account default has 2 calls left today: the rest goes from midnight on"
+    ]
+    small.settings = settings
+    accounts.pause(engine, 1, "a storm")
+    assert look(small, Action.RETRY, EVERYTHING).because == ["account default sends nothing now: a storm"]
+
+
+def test_without_redis_no_time_is_promised(hand_in: HandIn, engine: Engine, small: Process) -> None:
+    hand_in(message(*people(2)))
+    fail(engine)
+    away = Process(small.settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"}))
+    found = look(away, Action.RETRY, EVERYTHING)
+    away.engine.dispose()
+    assert (found.count, found.seconds) == (2, None)
+    assert found.because == ["Redis is out of reach: how much is sent at present is not known"]
+
+
+def test_a_dismissal_costs_no_call(hand_in: HandIn, engine: Engine, small: Process) -> None:
+    hand_in(message(*people(12)))
+    fail(engine)
+    found = look(small, Action.DISMISS, EVERYTHING)
+    assert (found.count, len(found.samples), found.calls, found.seconds) == (12, 10, 0, None)
+
+
+def test_a_cancellation_says_its_batches_and_records(hand_in: HandIn, small: Process) -> None:
+    hand_in(message(*people(25)), message("a@x.org", event="78"), batch_size=2)
+    found = look(small, Action.CANCEL, Chosen(event="77").facts)
+    assert (found.count, found.batches, len(found.samples), found.calls) == (25, 13, 10, 0)
+
+
+def test_refusals_are_shown_by_their_reasons(hand_in: HandIn, small: Process) -> None:
+    hand_in(*(b"no JSON" for _ in range(12)), message("nobody", "noone"), {**message(*people(30)), "account": "acme"})
+    found = look(small, Action.REPLAY, Refusals().written)
+    assert (found.count, len(found.samples)) == (15, 10)
+    assert sorted(group["count"] for group in found.groups) == [1, 2, 12]
+    assert found.calls == 5, "44 inputs in batches of ten"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "about 1 s"), (119, "about 119 s"), (120, "about 2 minutes"), (7_100, "about 118 minutes"),
+     (7_200, "about 2 hours"), (90_000, "about 25 hours")],
+)  # fmt: skip
+def test_a_time_is_said_in_the_unit_that_people_would_use(seconds: float, said: str) -> None:
+    assert lasts(seconds) == said
+
+
+def test_the_command_shows_it_and_asks_and_does_nothing_when_told_no(
+    hand_in: HandIn, engine: Engine, turnout: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.bulk.is_asked", lambda: True)
+    hand_in(message(*people(12)))
+    given_up(engine, taken(engine))
+    said = turnout("retry", stdin="n\n", status=1).output
+    for words in ("Distinct errors", "Ten of them", "12 records will be retried; 1 call, about 1 s", "Go on?"):
+        assert words in said
+    assert not ask(engine, "SELECT FROM jobs")
+    assert "12 records are retried" in turnout("retry", stdin="y\n").output
+    assert ask(engine, "SELECT expected FROM jobs")[0].expected == 12

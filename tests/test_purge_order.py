@@ -1,0 +1,129 @@
+"""What was delivered is kept while an older record of its contact and event can still be sent, and then undo it."""
+
+from collections.abc import Callable
+
+import pytest
+from acting import correct, retry
+from ledger import WHEN, ask, deliver_all, do, given_up, message, outcomes, settled, take, taken
+from sqlalchemy import Engine
+from test_purge import age
+
+from models.correction import Change
+from models.words import Outcome
+from worker import reads
+from worker.accept import Rules
+from worker.audit import audit
+from worker.purge import purge
+from worker.receipts import Part
+from worker.retry import Filter
+
+HandIn = Callable[..., list[Part]]
+STATES = "SELECT DISTINCT b.state FROM records r JOIN batches b ON b.id = r.batch_id"
+
+
+@pytest.fixture
+def _kept(hand_in: HandIn, engine: Engine) -> None:
+    """a's register was rejected, her cancel delivered; the register's batch stays for b's sake, who is retried."""
+    hand_in(message("b@x.org", when=WHEN - 1))
+    given_up(engine, taken(engine))
+    hand_in(message("a@x.org", "b@x.org"))
+    settled(engine, taken(engine), rejected=[0])
+    hand_in(message("a@x.org", state="cancel"))
+    deliver_all(engine)
+    age(engine, 91)
+    (oldest,) = ask(engine, "SELECT min(id) AS id FROM records")
+    retry(engine, 100, Filter(record_ids=[oldest.id]))
+
+
+def sent(engine: Engine) -> set[tuple[str, str]]:
+    """Deliver what is due; say whom that told HubSpot what of."""
+    told = set()
+    while claimed := take(engine):
+        told |= {(member.contact, claimed.state.value) for member in claimed.members}
+        settled(engine, claimed)
+    return told
+
+
+@pytest.mark.usefixtures("_kept")
+def test_an_older_record_that_failed_is_not_retried_after_what_overtook_it_was_purged(engine: Engine) -> None:
+    purge(engine, 90)
+    retry(engine, 100, Filter((Outcome.REJECTED,)))
+    assert ("a@x.org", "register") not in sent(engine)
+
+
+@pytest.mark.usefixtures("_kept")
+def test_an_older_record_that_failed_is_not_corrected_after_what_overtook_it_was_purged(
+    engine: Engine, rules: Rules
+) -> None:
+    purge(engine, 90)
+    (failed,) = ask(
+        engine,
+        """
+        SELECT r.id FROM records r JOIN batches b ON b.id = r.batch_id
+        WHERE contact = 'a@x.org' AND state = 'register'""",
+    )
+    (done,) = correct(engine, rules, {failed.id: Change(properties={"seat": "12"})})
+    assert done.by is None
+    assert ("a@x.org", "register") not in sent(engine)
+
+
+def test_an_older_record_that_is_read_back_is_not_sent_again_after_what_overtook_it_was_purged(
+    hand_in: HandIn, engine: Engine
+) -> None:
+    hand_in(message("a@x.org"))
+    claimed = taken(engine)
+    settled(engine, claimed, unconfirmed=[0])
+    hand_in(message("a@x.org", state="cancel"))
+    deliver_all(engine)
+    age(engine, 91)
+    do(engine, "UPDATE errors SET verify_at = now(), reads = 6 WHERE verify_at IS NOT NULL")
+    purge(engine, 90)
+    (account,) = ask(engine, "SELECT id FROM accounts WHERE name = 'default'")
+    assert reads.send_again(engine, account.id, 5, 100) == 1
+    assert sent(engine) == set()
+
+
+def test_an_answered_record_that_was_split_off_its_batch_counts_as_older_too(hand_in: HandIn, engine: Engine) -> None:
+    """Its new batch has a larger id than that of what was accepted after it."""
+    hand_in(message("a@x.org"))
+    given_up(engine, taken(engine))
+    hand_in(message("a@x.org", state="cancel"))
+    deliver_all(engine)
+    age(engine, 91)
+    do(
+        engine,
+        """
+        INSERT INTO batches SELECT (jsonb_populate_record(b, '{"id": 1000, "split_from": 1}')).* FROM batches b
+        WHERE state = 'register'""",
+    )
+    do(engine, "UPDATE records r SET batch_id = 1000 FROM batches b WHERE b.id = r.batch_id AND b.state = 'register'")
+    do(engine, "UPDATE errors SET batch_id = 1000, verify_at = now()")
+    purge(engine, 90)
+    assert {row.state for row in ask(engine, STATES)} == {"register", "cancel"}
+
+
+@pytest.mark.usefixtures("_kept")
+def test_what_overtook_goes_once_the_older_one_can_be_sent_no_more(engine: Engine) -> None:
+    assert purge(engine, 90).records == 0
+    do(
+        engine,
+        """
+        UPDATE errors SET resolution = 'dismissed', resolved_at = now()
+        FROM records r WHERE r.id = record_id AND contact = 'a@x.org'""",
+    )
+    assert purge(engine, 90).records == 1
+    assert {row.state for row in ask(engine, STATES)} == {"register"}
+    assert outcomes(engine) == {"rejected": 1, "pending": 1, "delivered": 2}
+    assert audit(engine).balanced
+
+
+def test_what_failed_itself_waits_for_no_older_one(hand_in: HandIn, engine: Engine) -> None:
+    """It overtakes nobody."""
+    hand_in(message("a@x.org"))
+    given_up(engine, taken(engine))
+    hand_in(message("a@x.org", state="cancel"))
+    given_up(engine, taken(engine))
+    age(engine, 91)
+    (older,) = ask(engine, "SELECT min(id) AS id FROM records")
+    retry(engine, 100, Filter((Outcome.FAILED,), record_ids=[older.id]))
+    assert purge(engine, 90).records == 1

@@ -1,0 +1,305 @@
+"""Retries that begin by themselves: once, at their time, not for ever; and the commands that say so."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from acting import ME
+from click.testing import Result
+from hypothesis import assume, example, given, strategies as st
+from ledger import ask, do, given_up, let_pass, message, outcomes, people, settled, take, taken
+from sqlalchemy import Engine
+
+from models.words import Outcome
+from worker import jobs, schedules
+from worker.actions import said
+from worker.process import Process
+from worker.receipts import Part
+from worker.retry import Filter
+from worker.schedules import OF_SETTINGS, Schedule, after_quiet
+from worker.settings import Settings
+
+HandIn = Callable[..., list[Part]]
+Turnout = Callable[..., Result]
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def put(engine: Engine, name: str = "nightly", crontab: str = "0 3 * * *", **more: Any) -> None:
+    schedule = Schedule(name, crontab, **more)
+    assert schedule.wrong() == []
+    schedules.put(engine, ME, schedule)
+
+
+def begun(engine: Engine) -> int:
+    return int(ask(engine, "SELECT count(*) FROM jobs")[0][0])
+
+
+def named(engine: Engine, name: str = "nightly") -> dict[str, Any]:
+    (found,) = (row for row in schedules.listed(engine) if row["name"] == name)
+    return found
+
+
+def sweep(process: Process) -> None:
+    schedules.run(process.engine, process.settings)
+
+
+def work(process: Process) -> None:
+    while jobs.step(process.engine, process.rules) is not None:
+        pass
+
+
+@pytest.fixture
+def failed(hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message(*people(3)))
+    given_up(engine, taken(engine))
+
+
+# Once
+
+
+@pytest.mark.usefixtures("failed")
+def test_it_begins_once_however_many_sweeps_run_and_those_missed_begin_once(engine: Engine, process: Process) -> None:
+    put(engine)
+    sweep(process)
+    assert begun(engine) == 0, "its time has not come"
+    let_pass(engine, 24 * 5)
+    with ThreadPoolExecutor(10) as ten:
+        list(ten.map(lambda _: sweep(process), range(30)))
+    assert begun(engine) == 1
+    work(process)
+    assert outcomes(engine) == {"pending": 3}
+    row = named(engine)
+    assert row["next_at"] > datetime.now(UTC)
+    assert row["job_ended_at"] is not None
+    (action,) = ask(engine, "SELECT who, via, what, chosen, number FROM actions WHERE via = 'schedule'")
+    assert tuple(action) == ("nightly", "schedule", "retry", {"outcomes": ["failed"], "most_retries": 10}, 3)
+
+
+def test_while_its_last_job_is_under_way_it_begins_no_other(engine: Engine, process: Process) -> None:
+    put(engine)
+    for _ in range(3):
+        let_pass(engine, 24)
+        sweep(process)
+    assert begun(engine) == 1
+    work(process)
+    let_pass(engine, 24)
+    sweep(process)
+    assert begun(engine) == 2
+
+
+@pytest.mark.usefixtures("failed")
+def test_a_record_is_not_retried_for_ever(engine: Engine, process: Process) -> None:
+    put(engine, most_retries=2)
+    for _ in range(5):
+        let_pass(engine, 24)
+        sweep(process)
+        work(process)
+        while (claimed := take(engine)) is not None:
+            given_up(engine, claimed)
+    assert len(ask(engine, "SELECT FROM errors WHERE resolution = 'retried'")) == 2 * 3
+    assert outcomes(engine) == {"failed": 3}
+
+
+@pytest.mark.parametrize("is_asked_for", ["", "asked"])
+def test_what_was_rejected_is_retried_only_where_it_is_asked_for(
+    hand_in: HandIn, engine: Engine, process: Process, is_asked_for: str
+) -> None:
+    hand_in(message(*people(2)))
+    settled(engine, taken(engine), rejected=[0])
+    put(engine, **({"chosen": Filter((Outcome.FAILED, Outcome.REJECTED))} if is_asked_for else {}))
+    let_pass(engine, 24)
+    sweep(process)
+    work(process)
+    assert outcomes(engine) == {"delivered": 1, "pending" if is_asked_for else "rejected": 1}
+
+
+def test_one_that_cannot_be_read_here_keeps_no_other_from_beginning(engine: Engine, process: Process) -> None:
+    put(engine, "a-first")
+    put(engine, "b-second")
+    do(engine, "UPDATE schedules SET time_zone = 'Mars/Olympus' WHERE name = 'a-first'")
+    let_pass(engine, 24)
+    sweep(process)
+    assert begun(engine) == 1
+    later = ask(engine, "SELECT next_at > now() AS later FROM schedules WHERE name = 'a-first'")
+    assert later[0].later, "it is not tried again at once"
+
+
+# Changed
+
+
+@pytest.mark.usefixtures("failed")
+def test_a_paused_one_begins_nothing_and_a_resumed_one_not_what_it_missed(engine: Engine, process: Process) -> None:
+    put(engine)
+    assert schedules.pause(engine, ME, "nightly")
+    let_pass(engine, 24 * 3)
+    sweep(process)
+    assert begun(engine) == 0
+    assert schedules.resume(engine, ME, "nightly")
+    sweep(process)
+    assert begun(engine) == 0
+    let_pass(engine, 24)
+    sweep(process)
+    assert begun(engine) == 1
+    assert [schedules.pause(engine, ME, "none"), schedules.resume(engine, ME, "none")] == [False, False]
+
+
+@pytest.mark.usefixtures("failed")
+def test_one_is_begun_by_hand_whatever_its_hours_and_its_jobs_outlive_it(engine: Engine, process: Process) -> None:
+    put(engine, quiet=(time(0, 0), time(23, 59)))
+    schedules.pause(engine, ME, "nightly")
+    job_id = schedules.begin_now(engine, ME, "nightly")
+    assert named(engine)["job_id"] == job_id
+    assert schedules.remove(engine, ME, "nightly")
+    work(process)
+    assert outcomes(engine) == {"pending": 3}
+    assert not schedules.remove(engine, ME, "nightly")
+    assert schedules.begin_now(engine, ME, "nightly") is None
+
+
+def test_the_settings_own_follows_the_setting_and_cannot_be_removed(
+    engine: Engine, process: Process, settings: Settings, turnout: Turnout
+) -> None:
+    process.settings = settings.model_copy(update={"retry_schedule": "0 3 * * *"})
+    sweep(process)
+    first = named(engine, OF_SETTINGS)
+    assert (first["crontab"], first["of_settings"], first["next_at"].hour) == ("0 3 * * *", True, 3)
+    assert not schedules.remove(engine, ME, OF_SETTINGS)
+    assert "is the setting's: change the setting" in turnout("schedules", "remove", OF_SETTINGS, status=1).stderr
+    assert "name" in turnout("schedules", "set", OF_SETTINGS, "0 3 * * *", status=2).stderr
+    schedules.pause(engine, ME, OF_SETTINGS)
+    process.settings = settings.model_copy(update={"retry_schedule": "30 4 * * *"})
+    sweep(process)
+    changed = named(engine, OF_SETTINGS)
+    assert (changed["crontab"], changed["next_at"].hour, changed["paused"]) == ("30 4 * * *", 4, True)
+    process.settings = settings
+    sweep(process)
+    assert schedules.listed(engine) == []
+
+
+# Its hours
+
+
+def test_a_crontab_is_read_by_the_clock_of_its_time_zone(engine: Engine) -> None:
+    put(engine, time_zone="Asia/Kathmandu")
+    next_at = named(engine)["next_at"].astimezone(ZoneInfo("Asia/Kathmandu"))
+    assert (next_at.hour, next_at.minute) == (3, 0)
+    assert next_at.astimezone(UTC).minute == 15
+
+
+def test_in_its_quiet_hours_it_begins_nothing_and_at_their_end_it_begins(engine: Engine, process: Process) -> None:
+    now = datetime.now(UTC)
+    around = ((now - timedelta(hours=2)).time(), (now + timedelta(hours=2)).time().replace(second=0, microsecond=0))
+    put(engine, quiet=around)
+    let_pass(engine, 24)
+    sweep(process)
+    assert begun(engine) == 0
+    next_at = named(engine)["next_at"]
+    assert next_at.time() == around[1]
+    assert timedelta(hours=1) < next_at - now < timedelta(hours=3)
+    do(engine, "UPDATE schedules SET next_at = now(), quiet_from = :a, quiet_to = :b", a=around[1],
+       b=(now + timedelta(hours=3)).time())  # fmt: skip
+    sweep(process)
+    assert begun(engine) == 1
+
+
+@pytest.mark.parametrize(
+    ("now", "begin", "end", "ends"),
+    [
+        ("2026-03-10T12:00", "08:00", "18:00", "2026-03-10T18:00"),
+        ("2026-03-10T18:00", "08:00", "18:00", None),
+        ("2026-03-10T07:59", "08:00", "18:00", None),
+        ("2026-03-10T23:30", "22:00", "06:30", "2026-03-11T06:30"),
+        ("2026-03-11T06:29", "22:00", "06:30", "2026-03-11T06:30"),
+        ("2026-03-11T06:30", "22:00", "06:30", None),
+        ("2026-03-28T23:30", "22:00", "03:00", "2026-03-29T03:00"),  # the clocks go forward at two
+        ("2026-10-24T23:30", "22:00", "03:00", "2026-10-25T03:00"),  # and back at three
+    ],
+)
+def test_quiet_hours_end_by_the_clock_on_the_wall(now: str, begin: str, end: str, ends: str | None) -> None:
+    moment = datetime.fromisoformat(now).replace(tzinfo=BERLIN)
+    found = after_quiet(moment, time.fromisoformat(begin), time.fromisoformat(end))
+    assert found == (None if ends is None else datetime.fromisoformat(ends).replace(tzinfo=BERLIN))
+
+
+MINUTES = st.integers(0, 24 * 60 - 1).map(lambda minute: time(minute // 60, minute % 60))
+
+
+@given(
+    st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)),  # noqa: DTZ001 - UTC is added
+    MINUTES, MINUTES, st.sampled_from(["UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe"]),
+)  # fmt: skip
+@example(datetime(2026, 3, 29, 0, 30), time(1, 0), time(2, 30), "Europe/Berlin")  # noqa: DTZ001
+@example(datetime(2026, 10, 25, 0, 10), time(1, 0), time(2, 30), "Europe/Berlin")  # noqa: DTZ001
+@example(datetime(2026, 10, 25, 1, 10), time(1, 0), time(2, 30), "Europe/Berlin")  # noqa: DTZ001
+def test_quiet_hours_end_later_within_a_day_and_are_over_then(at: datetime, begin: time, end: time, zone: str) -> None:
+    assume(begin != end)  # what a schedule refuses
+    now = at.replace(tzinfo=UTC).astimezone(ZoneInfo(zone))
+    ends = after_quiet(now, begin, end)
+    clock = now.time()
+    is_quiet = begin <= clock < end or (begin > end and (clock >= begin or clock < end))
+    assert (ends is not None) is is_quiet
+    seen = 0
+    while ends is not None:
+        then = ends.astimezone(UTC)
+        assert timedelta(0) < then - now.astimezone(UTC) <= timedelta(hours=25)
+        now = then.astimezone(ZoneInfo(zone))
+        ends = after_quiet(now, begin, end)
+        seen += 1
+        assert seen <= 2, "only an end that the clocks leap over is no end"
+
+
+# The commands
+
+
+@pytest.mark.parametrize(
+    ("words", "what", "right"),
+    [
+        (["Not a name", "0 3 * * *"], "name: 'Not a name'", "letters, digits"),
+        (["nightly", "every night"], "crontab: 'every night' names no time", "'0 3 * * *'"),
+        (["nightly", "0 0 30 2 *"], "crontab: '0 0 30 2 *' names no time", "'0 3 * * *'"),
+        (["nightly", "0 3 * * *", "--time-zone", "Mars/Olympus"], "time zone: 'Mars/Olympus'", "Europe/Berlin"),
+        (["nightly", "0 3 * * *", "--time-zone", "../etc"], "time zone: '../etc'", "Europe/Berlin"),
+        (["nightly", "0 3 * * *", "--at-most", "0"], "at most: 0 retries", "1 to 1,000"),
+        (["nightly", "0 3 * * *", "--quiet", "at night"], "quiet: 'at night'", "22:00-06:30"),
+        (["nightly", "0 3 * * *", "--quiet", "25:00-06:30"], "quiet: '25:00-06:30'", "22:00-06:30"),
+        (["nightly", "0 3 * * *", "--quiet", "06:00-06:00"], "quiet: begin and end", "22:00-06:30"),
+        (["nightly", "0 3 * * *", "--outcome", "delivered"], "outcome: delivered", "failed"),
+    ],
+)
+def test_what_cannot_be_used_is_said_with_what_would_be_right(
+    turnout: Turnout, engine: Engine, words: list[str], what: str, right: str
+) -> None:
+    refused = " ".join(turnout("schedules", "set", *words, status=2).stderr.replace("│", " ").split())
+    assert what.replace(": ", " ") in refused.replace(": ", " ")
+    assert right in refused
+    assert schedules.listed(engine) == []
+
+
+def test_schedules_are_set_shown_changed_and_removed_by_commands(turnout: Turnout, facts: Any) -> None:
+    assert "nothing is scheduled" in turnout("schedules").output
+    added = turnout("schedules", "set", "nightly", "0 3 * * *", "--event", "77", "--quiet", "22:00-06:30",
+                    "--time-zone", "Europe/Berlin", "--at-most", "4")  # fmt: skip
+    assert "nightly is added" in added.output
+    (shown,) = facts("schedules")
+    assert (shown["name"], shown["most_retries"], shown["time_zone"], shown["of_settings"]) == (
+        "nightly", 4, "Europe/Berlin", False,
+    )  # fmt: skip
+    assert said(shown["chosen"]) == "event 77, outcome failed"
+    table = turnout("schedules").output
+    for cell in ("nightly", "0 3 * * *", "22:00-06:30", "Europe/Berlin", "event 77"):
+        assert cell in table
+    assert "is changed" in turnout("schedules", "set", "nightly", "0 4 * * *").output
+    (shown,) = facts("schedules")
+    assert (shown["crontab"], shown["most_retries"], shown["quiet_from"]) == ("0 4 * * *", 10, None)
+    turnout("schedules", "pause", "nightly")
+    assert "paused" in turnout("schedules").output
+    turnout("schedules", "resume", "nightly")
+    assert "is begun: turnout job" in turnout("schedules", "begin", "nightly").output
+    assert facts("schedules")[0]["job_id"] == facts("jobs")[0]["id"]
+    turnout("schedules", "remove", "nightly")
+    for word in ("pause", "resume", "remove", "begin"):
+        assert "is unknown" in turnout("schedules", word, "nightly", status=1).stderr
+    assert facts("schedules") == []
