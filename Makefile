@@ -1,6 +1,7 @@
 # make demo   the main job, on example files, against a stand-in for HubSpot
 # make test   the tests          make test-long   the long repeats; ONLY=kills for some of them
 # make check  ruff, mypy, import-linter, and that migrations equal the models
+# make screenshots   the pictures of docs/console.md, which need Debian's chromium
 # make up     everything on this machine          make clean
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ VENV := .venv
 # What the caller has set for another installation is none of the demo's or the tests' business.
 ALONE := env $(foreach name,$(filter TURNOUT_%,$(shell env | cut -d= -f1)),-u $(name))
 
-.PHONY: setup demo test test-long check up clean pins
+.PHONY: setup demo test test-long check screenshots up clean pins
 
 setup: $(VENV)/.ready
 
@@ -34,6 +35,9 @@ check: setup
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+screenshots: setup
+	$(ALONE) $(VENV)/bin/python tests/screenshots.py
 
 up: setup
 	$(VENV)/bin/turnout up

@@ -60,7 +60,7 @@ def test_a_batch_that_failed_is_found_and_sent_again_by_mouse(
     sign_in(page, console)
     page.get_by_role("link", name="failed, unresolved").click()
     expect(page.locator("tbody tr")).to_have_count(3)
-    page.locator("tbody tr").first.get_by_role("link").last.click()
+    page.locator("tbody tr").first.locator("a.open").click()
     page.get_by_role("button", name="Retry its failed records").click()
     expect(page.get_by_role("status")).to_have_text("3 records are retried")
     assert outcomes(engine) == {"pending": 3}
@@ -114,7 +114,11 @@ def test_no_page_is_wider_than_the_screen(page: Page, console: RunningConsole, h
     person = f"/person/{ask(engine, 'SELECT contact FROM records')[0].contact}"
     refused = f"/refused/{ask(engine, 'SELECT id FROM refused')[0].id}"
     pages = ("/", "/batches", "/groups", "/errors", "/refused", "/events", "/accounts", "/erase", person, refused)
-    for path in (*pages, f"/batch/{claimed.batch_id}"):
+    lately = ("/act/retry", "/act/dismiss", "/act/replay", "/correct?record=1", "/jobs", "/schedules", "/actions")
+    page.goto(f"{console.url}/act/retry")
+    page.get_by_role("button", name="Retry 1").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Job 1")
+    for path in (*pages, *lately, "/job/1", f"/batch/{claimed.batch_id}"):
         page.goto(console.url + path)
         for width in (360, 800, 2560):
             page.set_viewport_size({"width": width, "height": 800})
@@ -164,6 +168,27 @@ def test_by_tab_alone_a_batch_is_canceled(page: Page, console: RunningConsole, h
     page.keyboard.press("Enter")
     expect(page.get_by_role("status")).to_have_text("3 records in 1 batches are canceled")
     assert outcomes(engine) == {"canceled": 3}
+
+
+@only_with_javascript
+def test_rows_are_marked_by_key_and_retried(
+    page: Page, console: RunningConsole, hand_in: HandIn, engine: Engine
+) -> None:
+    hand_in(message(*people(4)))
+    given_up(engine, taken(engine))
+    sign_in(page, console)
+    page.goto(f"{console.url}/errors")
+    page.keyboard.type("jxjx")
+    expect(page.locator("tbody input:checked")).to_have_count(2)
+    page.keyboard.type("X")
+    expect(page.locator("tbody input:checked")).to_have_count(4)
+    page.keyboard.type("X")
+    expect(page.locator("tbody input:checked")).to_have_count(0)
+    page.keyboard.type("xr")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Retry: error 3")
+    page.keyboard.type("y")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Job 1")
+    assert [row.chosen["error_ids"] for row in ask(engine, "SELECT chosen FROM actions")] == [[3]]
 
 
 def hide(page: Page, *, hidden: bool) -> None:

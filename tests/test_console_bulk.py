@@ -150,10 +150,13 @@ def test_a_group_is_retried_whatever_its_outcome(
     (group,) = ask(engine, "SELECT id FROM error_groups WHERE outcome = 'rejected'")
     html = operator.page(f"/act/retry?group={group.id}")
     assert ">Retry 2</button>" in html
+    assert f"Retry: group {group.id} (rejected: no)" in words(html)
     assert 'name="outcome"' not in html
     operator.submit(html, "/act/retry")
     work()
     assert outcomes(engine) == {"failed": 15, "unconfirmed": 1, "pending": 2}
+    for path in ("/jobs", "/actions", f"/job/{job_of(engine).id}"):
+        assert f"group {group.id} (rejected: no)" in words(operator.page(path))
 
 
 def test_the_marked_rows_and_only_they_are_retried(

@@ -121,9 +121,10 @@ def all_is_well(page: Page, engine: Engine, sandbox: RunningSandbox) -> None:
     """What was done is seen on the pages, is in the database, and reached the sandbox."""
     expect(page.locator("tbody tr")).to_have_count(6)
     said = " ".join(page.locator("tbody").inner_text().split())
+    wrong_event = group(engine, "rejected", "OBJECT_NOT_FOUND")
     for what in (
-        f"the night shift console retry group {group(engine, 'failed')} 3,600 –",
-        f"correct group {group(engine, 'rejected', 'OBJECT_NOT_FOUND')} 240 –",
+        f"the night shift console retry group {group(engine, 'failed')} (failed: HTTP 503; … attempts) 3,600 –",
+        f"correct group {wrong_event} (rejected: No marketing event found for …) 240 –",
         "correct – 150 –",
         "replay refused 1 1 –",
         "10 test entries of the rehearsal",

@@ -115,6 +115,17 @@ def matching(engine: Engine, chosen: Filter) -> tuple[list[int], list[dict[str, 
         return ids, [advised(dict(row._mapping)) for row in rows]  # noqa: SLF001 - its public name
 
 
+def named(engine: Engine, group_ids: Collection[str]) -> dict[str, str]:
+    """Say of groups what their errors have in common: `failed: HTTP 503; … attempts`."""
+    if not group_ids:
+        return {}
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text("SELECT id, outcome, gist FROM error_groups WHERE id = ANY(:ids)"), {"ids": list(group_ids)}
+        )
+        return {row.id: f"{row.outcome}: {row.gist}" for row in rows}
+
+
 def as_said(count: int) -> str:
     """Write a bounded count."""
     return f"more than {COUNTED:,}" if count > COUNTED else f"{count:,}"

@@ -1,6 +1,6 @@
 """Actions in bulk: what one will do is shown first; then it is a job, whose page says how far it is and what it did."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from starlette.datastructures import QueryParams
@@ -10,7 +10,7 @@ from web.console.choosing import chosen, written
 from web.console.frame import Done, Refusal, Shown, Visit
 from worker import actions, correct, jobs, preview, results
 from worker.actions import said
-from worker.groups import COUNTED
+from worker.groups import COUNTED, named
 
 PAGE: Final = 50
 VERBS: Final = {
@@ -39,7 +39,7 @@ def act(visit: Visit) -> Shown:
             "action": action,
             "verb": verb,
             "means": means,
-            "what": said(wanted),
+            "what": told(visit, [wanted])[0],
             "found": found,
             "lasts": None if found.seconds is None else preview.lasts(found.seconds),
             "chosen": written(asked),
@@ -80,7 +80,7 @@ def _action(visit: Visit) -> Action:
 
 def listed(visit: Visit) -> Shown:
     """List jobs, the newest first."""
-    rows = [with_words(row) for row in jobs.listed(visit.process.engine, PAGE, visit.before())]
+    rows = with_words(visit, jobs.listed(visit.process.engine, PAGE, visit.before()))
     more = rows[-1]["id"] if len(rows) == PAGE else None
     return Shown("jobs.html", {"rows": rows, "before": visit.before(), "more": more})
 
@@ -99,7 +99,7 @@ def job(visit: Visit) -> Shown:
     return Shown(
         "job.html",
         {
-            "job": with_words(found),
+            "job": with_words(visit, [found])[0],
             "items": [item | {"why": results.why(item)} for item in items],
             "outcomes": outcomes,
             "counted": results.COUNTED,
@@ -139,11 +139,20 @@ def log(visit: Visit) -> Shown:
     """List what operators and schedules did."""
     filters = {"who": visit.asked("who"), "what": visit.asked("what")}
     rows = actions.listed(visit.process.engine, PAGE, visit.before(), filters["who"], filters["what"])
-    shown = [row | {"of": said(row["chosen"])} for row in rows]
+    of = told(visit, [row["chosen"] for row in rows])
+    shown = [row | {"of": what} for row, what in zip(rows, of, strict=True)]
     more = rows[-1]["id"] if len(rows) == PAGE else None
     return Shown("actions.html", {"rows": shown, "filters": filters, "before": visit.before(), "more": more})
 
 
-def with_words(row: dict[str, Any]) -> dict[str, Any]:
-    """Add how it stands, and of what it is, in words."""
-    return row | {"what": said(row["chosen"]), "standing": jobs.standing(row)}
+def told(visit: Visit, chosen: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Write filters, a group with what its errors have in common."""
+    names = named(visit.process.engine, {one["group_id"] for one in chosen if "group_id" in one})
+    groups = [names.get(one.get("group_id", "")) for one in chosen]
+    return [said(one) + (f" ({group})" if group else "") for one, group in zip(chosen, groups, strict=True)]
+
+
+def with_words(visit: Visit, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add how each job stands, and of what it is, in words."""
+    what = told(visit, [row["chosen"] for row in rows])
+    return [row | {"what": one, "standing": jobs.standing(row)} for row, one in zip(rows, what, strict=True)]

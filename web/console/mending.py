@@ -10,10 +10,10 @@ from starlette.responses import Response, StreamingResponse
 from models.correction import Change
 from models.preflight import Reason
 from models.words import Action
+from web.console.bulk import told
 from web.console.choosing import chosen, errors
 from web.console.frame import Done, Refusal, Shown, Visit
 from worker import correct, jobs, preview, sheet
-from worker.actions import said
 from worker.changing import read_change
 from worker.groups import COUNTED
 from worker.retry import OPEN
@@ -37,7 +37,7 @@ def correction(visit: Visit) -> Shown:
     return Shown(
         "correct.html",
         {
-            "what": said(wanted),
+            "what": told(visit, [wanted])[0],
             "which": "group" if asked.get("group") else "record",
             "named": asked.get("group") or asked.get("record"),
             "fields": fields,

@@ -36,7 +36,7 @@ def overview(visit: Visit) -> Shown:
             "minute": found["minute"],
             "day": chart.bars(found["day"]),
             "why": sorted(why.of(process), key=lambda group: -group["count"]),
-            "jobs": [bulk.with_words(job) for job in status["jobs"]],
+            "jobs": bulk.with_words(visit, status["jobs"]),
         },
     )
 

@@ -114,13 +114,17 @@
     const row = document.activeElement.closest(".rows tbody tr"), box = row && row.querySelector("input[type=checkbox]");
     if (box) box.checked = !box.checked;
   }
+  function markAll() {
+    const boxes = [...main.querySelectorAll(".rows input[type=checkbox]")], every = boxes.every((box) => box.checked);
+    boxes.forEach((box) => { box.checked = !every; });
+  }
   function follow(key) { // what stands in a row or a group is meant only by who is there
     const at = document.activeElement.closest(ROWS), all = [...main.querySelectorAll(`[data-key="${key}"]`)];
     const link = all.find((one) => at && at.contains(one)) || all.find((one) => !one.closest(ROWS));
     if (link) link.click();
   }
   const does = {
-    j: () => step(1), k: () => step(-1), n: () => follow("n"), p: () => follow("p"), x: mark,
+    j: () => step(1), k: () => step(-1), n: () => follow("n"), p: () => follow("p"), x: mark, X: markAll,
     r: () => follow("r"), c: () => follow("c"), d: () => follow("d"), y: () => follow("y"),
     "/": () => document.getElementById("what").focus(), "?": () => help.showModal(),
     l: () => { on = !on; kept = null; if (on) open(); else { close(); say(); } }, g: () => { awaited = Date.now(); },
