@@ -523,6 +523,7 @@ def test_a_groups_records_go_out_as_csv_and_the_mended_file_is_shown_before_it_i
     assert "record 6 took its place" in words(html)
     assert f"/job/{job.id}/begin" not in html
     assert "was begun, or stopped, before" in words(operator.press(f"/job/{job.id}/begin", "/jobs").text)
+    assert [row.chosen for row in ask(engine, "SELECT * FROM actions WHERE what = 'begin'")] == [{"job": job.id}]
 
 
 def test_a_mended_file_is_discarded(operator: Visitor, hand_in: HandIn, engine: Engine, work: Work) -> None:

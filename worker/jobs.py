@@ -204,11 +204,14 @@ def _end(connection: Connection, job_id: int) -> None:
     )
 
 
-def begin(engine: Engine, job_id: int) -> bool:
+def begin(engine: Engine, by: By, job_id: int) -> bool:
     """Begin a job that was held; false where it is none."""
     with engine.begin() as connection:
         begun = text("UPDATE jobs SET held = false, due_at = now() WHERE id = :id AND held AND ended_at IS NULL")
-        return bool(connection.execute(begun, {"id": job_id}).rowcount)
+        is_begun = bool(connection.execute(begun, {"id": job_id}).rowcount)
+        if is_begun:
+            actions.note(connection, by, "begin", {"job": job_id})
+        return is_begun
 
 
 def stop(engine: Engine, by: By, job_id: int) -> bool:

@@ -131,7 +131,7 @@ def stop(visit: Visit, _: Mapping[str, str]) -> Done:
 def begin(visit: Visit, _: Mapping[str, str]) -> Done:
     """Begin a job that was shown first."""
     number = visit.number("job")
-    begun = jobs.begin(visit.process.engine, number)
+    begun = jobs.begin(visit.process.engine, visit.by, number)
     return Done(f"job {number} is begun" if begun else f"job {number} was begun, or stopped, before", f"/job/{number}")
 
 
