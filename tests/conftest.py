@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from console import RunningConsole, Visitor, running_console
 from receiver import Receiver
 from services import Postgres, Valkey
 from sqlalchemy import Engine, create_engine, text
@@ -19,6 +20,7 @@ import worker.database
 import worker.process
 import worker.settings
 from cli.app import app as command
+from models.words import Role
 from worker import migrate
 from worker.accept import Handed, Rules, accept
 from worker.celery import Loader, app, configuration
@@ -185,3 +187,19 @@ def turnout(settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch)
 def facts(turnout: Callable[..., Result]) -> Callable[..., Any]:
     """What a command prints with --json."""
     return lambda *words: json.loads(turnout(*words, "--json").stdout)
+
+
+@pytest.fixture
+def console(process: Process) -> Iterator[RunningConsole]:
+    with running_console(process) as running:
+        yield running
+
+
+@pytest.fixture
+def operator(console: RunningConsole) -> Visitor:
+    return console.of(Role.OPERATOR)
+
+
+@pytest.fixture
+def viewer(console: RunningConsole) -> Visitor:
+    return console.of(Role.VIEWER)

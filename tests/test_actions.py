@@ -1,13 +1,13 @@
 """Whatever an operator does leaves its row in the audit log, without a secret; whatever only looks leaves none."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import Result
-from console import RunningConsole, running_console
+from console import RunningConsole
 from ledger import ask, do, given_up, message, people, settled, taken
 from sqlalchemy import Engine
 
@@ -26,12 +26,6 @@ TOKEN = "pat-na1-secret-of-acme"
 @pytest.fixture(autouse=True)
 def olga(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("getpass.getuser", lambda: ME)
-
-
-@pytest.fixture
-def console(process: Process) -> Iterator[RunningConsole]:
-    with running_console(process) as running:
-        yield running
 
 
 @pytest.fixture

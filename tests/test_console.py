@@ -1,7 +1,7 @@
 """The console over HTTP: who gets in, who may what, what is shown of whom, and what pressing does."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -25,22 +25,6 @@ from worker.settings import Settings
 
 HandIn = Callable[..., list[Part]]
 SCRIPT = "<script>alert('x')</script>"
-
-
-@pytest.fixture
-def console(process: Process) -> Iterator[RunningConsole]:
-    with running_console(process) as running:
-        yield running
-
-
-@pytest.fixture
-def operator(console: RunningConsole) -> Visitor:
-    return console.of(Role.OPERATOR)
-
-
-@pytest.fixture
-def viewer(console: RunningConsole) -> Visitor:
-    return console.of(Role.VIEWER)
 
 
 def fill(hand_in: HandIn, engine: Engine) -> list[str]:

@@ -21,12 +21,6 @@ HandIn = Callable[..., list[Part]]
 NEVER_GOOD = re.compile(r"Refused to|Content.Security.Policy|Uncaught", re.IGNORECASE)
 
 
-@pytest.fixture
-def console(process: Process) -> Iterator[RunningConsole]:
-    with running_console(process) as running:
-        yield running
-
-
 @pytest.fixture(params=[True, False], ids=["with JavaScript", "without"])
 def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A page; whatever the browser refused or could not run fails the test."""

@@ -3,7 +3,7 @@ corrections, mended files, schedules and the audit log."""
 
 import csv
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from html import unescape
 from io import StringIO
 from typing import Any
@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from acting import ME
-from console import RunningConsole, Visitor, running_console, words
+from console import RunningConsole, Visitor, words
 from ledger import ask, deliver_all, do, given_up, message, outcomes, people, settled, taken
 from sqlalchemy import Engine
 
@@ -19,28 +19,11 @@ from models.words import Role
 from web.console import bulk, live, mending
 from worker import jobs, preview
 from worker.accept import Rules
-from worker.process import Process
 from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]
 SCRIPT = "<script>alert('x')</script>"
 ADA = "ada.lovelace@analytical.example.com"
-
-
-@pytest.fixture
-def console(process: Process) -> Iterator[RunningConsole]:
-    with running_console(process) as running:
-        yield running
-
-
-@pytest.fixture
-def operator(console: RunningConsole) -> Visitor:
-    return console.of(Role.OPERATOR)
-
-
-@pytest.fixture
-def viewer(console: RunningConsole) -> Visitor:
-    return console.of(Role.VIEWER)
 
 
 @pytest.fixture

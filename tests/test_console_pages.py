@@ -3,41 +3,23 @@
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from html import unescape
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from console import RunningConsole, Visitor, running_console, words
+from console import Visitor, words
 from ledger import ask, deliver_all, do, given_up, message, outcomes, people, settled, taken
 from sqlalchemy import Engine
 
-from models.words import Role
 from web.console import door, people as pages_of_people
 from worker import people as reads, refusals
-from worker.process import Process
 from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]
 ADA = "ada.lovelace@analytical.example.com"
 SCRIPT = "<script>alert('x')</script>"
-
-
-@pytest.fixture
-def console(process: Process) -> Iterator[RunningConsole]:
-    with running_console(process) as running:
-        yield running
-
-
-@pytest.fixture
-def operator(console: RunningConsole) -> Visitor:
-    return console.of(Role.OPERATOR)
-
-
-@pytest.fixture
-def viewer(console: RunningConsole) -> Visitor:
-    return console.of(Role.VIEWER)
 
 
 def fill(hand_in: HandIn, engine: Engine) -> None:

@@ -73,17 +73,6 @@ def tab() -> Iterator[Open]:
 
 
 @pytest.fixture
-def console(process: Process) -> Iterator[RunningConsole]:
-    with running_console(process) as running:
-        yield running
-
-
-@pytest.fixture
-def operator(console: RunningConsole) -> Visitor:
-    return console.of(Role.OPERATOR)
-
-
-@pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a live page be looked at all the time."""
     between = live.seconds_between
