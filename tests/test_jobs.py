@@ -402,7 +402,7 @@ def test_the_commands_say_the_same_as_json_and_as_tables(
     number = str(done["job"])
     (listed,) = facts("jobs")
     assert (listed["id"], listed["action"], listed["standing"], listed["what"], listed["who"]) == (
-        done["job"], "retry", "finished", "event 77, outcome failed", "olga",
+        done["job"], "retry", "finished", "outcome failed, event 77", "olga",
     )  # fmt: skip
     shown = facts("job", number)
     assert (shown["done"], shown["passed"], shown["outcomes"]) == (5, 0, {"pending": 5})
@@ -413,7 +413,7 @@ def test_the_commands_say_the_same_as_json_and_as_tables(
     assert (facts("actions")[0]["what"], facts("actions")[0]["done"]) == ("retry", 5)
     for words in (("jobs",), ("job", number), ("actions",)):
         said = turnout(*words).output
-        assert "event 77, outcome failed" in said
+        assert "outcome failed, event 77" in said
         assert "olga" in said
     assert "there is no job 999" in turnout("job", "999", status=1).stderr
     assert facts("cancel", "--event", "77")["records"] == 5

@@ -287,7 +287,7 @@ def test_schedules_are_set_shown_changed_and_removed_by_commands(turnout: Turnou
     assert (shown["name"], shown["most_retries"], shown["time_zone"], shown["of_settings"]) == (
         "nightly", 4, "Europe/Berlin", False,
     )  # fmt: skip
-    assert said(shown["chosen"]) == "event 77, outcome failed"
+    assert said(shown["chosen"]) == "outcome failed, event 77"
     table = turnout("schedules").output
     for cell in ("nightly", "0 3 * * *", "22:00-06:30", "Europe/Berlin", "event 77"):
         assert cell in table
