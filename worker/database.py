@@ -37,6 +37,7 @@ def make_engine(settings: Settings, pool: int = POOL) -> Engine:
         pool_size=pool,
         max_overflow=2,
         pool_pre_ping=True,
+        hide_parameters=True,  # an error's text goes into the log, and they are people's addresses
         json_serializer=json,
         json_deserializer=orjson.loads,
         connect_args={

@@ -51,7 +51,7 @@ class Schedule:
             found.append(Reason("name", f"{self.name!r} cannot be used", right))
         try:
             next(CronSim(self.crontab, datetime.now(UTC)))
-        except (CronSimError, StopIteration):
+        except (CronSimError, StopIteration, ValueError):  # the last where a number has thousands of digits
             right = "five fields such as '0 3 * * *' (at three each day) or '*/15 8-18 * * 1-5'"
             found.append(Reason("crontab", f"{self.crontab!r} names no time", right))
         try:

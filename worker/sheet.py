@@ -89,11 +89,16 @@ def read(engine: Engine, file: TextIO) -> Iterator[Mended | Reason]:
     header = file.readline()
     file.seek(0)
     reader = csv.DictReader(file, delimiter=max(",;\t", key=header.count))
-    if RECORD not in (reader.fieldnames or ()):
-        raise ValueError(f"its first line has no column {RECORD}; right would be a file of `turnout errors --csv`")
     rows = ((reader.line_num, row) for row in reader)
-    while few := list(islice(rows, STEP)):
-        yield from _changed(engine, few, seen)
+    try:
+        if RECORD not in (reader.fieldnames or ()):
+            raise ValueError(f"its first line has no column {RECORD}; right would be a file of `turnout errors --csv`")
+        while few := list(islice(rows, STEP)):
+            yield from _changed(engine, few, seen)
+    except csv.Error as error:
+        raise ValueError(
+            f"line {reader.line_num} is no CSV ({error}); right would be a line as it was taken out"
+        ) from None
 
 
 def _changed(
@@ -102,7 +107,9 @@ def _changed(
     named: list[tuple[int, int, dict[str, Any]]] = []
     for line, row in rows:
         text_ = (row[RECORD] or "").strip()
-        if not text_.isdecimal() or len(text_) > 18:  # noqa: PLR2004 - a bigint
+        if any("\0" in written for one in row.items() for written in one if isinstance(written, str)):
+            yield Reason(f"line {line}", "holds a NUL, in a cell or in its column's name", "text without it")
+        elif not text_.isdecimal() or len(text_) > 18:  # noqa: PLR2004 - a bigint
             yield Reason(
                 f"line {line}", f"{shown(text_)!r} is no record's id", "the number that was in the column record"
             )

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote
 
 from anyio import CapacityLimiter, to_thread
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -159,6 +159,10 @@ class Frame:
         """Give the endpoint of a button, for operators."""
 
         async def endpoint(request: Request) -> Response:
+            if limits.largest > LARGEST_FORM:  # so much is not read of anybody
+                admitted = await self.run(self._admit, request)
+                if admitted.status_code != 204:  # noqa: PLR2004 - HTTP
+                    return admitted
             form = await read_form(request, limits)
             return await self.run(partial(self._act, action, form, limits), request, is_slow=limits.is_slow)
 
@@ -202,6 +206,13 @@ class Frame:
         if isinstance(shown, Done):
             return RedirectResponse(shown.then, 303)
         return self.written(visit.request, visit.key, shown.template, {**shown.facts, "said": said}, shown.status)
+
+    def _admit(self, request: Request) -> Response:
+        key = self.who(request)
+        if key is None:
+            return self._to_sign_in(request)
+        Visit(self.process, request, key).must_operate()
+        return Response(status_code=204)
 
     def _act(self, action: Action, form: Mapping[str, str] | None, limits: Limits, request: Request) -> Response:
         check_form(request, form, limits)
@@ -263,7 +274,7 @@ def check_form(request: Request, form: Mapping[str, str] | None, limits: Limits 
     if form is None:
         message = f"This form holds at most {limits.largest:,} bytes, and comes at once. {limits.beyond}"
         raise Refusal(413, "That is too much, or too slow", message)
-    origin = urlsplit(request.headers.get("origin", "")).netloc
+    origin = request.headers.get("origin", "").partition("://")[2]
     if origin != request.headers.get("host"):
         message = (
             f"The form came from {origin or 'nowhere'}, and this is {request.headers.get('host')}: nothing was done."
@@ -287,7 +298,7 @@ async def read_form(request: Request, limits: Limits = Limits()) -> dict[str, st
             if request.headers.get("content-type", "").startswith("multipart/form-data"):
                 return await _with_file(request, limits.largest)
             body = b"".join([chunk async for chunk in _bounded(request, limits.largest)])
-    except (TimeoutError, ClientDisconnect, _TooLarge, MultiPartException):
+    except (TimeoutError, ClientDisconnect, _TooLarge, MultiPartException, UnicodeError):
         return None
     fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
     return {name: values[-1] for name, values in fields.items()}
@@ -312,9 +323,14 @@ async def _with_file(request: Request, largest: int) -> dict[str, str]:
         form = await parser.parse()
         stack.push_async_callback(form.close)
         return {
-            name: value if isinstance(value, str) else (await value.read()).decode("utf-8-sig", "replace")
+            name: _whole(value) if isinstance(value, str) else (await value.read()).decode("utf-8-sig", "replace")
             for name, value in form.multi_items()
         }
+
+
+def _whole(written: str) -> str:
+    """Give a text without half of a surrogate pair, which an odd charset can leave in it."""
+    return written.encode(errors="replace").decode()
 
 
 def _number(written: str) -> int | None:

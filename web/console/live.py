@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from web.console.frame import HEADERS, SIGN_IN, Endpoint, Frame, Page, Visit
@@ -65,8 +65,8 @@ class Watch:
         response = await self._frame.run(self._written, self._request)
         if response.status_code >= 500:  # noqa: PLR2004 - HTTP
             raise OutOfReach
-        html = bytes(response.body).decode()
-        main = _MAIN.search(html) if response.status_code == 200 else None  # noqa: PLR2004
+        is_page = response.status_code == 200 and isinstance(response, HTMLResponse)  # noqa: PLR2004
+        main = _MAIN.search(bytes(response.body).decode()) if is_page else None
         if main is None:
             return RELOAD
         self.every = seconds_between(main[1])
