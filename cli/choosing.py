@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -19,10 +19,26 @@ Outcomes = Annotated[
     list[Outcome] | None, typer.Option("--outcome", help="rejected, unconfirmed, failed or canceled; repeatable.")
 ]
 Category = Annotated[str | None, typer.Option(help="Only errors of this category.")]
-Since = Annotated[datetime | None, typer.Option(help="Only errors since then (UTC).")]
+TIMES: Final = [
+    "%Y-%m-%d",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%dT%H:%M%z",
+    "%Y-%m-%dT%H:%M:%S%z",
+]
+Since = Annotated[
+    datetime | None, typer.Option(formats=TIMES, metavar="TIME", help="Only since then: 2026-03-01T10:00, of UTC.")
+]
+Until = Annotated[
+    datetime | None, typer.Option(formats=TIMES, metavar="TIME", help="Only until then: 2026-03-01T10:00, of UTC.")
+]
 Group = Annotated[str | None, typer.Option(metavar="ID", help="Only errors of this group (turnout errors --grouped).")]
+LARGEST: Final = 2**63 - 1
+"""An id that a database can hold."""
 Records = Annotated[
-    list[int] | None, typer.Option("--record", metavar="ID", help="Only errors of this record; repeatable.")
+    list[int] | None,
+    typer.Option("--record", metavar="ID", max=LARGEST, help="Only errors of this record; repeatable."),
 ]
 
 
@@ -44,7 +60,6 @@ def filter_of(  # noqa: PLR0913 - one parameter an option
     from worker.retry import ANY_OPEN, Filter
 
     named = group or records or errors
-    utc = since.replace(tzinfo=UTC) if since else None
     return Filter(
         outcomes or (ANY_OPEN if named else default),
         batch_id,
@@ -52,8 +67,13 @@ def filter_of(  # noqa: PLR0913 - one parameter an option
         account,
         state,
         category,
-        utc,
+        in_utc(since),
         group,
         records or None,
         errors or None,
     )
+
+
+def in_utc(written: datetime | None) -> datetime | None:
+    """Give a time that was typed; of UTC where it names no other."""
+    return written.replace(tzinfo=UTC) if written and not written.tzinfo else written

@@ -6,7 +6,7 @@ from uuid import UUID
 import typer
 from rich.markup import escape
 
-from cli.choosing import Account, Event, Limit
+from cli.choosing import Account, Event, Limit, Since, Until, in_utc
 from cli.showing import AsJson, console, print_json, print_table, written
 from models.words import State, Status
 
@@ -124,6 +124,8 @@ def batches(  # noqa: PLR0913 - one parameter an option
     event: Event = None,
     account: Account = None,
     errors: Annotated[bool, typer.Option("--errors", help="Only those with unresolved errors.")] = False,
+    since: Since = None,
+    until: Until = None,
     before: Annotated[int | None, typer.Option(help="Only those with a smaller id: the next page.")] = None,
     limit: Limit = 20,
     as_json: AsJson = False,
@@ -133,7 +135,7 @@ def batches(  # noqa: PLR0913 - one parameter an option
     from worker.database import make_engine
     from worker.settings import load_settings
 
-    chosen = facts.Chosen(status, state, event, account, errors, before, limit)
+    chosen = facts.Chosen(status, state, event, account, errors, in_utc(since), in_utc(until), before, limit)
     found = facts.batches(make_engine(load_settings()), chosen)
     if as_json:
         print_json(found)

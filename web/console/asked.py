@@ -1,5 +1,6 @@
 """What somebody asks for in a URL, read."""
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeVar
 from uuid import UUID
@@ -21,6 +22,31 @@ def word(visit: Visit, name: str, words: type[Word]) -> Word | None:
         return None if written is None else words(written)
     except ValueError:
         raise Refusal(400, f"There is no {name} {written}", f"Right would be {', '.join(words)}.") from None
+
+
+def moment(written: str) -> datetime:
+    """Read a time, of UTC where it names no other.
+
+    Raises:
+        Refusal: 400 where it is none.
+
+    """
+    try:
+        found = datetime.fromisoformat(written)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Refusal(400, f"{written} is no time", "Right would be 2026-03-01T10:00.") from None
+
+
+def time(visit: Visit, name: str) -> datetime | None:
+    """Give a filter that is a time, or none where it is not set."""
+    asked = visit.asked(name)
+    return None if asked is None else moment(asked)
+
+
+def written(found: datetime | None) -> str | None:
+    """Write a time as `moment` reads it, and as a browser's field has it."""
+    return None if found is None else found.replace(tzinfo=None).isoformat()
 
 
 def uuid_of(written: str) -> UUID | None:

@@ -1,13 +1,13 @@
 """What an action is to be done to, as the URL of its page says it: a list's filters, or what was marked there."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from starlette.datastructures import QueryParams
 
 from models.words import Action, Outcome, State
-from web.console.asked import uuid_of
+from web.console.asked import moment, uuid_of
 from web.console.frame import Refusal
 from worker import cancel, refused
 from worker.retry import ANY_OPEN, OPEN, Filter
@@ -109,8 +109,4 @@ def _state(asked: QueryParams) -> State | None:
 
 def _since(asked: QueryParams) -> datetime | None:
     since = _text(asked, "since")
-    try:
-        moment = None if since is None else datetime.fromisoformat(since)
-    except ValueError:
-        raise Refusal(400, f"{since} is no time", "Right would be 2026-03-01T10:00.") from None
-    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
+    return None if since is None else moment(since)

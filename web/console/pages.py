@@ -8,11 +8,11 @@ from hubspot.address import attendance_path
 from models.message import Address
 from models.words import Identity, Outcome, State, Status
 from web.console import bulk, chart, door, mending, people, timetable, why
-from web.console.asked import uuid_of, word
+from web.console.asked import time, uuid_of, word, written
 from web.console.frame import Done, Page, Refusal, Shown, Visit
 from worker import facts, roster, throughput
 from worker.people import known
-from worker.retry import OPEN, Filter
+from worker.retry import ANY_OPEN, OPEN, Filter
 
 PAGE: Final = 50
 WALK: Final = 10_000
@@ -21,7 +21,7 @@ ERRORS: Final = 5_000
 """The same of errors."""
 RECORDS: Final = 200
 """Records of a batch on one page."""
-WORDS: Final = {"states": list(State), "statuses": list(Status), "outcomes": list(OPEN)}
+WORDS: Final = {"states": list(State), "statuses": list(Status), "outcomes": list(ANY_OPEN)}
 
 
 def overview(visit: Visit) -> Shown:
@@ -49,11 +49,14 @@ def batches(visit: Visit) -> Shown:
         event=visit.asked("event"),
         account=visit.asked("account"),
         errors=visit.asked("errors") is not None,
+        since=time(visit, "since"),
+        until=time(visit, "until"),
         before=visit.before(),
         limit=PAGE,
         walk=WALK,
     )
     filters = {name: getattr(chosen, name) for name in ("status", "state", "event", "account", "errors")}
+    filters |= {"since": written(chosen.since), "until": written(chosen.until)}
     rows = facts.batches(visit.process.engine, chosen)
     more = facts.further(visit.process.engine, chosen, rows)
     paging = {"before": chosen.before, "more": more, "is_full": len(rows) == PAGE}
@@ -86,17 +89,18 @@ def batch(visit: Visit) -> Shown:
 
 def errors(visit: Visit) -> Shown:
     """List unresolved errors."""
-    outcome = word(visit, "outcome", Outcome)
+    outcome, group = word(visit, "outcome", Outcome), visit.asked("group")
     chosen = Filter(
-        (outcome,) if outcome else OPEN,
+        (outcome,) if outcome else ANY_OPEN if group else OPEN,
         event=visit.asked("event"),
         account=visit.asked("account"),
         state=word(visit, "state", State),
         category=visit.asked("category"),
-        group_id=visit.asked("group"),
+        since=time(visit, "since"),
+        group_id=group,
     )
     filters = {name: value for name, value in chosen.facts.items() if name != "group_id"}
-    filters |= {"outcome": outcome, "group": chosen.group_id}
+    filters |= {"outcome": outcome, "since": written(chosen.since), "group": chosen.group_id}
     rows = facts.errors(visit.process.engine, chosen, PAGE, visit.before(), ERRORS)
     further = facts.errors_further(visit.process.engine, chosen, visit.before(), ERRORS)
     more = rows[-1]["id"] if len(rows) == PAGE else further

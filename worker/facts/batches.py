@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import Connection, Engine, text
 
@@ -9,6 +11,10 @@ from models.outcome import LAST_ERROR, OUTCOME
 from models.words import State, Status
 from worker.facts.events import events
 from worker.facts.reading import EVENT, Row, read
+
+NEWEST: Final = 2**63 - 1
+OUT_OF_TURN: Final = timedelta(minutes=5)
+"""A batch's time is its transaction's, and none takes so long: by no more are ids and times in different orders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +26,8 @@ class Chosen:
     event: str | None = None
     account: str | None = None
     errors: bool = False
+    since: datetime | None = None
+    until: datetime | None = None
     before: int | None = None
     limit: int = 20
     walk: int | None = None
@@ -31,6 +39,8 @@ def batches(engine: Engine, chosen: Chosen) -> list[Row]:
         "b.state = :state": chosen.state,
         "a.name = :account": chosen.account,
         "EXISTS (SELECT FROM errors e WHERE e.batch_id = b.id AND e.resolution IS NULL)": chosen.errors or None,
+        "b.created_at >= :since": chosen.since,
+        "b.created_at < :until": chosen.until,
     }
     where = " AND ".join(condition for condition, value in conditions.items() if value is not None) or "true"
     with engine.connect() as connection:
@@ -43,7 +53,9 @@ def batches(engine: Engine, chosen: Chosen) -> list[Row]:
               (SELECT count(*) FROM errors e WHERE e.batch_id = b.id AND e.resolution IS NULL) AS errors
             FROM ({_walked(connection, chosen)}) b JOIN accounts a ON a.id = b.account_id
             JOIN events ev ON ev.id = b.event_id WHERE {where} ORDER BY b.id DESC LIMIT :limit""",
-            **_walk(chosen),
+            **_walk(connection, chosen),
+            since=chosen.since,
+            until=chosen.until,
             state=chosen.state,
             account=chosen.account,
             limit=chosen.limit,
@@ -58,13 +70,13 @@ def further(engine: Engine, chosen: Chosen, found: Sequence[Row]) -> int | None:
         return None
     with engine.connect() as connection:
         counted = f"SELECT count(*) AS number, min(id) AS oldest FROM ({_walked(connection, chosen)}) b"
-        walked = connection.execute(text(counted), _walk(chosen)).one()
+        walked = connection.execute(text(counted), _walk(connection, chosen)).one()
     return walked.oldest if walked.number == chosen.walk else None
 
 
 def _walked(connection: Connection, chosen: Chosen) -> str:
     """Give the SQL of the batches that are looked at, the newest first, by the index of their status or event."""
-    conditions = ["b.id < :before"]
+    conditions = ["b.id >= :first AND b.id < :before"]
     if chosen.status is not None:
         conditions.append("b.status = :status")
     if chosen.event is None:
@@ -77,9 +89,25 @@ def _walked(connection: Connection, chosen: Chosen) -> str:
     ORDER BY b.id DESC LIMIT :walk"""
 
 
-def _walk(chosen: Chosen) -> Row:
-    before = 2**63 - 1 if chosen.before is None else chosen.before
-    return {"before": before, "status": chosen.status, "walk": chosen.walk}
+def _walk(connection: Connection, chosen: Chosen) -> Row:
+    before = NEWEST if chosen.before is None else chosen.before
+    if chosen.until is not None:
+        before = min(before, _first_of(connection, chosen.until, OUT_OF_TURN))
+    first = 0 if chosen.since is None else _first_of(connection, chosen.since, -OUT_OF_TURN)
+    return {"first": first, "before": before, "status": chosen.status, "walk": chosen.walk}
+
+
+def _first_of(connection: Connection, moment: datetime, later: timedelta) -> int:
+    """Give the first id from so much later than a moment on; found by halving, as no index is by time."""
+    low, high = 0, int(connection.execute(text("SELECT coalesce(max(id), 0) + 1 FROM batches")).scalar_one())
+    halved = text("SELECT id, created_at FROM batches WHERE id >= :middle ORDER BY id LIMIT 1")
+    while low < high:
+        row = connection.execute(halved, {"middle": (middle := (low + high) // 2)}).one_or_none()
+        if row is None or row.created_at - moment >= later:
+            high = middle
+        else:
+            low = row.id + 1
+    return high
 
 
 def batch(engine: Engine, batch_id: int, limit: int = 1_000, after: int = -1) -> Row | None:
