@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from cli.bulk import Background, Yes, agree, open_process, run, tell
-from cli.choosing import Account, Category, Event, Group, OfState, Outcomes, Records, Since, filter_of
+from cli.choosing import LARGEST, Account, Category, Event, Group, OfState, Outcomes, Records, Since, filter_of
 from cli.showing import AsJson, print_json
 from models.words import Action, Outcome
 
@@ -14,7 +14,7 @@ NOTHING_TO_RETRY: Final = (
     " (what HubSpot rejected is retried only if asked for: --outcome rejected)"
 )
 Row = dict[str, Any]
-OneBatch = Annotated[int | None, typer.Argument(metavar="[BATCH]", help="Only those of this batch.")]
+OneBatch = Annotated[int | None, typer.Argument(metavar="[BATCH]", max=LARGEST, help="Only those of this batch.")]
 
 
 def retry(  # noqa: PLR0913 - one parameter an option
@@ -69,7 +69,9 @@ def _records(job: Row) -> str:
 
 
 def dismiss(  # noqa: PLR0913 - one parameter an option
-    error_ids: Annotated[list[int] | None, typer.Argument(metavar="[ERROR]…", help="Ids of errors.")] = None,
+    error_ids: Annotated[
+        list[int] | None, typer.Argument(metavar="[ERROR]…", max=LARGEST, help="Ids of errors.")
+    ] = None,
     *,
     because: Annotated[str, typer.Option(help="Why nothing more is done about them; it is kept.")],
     outcome: Outcomes = None,

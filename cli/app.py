@@ -14,6 +14,7 @@ from cli import (
     database,
     enqueue,
     errors,
+    event,
     forgetting,
     jobs,
     keys,
@@ -42,6 +43,8 @@ app.command("status")(looking.status)
 app.command("batches")(looking.batches)
 app.command("batch")(looking.batch)
 app.command("errors")(errors.errors)
+app.command("events")(event.events)
+app.command("event")(event.event)
 app.command("person")(person.person)
 app.command("submission")(looking.submission)
 app.command("retry")(acting.retry)

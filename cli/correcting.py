@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 
 from cli.bulk import Background, Yes, follow, is_asked, open_process, run, show, tell
-from cli.choosing import Group, filter_of
+from cli.choosing import LARGEST, Group, filter_of
 from cli.showing import AsJson, console, print_json
 from models.words import Action
 
@@ -27,7 +27,9 @@ MOST_WRONG: Final = 1_000
 
 
 def correct(  # noqa: PLR0913 - one parameter an option
-    record_id: Annotated[int | None, typer.Argument(metavar="[RECORD]", help="The record to be corrected.")] = None,
+    record_id: Annotated[
+        int | None, typer.Argument(metavar="[RECORD]", max=LARGEST, help="The record to be corrected.")
+    ] = None,
     *,
     email: Annotated[str | None, typer.Option(help="The right e-mail address.")] = None,
     vid: Annotated[str | None, typer.Option(help="The right contact id.")] = None,

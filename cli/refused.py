@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 from cli.bulk import Background, Yes, agree, open_process, run
-from cli.choosing import Account, Limit
+from cli.choosing import LARGEST, Account, Limit
 from cli.showing import AsJson, console, print_json, print_table
 from models.words import Action
 
@@ -87,7 +87,9 @@ def _write(out: Path, lines: Iterator[bytes]) -> None:
 
 @app.command()
 def retry(  # noqa: PLR0913 - one parameter an option
-    ids: Annotated[list[int] | None, typer.Argument(metavar="[ID]…", help="Ids that `turnout refused` lists.")] = None,
+    ids: Annotated[
+        list[int] | None, typer.Argument(metavar="[ID]…", max=LARGEST, help="Ids that `turnout refused` lists.")
+    ] = None,
     *,
     submission: OfSubmission = None,
     account: Account = None,

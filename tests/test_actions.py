@@ -133,6 +133,7 @@ def test_every_command_that_acts_leaves_its_row_and_every_one_that_looks_none(  
 
     for words in (
         ["status"], ["batches"], ["batch", "1"], ["errors"], ["errors", "--grouped"], ["person", "b@x.org"], ["jobs"],
+        ["events"], ["event", "77"],
         ["job", "1"], ["actions"], ["schedules"], ["refused"], ["accounts", "list"], ["accounts", "show", "default"],
         ["keys", "list"], ["audit"], ["purge", "--dry-run"], ["errors", "--csv", str(tmp_path / "errors.csv")],
     ):  # fmt: skip
@@ -148,7 +149,8 @@ def test_every_command_that_acts_leaves_its_row_and_every_one_that_looks_none(  
 
 
 LOOK = {
-    "up", "env", "enqueue", "status", "batches", "batch", "errors", "person", "submission", "job", "actions", "audit",
+    "up", "env", "enqueue", "status", "batches", "batch", "errors", "events", "event",
+    "person", "submission", "job", "actions", "audit",
     "serve", "sandbox", "accounts list", "accounts show", "keys list", "db upgrade", "db rekey", "schedules begin",
 }  # fmt: skip
 """Those that change nothing of what is kept, hand records in, or are no operator's; `begin` is looked at by itself."""

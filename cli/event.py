@@ -1,0 +1,64 @@
+"""`turnout events`, `turnout event`: what was accepted for an event, and what of it HubSpot has."""
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from cli.choosing import Account, Limit
+from cli.showing import AsJson, console, print_json, print_table, written
+from models.words import Outcome
+
+Named = Annotated[
+    str, typer.Argument(metavar="EVENT", help="Its object id, its external id, or external account/external id.")
+]
+
+
+def events(
+    *,
+    before: Annotated[int | None, typer.Option(help="Only those with a smaller id: the next page.")] = None,
+    limit: Limit = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the events, those met last first."""
+    from worker import facts
+    from worker.database import make_engine
+    from worker.settings import load_settings
+
+    with make_engine(load_settings()).connect() as connection:
+        found = facts.events(connection, None, before, limit)
+    if as_json:
+        print_json(found)
+        return
+    print_table("Events", found, ["id", "event", "account", "created_at"], "nothing was accepted for any event yet")
+    if len(found) == limit:
+        console.print(f"more: --before {found[-1]['id']}")
+
+
+def event(named: Named, *, account: Account = None, as_json: AsJson = False) -> None:
+    """Show an event: registered, attended and cancelled, and of each what is delivered and what is missing.
+
+    Missing is what HubSpot should have and, as far as is known, has not. Two accounts may have an event of one name.
+    """
+    from worker import facts
+    from worker.database import make_engine
+    from worker.settings import load_settings
+
+    engine = make_engine(load_settings())
+    with engine.connect() as connection:
+        of_the_name = facts.events(connection, named)
+    looked = (facts.event(engine, one["id"]) for one in of_the_name if account in {None, one["account"]})
+    found = [one for one in looked if one is not None]
+    if not found:
+        typer.echo(f"turnout: there is no event {named}; `turnout events` lists them", err=True)
+        raise typer.Exit(1)
+    if as_json:
+        print_json(found)
+        return
+    for one in found:
+        console.print(escape(f"event {one['event']}, account {one['account']}"), style="bold")
+        console.print(f"first met {written(one['created_at'])}")
+        if not one["all"]:
+            console.print("more than is counted here: of its newest batches alone, at least so many of each")
+        rows = [{"state": state, **counts} for state, counts in one["states"].items()]
+        print_table("Records", rows, ["state", "records", *(outcome.value for outcome in Outcome), "missing"], "")
