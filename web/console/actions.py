@@ -16,26 +16,28 @@ from worker.retry import Filter
 def retry_batch(visit: Visit, _: Mapping[str, str]) -> Done:
     """Send a batch's failed records again."""
     number = visit.number("batch")
-    moved = _at_once(visit, Bulk.RETRY, Filter((Outcome.FAILED,), number).written)["done"]
-    said = f"{moved:,} records are retried" if moved else "no record is like that: nothing is retried"
+    job = _at_once(visit, Bulk.RETRY, Filter((Outcome.FAILED,), number).written)
+    if job["ended_at"] is None:
+        return Done("", f"/job/{job['id']}")
+    said = f"{job['done']:,} records are retried" if job["done"] else "no record is like that: nothing is retried"
     return Done(said, f"/batch/{number}")
 
 
 def cancel_batch(visit: Visit, _: Mapping[str, str]) -> Done:
     """Take a batch that waits out of the queue."""
     number = visit.number("batch")
-    records = _at_once(visit, Bulk.CANCEL, Chosen(number).facts)["done"]
-    said = f"{records:,} records in 1 batches are canceled" if records else "no batch like that waits"
+    job = _at_once(visit, Bulk.CANCEL, Chosen(number).facts)
+    if job["ended_at"] is None:
+        return Done("", f"/job/{job['id']}")
+    said = f"{job['done']:,} records in 1 batches are canceled" if job["done"] else "no batch like that waits"
     return Done(said, f"/batch/{number}")
 
 
 def _at_once(visit: Visit, action: Bulk, chosen: Mapping[str, object]) -> dict[str, Any]:
     """Do something small to its end, as the job that it is."""
-    engine = visit.process.engine
-    with engine.begin() as connection:
+    with visit.process.engine.begin() as connection:
         job_id = jobs.ask(connection, visit.by, action, chosen)
-    *_, job = jobs.finish(engine, visit.process.rules, job_id)
-    return job
+    return bulk.at_once(visit, job_id)
 
 
 def pause(visit: Visit, form: Mapping[str, str]) -> Done:

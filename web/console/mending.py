@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from models.correction import Change
 from models.preflight import Reason
 from models.words import Action
-from web.console.bulk import told
+from web.console.bulk import at_once, told
 from web.console.choosing import chosen, errors
 from web.console.frame import Done, Refusal, Shown, Visit
 from worker import correct, jobs, preview, sheet
@@ -64,8 +64,7 @@ def mend(visit: Visit, form: Mapping[str, str]) -> Done:
     process = visit.process
     if records := wanted.get("record_ids"):
         job_id = jobs.ask_to_mend(process.engine, visit.by, ((0, record_id, change) for record_id in records))
-        for _ in jobs.finish(process.engine, process.rules, job_id):
-            pass
+        at_once(visit, job_id)
         return Done("", f"/job/{job_id}")
     counted = preview.look(process, Action.CORRECT, wanted).count
     with process.engine.begin() as connection:

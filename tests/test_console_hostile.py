@@ -1,0 +1,213 @@
+"""What no browser sends, and what no operator means: each is answered by a page that says so, and by no 500."""
+
+import re
+import socket
+from collections.abc import Callable, Iterator
+from html import unescape
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import pytest
+from console import RunningConsole, Visitor, running_console, words
+from ledger import ask, do, message, outcomes, people, settled, taken
+from sqlalchemy import Engine
+
+from models.words import Role
+from worker.process import Process
+from worker.receipts import Part
+
+HandIn = Callable[..., list[Part]]
+
+
+@pytest.fixture
+def console(process: Process) -> Iterator[RunningConsole]:
+    with running_console(process) as running:
+        yield running
+
+
+@pytest.fixture
+def operator(console: RunningConsole) -> Visitor:
+    return console.of(Role.OPERATOR)
+
+
+def status_of(url: str, head: str, body: bytes = b"") -> int:
+    """Send what no client of HTTP would, and give the answer's status."""
+    to = urlsplit(url)
+    with socket.create_connection((to.hostname, to.port), 10) as connection:
+        length = f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        connection.sendall(head.replace("\n", "\r\n").encode("latin-1") + length.encode() + body)
+        return int(connection.makefile("rb").readline().split()[1])
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://a]b", "http://[::1", "\xff", "null", "http://"])
+def test_an_origin_that_is_none_is_another_sites(console: RunningConsole, origin: str) -> None:
+    assert status_of(console.url, f"POST /sign-in HTTP/1.1\nHost: 127.0.0.1\nOrigin: {origin}\n") == 403
+
+
+@pytest.mark.parametrize("charset", ["unicode_escape", "raw_unicode_escape", "undefined", "punycode", "utf-7", "hex"])
+def test_a_form_in_an_odd_charset_is_refused(console: RunningConsole, charset: str) -> None:
+    port = urlsplit(console.url).port
+    body = b'--X\r\nContent-Disposition: form-data; name="form"\r\n\r\n\\ud800+2AA-\r\n--X--\r\n'
+    head = (
+        f"POST /erase HTTP/1.1\nHost: 127.0.0.1:{port}\nOrigin: http://127.0.0.1:{port}\nCookie: turnout-{port}=abc\n"
+        f"Content-Type: multipart/form-data; boundary=X; charset={charset}\n"
+    )
+    assert status_of(console.url, head, body) in {403, 413}
+
+
+def hand_back(operator: Visitor, content: bytes) -> Any:
+    html = operator.page("/correct?record=1")
+    return operator.submit(html, "/correct/file", files={"file": ("mend.csv", content, "text/csv")})
+
+
+@pytest.fixture
+def rejected(hand_in: HandIn, engine: Engine) -> Engine:
+    hand_in(message(*people(2)))
+    settled(engine, taken(engine), rejected=[0, 1])
+    return engine
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"record,email\n1,a\0b@example.com\n",
+        b"record,properties.seat\n1,a\0b\n",
+        b"record,properties.se\0at\n1,12\n",
+        b"record,event\n1,7\0\n",
+        b"record,email\n1\0,a@example.com\n",
+    ],
+)
+def test_a_mended_file_with_a_nul_is_said_to_hold_one(operator: Visitor, rejected: Engine, content: bytes) -> None:
+    answer = hand_back(operator, content)
+    assert answer.status_code == 200
+    assert "line 2: holds a NUL" in words(answer.text)
+    assert outcomes(rejected) == {"rejected": 2}
+
+
+def test_a_mended_file_with_an_endless_cell_cannot_be_used(operator: Visitor, rejected: Engine) -> None:
+    for content in (b"record,email\n1," + b"a" * 200_000, b"record," + b"a" * 200_000 + b"\n1,a\n"):
+        answer = hand_back(operator, content)
+        assert (answer.status_code, "This file cannot be used" in words(answer.text)) == (400, True)
+    assert "is no CSV" in words(answer.text)
+    assert ask(rejected, "SELECT FROM jobs") == []
+
+
+@pytest.mark.usefixtures("rejected")
+def test_a_file_asked_for_as_a_stream_is_none(operator: Visitor) -> None:
+    answer = operator.get("/errors.csv", headers={"Accept": "text/event-stream"})
+    assert (answer.status_code, "example.com" in answer.text) == (200, False)
+
+
+def test_a_crontab_of_thousands_of_digits_names_no_time(operator: Visitor, engine: Engine) -> None:
+    answer = operator.press("/schedules", "/schedules", name="nightly", crontab="9" * 5_000 + " * * * *", most="10")
+    assert (answer.status_code, "names no time" in words(answer.text)) == (400, True)
+    assert ask(engine, "SELECT FROM schedules") == []
+
+
+@pytest.mark.usefixtures("rejected")
+@pytest.mark.parametrize("time", ["0001-01-01T00:00+14:00", "9999-12-31T23:59:59-14:00", "2026", "x", "\0x"])
+@pytest.mark.parametrize("path", ["/batches?until=", "/batches?since=", "/errors?since=", "/act/retry?since="])
+def test_a_time_that_cannot_be_is_said(operator: Visitor, path: str, time: str) -> None:
+    answer = operator.get(path + quote(time))
+    assert (answer.status_code, "is no time" in words(answer.text)) == (400, True)
+
+
+@pytest.mark.usefixtures("rejected")
+@pytest.mark.parametrize("time", ["0001-01-01", "9999-12-31T23:59:59"])
+def test_a_time_long_ago_or_far_off_is_one(operator: Visitor, time: str) -> None:
+    for path in ("/batches?until=", "/batches?since=", "/errors?since=", "/act/retry?since="):
+        operator.page(path + time)
+
+
+def test_nothing_large_is_read_of_whoever_is_not_signed_in(console: RunningConsole) -> None:
+    for path in ("/correct/file", "/refused/1"):
+        head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n\r\n"
+        to = urlsplit(console.url)
+        with socket.create_connection((to.hostname, to.port), 5) as connection:
+            connection.sendall(head.encode())
+            assert connection.makefile("rb").readline().split()[1] == b"303"
+
+
+# What was pressed
+
+
+def test_who_begins_a_mended_file_is_noted(console: RunningConsole, operator: Visitor, rejected: Engine) -> None:
+    answer = hand_back(operator, b"record,email\n1,mended@example.com\n")
+    another = console.of(Role.OPERATOR, "another")
+    job = urlsplit(answer.url).path
+    another.submit(another.page(job), f"{job}/begin")
+    another.press(f"{job}/begin", "/")
+    rows = ask(rejected, "SELECT who, what, chosen FROM actions ORDER BY id")
+    job_id = int(job.removeprefix("/job/"))
+    assert [(row.who, row.what, row.chosen) for row in rows] == [
+        ("the operator", "correct", {}),
+        ("another", "begin", {"job": job_id}),
+    ]
+
+
+def test_a_button_whose_job_is_in_trouble_leaves_it_to_the_workers(
+    operator: Visitor, hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_in(message(*people(2)))
+    (batch,) = ask(engine, "SELECT id FROM batches")
+
+    def fails(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("worker.bulk.step", fails)
+    for button in ("retry", "cancel"):
+        answer = operator.press(f"/batch/{batch.id}/{button}", "/")
+        assert urlsplit(answer.url).path.startswith("/job/"), answer.url
+        assert "waits: a step failed (RuntimeError)" in words(answer.text)
+
+
+# Batches and errors by time
+
+
+def test_batches_are_listed_by_time(
+    operator: Visitor, facts: Callable[..., Any], hand_in: HandIn, engine: Engine
+) -> None:
+    for hour in range(4):
+        hand_in(message(*people(1, hour), event=str(hour)))
+        do(engine, f"UPDATE batches SET created_at = '2026-03-01 0{hour}:30Z' WHERE id = (SELECT max(id) FROM batches)")
+    everything = [row.id for row in ask(engine, "SELECT id FROM batches ORDER BY id DESC")]
+    for typed, asked, these in (
+        (("--since", "2026-03-01T01:00"), "since=2026-03-01T01:00", everything[:3]),
+        (("--until", "2026-03-01T02:00Z"), "until=2026-03-01T02:00Z", everything[2:]),
+        (("--since", "2026-03-01T01:00:00", "--until", "2026-03-01 03:30:00"),
+         "since=2026-03-01T02:00%2B01:00&until=2026-03-01T03:30", everything[1:3]),
+        (("--since", "2026-03-02"), "since=2026-03-02", []),
+        (("--until", "2025-03-02"), "until=2025-03-02", []),
+    ):  # fmt: skip
+        assert [row["id"] for row in facts("batches", *typed)] == these
+        html = operator.page(f"/batches?{asked}")
+        assert [id_ for id_ in everything if f'href="/batch/{id_}"' in html] == these
+    assert 'value="2026-03-01T01:00:00"' in operator.page("/batches?since=2026-03-01T02:00%2B01:00")
+
+
+def test_what_waits_since_then_is_not_offered_to_be_canceled_with_all_the_rest(
+    operator: Visitor, hand_in: HandIn
+) -> None:
+    hand_in(message(*people(1)))
+    assert "Cancel everything" in operator.page("/batches?status=PENDING")
+    for narrower in ("since=2020-01-01", "until=2100-01-01"):
+        assert "Cancel everything" not in operator.page(f"/batches?status=PENDING&{narrower}")
+
+
+def test_errors_are_listed_and_retried_by_time(operator: Visitor, rejected: Engine) -> None:
+    do(rejected, "UPDATE errors SET created_at = '2026-03-01 10:00Z' WHERE record_id = 1")
+    do(rejected, "UPDATE errors SET created_at = '2026-03-01 12:00Z' WHERE record_id = 2")
+    html = operator.page("/errors?since=2026-03-01T11:00&outcome=rejected")
+    assert html.count('name="error"') == 1
+    links = re.findall(r'href="(/act/retry[^"]*|/errors.csv[^"]*)"', html)
+    assert len(links) == 2
+    assert all("since=2026-03-01T11%3A00%3A00" in link for link in links)
+    assert "1 record will be sent again" in words(operator.page(unescape(links[0])))
+
+
+def test_a_canceled_groups_errors_are_listed(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
+    hand_in(message(*people(2)))
+    (batch,) = ask(engine, "SELECT id FROM batches")
+    operator.press(f"/batch/{batch.id}/cancel", "/")
+    (link,) = re.findall(r'href="(/errors\?group=[^"]*)"', operator.page("/groups?outcome=canceled"))
+    assert operator.page(link).count('name="error"') == 2
