@@ -120,7 +120,7 @@ def dismiss(  # noqa: PLR0913 - one parameter an option
         tell(
             job,
             lambda job: (
-                f"{job['done']:,} errors are dismissed"
+                f"{job['done']:,} {'error is' if job['done'] == 1 else 'errors are'} dismissed"
                 if job["done"]
                 else "no open error is like that: nothing is dismissed"
             ),
@@ -138,7 +138,10 @@ def cancel(  # noqa: PLR0913 - one parameter an option
     background: Background = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take batches that wait out of the queue; `turnout retry --outcome canceled` puts their records back."""
+    """Take batches that wait out of the queue; `turnout retry --outcome canceled` puts their records back.
+
+    On a terminal it first shows what will be canceled, and asks; elsewhere it goes on.
+    """
     from worker import results
     from worker.cancel import Chosen
 

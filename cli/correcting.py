@@ -57,13 +57,15 @@ def correct(  # noqa: PLR0913 - one parameter an option
     """
     from models.preflight import Reason
     from worker import actions, jobs
-    from worker.changing import read_change
+    from worker.changing import ONE_PERSONS, read_change
 
     if [record_id, group, from_].count(None) != 2:  # noqa: PLR2004 - one of three
         raise typer.BadParameter("name one: a record, --group ID, or a mended file: --from FILE")
     change = read_change(email=email, vid=vid, when=when, properties=set_ or (), event=event, object_id=object_id)
     if isinstance(change, Reason):
         raise typer.BadParameter(f"--{change.where} {change.what}; right would be {change.right}")
+    if group and (email or vid):
+        raise typer.BadParameter(str(ONE_PERSONS))
     if bool(change) is (from_ is not None):
         right = (
             "the file says what is changed" if from_ else "say what is changed: --email, --vid, --when, --set, --event"
@@ -177,9 +179,11 @@ def _tell(process: "Process", job: dict[str, Any], wrong: "list[Reason]", *, as_
         facts = {"corrected": job["done"], "job": job["id"], "records": [asdict(one) for one, _ in done]}
         print_json({**facts, "wrong": [asdict(one) for one in wrong]})
         return
-    by_line = job["chosen"] == {}
+    by_line = "mended_rows" in job["chosen"]
     for one, line in done:
         _show(one, line if by_line else 0)
         if one.by is not None:
             console.print(f"  record {one.by} is sent in its place")
-    tell(job, lambda job: f"{job['done']:,} records are corrected and sent" if job["done"] else "nothing is corrected")
+    nothing = "nothing is corrected" if job["passed"] or wrong else "nothing is changed: no row differs from its record"
+    said = "1 record is corrected and sent" if job["done"] == 1 else f"{job['done']:,} records are corrected and sent"
+    tell(job, lambda job: said if job["done"] else nothing)

@@ -70,7 +70,7 @@ def errors(  # noqa: PLR0913 - one parameter an option
         print_json(found)
         return
     columns = ["id", "record_id", "outcome", "category", "contact", "event", "state", "batch_id", "message"]
-    print_table("Unresolved errors", found, columns, "no unresolved errors")
+    print_table("Unresolved errors", found, columns, "no unresolved error is like that")
     if len(found) == limit:
         console.print(f"more: --before {found[-1]['id']}")
 

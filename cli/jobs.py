@@ -38,8 +38,11 @@ def stop(job_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
     from worker.database import make_engine
     from worker.settings import load_settings
 
-    if not known.stop(make_engine(load_settings()), actions.at_the_terminal(), job_id):
-        typer.echo(f"turnout: no job {job_id} is under way; `turnout jobs` lists them", err=True)
+    engine = make_engine(load_settings())
+    if not known.stop(engine, actions.at_the_terminal(), job_id):
+        ended = known.show(engine, job_id)
+        how = f"job {job_id} is {known.standing(ended)} already: {ended['done']:,} done" if ended else ""
+        typer.echo(f"turnout: {how or f'there is no job {job_id}'}; `turnout jobs` lists them", err=True)
         raise typer.Exit(1)
     typer.echo(f"job {job_id} is stopped; what it did stays done: turnout job {job_id}")
 
@@ -86,7 +89,7 @@ def _with_words(found: dict[str, Any]) -> dict[str, Any]:
     from worker.actions import said
     from worker.jobs import standing
 
-    return {**found, "what": said(found["chosen"]), "standing": standing(found)}
+    return {**found, "what": said(found["chosen"]) or "everything", "standing": standing(found)}
 
 
 def actions(
@@ -106,8 +109,16 @@ def actions(
     if as_json:
         print_json(found)
         return
-    rows = [{**row, "number": row["done"], "of what": log.said(row["chosen"]), "job": row["is_job"]} for row in found]
+    rows = [
+        {
+            **row,
+            "number": row["done"],
+            "of what": log.said(row["chosen"]) or ("everything" if row["is_job"] else ""),
+            "job": row["is_job"],
+        }
+        for row in found
+    ]
     columns = ["id", "at", "who", "via", "what", "of what", "number", "because", "job", "trouble"]
-    print_table("What was done", rows, columns, "nothing was done yet")
+    print_table("What was done", rows, columns, "nothing like that was done" if who or what else "nothing was done yet")
     if len(found) == limit:
         console.print(f"more: --before {found[-1]['id']}")

@@ -187,7 +187,7 @@ def batch(batch_id: Annotated[int, typer.Argument(metavar="ID")], *, as_json: As
         "rejected",
         "unconfirmed",
     ]
-    print_table("Attempts", found["timeline"], columns, "never sent yet")
+    print_table("Attempts", found["timeline"], columns, _unsent(found))
     for attempt in found["timeline"]:
         if attempt["excerpt"]:
             console.print(f"attempt {attempt['id']} {escape(attempt['correlation_id'])} came back with:")
@@ -195,6 +195,10 @@ def batch(batch_id: Annotated[int, typer.Argument(metavar="ID")], *, as_json: As
     print_table(
         "Records", found["records"], ["id", "contact", "outcome", "category", "message", "resolution"], "no record"
     )
+
+
+def _unsent(batch: dict[str, Any]) -> str:
+    return f"sent as a part of batch {batch['split_from']}" if batch["split_from"] else "never sent yet"
 
 
 def _why(batch: dict[str, Any]) -> str:

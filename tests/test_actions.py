@@ -93,7 +93,7 @@ def test_every_command_that_acts_leaves_its_row_and_every_one_that_looks_none(  
     acts("dismiss", {"outcomes": ["rejected", "unconfirmed", "failed", "canceled"], "error_ids": [one]}, 1,
          "dismiss", str(one), "--because", "they left", "--yes")  # fmt: skip
     (record,) = ask(engine, "SELECT record_id FROM errors WHERE id = :id", id=two)[0]
-    acts("correct", {}, 1, "correct", str(record), "--email", "e@x.org", "--yes")
+    acts("correct", {"record_ids": [record]}, 1, "correct", str(record), "--email", "e@x.org", "--yes")
     hand_in({**message("f@x.org"), "account": "acme"})
     acts("add account", {"account": "acme", "burst_limit": 7}, 1, "accounts", "add", "acme", "--token-stdin",
          "--burst-limit", "7", stdin=TOKEN)  # fmt: skip

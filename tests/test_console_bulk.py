@@ -493,7 +493,7 @@ def test_a_groups_records_go_out_as_csv_and_the_mended_file_is_shown_before_it_i
     answer = hand_back(operator, as_csv([*rows, {**rows[0], "record": "999"}, {**rows[0], "record": "x"}]))
     job = asked_for(answer, engine)
     said = words(answer.text)
-    assert "waits to be begun a mended file done 0 of 3" in said
+    assert "waits to be begun mended rows 3 done 0 of 3" in said
     assert said.count("@exampel.com p") == 3
     assert "line 6: there is no record 999; right would be" in said
     assert "line 7: 'x' is no record's id" in said

@@ -290,7 +290,7 @@ def test_the_failed_ones_go_out_as_csv_and_the_mended_ones_come_back(
     deliver_all(engine)
     assert len(facts("errors")) == 1
     turnout("errors", "--csv", str(tmp_path / "again.csv"))
-    assert "nothing is corrected" in turnout("correct", "--from", str(tmp_path / "again.csv")).output
+    assert "no row differs" in turnout("correct", "--from", str(tmp_path / "again.csv")).output
 
 
 def test_a_file_that_is_none_of_ours_and_a_row_that_cannot_be_read_say_so(

@@ -176,7 +176,7 @@ def test_a_job_that_is_stopped_leaves_the_rest_untouched(
     stopped = job(engine, job_id)
     assert (stopped["done"], stopped["stopped"], jobs.standing(stopped)) == (3, True, "stopped")
     assert [row.number for row in ask(engine, "SELECT number FROM actions ORDER BY id")] == [3, None]
-    assert "no job" in turnout("jobs", "stop", str(job_id), status=1).stderr
+    assert "is stopped already: 3 done" in turnout("jobs", "stop", str(job_id), status=1).stderr
     assert run(engine, rules, Action.RETRY, FAILED)["done"] == 7
 
 
@@ -299,7 +299,7 @@ def test_a_mended_file_is_corrected_line_by_line(fail: Callable[..., list[int]],
     lines = [(number + 2, id_, change) for number, (id_, change) in enumerate(zip(ids, changes, strict=True))]
     job_id = jobs.ask_to_mend(engine, ME, [*lines, (6, 999_999, changes[0])])
     waiting = results.items(engine, job_id)
-    assert (waiting[0]["item"], waiting[0]["done"], results.why(waiting[0])) == (2, None, "waits for its turn")
+    assert (waiting[0]["item"], waiting[0]["done"], results.why(waiting[0])) == (2, None, "not begun")
     ended = finished(engine, rules, job_id)
     assert (ended["expected"], ended["done"], ended["passed"]) == (5, 2, 3)
     done = results.items(engine, job_id)

@@ -75,7 +75,13 @@ def test_it_begins_once_however_many_sweeps_run_and_those_missed_begin_once(engi
     assert row["next_at"] > datetime.now(UTC)
     assert row["job_ended_at"] is not None
     (action,) = ask(engine, "SELECT who, via, what, chosen, number FROM actions WHERE via = 'schedule'")
-    assert tuple(action) == ("nightly", "schedule", "retry", {"outcomes": ["failed"], "most_retries": 10}, 3)
+    assert tuple(action) == (
+        "nightly",
+        "schedule",
+        "retry",
+        {"outcomes": ["failed"], "most_retries": 10, "schedule": "nightly"},
+        3,
+    )
 
 
 def test_while_its_last_job_is_under_way_it_begins_no_other(engine: Engine, process: Process) -> None:

@@ -89,7 +89,7 @@ def _dismiss(on: Ground, work: Work) -> Step | None:
 
 
 def _correct(on: Ground, work: Work) -> Step | None:
-    if "change" not in work.given:
+    if "change" not in work.given:  # each has its own
         return _mend(on, work)
     change = Change.read(work.given["change"])
 

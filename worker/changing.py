@@ -1,10 +1,16 @@
 """What an operator types to change a record, read."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from models.correction import Change
 from models.preflight import Reason
 from worker.files.times import Fault, read_time
+
+ONE_PERSONS: Final = Reason(
+    "email, vid", "is one person's, and a group's records would all get it", "one record; or each by a mended file"
+)
+"""Why a group is not corrected to one address."""
 
 
 def read_change(  # noqa: PLR0913

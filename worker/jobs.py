@@ -71,7 +71,11 @@ def ask_to_mend(
     with engine.begin() as connection:
         job_id = ask(connection, by, Action.CORRECT, {})
         left = iter(mended)
+        named: list[int] = []
+        number = 0
         while few := list(islice(left, AT_ONCE)):
+            number += len(few)
+            named += [id_ for line, id_, _ in few if not line]
             rows = [{"item": line, "record_id": id_, "change": change.written} for line, id_, change in few]
             connection.execute(
                 text("""
@@ -82,10 +86,12 @@ def ask_to_mend(
             )
         connection.execute(
             text("""
-            UPDATE jobs SET expected = (SELECT count(*) FROM job_items WHERE job_id = :job), held = :held,
-              given = CAST(:given AS jsonb) WHERE id = :job"""),
+            WITH noted AS (UPDATE actions SET chosen = CAST(:chosen AS jsonb) WHERE id = :job)
+            UPDATE jobs SET expected = :number, held = :held, given = CAST(:given AS jsonb) WHERE id = :job"""),
             {
                 "job": job_id,
+                "number": number,
+                "chosen": json({"record_ids": named} if named else {"mended_rows": number}),
                 "held": held is not None,
                 "given": json({"wrong": [asdict(reason) for reason in held]} if held else {}),
             },

@@ -43,7 +43,7 @@ def why(item: Mapping[str, Any]) -> str:
         return "accepted {accepted}, duplicates {duplicates}, refused {refused}".format(**told)
     if item["done"] is False:
         return "somebody else was faster"
-    return "" if item["done"] else "waits for its turn"
+    return "" if item["done"] else "not begun"
 
 
 def batches(engine: Engine, job_id: int) -> int:

@@ -44,7 +44,7 @@ class Filter:
     @classmethod
     def read(cls, written: Mapping[str, Any]) -> Self:
         """Read a filter as `written` writes it."""
-        facts = dict(written)
+        facts = {name: value for name, value in written.items() if name != "schedule"}  # which said so
         if "outcomes" in facts:
             facts["outcomes"] = tuple(map(Outcome, facts["outcomes"]))
         if "state" in facts:

@@ -96,7 +96,7 @@ def put(engine: Engine, by: By, schedule: Schedule) -> bool:
             {
                 "name": schedule.name,
                 "crontab": schedule.crontab,
-                "next_at": _following(schedule.crontab, schedule.time_zone, _now(connection)),
+                "next_at": _following(schedule.crontab, schedule.time_zone, _now(connection), quiet),
                 "time_zone": schedule.time_zone,
                 "chosen": json(schedule.chosen.written),
                 "most_retries": schedule.most_retries,
@@ -124,7 +124,7 @@ def resume(engine: Engine, by: By, name: str) -> bool:
     """Let a paused schedule begin again, at its next time and not for those that were missed."""
     with engine.begin() as connection:
         row = _named(connection, name)
-        following = row and _following(row.crontab, row.time_zone, _now(connection))
+        following = row and _next(row, _now(connection))
     changed = "UPDATE schedules SET paused = false, next_at = :next_at WHERE name = :name"
     return row is not None and _change(engine, by, name, "resume schedule", changed, next_at=following)
 
@@ -182,7 +182,10 @@ def _run_now(connection: Connection, row: Row[Any]) -> None:
         log.info("schedule %s: job %d is begun", row.name, job_id)
     connection.execute(
         text("UPDATE schedules SET next_at = :next_at WHERE name = :name"),
-        {"name": row.name, "next_at": begins or _following(row.crontab, row.time_zone, now)},
+        {
+            "name": row.name,
+            "next_at": begins or _following(row.crontab, row.time_zone, now, (row.quiet_from, row.quiet_to)),
+        },
     )
 
 
@@ -200,7 +203,7 @@ def after_quiet(now: datetime, begin: time | None, end: time | None) -> datetime
 
 def _begin(connection: Connection, by: By, row: Row[Any]) -> int:
     chosen = replace(Filter.read(row.chosen), most_retries=row.most_retries)
-    job_id = jobs.ask(connection, by, Action.RETRY, chosen.written)
+    job_id = jobs.ask(connection, by, Action.RETRY, {**chosen.written, "schedule": row.name})
     connection.execute(text("UPDATE schedules SET job_id = :job WHERE name = :name"), {"job": job_id, "name": row.name})
     return job_id
 
@@ -216,12 +219,24 @@ def _keep_settings(engine: Engine, crontab: str) -> None:
             INSERT INTO schedules (name, crontab, next_at) VALUES (:name, :crontab, :next_at)
             ON CONFLICT (name) DO UPDATE SET crontab = excluded.crontab, next_at = excluded.next_at
             WHERE schedules.crontab <> excluded.crontab"""),
-            {"name": OF_SETTINGS, "crontab": crontab, "next_at": _following(crontab, "UTC", _now(connection))},
+            {
+                "name": OF_SETTINGS,
+                "crontab": crontab,
+                "next_at": _following(crontab, "UTC", _now(connection)),
+            },
         )
 
 
-def _following(crontab: str, time_zone: str, now: datetime) -> datetime:
-    return next(CronSim(crontab, now.astimezone(ZoneInfo(time_zone))))
+def _following(
+    crontab: str, time_zone: str, now: datetime, quiet: tuple[time | None, time | None] = (None, None)
+) -> datetime:
+    """Give when the crontab is due next, or where that is in the quiet hours, when these end."""
+    following = next(CronSim(crontab, now.astimezone(ZoneInfo(time_zone))))
+    return after_quiet(following, *quiet) or following
+
+
+def _next(row: Row[Any], now: datetime) -> datetime:
+    return _following(row.crontab, row.time_zone, now, (row.quiet_from, row.quiet_to))
 
 
 def _now(connection: Connection) -> datetime:

@@ -63,9 +63,9 @@ def lines(engine: Engine, chosen: Filter) -> Iterator[str]:
     before = None
     while page := facts.errors(engine, chosen, STEP, before):
         for row in page:
-            cells = {**_cells(row["input"], row["event"], row["account"], row["state"])}
-            cells |= {RECORD: str(row["record_id"]), "reason": _reason(row)}
-            writer.writerow({name: _guarded(cell) for name, cell in cells.items()})
+            written = _cells(row["input"], row["event"], row["account"], row["state"])
+            written |= {RECORD: str(row["record_id"]), "reason": _reason(row)}
+            writer.writerow({name: _guarded(cell) for name, cell in written.items()})
             yield _taken(row_of)
         before = page[-1]["id"]
 
@@ -133,13 +133,13 @@ def _changed(
             yield Mended(line, record_id, change)
 
 
-def _change(row: Row[Any], cells: dict[str, str]) -> Change | Fault:
+def _change(row: Row[Any], given: dict[str, str]) -> Change | Fault:
     """Tell what of a row was changed."""
-    as_written = _cells(row.input, str(address_of(row)), row.account, row.state)
+    as_written = cells(row)
     changed = {
         name: cell.strip()
-        for name, cell in cells.items()
-        if name in {*COLUMNS[2:]} | {name for name in cells if name.startswith(PROPERTY)}
+        for name, cell in given.items()
+        if name in {*COLUMNS[2:]} | {name for name in given if name.startswith(PROPERTY)}
         and cell.strip() != as_written.get(name, "").strip()
     }
     for name in FIXED:
@@ -166,6 +166,11 @@ def _cells(given: dict[str, Any], event: str, account: str, state: str) -> dict[
         "interactionDateTime": iso(int(given["interactionDateTime"])),
         **{f"{PROPERTY}{name}": str(value) for name, value in given["properties"].items()},
     }
+
+
+def cells(row: Row[Any]) -> dict[str, str]:
+    """Write a record, as `worker.correct.rows_of` reads it, as cells."""
+    return _cells(row.input, str(address_of(row)), row.account, row.state)
 
 
 def _reason(row: dict[str, Any]) -> str:

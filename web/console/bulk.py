@@ -148,7 +148,7 @@ def log(visit: Visit) -> Shown:
     filters = {"who": visit.asked("who"), "what": visit.asked("what")}
     rows = actions.listed(visit.process.engine, PAGE, visit.before(), filters["who"], filters["what"])
     of = told(visit, [row["chosen"] for row in rows])
-    shown = [row | {"of": what} for row, what in zip(rows, of, strict=True)]
+    shown = [row | {"of": what or ("everything" if row["is_job"] else "")} for row, what in zip(rows, of, strict=True)]
     more = rows[-1]["id"] if len(rows) == PAGE else None
     return Shown("actions.html", {"rows": shown, "filters": filters, "before": visit.before(), "more": more})
 
@@ -163,4 +163,6 @@ def told(visit: Visit, chosen: Sequence[Mapping[str, Any]]) -> list[str]:
 def with_words(visit: Visit, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Add how each job stands, and of what it is, in words."""
     what = told(visit, [row["chosen"] for row in rows])
-    return [row | {"what": one, "standing": jobs.standing(row)} for row, one in zip(rows, what, strict=True)]
+    return [
+        row | {"what": one or "everything", "standing": jobs.standing(row)} for row, one in zip(rows, what, strict=True)
+    ]

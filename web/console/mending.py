@@ -14,7 +14,7 @@ from web.console.bulk import at_once, told
 from web.console.choosing import chosen, errors
 from web.console.frame import Done, Refusal, Shown, Visit
 from worker import correct, jobs, preview, sheet
-from worker.changing import read_change
+from worker.changing import ONE_PERSONS, read_change
 from worker.groups import COUNTED
 from worker.retry import OPEN
 
@@ -29,7 +29,7 @@ def correction(visit: Visit) -> Shown:
     asked = visit.request.query_params
     wanted = _which(asked)
     fields = {name: asked.get(name, "").replace("\0", "") for name in FIELDS}
-    change = _change(fields)
+    change = _change(fields, asked)
     found = preview.look(visit.process, Action.CORRECT, wanted)
     looked = []
     if isinstance(change, Change) and change:
@@ -43,7 +43,8 @@ def correction(visit: Visit) -> Shown:
             "fields": fields,
             "found": found,
             "lasts": None if found.seconds is None else preview.lasts(found.seconds),
-            "problem": str(change) if isinstance(change, Reason) else "",
+            "problem": str(change) if isinstance(change, Reason) else _nothing(asked, change),
+            "was": _was(visit, wanted),
             "looked": looked,
             "fit": sum(not one.reasons for one in looked),
             "chosen": str(QueryParams({name: value for name, value in asked.items() if value})),
@@ -56,7 +57,7 @@ def mend(visit: Visit, form: Mapping[str, str]) -> Done:
     """Ask for the corrections that the page showed."""
     asked = QueryParams(form.get("chosen", ""))
     wanted = _which(asked)
-    change = _change({name: asked.get(name, "").replace("\0", "") for name in FIELDS})
+    change = _change({name: asked.get(name, "").replace("\0", "") for name in FIELDS}, asked)
     if isinstance(change, Reason) or not change:
         raise Refusal(
             400, "Nothing is changed", str(change) if isinstance(change, Reason) else "Say what is to be changed."
@@ -73,6 +74,21 @@ def mend(visit: Visit, form: Mapping[str, str]) -> Done:
     return Done("", f"/job/{job_id}")
 
 
+def _nothing(asked: QueryParams, change: Change) -> str:
+    """Say that nothing was filled in, where somebody asked to see what changes."""
+    return "" if change or "email" not in asked else "Nothing is changed: fill in what is wrong."
+
+
+def _was(visit: Visit, wanted: Mapping[str, Any]) -> dict[str, str]:
+    """Give the fields of the one record that is corrected, as they are."""
+    record_ids = wanted.get("record_ids") or []
+    if len(record_ids) != 1:
+        return {}
+    with visit.process.engine.connect() as connection:
+        rows = correct.rows_of(connection, record_ids)
+    return sheet.cells(rows[0]) if rows else {}
+
+
 def _which(asked: QueryParams) -> dict[str, Any]:
     if not (asked.get("group") or asked.get("record")):
         raise Refusal(400, "Correct which?", "Name a group or a record: their pages lead here.")
@@ -85,7 +101,9 @@ def _records(wanted: Mapping[str, Any], found: preview.Preview) -> list[int]:
     return named[: preview.SAMPLES]
 
 
-def _change(fields: Mapping[str, str]) -> Change | Reason:
+def _change(fields: Mapping[str, str], asked: QueryParams) -> Change | Reason:
+    if asked.get("group") and (fields["email"].strip() or fields["vid"].strip()):
+        return ONE_PERSONS
     given = {name: fields[name].strip() or None for name in ("email", "vid", "when", "event")}
     return read_change(**given, properties=[line for line in fields["set"].splitlines() if line.strip()])
 

@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 from models.words import Status
 from worker import alive, jobs
 from worker.facts.reading import MANY, STOPPED, Row, count, read
-from worker.retry import OPEN
+from worker.retry import ANY_OPEN
 from worker.settings import Settings
 from worker.stream import Stream, connect
 
@@ -57,7 +57,7 @@ def status(engine: Engine, settings: Settings) -> Row:
                 outcome.value: count(
                     connection, "SELECT FROM errors WHERE resolution IS NULL AND outcome = :outcome", outcome=outcome
                 )
-                for outcome in OPEN
+                for outcome in ANY_OPEN
             },
             "refused": count(connection, "SELECT FROM refused WHERE replayed_at IS NULL AND raw <> ''"),
             "jobs": jobs.under_way(engine, 5),
