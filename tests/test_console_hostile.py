@@ -2,13 +2,14 @@
 
 import re
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from html import unescape
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
-from console import RunningConsole, Visitor, running_console, words
+from console import RunningConsole, Visitor, words
+from door import key_for
 from ledger import ask, do, message, outcomes, people, settled, taken
 from sqlalchemy import Engine
 
@@ -17,17 +18,6 @@ from worker.process import Process
 from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]
-
-
-@pytest.fixture
-def console(process: Process) -> Iterator[RunningConsole]:
-    with running_console(process) as running:
-        yield running
-
-
-@pytest.fixture
-def operator(console: RunningConsole) -> Visitor:
-    return console.of(Role.OPERATOR)
 
 
 def status_of(url: str, head: str, body: bytes = b"") -> int:
@@ -126,6 +116,17 @@ def test_nothing_large_is_read_of_whoever_is_not_signed_in(console: RunningConso
         with socket.create_connection((to.hostname, to.port), 5) as connection:
             connection.sendall(head.encode())
             assert connection.makefile("rb").readline().split()[1] == b"303"
+
+
+def test_whoever_signs_in_anew_ends_the_session_there_was(console: RunningConsole, process: Process) -> None:
+    key = key_for(process, "olga", Role.OPERATOR)
+    first, again = console.visitor(), console.visitor()
+    first.sign_in(key)
+    again.http.cookies.update(first.http.cookies)
+    token = first.token("/")
+    again.post("/sign-in", {"form": token, "key": key})
+    assert urlsplit(again.get("/").url).path == "/"
+    assert urlsplit(first.get("/").url).path == "/sign-in"
 
 
 # What was pressed

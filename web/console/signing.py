@@ -61,6 +61,7 @@ class Signing:
                 " key: turnout keys create NAME --role viewer."
             )
             return self._page(request, problem, 403)
+        sessions.end(process.engine, cookie.read(request) or "")  # or it would be good until its time is over
         response = RedirectResponse(_next(form) or "/", 303)
         cookie.keep(response, request, sessions.begin(process.engine, key))
         return response
