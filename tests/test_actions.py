@@ -122,7 +122,9 @@ def test_every_command_that_acts_leaves_its_row_and_every_one_that_looks_none(  
         acts(f"{word} schedule", {"schedule": "nightly"}, None, "schedules", word, "nightly")
     turnout("schedules", "begin", "nightly")
     ((who, via, what, chosen, _),) = newest()
-    assert (who, via, what, chosen) == (ME, "terminal", "retry", {"outcomes": ["failed"], "most_retries": 10})
+    assert (who, via, what, chosen) == (ME, "terminal", "retry", {
+        "outcomes": ["failed"], "most_retries": 10, "schedule": "nightly",
+    })  # fmt: skip
     job = str(ask(engine, "SELECT max(id) FROM jobs")[0][0])
     acts("stop", {"job": int(job)}, None, "jobs", "stop", job)
     acts("remove schedule", {"schedule": "nightly"}, None, "schedules", "remove", "nightly")

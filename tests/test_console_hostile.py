@@ -141,7 +141,7 @@ def test_who_begins_a_mended_file_is_noted(console: RunningConsole, operator: Vi
     rows = ask(rejected, "SELECT who, what, chosen FROM actions ORDER BY id")
     job_id = int(job.removeprefix("/job/"))
     assert [(row.who, row.what, row.chosen) for row in rows] == [
-        ("the operator", "correct", {}),
+        ("the operator", "correct", {"mended_rows": 1}),
         ("another", "begin", {"job": job_id}),
     ]
 
