@@ -119,19 +119,20 @@ def is_over(page: Page, *said: str, live: bool) -> None:
 
 def all_is_well(page: Page, engine: Engine, sandbox: RunningSandbox) -> None:
     """What was done is seen on the pages, is in the database, and reached the sandbox."""
-    expect(page.locator("tbody tr")).to_have_count(6)
+    expect(page.locator("tbody tr")).to_have_count(7)
     said = " ".join(page.locator("tbody").inner_text().split())
     wrong_event = group(engine, "rejected", "OBJECT_NOT_FOUND")
     for what in (
         f"the night shift console retry group {group(engine, 'failed')} (failed: HTTP 503; … attempts) 3,600 –",
         f"correct group {wrong_event} (rejected: No marketing event found for …) 240 –",
-        "correct – 150 –",
+        "correct mended rows 150 150 –",
+        "begin job 3 –",
         "replay refused 1 1 –",
         "10 test entries of the rehearsal",
         "resume account partner 1 –",
     ):
         assert what in said, what
-    assert said.count("the night shift console") == 6
+    assert said.count("the night shift console") == 7
     assert ask(engine, "SELECT FROM errors WHERE resolution IS NULL") == []
     until(lambda: "pending" not in outcomes(engine), PATIENCE / 1_000, lambda: str(outcomes(engine)))
     corrected = night.WRONG_EVENT + night.MISSPELT
@@ -202,7 +203,7 @@ def test_by_mouse(  # noqa: PLR0915 - it is one story
     page.get_by_role("button", name="Show what changes").last.click()
     heading(page, "waits to be begun")
     expect(page.get_by_role("article").first).to_contain_text("@example.com")
-    page.get_by_role("button", name="Correct and send 150").click()
+    page.get_by_role("button", name="Correct and send up to 150").click()
     is_over(page, "150 of 150", "delivered 150", live=live)
     # What was refused at the door.
     page.get_by_role("link", name="Refused", exact=True).click()
