@@ -79,6 +79,7 @@ ASKED: Final[Mapping[str, tuple[str, ...]]] = {
         "?group={group}",
         "?group={group}&account=quiet",
     ),
+    "/errors.csv": (),  # a file, of any length
     "/groups": ("", "?outcome=failed", "?outcome=canceled"),
     "/events": ("", "?before=2500", "?event=event-1", "?event=none"),
     "/event/{event}": ("/event/1", "/event/2", "/event/4987"),

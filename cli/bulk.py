@@ -86,12 +86,9 @@ def _first(reasons: list[dict[str, str]]) -> str:
 
 def _count(action: "Action", found: "Preview") -> str:
     from models.words import Action
-    from worker.groups import as_said
 
     of = {Action.REPLAY: "refusals", Action.DISMISS: "errors"}.get(action, "records")
-    return f"{as_said(found.count)} {of}" + (
-        f" in {found.batches:,} batches" if found.batches and not found.more else ""
-    )
+    return f"{found.said} {of}" + (f" in {found.batches:,} batches" if found.batches and not found.more else "")
 
 
 def _effort(found: "Preview") -> str:

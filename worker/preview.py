@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import Connection, text
@@ -12,7 +11,7 @@ from models import estimate
 from models.estimate import Pace
 from models.gist import gist
 from models.words import Action
-from worker import cancel, facts, groups, refused, throughput
+from worker import cancel, facts, groups, refusals, refused, throughput
 from worker.groups import COUNTED
 from worker.process import Process
 from worker.retry import Filter
@@ -26,7 +25,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Preview:
-    """What an action will do; a `count` above `COUNTED` is «more than»."""
+    """What an action will do; a `count` above `most` is «more than»."""
 
     count: int
     samples: list[Row]
@@ -41,10 +40,23 @@ class Preview:
     because: list[str] = field(default_factory=list)
     """Why it may take longer."""
 
+    bound: int | None = None
+    """How far was counted, where not up to `COUNTED`."""
+
     @property
     def more(self) -> bool:
         """Say whether there are more than were counted."""
-        return self.count > COUNTED
+        return self.count > self.most
+
+    @property
+    def most(self) -> int:
+        """Give how far was counted."""
+        return COUNTED if self.bound is None else self.bound
+
+    @property
+    def said(self) -> str:
+        """Write how many there are."""
+        return f"more than {self.most:,}" if self.more else f"{self.count:,}"
 
 
 def look(process: Process, action: Action, chosen: Mapping[str, Any]) -> Preview:
@@ -92,7 +104,7 @@ def _time(process: Process, calls: Mapping[str, int]) -> tuple[float | None, lis
         )
         waiting = {row.name: row.batches for row in rows}
     longest, because = 0.0, []
-    for account in throughput.use_of_limits(process):
+    for account in throughput.used_now(process):
         name = account["name"]
         if name not in calls:
             continue
@@ -136,17 +148,13 @@ def _batches(process: Process, chosen: cancel.Chosen) -> Preview:
 
 
 def _refusals(process: Process, chosen: refused.Chosen) -> Preview:
-    """Look at refusals: those of one reason may hold different values, which its gist leaves out."""
-    number, inputs = 0, 0
-    few: list[Row] = []
-    reasons: Counter[str] = Counter()
-    for row in islice(refused.waiting(process.engine, chosen), COUNTED + 1):
-        number, inputs = number + 1, inputs + row["inputs"]
-        reasons[gist(f"{row['reasons'][0]['where']}: {row['reasons'][0]['right']}")] += 1
-        if len(few) < SAMPLES:
-            few.append({name: row[name] for name in ("id", "refused_at", "account", "inputs", "reasons", "submission")})
+    """Look at the newest refusals: those of one reason may hold different values, which its gist leaves out."""
+    rows, more = refusals.listed(process.engine, chosen, None, refusals.WALK)
+    inputs = sum(row["inputs"] for row in rows)
+    reasons = Counter(gist(f"{row['reasons'][0]['where']}: {row['reasons'][0]['right']}") for row in rows)
     kinds: list[Row] = [{"gist": kind, "count": count} for kind, count in reasons.most_common(20)]
-    return Preview(number, few, kinds, calls=-(-inputs // process.settings.batch_size))
+    calls = -(-inputs // process.settings.batch_size)
+    return Preview(len(rows) + (more is not None), rows[:SAMPLES], kinds, calls=calls, bound=len(rows))
 
 
 def lasts(seconds: float) -> str:

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, text
 
 from worker.refused import STEP, Chosen, waiting
 
-WALK: Final = 1_000
+WALK: Final = 600
 """Refusals that one page looks at, at most."""
 BYTES: Final = 8 * 1024 * 1024
 """Messages that one page reads, at most; one is always read."""

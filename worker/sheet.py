@@ -164,7 +164,7 @@ def _cells(given: dict[str, Any], event: str, account: str, state: str) -> dict[
         "email": str(given.get("email", "")),
         "vid": str(given.get("vid", "")),
         "interactionDateTime": iso(int(given["interactionDateTime"])),
-        **{f"{PROPERTY}{name}": str(value) for name, value in given["properties"].items()},
+        **{f"{PROPERTY}{name}": str(value) for name, value in given.get("properties", {}).items()},
     }
 
 

@@ -158,11 +158,6 @@ def look(process: Process) -> dict[str, Any]:
 
 def _use(process: Process, account: Mapping[str, Any], sent: "_Sent") -> dict[str, Any]:
     """Say how much of an account's limits is used."""
-    limits = Limits(account["burst_limit"], account["burst_seconds"], time_zone=account["time_zone"])
-    try:
-        in_window, today = Limiter(process.limiter_redis, account["name"], limits, 0.0).used()
-    except redis.RedisError:
-        in_window, today = None, None
     allowed = account["burst_limit"] * _SPAN_SECONDS / account["burst_seconds"]
     in_a_day = min(allowed * _SPANS, account["daily_limit"] or allowed * _SPANS)
     shares = {
@@ -170,7 +165,21 @@ def _use(process: Process, account: Mapping[str, Any], sent: "_Sent") -> dict[st
         "mean_percent": percent(sent.day["calls"], in_a_day),
     }
     minute, day = _with_shares(_named(sent.minute)), _with_shares(_named(sent.day)) | shares
-    return {"in_window": in_window, "today": today, "minute": minute, "day": day, "each": sent.each}
+    return _used(process, account) | {"minute": minute, "day": day, "each": sent.each}
+
+
+def _used(process: Process, account: Mapping[str, Any]) -> dict[str, int | None]:
+    limits = Limits(account["burst_limit"], account["burst_seconds"], time_zone=account["time_zone"])
+    try:
+        in_window, today = Limiter(process.limiter_redis, account["name"], limits, 0.0).used()
+    except redis.RedisError:
+        return {"in_window": None, "today": None}
+    return {"in_window": in_window, "today": today}
+
+
+def used_now(process: Process) -> list[dict[str, Any]]:
+    """Give the accounts with what is used of their limits now: `in_window` and `today`."""
+    return [account | _used(process, account) for account in roster.listed(process.engine, process.settings)]
 
 
 def use_of_limits(process: Process) -> list[dict[str, Any]]:
