@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, text
 
 from models.outcome import LAST_ERROR, OUTCOME
 
-COUNTED: Final = 10_000
+COUNTED: Final = 4_000
 """Records of a job whose outcomes are counted, the newest."""
 
 

@@ -19,7 +19,9 @@ from worker.process import Process
 SPAN: Final = "10 minutes"
 EVERY_MS: Final = 60_000
 STEP: Final = 20_000
-"""Attempts added in one transaction, or read for a page, at most."""
+"""Attempts added in one transaction, at most."""
+FRESH: Final = 10_000
+"""The newest of those not added up yet that a page reads, at most; what it leaves is added up within minutes."""
 OVER: Final = "5 minutes"
 """After so long an attempt is complete, and every one begun before it is stored: a lease ends much earlier."""
 KEPT: Final = "8 days"
@@ -209,7 +211,7 @@ _BEGINS: Final = f"date_bin('{SPAN}', now(), 'epoch') - interval '1 day' + inter
 """The first of the last day's ten minutes."""
 _FRESH: Final = f"""
 SELECT account_id, date_bin('{SPAN}', at, 'epoch') AS since, at > now() - interval '1 minute' AS is_new, {_SUMS}
-FROM ({_each(_UNADDED, "DESC", STEP, packed=True)}) each WHERE at > now() - interval '1 day' GROUP BY 1, 2, 3"""
+FROM ({_each(_UNADDED, "DESC", FRESH, packed=True)}) each WHERE at > now() - interval '1 day' GROUP BY 1, 2, 3"""
 """What is not added up yet, which holds whatever is younger than `OVER`."""
 _DAY: Final = f"""
 SELECT g.since, {_SUMS} FROM generate_series({_BEGINS}, date_bin('{SPAN}', now(), 'epoch'), '{SPAN}') g(since)
