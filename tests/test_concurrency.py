@@ -309,9 +309,10 @@ def storm(
     while left := ask(  # a server process counts its deadlocks as it ends, which a busy machine delays
         killers,
         """
-        SELECT pid, state, wait_event, query FROM pg_stat_activity
-        WHERE application_name = 'turnout' AND datname = current_database()""",
-    ):
+        SELECT pid, state, wait_event, query,
+          state = 'idle' AND state_change < now() - interval '2 seconds' AND pg_terminate_backend(pid) AS ended
+        FROM pg_stat_activity WHERE application_name = 'turnout' AND datname = current_database()""",
+    ):  # an idle one came back to its pool after that was disposed of, and would stay
         assert time.monotonic() < until, f"still connected: {left}"
         time.sleep(0.02)
     with killers.connect() as connection:
