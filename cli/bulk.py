@@ -74,11 +74,11 @@ def show(found: "Preview") -> None:
         print_table("Distinct errors", rows, columns, "")
     if found.samples:
         hidden = {"category", "code", "group_id", "input", "event_id", "account", "created_at", "batch_id", "outcome"}
-        rows = [{**row, "reasons": _first(row["reasons"])} if "reasons" in row else row for row in found.samples]
+        rows = [{**row, "reasons": first_reason(row["reasons"])} if "reasons" in row else row for row in found.samples]
         print_table("Ten of them", rows, [name for name in rows[0] if name not in hidden], "")
 
 
-def _first(reasons: list[dict[str, str]]) -> str:
+def first_reason(reasons: list[dict[str, str]]) -> str:
     """Write a refusal's first reason, and how many more there are."""
     told = "{where} {what}; right would be {right}".format(**reasons[0])
     return f"{told} (and {len(reasons) - 1} more)" if len(reasons) > 1 else told

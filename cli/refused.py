@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
 from rich.markup import escape
 
-from cli.bulk import Background, Yes, agree, open_process, run
+from cli.bulk import Background, Yes, agree, first_reason, open_process, run
 from cli.choosing import LARGEST, Account, Limit
 from cli.showing import AsJson, console, print_json, print_table
 from models.words import Action
@@ -62,16 +62,11 @@ def refused(  # noqa: PLR0913 - one parameter an option
         print_json(rows)
         return
     columns = ["id", "refused_at", "account", "inputs", "reason", "submission"]
-    print_table("Refused", [{**row, "reason": _first(row)} for row in rows], columns, "nothing is refused")
+    print_table(
+        "Refused", [{**row, "reason": first_reason(row["reasons"])} for row in rows], columns, "nothing is refused"
+    )
     if len(rows) == limit:
         console.print(f"more: --before {rows[-1]['id']}")
-
-
-def _first(row: dict[str, Any]) -> str:
-    """Write a refusal's first reason, and how many more there are."""
-    first, *more = row["reasons"]
-    told = f"{first['where']} {first['what']}; right would be {first['right']}"
-    return f"{told} (and {len(more)} more)" if more else told
 
 
 def _write(out: Path, lines: Iterator[bytes]) -> None:

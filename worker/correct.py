@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from sqlalchemy import Connection, Engine, Row, text
 
 from models.batching import Group
@@ -22,6 +21,7 @@ from models.words import Door, Identity, Origin, Outcome, Resolution, State
 from worker import accept, lanes, receipts, storing
 from worker.accept import Rules
 from worker.claim import OVERTAKES
+from worker.database import json
 from worker.newest import newest
 from worker.receipts import Part
 from worker.retry import lock_events, resolve
@@ -228,7 +228,7 @@ def _newer(connection: Connection, fresh: list[Fresh]) -> dict[int, int]:
         SELECT x.id, newer.record_id AS by
         FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(id bigint, contact text, event_id bigint)
         CROSS JOIN LATERAL {newest("true", OVERTAKES)} newer"""),
-        {"rows": orjson.dumps(rows).decode()},
+        {"rows": json(rows)},
     )
     return {row.id: row.by for row in found}
 

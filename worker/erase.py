@@ -14,7 +14,6 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-import orjson
 import redis
 from sqlalchemy import JSON, Column, Connection, Engine, Table, Text, cast, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import BYTEA
@@ -22,7 +21,7 @@ from sqlalchemy.dialects.postgresql import BYTEA
 from models.person import ERASED, Person
 from models.tables import Base
 from worker.claim import lock_event
-from worker.database import repeat
+from worker.database import json, repeat
 from worker.storing import UNANSWERED
 from worker.stream import Stream
 
@@ -88,7 +87,7 @@ def erase(engine: Engine, stream: Stream, person: Person, patience: float, timeo
     with engine.begin() as connection:
         stored = connection.execute(
             text("INSERT INTO erasures (rows, complete) VALUES (CAST(:rows AS jsonb), :complete) RETURNING *"),
-            {"rows": orjson.dumps(erased.rows).decode(), "complete": erased.complete},
+            {"rows": json(erased.rows), "complete": erased.complete},
         ).one()
     erased.id, erased.erased_at = stored.id, stored.erased_at
     log.info("erasure %d: %s", erased.id, dict(erased.rows))

@@ -3,14 +3,13 @@
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-import orjson
 from sqlalchemy import Engine, text
 
 from models.advice import Subject, advise
 from models.gist import Kind
 from models.words import Outcome
 from worker import walks
-from worker.database import repeat
+from worker.database import json, repeat
 from worker.retry import Filter
 
 COUNTED: Final = 10_000
@@ -26,7 +25,7 @@ def see(engine: Engine, kinds: Collection[Kind]) -> None:
     """
     if not kinds:
         return
-    rows = orjson.dumps([{"id": kind.group_id, **kind._asdict()} for kind in kinds]).decode()
+    rows = json([{"id": kind.group_id, **kind._asdict()} for kind in kinds])
 
     def work() -> None:
         with engine.begin() as connection:

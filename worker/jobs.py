@@ -263,14 +263,12 @@ def listed(engine: Engine, limit: int = 50, before: int | None = None) -> list[R
         return [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
 
 
-def under_way(engine: Engine, limit: int) -> list[Row]:
+def under_way(connection: Connection, limit: int) -> list[Row]:
     """List the jobs that are under way, the oldest first."""
-    with engine.connect() as connection:
-        rows = connection.execute(
-            text(f"{SHOWN} WHERE j.ended_at IS NULL AND NOT j.held ORDER BY j.due_at, j.id LIMIT :limit"),
-            {"limit": limit},
-        )
-        return [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
+    rows = connection.execute(
+        text(f"{SHOWN} WHERE j.ended_at IS NULL AND NOT j.held ORDER BY j.due_at, j.id LIMIT :limit"), {"limit": limit}
+    )
+    return [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
 
 
 def show(engine: Engine, job_id: int) -> Row | None:

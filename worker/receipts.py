@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-import orjson
 from sqlalchemy import Connection, Engine, text
 
 from models.preflight import Reason
 from models.words import Door
-from worker.database import repeat
+from worker.database import json, repeat
 from worker.webhooks import HAS_WEBHOOK
 
 
@@ -166,10 +165,10 @@ def store(connection: Connection, parts: Sequence[Part]) -> None:
         INSERT INTO notifications (key_id, submission)
         SELECT k.id, s.submission FROM stored s JOIN keys k ON k.id = s.key_id AND {HAS_WEBHOOK}
         ON CONFLICT DO NOTHING"""),
-        {"rows": orjson.dumps(rows).decode()},
+        {"rows": json(rows)},
     )
     refusals = [
-        {"submission_id": part.id, "raw": raw, "inputs": inputs, "reasons": orjson.dumps(reasons).decode()}
+        {"submission_id": part.id, "raw": raw, "inputs": inputs, "reasons": json(reasons)}
         for part in parts
         for raw, reasons, inputs in part.refusals
     ]

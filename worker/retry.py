@@ -9,12 +9,12 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final, Self
 
-import orjson
 from sqlalchemy import Connection, Row, text
 
 from models.batching import Group, Newcomer, plan
 from models.words import Identity, Outcome, Resolution, State
 from worker import lanes
+from worker.database import json
 from worker.receipts import draw
 
 OPEN: Final = (Outcome.REJECTED, Outcome.UNCONFIRMED, Outcome.FAILED)
@@ -189,7 +189,7 @@ def move(connection: Connection, record_ids: Sequence[int], batch_size: int) -> 
         SELECT id, account_id, event_id, state, identity, 'retry', 'PENDING', false, size, size, now()
         FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(id bigint, account_id int, event_id bigint, state text,
           identity text, size int)"""),
-        {"rows": orjson.dumps(batches).decode()},
+        {"rows": json(batches)},
     )
     connection.execute(
         text("""
@@ -200,7 +200,7 @@ def move(connection: Connection, record_ids: Sequence[int], batch_size: int) -> 
             SELECT r.batch_id, count(*) AS number FROM x JOIN records r ON r.id = x.id GROUP BY r.batch_id) gone
           WHERE b.id = gone.batch_id)
         UPDATE records r SET batch_id = x.batch_id, position = x.position FROM x WHERE r.id = x.id"""),
-        {"rows": orjson.dumps(moves).decode()},
+        {"rows": json(moves)},
     )
     lanes.tell(connection, [int(str(batch["id"])) for batch in batches])
     return len(moves)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-import orjson
 from sqlalchemy import Connection, Engine, text
 
 from hubspot.answer import Answer, Rejection, Settled
@@ -18,7 +17,7 @@ from models.moves import Move
 from models.words import Origin, Outcome
 from worker import groups, lanes
 from worker.claim import Claim, lock_event
-from worker.database import repeat
+from worker.database import json, repeat
 from worker.receipts import draw
 
 log = logging.getLogger(__name__)
@@ -301,7 +300,7 @@ def _store_errors(
             "batch": claim.batch_id,
             "outcome": outcome,
             "first_read": FIRST_READ if outcome is Outcome.UNCONFIRMED else None,
-            "rows": orjson.dumps(rows).decode(),
+            "rows": json(rows),
         },
     )
 

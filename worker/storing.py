@@ -7,12 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import orjson
 from sqlalchemy import Connection, text
 
 from models.batching import Group, Newcomer, Planned, plan
 from models.preflight import Candidate
 from models.words import Identity, Origin, State
+from worker.database import json
 from worker.newest import newest
 from worker.receipts import Part, draw
 
@@ -89,7 +89,7 @@ def _store_records(connection: Connection, rows: Sequence[dict[str, object]]) ->
         FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(id bigint, fingerprint text, batch_id bigint, position int,
           submission_id bigint, contact text, input jsonb, corrects bigint)
         ORDER BY fingerprint ON CONFLICT DO NOTHING"""),
-        {"rows": orjson.dumps(rows).decode()},
+        {"rows": json(rows)},
     ).rowcount
     if stored != len(rows):
         # Known fingerprints were looked up under the events' locks: only a bug makes one appear since.
@@ -107,7 +107,7 @@ def held(connection: Connection, pairs: Collection[tuple[int, str]]) -> dict[tup
         SELECT x.event_id, x.contact, h.batch_id
         FROM jsonb_to_recordset(CAST(:pairs AS jsonb)) x(event_id bigint, contact text)
         CROSS JOIN LATERAL {newest(HOLDING, f"(u.origin <> 'retry' OR {UNANSWERED})")} h"""),
-        {"pairs": orjson.dumps([{"event_id": event, "contact": contact} for event, contact in pairs]).decode()},
+        {"pairs": json([{"event_id": event, "contact": contact} for event, contact in pairs])},
     )
     return {(row.event_id, row.contact): row.batch_id for row in rows}
 
@@ -181,6 +181,6 @@ def _store_batches(
           FROM x WHERE x.is_new
           RETURNING id, 0 AS first)
         SELECT id, first FROM grown UNION ALL SELECT id, first FROM begun"""),
-        {"rows": orjson.dumps(rows).decode(), "linger": linger, "origin": origin},
+        {"rows": json(rows), "linger": linger, "origin": origin},
     )
     return {row.id: row.first for row in stored}

@@ -3,6 +3,7 @@
 - `frame`     a request on its way to a page or an action: signed in, allowed, of this site; and what goes wrong there
 - `live`      a page as a stream of events, while its tab is looked at
 - `cookie`    what the browser keeps, and the token that every form carries
+- `form`      a form as it comes, bounded
 - `signing`   signing in and out
 - `pages`     what each page shows; `actions`: what each button does
 - `why`, `people`, `door`: pages, and their buttons, of errors in groups, of one person, of what was refused

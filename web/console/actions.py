@@ -6,7 +6,8 @@ from urllib.parse import quote
 
 from models.words import Action as Bulk, Outcome
 from web.console import bulk, door, mending, people, timetable
-from web.console.frame import Action, Done, Limits, Refusal, Visit
+from web.console.form import Limits
+from web.console.frame import Action, Done, Refusal, Visit
 from worker import accounts, jobs, schedules
 from worker.actions import noted
 from worker.cancel import Chosen

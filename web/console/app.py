@@ -5,7 +5,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from web.console.actions import ACTIONS, LIMITS
-from web.console.frame import HEADERS, SIGN_IN, Frame, Limits, Refusal
+from web.console.form import USUAL
+from web.console.frame import HEADERS, SIGN_IN, Frame, Refusal
 from web.console.live import Live
 from web.console.pages import PAGES
 from web.console.showing import STATIC, static
@@ -27,7 +28,7 @@ class Console:
         for path, page in PAGES.items():
             router.add_api_route(path, self.live.page(page), methods=["GET"], response_model=None)
         for path, action in ACTIONS.items():
-            endpoint = self._frame.action(action, LIMITS.get(path, Limits()))
+            endpoint = self._frame.action(action, LIMITS.get(path, USUAL))
             router.add_api_route(path, endpoint, methods=["POST"], response_model=None)
         router.add_api_route(SIGN_IN, self._signing.page, methods=["GET"], response_model=None)
         router.add_api_route(SIGN_IN, self._signing.sign_in, methods=["POST"], response_model=None)

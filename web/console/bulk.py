@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from starlette.datastructures import QueryParams
 
+from models.correction import Change
 from models.words import Action
 from web.console.choosing import chosen, written
 from web.console.frame import Done, Refusal, Shown, Visit
@@ -122,8 +123,6 @@ def job(visit: Visit) -> Shown:
 
 def _first_changes(visit: Visit, items: list[dict[str, Any]]) -> list[correct.Corrected]:
     """Say what the first changes of a mended file come to, before they are made."""
-    from models.correction import Change
-
     first = {item["record_id"]: Change.read(item["change"]) for item in items[: preview.SAMPLES] if item["change"]}
     return correct.look(visit.process.engine, first)
 

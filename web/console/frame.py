@@ -1,22 +1,20 @@
 """A request on its way to a page or an action: whose it is, whether it may, and what is said where it goes wrong."""
 
-import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
-from urllib.parse import parse_qs, quote, unquote
+from urllib.parse import quote, unquote
 
 from anyio import CapacityLimiter, to_thread
 from sqlalchemy.exc import InterfaceError, OperationalError
-from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from models.words import Role, Via
 from web.console import cookie
+from web.console.form import LARGEST_FORM, USUAL, Limits, read_form
 from web.console.showing import render
 from worker import sessions
 from worker.actions import By
@@ -28,9 +26,6 @@ log = logging.getLogger(__name__)
 
 THREADS: Final = 3
 """Pages made at once: the HTTP door keeps its database connections."""
-LARGEST_FORM: Final = 16 * 1024
-SLOWEST: Final = 10.0
-"""Seconds within which a form must have come whole."""
 HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self';"
@@ -128,17 +123,6 @@ Action = Callable[[Visit, Mapping[str, str]], Shown | Done]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What an action's form may hold, what is said of one that is larger, and whether it may take minutes."""
-
-    largest: int = LARGEST_FORM
-    beyond: str = ""
-    is_slow: bool = False
-    slowest: float = SLOWEST
-    """Seconds within which the form must have come whole."""
-
-
 class Frame:
     """What all pages of one process have in common."""
 
@@ -155,7 +139,7 @@ class Frame:
 
         return endpoint
 
-    def action(self, action: Action, limits: Limits = Limits()) -> Endpoint:
+    def action(self, action: Action, limits: Limits = USUAL) -> Endpoint:
         """Give the endpoint of a button, for operators."""
 
         async def endpoint(request: Request) -> Response:
@@ -264,7 +248,7 @@ class Frame:
         return RedirectResponse(SIGN_IN + (f"?next={quote(wanted, safe='')}" if wanted else ""), 303)
 
 
-def check_form(request: Request, form: Mapping[str, str] | None, limits: Limits = Limits()) -> None:
+def check_form(request: Request, form: Mapping[str, str] | None, limits: Limits = USUAL) -> None:
     """Let only what was filled in on our own pages on.
 
     Raises:
@@ -289,48 +273,6 @@ def check_form(request: Request, form: Mapping[str, str] | None, limits: Limits 
             else " Your browser sent no cookie: outside of the machine itself it goes by https only."
         )
         raise Refusal(403, "This form is out of date", message)
-
-
-async def read_form(request: Request, limits: Limits = Limits()) -> dict[str, str] | None:
-    """Read a form's fields, the last of a name, and a file's text; none where it is too large or too slow."""
-    try:
-        async with asyncio.timeout(limits.slowest):
-            if request.headers.get("content-type", "").startswith("multipart/form-data"):
-                return await _with_file(request, limits.largest)
-            body = b"".join([chunk async for chunk in _bounded(request, limits.largest)])
-    except (TimeoutError, ClientDisconnect, _TooLarge, MultiPartException, UnicodeError):
-        return None
-    fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
-    return {name: values[-1] for name, values in fields.items()}
-
-
-class _TooLarge(Exception):  # noqa: N818 - it never leaves here
-    pass
-
-
-async def _bounded(request: Request, largest: int) -> AsyncGenerator[bytes, None]:
-    left = largest
-    async for chunk in request.stream():
-        left -= len(chunk)
-        if left < 0:
-            raise _TooLarge
-        yield chunk
-
-
-async def _with_file(request: Request, largest: int) -> dict[str, str]:
-    parser = MultiPartParser(request.headers, _bounded(request, largest), max_files=1, max_fields=20)
-    async with AsyncExitStack() as stack:
-        form = await parser.parse()
-        stack.push_async_callback(form.close)
-        return {
-            name: _whole(value) if isinstance(value, str) else (await value.read()).decode("utf-8-sig", "replace")
-            for name, value in form.multi_items()
-        }
-
-
-def _whole(written: str) -> str:
-    """Give a text without half of a surrogate pair, which an odd charset can leave in it."""
-    return written.encode(errors="replace").decode()
 
 
 def _number(written: str) -> int | None:

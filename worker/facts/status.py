@@ -60,7 +60,7 @@ def status(engine: Engine, settings: Settings) -> Row:
                 for outcome in ANY_OPEN
             },
             "refused": count(connection, "SELECT FROM refused WHERE replayed_at IS NULL AND raw <> ''"),
-            "jobs": jobs.under_way(engine, 5),
+            "jobs": jobs.under_way(connection, 5),
             "webhooks": read(
                 connection,
                 f"""
