@@ -99,6 +99,8 @@ def test_its_tag_changes_with_what_it_says_and_not_else(door: Door) -> None:
     assert (ended.status_code, ended.json()["outcomes"]) == (200, {"delivered": 1})
     assert ended.headers["ETag"] != first.headers["ETag"]
     assert ended.headers["Preference-Applied"] == "wait=30"
+    over = door.ask("GET", path, headers={"Prefer": "wait=30"})
+    assert over.headers["Preference-Applied"] == "wait=30", "nothing was left to wait for"
 
 
 def test_it_is_held_until_the_end_and_no_longer(door: Door) -> None:

@@ -82,11 +82,13 @@ class Attendance:
             await self._storing.store(handed)
         answer = await run(self._answer, submission, digest, request, False)  # noqa: FBT003
         seconds = wait_of(request)
-        if not seconds or answer["status"] == Status.COMPLETE:
+        if not seconds:
             return wire.json_response(answer)
-        waited = await self._waiting.until_settled(submission, seconds)
-        answer = await run(self._answer, submission, digest, request, True)  # noqa: FBT003
-        return wire.json_response(answer, headers={"Preference-Applied": f"wait={seconds:g}"} if waited else {})
+        is_applied = is_over = answer["status"] == Status.COMPLETE
+        if not is_over:
+            is_applied = await self._waiting.until_settled(submission, seconds)
+            answer = await run(self._answer, submission, digest, request, True)  # noqa: FBT003
+        return wire.json_response(answer, headers=wire.applied(seconds) if is_applied else {})
 
     def _answer(self, submission: UUID, digest: bytes, request: Request, now: bool) -> dict[str, Any]:  # noqa: FBT001
         """Give the answer of the first time, or, where the outcome is asked for, of now."""

@@ -86,10 +86,12 @@ class Receipts:
         limit, after = _page(request)
         shown = await run(self._receipt, key, submission, limit, after, request)
         seconds, headers = wait_of(request), {}
-        if seconds and shown["status"] != Status.COMPLETE:
-            if await self._waiting.until_settled(submission, seconds):
-                headers["Preference-Applied"] = f"wait={seconds:g}"
-            shown = await run(self._receipt, key, submission, limit, after, request)
+        if seconds:
+            is_applied = is_over = shown["status"] == Status.COMPLETE
+            if not is_over:
+                is_applied = await self._waiting.until_settled(submission, seconds)
+                shown = await run(self._receipt, key, submission, limit, after, request)
+            headers = wire.applied(seconds) if is_applied else {}
         body = orjson.dumps(shown, default=str)
         headers["ETag"] = tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
         if tag in [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]:

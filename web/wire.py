@@ -53,6 +53,11 @@ def busy(message: str, seconds: int) -> Fault:
     return Fault(503, "UNAVAILABLE", message, headers={"Retry-After": str(seconds)})
 
 
+def applied(seconds: float) -> dict[str, str]:
+    """Give the header that says that `Prefer: wait` was heeded (RFC 7240): also where nothing was left to wait for."""
+    return {"Preference-Applied": f"wait={seconds:g}"}
+
+
 def json_response(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with JSON."""
     return Response(orjson.dumps(body, default=str), status, headers=dict(headers or {}) | {"Content-Type": JSON})
