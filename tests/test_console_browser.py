@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from browsing import browser
+from browsing import browser, listens
 from console import RunningConsole, running_console
 from door import key_for
 from ledger import ask, do, given_up, message, outcomes, people, settled, taken
@@ -125,10 +125,12 @@ def test_the_keyboard_leads_everywhere(page: Page, console: RunningConsole, hand
     hand_in(message(*people(3)), batch_size=1)
     oldest, _, newest = [row.id for row in ask(engine, "SELECT id FROM batches ORDER BY id")]
     sign_in(page, console)
+    listens(page)
     page.keyboard.type("gb")
     expect(page).to_have_url(f"{console.url}/batches")
     for key in "jjjk":
         page.keyboard.press(key)
+    listens(page)
     page.keyboard.press("k")
     page.keyboard.press("Enter")
     expect(page).to_have_url(f"{console.url}/batch/{newest}")
@@ -140,6 +142,7 @@ def test_the_keyboard_leads_everywhere(page: Page, console: RunningConsole, hand
     expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
     page.get_by_label("single keys do this").uncheck()
     page.keyboard.press("Escape")
+    listens(page)
     page.keyboard.type("ga")
     expect(page).to_have_url(f"{console.url}/batch/{oldest}")
 
@@ -172,14 +175,17 @@ def test_rows_are_marked_by_key_and_retried(
     given_up(engine, taken(engine))
     sign_in(page, console)
     page.goto(f"{console.url}/errors")
+    listens(page)
     page.keyboard.type("jxjx")
     expect(page.locator("tbody input:checked")).to_have_count(2)
     page.keyboard.type("X")
     expect(page.locator("tbody input:checked")).to_have_count(4)
     page.keyboard.type("X")
     expect(page.locator("tbody input:checked")).to_have_count(0)
+    listens(page)
     page.keyboard.type("xr")
     expect(page.get_by_role("heading", level=1)).to_have_text("Retry: error 3")
+    listens(page)
     page.keyboard.type("y")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Job 1")
     assert [row.chosen["error_ids"] for row in ask(engine, "SELECT chosen FROM actions")] == [[3]]
@@ -210,12 +216,14 @@ def test_a_page_is_live_but_holds_no_stream_while_it_is_hidden(
     expect(pending).to_have_text("1")
     hide(page, hidden=False)
     expect(pending).to_have_text("2")
+    listens(page)
     page.keyboard.press("l")
     expect(page.locator("#live")).to_have_text("standing still")
     hand_in(message("cy@example.com", state="attend"))
     page.wait_for_timeout(4_000)
     assert streams == ["begun", "closed"] * 2
     expect(pending).to_have_text("2")
+    listens(page)
     page.keyboard.press("l")
     expect(pending).to_have_text("3")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import night
 import pytest
-from browsing import browser
+from browsing import browser, listens
 from conftest import TEMPLATE
 from console import RunningConsole, running_console
 from door import key_for
@@ -243,6 +243,7 @@ def tab_to(page: Page, there: Locator) -> None:
 
 def down_to(page: Page, text: str) -> None:
     """Go down the rows or the groups until the one with this text."""
+    listens(page)
     for _ in range(20):
         page.keyboard.press("j")
         at = page.evaluate("(document.activeElement.closest('article, tr') || {}).innerText")
@@ -252,6 +253,7 @@ def down_to(page: Page, text: str) -> None:
 
 
 def keys(page: Page, pressed: str, leads_to: str) -> None:
+    listens(page)
     page.keyboard.type(pressed)
     heading(page, leads_to)
 
@@ -300,6 +302,7 @@ def test_by_keyboard_alone(  # noqa: PLR0915 - it is one story
     is_over(page, "150 of 150", "delivered 150", live=True)
     # What was refused at the door.
     keys(page, "gr", "Refused")
+    listens(page)
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     heading(page, "Refusal")
@@ -315,6 +318,7 @@ def test_by_keyboard_alone(  # noqa: PLR0915 - it is one story
     keys(page, "ge", "Errors")
     down_to(page, "10 rejected")
     keys(page, "d", "Dismiss: group")
+    listens(page)
     page.keyboard.press("y")
     expect(page.get_by_label("why, for whoever asks later")).to_be_focused()
     page.keyboard.insert_text(REASON)
