@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from cli.portal import place
 from sandbox.options import Malformed, Options, Tier
 
 
@@ -16,7 +17,9 @@ def sandbox(  # noqa: PLR0913 - every option is a flag
     burst_limit: Annotated[int | None, typer.Option(min=1, help="Calls a window, in place of the tier's.")] = None,
     burst_seconds: Annotated[float, typer.Option(min=0.001, help="Length of the rolling window.")] = 10.0,
     daily_limit: Annotated[int | None, typer.Option(min=0, help="Calls a day, in place of the tier's.")] = None,
-    time_zone: Annotated[str, typer.Option(help="The account's, at whose midnight its day ends.")] = "UTC",
+    time_zone: Annotated[
+        str, typer.Option(callback=place, help="The account's, at whose midnight its day ends.")
+    ] = "UTC",
     retry_after: Annotated[bool, typer.Option("--retry-after", help="Send Retry-After with every 429.")] = False,
     token: Annotated[list[str] | None, typer.Option(help="Accept only this token (repeatable).")] = None,
     known_event: Annotated[

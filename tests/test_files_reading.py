@@ -248,8 +248,11 @@ def test_one_row_that_lacks_a_zone_among_rows_that_do_not_is_refused_alone() -> 
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ({"time_zone": "Berlin"}, "--time-zone: Berlin is no time zone; right would be its IANA name"),
-        ({"time_zone": "../etc/passwd"}, "is no time zone"),
+        (
+            {"time_zone": "Berlin"},
+            "--time-zone: Berlin is not a time zone that is known here; right would be Europe/Berlin",
+        ),
+        ({"time_zone": "../etc/passwd"}, "is not a time zone"),
         ({"object_id": "1", "event": "2"}, "--object-id: stands beside --event"),
         ({"event": " "}, "--event: ' ' is no id"),
         ({"account": "x" * 300}, "--account"),

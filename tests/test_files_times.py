@@ -3,8 +3,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from worker.files.clocks import Fault, Moment
 from worker.files.options import DateOrder
-from worker.files.times import Fault, Moment, iso, read_duration, read_time
+from worker.files.times import iso, read_duration, read_time
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -74,7 +75,11 @@ def test_the_order_of_a_date_is_what_was_said(text: str, order: DateOrder, insta
         ),
         ("1767225600", "looks like seconds", "milliseconds: 1767225600000"),
         ("1767225600000000", "is beyond the year 9999", "milliseconds"),
-        ("Jan 15, 2026 10:00 AM EST", "EST names no one time zone", "such as"),
+        (
+            "Jan 15, 2026 10:00 AM EST",
+            "EST is not the time of Europe/Berlin on 15 January 2026 (+01:00 then)",
+            "--time-zone=America/New_York or --time-zone=-05:00",
+        ),
         ("2026-02-30 10:00", "is no day of the calendar", "such as"),
         ("13/13/2026 10:00", "is no day of the calendar", "such as"),
         ("2026-03-01 25:00", "has no time of day", "such as"),

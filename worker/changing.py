@@ -5,7 +5,7 @@ from typing import Final
 
 from models.correction import Change
 from models.preflight import Reason
-from worker.files.times import Fault, read_time
+from worker.files.clocks import Fault, read_time
 
 ONE_PERSONS: Final = Reason(
     "email, vid", "is one person's, and a group's records would all get it", "one record; or each by a mended file"

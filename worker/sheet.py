@@ -17,7 +17,7 @@ from models.preflight import Reason, shown
 from models.words import Outcome
 from worker import facts
 from worker.correct import address_of, rows_of
-from worker.files.times import Fault, iso, read_time
+from worker.files.clocks import Fault, iso, read_time
 from worker.retry import CHOSEN, Filter
 
 RECORD: Final = "record"

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo
 
 import orjson
 
@@ -14,10 +13,11 @@ from models.message import Address, Message, read_fields
 from models.preflight import Candidate, Reason, check_input, shown
 from models.words import State
 from worker.files.cells import Row
+from worker.files.clocks import Fault, Moment
 from worker.files.columns import TIMES, Columns
 from worker.files.names import Field
 from worker.files.options import MissingOption, Options
-from worker.files.times import Fault, Moment, iso, read_duration, read_time
+from worker.files.times import iso, read_duration, read_time
 
 PRODUCER: Final = "turnout enqueue"
 
@@ -152,7 +152,6 @@ class Drafter:
     def __init__(self, columns: Columns, options: Options) -> None:
         self._columns = columns
         self._options = options
-        self._zones = {place: ZoneInfo(name) for place, name in columns.zones.items()}
 
     def read(self, row: Row) -> Draft | Refused | LeftOut:
         """Read a row; what cannot be read in it is kept as a fault of the draft."""
@@ -223,7 +222,8 @@ class Drafter:
             text, column = _first(row.cells, self._columns.fields.get(kind, ()))
             if not text or text in _NOTHING:
                 continue
-            moment = read_time(text, self._zones.get(column, self._options.zone), self._options.order)
+            title = self._columns.zones.get(column, "")
+            moment = read_time(text, self._options.zone, self._options.order, title)
             if isinstance(moment, Moment) and moment.day_only and not days:
                 moment = Fault(f"{shown(text)} has no time of day", "such as 2026-03-01T10:00:00Z")
             if isinstance(moment, Moment):

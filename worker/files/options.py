@@ -1,13 +1,14 @@
 """What the command line adds to a file: the event, the state, the account, and how to read what is ambiguous."""
 
 from dataclasses import dataclass
+from datetime import tzinfo
 from enum import StrEnum
 from typing import Self
-from zoneinfo import ZoneInfo
 
 from models.message import LONGEST_TEXT
 from models.preflight import Reason, shown, unsafe_character
 from models.words import State
+from models.zones import name_of, read_zone
 from worker.files.lines import FileError
 
 
@@ -33,7 +34,7 @@ class Options:
     event: str | None = None
     external_account: str | None = None
     account: str | None = None
-    zone: ZoneInfo | None = None
+    zone: tzinfo | None = None
     order: DateOrder | None = None
     mapping: tuple[tuple[str, str], ...] = ()
     """A column's title and what it holds."""
@@ -77,25 +78,17 @@ class Options:
             "--object-id": self.object_id,
             "--state": self.state,
             "--account": self.account,
-            "--time-zone": self.zone and self.zone.key,
+            "--time-zone": self.zone and name_of(self.zone),
             "--date-order": self.order,
         }
         given = [part for option, value in named.items() if value for part in (option, str(value))]
         return given + [part for title, target in self.mapping for part in ("--map", f"{title}={target}")]
 
 
-def find_zone(name: str) -> ZoneInfo | None:
-    """Find an IANA time zone."""
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return None
-
-
-def _zone(name: str) -> ZoneInfo:
-    zone = find_zone(name)
-    if zone is None:
-        raise FileError("--time-zone", f"{shown(name)} is no time zone", "its IANA name, such as Europe/Berlin or UTC")
+def _zone(name: str) -> tzinfo:
+    zone = read_zone(name)
+    if isinstance(zone, Reason):
+        raise FileError("--time-zone", zone.what, zone.right)
     return zone
 
 

@@ -6,29 +6,13 @@ that says what would be right.
 
 import re
 import unicodedata
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, tzinfo
 from functools import lru_cache
-from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo
+from typing import Final
 
 from models.preflight import EARLIEST_MS, LATEST_MS, shown
-from worker.files.options import DateOrder, find_zone
-
-
-class Moment(NamedTuple):
-    """An instant in milliseconds since 1970; `day_only` where only its day was written (its first moment is meant)."""
-
-    ms: int
-    day_only: bool = False
-
-
-class Fault(NamedTuple):
-    """Why a text gives no instant, what would be right, and the option that would mend it, if one would."""
-
-    what: str
-    right: str
-    option: bool = False
-
+from worker.files.clocks import EPOCH, RIGHT, Fault, Moment, instant
+from worker.files.options import DateOrder
 
 _MONTHS: Final = (
     ("january", "januar", "janner", "janvier", "enero"),
@@ -58,7 +42,6 @@ _CLOCK: Final = re.compile(
     r"(?:[t,\s]|at\s|um\s|a\s|a las\s)*(\d{1,2})(?:[:.h](\d{2})(?:[:.](\d{2})(?:[.,](\d{1,9}))?)?)?\s*"
     r"(?:uhr\b)?\s*(?:([ap])\.?\s?m\b\.?)?\s*(.*)"
 )
-_OFFSET: Final = re.compile(r"(?:utc|gmt)?\s*([+-])(\d{1,2}):?(\d{2})?(?:\).*)?")
 _DIGITS: Final = re.compile(r"[0-9]{9,22}")
 _DURATION: Final = re.compile(
     r"(?:(\d+)\s*(?:h|hr|hrs|hours?|std\.?|stunden?|heures?|horas?)\b\.?)?[\s,]*"
@@ -68,22 +51,20 @@ _DURATION: Final = re.compile(
 )
 _CLOCKED: Final = re.compile(r"(\d{1,3}):(\d{2})(?::(\d{2}))?")
 
-RIGHT: Final = "such as 2026-03-01T10:00:00Z"
-
 
 @lru_cache(maxsize=1024)
-def read_time(text: str, zone: ZoneInfo | None = None, order: DateOrder | None = None) -> Moment | Fault:
+def read_time(text: str, zone: tzinfo | None = None, order: DateOrder | None = None, title: str = "") -> Moment | Fault:
     """Read a time as one of the usual tools writes it.
 
-    `zone` is the zone of times that name none, `order` that of dates of three numbers. Whole numbers are
-    milliseconds since 1970.
+    `zone` is the zone of times that name none, `order` that of dates of three numbers, `title` the zone that the
+    column's title names, as if it were written behind each time. Whole numbers are milliseconds since 1970.
     """
     text = text.strip().strip("\"'=").strip()
     if _DIGITS.fullmatch(text):
         return _milliseconds(int(text))
     if len(text) > 10 and text[4] == "-" and text[10] in "T ":  # noqa: PLR2004 - 2026-03-01T…
         try:
-            return _instant(datetime.fromisoformat(text), "", zone)
+            return instant(datetime.fromisoformat(text), title, zone)
         except ValueError:
             pass  # such as 2026-03-01 10:00 CET
     plain = _plain(text)
@@ -92,12 +73,13 @@ def read_time(text: str, zone: ZoneInfo | None = None, order: DateOrder | None =
         return day._replace(what=f"{shown(text)} {day.what}")
     date, rest = day
     if not rest.strip(" ,"):
-        moment = _instant(date, "", zone)
+        moment = instant(date, title, zone)
         return Moment(moment.ms, day_only=True) if isinstance(moment, Moment) else moment
     clock = _clock(date, rest)
     if isinstance(clock, Fault):
         return clock._replace(what=f"{shown(text)} {clock.what}")
-    return _instant(*clock, zone)
+    local, written = clock
+    return instant(local, written or title, zone)
 
 
 def read_duration(text: str, unit: timedelta | None) -> timedelta | Fault:
@@ -208,77 +190,7 @@ def _clock(date: datetime, rest: str) -> tuple[datetime, str] | Fault:
         return Fault("has no time of day that is known here", RIGHT)
 
 
-def _instant(local: datetime, zone_text: str, zone: ZoneInfo | None) -> Moment | Fault:
-    """Put a local time into its zone: the one written behind it, else the one that was said."""
-    if not 1970 <= local.year < 9999:  # noqa: PLR2004 - where every zone's clocks can still be asked
-        return Fault(f"{local:%Y-%m-%d} is no day on which somebody met", "the time at which it happened")
-    if local.tzinfo is not None:
-        return _moment(local)
-    written = zone_text.strip().strip("()")
-    if written:
-        return _with_zone(local, written, zone)
-    if zone is None:
-        right = "its zone, said by --time-zone such as Europe/Berlin, or an offset behind it"
-        return Fault(f"{local:%Y-%m-%d %H:%M:%S} has no time zone", right, option=True)
-    return _in_zone(local, zone)
-
-
-def _with_zone(local: datetime, written: str, zone: ZoneInfo | None) -> Moment | Fault:
-    """Put a local time into the zone written behind it."""
-    if written in {"z", "utc", "gmt"}:
-        return _moment(local.replace(tzinfo=UTC))
-    if (found := _OFFSET.fullmatch(written)) and int(found[2]) < 24 and int(found[3] or 0) < 60:  # noqa: PLR2004
-        offset = timedelta(hours=int(found[2]), minutes=int(found[3] or 0))
-        return _moment(local.replace(tzinfo=timezone(-offset if found[1] == "-" else offset)))
-    if "/" in written and (named := find_zone(_IANA.sub(lambda part: part[0].upper(), written))):
-        return _in_zone(local, named)
-    return _abbreviated(local, written, zone)
-
-
-_IANA: Final = re.compile(r"(?:^|(?<=[/_-]))[a-z]")
-
-
-def _abbreviated(local: datetime, written: str, zone: ZoneInfo | None) -> Moment | Fault:
-    """Take an abbreviation such as CET only where the zone that was said uses it then: EST alone is several zones."""
-    what = f"{shown(written.upper())} names no one time zone"
-    if zone is None:
-        right = "the zone's name, said by --time-zone such as America/New_York (its abbreviations are then known)"
-        return Fault(what, right, option=True)
-    for fold in (0, 1):
-        there = local.replace(tzinfo=zone, fold=fold)
-        if (there.tzname() or "").lower() == written and _exists(there):
-            return _moment(there)
-    return Fault(f"{what}, and {zone.key} does not use it at {local:%Y-%m-%d %H:%M}", RIGHT)
-
-
-def _in_zone(local: datetime, zone: ZoneInfo) -> Moment | Fault:
-    """Put a local time into its zone, unless the clocks skipped it or struck it twice."""
-    early, late = local.replace(tzinfo=zone), local.replace(tzinfo=zone, fold=1)
-    if early.utcoffset() == late.utcoffset():
-        return _moment(early)
-    if not _exists(early):
-        what = f"{local:%Y-%m-%d %H:%M:%S} was skipped in {zone.key}: the clocks went forward"
-        after = early.astimezone(UTC).astimezone(zone)
-        return Fault(what, f"a time that was, with its offset, such as {after.isoformat()}")
-    what = f"{local:%Y-%m-%d %H:%M:%S} came twice in {zone.key}: the clocks went back"
-    return Fault(what, f"the time with its offset: {early.isoformat()} or {late.isoformat()}")
-
-
-def _exists(local: datetime) -> bool:
-    return local.astimezone(UTC).astimezone(local.tzinfo).replace(tzinfo=None) == local.replace(tzinfo=None)
-
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def _moment(instant: datetime) -> Moment | Fault:
-    ms = (instant - _EPOCH) // timedelta(milliseconds=1)
-    if EARLIEST_MS <= ms <= LATEST_MS:
-        return Moment(ms)
-    return Fault(f"{instant:%Y-%m-%d} is before 1973", "the time at which it happened")
-
-
 def iso(ms: int) -> str:
     """Write an instant as HubSpot's `joinedAt` and `leftAt` want it."""
-    text = (_EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds" if ms % 1000 else "seconds")
+    text = (EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds" if ms % 1000 else "seconds")
     return text.replace("+00:00", "Z")
