@@ -14,6 +14,7 @@ from models.zones import OF_UTC, abbreviated, abbreviation, meanings, name_of, o
 
 RIGHT: Final = "such as 2026-03-01T10:00:00Z"
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FOR_ALL: Final = ", or for the whole file "
 _OFFSET: Final = re.compile(r"(?:utc|gmt)?\s*([+-]\s?\d{1,2}(?::?\d{2})?)(?:\W.*)?")
 
 
@@ -31,6 +32,11 @@ class Fault(NamedTuple):
     right: str
     option: bool = False
 
+    @property
+    def alone(self) -> str:
+        """Give what would be right of one time, where there is no option for a whole file."""
+        return self.right.partition(_FOR_ALL)[0]
+
 
 def instant(local: datetime, zone_text: str, zone: tzinfo | None) -> Moment | Fault:
     """Put a local time into its zone; one with an offset of its own has it already."""
@@ -44,7 +50,7 @@ def instant(local: datetime, zone_text: str, zone: tzinfo | None) -> Moment | Fa
     if written:
         return _with_zone(local, written, zone)
     if zone is None:
-        right = "its zone, said by --time-zone such as Europe/Berlin, or an offset behind it"
+        right = f"an offset behind it (such as +01:00){_FOR_ALL}--time-zone such as Europe/Berlin"
         return Fault(f"{local:%Y-%m-%d %H:%M:%S} has no time zone", right, option=True)
     return _in_zone(local, zone)
 
@@ -85,9 +91,10 @@ def _abbreviated(local: datetime, written: str, zone: tzinfo | None) -> Moment |
     if known is None:
         return Fault(f"{what}, and not a zone that is known here", RIGHT, option=zone is None)
     said, wanted = known
-    right = " or ".join(f"--time-zone={one}" for one in wanted if zone is None or one != name_of(zone))
+    right = "an offset instead" + _FOR_ALL
+    right += " or ".join(f"--time-zone={one}" for one in wanted if zone is None or one != name_of(zone))
     if zone is not None:
-        right += f"; or, if the clock of {name_of(zone)} is meant, the times without {shown(written.upper())}"
+        right += f" (if the clock of {name_of(zone)} is meant: {shown(written.upper())} removed from the times)"
     return Fault(f"{what}: on this day it may mean {said}", right, option=True)
 
 
