@@ -15,7 +15,7 @@ import orjson
 import typer
 
 from models.words import State
-from worker.files.options import DateOrder
+from worker.files.options import DateOrder, SharedAddress
 
 if TYPE_CHECKING:
     from worker.files.handing import HandIn, Step
@@ -43,10 +43,24 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
         typer.Option("--map", metavar="TITLE=FIELD", help='What a column holds: "Their column=email". Repeatable.'),
     ] = None,
     time_zone: Annotated[
-        str | None, typer.Option(help="The zone of times that name none, such as Europe/Berlin.")
+        str | None,
+        typer.Option(
+            help="The zone of times that name none: a place such as Europe/Berlin, UTC, or an offset such as -05:00."
+        ),
     ] = None,
     date_order: Annotated[
         DateOrder | None, typer.Option(help="How dates of three numbers are written: 03/04/2026 may be two.")
+    ] = None,
+    occurrence: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DAY|all",
+            help="Which occurrence of a report of several belongs to the event: the day on which it begins, such as "
+            "2026-03-29; or all.",
+        ),
+    ] = None,
+    shared_address: Annotated[
+        SharedAddress | None, typer.Option(help="Whose the rows are where different names stand under one address.")
     ] = None,
     encoding: Annotated[str | None, typer.Option(help="The file's encoding, where it is not UTF-8 or UTF-16.")] = None,
     refused: Annotated[Path | None, typer.Option(help="Where refused rows go; else FILE.refused.csv.")] = None,
@@ -60,8 +74,14 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     (Columns titled just event, event id, webinar id, state, status or Account are read only without that option.)
     A contact is named by e-mail where a row has one, else by HubSpot's contact id.
 
-    With --state attend a report's rows are gathered: one record a person, from the first join to the last leave.
-    Where the file has a column interactionDateTime or subscriber_state, every row is a record of its own.
+    With --state attend a report's rows are gathered: one record for each person and occurrence, from the first join to
+    the last leave. Where the file has a column interactionDateTime or subscriber_state, every row is a record of its
+    own.
+
+    An event in HubSpot is one occurrence. A file of several (joins on different days, with a night between them)
+    stops with a question that lists them: --occurrence 2026-03-29 takes the one of that day, --occurrence all takes
+    every one. An address under which different people stand stops the file too: --shared-address leave-out or
+    one-person. Nothing is sent before such a question is answered.
 
     FIELD of --map is one of: email, vid, time, joined, left, duration, minutes, seconds, registered, canceled,
     attended, state, event, external_account_id, object_id, account, ignore, firstname, lastname, company, jobtitle,
@@ -72,6 +92,7 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     """
     from worker.files.lines import FileError
     from worker.files.options import Options
+    from worker.files.questions import QuestionsError
     from worker.files.reading import Reading
     from worker.files.refusals import RefusedFile
 
@@ -89,6 +110,8 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
                 date_order=date_order,
                 mapping=map_,
                 encoding=encoding,
+                occurrence=occurrence,
+                shared_address=shared_address,
             )
             source = stack.enter_context(_open(file))
             rows = None if check and refused is None else stack.enter_context(RefusedFile.beside(file, refused))
@@ -99,6 +122,11 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
                 _read(reading, rows)
             else:
                 receipt = _hand_in(reading, submission, rows, bar)
+        except QuestionsError as error:
+            if json:
+                asked = {"sent": False, "questions": [question.fields() for question in error.questions]}
+                typer.echo(orjson.dumps(asked, option=orjson.OPT_INDENT_2).decode())
+            _stop(UNUSABLE, f"{error}\nNothing of {file} was sent.")
         except FileError as error:
             _stop(UNUSABLE, f"{error}\n{file} cannot be used so; nothing was sent.")
     written = rows.path if rows is not None and rows.written else None
@@ -215,7 +243,7 @@ class _Bar:
         match step.phase:
             case Phase.SENDING:
                 self._progress.update(self._task, description="handing in")
-                if self.reading and self.reading.gathers:  # read to its end by now
+                if self.reading and self.reading.facts.kind == "CSV":  # read to its end by now
                     self._progress.update(self._task, rate=f"{step.done:,} messages")
             case Phase.FULL:
                 self._progress.update(self._task, description=f"{step.done:,} messages wait to be accepted")

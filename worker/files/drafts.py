@@ -31,6 +31,8 @@ _ABSENT: Final = frozenset({"no show", "no-show", "noshow", "no_show", "did not 
 _NO: Final = frozenset({"no", "n", "false", "0", "nein", "non"}) | _ABSENT
 _NOTHING: Final = frozenset({"--", "-", "—", "n/a", "N/A"})
 """How tools write that there is no time."""
+LONGEST_STAY_MS: Final = 24 * 60 * 60 * 1000
+"""A stay of one row is shorter: else its join is of another occurrence than its leave, or no join at all."""
 _TIMES: Final = (".interactionDateTime", ".properties")
 
 
@@ -204,6 +206,10 @@ class Drafter:
         if draft.joined is not None and draft.left is not None and draft.left < draft.joined:
             what = f"{shown(self._text(row, Field.LEFT))} is before they joined"
             right = "a later time (the next day, past midnight?)"
+            draft.faults.append(_at(row.line, self._columns.title(Field.LEFT), Reason("", what, right)))
+        elif draft.joined is not None and draft.left is not None and draft.left - draft.joined >= LONGEST_STAY_MS:
+            what = f"they stayed {(draft.left - draft.joined) / 3_600_000:,.0f} hours, from {iso(draft.joined)}"
+            right = "less than a day (is the join the time of registration, or is AM or PM wrong?)"
             draft.faults.append(_at(row.line, self._columns.title(Field.LEFT), Reason("", what, right)))
 
     def _stay(self, row: Row, draft: Draft) -> timedelta | None:

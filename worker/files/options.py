@@ -1,9 +1,9 @@
 """What the command line adds to a file: the event, the state, the account, and how to read what is ambiguous."""
 
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import date, tzinfo
 from enum import StrEnum
-from typing import Self
+from typing import Final, Literal, Self
 
 from models.message import LONGEST_TEXT
 from models.preflight import Reason, shown, unsafe_character
@@ -18,6 +18,17 @@ class DateOrder(StrEnum):
     DMY = "dmy"
     MDY = "mdy"
     YMD = "ymd"
+
+
+class SharedAddress(StrEnum):
+    """What to do with the rows of an address that several people share."""
+
+    LEAVE_OUT = "leave-out"
+    ONE_PERSON = "one-person"
+
+
+ALL: Final = "all"
+"""Every occurrence in the file belongs to the event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +50,9 @@ class Options:
     mapping: tuple[tuple[str, str], ...] = ()
     """A column's title and what it holds."""
     encoding: str | None = None
+    occurrence: date | Literal["all"] | None = None
+    """The day on which the occurrence begins that belongs to the event."""
+    shared_address: SharedAddress | None = None
 
     @classmethod
     def read(  # noqa: PLR0913 - one for each option of the command
@@ -53,6 +67,8 @@ class Options:
         date_order: DateOrder | None = None,
         mapping: list[str] | None = None,
         encoding: str | None = None,
+        occurrence: str | None = None,
+        shared_address: SharedAddress | None = None,
     ) -> Self:
         """Check what was typed.
 
@@ -68,7 +84,9 @@ class Options:
                 raise FileError(f"--{name}", f"{shown(text)!r} is no id", f"1 to {LONGEST_TEXT} characters of text")
         zone = _zone(time_zone) if time_zone else None
         pairs = tuple(_pair(text) for text in mapping or ())
-        return cls(state, object_id, event, external_account, account, zone, date_order, pairs, encoding)
+        when = _occurrence(occurrence) if occurrence else None
+        where = (state, object_id, event, external_account, account)
+        return cls(*where, zone, date_order, pairs, encoding, when, shared_address)
 
     def arguments(self) -> list[str]:
         """Write them as the command's arguments, to hand in the refused rows (in UTF-8) as the file was."""
@@ -80,6 +98,8 @@ class Options:
             "--account": self.account,
             "--time-zone": self.zone and name_of(self.zone),
             "--date-order": self.order,
+            "--occurrence": self.occurrence,
+            "--shared-address": self.shared_address,
         }
         given = [part for option, value in named.items() if value for part in (option, str(value))]
         return given + [part for title, target in self.mapping for part in ("--map", f"{title}={target}")]
@@ -90,6 +110,16 @@ def _zone(name: str) -> tzinfo:
     if isinstance(zone, Reason):
         raise FileError("--time-zone", zone.what, zone.right)
     return zone
+
+
+def _occurrence(text: str) -> date | Literal["all"]:
+    if text.strip().lower() == ALL:
+        return ALL
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        right = f"the day on which it begins, such as 2026-03-29, or {ALL}"
+        raise FileError("--occurrence", f"{shown(text)} is not a day", right) from None
 
 
 def _pair(text: str) -> tuple[str, str]:
