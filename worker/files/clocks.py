@@ -7,10 +7,9 @@ what would be right.
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo
 
-from models.preflight import EARLIEST_MS, LATEST_MS, shown
-from models.zones import OF_UTC, abbreviated, abbreviation, meanings, name_of, offset_of, read_offset, read_place
+from models.preflight import EARLIEST_MS, LATEST_MS, Reason, shown
+from models.zones import OF_UTC, abbreviated, abbreviation, meanings, name_of, offset_of, read_offset, read_zone
 
 RIGHT: Final = "such as 2026-03-01T10:00:00Z"
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -63,10 +62,8 @@ def _with_zone(local: datetime, written: str, zone: tzinfo | None) -> Moment | F
     if (found := _OFFSET.fullmatch(lower)) and (fixed := read_offset(found[1].replace(" ", ""))):
         return _moment(local.replace(tzinfo=fixed))
     if "/" in written:
-        named = read_place(written)
-        if isinstance(named, ZoneInfo):
-            return _in_zone(local, named)
-        return Fault(named.what, named.right)
+        named = read_zone(written)
+        return Fault(named.what, named.right) if isinstance(named, Reason) else _in_zone(local, named)
     return _abbreviated(local, written, zone)
 
 

@@ -13,6 +13,7 @@ import orjson
 from models.preflight import shown
 from worker.files.columns import Columns
 from worker.files.drafts import LeftOut, Record, Refused
+from worker.files.sharing import Tally
 from worker.receipts import Receipt
 
 FIRST: Final = 5
@@ -42,6 +43,8 @@ class Facts:
     """Into how many records, those that were refused included."""
     most_rows: tuple[int, str] = (0, "")
     """The most rows that became one record, and whose."""
+    shared: int = 0
+    """Addresses under which different people stand."""
     records: int = 0
     refused: int = 0
     """Records' worth: a person whose rows were gathered is refused once."""
@@ -71,6 +74,10 @@ class Facts:
         self.people += 1
         if rows > self.most_rows[0]:
             self.most_rows = (rows, contact)
+
+    def saw_shared(self, tally: Tally) -> None:
+        """Note how many addresses different people share."""
+        self.shared = tally.addresses
 
     def saw(self, item: Record | Refused | LeftOut) -> None:
         """Count what came out of the file."""
@@ -112,6 +119,7 @@ def summary(
         "refused_in_file": facts.refused,
         "reasons": facts.reasons,
         "refused_file": str(refused_file) if refused_file else None,
+        "shared_addresses": facts.shared,
         "left_out": dict(facts.left_out),
         "days_only": facts.days_only,
         "columns": facts.columns,
@@ -154,6 +162,9 @@ def table(
         )
         rows, contact = facts.most_rows
         yield "", f"most rows of one address: {rows:,} ({shown(contact)})"
+    if facts.shared:
+        addresses = "address stands" if facts.shared == 1 else "addresses stand"
+        yield "shared", f"{facts.shared:,} {addresses} for several people by their rows: one person to HubSpot"
     if facts.days_only:
         yield "days", f"{facts.days_only:,} times were a day alone: its first moment in the time zone was taken"
     yield "records", f"{facts.records:,}{_groups(facts)}"

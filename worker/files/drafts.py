@@ -211,6 +211,7 @@ class Drafter:
             what = f"they stayed {(draft.left - draft.joined) / 3_600_000:,.0f} hours, from {iso(draft.joined)}"
             right = "less than a day (is the join the time of registration, or is AM or PM wrong?)"
             draft.faults.append(_at(row.line, self._columns.title(Field.LEFT), Reason("", what, right)))
+            draft.joined = draft.left = None  # it tells of no occurrence
 
     def _stay(self, row: Row, draft: Draft) -> timedelta | None:
         units = {Field.SECONDS: timedelta(seconds=1), Field.MINUTES: timedelta(minutes=1), Field.DURATION: None}

@@ -5,7 +5,7 @@ time, so each person becomes one record. A row that cannot be read holds back it
 stay would be delivered as a wrong one, and the mended row would later make a second record of it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, groupby
 from typing import Final
 
@@ -14,7 +14,7 @@ from worker.files import occurrences
 from worker.files.drafts import Draft, LeftOut, Record, Refused
 from worker.files.options import Options, SharedAddress
 from worker.files.questions import QuestionsError
-from worker.files.sharing import find_shared, question_of
+from worker.files.sharing import Tally, find_shared
 from worker.files.spool import Spool, Stored, spool
 
 MOST_ROWS: Final = 10_000
@@ -24,12 +24,16 @@ SHARED: Final = "several people share the address"
 
 
 def gather(
-    items: Iterable[Draft | Record | Refused | LeftOut], options: Options, *, merges: bool
+    items: Iterable[Draft | Record | Refused | LeftOut],
+    options: Options,
+    *,
+    merges: bool,
+    note: Callable[[Tally], None] = lambda _: None,
 ) -> Iterator[Draft | Record | Refused | LeftOut]:
     """Read every row, ask what only the reader can say, and give each person's stays as one draft an occurrence.
 
     What is left out, and what came as a whole input, is given at once. Where rows are not merged, they come as they
-    stand in the file. A person's rows are those of one account, event and state.
+    stand in the file. A person's rows are those of one account, event and state. `note` is told of shared addresses that are sent.
 
     Raises:
         QuestionsError: where it must be said which occurrence is the event's, or whose the rows of an address are.
@@ -43,7 +47,9 @@ def gather(
             else:
                 yield item
         rows.complete()
-        _ask(rows, options)
+        tally = _ask(rows, options)
+        if options.shared_address is not SharedAddress.LEAVE_OUT:
+            note(tally)
         for person, stored in groupby(rows.stored(by_person=merges), key=lambda one: one.person if merges else None):
             if person is None:
                 yield from (_left_out(one, options) or one.item for one in stored)
@@ -64,18 +70,17 @@ def merge(person: Draft, other: Draft) -> None:
             person.input[name] = {**value, **known}
 
 
-def _ask(rows: Spool, options: Options) -> None:
-    """Find the occurrences and the shared addresses; stop where they ask something."""
-    asked = [occurrences.find(rows, options)]
-    if options.shared_address is not SharedAddress.ONE_PERSON:
-        count = rows.count()
-        found = list(find_shared(rows.people(), count))
+def _ask(rows: Spool, options: Options) -> Tally:
+    """Find the occurrences and the shared addresses; stop where they ask something, else give the latter's number."""
+    count, tally = rows.count(), Tally()
+    for one in find_shared(rows.people(), count):
+        tally.add(one)
         if options.shared_address is SharedAddress.LEAVE_OUT:
-            rows.note_shared(one.person for one in found)
-        else:
-            asked.append(question_of(found, count))
+            rows.note_shared(one.person)
+    asked = [occurrences.find(rows, options), tally.question(count) if options.shared_address is None else None]
     if questions := [one for one in asked if one is not None]:
         raise QuestionsError(questions)
+    return tally
 
 
 def _left_out(one: Stored, options: Options) -> LeftOut | None:

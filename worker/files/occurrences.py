@@ -1,8 +1,9 @@
 """Occurrences: a webinar that is held every week has a report of several, and HubSpot's event is one of them.
 
-What separates two is time in which nobody joined, whoever it was: another day in the reader's zone after some hours
-without a join, and in any case a day since the first join. So a session may pass midnight, the sessions of one day
-are one occurrence, and nobody's joins a day or more apart are taken for one stay.
+What separates two is time in which nobody joined, whoever it was: on another day in the reader's zone than the first
+join the first one after some hours without any, and in any case one a day after the first. So a session may pass
+midnight, the sessions of one day are one occurrence, and joins a day or more apart are never taken for one stay. Leaves
+do not count: a device left connected overnight would make one of two.
 """
 
 from collections.abc import Iterable, Iterator
@@ -36,7 +37,7 @@ def starts(joins: Iterable[tuple[bytes, int]], zone: tzinfo | None) -> Iterator[
         if (
             event != current
             or joined - first >= _LONGEST_MS
-            or (joined - last >= _QUIET_MS and day(joined, zone) != day(last, zone))
+            or (joined - last >= _QUIET_MS and day(joined, zone) != day(first, zone))
         ):
             current, first = event, joined
             yield event, joined

@@ -74,7 +74,7 @@ class Reading:
             yield from _looked_ahead(self._from_json(iter(self._lines)))
             return
         drafts = _looked_ahead(self._from_rows())
-        for item in gather(drafts, self.options, merges=self.gathers):
+        for item in gather(drafts, self.options, merges=self.gathers, note=self.facts.saw_shared):
             if isinstance(item, Draft):
                 self.facts.days_only += item.day_only
                 if self.gathers and item.contact:

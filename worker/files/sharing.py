@@ -6,6 +6,7 @@ another spelling of the name, or with a second device, is not.
 
 import heapq
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import orjson
@@ -64,22 +65,39 @@ def find_shared(people: Iterable[tuple[bytes, Iterable[Said]]], rows: int) -> It
             yield found
 
 
-def question_of(found: list[Shared], rows: int) -> Question | None:
-    """Give the question that these addresses ask, if they ask one."""
-    if not any(one.is_many for one in found) and sum(one.lost for one in found) * SHARE < max(rows, 1):
-        return None
-    worst = max(found, key=lambda one: (one.is_many, one.lost, one.rows))
-    what = f"has {worst.rows:,} rows under the one address {shown(contact_of(worst.person))}: {worst.seen_by}"
-    if len(found) > 1:
-        what += f"; and {len(found) - 1:,} more addresses like it"
-    what += ". HubSpot knows a person by the address, so all of them would become one person. Whose rows are they?"
-    count = sum(one.rows for one in found)
-    leave_out, one_person = (f"--shared-address {answer}" for answer in SharedAddress)
-    choices = (
-        Choice(leave_out, f"they are several people's: these {count:,} rows are left out and counted"),
-        Choice(one_person, "each address is one person's, whatever its rows say"),
-    )
-    return Question("--shared-address", "the file", what, choices)
+@dataclass(slots=True)
+class Tally:
+    """The shared addresses of a file, counted."""
+
+    addresses: int = 0
+    rows: int = 0
+    lost: int = 0
+    worst: Shared | None = None
+    """The one that is shown: of enough by itself, where there is one, else the one that most people share."""
+
+    def add(self, one: Shared) -> None:
+        """Count an address."""
+        self.addresses += 1
+        self.rows += one.rows
+        self.lost += one.lost
+        if self.worst is None or (one.is_many, one.lost) > (self.worst.is_many, self.worst.lost):
+            self.worst = one
+
+    def question(self, rows: int) -> Question | None:
+        """Give the question that these addresses ask in a file of so many rows, if they ask one."""
+        worst = self.worst
+        if worst is None or not (worst.is_many or self.lost * SHARE >= rows):
+            return None
+        what = f"has {worst.rows:,} rows under the one address {shown(contact_of(worst.person))}: {worst.seen_by}"
+        if self.addresses > 1:
+            what += f"; and {self.addresses - 1:,} more addresses like it"
+        what += ". HubSpot knows a person by the address, so all of them would become one person. Whose rows are they?"
+        leave_out, one_person = (f"--shared-address {answer}" for answer in SharedAddress)
+        choices = (
+            Choice(leave_out, f"they are several people's: these {self.rows:,} rows are left out and counted"),
+            Choice(one_person, "each address is one person's, whatever its rows say"),
+        )
+        return Question("--shared-address", "the file", what, choices)
 
 
 class _Seen:

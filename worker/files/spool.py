@@ -113,9 +113,9 @@ class Spool:
         for person, said in groupby(rows, key=lambda row: row[0]):
             yield person, (Said(*row[1:]) for row in said)
 
-    def note_shared(self, people: Iterator[bytes]) -> None:
-        """Keep whose address many people share."""
-        self._disk.executemany("INSERT INTO shared VALUES (?)", ((person,) for person in people))
+    def note_shared(self, person: bytes) -> None:
+        """Keep that many people share a person's address."""
+        self._disk.execute("INSERT INTO shared VALUES (?)", (person,))
 
     def count(self) -> int:
         """Count the rows."""

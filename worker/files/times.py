@@ -30,6 +30,11 @@ _MONTHS: Final = (
 )
 _SHORTEST_MONTH: Final = 3
 _FOUR_DIGITS: Final = 4
+_MONTHS_IN_A_YEAR: Final = 12
+_FIRST_REPORTS: Final = 12
+"""A date of two-digit numbers whose last would be an earlier year more probably begins with the year: 26/03/04."""
+_LAST_CENTURY: Final = 70
+"""A two-digit year from 70 on may be of the last century."""
 
 _NUMBERS: Final = re.compile(r"(\d{1,4})([/.-])(\d{1,2})\2(\d{4}|\d{1,2})(?!\d)(.*)", re.DOTALL)
 _DAY_NAMED: Final = re.compile(
@@ -122,7 +127,7 @@ def _plain(text: str) -> str:
 def _day(text: str, order: DateOrder | None) -> tuple[datetime, str] | Fault:
     """Read the date that a text begins with; give it and what follows."""
     if found := _NUMBERS.match(text):
-        day = _three(found[1], found[2], found[3], found[4], order)
+        day = _doubtful_year(found, order) or _three(found[1], found[2], found[3], found[4], order)
         if isinstance(day, Fault):
             return day
         year, month, number, rest = *day, found[5]
@@ -148,7 +153,7 @@ def _three(first: str, mark: str, second: str, third: str, order: DateOrder | No
     if order is DateOrder.YMD:
         return 2000 + a, b, c
     year = c if len(third) == _FOUR_DIGITS else 2000 + c
-    day_first, month_first = b <= 12, a <= 12  # noqa: PLR2004 - there are twelve months
+    day_first, month_first = b <= _MONTHS_IN_A_YEAR, a <= _MONTHS_IN_A_YEAR
     if order is None and mark == ".":  # no country writes the month first with dots
         order = DateOrder.DMY
     if order is None and day_first and month_first and a != b:
@@ -157,6 +162,19 @@ def _three(first: str, mark: str, second: str, third: str, order: DateOrder | No
     if order is DateOrder.DMY or (order is None and day_first):
         return year, b, a
     return year, a, b
+
+
+def _doubtful_year(found: re.Match[str], order: DateOrder | None) -> Fault | None:
+    """Say why a date of two-digit numbers may be another: of the last century, or written with its year first."""
+    a, mark, b, c = int(found[1]), found[2], int(found[3]), int(found[4])
+    if max(len(found[1]), len(found[4])) == _FOUR_DIGITS or order is DateOrder.YMD:
+        return None
+    if c >= _LAST_CENTURY:
+        return Fault(f"has the year {c}, which may be {1900 + c} or {2000 + c}", "the year with four digits")
+    if order is None and mark != "." and c < _FIRST_REPORTS and b <= _MONTHS_IN_A_YEAR < a:
+        what = f"may be {a} {_ENGLISH[b - 1]} {2000 + c} or {c} {_ENGLISH[b - 1]} {2000 + a}"
+        return Fault(what, "said by --date-order dmy (day first) or ymd (year first)", option=True)
+    return None
 
 
 _ENGLISH: Final = tuple(names[0].capitalize() for names in _MONTHS)
