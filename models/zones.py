@@ -86,6 +86,8 @@ _COUNTED: Final = re.compile(r"(etc/)?(?:gmt|utc)\s*([+-][0-9]{1,2}(?::?[0-9]{2}
 _WRITTEN: Final = re.compile(
     r"(?<![A-Za-z0-9])(?:(?:utc|gmt)\s*)?[+-][0-9]{1,2}(?::?[0-9]{2})?(?![0-9/-])", re.IGNORECASE
 )
+_ZONE_LIKE: Final = re.compile("[A-Z]{2,4}T")
+"""What may be an abbreviation that is not known here; behind a time it is asked about, so in brackets it is too."""
 _WEST, _EAST = timedelta(hours=-12), timedelta(hours=14)
 """The clocks furthest behind and ahead of UTC; any more is no offset."""
 _NOT_PLACES: Final = ("posix/", "right/", "systemv/", "localtime", "posixrules", "factory", "leapseconds")
@@ -143,10 +145,12 @@ def abbreviation(text: str) -> str | None:
 
 def abbreviated(there: datetime, name: str) -> bool:
     """Say whether the clock of a time's zone goes by this abbreviation at that time."""
-    if isinstance(there.tzinfo, ZoneInfo):
-        return (there.tzname() or "").upper() in _GENERIC.get(name, (_ENGLISH.get(name, name),))
-    fixed = there.tzinfo
-    return fixed is not None and name_of(fixed) in {offset for offset, _ in ABBREVIATIONS.get(name, ())}
+    own = (there.tzname() or "").upper()
+    if isinstance(there.tzinfo, ZoneInfo) and own.isalpha():
+        return own in _GENERIC.get(name, (_ENGLISH.get(name, name),))
+    return there.tzinfo is not None and offset_of(there.tzinfo, there) in {
+        offset for offset, _ in ABBREVIATIONS.get(name, ())
+    }
 
 
 _ENGLISH: Final = {"MEZ": "CET", "MESZ": "CEST", "MEST": "CEST", "MET": "CET"}
@@ -181,6 +185,8 @@ def zone_in(title: str) -> str:
     for word in words:
         bare = word.strip(",;:.")
         if bare.lower() in {"utc", "gmt"} or (bare.isupper() and bare in ABBREVIATIONS):
+            return bare
+        if brackets and _ZONE_LIKE.fullmatch(bare):
             return bare
         if "/" in bare and isinstance(_named(bare, offsets=False), ZoneInfo):
             return bare

@@ -153,6 +153,8 @@ JULY, JANUARY = "2026-07-05 16:00", "2026-01-05 16:00"
         (f"{JULY} EST", "America/Panama", "", "2026-07-05T21:00:00Z"),
         (f"{JULY} IST", "Asia/Kolkata", "", "2026-07-05T10:30:00Z"),
         (f"{JULY} IST", "Europe/Dublin", "", "2026-07-05T15:00:00Z"),
+        (f"{JULY} BRT", "America/Sao_Paulo", "", "2026-07-05T19:00:00Z"),
+        (f"{JULY} SGT", "Asia/Singapore", "", "2026-07-05T08:00:00Z"),
         (f"{JULY} MESZ", "Europe/Berlin", "", "2026-07-05T14:00:00Z"),
         (f"{JULY} (GMT+05:30)", None, "", "2026-07-05T10:30:00Z"),
         (f"{JULY} GMT-7", None, "", "2026-07-05T23:00:00Z"),
@@ -201,6 +203,8 @@ def test_the_zone_written_behind_a_time_or_in_the_title_is_read_where_it_is_one_
         (f"{JULY} Etc/GMT+5", None, "", "means -05:00", "whichever is meant"),
         (f"{JULY} +20:00", None, "", "an offset that no clock has", "-12:00 to +14:00"),
         ("2026-07-05T16:00:00+20:00", None, "", "an offset that no clock has", "-12:00 to +14:00"),
+        (JULY, "Europe/Berlin", "AMT", "AMT is not the time of Europe/Berlin", "such as"),
+        (f"{JULY} BRT", "America/New_York", "", "BRT is not the time of America/New_York", "America/Sao_Paulo"),
         (f"{JULY} XYZ", "Europe/Berlin", "", "XYZ is not the time of Europe/Berlin", "such as"),
     ],
 )

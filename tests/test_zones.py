@@ -128,6 +128,7 @@ def test_no_name_makes_it_fall_over_and_what_is_read_is_read_again_as_the_same(n
         ("Join Time UTC", "UTC"),
         ("joined_at_utc", "utc"),
         ("Join Time IST", "IST"),
+        ("Join Time (AMT)", "AMT"),
         ("Duration (Minutes)", ""),
         ("Name (Original Name)", ""),
         ("Date (MM/DD/YYYY)", ""),

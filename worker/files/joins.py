@@ -33,7 +33,8 @@ def gather(
     """Read every row, ask what only the reader can say, and give each person's stays as one draft an occurrence.
 
     What is left out, and what came as a whole input, is given at once. Where rows are not merged, they come as they
-    stand in the file. A person's rows are those of one account, event and state. `note` is told of shared addresses that are sent.
+    stand in the file. A person's rows are those of one account, event and state. `note` is told of the shared addresses
+    that are not left out.
 
     Raises:
         QuestionsError: where it must be said which occurrence is the event's, or whose the rows of an address are.
@@ -99,7 +100,7 @@ def _person(rows: Iterator[Stored], options: Options) -> Iterator[Draft | LeftOu
     back the person's other rows.
     """
     first = next(rows)
-    is_lost = first.start is None and first.starts > 1
+    is_lost = first.start is None and first.is_of_several
     for _, occurrence in groupby(chain([first], rows), key=lambda one: one.start):
         known = ((_left_out(one, options), one.item) for one in occurrence)
         for is_out, group in groupby(known, key=lambda one: one[0] is not None):

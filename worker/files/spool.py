@@ -35,10 +35,10 @@ CREATE TABLE starts (event BLOB, start INTEGER, PRIMARY KEY (event, start)) WITH
 CREATE TABLE shared (person BLOB PRIMARY KEY) WITHOUT ROWID;
 """
 _STORED: Final = """
-SELECT person, CASE WHEN starts > 1 THEN start END AS start, starts, person IN (SELECT person FROM shared), item FROM (
+SELECT person, CASE WHEN starts > 1 THEN start END AS start, starts > 1, person IN (SELECT person FROM shared), item FROM (
     SELECT person, place, item,
         (SELECT max(start) FROM starts WHERE starts.event = rows.event AND start <= joined) AS start,
-        (SELECT count(*) FROM starts WHERE starts.event = rows.event) AS starts
+        (SELECT count(*) FROM (SELECT 1 FROM starts WHERE starts.event = rows.event LIMIT 2)) AS starts
     FROM rows)
 """
 
@@ -48,7 +48,7 @@ class Stored(NamedTuple):
 
     person: bytes | None
     start: int | None
-    starts: int
+    is_of_several: bool
     is_shared: bool
     item: Draft | Refused
 
@@ -124,8 +124,8 @@ class Spool:
     def stored(self, *, by_person: bool) -> Iterator[Stored]:
         """Give the rows back: each person's together, by occurrence, or all as they stand in the file."""
         order = "person, CASE WHEN starts > 1 THEN start END, place" if by_person else "place"
-        for person, start, starts, is_shared, packed in self._disk.execute(f"{_STORED} ORDER BY {order}"):
-            yield Stored(person, start, starts, bool(is_shared), self._unpacked(packed))
+        for person, start, several, is_shared, packed in self._disk.execute(f"{_STORED} ORDER BY {order}"):
+            yield Stored(person, start, bool(several), bool(is_shared), self._unpacked(packed))
 
     def _store(self) -> None:
         self._disk.executemany(
