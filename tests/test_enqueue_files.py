@@ -233,7 +233,7 @@ def test_a_file_of_two_occurrences_asks_and_sends_stores_and_writes_nothing(
     result = run("list.csv", *ATTENDED, *more, content=WEEKLY + b"\n" + broken)
     assert result.exit_code == 2
     lines = result.stderr.splitlines()
-    assert lines[0].startswith("the file has 2 occurrences of the event 7")
+    assert lines[0].startswith("the file has 2 occurrences, and event 7")
     assert lines[2].split("  ")[1] == "--occurrence 2026-03-29"
     assert lines[-1] == "Nothing of list.csv was sent."
     assert (world.messages, world.refused) == ([], [])

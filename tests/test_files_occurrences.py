@@ -59,7 +59,7 @@ WEEKLY = (FILES / "zoom-two-occurrences.csv").read_bytes()
 def test_a_report_of_two_weeks_asks_which_belongs_to_the_event_and_lists_them() -> None:
     text = str(asked(WEEKLY, **NEW_YORK))
     assert text.splitlines() == [
-        "the file has 2 occurrences of the event 7, and an event in HubSpot is one: which of them is it?",
+        "the file has 2 occurrences, and event 7 in HubSpot is one of them: which one?",
         "  --occurrence 2026-03-22  22 March 2026, first join 19:02, last leave 20:00 (America/New_York): 1 person",
         "  --occurrence 2026-03-29  29 March 2026, first join 19:01, last leave 20:00 (America/New_York): 2 people",
         "  --occurrence all         all of them belong to this event: one record for each person and occurrence",
@@ -85,13 +85,13 @@ def test_the_occurrence_that_was_said_is_taken_and_the_others_are_left_out_and_c
         ("ana@example.com", 2340),
         ("bob@example.com", 3300),
     ]
-    assert dict(reading.facts.left_out) == {"of another occurrence than that of 2026-03-29": 1}
+    assert dict(reading.facts.left_out) == {"belongs to another occurrence than the one on 2026-03-29": 1}
     assert reading.facts.rows == reading.facts.gathered + 1
 
 
 def test_a_day_that_is_none_of_the_occurrences_is_asked_about_again() -> None:
     error = asked(WEEKLY, **NEW_YORK, occurrence="2026-03-30")
-    assert "has no occurrence of the event 7 that begins on 2026-03-30" in str(error)
+    assert "has no occurrence that begins on 2026-03-30 (event 7)" in str(error)
     assert options_of(error) == ["--occurrence 2026-03-22", "--occurrence 2026-03-29", "--occurrence all"]
 
 
@@ -240,7 +240,7 @@ def test_rows_that_name_their_events_are_judged_event_by_event() -> None:
     assert [str(record.address) for record in records] == ["7", "8"]
     more = f"{content}a@example.com,2026-03-15 19:00,2026-03-15 20:00,8\n"
     error = asked(more, **BERLIN, object_id=None)
-    assert "2 occurrences of the event 8" in str(error)
+    assert "2 occurrences, and event 8 in HubSpot" in str(error)
     _, records, _ = read(more, **BERLIN, object_id=None, occurrence="2026-03-15")
     assert sorted((str(record.address), stay[1]) for record in records for stay in stays([record])) == [
         ("7", "2026-03-01T18:00:00Z"),
@@ -274,7 +274,7 @@ def test_a_column_of_states_asks_about_its_attendees_all_the_same_and_keeps_the_
     assert len(options_of(asked(content, **BERLIN, state=None))) == 3
     reading, records, _ = read(content, **BERLIN, state=None, occurrence="2026-03-01")
     assert [record.state.value for record in records] == ["register", "attend", "cancel"]
-    assert dict(reading.facts.left_out) == {"of another occurrence than that of 2026-03-01": 1}
+    assert dict(reading.facts.left_out) == {"belongs to another occurrence than the one on 2026-03-01": 1}
 
 
 def test_a_row_without_a_join_holds_back_its_person_where_it_may_be_of_each_occurrence() -> None:
@@ -285,7 +285,7 @@ def test_a_row_without_a_join_holds_back_its_person_where_it_may_be_of_each_occu
     _, records, refused = read(content, **BERLIN, occurrence="all")
     assert {record.candidate.contact for record in records} == {"b@example.com"}
     assert {line for one in refused for line, _ in one.rows} == {2, 3}
-    assert all("cannot be told to which occurrence" in "; ".join(map(str, one.reasons)) for one in refused)
+    assert all("it is not known which occurrence" in "; ".join(map(str, one.reasons)) for one in refused)
 
 
 @pytest.mark.parametrize(

@@ -163,8 +163,8 @@ def table(
         rows, contact = facts.most_rows
         yield "", f"most rows of one address: {rows:,} ({shown(contact)})"
     if facts.shared:
-        addresses = "address stands" if facts.shared == 1 else "addresses stand"
-        yield "shared", f"{facts.shared:,} {addresses} for several people by their rows: one person to HubSpot"
+        used = f"{facts.shared:,} {'address is' if facts.shared == 1 else 'addresses are'} used by several people"
+        yield "shared", f"{used} (different names, or many at once); HubSpot sees one person in each"
     if facts.days_only:
         yield "days", f"{facts.days_only:,} times were a day alone: its first moment in the time zone was taken"
     yield "records", f"{facts.records:,}{_groups(facts)}"

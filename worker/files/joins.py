@@ -89,7 +89,7 @@ def _left_out(one: Stored, options: Options) -> LeftOut | None:
     if one.is_shared:
         return LeftOut(_line(one.item), SHARED)
     if one.start is not None and not occurrences.is_chosen(one.start, options):
-        return LeftOut(_line(one.item), f"of another occurrence than that of {options.occurrence}")
+        return LeftOut(_line(one.item), f"belongs to another occurrence than the one on {options.occurrence}")
     return None
 
 
@@ -109,7 +109,7 @@ def _person(rows: Iterator[Stored], options: Options) -> Iterator[Draft | LeftOu
                 continue
             for draft in _stay(item for _, item in group if isinstance(item, Draft)):
                 if is_lost:
-                    what = "has no time of joining, so it cannot be told to which occurrence it belongs"
+                    what = "has no join time, so it is not known which occurrence it belongs to"
                     draft.faults.append(Reason(f"line {_line(first.item)}", what, "when they joined"))
                 yield draft
 

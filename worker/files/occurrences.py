@@ -12,6 +12,7 @@ from typing import Final
 
 import orjson
 
+from models.preflight import shown
 from models.zones import name_of
 from worker.files.clocks import EPOCH
 from worker.files.options import ALL, Options
@@ -98,9 +99,9 @@ def _question(spool: Spool, event: bytes, options: Options) -> Question:
         )
     of = _named(event)
     if options.occurrence is None:
-        what = f"has {told} occurrences{of}, and an event in HubSpot is one: which of them is it?"
+        what = f"has {told} occurrences, and {of} in HubSpot is one of them: which one?"
     else:
-        what = f"has no occurrence{of} that begins on {options.occurrence}"
+        what = f"has no occurrence that begins on {options.occurrence} ({of})"
     if told > len(shown):
         what += f" (the first {len(shown)} are listed)"
     return Question("--occurrence", "the file", what, tuple(choices))
@@ -119,7 +120,7 @@ def _named(event: bytes) -> str:
     """Name an event as its rows do."""
     _, object_id, external, _, _ = orjson.loads(event)
     name = object_id or external
-    return f" of the event {name}" if name else ""
+    return f"event {shown(name)}" if name else "the event"
 
 
 def _zone(zone: tzinfo | None) -> str:

@@ -35,7 +35,8 @@ CREATE TABLE starts (event BLOB, start INTEGER, PRIMARY KEY (event, start)) WITH
 CREATE TABLE shared (person BLOB PRIMARY KEY) WITHOUT ROWID;
 """
 _STORED: Final = """
-SELECT person, CASE WHEN starts > 1 THEN start END AS start, starts > 1, person IN (SELECT person FROM shared), item FROM (
+SELECT person, CASE WHEN starts > 1 THEN start END AS start, starts > 1, person IN (SELECT person FROM shared), item
+FROM (
     SELECT person, place, item,
         (SELECT max(start) FROM starts WHERE starts.event = rows.event AND start <= joined) AS start,
         (SELECT count(*) FROM (SELECT 1 FROM starts WHERE starts.event = rows.event LIMIT 2)) AS starts
