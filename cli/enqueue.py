@@ -45,7 +45,8 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     time_zone: Annotated[
         str | None,
         typer.Option(
-            help="The zone of times that name none: a place such as Europe/Berlin, UTC, or an offset such as -05:00."
+            help="The zone of times that name none: a place such as Europe/Berlin, UTC, or an offset such as "
+            "-05:00. EST=America/New_York says what an abbreviation in the file stands for."
         ),
     ] = None,
     date_order: Annotated[

@@ -253,6 +253,8 @@ def test_one_row_that_lacks_a_zone_among_rows_that_do_not_is_refused_alone() -> 
             "--time-zone: Berlin is not a time zone that is known here; right would be Europe/Berlin",
         ),
         ({"time_zone": "../etc/passwd"}, "is not a time zone"),
+        ({"time_zone": "Email=Europe/Berlin"}, "--time-zone: Email is not an abbreviation of a zone"),
+        ({"time_zone": "EST=EST"}, "EST is an abbreviation: it may mean"),
         ({"object_id": "1", "event": "2"}, "--object-id: stands beside --event"),
         ({"event": " "}, "--event: ' ' is no id"),
         ({"account": "x" * 300}, "--account"),

@@ -4,9 +4,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from models.preflight import Reason
-from models.zones import read_zone
+from models.zones import ABBREVIATIONS, read_zone
 from worker.files.clocks import Fault, Moment
-from worker.files.options import DateOrder
+from worker.files.options import DateOrder, Options
 from worker.files.times import iso, read_duration, read_time
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -193,7 +193,7 @@ def test_the_zone_written_behind_a_time_or_in_the_title_is_read_where_it_is_one_
             "America/New_York",
             "EST",
             "not the time of America/New_York on 5 July 2026",
-            "EST removed from the times",
+            "--time-zone=EST=America/New_York or --time-zone=-05:00",
         ),
         (JULY, "Europe/Berlin", "EST", "EST is not the time of Europe/Berlin", "America/New_York"),
         (f"{JULY} EST", None, "", "or the clock of America/New_York (-04:00 then)", "--time-zone=-05:00"),
@@ -239,3 +239,25 @@ def test_a_fault_of_one_time_names_no_option_of_a_file() -> None:
         assert isinstance(fault, Fault)
         assert "--time-zone" in fault.right
         assert "--" not in fault.alone
+
+
+@pytest.mark.parametrize(("text", "title"), [(f"{JULY} EST", ""), (JULY, "EST"), (f"{JULY} Eastern Standard Time", "")])
+def test_what_an_abbreviation_stands_for_can_be_said_and_the_question_says_how(text: str, title: str) -> None:
+    asked = read_time(text, None, None, title)
+    assert isinstance(asked, Fault)
+    instants = {}
+    for answer in asked.right.split("--time-zone=")[1:]:
+        options = Options.read(time_zone=answer.removesuffix(" or "))
+        moment = read_time(text, options.zone, None, title, options.zone_as)
+        assert isinstance(moment, Moment), moment
+        instants[options.arguments()[1]] = iso(moment.ms)
+    assert instants == {"EST=America/New_York": "2026-07-05T20:00:00Z", "-05:00": "2026-07-05T21:00:00Z"}
+
+
+@pytest.mark.parametrize("text", [f"{day} {name}" for day in (JULY, JANUARY) for name in ABBREVIATIONS])
+def test_every_answer_that_a_question_names_settles_it(text: str) -> None:
+    asked = read_time(text)
+    assert isinstance(asked, Fault)
+    for answer in asked.right.split("--time-zone=")[1:]:
+        options = Options.read(time_zone=answer.removesuffix(" or "))
+        assert isinstance(read_time(text, options.zone, None, "", options.zone_as), Moment)

@@ -37,8 +37,12 @@ class Fault(NamedTuple):
         return self.right.partition(_FOR_ALL)[0]
 
 
-def instant(local: datetime, zone_text: str, zone: tzinfo | None) -> Moment | Fault:
-    """Put a local time into its zone; one with an offset of its own has it already."""
+def instant(local: datetime, zone_text: str, zone: tzinfo | None, zone_as: str = "") -> Moment | Fault:
+    """Put a local time into its zone; one with an offset of its own has it already.
+
+    `zone_text` is what is written behind it or in its title, `zone` what was said of the file, `zone_as` the
+    abbreviation that was said to stand for that.
+    """
     if not 1970 <= local.year < 9999:  # noqa: PLR2004 - where every zone's clocks can still be asked
         return Fault(f"{local:%Y-%m-%d} is no day on which somebody met", "the time at which it happened")
     if local.tzinfo is not None:
@@ -46,7 +50,7 @@ def instant(local: datetime, zone_text: str, zone: tzinfo | None) -> Moment | Fa
             return Fault(f"{local.isoformat()} has an offset that no clock has", "an offset from -12:00 to +14:00")
         return _moment(local)
     written = zone_text.strip().strip("()[]").strip()
-    if written:
+    if written and not (zone_as and abbreviation(written) == zone_as):
         return _with_zone(local, written, zone)
     if zone is None:
         right = f"an offset behind it (such as +01:00){_FOR_ALL}--time-zone such as Europe/Berlin"
@@ -88,11 +92,15 @@ def _abbreviated(local: datetime, written: str, zone: tzinfo | None) -> Moment |
     if known is None:
         return Fault(f"{what}, and not a zone that is known here", RIGHT, option=zone is None)
     said, wanted = known
-    right = "an offset instead" + _FOR_ALL
-    right += " or ".join(f"--time-zone={one}" for one in wanted if zone is None or one != name_of(zone))
-    if zone is not None:
-        right += f" (if the clock of {name_of(zone)} is meant: {shown(written.upper())} removed from the times)"
-    return Fault(f"{what}: on this day it may mean {said}", right, option=True)
+    answers = " or ".join(f"--time-zone={_answer(name, one, local)}" for one in wanted)
+    return Fault(f"{what}: on this day it may mean {said}", f"an offset instead{_FOR_ALL}{answers}", option=True)
+
+
+def _answer(name: str, wanted: str, local: datetime) -> str:
+    """Write a zone as the option that settles what an abbreviation means: alone where its clock goes by it then."""
+    zone = read_zone(wanted)
+    uses = not isinstance(zone, Reason) and abbreviated(local.replace(tzinfo=zone), name)
+    return wanted if uses else f"{name}={wanted}"
 
 
 def _in_zone(local: datetime, zone: tzinfo) -> Moment | Fault:

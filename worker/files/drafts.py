@@ -230,7 +230,7 @@ class Drafter:
             if not text or text in _NOTHING:
                 continue
             title = self._columns.zones.get(column, "")
-            moment = read_time(text, self._options.zone, self._options.order, title)
+            moment = read_time(text, self._options.zone, self._options.order, title, self._options.zone_as)
             if isinstance(moment, Moment) and moment.day_only and not days:
                 moment = Fault(f"{shown(text)} has no time of day", "such as 2026-03-01T10:00:00Z")
             if isinstance(moment, Moment):

@@ -1,9 +1,10 @@
 """Occurrences: a webinar that is held every week has a report of several, and HubSpot's event is one of them.
 
-What separates two is time in which nobody joined, whoever it was: on another day in the reader's zone than the first
-join the first one after some hours without any, and in any case one a day after the first. So a session may pass
-midnight, the sessions of one day are one occurrence, and joins a day or more apart are never taken for one stay. Leaves
-do not count: a device left connected overnight would make one of two.
+The joins of all people are read in the order of time. A new occurrence begins with a join that is on another day than
+the occurrence's first one (in the reader's zone) and comes hours after the last join of anybody; in any case with a
+join a day or more after the first. So a session may pass midnight, the sessions of one day are one occurrence, and
+joins a day or more apart are never taken for one stay. Leaves do not count: a device left connected overnight would
+tie two sessions together.
 """
 
 from collections.abc import Iterable, Iterator

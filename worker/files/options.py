@@ -8,7 +8,7 @@ from typing import Final, Literal, Self
 from models.message import LONGEST_TEXT
 from models.preflight import Reason, shown, unsafe_character
 from models.words import State
-from models.zones import name_of, read_zone
+from models.zones import abbreviation, name_of, read_zone
 from worker.files.lines import FileError
 
 
@@ -50,6 +50,8 @@ class Options:
     mapping: tuple[tuple[str, str], ...] = ()
     """A column's title and what it holds."""
     encoding: str | None = None
+    zone_as: str = ""
+    """An abbreviation that stands in the file for that zone, also where its clock does not go by it: EST in July."""
     occurrence: date | Literal["all"] | None = None
     """The day on which the occurrence begins that belongs to the event."""
     shared_address: SharedAddress | None = None
@@ -82,11 +84,11 @@ class Options:
         for name, text in texts.items():
             if text is not None and (not text.strip() or len(text) > LONGEST_TEXT or unsafe_character(text)):
                 raise FileError(f"--{name}", f"{shown(text)!r} is no id", f"1 to {LONGEST_TEXT} characters of text")
-        zone = _zone(time_zone) if time_zone else None
+        zone, zone_as = _zone(time_zone) if time_zone else (None, "")
         pairs = tuple(_pair(text) for text in mapping or ())
         when = _occurrence(occurrence) if occurrence else None
         where = (state, object_id, event, external_account, account)
-        return cls(*where, zone, date_order, pairs, encoding, when, shared_address)
+        return cls(*where, zone, date_order, pairs, encoding, zone_as, when, shared_address)
 
     def arguments(self) -> list[str]:
         """Write them as the command's arguments, to hand in the refused rows (in UTF-8) as the file was."""
@@ -96,7 +98,7 @@ class Options:
             "--object-id": self.object_id,
             "--state": self.state,
             "--account": self.account,
-            "--time-zone": self.zone and name_of(self.zone),
+            "--time-zone": self.zone and (f"{self.zone_as}=" if self.zone_as else "") + name_of(self.zone),
             "--date-order": self.order,
             "--occurrence": self.occurrence,
             "--shared-address": self.shared_address,
@@ -105,11 +107,16 @@ class Options:
         return given + [part for title, target in self.mapping for part in ("--map", f"{title}={target}")]
 
 
-def _zone(name: str) -> tzinfo:
+def _zone(text: str) -> tuple[tzinfo, str]:
+    """Read a zone, and the abbreviation that stands for it where one is named: EST=America/New_York."""
+    written, equals, name = text.rpartition("=")
     zone = read_zone(name)
     if isinstance(zone, Reason):
         raise FileError("--time-zone", zone.what, zone.right)
-    return zone
+    if equals and not (short := abbreviation(written)):
+        right = "an abbreviation such as EST=America/New_York"
+        raise FileError("--time-zone", f"{shown(written)} is not an abbreviation of a zone", right)
+    return zone, short if equals and short else ""
 
 
 def _occurrence(text: str) -> date | Literal["all"]:

@@ -58,18 +58,21 @@ _CLOCKED: Final = re.compile(r"(\d{1,3}):(\d{2})(?::(\d{2}))?")
 
 
 @lru_cache(maxsize=1024)
-def read_time(text: str, zone: tzinfo | None = None, order: DateOrder | None = None, title: str = "") -> Moment | Fault:
+def read_time(
+    text: str, zone: tzinfo | None = None, order: DateOrder | None = None, title: str = "", zone_as: str = ""
+) -> Moment | Fault:
     """Read a time as one of the usual tools writes it.
 
     `zone` is the zone of times that name none, `order` that of dates of three numbers, `title` the zone that the
-    column's title names, as if it were written behind each time. Whole numbers are milliseconds since 1970.
+    column's title names, as if it were written behind each time, `zone_as` the abbreviation that stands for `zone`.
+    Whole numbers are milliseconds since 1970.
     """
     text = text.strip().strip("\"'=").strip()
     if _DIGITS.fullmatch(text):
         return _milliseconds(int(text))
     if len(text) > 10 and text[4] == "-" and text[10] in "T ":  # noqa: PLR2004 - 2026-03-01T…
         try:
-            return instant(datetime.fromisoformat(text), title, zone)
+            return instant(datetime.fromisoformat(text), title, zone, zone_as)
         except ValueError:
             pass  # such as 2026-03-01 10:00 CET
     plain = _plain(text)
@@ -78,13 +81,13 @@ def read_time(text: str, zone: tzinfo | None = None, order: DateOrder | None = N
         return day._replace(what=f"{shown(text)} {day.what}")
     date, rest = day
     if not rest.strip(" ,"):
-        moment = instant(date, title, zone)
+        moment = instant(date, title, zone, zone_as)
         return Moment(moment.ms, day_only=True) if isinstance(moment, Moment) else moment
     clock = _clock(date, rest)
     if isinstance(clock, Fault):
         return clock._replace(what=f"{shown(text)} {clock.what}")
     local, written = clock
-    return instant(local, written or title, zone)
+    return instant(local, written or title, zone, zone_as)
 
 
 def read_duration(text: str, unit: timedelta | None) -> timedelta | Fault:
