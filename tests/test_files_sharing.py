@@ -209,3 +209,13 @@ def test_a_couple_in_a_larger_file_is_told_of_in_the_closing_table() -> None:
     assert lines["shared"] == (
         "1 address is used by several people (different names, or many at once); HubSpot sees one person in each"
     )
+
+
+@pytest.mark.parametrize("address", ["anonymous", "-", "n.a.", "room@@example.com", "webinar guest@example.com"])
+def test_rows_under_what_is_no_address_are_refused_one_by_one_and_not_asked_about(address: str) -> None:
+    content = "First Name,Last Name,Email,Date\n" + "".join(
+        f"{name.replace(' ', ',')},{address},2026-03-01 10:00\n" for name in CREW
+    )
+    options = Options.read(state=State.REGISTER, object_id="7", time_zone="UTC")
+    items = list(Reading(io.BytesIO(content.encode()), options).items())
+    assert [type(item) for item in items] == [Refused] * len(CREW)

@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from models.preflight import shown
+from models.preflight import EARLIEST_MS, Candidate, check_input, shown
+from models.words import State
 from worker.files.options import SharedAddress
 from worker.files.persons import people_behind, words_of
 from worker.files.questions import Choice, Question
@@ -61,8 +62,14 @@ def find_shared(people: Iterable[tuple[bytes, Iterable[Said]]], rows: int) -> It
         seen = _Seen(contact_of(person))
         for one in said:
             seen.add(one)
-        if (found := seen.judged(person, rows)) is not None:
+        if (found := seen.judged(person, rows)) is not None and _is_contact(contact_of(person)):
             yield found
+
+
+def _is_contact(text: str) -> bool:
+    """Say whether it names anybody: rows under “anonymous” or “-” are refused one by one."""
+    named = {"email": text} if "@" in text else {"vid": text}
+    return isinstance(check_input({**named, "interactionDateTime": EARLIEST_MS}, State.REGISTER), Candidate)
 
 
 @dataclass(slots=True)
