@@ -1,7 +1,7 @@
 """Time zones as people name them: each is one clock without doubt, or is asked back with what it would mean.
 
 `EST` is -05:00 all year for a computer and the clock of New York for most people, an hour apart in summer.
-`Etc/GMT+5` is five hours behind UTC, `GMT+5` five ahead for whoever writes it. PostgreSQL and Python read several of
+`Etc/GMT+5` is five hours behind UTC, `GMT+5` five ahead as people write it. PostgreSQL and Python read several of
 these differently (`CET`, `+05:00`), so what is kept in the database is always a place's name, or UTC.
 """
 

@@ -96,8 +96,8 @@ def _left_out(one: Stored, options: Options) -> LeftOut | None:
 def _person(rows: Iterator[Stored], options: Options) -> Iterator[Draft | LeftOut]:
     """Merge one person's rows, an occurrence at a time.
 
-    Rows without a join come first. Where there are several occurrences nobody knows of which they are, so they hold
-    back the person's other rows.
+    Rows without a join come first. Where there are several occurrences it is not known which one they belong to, so
+    they hold back the person's other rows.
     """
     first = next(rows)
     is_lost = first.start is None and first.is_of_several

@@ -92,8 +92,8 @@ def _unsaid(spool: Spool, options: Options) -> Iterator[bytes]:
 
 def _question(spool: Spool, event: bytes, options: Options) -> Question:
     zone = options.zone
-    shown, told = list(spool.occurrences(event, MOST_SHOWN)), sum(1 for _ in spool.starts(event))
-    choices = [_choice(*one, zone) for one in shown]
+    listed, told = list(spool.occurrences(event, MOST_SHOWN)), sum(1 for _ in spool.starts(event))
+    choices = [_choice(*one, zone) for one in listed]
     if told > 1:
         choices.append(
             Choice(f"--occurrence {ALL}", "all of them belong to this event: one record for each person and occurrence")
@@ -103,8 +103,8 @@ def _question(spool: Spool, event: bytes, options: Options) -> Question:
         what = f"has {told} occurrences, and {of} in HubSpot is one of them: which one?"
     else:
         what = f"has no occurrence that begins on {options.occurrence} ({of})"
-    if told > len(shown):
-        what += f" (the first {len(shown)} are listed)"
+    if told > len(listed):
+        what += f" (the first {len(listed)} are listed)"
     return Question("--occurrence", "the file", what, tuple(choices))
 
 

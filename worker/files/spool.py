@@ -74,7 +74,7 @@ class Spool:
         self._disk.execute("CREATE INDEX people ON rows (person, joined)")
 
     def joins(self) -> Iterator[tuple[bytes, int]]:
-        """Give each event's joins in the order of time, whoever joined."""
+        """Give each event's joins of all people, in the order of time."""
         return self._disk.execute(
             "SELECT DISTINCT event, joined FROM rows WHERE joined IS NOT NULL ORDER BY event, joined"
         )
