@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from cli.showing import AsJson, print_json, print_table
+from cli.showing import AsJson, complain, print_json, print_table, say
 from models.message import DEFAULT_ACCOUNT
 from models.words import Role
 
@@ -100,7 +100,7 @@ def revoke(name: Name) -> None:
         action.number = int(keys.revoke(engine, name))
     if not action.number:
         _unknown(name)
-    typer.echo(f"key {name} is revoked")
+    say(f"key {name} is revoked")
 
 
 @app.command("webhook")
@@ -129,7 +129,7 @@ def webhook(
             action.number = int(webhooks.turn_off(engine, name))
         if not action.number:
             _unknown(name, "producer's key")
-        typer.echo(f"the webhook of {name} is off")
+        say(f"the webhook of {name} is off")
         return
     if wrong := webhooks.fault(url, private=settings.webhook_private):
         raise typer.BadParameter(f"--url {wrong}")
@@ -146,9 +146,10 @@ def _show_once(made: dict[str, object], what: str = "key", *, as_json: bool) -> 
     if as_json:
         print_json(made)
     else:
-        typer.echo(f"{made[what]}\nThis is shown once: keep it where {made['name']} finds it.")
+        say(str(made[what]))
+        say(f"This is shown once: keep it where {made['name']} finds it.")
 
 
 def _unknown(name: str, kind: str = "key") -> NoReturn:
-    typer.echo(f"turnout: there is no {kind} {name}; `turnout keys list` shows them", err=True)
+    complain(f"turnout: there is no {kind} {name}; `turnout keys list` shows them")
     raise typer.Exit(1)
