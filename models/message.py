@@ -173,9 +173,12 @@ def _state(raw: object, reasons: list[Reason]) -> State | None:
 
 
 def _address(fields: dict[str, object], reasons: list[Reason]) -> Address | None:
+    known = len(reasons)
     object_id, event, account = (
         _text(fields, name, reasons) for name in ("object_id", "external_event_id", "external_account_id")
     )
+    if len(reasons) > known:
+        return None  # what cannot be used is not missing besides
     for name, text in (("object_id", object_id), ("external_event_id", event), ("external_account_id", account)):
         if text is not None and walks(text):  # percent-encoded too, HTTP clients walk them
             right = "the account id the event was created with" if name == "external_account_id" else "the event's id"

@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Recorder(socketserver.ThreadingTCPServer):
-    """Answers every write by naming all of its contacts (unless `silent`); every read by `page`, then by a last one."""
+    """Answers every write by naming its contacts (unless `silent`), every read by `page`, then by a last one."""
 
     daemon_threads = True
     block_on_close = False
