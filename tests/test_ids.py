@@ -1,6 +1,7 @@
 """Ids that nobody could see, or that a path could walk, are not accepted by any way in, and the reason names why."""
 
 import json
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 
@@ -100,3 +101,10 @@ def test_nor_as_the_name_of_a_key_an_account_or_a_schedule(
 def test_a_key_may_be_named_in_any_language(turnout: Callable[..., Result]) -> None:
     for name in ("Zoë's shop", "商店", "فروشگاه‌ها"):
         turnout("keys", "create", name, "--role", "viewer")
+
+
+def test_whatever_this_python_calls_a_control_or_a_format_is_in_no_id_but_the_joiners() -> None:
+    kinds = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    accepted = {code for code in range(0x110000) if id_fault(chr(code)) is None}
+    assert {code for code in accepted if unicodedata.category(chr(code)) in kinds} == {0x200C, 0x200D}
+    assert [code for code in range(0x110000) if code not in accepted and not is_hidden(chr(code))] == []
