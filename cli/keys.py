@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import typer
 
 from cli.showing import AsJson, complain, print_json, print_table, say
-from models.ids import id_fault
+from models.ids import LONGEST_TEXT, id_fault
 from models.message import DEFAULT_ACCOUNT
 from models.words import Role
 
@@ -31,8 +31,8 @@ def create(
     from worker.database import make_engine
     from worker.settings import load_settings
 
-    if fault := id_fault(name) if name.strip() else ("is empty", "1 to 255 printable characters"):
-        raise typer.BadParameter(f"the name {fault[0]}; right would be {fault[1]}")
+    if fault := id_fault(name) if name.strip() else ("is empty", ""):
+        raise typer.BadParameter(f"the name {fault[0]}; right would be 1 to {LONGEST_TEXT} printable characters")
     if role is not Role.PRODUCER and account:
         raise typer.BadParameter(f"a key of role {role} reaches every account: --account is a producer's")
     engine = make_engine(load_settings())
