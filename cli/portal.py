@@ -1,9 +1,7 @@
 """The options that say what an account has of its own."""
 
-import re
 from enum import StrEnum
 from typing import Annotated, Final
-from urllib.parse import urlsplit
 
 import typer
 
@@ -33,16 +31,17 @@ class Unset(StrEnum):
 
 
 def _url(value: str | None) -> str | None:
-    if value is None:
-        return None
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query or parts.fragment:
+    from hubspot.address import is_base
+
+    if value is not None and not is_base(value):
         raise typer.BadParameter("is no base URL; right would be https://api.hubapi.com")
-    return value.rstrip("/")
+    return value and value.rstrip("/")
 
 
 def _version(value: str | None) -> str | None:
-    if value is not None and not re.fullmatch("v3|[0-9]{4}-[0-9]{2}", value):
+    from hubspot.address import is_version
+
+    if value is not None and not is_version(value):
         raise typer.BadParameter("is no version; right would be v3, or a dated one such as 2026-09")
     return value
 

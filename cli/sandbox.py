@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.portal import place
+from cli.showing import complain, say
 from sandbox.options import Malformed, Options, Tier
 
 
@@ -64,12 +65,12 @@ def sandbox(  # noqa: PLR0913 - every option is a flag
 
     def say_ready() -> None:
         if not quiet:
-            typer.echo(f"sandbox ready on {server.url}")
+            say(f"sandbox ready on {server.url}")
 
     try:
         server = Server(options, host, port, say_ready)
     except OSError as error:
-        typer.echo(f"sandbox: cannot listen on {host}:{port}: {error.strerror}", err=True)
+        complain(f"sandbox: cannot listen on {host}:{port}: {error.strerror}")
         raise typer.Exit(1) from None
     # A full collection walks everything that is stored (measured: half a second at 400,000 participations), and the
     # requests that arrive meanwhile would be counted as one burst. The young generations take what a request leaves.

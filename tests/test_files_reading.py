@@ -179,7 +179,7 @@ def test_a_contact_is_named_by_email_first_and_by_id_without_contact_properties(
         ),
         ("a@example.com,2026-03-01,x", "line 2: has 3 cells where the header has 2"),
         ('a@example.com,"2026-03-01', "line 2: opens a quote that does not close"),
-        ("a@example.com,2026-03-01\x00", "line 2, Date: 2026-03-01\\u0000 has no time of day"),
+        ("a@example.com,2026-03-01\x00", "line 2, Date: 2026-03-01\\x00 has no time of day"),
     ],
 )
 def test_a_broken_row_says_where_and_what_and_costs_no_neighbour(row: str, said: str) -> None:

@@ -1,5 +1,6 @@
 """The facts of the closing table: what was in the file and what became of it, in bounded memory."""
 
+import os
 import shlex
 from collections import Counter
 from collections.abc import Iterator
@@ -118,7 +119,7 @@ def summary(
         "refused": receipt.refused if receipt else facts.refused,
         "refused_in_file": facts.refused,
         "reasons": facts.reasons,
-        "refused_file": str(refused_file) if refused_file else None,
+        "refused_file": _utf8(refused_file) if refused_file else None,
         "shared_addresses": facts.shared,
         "left_out": dict(facts.left_out),
         "days_only": facts.days_only,
@@ -131,6 +132,11 @@ def summary(
         "retry": retry_commands(facts, repeats),
         "sample": facts.sample,
     }
+
+
+def _utf8(path: Path) -> str:
+    """Write a path that may hold bytes which are no text, as file systems allow."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def retry_commands(facts: Facts, repeats: dict[str, int]) -> list[str]:

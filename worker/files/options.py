@@ -5,8 +5,8 @@ from datetime import date, tzinfo
 from enum import StrEnum
 from typing import Final, Literal, Self
 
-from models.message import LONGEST_TEXT
-from models.preflight import Reason, shown, unsafe_character
+from models.ids import LONGEST_TEXT, id_fault
+from models.preflight import Reason, shown
 from models.words import State
 from models.zones import abbreviation, name_of, read_zone
 from worker.files.lines import FileError
@@ -82,8 +82,10 @@ class Options:
             raise FileError("--object-id", "stands beside --event or --external-account", "one way to name the event")
         texts = {"object-id": object_id, "event": event, "external-account": external_account, "account": account}
         for name, text in texts.items():
-            if text is not None and (not text.strip() or len(text) > LONGEST_TEXT or unsafe_character(text)):
-                raise FileError(f"--{name}", f"{shown(text)!r} is no id", f"1 to {LONGEST_TEXT} characters of text")
+            blank = ("is no id", f"1 to {LONGEST_TEXT} characters of text")
+            if text is not None and (fault := id_fault(text) if text.strip() else blank):
+                what, right = fault
+                raise FileError(f"--{name}", f"'{shown(text)}' {what}", right)
         zone, zone_as = _zone(time_zone) if time_zone else (None, "")
         pairs = tuple(_pair(text) for text in mapping or ())
         when = _occurrence(occurrence) if occurrence else None
