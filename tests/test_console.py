@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from models.words import Outcome, Role
 from web.console import pages
-from web.console.masking import masked
+from web.masking import masked
 from worker import keys, lockout
 from worker.process import Process
 from worker.receipts import Part
