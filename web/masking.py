@@ -7,7 +7,7 @@ answers) addresses are found by their look in whatever spelling, and so are the 
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set as AbstractSet
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import asdict, fields, is_dataclass, replace
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -44,6 +44,14 @@ _OF_A_MESSAGE: Final = frozenset(
 """Where a reason tells of a message's own fields, none of which is of a person."""
 _OWN_WORDS: Final = re.compile(r"(?:is|holds|names|has|HubSpot|joinedAt and) ")
 """How a reason begins that quotes no value."""
+_WHERE: Final = re.compile(
+    r"(inputs\[\d+\](?:\.(?:email|vid|interactionDateTime|contactProperties|properties(?:\.(?:joinedAt|leftAt))?)"
+    r"(?![^.]))?)(.*)",
+    re.DOTALL,
+)
+"""Where a reason tells of an input: a field that there is, and behind it what somebody named himself."""
+_QUOTED: Final = re.compile('text: ".*"', re.DOTALL)
+"""How a reason says that a value should have been text."""
 
 _LONG_ENOUGH: Final = 3
 """Characters, from which on the first and the last give nobody away."""
@@ -111,7 +119,7 @@ class _Mask:
             case Mapping() if {"where", "what", "right"} <= value.keys():
                 return {key: self.of(each, key) for key, each in self._reason(value).items()}
             case Reason():
-                return Reason(**self.of({one.name: getattr(value, one.name) for one in fields(value)}))
+                return Reason(**self.of(asdict(value)))
             case Mapping():
                 return {self._key(key): self.of(each, str(key)) for key, each in value.items()}
             case tuple() if hasattr(value, "_fields"):
@@ -130,7 +138,7 @@ class _Mask:
             return text
         plain = unfolded(text)
         found = self._found(plain)
-        return self._found(text) if found == plain else found
+        return found if plain == text or found != plain else self._found(text)
 
     def _found(self, text: str) -> str:
         said = _ADDRESS.sub(_short_address, text) if "@" in text else text
@@ -164,9 +172,15 @@ class _Mask:
 
     @staticmethod
     def _reason(reason: Mapping[str, Any]) -> Mapping[str, Any]:
-        if reason["where"] in _OF_A_MESSAGE or _OWN_WORDS.match(str(reason["what"])):
-            return reason
-        return {**reason, "what": NOT_SHOWN}
+        """Leave of a reason what we say ourselves: what it quotes may be nearly an address, and cut short."""
+        where, what, right = (str(reason[name]) for name in ("where", "what", "right"))
+        is_ours = where in _OF_A_MESSAGE or _OWN_WORDS.match(what)
+        return {
+            **reason,
+            "where": _WHERE.sub(lambda found: found[1] + (HIDDEN if found[2] else ""), where),
+            "what": what if is_ours else NOT_SHOWN,
+            "right": _QUOTED.sub(f'text: "{HIDDEN}"', right),
+        }
 
 
 def _contact(value: object) -> object:

@@ -23,7 +23,7 @@ _GAPS: Final = r"[\s+_]{1,8}"
 _MARK: Final = r"[^\w\s@.,;:]{1,2}"
 _DOMAIN: Final = r"(?=(?:[\w-]{1,63}\.){1,10}[^\W\d_]{2,})"
 _DOT: Final = re.compile(
-    rf"{_GAP}{_MARK}\s?(?:dot|\.)\s?{_MARK}{_GAP}(?=\w)|(?<=\w){_GAPS}dot{_GAPS}(?=\w)"
+    rf"{_GAP}(?:{_MARK}\s?dot\s?{_MARK}|\[\.\]|\(\.\)|\{{\.\}}){_GAP}(?=\w)|(?<=\w){_GAPS}dot{_GAPS}(?=\w)"
     r"|(?<=\w)\s{1,8}\.\s{0,8}(?=[^\W\d_]{2,24}(?!\w))",
     re.IGNORECASE,
 )
