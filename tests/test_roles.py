@@ -10,7 +10,7 @@ from door import WHEN, Door, delivering, running_door
 from pydantic import SecretStr
 from sandbox_server import running_sandbox
 from starlette.routing import BaseRoute
-from walking import RIVALS, SPELT, SUBMISSION, TOLD, Walker, all_of, fill, tells, walkers
+from walking import RIVALS, SPELT, SUBMISSION, Walker, all_of, fill, tells, walkers
 
 import web.masking
 import web.receipts
@@ -57,13 +57,13 @@ def open_to_all(status: int = 200) -> Expected:
 BUTTON = answers({200, 303, 400, 404, 422}, {403}, {303, 403}, sees=frozenset({"operator"}))
 """A form: without a session there is none that could have been filled in."""
 WRITE = Expected(
-    dict.fromkeys(PRODUCERS, {200}) | {"nobody": {401}, "viewer": {403}, "operator": {403}},
+    {name: {200} for name in PRODUCERS} | {"nobody": {401}, "viewer": {403}, "operator": {403}},
     frozenset({"shop", "rival", "stranger"}),
 )
 """What a producer is answered names whom it has just named itself."""
 READ_BACK = Expected(
     {"nobody": {401}, "viewer": {403}, "stranger": {200, 404, 429, 503}}
-    | dict.fromkeys(("shop", "rival", "operator"), {200, 400, 404, 429, 503}),
+    | {name: {200, 400, 404, 429, 503} for name in ("shop", "rival", "operator")},
     frozenset({"shop", "rival", "operator"}),
 )
 """Of an account, as its token reads it at HubSpot: whose key reaches the account asks as HubSpot's own user would."""
@@ -218,7 +218,7 @@ def sent_to(method: str, path: str) -> dict[str, Any]:
 
 
 def walk(walker: Walker, wanted: Iterable[Route]) -> tuple[list[str], dict[Route, str], dict[Route, str]]:
-    """Ask for these routes in every way; give what was not as expected, where she was seen, and where she may not be."""
+    """Ask for these routes in every way; give what was not as expected, where she was seen, and where she may not."""
     wrong: list[str] = []
     seen: dict[Route, str] = {}
     for method, path in wanted:
@@ -230,12 +230,14 @@ def walk(walker: Walker, wanted: Iterable[Route]) -> tuple[list[str], dict[Route
             said = [*all_of(answer)]
             if method == "GET" and "application/json" not in answer.headers.get("Content-Type", ""):
                 said += all_of(*walker.first_event(asked))
-            seen |= {(method, path): f"{asked}: {quoted}" for quoted in tells(*said)}
+            for quoted in tells(*said):
+                seen[method, path] = f"{asked}: {quoted}"
         for other in {"HEAD", "OPTIONS", "PUT", "DELETE"} if method == "GET" else ():
             answer = walker.ask(other, _path(path))
-            if answer.status_code != 405:  # noqa: PLR2004 - nothing but GET is done there
+            if answer.status_code != 405:
                 wrong.append(f"{walker.name}: {other} {path}: {answer.status_code}")
-            seen |= {(method, path): f"{other}: {quoted}" for quoted in tells(*all_of(answer))}
+            for quoted in tells(*all_of(answer)):
+                seen[method, path] = f"{other}: {quoted}"
     return wrong, seen, {route: quoted for route, quoted in seen.items() if walker.name not in ROUTES[route].sees}
 
 
@@ -284,7 +286,6 @@ def test_everybody_is_answered_what_is_theirs_and_only_they_see_whom_it_is_about
     for walker in (people[name] for name in EVERYBODY):  # the operator last, whose buttons do something
         wrong, _, leaks = walk(walker, posts)
         assert (wrong, leaks) == ([], {}), walker.name
-    assert TOLD
 
 
 def test_the_walk_sees_what_is_not_masked(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,8 +297,8 @@ def test_the_walk_sees_what_is_not_masked(door: Door, monkeypatch: pytest.Monkey
         if route[0] == "GET" and of.sees == {"operator"} and 200 in of.status["viewer"]
     ]
     shown.append(("GET", "/submissions/{submission}"))
-    *_, leaks = walk(viewer, [route for route in shown if route != ("GET", "/person/{contact}")])
-    assert set(leaks) == set(shown) - {("GET", "/person/{contact}")}
+    *_, leaks = walk(viewer, shown)
+    assert set(leaks) == set(shown)
 
 
 def test_the_walk_sees_what_another_producer_is_told(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,8 +313,9 @@ def test_a_rival_sees_its_own_and_a_nothing_is_nothing_in_every_spelling(door: D
     people = walkers(door)
     assert people["rival"].ask("GET", f"/submissions/{RIVALS}").status_code == 200
     assert people["shop"].ask("GET", f"/submissions/{RIVALS}").status_code == 404
-    for path in ("/nothing/{0}", "/batch/{0}", "/submission/{0}", "/submissions/{0}", "/job/{0}", "/act/{0}", "/refused/{0}",
-                 "/event/{0}", "/static/{0}", "/batches?status={0}", "/batches?since={0}", "/refused?submission={0}"):  # fmt: skip
+    pages = ("nothing", "batch", "submission", "submissions", "job", "act", "refused", "event", "static")
+    filters = ("/batches?status={0}", "/batches?since={0}", "/refused?submission={0}")
+    for path in (*(f"/{name}/{{0}}" for name in pages), *filters):
         for typed in TYPED:
             for accept in ("text/html", "application/json"):
                 answer = people["viewer"].ask("GET", path.format(typed), headers={"Accept": accept})

@@ -14,7 +14,7 @@ import requests
 from acting import ME
 from console import Visitor
 from door import Door, key_for
-from ledger import do, given_up, message, settled, taken
+from ledger import WHEN, do, given_up, message, settled, taken
 from sqlalchemy import Engine, text
 
 from models.correction import Change
@@ -64,25 +64,31 @@ EVERY = "; ".join(SPELT)
 SUBMISSION = UUID("0b1cb8c3-e2ec-4f44-9fe2-d7813d1a6cfc")
 RIVALS = UUID("3a1cb8c3-e2ec-4f44-9fe2-d7813d1a6cfa")
 WRITTEN_BY_OTHERS = (
-    "UPDATE records SET contact = {one} || id WHERE id % 2 = 0",
-    "UPDATE records SET input = input || jsonb_build_object('email', {one}, 'contactProperties',"
-    " jsonb_build_object('lastname', 'Lovelace', 'phone', '+44 20 7946 0999 79460999'),"
-    " 'properties', jsonb_build_object('note', {one}))",
-    "UPDATE errors SET message = 'Invalid input for `' || {one} || '`: it is ' || {one} || ' twice',"
-    " context = jsonb_build_object('contact', jsonb_build_array({one}), 'said', jsonb_build_array({one}), {one}, 'x'),"
-    " resolved_because = {one}, code = {one}",
+    "UPDATE records SET contact = {one} || id WHERE id % 2 = 0 AND contact <> '1000'",
+    """
+    UPDATE records SET input = input || jsonb_build_object('email', {one}, 'contactProperties',
+      jsonb_build_object('lastname', 'Lovelace', 'phone', '+44 20 7946 0999 79460999'),
+      'properties', jsonb_build_object('note', {one}))""",
+    """
+    UPDATE errors SET message = 'Invalid input for `' || {one} || '`: it is ' || {one} || ' twice',
+      context = jsonb_build_object('contact', jsonb_build_array({one}), 'said', jsonb_build_array({one}), {one}, 'x'),
+      resolved_because = {one}, code = {one}""",
     "UPDATE error_groups SET gist = {one}, code = {one}",
-    'UPDATE attempts SET excerpt = \'{{"emails":["\' || {one} || \'"],"message":"\' || {every} || \'"}}\','
-    " correlation_id = {one}, answer = {one}",
+    """
+    UPDATE attempts SET excerpt = '{{"emails":["' || {one} || '"],"message":"' || {every} || '"}}',
+      correlation_id = {one}, answer = {one}""",
     "UPDATE batches SET postponed_because = {every}",
     "UPDATE accounts SET paused_at = now(), paused_because = {every} WHERE name = 'default'",
-    "UPDATE refused SET reasons = reasons || jsonb_build_array(jsonb_build_object('where', 'inputs[0].' || {one},"
-    " 'what', {one} || ' is no e-mail address', 'right', 'an address'))",
+    """
+    UPDATE refused SET reasons = reasons || jsonb_build_array(jsonb_build_object('where', 'inputs[0].' || {one},
+      'what', {one} || ' is no e-mail address', 'right', 'an address'))""",
     "UPDATE actions SET who = {one}, trouble = {one}, chosen = chosen || jsonb_build_object('event', {every})",
-    "UPDATE jobs SET given = given || jsonb_build_object('because', {every}, 'change', jsonb_build_object('email',"
-    " {one}))",
-    "UPDATE job_items SET told = told || jsonb_build_object('reasons', jsonb_build_array(jsonb_build_object('where',"
-    " 'email', 'what', {one} || ' is wrong', 'right', {one}))), done = false WHERE id % 2 = 0",
+    """
+    UPDATE jobs SET given = given || jsonb_build_object('because', {every}, 'change',
+      jsonb_build_object('email', {one}))""",
+    """
+    UPDATE job_items SET done = false, told = told || jsonb_build_object('reasons', jsonb_build_array(
+      jsonb_build_object('where', 'email', 'what', {one} || ' is wrong', 'right', {one}))) WHERE id % 2 = 0""",
     "UPDATE job_items SET change = jsonb_build_object('email', {one}) WHERE change IS NOT NULL",
     "UPDATE schedules SET chosen = chosen || jsonb_build_object('event', {every}, 'category', {one})",
     "UPDATE events SET external_event_id = {one} WHERE object_id IS NULL",
@@ -142,12 +148,15 @@ def walkers(door: Door) -> dict[str, Walker]:
 
 
 def fill(process: Process) -> None:
-    """Put her everywhere: records of each outcome, what was refused, jobs, actions, schedules, and in every spelling."""
+    """Put her everywhere, in every spelling: records, what was refused, jobs, actions, schedules."""
     engine, rules = process.engine, process.rules
     hers = [f"{index}{SPELT[0]}" for index in range(len(SPELT))]
     submit(engine, rules, message(*hers, event="77"), SUBMISSION, "shop")
     submit(engine, rules, message(SPELT[0], event="88"), RIVALS, "rival")
     settled(engine, taken(engine), rejected=range(0, len(hers), 3), unconfirmed=range(1, len(hers), 3))
+    settled(engine, taken(engine), rejected=[0])
+    by_id = {**message(event="99"), "inputs": [{"vid": 1000, "interactionDateTime": WHEN}]}
+    submit(engine, rules, by_id, SUBMISSION, "shop")
     settled(engine, taken(engine), rejected=[0])
     submit(engine, rules, message(*hers, state="attend", event="77"), SUBMISSION, "shop")
     given_up(engine, taken(engine))
@@ -190,13 +199,12 @@ def needed(update: str, **facts: object) -> dict[str, object]:
 
 def refusable(wrong: str) -> dict[str, object]:
     """Give a message whose inputs are refused: she stands in each place in which people put her."""
-    when = 1_767_225_600_000
     inputs: list[dict[str, object]] = [
         {"email": wrong + " ", "interactionDateTime": 1, "contactProperties": {"phone": "79460999", "lastname": 7}},
-        {"vid": wrong, "interactionDateTime": when},
+        {"vid": wrong, "interactionDateTime": WHEN},
         {"email": "nobody", "interactionDateTime": wrong},
-        {"email": "x@example.com", "interactionDateTime": when, wrong: wrong},
-        {"email": {"address": wrong}, "interactionDateTime": when, "properties": {wrong: [wrong]}},
+        {"email": "x@example.com", "interactionDateTime": WHEN, wrong: wrong},
+        {"email": {"address": wrong}, "interactionDateTime": WHEN, "properties": {wrong: [wrong]}},
     ]
     return {"subscriber_state": "register", "object_id": "77", "inputs": inputs}
 

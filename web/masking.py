@@ -50,7 +50,7 @@ _WHERE: Final = re.compile(
     re.DOTALL,
 )
 """Where a reason tells of an input: a field that there is, and behind it what somebody named himself."""
-_QUOTED: Final = re.compile('text: ".*"', re.DOTALL)
+_QUOTED: Final = re.compile('text: ".*', re.DOTALL)
 """How a reason says that a value should have been text."""
 
 _LONG_ENOUGH: Final = 3

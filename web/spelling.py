@@ -16,7 +16,7 @@ _SUSPECT: Final = re.compile(r"[%\\&=<@]|[^\x00-\x7f]|(?i:(?<![^\W_])(?:at|dot)(
 _ESCAPE: Final = re.compile(
     r"(?:\\+|%)u(?:\{0*([0-9a-f]{1,6})\}|([0-9a-f]{4}))|\\+x([0-9a-f]{2})|\\+U000([0-9a-f]{5})", re.IGNORECASE
 )
-_QUOTED_PRINTABLE: Final = re.compile(r"=40(?=[\w-]+(?:\.|=2E)\w)", re.IGNORECASE)
+_QUOTED_PRINTABLE: Final = re.compile(r"=40([\w-]+(?:(?:\.|=2E)[\w-]+)+)", re.IGNORECASE)
 _TAG: Final = re.compile(r"<(?!\s*(?:at|dot)\s*>)[/!a-z][^<>@]{0,80}>", re.IGNORECASE)
 _GAP: Final = r"[\s+]{0,8}"
 _GAPS: Final = r"[\s+_]{1,8}"
@@ -41,7 +41,7 @@ def unfolded(text: str) -> str:
     for _ in range(_ROUNDS):
         if not _SUSPECT.search(text):
             return text
-        plain = _QUOTED_PRINTABLE.sub("@", _ESCAPE.sub(_character, unquote(unescape(text))))
+        plain = _QUOTED_PRINTABLE.sub(_domain, _ESCAPE.sub(_character, unquote(unescape(text))))
         if plain == text:
             break
         text = plain
@@ -55,6 +55,10 @@ def _character(found: re.Match[str]) -> str:
     number = int(next(filter(None, found.groups())), 16)
     is_one = number <= 0x10FFFF and not 0xD800 <= number <= 0xDFFF  # noqa: PLR2004 - Unicode's end, and surrogates
     return chr(number) if is_one else found[0]
+
+
+def _domain(found: re.Match[str]) -> str:
+    return "@" + re.sub("=2E", ".", found[1], flags=re.IGNORECASE)
 
 
 def _is_invisible(one: str) -> bool:
