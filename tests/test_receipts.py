@@ -172,6 +172,32 @@ def test_a_producer_sees_what_its_key_submitted_and_another_of_the_same_account_
     assert [door.ask("GET", path, key=key).status_code for key in (door.key, rotated)] == [200, 200]
 
 
+def test_what_hubspot_says_of_others_in_the_same_batch_is_not_told(door: Door, sandbox: RunningSandbox) -> None:
+    rival = key_for(door.process, "rival")
+    both = ("ada@example.com", "Grace.Hopper@example.org")
+    said = {
+        "category": "VALIDATION_ERROR",
+        "message": f"Invalid input for `{both[0]}` and `{both[1]}`",
+        "context": {"emails": [*both], "said": ["grace.hopper%40example.org", "grace.hopper at example.org"]},
+    }
+    sandbox.fault(match=both[0], status=400, body=said, applied=False)
+    paths = [handed_in(door, both[0]), handed_in(door, both[1], key=rival)]
+    once = {"Prefer": "wait=30", "Idempotency-Key": "1"}
+    with delivering(door.process):
+        waited = door.hand_in("eve@example.com", both[0], headers=once)
+    shops, rivals = (door.ask("GET", path, key=key) for path, key in zip(paths, (door.key, rival), strict=True))
+    for answer in (shops, waited):
+        assert "opper" not in answer.text
+        assert "Invalid input for `ada@example.com` and `G…r@e…e.org`" in answer.text
+    assert shops.json()["records"][0]["error"]["context"]["emails"] == [both[0], "G…r@e…e.org"]
+    assert (
+        rivals.json()["records"][0]["error"]["message"]
+        == "Invalid input for `a…a@e…e.com` and `Grace.Hopper@example.org`"
+    )
+    operator = door.ask("GET", paths[0], key=key_for(door.process, "olga", Role.OPERATOR))
+    assert operator.json()["records"][0]["error"]["context"] == said["context"]
+
+
 def test_the_name_is_the_producer_so_a_new_key_of_that_name_goes_on_where_the_revoked_one_ended(door: Door) -> None:
     path = handed_in(door, "ada@example.com")
     keys.revoke(door.process.engine, "shop")

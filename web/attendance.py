@@ -25,6 +25,7 @@ from models.words import Door, Identity, Outcome, Role, State, Status
 from web import wire
 from web.access import account_of, key_of, may
 from web.admission import Admission
+from web.masking import for_producer
 from web.shapes import write_described
 from web.storing import Storing
 from web.waiting import LONGEST, Waiting
@@ -110,7 +111,7 @@ class Attendance:
             if receipt.key_id != key.id or bytes(receipt.digest or b"") != digest:
                 raise invalid("Idempotency-Key was used for another request: right would be a new one.", 409)
             refused = submissions.refusals(connection, submission, 0, MOST_INPUTS) if receipt.refused else []
-            members = submissions.records(connection, submission, Cursor(), MOST_INPUTS) if now else []
+            members = for_producer(submissions.records(connection, submission, Cursor(), MOST_INPUTS)) if now else []
         errors = [wire.refusal(row) for row in refused]
         if not now:
             status = Status.PENDING if receipt.accepted or receipt.repeated else Status.COMPLETE

@@ -18,7 +18,7 @@ from uuid import UUID
 import orjson
 
 from models import words
-from models.preflight import Reason
+from models.preflight import Reason, comparable
 from web.spelling import unfolded
 
 Facts = TypeVar("Facts")
@@ -79,15 +79,27 @@ def for_viewer(facts: Facts) -> Facts:
     return masked_
 
 
+def for_producer(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Mask whom else the errors of a producer's records name: one batch holds the records of several producers."""
+    mask = _Mask((), frozenset(row["contact"] for row in rows))
+    return [
+        {**row, "message": mask.text(row["message"]), "context": mask.of(row["context"])}
+        if row["category"]
+        else dict(row)
+        for row in rows
+    ]
+
+
 def masked(text: str, contacts: Iterable[str] = ()) -> str:
     """Mask every e-mail address in a text, and these contacts, in whatever spelling; rather too much."""
     return _Mask(contacts).text(text)
 
 
 class _Mask:
-    """Masks one answer, which names these contacts."""
+    """Masks one answer, which names these contacts; whoever is the asker's own is shown."""
 
-    def __init__(self, contacts: Iterable[str]) -> None:
+    def __init__(self, contacts: Iterable[str], own: AbstractSet[str] = frozenset()) -> None:
+        self._own = own
         self._known: dict[str, list[tuple[str, ...]]] = {}
         for contact in contacts:
             for name in {contact, *_telling_half(contact)}:
@@ -101,7 +113,7 @@ class _Mask:
         if name in _RAW or isinstance(value, bytes | memoryview):
             return b"" if isinstance(value, bytes | memoryview) else HIDDEN
         if name in _CONTACTS and not isinstance(value, Mapping):
-            return [_contact(one) for one in value] if isinstance(value, list | tuple) else _contact(value)
+            return [self._contact(one) for one in value] if isinstance(value, list | tuple) else self._contact(value)
         if name in _INPUTS and isinstance(value, str):
             return HIDDEN
         if name == "difference":
@@ -141,7 +153,7 @@ class _Mask:
         return found if plain == text or found != plain else self._found(text)
 
     def _found(self, text: str) -> str:
-        said = _ADDRESS.sub(_short_address, text) if "@" in text else text
+        said = _ADDRESS.sub(self._short_address, text) if "@" in text else text
         if not self._known:
             return said
         tokens = _tokens(said)
@@ -160,10 +172,25 @@ class _Mask:
     def _key(self, key: object) -> object:
         return self.text(key) if isinstance(key, str) and not isinstance(key, Enum) else key
 
+    def _contact(self, value: object) -> object:
+        """Mask a contact; what is no well-formed address is hidden, whatever it is."""
+        if not isinstance(value, str):
+            return value if isinstance(value, int) else HIDDEN
+        if value.isdecimal() or _ERASED.fullmatch(value) or comparable(value) in self._own:
+            return value
+        return self.text(value) if _WELL_FORMED.fullmatch(value) else HIDDEN
+
+    def _short_address(self, found: re.Match[str]) -> str:
+        if comparable(found["local"] + found["rest"]) in self._own:
+            return found[0]
+        name, dot, top = found["rest"].rpartition("@")[2].rstrip(".").rpartition(".")
+        shown = f"{_short(name)}{dot}{top}" if dot else _short(top)
+        return f"{found['before']}{_short(found['local'])}@{shown}"
+
     def _written(self, value: object, name: str) -> object:
         """Mask what somebody wrote of a person: all but what is not theirs."""
         if name in _CONTACTS:
-            return _contact(value)
+            return self._contact(value)
         if name in _PLAIN:
             return self.of(value)
         if isinstance(value, Mapping):
@@ -181,22 +208,6 @@ class _Mask:
             "what": what if is_ours else NOT_SHOWN,
             "right": _QUOTED.sub(f'text: "{HIDDEN}"', right),
         }
-
-
-def _contact(value: object) -> object:
-    """Mask a contact; what is no well-formed address is hidden, whatever it is."""
-    if not isinstance(value, str):
-        return value if isinstance(value, int) else HIDDEN
-    if value.isdecimal() or _ERASED.fullmatch(value):
-        return value
-    return masked(value) if _WELL_FORMED.fullmatch(value) else HIDDEN
-
-
-def _short_address(found: re.Match[str]) -> str:
-    domain = re.split("@", found["rest"])[-1].rstrip(".")
-    name, dot, top = domain.rpartition(".")
-    shown = f"{_short(name)}{dot}{top}" if dot else _short(top)
-    return f"{found['before']}{_short(found['local'])}@{shown}"
 
 
 def _short(word: str) -> str:

@@ -16,7 +16,7 @@ from models.words import Role, Status
 from web import wire
 from web.access import key_of
 from web.attendance import wait_of
-from web.masking import for_viewer
+from web.masking import for_producer, for_viewer
 from web.shapes import WAIT, SubmissionReceipt, faults, header, path_parameters
 from web.waiting import Waiting
 from web.wire import Fault, invalid
@@ -114,6 +114,8 @@ class Receipts:
                 refused = submissions.refusals(connection, submission, 0, PAGE)
         if key.role is Role.VIEWER:
             found, members, refused = for_viewer((found, members, refused))
+        elif key.role is Role.PRODUCER:
+            members = for_producer(members)
         shown = {
             "submission": submission,
             "status": found["status"],
