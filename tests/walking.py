@@ -56,6 +56,11 @@ SPELT: Sequence[str] = (
     "ada.lovelace @ analytical.example.com",
     "ada.lovelace@analytical\u3002example\u3002com",
     "ada.lovelace@xn--analytical-x9a.example.com",
+    "ada.lovelace\uff0540analytical.example.com",
+    "ada.lovelace&amp;#64;analytical.example.com",
+    "ada.lovelace\\u0025\\u0034\\u0030analytical.example.com",
+    "ada.lovelace -at- analytical -dot- example -dot- com",
+    "ada.lovelace<wbr>@<wbr>analytical.example.com",
 )
 """One person's address, as people and programs write it; the first is the one that HubSpot takes."""
 TOLD = ("lovelace", "analytical", "79460999")

@@ -41,14 +41,19 @@ def unfolded(text: str) -> str:
     for _ in range(_ROUNDS):
         if not _SUSPECT.search(text):
             return text
-        plain = _QUOTED_PRINTABLE.sub(_domain, _ESCAPE.sub(_character, unquote(unescape(text))))
+        plain = _QUOTED_PRINTABLE.sub(_domain, _ESCAPE.sub(_character, unquote(unescape(_visible(text)))))
         if plain == text:
             break
         text = plain
-    if not text.isascii():
-        text = "…".join(unicodedata.normalize("NFKC", part) for part in text.split("…")).translate(_DOTS)
-        text = "".join(one for one in text if unicodedata.category(one) != "Cf" and not _is_invisible(one))
     return _AT.sub("@", _DOT.sub(".", _TAG.sub("", text)))
+
+
+def _visible(text: str) -> str:
+    """Give a text in its plainest letters, without those that nobody sees; our own «…» stays one letter."""
+    if text.isascii():
+        return text
+    plain = "…".join(unicodedata.normalize("NFKC", part) for part in text.split("…")).translate(_DOTS)
+    return "".join(one for one in plain if unicodedata.category(one) != "Cf" and not _is_invisible(one))
 
 
 def _character(found: re.Match[str]) -> str:
