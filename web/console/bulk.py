@@ -109,7 +109,7 @@ def job(visit: Visit) -> Shown:
         "job.html",
         {
             "job": with_words(visit, [found])[0],
-            "items": [item | {"why": results.why(item)} for item in items],
+            "items": items,
             "outcomes": outcomes,
             "counted": results.COUNTED,
             "is_over": is_over,
