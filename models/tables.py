@@ -340,11 +340,13 @@ class ErrorGroup(Base):
     __tablename__ = "error_groups"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    """Computed from the four below (`models.gist`)."""
+    """Computed from the five below (`models.gist`)."""
     outcome: Mapped[Outcome]
     category: Mapped[str]
     code: Mapped[str]
     gist: Mapped[str]
+    event_id: Mapped[int | None]
+    """Where the errors are about their event: whose they all are."""
     first_seen: Mapped[datetime] = mapped_column(server_default=NOW)
     last_seen: Mapped[datetime] = mapped_column(server_default=NOW)
 

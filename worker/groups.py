@@ -11,11 +11,14 @@ from models.words import Outcome
 from worker import walks
 from worker.database import json, repeat
 from worker.retry import Filter
+from worker.submissions import EVENT
 
 COUNTED: Final = 10_000
 """Beyond it a group's count says only «more than»."""
 WALKED: Final = 1_000
 """Groups with open errors that are looked at, at most."""
+OF_EVENT: Final = "LEFT JOIN events ev ON ev.id = g.event_id"
+"""The event of a group `g`, where its errors are about their event."""
 
 
 def see(engine: Engine, kinds: Collection[Kind]) -> None:
@@ -31,9 +34,9 @@ def see(engine: Engine, kinds: Collection[Kind]) -> None:
         with engine.begin() as connection:
             connection.execute(
                 text("""
-                INSERT INTO error_groups (id, outcome, category, code, gist)
+                INSERT INTO error_groups (id, outcome, category, code, gist, event_id)
                 SELECT x.* FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(id text, outcome text, category text,
-                  code text, gist text)
+                  code text, gist text, event_id bigint)
                 WHERE NOT EXISTS (
                   SELECT FROM error_groups g WHERE g.id = x.id AND g.last_seen > now() - interval '1 minute')
                 ORDER BY x.id ON CONFLICT (id) DO UPDATE SET last_seen = now()"""),
@@ -60,12 +63,13 @@ def grouped(engine: Engine, outcomes: Sequence[Outcome], limit: int = 50) -> lis
             shown AS (
               SELECT g.* FROM leap JOIN error_groups g USING (id) WHERE g.outcome = ANY(:outcomes)
               ORDER BY g.last_seen DESC, g.id LIMIT :limit)
-            SELECT g.*, s.message AS sample, s.record_id AS sample_record, r.contact AS sample_contact,
+            SELECT g.*, {EVENT} AS event, s.message AS sample, s.record_id AS sample_record,
+              r.contact AS sample_contact,
               (SELECT count(*) FROM (
                 SELECT FROM errors e WHERE e.group_id = g.id AND e.resolution IS NULL LIMIT {COUNTED + 1}) few) AS count
             FROM shown g CROSS JOIN LATERAL (
               SELECT * FROM errors e WHERE e.group_id = g.id AND e.resolution IS NULL ORDER BY e.id DESC LIMIT 1) s
-            JOIN records r ON r.id = s.record_id ORDER BY g.last_seen DESC, g.id"""),
+            JOIN records r ON r.id = s.record_id {OF_EVENT} ORDER BY g.last_seen DESC, g.id"""),
             {"outcomes": list(outcomes), "limit": limit},
         )
         return [advised(dict(row._mapping)) for row in rows]  # noqa: SLF001 - its public name
@@ -80,10 +84,11 @@ def narrowed(engine: Engine, chosen: Filter, limit: int = 50) -> tuple[list[dict
         facts = walks.facts(chosen, None, COUNTED)
         rows = connection.execute(
             text(f"""
-            SELECT g.*, s.message AS sample, s.record_id AS sample_record, r.contact AS sample_contact, f.count
+            SELECT g.*, {EVENT} AS event, s.message AS sample, s.record_id AS sample_record,
+              r.contact AS sample_contact, f.count
             FROM (SELECT group_id, count(*) AS count, max(id) AS newest FROM ({walks.found(chosen)}) e GROUP BY 1) f
             JOIN error_groups g ON g.id = f.group_id
-            JOIN errors s ON s.id = f.newest JOIN records r ON r.id = s.record_id
+            JOIN errors s ON s.id = f.newest JOIN records r ON r.id = s.record_id {OF_EVENT}
             ORDER BY g.last_seen DESC, g.id LIMIT :limit"""),
             {**facts, "limit": limit},
         ).all()
@@ -104,25 +109,26 @@ def matching(engine: Engine, chosen: Filter) -> tuple[list[int], list[dict[str, 
             ).scalars()
         )
         rows = connection.execute(
-            text("""
-            SELECT g.*, f.count, f.sample FROM (
+            text(f"""
+            SELECT g.*, {EVENT} AS event, f.count, f.sample FROM (
               SELECT group_id, count(*) AS count, min(message) AS sample FROM errors WHERE id = ANY(:ids)
               GROUP BY group_id) f
-            JOIN error_groups g ON g.id = f.group_id ORDER BY f.count DESC, g.id"""),
+            JOIN error_groups g ON g.id = f.group_id {OF_EVENT} ORDER BY f.count DESC, g.id"""),
             {"ids": ids},
         )
         return ids, [advised(dict(row._mapping)) for row in rows]  # noqa: SLF001 - its public name
 
 
 def named(engine: Engine, group_ids: Collection[str]) -> dict[str, str]:
-    """Say of groups what their errors have in common: `failed: HTTP 503; … attempts`."""
+    """Say of groups what their errors have in common: `failed: HTTP 503; … attempts`, and of which event they are."""
     if not group_ids:
         return {}
     with engine.connect() as connection:
         rows = connection.execute(
-            text("SELECT id, outcome, gist FROM error_groups WHERE id = ANY(:ids)"), {"ids": list(group_ids)}
+            text(f"SELECT g.*, {EVENT} AS event FROM error_groups g {OF_EVENT} WHERE g.id = ANY(:ids)"),
+            {"ids": list(group_ids)},
         )
-        return {row.id: f"{row.outcome}: {row.gist}" for row in rows}
+        return {row.id: f"{row.outcome}: {row.gist}" + (f", event {row.event}" if row.event else "") for row in rows}
 
 
 def as_said(count: int) -> str:
