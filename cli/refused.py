@@ -11,7 +11,7 @@ from uuid import UUID
 import typer
 from rich.markup import escape
 
-from cli.bulk import Background, Yes, agree, first_reason, open_process, run
+from cli.bulk import Background, Consent, Expect, Wish, Yes, do, first_reason, open_process
 from cli.choosing import LARGEST, Account, Limit
 from cli.showing import AsJson, console, print_json, print_table
 from models.words import Action
@@ -93,6 +93,7 @@ def retry(  # noqa: PLR0913 - one parameter an option
         Path | None, typer.Option("--from", metavar="FILE", help="Mended lines of `turnout refused --out`.")
     ] = None,
     yes: Yes = False,
+    expect: Expect = None,
     background: Background = False,
     as_json: AsJson = False,
 ) -> None:
@@ -111,9 +112,8 @@ def retry(  # noqa: PLR0913 - one parameter an option
     if from_ is not None:
         _from_file(process, from_, as_json=as_json)
         return
-    wanted = chosen.written
-    expected = agree(process, Action.REPLAY, wanted, "handed in again", yes=yes, as_json=as_json)
-    job = run(process, Action.REPLAY, wanted, expected=expected, background=background)
+    wish = Wish(Action.REPLAY, chosen.written, "handed in again")
+    job = do(process, wish, Consent(yes, expect, as_json), background=background)
     _tell(_of_job(process, job["id"]), as_json=as_json)
 
 

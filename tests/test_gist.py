@@ -27,7 +27,7 @@ from models.words import Outcome
          'Property "joinedAt" of … is …'),
         (["inputs[3].email is missing", "inputs[12].email is missing"], "inputs[…].email is missing"),
         (["no contact ada%40example.com", "no contact bob.7%40example.com"], "no contact …"),
-        (["no 0f8fad5bd9cb469fa16570867728950e: 200ms", "no 7c9e6679f8c04e2b9d1f0a2b3c4d5e6f: 31ms"], "no …: …"),
+        (["no 0f8fad5bd9cb469fa1657086: 200ms", "no 7c9e6679f8c04e2b9d1f0a2b: 31ms"], "no …: …"),
         (["contacts/4711 (vid=12, #3, 10.5%)", "contacts/9 (vid=7, #44, 3%)"], "contacts/… (vid=…, #…)"),
         ([""], ""),
     ],

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from models.advice import Subject, advise
 from models.gist import Kind
@@ -97,26 +97,33 @@ def narrowed(engine: Engine, chosen: Filter, limit: int = 50) -> tuple[list[dict
     return [advised(dict(row._mapping)) for row in rows], older  # noqa: SLF001 - its public name
 
 
-def matching(engine: Engine, chosen: Filter) -> tuple[list[int], list[dict[str, Any]]]:
-    """Name the errors that a filter chooses, no further than just beyond `COUNTED`, and of these the distinct ones."""
-    with engine.connect() as connection:
-        ids = list(
-            connection.execute(
-                text(f"""
-                SELECT e.id FROM errors e {walks.joined(chosen)}
-                WHERE e.outcome = ANY(:outcomes) AND {chosen.sql} LIMIT {COUNTED + 1}"""),
-                {"outcomes": list(chosen.outcomes), **chosen.facts},
-            ).scalars()
-        )
-        rows = connection.execute(
-            text(f"""
-            SELECT g.*, {EVENT} AS event, f.count, f.sample FROM (
-              SELECT group_id, count(*) AS count, min(message) AS sample FROM errors WHERE id = ANY(:ids)
-              GROUP BY group_id) f
-            JOIN error_groups g ON g.id = f.group_id {OF_EVENT} ORDER BY f.count DESC, g.id"""),
-            {"ids": ids},
-        )
-        return ids, [advised(dict(row._mapping)) for row in rows]  # noqa: SLF001 - its public name
+def matching(connection: Connection, chosen: Filter, until: int, most: int = COUNTED) -> tuple[list[int], bool]:
+    """Name the errors up to the id `until` that a filter chooses, the oldest `most`; say whether there are more."""
+    facts = {"outcomes": list(chosen.outcomes), "until": until, "most": most + 1, **chosen.facts}
+    ids = connection.execute(
+        text(f"""
+        SELECT e.id FROM errors e {walks.joined(chosen)}
+        WHERE e.outcome = ANY(:outcomes) AND e.id <= :until AND {chosen.sql} LIMIT :most"""),
+        facts,
+    ).scalars()
+    found = sorted(ids)
+    if len(found) <= most:
+        return found, False
+    oldest = connection.execute(text(f"{walks.oldest(chosen)} ORDER BY id LIMIT :most"), facts)
+    return list(oldest.scalars())[:most], True
+
+
+def distinct(connection: Connection, error_ids: Sequence[int]) -> list[dict[str, Any]]:
+    """Give the groups of errors, each with its `count` of these, the largest first."""
+    rows = connection.execute(
+        text(f"""
+        SELECT g.*, {EVENT} AS event, f.count, f.sample FROM (
+          SELECT group_id, count(*) AS count, min(message) AS sample FROM errors WHERE id = ANY(:ids)
+          GROUP BY group_id) f
+        JOIN error_groups g ON g.id = f.group_id {OF_EVENT} ORDER BY f.count DESC, g.id"""),
+        {"ids": list(error_ids)},
+    )
+    return [advised(dict(row._mapping)) for row in rows]  # noqa: SLF001 - its public name
 
 
 def named(engine: Engine, group_ids: Collection[str]) -> dict[str, str]:

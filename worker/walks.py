@@ -34,6 +34,16 @@ def found(chosen: Filter) -> str:
     return f"SELECT e.* FROM ({unresolved(chosen)}) e {joined(chosen, _LOOKED_UP)} WHERE {chosen.sql}"
 
 
+def oldest(chosen: Filter) -> str:
+    """Give the SQL of the ids of the `:most` oldest errors up to `:until` that a filter chooses; it chooses many."""
+    each = (
+        f"(SELECT e.id FROM errors e {joined(chosen, _LOOKED_UP)} WHERE e.outcome = {_words(Filter((outcome,)))}"
+        f" AND e.id <= :until AND {chosen.sql} ORDER BY e.id LIMIT :most)"
+        for outcome in chosen.outcomes
+    )
+    return f"SELECT id FROM ({' UNION ALL '.join(each)}) each"
+
+
 def joined(chosen: Filter, batch: str = "JOIN batches b ON b.id = e.batch_id") -> str:
     """Give the SQL of what a filter's condition on errors `e` needs beside them; most need nothing."""
     needed = any(value is not None for value in (chosen.event, chosen.account, chosen.state))

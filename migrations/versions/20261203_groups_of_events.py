@@ -1,4 +1,6 @@
-"""An error about its event is in that event's group, and no name is blanked: open errors are grouped anew.
+"""An error about its event is in that event's group, and no name is blanked; a job is done to what was shown.
+
+Open errors are grouped anew.
 
 Revision: 0011.
 """
@@ -26,6 +28,8 @@ id bigint, group_id text, outcome text, category text, code text, gist text, eve
 
 def upgrade() -> None:
     op.add_column("error_groups", sa.Column("event_id", sa.BigInteger(), nullable=True))
+    op.add_column("jobs", sa.Column("pinned", sa.Boolean(), server_default=sa.text("false"), nullable=False))
+    op.execute("UPDATE jobs SET pinned = true WHERE action = 'correct' AND NOT given ? 'change'")
     after = 0
     while found := _open_errors(after):
         after = found[-1].id
@@ -73,4 +77,5 @@ def _regroup(rows: list[dict[str, object]]) -> None:
 
 
 def downgrade() -> None:
+    op.drop_column("jobs", "pinned")
     op.drop_column("error_groups", "event_id")
