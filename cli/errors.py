@@ -101,6 +101,8 @@ def _show_groups(found: list[dict[str, object]], *, older: bool, as_json: bool) 
         heading = f"{as_said(int(str(group['count'])))} {group['outcome']}: {group['category']} {group['code']}"
         console.print(escape(heading.strip()), style="bold")
         console.print(escape(f"  {group['sample']}"))
+        if group["event"]:
+            console.print(escape(f"  all of event {group['event']}"))
         console.print(escape(f"  {group['means']}; who can mend it: {group['who']}"))
         if group["action"]:
             console.print(escape(f"  type: {group['action']}"))

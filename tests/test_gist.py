@@ -48,8 +48,10 @@ NAMES = [
     "Not found",
     "resource not found",
 ]
-EVENTS = ["webinar-24", "berlin-meetup-25", "paris-meetup-25", "summit2026", "q3-kickoff", "77", "78", "decade2026",
-          "spring", "summer", "no-contact-day", "joinedAt", "20260301", "a@b", "Spring 2026", "Spring 2027"]  # fmt: skip
+EVENTS = (
+    *("webinar-24", "berlin-meetup-25", "paris-meetup-25", "summit2026", "q3-kickoff", "77", "78", "decade2026"),
+    *("spring", "summer", "no-contact-day", "joinedAt", "20260301", "a@b", "Spring 2026", "Spring 2027"),
+)
 
 
 def of(event: str, category: str, message: str, **more: Any) -> str:

@@ -135,7 +135,12 @@ def named(engine: Engine, group_ids: Collection[str]) -> dict[str, str]:
             text(f"SELECT g.*, {EVENT} AS event FROM error_groups g {OF_EVENT} WHERE g.id = ANY(:ids)"),
             {"ids": list(group_ids)},
         )
-        return {row.id: f"{row.outcome}: {row.gist}" + (f", event {row.event}" if row.event else "") for row in rows}
+        return {row.id: f"{row.outcome}: {row.gist}{_of_event(row.event, row.gist)}" for row in rows}
+
+
+def _of_event(event: str | None, gist: str) -> str:
+    """Name a group's event, where what its errors have in common does not."""
+    return "" if event is None or event.rpartition("/")[2] in gist else f", event {event}"
 
 
 def as_said(count: int) -> str:

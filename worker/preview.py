@@ -17,6 +17,7 @@ from models import estimate
 from models.correction import Change
 from models.estimate import Pace
 from models.gist import gist
+from models.preflight import Reason
 from models.words import Action
 from worker import cancel, facts, groups, jobs, refusals, refused, retry, tally, throughput
 from worker.actions import By
@@ -262,8 +263,8 @@ def _refusals(process: Process, chosen: refused.Chosen, until: int) -> Preview:
 
     rows, more = refusals.walked(engine, chosen, until + 1, refusals.WALK, judged)
     fit = [row for row in rows if not row["against"]]
-    reasons = Counter(gist(f"{row['reasons'][0]['where']}: {row['reasons'][0]['right']}") for row in rows)
-    still = Counter(gist(str(row["against"][0])) for row in rows if row["against"])
+    reasons = Counter(_because(Reason(**row["reasons"][0])) for row in rows)
+    still = Counter(_because(row["against"][0]) for row in rows if row["against"])
     calls = -(-sum(row["inputs"] for row in fit) // process.settings.batch_size)
     return Preview(
         len(rows),
@@ -281,6 +282,11 @@ def _refusals(process: Process, chosen: refused.Chosen, until: int) -> Preview:
         pinned=[Item(row["id"]) for row in reversed(rows)],
         until=until,
     )
+
+
+def _because(reason: Reason) -> str:
+    """Write what refusals of one reason have in common: an account's name is no value, there is one reason each."""
+    return str(reason) if reason.where == "account" else gist(f"{reason.where}: {reason.right}")
 
 
 def lasts(seconds: float) -> str:

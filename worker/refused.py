@@ -133,6 +133,15 @@ def replay_mended(engine: Engine, rules: Rules, lines: Iterator[bytes]) -> Itera
             yield number, done
 
 
+def rehearse_mended(engine: Engine, lines: Iterator[bytes]) -> Iterator[tuple[Reason, ...]]:
+    """Say of each mended line why it would be refused again now; of one that would be accepted, nothing."""
+    known: dict[str, tuple[Reason, ...]] = {}
+    for number, text_ in enumerate(lines, 1):
+        if text_.strip():
+            mended = _mended(engine, text_, f"line {number}")
+            yield (mended,) if isinstance(mended, Reason) else against(engine, mended, known)
+
+
 def _mended(engine: Engine, written: bytes, where: str) -> Row | Reason:
     right = 'an object as `turnout refused --out` writes it: {"refused": ID, "message": {…}}'
     try:

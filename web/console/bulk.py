@@ -86,7 +86,7 @@ def do(visit: Visit, form: Mapping[str, str]) -> Done:
 
 
 def changed(form: Mapping[str, str]) -> QueryParams:
-    """Write what was chosen, as the URL of a page that says that it changed; a reason may name people, and goes in none."""
+    """Write what was chosen, for a page that says that it changed; a reason may name people, and goes in no URL."""
     return QueryParams([*QueryParams(form.get("chosen", "")).multi_items(), ("changed", "1")])
 
 
@@ -144,13 +144,15 @@ def _problem(visit: Visit, job: Mapping[str, Any]) -> str:
     """Say why a job that was to begin did not, on the page that it leads back to."""
     if not job["held"]:
         return ""
-    return CHANGED if visit.asked("changed") else mistyped(visit.asked("typed"))
+    return CHANGED if visit.asked("changed") else mistyped(visit.request.query_params.get("typed"))
 
 
 def mistyped(typed: str | None) -> str:
     """Say that a number was typed that is not the one that is asked for."""
     if typed is None:
         return ""
+    if not typed.strip():
+        return "No number was typed, so nothing was done."
     return f"{typed[:20]!r} was typed, which is not the number of records that is asked for, so nothing was done."
 
 
