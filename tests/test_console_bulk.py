@@ -235,7 +235,7 @@ def test_refused_messages_are_handed_in_again_together(
     hand_in({**message(*people(2)), "account": "acme"}, message("nobody"), {**message("b@x.org"), "account": "other"})
     html = operator.page("/act/replay?account=acme")
     assert "Why they were refused" in words(html)
-    assert "1 will be skipped: would not be accepted again: account 'acme' is unknown" in words(html)
+    assert "1 will be skipped: would not be accepted again: account: 'acme' is unknown" in words(html)
     assert 'action="/act/replay"' not in html
     do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
     html = operator.page("/act/replay?account=acme")

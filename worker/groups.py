@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, Row, text
 
 from models.advice import Subject, advise
 from models.gist import Kind
@@ -97,20 +97,26 @@ def narrowed(engine: Engine, chosen: Filter, limit: int = 50) -> tuple[list[dict
     return [advised(dict(row._mapping)) for row in rows], older  # noqa: SLF001 - its public name
 
 
-def matching(connection: Connection, chosen: Filter, until: int, most: int = COUNTED) -> tuple[list[int], bool]:
-    """Name the errors up to the id `until` that a filter chooses, the oldest `most`; say whether there are more."""
+def matching(
+    connection: Connection, chosen: Filter, until: int, most: int = COUNTED
+) -> tuple[Sequence[Row[Any]], bool]:
+    """Find the errors up to the id `until` that a filter chooses, the oldest `most`: `id`, `record_id`.
+
+    Say too whether there are more. A filter that no index is of is looked for in any order first: it may choose few,
+    and then walking from the oldest on would look at everything.
+    """
     facts = {"outcomes": list(chosen.outcomes), "until": until, "most": most + 1, **chosen.facts}
-    ids = connection.execute(
-        text(f"""
-        SELECT e.id FROM errors e {walks.joined(chosen)}
-        WHERE e.outcome = ANY(:outcomes) AND e.id <= :until AND {chosen.sql} LIMIT :most"""),
-        facts,
-    ).scalars()
-    found = sorted(ids)
-    if len(found) <= most:
-        return found, False
-    oldest = connection.execute(text(f"{walks.oldest(chosen)} ORDER BY id LIMIT :most"), facts)
-    return list(oldest.scalars())[:most], True
+    if not chosen.facts.keys() <= {"group_id"}:
+        found = connection.execute(
+            text(f"""
+            SELECT e.id, e.record_id FROM errors e {walks.joined(chosen)}
+            WHERE e.outcome = ANY(:outcomes) AND e.id <= :until AND {chosen.sql} LIMIT :most"""),
+            facts,
+        ).all()
+        if len(found) <= most:
+            return sorted(found, key=lambda row: row.id), False
+    rows = connection.execute(text(walks.oldest(chosen)), facts).all()
+    return rows[:most], len(rows) > most
 
 
 def distinct(connection: Connection, error_ids: Sequence[int]) -> list[dict[str, Any]]:

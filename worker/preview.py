@@ -19,7 +19,7 @@ from models.estimate import Pace
 from models.gist import gist
 from models.preflight import Reason
 from models.words import Action
-from worker import cancel, facts, groups, jobs, refusals, refused, retry, tally, throughput
+from worker import cancel, facts, groups, jobs, refusals, refused, tally, throughput
 from worker.actions import By
 from worker.bulk import Item
 from worker.groups import COUNTED
@@ -97,9 +97,9 @@ def look(  # noqa: PLR0913 - what a job has
             case Action.REPLAY:
                 return _refusals(process, refused.Chosen.read(chosen), newest)
         wanted = Filter.read(chosen)
-        ids, more = groups.matching(connection, wanted, newest, bound)
+        rows, more = groups.matching(connection, wanted, newest, bound)
+        ids = [row.id for row in rows]
         distinct = groups.distinct(connection, ids)
-        rows = retry.rows_of(connection, ids)
         calls = {} if action is Action.DISMISS else _calls(connection, process.settings.batch_size, ids)
     samples = facts.errors(process.engine, Filter(wanted.outcomes, error_ids=ids[-SAMPLES:]), SAMPLES)
     seconds, because = _time(process, calls) if calls or action is not Action.DISMISS else (None, [])

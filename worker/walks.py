@@ -35,13 +35,21 @@ def found(chosen: Filter) -> str:
 
 
 def oldest(chosen: Filter) -> str:
-    """Give the SQL of the ids of the `:most` oldest errors up to `:until` that a filter chooses; it chooses many."""
+    """Give the SQL of the `:most` oldest errors up to `:until` that a filter chooses; it has an index, or chooses many.
+
+    Of each the `id` and the `record_id`.
+    """
+    columns, last = "SELECT e.id, e.record_id FROM errors e", "ORDER BY id LIMIT :most"
+    if chosen.group_id is not None:
+        return f"""
+        {columns} {joined(chosen, _LOOKED_UP)}
+        WHERE e.outcome IN ({_words(chosen)}) AND e.id <= :until AND {chosen.sql} {last}"""
     each = (
-        f"(SELECT e.id FROM errors e {joined(chosen, _LOOKED_UP)} WHERE e.outcome = {_words(Filter((outcome,)))}"
-        f" AND e.id <= :until AND {chosen.sql} ORDER BY e.id LIMIT :most)"
+        f"({columns} {joined(chosen, _LOOKED_UP)} WHERE e.outcome = {_words(Filter((outcome,)))}"
+        f" AND e.id <= :until AND {chosen.sql} {last})"
         for outcome in chosen.outcomes
     )
-    return f"SELECT id FROM ({' UNION ALL '.join(each)}) each"
+    return f"SELECT id, record_id FROM ({' UNION ALL '.join(each)}) each {last}"
 
 
 def joined(chosen: Filter, batch: str = "JOIN batches b ON b.id = e.batch_id") -> str:

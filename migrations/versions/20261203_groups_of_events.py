@@ -33,7 +33,8 @@ def upgrade() -> None:
     after = 0
     while found := _open_errors(after):
         after = found[-1].id
-        _regroup([row for error in found if (row := _grouped(error))["group_id"] != error.group_id])
+        grouped = [(error, _grouped(error)) for error in found]
+        _regroup([row for error, row in grouped if row["group_id"] != error.group_id or row["event_id"] is not None])
 
 
 def _open_errors(after: int) -> list[sa.Row[Any]]:
@@ -64,14 +65,15 @@ def _regroup(rows: list[dict[str, object]]) -> None:
         INSERT INTO error_groups (id, outcome, category, code, gist, event_id, first_seen, last_seen)
         SELECT group_id, outcome, category, code, gist, event_id, min(at), max(at)
         FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x({FIELDS}) GROUP BY 1, 2, 3, 4, 5, 6
-        ON CONFLICT (id) DO UPDATE SET first_seen = least(error_groups.first_seen, excluded.first_seen),
+        ON CONFLICT (id) DO UPDATE SET event_id = excluded.event_id,
+          first_seen = least(error_groups.first_seen, excluded.first_seen),
           last_seen = greatest(error_groups.last_seen, excluded.last_seen)"""),
         facts,
     )
     op.get_bind().execute(
         sa.text(f"""
         UPDATE errors e SET group_id = x.group_id
-        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x({FIELDS}) WHERE e.id = x.id"""),
+        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x({FIELDS}) WHERE e.id = x.id AND e.group_id <> x.group_id"""),
         facts,
     )
 
