@@ -112,29 +112,34 @@ def agree(  # noqa: PLR0913 - what an answer depends on
     one: bool = False,
 ) -> None:
     """Go on only where the operator agrees to what is shown."""
+    beyond = " (and more are chosen)" if more else ""
+    show_it = (lambda: None) if consent.as_json else show_it
     if consent.expect is not None and (found.will != consent.expect or more):
         show_it()
-        fail(f"{would}, and --expect says {consent.expect:,}: nothing is done")
+        fail(f"{would}{beyond}, and --expect says {consent.expect:,}: nothing is done")
+    is_unsaid = found.is_move and consent.expect is None
+    right = f"--expect {'N, the number of all of them' if more else found.will}"
     if consent.yes or (harmless and not consent.can_ask):
-        if found.is_move and consent.expect is None:
+        if is_unsaid:
             show_it()
-            right = f"if that is right, add --expect {found.will}"
-            raise typer.BadParameter(f"{would}, {found.moved:,} of them by a change of the event: {right}")
-        return
-    if one or (not found.will and not found.skips):
-        return
-    if not consent.can_ask:
-        expect = f" --expect {found.will}" if found.is_move else ""
-        raise typer.BadParameter(f"{would}, and nobody is asked: say --yes{expect}")
-    show_it()
+            say = f"{would}, {found.moved:,} of them by a change of the event: if that is right, add {right}"
+            raise typer.BadParameter(say)
+    elif not one and (found.will or found.skips):
+        if not consent.can_ask:
+            raise typer.BadParameter(f"{would}, and nobody is asked: say --yes{f' {right}' if is_unsaid else ''}")
+        show_it()
+        _ask(found, is_move=is_unsaid)
+
+
+def _ask(found: "Tally", *, is_move: bool) -> None:
     if not found.will:
         fail("nothing is done")
-    if found.is_move and consent.expect is None:
-        typed = typer.prompt(f"{found.moved:,} records go to another event. Type the number of records")
-        if re.sub(r"[\s,.'_]", "", typed) != str(found.will):
-            fail(f"{typed!r} is not the number of records that will be corrected: nothing is done")
-    else:
+    if not is_move:
         typer.confirm("Go on?", abort=True)
+        return
+    typed = typer.prompt(f"{found.moved:,} records go to another event. Type the number of records")
+    if re.sub(r"[\s,.'_]", "", typed) != str(found.will):
+        fail(f"{typed!r} is not the number of records that will be corrected: nothing is done")
 
 
 def fail(why: str) -> NoReturn:
@@ -147,7 +152,8 @@ def _show(wish: Wish, found: "Preview") -> None:
     show(found)
     console.print(escape(f"{count(wish.action, found)} will be {wish.done}{_effort(found)}"))
     if found.more:
-        console.print("more than these are chosen, and they are left as they are; to all of them, unasked: --yes")
+        unasked = "--yes --expect N" if found.tally.is_move else "--yes"
+        console.print(f"more than these are chosen, and they are left as they are; to do it to all, unasked: {unasked}")
 
 
 def show(found: "Preview") -> None:
@@ -175,7 +181,8 @@ SHOWN: Final = 50
 def show_tally(tally: "Tally") -> None:
     """Show each distinct change with its count, and how many are skipped and why."""
     if tally.changes:
-        print_table("Distinct changes", tally.changes, ["field", "was", "becomes", "count"], "")
+        rows = [{**row, "is": row["was"] or "–", "becomes": row["becomes"] or "–"} for row in tally.changes]
+        print_table("Distinct changes", rows, ["field", "is", "becomes", "count"], "")
     if tally.more_changes:
         console.print(f"and {tally.more_changes:,} more distinct changes")
     for skip in tally.skips:

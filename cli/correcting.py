@@ -112,11 +112,11 @@ def correct(  # noqa: PLR0913 - one parameter an option
 
 def _agree_to_file(process: "Process", path: Path, consent: Consent) -> "list[Reason]":
     """Read a file to its end, show what all of it comes to, and ask; give what cannot be read."""
-    from worker import jobs
+    from worker import bulk
 
     wrong: list[Reason] = []
     with process.engine.connect() as connection:
-        until = jobs.newest(connection, Action.CORRECT)
+        until = bulk.newest(connection, Action.CORRECT)
     found = _tally(process, path, until, wrong)
     for reason in wrong:
         typer.echo(str(reason), err=True)
@@ -152,6 +152,8 @@ def _agree_to_record(process: "Process", record_id: int, change: "Change", conse
     """Show what a correction changes, and ask."""
     from worker import correct as correcting
 
+    if consent.expect not in {None, 1}:
+        fail(f"1 record would be corrected, and --expect says {consent.expect:,}: nothing is done")
     (one,) = correcting.look(process.engine, process.rules, {record_id: change})
     if consent.yes or one.reasons:
         return

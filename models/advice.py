@@ -120,8 +120,10 @@ def _data(said: str) -> tuple[str, Who, str] | None:
     return None
 
 
-def advise(outcome: Outcome, category: str, code: str, message: str, subject: Subject) -> Advice:  # noqa: PLR0911 - a row each
-    """Say what an error means, who can mend it, and what to type."""
+def advise(  # noqa: PLR0911, PLR0913 - a row each
+    outcome: Outcome, category: str, code: str, message: str, subject: Subject, *, event: str = ""
+) -> Advice:
+    """Say what an error means, who can mend it, and what to type; `event` names its event where it is about that."""
     match outcome, category:
         case Outcome.CANCELED, "SUPERSEDED":
             return Advice("a later record of the same person and event took its place", Who.NOBODY)
@@ -144,18 +146,19 @@ def advise(outcome: Outcome, category: str, code: str, message: str, subject: Su
         case Outcome.UNCONFIRMED, _:
             means = "HubSpot objected to somebody in the request without saying to whom; these it did not name"
             return Advice(means, Who.HUBSPOT, subject.retry)
-    return _rejected(category, code, message, subject)
+    return _rejected(category, code, message, subject, event)
 
 
-def _rejected(category: str, code: str, message: str, subject: Subject) -> Advice:
+def _rejected(category: str, code: str, message: str, subject: Subject, event: str) -> Advice:
     if "SCOPE" in category or "AUTHENTICATION" in category:
         return Advice("the account's token may not do this", Who.ADMIN, subject.retry)
     if "RATE_LIMIT" in category:
         return Advice("HubSpot was asked too often", Who.HUBSPOT, subject.retry)
-    if (data := _data(f"{code} {message}")) is not None:
+    said = f"{code} {message}"
+    if (data := _data(said.replace(event, "") if event else said)) is not None:  # no words of an event's name
         means, who, option = data
         return Advice(means, who, subject.mend.format(option))
-    if is_about_event(category, code, message):
+    if event or is_about_event(category, code, message):
         means = (
             "HubSpot does not know this event, or it belongs to another app: create it with the app whose token this"
             " is and retry, or send these to the right event"

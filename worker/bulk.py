@@ -11,6 +11,7 @@ from models.gist import CANCELED
 from models.words import Action, Origin, Resolution
 from worker import cancel, correct, groups, refused, retry
 from worker.accept import Rules
+from worker.database import json
 from worker.retry import Filter, lock_events, move, resolve
 
 STEP: Final = 1_000
@@ -18,6 +19,13 @@ STEP: Final = 1_000
 CORRECTIONS: Final = 500
 BATCHES: Final = 20
 """Batches that one step cancels."""
+
+
+OF: Final = {Action.CANCEL: "batches", Action.REPLAY: "refused"}
+"""Of what the newest id is where a job ends, where it is not of errors.
+
+What comes while it runs is not its own, for where records fail at once it would never end.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,23 @@ class Ground:
     connection: Connection
     """In the job's transaction."""
     rules: Rules
+
+
+def newest(connection: Connection, action: Action) -> int:
+    """Give the newest id there is of what an action is done to."""
+    found: int = connection.execute(text(f"SELECT coalesce(max(id), 0) FROM {OF.get(action, 'errors')}")).scalar_one()
+    return found
+
+
+def store(connection: Connection, job_id: int, rows: list[dict[str, Any]]) -> None:
+    """Store a job's items."""
+    connection.execute(
+        text("""
+        INSERT INTO job_items (job_id, item, record_id, done, by, told)
+        SELECT :job, x.* FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(item bigint, record_id bigint,
+          done boolean, by bigint, told jsonb)"""),
+        {"job": job_id, "rows": json(rows)},
+    )
 
 
 def step(on: Ground, work: Work) -> Step | None:

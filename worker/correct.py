@@ -26,6 +26,7 @@ from worker.newest import newest
 from worker.receipts import Part
 from worker.retry import lock_events, resolve
 from worker.storing import Fresh
+from worker.walks import NEWEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,6 @@ class _Draft:
     message: Message
     candidate: Candidate
     difference: list[tuple[str, str, str]]
-
-
-NEWEST: Final = 2**63 - 1
-"""An error's id, where none is too new."""
 
 
 def rehearse(

@@ -157,5 +157,7 @@ def as_said(count: int) -> str:
 def advised(group: dict[str, Any]) -> dict[str, Any]:
     """Add the advice to a group that has a sample."""
     subject = Subject(group_id=group["id"])
-    advice = advise(Outcome(group["outcome"]), group["category"], group["code"], group["sample"], subject)
+    event = (group["event"] or "").rpartition("/")[2]
+    of = (Outcome(group["outcome"]), group["category"], group["code"], group["sample"])
+    advice = advise(*of, subject, event=event)
     return {**group, "means": advice.means, "who": advice.who, "action": advice.action}

@@ -26,11 +26,6 @@ from worker.tally import Tally
 
 log = logging.getLogger(__name__)
 
-OF: Final = {Action.CANCEL: "batches", Action.REPLAY: "refused"}
-"""Of what the newest id is where a job ends, where it is not of errors.
-
-What comes while it runs is not its own, for where records fail at once it would never end.
-"""
 AGAIN: Final = 60.0
 """Seconds after which a job whose step failed is tried again."""
 SOON: Final = 5.0
@@ -66,29 +61,13 @@ def ask(  # noqa: PLR0913
             "action": action,
             "given": json(given or {}),
             "expected": expected,
-            "until": newest(connection, action) if until is None else until,
+            "until": bulk.newest(connection, action) if until is None else until,
             "pinned": pinned is not None,
         },
     )
     if pinned:
-        _store_items(connection, job_id, [{**asdict(item), "done": None} for item in pinned])
+        bulk.store(connection, job_id, [{**asdict(item), "done": None} for item in pinned])
     return job_id
-
-
-def newest(connection: Connection, action: Action) -> int:
-    """Give the newest id there is of what an action is done to."""
-    found: int = connection.execute(text(f"SELECT coalesce(max(id), 0) FROM {OF.get(action, 'errors')}")).scalar_one()
-    return found
-
-
-def _store_items(connection: Connection, job_id: int, rows: list[dict[str, Any]]) -> None:
-    connection.execute(
-        text("""
-        INSERT INTO job_items (job_id, item, record_id, done, by, told)
-        SELECT :job, x.* FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(item bigint, record_id bigint,
-          done boolean, by bigint, told jsonb)"""),
-        {"job": job_id, "rows": json(rows)},
-    )
 
 
 def ask_to_mend(
@@ -209,7 +188,7 @@ def _step(engine: Engine, rules: Rules, job_id: int | None, taken: list[int]) ->
 
 def _go_on(connection: Connection, job_id: int, done: Step) -> None:
     if done.items:
-        _store_items(connection, job_id, [asdict(item) for item in done.items])
+        bulk.store(connection, job_id, [asdict(item) for item in done.items])
     connection.execute(
         text("""
         UPDATE jobs SET stage = :stage, after = :after, done = done + :done, passed = passed + :passed, trouble = '',

@@ -19,7 +19,7 @@ from models.estimate import Pace
 from models.gist import gist
 from models.preflight import Reason
 from models.words import Action
-from worker import cancel, facts, groups, jobs, refusals, refused, tally, throughput
+from worker import bulk, cancel, facts, groups, jobs, refusals, refused, tally, throughput
 from worker.actions import By
 from worker.bulk import Item
 from worker.groups import COUNTED
@@ -90,7 +90,7 @@ def look(  # noqa: PLR0913 - what a job has
     """
     bound = COUNTED if most is None else most
     with process.engine.connect() as connection:
-        newest = jobs.newest(connection, action) if until is None else until
+        newest = bulk.newest(connection, action) if until is None else until
         match action:
             case Action.CANCEL:
                 return _batches(connection, cancel.Chosen.read(chosen), newest, bound)

@@ -18,6 +18,7 @@ from models.gist import gist
 from worker import correct
 from worker.accept import Rules
 from worker.correct import Corrected
+from worker.walks import NEWEST
 
 MOST: Final = 50
 """Distinct changes that are shown; the seal is of all of them."""
@@ -53,7 +54,7 @@ class Tally:
         return self.moved > 1
 
 
-def of(engine: Engine, rules: Rules, changes: Iterable[tuple[int, Change]], until: int = correct.NEWEST) -> Tally:
+def of(engine: Engine, rules: Rules, changes: Iterable[tuple[int, Change]], until: int = NEWEST) -> Tally:
     """Tally the changes of records up to the error `until`, in their order, without doing any."""
     counted: Counter[tuple[str, str, str]] = Counter()
     skips: Counter[str] = Counter()

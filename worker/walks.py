@@ -6,7 +6,7 @@ from models.words import Outcome
 from worker.retry import Filter
 
 NEWEST: Final = 2**63 - 1
-"""The `before` of a walk that begins at the newest."""
+"""An id beyond all others: the `before` of a walk that begins at the newest, an `until` that leaves nothing out."""
 
 _OF_EVENT: Final = "JOIN events ev ON ev.id = b.event_id JOIN accounts a ON a.id = b.account_id"
 _LOOKED_UP: Final = """
