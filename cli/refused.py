@@ -161,7 +161,7 @@ def _from_file(process: "Process", path: Path, consent: Consent) -> None:
 
     wrong: list[Reason] = []
     done: list[tuple[str, Replayed]] = []
-    if consent.can_ask or consent.expect is not None:
+    if (consent.can_ask and not consent.yes) or consent.expect is not None:
         _agree_to_file(process, path, consent)
     by = actions.at_the_terminal()
     try:

@@ -180,7 +180,7 @@ def test_a_preview_is_of_all_that_is_chosen(mixed: str, engine: Engine, process:
     found = preview.look(process, Action.CORRECT, Filter(("rejected",), group_id=mixed).written, {
         "change": Change(event=RIGHT).written
     })  # fmt: skip
-    assert (found.count, found.will, found.tally.moved) == (140, 60, 60)
+    assert (found.count, found.will, found.tally.moved, found.calls) == (140, 60, 60, 1)
     assert [(row["was"], row["becomes"], row["count"]) for row in found.tally.changes] == [
         ("acme/berlin-meetup-25", RIGHT, 30),
         ("acme/paris-meetup-25", RIGHT, 30),

@@ -100,7 +100,8 @@ def look(  # noqa: PLR0913 - what a job has
         rows, more = groups.matching(connection, wanted, newest, bound)
         ids = [row.id for row in rows]
         distinct = groups.distinct(connection, ids)
-        calls = {} if action is Action.DISMISS else _calls(connection, process.settings.batch_size, ids)
+    tallied, fit = _tallied(process, wanted, given, rows, newest)
+    calls = {} if action is Action.DISMISS else _calls(process, fit, moved=tallied.moved > 0)
     samples = facts.errors(process.engine, Filter(wanted.outcomes, error_ids=ids[-SAMPLES:]), SAMPLES)
     seconds, because = _time(process, calls) if calls or action is not Action.DISMISS else (None, [])
     return Preview(
@@ -112,7 +113,7 @@ def look(  # noqa: PLR0913 - what a job has
         seconds,
         because,
         more,
-        _tallied(process, wanted, given, rows, newest),
+        tallied,
         [Item(row.id, row.record_id) for row in rows],
         newest,
     )
@@ -120,14 +121,16 @@ def look(  # noqa: PLR0913 - what a job has
 
 def _tallied(
     process: Process, wanted: Filter, given: Mapping[str, Any] | None, rows: Sequence[Any], until: int
-) -> Tally:
+) -> tuple[Tally, list[int]]:
+    """Tally what an action is done to, and name these errors."""
     if given and "change" in given:
-        change = Change.read(given["change"])
-        by_record = sorted((row.record_id, change) for row in rows)
-        return tally.of(process.engine, process.rules, by_record, until)
+        change, of_record, fit = Change.read(given["change"]), {row.record_id: row.id for row in rows}, list[int]()
+        changes = ((record_id, change) for record_id in sorted(of_record))
+        return tally.of(process.engine, process.rules, changes, until, fit), [of_record[one] for one in fit]
+    ids = [row.id for row in rows]
     named = len(wanted.error_ids or wanted.record_ids or ())
-    resolved = [{"what": RESOLVED, "count": named - len(rows)}] if named > len(rows) else []
-    return Tally(len(rows), skips=resolved, seal=_seal(row.id for row in rows))
+    resolved = [{"what": RESOLVED, "count": named - len(ids)}] if named > len(ids) else []
+    return Tally(len(ids), skips=resolved, seal=_seal(ids)), ids
 
 
 RESOLVED: Final = "is resolved already, or is not what was chosen"
@@ -177,19 +180,18 @@ def ask(  # noqa: PLR0913 - what a job has
         return jobs.ask(connection, by, action, chosen, **facts)  # type: ignore[arg-type]
 
 
-def _calls(connection: Connection, batch_size: int, error_ids: Sequence[int]) -> dict[str, int]:
-    """Count the batches that the records of these errors will make, by account."""
-    rows = connection.execute(
-        text("""
+def _calls(process: Process, error_ids: Sequence[int], *, moved: bool) -> dict[str, int]:
+    """Count the batches that the records of these errors will make, by account; where they are moved, of one event."""
+    statement = text(f"""
         SELECT account, sum(ceil(number / size))::bigint AS calls FROM (
-          SELECT a.name AS account, b.event_id, b.state, b.identity, coalesce(a.batch_size, :batch_size) AS size,
-            sum(number) AS number
+          SELECT a.name AS account, {"0" if moved else "b.event_id"} AS event, b.state, b.identity,
+            coalesce(a.batch_size, :batch_size) AS size, sum(number) AS number
           FROM (SELECT batch_id, count(*) AS number FROM errors WHERE id = ANY(:ids) GROUP BY 1) e
           JOIN batches b ON b.id = e.batch_id JOIN accounts a ON a.id = b.account_id GROUP BY 1, 2, 3, 4, 5) batches
-        GROUP BY 1"""),
-        {"ids": list(error_ids), "batch_size": batch_size},
-    )
-    return {row.account: row.calls for row in rows}
+        GROUP BY 1""")
+    with process.engine.connect() as connection:
+        rows = connection.execute(statement, {"ids": list(error_ids), "batch_size": process.settings.batch_size})
+        return {row.account: row.calls for row in rows}
 
 
 def _time(process: Process, calls: Mapping[str, int]) -> tuple[float | None, list[str]]:

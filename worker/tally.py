@@ -54,8 +54,17 @@ class Tally:
         return self.moved > 1
 
 
-def of(engine: Engine, rules: Rules, changes: Iterable[tuple[int, Change]], until: int = NEWEST) -> Tally:
-    """Tally the changes of records up to the error `until`, in their order, without doing any."""
+def of(
+    engine: Engine,
+    rules: Rules,
+    changes: Iterable[tuple[int, Change]],
+    until: int = NEWEST,
+    fit: list[int] | None = None,
+) -> Tally:
+    """Tally the changes of records up to the error `until`, in their order, without doing any.
+
+    The records that would be corrected are added to `fit`.
+    """
     counted: Counter[tuple[str, str, str]] = Counter()
     skips: Counter[str] = Counter()
     seal = blake2b(digest_size=16)
@@ -68,6 +77,8 @@ def of(engine: Engine, rules: Rules, changes: Iterable[tuple[int, Change]], unti
                 skips[_why(one)] += 1
             else:
                 will += 1
+                if fit is not None:
+                    fit.append(one.record_id)
                 moved += any(name == "event" for name, _, _ in one.difference)
                 counted.update(_pair(*change) for change in one.difference)
     pairs = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
