@@ -23,7 +23,7 @@ Row = dict[str, Any]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Expect = Annotated[
     int | None,
-    typer.Option(min=0, metavar="N", help="Do it only if it is done to just N; else show what it would be, and fail."),
+    typer.Option(min=0, metavar="N", help="Do it only if it comes to exactly N; otherwise show the preview, and fail."),
 ]
 Background = Annotated[
     bool, typer.Option("--background", help="Leave it to the workers; `turnout job ID` says how far it is.")

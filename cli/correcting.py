@@ -68,8 +68,9 @@ def correct(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Correct a record that is not delivered, a whole group of them, or the changed rows of a file; and send them.
 
-    What changes is shown, checked as at every door, and done once you agree. A new record takes the old one's place,
-    which is canceled; both stay on the person's page. Exit status 1 where something could not be corrected.
+    What changes is shown, of every record, and done once you agree; if it has changed by then, nothing is done. Several
+    records that go to another event need their number: typed, or --yes --expect N. A new record takes the old one's
+    place, which is canceled; both stay on the person's page. Exit status 1 where something could not be corrected.
     """
     from models.preflight import Reason
     from worker import actions, jobs
