@@ -246,9 +246,12 @@ def accounts_of(
 
 
 def events_of(
-    connection: Connection, accounts: dict[str, int], messages: Iterable[Message | Unreadable]
+    connection: Connection, accounts: dict[str, int], messages: Iterable[Message | Unreadable], *, make: bool = True
 ) -> dict[tuple[int, Address], int]:
-    """Find or make the events' rows, in a transaction of their own: an id is used only once it is committed."""
+    """Find or make the events' rows, in a transaction of their own: an id is used only once it is committed.
+
+    Without `make`, those that are not there are left out.
+    """
     wanted = {
         (accounts[message.account], message.address)
         for message in messages
@@ -261,7 +264,7 @@ def events_of(
         ]
     ).decode()
     found = _known_events(connection, rows)
-    if len(found) < len(wanted):
+    if make and len(found) < len(wanted):
         connection.execute(
             text(f"""
             INSERT INTO events (account_id, object_id, external_event_id, external_account_id)

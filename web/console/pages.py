@@ -178,6 +178,7 @@ PAGES: Final[Mapping[str, Page]] = {
     "/jobs": bulk.listed,
     "/job/{job}": bulk.job,
     "/schedules": timetable.listed,
+    "/schedules/{schedule}/begin": timetable.look,
     "/actions": bulk.log,
     "/erase": people.erase,
     "/erasures": people.erasures,
