@@ -120,6 +120,7 @@ ROUTES: dict[Route, Expected] = {
     ("GET", "/jobs"): page(shows=True),
     ("GET", "/job/{job}"): page(*(f"/job/{number}?passed=1" for number in (1, 2, 3)), "/job/2", "/job/3", shows=True),
     ("GET", "/schedules"): page(shows=True),
+    ("GET", "/schedules/{schedule}/begin"): page(shows=True, viewer={403}),
     ("GET", "/actions"): page("/actions?who={0}&what={0}", shows=True),
     ("GET", "/erase"): page(viewer={403}),
     ("GET", "/erasures"): page(),

@@ -120,12 +120,17 @@ def test_every_command_is_known_here() -> None:
     assert known == (set(COMMANDS) - {()}) | ENDLESS
 
 
-def harmed(value: Any) -> Any:
+NAMED_BY_US = {"refused.reasons"}
+"""JSON whose names our own code reads."""
+
+
+def harmed(value: Any, *, names: bool = True) -> Any:
     """Put harm into every text of a JSON value, its names too where they are nobody's."""
     if isinstance(value, dict):
-        return {name: harmed(one) for name, one in value.items()} | {STEERING: STEERING}
+        mine = {name: harmed(one, names=names) for name, one in value.items()}
+        return mine | ({STEERING: STEERING} if names else {})
     if isinstance(value, list):
-        return [harmed(one) for one in value] or [STEERING]
+        return [harmed(one, names=names) for one in value] or [STEERING]
     return STEERING if isinstance(value, str) else value
 
 
@@ -206,7 +211,7 @@ def harm_in(engine: Engine) -> set[str]:
                     f"UPDATE {column.table_name} SET {column.column_name} = CAST(:becomes AS jsonb)"
                     f" WHERE {column.column_name} = CAST(:was AS jsonb)",
                     was=json.dumps(row.was),
-                    becomes=json.dumps(harmed(row.was)),
+                    becomes=json.dumps(harmed(row.was, names=name not in NAMED_BY_US)),
                 )
             put.add(name)
             continue
