@@ -8,10 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cli.showing import console, print_table
+from cli.showing import Bar, ask, complain, print_table, prompt, say
 
 if TYPE_CHECKING:
     from models.words import Action
@@ -135,25 +133,25 @@ def _ask(found: "Tally", *, is_move: bool) -> None:
     if not found.will:
         fail("nothing is done")
     if not is_move:
-        typer.confirm("Go on?", abort=True)
+        ask("Go on?")
         return
-    typed = typer.prompt(f"{found.moved:,} records go to another event. Type the number of records")
+    typed = prompt(f"{found.moved:,} records go to another event. Type the number of records")
     if re.sub(r"[\s,.'_]", "", typed) != str(found.will):
         fail(f"{typed!r} is not the number of records that will be corrected: nothing is done")
 
 
 def fail(why: str) -> NoReturn:
     """Say why nothing is done, and end."""
-    typer.echo(f"turnout: {why}", err=True)
+    complain(f"turnout: {why}")
     raise typer.Exit(1)
 
 
 def _show(wish: Wish, found: "Preview") -> None:
     show(found)
-    console.print(escape(f"{count(wish.action, found)} will be {wish.done}{_effort(found)}"))
+    say(f"{count(wish.action, found)} will be {wish.done}{_effort(found)}")
     if found.more:
         unasked = "--yes --expect N" if found.tally.is_move else "--yes"
-        console.print(f"more than these are chosen, and they are left as they are; to do it to all, unasked: {unasked}")
+        say(f"more than these are chosen, and they are left as they are; to do it to all, unasked: {unasked}")
 
 
 def show(found: "Preview") -> None:
@@ -166,7 +164,7 @@ def show(found: "Preview") -> None:
         title = "Of which events" if "state" in found.groups[0] else "Distinct errors"
         print_table(title, rows, columns, "")
         if len(found.groups) > SHOWN:
-            console.print(f"and {len(found.groups) - SHOWN:,} more")
+            say(f"and {len(found.groups) - SHOWN:,} more")
     if found.samples:
         hidden = {"category", "code", "group_id", "input", "event_id", "account", "created_at", "batch_id", "outcome"}
         hidden |= {"against"}
@@ -184,11 +182,11 @@ def show_tally(tally: "Tally") -> None:
         rows = [{**row, "is": row["was"] or "–", "becomes": row["becomes"] or "–"} for row in tally.changes]
         print_table("Distinct changes", rows, ["field", "is", "becomes", "count"], "")
     if tally.more_changes:
-        console.print(f"and {tally.more_changes:,} more distinct changes")
+        say(f"and {tally.more_changes:,} more distinct changes")
     for skip in tally.skips:
-        console.print(escape(f"{skip['count']:,} will be skipped: {skip['what']}"))
+        say(f"{skip['count']:,} will be skipped: {skip['what']}")
     if tally.more_skips:
-        console.print(f"and for {tally.more_skips:,} more reasons")
+        say(f"and for {tally.more_skips:,} more reasons")
 
 
 def first_reason(reasons: list[dict[str, str]]) -> str:
@@ -222,13 +220,13 @@ def follow(process: "Process", job_id: int, *, background: bool = False) -> Row:
 
     job: Row | None = jobs.show(process.engine, job_id)
     if background:
-        typer.echo(f"job {job_id} is left to the workers: turnout job {job_id}", err=True)
+        complain(f"job {job_id} is left to the workers: turnout job {job_id}")
     else:
         try:
             for job in _shown(jobs.finish(process.engine, process.rules, job_id)):  # noqa: B007 - the last counts
                 pass
         except KeyboardInterrupt:
-            typer.echo(f"job {job_id} goes on in the workers; to end it: turnout jobs stop {job_id}", err=True)
+            complain(f"job {job_id} goes on in the workers; to end it: turnout jobs stop {job_id}")
             raise typer.Exit(130) from None
     assert job is not None
     return job
@@ -236,12 +234,11 @@ def follow(process: "Process", job_id: int, *, background: bool = False) -> Row:
 
 def _shown(steps: Iterator[Row]) -> Iterator[Row]:
     """Show a job's steps as a bar, where there is somebody to see it."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not sys.stdout.isatty()) as progress:
-        bar = progress.add_task("…", total=None)
+    with Bar("…", None, shown=sys.stdout.isatty(), stays=False) as bar:
         for job in steps:
             what = f"job {job['id']}: {job['action']}" + (f", {job['trouble']}" if job["trouble"] else "")
-            progress.update(bar, description=what, completed=job["done"] + job["passed"], total=job["expected"])
+            done, of = job["done"] + job["passed"], job["expected"]
+            bar.show(what, f"{done:,}/{'?' if of is None else f'{of:,}'}", done=done, of=of)
             yield job
 
 
@@ -250,5 +247,5 @@ def tell(job: Row, said: Callable[[Row], str]) -> None:
     if job["ended_at"] is None:
         return
     if job["stopped"]:
-        console.print(f"job {job['id']} was stopped")
-    typer.echo(f"{said(job)} (job {job['id']})" if job["done"] or job["passed"] else said(job))
+        say(f"job {job['id']} was stopped")
+    say(f"{said(job)} (job {job['id']})" if job["done"] or job["passed"] else said(job))

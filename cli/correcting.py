@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.markup import escape
 
 from cli.bulk import (
     CHANGED,
@@ -23,7 +22,7 @@ from cli.bulk import (
     tell,
 )
 from cli.choosing import LARGEST, Group, filter_of
-from cli.showing import AsJson, console, print_json
+from cli.showing import AsJson, ask, complain, print_json, say
 from models.words import Action
 
 if TYPE_CHECKING:
@@ -120,7 +119,7 @@ def _agree_to_file(process: "Process", path: Path, consent: Consent) -> "list[Re
         until = bulk.newest(connection, Action.CORRECT)
     found = _tally(process, path, until, wrong)
     for reason in wrong:
-        typer.echo(str(reason), err=True)
+        complain(str(reason))
     agree(consent, found, f"{found.will:,} records would be corrected", lambda: _show_tally(found))
     again = _tally(process, path, until, [])
     if again.seal != found.seal:
@@ -146,7 +145,7 @@ def _tally(process: "Process", path: Path, until: int, wrong: "list[Reason]") ->
 
 def _show_tally(found: "Tally") -> None:
     show_tally(found)
-    console.print(f"{found.will:,} records will be corrected and sent")
+    say(f"{found.will:,} records will be corrected and sent")
 
 
 def _agree_to_record(process: "Process", record_id: int, change: "Change", consent: Consent) -> None:
@@ -161,7 +160,7 @@ def _agree_to_record(process: "Process", record_id: int, change: "Change", conse
     if not consent.can_ask:
         raise typer.BadParameter("1 record would be corrected, and nobody is asked: say --yes")
     _show(one)
-    typer.confirm("Correct and send it?", abort=True)
+    ask("Correct and send it?")
 
 
 def _mended(process: "Process", path: Path) -> "Iterator[tuple[int, int, Change]]":
@@ -181,11 +180,11 @@ def _rows(process: "Process", path: Path) -> "Iterator[Mended | Reason]":
 
 
 def _show(one: "Corrected", line: int = 0) -> None:
-    console.print(f"line {line}, record {one.record_id}" if line else f"record {one.record_id}", style="bold")
+    say(f"line {line}, record {one.record_id}" if line else f"record {one.record_id}", "bold")
     for field, was, becomes in one.difference:
-        console.print(escape(f"  {field}: {was or '–'} → {becomes or '–'}"))
+        say(f"  {field}: {was or '–'} → {becomes or '–'}")
     for reason in one.reasons:
-        console.print(escape(f"  not corrected: {reason}"))
+        say(f"  not corrected: {reason}")
 
 
 def _tell(process: "Process", job: dict[str, Any], wrong: "list[Reason]", *, as_json: bool) -> None:
@@ -201,7 +200,7 @@ def _tell(process: "Process", job: dict[str, Any], wrong: "list[Reason]", *, as_
     for one, line in done:
         _show(one, line if by_line else 0)
         if one.by is not None:
-            console.print(f"  record {one.by} is sent in its place")
+            say(f"  record {one.by} is sent in its place")
     nothing = "nothing is corrected" if job["passed"] or wrong else "nothing is changed: no row differs from its record"
     said = "1 record is corrected and sent" if job["done"] == 1 else f"{job['done']:,} records are corrected and sent"
     tell(job, lambda job: said if job["done"] else nothing)

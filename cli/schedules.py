@@ -6,7 +6,7 @@ import typer
 
 from cli.bulk import Consent, Expect, Wish, Yes, do, open_process
 from cli.choosing import Account, Category, Event, Group, OfState, filter_of
-from cli.showing import AsJson, print_json, print_table
+from cli.showing import AsJson, complain, print_json, print_table, say
 from models.words import Action, Outcome
 
 app = typer.Typer(help="Retries that begin by themselves, each as a job.")
@@ -79,7 +79,7 @@ def put(  # noqa: PLR0913 - one parameter an option
     if wrong := wrong + schedule.wrong():
         raise typer.BadParameter("; ".join(map(str, wrong)))
     is_new = known.put(make_engine(load_settings()), actions.at_the_terminal(), schedule)
-    typer.echo(f"schedule {name} is {'added' if is_new else 'changed'}: turnout schedules says when it begins")
+    say(f"schedule {name} is {'added' if is_new else 'changed'}: turnout schedules says when it begins")
 
 
 @app.command()
@@ -115,7 +115,7 @@ def begin(name: Name, *, yes: Yes = False, expect: Expect = None) -> None:
     wish = Wish(Action.RETRY, chosen, "retried", harmless=True)
     job = do(process, wish, Consent(yes, expect, as_json=False), background=True)
     known.begun(process.engine, name, job["id"])
-    typer.echo(f"job {job['id']} is begun: turnout job {job['id']}")
+    say(f"job {job['id']} is begun: turnout job {job['id']}")
 
 
 def _change(name: str, what: str, done: str) -> None:
@@ -126,7 +126,7 @@ def _change(name: str, what: str, done: str) -> None:
     change = {"remove": known.remove, "pause": known.pause, "resume": known.resume}[what]
     if not change(make_engine(load_settings()), actions.at_the_terminal(), name):
         _none(name)
-    typer.echo(f"schedule {name} {done}")
+    say(f"schedule {name} {done}")
 
 
 def _none(name: str) -> NoReturn:
@@ -135,5 +135,5 @@ def _none(name: str) -> NoReturn:
     why = (
         "is the setting's: change the setting" if name == OF_SETTINGS else "is unknown; `turnout schedules` lists them"
     )
-    typer.echo(f"turnout: schedule {name} {why}", err=True)
+    complain(f"turnout: schedule {name} {why}")
     raise typer.Exit(1)

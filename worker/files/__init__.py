@@ -5,8 +5,11 @@ Going down, in the order in which a row meets them:
 - `lines`    bytes to numbered lines: encodings, byte-order marks, what is no text at all
 - `cells`    lines to rows of cells: quotes, quoted newlines, a quote that never closes
 - `names`    what the usual tools call their columns; `columns`: a header, recognised
-- `times`    what the usual tools write as a time; `options`: what the command line adds
-- `drafts`   a row's cells to a draft of an input; `joins`: many joins of a person to one
+- `times`    what the usual tools write as a time; `clocks`: a local time in its zone
+- `options`  what the command line adds
+- `drafts`   a row's cells to a draft of an input
+- `joins`    many joins of a person to one an occurrence, on disk (`spool`) until the whole file has been read: its
+             `occurrences`, and addresses that different `persons` share (`sharing`), are asked about (`questions`)
 - `jsonl`    a line of JSON to inputs
 - `reading`  all of these put together: a file to records, refused rows and rows left out
 - `chunks`   records to messages, in an order that keeps each contact's

@@ -10,9 +10,10 @@ from typing import Final
 
 from models.preflight import shown
 from models.words import State
+from models.zones import zone_in
 from worker.files.lines import FileError
 from worker.files.names import CONTACT, PROPERTIES, SHORT, TITLES, WEAK, Field
-from worker.files.options import Options, find_zone
+from worker.files.options import Options
 
 REFUSED: Final = ("reason", "line")
 """The first two columns of a file of refused rows; handed in again, they are passed over."""
@@ -24,6 +25,8 @@ TIMES: Final[dict[State, Field]] = {
 }
 """The field whose time a state takes; `interactionDateTime` serves each."""
 
+_OF_TIME: Final = frozenset({*TIMES.values(), Field.TIME, Field.DATE, Field.LEFT})
+"""The fields in whose titles a time zone may stand."""
 _FIELDS: Final = {title: (field, rank) for field, titles in TITLES.items() for rank, title in enumerate(titles)}
 _WEAK: Final = {title: (field, 100 + rank) for field, titles in WEAK.items() for rank, title in enumerate(titles)}
 _PROPERTIES: Final = {title: (name, rank) for name, titles in PROPERTIES.items() for rank, title in enumerate(titles)}
@@ -33,7 +36,7 @@ _BRACKETS: Final = re.compile(r"[(\[]([^()\[\]]*)[)\]]")
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which column holds what, and in which time zone where its title says so."""
+    """Which column holds what, and the time zone that its title names."""
 
     titles: tuple[str, ...]
     fields: dict[Field, tuple[int, ...]]
@@ -85,7 +88,7 @@ def recognise(cells: Sequence[str], options: Options) -> Columns:
             properties[what].append((rank, place))
         elif cell.strip():
             unread.append(cell.strip())
-        if zone := _zone_in(cell):
+        if what in _OF_TIME and (zone := zone_in(cell)):
             zones[place] = zone
     return Columns(
         tuple(cells),
@@ -144,14 +147,3 @@ def _target(text: str) -> Field | str:
         return text.lower()
     targets = ", ".join([*Field, *PROPERTIES])
     raise FileError("--map", f"{shown(text)} is nothing that a column can hold", f"one of {targets}, {CONTACT}…")
-
-
-def _zone_in(title: str) -> str | None:
-    """Find a time zone in a title's brackets, such as “Join Time (UTC)”."""
-    found = _BRACKETS.search(title)
-    if found is None:
-        return None
-    text = found[1].strip()
-    if text.upper() in {"UTC", "GMT"}:
-        return "UTC"
-    return text if "/" in text and " " not in text and find_zone(text) else None

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo
 
 import orjson
 
@@ -14,10 +13,11 @@ from models.message import Address, Message, read_fields
 from models.preflight import Candidate, Reason, check_input, shown
 from models.words import State
 from worker.files.cells import Row
+from worker.files.clocks import Fault, Moment
 from worker.files.columns import TIMES, Columns
 from worker.files.names import Field
 from worker.files.options import MissingOption, Options
-from worker.files.times import Fault, Moment, iso, read_duration, read_time
+from worker.files.times import iso, read_duration, read_time
 
 PRODUCER: Final = "turnout enqueue"
 
@@ -31,6 +31,8 @@ _ABSENT: Final = frozenset({"no show", "no-show", "noshow", "no_show", "did not 
 _NO: Final = frozenset({"no", "n", "false", "0", "nein", "non"}) | _ABSENT
 _NOTHING: Final = frozenset({"--", "-", "—", "n/a", "N/A"})
 """How tools write that there is no time."""
+LONGEST_STAY_MS: Final = 24 * 60 * 60 * 1000
+"""A stay of one row is shorter: else its join is of another occurrence than its leave, or no join at all."""
 _TIMES: Final = (".interactionDateTime", ".properties")
 
 
@@ -152,7 +154,6 @@ class Drafter:
     def __init__(self, columns: Columns, options: Options) -> None:
         self._columns = columns
         self._options = options
-        self._zones = {place: ZoneInfo(name) for place, name in columns.zones.items()}
 
     def read(self, row: Row) -> Draft | Refused | LeftOut:
         """Read a row; what cannot be read in it is kept as a fault of the draft."""
@@ -206,6 +207,11 @@ class Drafter:
             what = f"{shown(self._text(row, Field.LEFT))} is before they joined"
             right = "a later time (the next day, past midnight?)"
             draft.faults.append(_at(row.line, self._columns.title(Field.LEFT), Reason("", what, right)))
+        elif draft.joined is not None and draft.left is not None and draft.left - draft.joined >= LONGEST_STAY_MS:
+            what = f"they stayed {(draft.left - draft.joined) / 3_600_000:,.0f} hours, from {iso(draft.joined)}"
+            right = "less than a day (is the join the time of registration, or is AM or PM wrong?)"
+            draft.faults.append(_at(row.line, self._columns.title(Field.LEFT), Reason("", what, right)))
+            draft.joined = draft.left = None  # it tells of no occurrence
 
     def _stay(self, row: Row, draft: Draft) -> timedelta | None:
         units = {Field.SECONDS: timedelta(seconds=1), Field.MINUTES: timedelta(minutes=1), Field.DURATION: None}
@@ -223,7 +229,8 @@ class Drafter:
             text, column = _first(row.cells, self._columns.fields.get(kind, ()))
             if not text or text in _NOTHING:
                 continue
-            moment = read_time(text, self._zones.get(column, self._options.zone), self._options.order)
+            title = self._columns.zones.get(column, "")
+            moment = read_time(text, self._options.zone, self._options.order, title, self._options.zone_as)
             if isinstance(moment, Moment) and moment.day_only and not days:
                 moment = Fault(f"{shown(text)} has no time of day", "such as 2026-03-01T10:00:00Z")
             if isinstance(moment, Moment):
