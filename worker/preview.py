@@ -6,7 +6,7 @@ preview goes with the confirmation, and where the preview would be another by th
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -17,7 +17,6 @@ from models import estimate
 from models.correction import Change
 from models.estimate import Pace
 from models.gist import gist
-from models.preflight import Reason
 from models.words import Action
 from worker import bulk, cancel, facts, groups, jobs, refusals, refused, tally, throughput
 from worker.actions import By
@@ -265,8 +264,8 @@ def _refusals(process: Process, chosen: refused.Chosen, until: int) -> Preview:
 
     rows, more = refusals.walked(engine, chosen, until + 1, refusals.WALK, judged)
     fit = [row for row in rows if not row["against"]]
-    reasons = Counter(_because(Reason(**row["reasons"][0])) for row in rows)
-    still = Counter(_because(row["against"][0]) for row in rows if row["against"])
+    reasons = Counter(_because(row["reasons"][0]) for row in rows)
+    still = Counter(_because(asdict(row["against"][0])) for row in rows if row["against"])
     calls = -(-sum(row["inputs"] for row in fit) // process.settings.batch_size)
     return Preview(
         len(rows),
@@ -286,9 +285,11 @@ def _refusals(process: Process, chosen: refused.Chosen, until: int) -> Preview:
     )
 
 
-def _because(reason: Reason) -> str:
+def _because(reason: Mapping[str, str]) -> str:
     """Write what refusals of one reason have in common: an account's name is no value, there is one reason each."""
-    return str(reason) if reason.where == "account" else gist(f"{reason.where}: {reason.right}")
+    if reason["where"] == "account":
+        return "{where}: {what}; right would be {right}".format(**reason)
+    return gist(f"{reason['where']}: {reason['right']}")
 
 
 def lasts(seconds: float) -> str:
