@@ -15,22 +15,16 @@ from models.preflight import Candidate, Reason, check_input, shown
 from models.words import State
 from worker.files.cells import Row
 from worker.files.columns import TIMES, Columns
-from worker.files.names import Field
+from worker.files.deciding import NOTHING
+from worker.files.judging import ABSENT, Judge
+from worker.files.names import WEAK, Field, compact
 from worker.files.options import MissingOption, Options
+from worker.files.standings import STATES, Standing, says_yes, standing_of
 from worker.files.times import Fault, Moment, iso, read_duration, read_time
 
 PRODUCER: Final = "turnout enqueue"
 
-_STATES: Final = {
-    "register": "register", "registered": "register", "registration": "register",
-    "attend": "attend", "attended": "attend", "checked in": "attend",
-    "cancel": "cancel", "canceled": "cancel", "cancelled": "cancel", "cancellation": "cancel",
-}  # fmt: skip
-"""A column's words for the states; HubSpot's guide itself writes REGISTERED, ATTENDED and CANCELLED."""
-_ABSENT: Final = frozenset({"no show", "no-show", "noshow", "no_show", "did not attend", "not attended"})
-_NO: Final = frozenset({"no", "n", "false", "0", "nein", "non"}) | _ABSENT
-_NOTHING: Final = frozenset({"--", "-", "—", "n/a", "N/A"})
-"""How tools write that there is no time."""
+_STATES: Final = {standing: state for state, standing in STATES.items()}
 _TIMES: Final = (".interactionDateTime", ".properties")
 
 
@@ -81,10 +75,11 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A row that says nothing to hand in, and why: such as somebody who did not come."""
+    """A row that says nothing to hand in, and why: such as somebody who did not come; and the option that takes it in."""
 
     line: int
     why: str
+    option: str = ""
 
 
 @dataclass(slots=True)
@@ -137,8 +132,8 @@ class Draft:
         """Give the file's own title for a field of an input or of a message."""
         name = where.removeprefix(".properties").removeprefix(".")
         if name == Field.TIME:
-            state = _STATES.get((self.where.state or "").lower())
-            own = (TIMES[State(state)],) if state else ()
+            state = self.where.state
+            own = (TIMES[State(state)],) if state in set(State) else ()
             return next(
                 (self.columns.title(what) for what in (Field.TIME, *own, Field.DATE) if what in self.columns.fields),
                 name,
@@ -149,7 +144,8 @@ class Draft:
 class Drafter:
     """Reads rows under one header."""
 
-    def __init__(self, columns: Columns, options: Options) -> None:
+    def __init__(self, columns: Columns, options: Options, judge: Judge) -> None:
+        self.judge = judge
         self._columns = columns
         self._options = options
         self._zones = {place: ZoneInfo(name) for place, name in columns.zones.items()}
@@ -162,11 +158,13 @@ class Drafter:
         if len(row.cells) > width and any(cell.strip() for cell in row.cells[width:]):
             what = f"has {len(row.cells)} cells where the header has {width}"
             return refused_row(row, columns.titles, Reason(f"line {row.line}", what, "a cell with a delimiter quoted"))
-        said = self._text(row, Field.STATE)
-        state = _STATES.get(" ".join(said.lower().split()), said) if said else self._options.state
-        attended = self._text(row, Field.ATTENDED).lower()
-        if said.lower() in _ABSENT or (state == State.ATTEND and attended in _NO):
-            return LeftOut(row.line, "did not attend")
+        state = self._state(row)
+        if state is Standing.ABSENT:
+            return LeftOut(row.line, ABSENT)
+        if isinstance(state, Standing):
+            return LeftOut(row.line, f"{columns.title(Field.STATE)} “{shown(self._text(row, Field.STATE))}” ({state.value})")
+        if state in set(State) and (out := self.judged(row, State(state))) is not None:
+            return out
         where = place(
             self._options,
             account=self._text(row, Field.ACCOUNT),
@@ -176,13 +174,34 @@ class Drafter:
             state=state,
         )
         draft = Draft(where, columns, [(row.line, row.cells)], self._contact(row))
-        draft.faults += (_at(row.line, reason.where, reason) for reason in missing(where))
+        named = tuple(columns.name(column) for column in columns.asked.get(Field.EVENT, ()))
+        draft.faults += (_at(row.line, reason.where, reason) for reason in missing(where, named))
         if state == State.ATTEND:
             self._read_stay(row, draft)
         else:
             kinds = (Field.TIME, Field.CANCELED if state == State.CANCEL else Field.REGISTERED, Field.DATE)
             draft.time = self._time(row, draft, kinds, days=True)
         return draft
+
+    def _state(self, row: Row) -> str | Standing | None:
+        """Give the state that the row's own column names, else the one that was said; or why the row has none."""
+        text = self._text(row, Field.STATE)
+        if not text:
+            return self._options.state
+        place = self._columns.fields[Field.STATE][0]
+        standing = self._columns.answers.get(place, {}).get(compact(text)) or standing_of(text)
+        if standing in _STATES:
+            return _STATES[standing]
+        weak = compact(self._columns.titles[place]) in WEAK[Field.STATE]
+        left_out = standing is not None and standing not in {Standing.CONFIRMED, Standing.KEPT} and (weak or standing is Standing.ABSENT)
+        return standing if left_out else text
+
+    def judged(self, row: Row, state: State) -> LeftOut | Refused | None:
+        """Leave a row out, or refuse it, for what its deciding columns say; nothing where it counts."""
+        out = self.judge.leave_out(row.line, row.cells, state)
+        if isinstance(out, Reason):
+            return refused_row(row, self._columns.titles, out)
+        return LeftOut(row.line, *out) if out else None
 
     def _contact(self, row: Row) -> dict[str, object]:
         """Name the contact, by e-mail where there is one; only then HubSpot takes the contact's properties."""
@@ -221,8 +240,8 @@ class Drafter:
         """Read the first time that is there; a fault is noted, and the text kept to be shown and mended."""
         for kind in kinds:
             text, column = _first(row.cells, self._columns.fields.get(kind, ()))
-            if not text or text in _NOTHING:
-                continue
+            if text in NOTHING or says_yes(text) is not None:
+                continue  # “Registered: Yes” has its time in another column
             moment = read_time(text, self._zones.get(column, self._options.zone), self._options.order)
             if isinstance(moment, Moment) and moment.day_only and not days:
                 moment = Fault(f"{shown(text)} has no time of day", "such as 2026-03-01T10:00:00Z")
@@ -264,12 +283,14 @@ def place(  # noqa: PLR0913 - one for each part of a message's envelope
     return Where(account, None, event or options.event, external_account or options.external_account, state)
 
 
-def missing(where: Where) -> Iterator[Reason]:
-    """Say what neither the row nor an option says."""
+def missing(where: Where, events: tuple[str, ...] = ()) -> Iterator[Reason]:
+    """Say what neither the row nor an option says; `events` are columns that may hold an event's id."""
     if not where.state:
         yield MissingOption("the state", "is not said", "--state register, attend or cancel")
     if not where.object_id and not where.event:
-        yield MissingOption("the event", "is not said", "--event ID --external-account ID, or --object-id ID")
+        right = "--event ID --external-account ID, or --object-id ID"
+        also = "".join(f'; or --map "{title}=event" where that column holds the external id in HubSpot' for title in events)
+        yield MissingOption("the event", "is not said", right + also)
     elif where.event and not where.object_id and not where.external_account:
         right = "--external-account ID, the account id the event was created with"
         yield MissingOption("the event's external account", "is not said", right)

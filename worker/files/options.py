@@ -1,14 +1,18 @@
 """What the command line adds to a file: the event, the state, the account, and how to read what is ambiguous."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 from zoneinfo import ZoneInfo
 
 from models.message import LONGEST_TEXT
 from models.preflight import Reason, shown, unsafe_character
 from models.words import State
 from worker.files.lines import FileError
+
+
+_PAIR: Final = re.compile(r"(?P<title>.*\S.*?)=(?P<field>[^=()]*(?:\(.*\))?\s*)", re.DOTALL)
 
 
 class DateOrder(StrEnum):
@@ -38,6 +42,8 @@ class Options:
     mapping: tuple[tuple[str, str], ...] = ()
     """A column's title and what it holds."""
     encoding: str | None = None
+    include_hosts: bool = False
+    """Whether hosts, panelists, organizers and presenters count as well."""
 
     @classmethod
     def read(  # noqa: PLR0913 - one for each option of the command
@@ -52,6 +58,7 @@ class Options:
         date_order: DateOrder | None = None,
         mapping: list[str] | None = None,
         encoding: str | None = None,
+        include_hosts: bool = False,
     ) -> Self:
         """Check what was typed.
 
@@ -67,7 +74,7 @@ class Options:
                 raise FileError(f"--{name}", f"{shown(text)!r} is no id", f"1 to {LONGEST_TEXT} characters of text")
         zone = _zone(time_zone) if time_zone else None
         pairs = tuple(_pair(text) for text in mapping or ())
-        return cls(state, object_id, event, external_account, account, zone, date_order, pairs, encoding)
+        return cls(state, object_id, event, external_account, account, zone, date_order, pairs, encoding, include_hosts)
 
     def arguments(self) -> list[str]:
         """Write them as the command's arguments, to hand in the refused rows (in UTF-8) as the file was."""
@@ -81,6 +88,7 @@ class Options:
             "--date-order": self.order,
         }
         given = [part for option, value in named.items() if value for part in (option, str(value))]
+        given += ["--include-hosts"] if self.include_hosts else []
         return given + [part for title, target in self.mapping for part in ("--map", f"{title}={target}")]
 
 
@@ -100,7 +108,8 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def _pair(text: str) -> tuple[str, str]:
-    title, equals, field = text.rpartition("=")
-    if not equals or not title.strip():
+    """Split at the last “=”, but for those within the answers behind a field: “Status=status(Walk-in=keep)”."""
+    found = _PAIR.fullmatch(text)
+    if found is None:
         raise FileError("--map", f"{shown(text)!r} maps nothing", '--map "Their column=email"')
-    return title.strip(), field.strip()
+    return found["title"].strip(), found["field"].strip()

@@ -1,0 +1,213 @@
+"""Whether a row counts: what its deciding columns, its section and the host's address say, for one state.
+
+A row counts where nothing speaks against it. With `cancel` the cancelled rows count and no others; with `attend` who
+only registered does not; a no-show counts for neither registering nor attending.
+"""
+
+import shlex
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from models.preflight import Reason, comparable, shown
+from models.words import State
+from worker.files.columns import Columns
+from worker.files.deciding import NOTHING, Kind, meaning
+from worker.files.mapping import EMPTY, section_answers
+from worker.files.names import Field, compact
+from worker.files.options import MissingOption, Options
+from worker.files.roles import Role, section_of
+from worker.files.standings import Standing, says_yes
+
+Cells = list[str]
+
+
+class Against(NamedTuple):
+    """Why a row is left out, and the option that takes it in, if there is one."""
+
+    why: str
+    option: str = ""
+
+
+class Sign(NamedTuple):
+    """What one cell says about whether its row counts; `says` is None where that is not known."""
+
+    title: str
+    kind: Kind
+    text: str
+    says: Standing | Role | None
+
+
+ABSENT: Final = "did not attend"
+HOSTS: Final = "--include-hosts"
+_ALWAYS: Final = frozenset({Standing.ATTENDED, Standing.KEPT})
+_KEPT: Final[dict[State, frozenset[Standing]]] = {
+    State.REGISTER: _ALWAYS | {Standing.REGISTERED, Standing.CONFIRMED},
+    State.ATTEND: _ALWAYS,
+    State.CANCEL: frozenset({Standing.CANCELED, Standing.KEPT}),
+}
+_OF_REGISTERING: Final = frozenset({Kind.ADMISSION, Kind.REPLY, Kind.APPROVED})
+"""Kinds that tell how the registration stands: “registered” there says nothing against a time of joining."""
+_ABOUT_ATTENDING: Final = frozenset({Kind.ATTENDED, Kind.ABSENT})
+_ROLES: Final = frozenset({Kind.ROLE, Kind.STAFF, Kind.TICKET})
+_EMPTY_SAYS_NOTHING: Final = _ROLES | {Kind.PAYMENT, Kind.ABSENT}
+_ROOMS: Final = ("@resource.calendar.google.com", "@group.calendar.google.com")
+"""Domains of meeting rooms and calendars."""
+
+
+class Judge:
+    """Judges the rows of one table."""
+
+    def __init__(self, columns: Columns, options: Options, section: str = "", hosts: frozenset[str] = frozenset()) -> None:
+        fields = columns.fields
+        self._hosts = hosts
+        self._include = options.include_hosts
+        self._section = section
+        self._stands = section_answers(options.mapping).get(compact(section)) if section else None
+        self._stands = self._stands or (section_of(section) if section else None)
+        self._answers = columns.answers
+        self._deciding = [(place, kind, columns.name(place)) for place, kind in columns.deciding.items()]
+        self._timed = [(p, kind, says, columns.name(p)) for what, kind, says in _TIMED for p in fields.get(what, ())]
+        self._emails = fields.get(Field.EMAIL, ())
+        self._host_columns = columns.hosts
+        self._comings = [place for what in (Field.JOINED, Field.TIME) for place in fields.get(what, ())]
+
+    def whole(self) -> Against | None:
+        """Leave out a row for the section that it stands in, whatever it says itself."""
+        why = f"section “{shown(self._section)}”"
+        if self._stands is Role.STAFF and not self._include:
+            return Against(f"{why} ({Role.STAFF.value})", HOSTS)
+        if self._stands is Standing.LEFT_OUT:
+            return Against(f"{why} ({Standing.LEFT_OUT.value})")
+        return None
+
+    def leave_out(self, line: int, cells: Cells, state: State) -> Against | Reason | None:
+        """Say why a row does not count, or what must be answered before that is known; nothing where it counts."""
+        if (out := self.whole() or self._by_address(cells)) is not None:
+            return out
+        signs = list(self.signs(cells))
+        if isinstance(self._stands, Standing) and self._stands is not Standing.KEPT:
+            signs.append(Sign(_SECTION, Kind.STATUS, self._section, self._stands))
+        if (out := verdict(signs, state, came=self._came(cells), hosts=self._include)) is not None:
+            return out
+        unknown = next((sign for sign in signs if sign.says is None), None)
+        if unknown is None:
+            return None
+        return question(f"line {line}, {shown(unknown.title)}", unknown.title, unknown.kind, {unknown.text: 1})
+
+    def signs(self, cells: Cells) -> Iterator[Sign]:
+        """Give what each deciding cell says."""
+        for place, kind, title in self._deciding:
+            text = _cell(cells, place)
+            if text not in NOTHING or kind not in _EMPTY_SAYS_NOTHING:
+                yield self._sign(place, kind, title, cells)
+        for place, kind, says, title in self._timed:
+            text = _cell(cells, place)
+            if kind is Kind.CANCELED:
+                yield Sign(title, kind, "", meaning(kind, text))
+            elif text not in NOTHING and says_yes(text) is False:
+                yield Sign(title, kind, text, says)
+
+    def _sign(self, place: int, kind: Kind, title: str, cells: Cells) -> Sign:
+        text = _cell(cells, place)
+        text = "" if text in NOTHING else text
+        if place in self._answers and (answer := self._answers[place].get(compact(text))) is not None:
+            return Sign(title, kind, text, answer)
+        if not text:
+            absent = kind is Kind.ATTENDED and not self._came(cells)
+            return Sign(title, kind, text, Standing.ABSENT if absent else Role.ATTENDEE if kind is Kind.ATTENDED else None)
+        if kind is Kind.STAFF and "@" in text:
+            address = self._address(cells)
+            return Sign(title, kind, text, Role.STAFF if address and address in comparable(text) else Role.ATTENDEE)
+        return Sign(title, kind, text, meaning(kind, text))
+
+    def _by_address(self, cells: Cells) -> Against | None:
+        address = self._address(cells)
+        if not address:
+            return None
+        if address.endswith(_ROOMS):
+            return Against("the address of a room or a calendar")
+        host = address in self._hosts or any(address == comparable(_cell(cells, place)) for place in self._host_columns)
+        return Against(f"the address of the host ({Role.STAFF.value})", HOSTS) if host and not self._include else None
+
+    def _address(self, cells: Cells) -> str:
+        return comparable(next((text for place in self._emails if (text := _cell(cells, place))), ""))
+
+    def _came(self, cells: Cells) -> bool:
+        """Say whether the row has a time at which somebody came."""
+        return any((text := _cell(cells, place)) not in NOTHING and says_yes(text) is not False for place in self._comings)
+
+
+_SECTION: Final = "section"
+_TIMED: Final = (
+    (Field.CANCELED, Kind.CANCELED, Standing.CANCELED),
+    (Field.REGISTERED, Kind.ADMISSION, Standing.INVITED),
+    (Field.JOINED, Kind.ATTENDED, Standing.ABSENT),
+)
+"""Times in whose place a tool may write yes or no; a time of cancelling says that somebody cancelled."""
+
+
+def verdict(signs: list[Sign], state: State, *, came: bool, hosts: bool) -> Against | None:
+    """Weigh the signs of a row: the first that speaks against it leaves it out."""
+    for sign in signs:
+        if sign.says is Role.STAFF and not hosts:
+            return Against(f"{shown(sign.title)} “{shown(sign.text)}” ({Role.STAFF.value})", HOSTS)
+        if sign.kind in _ROLES and sign.says is Standing.LEFT_OUT:
+            return _left_out(sign, state)
+    weighed = [sign for sign in signs if isinstance(sign.says, Standing) and sign.kind not in _ROLES]
+    if state is not State.ATTEND:
+        weighed = [sign for sign in weighed if sign.kind not in _ABOUT_ATTENDING or sign.says is Standing.LEFT_OUT]
+    if state is State.CANCEL:
+        if any(sign.says in _KEPT[state] for sign in weighed):
+            return None
+        weighed = [sign for sign in weighed if sign.kind is not Kind.PAYMENT]
+        return _left_out(weighed[0], state) if weighed else None
+    weighed = [sign for sign in weighed if sign.kind is not Kind.CANCELED or sign.says is Standing.CANCELED]
+    came = came or any(sign.says is Standing.ATTENDED for sign in weighed)
+    against = next((sign for sign in weighed if not _keeps(sign, state, came=came)), None)
+    return _left_out(against, state) if against else None
+
+
+def _keeps(sign: Sign, state: State, *, came: bool) -> bool:
+    if sign.says in _KEPT[state]:
+        return True
+    if state is State.ATTEND and came:
+        return sign.says is Standing.CONFIRMED or (sign.says is Standing.REGISTERED and sign.kind in _OF_REGISTERING)
+    return False
+
+
+def _left_out(sign: Sign, state: State) -> Against:
+    if sign.kind in _ABOUT_ATTENDING and sign.says is Standing.ABSENT:
+        return Against(ABSENT)
+    why = "not cancelled" if state is State.CANCEL and sign.says is Standing.CONFIRMED else sign.says
+    text = f"{shown(sign.title)} “{shown(sign.text)}” ({why})" if sign.text else f"{shown(sign.title)} is empty ({why})"
+    if sign.kind is Kind.CANCELED and sign.says is Standing.CANCELED:
+        text = f"{shown(sign.title)} holds a time ({why})"
+    if sign.says is Standing.LEFT_OUT:
+        return Against(text)
+    if sign.says is Standing.CANCELED:
+        return Against(text, "--state cancel")
+    target = "attended" if sign.kind is Kind.ATTENDED else "status"
+    return Against(text, _map(sign.title, f"{target}({sign.text or EMPTY}=keep)"))
+
+
+def _map(title: str, target: str) -> str:
+    """Write a `--map` as it is typed; quoted as it must be where it holds what a shell reads."""
+    text = f"{title}={target}"
+    return f"--map {shlex.quote(text)}" if set(text) & set('"$`\\!') else f'--map "{text}"'
+
+
+def question(where: str, title: str, kind: Kind, values: dict[str, int]) -> MissingOption:
+    """Ask what values mean that are not known, each with how often it stands there; the answer is an option."""
+    target = {Kind.ROLE: "role", Kind.STAFF: "role", Kind.TICKET: "role", Kind.ATTENDED: "attended"}.get(kind, "status")
+    named = ", ".join(f"“{shown(text)}” ({count:,})" if text else f"nothing ({count:,})" for text, count in values.items())
+    answers = ", ".join(f"{text or EMPTY}=keep" for text in values)
+    what = f"decides who counts, and has values that are not known here: {named}"
+    right = (
+        f"{_map(title, f'{target}({answers})')} with keep or leave out for each value (or register, attend, cancel: what "
+        f"they did); or {_map(title, 'ignore')} where the column says nothing about who counts"
+    )
+    return MissingOption(where, what, right)
+
+
+def _cell(cells: Cells, place: int) -> str:
+    return cells[place].strip() if place < len(cells) else ""
