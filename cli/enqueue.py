@@ -78,8 +78,8 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     Where the file has a column interactionDateTime or subscriber_state, every row is a record of its own.
 
     FIELD of --map is one of: email, vid, time, joined, left, duration, minutes, seconds, registered, canceled,
-    attended, status, role, state, event, external_account_id, object_id, account, ignore, firstname, lastname, company, jobtitle,
-    phone …, or contactProperties.NAME with HubSpot's internal name of any contact property.
+    attended, status, role, state, event, external_account_id, object_id, account, ignore, firstname, lastname, company,
+    jobtitle, phone …, or contactProperties.NAME with HubSpot's internal name of any contact property.
 
     Exit status: 0 also where rows were refused; 2 where the file or an option cannot be used, and nothing was sent;
     1 where the stream or the database is out of reach.

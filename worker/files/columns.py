@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
@@ -33,7 +33,12 @@ _WEAK: Final = {title: (field, 100 + rank) for field, titles in WEAK.items() for
 _ASKED: Final = {title: field for field, titles in ASKED.items() for title in titles}
 _PROPERTIES: Final = {title: (name, rank) for name, titles in PROPERTIES.items() for rank, title in enumerate(titles)}
 _BRACKETS: Final = re.compile(r"[(\[]([^()\[\]]*)[)\]]")
-_SHOWN_AS: Final = {Kind.ROLE: Field.ROLE, Kind.STAFF: Field.ROLE, Kind.TICKET: Field.ROLE, Kind.ATTENDED: Field.ATTENDED}
+_FIELD_OF: Final = {
+    Kind.ROLE: Field.ROLE,
+    Kind.STAFF: Field.ROLE,
+    Kind.TICKET: Field.ROLE,
+    Kind.ATTENDED: Field.ATTENDED,
+}
 """The field under which a deciding column is listed; any other is a status."""
 
 
@@ -82,6 +87,13 @@ class Columns:
             return f"no column that says when {verb.get(state, 'they cancelled')}"
         return None
 
+    def not_taken(self, cells: Sequence[str]) -> Iterator[tuple[str, Field, str]]:
+        """Give what a row has where a contact may be meant and is not taken for one: title, field and text."""
+        for what in (Field.EMAIL, Field.VID):
+            for place in self.asked.get(what, ()):
+                if place < len(cells) and (text := cells[place].strip()):
+                    yield self.name(place), what, text
+
     def _not_taken(self) -> str:
         """Name the columns that may be meant: another person's address, a sign-in name, another tool's id."""
         there = [self.titles[place].strip() for what in (Field.EMAIL, Field.VID) for place in self.asked.get(what, ())]
@@ -105,53 +117,54 @@ def recognise(cells: Sequence[str], options: Options, promoted: frozenset[str] =
     """
     fields: defaultdict[Field, repeated.Ranked] = defaultdict(list)
     properties: defaultdict[str, repeated.Ranked] = defaultdict(list)
-    unread: list[int] = []
     decide: dict[int, Kind] = {}
     probable: dict[int, Kind] = {}
     start = len(REFUSED) if tuple(compact(cell) for cell in cells[:2]) == REFUSED else 0
     targets = mapped(cells, options.mapping, start)
     block = repeated.meeting(cells) - set(targets)
-    for place, cell in enumerate(cells[start:], start):
+    own = [place for place in range(start, len(cells)) if place not in block]
+    for place in own:
         target = targets.get(place)
-        what, rank = (target.what, target.rank) if target else _meaning(cell, options.state)
-        if place in block:
-            what = None
-        elif announced := _announced(cell, what, mapped=target is not None):
-            if announced.sure or compact(cell) in promoted:
-                decide[place] = announced.kind
-                what = what or _SHOWN_AS.get(announced.kind, Field.STATUS)
-            else:
-                probable[place] = announced.kind
+        what, rank = (target.what, target.rank) if target else _meaning(cells[place], options.state)
+        if (known := announced(cells[place], what, mapped=target is not None)) is not None:
+            decides = known.sure or compact(cells[place]) in promoted
+            (decide if decides else probable)[place] = known.kind
+            what = _shown_as(what, known.kind, options, mapped=target is not None) if decides else what
         if isinstance(what, Field):
-            if what is not Field.IGNORE:
-                fields[what].append((rank, place))
+            fields[what].append((rank, place))
         elif what:
             properties[what].append((rank, place))
-        elif cell.strip():
-            unread.append(place)
-    person, unclear = repeated.whose(sorted(fields[Field.EMAIL])) if Field.EMAIL in fields else ((), ())
-    places, rivals = {Field.EMAIL: person} if person else {}, {Field.EMAIL: unclear} if unclear else {}
-    for what, found in fields.items():
-        if what is Field.EMAIL:
-            unread += (place for _, place in found if place not in person and place not in unclear)
-        else:
-            places[what], among = repeated.twice(cells, sorted(found), person)
-            rivals |= {what: among} if among else {}
+    person, unclear = repeated.whose(sorted(fields.pop(Field.EMAIL, [])))
+    ignored = {place for _, place in fields.pop(Field.IGNORE, [])}
+    each = {what: tuple(p for _, p in sorted(fields.pop(what))) for what in repeated.EACH_IS_READ & fields.keys()}
+    singled = {what: repeated.twice(cells, sorted(found), person) for what, found in fields.items()}
     kept = {name: repeated.twice(cells, sorted(found), person) for name, found in properties.items()}
-    addresses = {place for place, cell in enumerate(cells) if is_host_address(cell)} | {p for p in block if is_address(cells[p])}
+    places = ({Field.EMAIL: person} if person else {}) | each | {what: read for what, (read, _) in singled.items()}
+    rivals = {what: among for what, (_, among) in [(Field.EMAIL, (person, unclear)), *singled.items()] if among}
+    known_names = {name: tuple(p for p in read if p not in among) for name, (read, among) in kept.items()}
+    names = {name: read for name, read in known_names.items() if read}
+    read = {place for found in (*places.values(), *rivals.values(), *names.values()) for place in found}
+    unread = [p for p in range(start, len(cells)) if p not in read | ignored and cells[p].strip()]
+    hosts = {p for p, cell in enumerate(cells) if (is_address(cell) if p in block else is_host_address(cell))}
     return Columns(
         tuple(cells),
         places,
-        {name: read for name, (columns, among) in kept.items() if (read := tuple(p for p in columns if p not in among))},
-        tuple(cells[place].strip() for place in sorted(unread)),
-        {place: zone for place, cell in enumerate(cells[start:], start) if (zone := _zone_in(cell))},
+        names,
+        tuple(cells[place].strip() for place in unread),
+        {place: zone for place in range(start, len(cells)) if (zone := _zone_in(cells[place]))},
         decide,
         probable,
         {place: target.answers for place, target in targets.items() if target.answers},
-        tuple(sorted(addresses - set(person))),
+        tuple(sorted(hosts - set(person))),
         rivals,
         _asked(cells, unread),
     )
+
+
+def _shown_as(what: Field | str | None, kind: Kind, options: Options, *, mapped: bool) -> Field | str:
+    """Give the field under which a deciding column stands; a mapped status names the state where no option does."""
+    what = what or _FIELD_OF.get(kind, Field.STATUS)
+    return Field.STATE if what is Field.STATUS and mapped and options.state is None else what
 
 
 def check_mapping(columns: Columns, options: Options, *others: Columns) -> None:
@@ -177,14 +190,16 @@ def _meaning(title: str, state: State | None) -> tuple[Field | str | None, int]:
     return None, 0
 
 
-def _announced(title: str, what: Field | str | None, *, mapped: bool) -> Deciding | None:
+def announced(title: str, what: Field | str | None, *, mapped: bool) -> Deciding | None:
     """Say what a column decides, if anything: by its title, or by what `--map` says that it holds."""
     known = deciding(title)
     if mapped:
-        kind = {Field.STATUS: Kind.STATUS, Field.ROLE: Kind.ROLE, Field.ATTENDED: Kind.ATTENDED}.get(what)
-        fits = known and kind and _SHOWN_AS.get(known.kind, Field.STATUS) is what
+        kinds = (Kind.STATUS, Kind.ROLE, Kind.ATTENDED)
+        kind = next((kind for kind in kinds if _FIELD_OF.get(kind, Field.STATUS) is what), None)
+        fits = known is not None and _FIELD_OF.get(known.kind, Field.STATUS) is what
         return Deciding(known.kind if known and fits else kind) if kind else None
-    return known if what in {None, Field.ATTENDED} else None
+    weak = what is Field.STATE and compact(title) in WEAK[Field.STATE]
+    return known if weak or what in {None, Field.ATTENDED} else None
 
 
 def _asked(cells: Sequence[str], unread: list[int]) -> dict[Field, tuple[int, ...]]:

@@ -11,13 +11,13 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from models.message import Address, Message, read_fields
-from models.preflight import Candidate, Reason, check_input, shown
+from models.preflight import GUEST, Candidate, Reason, check_input, shown
 from models.words import State
 from worker.files.cells import Row
 from worker.files.columns import TIMES, Columns
 from worker.files.deciding import NOTHING
 from worker.files.judging import ABSENT, Judge
-from worker.files.names import WEAK, Field, compact
+from worker.files.names import TITLES, Field, compact
 from worker.files.options import MissingOption, Options
 from worker.files.standings import STATES, Standing, says_yes, standing_of
 from worker.files.times import Fault, Moment, iso, read_duration, read_time
@@ -75,7 +75,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A row that says nothing to hand in, and why: such as somebody who did not come; and the option that takes it in."""
+    """A row that is not handed in, such as that of somebody who did not come: why, and the option that takes it in."""
 
     line: int
     why: str
@@ -162,7 +162,9 @@ class Drafter:
         if state is Standing.ABSENT:
             return LeftOut(row.line, ABSENT)
         if isinstance(state, Standing):
-            return LeftOut(row.line, f"{columns.title(Field.STATE)} “{shown(self._text(row, Field.STATE))}” ({state.value})")
+            return LeftOut(
+                row.line, f"{columns.title(Field.STATE)} “{shown(self._text(row, Field.STATE))}” ({state.value})"
+            )
         if state in set(State) and (out := self.judged(row, State(state))) is not None:
             return out
         where = place(
@@ -176,6 +178,8 @@ class Drafter:
         draft = Draft(where, columns, [(row.line, row.cells)], self._contact(row))
         named = tuple(columns.name(column) for column in columns.asked.get(Field.EVENT, ()))
         draft.faults += (_at(row.line, reason.where, reason) for reason in missing(where, named))
+        if not draft.contact:
+            draft.faults += self._not_taken(row)
         if state == State.ATTEND:
             self._read_stay(row, draft)
         else:
@@ -192,9 +196,11 @@ class Drafter:
         standing = self._columns.answers.get(place, {}).get(compact(text)) or standing_of(text)
         if standing in _STATES:
             return _STATES[standing]
-        weak = compact(self._columns.titles[place]) in WEAK[Field.STATE]
-        left_out = standing is not None and standing not in {Standing.CONFIRMED, Standing.KEPT} and (weak or standing is Standing.ABSENT)
-        return standing if left_out else text
+        if standing is Standing.ABSENT or compact(self._columns.titles[place]) in TITLES[Field.STATE]:
+            return standing if standing is Standing.ABSENT else text
+        if standing in {Standing.CONFIRMED, Standing.KEPT}:
+            return None  # who is approved may have registered or come
+        return standing or text
 
     def judged(self, row: Row, state: State) -> LeftOut | Refused | None:
         """Leave a row out, or refuse it, for what its deciding columns say; nothing where it counts."""
@@ -212,6 +218,23 @@ class Drafter:
             name: text for name, places in self._columns.properties.items() if (text := _first(row.cells, places)[0])
         }
         return {"email": email, "contactProperties": properties}
+
+    def _not_taken(self, row: Row) -> Iterator[Reason]:
+        """Say what is there instead of a contact, and how to have it taken for one."""
+        for title, what, text in self._columns.not_taken(row.cells):
+            if what is Field.VID:
+                right = f'an e-mail address; or --map "{title}=vid" where it is HubSpot\'s own record id'
+                yield _at(row.line, title, Reason("", f"{shown(text)} may be another tool's id", right))
+            elif GUEST.search(text):
+                right = "the guest's own e-mail address"
+                yield _at(
+                    row.line,
+                    title,
+                    Reason("", f"{shown(text)} is a guest's sign-in name, not an e-mail address", right),
+                )
+            else:
+                right = f'an e-mail address; or --map "{title}=email" where sign-in names are mailboxes'
+                yield _at(row.line, title, Reason("", f"{shown(text)} is a sign-in name", right))
 
     def _read_stay(self, row: Row, draft: Draft) -> None:
         """Read when somebody came and left, the latter also from how long they stayed."""
@@ -289,7 +312,9 @@ def missing(where: Where, events: tuple[str, ...] = ()) -> Iterator[Reason]:
         yield MissingOption("the state", "is not said", "--state register, attend or cancel")
     if not where.object_id and not where.event:
         right = "--event ID --external-account ID, or --object-id ID"
-        also = "".join(f'; or --map "{title}=event" where that column holds the external id in HubSpot' for title in events)
+        also = "".join(
+            f'; or --map "{title}=event" where that column holds the external id in HubSpot' for title in events
+        )
         yield MissingOption("the event", "is not said", right + also)
     elif where.event and not where.object_id and not where.external_account:
         right = "--external-account ID, the account id the event was created with"

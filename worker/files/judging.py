@@ -57,17 +57,20 @@ _ROOMS: Final = ("@resource.calendar.google.com", "@group.calendar.google.com")
 class Judge:
     """Judges the rows of one table."""
 
-    def __init__(self, columns: Columns, options: Options, section: str = "", hosts: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, columns: Columns, options: Options, section: str = "", hosts: frozenset[str] = frozenset()
+    ) -> None:
         fields = columns.fields
         self._hosts = hosts
         self._include = options.include_hosts
         self._section = section
-        self._stands = section_answers(options.mapping).get(compact(section)) if section else None
-        self._stands = self._stands or (section_of(section) if section else None)
+        answer = section_answers(options.mapping).get(compact(section))
+        self._stands = (answer or section_of(section)) if section else None
         self._answers = columns.answers
         self._deciding = [(place, kind, columns.name(place)) for place, kind in columns.deciding.items()]
         self._timed = [(p, kind, says, columns.name(p)) for what, kind, says in _TIMED for p in fields.get(what, ())]
         self._emails = fields.get(Field.EMAIL, ())
+        self._contacts = [p for what in (Field.EMAIL, Field.VID, Field.JSON) for p in fields.get(what, ())]
         self._host_columns = columns.hosts
         self._comings = [place for what in (Field.JOINED, Field.TIME) for place in fields.get(what, ())]
 
@@ -90,9 +93,13 @@ class Judge:
         if (out := verdict(signs, state, came=self._came(cells), hosts=self._include)) is not None:
             return out
         unknown = next((sign for sign in signs if sign.says is None), None)
-        if unknown is None:
+        if unknown is None or not self.names_somebody(cells):
             return None
         return question(f"line {line}, {shown(unknown.title)}", unknown.title, unknown.kind, {unknown.text: 1})
+
+    def names_somebody(self, cells: Cells) -> bool:
+        """Say whether a row names a contact at all: a footer does not, and nobody need be asked about it."""
+        return any(_cell(cells, place) for place in self._contacts)
 
     def signs(self, cells: Cells) -> Iterator[Sign]:
         """Give what each deciding cell says."""
@@ -114,7 +121,9 @@ class Judge:
             return Sign(title, kind, text, answer)
         if not text:
             absent = kind is Kind.ATTENDED and not self._came(cells)
-            return Sign(title, kind, text, Standing.ABSENT if absent else Role.ATTENDEE if kind is Kind.ATTENDED else None)
+            return Sign(
+                title, kind, text, Standing.ABSENT if absent else Role.ATTENDEE if kind is Kind.ATTENDED else None
+            )
         if kind is Kind.STAFF and "@" in text:
             address = self._address(cells)
             return Sign(title, kind, text, Role.STAFF if address and address in comparable(text) else Role.ATTENDEE)
@@ -134,7 +143,9 @@ class Judge:
 
     def _came(self, cells: Cells) -> bool:
         """Say whether the row has a time at which somebody came."""
-        return any((text := _cell(cells, place)) not in NOTHING and says_yes(text) is not False for place in self._comings)
+        return any(
+            (text := _cell(cells, place)) not in NOTHING and says_yes(text) is not False for place in self._comings
+        )
 
 
 _SECTION: Final = "section"
@@ -199,12 +210,14 @@ def _map(title: str, target: str) -> str:
 def question(where: str, title: str, kind: Kind, values: dict[str, int]) -> MissingOption:
     """Ask what values mean that are not known, each with how often it stands there; the answer is an option."""
     target = {Kind.ROLE: "role", Kind.STAFF: "role", Kind.TICKET: "role", Kind.ATTENDED: "attended"}.get(kind, "status")
-    named = ", ".join(f"“{shown(text)}” ({count:,})" if text else f"nothing ({count:,})" for text, count in values.items())
+    named = ", ".join(
+        f"“{shown(text)}” ({count:,})" if text else f"nothing ({count:,})" for text, count in values.items()
+    )
     answers = ", ".join(f"{text or EMPTY}=keep" for text in values)
     what = f"decides who counts, and has values that are not known here: {named}"
     right = (
-        f"{_map(title, f'{target}({answers})')} with keep or leave out for each value (or register, attend, cancel: what "
-        f"they did); or {_map(title, 'ignore')} where the column says nothing about who counts"
+        f"{_map(title, f'{target}({answers})')} with keep or leave out for each value (or register, attend, cancel: "
+        f"what they did); or {_map(title, 'ignore')} where the column says nothing about who counts"
     )
     return MissingOption(where, what, right)
 

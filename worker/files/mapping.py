@@ -95,7 +95,9 @@ def _answers(text: str) -> dict[str, Standing]:
     while end < len(text.rstrip()):
         found = _ANSWER.match(text, end)
         if found is None:
-            right = "each value with keep, leave out, register, attend or cancel: status(Walk-in=keep, Bounced=leave out)"
+            right = (
+                "each value with keep, leave out, register, attend or cancel: status(Walk-in=keep, Bounced=leave out)"
+            )
             raise FileError("--map", f"{shown(text[end:].strip())} says nothing of a value", right)
         value = "" if compact(found["value"]) == EMPTY else compact(found["value"])
         answers[value] = _says(found["says"].lower())

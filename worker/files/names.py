@@ -56,11 +56,15 @@ SHORT: Final[dict[str, Field]] = {
 TITLES: Final[dict[Field, tuple[str, ...]]] = {
     Field.EMAIL: (
         "attendeeemail", "attendeeemailaddress", "attendeesemail", "participantemail", "participantemailaddress",
-        "registrantemail", "registrantemailaddress", "inviteeemail", "inviteeemailaddress", "email", "emailaddress", "useremail",
+        "registrantemail", "registrantemailaddress", "inviteeemail", "inviteeemailaddress", "email", "emailaddress",
+        "useremail",
         "emailadresse", "mail", "mailadresse", "adresseemail", "adresseelectronique", "adressemail", "courriel",
         "correoelectronico", "direcciondecorreoelectronico", "correo", "registrationemail", "contactemail",
     ),
-    Field.VID: ("vid", "hubspotcontactid", "recordidcontact", "hsobjectid", "hubspotvid", "hubspotid", "hubspotrecordid", "contactvid", "recordid"),
+    Field.VID: (
+        "vid", "hubspotcontactid", "recordidcontact", "hsobjectid", "hubspotvid", "hubspotid", "hubspotrecordid",
+        "contactvid", "recordid",
+    ),
     Field.TIME: ("interactiondatetime", "interactiontime", "occurredat"),
     Field.DATE: (
         "timestamp", "datetime", "dateandtime", "date", "time",
@@ -68,7 +72,8 @@ TITLES: Final[dict[Field, tuple[str, ...]]] = {
     ),
     Field.REGISTERED: (
         "registrationtime", "registrationdatetime", "registrationdate", "registeredat", "registeredon", "registered",
-        "dateregistered", "registrationtimestamp", "registereddate", "signuptime", "signupdate", "signedupat",
+        "dateregistered", "registrationtimestamp", "registereddate", "registerdate", "registertime", "signuptime",
+        "signupdate", "signedupat",
         "orderdate", "orderdatetime", "createdat", "createddate", "bookingdate", "purchasedate",
         "anmeldezeit", "anmeldedatum", "anmeldezeitpunkt", "angemeldetam", "registrierungszeit", "registrierungsdatum",
         "bestelldatum", "datedinscription", "heuredinscription", "inscritle", "datedecommande",
@@ -108,7 +113,9 @@ TITLES: Final[dict[Field, tuple[str, ...]]] = {
         "attended", "hasattended", "didattend", "attendedlive", "showedup", "teilgenommen", "aparticipe", "asistio",
     ),
     Field.STATE: ("subscriberstate", "attendeestate", "attendancestate"),
-    Field.OBJECT_ID: ("hubspoteventid", "hubspotmarketingeventid", "hubspotobjectid", "marketingeventid", "hsmarketingeventid"),
+    Field.OBJECT_ID: (
+        "hubspoteventid", "hubspotmarketingeventid", "hubspotobjectid", "marketingeventid", "hsmarketingeventid",
+    ),
     Field.EVENT: ("externaleventid",),
     Field.EXTERNAL_ACCOUNT: ("externalaccountid", "externalaccount"),
     Field.JSON: ("json",),

@@ -11,7 +11,6 @@ from models.preflight import Reason, shown, unsafe_character
 from models.words import State
 from worker.files.lines import FileError
 
-
 _PAIR: Final = re.compile(r"(?P<title>.*\S.*?)=(?P<field>[^=()]*(?:\(.*\))?\s*)", re.DOTALL)
 
 

@@ -78,7 +78,7 @@ class Reading:
             self.facts.gathered += len(item.rows) if self.gathers and item.contact else 0
             yield item.finish()
 
-    def _from_json(self, lines: Iterator[Line]) -> Iterator[Record | Refused]:
+    def _from_json(self, lines: Iterator[Line]) -> Iterator[Item]:
         for line in lines:
             if line.fault:
                 self.facts.rows += 1

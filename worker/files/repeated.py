@@ -8,6 +8,9 @@ from typing import Final
 
 from worker.files.names import LAST_RESORT, PERSONS, TITLES, Field, compact
 
+EACH_IS_READ: Final = frozenset({Field.STATUS, Field.ROLE, Field.ATTENDED})
+"""Of these a row is judged by every column."""
+
 Ranked = list[tuple[int, int]]
 """Rank and place of the columns that hold a field."""
 
@@ -15,12 +18,12 @@ _COMINGS: Final = frozenset(TITLES[Field.JOINED] + TITLES[Field.REGISTERED])
 _STAYS: Final = frozenset(TITLES[Field.JOINED] + TITLES[Field.LEFT])
 MEETING: Final = frozenset(
     {
-        *("topic", "meetingid", "webinarid", "meetingnumber", "meetingname", "meetingtopic", "webinarname", "webinartopic", "meetingtitle",
-          "thema", "sujet", "tema", "argomento", "onderwerp", "topico", "besprechungsid", "hostname", "hostemail", "host", "eventname", "eventtitle"),
+        "topic", "meetingid", "webinarid", "meetingnumber", "meetingname", "meetingtopic", "webinarname",
+        "webinartopic", "meetingtitle", "thema", "sujet", "tema", "argomento", "onderwerp", "topico",
+        "besprechungsid", "hostname", "hostemail", "host", "eventname", "eventtitle",
     }
 )  # fmt: skip
-_DECIDING: Final = frozenset({Field.STATUS, Field.ROLE, Field.ATTENDED, Field.JSON})
-"""Of these each column is read."""
+"""Titles that tell of a meeting, not of somebody in it."""
 
 
 def meeting(cells: Sequence[str]) -> frozenset[int]:
@@ -31,7 +34,9 @@ def meeting(cells: Sequence[str]) -> frozenset[int]:
     """
     titles = [compact(cell) for cell in cells]
     first: dict[str, int] = {}
-    pairs = [(first[title], place) for place, title in enumerate(titles) if title and first.setdefault(title, place) != place]
+    pairs = [
+        (first[title], place) for place, title in enumerate(titles) if title and first.setdefault(title, place) != place
+    ]
     if not pairs:
         return frozenset()
     start = max(one for one, _ in pairs) + 1
@@ -47,6 +52,8 @@ def whose(found: Ranked) -> tuple[tuple[int, ...], tuple[int, ...]]:
     What is mapped comes first, one after the other; else the attendee's before a plain “Email”, and that before what
     may be anybody's.
     """
+    if not found:
+        return (), ()
     if said := [(rank, place) for rank, place in found if rank < 0]:
         unclear = tuple(place for rank, place in said if [other for other, _ in said].count(rank) > 1)
         return tuple(place for _, place in said if place not in unclear[1:]), unclear
@@ -60,9 +67,7 @@ def _class(ranked: tuple[int, int]) -> int:
     return rank if rank < PERSONS else PERSONS if rank < LAST_RESORT else rank
 
 
-def twice(
-    cells: Sequence[str], found: Ranked, person: tuple[int, ...]
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def twice(cells: Sequence[str], found: Ranked, person: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Give the columns of a field in the order in which they are read, and those of one title that it may be.
 
     Where the address stands as often under one title, its second column goes with the second of the others.

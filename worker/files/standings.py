@@ -141,8 +141,10 @@ _WORDS: Final[dict[Standing, tuple[str, ...]]] = {
         "not replied", "did not respond", "no answer", "undelivered", "needs action", "not answered",
         "eingeladen", "einladung gesendet", "gesendet", "keine antwort", "nicht geantwortet", "nicht registriert",
         "nicht angemeldet", "geöffnet", "geklickt", "noch nicht beantwortet",
-        "invité", "invitée", "envoyé", "envoyée", "pas de réponse", "sans réponse", "non inscrit", "ouvert", "n'a pas répondu",
-        "invitado", "invitada", "enviado", "enviada", "sin respuesta", "no registrado", "no inscrito", "no ha respondido",
+        "invité", "invitée", "envoyé", "envoyée", "pas de réponse", "sans réponse", "non inscrit", "ouvert",
+        "n'a pas répondu",
+        "invitado", "invitada", "enviado", "enviada", "sin respuesta", "no registrado", "no inscrito",
+        "no ha respondido",
         "convidado", "convidada", "sem resposta", "não respondeu", "não inscrito", "não registrado",
         "invitato", "invitata", "inviato", "inviata", "nessuna risposta", "non ha risposto", "non registrato",
         "non iscritto", "uitgenodigd", "verzonden", "geen reactie", "niet gereageerd", "niet geregistreerd",
@@ -174,7 +176,17 @@ _PENDING: Final = ("pendingfrom", "pendingapproval", "pendingpayment", "waitlist
 
 _YES: Final = frozenset({"yes", "y", "true", "t", "1", "x", "ja", "j", "oui", "o", "si", "s", "sim", "wahr", "vrai"})
 _NO: Final = frozenset({"no", "n", "false", "f", "0", "nein", "non", "nao", "nee", "falsch", "faux", "falso"})
-_TICKS: Final = {"✓": True, "✔": True, "✔️": True, "☑": True, "✅": True, "✗": False, "✘": False, "❌": False, "☐": False}
+_TICKS: Final = {
+    "✓": True,
+    "✔": True,
+    "✔️": True,
+    "☑": True,
+    "✅": True,
+    "✗": False,
+    "✘": False,
+    "❌": False,
+    "☐": False,
+}
 
 
 def standing_of(text: str) -> Standing | None:

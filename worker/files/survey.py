@@ -32,7 +32,18 @@ LARGEST_ROW_NUMBER: Final = 10_000
 """Contact ids up to here may as well count the rows of a form."""
 LONGEST_ID: Final = 17
 """Digits that a HubSpot contact id has at most."""
-_OTHER_TOOLS: Final = ("salesforce", "zoho", "civicrm", "dynamics", "pipedrive", "marketo", "redcap", "airtable", "attio", "eloqua")
+_OTHER_TOOLS: Final = (
+    "salesforce",
+    "zoho",
+    "civicrm",
+    "dynamics",
+    "pipedrive",
+    "marketo",
+    "redcap",
+    "airtable",
+    "attio",
+    "eloqua",
+)
 
 
 class Surveyed(NamedTuple):
@@ -121,7 +132,7 @@ class _Survey:
         if table.section in self._sections:
             self._sections[table.section] += 1
         self._compare(columns, row.cells)
-        if not any(_cell(row.cells, place) for what in (Field.EMAIL, Field.VID, Field.JSON) for place in columns.fields.get(what, ())):
+        if not judge.names_somebody(row.cells):
             return
         self._see_id(columns, row.cells)
         for place, kind in columns.probable.items():
@@ -171,7 +182,9 @@ class _Survey:
         return Surveyed(titles, replace(self._options, mapping=(*self._options.mapping, *added)))
 
     def _ask_values(self, promoted: dict[str, _Values]) -> Iterator[Reason]:
-        unknown = {title: (values.kind, values.texts) for title, values in self._unknown.items() if title in self._filled}
+        unknown = {
+            title: (values.kind, values.texts) for title, values in self._unknown.items() if title in self._filled
+        }
         for title, values in promoted.items():
             texts = Counter({text: count for text, count in values.texts.items() if _unclear(values.kind, text)})
             unknown[title] = (values.kind, texts)
@@ -203,7 +216,9 @@ class _Survey:
                 right = " or ".join(f'--map "{name}={rivals.what.value}"' for name in rivals.names)
                 whose = "whose address is the attendee's" if rivals.what is Field.EMAIL else "which one is meant"
                 what = f"hold different values, and {whose} is not known (a host's or a buyer's must not be sent)"
-                yield Reason(f"the columns {named}", what if rivals.what is Field.EMAIL else what.partition(" (")[0], right)
+                yield Reason(
+                    f"the columns {named}", what if rivals.what is Field.EMAIL else what.partition(" (")[0], right
+                )
 
     def _ask_ids(self) -> Iterator[Reason]:
         said = {compact(title) for title, _ in self._options.mapping}

@@ -111,7 +111,11 @@ class Tables:
                 title, table = _title(row), None
             elif table is not None:
                 people.append((table, row))
-            elif title and section_of(title) is not None and (header := self._as_header(row, Columns((), {}))) is not None:
+            elif (
+                title
+                and section_of(title) is not None
+                and (header := self._as_header(row, Columns((), {}))) is not None
+            ):
                 table = header._replace(section=title)
                 people.append((table, None))
             else:
@@ -165,7 +169,7 @@ def _title(row: Row) -> str:
 
 
 def _name_hosts(row: Row, above: Row | None, named: dict[str, bool]) -> None:
-    """Note the addresses in a row above the header, and whether a title beside or above them says that it is the host's."""
+    """Note the addresses in a row above the header, and whether a title beside or above says they are the host's."""
     label = _about_host(row.cells[0])
     for place, cell in enumerate(row.cells):
         titles = above.cells if above is not None else []
