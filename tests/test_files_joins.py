@@ -4,8 +4,9 @@ from hypothesis import given, strategies as st
 
 from worker.files import joins
 from worker.files.columns import Columns
-from worker.files.drafts import Draft, LeftOut, Where
+from worker.files.drafts import Draft, LeftOut
 from worker.files.joins import gather
+from worker.files.where import Where
 
 COLUMNS = Columns(("Email",), {})
 WHERE = Where("default", "7", None, None, "attend")

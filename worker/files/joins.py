@@ -14,7 +14,8 @@ import orjson
 
 from models.preflight import Reason
 from worker.files.columns import Columns
-from worker.files.drafts import Draft, LeftOut, Record, Refused, Where, as_json
+from worker.files.drafts import Draft, LeftOut, Record, Refused, as_json
+from worker.files.where import Where
 
 CACHE_KIB: Final = 16 * 1024
 """Memory that SQLite may use; the rest is on disk, in a file without a name that goes when the process does."""

@@ -14,11 +14,12 @@ from models.message import Message, read_fields
 from models.preflight import FIELDS, Candidate, Reason, check_input, shown
 from worker.files.columns import announced
 from worker.files.deciding import NOTHING, deciding, meaning
-from worker.files.drafts import PRODUCER, LeftOut, Record, Refused, Where, as_json, missing, place
+from worker.files.drafts import LeftOut, Record, Refused, as_json
 from worker.files.judging import Sign, question, verdict
 from worker.files.mapping import mapped
 from worker.files.names import Field, compact
 from worker.files.options import Options
+from worker.files.where import PRODUCER, Where, missing, place
 
 TITLES: Final = ("json",)
 """The header of refused lines of JSON, which can be handed in again as the CSV they are then."""

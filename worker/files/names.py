@@ -127,7 +127,7 @@ WEAK: Final[dict[Field, tuple[str, ...]]] = {
 """Titles that other tools use for other things too: they give a row's state only where no option says it."""
 
 ASKED: Final[dict[Field, tuple[str, ...]]] = {
-    Field.EMAIL: ("participantidupn", "upn", "userprincipalname", "participantid", "signinname"),
+    Field.EMAIL: ("participantidupn", "upn", "userprincipalname", "signinname", "loginname"),
     Field.VID: ("contactid", "contactrecordid", "personid", "hsid"),
     Field.EVENT: ("eventid", "event", "webinarid", "webinarkey", "meetingid", "sessionid", "eventcode", "objectid"),
 }
