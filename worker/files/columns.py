@@ -127,7 +127,8 @@ def recognise(cells: Sequence[str], options: Options, promoted: frozenset[str] =
         target = targets.get(place)
         what, rank = (target.what, target.rank) if target else _meaning(cells[place], options.state)
         if (known := announced(cells[place], what, mapped=target is not None)) is not None:
-            decides = known.sure or compact(cells[place]) in promoted
+            reports_roles = known.kind is Kind.ROLE and options.state is State.ATTEND
+            decides = known.sure or reports_roles or compact(cells[place]) in promoted
             (decide if decides else probable)[place] = known.kind
             what = _shown_as(what, known.kind, options, mapped=target is not None) if decides else what
         if isinstance(what, Field):

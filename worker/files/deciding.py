@@ -171,7 +171,8 @@ def deciding(title: str) -> Deciding | None:
     if not _STATUS_WORDS.isdisjoint(words) or whole.endswith("status"):
         return _status(whole, words)
     if not _ROLE_WORDS.isdisjoint((words[0], words[-1])) or words[-1].endswith("rrolle"):
-        return Deciding(Kind.ROLE) if _OTHER_ROLES.isdisjoint(words) else None
+        sure = _EVENT.search(whole) is not None  # “Role” alone may as well be that in a company
+        return Deciding(Kind.ROLE, sure) if _OTHER_ROLES.isdisjoint(words) else None
     return Deciding(Kind.STATUS, sure=False) if words[-1] == "state" and _EVENT.search(whole) else None
 
 
@@ -226,12 +227,13 @@ _GIVEN_BACK: Final = frozenset({Standing.CANCELED, Standing.REMOVED})
 
 def announces(kind: Kind, text: str) -> bool:
     """Say whether a value shows that a probable column decides: “CA” under State does not, “Denied” does."""
-    plain = compact(text)
+    if kind is Kind.ROLE:
+        return role_of(text) is not None
     if kind in {Kind.STAFF, Kind.ATTENDED} and (
         says_yes(text) is not None or role_of(text) is Role.STAFF or "@" in text
     ):
         return kind is Kind.STAFF or "@" not in text
-    return kind is not Kind.STAFF and len(plain) >= _TELLING and standing_of(text) is not None
+    return kind is not Kind.STAFF and len(compact(text)) >= _TELLING and standing_of(text) is not None
 
 
 _TELLING: Final = 5

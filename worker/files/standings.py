@@ -4,7 +4,9 @@ A value is compared as a title is: without case, accents, blanks and punctuation
 guessed: the file stops with a question, or the value is answered for by `--map "Title=status(Value=keep)"`.
 """
 
+import re
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from models.words import State
@@ -41,7 +43,7 @@ _WORDS: Final[dict[Standing, tuple[str, ...]]] = {
         "register", "registered", "registration", "enrolled", "signed up", "attending", "going", "will attend",
         "rsvp'd", "rsvped", "not checked in", "attendee", "registrant", "participant", "expected",
         "registriert", "angemeldet", "zugesagt", "zusage", "nimmt teil", "nicht eingecheckt",
-        "inscrit", "inscrite", "enregistré", "enregistrée", "participe",
+        "inscrit", "inscrite", "enregistré", "enregistrée",
         "registrado", "registrada", "inscrito", "inscrita", "asistirá", "inscripto", "inscripta",
         "registado", "registada", "vai participar", "registrato", "registrata", "iscritto", "iscritta", "parteciperà",
         "geregistreerd", "ingeschreven", "aangemeld", "neemt deel",
@@ -66,7 +68,7 @@ _WORDS: Final[dict[Standing, tuple[str, ...]]] = {
         "attend", "attended", "checked in", "check in", "present", "participated", "joined", "showed up", "show",
         "showed", "attended live", "attended event", "in attendance", "arrived", "scanned", "redeemed", "used", "came",
         "teilgenommen", "hat teilgenommen", "anwesend", "eingecheckt", "erschienen",
-        "présent", "présente", "participé", "a participé", "a assisté", "venu", "venue",
+        "présent", "présente", "a participé", "a assisté", "venu", "venue",
         "asistió", "asistido", "presente", "participó", "ha asistido",
         "participou", "compareceu", "partecipato", "ha partecipato",
         "aanwezig", "deelgenomen", "heeft deelgenomen", "bijgewoond", "ingecheckt",
@@ -165,14 +167,13 @@ _WORDS: Final[dict[Standing, tuple[str, ...]]] = {
 }  # fmt: skip
 
 _KNOWN: Final = {compact(word): standing for standing, words in _WORDS.items() for word in words}
-_CANCELED_BY: Final = (
-    "cancelledby", "canceledby", "storniertvon", "storniertdurch", "vomteilnehmerstorniert", "vomveranstalterstorniert",
-    "vomgastgeberstorniert", "annulepar", "annuleepar", "canceladopor", "canceladapor", "canceladopelo", "anuladopor",
-    "annullatoda", "annullatada", "cancellatoda", "geannuleerddoor", "refundedby",
-)  # fmt: skip
+_BY: Final = ("by", "von", "vom", "durch", "par", "por", "pelo", "pela", "da", "dal", "dall", "door")
+_CANCELED_BY: Final = tuple(word + by for word, says in _KNOWN.items() if says is Standing.CANCELED for by in _BY)
 """How “cancelled by …” begins: by whom does not matter."""
-_PENDING: Final = ("pendingfrom", "pendingapproval", "pendingpayment", "waitlist", "onwaitlist")
+_PENDING_FOR: Final = ("pendingfrom", "pendingapproval", "pendingpayment", "waitlist", "onwaitlist")
 """How what is not decided begins, whatever it waits for."""
+_KEEPING: Final = frozenset({Standing.REGISTERED, Standing.CONFIRMED, Standing.ATTENDED})
+_PARTS: Final = re.compile(r"[/()\[\]:;,|]|\s[-–—]\s")
 
 _YES: Final = frozenset({"yes", "y", "true", "t", "1", "x", "ja", "j", "oui", "o", "si", "s", "sim", "wahr", "vrai"})
 _NO: Final = frozenset({"no", "n", "false", "f", "0", "nein", "non", "nao", "nee", "falsch", "faux", "falso"})
@@ -189,17 +190,24 @@ _TICKS: Final = {
 }
 
 
+@lru_cache(maxsize=4096)
 def standing_of(text: str) -> Standing | None:
-    """Give what a status says; None where that is not known."""
+    """Give what a status says; None where that is not known.
+
+    Of several words the one that leaves out is enough, as in “Cancelled - refund due”; for a part nothing is kept.
+    """
     plain = compact(text)
     if plain in _KNOWN:
         return _KNOWN[plain]
     if plain.startswith(_CANCELED_BY):
         return Standing.CANCELED
-    if plain.startswith(_PENDING):
+    if plain.startswith(_PENDING_FOR):
         return Standing.PENDING
-    parts = {_KNOWN.get(compact(part)) for part in text.replace(" - ", "/").split("/")} if "/" in text else set()
-    return parts.pop() if len(parts) == 1 else None
+    said = [_KNOWN.get(compact(part)) for part in _PARTS.split(text) if compact(part)]
+    out = [standing for standing in said if standing is not None and standing not in _KEEPING]
+    if out:
+        return None if _KEEPING & set(said) else out[0]
+    return said[0] if len(set(said)) == 1 else None
 
 
 def says_yes(text: str) -> bool | None:

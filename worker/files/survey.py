@@ -174,7 +174,8 @@ class _Survey:
     def settle(self) -> Surveyed:
         """Give what is settled, or ask what is not."""
         promoted = {title: values for title, values in self._probable.items() if values.known}
-        added = [(title, Field.IGNORE.value) for title in self._unknown.keys() - self._filled]
+        empty = (title for title, values in self._unknown.items() if values.texts and title not in self._filled)
+        added = [(title, Field.IGNORE.value) for title in empty]
         asked = [*self._ask_values(promoted), *self._ask_sections(), *self._ask_rivals(added), *self._ask_ids()]
         if asked:
             raise _together(asked)
@@ -198,7 +199,8 @@ class _Survey:
         answered = section_answers(self._options.mapping)
         for title, rows in self._sections.items():
             if rows and self._tables > 1 and compact(title) not in answered:
-                what = f"is the title of a part of the file ({rows:,} rows), and who stands in it is not known"
+                counted = f"{rows:,} {'row' if rows == 1 else 'rows'}"
+                what = f"is the title of a part of the file ({counted}), and who stands in it is not known"
                 right = f'--map "{SECTION}=status({title}=keep)", or leave out in place of keep'
                 yield Reason(f"section “{shown(title)}”", what, right)
 
