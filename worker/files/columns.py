@@ -205,6 +205,7 @@ def announced(title: str, what: Field | str | None, *, mapped: bool) -> Deciding
 
 def _asked(cells: Sequence[str], unread: list[int]) -> dict[Field, tuple[int, ...]]:
     found = [(_ASKED.get(compact(cells[place])), place) for place in sorted(unread)]
+    found = [(what or (Field.EMAIL if compact(cells[place]).endswith("upn") else None), place) for what, place in found]
     return {what: tuple(place for other, place in found if other is what) for what in {one for one, _ in found if one}}
 
 

@@ -27,7 +27,9 @@ class Kind(StrEnum):
     """Yes or no, or the time at which somebody checked in."""
     ABSENT = "absent"
     CANCELED = "canceled"
-    """The time at which somebody cancelled: who has none did not."""
+    """The time at which somebody cancelled, or yes or no: who has neither did not."""
+    EXCLUDED = "excluded"
+    """Yes or no under a title that leaves out itself, such as “Waitlisted” or “Deleted”."""
     ROLE = "role"
     STAFF = "staff"
     """Whether somebody is the host, by yes or no; or who the host is."""
@@ -65,7 +67,7 @@ _TITLES: Final[dict[Kind, tuple[str, ...]]] = {
         "aparticipe", "participe", "present",
         "presente", "enregistrealarrivee", "asistio", "haasistido", "participou", "compareceu", "hapartecipato",
         "partecipato", "aanwezig",
-        "deelgenomen", "ingecheckt",
+        "deelgenomen", "ingecheckt", "hasjoined", "hasjoinedevent", "joinedevent",
     ),
     Kind.ABSENT: (
         "noshow", "isnoshow", "absent", "didnotattend", "abwesend", "nichterschienen", "ausente", "assente",
@@ -150,6 +152,8 @@ _OTHER_ROLES: Final = frozenset(
         "contact", "account", "opportunity",
     }
 )  # fmt: skip
+_LEAVING: Final = frozenset({Standing.CANCELED, Standing.DENIED, Standing.PENDING, Standing.REMOVED})
+"""What a title may say by itself, of which its cells say yes or no."""
 _STAFF_TITLES: Final = frozenset({"is", "ist", "est", "event", "meeting", "webinar", "co"})
 _DIGIT: Final = re.compile(r"[0-9]")
 _ZERO: Final = re.compile(
@@ -166,14 +170,18 @@ def deciding(title: str) -> Deciding | None:
     whole, words = compact(title), title_words(title)
     if whole in _EXACT or not whole or len(words) > LONGEST_TITLE or words[-1] in _ABOUT_STATUS:
         return _EXACT.get(whole)
-    if role_of(" ".join(word for word in words if word not in _STAFF_TITLES)) is Role.STAFF:
+    plain = " ".join(word for word in words if word not in _STAFF_TITLES)
+    if role_of(plain) is Role.STAFF:
         return Deciding(Kind.STAFF, sure=False)
+    if (said := standing_of(plain)) in _LEAVING:
+        return Deciding(Kind.CANCELED if said is Standing.CANCELED else Kind.EXCLUDED, sure=False)
     if not _STATUS_WORDS.isdisjoint(words) or whole.endswith("status"):
         return _status(whole, words)
     if not _ROLE_WORDS.isdisjoint((words[0], words[-1])) or words[-1].endswith("rrolle"):
         sure = _EVENT.search(whole) is not None  # “Role” alone may as well be that in a company
         return Deciding(Kind.ROLE, sure) if _OTHER_ROLES.isdisjoint(words) else None
-    return Deciding(Kind.STATUS, sure=False) if words[-1] == "state" and _EVENT.search(whole) else None
+    about_event = _EVENT.search(whole) or _ADMISSION.search(whole)
+    return Deciding(Kind.STATUS, sure=False) if words[-1] == "state" and about_event else None
 
 
 def _status(whole: str, words: list[str]) -> Deciding | None:
@@ -202,7 +210,7 @@ def meaning(kind: Kind, text: str) -> Standing | Role | None:
     if yes is not None and kind in _YES_NO:
         return _YES_NO[kind][0 if yes else 1]
     if kind is Kind.CANCELED:
-        return Standing.CONFIRMED if text in NOTHING else Standing.CANCELED
+        return Standing.CONFIRMED if text in NOTHING or _ZERO.fullmatch(text) else Standing.CANCELED
     if kind is Kind.PAYMENT:
         return Role.ATTENDEE if standing is Standing.CONFIRMED else standing if standing in _GIVEN_BACK else None
     if kind is Kind.TICKET:
@@ -218,6 +226,7 @@ _YES_NO: Final[dict[Kind, tuple[Standing | Role, Standing | Role]]] = {
     Kind.ATTENDED: (Standing.ATTENDED, Standing.ABSENT),
     Kind.ABSENT: (Standing.ABSENT, Standing.ATTENDED),
     Kind.CANCELED: (Standing.CANCELED, Standing.CONFIRMED),
+    Kind.EXCLUDED: (Standing.EXCLUDED, Role.ATTENDEE),
     Kind.STAFF: (Role.STAFF, Role.ATTENDEE),
 }
 """What yes and what no say in the columns that take them."""
@@ -229,6 +238,8 @@ def announces(kind: Kind, text: str) -> bool:
     """Say whether a value shows that a probable column decides: “CA” under State does not, “Denied” does."""
     if kind is Kind.ROLE:
         return role_of(text) is not None
+    if kind in {Kind.CANCELED, Kind.EXCLUDED}:
+        return says_yes(text) is not None
     if kind in {Kind.STAFF, Kind.ATTENDED} and (
         says_yes(text) is not None or role_of(text) is Role.STAFF or "@" in text
     ):

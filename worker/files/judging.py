@@ -49,7 +49,7 @@ _OF_REGISTERING: Final = frozenset({Kind.ADMISSION, Kind.REPLY, Kind.APPROVED})
 """Kinds that tell how the registration stands: “registered” there says nothing against a time of joining."""
 _ABOUT_ATTENDING: Final = frozenset({Kind.ATTENDED, Kind.ABSENT})
 _ROLES: Final = frozenset({Kind.ROLE, Kind.STAFF, Kind.TICKET})
-_EMPTY_SAYS_NOTHING: Final = _ROLES | {Kind.PAYMENT, Kind.ABSENT}
+_EMPTY_SAYS_NOTHING: Final = _ROLES | {Kind.PAYMENT, Kind.ABSENT, Kind.EXCLUDED}
 _ROOMS: Final = ("@resource.calendar.google.com", "@group.calendar.google.com")
 """Domains of meeting rooms and calendars."""
 
@@ -119,6 +119,8 @@ class Judge:
         text = "" if text in NOTHING else text
         if place in self._answers and (answer := self._answers[place].get(compact(text))) is not None:
             return Sign(title, kind, text, answer)
+        if kind is Kind.CANCELED:
+            return Sign(title, kind, text, meaning(kind, text))
         if not text:
             absent = kind is Kind.ATTENDED and not self._came(cells)
             return Sign(
@@ -191,7 +193,7 @@ def _left_out(sign: Sign, state: State) -> Against:
         return Against(ABSENT)
     why = "not cancelled" if state is State.CANCEL and sign.says is Standing.CONFIRMED else sign.says
     text = f"{shown(sign.title)} “{shown(sign.text)}” ({why})" if sign.text else f"{shown(sign.title)} is empty ({why})"
-    if sign.kind is Kind.CANCELED and sign.says is Standing.CANCELED:
+    if sign.kind is Kind.CANCELED and sign.says is Standing.CANCELED and not sign.text:
         text = f"{shown(sign.title)} holds a time ({why})"
     if sign.says is Standing.LEFT_OUT:
         return Against(text)

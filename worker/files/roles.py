@@ -17,6 +17,7 @@ class Role(StrEnum):
 
 
 _STAFF: Final = (
+    "team member", "owner", "event owner",
     "host", "hosts", "cohost", "cohosts", "alternative host", "meeting host", "meeting organizer", "event organizer",
     "webinar organizer", "presentator", "presentatoren", "webinar host", "event host", "organizer", "organizers",
     "organiser", "organisers", "coorganizer", "coorganizers", "coorganiser", "panelist", "panelists", "panellist",

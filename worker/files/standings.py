@@ -27,6 +27,7 @@ class Standing(StrEnum):
     PENDING = "not confirmed yet"
     INVITED = "invited, not registered"
     REMOVED = "no longer valid"
+    EXCLUDED = "does not count"
     LEFT_OUT = "left out by --map"
     KEPT = "kept by --map"
 
@@ -124,7 +125,7 @@ _WORDS: Final[dict[Standing, tuple[str, ...]]] = {
         "requested", "approval requested", "draft", "queued", "needs approval", "pending review", "new",
         "ausstehend", "wartend", "warteliste", "auf warteliste", "auf der warteliste", "vorbehaltlich",
         "mit vorbehalt", "in bearbeitung", "genehmigung ausstehend", "offen", "unbestätigt", "unbezahlt", "vielleicht",
-        "nicht bezahlt", "wartet auf genehmigung",
+        "nicht bezahlt", "wartet auf genehmigung", "ausstehende genehmigung",
         "en attente", "en attente d'approbation", "en attente de validation", "liste d'attente", "en cours",
         "sur liste d'attente", "peut-être", "provisoire", "non confirmé", "impayé",
         "pendiente", "pendiente de aprobación", "aprobación pendiente", "lista de espera", "en lista de espera",
@@ -200,6 +201,8 @@ def standing_of(text: str) -> Standing | None:
     if plain in _KNOWN:
         return _KNOWN[plain]
     if plain.startswith(_CANCELED_BY):
+        return Standing.CANCELED
+    if plain.startswith(("vom", "von", "durch")) and plain.endswith(("storniert", "abgesagt", "abgemeldet")):
         return Standing.CANCELED
     if plain.startswith(_PENDING_FOR):
         return Standing.PENDING
