@@ -150,6 +150,14 @@ COUNTED = {
     "columns of other things": (
         "Email,Marital Status,Lead Status,Role,Date\na@,Single,Rejected,Engineer,<T>\n", REGISTER, ["a register"], {},
     ),
+    "nothing is asked of a host": (
+        "Host Email,Email,Approval Status,Join Time,Leave Time\nh@,h@,,<T>,<L>\nh@,a@,approved,<T>,<L>\n", ATTEND, ["a attend"],
+        {f"the address of the host {STAFF}": 1},
+    ),
+    "a broken row of the hosts": (
+        'Hosts\nEmail,Join Time,Leave Time\n"h@,<T>,<L>\nAttendees\nEmail,Join Time,Leave Time\na@,<T>,<L>\n', ATTEND, ["a attend"],
+        {f"section “Hosts” {STAFF}": 1},
+    ),
     "an empty column": ("Email,Approval Status,Date\na@,,<T>\nb@,--,<T>\n", REGISTER, ["a register", "b register"], {}),
     "a room": ("Email,Join Time,Leave Time\nc_1@resource.calendar.google.com,<T>,<L>\n", ATTEND, [], {"the address of a room or a calendar": 1}),
     "JSON beside a status": (
@@ -192,6 +200,8 @@ QUESTIONS = {
         'column “Member Status”: decides who counts, and has values that are not known here: “Walk-in” (2), “Comped” (1); right would be --map "Member Status=status(Walk-in=keep, Comped=keep)"',
     ),
     "an empty cell among others": ("Email,Approval Status,Date\na@,approved,<T>\nb@,,<T>\n", REGISTER, 'nothing (1); right would be --map "Approval Status=status(empty=keep)"'),
+    "an empty cell among those left out": ("Email,Approval Status,Date\na@,denied,<T>\nb@,,<T>\n", REGISTER, "nothing (1)"),
+    "an empty state among statuses": ("Email,State,Date\na@,Approved,<T>\nb@,,<T>\n", REGISTER, '--map "State=status(empty=keep)"'),
     "who has not paid": ("Email,Payment Status,Date\na@,Paid,<T>\nb@,Unpaid,<T>\n", REGISTER, "“Unpaid” (1)"),
     "a role among known ones": ("Email,Role,Date\na@,Attendee,<T>\nb@,Sponsor,<T>\n", REGISTER, '--map "Role=role(Sponsor=keep)"'),
     "a role in a report of who came": ("Email,Role,Join Time,Leave Time\na@,Koordinatorin,<T>,<L>\n", ATTEND, "“Koordinatorin” (1)"),

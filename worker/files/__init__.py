@@ -4,7 +4,8 @@ Going down, in the order in which a row meets them:
 
 - `lines`    bytes to numbered lines: encodings, byte-order marks, what is no text at all
 - `cells`    lines to rows of cells: quotes, quoted newlines, a quote that never closes
-- `names`    what the usual tools call their columns; `columns`: a header, recognised; `repeated`: titles that stand twice
+- `names`    what the usual tools call their columns; `columns`: a header, recognised
+- `repeated` titles that stand twice, and whose address it is
 - `deciding` columns that decide who counts, with `standings` (what a status says) and `roles` (who ran the event)
 - `tables`   the tables and sections of a file, and what stands above its header
 - `options`  what the command line adds; `mapping`: what `--map` says of columns and their values

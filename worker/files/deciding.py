@@ -103,7 +103,7 @@ _EXACT: Final = {title: Deciding(kind) for kind, titles in _TITLES.items() for t
     title: Deciding(kind, sure=False) for kind, titles in _IF_KNOWN.items() for title in titles
 }
 
-_GLUED: Final = ("familien", "beschaftigungs", "arbeits", "kunden", "lead", "konto", "vertrags", "abo")
+_GLUED: Final = ("familien", "beschaftigungs", "arbeits", "kunden", "kontakt", "lead", "konto", "vertrags", "abo")
 """Beginnings of one word that ends in “status” and tells of something else."""
 _STATUS_WORDS: Final = frozenset({"status", "statut", "estatus", "statusse", "estado", "stato", "etat", "situacao"})
 _ABOUT_STATUS: Final = frozenset(

@@ -16,6 +16,7 @@ from worker.files.cells import Row
 from worker.files.columns import TIMES, Columns
 from worker.files.deciding import NOTHING
 from worker.files.judging import ABSENT, Judge
+from worker.files.mapping import as_option
 from worker.files.names import TITLES, Field, compact
 from worker.files.options import MissingOption, Options
 from worker.files.standings import STATES, Standing, says_yes, standing_of
@@ -199,7 +200,7 @@ class Drafter:
         """Say what is there instead of a contact, and how to have it taken for one."""
         for title, what, text in self._columns.not_taken(row.cells):
             if what is Field.VID:
-                right = f'an e-mail address; or --map "{title}=vid" where it is HubSpot\'s own record id'
+                right = f"an e-mail address; or {as_option(title, what)} where it is HubSpot's own record id"
                 yield _at(row.line, title, Reason("", f"{shown(text)} may be another tool's id", right))
             elif GUEST.search(text):
                 right = "the guest's own e-mail address"
@@ -209,7 +210,7 @@ class Drafter:
                     Reason("", f"{shown(text)} is a guest's sign-in name, not an e-mail address", right),
                 )
             else:
-                right = f'an e-mail address; or --map "{title}=email" where sign-in names are mailboxes'
+                right = f"an e-mail address; or {as_option(title, what)} where sign-in names are mailboxes"
                 yield _at(row.line, title, Reason("", f"{shown(text)} is a sign-in name", right))
 
     def _read_stay(self, row: Row, draft: Draft) -> None:

@@ -4,7 +4,6 @@ A row counts where nothing speaks against it. With `cancel` the cancelled rows c
 only registered does not; a no-show counts for neither registering nor attending.
 """
 
-import shlex
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -12,13 +11,14 @@ from models.preflight import Reason, comparable, shown
 from models.words import State
 from worker.files.columns import Columns
 from worker.files.deciding import NOTHING, Kind, meaning
-from worker.files.mapping import EMPTY, section_answers
+from worker.files.mapping import EMPTY, SECTION, as_option, section_answers
 from worker.files.names import Field, compact
 from worker.files.options import MissingOption, Options
 from worker.files.roles import Role, section_of
 from worker.files.standings import Standing, says_yes
 
 Cells = list[str]
+_SAYS_NOTHING: Final = frozenset({None, Role.ATTENDEE, Standing.KEPT})
 
 
 class Against(NamedTuple):
@@ -63,9 +63,10 @@ class Judge:
         fields = columns.fields
         self._hosts = hosts
         self._include = options.include_hosts
-        self._section = section
+        self._state = options.state
         answer = section_answers(options.mapping).get(compact(section))
-        self._stands = (answer or section_of(section)) if section else None
+        stands = (answer or section_of(section)) if section else None
+        self._by_section = [Sign(SECTION, Kind.STATUS, section, stands)] if stands not in _SAYS_NOTHING else []
         self._answers = columns.answers
         self._deciding = [(place, kind, columns.name(place)) for place, kind in columns.deciding.items()]
         self._timed = [(p, kind, says, columns.name(p)) for what, kind, says in _TIMED for p in fields.get(what, ())]
@@ -75,24 +76,22 @@ class Judge:
         self._comings = [place for what in (Field.JOINED, Field.TIME) for place in fields.get(what, ())]
 
     def whole(self) -> Against | None:
-        """Leave out a row for the section that it stands in, whatever it says itself."""
-        why = f"section “{shown(self._section)}”"
-        if self._stands is Role.STAFF and not self._include:
-            return Against(f"{why} ({Role.STAFF.value})", HOSTS)
-        if self._stands is Standing.LEFT_OUT:
-            return Against(f"{why} ({Standing.LEFT_OUT.value})")
-        return None
+        """Leave out every row of a section, whatever it says itself, also one whose cells cannot be told apart."""
+        if self._state in {None, State.CANCEL}:  # what each row says may count more than its section
+            signs = [sign for sign in self._by_section if sign.says in {Role.STAFF, Standing.LEFT_OUT}]
+            return verdict(signs, State.REGISTER, came=True, hosts=self._include)
+        return verdict(self._by_section, self._state, came=True, hosts=self._include)
+
+    def against(self, cells: Cells, state: State) -> Against | None:
+        """Say what speaks against a row; nothing where it counts, or where a value is not known."""
+        signs = [*self.signs(cells), *self._by_section]
+        return self._by_address(cells) or verdict(signs, state, came=self._came(cells), hosts=self._include)
 
     def leave_out(self, line: int, cells: Cells, state: State) -> Against | Reason | None:
         """Say why a row does not count, or what must be answered before that is known; nothing where it counts."""
-        if (out := self.whole() or self._by_address(cells)) is not None:
+        if (out := self.against(cells, state)) is not None:
             return out
-        signs = list(self.signs(cells))
-        if isinstance(self._stands, Standing) and self._stands is not Standing.KEPT:
-            signs.append(Sign(_SECTION, Kind.STATUS, self._section, self._stands))
-        if (out := verdict(signs, state, came=self._came(cells), hosts=self._include)) is not None:
-            return out
-        unknown = next((sign for sign in signs if sign.says is None), None)
+        unknown = next((sign for sign in self.signs(cells) if sign.says is None), None)
         if unknown is None or not self.names_somebody(cells):
             return None
         return question(f"line {line}, {shown(unknown.title)}", unknown.title, unknown.kind, {unknown.text: 1})
@@ -150,7 +149,6 @@ class Judge:
         )
 
 
-_SECTION: Final = "section"
 _TIMED: Final = (
     (Field.CANCELED, Kind.CANCELED, Standing.CANCELED),
     (Field.REGISTERED, Kind.ADMISSION, Standing.INVITED),
@@ -191,7 +189,8 @@ def _keeps(sign: Sign, state: State, *, came: bool) -> bool:
 def _left_out(sign: Sign, state: State) -> Against:
     if sign.kind in _ABOUT_ATTENDING and sign.says is Standing.ABSENT:
         return Against(ABSENT)
-    why = "not cancelled" if state is State.CANCEL and sign.says is Standing.CONFIRMED else sign.says
+    keeps = sign.says in _KEPT[State.REGISTER]
+    why = "not cancelled" if state is State.CANCEL and keeps else sign.says
     text = f"{shown(sign.title)} “{shown(sign.text)}” ({why})" if sign.text else f"{shown(sign.title)} is empty ({why})"
     if sign.kind is Kind.CANCELED and sign.says is Standing.CANCELED and not sign.text:
         text = f"{shown(sign.title)} holds a time ({why})"
@@ -199,14 +198,10 @@ def _left_out(sign: Sign, state: State) -> Against:
         return Against(text)
     if sign.says is Standing.CANCELED:
         return Against(text, "--state cancel")
+    if keeps:
+        return Against(text, "--state register" if state is State.ATTEND else "")
     target = "attended" if sign.kind is Kind.ATTENDED else "status"
-    return Against(text, _map(sign.title, f"{target}({sign.text or EMPTY}=keep)"))
-
-
-def _map(title: str, target: str) -> str:
-    """Write a `--map` as it is typed; quoted as it must be where it holds what a shell reads."""
-    text = f"{title}={target}"
-    return f"--map {shlex.quote(text)}" if set(text) & set('"$`\\!') else f'--map "{text}"'
+    return Against(text, as_option(sign.title, f"{target}({sign.text or EMPTY}=keep)"))
 
 
 def question(where: str, title: str, kind: Kind, values: dict[str, int]) -> MissingOption:
@@ -218,8 +213,8 @@ def question(where: str, title: str, kind: Kind, values: dict[str, int]) -> Miss
     answers = ", ".join(f"{text or EMPTY}=keep" for text in values)
     what = f"decides who counts, and has values that are not known here: {named}"
     right = (
-        f"{_map(title, f'{target}({answers})')} with keep or leave out for each value (or register, attend, cancel: "
-        f"what they did); or {_map(title, 'ignore')} where the column says nothing about who counts"
+        f"{as_option(title, f'{target}({answers})')} with keep or leave out for each value (or what they did: "
+        f"register, attend, cancel); or {as_option(title, 'ignore')} where the column says nothing about who counts"
     )
     return MissingOption(where, what, right)
 

@@ -6,6 +6,7 @@ the fifth column of the file. A column that decides who counts may have answers 
 """
 
 import re
+import shlex
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -78,6 +79,12 @@ def read_target(text: str) -> Target:
     if what not in _ANSWERED:
         raise FileError("--map", f"{shown(text)} answers for values", "answers only behind status, role or attended")
     return Target(what, 0, _answers(found["answers"]))
+
+
+def as_option(title: str, target: str) -> str:
+    """Write a `--map` as it is typed; quoted as it must be where it holds what a shell reads."""
+    text = f"{title}={target}"
+    return f"--map {shlex.quote(text)}" if set(text) & set('"$`\\!') else f'--map "{text}"'
 
 
 def section_answers(mapping: tuple[tuple[str, str], ...]) -> dict[str, Standing]:

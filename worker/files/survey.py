@@ -16,9 +16,9 @@ from models.words import State
 from worker.files.cells import Row
 from worker.files.columns import Columns, check_mapping
 from worker.files.deciding import NOTHING, Kind, announces, meaning
-from worker.files.judging import Judge, question, verdict
+from worker.files.judging import Judge, question
 from worker.files.lines import FileError, Lines
-from worker.files.mapping import SECTION, section_answers
+from worker.files.mapping import SECTION, as_option, section_answers
 from worker.files.names import Field, compact
 from worker.files.options import Options
 from worker.files.roles import section_of
@@ -32,6 +32,8 @@ LARGEST_ROW_NUMBER: Final = 10_000
 """Contact ids up to here may as well count the rows of a form."""
 LONGEST_ID: Final = 17
 """Digits that a HubSpot contact id has at most."""
+_EMPTY_IS_ASKED: Final = frozenset({Kind.STATUS, Kind.REPLY})
+"""Kinds of probable columns whose empty cells leave open whether somebody counts."""
 _OTHER_TOOLS: Final = (
     "salesforce",
     "zoho",
@@ -125,31 +127,32 @@ class _Survey:
                 self._sections[table.section] += 0
 
     def see_row(self, table: Table, row: Row) -> None:
-        """Note what a row's deciding cells say, where it names somebody and nothing else leaves it out."""
+        """Note what a row's deciding cells say; what is asked concerns only rows that may be sent."""
         columns, judge = table.columns, self._judge
         if judge is None or row.fault or judge.whole() is not None:
             return
         if table.section in self._sections:
             self._sections[table.section] += 1
         self._compare(columns, row.cells)
-        if not judge.names_somebody(row.cells):
-            return
-        self._see_id(columns, row.cells)
-        for place, kind in columns.probable.items():
-            text = _cell(row.cells, place)
-            if text not in NOTHING:
-                values = self._probable.setdefault(columns.name(place), _Values(kind))
-                values.known = values.known or announces(kind, text)
-                _count(values, text)
         signs = list(judge.signs(row.cells))
         self._filled |= {sign.title for sign in signs if sign.text}
         state = self._options.state
-        out = state and verdict(signs, state, came=True, hosts=self._options.include_hosts)
-        for sign in signs:
-            values = self._unknown.setdefault(sign.title, _Values(sign.kind))
-            values.known = values.known or (sign.says is not None and bool(sign.text))
-            if sign.says is None and not out:
-                _count(values, sign.text)
+        out = state is not None and judge.against(row.cells, state) is not None
+        if judge.names_somebody(row.cells):
+            self._see_probable(columns, row.cells, out=out)
+            self._see_id(columns, row.cells)
+            for sign in signs:
+                if sign.says is None and not out:
+                    _count(self._unknown.setdefault(sign.title, _Values(sign.kind)), sign.text)
+
+    def _see_probable(self, columns: Columns, cells: list[str], *, out: bool) -> None:
+        """Note whether a probable column decides, and what it says of those whom nothing else leaves out."""
+        for place, kind in columns.probable.items():
+            text = _cell(cells, place)
+            values = self._probable.setdefault(columns.name(place), _Values(kind))
+            values.known = values.known or announces(kind, text)
+            if not out and (text not in NOTHING or kind in _EMPTY_IS_ASKED):
+                _count(values, "" if text in NOTHING else text)
 
     def _compare(self, columns: Columns, cells: list[str]) -> None:
         for what, places in columns.rivals.items():
@@ -201,7 +204,7 @@ class _Survey:
             if rows and self._tables > 1 and compact(title) not in answered:
                 counted = f"{rows:,} {'row' if rows == 1 else 'rows'}"
                 what = f"is the title of a part of the file ({counted}), and who stands in it is not known"
-                right = f'--map "{SECTION}=status({title}=keep)", or leave out in place of keep'
+                right = f"{as_option(SECTION, f'status({title}=keep)')}, or leave out in place of keep"
                 yield Reason(f"section “{shown(title)}”", what, right)
 
     def _ask_rivals(self, added: list[tuple[str, str]]) -> Iterator[Reason]:
@@ -215,7 +218,7 @@ class _Survey:
                 added += [(name, rivals.what.value) for name in rivals.filled]
             elif rivals.differ or rivals.filled[first] < max(rivals.filled.values(), default=0):
                 named = ", ".join(f"“{shown(name)}”" for name in rivals.names)
-                right = " or ".join(f'--map "{name}={rivals.what.value}"' for name in rivals.names)
+                right = " or ".join(as_option(name, rivals.what.value) for name in rivals.names)
                 whose = "whose address is the attendee's" if rivals.what is Field.EMAIL else "which one is meant"
                 what = f"hold different values, and {whose} is not known (a host's or a buyer's must not be sent)"
                 yield Reason(
@@ -231,7 +234,8 @@ class _Survey:
                 continue
             seen = shown(self._ids[name][0]) if self._ids[name] else f"ids up to {self._highest[name]:,}"
             what = f"names people who have no e-mail address, and may be another tool's id ({seen})"
-            right = f'--map "{name}=vid" where it is HubSpot\'s own record id, else --map "{name}=ignore"'
+            ours, theirs = as_option(name, Field.VID), as_option(name, Field.IGNORE)
+            right = f"{ours} where it is HubSpot's own record id, else {theirs}"
             yield Reason(f"column “{shown(name)}”", what, right)
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Final, NamedTuple
 
 from models.preflight import comparable, shown
@@ -54,11 +54,7 @@ class Tables:
         names one; else it is a broken row.
         """
         rows = split_rows(iter(self._lines), self._delimiter)
-        above: list[Row] = []
-        for row in rows:
-            if row.line == self._header:
-                break
-            above.append(row)
+        above = [row for row in takewhile(lambda row: row.line != self._header, rows) if any(map(str.strip, row.cells))]
         title, people = self._above(above)
         yield from people
         table = Table(self._header, self.first, title)
@@ -105,8 +101,6 @@ class Tables:
         named: dict[str, bool] = {}
         last: Row | None = None
         for row in rows:
-            if not any(cell.strip() for cell in row.cells):
-                continue
             if _is_title(row):
                 title, table = _title(row), None
             elif table is not None:

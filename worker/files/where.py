@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from models.message import Message, read_fields
 from models.preflight import Reason
+from worker.files.mapping import as_option
 from worker.files.options import MissingOption, Options
 
 PRODUCER: Final = "turnout enqueue"
@@ -58,7 +59,7 @@ def missing(where: Where, events: tuple[str, ...] = ()) -> Iterator[Reason]:
     if not where.object_id and not where.event:
         right = "--event ID --external-account ID, or --object-id ID"
         also = "".join(
-            f'; or --map "{title}=event" where that column holds the external id in HubSpot' for title in events
+            f"; or {as_option(title, 'event')} where that column holds the external id in HubSpot" for title in events
         )
         yield MissingOption("the event", "is not said", right + also)
     elif where.event and not where.object_id and not where.external_account:
