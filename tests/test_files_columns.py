@@ -108,7 +108,7 @@ def test_another_tools_id_is_read_only_where_it_is_mapped(title: str, field: Fie
     assert mapped.fields[field] == (1,)
 
 
-@pytest.mark.parametrize("title", ["Account", "Object ID", "ObjectID", "OBJECT_ID"])
+@pytest.mark.parametrize("title", ["Account", "Object ID", "objectId", "OBJECT_ID"])
 def test_a_message_s_own_field_counts_only_as_a_message_writes_it(title: str) -> None:
     assert recognise(["Email", title], Options()).unread == (title,)
     assert recognise(["email", "account", "object_id"], Options()).unread == ()

@@ -158,6 +158,8 @@ COUNTED = {
         'Hosts\nEmail,Join Time,Leave Time\n"h@,<T>,<L>\nAttendees\nEmail,Join Time,Leave Time\na@,<T>,<L>\n', ATTEND, ["a attend"],
         {f"section “Hosts” {STAFF}": 1},
     ),
+    "what says nothing about registering is not asked": ("Email,Attended,Date\na@,Yes,<T>\nb@,Partly,<T>\n", REGISTER, ["a register", "b register"], {}),
+    "what was paid says nothing about a cancellation": ("Email,Cancellation Date,Payment Status\na@,<T>,Unpaid\n", CANCEL, ["a cancel"], {}),
     "an empty column": ("Email,Approval Status,Date\na@,,<T>\nb@,--,<T>\n", REGISTER, ["a register", "b register"], {}),
     "a room": ("Email,Join Time,Leave Time\nc_1@resource.calendar.google.com,<T>,<L>\n", ATTEND, [], {"the address of a room or a calendar": 1}),
     "JSON beside a status": (
@@ -254,6 +256,7 @@ ANSWERS = {
     "a section": ("Hosts\nEmail,Join Time,Leave Time\nh@,<T>,<L>\nBackstage\nEmail,Join Time,Leave Time\nb@,<T>,<L>\n", ATTEND, ["section=status(Backstage=keep)"], ["b attend"]),
     "the second of one title": ("Email,Name,Email,Date\nx@,A,a@,<T>\nx@,B,b@,<T>\n", REGISTER, ["Email#2=email"], ["a register", "b register"]),
     "a place": ("Email,Name,Email,Date\nx@,A,a@,<T>\nx@,B,b@,<T>\n", REGISTER, ["#3=email"], ["a register", "b register"]),
+    "places alone, of a file of unknown titles": ("Wer;Wann\na@;<T>\n;<T>\nb@;<T>\n", REGISTER, ["#1=email", "#2=time"], ["a register", "b register"]),
     "a title with a number of its own": ("Email,Q #2,Date\na@,x,<T>\n", REGISTER, ["Q #2=ignore"], ["a register"]),
     "two addresses, one after the other": ("Email,UPN,Date\na@,x@,<T>\n,b@,<T>\n", REGISTER, ["Email=email", "UPN=email"], ["a register", "b register"]),
     "a title in the second table": ("Email,Date\na@,<T>\nEmail,Approval Status,Date\nb@,Odd,<T>\n", REGISTER, ["Approval Status=status(Odd=keep)"], ["a register", "b register"]),
@@ -264,9 +267,9 @@ ANSWERS = {
 
 @pytest.mark.parametrize(("text", "state", "mapping", "people"), ANSWERS.values(), ids=ANSWERS)
 def test_an_answer_settles_it(text: str, state: State | None, mapping: list[str], people: list[str]) -> None:
-    reading, counted, _ = read(text, state, mapping=mapping)
+    reading, counted, refused = read(text, state, mapping=mapping)
     assert counted == people
-    assert len(counted) + sum(reading.facts.left_out.values()) == reading.facts.rows
+    assert len(counted) + len(refused) + sum(reading.facts.left_out.values()) == reading.facts.rows
     again = Options.read(state=state, object_id="7", mapping=mapping)
     assert [again.arguments()[index + 1] for index, word in enumerate(again.arguments()) if word == "--map"] == mapping
 
@@ -356,3 +359,11 @@ def test_nobody_whose_value_leaves_them_out_is_ever_sent(
     reading, people, refused = read("\n".join(lines), state)
     assert (set(people), refused) == (expected, [])
     assert len(people) + sum(reading.facts.left_out.values()) == len(told) == reading.facts.rows
+
+
+def test_a_row_of_statuses_without_an_address_is_no_header() -> None:
+    text = "Email,Status,A,B,Date\na@,Attended,x,y,<T>\n,Approved,Attended,Registered,\nb@,Attended,x,y,<T>\n"
+    reading, people, refused = read(text, REGISTER)
+    assert people == ["a register", "b register"]
+    assert ["names no contact" in reason for reason in refused] == [True]
+    assert reading.facts.left_out == {}

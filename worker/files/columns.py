@@ -168,6 +168,11 @@ def _shown_as(what: Field | str | None, kind: Kind, options: Options, *, mapped:
     return Field.STATE if what is Field.STATUS and mapped and options.state is None else what
 
 
+def has_titles(cells: Sequence[str], options: Options) -> bool:
+    """Say whether any cell is a known title or a mapped one: a row of data has none, and needs no closer look."""
+    return any(_meaning(cell, None)[0] for cell in cells) or bool(mapped(cells, options.mapping))
+
+
 def check_mapping(columns: Columns, options: Options, *others: Columns) -> None:
     """Refuse a `--map` that names a column which is not there, in this table or the others of the file."""
     for title, target in options.mapping:

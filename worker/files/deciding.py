@@ -96,7 +96,7 @@ _IF_KNOWN: Final[dict[Kind, tuple[str, ...]]] = {
     ),
     Kind.ATTENDED: (
         "attendance", "anwesenheit", "presence", "asistencia", "presenca", "presenza", "aanwezigheid",
-        "eventattendance",
+        "eventattendance", "participant",
     ),
 }  # fmt: skip
 _EXACT: Final = {title: Deciding(kind) for kind, titles in _TITLES.items() for title in titles} | {

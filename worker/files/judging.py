@@ -91,7 +91,7 @@ class Judge:
         """Say why a row does not count, or what must be answered before that is known; nothing where it counts."""
         if (out := self.against(cells, state)) is not None:
             return out
-        unknown = next((sign for sign in self.signs(cells) if sign.says is None), None)
+        unknown = next((sign for sign in self.signs(cells) if sign.says is None and matters(sign.kind, state)), None)
         if unknown is None or not self.names_somebody(cells):
             return None
         return question(f"line {line}, {shown(unknown.title)}", unknown.title, unknown.kind, {unknown.text: 1})
@@ -155,6 +155,14 @@ _TIMED: Final = (
     (Field.JOINED, Kind.ATTENDED, Standing.ABSENT),
 )
 """Times in whose place a tool may write yes or no; a time of cancelling says that somebody cancelled."""
+
+
+def matters(kind: Kind, state: State | None) -> bool:
+    """Say whether what a column of this kind says can count for a state."""
+    return not (
+        (kind in _ABOUT_ATTENDING and state in {State.REGISTER, State.CANCEL})
+        or (kind is Kind.PAYMENT and state is State.CANCEL)
+    )
 
 
 def verdict(signs: list[Sign], state: State, *, came: bool, hosts: bool) -> Against | None:

@@ -138,7 +138,7 @@ PERSONS: Final = TITLES[Field.EMAIL].index("email")
 """Before it stand the titles that name whose address it is."""
 LAST_RESORT: Final = TITLES[Field.EMAIL].index("registrationemail")
 """From it on stand the titles that may be somebody else's address where another one is there."""
-OURS: Final[dict[str, Field]] = {"account": Field.ACCOUNT, "object_id": Field.OBJECT_ID, "objectId": Field.OBJECT_ID}
+OURS: Final[dict[str, Field]] = {"account": Field.ACCOUNT, "object_id": Field.OBJECT_ID}
 """Titles that count only as a message writes them: other tools write Account and Object ID."""
 
 PROPERTIES: Final[dict[str, tuple[str, ...]]] = {

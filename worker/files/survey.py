@@ -16,7 +16,7 @@ from models.words import State
 from worker.files.cells import Row
 from worker.files.columns import Columns, check_mapping
 from worker.files.deciding import NOTHING, Kind, announces, meaning
-from worker.files.judging import Judge, question
+from worker.files.judging import Judge, matters, question
 from worker.files.lines import FileError, Lines
 from worker.files.mapping import SECTION, as_option, section_answers
 from worker.files.names import Field, compact
@@ -142,7 +142,7 @@ class _Survey:
             self._see_probable(columns, row.cells, out=out)
             self._see_id(columns, row.cells)
             for sign in signs:
-                if sign.says is None and not out:
+                if sign.says is None and not out and matters(sign.kind, state):
                     _count(self._unknown.setdefault(sign.title, _Values(sign.kind)), sign.text)
 
     def _see_probable(self, columns: Columns, cells: list[str], *, out: bool) -> None:
@@ -151,7 +151,7 @@ class _Survey:
             text = _cell(cells, place)
             values = self._probable.setdefault(columns.name(place), _Values(kind))
             values.known = values.known or announces(kind, text)
-            if not out and (text not in NOTHING or kind in _EMPTY_IS_ASKED):
+            if not out and matters(kind, self._options.state) and (text not in NOTHING or kind in _EMPTY_IS_ASKED):
                 _count(values, "" if text in NOTHING else text)
 
     def _compare(self, columns: Columns, cells: list[str]) -> None:

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice, takewhile
 from typing import Final, NamedTuple
 
 from models.preflight import comparable, shown
 from models.words import State
 from worker.files.cells import Row, split_rows
-from worker.files.columns import Columns, check_mapping, is_address, recognise
+from worker.files.columns import Columns, check_mapping, has_titles, is_address, recognise
 from worker.files.lines import FileError, Line, Lines
 from worker.files.names import Field, compact
 from worker.files.options import Options
@@ -41,6 +42,10 @@ class Tables:
     def __init__(self, lines: Lines, options: Options, promoted: frozenset[str] = frozenset()) -> None:
         self._lines = lines
         self._options = options
+        self._by_title = replace(
+            options, mapping=tuple(pair for pair in options.mapping if not pair[0].startswith("#"))
+        )
+        """Without what is mapped by its place: every row has a third cell, and is no header for that."""
         self._promoted = promoted
         sample = lines.sample.decode(lines.encoding, "replace").lstrip("\ufeff")
         self._header, self._delimiter, self.first = self._find_header(sample)
@@ -88,11 +93,14 @@ class Tables:
             return None
         if tuple(row.cells) == columns.titles:  # such as files put one behind the other
             return Table(row.line, columns)
+        if not has_titles(row.cells, self._by_title):
+            return None
+        named = recognise(row.cells, self._by_title, self._promoted)
+        titles = named.known - len(named.deciding)  # “Approved” and “Attended” are values as well
+        if named.missing(_state(named, self._options)) is not None and titles < TITLES_OF_A_HEADER:
+            return None
         found = recognise(row.cells, self._options, self._promoted)
-        lacks = found.missing(_state(found, self._options))
-        if lacks is None:
-            return Table(row.line, found)
-        return Table(row.line, found, lacks=lacks) if found.known >= TITLES_OF_A_HEADER else None
+        return Table(row.line, found, lacks=found.missing(_state(found, self._options)) or "")
 
     def _above(self, rows: list[Row]) -> tuple[str, list[tuple[Table, Row | None]]]:
         """Read what stands above the header: its title, the host's address, and the people of sections before it."""
