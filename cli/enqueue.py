@@ -71,8 +71,9 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
 
     --map "Member Status=status(Walk-in=keep, Bounced=leave out, Came late=attend)"
 
-    or --map "Lead Status=ignore". Where two columns have one title, --map "Email#2=email" is the second; --map
-    "#5=email" is the fifth column. "section" stands for the titles of a report's sections, "empty" for an empty cell.
+    or --map "Badge Status=ignore" where a column says nothing about who counts. Where two columns have one title, --map
+    "Email#2=email" is the second; --map "#5=email" is the fifth column. "section" stands for the titles of a report's
+    sections, "empty" for an empty cell.
 
     With --state attend a report's rows are gathered: one record a person, from the first join to the last leave.
     Where the file has a column interactionDateTime or subscriber_state, every row is a record of its own.

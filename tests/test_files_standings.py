@@ -92,7 +92,17 @@ def test_a_title_of_many_meanings_decides_only_if_its_values_do(title: str) -> N
             "Role in Purchase Process",
             "What is your role?",
         ),
-        *("Home State", "State/Province", "Status Date", "Registration Source", "Guest", "Order #", "Notes", ""),
+        *(
+            "Invitation Email Status",
+            "Home State",
+            "State/Province",
+            "Status Date",
+            "Registration Source",
+            "Guest",
+            "Order #",
+            "Notes",
+            "",
+        ),
         *("Recording Consent", "Order Type", "Quantity", "Kontrolle", "Host Name", "Is Guest", "Newsletter"),
     ],
 )

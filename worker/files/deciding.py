@@ -144,6 +144,8 @@ _HARMLESS: Final = frozenset(
     }
 )  # fmt: skip
 """Words of a title that tell of something else than of coming to an event."""
+_MESSAGES: Final = frozenset({"email", "mail", "sms", "certificate", "reminder", "survey", "feedback"})
+"""What is sent around an event: that an invitation was opened says nothing of a registration."""
 _OTHER_ROLES: Final = frozenset(
     {
         "job", "work", "purchase", "purchasing", "buying", "business", "professional", "company", "current",
@@ -190,7 +192,7 @@ def _status(whole: str, words: list[str]) -> Deciding | None:
         return Deciding(Kind.PAYMENT)
     about_event = _EVENT.search(whole)
     harmless = not _HARMLESS.isdisjoint(words) or whole.startswith(_GLUED)
-    if harmless and (about_event is None or words[0] in _HARMLESS):
+    if harmless and (about_event is None or words[0] in _HARMLESS or not _MESSAGES.isdisjoint(words)):
         return None
     if _ADMISSION.search(whole):
         return Deciding(Kind.ADMISSION)
