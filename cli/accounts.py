@@ -4,7 +4,6 @@ import re
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
-from rich.markup import escape
 
 from cli.asking import credential
 from cli.portal import (
@@ -19,7 +18,7 @@ from cli.portal import (
     Version,
     chosen as chosen_by,
 )
-from cli.showing import AsJson, console, print_json, print_table, written
+from cli.showing import AsJson, complain, print_json, print_table, say, written
 from hubspot.tiers import Tier
 from models.message import DEFAULT_ACCOUNT
 
@@ -85,7 +84,7 @@ def add(  # noqa: PLR0913 - one parameter an option
         action.number = int(roster.add(engine, settings, name, chosen, token))
     if not action.number:
         _fail(there_is)
-    typer.echo(f"account {name} is added: messages that name it are accepted from now on")
+    say(f"account {name} is added: messages that name it are accepted from now on")
 
 
 @app.command("set")
@@ -133,7 +132,7 @@ def change(  # noqa: PLR0913 - one parameter an option
         if Unset.TOKEN in unsets:
             roster.rotate(engine, settings, name, None)
         action.number = 1
-    typer.echo(f"account {name} is changed")
+    say(f"account {name} is changed")
 
 
 @app.command("rotate")
@@ -156,9 +155,9 @@ def rotate(
     token = credential(oauth=by_oauth, from_stdin=token_stdin)
     with actions.noted(engine, actions.at_the_terminal(), "rotate account", account=name) as action:
         action.number = int(roster.rotate(engine, settings, name, token))
-    typer.echo(f"account {name} has another token, used within seconds")
+    say(f"account {name} has another token, used within seconds")
     if known[0]["paused_at"]:
-        typer.echo(f"it is still paused; to send again: turnout resume {name}")
+        say(f"it is still paused; to send again: turnout resume {name}")
 
 
 @app.command("remove")
@@ -185,7 +184,7 @@ def remove(name: Name) -> None:
             f"{as_said(waiting.batches)} batches of {name} ({as_said(waiting.records)} records) are not settled: wait"
             f" for them, or: turnout cancel --account {name}"
         )
-    typer.echo(f"account {name} is removed; what became of its records can still be looked at")
+    say(f"account {name} is removed; what became of its records can still be looked at")
 
 
 @app.command("list")
@@ -219,16 +218,16 @@ def show(name: Name, *, as_json: AsJson = False) -> None:
     if as_json:
         print_json(one)
         return
-    console.print(f"account {name}: {escape(_now(one))}", style="bold")
+    say(f"account {name}: {_now(one)}", "bold")
     if one["paused_at"]:
-        console.print(f"  mend the cause, then: turnout resume {name}")
+        say(f"  mend the cause, then: turnout resume {name}")
     for option in Unset:
         if option is not Unset.TOKEN:
             own = " (its own)" if option.column in one["own"] else ""
-            console.print(f"  {option:<15}{written(one[option.column])}{own}")
+            say(f"  {option:<15}{written(one[option.column])}{own}")
     since = f", since {written(one['token_set_at'])}" if one["token_set_at"] else ""
     until = f", until {written(one['access_until'])}" if one["access_until"] else ""
-    console.print(f"  {Unset.TOKEN:<15}{one['token']}{since}{until}")
+    say(f"  {Unset.TOKEN:<15}{one['token']}{since}{until}")
 
 
 def pause(
@@ -246,7 +245,7 @@ def pause(
     with actions.noted(engine, actions.at_the_terminal(), "pause", account=account, because=because) as action:
         accounts.pause(engine, account_id, because)
         action.number = 1
-    typer.echo(f"account {account} is paused; to send again: turnout resume {account}")
+    say(f"account {account} is paused; to send again: turnout resume {account}")
 
 
 def resume(account: Annotated[str, typer.Argument()] = DEFAULT_ACCOUNT) -> None:
@@ -258,7 +257,7 @@ def resume(account: Annotated[str, typer.Argument()] = DEFAULT_ACCOUNT) -> None:
         _unknown(account)
     with actions.noted(engine, actions.at_the_terminal(), "resume", account=account) as action:
         action.number = int(accounts.resume(engine, account))
-    typer.echo(f"account {account} sends again")
+    say(f"account {account} sends again")
 
 
 def _opened() -> tuple["Engine", "Settings"]:
@@ -290,5 +289,5 @@ def _unknown(name: str) -> NoReturn:
 
 
 def _fail(message: str) -> NoReturn:
-    typer.echo(f"turnout: {message}", err=True)
+    complain(f"turnout: {message}")
     raise typer.Exit(1)

@@ -26,11 +26,13 @@ from cli import (
     serve,
     up,
 )
+from cli.showing import Commands, complain, complain_of_bug
 from worker.settings import SettingsError
 from worker.stream import StreamUnavailable
 
 app = typer.Typer(
     name="turnout",
+    cls=Commands,
     help="Attendance records into HubSpot, every one accounted for.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -79,8 +81,11 @@ def run() -> None:
     except OperationalError as error:
         first_line = str(error.orig).strip().splitlines()[0]
         _fail(f"PostgreSQL is out of reach ({first_line}): is `turnout up` running, or TURNOUT_DATABASE_URL right?")
+    except Exception as error:  # noqa: BLE001 - a bug: its traceback is shown, and what others wrote in it as always
+        complain_of_bug(error)
+        sys.exit(1)
 
 
 def _fail(message: str) -> None:
-    typer.echo(f"turnout: {message}", err=True)
+    complain(f"turnout: {message}")
     sys.exit(1)

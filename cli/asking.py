@@ -10,6 +10,8 @@ import orjson
 import typer
 from pydantic import SecretStr
 
+from cli.showing import prompt
+
 if TYPE_CHECKING:
     from hubspot.oauth import Grant
     from worker.roster import Credential
@@ -29,13 +31,13 @@ def credential(*, oauth: bool, from_stdin: bool) -> "Credential":
 def _asked() -> "Grant":
     from hubspot.oauth import Grant
 
-    client_id = _sound("client id", typer.prompt("Client id"))
+    client_id = _sound("client id", prompt("Client id"))
     secret = SecretStr(_sound("client secret", _hidden("Client secret")))
     return Grant(client_id, secret, SecretStr(_sound("refresh token", _hidden("Refresh token"))))
 
 
 def _hidden(what: str) -> str:
-    return str(typer.prompt(what, hide_input=True))
+    return prompt(what, hidden=True)
 
 
 def _of_stdin() -> "Grant":

@@ -2,7 +2,7 @@
 
 import typer
 
-from cli.showing import AsJson, console, print_json
+from cli.showing import AsJson, print_json, say
 
 
 def audit(*, as_json: AsJson = False) -> None:
@@ -15,13 +15,13 @@ def audit(*, as_json: AsJson = False) -> None:
     if as_json:
         print_json(books.as_json())
     else:
-        console.print(f"accepted {books.accepted:,} (duplicates {books.duplicates:,}, refused {books.refused:,})")
+        say(f"accepted {books.accepted:,} (duplicates {books.duplicates:,}, refused {books.refused:,})")
         for outcome, number in books.outcomes.items():
-            console.print(f"  {outcome:<12}{number:>12,}")
+            say(f"  {outcome:<12}{number:>12,}")
         if books.purged:
-            console.print(f"of these, {books.purged:,} are purged")
+            say(f"of these, {books.purged:,} are purged")
         for line in books.wrong:
-            console.print(f"WRONG: {line}")
-        console.print("the books balance" if books.balanced else "THE BOOKS DO NOT BALANCE")
+            say(f"WRONG: {line}")
+        say("the books balance" if books.balanced else "THE BOOKS DO NOT BALANCE")
     if not books.balanced:
         raise typer.Exit(1)

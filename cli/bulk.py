@@ -5,10 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cli.showing import console, print_table
+from cli.showing import Bar, ask, complain, print_table, say
 
 if TYPE_CHECKING:
     from models.words import Action
@@ -59,8 +57,8 @@ def agree(  # noqa: PLR0913 - one parameter an option
         if not asked:
             raise typer.BadParameter(f"{_count(action, found)} would be {done}, and nobody is asked: say --yes")
         show(found)
-        console.print(escape(f"{_count(action, found)} will be {done}{_effort(found)}"))
-        typer.confirm("Go on?", abort=True)
+        say(f"{_count(action, found)} will be {done}{_effort(found)}")
+        ask("Go on?")
     return None if found.more else found.count
 
 
@@ -126,13 +124,13 @@ def follow(process: "Process", job_id: int, *, background: bool = False) -> Row:
 
     job: Row | None = jobs.show(process.engine, job_id)
     if background:
-        typer.echo(f"job {job_id} is left to the workers: turnout job {job_id}", err=True)
+        complain(f"job {job_id} is left to the workers: turnout job {job_id}")
     else:
         try:
             for job in _shown(jobs.finish(process.engine, process.rules, job_id)):  # noqa: B007 - the last counts
                 pass
         except KeyboardInterrupt:
-            typer.echo(f"job {job_id} goes on in the workers; to end it: turnout jobs stop {job_id}", err=True)
+            complain(f"job {job_id} goes on in the workers; to end it: turnout jobs stop {job_id}")
             raise typer.Exit(130) from None
     assert job is not None
     return job
@@ -140,12 +138,11 @@ def follow(process: "Process", job_id: int, *, background: bool = False) -> Row:
 
 def _shown(steps: Iterator[Row]) -> Iterator[Row]:
     """Show a job's steps as a bar, where there is somebody to see it."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not sys.stdout.isatty()) as progress:
-        bar = progress.add_task("…", total=None)
+    with Bar("…", None, shown=sys.stdout.isatty(), stays=False) as bar:
         for job in steps:
             what = f"job {job['id']}: {job['action']}" + (f", {job['trouble']}" if job["trouble"] else "")
-            progress.update(bar, description=what, completed=job["done"] + job["passed"], total=job["expected"])
+            done, of = job["done"] + job["passed"], job["expected"]
+            bar.show(what, f"{done:,}/{'?' if of is None else f'{of:,}'}", done=done, of=of)
             yield job
 
 
@@ -154,5 +151,5 @@ def tell(job: Row, said: Callable[[Row], str]) -> None:
     if job["ended_at"] is None:
         return
     if job["stopped"]:
-        console.print(f"job {job['id']} was stopped")
-    typer.echo(f"{said(job)} (job {job['id']})" if job["done"] or job["passed"] else said(job))
+        say(f"job {job['id']} was stopped")
+    say(f"{said(job)} (job {job['id']})" if job["done"] or job["passed"] else said(job))

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.markup import escape
 
 from cli.bulk import Background, Yes, follow, is_asked, open_process, run, show, tell
 from cli.choosing import LARGEST, Group, filter_of
-from cli.showing import AsJson, console, print_json
+from cli.showing import AsJson, ask, complain, print_json, say
 from models.words import Action
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ def _looked_through(process: "Process", path: Path) -> "tuple[dict[int, Change],
             if len(first) < SHOWN:
                 first[row.record_id] = row.change
     for reason in wrong:
-        typer.echo(str(reason), err=True)
+        complain(str(reason))
     return first, number, wrong
 
 
@@ -158,16 +157,16 @@ def _agree(process: "Process", first: "Mapping[int, Change]", number: int, *, ye
         raise typer.BadParameter(f"{as_said(number)} records would be corrected, and nobody is asked: say --yes")
     for one in looked:
         _show(one)
-    console.print(f"{as_said(number)} records will be corrected and sent")
-    typer.confirm("Go on?", abort=True)
+    say(f"{as_said(number)} records will be corrected and sent")
+    ask("Go on?")
 
 
 def _show(one: "Corrected", line: int = 0) -> None:
-    console.print(f"line {line}, record {one.record_id}" if line else f"record {one.record_id}", style="bold")
+    say(f"line {line}, record {one.record_id}" if line else f"record {one.record_id}", "bold")
     for field, was, becomes in one.difference:
-        console.print(escape(f"  {field}: {was or '–'} → {becomes or '–'}"))
+        say(f"  {field}: {was or '–'} → {becomes or '–'}")
     for reason in one.reasons:
-        console.print(escape(f"  not corrected: {reason}"))
+        say(f"  not corrected: {reason}")
 
 
 def _tell(process: "Process", job: dict[str, Any], wrong: "list[Reason]", *, as_json: bool) -> None:
@@ -183,7 +182,7 @@ def _tell(process: "Process", job: dict[str, Any], wrong: "list[Reason]", *, as_
     for one, line in done:
         _show(one, line if by_line else 0)
         if one.by is not None:
-            console.print(f"  record {one.by} is sent in its place")
+            say(f"  record {one.by} is sent in its place")
     nothing = "nothing is corrected" if job["passed"] or wrong else "nothing is changed: no row differs from its record"
     said = "1 record is corrected and sent" if job["done"] == 1 else f"{job['done']:,} records are corrected and sent"
     tell(job, lambda job: said if job["done"] else nothing)

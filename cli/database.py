@@ -2,6 +2,8 @@
 
 import typer
 
+from cli.showing import say
+
 app = typer.Typer(help="The database's tables, and the key of what they keep encrypted.", no_args_is_help=True)
 
 
@@ -13,7 +15,7 @@ def upgrade() -> None:
     from worker.settings import load_settings
 
     migrate.upgrade(make_engine(load_settings()))
-    typer.echo("the tables are up to date")
+    say("the tables are up to date")
 
 
 @app.command()
@@ -29,4 +31,4 @@ def rekey() -> None:
 
     settings = load_settings()
     done = secrets.rekey(make_engine(settings), settings)
-    typer.echo(f"secrets encrypted with the first key: {done:,}; it alone suffices from now on")
+    say(f"secrets encrypted with the first key: {done:,}; it alone suffices from now on")

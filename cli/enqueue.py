@@ -7,15 +7,14 @@ import sys
 import time
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, BinaryIO, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Final, NoReturn
 from uuid import UUID, uuid4
 
-import orjson
 import typer
 
+from cli.showing import Bar, complain, print_json, say
 from models.words import State
-from worker.files.options import DateOrder
+from worker.files.options import DateOrder, SharedAddress
 
 if TYPE_CHECKING:
     from worker.files.handing import HandIn, Step
@@ -46,10 +45,25 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
         bool, typer.Option("--include-hosts", help="Send hosts, panelists, organizers and presenters too.")
     ] = False,
     time_zone: Annotated[
-        str | None, typer.Option(help="The zone of times that name none, such as Europe/Berlin.")
+        str | None,
+        typer.Option(
+            help="The zone of times that name none: a place such as Europe/Berlin, UTC, or an offset such as "
+            "-05:00. EST=America/New_York says what an abbreviation in the file stands for."
+        ),
     ] = None,
     date_order: Annotated[
         DateOrder | None, typer.Option(help="How dates of three numbers are written: 03/04/2026 may be two.")
+    ] = None,
+    occurrence: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DAY|all",
+            help="Which occurrence of a report of several belongs to the event: the day on which it begins, such as "
+            "2026-03-29; or all.",
+        ),
+    ] = None,
+    shared_address: Annotated[
+        SharedAddress | None, typer.Option(help="Whose the rows are where different names stand under one address.")
     ] = None,
     encoding: Annotated[str | None, typer.Option(help="The file's encoding, where it is not UTF-8 or UTF-16.")] = None,
     refused: Annotated[Path | None, typer.Option(help="Where refused rows go; else FILE.refused.csv.")] = None,
@@ -75,8 +89,14 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     "Email#2=email" is the second; --map "#5=email" is the fifth column. "section" stands for the titles of a report's
     sections, "empty" for an empty cell.
 
-    With --state attend a report's rows are gathered: one record a person, from the first join to the last leave.
-    Where the file has a column interactionDateTime or subscriber_state, every row is a record of its own.
+    With --state attend a report's rows are gathered: one record for each person and occurrence, from the first join to
+    the last leave. Where the file has a column interactionDateTime or subscriber_state, every row is a record of its
+    own.
+
+    An event in HubSpot is one occurrence. A file of several (joins on different days, with a night between them)
+    stops with a question that lists them: --occurrence 2026-03-29 takes the one of that day, --occurrence all takes
+    every one. An address under which different people stand stops the file too: --shared-address leave-out or
+    one-person. Nothing is sent before such a question is answered.
 
     FIELD of --map is one of: email, vid, time, joined, left, duration, minutes, seconds, registered, canceled,
     attended, status, role, state, event, external_account_id, object_id, account, ignore, firstname, lastname, company,
@@ -87,6 +107,7 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     """
     from worker.files.lines import FileError
     from worker.files.options import Options
+    from worker.files.questions import QuestionsError
     from worker.files.reading import Reading
     from worker.files.refusals import RefusedFile
 
@@ -105,6 +126,8 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
                 mapping=map_,
                 encoding=encoding,
                 include_hosts=include_hosts,
+                occurrence=occurrence,
+                shared_address=shared_address,
             )
             source = stack.enter_context(_open(file))
             rows = None if check and refused is None else stack.enter_context(RefusedFile.beside(file, refused))
@@ -115,8 +138,12 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
                 _read(reading, rows)
             else:
                 receipt = _hand_in(reading, submission, rows, bar)
+        except QuestionsError as error:
+            if json:
+                print_json({"sent": False, "questions": [question.fields() for question in error.questions]})
+            _stop(UNUSABLE, *str(error).splitlines(), f"Nothing of {file} was sent.")
         except FileError as error:
-            _stop(UNUSABLE, f"{error}\n{file} cannot be used so; nothing was sent.")
+            _stop(UNUSABLE, str(error), f"{file} cannot be used so; nothing was sent.")
     written = rows.path if rows is not None and rows.written else None
     _close(reading, submission, receipt, written, as_json=json)
 
@@ -130,8 +157,9 @@ def _open(file: str) -> AbstractContextManager[BinaryIO]:
         _stop(UNUSABLE, f"{file} cannot be read: {error.strerror}. Right would be a CSV or JSON Lines file, or -")
 
 
-def _stop(status: int, message: str) -> NoReturn:
-    typer.echo(message, err=True)
+def _stop(status: int, *lines: str) -> NoReturn:
+    for line in lines:
+        complain(line)
     raise typer.Exit(status)
 
 
@@ -158,31 +186,31 @@ def _hand_in(reading: "Reading", submission: UUID, rows: "RefusedFile", bar: "_B
     try:
         settings = load_settings()
     except SettingsError as error:
-        _stop(UNAVAILABLE, f"{error}\nNothing was sent.")
+        _stop(UNAVAILABLE, str(error), "Nothing was sent.")
     hand_in = HandIn(submission, Stream.open(settings), make_engine(settings), rows, bar.tell)
     try:
         hand_in.send(reading)
         return hand_in.wait()
     except StreamUnavailable as error:
-        _stop(UNAVAILABLE, f"The stream is out of reach ({error}): is `turnout up` running?\n{_so_far(hand_in)}")
+        _stop(UNAVAILABLE, f"The stream is out of reach ({error}): is `turnout up` running?", *_so_far(hand_in))
     except DBAPIError as error:
-        _stop(UNAVAILABLE, f"The database is out of reach ({error.orig}): is `turnout up` running?\n{_so_far(hand_in)}")
+        _stop(UNAVAILABLE, f"The database is out of reach ({error.orig}): is `turnout up` running?", *_so_far(hand_in))
     except (sqlite3.Error, OSError) as error:
-        _stop(UNAVAILABLE, f"The disk cannot be written to ({error}).\n{_so_far(hand_in)}")
+        _stop(UNAVAILABLE, f"The disk cannot be written to ({error}).", *_so_far(hand_in))
     except KeyboardInterrupt:
-        _stop(INTERRUPTED, f"\nStopped. {_so_far(hand_in)}")
+        _stop(INTERRUPTED, "", "Stopped.", *_so_far(hand_in))
 
 
-def _so_far(hand_in: "HandIn") -> str:
+def _so_far(hand_in: "HandIn") -> list[str]:
     """Say what was handed in, and how to go on."""
     if not hand_in.parts:
-        return "Nothing was sent; hand the file in again when it is mended."
+        return ["Nothing was sent; hand the file in again when it is mended."]
     if hand_in.complete:
-        return f"The whole file was handed in; see what becomes of it: turnout submission {hand_in.submission}"
-    return (
-        f"The first {hand_in.parts:,} parts were handed in: turnout submission {hand_in.submission}\n"
-        "Hand the file in again: what was accepted is counted as a duplicate and not sent twice."
-    )
+        return [f"The whole file was handed in; see what becomes of it: turnout submission {hand_in.submission}"]
+    return [
+        f"The first {hand_in.parts:,} parts were handed in: turnout submission {hand_in.submission}",
+        "Hand the file in again: what was accepted is counted as a duplicate and not sent twice.",
+    ]
 
 
 def _size(source: BinaryIO) -> int | None:
@@ -194,35 +222,21 @@ def _size(source: BinaryIO) -> int | None:
     return about.st_size if stat.S_ISREG(about.st_mode) else None
 
 
-class _Bar:
+class _Bar(Bar):
     """The progress of the command, on a terminal; elsewhere only what the user must know."""
 
     def __init__(self, source: BinaryIO, *, shown: bool) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rate]}"))
-        self._progress = Progress(*columns, TimeRemainingColumn(), console=Console(), disable=not shown)
-        self._task = self._progress.add_task("reading", total=_size(source), rate="")
+        super().__init__("reading", _size(source), shown=shown)
         self._began = time.monotonic()
         self._moved = (self._began, -1)
         self._warned = False
         self.reading: Reading | None = None
 
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
-
     def read(self, position: int) -> None:
         """Show how far the file is read, in rows a second."""
         rows = self.reading.facts.rows if self.reading else 0
         rate = f"{rows:,} rows, {rows / max(time.monotonic() - self._began, 0.001):,.0f}/s"
-        self._progress.update(self._task, completed=position, rate=rate)
+        self.show(beside=rate, done=position)
 
     def tell(self, step: "Step") -> None:
         """Show what is handed in and accepted; where nothing moves, say once what may be the matter."""
@@ -230,22 +244,20 @@ class _Bar:
 
         match step.phase:
             case Phase.SENDING:
-                self._progress.update(self._task, description="handing in")
-                if self.reading and self.reading.gathers:  # read to its end by now
-                    self._progress.update(self._task, rate=f"{step.done:,} messages")
+                self.show("handing in")
+                if self.reading and self.reading.facts.kind == "CSV":  # read to its end by now
+                    self.show(beside=f"{step.done:,} messages")
             case Phase.FULL:
-                self._progress.update(self._task, description=f"{step.done:,} messages wait to be accepted")
+                self.show(f"{step.done:,} messages wait to be accepted")
             case Phase.ACCEPTING:
                 done = f"{step.done:,} of {step.total:,} parts"
-                self._progress.update(
-                    self._task, description="accepting", total=step.total, completed=step.done, rate=done
-                )
+                self.show("accepting", done, done=step.done, of=step.total)
         now = time.monotonic()
         if step.phase is Phase.SENDING or step.done != self._moved[1]:
             self._moved = (now, step.done)
         elif now - self._moved[0] > STALLED and not self._warned:
             self._warned = True
-            typer.echo("Nothing is accepted at the moment: is `turnout up` running? Still waiting.", err=True)
+            complain("Nothing is accepted at the moment: is `turnout up` running? Still waiting.")
 
 
 def _close(
@@ -255,9 +267,8 @@ def _close(
     from worker.files.closing import summary, table
 
     if as_json:
-        facts = summary(reading.facts, submission, receipt, refused_file)
-        typer.echo(orjson.dumps(facts, option=orjson.OPT_INDENT_2).decode())
+        print_json(summary(reading.facts, submission, receipt, refused_file))
         return
     again = shlex.join(["turnout", "enqueue", str(refused_file), *reading.options.arguments()])
     for label, text in table(reading.facts, submission, receipt, again if refused_file else None):
-        typer.echo(f"{label:<13} {text}".rstrip())
+        say(f"{label:<13} {text}".rstrip())

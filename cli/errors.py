@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from cli.choosing import Account, Category, Event, Group, Limit, OfState, Outcomes, Records, Since, filter_of
-from cli.showing import AsJson, console, print_json, print_table, written
+from cli.showing import AsJson, print_json, print_table, say, written
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -72,7 +71,7 @@ def errors(  # noqa: PLR0913 - one parameter an option
     columns = ["id", "record_id", "outcome", "category", "contact", "event", "state", "batch_id", "message"]
     print_table("Unresolved errors", found, columns, "no unresolved error is like that")
     if len(found) == limit:
-        console.print(f"more: --before {found[-1]['id']}")
+        say(f"more: --before {found[-1]['id']}")
 
 
 def _write(path: Path, engine: "Engine", chosen: "Filter") -> None:
@@ -84,7 +83,7 @@ def _write(path: Path, engine: "Engine", chosen: "Filter") -> None:
         raise typer.BadParameter(
             f"{path} cannot be written ({error.strerror}): name a file that is not there"
         ) from None
-    typer.echo(f"{written:,} records written to {path}; mend what is wrong, then: turnout correct --from {path}")
+    say(f"{written:,} records written to {path}; mend what is wrong, then: turnout correct --from {path}")
 
 
 def _show_groups(found: list[dict[str, object]], *, older: bool, as_json: bool) -> None:
@@ -94,15 +93,15 @@ def _show_groups(found: list[dict[str, object]], *, older: bool, as_json: bool) 
         print_json([{**group, "more": older or int(str(group["count"])) > COUNTED} for group in found])
         return
     if older:
-        console.print(f"of the newest {COUNTED:,} unresolved errors, which were looked at")
+        say(f"of the newest {COUNTED:,} unresolved errors, which were looked at")
     if not found:
-        console.print("no unresolved errors" + (" like that among them" if older else ""))
+        say("no unresolved errors" + (" like that among them" if older else ""))
     for group in found:
         heading = f"{as_said(int(str(group['count'])))} {group['outcome']}: {group['category']} {group['code']}"
-        console.print(escape(heading.strip()), style="bold")
-        console.print(escape(f"  {group['sample']}"))
-        console.print(escape(f"  {group['means']}; who can mend it: {group['who']}"))
+        say(heading.strip(), "bold")
+        say(f"  {group['sample']}")
+        say(f"  {group['means']}; who can mend it: {group['who']}")
         if group["action"]:
-            console.print(escape(f"  type: {group['action']}"))
+            say(f"  type: {group['action']}")
         seen = f"first {written(group['first_seen'])}, last {written(group['last_seen'])}"
-        console.print(escape(f"  group {group['id']}; {seen}; such as record {group['sample_record']}"))
+        say(f"  group {group['id']}; {seen}; such as record {group['sample_record']}")

@@ -3,10 +3,9 @@
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from cli.choosing import Account, Limit
-from cli.showing import AsJson, console, print_json, print_table, written
+from cli.showing import AsJson, complain, print_json, print_table, say, written
 from models.words import Outcome
 
 Named = Annotated[
@@ -32,7 +31,7 @@ def events(
         return
     print_table("Events", found, ["id", "event", "account", "created_at"], "nothing was accepted for any event yet")
     if len(found) == limit:
-        console.print(f"more: --before {found[-1]['id']}")
+        say(f"more: --before {found[-1]['id']}")
 
 
 def event(named: Named, *, account: Account = None, as_json: AsJson = False) -> None:
@@ -50,15 +49,15 @@ def event(named: Named, *, account: Account = None, as_json: AsJson = False) -> 
     looked = (facts.event(engine, one["id"]) for one in of_the_name if account in {None, one["account"]})
     found = [one for one in looked if one is not None]
     if not found:
-        typer.echo(f"turnout: there is no event {named}; `turnout events` lists them", err=True)
+        complain(f"turnout: there is no event {named}; `turnout events` lists them")
         raise typer.Exit(1)
     if as_json:
         print_json(found)
         return
     for one in found:
-        console.print(escape(f"event {one['event']}, account {one['account']}"), style="bold")
-        console.print(f"first met {written(one['created_at'])}")
+        say(f"event {one['event']}, account {one['account']}", "bold")
+        say(f"first met {written(one['created_at'])}")
         if not one["all"]:
-            console.print("more than is counted here: of its newest batches alone, at least so many of each")
+            say("more than is counted here: of its newest batches alone, at least so many of each")
         rows = [{"state": state, **counts} for state, counts in one["states"].items()]
         print_table("Records", rows, ["state", "records", *(outcome.value for outcome in Outcome), "missing"], "")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.showing import AsJson, print_json, written
+from cli.showing import AsJson, ask, print_json, say, written
 
 
 def purge(
@@ -33,12 +33,12 @@ def purge(
         shown = ("batches", "records", "refused")
         print_json({name: number for name, number in asdict(gone).items() if not dry_run or name in shown})
     elif not gone:
-        typer.echo(f"nothing is older than {days:g} days")
+        say(f"nothing is older than {days:g} days")
     else:
         verb = "would go" if dry_run else "are purged"
-        typer.echo(f"{gone.records:,} records in {gone.batches:,} batches and {gone.refused:,} refused inputs {verb}")
+        say(f"{gone.records:,} records in {gone.batches:,} batches and {gone.refused:,} refused inputs {verb}")
         if gone.actions:
-            typer.echo(f"{gone.actions:,} actions with {gone.items:,} results are purged")
+            say(f"{gone.actions:,} actions with {gone.items:,} results are purged")
 
 
 def erase(
@@ -73,7 +73,7 @@ def erase(
         question = (
             f"{person.contact} has {as_said(known(engine, person.contact))} records here. Erase this person for good?"
         )
-        typer.confirm(question, abort=True, err=True)
+        ask(question, on_stderr=True)
     patience = settings.timeout + 5 if wait is None else wait
     with noted(engine, at_the_terminal(), "erase") as action:  # never whom
         erased = remove(engine, Stream.open(settings), person, patience, settings.timeout)
@@ -83,10 +83,10 @@ def erase(
         print_json({name: sorted(erased.also) if name == "also" else getattr(erased, name) for name in names})
     else:
         told = ", ".join(f"{number:,} of {table}" for table, number in sorted(erased.rows.items()) if number)
-        typer.echo(f"erasure {erased.id}, {written(erased.erased_at)}: {told or 'nothing was kept'}")
+        say(f"erasure {erased.id}, {written(erased.erased_at)}: {told or 'nothing was kept'}")
         for name in sorted(erased.also):
-            typer.echo(f"HubSpot's answers say that this is the same person: turnout erase {name}")
+            say(f"HubSpot's answers say that this is the same person: turnout erase {name}")
         for why in erased.left:
-            typer.echo(f"NOT COMPLETE: {why}; run it again")
+            say(f"NOT COMPLETE: {why}; run it again")
     if not erased.complete:
         raise typer.Exit(1)

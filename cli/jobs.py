@@ -3,10 +3,9 @@
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from cli.choosing import Limit
-from cli.showing import AsJson, console, print_json, print_table, written
+from cli.showing import AsJson, complain, print_json, print_table, say, written
 
 app = typer.Typer(help="Actions in bulk: how far they are, and stopping one.")
 Before = Annotated[int | None, typer.Option(help="Only those with a smaller id: the next page.")]
@@ -28,7 +27,7 @@ def jobs(context: typer.Context, *, before: Before = None, limit: Limit = 20, as
     columns = ["id", "at", "who", "action", "what", "standing", "done", "passed", "expected"]
     print_table("Jobs", found, columns, "nothing was done in bulk yet")
     if len(found) == limit:
-        console.print(f"more: --before {found[-1]['id']}")
+        say(f"more: --before {found[-1]['id']}")
 
 
 @app.command()
@@ -42,9 +41,9 @@ def stop(job_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
     if not known.stop(engine, actions.at_the_terminal(), job_id):
         ended = known.show(engine, job_id)
         how = f"job {job_id} is {known.standing(ended)} already: {ended['done']:,} done" if ended else ""
-        typer.echo(f"turnout: {how or f'there is no job {job_id}'}; `turnout jobs` lists them", err=True)
+        complain(f"turnout: {how or f'there is no job {job_id}'}; `turnout jobs` lists them")
         raise typer.Exit(1)
-    typer.echo(f"job {job_id} is stopped; what it did stays done: turnout job {job_id}")
+    say(f"job {job_id} is stopped; what it did stays done: turnout job {job_id}")
 
 
 def job(
@@ -63,26 +62,26 @@ def job(
     engine = make_engine(load_settings())
     found = known.show(engine, job_id)
     if found is None:
-        typer.echo(f"turnout: there is no job {job_id}; `turnout jobs` lists them", err=True)
+        complain(f"turnout: there is no job {job_id}; `turnout jobs` lists them")
         raise typer.Exit(1)
     items = results.items(engine, job_id, limit, after, passed=passed)
     found = {**_with_words(found), "outcomes": results.outcomes(engine, job_id), "items": items}
     if as_json:
         print_json(found)
         return
-    console.print(escape(f"job {job_id}: {found['action']} {found['what']}"), style="bold")
-    console.print(escape(f"asked for by {found['who']} ({found['via']}) at {written(found['at'])}"))
+    say(f"job {job_id}: {found['action']} {found['what']}", "bold")
+    say(f"asked for by {found['who']} ({found['via']}) at {written(found['at'])}")
     expected = "" if found["expected"] is None else f" of {found['expected']:,}"
-    console.print(escape(f"{found['standing']}: {found['done']:,}{expected} done, {found['passed']:,} passed over"))
+    say(f"{found['standing']}: {found['done']:,}{expected} done, {found['passed']:,} passed over")
     if found["outcomes"]:
         told = ", ".join(f"{number:,} {outcome}" for outcome, number in found["outcomes"].items())
-        console.print(f"by now (of the newest {results.COUNTED:,}): {told}")
+        say(f"by now (of the newest {results.COUNTED:,}): {told}")
     rows = [{**item, "why": results.why(item)} for item in items]
     print_table(
         "What became of each", rows, ["id", "item", "record_id", "contact", "done", "outcome", "why"], "nothing"
     )
     if len(items) == limit:
-        console.print(f"more: --after {items[-1]['id']}")
+        say(f"more: --after {items[-1]['id']}")
 
 
 def _with_words(found: dict[str, Any]) -> dict[str, Any]:
@@ -121,4 +120,4 @@ def actions(
     columns = ["id", "at", "who", "via", "what", "of what", "number", "because", "job", "trouble"]
     print_table("What was done", rows, columns, "nothing like that was done" if who or what else "nothing was done yet")
     if len(found) == limit:
-        console.print(f"more: --before {found[-1]['id']}")
+        say(f"more: --before {found[-1]['id']}")

@@ -5,7 +5,8 @@ from urllib.parse import urlsplit
 
 import typer
 
-from cli.showing import AsJson, print_json, print_table
+from cli.showing import AsJson, complain, print_json, print_table, say
+from models.ids import LONGEST_TEXT, id_fault
 from models.message import DEFAULT_ACCOUNT
 from models.words import Role
 
@@ -30,8 +31,8 @@ def create(
     from worker.database import make_engine
     from worker.settings import load_settings
 
-    if not name.strip() or len(name) > 255 or not name.isprintable():  # noqa: PLR2004 - as a message's texts
-        raise typer.BadParameter("a name is 1 to 255 printable characters")
+    if fault := id_fault(name) if name.strip() else ("is empty", ""):
+        raise typer.BadParameter(f"the name {fault[0]}; right would be 1 to {LONGEST_TEXT} printable characters")
     if role is not Role.PRODUCER and account:
         raise typer.BadParameter(f"a key of role {role} reaches every account: --account is a producer's")
     engine = make_engine(load_settings())
@@ -100,7 +101,7 @@ def revoke(name: Name) -> None:
         action.number = int(keys.revoke(engine, name))
     if not action.number:
         _unknown(name)
-    typer.echo(f"key {name} is revoked")
+    say(f"key {name} is revoked")
 
 
 @app.command("webhook")
@@ -129,7 +130,7 @@ def webhook(
             action.number = int(webhooks.turn_off(engine, name))
         if not action.number:
             _unknown(name, "producer's key")
-        typer.echo(f"the webhook of {name} is off")
+        say(f"the webhook of {name} is off")
         return
     if wrong := webhooks.fault(url, private=settings.webhook_private):
         raise typer.BadParameter(f"--url {wrong}")
@@ -146,9 +147,10 @@ def _show_once(made: dict[str, object], what: str = "key", *, as_json: bool) -> 
     if as_json:
         print_json(made)
     else:
-        typer.echo(f"{made[what]}\nThis is shown once: keep it where {made['name']} finds it.")
+        say(str(made[what]))
+        say(f"This is shown once: keep it where {made['name']} finds it.")
 
 
 def _unknown(name: str, kind: str = "key") -> NoReturn:
-    typer.echo(f"turnout: there is no {kind} {name}; `turnout keys list` shows them", err=True)
+    complain(f"turnout: there is no {kind} {name}; `turnout keys list` shows them")
     raise typer.Exit(1)

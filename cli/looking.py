@@ -4,10 +4,9 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-from rich.markup import escape
 
 from cli.choosing import Account, Event, Limit, Since, Until, in_utc
-from cli.showing import AsJson, console, print_json, print_table, written
+from cli.showing import AsJson, complain, print_json, print_table, say, written
 from models.words import State, Status
 
 
@@ -24,29 +23,27 @@ def status(*, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
         return
-    console.print(f"turnout delivers to {escape(found['delivers_to'])}", style="bold")
+    say(f"turnout delivers to {found['delivers_to']}", "bold")
     if found["redis"] == "out of reach":
-        console.print("Redis is out of reach: nothing comes in and nothing is delivered until it is back")
+        say("Redis is out of reach: nothing comes in and nothing is delivered until it is back")
     else:
         waiting = found["stream_waiting"]
-        console.print("stream: drained" if not waiting else f"stream: {waiting:,} messages wait to be accepted")
-        console.print(f"workers: {found['workers']} alive; beat: {'ticks' if found['beat'] else 'DOES NOT TICK'}")
+        say("stream: drained" if not waiting else f"stream: {waiting:,} messages wait to be accepted")
+        say(f"workers: {found['workers']} alive; beat: {'ticks' if found['beat'] else 'DOES NOT TICK'}")
         if found["redis"] != "persistent":
-            console.print(
-                f"Redis {found['redis']}: what waits in the stream would be lost with it (set appendonly yes)"
-            )
+            say(f"Redis {found['redis']}: what waits in the stream would be lost with it (set appendonly yes)")
     _tell_accounts(found["accounts"])
     counts = {name.lower(): facts.as_said(number) for name, number in found["batches"].items()}
-    console.print(f"batches: {counts['pending']} pending, {counts['processing']} processing")
+    say(f"batches: {counts['pending']} pending, {counts['processing']} processing")
     unresolved = {name: facts.as_said(number) for name, number in found["unresolved_errors"].items() if number}
     told = ", ".join(f"{number} {name}" for name, number in unresolved.items())
-    console.print(f"unresolved errors: {told} (look: turnout errors)" if told else "unresolved errors: none")
+    say(f"unresolved errors: {told} (look: turnout errors)" if told else "unresolved errors: none")
     if found["refused"]:
-        console.print(f"refused at the door: {facts.as_said(found['refused'])} (look: turnout refused)")
+        say(f"refused at the door: {facts.as_said(found['refused'])} (look: turnout refused)")
     for job in found["jobs"]:
-        console.print(escape(_told(job)))
+        say(_told(job))
     for webhook in found["webhooks"]:
-        console.print(escape(_told_of_webhook(webhook)))
+        say(_told_of_webhook(webhook))
     _tell_throughput(found["throughput"])
     print_table(
         "Waiting", found["waiting"], ["account", "why", "batches", "records", "oldest", "until"], "nothing waits"
@@ -56,15 +53,15 @@ def status(*, as_json: AsJson = False) -> None:
 def _tell_accounts(accounts: list[dict[str, Any]]) -> None:
     for account in accounts:
         if account["paused_at"]:
-            because = escape(account["paused_because"])
-            console.print(f"account {account['name']} is PAUSED since {written(account['paused_at'])}: {because}")
-            console.print(f"  mend the cause, then: turnout resume {account['name']}")
+            because = account["paused_because"]
+            say(f"account {account['name']} is PAUSED since {written(account['paused_at'])}: {because}")
+            say(f"  mend the cause, then: turnout resume {account['name']}")
         elif account["parked_until"]:
-            because = escape(account["parked_because"])
-            console.print(f"account {account['name']} is parked until {written(account['parked_until'])}: {because}")
+            because = account["parked_because"]
+            say(f"account {account['name']} is parked until {written(account['parked_until'])}: {because}")
         if account["not_read_back_because"]:
-            until, because = written(account["not_read_back_until"]), escape(account["not_read_back_because"])
-            console.print(f"account {account['name']}: unconfirmed records are not looked up until {until}: {because}")
+            until, because = written(account["not_read_back_until"]), account["not_read_back_because"]
+            say(f"account {account['name']}: unconfirmed records are not looked up until {until}: {because}")
 
 
 def _tell_throughput(found: dict[str, Any]) -> None:
@@ -72,7 +69,7 @@ def _tell_throughput(found: dict[str, Any]) -> None:
         sums = found[span]
         records, calls = _percent(sums["undelivered_percent"]), _percent(sums["calls_failed_percent"])
         sent = f"{sums['delivered']:,} delivered by {sums['calls']:,} calls"
-        console.print(f"last {span}: {sent}; errors: {records} of the records, {calls} of the calls")
+        say(f"last {span}: {sent}; errors: {records} of the records, {calls} of the calls")
     rows = [
         {
             "account": account["name"],
@@ -154,7 +151,7 @@ def batches(  # noqa: PLR0913 - one parameter an option
     ]
     print_table("Batches", [{**row, "why": _why(row)} for row in found], columns, "no batch is like that")
     if len(found) == limit:
-        console.print(f"more: --before {found[-1]['id']}")
+        say(f"more: --before {found[-1]['id']}")
 
 
 def batch(batch_id: Annotated[int, typer.Argument(metavar="ID")], *, as_json: AsJson = False) -> None:
@@ -165,16 +162,16 @@ def batch(batch_id: Annotated[int, typer.Argument(metavar="ID")], *, as_json: As
 
     found = facts.batch(make_engine(load_settings()), batch_id)
     if found is None:
-        typer.echo(f"turnout: there is no batch {batch_id}; `turnout batches` lists them", err=True)
+        complain(f"turnout: there is no batch {batch_id}; `turnout batches` lists them")
         raise typer.Exit(1)
     if as_json:
         print_json(found)
         return
     heading = "batch {id}: {size} records, {state} by {identity} of {event}, account {account}: {status}"
-    console.print(escape(heading.format(**found)), style="bold")
+    say(heading.format(**found), "bold")
     if found["status"] == Status.PENDING:
         why = _why(found)
-        console.print(f"due {written(found['due_at'])}{'; ' + escape(why) if why else ''}")
+        say(f"due {written(found['due_at'])}{'; ' + why if why else ''}")
     columns = [
         "id",
         "kind",
@@ -190,8 +187,8 @@ def batch(batch_id: Annotated[int, typer.Argument(metavar="ID")], *, as_json: As
     print_table("Attempts", found["timeline"], columns, _unsent(found))
     for attempt in found["timeline"]:
         if attempt["excerpt"]:
-            console.print(f"attempt {attempt['id']} {escape(attempt['correlation_id'])} came back with:")
-            console.print(f"  {escape(attempt['excerpt'][:500])}")
+            say(f"attempt {attempt['id']} {attempt['correlation_id']} came back with:")
+            say(f"  {attempt['excerpt'][:500]}")
     print_table(
         "Records", found["records"], ["id", "contact", "outcome", "category", "message", "resolution"], "no record"
     )
@@ -214,36 +211,29 @@ def submission(submission_id: Annotated[UUID, typer.Argument(metavar="ID")], *, 
 
     found = facts.submission(make_engine(load_settings()), submission_id)
     if found is None:
-        typer.echo(
-            f"turnout: nothing of submission {submission_id} was accepted (yet?); `turnout status` says what waits",
-            err=True,
+        complain(
+            f"turnout: nothing of submission {submission_id} was accepted (yet?); `turnout status` says what waits"
         )
         raise typer.Exit(1)
     if as_json:
         print_json(found)
         return
-    console.print(
-        f"submission {submission_id}, {found['parts']} parts, since {written(found['received_at'])}", style="bold"
-    )
-    console.print(f"accepted {found['accepted']:,}, duplicates {found['duplicates']:,}, refused {found['refused']:,}")
+    say(f"submission {submission_id}, {found['parts']} parts, since {written(found['received_at'])}", "bold")
+    say(f"accepted {found['accepted']:,}, duplicates {found['duplicates']:,}, refused {found['refused']:,}")
     for outcome, number in found["outcomes"].items():
-        console.print(f"  {outcome}: {number:,}")
+        say(f"  {outcome}: {number:,}")
     if not found["all"]:
-        console.print(f"  of its first {facts.LOOKED_AT:,} records; there are more")
+        say(f"  of its first {facts.LOOKED_AT:,} records; there are more")
     if found["purged"]:
-        console.print(f"  purged: {found['purged']:,}")
+        say(f"  purged: {found['purged']:,}")
     columns = ["id", "contact", "event", "state", "batch_id", "outcome", "category", "message"]
     print_table("Not delivered", found["not_delivered"], columns, "every accepted record is delivered")
     for webhook in found["webhooks"]:
         error = f", after {webhook['attempts']} tries: {webhook['last_error']}" if webhook["last_error"] else ""
-        console.print(escape(f"webhook {webhook['key']}: {webhook['stage']}{error}"))
+        say(f"webhook {webhook['key']}: {webhook['stage']}{error}")
     for refusal in found["refusals"]:
         if refusal["replayed_at"]:
-            console.print(f"refused {refusal['id']}: handed in again {written(refusal['replayed_at'])}")
+            say(f"refused {refusal['id']}: handed in again {written(refusal['replayed_at'])}")
             continue
         for reason in refusal["reasons"]:
-            console.print(
-                escape(
-                    f"refused {refusal['id']}: {reason['where']}: {reason['what']}; right would be {reason['right']}"
-                )
-            )
+            say(f"refused {refusal['id']}: {reason['where']}: {reason['what']}; right would be {reason['right']}")

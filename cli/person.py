@@ -3,10 +3,9 @@
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from cli.choosing import Limit
-from cli.showing import AsJson, console, print_json, written
+from cli.showing import AsJson, print_json, say, written
 
 
 def person(
@@ -29,22 +28,22 @@ def person(
         print_json(found)
         return
     if not found:
-        console.print(escape(f"no record of {contact} is known; what was refused at the door: turnout refused"))
+        say(f"no record of {contact} is known; what was refused at the door: turnout refused")
     for record in found:
         heading = "record {id}: {state} {event}, account {account}: {next}"
-        console.print(escape(heading.format(**record)), style="bold")
+        say(heading.format(**record), "bold")
         came = f"  accepted {written(record['received_at'])} by {record['door']} ({record['producer'] or 'unnamed'})"
-        console.print(escape(f"{came}: turnout submission {record['submission']}"))
+        say(f"{came}: turnout submission {record['submission']}")
         if record["corrects"]:
-            console.print(f"  in the place of record {record['corrects']}")
-        console.print(f"  batch {record['batch_id']}, {record['status']}: turnout batch {record['batch_id']}")
+            say(f"  in the place of record {record['corrects']}")
+        say(f"  batch {record['batch_id']}, {record['status']}: turnout batch {record['batch_id']}")
         for at, told in sorted([*map(_attempt, record["attempts"]), *map(_error, record["errors"])]):
-            console.print(escape(f"  {at} {told}"))
+            say(f"  {at} {told}")
     others = {str(record["contact_id"]) for record in found if record["contact_id"]} - {contact.strip()}
     if others:
-        console.print(f"HubSpot's contact id: {', '.join(sorted(others))}")
+        say(f"HubSpot's contact id: {', '.join(sorted(others))}")
     if len(found) == limit:
-        console.print(f"more: --before {found[-1]['id']}")
+        say(f"more: --before {found[-1]['id']}")
 
 
 def _attempt(attempt: dict[str, object]) -> tuple[str, str]:

@@ -1,9 +1,7 @@
 """The options that say what an account has of its own."""
 
-import re
 from enum import StrEnum
 from typing import Annotated, Final
-from urllib.parse import urlsplit
 
 import typer
 
@@ -33,26 +31,32 @@ class Unset(StrEnum):
 
 
 def _url(value: str | None) -> str | None:
-    if value is None:
-        return None
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query or parts.fragment:
+    from hubspot.address import is_base
+
+    if value is not None and not is_base(value):
         raise typer.BadParameter("is no base URL; right would be https://api.hubapi.com")
-    return value.rstrip("/")
+    return value and value.rstrip("/")
 
 
 def _version(value: str | None) -> str | None:
-    if value is not None and not re.fullmatch("v3|[0-9]{4}-[0-9]{2}", value):
+    from hubspot.address import is_version
+
+    if value is not None and not is_version(value):
         raise typer.BadParameter("is no version; right would be v3, or a dated one such as 2026-09")
     return value
 
 
-def _zone(value: str | None) -> str | None:
-    from zoneinfo import available_timezones
+def place(value: str | None) -> str | None:
+    """Read the zone of an option: a place's name, or UTC."""
+    from models.preflight import Reason
+    from models.zones import name_of, read_place
 
-    if value is not None and value not in available_timezones():
-        raise typer.BadParameter("is no time zone; right would be a name such as America/New_York")
-    return value
+    if value is None:
+        return None
+    zone = read_place(value)
+    if isinstance(zone, Reason):
+        raise typer.BadParameter(f"{zone.what}; right would be {zone.right}")
+    return name_of(zone)
 
 
 Url = Annotated[str | None, typer.Option(callback=_url, help="Where HubSpot is.")]
@@ -61,7 +65,7 @@ BurstLimit = Annotated[int | None, typer.Option(min=1, max=MOST, help="Calls per
 BurstSeconds = Annotated[float | None, typer.Option(min=0.001, max=86_400, help="The window's length, seconds.")]
 DailyLimit = Annotated[int | None, typer.Option(min=1, max=MOST, help="Calls per day.")]
 BatchSize = Annotated[int | None, typer.Option(min=1, max=1000, help="Records in one POST, at most.")]
-TimeZone = Annotated[str | None, typer.Option(callback=_zone, help="At whose midnight its day of calls ends.")]
+TimeZone = Annotated[str | None, typer.Option(callback=place, help="At whose midnight its day of calls ends.")]
 OfTier = Annotated[Tier | None, typer.Option(help="HubSpot's limits for what the account has bought.")]
 
 

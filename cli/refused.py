@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
-from rich.markup import escape
 
 from cli.bulk import Background, Yes, agree, first_reason, open_process, run
 from cli.choosing import LARGEST, Account, Limit
-from cli.showing import AsJson, console, print_json, print_table
+from cli.showing import AsJson, complain, print_json, print_table, say
 from models.words import Action
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def refused(  # noqa: PLR0913 - one parameter an option
         "Refused", [{**row, "reason": first_reason(row["reasons"])} for row in rows], columns, "nothing is refused"
     )
     if len(rows) == limit:
-        console.print(f"more: --before {rows[-1]['id']}")
+        say(f"more: --before {rows[-1]['id']}")
 
 
 def _write(out: Path, lines: Iterator[bytes]) -> None:
@@ -77,7 +76,7 @@ def _write(out: Path, lines: Iterator[bytes]) -> None:
         raise typer.BadParameter(
             f"{out} cannot be written ({error.strerror}): name a file that is not there yet"
         ) from None
-    typer.echo(f"{number:,} written to {out}; mend them, then: turnout refused retry --from {out}")
+    say(f"{number:,} written to {out}; mend them, then: turnout refused retry --from {out}")
 
 
 @app.command()
@@ -145,7 +144,7 @@ def _from_file(process: "Process", path: Path, *, as_json: bool) -> None:
     except OSError as error:
         raise typer.BadParameter(f"{path} cannot be read: {error.strerror}") from None
     for reason in wrong:
-        typer.echo(str(reason), err=True)
+        complain(str(reason))
     _tell(done, as_json=as_json)
     if wrong or any(one.reasons for _, one in done):
         raise typer.Exit(1)
@@ -162,6 +161,6 @@ def _tell(done: "Iterable[tuple[str, Replayed]]", *, as_json: bool) -> None:
         counts["refused"] += one.refused
         still += [f"{where}refused {one.id}, still: {reason}" for reason in one.reasons]
     counted = f"accepted {counts['accepted']:,}, duplicates {counts['duplicates']:,}, refused {counts['refused']:,}"
-    typer.echo(f"{counts['handed']:,} are handed in again: {counted}")
+    say(f"{counts['handed']:,} are handed in again: {counted}")
     for line in still:
-        console.print(escape(line))
+        say(line)

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from cli.portal import place
+from cli.showing import complain, say
 from sandbox.options import Malformed, Options, Tier
 
 
@@ -16,7 +18,9 @@ def sandbox(  # noqa: PLR0913 - every option is a flag
     burst_limit: Annotated[int | None, typer.Option(min=1, help="Calls a window, in place of the tier's.")] = None,
     burst_seconds: Annotated[float, typer.Option(min=0.001, help="Length of the rolling window.")] = 10.0,
     daily_limit: Annotated[int | None, typer.Option(min=0, help="Calls a day, in place of the tier's.")] = None,
-    time_zone: Annotated[str, typer.Option(help="The account's, at whose midnight its day ends.")] = "UTC",
+    time_zone: Annotated[
+        str, typer.Option(callback=place, help="The account's, at whose midnight its day ends.")
+    ] = "UTC",
     retry_after: Annotated[bool, typer.Option("--retry-after", help="Send Retry-After with every 429.")] = False,
     token: Annotated[list[str] | None, typer.Option(help="Accept only this token (repeatable).")] = None,
     known_event: Annotated[
@@ -61,12 +65,12 @@ def sandbox(  # noqa: PLR0913 - every option is a flag
 
     def say_ready() -> None:
         if not quiet:
-            typer.echo(f"sandbox ready on {server.url}")
+            say(f"sandbox ready on {server.url}")
 
     try:
         server = Server(options, host, port, say_ready)
     except OSError as error:
-        typer.echo(f"sandbox: cannot listen on {host}:{port}: {error.strerror}", err=True)
+        complain(f"sandbox: cannot listen on {host}:{port}: {error.strerror}")
         raise typer.Exit(1) from None
     # A full collection walks everything that is stored (measured: half a second at 400,000 participations), and the
     # requests that arrive meanwhile would be counted as one burst. The young generations take what a request leaves.

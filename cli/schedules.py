@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli.choosing import Account, Category, Event, Group, OfState, filter_of
-from cli.showing import AsJson, print_json, print_table
+from cli.showing import AsJson, complain, print_json, print_table, say
 from models.words import Outcome
 
 app = typer.Typer(help="Retries that begin by themselves, each as a job.")
@@ -78,7 +78,7 @@ def put(  # noqa: PLR0913 - one parameter an option
     if wrong := wrong + schedule.wrong():
         raise typer.BadParameter("; ".join(map(str, wrong)))
     is_new = known.put(make_engine(load_settings()), actions.at_the_terminal(), schedule)
-    typer.echo(f"schedule {name} is {'added' if is_new else 'changed'}: turnout schedules says when it begins")
+    say(f"schedule {name} is {'added' if is_new else 'changed'}: turnout schedules says when it begins")
 
 
 @app.command()
@@ -109,7 +109,7 @@ def begin(name: Name) -> None:
     job_id = known.begin_now(make_engine(load_settings()), actions.at_the_terminal(), name)
     if job_id is None:
         _none(name)
-    typer.echo(f"job {job_id} is begun: turnout job {job_id}")
+    say(f"job {job_id} is begun: turnout job {job_id}")
 
 
 def _change(name: str, what: str, done: str) -> None:
@@ -120,7 +120,7 @@ def _change(name: str, what: str, done: str) -> None:
     change = {"remove": known.remove, "pause": known.pause, "resume": known.resume}[what]
     if not change(make_engine(load_settings()), actions.at_the_terminal(), name):
         _none(name)
-    typer.echo(f"schedule {name} {done}")
+    say(f"schedule {name} {done}")
 
 
 def _none(name: str) -> None:
@@ -129,5 +129,5 @@ def _none(name: str) -> None:
     why = (
         "is the setting's: change the setting" if name == OF_SETTINGS else "is unknown; `turnout schedules` lists them"
     )
-    typer.echo(f"turnout: schedule {name} {why}", err=True)
+    complain(f"turnout: schedule {name} {why}")
     raise typer.Exit(1)

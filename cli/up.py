@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from cli.showing import say
+
 SandboxPort = Annotated[int, typer.Option(help="The port of the HubSpot stand-in.")]
 
 
@@ -38,9 +40,9 @@ def env() -> None:
     if not found:
         raise SettingsError(f"no `turnout up` runs on {data_dir}: start it first")
     for name in ("database_url", "broker_url", "redis_url"):
-        typer.echo(f"TURNOUT_{name.upper()}={found[name]}")
+        say(f"TURNOUT_{name.upper()}={found[name]}")
 
 
 def _say(line: str) -> None:
-    typer.echo(line)
+    say(line)
     sys.stdout.flush()

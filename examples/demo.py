@@ -25,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import create_engine
 
+from models.visible import visible
 from models.words import Outcome
 from worker import facts
 from worker.local import free_port
@@ -50,7 +51,12 @@ NEXT = (
 PATIENCE = 90.0
 """Seconds until every record must have its answer."""
 
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
+console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 110)
+
+
+def say(text: str = "", style: str = "") -> None:
+    """Print a line, with what others wrote in it made visible."""
+    console.print(Text(visible(text), style))
 
 
 class Demo:
@@ -100,7 +106,7 @@ def main() -> int:
     try:
         assert up.stdout is not None
         for line in up.stdout:
-            console.print(f"[dim]{line.rstrip()}[/dim]")
+            say(line.rstrip(), "dim")
             if line.startswith("ready"):
                 break
         else:
@@ -118,7 +124,8 @@ def _run(demo: Demo, begun: float) -> int:
     # At times HubSpot answers 200 and stores nothing. Here it will, for one person, and Turnout must say so.
     demo.sandbox("faults", {"match": SWALLOWED, "drop": True, "count": 1})
     for name, options in FILES:
-        console.print(f"\n[bold]$ turnout enqueue examples/{name} {' '.join(options)}[/bold]")
+        say()
+        say(f"$ turnout enqueue examples/{name} {' '.join(options)}", "bold")
         refused = ["--refused", str(demo.home / f"{name}.refused.csv")]
         words = [*TURNOUT, "enqueue", str(HERE / name), *options, *refused]
         subprocess.run(words, cwd=demo.home, env=demo.env, stdin=subprocess.DEVNULL, check=True)
@@ -127,30 +134,32 @@ def _run(demo: Demo, begun: float) -> int:
     counts = facts.by_event(engine)
     _show(counts)
     for error in demo.facts("errors"):
-        console.print(f"{error['outcome']}: {error['contact']}, {error['state']} {error['event']}: {error['message']}")
+        say(f"{error['outcome']}: {error['contact']}, {error['state']} {error['event']}: {error['message']}")
     held = Counter((row["event"], row["state"]) for row in demo.sandbox("participations"))
     delivered = {key: number[Outcome.DELIVERED] for key, number in counts.items() if number[Outcome.DELIVERED]}
     stats = demo.sandbox("stats")
     same = held == delivered
-    console.print(
-        f"\nThe books {'balance' if books['balanced'] else 'DO NOT BALANCE'}: {books['accepted']:,} accepted ="
+    say()
+    say(
+        f"The books {'balance' if books['balanced'] else 'DO NOT BALANCE'}: {books['accepted']:,} accepted ="
         f" {books['delivered']:,} delivered + {books['rejected']:,} rejected + {books['unconfirmed']:,} unconfirmed"
         f" + {books['failed']:,} failed; besides, {books['duplicates']:,} duplicates and {books['refused']:,} refused."
     )
-    console.print(
+    say(
         f"The stand-in for HubSpot holds {sum(held.values()):,} participations,"
         f" {'the same' if same else 'NOT THE SAME'} per event and state;"
         f" {stats['requests']:,} writes, and at most {stats['max_in_window']} calls in any ten seconds."
     )
-    console.print(f"\nThat took {time.monotonic() - begun:.0f} s. To try it yourself (the README goes on from here):")
+    say()
+    say(f"That took {time.monotonic() - begun:.0f} s. To try it yourself (the README goes on from here):")
     for line in NEXT:
-        console.print(f"  {line}")
+        say(f"  {line}")
     return 0 if same and books["balanced"] and not books["pending"] + books["processing"] else 1
 
 
 def _wait(demo: Demo) -> dict[str, Any]:
     """Watch until every record has its answer."""
-    console.print()
+    say()
     until = time.monotonic() + PATIENCE
     with Live(console=console, transient=True, auto_refresh=False) as live:
         while True:
@@ -169,7 +178,7 @@ def _show(counts: dict[tuple[str, str], Counter[str]]) -> None:
     for outcome in SHOWN:
         table.add_column(outcome, justify="right")
     for (event, state), number in sorted(counts.items()):
-        table.add_row(event, state, *(f"{number[outcome]:,}" for outcome in SHOWN))
+        table.add_row(visible(event), state, *(f"{number[outcome]:,}" for outcome in SHOWN))
     console.print(table)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import SplitResult, urlencode, urlsplit
+from urllib.parse import SplitResult, unquote, urlencode, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -156,14 +156,11 @@ def _send(  # noqa: PLR0913, PLR0917
     _call.deadline, _call.sent = begun + timeout, False
     headers |= {"Accept": "application/json", "User-Agent": "turnout"}
     try:
-        with _session().request(
-            method,
-            url,
-            data=body,
-            headers=headers,
-            timeout=(min(CONNECT, timeout), timeout),
-            allow_redirects=False,
-            stream=True,
+        request = _session().prepare_request(requests.Request(method, url, headers, data=body))
+        if not _leads_where_it_says(url, request.path_url):
+            return NoResponse("nothing could be sent: its path would lead elsewhere", 0.0, sent=False)
+        with _session().send(
+            request, timeout=(min(CONNECT, timeout), timeout), allow_redirects=False, stream=True
         ) as answer:
             content = answer.raw.read(LONGEST_ANSWER, decode_content=True)
             seen = {name: without(token, value.encode()).decode() for name, value in answer.headers.items()}
@@ -171,6 +168,17 @@ def _send(  # noqa: PLR0913, PLR0917
             return Response(answer.status_code, CaseInsensitiveDict(seen), without(token, content), duration)
     except Exception as error:  # noqa: BLE001 - whatever breaks on the network, the outcome is unknown, not a crash
         return NoResponse(_because(error), time.monotonic() - begun, _call.sent)
+
+
+def _leads_where_it_says(url: str, wire: str) -> bool:
+    """Say whether what would go over the wire is the path that was put together: the last look before it is sent.
+
+    requests and urllib3 rewrite a URL: they walk `.` and `..` (`%2e` too), decode and encode anew. A path that they
+    would change, or that a server could walk, asks for something else than was meant, with the account's token.
+    """
+    target = "/" + url.partition("://")[2].partition("/")[2]
+    _, *segments = map(unquote, target.partition("?")[0].split("/"))
+    return target == wire and (segments == [""] or not {"", ".", ".."} & set(segments))
 
 
 def post_to(  # noqa: PLR0913, PLR0917

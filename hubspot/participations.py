@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
 from typing import Final
-from urllib.parse import quote
 
 import orjson
 
-from hubspot.address import prefix
+from hubspot.address import path_to
 from hubspot.answer import Ambiguous, Answer, Settled, clean, read_answer
 from hubspot.client import NoResponse, Response
+from models.ids import is_word, walks
 from models.message import Address
 from models.preflight import comparable
 from models.words import Identity, State
@@ -29,8 +29,6 @@ SHOWN: Final = 5
 """Rows that are kept as evidence."""
 _SPELT: Final = {"REGISTERED": State.REGISTER, "ATTENDED": State.ATTEND, "CANCELLED": State.CANCEL}
 _SPELLING: Final = {state: spelt for spelt, state in _SPELT.items()}
-_AMBIGUOUS_SEGMENTS: Final = frozenset({"contacts", ".", ".."})
-"""As an external account's id these would make the path of another view."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,22 +108,40 @@ class Absent:
 Verdict = Found | Overtaken | Absent
 
 
-def contact_path(version: str, contact: str, after: str | None = None) -> str:
-    """Give path and query of a contact's view: everything of one contact, whatever the event."""
-    return _paged(f"{prefix(version)}/participations/contacts/{quote(contact, safe='')}/breakdown", after)
+def contact_view(version: str, contact: str, **query: str) -> str | None:
+    """Give path and query of a contact's view: everything of one contact, whatever the event.
+
+    None for what no path can carry.
+    """
+    return None if walks(contact) else path_to(version, "participations", "contacts", contact, "breakdown", **query)
+
+
+def event_view(version: str, *ids: str, breakdown: bool, **query: str) -> str | None:
+    """Give path and query of an event's breakdown or counters; its ids are one (the object's) or two (account, event).
+
+    None for ids that would make the path of another view, or of something else.
+    """
+    if any(map(walks, ids)) or is_word(ids[0], "contacts") or (not breakdown and is_word(ids[-1], "breakdown")):
+        return None
+    return path_to(version, "participations", *ids, *(["breakdown"] if breakdown else []), **query)
+
+
+def contact_path(version: str, contact: str, after: str | None = None) -> str | None:
+    """Give path and query of a page of a contact's view; none where no path can carry the contact."""
+    return contact_view(version, contact, limit=str(LIMIT), **_behind(after))
 
 
 def event_path(version: str, address: Address, state: State, after: str | None = None) -> str | None:
-    """Give path and query of an event's breakdown in one state; none for an address that no path can carry."""
-    segments = [address.object_id] if address.object_id else [address.external_account_id, address.external_event_id]
-    if segments[0] in _AMBIGUOUS_SEGMENTS:
-        return None
-    named = "/".join(quote(segment or "", safe="") for segment in segments)
-    return _paged(f"{prefix(version)}/participations/{named}/breakdown", after, f"&state={_SPELLING[state]}")
+    """Give path and query of a page of an event's breakdown in one state; none for an address no path can carry."""
+    if address.object_id is not None:
+        ids = [address.object_id]
+    else:
+        ids = [address.external_account_id or "", address.external_event_id or ""]
+    return event_view(version, *ids, breakdown=True, limit=str(LIMIT), state=_SPELLING[state], **_behind(after))
 
 
-def _paged(path: str, after: str | None, query: str = "") -> str:
-    return f"{path}?limit={LIMIT}{query}" + (f"&after={quote(after, safe='')}" if after else "")
+def _behind(after: str | None) -> dict[str, str]:
+    return {"after": after} if after else {}
 
 
 def read_page(response: Response | NoResponse) -> Page | Answer:

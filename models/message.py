@@ -13,13 +13,12 @@ from uuid import UUID
 
 import orjson
 
-from models.preflight import Candidate, Reason, check_input, shown, unsafe_character
+from models.ids import LONGEST_TEXT, id_fault, is_word, walks
+from models.preflight import Candidate, Reason, check_input, shown
 from models.words import Identity, State
 
 MOST_INPUTS: Final = 10_000
 MOST_BYTES: Final = 8 * 1024 * 1024
-LONGEST_TEXT: Final = 255
-"""Of ids and names. HubSpot publishes no bound; an index entry has one."""
 DEFAULT_ACCOUNT: Final = "default"
 _FIELDS: Final = frozenset(
     {"subscriber_state", "object_id", "external_event_id", "external_account_id"}
@@ -174,12 +173,19 @@ def _state(raw: object, reasons: list[Reason]) -> State | None:
 
 
 def _address(fields: dict[str, object], reasons: list[Reason]) -> Address | None:
+    known = len(reasons)
     object_id, event, account = (
         _text(fields, name, reasons) for name in ("object_id", "external_event_id", "external_account_id")
     )
-    for name, text in (("object_id", object_id), ("external_event_id", event)):
-        if text in {".", ".."}:  # percent-encoded too, HTTP clients walk them
-            reasons.append(Reason(name, f"is '{text}', which in a path means another path", "the event's id"))
+    if len(reasons) > known:
+        return None  # what cannot be used is not missing besides
+    for name, text in (("object_id", object_id), ("external_event_id", event), ("external_account_id", account)):
+        if text is not None and walks(text):  # percent-encoded too, HTTP clients walk them
+            right = "the account id the event was created with" if name == "external_account_id" else "the event's id"
+            reasons.append(Reason(name, f"is '{shown(text)}', which in a path means another path", right))
+    if object_id is not None and is_word(object_id, "attendance"):
+        what = f"is '{shown(object_id)}', which in a path means an external event"
+        reasons.append(Reason("object_id", what, "the event's id"))
     if object_id and not event and not account:
         return Address(object_id, None, None)
     if event and account and not object_id:
@@ -206,7 +212,7 @@ def _text(fields: dict[str, object], name: str, reasons: list[Reason]) -> str | 
     if not isinstance(text, str) or len(text) > LONGEST_TEXT:
         reasons.append(Reason(name, f"{shown(raw)} is no short text", f"text of at most {LONGEST_TEXT} characters"))
         return None
-    if bad := unsafe_character(text):
-        reasons.append(Reason(name, f"holds {bad}", "text without it"))
+    if fault := id_fault(text):
+        reasons.append(Reason(name, *fault))
         return None
     return text

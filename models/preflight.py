@@ -14,6 +14,7 @@ from typing import Final
 
 from email_validator import EmailNotValidError, validate_email
 
+from models.visible import visible
 from models.words import Identity, State
 
 INT64_MAX: Final = 2**63 - 1
@@ -251,5 +252,4 @@ def _named(value: object) -> str:
 def shown(value: object) -> str:
     """Show a value in a reason: short, and with nothing that could not be stored or would break a terminal."""
     text = reprlib.repr(value) if isinstance(value, list | dict) else str(value)  # str() of a nest knows no bound
-    text = text if len(text) <= 80 else f"{text[:77]}…"  # noqa: PLR2004 - as much as one line of a table shows
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+    return visible(text if len(text) <= 80 else f"{text[:77]}…")  # noqa: PLR2004 - one line of a table

@@ -271,8 +271,13 @@ def test_a_value_that_is_not_known_sends_nothing_and_the_question_names_the_opti
     result = run("list.csv", *SAID, content=PEOPLE.replace("Refunded", "Walk-in"))
     assert result.exit_code == 2
     assert '--map "Attendee Status=status(Walk-in=keep)"' in result.output
-    assert "nothing was sent" in result.output
+    assert "Nothing of list.csv was sent." in result.output
     assert world.messages == []
+    asked = json.loads(run("list.csv", *SAID, "--json", content=None).stdout)
+    options = ["status(Walk-in=keep)", "status(Walk-in=leave out)", "ignore"]
+    assert [choice["option"] for choice in asked["questions"][0]["choices"]] == [
+        f'--map "Attendee Status={option}"' for option in options
+    ]
     answered = run("list.csv", *SAID, "--map", "Attendee Status=status(Walk-in=keep)", content=None)
     assert answered.exit_code == 0, answered.output
     assert [each["email"] for each in world.messages[0]["inputs"]] == ["a@example.com", "b@example.com"]
@@ -285,3 +290,39 @@ def test_a_file_from_a_pipe_is_asked_about_as_a_whole_too(world: World, run: Run
     assert result.exit_code == 2
     assert "“Odd” (1)" in result.output
     assert world.messages == []
+
+
+WEEKLY = (Path(__file__).parent / "files" / "zoom-two-occurrences.csv").read_bytes()
+ATTENDED = ["--object-id", "7", "--state", "attend", "--time-zone", "America/New_York", "--date-order", "mdy"]
+
+
+@pytest.mark.parametrize("more", [[], ["--check"]])
+def test_a_file_of_two_occurrences_asks_and_sends_stores_and_writes_nothing(
+    world: World, run: Run, more: list[str]
+) -> None:
+    broken = b"Yes,N,N,N,nobody,,,03/29/2026 07:05:00 PM,03/29/2026 08:00:00 PM,1,,\n" * (handing.AT_ONCE + 1)
+    result = run("list.csv", *ATTENDED, *more, content=WEEKLY + b"\n" + broken)
+    assert result.exit_code == 2
+    lines = result.stderr.splitlines()
+    assert lines[0].startswith("the file has 2 occurrences, and event 7")
+    assert lines[2].split("  ")[1] == "--occurrence 2026-03-29"
+    assert lines[-1] == "Nothing of list.csv was sent."
+    assert (world.messages, world.refused) == ([], [])
+    assert [path.name for path in Path().iterdir()] == ["list.csv"]
+
+
+def test_the_question_can_be_had_as_json_and_its_answer_copied(world: World, run: Run) -> None:
+    result = run("list.csv", *ATTENDED, "--json", content=WEEKLY)
+    assert result.exit_code == 2
+    asked = json.loads(result.stdout)
+    assert asked["sent"] is False
+    (question,) = asked["questions"]
+    answer = question["choices"][1]["option"].split()
+    assert run("list.csv", *ATTENDED, *answer, "--json", content=WEEKLY).exit_code == 0
+    assert [each["email"] for each in world.messages[0]["inputs"]] == ["ana@example.com", "bob@example.com"]
+
+
+def test_an_offset_is_taken_as_the_time_zone_of_a_file(world: World, run: Run) -> None:
+    content = "Email,Date\na@example.com,2026-07-05 16:00\n"
+    assert run("list.csv", *SAID, "--time-zone", "-05:00", content=content).exit_code == 0
+    assert world.messages[0]["inputs"][0]["interactionDateTime"] == 1783285200000

@@ -8,7 +8,7 @@ import pytest
 from models.words import State
 from worker.files.chunks import Chunker
 from worker.files.drafts import Record
-from worker.files.options import Options
+from worker.files.options import Options, SharedAddress
 from worker.files.reading import Reading
 
 ROWS = 6_000
@@ -40,6 +40,21 @@ def attendees() -> Iterator[str]:
         yield f"p{n % (ROWS // 2)}@example.com,Ada,2026-03-01T10:{n % 60:02}:00Z,2026-03-01T12:00:00Z\n"
 
 
+def weekly() -> Iterator[str]:
+    """Write rows of many days."""
+    yield "Email,First Name,Join Time,Leave Time\n"
+    for n in range(ROWS):
+        day = f"2026-{n % 12 + 1:02}-{n % 4 * 7 + 1:02}"
+        yield f"p{n}@example.com,Ada,{day}T10:{n % 60:02}:00Z,{day}T12:00:00Z\n"
+
+
+def bookings() -> Iterator[str]:
+    """Write rows of two people under each address."""
+    yield "Email,First Name,Last Name,Registration Date\n"
+    for n in range(ROWS):
+        yield f"p{n // 2}@example.com,{'Ada' if n % 2 else 'Bob'},N{'x' * (n % 2)}{n},2026-03-01T10:00:00Z\n"
+
+
 def cancellations() -> Iterator[str]:
     for n in range(ROWS):
         yield f'{{"email":"p{n}@example.com","interactionDateTime":{1772359200000 + n}}}\n'
@@ -47,13 +62,26 @@ def cancellations() -> Iterator[str]:
 
 @pytest.mark.parametrize(
     ("rows", "state", "records"),
-    [(attendees(), State.ATTEND, ROWS // 2), (attendees(), None, ROWS), (cancellations(), State.CANCEL, ROWS)],
-    ids=["gathered", "csv", "json"],
+    [
+        (attendees(), State.ATTEND, ROWS // 2),
+        (weekly(), State.ATTEND, ROWS),
+        (attendees(), None, ROWS),
+        (bookings(), State.REGISTER, ROWS),
+        (cancellations(), State.CANCEL, ROWS),
+    ],
+    ids=["gathered", "occurrences", "csv", "shared", "json"],
 )
 def test_a_large_file_needs_no_more_memory_than_a_small_one(
     rows: Iterator[str], state: State | None, records: int
 ) -> None:
-    said = Options(state=state or State.REGISTER, object_id="7", mapping=() if state else (("Join Time", "time"),))
+    mapping = () if state else (("Join Time", "time"),)
+    said = Options(
+        state=state or State.REGISTER,
+        object_id="7",
+        mapping=mapping,
+        occurrence="all",
+        shared_address=SharedAddress.ONE_PERSON,
+    )
     count = 0
 
     def counted(items: Iterator[object]) -> Iterator[Record]:

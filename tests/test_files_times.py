@@ -3,8 +3,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from worker.files.options import DateOrder
-from worker.files.times import Fault, Moment, iso, read_duration, read_time
+from models.preflight import Reason
+from models.zones import ABBREVIATIONS, read_zone
+from worker.files.clocks import Fault, Moment
+from worker.files.options import DateOrder, Options
+from worker.files.times import iso, read_duration, read_time
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -74,7 +77,11 @@ def test_the_order_of_a_date_is_what_was_said(text: str, order: DateOrder, insta
         ),
         ("1767225600", "looks like seconds", "milliseconds: 1767225600000"),
         ("1767225600000000", "is beyond the year 9999", "milliseconds"),
-        ("Jan 15, 2026 10:00 AM EST", "EST names no one time zone", "such as"),
+        (
+            "Jan 15, 2026 10:00 AM EST",
+            "EST is not the time of Europe/Berlin on 15 January 2026 (+01:00 then)",
+            "--time-zone=America/New_York or --time-zone=-05:00",
+        ),
         ("2026-02-30 10:00", "is no day of the calendar", "such as"),
         ("13/13/2026 10:00", "is no day of the calendar", "such as"),
         ("2026-03-01 25:00", "has no time of day", "such as"),
@@ -130,3 +137,127 @@ def test_a_duration_without_a_unit_is_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["nan", "inf", "1e400"])
 def test_a_number_that_is_none_is_no_duration(text: str) -> None:
     assert isinstance(read_duration(text, timedelta(minutes=1)), Fault)
+
+
+JULY, JANUARY = "2026-07-05 16:00", "2026-01-05 16:00"
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "title", "instant"),
+    [
+        (f"{JANUARY} EST", "America/New_York", "", "2026-01-05T21:00:00Z"),
+        (f"{JULY} EDT", "America/New_York", "", "2026-07-05T20:00:00Z"),
+        (f"{JULY} ET", "America/New_York", "", "2026-07-05T20:00:00Z"),
+        (f"{JULY} (Eastern Time)", "America/New_York", "", "2026-07-05T20:00:00Z"),
+        (f"{JULY} EST", "-05:00", "", "2026-07-05T21:00:00Z"),
+        (f"{JULY} EST", "America/Panama", "", "2026-07-05T21:00:00Z"),
+        (f"{JULY} IST", "Asia/Kolkata", "", "2026-07-05T10:30:00Z"),
+        (f"{JULY} IST", "Europe/Dublin", "", "2026-07-05T15:00:00Z"),
+        (f"{JULY} BRT", "America/Sao_Paulo", "", "2026-07-05T19:00:00Z"),
+        (f"{JULY} SGT", "Asia/Singapore", "", "2026-07-05T08:00:00Z"),
+        (f"{JULY} MESZ", "Europe/Berlin", "", "2026-07-05T14:00:00Z"),
+        (f"{JULY} (GMT+05:30)", None, "", "2026-07-05T10:30:00Z"),
+        (f"{JULY} GMT-7", None, "", "2026-07-05T23:00:00Z"),
+        (f"{JULY} UTC -07:00", None, "", "2026-07-05T23:00:00Z"),
+        (JULY, "Europe/Berlin", "GMT-7", "2026-07-05T23:00:00Z"),
+        (JULY, "Europe/Berlin", "UTC", "2026-07-05T16:00:00Z"),
+        (JULY, "America/New_York", "EDT", "2026-07-05T20:00:00Z"),
+        (JULY, "-05:00", "EST", "2026-07-05T21:00:00Z"),
+        (JULY, "-05:00", "", "2026-07-05T21:00:00Z"),
+        (f"{JULY} UTC", "Europe/Berlin", "EST", "2026-07-05T16:00:00Z"),
+        (f"{JULY} america/new_york", None, "", "2026-07-05T20:00:00Z"),
+    ],
+)
+def test_the_zone_written_behind_a_time_or_in_the_title_is_read_where_it_is_one_clock(
+    text: str, zone: str | None, title: str, instant: str
+) -> None:
+    known = read_zone(zone) if zone else None
+    assert not isinstance(known, Reason)
+    moment = read_time(text, known, None, title)
+    assert isinstance(moment, Moment), moment
+    assert iso(moment.ms) == instant
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "title", "what", "right"),
+    [
+        (
+            f"{JULY} EST",
+            "America/New_York",
+            "",
+            "not the time of America/New_York on 5 July 2026 (-04:00",
+            "zone=-05:00",
+        ),
+        (
+            JULY,
+            "America/New_York",
+            "EST",
+            "not the time of America/New_York on 5 July 2026",
+            "--time-zone=EST=America/New_York or --time-zone=-05:00",
+        ),
+        (JULY, "Europe/Berlin", "EST", "EST is not the time of Europe/Berlin", "America/New_York"),
+        (f"{JULY} EST", None, "", "or the clock of America/New_York (-04:00 then)", "--time-zone=-05:00"),
+        (JULY, None, "IST", "the clock of Europe/Dublin (+01:00 then)", "--time-zone=Asia/Kolkata"),
+        (f"{JULY} CET", "Europe/Berlin", "", "CET is not the time of Europe/Berlin on 5 July 2026 (+02:00", "+01:00"),
+        (f"{JULY} EST", "-04:00", "", "EST is not the time of -04:00", "America/New_York"),
+        (f"{JULY} Etc/GMT+5", None, "", "means -05:00", "whichever is meant"),
+        (f"{JULY} +20:00", None, "", "an offset that no clock has", "-12:00 to +14:00"),
+        ("2026-07-05T16:00:00+20:00", None, "", "an offset that no clock has", "-12:00 to +14:00"),
+        (JULY, "Europe/Berlin", "AMT", "AMT is not the time of Europe/Berlin", "such as"),
+        (f"{JULY} BRT", "America/New_York", "", "BRT is not the time of America/New_York", "America/Sao_Paulo"),
+        (f"{JULY} XYZ", "Europe/Berlin", "", "XYZ is not the time of Europe/Berlin", "such as"),
+    ],
+)
+def test_a_zone_that_may_mean_another_time_is_asked_back(
+    text: str, zone: str | None, title: str, what: str, right: str
+) -> None:
+    known = read_zone(zone) if zone else None
+    assert not isinstance(known, Reason)
+    fault = read_time(text, known, None, title)
+    assert isinstance(fault, Fault), fault
+    assert (what in fault.what, right in fault.right) == (True, True), fault
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "right"),
+    [
+        ("26/03/04 10:00", "may be 26 March 2004 or 4 March 2026", "--date-order dmy (day first) or ymd"),
+        ("26-03-04 10:00", "may be 26 March 2004 or 4 March 2026", "--date-order"),
+        ("7/5/99 10:00", "has the year 99, which may be 1999 or 2099", "the year with four digits"),
+    ],
+)
+def test_a_year_of_two_digits_that_may_be_another_is_asked_about(text: str, what: str, right: str) -> None:
+    fault = read_time(text, BERLIN)
+    assert isinstance(fault, Fault), fault
+    assert what in fault.what
+    assert right in fault.right
+
+
+def test_a_fault_of_one_time_names_no_option_of_a_file() -> None:
+    for text in (JULY, f"{JULY} EST"):
+        fault = read_time(text)
+        assert isinstance(fault, Fault)
+        assert "--time-zone" in fault.right
+        assert "--" not in fault.alone
+
+
+@pytest.mark.parametrize(("text", "title"), [(f"{JULY} EST", ""), (JULY, "EST"), (f"{JULY} Eastern Standard Time", "")])
+def test_what_an_abbreviation_stands_for_can_be_said_and_the_question_says_how(text: str, title: str) -> None:
+    asked = read_time(text, None, None, title)
+    assert isinstance(asked, Fault)
+    instants = {}
+    for answer in asked.right.split("--time-zone=")[1:]:
+        options = Options.read(time_zone=answer.removesuffix(" or "))
+        moment = read_time(text, options.zone, None, title, options.zone_as)
+        assert isinstance(moment, Moment), moment
+        instants[options.arguments()[1]] = iso(moment.ms)
+    assert instants == {"EST=America/New_York": "2026-07-05T20:00:00Z", "-05:00": "2026-07-05T21:00:00Z"}
+
+
+@pytest.mark.parametrize("text", [f"{day} {name}" for day in (JULY, JANUARY) for name in ABBREVIATIONS])
+def test_every_answer_that_a_question_names_settles_it(text: str) -> None:
+    asked = read_time(text)
+    assert isinstance(asked, Fault)
+    for answer in asked.right.split("--time-zone=")[1:]:
+        options = Options.read(time_zone=answer.removesuffix(" or "))
+        assert isinstance(read_time(text, options.zone, None, "", options.zone_as), Moment)

@@ -24,6 +24,13 @@ def command(*arguments: str) -> subprocess.Popen[str]:
     )
 
 
+def test_a_time_zone_that_may_be_another_is_asked_back() -> None:
+    with command("--time-zone", "EST") as process:
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert "EST is an abbreviation" in said
+
+
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_says_where_it_listens_and_stops_cleanly(stop: signal.Signals) -> None:
     with command("--port", "0", "--burst-limit", "1", "--token", "pat-1", "--token", "pat-2") as process:

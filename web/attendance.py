@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
-from urllib.parse import unquote
 from uuid import UUID, uuid4
 
 from anyio import CapacityLimiter, to_thread
@@ -18,6 +17,8 @@ from sqlalchemy import text
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hubspot.address import is_version
+from models.ids import hidden_character
 from models.message import MOST_INPUTS, Message, Unreadable, loads, read_fields
 from models.preflight import shown
 from models.words import Door, Identity, Outcome, Role, State, Status
@@ -26,6 +27,7 @@ from web.access import account_of, key_of, may
 from web.admission import Admission
 from web.shapes import write_described
 from web.storing import Storing
+from web.values import path_value, query_values
 from web.waiting import LONGEST, Waiting
 from web.wire import Fault, invalid
 from worker import submissions
@@ -39,7 +41,6 @@ PART: Final = "request"
 THREADS: Final = 6
 """Requests that are looked up or answered at once; with those that store, the database has a connection for each."""
 LONGEST_KEY: Final = 255
-_VERSION: Final = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,6})", re.IGNORECASE)
 
 PREFIXES: Final = ("/marketing/v3/marketing-events", "/marketing/marketing-events/{version}")
@@ -127,7 +128,7 @@ def check_version(request: Request) -> None:
 
     """
     version = request.path_params.get("version")
-    if version is not None and not _VERSION.fullmatch(version):
+    if version is not None and (version == "v3" or not is_version(version)):
         raise Fault(404, "OBJECT_NOT_FOUND", "There is no such version: right would be v3, or a dated one as 2026-09.")
 
 
@@ -135,11 +136,6 @@ def wait_of(request: Request) -> float:
     """Read how many seconds the client prefers to wait (`Prefer: wait=N`), as far as that is granted."""
     found = _WAIT.search(",".join(request.headers.getlist("prefer")))
     return min(float(found[1]), LONGEST) if found else 0.0
-
-
-def path_value(request: Request, name: str) -> str:
-    """Read a value of the path, which comes here as it was sent (`web.app.Encoded`)."""
-    return unquote(request.path_params[name])
 
 
 def _check_is_json(request: Request) -> None:
@@ -158,7 +154,17 @@ def _named(key: Key, request: Request) -> UUID:
         return uuid4()
     if not 0 < len(given) <= LONGEST_KEY:
         raise invalid(f"Idempotency-Key is empty or longer than {LONGEST_KEY} characters.")
+    if bad := hidden_character(_header_text(given)):
+        raise invalid(f"Idempotency-Key holds {bad}: right would be text without it.")
     return UUID(bytes=hashlib.blake2b(f"{key.id} {given}".encode(), digest_size=16).digest(), version=4)
+
+
+def _header_text(given: str) -> str:
+    """Read a header's letters: UTF-8 where they can be that, else Latin-1, as which they come here."""
+    try:
+        return given.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return given
 
 
 def _digest(request: Request, account: str, body: bytes) -> bytes:
@@ -177,7 +183,7 @@ def _read(request: Request, body: bytes, account: str, key: Key, submission: UUI
         fields["object_id"] = path_value(request, "objectId")
     else:
         fields["external_event_id"] = path_value(request, "externalEventId")
-        fields["external_account_id"] = request.query_params.get("externalAccountId")
+        fields["external_account_id"] = query_values(request).get("externalAccountId")
         if not fields["external_account_id"]:
             raise invalid("externalAccountId is required")
     message = read_fields(fields)

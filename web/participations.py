@@ -1,5 +1,9 @@
-"""HubSpot's read-backs, passed through: asked of HubSpot as they come, with the account's token, within its limit."""
+"""HubSpot's read-backs, passed on: asked of HubSpot anew, with the account's token, within its limit.
 
+Nothing of a request's path or query goes out as it came: each value is decoded, judged, and encoded again.
+"""
+
+import re
 from functools import partial
 from typing import Any, Final
 
@@ -11,12 +15,15 @@ from starlette.responses import Response
 from hubspot.answer import Limited
 from hubspot.client import NoResponse, get
 from hubspot.limiter import Use
-from hubspot.participations import read_page
+from hubspot.participations import LIMIT, contact_view, event_view, read_page
+from models.ids import hidden_character, id_fault
+from models.preflight import shown
 from models.words import Role
 from web.access import account_of, key_of, may
 from web.attendance import PREFIXES, check_version
 from web.shapes import ACCOUNT, faults, path_parameters
-from web.wire import JSON, Fault, busy
+from web.values import path_value, query_values
+from web.wire import JSON, Fault, busy, invalid
 from worker import permits, reads
 from worker.destination import Destination, NoDestination
 from worker.process import Process
@@ -34,6 +41,9 @@ PATHS: Final = {
     "{marketingEventId}": "An event's counters, by its object id",
     "{externalAccountId}/{externalEventId}": "An event's counters, by its external id",
 }
+LONGEST_AFTER: Final = 1_000
+"""Characters of a cursor. HubSpot publishes no bound."""
+_NUMBER: Final = re.compile("[1-9][0-9]{0,2}")
 ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "HubSpot's answer, as it came", "content": {"application/json": {"schema": {}}}},
     "default": {"description": "HubSpot's answer, as it came, whatever its status"},
@@ -55,24 +65,22 @@ class Participations:
                 whole = f"{prefix}/participations/{path}"
                 router.add_api_route(
                     whole,
-                    self._pass_through,
+                    partial(self._pass_on, path),
                     methods=["GET"],
                     summary=summary,
                     description="Asked of HubSpot with the account's token, within a tenth of its limit.",
                     response_model=None,
                     responses=ANSWERS | faults(400, 401, 403, 404, 429, 502, 503),
-                    openapi_extra={"parameters": [*path_parameters(whole), *_QUERY, ACCOUNT]},
+                    openapi_extra={"parameters": [*path_parameters(whole), *_described(path), ACCOUNT]},
                 )
         return router
 
-    async def _pass_through(self, request: Request) -> Response:
+    async def _pass_on(self, view: str, request: Request) -> Response:
         check_version(request)
         run = partial(to_thread.run_sync, limiter=self._threads)
         key = await run(key_of, self._process.engine, request)
         may(key, Role.PRODUCER, Role.OPERATOR)
-        query = request.scope["query_string"].decode("latin-1")
-        path = request.scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
-        return await run(self._ask, account_of(key, request), path)
+        return await run(self._ask, account_of(key, request), _path(request, view))
 
     def _ask(self, account: str, path: str) -> Response:
         process = self._process
@@ -106,11 +114,66 @@ class Participations:
         stop(self._process, to, answer, None, 0, 0.0)
 
 
-_QUERY: Final[tuple[dict[str, Any], ...]] = tuple(
-    {"name": name, "in": "query", "description": "Passed on to HubSpot.", "schema": schema}
-    for name, schema in (
-        ("state", {"type": "string", "enum": ["REGISTERED", "ATTENDED", "CANCELLED", "NO_SHOW", "EMPTY"]}),
-        ("limit", {"type": "integer", "minimum": 1, "maximum": 100}),
-        ("after", {"type": "string", "minLength": 1}),
-    )
-)
+STATES: Final = ("REGISTERED", "ATTENDED", "CANCELLED", "NO_SHOW", "EMPTY")
+_TEXT: Final = {"type": "string", "minLength": 1, "maxLength": LONGEST_AFTER}
+_QUERY: Final[dict[str, dict[str, Any]]] = {
+    "state": {"type": "string", "enum": list(STATES)},
+    "limit": {"type": "integer", "minimum": 1, "maximum": LIMIT},
+    "after": _TEXT,
+    "contactIdentifier": _TEXT,
+}
+"""What HubSpot's breakdowns take; its counters take nothing."""
+
+
+def _known(view: str) -> list[str]:
+    """Name the parameters that a view takes."""
+    if not view.endswith("/breakdown"):
+        return []
+    return [name for name in _QUERY if name != "contactIdentifier" or "{contactIdentifier}" not in view]
+
+
+def _described(view: str) -> list[dict[str, Any]]:
+    """Describe a view's query."""
+    said = "Passed on to HubSpot."
+    return [{"name": name, "in": "query", "description": said, "schema": _QUERY[name]} for name in _known(view)]
+
+
+def _path(request: Request, view: str) -> str:
+    """Put together what HubSpot is asked for.
+
+    Raises:
+        Fault: 400 where a value is none, or would make it something else.
+
+    """
+    names = [part[1:-1] for part in view.split("/") if part.startswith("{")]
+    ids = {name: path_value(request, name) for name in names}
+    query = _judged(query_values(request), _known(view))
+    for name, value in (ids | query).items():
+        if fault := id_fault(value) if name != "after" else None:
+            raise invalid(f"{name} {fault[0]}: right would be {fault[1]}.")
+    version = request.path_params.get("version", "v3")
+    if "contactIdentifier" in ids:
+        path = contact_view(version, *ids.values(), **query)
+    else:
+        path = event_view(version, *ids.values(), breakdown=view.endswith("/breakdown"), **query)
+    if path is None:
+        said = ", ".join(f"{name} '{shown(value)}'" for name, value in ids.items())
+        raise invalid(f"{said} would ask for another path: right would be the id of an event or a contact.")
+    return path
+
+
+def _judged(query: dict[str, str], known: list[str]) -> dict[str, str]:
+    """Let only a view's parameters on, each with a value that HubSpot can take."""
+    for name, value in query.items():
+        if name not in known:
+            right = f"one of {', '.join(known)}" if known else "no query"
+            raise invalid(f"The query parameter '{shown(name)}' is not known here: right would be {right}.")
+        if name == "state" and value not in STATES:
+            raise invalid(f"state '{shown(value)}' is unknown: right would be one of {', '.join(STATES)}.")
+        if name == "limit" and not (_NUMBER.fullmatch(value) and int(value) <= LIMIT):
+            raise invalid(f"limit '{shown(value)}' is no whole number from 1 to {LIMIT}.")
+        if name == "after" and not (0 < len(value) <= LONGEST_AFTER and hidden_character(value) is None):
+            raise invalid("after is none that paging.next gave.")
+        if name == "contactIdentifier" and not value:
+            raise invalid("contactIdentifier is empty: right would be an e-mail address or a contact id.")
+    return query

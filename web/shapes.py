@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from models.ids import ID_PATTERN, LONGEST_TEXT
 from models.message import MOST_INPUTS
 from models.words import Identity, Outcome, State, Status
 
@@ -220,7 +221,7 @@ def path_parameters(path: str) -> list[dict[str, Any]]:
         },
     }
     names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
-    text = {"type": "string", "minLength": 1, "maxLength": 255}
+    text = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT, "pattern": ID_PATTERN}
     return [
         {
             "name": name,
@@ -239,7 +240,7 @@ def write_described(path: str, identity: Identity) -> dict[str, Any]:
     by = "e-mail address" if identity is Identity.EMAIL else "contact id"
     query = {"name": "externalAccountId", "in": "query", "required": True}
     query["description"] = "The account id that the event was created with."
-    query["schema"] = {"type": "string", "minLength": 1, "maxLength": 255}
+    query["schema"] = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT, "pattern": ID_PATTERN}
     headers = [
         ACCOUNT,
         header(

@@ -5,7 +5,8 @@ from typing import Final
 
 from models.correction import Change
 from models.preflight import Reason
-from worker.files.times import Fault, read_time
+from worker.files.clocks import Fault
+from worker.files.times import read_time
 
 ONE_PERSONS: Final = Reason(
     "email, vid", "is one person's, and a group's records would all get it", "one record; or each by a mended file"
@@ -25,7 +26,7 @@ def read_change(  # noqa: PLR0913
     """Read a change; of the properties each as `name=value`. The reason names the field, as the command's option."""
     moment = None if when is None else read_time(when)
     if isinstance(moment, Fault):
-        return Reason("when", moment.what, moment.right.split(", said by")[0])
+        return Reason("when", moment.what, moment.alone)
     values = {}
     for pair in properties:
         name, equals, value = pair.partition("=")

@@ -1,9 +1,19 @@
-"""Logs: one line a fact, for a person or as JSON. No token reaches them: nothing here is ever given one."""
+"""Logs: one line a fact, for a person or as JSON. No token reaches them: nothing here is ever given one.
 
+What others wrote stands in them too, and a log is read on a terminal: see `models.visible`.
+"""
+
+import json
 import logging
 import sys
+from typing import Any, Final
 
 import structlog
+
+from models.visible import visible, visible_json
+
+TRACES: Final = frozenset({"exception", "stack"})
+"""Keys whose text has lines."""
 
 
 def set_up(log_format: str) -> None:
@@ -16,18 +26,31 @@ def set_up(log_format: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
-    last: structlog.typing.Processor = structlog.dev.ConsoleRenderer(
-        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-    )
+    last: list[structlog.typing.Processor] = [
+        _show,
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback),
+    ]
     if log_format == "json":
-        last = structlog.processors.JSONRenderer()
+        last = [structlog.processors.JSONRenderer(serializer=_json)]
     handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     for noisy in ("celery.app.trace", "celery.worker.strategy", "celery.beat", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _show(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Show what others wrote; only a traceback keeps its line breaks, each followed by a mark, so none is forged."""
+    return {
+        name: visible(str(value), keep="\n").replace("\n", "\n  | ") if name in TRACES else visible(str(value))
+        for name, value in line.items()
+    }
+
+
+def _json(line: object, **how: Any) -> str:  # noqa: ANN401 - the standard library's own options
+    return visible_json(json.dumps(line, **how))

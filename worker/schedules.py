@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, Row, text
 
 from models.preflight import Reason
 from models.words import Action, Via
+from models.zones import name_of, read_place
 from worker import actions, jobs
 from worker.actions import By
 from worker.database import json
@@ -54,10 +55,9 @@ class Schedule:
         except (CronSimError, StopIteration, ValueError):  # the last where a number has thousands of digits
             right = "five fields such as '0 3 * * *' (at three each day) or '*/15 8-18 * * 1-5'"
             found.append(Reason("crontab", f"{self.crontab!r} names no time", right))
-        try:
-            ZoneInfo(self.time_zone)
-        except (KeyError, ValueError, OSError):
-            found.append(Reason("time zone", f"{self.time_zone!r} is unknown", "a name such as Europe/Berlin, or UTC"))
+        zone = read_place(self.time_zone)
+        if isinstance(zone, Reason):
+            found.append(replace(zone, where="time zone"))
         if not 1 <= self.most_retries <= 1_000:  # noqa: PLR2004 - a bound
             found.append(Reason("at most", f"{self.most_retries} retries", "1 to 1,000: none is retried for ever"))
         if unfit := [one.value for one in self.chosen.outcomes if one not in ANY_OPEN]:
@@ -83,6 +83,8 @@ def quiet_said(row: Mapping[str, Any]) -> str:
 
 def put(engine: Engine, by: By, schedule: Schedule) -> bool:
     """Add a schedule, or change the one of that name; say whether it is new. What `wrong` says was asked before."""
+    zone = read_place(schedule.time_zone)
+    time_zone = schedule.time_zone if isinstance(zone, Reason) else name_of(zone)
     with engine.begin() as connection:
         quiet = schedule.quiet or (None, None)
         is_new = connection.execute(
@@ -96,8 +98,8 @@ def put(engine: Engine, by: By, schedule: Schedule) -> bool:
             {
                 "name": schedule.name,
                 "crontab": schedule.crontab,
-                "next_at": _following(schedule.crontab, schedule.time_zone, _now(connection), quiet),
-                "time_zone": schedule.time_zone,
+                "next_at": _following(schedule.crontab, time_zone, _now(connection), quiet),
+                "time_zone": time_zone,
                 "chosen": json(schedule.chosen.written),
                 "most_retries": schedule.most_retries,
                 "begin": quiet[0],

@@ -56,10 +56,21 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path(".turnout"), description="What `turnout up` keeps on this machine")
     log_format: Literal["console", "json"] = Field("console", description="`console` or `json`")
 
+    @field_validator("hubspot_url")
+    @classmethod
+    def _base_url(cls, value: str) -> str:
+        from hubspot.address import is_base
+
+        if not is_base(value):
+            raise ValueError("is no base URL; right would be https://api.hubapi.com")
+        return value
+
     @field_validator("hubspot_version")
     @classmethod
     def _known_version(cls, value: str) -> str:
-        if value != "v3" and not (len(value) == 7 and value[4] == "-" and value.replace("-", "").isdigit()):  # noqa: PLR2004
+        from hubspot.address import is_version
+
+        if not is_version(value):
             raise ValueError("is no version; right would be v3, or a dated one such as 2026-09")
         return value
 

@@ -17,7 +17,8 @@ from models.preflight import Reason, shown
 from models.words import Outcome
 from worker import facts
 from worker.correct import address_of, rows_of
-from worker.files.times import Fault, iso, read_time
+from worker.files.clocks import Fault
+from worker.files.times import iso, read_time
 from worker.retry import CHOSEN, Filter
 
 RECORD: Final = "record"
@@ -149,7 +150,7 @@ def _change(row: Row[Any], given: dict[str, str]) -> Change | Fault:
     if "interactionDateTime" in changed:
         moment = read_time(changed["interactionDateTime"])
         if isinstance(moment, Fault):
-            return moment
+            return moment._replace(right=moment.alone)
         when = moment.ms if iso(moment.ms) != as_written["interactionDateTime"] else None
     properties = {name[len(PROPERTY) :]: cell for name, cell in changed.items() if name.startswith(PROPERTY)}
     return Change(changed.get("email"), changed.get("vid"), when, properties, changed.get("event") or None)

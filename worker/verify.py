@@ -43,6 +43,7 @@ PAGES: Final = 10
 """Pages of one contact's view, at most: a thousand participations."""
 REMEMBERED: Final = 600
 """Seconds for which Redis keeps how far an event's breakdown was read; forgetting it costs only calls."""
+NO_PATH: Final = Rejection("", "", "no path leads there")
 IN_BREAKDOWN: Final = "the event's breakdown"
 IN_CONTACTS_VIEW: Final = "the contact's view"
 
@@ -114,7 +115,7 @@ class _Look:
         missing = {record.error_id: record for record in group}
         while missing:
             path = event_path(self._to.version, wanted.address, wanted.state, after)
-            came = self._reader.get(path, list(missing.values())) if path else Rejection("", "", "no path leads there")
+            came = self._reader.get(path, list(missing.values())) if path else NO_PATH
             if came is None:
                 return _gone(group, missing), False
             if isinstance(came, Rejection):
@@ -178,7 +179,8 @@ class _Look:
         pages: list[Seen] = []
         after, refusal = None, ""
         while len(pages) < PAGES:
-            came = self._reader.get(contact_path(self._to.version, contact, after), records)
+            path = contact_path(self._to.version, contact, after)
+            came = self._reader.get(path, records) if path else NO_PATH
             if came is None:
                 for page in pages:
                     complete_attempt(self._engine, page.attempt_id, page.call)

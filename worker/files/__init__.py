@@ -10,9 +10,11 @@ Going down, in the order in which a row meets them:
 - `tables`   the tables and sections of a file, and what stands above its header
 - `options`  what the command line adds; `mapping`: what `--map` says of columns and their values
 - `judging`  whether a row counts; `survey`: the first look at a whole file, for what must be asked
-- `times`    what the usual tools write as a time
+- `times`    what the usual tools write as a time; `clocks`: a local time in its zone
 - `where`    the event, the state and the account of an input, from its row or the options
-- `drafts`   a row's cells to a draft of an input; `joins`: many joins of a person to one
+- `drafts`   a row's cells to a draft of an input
+- `joins`    many joins of a person to one an occurrence, on disk (`spool`) until the whole file has been read: its
+             `occurrences`, and addresses that different `persons` share (`sharing`), are asked about (`questions`)
 - `jsonl`    a line of JSON to inputs
 - `reading`  all of these put together: a file to records, refused rows and rows left out
 - `chunks`   records to messages, in an order that keeps each contact's

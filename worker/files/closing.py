@@ -1,5 +1,6 @@
 """The facts of the closing table: what was in the file and what became of it, in bounded memory."""
 
+import os
 import shlex
 from collections import Counter
 from collections.abc import Iterator
@@ -10,8 +11,10 @@ from uuid import UUID
 
 import orjson
 
+from models.preflight import shown
 from worker.files.columns import Columns
 from worker.files.drafts import LeftOut, Record, Refused
+from worker.files.sharing import Tally
 from worker.receipts import Receipt
 
 FIRST: Final = 5
@@ -36,7 +39,13 @@ class Facts:
     rows: int = 0
     """Rows of data (JSON Lines: inputs); a title between two tables is none."""
     gathered: int = 0
-    """Of these, rows that were gathered to one record a person."""
+    """Of these, rows that were gathered to one record for each person and occurrence."""
+    people: int = 0
+    """Into how many records, those that were refused included."""
+    most_rows: tuple[int, str] = (0, "")
+    """The most rows that became one record, and whose."""
+    shared: int = 0
+    """Addresses under which different people stand."""
     records: int = 0
     refused: int = 0
     """Records' worth: a person whose rows were gathered is refused once."""
@@ -62,6 +71,17 @@ class Facts:
             for place in places:
                 self.columns.setdefault(columns.titles[place].strip(), what)
         self.unread += (title for title in columns.unread if title not in self.unread)
+
+    def saw_person(self, contact: str, rows: int) -> None:
+        """Count the rows of a person that were gathered."""
+        self.gathered += rows
+        self.people += 1
+        if rows > self.most_rows[0]:
+            self.most_rows = (rows, contact)
+
+    def saw_shared(self, tally: Tally) -> None:
+        """Note how many addresses different people share."""
+        self.shared = tally.addresses
 
     def saw(self, item: Record | Refused | LeftOut) -> None:
         """Count what came out of the file."""
@@ -99,6 +119,8 @@ def summary(
         "file": {"kind": facts.kind, "encoding": facts.encoding, "header_line": facts.header_line or None},
         "rows": facts.rows,
         "gathered": facts.gathered,
+        "gathered_into": facts.people,
+        "most_rows": {"rows": facts.most_rows[0], "contact": facts.most_rows[1]} if facts.gathered else None,
         "records": facts.records,
         "accepted": receipt.accepted if receipt else None,
         "duplicates": receipt.duplicates if receipt else None,
@@ -106,7 +128,8 @@ def summary(
         "refused": receipt.refused if receipt else facts.refused,
         "refused_in_file": facts.refused,
         "reasons": facts.reasons,
-        "refused_file": str(refused_file) if refused_file else None,
+        "refused_file": _utf8(refused_file) if refused_file else None,
+        "shared_addresses": facts.shared,
         "left_out": dict(facts.left_out),
         "left_out_options": facts.take_in,
         "days_only": facts.days_only,
@@ -119,6 +142,11 @@ def summary(
         "retry": retry_commands(facts, repeats),
         "sample": facts.sample,
     }
+
+
+def _utf8(path: Path) -> str:
+    """Write a path that may hold bytes which are no text, as file systems allow."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def retry_commands(facts: Facts, repeats: dict[str, int]) -> list[str]:
@@ -144,10 +172,15 @@ def table(
         yield (
             "gathered",
             (
-                f"{facts.gathered:,} rows to one record a person: from the first join to the last leave, "
-                "interactionDateTime is the first join"
+                f"{_count(facts.gathered, 'row')} became {_count(facts.people, 'record')}, one for each person and "
+                "occurrence: from the first join to the last leave, interactionDateTime is the first join"
             ),
         )
+        rows, contact = facts.most_rows
+        yield "", f"most rows of one address: {rows:,} ({shown(contact)})"
+    if facts.shared:
+        used = f"{facts.shared:,} {'address is' if facts.shared == 1 else 'addresses are'} used by several people"
+        yield "shared", f"{used} (different names, or many at once); HubSpot sees one person in each"
     if facts.days_only:
         yield "days", f"{facts.days_only:,} times were a day alone: its first moment in the time zone was taken"
     yield "records", f"{facts.records:,}{_groups(facts)}"
@@ -168,6 +201,10 @@ def table(
         yield "checked", "nothing was sent; which records are duplicates is known when they are"
     else:
         yield "submission", f"{submission} (turnout submission {submission})"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _groups(facts: Facts) -> str:

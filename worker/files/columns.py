@@ -9,12 +9,13 @@ from typing import Final
 
 from models.preflight import shown
 from models.words import State
+from models.zones import zone_in
 from worker.files import repeated
 from worker.files.deciding import Deciding, Kind, deciding, title_words
 from worker.files.lines import FileError
 from worker.files.mapping import SECTION, mapped, places_named
 from worker.files.names import ASKED, OURS, PROPERTIES, TITLES, WEAK, Field, compact
-from worker.files.options import Options, find_zone
+from worker.files.options import Options
 from worker.files.roles import Role, role_of
 from worker.files.standings import Standing
 
@@ -28,6 +29,8 @@ TIMES: Final[dict[State, Field]] = {
 }
 """The field whose time a state takes; `interactionDateTime` serves each."""
 
+_OF_TIME: Final = frozenset({*TIMES.values(), Field.TIME, Field.DATE, Field.LEFT})
+"""The fields in whose titles a time zone may stand."""
 _FIELDS: Final = {title: (field, rank) for field, titles in TITLES.items() for rank, title in enumerate(titles)}
 _WEAK: Final = {title: (field, 100 + rank) for field, titles in WEAK.items() for rank, title in enumerate(titles)}
 _ASKED: Final = {title: field for field, titles in ASKED.items() for title in titles}
@@ -44,7 +47,7 @@ _FIELD_OF: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which column holds what, and in which time zone where its title says so."""
+    """Which column holds what, and the time zone that its title names."""
 
     titles: tuple[str, ...]
     fields: dict[Field, tuple[int, ...]]
@@ -147,12 +150,13 @@ def recognise(cells: Sequence[str], options: Options, promoted: frozenset[str] =
     read = {place for found in (*places.values(), *rivals.values(), *names.values()) for place in found}
     unread = [p for p in range(start, len(cells)) if p not in read | ignored and cells[p].strip()]
     hosts = {p for p, cell in enumerate(cells) if (is_address(cell) if p in block else is_host_address(cell))}
+    times = {place for what, found in places.items() if what in _OF_TIME for place in found}
     return Columns(
         tuple(cells),
         places,
         names,
         tuple(cells[place].strip() for place in unread),
-        {place: zone for place in range(start, len(cells)) if (zone := _zone_in(cells[place]))},
+        {place: zone for place in sorted(times) if (zone := zone_in(cells[place]))},
         decide,
         probable,
         {place: target.answers for place, target in targets.items() if target.answers},
@@ -223,14 +227,3 @@ def is_host_address(title: str) -> bool:
 def is_address(title: str) -> bool:
     """Say whether a title tells of e-mail addresses, anybody's."""
     return _MAIL.search(compact(title)) is not None
-
-
-def _zone_in(title: str) -> str | None:
-    """Find a time zone in a title's brackets, such as “Join Time (UTC)”."""
-    found = _BRACKETS.search(title)
-    if found is None:
-        return None
-    text = found[1].strip()
-    if text.upper() in {"UTC", "GMT"}:
-        return "UTC"
-    return text if "/" in text and " " not in text and find_zone(text) else None

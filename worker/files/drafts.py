@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import orjson
 
@@ -13,6 +12,7 @@ from models.message import Address, Message
 from models.preflight import GUEST, Candidate, Reason, check_input, shown
 from models.words import State
 from worker.files.cells import Row
+from worker.files.clocks import Fault, Moment
 from worker.files.columns import TIMES, Columns
 from worker.files.deciding import NOTHING
 from worker.files.judging import ABSENT, Judge
@@ -20,10 +20,12 @@ from worker.files.mapping import as_option
 from worker.files.names import TITLES, Field, compact
 from worker.files.options import MissingOption, Options
 from worker.files.standings import STATES, Standing, says_yes, standing_of
-from worker.files.times import Fault, Moment, iso, read_duration, read_time
+from worker.files.times import iso, read_duration, read_time
 from worker.files.where import Where, envelope, missing, place
 
 _STATES: Final = {standing: state for state, standing in STATES.items()}
+LONGEST_STAY_MS: Final = 24 * 60 * 60 * 1000
+"""A stay of one row is shorter: else its join is of another occurrence than its leave, or no join at all."""
 _TIMES: Final = (".interactionDateTime", ".properties")
 
 
@@ -125,7 +127,6 @@ class Drafter:
         self.judge = judge
         self._columns = columns
         self._options = options
-        self._zones = {place: ZoneInfo(name) for place, name in columns.zones.items()}
 
     def read(self, row: Row) -> Draft | Refused | LeftOut:
         """Read a row; what cannot be read in it is kept as a fault of the draft."""
@@ -225,6 +226,11 @@ class Drafter:
             what = f"{shown(self._text(row, Field.LEFT))} is before they joined"
             right = "a later time (the next day, past midnight?)"
             draft.faults.append(_at(row.line, self._columns.title(Field.LEFT), Reason("", what, right)))
+        elif draft.joined is not None and draft.left is not None and draft.left - draft.joined >= LONGEST_STAY_MS:
+            what = f"they stayed {(draft.left - draft.joined) / 3_600_000:,.0f} hours, from {iso(draft.joined)}"
+            right = "less than a day (is the join the time of registration, or is AM or PM wrong?)"
+            draft.faults.append(_at(row.line, self._columns.title(Field.LEFT), Reason("", what, right)))
+            draft.joined = draft.left = None  # it tells of no occurrence
 
     def _stay(self, row: Row, draft: Draft) -> timedelta | None:
         units = {Field.SECONDS: timedelta(seconds=1), Field.MINUTES: timedelta(minutes=1), Field.DURATION: None}
@@ -242,7 +248,8 @@ class Drafter:
             text, column = _first(row.cells, self._columns.fields.get(kind, ()))
             if text in NOTHING or says_yes(text) is not None:
                 continue  # “Registered: Yes” has its time in another column
-            moment = read_time(text, self._zones.get(column, self._options.zone), self._options.order)
+            title = self._columns.zones.get(column, "")
+            moment = read_time(text, self._options.zone, self._options.order, title, self._options.zone_as)
             if isinstance(moment, Moment) and moment.day_only and not days:
                 moment = Fault(f"{shown(text)} has no time of day", "such as 2026-03-01T10:00:00Z")
             if isinstance(moment, Moment):

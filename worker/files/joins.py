@@ -1,57 +1,61 @@
-"""Many joins of a person, gathered to one stay: first join to last leave, on disk, in bounded memory.
+"""Many joins of a person, gathered to one stay of each occurrence: first join to last leave.
 
 An attendee report has a row for every time that somebody joined. HubSpot keeps one attendance per contact and
 time, so each person becomes one record. A row that cannot be read holds back its person, and nobody else: half a
 stay would be delivered as a wrong one, and the mended row would later make a second record of it.
 """
 
-import sqlite3
-from collections.abc import Iterator
-from itertools import groupby
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, groupby
 from typing import Final
 
-import orjson
-
 from models.preflight import Reason
-from worker.files.columns import Columns
-from worker.files.drafts import Draft, LeftOut, Record, Refused, as_json
-from worker.files.where import Where
+from worker.files import occurrences
+from worker.files.drafts import Draft, LeftOut, Record, Refused
+from worker.files.options import Options, SharedAddress
+from worker.files.questions import QuestionsError
+from worker.files.sharing import Tally, find_shared
+from worker.files.spool import Spool, Stored, spool
 
-CACHE_KIB: Final = 16 * 1024
-"""Memory that SQLite may use; the rest is on disk, in a file without a name that goes when the process does."""
-AT_ONCE: Final = 200
 MOST_ROWS: Final = 10_000
 """Rows that one person's stay may have: more is an address that many share."""
+SHARED: Final = "several people share the address"
+"""Why a row is left out by `--shared-address leave-out`."""
 
 
-def gather(items: Iterator[Draft | Record | Refused | LeftOut]) -> Iterator[Draft | Record | Refused | LeftOut]:
-    """Give what is refused or left out at once, then each person as one draft.
+def gather(
+    items: Iterable[Draft | Record | Refused | LeftOut],
+    options: Options,
+    *,
+    merges: bool,
+    note: Callable[[Tally], None] = lambda _: None,
+) -> Iterator[Draft | Record | Refused | LeftOut]:
+    """Read every row, ask what only the reader can say, and give each person's stays as one draft an occurrence.
 
-    A draft that names nobody is given at once too. A person's rows are those of one account, event and state.
+    What is left out, and what came as a whole input, is given at once. Where rows are not merged, they come as they
+    stand in the file. A person's rows are those of one account, event and state. `note` is told of the shared addresses
+    that are not left out.
 
     Raises:
+        QuestionsError: where it must be said which occurrence is the event's, or whose the rows of an address are.
         sqlite3.Error: where the disk is full.
 
     """
-    headers: list[Columns] = []
-    waiting: list[tuple[bytes, bytes]] = []
-    with sqlite3.connect("") as disk:
-        disk.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        disk.execute("PRAGMA temp_store = FILE")
-        disk.execute("PRAGMA journal_mode = OFF")
-        disk.execute("CREATE TABLE joins (place INTEGER PRIMARY KEY, person BLOB, draft BLOB)")
+    with spool() as rows:
         for item in items:
-            if not isinstance(item, Draft) or not item.contact:
+            if isinstance(item, Draft | Refused):
+                rows.add(item)
+            else:
                 yield item
-                continue
-            waiting.append(_packed(item, headers))
-            if len(waiting) >= AT_ONCE:
-                _store(disk, waiting)
-        _store(disk, waiting)
-        rows = disk.execute("SELECT person, draft FROM joins ORDER BY person, place")
-        for _, person in groupby(rows, key=lambda row: row[0]):
-            yield from _people(_unpacked(draft, headers) for _, draft in person)
-    disk.close()
+        rows.complete()
+        tally = _ask(rows, options)
+        if options.shared_address is not SharedAddress.LEAVE_OUT:
+            note(tally)
+        for person, stored in groupby(rows.stored(by_person=merges), key=lambda one: one.person if merges else None):
+            if person is None:
+                yield from (_left_out(one, options) or one.item for one in stored)
+            else:
+                yield from _person(stored, options)
 
 
 def merge(person: Draft, other: Draft) -> None:
@@ -67,8 +71,51 @@ def merge(person: Draft, other: Draft) -> None:
             person.input[name] = {**value, **known}
 
 
-def _people(drafts: Iterator[Draft]) -> Iterator[Draft]:
-    """Merge one person's rows; give more than one draft only where the rows are too many to be one person's."""
+def _ask(rows: Spool, options: Options) -> Tally:
+    """Find the occurrences and the shared addresses; stop where they ask something, else give the latter's number."""
+    count, tally = rows.count(), Tally()
+    for one in find_shared(rows.people(), count):
+        tally.add(one)
+        if options.shared_address is SharedAddress.LEAVE_OUT:
+            rows.note_shared(one.person)
+    asked = [occurrences.find(rows, options), tally.question(count) if options.shared_address is None else None]
+    if questions := [one for one in asked if one is not None]:
+        raise QuestionsError(questions)
+    return tally
+
+
+def _left_out(one: Stored, options: Options) -> LeftOut | None:
+    """Leave out a row of another occurrence than the one that was said, or of a shared address."""
+    if one.is_shared:
+        return LeftOut(_line(one.item), SHARED)
+    if one.start is not None and not occurrences.is_chosen(one.start, options):
+        return LeftOut(_line(one.item), f"belongs to another occurrence than the one on {options.occurrence}")
+    return None
+
+
+def _person(rows: Iterator[Stored], options: Options) -> Iterator[Draft | LeftOut]:
+    """Merge one person's rows, an occurrence at a time.
+
+    Rows without a join come first. Where there are several occurrences it is not known which one they belong to, so
+    they hold back the person's other rows.
+    """
+    first = next(rows)
+    is_lost = first.start is None and first.is_of_several
+    for _, occurrence in groupby(chain([first], rows), key=lambda one: one.start):
+        known = ((_left_out(one, options), one.item) for one in occurrence)
+        for is_out, group in groupby(known, key=lambda one: one[0] is not None):
+            if is_out:
+                yield from (out for out, _ in group if out is not None)
+                continue
+            for draft in _stay(item for _, item in group if isinstance(item, Draft)):
+                if is_lost:
+                    what = "has no join time, so it is not known which occurrence it belongs to"
+                    draft.faults.append(Reason(f"line {_line(first.item)}", what, "when they joined"))
+                yield draft
+
+
+def _stay(drafts: Iterator[Draft]) -> Iterator[Draft]:
+    """Merge the rows of a stay; give more than one draft only where the rows are too many to be one person's."""
     person = next(drafts)
     last_join, crowded = person.joined, False
     for draft in drafts:
@@ -95,36 +142,13 @@ def _settled(person: Draft, last_join: int | None) -> Draft:
     return person
 
 
+def _line(item: Draft | Refused) -> int:
+    return item.rows[0][0]
+
+
 def _least(one: int | None, other: int | None) -> int | None:
     return min((ms for ms in (one, other) if ms is not None), default=None)
 
 
 def _most(one: int | None, other: int | None) -> int | None:
     return max((ms for ms in (one, other) if ms is not None), default=None)
-
-
-def _store(disk: sqlite3.Connection, waiting: list[tuple[bytes, bytes]]) -> None:
-    disk.executemany("INSERT INTO joins (person, draft) VALUES (?, ?)", waiting)
-    waiting.clear()
-
-
-def _packed(draft: Draft, headers: list[Columns]) -> tuple[bytes, bytes]:
-    if not headers or headers[-1] is not draft.columns:
-        headers.append(draft.columns)
-    faults = [[reason.where, reason.what, reason.right] for reason in draft.faults]
-    values = [len(headers) - 1, [*draft.where], draft.rows, draft.input, draft.time, draft.joined, draft.left, faults]
-    return as_json([*draft.where, draft.contact]), as_json(values)
-
-
-def _unpacked(packed: bytes, headers: list[Columns]) -> Draft:
-    header, where, rows, known, time, joined, left, faults = orjson.loads(packed)
-    return Draft(
-        Where(*where),
-        headers[header],
-        [(line, cells) for line, cells in rows],
-        known,
-        time,
-        joined,
-        left,
-        faults=[Reason(*fault) for fault in faults],
-    )

@@ -15,7 +15,7 @@ from models.preflight import FIELDS, Candidate, Reason, check_input, shown
 from worker.files.columns import announced
 from worker.files.deciding import NOTHING, deciding, meaning
 from worker.files.drafts import LeftOut, Record, Refused, as_json
-from worker.files.judging import Sign, question, verdict
+from worker.files.judging import Sign, unknown_value, verdict
 from worker.files.mapping import mapped
 from worker.files.names import Field, compact
 from worker.files.options import Options
@@ -63,7 +63,7 @@ def read_line(number: int, text: str, options: Options) -> Iterator[Record | Ref
             yield LeftOut(number, *out)
             continue
         elif (unknown := next((sign for sign in signs if sign.says is None), None)) is not None:
-            reasons = (question(unknown.title, unknown.title, unknown.kind, {unknown.text: 1}),)
+            reasons = (unknown_value(unknown.title, unknown),)
         else:
             judged = check_input(raw, message.state, name)
             if isinstance(judged, Candidate):

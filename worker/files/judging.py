@@ -14,6 +14,7 @@ from worker.files.deciding import NOTHING, Kind, meaning
 from worker.files.mapping import EMPTY, SECTION, as_option, section_answers
 from worker.files.names import Field, compact
 from worker.files.options import MissingOption, Options
+from worker.files.questions import Choice, Question
 from worker.files.roles import Role, section_of
 from worker.files.standings import Standing, says_yes
 
@@ -71,7 +72,7 @@ class Judge:
         self._deciding = [(place, kind, columns.name(place)) for place, kind in columns.deciding.items()]
         self._timed = [(p, kind, says, columns.name(p)) for what, kind, says in _TIMED for p in fields.get(what, ())]
         self._emails = fields.get(Field.EMAIL, ())
-        self._contacts = [p for what in (Field.EMAIL, Field.VID, Field.JSON) for p in fields.get(what, ())]
+        self._ids = [place for what in (Field.VID, Field.JSON) for place in fields.get(what, ())]
         self._host_columns = columns.hosts
         self._comings = [place for what in (Field.JOINED, Field.TIME) for place in fields.get(what, ())]
 
@@ -91,14 +92,20 @@ class Judge:
         """Say why a row does not count, or what must be answered before that is known; nothing where it counts."""
         if (out := self.against(cells, state)) is not None:
             return out
-        unknown = next((sign for sign in self.signs(cells) if sign.says is None and matters(sign.kind, state)), None)
-        if unknown is None or not self.names_somebody(cells):
-            return None
-        return question(f"line {line}, {shown(unknown.title)}", unknown.title, unknown.kind, {unknown.text: 1})
+        unknown = next(self.open(cells, state), None)
+        return None if unknown is None else unknown_value(f"line {line}, {shown(unknown.title)}", unknown)
+
+    def open(self, cells: Cells, state: State | None) -> Iterator[Sign]:
+        """Give the signs that leave open whether a row counts; none where it is refused anyway, as a footer is."""
+        if self.names_somebody(cells):
+            came = state is State.ATTEND and self._came(cells)
+            yield from (sign for sign in self.signs(cells) if sign.says is None and _matters(sign, state, came=came))
 
     def names_somebody(self, cells: Cells) -> bool:
-        """Say whether a row names a contact at all: a footer does not, and nobody need be asked about it."""
-        return any(_cell(cells, place) for place in self._contacts)
+        """Say whether a row may name a contact: what is no address is refused, whatever else the row says."""
+        return any("@" in _cell(cells, place) for place in self._emails) or any(
+            _cell(cells, place) for place in self._ids
+        )
 
     def signs(self, cells: Cells) -> Iterator[Sign]:
         """Give what each deciding cell says."""
@@ -157,12 +164,13 @@ _TIMED: Final = (
 """Times in whose place a tool may write yes or no; a time of cancelling says that somebody cancelled."""
 
 
-def matters(kind: Kind, state: State | None) -> bool:
-    """Say whether what a column of this kind says can count for a state."""
-    return not (
-        (kind in _ABOUT_ATTENDING and state in {State.REGISTER, State.CANCEL})
-        or (kind is Kind.PAYMENT and state is State.CANCEL)
-    )
+def _matters(sign: Sign, state: State | None, *, came: bool) -> bool:
+    """Say whether what a sign leaves open can count for a state."""
+    if sign.kind in _ABOUT_ATTENDING:
+        return state in {None, State.ATTEND}
+    if sign.kind in _OF_REGISTERING and not sign.text and came:
+        return False  # no approval is written of somebody who came without registering
+    return sign.kind is not Kind.PAYMENT or state is not State.CANCEL
 
 
 def verdict(signs: list[Sign], state: State, *, came: bool, hosts: bool) -> Against | None:
@@ -212,19 +220,28 @@ def _left_out(sign: Sign, state: State) -> Against:
     return Against(text, as_option(sign.title, f"{target}({sign.text or EMPTY}=keep)"))
 
 
-def question(where: str, title: str, kind: Kind, values: dict[str, int]) -> MissingOption:
-    """Ask what values mean that are not known, each with how often it stands there; the answer is an option."""
+def question(title: str, kind: Kind, values: dict[str, int], more: int = 0) -> Question:
+    """Ask whether people of values that are not known count; `values` says how often each stands there."""
     target = {Kind.ROLE: "role", Kind.STAFF: "role", Kind.TICKET: "role", Kind.ATTENDED: "attended"}.get(kind, "status")
-    named = ", ".join(
-        f"“{shown(text)}” ({count:,})" if text else f"nothing ({count:,})" for text, count in values.items()
+    named = [f"“{shown(text)}” ({count:,})" if text else f"nothing ({count:,})" for text, count in values.items()]
+    named += [f"{more:,} more"] if more > 0 else []
+    what = f"decides who counts, and has values that are not known here: {', '.join(named)}. Do these people count?"
+    keep, leave_out = (
+        as_option(title, f"{target}({', '.join(f'{text or EMPTY}={says}' for text in values)})")
+        for says in ("keep", "leave out")
     )
-    answers = ", ".join(f"{text or EMPTY}=keep" for text in values)
-    what = f"decides who counts, and has values that are not known here: {named}"
-    right = (
-        f"{as_option(title, f'{target}({answers})')} with keep or leave out for each value (or what they did: "
-        f"register, attend, cancel); or {as_option(title, 'ignore')} where the column says nothing about who counts"
+    choices = (
+        Choice(keep, "they count (or say what they did in place of keep: register, attend, cancel)"),
+        Choice(leave_out, "they are left out and counted; each value can have its own answer"),
+        Choice(as_option(title, Field.IGNORE), "the column says nothing about who counts"),
     )
-    return MissingOption(where, what, right)
+    return Question("--map", f"column “{shown(title)}”", what, choices)
+
+
+def unknown_value(where: str, sign: Sign) -> MissingOption:
+    """Say of one row that it must be answered whether it counts."""
+    asked = question(sign.title, sign.kind, {sign.text: 1})
+    return MissingOption(where, asked.what, " or ".join(choice.option for choice in asked.choices))
 
 
 def _cell(cells: Cells, place: int) -> str:

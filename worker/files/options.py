@@ -2,13 +2,14 @@
 
 import re
 from dataclasses import dataclass
+from datetime import date, tzinfo
 from enum import StrEnum
-from typing import Final, Self
-from zoneinfo import ZoneInfo
+from typing import Final, Literal, Self
 
-from models.message import LONGEST_TEXT
-from models.preflight import Reason, shown, unsafe_character
+from models.ids import LONGEST_TEXT, id_fault
+from models.preflight import Reason, shown
 from models.words import State
+from models.zones import abbreviation, name_of, read_zone
 from worker.files.lines import FileError
 
 _PAIR: Final = re.compile(r"(?P<title>.*\S.*?)=(?P<field>[^=()]*(?:\(.*\))?\s*)", re.DOTALL)
@@ -20,6 +21,17 @@ class DateOrder(StrEnum):
     DMY = "dmy"
     MDY = "mdy"
     YMD = "ymd"
+
+
+class SharedAddress(StrEnum):
+    """What to do with the rows of an address that several people share."""
+
+    LEAVE_OUT = "leave-out"
+    ONE_PERSON = "one-person"
+
+
+ALL: Final = "all"
+"""Every occurrence in the file belongs to the event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +48,16 @@ class Options:
     event: str | None = None
     external_account: str | None = None
     account: str | None = None
-    zone: ZoneInfo | None = None
+    zone: tzinfo | None = None
     order: DateOrder | None = None
     mapping: tuple[tuple[str, str], ...] = ()
     """A column's title and what it holds."""
     encoding: str | None = None
+    zone_as: str = ""
+    """An abbreviation that stands in the file for that zone, also where its clock does not go by it: EST in July."""
+    occurrence: date | Literal["all"] | None = None
+    """The day on which the occurrence begins that belongs to the event."""
+    shared_address: SharedAddress | None = None
     include_hosts: bool = False
     """Whether hosts, panelists, organizers and presenters count as well."""
 
@@ -57,6 +74,8 @@ class Options:
         date_order: DateOrder | None = None,
         mapping: list[str] | None = None,
         encoding: str | None = None,
+        occurrence: str | None = None,
+        shared_address: SharedAddress | None = None,
         include_hosts: bool = False,
     ) -> Self:
         """Check what was typed.
@@ -69,11 +88,15 @@ class Options:
             raise FileError("--object-id", "stands beside --event or --external-account", "one way to name the event")
         texts = {"object-id": object_id, "event": event, "external-account": external_account, "account": account}
         for name, text in texts.items():
-            if text is not None and (not text.strip() or len(text) > LONGEST_TEXT or unsafe_character(text)):
-                raise FileError(f"--{name}", f"{shown(text)!r} is no id", f"1 to {LONGEST_TEXT} characters of text")
-        zone = _zone(time_zone) if time_zone else None
+            blank = ("is no id", f"1 to {LONGEST_TEXT} characters of text")
+            if text is not None and (fault := id_fault(text) if text.strip() else blank):
+                what, right = fault
+                raise FileError(f"--{name}", f"'{shown(text)}' {what}", right)
+        zone, zone_as = _zone(time_zone) if time_zone else (None, "")
         pairs = tuple(_pair(text) for text in mapping or ())
-        return cls(state, object_id, event, external_account, account, zone, date_order, pairs, encoding, include_hosts)
+        when = _occurrence(occurrence) if occurrence else None
+        where = (state, object_id, event, external_account, account)
+        return cls(*where, zone, date_order, pairs, encoding, zone_as, when, shared_address, include_hosts)
 
     def arguments(self) -> list[str]:
         """Write them as the command's arguments, to hand in the refused rows (in UTF-8) as the file was."""
@@ -83,27 +106,36 @@ class Options:
             "--object-id": self.object_id,
             "--state": self.state,
             "--account": self.account,
-            "--time-zone": self.zone and self.zone.key,
+            "--time-zone": self.zone and (f"{self.zone_as}=" if self.zone_as else "") + name_of(self.zone),
             "--date-order": self.order,
+            "--occurrence": self.occurrence,
+            "--shared-address": self.shared_address,
         }
         given = [part for option, value in named.items() if value for part in (option, str(value))]
         given += ["--include-hosts"] if self.include_hosts else []
         return given + [part for title, target in self.mapping for part in ("--map", f"{title}={target}")]
 
 
-def find_zone(name: str) -> ZoneInfo | None:
-    """Find an IANA time zone."""
+def _zone(text: str) -> tuple[tzinfo, str]:
+    """Read a zone, and the abbreviation that stands for it where one is named: EST=America/New_York."""
+    written, equals, name = text.rpartition("=")
+    zone = read_zone(name)
+    if isinstance(zone, Reason):
+        raise FileError("--time-zone", zone.what, zone.right)
+    if equals and not (short := abbreviation(written)):
+        right = "an abbreviation such as EST=America/New_York"
+        raise FileError("--time-zone", f"{shown(written)} is not an abbreviation of a zone", right)
+    return zone, short if equals and short else ""
+
+
+def _occurrence(text: str) -> date | Literal["all"]:
+    if text.strip().lower() == ALL:
+        return ALL
     try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return None
-
-
-def _zone(name: str) -> ZoneInfo:
-    zone = find_zone(name)
-    if zone is None:
-        raise FileError("--time-zone", f"{shown(name)} is no time zone", "its IANA name, such as Europe/Berlin or UTC")
-    return zone
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        right = f"the day on which it begins, such as 2026-03-29, or {ALL}"
+        raise FileError("--occurrence", f"{shown(text)} is not a day", right) from None
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -70,13 +70,12 @@ class Reading:
             yield from _looked_ahead(self._from_json(iter(self._lines)))
             return
         drafts = _looked_ahead(self._from_rows())
-        for item in gather(drafts) if self.gathers else drafts:
-            if not isinstance(item, Draft):
-                yield item
-                continue
-            self.facts.days_only += item.day_only
-            self.facts.gathered += len(item.rows) if self.gathers and item.contact else 0
-            yield item.finish()
+        for item in gather(drafts, self.options, merges=self.gathers, note=self.facts.saw_shared):
+            if isinstance(item, Draft):
+                self.facts.days_only += item.day_only
+                if self.gathers and item.contact:
+                    self.facts.saw_person(item.contact, len(item.rows))
+            yield item.finish() if isinstance(item, Draft) else item
 
     def _from_json(self, lines: Iterator[Line]) -> Iterator[Item]:
         for line in lines:

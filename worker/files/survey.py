@@ -11,16 +11,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO, Final, NamedTuple, cast
 
-from models.preflight import Reason, comparable, shown
+from models.preflight import comparable, shown
 from models.words import State
 from worker.files.cells import Row
 from worker.files.columns import Columns, check_mapping
 from worker.files.deciding import NOTHING, Kind, announces, meaning
-from worker.files.judging import Judge, matters, question
-from worker.files.lines import FileError, Lines
+from worker.files.judging import Judge, question
+from worker.files.lines import Lines
 from worker.files.mapping import SECTION, as_option, section_answers
 from worker.files.names import Field, compact
 from worker.files.options import Options
+from worker.files.questions import Choice, Question, QuestionsError
 from worker.files.roles import section_of
 from worker.files.tables import Table, Tables
 
@@ -67,7 +68,7 @@ def survey(source: BinaryIO, options: Options, tick: Callable[[int], None] = lam
     """Read a CSV file for its questions, and go back to where it began.
 
     Raises:
-        FileError: with every question, where something must be said before the file can be read.
+        QuestionsError: with every question, where something must be said before the file can be read.
 
     """
     start = source.tell()
@@ -134,16 +135,14 @@ class _Survey:
         if table.section in self._sections:
             self._sections[table.section] += 1
         self._compare(columns, row.cells)
-        signs = list(judge.signs(row.cells))
-        self._filled |= {sign.title for sign in signs if sign.text}
+        self._filled |= {sign.title for sign in judge.signs(row.cells) if sign.text}
         state = self._options.state
         out = state is not None and judge.against(row.cells, state) is not None
         if judge.names_somebody(row.cells):
             self._see_probable(columns, row.cells, out=out)
             self._see_id(columns, row.cells)
-            for sign in signs:
-                if sign.says is None and not out and matters(sign.kind, state):
-                    _count(self._unknown.setdefault(sign.title, _Values(sign.kind)), sign.text)
+        for sign in judge.open(row.cells, state) if not out else ():
+            _count(self._unknown.setdefault(sign.title, _Values(sign.kind)), sign.text)
 
     def _see_probable(self, columns: Columns, cells: list[str], *, out: bool) -> None:
         """Note whether a probable column decides, and what it says of those whom nothing else leaves out."""
@@ -151,7 +150,7 @@ class _Survey:
             text = _cell(cells, place)
             values = self._probable.setdefault(columns.name(place), _Values(kind))
             values.known = values.known or announces(kind, text)
-            if not out and matters(kind, self._options.state) and (text not in NOTHING or kind in _EMPTY_IS_ASKED):
+            if not out and (text not in NOTHING or kind in _EMPTY_IS_ASKED):
                 _count(values, "" if text in NOTHING else text)
 
     def _compare(self, columns: Columns, cells: list[str]) -> None:
@@ -181,11 +180,11 @@ class _Survey:
         added = [(title, Field.IGNORE.value) for title in empty]
         asked = [*self._ask_values(promoted), *self._ask_sections(), *self._ask_rivals(added), *self._ask_ids()]
         if asked:
-            raise _together(asked)
+            raise QuestionsError(asked)
         titles = frozenset(compact(title.partition("#")[0]) for title in promoted)
         return Surveyed(titles, replace(self._options, mapping=(*self._options.mapping, *added)))
 
-    def _ask_values(self, promoted: dict[str, _Values]) -> Iterator[Reason]:
+    def _ask_values(self, promoted: dict[str, _Values]) -> Iterator[Question]:
         unknown = {
             title: (values.kind, values.texts) for title, values in self._unknown.items() if title in self._filled
         }
@@ -194,20 +193,21 @@ class _Survey:
             unknown[title] = (values.kind, texts)
         for title, (kind, texts) in unknown.items():
             if texts:
-                more = len(texts) - SHOWN
-                asked = question(f"column “{shown(title)}”", title, kind, dict(texts.most_common(SHOWN)))
-                yield replace(asked, what=f"{asked.what} and {more:,} more") if more > 0 else asked
+                yield question(title, kind, dict(texts.most_common(SHOWN)), len(texts) - SHOWN)
 
-    def _ask_sections(self) -> Iterator[Reason]:
+    def _ask_sections(self) -> Iterator[Question]:
         answered = section_answers(self._options.mapping)
         for title, rows in self._sections.items():
             if rows and self._tables > 1 and compact(title) not in answered:
                 counted = f"{rows:,} {'row' if rows == 1 else 'rows'}"
-                what = f"is the title of a part of the file ({counted}), and who stands in it is not known"
-                right = f"{as_option(SECTION, f'status({title}=keep)')}, or leave out in place of keep"
-                yield Reason(f"section “{shown(title)}”", what, right)
+                what = f"is the title of a part of the file ({counted}). Do the people in it count?"
+                choices = (
+                    Choice(as_option(SECTION, f"status({title}=keep)"), "they count"),
+                    Choice(as_option(SECTION, f"status({title}=leave out)"), "they are left out and counted"),
+                )
+                yield Question("--map", f"section “{shown(title)}”", what, choices)
 
-    def _ask_rivals(self, added: list[tuple[str, str]]) -> Iterator[Reason]:
+    def _ask_rivals(self, added: list[tuple[str, str]]) -> Iterator[Question]:
         """Ask which of several columns is meant; not where they always say the same, or only one says anything."""
         state = self._options.state
         for rivals in self._rivals.values():
@@ -218,14 +218,15 @@ class _Survey:
                 added += [(name, rivals.what.value) for name in rivals.filled]
             elif rivals.differ or rivals.filled[first] < max(rivals.filled.values(), default=0):
                 named = ", ".join(f"“{shown(name)}”" for name in rivals.names)
-                right = " or ".join(as_option(name, rivals.what.value) for name in rivals.names)
-                whose = "whose address is the attendee's" if rivals.what is Field.EMAIL else "which one is meant"
-                what = f"hold different values, and {whose} is not known (a host's or a buyer's must not be sent)"
-                yield Reason(
-                    f"the columns {named}", what if rivals.what is Field.EMAIL else what.partition(" (")[0], right
+                is_address = rivals.what is Field.EMAIL
+                what = "hold different values. " + (
+                    "Which is the attendee's address?" if is_address else "Which is meant?"
                 )
+                means = "the attendee's, and not a host's or a buyer's" if is_address else "this one"
+                choices = tuple(Choice(as_option(name, rivals.what), means) for name in rivals.names)
+                yield Question("--map", f"the columns {named}", what, choices)
 
-    def _ask_ids(self) -> Iterator[Reason]:
+    def _ask_ids(self) -> Iterator[Question]:
         said = {compact(title) for title, _ in self._options.mapping}
         titles = "".join(compact(title) for columns in self.headers for title in columns.titles)
         for name in self._ids.keys() | self._highest.keys():
@@ -233,10 +234,12 @@ class _Survey:
             if "recordid" in said or not (self._ids[name] or tool or self._highest[name] <= LARGEST_ROW_NUMBER):
                 continue
             seen = shown(self._ids[name][0]) if self._ids[name] else f"ids up to {self._highest[name]:,}"
-            what = f"names people who have no e-mail address, and may be another tool's id ({seen})"
-            ours, theirs = as_option(name, Field.VID), as_option(name, Field.IGNORE)
-            right = f"{ours} where it is HubSpot's own record id, else {theirs}"
-            yield Reason(f"column “{shown(name)}”", what, right)
+            what = f"names people who have no e-mail address, and may be another tool's id ({seen}). Is it HubSpot's?"
+            choices = (
+                Choice(as_option(name, Field.VID), "it is HubSpot's own record id"),
+                Choice(as_option(name, Field.IGNORE), "it is not; these rows are refused"),
+            )
+            yield Question("--map", f"column “{shown(name)}”", what, choices)
 
 
 _STAY: Final = frozenset({Field.JOINED, Field.LEFT, Field.DURATION, Field.MINUTES, Field.SECONDS})
@@ -255,14 +258,6 @@ def _unclear(kind: Kind, text: str) -> bool:
 def _count(values: _Values, text: str) -> None:
     if text in values.texts or len(values.texts) < MOST_VALUES:
         values.texts[text] += 1
-
-
-def _together(asked: list[Reason]) -> FileError:
-    """Put all questions into one, so that one answer settles them."""
-    if len(asked) == 1:
-        return FileError(asked[0].where, asked[0].what, asked[0].right)
-    what = "; ".join(f"{reason.where} {reason.what}" for reason in asked)
-    return FileError("the file", f"leaves open who counts: {what}", "; and ".join(reason.right for reason in asked))
 
 
 def _cell(cells: list[str], place: int) -> str:

@@ -6,29 +6,13 @@ that says what would be right.
 
 import re
 import unicodedata
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, tzinfo
 from functools import lru_cache
-from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo
+from typing import Final
 
 from models.preflight import EARLIEST_MS, LATEST_MS, shown
-from worker.files.options import DateOrder, find_zone
-
-
-class Moment(NamedTuple):
-    """An instant in milliseconds since 1970; `day_only` where only its day was written (its first moment is meant)."""
-
-    ms: int
-    day_only: bool = False
-
-
-class Fault(NamedTuple):
-    """Why a text gives no instant, what would be right, and the option that would mend it, if one would."""
-
-    what: str
-    right: str
-    option: bool = False
-
+from worker.files.clocks import EPOCH, RIGHT, Fault, Moment, instant
+from worker.files.options import DateOrder
 
 _MONTHS: Final = (
     ("january", "januar", "janner", "janvier", "enero"),
@@ -46,6 +30,11 @@ _MONTHS: Final = (
 )
 _SHORTEST_MONTH: Final = 3
 _FOUR_DIGITS: Final = 4
+_MONTHS_IN_A_YEAR: Final = 12
+_FIRST_REPORTS: Final = 12
+"""A date of two-digit numbers whose last would be an earlier year more probably begins with the year: 26/03/04."""
+_LAST_CENTURY: Final = 70
+"""A two-digit year from 70 on may be of the last century."""
 
 _NUMBERS: Final = re.compile(r"(\d{1,4})([/.-])(\d{1,2})\2(\d{4}|\d{1,2})(?!\d)(.*)", re.DOTALL)
 _DAY_NAMED: Final = re.compile(
@@ -58,7 +47,6 @@ _CLOCK: Final = re.compile(
     r"(?:[t,\s]|at\s|um\s|a\s|a las\s)*(\d{1,2})(?:[:.h](\d{2})(?:[:.](\d{2})(?:[.,](\d{1,9}))?)?)?\s*"
     r"(?:uhr\b)?\s*(?:([ap])\.?\s?m\b\.?)?\s*(.*)"
 )
-_OFFSET: Final = re.compile(r"(?:utc|gmt)?\s*([+-])(\d{1,2}):?(\d{2})?(?:\).*)?")
 _DIGITS: Final = re.compile(r"[0-9]{9,22}")
 _DURATION: Final = re.compile(
     r"(?:(\d+)\s*(?:h|hr|hrs|hours?|std\.?|stunden?|heures?|horas?)\b\.?)?[\s,]*"
@@ -68,22 +56,23 @@ _DURATION: Final = re.compile(
 )
 _CLOCKED: Final = re.compile(r"(\d{1,3}):(\d{2})(?::(\d{2}))?")
 
-RIGHT: Final = "such as 2026-03-01T10:00:00Z"
-
 
 @lru_cache(maxsize=1024)
-def read_time(text: str, zone: ZoneInfo | None = None, order: DateOrder | None = None) -> Moment | Fault:
+def read_time(
+    text: str, zone: tzinfo | None = None, order: DateOrder | None = None, title: str = "", zone_as: str = ""
+) -> Moment | Fault:
     """Read a time as one of the usual tools writes it.
 
-    `zone` is the zone of times that name none, `order` that of dates of three numbers. Whole numbers are
-    milliseconds since 1970.
+    `zone` is the zone of times that name none, `order` that of dates of three numbers, `title` the zone that the
+    column's title names, as if it were written behind each time, `zone_as` the abbreviation that stands for `zone`.
+    Whole numbers are milliseconds since 1970.
     """
     text = text.strip().strip("\"'=").strip()
     if _DIGITS.fullmatch(text):
         return _milliseconds(int(text))
     if len(text) > 10 and text[4] == "-" and text[10] in "T ":  # noqa: PLR2004 - 2026-03-01T…
         try:
-            return _instant(datetime.fromisoformat(text), "", zone)
+            return instant(datetime.fromisoformat(text), title, zone, zone_as)
         except ValueError:
             pass  # such as 2026-03-01 10:00 CET
     plain = _plain(text)
@@ -92,12 +81,13 @@ def read_time(text: str, zone: ZoneInfo | None = None, order: DateOrder | None =
         return day._replace(what=f"{shown(text)} {day.what}")
     date, rest = day
     if not rest.strip(" ,"):
-        moment = _instant(date, "", zone)
+        moment = instant(date, title, zone, zone_as)
         return Moment(moment.ms, day_only=True) if isinstance(moment, Moment) else moment
     clock = _clock(date, rest)
     if isinstance(clock, Fault):
         return clock._replace(what=f"{shown(text)} {clock.what}")
-    return _instant(*clock, zone)
+    local, written = clock
+    return instant(local, written or title, zone, zone_as)
 
 
 def read_duration(text: str, unit: timedelta | None) -> timedelta | Fault:
@@ -140,7 +130,7 @@ def _plain(text: str) -> str:
 def _day(text: str, order: DateOrder | None) -> tuple[datetime, str] | Fault:
     """Read the date that a text begins with; give it and what follows."""
     if found := _NUMBERS.match(text):
-        day = _three(found[1], found[2], found[3], found[4], order)
+        day = _doubtful_year(found, order) or _three(found[1], found[2], found[3], found[4], order)
         if isinstance(day, Fault):
             return day
         year, month, number, rest = *day, found[5]
@@ -166,7 +156,7 @@ def _three(first: str, mark: str, second: str, third: str, order: DateOrder | No
     if order is DateOrder.YMD:
         return 2000 + a, b, c
     year = c if len(third) == _FOUR_DIGITS else 2000 + c
-    day_first, month_first = b <= 12, a <= 12  # noqa: PLR2004 - there are twelve months
+    day_first, month_first = b <= _MONTHS_IN_A_YEAR, a <= _MONTHS_IN_A_YEAR
     if order is None and mark == ".":  # no country writes the month first with dots
         order = DateOrder.DMY
     if order is None and day_first and month_first and a != b:
@@ -175,6 +165,19 @@ def _three(first: str, mark: str, second: str, third: str, order: DateOrder | No
     if order is DateOrder.DMY or (order is None and day_first):
         return year, b, a
     return year, a, b
+
+
+def _doubtful_year(found: re.Match[str], order: DateOrder | None) -> Fault | None:
+    """Say why a date of two-digit numbers may be another: of the last century, or written with its year first."""
+    a, mark, b, c = int(found[1]), found[2], int(found[3]), int(found[4])
+    if max(len(found[1]), len(found[4])) == _FOUR_DIGITS or order is DateOrder.YMD:
+        return None
+    if c >= _LAST_CENTURY:
+        return Fault(f"has the year {c}, which may be {1900 + c} or {2000 + c}", "the year with four digits")
+    if order is None and mark != "." and c < _FIRST_REPORTS and b <= _MONTHS_IN_A_YEAR < a:
+        what = f"may be {a} {_ENGLISH[b - 1]} {2000 + c} or {c} {_ENGLISH[b - 1]} {2000 + a}"
+        return Fault(what, "said by --date-order dmy (day first) or ymd (year first)", option=True)
+    return None
 
 
 _ENGLISH: Final = tuple(names[0].capitalize() for names in _MONTHS)
@@ -208,77 +211,7 @@ def _clock(date: datetime, rest: str) -> tuple[datetime, str] | Fault:
         return Fault("has no time of day that is known here", RIGHT)
 
 
-def _instant(local: datetime, zone_text: str, zone: ZoneInfo | None) -> Moment | Fault:
-    """Put a local time into its zone: the one written behind it, else the one that was said."""
-    if not 1970 <= local.year < 9999:  # noqa: PLR2004 - where every zone's clocks can still be asked
-        return Fault(f"{local:%Y-%m-%d} is no day on which somebody met", "the time at which it happened")
-    if local.tzinfo is not None:
-        return _moment(local)
-    written = zone_text.strip().strip("()")
-    if written:
-        return _with_zone(local, written, zone)
-    if zone is None:
-        right = "its zone, said by --time-zone such as Europe/Berlin, or an offset behind it"
-        return Fault(f"{local:%Y-%m-%d %H:%M:%S} has no time zone", right, option=True)
-    return _in_zone(local, zone)
-
-
-def _with_zone(local: datetime, written: str, zone: ZoneInfo | None) -> Moment | Fault:
-    """Put a local time into the zone written behind it."""
-    if written in {"z", "utc", "gmt"}:
-        return _moment(local.replace(tzinfo=UTC))
-    if (found := _OFFSET.fullmatch(written)) and int(found[2]) < 24 and int(found[3] or 0) < 60:  # noqa: PLR2004
-        offset = timedelta(hours=int(found[2]), minutes=int(found[3] or 0))
-        return _moment(local.replace(tzinfo=timezone(-offset if found[1] == "-" else offset)))
-    if "/" in written and (named := find_zone(_IANA.sub(lambda part: part[0].upper(), written))):
-        return _in_zone(local, named)
-    return _abbreviated(local, written, zone)
-
-
-_IANA: Final = re.compile(r"(?:^|(?<=[/_-]))[a-z]")
-
-
-def _abbreviated(local: datetime, written: str, zone: ZoneInfo | None) -> Moment | Fault:
-    """Take an abbreviation such as CET only where the zone that was said uses it then: EST alone is several zones."""
-    what = f"{shown(written.upper())} names no one time zone"
-    if zone is None:
-        right = "the zone's name, said by --time-zone such as America/New_York (its abbreviations are then known)"
-        return Fault(what, right, option=True)
-    for fold in (0, 1):
-        there = local.replace(tzinfo=zone, fold=fold)
-        if (there.tzname() or "").lower() == written and _exists(there):
-            return _moment(there)
-    return Fault(f"{what}, and {zone.key} does not use it at {local:%Y-%m-%d %H:%M}", RIGHT)
-
-
-def _in_zone(local: datetime, zone: ZoneInfo) -> Moment | Fault:
-    """Put a local time into its zone, unless the clocks skipped it or struck it twice."""
-    early, late = local.replace(tzinfo=zone), local.replace(tzinfo=zone, fold=1)
-    if early.utcoffset() == late.utcoffset():
-        return _moment(early)
-    if not _exists(early):
-        what = f"{local:%Y-%m-%d %H:%M:%S} was skipped in {zone.key}: the clocks went forward"
-        after = early.astimezone(UTC).astimezone(zone)
-        return Fault(what, f"a time that was, with its offset, such as {after.isoformat()}")
-    what = f"{local:%Y-%m-%d %H:%M:%S} came twice in {zone.key}: the clocks went back"
-    return Fault(what, f"the time with its offset: {early.isoformat()} or {late.isoformat()}")
-
-
-def _exists(local: datetime) -> bool:
-    return local.astimezone(UTC).astimezone(local.tzinfo).replace(tzinfo=None) == local.replace(tzinfo=None)
-
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def _moment(instant: datetime) -> Moment | Fault:
-    ms = (instant - _EPOCH) // timedelta(milliseconds=1)
-    if EARLIEST_MS <= ms <= LATEST_MS:
-        return Moment(ms)
-    return Fault(f"{instant:%Y-%m-%d} is before 1973", "the time at which it happened")
-
-
 def iso(ms: int) -> str:
     """Write an instant as HubSpot's `joinedAt` and `leftAt` want it."""
-    text = (_EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds" if ms % 1000 else "seconds")
+    text = (EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds" if ms % 1000 else "seconds")
     return text.replace("+00:00", "Z")

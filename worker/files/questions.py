@@ -1,0 +1,48 @@
+"""What only the reader of a file can decide: asked before anything is sent, with the option that answers it."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from worker.files.lines import FileError
+
+
+class Choice(NamedTuple):
+    """An answer: the option to copy, what it means, and the facts behind that."""
+
+    option: str
+    means: str
+    facts: dict[str, object] = {}  # noqa: RUF012 - nothing writes to it
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of the file, and how it can be answered."""
+
+    option: str
+    where: str
+    what: str
+    choices: tuple[Choice, ...] = field(default=())
+
+    def __str__(self) -> str:
+        """Read as a text, an answer a line."""
+        width = max((len(choice.option) for choice in self.choices), default=0)
+        lines = [f"  {choice.option:<{width}}  {choice.means}" for choice in self.choices]
+        return "\n".join([f"{self.where} {self.what}", *lines])
+
+    def fields(self) -> dict[str, object]:
+        """Give it as a program reads it."""
+        choices = [{"option": one.option, "means": one.means, **one.facts} for one in self.choices]
+        return {"option": self.option, "question": f"{self.where} {self.what}", "choices": choices}
+
+
+class QuestionsError(FileError):
+    """The file stops with one or more questions; nothing of it was sent."""
+
+    def __init__(self, questions: list[Question]) -> None:
+        first = questions[0]
+        super().__init__(first.where, first.what, " or ".join(choice.option for choice in first.choices))
+        self.questions = questions
+
+    def __str__(self) -> str:
+        """Read as a text: every question with its answers."""
+        return "\n".join([*map(str, self.questions), "Run the same command again with the option that is right."])

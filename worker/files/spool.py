@@ -1,0 +1,198 @@
+"""A file's rows on disk until the whole file has been read: only then its occurrences and shared addresses are known.
+
+SQLite keeps them in a file without a name, which goes when the process does; memory stays bounded.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import orjson
+
+from models.preflight import Reason
+from models.words import State
+from worker.files.drafts import Draft, Refused, as_json
+from worker.files.names import Field
+from worker.files.persons import name_in
+from worker.files.sharing import Said
+from worker.files.where import Where
+
+if TYPE_CHECKING:
+    from worker.files.columns import Columns
+
+CACHE_KIB: Final = 16 * 1024
+"""Memory that SQLite may use; the rest is on disk."""
+AT_ONCE: Final = 200
+
+_TABLES: Final = """
+CREATE TABLE rows (
+    place INTEGER PRIMARY KEY, event BLOB, person BLOB, joined INTEGER, left INTEGER,
+    name TEXT NOT NULL DEFAULT '', cells INTEGER, item BLOB NOT NULL
+);
+CREATE TABLE starts (event BLOB, start INTEGER, PRIMARY KEY (event, start)) WITHOUT ROWID;
+CREATE TABLE shared (person BLOB PRIMARY KEY) WITHOUT ROWID;
+"""
+_STORED: Final = """
+SELECT person, CASE WHEN starts > 1 THEN start END AS start, starts > 1, person IN (SELECT person FROM shared), item
+FROM (
+    SELECT person, place, item,
+        (SELECT max(start) FROM starts WHERE starts.event = rows.event AND start <= joined) AS start,
+        (SELECT count(*) FROM (SELECT 1 FROM starts WHERE starts.event = rows.event LIMIT 2)) AS starts
+    FROM rows)
+"""
+
+
+class Stored(NamedTuple):
+    """A row as it comes back: whose it is, and in which of its event's occurrences, where these are several."""
+
+    person: bytes | None
+    start: int | None
+    is_of_several: bool
+    is_shared: bool
+    item: Draft | Refused
+
+
+class Spool:
+    """The rows, and what was found out about them."""
+
+    def __init__(self, disk: sqlite3.Connection) -> None:
+        self._disk = disk
+        self._headers: list[Columns] = []
+        self._waiting: list[tuple[object, ...]] = []
+
+    def add(self, item: Draft | Refused) -> None:
+        """Keep a row."""
+        self._waiting.append(self._packed(item) if isinstance(item, Draft) else _packed_refused(item))
+        if len(self._waiting) >= AT_ONCE:
+            self._store()
+
+    def complete(self) -> None:
+        """Note that every row is there."""
+        self._store()
+        self._disk.execute("CREATE INDEX people ON rows (person, joined)")
+
+    def joins(self) -> Iterator[tuple[bytes, int]]:
+        """Give each event's joins of all people, in the order of time."""
+        return self._disk.execute(
+            "SELECT DISTINCT event, joined FROM rows WHERE joined IS NOT NULL ORDER BY event, joined"
+        )
+
+    def note_starts(self, starts: Iterator[tuple[bytes, int]]) -> None:
+        """Keep when each event's occurrences begin."""
+        self._disk.executemany("INSERT INTO starts VALUES (?, ?)", starts)
+
+    def events(self) -> Iterator[tuple[bytes, int]]:
+        """Give each event that has occurrences, and how many."""
+        return self._disk.execute("SELECT event, count(*) FROM starts GROUP BY event ORDER BY event")
+
+    def occurrences(self, event: bytes, most: int) -> Iterator[tuple[int, int, int]]:
+        """Give the first join, the last leave and the number of people of an event's first occurrences."""
+        return self._disk.execute(
+            """
+            SELECT start, max(coalesce(max(left, joined), joined)), count(DISTINCT person) FROM (
+                SELECT person, joined, left,
+                    (SELECT max(start) FROM starts WHERE starts.event = rows.event AND start <= joined) AS start
+                FROM rows WHERE event = ? AND joined IS NOT NULL)
+            GROUP BY start ORDER BY start LIMIT ?""",
+            (event, most),
+        )
+
+    def starts(self, event: bytes) -> Iterator[int]:
+        """Give when an event's occurrences begin."""
+        return (start for (start,) in self._disk.execute("SELECT start FROM starts WHERE event = ?", (event,)))
+
+    def people(self) -> Iterator[tuple[bytes, Iterator[Said]]]:
+        """Give everyone of more than one row, and what the rows say."""
+        rows = self._disk.execute(
+            """
+            SELECT person, joined, left, cells, name FROM rows
+            WHERE person IN (SELECT person FROM rows WHERE person IS NOT NULL GROUP BY person HAVING count(*) > 1)
+            ORDER BY person, joined"""
+        )
+        for person, said in groupby(rows, key=lambda row: row[0]):
+            yield person, (Said(*row[1:]) for row in said)
+
+    def note_shared(self, person: bytes) -> None:
+        """Keep that many people share a person's address."""
+        self._disk.execute("INSERT INTO shared VALUES (?)", (person,))
+
+    def count(self) -> int:
+        """Count the rows."""
+        return int(self._disk.execute("SELECT count(*) FROM rows").fetchone()[0])
+
+    def stored(self, *, by_person: bool) -> Iterator[Stored]:
+        """Give the rows back: each person's together, by occurrence, or all as they stand in the file."""
+        order = "person, CASE WHEN starts > 1 THEN start END, place" if by_person else "place"
+        for person, start, several, is_shared, packed in self._disk.execute(f"{_STORED} ORDER BY {order}"):
+            yield Stored(person, start, bool(several), bool(is_shared), self._unpacked(packed))
+
+    def _store(self) -> None:
+        self._disk.executemany(
+            "INSERT INTO rows (event, person, joined, left, name, cells, item) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            self._waiting,
+        )
+        self._waiting.clear()
+
+    def _packed(self, draft: Draft) -> tuple[object, ...]:
+        if not self._headers or self._headers[-1] is not draft.columns:
+            self._headers.append(draft.columns)
+        faults = [[reason.where, reason.what, reason.right] for reason in draft.faults]
+        times = [draft.time, draft.joined, draft.left]
+        values = [len(self._headers) - 1, [*draft.where], draft.rows, draft.input, *times, draft.day_only, faults]
+        event = person = joined = left = None
+        if draft.contact:
+            event, person = as_json([*draft.where]), as_json([*draft.where, draft.contact])
+            if draft.where.state == State.ATTEND and Field.TIME not in draft.columns.fields:
+                joined, left = draft.joined, draft.left
+        name = name_in(draft.columns, draft.rows[0][1], draft.input)
+        return event, person, joined, left, name, hash(tuple(draft.rows[0][1])), as_json(values)
+
+    def _unpacked(self, packed: bytes) -> Draft | Refused:
+        values = _loads(packed)
+        if len(values) == _OF_REFUSED:
+            line, reasons, raw, titles, rows = values
+            known = tuple(Reason(*reason) for reason in reasons)
+            return Refused(line, known, raw.encode(), tuple(titles), tuple((at, cells) for at, cells in rows))
+        header, where, rows, known, time, joined, left, day_only, faults = values
+        columns, own = self._headers[header], [(line, cells) for line, cells in rows]
+        return Draft(
+            Where(*where), columns, own, known, time, joined, left, day_only, [Reason(*fault) for fault in faults]
+        )
+
+
+@contextmanager
+def spool() -> Iterator[Spool]:
+    """Open an empty spool.
+
+    Raises:
+        sqlite3.Error: where the disk is full.
+
+    """
+    with closing(sqlite3.connect("")) as disk:
+        disk.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        disk.execute("PRAGMA temp_store = FILE")
+        disk.execute("PRAGMA journal_mode = OFF")
+        disk.executescript(_TABLES)
+        yield Spool(disk)
+
+
+_OF_REFUSED: Final = 5
+"""Values of a refused row; a draft has more."""
+
+
+def _packed_refused(refused: Refused) -> tuple[object, ...]:
+    reasons = [[reason.where, reason.what, reason.right] for reason in refused.reasons]
+    values = [refused.line, reasons, refused.raw.decode(), refused.titles, refused.rows]
+    return None, None, None, None, "", 0, as_json(values)
+
+
+def _loads(packed: bytes) -> list[Any]:
+    """Read what was packed; what orjson will not read (half of a surrogate pair in a refused row) is read slowly."""
+    try:
+        values: list[Any] = orjson.loads(packed)
+    except orjson.JSONDecodeError:
+        values = json.loads(packed)
+    return values
