@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from cli.bulk import Background, Yes, agree, open_process, run, tell
+from cli.bulk import Background, Consent, Expect, Wish, Yes, do, open_process, tell
 from cli.choosing import LARGEST, Account, Category, Event, Group, OfState, Outcomes, Records, Since, filter_of
 from cli.showing import AsJson, print_json
 from models.words import Action, Outcome
@@ -32,6 +32,7 @@ def retry(  # noqa: PLR0913 - one parameter an option
     category: Category = None,
     since: Since = None,
     yes: Yes = False,
+    expect: Expect = None,
     background: Background = False,
     as_json: AsJson = False,
 ) -> None:
@@ -55,9 +56,8 @@ def retry(  # noqa: PLR0913 - one parameter an option
         records=record,
     )
     process = open_process()
-    wanted = chosen.written
-    expected = agree(process, Action.RETRY, wanted, "retried", yes=yes, as_json=as_json, harmless=True)
-    job = run(process, Action.RETRY, wanted, expected=expected, background=background)
+    wish = Wish(Action.RETRY, chosen.written, "retried", harmless=True)
+    job = do(process, wish, Consent(yes, expect, as_json), background=background)
     if as_json:
         print_json({"retried": job["done"], "job": job["id"]})
     else:
@@ -83,6 +83,7 @@ def dismiss(  # noqa: PLR0913 - one parameter an option
     category: Category = None,
     since: Since = None,
     yes: Yes = False,
+    expect: Expect = None,
     background: Background = False,
     as_json: AsJson = False,
 ) -> None:
@@ -110,10 +111,8 @@ def dismiss(  # noqa: PLR0913 - one parameter an option
         errors=error_ids,
     )
     process = open_process()
-    wanted = chosen.written
-    expected = agree(process, Action.DISMISS, wanted, "dismissed", yes=yes, as_json=as_json)
-    given = {"because": because.strip()}
-    job = run(process, Action.DISMISS, wanted, given=given, expected=expected, background=background)
+    wish = Wish(Action.DISMISS, chosen.written, "dismissed", {"because": because.strip()})
+    job = do(process, wish, Consent(yes, expect, as_json), background=background)
     if as_json:
         print_json({"dismissed": job["done"], "job": job["id"]})
     else:
@@ -135,6 +134,7 @@ def cancel(  # noqa: PLR0913 - one parameter an option
     state: OfState = None,
     everything: Annotated[bool, typer.Option("--all", help="Everything that waits.")] = False,
     yes: Yes = False,
+    expect: Expect = None,
     background: Background = False,
     as_json: AsJson = False,
 ) -> None:
@@ -148,9 +148,8 @@ def cancel(  # noqa: PLR0913 - one parameter an option
     if not everything and (batch_id, event, account, state) == (None, None, None, None):
         raise typer.BadParameter("name a batch, or a filter such as --event; --all for everything that waits")
     process = open_process()
-    wanted = Chosen(batch_id, event, account, state).facts
-    expected = agree(process, Action.CANCEL, wanted, "canceled", yes=yes, as_json=as_json, harmless=True)
-    job = run(process, Action.CANCEL, wanted, expected=expected, background=background)
+    wish = Wish(Action.CANCEL, Chosen(batch_id, event, account, state).facts, "canceled", harmless=True)
+    job = do(process, wish, Consent(yes, expect, as_json), background=background)
     batches = results.batches(process.engine, job["id"])
     if as_json:
         print_json({"batches": batches, "records": job["done"], "job": job["id"]})

@@ -1,20 +1,28 @@
 """Actions in bulk: what one will do is shown first, then it runs as a job, here and beside the workers."""
 
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
-from cli.showing import Bar, ask, complain, print_table, say
+from cli.showing import Bar, ask, complain, print_table, prompt, say
 
 if TYPE_CHECKING:
     from models.words import Action
     from worker.preview import Preview
     from worker.process import Process
+    from worker.tally import Tally
 
 Row = dict[str, Any]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Expect = Annotated[
+    int | None,
+    typer.Option(min=0, metavar="N", help="Do it only if it comes to exactly N; otherwise show the preview, and fail."),
+]
 Background = Annotated[
     bool, typer.Option("--background", help="Leave it to the workers; `turnout job ID` says how far it is.")
 ]
@@ -33,47 +41,152 @@ def is_asked() -> bool:
     return sys.stdin.isatty()
 
 
-def agree(  # noqa: PLR0913 - one parameter an option
-    process: "Process",
-    action: "Action",
-    chosen: Mapping[str, Any],
-    done: str,
-    *,
-    yes: bool,
-    as_json: bool,
-    harmless: bool = False,
-) -> int | None:
-    """Show what the action will do and go on only where the operator agrees; give how many it will be, if counted.
+@dataclass(frozen=True)
+class Consent:
+    """How an operator agrees: when asked, or unasked, and to how many."""
 
-    One alone needs no question. Where there is nobody to ask, what is harmless goes on, and the rest wants `--yes`.
+    yes: bool
+    expect: int | None
+    as_json: bool
+
+    @property
+    def can_ask(self) -> bool:
+        """Say whether there is somebody to ask."""
+        return is_asked() and not self.as_json
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be done to what, and what that is called once it is done."""
+
+    action: "Action"
+    chosen: Mapping[str, Any]
+    done: str
+    given: Mapping[str, Any] = field(default_factory=dict)
+    harmless: bool = False
+    """Where there is nobody to ask, it goes on."""
+
+
+def do(process: "Process", wish: Wish, consent: Consent, *, background: bool = False) -> Row:
+    """Show what an action will do, and do just that where the operator agrees; give the job as it stands then.
+
+    One alone needs no question. Where there is nobody to ask, what is harmless goes on, and the rest wants `--yes`;
+    several that would go to another event want their number, typed or by `--expect`.
     """
-    from worker import preview
+    from worker import actions, jobs, preview
+    from worker.groups import COUNTED
 
-    asked = is_asked() and not as_json
-    if yes or (not asked and harmless):
-        return None
-    found = preview.look(process, action, chosen)
-    if found.count > 1:
-        if not asked:
-            raise typer.BadParameter(f"{_count(action, found)} would be {done}, and nobody is asked: say --yes")
-        show(found)
-        say(f"{_count(action, found)} will be {done}{_effort(found)}")
+    by = actions.at_the_terminal()
+    is_move = not {"event", "object_id"}.isdisjoint(wish.given.get("change", {}))
+    if consent.expect is None and not is_move and (consent.yes or (wish.harmless and not consent.can_ask)):
+        with process.engine.begin() as connection:
+            job_id = jobs.ask(connection, by, wish.action, wish.chosen, given=wish.given)
+        return follow(process, job_id, background=background)
+    most = max(COUNTED, consent.expect or 0)
+    found = preview.look(process, wish.action, wish.chosen, wish.given, most=most)
+    would = f"{count(wish.action, found)} would be {wish.done}"
+    one = found.count <= 1 and "change" not in wish.given
+    show_it = partial(_show, wish, found)
+    agree(consent, found.tally, would, show_it, more=found.more, harmless=wish.harmless, one=one)
+    again = preview.look(process, wish.action, wish.chosen, wish.given, until=found.until, most=most)
+    if again.seal != found.seal:
+        _show(wish, preview.look(process, wish.action, wish.chosen, wish.given))
+        fail(CHANGED)
+    job_id = preview.ask(process, by, wish.action, wish.chosen, again, given=wish.given)
+    return follow(process, job_id, background=background)
+
+
+CHANGED: Final = "what is chosen has changed since it was shown: nothing is done; above is what it would be now"
+
+
+def agree(  # noqa: PLR0913 - what an answer depends on
+    consent: Consent,
+    found: "Tally",
+    would: str,
+    show_it: Callable[[], None],
+    *,
+    more: bool = False,
+    harmless: bool = False,
+    one: bool = False,
+) -> None:
+    """Go on only where the operator agrees to what is shown."""
+    beyond = " (and more are chosen)" if more else ""
+    show_it = (lambda: None) if consent.as_json else show_it
+    if consent.expect is not None and (found.will != consent.expect or more):
+        show_it()
+        fail(f"{would}{beyond}, and --expect says {consent.expect:,}: nothing is done")
+    is_unsaid = found.is_move and consent.expect is None
+    right = f"--expect {'N, the number of all of them' if more else found.will}"
+    if consent.yes or (harmless and not consent.can_ask):
+        if is_unsaid:
+            show_it()
+            wanted = f"{would}, {found.moved:,} of them by a change of the event: if that is right, add {right}"
+            raise typer.BadParameter(wanted)
+    elif not one and (found.will or found.skips):
+        if not consent.can_ask:
+            raise typer.BadParameter(f"{would}, and nobody is asked: say --yes{f' {right}' if is_unsaid else ''}")
+        show_it()
+        _ask(found, is_move=is_unsaid)
+
+
+def _ask(found: "Tally", *, is_move: bool) -> None:
+    if not found.will:
+        fail("nothing is done")
+    if not is_move:
         ask("Go on?")
-    return None if found.more else found.count
+        return
+    typed = prompt(f"{found.moved:,} records go to another event. Type the number of records")
+    if re.sub(r"[\s,.'_]", "", typed) != str(found.will):
+        fail(f"{typed!r} is not the number of records that will be corrected: nothing is done")
+
+
+def fail(why: str) -> NoReturn:
+    """Say why nothing is done, and end."""
+    complain(f"turnout: {why}")
+    raise typer.Exit(1)
+
+
+def _show(wish: Wish, found: "Preview") -> None:
+    show(found)
+    say(f"{count(wish.action, found)} will be {wish.done}{_effort(found)}")
+    if found.more:
+        unasked = "--yes --expect N" if found.tally.is_move else "--yes"
+        say(f"more than these are chosen, and they are left as they are; to do it to all, unasked: {unasked}")
 
 
 def show(found: "Preview") -> None:
-    """Show the distinct errors of what is chosen, and ten of it."""
-    from worker.groups import as_said
-
+    """Show what changes, the distinct errors of what is chosen, and ten of it."""
+    show_tally(found.tally)
     if found.groups:
-        columns = [name for name in ("id", "outcome", "category", "gist", "count", "means") if name in found.groups[0]]
-        rows = [{**group, "count": as_said(group["count"])} for group in found.groups[:20]]
-        print_table("Distinct errors", rows, columns, "")
+        names = ("id", "outcome", "category", "gist", "event", "state", "account", "count", "means")
+        columns = [name for name in names if name in found.groups[0]]
+        rows = [{**group, "count": f"{group['count']:,}"} for group in found.groups[:SHOWN]]
+        title = "Of which events" if "state" in found.groups[0] else "Distinct errors"
+        print_table(title, rows, columns, "")
+        if len(found.groups) > SHOWN:
+            say(f"and {len(found.groups) - SHOWN:,} more")
     if found.samples:
         hidden = {"category", "code", "group_id", "input", "event_id", "account", "created_at", "batch_id", "outcome"}
+        hidden |= {"against"}
         rows = [{**row, "reasons": first_reason(row["reasons"])} if "reasons" in row else row for row in found.samples]
         print_table("Ten of them", rows, [name for name in rows[0] if name not in hidden], "")
+
+
+SHOWN: Final = 50
+"""Distinct errors, or events, that are shown."""
+
+
+def show_tally(tally: "Tally") -> None:
+    """Show each distinct change with its count, and how many are skipped and why."""
+    if tally.changes:
+        rows = [{**row, "is": row["was"] or "–", "becomes": row["becomes"] or "–"} for row in tally.changes]
+        print_table("Distinct changes", rows, ["field", "is", "becomes", "count"], "")
+    if tally.more_changes:
+        say(f"and {tally.more_changes:,} more distinct changes")
+    for skip in tally.skips:
+        say(f"{skip['count']:,} will be skipped: {skip['what']}")
+    if tally.more_skips:
+        say(f"and for {tally.more_skips:,} more reasons")
 
 
 def first_reason(reasons: list[dict[str, str]]) -> str:
@@ -82,11 +195,12 @@ def first_reason(reasons: list[dict[str, str]]) -> str:
     return f"{told} (and {len(reasons) - 1} more)" if len(reasons) > 1 else told
 
 
-def _count(action: "Action", found: "Preview") -> str:
+def count(action: "Action", found: "Preview") -> str:
+    """Write to how many something is done."""
     from models.words import Action
 
     of = {Action.REPLAY: "refusals", Action.DISMISS: "errors"}.get(action, "records")
-    return f"{found.said} {of}" + (f" in {found.batches:,} batches" if found.batches and not found.more else "")
+    return f"{found.said} {of}" + (f" in {found.batches:,} batches" if found.batches else "")
 
 
 def _effort(found: "Preview") -> str:
@@ -95,27 +209,9 @@ def _effort(found: "Preview") -> str:
 
     if not found.calls:
         return ""
-    calls = f"; {'more than ' if found.more else ''}{found.calls:,} {'call' if found.calls == 1 else 'calls'}"
+    calls = f"; {found.calls:,} {'call' if found.calls == 1 else 'calls'}"
     when = f", {lasts(found.seconds)} at the present rate" if found.seconds is not None else ""
     return calls + when + "".join(f"; {why}" for why in found.because)
-
-
-def run(  # noqa: PLR0913
-    process: "Process",
-    action: "Action",
-    chosen: Mapping[str, Any],
-    *,
-    given: Mapping[str, Any] | None = None,
-    expected: int | None = None,
-    background: bool = False,
-) -> Row:
-    """Ask for a job and work at it until it has ended; where it is left to the workers, give how it stands."""
-    from worker import actions, jobs
-
-    with process.engine.begin() as connection:
-        by = actions.at_the_terminal()
-        job_id = jobs.ask(connection, by, action, chosen, given=given, expected=expected)
-    return follow(process, job_id, background=background)
 
 
 def follow(process: "Process", job_id: int, *, background: bool = False) -> Row:

@@ -6,19 +6,34 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from cli.bulk import Background, Yes, follow, is_asked, open_process, run, show, tell
+from cli.bulk import (
+    CHANGED,
+    Background,
+    Consent,
+    Expect,
+    Wish,
+    Yes,
+    agree,
+    do,
+    fail,
+    follow,
+    open_process,
+    show_tally,
+    tell,
+)
 from cli.choosing import LARGEST, Group, filter_of
 from cli.showing import AsJson, ask, complain, print_json, say
 from models.words import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from models.correction import Change
     from models.preflight import Reason
     from worker.correct import Corrected
     from worker.process import Process
     from worker.sheet import Mended
+    from worker.tally import Tally
 
 SHOWN: Final = 10
 MOST_WRONG: Final = 1_000
@@ -46,13 +61,15 @@ def correct(  # noqa: PLR0913 - one parameter an option
         Path | None, typer.Option("--from", metavar="FILE", help="A mended file of `turnout errors --csv`.")
     ] = None,
     yes: Yes = False,
+    expect: Expect = None,
     background: Background = False,
     as_json: AsJson = False,
 ) -> None:
     """Correct a record that is not delivered, a whole group of them, or the changed rows of a file; and send them.
 
-    What changes is shown, checked as at every door, and done once you agree. A new record takes the old one's place,
-    which is canceled; both stay on the person's page. Exit status 1 where something could not be corrected.
+    What changes is shown, of every record, and done once you agree; if it has changed by then, nothing is done. Several
+    records that go to another event need their number: typed, or --yes --expect N. A new record takes the old one's
+    place, which is canceled; both stay on the person's page. Exit status 1 where something could not be corrected.
     """
     from models.preflight import Reason
     from worker import actions, jobs
@@ -71,45 +88,79 @@ def correct(  # noqa: PLR0913 - one parameter an option
         )
         raise typer.BadParameter(right)
     process = open_process()
+    consent = Consent(yes, expect, as_json)
     wrong: list[Reason] = []
     if group:
-        chosen = filter_of((), group=group).written
-        expected = _agree_to_group(process, chosen, change, yes=yes, as_json=as_json)
-        given = {"change": change.written}
-        job = run(process, Action.CORRECT, chosen, given=given, expected=expected, background=background)
+        wish = Wish(
+            Action.CORRECT, filter_of((), group=group).written, "corrected and sent", {"change": change.written}
+        )
+        job = do(process, wish, consent, background=background)
     else:
         if from_ is not None:
-            first, number, wrong = _looked_through(process, from_)
+            wrong = _agree_to_file(process, from_, consent)
+            mended = _mended(process, from_)
         else:
             assert record_id is not None
-            first, number = {record_id: change}, 1
-        _agree(process, first, number, yes=yes, as_json=as_json)
-        mended = _mended(process, from_) if from_ is not None else iter([(0, record_id or 0, change)])
-        job = follow(
-            process, jobs.ask_to_mend(process.engine, actions.at_the_terminal(), mended), background=background
-        )
+            _agree_to_record(process, record_id, change, consent)
+            mended = iter([(0, record_id, change)])
+        job_id = jobs.ask_to_mend(process.engine, actions.at_the_terminal(), mended)
+        job = follow(process, job_id, background=background)
     _tell(process, job, wrong, as_json=as_json)
     if wrong or job["passed"]:
         raise typer.Exit(1)
 
 
-def _looked_through(process: "Process", path: Path) -> "tuple[dict[int, Change], int, list[Reason]]":
-    """Read a file to its end: the first changes, how many there are, and what cannot be read."""
-    from models.preflight import Reason
+def _agree_to_file(process: "Process", path: Path, consent: Consent) -> "list[Reason]":
+    """Read a file to its end, show what all of it comes to, and ask; give what cannot be read."""
+    from worker import bulk
 
-    first: dict[int, Change] = {}
     wrong: list[Reason] = []
-    number = 0
-    for row in _rows(process, path):
-        if isinstance(row, Reason):
-            wrong += [row][: MOST_WRONG - len(wrong)]
-        else:
-            number += 1
-            if len(first) < SHOWN:
-                first[row.record_id] = row.change
+    with process.engine.connect() as connection:
+        until = bulk.newest(connection, Action.CORRECT)
+    found = _tally(process, path, until, wrong)
     for reason in wrong:
         complain(str(reason))
-    return first, number, wrong
+    agree(consent, found, f"{found.will:,} records would be corrected", lambda: _show_tally(found))
+    again = _tally(process, path, until, [])
+    if again.seal != found.seal:
+        _show_tally(again)
+        fail(CHANGED)
+    return wrong
+
+
+def _tally(process: "Process", path: Path, until: int, wrong: "list[Reason]") -> "Tally":
+    """Tally the changes of a file; what cannot be read of it is added to `wrong`."""
+    from models.preflight import Reason
+    from worker import tally
+
+    def changes() -> "Iterator[tuple[int, Change]]":
+        for row in _rows(process, path):
+            if isinstance(row, Reason):
+                wrong.extend([row][: MOST_WRONG - len(wrong)])
+            else:
+                yield row.record_id, row.change
+
+    return tally.of(process.engine, process.rules, changes(), until)
+
+
+def _show_tally(found: "Tally") -> None:
+    show_tally(found)
+    say(f"{found.will:,} records will be corrected and sent")
+
+
+def _agree_to_record(process: "Process", record_id: int, change: "Change", consent: Consent) -> None:
+    """Show what a correction changes, and ask."""
+    from worker import correct as correcting
+
+    if consent.expect not in {None, 1}:
+        fail(f"1 record would be corrected, and --expect says {consent.expect:,}: nothing is done")
+    (one,) = correcting.look(process.engine, process.rules, {record_id: change})
+    if consent.yes or one.reasons:
+        return
+    if not consent.can_ask:
+        raise typer.BadParameter("1 record would be corrected, and nobody is asked: say --yes")
+    _show(one)
+    ask("Correct and send it?")
 
 
 def _mended(process: "Process", path: Path) -> "Iterator[tuple[int, int, Change]]":
@@ -126,39 +177,6 @@ def _rows(process: "Process", path: Path) -> "Iterator[Mended | Reason]":
             yield from sheet.read(process.engine, file)
     except (OSError, ValueError) as error:
         raise typer.BadParameter(f"{path} cannot be used: {error}") from None
-
-
-def _agree_to_group(
-    process: "Process", chosen: dict[str, Any], change: "Change", *, yes: bool, as_json: bool
-) -> int | None:
-    """Show which errors are chosen and what changes of the first, and ask; give how many, if they were counted."""
-    from worker import preview
-
-    if yes:
-        return None
-    found = preview.look(process, Action.CORRECT, chosen)
-    if is_asked() and not as_json:
-        show(found)
-    _agree(process, {row["record_id"]: change for row in found.samples}, found.count, yes=yes, as_json=as_json)
-    return None if found.more else found.count
-
-
-def _agree(process: "Process", first: "Mapping[int, Change]", number: int, *, yes: bool, as_json: bool) -> None:
-    """Show what the first of the corrections change, and ask."""
-    from worker import correct as correcting
-    from worker.groups import as_said
-
-    if yes or not number:
-        return
-    looked = correcting.look(process.engine, first)
-    if number == 1 and looked[0].reasons:
-        return
-    if as_json or not is_asked():
-        raise typer.BadParameter(f"{as_said(number)} records would be corrected, and nobody is asked: say --yes")
-    for one in looked:
-        _show(one)
-    say(f"{as_said(number)} records will be corrected and sent")
-    ask("Go on?")
 
 
 def _show(one: "Corrected", line: int = 0) -> None:

@@ -13,6 +13,8 @@ from uuid import UUID, uuid4
 import typer
 
 from cli.showing import Bar, complain, print_json, say
+from models.ids import LONGEST_TEXT, id_fault
+from models.preflight import shown
 from models.words import State
 from worker.files.options import DateOrder, SharedAddress
 
@@ -27,6 +29,15 @@ UNUSABLE: Final = 2
 INTERRUPTED: Final = 130
 STALLED: Final = 20
 """Seconds without anything accepted after which the command says what may be the matter."""
+
+
+def _named(producer: str | None) -> str | None:
+    """Take a producer's name."""
+    blank = ("is empty", f"1 to {LONGEST_TEXT} characters of text")
+    if producer is None or (fault := id_fault(producer) if producer.strip() else blank) is None:
+        return producer
+    what, right = fault
+    raise typer.BadParameter(f"'{shown(producer)}' is not a producer's name: it {what}; give {right}")
 
 
 def enqueue(  # noqa: PLR0913 - a command's options are its parameters
@@ -67,6 +78,10 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     ] = None,
     encoding: Annotated[str | None, typer.Option(help="The file's encoding, where it is not UTF-8 or UTF-16.")] = None,
     refused: Annotated[Path | None, typer.Option(help="Where refused rows go; else FILE.refused.csv.")] = None,
+    producer: Annotated[
+        str | None,
+        typer.Option(help="Whose file it is: the key of this name may read what became of it.", callback=_named),
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Say what would happen, and send nothing.")] = False,
     json: Annotated[bool, typer.Option("--json", help="The closing table as one JSON object.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
@@ -137,7 +152,7 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
             if submission is None or rows is None:
                 _read(reading, rows)
             else:
-                receipt = _hand_in(reading, submission, rows, bar)
+                receipt = _hand_in(reading, submission, rows, bar, producer)
         except QuestionsError as error:
             if json:
                 print_json({"sent": False, "questions": [question.fields() for question in error.questions]})
@@ -145,7 +160,7 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
         except FileError as error:
             _stop(UNUSABLE, str(error), f"{file} cannot be used so; nothing was sent.")
     written = rows.path if rows is not None and rows.written else None
-    _close(reading, submission, receipt, written, as_json=json)
+    _close(reading, submission, receipt, written, ["--producer", producer] if producer else [], as_json=json)
 
 
 def _open(file: str) -> AbstractContextManager[BinaryIO]:
@@ -172,7 +187,7 @@ def _read(reading: "Reading", rows: "RefusedFile | None") -> None:
             rows.add(item)
 
 
-def _hand_in(reading: "Reading", submission: UUID, rows: "RefusedFile", bar: "_Bar") -> "Receipt":
+def _hand_in(reading: "Reading", submission: UUID, rows: "RefusedFile", bar: "_Bar", producer: str | None) -> "Receipt":
     """Hand the file in and wait for its receipt; say plainly what to do where that is not possible."""
     import sqlite3
 
@@ -180,6 +195,7 @@ def _hand_in(reading: "Reading", submission: UUID, rows: "RefusedFile", bar: "_B
 
     from worker.database import make_engine
     from worker.files.handing import HandIn
+    from worker.files.where import PRODUCER
     from worker.settings import SettingsError, load_settings
     from worker.stream import Stream, StreamUnavailable
 
@@ -187,7 +203,7 @@ def _hand_in(reading: "Reading", submission: UUID, rows: "RefusedFile", bar: "_B
         settings = load_settings()
     except SettingsError as error:
         _stop(UNAVAILABLE, str(error), "Nothing was sent.")
-    hand_in = HandIn(submission, Stream.open(settings), make_engine(settings), rows, bar.tell)
+    hand_in = HandIn(submission, Stream.open(settings), make_engine(settings), rows, bar.tell, producer or PRODUCER)
     try:
         hand_in.send(reading)
         return hand_in.wait()
@@ -260,8 +276,14 @@ class _Bar(Bar):
             complain("Nothing is accepted at the moment: is `turnout up` running? Still waiting.")
 
 
-def _close(
-    reading: "Reading", submission: UUID | None, receipt: "Receipt | None", refused_file: Path | None, *, as_json: bool
+def _close(  # noqa: PLR0913 - what it prints
+    reading: "Reading",
+    submission: UUID | None,
+    receipt: "Receipt | None",
+    refused_file: Path | None,
+    named: list[str],
+    *,
+    as_json: bool,
 ) -> None:
     """Print the closing table."""
     from worker.files.closing import summary, table
@@ -269,6 +291,6 @@ def _close(
     if as_json:
         print_json(summary(reading.facts, submission, receipt, refused_file))
         return
-    again = shlex.join(["turnout", "enqueue", str(refused_file), *reading.options.arguments()])
+    again = shlex.join(["turnout", "enqueue", str(refused_file), *reading.options.arguments(), *named])
     for label, text in table(reading.facts, submission, receipt, again if refused_file else None):
         say(f"{label:<13} {text}".rstrip())

@@ -100,6 +100,8 @@ def _show_groups(found: list[dict[str, object]], *, older: bool, as_json: bool) 
         heading = f"{as_said(int(str(group['count'])))} {group['outcome']}: {group['category']} {group['code']}"
         say(heading.strip(), "bold")
         say(f"  {group['sample']}")
+        if group["event"]:
+            say(f"  all of event {group['event']}")
         say(f"  {group['means']}; who can mend it: {group['who']}")
         if group["action"]:
             say(f"  type: {group['action']}")

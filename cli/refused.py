@@ -10,7 +10,7 @@ from uuid import UUID
 
 import typer
 
-from cli.bulk import Background, Yes, agree, first_reason, open_process, run
+from cli.bulk import Background, Consent, Expect, Wish, Yes, agree, do, first_reason, open_process, show_tally
 from cli.choosing import LARGEST, Account, Limit
 from cli.showing import AsJson, complain, print_json, print_table, say
 from models.words import Action
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from worker.process import Process
     from worker.refused import Replayed
 
+MOST_REASONS = 50
+"""Reasons of a file's lines that are shown."""
 app = typer.Typer(help="What was refused at the door: shown with its reasons, and handed in again.")
 OfSubmission = Annotated[UUID | None, typer.Option(metavar="ID", help="Only those of this submission.")]
 
@@ -92,6 +94,7 @@ def retry(  # noqa: PLR0913 - one parameter an option
         Path | None, typer.Option("--from", metavar="FILE", help="Mended lines of `turnout refused --out`.")
     ] = None,
     yes: Yes = False,
+    expect: Expect = None,
     background: Background = False,
     as_json: AsJson = False,
 ) -> None:
@@ -108,11 +111,10 @@ def retry(  # noqa: PLR0913 - one parameter an option
         raise typer.BadParameter("name ids, --submission, --account or --all; or a mended file: --from FILE")
     process = open_process()
     if from_ is not None:
-        _from_file(process, from_, as_json=as_json)
+        _from_file(process, from_, Consent(yes, expect, as_json))
         return
-    wanted = chosen.written
-    expected = agree(process, Action.REPLAY, wanted, "handed in again", yes=yes, as_json=as_json)
-    job = run(process, Action.REPLAY, wanted, expected=expected, background=background)
+    wish = Wish(Action.REPLAY, chosen.written, "handed in again")
+    job = do(process, wish, Consent(yes, expect, as_json), background=background)
     _tell(_of_job(process, job["id"]), as_json=as_json)
 
 
@@ -126,12 +128,40 @@ def _of_job(process: "Process", job_id: int) -> "Iterator[tuple[str, Replayed]]"
         after = page[-1]["id"]
 
 
-def _from_file(process: "Process", path: Path, *, as_json: bool) -> None:
+def _agree_to_file(process: "Process", path: Path, consent: Consent) -> None:
+    """Show how many of a file's lines would be accepted, and why others would not, and ask."""
+    from models.gist import gist
+    from worker import refused as door
+    from worker.tally import Tally
+
+    skips: Counter[str] = Counter()
+    will = 0
+    try:
+        with path.open("rb") as file:
+            for reasons in door.rehearse_mended(process.engine, iter(file)):
+                will += not reasons
+                skips.update(f"would not be accepted: {gist(str(one))}" for one in reasons[:1])
+    except OSError as error:
+        raise typer.BadParameter(f"{path} cannot be read: {error.strerror}") from None
+    few = [{"what": what, "count": count} for what, count in skips.most_common(MOST_REASONS)]
+    found = Tally(will, skips=few, more_skips=len(skips) - len(few))
+    would = f"{will:,} {'refusal' if will == 1 else 'refusals'} would be handed in again"
+
+    def show_it() -> None:
+        show_tally(found)
+        say(would.replace("would", "will"))
+
+    agree(consent, found, would, show_it, harmless=True)
+
+
+def _from_file(process: "Process", path: Path, consent: Consent) -> None:
     from models.preflight import Reason
     from worker import actions, refused as door
 
     wrong: list[Reason] = []
     done: list[tuple[str, Replayed]] = []
+    if (consent.can_ask and not consent.yes) or consent.expect is not None:
+        _agree_to_file(process, path, consent)
     by = actions.at_the_terminal()
     try:
         with path.open("rb") as file, actions.noted(process.engine, by, "replay", file=path.name) as action:
@@ -145,7 +175,7 @@ def _from_file(process: "Process", path: Path, *, as_json: bool) -> None:
         raise typer.BadParameter(f"{path} cannot be read: {error.strerror}") from None
     for reason in wrong:
         complain(str(reason))
-    _tell(done, as_json=as_json)
+    _tell(done, as_json=consent.as_json)
     if wrong or any(one.reasons for _, one in done):
         raise typer.Exit(1)
 

@@ -1,12 +1,13 @@
 """`turnout schedules …`: retries that begin by themselves."""
 
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
+from cli.bulk import Consent, Expect, Wish, Yes, do, open_process
 from cli.choosing import Account, Category, Event, Group, OfState, filter_of
 from cli.showing import AsJson, complain, print_json, print_table, say
-from models.words import Outcome
+from models.words import Action, Outcome
 
 app = typer.Typer(help="Retries that begin by themselves, each as a job.")
 Name = Annotated[str, typer.Argument(help="The schedule's name.")]
@@ -100,16 +101,21 @@ def resume(name: Name) -> None:
 
 
 @app.command()
-def begin(name: Name) -> None:
-    """Begin a schedule's job now, whatever its hours."""
-    from worker import actions, schedules as known
-    from worker.database import make_engine
-    from worker.settings import load_settings
+def begin(name: Name, *, yes: Yes = False, expect: Expect = None) -> None:
+    """Begin a schedule's job now, whatever its hours.
 
-    job_id = known.begin_now(make_engine(load_settings()), actions.at_the_terminal(), name)
-    if job_id is None:
+    On a terminal it first shows what will be retried, and asks; elsewhere it goes on.
+    """
+    from worker import schedules as known
+
+    process = open_process()
+    chosen = known.chosen_of(process.engine, name)
+    if chosen is None:
         _none(name)
-    say(f"job {job_id} is begun: turnout job {job_id}")
+    wish = Wish(Action.RETRY, chosen, "retried", harmless=True)
+    job = do(process, wish, Consent(yes, expect, as_json=False), background=True)
+    known.begun(process.engine, name, job["id"])
+    say(f"job {job['id']} is begun: turnout job {job['id']}")
 
 
 def _change(name: str, what: str, done: str) -> None:
@@ -123,7 +129,7 @@ def _change(name: str, what: str, done: str) -> None:
     say(f"schedule {name} {done}")
 
 
-def _none(name: str) -> None:
+def _none(name: str) -> NoReturn:
     from worker.schedules import OF_SETTINGS
 
     why = (

@@ -7,7 +7,7 @@ rejected when it is named in `errors`, and unconfirmed when it is in neither. Ev
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from math import isfinite
@@ -36,6 +36,8 @@ class Rejection:
     code: str
     message: str
     context: Mapping[str, object] = field(default_factory=dict)
+    is_event_unknown: bool = field(default=False, compare=False)
+    """It came as the 404 of the event's address, whatever its words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ def read_answer(  # noqa: PLR0911 - one return per row of HubSpot's table
             return Unauthorized(_rejection(body, f"HTTP {status}").message)
         case 404:
             unknown = _rejection(body, "HubSpot does not know this event, or it belongs to another app")
+            unknown = replace(unknown, is_event_unknown=True)
             return NotFound(unknown, bool(_text(body, "category") or _text(body, "correlationId")))
         case _ if 200 <= status < 300:  # noqa: PLR2004 - the class of success
             return (

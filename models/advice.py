@@ -1,7 +1,7 @@
 """What an error means in plain words, who can mend it, and which command fits; and what happens next to a record."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -84,10 +84,46 @@ _REJECTED: Final = (
     ),
 )
 """By code and message: what HubSpot holds against a record's data, and the option that mends one record."""
+_NOT_OF_DATA: Final = re.compile("SCOPE|AUTHENTICATION|RATE_LIMIT")
+"""Categories that say something of the token or the pace, and nothing of what was sent."""
+_EVENT: Final = re.compile("(?i:(?<![a-z])events?(?![a-z]))|(?<=[a-z])Event|Event(?=[A-Z])|event(?=[A-Z])")
+"""The word, also within `marketingEventId` or `EVENT_NOT_FOUND`; not within others, such as prevented."""
 
 
-def advise(outcome: Outcome, category: str, code: str, message: str, subject: Subject) -> Advice:  # noqa: PLR0911 - a row each
-    """Say what an error means, who can mend it, and what to type."""
+def is_about_event(category: str, code: str, message: str, beside: str = "", names: Collection[str] = ()) -> bool:
+    """Say whether HubSpot's word against a record is one against its event, which has these names.
+
+    It speaks of events, names this one, in the message or in what came `beside` it, or found nothing and speaks of no
+    contact. Where both a person's data and the event are spoken of, it is about the event: errors that are grouped too
+    finely are acted on twice, those grouped too widely are sent to the wrong event.
+    """
+    if _NOT_OF_DATA.search(category):
+        return False
+    if _EVENT.search(f"{category} {code} {message}") or any(_names(message, name) for name in names):
+        return True
+    if _data(f"{code} {message}") is not None:
+        return False
+    return category.endswith("NOT_FOUND") or any(_names(beside, name) for name in names)
+
+
+def _names(text: str, name: str) -> bool:
+    """Say whether a text names something; a number may count anything, so it has to be called an id."""
+    before = r"(?<![\w-])" if not name.isdecimal() else r"(?:\bid\b\W{0,4}|\bids\b\W{0,4}|[`'\"])"
+    return re.search(rf"{before}{re.escape(name)}(?![\w-])", text, re.IGNORECASE) is not None
+
+
+def _data(said: str) -> tuple[str, Who, str] | None:
+    """Find what is held against a record's own data: what that means, who can mend it, by which option."""
+    for pattern, means, who, option in _REJECTED:
+        if re.search(pattern, said, re.IGNORECASE):
+            return means, who, option
+    return None
+
+
+def advise(  # noqa: PLR0911, PLR0913 - a row each
+    outcome: Outcome, category: str, code: str, message: str, subject: Subject, *, event: str = ""
+) -> Advice:
+    """Say what an error means, who can mend it, and what to type; `event` names its event where it is about that."""
     match outcome, category:
         case Outcome.CANCELED, "SUPERSEDED":
             return Advice("a later record of the same person and event took its place", Who.NOBODY)
@@ -110,19 +146,19 @@ def advise(outcome: Outcome, category: str, code: str, message: str, subject: Su
         case Outcome.UNCONFIRMED, _:
             means = "HubSpot objected to somebody in the request without saying to whom; these it did not name"
             return Advice(means, Who.HUBSPOT, subject.retry)
-    return _rejected(category, code, message, subject)
+    return _rejected(category, code, message, subject, event)
 
 
-def _rejected(category: str, code: str, message: str, subject: Subject) -> Advice:
-    said = f"{code} {message}"
+def _rejected(category: str, code: str, message: str, subject: Subject, event: str) -> Advice:
     if "SCOPE" in category or "AUTHENTICATION" in category:
         return Advice("the account's token may not do this", Who.ADMIN, subject.retry)
     if "RATE_LIMIT" in category:
         return Advice("HubSpot was asked too often", Who.HUBSPOT, subject.retry)
-    for pattern, means, who, option in _REJECTED:
-        if re.search(pattern, said, re.IGNORECASE):
-            return Advice(means, who, subject.mend.format(option))
-    if category.endswith("NOT_FOUND") or "event" in message.lower():
+    said = f"{code} {message}"
+    if (data := _data(said.replace(event, "") if event else said)) is not None:  # no words of an event's name
+        means, who, option = data
+        return Advice(means, who, subject.mend.format(option))
+    if event or is_about_event(category, code, message):
         means = (
             "HubSpot does not know this event, or it belongs to another app: create it with the app whose token this"
             " is and retry, or send these to the right event"

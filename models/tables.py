@@ -340,11 +340,13 @@ class ErrorGroup(Base):
     __tablename__ = "error_groups"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    """Computed from the four below (`models.gist`)."""
+    """Computed from the five below (`models.gist`)."""
     outcome: Mapped[Outcome]
     category: Mapped[str]
     code: Mapped[str]
     gist: Mapped[str]
+    event_id: Mapped[int | None]
+    """Where the errors are about their event: whose they all are."""
     first_seen: Mapped[datetime] = mapped_column(server_default=NOW)
     last_seen: Mapped[datetime] = mapped_column(server_default=NOW)
 
@@ -622,10 +624,12 @@ class Job(Base):
     stopped: Mapped[bool] = mapped_column(server_default=text("false"))
     held: Mapped[bool] = mapped_column(server_default=text("false"))
     """It is shown first, and waits until it is begun."""
+    pinned: Mapped[bool] = mapped_column(server_default=text("false"))
+    """It is done to the items that were stored with it, as they were shown, and to nothing else."""
 
 
 class JobItem(Base):
-    """What became of one in a job; of a mended file, also what is yet to be changed."""
+    """What became of one in a job; where what it is done to was pinned, also what waits for its turn."""
 
     __tablename__ = "job_items"
     __table_args__ = (

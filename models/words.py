@@ -65,10 +65,10 @@ class Role(StrEnum):
     """What a key may do."""
 
     PRODUCER = "producer"
-    """Hand in records for its accounts, and ask what became of them."""
+    """Submit records for its accounts, and ask what became of its own."""
     OPERATOR = "operator"
     VIEWER = "viewer"
-    """See everything, and change nothing."""
+    """See everything but contacts, and change nothing."""
 
 
 class Action(StrEnum):

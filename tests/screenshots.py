@@ -65,7 +65,7 @@ def correct(page: Page) -> None:
     group(page, "does not know this event", "Correct …")
     page.get_by_label("event: its id").fill(RIGHT)
     page.get_by_role("button", name="Show what changes").first.click()
-    expect(page.get_by_role("article").first).to_contain_text(RIGHT)
+    expect(page.locator("table.changes")).to_contain_text(RIGHT)
 
 
 def audited(page: Page) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from models.words import Outcome, Role
 from web.console import pages
-from web.console.masking import masked
+from web.masking import masked
 from worker import keys, lockout
 from worker.process import Process
 from worker.receipts import Part
@@ -549,26 +549,6 @@ def test_viewers_see_no_address_anywhere(
         assert "analytical" not in seen, path
     assert masked(address) in viewer.page("/errors")
     assert address in operator.page("/errors")
-
-
-@pytest.mark.parametrize(
-    ("text", "seen"),
-    [
-        ("ada@example.com", "a…a@e…e.com"),
-        ("bo@x.org", "…@….org"),
-        ("ada@ example.com is no address, nor is ada@", "a…a@… example.com is no address, nor is a…a@…"),
-        ("Invalid input for `ada@mail.example.co.uk`", "Invalid input for `a…a@m…o.uk`"),
-        ("{emails=[ada@example.com, bob@example.com]}", "{emails=[a…a@e…e.com, b…b@e…e.com]}"),
-        ("?email=ada%40example.com&x=1", "?e…a%40e…e.com&x=1"),
-        ('"ada\\u0040example.com"', '"a…a\\u0040e…e.com"'),
-        ("jürgen@münchen.de, ada@[10.0.0.1]", "j…n@m…n.de, a…a@[…0.1]"),
-        ('"john doe"@example.com', '"…"@e…e.com'),
-        ("a…a@e…e.com", "a…a@e…e.com"),
-        ("no address @ all, 10 @ 5", "no address @ all, 10 @ 5"),
-    ],
-)
-def test_addresses_are_masked(text: str, seen: str) -> None:
-    assert masked(text) == seen
 
 
 # Pressing

@@ -13,7 +13,7 @@ from browsing import browser, listens
 from conftest import TEMPLATE
 from console import RunningConsole, running_console
 from door import key_for
-from ledger import ask, outcomes
+from ledger import ask, do, outcomes
 from playwright.sync_api import Browser, Download, Locator, Page, expect
 from running import until
 from sandbox_server import RunningSandbox, running_sandbox
@@ -124,7 +124,7 @@ def all_is_well(page: Page, engine: Engine, sandbox: RunningSandbox) -> None:
     wrong_event = group(engine, "rejected", "OBJECT_NOT_FOUND")
     for what in (
         f"the night shift console retry group {group(engine, 'failed')} (failed: HTTP 503; … attempts) 3,600 –",
-        f"correct group {wrong_event} (rejected: No marketing event found for …) 240 –",
+        f"correct group {wrong_event} (rejected: No marketing event found for {night.MISNAMED}) 240 –",
         "correct mended rows 150 150 –",
         "begin job 3 –",
         "replay refused 1 1 –",
@@ -191,7 +191,13 @@ def test_by_mouse(  # noqa: PLR0915 - it is one story
     ).click()
     page.get_by_label("event: its id").fill(RIGHT)
     page.get_by_role("button", name="Show what changes").first.click()
-    expect(page.get_by_role("article").first).to_contain_text(RIGHT)
+    expect(page.locator("table.changes")).to_contain_text(
+        f"acme-events/{night.MISNAMED} {RIGHT} 240", use_inner_text=True
+    )
+    page.get_by_label("type the number of records").fill("24")
+    page.get_by_role("button", name="Correct and send 240").click()
+    expect(page.get_by_role("alert")).to_contain_text("'24' was typed, which is not the number")
+    page.get_by_label("type the number of records").fill("240")
     page.get_by_role("button", name="Correct and send 240").click()
     is_over(page, "240 of 240", "delivered 240", live=live)
     # The misspelt ones, as a file.
@@ -202,8 +208,8 @@ def test_by_mouse(  # noqa: PLR0915 - it is one story
     page.get_by_label("mended file").set_input_files(mended(download.value, tmp_path))
     page.get_by_role("button", name="Show what changes").last.click()
     heading(page, "waits to be begun")
-    expect(page.get_by_role("article").first).to_contain_text("@example.com")
-    page.get_by_role("button", name="Correct and send up to 150").click()
+    expect(page.locator("table.changes")).to_contain_text("…@example.con …@example.com 150", use_inner_text=True)
+    page.get_by_role("button", name="Correct and send 150").click()
     is_over(page, "150 of 150", "delivered 150", live=live)
     # What was refused at the door.
     page.get_by_role("link", name="Refused", exact=True).click()
@@ -280,8 +286,12 @@ def test_by_keyboard_alone(  # noqa: PLR0915 - it is one story
     tab_to(page, page.get_by_label("event: its id"))
     page.keyboard.insert_text(RIGHT)
     page.keyboard.press("Enter")
-    expect(page.get_by_role("article").first).to_contain_text(RIGHT)
-    keys(page, "y", "Job")
+    expect(page.locator("table.changes")).to_contain_text(RIGHT)
+    listens(page)
+    page.keyboard.press("y")
+    expect(page.get_by_label("type the number of records")).to_be_focused()
+    page.keyboard.insert_text("240")
+    page.keyboard.press("Enter")
     is_over(page, "240 of 240", "delivered 240", live=True)
     # The misspelt ones; Enter presses what the group's advice says.
     keys(page, "ge", "Errors")
@@ -333,3 +343,24 @@ def test_by_keyboard_alone(  # noqa: PLR0915 - it is one story
     expect(page.get_by_text("no unresolved errors")).to_be_visible()
     keys(page, "gl", "Audit log")
     all_is_well(page, engine, sandbox)
+
+
+def test_where_what_was_shown_has_changed_nothing_is_done_and_it_is_shown_anew(
+    page: Page, console: RunningConsole, engine: Engine
+) -> None:
+    page.goto(console.url)
+    page.get_by_label("key").fill(sign_in_key(console))
+    page.get_by_role("button", name="Sign in").click()
+    heading(page, "Overview")
+    wrong_event = group(engine, "rejected", "OBJECT_NOT_FOUND")
+    page.goto(f"{console.url}/correct?group={wrong_event}&event={RIGHT}")
+    page.get_by_label("type the number of records").fill("240")
+    one = "(SELECT min(id) FROM errors WHERE group_id = :group)"
+    do(engine, f"UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE id = {one}", group=wrong_event)
+    page.get_by_role("button", name="Correct and send 240").click()
+    expect(page.get_by_role("alert")).to_contain_text("has changed since it was shown, so nothing was done")
+    expect(page.get_by_role("button", name="Correct and send 239")).to_be_visible()
+    assert ask(engine, "SELECT FROM jobs") == []
+    page.get_by_label("type the number of records").fill("239")
+    page.get_by_role("button", name="Correct and send 239").click()
+    is_over(page, "239 of 239", "delivered 239", live=page.locator("#help-button").is_visible())

@@ -167,7 +167,7 @@ def test_it_asks_before_it_corrects(
     given_up(engine, taken(engine))
     one = str(ids(engine)[0])
     assert "say --yes" in turnout("correct", one, "--vid", "7", status=2).output
-    monkeypatch.setattr("cli.correcting.is_asked", lambda: True)
+    monkeypatch.setattr("cli.bulk.is_asked", lambda: True)
     assert "vid: – → 7" in turnout("correct", one, "--vid", "7", stdin="n\n", status=1).output
     assert outcomes(engine) == {"failed": 1}
     turnout("correct", one, "--vid", "7", stdin="y\n")
@@ -191,7 +191,7 @@ def test_a_whole_group_goes_to_the_right_event_behind_what_is_live(
     hand_in(message(*people(25)))
     rejected(engine)
     hand_in(message(*people(2), event="99"))
-    said = facts("correct", "--group", group(facts), "--event", "98", "--yes")
+    said = facts("correct", "--group", group(facts), "--event", "98", "--yes", "--expect", "25")
     assert (said["corrected"], said["records"][0]["difference"]) == (25, [["event", "77", "98"]])
     rows = ask(engine, "SELECT b.origin, ev.object_id, b.size FROM batches b JOIN events ev ON ev.id = b.event_id")
     assert sum(row.size for row in rows if (row.origin, row.object_id) == ("replay", "98")) == 25

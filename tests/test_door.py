@@ -7,8 +7,10 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from door import BY_EMAIL, WHEN, Door, delivering, key_for, running_door, running_server
@@ -20,6 +22,7 @@ from models.words import Role
 from worker.audit import audit
 from worker.process import Process
 from worker.roster import add
+from worker.secrets import rekey
 from worker.settings import Settings
 
 SDK = Path(sys.prefix) / "sdk"
@@ -159,6 +162,45 @@ def test_an_idempotency_key_brings_the_first_answer_again(door: Door) -> None:
     assert "Idempotency-Key" in other.json()["message"]
     stranger = key_for(door.process, "another shop")
     assert door.hand_in("bob@example.com", headers=once, key=stranger).status_code == 200
+
+
+def test_another_producers_idempotency_key_names_another_submission(door: Door) -> None:
+    once = {"Idempotency-Key": "order 4711"}
+    first = door.hand_in("ada@example.com", headers=once)
+    again = door.hand_in("ada@example.com", headers=once, key=key_for(door.process, "rival"))
+    assert again.status_code == 200
+    assert again.json()["links"] != first.json()["links"]
+
+
+def test_a_submission_that_a_message_made_before_is_never_a_requests_answer(door: Door, hand_in: Any) -> None:
+    once = {"Idempotency-Key": "order 4711"}
+    submission = door.hand_in("ada@example.com", headers=once).json()["links"]["submission"].rpartition("/")[2]
+    with door.process.engine.begin() as connection:
+        connection.execute(text("DELETE FROM submissions"))
+    inputs = [{"email": "eve@example.com", "interactionDateTime": WHEN}]
+    named = {"submission_id": submission, "part": "request", "subscriber_state": "register", "object_id": "7"}
+    hand_in({**named, "inputs": inputs})
+    answer = door.hand_in("ada@example.com", headers=once)
+    assert (answer.status_code, answer.json()["category"]) == (409, "VALIDATION_ERROR")
+
+
+def test_its_id_is_not_computed_from_what_others_know_and_outlives_restarts_and_new_secret_keys(
+    door: Door, settings: Settings
+) -> None:
+    once = {"Idempotency-Key": "order-1001"}
+    link = door.hand_in("ada@example.com", headers=once).json()["links"]["submission"].rpartition("/")[2]
+    number = door.key.split("_")[1]
+    unkeyed = blake2b(f"{number} order-1001".encode(), digest_size=16).digest()
+    assert UUID(link) != UUID(bytes=unkeyed, version=4)
+    both = door.process.settings.model_copy(update={"secret_key": SecretStr("new,a key of the tests")})
+    assert rekey(door.process.engine, both)
+    restarted = Process(both.model_copy(update={"secret_key": SecretStr("new")}))
+    with running_server(restarted) as url:
+        again = Door(url, door.key, restarted).hand_in("ada@example.com", headers=once)
+    assert again.json()["links"]["submission"] == f"{url}/submissions/{link}"
+    assert settings.secret_key != restarted.settings.secret_key
+    restarted.engine.dispose()
+    restarted.redis.close()
 
 
 def test_two_requests_at_once_under_one_idempotency_key_make_one_submission(door: Door) -> None:

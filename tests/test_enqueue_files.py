@@ -33,6 +33,7 @@ class World:
     def __init__(self) -> None:
         self.messages: list[dict[str, Any]] = []
         self.refused: list[tuple[str, int]] = []
+        self.producers: list[str] = []
         self.queue: list[int] = []
         """What `waiting` answers, one after the other; then nothing waits."""
         self.looks = 0
@@ -58,8 +59,9 @@ class World:
             raise KeyboardInterrupt
         return Receipt(len(self.messages) + len(self.refused), 1, 1, 1, {"failed": 1})
 
-    def refuse(self, _engine: Engine, _submission: UUID, part: str, _producer: str, items: list[Any]) -> None:
+    def refuse(self, _engine: Engine, _submission: UUID, part: str, producer: str, items: list[Any]) -> None:
         self.refused.append((part, len(items)))
+        self.producers.append(producer)
 
 
 @pytest.fixture
@@ -117,6 +119,20 @@ def test_a_file_is_handed_in_and_the_closing_table_says_what_became_of_it(world:
     assert "not read Seat" in lines
     assert f"submission {submission} (turnout submission {submission})" in lines
     assert Path("list.csv.refused.csv").exists()
+
+
+def test_a_file_names_its_producer_in_each_part_and_when_its_refused_rows_are_handed_in(world: World, run: Run) -> None:
+    result = run("list.csv", *SAID, "--producer", "the shop")
+    assert result.exit_code == 0, result.output
+    assert [message["producer"] for message in world.messages] == world.producers == ["the shop"]
+    assert "turnout enqueue list.csv.refused.csv --object-id 7 --state register --producer 'the shop'" in result.output
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 256, "a\0b"])
+def test_a_producer_of_no_name_is_refused_and_nothing_sent(world: World, run: Run, name: str) -> None:
+    result = run("list.csv", *SAID, "--producer", name)
+    assert (result.exit_code, world.messages) == (2, [])
+    assert "is not a producer's name" in result.output
 
 
 def test_the_facts_can_be_had_as_json(world: World, run: Run) -> None:

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings, strategies as st
 
-from models.fingerprint import fingerprint
+from models.fingerprint import fingerprint, submission_id
 from models.preflight import Candidate, check_input
 from models.words import State
 
@@ -95,3 +95,16 @@ FACTS = st.fixed_dictionaries(
 @given(FACTS, FACTS)
 def test_it_is_equal_exactly_where_all_its_facts_are(one: dict[str, Any], other: dict[str, Any]) -> None:
     assert (print_of(**one) == print_of(**other)) == (one == other)
+
+
+def test_a_submissions_id_is_the_same_for_the_same_and_says_nothing_without_the_key() -> None:
+    known = submission_id(KEY, "http", b"3 order-1001")
+    assert submission_id(KEY, "http", b"3 order-1001") == known
+    others = [
+        submission_id(b"another key", "http", b"3 order-1001"),
+        submission_id(KEY, "stream", b"3 order-1001"),
+        submission_id(KEY, "http", b"4 order-1001"),
+        submission_id(KEY, "http", b"3 order-1002"),
+    ]
+    assert len({known, *others}) == 5
+    assert known.version == 4

@@ -1,7 +1,10 @@
-import pytest
-from hypothesis import given, strategies as st
+from typing import Any
 
-from models.gist import BLANK, LONGEST, Kind, gist
+import pytest
+from hypothesis import assume, given, strategies as st
+
+from models.gist import BLANK, LONGEST, About, Kind, gist
+from models.message import Address
 from models.words import Outcome
 
 
@@ -18,15 +21,135 @@ from models.words import Outcome
         (["HTTP 503; 8 attempts", "HTTP 503; 12 attempts"], "HTTP 503; … attempts"),
         (["HTTP 503; failing for 259201 seconds"], "HTTP 503; failing for … seconds"),
         (["{emails=[a@b.com]}", "{emails=[a@b.com, c@d.com, e@f.com]}"], "{emails=[…]}"),
-        (["no event ev-1/x at 2026-03-01T10:00:00.5+01:00", "no event 77 at 2027-01-01"], "no event … at …"),
+        (["not at 2026-03-01T10:00:00.5+01:00", "not at 2027-01-01", "not at 10:00:07"], "not at …"),
         (["see https://hubspot.com/docs/a?b=c for\n 5d41402a-bc4b-2a76-b971-9d911017c592"], "see … for …"),
-        (['Property "joinedAt" of “Ada” is «odd»'], "Property … of … is …"),
+        (['Property "joinedAt" of “Ada” is «odd»', 'Property "joinedAt" of “B 7” is «x»'],
+         'Property "joinedAt" of … is …'),
         (["inputs[3].email is missing", "inputs[12].email is missing"], "inputs[…].email is missing"),
+        (["no contact ada%40example.com", "no contact bob.7%40example.com"], "no contact …"),
+        (["no 0f8fad5bd9cb469fa1657086: 200ms", "no 7c9e6679f8c04e2b9d1f0a2b: 31ms"], "no …: …"),
+        (["contacts/4711 (vid=12, #3, 10.5%)", "contacts/9 (vid=7, #44, 3%)"], "contacts/… (vid=…, #…)"),
         ([""], ""),
     ],
 )  # fmt: skip
 def test_what_differs_from_record_to_record_is_left_out(messages: list[str], common: str) -> None:
     assert {gist(message) for message in messages} == {common}
+
+
+NAMES = [
+    "No marketing event found for {}",
+    "No marketing event found for `{}`",
+    'No marketing event found for "{}"',
+    "Marketing event '{}' does not exist",
+    "Event not found: {}.",
+    "EVENT {} UNKNOWN",
+    "externalEventId={}",
+    "Object not found. objectId: {}",
+    "Not found",
+    "resource not found",
+]
+EVENTS = (
+    *("webinar-24", "berlin-meetup-25", "paris-meetup-25", "summit2026", "q3-kickoff", "77", "78", "decade2026"),
+    *("spring", "summer", "no-contact-day", "joinedAt", "20260301", "a@b", "Spring 2026", "Spring 2027"),
+)
+
+
+def of(event: str, category: str, message: str, **more: Any) -> str:
+    """The group of an error of an event."""
+    address = Address(None, event, "acme")
+    about = About(1 + EVENTS.index(event) if event in EVENTS else hash(event), address, **more)
+    return Kind.of(Outcome.REJECTED, category, "", message, about).group_id
+
+
+@pytest.mark.parametrize("message", NAMES)
+def test_each_event_that_is_not_known_is_a_group_of_its_own_however_it_is_named(message: str) -> None:
+    assert len({of(event, "OBJECT_NOT_FOUND", message.format(event)) for event in EVENTS}) == len(EVENTS)
+
+
+@pytest.mark.parametrize(
+    ("category", "message", "more"),
+    [
+        ("VALIDATION_ERROR", "Not valid", {"context": {"externalEventId": ["EVENT"]}}),
+        ("VALIDATION_ERROR", "EVENT has ended", {}),
+        ("VALIDATION_ERROR", "This is not possible for `EVENT` any more", {}),
+        ("VALIDATION_ERROR", "The marketingEventId is not valid", {}),
+        ("EVENT_DELETED", "It is gone", {}),
+        ("SOMETHING", "Nichts gefunden", {"is_unknown": True}),
+        ("HTTP", "HubSpot does not know this event, or it belongs to another app", {"is_unknown": True}),
+        ("EVENT_NOT_FOUND", "nada", {}),
+    ],
+)
+def test_an_error_about_the_event_is_one_whatever_says_so(category: str, message: str, more: dict[str, Any]) -> None:
+    def told(event: str) -> str:
+        context = {key: [event] for key in more.get("context", {})}
+        return of(event, category, message.replace("EVENT", event), **{**more, "context": context})
+
+    events = ["webinar-24", "berlin-meetup-25", "spring", "summer"]
+    assert len({told(event) for event in events}) == len(events)
+
+
+@pytest.mark.parametrize(
+    ("category", "message"),
+    [
+        ("VALIDATION_ERROR", "`{}` is not a valid email address"),
+        ("VALIDATION_ERROR", "joinedAt param must be earlier than leftAt for `{}`"),
+        ("OBJECT_NOT_FOUND", "Contact {} does not exist"),
+        ("VALIDATION_ERROR", "Property values were not valid for {}"),
+        ("MISSING_SCOPES", "One or more scopes are required"),
+        ("SOMETHING", "Prevented, eventually, for {}"),
+    ],
+)
+def test_what_is_about_contacts_is_one_group_of_all_events_and_contacts(category: str, message: str) -> None:
+    contacts = ["ada@example.com", "bob.7+x@example.org", "ada%40example.com", "4711", "4712"]
+    events = ["webinar-24", "berlin-meetup-25", "77"]
+    assert len({of(event, category, message.format(one)) for event in events for one in contacts}) == 1
+
+
+def test_properties_are_told_apart_by_their_names_digits_and_all() -> None:
+    messages = [
+        message.replace("NAME", name)
+        for name in ("attendance_score_1", "attendance_score_2", "address1", "address2", "address")
+        for message in (
+            "Property NAME does not exist",
+            "Property `NAME` is read-only",
+            'property "NAME" is no number',
+            'Property values were not valid: [{"isValid":false,"message":"Property \\"NAME\\" was odd","error":"X"}]',
+            "field NAME is too long",
+            "properties.NAME is missing",
+            '"propertyName":"NAME"',
+            '[{"message":"maybe was not one of the allowed options","name":"NAME"}]',
+        )
+    ]
+    assert len({gist(message) for message in messages}) == len(messages)
+    beside = [of("spring", "VALIDATION_ERROR", "Not valid", context={"propertyName": [name]}) for name in ("a1", "a2")]
+    assert beside[0] != beside[1]
+
+
+@given(st.text(min_size=1), st.text(min_size=1), st.sampled_from(NAMES))
+def test_two_events_are_never_one_group(one: str, other: str, message: str) -> None:
+    assume(one != other)
+    kinds = [
+        Kind.of(Outcome.REJECTED, "OBJECT_NOT_FOUND", "", message.format(name), About(number, Address(None, name, "a")))
+        for number, name in enumerate((one, other))
+    ]
+    assert kinds[0].group_id != kinds[1].group_id
+
+
+ADDRESSES = st.from_regex(r"[a-z0-9.+_'-]{1,9}@[a-z0-9-]{1,9}\.org", fullmatch=True)
+VARYING = (
+    ADDRESSES,
+    st.integers(1, 2**53).map(str),
+    st.uuids().map(str),
+    st.datetimes().map(lambda at: at.isoformat()),
+)
+
+
+@given(
+    st.lists(st.one_of(*VARYING), min_size=2, max_size=9),
+    st.sampled_from(["`{}` is not a valid email", "Contact {} does not exist", "{} is odd", "odd: {}", "vid={}; sent"]),
+)
+def test_two_contacts_of_one_kind_are_one_group(contacts: list[str], message: str) -> None:
+    assert len({of("webinar-24", "VALIDATION_ERROR", message.format(one)) for one in contacts}) == 1
 
 
 @given(st.text(), st.from_regex(r"[a-z]{1,9}@[a-z]{1,9}\.org", fullmatch=True))
@@ -37,7 +160,17 @@ def test_no_address_is_kept_whatever_stands_around_it(around: str, address: str)
 
 
 def test_a_long_message_is_looked_at_in_no_time() -> None:
-    for text in ("a-" * 1_000, "`" * 2_000, "a@" * 1_000, "1" * 2_000, f"{BLANK} , " * 700):
+    for text in (
+        "a-" * 1_000,
+        "`" * 2_000,
+        "a@" * 1_000,
+        "1" * 2_000,
+        "1-" * 1_000,
+        "f" * 2_000,
+        '\\"' * 1_000,
+        "property " * 300,
+        f"{BLANK} , " * 700,
+    ):
         gist(text)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from acting import run
+from acting import ME, finished, run
 from ledger import ask, do, given_up, message, people, settled, take, taken
 from sqlalchemy import Engine
 
@@ -12,7 +12,7 @@ from models.words import Action, Outcome
 from worker import accounts, preview
 from worker.accept import Rules
 from worker.cancel import Chosen
-from worker.preview import Preview, lasts, look
+from worker.preview import lasts, look
 from worker.process import Process
 from worker.receipts import Part
 from worker.refused import Chosen as Refusals
@@ -71,18 +71,23 @@ def test_nothing_that_is_not_chosen_is_counted(hand_in: HandIn, engine: Engine, 
     hand_in(message(*people(5)), message(*people(3), event="78"))
     fail(engine)
     assert look(small, Action.RETRY, Filter(event="78").written).count == 3
-    assert look(small, Action.RETRY, Filter(event="none").written) == Preview(0, [], seconds=0.0)
+    found = look(small, Action.RETRY, Filter(event="none").written)
+    assert (found.count, found.will, found.samples, found.groups, found.seconds) == (0, 0, [], [], 0.0)
 
 
-def test_above_the_bound_it_is_more_than_so_many(
-    hand_in: HandIn, engine: Engine, small: Process, monkeypatch: pytest.MonkeyPatch
+def test_above_the_bound_it_is_of_the_oldest_and_done_to_no_more(
+    hand_in: HandIn, engine: Engine, small: Process, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.groups.COUNTED", 20)
     monkeypatch.setattr(preview, "COUNTED", 20)
     hand_in(message(*people(25)))
     fail(engine)
     found = look(small, Action.RETRY, EVERYTHING)
-    assert (found.count, found.more, found.calls) == (21, True, 3)
+    assert (found.count, found.more, found.calls, found.said) == (20, True, 2, "the first 20")
+    job_id = preview.confirm(small, ME, Action.RETRY, EVERYTHING, found.seal)
+    assert isinstance(job_id, int)
+    assert finished(engine, rules, job_id)["done"] == 20
+    ids = [row.record_id for row in ask(engine, "SELECT record_id FROM errors WHERE resolution IS NULL ORDER BY id")]
+    assert ids == [21, 22, 23, 24, 25]
 
 
 def test_the_time_is_that_of_the_present_rate_and_what_delays_it_is_said(
@@ -126,12 +131,16 @@ def test_a_cancellation_says_its_batches_and_records(hand_in: HandIn, small: Pro
     assert (found.count, found.batches, len(found.samples), found.calls) == (25, 13, 10, 0)
 
 
-def test_refusals_are_shown_by_their_reasons(hand_in: HandIn, small: Process) -> None:
+def test_refusals_are_shown_by_their_reasons(hand_in: HandIn, engine: Engine, small: Process) -> None:
     hand_in(*(b"no JSON" for _ in range(12)), message("nobody", "noone"), {**message(*people(30)), "account": "acme"})
     found = look(small, Action.REPLAY, Refusals().written)
     assert (found.count, len(found.samples)) == (15, 10)
     assert sorted(group["count"] for group in found.groups) == [1, 2, 12]
-    assert found.calls == 5, "44 inputs in batches of ten"
+    assert (found.will, found.calls) == (0, 0)
+    assert sorted(skip["count"] for skip in found.tally.skips) == [1, 2, 12]
+    do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
+    found = look(small, Action.REPLAY, Refusals().written)
+    assert (found.count, found.will, found.calls) == (15, 1, 3), "30 inputs in batches of ten"
 
 
 @pytest.mark.parametrize(

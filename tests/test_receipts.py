@@ -9,10 +9,15 @@ from uuid import uuid4
 
 import pytest
 from door import WHEN, Door, delivering, key_for, running_door
+from pydantic import SecretStr
 from sandbox_server import RunningSandbox, running_sandbox
+from walking import tells
 
 from models.words import Role
+from web.masking import NOT_SHOWN
+from worker import keys
 from worker.process import Process
+from worker.roster import add
 from worker.settings import Settings
 
 
@@ -70,7 +75,13 @@ def test_a_record_that_a_later_part_repeats_is_shown_and_counted_once(door: Door
     submission = str(uuid4())
     for part, names in (("1", "cd"), ("2", "abc")):
         inputs = [{"email": f"{name}@example.com", "interactionDateTime": WHEN} for name in names]
-        named = {"submission_id": submission, "part": part, "subscriber_state": "register", "object_id": "7"}
+        named = {
+            "submission_id": submission,
+            "producer": "shop",
+            "part": part,
+            "subscriber_state": "register",
+            "object_id": "7",
+        }
         hand_in({**named, "inputs": inputs})
     receipt = door.ask("GET", f"/submissions/{submission}").json()
     assert (receipt["accepted"], receipt["duplicates"], receipt["outcomes"]) == (4, 1, {"pending": 4})
@@ -125,10 +136,97 @@ def test_it_is_held_until_the_end_and_no_longer(door: Door) -> None:
     assert time.monotonic() - begun < 5, "what is over is not waited for"
 
 
-@pytest.mark.parametrize("role", [Role.OPERATOR, Role.VIEWER])
-def test_operators_and_viewers_may_look(door: Door, role: Role) -> None:
+def test_an_operator_sees_everything_and_a_viewer_everything_but_whom_it_is_about(
+    door: Door, sandbox: RunningSandbox
+) -> None:
+    message = "Invalid input for `ada.lovelace (at) analytical.example.com`: ada.lovelace is unknown"
+    sandbox.fault(match="ada.lovelace@analytical.example.com", status=400, body={"message": message}, applied=False)
+    people = ("ada.lovelace@analytical.example.com", "grace.hopper(at)analytical.example.com")
+    with delivering(door.process):
+        path = handed_in(door, *people, headers={"Prefer": "wait=30"})
+    operator, viewer = (
+        door.ask("GET", path, key=key_for(door.process, f"the {role}", role)) for role in (Role.OPERATOR, Role.VIEWER)
+    )
+    shown, seen = operator.json(), viewer.json()
+    assert (shown["records"][0]["contact"], shown["refusals"][0]["contact"]) == people
+    assert message in shown["records"][0]["error"]["message"]
+    assert tells(viewer.text, *viewer.headers.values()) == set()
+    assert seen["records"][0]["contact"] == "a…e@a…e.com"
+    assert seen["refusals"][0]["reasons"] == [
+        {"where": "inputs[1].email", "what": NOT_SHOWN, "right": "an address such as ada@example.com"}
+    ]
+    assert viewer.headers["ETag"] != operator.headers["ETag"], "a tag of what is not shown would confirm a guess"
+    for same in ("status", "outcomes", "accepted", "refused", "producer"):
+        assert seen[same] == shown[same]
+
+
+def test_a_producer_sees_what_its_key_submitted_and_another_of_the_same_account_does_not(door: Door) -> None:
+    rival = key_for(door.process, "rival")
     path = handed_in(door, "ada@example.com")
-    assert door.ask("GET", path, key=key_for(door.process, "somebody", role)).status_code == 200
+    nothing = door.ask("GET", "/submissions/7f8c1f0e-7a52-4f5e-9d8a-0f3f6a6f2b11", key=rival)
+    for headers in ({}, {"Prefer": "wait=30"}, {"If-None-Match": door.ask("GET", path).headers["ETag"]}):
+        answer = door.ask("GET", path, key=rival, headers=headers)
+        assert (answer.status_code, answer.json()["message"]) == (404, nothing.json()["message"])
+    rotated = keys.rotate(door.process.engine, "shop")
+    assert rotated
+    assert [door.ask("GET", path, key=key).status_code for key in (door.key, rotated)] == [200, 200]
+
+
+def test_what_hubspot_says_of_others_in_the_same_batch_is_not_told(door: Door, sandbox: RunningSandbox) -> None:
+    rival = key_for(door.process, "rival")
+    both = ("ada@example.com", "Grace.Hopper@example.org")
+    said = {
+        "category": "VALIDATION_ERROR",
+        "message": f"Invalid input for `{both[0]}` and `{both[1]}`",
+        "context": {"emails": [*both], "said": ["grace.hopper%40example.org", "grace.hopper at example.org"]},
+    }
+    sandbox.fault(match=both[0], status=400, body=said, applied=False)
+    paths = [handed_in(door, both[0]), handed_in(door, both[1], key=rival)]
+    once = {"Prefer": "wait=30", "Idempotency-Key": "1"}
+    with delivering(door.process):
+        waited = door.hand_in("eve@example.com", both[0], headers=once)
+    shops, rivals = (door.ask("GET", path, key=key) for path, key in zip(paths, (door.key, rival), strict=True))
+    for answer in (shops, waited):
+        assert "opper" not in answer.text
+        assert "Invalid input for `ada@example.com` and `G…r@e…e.org`" in answer.text
+    assert shops.json()["records"][0]["error"]["context"]["emails"] == [both[0], "G…r@e…e.org"]
+    assert (
+        rivals.json()["records"][0]["error"]["message"]
+        == "Invalid input for `a…a@e…e.com` and `Grace.Hopper@example.org`"
+    )
+    operator = door.ask("GET", paths[0], key=key_for(door.process, "olga", Role.OPERATOR))
+    assert operator.json()["records"][0]["error"]["context"] == said["context"]
+
+
+def test_the_name_is_the_producer_so_a_new_key_of_that_name_goes_on_where_the_revoked_one_ended(door: Door) -> None:
+    path = handed_in(door, "ada@example.com")
+    keys.revoke(door.process.engine, "shop")
+    assert door.ask("GET", path).status_code == 401
+    assert door.ask("GET", path, key=key_for(door.process, "Shop")).status_code == 404
+    assert door.ask("GET", path, key=key_for(door.process, "shop")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("producers", "account", "status"),
+    [
+        (["shop"], "default", 200),
+        (["shop", "shop"], "default", 200),
+        (["rival"], "default", 404),
+        ([""], "default", 404),
+        (["shop", "rival"], "default", 404),
+        (["shop", ""], "default", 404),
+        (["shop"], "acme", 404),
+    ],
+)
+def test_what_names_a_producer_is_its_own_where_every_part_does_and_its_account_is_reached(  # noqa: PLR0917
+    door: Door, hand_in: Any, settings: Settings, producers: list[str], account: str, status: int
+) -> None:
+    add(door.process.engine, settings, "acme", {}, SecretStr("token-of-acme"))
+    named = {"submission_id": (submission := str(uuid4())), "account": account, "subscriber_state": "register"}
+    for part, producer in enumerate(producers):
+        inputs = [{"email": f"p{part}@example.com", "interactionDateTime": WHEN}]
+        hand_in({**named, "part": str(part), "producer": producer, "object_id": "7", "inputs": inputs})
+    assert door.ask("GET", f"/submissions/{submission}").status_code == status
 
 
 @pytest.mark.parametrize(
@@ -159,9 +257,11 @@ def test_what_nobody_handed_in_is_unknown(door: Door, name: str) -> None:
 def test_what_another_door_took_is_told_too(door: Door, hand_in: Any) -> None:
     submission = str(uuid4())
     inputs = [{"email": "ada@example.com", "interactionDateTime": WHEN}]
-    hand_in({"subscriber_state": "register", "object_id": "7", "submission_id": submission, "inputs": inputs})
+    named = {"subscriber_state": "register", "object_id": "7", "submission_id": submission, "producer": "shop"}
+    hand_in({**named, "inputs": inputs})
     assert door.ask("GET", f"/submissions/{submission}").json()["outcomes"] == {"pending": 1}
-    hand_in(json.dumps({"submission_id": (unread := str(uuid4())), "account": "default"}).encode())
+    fields = {"submission_id": (unread := str(uuid4())), "account": "default", "producer": "shop"}
+    hand_in(json.dumps(fields).encode())
     assert door.ask("GET", f"/submissions/{unread}").status_code == 404, "nobody knows whose it is"
     operator = key_for(door.process, "somebody", Role.OPERATOR)
     assert door.ask("GET", f"/submissions/{unread}", key=operator).json()["refused"] == 1

@@ -14,6 +14,7 @@ from web import reference
 from web.admission import Admission
 from web.attendance import Attendance
 from web.console.app import Console
+from web.masking import masked
 from web.participations import Participations
 from web.receipts import Receipts
 from web.waiting import Waiting
@@ -65,7 +66,10 @@ async def _http(console: Console, request: Request, error: Exception) -> Respons
     assert isinstance(error, HTTPException)
     if error.status_code == 404 and request.headers.get("accept", "").startswith("text/html"):  # noqa: PLR2004
         return await console.nothing(request)
-    said = {404: f"There is nothing at {request.scope['path'][:200]}", 405: f"{request.method} is not done here"}
+    said = {
+        404: f"There is nothing at {masked(request.scope['path'][:200])}",
+        405: f"{request.method} is not done here",
+    }
     categories = {404: "OBJECT_NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
     message = said.get(error.status_code, str(error.detail))
     category = categories.get(error.status_code, "VALIDATION_ERROR")

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hubspot.address import is_version
+from models.fingerprint import submission_id
 from models.ids import hidden_character
 from models.message import MOST_INPUTS, Message, Unreadable, loads, read_fields
 from models.preflight import shown
@@ -25,6 +26,7 @@ from models.words import Door, Identity, Outcome, Role, State, Status
 from web import wire
 from web.access import account_of, key_of, may
 from web.admission import Admission
+from web.masking import for_producer
 from web.shapes import write_described
 from web.storing import Storing
 from web.values import path_value, query_values
@@ -77,21 +79,29 @@ class Attendance:
         account = account_of(key, request)
         _check_is_json(request)
         async with self._admission.body(request) as body:
-            submission, digest = _named(key, request), _digest(request, account, body)
+            submission = _named(key, request, self._process.rules.key)
+            digest = _digest(request, account, body)
             message = _read(request, body, account, key, submission)
             handed = Handed(Door.HTTP, PART, b"", message, identity, key.id, digest)
             await self._storing.store(handed)
-        answer = await run(self._answer, submission, digest, request, False)  # noqa: FBT003
+        answer = await run(self._answer, key, submission, digest, request, False)  # noqa: FBT003
         seconds = wait_of(request)
         if not seconds:
             return wire.json_response(answer)
         is_applied = is_over = answer["status"] == Status.COMPLETE
         if not is_over:
             is_applied = await self._waiting.until_settled(submission, seconds)
-            answer = await run(self._answer, submission, digest, request, True)  # noqa: FBT003
+            answer = await run(self._answer, key, submission, digest, request, True)  # noqa: FBT003
         return wire.json_response(answer, headers=wire.applied(seconds) if is_applied else {})
 
-    def _answer(self, submission: UUID, digest: bytes, request: Request, now: bool) -> dict[str, Any]:  # noqa: FBT001
+    def _answer(
+        self,
+        key: Key,
+        submission: UUID,
+        digest: bytes,
+        request: Request,
+        now: bool,  # noqa: FBT001
+    ) -> dict[str, Any]:
         """Give the answer of the first time, or, where the outcome is asked for, of now."""
         url = f"{request.base_url}submissions/{submission}"
         with self._process.engine.connect() as connection:
@@ -99,10 +109,10 @@ class Attendance:
                 text("SELECT * FROM submissions WHERE submission = :submission AND part = :part"),
                 {"submission": submission, "part": PART},
             ).one()
-            if bytes(receipt.digest) != digest:
+            if receipt.key_id != key.id or bytes(receipt.digest or b"") != digest:
                 raise invalid("Idempotency-Key was used for another request: right would be a new one.", 409)
             refused = submissions.refusals(connection, submission, 0, MOST_INPUTS) if receipt.refused else []
-            members = submissions.records(connection, submission, Cursor(), MOST_INPUTS) if now else []
+            members = for_producer(submissions.records(connection, submission, Cursor(), MOST_INPUTS)) if now else []
         errors = [wire.refusal(row) for row in refused]
         if not now:
             status = Status.PENDING if receipt.accepted or receipt.repeated else Status.COMPLETE
@@ -147,7 +157,7 @@ def _check_is_json(request: Request) -> None:
         raise Fault(415, "VALIDATION_ERROR", "Content-Encoding is not known here: right would be none.")
 
 
-def _named(key: Key, request: Request) -> UUID:
+def _named(key: Key, request: Request, secret: bytes) -> UUID:
     """Name the submission: the same for the same `Idempotency-Key` of the same key, else a new one."""
     given = request.headers.get("idempotency-key")
     if given is None:
@@ -156,7 +166,7 @@ def _named(key: Key, request: Request) -> UUID:
         raise invalid(f"Idempotency-Key is empty or longer than {LONGEST_KEY} characters.")
     if bad := hidden_character(_header_text(given)):
         raise invalid(f"Idempotency-Key holds {bad}: right would be text without it.")
-    return UUID(bytes=hashlib.blake2b(f"{key.id} {given}".encode(), digest_size=16).digest(), version=4)
+    return submission_id(secret, Door.HTTP, f"{key.id} {given}".encode())
 
 
 def _header_text(given: str) -> str:

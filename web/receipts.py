@@ -1,7 +1,7 @@
 """`GET /submissions/{id}`: what became of a submission, with its records page by page."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
@@ -16,6 +16,7 @@ from models.words import Role, Status
 from web import wire
 from web.access import key_of
 from web.attendance import wait_of
+from web.masking import for_producer, for_viewer
 from web.shapes import WAIT, SubmissionReceipt, faults, header, path_parameters
 from web.waiting import Waiting
 from web.wire import Fault, invalid
@@ -62,7 +63,11 @@ class Receipts:
             self._show,
             methods=["GET"],
             summary="What became of a submission",
-            description="Whoever reaches its account may ask, whichever door it came by.",
+            description=(
+                "A producer asks about its own submissions: those made with its key, rotated or not, and those"
+                " that name the key as their `producer`, by stream, task or file. Another producer's is not found."
+                " Operators see every submission; viewers too, without contacts."
+            ),
             response_model=None,
             responses=ANSWERS | faults(400, 401, 404, 503),
             openapi_extra={
@@ -101,12 +106,16 @@ class Receipts:
     def _receipt(self, key: Key, submission: UUID, limit: int, after: Cursor, request: Request) -> dict[str, Any]:
         with self._engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
             found = submissions.summary(connection, submission)
-            if found is None or not _may_see(key, found["account_ids"]):
+            if found is None or not _may_see(key, found):
                 raise _unknown()
             members = submissions.records(connection, submission, after, limit + 1)
             refused = []
             if after == Cursor() and found["refused"]:
                 refused = submissions.refusals(connection, submission, 0, PAGE)
+        if key.role is Role.VIEWER:
+            found, members, refused = for_viewer((found, members, refused))
+        elif key.role is Role.PRODUCER:
+            members = for_producer(members)
         shown = {
             "submission": submission,
             "status": found["status"],
@@ -137,14 +146,19 @@ def _page(request: Request) -> tuple[int, Cursor]:
     return int(limit), cursor
 
 
-def _may_see(key: Key, account_ids: Sequence[int | None]) -> bool:
-    """Say whether it is of accounts that the key reaches; a part that was unreadable is nobody's."""
-    known = {account_id for account_id in account_ids if account_id is not None}
-    return key.role is not Role.PRODUCER or (bool(known) and known <= set(key.accounts.values()))
+def _may_see(key: Key, found: Mapping[str, Any]) -> bool:
+    """Say whether a submission is the producer's own, every part of it, and of accounts that the key reaches.
+
+    A part that was unreadable is of no account.
+    """
+    if key.role is not Role.PRODUCER:
+        return True
+    known = {account_id for account_id in found["account_ids"] if account_id is not None}
+    return found["producers"] == [key.name] and bool(known) and known <= set(key.accounts.values())
 
 
 def _unknown() -> Fault:
-    message = "There is no such submission, or nothing of it was accepted yet, or it is another account's."
+    message = "There is no such submission, or nothing of it was accepted yet, or another producer submitted it."
     return Fault(404, "OBJECT_NOT_FOUND", message)
 
 

@@ -5,19 +5,17 @@ anything is read, and every look-up is a statement after that lock (READ COMMITT
 fingerprints, open batches and ids are those of a moment in which nobody else adds to these events.
 """
 
-import hashlib
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
-from uuid import UUID
 
 import orjson
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from models.batching import Group
-from models.fingerprint import fingerprint
+from models.fingerprint import fingerprint, submission_id
 from models.message import Address, Message, Unreadable, read_message
 from models.outcome import LAST_ERROR, OUTCOME
 from models.preflight import Candidate, Reason, shown
@@ -97,12 +95,12 @@ def accept(connection: Connection, handed: Sequence[Handed], rules: Rules) -> li
     return parts
 
 
-def refuse_whole(connection: Connection, one: Handed, what: str) -> Part:
+def refuse_whole(connection: Connection, one: Handed, rules: Rules, what: str) -> Part:
     """Store a message as refused, whole, for a reason that its text does not show."""
     reasons = (Reason("message", what, "a message that can be stored; this one is kept whole"),)
 
     def work() -> Part:
-        part = _part(one, Unreadable(reasons))
+        part = _part(one, Unreadable(reasons), rules.key)
         part.refuse(one.message.whole() if one.message else one.raw, reasons)
         with connection.begin():
             receipts.store(connection, receipts.number_unseen(connection, [part]))
@@ -117,7 +115,7 @@ def _accept_alone(connection: Connection, one: Handed, rules: Rules) -> Part:
     except DBAPIError as error:
         if not is_datas_fault(error):
             raise
-        return refuse_whole(connection, one, f"the database cannot store it (SQLSTATE {sqlstate(error)})")
+        return refuse_whole(connection, one, rules, f"the database cannot store it (SQLSTATE {sqlstate(error)})")
 
 
 def _shared_out(handed: Sequence[Handed]) -> Iterable[list[Handed]]:
@@ -134,12 +132,11 @@ def _shared_out(handed: Sequence[Handed]) -> Iterable[list[Handed]]:
         yield few
 
 
-def _part(one: Handed, message: Message | Unreadable) -> Part:
+def _part(one: Handed, message: Message | Unreadable, key: bytes) -> Part:
     """Begin a message's receipt; where it names no submission it gets one that its redelivery gets too."""
     submission = message.submission
     if submission is None:
-        digest = hashlib.blake2b(one.part.encode() + b"\0" + one.raw, digest_size=16).digest()
-        submission = UUID(bytes=digest, version=4)
+        submission = submission_id(key, one.door, one.part.encode() + b"\0" + one.raw)
     account = message.account if isinstance(message, Message) else ""
     part = message.part or one.part
     return Part(submission, part, one.door, message.producer, account, key_id=one.key_id, digest=one.digest)
@@ -147,7 +144,7 @@ def _part(one: Handed, message: Message | Unreadable) -> Part:
 
 def _accept(connection: Connection, handed: Sequence[Handed], rules: Rules) -> list[Part]:
     messages = [one.read() for one in handed]
-    parts = [_part(one, message) for one, message in zip(handed, messages, strict=True)]
+    parts = [_part(one, message, rules.key) for one, message in zip(handed, messages, strict=True)]
     with connection.begin():
         accounts, batch_sizes = accounts_of(connection, messages)
         events = events_of(connection, accounts, messages)
@@ -249,9 +246,12 @@ def accounts_of(
 
 
 def events_of(
-    connection: Connection, accounts: dict[str, int], messages: Iterable[Message | Unreadable]
+    connection: Connection, accounts: dict[str, int], messages: Iterable[Message | Unreadable], *, make: bool = True
 ) -> dict[tuple[int, Address], int]:
-    """Find or make the events' rows, in a transaction of their own: an id is used only once it is committed."""
+    """Find or make the events' rows, in a transaction of their own: an id is used only once it is committed.
+
+    Without `make`, those that are not there are left out.
+    """
     wanted = {
         (accounts[message.account], message.address)
         for message in messages
@@ -264,7 +264,7 @@ def events_of(
         ]
     ).decode()
     found = _known_events(connection, rows)
-    if len(found) < len(wanted):
+    if make and len(found) < len(wanted):
         connection.execute(
             text(f"""
             INSERT INTO events (account_id, object_id, external_event_id, external_account_id)

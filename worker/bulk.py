@@ -21,6 +21,13 @@ BATCHES: Final = 20
 """Batches that one step cancels."""
 
 
+OF: Final = {Action.CANCEL: "batches", Action.REPLAY: "refused"}
+"""Of what the newest id is where a job ends, where it is not of errors.
+
+What comes while it runs is not its own, for where records fail at once it would never end.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """A job as it stands; the fields are those of its row and its action's."""
@@ -33,6 +40,7 @@ class Work:
     until: int
     stage: int
     after: int
+    pinned: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +61,6 @@ class Step:
     items: Sequence[Item]
     stage: int
     after: int
-    kept: bool = True
-    """False where the items are rows already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,23 @@ class Ground:
     connection: Connection
     """In the job's transaction."""
     rules: Rules
+
+
+def newest(connection: Connection, action: Action) -> int:
+    """Give the newest id there is of what an action is done to."""
+    found: int = connection.execute(text(f"SELECT coalesce(max(id), 0) FROM {OF.get(action, 'errors')}")).scalar_one()
+    return found
+
+
+def store(connection: Connection, job_id: int, rows: list[dict[str, Any]]) -> None:
+    """Store a job's items."""
+    connection.execute(
+        text("""
+        INSERT INTO job_items (job_id, item, record_id, done, by, told)
+        SELECT :job, x.* FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(item bigint, record_id bigint,
+          done boolean, by bigint, told jsonb)"""),
+        {"job": job_id, "rows": json(rows)},
+    )
 
 
 def step(on: Ground, work: Work) -> Step | None:
@@ -89,36 +112,32 @@ def _dismiss(on: Ground, work: Work) -> Step | None:
 
 
 def _correct(on: Ground, work: Work) -> Step | None:
-    if "change" not in work.given:  # each has its own
-        return _mend(on, work)
-    change = Change.read(work.given["change"])
+    """Correct records, all by the same change, or each by its own, which waits with it."""
+    if not work.pinned:
+        change = Change.read(work.given["change"])
 
-    def mend(errors: Sequence[Row[Any]]) -> list[Item]:
-        ids = {error.record_id: error.id for error in errors}
-        return _corrected(on, work, dict.fromkeys(ids, change), ids)
+        def mend(errors: Sequence[Row[Any]]) -> list[Item]:
+            ids = {error.record_id: error.id for error in errors}
+            return _corrected(on, work, dict.fromkeys(ids, change), ids)
 
-    return _errors(on, work, CORRECTIONS, mend)
+        return _errors(on, work, CORRECTIONS, mend)
+    rows = _take(on, work, CORRECTIONS)
+    changes = {row.record_id: Change.read(row.change or work.given["change"]) for row in rows}
+    done = _corrected(on, work, changes, {row.record_id: row.item for row in rows})
+    return Step(sorted(done, key=lambda one: one.item), work.stage, work.after) if rows else None
 
 
-def _mend(on: Ground, work: Work) -> Step | None:
-    """Correct records by changes of their own, which wait as the job's items."""
-    rows = on.connection.execute(
+def _take(on: Ground, work: Work, most: int) -> Sequence[Row[Any]]:
+    """Take the next of a job's pinned items out of those that wait; what becomes of them is stored in their place."""
+    return on.connection.execute(
         text("""
-        SELECT id, record_id, change FROM job_items WHERE job_id = :job AND id > :after ORDER BY id LIMIT :most"""),
-        {"job": work.id, "after": work.after, "most": CORRECTIONS},
+        WITH taken AS (
+          DELETE FROM job_items WHERE id IN (
+            SELECT id FROM job_items WHERE job_id = :job AND done IS NULL ORDER BY id LIMIT :most)
+          RETURNING id, item, record_id, change, told)
+        SELECT * FROM taken ORDER BY id"""),
+        {"job": work.id, "most": most},
     ).all()
-    if not rows:
-        return None
-    ids = {row.record_id: row.id for row in rows}
-    done = _corrected(on, work, {row.record_id: Change.read(row.change) for row in rows}, ids)
-    on.connection.execute(
-        text("""
-        UPDATE job_items i SET done = x.done, by = x.by, told = i.told || x.told
-        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(item bigint, done boolean, by bigint, told jsonb)
-        WHERE i.id = x.item"""),
-        {"rows": json([asdict(one) for one in done])},
-    )
-    return Step(done, work.stage, rows[-1].id, kept=False)
 
 
 def _corrected(on: Ground, work: Work, changes: Mapping[int, Change], ids: Mapping[int, int]) -> list[Item]:
@@ -128,11 +147,14 @@ def _corrected(on: Ground, work: Work, changes: Mapping[int, Change], ids: Mappi
         Item(ids[one.record_id], one.record_id, one.by is not None, one.by, {
             "difference": one.difference, "reasons": [asdict(reason) for reason in one.reasons],
         })
-        for one in correct.correct(on.engine, on.connection, on.rules, origin, ordered)
+        for one in correct.correct(on.engine, on.connection, on.rules, origin, ordered, work.until)
     ]  # fmt: skip
 
 
 def _errors(on: Ground, work: Work, most: int, act: Callable[[Sequence[Row[Any]]], list[Item]]) -> Step | None:
+    if work.pinned:
+        taken = [row.item for row in _take(on, work, most)]
+        return Step(act(retry.rows_of(on.connection, taken)), work.stage, work.after) if taken else None
     chosen = Filter.read(work.chosen)
     for stage in range(work.stage, len(chosen.outcomes)):
         after = work.after if stage == work.stage else 0
@@ -151,17 +173,31 @@ def _items(errors: Sequence[Row[Any]], won: set[int]) -> list[Item]:
     return [Item(error.id, error.record_id, error.record_id in won) for error in errors]
 
 
+GONE: Final = {
+    "where": "batch",
+    "what": "was sent, canceled or added to since it was shown",
+    "right": "a new preview of what still waits",
+}
+
+
 def _cancel(on: Ground, work: Work) -> Step | None:
-    found, place = cancel.find(on.connection, cancel.Chosen.read(work.chosen), work.after, work.until, BATCHES)
-    if not found:
-        return Step([], work.stage, place) if place < work.until else None
+    place, largest = work.after, {}
+    if work.pinned:
+        largest = {row.item: row.told["size"] for row in _take(on, work, BATCHES)}
+        found = cancel.events_of(on.connection, largest)
+        if not largest:
+            return None
+    else:
+        found, place = cancel.find(on.connection, cancel.Chosen.read(work.chosen), work.after, work.until, BATCHES)
+        if not found:
+            return Step([], work.stage, place) if place < work.until else None
     groups.see(on.engine, [CANCELED])
     lock_events(on.connection, {batch.event_id for batch in found})
     items: list[Item] = []
     for batch in found:
-        records = cancel.cancel(on.connection, batch.id)
+        records = cancel.cancel(on.connection, batch.id, largest.get(batch.id))
         if records is None:
-            items.append(Item(batch.id, done=False))
+            items.append(Item(batch.id, done=False, told={"reasons": [GONE]} if work.pinned else {}))
         else:
             items += [Item(batch.id, record_id) for record_id in records] or [Item(batch.id)]
     return Step(items, work.stage, place)
@@ -169,15 +205,22 @@ def _cancel(on: Ground, work: Work) -> Step | None:
 
 def _replay(on: Ground, work: Work) -> Step | None:
     """Hand refusals in again, in transactions of accept's own; after a crash they are parts seen before."""
+    if work.pinned:
+        taken = [row.item for row in _take(on, work, refused.STEP)]
+        done = refused.replay_named(on.engine, on.connection, on.rules, taken)
+        return Step(_replayed(done), work.stage, work.after) if taken else None
     if work.after >= work.until:
         return None
     chosen = refused.Chosen.read(work.chosen)
     done, following = refused.replay(on.engine, on.connection, on.rules, chosen, (work.after, work.until))
-    items = [
+    return Step(_replayed(done), work.stage, work.until if following is None else following)
+
+
+def _replayed(done: Sequence[refused.Replayed]) -> list[Item]:
+    return [
         Item(one.id, done=not one.reasons, told={name: value for name, value in asdict(one).items() if name != "id"})
         for one in done
     ]
-    return Step(items, work.stage, work.until if following is None else following)
 
 
 STEPS: Final[Mapping[Action, Callable[[Ground, Work], Step | None]]] = {

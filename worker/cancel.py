@@ -1,6 +1,6 @@
 """Cancel: an operator takes batches that wait out of the queue; their records can be retried."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -77,11 +77,23 @@ def find(connection: Connection, chosen: Chosen, after: int, until: int, most: i
     return found, found[-1].id if len(found) == most else place
 
 
-def cancel(connection: Connection, batch_id: int) -> list[int] | None:
-    """Cancel a batch, whose event is locked, and give its records; none where somebody else was faster."""
+def events_of(connection: Connection, batch_ids: Iterable[int]) -> Sequence[Row[Any]]:
+    """Read batches as `find` gives them."""
+    return connection.execute(
+        text("SELECT id, event_id FROM batches WHERE id = ANY(:ids) ORDER BY id"), {"ids": list(batch_ids)}
+    ).all()
+
+
+def cancel(connection: Connection, batch_id: int, largest: int | None = None) -> list[int] | None:
+    """Cancel a batch, whose event is locked, and give its records.
+
+    None where somebody else was faster, or where records were added to it beyond `largest`, which nobody was shown.
+    """
     waited_for = connection.execute(
-        text(f"SELECT after FROM batches WHERE id = :id AND {Move.CANCEL.guard} FOR UPDATE"),
-        {"id": batch_id},
+        text(f"""
+        SELECT after FROM batches WHERE id = :id AND {Move.CANCEL.guard} AND size <= coalesce(:largest, size)
+        FOR UPDATE"""),
+        {"id": batch_id, "largest": largest},
     ).scalar()
     if waited_for is None:
         return None

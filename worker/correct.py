@@ -7,7 +7,7 @@ own beside the one it came with. As with a retry, what a later record has overta
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Row, text
 
@@ -26,6 +26,7 @@ from worker.newest import newest
 from worker.receipts import Part
 from worker.retry import lock_events, resolve
 from worker.storing import Fresh
+from worker.walks import NEWEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,20 @@ class _Draft:
     difference: list[tuple[str, str, str]]
 
 
-def look(engine: Engine, changes: Mapping[int, Change]) -> list[Corrected]:
-    """Say what the changes of these records would come to as far as the records themselves tell; change nothing."""
-    with engine.connect() as connection:
-        return [
-            Corrected(one.old.id, one.difference) if isinstance(one, _Draft) else one
-            for one in _drafts(connection, changes)
-        ]
+def rehearse(
+    connection: Connection, rules: Rules, changes: Mapping[int, Change], seen: dict[bytes, int], until: int = NEWEST
+) -> list[Corrected]:
+    """Say what correcting these records would come to now, and change nothing; without reasons one would be done.
+
+    `seen` holds what was rehearsed before and is filled here: by fingerprint, which record would be that one.
+    """
+    drafts, done, accounts, _ = _sorted(connection, changes, until)
+    events = accept.events_of(connection, accounts, [one.message for one in drafts], make=False)
+    wanted = {(one.old.account_id, one.message.address) for one in drafts}
+    made = {key: -number for number, key in enumerate(sorted(wanted - events.keys(), key=str), 1)}
+    left = _left(connection, rules, drafts, events | made, done, seen=seen)
+    seen |= {mark: one.old.id for mark, (one, _) in left.items()}
+    return [*done, *(Corrected(one.old.id, one.difference) for one, _ in left.values())]
 
 
 def rows_of(connection: Connection, record_ids: list[int]) -> list[Row[Any]]:
@@ -84,8 +92,14 @@ def address_of(row: Row[Any]) -> Address:
     return Address(row.object_id, row.external_event_id, row.external_account_id)
 
 
-def _drafts(connection: Connection, changes: Mapping[int, Change]) -> Iterator[_Draft | Corrected]:
-    """Judge each change by the preflight of every door."""
+def look(engine: Engine, rules: Rules, changes: Mapping[int, Change]) -> list[Corrected]:
+    """Say what correcting a few records would come to."""
+    with engine.connect() as connection:
+        return rehearse(connection, rules, changes, {})
+
+
+def _drafts(connection: Connection, changes: Mapping[int, Change], until: int) -> Iterator[_Draft | Corrected]:
+    """Judge each change by the preflight of every door; an error newer than `until` is not the one that was shown."""
     rows = {row.id: row for row in rows_of(connection, list(changes))}
     for record_id, change in changes.items():
         row = rows.get(record_id)
@@ -94,6 +108,9 @@ def _drafts(connection: Connection, changes: Mapping[int, Change]) -> Iterator[_
             yield Corrected(record_id, [], reasons=(reason,))
         elif row.error_id is None or row.resolution is not None:
             yield Corrected(record_id, [], reasons=(_closed(row),))
+        elif row.error_id > until:
+            reason = Reason(f"record {record_id}", "has failed again since this was shown", "a new preview of it")
+            yield Corrected(record_id, [], reasons=(reason,))
         else:
             yield _judged(row, change)
 
@@ -131,22 +148,21 @@ def _closed(row: Row[Any]) -> Reason:
     return Reason(where, f"has its error {row.resolution}", "a record with an open error (turnout errors)")
 
 
-def correct(
-    engine: Engine, connection: Connection, rules: Rules, origin: Origin, changes: Mapping[int, Change]
+def correct(  # noqa: PLR0913, PLR0917
+    engine: Engine,
+    connection: Connection,
+    rules: Rules,
+    origin: Origin,
+    changes: Mapping[int, Change],
+    until: int = NEWEST,
 ) -> list[Corrected]:
     """Correct records, in the order of their acceptance, in the transaction of this connection."""
     with engine.begin() as apart:  # events that are new are there before any is locked
-        judged = list(_drafts(apart, changes))
-        drafts = [one for one in judged if isinstance(one, _Draft)]
-        done = [one for one in judged if isinstance(one, Corrected)]
-        accounts, sizes = accept.accounts_of(apart, [one.message for one in drafts])
-        gone = [one for one in drafts if one.message.account not in accounts]
-        done += [_not_done(one, f"account {one.old.account}", "is removed", "the account added again") for one in gone]
-        drafts = [one for one in drafts if one.message.account in accounts]
+        drafts, done, accounts, sizes = _sorted(apart, changes, until)
         events = accept.events_of(apart, accounts, [one.message for one in drafts])
     lock_events(connection, {*events.values(), *(one.old.event_id for one in drafts)})
-    fresh = _fresh(connection, rules, drafts, events, done)
-    stored = _store(connection, rules, origin, fresh, {
+    left = _left(connection, rules, drafts, events, done, seen={})
+    stored = _store(connection, rules, origin, _won(connection, left, done), {
         event_id: sizes[account_id] or rules.batch_size for (account_id, _), event_id in events.items()
     })  # fmt: skip
     differences = {one.old.id: one.difference for one in drafts}
@@ -154,14 +170,29 @@ def correct(
     return sorted(done, key=lambda one: one.record_id)
 
 
-def _fresh(
+def _sorted(
+    connection: Connection, changes: Mapping[int, Change], until: int
+) -> tuple[list[_Draft], list[Corrected], dict[str, int], dict[int, int | None]]:
+    """Tell drafts from what cannot be one; give the accounts too, and their batch sizes."""
+    judged = list(_drafts(connection, changes, until))
+    drafts = [one for one in judged if isinstance(one, _Draft)]
+    done = [one for one in judged if isinstance(one, Corrected)]
+    accounts, sizes = accept.accounts_of(connection, [one.message for one in drafts])
+    gone = [one for one in drafts if one.message.account not in accounts]
+    done += [_not_done(one, f"account {one.old.account}", "is removed", "the account added again") for one in gone]
+    return [one for one in drafts if one.message.account in accounts], done, accounts, sizes
+
+
+def _left(  # noqa: PLR0913
     connection: Connection,
     rules: Rules,
     drafts: list[_Draft],
     events: Mapping[tuple[int, Address], int],
     done: list[Corrected],
-) -> list[Fresh]:
-    """Give what is to be stored: nothing that repeats a record or was overtaken by one, and only what is won."""
+    *,
+    seen: Mapping[bytes, int],
+) -> dict[bytes, tuple[_Draft, Fresh]]:
+    """Give what is to be stored, by its fingerprint: nothing that repeats a record or was overtaken by one."""
     fresh = []
     for one in drafts:
         event_id = events[one.old.account_id, one.message.address]
@@ -171,9 +202,8 @@ def _fresh(
     known, newer = _known(connection, [new for _, new in fresh]), _newer(connection, [new for _, new in fresh])
     left: dict[bytes, tuple[_Draft, Fresh]] = {}
     for one, new in fresh:
-        again = known.get(new.fingerprint) or (
-            (left[new.fingerprint][0].old.id, "corrected to the same here") if new.fingerprint in left else None
-        )
+        same = left[new.fingerprint][0].old.id if new.fingerprint in left else seen.get(new.fingerprint)
+        again = known.get(new.fingerprint) or (same and (same, "corrected to the same here"))
         if again and again[0] == one.old.id:
             right = f"a change of what HubSpot keeps; or as it is: turnout retry --record {one.old.id}"
             done.append(_not_done(one, f"record {one.old.id}", "would stay the same record", right))
@@ -188,6 +218,11 @@ def _fresh(
             done.append(_not_done(one, f"record {one.old.id}", what, right))
         else:
             left[new.fingerprint] = (one, new)
+    return left
+
+
+def _won(connection: Connection, left: Mapping[bytes, tuple[_Draft, Fresh]], done: list[Corrected]) -> list[Fresh]:
+    """Resolve the errors of what is left; give what is to be stored for those that were won."""
     won = set(resolve(connection, [one.old.error_id for one, _ in left.values()], Resolution.CORRECTED))
     for one, _ in left.values():
         if one.old.id not in won:
@@ -218,8 +253,15 @@ def _known(connection: Connection, fresh: list[Fresh]) -> dict[bytes, tuple[int,
     return {bytes(row.fingerprint): (row.id, row.outcome) for row in rows}
 
 
+STANDS_FOR: Final = "(SELECT coalesce(o.corrects, o.id) FROM records o WHERE o.id = r.id)"
+"""The record whose place a record `r` has in the order of acceptance."""
+
+
 def _newer(connection: Connection, fresh: list[Fresh]) -> dict[int, int]:
-    """Find what was accepted later of the same contact and event, and is on its way or has arrived."""
+    """Find what was accepted later of the same contact and event, and is on its way or has arrived.
+
+    What took an older record's place is no later than that was: one job may correct both, the older one before.
+    """
     rows = [
         {"id": one.corrects, "contact": one.candidate.contact, "event_id": one.group.event_id} for one in fresh
     ]  # fmt: skip
@@ -227,7 +269,7 @@ def _newer(connection: Connection, fresh: list[Fresh]) -> dict[int, int]:
         text(f"""
         SELECT x.id, newer.record_id AS by
         FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(id bigint, contact text, event_id bigint)
-        CROSS JOIN LATERAL {newest("true", OVERTAKES)} newer"""),
+        CROSS JOIN LATERAL {newest("true", f"{OVERTAKES} AND {STANDS_FOR} > x.id")} newer"""),
         {"rows": json(rows)},
     )
     return {row.id: row.by for row in found}

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, Row, text
 
 from models.advice import Subject, advise
 from models.gist import Kind
@@ -11,11 +11,14 @@ from models.words import Outcome
 from worker import walks
 from worker.database import json, repeat
 from worker.retry import Filter
+from worker.submissions import EVENT
 
 COUNTED: Final = 10_000
 """Beyond it a group's count says only «more than»."""
 WALKED: Final = 1_000
 """Groups with open errors that are looked at, at most."""
+OF_EVENT: Final = "LEFT JOIN events ev ON ev.id = g.event_id"
+"""The event of a group `g`, where its errors are about their event."""
 
 
 def see(engine: Engine, kinds: Collection[Kind]) -> None:
@@ -31,9 +34,9 @@ def see(engine: Engine, kinds: Collection[Kind]) -> None:
         with engine.begin() as connection:
             connection.execute(
                 text("""
-                INSERT INTO error_groups (id, outcome, category, code, gist)
+                INSERT INTO error_groups (id, outcome, category, code, gist, event_id)
                 SELECT x.* FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(id text, outcome text, category text,
-                  code text, gist text)
+                  code text, gist text, event_id bigint)
                 WHERE NOT EXISTS (
                   SELECT FROM error_groups g WHERE g.id = x.id AND g.last_seen > now() - interval '1 minute')
                 ORDER BY x.id ON CONFLICT (id) DO UPDATE SET last_seen = now()"""),
@@ -60,12 +63,13 @@ def grouped(engine: Engine, outcomes: Sequence[Outcome], limit: int = 50) -> lis
             shown AS (
               SELECT g.* FROM leap JOIN error_groups g USING (id) WHERE g.outcome = ANY(:outcomes)
               ORDER BY g.last_seen DESC, g.id LIMIT :limit)
-            SELECT g.*, s.message AS sample, s.record_id AS sample_record, r.contact AS sample_contact,
+            SELECT g.*, {EVENT} AS event, s.message AS sample, s.record_id AS sample_record,
+              r.contact AS sample_contact,
               (SELECT count(*) FROM (
                 SELECT FROM errors e WHERE e.group_id = g.id AND e.resolution IS NULL LIMIT {COUNTED + 1}) few) AS count
             FROM shown g CROSS JOIN LATERAL (
               SELECT * FROM errors e WHERE e.group_id = g.id AND e.resolution IS NULL ORDER BY e.id DESC LIMIT 1) s
-            JOIN records r ON r.id = s.record_id ORDER BY g.last_seen DESC, g.id"""),
+            JOIN records r ON r.id = s.record_id {OF_EVENT} ORDER BY g.last_seen DESC, g.id"""),
             {"outcomes": list(outcomes), "limit": limit},
         )
         return [advised(dict(row._mapping)) for row in rows]  # noqa: SLF001 - its public name
@@ -80,10 +84,11 @@ def narrowed(engine: Engine, chosen: Filter, limit: int = 50) -> tuple[list[dict
         facts = walks.facts(chosen, None, COUNTED)
         rows = connection.execute(
             text(f"""
-            SELECT g.*, s.message AS sample, s.record_id AS sample_record, r.contact AS sample_contact, f.count
+            SELECT g.*, {EVENT} AS event, s.message AS sample, s.record_id AS sample_record,
+              r.contact AS sample_contact, f.count
             FROM (SELECT group_id, count(*) AS count, max(id) AS newest FROM ({walks.found(chosen)}) e GROUP BY 1) f
             JOIN error_groups g ON g.id = f.group_id
-            JOIN errors s ON s.id = f.newest JOIN records r ON r.id = s.record_id
+            JOIN errors s ON s.id = f.newest JOIN records r ON r.id = s.record_id {OF_EVENT}
             ORDER BY g.last_seen DESC, g.id LIMIT :limit"""),
             {**facts, "limit": limit},
         ).all()
@@ -92,37 +97,56 @@ def narrowed(engine: Engine, chosen: Filter, limit: int = 50) -> tuple[list[dict
     return [advised(dict(row._mapping)) for row in rows], older  # noqa: SLF001 - its public name
 
 
-def matching(engine: Engine, chosen: Filter) -> tuple[list[int], list[dict[str, Any]]]:
-    """Name the errors that a filter chooses, no further than just beyond `COUNTED`, and of these the distinct ones."""
-    with engine.connect() as connection:
-        ids = list(
-            connection.execute(
-                text(f"""
-                SELECT e.id FROM errors e {walks.joined(chosen)}
-                WHERE e.outcome = ANY(:outcomes) AND {chosen.sql} LIMIT {COUNTED + 1}"""),
-                {"outcomes": list(chosen.outcomes), **chosen.facts},
-            ).scalars()
-        )
-        rows = connection.execute(
-            text("""
-            SELECT g.*, f.count, f.sample FROM (
-              SELECT group_id, count(*) AS count, min(message) AS sample FROM errors WHERE id = ANY(:ids)
-              GROUP BY group_id) f
-            JOIN error_groups g ON g.id = f.group_id ORDER BY f.count DESC, g.id"""),
-            {"ids": ids},
-        )
-        return ids, [advised(dict(row._mapping)) for row in rows]  # noqa: SLF001 - its public name
+def matching(
+    connection: Connection, chosen: Filter, until: int, most: int = COUNTED
+) -> tuple[Sequence[Row[Any]], bool]:
+    """Find the errors up to the id `until` that a filter chooses, the oldest `most`: `id`, `record_id`.
+
+    Say too whether there are more. A filter that no index is of is looked for in any order first: it may choose few,
+    and then walking from the oldest on would look at everything.
+    """
+    facts = {"outcomes": list(chosen.outcomes), "until": until, "most": most + 1, **chosen.facts}
+    if not chosen.facts.keys() <= {"group_id"}:
+        found = connection.execute(
+            text(f"""
+            SELECT e.id, e.record_id FROM errors e {walks.joined(chosen)}
+            WHERE e.outcome = ANY(:outcomes) AND e.id <= :until AND {chosen.sql} LIMIT :most"""),
+            facts,
+        ).all()
+        if len(found) <= most:
+            return sorted(found, key=lambda row: row.id), False
+    rows = connection.execute(text(walks.oldest(chosen)), facts).all()
+    return rows[:most], len(rows) > most
+
+
+def distinct(connection: Connection, error_ids: Sequence[int]) -> list[dict[str, Any]]:
+    """Give the groups of errors, each with its `count` of these, the largest first."""
+    rows = connection.execute(
+        text(f"""
+        SELECT g.*, {EVENT} AS event, f.count, f.sample FROM (
+          SELECT group_id, count(*) AS count, min(message) AS sample FROM errors WHERE id = ANY(:ids)
+          GROUP BY group_id) f
+        JOIN error_groups g ON g.id = f.group_id {OF_EVENT} ORDER BY f.count DESC, g.id"""),
+        {"ids": list(error_ids)},
+    )
+    return [advised(dict(row._mapping)) for row in rows]  # noqa: SLF001 - its public name
 
 
 def named(engine: Engine, group_ids: Collection[str]) -> dict[str, str]:
-    """Say of groups what their errors have in common: `failed: HTTP 503; … attempts`."""
+    """Say of groups what their errors have in common: `failed: HTTP 503; … attempts`, and of which event they are."""
     if not group_ids:
         return {}
     with engine.connect() as connection:
         rows = connection.execute(
-            text("SELECT id, outcome, gist FROM error_groups WHERE id = ANY(:ids)"), {"ids": list(group_ids)}
+            text(f"SELECT g.*, {EVENT} AS event FROM error_groups g {OF_EVENT} WHERE g.id = ANY(:ids)"),
+            {"ids": list(group_ids)},
         )
-        return {row.id: f"{row.outcome}: {row.gist}" for row in rows}
+        return {row.id: f"{row.outcome}: {row.gist}{_of_event(row.event, row.gist)}" for row in rows}
+
+
+def _of_event(event: str | None, gist: str) -> str:
+    """Name a group's event, where what its errors have in common does not."""
+    return "" if event is None or event.rpartition("/")[2] in gist else f", event {event}"
 
 
 def as_said(count: int) -> str:
@@ -133,5 +157,7 @@ def as_said(count: int) -> str:
 def advised(group: dict[str, Any]) -> dict[str, Any]:
     """Add the advice to a group that has a sample."""
     subject = Subject(group_id=group["id"])
-    advice = advise(Outcome(group["outcome"]), group["category"], group["code"], group["sample"], subject)
+    event = (group["event"] or "").rpartition("/")[2]
+    of = (Outcome(group["outcome"]), group["category"], group["code"], group["sample"])
+    advice = advise(*of, subject, event=event)
     return {**group, "means": advice.means, "who": advice.who, "action": advice.action}

@@ -68,7 +68,8 @@ def _accept_alone(process: Process, connection: Connection, entry: Entry) -> Non
     begun = process.stream.begin_alone(entry)
     try:
         if begun > DEATHS:
-            refuse_whole(connection, _handed(entry), f"the process died {DEATHS} times while it accepted this alone")
+            what = f"the process died {DEATHS} times while it accepted this alone"
+            refuse_whole(connection, _handed(entry), process.rules, what)
         else:
             _accept(process, connection, [entry])
     except Exception:

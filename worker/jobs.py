@@ -6,7 +6,7 @@ part is done whole or not at all, once, however many work at it. Each job's turn
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import islice
 from typing import Any, Final
@@ -20,16 +20,12 @@ from models.words import Action
 from worker import actions, bulk
 from worker.accept import Rules
 from worker.actions import By
-from worker.bulk import Ground, Step, Work
+from worker.bulk import Ground, Item, Step, Work
 from worker.database import json, repeat
+from worker.tally import Tally
 
 log = logging.getLogger(__name__)
 
-NEWEST: Final = {
-    Action.CANCEL: "(SELECT coalesce(max(id), 0) FROM batches)",
-    Action.REPLAY: "(SELECT coalesce(max(id), 0) FROM refused)",
-}
-"""Where a job ends: what comes while it runs is not its own, for where records fail at once it would never end."""
 AGAIN: Final = 60.0
 """Seconds after which a job whose step failed is tried again."""
 SOON: Final = 5.0
@@ -47,16 +43,30 @@ def ask(  # noqa: PLR0913
     *,
     given: Mapping[str, object] | None = None,
     expected: int | None = None,
+    until: int | None = None,
+    pinned: Sequence[Item] | None = None,
 ) -> int:
-    """Ask for a job, and note who did; give its id."""
+    """Ask for a job, and note who did; give its id.
+
+    It is done to what is chosen up to the id `until`, by default the newest there is; with `pinned` to just these,
+    as they were shown.
+    """
     job_id = actions.note(connection, by, action, chosen)
-    newest = NEWEST.get(action, "(SELECT coalesce(max(id), 0) FROM errors)")
     connection.execute(
-        text(f"""
-        INSERT INTO jobs (id, action, given, expected, until)
-        VALUES (:id, :action, CAST(:given AS jsonb), :expected, {newest})"""),
-        {"id": job_id, "action": action, "given": json(given or {}), "expected": expected},
+        text("""
+        INSERT INTO jobs (id, action, given, expected, until, pinned)
+        VALUES (:id, :action, CAST(:given AS jsonb), :expected, :until, :pinned)"""),
+        {
+            "id": job_id,
+            "action": action,
+            "given": json(given or {}),
+            "expected": expected,
+            "until": bulk.newest(connection, action) if until is None else until,
+            "pinned": pinned is not None,
+        },
     )
+    if pinned:
+        bulk.store(connection, job_id, [{**asdict(item), "done": None} for item in pinned])
     return job_id
 
 
@@ -69,7 +79,7 @@ def ask_to_mend(
     meanwhile with what is wrong of it, the job waits until it is begun.
     """
     with engine.begin() as connection:
-        job_id = ask(connection, by, Action.CORRECT, {})
+        job_id = ask(connection, by, Action.CORRECT, {}, pinned=())
         left = iter(mended)
         named: list[int] = []
         number = 0
@@ -157,7 +167,7 @@ def _step(engine: Engine, rules: Rules, job_id: int | None, taken: list[int]) ->
     with engine.begin() as connection:
         row = connection.execute(
             text(f"""
-            SELECT j.id, j.action, a.chosen, j.given, j.expected, j.until, j.stage, j.after
+            SELECT j.id, j.action, a.chosen, j.given, j.expected, j.until, j.stage, j.after, j.pinned
             FROM jobs j JOIN actions a USING (id)
             WHERE j.ended_at IS NULL AND NOT j.held AND j.due_at <= clock_timestamp()
               {"" if job_id is None else "AND j.id = :id"}
@@ -177,14 +187,8 @@ def _step(engine: Engine, rules: Rules, job_id: int | None, taken: list[int]) ->
 
 
 def _go_on(connection: Connection, job_id: int, done: Step) -> None:
-    if done.kept and done.items:
-        connection.execute(
-            text("""
-            INSERT INTO job_items (job_id, item, record_id, done, by, told)
-            SELECT :job, x.* FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(item bigint, record_id bigint,
-              done boolean, by bigint, told jsonb)"""),
-            {"job": job_id, "rows": json([asdict(item) for item in done.items])},
-        )
+    if done.items:
+        bulk.store(connection, job_id, [asdict(item) for item in done.items])
     connection.execute(
         text("""
         UPDATE jobs SET stage = :stage, after = :after, done = done + :done, passed = passed + :passed, trouble = '',
@@ -208,6 +212,17 @@ def _end(connection: Connection, job_id: int) -> None:
         UPDATE actions a SET number = ended.done FROM ended WHERE a.id = ended.id"""),
         {"id": job_id},
     )
+
+
+def hold(engine: Engine, job_id: int, found: Tally) -> None:
+    """Keep with a job that is held what it will come to, as it is shown."""
+    with engine.begin() as connection:
+        connection.execute(
+            text("""
+            UPDATE jobs SET given = given || jsonb_build_object('tally', CAST(:tally AS jsonb))
+            WHERE id = :id AND held"""),
+            {"id": job_id, "tally": json(asdict(found))},
+        )
 
 
 def begin(engine: Engine, by: By, job_id: int) -> bool:

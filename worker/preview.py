@@ -1,20 +1,31 @@
-"""What an action in bulk will do, before it is done: how many, which errors, ten samples, its calls, how long."""
+"""What an action in bulk will do, before it is done: to how many, what changes, what is skipped, its calls, how long.
+
+It is of all that is chosen, or says that it is of the first of them; and what is done is what was shown: the seal of a
+preview goes with the confirmation, and where the preview would be another by then, nothing is done.
+"""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import Connection, text
 
 from models import estimate
+from models.correction import Change
 from models.estimate import Pace
 from models.gist import gist
+from models.preflight import Reason
 from models.words import Action
-from worker import cancel, facts, groups, refusals, refused, throughput
+from worker import bulk, cancel, facts, groups, jobs, refusals, refused, tally, throughput
+from worker.actions import By
+from worker.bulk import Item
 from worker.groups import COUNTED
 from worker.process import Process
 from worker.retry import Filter
+from worker.tally import Tally
 
 SAMPLES: Final = 10
 WAITING: Final = 20_000
@@ -25,72 +36,162 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Preview:
-    """What an action will do; a `count` above `most` is «more than»."""
+    """What an action will do: to just what was looked at, which is all that is chosen unless there is `more`."""
 
     count: int
+    """Of those that are chosen."""
     samples: list[Row]
     groups: list[Row] = field(default_factory=list)
-    """The distinct errors, or reasons of refusals, each with its `count`."""
+    """The distinct errors, or reasons of refusals, or events of batches, each with its `count`."""
     batches: int = 0
     """Those that are canceled."""
     calls: int = 0
-    """At least so many, where `count` is bounded."""
     seconds: float | None = None
     """None where that cannot be said."""
     because: list[str] = field(default_factory=list)
     """Why it may take longer."""
-
-    bound: int | None = None
-    """How far was counted, where not up to `COUNTED`."""
+    more: bool = False
+    """There are more, to which it is not done."""
+    tally: Tally = field(default_factory=Tally)
+    """To how many it will be done, what of them changes, and why others are skipped."""
+    pinned: list[Item] = field(default_factory=list)
+    """What a job of it is done to."""
+    until: int = 0
+    """The newest id that was looked at: what comes later is none of its business."""
 
     @property
-    def more(self) -> bool:
-        """Say whether there are more than were counted."""
-        return self.count > self.most
-
-    @property
-    def most(self) -> int:
-        """Give how far was counted."""
-        return COUNTED if self.bound is None else self.bound
+    def will(self) -> int:
+        """Give to how many it will be done."""
+        return self.tally.will
 
     @property
     def said(self) -> str:
-        """Write how many there are."""
-        return f"more than {self.most:,}" if self.more else f"{self.count:,}"
+        """Write to how many it will be done."""
+        return f"{'the first ' if self.more else ''}{self.will:,}"
+
+    @property
+    def seal(self) -> str:
+        """Give what tells this preview from any other."""
+        return f"{self.until}-{self.tally.seal}"
 
 
-def look(process: Process, action: Action, chosen: Mapping[str, Any]) -> Preview:
-    """Say what an action will do to what is chosen, as a job keeps it."""
-    match action:
-        case Action.CANCEL:
-            return _batches(process, cancel.Chosen.read(chosen))
-        case Action.REPLAY:
-            return _refusals(process, refused.Chosen.read(chosen))
-    wanted = Filter.read(chosen)
-    ids, distinct = groups.matching(process.engine, wanted)
-    newest = Filter(wanted.outcomes, error_ids=sorted(ids)[-SAMPLES:])
-    samples = facts.errors(process.engine, newest, SAMPLES)
-    if action is Action.DISMISS:
-        return Preview(len(ids), samples, distinct)
+def look(  # noqa: PLR0913 - what a job has
+    process: Process,
+    action: Action,
+    chosen: Mapping[str, Any],
+    given: Mapping[str, Any] | None = None,
+    *,
+    until: int | None = None,
+    most: int | None = None,
+) -> Preview:
+    """Say what an action will do to what is chosen, as a job keeps it; and with a change, what of each it changes.
+
+    At most `most` of what there was up to the id `until` are looked at, the oldest.
+    """
+    bound = COUNTED if most is None else most
     with process.engine.connect() as connection:
-        calls = _calls(connection, process.settings.batch_size, ids)
-    seconds, because = _time(process, calls)
-    return Preview(len(ids), samples, distinct, 0, sum(calls.values()), seconds, because)
+        newest = bulk.newest(connection, action) if until is None else until
+        match action:
+            case Action.CANCEL:
+                return _batches(connection, cancel.Chosen.read(chosen), newest, bound)
+            case Action.REPLAY:
+                return _refusals(process, refused.Chosen.read(chosen), newest)
+        wanted = Filter.read(chosen)
+        rows, more = groups.matching(connection, wanted, newest, bound)
+        ids = [row.id for row in rows]
+        distinct = groups.distinct(connection, ids)
+    tallied, fit = _tallied(process, wanted, given, rows, newest)
+    calls = {} if action is Action.DISMISS else _calls(process, fit, moved=tallied.moved > 0)
+    samples = facts.errors(process.engine, Filter(wanted.outcomes, error_ids=ids[-SAMPLES:]), SAMPLES)
+    seconds, because = _time(process, calls) if calls or action is not Action.DISMISS else (None, [])
+    return Preview(
+        len(ids),
+        samples,
+        distinct,
+        0,
+        sum(calls.values()),
+        seconds,
+        because,
+        more,
+        tallied,
+        [Item(row.id, row.record_id) for row in rows],
+        newest,
+    )
 
 
-def _calls(connection: Connection, batch_size: int, error_ids: Sequence[int]) -> dict[str, int]:
-    """Count the batches that the records of these errors will make, by account."""
-    rows = connection.execute(
-        text("""
+def _tallied(
+    process: Process, wanted: Filter, given: Mapping[str, Any] | None, rows: Sequence[Any], until: int
+) -> tuple[Tally, list[int]]:
+    """Tally what an action is done to, and name these errors."""
+    if given and "change" in given:
+        change, of_record, fit = Change.read(given["change"]), {row.record_id: row.id for row in rows}, list[int]()
+        changes = ((record_id, change) for record_id in sorted(of_record))
+        return tally.of(process.engine, process.rules, changes, until, fit), [of_record[one] for one in fit]
+    ids = [row.id for row in rows]
+    named = len(wanted.error_ids or wanted.record_ids or ())
+    resolved = [{"what": RESOLVED, "count": named - len(ids)}] if named > len(ids) else []
+    return Tally(len(ids), skips=resolved, seal=_seal(ids)), ids
+
+
+RESOLVED: Final = "is resolved already, or is not what was chosen"
+
+
+def _seal(shown: Iterable[object]) -> str:
+    return blake2b(orjson.dumps(list(shown)), digest_size=16).hexdigest()
+
+
+def confirm(  # noqa: PLR0913 - what a job has
+    process: Process,
+    by: By,
+    action: Action,
+    chosen: Mapping[str, Any],
+    seal: str,
+    *,
+    given: Mapping[str, Any] | None = None,
+    typed: int | None = None,
+) -> int | Preview:
+    """Ask for the job whose preview has this seal, done to just what that showed; give its id.
+
+    Where the preview would now be another, nothing is asked for: that other preview is given. So is the same one,
+    where several records would go to another event and `typed` is not their number.
+    """
+    until = seal.partition("-")[0]
+    if until.isascii() and until.isdecimal() and len(until) < 19:  # noqa: PLR2004 - a bigint
+        found = look(process, action, chosen, given, until=int(until))
+        if found.seal == seal and found.tally.is_move and typed != found.will:
+            return found
+        if found.seal == seal:
+            return ask(process, by, action, chosen, found, given=given)
+    return look(process, action, chosen, given)
+
+
+def ask(  # noqa: PLR0913 - what a job has
+    process: Process,
+    by: By,
+    action: Action,
+    chosen: Mapping[str, Any],
+    found: Preview,
+    *,
+    given: Mapping[str, Any] | None = None,
+) -> int:
+    """Ask for the job of a preview; give its id."""
+    facts = {"given": given, "expected": found.count, "until": found.until, "pinned": found.pinned}
+    with process.engine.begin() as connection:
+        return jobs.ask(connection, by, action, chosen, **facts)  # type: ignore[arg-type]
+
+
+def _calls(process: Process, error_ids: Sequence[int], *, moved: bool) -> dict[str, int]:
+    """Count the batches that the records of these errors will make, by account; where they are moved, of one event."""
+    statement = text(f"""
         SELECT account, sum(ceil(number / size))::bigint AS calls FROM (
-          SELECT a.name AS account, b.event_id, b.state, b.identity, coalesce(a.batch_size, :batch_size) AS size,
-            sum(number) AS number
+          SELECT a.name AS account, {"0" if moved else "b.event_id"} AS event, b.state, b.identity,
+            coalesce(a.batch_size, :batch_size) AS size, sum(number) AS number
           FROM (SELECT batch_id, count(*) AS number FROM errors WHERE id = ANY(:ids) GROUP BY 1) e
           JOIN batches b ON b.id = e.batch_id JOIN accounts a ON a.id = b.account_id GROUP BY 1, 2, 3, 4, 5) batches
-        GROUP BY 1"""),
-        {"ids": list(error_ids), "batch_size": batch_size},
-    )
-    return {row.account: row.calls for row in rows}
+        GROUP BY 1""")
+    with process.engine.connect() as connection:
+        rows = connection.execute(statement, {"ids": list(error_ids), "batch_size": process.settings.batch_size})
+        return {row.account: row.calls for row in rows}
 
 
 def _time(process: Process, calls: Mapping[str, int]) -> tuple[float | None, list[str]]:
@@ -127,34 +228,67 @@ def _time(process: Process, calls: Mapping[str, int]) -> tuple[float | None, lis
     return longest, because
 
 
-def _batches(process: Process, chosen: cancel.Chosen) -> Preview:
-    with process.engine.connect() as connection:
-        counted = connection.execute(
-            text(f"""
-            SELECT count(*) AS batches, coalesce(sum(size), 0)::bigint AS records FROM (
-              SELECT b.size FROM batches b JOIN events ev ON ev.id = b.event_id JOIN accounts a ON a.id = b.account_id
-              WHERE {chosen.sql} LIMIT {COUNTED + 1}) few"""),
-            chosen.facts,
-        ).one()
-        samples = connection.execute(
-            text(f"""
-            SELECT b.id, a.name AS account, {facts.EVENT}, b.event_id, b.state, b.size, b.created_at FROM batches b
-            JOIN events ev ON ev.id = b.event_id JOIN accounts a ON a.id = b.account_id
-            WHERE {chosen.sql} ORDER BY b.id LIMIT {SAMPLES}"""),
-            chosen.facts,
-        )
-        few = [dict(row._mapping) for row in samples]  # noqa: SLF001 - its public name
-    return Preview(counted.records, few, batches=counted.batches)
+def _batches(connection: Connection, chosen: cancel.Chosen, until: int, most: int) -> Preview:
+    rows = connection.execute(
+        text(f"""
+        SELECT b.id, a.name AS account, {facts.EVENT}, b.event_id, b.state, b.size, b.created_at FROM batches b
+        JOIN events ev ON ev.id = b.event_id JOIN accounts a ON a.id = b.account_id
+        WHERE {chosen.sql} AND b.id <= :until ORDER BY b.id LIMIT :most"""),
+        {**chosen.facts, "until": until, "most": most + 1},
+    ).all()
+    found = [dict(row._mapping) for row in rows[:most]]  # noqa: SLF001 - its public name
+    events: Counter[tuple[str, str, str]] = Counter()
+    for row in found:
+        events[row["account"], row["event"], row["state"]] += row["size"]
+    of = [
+        {"account": account, "event": event, "state": state, "count": count}
+        for (account, event, state), count in events.most_common()
+    ]
+    records = sum(row["size"] for row in found)
+    seal = _seal((row["id"], row["size"]) for row in found)
+    pinned = [Item(row["id"], told={"size": row["size"]}) for row in found]
+    tallied = Tally(records, seal=seal)
+    return Preview(
+        records, found[:SAMPLES], of, len(found), more=len(rows) > most, tally=tallied, pinned=pinned, until=until
+    )
 
 
-def _refusals(process: Process, chosen: refused.Chosen) -> Preview:
-    """Look at the newest refusals: those of one reason may hold different values, which its gist leaves out."""
-    rows, more = refusals.listed(process.engine, chosen, None, refusals.WALK)
-    inputs = sum(row["inputs"] for row in rows)
-    reasons = Counter(gist(f"{row['reasons'][0]['where']}: {row['reasons'][0]['right']}") for row in rows)
-    kinds: list[Row] = [{"gist": kind, "count": count} for kind, count in reasons.most_common(20)]
-    calls = -(-inputs // process.settings.batch_size)
-    return Preview(len(rows) + (more is not None), rows[:SAMPLES], kinds, calls=calls, bound=len(rows))
+def _refusals(process: Process, chosen: refused.Chosen, until: int) -> Preview:
+    """Look at the newest refusals, and whether each would be accepted now."""
+    engine = process.engine
+    known: dict[str, Any] = {}
+
+    def judged(row: Row) -> Row:
+        return {name: row[name] for name in row.keys() - refusals.HEAVY} | {
+            "against": refused.against(engine, row, known)
+        }
+
+    rows, more = refusals.walked(engine, chosen, until + 1, refusals.WALK, judged)
+    fit = [row for row in rows if not row["against"]]
+    reasons = Counter(_because(Reason(**row["reasons"][0])) for row in rows)
+    still = Counter(_because(row["against"][0]) for row in rows if row["against"])
+    calls = -(-sum(row["inputs"] for row in fit) // process.settings.batch_size)
+    return Preview(
+        len(rows),
+        rows[:SAMPLES],
+        [{"gist": kind, "count": count} for kind, count in reasons.most_common()],
+        calls=calls,
+        more=more is not None,
+        tally=Tally(
+            len(fit),
+            skips=[
+                {"what": f"would not be accepted again: {why}", "count": count} for why, count in still.most_common()
+            ],
+            seal=_seal((row["id"], not row["against"]) for row in rows),
+        ),
+        pinned=[Item(row["id"]) for row in reversed(rows)],
+        until=until,
+    )
+
+
+def _because(reason: Reason) -> str:
+    """Write what refusals of one reason have in common: an account's name is no value, there is one reason each."""
+    return str(reason) if reason.where == "account" else gist(f"{reason.where}: {reason.right}")
 
 
 def lasts(seconds: float) -> str:

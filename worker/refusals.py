@@ -1,6 +1,6 @@
 """A page of what was refused at the door; each may be a whole message, so it looks at a bounded number and size."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Engine, text
@@ -13,14 +13,24 @@ BYTES: Final = 8 * 1024 * 1024
 """Messages that one page reads, at most; one is always read."""
 
 
+HEAVY: Final = {"raw", "message", "text"}
+
+
 def listed(engine: Engine, chosen: Chosen, before: int | None, limit: int) -> tuple[list[dict[str, Any]], int | None]:
     """Give what waits, the newest first, without the messages; and the `before` with which to go on, if any."""
+    return walked(engine, chosen, before, limit, lambda row: {name: row[name] for name in row.keys() - HEAVY})
+
+
+def walked(
+    engine: Engine, chosen: Chosen, before: int | None, limit: int, take: Callable[[dict[str, Any]], dict[str, Any]]
+) -> tuple[list[dict[str, Any]], int | None]:
+    """Give what `take` makes of each, of which no message is kept; and the `before` with which to go on, if any."""
     found: list[dict[str, Any]] = []
     heads = _heads(engine, chosen, before)
     looked_at = 0
     for ids in _chunks(heads):
         for row in waiting(engine, Chosen(ids, chosen.submission, chosen.account)):
-            found.append({name: value for name, value in row.items() if name not in {"raw", "message", "text"}})
+            found.append(take(row))
             if len(found) == limit:
                 return found, row["id"]
         looked_at += len(ids)

@@ -100,6 +100,24 @@ def replay(
     return done, rows[-1]["id"] if rows and rows[-1]["id"] < until else None
 
 
+def replay_named(engine: Engine, connection: Connection, rules: Rules, ids: Sequence[int]) -> list[Replayed]:
+    """Hand these in again, as `replay` does; what is not there any more says so."""
+    done: list[Replayed] = []
+    last = 0
+    while rows := _page(engine, Chosen(ids=ids), last, newest_first=False):
+        done += _hand_in(engine, rules, rows)
+        last = rows[-1]["id"]
+    _mark(connection, [one.id for one in done if not one.reasons])
+    gone = sorted({*ids} - {one.id for one in done})
+    what, right = "was submitted again, erased or purged since it was shown", "nothing more"
+    return [*done, *(Replayed(id_, reasons=(Reason(f"refusal {id_}", what, right),)) for id_ in gone)]
+
+
+def against(engine: Engine, row: Row, known: dict[str, tuple[Reason, ...]]) -> tuple[Reason, ...]:
+    """Say why a refusal would be refused again now; nothing where it would be accepted, at least in part."""
+    return _against(engine, read_message(bytes(row["raw"])), known)
+
+
 def replay_mended(engine: Engine, rules: Rules, lines: Iterator[bytes]) -> Iterator[tuple[int, Replayed | Reason]]:
     """Hand in mended lines, as `line` wrote them; give what became of each, by the line's number."""
     for number, text_ in enumerate(lines, 1):
@@ -113,6 +131,15 @@ def replay_mended(engine: Engine, rules: Rules, lines: Iterator[bytes]) -> Itera
             if not done.reasons:
                 repeat(lambda: _mark_alone(engine, done.id))  # noqa: B023 - run at once
             yield number, done
+
+
+def rehearse_mended(engine: Engine, lines: Iterator[bytes]) -> Iterator[tuple[Reason, ...]]:
+    """Say of each mended line why it would be refused again now; of one that would be accepted, nothing."""
+    known: dict[str, tuple[Reason, ...]] = {}
+    for number, text_ in enumerate(lines, 1):
+        if text_.strip():
+            mended = _mended(engine, text_, f"line {number}")
+            yield (mended,) if isinstance(mended, Reason) else against(engine, mended, known)
 
 
 def _mended(engine: Engine, written: bytes, where: str) -> Row | Reason:
@@ -177,10 +204,11 @@ def _hand_in(engine: Engine, rules: Rules, rows: Sequence[Row]) -> Iterator[Repl
     """Hand refusals in again, those that would only be refused again apart."""
     handed: list[Handed] = []
     ids: list[int] = []
+    known: dict[str, tuple[Reason, ...]] = {}
     for row in rows:
         raw, part = bytes(row["raw"]), f"refused {row['id']}"
         message = read_message(raw)
-        reasons = _against(engine, message)
+        reasons = _against(engine, message, known)
         if isinstance(message, Unreadable) or reasons:
             yield Replayed(row["id"], reasons=reasons)
             continue
@@ -220,20 +248,28 @@ def _mark_alone(engine: Engine, id_: int) -> None:
         _mark(connection, [id_])
 
 
-def _against(engine: Engine, message: Message | Unreadable) -> tuple[Reason, ...]:
-    """Say why the whole of a message would be refused again; nothing where some of it would be accepted."""
+def _against(engine: Engine, message: Message | Unreadable, known: dict[str, tuple[Reason, ...]]) -> tuple[Reason, ...]:
+    """Say why the whole of a message would be refused again; nothing where some of it would be accepted.
+
+    `known` is what was found out about accounts, by their names.
+    """
     if isinstance(message, Unreadable):
         return message.reasons
+    if message.account not in known:
+        known[message.account] = _against_account(engine, message.account)
+    if known[message.account]:
+        return known[message.account]
+    reasons: list[Reason] = []
+    for one in message.judged():
+        if isinstance(one, Candidate):
+            return ()
+        reasons += one
+    return tuple(reasons)
+
+
+def _against_account(engine: Engine, name: str) -> tuple[Reason, ...]:
     with engine.connect() as connection:
-        known = connection.execute(
-            text("SELECT EXISTS (SELECT FROM accounts WHERE name = :name AND removed_at IS NULL)"),
-            {"name": message.account},
-        ).scalar_one()
-    if not known:
-        return (
-            Reason("account", f"'{shown(message.account)}' is unknown", "an account that `turnout accounts` lists"),
-        )
-    judged = list(message.judged())
-    if any(isinstance(one, Candidate) for one in judged):
-        return ()
-    return tuple(reason for one in judged if not isinstance(one, Candidate) for reason in one)
+        exists = text("SELECT EXISTS (SELECT FROM accounts WHERE name = :name AND removed_at IS NULL)")
+        if connection.execute(exists, {"name": name}).scalar_one():
+            return ()
+    return (Reason("account", f"'{shown(name)}' is unknown", "an account that `turnout accounts` lists"),)

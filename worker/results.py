@@ -61,7 +61,7 @@ def outcomes(engine: Engine, job_id: int) -> dict[str, int]:
         rows = connection.execute(
             text(f"""
             SELECT {OUTCOME} AS outcome, count(*) AS number
-            FROM (SELECT * FROM job_items WHERE job_id = :job ORDER BY id DESC LIMIT {COUNTED}) i
+            FROM (SELECT * FROM job_items WHERE job_id = :job AND done IS NOT NULL ORDER BY id DESC LIMIT {COUNTED}) i
             JOIN records r ON r.id = coalesce(i.by, i.record_id) JOIN batches b ON b.id = r.batch_id {LAST_ERROR}
             WHERE i.done GROUP BY 1 ORDER BY 2 DESC"""),
             {"job": job_id},

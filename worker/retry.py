@@ -137,6 +137,16 @@ def find(
     return found, found[-1].id if len(found) == most else place
 
 
+def rows_of(connection: Connection, error_ids: Sequence[int]) -> Sequence[Row[Any]]:
+    """Read errors as `find` gives them."""
+    return connection.execute(
+        text("""
+        SELECT e.id, e.record_id, b.event_id FROM errors e JOIN batches b ON b.id = e.batch_id
+        WHERE e.id = ANY(:ids) ORDER BY e.id"""),
+        {"ids": list(error_ids)},
+    ).all()
+
+
 def resolve(connection: Connection, error_ids: Sequence[int], how: Resolution, because: str = "") -> list[int]:
     """Resolve errors that are still open, of records still in their batch; give the records whose errors were won."""
     won = connection.execute(

@@ -138,6 +138,19 @@ def begin_now(engine: Engine, by: By, name: str) -> int | None:
         return None if row is None else _begin(connection, by, row)
 
 
+def chosen_of(engine: Engine, name: str) -> dict[str, object] | None:
+    """Give what a schedule's job is done to, as the job keeps it; none where there is none of that name."""
+    with engine.connect() as connection:
+        row = connection.execute(text("SELECT * FROM schedules WHERE name = :name"), {"name": name}).one_or_none()
+    return None if row is None else _chosen(row)
+
+
+def begun(engine: Engine, name: str, job_id: int) -> None:
+    """Note that an operator began a schedule's job."""
+    with engine.begin() as connection:
+        _note_job(connection, name, job_id)
+
+
 def listed(engine: Engine) -> list[dict[str, Any]]:
     """List the schedules by name; each with how its last job stands."""
     with engine.connect() as connection:
@@ -204,10 +217,18 @@ def after_quiet(now: datetime, begin: time | None, end: time | None) -> datetime
 
 
 def _begin(connection: Connection, by: By, row: Row[Any]) -> int:
-    chosen = replace(Filter.read(row.chosen), most_retries=row.most_retries)
-    job_id = jobs.ask(connection, by, Action.RETRY, {**chosen.written, "schedule": row.name})
-    connection.execute(text("UPDATE schedules SET job_id = :job WHERE name = :name"), {"job": job_id, "name": row.name})
+    job_id = jobs.ask(connection, by, Action.RETRY, _chosen(row))
+    _note_job(connection, row.name, job_id)
     return job_id
+
+
+def _chosen(row: Row[Any]) -> dict[str, object]:
+    chosen = replace(Filter.read(row.chosen), most_retries=row.most_retries)
+    return {**chosen.written, "schedule": row.name}
+
+
+def _note_job(connection: Connection, name: str, job_id: int) -> None:
+    connection.execute(text("UPDATE schedules SET job_id = :job WHERE name = :name"), {"job": job_id, "name": name})
 
 
 def _keep_settings(engine: Engine, crontab: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, text
 
 from hubspot.answer import Answer, Rejection, Settled
-from models.gist import Kind
+from models.gist import About, Kind
 from models.moves import Move
 from models.words import Origin, Outcome
 from worker import groups, lanes
@@ -76,7 +76,7 @@ def settle(
         raise ValueError(
             f"batch {claim.batch_id}: the answer does not account for each of {len(claim.members)} records"
         )
-    _see(engine, answer)
+    _see(engine, claim, answer)
     contact_ids: list[int | None] = [None] * claim.positions
     for index, contact_id in answer.delivered.items():
         contact_ids[claim.members[index].position] = contact_id
@@ -109,7 +109,7 @@ def postpone(  # noqa: PLR0913
     apart: Apart = NOTHING,
 ) -> bool:
     """Put a batch back: due in so many seconds, and why. `spends` an attempt where the answer was ambiguous."""
-    _see(engine, apart.answer)
+    _see(engine, claim, apart.answer)
 
     def work(connection: Connection) -> bool:
         if not _move(
@@ -140,7 +140,7 @@ def postpone(  # noqa: PLR0913
 def give_up(engine: Engine, claim: Claim, because: str, call: Call | None, apart: Apart = NOTHING) -> bool:
     """Give a batch up: its records have failed, and can be retried."""
     failed = dict.fromkeys(sorted(set(range(len(claim.members))) - apart.indexes), Rejection("GIVEN_UP", "", because))
-    _see(engine, apart.answer, failed)
+    _see(engine, claim, apart.answer, failed)
 
     def work(connection: Connection) -> bool:
         if not _move(
@@ -170,17 +170,18 @@ def free(connection: Connection, batch_id: int) -> None:
     lanes.tell(connection, [row.id for row in freed if not row.after])
 
 
-def _see(engine: Engine, answer: Settled, failed: Mapping[int, Rejection] = NONE_FAILED) -> None:
+def _see(engine: Engine, claim: Claim, answer: Settled, failed: Mapping[int, Rejection] = NONE_FAILED) -> None:
     told = (
         (Outcome.REJECTED, answer.rejected),
         (Outcome.UNCONFIRMED, answer.unconfirmed),
         (Outcome.FAILED, failed),
     )
-    groups.see(engine, {_kind(outcome, one) for outcome, rejections in told for one in rejections.values()})
+    groups.see(engine, {_kind(claim, outcome, one) for outcome, rejections in told for one in rejections.values()})
 
 
-def _kind(outcome: Outcome, rejection: Rejection) -> Kind:
-    return Kind.of(outcome, rejection.category, rejection.code, rejection.message)
+def _kind(claim: Claim, outcome: Outcome, rejection: Rejection) -> Kind:
+    about = About(claim.event_id, claim.address, rejection.context, rejection.is_event_unknown)
+    return Kind.of(outcome, rejection.category, rejection.code, rejection.message, about)
 
 
 def _in_transaction(engine: Engine, claim: Claim, work: Callable[[Connection], bool]) -> bool:
@@ -284,7 +285,7 @@ def _store_errors(
             "code": rejection.code,
             "message": rejection.message,
             "context": rejection.context,
-            "group_id": _kind(outcome, rejection).group_id,
+            "group_id": _kind(claim, outcome, rejection).group_id,
         }
         for index, rejection in sorted(rejections.items())
     ]

@@ -71,7 +71,8 @@ def summary(connection: Connection, submission: UUID, most: int = MANY) -> dict[
     receipt = connection.execute(
         text("""
         SELECT count(*) AS parts, min(received_at) AS received_at, min(producer) AS producer, min(door) AS door,
-          array_agg(DISTINCT account_id) AS account_ids, sum(accepted)::bigint AS accepted,
+          array_agg(DISTINCT account_id) AS account_ids, array_agg(DISTINCT producer) AS producers,
+          sum(accepted)::bigint AS accepted,
           sum(duplicates)::bigint AS duplicates, sum(refused)::bigint AS refused,
           sum(records_purged)::bigint AS purged
         FROM submissions WHERE submission = :submission"""),

@@ -6,7 +6,7 @@ from models.words import Outcome
 from worker.retry import Filter
 
 NEWEST: Final = 2**63 - 1
-"""The `before` of a walk that begins at the newest."""
+"""An id beyond all others: the `before` of a walk that begins at the newest, an `until` that leaves nothing out."""
 
 _OF_EVENT: Final = "JOIN events ev ON ev.id = b.event_id JOIN accounts a ON a.id = b.account_id"
 _LOOKED_UP: Final = """
@@ -32,6 +32,24 @@ def unresolved(chosen: Filter, columns: str = "*") -> str:
 def found(chosen: Filter) -> str:
     """Give the SQL of the walked errors that the filter chooses."""
     return f"SELECT e.* FROM ({unresolved(chosen)}) e {joined(chosen, _LOOKED_UP)} WHERE {chosen.sql}"
+
+
+def oldest(chosen: Filter) -> str:
+    """Give the SQL of the `:most` oldest errors up to `:until` that a filter chooses; it has an index, or chooses many.
+
+    Of each the `id` and the `record_id`.
+    """
+    columns, last = "SELECT e.id, e.record_id FROM errors e", "ORDER BY id LIMIT :most"
+    if chosen.group_id is not None:
+        return f"""
+        {columns} {joined(chosen, _LOOKED_UP)}
+        WHERE e.outcome IN ({_words(chosen)}) AND e.id <= :until AND {chosen.sql} {last}"""
+    each = (
+        f"({columns} {joined(chosen, _LOOKED_UP)} WHERE e.outcome = {_words(Filter((outcome,)))}"
+        f" AND e.id <= :until AND {chosen.sql} {last})"
+        for outcome in chosen.outcomes
+    )
+    return f"SELECT id, record_id FROM ({' UNION ALL '.join(each)}) each {last}"
 
 
 def joined(chosen: Filter, batch: str = "JOIN batches b ON b.id = e.batch_id") -> str:

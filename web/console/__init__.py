@@ -9,5 +9,5 @@
 - `why`, `people`, `door`: pages, and their buttons, of errors in groups, of one person, of what was refused
 - `bulk`, `mending`, `timetable`: actions in bulk and the audit log, corrections, schedules; `choosing` what is meant
 - `asked`     what is asked for in a URL, read
-- `showing`   templates and how values are written; `masking`: no viewer sees an e-mail address; `chart`: a day as SVG
+- `showing`   templates and how values are written; `chart`: a day as SVG
 """

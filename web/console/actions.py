@@ -89,6 +89,7 @@ LIMITS: Final[Mapping[str, Limits]] = {
         "A larger message is mended in a file: turnout refused --out FILE, then turnout refused retry --from FILE.",
     ),
     "/erasures": Limits(is_slow=True),
+    "/job/{job}/begin": Limits(is_slow=True),
     "/correct/file": Limits(
         mending.LARGEST_FILE,
         "A larger file is handed in by the command: turnout correct --from FILE.",

@@ -1,17 +1,17 @@
 """Actions in bulk: what one will do is shown first; then it is a job, whose page says how far it is and what it did."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from starlette.datastructures import QueryParams
 
-from models.correction import Change
 from models.words import Action
 from web.console.choosing import chosen, written
 from web.console.frame import Done, Refusal, Shown, Visit
-from worker import actions, correct, jobs, preview, results
+from worker import actions, jobs, preview, results, tally
 from worker.actions import said
-from worker.groups import COUNTED, named
+from worker.groups import named
 
 PAGE: Final = 50
 VERBS: Final = {
@@ -32,6 +32,12 @@ def act(visit: Visit) -> Shown:
         message = "Go back, and mark the rows that are meant; or take everything that matches."
         raise Refusal(400, "Nothing is marked", message)
     wanted = chosen(action, asked)
+    outcomes = [] if asked.getlist("error") else _outcomes(action, wanted, asked)
+    return shown(visit, action, wanted, {"chosen": written(asked), "outcomes": outcomes})
+
+
+def shown(visit: Visit, action: Action, wanted: Mapping[str, Any], more: Mapping[str, Any]) -> Shown:
+    """Show what an action will do to what is chosen, and the button that does just that."""
     found = preview.look(visit.process, action, wanted)
     verb, means = VERBS[action]
     return Shown(
@@ -43,10 +49,18 @@ def act(visit: Visit) -> Shown:
             "what": told(visit, [wanted])[0],
             "found": found,
             "lasts": None if found.seconds is None else preview.lasts(found.seconds),
-            "chosen": written(asked),
-            "outcomes": [] if asked.getlist("error") else _outcomes(action, wanted, asked),
+            "chosen": "",
+            "outcomes": [],
+            "problem": CHANGED if visit.asked("changed") else "",
+            **more,
         },
     )
+
+
+CHANGED: Final = (
+    "What is chosen has changed since it was shown, so nothing was done. This is what would be done now: read it, and"
+    " confirm it again."
+)
 
 
 def _outcomes(action: Action, wanted: Mapping[str, Any], asked: QueryParams) -> list[dict[str, Any]]:
@@ -64,12 +78,16 @@ def do(visit: Visit, form: Mapping[str, str]) -> Done:
     because = form.get("because", "").replace("\0", "").strip()[:LONGEST]
     if action is Action.DISMISS and not because:
         raise Refusal(400, "Dismiss them why?", "Go back and say why, for whoever asks later; nothing was done.")
-    counted = form.get("count", "")
-    expected = int(counted) if counted.isascii() and counted.isdecimal() and int(counted) <= COUNTED else None
     given = {"because": because} if because else {}
-    with visit.process.engine.begin() as connection:
-        job_id = jobs.ask(connection, visit.by, action, wanted, given=given, expected=expected)
-    return Done("", f"/job/{job_id}")
+    done = preview.confirm(visit.process, visit.by, action, wanted, form.get("seal", ""), given=given)
+    if isinstance(done, int):
+        return Done("", f"/job/{done}")
+    return Done("", f"/act/{action}?{changed(form)}")
+
+
+def changed(form: Mapping[str, str]) -> QueryParams:
+    """Write what was chosen, for a page that says that it changed; a reason may name people, and goes in no URL."""
+    return QueryParams([*QueryParams(form.get("chosen", "")).multi_items(), ("changed", "1")])
 
 
 def at_once(visit: Visit, job_id: int) -> dict[str, Any]:
@@ -109,22 +127,39 @@ def job(visit: Visit) -> Shown:
         "job.html",
         {
             "job": with_words(visit, [found])[0],
-            "items": [item | {"why": results.why(item)} for item in items],
+            "items": items,
             "outcomes": outcomes,
             "counted": results.COUNTED,
             "is_over": is_over,
             "filters": {"passed": passed},
             "after": after,
             "more": items[-1]["id"] if len(items) == PAGE else None,
-            "looked": _first_changes(visit, items) if found["held"] else [],
+            "tally": tally.read(found["given"]["tally"]) if found["held"] and "tally" in found["given"] else None,
+            "problem": _problem(visit, found),
         },
     )
 
 
-def _first_changes(visit: Visit, items: list[dict[str, Any]]) -> list[correct.Corrected]:
-    """Say what the first changes of a mended file come to, before they are made."""
-    first = {item["record_id"]: Change.read(item["change"]) for item in items[: preview.SAMPLES] if item["change"]}
-    return correct.look(visit.process.engine, first)
+def _problem(visit: Visit, job: Mapping[str, Any]) -> str:
+    """Say why a job that was to begin did not, on the page that it leads back to."""
+    if not job["held"]:
+        return ""
+    return CHANGED if visit.asked("changed") else mistyped(visit.request.query_params.get("typed"))
+
+
+def mistyped(typed: str | None) -> str:
+    """Say that a number was typed that is not the one that is asked for."""
+    if typed is None:
+        return ""
+    if not typed.strip():
+        return "No number was typed, so nothing was done."
+    return f"{typed[:20]!r} was typed, which is not the number of records that is asked for, so nothing was done."
+
+
+def typed_in(form: Mapping[str, str]) -> int | None:
+    """Read the number of records that was typed, as people write it."""
+    digits = re.sub(r"[\s,.'_]", "", form.get("typed", ""))
+    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 19 else None  # noqa: PLR2004
 
 
 def stop(visit: Visit, _: Mapping[str, str]) -> Done:
@@ -135,9 +170,17 @@ def stop(visit: Visit, _: Mapping[str, str]) -> Done:
     return Done(f"job {number} is stopped; what it did stays done", f"/job/{number}")
 
 
-def begin(visit: Visit, _: Mapping[str, str]) -> Done:
-    """Begin a job that was shown first."""
+def begin(visit: Visit, form: Mapping[str, str]) -> Done:
+    """Begin a job that was shown first, where it would still do what was shown."""
     number = visit.number("job")
+    found = jobs.show(visit.process.engine, number)
+    if found is not None and found["held"] and found["ended_at"] is None:
+        now = tally.of_job(visit.process.engine, visit.process.rules, number)
+        if now.seal != form.get("seal"):
+            jobs.hold(visit.process.engine, number, now)
+            return Done("", f"/job/{number}?changed=1")
+        if now.is_move and typed_in(form) != now.will:
+            return Done("", f"/job/{number}?{QueryParams(typed=form.get('typed', ''))}")
     begun = jobs.begin(visit.process.engine, visit.by, number)
     return Done(f"job {number} is begun" if begun else f"job {number} was begun, or stopped, before", f"/job/{number}")
 

@@ -80,7 +80,7 @@ def _shown(row: Mapping[str, Any], written: str | None = None) -> Shown:
         size = len(quote_plus(message.replace("\n", "\r\n"), errors="replace"))
     facts = {
         "row": row,
-        "message": message if size <= LARGEST_MENDED else message[:SHOWN],
+        "original": message if size <= LARGEST_MENDED else message[:SHOWN],
         "is_too_large": written is None and size > LARGEST_MENDED - ROOM,
         "is_still_refused": written is not None,
         "largest": LARGEST_MENDED,

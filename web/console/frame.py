@@ -92,6 +92,17 @@ class Visit:
             message = f"The key {self.key.name} is a {self.key.role}'s: it sees everything and changes nothing."
             raise Refusal(403, "An operator's key is needed for that", message)
 
+    def must_see_contacts(self) -> None:
+        """Let only those on who may see contacts: that a page is there, or empty, tells of an address too.
+
+        Raises:
+            Refusal: 403 for a viewer.
+
+        """
+        if self.key.role is not Role.OPERATOR:
+            message = f"The key {self.key.name} is a {self.key.role}'s: it sees no e-mail address and looks nobody up."
+            raise Refusal(403, "An operator's key is needed to look people up", message)
+
 
 @dataclass(frozen=True)
 class Shown:

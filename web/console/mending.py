@@ -10,12 +10,11 @@ from starlette.responses import Response, StreamingResponse
 from models.correction import Change
 from models.preflight import Reason
 from models.words import Action
-from web.console.bulk import at_once, told
+from web.console.bulk import CHANGED, at_once, mistyped, told, typed_in
 from web.console.choosing import chosen, errors
 from web.console.frame import Done, Refusal, Shown, Visit
-from worker import correct, jobs, preview, sheet
+from worker import correct, jobs, preview, sheet, tally
 from worker.changing import ONE_PERSONS, read_change
-from worker.groups import COUNTED
 from worker.retry import OPEN
 
 FIELDS: Final = ("email", "vid", "when", "event", "set")
@@ -30,10 +29,12 @@ def correction(visit: Visit) -> Shown:
     wanted = _which(asked)
     fields = {name: asked.get(name, "").replace("\0", "") for name in FIELDS}
     change = _change(fields, asked)
-    found = preview.look(visit.process, Action.CORRECT, wanted)
+    is_changed = isinstance(change, Change) and bool(change)
+    found = preview.look(visit.process, Action.CORRECT, wanted, _given(change) if is_changed else None)
     looked = []
-    if isinstance(change, Change) and change:
-        looked = correct.look(visit.process.engine, dict.fromkeys(_records(wanted, found), change))
+    if isinstance(change, Change) and change and (records := wanted.get("record_ids")):
+        looked = correct.look(visit.process.engine, visit.process.rules, dict.fromkeys(records, change))
+    problem = str(change) if isinstance(change, Reason) else _nothing(asked, change)
     return Shown(
         "correct.html",
         {
@@ -43,14 +44,24 @@ def correction(visit: Visit) -> Shown:
             "fields": fields,
             "found": found,
             "lasts": None if found.seconds is None else preview.lasts(found.seconds),
-            "problem": str(change) if isinstance(change, Reason) else _nothing(asked, change),
+            "problem": problem or (CHANGED if "changed" in asked else mistyped(asked.get("typed"))),
             "was": _was(visit, wanted),
+            "is_changed": is_changed,
             "looked": looked,
-            "fit": sum(not one.reasons for one in looked),
-            "chosen": str(QueryParams({name: value for name, value in asked.items() if value})),
+            "fit": sum(not one.reasons for one in looked) if looked else found.will,
+            "chosen": _written(asked),
         },
         400 if isinstance(change, Reason) else 200,
     )
+
+
+def _given(change: Change | Reason) -> dict[str, object]:
+    return {"change": change.written} if isinstance(change, Change) else {}
+
+
+def _written(asked: QueryParams) -> str:
+    """Write which records and what changes, as a URL carries it."""
+    return str(QueryParams({name: asked[name] for name in ("group", "record", *FIELDS) if asked.get(name)}))
 
 
 def mend(visit: Visit, form: Mapping[str, str]) -> Done:
@@ -62,16 +73,17 @@ def mend(visit: Visit, form: Mapping[str, str]) -> Done:
         raise Refusal(
             400, "Nothing is changed", str(change) if isinstance(change, Reason) else "Say what is to be changed."
         )
-    process = visit.process
+    process, seal = visit.process, form.get("seal", "")
     if records := wanted.get("record_ids"):
         job_id = jobs.ask_to_mend(process.engine, visit.by, ((0, record_id, change) for record_id in records))
         at_once(visit, job_id)
         return Done("", f"/job/{job_id}")
-    counted = preview.look(process, Action.CORRECT, wanted).count
-    with process.engine.begin() as connection:
-        given, expected = {"change": change.written}, counted if counted <= COUNTED else None
-        job_id = jobs.ask(connection, visit.by, Action.CORRECT, wanted, given=given, expected=expected)
-    return Done("", f"/job/{job_id}")
+    given, typed = _given(change), typed_in(form)
+    done = preview.confirm(process, visit.by, Action.CORRECT, wanted, seal, given=given, typed=typed)
+    if isinstance(done, int):
+        return Done("", f"/job/{done}")
+    why = ("typed", form.get("typed", "")) if done.seal == seal else ("changed", "1")
+    return Done("", f"/correct?{QueryParams([*QueryParams(_written(asked)).multi_items(), why])}")
 
 
 def _nothing(asked: QueryParams, change: Change) -> str:
@@ -93,12 +105,6 @@ def _which(asked: QueryParams) -> dict[str, Any]:
     if not (asked.get("group") or asked.get("record")):
         raise Refusal(400, "Correct which?", "Name a group or a record: their pages lead here.")
     return chosen(Action.CORRECT, QueryParams({name: asked[name] for name in ("group", "record") if asked.get(name)}))
-
-
-def _records(wanted: Mapping[str, Any], found: preview.Preview) -> list[int]:
-    """Name the records whose changes are shown; one that has no open error says so itself."""
-    named: list[int] = wanted.get("record_ids") or [row["record_id"] for row in found.samples]
-    return named[: preview.SAMPLES]
 
 
 def _change(fields: Mapping[str, str], asked: QueryParams) -> Change | Reason:
@@ -133,4 +139,5 @@ def take(visit: Visit, form: Mapping[str, str]) -> Done:
         job_id = jobs.ask_to_mend(process.engine, visit.by, mended(), held=wrong)
     except ValueError as error:
         raise Refusal(400, "This file cannot be used", f"{error}. Nothing was changed.") from None
+    jobs.hold(process.engine, job_id, tally.of_job(process.engine, process.rules, job_id))
     return Done("", f"/job/{job_id}")

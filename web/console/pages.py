@@ -10,6 +10,7 @@ from models.words import Identity, Outcome, State, Status
 from web.console import bulk, chart, door, mending, people, timetable, why
 from web.console.asked import time, uuid_of, word, written
 from web.console.frame import Done, Page, Refusal, Shown, Visit
+from web.masking import masked
 from worker import facts, roster, throughput
 from worker.people import known
 from worker.retry import ANY_OPEN, OPEN, Filter
@@ -149,6 +150,8 @@ def find(visit: Visit) -> Done:
         return Done("", f"/submission/{number}")
     if wanted.isascii() and wanted.isdecimal() and facts.batch(visit.process.engine, _bigint(wanted), 1) is not None:
         return Done("", f"/batch/{_bigint(wanted)}")
+    if masked(wanted) != wanted:
+        visit.must_see_contacts()
     if "@" in wanted or (wanted.isascii() and wanted.isdecimal() and known(visit.process.engine, wanted)):
         return Done("", f"/person/{quote(wanted, safe='')}")
     with visit.process.engine.connect() as connection:
@@ -175,6 +178,7 @@ PAGES: Final[Mapping[str, Page]] = {
     "/jobs": bulk.listed,
     "/job/{job}": bulk.job,
     "/schedules": timetable.listed,
+    "/schedules/{schedule}/begin": timetable.look,
     "/actions": bulk.log,
     "/erase": people.erase,
     "/erasures": people.erasures,

@@ -23,8 +23,13 @@ PATIENCE: Final = 5.0
 
 
 def person(visit: Visit) -> Shown:
-    """Show a contact's records, the newest first: what was tried, what came back, and what happens next."""
+    """Show a contact's records, the newest first: what was tried, what came back, and what happens next.
+
+    A viewer asks by HubSpot's contact id, never by address.
+    """
     contact = visit.path("contact").strip()
+    if not (contact.isascii() and contact.isdecimal()):
+        visit.must_see_contacts()
     records = facts.person(visit.process.engine, contact, PAGE, visit.before())
     others = sorted({str(record["contact_id"]) for record in records if record["contact_id"]} - {contact})
     return Shown(

@@ -13,7 +13,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from models.words import Role
-from web.console.masking import masked
+from web.masking import for_viewer
+from worker import results
 from worker.facts import as_said, plain
 from worker.groups import COUNTED
 
@@ -26,7 +27,8 @@ STATIC: Final = {
 
 def render(role: Role | None, template: str, facts: Mapping[str, Any]) -> str:
     """Write a page for somebody of this role, or for nobody yet."""
-    return _environment(is_masked=role is not Role.OPERATOR).get_template(f"console/{template}").render(facts)
+    shown = facts if role is Role.OPERATOR else for_viewer(facts)
+    return _environment().get_template(f"console/{template}").render(shown)
 
 
 @cache
@@ -36,13 +38,12 @@ def static(name: str) -> bytes:
 
 
 @cache
-def _environment(*, is_masked: bool) -> Environment:
-    """Make the templates' ground: what is shown is escaped, and for viewers masked, wherever it stands."""
+def _environment() -> Environment:
+    """Make the templates' ground: what is shown is escaped."""
     environment = Environment(
         loader=PackageLoader("web", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_masked if is_masked else None,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -55,6 +56,7 @@ def _environment(*, is_masked: bool) -> Environment:
         "query": _query,
         "pairs": parse_qsl,
         "why": _why,
+        "came_to": results.why,
     }
     environment.globals["now"] = lambda: f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     environment.tests["ahead"] = lambda moment: moment is not None and moment > datetime.now(UTC)
@@ -63,11 +65,6 @@ def _environment(*, is_masked: bool) -> Environment:
         "version": {name: hashlib.blake2b(static(name), digest_size=6).hexdigest() for name in STATIC},
     }
     return environment
-
-
-def _masked(value: object) -> object:
-    written = masked(str(value))
-    return Markup(written) if isinstance(value, Markup) else written  # noqa: S704 - it was markup, less letters of it
 
 
 def _moment(value: datetime | None) -> Markup:

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from typing import Final
+from urllib.parse import quote
 
 from starlette.datastructures import QueryParams
 
 from models.preflight import Reason
-from models.words import Outcome, State
+from models.words import Action, Outcome, State
+from web.console import bulk
 from web.console.choosing import errors
 from web.console.frame import Done, Refusal, Shown, Visit
-from worker import schedules
+from worker import preview, schedules
 from worker.actions import said
 from worker.retry import ANY_OPEN
 from worker.schedules import AT_MOST, Schedule, quiet_said, read_quiet
@@ -55,12 +57,27 @@ def put(visit: Visit, form: Mapping[str, str]) -> Shown | Done:
     return Done(f"schedule {schedule.name} is {'added' if is_new else 'changed'}", "/schedules")
 
 
-def begin(visit: Visit, _: Mapping[str, str]) -> Done:
-    """Begin a schedule's job now."""
-    job_id = schedules.begin_now(visit.process.engine, visit.by, name := visit.path("schedule"))
-    if job_id is None:
+def look(visit: Visit) -> Shown:
+    """Show what a schedule's job would do now."""
+    visit.must_operate()
+    return bulk.shown(visit, Action.RETRY, _chosen(visit), {})
+
+
+def begin(visit: Visit, form: Mapping[str, str]) -> Done:
+    """Begin a schedule's job now, as it was shown."""
+    name = visit.path("schedule")
+    done = preview.confirm(visit.process, visit.by, Action.RETRY, _chosen(visit), form.get("seal", ""))
+    if not isinstance(done, int):
+        return Done("", f"/schedules/{quote(name)}/begin?changed=1")
+    schedules.begun(visit.process.engine, name, done)
+    return Done("", f"/job/{done}")
+
+
+def _chosen(visit: Visit) -> dict[str, object]:
+    chosen = schedules.chosen_of(visit.process.engine, name := visit.path("schedule"))
+    if chosen is None:
         raise _unknown(name)
-    return Done("", f"/job/{job_id}")
+    return chosen
 
 
 def changing(change: Callable[..., bool], done: str) -> Callable[[Visit, Mapping[str, str]], Done]:

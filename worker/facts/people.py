@@ -36,7 +36,7 @@ def submission(engine: Engine, submission_id: UUID, limit: int = 100) -> Row | N
         )
     shown = ("id", "contact", "event", "state", "batch_id", "outcome", "category", "message")
     return {
-        **{name: value for name, value in found.items() if name != "account_ids"},
+        **{name: value for name, value in found.items() if name not in {"account_ids", "producers"}},
         "not_delivered": [{name: row[name] for name in shown} for row in undelivered],
         "webhooks": notified,
         "refusals": [{name: row[name] for name in ("id", "inputs", "reasons", "replayed_at")} for row in refused],

@@ -14,7 +14,7 @@ import orjson
 from models.message import Address
 from models.words import State
 from worker.files.drafts import Record, as_json
-from worker.files.where import Where
+from worker.files.where import PRODUCER, Where
 
 MOST_INPUTS: Final = 1000
 """In one message: a tenth of what a message may hold, so that accepting it stays a short transaction."""
@@ -47,19 +47,20 @@ class Chunk:
         self.inputs += 1
         self.contacts.add(contact)
 
-    def message(self, submission: UUID, part: int) -> bytes:
+    def message(self, submission: UUID, part: int, producer: str) -> bytes:
         """Write it as the stream takes it."""
         known = self.address
         where = Where(self.account, known.object_id, known.external_event_id, known.external_account_id, self.state)
-        head = orjson.dumps({**where.fields(), "submission_id": submission, "part": str(part)})
+        fields = {**where.fields(), "producer": producer, "submission_id": submission, "part": str(part)}
+        head = orjson.dumps(fields)
         return b'%b,"inputs":[%b]}' % (head[:-1], bytes(self.written))
 
 
 class Chunker:
     """Open chunks, bounded in number and bytes; where there are too many, the oldest goes."""
 
-    def __init__(self, submission: UUID) -> None:
-        self._submission = submission
+    def __init__(self, submission: UUID, producer: str = PRODUCER) -> None:
+        self._submission, self._producer = submission, producer
         self._open: dict[tuple[str, Address, State], Chunk] = {}
         self._size = 0
         self.parts = 0
@@ -94,4 +95,4 @@ class Chunker:
         chunk = self._open.pop(key)
         self._size -= len(chunk.written) - chunk.inputs + 1
         self.parts += 1
-        return chunk.message(self._submission, self.parts)
+        return chunk.message(self._submission, self.parts, self._producer)

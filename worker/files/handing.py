@@ -57,6 +57,8 @@ class HandIn:
     engine: Engine
     refused_file: RefusedFile
     tell: Callable[[Step], None] = lambda _: None
+    producer: str = PRODUCER
+    """Whose file it is: the key of this name may ask what became of it."""
     parts: int = 0
     """Parts handed in so far: messages, and bundles of refused rows."""
     complete: bool = False
@@ -73,7 +75,7 @@ class HandIn:
 
         """
         receipt(self.engine, self.submission)  # what is out of reach is found before anything is sent
-        chunker, room = Chunker(self.submission), self._room()
+        chunker, room = Chunker(self.submission, self.producer), self._room()
         for message in chunker.messages(self._records(reading)):
             if not room:
                 room = self._room()
@@ -105,7 +107,7 @@ class HandIn:
 
     def _store_refused(self) -> None:
         if self._refused:
-            refuse(self.engine, self.submission, f"refused {self._bundles + 1}", PRODUCER, self._refused)
+            refuse(self.engine, self.submission, f"refused {self._bundles + 1}", self.producer, self._refused)
             self._bundles += 1
             self._refused = []
 

@@ -1,0 +1,71 @@
+"""Spellings of an e-mail address that hide it from whoever looks for an @: undone, to be looked at.
+
+As in a URL, in JSON, HTML and quoted-printable, again and again; full-width and invisible characters; «(at)», «[at]»,
+« at » and «dot». What hides an address from a reader as well (base64, a hash) is left as it is.
+"""
+
+import re
+import unicodedata
+from html import unescape
+from typing import Final
+from urllib.parse import unquote
+
+_ROUNDS: Final = 4
+"""How often a text is decoded, at most: `%252540` takes three."""
+_SUSPECT: Final = re.compile(r"[%\\&=<@]|[^\x00-\x7f]|(?i:(?<![^\W_])(?:at|dot)(?![^\W_]))")
+_ESCAPE: Final = re.compile(
+    r"(?:\\+|%)u(?:\{0*([0-9a-f]{1,6})\}|([0-9a-f]{4}))|\\+x([0-9a-f]{2})|\\+U000([0-9a-f]{5})", re.IGNORECASE
+)
+_QUOTED_PRINTABLE: Final = re.compile(r"=40([\w-]+(?:(?:\.|=2E)[\w-]+)+)", re.IGNORECASE)
+_TAG: Final = re.compile(r"<(?!\s*(?:at|dot)\s*>)[/!a-z][^<>@]{0,80}>", re.IGNORECASE)
+_GAP: Final = r"[\s+]{0,8}"
+_GAPS: Final = r"[\s+_]{1,8}"
+_MARK: Final = r"[^\w\s@.,;:]{1,2}"
+_DOMAIN: Final = r"(?=(?:[\w-]{1,63}\.){1,10}[^\W\d_]{2,})"
+_DOT: Final = re.compile(
+    rf"{_GAP}(?:{_MARK}\s?dot\s?{_MARK}|\[\.\]|\(\.\)|\{{\.\}}){_GAP}(?=\w)|(?<=\w){_GAPS}dot{_GAPS}(?=\w)"
+    r"|(?<=\w)\s{1,8}\.\s{0,8}(?=[^\W\d_]{2,24}(?!\w))",
+    re.IGNORECASE,
+)
+_AT: Final = re.compile(
+    rf"{_GAP}[\[({{<]\s?(?:at|ät|@)\s?[\])}}>]{_GAP}(?=\w)"
+    rf"|{_GAP}{_MARK}\s?(?:at|ät|a|@|arroba)\s?{_MARK}{_GAP}{_DOMAIN}"
+    rf"|(?<=[\w\"']){_GAPS}at{_GAPS}{_DOMAIN}|{_GAP}@{_GAP}{_DOMAIN}",
+    re.IGNORECASE,
+)
+_DOTS: Final = {ord(dot): "." for dot in "。｡．"}
+
+
+def unfolded(text: str) -> str:
+    """Give a text in which an address, however it was spelt, stands as one; it is to be looked at, not to be kept."""
+    for _ in range(_ROUNDS):
+        if not _SUSPECT.search(text):
+            return text
+        plain = _QUOTED_PRINTABLE.sub(_domain, _ESCAPE.sub(_character, unquote(unescape(_visible(text)))))
+        if plain == text:
+            break
+        text = plain
+    return _AT.sub("@", _DOT.sub(".", _TAG.sub("", text)))
+
+
+def _visible(text: str) -> str:
+    """Give a text in its plainest letters, without those that nobody sees; our own «…» stays one letter."""
+    if text.isascii():
+        return text
+    plain = "…".join(unicodedata.normalize("NFKC", part) for part in text.split("…")).translate(_DOTS)
+    return "".join(one for one in plain if unicodedata.category(one) != "Cf" and not _is_invisible(one))
+
+
+def _character(found: re.Match[str]) -> str:
+    number = int(next(filter(None, found.groups())), 16)
+    is_one = number <= 0x10FFFF and not 0xD800 <= number <= 0xDFFF  # noqa: PLR2004 - Unicode's end, and surrogates
+    return chr(number) if is_one else found[0]
+
+
+def _domain(found: re.Match[str]) -> str:
+    return "@" + re.sub("=2E", ".", found[1], flags=re.IGNORECASE)
+
+
+def _is_invisible(one: str) -> bool:
+    """Say whether a mark is one that nobody sees: joiners, fillers and variation selectors."""
+    return one in "\u034f\u115f\u1160\u3164\uffa0" or "\ufe00" <= one <= "\ufe0f"

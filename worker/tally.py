@@ -1,0 +1,151 @@
+"""What corrections come to, over all of the records they are of: each distinct change, and what is skipped and why.
+
+It is shown before anything is done, with a seal of all of it; by the seal it is known whether that still holds.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import islice
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Connection, Engine, text
+
+from models.correction import Change
+from models.gist import gist
+from worker import correct
+from worker.accept import Rules
+from worker.correct import Corrected
+from worker.walks import NEWEST
+
+MOST: Final = 50
+"""Distinct changes that are shown; the seal is of all of them."""
+STEP: Final = 1_000
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What corrections come to."""
+
+    will: int = 0
+    """Records that are corrected."""
+    moved: int = 0
+    """Those of them that go to another event."""
+    changes: list[Row] = field(default_factory=list)
+    """The distinct ones: `field`, `was`, `becomes`, `count`, the most frequent first."""
+    more_changes: int = 0
+    skips: list[Row] = field(default_factory=list)
+    """Why others are skipped: `what`, `count`."""
+    more_skips: int = 0
+    seal: str = ""
+
+    @property
+    def skipped(self) -> int:
+        """Count what is skipped, of the reasons that are shown."""
+        return sum(row["count"] for row in self.skips)
+
+    @property
+    def is_move(self) -> bool:
+        """Say whether several records go to another event, so that their number has to be typed."""
+        return self.moved > 1
+
+
+def of(
+    engine: Engine,
+    rules: Rules,
+    changes: Iterable[tuple[int, Change]],
+    until: int = NEWEST,
+    fit: list[int] | None = None,
+) -> Tally:
+    """Tally the changes of records up to the error `until`, in their order, without doing any.
+
+    The records that would be corrected are added to `fit`.
+    """
+    counted: Counter[tuple[str, str, str]] = Counter()
+    skips: Counter[str] = Counter()
+    seal = blake2b(digest_size=16)
+    will = moved = 0
+    with engine.connect() as connection:
+        for one in _rehearsed(connection, rules, changes, until):
+            told = [one.record_id, one.difference, [reason.what for reason in one.reasons]]
+            seal.update(orjson.dumps(told))
+            if one.reasons:
+                skips[_why(one)] += 1
+            else:
+                will += 1
+                if fit is not None:
+                    fit.append(one.record_id)
+                moved += any(name == "event" for name, _, _ in one.difference)
+                counted.update(_pair(*change) for change in one.difference)
+    pairs = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
+    whys = sorted(skips.items(), key=lambda why: (-why[1], why[0]))
+    return Tally(
+        will,
+        moved,
+        [
+            {"field": name, "was": was, "becomes": becomes, "count": count}
+            for (name, was, becomes), count in pairs[:MOST]
+        ],
+        max(0, len(pairs) - MOST),
+        [{"what": what, "count": count} for what, count in whys[:MOST]],
+        max(0, len(whys) - MOST),
+        seal.hexdigest(),
+    )
+
+
+def of_job(engine: Engine, rules: Rules, job_id: int) -> Tally:
+    """Tally the changes of a corrected file, which wait as a job's items."""
+    with engine.connect() as connection:
+        until = connection.execute(text("SELECT until FROM jobs WHERE id = :job"), {"job": job_id}).scalar_one()
+    return of(engine, rules, _items(engine, job_id), until)
+
+
+def _items(engine: Engine, job_id: int) -> Iterator[tuple[int, Change]]:
+    after = 0
+    while True:
+        with engine.connect() as connection:
+            rows = connection.execute(
+                text("""
+                SELECT id, record_id, change FROM job_items WHERE job_id = :job AND id > :after AND done IS NULL
+                ORDER BY id LIMIT :step"""),
+                {"job": job_id, "after": after, "step": STEP},
+            ).all()
+        if not rows:
+            return
+        yield from ((row.record_id, Change.read(row.change)) for row in rows)
+        after = rows[-1].id
+
+
+def _rehearsed(
+    connection: Connection, rules: Rules, changes: Iterable[tuple[int, Change]], until: int
+) -> Iterator[Corrected]:
+    seen: dict[bytes, int] = {}
+    left = iter(changes)
+    while few := dict(sorted(islice(left, STEP), key=lambda change: change[0])):
+        done = correct.rehearse(connection, rules, few, seen, until)
+        yield from sorted(done, key=lambda one: one.record_id)
+
+
+def _pair(name: str, was: str, becomes: str) -> tuple[str, str, str]:
+    """Write a change so that alike ones are the same: of addresses that only change their domain, the domain."""
+    before, at, old = was.rpartition("@")
+    after, also_at, new = becomes.rpartition("@")
+    if name == "email" and at and also_at and before.casefold() == after.casefold():
+        return name, f"…@{old}", f"…@{new}"
+    return name, was, becomes
+
+
+def _why(one: Corrected) -> str:
+    """Write why a record is skipped, without what is its own."""
+    reason = one.reasons[0]
+    where = "" if reason.where == f"record {one.record_id}" else f"{reason.where}: "
+    return gist(f"{where}{reason.what}")
+
+
+def read(written: Mapping[str, Any]) -> Tally:
+    """Read a tally as it was kept in a job's row."""
+    return Tally(**written)
