@@ -52,6 +52,9 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
         list[str] | None,
         typer.Option("--map", metavar="TITLE=FIELD", help='What a column holds: "Their column=email". Repeatable.'),
     ] = None,
+    include_hosts: Annotated[
+        bool, typer.Option("--include-hosts", help="Send hosts, panelists, organizers and presenters too.")
+    ] = False,
     time_zone: Annotated[
         str | None,
         typer.Option(
@@ -85,9 +88,21 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
 ) -> None:
     """Hand in a file of attendance records: CSV as the usual webinar tools export it, or JSON Lines.
 
-    A column that names the event, the state or the account wins over the option; the option fills what is missing.
-    (Columns titled just event, event id, webinar id, state, status or Account are read only without that option.)
-    A contact is named by e-mail where a row has one, else by HubSpot's contact id.
+    A column external_event_id, object_id, subscriber_state or account wins over the option; the option fills what is
+    missing. A contact is named by e-mail where a row has one, else by HubSpot's record id. Ids of other tools (Contact
+    ID, Event ID …) are read only where --map says so.
+
+    Columns that decide who counts (approval, status, role, RSVP, attended, check-in) and the sections of a report are
+    used, whatever --state says; the closing table counts what was left out, why, and which option sends it too. With
+    --state register the approved and registered rows count, with attend those who came, with cancel the cancelled
+    ones. Hosts, panelists, organizers and presenters are left out; --include-hosts sends them too. Where a value is
+    not known, the file stops with a question, and this answers it:
+
+    --map "Member Status=status(Walk-in=keep, Bounced=leave out, Came late=attend)"
+
+    or --map "Badge Status=ignore" where a column says nothing about who counts. Where two columns have one title, --map
+    "Email#2=email" is the second; --map "#5=email" is the fifth column. "section" stands for the titles of a report's
+    sections, "empty" for an empty cell.
 
     With --state attend a report's rows are gathered: one record for each person and occurrence, from the first join to
     the last leave. Where the file has a column interactionDateTime or subscriber_state, every row is a record of its
@@ -99,8 +114,8 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     one-person. Nothing is sent before such a question is answered.
 
     FIELD of --map is one of: email, vid, time, joined, left, duration, minutes, seconds, registered, canceled,
-    attended, state, event, external_account_id, object_id, account, ignore, firstname, lastname, company, jobtitle,
-    phone …, or contactProperties.NAME with HubSpot's internal name of any contact property.
+    attended, status, role, state, event, external_account_id, object_id, account, ignore, firstname, lastname, company,
+    jobtitle, phone …, or contactProperties.NAME with HubSpot's internal name of any contact property.
 
     Exit status: 0 also where rows were refused; 2 where the file or an option cannot be used, and nothing was sent;
     1 where the stream or the database is out of reach.
@@ -125,6 +140,7 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
                 date_order=date_order,
                 mapping=map_,
                 encoding=encoding,
+                include_hosts=include_hosts,
                 occurrence=occurrence,
                 shared_address=shared_address,
             )
@@ -178,8 +194,8 @@ def _hand_in(reading: "Reading", submission: UUID, rows: "RefusedFile", bar: "_B
     from sqlalchemy.exc import DBAPIError
 
     from worker.database import make_engine
-    from worker.files.drafts import PRODUCER
     from worker.files.handing import HandIn
+    from worker.files.where import PRODUCER
     from worker.settings import SettingsError, load_settings
     from worker.stream import Stream, StreamUnavailable
 

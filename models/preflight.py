@@ -35,6 +35,9 @@ _INSTANT = re.compile(
 _PLAIN_EMAIL = re.compile(
     r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}"
 )
+GUEST: Final = re.compile("#ext#|%23ext%23", re.IGNORECASE)
+"""Within the sign-in name that Microsoft gives to a guest, as in bob_example.com#EXT#@contoso.example.com: no mail
+goes there, and HubSpot would make a contact of it."""
 _LONGEST_PLAIN_EMAIL: Final = 64
 """Up to here the plain pattern decides; whatever is longer or rarer is email-validator's to judge."""
 
@@ -139,6 +142,10 @@ def _email(raw: object, where: str, reasons: list[Reason]) -> str:
         return raw.lower()
     if bad := unsafe_character(raw):
         reasons.append(Reason(where, f"holds {bad}", right))
+        return ""
+    if GUEST.search(raw):
+        what = f"{shown(raw)} is a guest's sign-in name at Microsoft, not an e-mail address"
+        reasons.append(Reason(where, what, "the guest's own address"))
         return ""
     try:
         validate_email(raw, check_deliverability=False, test_environment=True)

@@ -237,6 +237,77 @@ def test_one_who_does_not_wait_is_told_how_to_see_the_rest(world: World, run: Ru
     assert f"see what becomes of it: turnout submission {submission}" in result.output
 
 
+PEOPLE = (
+    "Email,Attendee Status,Role,Date\na@example.com,Attending,Attendee,2026-03-01T10:00:00Z\n"
+    "b@example.com,Refunded,Attendee,2026-03-01T10:00:00Z\nc@example.com,Not Attending,Attendee,2026-03-01T10:00:00Z\n"
+    "h@example.com,Attending,Host,2026-03-01T10:00:00Z\nd@example.com,Not Attending,Attendee,2026-03-01T10:00:00Z\n"
+)
+
+
+def test_the_closing_table_says_who_was_left_out_why_and_which_option_sends_them_too(world: World, run: Run) -> None:
+    result = run("list.csv", *SAID, content=PEOPLE)
+    assert result.exit_code == 0, result.output
+    assert [each["email"] for each in world.messages[0]["inputs"]] == ["a@example.com"]
+    lines = [" ".join(line.split()) for line in result.output.splitlines()]
+    first = lines.index("left out 1 row: Attendee Status “Refunded” (cancelled)")
+    assert lines[first : first + 6] == [
+        "left out 1 row: Attendee Status “Refunded” (cancelled)",
+        "to send it too: --state cancel",
+        "left out 2 rows: Attendee Status “Not Attending” (is not coming)",
+        'to send them too: --map "Attendee Status=status(Not Attending=keep)"',
+        "left out 1 row: Role “Host” (host, organizer, panelist or presenter)",
+        "to send it too: --include-hosts",
+    ]
+
+
+@pytest.mark.parametrize("check", [[], ["--check"]])
+def test_who_was_left_out_can_be_had_as_json(world: World, run: Run, check: list[str]) -> None:
+    facts = json.loads(run("list.csv", *SAID, "--json", *check, content=PEOPLE).output)
+    assert len(world.messages) == (not check)
+    assert (facts["rows"], facts["records"]) == (5, 1)
+    assert facts["left_out"] == {
+        "Attendee Status “Refunded” (cancelled)": 1,
+        "Attendee Status “Not Attending” (is not coming)": 2,
+        "Role “Host” (host, organizer, panelist or presenter)": 1,
+    }
+    assert list(facts["left_out_options"].values()) == [
+        "--state cancel",
+        '--map "Attendee Status=status(Not Attending=keep)"',
+        "--include-hosts",
+    ]
+
+
+def test_hosts_are_sent_where_that_is_said_and_the_refused_rows_go_the_same_way(world: World, run: Run) -> None:
+    result = run("list.csv", *SAID, "--include-hosts", content=PEOPLE + "nobody,Attending,Host,2026-03-01T10:00:00Z\n")
+    assert [each["email"] for each in world.messages[0]["inputs"]] == ["a@example.com", "h@example.com"]
+    assert "turnout enqueue list.csv.refused.csv --object-id 7 --state register --include-hosts" in result.output
+
+
+def test_a_value_that_is_not_known_sends_nothing_and_the_question_names_the_option(world: World, run: Run) -> None:
+    result = run("list.csv", *SAID, content=PEOPLE.replace("Refunded", "Walk-in"))
+    assert result.exit_code == 2
+    assert '--map "Attendee Status=status(Walk-in=keep)"' in result.output
+    assert "Nothing of list.csv was sent." in result.output
+    assert world.messages == []
+    asked = json.loads(run("list.csv", *SAID, "--json", content=None).stdout)
+    options = ["status(Walk-in=keep)", "status(Walk-in=leave out)", "ignore"]
+    assert [choice["option"] for choice in asked["questions"][0]["choices"]] == [
+        f'--map "Attendee Status={option}"' for option in options
+    ]
+    answered = run("list.csv", *SAID, "--map", "Attendee Status=status(Walk-in=keep)", content=None)
+    assert answered.exit_code == 0, answered.output
+    assert [each["email"] for each in world.messages[0]["inputs"]] == ["a@example.com", "b@example.com"]
+
+
+def test_a_file_from_a_pipe_is_asked_about_as_a_whole_too(world: World, run: Run) -> None:
+    rows = "".join(f"p{n}@example.com,approved,2026-03-01T10:00:00Z\n" for n in range(3000))
+    content = f"Email,Status,Date\n{rows}z@example.com,Odd,2026-03-01T10:00:00Z\n".encode()
+    result = run("-", *SAID, content=None, stdin=content)
+    assert result.exit_code == 2
+    assert "“Odd” (1)" in result.output
+    assert world.messages == []
+
+
 WEEKLY = (Path(__file__).parent / "files" / "zoom-two-occurrences.csv").read_bytes()
 ATTENDED = ["--object-id", "7", "--state", "attend", "--time-zone", "America/New_York", "--date-order", "mdy"]
 

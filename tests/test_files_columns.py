@@ -68,7 +68,8 @@ def test_what_a_header_lacks_is_said(header: str, state: State | None, said: str
 def test_a_mapped_column_wins_over_a_recognised_one() -> None:
     options = Options(mapping=(("Private mail", "email"), ("Start", "time"), ("Size", "contactProperties.team_size")))
     columns = recognise(["Email", "private-mail", "Start", "Size"], options)
-    assert columns.fields[Field.EMAIL] == (1, 0)
+    assert columns.fields[Field.EMAIL] == (1,)  # an empty cell is never filled with somebody else's address
+    assert columns.unread == ("Email",)
     assert columns.fields[Field.TIME] == (2,)
     assert columns.properties == {"team_size": (3,)}
 
@@ -92,10 +93,25 @@ def test_a_mapping_of_a_column_that_is_not_there_says_which_are() -> None:
 
 
 def test_a_title_of_many_meanings_is_read_only_where_no_option_says_it() -> None:
-    titles = ["Email", "State", "Event ID", "Account"]
-    assert {Field.STATE, Field.EVENT, Field.ACCOUNT} <= set(recognise(titles, Options()).fields)
-    said = recognise(titles, Options(state=State.ATTEND, object_id="1", account="default"))
-    assert said.unread == ("State", "Event ID", "Account")
+    assert recognise(["Email", "State"], Options()).fields[Field.STATE] == (1,)
+    assert recognise(["Email", "State"], Options(state=State.ATTEND)).unread == ("State",)
+
+
+@pytest.mark.parametrize(
+    ("title", "field"),
+    [("Event ID", Field.EVENT), ("Webinar ID", Field.EVENT), ("Event", Field.EVENT), ("Contact ID", Field.VID)],
+)
+def test_another_tools_id_is_read_only_where_it_is_mapped(title: str, field: Field) -> None:
+    columns = recognise(["Email", title], Options())
+    assert (columns.fields.get(field), columns.unread, columns.asked) == (None, (title,), {field: (1,)})
+    mapped = recognise(["Email", title], Options(mapping=((title, field.value),)))
+    assert mapped.fields[field] == (1,)
+
+
+@pytest.mark.parametrize("title", ["Account", "Object ID", "objectId", "OBJECT_ID"])
+def test_a_message_s_own_field_counts_only_as_a_message_writes_it(title: str) -> None:
+    assert recognise(["Email", title], Options()).unread == (title,)
+    assert recognise(["email", "account", "object_id"], Options()).unread == ()
 
 
 def test_a_zone_in_a_title_is_that_columns_zone() -> None:

@@ -6,8 +6,9 @@ from hypothesis import given, strategies as st
 
 from worker.files import joins
 from worker.files.columns import Columns
-from worker.files.drafts import Draft, LeftOut, Where
+from worker.files.drafts import Draft, LeftOut
 from worker.files.options import Options, SharedAddress
+from worker.files.where import Where
 
 COLUMNS = Columns(("Email",), {})
 WHERE = Where("default", "7", None, None, "attend")

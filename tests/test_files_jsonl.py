@@ -2,7 +2,7 @@ import orjson
 import pytest
 
 from models.words import State
-from worker.files.drafts import Record, Refused
+from worker.files.drafts import LeftOut, Record, Refused
 from worker.files.jsonl import read_line
 from worker.files.options import Options
 
@@ -10,7 +10,7 @@ OPTIONS = Options(state=State.CANCEL, event="e0", external_account="x0")
 INPUT = {"email": "a@example.com", "interactionDateTime": 1772359200000}
 
 
-def read(line: object, options: Options = OPTIONS) -> list[Record | Refused]:
+def read(line: object, options: Options = OPTIONS) -> list[Record | Refused | LeftOut]:
     return list(read_line(3, line if isinstance(line, str) else orjson.dumps(line).decode(), options))
 
 
@@ -75,3 +75,57 @@ def test_a_contact_id_beyond_what_a_float_holds_is_kept_exactly() -> None:
     (record,) = read('{"vid": 9223372036854775807, "interactionDateTime": 1772359200000}')
     assert isinstance(record, Record)
     assert record.candidate.contact == "9223372036854775807"
+
+
+REGISTER = Options(state=State.REGISTER, event="e0", external_account="x0")
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"status": "denied"}, "status “denied” (not approved)"),
+        ({"approval_status": "pending"}, "approval_status “pending” (not confirmed yet)"),
+        ({"attendeeStatus": "cancelled"}, "attendeeStatus “cancelled” (cancelled)"),
+        ({"role": "host"}, "role “host” (host, organizer, panelist or presenter)"),
+        ({"is_host": True}, "is_host “True” (host, organizer, panelist or presenter)"),
+        ({"rsvp": "no"}, "rsvp “no” (is not coming)"),
+        ({"properties": {"status": "denied"}}, "properties.status “denied” (not approved)"),
+    ],
+)
+def test_a_field_that_decides_who_counts_is_used(fields: dict[str, object], why: str) -> None:
+    (out,) = read({**INPUT, **fields}, REGISTER)
+    assert isinstance(out, LeftOut)
+    assert (out.line, out.why) == (3, why)
+    beside, inside = read({"inputs": [INPUT, {**INPUT, **fields}]}, REGISTER)
+    assert isinstance(beside, Record)
+    assert isinstance(inside, LeftOut)
+
+
+def test_a_field_beside_the_inputs_decides_for_each_of_them() -> None:
+    out = read({"status": "cancelled", "inputs": [INPUT, INPUT]}, REGISTER)
+    assert [type(each) for each in out] == [LeftOut, LeftOut]
+    kept = read({"status": "cancelled", "inputs": [INPUT, INPUT]})
+    assert [type(each) for each in kept] == [Record, Record]
+
+
+def test_a_field_that_keeps_is_not_sent() -> None:
+    (record,) = read({**INPUT, "status": "approved", "role": "attendee", "is_host": False}, REGISTER)
+    assert isinstance(record, Record)
+    assert record.candidate.input == {**INPUT, "properties": {}, "contactProperties": {}}
+
+
+def test_a_value_that_is_not_known_is_refused_with_the_option_that_settles_it() -> None:
+    line = {**INPUT, "status": "walk-in"}
+    (refused,) = read(line, REGISTER)
+    assert isinstance(refused, Refused)
+    assert '--map "status=status(walk-in=keep)"' in str(refused.reasons[0])
+    kept = Options(
+        state=State.REGISTER, event="e0", external_account="x0", mapping=(("status", "status(walk-in=keep)"),)
+    )
+    ignored = Options(state=State.REGISTER, event="e0", external_account="x0", mapping=(("status", "ignore"),))
+    assert [type(each) for options in (kept, ignored) for each in read(line, options)] == [Record, Record]
+
+
+def test_a_contact_s_own_properties_decide_nothing() -> None:
+    (record,) = read({**INPUT, "contactProperties": {"status": "denied", "hs_lead_status": "OPEN"}}, REGISTER)
+    assert isinstance(record, Record)

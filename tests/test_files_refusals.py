@@ -84,3 +84,17 @@ def test_a_place_that_cannot_be_written_is_found_before_anything_is_sent(tmp_pat
 def test_rows_from_standard_input_go_to_this_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert RefusedFile.beside("-", None).path == Path("stdin.refused.csv")
+
+
+def test_a_column_named_by_its_place_is_the_same_in_the_file_of_refused_rows(tmp_path: Path) -> None:
+    said = Options(state=State.REGISTER, object_id="7", mapping=(("#3", "email"),))
+    content = b"Email,Date,Email\nbuyer@example.com,2026-03-01T10:00:00Z,nobody\n"
+    path = tmp_path / "refused.csv"
+    with RefusedFile(path) as rows:
+        for item in Reading(io.BytesIO(content), said).items():
+            assert isinstance(item, Refused)
+            rows.add(item)
+    fixed = path.read_text("utf-8-sig").replace(",nobody", ",ana@example.com")
+    (record,) = Reading(io.BytesIO(fixed.encode()), said).items()
+    assert isinstance(record, Record)
+    assert record.candidate.contact == "ana@example.com"

@@ -196,6 +196,14 @@ def test_no_address_is(email: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "email", ["bob_example.com#EXT#@contoso.example.com", "bob#ext#@example.com", "bob_x.com%23EXT%23@example.com"]
+)
+def test_a_guests_sign_in_name_is_no_address(email: str) -> None:
+    what = f"{email} is a guest's sign-in name at Microsoft, not an e-mail address"
+    assert refused(by_email(email=email)) == [("input.email", what, "the guest's own address")]
+
+
+@pytest.mark.parametrize(
     ("properties", "where", "what", "right"),
     [
         (

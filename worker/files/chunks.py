@@ -13,7 +13,8 @@ import orjson
 
 from models.message import Address
 from models.words import State
-from worker.files.drafts import PRODUCER, Record, Where, as_json
+from worker.files.drafts import Record, as_json
+from worker.files.where import PRODUCER, Where
 
 MOST_INPUTS: Final = 1000
 """In one message: a tenth of what a message may hold, so that accepting it stays a short transaction."""

@@ -51,6 +51,9 @@ class Facts:
     """Records' worth: a person whose rows were gathered is refused once."""
     reasons: list[str] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    """Rows left out, by the reason."""
+    take_in: dict[str, str] = field(default_factory=dict)
+    """The option that sends them too, by the reason; some have none."""
     days_only: int = 0
     """Times of which only the day was written: its first moment in the time zone was taken."""
     groups: Counter[tuple[str, str, str]] = field(default_factory=Counter)
@@ -96,7 +99,13 @@ class Facts:
                 if len(self.reasons) < FIRST:
                     self.reasons.append("; ".join(map(str, item.reasons)))
             case LeftOut():
-                self.left_out[item.why] += 1
+                self._leave_out(item)
+
+    def _leave_out(self, item: LeftOut) -> None:
+        why = item.why if item.why in self.left_out or len(self.left_out) < MOST_GROUPS else "for further reasons"
+        self.left_out[why] += 1
+        if item.option and why == item.why:
+            self.take_in[why] = item.option
 
 
 def summary(
@@ -122,6 +131,7 @@ def summary(
         "refused_file": _utf8(refused_file) if refused_file else None,
         "shared_addresses": facts.shared,
         "left_out": dict(facts.left_out),
+        "left_out_options": facts.take_in,
         "days_only": facts.days_only,
         "columns": facts.columns,
         "columns_not_read": facts.unread,
@@ -179,7 +189,9 @@ def table(
         yield from _duplicates(facts, receipt)
     yield from _refused(facts, submission, receipt, again)
     for why, count in facts.left_out.items():
-        yield "left out", f"{count:,} rows: {why}"
+        yield "left out", f"{count:,} {'row' if count == 1 else 'rows'}: {why}"
+        if why in facts.take_in:
+            yield "", f"to send {'it' if count == 1 else 'them'} too: {facts.take_in[why]}"
     if facts.columns:
         yield "columns", ", ".join(f"{title} → {what}" for title, what in facts.columns.items())
     if facts.unread:

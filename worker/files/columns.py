@@ -1,9 +1,8 @@
-"""A header, recognised: which column holds what."""
+"""A header, recognised: which column holds what, whose address it is, and which columns decide who counts."""
 
 import re
-import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
@@ -11,9 +10,14 @@ from typing import Final
 from models.preflight import shown
 from models.words import State
 from models.zones import zone_in
+from worker.files import repeated
+from worker.files.deciding import Deciding, Kind, deciding, title_words
 from worker.files.lines import FileError
-from worker.files.names import CONTACT, PROPERTIES, SHORT, TITLES, WEAK, Field
+from worker.files.mapping import SECTION, mapped, places_named
+from worker.files.names import ASKED, OURS, PROPERTIES, TITLES, WEAK, Field, compact
 from worker.files.options import Options
+from worker.files.roles import Role, role_of
+from worker.files.standings import Standing
 
 REFUSED: Final = ("reason", "line")
 """The first two columns of a file of refused rows; handed in again, they are passed over."""
@@ -29,9 +33,16 @@ _OF_TIME: Final = frozenset({*TIMES.values(), Field.TIME, Field.DATE, Field.LEFT
 """The fields in whose titles a time zone may stand."""
 _FIELDS: Final = {title: (field, rank) for field, titles in TITLES.items() for rank, title in enumerate(titles)}
 _WEAK: Final = {title: (field, 100 + rank) for field, titles in WEAK.items() for rank, title in enumerate(titles)}
+_ASKED: Final = {title: field for field, titles in ASKED.items() for title in titles}
 _PROPERTIES: Final = {title: (name, rank) for name, titles in PROPERTIES.items() for rank, title in enumerate(titles)}
-_TARGETS: Final = {field.value.lower(): field for field in Field} | SHORT
 _BRACKETS: Final = re.compile(r"[(\[]([^()\[\]]*)[)\]]")
+_FIELD_OF: Final = {
+    Kind.ROLE: Field.ROLE,
+    Kind.STAFF: Field.ROLE,
+    Kind.TICKET: Field.ROLE,
+    Kind.ATTENDED: Field.ATTENDED,
+}
+"""The field under which a deciding column is listed; any other is a status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +54,55 @@ class Columns:
     properties: dict[str, tuple[int, ...]] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
     zones: dict[int, str] = field(default_factory=dict)
+    deciding: dict[int, Kind] = field(default_factory=dict)
+    """The columns that decide who counts."""
+    probable: dict[int, Kind] = field(default_factory=dict)
+    """Columns that decide who counts if their values say so."""
+    answers: dict[int, dict[str, Standing]] = field(default_factory=dict)
+    """What `--map` says of a column's values."""
+    hosts: tuple[int, ...] = ()
+    """Columns that name the host: a row under the host's own address is the host's."""
+    rivals: dict[Field, tuple[int, ...]] = field(default_factory=dict)
+    """Columns of which only one can be meant, and the titles do not say which."""
+    asked: dict[Field, tuple[int, ...]] = field(default_factory=dict)
+    """Columns that may hold a field, and are read only where `--map` says so."""
 
     def title(self, what: Field) -> str:
         """Give the title of the column that is read first for a field, else the field's own name."""
         places = self.fields.get(what)
         return self.titles[places[0]].strip() if places else what.value
 
+    def name(self, place: int) -> str:
+        """Name a column as `--map` does: by its title, and where several have it by which of them it is."""
+        title = self.titles[place].strip()
+        same = [index for index, other in enumerate(self.titles) if compact(other) == compact(title)]
+        return title if len(same) == 1 else f"{title}#{same.index(place) + 1}"
+
     def missing(self, state: State | None) -> str | None:
         """Say what a row would need and this header lacks; nothing where rows can be read."""
         if Field.JSON in self.fields:
             return None
         if Field.EMAIL not in self.fields and Field.VID not in self.fields:
-            return "no column with an e-mail address"
+            return "no column with an e-mail address" + self._not_taken()
         wanted = {TIMES[state]} if state else set(TIMES.values())
         if (wanted | {Field.TIME, Field.DATE}).isdisjoint(self.fields):
             verb = {None: "anything happened", State.REGISTER: "they registered", State.ATTEND: "they joined"}
             return f"no column that says when {verb.get(state, 'they cancelled')}"
         return None
+
+    def not_taken(self, cells: Sequence[str]) -> Iterator[tuple[str, Field, str]]:
+        """Give what a row has where a contact may be meant and is not taken for one: title, field and text."""
+        for what in (Field.EMAIL, Field.VID):
+            for place in self.asked.get(what, ()):
+                if place < len(cells) and (text := cells[place].strip()):
+                    yield self.name(place), what, text
+
+    def _not_taken(self) -> str:
+        """Name the columns that may be meant: another person's address, a sign-in name, another tool's id."""
+        there = [self.titles[place].strip() for what in (Field.EMAIL, Field.VID) for place in self.asked.get(what, ())]
+        there += [title for title in self.unread if title not in there and _MAIL.search(compact(title))]
+        named = ", ".join(f"“{shown(title)}”" for title in there)
+        return f" of the attendee ({named} may be somebody else's, or another tool's name or id)" if named else ""
 
     @property
     def known(self) -> int:
@@ -67,83 +110,120 @@ class Columns:
         return sum(map(len, self.fields.values())) + sum(map(len, self.properties.values()))
 
 
-def recognise(cells: Sequence[str], options: Options) -> Columns:
-    """Read a row as a header; what is no known title is left unread."""
-    fields: defaultdict[Field, list[tuple[int, int]]] = defaultdict(list)
-    properties: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
-    unread: list[str] = []
-    zones: dict[int, str] = {}
-    mapped = {compact(title): target for title, target in options.mapping}
-    said = _said(options)
-    ours = tuple(compact(cell) for cell in cells[:2]) == REFUSED
-    for place, cell in enumerate(cells):
-        if ours and place < len(REFUSED):
-            continue
-        target = mapped.get(compact(cell))
-        what, rank = _meaning(cell, said) if target is None else (_target(target), -1)
+_MAIL: Final = re.compile(r"e?mail|courriel|correo")
+
+
+def recognise(cells: Sequence[str], options: Options, promoted: frozenset[str] = frozenset()) -> Columns:
+    """Read a row as a header; what is no known title is left unread.
+
+    `promoted` holds the titles, compact, of probable columns whose values have been found to decide.
+    """
+    fields: defaultdict[Field, repeated.Ranked] = defaultdict(list)
+    properties: defaultdict[str, repeated.Ranked] = defaultdict(list)
+    decide: dict[int, Kind] = {}
+    probable: dict[int, Kind] = {}
+    start = len(REFUSED) if tuple(compact(cell) for cell in cells[:2]) == REFUSED else 0
+    targets = mapped(cells, options.mapping, start)
+    block = repeated.meeting(cells) - set(targets)
+    own = [place for place in range(start, len(cells)) if place not in block]
+    for place in own:
+        target = targets.get(place)
+        what, rank = (target.what, target.rank) if target else _meaning(cells[place], options.state)
+        if (known := announced(cells[place], what, mapped=target is not None)) is not None:
+            reports_roles = known.kind is Kind.ROLE and options.state is State.ATTEND
+            decides = known.sure or reports_roles or compact(cells[place]) in promoted
+            (decide if decides else probable)[place] = known.kind
+            what = _shown_as(what, known.kind, options, mapped=target is not None) if decides else what
         if isinstance(what, Field):
-            if what is not Field.IGNORE:
-                fields[what].append((rank, place))
+            fields[what].append((rank, place))
         elif what:
             properties[what].append((rank, place))
-        elif cell.strip():
-            unread.append(cell.strip())
-        if what in _OF_TIME and (zone := zone_in(cell)):
-            zones[place] = zone
+    person, unclear = repeated.whose(sorted(fields.pop(Field.EMAIL, [])))
+    ignored = {place for _, place in fields.pop(Field.IGNORE, [])}
+    each = {what: tuple(p for _, p in sorted(fields.pop(what))) for what in repeated.EACH_IS_READ & fields.keys()}
+    singled = {what: repeated.twice(cells, sorted(found), person) for what, found in fields.items()}
+    kept = {name: repeated.twice(cells, sorted(found), person) for name, found in properties.items()}
+    places = ({Field.EMAIL: person} if person else {}) | each | {what: read for what, (read, _) in singled.items()}
+    rivals = {what: among for what, (_, among) in [(Field.EMAIL, (person, unclear)), *singled.items()] if among}
+    known_names = {name: tuple(p for p in read if p not in among) for name, (read, among) in kept.items()}
+    names = {name: read for name, read in known_names.items() if read}
+    read = {place for found in (*places.values(), *rivals.values(), *names.values()) for place in found}
+    unread = [p for p in range(start, len(cells)) if p not in read | ignored and cells[p].strip()]
+    hosts = {p for p, cell in enumerate(cells) if (is_address(cell) if p in block else is_host_address(cell))}
+    times = {place for what, found in places.items() if what in _OF_TIME for place in found}
     return Columns(
         tuple(cells),
-        {what: tuple(place for _, place in sorted(found)) for what, found in fields.items()},
-        {what: tuple(place for _, place in sorted(found)) for what, found in properties.items()},
-        tuple(unread),
-        zones,
+        places,
+        names,
+        tuple(cells[place].strip() for place in unread),
+        {place: zone for place in sorted(times) if (zone := zone_in(cells[place]))},
+        decide,
+        probable,
+        {place: target.answers for place, target in targets.items() if target.answers},
+        tuple(sorted(hosts - set(person))),
+        rivals,
+        _asked(cells, unread),
     )
 
 
-def check_mapping(columns: Columns, options: Options) -> None:
-    """Refuse a `--map` that names a column which is not there."""
-    titles = {compact(title) for title in columns.titles}
+def _shown_as(what: Field | str | None, kind: Kind, options: Options, *, mapped: bool) -> Field | str:
+    """Give the field under which a deciding column stands; a mapped status names the state where no option does."""
+    what = what or _FIELD_OF.get(kind, Field.STATUS)
+    return Field.STATE if what is Field.STATUS and mapped and options.state is None else what
+
+
+def has_titles(cells: Sequence[str], options: Options) -> bool:
+    """Say whether any cell is a known title or a mapped one: a row of data has none, and needs no closer look."""
+    return any(_meaning(cell, None)[0] for cell in cells) or bool(mapped(cells, options.mapping))
+
+
+def check_mapping(columns: Columns, options: Options, *others: Columns) -> None:
+    """Refuse a `--map` that names a column which is not there, in this table or the others of the file."""
     for title, target in options.mapping:
-        if compact(title) not in titles:
+        if compact(title) != SECTION and not any(places_named(table.titles, title) for table in (columns, *others)):
             there = ", ".join(shown(title.strip()) for title in columns.titles if title.strip())
             raise FileError("--map", f"the file has no column “{shown(title)}={target}”", f"one of {there}")
 
 
-def compact(title: str) -> str:
-    """Write a title without case, accents, blanks and punctuation."""
-    plain = unicodedata.normalize("NFKD", title.casefold())
-    return "".join(c for c in plain if c.isalnum())
-
-
 @lru_cache(maxsize=1024)
-def _meaning(title: str, said: frozenset[Field]) -> tuple[Field | str | None, int]:
+def _meaning(title: str, state: State | None) -> tuple[Field | str | None, int]:
     """Give what a title means and how it ranks among others that mean the same."""
-    if title.strip() == Field.ACCOUNT:  # as a message writes it; other tools write Account
-        return Field.ACCOUNT, 0
+    if (ours := OURS.get(title.strip())) is not None:
+        return ours, 0
     for text in (compact(title), compact(_BRACKETS.sub("", title))):
         if text in _FIELDS:
             return _FIELDS[text]
         if text in _PROPERTIES:
             return _PROPERTIES[text]
-        if text in _WEAK and _WEAK[text][0] not in said:
+        if text in _WEAK and state is None:
             return _WEAK[text]
     return None, 0
 
 
-def _said(options: Options) -> frozenset[Field]:
-    said = {
-        Field.STATE: options.state,
-        Field.EVENT: options.event or options.object_id,
-        Field.ACCOUNT: options.account,
-    }
-    return frozenset(what for what, value in said.items() if value)
+def announced(title: str, what: Field | str | None, *, mapped: bool) -> Deciding | None:
+    """Say what a column decides, if anything: by its title, or by what `--map` says that it holds."""
+    known = deciding(title)
+    if mapped:
+        kinds = (Kind.STATUS, Kind.ROLE, Kind.ATTENDED)
+        kind = next((kind for kind in kinds if _FIELD_OF.get(kind, Field.STATUS) is what), None)
+        fits = known is not None and _FIELD_OF.get(known.kind, Field.STATUS) is what
+        return Deciding(known.kind if known and fits else kind) if kind else None
+    weak = what is Field.STATE and compact(title) in WEAK[Field.STATE]
+    return known if weak or what in {None, Field.ATTENDED} else None
 
 
-def _target(text: str) -> Field | str:
-    if text.lower().startswith(CONTACT.lower()) and len(text) > len(CONTACT):
-        return text[len(CONTACT) :]
-    if (target := _TARGETS.get(text.lower())) is not None:
-        return target
-    if text.lower() in PROPERTIES:
-        return text.lower()
-    targets = ", ".join([*Field, *PROPERTIES])
-    raise FileError("--map", f"{shown(text)} is nothing that a column can hold", f"one of {targets}, {CONTACT}…")
+def _asked(cells: Sequence[str], unread: list[int]) -> dict[Field, tuple[int, ...]]:
+    found = [(_ASKED.get(compact(cells[place])), place) for place in sorted(unread)]
+    found = [(what or (Field.EMAIL if compact(cells[place]).endswith("upn") else None), place) for what, place in found]
+    return {what: tuple(place for other, place in found if other is what) for what in {one for one, _ in found if one}}
+
+
+def is_host_address(title: str) -> bool:
+    """Say whether a column names the host by an address, such as “Host Email” or “E-mail de l'organisateur”."""
+    words = title_words(title)
+    return len(words) > 1 and is_address(title) and any(role_of(word) is Role.STAFF for word in words)
+
+
+def is_address(title: str) -> bool:
+    """Say whether a title tells of e-mail addresses, anybody's."""
+    return _MAIL.search(compact(title)) is not None

@@ -4,58 +4,29 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 import orjson
 
-from models.message import Address, Message, read_fields
-from models.preflight import Candidate, Reason, check_input, shown
+from models.message import Address, Message
+from models.preflight import GUEST, Candidate, Reason, check_input, shown
 from models.words import State
 from worker.files.cells import Row
 from worker.files.clocks import Fault, Moment
 from worker.files.columns import TIMES, Columns
-from worker.files.names import Field
+from worker.files.deciding import NOTHING
+from worker.files.judging import ABSENT, Judge
+from worker.files.mapping import as_option
+from worker.files.names import TITLES, Field, compact
 from worker.files.options import MissingOption, Options
+from worker.files.standings import STATES, Standing, says_yes, standing_of
 from worker.files.times import iso, read_duration, read_time
+from worker.files.where import Where, envelope, missing, place
 
-PRODUCER: Final = "turnout enqueue"
-
-_STATES: Final = {
-    "register": "register", "registered": "register", "registration": "register",
-    "attend": "attend", "attended": "attend", "checked in": "attend",
-    "cancel": "cancel", "canceled": "cancel", "cancelled": "cancel", "cancellation": "cancel",
-}  # fmt: skip
-"""A column's words for the states; HubSpot's guide itself writes REGISTERED, ATTENDED and CANCELLED."""
-_ABSENT: Final = frozenset({"no show", "no-show", "noshow", "no_show", "did not attend", "not attended"})
-_NO: Final = frozenset({"no", "n", "false", "0", "nein", "non"}) | _ABSENT
-_NOTHING: Final = frozenset({"--", "-", "—", "n/a", "N/A"})
-"""How tools write that there is no time."""
+_STATES: Final = {standing: state for state, standing in STATES.items()}
 LONGEST_STAY_MS: Final = 24 * 60 * 60 * 1000
 """A stay of one row is shorter: else its join is of another occurrence than its leave, or no join at all."""
 _TIMES: Final = (".interactionDateTime", ".properties")
-
-
-class Where(NamedTuple):
-    """What stands around an input in its message, as text or absent."""
-
-    account: str | None
-    object_id: str | None
-    event: str | None
-    external_account: str | None
-    state: str | None
-
-    def fields(self) -> dict[str, object]:
-        """Give the message's fields, without its inputs."""
-        named = {
-            "account": self.account,
-            "object_id": self.object_id,
-            "external_event_id": self.event,
-            "external_account_id": self.external_account,
-            "subscriber_state": self.state,
-            "producer": PRODUCER,
-        }
-        return {name: value for name, value in named.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +54,11 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A row that says nothing to hand in, and why: such as somebody who did not come."""
+    """A row that is not handed in, such as that of somebody who did not come: why, and the option that takes it in."""
 
     line: int
     why: str
+    option: str = ""
 
 
 @dataclass(slots=True)
@@ -139,8 +111,8 @@ class Draft:
         """Give the file's own title for a field of an input or of a message."""
         name = where.removeprefix(".properties").removeprefix(".")
         if name == Field.TIME:
-            state = _STATES.get((self.where.state or "").lower())
-            own = (TIMES[State(state)],) if state else ()
+            state = self.where.state
+            own = (TIMES[State(state)],) if state in set(State) else ()
             return next(
                 (self.columns.title(what) for what in (Field.TIME, *own, Field.DATE) if what in self.columns.fields),
                 name,
@@ -151,7 +123,8 @@ class Draft:
 class Drafter:
     """Reads rows under one header."""
 
-    def __init__(self, columns: Columns, options: Options) -> None:
+    def __init__(self, columns: Columns, options: Options, judge: Judge) -> None:
+        self.judge = judge
         self._columns = columns
         self._options = options
 
@@ -163,11 +136,15 @@ class Drafter:
         if len(row.cells) > width and any(cell.strip() for cell in row.cells[width:]):
             what = f"has {len(row.cells)} cells where the header has {width}"
             return refused_row(row, columns.titles, Reason(f"line {row.line}", what, "a cell with a delimiter quoted"))
-        said = self._text(row, Field.STATE)
-        state = _STATES.get(" ".join(said.lower().split()), said) if said else self._options.state
-        attended = self._text(row, Field.ATTENDED).lower()
-        if said.lower() in _ABSENT or (state == State.ATTEND and attended in _NO):
-            return LeftOut(row.line, "did not attend")
+        state = self._state(row)
+        if state is Standing.ABSENT:
+            return LeftOut(row.line, ABSENT)
+        if isinstance(state, Standing):
+            return LeftOut(
+                row.line, f"{columns.title(Field.STATE)} “{shown(self._text(row, Field.STATE))}” ({state.value})"
+            )
+        if state in set(State) and (out := self.judged(row, State(state))) is not None:
+            return out
         where = place(
             self._options,
             account=self._text(row, Field.ACCOUNT),
@@ -177,13 +154,38 @@ class Drafter:
             state=state,
         )
         draft = Draft(where, columns, [(row.line, row.cells)], self._contact(row))
-        draft.faults += (_at(row.line, reason.where, reason) for reason in missing(where))
+        named = tuple(columns.name(column) for column in columns.asked.get(Field.EVENT, ()))
+        draft.faults += (_at(row.line, reason.where, reason) for reason in missing(where, named))
+        if not draft.contact:
+            draft.faults += self._not_taken(row)
         if state == State.ATTEND:
             self._read_stay(row, draft)
         else:
             kinds = (Field.TIME, Field.CANCELED if state == State.CANCEL else Field.REGISTERED, Field.DATE)
             draft.time = self._time(row, draft, kinds, days=True)
         return draft
+
+    def _state(self, row: Row) -> str | Standing | None:
+        """Give the state that the row's own column names, else the one that was said; or why the row has none."""
+        text = self._text(row, Field.STATE)
+        if not text:
+            return self._options.state
+        place = self._columns.fields[Field.STATE][0]
+        standing = self._columns.answers.get(place, {}).get(compact(text)) or standing_of(text)
+        if standing in _STATES:
+            return _STATES[standing]
+        if standing is Standing.ABSENT or compact(self._columns.titles[place]) in TITLES[Field.STATE]:
+            return standing if standing is Standing.ABSENT else text
+        if standing in {Standing.CONFIRMED, Standing.KEPT}:
+            return None  # who is approved may have registered or come
+        return standing or text
+
+    def judged(self, row: Row, state: State) -> LeftOut | Refused | None:
+        """Leave a row out, or refuse it, for what its deciding columns say; nothing where it counts."""
+        out = self.judge.leave_out(row.line, row.cells, state)
+        if isinstance(out, Reason):
+            return refused_row(row, self._columns.titles, out)
+        return LeftOut(row.line, *out) if out else None
 
     def _contact(self, row: Row) -> dict[str, object]:
         """Name the contact, by e-mail where there is one; only then HubSpot takes the contact's properties."""
@@ -194,6 +196,23 @@ class Drafter:
             name: text for name, places in self._columns.properties.items() if (text := _first(row.cells, places)[0])
         }
         return {"email": email, "contactProperties": properties}
+
+    def _not_taken(self, row: Row) -> Iterator[Reason]:
+        """Say what is there instead of a contact, and how to have it taken for one."""
+        for title, what, text in self._columns.not_taken(row.cells):
+            if what is Field.VID:
+                right = f"an e-mail address; or {as_option(title, what)} where it is HubSpot's own record id"
+                yield _at(row.line, title, Reason("", f"{shown(text)} may be another tool's id", right))
+            elif GUEST.search(text):
+                right = "the guest's own e-mail address"
+                yield _at(
+                    row.line,
+                    title,
+                    Reason("", f"{shown(text)} is a guest's sign-in name, not an e-mail address", right),
+                )
+            else:
+                right = f"an e-mail address; or {as_option(title, what)} where sign-in names are mailboxes"
+                yield _at(row.line, title, Reason("", f"{shown(text)} is a sign-in name", right))
 
     def _read_stay(self, row: Row, draft: Draft) -> None:
         """Read when somebody came and left, the latter also from how long they stayed."""
@@ -227,8 +246,8 @@ class Drafter:
         """Read the first time that is there; a fault is noted, and the text kept to be shown and mended."""
         for kind in kinds:
             text, column = _first(row.cells, self._columns.fields.get(kind, ()))
-            if not text or text in _NOTHING:
-                continue
+            if text in NOTHING or says_yes(text) is not None:
+                continue  # “Registered: Yes” has its time in another column
             title = self._columns.zones.get(column, "")
             moment = read_time(text, self._options.zone, self._options.order, title, self._options.zone_as)
             if isinstance(moment, Moment) and moment.day_only and not days:
@@ -251,44 +270,6 @@ class Drafter:
     def _text(self, row: Row, what: Field) -> str:
         places = self._columns.fields.get(what)
         return _first(row.cells, places)[0] if places else ""
-
-
-def place(  # noqa: PLR0913 - one for each part of a message's envelope
-    options: Options,
-    *,
-    account: str | None,
-    object_id: str | None,
-    event: str | None,
-    external_account: str | None,
-    state: str | None,
-) -> Where:
-    """Fill in from the options what a row does not say itself."""
-    account = account or options.account
-    if object_id:
-        return Where(account, object_id, event or None, external_account or None, state)
-    if not event and options.object_id and not external_account:
-        return Where(account, options.object_id, None, None, state)
-    return Where(account, None, event or options.event, external_account or options.external_account, state)
-
-
-def missing(where: Where) -> Iterator[Reason]:
-    """Say what neither the row nor an option says."""
-    if not where.state:
-        yield MissingOption("the state", "is not said", "--state register, attend or cancel")
-    if not where.object_id and not where.event:
-        yield MissingOption("the event", "is not said", "--event ID --external-account ID, or --object-id ID")
-    elif where.event and not where.object_id and not where.external_account:
-        right = "--external-account ID, the account id the event was created with"
-        yield MissingOption("the event's external account", "is not said", right)
-
-
-@lru_cache(maxsize=4096)
-def envelope(where: Where) -> Message | tuple[Reason, ...]:
-    """Check what stands around an input as a message of the stream is checked, but for what is said to be missing."""
-    if any(missing(where)):
-        return ()
-    message = read_fields({**where.fields(), "inputs": [None]})
-    return message if isinstance(message, Message) else message.reasons
 
 
 def refused_row(row: Row, titles: tuple[str, ...], *reasons: Reason) -> Refused:

@@ -14,9 +14,10 @@ from sqlalchemy import Engine
 
 from models.preflight import Reason
 from worker.files.chunks import Chunker
-from worker.files.drafts import PRODUCER, Record, Refused
+from worker.files.drafts import Record, Refused
 from worker.files.reading import Reading
 from worker.files.refusals import RefusedFile
+from worker.files.where import PRODUCER
 from worker.receipts import Receipt, receipt, refuse
 from worker.stream import Stream, StreamUnavailable
 

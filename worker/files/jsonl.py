@@ -1,4 +1,7 @@
-"""A line of JSON to inputs: a whole message, one input with the message's fields beside it, or an input alone."""
+"""A line of JSON to inputs: a whole message, one input with the message's fields beside it, or an input alone.
+
+Fields beside HubSpot's that decide who counts (status, role, attended …) are used as columns of that title are.
+"""
 
 import json
 import re
@@ -8,9 +11,15 @@ from typing import Final
 import orjson
 
 from models.message import Message, read_fields
-from models.preflight import Candidate, Reason, check_input, shown
-from worker.files.drafts import PRODUCER, Record, Refused, Where, as_json, missing, place
+from models.preflight import FIELDS, Candidate, Reason, check_input, shown
+from worker.files.columns import announced
+from worker.files.deciding import NOTHING, deciding, meaning
+from worker.files.drafts import LeftOut, Record, Refused, as_json
+from worker.files.judging import Sign, unknown_value, verdict
+from worker.files.mapping import mapped
+from worker.files.names import Field, compact
 from worker.files.options import Options
+from worker.files.where import PRODUCER, Where, missing, place
 
 TITLES: Final = ("json",)
 """The header of refused lines of JSON, which can be handed in again as the CSV they are then."""
@@ -20,7 +29,7 @@ _AROUND: Final = frozenset({"subscriber_state", "object_id", "external_event_id"
 _LONG_NUMBER: Final = re.compile(r"[0-9]{19}")
 
 
-def read_line(number: int, text: str, options: Options) -> Iterator[Record | Refused]:
+def read_line(number: int, text: str, options: Options) -> Iterator[Record | Refused | LeftOut]:
     """Judge every input of a line alone."""
     try:
         fields = _loads(text)
@@ -31,6 +40,7 @@ def read_line(number: int, text: str, options: Options) -> Iterator[Record | Ref
         yield _refused(number, text, Reason("", "is no JSON object", 'one JSON object on each line, {"email": …}'))
         return
     around: dict[str, object]
+    fields, beside = _deciding(fields, options)
     if "inputs" in fields:
         around, inputs = {name: value for name, value in fields.items() if name not in _OWN}, fields["inputs"]
         if not isinstance(inputs, list) or not inputs:
@@ -44,9 +54,16 @@ def read_line(number: int, text: str, options: Options) -> Iterator[Record | Ref
     around = {**around, **_filled(around, options), "producer": PRODUCER}
     absent = tuple(missing(_where(around)))
     message = None if absent else read_fields({**around, "inputs": [None]})
-    for name, raw in zip(names, inputs, strict=True):
+    for name, whole in zip(names, inputs, strict=True):
+        raw, signs = _deciding(whole, options) if isinstance(whole, dict) and "inputs" in fields else (whole, [])
+        signs = [*beside, *signs, *_of_properties(raw)]
         if not isinstance(message, Message):
             reasons = absent or (message.reasons if message else ())
+        elif (out := verdict(signs, message.state, came=True, hosts=options.include_hosts)) is not None:
+            yield LeftOut(number, *out)
+            continue
+        elif (unknown := next((sign for sign in signs if sign.says is None), None)) is not None:
+            reasons = (unknown_value(unknown.title, unknown),)
         else:
             judged = check_input(raw, message.state, name)
             if isinstance(judged, Candidate):
@@ -55,6 +72,41 @@ def read_line(number: int, text: str, options: Options) -> Iterator[Record | Ref
             reasons = judged
         own = as_json({**around, "inputs": [raw]})
         yield _refused(number, text if len(inputs) == 1 else own.decode(), *reasons, raw=own)
+
+
+def _deciding(fields: dict[str, object], options: Options) -> tuple[dict[str, object], list[Sign]]:
+    """Part the fields that decide who counts, and those that `--map` ignores, from the rest."""
+    names = list(fields)
+    targets = mapped(names, options.mapping)
+    rest: dict[str, object] = {}
+    signs: list[Sign] = []
+    for index, (name, value) in enumerate(fields.items()):
+        target = targets.get(index)
+        known = (
+            None
+            if name in _AROUND | _OWN | FIELDS
+            else announced(name, target.what if target else None, mapped=bool(target))
+        )
+        text = "" if value is None else str(value).strip()
+        answer = target.answers.get(compact(text)) if target else None
+        says = answer or (meaning(known.kind, text) if known else None)
+        if target and target.what is Field.IGNORE:
+            continue
+        if known and not isinstance(value, dict | list) and (known.sure or says):
+            if text not in NOTHING:
+                signs.append(Sign(name, known.kind, text, says))
+        else:
+            rest[name] = value
+    return rest, signs
+
+
+def _of_properties(raw: object) -> Iterator[Sign]:
+    """Give what the properties of an input say; they go to HubSpot as they are."""
+    properties = raw.get("properties") if isinstance(raw, dict) else None
+    for name, value in properties.items() if isinstance(properties, dict) else ():
+        known = deciding(name)
+        if known and isinstance(value, str) and (says := meaning(known.kind, value.strip())) is not None:
+            yield Sign(f"properties.{name}", known.kind, value.strip(), says)
 
 
 def _loads(text: str) -> object:

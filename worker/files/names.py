@@ -1,9 +1,11 @@
 """What a column can hold, and what the usual tools call it.
 
 A title is compared without case, accents, blanks and punctuation: “E-Mail”, “e mail” and “Email” are one. Within a
-field the earlier title ranks first; where a row's first such cell is empty, the next one is read.
+field the earlier title ranks first; where a row's first such cell is empty, the next one is read. A person is never
+looked for in a second column: it may be the host's, the buyer's or the company's.
 """
 
+import unicodedata
 from enum import StrEnum
 from typing import Final
 
@@ -24,6 +26,10 @@ class Field(StrEnum):
     MINUTES = "minutes"
     SECONDS = "seconds"
     ATTENDED = "attended"
+    STATUS = "status"
+    """Whether the person counts: approved, denied, cancelled, no show …"""
+    ROLE = "role"
+    """Which side of the event the person was on: host, panelist, attendee …"""
     STATE = "subscriber_state"
     OBJECT_ID = "object_id"
     EVENT = "external_event_id"
@@ -49,11 +55,16 @@ SHORT: Final[dict[str, Field]] = {
 
 TITLES: Final[dict[Field, tuple[str, ...]]] = {
     Field.EMAIL: (
-        "email", "emailaddress", "useremail", "attendeeemail", "participantemail", "registrantemail", "contactemail",
+        "attendeeemail", "attendeeemailaddress", "attendeesemail", "participantemail", "participantemailaddress",
+        "registrantemail", "registrantemailaddress", "inviteeemail", "inviteeemailaddress", "email", "emailaddress",
+        "useremail",
         "emailadresse", "mail", "mailadresse", "adresseemail", "adresseelectronique", "adressemail", "courriel",
-        "correoelectronico", "direcciondecorreoelectronico", "correo", "registrationemail", "participantidupn",
+        "correoelectronico", "direcciondecorreoelectronico", "correo", "registrationemail", "contactemail",
     ),
-    Field.VID: ("vid", "contactid", "hubspotcontactid", "recordid", "recordidcontact"),
+    Field.VID: (
+        "vid", "hubspotcontactid", "recordidcontact", "hsobjectid", "hubspotvid", "hubspotid", "hubspotrecordid",
+        "contactvid", "recordid",
+    ),
     Field.TIME: ("interactiondatetime", "interactiontime", "occurredat"),
     Field.DATE: (
         "timestamp", "datetime", "dateandtime", "date", "time",
@@ -61,7 +72,8 @@ TITLES: Final[dict[Field, tuple[str, ...]]] = {
     ),
     Field.REGISTERED: (
         "registrationtime", "registrationdatetime", "registrationdate", "registeredat", "registeredon", "registered",
-        "dateregistered", "registrationtimestamp", "registereddate", "signuptime", "signupdate", "signedupat",
+        "dateregistered", "registrationtimestamp", "registereddate", "registerdate", "registertime", "signuptime",
+        "signupdate", "signedupat",
         "orderdate", "orderdatetime", "createdat", "createddate", "bookingdate", "purchasedate",
         "anmeldezeit", "anmeldedatum", "anmeldezeitpunkt", "angemeldetam", "registrierungszeit", "registrierungsdatum",
         "bestelldatum", "datedinscription", "heuredinscription", "inscritle", "datedecommande",
@@ -101,7 +113,9 @@ TITLES: Final[dict[Field, tuple[str, ...]]] = {
         "attended", "hasattended", "didattend", "attendedlive", "showedup", "teilgenommen", "aparticipe", "asistio",
     ),
     Field.STATE: ("subscriberstate", "attendeestate", "attendancestate"),
-    Field.OBJECT_ID: ("objectid", "eventobjectid", "marketingeventid"),
+    Field.OBJECT_ID: (
+        "hubspoteventid", "hubspotmarketingeventid", "hubspotobjectid", "marketingeventid", "hsmarketingeventid",
+    ),
     Field.EVENT: ("externaleventid",),
     Field.EXTERNAL_ACCOUNT: ("externalaccountid", "externalaccount"),
     Field.JSON: ("json",),
@@ -109,10 +123,23 @@ TITLES: Final[dict[Field, tuple[str, ...]]] = {
 
 WEAK: Final[dict[Field, tuple[str, ...]]] = {
     Field.STATE: ("state", "status", "attendancestatus"),
-    Field.EVENT: ("eventid", "event", "webinarid"),
-    Field.ACCOUNT: ("account",),
 }
-"""Titles that other tools use for other things too: read only where no option says it."""
+"""Titles that other tools use for other things too: they give a row's state only where no option says it."""
+
+ASKED: Final[dict[Field, tuple[str, ...]]] = {
+    Field.EMAIL: ("participantidupn", "upn", "userprincipalname", "signinname", "loginname"),
+    Field.VID: ("contactid", "contactrecordid", "personid", "hsid"),
+    Field.EVENT: ("eventid", "event", "webinarid", "webinarkey", "meetingid", "sessionid", "eventcode", "objectid"),
+}
+"""Titles under which other tools keep ids and names of their own: never read unless `--map` says so, and named in the
+question where the file has nothing else."""
+
+PERSONS: Final = TITLES[Field.EMAIL].index("email")
+"""Before it stand the titles that name whose address it is."""
+LAST_RESORT: Final = TITLES[Field.EMAIL].index("registrationemail")
+"""From it on stand the titles that may be somebody else's address where another one is there."""
+OURS: Final[dict[str, Field]] = {"account": Field.ACCOUNT, "object_id": Field.OBJECT_ID}
+"""Titles that count only as a message writes them: other tools write Account and Object ID."""
 
 PROPERTIES: Final[dict[str, tuple[str, ...]]] = {
     "firstname": ("firstname", "attendeefirstname", "givenname", "forename", "vorname", "prenom", "nombre"),
@@ -135,3 +162,9 @@ PROPERTIES: Final[dict[str, tuple[str, ...]]] = {
     "website": ("website", "webseite", "siteweb", "sitioweb"),
 }  # fmt: skip
 """HubSpot's internal names of contact properties, and what the tools call them."""
+
+
+def compact(title: str) -> str:
+    """Write a title without case, accents, blanks and punctuation."""
+    plain = unicodedata.normalize("NFKD", title.casefold())
+    return "".join(c for c in plain if c.isalnum())

@@ -1,5 +1,6 @@
 """What the command line adds to a file: the event, the state, the account, and how to read what is ambiguous."""
 
+import re
 from dataclasses import dataclass
 from datetime import date, tzinfo
 from enum import StrEnum
@@ -10,6 +11,8 @@ from models.preflight import Reason, shown
 from models.words import State
 from models.zones import abbreviation, name_of, read_zone
 from worker.files.lines import FileError
+
+_PAIR: Final = re.compile(r"(?P<title>.*\S.*?)=(?P<field>[^=()]*(?:\(.*\))?\s*)", re.DOTALL)
 
 
 class DateOrder(StrEnum):
@@ -55,6 +58,8 @@ class Options:
     occurrence: date | Literal["all"] | None = None
     """The day on which the occurrence begins that belongs to the event."""
     shared_address: SharedAddress | None = None
+    include_hosts: bool = False
+    """Whether hosts, panelists, organizers and presenters count as well."""
 
     @classmethod
     def read(  # noqa: PLR0913 - one for each option of the command
@@ -71,6 +76,7 @@ class Options:
         encoding: str | None = None,
         occurrence: str | None = None,
         shared_address: SharedAddress | None = None,
+        include_hosts: bool = False,
     ) -> Self:
         """Check what was typed.
 
@@ -90,7 +96,7 @@ class Options:
         pairs = tuple(_pair(text) for text in mapping or ())
         when = _occurrence(occurrence) if occurrence else None
         where = (state, object_id, event, external_account, account)
-        return cls(*where, zone, date_order, pairs, encoding, zone_as, when, shared_address)
+        return cls(*where, zone, date_order, pairs, encoding, zone_as, when, shared_address, include_hosts)
 
     def arguments(self) -> list[str]:
         """Write them as the command's arguments, to hand in the refused rows (in UTF-8) as the file was."""
@@ -106,6 +112,7 @@ class Options:
             "--shared-address": self.shared_address,
         }
         given = [part for option, value in named.items() if value for part in (option, str(value))]
+        given += ["--include-hosts"] if self.include_hosts else []
         return given + [part for title, target in self.mapping for part in ("--map", f"{title}={target}")]
 
 
@@ -132,7 +139,8 @@ def _occurrence(text: str) -> date | Literal["all"]:
 
 
 def _pair(text: str) -> tuple[str, str]:
-    title, equals, field = text.rpartition("=")
-    if not equals or not title.strip():
+    """Split at the last “=”, but for those within the answers behind a field: “Status=status(Walk-in=keep)”."""
+    found = _PAIR.fullmatch(text)
+    if found is None:
         raise FileError("--map", f"{shown(text)!r} maps nothing", '--map "Their column=email"')
-    return title.strip(), field.strip()
+    return found["title"].strip(), found["field"].strip()

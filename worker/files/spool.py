@@ -14,10 +14,11 @@ import orjson
 
 from models.preflight import Reason
 from models.words import State
-from worker.files.drafts import Draft, Refused, Where, as_json
+from worker.files.drafts import Draft, Refused, as_json
 from worker.files.names import Field
 from worker.files.persons import name_in
 from worker.files.sharing import Said
+from worker.files.where import Where
 
 if TYPE_CHECKING:
     from worker.files.columns import Columns

@@ -1,0 +1,179 @@
+"""Files in the shapes that people have them in: who of them counts, and what is said of the others."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.words import State
+from worker.files.drafts import Record, Refused
+from worker.files.options import DateOrder, Options
+from worker.files.reading import Reading
+
+FILES = Path(__file__).parent / "files"
+STAFF = "(host, organizer, panelist or presenter)"
+ATTEND: dict[str, Any] = {"state": State.ATTEND}
+REGISTER: dict[str, Any] = {"state": State.REGISTER}
+KOLKATA: dict[str, Any] = {"time_zone": "Asia/Kolkata"}
+NEW_YORK: dict[str, Any] = {"time_zone": "America/New_York"}
+
+Told = tuple[str, dict[str, Any], list[str], dict[str, int], list[str]]
+
+CASES: dict[str, Told] = {
+    "the participant's address, not the host's of the same title": (
+        "zoom-meeting-with-meeting-data.csv",
+        ATTEND | NEW_YORK,
+        ["ana@example.com 18:01 18:30", "bob@example.com 18:02 18:44"],
+        {f"the address of the host {STAFF}": 1},
+        ["line 5: names no contact"],
+    ),
+    "the host too where that is said": (
+        "zoom-meeting-with-meeting-data.csv",
+        ATTEND | NEW_YORK | {"include_hosts": True},
+        ["ana@example.com 18:01 18:30", "bob@example.com 18:02 18:44", "hollis.host@example.com 18:00 18:45"],
+        {},
+        ["line 5: names no contact"],
+    ),
+    "approved registrations only": (
+        "zoom-registration-report.csv",
+        REGISTER | NEW_YORK,
+        ["ana@example.com", "bob@example.com"],
+        {
+            "Approval Status “denied” (not approved)": 1,
+            "Approval Status “cancelled by self” (cancelled)": 1,
+            "Approval Status “pending approval” (not confirmed yet)": 1,
+        },
+        [],
+    ),
+    "the cancelled ones with --state cancel": (
+        "zoom-registration-report.csv",
+        {"state": State.CANCEL, "mapping": ["Registration Time=date"]} | NEW_YORK,
+        ["cal.cancel@example.com"],
+        {
+            "Approval Status “approved” (not cancelled)": 2,
+            "Approval Status “denied” (not approved)": 1,
+            "Approval Status “pending approval” (not confirmed yet)": 1,
+        },
+        [],
+    ),
+    "attending and checked in": (
+        "eventbrite-attendees.csv",
+        REGISTER,
+        ["ana@example.com", "bob@example.com"],
+        {"Attendee Status “Not Attending” (is not coming)": 1, "Attendee Status “Refunded” (cancelled)": 1},
+        [],
+    ),
+    "another CRM's contact ids, no-shows and cancellations": (
+        "civicrm-participants.csv",
+        REGISTER | {"time_zone": "UTC"},
+        ["ana@example.com"],
+        {"Participant Status “No-show” (did not attend)": 1, "Participant Status “Cancelled” (cancelled)": 1},
+        ["line 3, Contact ID: 2018 may be another tool's id; right would be an e-mail address; or --map"],
+    ),
+    "a guest's sign-in name is no address": (
+        "teams-2023-en-us.csv",
+        ATTEND | NEW_YORK | {"date_order": DateOrder.MDY},
+        ["ana@example.com 20:01 20:40", "bob@example.com 20:02 20:59"],
+        {f"Role “Organizer” {STAFF}": 2},
+        [
+            "line 14, Participant ID (UPN): gil_example.com#EXT#@contoso.example.com is a guest's sign-in name",
+            "line 15: names no contact",
+        ],
+    ),
+    "the same in another country": (
+        "teams-2023-en-gb.csv",
+        ATTEND | {"time_zone": "Europe/Berlin"},
+        ["ana@example.com 14:01 14:40", "bob@example.com 14:02 14:59"],
+        {f"Role “Organizer” {STAFF}": 2},
+        ["line 14, Participant ID (UPN)", "line 15: names no contact"],
+    ),
+    "host and panelist are no attendees": (
+        "zoom-webinar-attendee-2025.csv",
+        ATTEND | KOLKATA,
+        ["ana@example.com 13:32:01 14:31:10", "bob@example.com 13:35 14:30"],
+        {
+            f"section “Host Details” {STAFF}": 1,
+            f"section “Panelist Details” {STAFF}": 1,
+            "did not attend": 3,
+            "the table “Other Attended” has no column with an e-mail address": 1,
+        },
+        [],
+    ),
+    "who registered for it, no-shows too": (
+        "zoom-webinar-attendee-2025.csv",
+        REGISTER | KOLKATA,
+        ["ana@example.com", "ana@example.com", "bob@example.com", "nia@example.com"],
+        {
+            f"section “Host Details” {STAFF}": 1,
+            f"section “Panelist Details” {STAFF}": 1,
+            "Approval Status “denied” (not approved)": 1,
+            "Approval Status “cancelled” (cancelled)": 1,
+            "the table “Other Attended” has no column with an e-mail address": 1,
+        },
+        [],
+    ),
+    "host and panelist where that is said": (
+        "zoom-webinar-attendee-2025.csv",
+        ATTEND | KOLKATA | {"include_hosts": True},
+        [
+            "ana@example.com 13:32:01 14:31:10",
+            "bob@example.com 13:35 14:30",
+            "hollis.host@example.com 13:28:27 14:32:19",
+            "pat.panel@example.com 13:29:32 14:32:19",
+        ],
+        {"did not attend": 3, "the table “Other Attended” has no column with an e-mail address": 1},
+        [],
+    ),
+    "the host is named above the header": (
+        "zoom-meeting-preamble.csv",
+        ATTEND | NEW_YORK | {"date_order": DateOrder.MDY},
+        ["bob@example.com 22:20 23:00", "cee@example.com 22:01 22:35"],
+        {f"the address of the host {STAFF}": 1},
+        ["line 6: names no contact"],
+    ),
+    "a campaign's member status": (
+        "salesforce-campaign-members.csv",
+        REGISTER
+        | {"time_zone": "UTC", "date_order": DateOrder.MDY, "mapping": ["Member First Responded Date=registered"]},
+        ["ana@example.com", "nia@example.com"],
+        {"Member Status “No Show” (did not attend)": 1},
+        ["names no contact"] * 5,
+    ),
+    "nothing decides": (
+        "google-meet-iso.csv",
+        ATTEND,
+        ["ana@example.com 09:00 12:30", "bob@example.com 09:05 12:00"],
+        {},
+        [],
+    ),
+    "nothing decides, in German": (
+        "excel-sep-line.csv",
+        ATTEND | {"time_zone": "Europe/Berlin"},
+        ["ana@example.com 13:01 14:00", "bob@example.com 13:05 13:40"],
+        {},
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "said", "records", "left_out", "refused"), CASES.values(), ids=CASES)
+def test_who_counts(
+    name: str, said: dict[str, Any], records: list[str], left_out: dict[str, int], refused: list[str]
+) -> None:
+    reading = Reading(io.BytesIO((FILES / name).read_bytes()), Options.read(object_id="7", **said))
+    items = list(reading.items())
+    assert sorted(stay(item) for item in items if isinstance(item, Record)) == records
+    assert dict(reading.facts.left_out) == left_out
+    reasons = ["; ".join(map(str, item.reasons)) for item in items if isinstance(item, Refused)]
+    assert len(reasons) == len(refused)
+    for reason, expected in zip(reasons, refused, strict=True):
+        assert expected in reason
+
+
+def stay(record: Record) -> str:
+    """Write who it is, and from when to when where that is known."""
+    properties = record.candidate.input["properties"]
+    assert isinstance(properties, dict)
+    times = [str(properties[name])[11:19].removesuffix(":00") for name in ("joinedAt", "leftAt") if name in properties]
+    return " ".join([record.candidate.contact, *times])

@@ -1,0 +1,260 @@
+"""Columns that decide who counts: known by their titles, and what one of their values says."""
+
+import re
+import unicodedata
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from worker.files.names import compact
+from worker.files.roles import Role, role_of
+from worker.files.standings import Standing, says_yes, standing_of
+
+
+class Kind(StrEnum):
+    """What a deciding column tells of."""
+
+    STATUS = "status"
+    """How a person stands with the event: registered, attended, no show …"""
+    ADMISSION = "admission"
+    """How their registration, order or ticket stands; “registered” says nothing against their having come."""
+    REPLY = "reply"
+    """What they answered to an invitation: yes, no, maybe."""
+    APPROVED = "approved"
+    PAYMENT = "payment"
+    """Only what was given back decides; who has not paid yet is asked about."""
+    ATTENDED = "attended"
+    """Yes or no, or the time at which somebody checked in."""
+    ABSENT = "absent"
+    CANCELED = "canceled"
+    """The time at which somebody cancelled, or yes or no: who has neither did not."""
+    EXCLUDED = "excluded"
+    """Yes or no under a title that leaves out itself, such as “Waitlisted” or “Deleted”."""
+    ROLE = "role"
+    STAFF = "staff"
+    """Whether somebody is the host, by yes or no; or who the host is."""
+    TICKET = "ticket"
+    """Names of tickets and groups are anybody's words: only what names the staff decides."""
+
+
+class Deciding(NamedTuple):
+    """What a title announces; where it is not `sure`, some value must be known before the column decides."""
+
+    kind: Kind
+    sure: bool = True
+
+
+LONGEST_TITLE: Final = 8
+"""Words: a longer title is a question that a form asks."""
+NOTHING: Final = frozenset({"", "--", "-", "—", "–", "n/a", "N/A"})
+"""How tools write that there is nothing."""
+
+_TITLES: Final[dict[Kind, tuple[str, ...]]] = {
+    Kind.APPROVED: (
+        "approved", "isapproved", "genehmigt", "approuve", "aprobado", "aprovado", "approvato", "goedgekeurd",
+    ),
+    Kind.REPLY: (
+        "rsvp", "rsvpstatus", "rsvpresponse", "rsvpreply", "invitationresponse", "inviteresponse", "eventresponse",
+        "going", "attending", "willattend", "willyouattend", "willyoubeattending", "zusage", "confirmacion",
+        "confirmacao",
+    ),
+    Kind.ATTENDED: (
+        "attended", "hasattended", "didattend", "attendedlive", "attendedevent", "attendedwebinar", "attendedsession",
+        "showedup", "checkedin", "checkin", "ischeckedin", "checkintime", "checkindate", "checkindatetime",
+        "checkedinat", "checkedintime", "checkedindate", "checkintimestamp", "checkinat", "participated",
+        "waspresent", "ispresent",
+        "scanned", "scannedat", "teilgenommen", "hatteilgenommen", "anwesend", "eingecheckt", "eincheckzeit",
+        "aparticipe", "participe", "present",
+        "presente", "enregistrealarrivee", "asistio", "haasistido", "participou", "compareceu", "hapartecipato",
+        "partecipato", "aanwezig",
+        "deelgenomen", "ingecheckt", "hasjoined", "hasjoinedevent", "joinedevent",
+    ),
+    Kind.ABSENT: (
+        "noshow", "isnoshow", "absent", "didnotattend", "abwesend", "nichterschienen", "ausente", "assente",
+        "afwezig",
+    ),
+    Kind.TICKET: (
+        "tickettype", "ticketname", "ticket", "tickettitle", "ticketcategory", "attendeetype", "participanttype",
+        "registrationtype", "registranttype", "usertype", "attendeecategory", "registrationcategory", "admissionitem",
+        "admissiontype",
+        "guesttype", "persontype", "membertype", "attendeegroup", "tickettyp", "ticketart", "ticketkategorie",
+        "teilnehmertyp", "teilnehmerart",
+        "teilnehmerkategorie", "typedebillet", "typedeparticipant", "tipodeentrada", "tipodeboleto",
+        "tipodeparticipante", "tipodeingresso",
+        "tipodebilhete", "tipodibiglietto", "tipodipartecipante", "deelnemerstype", "type", "category",
+        "invitationlist", "badgetype",
+    ),
+}  # fmt: skip
+_IF_KNOWN: Final[dict[Kind, tuple[str, ...]]] = {
+    Kind.STATUS: (
+        "state", "estado", "stato", "etat", "situacao", "situacion", "situazione", "standing", "participation",
+        "teilnahme",
+    ),
+    Kind.REPLY: (
+        "response", "reply", "antwort", "reponse", "respuesta", "resposta", "risposta", "reactie", "replied",
+        "answer",
+    ),
+    Kind.ATTENDED: (
+        "attendance", "anwesenheit", "presence", "asistencia", "presenca", "presenza", "aanwezigheid",
+        "eventattendance", "participant",
+    ),
+}  # fmt: skip
+_EXACT: Final = {title: Deciding(kind) for kind, titles in _TITLES.items() for title in titles} | {
+    title: Deciding(kind, sure=False) for kind, titles in _IF_KNOWN.items() for title in titles
+}
+
+_GLUED: Final = ("familien", "beschaftigungs", "arbeits", "kunden", "kontakt", "lead", "konto", "vertrags", "abo")
+"""Beginnings of one word that ends in “status” and tells of something else."""
+_STATUS_WORDS: Final = frozenset({"status", "statut", "estatus", "statusse", "estado", "stato", "etat", "situacao"})
+_ABOUT_STATUS: Final = frozenset(
+    {
+        "date", "time", "datum", "since", "changed", "updated", "reason", "note", "notes", "code", "id", "by",
+        "at", "on", "grund",
+    }
+)  # fmt: skip
+"""Last words of a title that tells of a status and is none: “Status Date”."""
+_ROLE_WORDS: Final = frozenset({"role", "roles", "rolle", "rollen", "rol", "ruolo", "papel", "funcao"})
+_ADMISSION: Final = re.compile(
+    r"approv|registr|order|ticket|booking|reserv|enrol|rsvp|invitation|response|admission|application|anmeld|buchung|"
+    r"bestell|genehmig|freigabe|inscri|commande|billet|approb|aprob|aprov|pedido|approvaz|iscri|ordine|goedkeur|inschrijv|entrada|"
+    r"ingresso|bilhete|bigliett"
+)
+_EVENT: Final = re.compile(
+    r"attend|particip|teilnehm|teilnahm|invit|einlad|guest|gast|member|mitglied|miembro|campaign|kampagne|event|webinar|session|"
+    r"meeting|check|deelnem|asist|presen|aanwezig|partecip|convid"
+)
+_PAYMENT: Final = re.compile(
+    r"payment|paid|invoice|billing|zahlung|rechnung|paiement|facture|pago|factura|pagament|fattura|betaling|betaal"
+)
+_HARMLESS: Final = frozenset(
+    {
+        "marital", "lead", "account", "customer", "client", "employment", "employee", "job", "work", "working",
+        "subscription", "subscriber", "newsletter", "email", "mail", "optin", "opt", "consent", "gdpr",
+        "privacy", "recording", "lifecycle", "contact", "deal", "opportunity", "citizenship", "visa",
+        "immigration", "vaccination", "vaccine", "covid", "student", "tax", "membership", "device",
+        "connection", "network", "survey", "poll", "delivery", "bounce", "sync", "import", "export", "company",
+        "partner", "prospect", "marketing", "civil", "civile", "social", "military", "veteran", "residency",
+        "disability", "health", "insurance", "sms", "phone", "certificate", "certification", "photo", "media",
+        "nda", "waiver", "dietary", "form", "feedback", "reminder", "message", "crm", "record", "profile",
+        "loyalty", "verification", "quiz", "score", "relationship", "family", "familien", "familienstand",
+        "matrimonial", "professionnel", "profesional", "laboral", "housing", "ownership", "home", "shipping",
+        "mailing", "billing", "residence", "province", "us", "country", "task", "project", "ticketing",
+        "shipment", "hotel", "travel", "flight", "credit", "background", "beschaftigungs", "arbeits", "kunden",
+        "vip", "sales", "mql", "sql",
+    }
+)  # fmt: skip
+"""Words of a title that tell of something else than of coming to an event."""
+_MESSAGES: Final = frozenset({"email", "mail", "sms", "certificate", "reminder", "survey", "feedback"})
+"""What is sent around an event: that an invitation was opened says nothing of a registration."""
+_OTHER_ROLES: Final = frozenset(
+    {
+        "job", "work", "purchase", "purchasing", "buying", "business", "professional", "company", "current",
+        "decision", "team", "your", "functional", "organizational", "it", "career", "process", "security",
+        "crm", "describe", "best", "berufliche", "buyer", "industry", "department", "position", "management",
+        "contact", "account", "opportunity",
+    }
+)  # fmt: skip
+_LEAVING: Final = frozenset({Standing.CANCELED, Standing.DENIED, Standing.PENDING, Standing.REMOVED})
+"""What a title may say by itself, of which its cells say yes or no."""
+_STAFF_TITLES: Final = frozenset({"is", "ist", "est", "event", "meeting", "webinar", "co"})
+_DIGIT: Final = re.compile(r"[0-9]")
+_ZERO: Final = re.compile(
+    r"[\s0:.,%]*(?:h|hr|hrs|hours?|m|min|mins|minutes?|s|sec|secs|seconds?|[0:.,\s])*", re.IGNORECASE
+)
+_TICKET_WORDS: Final = re.compile(
+    r"\b(?:pass|ticket|badge|registration|admission|entry|comp|free|the)\b|[()\[\]-]", re.IGNORECASE
+)
+
+
+@lru_cache(maxsize=1024)
+def deciding(title: str) -> Deciding | None:
+    """Say what a column of this title decides, if anything."""
+    whole, words = compact(title), title_words(title)
+    if whole in _EXACT or not whole or len(words) > LONGEST_TITLE or words[-1] in _ABOUT_STATUS:
+        return _EXACT.get(whole)
+    plain = " ".join(word for word in words if word not in _STAFF_TITLES)
+    if role_of(plain) is Role.STAFF:
+        return Deciding(Kind.STAFF, sure=False)
+    if (said := standing_of(plain)) in _LEAVING:
+        return Deciding(Kind.CANCELED if said is Standing.CANCELED else Kind.EXCLUDED, sure=False)
+    if not _STATUS_WORDS.isdisjoint(words) or whole.endswith("status"):
+        return _status(whole, words)
+    if not _ROLE_WORDS.isdisjoint((words[0], words[-1])) or words[-1].endswith("rrolle"):
+        sure = _EVENT.search(whole) is not None  # “Role” alone may as well be that in a company
+        return Deciding(Kind.ROLE, sure) if _OTHER_ROLES.isdisjoint(words) else None
+    about_event = _EVENT.search(whole) or _ADMISSION.search(whole)
+    return Deciding(Kind.STATUS, sure=False) if words[-1] == "state" and about_event else None
+
+
+def _status(whole: str, words: list[str]) -> Deciding | None:
+    """Tell the statuses apart: of an event, of a payment, of something else."""
+    if _PAYMENT.search(whole):
+        return Deciding(Kind.PAYMENT)
+    about_event = _EVENT.search(whole)
+    harmless = not _HARMLESS.isdisjoint(words) or whole.startswith(_GLUED)
+    if harmless and (about_event is None or words[0] in _HARMLESS or not _MESSAGES.isdisjoint(words)):
+        return None
+    if _ADMISSION.search(whole):
+        return Deciding(Kind.ADMISSION)
+    may_be_a_state = not {"estado", "stato", "etat"}.isdisjoint(words)
+    return Deciding(Kind.STATUS, sure=not may_be_a_state or about_event is not None)
+
+
+@lru_cache(maxsize=4096)
+def meaning(kind: Kind, text: str) -> Standing | Role | None:
+    """Give what a value says in a column of this kind; None where that is not known.
+
+    `Role.ATTENDEE` says nothing against a person.
+    """
+    standing, role, yes = standing_of(text), role_of(text), says_yes(text)
+    if yes is None and kind in _COUNTED and _DIGIT.search(text):  # minutes, visits, or when it happened
+        yes = not _ZERO.fullmatch(text)
+    if yes is not None and kind in _YES_NO:
+        return _YES_NO[kind][0 if yes else 1]
+    if kind is Kind.CANCELED:
+        return Standing.CONFIRMED if text in NOTHING or _ZERO.fullmatch(text) else Standing.CANCELED
+    if kind is Kind.PAYMENT:
+        return Role.ATTENDEE if standing is Standing.CONFIRMED else standing if standing in _GIVEN_BACK else None
+    if kind is Kind.TICKET:
+        return Role.STAFF if Role.STAFF in {role, role_of(_TICKET_WORDS.sub(" ", text))} else Role.ATTENDEE
+    if kind in {Kind.ROLE, Kind.STAFF}:
+        return role
+    return standing or (role if role is Role.STAFF or kind is Kind.ATTENDED else None)
+
+
+_YES_NO: Final[dict[Kind, tuple[Standing | Role, Standing | Role]]] = {
+    Kind.REPLY: (Standing.REGISTERED, Standing.DECLINED),
+    Kind.APPROVED: (Standing.CONFIRMED, Standing.DENIED),
+    Kind.ATTENDED: (Standing.ATTENDED, Standing.ABSENT),
+    Kind.ABSENT: (Standing.ABSENT, Standing.ATTENDED),
+    Kind.CANCELED: (Standing.CANCELED, Standing.CONFIRMED),
+    Kind.EXCLUDED: (Standing.EXCLUDED, Role.ATTENDEE),
+    Kind.STAFF: (Role.STAFF, Role.ATTENDEE),
+}
+"""What yes and what no say in the columns that take them."""
+_COUNTED: Final = frozenset({Kind.ATTENDED, Kind.APPROVED})
+_GIVEN_BACK: Final = frozenset({Standing.CANCELED, Standing.REMOVED})
+
+
+def announces(kind: Kind, text: str) -> bool:
+    """Say whether a value shows that a probable column decides: “CA” under State does not, “Denied” does."""
+    if kind is Kind.ROLE:
+        return role_of(text) is not None
+    if kind in {Kind.CANCELED, Kind.EXCLUDED}:
+        return says_yes(text) is not None
+    if kind in {Kind.STAFF, Kind.ATTENDED} and (
+        says_yes(text) is not None or role_of(text) is Role.STAFF or "@" in text
+    ):
+        return kind is Kind.STAFF or "@" not in text
+    return kind is not Kind.STAFF and len(compact(text)) >= _TELLING and standing_of(text) is not None
+
+
+_TELLING: Final = 5
+"""Letters that a status has at least: shorter ones may be a state of a country."""
+
+
+def title_words(title: str) -> list[str]:
+    """Give a title's words in lower case and without accents: “MemberStatus” has two."""
+    split = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", title.strip())
+    plain = unicodedata.normalize("NFKD", split.casefold())
+    return re.findall(r"[^\W_]+", "".join(c for c in plain if not unicodedata.combining(c))) or [""]

@@ -1,0 +1,248 @@
+"""Whether a row counts: what its deciding columns, its section and the host's address say, for one state.
+
+A row counts where nothing speaks against it. With `cancel` the cancelled rows count and no others; with `attend` who
+only registered does not; a no-show counts for neither registering nor attending.
+"""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from models.preflight import Reason, comparable, shown
+from models.words import State
+from worker.files.columns import Columns
+from worker.files.deciding import NOTHING, Kind, meaning
+from worker.files.mapping import EMPTY, SECTION, as_option, section_answers
+from worker.files.names import Field, compact
+from worker.files.options import MissingOption, Options
+from worker.files.questions import Choice, Question
+from worker.files.roles import Role, section_of
+from worker.files.standings import Standing, says_yes
+
+Cells = list[str]
+_SAYS_NOTHING: Final = frozenset({None, Role.ATTENDEE, Standing.KEPT})
+
+
+class Against(NamedTuple):
+    """Why a row is left out, and the option that takes it in, if there is one."""
+
+    why: str
+    option: str = ""
+
+
+class Sign(NamedTuple):
+    """What one cell says about whether its row counts; `says` is None where that is not known."""
+
+    title: str
+    kind: Kind
+    text: str
+    says: Standing | Role | None
+
+
+ABSENT: Final = "did not attend"
+HOSTS: Final = "--include-hosts"
+_ALWAYS: Final = frozenset({Standing.ATTENDED, Standing.KEPT})
+_KEPT: Final[dict[State, frozenset[Standing]]] = {
+    State.REGISTER: _ALWAYS | {Standing.REGISTERED, Standing.CONFIRMED},
+    State.ATTEND: _ALWAYS,
+    State.CANCEL: frozenset({Standing.CANCELED, Standing.KEPT}),
+}
+_OF_REGISTERING: Final = frozenset({Kind.ADMISSION, Kind.REPLY, Kind.APPROVED})
+"""Kinds that tell how the registration stands: “registered” there says nothing against a time of joining."""
+_ABOUT_ATTENDING: Final = frozenset({Kind.ATTENDED, Kind.ABSENT})
+_ROLES: Final = frozenset({Kind.ROLE, Kind.STAFF, Kind.TICKET})
+_EMPTY_SAYS_NOTHING: Final = _ROLES | {Kind.PAYMENT, Kind.ABSENT, Kind.EXCLUDED}
+_ROOMS: Final = ("@resource.calendar.google.com", "@group.calendar.google.com")
+"""Domains of meeting rooms and calendars."""
+
+
+class Judge:
+    """Judges the rows of one table."""
+
+    def __init__(
+        self, columns: Columns, options: Options, section: str = "", hosts: frozenset[str] = frozenset()
+    ) -> None:
+        fields = columns.fields
+        self._hosts = hosts
+        self._include = options.include_hosts
+        self._state = options.state
+        answer = section_answers(options.mapping).get(compact(section))
+        stands = (answer or section_of(section)) if section else None
+        self._by_section = [Sign(SECTION, Kind.STATUS, section, stands)] if stands not in _SAYS_NOTHING else []
+        self._answers = columns.answers
+        self._deciding = [(place, kind, columns.name(place)) for place, kind in columns.deciding.items()]
+        self._timed = [(p, kind, says, columns.name(p)) for what, kind, says in _TIMED for p in fields.get(what, ())]
+        self._emails = fields.get(Field.EMAIL, ())
+        self._ids = [place for what in (Field.VID, Field.JSON) for place in fields.get(what, ())]
+        self._host_columns = columns.hosts
+        self._comings = [place for what in (Field.JOINED, Field.TIME) for place in fields.get(what, ())]
+
+    def whole(self) -> Against | None:
+        """Leave out every row of a section, whatever it says itself, also one whose cells cannot be told apart."""
+        if self._state in {None, State.CANCEL}:  # what each row says may count more than its section
+            signs = [sign for sign in self._by_section if sign.says in {Role.STAFF, Standing.LEFT_OUT}]
+            return verdict(signs, State.REGISTER, came=True, hosts=self._include)
+        return verdict(self._by_section, self._state, came=True, hosts=self._include)
+
+    def against(self, cells: Cells, state: State) -> Against | None:
+        """Say what speaks against a row; nothing where it counts, or where a value is not known."""
+        signs = [*self.signs(cells), *self._by_section]
+        return self._by_address(cells) or verdict(signs, state, came=self._came(cells), hosts=self._include)
+
+    def leave_out(self, line: int, cells: Cells, state: State) -> Against | Reason | None:
+        """Say why a row does not count, or what must be answered before that is known; nothing where it counts."""
+        if (out := self.against(cells, state)) is not None:
+            return out
+        unknown = next(self.open(cells, state), None)
+        return None if unknown is None else unknown_value(f"line {line}, {shown(unknown.title)}", unknown)
+
+    def open(self, cells: Cells, state: State | None) -> Iterator[Sign]:
+        """Give the signs that leave open whether a row counts; none where it is refused anyway, as a footer is."""
+        if self.names_somebody(cells):
+            came = state is State.ATTEND and self._came(cells)
+            yield from (sign for sign in self.signs(cells) if sign.says is None and _matters(sign, state, came=came))
+
+    def names_somebody(self, cells: Cells) -> bool:
+        """Say whether a row may name a contact: what is no address is refused, whatever else the row says."""
+        return any("@" in _cell(cells, place) for place in self._emails) or any(
+            _cell(cells, place) for place in self._ids
+        )
+
+    def signs(self, cells: Cells) -> Iterator[Sign]:
+        """Give what each deciding cell says."""
+        for place, kind, title in self._deciding:
+            text = _cell(cells, place)
+            if text not in NOTHING or kind not in _EMPTY_SAYS_NOTHING:
+                yield self._sign(place, kind, title, cells)
+        for place, kind, says, title in self._timed:
+            text = _cell(cells, place)
+            if kind is Kind.CANCELED:
+                yield Sign(title, kind, "", meaning(kind, text))
+            elif text not in NOTHING and says_yes(text) is False:
+                yield Sign(title, kind, text, says)
+
+    def _sign(self, place: int, kind: Kind, title: str, cells: Cells) -> Sign:
+        text = _cell(cells, place)
+        text = "" if text in NOTHING else text
+        if place in self._answers and (answer := self._answers[place].get(compact(text))) is not None:
+            return Sign(title, kind, text, answer)
+        if kind is Kind.CANCELED:
+            return Sign(title, kind, text, meaning(kind, text))
+        if not text:
+            absent = kind is Kind.ATTENDED and not self._came(cells)
+            return Sign(
+                title, kind, text, Standing.ABSENT if absent else Role.ATTENDEE if kind is Kind.ATTENDED else None
+            )
+        if kind is Kind.STAFF and "@" in text:
+            address = self._address(cells)
+            return Sign(title, kind, text, Role.STAFF if address and address in comparable(text) else Role.ATTENDEE)
+        return Sign(title, kind, text, meaning(kind, text))
+
+    def _by_address(self, cells: Cells) -> Against | None:
+        address = self._address(cells)
+        if not address:
+            return None
+        if address.endswith(_ROOMS):
+            return Against("the address of a room or a calendar")
+        host = address in self._hosts or any(address == comparable(_cell(cells, place)) for place in self._host_columns)
+        return Against(f"the address of the host ({Role.STAFF.value})", HOSTS) if host and not self._include else None
+
+    def _address(self, cells: Cells) -> str:
+        return comparable(next((text for place in self._emails if (text := _cell(cells, place))), ""))
+
+    def _came(self, cells: Cells) -> bool:
+        """Say whether the row has a time at which somebody came."""
+        return any(
+            (text := _cell(cells, place)) not in NOTHING and says_yes(text) is not False for place in self._comings
+        )
+
+
+_TIMED: Final = (
+    (Field.CANCELED, Kind.CANCELED, Standing.CANCELED),
+    (Field.REGISTERED, Kind.ADMISSION, Standing.INVITED),
+    (Field.JOINED, Kind.ATTENDED, Standing.ABSENT),
+)
+"""Times in whose place a tool may write yes or no; a time of cancelling says that somebody cancelled."""
+
+
+def _matters(sign: Sign, state: State | None, *, came: bool) -> bool:
+    """Say whether what a sign leaves open can count for a state."""
+    if sign.kind in _ABOUT_ATTENDING:
+        return state in {None, State.ATTEND}
+    if sign.kind in _OF_REGISTERING and not sign.text and came:
+        return False  # no approval is written of somebody who came without registering
+    return sign.kind is not Kind.PAYMENT or state is not State.CANCEL
+
+
+def verdict(signs: list[Sign], state: State, *, came: bool, hosts: bool) -> Against | None:
+    """Weigh the signs of a row: the first that speaks against it leaves it out."""
+    for sign in signs:
+        if sign.says is Role.STAFF and not hosts:
+            return Against(f"{shown(sign.title)} “{shown(sign.text)}” ({Role.STAFF.value})", HOSTS)
+        if sign.kind in _ROLES and sign.says is Standing.LEFT_OUT:
+            return _left_out(sign, state)
+    weighed = [sign for sign in signs if isinstance(sign.says, Standing) and sign.kind not in _ROLES]
+    if state is not State.ATTEND:
+        weighed = [sign for sign in weighed if sign.kind not in _ABOUT_ATTENDING or sign.says is Standing.LEFT_OUT]
+    if state is State.CANCEL:
+        if any(sign.says in _KEPT[state] for sign in weighed):
+            return None
+        weighed = [sign for sign in weighed if sign.kind is not Kind.PAYMENT]
+        return _left_out(weighed[0], state) if weighed else None
+    weighed = [sign for sign in weighed if sign.kind is not Kind.CANCELED or sign.says is Standing.CANCELED]
+    came = came or any(sign.says is Standing.ATTENDED for sign in weighed)
+    against = next((sign for sign in weighed if not _keeps(sign, state, came=came)), None)
+    return _left_out(against, state) if against else None
+
+
+def _keeps(sign: Sign, state: State, *, came: bool) -> bool:
+    if sign.says in _KEPT[state]:
+        return True
+    if state is State.ATTEND and came:
+        return sign.says is Standing.CONFIRMED or (sign.says is Standing.REGISTERED and sign.kind in _OF_REGISTERING)
+    return False
+
+
+def _left_out(sign: Sign, state: State) -> Against:
+    if sign.kind in _ABOUT_ATTENDING and sign.says is Standing.ABSENT:
+        return Against(ABSENT)
+    keeps = sign.says in _KEPT[State.REGISTER]
+    why = "not cancelled" if state is State.CANCEL and keeps else sign.says
+    text = f"{shown(sign.title)} “{shown(sign.text)}” ({why})" if sign.text else f"{shown(sign.title)} is empty ({why})"
+    if sign.kind is Kind.CANCELED and sign.says is Standing.CANCELED and not sign.text:
+        text = f"{shown(sign.title)} holds a time ({why})"
+    if sign.says is Standing.LEFT_OUT:
+        return Against(text)
+    if sign.says is Standing.CANCELED:
+        return Against(text, "--state cancel")
+    if keeps:
+        return Against(text, "--state register" if state is State.ATTEND else "")
+    target = "attended" if sign.kind is Kind.ATTENDED else "status"
+    return Against(text, as_option(sign.title, f"{target}({sign.text or EMPTY}=keep)"))
+
+
+def question(title: str, kind: Kind, values: dict[str, int], more: int = 0) -> Question:
+    """Ask whether people of values that are not known count; `values` says how often each stands there."""
+    target = {Kind.ROLE: "role", Kind.STAFF: "role", Kind.TICKET: "role", Kind.ATTENDED: "attended"}.get(kind, "status")
+    named = [f"“{shown(text)}” ({count:,})" if text else f"nothing ({count:,})" for text, count in values.items()]
+    named += [f"{more:,} more"] if more > 0 else []
+    what = f"decides who counts, and has values that are not known here: {', '.join(named)}. Do these people count?"
+    keep, leave_out = (
+        as_option(title, f"{target}({', '.join(f'{text or EMPTY}={says}' for text in values)})")
+        for says in ("keep", "leave out")
+    )
+    choices = (
+        Choice(keep, "they count (or say what they did in place of keep: register, attend, cancel)"),
+        Choice(leave_out, "they are left out and counted; each value can have its own answer"),
+        Choice(as_option(title, Field.IGNORE), "the column says nothing about who counts"),
+    )
+    return Question("--map", f"column “{shown(title)}”", what, choices)
+
+
+def unknown_value(where: str, sign: Sign) -> MissingOption:
+    """Say of one row that it must be answered whether it counts."""
+    asked = question(sign.title, sign.kind, {sign.text: 1})
+    return MissingOption(where, asked.what, " or ".join(choice.option for choice in asked.choices))
+
+
+def _cell(cells: Cells, place: int) -> str:
+    return cells[place].strip() if place < len(cells) else ""

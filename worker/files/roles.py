@@ -1,0 +1,126 @@
+"""Who ran the event and who attended it: what a role column and the title of a section say."""
+
+import re
+import unicodedata
+from enum import StrEnum
+from typing import Final
+
+from worker.files.names import compact
+from worker.files.standings import Standing, standing_of
+
+
+class Role(StrEnum):
+    """Which side of the event somebody was on."""
+
+    STAFF = "host, organizer, panelist or presenter"
+    ATTENDEE = "attendee"
+
+
+_STAFF: Final = (
+    "team member", "owner", "event owner",
+    "host", "hosts", "cohost", "cohosts", "alternative host", "meeting host", "meeting organizer", "event organizer",
+    "webinar organizer", "presentator", "presentatoren", "webinar host", "event host", "organizer", "organizers",
+    "organiser", "organisers", "coorganizer", "coorganizers", "coorganiser", "panelist", "panelists", "panellist",
+    "panellists", "presenter", "presenters", "copresenter", "speaker", "speakers", "keynote speaker", "moderator",
+    "moderators", "producer", "producers", "staff", "event staff", "crew", "facilitator", "gastgeber", "gastgeberin",
+    "cogastgeber", "mitgastgeber", "organisator", "organisatorin", "organisatoren", "mitorganisator", "referent",
+    "referentin", "referenten", "redner", "rednerin", "sprecher", "sprecherin", "vortragende", "vortragender",
+    "moderatorin", "podiumsteilnehmer", "podiumsteilnehmerin", "diskussionsteilnehmer", "diskussionsteilnehmerin",
+    "panelmitglied", "veranstalter", "veranstalterin", "prasentator", "praesentator", "prasentierender", "hote",
+    "hotes", "cohote", "organisateur", "organisatrice", "organisateurs", "coorganisateur", "presentateur",
+    "presentatrice", "intervenant", "intervenante", "intervenants", "animateur", "animatrice", "moderateur",
+    "moderatrice", "paneliste", "panelistes", "conferencier", "conferenciere", "orateur", "anfitrion", "anfitriona",
+    "anfitriones", "coanfitrion", "organizador", "organizadora", "organizadores", "coorganizador", "presentador",
+    "presentadora", "presentadores", "moderador", "moderadora", "ponente", "ponentes", "orador", "oradora",
+    "panelista", "panelistas", "anfitriao", "anfitria", "coanfitriao", "apresentador", "apresentadora",
+    "apresentadores", "palestrante", "palestrantes", "painelista", "painelistas", "organizzatore", "organizzatrice",
+    "organizzatori", "coorganizzatore", "relatore", "relatrice", "relatori", "presentatore", "moderatore",
+    "ospitante", "conduttore", "gastheer", "gastvrouw", "spreker", "sprekers", "panellid", "panelleden", "cogastheer",
+)  # fmt: skip
+_ATTENDEES: Final = (
+    "attendee", "attendees", "participant", "participants", "guest", "guests", "viewer", "viewers", "audience",
+    "member", "members",
+    "registrant", "registrants", "invitee", "student", "students", "external participant", "external", "internal",
+    "visitor", "delegate", "delegates",
+    "user", "users", "teilnehmer", "teilnehmerin", "teilnehmende", "teilnehmender", "teilnehmerinnen", "gast",
+    "gaste", "zuschauer", "zuschauerin",
+    "participante", "participantes", "invite", "invitee", "spectateur", "spectatrice", "spectateurs", "asistente",
+    "asistentes", "invitado",
+    "invitada", "espectador", "espectadores", "convidado", "convidada", "convidados", "partecipante", "partecipanti",
+    "invitato", "spettatore",
+    "deelnemer", "deelnemers", "deelneemster", "genodigde", "kijker", "aanwezige", "aanwezigen", "anonymous",
+    "unauthenticated",
+    "regular attendee", "general attendee", "optional attendee", "required attendee", "optional", "required",
+    "inscrits", "inscritos", "iscritti",
+)  # fmt: skip
+
+_ROLES: Final = {
+    compact(word): role for role, words in ((Role.STAFF, _STAFF), (Role.ATTENDEE, _ATTENDEES)) for word in words
+}
+_STAFF_WORDS: Final = frozenset(compact(word) for word in _STAFF)
+_ATTENDEE_WORDS: Final = frozenset(compact(word) for word in _ATTENDEES)
+_AROUND: Final = frozenset(
+    {
+        "details", "detail", "list", "report", "data", "information", "info", "s", "the", "of", "and", "other",
+        "attended", "all", "who", "online", "event", "meeting", "webinar", "session", "in", "activities",
+        "summary", "registration", "registrations", "registered", "attendance", "us", "liste", "bericht",
+        "daten", "der", "die", "und", "sonstige", "andere", "besprechung", "aktivitaten", "zusammenfassung",
+        "teilgenommen", "angaben", "informationen", "anmeldungen", "registrierung", "registrierungsbericht",
+        "teilnehmerbericht", "teilnahmebericht", "rapport", "des", "de", "du", "d", "l", "la", "le", "les",
+        "et", "autres", "reunion", "activites", "inscription", "inscriptions", "detalles", "informe", "del",
+        "los", "las", "el", "lista", "y", "otros", "actividades", "inscripciones", "registro", "asistencia",
+        "detalhes", "relatorio", "do", "da", "dos", "das", "e", "outros", "atividades", "reuniao", "inscricoes",
+        "presenca", "dettagli", "elenco", "rapporto", "dell", "degli", "dei", "della", "altri", "attivita",
+        "riunione", "registrazione", "registrazioni", "gegevens", "lijst", "van", "en", "overige",
+        "activiteiten", "vergadering", "registratie", "registraties", "aanwezigheid", "resumen", "resume",
+        "resumo", "riepilogo", "samenvatting",
+    }
+)  # fmt: skip
+"""Words around a section's subject that say nothing of who stands in it."""
+_ENDINGS: Final = ("details", "detail", "informationen", "gegevens", "daten", "liste", "lijst", "angaben")
+
+
+def role_of(text: str) -> Role | None:
+    """Give the side that a role column's value names; several roles in one cell are staff where one of them is."""
+    if (known := _ROLES.get(compact(text))) is not None:
+        return known
+    parts = [_ROLES.get(compact(part)) for part in re.split(r"[,;/|&+]", text) if part.strip()]
+    if Role.STAFF in parts:
+        return Role.STAFF
+    return Role.ATTENDEE if parts and None not in parts else None
+
+
+def section_of(title: str) -> Role | Standing | None:
+    """Say who stands in a section by its title; None where that is not known.
+
+    Only a title made of known words counts: “Host: Hollis” names a person, not a section.
+    """
+    words = _words(title)
+    subject = [word for word in words if word not in _AROUND]
+    if subject and all(word in _STAFF_WORDS or word in _ATTENDEE_WORDS for word in subject):
+        return Role.STAFF if any(word in _STAFF_WORDS for word in subject) else Role.ATTENDEE
+    if (role := role_of(title)) is not None:
+        return role
+    without = " ".join(word for word in words if word not in _ATTENDEE_WORDS and word not in _AROUND - _SAYING)
+    if (standing := standing_of(title) or (standing_of(without) if without else None)) is not None:
+        return standing
+    return Role.ATTENDEE if words and not subject else None
+
+
+_SAYING: Final = frozenset({"attended", "registered", "teilgenommen", "of", "de", "en", "in"})
+"""Words that say nothing alone and something within a status, such as “registered” in “not registered”."""
+
+
+def _words(title: str) -> list[str]:
+    """Give a title's words in lower case, without accents, numbers and the endings that languages glue on."""
+    plain = unicodedata.normalize("NFKD", title.casefold())
+    plain = "".join(c for c in plain if not unicodedata.combining(c)).replace("co-", "co")
+    return [_without_ending(word) for word in re.findall(r"[^\W\d_]+", plain)]
+
+
+def _without_ending(word: str) -> str:
+    for ending in _ENDINGS:
+        stem = word.removesuffix(ending)
+        if stem != word and stem:
+            return stem if stem in _ROLES else stem.removesuffix("s")
+    return word

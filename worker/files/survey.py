@@ -1,0 +1,264 @@
+"""A first look at the whole file: what must be asked before anything is sent.
+
+A value that nobody knows may stand in the last row; once the first rows have gone out it is too late to ask. So a file
+is read twice: here for its questions, then for its records.
+"""
+
+import shutil
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import BinaryIO, Final, NamedTuple, cast
+
+from models.preflight import comparable, shown
+from models.words import State
+from worker.files.cells import Row
+from worker.files.columns import Columns, check_mapping
+from worker.files.deciding import NOTHING, Kind, announces, meaning
+from worker.files.judging import Judge, question
+from worker.files.lines import Lines
+from worker.files.mapping import SECTION, as_option, section_answers
+from worker.files.names import Field, compact
+from worker.files.options import Options
+from worker.files.questions import Choice, Question, QuestionsError
+from worker.files.roles import section_of
+from worker.files.tables import Table, Tables
+
+MOST_VALUES: Final = 1000
+"""Distinct values of a column that are counted; a column of more holds no statuses."""
+SHOWN: Final = 12
+"""Values of a column that are named in its question."""
+LARGEST_ROW_NUMBER: Final = 10_000
+"""Contact ids up to here may as well count the rows of a form."""
+LONGEST_ID: Final = 17
+"""Digits that a HubSpot contact id has at most."""
+_EMPTY_IS_ASKED: Final = frozenset({Kind.STATUS, Kind.REPLY})
+"""Kinds of probable columns whose empty cells leave open whether somebody counts."""
+_OTHER_TOOLS: Final = (
+    "salesforce",
+    "zoho",
+    "civicrm",
+    "dynamics",
+    "pipedrive",
+    "marketo",
+    "redcap",
+    "airtable",
+    "attio",
+    "eloqua",
+)
+
+
+class Surveyed(NamedTuple):
+    """What the first look settled: the titles of probable columns that decide, and the options with what it added."""
+
+    promoted: frozenset[str]
+    options: Options
+
+
+def kept_on_disk(source: BinaryIO) -> BinaryIO:
+    """Copy what comes through a pipe to a file without a name, so that it can be read twice."""
+    kept = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 - whoever asked for it closes it
+    shutil.copyfileobj(source, kept)
+    kept.seek(0)
+    return kept
+
+
+def survey(source: BinaryIO, options: Options, tick: Callable[[int], None] = lambda _: None) -> Surveyed:
+    """Read a CSV file for its questions, and go back to where it began.
+
+    Raises:
+        QuestionsError: with every question, where something must be said before the file can be read.
+
+    """
+    start = source.tell()
+    found = _Survey(options)
+    tables = Tables(Lines(source, options.encoding, tick), options)
+    for table, row in tables.rows():
+        if row is None:
+            found.see_table(table, tables.hosts)
+        else:
+            found.see_row(table, row)
+    source.seek(start)
+    check_mapping(tables.first, options, *found.headers)
+    return found.settle()
+
+
+@dataclass(slots=True)
+class _Values:
+    """The values of a column of one title, in all tables, and which of them are not known."""
+
+    kind: Kind
+    known: bool = False
+    texts: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class _Rivals:
+    """Columns of which only one can be meant: how often each is filled, and whether they ever differ."""
+
+    what: Field
+    names: tuple[str, ...]
+    filled: Counter[str] = field(default_factory=Counter)
+    differ: bool = False
+
+
+class _Survey:
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self.headers: list[Columns] = []
+        self._judge: Judge | None = None
+        self._sections: Counter[str] = Counter()
+        self._tables = 0
+        self._unknown: dict[str, _Values] = {}
+        self._probable: dict[str, _Values] = {}
+        self._filled: set[str] = set()
+        self._rivals: dict[tuple[Field, tuple[str, ...]], _Rivals] = {}
+        self._ids: defaultdict[str, list[str]] = defaultdict(list)
+        self._highest: Counter[str] = Counter()
+
+    def see_table(self, table: Table, hosts: frozenset[str]) -> None:
+        """Note a header, or the section that begins."""
+        if table.columns not in self.headers[-1:]:
+            self.headers.append(table.columns)
+        self._judge = None if table.lacks else Judge(table.columns, self._options, table.section, hosts)
+        if not table.lacks:
+            self._tables += 1
+            if table.section and section_of(table.section) is None:
+                self._sections[table.section] += 0
+
+    def see_row(self, table: Table, row: Row) -> None:
+        """Note what a row's deciding cells say; what is asked concerns only rows that may be sent."""
+        columns, judge = table.columns, self._judge
+        if judge is None or row.fault or judge.whole() is not None:
+            return
+        if table.section in self._sections:
+            self._sections[table.section] += 1
+        self._compare(columns, row.cells)
+        self._filled |= {sign.title for sign in judge.signs(row.cells) if sign.text}
+        state = self._options.state
+        out = state is not None and judge.against(row.cells, state) is not None
+        if judge.names_somebody(row.cells):
+            self._see_probable(columns, row.cells, out=out)
+            self._see_id(columns, row.cells)
+        for sign in judge.open(row.cells, state) if not out else ():
+            _count(self._unknown.setdefault(sign.title, _Values(sign.kind)), sign.text)
+
+    def _see_probable(self, columns: Columns, cells: list[str], *, out: bool) -> None:
+        """Note whether a probable column decides, and what it says of those whom nothing else leaves out."""
+        for place, kind in columns.probable.items():
+            text = _cell(cells, place)
+            values = self._probable.setdefault(columns.name(place), _Values(kind))
+            values.known = values.known or announces(kind, text)
+            if not out and (text not in NOTHING or kind in _EMPTY_IS_ASKED):
+                _count(values, "" if text in NOTHING else text)
+
+    def _compare(self, columns: Columns, cells: list[str]) -> None:
+        for what, places in columns.rivals.items():
+            names = tuple(columns.name(place) for place in places)
+            rivals = self._rivals.setdefault((what, names), _Rivals(what, names))
+            texts = [comparable(_cell(cells, place)) for place in places]
+            rivals.filled.update(name for name, text in zip(names, texts, strict=True) if text)
+            rivals.differ = rivals.differ or len({text for text in texts if text}) > 1
+
+    def _see_id(self, columns: Columns, cells: list[str]) -> None:
+        """Note the ids of contacts under a title that other tools use as well, in rows that name nobody else."""
+        if any(_cell(cells, place) for place in columns.fields.get(Field.EMAIL, ())):
+            return
+        for place in columns.fields.get(Field.VID, ()):
+            if compact(columns.titles[place]) == "recordid" and (text := _cell(cells, place)):
+                name = columns.name(place)
+                if not (text.isdecimal() and len(text) <= LONGEST_ID):
+                    self._ids[name] = self._ids[name] or [text]
+                else:
+                    self._highest[name] = max(self._highest[name], int(text))
+
+    def settle(self) -> Surveyed:
+        """Give what is settled, or ask what is not."""
+        promoted = {title: values for title, values in self._probable.items() if values.known}
+        empty = (title for title, values in self._unknown.items() if values.texts and title not in self._filled)
+        added = [(title, Field.IGNORE.value) for title in empty]
+        asked = [*self._ask_values(promoted), *self._ask_sections(), *self._ask_rivals(added), *self._ask_ids()]
+        if asked:
+            raise QuestionsError(asked)
+        titles = frozenset(compact(title.partition("#")[0]) for title in promoted)
+        return Surveyed(titles, replace(self._options, mapping=(*self._options.mapping, *added)))
+
+    def _ask_values(self, promoted: dict[str, _Values]) -> Iterator[Question]:
+        unknown = {
+            title: (values.kind, values.texts) for title, values in self._unknown.items() if title in self._filled
+        }
+        for title, values in promoted.items():
+            texts = Counter({text: count for text, count in values.texts.items() if _unclear(values.kind, text)})
+            unknown[title] = (values.kind, texts)
+        for title, (kind, texts) in unknown.items():
+            if texts:
+                yield question(title, kind, dict(texts.most_common(SHOWN)), len(texts) - SHOWN)
+
+    def _ask_sections(self) -> Iterator[Question]:
+        answered = section_answers(self._options.mapping)
+        for title, rows in self._sections.items():
+            if rows and self._tables > 1 and compact(title) not in answered:
+                counted = f"{rows:,} {'row' if rows == 1 else 'rows'}"
+                what = f"is the title of a part of the file ({counted}). Do the people in it count?"
+                choices = (
+                    Choice(as_option(SECTION, f"status({title}=keep)"), "they count"),
+                    Choice(as_option(SECTION, f"status({title}=leave out)"), "they are left out and counted"),
+                )
+                yield Question("--map", f"section “{shown(title)}”", what, choices)
+
+    def _ask_rivals(self, added: list[tuple[str, str]]) -> Iterator[Question]:
+        """Ask which of several columns is meant; not where they always say the same, or only one says anything."""
+        state = self._options.state
+        for rivals in self._rivals.values():
+            if rivals.what in _NEVER_READ.get(state, frozenset()):
+                continue
+            first, *_ = rivals.names
+            if len(rivals.filled) == 1:
+                added += [(name, rivals.what.value) for name in rivals.filled]
+            elif rivals.differ or rivals.filled[first] < max(rivals.filled.values(), default=0):
+                named = ", ".join(f"“{shown(name)}”" for name in rivals.names)
+                is_address = rivals.what is Field.EMAIL
+                what = "hold different values. " + (
+                    "Which is the attendee's address?" if is_address else "Which is meant?"
+                )
+                means = "the attendee's, and not a host's or a buyer's" if is_address else "this one"
+                choices = tuple(Choice(as_option(name, rivals.what), means) for name in rivals.names)
+                yield Question("--map", f"the columns {named}", what, choices)
+
+    def _ask_ids(self) -> Iterator[Question]:
+        said = {compact(title) for title, _ in self._options.mapping}
+        titles = "".join(compact(title) for columns in self.headers for title in columns.titles)
+        for name in self._ids.keys() | self._highest.keys():
+            tool = next((tool for tool in _OTHER_TOOLS if tool in titles), None)
+            if "recordid" in said or not (self._ids[name] or tool or self._highest[name] <= LARGEST_ROW_NUMBER):
+                continue
+            seen = shown(self._ids[name][0]) if self._ids[name] else f"ids up to {self._highest[name]:,}"
+            what = f"names people who have no e-mail address, and may be another tool's id ({seen}). Is it HubSpot's?"
+            choices = (
+                Choice(as_option(name, Field.VID), "it is HubSpot's own record id"),
+                Choice(as_option(name, Field.IGNORE), "it is not; these rows are refused"),
+            )
+            yield Question("--map", f"column “{shown(name)}”", what, choices)
+
+
+_STAY: Final = frozenset({Field.JOINED, Field.LEFT, Field.DURATION, Field.MINUTES, Field.SECONDS})
+_NEVER_READ: Final[dict[State | None, frozenset[Field]]] = {
+    State.REGISTER: _STAY,
+    State.CANCEL: _STAY | {Field.REGISTERED},
+    State.ATTEND: frozenset({Field.REGISTERED}),
+}
+"""Fields that a state takes nothing from."""
+
+
+def _unclear(kind: Kind, text: str) -> bool:
+    return meaning(kind, text) is None and not (kind is Kind.STAFF and "@" in text)
+
+
+def _count(values: _Values, text: str) -> None:
+    if text in values.texts or len(values.texts) < MOST_VALUES:
+        values.texts[text] += 1
+
+
+def _cell(cells: list[str], place: int) -> str:
+    return cells[place].strip() if place < len(cells) else ""
