@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, given, settings as setting, strategies as st
 from ledger import ask, do, given_up, let_pass, message, people, postponed, settled, take
 from sqlalchemy import Engine
 
-import worker
 from models import moves
 from models.moves import SETTLED, Move
 from models.words import Status
@@ -20,7 +19,8 @@ from worker.receipts import Part
 from worker.sweep import take_back
 
 HandIn = Callable[..., list[Part]]
-SOURCES = sorted(Path(worker.__file__).parent.rglob("*.py"))
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted(path for folder in ("tasks", "worker") for path in (ROOT / folder).rglob("*.py"))
 
 
 def test_the_diagram_is_the_table_of_moves() -> None:

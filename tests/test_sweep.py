@@ -1,8 +1,5 @@
-import ast
-import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from acting import retry
@@ -25,7 +22,6 @@ from ledger import (
 )
 from sqlalchemy import Engine, text
 
-import worker
 from models.words import Origin
 from worker import jobs, schedules
 from worker.accounts import park, pause, resume
@@ -307,34 +303,6 @@ def test_the_schedule_retries_only_what_got_no_answer(
 
 
 # The clock
-
-
-def test_every_wait_is_told_by_the_databases_clock() -> None:
-    """Nobody who waits, leases or counts age asks the host what time it is."""
-    own = {"time.time", "datetime.now", "datetime.utcnow", "datetime.today", "time.gmtime", "time.localtime"}
-    for name in (
-        "accept",
-        "storing",
-        "lanes",
-        "claim",
-        "settle",
-        "retry",
-        "cancel",
-        "sweep",
-        "accounts",
-        "receipts",
-        "notify",
-    ):
-        tree = ast.parse((Path(worker.__file__).parent / f"{name}.py").read_text())
-        asked = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-        assert not asked & own, f"worker/{name}.py"
-
-
-def test_nothing_waits_on_a_celery_countdown() -> None:
-    for path in sorted(Path(worker.__file__).parent.parent.glob("[wt][oa]*ks*/*.py")) + sorted(
-        Path(worker.__file__).parent.glob("*.py")
-    ):
-        assert not re.search(r"\b(countdown|eta|expires)\s*=", path.read_text()), path.name
 
 
 def test_a_host_whose_clock_is_a_year_ahead_waits_as_long(

@@ -1,0 +1,39 @@
+"""What holds for the source of every process: it is read, wherever in these folders it lies."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted(path for folder in ("tasks", "worker") for path in (ROOT / folder).rglob("*.py"))
+HOST_CLOCK = {"worker/alive.py: ticked", "worker/lockout.py: locked_until", "worker/schedules.py: wrong"}
+"""Functions that may ask the host for the time: what they note or show decides no wait."""
+
+
+def functions() -> Iterator[tuple[str, ast.FunctionDef]]:
+    """Give every function and where it stands."""
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                yield f"{path.relative_to(ROOT)}: {node.name}", node
+
+
+def called(function: ast.FunctionDef) -> Iterator[ast.Call]:
+    return (node for node in ast.walk(function) if isinstance(node, ast.Call))
+
+
+def test_nearly_every_file_is_read() -> None:
+    assert len({place.split(":")[0] for place, _ in functions()}) >= 70
+
+
+def test_every_wait_is_told_by_the_databases_clock() -> None:
+    """Nobody who waits, leases or counts age asks the host what time it is."""
+    clock = {"time.time", "datetime.now", "datetime.utcnow", "datetime.today", "time.gmtime", "time.localtime"}
+    asks = {place for place, function in functions() if clock & {ast.unparse(call.func) for call in called(function)}}
+    assert asks == HOST_CLOCK
+
+
+def test_nothing_waits_on_a_celery_countdown() -> None:
+    waits = {"countdown", "eta", "expires"}
+    for place, function in functions():
+        assert not waits & {keyword.arg for call in called(function) for keyword in call.keywords}, place
