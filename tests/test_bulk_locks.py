@@ -30,7 +30,7 @@ def asked(engine: Engine, action: Action, **chosen: object) -> int:
         return jobs.ask(connection, ME, action, chosen)
 
 
-def steps(engine: Engine, rules: Rules, job_id: int) -> list[int]:
+def do_steps(engine: Engine, rules: Rules, job_id: int) -> list[int]:
     """Do a job; say how many were done after each of its steps."""
     done = []
     for job in jobs.finish(engine, rules, job_id):
@@ -50,7 +50,7 @@ def test_a_rare_filter_goes_on_step_by_step_through_the_open_errors_that_it_leav
     hand_in(message(*people(12, 20), event="1"))
     given_up(engine, taken(engine))
     job_id = asked(engine, Action.RETRY, **Filter(event="2").written)
-    assert steps(engine, rules, job_id) == [0, 0, 1, 1, 1]
+    assert do_steps(engine, rules, job_id) == [0, 0, 1, 1, 1]
     assert outcomes(engine) == {"failed": 24, "pending": 1}
 
 
@@ -60,7 +60,7 @@ def test_a_filter_that_an_index_answers_walks_through_nothing_else(
     monkeypatch.setattr(retry, "WALK", 5, raising=False)
     hand_in(message(*people(30)))
     given_up(engine, taken(engine))
-    assert steps(engine, rules, asked(engine, Action.RETRY, **Filter(record_ids=[28, 30]).written)) == [2, 2]
+    assert do_steps(engine, rules, asked(engine, Action.RETRY, **Filter(record_ids=[28, 30]).written)) == [2, 2]
 
 
 def test_a_step_that_finds_more_than_it_takes_leaves_none_of_them_out(
@@ -70,7 +70,7 @@ def test_a_step_that_finds_more_than_it_takes_leaves_none_of_them_out(
     monkeypatch.setattr(bulk, "STEP", 3)
     hand_in(message(*people(12)))
     given_up(engine, taken(engine))
-    assert steps(engine, rules, asked(engine, Action.RETRY, **Filter().written))[-1] == 12
+    assert do_steps(engine, rules, asked(engine, Action.RETRY, **Filter().written))[-1] == 12
     assert outcomes(engine) == {"pending": 12}
 
 
@@ -79,7 +79,7 @@ def test_a_rare_filter_goes_on_step_by_step_through_the_waiting_batches_that_it_
 ) -> None:
     monkeypatch.setattr(cancel, "WALK", 5, raising=False)
     hand_in(*(message("a@x.org", event=str(number)) for number in range(17)))
-    assert steps(engine, rules, asked(engine, Action.CANCEL, event="12")) == [0, 0, 1, 1]
+    assert do_steps(engine, rules, asked(engine, Action.CANCEL, event="12")) == [0, 0, 1, 1]
     assert outcomes(engine) == {"pending": 16, "canceled": 1}
 
 
@@ -118,7 +118,7 @@ def test_large_refusals_are_read_and_handed_in_again_few_at_once(
 ) -> None:
     monkeypatch.setattr(refused, "BYTES", 100, raising=False)
     assert [row["id"] for row in waiting(engine, Chosen())] == [3, 2, 1]
-    assert steps(engine, rules, asked(engine, Action.REPLAY)) == [1, 2, 3, 3]
+    assert do_steps(engine, rules, asked(engine, Action.REPLAY)) == [1, 2, 3, 3]
 
 
 class BulkStorm(PurgingStorm):

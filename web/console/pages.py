@@ -181,7 +181,7 @@ PAGES: Final[Mapping[str, Page]] = {
     "/schedules/{schedule}/begin": timetable.look,
     "/actions": bulk.log,
     "/erase": people.erase,
-    "/erasures": people.erasures,
+    "/erasures": people.list_erasures,
     "/find": find,
 }
 

@@ -91,7 +91,7 @@ def erase_now(visit: Visit, form: Mapping[str, str]) -> Shown:
     return Shown("erased.html", {"erased": erased, "also": sorted(erased.also)})
 
 
-def erasures(visit: Visit) -> Shown:
+def list_erasures(visit: Visit) -> Shown:
     """List the receipts of those that were erased."""
     rows = people.erasures(visit.process.engine, visit.before(), RECEIPTS)
     more = rows[-1]["id"] if len(rows) == RECEIPTS else None
