@@ -38,9 +38,10 @@ from sqlalchemy import Engine, Row, text
 from bench.ground import WHEN, seconds
 from bench.through import LIMIT, Bench
 from hubspot.answer import Settled
+from models.rules import Rules
 from models.words import Door, Origin
 from worker import facts, reads, settle, sweep
-from worker.accept import Handed, Rules, accept
+from worker.accept import Handed, accept
 from worker.celery import DELIVER
 from worker.claim import Claim, claim
 from worker.database import make_engine

@@ -15,9 +15,10 @@ from uuid import uuid4
 import orjson
 from sqlalchemy import Engine, text
 
+from models.rules import Rules
 from models.words import Door
 from worker import migrate
-from worker.accept import Handed, Rules
+from worker.accept import Handed
 from worker.database import make_engine
 from worker.local import Postgres
 from worker.secrets import fingerprint_key

@@ -6,9 +6,9 @@ from typing import Any, cast
 from sqlalchemy import Engine, text
 
 from models.correction import Change
+from models.rules import Rules
 from models.words import Action, Via
 from worker import jobs, results
-from worker.accept import Rules
 from worker.actions import By
 from worker.cancel import Chosen
 from worker.correct import Corrected, of_item

@@ -20,9 +20,10 @@ import worker.database
 import worker.process
 import worker.settings
 from cli.app import app as command
+from models.rules import Rules
 from models.words import Role
 from worker import migrate
-from worker.accept import Handed, Rules, accept
+from worker.accept import Handed, accept
 from worker.celery import Loader, app, configuration
 from worker.database import make_engine
 from worker.process import Process

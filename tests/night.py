@@ -16,9 +16,10 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
 from hubspot.answer import Rejection, Settled
+from models.rules import Rules
 from models.words import Door
 from worker import accounts, alive, jobs, roster, settle, sweep
-from worker.accept import Handed, Rules, accept
+from worker.accept import Handed, accept
 from worker.claim import Claim
 from worker.deliver import deliver
 from worker.process import Process

@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from models.message import Message, read_message
+from models.rules import Rules
 from models.words import Door
-from worker.accept import Handed, Rules, accept, refuse_whole
+from worker.accept import Handed, accept, refuse_whole
 from worker.audit import audit
 from worker.receipts import Part
 

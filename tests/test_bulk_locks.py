@@ -11,9 +11,9 @@ from test_concurrency import PATIENCE, SIZE
 from test_purge import PurgingStorm, keep_what_goes
 
 from models.correction import Change
+from models.rules import Rules
 from models.words import Action, Outcome
 from worker import bulk, cancel, jobs, refused, retry
-from worker.accept import Rules
 from worker.database import make_engine
 from worker.process import Process
 from worker.purge import purge

@@ -18,9 +18,10 @@ from ledger import CALL, LEASE, Ledger, account_id, ask, delivered, let_pass, wr
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
+from models.rules import Rules
 from models.words import Door, Outcome
 from worker import settle
-from worker.accept import Handed, Rules, accept
+from worker.accept import Handed, accept
 from worker.audit import audit
 from worker.cancel import Chosen
 from worker.claim import Claim, claim

@@ -15,10 +15,10 @@ from console import RunningConsole, Visitor, words
 from ledger import ask, deliver_all, do, given_up, message, outcomes, people, settled, taken
 from sqlalchemy import Engine
 
+from models.rules import Rules
 from models.words import Role
 from web.console import bulk, live, mending
 from worker import jobs
-from worker.accept import Rules
 from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]

@@ -29,8 +29,8 @@ from sqlalchemy import Engine
 
 from hubspot.answer import Rejection, Settled
 from models.correction import Change
+from models.rules import Rules
 from worker import bulk, settle
-from worker.accept import Rules
 from worker.audit import audit
 from worker.cancel import Chosen
 from worker.receipts import Part

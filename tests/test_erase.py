@@ -32,10 +32,10 @@ from cli.app import app
 from hubspot.answer import Rejection, Settled
 from models.correction import Change
 from models.person import Person
+from models.rules import Rules
 from models.tables import Base
 from models.words import Action, Outcome
 from worker import actions, erase as erasing, jobs, settle, submissions
-from worker.accept import Rules
 from worker.audit import audit
 from worker.erase import Erased, erase
 from worker.process import Process

@@ -15,9 +15,9 @@ from sqlalchemy.exc import OperationalError
 
 import tasks.job
 from models.correction import Change
+from models.rules import Rules
 from models.words import Action, Outcome, State
 from worker import bulk, jobs, results
-from worker.accept import Rules
 from worker.audit import audit
 from worker.cancel import Chosen
 from worker.process import Process

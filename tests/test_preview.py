@@ -8,9 +8,9 @@ from acting import ME, finished, run
 from ledger import ask, do, given_up, message, people, settled, take, taken
 from sqlalchemy import Engine
 
+from models.rules import Rules
 from models.words import Action, Outcome
 from worker import accounts, preview
-from worker.accept import Rules
 from worker.cancel import Chosen
 from worker.preview import lasts, look
 from worker.process import Process

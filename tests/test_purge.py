@@ -26,9 +26,9 @@ from test_concurrency import SIZE, Storm
 from typer.testing import CliRunner
 
 from cli.app import app
+from models.rules import Rules
 from models.words import Action, Outcome, State
 from worker import actions, jobs, purge as purging, sweep as sweeping
-from worker.accept import Rules
 from worker.audit import audit
 from worker.cancel import Chosen
 from worker.celery import PURGE

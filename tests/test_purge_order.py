@@ -9,9 +9,9 @@ from sqlalchemy import Engine
 from test_purge import age
 
 from models.correction import Change
+from models.rules import Rules
 from models.words import Outcome
 from worker import reads
-from worker.accept import Rules
 from worker.audit import audit
 from worker.purge import purge
 from worker.receipts import Part

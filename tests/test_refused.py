@@ -13,7 +13,7 @@ from click.testing import Result
 from ledger import WHEN, ask, deliver_all, do, message, outcomes, wrong_now
 from sqlalchemy import Engine
 
-from worker.accept import Rules
+from models.rules import Rules
 from worker.audit import audit
 from worker.receipts import Part
 from worker.refused import Chosen

@@ -27,9 +27,10 @@ from ledger import (
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from models.rules import Rules
 from models.words import Door, Origin, Outcome, State
 from worker import bulk, jobs
-from worker.accept import Handed, Rules, accept
+from worker.accept import Handed, accept
 from worker.audit import audit
 from worker.cancel import Chosen
 from worker.claim import claim

@@ -33,9 +33,10 @@ from sqlalchemy import Connection, Row, text
 from hubspot.answer import Settled
 from hubspot.reaction import OUTAGE
 from models.outcome import LAST_ERROR, OUTCOME
+from models.rules import Rules
 from models.words import Door, Origin, Outcome, State, Status
 from worker import accounts, reads, settle
-from worker.accept import Handed, Rules, accept
+from worker.accept import Handed, accept
 from worker.audit import RECOUNTS, audit
 from worker.cancel import Chosen
 from worker.claim import Claim, claim

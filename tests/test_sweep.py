@@ -160,8 +160,9 @@ def test_what_lingers_is_due_when_its_time_has_come_without_anybody_telling(
 ) -> None:
     import json
 
+    from models.rules import Rules
     from models.words import Door
-    from worker.accept import Handed, Rules, accept
+    from worker.accept import Handed, accept
 
     with engine.connect() as connection:
         accept(

@@ -26,10 +26,11 @@ from sqlalchemy import Engine
 import cli
 from cli.app import app
 from models.message import Message, read_message
+from models.rules import Rules
 from models.visible import is_hidden, visible
 from models.words import Action, Door, Role
 from worker import accounts, jobs, keys, schedules, webhooks
-from worker.accept import Handed, Rules, accept
+from worker.accept import Handed, accept
 from worker.settings import Settings
 
 HandIn = Callable[..., list[Any]]

@@ -33,9 +33,9 @@ from sqlalchemy import Engine
 from hubspot.answer import NotFound, Rejection, Settled, read_answer
 from hubspot.client import Response
 from models.correction import Change
+from models.rules import Rules
 from models.words import Action, Identity, Outcome
 from worker import bulk, jobs, preview, results, settle, tally
-from worker.accept import Rules
 from worker.audit import audit
 from worker.migrate import configuration, upgrade
 from worker.preview import Preview

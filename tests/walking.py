@@ -19,9 +19,10 @@ from sqlalchemy import Engine, text
 
 from models.correction import Change
 from models.preflight import Reason
+from models.rules import Rules
 from models.words import Action, Door as DoorWord, Role, Via
 from worker import jobs, schedules
-from worker.accept import Handed, Rules, accept
+from worker.accept import Handed, accept
 from worker.actions import By, noted
 from worker.process import Process
 from worker.retry import Filter

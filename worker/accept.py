@@ -19,7 +19,8 @@ from models.fingerprint import fingerprint, submission_id
 from models.message import Address, Message, Unreadable, read_message
 from models.outcome import LAST_ERROR, OUTCOME
 from models.preflight import Candidate, Reason, shown
-from models.words import Door, Identity, Origin, Outcome
+from models.rules import Rules
+from models.words import Door, Identity, Outcome
 from worker import lanes, receipts, storing
 from worker.database import is_datas_fault, repeat, sqlstate
 from worker.receipts import Part
@@ -29,19 +30,6 @@ log = logging.getLogger(__name__)
 
 MOST_INPUTS: Final = 20_000
 """Inputs in one transaction, at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What accepting needs of the settings: the fingerprints' key, records in a batch, seconds of linger.
-
-    What operators hand in again is of origin `replay`, and goes behind what is live.
-    """
-
-    key: bytes
-    batch_size: int
-    linger: float
-    origin: Origin = Origin.LIVE
 
 
 @dataclass(frozen=True, slots=True)

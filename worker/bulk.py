@@ -8,9 +8,9 @@ from sqlalchemy import Connection, Engine, Row, text
 
 from models.correction import Change
 from models.gist import CANCELED
+from models.rules import Rules
 from models.words import Action, Origin, Resolution
 from worker import cancel, correct, groups, refused, retry
-from worker.accept import Rules
 from worker.database import json
 from worker.retry import Filter, lock_events, move, resolve
 

@@ -17,9 +17,9 @@ from models.fingerprint import fingerprint
 from models.message import Address, Message, read_fields
 from models.outcome import LAST_ERROR, OUTCOME
 from models.preflight import Candidate, Reason
+from models.rules import Rules
 from models.words import Door, Identity, Origin, Outcome, Resolution, State
 from worker import accept, lanes, receipts, storing
-from worker.accept import Rules
 from worker.claim import OVERTAKES
 from worker.database import json
 from worker.newest import newest

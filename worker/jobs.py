@@ -16,9 +16,9 @@ from sqlalchemy.exc import OperationalError
 
 from models.correction import Change
 from models.preflight import Reason
+from models.rules import Rules
 from models.words import Action
 from worker import actions, bulk
-from worker.accept import Rules
 from worker.actions import By
 from worker.bulk import Ground, Item, Step, Work
 from worker.database import json, repeat

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 
 from hubspot.limiter import UNLIMITED, Limiter, Limits
 from hubspot.reaction import Bounds
-from worker.accept import Rules
+from models.rules import Rules
 from worker.database import make_engine
 from worker.destination import Destination, destination
 from worker.secrets import fingerprint_key

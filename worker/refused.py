@@ -14,8 +14,9 @@ from sqlalchemy import Connection, Engine, text
 
 from models.message import DEFAULT_ACCOUNT, Message, Unreadable, loads, read_message
 from models.preflight import Candidate, Reason, shown
+from models.rules import Rules
 from models.words import Door, Origin
-from worker.accept import Handed, Rules, accept
+from worker.accept import Handed, accept
 from worker.database import repeat
 from worker.receipts import Part
 

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, Engine, text
 
 from models.correction import Change
 from models.gist import gist
+from models.rules import Rules
 from worker import correct
-from worker.accept import Rules
 from worker.correct import Corrected
 from worker.walks import NEWEST
 
