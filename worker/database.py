@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 import orjson
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from worker.settings import Settings
@@ -86,3 +86,14 @@ def repeat(work: Callable[[], T], *, when_lost: bool = True) -> T:
             log.warning("repeating a transaction: %s", sqlstate(error) or "the connection was lost")
             time.sleep(0.05 * (REPEATS - left))
     raise AssertionError
+
+
+def draw(connection: Connection, sequence: str, count: int) -> list[int]:
+    """Draw ids from a sequence, in ascending order."""
+    if not count:
+        return []
+    drawn = connection.execute(
+        text("SELECT nextval(CAST(:sequence AS regclass)) FROM generate_series(1, :count)"),
+        {"sequence": sequence, "count": count},
+    )
+    return sorted(drawn.scalars())

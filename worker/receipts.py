@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, text
 
 from models.preflight import Reason
 from models.words import Door
-from worker.database import json, repeat
+from worker.database import draw, json, repeat
 from worker.webhooks import HAS_WEBHOOK
 
 
@@ -114,17 +114,6 @@ def number_unseen(connection: Connection, parts: Sequence[Part]) -> list[Part]:
     for part, number in zip(unseen, draw(connection, "submission_ids", len(unseen)), strict=True):
         part.id = number
     return unseen
-
-
-def draw(connection: Connection, sequence: str, count: int) -> list[int]:
-    """Draw ids from a sequence, in ascending order."""
-    if not count:
-        return []
-    drawn = connection.execute(
-        text("SELECT nextval(CAST(:sequence AS regclass)) FROM generate_series(1, :count)"),
-        {"sequence": sequence, "count": count},
-    )
-    return sorted(drawn.scalars())
 
 
 def store(connection: Connection, parts: Sequence[Part]) -> None:

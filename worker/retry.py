@@ -14,8 +14,7 @@ from sqlalchemy import Connection, Row, text
 from models.batching import Group, Newcomer, plan
 from models.words import Identity, Outcome, Resolution, State
 from worker import lanes
-from worker.database import json
-from worker.receipts import draw
+from worker.database import draw, json
 
 OPEN: Final = (Outcome.REJECTED, Outcome.UNCONFIRMED, Outcome.FAILED)
 """The outcomes that are somebody's to look at."""

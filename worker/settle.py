@@ -17,8 +17,7 @@ from models.moves import Move
 from models.words import Origin, Outcome
 from worker import groups, lanes
 from worker.claim import Claim, lock_event
-from worker.database import json, repeat
-from worker.receipts import draw
+from worker.database import draw, json, repeat
 
 log = logging.getLogger(__name__)
 

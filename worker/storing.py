@@ -12,9 +12,9 @@ from sqlalchemy import Connection, text
 from models.batching import Group, Newcomer, Planned, plan
 from models.preflight import Candidate
 from models.words import Identity, Origin, State
-from worker.database import json
+from worker.database import draw, json
 from worker.newest import newest
-from worker.receipts import Part, draw
+from worker.receipts import Part
 
 HOLDING: Final = "(u.status = 'PROCESSING' OR (u.status = 'PENDING' AND u.origin <> 'retry'))"
 """A batch `u` that keeps its contacts from newer batches: unsettled, and no retry that waits."""
