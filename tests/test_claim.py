@@ -29,8 +29,9 @@ from sqlalchemy import Connection, Engine, text
 from models.words import Origin
 from worker import lanes
 from worker.accounts import answered, count_ambiguous, park, pause, resume
-from worker.claim import Claim, claim, lock_event
+from worker.claim import Claim, claim
 from worker.process import Process
+from worker.queue.locks import lock_event
 from worker.receipts import Part
 from worker.retry import Filter
 from worker.settle import settle

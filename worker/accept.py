@@ -23,6 +23,7 @@ from models.rules import Rules
 from models.words import Door, Identity, Outcome
 from worker import lanes, receipts, storing
 from worker.database import is_datas_fault, repeat, sqlstate
+from worker.queue.locks import lock_events
 from worker.receipts import Part
 from worker.storing import Fresh
 
@@ -137,10 +138,7 @@ def _accept(connection: Connection, handed: Sequence[Handed], rules: Rules) -> l
         accounts, batch_sizes = accounts_of(connection, messages)
         events = events_of(connection, accounts, messages)
     with connection.begin():
-        connection.execute(
-            text("SELECT id FROM events WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"),
-            {"ids": list(events.values())},
-        )
+        lock_events(connection, events.values())
         unseen = receipts.number_unseen(connection, parts)
         judged: list[Fresh] = []
         for one, message, part in zip(handed, messages, parts, strict=True):

@@ -12,7 +12,8 @@ from models.rules import Rules
 from models.words import Action, Origin, Resolution
 from worker import cancel, correct, groups, refused, retry
 from worker.database import json
-from worker.retry import Filter, lock_events, move, resolve
+from worker.queue.locks import lock_events
+from worker.retry import Filter, move, resolve
 
 STEP: Final = 1_000
 """Errors that one step takes."""

@@ -161,11 +161,6 @@ def _pick_lane(connection: Connection, account_id: int, origin: Origin, tried: S
     ).scalar()
 
 
-def lock_event(connection: Connection, event_id: int) -> None:
-    """Lock an event; before any batch of it, and before looking for those that wait or for newer records."""
-    connection.execute(text("SELECT FROM events WHERE id = :id FOR NO KEY UPDATE"), {"id": event_id})
-
-
 def _claim_in(connection: Connection, event_id: int, origin: Origin, lease: float) -> Row[Any] | None:
     batch_id = connection.execute(
         text("""

@@ -23,8 +23,9 @@ from worker import accept, lanes, receipts, storing
 from worker.claim import OVERTAKES
 from worker.database import json
 from worker.newest import newest
+from worker.queue.locks import lock_events
 from worker.receipts import Part
-from worker.retry import lock_events, resolve
+from worker.retry import resolve
 from worker.storing import Fresh
 from worker.walks import NEWEST
 

@@ -20,8 +20,8 @@ from sqlalchemy.dialects.postgresql import BYTEA
 
 from models.person import ERASED, Person
 from models.tables import Base
-from worker.claim import lock_event
 from worker.database import json, repeat
+from worker.queue.locks import lock_event
 from worker.storing import UNANSWERED
 from worker.stream import Stream
 

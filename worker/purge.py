@@ -24,7 +24,7 @@ from worker.claim import MAY_HAVE_ARRIVED
 from worker.database import repeat
 from worker.newest import newest, oldest
 from worker.process import Process
-from worker.retry import lock_events
+from worker.queue.locks import lock_events
 
 log = logging.getLogger(__name__)
 

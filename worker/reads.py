@@ -15,7 +15,8 @@ from hubspot.participations import Wanted, wanted
 from models.message import Address
 from models.words import AttemptKind, State
 from worker.claim import SENDS, may_send
-from worker.retry import lock_events, move
+from worker.queue.locks import lock_events
+from worker.retry import move
 from worker.settle import Call
 
 MOST: Final = 100

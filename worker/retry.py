@@ -159,13 +159,6 @@ def resolve(connection: Connection, error_ids: Sequence[int], how: Resolution, b
     return list(won.scalars())
 
 
-def lock_events(connection: Connection, event_ids: set[int]) -> None:
-    """Lock events in id order, before anything of them is read."""
-    connection.execute(
-        text("SELECT FROM events WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"), {"ids": list(event_ids)}
-    )
-
-
 def move(connection: Connection, record_ids: Sequence[int], batch_size: int) -> int:
     """Move settled records, whose events are locked, into new batches of origin `retry`, due now."""
     records = connection.execute(

@@ -16,8 +16,9 @@ from models.gist import About, Kind
 from models.moves import Move
 from models.words import Origin, Outcome
 from worker import groups, lanes
-from worker.claim import Claim, lock_event
+from worker.claim import Claim
 from worker.database import draw, json, repeat
+from worker.queue.locks import lock_event
 
 log = logging.getLogger(__name__)
 

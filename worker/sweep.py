@@ -16,10 +16,10 @@ from models.moves import Move
 from models.words import Origin
 from worker import alive, jobs, lanes, notify, purge, reads, schedules, throughput
 from worker.celery import DELIVER, INTAKE, JOB, NOTIFY, PURGE, VERIFY
-from worker.claim import lock_event
 from worker.database import repeat
 from worker.permits import DELIVERIES
 from worker.process import Process
+from worker.queue.locks import lock_event
 from worker.settle import free
 from worker.wake import wake
 

@@ -28,9 +28,9 @@ from worker.calling import word
 from worker.database import repeat
 from worker.destination import Destination, NoDestination
 from worker.process import Process
+from worker.queue.locks import lock_events
 from worker.reader import Reader, Seen
 from worker.reads import Change, Group, Unconfirmed
-from worker.retry import lock_events
 from worker.settle import complete_attempt
 
 log = logging.getLogger(__name__)
