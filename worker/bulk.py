@@ -13,7 +13,8 @@ from models.words import Action, Origin, Resolution
 from worker import cancel, correct, groups, refused, retry
 from worker.database import json
 from worker.queue.locks import lock_events
-from worker.retry import Filter, move, resolve
+from worker.queue.requeue import move, resolve
+from worker.retry import Filter
 
 STEP: Final = 1_000
 """Errors that one step takes."""

@@ -24,8 +24,8 @@ from worker.claim import OVERTAKES
 from worker.database import json
 from worker.newest import newest
 from worker.queue.locks import lock_events
+from worker.queue.requeue import resolve
 from worker.receipts import Part
-from worker.retry import resolve
 from worker.storing import Fresh
 from worker.walks import NEWEST
 

@@ -16,7 +16,7 @@ from models.message import Address
 from models.words import AttemptKind, State
 from worker.claim import SENDS, may_send
 from worker.queue.locks import lock_events
-from worker.retry import move
+from worker.queue.requeue import move
 from worker.settle import Call
 
 MOST: Final = 100
