@@ -13,9 +13,9 @@ from sqlalchemy import Connection, Engine, text
 
 from models.words import Origin
 from worker.claim import _waits
+from worker.newest import held
 from worker.receipts import Part
 from worker.retry import Filter
-from worker.storing import held
 
 HandIn = Callable[..., list[Part]]
 

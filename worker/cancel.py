@@ -10,8 +10,8 @@ from models.gist import CANCELED
 from models.moves import Move
 from models.words import State
 from worker import lanes
+from worker.newest import UNANSWERED
 from worker.retry import EVENT_NAMED
-from worker.storing import UNANSWERED
 
 WALK: Final = 10_000
 """Waiting batches that are looked at at once."""

@@ -16,12 +16,10 @@ from sqlalchemy import Connection, Engine, Row, text
 from hubspot.reaction import OUTAGE, Tried
 from models.message import Address
 from models.moves import Move
-from models.outcome import LAST_ERROR, OUTCOME
 from models.words import Identity, Origin, State
 from worker import lanes
 from worker.accounts import ENDED_STOP
-from worker.newest import newest
-from worker.storing import UNANSWERED, held
+from worker.newest import OVERTAKES, UNANSWERED, held, newest
 
 log = logging.getLogger(__name__)
 
@@ -206,15 +204,6 @@ def _waits(connection: Connection, event_id: int, batch_id: int) -> bool:
             text("UPDATE batches SET after = :older WHERE id = :batch"), {"older": sorted(older), "batch": batch_id}
         )
     return bool(older)
-
-
-MAY_HAVE_ARRIVED: Final = """EXISTS (SELECT FROM errors p WHERE p.record_id = r.id AND p.outcome = 'unconfirmed')"""
-"""A record `r` that HubSpot took without a word, once: whatever became of it when it was retried."""
-OVERTAKES: Final = f"""
-r.id > x.id AND (SELECT {OUTCOME} IN ('pending', 'processing', 'delivered', 'unconfirmed')
-    OR {OUTCOME} IN ('failed', 'canceled') AND {MAY_HAVE_ARRIVED}
-  FROM (SELECT u.status) b {LAST_ERROR})"""
-"""A record `r` of a batch `u` that is newer than `x`, and came, may have come or may yet come to something."""
 
 
 def _refresh_lane(connection: Connection, event_id: int, origin: Origin, *, served: bool) -> None:

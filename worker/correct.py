@@ -20,9 +20,8 @@ from models.preflight import Candidate, Reason
 from models.rules import Rules
 from models.words import Door, Identity, Origin, Outcome, Resolution, State
 from worker import accept, lanes, receipts, storing
-from worker.claim import OVERTAKES
 from worker.database import json
-from worker.newest import newest
+from worker.newest import OVERTAKES, newest
 from worker.queue.locks import lock_events
 from worker.queue.requeue import resolve
 from worker.receipts import Part

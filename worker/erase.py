@@ -21,8 +21,8 @@ from sqlalchemy.dialects.postgresql import BYTEA
 from models.person import ERASED, Person
 from models.tables import Base
 from worker.database import json, repeat
+from worker.newest import UNANSWERED
 from worker.queue.locks import lock_event
-from worker.storing import UNANSWERED
 from worker.stream import Stream
 
 log = logging.getLogger(__name__)

@@ -3,9 +3,8 @@
 The caller holds the lock of their events, and every statement here is later than that lock.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from sqlalchemy import Connection, text
 
@@ -13,13 +12,8 @@ from models.batching import Group, Newcomer, Planned, plan
 from models.preflight import Candidate
 from models.words import Identity, Origin, State
 from worker.database import draw, json
-from worker.newest import newest
+from worker.newest import held
 from worker.receipts import Part
-
-HOLDING: Final = "(u.status = 'PROCESSING' OR (u.status = 'PENDING' AND u.origin <> 'retry'))"
-"""A batch `u` that keeps its contacts from newer batches: unsettled, and no retry that waits."""
-UNANSWERED: Final = "NOT EXISTS (SELECT FROM errors s WHERE s.record_id = r.id AND s.batch_id = r.batch_id)"
-"""A member `r` of an unsettled batch that is still to be sent: one without an error in this batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +88,6 @@ def _store_records(connection: Connection, rows: Sequence[dict[str, object]]) ->
     if stored != len(rows):
         # Known fingerprints were looked up under the events' locks: only a bug makes one appear since.
         raise RuntimeError(f"of {len(rows)} new records {stored} were stored: nothing was accepted")
-
-
-def held(connection: Connection, pairs: Collection[tuple[int, str]]) -> dict[tuple[int, str], int]:
-    """Find, for pairs of an event and a contact, the newest batch of the event that holds the contact.
-
-    What was superseded in a retry that is being sent holds nobody any more (only a retry has answered members while
-    it is unsettled).
-    """
-    rows = connection.execute(
-        text(f"""
-        SELECT x.event_id, x.contact, h.batch_id
-        FROM jsonb_to_recordset(CAST(:pairs AS jsonb)) x(event_id bigint, contact text)
-        CROSS JOIN LATERAL {newest(HOLDING, f"(u.origin <> 'retry' OR {UNANSWERED})")} h"""),
-        {"pairs": json([{"event_id": event, "contact": contact} for event, contact in pairs])},
-    )
-    return {(row.event_id, row.contact): row.batch_id for row in rows}
 
 
 def _open(connection: Connection, newcomers: Sequence[Newcomer], batch_size: int) -> list[Planned]:
