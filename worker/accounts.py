@@ -2,10 +2,14 @@
 
 from typing import Final
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from hubspot.reaction import OUTAGE
 from worker.database import repeat
+
+SENDS: Final = "paused_at IS NULL AND (parked_until IS NULL OR parked_until <= now())"
+"""An account that may send."""
+
 
 ENDED_STOP: Final = """
 stopped = stopped + coalesce(now() - stopped_since, interval '0'), stopped_since = NULL, parked_until = NULL,
@@ -163,3 +167,28 @@ def _change(engine: Engine, assignments: str, **facts: object) -> int:
             return int(changed.scalar_one())
 
     return repeat(work)
+
+
+def may_send(connection: Connection, account_id: int, lease: float) -> int | None:
+    """Look at the account: none where it is paused or parked, else its ambiguous answers in a row.
+
+    After an outage's worth of them there is one probe at a time: who takes it parks the account for the others,
+    until its answer or its lease ends that.
+    """
+    account = connection.execute(
+        text("SELECT in_a_row, stopped_since FROM accounts WHERE id = :id"), {"id": account_id}
+    ).one()
+    if account.in_a_row < OUTAGE and account.stopped_since is None:
+        return connection.execute(
+            text(f"SELECT in_a_row FROM accounts WHERE id = :id AND {SENDS} FOR SHARE"), {"id": account_id}
+        ).scalar()
+    begins = ENDED_STOP
+    if account.in_a_row >= OUTAGE:
+        begins = "parked_until = now() + :lease * interval '1 second', parked_because = :because"
+    return connection.execute(
+        text(f"""
+        UPDATE accounts SET {begins}
+        WHERE id = (SELECT id FROM accounts WHERE id = :id AND {SENDS} FOR NO KEY UPDATE SKIP LOCKED)
+        RETURNING in_a_row"""),
+        {"id": account_id, "lease": lease, "because": "one batch is sent to see whether HubSpot answers again"},
+    ).scalar()

@@ -18,7 +18,7 @@ from models.message import Address
 from models.moves import Move
 from models.words import Identity, Origin, State
 from worker import lanes
-from worker.accounts import ENDED_STOP
+from worker.accounts import SENDS, may_send
 from worker.newest import OVERTAKES, UNANSWERED, held, newest
 
 log = logging.getLogger(__name__)
@@ -27,8 +27,6 @@ FLOOR: Final = 0.05
 """The share of the claims that look first for what is not live."""
 LANES: Final = 20
 """Lanes that one claim tries, at most."""
-SENDS: Final = "paused_at IS NULL AND (parked_until IS NULL OR parked_until <= now())"
-"""An account that may send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,31 +105,6 @@ def _first(
             if batch is not None:
                 return _loaded(connection, batch, in_a_row)
     return None
-
-
-def may_send(connection: Connection, account_id: int, lease: float) -> int | None:
-    """Look at the account: none where it is paused or parked, else its ambiguous answers in a row.
-
-    After an outage's worth of them there is one probe at a time: who takes it parks the account for the others,
-    until its answer or its lease ends that.
-    """
-    account = connection.execute(
-        text("SELECT in_a_row, stopped_since FROM accounts WHERE id = :id"), {"id": account_id}
-    ).one()
-    if account.in_a_row < OUTAGE and account.stopped_since is None:
-        return connection.execute(
-            text(f"SELECT in_a_row FROM accounts WHERE id = :id AND {SENDS} FOR SHARE"), {"id": account_id}
-        ).scalar()
-    begins = ENDED_STOP
-    if account.in_a_row >= OUTAGE:
-        begins = "parked_until = now() + :lease * interval '1 second', parked_because = :because"
-    return connection.execute(
-        text(f"""
-        UPDATE accounts SET {begins}
-        WHERE id = (SELECT id FROM accounts WHERE id = :id AND {SENDS} FOR NO KEY UPDATE SKIP LOCKED)
-        RETURNING in_a_row"""),
-        {"id": account_id, "lease": lease, "because": "one batch is sent to see whether HubSpot answers again"},
-    ).scalar()
 
 
 def _wake_lanes(connection: Connection, account_id: int) -> None:

@@ -19,8 +19,9 @@ from hubspot.limiter import Permit, Use
 from models.moves import Move
 from models.words import AttemptKind, Origin
 from worker import permits, settle
+from worker.accounts import SENDS
 from worker.calling import Delivery, send
-from worker.claim import SENDS, Claim
+from worker.claim import Claim
 from worker.process import GRACE
 from worker.settle import Apart, Call
 

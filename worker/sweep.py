@@ -15,6 +15,7 @@ from sqlalchemy import text
 from models.moves import Move
 from models.words import Origin
 from worker import alive, jobs, lanes, notify, purge, reads, schedules, throughput
+from worker.accounts import SENDS
 from worker.celery import DELIVER, INTAKE, JOB, NOTIFY, PURGE, VERIFY
 from worker.database import repeat
 from worker.permits import DELIVERIES
@@ -63,10 +64,9 @@ def due_accounts(process: Process) -> list[str]:
     """Name the accounts that may send and have a batch due."""
     with process.engine.connect() as connection:
         named = connection.execute(
-            text("""
+            text(f"""
             SELECT a.name FROM accounts a
-            WHERE a.removed_at IS NULL AND a.paused_at IS NULL AND (a.parked_until IS NULL OR a.parked_until <= now())
-              AND (
+            WHERE a.removed_at IS NULL AND {SENDS} AND (
               EXISTS (SELECT FROM lanes l WHERE l.account_id = a.id AND l.ready)
               OR EXISTS (SELECT FROM lanes l WHERE l.account_id = a.id AND NOT l.ready AND l.due_at <= now()))""")
         )
