@@ -16,6 +16,7 @@ from models.gist import Kind
 from models.words import Outcome
 from worker import groups, settle
 from worker.cancel import Chosen
+from worker.queue.seen_groups import note_seen
 from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]
@@ -125,7 +126,7 @@ def test_many_that_see_the_same_groups_at_once_do_not_deadlock(engine: Engine) -
     def at_once(turn: int) -> None:
         begin.wait()
         for _ in range(10):
-            groups.see(engine, kinds[turn:] + kinds[:turn])
+            note_seen(engine, kinds[turn:] + kinds[:turn])
 
     with ThreadPoolExecutor(6) as six:
         list(six.map(at_once, range(6)))

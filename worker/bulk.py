@@ -10,10 +10,11 @@ from models.correction import Change
 from models.gist import CANCELED
 from models.rules import Rules
 from models.words import Action, Origin, Resolution
-from worker import cancel, correct, groups, refused, retry
+from worker import cancel, correct, refused, retry
 from worker.database import json
 from worker.queue.locks import lock_events
 from worker.queue.requeue import move, resolve
+from worker.queue.seen_groups import note_seen
 from worker.retry import Filter
 
 STEP: Final = 1_000
@@ -193,7 +194,7 @@ def _cancel(on: Ground, work: Work) -> Step | None:
         found, place = cancel.find(on.connection, cancel.Chosen.read(work.chosen), work.after, work.until, BATCHES)
         if not found:
             return Step([], work.stage, place) if place < work.until else None
-    groups.see(on.engine, [CANCELED])
+    note_seen(on.engine, [CANCELED])
     lock_events(on.connection, {batch.event_id for batch in found})
     items: list[Item] = []
     for batch in found:

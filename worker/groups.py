@@ -6,10 +6,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, Row, text
 
 from models.advice import Subject, advise
-from models.gist import Kind
 from models.words import Outcome
 from worker import walks
-from worker.database import json, repeat
 from worker.retry import Filter
 from worker.submissions import EVENT
 
@@ -19,31 +17,6 @@ WALKED: Final = 1_000
 """Groups with open errors that are looked at, at most."""
 OF_EVENT: Final = "LEFT JOIN events ev ON ev.id = g.event_id"
 """The event of a group `g`, where its errors are about their event."""
-
-
-def see(engine: Engine, kinds: Collection[Kind]) -> None:
-    """Note that errors of these kinds come now, before the transaction that stores them.
-
-    In a transaction of its own, so that nobody who settles waits for another's; a row is written once a minute.
-    """
-    if not kinds:
-        return
-    rows = json([{"id": kind.group_id, **kind._asdict()} for kind in kinds])
-
-    def work() -> None:
-        with engine.begin() as connection:
-            connection.execute(
-                text("""
-                INSERT INTO error_groups (id, outcome, category, code, gist, event_id)
-                SELECT x.* FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(id text, outcome text, category text,
-                  code text, gist text, event_id bigint)
-                WHERE NOT EXISTS (
-                  SELECT FROM error_groups g WHERE g.id = x.id AND g.last_seen > now() - interval '1 minute')
-                ORDER BY x.id ON CONFLICT (id) DO UPDATE SET last_seen = now()"""),
-                {"rows": rows},
-            )
-
-    repeat(work)
 
 
 def grouped(engine: Engine, outcomes: Sequence[Outcome], limit: int = 50) -> list[dict[str, Any]]:

@@ -15,10 +15,11 @@ from hubspot.answer import Answer, Rejection, Settled
 from models.gist import About, Kind
 from models.moves import Move
 from models.words import Origin, Outcome
-from worker import groups, lanes
+from worker import lanes
 from worker.claim import Claim
 from worker.database import draw, json, repeat
 from worker.queue.locks import lock_event
+from worker.queue.seen_groups import note_seen
 
 log = logging.getLogger(__name__)
 
@@ -176,7 +177,7 @@ def _see(engine: Engine, claim: Claim, answer: Settled, failed: Mapping[int, Rej
         (Outcome.UNCONFIRMED, answer.unconfirmed),
         (Outcome.FAILED, failed),
     )
-    groups.see(engine, {_kind(claim, outcome, one) for outcome, rejections in told for one in rejections.values()})
+    note_seen(engine, {_kind(claim, outcome, one) for outcome, rejections in told for one in rejections.values()})
 
 
 def _kind(claim: Claim, outcome: Outcome, rejection: Rejection) -> Kind:
