@@ -47,7 +47,8 @@ from worker.claim import Claim, claim
 from worker.database import make_engine
 from worker.local import Postgres
 from worker.process import Process
-from worker.retry import Filter, retry
+from worker.queries.error_filter import Filter
+from worker.retry import retry
 from worker.roster import add
 from worker.secrets import fingerprint_key
 from worker.settings import Settings, running as found_running

@@ -36,7 +36,7 @@ from web.server import Server
 from worker import facts, groups, keys, refused
 from worker.local import free_port
 from worker.process import Process
-from worker.retry import OPEN, Filter
+from worker.queries.error_filter import OPEN, Filter
 
 SLOW: Final = 0.1
 """Seconds that no page may take."""

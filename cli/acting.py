@@ -91,7 +91,7 @@ def dismiss(  # noqa: PLR0913 - one parameter an option
 
     Name errors, or say which by the filters; of several it first shows which, and asks.
     """
-    from worker.retry import OPEN
+    from worker.queries.error_filter import OPEN
 
     named = (error_ids, outcome, group, record, event, account, state, category, since)
     if not any(named):

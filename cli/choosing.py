@@ -9,7 +9,7 @@ import typer
 from models.words import Outcome, State
 
 if TYPE_CHECKING:
-    from worker.retry import Filter
+    from worker.queries.error_filter import Filter
 
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="How many, at most.")]
 Event = Annotated[str | None, typer.Option(help="Object id, external id, or external account/external id.")]
@@ -57,7 +57,7 @@ def filter_of(  # noqa: PLR0913 - one parameter an option
     errors: Sequence[int] | None = None,
 ) -> "Filter":
     """Put the options together; who names a group, a record or an error means it, whatever its outcome."""
-    from worker.retry import ANY_OPEN, Filter
+    from worker.queries.error_filter import ANY_OPEN, Filter
 
     named = group or records or errors
     return Filter(

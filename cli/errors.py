@@ -11,7 +11,7 @@ from cli.showing import AsJson, print_json, print_table, say, written
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from worker.retry import Filter
+    from worker.queries.error_filter import Filter
 
 
 def errors(  # noqa: PLR0913 - one parameter an option
@@ -36,7 +36,7 @@ def errors(  # noqa: PLR0913 - one parameter an option
     """List unresolved errors, the newest first; without --outcome those that are rejected, unconfirmed or failed."""
     from worker import facts, groups
     from worker.database import make_engine
-    from worker.retry import OPEN
+    from worker.queries.error_filter import OPEN
     from worker.settings import load_settings
 
     engine = make_engine(load_settings())

@@ -565,7 +565,7 @@ class Schedule(Base):
     time_zone: Mapped[str] = mapped_column(server_default="UTC")
     """Whose clock the crontab and the quiet hours mean."""
     chosen: Mapped[dict[str, object]] = mapped_column(server_default="{}")
-    """Which errors (`worker.retry.Filter`)."""
+    """Which errors (`worker.queries.error_filter.Filter`)."""
     most_retries: Mapped[int] = mapped_column(SmallInteger, server_default="10")
     """A record that was retried so often is left to an operator."""
     quiet_from: Mapped[time | None]

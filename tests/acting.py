@@ -12,8 +12,8 @@ from worker import jobs, results
 from worker.actions import By
 from worker.cancel import Chosen
 from worker.correct import Corrected, of_item
+from worker.queries.error_filter import Filter
 from worker.refused import Chosen as Refusals, Replayed, of_item as of_refusal
-from worker.retry import Filter
 
 ME = By("a test", Via.TERMINAL)
 

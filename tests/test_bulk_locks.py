@@ -17,9 +17,9 @@ from worker import bulk, cancel, jobs, refused, retry
 from worker.database import make_engine
 from worker.process import Process
 from worker.purge import purge
+from worker.queries.error_filter import Filter
 from worker.receipts import Part
 from worker.refused import Chosen, waiting
-from worker.retry import Filter
 from worker.settings import Settings
 
 HandIn = Callable[..., list[Part]]

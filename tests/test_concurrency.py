@@ -27,7 +27,7 @@ from worker.cancel import Chosen
 from worker.claim import Claim, claim
 from worker.database import make_engine, sqlstate
 from worker.process import Process
-from worker.retry import Filter
+from worker.queries.error_filter import Filter
 from worker.settings import Settings
 from worker.sweep import free_the_forgotten, take_back
 

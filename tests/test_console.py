@@ -364,7 +364,7 @@ def test_no_error_is_left_out_where_the_walks_of_outcomes_are_mixed(
 
 def test_an_event_counts_as_the_audit_does(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
     from worker import facts
-    from worker.retry import Filter
+    from worker.queries.error_filter import Filter
 
     fill(hand_in, engine)
     retry(engine, 100, Filter())
@@ -419,7 +419,7 @@ def test_a_walk_finds_the_same_errors_as_a_look_at_all(
 
 def test_a_group_is_listed_by_its_own_index_whatever_the_outcomes(hand_in: HandIn, engine: Engine) -> None:
     from worker import facts
-    from worker.retry import ANY_OPEN, Filter
+    from worker.queries.error_filter import ANY_OPEN, Filter
 
     fill(hand_in, engine)
     (row,) = ask(

@@ -18,7 +18,7 @@ from models.words import Action, Outcome, Role, Via
 from worker import jobs
 from worker.actions import By
 from worker.process import Process
-from worker.retry import Filter
+from worker.queries.error_filter import Filter
 from worker.schedules import Schedule, pause, put
 
 __all__ = ["browser"]

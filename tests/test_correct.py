@@ -33,8 +33,8 @@ from models.rules import Rules
 from worker import bulk, settle
 from worker.audit import audit
 from worker.cancel import Chosen
+from worker.queries.error_filter import ANY_OPEN, Filter
 from worker.receipts import Part
-from worker.retry import ANY_OPEN, Filter
 
 HandIn = Callable[..., list[Part]]
 Turnout = Callable[..., Result]

@@ -150,7 +150,7 @@ def test_an_ambiguous_answer_is_tried_again_later_and_counted(
 
 
 def test_attempts_that_are_spent_give_up_and_can_be_retried(settings: Settings, sandbox: Any, given: Any) -> None:
-    from worker.retry import Filter
+    from worker.queries.error_filter import Filter
 
     sandbox.fault(status=503, count=2)
     given("ada@example.com")

@@ -9,8 +9,8 @@ from ledger import ask, message, outcomes, people, settled, taken, wrong_now
 from sqlalchemy import Engine
 
 from worker.audit import audit
+from worker.queries.error_filter import ANY_OPEN, Filter
 from worker.receipts import Part
-from worker.retry import ANY_OPEN, Filter
 
 HandIn = Callable[..., list[Part]]
 Turnout = Callable[..., Result]

@@ -39,8 +39,8 @@ from worker import actions, erase as erasing, jobs, settle, submissions
 from worker.audit import audit
 from worker.erase import Erased, erase
 from worker.process import Process
+from worker.queries.error_filter import Filter
 from worker.receipts import Part
-from worker.retry import Filter
 from worker.settings import Settings
 from worker.submissions import Cursor
 

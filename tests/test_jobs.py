@@ -21,8 +21,8 @@ from worker import bulk, jobs, results
 from worker.audit import audit
 from worker.cancel import Chosen
 from worker.process import Process
+from worker.queries.error_filter import Filter
 from worker.receipts import Part
-from worker.retry import Filter
 
 HandIn = Callable[..., list[Part]]
 Turnout = Callable[..., Result]

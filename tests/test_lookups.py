@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Engine, text
 from models.words import Origin
 from worker.claim import _waits
 from worker.newest import held
+from worker.queries.error_filter import Filter
 from worker.receipts import Part
-from worker.retry import Filter
 
 HandIn = Callable[..., list[Part]]
 

@@ -34,7 +34,7 @@ from worker.access import sealed
 from worker.deliver import deliver
 from worker.intake import intake
 from worker.process import Process
-from worker.retry import Filter
+from worker.queries.error_filter import Filter
 from worker.settings import Settings, SettingsError, read_settings
 from worker.verify import verify
 

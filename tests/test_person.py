@@ -9,8 +9,8 @@ from ledger import ask, do, given_up, message, people, postponed, settled, taken
 from sqlalchemy import Engine
 
 from worker import accounts
+from worker.queries.error_filter import Filter
 from worker.receipts import Part
-from worker.retry import Filter
 
 HandIn = Callable[..., list[Part]]
 Turnout = Callable[..., Result]

@@ -14,9 +14,9 @@ from worker import accounts, preview
 from worker.cancel import Chosen
 from worker.preview import lasts, look
 from worker.process import Process
+from worker.queries.error_filter import Filter
 from worker.receipts import Part
 from worker.refused import Chosen as Refusals
-from worker.retry import Filter
 
 HandIn = Callable[..., list[Part]]
 EVERYTHING = Filter((Outcome.FAILED, Outcome.REJECTED)).written

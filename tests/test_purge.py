@@ -35,8 +35,8 @@ from worker.celery import PURGE
 from worker.database import make_engine
 from worker.process import Process
 from worker.purge import Counts, preview, purge, purge_a_little
+from worker.queries.error_filter import Filter
 from worker.receipts import Part
-from worker.retry import Filter
 from worker.settings import Settings
 
 HandIn = Callable[..., list[Part]]

@@ -14,8 +14,8 @@ from models.words import Outcome
 from worker import reads
 from worker.audit import audit
 from worker.purge import purge
+from worker.queries.error_filter import Filter
 from worker.receipts import Part
-from worker.retry import Filter
 
 HandIn = Callable[..., list[Part]]
 STATES = "SELECT DISTINCT b.state FROM records r JOIN batches b ON b.id = r.batch_id"

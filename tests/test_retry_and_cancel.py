@@ -35,8 +35,8 @@ from worker.audit import audit
 from worker.cancel import Chosen
 from worker.claim import claim
 from worker.process import Process
+from worker.queries.error_filter import Filter
 from worker.receipts import Part
-from worker.retry import Filter
 from worker.sweep import take_back
 
 HandIn = Callable[..., list[Part]]

@@ -17,8 +17,8 @@ from models.words import Outcome
 from worker import jobs, schedules
 from worker.actions import said
 from worker.process import Process
+from worker.queries.error_filter import Filter
 from worker.receipts import Part
-from worker.retry import Filter
 from worker.schedules import OF_SETTINGS, Schedule, after_quiet
 from worker.settings import Settings
 

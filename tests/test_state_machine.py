@@ -41,9 +41,9 @@ from worker.audit import RECOUNTS, audit
 from worker.cancel import Chosen
 from worker.claim import Claim, claim
 from worker.process import Process
+from worker.queries.error_filter import Filter
 from worker.queue.locks import lock_events
 from worker.reads import Change, Unconfirmed
-from worker.retry import Filter
 from worker.settle import FIRST_READ, NOTHING, Apart
 from worker.sweep import free_the_forgotten, take_back
 

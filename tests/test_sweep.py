@@ -26,8 +26,8 @@ from models.words import Origin
 from worker import jobs, schedules
 from worker.accounts import park, pause, resume
 from worker.process import Process
+from worker.queries.error_filter import Filter
 from worker.receipts import Part
-from worker.retry import Filter
 from worker.settings import Settings
 from worker.sweep import due_accounts, free_the_forgotten, take_back
 

@@ -22,8 +22,8 @@ from worker.claim import claim
 from worker.deliver import deliver
 from worker.facts import status
 from worker.process import Process
+from worker.queries.error_filter import Filter
 from worker.reads import accounts_due
-from worker.retry import Filter
 from worker.secrets import seal
 from worker.settings import Settings
 from worker.stops import UNREADABLE

@@ -40,8 +40,8 @@ from worker.audit import audit
 from worker.migrate import configuration, upgrade
 from worker.preview import Preview
 from worker.process import Process
+from worker.queries.error_filter import Filter
 from worker.receipts import Part
-from worker.retry import Filter
 
 HandIn = Callable[..., list[Part]]
 Turnout = Callable[..., Result]

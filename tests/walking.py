@@ -25,7 +25,7 @@ from worker import jobs, schedules
 from worker.accept import Handed, accept
 from worker.actions import By, noted
 from worker.process import Process
-from worker.retry import Filter
+from worker.queries.error_filter import Filter
 from worker.schedules import Schedule
 
 SPELT: Sequence[str] = (

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, text
 
 from models.words import Via
 from worker.database import json
-from worker.retry import ANY_OPEN
+from worker.queries.error_filter import ANY_OPEN
 
 
 class By(NamedTuple):

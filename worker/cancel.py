@@ -11,7 +11,7 @@ from models.moves import Move
 from models.words import State
 from worker import lanes
 from worker.newest import UNANSWERED
-from worker.retry import EVENT_NAMED
+from worker.queries.error_filter import EVENT_NAMED
 
 WALK: Final = 10_000
 """Waiting batches that are looked at at once."""

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, Row, text
 from models.advice import Subject, advise
 from models.words import Outcome
 from worker import walks
-from worker.retry import Filter
+from worker.queries.error_filter import Filter
 from worker.submissions import EVENT
 
 COUNTED: Final = 10_000

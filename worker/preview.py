@@ -23,7 +23,7 @@ from worker.actions import By
 from worker.bulk import Item
 from worker.groups import COUNTED
 from worker.process import Process
-from worker.retry import Filter
+from worker.queries.error_filter import Filter
 from worker.tally import Tally
 
 SAMPLES: Final = 10

@@ -20,7 +20,7 @@ from models.zones import name_of, read_place
 from worker import actions, jobs
 from worker.actions import By
 from worker.database import json
-from worker.retry import ANY_OPEN, Filter
+from worker.queries.error_filter import ANY_OPEN, Filter
 from worker.settings import Settings
 
 log = logging.getLogger(__name__)

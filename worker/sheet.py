@@ -19,7 +19,7 @@ from worker import facts
 from worker.correct import address_of, rows_of
 from worker.files.clocks import Fault
 from worker.files.times import iso, read_time
-from worker.retry import CHOSEN, Filter
+from worker.queries.error_filter import CHOSEN, Filter
 
 RECORD: Final = "record"
 FIXED: Final = ("account", "state")

@@ -3,7 +3,7 @@
 from typing import Final
 
 from models.words import Outcome
-from worker.retry import Filter
+from worker.queries.error_filter import Filter
 
 NEWEST: Final = 2**63 - 1
 """An id beyond all others: the `before` of a walk that begins at the newest, an `until` that leaves nothing out."""

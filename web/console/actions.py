@@ -11,7 +11,7 @@ from web.console.frame import Action, Done, Refusal, Visit
 from worker import accounts, jobs, schedules
 from worker.actions import noted
 from worker.cancel import Chosen
-from worker.retry import Filter
+from worker.queries.error_filter import Filter
 
 
 def retry_batch(visit: Visit, _: Mapping[str, str]) -> Done:

@@ -10,7 +10,7 @@ from models.words import Action, Outcome, State
 from web.console.asked import moment, uuid_of
 from web.console.frame import Refusal
 from worker import cancel, refused
-from worker.retry import ANY_OPEN, OPEN, Filter
+from worker.queries.error_filter import ANY_OPEN, OPEN, Filter
 
 DEFAULTS: Final[dict[Action, Sequence[Outcome]]] = {
     Action.RETRY: (Outcome.FAILED,),

@@ -15,7 +15,7 @@ from web.console.choosing import chosen, errors
 from web.console.frame import Done, Refusal, Shown, Visit
 from worker import correct, jobs, preview, sheet, tally
 from worker.changing import ONE_PERSONS, read_change
-from worker.retry import OPEN
+from worker.queries.error_filter import OPEN
 
 FIELDS: Final = ("email", "vid", "when", "event", "set")
 LARGEST_FILE: Final = 8 * 1024 * 1024

@@ -13,7 +13,7 @@ from web.console.frame import Done, Page, Refusal, Shown, Visit
 from web.masking import masked
 from worker import facts, roster, throughput
 from worker.people import known
-from worker.retry import ANY_OPEN, OPEN, Filter
+from worker.queries.error_filter import ANY_OPEN, OPEN, Filter
 
 PAGE: Final = 50
 WALK: Final = 10_000

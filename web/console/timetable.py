@@ -13,7 +13,7 @@ from web.console.choosing import errors
 from web.console.frame import Done, Refusal, Shown, Visit
 from worker import preview, schedules
 from worker.actions import said
-from worker.retry import ANY_OPEN
+from worker.queries.error_filter import ANY_OPEN
 from worker.schedules import AT_MOST, Schedule, quiet_said, read_quiet
 
 EMPTY: Final = {"name": "", "crontab": "0 3 * * *", "time_zone": "UTC", "most": str(AT_MOST), "quiet": "", "group": ""}

@@ -8,7 +8,7 @@ from web.console.asked import word
 from web.console.frame import Shown, Visit
 from worker.groups import COUNTED, grouped
 from worker.process import Process
-from worker.retry import ANY_OPEN, OPEN
+from worker.queries.error_filter import ANY_OPEN, OPEN
 
 MOST: Final = 50
 """Groups on the page."""

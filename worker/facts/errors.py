@@ -5,7 +5,7 @@ from sqlalchemy import Engine, text
 from models.words import Outcome
 from worker import walks
 from worker.facts.reading import EVENT, Row, read
-from worker.retry import CHOSEN, Filter
+from worker.queries.error_filter import CHOSEN, Filter
 
 
 def errors(

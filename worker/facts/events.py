@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine
 from models.outcome import LAST_ERROR, OUTCOME
 from models.words import Outcome, State, Status
 from worker.facts.reading import EVENT, Row, read
-from worker.retry import EVENT_NAMED, OPEN
+from worker.queries.error_filter import EVENT_NAMED, OPEN
 
 
 def events(connection: Connection, named: str | None = None, before: int | None = None, limit: int = 100) -> list[Row]:

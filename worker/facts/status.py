@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 from models.words import Status
 from worker import alive, jobs
 from worker.facts.reading import MANY, STOPPED, Row, count, read
-from worker.retry import ANY_OPEN
+from worker.queries.error_filter import ANY_OPEN
 from worker.settings import Settings
 from worker.stream import Stream, connect
 
