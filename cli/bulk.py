@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 import typer
 
 from cli.showing import Bar, ask, complain, print_table, prompt, say
+from worker.queries.jobs import find_job
 
 if TYPE_CHECKING:
     from models.words import Action
@@ -218,7 +219,7 @@ def follow(process: "Process", job_id: int, *, background: bool = False) -> Row:
     """Work at a job until it has ended."""
     from worker import jobs
 
-    job: Row | None = jobs.show(process.engine, job_id)
+    job: Row | None = find_job(process.engine, job_id)
     if background:
         complain(f"job {job_id} is left to the workers: turnout job {job_id}")
     else:

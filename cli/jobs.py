@@ -6,6 +6,7 @@ import typer
 
 from cli.choosing import Limit
 from cli.showing import AsJson, complain, print_json, print_table, say, written
+from worker.queries.jobs import find_job, list_jobs
 
 app = typer.Typer(help="Actions in bulk: how far they are, and stopping one.")
 Before = Annotated[int | None, typer.Option(help="Only those with a smaller id: the next page.")]
@@ -16,11 +17,10 @@ def jobs(context: typer.Context, *, before: Before = None, limit: Limit = 20, as
     """List the actions in bulk, the newest first, with how far they are."""
     if context.invoked_subcommand is not None:
         return
-    from worker import jobs as known
     from worker.database import make_engine
     from worker.settings import load_settings
 
-    found = [_with_words(job) for job in known.listed(make_engine(load_settings()), limit, before)]
+    found = [_with_words(job) for job in list_jobs(make_engine(load_settings()), limit, before)]
     if as_json:
         print_json(found)
         return
@@ -39,7 +39,7 @@ def stop(job_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
 
     engine = make_engine(load_settings())
     if not known.stop(engine, actions.at_the_terminal(), job_id):
-        ended = known.show(engine, job_id)
+        ended = find_job(engine, job_id)
         how = f"job {job_id} is {known.standing(ended)} already: {ended['done']:,} done" if ended else ""
         complain(f"turnout: {how or f'there is no job {job_id}'}; `turnout jobs` lists them")
         raise typer.Exit(1)
@@ -55,12 +55,12 @@ def job(
     as_json: AsJson = False,
 ) -> None:
     """Show one action in bulk: how far it is, what became of each record, and what the records are by now."""
-    from worker import jobs as known, results
+    from worker import results
     from worker.database import make_engine
     from worker.settings import load_settings
 
     engine = make_engine(load_settings())
-    found = known.show(engine, job_id)
+    found = find_job(engine, job_id)
     if found is None:
         complain(f"turnout: there is no job {job_id}; `turnout jobs` lists them")
         raise typer.Exit(1)

@@ -22,6 +22,7 @@ from worker.audit import audit
 from worker.cancel import Chosen
 from worker.process import Process
 from worker.queries.error_filter import Filter
+from worker.queries.jobs import find_job, list_jobs
 from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]
@@ -67,7 +68,7 @@ def asked(engine: Engine, action: Action, chosen: Any, **more: Any) -> int:
 
 
 def job(engine: Engine, job_id: int) -> dict[str, Any]:
-    found = jobs.show(engine, job_id)
+    found = find_job(engine, job_id)
     assert found is not None
     return found
 
@@ -384,7 +385,7 @@ def test_who_leaves_the_command_leaves_the_job_under_way_and_is_told_how_to_end_
 
     monkeypatch.setattr(jobs, "step", and_leaves)
     left = turnout("retry", "--yes", status=130)
-    job_id = jobs.listed(engine)[0]["id"]
+    job_id = list_jobs(engine)[0]["id"]
     assert f"job {job_id} goes on in the workers; to end it: turnout jobs stop {job_id}" in left.stderr
     assert outcomes(engine) == {"pending": 3, "failed": 5}
     monkeypatch.setattr(jobs, "step", step)

@@ -15,8 +15,8 @@ from running import Workers, environment, until
 from sqlalchemy import Engine
 
 from models.outcome import LAST_ERROR, OUTCOME
-from worker import jobs
 from worker.audit import audit
+from worker.queries.jobs import list_jobs
 from worker.settings import Settings
 
 COMMAND = [sys.executable, "-m", "cli", "retry", "--yes"]
@@ -59,7 +59,7 @@ def failed_records(engine: Engine, number: int) -> None:
 
 
 def job(engine: Engine) -> Job:
-    found = jobs.listed(engine)
+    found = list_jobs(engine)
     return found[0] if found else {"done": 0, "ended_at": None}
 
 

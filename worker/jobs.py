@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
@@ -22,6 +22,7 @@ from worker import actions, bulk
 from worker.actions import By
 from worker.bulk import Ground, Item, Step, Work
 from worker.database import json, repeat
+from worker.queries.jobs import Row, find_job
 from worker.tally import Tally
 
 log = logging.getLogger(__name__)
@@ -31,8 +32,6 @@ AGAIN: Final = 60.0
 SOON: Final = 5.0
 """The same where only the connection was lost."""
 AT_ONCE: Final = 1_000
-
-Row = dict[str, Any]
 
 
 def ask(  # noqa: PLR0913
@@ -130,7 +129,7 @@ def finish(engine: Engine, rules: Rules, job_id: int) -> Iterator[Row]:
     """Work at one job until it has ended, beside others who may; give how it stands after each step."""
     while True:
         step(engine, rules, job_id)
-        job = show(engine, job_id)
+        job = find_job(engine, job_id)
         if job is None:
             return
         yield job
@@ -262,32 +261,3 @@ def standing(job: Row) -> str:
     if job["trouble"]:
         return f"waits: {job['trouble']}"
     return "under way" if job["started_at"] is not None else "waits for its turn"
-
-
-SHOWN: Final = """
-SELECT j.*, a.at, a.who, a.via, a.chosen FROM jobs j JOIN actions a USING (id)"""
-
-
-def listed(engine: Engine, limit: int = 50, before: int | None = None) -> list[Row]:
-    """List jobs, the newest first."""
-    with engine.connect() as connection:
-        rows = connection.execute(
-            text(f"{SHOWN} WHERE j.id < :before ORDER BY j.id DESC LIMIT :limit"),
-            {"before": 2**63 - 1 if before is None else before, "limit": limit},
-        )
-        return [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
-
-
-def under_way(connection: Connection, limit: int) -> list[Row]:
-    """List the jobs that are under way, the oldest first."""
-    rows = connection.execute(
-        text(f"{SHOWN} WHERE j.ended_at IS NULL AND NOT j.held ORDER BY j.due_at, j.id LIMIT :limit"), {"limit": limit}
-    )
-    return [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
-
-
-def show(engine: Engine, job_id: int) -> Row | None:
-    """Show a job."""
-    with engine.connect() as connection:
-        row = connection.execute(text(f"{SHOWN} WHERE j.id = :id"), {"id": job_id}).one_or_none()
-    return None if row is None else dict(row._mapping)  # noqa: SLF001 - its public name

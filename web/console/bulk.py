@@ -12,6 +12,7 @@ from web.console.frame import Done, Refusal, Shown, Visit
 from worker import actions, jobs, preview, results, tally
 from worker.actions import said
 from worker.groups import named
+from worker.queries.jobs import find_job, list_jobs
 
 PAGE: Final = 50
 VERBS: Final = {
@@ -107,7 +108,7 @@ def _action(visit: Visit) -> Action:
 
 def listed(visit: Visit) -> Shown:
     """List jobs, the newest first."""
-    rows = with_words(visit, jobs.listed(visit.process.engine, PAGE, visit.before()))
+    rows = with_words(visit, list_jobs(visit.process.engine, PAGE, visit.before()))
     more = rows[-1]["id"] if len(rows) == PAGE else None
     return Shown("jobs.html", {"rows": rows, "before": visit.before(), "more": more})
 
@@ -115,7 +116,7 @@ def listed(visit: Visit) -> Shown:
 def job(visit: Visit) -> Shown:
     """Show a job: how far it is, what became of each, and what the records are by now."""
     engine, number = visit.process.engine, visit.number("job")
-    found = jobs.show(engine, number)
+    found = find_job(engine, number)
     if found is None:
         raise Refusal(404, f"There is no job {number}", "It was purged, or never was.")
     passed = visit.asked("passed") is not None
@@ -173,7 +174,7 @@ def stop(visit: Visit, _: Mapping[str, str]) -> Done:
 def begin(visit: Visit, form: Mapping[str, str]) -> Done:
     """Begin a job that was shown first, where it would still do what was shown."""
     number = visit.number("job")
-    found = jobs.show(visit.process.engine, number)
+    found = find_job(visit.process.engine, number)
     if found is not None and found["held"] and found["ended_at"] is None:
         now = tally.of_job(visit.process.engine, visit.process.rules, number)
         if now.seal != form.get("seal"):

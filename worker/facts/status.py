@@ -4,9 +4,10 @@ import redis
 from sqlalchemy import Engine
 
 from models.words import Status
-from worker import alive, jobs
+from worker import alive
 from worker.facts.reading import MANY, STOPPED, Row, count, read
 from worker.queries.error_filter import ANY_OPEN
+from worker.queries.jobs import jobs_under_way
 from worker.settings import Settings
 from worker.stream import Stream, connect
 
@@ -60,7 +61,7 @@ def status(engine: Engine, settings: Settings) -> Row:
                 for outcome in ANY_OPEN
             },
             "refused": count(connection, "SELECT FROM refused WHERE replayed_at IS NULL AND raw <> ''"),
-            "jobs": jobs.under_way(connection, 5),
+            "jobs": jobs_under_way(connection, 5),
             "webhooks": read(
                 connection,
                 f"""
