@@ -33,10 +33,11 @@ from bench.ground import seconds
 from models.words import Outcome, Role, Status
 from web.console.pages import PAGES
 from web.server import Server
-from worker import facts, groups, keys, refused
+from worker import facts, groups, keys
 from worker.local import free_port
 from worker.process import Process
 from worker.queries.error_filter import OPEN, Filter
+from worker.refusals import Chosen, waiting
 
 SLOW: Final = 0.1
 """Seconds that no page may take."""
@@ -215,8 +216,8 @@ def commands(process: Process, named: Mapping[str, Any]) -> dict[str, Callable[[
         "turnout retry, before it asks": lambda: groups.matching(engine, Filter(OPEN)),
         "turnout retry --category NONE, before it asks": lambda: groups.matching(engine, rare),
         "turnout person, 5,000 records": lambda: facts.person(engine, "busy@example.com"),
-        "turnout refused": lambda: list(islice(refused.waiting(engine, refused.Chosen()), 50)),
-        "turnout refused --account none": lambda: list(refused.waiting(engine, refused.Chosen(account="none"))),
+        "turnout refused": lambda: list(islice(waiting(engine, Chosen()), 50)),
+        "turnout refused --account none": lambda: list(waiting(engine, Chosen(account="none"))),
         "turnout submission, a file of a million": lambda: facts.submission(engine, UUID(str(named["file"]))),
     }
 

@@ -14,6 +14,7 @@ from cli.bulk import Background, Consent, Expect, Wish, Yes, agree, do, first_re
 from cli.choosing import LARGEST, Account, Limit
 from cli.showing import AsJson, complain, print_json, print_table, say
 from models.words import Action
+from worker.refusals import Chosen, as_line, waiting
 
 if TYPE_CHECKING:
     from worker.process import Process
@@ -45,13 +46,12 @@ def refused(  # noqa: PLR0913 - one parameter an option
     """
     if context.invoked_subcommand is not None:
         return
-    from worker import refused as door
     from worker.database import make_engine
     from worker.settings import load_settings
 
-    found = door.waiting(make_engine(load_settings()), door.Chosen(None, submission, account), before)
+    found = waiting(make_engine(load_settings()), Chosen(None, submission, account), before)
     if out is not None:
-        _write(out, (door.line(row) for row in found))
+        _write(out, (as_line(row) for row in found))
         return
     hidden = {"key_id", "message", "text", "raw"}
     rows = [
@@ -103,9 +103,8 @@ def retry(  # noqa: PLR0913 - one parameter an option
     What would only be refused again stays as it is, and says why; nothing is accepted twice. Exit status 1 where a
     line of FILE could not be used or is still refused.
     """
-    from worker import refused as door
 
-    chosen = door.Chosen(ids or None, submission, account)
+    chosen = Chosen(ids or None, submission, account)
     named = ids or submission or account or everything
     if bool(named) is (from_ is not None):
         raise typer.BadParameter("name ids, --submission, --account or --all; or a mended file: --from FILE")

@@ -13,7 +13,8 @@ from worker.actions import By
 from worker.cancel import Chosen
 from worker.correct import Corrected, of_item
 from worker.queries.error_filter import Filter
-from worker.refused import Chosen as Refusals, Replayed, of_item as of_refusal
+from worker.refusals import Chosen as Refusals
+from worker.refused import Replayed, of_item as of_refusal
 
 ME = By("a test", Via.TERMINAL)
 

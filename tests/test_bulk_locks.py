@@ -19,7 +19,7 @@ from worker.process import Process
 from worker.purge import purge
 from worker.queries.error_filter import Filter
 from worker.receipts import Part
-from worker.refused import Chosen, waiting
+from worker.refusals import Chosen, waiting
 from worker.settings import Settings
 
 HandIn = Callable[..., list[Part]]

@@ -43,7 +43,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps of a few, and the live ones first, with no floor for others."""
     for name, size in (("STEP", 3), ("CORRECTIONS", 3), ("BATCHES", 2)):
         monkeypatch.setattr(bulk, name, size)
-    monkeypatch.setattr("worker.refused.STEP", 2)
+    monkeypatch.setattr("worker.refusals.STEP", 2)
     monkeypatch.setattr("worker.claim.FLOOR", 0.0)
 
 

@@ -16,7 +16,7 @@ from worker.preview import lasts, look
 from worker.process import Process
 from worker.queries.error_filter import Filter
 from worker.receipts import Part
-from worker.refused import Chosen as Refusals
+from worker.refusals import Chosen as Refusals
 
 HandIn = Callable[..., list[Part]]
 EVERYTHING = Filter((Outcome.FAILED, Outcome.REJECTED)).written

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from models.rules import Rules
 from worker.audit import audit
 from worker.receipts import Part
-from worker.refused import Chosen
+from worker.refusals import Chosen
 
 HandIn = Callable[..., list[Part]]
 Turnout = Callable[..., Result]

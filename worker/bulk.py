@@ -16,6 +16,7 @@ from worker.queries.error_filter import Filter
 from worker.queue.locks import lock_events
 from worker.queue.requeue import move, resolve
 from worker.queue.seen_groups import note_seen
+from worker.refusals import STEP, Chosen
 
 STEP: Final = 1_000
 """Errors that one step takes."""
@@ -209,12 +210,12 @@ def _cancel(on: Ground, work: Work) -> Step | None:
 def _replay(on: Ground, work: Work) -> Step | None:
     """Hand refusals in again, in transactions of accept's own; after a crash they are parts seen before."""
     if work.pinned:
-        taken = [row.item for row in _take(on, work, refused.STEP)]
+        taken = [row.item for row in _take(on, work, STEP)]
         done = refused.replay_named(on.engine, on.connection, on.rules, taken)
         return Step(_replayed(done), work.stage, work.after) if taken else None
     if work.after >= work.until:
         return None
-    chosen = refused.Chosen.read(work.chosen)
+    chosen = Chosen.read(work.chosen)
     done, following = refused.replay(on.engine, on.connection, on.rules, chosen, (work.after, work.until))
     return Step(_replayed(done), work.stage, work.until if following is None else following)
 

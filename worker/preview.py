@@ -24,6 +24,7 @@ from worker.bulk import Item
 from worker.groups import COUNTED
 from worker.process import Process
 from worker.queries.error_filter import Filter
+from worker.refusals import Chosen
 from worker.tally import Tally
 
 SAMPLES: Final = 10
@@ -94,7 +95,7 @@ def look(  # noqa: PLR0913 - what a job has
             case Action.CANCEL:
                 return _batches(connection, cancel.Chosen.read(chosen), newest, bound)
             case Action.REPLAY:
-                return _refusals(process, refused.Chosen.read(chosen), newest)
+                return _refusals(process, Chosen.read(chosen), newest)
         wanted = Filter.read(chosen)
         rows, more = groups.matching(connection, wanted, newest, bound)
         ids = [row.id for row in rows]
@@ -252,7 +253,7 @@ def _batches(connection: Connection, chosen: cancel.Chosen, until: int, most: in
     )
 
 
-def _refusals(process: Process, chosen: refused.Chosen, until: int) -> Preview:
+def _refusals(process: Process, chosen: Chosen, until: int) -> Preview:
     """Look at the newest refusals, and whether each would be accepted now."""
     engine = process.engine
     known: dict[str, Any] = {}

@@ -1,11 +1,45 @@
 """A page of what was refused at the door; each may be a whole message, so it looks at a bounded number and size."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self
+from uuid import UUID
 
 from sqlalchemy import Engine, text
 
-from worker.refused import STEP, Chosen, waiting
+from models.message import DEFAULT_ACCOUNT, loads
+from models.preflight import Reason
+
+STEP: Final = 50
+"""Refusals read at once."""
+
+BYTES: Final = 2 * 1024 * 1024
+"""What these hold, or one that is larger: each may be a whole message."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which refusals: by id, by submission, by the account that the message names; else all."""
+
+    ids: Sequence[int] | None = None
+    submission: UUID | None = None
+    account: str | None = None
+
+    @classmethod
+    def read(cls, written: Mapping[str, Any]) -> Self:
+        """Read a choice as `written` writes it."""
+        submission = {"submission": UUID(written["submission"])} if "submission" in written else {}
+        return cls(**{**written, **submission})
+
+    @property
+    def written(self) -> dict[str, object]:
+        """Write it as JSON: what of it is set, by its names."""
+        facts = {"ids": self.ids and list(self.ids), "submission": self.submission and str(self.submission)}
+        return {name: value for name, value in {**facts, "account": self.account}.items() if value}
+
 
 WALK: Final = 600
 """Refusals that one page looks at, at most."""
@@ -65,3 +99,59 @@ def _chunks(heads: Sequence[tuple[int, int]]) -> Iterator[list[int]]:
             ids = []
     if ids:
         yield ids
+
+
+def waiting(engine: Engine, chosen: Chosen, before: int | None = None) -> Iterator[Row]:
+    """Give the refusals that were not handed in again, the newest first, each with its message as JSON or text."""
+    last = 2**63 - 1 if before is None else before
+    while True:
+        rows = _page(engine, chosen, last, newest_first=True)
+        yield from (row for row in rows if chosen.account is None or row["account"] == chosen.account)
+        if not rows:
+            return
+        last = rows[-1]["id"]
+
+
+def as_line(row: Row) -> bytes:
+    """Write a refusal as a as_line that can be mended: in `message`, or, where it is no JSON, in `text`."""
+    said = [str(Reason(**reason)) for reason in row["reasons"]]
+    kept = {name: row[name] for name in ("message", "text") if row[name] is not None}
+    return json.dumps({"refused": row["id"], "reasons": said, **kept}).encode() + b"\n"  # orjson knows no large number
+
+
+def _page(engine: Engine, chosen: Chosen, last: int, *, newest_first: bool) -> list[Row]:
+    beyond, order = ("f.id < :last", "DESC") if newest_first else ("f.id > :last", "ASC")
+    conditions = {
+        "f.id = ANY(:ids)": None if chosen.ids is None else list(chosen.ids),
+        "s.submission = :submission": chosen.submission,
+    }
+    where = " AND ".join([beyond, *(condition for condition, value in conditions.items() if value is not None)])
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text(f"""
+            SELECT f.id, f.raw, f.inputs, f.reasons, f.refused_at, s.submission, s.part, s.door, s.producer, s.key_id
+            FROM (SELECT id, sum(length) OVER (ORDER BY id {order}) - length AS beside FROM (
+              SELECT f.id, octet_length(f.raw) AS length FROM refused f JOIN submissions s ON s.id = f.submission_id
+              WHERE f.replayed_at IS NULL AND f.raw <> '' AND {where} ORDER BY f.id {order} LIMIT :step) few) few
+            JOIN refused f USING (id) JOIN submissions s ON s.id = f.submission_id
+            WHERE few.beside < :bytes ORDER BY f.id {order}"""),
+            {
+                "last": last,
+                "ids": conditions["f.id = ANY(:ids)"],
+                "submission": chosen.submission,
+                "step": STEP,
+                "bytes": BYTES,
+            },
+        ).all()
+    return [{**row._mapping, **_read(bytes(row.raw))} for row in rows]  # noqa: SLF001 - its public name
+
+
+def _read(raw: bytes) -> Row:
+    """Read what can be read of a refused message."""
+    try:
+        message = loads(raw)
+    except (ValueError, RecursionError):
+        message = None
+    if not isinstance(message, dict):
+        return {"account": None, "message": None, "text": raw.decode(errors="replace")}
+    return {"account": message.get("account") or DEFAULT_ACCOUNT, "message": message, "text": None}

@@ -7,46 +7,19 @@ receipt of its own, and however often, and by however many, it is handed in agai
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Self
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
-from models.message import DEFAULT_ACCOUNT, Message, Unreadable, loads, read_message
+from models.message import Message, Unreadable, loads, read_message
 from models.preflight import Candidate, Reason, shown
 from models.rules import Rules
 from models.words import Door, Origin
 from worker.accept import Handed, accept
 from worker.database import repeat
 from worker.receipts import Part
-
-STEP: Final = 50
-"""Refusals read at once."""
-BYTES: Final = 2 * 1024 * 1024
-"""What these hold, or one that is larger: each may be a whole message."""
-
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """Which refusals: by id, by submission, by the account that the message names; else all."""
-
-    ids: Sequence[int] | None = None
-    submission: UUID | None = None
-    account: str | None = None
-
-    @classmethod
-    def read(cls, written: Mapping[str, Any]) -> Self:
-        """Read a choice as `written` writes it."""
-        submission = {"submission": UUID(written["submission"])} if "submission" in written else {}
-        return cls(**{**written, **submission})
-
-    @property
-    def written(self) -> dict[str, object]:
-        """Write it as JSON: what of it is set, by its names."""
-        facts = {"ids": self.ids and list(self.ids), "submission": self.submission and str(self.submission)}
-        return {name: value for name, value in {**facts, "account": self.account}.items() if value}
+from worker.refusals import Chosen, Row, _page
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +38,6 @@ def of_item(item: Mapping[str, Any]) -> Replayed:
     told = item["told"]
     reasons = tuple(Reason(**reason) for reason in told["reasons"])
     return Replayed(item["item"], told["accepted"], told["duplicates"], told["refused"], reasons)
-
-
-def waiting(engine: Engine, chosen: Chosen, before: int | None = None) -> Iterator[Row]:
-    """Give the refusals that were not handed in again, the newest first, each with its message as JSON or text."""
-    last = 2**63 - 1 if before is None else before
-    while True:
-        rows = _page(engine, chosen, last, newest_first=True)
-        yield from (row for row in rows if chosen.account is None or row["account"] == chosen.account)
-        if not rows:
-            return
-        last = rows[-1]["id"]
-
-
-def line(row: Row) -> bytes:
-    """Write a refusal as a line that can be mended: in `message`, or, where it is no JSON, in `text`."""
-    said = [str(Reason(**reason)) for reason in row["reasons"]]
-    kept = {name: row[name] for name in ("message", "text") if row[name] is not None}
-    return json.dumps({"refused": row["id"], "reasons": said, **kept}).encode() + b"\n"  # orjson knows no large number
 
 
 def replay(
@@ -120,11 +75,11 @@ def against(engine: Engine, row: Row, known: dict[str, tuple[Reason, ...]]) -> t
 
 
 def replay_mended(engine: Engine, rules: Rules, lines: Iterator[bytes]) -> Iterator[tuple[int, Replayed | Reason]]:
-    """Hand in mended lines, as `line` wrote them; give what became of each, by the line's number."""
+    """Hand in mended lines, as `as_line` wrote them; give what became of each, by the as_line's number."""
     for number, text_ in enumerate(lines, 1):
         if not text_.strip():
             continue
-        mended = _mended(engine, text_, f"line {number}")
+        mended = _mended(engine, text_, f"as_line {number}")
         if isinstance(mended, Reason):
             yield number, mended
         else:
@@ -135,11 +90,11 @@ def replay_mended(engine: Engine, rules: Rules, lines: Iterator[bytes]) -> Itera
 
 
 def rehearse_mended(engine: Engine, lines: Iterator[bytes]) -> Iterator[tuple[Reason, ...]]:
-    """Say of each mended line why it would be refused again now; of one that would be accepted, nothing."""
+    """Say of each mended as_line why it would be refused again now; of one that would be accepted, nothing."""
     known: dict[str, tuple[Reason, ...]] = {}
     for number, text_ in enumerate(lines, 1):
         if text_.strip():
-            mended = _mended(engine, text_, f"line {number}")
+            mended = _mended(engine, text_, f"as_line {number}")
             yield (mended,) if isinstance(mended, Reason) else against(engine, mended, known)
 
 
@@ -161,44 +116,6 @@ def _mended(engine: Engine, written: bytes, where: str) -> Row | Reason:
             where, f"refusal {named} is unknown, or was handed in again", "an id that `turnout refused` lists"
         )
     return {**rows[0], "raw": raw.encode(errors="replace") if isinstance(raw, str) else json.dumps(raw).encode()}
-
-
-def _page(engine: Engine, chosen: Chosen, last: int, *, newest_first: bool) -> list[Row]:
-    beyond, order = ("f.id < :last", "DESC") if newest_first else ("f.id > :last", "ASC")
-    conditions = {
-        "f.id = ANY(:ids)": None if chosen.ids is None else list(chosen.ids),
-        "s.submission = :submission": chosen.submission,
-    }
-    where = " AND ".join([beyond, *(condition for condition, value in conditions.items() if value is not None)])
-    with engine.connect() as connection:
-        rows = connection.execute(
-            text(f"""
-            SELECT f.id, f.raw, f.inputs, f.reasons, f.refused_at, s.submission, s.part, s.door, s.producer, s.key_id
-            FROM (SELECT id, sum(length) OVER (ORDER BY id {order}) - length AS beside FROM (
-              SELECT f.id, octet_length(f.raw) AS length FROM refused f JOIN submissions s ON s.id = f.submission_id
-              WHERE f.replayed_at IS NULL AND f.raw <> '' AND {where} ORDER BY f.id {order} LIMIT :step) few) few
-            JOIN refused f USING (id) JOIN submissions s ON s.id = f.submission_id
-            WHERE few.beside < :bytes ORDER BY f.id {order}"""),
-            {
-                "last": last,
-                "ids": conditions["f.id = ANY(:ids)"],
-                "submission": chosen.submission,
-                "step": STEP,
-                "bytes": BYTES,
-            },
-        ).all()
-    return [{**row._mapping, **_read(bytes(row.raw))} for row in rows]  # noqa: SLF001 - its public name
-
-
-def _read(raw: bytes) -> Row:
-    """Read what can be read of a refused message."""
-    try:
-        message = loads(raw)
-    except (ValueError, RecursionError):
-        message = None
-    if not isinstance(message, dict):
-        return {"account": None, "message": None, "text": raw.decode(errors="replace")}
-    return {"account": message.get("account") or DEFAULT_ACCOUNT, "message": message, "text": None}
 
 
 def _hand_in(engine: Engine, rules: Rules, rows: Sequence[Row]) -> Iterator[Replayed]:

@@ -9,8 +9,9 @@ from starlette.datastructures import QueryParams
 from models.words import Action, Outcome, State
 from web.console.asked import moment, uuid_of
 from web.console.frame import Refusal
-from worker import cancel, refused
+from worker import cancel
 from worker.queries.error_filter import ANY_OPEN, OPEN, Filter
+from worker.refusals import Chosen
 
 DEFAULTS: Final[dict[Action, Sequence[Outcome]]] = {
     Action.RETRY: (Outcome.FAILED,),
@@ -79,7 +80,7 @@ def _refusals(asked: QueryParams) -> dict[str, Any]:
     number = None if submission is None else uuid_of(submission)
     if submission is not None and number is None:
         raise Refusal(400, f"There is no submission {submission[:100]}", "Right would be a submission's id, a UUID.")
-    return refused.Chosen(_numbers(asked, "id") or None, number, _text(asked, "account")).written
+    return Chosen(_numbers(asked, "id") or None, number, _text(asked, "account")).written
 
 
 def _text(asked: QueryParams, name: str) -> str | None:

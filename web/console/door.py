@@ -11,8 +11,8 @@ from models.words import Action
 from web.console.asked import uuid_of
 from web.console.frame import Done, Refusal, Shown, Visit
 from worker.actions import noted
-from worker.refusals import listed
-from worker.refused import Chosen, Replayed, replay_mended, waiting
+from worker.refusals import Chosen, listed, waiting
+from worker.refused import Replayed, replay_mended
 
 PAGE: Final = 50
 LARGEST_MENDED: Final = 1024 * 1024
