@@ -40,11 +40,13 @@ from bench.through import LIMIT, Bench
 from hubspot.answer import Settled
 from models.rules import Rules
 from models.words import Door, Origin
-from worker import facts, reads, settle, sweep
+from worker import reads, settle, sweep
 from worker.accept import Handed, accept
 from worker.celery import DELIVER
 from worker.claim import Claim, claim
 from worker.database import make_engine
+from worker.facts.batches import BatchFilter, list_batches
+from worker.facts.status import read_status
 from worker.local import Postgres
 from worker.process import Process
 from worker.queries.error_filter import Filter
@@ -162,8 +164,8 @@ class Still:
             ("sweep: leases that ran out", lambda: sweep.take_back(self.process)),
             ("sweep: those that wait for nothing", lambda: sweep.free_the_forgotten(self.process)),
             ("sweep: what is to be read back", lambda: reads.accounts_due(engine)),
-            ("turnout status", lambda: facts.status(engine, self.process.settings)),
-            ("turnout batches", lambda: facts.batches(engine, facts.Chosen())),
+            ("turnout status", lambda: read_status(engine, self.process.settings)),
+            ("turnout batches", lambda: list_batches(engine, BatchFilter())),
         ):
             self._note(name, [seconds(looked) for _ in range(REPEATS)])
 

@@ -33,7 +33,11 @@ from bench.ground import seconds
 from models.words import Outcome, Role, Status
 from web.console.pages import PAGES
 from web.server import Server
-from worker import facts, groups, keys
+from worker import groups, keys
+from worker.facts.batches import BatchFilter, list_batches
+from worker.facts.errors import list_errors
+from worker.facts.people import find_submission, list_records_of
+from worker.facts.status import read_status
 from worker.local import free_port
 from worker.process import Process
 from worker.queries.error_filter import OPEN, Filter
@@ -198,16 +202,16 @@ def commands(process: Process, named: Mapping[str, Any]) -> dict[str, Callable[[
     engine = process.engine
     rare = Filter(OPEN, category="NONE")
     return {
-        "turnout status": lambda: facts.status(engine, process.settings),
-        "turnout batches": lambda: facts.batches(engine, facts.Chosen()),
-        "turnout batches --errors": lambda: facts.batches(engine, facts.Chosen(errors=True)),
-        "turnout batches --account quiet": lambda: facts.batches(
-            engine, facts.Chosen(account="quiet", status=Status.COMPLETE)
+        "turnout status": lambda: read_status(engine, process.settings),
+        "turnout batches": lambda: list_batches(engine, BatchFilter()),
+        "turnout batches --errors": lambda: list_batches(engine, BatchFilter(errors=True)),
+        "turnout batches --account quiet": lambda: list_batches(
+            engine, BatchFilter(account="quiet", status=Status.COMPLETE)
         ),
-        "turnout errors": lambda: facts.errors(engine, Filter(OPEN)),
-        "turnout errors --category NONE": lambda: facts.errors(engine, rare),
-        "turnout errors --event event-4987": lambda: facts.errors(engine, Filter(OPEN, event="event-4987")),
-        "turnout errors --group (200,000)": lambda: facts.errors(engine, Filter(OPEN, group_id=named["group"])),
+        "turnout errors": lambda: list_errors(engine, Filter(OPEN)),
+        "turnout errors --category NONE": lambda: list_errors(engine, rare),
+        "turnout errors --event event-4987": lambda: list_errors(engine, Filter(OPEN, event="event-4987")),
+        "turnout errors --group (200,000)": lambda: list_errors(engine, Filter(OPEN, group_id=named["group"])),
         "turnout errors --grouped": lambda: groups.grouped(engine, OPEN),
         "turnout errors --grouped --outcome canceled": lambda: groups.grouped(engine, [Outcome.CANCELED]),
         "turnout errors --grouped --event event-1": lambda: groups.narrowed(engine, Filter(OPEN, event="event-1")),
@@ -215,10 +219,10 @@ def commands(process: Process, named: Mapping[str, Any]) -> dict[str, Callable[[
         "turnout errors --grouped --category NONE": lambda: groups.narrowed(engine, rare),
         "turnout retry, before it asks": lambda: groups.matching(engine, Filter(OPEN)),
         "turnout retry --category NONE, before it asks": lambda: groups.matching(engine, rare),
-        "turnout person, 5,000 records": lambda: facts.person(engine, "busy@example.com"),
+        "turnout person, 5,000 records": lambda: list_records_of(engine, "busy@example.com"),
         "turnout refused": lambda: list(islice(waiting(engine, Chosen()), 50)),
         "turnout refused --account none": lambda: list(waiting(engine, Chosen(account="none"))),
-        "turnout submission, a file of a million": lambda: facts.submission(engine, UUID(str(named["file"]))),
+        "turnout submission, a file of a million": lambda: find_submission(engine, UUID(str(named["file"]))),
     }
 
 

@@ -168,7 +168,7 @@ def remove(name: Name) -> None:
     """
     from worker import actions, roster
     from worker.accounts import find
-    from worker.facts import as_said
+    from worker.facts.reading import as_said
 
     if name == DEFAULT_ACCOUNT:
         _fail(f"{DEFAULT_ACCOUNT} is the account of messages that name none: it can be paused, not removed")

@@ -7,6 +7,7 @@ import typer
 
 from cli.choosing import Account, Category, Event, Group, Limit, OfState, Outcomes, Records, Since, filter_of
 from cli.showing import AsJson, print_json, print_table, say, written
+from worker.facts.errors import list_errors
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -34,7 +35,7 @@ def errors(  # noqa: PLR0913 - one parameter an option
     as_json: AsJson = False,
 ) -> None:
     """List unresolved errors, the newest first; without --outcome those that are rejected, unconfirmed or failed."""
-    from worker import facts, groups
+    from worker import groups
     from worker.database import make_engine
     from worker.queries.error_filter import OPEN
     from worker.settings import load_settings
@@ -64,7 +65,7 @@ def errors(  # noqa: PLR0913 - one parameter an option
     if csv is not None:
         _write(csv, engine, chosen)
         return
-    found = facts.errors(engine, chosen, limit, before)
+    found = list_errors(engine, chosen, limit, before)
     if as_json:
         print_json(found)
         return

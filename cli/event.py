@@ -7,6 +7,7 @@ import typer
 from cli.choosing import Account, Limit
 from cli.showing import AsJson, complain, print_json, print_table, say, written
 from models.words import Outcome
+from worker.facts.events import find_event, list_events
 
 Named = Annotated[
     str, typer.Argument(metavar="EVENT", help="Its object id, its external id, or external account/external id.")
@@ -20,12 +21,11 @@ def events(
     as_json: AsJson = False,
 ) -> None:
     """List the events, those met last first."""
-    from worker import facts
     from worker.database import make_engine
     from worker.settings import load_settings
 
     with make_engine(load_settings()).connect() as connection:
-        found = facts.events(connection, None, before, limit)
+        found = list_events(connection, None, before, limit)
     if as_json:
         print_json(found)
         return
@@ -39,14 +39,13 @@ def event(named: Named, *, account: Account = None, as_json: AsJson = False) -> 
 
     Missing is what HubSpot should have and, as far as is known, has not. Two accounts may have an event of one name.
     """
-    from worker import facts
     from worker.database import make_engine
     from worker.settings import load_settings
 
     engine = make_engine(load_settings())
     with engine.connect() as connection:
-        of_the_name = facts.events(connection, named)
-    looked = (facts.event(engine, one["id"]) for one in of_the_name if account in {None, one["account"]})
+        of_the_name = list_events(connection, named)
+    looked = (find_event(engine, one["id"]) for one in of_the_name if account in {None, one["account"]})
     found = [one for one in looked if one is not None]
     if not found:
         complain(f"turnout: there is no event {named}; `turnout events` lists them")

@@ -8,16 +8,20 @@ import typer
 from cli.choosing import Account, Event, Limit, Since, Until, in_utc
 from cli.showing import AsJson, complain, print_json, print_table, say, written
 from models.words import State, Status
+from worker.facts.batches import BatchFilter, find_batch, list_batches
+from worker.facts.people import LOOKED_AT, find_submission
+from worker.facts.reading import as_said
+from worker.facts.status import read_status
 
 
 def status(*, as_json: AsJson = False) -> None:
     """Show what waits, why and until when, what was sent of late, and whether everything runs."""
-    from worker import facts, throughput
+    from worker import throughput
     from worker.process import Process
     from worker.settings import load_settings
 
     process = Process(load_settings())
-    found = facts.status(process.engine, process.settings) | {"throughput": throughput.summary(process)}
+    found = read_status(process.engine, process.settings) | {"throughput": throughput.summary(process)}
     process.engine.dispose()
     process.limiter_redis.close()
     if as_json:
@@ -33,13 +37,13 @@ def status(*, as_json: AsJson = False) -> None:
         if found["redis"] != "persistent":
             say(f"Redis {found['redis']}: what waits in the stream would be lost with it (set appendonly yes)")
     _tell_accounts(found["accounts"])
-    counts = {name.lower(): facts.as_said(number) for name, number in found["batches"].items()}
+    counts = {name.lower(): as_said(number) for name, number in found["batches"].items()}
     say(f"batches: {counts['pending']} pending, {counts['processing']} processing")
-    unresolved = {name: facts.as_said(number) for name, number in found["unresolved_errors"].items() if number}
+    unresolved = {name: as_said(number) for name, number in found["unresolved_errors"].items() if number}
     told = ", ".join(f"{number} {name}" for name, number in unresolved.items())
     say(f"unresolved errors: {told} (look: turnout errors)" if told else "unresolved errors: none")
     if found["refused"]:
-        say(f"refused at the door: {facts.as_said(found['refused'])} (look: turnout refused)")
+        say(f"refused at the door: {as_said(found['refused'])} (look: turnout refused)")
     for job in found["jobs"]:
         say(_told(job))
     for webhook in found["webhooks"]:
@@ -128,12 +132,11 @@ def batches(  # noqa: PLR0913 - one parameter an option
     as_json: AsJson = False,
 ) -> None:
     """List batches, the newest first."""
-    from worker import facts
     from worker.database import make_engine
     from worker.settings import load_settings
 
-    chosen = facts.Chosen(status, state, event, account, errors, in_utc(since), in_utc(until), before, limit)
-    found = facts.batches(make_engine(load_settings()), chosen)
+    chosen = BatchFilter(status, state, event, account, errors, in_utc(since), in_utc(until), before, limit)
+    found = list_batches(make_engine(load_settings()), chosen)
     if as_json:
         print_json(found)
         return
@@ -156,11 +159,10 @@ def batches(  # noqa: PLR0913 - one parameter an option
 
 def batch(batch_id: Annotated[int, typer.Argument(metavar="ID")], *, as_json: AsJson = False) -> None:
     """Show one batch: its attempts, its records and their errors."""
-    from worker import facts
     from worker.database import make_engine
     from worker.settings import load_settings
 
-    found = facts.batch(make_engine(load_settings()), batch_id)
+    found = find_batch(make_engine(load_settings()), batch_id)
     if found is None:
         complain(f"turnout: there is no batch {batch_id}; `turnout batches` lists them")
         raise typer.Exit(1)
@@ -205,11 +207,10 @@ def _why(batch: dict[str, Any]) -> str:
 
 def submission(submission_id: Annotated[UUID, typer.Argument(metavar="ID")], *, as_json: AsJson = False) -> None:
     """Show what became of one submission."""
-    from worker import facts
     from worker.database import make_engine
     from worker.settings import load_settings
 
-    found = facts.submission(make_engine(load_settings()), submission_id)
+    found = find_submission(make_engine(load_settings()), submission_id)
     if found is None:
         complain(
             f"turnout: nothing of submission {submission_id} was accepted (yet?); `turnout status` says what waits"
@@ -223,7 +224,7 @@ def submission(submission_id: Annotated[UUID, typer.Argument(metavar="ID")], *, 
     for outcome, number in found["outcomes"].items():
         say(f"  {outcome}: {number:,}")
     if not found["all"]:
-        say(f"  of its first {facts.LOOKED_AT:,} records; there are more")
+        say(f"  of its first {LOOKED_AT:,} records; there are more")
     if found["purged"]:
         say(f"  purged: {found['purged']:,}")
     columns = ["id", "contact", "event", "state", "batch_id", "outcome", "category", "message"]

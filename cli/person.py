@@ -6,6 +6,7 @@ import typer
 
 from cli.choosing import Limit
 from cli.showing import AsJson, print_json, say, written
+from worker.facts.people import list_records_of
 
 
 def person(
@@ -19,11 +20,10 @@ def person(
 
     A person handed in by e-mail here and by contact id there has two names, each to be asked for.
     """
-    from worker import facts
     from worker.database import make_engine
     from worker.settings import load_settings
 
-    found = facts.person(make_engine(load_settings()), contact, limit, before)
+    found = list_records_of(make_engine(load_settings()), contact, limit, before)
     if as_json:
         print_json(found)
         return

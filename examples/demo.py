@@ -27,7 +27,7 @@ from sqlalchemy import create_engine
 
 from models.visible import visible
 from models.words import Outcome
-from worker import facts
+from worker.facts.events import outcomes_by_event
 from worker.local import free_port
 from worker.settings import running
 
@@ -131,7 +131,7 @@ def _run(demo: Demo, begun: float) -> int:
         subprocess.run(words, cwd=demo.home, env=demo.env, stdin=subprocess.DEVNULL, check=True)
     books = _wait(demo)
     engine = create_engine(running(demo.home / "data")["database_url"])
-    counts = facts.by_event(engine)
+    counts = outcomes_by_event(engine)
     _show(counts)
     for error in demo.facts("errors"):
         say(f"{error['outcome']}: {error['contact']}, {error['state']} {error['event']}: {error['message']}")

@@ -18,6 +18,9 @@ from models.words import Outcome, Role
 from web.console import pages
 from web.masking import masked
 from worker import keys, lockout
+from worker.facts.errors import further_errors, list_errors
+from worker.facts.events import find_event, outcomes_by_event
+from worker.facts.people import find_submission
 from worker.process import Process
 from worker.receipts import Part
 from worker.roster import add
@@ -363,7 +366,6 @@ def test_no_error_is_left_out_where_the_walks_of_outcomes_are_mixed(
 
 
 def test_an_event_counts_as_the_audit_does(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
-    from worker import facts
     from worker.queries.error_filter import Filter
 
     fill(hand_in, engine)
@@ -371,14 +373,14 @@ def test_an_event_counts_as_the_audit_does(operator: Visitor, hand_in: HandIn, e
     do(engine, "UPDATE errors SET resolution = 'confirmed' WHERE outcome = 'unconfirmed'")
     given_up(engine, taken(engine))
     for row in ask(engine, "SELECT id, object_id FROM events"):
-        found = facts.event(engine, row.id)
+        found = find_event(engine, row.id)
         assert found is not None
         counted = {
             (row.object_id, state): {name: n for name, n in counts.items() if n and name not in {"records", "missing"}}
             for state, counts in found["states"].items()
             if counts["records"]
         }
-        expected = {key: dict(value) for key, value in facts.by_event(engine).items() if key[0] == row.object_id}
+        expected = {key: dict(value) for key, value in outcomes_by_event(engine).items() if key[0] == row.object_id}
         assert counted == expected
         assert found["all"]
         assert all(
@@ -389,14 +391,13 @@ def test_an_event_counts_as_the_audit_does(operator: Visitor, hand_in: HandIn, e
 
 
 def test_of_an_event_beyond_the_bounds_the_newest_batches_are_counted_whole(hand_in: HandIn, engine: Engine) -> None:
-    from worker import facts
 
     hand_in(message(*people(12)), batch_size=3)
     for _ in range(4):
         settled(engine, taken(engine), rejected=[0, 1])
 
     def counted(**bounds: int) -> tuple[int, int, int, bool]:
-        found = facts.event(engine, ask(engine, "SELECT id FROM events")[0].id, **bounds)
+        found = find_event(engine, ask(engine, "SELECT id FROM events")[0].id, **bounds)
         assert found is not None
         registered = found["states"]["register"]
         return registered["records"], registered["delivered"], registered["missing"], found["all"]
@@ -418,7 +419,6 @@ def test_a_walk_finds_the_same_errors_as_a_look_at_all(
 
 
 def test_a_group_is_listed_by_its_own_index_whatever_the_outcomes(hand_in: HandIn, engine: Engine) -> None:
-    from worker import facts
     from worker.queries.error_filter import ANY_OPEN, Filter
 
     fill(hand_in, engine)
@@ -427,29 +427,28 @@ def test_a_group_is_listed_by_its_own_index_whatever_the_outcomes(hand_in: HandI
     )
     for wanted, ids in ((ANY_OPEN, row.ids), ((Outcome.REJECTED,), [])):
         chosen = Filter(wanted, group_id=row.group_id)
-        assert [error["id"] for error in facts.errors(engine, chosen)] == ids
-        assert [error["id"] for error in facts.errors(engine, chosen, walk=9)] == ids
-    assert facts.errors_further(engine, Filter(ANY_OPEN, group_id=row.group_id), None, 2) == row.ids[1]
+        assert [error["id"] for error in list_errors(engine, chosen)] == ids
+        assert [error["id"] for error in list_errors(engine, chosen, walk=9)] == ids
+    assert further_errors(engine, Filter(ANY_OPEN, group_id=row.group_id), None, 2) == row.ids[1]
 
 
 def test_of_a_large_submission_the_first_records_are_counted_and_what_waits_is_not_called_complete(
     operator: Visitor, hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from worker import facts
 
     submission = "0b1cb8c3-e2ec-4f44-9fe2-d7813d1a6cfc"
     for first in (0, 20):
         hand_in({**message(*people(20, first)), "submission_id": submission}, batch_size=20)
     settled(engine, taken(engine), rejected=[0, 15])
     monkeypatch.setattr("worker.facts.people.LOOKED_AT", 10)
-    found = facts.submission(engine, UUID(submission))
+    found = find_submission(engine, UUID(submission))
     assert found is not None
     assert (found["outcomes"], found["all"], found["status"]) == ({"delivered": 9, "rejected": 1}, False, "PENDING")
     assert [row["contact"] for row in found["not_delivered"]] == ["p0@example.com"]
     assert "what became of its first records alone" in words(operator.page(f"/submission/{submission}"))
     settled(engine, taken(engine))
     monkeypatch.setattr("worker.facts.people.LOOKED_AT", 41)
-    found = facts.submission(engine, UUID(submission))
+    found = find_submission(engine, UUID(submission))
     assert found is not None
     assert (found["outcomes"], found["all"], found["status"]) == ({"delivered": 38, "rejected": 2}, True, "COMPLETE")
 

@@ -25,8 +25,10 @@ from sqlalchemy import Engine
 
 from models.message import Message, read_message
 from models.words import Door, Role
-from worker import facts, keys, notify as notifying, webhooks
+from worker import keys, notify as notifying, webhooks
 from worker.accept import Handed, accept
+from worker.facts.people import find_submission
+from worker.facts.status import read_status
 from worker.notify import claim, is_due, look, notify, settle
 from worker.process import Process
 from worker.settings import Settings
@@ -216,7 +218,7 @@ def test_two_500s_then_200_is_the_same_message_three_times(shop: Shop, engine: E
     run(process)
     assert (row(engine).stage, row(engine).attempts, row(engine).last_error) == ("finished", 1, "HTTP 500: ohno")
     assert 0 <= row(engine).seconds <= 4
-    (failing,) = facts.status(engine, process.settings)["webhooks"]
+    (failing,) = read_status(engine, process.settings)["webhooks"]
     assert {name: failing[name] for name in ("name", "off", "failures", "error", "waiting")} == {
         "name": "shop",
         "off": False,
@@ -230,7 +232,7 @@ def test_two_500s_then_200_is_the_same_message_three_times(shop: Shop, engine: E
     assert row(engine).stage == "told"
     assert len({body for _, _, body in shop.receiver.got}) == 1
     assert len(shop.told()) == 3
-    assert facts.status(engine, process.settings)["webhooks"] == []
+    assert read_status(engine, process.settings)["webhooks"] == []
 
 
 def test_a_webhook_that_fails_is_left_alone_as_a_whole_and_another_is_not(
@@ -277,7 +279,7 @@ def test_waits_grow_to_an_hour_and_after_a_day_it_is_given_up(
     do(engine, "UPDATE notifications SET occurred_at = now() - interval '25 hours'")
     run(process)
     assert row(engine).stage == "given_up"
-    shown = facts.submission(engine, submission)
+    shown = find_submission(engine, submission)
     assert shown is not None
     assert [(one["key"], one["stage"]) for one in shown["webhooks"]] == [("shop", "given_up")]
     assert not is_due(engine)
@@ -297,7 +299,7 @@ def test_410_turns_the_webhook_off_and_what_waits_goes_to_its_next_url(
     )
     said = "webhook shop is OFF: HTTP 410 (1 times in a row; 1 to be told; turnout keys webhook sets another URL)"
     assert said in " ".join(shown.stdout.split())
-    (off,) = facts.status(engine, settings)["webhooks"]
+    (off,) = read_status(engine, settings)["webhooks"]
     assert (off["name"], off["off"], off["error"], off["waiting"]) == ("shop", True, "HTTP 410", 1)
     shop.receiver.got.clear()
     shop.secret = str(webhooks.point(engine, settings, "shop", f"http://127.0.0.1:{shop.receiver.port}/shop"))
@@ -371,7 +373,7 @@ def test_what_a_dead_worker_had_is_told_by_another_and_the_dead_ones_word_counts
     assert shop.types() == ["finished"]
     settle(engine, dead, webhooks.NoResponse("late", 1))
     assert (row(engine).stage, row(engine).last_error) == ("told", "")
-    assert facts.status(engine, process.settings)["webhooks"] == []
+    assert read_status(engine, process.settings)["webhooks"] == []
 
 
 def test_no_transaction_is_open_while_the_webhook_answers(shop: Shop, engine: Engine, process: Process) -> None:

@@ -20,7 +20,7 @@ from worker.accounts import pause
 from worker.audit import audit
 from worker.claim import claim
 from worker.deliver import deliver
-from worker.facts import status
+from worker.facts.status import read_status
 from worker.process import Process
 from worker.queries.error_filter import Filter
 from worker.reads import accounts_due
@@ -617,7 +617,7 @@ def test_a_token_that_may_not_read_stops_the_reading_and_not_the_delivery(
         assert UNREADABLE - 9 < error.due_in <= UNREADABLE + BEHIND
         assert "crm.objects.marketing_events.read" in error.context["read_back"]["stopped"]
         assert error.reads == 0
-    (account,) = status(process.engine, process.settings)["accounts"]
+    (account,) = read_status(process.engine, process.settings)["accounts"]
     assert account["paused_at"] is account["parked_until"] is None
     assert "crm.objects.marketing_events.read" in account["not_read_back_because"]
     assert account["not_read_back_until"] is not None
@@ -625,7 +625,7 @@ def test_a_token_that_may_not_read_stops_the_reading_and_not_the_delivery(
     assert deliver(process, "default") == 1
     assert looked(process) == 3
     assert outcomes(process) == {"delivered": 4}
-    (account,) = status(process.engine, process.settings)["accounts"]
+    (account,) = read_status(process.engine, process.settings)["accounts"]
     assert account["not_read_back_because"] is account["not_read_back_until"] is None
 
 

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from worker import alive, migrate
 from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
 from worker.database import make_engine
-from worker.facts import destination
+from worker.facts.status import destination
 from worker.local import Postgres, free_port, is_taken, valkey_command
 from worker.settings import RUNNING, Settings, SettingsError, running
 from worker.stream import connect

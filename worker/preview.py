@@ -18,9 +18,11 @@ from models.correction import Change
 from models.estimate import Pace
 from models.gist import gist
 from models.words import Action
-from worker import bulk, cancel, facts, groups, jobs, refusals, refused, tally, throughput
+from worker import bulk, cancel, groups, jobs, refusals, refused, tally, throughput
 from worker.actions import By
 from worker.bulk import Item
+from worker.facts.errors import list_errors
+from worker.facts.reading import EVENT
 from worker.groups import COUNTED
 from worker.process import Process
 from worker.queries.error_filter import Filter
@@ -102,7 +104,7 @@ def look(  # noqa: PLR0913 - what a job has
         distinct = groups.distinct(connection, ids)
     tallied, fit = _tallied(process, wanted, given, rows, newest)
     calls = {} if action is Action.DISMISS else _calls(process, fit, moved=tallied.moved > 0)
-    samples = facts.errors(process.engine, Filter(wanted.outcomes, error_ids=ids[-SAMPLES:]), SAMPLES)
+    samples = list_errors(process.engine, Filter(wanted.outcomes, error_ids=ids[-SAMPLES:]), SAMPLES)
     seconds, because = _time(process, calls) if calls or action is not Action.DISMISS else (None, [])
     return Preview(
         len(ids),
@@ -231,7 +233,7 @@ def _time(process: Process, calls: Mapping[str, int]) -> tuple[float | None, lis
 def _batches(connection: Connection, chosen: cancel.Chosen, until: int, most: int) -> Preview:
     rows = connection.execute(
         text(f"""
-        SELECT b.id, a.name AS account, {facts.EVENT}, b.event_id, b.state, b.size, b.created_at FROM batches b
+        SELECT b.id, a.name AS account, {EVENT}, b.event_id, b.state, b.size, b.created_at FROM batches b
         JOIN events ev ON ev.id = b.event_id JOIN accounts a ON a.id = b.account_id
         WHERE {chosen.sql} AND b.id <= :until ORDER BY b.id LIMIT :most"""),
         {**chosen.facts, "until": until, "most": most + 1},

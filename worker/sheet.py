@@ -15,8 +15,8 @@ from models.advice import Subject, advise
 from models.correction import Change
 from models.preflight import Reason, shown
 from models.words import Outcome
-from worker import facts
 from worker.correct import address_of, rows_of
+from worker.facts.errors import list_errors
 from worker.files.clocks import Fault
 from worker.files.times import iso, read_time
 from worker.queries.error_filter import CHOSEN, Filter
@@ -62,7 +62,7 @@ def lines(engine: Engine, chosen: Filter) -> Iterator[str]:
     writer.writeheader()
     yield _taken(row_of)
     before = None
-    while page := facts.errors(engine, chosen, STEP, before):
+    while page := list_errors(engine, chosen, STEP, before):
         for row in page:
             written = _cells(row["input"], row["event"], row["account"], row["state"])
             written |= {RECORD: str(row["record_id"]), "reason": _reason(row)}

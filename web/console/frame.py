@@ -18,7 +18,7 @@ from web.console.form import LARGEST_FORM, USUAL, Limits, read_form
 from web.console.showing import render
 from worker import sessions
 from worker.actions import By
-from worker.facts import destination
+from worker.facts.status import destination
 from worker.keys import Key
 from worker.process import Process
 

@@ -11,7 +11,12 @@ from web.console import bulk, chart, door, mending, people, timetable, why
 from web.console.asked import time, uuid_of, word, written
 from web.console.frame import Done, Page, Refusal, Shown, Visit
 from web.masking import masked
-from worker import facts, roster, throughput
+from worker import roster, throughput
+from worker.facts.batches import BatchFilter, find_batch, further_batches, list_batches
+from worker.facts.errors import further_errors, list_errors
+from worker.facts.events import find_event, list_events
+from worker.facts.people import find_submission
+from worker.facts.status import read_status
 from worker.people import known
 from worker.queries.error_filter import ANY_OPEN, OPEN, Filter
 
@@ -32,7 +37,7 @@ def overview(visit: Visit) -> Shown:
     return Shown(
         "overview.html",
         {
-            **(status := facts.status(process.engine, process.settings)),
+            **(status := read_status(process.engine, process.settings)),
             "limits": _with_sparks(found["accounts"]),
             "minute": found["minute"],
             "day": chart.bars(found["day"]),
@@ -44,7 +49,7 @@ def overview(visit: Visit) -> Shown:
 
 def batches(visit: Visit) -> Shown:
     """List batches."""
-    chosen = facts.Chosen(
+    chosen = BatchFilter(
         status=word(visit, "status", Status),
         state=word(visit, "state", State),
         event=visit.asked("event"),
@@ -58,8 +63,8 @@ def batches(visit: Visit) -> Shown:
     )
     filters = {name: getattr(chosen, name) for name in ("status", "state", "event", "account", "errors")}
     filters |= {"since": written(chosen.since), "until": written(chosen.until)}
-    rows = facts.batches(visit.process.engine, chosen)
-    more = facts.further(visit.process.engine, chosen, rows)
+    rows = list_batches(visit.process.engine, chosen)
+    more = further_batches(visit.process.engine, chosen, rows)
     paging = {"before": chosen.before, "more": more, "is_full": len(rows) == PAGE}
     return Shown("batches.html", {"rows": rows, "filters": filters, **paging, **_choices(visit)})
 
@@ -69,7 +74,7 @@ def batch(visit: Visit) -> Shown:
     number = visit.number("batch")
     after = visit.asked("after") or ""
     first = int(after) if after.isascii() and after.isdecimal() and len(after) < 9 else -1  # noqa: PLR2004 - an integer
-    found = facts.batch(visit.process.engine, number, RECORDS + 1, first)
+    found = find_batch(visit.process.engine, number, RECORDS + 1, first)
     if found is None:
         raise Refusal(404, f"There is no batch {number}", "It was purged, or never was.")
     rows = found["records"][:RECORDS]
@@ -102,8 +107,8 @@ def errors(visit: Visit) -> Shown:
     )
     filters = {name: value for name, value in chosen.facts.items() if name != "group_id"}
     filters |= {"outcome": outcome, "since": written(chosen.since), "group": chosen.group_id}
-    rows = facts.errors(visit.process.engine, chosen, PAGE, visit.before(), ERRORS)
-    further = facts.errors_further(visit.process.engine, chosen, visit.before(), ERRORS)
+    rows = list_errors(visit.process.engine, chosen, PAGE, visit.before(), ERRORS)
+    further = further_errors(visit.process.engine, chosen, visit.before(), ERRORS)
     more = rows[-1]["id"] if len(rows) == PAGE else further
     paging = {"before": visit.before(), "more": more, "is_full": len(rows) == PAGE}
     return Shown("errors.html", {"rows": rows, "filters": filters, **paging, **_choices(visit)})
@@ -112,7 +117,7 @@ def errors(visit: Visit) -> Shown:
 def events(visit: Visit) -> Shown:
     """List events."""
     with visit.process.engine.connect() as connection:
-        rows = facts.events(connection, visit.asked("event"), visit.before(), PAGE)
+        rows = list_events(connection, visit.asked("event"), visit.before(), PAGE)
     filters = {"event": visit.asked("event")}
     more = rows[-1]["id"] if len(rows) == PAGE else None
     return Shown("events.html", {"rows": rows, "filters": filters, "before": visit.before(), "more": more})
@@ -120,7 +125,7 @@ def events(visit: Visit) -> Shown:
 
 def event(visit: Visit) -> Shown:
     """Show one event: registered, attended, cancelled, delivered, missing."""
-    found = facts.event(visit.process.engine, number := visit.number("event"))
+    found = find_event(visit.process.engine, number := visit.number("event"))
     if found is None:
         raise Refusal(404, f"There is no event {number}", "Nothing was ever accepted for it.")
     return Shown("event.html", {"event": found, "outcomes": list(Outcome)})
@@ -135,7 +140,7 @@ def submission(visit: Visit) -> Shown:
     """Show what became of a submission."""
     written = visit.path("submission")
     number = uuid_of(written)
-    found = None if number is None else facts.submission(visit.process.engine, number)
+    found = None if number is None else find_submission(visit.process.engine, number)
     if found is None:
         message = "Nothing of it was accepted (yet?); the overview says what waits."
         raise Refusal(404, f"There is no submission {written[:100]}", message)
@@ -148,14 +153,14 @@ def find(visit: Visit) -> Done:
     number = uuid_of(wanted)
     if number is not None:
         return Done("", f"/submission/{number}")
-    if wanted.isascii() and wanted.isdecimal() and facts.batch(visit.process.engine, _bigint(wanted), 1) is not None:
+    if wanted.isascii() and wanted.isdecimal() and find_batch(visit.process.engine, _bigint(wanted), 1) is not None:
         return Done("", f"/batch/{_bigint(wanted)}")
     if masked(wanted) != wanted:
         visit.must_see_contacts()
     if "@" in wanted or (wanted.isascii() and wanted.isdecimal() and known(visit.process.engine, wanted)):
         return Done("", f"/person/{quote(wanted, safe='')}")
     with visit.process.engine.connect() as connection:
-        named = facts.events(connection, wanted)
+        named = list_events(connection, wanted)
     return Done("", f"/event/{named[0]['id']}" if len(named) == 1 else f"/events?event={quote(wanted, safe='')}")
 
 

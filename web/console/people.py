@@ -11,9 +11,10 @@ from models.advice import Advice, Subject, advise
 from models.person import Person
 from models.words import Outcome
 from web.console.frame import Refusal, Shown, Visit
-from worker import facts, people
+from worker import people
 from worker.actions import noted
 from worker.erase import erase as remove
+from worker.facts.people import list_records_of
 
 PAGE: Final = 20
 """Records on one page of a person."""
@@ -30,7 +31,7 @@ def person(visit: Visit) -> Shown:
     contact = visit.path("contact").strip()
     if not (contact.isascii() and contact.isdecimal()):
         visit.must_see_contacts()
-    records = facts.person(visit.process.engine, contact, PAGE, visit.before())
+    records = list_records_of(visit.process.engine, contact, PAGE, visit.before())
     others = sorted({str(record["contact_id"]) for record in records if record["contact_id"]} - {contact})
     return Shown(
         "person.html",

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from models.words import Role
 from web.masking import for_viewer
 from worker import results
-from worker.facts import as_said, plain
+from worker.facts.reading import as_said, plain
 from worker.groups import COUNTED
 
 STATIC: Final = {

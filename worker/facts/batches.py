@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, text
 
 from models.outcome import LAST_ERROR, OUTCOME
 from models.words import State, Status
-from worker.facts.events import events
+from worker.facts.events import list_events
 from worker.facts.reading import EVENT, Row, read
 
 NEWEST: Final = 2**63 - 1
@@ -18,7 +18,7 @@ OUT_OF_TURN: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class BatchFilter:
     """Which batches to list; of `walk` batches at most, counted from the newest one in question."""
 
     status: Status | None = None
@@ -33,7 +33,7 @@ class Chosen:
     walk: int | None = None
 
 
-def batches(engine: Engine, chosen: Chosen) -> list[Row]:
+def list_batches(engine: Engine, chosen: BatchFilter) -> list[Row]:
     """List batches, the newest first; `before` continues where a list ended."""
     conditions = {
         "b.state = :state": chosen.state,
@@ -62,7 +62,7 @@ def batches(engine: Engine, chosen: Chosen) -> list[Row]:
         )
 
 
-def further(engine: Engine, chosen: Chosen, found: Sequence[Row]) -> int | None:
+def further_batches(engine: Engine, chosen: BatchFilter, found: Sequence[Row]) -> int | None:
     """Give the `before` with which to go on listing batches; none where the list is at its end."""
     if len(found) == chosen.limit:
         return int(found[-1]["id"])
@@ -74,14 +74,14 @@ def further(engine: Engine, chosen: Chosen, found: Sequence[Row]) -> int | None:
     return walked.oldest if walked.number == chosen.walk else None
 
 
-def _walked(connection: Connection, chosen: Chosen) -> str:
+def _walked(connection: Connection, chosen: BatchFilter) -> str:
     """Give the SQL of the batches that are looked at, the newest first, by the index of their status or event."""
     conditions = ["b.id >= :first AND b.id < :before"]
     if chosen.status is not None:
         conditions.append("b.status = :status")
     if chosen.event is None:
         return f"SELECT * FROM batches b WHERE {' AND '.join(conditions)} ORDER BY b.id DESC LIMIT :walk"
-    named = events(connection, chosen.event)
+    named = list_events(connection, chosen.event)
     return f"""
     SELECT b.* FROM unnest(CAST(ARRAY[{",".join(str(row["id"]) for row in named)}] AS bigint[])) x(id)
     CROSS JOIN LATERAL (
@@ -89,7 +89,7 @@ def _walked(connection: Connection, chosen: Chosen) -> str:
     ORDER BY b.id DESC LIMIT :walk"""
 
 
-def _walk(connection: Connection, chosen: Chosen) -> Row:
+def _walk(connection: Connection, chosen: BatchFilter) -> Row:
     before = NEWEST if chosen.before is None else chosen.before
     if chosen.until is not None:
         before = min(before, _first_of(connection, chosen.until, OUT_OF_TURN))
@@ -110,7 +110,7 @@ def _first_of(connection: Connection, moment: datetime, later: timedelta) -> int
     return high
 
 
-def batch(engine: Engine, batch_id: int, limit: int = 1_000, after: int = -1) -> Row | None:
+def find_batch(engine: Engine, batch_id: int, limit: int = 1_000, after: int = -1) -> Row | None:
     """Show one batch with its attempts, and its records behind a position with their outcomes and last errors."""
     with engine.connect() as connection:
         found = read(

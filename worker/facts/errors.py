@@ -8,7 +8,7 @@ from worker.facts.reading import EVENT, Row, read
 from worker.queries.error_filter import CHOSEN, Filter
 
 
-def errors(
+def list_errors(
     engine: Engine, chosen: Filter, limit: int = 50, before: int | None = None, walk: int | None = None
 ) -> list[Row]:
     """List unresolved errors, the newest first; of `walk` errors at most, counted from the newest one in question."""
@@ -41,7 +41,7 @@ def _every(chosen: Filter) -> str:
     return f"SELECT * FROM ({each}) e"
 
 
-def errors_further(engine: Engine, chosen: Filter, before: int | None, walk: int) -> int | None:
+def further_errors(engine: Engine, chosen: Filter, before: int | None, walk: int) -> int | None:
     """Give the `before` with which to go on where no more of a walk is found; none where it met the end."""
     with engine.connect() as connection:
         counted = f"SELECT count(*) AS number, min(id) AS oldest FROM ({walks.unresolved(chosen, 'id')}) e"

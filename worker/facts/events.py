@@ -10,7 +10,9 @@ from worker.facts.reading import EVENT, Row, read
 from worker.queries.error_filter import EVENT_NAMED, OPEN
 
 
-def events(connection: Connection, named: str | None = None, before: int | None = None, limit: int = 100) -> list[Row]:
+def list_events(
+    connection: Connection, named: str | None = None, before: int | None = None, limit: int = 100
+) -> list[Row]:
     """List events, the newest first, or those that people name so."""
     return read(
         connection,
@@ -23,7 +25,7 @@ def events(connection: Connection, named: str | None = None, before: int | None 
     )
 
 
-def event(engine: Engine, event_id: int, walk: int = 3_000, errors: int = 4_000) -> Row | None:
+def find_event(engine: Engine, event_id: int, walk: int = 3_000, errors: int = 4_000) -> Row | None:
     """Show an event: its records by state and outcome, of its newest `walk` batches, and no more than `errors` errors.
 
     `all` says whether that was everything. `missing` are those that HubSpot should have and, as far as we know, has
@@ -88,7 +90,7 @@ def _settled(status: str) -> str:
     return Outcome.DELIVERED.value if status == Status.COMPLETE else status.lower()
 
 
-def by_event(engine: Engine) -> dict[tuple[str, str], Counter[str]]:
+def outcomes_by_event(engine: Engine) -> dict[tuple[str, str], Counter[str]]:
     """Count the records by outcome, per event and state; it may scan, as the audit does."""
     counts: dict[tuple[str, str], Counter[str]] = {}
     with engine.connect() as connection:

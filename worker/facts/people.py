@@ -16,7 +16,7 @@ LOOKED_AT: Final = 5_000
 """Records of a submission that are looked at, at most."""
 
 
-def submission(engine: Engine, submission_id: UUID, limit: int = 100) -> Row | None:
+def find_submission(engine: Engine, submission_id: UUID, limit: int = 100) -> Row | None:
     """Show a submission: its receipt, its records by outcome, and the first that are not delivered or were refused.
 
     Its first `LOOKED_AT` records are looked at; `all` says whether there are no more.
@@ -47,7 +47,7 @@ HISTORY: Final = 5_000
 """Errors, and attempts, of one page of a person, at most."""
 
 
-def person(engine: Engine, contact: str, limit: int = 20, before: int | None = None) -> list[Row]:
+def list_records_of(engine: Engine, contact: str, limit: int = 20, before: int | None = None) -> list[Row]:
     """List a contact's records, the newest first, each with its attempts, its errors and what happens next."""
     with engine.connect() as connection:
         records = read(

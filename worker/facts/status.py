@@ -22,7 +22,7 @@ def destination(settings: Settings) -> str:
     )
 
 
-def status(engine: Engine, settings: Settings) -> Row:
+def read_status(engine: Engine, settings: Settings) -> Row:
     """Say what waits, why and until when, and whether everything runs."""
     with engine.connect() as connection:
         return {
