@@ -40,7 +40,8 @@ from bench.through import LIMIT, Bench
 from hubspot.answer import Settled
 from models.rules import Rules
 from models.words import Door, Origin
-from worker import reads, settle, sweep
+from tasks import sweep
+from worker import reads, settle
 from worker.accept import Handed, accept
 from worker.celery import DELIVER
 from worker.claim import Claim, claim

@@ -1,4 +1,4 @@
-"""`attendance.accept`: the task door. The message's fields are the task's arguments."""
+"""`attendance.accept`: the task door. The message's fields are the task's arguments; accepting is `worker.accept`."""
 
 import json
 import logging

@@ -1,13 +1,177 @@
-"""`attendance.deliver`: send an account's due batches."""
+"""Deliver: a permit, a claim, a POST with no transaction open, and what became of it.
 
-from worker import deliver as verb
+The permit comes first, so that nobody sleeps on a claim and batches get fuller while they wait.
+"""
+
+import logging
+import random
+import time
+from dataclasses import replace
+from typing import Final
+
+from hubspot.answer import Answer, NotFound, RefusedWhole, Settled
+from hubspot.limiter import Permit
+from hubspot.reaction import OUTAGE, Block, Decision, GiveUp, Isolate, Park, Pause, Postpone, RejectAll, Settle, decide
+from worker import accounts, permits, settle
+from worker.calling import Delivery, send, word
 from worker.celery import DELIVER, app
-from worker.process import current
-from worker.wake import received
+from worker.claim import Claim, claim, is_busy
+from worker.destination import Destination, NoDestination
+from worker.isolate import Ended, Lost, Said, Stopped, isolate
+from worker.permits import permit
+from worker.process import GRACE, Process, current
+from worker.settle import Call
+from worker.stops import count_in_a_row, pause
+from worker.wake import received, wake
+
+log = logging.getLogger(__name__)
+
+BUDGET: Final = 1.0
+"""Seconds after which a task lets those of other accounts go first: it ends and wakes another of its own."""
+TRIES: Final = 4
+"""Claims that one permit is tried with: where one event alone has work, its lane is locked for moments at a time."""
+
+
+def deliver(process: Process, account: str) -> int:
+    """Deliver the account's due batches, one after the other, while there are permits; give the number of POSTs."""
+    ends = time.monotonic() + BUDGET
+    posts = 0
+    while time.monotonic() < ends and not process.stopping.is_set():
+        try:
+            to = process.destination(account)  # known for a few seconds; its token may be another by then
+        except NoDestination as error:
+            log.info("nothing is sent for account %s: %s", account, word(error))
+            break
+        held = permit(process, to)
+        if held is None:
+            break
+        granted = time.monotonic()
+        claimed = _claim(process, to, held)
+        if claimed is None:
+            permits.give_back(process, to, held)
+            break
+        if not claimed.members:
+            permits.give_back(process, to, held)
+            settle.settle(process.engine, claimed, Settled({}, {}, {}), None)
+        elif time.monotonic() - granted > min(GRACE, process.settings.lease - process.settings.timeout):
+            # Lease and permit must outlast the deadline of what is begun under them.
+            permits.give_back(process, to, held)
+            settle.postpone(process.engine, claimed, 0, "the claim took too long to begin sending", None, spends=False)
+            if claimed.tried.in_a_row >= OUTAGE:
+                accounts.end_probe(process.engine, to.account_id)
+        else:
+            _send(Delivery(process, to, claimed), held)
+            posts += 1
+    else:
+        wake(process, DELIVER, account=account)
+    return posts
+
+
+def _claim(process: Process, to: Destination, held: Permit) -> Claim | None:
+    try:
+        for _ in range(TRIES):
+            claimed = claim(process.engine, to.account_id, process.settings.lease, live_only=not held.later)
+            if claimed is not None or not is_busy(process.engine, to.account_id):
+                return claimed
+            process.stopping.wait(random.uniform(0.01, 0.04))  # noqa: S311 - jitter
+    except BaseException:
+        permits.give_back(process, to, held)
+        raise
+    return None
+
+
+def _send(delivery: Delivery, held: Permit) -> None:
+    answer, call = send(delivery, delivery.claimed.members, held)
+    decision = _decide(delivery, answer)
+    log.info(
+        "batch %d: %d sent, %s, HTTP %s, %d ms: %s",
+        delivery.claimed.batch_id,
+        len(delivery.claimed.members),
+        call.answer,
+        call.http_status or "-",
+        call.duration_ms,
+        word(decision),
+    )
+    _act(delivery, decision, call)
+
+
+def _decide(delivery: Delivery, answer: Answer) -> Decision:
+    process, account_id, claimed = delivery.process, delivery.to.account_id, delivery.claimed
+    in_a_row = count_in_a_row(process, account_id, answer)
+    unknown = 0
+    if isinstance(answer, NotFound) and answer.hubspots:
+        unknown = accounts.count_unknown(process.engine, account_id, claimed.event_id)
+    tried = replace(claimed.tried, in_a_row=in_a_row, records=len(claimed.members), unknown_events=unknown)
+    return decide(answer, tried, process.bounds, random.random())  # noqa: S311 - jitter, no secret
+
+
+def _act(delivery: Delivery, decision: Decision, call: Call | None) -> None:
+    engine, to, claimed, apart = delivery.process.engine, delivery.to, delivery.claimed, delivery.apart
+    match decision:
+        case Settle(answer):
+            settle.settle(engine, claimed, answer, call)
+        case RejectAll(rejection):
+            settle.settle(engine, claimed, apart.else_rejected(len(claimed.members), rejection), call, apart.attempts)
+        case Isolate(refused):
+            _isolate(delivery, refused, call)
+        case GiveUp(because):
+            settle.give_up(engine, claimed, because, call, apart)
+        case Postpone(seconds, because, spends):
+            settle.postpone(engine, claimed, seconds, because, call, spends=spends, apart=apart)
+        case Block(seconds, because):
+            permits.block(delivery.process, to, seconds)
+            settle.postpone(engine, claimed, seconds, because, call, spends=False, apart=apart)
+        case Park(seconds, because):
+            accounts.park(engine, to.account_id, seconds, because)
+            settle.postpone(engine, claimed, 0, because, call, spends=False, apart=apart)
+        case Pause(because):
+            because = pause(delivery.process, to, because, call.http_status if call else None)
+            settle.postpone(engine, claimed, 0, because, call, spends=False, apart=apart)
+
+
+def _isolate(delivery: Delivery, refused: RefusedWhole, call: Call | None) -> None:
+    """Find out what is refused, and settle what that tells; where it is not all, the rest waits."""
+    engine, to, claimed = delivery.process.engine, delivery.to, delivery.claimed
+    assert call is not None
+    assert claimed.attempt_id is not None
+    settle.complete_attempt(engine, claimed.attempt_id, call)
+    isolated = isolate(delivery, refused)
+    found, apart = isolated.found, isolated.apart
+    log.info(
+        "batch %d: searched, %s: %d delivered, %d rejected, %d unconfirmed of %d",
+        claimed.batch_id,
+        word(isolated.ending),
+        len(found.delivered),
+        len(found.rejected),
+        len(found.unconfirmed),
+        len(claimed.members),
+    )
+    if found.most is not None and found.most < to.batch_size:
+        log.warning(
+            "account %s: HubSpot took %d records at once, and no more: so its batches are", to.account, found.most
+        )
+        accounts.learn_batch_size(engine, to.account_id, to.batch_size, found.most)
+    rest = replace(delivery, claimed=replace(claimed, attempt_id=None), apart=apart)
+    match isolated.ending:
+        case Ended() if found.wrong is not None:
+            because = (
+                f"HubSpot refuses each record of batch {claimed.batch_id} alone with the same words:"
+                f" {found.wrong.message}; mend that, or: turnout cancel {claimed.batch_id}"
+            )
+            _act(rest, Pause(because), None)
+        case Ended():
+            settle.settle(engine, rest.claimed, apart.answer, None, apart.attempts)
+        case Said(answer, call, attempt_id):
+            rest = replace(rest, claimed=replace(claimed, attempt_id=attempt_id))
+            _act(rest, _decide(rest, answer), call)
+        case Stopped(because):
+            _act(rest, Postpone(0, because), None)
+        case Lost():
+            log.warning("batch %d is no longer ours: its lease ran out", claimed.batch_id)
 
 
 @app.task(name=DELIVER)
-def deliver(account: str = "default", place: str = "") -> None:
-    """Permit, claim, POST, settle, while there is something due and the limit allows."""
+def deliver_task(account: str = "default", place: str = "") -> None:
+    """`attendance.deliver`: somebody woke an account that has something due."""
     received(current(), place)
-    verb.deliver(current(), account)
+    deliver(current(), account)

@@ -1,13 +1,97 @@
-"""`attendance.intake`: accept what waits in the stream."""
+"""Intake: the stream is drained into the database by one reader at a time, so that its order is that of acceptance.
 
-from worker import intake as verb
-from worker.celery import INTAKE, app
-from worker.process import current
-from worker.wake import received
+The reader holds a PostgreSQL advisory lock on the very connection it accepts with: without the lock there is no
+transaction either. Entries that were read and never acknowledged come first, each alone: one of them may have been
+what killed its reader.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from models.words import Door
+from worker.accept import Handed, accept, refuse_whole
+from worker.celery import DELIVER, INTAKE, app
+from worker.process import Process, current
+from worker.stream import Entry
+from worker.wake import received, wake
+
+LOCK: Final = 0x7475726E  # «turn»
+"""The advisory lock's key."""
+DEATHS: Final = 5
+"""A message during which the process died so often while it was alone is refused."""
+
+
+def intake(process: Process) -> int:
+    """Accept what waits in the stream until it is empty; give how many messages were accepted.
+
+    Raises:
+        redis.RedisError, sqlalchemy.exc.DBAPIError: where one of them is out of reach; nothing is lost by it.
+
+    """
+    with process.engine.connect() as connection:
+        if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK}).scalar_one():
+            return 0
+        connection.commit()
+        try:
+            process.stream.join()
+            return _drain(process, connection)
+        finally:
+            _unlock(connection)
+
+
+def _drain(process: Process, connection: Connection) -> int:
+    stream, drained = process.stream, 0
+    while not process.stopping.is_set():
+        again = stream.pending()
+        entries = again or stream.new()
+        if not entries:
+            break
+        if again:
+            _accept_alone(process, connection, again[0])
+        else:
+            _accept(process, connection, entries)
+        stream.done(entries)
+        drained += len(entries)
+    return drained
+
+
+def _accept(process: Process, connection: Connection, entries: Sequence[Entry]) -> None:
+    parts = accept(connection, [_handed(entry) for entry in entries], process.rules)
+    for account in {part.account for part in parts if part.accepted}:
+        wake(process, DELIVER, account=account)
+
+
+def _accept_alone(process: Process, connection: Connection, entry: Entry) -> None:
+    begun = process.stream.begin_alone(entry)
+    try:
+        if begun > DEATHS:
+            what = f"the process died {DEATHS} times while it accepted this alone"
+            refuse_whole(connection, _handed(entry), process.rules, what)
+        else:
+            _accept(process, connection, [entry])
+    except Exception:
+        process.stream.ended_alone(entry)  # it failed, and the process lives: no death
+        raise
+
+
+def _handed(entry: Entry) -> Handed:
+    return Handed(Door.STREAM, entry.id, entry.raw)
+
+
+def _unlock(connection: Connection) -> None:
+    try:
+        connection.rollback()
+        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": LOCK})
+        connection.commit()
+    except DBAPIError:
+        connection.invalidate()  # the lock ends with the connection
 
 
 @app.task(name=INTAKE)
-def intake(place: str = "") -> None:
-    """Read, accept, acknowledge, until the stream is empty."""
+def intake_task(place: str = "") -> None:
+    """`attendance.intake`: messages wait in the stream."""
     received(current(), place)
-    verb.intake(current())
+    intake(current())

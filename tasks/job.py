@@ -1,4 +1,4 @@
-"""`attendance.job`: some steps of what was asked for in bulk; the sweep sends the next while anything is left."""
+"""`attendance.job`: some steps of what was asked for in bulk; how is in `worker.jobs`."""
 
 from typing import Final
 

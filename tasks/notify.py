@@ -1,4 +1,4 @@
-"""`attendance.notify`: tell webhooks what became of their submissions."""
+"""`attendance.notify`: tell webhooks what became of their submissions; how is in `worker.notify`."""
 
 from worker import notify as verb
 from worker.celery import NOTIFY, app

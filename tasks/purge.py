@@ -1,4 +1,4 @@
-"""`attendance.purge`: a little of what is older than the retention goes; no business of the sweep's to wait for it."""
+"""`attendance.purge`: a little of what is older than the retention goes; the rules are in `worker.purge`."""
 
 from worker import purge as verb
 from worker.celery import PURGE, app

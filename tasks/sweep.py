@@ -1,11 +1,136 @@
-"""`attendance.sweep`: what time brings about, sent by beat every second."""
+"""The sweep: every second, what time brings about. Each step is a short transaction of its own.
 
-from worker import sweep as verb
-from worker.celery import SWEEP, app
-from worker.process import current
+Wake `deliver` for accounts with due batches and `verify` for those with unconfirmed records due, `notify` where a
+webhook may have to be told, `intake` where the stream is not empty, `job` where one is under way, `purge` now and
+then, take back batches whose lease ran out, begin what is scheduled, add up what was sent, and free what waits for
+nothing (which only a bug can cause).
+"""
+
+import logging
+from typing import Final
+
+import redis
+from sqlalchemy import text
+
+from models.moves import Move
+from models.words import Origin
+from worker import alive, jobs, lanes, notify, purge, reads, schedules, throughput
+from worker.accounts import SENDS
+from worker.celery import DELIVER, INTAKE, JOB, NOTIFY, PURGE, SWEEP, VERIFY, app
+from worker.database import repeat
+from worker.permits import DELIVERIES
+from worker.process import Process, current
+from worker.queue.locks import lock_event
+from worker.settle import free
+from worker.wake import wake
+
+log = logging.getLogger(__name__)
+
+AT_ONCE: Final = 100
+"""Batches that one sweep takes back, at most; the next takes the rest."""
+LOOKED_AT: Final = 20
+"""The oldest waiting batches that each sweep looks at."""
+EVERY_MS: Final = 500
+"""Ticks that come sooner than this after another, from other beats or out of a backlog, do nothing."""
+
+
+def sweep(process: Process) -> None:
+    """Do what is due."""
+    try:
+        if not process.redis.set("turnout:swept", 1, nx=True, px=EVERY_MS):
+            return
+        alive.ticked(process)
+        if process.stream.waiting():
+            wake(process, INTAKE)
+    except redis.RedisError as error:
+        log.warning("Redis is out of reach (%s): nothing is delivered meanwhile", type(error).__name__)
+    take_back(process)
+    for account in due_accounts(process):
+        wake(process, DELIVER, places=DELIVERIES, account=account)
+    for account in reads.accounts_due(process.engine):
+        wake(process, VERIFY, account=account)
+    if notify.is_due(process.engine):
+        wake(process, NOTIFY)
+    free_the_forgotten(process)
+    schedules.run(process.engine, process.settings)
+    if jobs.is_due(process.engine):
+        wake(process, JOB)
+    if purge.is_due(process):
+        wake(process, PURGE)
+    throughput.add_up(process)
+
+
+def due_accounts(process: Process) -> list[str]:
+    """Name the accounts that may send and have a batch due."""
+    with process.engine.connect() as connection:
+        named = connection.execute(
+            text(f"""
+            SELECT a.name FROM accounts a
+            WHERE a.removed_at IS NULL AND {SENDS} AND (
+              EXISTS (SELECT FROM lanes l WHERE l.account_id = a.id AND l.ready)
+              OR EXISTS (SELECT FROM lanes l WHERE l.account_id = a.id AND NOT l.ready AND l.due_at <= now()))""")
+        )
+        return list(named.scalars())
+
+
+def take_back(process: Process) -> int:
+    """Put batches whose lease ran out back, each after a wait that doubles with its claims; never given up for it."""
+    with process.engine.connect() as connection:
+        lost = connection.execute(
+            text("""
+            SELECT id, event_id, origin FROM batches WHERE status = 'PROCESSING' AND lease_until < now()
+            ORDER BY lease_until LIMIT :most"""),
+            {"most": AT_ONCE},
+        ).all()
+    for batch in lost:
+        repeat(lambda batch=batch: _take_back(process, batch.id, batch.event_id, Origin(batch.origin)))  # type: ignore[misc]
+    return len(lost)
+
+
+def _take_back(process: Process, batch_id: int, event_id: int, origin: Origin) -> None:
+    with process.engine.begin() as connection:
+        lock_event(connection, event_id)
+        claims = connection.execute(
+            text(f"""
+            UPDATE batches SET status = {Move.POSTPONE.to}, lease_token = NULL, lease_until = NULL,
+              due_at = now() + least(3600, power(2, least(claims, 12))) * interval '1 second',
+              postponed_because = 'the worker that had it was lost; claimed ' || claims || ' times'
+            WHERE id = :id AND {Move.POSTPONE.guard} AND lease_until < now() RETURNING claims"""),
+            {"id": batch_id},
+        ).scalar()
+        if claims is None:
+            return
+        log.warning("batch %d is taken back: its lease ran out; claimed %d times", batch_id, claims)
+        connection.execute(
+            text("""
+            UPDATE attempts SET finished_at = clock_timestamp(), answer = 'lost'
+            WHERE batch_id = :id AND finished_at IS NULL"""),
+            {"id": batch_id},
+        )
+        if origin is Origin.RETRY:
+            free(connection, batch_id)
+        lanes.tell(connection, [batch_id])
+
+
+def free_the_forgotten(process: Process) -> int:
+    """Free the oldest waiting batches of what is settled; finding one is finding a bug."""
+    with process.engine.connect() as connection:
+        found = connection.execute(
+            text("""
+            SELECT b.event_id, p.id FROM (SELECT * FROM batches WHERE after <> '{}' ORDER BY id LIMIT :most) b
+            CROSS JOIN LATERAL unnest(b.after) w(id) JOIN batches p ON p.id = w.id
+            WHERE p.status IN ('COMPLETE', 'CANCELED')"""),
+            {"most": LOOKED_AT},
+        ).all()
+    for event_id, settled_id in found:
+        with process.engine.begin() as connection:
+            lock_event(connection, event_id)
+            log.error("batch %d is settled and others still waited for it: a bug; they are freed", settled_id)
+            free(connection, settled_id)
+    return len(found)
 
 
 @app.task(name=SWEEP)
-def sweep() -> None:
-    """Wake who has something due, take back what was lost, run what is scheduled."""
-    verb.sweep(current())
+def sweep_task() -> None:
+    """`attendance.sweep`: beat's tick."""
+    sweep(current())

@@ -11,9 +11,9 @@ import requests
 from sqlalchemy import text
 
 from models.words import Role
+from tasks.deliver import deliver
 from web.server import Server
 from worker import keys
-from worker.deliver import deliver
 from worker.local import free_port
 from worker.process import Process
 

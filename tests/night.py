@@ -18,10 +18,11 @@ from sqlalchemy.engine import make_url
 from hubspot.answer import Rejection, Settled
 from models.rules import Rules
 from models.words import Door
-from worker import accounts, alive, jobs, roster, settle, sweep
+from tasks import sweep
+from tasks.deliver import deliver
+from worker import accounts, alive, jobs, roster, settle
 from worker.accept import Handed, accept
 from worker.claim import Claim
-from worker.deliver import deliver
 from worker.process import Process
 from worker.secrets import fingerprint_key
 from worker.settings import Settings

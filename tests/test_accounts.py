@@ -19,13 +19,13 @@ from sandbox_server import running_sandbox
 from sqlalchemy import Engine, text
 
 from hubspot.reaction import OUTAGE
+from tasks.deliver import deliver
+from tasks.sweep import due_accounts
 from worker import accounts
 from worker.accounts import MIDNIGHT, NEW_DAY
-from worker.deliver import deliver
 from worker.destination import NoToken, UnknownAccount, destination
 from worker.process import Process
 from worker.settings import Settings
-from worker.sweep import due_accounts
 
 WHEN = 1_767_225_600_000
 Turnout = Callable[..., Result]

@@ -27,6 +27,7 @@ from ledger import (
 from sqlalchemy import Connection, Engine, text
 
 from models.words import Origin
+from tasks.sweep import take_back
 from worker import lanes
 from worker.accounts import answered, count_ambiguous, park, pause, resume
 from worker.claim import Claim, claim
@@ -35,7 +36,6 @@ from worker.queries.error_filter import Filter
 from worker.queue.locks import lock_event
 from worker.receipts import Part
 from worker.settle import settle
-from worker.sweep import take_back
 
 HandIn = Callable[..., list[Part]]
 

@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from models.rules import Rules
 from models.words import Door, Outcome
+from tasks.sweep import free_the_forgotten, take_back
 from worker import settle
 from worker.accept import Handed, accept
 from worker.audit import audit
@@ -29,7 +30,6 @@ from worker.database import make_engine, sqlstate
 from worker.process import Process
 from worker.queries.error_filter import Filter
 from worker.settings import Settings
-from worker.sweep import free_the_forgotten, take_back
 
 SHORT_LEASE: Final = 1.5
 """Seconds; a thread that could not send within half of it lets the batch go."""

@@ -12,9 +12,9 @@ from sandbox_server import running_sandbox
 from sqlalchemy import text
 
 from hubspot.limiter import Limiter
+from tasks.deliver import deliver
 from worker.accept import Handed, accept
 from worker.audit import audit
-from worker.deliver import deliver
 from worker.process import Process
 from worker.settings import Settings
 

@@ -199,7 +199,7 @@ def test_who_is_being_sent_is_waited_for(hand_in: HandIn, engine: Engine, proces
 
 
 def test_what_still_waits_in_the_stream_is_said(engine: Engine, process: Process) -> None:
-    from worker.intake import intake
+    from tasks.intake import intake
 
     process.stream.add(json.dumps(message("a@x.org", "b@x.org")).encode())
     left = erased(process, "a@x.org", patience=0)

@@ -14,9 +14,9 @@ from alembic import command
 from sqlalchemy import Engine, text
 
 from cli.app import app
+from tasks.intake import intake
 from worker.audit import audit
 from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES
-from worker.intake import intake
 from worker.migrate import configuration, upgrade
 from worker.process import Process
 from worker.settings import Settings

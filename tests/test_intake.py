@@ -9,9 +9,9 @@ import redis
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from worker import intake as module
+from tasks import intake as module
+from tasks.intake import DEATHS, LOCK, intake
 from worker.audit import audit
-from worker.intake import DEATHS, LOCK, intake
 from worker.process import Process
 from worker.stream import FIELD, KEY, MOST_BYTES
 

@@ -13,15 +13,15 @@ from ledger import ask, do, people, wrong_now
 from sandbox_server import RunningSandbox, running_sandbox
 
 from models.words import Door
+from tasks.deliver import deliver
+from tasks.sweep import take_back
 from worker import isolate
 from worker.accept import Handed, accept
 from worker.accounts import pause, resume
 from worker.audit import audit
 from worker.calling import send
-from worker.deliver import deliver
 from worker.process import Process
 from worker.settings import Settings
-from worker.sweep import take_back
 
 WHEN = 1_767_225_600_000
 UNNAMED = {"category": "VALIDATION_ERROR", "message": "Property values were not valid"}

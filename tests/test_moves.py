@@ -12,11 +12,11 @@ from sqlalchemy import Engine
 from models import moves
 from models.moves import SETTLED, Move
 from models.words import Status
+from tasks.sweep import take_back
 from worker.cancel import Chosen
 from worker.claim import Claim
 from worker.process import Process
 from worker.receipts import Part
-from worker.sweep import take_back
 
 HandIn = Callable[..., list[Part]]
 ROOT = Path(__file__).parent.parent

@@ -17,8 +17,8 @@ from sqlalchemy import Engine, text
 
 from hubspot.client import NoResponse, Response
 from hubspot.oauth import AGAIN, LIFE, Denied, Grant, Granted, NotNow, read, refresh
+from tasks.deliver import deliver
 from worker import access, roster
-from worker.deliver import deliver
 from worker.destination import NoToken, destination
 from worker.process import Process
 from worker.settings import Settings

@@ -10,10 +10,10 @@ from sandbox_server import running_sandbox
 from sqlalchemy import text
 
 from models.words import Door
+from tasks.deliver import deliver
 from worker.accept import Handed, accept
 from worker.accounts import resume
 from worker.audit import audit
-from worker.deliver import deliver
 from worker.local import free_port
 from worker.process import Process
 from worker.settings import Settings

@@ -29,14 +29,14 @@ from hubspot.participations import contact_path, event_path
 from models.message import Address
 from models.words import Outcome, State
 from tasks.accept import accept as accept_task
+from tasks.deliver import deliver
+from tasks.intake import intake
+from tasks.verify import verify
 from worker import correct, jobs, webhooks
 from worker.access import sealed
-from worker.deliver import deliver
-from worker.intake import intake
 from worker.process import Process
 from worker.queries.error_filter import Filter
 from worker.settings import Settings, SettingsError, read_settings
-from worker.verify import verify
 
 WHEN = 1_767_225_600_000
 V3 = "/marketing/v3/marketing-events"

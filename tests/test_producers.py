@@ -20,8 +20,8 @@ from services import Valkey
 from sqlalchemy import Engine, text
 
 from models.words import Door
+from tasks.intake import intake
 from worker.celery import ACCEPT, WORKER_OPTIONS
-from worker.intake import intake
 from worker.process import Process
 from worker.receipts import Receipt, receipt
 from worker.settings import Settings
@@ -35,7 +35,7 @@ BASH = shutil.which("bash")
 @pytest.fixture(autouse=True)
 def _nobody_to_wake(monkeypatch: pytest.MonkeyPatch) -> None:
     """No worker runs, and the wake-up would be sent by the app of this process, which has no settings."""
-    monkeypatch.setattr("worker.intake.wake", lambda *_, **__: 0)
+    monkeypatch.setattr("tasks.intake.wake", lambda *_, **__: 0)
 
 
 @pytest.fixture

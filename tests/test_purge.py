@@ -28,7 +28,8 @@ from typer.testing import CliRunner
 from cli.app import app
 from models.rules import Rules
 from models.words import Action, Outcome, State
-from worker import actions, jobs, purge as purging, sweep as sweeping
+from tasks import sweep as sweeping
+from worker import actions, jobs, purge as purging
 from worker.audit import audit
 from worker.cancel import Chosen
 from worker.celery import PURGE

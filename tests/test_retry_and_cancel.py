@@ -29,6 +29,7 @@ from sqlalchemy.exc import DBAPIError
 
 from models.rules import Rules
 from models.words import Door, Origin, Outcome, State
+from tasks.sweep import take_back
 from worker import bulk, jobs
 from worker.accept import Handed, accept
 from worker.audit import audit
@@ -37,7 +38,6 @@ from worker.claim import claim
 from worker.process import Process
 from worker.queries.error_filter import Filter
 from worker.receipts import Part
-from worker.sweep import take_back
 
 HandIn = Callable[..., list[Part]]
 FAILED = Filter((Outcome.FAILED,))

@@ -35,6 +35,7 @@ from hubspot.reaction import OUTAGE
 from models.outcome import LAST_ERROR, OUTCOME
 from models.rules import Rules
 from models.words import Door, Origin, Outcome, State, Status
+from tasks.sweep import free_the_forgotten, take_back
 from worker import accounts, reads, settle
 from worker.accept import Handed, accept
 from worker.audit import RECOUNTS, audit
@@ -45,7 +46,6 @@ from worker.queries.error_filter import Filter
 from worker.queue.locks import lock_events
 from worker.reads import Change, Unconfirmed
 from worker.settle import FIRST_READ, NOTHING, Apart
-from worker.sweep import free_the_forgotten, take_back
 
 SIZE: Final = 3
 LINGER: Final = 600.0

@@ -23,13 +23,13 @@ from ledger import (
 from sqlalchemy import Engine, text
 
 from models.words import Origin
+from tasks.sweep import due_accounts, free_the_forgotten, take_back
 from worker import jobs, schedules
 from worker.accounts import park, pause, resume
 from worker.process import Process
 from worker.queries.error_filter import Filter
 from worker.receipts import Part
 from worker.settings import Settings
-from worker.sweep import due_accounts, free_the_forgotten, take_back
 
 HandIn = Callable[..., list[Part]]
 
@@ -117,7 +117,7 @@ def test_ten_sweeps_at_once_take_a_batch_back_once(hand_in: HandIn, engine: Engi
 def test_a_sweep_takes_back_a_bounded_number_and_the_next_the_rest(
     hand_in: HandIn, engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.sweep.AT_ONCE", 3)
+    monkeypatch.setattr("tasks.sweep.AT_ONCE", 3)
     hand_in(message(*people(5)), batch_size=1)
     for _ in range(5):
         taken(engine)
@@ -200,7 +200,7 @@ def test_what_waits_for_a_settled_batch_is_freed_and_counted_as_an_error(
 def test_a_sweep_looks_at_the_oldest_of_those_that_wait_and_no_further(
     hand_in: HandIn, engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.sweep.LOOKED_AT", 2)
+    monkeypatch.setattr("tasks.sweep.LOOKED_AT", 2)
     hand_in(message("a@x.org"))
     first = taken(engine)
     settled(engine, first)

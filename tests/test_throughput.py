@@ -10,13 +10,13 @@ from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from hubspot.limiter import Limiter, Limits, Permit
+from tasks.sweep import sweep
 from worker import reads, throughput
 from worker.claim import claim
 from worker.process import Process
 from worker.receipts import Part
 from worker.roster import add
 from worker.settings import Settings
-from worker.sweep import sweep
 
 HandIn = Callable[..., list[Part]]
 SUMS = ("calls", "calls_failed", "delivered", "undelivered")

@@ -14,12 +14,14 @@ from sandbox_server import RunningSandbox, running_sandbox
 from sqlalchemy import text
 
 from models.words import Door
+from tasks.deliver import deliver
+from tasks.sweep import sweep, take_back
+from tasks.verify import BEHIND, verify
 from worker import reader as reader_module, reads
 from worker.accept import Handed, accept
 from worker.accounts import pause
 from worker.audit import audit
 from worker.claim import claim
-from worker.deliver import deliver
 from worker.facts.status import read_status
 from worker.process import Process
 from worker.queries.error_filter import Filter
@@ -27,8 +29,6 @@ from worker.reads import accounts_due
 from worker.secrets import seal
 from worker.settings import Settings
 from worker.stops import UNREADABLE
-from worker.sweep import sweep, take_back
-from worker.verify import BEHIND, verify
 
 WHEN = 1_767_225_600_000
 SPAN = {"joinedAt": "2026-03-01T10:00:00Z", "leftAt": "2026-03-01T10:45:30Z"}
