@@ -30,9 +30,9 @@ from sqlalchemy import Engine, text
 from models.gist import CANCELED, Kind
 from models.words import Outcome
 from worker import migrate
+from worker.context import Process
 from worker.database import make_engine
 from worker.local import Postgres, free_port, valkey_command
-from worker.process import Process
 from worker.settings import Settings
 
 MARK: Final = "filled"

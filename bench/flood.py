@@ -45,15 +45,15 @@ from worker import reads, settle
 from worker.accept import Handed, accept
 from worker.celery import DELIVER
 from worker.claim import Claim, claim
+from worker.context import Process
 from worker.database import make_engine
+from worker.encryption import fingerprint_key
 from worker.facts.batches import BatchFilter, list_batches
 from worker.facts.status import read_status
 from worker.local import Postgres
-from worker.process import Process
 from worker.queries.error_filter import Filter
 from worker.retry import retry
 from worker.roster import add
-from worker.secrets import fingerprint_key
 from worker.settings import Settings, running as found_running
 from worker.stream import Stream, connect
 

@@ -20,8 +20,8 @@ from models.words import Door
 from worker import migrate
 from worker.accept import Handed
 from worker.database import make_engine
+from worker.encryption import fingerprint_key
 from worker.local import Postgres
-from worker.secrets import fingerprint_key
 from worker.settings import Settings
 
 WHEN: Final = 1_767_225_600_000

@@ -28,7 +28,7 @@ from sqlalchemy import Engine, text
 from bench.ground import People, ground
 from hubspot.client import Response, post
 from hubspot.limiter import Limiter, Limits, Permit
-from worker import alive
+from worker import heartbeat
 from worker.accept import accept
 from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
 from worker.local import free_port, valkey_command
@@ -95,7 +95,7 @@ def run_workers(processes: int, limits: Limits, seconds: float) -> dict[str, flo
             for name, command in commands.items():
                 parts.start(Part(name, command, env, home / f"{name}.log", DEADLINE))
             with redis.Redis.from_url(urls[0]) as client:
-                while alive.workers(client) < processes + 1:
+                while heartbeat.workers(client) < processes + 1:
                     time.sleep(0.1)
             people, backlog = People(), 2 * ceil(limits.burst * (1 + seconds / limits.window))
             with on.engine.connect() as connection:

@@ -34,12 +34,12 @@ from models.words import Outcome, Role, Status
 from web.console.pages import PAGES
 from web.server import Server
 from worker import groups, keys
+from worker.context import Process
 from worker.facts.batches import BatchFilter, list_batches
 from worker.facts.errors import list_errors
 from worker.facts.people import find_submission, list_records_of
 from worker.facts.status import read_status
 from worker.local import free_port
-from worker.process import Process
 from worker.queries.error_filter import OPEN, Filter
 from worker.refusals import Chosen, waiting
 

@@ -14,8 +14,8 @@ from worker.queries.jobs import find_job
 
 if TYPE_CHECKING:
     from models.words import Action
+    from worker.context import Process
     from worker.preview import Preview
-    from worker.process import Process
     from worker.tally import Tally
 
 Row = dict[str, Any]
@@ -31,7 +31,7 @@ Background = Annotated[
 
 def open_process() -> "Process":
     """Make what actions need of the settings."""
-    from worker.process import Process
+    from worker.context import Process
     from worker.settings import load_settings
 
     return Process(load_settings())

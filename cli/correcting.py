@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from models.correction import Change
     from models.preflight import Reason
+    from worker.context import Process
     from worker.correct import Corrected
-    from worker.process import Process
     from worker.sheet import Mended
     from worker.tally import Tally
 

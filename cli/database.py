@@ -25,10 +25,10 @@ def rekey() -> None:
     To change the key: set TURNOUT_SECRET_KEY=NEW,OLD everywhere and restart; run this; then NEW alone suffices. Where
     it was never set, OLD stands in the file secret.key in TURNOUT_DATA_DIR.
     """
-    from worker import secrets
+    from worker import encryption
     from worker.database import make_engine
     from worker.settings import load_settings
 
     settings = load_settings()
-    done = secrets.rekey(make_engine(settings), settings)
+    done = encryption.rekey(make_engine(settings), settings)
     say(f"secrets encrypted with the first key: {done:,}; it alone suffices from now on")

@@ -17,7 +17,7 @@ from worker.facts.status import read_status
 def status(*, as_json: AsJson = False) -> None:
     """Show what waits, why and until when, what was sent of late, and whether everything runs."""
     from worker import throughput
-    from worker.process import Process
+    from worker.context import Process
     from worker.settings import load_settings
 
     process = Process(load_settings())

@@ -17,7 +17,7 @@ from models.words import Action
 from worker.refusals import Chosen, as_line, waiting
 
 if TYPE_CHECKING:
-    from worker.process import Process
+    from worker.context import Process
     from worker.refused import Replayed
 
 MOST_REASONS = 50

@@ -16,8 +16,8 @@ def serve(
     address where it is on another host. Keys: `turnout keys create NAME --role producer` (operator, viewer).
     """
     from web.server import Server
-    from worker.logs import set_up
-    from worker.process import current
+    from worker.context import current
+    from worker.logging_setup import set_up
 
     process = current()
     set_up(process.settings.log_format)

@@ -5,7 +5,7 @@ from typing import Any
 from celery.signals import worker_ready
 
 from tasks import accept, deliver, intake, job, notify, purge, sweep, verify
-from worker import alive, permits, watchdog
+from worker import heartbeat, permits, watchdog
 
 __all__ = ["accept", "deliver", "intake", "job", "notify", "purge", "sweep", "verify"]
 
@@ -13,6 +13,6 @@ __all__ = ["accept", "deliver", "intake", "job", "notify", "purge", "sweep", "ve
 @worker_ready.connect
 def _begin(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's consumer
     """Give signs of life, wake accounts when they may ask again, and watch, as long as this process runs."""
-    alive.begin()
+    heartbeat.begin()
     permits.begin()
     watchdog.begin([queue.name for queue in sender.task_consumer.queues])

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from models.words import Door
 from worker.accept import Handed, accept as verb
 from worker.celery import ACCEPT, DELIVER, app
-from worker.process import current
+from worker.context import current
 from worker.wake import wake
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from worker import accounts, permits, settle
 from worker.calling import Delivery, send, word
 from worker.celery import DELIVER, app
 from worker.claim import Claim, claim, is_busy
+from worker.context import GRACE, Process, current
 from worker.destination import Destination, NoDestination
 from worker.isolate import Ended, Lost, Said, Stopped, isolate
 from worker.permits import permit
-from worker.process import GRACE, Process, current
 from worker.settle import Call
 from worker.stops import count_in_a_row, pause
 from worker.wake import received, wake

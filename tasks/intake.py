@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from models.words import Door
 from worker.accept import Handed, accept, refuse_whole
 from worker.celery import DELIVER, INTAKE, app
-from worker.process import Process, current
+from worker.context import Process, current
 from worker.stream import Entry
 from worker.wake import received, wake
 

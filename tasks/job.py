@@ -4,7 +4,7 @@ from typing import Final
 
 from worker import jobs
 from worker.celery import JOB, app
-from worker.process import current
+from worker.context import current
 from worker.wake import received
 
 SECONDS: Final = 5.0

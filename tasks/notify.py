@@ -2,7 +2,7 @@
 
 from worker import notify as verb
 from worker.celery import NOTIFY, app
-from worker.process import current
+from worker.context import current
 from worker.wake import received
 
 

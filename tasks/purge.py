@@ -2,7 +2,7 @@
 
 from worker import purge as verb
 from worker.celery import PURGE, app
-from worker.process import current
+from worker.context import current
 from worker.wake import received
 
 

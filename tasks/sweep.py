@@ -14,12 +14,12 @@ from sqlalchemy import text
 
 from models.moves import Move
 from models.words import Origin
-from worker import alive, jobs, lanes, notify, purge, reads, schedules, throughput
+from worker import heartbeat, jobs, lanes, notify, purge, reads, schedules, throughput
 from worker.accounts import SENDS
 from worker.celery import DELIVER, INTAKE, JOB, NOTIFY, PURGE, SWEEP, VERIFY, app
+from worker.context import Process, current
 from worker.database import repeat
 from worker.permits import DELIVERIES
-from worker.process import Process, current
 from worker.queue.locks import lock_event
 from worker.settle import free
 from worker.wake import wake
@@ -39,7 +39,7 @@ def sweep(process: Process) -> None:
     try:
         if not process.redis.set("turnout:swept", 1, nx=True, px=EVERY_MS):
             return
-        alive.ticked(process)
+        heartbeat.ticked(process)
         if process.stream.waiting():
             wake(process, INTAKE)
     except redis.RedisError as error:

@@ -16,8 +16,8 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 from typer.testing import CliRunner
 
+import worker.context
 import worker.database
-import worker.process
 import worker.settings
 from cli.app import app as command
 from models.rules import Rules
@@ -25,10 +25,10 @@ from models.words import Role
 from worker import migrate
 from worker.accept import Handed, accept
 from worker.celery import Loader, app, configuration
+from worker.context import Process
 from worker.database import make_engine
-from worker.process import Process
+from worker.encryption import fingerprint_key
 from worker.receipts import Part
-from worker.secrets import fingerprint_key
 from worker.settings import Settings
 
 for name in [name for name in os.environ if name.startswith("TURNOUT_")]:
@@ -172,7 +172,7 @@ def turnout(settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch)
     """Run a command, here, on this test's database."""
     monkeypatch.setattr(worker.settings, "load_settings", lambda: settings)
     monkeypatch.setattr(worker.database, "make_engine", lambda _: engine)
-    monkeypatch.setattr(worker.process, "make_engine", lambda _: engine)
+    monkeypatch.setattr(worker.context, "make_engine", lambda _: engine)
 
     def run(*words: str, stdin: str | None = None, status: int = 0) -> Result:
         result = CliRunner().invoke(

@@ -11,7 +11,7 @@ import requests
 from door import key_for, running_server
 
 from models.words import Role
-from worker.process import Process
+from worker.context import Process
 
 
 @dataclass

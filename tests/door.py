@@ -14,8 +14,8 @@ from models.words import Role
 from tasks.deliver import deliver
 from web.server import Server
 from worker import keys
+from worker.context import Process
 from worker.local import free_port
-from worker.process import Process
 
 WHEN = 1_767_225_600_000
 BY_EMAIL = "/marketing/v3/marketing-events/attendance/webinar-42/register/email-create?externalAccountId=acme"

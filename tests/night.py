@@ -20,11 +20,11 @@ from models.rules import Rules
 from models.words import Door
 from tasks import sweep
 from tasks.deliver import deliver
-from worker import accounts, alive, jobs, roster, settle
+from worker import accounts, heartbeat, jobs, roster, settle
 from worker.accept import Handed, accept
 from worker.claim import Claim
-from worker.process import Process
-from worker.secrets import fingerprint_key
+from worker.context import Process
+from worker.encryption import fingerprint_key
 from worker.settings import Settings
 
 FIRST = (
@@ -164,8 +164,8 @@ def working(process: Process) -> Iterator[None]:
     def run() -> None:
         while not stop.is_set():
             seconds, _ = process.redis.time()
-            process.redis.zadd(alive.WORKERS, {"delivery": seconds, "housekeeping": seconds})
-            alive.ticked(process)
+            process.redis.zadd(heartbeat.WORKERS, {"delivery": seconds, "housekeeping": seconds})
+            heartbeat.ticked(process)
             jobs.work(process.engine, process.rules, 1, stop.is_set)
             for account in sweep.due_accounts(process):
                 deliver(process, account)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from worker import alive
+from worker import heartbeat
 from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
 from worker.settings import Settings
 from worker.stream import connect
@@ -81,7 +81,7 @@ class Workers:
 
     def until_ready(self, number: int = 2) -> None:
         with connect(self.settings.stream_url) as client:
-            until(lambda: alive.workers(client) >= number, 30, lambda: f"workers not ready: {self.logs()}")
+            until(lambda: heartbeat.workers(client) >= number, 30, lambda: f"workers not ready: {self.logs()}")
 
     def logs(self) -> str:
         return "\n".join(path.read_text()[-3_000:] for path in sorted(self._home.glob("*.log")))

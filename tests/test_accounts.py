@@ -23,8 +23,8 @@ from tasks.deliver import deliver
 from tasks.sweep import due_accounts
 from worker import accounts
 from worker.accounts import MIDNIGHT, NEW_DAY
+from worker.context import Process
 from worker.destination import NoToken, UnknownAccount, destination
-from worker.process import Process
 from worker.settings import Settings
 
 WHEN = 1_767_225_600_000

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from cli.app import app
 from models.words import Role
 from worker import actions
-from worker.process import Process
+from worker.context import Process
 from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]

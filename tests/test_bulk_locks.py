@@ -14,8 +14,8 @@ from models.correction import Change
 from models.rules import Rules
 from models.words import Action, Outcome
 from worker import bulk, cancel, jobs, refused, retry
+from worker.context import Process
 from worker.database import make_engine
-from worker.process import Process
 from worker.purge import purge
 from worker.queries.error_filter import Filter
 from worker.receipts import Part

@@ -31,7 +31,7 @@ from tasks.sweep import take_back
 from worker import lanes
 from worker.accounts import answered, count_ambiguous, park, pause, resume
 from worker.claim import Claim, claim
-from worker.process import Process
+from worker.context import Process
 from worker.queries.error_filter import Filter
 from worker.queue.locks import lock_event
 from worker.receipts import Part

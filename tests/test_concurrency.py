@@ -26,8 +26,8 @@ from worker.accept import Handed, accept
 from worker.audit import audit
 from worker.cancel import Chosen
 from worker.claim import Claim, claim
+from worker.context import Process
 from worker.database import make_engine, sqlstate
-from worker.process import Process
 from worker.queries.error_filter import Filter
 from worker.settings import Settings
 

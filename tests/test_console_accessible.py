@@ -17,7 +17,7 @@ from services import Valkey
 from models.words import Action, Outcome, Role, Via
 from worker import jobs
 from worker.actions import By
-from worker.process import Process
+from worker.context import Process
 from worker.queries.error_filter import Filter
 from worker.schedules import Schedule, pause, put
 

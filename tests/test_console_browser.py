@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from models.words import Role
 from web.console import live
-from worker.process import Process
+from worker.context import Process
 from worker.receipts import Part
 
 __all__ = ["browser"]

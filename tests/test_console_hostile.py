@@ -14,7 +14,7 @@ from ledger import ask, do, message, outcomes, people, settled, taken
 from sqlalchemy import Engine
 
 from models.words import Role
-from worker.process import Process
+from worker.context import Process
 from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]

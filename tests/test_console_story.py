@@ -21,7 +21,7 @@ from services import Valkey
 from sqlalchemy import Engine
 
 from models.words import Role
-from worker.process import Process
+from worker.context import Process
 from worker.settings import Settings
 
 __all__ = ["browser"]

@@ -15,7 +15,7 @@ from hubspot.limiter import Limiter
 from tasks.deliver import deliver
 from worker.accept import Handed, accept
 from worker.audit import audit
-from worker.process import Process
+from worker.context import Process
 from worker.settings import Settings
 
 WHEN = 1_767_225_600_000

@@ -20,9 +20,9 @@ from sqlalchemy import text
 
 from models.words import Role
 from worker.audit import audit
-from worker.process import Process
+from worker.context import Process
+from worker.encryption import rekey
 from worker.roster import add
-from worker.secrets import rekey
 from worker.settings import Settings
 
 SDK = Path(sys.prefix) / "sdk"

@@ -25,8 +25,8 @@ import web.waiting
 from models.message import MOST_BYTES
 from web.admission import MOST_BYTES_AT_ONCE, Admission
 from worker.audit import audit
+from worker.context import Process
 from worker.local import free_port
-from worker.process import Process
 from worker.settings import Settings
 
 

@@ -16,8 +16,8 @@ from running import environment, until
 from sqlalchemy import text
 
 from worker.audit import audit
+from worker.context import Process
 from worker.local import free_port
-from worker.process import Process
 from worker.settings import Settings
 
 REQUESTS = 1_000

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from hubspot.limiter import Use
 from models.words import Role
 from worker import accounts, permits
-from worker.process import Process
+from worker.context import Process
 from worker.settings import Settings
 
 V3 = "/marketing/v3/marketing-events/participations"

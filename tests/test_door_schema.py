@@ -11,7 +11,7 @@ import pytest
 from door import Door, running_door
 from sandbox_server import running_sandbox
 
-from worker.process import Process
+from worker.context import Process
 from worker.settings import Settings
 
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"

@@ -37,8 +37,8 @@ from models.tables import Base
 from models.words import Action, Outcome
 from worker import actions, erase as erasing, jobs, settle, submissions
 from worker.audit import audit
+from worker.context import Process
 from worker.erase import Erased, erase
-from worker.process import Process
 from worker.queries.error_filter import Filter
 from worker.receipts import Part
 from worker.settings import Settings

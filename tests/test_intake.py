@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from tasks import intake as module
 from tasks.intake import DEATHS, LOCK, intake
 from worker.audit import audit
-from worker.process import Process
+from worker.context import Process
 from worker.stream import FIELD, KEY, MOST_BYTES
 
 WHEN = 1_767_225_600_000

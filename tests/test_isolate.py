@@ -20,7 +20,7 @@ from worker.accept import Handed, accept
 from worker.accounts import pause, resume
 from worker.audit import audit
 from worker.calling import send
-from worker.process import Process
+from worker.context import Process
 from worker.settings import Settings
 
 WHEN = 1_767_225_600_000

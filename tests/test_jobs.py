@@ -20,7 +20,7 @@ from models.words import Action, Outcome, State
 from worker import bulk, jobs, results
 from worker.audit import audit
 from worker.cancel import Chosen
-from worker.process import Process
+from worker.context import Process
 from worker.queries.error_filter import Filter
 from worker.queries.jobs import find_job, list_jobs
 from worker.receipts import Part

@@ -20,7 +20,7 @@ import worker.settings
 from cli.app import app
 from models.words import Role
 from worker import accounts, keys, roster
-from worker.process import Process
+from worker.context import Process
 from worker.settings import Settings
 
 Turnout = Callable[..., Result]

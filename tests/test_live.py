@@ -18,7 +18,7 @@ import web.server
 from models.words import Role
 from web.console import live
 from worker import sessions
-from worker.process import Process
+from worker.context import Process
 from worker.receipts import Part
 from worker.settings import Settings
 

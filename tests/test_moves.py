@@ -15,7 +15,7 @@ from models.words import Status
 from tasks.sweep import take_back
 from worker.cancel import Chosen
 from worker.claim import Claim
-from worker.process import Process
+from worker.context import Process
 from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]

@@ -27,10 +27,10 @@ from models.message import Message, read_message
 from models.words import Door, Role
 from worker import keys, notify as notifying, webhooks
 from worker.accept import Handed, accept
+from worker.context import Process
 from worker.facts.people import find_submission
 from worker.facts.status import read_status
 from worker.notify import claim, is_due, look, notify, settle
-from worker.process import Process
 from worker.settings import Settings
 
 

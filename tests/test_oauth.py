@@ -19,8 +19,8 @@ from hubspot.client import NoResponse, Response
 from hubspot.oauth import AGAIN, LIFE, Denied, Grant, Granted, NotNow, read, refresh
 from tasks.deliver import deliver
 from worker import access, roster
+from worker.context import Process
 from worker.destination import NoToken, destination
-from worker.process import Process
 from worker.settings import Settings
 
 GRANT = Grant("client-1", SecretStr("shh-secret"), SecretStr("shh-refresh"))

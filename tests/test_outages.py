@@ -14,8 +14,8 @@ from tasks.deliver import deliver
 from worker.accept import Handed, accept
 from worker.accounts import resume
 from worker.audit import audit
+from worker.context import Process
 from worker.local import free_port
-from worker.process import Process
 from worker.settings import Settings
 
 STEP = 1 / 60

@@ -20,7 +20,7 @@ from sqlalchemy.engine import make_url
 
 from worker import keys
 from worker.audit import audit
-from worker.process import Process
+from worker.context import Process
 
 SCRIPT = Path(__file__).parent.parent / "examples" / "producers" / "outbox.py"
 

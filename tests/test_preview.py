@@ -12,8 +12,8 @@ from models.rules import Rules
 from models.words import Action, Outcome
 from worker import accounts, preview
 from worker.cancel import Chosen
+from worker.context import Process
 from worker.preview import lasts, look
-from worker.process import Process
 from worker.queries.error_filter import Filter
 from worker.receipts import Part
 from worker.refusals import Chosen as Refusals

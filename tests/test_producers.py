@@ -22,7 +22,7 @@ from sqlalchemy import Engine, text
 from models.words import Door
 from tasks.intake import intake
 from worker.celery import ACCEPT, WORKER_OPTIONS
-from worker.process import Process
+from worker.context import Process
 from worker.receipts import Receipt, receipt
 from worker.settings import Settings
 

@@ -33,8 +33,8 @@ from worker import actions, jobs, purge as purging
 from worker.audit import audit
 from worker.cancel import Chosen
 from worker.celery import PURGE
+from worker.context import Process
 from worker.database import make_engine
-from worker.process import Process
 from worker.purge import Counts, preview, purge, purge_a_little
 from worker.queries.error_filter import Filter
 from worker.receipts import Part

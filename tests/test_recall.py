@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from worker.claim import claim
-from worker.process import GRACE, LATELY, still_counting
+from worker.context import GRACE, LATELY, still_counting
 
 TIMEOUT, WINDOW = 15.0, 10.0
 HELD = GRACE + TIMEOUT + WINDOW

@@ -16,7 +16,7 @@ from walking import tells
 from models.words import Role
 from web.masking import NOT_SHOWN
 from worker import keys
-from worker.process import Process
+from worker.context import Process
 from worker.roster import add
 from worker.settings import Settings
 

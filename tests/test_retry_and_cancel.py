@@ -35,7 +35,7 @@ from worker.accept import Handed, accept
 from worker.audit import audit
 from worker.cancel import Chosen
 from worker.claim import claim
-from worker.process import Process
+from worker.context import Process
 from worker.queries.error_filter import Filter
 from worker.receipts import Part
 

@@ -15,7 +15,7 @@ from walking import RIVALS, SPELT, SUBMISSION, Walker, all_of, fill, tells, walk
 import web.masking
 import web.receipts
 from web.app import create_app
-from worker.process import Process
+from worker.context import Process
 from worker.roster import add
 from worker.settings import Settings
 

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from models.words import Outcome
 from worker import jobs, schedules
 from worker.actions import said
-from worker.process import Process
+from worker.context import Process
 from worker.queries.error_filter import Filter
 from worker.receipts import Part
 from worker.schedules import OF_SETTINGS, Schedule, after_quiet

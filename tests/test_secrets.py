@@ -5,7 +5,7 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
 from worker import roster
-from worker.secrets import FILE, cipher, fingerprint_key, rekey, seal, unseal
+from worker.encryption import FILE, cipher, fingerprint_key, rekey, seal, unseal
 from worker.settings import Settings, SettingsError
 
 

@@ -41,7 +41,7 @@ from worker.accept import Handed, accept
 from worker.audit import RECOUNTS, audit
 from worker.cancel import Chosen
 from worker.claim import Claim, claim
-from worker.process import Process
+from worker.context import Process
 from worker.queries.error_filter import Filter
 from worker.queue.locks import lock_events
 from worker.reads import Change, Unconfirmed

@@ -26,7 +26,7 @@ from models.words import Origin
 from tasks.sweep import due_accounts, free_the_forgotten, take_back
 from worker import jobs, schedules
 from worker.accounts import park, pause, resume
-from worker.process import Process
+from worker.context import Process
 from worker.queries.error_filter import Filter
 from worker.receipts import Part
 from worker.settings import Settings

@@ -13,7 +13,7 @@ from hubspot.limiter import Limiter, Limits, Permit
 from tasks.sweep import sweep
 from worker import reads, throughput
 from worker.claim import claim
-from worker.process import Process
+from worker.context import Process
 from worker.receipts import Part
 from worker.roster import add
 from worker.settings import Settings

@@ -22,11 +22,11 @@ from worker.accept import Handed, accept
 from worker.accounts import pause
 from worker.audit import audit
 from worker.claim import claim
+from worker.context import Process
+from worker.encryption import seal
 from worker.facts.status import read_status
-from worker.process import Process
 from worker.queries.error_filter import Filter
 from worker.reads import accounts_due
-from worker.secrets import seal
 from worker.settings import Settings
 from worker.stops import UNREADABLE
 

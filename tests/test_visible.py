@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 
 from models.preflight import shown
 from models.visible import is_hidden, visible, visible_json
-from worker.logs import set_up
+from worker.logging_setup import set_up
 
 
 @pytest.mark.parametrize(

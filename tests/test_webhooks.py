@@ -18,7 +18,7 @@ from sqlalchemy import Engine, text
 from hubspot.client import NoResponse, Response
 from models.words import Role
 from worker import keys, webhooks
-from worker.secrets import rekey, unseal
+from worker.encryption import rekey, unseal
 from worker.settings import Settings
 from worker.webhooks import Message, fault, is_public, point, send, signature, turn_off
 

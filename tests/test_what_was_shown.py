@@ -37,9 +37,9 @@ from models.rules import Rules
 from models.words import Action, Identity, Outcome
 from worker import bulk, jobs, preview, results, settle, tally
 from worker.audit import audit
+from worker.context import Process
 from worker.migrate import configuration, upgrade
 from worker.preview import Preview
-from worker.process import Process
 from worker.queries.error_filter import Filter
 from worker.receipts import Part
 

@@ -24,7 +24,7 @@ from models.words import Action, Door as DoorWord, Role, Via
 from worker import jobs, schedules
 from worker.accept import Handed, accept
 from worker.actions import By, noted
-from worker.process import Process
+from worker.context import Process
 from worker.queries.error_filter import Filter
 from worker.schedules import Schedule
 

@@ -19,8 +19,8 @@ from web.participations import Participations
 from web.receipts import Receipts
 from web.waiting import Waiting
 from web.wire import Fault, busy
+from worker.context import Process
 from worker.database import is_datas_fault
-from worker.process import Process
 
 log = logging.getLogger(__name__)
 

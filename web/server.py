@@ -8,7 +8,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from web.app import create_app
-from worker.process import Process
+from worker.context import Process
 
 SLOWEST: Final = 10.0
 """Seconds from a connection's begin within which its first request line and headers must have come."""

@@ -13,8 +13,8 @@ from typing import Final, TypeVar
 
 from worker.accept import Handed, accept
 from worker.celery import DELIVER
+from worker.context import Process
 from worker.database import repeat
-from worker.process import Process
 from worker.receipts import Part
 from worker.wake import wake
 

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, Row, text
 
 from hubspot.oauth import Denied, Grant, Granted, NotNow, refresh
 from worker import accounts
-from worker.secrets import seal, unseal
+from worker.encryption import seal, unseal
 from worker.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from hubspot.client import NoResponse, Response, post
 from hubspot.limiter import Permit
 from worker import permits
 from worker.claim import Claim, Member
+from worker.context import Process
 from worker.destination import Destination
-from worker.process import Process
 from worker.settle import NOTHING, Apart, Call
 
 

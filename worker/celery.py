@@ -113,13 +113,13 @@ def configuration(settings: Settings) -> dict[str, Any]:
 
 @setup_logging.connect
 def _set_up_logging(**_: object) -> None:
-    from worker.logs import set_up
+    from worker.logging_setup import set_up
 
     set_up(load_settings().log_format)
 
 
 @worker_shutting_down.connect
 def _stop(**_: object) -> None:
-    from worker.process import current
+    from worker.context import current
 
     current().stopping.set()

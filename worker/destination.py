@@ -10,7 +10,7 @@ from sqlalchemy import Engine, Row, text
 
 from models.message import DEFAULT_ACCOUNT
 from worker import access, accounts
-from worker.secrets import unseal
+from worker.encryption import unseal
 from worker.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)

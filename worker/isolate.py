@@ -22,7 +22,7 @@ from worker import permits, settle
 from worker.accounts import SENDS
 from worker.calling import Delivery, send
 from worker.claim import Claim
-from worker.process import GRACE
+from worker.context import GRACE
 from worker.settle import Apart, Call
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from typing import Final
 import redis
 from pydantic import SecretStr
 
-from worker import alive, migrate
+from worker import heartbeat, migrate
 from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
 from worker.database import make_engine
 from worker.facts.status import destination
@@ -152,7 +152,7 @@ class Machine:
         while not self._stops:
             for line in self._supervisor.watch():
                 self._say(line)
-            if alive.workers(client) >= WORKERS and alive.ticking(client) and is_taken(self._web_port):
+            if heartbeat.workers(client) >= WORKERS and heartbeat.ticking(client) and is_taken(self._web_port):
                 break
             if time.monotonic() > until:
                 self._say(f"not ready after {STARTING:.0f} s: see {self._settings.data_dir / 'logs'}")

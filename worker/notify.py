@@ -24,9 +24,9 @@ from hubspot.client import NoResponse, Response
 from models.backoff import wait
 from models.words import Outcome, Stage, Status
 from worker import submissions, webhooks
+from worker.context import Process
 from worker.database import repeat
-from worker.process import Process
-from worker.secrets import unseal
+from worker.encryption import unseal
 from worker.webhooks import HAS_WEBHOOK, TIMEOUT, Message
 
 log = logging.getLogger(__name__)

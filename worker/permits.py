@@ -14,8 +14,8 @@ import redis
 from hubspot.limiter import Permit, Spent, Use, Wait
 from worker import accounts
 from worker.celery import DELIVER
+from worker.context import Process, current
 from worker.destination import Destination
-from worker.process import Process, current
 from worker.wake import wake
 
 log = logging.getLogger(__name__)

@@ -21,10 +21,10 @@ from models.words import Action
 from worker import bulk, cancel, groups, jobs, refusals, refused, tally, throughput
 from worker.actions import By
 from worker.bulk import Item
+from worker.context import Process
 from worker.facts.errors import list_errors
 from worker.facts.reading import EVENT
 from worker.groups import COUNTED
-from worker.process import Process
 from worker.queries.error_filter import Filter
 from worker.refusals import Chosen
 from worker.tally import Tally

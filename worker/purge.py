@@ -20,9 +20,9 @@ from sqlalchemy import Connection, Engine, text
 from models.outcome import LAST_ERROR, OUTCOME
 from worker import actions, results
 from worker.actions import By, noted
+from worker.context import Process
 from worker.database import repeat
 from worker.newest import MAY_HAVE_ARRIVED, newest, oldest
-from worker.process import Process
 from worker.queue.locks import lock_events
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from models.message import DEFAULT_ACCOUNT
 from worker.access import sealed
 from worker.accounts import ENDED_STOP
 from worker.destination import daily_limit
-from worker.secrets import seal
+from worker.encryption import seal
 from worker.settings import Settings
 
 SETTABLE: Final = (

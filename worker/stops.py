@@ -10,8 +10,8 @@ from typing import Final
 from hubspot.answer import Ambiguous, Answer
 from hubspot.reaction import Block, Bounds, Decision, Park, Pause, Postpone, Tried, decide
 from worker import access, accounts, permits, reads
+from worker.context import Process
 from worker.destination import FORBIDDEN, Destination
-from worker.process import Process
 
 log = logging.getLogger(__name__)
 

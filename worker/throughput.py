@@ -14,7 +14,7 @@ from sqlalchemy import Engine, RowMapping, text
 
 from hubspot.limiter import Limiter, Limits
 from worker import roster
-from worker.process import Process
+from worker.context import Process
 
 SPAN: Final = "10 minutes"
 EVERY_MS: Final = 60_000

@@ -11,7 +11,7 @@ import redis
 from kombu.exceptions import OperationalError
 
 from worker.celery import app
-from worker.process import Process
+from worker.context import Process
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
 from hubspot.client import NoResponse, Response, post_to
-from worker.secrets import seal
+from worker.encryption import seal
 from worker.settings import Settings
 
 HAS_WEBHOOK: Final = "k.webhook_url IS NOT NULL AND k.revoked_at IS NULL"

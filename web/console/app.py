@@ -11,7 +11,7 @@ from web.console.live import Live
 from web.console.pages import PAGES
 from web.console.showing import STATIC, static
 from web.console.signing import Signing
-from worker.process import Process
+from worker.context import Process
 
 
 class Console:

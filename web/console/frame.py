@@ -18,9 +18,9 @@ from web.console.form import LARGEST_FORM, USUAL, Limits, read_form
 from web.console.showing import render
 from worker import sessions
 from worker.actions import By
+from worker.context import Process
 from worker.facts.status import destination
 from worker.keys import Key
-from worker.process import Process
 
 log = logging.getLogger(__name__)
 

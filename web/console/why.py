@@ -6,8 +6,8 @@ from typing import Any, Final
 from models.words import Outcome
 from web.console.asked import word
 from web.console.frame import Shown, Visit
+from worker.context import Process
 from worker.groups import COUNTED, grouped
-from worker.process import Process
 from worker.queries.error_filter import ANY_OPEN, OPEN
 
 MOST: Final = 50

@@ -4,7 +4,7 @@ import redis
 from sqlalchemy import Engine
 
 from models.words import Status
-from worker import alive
+from worker import heartbeat
 from worker.facts.reading import MANY, STOPPED, Row, count, read
 from worker.queries.error_filter import ANY_OPEN
 from worker.queries.jobs import jobs_under_way
@@ -89,6 +89,6 @@ def _redis_facts(settings: Settings) -> Row:
     return {
         "redis": "persistent" if persistent else "NOT persistent" if persistent is not None else "does not say",
         "stream_waiting": Stream(client).waiting(),
-        "workers": alive.workers(client),
-        "beat": alive.ticking(client),
+        "workers": heartbeat.workers(client),
+        "beat": heartbeat.ticking(client),
     }

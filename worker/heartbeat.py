@@ -9,7 +9,7 @@ from typing import Final
 
 import redis
 
-from worker.process import Process, current
+from worker.context import Process, current
 
 log = logging.getLogger(__name__)
 

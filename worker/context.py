@@ -16,7 +16,7 @@ from hubspot.reaction import Bounds
 from models.rules import Rules
 from worker.database import make_engine
 from worker.destination import Destination, destination
-from worker.secrets import fingerprint_key
+from worker.encryption import fingerprint_key
 from worker.settings import Settings, load_settings
 from worker.stream import Stream, connect
 
