@@ -43,6 +43,7 @@ from models.words import Door, Origin
 from tasks import sweep
 from worker import reads, settle
 from worker.accept import Handed, accept
+from worker.accounts.registry import add
 from worker.celery import DELIVER
 from worker.claim import Claim, claim
 from worker.context import Process
@@ -53,7 +54,6 @@ from worker.facts.status import read_status
 from worker.local import Postgres
 from worker.queries.error_filter import Filter
 from worker.retry import retry
-from worker.roster import add
 from worker.settings import Settings, running as found_running
 from worker.stream import Stream, connect
 

@@ -60,7 +60,8 @@ def add(  # noqa: PLR0913 - one parameter an option
 
     One that was removed comes back with its history.
     """
-    from worker import actions, roster
+    from worker import actions
+    from worker.accounts import registry
 
     if not NAME.fullmatch(name):
         raise typer.BadParameter("a name is 1 to 63 letters, digits, dots, dashes and underscores")
@@ -77,11 +78,11 @@ def add(  # noqa: PLR0913 - one parameter an option
     )
     _check_zone(engine, time_zone)
     there_is = f"there is an account {name}: change it with `turnout accounts set` or `turnout accounts rotate`"
-    if roster.listed(engine, settings, name):
+    if registry.listed(engine, settings, name):
         _fail(there_is)
     token = credential(oauth=oauth, from_stdin=token_stdin)
     with actions.noted(engine, actions.at_the_terminal(), "add account", account=name, **chosen) as action:
-        action.number = int(roster.add(engine, settings, name, chosen, token))
+        action.number = int(registry.add(engine, settings, name, chosen, token))
     if not action.number:
         _fail(there_is)
     say(f"account {name} is added: messages that name it are accepted from now on")
@@ -102,7 +103,8 @@ def change(  # noqa: PLR0913 - one parameter an option
     unset: Annotated[list[Unset] | None, typer.Option(help="Back to what the settings say, repeatable.")] = None,
 ) -> None:
     """Change what an account has of its own; whoever delivers knows it within seconds."""
-    from worker import actions, roster
+    from worker import actions
+    from worker.accounts import registry
 
     unsets = set(unset or [])
     if Unset.TOKEN in unsets and name != DEFAULT_ACCOUNT:
@@ -123,14 +125,14 @@ def change(  # noqa: PLR0913 - one parameter an option
         raise typer.BadParameter("nothing to change: name an option, such as --batch-size 50")
     engine, settings = _opened()
     _check_zone(engine, time_zone)
-    if not roster.listed(engine, settings, name):
+    if not registry.listed(engine, settings, name):
         _unknown(name)
     facts = {"account": name, **chosen, **({"token": None} if Unset.TOKEN in unsets else {})}
     with actions.noted(engine, actions.at_the_terminal(), "change account", **facts) as action:
         if chosen:
-            roster.change(engine, name, chosen)
+            registry.change(engine, name, chosen)
         if Unset.TOKEN in unsets:
-            roster.rotate(engine, settings, name, None)
+            registry.rotate(engine, settings, name, None)
         action.number = 1
     say(f"account {name} is changed")
 
@@ -145,16 +147,17 @@ def rotate(
     token_stdin: FromStdin = False,
 ) -> None:
     """Replace an account's token (or its OAuth secrets) by another, which is asked for; a pause stays."""
-    from worker import actions, roster
+    from worker import actions
+    from worker.accounts import registry
 
     engine, settings = _opened()
-    known = roster.listed(engine, settings, name)
+    known = registry.listed(engine, settings, name)
     if not known:
         _unknown(name)
-    by_oauth = known[0]["token"] == roster.BY_OAUTH if oauth is None else oauth
+    by_oauth = known[0]["token"] == registry.BY_OAUTH if oauth is None else oauth
     token = credential(oauth=by_oauth, from_stdin=token_stdin)
     with actions.noted(engine, actions.at_the_terminal(), "rotate account", account=name) as action:
-        action.number = int(roster.rotate(engine, settings, name, token))
+        action.number = int(registry.rotate(engine, settings, name, token))
     say(f"account {name} has another token, used within seconds")
     if known[0]["paused_at"]:
         say(f"it is still paused; to send again: turnout resume {name}")
@@ -166,8 +169,9 @@ def remove(name: Name) -> None:
 
     Messages that name it are refused from then on, and can be handed in again once it is added again.
     """
-    from worker import actions, roster
-    from worker.accounts import find
+    from worker import actions
+    from worker.accounts import registry
+    from worker.accounts.state import find
     from worker.facts.reading import as_said
 
     if name == DEFAULT_ACCOUNT:
@@ -177,7 +181,7 @@ def remove(name: Name) -> None:
     if account_id is None:
         _unknown(name)
     with actions.noted(engine, actions.at_the_terminal(), "remove account", account=name) as action:
-        waiting = roster.remove(engine, account_id)
+        waiting = registry.remove(engine, account_id)
         action.number = int(not waiting.batches)
     if waiting.batches:
         _fail(
@@ -190,9 +194,9 @@ def remove(name: Name) -> None:
 @app.command("list")
 def listed(*, as_json: AsJson = False) -> None:
     """List the accounts: their limits, whether each has a token, and whether it sends."""
-    from worker import roster
+    from worker.accounts import registry
 
-    found = roster.listed(*_opened())
+    found = registry.listed(*_opened())
     if as_json:
         print_json(found)
         return
@@ -209,9 +213,9 @@ def _limits(one: dict[str, Any]) -> str:
 @app.command("show")
 def show(name: Name, *, as_json: AsJson = False) -> None:
     """Show one account: what holds for it, what of that is its own, and since when it has its token."""
-    from worker import roster
+    from worker.accounts import registry
 
-    found = roster.listed(*_opened(), name)
+    found = registry.listed(*_opened(), name)
     if not found:
         _unknown(name)
     one = found[0]
@@ -236,27 +240,29 @@ def pause(
     because: Annotated[str, typer.Option(help="Why; shown wherever the pause is.")] = "by an operator",
 ) -> None:
     """Let an account send nothing until `turnout resume`; what comes in waits, and no age counts the time."""
-    from worker import accounts, actions
+    from worker import actions
+    from worker.accounts import state
 
     engine, _ = _opened()
-    account_id = accounts.find(engine, account)
+    account_id = state.find(engine, account)
     if account_id is None:
         _unknown(account)
     with actions.noted(engine, actions.at_the_terminal(), "pause", account=account, because=because) as action:
-        accounts.pause(engine, account_id, because)
+        state.pause(engine, account_id, because)
         action.number = 1
     say(f"account {account} is paused; to send again: turnout resume {account}")
 
 
 def resume(account: Annotated[str, typer.Argument()] = DEFAULT_ACCOUNT) -> None:
     """Let a paused or parked account send again, beginning with one batch as a probe."""
-    from worker import accounts, actions
+    from worker import actions
+    from worker.accounts import state
 
     engine, _ = _opened()
-    if accounts.find(engine, account) is None:
+    if state.find(engine, account) is None:
         _unknown(account)
     with actions.noted(engine, actions.at_the_terminal(), "resume", account=account) as action:
-        action.number = int(accounts.resume(engine, account))
+        action.number = int(state.resume(engine, account))
     say(f"account {account} sends again")
 
 
@@ -270,9 +276,9 @@ def _opened() -> tuple["Engine", "Settings"]:
 
 def _check_zone(engine: "Engine", zone: str | None) -> None:
     """Refuse a zone that this machine knows and the database, which finds the midnight, does not."""
-    from worker import roster
+    from worker.accounts import registry
 
-    if zone is not None and not roster.knows_zone(engine, zone):
+    if zone is not None and not registry.knows_zone(engine, zone):
         raise typer.BadParameter(f"the database knows no time zone {zone}")
 
 

@@ -14,7 +14,7 @@ from cli.showing import prompt
 
 if TYPE_CHECKING:
     from hubspot.oauth import Grant
-    from worker.roster import Credential
+    from worker.accounts.registry import Credential
 
 FIELDS = ("client_id", "client_secret", "refresh_token")
 

@@ -27,7 +27,8 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a key. It is shown this once, and kept only as a hash."""
-    from worker import accounts, actions, keys
+    from worker import actions, keys
+    from worker.accounts import state
     from worker.database import make_engine
     from worker.settings import load_settings
 
@@ -37,7 +38,7 @@ def create(
         raise typer.BadParameter(f"a key of role {role} reaches every account: --account is a producer's")
     engine = make_engine(load_settings())
     named = (account or [DEFAULT_ACCOUNT]) if role is Role.PRODUCER else []
-    reached = {one: accounts.find(engine, one) for one in named}
+    reached = {one: state.find(engine, one) for one in named}
     for one, account_id in reached.items():
         if account_id is None:
             raise typer.BadParameter(f"there is no account {one}: `turnout accounts list` shows them")

@@ -12,12 +12,13 @@ from typing import Final
 from hubspot.answer import Answer, NotFound, RefusedWhole, Settled
 from hubspot.limiter import Permit
 from hubspot.reaction import OUTAGE, Block, Decision, GiveUp, Isolate, Park, Pause, Postpone, RejectAll, Settle, decide
-from worker import accounts, permits, settle
+from worker import permits, settle
+from worker.accounts import state
+from worker.accounts.destination import Destination, NoDestination
 from worker.calling import Delivery, send, word
 from worker.celery import DELIVER, app
 from worker.claim import Claim, claim, is_busy
 from worker.context import GRACE, Process, current
-from worker.destination import Destination, NoDestination
 from worker.isolate import Ended, Lost, Said, Stopped, isolate
 from worker.permits import permit
 from worker.settle import Call
@@ -58,7 +59,7 @@ def deliver(process: Process, account: str) -> int:
             permits.give_back(process, to, held)
             settle.postpone(process.engine, claimed, 0, "the claim took too long to begin sending", None, spends=False)
             if claimed.tried.in_a_row >= OUTAGE:
-                accounts.end_probe(process.engine, to.account_id)
+                state.end_probe(process.engine, to.account_id)
         else:
             _send(Delivery(process, to, claimed), held)
             posts += 1
@@ -100,7 +101,7 @@ def _decide(delivery: Delivery, answer: Answer) -> Decision:
     in_a_row = count_in_a_row(process, account_id, answer)
     unknown = 0
     if isinstance(answer, NotFound) and answer.hubspots:
-        unknown = accounts.count_unknown(process.engine, account_id, claimed.event_id)
+        unknown = state.count_unknown(process.engine, account_id, claimed.event_id)
     tried = replace(claimed.tried, in_a_row=in_a_row, records=len(claimed.members), unknown_events=unknown)
     return decide(answer, tried, process.bounds, random.random())  # noqa: S311 - jitter, no secret
 
@@ -122,7 +123,7 @@ def _act(delivery: Delivery, decision: Decision, call: Call | None) -> None:
             permits.block(delivery.process, to, seconds)
             settle.postpone(engine, claimed, seconds, because, call, spends=False, apart=apart)
         case Park(seconds, because):
-            accounts.park(engine, to.account_id, seconds, because)
+            state.park(engine, to.account_id, seconds, because)
             settle.postpone(engine, claimed, 0, because, call, spends=False, apart=apart)
         case Pause(because):
             because = pause(delivery.process, to, because, call.http_status if call else None)
@@ -150,7 +151,7 @@ def _isolate(delivery: Delivery, refused: RefusedWhole, call: Call | None) -> No
         log.warning(
             "account %s: HubSpot took %d records at once, and no more: so its batches are", to.account, found.most
         )
-        accounts.learn_batch_size(engine, to.account_id, to.batch_size, found.most)
+        state.learn_batch_size(engine, to.account_id, to.batch_size, found.most)
     rest = replace(delivery, claimed=replace(claimed, attempt_id=None), apart=apart)
     match isolated.ending:
         case Ended() if found.wrong is not None:

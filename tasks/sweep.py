@@ -15,7 +15,7 @@ from sqlalchemy import text
 from models.moves import Move
 from models.words import Origin
 from worker import heartbeat, jobs, lanes, notify, purge, reads, schedules, throughput
-from worker.accounts import SENDS
+from worker.accounts.state import SENDS
 from worker.celery import DELIVER, INTAKE, JOB, NOTIFY, PURGE, SWEEP, VERIFY, app
 from worker.context import Process, current
 from worker.database import repeat

@@ -24,11 +24,11 @@ from hubspot.participations import (
 )
 from models.patience import WAITS, Leave, after_absence, is_asked_for_alone
 from worker import reads
+from worker.accounts.destination import Destination, NoDestination
 from worker.calling import word
 from worker.celery import VERIFY, app
 from worker.context import Process, current
 from worker.database import repeat
-from worker.destination import Destination, NoDestination
 from worker.queue.locks import lock_events
 from worker.reader import Reader, Seen
 from worker.reads import Change, Group, Unconfirmed

@@ -20,8 +20,9 @@ from models.rules import Rules
 from models.words import Door
 from tasks import sweep
 from tasks.deliver import deliver
-from worker import accounts, heartbeat, jobs, roster, settle
+from worker import heartbeat, jobs, settle
 from worker.accept import Handed, accept
+from worker.accounts import registry, state as accounts
 from worker.claim import Claim
 from worker.context import Process
 from worker.encryption import fingerprint_key
@@ -118,7 +119,7 @@ class Night:
         self.hand_in(message([f"test.entry.{number}@example.com" for number in range(TESTS)], "webinar-42", "attend"))
         self.rejected("VALIDATION_ERROR", "", "joinedAt param must be earlier than leftAt for `{contact}`")
         self.hand_in(message(["grace.hopper(at)example.com", person(7_000)], "webinar-42"))
-        roster.add(self.engine, self.settings, "partner", {}, SecretStr("partner-token"))
+        registry.add(self.engine, self.settings, "partner", {}, SecretStr("partner-token"))
         account_id = accounts.find(self.engine, "partner")
         assert account_id is not None
         accounts.pause(self.engine, account_id, "HubSpot does not accept the token: it expired")

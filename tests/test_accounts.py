@@ -21,10 +21,10 @@ from sqlalchemy import Engine, text
 from hubspot.reaction import OUTAGE
 from tasks.deliver import deliver
 from tasks.sweep import due_accounts
-from worker import accounts
-from worker.accounts import MIDNIGHT, NEW_DAY
+from worker.accounts import state
+from worker.accounts.destination import NoToken, UnknownAccount, destination
+from worker.accounts.state import MIDNIGHT, NEW_DAY
 from worker.context import Process
-from worker.destination import NoToken, UnknownAccount, destination
 from worker.settings import Settings
 
 WHEN = 1_767_225_600_000
@@ -182,7 +182,7 @@ def test_rotating_replaces_the_token_and_the_settings_can_be_gone_back_to(
 ) -> None:
     turnout("accounts", "rotate", "default", "--token-stdin", stdin="pat-new")
     assert destination(engine, settings, "default").token.get_secret_value() == "pat-new"
-    accounts.pause(engine, row(engine, "default").id, "HubSpot does not accept the token")
+    state.pause(engine, row(engine, "default").id, "HubSpot does not accept the token")
     assert "turnout resume default" in turnout("accounts", "rotate", "default", "--token-stdin", stdin="x").output
     assert row(engine, "default").paused_at is not None
     turnout("accounts", "set", "default", "--unset", "token")
@@ -393,7 +393,7 @@ def test_a_spent_day_is_over_a_minute_after_midnight_and_none_is_spent_as_it_beg
 def test_a_spent_quota_parks_until_a_minute_after_the_accounts_midnight(engine: Engine) -> None:
     zone = "Pacific/Kiritimati" if datetime.now(UTC).hour < 9 else "UTC"  # where it is not a little after midnight
     do(engine, f"UPDATE accounts SET time_zone = '{zone}'")
-    accounts.park(engine, row(engine, "default").id, None, "HubSpot's daily limit is spent")
+    state.park(engine, row(engine, "default").id, None, "HubSpot's daily limit is spent")
     until = row(engine, "default").parked_until
     assert (until - datetime.now(UTC)).total_seconds() <= 86_400
     assert until.astimezone(ZoneInfo(zone)).strftime("%H:%M:%S") == "00:01:00"
@@ -401,9 +401,9 @@ def test_a_spent_quota_parks_until_a_minute_after_the_accounts_midnight(engine: 
 
 def test_an_ambiguous_answer_still_under_way_shortens_no_parking_of_another_cause(engine: Engine) -> None:
     default = row(engine, "default").id
-    accounts.park(engine, default, 3_600, "HubSpot's daily limit is spent")
-    assert [accounts.count_ambiguous(engine, default) for _ in range(OUTAGE + 1)] == [0] * (OUTAGE + 1)
-    accounts.park(engine, default, 4, "HubSpot answered 503")
+    state.park(engine, default, 3_600, "HubSpot's daily limit is spent")
+    assert [state.count_ambiguous(engine, default) for _ in range(OUTAGE + 1)] == [0] * (OUTAGE + 1)
+    state.park(engine, default, 4, "HubSpot answered 503")
     parked = row(engine, "default")
     assert parked.parked_until > datetime.now(UTC) + timedelta(seconds=3_000)
     assert parked.parked_because == "HubSpot's daily limit is spent"
@@ -411,16 +411,16 @@ def test_an_ambiguous_answer_still_under_way_shortens_no_parking_of_another_caus
 
 def test_a_longer_parking_replaces_a_shorter_one(engine: Engine) -> None:
     default = row(engine, "default").id
-    accounts.park(engine, default, 4, "HubSpot is away")
-    accounts.park(engine, default, 3_600, "HubSpot's daily limit is spent")
+    state.park(engine, default, 4, "HubSpot is away")
+    state.park(engine, default, 3_600, "HubSpot's daily limit is spent")
     assert row(engine, "default").parked_because == "HubSpot's daily limit is spent"
 
 
 def test_an_outages_parking_is_as_long_as_its_last_probe_says(engine: Engine) -> None:
     default = row(engine, "default").id
     for _ in range(OUTAGE):
-        accounts.count_ambiguous(engine, default)
-    accounts.park(engine, default, 3_600, "one batch is sent to see whether HubSpot answers again")
-    assert accounts.count_ambiguous(engine, default) == OUTAGE + 1
-    accounts.park(engine, default, 4, "HubSpot answered 503")
+        state.count_ambiguous(engine, default)
+    state.park(engine, default, 3_600, "one batch is sent to see whether HubSpot answers again")
+    assert state.count_ambiguous(engine, default) == OUTAGE + 1
+    state.park(engine, default, 4, "HubSpot answered 503")
     assert row(engine, "default").parked_until < datetime.now(UTC) + timedelta(seconds=10)

@@ -29,7 +29,7 @@ from sqlalchemy import Connection, Engine, text
 from models.words import Origin
 from tasks.sweep import take_back
 from worker import lanes
-from worker.accounts import answered, count_ambiguous, park, pause, resume
+from worker.accounts.state import answered, count_ambiguous, park, pause, resume
 from worker.claim import Claim, claim
 from worker.context import Process
 from worker.queries.error_filter import Filter

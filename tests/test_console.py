@@ -18,12 +18,12 @@ from models.words import Outcome, Role
 from web.console import pages
 from web.masking import masked
 from worker import keys, lockout
+from worker.accounts.registry import add
 from worker.context import Process
 from worker.facts.errors import further_errors, list_errors
 from worker.facts.events import find_event, outcomes_by_event
 from worker.facts.people import find_submission
 from worker.receipts import Part
-from worker.roster import add
 from worker.settings import Settings
 
 HandIn = Callable[..., list[Part]]

@@ -222,7 +222,7 @@ def test_an_account_that_is_away_is_waited_for(
 def test_a_token_that_is_not_accepted_pauses_the_account_and_loses_nothing(
     sending: Process, sandbox: Any, given: Any, status: int
 ) -> None:
-    from worker.accounts import resume
+    from worker.accounts.state import resume
 
     sandbox.fault(status=status, count=1)
     given("ada@example.com")
@@ -257,7 +257,7 @@ def test_a_404_that_is_not_hubspots_pauses_the_account_and_rejects_nothing(
 def test_the_third_unknown_event_in_a_row_pauses_the_account_instead_of_rejecting_the_backlog(
     sending: Process, sandbox: Any, given: Any
 ) -> None:
-    from worker.accounts import resume
+    from worker.accounts.state import resume
 
     sandbox.fault(status=404)
     for event in range(5):

@@ -19,10 +19,10 @@ from sandbox_server import RunningSandbox, running_sandbox
 from sqlalchemy import text
 
 from models.words import Role
+from worker.accounts.registry import add
 from worker.audit import audit
 from worker.context import Process
 from worker.encryption import rekey
-from worker.roster import add
 from worker.settings import Settings
 
 SDK = Path(sys.prefix) / "sdk"

@@ -10,7 +10,8 @@ from sqlalchemy import text
 
 from hubspot.limiter import Use
 from models.words import Role
-from worker import accounts, permits
+from worker import permits
+from worker.accounts import state
 from worker.context import Process
 from worker.settings import Settings
 
@@ -70,7 +71,7 @@ def test_without_a_permit_it_is_429_and_nothing_is_asked(door: Door) -> None:
 
 
 def test_a_paused_account_is_not_asked(door: Door) -> None:
-    accounts.pause(door.process.engine, door.process.destination("default").account_id, "by a test")
+    state.pause(door.process.engine, door.process.destination("default").account_id, "by a test")
     answer = door.ask("GET", f"{V3}/contacts/ada%40example.com/breakdown")
     assert (answer.status_code, answer.json()["category"]) == (503, "UNAVAILABLE")
 

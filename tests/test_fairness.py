@@ -14,7 +14,7 @@ from sandbox_server import running_sandbox
 from sqlalchemy import Engine, text
 from test_broker_outage import told
 
-from worker.roster import add
+from worker.accounts.registry import add
 from worker.settings import Settings
 from worker.stream import Stream
 

@@ -17,7 +17,7 @@ from tasks.deliver import deliver
 from tasks.sweep import take_back
 from worker import isolate
 from worker.accept import Handed, accept
-from worker.accounts import pause, resume
+from worker.accounts.state import pause, resume
 from worker.audit import audit
 from worker.calling import send
 from worker.context import Process

@@ -19,7 +19,8 @@ import worker.database
 import worker.settings
 from cli.app import app
 from models.words import Role
-from worker import accounts, keys, roster
+from worker import keys
+from worker.accounts import registry, state
 from worker.context import Process
 from worker.settings import Settings
 
@@ -48,7 +49,7 @@ def made(turnout: Turnout) -> Callable[..., Any]:
 
 @pytest.fixture
 def acme(engine: Engine, settings: Settings) -> str:
-    assert roster.add(engine, settings, "acme", {}, SecretStr("token-of-acme"))
+    assert registry.add(engine, settings, "acme", {}, SecretStr("token-of-acme"))
     return "acme"
 
 
@@ -107,7 +108,7 @@ def test_an_operators_and_a_viewers_key_reach_every_account_those_added_later_to
     shown = made("create", "somebody", "--role", role)
     assert shown["accounts"] == []
     assert reached(engine, shown["key"]) == {"default"}
-    roster.add(engine, settings, "later", {}, SecretStr("token"))
+    registry.add(engine, settings, "later", {}, SecretStr("token"))
     assert reached(engine, shown["key"]) == {"default", "later"}
 
 
@@ -297,9 +298,9 @@ def test_a_removed_account_is_no_longer_reached_and_once_more_where_it_is_added_
 ) -> None:
     both = made("create", "both", "--role", "producer", "--account", acme, "--account", "default")["key"]
     one = made("create", "one", "--role", "producer", "--account", acme)["key"]
-    number = accounts.find(engine, acme)
+    number = state.find(engine, acme)
     assert number is not None
-    roster.remove(engine, number)
+    registry.remove(engine, number)
     assert (reached(engine, both), reached(engine, one)) == ({"default"}, set())
     assert {key["name"]: key["accounts"] for key in made("list")} == {"both": ["default"], "one": []}
     named = {"Turnout-Account": acme}
@@ -308,7 +309,7 @@ def test_a_removed_account_is_no_longer_reached_and_once_more_where_it_is_added_
     refused = door.hand_in("ada@example.com", key=one)
     assert (refused.status_code, refused.json()["category"]) == (403, "MISSING_SCOPES")
     assert "reaches no account" in refused.json()["message"]
-    assert roster.add(engine, settings, acme, {}, SecretStr("token"))
+    assert registry.add(engine, settings, acme, {}, SecretStr("token"))
     assert door.hand_in("ada@example.com", key=one).status_code == 200
 
 

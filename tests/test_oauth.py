@@ -18,9 +18,9 @@ from sqlalchemy import Engine, text
 from hubspot.client import NoResponse, Response
 from hubspot.oauth import AGAIN, LIFE, Denied, Grant, Granted, NotNow, read, refresh
 from tasks.deliver import deliver
-from worker import access, roster
+from worker.accounts import oauth, registry
+from worker.accounts.destination import NoToken, destination
 from worker.context import Process
-from worker.destination import NoToken, destination
 from worker.settings import Settings
 
 GRANT = Grant("client-1", SecretStr("shh-secret"), SecretStr("shh-refresh"))
@@ -92,7 +92,7 @@ def portal() -> Iterator[Portal]:
 @pytest.fixture
 def acme(engine: Engine, settings: Settings, portal: Portal) -> Callable[[], Any]:
     """Add an OAuth account; what it gives shows its row."""
-    assert roster.add(engine, settings, "acme", {"hubspot_url": portal.url}, GRANT)
+    assert registry.add(engine, settings, "acme", {"hubspot_url": portal.url}, GRANT)
 
     def row() -> Any:
         with engine.connect() as connection:
@@ -191,7 +191,7 @@ def test_the_first_use_asks_and_everything_secret_is_encrypted(
     assert not [one for one in (b"access-1", b"shh", b"client-1") if one in dumped]
     assert token(engine, settings) == "access-1"
     assert len(portal.asked) == 1
-    (shown,) = roster.listed(engine, settings, "acme")
+    (shown,) = registry.listed(engine, settings, "acme")
     assert (shown["token"], shown["access_until"]) == ("by OAuth", acme().access_until)
     assert not [one for one in ("access-1", "shh", "client-1") if one in str(shown)]
 
@@ -199,10 +199,10 @@ def test_the_first_use_asks_and_everything_secret_is_encrypted(
 @pytest.mark.usefixtures("acme")
 def test_no_days_quota_binds_an_oauth_account_but_its_own(engine: Engine, settings: Settings) -> None:
     assert destination(engine, settings, "acme").daily_limit is None
-    assert roster.listed(engine, settings, "acme")[0]["daily_limit"] is None
-    roster.change(engine, "acme", {"daily_limit": 7})
+    assert registry.listed(engine, settings, "acme")[0]["daily_limit"] is None
+    registry.change(engine, "acme", {"daily_limit": 7})
     assert destination(engine, settings, "acme").daily_limit == 7
-    assert roster.listed(engine, settings, "acme")[0]["daily_limit"] == 7
+    assert registry.listed(engine, settings, "acme")[0]["daily_limit"] == 7
 
 
 def test_eight_threads_that_find_it_ending_ask_once_and_the_others_go_on_with_the_old(
@@ -298,7 +298,7 @@ def test_a_refresh_token_that_is_denied_pauses_the_account_in_plain_words(
     assert len(portal.asked) == 1
     assert "invalid_grant: refresh token is invalid; install the app again" in acme().paused_because
     assert acme().paused_because.endswith("turnout accounts rotate acme")
-    assert roster.rotate(engine, settings, "acme", Grant("client-1", SecretStr("s"), SecretStr("another")))
+    assert registry.rotate(engine, settings, "acme", Grant("client-1", SecretStr("s"), SecretStr("another")))
     do(engine, "paused_at = NULL")
     assert token(engine, settings) == "access-1"
     assert portal.asked[-1][2]["refresh_token"] == "another"
@@ -309,7 +309,7 @@ def test_a_new_refresh_token_is_kept_and_asked_with_the_next_time(
 ) -> None:
     portal.extra = {"refresh_token": "shh-second"}
     token(engine, settings)
-    assert access.unsealed(settings, acme().oauth).refresh_token.get_secret_value() == "shh-second"
+    assert oauth.unsealed(settings, acme().oauth).refresh_token.get_secret_value() == "shh-second"
     ending(engine, 1)
     token(engine, settings)
     assert [form["refresh_token"] for _, _, form in portal.asked] == ["shh-refresh", "shh-second"]
@@ -322,7 +322,7 @@ def test_what_an_operator_sets_while_a_token_is_asked_for_is_not_replaced(
     with ThreadPoolExecutor(1) as one:
         asking = one.submit(token, engine, settings)
         time.sleep(0.25)
-        roster.rotate(engine, settings, "acme", SecretStr("pat-private"))
+        registry.rotate(engine, settings, "acme", SecretStr("pat-private"))
         assert asking.result() == "pat-private"
     assert acme().oauth is None
     assert token(engine, settings) == "pat-private"
@@ -363,5 +363,5 @@ def test_a_fresh_token_that_is_refused_pauses_the_account(waiting: Process, acme
 
 def test_a_removed_accounts_secrets_are_forgotten(acme: Any, engine: Engine, settings: Settings) -> None:
     token(engine, settings)
-    assert roster.remove(engine, acme().id).batches == 0
+    assert registry.remove(engine, acme().id).batches == 0
     assert (acme().token, acme().oauth, acme().access_until) == (None, None, None)

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from models.words import Door
 from tasks.deliver import deliver
 from worker.accept import Handed, accept
-from worker.accounts import resume
+from worker.accounts.state import resume
 from worker.audit import audit
 from worker.context import Process
 from worker.local import free_port

@@ -33,7 +33,7 @@ from tasks.deliver import deliver
 from tasks.intake import intake
 from tasks.verify import verify
 from worker import correct, jobs, webhooks
-from worker.access import sealed
+from worker.accounts.oauth import sealed
 from worker.context import Process
 from worker.queries.error_filter import Filter
 from worker.settings import Settings, SettingsError, read_settings

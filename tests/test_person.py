@@ -8,7 +8,7 @@ from click.testing import Result
 from ledger import ask, do, given_up, message, people, postponed, settled, taken
 from sqlalchemy import Engine
 
-from worker import accounts
+from worker.accounts import state
 from worker.queries.error_filter import Filter
 from worker.receipts import Part
 
@@ -47,7 +47,7 @@ def test_what_waits_says_for_what(hand_in: HandIn, engine: Engine, facts: Any) -
     assert first["next"].startswith("due at 2")
     assert first["next"].endswith("(HTTP 503)")
     do(engine, "UPDATE batches SET due_at = now()")
-    accounts.pause(engine, 1, "the token")
+    state.pause(engine, 1, "the token")
     assert facts("person", "a@x.org")[1]["next"] == "account paused: the token"
 
 

@@ -10,7 +10,8 @@ from sqlalchemy import Engine
 
 from models.rules import Rules
 from models.words import Action, Outcome
-from worker import accounts, preview
+from worker import preview
+from worker.accounts import state
 from worker.cancel import Chosen
 from worker.context import Process
 from worker.preview import lasts, look
@@ -104,7 +105,7 @@ def test_the_time_is_that_of_the_present_rate_and_what_delays_it_is_said(
         "account default has 2 calls left today: the rest goes from midnight on"
     ]
     small.settings = settings
-    accounts.pause(engine, 1, "a storm")
+    state.pause(engine, 1, "a storm")
     assert look(small, Action.RETRY, EVERYTHING).because == ["account default sends nothing now: a storm"]
 
 

@@ -16,8 +16,8 @@ from walking import tells
 from models.words import Role
 from web.masking import NOT_SHOWN
 from worker import keys
+from worker.accounts.registry import add
 from worker.context import Process
-from worker.roster import add
 from worker.settings import Settings
 
 

@@ -15,8 +15,8 @@ from walking import RIVALS, SPELT, SUBMISSION, Walker, all_of, fill, tells, walk
 import web.masking
 import web.receipts
 from web.app import create_app
+from worker.accounts.registry import add
 from worker.context import Process
-from worker.roster import add
 from worker.settings import Settings
 
 PRODUCERS = ("shop", "rival", "stranger")

@@ -4,7 +4,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
-from worker import roster
+from worker.accounts import registry
 from worker.encryption import FILE, cipher, fingerprint_key, rekey, seal, unseal
 from worker.settings import Settings, SettingsError
 
@@ -56,8 +56,8 @@ def test_rekey_encrypts_everything_anew_so_that_the_new_key_alone_suffices(engin
 
     old, both, new = (with_key(settings, key) for key in ("old", "new,old", "new"))
     key = fingerprint_key(engine, old)
-    assert roster.add(engine, old, "acme", {}, SecretStr("pat-acme"))
-    assert roster.add(engine, old, "beta", {}, Grant("id", SecretStr("secret"), SecretStr("refresh")))
+    assert registry.add(engine, old, "acme", {}, SecretStr("pat-acme"))
+    assert registry.add(engine, old, "beta", {}, Grant("id", SecretStr("secret"), SecretStr("refresh")))
     before = kept(engine)
     assert rekey(engine, both) == 3
     assert len(before) == 3
@@ -70,7 +70,7 @@ def test_rekey_encrypts_everything_anew_so_that_the_new_key_alone_suffices(engin
 def test_rekey_without_the_old_key_changes_nothing_and_says_what_is_missing(engine: Engine, settings: Settings) -> None:
     old = with_key(settings, "old")
     fingerprint_key(engine, old)
-    roster.add(engine, with_key(settings, "older"), "acme", {}, SecretStr("pat-acme"))
+    registry.add(engine, with_key(settings, "older"), "acme", {}, SecretStr("pat-acme"))
     before = kept(engine)
     with pytest.raises(SettingsError, match=r"opens token of «acme» .* nothing is changed"):
         rekey(engine, with_key(settings, "new,old"))

@@ -36,8 +36,9 @@ from models.outcome import LAST_ERROR, OUTCOME
 from models.rules import Rules
 from models.words import Door, Origin, Outcome, State, Status
 from tasks.sweep import free_the_forgotten, take_back
-from worker import accounts, reads, settle
+from worker import reads, settle
 from worker.accept import Handed, accept
+from worker.accounts import state as accounts
 from worker.audit import RECOUNTS, audit
 from worker.cancel import Chosen
 from worker.claim import Claim, claim

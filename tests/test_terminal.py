@@ -29,8 +29,9 @@ from models.message import Message, read_message
 from models.rules import Rules
 from models.visible import is_hidden, visible
 from models.words import Action, Door, Role
-from worker import accounts, jobs, keys, schedules, webhooks
+from worker import jobs, keys, schedules, webhooks
 from worker.accept import Handed, accept
+from worker.accounts import state
 from worker.settings import Settings
 
 HandIn = Callable[..., list[Any]]
@@ -148,7 +149,7 @@ def names(engine: Engine, settings: Settings, rules: Rules, hand_in: HandIn, tmp
     settled(engine, claimed := taken(engine), rejected=[0, 1], unconfirmed=[2])
     hand_in(message(*people(2), event="78"), {"subscriber_state": "attend", "object_id": STEERING, "inputs": [1]})
     hand_in({**message("nobody"), STEERING: 1}, STEERING.encode())
-    accounts.pause(engine, 1, STEERING)
+    state.pause(engine, 1, STEERING)
     with engine.begin() as connection:
         job = jobs.ask(connection, ME, Action.RETRY, {"outcomes": ["unconfirmed"]})
     list(jobs.finish(engine, rules, job))

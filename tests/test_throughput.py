@@ -12,10 +12,10 @@ from sqlalchemy import Engine
 from hubspot.limiter import Limiter, Limits, Permit
 from tasks.sweep import sweep
 from worker import reads, throughput
+from worker.accounts.registry import add
 from worker.claim import claim
 from worker.context import Process
 from worker.receipts import Part
-from worker.roster import add
 from worker.settings import Settings
 
 HandIn = Callable[..., list[Part]]

@@ -19,7 +19,7 @@ from tasks.sweep import sweep, take_back
 from tasks.verify import BEHIND, verify
 from worker import reader as reader_module, reads
 from worker.accept import Handed, accept
-from worker.accounts import pause
+from worker.accounts.state import pause
 from worker.audit import audit
 from worker.claim import claim
 from worker.context import Process

@@ -25,8 +25,8 @@ from web.shapes import ACCOUNT, faults, path_parameters
 from web.values import path_value, query_values
 from web.wire import JSON, Fault, busy, invalid
 from worker import permits, reads
+from worker.accounts.destination import Destination, NoDestination
 from worker.context import Process
-from worker.destination import Destination, NoDestination
 from worker.reader import told
 from worker.settle import complete_attempt
 from worker.stops import stop

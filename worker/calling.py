@@ -11,9 +11,9 @@ from hubspot.answer import Answer, Settled, correlation_id, excerpt, read_answer
 from hubspot.client import NoResponse, Response, post
 from hubspot.limiter import Permit
 from worker import permits
+from worker.accounts.destination import Destination
 from worker.claim import Claim, Member
 from worker.context import Process
-from worker.destination import Destination
 from worker.settle import NOTHING, Apart, Call
 
 

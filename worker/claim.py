@@ -18,7 +18,7 @@ from models.message import Address
 from models.moves import Move
 from models.words import Identity, Origin, State
 from worker import lanes
-from worker.accounts import SENDS, may_send
+from worker.accounts.state import SENDS, may_send
 from worker.newest import OVERTAKES, UNANSWERED, held, newest
 
 log = logging.getLogger(__name__)

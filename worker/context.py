@@ -14,8 +14,8 @@ from sqlalchemy import Engine, text
 from hubspot.limiter import UNLIMITED, Limiter, Limits
 from hubspot.reaction import Bounds
 from models.rules import Rules
+from worker.accounts.destination import Destination, destination
 from worker.database import make_engine
-from worker.destination import Destination, destination
 from worker.encryption import fingerprint_key
 from worker.settings import Settings, load_settings
 from worker.stream import Stream, connect

@@ -19,7 +19,7 @@ from hubspot.limiter import Permit, Use
 from models.moves import Move
 from models.words import AttemptKind, Origin
 from worker import permits, settle
-from worker.accounts import SENDS
+from worker.accounts.state import SENDS
 from worker.calling import Delivery, send
 from worker.claim import Claim
 from worker.context import GRACE

@@ -12,10 +12,10 @@ from typing import Final, cast
 import redis
 
 from hubspot.limiter import Permit, Spent, Use, Wait
-from worker import accounts
+from worker.accounts import state
+from worker.accounts.destination import Destination
 from worker.celery import DELIVER
 from worker.context import Process, current
-from worker.destination import Destination
 from worker.wake import wake
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ def permit(process: Process, to: Destination, use: Use = Use.LIVE, patience: flo
         if may_wait:
             process.waiters.release()
     if isinstance(asked, Spent) and use is Use.LIVE:
-        accounts.park(process.engine, to.account_id, None, "the day's calls are spent")
+        state.park(process.engine, to.account_id, None, "the day's calls are spent")
     return asked if isinstance(asked, Permit) else None
 
 

@@ -12,10 +12,10 @@ from hubspot.client import NoResponse, Response, get
 from hubspot.limiter import Permit, Use
 from hubspot.participations import Page, read_page
 from worker import permits, reads
+from worker.accounts.destination import Destination
 from worker.calling import word
 from worker.context import GRACE, Process
 from worker.database import repeat
-from worker.destination import Destination
 from worker.reads import Unconfirmed
 from worker.settle import Call, complete_attempt
 from worker.stops import count_in_a_row, stop

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, Row, text
 from hubspot.participations import Wanted, wanted
 from models.message import Address
 from models.words import AttemptKind, State
-from worker.accounts import SENDS, may_send
+from worker.accounts.state import SENDS, may_send
 from worker.queue.locks import lock_events
 from worker.queue.requeue import move
 from worker.settle import Call

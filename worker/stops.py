@@ -9,9 +9,10 @@ from typing import Final
 
 from hubspot.answer import Ambiguous, Answer
 from hubspot.reaction import Block, Bounds, Decision, Park, Pause, Postpone, Tried, decide
-from worker import access, accounts, permits, reads
+from worker import permits, reads
+from worker.accounts import oauth, state
+from worker.accounts.destination import FORBIDDEN, Destination
 from worker.context import Process
-from worker.destination import FORBIDDEN, Destination
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +25,8 @@ _UNBOUNDED: Final = Bounds(sys.maxsize, float("inf"))
 def count_in_a_row(process: Process, account_id: int, answer: object) -> int:
     """Count the account's ambiguous answers in a row; any other answer ends them, and with them an outage."""
     if isinstance(answer, Ambiguous):
-        return accounts.count_ambiguous(process.engine, account_id)
-    accounts.answered(process.engine, account_id)
+        return state.count_ambiguous(process.engine, account_id)
+    state.answered(process.engine, account_id)
     return 0
 
 
@@ -42,7 +43,7 @@ def stop(process: Process, to: Destination, answer: Answer, status: int | None, 
         case Block(seconds):
             permits.block(process, to, seconds)
         case Park(seconds, because):
-            accounts.park(process.engine, to.account_id, seconds, because)
+            state.park(process.engine, to.account_id, seconds, because)
         case Pause(because) if status == FORBIDDEN:
             process.forget(to.account)
             because = f"{because}; {to.remedy(status, reading=True)}"
@@ -60,10 +61,10 @@ def pause(process: Process, to: Destination, because: str, status: int | None, *
     """Pause the account, unless its token was only old; say why nothing is sent."""
     if status in {UNAUTHORIZED, FORBIDDEN}:
         process.forget(to.account)
-        if status == UNAUTHORIZED and access.outdated(process.engine, to.account_id, to.token_set_at):
+        if status == UNAUTHORIZED and oauth.outdated(process.engine, to.account_id, to.token_set_at):
             return "HubSpot did not accept a token that has ended or was replaced; the next is sent with another"
         because = f"{because}; {to.remedy(status, reading=reading)}"
     because = f"{'reading back: ' if reading else ''}{because}; then: turnout resume {to.account}"
     log.error("account %s is paused: %s", to.account, because)
-    accounts.pause(process.engine, to.account_id, because)
+    state.pause(process.engine, to.account_id, because)
     return because

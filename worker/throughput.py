@@ -13,7 +13,7 @@ import redis
 from sqlalchemy import Engine, RowMapping, text
 
 from hubspot.limiter import Limiter, Limits
-from worker import roster
+from worker.accounts import registry
 from worker.context import Process
 
 SPAN: Final = "10 minutes"
@@ -153,7 +153,7 @@ def look(process: Process) -> dict[str, Any]:
         "day": [{"since": since, **_named(sums)} for since, sums in day.items()],
         "accounts": [
             account | _use(process, account, accounts.get(ids.get(account["name"]), _Sent()))
-            for account in roster.listed(process.engine, process.settings)
+            for account in registry.listed(process.engine, process.settings)
         ],
     }
 
@@ -181,7 +181,7 @@ def _used(process: Process, account: Mapping[str, Any]) -> dict[str, int | None]
 
 def used_now(process: Process) -> list[dict[str, Any]]:
     """Give the accounts with what is used of their limits now: `in_window` and `today`."""
-    return [account | _used(process, account) for account in roster.listed(process.engine, process.settings)]
+    return [account | _used(process, account) for account in registry.listed(process.engine, process.settings)]
 
 
 def use_of_limits(process: Process) -> list[dict[str, Any]]:

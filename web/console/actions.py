@@ -8,7 +8,8 @@ from models.words import Action as Bulk, Outcome
 from web.console import bulk, door, mending, people, timetable
 from web.console.form import Limits
 from web.console.frame import Action, Done, Refusal, Visit
-from worker import accounts, jobs, schedules
+from worker import jobs, schedules
+from worker.accounts import state
 from worker.actions import noted
 from worker.cancel import Chosen
 from worker.queries.error_filter import Filter
@@ -44,12 +45,12 @@ def _at_once(visit: Visit, action: Bulk, chosen: Mapping[str, object]) -> dict[s
 def pause(visit: Visit, form: Mapping[str, str]) -> Done:
     """Let an account send nothing."""
     name = visit.path("account")
-    account_id = accounts.find(visit.process.engine, name)
+    account_id = state.find(visit.process.engine, name)
     if account_id is None:
         raise _unknown(name)
     because = form.get("because", "").strip()[:255].replace("\0", "") or "by an operator"
     with noted(visit.process.engine, visit.by, "pause", account=name, because=because) as action:
-        accounts.pause(visit.process.engine, account_id, because)
+        state.pause(visit.process.engine, account_id, because)
         action.number = 1
     return Done(f"account {name} is paused", f"/accounts#{quote(name)}")
 
@@ -57,10 +58,10 @@ def pause(visit: Visit, form: Mapping[str, str]) -> Done:
 def resume(visit: Visit, _: Mapping[str, str]) -> Done:
     """Let a paused or parked account send again, beginning with one batch as a probe."""
     name = visit.path("account")
-    if accounts.find(visit.process.engine, name) is None:
+    if state.find(visit.process.engine, name) is None:
         raise _unknown(name)
     with noted(visit.process.engine, visit.by, "resume", account=name) as action:
-        action.number = int(accounts.resume(visit.process.engine, name))
+        action.number = int(state.resume(visit.process.engine, name))
     return Done(f"account {name} sends again", f"/accounts#{quote(name)}")
 
 

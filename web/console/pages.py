@@ -11,7 +11,8 @@ from web.console import bulk, chart, door, mending, people, timetable, why
 from web.console.asked import time, uuid_of, word, written
 from web.console.frame import Done, Page, Refusal, Shown, Visit
 from web.masking import masked
-from worker import roster, throughput
+from worker import throughput
+from worker.accounts import registry
 from worker.facts.batches import BatchFilter, find_batch, further_batches, list_batches
 from worker.facts.errors import further_errors, list_errors
 from worker.facts.events import find_event, list_events
@@ -196,7 +197,7 @@ def _with_sparks(accounts: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _choices(visit: Visit) -> dict[str, Any]:
-    listed = roster.listed(visit.process.engine, visit.process.settings)
+    listed = registry.listed(visit.process.engine, visit.process.settings)
     return {**WORDS, "accounts": [account["name"] for account in listed]}
 
 

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, Row, text
 
 from hubspot.oauth import Denied, Grant, Granted, NotNow, refresh
-from worker import accounts
+from worker.accounts import state
 from worker.encryption import seal, unseal
 from worker.settings import Settings
 
@@ -85,7 +85,7 @@ def renew(engine: Engine, settings: Settings, account_id: int, url: str) -> None
         case Denied(because):
             log.error("account %s: HubSpot denies an access token: %s", asking.account, because)
             if _is_still(engine, asking):
-                accounts.pause(
+                state.pause(
                     engine,
                     account_id,
                     f"HubSpot denies an access token for its refresh token: {because}; install the app again and give"
@@ -153,7 +153,7 @@ def _wait(engine: Engine, asking: _Asking, seconds: float, because: str) -> None
             {"id": asking.account_id, "seconds": seconds, "until": asking.until},
         )
     if waits.rowcount and asking.ended:
-        accounts.park(engine, asking.account_id, seconds, because)
+        state.park(engine, asking.account_id, seconds, because)
 
 
 def _is_still(engine: Engine, asking: _Asking) -> bool:

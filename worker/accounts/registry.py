@@ -9,9 +9,9 @@ from sqlalchemy import Engine, Row, text
 
 from hubspot.oauth import Grant
 from models.message import DEFAULT_ACCOUNT
-from worker.access import sealed
-from worker.accounts import ENDED_STOP
-from worker.destination import daily_limit
+from worker.accounts.destination import daily_limit
+from worker.accounts.oauth import sealed
+from worker.accounts.state import ENDED_STOP
 from worker.encryption import seal
 from worker.settings import Settings
 

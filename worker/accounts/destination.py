@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, Row, text
 
 from models.message import DEFAULT_ACCOUNT
-from worker import access, accounts
+from worker.accounts import oauth, state
 from worker.encryption import unseal
 from worker.settings import Settings, SettingsError
 
@@ -72,7 +72,7 @@ def destination(engine: Engine, settings: Settings, account: str) -> Destination
     url = (row.hubspot_url or settings.hubspot_url).rstrip("/")
     try:
         if row.oauth is not None and row.ending:
-            access.renew(engine, settings, row.id, url)
+            oauth.renew(engine, settings, row.id, url)
             row = _row(engine, account)
         token = _token(settings, row)
     except SettingsError as error:
@@ -80,7 +80,7 @@ def destination(engine: Engine, settings: Settings, account: str) -> Destination
     if isinstance(token, str):
         if token and row.paused_at is None:
             log.error("account %s is paused: %s", account, token)
-            accounts.pause(engine, row.id, token)
+            state.pause(engine, row.id, token)
         raise NoToken(account)
     return Destination(
         account_id=row.id,
@@ -110,7 +110,7 @@ def _row(engine: Engine, account: str) -> Row[Any]:
             SELECT *, coalesce(access_until, '-infinity') <= now() AS ended,
               coalesce(access_until, '-infinity') <= now() + :early * interval '1 second' AS ending
             FROM accounts WHERE name = :name AND removed_at IS NULL"""),
-            {"name": account, "early": access.EARLY},
+            {"name": account, "early": oauth.EARLY},
         ).one_or_none()
     if row is None:
         raise UnknownAccount(account)
