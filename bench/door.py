@@ -26,7 +26,7 @@ from starlette.responses import Response
 
 from bench.ground import WHEN, ground, seconds
 from models.words import Role
-from worker import keys
+from worker.auth import keys
 from worker.local import free_port, valkey_command
 
 CLIENTS = 8

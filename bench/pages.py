@@ -33,7 +33,8 @@ from bench.ground import seconds
 from models.words import Outcome, Role, Status
 from web.console.pages import PAGES
 from web.server import Server
-from worker import groups, keys
+from worker import groups
+from worker.auth import keys
 from worker.context import Process
 from worker.facts.batches import BatchFilter, list_batches
 from worker.facts.errors import list_errors

@@ -27,8 +27,9 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a key. It is shown this once, and kept only as a hash."""
-    from worker import actions, keys
+    from worker import actions
     from worker.accounts import state
+    from worker.auth import keys
     from worker.database import make_engine
     from worker.settings import load_settings
 
@@ -55,7 +56,7 @@ def create(
 @app.command("list")
 def show(*, as_json: AsJson = False) -> None:
     """List the keys that are good; the keys themselves nobody can show."""
-    from worker import keys
+    from worker.auth import keys
     from worker.database import make_engine
     from worker.settings import load_settings
 
@@ -77,7 +78,8 @@ def rotate(
     as_json: AsJson = False,
 ) -> None:
     """Replace a key by a new one, shown this once; the old one is still good for a while, an older one no longer."""
-    from worker import actions, keys
+    from worker import actions
+    from worker.auth import keys
     from worker.database import make_engine
     from worker.settings import load_settings
 
@@ -93,7 +95,8 @@ def rotate(
 @app.command("revoke")
 def revoke(name: Name) -> None:
     """Let a key be good no longer, from the next request on."""
-    from worker import actions, keys
+    from worker import actions
+    from worker.auth import keys
     from worker.database import make_engine
     from worker.settings import load_settings
 

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from models.words import Role
 from tasks.deliver import deliver
 from web.server import Server
-from worker import keys
+from worker.auth import keys
 from worker.context import Process
 from worker.local import free_port
 

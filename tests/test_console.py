@@ -17,8 +17,8 @@ from sqlalchemy import Engine
 from models.words import Outcome, Role
 from web.console import pages
 from web.masking import masked
-from worker import keys, lockout
 from worker.accounts.registry import add
+from worker.auth import keys, signin_limit
 from worker.context import Process
 from worker.facts.errors import further_errors, list_errors
 from worker.facts.events import find_event, outcomes_by_event
@@ -142,7 +142,7 @@ def test_a_link_from_another_site_asks_once_more_because_it_brings_no_cookie(con
 def test_after_many_wrong_keys_nobody_signs_in_from_there_until_a_time_that_is_told(
     console: RunningConsole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lockout, "MOST", 3)
+    monkeypatch.setattr(signin_limit, "MOST", 3)
     visitor, key = console.visitor(), key_for(console.process, "olga", Role.OPERATOR)
     assert [visitor.sign_in("wrong").status_code for _ in range(4)] == [403, 403, 403, 429]
     answer = visitor.sign_in(key)
@@ -153,7 +153,7 @@ def test_after_many_wrong_keys_nobody_signs_in_from_there_until_a_time_that_is_t
 
 
 def test_a_good_key_clears_its_addresss_count(console: RunningConsole, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lockout, "MOST", 2)
+    monkeypatch.setattr(signin_limit, "MOST", 2)
     key = key_for(console.process, "olga", Role.OPERATOR)
     for _ in range(3):
         assert console.visitor().sign_in("wrong").status_code == 403
@@ -163,17 +163,17 @@ def test_a_good_key_clears_its_addresss_count(console: RunningConsole, monkeypat
 def test_many_addresses_together_are_locked_out_and_those_of_operators_are_spared(
     process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lockout, "MOST_OF_ALL", 5)
-    assert lockout.locked_until(process.redis, "203.0.113.9") is None
-    lockout.forgive(process.redis, "203.0.113.9")
-    locked = [lockout.locked_until(process.redis, f"198.51.100.{number}") is not None for number in range(7)]
+    monkeypatch.setattr(signin_limit, "MOST_OF_ALL", 5)
+    assert signin_limit.locked_until(process.redis, "203.0.113.9") is None
+    signin_limit.forgive(process.redis, "203.0.113.9")
+    locked = [signin_limit.locked_until(process.redis, f"198.51.100.{number}") is not None for number in range(7)]
     assert locked == [False] * 5 + [True] * 2
-    assert lockout.locked_until(process.redis, "203.0.113.9") is None
+    assert signin_limit.locked_until(process.redis, "203.0.113.9") is None
 
 
 def test_an_ipv6_network_counts_as_one_address(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lockout, "MOST", 2)
-    locked = [lockout.locked_until(process.redis, f"2001:db8::{number}") is not None for number in range(3)]
+    monkeypatch.setattr(signin_limit, "MOST", 2)
+    locked = [signin_limit.locked_until(process.redis, f"2001:db8::{number}") is not None for number in range(3)]
     assert locked == [False, False, True]
 
 

@@ -19,8 +19,8 @@ import worker.database
 import worker.settings
 from cli.app import app
 from models.words import Role
-from worker import keys
 from worker.accounts import registry, state
+from worker.auth import keys
 from worker.context import Process
 from worker.settings import Settings
 

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 import web.server
 from models.words import Role
 from web.console import live
-from worker import sessions
+from worker.auth import sessions
 from worker.context import Process
 from worker.receipts import Part
 from worker.settings import Settings

@@ -25,8 +25,9 @@ from sqlalchemy import Engine
 
 from models.message import Message, read_message
 from models.words import Door, Role
-from worker import keys, notify as notifying, webhooks
+from worker import notify as notifying, webhooks
 from worker.accept import Handed, accept
+from worker.auth import keys
 from worker.context import Process
 from worker.facts.people import find_submission
 from worker.facts.status import read_status

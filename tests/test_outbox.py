@@ -18,8 +18,8 @@ from running import until
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
-from worker import keys
 from worker.audit import audit
+from worker.auth import keys
 from worker.context import Process
 
 SCRIPT = Path(__file__).parent.parent / "examples" / "producers" / "outbox.py"

@@ -15,8 +15,8 @@ from walking import tells
 
 from models.words import Role
 from web.masking import NOT_SHOWN
-from worker import keys
 from worker.accounts.registry import add
+from worker.auth import keys
 from worker.context import Process
 from worker.settings import Settings
 

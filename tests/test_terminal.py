@@ -29,9 +29,10 @@ from models.message import Message, read_message
 from models.rules import Rules
 from models.visible import is_hidden, visible
 from models.words import Action, Door, Role
-from worker import jobs, keys, schedules, webhooks
+from worker import jobs, schedules, webhooks
 from worker.accept import Handed, accept
 from worker.accounts import state
+from worker.auth import keys
 from worker.settings import Settings
 
 HandIn = Callable[..., list[Any]]

@@ -17,7 +17,8 @@ from sqlalchemy import Engine, text
 
 from hubspot.client import NoResponse, Response
 from models.words import Role
-from worker import keys, webhooks
+from worker import webhooks
+from worker.auth import keys
 from worker.encryption import rekey, unseal
 from worker.settings import Settings
 from worker.webhooks import Message, fault, is_public, point, send, signature, turn_off

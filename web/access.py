@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from models.words import Role
 from web.wire import Fault
-from worker.keys import Key, verify
+from worker.auth.keys import Key, verify
 
 ACCOUNT: Final = "turnout-account"
 

@@ -34,8 +34,8 @@ from web.waiting import LONGEST, Waiting
 from web.wire import Fault, invalid
 from worker import submissions
 from worker.accept import Handed
+from worker.auth.keys import Key
 from worker.context import Process
-from worker.keys import Key
 from worker.submissions import Cursor
 
 PART: Final = "request"

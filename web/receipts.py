@@ -21,8 +21,8 @@ from web.shapes import WAIT, SubmissionReceipt, faults, header, path_parameters
 from web.waiting import Waiting
 from web.wire import Fault, invalid
 from worker import submissions
+from worker.auth.keys import Key
 from worker.context import Process
-from worker.keys import Key
 from worker.submissions import Cursor
 
 PATH: Final = "/submissions/{submission}"

@@ -12,7 +12,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from worker.sessions import LIFE
+from worker.auth.sessions import LIFE
 
 SAID: Final = "said"
 """Behind the cookie's name: what the last action came to, shown once."""

@@ -16,11 +16,11 @@ from models.words import Role, Via
 from web.console import cookie
 from web.console.form import LARGEST_FORM, USUAL, Limits, read_form
 from web.console.showing import render
-from worker import sessions
 from worker.actions import By
+from worker.auth import sessions
+from worker.auth.keys import Key
 from worker.context import Process
 from worker.facts.status import destination
-from worker.keys import Key
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response, Stream
 from starlette.types import Receive, Scope, Send
 
 from web.console.frame import HEADERS, SIGN_IN, Endpoint, Frame, Page, Visit
-from worker.keys import Key
+from worker.auth.keys import Key
 
 STREAM: Final = "text/event-stream"
 PLACES: Final = 24

@@ -10,7 +10,7 @@ from models.words import Role
 from web.console import cookie
 from web.console.form import read_form
 from web.console.frame import SIGN_IN, Frame, check_form
-from worker import keys, lockout, sessions
+from worker.auth import keys, sessions, signin_limit
 
 
 class Signing:
@@ -44,7 +44,7 @@ class Signing:
         check_form(request, form)
         assert form is not None
         process, address = self._frame.process, request.client.host if request.client else ""
-        until = lockout.locked_until(process.redis, address)
+        until = signin_limit.locked_until(process.redis, address)
         if until is not None:
             problem = (
                 "Too many wrong keys came in a short time. Nobody signs in from here, with the right key neither, until"
@@ -55,7 +55,7 @@ class Signing:
             key = keys.verify(connection, form.get("key", "").strip())
         if key is None:
             return self._page(request, "This key is not good: mistyped, revoked, or rotated away.", 403)
-        lockout.forgive(process.redis, address)
+        signin_limit.forgive(process.redis, address)
         if key.role is Role.PRODUCER:
             problem = (
                 f"{key.name} is a producer's key: it hands records in. The console takes an operator's or a viewer's"

@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import Engine, text
 
 from models.words import Role
-from worker.keys import Key
+from worker.auth.keys import Key
 
 LIFE: Final = 8 * 3600
 """Seconds: a shift."""
