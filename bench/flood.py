@@ -41,11 +41,9 @@ from hubspot.answer import Settled
 from models.rules import Rules
 from models.words import Door, Origin
 from tasks import sweep
-from worker import reads, settle
 from worker.accept import Handed, accept
 from worker.accounts.registry import add
 from worker.celery import DELIVER
-from worker.claim import Claim, claim
 from worker.context import Process
 from worker.database import make_engine
 from worker.encryption import fingerprint_key
@@ -53,6 +51,8 @@ from worker.facts.batches import BatchFilter, list_batches
 from worker.facts.status import read_status
 from worker.local import Postgres
 from worker.queries.error_filter import Filter
+from worker.queue import settle, unconfirmed
+from worker.queue.claim import Claim, claim
 from worker.retry import retry
 from worker.settings import Settings, running as found_running
 from worker.stream import Stream, connect
@@ -164,7 +164,7 @@ class Still:
             ("sweep: accounts with something due", lambda: sweep.due_accounts(self.process)),
             ("sweep: leases that ran out", lambda: sweep.take_back(self.process)),
             ("sweep: those that wait for nothing", lambda: sweep.free_the_forgotten(self.process)),
-            ("sweep: what is to be read back", lambda: reads.accounts_due(engine)),
+            ("sweep: what is to be read back", lambda: unconfirmed.accounts_due(engine)),
             ("turnout status", lambda: read_status(engine, self.process.settings)),
             ("turnout batches", lambda: list_batches(engine, BatchFilter())),
         ):

@@ -14,8 +14,8 @@ from functools import partial
 from bench.ground import Ground, People, ground, heading, insert_bare, line, records_after, seconds
 from hubspot.answer import Rejection, Settled
 from worker.accept import accept
-from worker.claim import claim
-from worker.settle import Call, settle
+from worker.queue.claim import claim
+from worker.queue.settle import Call, settle
 
 LEASE = 120.0
 CALL = Call("settled", 200, 42, "", "")

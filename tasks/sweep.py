@@ -14,14 +14,15 @@ from sqlalchemy import text
 
 from models.moves import Move
 from models.words import Origin
-from worker import heartbeat, jobs, lanes, notify, purge, reads, schedules, throughput
+from worker import heartbeat, jobs, notify, purge, schedules, throughput
 from worker.accounts.state import SENDS
 from worker.celery import DELIVER, INTAKE, JOB, NOTIFY, PURGE, SWEEP, VERIFY, app
 from worker.context import Process, current
 from worker.database import repeat
 from worker.permits import DELIVERIES
+from worker.queue import lanes, unconfirmed
 from worker.queue.locks import lock_event
-from worker.settle import free
+from worker.queue.settle import free
 from worker.wake import wake
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ def sweep(process: Process) -> None:
     take_back(process)
     for account in due_accounts(process):
         wake(process, DELIVER, places=DELIVERIES, account=account)
-    for account in reads.accounts_due(process.engine):
+    for account in unconfirmed.accounts_due(process.engine):
         wake(process, VERIFY, account=account)
     if notify.is_due(process.engine):
         wake(process, NOTIFY)

@@ -23,16 +23,16 @@ from hubspot.participations import (
     judge,
 )
 from models.patience import WAITS, Leave, after_absence, is_asked_for_alone
-from worker import reads
 from worker.accounts.destination import Destination, NoDestination
 from worker.calling import word
 from worker.celery import VERIFY, app
 from worker.context import Process, current
 from worker.database import repeat
+from worker.queue import unconfirmed
 from worker.queue.locks import lock_events
+from worker.queue.settle import complete_attempt
+from worker.queue.unconfirmed import Change, Group, Unconfirmed
 from worker.reader import Reader, Seen
-from worker.reads import Change, Group, Unconfirmed
-from worker.settle import complete_attempt
 from worker.wake import received
 
 log = logging.getLogger(__name__)
@@ -57,18 +57,18 @@ def verify(process: Process, account: str, waits: Sequence[float] = WAITS) -> in
     except NoDestination as error:
         log.info("nothing is read back for account %s: %s", account, word(error))
         return 0
-    repeat(lambda: reads.send_again(process.engine, to.account_id, len(waits), to.batch_size))
+    repeat(lambda: unconfirmed.send_again(process.engine, to.account_id, len(waits), to.batch_size))
     reader = Reader(process, to)
     while reader.may_go_on():
-        turn = reads.take(process.engine, to.account_id, process.settings.lease, len(waits))
+        turn = unconfirmed.take(process.engine, to.account_id, process.settings.lease, len(waits))
         if not turn.records:
             break
         left = _Look(process, to, reader, waits).at(turn)
         if left:
             behind = [record for record in left if record.error_id in reader.behind]
             others = [record for record in left if record.error_id not in reader.behind]
-            reads.put_back(process.engine, others, reader.pause)
-            reads.put_back(process.engine, behind, reader.pause + BEHIND)
+            unconfirmed.put_back(process.engine, others, reader.pause)
+            unconfirmed.put_back(process.engine, behind, reader.pause + BEHIND)
             break
     reader.end()
     return reader.calls
@@ -81,7 +81,7 @@ class _Look:
         self._process, self._engine, self._to = process, process.engine, to
         self._reader, self._waits = reader, waits
 
-    def at(self, turn: reads.Turn) -> list[Unconfirmed]:
+    def at(self, turn: unconfirmed.Turn) -> list[Unconfirmed]:
         """Look for each; give those that no call could be made for."""
         left = {record.error_id: record for record in turn.records}
         groups: defaultdict[Group, list[Unconfirmed]] = defaultdict(list)
@@ -146,13 +146,13 @@ class _Look:
         def work() -> set[int]:
             with self._engine.begin() as connection:
                 found = []
-                for record in reads.open_of(connection, self._to.account_id, by_contact.keys(), event_id):
+                for record in unconfirmed.open_of(connection, self._to.account_id, by_contact.keys(), event_id):
                     verdict = judge(by_contact[record.contact], record.wanted)
                     if isinstance(verdict, Found):
                         found.append(_found(record, verdict.row, IN_BREAKDOWN))
-                reads.confirm(connection, found)
+                unconfirmed.confirm(connection, found)
                 shown = {change.of.error_id for change in found}
-                reads.complete(connection, came.attempt_id, came.call, len(shown), len(set(asked) - shown))
+                unconfirmed.complete(connection, came.attempt_id, came.call, len(shown), len(set(asked) - shown))
                 return shown
 
         return repeat(work)
@@ -170,7 +170,7 @@ class _Look:
 
         def work() -> None:
             with self._engine.begin() as connection:
-                reads.note_absent(connection, changes)
+                unconfirmed.note_absent(connection, changes)
 
         repeat(work)
         _drop(missing, {change.of.error_id for change in changes})
@@ -210,9 +210,9 @@ class _Look:
         rows = [row for page in pages for row in page.page.rows]
         with self._engine.begin() as connection:
             lock_events(connection, {record.event_id for record in records})
-            ours = reads.ours(connection, contact, {record.event_id for record in records})
+            ours = unconfirmed.ours(connection, contact, {record.event_id for record in records})
             found, overtaken, absent = [], [], []
-            for record in reads.open_of(connection, self._to.account_id, [contact], None):
+            for record in unconfirmed.open_of(connection, self._to.account_id, [contact], None):
                 verdict = judge(rows, record.wanted, ours.get(record.event_id, ()))
                 if isinstance(verdict, Found):
                     found.append(_found(record, verdict.row, IN_CONTACTS_VIEW))
@@ -223,11 +223,11 @@ class _Look:
                 else:
                     change = self._absent(record, rows, IN_CONTACTS_VIEW, newer=verdict.newer, refusal=refusal)
                     absent.append(change)
-            reads.confirm(connection, found)
-            reads.supersede(connection, overtaken)
-            reads.note_absent(connection, absent)
+            unconfirmed.confirm(connection, found)
+            unconfirmed.supersede(connection, overtaken)
+            unconfirmed.note_absent(connection, absent)
             for page in pages:
-                reads.complete(connection, page.attempt_id, page.call, len(found), len(overtaken) + len(absent))
+                unconfirmed.complete(connection, page.attempt_id, page.call, len(found), len(overtaken) + len(absent))
 
     def _absent(
         self, record: Unconfirmed, rows: Sequence[Participation], where: str, *, newer: bool, refusal: str = ""

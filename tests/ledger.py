@@ -13,9 +13,9 @@ from sqlalchemy import Connection, Engine, Row, text
 
 from hubspot.answer import Rejection, Settled
 from models.words import Origin
-from worker import settle
 from worker.audit import audit
-from worker.claim import Claim, claim
+from worker.queue import settle
+from worker.queue.claim import Claim, claim
 
 WHEN = 1_767_225_600_000
 LEASE = 60.0

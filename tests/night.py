@@ -20,12 +20,13 @@ from models.rules import Rules
 from models.words import Door
 from tasks import sweep
 from tasks.deliver import deliver
-from worker import heartbeat, jobs, settle
+from worker import heartbeat, jobs
 from worker.accept import Handed, accept
 from worker.accounts import registry, state as accounts
-from worker.claim import Claim
 from worker.context import Process
 from worker.encryption import fingerprint_key
+from worker.queue import settle
+from worker.queue.claim import Claim
 from worker.settings import Settings
 
 FIRST = (

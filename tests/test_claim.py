@@ -28,26 +28,26 @@ from sqlalchemy import Connection, Engine, text
 
 from models.words import Origin
 from tasks.sweep import take_back
-from worker import lanes
 from worker.accounts.state import answered, count_ambiguous, park, pause, resume
-from worker.claim import Claim, claim
 from worker.context import Process
 from worker.queries.error_filter import Filter
+from worker.queue import lanes
+from worker.queue.claim import Claim, claim
 from worker.queue.locks import lock_event
+from worker.queue.settle import settle
 from worker.receipts import Part
-from worker.settle import settle
 
 HandIn = Callable[..., list[Part]]
 
 
 @pytest.fixture
 def live_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.claim.FLOOR", 0.0)
+    monkeypatch.setattr("worker.queue.claim.FLOOR", 0.0)
 
 
 @pytest.fixture
 def retries_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.claim.FLOOR", 1.0)
+    monkeypatch.setattr("worker.queue.claim.FLOOR", 1.0)
 
 
 def everything(engine: Engine) -> list[object]:
@@ -475,7 +475,7 @@ def test_a_postponement_that_spends_nothing_counts_no_attempt_and_no_age(hand_in
 
 
 def test_an_attempt_that_never_began_sending_is_not_left_open(hand_in: HandIn, engine: Engine) -> None:
-    from worker.settle import postpone
+    from worker.queue.settle import postpone
 
     hand_in(message(*people(1)))
     postpone(engine, taken(engine), 0, "the claim took too long to begin sending", None, spends=False)

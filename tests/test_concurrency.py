@@ -21,14 +21,14 @@ from sqlalchemy.exc import DBAPIError
 from models.rules import Rules
 from models.words import Door, Outcome
 from tasks.sweep import free_the_forgotten, take_back
-from worker import settle
 from worker.accept import Handed, accept
 from worker.audit import audit
 from worker.cancel import Chosen
-from worker.claim import Claim, claim
 from worker.context import Process
 from worker.database import make_engine, sqlstate
 from worker.queries.error_filter import Filter
+from worker.queue import settle
+from worker.queue.claim import Claim, claim
 from worker.settings import Settings
 
 SHORT_LEASE: Final = 1.5

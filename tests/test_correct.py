@@ -30,10 +30,11 @@ from sqlalchemy import Engine
 from hubspot.answer import Rejection, Settled
 from models.correction import Change
 from models.rules import Rules
-from worker import bulk, settle
+from worker import bulk
 from worker.audit import audit
 from worker.cancel import Chosen
 from worker.queries.error_filter import ANY_OPEN, Filter
+from worker.queue import settle
 from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]

@@ -14,8 +14,9 @@ from sqlalchemy import Engine, text
 from hubspot.answer import Rejection, Settled
 from models.gist import Kind
 from models.words import Outcome
-from worker import groups, settle
+from worker import groups
 from worker.cancel import Chosen
+from worker.queue import settle
 from worker.queue.seen_groups import note_seen
 from worker.receipts import Part
 

@@ -44,7 +44,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, size in (("STEP", 3), ("CORRECTIONS", 3), ("BATCHES", 2)):
         monkeypatch.setattr(bulk, name, size)
     monkeypatch.setattr("worker.refusals.STEP", 2)
-    monkeypatch.setattr("worker.claim.FLOOR", 0.0)
+    monkeypatch.setattr("worker.queue.claim.FLOOR", 0.0)
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from ledger import HOLDING, UNANSWERED, ask, do, given_up, message, people, sett
 from sqlalchemy import Connection, Engine, text
 
 from models.words import Origin
-from worker.claim import _waits
-from worker.newest import held
 from worker.queries.error_filter import Filter
+from worker.queue.claim import _waits
+from worker.queue.contact_index import held
 from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]
@@ -74,7 +74,7 @@ def test_a_retry_older_than_a_flood_is_claimed_without_walking_it(hand_in: HandI
 def test_held_names_the_newest_batch_that_holds_each_contact(
     hand_in: HandIn, engine: Engine, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.claim.FLOOR", 0.5)
+    monkeypatch.setattr("worker.queue.claim.FLOOR", 0.5)
     chance = random.Random(seed)
     contacts, names = people(5), ["1", "2", "3"]
     claims = []
@@ -105,7 +105,7 @@ def test_a_retry_waits_for_the_newest_older_batch_of_each_contact(
     hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those before it are waited for by that batch itself."""
-    monkeypatch.setattr("worker.claim.FLOOR", 0.0)
+    monkeypatch.setattr("worker.queue.claim.FLOOR", 0.0)
     hand_in(again_and_again(3, ["a@example.com"], "77"), batch_size=1)
     first, second, third = waits(engine)
     do(engine, "UPDATE batches SET due_at = due_at + interval '1 hour' WHERE id = :id", id=first)
@@ -113,7 +113,7 @@ def test_a_retry_waits_for_the_newest_older_batch_of_each_contact(
     do(engine, "UPDATE lanes SET due_at = now()")
     given_up(engine, taken(engine))
     retry(engine, 100, Filter())
-    monkeypatch.setattr("worker.claim.FLOOR", 1.0)
+    monkeypatch.setattr("worker.queue.claim.FLOOR", 1.0)
     assert take(engine) is None
     *_, (again, after) = waits(engine).items()
     assert (waits(engine)[second], after) == ([first], [second])

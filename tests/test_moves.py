@@ -14,8 +14,8 @@ from models.moves import SETTLED, Move
 from models.words import Status
 from tasks.sweep import take_back
 from worker.cancel import Chosen
-from worker.claim import Claim
 from worker.context import Process
+from worker.queue.claim import Claim
 from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]

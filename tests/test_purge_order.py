@@ -11,10 +11,10 @@ from test_purge import age
 from models.correction import Change
 from models.rules import Rules
 from models.words import Outcome
-from worker import reads
 from worker.audit import audit
 from worker.purge import purge
 from worker.queries.error_filter import Filter
+from worker.queue import unconfirmed
 from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]
@@ -79,7 +79,7 @@ def test_an_older_record_that_is_read_back_is_not_sent_again_after_what_overtook
     do(engine, "UPDATE errors SET verify_at = now(), reads = 6 WHERE verify_at IS NOT NULL")
     purge(engine, 90)
     (account,) = ask(engine, "SELECT id FROM accounts WHERE name = 'default'")
-    assert reads.send_again(engine, account.id, 5, 100) == 1
+    assert unconfirmed.send_again(engine, account.id, 5, 100) == 1
     assert sent(engine) == set()
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Engine, text
 
-from worker.claim import claim
 from worker.context import GRACE, LATELY, still_counting
+from worker.queue.claim import claim
 
 TIMEOUT, WINDOW = 15.0, 10.0
 HELD = GRACE + TIMEOUT + WINDOW

@@ -34,9 +34,9 @@ from worker import bulk, jobs
 from worker.accept import Handed, accept
 from worker.audit import audit
 from worker.cancel import Chosen
-from worker.claim import claim
 from worker.context import Process
 from worker.queries.error_filter import Filter
+from worker.queue.claim import claim
 from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]
@@ -46,7 +46,7 @@ CANCELED = Filter((Outcome.CANCELED,))
 
 @pytest.fixture(autouse=True)
 def live_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.claim.FLOOR", 0.0)
+    monkeypatch.setattr("worker.queue.claim.FLOOR", 0.0)
 
 
 def errors(engine: Engine) -> list[tuple[object, ...]]:
@@ -269,7 +269,7 @@ def test_a_retry_overtaken_by_a_newer_record_is_superseded_and_says_by_which(
 
 def test_a_retry_that_is_overtaken_whole_is_complete_without_a_call(hand_in: HandIn, engine: Engine) -> None:
     from hubspot.answer import Settled
-    from worker.settle import settle
+    from worker.queue.settle import settle
 
     hand_in(message("a@x.org"))
     given_up(engine, taken(engine))
@@ -331,7 +331,7 @@ def test_a_retry_waits_for_older_records_of_its_contacts(
     first, _ = waits(engine)
     cancel(engine, Chosen(state=State.CANCEL))
     retry(engine, 100, CANCELED)
-    monkeypatch.setattr("worker.claim.FLOOR", 1.0)  # retries look first, and find that they must wait
+    monkeypatch.setattr("worker.queue.claim.FLOOR", 1.0)  # retries look first, and find that they must wait
     older = taken(engine)
     assert older.batch_id == first
     assert list(waits(engine).values()) == [[], [first]]
@@ -361,7 +361,7 @@ def test_what_was_superseded_in_a_retry_that_is_being_sent_holds_nobody(
     given_up(engine, taken(engine))
     hand_in(message("a@x.org", state="cancel"))
     retry(engine, 100, FAILED)
-    monkeypatch.setattr("worker.claim.FLOOR", 1.0)
+    monkeypatch.setattr("worker.queue.claim.FLOOR", 1.0)
     again = taken(engine)
     assert [member.contact for member in again.members] == ["b@x.org"]
     hand_in(message("a@x.org", state="attend"))
@@ -466,7 +466,7 @@ def test_a_canceled_retry_can_be_retried_but_not_what_was_superseded_in_it(
     given_up(engine, taken(engine))
     retry(engine, 100, FAILED)
     hand_in(message("a@x.org", state="cancel"))
-    monkeypatch.setattr("worker.claim.FLOOR", 1.0)
+    monkeypatch.setattr("worker.queue.claim.FLOOR", 1.0)
     postponed(engine, taken(engine), 0)
     assert cancel(engine, Chosen(state=State.REGISTER)) == (1, 1)
     assert retry(engine, 100, CANCELED) == 1

@@ -36,17 +36,17 @@ from models.outcome import LAST_ERROR, OUTCOME
 from models.rules import Rules
 from models.words import Door, Origin, Outcome, State, Status
 from tasks.sweep import free_the_forgotten, take_back
-from worker import reads, settle
 from worker.accept import Handed, accept
 from worker.accounts import state as accounts
 from worker.audit import RECOUNTS, audit
 from worker.cancel import Chosen
-from worker.claim import Claim, claim
 from worker.context import Process
 from worker.queries.error_filter import Filter
+from worker.queue import settle, unconfirmed
+from worker.queue.claim import Claim, claim
 from worker.queue.locks import lock_events
-from worker.reads import Change, Unconfirmed
-from worker.settle import FIRST_READ, NOTHING, Apart
+from worker.queue.settle import FIRST_READ, NOTHING, Apart
+from worker.queue.unconfirmed import Change, Unconfirmed
 
 SIZE: Final = 3
 LINGER: Final = 600.0
@@ -436,7 +436,7 @@ class Attendance(RuleBasedStateMachine):
     def _claim_once(self, due: set[int], *, retries_first: bool) -> Claim | None:
         model = self.model
         in_a_row, surely, maybe = model.in_a_row, model.may_send(), model.may_send(SLACK)
-        with mock.patch("worker.claim.FLOOR", 1.0 if retries_first else 0.0):
+        with mock.patch("worker.queue.claim.FLOOR", 1.0 if retries_first else 0.0):
             claimed = claim(self.engine, self.account, LEASE)
         assert maybe or claimed is None, "claimed, although the account is paused or parked"
         self._note_superseded()
@@ -768,8 +768,8 @@ class Attendance(RuleBasedStateMachine):
         if waits:
             self._pass_time(300)
         model = self.model
-        reads.accounts_due(self.engine)
-        turn = reads.take(self.engine, self.account, LEASE, LOOKS)
+        unconfirmed.accounts_due(self.engine)
+        turn = unconfirmed.take(self.engine, self.account, LEASE, LOOKS)
         due = [record for record in model.records.values() if record.open and record.reads <= LOOKS]
         taken = {one.wanted.record_id for one in turn.records}
         assert {record.id for record in due if record.look_at <= model.now} <= taken
@@ -787,7 +787,7 @@ class Attendance(RuleBasedStateMachine):
         record = model.records[one.wanted.record_id]
         still = record.open and record.outcome is Outcome.UNCONFIRMED and record.batch == one.batch_id
         if verdict == "nothing":
-            reads.put_back(self.engine, [one], 300.0)
+            unconfirmed.put_back(self.engine, [one], 300.0)
             if still and record.look_at < math.inf:
                 record.look_at = model.now + 300.0
             return
@@ -795,13 +795,13 @@ class Attendance(RuleBasedStateMachine):
         with self.engine.begin() as connection:
             lock_events(connection, {one.event_id})
             if verdict == "there":
-                assert reads.confirm(connection, [Change(one, {"found": True})]) == still
+                assert unconfirmed.confirm(connection, [Change(one, {"found": True})]) == still
             elif verdict == "overtaken" and newer:
                 by = max(other.id for other in newer)
-                assert reads.supersede(connection, [Change(one, {"by": by})]) == still
+                assert unconfirmed.supersede(connection, [Change(one, {"by": by})]) == still
             else:
                 leaves = one.reads >= LOOKS and one.sent_again
-                reads.note_absent(connection, [Change(one, {"found": False}, None if leaves else 600.0)])
+                unconfirmed.note_absent(connection, [Change(one, {"found": False}, None if leaves else 600.0)])
         if still and verdict == "there":
             record.outcome, record.open = Outcome.DELIVERED, False
         elif still and verdict == "overtaken" and newer:
@@ -820,7 +820,7 @@ class Attendance(RuleBasedStateMachine):
             for record in self.model.records.values()
             if record.open and record.reads > LOOKS and record.look_at <= self.model.now
         ]
-        assert reads.send_again(self.engine, self.account, LOOKS, SIZE) == len(chosen)
+        assert unconfirmed.send_again(self.engine, self.account, LOOKS, SIZE) == len(chosen)
         self._moved(chosen)
 
     # What holds after every step

@@ -323,7 +323,7 @@ def test_a_host_whose_clock_is_a_year_ahead_waits_as_long(
 def test_a_retry_that_was_overtaken_while_its_worker_was_lost_is_not_sent_again(
     hand_in: HandIn, engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.claim.FLOOR", 0.0)
+    monkeypatch.setattr("worker.queue.claim.FLOOR", 0.0)
     hand_in(message("a@x.org", "b@x.org"))
     given_up(engine, taken(engine))
     retry(engine, 100, Filter())

@@ -11,10 +11,11 @@ from sqlalchemy import Engine
 
 from hubspot.limiter import Limiter, Limits, Permit
 from tasks.sweep import sweep
-from worker import reads, throughput
+from worker import throughput
 from worker.accounts.registry import add
-from worker.claim import claim
 from worker.context import Process
+from worker.queue import unconfirmed
+from worker.queue.claim import claim
 from worker.receipts import Part
 from worker.settings import Settings
 
@@ -102,7 +103,7 @@ def two(process: Process, settings: Settings, hand_in: HandIn) -> None:
     limits = {"burst_limit": 10, "burst_seconds": 10, "daily_limit": 1_000}
     add(engine, settings, "acme", limits, SecretStr("token-of-acme"))
     sent(hand_in, engine)
-    reads.begin(engine, account_id(engine), LEASE, [])
+    unconfirmed.begin(engine, account_id(engine), LEASE, [])
     do(engine, "UPDATE attempts SET finished_at = now(), http_status = 200 WHERE kind = 'read-back'")
     hand_in({**message(*people(3, 20)), "account": "acme"})
     acme = ask(engine, "SELECT id FROM accounts WHERE name = 'acme'")[0].id

@@ -17,16 +17,17 @@ from models.words import Door
 from tasks.deliver import deliver
 from tasks.sweep import sweep, take_back
 from tasks.verify import BEHIND, verify
-from worker import reader as reader_module, reads
+from worker import reader as reader_module
 from worker.accept import Handed, accept
 from worker.accounts.state import pause
 from worker.audit import audit
-from worker.claim import claim
 from worker.context import Process
 from worker.encryption import seal
 from worker.facts.status import read_status
 from worker.queries.error_filter import Filter
-from worker.reads import accounts_due
+from worker.queue import unconfirmed
+from worker.queue.claim import claim
+from worker.queue.unconfirmed import accounts_due
 from worker.settings import Settings
 from worker.stops import UNREADABLE
 
@@ -728,16 +729,16 @@ def test_who_comes_late_with_an_old_look_changes_nothing(
     sent(process)
     do(process, "UPDATE errors SET verify_at = now()")
     accounts_due(process.engine)
-    turn = reads.take(process.engine, 1, 60, 3)
-    old = [reads.Change(record, {"reads": 1, "late": True}, 5.0) for record in turn.records]
+    turn = unconfirmed.take(process.engine, 1, 60, 3)
+    old = [unconfirmed.Change(record, {"reads": 1, "late": True}, 5.0) for record in turn.records]
     assert len(old) == 2
     assert [looked(process), looked(process)] == [2, 2]
     do(process, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE id = 1")
     with process.engine.begin() as connection:
-        reads.note_absent(connection, old)
-        assert reads.confirm(connection, old[:1]) == 0
-        assert reads.supersede(connection, old[:1]) == 0
-    reads.put_back(process.engine, turn.records[:1], 0)
+        unconfirmed.note_absent(connection, old)
+        assert unconfirmed.confirm(connection, old[:1]) == 0
+        assert unconfirmed.supersede(connection, old[:1]) == 0
+    unconfirmed.put_back(process.engine, turn.records[:1], 0)
     assert [(error.reads, error.resolution) for error in errors(process)] == [(2, "dismissed"), (2, None)]
     assert not [error for error in errors(process) if "late" in error.context["read_back"]]
     assert all(error.due_in > 60 for error in errors(process))

@@ -35,12 +35,13 @@ from hubspot.client import Response
 from models.correction import Change
 from models.rules import Rules
 from models.words import Action, Identity, Outcome
-from worker import bulk, jobs, preview, results, settle, tally
+from worker import bulk, jobs, preview, results, tally
 from worker.audit import audit
 from worker.context import Process
 from worker.migrate import configuration, upgrade
 from worker.preview import Preview
 from worker.queries.error_filter import Filter
+from worker.queue import settle
 from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]

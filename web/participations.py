@@ -24,11 +24,12 @@ from web.attendance import PREFIXES, check_version
 from web.shapes import ACCOUNT, faults, path_parameters
 from web.values import path_value, query_values
 from web.wire import JSON, Fault, busy, invalid
-from worker import permits, reads
+from worker import permits
 from worker.accounts.destination import Destination, NoDestination
 from worker.context import Process
+from worker.queue import unconfirmed
+from worker.queue.settle import complete_attempt
 from worker.reader import told
-from worker.settle import complete_attempt
 from worker.stops import stop
 
 THREADS: Final = 4
@@ -93,7 +94,7 @@ class Participations:
             raise Fault(
                 429, "RATE_LIMITS", "The account's limit leaves no call for this.", headers={"Retry-After": "1"}
             )
-        attempt_id = reads.begin(process.engine, to.account_id, process.settings.lease, [])
+        attempt_id = unconfirmed.begin(process.engine, to.account_id, process.settings.lease, [])
         if attempt_id is None:
             permits.give_back(process, to, held)
             raise busy(f"The account {account} sends nothing now: see `turnout status`.", 60)

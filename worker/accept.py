@@ -21,8 +21,9 @@ from models.outcome import LAST_ERROR, OUTCOME
 from models.preflight import Candidate, Reason, shown
 from models.rules import Rules
 from models.words import Door, Identity, Outcome
-from worker import lanes, receipts, storing
+from worker import receipts, storing
 from worker.database import is_datas_fault, repeat, sqlstate
+from worker.queue import lanes
 from worker.queue.locks import lock_events
 from worker.receipts import Part
 from worker.storing import Fresh

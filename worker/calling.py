@@ -12,9 +12,9 @@ from hubspot.client import NoResponse, Response, post
 from hubspot.limiter import Permit
 from worker import permits
 from worker.accounts.destination import Destination
-from worker.claim import Claim, Member
 from worker.context import Process
-from worker.settle import NOTHING, Apart, Call
+from worker.queue.claim import Claim, Member
+from worker.queue.settle import NOTHING, Apart, Call
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from sqlalchemy import Connection, Row, text
 from models.gist import CANCELED
 from models.moves import Move
 from models.words import State
-from worker import lanes
-from worker.newest import UNANSWERED
 from worker.queries.error_filter import EVENT_NAMED
+from worker.queue import lanes
+from worker.queue.contact_index import UNANSWERED
 
 WALK: Final = 10_000
 """Waiting batches that are looked at at once."""

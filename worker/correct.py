@@ -19,9 +19,10 @@ from models.outcome import LAST_ERROR, OUTCOME
 from models.preflight import Candidate, Reason
 from models.rules import Rules
 from models.words import Door, Identity, Origin, Outcome, Resolution, State
-from worker import accept, lanes, receipts, storing
+from worker import accept, receipts, storing
 from worker.database import json
-from worker.newest import OVERTAKES, newest
+from worker.queue import lanes
+from worker.queue.contact_index import OVERTAKES, newest
 from worker.queue.locks import lock_events
 from worker.queue.requeue import resolve
 from worker.receipts import Part

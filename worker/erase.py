@@ -21,7 +21,7 @@ from sqlalchemy.dialects.postgresql import BYTEA
 from models.person import ERASED, Person
 from models.tables import Base
 from worker.database import json, repeat
-from worker.newest import UNANSWERED
+from worker.queue.contact_index import UNANSWERED
 from worker.queue.locks import lock_event
 from worker.stream import Stream
 

@@ -18,12 +18,13 @@ from hubspot.isolating import Found, isolate as search_for
 from hubspot.limiter import Permit, Use
 from models.moves import Move
 from models.words import AttemptKind, Origin
-from worker import permits, settle
+from worker import permits
 from worker.accounts.state import SENDS
 from worker.calling import Delivery, send
-from worker.claim import Claim
 from worker.context import GRACE
-from worker.settle import Apart, Call
+from worker.queue import settle
+from worker.queue.claim import Claim
+from worker.queue.settle import Apart, Call
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from worker import actions, results
 from worker.actions import By, noted
 from worker.context import Process
 from worker.database import repeat
-from worker.newest import MAY_HAVE_ARRIVED, newest, oldest
+from worker.queue.contact_index import MAY_HAVE_ARRIVED, newest, oldest
 from worker.queue.locks import lock_events
 
 log = logging.getLogger(__name__)

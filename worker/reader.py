@@ -11,13 +11,14 @@ from hubspot.answer import Answer, NotFound, RefusedWhole, Rejection, correlatio
 from hubspot.client import NoResponse, Response, get
 from hubspot.limiter import Permit, Use
 from hubspot.participations import Page, read_page
-from worker import permits, reads
+from worker import permits
 from worker.accounts.destination import Destination
 from worker.calling import word
 from worker.context import GRACE, Process
 from worker.database import repeat
-from worker.reads import Unconfirmed
-from worker.settle import Call, complete_attempt
+from worker.queue import unconfirmed
+from worker.queue.settle import Call, complete_attempt
+from worker.queue.unconfirmed import Unconfirmed
 from worker.stops import count_in_a_row, stop
 
 log = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ class Reader:
         if not self.may_go_on() or self._held is None:
             return None
         process, to, held = self._process, self._to, self._held
-        attempt_id = repeat(lambda: reads.begin(process.engine, to.account_id, process.settings.lease, asked))
+        attempt_id = repeat(lambda: unconfirmed.begin(process.engine, to.account_id, process.settings.lease, asked))
         if attempt_id is None:
             self._stopped = True
             return None

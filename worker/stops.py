@@ -9,10 +9,11 @@ from typing import Final
 
 from hubspot.answer import Ambiguous, Answer
 from hubspot.reaction import Block, Bounds, Decision, Park, Pause, Postpone, Tried, decide
-from worker import permits, reads
+from worker import permits
 from worker.accounts import oauth, state
 from worker.accounts.destination import FORBIDDEN, Destination
 from worker.context import Process
+from worker.queue import unconfirmed
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ def stop(process: Process, to: Destination, answer: Answer, status: int | None, 
             process.forget(to.account)
             because = f"{because}; {to.remedy(status, reading=True)}"
             log.error("account %s: nothing is read back: %s", to.account, because)
-            reads.put_off(process.engine, to.account_id, because, UNREADABLE)
+            unconfirmed.put_off(process.engine, to.account_id, because, UNREADABLE)
             return UNREADABLE
         case Pause(because):
             pause(process, to, because, status, reading=True)

@@ -12,7 +12,7 @@ from models.batching import Group, Newcomer, Planned, plan
 from models.preflight import Candidate
 from models.words import Identity, Origin, State
 from worker.database import draw, json
-from worker.newest import held
+from worker.queue.contact_index import held
 from worker.receipts import Part
 
 

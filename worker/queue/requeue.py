@@ -6,8 +6,8 @@ from sqlalchemy import Connection, text
 
 from models.batching import Group, Newcomer, plan
 from models.words import Identity, Resolution, State
-from worker import lanes
 from worker.database import draw, json
+from worker.queue import lanes
 
 
 def resolve(connection: Connection, error_ids: Sequence[int], how: Resolution, because: str = "") -> list[int]:

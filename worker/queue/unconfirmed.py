@@ -17,7 +17,7 @@ from models.words import AttemptKind, State
 from worker.accounts.state import SENDS, may_send
 from worker.queue.locks import lock_events
 from worker.queue.requeue import move
-from worker.settle import Call
+from worker.queue.settle import Call
 
 MOST: Final = 100
 """Records that one turn takes: as many as a page shows, and more than a turn has permits for by contact."""

@@ -17,9 +17,9 @@ from hubspot.reaction import OUTAGE, Tried
 from models.message import Address
 from models.moves import Move
 from models.words import Identity, Origin, State
-from worker import lanes
 from worker.accounts.state import SENDS, may_send
-from worker.newest import OVERTAKES, UNANSWERED, held, newest
+from worker.queue import lanes
+from worker.queue.contact_index import OVERTAKES, UNANSWERED, held, newest
 
 log = logging.getLogger(__name__)
 

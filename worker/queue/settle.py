@@ -15,9 +15,9 @@ from hubspot.answer import Answer, Rejection, Settled
 from models.gist import About, Kind
 from models.moves import Move
 from models.words import Origin, Outcome
-from worker import lanes
-from worker.claim import Claim
 from worker.database import draw, json, repeat
+from worker.queue import lanes
+from worker.queue.claim import Claim
 from worker.queue.locks import lock_event
 from worker.queue.seen_groups import note_seen
 
