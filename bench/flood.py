@@ -47,10 +47,10 @@ from worker.celery import DELIVER
 from worker.context import Process
 from worker.database import make_engine
 from worker.encryption import fingerprint_key
-from worker.facts.batches import BatchFilter, list_batches
-from worker.facts.status import read_status
 from worker.local import Postgres
+from worker.queries.batches import BatchFilter, list_batches
 from worker.queries.error_filter import Filter
+from worker.queries.status import read_status
 from worker.queue import settle, unconfirmed
 from worker.queue.claim import Claim, claim
 from worker.retry import retry

@@ -33,16 +33,16 @@ from bench.ground import seconds
 from models.words import Outcome, Role, Status
 from web.console.pages import PAGES
 from web.server import Server
-from worker import groups
 from worker.auth import keys
 from worker.context import Process
-from worker.facts.batches import BatchFilter, list_batches
-from worker.facts.errors import list_errors
-from worker.facts.people import find_submission, list_records_of
-from worker.facts.status import read_status
 from worker.local import free_port
+from worker.queries import error_groups
+from worker.queries.batches import BatchFilter, list_batches
 from worker.queries.error_filter import OPEN, Filter
-from worker.refusals import Chosen, waiting
+from worker.queries.errors import list_errors
+from worker.queries.person import find_submission, list_records_of
+from worker.queries.refusals import Chosen, waiting
+from worker.queries.status import read_status
 
 SLOW: Final = 0.1
 """Seconds that no page may take."""
@@ -213,13 +213,17 @@ def commands(process: Process, named: Mapping[str, Any]) -> dict[str, Callable[[
         "turnout errors --category NONE": lambda: list_errors(engine, rare),
         "turnout errors --event event-4987": lambda: list_errors(engine, Filter(OPEN, event="event-4987")),
         "turnout errors --group (200,000)": lambda: list_errors(engine, Filter(OPEN, group_id=named["group"])),
-        "turnout errors --grouped": lambda: groups.grouped(engine, OPEN),
-        "turnout errors --grouped --outcome canceled": lambda: groups.grouped(engine, [Outcome.CANCELED]),
-        "turnout errors --grouped --event event-1": lambda: groups.narrowed(engine, Filter(OPEN, event="event-1")),
-        "turnout errors --grouped --account quiet": lambda: groups.narrowed(engine, Filter(OPEN, account="quiet")),
-        "turnout errors --grouped --category NONE": lambda: groups.narrowed(engine, rare),
-        "turnout retry, before it asks": lambda: groups.matching(engine, Filter(OPEN)),
-        "turnout retry --category NONE, before it asks": lambda: groups.matching(engine, rare),
+        "turnout errors --grouped": lambda: error_groups.grouped(engine, OPEN),
+        "turnout errors --grouped --outcome canceled": lambda: error_groups.grouped(engine, [Outcome.CANCELED]),
+        "turnout errors --grouped --event event-1": lambda: error_groups.narrowed(
+            engine, Filter(OPEN, event="event-1")
+        ),
+        "turnout errors --grouped --account quiet": lambda: error_groups.narrowed(
+            engine, Filter(OPEN, account="quiet")
+        ),
+        "turnout errors --grouped --category NONE": lambda: error_groups.narrowed(engine, rare),
+        "turnout retry, before it asks": lambda: error_groups.matching(engine, Filter(OPEN)),
+        "turnout retry --category NONE, before it asks": lambda: error_groups.matching(engine, rare),
         "turnout person, 5,000 records": lambda: list_records_of(engine, "busy@example.com"),
         "turnout refused": lambda: list(islice(waiting(engine, Chosen()), 50)),
         "turnout refused --account none": lambda: list(waiting(engine, Chosen(account="none"))),

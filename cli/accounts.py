@@ -172,7 +172,7 @@ def remove(name: Name) -> None:
     from worker import actions
     from worker.accounts import registry
     from worker.accounts.state import find
-    from worker.facts.reading import as_said
+    from worker.queries.rows import as_said
 
     if name == DEFAULT_ACCOUNT:
         _fail(f"{DEFAULT_ACCOUNT} is the account of messages that name none: it can be paused, not removed")

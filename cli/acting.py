@@ -142,15 +142,15 @@ def cancel(  # noqa: PLR0913 - one parameter an option
 
     On a terminal it first shows what will be canceled, and asks; elsewhere it goes on.
     """
-    from worker import results
     from worker.cancel import Chosen
+    from worker.queries import job_results
 
     if not everything and (batch_id, event, account, state) == (None, None, None, None):
         raise typer.BadParameter("name a batch, or a filter such as --event; --all for everything that waits")
     process = open_process()
     wish = Wish(Action.CANCEL, Chosen(batch_id, event, account, state).facts, "canceled", harmless=True)
     job = do(process, wish, Consent(yes, expect, as_json), background=background)
-    batches = results.batches(process.engine, job["id"])
+    batches = job_results.batches(process.engine, job["id"])
     if as_json:
         print_json({"batches": batches, "records": job["done"], "job": job["id"]})
     else:

@@ -7,8 +7,8 @@ from cli.showing import AsJson, print_json, say
 
 def audit(*, as_json: AsJson = False) -> None:
     """Recount everything: is every record that was accepted accounted for? Exit status 1 where it is not."""
-    from worker.audit import audit as recount
     from worker.database import make_engine
+    from worker.queries.reconciliation import audit as recount
     from worker.settings import load_settings
 
     books = recount(make_engine(load_settings()))

@@ -75,7 +75,7 @@ def do(process: "Process", wish: Wish, consent: Consent, *, background: bool = F
     several that would go to another event want their number, typed or by `--expect`.
     """
     from worker import actions, jobs, preview
-    from worker.groups import COUNTED
+    from worker.queries.error_groups import COUNTED
 
     by = actions.at_the_terminal()
     is_move = not {"event", "object_id"}.isdisjoint(wish.given.get("change", {}))

@@ -188,9 +188,12 @@ def _show(one: "Corrected", line: int = 0) -> None:
 
 
 def _tell(process: "Process", job: dict[str, Any], wrong: "list[Reason]", *, as_json: bool) -> None:
-    from worker import correct as correcting, results
+    from worker import correct as correcting
+    from worker.queries import job_results
 
-    few = results.items(process.engine, job["id"], 1_000, passed=not as_json and job["done"] + job["passed"] > SHOWN)
+    few = job_results.items(
+        process.engine, job["id"], 1_000, passed=not as_json and job["done"] + job["passed"] > SHOWN
+    )
     done = [(correcting.of_item(item), item["item"]) for item in few]
     if as_json:
         facts = {"corrected": job["done"], "job": job["id"], "records": [asdict(one) for one, _ in done]}

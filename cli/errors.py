@@ -7,7 +7,7 @@ import typer
 
 from cli.choosing import Account, Category, Event, Group, Limit, OfState, Outcomes, Records, Since, filter_of
 from cli.showing import AsJson, print_json, print_table, say, written
-from worker.facts.errors import list_errors
+from worker.queries.errors import list_errors
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -35,8 +35,8 @@ def errors(  # noqa: PLR0913 - one parameter an option
     as_json: AsJson = False,
 ) -> None:
     """List unresolved errors, the newest first; without --outcome those that are rejected, unconfirmed or failed."""
-    from worker import groups
     from worker.database import make_engine
+    from worker.queries import error_groups
     from worker.queries.error_filter import OPEN
     from worker.settings import load_settings
 
@@ -57,9 +57,9 @@ def errors(  # noqa: PLR0913 - one parameter an option
             raise typer.BadParameter(
                 "--grouped goes with no --group, --record, --before or --csv; a group's: --group ID"
             )
-        found, older = groups.narrowed(engine, chosen, limit) if chosen.facts else (None, False)
+        found, older = error_groups.narrowed(engine, chosen, limit) if chosen.facts else (None, False)
         if found is None:
-            found = groups.grouped(engine, outcome or OPEN, limit)
+            found = error_groups.grouped(engine, outcome or OPEN, limit)
         _show_groups(found, older=older, as_json=as_json)
         return
     if csv is not None:
@@ -88,7 +88,7 @@ def _write(path: Path, engine: "Engine", chosen: "Filter") -> None:
 
 
 def _show_groups(found: list[dict[str, object]], *, older: bool, as_json: bool) -> None:
-    from worker.groups import COUNTED, as_said
+    from worker.queries.error_groups import COUNTED, as_said
 
     if as_json:
         print_json([{**group, "more": older or int(str(group["count"])) > COUNTED} for group in found])

@@ -7,7 +7,7 @@ import typer
 from cli.choosing import Account, Limit
 from cli.showing import AsJson, complain, print_json, print_table, say, written
 from models.words import Outcome
-from worker.facts.events import find_event, list_events
+from worker.queries.events import find_event, list_events
 
 Named = Annotated[
     str, typer.Argument(metavar="EVENT", help="Its object id, its external id, or external account/external id.")

@@ -60,7 +60,7 @@ def erase(
     from worker.actions import at_the_terminal, noted
     from worker.database import make_engine
     from worker.erase import erase as remove
-    from worker.people import as_said, known
+    from worker.queries.erasures import as_said, known
     from worker.settings import load_settings
     from worker.stream import Stream
 

@@ -55,8 +55,8 @@ def job(
     as_json: AsJson = False,
 ) -> None:
     """Show one action in bulk: how far it is, what became of each record, and what the records are by now."""
-    from worker import results
     from worker.database import make_engine
+    from worker.queries import job_results
     from worker.settings import load_settings
 
     engine = make_engine(load_settings())
@@ -64,8 +64,8 @@ def job(
     if found is None:
         complain(f"turnout: there is no job {job_id}; `turnout jobs` lists them")
         raise typer.Exit(1)
-    items = results.items(engine, job_id, limit, after, passed=passed)
-    found = {**_with_words(found), "outcomes": results.outcomes(engine, job_id), "items": items}
+    items = job_results.items(engine, job_id, limit, after, passed=passed)
+    found = {**_with_words(found), "outcomes": job_results.outcomes(engine, job_id), "items": items}
     if as_json:
         print_json(found)
         return
@@ -75,8 +75,8 @@ def job(
     say(f"{found['standing']}: {found['done']:,}{expected} done, {found['passed']:,} passed over")
     if found["outcomes"]:
         told = ", ".join(f"{number:,} {outcome}" for outcome, number in found["outcomes"].items())
-        say(f"by now (of the newest {results.COUNTED:,}): {told}")
-    rows = [{**item, "why": results.why(item)} for item in items]
+        say(f"by now (of the newest {job_results.COUNTED:,}): {told}")
+    rows = [{**item, "why": job_results.why(item)} for item in items]
     print_table(
         "What became of each", rows, ["id", "item", "record_id", "contact", "done", "outcome", "why"], "nothing"
     )

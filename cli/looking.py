@@ -8,16 +8,16 @@ import typer
 from cli.choosing import Account, Event, Limit, Since, Until, in_utc
 from cli.showing import AsJson, complain, print_json, print_table, say, written
 from models.words import State, Status
-from worker.facts.batches import BatchFilter, find_batch, list_batches
-from worker.facts.people import LOOKED_AT, find_submission
-from worker.facts.reading import as_said
-from worker.facts.status import read_status
+from worker.queries.batches import BatchFilter, find_batch, list_batches
+from worker.queries.person import LOOKED_AT, find_submission
+from worker.queries.rows import as_said
+from worker.queries.status import read_status
 
 
 def status(*, as_json: AsJson = False) -> None:
     """Show what waits, why and until when, what was sent of late, and whether everything runs."""
-    from worker import throughput
     from worker.context import Process
+    from worker.queries import throughput
     from worker.settings import load_settings
 
     process = Process(load_settings())

@@ -6,7 +6,7 @@ import typer
 
 from cli.choosing import Limit
 from cli.showing import AsJson, print_json, say, written
-from worker.facts.people import list_records_of
+from worker.queries.person import list_records_of
 
 
 def person(

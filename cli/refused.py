@@ -14,7 +14,7 @@ from cli.bulk import Background, Consent, Expect, Wish, Yes, agree, do, first_re
 from cli.choosing import LARGEST, Account, Limit
 from cli.showing import AsJson, complain, print_json, print_table, say
 from models.words import Action
-from worker.refusals import Chosen, as_line, waiting
+from worker.queries.refusals import Chosen, as_line, waiting
 
 if TYPE_CHECKING:
     from worker.context import Process
@@ -119,10 +119,11 @@ def retry(  # noqa: PLR0913 - one parameter an option
 
 def _of_job(process: "Process", job_id: int) -> "Iterator[tuple[str, Replayed]]":
     """Give what became of each of a job's refusals."""
-    from worker import refused as door, results
+    from worker import refused as door
+    from worker.queries import job_results
 
     after = 0
-    while page := results.items(process.engine, job_id, 1_000, after):
+    while page := job_results.items(process.engine, job_id, 1_000, after):
         yield from (("", door.of_item(item)) for item in page)
         after = page[-1]["id"]
 

@@ -50,7 +50,7 @@ def prompt(what: str, *, hidden: bool = False) -> str:
 
 def print_json(value: object) -> None:
     """Print one JSON document."""
-    from worker.facts.reading import plain
+    from worker.queries.rows import plain
 
     document = orjson.dumps(value, default=plain, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode()
     typer.echo(visible_json(document))

@@ -27,8 +27,8 @@ from sqlalchemy import create_engine
 
 from models.visible import visible
 from models.words import Outcome
-from worker.facts.events import outcomes_by_event
 from worker.local import free_port
+from worker.queries.events import outcomes_by_event
 from worker.settings import running
 
 HERE = Path(__file__).parent

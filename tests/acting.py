@@ -8,12 +8,13 @@ from sqlalchemy import Engine, text
 from models.correction import Change
 from models.rules import Rules
 from models.words import Action, Via
-from worker import jobs, results
+from worker import jobs
 from worker.actions import By
 from worker.cancel import Chosen
 from worker.correct import Corrected, of_item
+from worker.queries import job_results
 from worker.queries.error_filter import Filter
-from worker.refusals import Chosen as Refusals
+from worker.queries.refusals import Chosen as Refusals
 from worker.refused import Replayed, of_item as of_refusal
 
 ME = By("a test", Via.TERMINAL)
@@ -54,9 +55,9 @@ def correct(engine: Engine, rules: Rules, changes: Mapping[int, Change]) -> list
     mended = ((0, record_id, changes[record_id]) for record_id in sorted(changes))
     job_id = jobs.ask_to_mend(engine, ME, mended)
     finished(engine, rules, job_id)
-    return [of_item(item) for item in results.items(engine, job_id, 1_000)]
+    return [of_item(item) for item in job_results.items(engine, job_id, 1_000)]
 
 
 def replay(engine: Engine, rules: Rules, chosen: Refusals) -> list[Replayed]:
     job = run(engine, rules, Action.REPLAY, chosen.written)
-    return [of_refusal(item) for item in results.items(engine, job["id"], 1_000)]
+    return [of_refusal(item) for item in job_results.items(engine, job["id"], 1_000)]

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, Row, text
 
 from hubspot.answer import Rejection, Settled
 from models.words import Origin
-from worker.audit import audit
+from worker.queries.reconciliation import audit
 from worker.queue import settle
 from worker.queue.claim import Claim, claim
 

@@ -9,7 +9,7 @@ from models.message import Message, read_message
 from models.rules import Rules
 from models.words import Door
 from worker.accept import Handed, accept, refuse_whole
-from worker.audit import audit
+from worker.queries.reconciliation import audit
 from worker.receipts import Part
 
 WHEN = 1_767_225_600_000

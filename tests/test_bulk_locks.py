@@ -18,8 +18,8 @@ from worker.context import Process
 from worker.database import make_engine
 from worker.purge import purge
 from worker.queries.error_filter import Filter
+from worker.queries.refusals import Chosen, waiting
 from worker.receipts import Part
-from worker.refusals import Chosen, waiting
 from worker.settings import Settings
 
 HandIn = Callable[..., list[Part]]

@@ -22,11 +22,11 @@ from models.rules import Rules
 from models.words import Door, Outcome
 from tasks.sweep import free_the_forgotten, take_back
 from worker.accept import Handed, accept
-from worker.audit import audit
 from worker.cancel import Chosen
 from worker.context import Process
 from worker.database import make_engine, sqlstate
 from worker.queries.error_filter import Filter
+from worker.queries.reconciliation import audit
 from worker.queue import settle
 from worker.queue.claim import Claim, claim
 from worker.settings import Settings

@@ -20,9 +20,9 @@ from web.masking import masked
 from worker.accounts.registry import add
 from worker.auth import keys, signin_limit
 from worker.context import Process
-from worker.facts.errors import further_errors, list_errors
-from worker.facts.events import find_event, outcomes_by_event
-from worker.facts.people import find_submission
+from worker.queries.errors import further_errors, list_errors
+from worker.queries.events import find_event, outcomes_by_event
+from worker.queries.person import find_submission
 from worker.receipts import Part
 from worker.settings import Settings
 
@@ -440,14 +440,14 @@ def test_of_a_large_submission_the_first_records_are_counted_and_what_waits_is_n
     for first in (0, 20):
         hand_in({**message(*people(20, first)), "submission_id": submission}, batch_size=20)
     settled(engine, taken(engine), rejected=[0, 15])
-    monkeypatch.setattr("worker.facts.people.LOOKED_AT", 10)
+    monkeypatch.setattr("worker.queries.person.LOOKED_AT", 10)
     found = find_submission(engine, UUID(submission))
     assert found is not None
     assert (found["outcomes"], found["all"], found["status"]) == ({"delivered": 9, "rejected": 1}, False, "PENDING")
     assert [row["contact"] for row in found["not_delivered"]] == ["p0@example.com"]
     assert "what became of its first records alone" in words(operator.page(f"/submission/{submission}"))
     settled(engine, taken(engine))
-    monkeypatch.setattr("worker.facts.people.LOOKED_AT", 41)
+    monkeypatch.setattr("worker.queries.person.LOOKED_AT", 41)
     found = find_submission(engine, UUID(submission))
     assert found is not None
     assert (found["outcomes"], found["all"], found["status"]) == ({"delivered": 38, "rejected": 2}, True, "COMPLETE")

@@ -14,7 +14,7 @@ from ledger import ask, deliver_all, do, given_up, message, outcomes, people, se
 from sqlalchemy import Engine
 
 from web.console import door, people as pages_of_people
-from worker import people as reads, refusals
+from worker.queries import erasures as reads, refusals
 from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]

@@ -31,9 +31,9 @@ from hubspot.answer import Rejection, Settled
 from models.correction import Change
 from models.rules import Rules
 from worker import bulk
-from worker.audit import audit
 from worker.cancel import Chosen
 from worker.queries.error_filter import ANY_OPEN, Filter
+from worker.queries.reconciliation import audit
 from worker.queue import settle
 from worker.receipts import Part
 

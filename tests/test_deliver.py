@@ -14,8 +14,8 @@ from sqlalchemy import text
 from hubspot.limiter import Limiter
 from tasks.deliver import deliver
 from worker.accept import Handed, accept
-from worker.audit import audit
 from worker.context import Process
+from worker.queries.reconciliation import audit
 from worker.settings import Settings
 
 WHEN = 1_767_225_600_000

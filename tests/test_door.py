@@ -20,9 +20,9 @@ from sqlalchemy import text
 
 from models.words import Role
 from worker.accounts.registry import add
-from worker.audit import audit
 from worker.context import Process
 from worker.encryption import rekey
+from worker.queries.reconciliation import audit
 from worker.settings import Settings
 
 SDK = Path(sys.prefix) / "sdk"

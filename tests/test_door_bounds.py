@@ -24,9 +24,9 @@ import web.server
 import web.waiting
 from models.message import MOST_BYTES
 from web.admission import MOST_BYTES_AT_ONCE, Admission
-from worker.audit import audit
 from worker.context import Process
 from worker.local import free_port
+from worker.queries.reconciliation import audit
 from worker.settings import Settings
 
 
@@ -154,7 +154,7 @@ def test_no_connection_to_the_database_in_time_is_503(door: Door, monkeypatch: p
     def none(*_: object) -> None:
         raise sqlalchemy.exc.TimeoutError
 
-    monkeypatch.setattr("worker.submissions.summary", none)
+    monkeypatch.setattr("worker.queries.submissions.summary", none)
     answer = door.ask("GET", "/submissions/018f0000-0000-4000-8000-000000000000")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
 

@@ -15,9 +15,9 @@ from door import BY_EMAIL, WHEN, key_for
 from running import environment, until
 from sqlalchemy import text
 
-from worker.audit import audit
 from worker.context import Process
 from worker.local import free_port
+from worker.queries.reconciliation import audit
 from worker.settings import Settings
 
 REQUESTS = 1_000

@@ -35,15 +35,16 @@ from models.person import Person
 from models.rules import Rules
 from models.tables import Base
 from models.words import Action, Outcome
-from worker import actions, erase as erasing, jobs, submissions
-from worker.audit import audit
+from worker import actions, erase as erasing, jobs
 from worker.context import Process
 from worker.erase import Erased, erase
+from worker.queries import submissions
 from worker.queries.error_filter import Filter
+from worker.queries.reconciliation import audit
+from worker.queries.submissions import Cursor
 from worker.queue import settle
 from worker.receipts import Part
 from worker.settings import Settings
-from worker.submissions import Cursor
 
 HandIn = Callable[..., list[Part]]
 ADA = "Ada.Lovelace@Example.com"

@@ -14,8 +14,8 @@ from sqlalchemy import Engine, text
 from hubspot.answer import Rejection, Settled
 from models.gist import Kind
 from models.words import Outcome
-from worker import groups
 from worker.cancel import Chosen
+from worker.queries import error_groups
 from worker.queue import settle
 from worker.queue.seen_groups import note_seen
 from worker.receipts import Part
@@ -92,7 +92,7 @@ def test_failed_canceled_and_unconfirmed_have_groups_too(hand_in: HandIn, engine
 def test_a_count_goes_no_further_than_it_says(
     hand_in: HandIn, engine: Engine, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(groups, "COUNTED", 2)
+    monkeypatch.setattr(error_groups, "COUNTED", 2)
     hand_in(message(*people(5)))
     given_up(engine, taken(engine))
     assert "more than 2 failed" in turnout("errors", "--grouped").output
@@ -175,14 +175,14 @@ def test_narrowed_groups_say_where_older_errors_were_not_looked_at(
     given_up(engine, taken(engine))
     hand_in(message(*people(3), event="8"))
     given_up(engine, taken(engine))
-    monkeypatch.setattr(groups, "COUNTED", 3)
+    monkeypatch.setattr(error_groups, "COUNTED", 3)
     assert facts("errors", "--grouped", "--event", "7") == []
     said = turnout("errors", "--grouped", "--event", "7").output
     assert "of the newest 3 unresolved errors, which were looked at" in said
     assert "no unresolved errors like that among them" in said
     (group,) = facts("errors", "--grouped", "--event", "8")
     assert (group["count"], group["more"]) == (3, True)
-    monkeypatch.setattr(groups, "COUNTED", 4)
+    monkeypatch.setattr(error_groups, "COUNTED", 4)
     assert "looked at" not in turnout("errors", "--grouped", "--event", "7").output
 
 

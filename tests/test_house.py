@@ -15,10 +15,10 @@ from sqlalchemy import Engine, text
 
 from cli.app import app
 from tasks.intake import intake
-from worker.audit import audit
 from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES
 from worker.context import Process
 from worker.migrate import configuration, upgrade
+from worker.queries.reconciliation import audit
 from worker.settings import Settings
 
 ROOT = Path(__file__).parent.parent

@@ -11,8 +11,8 @@ from sqlalchemy.exc import OperationalError
 
 from tasks import intake as module
 from tasks.intake import DEATHS, LOCK, intake
-from worker.audit import audit
 from worker.context import Process
+from worker.queries.reconciliation import audit
 from worker.stream import FIELD, KEY, MOST_BYTES
 
 WHEN = 1_767_225_600_000

@@ -18,9 +18,9 @@ from tasks.sweep import take_back
 from worker import isolate
 from worker.accept import Handed, accept
 from worker.accounts.state import pause, resume
-from worker.audit import audit
 from worker.calling import send
 from worker.context import Process
+from worker.queries.reconciliation import audit
 from worker.settings import Settings
 
 WHEN = 1_767_225_600_000

@@ -17,12 +17,13 @@ import tasks.job
 from models.correction import Change
 from models.rules import Rules
 from models.words import Action, Outcome, State
-from worker import bulk, jobs, results
-from worker.audit import audit
+from worker import bulk, jobs
 from worker.cancel import Chosen
 from worker.context import Process
+from worker.queries import job_results
 from worker.queries.error_filter import Filter
 from worker.queries.jobs import find_job, list_jobs
+from worker.queries.reconciliation import audit
 from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]
@@ -43,7 +44,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps of a few, and the live ones first, with no floor for others."""
     for name, size in (("STEP", 3), ("CORRECTIONS", 3), ("BATCHES", 2)):
         monkeypatch.setattr(bulk, name, size)
-    monkeypatch.setattr("worker.refusals.STEP", 2)
+    monkeypatch.setattr("worker.queries.refusals.STEP", 2)
     monkeypatch.setattr("worker.queue.claim.FLOOR", 0.0)
 
 
@@ -76,8 +77,8 @@ def job(engine: Engine, job_id: int) -> dict[str, Any]:
 def items(engine: Engine, job_id: int) -> list[tuple[object, ...]]:
     """What became of each: the record, whether it was done, why or what it came to, and its outcome by now."""
     return [
-        (item["record_id"], item["done"], results.why(item), item["outcome"])
-        for item in results.items(engine, job_id, 1_000)
+        (item["record_id"], item["done"], job_results.why(item), item["outcome"])
+        for item in job_results.items(engine, job_id, 1_000)
     ]
 
 
@@ -146,7 +147,7 @@ def test_a_step_whose_commit_is_ambiguous_is_done_once(
     event.remove(engine, "commit", lose)
     assert next(lost, None) is None
     assert (ended["done"], ended["passed"]) == (8, 0)
-    done = results.items(engine, job_id, 1_000)
+    done = job_results.items(engine, job_id, 1_000)
     assert len({one["item"] for one in done}) == len(done) == 8
     assert all(one["done"] for one in done)
     assert outcomes(engine)["pending"] == 8
@@ -237,7 +238,7 @@ def test_a_retry_says_of_each_record_what_became_of_it_and_what_it_is_now(
     settled(engine, taken(engine), rejected=[1])
     deliver_all(engine)
     assert [outcome for *_, outcome in items(engine, ended["id"])].count("rejected") == 1
-    assert results.outcomes(engine, ended["id"]) == {"delivered": 4, "rejected": 1}
+    assert job_results.outcomes(engine, ended["id"]) == {"delivered": 4, "rejected": 1}
 
 
 def test_what_somebody_else_resolved_first_is_passed_over_and_said(
@@ -254,8 +255,8 @@ def test_what_somebody_else_resolved_first_is_passed_over_and_said(
     ended = run(engine, rules, Action.RETRY, FAILED)
     assert (ended["done"], ended["passed"]) == (1, 1)
     assert items(engine, ended["id"])[0] == (ids[0], False, "somebody else was faster", "failed")
-    assert [one["record_id"] for one in results.items(engine, ended["id"], passed=True)] == [ids[0]]
-    assert results.outcomes(engine, ended["id"]) == {"pending": 1}
+    assert [one["record_id"] for one in job_results.items(engine, ended["id"], passed=True)] == [ids[0]]
+    assert job_results.outcomes(engine, ended["id"]) == {"pending": 1}
 
 
 def test_a_dismissal_keeps_its_reason(fail: Callable[..., list[int]], engine: Engine, rules: Rules) -> None:
@@ -269,7 +270,7 @@ def test_a_dismissal_keeps_its_reason(fail: Callable[..., list[int]], engine: En
 def test_a_cancellation_has_an_item_a_record(hand_in: HandIn, engine: Engine, rules: Rules) -> None:
     hand_in(message(*people(7)), batch_size=2)
     ended = run(engine, rules, Action.CANCEL, Chosen(event="77").facts)
-    assert (ended["done"], results.batches(engine, ended["id"])) == (7, 4)
+    assert (ended["done"], job_results.batches(engine, ended["id"])) == (7, 4)
     assert [outcome for *_, outcome in items(engine, ended["id"])] == ["canceled"] * 7
     assert outcomes(engine) == {"canceled": 7}
 
@@ -299,15 +300,15 @@ def test_a_mended_file_is_corrected_line_by_line(fail: Callable[..., list[int]],
     changes = [Change(email="new@x.org"), Change(email="nobody"), Change(event="78"), Change(email="p3@example.com")]
     lines = [(number + 2, id_, change) for number, (id_, change) in enumerate(zip(ids, changes, strict=True))]
     job_id = jobs.ask_to_mend(engine, ME, [*lines, (6, 999_999, changes[0])])
-    waiting = results.items(engine, job_id)
-    assert (waiting[0]["item"], waiting[0]["done"], results.why(waiting[0])) == (2, None, "not begun")
+    waiting = job_results.items(engine, job_id)
+    assert (waiting[0]["item"], waiting[0]["done"], job_results.why(waiting[0])) == (2, None, "not begun")
     ended = finished(engine, rules, job_id)
     assert (ended["expected"], ended["done"], ended["passed"]) == (5, 2, 3)
-    done = results.items(engine, job_id)
+    done = job_results.items(engine, job_id)
     assert [(one["item"], one["done"]) for one in done] == [(2, True), (3, False), (4, True), (5, False), (6, False)]
     assert done[0]["told"]["difference"] == [["email", "p0@example.com", "new@x.org"]]
-    assert "would stay as it is" in results.why(done[3])
-    assert "is unknown" in results.why(done[4])
+    assert "would stay as it is" in job_results.why(done[3])
+    assert "is unknown" in job_results.why(done[4])
 
 
 def test_refusals_handed_in_again_say_what_each_came_to(hand_in: HandIn, engine: Engine, rules: Rules) -> None:

@@ -13,7 +13,7 @@ from sandbox_server import running_sandbox
 from services import Valkey
 from sqlalchemy import Engine, text
 
-from worker.audit import audit
+from worker.queries.reconciliation import audit
 from worker.settings import Settings
 from worker.stream import Stream
 

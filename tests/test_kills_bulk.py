@@ -15,8 +15,8 @@ from running import Workers, environment, until
 from sqlalchemy import Engine
 
 from models.outcome import LAST_ERROR, OUTCOME
-from worker.audit import audit
 from worker.queries.jobs import list_jobs
+from worker.queries.reconciliation import audit
 from worker.settings import Settings
 
 COMMAND = [sys.executable, "-m", "cli", "retry", "--yes"]

@@ -29,9 +29,9 @@ from worker import notify as notifying, webhooks
 from worker.accept import Handed, accept
 from worker.auth import keys
 from worker.context import Process
-from worker.facts.people import find_submission
-from worker.facts.status import read_status
 from worker.notify import claim, is_due, look, notify, settle
+from worker.queries.person import find_submission
+from worker.queries.status import read_status
 from worker.settings import Settings
 
 

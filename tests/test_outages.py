@@ -13,9 +13,9 @@ from models.words import Door
 from tasks.deliver import deliver
 from worker.accept import Handed, accept
 from worker.accounts.state import resume
-from worker.audit import audit
 from worker.context import Process
 from worker.local import free_port
+from worker.queries.reconciliation import audit
 from worker.settings import Settings
 
 STEP = 1 / 60

@@ -18,9 +18,9 @@ from running import until
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
-from worker.audit import audit
 from worker.auth import keys
 from worker.context import Process
+from worker.queries.reconciliation import audit
 
 SCRIPT = Path(__file__).parent.parent / "examples" / "producers" / "outbox.py"
 

@@ -16,8 +16,8 @@ from worker.cancel import Chosen
 from worker.context import Process
 from worker.preview import lasts, look
 from worker.queries.error_filter import Filter
+from worker.queries.refusals import Chosen as Refusals
 from worker.receipts import Part
-from worker.refusals import Chosen as Refusals
 
 HandIn = Callable[..., list[Part]]
 EVERYTHING = Filter((Outcome.FAILED, Outcome.REJECTED)).written

@@ -30,13 +30,13 @@ from models.rules import Rules
 from models.words import Action, Outcome, State
 from tasks import sweep as sweeping
 from worker import actions, jobs, purge as purging
-from worker.audit import audit
 from worker.cancel import Chosen
 from worker.celery import PURGE
 from worker.context import Process
 from worker.database import make_engine
 from worker.purge import Counts, preview, purge, purge_a_little
 from worker.queries.error_filter import Filter
+from worker.queries.reconciliation import audit
 from worker.receipts import Part
 from worker.settings import Settings
 

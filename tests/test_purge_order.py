@@ -11,9 +11,9 @@ from test_purge import age
 from models.correction import Change
 from models.rules import Rules
 from models.words import Outcome
-from worker.audit import audit
 from worker.purge import purge
 from worker.queries.error_filter import Filter
+from worker.queries.reconciliation import audit
 from worker.queue import unconfirmed
 from worker.receipts import Part
 

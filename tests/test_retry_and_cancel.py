@@ -32,10 +32,10 @@ from models.words import Door, Origin, Outcome, State
 from tasks.sweep import take_back
 from worker import bulk, jobs
 from worker.accept import Handed, accept
-from worker.audit import audit
 from worker.cancel import Chosen
 from worker.context import Process
 from worker.queries.error_filter import Filter
+from worker.queries.reconciliation import audit
 from worker.queue.claim import claim
 from worker.receipts import Part
 

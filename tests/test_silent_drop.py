@@ -10,7 +10,7 @@ from running import running_workers, until
 from sandbox_server import running_sandbox
 from sqlalchemy import Engine, text
 
-from worker.audit import audit
+from worker.queries.reconciliation import audit
 from worker.settings import Settings
 from worker.stream import Stream
 

@@ -38,10 +38,10 @@ from models.words import Door, Origin, Outcome, State, Status
 from tasks.sweep import free_the_forgotten, take_back
 from worker.accept import Handed, accept
 from worker.accounts import state as accounts
-from worker.audit import RECOUNTS, audit
 from worker.cancel import Chosen
 from worker.context import Process
 from worker.queries.error_filter import Filter
+from worker.queries.reconciliation import RECOUNTS, audit
 from worker.queue import settle, unconfirmed
 from worker.queue.claim import Claim, claim
 from worker.queue.locks import lock_events

@@ -11,9 +11,9 @@ from sqlalchemy import Engine
 
 from hubspot.limiter import Limiter, Limits, Permit
 from tasks.sweep import sweep
-from worker import throughput
 from worker.accounts.registry import add
 from worker.context import Process
+from worker.queries import throughput
 from worker.queue import unconfirmed
 from worker.queue.claim import claim
 from worker.receipts import Part

@@ -20,11 +20,11 @@ from tasks.verify import BEHIND, verify
 from worker import reader as reader_module
 from worker.accept import Handed, accept
 from worker.accounts.state import pause
-from worker.audit import audit
 from worker.context import Process
 from worker.encryption import seal
-from worker.facts.status import read_status
 from worker.queries.error_filter import Filter
+from worker.queries.reconciliation import audit
+from worker.queries.status import read_status
 from worker.queue import unconfirmed
 from worker.queue.claim import claim
 from worker.queue.unconfirmed import accounts_due

@@ -35,12 +35,13 @@ from hubspot.client import Response
 from models.correction import Change
 from models.rules import Rules
 from models.words import Action, Identity, Outcome
-from worker import bulk, jobs, preview, results, tally
-from worker.audit import audit
+from worker import bulk, jobs, preview, tally
 from worker.context import Process
 from worker.migrate import configuration, upgrade
 from worker.preview import Preview
+from worker.queries import job_results
 from worker.queries.error_filter import Filter
+from worker.queries.reconciliation import audit
 from worker.queue import settle
 from worker.receipts import Part
 
@@ -300,7 +301,9 @@ def test_what_failed_since_does_not_join_and_what_was_resolved_since_is_shown_an
     do(engine, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE record_id = 2")
     ended = finished(engine, rules, job.id)
     assert (ended["expected"], ended["done"], ended["passed"]) == (5, 4, 1)
-    assert [results.why(one) for one in results.items(engine, job.id, passed=True)] == ["somebody else was faster"]
+    assert [job_results.why(one) for one in job_results.items(engine, job.id, passed=True)] == [
+        "somebody else was faster"
+    ]
     html = operator.page(f"/act/{action}?event=77")
     do(engine, "UPDATE errors SET resolution = 'confirmed', resolved_at = now() WHERE record_id = 6")
     answer = operator.submit(html, f"/act/{action}", because="x")
@@ -333,7 +336,7 @@ def test_a_batch_that_grew_or_went_is_not_canceled_as_if_it_had_not(
     hand_in(message(*people(2, 20)))
     ended = finished(engine, rules, job_id)
     assert (ended["done"], ended["passed"]) == (0, 1)
-    assert "added to since it was shown" in results.why(results.items(engine, job_id)[0])
+    assert "added to since it was shown" in job_results.why(job_results.items(engine, job_id)[0])
     assert outcomes(engine) == {"pending": 6}
 
 
@@ -497,5 +500,5 @@ def test_a_held_job_is_not_done_to_what_failed_again_since(
     jobs.begin(engine, ME, job_id)
     ended = finished(engine, rules, job_id)
     assert (ended["done"], ended["passed"]) == (1, 1)
-    assert "has failed again since this was shown" in results.why(results.items(engine, job_id, passed=True)[0])
+    assert "has failed again since this was shown" in job_results.why(job_results.items(engine, job_id, passed=True)[0])
     assert Outcome.REJECTED in outcomes(engine)

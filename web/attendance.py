@@ -32,11 +32,11 @@ from web.storing import Storing
 from web.values import path_value, query_values
 from web.waiting import LONGEST, Waiting
 from web.wire import Fault, invalid
-from worker import submissions
 from worker.accept import Handed
 from worker.auth.keys import Key
 from worker.context import Process
-from worker.submissions import Cursor
+from worker.queries import submissions
+from worker.queries.submissions import Cursor
 
 PART: Final = "request"
 """A request is its submission's only part."""

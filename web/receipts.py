@@ -20,10 +20,10 @@ from web.masking import for_producer, for_viewer
 from web.shapes import WAIT, SubmissionReceipt, faults, header, path_parameters
 from web.waiting import Waiting
 from web.wire import Fault, invalid
-from worker import submissions
 from worker.auth.keys import Key
 from worker.context import Process
-from worker.submissions import Cursor
+from worker.queries import submissions
+from worker.queries.submissions import Cursor
 
 PATH: Final = "/submissions/{submission}"
 PAGE: Final = 100

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
 
-from worker import submissions
+from worker.queries import submissions
 
 log = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ from models.words import Action, Origin, Resolution
 from worker import cancel, correct, refused, retry
 from worker.database import json
 from worker.queries.error_filter import Filter
+from worker.queries.refusals import STEP, Chosen
 from worker.queue.locks import lock_events
 from worker.queue.requeue import move, resolve
 from worker.queue.seen_groups import note_seen
-from worker.refusals import STEP, Chosen
 
 STEP: Final = 1_000
 """Errors that one step takes."""

@@ -21,13 +21,13 @@ from models.rules import Rules
 from models.words import Door, Identity, Origin, Outcome, Resolution, State
 from worker import accept, receipts, storing
 from worker.database import json
+from worker.queries.error_scan import NEWEST
 from worker.queue import lanes
 from worker.queue.contact_index import OVERTAKES, newest
 from worker.queue.locks import lock_events
 from worker.queue.requeue import resolve
 from worker.receipts import Part
 from worker.storing import Fresh
-from worker.walks import NEWEST
 
 
 @dataclass(frozen=True, slots=True)

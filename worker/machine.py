@@ -13,8 +13,8 @@ from pydantic import SecretStr
 from worker import heartbeat, migrate
 from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
 from worker.database import make_engine
-from worker.facts.status import destination
 from worker.local import Postgres, free_port, is_taken, valkey_command
+from worker.queries.status import destination
 from worker.settings import RUNNING, Settings, SettingsError, running
 from worker.stream import connect
 from worker.supervisor import Part, Supervisor, inherited

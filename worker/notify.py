@@ -23,10 +23,11 @@ from sqlalchemy import Connection, Engine, Row, text
 from hubspot.client import NoResponse, Response
 from models.backoff import wait
 from models.words import Outcome, Stage, Status
-from worker import submissions, webhooks
+from worker import webhooks
 from worker.context import Process
 from worker.database import repeat
 from worker.encryption import unseal
+from worker.queries import submissions
 from worker.webhooks import HAS_WEBHOOK, TIMEOUT, Message
 
 log = logging.getLogger(__name__)

@@ -18,15 +18,16 @@ from models.correction import Change
 from models.estimate import Pace
 from models.gist import gist
 from models.words import Action
-from worker import bulk, cancel, groups, jobs, refusals, refused, tally, throughput
+from worker import bulk, cancel, jobs, refused, tally
 from worker.actions import By
 from worker.bulk import Item
 from worker.context import Process
-from worker.facts.errors import list_errors
-from worker.facts.reading import EVENT
-from worker.groups import COUNTED
+from worker.queries import error_groups, refusals, throughput
 from worker.queries.error_filter import Filter
-from worker.refusals import Chosen
+from worker.queries.error_groups import COUNTED
+from worker.queries.errors import list_errors
+from worker.queries.refusals import Chosen
+from worker.queries.rows import EVENT
 from worker.tally import Tally
 
 SAMPLES: Final = 10
@@ -99,9 +100,9 @@ def look(  # noqa: PLR0913 - what a job has
             case Action.REPLAY:
                 return _refusals(process, Chosen.read(chosen), newest)
         wanted = Filter.read(chosen)
-        rows, more = groups.matching(connection, wanted, newest, bound)
+        rows, more = error_groups.matching(connection, wanted, newest, bound)
         ids = [row.id for row in rows]
-        distinct = groups.distinct(connection, ids)
+        distinct = error_groups.distinct(connection, ids)
     tallied, fit = _tallied(process, wanted, given, rows, newest)
     calls = {} if action is Action.DISMISS else _calls(process, fit, moved=tallied.moved > 0)
     samples = list_errors(process.engine, Filter(wanted.outcomes, error_ids=ids[-SAMPLES:]), SAMPLES)

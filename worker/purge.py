@@ -18,10 +18,11 @@ from typing import Final, NamedTuple, Self
 from sqlalchemy import Connection, Engine, text
 
 from models.outcome import LAST_ERROR, OUTCOME
-from worker import actions, results
+from worker import actions
 from worker.actions import By, noted
 from worker.context import Process
 from worker.database import repeat
+from worker.queries import job_results
 from worker.queue.contact_index import MAY_HAVE_ARRIVED, newest, oldest
 from worker.queue.locks import lock_events
 
@@ -359,7 +360,7 @@ def _receipts(connection: Connection, cutoff: str) -> Counts:
 
 def _jobs(connection: Connection, cutoff: str) -> Counts:
     """Delete results of the oldest jobs, and the jobs of which none are left, each with its action."""
-    return Counts(**results.forget(connection, cutoff, MOST_ROWS, MOST_RECORDS))
+    return Counts(**job_results.forget(connection, cutoff, MOST_ROWS, MOST_RECORDS))
 
 
 def _actions(connection: Connection, cutoff: str) -> Counts:

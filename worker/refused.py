@@ -18,8 +18,8 @@ from models.rules import Rules
 from models.words import Door, Origin
 from worker.accept import Handed, accept
 from worker.database import repeat
+from worker.queries.refusals import Chosen, Row, _page
 from worker.receipts import Part
-from worker.refusals import Chosen, Row, _page
 
 
 @dataclass(frozen=True, slots=True)

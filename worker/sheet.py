@@ -16,10 +16,10 @@ from models.correction import Change
 from models.preflight import Reason, shown
 from models.words import Outcome
 from worker.correct import address_of, rows_of
-from worker.facts.errors import list_errors
 from worker.files.clocks import Fault
 from worker.files.times import iso, read_time
 from worker.queries.error_filter import CHOSEN, Filter
+from worker.queries.errors import list_errors
 
 RECORD: Final = "record"
 FIXED: Final = ("account", "state")

@@ -18,7 +18,7 @@ from models.gist import gist
 from models.rules import Rules
 from worker import correct
 from worker.correct import Corrected
-from worker.walks import NEWEST
+from worker.queries.error_scan import NEWEST
 
 MOST: Final = 50
 """Distinct changes that are shown; the seal is of all of them."""

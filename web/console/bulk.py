@@ -9,9 +9,10 @@ from starlette.datastructures import QueryParams
 from models.words import Action
 from web.console.choosing import chosen, written
 from web.console.frame import Done, Refusal, Shown, Visit
-from worker import actions, jobs, preview, results, tally
+from worker import actions, jobs, preview, tally
 from worker.actions import said
-from worker.groups import named
+from worker.queries import job_results
+from worker.queries.error_groups import named
 from worker.queries.jobs import find_job, list_jobs
 
 PAGE: Final = 50
@@ -121,8 +122,8 @@ def job(visit: Visit) -> Shown:
         raise Refusal(404, f"There is no job {number}", "It was purged, or never was.")
     passed = visit.asked("passed") is not None
     after = visit.after()
-    items = results.items(engine, number, PAGE, after or 0, passed=passed)
-    outcomes = results.outcomes(engine, number)
+    items = job_results.items(engine, number, PAGE, after or 0, passed=passed)
+    outcomes = job_results.outcomes(engine, number)
     is_over = found["ended_at"] is not None and not outcomes.keys() & {"pending", "processing"}
     return Shown(
         "job.html",
@@ -130,7 +131,7 @@ def job(visit: Visit) -> Shown:
             "job": with_words(visit, [found])[0],
             "items": items,
             "outcomes": outcomes,
-            "counted": results.COUNTED,
+            "counted": job_results.COUNTED,
             "is_over": is_over,
             "filters": {"passed": passed},
             "after": after,

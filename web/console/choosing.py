@@ -11,7 +11,7 @@ from web.console.asked import moment, uuid_of
 from web.console.frame import Refusal
 from worker import cancel
 from worker.queries.error_filter import ANY_OPEN, OPEN, Filter
-from worker.refusals import Chosen
+from worker.queries.refusals import Chosen
 
 DEFAULTS: Final[dict[Action, Sequence[Outcome]]] = {
     Action.RETRY: (Outcome.FAILED,),

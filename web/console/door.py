@@ -11,7 +11,7 @@ from models.words import Action
 from web.console.asked import uuid_of
 from web.console.frame import Done, Refusal, Shown, Visit
 from worker.actions import noted
-from worker.refusals import Chosen, listed, waiting
+from worker.queries.refusals import Chosen, listed, waiting
 from worker.refused import Replayed, replay_mended
 
 PAGE: Final = 50

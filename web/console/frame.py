@@ -20,7 +20,7 @@ from worker.actions import By
 from worker.auth import sessions
 from worker.auth.keys import Key
 from worker.context import Process
-from worker.facts.status import destination
+from worker.queries.status import destination
 
 log = logging.getLogger(__name__)
 

@@ -11,15 +11,15 @@ from web.console import bulk, chart, door, mending, people, timetable, why
 from web.console.asked import time, uuid_of, word, written
 from web.console.frame import Done, Page, Refusal, Shown, Visit
 from web.masking import masked
-from worker import throughput
 from worker.accounts import registry
-from worker.facts.batches import BatchFilter, find_batch, further_batches, list_batches
-from worker.facts.errors import further_errors, list_errors
-from worker.facts.events import find_event, list_events
-from worker.facts.people import find_submission
-from worker.facts.status import read_status
-from worker.people import known
+from worker.queries import throughput
+from worker.queries.batches import BatchFilter, find_batch, further_batches, list_batches
+from worker.queries.erasures import known
 from worker.queries.error_filter import ANY_OPEN, OPEN, Filter
+from worker.queries.errors import further_errors, list_errors
+from worker.queries.events import find_event, list_events
+from worker.queries.person import find_submission
+from worker.queries.status import read_status
 
 PAGE: Final = 50
 WALK: Final = 10_000

@@ -11,10 +11,10 @@ from models.advice import Advice, Subject, advise
 from models.person import Person
 from models.words import Outcome
 from web.console.frame import Refusal, Shown, Visit
-from worker import people
 from worker.actions import noted
 from worker.erase import erase as remove
-from worker.facts.people import list_records_of
+from worker.queries import erasures
+from worker.queries.person import list_records_of
 
 PAGE: Final = 20
 """Records on one page of a person."""
@@ -75,8 +75,8 @@ def look(visit: Visit, form: Mapping[str, str]) -> Shown:
     if found is None:
         problem = "That is neither an e-mail address nor a contact id."
         return Shown("erase.html", {"problem": problem, "written": written[:300]}, 400)
-    number = people.known(visit.process.engine, found.contact)
-    return Shown("erase-sure.html", {"contact": found.contact, "records": people.as_said(number)})
+    number = erasures.known(visit.process.engine, found.contact)
+    return Shown("erase-sure.html", {"contact": found.contact, "records": erasures.as_said(number)})
 
 
 def erase_now(visit: Visit, form: Mapping[str, str]) -> Shown:
@@ -94,6 +94,6 @@ def erase_now(visit: Visit, form: Mapping[str, str]) -> Shown:
 
 def list_erasures(visit: Visit) -> Shown:
     """List the receipts of those that were erased."""
-    rows = people.erasures(visit.process.engine, visit.before(), RECEIPTS)
+    rows = erasures.erasures(visit.process.engine, visit.before(), RECEIPTS)
     more = rows[-1]["id"] if len(rows) == RECEIPTS else None
     return Shown("erasures.html", {"rows": rows, "before": visit.before(), "more": more})

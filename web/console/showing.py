@@ -14,9 +14,9 @@ from markupsafe import Markup
 
 from models.words import Role
 from web.masking import for_viewer
-from worker import results
-from worker.facts.reading import as_said, plain
-from worker.groups import COUNTED
+from worker.queries import job_results
+from worker.queries.error_groups import COUNTED
+from worker.queries.rows import as_said, plain
 
 STATIC: Final = {
     "console.css": "text/css; charset=utf-8",
@@ -56,7 +56,7 @@ def _environment() -> Environment:
         "query": _query,
         "pairs": parse_qsl,
         "why": _why,
-        "came_to": results.why,
+        "came_to": job_results.why,
     }
     environment.globals["now"] = lambda: f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     environment.tests["ahead"] = lambda moment: moment is not None and moment > datetime.now(UTC)

@@ -7,8 +7,8 @@ from models.words import Outcome
 from web.console.asked import word
 from web.console.frame import Shown, Visit
 from worker.context import Process
-from worker.groups import COUNTED, grouped
 from worker.queries.error_filter import ANY_OPEN, OPEN
+from worker.queries.error_groups import COUNTED, grouped
 
 MOST: Final = 50
 """Groups on the page."""

@@ -5,9 +5,9 @@ from sqlalchemy import Engine
 
 from models.words import Status
 from worker import heartbeat
-from worker.facts.reading import MANY, STOPPED, Row, count, read
 from worker.queries.error_filter import ANY_OPEN
 from worker.queries.jobs import jobs_under_way
+from worker.queries.rows import MANY, STOPPED, Row, count, read
 from worker.settings import Settings
 from worker.stream import Stream, connect
 

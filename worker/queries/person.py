@@ -8,9 +8,9 @@ from sqlalchemy import Engine
 from models.advice import follows
 from models.outcome import LAST_ERROR, OUTCOME
 from models.preflight import comparable
-from worker import submissions
-from worker.facts.reading import EVENT, STOPPED, Row, read
-from worker.submissions import Cursor
+from worker.queries import submissions
+from worker.queries.rows import EVENT, STOPPED, Row, read
+from worker.queries.submissions import Cursor
 
 LOOKED_AT: Final = 5_000
 """Records of a submission that are looked at, at most."""

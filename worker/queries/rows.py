@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
-from worker import submissions
+from worker.queries import submissions
 
 EVENT: Final = f"{submissions.EVENT} AS event"
 

@@ -7,9 +7,9 @@ from sqlalchemy import Connection, Engine, Row, text
 
 from models.advice import Subject, advise
 from models.words import Outcome
-from worker import walks
+from worker.queries import error_scan
 from worker.queries.error_filter import Filter
-from worker.submissions import EVENT
+from worker.queries.submissions import EVENT
 
 COUNTED: Final = 10_000
 """Beyond it a group's count says only «more than»."""
@@ -54,18 +54,18 @@ def narrowed(engine: Engine, chosen: Filter, limit: int = 50) -> tuple[list[dict
     Says too whether there are older ones, which were not looked at.
     """
     with engine.connect() as connection:
-        facts = walks.facts(chosen, None, COUNTED)
+        facts = error_scan.facts(chosen, None, COUNTED)
         rows = connection.execute(
             text(f"""
             SELECT g.*, {EVENT} AS event, s.message AS sample, s.record_id AS sample_record,
               r.contact AS sample_contact, f.count
-            FROM (SELECT group_id, count(*) AS count, max(id) AS newest FROM ({walks.found(chosen)}) e GROUP BY 1) f
+            FROM (SELECT group_id, count(*) AS count, max(id) AS newest FROM ({error_scan.found(chosen)}) e GROUP BY 1) f
             JOIN error_groups g ON g.id = f.group_id
             JOIN errors s ON s.id = f.newest JOIN records r ON r.id = s.record_id {OF_EVENT}
             ORDER BY g.last_seen DESC, g.id LIMIT :limit"""),
             {**facts, "limit": limit},
         ).all()
-        walked = f"SELECT count(*) FROM ({walks.unresolved(chosen, 'id')}) e"
+        walked = f"SELECT count(*) FROM ({error_scan.unresolved(chosen, 'id')}) e"
         older = connection.execute(text(walked), {**facts, "walk": COUNTED + 1}).scalar_one() > COUNTED
     return [advised(dict(row._mapping)) for row in rows], older  # noqa: SLF001 - its public name
 
@@ -82,13 +82,13 @@ def matching(
     if not chosen.facts.keys() <= {"group_id"}:
         found = connection.execute(
             text(f"""
-            SELECT e.id, e.record_id FROM errors e {walks.joined(chosen)}
+            SELECT e.id, e.record_id FROM errors e {error_scan.joined(chosen)}
             WHERE e.outcome = ANY(:outcomes) AND e.id <= :until AND {chosen.sql} LIMIT :most"""),
             facts,
         ).all()
         if len(found) <= most:
             return sorted(found, key=lambda row: row.id), False
-    rows = connection.execute(text(walks.oldest(chosen)), facts).all()
+    rows = connection.execute(text(error_scan.oldest(chosen)), facts).all()
     return rows[:most], len(rows) > most
 
 

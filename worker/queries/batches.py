@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Engine, text
 
 from models.outcome import LAST_ERROR, OUTCOME
 from models.words import State, Status
-from worker.facts.events import list_events
-from worker.facts.reading import EVENT, Row, read
+from worker.queries.events import list_events
+from worker.queries.rows import EVENT, Row, read
 
 NEWEST: Final = 2**63 - 1
 OUT_OF_TURN: Final = timedelta(minutes=5)

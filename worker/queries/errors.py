@@ -3,9 +3,9 @@
 from sqlalchemy import Engine, text
 
 from models.words import Outcome
-from worker import walks
-from worker.facts.reading import EVENT, Row, read
+from worker.queries import error_scan
 from worker.queries.error_filter import CHOSEN, Filter
+from worker.queries.rows import EVENT, Row, read
 
 
 def list_errors(
@@ -18,12 +18,12 @@ def list_errors(
             f"""
             SELECT e.id, e.created_at, e.outcome, e.category, e.code, e.message, e.group_id, e.batch_id, e.record_id,
               r.contact, r.input, a.name AS account, b.event_id, {EVENT}, b.state
-            FROM ({_every(chosen) if walk is None else walks.found(chosen)} ORDER BY e.id DESC LIMIT :limit) e
+            FROM ({_every(chosen) if walk is None else error_scan.found(chosen)} ORDER BY e.id DESC LIMIT :limit) e
             JOIN records r ON r.id = e.record_id JOIN batches b ON b.id = e.batch_id
             JOIN events ev ON ev.id = b.event_id JOIN accounts a ON a.id = b.account_id ORDER BY e.id DESC""",
             limit=limit,
             outcomes=list(chosen.outcomes),
-            **walks.facts(chosen, before, walk or 0),
+            **error_scan.facts(chosen, before, walk or 0),
         )
 
 
@@ -44,6 +44,6 @@ def _every(chosen: Filter) -> str:
 def further_errors(engine: Engine, chosen: Filter, before: int | None, walk: int) -> int | None:
     """Give the `before` with which to go on where no more of a walk is found; none where it met the end."""
     with engine.connect() as connection:
-        counted = f"SELECT count(*) AS number, min(id) AS oldest FROM ({walks.unresolved(chosen, 'id')}) e"
-        walked = connection.execute(text(counted), walks.facts(chosen, before, walk)).one()
+        counted = f"SELECT count(*) AS number, min(id) AS oldest FROM ({error_scan.unresolved(chosen, 'id')}) e"
+        walked = connection.execute(text(counted), error_scan.facts(chosen, before, walk)).one()
     return walked.oldest if walked.number == walk else None

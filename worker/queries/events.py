@@ -6,8 +6,8 @@ from sqlalchemy import Connection, Engine
 
 from models.outcome import LAST_ERROR, OUTCOME
 from models.words import Outcome, State, Status
-from worker.facts.reading import EVENT, Row, read
 from worker.queries.error_filter import EVENT_NAMED, OPEN
+from worker.queries.rows import EVENT, Row, read
 
 
 def list_events(
