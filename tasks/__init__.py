@@ -5,7 +5,8 @@ from typing import Any
 from celery.signals import worker_ready
 
 from tasks import accept, deliver, intake, job, notify, purge, sweep, verify
-from worker import heartbeat, permits, watchdog
+from worker import heartbeat, watchdog
+from worker.delivery import permits
 
 __all__ = ["accept", "deliver", "intake", "job", "notify", "purge", "sweep", "verify"]
 

@@ -12,18 +12,18 @@ from typing import Final
 from hubspot.answer import Answer, NotFound, RefusedWhole, Settled
 from hubspot.limiter import Permit
 from hubspot.reaction import OUTAGE, Block, Decision, GiveUp, Isolate, Park, Pause, Postpone, RejectAll, Settle, decide
-from worker import permits
 from worker.accounts import state
 from worker.accounts.destination import Destination, NoDestination
-from worker.calling import Delivery, send, word
 from worker.celery import DELIVER, app
 from worker.context import GRACE, Process, current
-from worker.isolate import Ended, Lost, Said, Stopped, isolate
-from worker.permits import permit
+from worker.delivery import permits
+from worker.delivery.account_stops import count_in_a_row, pause
+from worker.delivery.call import Delivery, send, word
+from worker.delivery.isolate import Ended, Lost, Said, Stopped, isolate
+from worker.delivery.permits import permit
 from worker.queue import settle
 from worker.queue.claim import Claim, claim, is_busy
 from worker.queue.settle import Call
-from worker.stops import count_in_a_row, pause
 from worker.wake import received, wake
 
 log = logging.getLogger(__name__)

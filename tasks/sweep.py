@@ -19,7 +19,7 @@ from worker.accounts.state import SENDS
 from worker.celery import DELIVER, INTAKE, JOB, NOTIFY, PURGE, SWEEP, VERIFY, app
 from worker.context import Process, current
 from worker.database import repeat
-from worker.permits import DELIVERIES
+from worker.delivery.permits import DELIVERIES
 from worker.queries import throughput
 from worker.queue import lanes, unconfirmed
 from worker.queue.locks import lock_event

@@ -24,15 +24,15 @@ from hubspot.participations import (
 )
 from models.patience import WAITS, Leave, after_absence, is_asked_for_alone
 from worker.accounts.destination import Destination, NoDestination
-from worker.calling import word
 from worker.celery import VERIFY, app
 from worker.context import Process, current
 from worker.database import repeat
+from worker.delivery.call import word
+from worker.delivery.read_back import Reader, Seen
 from worker.queue import unconfirmed
 from worker.queue.locks import lock_events
 from worker.queue.settle import complete_attempt
 from worker.queue.unconfirmed import Change, Group, Unconfirmed
-from worker.reader import Reader, Seen
 from worker.wake import received
 
 log = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ from sqlalchemy import text
 
 from hubspot.limiter import Use
 from models.words import Role
-from worker import permits
 from worker.accounts import state
 from worker.context import Process
+from worker.delivery import permits
 from worker.settings import Settings
 
 V3 = "/marketing/v3/marketing-events/participations"

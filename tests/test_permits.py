@@ -1,7 +1,7 @@
 """Who waits for a permit, and who does not."""
 
 from worker.context import WAITERS, Process
-from worker.permits import ASKS, permit
+from worker.delivery.permits import ASKS, permit
 from worker.settings import Settings
 
 

@@ -17,10 +17,11 @@ from models.words import Door
 from tasks.deliver import deliver
 from tasks.sweep import sweep, take_back
 from tasks.verify import BEHIND, verify
-from worker import reader as reader_module
 from worker.accept import Handed, accept
 from worker.accounts.state import pause
 from worker.context import Process
+from worker.delivery import read_back as reader_module
+from worker.delivery.account_stops import UNREADABLE
 from worker.encryption import seal
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
@@ -29,7 +30,6 @@ from worker.queue import unconfirmed
 from worker.queue.claim import claim
 from worker.queue.unconfirmed import accounts_due
 from worker.settings import Settings
-from worker.stops import UNREADABLE
 
 WHEN = 1_767_225_600_000
 SPAN = {"joinedAt": "2026-03-01T10:00:00Z", "leftAt": "2026-03-01T10:45:30Z"}
@@ -380,7 +380,9 @@ def test_what_is_absent_again_is_left_to_the_operator_with_the_evidence_and_noth
 def test_what_was_looked_for_one_by_one_is_sent_once_more_packed_together(
     process: Process, sandbox: RunningSandbox, given: Given, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.reader.BUDGET", 60.0)  # on a slow machine a run would end before all is read
+    monkeypatch.setattr(
+        "worker.delivery.read_back.BUDGET", 60.0
+    )  # on a slow machine a run would end before all is read
     sandbox.fault(drop=True, count=1)
     given(*PEOPLE[:100])
     sent(process)

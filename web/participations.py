@@ -24,13 +24,13 @@ from web.attendance import PREFIXES, check_version
 from web.shapes import ACCOUNT, faults, path_parameters
 from web.values import path_value, query_values
 from web.wire import JSON, Fault, busy, invalid
-from worker import permits
 from worker.accounts.destination import Destination, NoDestination
 from worker.context import Process
+from worker.delivery import permits
+from worker.delivery.account_stops import stop
+from worker.delivery.read_back import told
 from worker.queue import unconfirmed
 from worker.queue.settle import complete_attempt
-from worker.reader import told
-from worker.stops import stop
 
 THREADS: Final = 4
 PATIENCE: Final = 1.0

@@ -11,15 +11,15 @@ from hubspot.answer import Answer, NotFound, RefusedWhole, Rejection, correlatio
 from hubspot.client import NoResponse, Response, get
 from hubspot.limiter import Permit, Use
 from hubspot.participations import Page, read_page
-from worker import permits
 from worker.accounts.destination import Destination
-from worker.calling import word
 from worker.context import GRACE, Process
 from worker.database import repeat
+from worker.delivery import permits
+from worker.delivery.account_stops import count_in_a_row, stop
+from worker.delivery.call import word
 from worker.queue import unconfirmed
 from worker.queue.settle import Call, complete_attempt
 from worker.queue.unconfirmed import Unconfirmed
-from worker.stops import count_in_a_row, stop
 
 log = logging.getLogger(__name__)
 

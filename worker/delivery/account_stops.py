@@ -9,10 +9,10 @@ from typing import Final
 
 from hubspot.answer import Ambiguous, Answer
 from hubspot.reaction import Block, Bounds, Decision, Park, Pause, Postpone, Tried, decide
-from worker import permits
 from worker.accounts import oauth, state
 from worker.accounts.destination import FORBIDDEN, Destination
 from worker.context import Process
+from worker.delivery import permits
 from worker.queue import unconfirmed
 
 log = logging.getLogger(__name__)

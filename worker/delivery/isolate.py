@@ -18,10 +18,10 @@ from hubspot.isolating import Found, isolate as search_for
 from hubspot.limiter import Permit, Use
 from models.moves import Move
 from models.words import AttemptKind, Origin
-from worker import permits
 from worker.accounts.state import SENDS
-from worker.calling import Delivery, send
 from worker.context import GRACE
+from worker.delivery import permits
+from worker.delivery.call import Delivery, send
 from worker.queue import settle
 from worker.queue.claim import Claim
 from worker.queue.settle import Apart, Call

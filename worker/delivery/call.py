@@ -10,9 +10,9 @@ from hubspot.address import attendance_path
 from hubspot.answer import Answer, Settled, correlation_id, excerpt, read_answer
 from hubspot.client import NoResponse, Response, post
 from hubspot.limiter import Permit
-from worker import permits
 from worker.accounts.destination import Destination
 from worker.context import Process
+from worker.delivery import permits
 from worker.queue.claim import Claim, Member
 from worker.queue.settle import NOTHING, Apart, Call
 
