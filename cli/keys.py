@@ -121,9 +121,10 @@ def webhook(
     as_json: AsJson = False,
 ) -> None:
     """Set a producer's webhook, or turn it off. What signs its messages is shown this once, and kept encrypted."""
-    from worker import actions, webhooks
+    from worker import actions
     from worker.database import make_engine
     from worker.settings import load_settings
+    from worker.webhooks import endpoint
 
     if (url is None) is not off:
         raise typer.BadParameter("right would be either --url or --off")
@@ -131,16 +132,16 @@ def webhook(
     engine = make_engine(settings)
     if url is None:
         with actions.noted(engine, actions.at_the_terminal(), "turn webhook off", key=name) as action:
-            action.number = int(webhooks.turn_off(engine, name))
+            action.number = int(endpoint.turn_off(engine, name))
         if not action.number:
             _unknown(name, "producer's key")
         say(f"the webhook of {name} is off")
         return
-    if wrong := webhooks.fault(url, private=settings.webhook_private):
+    if wrong := endpoint.fault(url, private=settings.webhook_private):
         raise typer.BadParameter(f"--url {wrong}")
     host = urlsplit(url).hostname  # the rest of it may be what the receiver knows its caller by
     with actions.noted(engine, actions.at_the_terminal(), "set webhook", key=name, host=host) as action:
-        secret = webhooks.point(engine, settings, name, url)
+        secret = endpoint.point(engine, settings, name, url)
         action.number = int(secret is not None)
     if secret is None:
         _unknown(name, "producer's key")

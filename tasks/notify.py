@@ -1,9 +1,9 @@
-"""`attendance.notify`: tell webhooks what became of their submissions; how is in `worker.notify`."""
+"""`attendance.notify`: tell webhooks what became of their submissions; how is in `worker.webhooks.notify`."""
 
-from worker import notify as verb
 from worker.celery import NOTIFY, app
 from worker.context import current
 from worker.wake import received
+from worker.webhooks import notify as verb
 
 
 @app.task(name=NOTIFY)

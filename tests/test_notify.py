@@ -25,14 +25,14 @@ from sqlalchemy import Engine
 
 from models.message import Message, read_message
 from models.words import Door, Role
-from worker import notify as notifying, webhooks
 from worker.accept import Handed, accept
 from worker.auth import keys
 from worker.context import Process
-from worker.notify import claim, is_due, look, notify, settle
 from worker.queries.person import find_submission
 from worker.queries.status import read_status
 from worker.settings import Settings
+from worker.webhooks import endpoint, notify as notifying
+from worker.webhooks.notify import claim, is_due, look, notify, settle
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ class Shop:
         with suppress(keys.NameTaken):
             keys.create(process.engine, name, Role.PRODUCER, [1])
         self.key_id = ask(process.engine, "SELECT id FROM keys WHERE name = :name", name=name)[0].id
-        secret = webhooks.point(process.engine, process.settings, name, f"http://127.0.0.1:{receiver.port}/{name}")
+        secret = endpoint.point(process.engine, process.settings, name, f"http://127.0.0.1:{receiver.port}/{name}")
         assert secret is not None
         self.secret = secret
 
@@ -178,7 +178,7 @@ def test_other_doors_and_keys_without_a_webhook_are_told_nothing(
     shop: Shop, engine: Engine, hand_in: Callable[..., Any]
 ) -> None:
     hand_in(message("a@x.org"))
-    webhooks.turn_off(engine, "shop")
+    endpoint.turn_off(engine, "shop")
     shop.hand_in("b@x.org")
     assert not ask(engine, "SELECT FROM notifications")
 
@@ -303,7 +303,7 @@ def test_410_turns_the_webhook_off_and_what_waits_goes_to_its_next_url(
     (off,) = read_status(engine, settings)["webhooks"]
     assert (off["name"], off["off"], off["error"], off["waiting"]) == ("shop", True, "HTTP 410", 1)
     shop.receiver.got.clear()
-    shop.secret = str(webhooks.point(engine, settings, "shop", f"http://127.0.0.1:{shop.receiver.port}/shop"))
+    shop.secret = str(endpoint.point(engine, settings, "shop", f"http://127.0.0.1:{shop.receiver.port}/shop"))
     run(process)
     assert shop.types() == ["finished"]
 
@@ -372,7 +372,7 @@ def test_what_a_dead_worker_had_is_told_by_another_and_the_dead_ones_word_counts
     do(engine, "UPDATE notifications SET due_at = due_at - interval '61 s'")
     notify(process)
     assert shop.types() == ["finished"]
-    settle(engine, dead, webhooks.NoResponse("late", 1))
+    settle(engine, dead, endpoint.NoResponse("late", 1))
     assert (row(engine).stage, row(engine).last_error) == ("told", "")
     assert read_status(engine, process.settings)["webhooks"] == []
 

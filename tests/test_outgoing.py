@@ -32,11 +32,12 @@ from tasks.accept import accept as accept_task
 from tasks.deliver import deliver
 from tasks.intake import intake
 from tasks.verify import verify
-from worker import correct, jobs, webhooks
+from worker import correct, jobs
 from worker.accounts.oauth import sealed
 from worker.context import Process
 from worker.queries.error_filter import Filter
 from worker.settings import Settings, SettingsError, read_settings
+from worker.webhooks import endpoint
 
 WHEN = 1_767_225_600_000
 V3 = "/marketing/v3/marketing-events"
@@ -427,9 +428,9 @@ def test_oauth_and_webhooks_ask_for_their_own_paths(process: Process, hubspot: R
     )
     process.destination("default")
     assert hubspot.taken() == ["POST /oauth/2026-03/token"]
-    message = webhooks.Message("msg_1", 1, b"{}")
+    message = endpoint.Message("msg_1", 1, b"{}")
     url = f"{hubspot.url}/hook/a%2F..%2Fb?token=x%2Fy"
-    webhooks.send(url, SecretStr("whsec_c2VjcmV0"), message, time.monotonic() + 5, private=True)
+    endpoint.send(url, SecretStr("whsec_c2VjcmV0"), message, time.monotonic() + 5, private=True)
     assert hubspot.taken() == ["POST /hook/a%2F..%2Fb?token=x%2Fy"]
 
 

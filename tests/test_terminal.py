@@ -29,11 +29,12 @@ from models.message import Message, read_message
 from models.rules import Rules
 from models.visible import is_hidden, visible
 from models.words import Action, Door, Role
-from worker import jobs, schedules, webhooks
+from worker import jobs, schedules
 from worker.accept import Handed, accept
 from worker.accounts import state
 from worker.auth import keys
 from worker.settings import Settings
+from worker.webhooks import endpoint
 
 HandIn = Callable[..., list[Any]]
 
@@ -141,7 +142,7 @@ def harmed(value: Any, *, names: bool = True) -> Any:
 def names(engine: Engine, settings: Settings, rules: Rules, hand_in: HandIn, tmp_path: Path) -> dict[str, str]:
     """Fill every table, put harm into every text of it, and name what commands are to be asked about."""
     key_number = int(keys.create(engine, "shop", Role.PRODUCER, [1]).split("_")[1])
-    webhooks.point(engine, settings, "shop", "https://hooks.example.com/x")
+    endpoint.point(engine, settings, "shop", "https://hooks.example.com/x")
     submission = uuid4()
     read = read_message(json.dumps(message(*people(4)) | {"submission_id": str(submission)}).encode())
     assert isinstance(read, Message)

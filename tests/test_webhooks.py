@@ -17,11 +17,11 @@ from sqlalchemy import Engine, text
 
 from hubspot.client import NoResponse, Response
 from models.words import Role
-from worker import webhooks
 from worker.auth import keys
 from worker.encryption import rekey, unseal
 from worker.settings import Settings
-from worker.webhooks import Message, fault, is_public, point, send, signature, turn_off
+from worker.webhooks import endpoint
+from worker.webhooks.endpoint import Message, fault, is_public, point, send, signature, turn_off
 
 MESSAGE = Message("one_finished", 1_767_225_600, b'{"a": 1}')
 SECRET = SecretStr("whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
@@ -258,7 +258,7 @@ def test_of_a_long_answer_only_the_beginning_is_read(receiver: Receiver) -> None
     receiver.answers = [(500, {}, b"a" * 10_000_000)]
     answer = sent(f"http://127.0.0.1:{receiver.port}/")
     assert isinstance(answer, Response)
-    assert len(answer.body) == webhooks.LONGEST_ANSWER
+    assert len(answer.body) == endpoint.LONGEST_ANSWER
 
 
 def test_a_receiver_that_drips_is_cut_off_at_the_deadline() -> None:

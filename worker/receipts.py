@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, text
 from models.preflight import Reason
 from models.words import Door
 from worker.database import draw, json, repeat
-from worker.webhooks import HAS_WEBHOOK
+from worker.webhooks.endpoint import HAS_WEBHOOK
 
 
 @dataclass(slots=True)

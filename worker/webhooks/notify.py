@@ -23,12 +23,12 @@ from sqlalchemy import Connection, Engine, Row, text
 from hubspot.client import NoResponse, Response
 from models.backoff import wait
 from models.words import Outcome, Stage, Status
-from worker import webhooks
 from worker.context import Process
 from worker.database import repeat
 from worker.encryption import unseal
 from worker.queries import submissions
-from worker.webhooks import HAS_WEBHOOK, TIMEOUT, Message
+from worker.webhooks import endpoint
+from worker.webhooks.endpoint import HAS_WEBHOOK, TIMEOUT, Message
 
 log = logging.getLogger(__name__)
 
@@ -180,7 +180,7 @@ def post(process: Process, key_id: int) -> bool:
     claimed = claim(process.engine, key_id)
     if claimed is None:
         return False
-    answer = webhooks.send(
+    answer = endpoint.send(
         claimed.webhook_url,
         SecretStr(unseal(process.settings, claimed.webhook_secret)),
         Message(_id(claimed.submission, claimed.stage), claimed.moment, bytes(claimed.body)),
