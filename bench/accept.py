@@ -12,7 +12,7 @@ do not. All records stay pending, as in an outage.
 import argparse
 
 from bench.ground import Ground, People, ground, heading, insert_bare, line, records_after, seconds
-from worker.accept import accept
+from worker.intake.accept import accept
 
 SHAPES = (("500 messages of one record", 500, 1), ("a message of 100", 1, 100), ("a message of 5,000", 1, 5000))
 FEWEST_ROUNDS = 9

@@ -41,12 +41,12 @@ from hubspot.answer import Settled
 from models.rules import Rules
 from models.words import Door, Origin
 from tasks import sweep
-from worker.accept import Handed, accept
 from worker.accounts.registry import add
 from worker.celery import DELIVER
 from worker.context import Process
 from worker.database import make_engine
 from worker.encryption import fingerprint_key
+from worker.intake.accept import Handed, accept
 from worker.local import Postgres
 from worker.queries.batches import BatchFilter, list_batches
 from worker.queries.error_filter import Filter

@@ -18,9 +18,9 @@ from sqlalchemy import Engine, text
 from models.rules import Rules
 from models.words import Door
 from worker import migrate
-from worker.accept import Handed
 from worker.database import make_engine
 from worker.encryption import fingerprint_key
+from worker.intake.accept import Handed
 from worker.local import Postgres
 from worker.settings import Settings
 

@@ -29,8 +29,8 @@ from bench.ground import People, ground
 from hubspot.client import Response, post
 from hubspot.limiter import Limiter, Limits, Permit
 from worker import heartbeat
-from worker.accept import accept
 from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
+from worker.intake.accept import accept
 from worker.local import free_port, valkey_command
 from worker.supervisor import Part, Supervisor
 

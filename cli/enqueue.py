@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from worker.files.handing import HandIn, Step
     from worker.files.reading import Reading
     from worker.files.refusals import RefusedFile
-    from worker.receipts import Receipt
+    from worker.intake.receipts import Receipt
 
 UNAVAILABLE: Final = 1
 UNUSABLE: Final = 2

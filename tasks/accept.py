@@ -1,4 +1,4 @@
-"""`attendance.accept`: the task door. The message's fields are the task's arguments; accepting is `worker.accept`."""
+"""`attendance.accept`: the task door. The message's fields are the task's arguments; accepting is `worker.intake.accept`."""
 
 import json
 import logging
@@ -8,9 +8,9 @@ from celery.exceptions import Reject
 from sqlalchemy.exc import DBAPIError
 
 from models.words import Door
-from worker.accept import Handed, accept as verb
 from worker.celery import ACCEPT, DELIVER, app
 from worker.context import current
+from worker.intake.accept import Handed, accept as verb
 from worker.wake import wake
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from models.words import Door
-from worker.accept import Handed, accept, refuse_whole
 from worker.celery import DELIVER, INTAKE, app
 from worker.context import Process, current
+from worker.intake.accept import Handed, accept, refuse_whole
 from worker.stream import Entry
 from worker.wake import received, wake
 

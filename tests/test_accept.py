@@ -8,9 +8,9 @@ from sqlalchemy import Engine, text
 from models.message import Message, read_message
 from models.rules import Rules
 from models.words import Door
-from worker.accept import Handed, accept, refuse_whole
+from worker.intake.accept import Handed, accept, refuse_whole
+from worker.intake.receipts import Part
 from worker.queries.reconciliation import audit
-from worker.receipts import Part
 
 WHEN = 1_767_225_600_000
 HandIn = Callable[..., list[Part]]

@@ -15,7 +15,7 @@ from cli.app import app
 from models.words import Role
 from worker import actions
 from worker.context import Process
-from worker.receipts import Part
+from worker.intake.receipts import Part
 
 HandIn = Callable[..., list[Part]]
 Turnout = Callable[..., Result]

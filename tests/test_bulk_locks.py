@@ -16,10 +16,10 @@ from models.words import Action, Outcome
 from worker import bulk, cancel, jobs, refused, retry
 from worker.context import Process
 from worker.database import make_engine
+from worker.intake.receipts import Part
 from worker.purge import purge
 from worker.queries.error_filter import Filter
 from worker.queries.refusals import Chosen, waiting
-from worker.receipts import Part
 from worker.settings import Settings
 
 HandIn = Callable[..., list[Part]]

@@ -30,12 +30,12 @@ from models.words import Origin
 from tasks.sweep import take_back
 from worker.accounts.state import answered, count_ambiguous, park, pause, resume
 from worker.context import Process
+from worker.intake.receipts import Part
 from worker.queries.error_filter import Filter
 from worker.queue import lanes
 from worker.queue.claim import Claim, claim
 from worker.queue.locks import lock_event
 from worker.queue.settle import settle
-from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]
 

@@ -20,10 +20,10 @@ from web.masking import masked
 from worker.accounts.registry import add
 from worker.auth import keys, signin_limit
 from worker.context import Process
+from worker.intake.receipts import Part
 from worker.queries.errors import further_errors, list_errors
 from worker.queries.events import find_event, outcomes_by_event
 from worker.queries.person import find_submission
-from worker.receipts import Part
 from worker.settings import Settings
 
 HandIn = Callable[..., list[Part]]

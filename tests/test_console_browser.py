@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from models.words import Role
 from web.console import live
 from worker.context import Process
-from worker.receipts import Part
+from worker.intake.receipts import Part
 
 __all__ = ["browser"]
 HandIn = Callable[..., list[Part]]

@@ -19,7 +19,7 @@ from models.rules import Rules
 from models.words import Role
 from web.console import bulk, live, mending
 from worker import jobs
-from worker.receipts import Part
+from worker.intake.receipts import Part
 
 HandIn = Callable[..., list[Part]]
 SCRIPT = "<script>alert('x')</script>"

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from models.words import Role
 from worker.context import Process
-from worker.receipts import Part
+from worker.intake.receipts import Part
 
 HandIn = Callable[..., list[Part]]
 

@@ -14,8 +14,8 @@ from ledger import ask, deliver_all, do, given_up, message, outcomes, people, se
 from sqlalchemy import Engine
 
 from web.console import door, people as pages_of_people
+from worker.intake.receipts import Part
 from worker.queries import erasures as reads, refusals
-from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]
 ADA = "ada.lovelace@analytical.example.com"

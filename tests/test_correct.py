@@ -32,10 +32,10 @@ from models.correction import Change
 from models.rules import Rules
 from worker import bulk
 from worker.cancel import Chosen
+from worker.intake.receipts import Part
 from worker.queries.error_filter import ANY_OPEN, Filter
 from worker.queries.reconciliation import audit
 from worker.queue import settle
-from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]
 Turnout = Callable[..., Result]

@@ -13,8 +13,8 @@ from sqlalchemy import text
 
 from hubspot.limiter import Limiter
 from tasks.deliver import deliver
-from worker.accept import Handed, accept
 from worker.context import Process
+from worker.intake.accept import Handed, accept
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
 

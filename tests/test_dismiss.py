@@ -8,9 +8,9 @@ from click.testing import Result
 from ledger import ask, message, outcomes, people, settled, taken, wrong_now
 from sqlalchemy import Engine
 
+from worker.intake.receipts import Part
 from worker.queries.error_filter import ANY_OPEN, Filter
 from worker.queries.reconciliation import audit
-from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]
 Turnout = Callable[..., Result]

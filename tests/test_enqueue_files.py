@@ -18,7 +18,7 @@ import worker.settings
 import worker.stream
 from cli.enqueue import enqueue
 from worker.files import handing
-from worker.receipts import Receipt
+from worker.intake.receipts import Receipt
 from worker.stream import StreamUnavailable
 
 LIST = "Email,Date,Seat\na@example.com,2026-03-01T10:00:00Z,1\nnobody,2026-03-01T10:00:00Z,2\nb@example.com,2026-03-01T10:00:00Z,3\n"

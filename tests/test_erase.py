@@ -38,12 +38,12 @@ from models.words import Action, Outcome
 from worker import actions, erase as erasing, jobs
 from worker.context import Process
 from worker.erase import Erased, erase
+from worker.intake.receipts import Part
 from worker.queries import submissions
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
 from worker.queries.submissions import Cursor
 from worker.queue import settle
-from worker.receipts import Part
 from worker.settings import Settings
 
 HandIn = Callable[..., list[Part]]

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from worker.database import make_engine
-from worker.receipts import Part
+from worker.intake.receipts import Part
 from worker.settings import Settings
 
 HandIn = Callable[..., list[Part]]

@@ -15,10 +15,10 @@ from hubspot.answer import Rejection, Settled
 from models.gist import Kind
 from models.words import Outcome
 from worker.cancel import Chosen
+from worker.intake.receipts import Part
 from worker.queries import error_groups
 from worker.queue import settle
 from worker.queue.seen_groups import note_seen
-from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]
 Turnout = Callable[..., Result]

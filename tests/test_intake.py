@@ -139,7 +139,7 @@ def test_one_read_takes_little_more_than_its_bound(process: Process) -> None:
 def test_one_message_whose_data_breaks_the_transaction_is_refused_alone(process: Process) -> None:
     from sqlalchemy.exc import DataError
 
-    from worker import accept as accepting
+    from worker.intake import accept as accepting
 
     real = accepting.storing.store
 

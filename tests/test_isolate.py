@@ -15,11 +15,11 @@ from sandbox_server import RunningSandbox, running_sandbox
 from models.words import Door
 from tasks.deliver import deliver
 from tasks.sweep import take_back
-from worker.accept import Handed, accept
 from worker.accounts.state import pause, resume
 from worker.context import Process
 from worker.delivery import isolate
 from worker.delivery.call import send
+from worker.intake.accept import Handed, accept
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
 

@@ -20,11 +20,11 @@ from models.words import Action, Outcome, State
 from worker import bulk, jobs
 from worker.cancel import Chosen
 from worker.context import Process
+from worker.intake.receipts import Part
 from worker.queries import job_results
 from worker.queries.error_filter import Filter
 from worker.queries.jobs import find_job, list_jobs
 from worker.queries.reconciliation import audit
-from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]
 Turnout = Callable[..., Result]

@@ -19,7 +19,7 @@ from models.words import Role
 from web.console import live
 from worker.auth import sessions
 from worker.context import Process
-from worker.receipts import Part
+from worker.intake.receipts import Part
 from worker.settings import Settings
 
 HandIn = Callable[..., list[Part]]

@@ -12,10 +12,10 @@ from ledger import HOLDING, UNANSWERED, ask, do, given_up, message, people, sett
 from sqlalchemy import Connection, Engine, text
 
 from models.words import Origin
+from worker.intake.receipts import Part
 from worker.queries.error_filter import Filter
 from worker.queue.claim import _waits
 from worker.queue.contact_index import held
-from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]
 

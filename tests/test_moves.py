@@ -15,8 +15,8 @@ from models.words import Status
 from tasks.sweep import take_back
 from worker.cancel import Chosen
 from worker.context import Process
+from worker.intake.receipts import Part
 from worker.queue.claim import Claim
-from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]
 ROOT = Path(__file__).parent.parent

@@ -25,9 +25,9 @@ from sqlalchemy import Engine
 
 from models.message import Message, read_message
 from models.words import Door, Role
-from worker.accept import Handed, accept
 from worker.auth import keys
 from worker.context import Process
+from worker.intake.accept import Handed, accept
 from worker.queries.person import find_submission
 from worker.queries.status import read_status
 from worker.settings import Settings

@@ -11,9 +11,9 @@ from sqlalchemy import text
 
 from models.words import Door
 from tasks.deliver import deliver
-from worker.accept import Handed, accept
 from worker.accounts.state import resume
 from worker.context import Process
+from worker.intake.accept import Handed, accept
 from worker.local import free_port
 from worker.queries.reconciliation import audit
 from worker.settings import Settings

@@ -9,8 +9,8 @@ from ledger import ask, do, given_up, message, people, postponed, settled, taken
 from sqlalchemy import Engine
 
 from worker.accounts import state
+from worker.intake.receipts import Part
 from worker.queries.error_filter import Filter
-from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]
 Turnout = Callable[..., Result]

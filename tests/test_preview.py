@@ -14,10 +14,10 @@ from worker import preview
 from worker.accounts import state
 from worker.cancel import Chosen
 from worker.context import Process
+from worker.intake.receipts import Part
 from worker.preview import lasts, look
 from worker.queries.error_filter import Filter
 from worker.queries.refusals import Chosen as Refusals
-from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]
 EVERYTHING = Filter((Outcome.FAILED, Outcome.REJECTED)).written

@@ -23,7 +23,7 @@ from models.words import Door
 from tasks.intake import intake
 from worker.celery import ACCEPT, WORKER_OPTIONS
 from worker.context import Process
-from worker.receipts import Receipt, receipt
+from worker.intake.receipts import Receipt, receipt
 from worker.settings import Settings
 
 PRODUCERS = Path(__file__).parent.parent / "examples" / "producers"

@@ -34,10 +34,10 @@ from worker.cancel import Chosen
 from worker.celery import PURGE
 from worker.context import Process
 from worker.database import make_engine
+from worker.intake.receipts import Part
 from worker.purge import Counts, preview, purge, purge_a_little
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
-from worker.receipts import Part
 from worker.settings import Settings
 
 HandIn = Callable[..., list[Part]]

@@ -11,11 +11,11 @@ from test_purge import age
 from models.correction import Change
 from models.rules import Rules
 from models.words import Outcome
+from worker.intake.receipts import Part
 from worker.purge import purge
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
 from worker.queue import unconfirmed
-from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]
 STATES = "SELECT DISTINCT b.state FROM records r JOIN batches b ON b.id = r.batch_id"

@@ -14,9 +14,9 @@ from ledger import WHEN, ask, deliver_all, do, message, outcomes, wrong_now
 from sqlalchemy import Engine
 
 from models.rules import Rules
+from worker.intake.receipts import Part
 from worker.queries.reconciliation import audit
 from worker.queries.refusals import Chosen
-from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]
 Turnout = Callable[..., Result]

@@ -17,8 +17,8 @@ from models.words import Outcome
 from worker import jobs, schedules
 from worker.actions import said
 from worker.context import Process
+from worker.intake.receipts import Part
 from worker.queries.error_filter import Filter
-from worker.receipts import Part
 from worker.schedules import OF_SETTINGS, Schedule, after_quiet
 from worker.settings import Settings
 

@@ -27,8 +27,8 @@ from tasks.sweep import due_accounts, free_the_forgotten, take_back
 from worker import jobs, schedules
 from worker.accounts.state import park, pause, resume
 from worker.context import Process
+from worker.intake.receipts import Part
 from worker.queries.error_filter import Filter
-from worker.receipts import Part
 from worker.settings import Settings
 
 HandIn = Callable[..., list[Part]]
@@ -162,7 +162,7 @@ def test_what_lingers_is_due_when_its_time_has_come_without_anybody_telling(
 
     from models.rules import Rules
     from models.words import Door
-    from worker.accept import Handed, accept
+    from worker.intake.accept import Handed, accept
 
     with engine.connect() as connection:
         accept(

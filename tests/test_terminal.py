@@ -30,9 +30,9 @@ from models.rules import Rules
 from models.visible import is_hidden, visible
 from models.words import Action, Door, Role
 from worker import jobs, schedules
-from worker.accept import Handed, accept
 from worker.accounts import state
 from worker.auth import keys
+from worker.intake.accept import Handed, accept
 from worker.settings import Settings
 from worker.webhooks import endpoint
 

@@ -13,10 +13,10 @@ from hubspot.limiter import Limiter, Limits, Permit
 from tasks.sweep import sweep
 from worker.accounts.registry import add
 from worker.context import Process
+from worker.intake.receipts import Part
 from worker.queries import throughput
 from worker.queue import unconfirmed
 from worker.queue.claim import claim
-from worker.receipts import Part
 from worker.settings import Settings
 
 HandIn = Callable[..., list[Part]]

@@ -17,12 +17,12 @@ from models.words import Door
 from tasks.deliver import deliver
 from tasks.sweep import sweep, take_back
 from tasks.verify import BEHIND, verify
-from worker.accept import Handed, accept
 from worker.accounts.state import pause
 from worker.context import Process
 from worker.delivery import read_back as reader_module
 from worker.delivery.account_stops import UNREADABLE
 from worker.encryption import seal
+from worker.intake.accept import Handed, accept
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
 from worker.queries.status import read_status

@@ -37,13 +37,13 @@ from models.rules import Rules
 from models.words import Action, Identity, Outcome
 from worker import bulk, jobs, preview, tally
 from worker.context import Process
+from worker.intake.receipts import Part
 from worker.migrate import configuration, upgrade
 from worker.preview import Preview
 from worker.queries import job_results
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
 from worker.queue import settle
-from worker.receipts import Part
 
 HandIn = Callable[..., list[Part]]
 Turnout = Callable[..., Result]

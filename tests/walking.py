@@ -22,9 +22,9 @@ from models.preflight import Reason
 from models.rules import Rules
 from models.words import Action, Door as DoorWord, Role, Via
 from worker import jobs, schedules
-from worker.accept import Handed, accept
 from worker.actions import By, noted
 from worker.context import Process
+from worker.intake.accept import Handed, accept
 from worker.queries.error_filter import Filter
 from worker.schedules import Schedule
 

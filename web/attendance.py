@@ -32,9 +32,9 @@ from web.storing import Storing
 from web.values import path_value, query_values
 from web.waiting import LONGEST, Waiting
 from web.wire import Fault, invalid
-from worker.accept import Handed
 from worker.auth.keys import Key
 from worker.context import Process
+from worker.intake.accept import Handed
 from worker.queries import submissions
 from worker.queries.submissions import Cursor
 

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from worker.accept import Handed, accept
 from worker.celery import DELIVER
 from worker.context import Process
 from worker.database import repeat
-from worker.receipts import Part
+from worker.intake.accept import Handed, accept
+from worker.intake.receipts import Part
 from worker.wake import wake
 
 T = TypeVar("T")

@@ -19,15 +19,15 @@ from models.outcome import LAST_ERROR, OUTCOME
 from models.preflight import Candidate, Reason
 from models.rules import Rules
 from models.words import Door, Identity, Origin, Outcome, Resolution, State
-from worker import accept, receipts, storing
 from worker.database import json
+from worker.intake import accept, receipts, store
+from worker.intake.receipts import Part
+from worker.intake.store import Fresh
 from worker.queries.error_scan import NEWEST
 from worker.queue import lanes
 from worker.queue.contact_index import OVERTAKES, newest
 from worker.queue.locks import lock_events
 from worker.queue.requeue import resolve
-from worker.receipts import Part
-from worker.storing import Fresh
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +283,7 @@ def _store(
     if not fresh:
         return {}
     parts = receipts.number_unseen(connection, [one.part for one in fresh])
-    filled = storing.store(connection, fresh, sizes, rules.linger, origin)
+    filled = store.store(connection, fresh, sizes, rules.linger, origin)
     receipts.store(connection, parts)
     canceled = connection.execute(
         text("""

@@ -16,10 +16,10 @@ from models.message import Message, Unreadable, loads, read_message
 from models.preflight import Candidate, Reason, shown
 from models.rules import Rules
 from models.words import Door, Origin
-from worker.accept import Handed, accept
 from worker.database import repeat
+from worker.intake.accept import Handed, accept
+from worker.intake.receipts import Part
 from worker.queries.refusals import Chosen, Row, _page
-from worker.receipts import Part
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from models.preflight import shown
 from worker.files.columns import Columns
 from worker.files.drafts import LeftOut, Record, Refused
 from worker.files.sharing import Tally
-from worker.receipts import Receipt
+from worker.intake.receipts import Receipt
 
 FIRST: Final = 5
 """Reasons shown."""

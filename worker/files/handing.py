@@ -18,7 +18,7 @@ from worker.files.drafts import Record, Refused
 from worker.files.reading import Reading
 from worker.files.refusals import RefusedFile
 from worker.files.where import PRODUCER
-from worker.receipts import Receipt, receipt, refuse
+from worker.intake.receipts import Receipt, receipt, refuse
 from worker.stream import Stream, StreamUnavailable
 
 MOST_WAITING: Final = 1000

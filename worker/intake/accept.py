@@ -21,12 +21,12 @@ from models.outcome import LAST_ERROR, OUTCOME
 from models.preflight import Candidate, Reason, shown
 from models.rules import Rules
 from models.words import Door, Identity, Outcome
-from worker import receipts, storing
 from worker.database import is_datas_fault, repeat, sqlstate
+from worker.intake import receipts, store
+from worker.intake.receipts import Part
+from worker.intake.store import Fresh
 from worker.queue import lanes
 from worker.queue.locks import lock_events
-from worker.receipts import Part
-from worker.storing import Fresh
 
 log = logging.getLogger(__name__)
 
@@ -160,7 +160,7 @@ def _accept(connection: Connection, handed: Sequence[Handed], rules: Rules) -> l
         size_of = {
             event_id: batch_sizes[account_id] or rules.batch_size for (account_id, _), event_id in events.items()
         }
-        filled = storing.store(connection, fresh, size_of, rules.linger, rules.origin)
+        filled = store.store(connection, fresh, size_of, rules.linger, rules.origin)
         _name_repeated(connection, unseen)
         receipts.store(connection, unseen)
         lanes.tell(connection, filled)

@@ -12,8 +12,8 @@ from models.batching import Group, Newcomer, Planned, plan
 from models.preflight import Candidate
 from models.words import Identity, Origin, State
 from worker.database import draw, json
+from worker.intake.receipts import Part
 from worker.queue.contact_index import held
-from worker.receipts import Part
 
 
 @dataclass(frozen=True, slots=True)
