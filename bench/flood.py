@@ -48,12 +48,12 @@ from worker.database import make_engine
 from worker.encryption import fingerprint_key
 from worker.intake.accept import Handed, accept
 from worker.local import Postgres
+from worker.operations.retry import retry
 from worker.queries.batches import BatchFilter, list_batches
 from worker.queries.error_filter import Filter
 from worker.queries.status import read_status
 from worker.queue import settle, unconfirmed
 from worker.queue.claim import Claim, claim
-from worker.retry import retry
 from worker.settings import Settings, running as found_running
 from worker.stream import Stream, connect
 

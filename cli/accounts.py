@@ -60,8 +60,8 @@ def add(  # noqa: PLR0913 - one parameter an option
 
     One that was removed comes back with its history.
     """
-    from worker import actions
     from worker.accounts import registry
+    from worker.operations import audit_log
 
     if not NAME.fullmatch(name):
         raise typer.BadParameter("a name is 1 to 63 letters, digits, dots, dashes and underscores")
@@ -81,7 +81,7 @@ def add(  # noqa: PLR0913 - one parameter an option
     if registry.listed(engine, settings, name):
         _fail(there_is)
     token = credential(oauth=oauth, from_stdin=token_stdin)
-    with actions.noted(engine, actions.at_the_terminal(), "add account", account=name, **chosen) as action:
+    with audit_log.noted(engine, audit_log.at_the_terminal(), "add account", account=name, **chosen) as action:
         action.number = int(registry.add(engine, settings, name, chosen, token))
     if not action.number:
         _fail(there_is)
@@ -103,8 +103,8 @@ def change(  # noqa: PLR0913 - one parameter an option
     unset: Annotated[list[Unset] | None, typer.Option(help="Back to what the settings say, repeatable.")] = None,
 ) -> None:
     """Change what an account has of its own; whoever delivers knows it within seconds."""
-    from worker import actions
     from worker.accounts import registry
+    from worker.operations import audit_log
 
     unsets = set(unset or [])
     if Unset.TOKEN in unsets and name != DEFAULT_ACCOUNT:
@@ -128,7 +128,7 @@ def change(  # noqa: PLR0913 - one parameter an option
     if not registry.listed(engine, settings, name):
         _unknown(name)
     facts = {"account": name, **chosen, **({"token": None} if Unset.TOKEN in unsets else {})}
-    with actions.noted(engine, actions.at_the_terminal(), "change account", **facts) as action:
+    with audit_log.noted(engine, audit_log.at_the_terminal(), "change account", **facts) as action:
         if chosen:
             registry.change(engine, name, chosen)
         if Unset.TOKEN in unsets:
@@ -147,8 +147,8 @@ def rotate(
     token_stdin: FromStdin = False,
 ) -> None:
     """Replace an account's token (or its OAuth secrets) by another, which is asked for; a pause stays."""
-    from worker import actions
     from worker.accounts import registry
+    from worker.operations import audit_log
 
     engine, settings = _opened()
     known = registry.listed(engine, settings, name)
@@ -156,7 +156,7 @@ def rotate(
         _unknown(name)
     by_oauth = known[0]["token"] == registry.BY_OAUTH if oauth is None else oauth
     token = credential(oauth=by_oauth, from_stdin=token_stdin)
-    with actions.noted(engine, actions.at_the_terminal(), "rotate account", account=name) as action:
+    with audit_log.noted(engine, audit_log.at_the_terminal(), "rotate account", account=name) as action:
         action.number = int(registry.rotate(engine, settings, name, token))
     say(f"account {name} has another token, used within seconds")
     if known[0]["paused_at"]:
@@ -169,9 +169,9 @@ def remove(name: Name) -> None:
 
     Messages that name it are refused from then on, and can be handed in again once it is added again.
     """
-    from worker import actions
     from worker.accounts import registry
     from worker.accounts.state import find
+    from worker.operations import audit_log
     from worker.queries.rows import as_said
 
     if name == DEFAULT_ACCOUNT:
@@ -180,7 +180,7 @@ def remove(name: Name) -> None:
     account_id = find(engine, name)
     if account_id is None:
         _unknown(name)
-    with actions.noted(engine, actions.at_the_terminal(), "remove account", account=name) as action:
+    with audit_log.noted(engine, audit_log.at_the_terminal(), "remove account", account=name) as action:
         waiting = registry.remove(engine, account_id)
         action.number = int(not waiting.batches)
     if waiting.batches:
@@ -240,14 +240,14 @@ def pause(
     because: Annotated[str, typer.Option(help="Why; shown wherever the pause is.")] = "by an operator",
 ) -> None:
     """Let an account send nothing until `turnout resume`; what comes in waits, and no age counts the time."""
-    from worker import actions
     from worker.accounts import state
+    from worker.operations import audit_log
 
     engine, _ = _opened()
     account_id = state.find(engine, account)
     if account_id is None:
         _unknown(account)
-    with actions.noted(engine, actions.at_the_terminal(), "pause", account=account, because=because) as action:
+    with audit_log.noted(engine, audit_log.at_the_terminal(), "pause", account=account, because=because) as action:
         state.pause(engine, account_id, because)
         action.number = 1
     say(f"account {account} is paused; to send again: turnout resume {account}")
@@ -255,13 +255,13 @@ def pause(
 
 def resume(account: Annotated[str, typer.Argument()] = DEFAULT_ACCOUNT) -> None:
     """Let a paused or parked account send again, beginning with one batch as a probe."""
-    from worker import actions
     from worker.accounts import state
+    from worker.operations import audit_log
 
     engine, _ = _opened()
     if state.find(engine, account) is None:
         _unknown(account)
-    with actions.noted(engine, actions.at_the_terminal(), "resume", account=account) as action:
+    with audit_log.noted(engine, audit_log.at_the_terminal(), "resume", account=account) as action:
         action.number = int(state.resume(engine, account))
     say(f"account {account} sends again")
 

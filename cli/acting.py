@@ -142,7 +142,7 @@ def cancel(  # noqa: PLR0913 - one parameter an option
 
     On a terminal it first shows what will be canceled, and asks; elsewhere it goes on.
     """
-    from worker.cancel import Chosen
+    from worker.operations.cancel import Chosen
     from worker.queries import job_results
 
     if not everything and (batch_id, event, account, state) == (None, None, None, None):

@@ -15,8 +15,8 @@ from worker.queries.jobs import find_job
 if TYPE_CHECKING:
     from models.words import Action
     from worker.context import Process
-    from worker.preview import Preview
-    from worker.tally import Tally
+    from worker.operations.preview import Preview
+    from worker.operations.tally import Tally
 
 Row = dict[str, Any]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -74,10 +74,10 @@ def do(process: "Process", wish: Wish, consent: Consent, *, background: bool = F
     One alone needs no question. Where there is nobody to ask, what is harmless goes on, and the rest wants `--yes`;
     several that would go to another event want their number, typed or by `--expect`.
     """
-    from worker import actions, jobs, preview
+    from worker.operations import audit_log, jobs, preview
     from worker.queries.error_groups import COUNTED
 
-    by = actions.at_the_terminal()
+    by = audit_log.at_the_terminal()
     is_move = not {"event", "object_id"}.isdisjoint(wish.given.get("change", {}))
     if consent.expect is None and not is_move and (consent.yes or (wish.harmless and not consent.can_ask)):
         with process.engine.begin() as connection:
@@ -206,7 +206,7 @@ def count(action: "Action", found: "Preview") -> str:
 
 def _effort(found: "Preview") -> str:
     """Say what it costs, and when it will be over."""
-    from worker.preview import lasts
+    from worker.operations.preview import lasts
 
     if not found.calls:
         return ""
@@ -217,7 +217,7 @@ def _effort(found: "Preview") -> str:
 
 def follow(process: "Process", job_id: int, *, background: bool = False) -> Row:
     """Work at a job until it has ended."""
-    from worker import jobs
+    from worker.operations import jobs
 
     job: Row | None = find_job(process.engine, job_id)
     if background:

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from models.correction import Change
     from models.preflight import Reason
     from worker.context import Process
-    from worker.correct import Corrected
-    from worker.sheet import Mended
-    from worker.tally import Tally
+    from worker.operations.correct import Corrected
+    from worker.operations.correction_csv import Mended
+    from worker.operations.tally import Tally
 
 SHOWN: Final = 10
 MOST_WRONG: Final = 1_000
@@ -72,8 +72,8 @@ def correct(  # noqa: PLR0913 - one parameter an option
     place, which is canceled; both stay on the person's page. Exit status 1 where something could not be corrected.
     """
     from models.preflight import Reason
-    from worker import actions, jobs
-    from worker.changing import ONE_PERSONS, read_change
+    from worker.operations import audit_log, jobs
+    from worker.operations.correction_input import ONE_PERSONS, read_change
 
     if [record_id, group, from_].count(None) != 2:  # noqa: PLR2004 - one of three
         raise typer.BadParameter("name one: a record, --group ID, or a mended file: --from FILE")
@@ -103,7 +103,7 @@ def correct(  # noqa: PLR0913 - one parameter an option
             assert record_id is not None
             _agree_to_record(process, record_id, change, consent)
             mended = iter([(0, record_id, change)])
-        job_id = jobs.ask_to_mend(process.engine, actions.at_the_terminal(), mended)
+        job_id = jobs.ask_to_mend(process.engine, audit_log.at_the_terminal(), mended)
         job = follow(process, job_id, background=background)
     _tell(process, job, wrong, as_json=as_json)
     if wrong or job["passed"]:
@@ -112,11 +112,11 @@ def correct(  # noqa: PLR0913 - one parameter an option
 
 def _agree_to_file(process: "Process", path: Path, consent: Consent) -> "list[Reason]":
     """Read a file to its end, show what all of it comes to, and ask; give what cannot be read."""
-    from worker import bulk
+    from worker.operations import steps
 
     wrong: list[Reason] = []
     with process.engine.connect() as connection:
-        until = bulk.newest(connection, Action.CORRECT)
+        until = steps.newest(connection, Action.CORRECT)
     found = _tally(process, path, until, wrong)
     for reason in wrong:
         complain(str(reason))
@@ -131,7 +131,7 @@ def _agree_to_file(process: "Process", path: Path, consent: Consent) -> "list[Re
 def _tally(process: "Process", path: Path, until: int, wrong: "list[Reason]") -> "Tally":
     """Tally the changes of a file; what cannot be read of it is added to `wrong`."""
     from models.preflight import Reason
-    from worker import tally
+    from worker.operations import tally
 
     def changes() -> "Iterator[tuple[int, Change]]":
         for row in _rows(process, path):
@@ -150,7 +150,7 @@ def _show_tally(found: "Tally") -> None:
 
 def _agree_to_record(process: "Process", record_id: int, change: "Change", consent: Consent) -> None:
     """Show what a correction changes, and ask."""
-    from worker import correct as correcting
+    from worker.operations import correct as correcting
 
     if consent.expect not in {None, 1}:
         fail(f"1 record would be corrected, and --expect says {consent.expect:,}: nothing is done")
@@ -170,11 +170,11 @@ def _mended(process: "Process", path: Path) -> "Iterator[tuple[int, int, Change]
 
 
 def _rows(process: "Process", path: Path) -> "Iterator[Mended | Reason]":
-    from worker import sheet
+    from worker.operations import correction_csv
 
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from sheet.read(process.engine, file)
+            yield from correction_csv.read(process.engine, file)
     except (OSError, ValueError) as error:
         raise typer.BadParameter(f"{path} cannot be used: {error}") from None
 
@@ -188,7 +188,7 @@ def _show(one: "Corrected", line: int = 0) -> None:
 
 
 def _tell(process: "Process", job: dict[str, Any], wrong: "list[Reason]", *, as_json: bool) -> None:
-    from worker import correct as correcting
+    from worker.operations import correct as correcting
     from worker.queries import job_results
 
     few = job_results.items(

@@ -76,10 +76,10 @@ def errors(  # noqa: PLR0913 - one parameter an option
 
 
 def _write(path: Path, engine: "Engine", chosen: "Filter") -> None:
-    from worker import sheet
+    from worker.operations import correction_csv
 
     try:
-        written = sheet.write(engine, chosen, path)
+        written = correction_csv.write(engine, chosen, path)
     except OSError as error:
         raise typer.BadParameter(
             f"{path} cannot be written ({error.strerror}): name a file that is not there"

@@ -20,15 +20,15 @@ def purge(
 
     Nothing that waits goes. An error that nobody resolved for so long goes with its record. The books keep the counts.
     """
-    from worker import actions
     from worker.database import make_engine
+    from worker.operations import audit_log
     from worker.purge import preview, purge_by_hand
     from worker.settings import load_settings
 
     settings = load_settings()
     engine = make_engine(settings)
     days = settings.retention_days if older_than is None else older_than
-    gone = preview(engine, days) if dry_run else purge_by_hand(engine, actions.at_the_terminal(), days)
+    gone = preview(engine, days) if dry_run else purge_by_hand(engine, audit_log.at_the_terminal(), days)
     if as_json:
         shown = ("batches", "records", "refused")
         print_json({name: number for name, number in asdict(gone).items() if not dry_run or name in shown})
@@ -57,9 +57,9 @@ def erase(
     deleted at HubSpot. Exit status 1 where something was left for another time; then run it again.
     """
     from models.person import Person
-    from worker.actions import at_the_terminal, noted
     from worker.database import make_engine
     from worker.erase import erase as remove
+    from worker.operations.audit_log import at_the_terminal, noted
     from worker.queries.erasures import as_said, known
     from worker.settings import load_settings
     from worker.stream import Stream

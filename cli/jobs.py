@@ -33,12 +33,12 @@ def jobs(context: typer.Context, *, before: Before = None, limit: Limit = 20, as
 @app.command()
 def stop(job_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
     """End a job after the step it is at; what is done stays done."""
-    from worker import actions, jobs as known
     from worker.database import make_engine
+    from worker.operations import audit_log, jobs as known
     from worker.settings import load_settings
 
     engine = make_engine(load_settings())
-    if not known.stop(engine, actions.at_the_terminal(), job_id):
+    if not known.stop(engine, audit_log.at_the_terminal(), job_id):
         ended = find_job(engine, job_id)
         how = f"job {job_id} is {known.standing(ended)} already: {ended['done']:,} done" if ended else ""
         complain(f"turnout: {how or f'there is no job {job_id}'}; `turnout jobs` lists them")
@@ -85,8 +85,8 @@ def job(
 
 
 def _with_words(found: dict[str, Any]) -> dict[str, Any]:
-    from worker.actions import said
-    from worker.jobs import standing
+    from worker.operations.audit_log import said
+    from worker.operations.jobs import standing
 
     return {**found, "what": said(found["chosen"]) or "everything", "standing": standing(found)}
 
@@ -100,8 +100,8 @@ def actions(
     as_json: AsJson = False,
 ) -> None:
     """List what operators and schedules did, the newest first: who, when, of what, to how many."""
-    from worker import actions as log
     from worker.database import make_engine
+    from worker.operations import audit_log as log
     from worker.settings import load_settings
 
     found = log.listed(make_engine(load_settings()), limit, before, who, what)

@@ -27,10 +27,10 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a key. It is shown this once, and kept only as a hash."""
-    from worker import actions
     from worker.accounts import state
     from worker.auth import keys
     from worker.database import make_engine
+    from worker.operations import audit_log
     from worker.settings import load_settings
 
     if fault := id_fault(name) if name.strip() else ("is empty", ""):
@@ -45,7 +45,7 @@ def create(
             raise typer.BadParameter(f"there is no account {one}: `turnout accounts list` shows them")
     facts = {"key": name, "role": role.value, "accounts": named}
     try:
-        with actions.noted(engine, actions.at_the_terminal(), "create key", **facts) as action:
+        with audit_log.noted(engine, audit_log.at_the_terminal(), "create key", **facts) as action:
             key = keys.create(engine, name, role, [number for number in reached.values() if number is not None])
             action.number = 1
     except keys.NameTaken:
@@ -78,13 +78,15 @@ def rotate(
     as_json: AsJson = False,
 ) -> None:
     """Replace a key by a new one, shown this once; the old one is still good for a while, an older one no longer."""
-    from worker import actions
     from worker.auth import keys
     from worker.database import make_engine
+    from worker.operations import audit_log
     from worker.settings import load_settings
 
     engine = make_engine(load_settings())
-    with actions.noted(engine, actions.at_the_terminal(), "rotate key", key=name, overlap_seconds=overlap) as action:
+    with audit_log.noted(
+        engine, audit_log.at_the_terminal(), "rotate key", key=name, overlap_seconds=overlap
+    ) as action:
         key = keys.rotate(engine, name, overlap)
         action.number = int(key is not None)
     if key is None:
@@ -95,13 +97,13 @@ def rotate(
 @app.command("revoke")
 def revoke(name: Name) -> None:
     """Let a key be good no longer, from the next request on."""
-    from worker import actions
     from worker.auth import keys
     from worker.database import make_engine
+    from worker.operations import audit_log
     from worker.settings import load_settings
 
     engine = make_engine(load_settings())
-    with actions.noted(engine, actions.at_the_terminal(), "revoke key", key=name) as action:
+    with audit_log.noted(engine, audit_log.at_the_terminal(), "revoke key", key=name) as action:
         action.number = int(keys.revoke(engine, name))
     if not action.number:
         _unknown(name)
@@ -121,8 +123,8 @@ def webhook(
     as_json: AsJson = False,
 ) -> None:
     """Set a producer's webhook, or turn it off. What signs its messages is shown this once, and kept encrypted."""
-    from worker import actions
     from worker.database import make_engine
+    from worker.operations import audit_log
     from worker.settings import load_settings
     from worker.webhooks import endpoint
 
@@ -131,7 +133,7 @@ def webhook(
     settings = load_settings()
     engine = make_engine(settings)
     if url is None:
-        with actions.noted(engine, actions.at_the_terminal(), "turn webhook off", key=name) as action:
+        with audit_log.noted(engine, audit_log.at_the_terminal(), "turn webhook off", key=name) as action:
             action.number = int(endpoint.turn_off(engine, name))
         if not action.number:
             _unknown(name, "producer's key")
@@ -140,7 +142,7 @@ def webhook(
     if wrong := endpoint.fault(url, private=settings.webhook_private):
         raise typer.BadParameter(f"--url {wrong}")
     host = urlsplit(url).hostname  # the rest of it may be what the receiver knows its caller by
-    with actions.noted(engine, actions.at_the_terminal(), "set webhook", key=name, host=host) as action:
+    with audit_log.noted(engine, audit_log.at_the_terminal(), "set webhook", key=name, host=host) as action:
         secret = endpoint.point(engine, settings, name, url)
         action.number = int(secret is not None)
     if secret is None:

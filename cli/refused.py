@@ -18,7 +18,7 @@ from worker.queries.refusals import Chosen, as_line, waiting
 
 if TYPE_CHECKING:
     from worker.context import Process
-    from worker.refused import Replayed
+    from worker.operations.replay import Replayed
 
 MOST_REASONS = 50
 """Reasons of a file's lines that are shown."""
@@ -119,7 +119,7 @@ def retry(  # noqa: PLR0913 - one parameter an option
 
 def _of_job(process: "Process", job_id: int) -> "Iterator[tuple[str, Replayed]]":
     """Give what became of each of a job's refusals."""
-    from worker import refused as door
+    from worker.operations import replay as door
     from worker.queries import job_results
 
     after = 0
@@ -131,8 +131,8 @@ def _of_job(process: "Process", job_id: int) -> "Iterator[tuple[str, Replayed]]"
 def _agree_to_file(process: "Process", path: Path, consent: Consent) -> None:
     """Show how many of a file's lines would be accepted, and why others would not, and ask."""
     from models.gist import gist
-    from worker import refused as door
-    from worker.tally import Tally
+    from worker.operations import replay as door
+    from worker.operations.tally import Tally
 
     skips: Counter[str] = Counter()
     will = 0
@@ -156,15 +156,15 @@ def _agree_to_file(process: "Process", path: Path, consent: Consent) -> None:
 
 def _from_file(process: "Process", path: Path, consent: Consent) -> None:
     from models.preflight import Reason
-    from worker import actions, refused as door
+    from worker.operations import audit_log, replay as door
 
     wrong: list[Reason] = []
     done: list[tuple[str, Replayed]] = []
     if (consent.can_ask and not consent.yes) or consent.expect is not None:
         _agree_to_file(process, path, consent)
-    by = actions.at_the_terminal()
+    by = audit_log.at_the_terminal()
     try:
-        with path.open("rb") as file, actions.noted(process.engine, by, "replay", file=path.name) as action:
+        with path.open("rb") as file, audit_log.noted(process.engine, by, "replay", file=path.name) as action:
             for number, one in door.replay_mended(process.engine, process.rules, iter(file)):
                 if isinstance(one, Reason):
                     wrong.append(one)

@@ -18,9 +18,9 @@ def schedules(context: typer.Context, *, as_json: AsJson = False) -> None:
     """List the schedules, with when each begins next and how its last job stands."""
     if context.invoked_subcommand is not None:
         return
-    from worker import schedules as known
-    from worker.actions import said
     from worker.database import make_engine
+    from worker.operations import schedules as known
+    from worker.operations.audit_log import said
     from worker.settings import load_settings
 
     found = known.listed(make_engine(load_settings()))
@@ -66,8 +66,8 @@ def put(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Add a schedule, or change the one of this name."""
     from models.preflight import Reason
-    from worker import actions, schedules as known
     from worker.database import make_engine
+    from worker.operations import audit_log, schedules as known
     from worker.settings import load_settings
 
     chosen = filter_of(
@@ -78,7 +78,7 @@ def put(  # noqa: PLR0913 - one parameter an option
     schedule = known.Schedule(name, crontab, chosen, at_most, time_zone, None if isinstance(hours, Reason) else hours)
     if wrong := wrong + schedule.wrong():
         raise typer.BadParameter("; ".join(map(str, wrong)))
-    is_new = known.put(make_engine(load_settings()), actions.at_the_terminal(), schedule)
+    is_new = known.put(make_engine(load_settings()), audit_log.at_the_terminal(), schedule)
     say(f"schedule {name} is {'added' if is_new else 'changed'}: turnout schedules says when it begins")
 
 
@@ -106,7 +106,7 @@ def begin(name: Name, *, yes: Yes = False, expect: Expect = None) -> None:
 
     On a terminal it first shows what will be retried, and asks; elsewhere it goes on.
     """
-    from worker import schedules as known
+    from worker.operations import schedules as known
 
     process = open_process()
     chosen = known.chosen_of(process.engine, name)
@@ -119,18 +119,18 @@ def begin(name: Name, *, yes: Yes = False, expect: Expect = None) -> None:
 
 
 def _change(name: str, what: str, done: str) -> None:
-    from worker import actions, schedules as known
     from worker.database import make_engine
+    from worker.operations import audit_log, schedules as known
     from worker.settings import load_settings
 
     change = {"remove": known.remove, "pause": known.pause, "resume": known.resume}[what]
-    if not change(make_engine(load_settings()), actions.at_the_terminal(), name):
+    if not change(make_engine(load_settings()), audit_log.at_the_terminal(), name):
         _none(name)
     say(f"schedule {name} {done}")
 
 
 def _none(name: str) -> NoReturn:
-    from worker.schedules import OF_SETTINGS
+    from worker.operations.schedules import OF_SETTINGS
 
     why = (
         "is the setting's: change the setting" if name == OF_SETTINGS else "is unknown; `turnout schedules` lists them"

@@ -1,10 +1,10 @@
-"""`attendance.job`: some steps of what was asked for in bulk; how is in `worker.jobs`."""
+"""`attendance.job`: some steps of what was asked for in bulk; how is in `worker.operations.jobs`."""
 
 from typing import Final
 
-from worker import jobs
 from worker.celery import JOB, app
 from worker.context import current
+from worker.operations import jobs
 from worker.wake import received
 
 SECONDS: Final = 5.0

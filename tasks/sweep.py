@@ -14,12 +14,13 @@ from sqlalchemy import text
 
 from models.moves import Move
 from models.words import Origin
-from worker import heartbeat, jobs, purge, schedules
+from worker import heartbeat, purge
 from worker.accounts.state import SENDS
 from worker.celery import DELIVER, INTAKE, JOB, NOTIFY, PURGE, SWEEP, VERIFY, app
 from worker.context import Process, current
 from worker.database import repeat
 from worker.delivery.permits import DELIVERIES
+from worker.operations import jobs, schedules
 from worker.queries import throughput
 from worker.queue import lanes, unconfirmed
 from worker.queue.locks import lock_event

@@ -8,14 +8,14 @@ from sqlalchemy import Engine, text
 from models.correction import Change
 from models.rules import Rules
 from models.words import Action, Via
-from worker import jobs
-from worker.actions import By
-from worker.cancel import Chosen
-from worker.correct import Corrected, of_item
+from worker.operations import jobs
+from worker.operations.audit_log import By
+from worker.operations.cancel import Chosen
+from worker.operations.correct import Corrected, of_item
+from worker.operations.replay import Replayed, of_item as of_refusal
 from worker.queries import job_results
 from worker.queries.error_filter import Filter
 from worker.queries.refusals import Chosen as Refusals
-from worker.refused import Replayed, of_item as of_refusal
 
 ME = By("a test", Via.TERMINAL)
 

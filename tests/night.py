@@ -20,11 +20,12 @@ from models.rules import Rules
 from models.words import Door
 from tasks import sweep
 from tasks.deliver import deliver
-from worker import heartbeat, jobs
+from worker import heartbeat
 from worker.accounts import registry, state as accounts
 from worker.context import Process
 from worker.encryption import fingerprint_key
 from worker.intake.accept import Handed, accept
+from worker.operations import jobs
 from worker.queue import settle
 from worker.queue.claim import Claim
 from worker.settings import Settings

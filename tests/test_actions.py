@@ -13,9 +13,9 @@ from sqlalchemy import Engine
 
 from cli.app import app
 from models.words import Role
-from worker import actions
 from worker.context import Process
 from worker.intake.receipts import Part
+from worker.operations import audit_log
 
 HandIn = Callable[..., list[Part]]
 Turnout = Callable[..., Result]
@@ -196,10 +196,10 @@ def test_what_is_pressed_at_the_console_is_noted_with_the_keys_name(
 
 
 def test_what_raises_stays_noted_with_why_and_what_is_interrupted_without_a_number(engine: Engine) -> None:
-    by = actions.at_the_terminal()
-    with pytest.raises(ValueError, match="in it"), actions.noted(engine, by, "erase"):
+    by = audit_log.at_the_terminal()
+    with pytest.raises(ValueError, match="in it"), audit_log.noted(engine, by, "erase"):
         raise ValueError("a@x.org is in it")
-    with pytest.raises(KeyboardInterrupt), actions.noted(engine, by, "purge", older_than_days=90):
+    with pytest.raises(KeyboardInterrupt), audit_log.noted(engine, by, "purge", older_than_days=90):
         raise KeyboardInterrupt
     rows = ask(engine, "SELECT what, number, trouble FROM actions ORDER BY id")
     assert [tuple(row) for row in rows] == [("erase", None, "ValueError"), ("purge", None, "")]
@@ -211,7 +211,7 @@ def test_the_log_is_listed_by_who_and_what_page_by_page(
     failed("a@x.org")
     turnout("pause", "--because", "a storm")
     turnout("retry", "--yes")
-    with actions.noted(engine, actions.By("a key", actions.Via.CONSOLE), "erase") as action:
+    with audit_log.noted(engine, audit_log.By("a key", audit_log.Via.CONSOLE), "erase") as action:
         action.number = 3
     assert [(one["what"], one["done"], one["is_job"]) for one in facts("actions")] == [
         ("erase", 3, False), ("retry", 1, True), ("pause", 1, False),
@@ -230,4 +230,4 @@ def test_a_user_without_a_name_is_said_to_have_none(monkeypatch: pytest.MonkeyPa
         raise KeyError("getpwuid(): uid not found: 1234")
 
     monkeypatch.setattr("getpass.getuser", nobody)
-    assert actions.at_the_terminal().who == "nobody known"
+    assert audit_log.at_the_terminal().who == "nobody known"

@@ -13,10 +13,10 @@ from test_purge import PurgingStorm, keep_what_goes
 from models.correction import Change
 from models.rules import Rules
 from models.words import Action, Outcome
-from worker import bulk, cancel, jobs, refused, retry
 from worker.context import Process
 from worker.database import make_engine
 from worker.intake.receipts import Part
+from worker.operations import cancel, jobs, replay, retry, steps
 from worker.purge import purge
 from worker.queries.error_filter import Filter
 from worker.queries.refusals import Chosen, waiting
@@ -67,7 +67,7 @@ def test_a_step_that_finds_more_than_it_takes_leaves_none_of_them_out(
     hand_in: HandIn, engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retry, "WALK", 5, raising=False)
-    monkeypatch.setattr(bulk, "STEP", 3)
+    monkeypatch.setattr(steps, "STEP", 3)
     hand_in(message(*people(12)))
     given_up(engine, taken(engine))
     assert do_steps(engine, rules, asked(engine, Action.RETRY, **Filter().written))[-1] == 12
@@ -116,7 +116,7 @@ def test_what_died_between_handing_in_again_and_its_note_has_its_result_all_the_
 def test_large_refusals_are_read_and_handed_in_again_few_at_once(
     engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refused, "BYTES", 100, raising=False)
+    monkeypatch.setattr(replay, "BYTES", 100, raising=False)
     assert [row["id"] for row in waiting(engine, Chosen())] == [3, 2, 1]
     assert do_steps(engine, rules, asked(engine, Action.REPLAY)) == [1, 2, 3, 3]
 

@@ -21,10 +21,10 @@ from sqlalchemy.exc import DBAPIError
 from models.rules import Rules
 from models.words import Door, Outcome
 from tasks.sweep import free_the_forgotten, take_back
-from worker.cancel import Chosen
 from worker.context import Process
 from worker.database import make_engine, sqlstate
 from worker.intake.accept import Handed, accept
+from worker.operations.cancel import Chosen
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
 from worker.queue import settle

@@ -15,11 +15,11 @@ from playwright.sync_api import Browser, Page
 from services import Valkey
 
 from models.words import Action, Outcome, Role, Via
-from worker import jobs
-from worker.actions import By
 from worker.context import Process
+from worker.operations import jobs
+from worker.operations.audit_log import By
+from worker.operations.schedules import Schedule, pause, put
 from worker.queries.error_filter import Filter
-from worker.schedules import Schedule, pause, put
 
 __all__ = ["browser"]
 ME = By("the night shift", Via.CONSOLE)

@@ -18,8 +18,8 @@ from sqlalchemy import Engine
 from models.rules import Rules
 from models.words import Role
 from web.console import bulk, live, mending
-from worker import jobs
 from worker.intake.receipts import Part
+from worker.operations import jobs
 
 HandIn = Callable[..., list[Part]]
 SCRIPT = "<script>alert('x')</script>"
@@ -353,7 +353,7 @@ def test_jobs_and_the_audit_log_are_paged_the_newest_first(
 def test_a_job_is_stopped_and_what_it_did_stays_done(  # noqa: PLR0917
     operator: Visitor, hand_in: HandIn, engine: Engine, rules: Rules, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.bulk.STEP", 2)
+    monkeypatch.setattr("worker.operations.steps.STEP", 2)
     failed(hand_in, engine, *people(5))
     job = asked_for(operator.submit(operator.page("/act/retry"), "/act/retry"), engine)
     jobs.step(engine, rules)

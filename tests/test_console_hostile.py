@@ -155,7 +155,7 @@ def test_a_button_whose_job_is_in_trouble_leaves_it_to_the_workers(
     def fails(*_: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("worker.bulk.step", fails)
+    monkeypatch.setattr("worker.operations.steps.step", fails)
     for button in ("retry", "cancel"):
         answer = operator.press(f"/batch/{batch.id}/{button}", "/")
         assert urlsplit(answer.url).path.startswith("/job/"), answer.url

@@ -30,9 +30,9 @@ from sqlalchemy import Engine
 from hubspot.answer import Rejection, Settled
 from models.correction import Change
 from models.rules import Rules
-from worker import bulk
-from worker.cancel import Chosen
 from worker.intake.receipts import Part
+from worker.operations import steps
+from worker.operations.cancel import Chosen
 from worker.queries.error_filter import ANY_OPEN, Filter
 from worker.queries.reconciliation import audit
 from worker.queue import settle
@@ -188,7 +188,7 @@ def test_what_it_would_repeat_is_named(hand_in: HandIn, engine: Engine, turnout:
 def test_a_whole_group_goes_to_the_right_event_behind_what_is_live(
     hand_in: HandIn, engine: Engine, facts: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk, "CORRECTIONS", 7)
+    monkeypatch.setattr(steps, "CORRECTIONS", 7)
     hand_in(message(*people(25)))
     rejected(engine)
     hand_in(message(*people(2), event="99"))

@@ -35,10 +35,11 @@ from models.person import Person
 from models.rules import Rules
 from models.tables import Base
 from models.words import Action, Outcome
-from worker import actions, erase as erasing, jobs
+from worker import erase as erasing
 from worker.context import Process
 from worker.erase import Erased, erase
 from worker.intake.receipts import Part
+from worker.operations import audit_log, jobs
 from worker.queries import submissions
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
@@ -381,7 +382,7 @@ def test_who_is_erased_is_found_in_no_job_and_no_action(
         for change in (of_ada, of_vid):
             jobs.ask(connection, ME, Action.CORRECT, {"group_id": "none"}, given={"change": change.written})
         jobs.ask(connection, ME, Action.DISMISS, Filter().written, given={"because": f"{ADA} ({VID}) asked for it"})
-        actions.note(connection, ME, "pause", {"account": "default", "because": f"{ADA}, id {VID}"})
+        audit_log.note(connection, ME, "pause", {"account": "default", "because": f"{ADA}, id {VID}"})
     places = {place.split(":")[0] for place in found(engine, who)}
     assert {"job_items.change", "job_items.told", "jobs.given", "actions.chosen"} <= places
     assert erased(process, who).complete

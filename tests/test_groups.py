@@ -14,8 +14,8 @@ from sqlalchemy import Engine, text
 from hubspot.answer import Rejection, Settled
 from models.gist import Kind
 from models.words import Outcome
-from worker.cancel import Chosen
 from worker.intake.receipts import Part
+from worker.operations.cancel import Chosen
 from worker.queries import error_groups
 from worker.queue import settle
 from worker.queue.seen_groups import note_seen

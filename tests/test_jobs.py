@@ -17,10 +17,10 @@ import tasks.job
 from models.correction import Change
 from models.rules import Rules
 from models.words import Action, Outcome, State
-from worker import bulk, jobs
-from worker.cancel import Chosen
 from worker.context import Process
 from worker.intake.receipts import Part
+from worker.operations import jobs, steps
+from worker.operations.cancel import Chosen
 from worker.queries import job_results
 from worker.queries.error_filter import Filter
 from worker.queries.jobs import find_job, list_jobs
@@ -43,7 +43,7 @@ def books(engine: Engine) -> Any:
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps of a few, and the live ones first, with no floor for others."""
     for name, size in (("STEP", 3), ("CORRECTIONS", 3), ("BATCHES", 2)):
-        monkeypatch.setattr(bulk, name, size)
+        monkeypatch.setattr(steps, name, size)
     monkeypatch.setattr("worker.queries.refusals.STEP", 2)
     monkeypatch.setattr("worker.queue.claim.FLOOR", 0.0)
 
@@ -188,19 +188,19 @@ def test_a_job_whose_step_fails_is_in_trouble_while_others_go_on_and_is_tried_ag
     fail(4)
     dismissed = asked(engine, Action.DISMISS, FAILED, given={"because": "nobody knows"})
     retried = asked(engine, Action.RETRY, Filter(event="none").written)
-    dismiss = bulk.STEPS[Action.DISMISS]
+    dismiss = steps.STEPS[Action.DISMISS]
 
     def broken(*_: object) -> None:
         raise RuntimeError("a bug, of a@x.org")
 
-    monkeypatch.setitem(bulk.STEPS, Action.DISMISS, broken)
+    monkeypatch.setitem(steps.STEPS, Action.DISMISS, broken)
     assert [jobs.step(engine, rules) for _ in range(3)] == [dismissed, retried, None]
     left = job(engine, dismissed)
     assert (left["trouble"], left["done"]) == ("a step failed (RuntimeError); see the log", 0)
     assert jobs.standing(left).startswith("waits: a step failed")
     assert job(engine, retried)["ended_at"] is not None
     assert not jobs.is_due(engine)
-    monkeypatch.setitem(bulk.STEPS, Action.DISMISS, dismiss)
+    monkeypatch.setitem(steps.STEPS, Action.DISMISS, dismiss)
     do(engine, "UPDATE jobs SET due_at = due_at - interval '61 seconds'")
     assert jobs.is_due(engine)
     jobs.work(engine, rules, 10)
@@ -245,13 +245,13 @@ def test_what_somebody_else_resolved_first_is_passed_over_and_said(
     fail: Callable[..., list[int]], engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = fail(2)
-    lock = bulk.lock_events
+    lock = steps.lock_events
 
     def and_somebody_is_faster(*args: Any) -> None:
         do(engine, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE record_id = :id", id=ids[0])
         lock(*args)
 
-    monkeypatch.setattr(bulk, "lock_events", and_somebody_is_faster)
+    monkeypatch.setattr(steps, "lock_events", and_somebody_is_faster)
     ended = run(engine, rules, Action.RETRY, FAILED)
     assert (ended["done"], ended["passed"]) == (1, 1)
     assert items(engine, ended["id"])[0] == (ids[0], False, "somebody else was faster", "failed")

@@ -13,9 +13,9 @@ from models import moves
 from models.moves import SETTLED, Move
 from models.words import Status
 from tasks.sweep import take_back
-from worker.cancel import Chosen
 from worker.context import Process
 from worker.intake.receipts import Part
+from worker.operations.cancel import Chosen
 from worker.queue.claim import Claim
 
 HandIn = Callable[..., list[Part]]

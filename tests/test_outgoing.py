@@ -32,9 +32,9 @@ from tasks.accept import accept as accept_task
 from tasks.deliver import deliver
 from tasks.intake import intake
 from tasks.verify import verify
-from worker import correct, jobs
 from worker.accounts.oauth import sealed
 from worker.context import Process
+from worker.operations import correct, jobs
 from worker.queries.error_filter import Filter
 from worker.settings import Settings, SettingsError, read_settings
 from worker.webhooks import endpoint

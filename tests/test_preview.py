@@ -10,12 +10,12 @@ from sqlalchemy import Engine
 
 from models.rules import Rules
 from models.words import Action, Outcome
-from worker import preview
 from worker.accounts import state
-from worker.cancel import Chosen
 from worker.context import Process
 from worker.intake.receipts import Part
-from worker.preview import lasts, look
+from worker.operations import preview
+from worker.operations.cancel import Chosen
+from worker.operations.preview import lasts, look
 from worker.queries.error_filter import Filter
 from worker.queries.refusals import Chosen as Refusals
 

@@ -29,12 +29,13 @@ from cli.app import app
 from models.rules import Rules
 from models.words import Action, Outcome, State
 from tasks import sweep as sweeping
-from worker import actions, jobs, purge as purging
-from worker.cancel import Chosen
+from worker import purge as purging
 from worker.celery import PURGE
 from worker.context import Process
 from worker.database import make_engine
 from worker.intake.receipts import Part
+from worker.operations import audit_log, jobs
+from worker.operations.cancel import Chosen
 from worker.purge import Counts, preview, purge, purge_a_little
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
@@ -295,7 +296,7 @@ def test_a_job_that_is_under_way_is_never_purged_nor_its_action(job: int, engine
 
 def test_an_action_goes_when_it_is_old_and_the_purge_by_hand_stays_noted(engine: Engine) -> None:
     for number in range(3):
-        with actions.noted(engine, ME, "pause", account="default") as action:
+        with audit_log.noted(engine, ME, "pause", account="default") as action:
             action.number = number
     do(engine, "UPDATE actions SET at = at - interval '91 days' WHERE number < 2")
     assert purging.purge_by_hand(engine, ME, 90) == Counts(actions=2)

@@ -30,11 +30,11 @@ from sqlalchemy.exc import DBAPIError
 from models.rules import Rules
 from models.words import Door, Origin, Outcome, State
 from tasks.sweep import take_back
-from worker import bulk, jobs
-from worker.cancel import Chosen
 from worker.context import Process
 from worker.intake.accept import Handed, accept
 from worker.intake.receipts import Part
+from worker.operations import jobs, steps as bulk
+from worker.operations.cancel import Chosen
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
 from worker.queue.claim import claim

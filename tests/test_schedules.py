@@ -14,12 +14,12 @@ from ledger import ask, do, given_up, let_pass, message, outcomes, people, settl
 from sqlalchemy import Engine
 
 from models.words import Outcome
-from worker import jobs, schedules
-from worker.actions import said
 from worker.context import Process
 from worker.intake.receipts import Part
+from worker.operations import jobs, schedules
+from worker.operations.audit_log import said
+from worker.operations.schedules import OF_SETTINGS, Schedule, after_quiet
 from worker.queries.error_filter import Filter
-from worker.schedules import OF_SETTINGS, Schedule, after_quiet
 from worker.settings import Settings
 
 HandIn = Callable[..., list[Part]]

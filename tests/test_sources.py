@@ -6,7 +6,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted(path for folder in ("tasks", "worker") for path in (ROOT / folder).rglob("*.py"))
-HOST_CLOCK = {"worker/heartbeat.py: ticked", "worker/auth/signin_limit.py: locked_until", "worker/schedules.py: wrong"}
+HOST_CLOCK = {
+    "worker/heartbeat.py: ticked",
+    "worker/auth/signin_limit.py: locked_until",
+    "worker/operations/schedules.py: wrong",
+}
 """Functions that may ask the host for the time: what they note or show decides no wait."""
 
 

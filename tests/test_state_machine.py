@@ -37,9 +37,9 @@ from models.rules import Rules
 from models.words import Door, Origin, Outcome, State, Status
 from tasks.sweep import free_the_forgotten, take_back
 from worker.accounts import state as accounts
-from worker.cancel import Chosen
 from worker.context import Process
 from worker.intake.accept import Handed, accept
+from worker.operations.cancel import Chosen
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import RECOUNTS, audit
 from worker.queue import settle, unconfirmed

@@ -24,10 +24,10 @@ from sqlalchemy import Engine, text
 
 from models.words import Origin
 from tasks.sweep import due_accounts, free_the_forgotten, take_back
-from worker import jobs, schedules
 from worker.accounts.state import park, pause, resume
 from worker.context import Process
 from worker.intake.receipts import Part
+from worker.operations import jobs, schedules
 from worker.queries.error_filter import Filter
 from worker.settings import Settings
 

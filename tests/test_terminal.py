@@ -29,10 +29,10 @@ from models.message import Message, read_message
 from models.rules import Rules
 from models.visible import is_hidden, visible
 from models.words import Action, Door, Role
-from worker import jobs, schedules
 from worker.accounts import state
 from worker.auth import keys
 from worker.intake.accept import Handed, accept
+from worker.operations import jobs, schedules
 from worker.settings import Settings
 from worker.webhooks import endpoint
 

@@ -35,11 +35,11 @@ from hubspot.client import Response
 from models.correction import Change
 from models.rules import Rules
 from models.words import Action, Identity, Outcome
-from worker import bulk, jobs, preview, tally
 from worker.context import Process
 from worker.intake.receipts import Part
 from worker.migrate import configuration, upgrade
-from worker.preview import Preview
+from worker.operations import jobs, preview, steps, tally
+from worker.operations.preview import Preview
 from worker.queries import job_results
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
@@ -217,7 +217,7 @@ def test_what_a_preview_says_is_what_the_job_does(  # noqa: PLR0917
     hand_in: HandIn, engine: Engine, process: Process, rules: Rules, monkeypatch: pytest.MonkeyPatch, mixed: str
 ) -> None:
     """Some would repeat, some were overtaken, some stay, some are twice among them, over many steps."""
-    monkeypatch.setattr(bulk, "CORRECTIONS", 7)
+    monkeypatch.setattr(steps, "CORRECTIONS", 7)
     monkeypatch.setattr(tally, "STEP", 11)
     hand_in(of("webinar-42", 4, 100), of("webinar-42", 5, 200, state="cancel"))
     while (claimed := take(engine)) is not None:
@@ -238,7 +238,7 @@ def test_what_a_preview_says_is_what_the_job_does(  # noqa: PLR0917
 def test_two_records_of_one_person_are_both_corrected_in_their_order_over_two_steps(
     hand_in: HandIn, engine: Engine, process: Process, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk, "CORRECTIONS", 1)
+    monkeypatch.setattr(steps, "CORRECTIONS", 1)
     for when in (WHEN, WHEN + 1):
         hand_in(of("spring-sumit", 1) | {"inputs": [{"email": "ada@example.com", "interactionDateTime": when}]})
         unknown(engine, {"category": "OBJECT_NOT_FOUND", "message": "no"})

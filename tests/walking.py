@@ -21,12 +21,12 @@ from models.correction import Change
 from models.preflight import Reason
 from models.rules import Rules
 from models.words import Action, Door as DoorWord, Role, Via
-from worker import jobs, schedules
-from worker.actions import By, noted
 from worker.context import Process
 from worker.intake.accept import Handed, accept
+from worker.operations import jobs, schedules
+from worker.operations.audit_log import By, noted
+from worker.operations.schedules import Schedule
 from worker.queries.error_filter import Filter
-from worker.schedules import Schedule
 
 SPELT: Sequence[str] = (
     "ada.lovelace@analytical.example.com",

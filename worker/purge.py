@@ -18,10 +18,10 @@ from typing import Final, NamedTuple, Self
 from sqlalchemy import Connection, Engine, text
 
 from models.outcome import LAST_ERROR, OUTCOME
-from worker import actions
-from worker.actions import By, noted
 from worker.context import Process
 from worker.database import repeat
+from worker.operations import audit_log
+from worker.operations.audit_log import By, noted
 from worker.queries import job_results
 from worker.queue.contact_index import MAY_HAVE_ARRIVED, newest, oldest
 from worker.queue.locks import lock_events
@@ -365,7 +365,7 @@ def _jobs(connection: Connection, cutoff: str) -> Counts:
 
 def _actions(connection: Connection, cutoff: str) -> Counts:
     """Delete the oldest actions that are no job's."""
-    return Counts(actions=actions.forget(connection, cutoff, MOST_ROWS))
+    return Counts(actions=audit_log.forget(connection, cutoff, MOST_ROWS))
 
 
 REST: Final = (_refused, _reads, _receipts, _jobs, _actions)

@@ -8,10 +8,10 @@ from models.words import Action as Bulk, Outcome
 from web.console import bulk, door, mending, people, timetable
 from web.console.form import Limits
 from web.console.frame import Action, Done, Refusal, Visit
-from worker import jobs, schedules
 from worker.accounts import state
-from worker.actions import noted
-from worker.cancel import Chosen
+from worker.operations import jobs, schedules
+from worker.operations.audit_log import noted
+from worker.operations.cancel import Chosen
 from worker.queries.error_filter import Filter
 
 

@@ -9,8 +9,8 @@ from starlette.datastructures import QueryParams
 from models.words import Action
 from web.console.choosing import chosen, written
 from web.console.frame import Done, Refusal, Shown, Visit
-from worker import actions, jobs, preview, tally
-from worker.actions import said
+from worker.operations import audit_log, jobs, preview, tally
+from worker.operations.audit_log import said
 from worker.queries import job_results
 from worker.queries.error_groups import named
 from worker.queries.jobs import find_job, list_jobs
@@ -190,7 +190,7 @@ def begin(visit: Visit, form: Mapping[str, str]) -> Done:
 def log(visit: Visit) -> Shown:
     """List what operators and schedules did."""
     filters = {"who": visit.asked("who"), "what": visit.asked("what")}
-    rows = actions.listed(visit.process.engine, PAGE, visit.before(), filters["who"], filters["what"])
+    rows = audit_log.listed(visit.process.engine, PAGE, visit.before(), filters["who"], filters["what"])
     of = told(visit, [row["chosen"] for row in rows])
     shown = [row | {"of": what or ("everything" if row["is_job"] else "")} for row, what in zip(rows, of, strict=True)]
     more = rows[-1]["id"] if len(rows) == PAGE else None

@@ -9,7 +9,7 @@ from starlette.datastructures import QueryParams
 from models.words import Action, Outcome, State
 from web.console.asked import moment, uuid_of
 from web.console.frame import Refusal
-from worker import cancel
+from worker.operations import cancel
 from worker.queries.error_filter import ANY_OPEN, OPEN, Filter
 from worker.queries.refusals import Chosen
 

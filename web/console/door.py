@@ -10,9 +10,9 @@ from models.preflight import Reason
 from models.words import Action
 from web.console.asked import uuid_of
 from web.console.frame import Done, Refusal, Shown, Visit
-from worker.actions import noted
+from worker.operations.audit_log import noted
+from worker.operations.replay import Replayed, replay_mended
 from worker.queries.refusals import Chosen, listed, waiting
-from worker.refused import Replayed, replay_mended
 
 PAGE: Final = 50
 LARGEST_MENDED: Final = 1024 * 1024

@@ -16,10 +16,10 @@ from models.words import Role, Via
 from web.console import cookie
 from web.console.form import LARGEST_FORM, USUAL, Limits, read_form
 from web.console.showing import render
-from worker.actions import By
 from worker.auth import sessions
 from worker.auth.keys import Key
 from worker.context import Process
+from worker.operations.audit_log import By
 from worker.queries.status import destination
 
 log = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from models.words import Action
 from web.console.bulk import CHANGED, at_once, mistyped, told, typed_in
 from web.console.choosing import chosen, errors
 from web.console.frame import Done, Refusal, Shown, Visit
-from worker import correct, jobs, preview, sheet, tally
-from worker.changing import ONE_PERSONS, read_change
+from worker.operations import correct, correction_csv, jobs, preview, tally
+from worker.operations.correction_input import ONE_PERSONS, read_change
 from worker.queries.error_filter import OPEN
 
 FIELDS: Final = ("email", "vid", "when", "event", "set")
@@ -98,7 +98,7 @@ def _was(visit: Visit, wanted: Mapping[str, Any]) -> dict[str, str]:
         return {}
     with visit.process.engine.connect() as connection:
         rows = correct.rows_of(connection, record_ids)
-    return sheet.cells(rows[0]) if rows else {}
+    return correction_csv.cells(rows[0]) if rows else {}
 
 
 def _which(asked: QueryParams) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def out(visit: Visit) -> Response:
     """Give the chosen errors' records as CSV, to be mended."""
     visit.must_operate()
     wanted = errors(visit.request.query_params, OPEN)
-    rows = (line.encode() for line in sheet.lines(visit.process.engine, wanted))
+    rows = (line.encode() for line in correction_csv.lines(visit.process.engine, wanted))
     named = {"Content-Disposition": 'attachment; filename="mend.csv"'}
     return StreamingResponse(rows, media_type="text/csv", headers=named)
 
@@ -129,7 +129,7 @@ def take(visit: Visit, form: Mapping[str, str]) -> Done:
     wrong: list[Reason] = []
 
     def mended() -> Any:  # noqa: ANN401 - an iterator
-        for row in sheet.read(process.engine, StringIO(form.get("file", ""), newline="")):
+        for row in correction_csv.read(process.engine, StringIO(form.get("file", ""), newline="")):
             if not isinstance(row, Reason):
                 yield row.line, row.record_id, row.change
             elif len(wrong) < MOST_WRONG:

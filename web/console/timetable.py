@@ -11,10 +11,10 @@ from models.words import Action, Outcome, State
 from web.console import bulk
 from web.console.choosing import errors
 from web.console.frame import Done, Refusal, Shown, Visit
-from worker import preview, schedules
-from worker.actions import said
+from worker.operations import preview, schedules
+from worker.operations.audit_log import said
+from worker.operations.schedules import AT_MOST, Schedule, quiet_said, read_quiet
 from worker.queries.error_filter import ANY_OPEN
-from worker.schedules import AT_MOST, Schedule, quiet_said, read_quiet
 
 EMPTY: Final = {"name": "", "crontab": "0 3 * * *", "time_zone": "UTC", "most": str(AT_MOST), "quiet": "", "group": ""}
 EMPTY_FILTER: Final = {"event": "", "account": "", "state": "", "category": "", "outcome_failed": "1"}

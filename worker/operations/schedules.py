@@ -17,9 +17,9 @@ from sqlalchemy import Connection, Engine, Row, text
 from models.preflight import Reason
 from models.words import Action, Via
 from models.zones import name_of, read_place
-from worker import actions, jobs
-from worker.actions import By
 from worker.database import json
+from worker.operations import audit_log, jobs
+from worker.operations.audit_log import By
 from worker.queries.error_filter import ANY_OPEN, Filter
 from worker.settings import Settings
 
@@ -107,7 +107,7 @@ def put(engine: Engine, by: By, schedule: Schedule) -> bool:
             },
         ).scalar_one()
         facts = {"schedule": schedule.name, "crontab": schedule.crontab, **schedule.chosen.written}
-        actions.note(connection, by, "schedule", facts)
+        audit_log.note(connection, by, "schedule", facts)
         return bool(is_new)
 
 
@@ -281,5 +281,5 @@ def _change(engine: Engine, by: By, name: str, what: str, statement: str, **fact
     with engine.begin() as connection:
         changed = connection.execute(text(statement), {"name": name, **facts}).rowcount
         if changed:
-            actions.note(connection, by, what, {"schedule": name})
+            audit_log.note(connection, by, what, {"schedule": name})
         return bool(changed)

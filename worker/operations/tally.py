@@ -16,8 +16,8 @@ from sqlalchemy import Connection, Engine, text
 from models.correction import Change
 from models.gist import gist
 from models.rules import Rules
-from worker import correct
-from worker.correct import Corrected
+from worker.operations import correct
+from worker.operations.correct import Corrected
 from worker.queries.error_scan import NEWEST
 
 MOST: Final = 50

@@ -18,12 +18,12 @@ from models.correction import Change
 from models.preflight import Reason
 from models.rules import Rules
 from models.words import Action
-from worker import actions, bulk
-from worker.actions import By
-from worker.bulk import Ground, Item, Step, Work
 from worker.database import json, repeat
+from worker.operations import audit_log, steps
+from worker.operations.audit_log import By
+from worker.operations.steps import Ground, Item, Step, Work
+from worker.operations.tally import Tally
 from worker.queries.jobs import Row, find_job
-from worker.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def ask(  # noqa: PLR0913
     It is done to what is chosen up to the id `until`, by default the newest there is; with `pinned` to just these,
     as they were shown.
     """
-    job_id = actions.note(connection, by, action, chosen)
+    job_id = audit_log.note(connection, by, action, chosen)
     connection.execute(
         text("""
         INSERT INTO jobs (id, action, given, expected, until, pinned)
@@ -60,12 +60,12 @@ def ask(  # noqa: PLR0913
             "action": action,
             "given": json(given or {}),
             "expected": expected,
-            "until": bulk.newest(connection, action) if until is None else until,
+            "until": steps.newest(connection, action) if until is None else until,
             "pinned": pinned is not None,
         },
     )
     if pinned:
-        bulk.store(connection, job_id, [{**asdict(item), "done": None} for item in pinned])
+        steps.store(connection, job_id, [{**asdict(item), "done": None} for item in pinned])
     return job_id
 
 
@@ -177,7 +177,7 @@ def _step(engine: Engine, rules: Rules, job_id: int | None, taken: list[int]) ->
             return None
         taken.append(row.id)
         current = Work(**{**row._mapping, "action": Action(row.action)})  # noqa: SLF001 - its public name
-        done = bulk.step(Ground(engine, connection, rules), current)
+        done = steps.step(Ground(engine, connection, rules), current)
         if done is None:
             _end(connection, current.id)
         else:
@@ -187,7 +187,7 @@ def _step(engine: Engine, rules: Rules, job_id: int | None, taken: list[int]) ->
 
 def _go_on(connection: Connection, job_id: int, done: Step) -> None:
     if done.items:
-        bulk.store(connection, job_id, [asdict(item) for item in done.items])
+        steps.store(connection, job_id, [asdict(item) for item in done.items])
     connection.execute(
         text("""
         UPDATE jobs SET stage = :stage, after = :after, done = done + :done, passed = passed + :passed, trouble = '',
@@ -230,7 +230,7 @@ def begin(engine: Engine, by: By, job_id: int) -> bool:
         begun = text("UPDATE jobs SET held = false, due_at = now() WHERE id = :id AND held AND ended_at IS NULL")
         is_begun = bool(connection.execute(begun, {"id": job_id}).rowcount)
         if is_begun:
-            actions.note(connection, by, "begin", {"job": job_id})
+            audit_log.note(connection, by, "begin", {"job": job_id})
         return is_begun
 
 
@@ -246,7 +246,7 @@ def stop(engine: Engine, by: By, job_id: int) -> bool:
             {"id": job_id},
         ).rowcount
         if stopped:
-            actions.note(connection, by, "stop", {"job": job_id})
+            audit_log.note(connection, by, "stop", {"job": job_id})
         return bool(stopped)
 
 

@@ -10,8 +10,8 @@ from models.correction import Change
 from models.gist import CANCELED
 from models.rules import Rules
 from models.words import Action, Origin, Resolution
-from worker import cancel, correct, refused, retry
 from worker.database import json
+from worker.operations import cancel, correct, replay, retry
 from worker.queries.error_filter import Filter
 from worker.queries.refusals import STEP, Chosen
 from worker.queue.locks import lock_events
@@ -211,16 +211,16 @@ def _replay(on: Ground, work: Work) -> Step | None:
     """Hand refusals in again, in transactions of accept's own; after a crash they are parts seen before."""
     if work.pinned:
         taken = [row.item for row in _take(on, work, STEP)]
-        done = refused.replay_named(on.engine, on.connection, on.rules, taken)
+        done = replay.replay_named(on.engine, on.connection, on.rules, taken)
         return Step(_replayed(done), work.stage, work.after) if taken else None
     if work.after >= work.until:
         return None
     chosen = Chosen.read(work.chosen)
-    done, following = refused.replay(on.engine, on.connection, on.rules, chosen, (work.after, work.until))
+    done, following = replay.replay(on.engine, on.connection, on.rules, chosen, (work.after, work.until))
     return Step(_replayed(done), work.stage, work.until if following is None else following)
 
 
-def _replayed(done: Sequence[refused.Replayed]) -> list[Item]:
+def _replayed(done: Sequence[replay.Replayed]) -> list[Item]:
     return [
         Item(one.id, done=not one.reasons, told={name: value for name, value in asdict(one).items() if name != "id"})
         for one in done

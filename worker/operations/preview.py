@@ -18,17 +18,17 @@ from models.correction import Change
 from models.estimate import Pace
 from models.gist import gist
 from models.words import Action
-from worker import bulk, cancel, jobs, refused, tally
-from worker.actions import By
-from worker.bulk import Item
 from worker.context import Process
+from worker.operations import cancel, jobs, replay, steps, tally
+from worker.operations.audit_log import By
+from worker.operations.steps import Item
+from worker.operations.tally import Tally
 from worker.queries import error_groups, refusals, throughput
 from worker.queries.error_filter import Filter
 from worker.queries.error_groups import COUNTED
 from worker.queries.errors import list_errors
 from worker.queries.refusals import Chosen
 from worker.queries.rows import EVENT
-from worker.tally import Tally
 
 SAMPLES: Final = 10
 WAITING: Final = 20_000
@@ -93,7 +93,7 @@ def look(  # noqa: PLR0913 - what a job has
     """
     bound = COUNTED if most is None else most
     with process.engine.connect() as connection:
-        newest = bulk.newest(connection, action) if until is None else until
+        newest = steps.newest(connection, action) if until is None else until
         match action:
             case Action.CANCEL:
                 return _batches(connection, cancel.Chosen.read(chosen), newest, bound)
@@ -263,7 +263,7 @@ def _refusals(process: Process, chosen: Chosen, until: int) -> Preview:
 
     def judged(row: Row) -> Row:
         return {name: row[name] for name in row.keys() - refusals.HEAVY} | {
-            "against": refused.against(engine, row, known)
+            "against": replay.against(engine, row, known)
         }
 
     rows, more = refusals.walked(engine, chosen, until + 1, refusals.WALK, judged)

@@ -15,9 +15,9 @@ from models.advice import Subject, advise
 from models.correction import Change
 from models.preflight import Reason, shown
 from models.words import Outcome
-from worker.correct import address_of, rows_of
 from worker.files.clocks import Fault
 from worker.files.times import iso, read_time
+from worker.operations.correct import address_of, rows_of
 from worker.queries.error_filter import CHOSEN, Filter
 from worker.queries.errors import list_errors
 
@@ -170,7 +170,7 @@ def _cells(given: dict[str, Any], event: str, account: str, state: str) -> dict[
 
 
 def cells(row: Row[Any]) -> dict[str, str]:
-    """Write a record, as `worker.correct.rows_of` reads it, as cells."""
+    """Write a record, as `worker.operations.correct.rows_of` reads it, as cells."""
     return _cells(row.input, str(address_of(row)), row.account, row.state)
 
 
