@@ -22,7 +22,7 @@ def purge(
     """
     from worker.database import make_engine
     from worker.operations import audit_log
-    from worker.purge import preview, purge_by_hand
+    from worker.retention.purge import preview, purge_by_hand
     from worker.settings import load_settings
 
     settings = load_settings()
@@ -58,9 +58,9 @@ def erase(
     """
     from models.person import Person
     from worker.database import make_engine
-    from worker.erase import erase as remove
     from worker.operations.audit_log import at_the_terminal, noted
     from worker.queries.erasures import as_said, known
+    from worker.retention.erase import erase as remove
     from worker.settings import load_settings
     from worker.stream import Stream
 

@@ -1,8 +1,8 @@
-"""`attendance.purge`: a little of what is older than the retention goes; the rules are in `worker.purge`."""
+"""`attendance.purge`: a little of what is older than the retention goes; the rules are in `worker.retention.purge`."""
 
-from worker import purge as verb
 from worker.celery import PURGE, app
 from worker.context import current
+from worker.retention import purge as verb
 from worker.wake import received
 
 

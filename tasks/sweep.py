@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from models.moves import Move
 from models.words import Origin
-from worker import heartbeat, purge
+from worker import heartbeat
 from worker.accounts.state import SENDS
 from worker.celery import DELIVER, INTAKE, JOB, NOTIFY, PURGE, SWEEP, VERIFY, app
 from worker.context import Process, current
@@ -25,6 +25,7 @@ from worker.queries import throughput
 from worker.queue import lanes, unconfirmed
 from worker.queue.locks import lock_event
 from worker.queue.settle import free
+from worker.retention import purge
 from worker.wake import wake
 from worker.webhooks import notify
 

@@ -17,9 +17,9 @@ from worker.context import Process
 from worker.database import make_engine
 from worker.intake.receipts import Part
 from worker.operations import cancel, jobs, replay, retry, steps
-from worker.purge import purge
 from worker.queries.error_filter import Filter
 from worker.queries.refusals import Chosen, waiting
+from worker.retention.purge import purge
 from worker.settings import Settings
 
 HandIn = Callable[..., list[Part]]

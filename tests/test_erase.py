@@ -35,9 +35,7 @@ from models.person import Person
 from models.rules import Rules
 from models.tables import Base
 from models.words import Action, Outcome
-from worker import erase as erasing
 from worker.context import Process
-from worker.erase import Erased, erase
 from worker.intake.receipts import Part
 from worker.operations import audit_log, jobs
 from worker.queries import submissions
@@ -45,6 +43,8 @@ from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
 from worker.queries.submissions import Cursor
 from worker.queue import settle
+from worker.retention import erase as erasing
+from worker.retention.erase import Erased, erase
 from worker.settings import Settings
 
 HandIn = Callable[..., list[Part]]

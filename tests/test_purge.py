@@ -29,16 +29,16 @@ from cli.app import app
 from models.rules import Rules
 from models.words import Action, Outcome, State
 from tasks import sweep as sweeping
-from worker import purge as purging
 from worker.celery import PURGE
 from worker.context import Process
 from worker.database import make_engine
 from worker.intake.receipts import Part
 from worker.operations import audit_log, jobs
 from worker.operations.cancel import Chosen
-from worker.purge import Counts, preview, purge, purge_a_little
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
+from worker.retention import purge as purging
+from worker.retention.purge import Counts, preview, purge, purge_a_little
 from worker.settings import Settings
 
 HandIn = Callable[..., list[Part]]

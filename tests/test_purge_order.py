@@ -12,10 +12,10 @@ from models.correction import Change
 from models.rules import Rules
 from models.words import Outcome
 from worker.intake.receipts import Part
-from worker.purge import purge
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
 from worker.queue import unconfirmed
+from worker.retention.purge import purge
 
 HandIn = Callable[..., list[Part]]
 STATES = "SELECT DISTINCT b.state FROM records r JOIN batches b ON b.id = r.batch_id"

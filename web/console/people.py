@@ -11,10 +11,10 @@ from models.advice import Advice, Subject, advise
 from models.person import Person
 from models.words import Outcome
 from web.console.frame import Refusal, Shown, Visit
-from worker.erase import erase as remove
 from worker.operations.audit_log import noted
 from worker.queries import erasures
 from worker.queries.person import list_records_of
+from worker.retention.erase import erase as remove
 
 PAGE: Final = 20
 """Records on one page of a person."""
