@@ -27,7 +27,7 @@ from starlette.responses import Response
 from bench.ground import WHEN, ground, seconds
 from models.words import Role
 from worker.auth import keys
-from worker.local import free_port, valkey_command
+from worker.local.services import free_port, valkey_command
 
 CLIENTS = 8
 PATH = "/marketing/v3/marketing-events/4711/attendance/register/email-create"

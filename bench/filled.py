@@ -29,10 +29,10 @@ from sqlalchemy import Engine, text
 
 from models.gist import CANCELED, Kind
 from models.words import Outcome
-from worker import migrate
 from worker.context import Process
 from worker.database import make_engine
-from worker.local import Postgres, free_port, valkey_command
+from worker.local import migrate
+from worker.local.services import Postgres, free_port, valkey_command
 from worker.settings import Settings
 
 MARK: Final = "filled"

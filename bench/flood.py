@@ -47,7 +47,7 @@ from worker.context import Process
 from worker.database import make_engine
 from worker.encryption import fingerprint_key
 from worker.intake.accept import Handed, accept
-from worker.local import Postgres
+from worker.local.services import Postgres
 from worker.operations.retry import retry
 from worker.queries.batches import BatchFilter, list_batches
 from worker.queries.error_filter import Filter

@@ -17,11 +17,11 @@ from sqlalchemy import Engine, text
 
 from models.rules import Rules
 from models.words import Door
-from worker import migrate
 from worker.database import make_engine
 from worker.encryption import fingerprint_key
 from worker.intake.accept import Handed
-from worker.local import Postgres
+from worker.local import migrate
+from worker.local.services import Postgres
 from worker.settings import Settings
 
 WHEN: Final = 1_767_225_600_000

@@ -31,8 +31,8 @@ from hubspot.limiter import Limiter, Limits, Permit
 from worker import heartbeat
 from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
 from worker.intake.accept import accept
-from worker.local import free_port, valkey_command
-from worker.supervisor import Part, Supervisor
+from worker.local.services import free_port, valkey_command
+from worker.local.supervisor import Part, Supervisor
 
 Call = tuple[float, float]
 """The moment of a call and its round trip, seconds."""

@@ -35,7 +35,7 @@ from web.console.pages import PAGES
 from web.server import Server
 from worker.auth import keys
 from worker.context import Process
-from worker.local import free_port
+from worker.local.services import free_port
 from worker.queries import error_groups
 from worker.queries.batches import BatchFilter, list_batches
 from worker.queries.error_filter import OPEN, Filter

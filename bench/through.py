@@ -31,7 +31,7 @@ import requests
 from hubspot.address import attendance_path
 from models.message import Address
 from models.words import Identity, State
-from worker.local import free_port
+from worker.local.services import free_port
 
 TURNOUT: Final = [sys.executable, "-m", "cli"]
 LIMIT: Final = 100_000

@@ -10,8 +10,8 @@ app = typer.Typer(help="The database's tables, and the key of what they keep enc
 @app.command()
 def upgrade() -> None:
     """Bring the tables to the present version; safe at any time, by any number at once."""
-    from worker import migrate
     from worker.database import make_engine
+    from worker.local import migrate
     from worker.settings import load_settings
 
     migrate.upgrade(make_engine(load_settings()))

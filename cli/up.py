@@ -22,7 +22,7 @@ def up(
     PostgreSQL and Valkey are started where no URL is set, and the HubSpot stand-in where neither
     TURNOUT_HUBSPOT_URL nor TURNOUT_HUBSPOT_TOKEN is. A part that dies is started again.
     """
-    from worker.machine import Machine
+    from worker.local.stack import Machine
     from worker.settings import read_settings
 
     machine = Machine(read_settings(), port, None if no_sandbox else sandbox_port, _say)

@@ -27,7 +27,7 @@ from sqlalchemy import create_engine
 
 from models.visible import visible
 from models.words import Outcome
-from worker.local import free_port
+from worker.local.services import free_port
 from worker.queries.events import outcomes_by_event
 from worker.settings import running
 

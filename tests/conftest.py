@@ -22,13 +22,13 @@ import worker.settings
 from cli.app import app as command
 from models.rules import Rules
 from models.words import Role
-from worker import migrate
 from worker.celery import Loader, app, configuration
 from worker.context import Process
 from worker.database import make_engine
 from worker.encryption import fingerprint_key
 from worker.intake.accept import Handed, accept
 from worker.intake.receipts import Part
+from worker.local import migrate
 from worker.settings import Settings
 
 for name in [name for name in os.environ if name.startswith("TURNOUT_")]:

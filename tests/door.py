@@ -15,7 +15,7 @@ from tasks.deliver import deliver
 from web.server import Server
 from worker.auth import keys
 from worker.context import Process
-from worker.local import free_port
+from worker.local.services import free_port
 
 WHEN = 1_767_225_600_000
 BY_EMAIL = "/marketing/v3/marketing-events/attendance/webinar-42/register/email-create?externalAccountId=acme"

@@ -23,9 +23,9 @@ from services import Postgres, Valkey
 from sqlalchemy import Engine, text
 
 from models.words import Role
-from worker import migrate
 from worker.context import Process
 from worker.database import make_engine
+from worker.local import migrate
 
 HERE = Path(__file__).parent.parent / "docs" / "screenshots"
 WIDE = {"width": 1200, "height": 800}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import redis
 
-from worker.local import Postgres, free_port, valkey_command
+from worker.local.services import Postgres, free_port, valkey_command
 
 
 class Valkey:

@@ -25,7 +25,7 @@ import web.waiting
 from models.message import MOST_BYTES
 from web.admission import MOST_BYTES_AT_ONCE, Admission
 from worker.context import Process
-from worker.local import free_port
+from worker.local.services import free_port
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
 

@@ -16,7 +16,7 @@ from running import environment, until
 from sqlalchemy import text
 
 from worker.context import Process
-from worker.local import free_port
+from worker.local.services import free_port
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
 

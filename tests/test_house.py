@@ -17,7 +17,7 @@ from cli.app import app
 from tasks.intake import intake
 from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES
 from worker.context import Process
-from worker.migrate import configuration, upgrade
+from worker.local.migrate import configuration, upgrade
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
 

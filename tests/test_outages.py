@@ -14,7 +14,7 @@ from tasks.deliver import deliver
 from worker.accounts.state import resume
 from worker.context import Process
 from worker.intake.accept import Handed, accept
-from worker.local import free_port
+from worker.local.services import free_port
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
 

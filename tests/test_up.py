@@ -18,7 +18,7 @@ import redis
 import requests
 from running import until
 
-from worker.local import free_port
+from worker.local.services import free_port
 
 WHEN = 1_767_225_600_000
 

@@ -37,7 +37,7 @@ from models.rules import Rules
 from models.words import Action, Identity, Outcome
 from worker.context import Process
 from worker.intake.receipts import Part
-from worker.migrate import configuration, upgrade
+from worker.local.migrate import configuration, upgrade
 from worker.operations import jobs, preview, steps, tally
 from worker.operations.preview import Preview
 from worker.queries import job_results

@@ -10,14 +10,15 @@ from typing import Final
 import redis
 from pydantic import SecretStr
 
-from worker import heartbeat, migrate
+from worker import heartbeat
 from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
 from worker.database import make_engine
-from worker.local import Postgres, free_port, is_taken, valkey_command
+from worker.local import migrate
+from worker.local.services import Postgres, free_port, is_taken, valkey_command
+from worker.local.supervisor import Part, Supervisor, inherited
 from worker.queries.status import destination
 from worker.settings import RUNNING, Settings, SettingsError, running
 from worker.stream import connect
-from worker.supervisor import Part, Supervisor, inherited
 
 WORKERS: Final = 2
 """Processes that give signs of life: delivery, and intake with housekeeping."""
