@@ -17,7 +17,7 @@ RUN printf '#!/bin/sh\nexec python -m cli "$@"\n' > /usr/local/bin/turnout \
     && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin turnout
 
 COPY cli cli
-COPY hubspot hubspot
+COPY hubspot_api hubspot_api
 COPY migrations migrations
 COPY models models
 COPY sandbox sandbox

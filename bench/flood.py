@@ -37,7 +37,7 @@ from sqlalchemy import Engine, Row, text
 
 from bench.ground import WHEN, seconds
 from bench.through import LIMIT, Bench
-from hubspot.answer import Settled
+from hubspot_api.answer import Settled
 from models.rules import Rules
 from models.words import Door, Origin
 from tasks import sweep

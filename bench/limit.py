@@ -26,8 +26,8 @@ import requests
 from sqlalchemy import Engine, text
 
 from bench.ground import People, ground
-from hubspot.client import Response, post
-from hubspot.limiter import Limiter, Limits, Permit
+from hubspot_api.client import Response, post
+from hubspot_api.limiter import Limiter, Limits, Permit
 from worker import heartbeat
 from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
 from worker.intake.accept import accept

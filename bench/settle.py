@@ -12,7 +12,7 @@ import argparse
 from functools import partial
 
 from bench.ground import Ground, People, ground, heading, insert_bare, line, records_after, seconds
-from hubspot.answer import Rejection, Settled
+from hubspot_api.answer import Rejection, Settled
 from worker.intake.accept import accept
 from worker.queue.claim import claim
 from worker.queue.settle import Call, settle

@@ -28,7 +28,7 @@ from typing import Any, Final
 
 import requests
 
-from hubspot.address import attendance_path
+from hubspot_api.address import attendance_path
 from models.message import Address
 from models.words import Identity, State
 from worker.local.services import free_port

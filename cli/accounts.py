@@ -19,7 +19,7 @@ from cli.portal import (
     chosen as chosen_by,
 )
 from cli.showing import AsJson, complain, print_json, print_table, say, written
-from hubspot.tiers import Tier
+from hubspot_api.tiers import Tier
 from models.message import DEFAULT_ACCOUNT
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from cli.showing import prompt
 
 if TYPE_CHECKING:
-    from hubspot.oauth import Grant
+    from hubspot_api.oauth import Grant
     from worker.accounts.registry import Credential
 
 FIELDS = ("client_id", "client_secret", "refresh_token")
@@ -29,7 +29,7 @@ def credential(*, oauth: bool, from_stdin: bool) -> "Credential":
 
 
 def _asked() -> "Grant":
-    from hubspot.oauth import Grant
+    from hubspot_api.oauth import Grant
 
     client_id = _sound("client id", prompt("Client id"))
     secret = SecretStr(_sound("client secret", _hidden("Client secret")))
@@ -41,7 +41,7 @@ def _hidden(what: str) -> str:
 
 
 def _of_stdin() -> "Grant":
-    from hubspot.oauth import Grant
+    from hubspot_api.oauth import Grant
 
     try:
         fields = orjson.loads(sys.stdin.read())
@@ -55,7 +55,7 @@ def _of_stdin() -> "Grant":
 
 def _sound(what: str, text: str) -> str:
     """Take what a header or a form can carry as it is; what was typed is not repeated."""
-    from hubspot.oauth import is_token
+    from hubspot_api.oauth import is_token
 
     if not is_token(text.strip()):
         raise typer.BadParameter(f"the {what} is empty, or holds spaces or letters that no {what} of HubSpot's has")

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
-from hubspot.tiers import BURST_SECONDS, LIMITS, Tier
+from hubspot_api.tiers import BURST_SECONDS, LIMITS, Tier
 
 MOST: Final = 2**31 - 1
 """What the database's column holds."""
@@ -31,7 +31,7 @@ class Unset(StrEnum):
 
 
 def _url(value: str | None) -> str | None:
-    from hubspot.address import is_base
+    from hubspot_api.address import is_base
 
     if value is not None and not is_base(value):
         raise typer.BadParameter("is no base URL; right would be https://api.hubapi.com")
@@ -39,7 +39,7 @@ def _url(value: str | None) -> str | None:
 
 
 def _version(value: str | None) -> str | None:
-    from hubspot.address import is_version
+    from hubspot_api.address import is_version
 
     if value is not None and not is_version(value):
         raise typer.BadParameter("is no version; right would be v3, or a dated one such as 2026-09")

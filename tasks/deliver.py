@@ -9,9 +9,21 @@ import time
 from dataclasses import replace
 from typing import Final
 
-from hubspot.answer import Answer, NotFound, RefusedWhole, Settled
-from hubspot.limiter import Permit
-from hubspot.reaction import OUTAGE, Block, Decision, GiveUp, Isolate, Park, Pause, Postpone, RejectAll, Settle, decide
+from hubspot_api.answer import Answer, NotFound, RefusedWhole, Settled
+from hubspot_api.limiter import Permit
+from hubspot_api.reaction import (
+    OUTAGE,
+    Block,
+    Decision,
+    GiveUp,
+    Isolate,
+    Park,
+    Pause,
+    Postpone,
+    RejectAll,
+    Settle,
+    decide,
+)
 from worker.accounts import state
 from worker.accounts.destination import Destination, NoDestination
 from worker.celery import DELIVER, app

@@ -11,8 +11,8 @@ from typing import Final
 
 import redis
 
-from hubspot.answer import Rejection
-from hubspot.participations import (
+from hubspot_api.answer import Rejection
+from hubspot_api.participations import (
     Found,
     Overtaken,
     Participation,

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, text
 
-from hubspot.answer import Rejection, Settled
+from hubspot_api.answer import Rejection, Settled
 from models.words import Origin
 from worker.queries.reconciliation import audit
 from worker.queue import settle

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
-from hubspot.answer import Rejection, Settled
+from hubspot_api.answer import Rejection, Settled
 from models.rules import Rules
 from models.words import Door
 from tasks import sweep

@@ -18,7 +18,7 @@ from running import environment
 from sandbox_server import running_sandbox
 from sqlalchemy import Engine, text
 
-from hubspot.reaction import OUTAGE
+from hubspot_api.reaction import OUTAGE
 from tasks.deliver import deliver
 from tasks.sweep import due_accounts
 from worker.accounts import state

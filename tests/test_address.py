@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 from requests import Request, Session
 
-from hubspot.address import attendance_path, prefix
+from hubspot_api.address import attendance_path, prefix
 from models.message import Address, Message, read_fields
 from models.words import Identity, State
 

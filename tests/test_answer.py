@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 from requests.structures import CaseInsensitiveDict
 
-from hubspot.answer import (
+from hubspot_api.answer import (
     Ambiguous,
     Answer,
     Away,
@@ -24,7 +24,7 @@ from hubspot.answer import (
     excerpt,
     read_answer,
 )
-from hubspot.client import NoResponse, Response
+from hubspot_api.client import NoResponse, Response
 from models.words import Identity
 
 EMAILS = ("ada@example.com", "bob@example.com", "cy@example.com")

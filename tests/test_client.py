@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from hubspot.address import attendance_path
-from hubspot.client import LONGEST_ANSWER, NoResponse, Response, get, post
+from hubspot_api.address import attendance_path
+from hubspot_api.client import LONGEST_ANSWER, NoResponse, Response, get, post
 from models.message import Address
 from models.words import Identity, State
 

@@ -27,7 +27,7 @@ from ledger import (
 )
 from sqlalchemy import Engine
 
-from hubspot.answer import Rejection, Settled
+from hubspot_api.answer import Rejection, Settled
 from models.correction import Change
 from models.rules import Rules
 from worker.intake.receipts import Part

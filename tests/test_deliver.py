@@ -11,7 +11,7 @@ from acting import retry
 from sandbox_server import running_sandbox
 from sqlalchemy import text
 
-from hubspot.limiter import Limiter
+from hubspot_api.limiter import Limiter
 from tasks.deliver import deliver
 from worker.context import Process
 from worker.intake.accept import Handed, accept

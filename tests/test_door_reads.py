@@ -8,7 +8,7 @@ from door import WHEN, Door, delivering, running_door
 from sandbox_server import RunningSandbox, running_sandbox
 from sqlalchemy import text
 
-from hubspot.limiter import Use
+from hubspot_api.limiter import Use
 from models.words import Role
 from worker.accounts import state
 from worker.context import Process

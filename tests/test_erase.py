@@ -29,7 +29,7 @@ from sqlalchemy import ARRAY, Boolean, DateTime, Engine, Enum, Float, Integer, I
 from typer.testing import CliRunner
 
 from cli.app import app
-from hubspot.answer import Rejection, Settled
+from hubspot_api.answer import Rejection, Settled
 from models.correction import Change
 from models.person import Person
 from models.rules import Rules

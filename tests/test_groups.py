@@ -11,7 +11,7 @@ from click.testing import Result
 from ledger import CALL, ask, audit, do, given_up, message, outcomes, people, settled, taken, wrong_now
 from sqlalchemy import Engine, text
 
-from hubspot.answer import Rejection, Settled
+from hubspot_api.answer import Rejection, Settled
 from models.gist import Kind
 from models.words import Outcome
 from worker.intake.receipts import Part

@@ -7,8 +7,8 @@ from math import comb, log2
 import pytest
 from hypothesis import given, settings as setting, strategies as st
 
-from hubspot.answer import RefusedWhole, Rejection, Settled
-from hubspot.isolating import FEW, SLACK, Found, Part, PartAnswer, alike, isolate
+from hubspot_api.answer import RefusedWhole, Rejection, Settled
+from hubspot_api.isolating import FEW, SLACK, Found, Part, PartAnswer, alike, isolate
 
 HubSpot = Callable[[Part], PartAnswer]
 HUNDRED = tuple(range(100))

@@ -3,7 +3,7 @@
 import pytest
 
 from bench.limit import run
-from hubspot.limiter import Limits
+from hubspot_api.limiter import Limits
 
 
 @pytest.mark.long

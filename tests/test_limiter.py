@@ -13,7 +13,7 @@ from sandbox_calls import by_email, post
 from sandbox_server import running_sandbox
 from services import Valkey
 
-from hubspot.limiter import SKEW, Limiter, Limits, Permit, Spent, Wait
+from hubspot_api.limiter import SKEW, Limiter, Limits, Permit, Spent, Wait
 
 WINDOW = 0.3
 DEADLINE = 0.2

@@ -8,9 +8,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 from hypothesis import given, strategies as st
 
-from hubspot.answer import Ambiguous, Away, Limited, NotFound, RefusedWhole, Unauthorized
-from hubspot.client import NoResponse, Response
-from hubspot.participations import (
+from hubspot_api.answer import Ambiguous, Away, Limited, NotFound, RefusedWhole, Unauthorized
+from hubspot_api.client import NoResponse, Response
+from hubspot_api.participations import (
     Absent,
     Found,
     Overtaken,

@@ -5,8 +5,18 @@ from math import isfinite
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from hubspot.answer import Ambiguous, Answer, Away, Limited, NotFound, RefusedWhole, Rejection, Settled, Unauthorized
-from hubspot.reaction import (
+from hubspot_api.answer import (
+    Ambiguous,
+    Answer,
+    Away,
+    Limited,
+    NotFound,
+    RefusedWhole,
+    Rejection,
+    Settled,
+    Unauthorized,
+)
+from hubspot_api.reaction import (
     INTERVAL,
     OUTAGE,
     UNKNOWN,

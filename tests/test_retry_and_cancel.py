@@ -268,7 +268,7 @@ def test_a_retry_overtaken_by_a_newer_record_is_superseded_and_says_by_which(
 
 
 def test_a_retry_that_is_overtaken_whole_is_complete_without_a_call(hand_in: HandIn, engine: Engine) -> None:
-    from hubspot.answer import Settled
+    from hubspot_api.answer import Settled
     from worker.queue.settle import settle
 
     hand_in(message("a@x.org"))

@@ -13,7 +13,7 @@ import pytest
 import redis
 from services import Valkey
 
-from hubspot.limiter import Limiter, Limits, Permit, Use, Wait
+from hubspot_api.limiter import Limiter, Limits, Permit, Use, Wait
 
 FILES = sorted((Path(__file__).parent / "scenarios").glob("*.toml"))
 SECONDS = 100.0

@@ -52,7 +52,7 @@ def test_without_the_setting_a_key_is_made_once_readable_by_its_owner_alone(sett
 
 
 def test_rekey_encrypts_everything_anew_so_that_the_new_key_alone_suffices(engine: Engine, settings: Settings) -> None:
-    from hubspot.oauth import Grant
+    from hubspot_api.oauth import Grant
 
     old, both, new = (with_key(settings, key) for key in ("old", "new,old", "new"))
     key = fingerprint_key(engine, old)

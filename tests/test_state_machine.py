@@ -30,8 +30,8 @@ from hypothesis.stateful import (
 from ledger import AT_EVERY_MOMENT, CALL, NO, SILENT, WHEN, account_id, do, let_pass
 from sqlalchemy import Connection, Row, text
 
-from hubspot.answer import Settled
-from hubspot.reaction import OUTAGE
+from hubspot_api.answer import Settled
+from hubspot_api.reaction import OUTAGE
 from models.outcome import LAST_ERROR, OUTCOME
 from models.rules import Rules
 from models.words import Door, Origin, Outcome, State, Status

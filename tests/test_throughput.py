@@ -9,7 +9,7 @@ from ledger import LEASE, account_id, ask, do, given_up, message, people, settle
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
-from hubspot.limiter import Limiter, Limits, Permit
+from hubspot_api.limiter import Limiter, Limits, Permit
 from tasks.sweep import sweep
 from worker.accounts.registry import add
 from worker.context import Process

@@ -30,8 +30,8 @@ from ledger import (
 )
 from sqlalchemy import Engine
 
-from hubspot.answer import NotFound, Rejection, Settled, read_answer
-from hubspot.client import Response
+from hubspot_api.answer import NotFound, Rejection, Settled, read_answer
+from hubspot_api.client import Response
 from models.correction import Change
 from models.rules import Rules
 from models.words import Action, Identity, Outcome

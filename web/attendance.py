@@ -17,7 +17,7 @@ from sqlalchemy import text
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hubspot.address import is_version
+from hubspot_api.address import is_version
 from models.fingerprint import submission_id
 from models.ids import hidden_character
 from models.message import MOST_INPUTS, Message, Unreadable, loads, read_fields

@@ -11,8 +11,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import Engine, text
 
-from hubspot.limiter import UNLIMITED, Limiter, Limits
-from hubspot.reaction import Bounds
+from hubspot_api.limiter import UNLIMITED, Limiter, Limits
+from hubspot_api.reaction import Bounds
 from models.rules import Rules
 from worker.accounts.destination import Destination, destination
 from worker.database import make_engine

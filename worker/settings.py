@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     @field_validator("hubspot_url")
     @classmethod
     def _base_url(cls, value: str) -> str:
-        from hubspot.address import is_base
+        from hubspot_api.address import is_base
 
         if not is_base(value):
             raise ValueError("is no base URL; right would be https://api.hubapi.com")
@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     @field_validator("hubspot_version")
     @classmethod
     def _known_version(cls, value: str) -> str:
-        from hubspot.address import is_version
+        from hubspot_api.address import is_version
 
         if not is_version(value):
             raise ValueError("is no version; right would be v3, or a dated one such as 2026-09")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from hubspot.address import attendance_path
+from hubspot_api.address import attendance_path
 from models.message import Address
 from models.words import Identity, Outcome, State, Status
 from web.console import bulk, chart, door, mending, people, timetable, why

@@ -13,7 +13,7 @@ import orjson
 from pydantic import SecretStr
 from sqlalchemy import Engine, Row, text
 
-from hubspot.oauth import Denied, Grant, Granted, NotNow, refresh
+from hubspot_api.oauth import Denied, Grant, Granted, NotNow, refresh
 from worker.accounts import state
 from worker.encryption import seal, unseal
 from worker.settings import Settings

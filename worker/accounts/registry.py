@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import SecretStr
 from sqlalchemy import Engine, Row, text
 
-from hubspot.oauth import Grant
+from hubspot_api.oauth import Grant
 from models.message import DEFAULT_ACCOUNT
 from worker.accounts.destination import daily_limit
 from worker.accounts.oauth import sealed

@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, text
 
-from hubspot.reaction import OUTAGE
+from hubspot_api.reaction import OUTAGE
 from worker.database import repeat
 
 SENDS: Final = "paused_at IS NULL AND (parked_until IS NULL OR parked_until <= now())"

@@ -7,8 +7,8 @@ import logging
 import sys
 from typing import Final
 
-from hubspot.answer import Ambiguous, Answer
-from hubspot.reaction import Block, Bounds, Decision, Park, Pause, Postpone, Tried, decide
+from hubspot_api.answer import Ambiguous, Answer
+from hubspot_api.reaction import Block, Bounds, Decision, Park, Pause, Postpone, Tried, decide
 from worker.accounts import oauth, state
 from worker.accounts.destination import FORBIDDEN, Destination
 from worker.context import Process

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import orjson
 
-from hubspot.address import attendance_path
-from hubspot.answer import Answer, Settled, correlation_id, excerpt, read_answer
-from hubspot.client import NoResponse, Response, post
-from hubspot.limiter import Permit
+from hubspot_api.address import attendance_path
+from hubspot_api.answer import Answer, Settled, correlation_id, excerpt, read_answer
+from hubspot_api.client import NoResponse, Response, post
+from hubspot_api.limiter import Permit
 from worker.accounts.destination import Destination
 from worker.context import Process
 from worker.delivery import permits

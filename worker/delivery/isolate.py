@@ -13,9 +13,9 @@ from typing import Final
 
 from sqlalchemy import Engine, text
 
-from hubspot.answer import Answer, RefusedWhole, Settled
-from hubspot.isolating import Found, isolate as search_for
-from hubspot.limiter import Permit, Use
+from hubspot_api.answer import Answer, RefusedWhole, Settled
+from hubspot_api.isolating import Found, isolate as search_for
+from hubspot_api.limiter import Permit, Use
 from models.moves import Move
 from models.words import AttemptKind, Origin
 from worker.accounts.state import SENDS

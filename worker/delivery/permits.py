@@ -11,7 +11,7 @@ from typing import Final, cast
 
 import redis
 
-from hubspot.limiter import Permit, Spent, Use, Wait
+from hubspot_api.limiter import Permit, Spent, Use, Wait
 from worker.accounts import state
 from worker.accounts.destination import Destination
 from worker.celery import DELIVER

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hubspot.answer import Answer, NotFound, RefusedWhole, Rejection, correlation_id, excerpt
-from hubspot.client import NoResponse, Response, get
-from hubspot.limiter import Permit, Use
-from hubspot.participations import Page, read_page
+from hubspot_api.answer import Answer, NotFound, RefusedWhole, Rejection, correlation_id, excerpt
+from hubspot_api.client import NoResponse, Response, get
+from hubspot_api.limiter import Permit, Use
+from hubspot_api.participations import Page, read_page
 from worker.accounts.destination import Destination
 from worker.context import GRACE, Process
 from worker.database import repeat

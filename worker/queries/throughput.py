@@ -12,7 +12,7 @@ from typing import Any, Final
 import redis
 from sqlalchemy import Engine, RowMapping, text
 
-from hubspot.limiter import Limiter, Limits
+from hubspot_api.limiter import Limiter, Limits
 from worker.accounts import registry
 from worker.context import Process
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Row, text
 
-from hubspot.reaction import OUTAGE, Tried
+from hubspot_api.reaction import OUTAGE, Tried
 from models.message import Address
 from models.moves import Move
 from models.words import Identity, Origin, State

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 from sqlalchemy import Connection, Engine, Row, text
 
-from hubspot.participations import Wanted, wanted
+from hubspot_api.participations import Wanted, wanted
 from models.message import Address
 from models.words import AttemptKind, State
 from worker.accounts.state import SENDS, may_send

@@ -3,7 +3,17 @@
 from dataclasses import dataclass
 from typing import Final
 
-from hubspot.answer import Ambiguous, Answer, Away, Limited, NotFound, RefusedWhole, Rejection, Settled, Unauthorized
+from hubspot_api.answer import (
+    Ambiguous,
+    Answer,
+    Away,
+    Limited,
+    NotFound,
+    RefusedWhole,
+    Rejection,
+    Settled,
+    Unauthorized,
+)
 from models.backoff import wait
 
 UNKNOWN: Final = 3

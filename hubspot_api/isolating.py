@@ -13,7 +13,7 @@ from math import log
 from random import Random
 from typing import Final
 
-from hubspot.answer import RefusedWhole, Rejection, Settled
+from hubspot_api.answer import RefusedWhole, Rejection, Settled
 
 FEW: Final = 5
 """Single inputs tried of each half where both are refused alike. Where half of all inputs are bad, and HubSpot says the

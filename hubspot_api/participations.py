@@ -13,9 +13,9 @@ from typing import Final
 
 import orjson
 
-from hubspot.address import path_to
-from hubspot.answer import Ambiguous, Answer, Settled, clean, read_answer
-from hubspot.client import NoResponse, Response
+from hubspot_api.address import path_to
+from hubspot_api.answer import Ambiguous, Answer, Settled, clean, read_answer
+from hubspot_api.client import NoResponse, Response
 from models.ids import is_word, walks
 from models.message import Address
 from models.preflight import comparable
