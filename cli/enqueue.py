@@ -19,9 +19,9 @@ from models.words import State
 from worker.files.options import DateOrder, SharedAddress
 
 if TYPE_CHECKING:
-    from worker.files.handing import HandIn, Step
-    from worker.files.reading import Reading
-    from worker.files.refusals import RefusedFile
+    from worker.files.reader import Reading
+    from worker.files.rejects_file import RefusedFile
+    from worker.files.submit import HandIn, Step
     from worker.intake.receipts import Receipt
 
 UNAVAILABLE: Final = 1
@@ -123,8 +123,8 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     from worker.files.lines import FileError
     from worker.files.options import Options
     from worker.files.questions import QuestionsError
-    from worker.files.reading import Reading
-    from worker.files.refusals import RefusedFile
+    from worker.files.reader import Reading
+    from worker.files.rejects_file import RefusedFile
 
     receipt: Receipt | None = None
     submission = None if check else uuid4()
@@ -180,7 +180,7 @@ def _stop(status: int, *lines: str) -> NoReturn:
 
 def _read(reading: "Reading", rows: "RefusedFile | None") -> None:
     """Read the file to its end, sending nothing."""
-    from worker.files.drafts import Refused
+    from worker.files.rows import Refused
 
     for item in reading.items():
         if rows is not None and isinstance(item, Refused):
@@ -194,7 +194,7 @@ def _hand_in(reading: "Reading", submission: UUID, rows: "RefusedFile", bar: "_B
     from sqlalchemy.exc import DBAPIError
 
     from worker.database import make_engine
-    from worker.files.handing import HandIn
+    from worker.files.submit import HandIn
     from worker.files.where import PRODUCER
     from worker.settings import SettingsError, load_settings
     from worker.stream import Stream, StreamUnavailable
@@ -256,7 +256,7 @@ class _Bar(Bar):
 
     def tell(self, step: "Step") -> None:
         """Show what is handed in and accepted; where nothing moves, say once what may be the matter."""
-        from worker.files.handing import Phase
+        from worker.files.submit import Phase
 
         match step.phase:
             case Phase.SENDING:
@@ -286,7 +286,7 @@ def _close(  # noqa: PLR0913 - what it prints
     as_json: bool,
 ) -> None:
     """Print the closing table."""
-    from worker.files.closing import summary, table
+    from worker.files.summary import summary, table
 
     if as_json:
         print_json(summary(reading.facts, submission, receipt, refused_file))

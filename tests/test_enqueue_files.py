@@ -17,7 +17,7 @@ import worker.database
 import worker.settings
 import worker.stream
 from cli.enqueue import enqueue
-from worker.files import handing
+from worker.files import submit
 from worker.intake.receipts import Receipt
 from worker.stream import StreamUnavailable
 
@@ -70,9 +70,9 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(worker.settings, "load_settings", lambda: None)
     monkeypatch.setattr(worker.database, "make_engine", lambda _: None)
     monkeypatch.setattr(worker.stream.Stream, "open", lambda _: world)
-    monkeypatch.setattr(handing, "receipt", world.receipt)
-    monkeypatch.setattr(handing, "refuse", world.refuse)
-    monkeypatch.setattr(handing, "PAUSE", 0.001)
+    monkeypatch.setattr(submit, "receipt", world.receipt)
+    monkeypatch.setattr(submit, "refuse", world.refuse)
+    monkeypatch.setattr(submit, "PAUSE", 0.001)
     return world
 
 
@@ -316,7 +316,7 @@ ATTENDED = ["--object-id", "7", "--state", "attend", "--time-zone", "America/New
 def test_a_file_of_two_occurrences_asks_and_sends_stores_and_writes_nothing(
     world: World, run: Run, more: list[str]
 ) -> None:
-    broken = b"Yes,N,N,N,nobody,,,03/29/2026 07:05:00 PM,03/29/2026 08:00:00 PM,1,,\n" * (handing.AT_ONCE + 1)
+    broken = b"Yes,N,N,N,nobody,,,03/29/2026 07:05:00 PM,03/29/2026 08:00:00 PM,1,,\n" * (submit.AT_ONCE + 1)
     result = run("list.csv", *ATTENDED, *more, content=WEEKLY + b"\n" + broken)
     assert result.exit_code == 2
     lines = result.stderr.splitlines()

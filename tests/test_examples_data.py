@@ -7,7 +7,7 @@ import pytest
 
 from models.words import State
 from worker.files.options import DateOrder, Options
-from worker.files.reading import Reading
+from worker.files.reader import Reading
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SAID: dict[str, dict[str, Any]] = {

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from models.words import State
-from worker.files.drafts import Record, Refused
 from worker.files.options import DateOrder, Options
-from worker.files.reading import Reading
+from worker.files.reader import Reading
+from worker.files.rows import Record, Refused
 
 FILES = Path(__file__).parent / "files"
 STAFF = "(host, organizer, panelist or presenter)"

@@ -4,7 +4,7 @@ import io
 import pytest
 from hypothesis import given, strategies as st
 
-from worker.files.cells import MOST_CONTINUED, Row, split_rows
+from worker.files.csv_rows import MOST_CONTINUED, Row, split_rows
 from worker.files.lines import Line
 
 

@@ -6,9 +6,9 @@ from hypothesis import given, strategies as st
 from models.message import Address, Message, read_message
 from models.preflight import Candidate
 from models.words import Identity, State
-from worker.files import chunks
-from worker.files.chunks import Chunker
-from worker.files.drafts import Record
+from worker.files import messages as chunks
+from worker.files.messages import Chunker
+from worker.files.rows import Record
 
 SUBMISSION = UUID("0195f7a0-0000-7000-8000-000000000001")
 EVENTS = [Address("1", None, None), Address(None, "e", "x")]

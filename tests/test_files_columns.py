@@ -2,9 +2,9 @@
 import pytest
 
 from models.words import State
-from worker.files.columns import check_mapping, recognise
+from worker.files.columns.header import check_mapping, recognise
+from worker.files.columns.synonyms import PROPERTIES, TITLES, WEAK, Field
 from worker.files.lines import FileError
-from worker.files.names import PROPERTIES, TITLES, WEAK, Field
 from worker.files.options import Options
 
 ZOOM = "Attended,User Name (Original Name),First Name,Last Name,Email,Registration Time,Join Time,Leave Time,Time in Session (minutes),Is Guest"

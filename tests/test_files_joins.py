@@ -4,10 +4,10 @@ from typing import Any
 
 from hypothesis import given, strategies as st
 
-from worker.files import joins
-from worker.files.columns import Columns
-from worker.files.drafts import Draft, LeftOut
+from worker.files.columns.header import Columns
 from worker.files.options import Options, SharedAddress
+from worker.files.rows import Draft, LeftOut
+from worker.files.stays import gather as joins
 from worker.files.where import Where
 
 COLUMNS = Columns(("Email",), {})

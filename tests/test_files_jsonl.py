@@ -2,9 +2,9 @@ import orjson
 import pytest
 
 from models.words import State
-from worker.files.drafts import LeftOut, Record, Refused
 from worker.files.jsonl import read_line
 from worker.files.options import Options
+from worker.files.rows import LeftOut, Record, Refused
 
 OPTIONS = Options(state=State.CANCEL, event="e0", external_account="x0")
 INPUT = {"email": "a@example.com", "interactionDateTime": 1772359200000}

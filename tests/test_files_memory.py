@@ -6,10 +6,10 @@ from uuid import UUID
 import pytest
 
 from models.words import State
-from worker.files.chunks import Chunker
-from worker.files.drafts import Record
+from worker.files.messages import Chunker
 from worker.files.options import Options, SharedAddress
-from worker.files.reading import Reading
+from worker.files.reader import Reading
+from worker.files.rows import Record
 
 ROWS = 6_000
 MOST = 4 * 1024 * 1024

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from models.words import State
-from worker.files.closing import table
-from worker.files.drafts import Record, Refused
 from worker.files.lines import FileError
 from worker.files.options import DateOrder, Options
 from worker.files.questions import QuestionsError
-from worker.files.reading import Reading
+from worker.files.reader import Reading
+from worker.files.rows import Record, Refused
+from worker.files.summary import table
 
 FILES = Path(__file__).parent / "files"
 NEW_YORK: dict[str, Any] = {"time_zone": "America/New_York", "date_order": DateOrder.MDY}

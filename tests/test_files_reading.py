@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from models.words import State
-from worker.files.drafts import Record, Refused
 from worker.files.lines import FileError
 from worker.files.options import DateOrder, Options
-from worker.files.reading import Reading
+from worker.files.reader import Reading
+from worker.files.rows import Record, Refused
 
 ATTEND: dict[str, Any] = {"state": State.ATTEND, "object_id": "7", "time_zone": "America/New_York"}
 REGISTER: dict[str, Any] = {"state": State.REGISTER, "object_id": "7", "time_zone": "UTC"}

@@ -5,11 +5,11 @@ import pytest
 
 from models.preflight import Reason
 from models.words import State
-from worker.files.drafts import Record, Refused
 from worker.files.lines import FileError
 from worker.files.options import Options
-from worker.files.reading import Reading
-from worker.files.refusals import RefusedFile
+from worker.files.reader import Reading
+from worker.files.rejects_file import RefusedFile
+from worker.files.rows import Record, Refused
 
 OPTIONS = Options(state=State.REGISTER, object_id="7")
 

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, strategies as st
 
 from models.words import State
-from worker.files.closing import table
-from worker.files.drafts import Record, Refused
 from worker.files.options import Options, SharedAddress
-from worker.files.persons import people_behind, words_of
 from worker.files.questions import QuestionsError
-from worker.files.reading import Reading
+from worker.files.reader import Reading
+from worker.files.rows import Record, Refused
+from worker.files.stays.people import people_behind, words_of
+from worker.files.summary import table
 
 NAMED = "Name (Original Name),User Email,Join Time,Leave Time\n"
 REGISTERED = "First Name,Last Name,Email,Registration Time\n"

@@ -2,12 +2,12 @@
 import pytest
 
 from models.words import State
-from worker.files import roles, standings
-from worker.files.deciding import Deciding, Kind, announces, deciding, meaning
-from worker.files.judging import Sign, verdict
-from worker.files.names import compact
-from worker.files.roles import Role, role_of, section_of
-from worker.files.standings import Standing, says_yes, standing_of
+from worker.files.columns import roles, statuses
+from worker.files.columns.deciding import Deciding, Kind, announces, deciding, meaning
+from worker.files.columns.roles import Role, role_of, section_of
+from worker.files.columns.statuses import Standing, says_yes, standing_of
+from worker.files.columns.synonyms import compact
+from worker.files.verdicts import Sign, verdict
 
 VALUES = {
     Standing.REGISTERED: ["Registered", "Attending", "angemeldet", "Inscrit", "registrado", "INSCRITO", "iscritta", "Geregistreerd"],
@@ -40,7 +40,7 @@ def test_what_is_not_known_is_not_guessed(text: str) -> None:
 
 
 def test_no_word_says_two_things() -> None:
-    words = [(compact(word), standing) for standing, group in standings._WORDS.items() for word in group]  # noqa: SLF001 - the table itself
+    words = [(compact(word), standing) for standing, group in statuses._WORDS.items() for word in group]  # noqa: SLF001 - the table itself
     assert {
         word for word, standing in words for other, another in words if word == other and standing != another
     } == set()

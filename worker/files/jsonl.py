@@ -12,13 +12,13 @@ import orjson
 
 from models.message import Message, read_fields
 from models.preflight import FIELDS, Candidate, Reason, check_input, shown
-from worker.files.columns import announced
-from worker.files.deciding import NOTHING, deciding, meaning
-from worker.files.drafts import LeftOut, Record, Refused, as_json
-from worker.files.judging import Sign, unknown_value, verdict
-from worker.files.mapping import mapped
-from worker.files.names import Field, compact
+from worker.files.columns.deciding import NOTHING, deciding, meaning
+from worker.files.columns.header import announced
+from worker.files.columns.mapping import mapped
+from worker.files.columns.synonyms import Field, compact
 from worker.files.options import Options
+from worker.files.rows import LeftOut, Record, Refused, as_json
+from worker.files.verdicts import Sign, unknown_value, verdict
 from worker.files.where import PRODUCER, Where, missing, place
 
 TITLES: Final = ("json",)

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from models.message import Message, read_fields
 from models.preflight import Reason
-from worker.files.mapping import as_option
+from worker.files.columns.mapping import as_option
 from worker.files.options import MissingOption, Options
 
 PRODUCER: Final = "turnout enqueue"

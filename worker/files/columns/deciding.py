@@ -6,9 +6,9 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from worker.files.names import compact
-from worker.files.roles import Role, role_of
-from worker.files.standings import Standing, says_yes, standing_of
+from worker.files.columns.roles import Role, role_of
+from worker.files.columns.statuses import Standing, says_yes, standing_of
+from worker.files.columns.synonyms import compact
 
 
 class Kind(StrEnum):

@@ -10,14 +10,14 @@ from typing import Final
 from models.preflight import shown
 from models.words import State
 from models.zones import zone_in
-from worker.files import repeated
-from worker.files.deciding import Deciding, Kind, deciding, title_words
+from worker.files.columns import repeated
+from worker.files.columns.deciding import Deciding, Kind, deciding, title_words
+from worker.files.columns.mapping import SECTION, mapped, places_named
+from worker.files.columns.roles import Role, role_of
+from worker.files.columns.statuses import Standing
+from worker.files.columns.synonyms import ASKED, OURS, PROPERTIES, TITLES, WEAK, Field, compact
 from worker.files.lines import FileError
-from worker.files.mapping import SECTION, mapped, places_named
-from worker.files.names import ASKED, OURS, PROPERTIES, TITLES, WEAK, Field, compact
 from worker.files.options import Options
-from worker.files.roles import Role, role_of
-from worker.files.standings import Standing
 
 REFUSED: Final = ("reason", "line")
 """The first two columns of a file of refused rows; handed in again, they are passed over."""

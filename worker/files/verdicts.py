@@ -9,14 +9,14 @@ from typing import Final, NamedTuple
 
 from models.preflight import Reason, comparable, shown
 from models.words import State
-from worker.files.columns import Columns
-from worker.files.deciding import NOTHING, Kind, meaning
-from worker.files.mapping import EMPTY, SECTION, as_option, section_answers
-from worker.files.names import Field, compact
+from worker.files.columns.deciding import NOTHING, Kind, meaning
+from worker.files.columns.header import Columns
+from worker.files.columns.mapping import EMPTY, SECTION, as_option, section_answers
+from worker.files.columns.roles import Role, section_of
+from worker.files.columns.statuses import Standing, says_yes
+from worker.files.columns.synonyms import Field, compact
 from worker.files.options import MissingOption, Options
 from worker.files.questions import Choice, Question
-from worker.files.roles import Role, section_of
-from worker.files.standings import Standing, says_yes
 
 Cells = list[str]
 _SAYS_NOTHING: Final = frozenset({None, Role.ATTENDEE, Standing.KEPT})

@@ -14,14 +14,14 @@ import orjson
 
 from models.preflight import Reason
 from models.words import State
-from worker.files.drafts import Draft, Refused, as_json
-from worker.files.names import Field
-from worker.files.persons import name_in
-from worker.files.sharing import Said
+from worker.files.columns.synonyms import Field
+from worker.files.rows import Draft, Refused, as_json
+from worker.files.stays.people import name_in
+from worker.files.stays.shared_addresses import Said
 from worker.files.where import Where
 
 if TYPE_CHECKING:
-    from worker.files.columns import Columns
+    from worker.files.columns.header import Columns
 
 CACHE_KIB: Final = 16 * 1024
 """Memory that SQLite may use; the rest is on disk."""

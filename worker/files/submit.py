@@ -13,10 +13,10 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from models.preflight import Reason
-from worker.files.chunks import Chunker
-from worker.files.drafts import Record, Refused
-from worker.files.reading import Reading
-from worker.files.refusals import RefusedFile
+from worker.files.messages import Chunker
+from worker.files.reader import Reading
+from worker.files.rejects_file import RefusedFile
+from worker.files.rows import Record, Refused
 from worker.files.where import PRODUCER
 from worker.intake.receipts import Receipt, receipt, refuse
 from worker.stream import Stream, StreamUnavailable

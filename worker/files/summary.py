@@ -12,9 +12,9 @@ from uuid import UUID
 import orjson
 
 from models.preflight import shown
-from worker.files.columns import Columns
-from worker.files.drafts import LeftOut, Record, Refused
-from worker.files.sharing import Tally
+from worker.files.columns.header import Columns
+from worker.files.rows import LeftOut, Record, Refused
+from worker.files.stays.shared_addresses import Tally
 from worker.intake.receipts import Receipt
 
 FIRST: Final = 5

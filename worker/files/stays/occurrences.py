@@ -18,7 +18,7 @@ from models.zones import name_of
 from worker.files.clocks import EPOCH
 from worker.files.options import ALL, Options
 from worker.files.questions import Choice, Question
-from worker.files.spool import Spool
+from worker.files.stays.spool import Spool
 
 QUIET: Final = timedelta(hours=6)
 """Without a join, at least, before another day begins another occurrence: longer than a session has without any, and

@@ -5,8 +5,8 @@ import unicodedata
 from enum import StrEnum
 from typing import Final
 
-from worker.files.names import compact
-from worker.files.standings import Standing, standing_of
+from worker.files.columns.statuses import Standing, standing_of
+from worker.files.columns.synonyms import compact
 
 
 class Role(StrEnum):

@@ -6,9 +6,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from worker.files.columns import REFUSED
-from worker.files.drafts import Refused
+from worker.files.columns.header import REFUSED
 from worker.files.lines import FileError
+from worker.files.rows import Refused
 
 
 class RefusedFile:

@@ -11,16 +11,16 @@ import orjson
 from models.message import Address, Message
 from models.preflight import GUEST, Candidate, Reason, check_input, shown
 from models.words import State
-from worker.files.cells import Row
 from worker.files.clocks import Fault, Moment
-from worker.files.columns import TIMES, Columns
-from worker.files.deciding import NOTHING
-from worker.files.judging import ABSENT, Judge
-from worker.files.mapping import as_option
-from worker.files.names import TITLES, Field, compact
+from worker.files.columns.deciding import NOTHING
+from worker.files.columns.header import TIMES, Columns
+from worker.files.columns.mapping import as_option
+from worker.files.columns.statuses import STATES, Standing, says_yes, standing_of
+from worker.files.columns.synonyms import TITLES, Field, compact
+from worker.files.csv_rows import Row
 from worker.files.options import MissingOption, Options
-from worker.files.standings import STATES, Standing, says_yes, standing_of
 from worker.files.times import iso, read_duration, read_time
+from worker.files.verdicts import ABSENT, Judge
 from worker.files.where import Where, envelope, missing, place
 
 _STATES: Final = {standing: state for state, standing in STATES.items()}

@@ -8,13 +8,13 @@ from typing import Final, NamedTuple
 
 from models.preflight import comparable, shown
 from models.words import State
-from worker.files.cells import Row, split_rows
-from worker.files.columns import Columns, check_mapping, has_titles, is_address, recognise
+from worker.files.columns.header import Columns, check_mapping, has_titles, is_address, recognise
+from worker.files.columns.repeated import MEETING
+from worker.files.columns.roles import Role, role_of, section_of
+from worker.files.columns.synonyms import Field, compact
+from worker.files.csv_rows import Row, split_rows
 from worker.files.lines import FileError, Line, Lines
-from worker.files.names import Field, compact
 from worker.files.options import Options
-from worker.files.repeated import MEETING
-from worker.files.roles import Role, role_of, section_of
 
 DELIMITERS: Final = (",", ";", "\t", "|")
 LOOKED_AT: Final = 200

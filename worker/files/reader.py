@@ -8,17 +8,17 @@ from typing import BinaryIO, Final, TypeVar
 from models.preflight import Reason, shown
 from models.words import State
 from worker.files import jsonl
-from worker.files.cells import Row
-from worker.files.closing import Facts
-from worker.files.columns import Columns
-from worker.files.drafts import Draft, Drafter, LeftOut, Record, Refused, refused_row
-from worker.files.joins import gather
-from worker.files.judging import Judge
+from worker.files.columns.header import Columns
+from worker.files.columns.synonyms import Field
+from worker.files.csv_rows import Row
+from worker.files.first_look import kept_on_disk, survey
 from worker.files.lines import FileError, Line, Lines
-from worker.files.names import Field
 from worker.files.options import MissingOption, Options
-from worker.files.survey import kept_on_disk, survey
-from worker.files.tables import Table, Tables
+from worker.files.rows import Draft, Drafter, LeftOut, Record, Refused, refused_row
+from worker.files.sections import Table, Tables
+from worker.files.stays.gather import gather
+from worker.files.summary import Facts
+from worker.files.verdicts import Judge
 
 AHEAD: Final = 100
 """Rows read ahead: where each lacks the same option, the option is forgotten, not the rows wrong."""

@@ -13,7 +13,7 @@ import orjson
 
 from models.message import Address
 from models.words import State
-from worker.files.drafts import Record, as_json
+from worker.files.rows import Record, as_json
 from worker.files.where import PRODUCER, Where
 
 MOST_INPUTS: Final = 1000

@@ -10,8 +10,8 @@ from functools import lru_cache
 from itertools import permutations
 from typing import Final
 
-from worker.files.columns import Columns
-from worker.files.names import compact
+from worker.files.columns.header import Columns
+from worker.files.columns.synonyms import compact
 
 _TITLES: Final = frozenset(
     {"name", "username", "fullname", "displayname", "participant", "participantname", "attendee", "attendeename",

@@ -13,17 +13,17 @@ from typing import BinaryIO, Final, NamedTuple, cast
 
 from models.preflight import comparable, shown
 from models.words import State
-from worker.files.cells import Row
-from worker.files.columns import Columns, check_mapping
-from worker.files.deciding import NOTHING, Kind, announces, meaning
-from worker.files.judging import Judge, question
+from worker.files.columns.deciding import NOTHING, Kind, announces, meaning
+from worker.files.columns.header import Columns, check_mapping
+from worker.files.columns.mapping import SECTION, as_option, section_answers
+from worker.files.columns.roles import section_of
+from worker.files.columns.synonyms import Field, compact
+from worker.files.csv_rows import Row
 from worker.files.lines import Lines
-from worker.files.mapping import SECTION, as_option, section_answers
-from worker.files.names import Field, compact
 from worker.files.options import Options
 from worker.files.questions import Choice, Question, QuestionsError
-from worker.files.roles import section_of
-from worker.files.tables import Table, Tables
+from worker.files.sections import Table, Tables
+from worker.files.verdicts import Judge, question
 
 MOST_VALUES: Final = 1000
 """Distinct values of a column that are counted; a column of more holds no statuses."""

@@ -13,9 +13,9 @@ from typing import Final, NamedTuple
 
 from models.preflight import shown
 from models.words import State
+from worker.files.columns.statuses import STATES, Standing
+from worker.files.columns.synonyms import CONTACT, PROPERTIES, SHORT, Field, compact
 from worker.files.lines import FileError
-from worker.files.names import CONTACT, PROPERTIES, SHORT, Field, compact
-from worker.files.standings import STATES, Standing
 
 SECTION: Final = "section"
 """Not a column: the title line above a part of the file, such as “Panelist Details”."""

@@ -10,12 +10,12 @@ from itertools import chain, groupby
 from typing import Final
 
 from models.preflight import Reason
-from worker.files import occurrences
-from worker.files.drafts import Draft, LeftOut, Record, Refused
 from worker.files.options import Options, SharedAddress
 from worker.files.questions import QuestionsError
-from worker.files.sharing import Tally, find_shared
-from worker.files.spool import Spool, Stored, spool
+from worker.files.rows import Draft, LeftOut, Record, Refused
+from worker.files.stays import occurrences
+from worker.files.stays.shared_addresses import Tally, find_shared
+from worker.files.stays.spool import Spool, Stored, spool
 
 MOST_ROWS: Final = 10_000
 """Rows that one person's stay may have: more is an address that many share."""
