@@ -16,14 +16,14 @@ import psutil
 import pytest
 import requests
 import sqlalchemy.exc
+import web.admission
+import web.waiting
 from door import BY_EMAIL, WHEN, Door, key_for, running_door
 from running import environment, until
 
-import web.admission
 import web.server
-import web.waiting
 from models.message import MOST_BYTES
-from web.admission import MOST_BYTES_AT_ONCE, Admission
+from web.limits import MOST_BYTES_AT_ONCE, Admission
 from worker.context import Process
 from worker.local.services import free_port
 from worker.queries.reconciliation import audit

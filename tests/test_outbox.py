@@ -252,7 +252,7 @@ def test_what_the_door_refuses_is_kept_with_the_reason_and_goes_once_mended(app:
 def test_a_door_that_is_overloaded_for_a_while_is_asked_again(
     app: App, door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("web.admission.MOST_AT_ONCE", 0)
+    monkeypatch.setattr("web.limits.MOST_AT_ONCE", 0)
     app.write(("e", "register", "ada@example.com"), ("e", "cancel", "ada@example.com"))
     with app.drainer():
         until(lambda: "503" in app.log.read_text(), 20, app.log.read_text)

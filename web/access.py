@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 from starlette.requests import Request
 
 from models.words import Role
-from web.wire import Fault
+from web.hubspot_format import Fault
 from worker.auth.keys import Key, verify
 
 ACCOUNT: Final = "turnout-account"

@@ -11,14 +11,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from web import reference
-from web.admission import Admission
 from web.attendance import Attendance
 from web.console.app import Console
+from web.hubspot_format import Fault, busy
+from web.limits import Admission
+from web.long_poll import Waiting
 from web.masking import masked
 from web.participations import Participations
 from web.receipts import Receipts
-from web.waiting import Waiting
-from web.wire import Fault, busy
 from worker.context import Process
 from worker.database import is_datas_fault
 

@@ -23,15 +23,15 @@ from models.ids import hidden_character
 from models.message import MOST_INPUTS, Message, Unreadable, loads, read_fields
 from models.preflight import shown
 from models.words import Door, Identity, Outcome, Role, State, Status
-from web import wire
+from web import hubspot_format
 from web.access import account_of, key_of, may
-from web.admission import Admission
+from web.group_commit import Storing
+from web.hubspot_format import Fault, invalid
+from web.limits import Admission
+from web.long_poll import LONGEST, Waiting
 from web.masking import for_producer
-from web.shapes import write_described
-from web.storing import Storing
+from web.schemas import write_described
 from web.values import path_value, query_values
-from web.waiting import LONGEST, Waiting
-from web.wire import Fault, invalid
 from worker.auth.keys import Key
 from worker.context import Process
 from worker.intake.accept import Handed
@@ -87,12 +87,12 @@ class Attendance:
         answer = await run(self._answer, key, submission, digest, request, False)  # noqa: FBT003
         seconds = wait_of(request)
         if not seconds:
-            return wire.json_response(answer)
+            return hubspot_format.json_response(answer)
         is_applied = is_over = answer["status"] == Status.COMPLETE
         if not is_over:
             is_applied = await self._waiting.until_settled(submission, seconds)
             answer = await run(self._answer, key, submission, digest, request, True)  # noqa: FBT003
-        return wire.json_response(answer, headers=wire.applied(seconds) if is_applied else {})
+        return hubspot_format.json_response(answer, headers=hubspot_format.applied(seconds) if is_applied else {})
 
     def _answer(
         self,
@@ -113,14 +113,14 @@ class Attendance:
                 raise invalid("Idempotency-Key was used for another request: right would be a new one.", 409)
             refused = submissions.refusals(connection, submission, 0, MOST_INPUTS) if receipt.refused else []
             members = for_producer(submissions.records(connection, submission, Cursor(), MOST_INPUTS)) if now else []
-        errors = [wire.refusal(row) for row in refused]
+        errors = [hubspot_format.refusal(row) for row in refused]
         if not now:
             status = Status.PENDING if receipt.accepted or receipt.repeated else Status.COMPLETE
-            return wire.batch_response(status, receipt.received_at, receipt.received_at, [], errors, url)
-        errors += [wire.error(row) for row in members if row["outcome"] in FAILED]
-        results = [wire.result(row) for row in members if row["outcome"] == Outcome.DELIVERED]
+            return hubspot_format.batch_response(status, receipt.received_at, receipt.received_at, [], errors, url)
+        errors += [hubspot_format.error(row) for row in members if row["outcome"] in FAILED]
+        results = [hubspot_format.result(row) for row in members if row["outcome"] == Outcome.DELIVERED]
         completed = max((row["settled_at"] or receipt.received_at for row in members), default=receipt.received_at)
-        return wire.batch_response(_status(members), receipt.received_at, completed, results, errors, url)
+        return hubspot_format.batch_response(_status(members), receipt.received_at, completed, results, errors, url)
 
 
 def _status(members: Sequence[Mapping[str, Any]]) -> Status:

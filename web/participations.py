@@ -21,9 +21,9 @@ from models.preflight import shown
 from models.words import Role
 from web.access import account_of, key_of, may
 from web.attendance import PREFIXES, check_version
-from web.shapes import ACCOUNT, faults, path_parameters
+from web.hubspot_format import JSON, Fault, busy, invalid
+from web.schemas import ACCOUNT, faults, path_parameters
 from web.values import path_value, query_values
-from web.wire import JSON, Fault, busy, invalid
 from worker.accounts.destination import Destination, NoDestination
 from worker.context import Process
 from worker.delivery import permits

@@ -13,13 +13,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from models.words import Role, Status
-from web import wire
+from web import hubspot_format
 from web.access import key_of
 from web.attendance import wait_of
+from web.hubspot_format import Fault, invalid
+from web.long_poll import Waiting
 from web.masking import for_producer, for_viewer
-from web.shapes import WAIT, SubmissionReceipt, faults, header, path_parameters
-from web.waiting import Waiting
-from web.wire import Fault, invalid
+from web.schemas import WAIT, SubmissionReceipt, faults, header, path_parameters
 from worker.auth.keys import Key
 from worker.context import Process
 from worker.queries import submissions
@@ -96,12 +96,12 @@ class Receipts:
             if not is_over:
                 is_applied = await self._waiting.until_settled(submission, seconds)
                 shown = await run(self._receipt, key, submission, limit, after, request)
-            headers = wire.applied(seconds) if is_applied else {}
+            headers = hubspot_format.applied(seconds) if is_applied else {}
         body = orjson.dumps(shown, default=str)
         headers["ETag"] = tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
         if tag in [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]:
             return Response(status_code=304, headers=headers)
-        return Response(body, headers=headers | {"Content-Type": wire.JSON, "Cache-Control": "no-cache"})
+        return Response(body, headers=headers | {"Content-Type": hubspot_format.JSON, "Cache-Control": "no-cache"})
 
     def _receipt(self, key: Key, submission: UUID, limit: int, after: Cursor, request: Request) -> dict[str, Any]:
         with self._engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
@@ -119,8 +119,8 @@ class Receipts:
         shown = {
             "submission": submission,
             "status": found["status"],
-            "requestedAt": wire.instant(found["received_at"]),
-            "completedAt": wire.instant(found["completed_at"]) if found["completed_at"] else None,
+            "requestedAt": hubspot_format.instant(found["received_at"]),
+            "completedAt": hubspot_format.instant(found["completed_at"]) if found["completed_at"] else None,
             "producer": found["producer"],
             "accepted": found["accepted"],
             "duplicates": found["duplicates"],
@@ -169,7 +169,7 @@ def _record(row: Mapping[str, Any]) -> dict[str, Any]:
         "message": row["message"],
         "context": row["context"],
         "resolution": row["resolution"],
-        "at": wire.instant(row["error_at"]),
+        "at": hubspot_format.instant(row["error_at"]),
     }
     return {
         "record": row["id"],
@@ -186,7 +186,7 @@ def _record(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refusal(row: Mapping[str, Any]) -> dict[str, Any]:
-    said = wire.refusal(row)
+    said = hubspot_format.refusal(row)
     context = said["context"]
     assert isinstance(context, dict)
     contact = context.get("contact", [None])[0]

@@ -8,8 +8,8 @@ from fastapi.openapi.utils import get_openapi
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
-from web.shapes import INPUTS
-from web.wire import json_response
+from web.hubspot_format import json_response
+from web.schemas import INPUTS
 
 _DESCRIPTION: Final = """\
 HubSpot's Marketing Events attendance API, asynchronous: what is answered 200 is stored, and delivered to HubSpot within

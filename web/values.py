@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, unquote
 from starlette.requests import Request
 
 from models.preflight import shown
-from web.wire import Fault, invalid
+from web.hubspot_format import Fault, invalid
 
 MOST: Final = 100
 """Parameters of a query that are read, at most."""

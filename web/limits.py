@@ -11,7 +11,7 @@ from typing import Final
 from starlette.requests import ClientDisconnect, Request
 
 from models.message import MOST_BYTES
-from web.wire import Fault, busy
+from web.hubspot_format import Fault, busy
 
 MOST_AT_ONCE: Final = 64
 """Requests whose bodies are being read or stored at once."""
