@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from models.rules import Rules
 from models.words import Role
-from web.console import bulk, live, mending
+from web.console import bulk, corrections, live
 from worker.intake.receipts import Part
 from worker.operations import jobs
 
@@ -550,7 +550,7 @@ def test_a_file_that_is_none_of_ours_is_said(operator: Visitor, hand_in: HandIn,
 
 def test_a_file_that_is_too_large_is_said(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
     rejected(hand_in, engine, "a@exampel.com")
-    answer = hand_back(operator, b"record,email\n" + b"1,a@example.com\n" * (mending.LARGEST_FILE // 16))
+    answer = hand_back(operator, b"record,email\n" + b"1,a@example.com\n" * (corrections.LARGEST_FILE // 16))
     assert (answer.status_code, "That is too much" in words(answer.text)) == (413, True)
     assert "turnout correct --from FILE" in words(answer.text)
     assert nothing_done(engine)
@@ -559,7 +559,7 @@ def test_a_file_that_is_too_large_is_said(operator: Visitor, hand_in: HandIn, en
 def test_wrong_lines_without_end_are_said_up_to_a_bound(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
     rejected(hand_in, engine, "a@exampel.com")
     answer = hand_back(operator, b"record,email\n1,a@example.com\n" + b"x,y\n" * 5_000)
-    assert answer.text.count('class="warning"') == mending.MOST_WRONG
+    assert answer.text.count('class="warning"') == corrections.MOST_WRONG
     assert job_of(engine).expected == 1
 
 

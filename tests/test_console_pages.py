@@ -13,7 +13,7 @@ from console import Visitor, words
 from ledger import ask, deliver_all, do, given_up, message, outcomes, people, settled, taken
 from sqlalchemy import Engine
 
-from web.console import door, people as pages_of_people
+from web.console import person as pages_of_people, refusals as door
 from worker.intake.receipts import Part
 from worker.queries import erasures as reads, refusals
 

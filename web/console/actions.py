@@ -5,9 +5,9 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from models.words import Action as Bulk, Outcome
-from web.console import bulk, door, mending, people, timetable
+from web.console import bulk, corrections, person, refusals, schedules as timetable
+from web.console.base import Action, Done, Refusal, Visit
 from web.console.form import Limits
-from web.console.frame import Action, Done, Refusal, Visit
 from worker.accounts import state
 from worker.operations import jobs, schedules
 from worker.operations.audit_log import noted
@@ -70,29 +70,29 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "/batch/{batch}/cancel": cancel_batch,
     "/accounts/{account}/pause": pause,
     "/accounts/{account}/resume": resume,
-    "/refused/{refusal}": door.mend,
+    "/refused/{refusal}": refusals.mend,
     "/act/{action}": bulk.do,
     "/job/{job}/stop": bulk.stop,
     "/job/{job}/begin": bulk.begin,
-    "/correct": mending.mend,
-    "/correct/file": mending.take,
+    "/correct": corrections.mend,
+    "/correct/file": corrections.take,
     "/schedules": timetable.put,
     "/schedules/{schedule}/begin": timetable.begin,
     "/schedules/{schedule}/pause": timetable.changing(schedules.pause, "is paused"),
     "/schedules/{schedule}/resume": timetable.changing(schedules.resume, "begins again"),
     "/schedules/{schedule}/remove": timetable.changing(schedules.remove, "is removed"),
-    "/erase": people.look,
-    "/erasures": people.erase_now,
+    "/erase": person.look,
+    "/erasures": person.erase_now,
 }
 LIMITS: Final[Mapping[str, Limits]] = {
     "/refused/{refusal}": Limits(
-        door.LARGEST_MENDED,
+        refusals.LARGEST_MENDED,
         "A larger message is mended in a file: turnout refused --out FILE, then turnout refused retry --from FILE.",
     ),
     "/erasures": Limits(is_slow=True),
     "/job/{job}/begin": Limits(is_slow=True),
     "/correct/file": Limits(
-        mending.LARGEST_FILE,
+        corrections.LARGEST_FILE,
         "A larger file is handed in by the command: turnout correct --from FILE.",
         is_slow=True,
         slowest=60.0,

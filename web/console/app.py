@@ -5,11 +5,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from web.console.actions import ACTIONS, LIMITS
+from web.console.base import HEADERS, SIGN_IN, Frame, Refusal
 from web.console.form import USUAL
-from web.console.frame import HEADERS, SIGN_IN, Frame, Refusal
 from web.console.live import Live
 from web.console.pages import PAGES
-from web.console.showing import STATIC, static
+from web.console.rendering import STATIC, static
 from web.console.signing import Signing
 from worker.context import Process
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 from starlette.datastructures import QueryParams
 
 from models.words import Action
-from web.console.choosing import chosen, written
-from web.console.frame import Done, Refusal, Shown, Visit
+from web.console.base import Done, Refusal, Shown, Visit
+from web.console.selection import chosen, written
 from worker.operations import audit_log, jobs, preview, tally
 from worker.operations.audit_log import said
 from worker.queries import job_results

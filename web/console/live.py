@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from web.console.frame import HEADERS, SIGN_IN, Endpoint, Frame, Page, Visit
+from web.console.base import HEADERS, SIGN_IN, Endpoint, Frame, Page, Visit
 from worker.auth.keys import Key
 
 STREAM: Final = "text/event-stream"

@@ -7,9 +7,9 @@ from urllib.parse import quote
 from hubspot_api.address import attendance_path
 from models.message import Address
 from models.words import Identity, Outcome, State, Status
-from web.console import bulk, chart, door, mending, people, timetable, why
-from web.console.asked import time, uuid_of, word, written
-from web.console.frame import Done, Page, Refusal, Shown, Visit
+from web.console import bulk, chart, corrections, errors_by_group, person, refusals, schedules
+from web.console.base import Done, Page, Refusal, Shown, Visit
+from web.console.params import time, uuid_of, word, written
 from web.masking import masked
 from worker.accounts import registry
 from worker.queries import throughput
@@ -42,7 +42,7 @@ def overview(visit: Visit) -> Shown:
             "limits": _with_sparks(found["accounts"]),
             "minute": found["minute"],
             "day": chart.bars(found["day"]),
-            "why": sorted(why.of(process), key=lambda group: -group["count"]),
+            "why": sorted(errors_by_group.of(process), key=lambda group: -group["count"]),
             "jobs": bulk.with_words(visit, status["jobs"]),
         },
     )
@@ -169,25 +169,25 @@ PAGES: Final[Mapping[str, Page]] = {
     "/": overview,
     "/batches": batches,
     "/batch/{batch}": batch,
-    "/groups": why.groups,
+    "/groups": errors_by_group.groups,
     "/errors": errors,
     "/events": events,
     "/event/{event}": event,
     "/accounts": accounts,
     "/submission/{submission}": submission,
-    "/person/{contact}": people.person,
-    "/refused": door.refused,
-    "/refused/{refusal}": door.refusal,
+    "/person/{contact}": person.person,
+    "/refused": refusals.refused,
+    "/refused/{refusal}": refusals.refusal,
     "/act/{action}": bulk.act,
-    "/correct": mending.correction,
-    "/errors.csv": mending.out,
+    "/correct": corrections.correction,
+    "/errors.csv": corrections.out,
     "/jobs": bulk.listed,
     "/job/{job}": bulk.job,
-    "/schedules": timetable.listed,
-    "/schedules/{schedule}/begin": timetable.look,
+    "/schedules": schedules.listed,
+    "/schedules/{schedule}/begin": schedules.look,
     "/actions": bulk.log,
-    "/erase": people.erase,
-    "/erasures": people.list_erasures,
+    "/erase": person.erase,
+    "/erasures": person.list_erasures,
     "/find": find,
 }
 

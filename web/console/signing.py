@@ -8,8 +8,8 @@ from starlette.responses import RedirectResponse, Response
 
 from models.words import Role
 from web.console import cookie
+from web.console.base import SIGN_IN, Frame, check_form
 from web.console.form import read_form
-from web.console.frame import SIGN_IN, Frame, check_form
 from worker.auth import keys, sessions, signin_limit
 
 

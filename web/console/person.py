@@ -10,7 +10,7 @@ from typing import Any, Final
 from models.advice import Advice, Subject, advise
 from models.person import Person
 from models.words import Outcome
-from web.console.frame import Refusal, Shown, Visit
+from web.console.base import Refusal, Shown, Visit
 from worker.operations.audit_log import noted
 from worker.queries import erasures
 from worker.queries.person import list_records_of

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from models.words import Role, Via
 from web.console import cookie
 from web.console.form import LARGEST_FORM, USUAL, Limits, read_form
-from web.console.showing import render
+from web.console.rendering import render
 from worker.auth import sessions
 from worker.auth.keys import Key
 from worker.context import Process

@@ -8,8 +8,8 @@ from urllib.parse import quote_plus
 
 from models.preflight import Reason
 from models.words import Action
-from web.console.asked import uuid_of
-from web.console.frame import Done, Refusal, Shown, Visit
+from web.console.base import Done, Refusal, Shown, Visit
+from web.console.params import uuid_of
 from worker.operations.audit_log import noted
 from worker.operations.replay import Replayed, replay_mended
 from worker.queries.refusals import Chosen, listed, waiting

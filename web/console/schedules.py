@@ -9,8 +9,8 @@ from starlette.datastructures import QueryParams
 from models.preflight import Reason
 from models.words import Action, Outcome, State
 from web.console import bulk
-from web.console.choosing import errors
-from web.console.frame import Done, Refusal, Shown, Visit
+from web.console.base import Done, Refusal, Shown, Visit
+from web.console.selection import errors
 from worker.operations import preview, schedules
 from worker.operations.audit_log import said
 from worker.operations.schedules import AT_MOST, Schedule, quiet_said, read_quiet

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from models.words import Outcome
-from web.console.asked import word
-from web.console.frame import Shown, Visit
+from web.console.base import Shown, Visit
+from web.console.params import word
 from worker.context import Process
 from worker.queries.error_filter import ANY_OPEN, OPEN
 from worker.queries.error_groups import COUNTED, grouped

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import TypeVar
 from uuid import UUID
 
-from web.console.frame import Refusal, Visit
+from web.console.base import Refusal, Visit
 
 Word = TypeVar("Word", bound=StrEnum)
 

@@ -10,9 +10,9 @@ from starlette.responses import Response, StreamingResponse
 from models.correction import Change
 from models.preflight import Reason
 from models.words import Action
+from web.console.base import Done, Refusal, Shown, Visit
 from web.console.bulk import CHANGED, at_once, mistyped, told, typed_in
-from web.console.choosing import chosen, errors
-from web.console.frame import Done, Refusal, Shown, Visit
+from web.console.selection import chosen, errors
 from worker.operations import correct, correction_csv, jobs, preview, tally
 from worker.operations.correction_input import ONE_PERSONS, read_change
 from worker.queries.error_filter import OPEN

@@ -7,8 +7,8 @@ from typing import Any, Final
 from starlette.datastructures import QueryParams
 
 from models.words import Action, Outcome, State
-from web.console.asked import moment, uuid_of
-from web.console.frame import Refusal
+from web.console.base import Refusal
+from web.console.params import moment, uuid_of
 from worker.operations import cancel
 from worker.queries.error_filter import ANY_OPEN, OPEN, Filter
 from worker.queries.refusals import Chosen
