@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
-from cli.asking import credential
-from cli.portal import (
+from cli.account_options import (
     BatchSize,
     BurstLimit,
     BurstSeconds,
@@ -18,7 +17,8 @@ from cli.portal import (
     Version,
     chosen as chosen_by,
 )
-from cli.showing import AsJson, complain, print_json, print_table, say, written
+from cli.output import AsJson, complain, print_json, print_table, say, written
+from cli.prompts import credential
 from hubspot_api.tiers import Tier
 from models.message import DEFAULT_ACCOUNT
 

@@ -8,25 +8,25 @@ from sqlalchemy.exc import OperationalError
 
 from cli import (
     accounts,
-    acting,
-    auditing,
-    correcting,
+    audit,
+    bulk_actions,
+    correct,
     database,
     enqueue,
     errors,
     event,
-    forgetting,
+    inspect,
     jobs,
     keys,
-    looking,
     person,
     refused,
+    retention,
     sandbox,
     schedules,
     serve,
     up,
 )
-from cli.showing import Commands, complain, complain_of_bug
+from cli.output import Commands, complain, complain_of_bug
 from worker.settings import SettingsError
 from worker.stream import StreamUnavailable
 
@@ -41,25 +41,25 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("env")(up.env)
 app.command("enqueue")(enqueue.enqueue)
-app.command("status")(looking.status)
-app.command("batches")(looking.batches)
-app.command("batch")(looking.batch)
+app.command("status")(inspect.status)
+app.command("batches")(inspect.batches)
+app.command("batch")(inspect.batch)
 app.command("errors")(errors.errors)
 app.command("events")(event.events)
 app.command("event")(event.event)
 app.command("person")(person.person)
-app.command("submission")(looking.submission)
-app.command("retry")(acting.retry)
-app.command("correct")(correcting.correct)
-app.command("dismiss")(acting.dismiss)
-app.command("cancel")(acting.cancel)
+app.command("submission")(inspect.submission)
+app.command("retry")(bulk_actions.retry)
+app.command("correct")(correct.correct)
+app.command("dismiss")(bulk_actions.dismiss)
+app.command("cancel")(bulk_actions.cancel)
 app.command("job")(jobs.job)
 app.command("actions")(jobs.actions)
 app.command("pause")(accounts.pause)
 app.command("resume")(accounts.resume)
-app.command("purge")(forgetting.purge)
-app.command("erase")(forgetting.erase)
-app.command("audit")(auditing.audit)
+app.command("purge")(retention.purge)
+app.command("erase")(retention.erase)
+app.command("audit")(audit.audit)
 app.command("serve")(serve.serve)
 app.command("sandbox")(sandbox.sandbox)
 app.add_typer(accounts.app, name="accounts")

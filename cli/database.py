@@ -2,7 +2,7 @@
 
 import typer
 
-from cli.showing import say
+from cli.output import say
 
 app = typer.Typer(help="The database's tables, and the key of what they keep encrypted.", no_args_is_help=True)
 

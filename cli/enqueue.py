@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 import typer
 
-from cli.showing import Bar, complain, print_json, say
+from cli.output import Bar, complain, print_json, say
 from models.ids import LONGEST_TEXT, id_fault
 from models.preflight import shown
 from models.words import State

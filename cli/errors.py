@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.choosing import Account, Category, Event, Group, Limit, OfState, Outcomes, Records, Since, filter_of
-from cli.showing import AsJson, print_json, print_table, say, written
+from cli.filters import Account, Category, Event, Group, Limit, OfState, Outcomes, Records, Since, filter_of
+from cli.output import AsJson, print_json, print_table, say, written
 from worker.queries.errors import list_errors
 
 if TYPE_CHECKING:

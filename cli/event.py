@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from cli.choosing import Account, Limit
-from cli.showing import AsJson, complain, print_json, print_table, say, written
+from cli.filters import Account, Limit
+from cli.output import AsJson, complain, print_json, print_table, say, written
 from models.words import Outcome
 from worker.queries.events import find_event, list_events
 

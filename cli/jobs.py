@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.choosing import Limit
-from cli.showing import AsJson, complain, print_json, print_table, say, written
+from cli.filters import Limit
+from cli.output import AsJson, complain, print_json, print_table, say, written
 from worker.queries.jobs import find_job, list_jobs
 
 app = typer.Typer(help="Actions in bulk: how far they are, and stopping one.")

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from cli.showing import AsJson, complain, print_json, print_table, say
+from cli.output import AsJson, complain, print_json, print_table, say
 from models.ids import LONGEST_TEXT, id_fault
 from models.message import DEFAULT_ACCOUNT
 from models.words import Role

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from cli.choosing import Limit
-from cli.showing import AsJson, print_json, say, written
+from cli.filters import Limit
+from cli.output import AsJson, print_json, say, written
 from worker.queries.person import list_records_of
 
 

@@ -10,9 +10,9 @@ from uuid import UUID
 
 import typer
 
-from cli.bulk import Background, Consent, Expect, Wish, Yes, agree, do, first_reason, open_process, show_tally
-from cli.choosing import LARGEST, Account, Limit
-from cli.showing import AsJson, complain, print_json, print_table, say
+from cli.bulk_jobs import Background, Consent, Expect, Wish, Yes, agree, do, first_reason, open_process, show_tally
+from cli.filters import LARGEST, Account, Limit
+from cli.output import AsJson, complain, print_json, print_table, say
 from models.words import Action
 from worker.queries.refusals import Chosen, as_line, waiting
 

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from cli.portal import place
-from cli.showing import complain, say
+from cli.account_options import place
+from cli.output import complain, say
 from sandbox.options import Malformed, Options, Tier
 
 

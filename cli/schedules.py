@@ -4,9 +4,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cli.bulk import Consent, Expect, Wish, Yes, do, open_process
-from cli.choosing import Account, Category, Event, Group, OfState, filter_of
-from cli.showing import AsJson, complain, print_json, print_table, say
+from cli.bulk_jobs import Consent, Expect, Wish, Yes, do, open_process
+from cli.filters import Account, Category, Event, Group, OfState, filter_of
+from cli.output import AsJson, complain, print_json, print_table, say
 from models.words import Action, Outcome
 
 app = typer.Typer(help="Retries that begin by themselves, each as a job.")

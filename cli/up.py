@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.showing import say
+from cli.output import say
 
 SandboxPort = Annotated[int, typer.Option(help="The port of the HubSpot stand-in.")]
 

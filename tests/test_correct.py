@@ -168,7 +168,7 @@ def test_it_asks_before_it_corrects(
     given_up(engine, taken(engine))
     one = str(ids(engine)[0])
     assert "say --yes" in turnout("correct", one, "--vid", "7", status=2).output
-    monkeypatch.setattr("cli.bulk.is_asked", lambda: True)
+    monkeypatch.setattr("cli.bulk_jobs.is_asked", lambda: True)
     assert "vid: – → 7" in turnout("correct", one, "--vid", "7", stdin="n\n", status=1).output
     assert outcomes(engine) == {"failed": 1}
     turnout("correct", one, "--vid", "7", stdin="y\n")

@@ -102,7 +102,7 @@ def test_many_are_handed_in_again_only_when_agreed(
         hand_in({**message(f"p{index}@x.org"), "account": "acme"})
     do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
     assert "say --yes" in turnout("refused", "retry", "--all", status=2).output
-    monkeypatch.setattr("cli.bulk.is_asked", lambda: True)
+    monkeypatch.setattr("cli.bulk_jobs.is_asked", lambda: True)
     assert "60 refusals will be handed in again" in turnout("refused", "retry", "--all", stdin="n\n", status=1).output
     assert outcomes(engine) == {}
     assert "60 are handed in again: accepted 60" in turnout("refused", "retry", "--all", stdin="y\n").output

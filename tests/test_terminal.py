@@ -251,7 +251,7 @@ def wrong_with(printed: str) -> list[str]:
 EACH = """
 import json, sys
 import cli.app
-from cli.showing import complain_of_bug
+from cli.output import complain_of_bug
 def told(bug):
     complain_of_bug(bug)
     print("A BUG:", ascii(bug), file=sys.stderr)
@@ -361,7 +361,7 @@ def test_nothing_but_showing_prints(path: Path) -> None:
 
 
 def test_a_bug_is_printed_without_what_steers(capsys: pytest.CaptureFixture[str]) -> None:
-    from cli.showing import complain_of_bug
+    from cli.output import complain_of_bug
 
     bug = RuntimeError(f"forged\n2026-01-01 [error] {STEERING}")
     bug.__cause__ = ValueError(STEERING)
@@ -379,12 +379,12 @@ def test_a_progress_bar_shows_what_others_wrote_as_everything(monkeypatch: pytes
 
     from rich.console import Console
 
-    from cli import showing
+    from cli import output
 
     out = io.StringIO()
     here = Console(file=out, force_terminal=True, width=400, highlight=False, markup=False, emoji=False)
-    monkeypatch.setattr(showing, "_console", here)
-    with showing.Bar(STEERING, 2, shown=True) as bar:
+    monkeypatch.setattr(output, "_console", here)
+    with output.Bar(STEERING, 2, shown=True) as bar:
         bar.show(STEERING, STEERING, done=1)
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", out.getvalue())
     assert plain.strip()

@@ -2,7 +2,7 @@
 
 import typer
 
-from cli.showing import AsJson, print_json, say
+from cli.output import AsJson, print_json, say
 
 
 def audit(*, as_json: AsJson = False) -> None:

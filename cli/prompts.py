@@ -10,7 +10,7 @@ import orjson
 import typer
 from pydantic import SecretStr
 
-from cli.showing import prompt
+from cli.output import prompt
 
 if TYPE_CHECKING:
     from hubspot_api.oauth import Grant

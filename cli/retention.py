@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.showing import AsJson, ask, print_json, say, written
+from cli.output import AsJson, ask, print_json, say, written
 
 
 def purge(

@@ -4,9 +4,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from cli.bulk import Background, Consent, Expect, Wish, Yes, do, open_process, tell
-from cli.choosing import LARGEST, Account, Category, Event, Group, OfState, Outcomes, Records, Since, filter_of
-from cli.showing import AsJson, print_json
+from cli.bulk_jobs import Background, Consent, Expect, Wish, Yes, do, open_process, tell
+from cli.filters import LARGEST, Account, Category, Event, Group, OfState, Outcomes, Records, Since, filter_of
+from cli.output import AsJson, print_json
 from models.words import Action, Outcome
 
 NOTHING_TO_RETRY: Final = (

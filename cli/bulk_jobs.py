@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
-from cli.showing import Bar, ask, complain, print_table, prompt, say
+from cli.output import Bar, ask, complain, print_table, prompt, say
 from worker.queries.jobs import find_job
 
 if TYPE_CHECKING:

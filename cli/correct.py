@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from cli.bulk import (
+from cli.bulk_jobs import (
     CHANGED,
     Background,
     Consent,
@@ -21,8 +21,8 @@ from cli.bulk import (
     show_tally,
     tell,
 )
-from cli.choosing import LARGEST, Group, filter_of
-from cli.showing import AsJson, ask, complain, print_json, say
+from cli.filters import LARGEST, Group, filter_of
+from cli.output import AsJson, ask, complain, print_json, say
 from models.words import Action
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from uuid import UUID
 
 import typer
 
-from cli.choosing import Account, Event, Limit, Since, Until, in_utc
-from cli.showing import AsJson, complain, print_json, print_table, say, written
+from cli.filters import Account, Event, Limit, Since, Until, in_utc
+from cli.output import AsJson, complain, print_json, print_table, say, written
 from models.words import State, Status
 from worker.queries.batches import BatchFilter, find_batch, list_batches
 from worker.queries.person import LOOKED_AT, find_submission
