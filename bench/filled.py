@@ -27,7 +27,7 @@ import orjson
 import redis
 from sqlalchemy import Engine, text
 
-from models.gist import CANCELED, Kind
+from models.error_signature import CANCELED, Kind
 from models.words import Outcome
 from worker.context import Process
 from worker.database import make_engine

@@ -130,7 +130,7 @@ def _of_job(process: "Process", job_id: int) -> "Iterator[tuple[str, Replayed]]"
 
 def _agree_to_file(process: "Process", path: Path, consent: Consent) -> None:
     """Show how many of a file's lines would be accepted, and why others would not, and ask."""
-    from models.gist import gist
+    from models.error_signature import gist
     from worker.operations import replay as door
     from worker.operations.tally import Tally
 

@@ -340,7 +340,7 @@ class ErrorGroup(Base):
     __tablename__ = "error_groups"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    """Computed from the five below (`models.gist`)."""
+    """Computed from the five below (`models.error_signature`)."""
     outcome: Mapped[Outcome]
     category: Mapped[str]
     code: Mapped[str]

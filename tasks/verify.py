@@ -22,7 +22,7 @@ from hubspot_api.participations import (
     is_worth_paging,
     judge,
 )
-from models.patience import WAITS, Leave, after_absence, is_asked_for_alone
+from models.verification_policy import WAITS, Leave, after_absence, is_asked_for_alone
 from worker.accounts.destination import Destination, NoDestination
 from worker.celery import VERIFY, app
 from worker.context import Process, current

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, strategies as st
 
-from models.gist import BLANK, LONGEST, About, Kind, gist
+from models.error_signature import BLANK, LONGEST, About, Kind, gist
 from models.message import Address
 from models.words import Outcome
 

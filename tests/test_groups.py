@@ -12,7 +12,7 @@ from ledger import CALL, ask, audit, do, given_up, message, outcomes, people, se
 from sqlalchemy import Engine, text
 
 from hubspot_api.answer import Rejection, Settled
-from models.gist import Kind
+from models.error_signature import Kind
 from models.words import Outcome
 from worker.intake.receipts import Part
 from worker.operations.cancel import Chosen

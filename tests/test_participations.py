@@ -26,7 +26,8 @@ from hubspot_api.participations import (
     wanted,
 )
 from models.message import Address
-from models.patience import (
+from models.preflight import Candidate, check_input
+from models.verification_policy import (
     GATHERS,
     WAITS,
     Leave,
@@ -36,7 +37,6 @@ from models.patience import (
     is_asked_for_alone,
     is_looked_for,
 )
-from models.preflight import Candidate, check_input
 from models.words import State
 
 WHEN = 1_772_000_000_000

@@ -6,7 +6,7 @@ Revision: 0004.
 import sqlalchemy as sa
 from alembic import op
 
-from models.gist import Kind
+from models.error_signature import Kind
 from models.words import Outcome
 
 revision = "0004"

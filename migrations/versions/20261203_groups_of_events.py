@@ -11,7 +11,7 @@ import orjson
 import sqlalchemy as sa
 from alembic import op
 
-from models.gist import About, Kind
+from models.error_signature import About, Kind
 from models.message import Address
 from models.words import Outcome
 

@@ -6,7 +6,7 @@ from typing import Any, Final, Self
 
 from sqlalchemy import Connection, Row, text
 
-from models.gist import CANCELED
+from models.error_signature import CANCELED
 from models.moves import Move
 from models.words import State
 from worker.queries.error_filter import EVENT_NAMED

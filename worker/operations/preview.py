@@ -15,8 +15,8 @@ from sqlalchemy import Connection, text
 
 from models import estimate
 from models.correction import Change
+from models.error_signature import gist
 from models.estimate import Pace
-from models.gist import gist
 from models.words import Action
 from worker.context import Process
 from worker.operations import cancel, jobs, replay, steps, tally

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, Row, text
 
 from models.correction import Change
-from models.gist import CANCELED
+from models.error_signature import CANCELED
 from models.rules import Rules
 from models.words import Action, Origin, Resolution
 from worker.database import json

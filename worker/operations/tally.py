@@ -14,7 +14,7 @@ import orjson
 from sqlalchemy import Connection, Engine, text
 
 from models.correction import Change
-from models.gist import gist
+from models.error_signature import gist
 from models.rules import Rules
 from worker.operations import correct
 from worker.operations.correct import Corrected

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Engine, text
 
-from models.gist import Kind
+from models.error_signature import Kind
 from worker.database import json, repeat
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, text
 
 from hubspot_api.answer import Answer, Rejection, Settled
-from models.gist import About, Kind
+from models.error_signature import About, Kind
 from models.moves import Move
 from models.words import Origin, Outcome
 from worker.database import draw, json, repeat
