@@ -27,9 +27,9 @@ import orjson
 import redis
 from sqlalchemy import Engine, text
 
-from models.error_signature import CANCELED, Kind
+from models.error_signature import CANCELED, ErrorKind
 from models.words import Outcome
-from worker.context import Process
+from worker.context import Context
 from worker.database import make_engine
 from worker.local import migrate
 from worker.local.services import Postgres, free_port, valkey_command
@@ -200,7 +200,7 @@ FILL: Final = {
 
 
 @contextmanager
-def filled(home: Path | None, records: int) -> Iterator[Process]:
+def filled(home: Path | None, records: int) -> Iterator[Context]:
     """Run PostgreSQL and Valkey under a home until the block ends, filled; a home that is given is kept."""
     for name in [name for name in os.environ if name.startswith("TURNOUT_")]:
         del os.environ[name]
@@ -232,7 +232,7 @@ def filled(home: Path | None, records: int) -> Iterator[Process]:
             raise SystemExit(f"{here} holds {mark.read_text().strip()} records: delete it, or ask for as many")
         migrate.upgrade(engine)
         engine.dispose()
-        process = Process(settings)
+        process = Context(settings)
         yield process
         process.engine.dispose()
     finally:
@@ -280,7 +280,7 @@ def _kinds() -> Iterator[dict[str, Any]]:
     kinds = {number: (Outcome.FAILED, "GIVEN_UP", "", f"gave up on …, {_word(number)}") for number in GIVEN_UP}
     kinds |= {number: (Outcome.REJECTED, "VALIDATION_ERROR", "", f"… is bad: {_word(number)}") for number in REJECTED}
     kinds |= {number: (Outcome.UNCONFIRMED, "NOT_NAMED", "", f"… not named, {_word(number)}") for number in UNCONFIRMED}
-    for number, kind in {**{number: Kind.of(*of) for number, of in kinds.items()}, 300: CANCELED}.items():
+    for number, kind in {**{number: ErrorKind.of(*of) for number, of in kinds.items()}, 300: CANCELED}.items():
         yield {"number": number, **kind._asdict(), "id": kind.group_id}
 
 

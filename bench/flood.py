@@ -43,10 +43,10 @@ from models.words import Door, Origin
 from tasks import sweep
 from worker.accounts.registry import add
 from worker.celery import DELIVER
-from worker.context import Process
+from worker.context import Context
 from worker.database import make_engine
 from worker.encryption import fingerprint_key
-from worker.intake.accept import Handed, accept
+from worker.intake.accept import Inbound, accept
 from worker.local.services import Postgres
 from worker.operations.retry import retry
 from worker.queries.batches import BatchFilter, list_batches
@@ -73,7 +73,7 @@ LIMITS: Final = {"burst_limit": 40, "burst_seconds": 2.0}
 REPEATS: Final = 10
 CLAIMS: Final = 100
 LEASE: Final = 120.0
-CALL: Final = settle.Call("settled", 200, 42, "", "")
+CALL: Final = settle.AttemptResult("settled", 200, 42, "", "")
 PAUSE: Final = 0.5
 """Seconds between two single records, on average."""
 PATIENCE: Final = 60.0
@@ -88,7 +88,7 @@ class Flood:
 
     def message(
         self, records: int, *, event: str | None = None, account: str = FLOODED, new: bool | None = None
-    ) -> Handed:
+    ) -> Inbound:
         """Make a message of the flood, or of its people (`new`: of others) for another event."""
         first, self.made = self.made, self.made + records
         new = self.shape != "people" if new is None else new
@@ -102,14 +102,14 @@ class Flood:
         if event is None:
             event = f"flood-{first // MESSAGE % EVENTS if self.shape == 'events' else 0}"
         fields = {"subscriber_state": "register", "object_id": event, "account": account, "inputs": inputs}
-        return Handed(Door.STREAM, str(uuid4()), orjson.dumps(fields))
+        return Inbound(Door.STREAM, str(uuid4()), orjson.dumps(fields))
 
 
 @dataclass(slots=True)
 class Still:
     """The database with nobody delivering, and the flood in it."""
 
-    process: Process
+    process: Context
     rules: Rules
     flood: Flood
     given_up: list[int]
@@ -119,7 +119,7 @@ class Still:
     times: dict[str, list[list[float]]] = field(default_factory=dict)
     """By what is done, a list of seconds for each measuring."""
 
-    def accept(self, handed: Handed) -> None:
+    def accept(self, handed: Inbound) -> None:
         """Accept one message, as the intake does."""
         with self.process.engine.connect() as connection:
             accept(connection, [handed], self.rules)
@@ -170,7 +170,7 @@ class Still:
         ):
             self._note(name, [seconds(looked) for _ in range(REPEATS)])
 
-    def _accepting(self, made: Callable[[], Handed]) -> list[float]:
+    def _accepting(self, made: Callable[[], Inbound]) -> list[float]:
         messages = [made() for _ in range(REPEATS)]
         return [seconds(lambda: self.accept(message)) for message in messages]  # noqa: B023 - run at once
 
@@ -189,7 +189,7 @@ def still(bench: Bench, shape: str) -> Iterator[Still]:
             broker_url="redis://127.0.0.1:1/0",  # status says that it is out of reach
             data_dir=bench.home / "data",
         )
-        process = Process(settings)
+        process = Context(settings)
         rules = Rules(fingerprint_key(process.engine, settings), settings.batch_size, linger=0)
         on = Still(process, rules, Flood(shape), [], [f"untouched-{number}" for number in range(2 * REPEATS)])
         for event in on.untouched:
@@ -197,7 +197,7 @@ def still(bench: Bench, shape: str) -> Iterator[Still]:
         on.accept(Flood("", 2 * 10**9).message(2 * rules.batch_size, event="flood-0", new=True))
         for _ in range(2):
             claimed = on.claim()
-            settle.give_up(process.engine, claimed, "the bench", settle.Call("broken", 500, 1, "", ""))
+            settle.give_up(process.engine, claimed, "the bench", settle.AttemptResult("broken", 500, 1, "", ""))
             on.given_up.append(claimed.batch_id)
         yield on
         process.engine.dispose()

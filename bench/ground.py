@@ -19,7 +19,7 @@ from models.rules import Rules
 from models.words import Door
 from worker.database import make_engine
 from worker.encryption import fingerprint_key
-from worker.intake.accept import Handed
+from worker.intake.accept import Inbound
 from worker.local import migrate
 from worker.local.services import Postgres
 from worker.settings import Settings
@@ -69,7 +69,7 @@ class People:
 
     met: int = 0
 
-    def message(self, records: int) -> Handed:
+    def message(self, records: int) -> Inbound:
         """Make a message of so many new people who registered for one of the events."""
         inputs = []
         for _ in range(records):
@@ -82,7 +82,7 @@ class People:
                 }
             )
         fields = {"subscriber_state": "register", "object_id": str(self.met % EVENTS), "inputs": inputs}
-        return Handed(Door.STREAM, str(uuid4()), orjson.dumps(fields))
+        return Inbound(Door.STREAM, str(uuid4()), orjson.dumps(fields))
 
 
 Row = dict[str, Any]

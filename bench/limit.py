@@ -32,7 +32,7 @@ from worker import heartbeat
 from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
 from worker.intake.accept import accept
 from worker.local.services import free_port, valkey_command
-from worker.local.supervisor import Part, Supervisor
+from worker.local.supervisor import ManagedProcess, Supervisor
 
 Call = tuple[float, float]
 """The moment of a call and its round trip, seconds."""
@@ -93,7 +93,7 @@ def run_workers(processes: int, limits: Limits, seconds: float) -> dict[str, flo
         parts = Supervisor()
         try:
             for name, command in commands.items():
-                parts.start(Part(name, command, env, home / f"{name}.log", DEADLINE))
+                parts.start(ManagedProcess(name, command, env, home / f"{name}.log", DEADLINE))
             with redis.Redis.from_url(urls[0]) as client:
                 while heartbeat.workers(client) < processes + 1:
                     time.sleep(0.1)

@@ -34,14 +34,14 @@ from models.words import Outcome, Role, Status
 from web.console.pages import PAGES
 from web.server import Server
 from worker.auth import keys
-from worker.context import Process
+from worker.context import Context
 from worker.local.services import free_port
 from worker.queries import error_groups
 from worker.queries.batches import BatchFilter, list_batches
 from worker.queries.error_filter import OPEN, Filter
 from worker.queries.errors import list_errors
 from worker.queries.person import find_submission, list_records_of
-from worker.queries.refusals import Chosen, waiting
+from worker.queries.refusals import RefusalFilter, waiting
 from worker.queries.status import read_status
 
 SLOW: Final = 0.1
@@ -144,7 +144,7 @@ def main() -> None:
                 show(name, measured(work, asked.times), ground[0])
 
 
-def names(process: Process) -> defaultdict[str, Any]:
+def names(process: Context) -> defaultdict[str, Any]:
     """Say what is large, and where the middle is."""
     with process.engine.connect() as connection:
         row = connection.execute(
@@ -171,7 +171,7 @@ def paths(named: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def visitor(process: Process) -> Iterator[Callable[[str], object]]:
+def visitor(process: Context) -> Iterator[Callable[[str], object]]:
     """Serve the console until the block ends; give how an operator who is signed in gets a path."""
     server = Server(process, "127.0.0.1", port := free_port())
     thread = threading.Thread(target=server.run, daemon=True)
@@ -198,7 +198,7 @@ def visitor(process: Process) -> Iterator[Callable[[str], object]]:
         thread.join(30)
 
 
-def commands(process: Process, named: Mapping[str, Any]) -> dict[str, Callable[[], object]]:
+def commands(process: Context, named: Mapping[str, Any]) -> dict[str, Callable[[], object]]:
     """Give what commands do that is no page's."""
     engine = process.engine
     rare = Filter(OPEN, category="NONE")
@@ -225,8 +225,8 @@ def commands(process: Process, named: Mapping[str, Any]) -> dict[str, Callable[[
         "turnout retry, before it asks": lambda: error_groups.matching(engine, Filter(OPEN)),
         "turnout retry --category NONE, before it asks": lambda: error_groups.matching(engine, rare),
         "turnout person, 5,000 records": lambda: list_records_of(engine, "busy@example.com"),
-        "turnout refused": lambda: list(islice(waiting(engine, Chosen()), 50)),
-        "turnout refused --account none": lambda: list(waiting(engine, Chosen(account="none"))),
+        "turnout refused": lambda: list(islice(waiting(engine, RefusalFilter()), 50)),
+        "turnout refused --account none": lambda: list(waiting(engine, RefusalFilter(account="none"))),
         "turnout submission, a file of a million": lambda: find_submission(engine, UUID(str(named["file"]))),
     }
 

@@ -15,10 +15,10 @@ from bench.ground import Ground, People, ground, heading, insert_bare, line, rec
 from hubspot_api.answer import Rejection, Settled
 from worker.intake.accept import accept
 from worker.queue.claim import claim
-from worker.queue.settle import Call, settle
+from worker.queue.settle import AttemptResult, settle
 
 LEASE = 120.0
-CALL = Call("settled", 200, 42, "", "")
+CALL = AttemptResult("settled", 200, 42, "", "")
 REFUSED = Rejection("VALIDATION_ERROR", "", "not a contact")
 
 

@@ -5,7 +5,18 @@ from typing import Annotated, Any, Final
 import typer
 
 from cli.bulk_jobs import Background, Consent, Expect, Wish, Yes, do, open_process, tell
-from cli.filters import LARGEST, Account, Category, Event, Group, OfState, Outcomes, Records, Since, filter_of
+from cli.filters import (
+    LARGEST,
+    AccountOption,
+    Category,
+    EventOption,
+    GroupOption,
+    OfState,
+    Outcomes,
+    Records,
+    Since,
+    filter_of,
+)
 from cli.output import AsJson, print_json
 from models.words import Action, Outcome
 
@@ -24,10 +35,10 @@ def retry(  # noqa: PLR0913 - one parameter an option
         list[Outcome] | None,
         typer.Option(help="Which outcomes, repeatable: failed (default), unconfirmed, rejected, canceled."),
     ] = None,
-    group: Group = None,
+    group: GroupOption = None,
     record: Records = None,
-    event: Event = None,
-    account: Account = None,
+    event: EventOption = None,
+    account: AccountOption = None,
     state: OfState = None,
     category: Category = None,
     since: Since = None,
@@ -75,10 +86,10 @@ def dismiss(  # noqa: PLR0913 - one parameter an option
     *,
     because: Annotated[str, typer.Option(help="Why nothing more is done about them; it is kept.")],
     outcome: Outcomes = None,
-    group: Group = None,
+    group: GroupOption = None,
     record: Records = None,
-    event: Event = None,
-    account: Account = None,
+    event: EventOption = None,
+    account: AccountOption = None,
     state: OfState = None,
     category: Category = None,
     since: Since = None,
@@ -129,8 +140,8 @@ def dismiss(  # noqa: PLR0913 - one parameter an option
 def cancel(  # noqa: PLR0913 - one parameter an option
     batch_id: OneBatch = None,
     *,
-    event: Event = None,
-    account: Account = None,
+    event: EventOption = None,
+    account: AccountOption = None,
     state: OfState = None,
     everything: Annotated[bool, typer.Option("--all", help="Everything that waits.")] = False,
     yes: Yes = False,
@@ -142,13 +153,13 @@ def cancel(  # noqa: PLR0913 - one parameter an option
 
     On a terminal it first shows what will be canceled, and asks; elsewhere it goes on.
     """
-    from worker.operations.cancel import Chosen
+    from worker.operations.cancel import CancelFilter
     from worker.queries import job_results
 
     if not everything and (batch_id, event, account, state) == (None, None, None, None):
         raise typer.BadParameter("name a batch, or a filter such as --event; --all for everything that waits")
     process = open_process()
-    wish = Wish(Action.CANCEL, Chosen(batch_id, event, account, state).facts, "canceled", harmless=True)
+    wish = Wish(Action.CANCEL, CancelFilter(batch_id, event, account, state).facts, "canceled", harmless=True)
     job = do(process, wish, Consent(yes, expect, as_json), background=background)
     batches = job_results.batches(process.engine, job["id"])
     if as_json:

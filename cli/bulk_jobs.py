@@ -14,7 +14,7 @@ from worker.queries.jobs import find_job
 
 if TYPE_CHECKING:
     from models.words import Action
-    from worker.context import Process
+    from worker.context import Context
     from worker.operations.preview import Preview
     from worker.operations.tally import Tally
 
@@ -29,12 +29,12 @@ Background = Annotated[
 ]
 
 
-def open_process() -> "Process":
+def open_process() -> "Context":
     """Make what actions need of the settings."""
-    from worker.context import Process
+    from worker.context import Context
     from worker.settings import load_settings
 
-    return Process(load_settings())
+    return Context(load_settings())
 
 
 def is_asked() -> bool:
@@ -68,7 +68,7 @@ class Wish:
     """Where there is nobody to ask, it goes on."""
 
 
-def do(process: "Process", wish: Wish, consent: Consent, *, background: bool = False) -> Row:
+def do(process: "Context", wish: Wish, consent: Consent, *, background: bool = False) -> Row:
     """Show what an action will do, and do just that where the operator agrees; give the job as it stands then.
 
     One alone needs no question. Where there is nobody to ask, what is harmless goes on, and the rest wants `--yes`;
@@ -215,7 +215,7 @@ def _effort(found: "Preview") -> str:
     return calls + when + "".join(f"; {why}" for why in found.because)
 
 
-def follow(process: "Process", job_id: int, *, background: bool = False) -> Row:
+def follow(process: "Context", job_id: int, *, background: bool = False) -> Row:
     """Work at a job until it has ended."""
     from worker.operations import jobs
 

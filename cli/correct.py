@@ -21,7 +21,7 @@ from cli.bulk_jobs import (
     show_tally,
     tell,
 )
-from cli.filters import LARGEST, Group, filter_of
+from cli.filters import LARGEST, GroupOption, filter_of
 from cli.output import AsJson, ask, complain, print_json, say
 from models.words import Action
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from models.correction import Change
     from models.preflight import Reason
-    from worker.context import Process
+    from worker.context import Context
     from worker.operations.correct import Corrected
     from worker.operations.correction_csv import Mended
     from worker.operations.tally import Tally
@@ -56,7 +56,7 @@ def correct(  # noqa: PLR0913 - one parameter an option
     ] = None,
     event: Annotated[str | None, typer.Option(help="The right event: its id, or external account/external id.")] = None,
     object_id: Annotated[str | None, typer.Option(help="The right event's object id at HubSpot.")] = None,
-    group: Group = None,
+    group: GroupOption = None,
     from_: Annotated[
         Path | None, typer.Option("--from", metavar="FILE", help="A mended file of `turnout errors --csv`.")
     ] = None,
@@ -110,7 +110,7 @@ def correct(  # noqa: PLR0913 - one parameter an option
         raise typer.Exit(1)
 
 
-def _agree_to_file(process: "Process", path: Path, consent: Consent) -> "list[Reason]":
+def _agree_to_file(process: "Context", path: Path, consent: Consent) -> "list[Reason]":
     """Read a file to its end, show what all of it comes to, and ask; give what cannot be read."""
     from worker.operations import steps
 
@@ -128,7 +128,7 @@ def _agree_to_file(process: "Process", path: Path, consent: Consent) -> "list[Re
     return wrong
 
 
-def _tally(process: "Process", path: Path, until: int, wrong: "list[Reason]") -> "Tally":
+def _tally(process: "Context", path: Path, until: int, wrong: "list[Reason]") -> "Tally":
     """Tally the changes of a file; what cannot be read of it is added to `wrong`."""
     from models.preflight import Reason
     from worker.operations import tally
@@ -148,7 +148,7 @@ def _show_tally(found: "Tally") -> None:
     say(f"{found.will:,} records will be corrected and sent")
 
 
-def _agree_to_record(process: "Process", record_id: int, change: "Change", consent: Consent) -> None:
+def _agree_to_record(process: "Context", record_id: int, change: "Change", consent: Consent) -> None:
     """Show what a correction changes, and ask."""
     from worker.operations import correct as correcting
 
@@ -163,13 +163,13 @@ def _agree_to_record(process: "Process", record_id: int, change: "Change", conse
     ask("Correct and send it?")
 
 
-def _mended(process: "Process", path: Path) -> "Iterator[tuple[int, int, Change]]":
+def _mended(process: "Context", path: Path) -> "Iterator[tuple[int, int, Change]]":
     from models.preflight import Reason
 
     return ((row.line, row.record_id, row.change) for row in _rows(process, path) if not isinstance(row, Reason))
 
 
-def _rows(process: "Process", path: Path) -> "Iterator[Mended | Reason]":
+def _rows(process: "Context", path: Path) -> "Iterator[Mended | Reason]":
     from worker.operations import correction_csv
 
     try:
@@ -187,7 +187,7 @@ def _show(one: "Corrected", line: int = 0) -> None:
         say(f"  not corrected: {reason}")
 
 
-def _tell(process: "Process", job: dict[str, Any], wrong: "list[Reason]", *, as_json: bool) -> None:
+def _tell(process: "Context", job: dict[str, Any], wrong: "list[Reason]", *, as_json: bool) -> None:
     from worker.operations import correct as correcting
     from worker.queries import job_results
 

@@ -21,7 +21,7 @@ from worker.files.options import DateOrder, SharedAddress
 if TYPE_CHECKING:
     from worker.files.reader import Reading
     from worker.files.rejects_file import RefusedFile
-    from worker.files.submit import HandIn, Step
+    from worker.files.submit import HandIn, Progress
     from worker.intake.receipts import Receipt
 
 UNAVAILABLE: Final = 1
@@ -180,10 +180,10 @@ def _stop(status: int, *lines: str) -> NoReturn:
 
 def _read(reading: "Reading", rows: "RefusedFile | None") -> None:
     """Read the file to its end, sending nothing."""
-    from worker.files.rows import Refused
+    from worker.files.rows import RejectedRow
 
     for item in reading.items():
-        if rows is not None and isinstance(item, Refused):
+        if rows is not None and isinstance(item, RejectedRow):
             rows.add(item)
 
 
@@ -254,7 +254,7 @@ class _Bar(Bar):
         rate = f"{rows:,} rows, {rows / max(time.monotonic() - self._began, 0.001):,.0f}/s"
         self.show(beside=rate, done=position)
 
-    def tell(self, step: "Step") -> None:
+    def tell(self, step: "Progress") -> None:
         """Show what is handed in and accepted; where nothing moves, say once what may be the matter."""
         from worker.files.submit import Phase
 

@@ -5,7 +5,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.filters import Account, Category, Event, Group, Limit, OfState, Outcomes, Records, Since, filter_of
+from cli.filters import (
+    AccountOption,
+    Category,
+    EventOption,
+    GroupOption,
+    Limit,
+    OfState,
+    Outcomes,
+    Records,
+    Since,
+    filter_of,
+)
 from cli.output import AsJson, print_json, print_table, say, written
 from worker.queries.errors import list_errors
 
@@ -19,10 +30,10 @@ def errors(  # noqa: PLR0913 - one parameter an option
     *,
     grouped: Annotated[bool, typer.Option("--grouped", help="By what they have in common, with advice.")] = False,
     outcome: Outcomes = None,
-    group: Group = None,
+    group: GroupOption = None,
     record: Records = None,
-    event: Event = None,
-    account: Account = None,
+    event: EventOption = None,
+    account: AccountOption = None,
     state: OfState = None,
     category: Category = None,
     since: Since = None,

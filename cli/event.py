@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cli.filters import Account, Limit
+from cli.filters import AccountOption, Limit
 from cli.output import AsJson, complain, print_json, print_table, say, written
 from models.words import Outcome
 from worker.queries.events import find_event, list_events
@@ -34,7 +34,7 @@ def events(
         say(f"more: --before {found[-1]['id']}")
 
 
-def event(named: Named, *, account: Account = None, as_json: AsJson = False) -> None:
+def event(named: Named, *, account: AccountOption = None, as_json: AsJson = False) -> None:
     """Show an event: registered, attended and cancelled, and of each what is delivered and what is missing.
 
     Missing is what HubSpot should have and, as far as is known, has not. Two accounts may have an event of one name.

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from worker.queries.error_filter import Filter
 
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="How many, at most.")]
-Event = Annotated[str | None, typer.Option(help="Object id, external id, or external account/external id.")]
-Account = Annotated[str | None, typer.Option(help="Only those of this account.")]
+EventOption = Annotated[str | None, typer.Option(help="Object id, external id, or external account/external id.")]
+AccountOption = Annotated[str | None, typer.Option(help="Only those of this account.")]
 OfState = Annotated[State | None, typer.Option(help="Only those of this state.")]
 Outcomes = Annotated[
     list[Outcome] | None, typer.Option("--outcome", help="rejected, unconfirmed, failed or canceled; repeatable.")
@@ -33,7 +33,9 @@ Since = Annotated[
 Until = Annotated[
     datetime | None, typer.Option(formats=TIMES, metavar="TIME", help="Only until then: 2026-03-01T10:00, of UTC.")
 ]
-Group = Annotated[str | None, typer.Option(metavar="ID", help="Only errors of this group (turnout errors --grouped).")]
+GroupOption = Annotated[
+    str | None, typer.Option(metavar="ID", help="Only errors of this group (turnout errors --grouped).")
+]
 LARGEST: Final = 2**63 - 1
 """An id that a database can hold."""
 Records = Annotated[

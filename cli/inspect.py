@@ -5,7 +5,7 @@ from uuid import UUID
 
 import typer
 
-from cli.filters import Account, Event, Limit, Since, Until, in_utc
+from cli.filters import AccountOption, EventOption, Limit, Since, Until, in_utc
 from cli.output import AsJson, complain, print_json, print_table, say, written
 from models.words import State, Status
 from worker.queries.batches import BatchFilter, find_batch, list_batches
@@ -16,11 +16,11 @@ from worker.queries.status import read_status
 
 def status(*, as_json: AsJson = False) -> None:
     """Show what waits, why and until when, what was sent of late, and whether everything runs."""
-    from worker.context import Process
+    from worker.context import Context
     from worker.queries import throughput
     from worker.settings import load_settings
 
-    process = Process(load_settings())
+    process = Context(load_settings())
     found = read_status(process.engine, process.settings) | {"throughput": throughput.summary(process)}
     process.engine.dispose()
     process.limiter_redis.close()
@@ -122,8 +122,8 @@ def batches(  # noqa: PLR0913 - one parameter an option
     *,
     status: Annotated[Status | None, typer.Option(help="Only those of this status.")] = None,
     state: Annotated[State | None, typer.Option(help="Only those of this state.")] = None,
-    event: Event = None,
-    account: Account = None,
+    event: EventOption = None,
+    account: AccountOption = None,
     errors: Annotated[bool, typer.Option("--errors", help="Only those with unresolved errors.")] = False,
     since: Since = None,
     until: Until = None,

@@ -11,13 +11,13 @@ from uuid import UUID
 import typer
 
 from cli.bulk_jobs import Background, Consent, Expect, Wish, Yes, agree, do, first_reason, open_process, show_tally
-from cli.filters import LARGEST, Account, Limit
+from cli.filters import LARGEST, AccountOption, Limit
 from cli.output import AsJson, complain, print_json, print_table, say
 from models.words import Action
-from worker.queries.refusals import Chosen, as_line, waiting
+from worker.queries.refusals import RefusalFilter, as_line, waiting
 
 if TYPE_CHECKING:
-    from worker.context import Process
+    from worker.context import Context
     from worker.operations.replay import Replayed
 
 MOST_REASONS = 50
@@ -31,7 +31,7 @@ def refused(  # noqa: PLR0913 - one parameter an option
     context: typer.Context,
     *,
     submission: OfSubmission = None,
-    account: Account = None,
+    account: AccountOption = None,
     before: Annotated[int | None, typer.Option(help="Only those with a smaller id: the next page.")] = None,
     limit: Limit = 50,
     out: Annotated[
@@ -49,7 +49,7 @@ def refused(  # noqa: PLR0913 - one parameter an option
     from worker.database import make_engine
     from worker.settings import load_settings
 
-    found = waiting(make_engine(load_settings()), Chosen(None, submission, account), before)
+    found = waiting(make_engine(load_settings()), RefusalFilter(None, submission, account), before)
     if out is not None:
         _write(out, (as_line(row) for row in found))
         return
@@ -88,7 +88,7 @@ def retry(  # noqa: PLR0913 - one parameter an option
     ] = None,
     *,
     submission: OfSubmission = None,
-    account: Account = None,
+    account: AccountOption = None,
     everything: Annotated[bool, typer.Option("--all", help="Everything that was refused.")] = False,
     from_: Annotated[
         Path | None, typer.Option("--from", metavar="FILE", help="Mended lines of `turnout refused --out`.")
@@ -104,7 +104,7 @@ def retry(  # noqa: PLR0913 - one parameter an option
     line of FILE could not be used or is still refused.
     """
 
-    chosen = Chosen(ids or None, submission, account)
+    chosen = RefusalFilter(ids or None, submission, account)
     named = ids or submission or account or everything
     if bool(named) is (from_ is not None):
         raise typer.BadParameter("name ids, --submission, --account or --all; or a mended file: --from FILE")
@@ -117,7 +117,7 @@ def retry(  # noqa: PLR0913 - one parameter an option
     _tell(_of_job(process, job["id"]), as_json=as_json)
 
 
-def _of_job(process: "Process", job_id: int) -> "Iterator[tuple[str, Replayed]]":
+def _of_job(process: "Context", job_id: int) -> "Iterator[tuple[str, Replayed]]":
     """Give what became of each of a job's refusals."""
     from worker.operations import replay as door
     from worker.queries import job_results
@@ -128,7 +128,7 @@ def _of_job(process: "Process", job_id: int) -> "Iterator[tuple[str, Replayed]]"
         after = page[-1]["id"]
 
 
-def _agree_to_file(process: "Process", path: Path, consent: Consent) -> None:
+def _agree_to_file(process: "Context", path: Path, consent: Consent) -> None:
     """Show how many of a file's lines would be accepted, and why others would not, and ask."""
     from models.error_signature import gist
     from worker.operations import replay as door
@@ -154,7 +154,7 @@ def _agree_to_file(process: "Process", path: Path, consent: Consent) -> None:
     agree(consent, found, would, show_it, harmless=True)
 
 
-def _from_file(process: "Process", path: Path, consent: Consent) -> None:
+def _from_file(process: "Context", path: Path, consent: Consent) -> None:
     from models.preflight import Reason
     from worker.operations import audit_log, replay as door
 

@@ -5,7 +5,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from cli.bulk_jobs import Consent, Expect, Wish, Yes, do, open_process
-from cli.filters import Account, Category, Event, Group, OfState, filter_of
+from cli.filters import AccountOption, Category, EventOption, GroupOption, OfState, filter_of
 from cli.output import AsJson, complain, print_json, print_table, say
 from models.words import Action, Outcome
 
@@ -53,9 +53,9 @@ def put(  # noqa: PLR0913 - one parameter an option
             "unchanged it is rejected again."
         ),
     ] = None,
-    group: Group = None,
-    event: Event = None,
-    account: Account = None,
+    group: GroupOption = None,
+    event: EventOption = None,
+    account: AccountOption = None,
     state: OfState = None,
     category: Category = None,
     at_most: Annotated[int, typer.Option(help="A record that was retried so often is left to an operator.")] = 10,
@@ -75,7 +75,9 @@ def put(  # noqa: PLR0913 - one parameter an option
     )
     hours = None if quiet is None else known.read_quiet(quiet)
     wrong = [hours] if isinstance(hours, Reason) else []
-    schedule = known.Schedule(name, crontab, chosen, at_most, time_zone, None if isinstance(hours, Reason) else hours)
+    schedule = known.RetrySchedule(
+        name, crontab, chosen, at_most, time_zone, None if isinstance(hours, Reason) else hours
+    )
     if wrong := wrong + schedule.wrong():
         raise typer.BadParameter("; ".join(map(str, wrong)))
     is_new = known.put(make_engine(load_settings()), audit_log.at_the_terminal(), schedule)

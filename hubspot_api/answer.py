@@ -74,7 +74,7 @@ class Limited:
 
 
 @dataclass(frozen=True, slots=True)
-class Away:
+class PortalUnavailable:
     """423, 477: the account is locked or being moved; `wait` in seconds."""
 
     because: str
@@ -96,7 +96,7 @@ class Ambiguous:
     wait: float | None = None
 
 
-Answer = Settled | RefusedWhole | NotFound | Limited | Away | Unauthorized | Ambiguous
+Answer = Settled | RefusedWhole | NotFound | Limited | PortalUnavailable | Unauthorized | Ambiguous
 
 
 def read_answer(  # noqa: PLR0911 - one return per row of HubSpot's table
@@ -111,9 +111,13 @@ def read_answer(  # noqa: PLR0911 - one return per row of HubSpot's table
         case 429:
             return Limited(_text(body, "policyName").upper() == "DAILY", wait)
         case 423:
-            return Away("HubSpot has locked the account for a moment (423)", max(wait or 0, LOCKED.total_seconds()))
+            return PortalUnavailable(
+                "HubSpot has locked the account for a moment (423)", max(wait or 0, LOCKED.total_seconds())
+            )
         case 477:
-            return Away("HubSpot is moving the account (477)", min(wait or MOVING, LONGEST_MOVE.total_seconds()))
+            return PortalUnavailable(
+                "HubSpot is moving the account (477)", min(wait or MOVING, LONGEST_MOVE.total_seconds())
+            )
         case 401 | 403:
             return Unauthorized(_rejection(body, f"HTTP {status}").message)
         case 404:

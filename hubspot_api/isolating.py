@@ -24,13 +24,13 @@ one. So many let one bad in ten be found by halving, in 62 requests of a hundred
 FIRST: Final = 3
 """Good inputs that count as seen beforehand, so that one bad at the very beginning does not make all look bad."""
 
-Part = tuple[int, ...]
+Indexes = tuple[int, ...]
 PartAnswer = Settled | RefusedWhole
-Search = Generator[Part, PartAnswer, None]
+Search = Generator[Indexes, PartAnswer, None]
 
 
 @dataclass(slots=True)
-class Found:
+class Findings:
     """What the parts have told so far, by the input's index in the request."""
 
     delivered: dict[int, int | None] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Found:
         return index in self.delivered or index in self.rejected or index in self.unconfirmed
 
 
-def isolate(size: int, refused: RefusedWhole, found: Found, most: int) -> Search:
+def isolate(size: int, refused: RefusedWhole, found: Findings, most: int) -> Search:
     """Search a refused request of `size` inputs: yields the part to send next, is sent its answer, and fills `found`.
 
     `most` is what may be sent at once, as far as is known. An answer names inputs by their index in the part. The
@@ -63,7 +63,7 @@ def isolate(size: int, refused: RefusedWhole, found: Found, most: int) -> Search
 
 
 class _Isolation:
-    def __init__(self, size: int, found: Found, most: int) -> None:
+    def __init__(self, size: int, found: Findings, most: int) -> None:
         self._size, self._found = size, found
         self._sent = 0
         self._most, self._taken = most, 0  # that may be sent at once; that HubSpot took at once
@@ -80,7 +80,9 @@ class _Isolation:
         if self._held:
             self._found.wrong = self._said
 
-    def _ask(self, part: Sequence[int], answer: PartAnswer | None = None) -> Generator[Part, PartAnswer, Sequence[int]]:
+    def _ask(
+        self, part: Sequence[int], answer: PartAnswer | None = None
+    ) -> Generator[Indexes, PartAnswer, Sequence[int]]:
         """Send a part, again without those that the answer names; give what is refused together, naming nobody."""
         while part:
             if answer is None:

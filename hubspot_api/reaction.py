@@ -6,9 +6,9 @@ from typing import Final
 from hubspot_api.answer import (
     Ambiguous,
     Answer,
-    Away,
     Limited,
     NotFound,
+    PortalUnavailable,
     RefusedWhole,
     Rejection,
     Settled,
@@ -127,7 +127,7 @@ def decide(  # noqa: C901, PLR0911 - it reads like the table of HubSpot's answer
             return Park(seconds, "HubSpot's daily limit is spent")
         case Limited(wait=seconds):
             return Block(INTERVAL if seconds is None else seconds, "HubSpot asked to slow down (429)")
-        case Away(because, seconds):
+        case PortalUnavailable(because, seconds):
             return Park(seconds, because)
         case Unauthorized(because):
             return Pause(f"HubSpot does not accept the token: {because}")

@@ -16,7 +16,7 @@ class Tier(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class TierLimits:
     """Calls in any ten seconds, and calls a day."""
 
     burst: int
@@ -24,11 +24,11 @@ class Limits:
 
 
 LIMITS: Final = {
-    Tier.FREE: Limits(100, 250_000),
-    Tier.PROFESSIONAL: Limits(190, 625_000),
-    Tier.ENTERPRISE: Limits(190, 1_000_000),
-    Tier.ADDON: Limits(250, 1_250_000),
-    Tier.OAUTH: Limits(110, 110 * 8_640),
+    Tier.FREE: TierLimits(100, 250_000),
+    Tier.PROFESSIONAL: TierLimits(190, 625_000),
+    Tier.ENTERPRISE: TierLimits(190, 1_000_000),
+    Tier.ADDON: TierLimits(250, 1_250_000),
+    Tier.OAUTH: TierLimits(110, 110 * 8_640),
 }
 """Starter has Free's. An add-on adds 1,000,000 a day to what the account has, here to Free's. An OAuth app has no
 daily limit of its own: named is what its burst limit lets through in a day."""

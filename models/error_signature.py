@@ -58,7 +58,7 @@ def _blank(found: re.Match[str]) -> str:
     return " ".join([BLANK, *(named[0].replace("\\", "") for named in _NAMES.finditer(found[0][1:-1]))])
 
 
-class Kind(NamedTuple):
+class ErrorKind(NamedTuple):
     """What the errors of one group share."""
 
     outcome: Outcome
@@ -69,7 +69,7 @@ class Kind(NamedTuple):
     """Whose event it is, where the error is about the event."""
 
     @classmethod
-    def of(cls, outcome: Outcome, category: str, code: str, message: str, about: "About | None" = None) -> "Kind":
+    def of(cls, outcome: Outcome, category: str, code: str, message: str, about: "About | None" = None) -> "ErrorKind":
         """Tell an error's kind, and, of a record that was sent, whether it is about the record's event."""
         if about is None:
             return cls(outcome, category, code, gist(message))
@@ -110,5 +110,5 @@ class About(NamedTuple):
         return self.is_unknown or is_about_event(category, code, message, beside, names)
 
 
-CANCELED: Final = Kind.of(Outcome.CANCELED, "CANCELED", "", "canceled by an operator")
+CANCELED: Final = ErrorKind.of(Outcome.CANCELED, "CANCELED", "", "canceled by an operator")
 """What an operator takes out of the queue."""

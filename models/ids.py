@@ -31,11 +31,11 @@ ID_PATTERN: Final = f"^[^{_UNSEEN_BASIC}]+$"
 """The same for whoever reads our OpenAPI document, as far as readers of patterns agree: the basic plane."""
 _ONE_UNSEEN: Final = re.compile(f"[{_UNSEEN}]")
 
-Fault = tuple[str, str]
+IdFault = tuple[str, str]
 """What is wrong, and what would be right."""
 
 
-def id_fault(text: str) -> Fault | None:
+def id_fault(text: str) -> IdFault | None:
     """Say what is wrong with an id; none where it can be used.
 
     It holds no control character, no line break, no bidirectional mark or other letter that nobody sees: two ids that

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from models.words import Door
 from worker.celery import ACCEPT, DELIVER, app
 from worker.context import current
-from worker.intake.accept import Handed, accept as verb
+from worker.intake.accept import Inbound, accept as verb
 from worker.wake import wake
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ PATIENCE: Final = 2.0
 def accept(self: "Task", /, **fields: Any) -> None:  # noqa: ANN401 - whatever a producer sends is judged, not assumed
     """Accept one message; wait for the database as long as it takes, and on a shutdown put the message back."""
     process = current()
-    one = Handed(Door.TASK, self.request.id, json.dumps(fields).encode())
+    one = Inbound(Door.TASK, self.request.id, json.dumps(fields).encode())
     while True:
         try:
             with process.engine.connect() as connection:

@@ -27,15 +27,15 @@ from hubspot_api.reaction import (
 from worker.accounts import state
 from worker.accounts.destination import Destination, NoDestination
 from worker.celery import DELIVER, app
-from worker.context import GRACE, Process, current
+from worker.context import GRACE, Context, current
 from worker.delivery import permits
 from worker.delivery.account_stops import count_in_a_row, pause
 from worker.delivery.call import Delivery, send, word
-from worker.delivery.isolate import Ended, Lost, Said, Stopped, isolate
+from worker.delivery.isolate import Ended, Lost, PartAnswer, Stopped, isolate
 from worker.delivery.permits import permit
 from worker.queue import settle
 from worker.queue.claim import Claim, claim, is_busy
-from worker.queue.settle import Call
+from worker.queue.settle import AttemptResult
 from worker.wake import received, wake
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ TRIES: Final = 4
 """Claims that one permit is tried with: where one event alone has work, its lane is locked for moments at a time."""
 
 
-def deliver(process: Process, account: str) -> int:
+def deliver(process: Context, account: str) -> int:
     """Deliver the account's due batches, one after the other, while there are permits; give the number of POSTs."""
     ends = time.monotonic() + BUDGET
     posts = 0
@@ -81,7 +81,7 @@ def deliver(process: Process, account: str) -> int:
     return posts
 
 
-def _claim(process: Process, to: Destination, held: Permit) -> Claim | None:
+def _claim(process: Context, to: Destination, held: Permit) -> Claim | None:
     try:
         for _ in range(TRIES):
             claimed = claim(process.engine, to.account_id, process.settings.lease, live_only=not held.later)
@@ -119,7 +119,7 @@ def _decide(delivery: Delivery, answer: Answer) -> Decision:
     return decide(answer, tried, process.bounds, random.random())  # noqa: S311 - jitter, no secret
 
 
-def _act(delivery: Delivery, decision: Decision, call: Call | None) -> None:
+def _act(delivery: Delivery, decision: Decision, call: AttemptResult | None) -> None:
     engine, to, claimed, apart = delivery.process.engine, delivery.to, delivery.claimed, delivery.apart
     match decision:
         case Settle(answer):
@@ -143,7 +143,7 @@ def _act(delivery: Delivery, decision: Decision, call: Call | None) -> None:
             settle.postpone(engine, claimed, 0, because, call, spends=False, apart=apart)
 
 
-def _isolate(delivery: Delivery, refused: RefusedWhole, call: Call | None) -> None:
+def _isolate(delivery: Delivery, refused: RefusedWhole, call: AttemptResult | None) -> None:
     """Find out what is refused, and settle what that tells; where it is not all, the rest waits."""
     engine, to, claimed = delivery.process.engine, delivery.to, delivery.claimed
     assert call is not None
@@ -175,7 +175,7 @@ def _isolate(delivery: Delivery, refused: RefusedWhole, call: Call | None) -> No
             _act(rest, Pause(because), None)
         case Ended():
             settle.settle(engine, rest.claimed, apart.answer, None, apart.attempts)
-        case Said(answer, call, attempt_id):
+        case PartAnswer(answer, call, attempt_id):
             rest = replace(rest, claimed=replace(claimed, attempt_id=attempt_id))
             _act(rest, _decide(rest, answer), call)
         case Stopped(because):

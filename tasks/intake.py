@@ -13,8 +13,8 @@ from sqlalchemy.exc import DBAPIError
 
 from models.words import Door
 from worker.celery import DELIVER, INTAKE, app
-from worker.context import Process, current
-from worker.intake.accept import Handed, accept, refuse_whole
+from worker.context import Context, current
+from worker.intake.accept import Inbound, accept, refuse_whole
 from worker.stream import Entry
 from worker.wake import received, wake
 
@@ -24,7 +24,7 @@ DEATHS: Final = 5
 """A message during which the process died so often while it was alone is refused."""
 
 
-def intake(process: Process) -> int:
+def intake(process: Context) -> int:
     """Accept what waits in the stream until it is empty; give how many messages were accepted.
 
     Raises:
@@ -42,7 +42,7 @@ def intake(process: Process) -> int:
             _unlock(connection)
 
 
-def _drain(process: Process, connection: Connection) -> int:
+def _drain(process: Context, connection: Connection) -> int:
     stream, drained = process.stream, 0
     while not process.stopping.is_set():
         again = stream.pending()
@@ -58,13 +58,13 @@ def _drain(process: Process, connection: Connection) -> int:
     return drained
 
 
-def _accept(process: Process, connection: Connection, entries: Sequence[Entry]) -> None:
+def _accept(process: Context, connection: Connection, entries: Sequence[Entry]) -> None:
     parts = accept(connection, [_handed(entry) for entry in entries], process.rules)
     for account in {part.account for part in parts if part.accepted}:
         wake(process, DELIVER, account=account)
 
 
-def _accept_alone(process: Process, connection: Connection, entry: Entry) -> None:
+def _accept_alone(process: Context, connection: Connection, entry: Entry) -> None:
     begun = process.stream.begin_alone(entry)
     try:
         if begun > DEATHS:
@@ -77,8 +77,8 @@ def _accept_alone(process: Process, connection: Connection, entry: Entry) -> Non
         raise
 
 
-def _handed(entry: Entry) -> Handed:
-    return Handed(Door.STREAM, entry.id, entry.raw)
+def _handed(entry: Entry) -> Inbound:
+    return Inbound(Door.STREAM, entry.id, entry.raw)
 
 
 def _unlock(connection: Connection) -> None:

@@ -17,7 +17,7 @@ from models.words import Origin
 from worker import heartbeat
 from worker.accounts.state import SENDS
 from worker.celery import DELIVER, INTAKE, JOB, NOTIFY, PURGE, SWEEP, VERIFY, app
-from worker.context import Process, current
+from worker.context import Context, current
 from worker.database import repeat
 from worker.delivery.permits import DELIVERIES
 from worker.operations import jobs, schedules
@@ -39,7 +39,7 @@ EVERY_MS: Final = 500
 """Ticks that come sooner than this after another, from other beats or out of a backlog, do nothing."""
 
 
-def sweep(process: Process) -> None:
+def sweep(process: Context) -> None:
     """Do what is due."""
     try:
         if not process.redis.set("turnout:swept", 1, nx=True, px=EVERY_MS):
@@ -65,7 +65,7 @@ def sweep(process: Process) -> None:
     throughput.add_up(process)
 
 
-def due_accounts(process: Process) -> list[str]:
+def due_accounts(process: Context) -> list[str]:
     """Name the accounts that may send and have a batch due."""
     with process.engine.connect() as connection:
         named = connection.execute(
@@ -78,7 +78,7 @@ def due_accounts(process: Process) -> list[str]:
         return list(named.scalars())
 
 
-def take_back(process: Process) -> int:
+def take_back(process: Context) -> int:
     """Put batches whose lease ran out back, each after a wait that doubles with its claims; never given up for it."""
     with process.engine.connect() as connection:
         lost = connection.execute(
@@ -92,7 +92,7 @@ def take_back(process: Process) -> int:
     return len(lost)
 
 
-def _take_back(process: Process, batch_id: int, event_id: int, origin: Origin) -> None:
+def _take_back(process: Context, batch_id: int, event_id: int, origin: Origin) -> None:
     with process.engine.begin() as connection:
         lock_event(connection, event_id)
         claims = connection.execute(
@@ -117,7 +117,7 @@ def _take_back(process: Process, batch_id: int, event_id: int, origin: Origin) -
         lanes.tell(connection, [batch_id])
 
 
-def free_the_forgotten(process: Process) -> int:
+def free_the_forgotten(process: Context) -> int:
     """Free the oldest waiting batches of what is settled; finding one is finding a bug."""
     with process.engine.connect() as connection:
         found = connection.execute(

@@ -25,14 +25,14 @@ from hubspot_api.participations import (
 from models.verification_policy import WAITS, Leave, after_absence, is_asked_for_alone
 from worker.accounts.destination import Destination, NoDestination
 from worker.celery import VERIFY, app
-from worker.context import Process, current
+from worker.context import Context, current
 from worker.database import repeat
 from worker.delivery.call import word
 from worker.delivery.read_back import Reader, Seen
 from worker.queue import unconfirmed
 from worker.queue.locks import lock_events
 from worker.queue.settle import complete_attempt
-from worker.queue.unconfirmed import Change, Group, Unconfirmed
+from worker.queue.unconfirmed import Breakdown, ReadBackResult, Unconfirmed
 from worker.wake import received
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ IN_BREAKDOWN: Final = "the event's breakdown"
 IN_CONTACTS_VIEW: Final = "the contact's view"
 
 
-def verify(process: Process, account: str, waits: Sequence[float] = WAITS) -> int:
+def verify(process: Context, account: str, waits: Sequence[float] = WAITS) -> int:
     """Look for the account's due unconfirmed records while there are permits; give the number of GETs."""
     try:
         to = process.destination(account)
@@ -77,14 +77,14 @@ def verify(process: Process, account: str, waits: Sequence[float] = WAITS) -> in
 class _Look:
     """A look at the records of one turn."""
 
-    def __init__(self, process: Process, to: Destination, reader: Reader, waits: Sequence[float]) -> None:
+    def __init__(self, process: Context, to: Destination, reader: Reader, waits: Sequence[float]) -> None:
         self._process, self._engine, self._to = process, process.engine, to
         self._reader, self._waits = reader, waits
 
-    def at(self, turn: unconfirmed.Turn) -> list[Unconfirmed]:
+    def at(self, turn: unconfirmed.DueForReadBack) -> list[Unconfirmed]:
         """Look for each; give those that no call could be made for."""
         left = {record.error_id: record for record in turn.records}
-        groups: defaultdict[Group, list[Unconfirmed]] = defaultdict(list)
+        groups: defaultdict[Breakdown, list[Unconfirmed]] = defaultdict(list)
         for record in turn.records:
             groups[record.group].append(record)
         of_event = Counter[int]()
@@ -231,7 +231,7 @@ class _Look:
 
     def _absent(
         self, record: Unconfirmed, rows: Sequence[Participation], where: str, *, newer: bool, refusal: str = ""
-    ) -> Change:
+    ) -> ReadBackResult:
         number = record.reads + 1
         follows = after_absence(number, sent_again=record.sent_again, newer=newer, waits=self._waits)
         said: dict[str, object] = {
@@ -244,12 +244,14 @@ class _Look:
             said["refused"] = refusal
         if isinstance(follows, Leave):
             log.info("record %d stays unconfirmed: %s", record.wanted.record_id, follows.because)
-            return Change(record, {**said, "left": follows.because})
-        return Change(record, said, follows.seconds)
+            return ReadBackResult(record, {**said, "left": follows.because})
+        return ReadBackResult(record, said, follows.seconds)
 
 
-def _found(record: Unconfirmed, row: Participation, where: str, **more: object) -> Change:
-    return Change(record, {"reads": record.reads + 1, "where": where, "found": True, "seen": [row.as_json()], **more})
+def _found(record: Unconfirmed, row: Participation, where: str, **more: object) -> ReadBackResult:
+    return ReadBackResult(
+        record, {"reads": record.reads + 1, "where": where, "found": True, "seen": [row.as_json()], **more}
+    )
 
 
 def _drop(records: dict[int, Unconfirmed], error_ids: Collection[int]) -> None:
@@ -264,7 +266,7 @@ def _gone(group: Sequence[Unconfirmed], missing: Mapping[int, Unconfirmed]) -> s
 class _Place:
     """How far an event's breakdown was read, kept in Redis from one run to the next."""
 
-    def __init__(self, process: Process, key: str) -> None:
+    def __init__(self, process: Context, key: str) -> None:
         self._redis, self._key = process.redis, key
 
     def recall(self) -> tuple[int, str | None]:

@@ -9,15 +9,15 @@ from models.correction import Change
 from models.rules import Rules
 from models.words import Action, Via
 from worker.operations import jobs
-from worker.operations.audit_log import By
-from worker.operations.cancel import Chosen
+from worker.operations.audit_log import Actor
+from worker.operations.cancel import CancelFilter
 from worker.operations.correct import Corrected, of_item
 from worker.operations.replay import Replayed, of_item as of_refusal
 from worker.queries import job_results
 from worker.queries.error_filter import Filter
-from worker.queries.refusals import Chosen as Refusals
+from worker.queries.refusals import RefusalFilter as Refusals
 
-ME = By("a test", Via.TERMINAL)
+ME = Actor("a test", Via.TERMINAL)
 
 
 def run(engine: Engine, rules: Rules, action: Action, chosen: Mapping[str, object], **more: Any) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def retry(engine: Engine, batch_size: int, chosen: Filter) -> int:
     return int(run(engine, rules_for(batch_size), Action.RETRY, chosen.written)["done"])
 
 
-def cancel(engine: Engine, chosen: Chosen) -> tuple[int, int]:
+def cancel(engine: Engine, chosen: CancelFilter) -> tuple[int, int]:
     job = run(engine, rules_for(100), Action.CANCEL, chosen.facts)
     with engine.connect() as connection:
         counted = connection.execute(

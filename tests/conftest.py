@@ -23,10 +23,10 @@ from cli.app import app as command
 from models.rules import Rules
 from models.words import Role
 from worker.celery import Loader, app, configuration
-from worker.context import Process
+from worker.context import Context
 from worker.database import make_engine
 from worker.encryption import fingerprint_key
-from worker.intake.accept import Handed, accept
+from worker.intake.accept import Inbound, accept
 from worker.intake.receipts import Part
 from worker.local import migrate
 from worker.settings import Settings
@@ -125,9 +125,9 @@ def engine(settings: Settings) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def process(settings: Settings) -> Iterator[Process]:
+def process(settings: Settings) -> Iterator[Context]:
     """A process's machinery for calling the verbs directly."""
-    process = Process(settings)
+    process = Context(settings)
     yield process
     process.engine.dispose()
     process.redis.close()
@@ -153,7 +153,7 @@ def hand_in(engine: Engine, rules: Rules) -> Callable[..., list[Part]]:
 
     def accepted(*messages: object, batch_size: int | None = None) -> list[Part]:
         handed = [
-            Handed(
+            Inbound(
                 Door.STREAM,
                 f"{uuid.uuid4().int >> 80}-{index}",
                 message if isinstance(message, bytes) else json.dumps(message).encode(),
@@ -191,7 +191,7 @@ def facts(turnout: Callable[..., Result]) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def console(process: Process) -> Iterator[RunningConsole]:
+def console(process: Context) -> Iterator[RunningConsole]:
     with running_console(process) as running:
         yield running
 

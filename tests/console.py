@@ -11,7 +11,7 @@ import requests
 from door import key_for, running_server
 
 from models.words import Role
-from worker.context import Process
+from worker.context import Context
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Visitor:
 @dataclass(frozen=True)
 class RunningConsole:
     url: str
-    process: Process
+    process: Context
 
     def visitor(self) -> Visitor:
         return Visitor(self.url)
@@ -71,7 +71,7 @@ class RunningConsole:
 
 
 @contextmanager
-def running_console(process: Process) -> Iterator[RunningConsole]:
+def running_console(process: Context) -> Iterator[RunningConsole]:
     with running_server(process) as url:
         yield RunningConsole(url, process)
 

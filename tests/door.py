@@ -14,7 +14,7 @@ from models.words import Role
 from tasks.deliver import deliver
 from web.server import Server
 from worker.auth import keys
-from worker.context import Process
+from worker.context import Context
 from worker.local.services import free_port
 
 WHEN = 1_767_225_600_000
@@ -27,7 +27,7 @@ class Door:
 
     url: str
     key: str
-    process: Process
+    process: Context
 
     def ask(self, method: str, path: str, *, key: str | None = None, **more: Any) -> requests.Response:
         signed = {"Authorization": f"Bearer {self.key if key is None else key}"}
@@ -39,7 +39,7 @@ class Door:
         return self.ask("POST", path, json={"inputs": inputs}, **more)
 
 
-def key_for(process: Process, name: str, role: Role = Role.PRODUCER, *accounts: str) -> str:
+def key_for(process: Context, name: str, role: Role = Role.PRODUCER, *accounts: str) -> str:
     with process.engine.connect() as connection:
         ids = connection.execute(
             text("SELECT id FROM accounts WHERE name = ANY(:names)"), {"names": list(accounts or ("default",))}
@@ -49,7 +49,7 @@ def key_for(process: Process, name: str, role: Role = Role.PRODUCER, *accounts: 
 
 
 @contextmanager
-def running_server(process: Process) -> Iterator[str]:
+def running_server(process: Context) -> Iterator[str]:
     """Run a web process until the block ends; give its address."""
     server = Server(process, "127.0.0.1", port := free_port())
     thread = threading.Thread(target=server.run, name="web", daemon=True)
@@ -67,14 +67,14 @@ def running_server(process: Process) -> Iterator[str]:
 
 
 @contextmanager
-def running_door(process: Process) -> Iterator[Door]:
+def running_door(process: Context) -> Iterator[Door]:
     """Run a door until the block ends."""
     with running_server(process) as url:
         yield Door(url, key_for(process, "shop"), process)
 
 
 @contextmanager
-def delivering(process: Process) -> Iterator[None]:
+def delivering(process: Context) -> Iterator[None]:
     """Deliver what is due, in a thread, until the block ends."""
     stop = threading.Event()
 

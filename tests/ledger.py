@@ -19,7 +19,7 @@ from worker.queue.claim import Claim, claim
 
 WHEN = 1_767_225_600_000
 LEASE = 60.0
-CALL = settle.Call("settled", 200, 5, "", "")
+CALL = settle.AttemptResult("settled", 200, 5, "", "")
 NO = Rejection("VALIDATION_ERROR", "", "no")
 SILENT = Rejection("UNCONFIRMED", "", "named nowhere")
 

@@ -23,7 +23,7 @@ from services import Postgres, Valkey
 from sqlalchemy import Engine, text
 
 from models.words import Role
-from worker.context import Process
+from worker.context import Context
 from worker.database import make_engine
 from worker.local import migrate
 
@@ -96,7 +96,7 @@ PICTURES = (
 
 
 @contextmanager
-def ground(home: Path) -> Iterator[Process]:
+def ground(home: Path) -> Iterator[Context]:
     """The night, with the day before it; what is pressed is done, and the sandbox stores it."""
     database, valkey = Postgres(home), Valkey(home)
     try:
@@ -109,7 +109,7 @@ def ground(home: Path) -> Iterator[Process]:
                 "TURNOUT_BROKER_URL": valkey.url,
             }  # of wake-ups
             migrate.upgrade(make_engine(settings))
-            process = Process(settings)
+            process = Context(settings)
             day_before(process.engine)
             night.Night(process.engine, settings).go_on()
             with night.working(process):

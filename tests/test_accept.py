@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 from models.message import Message, read_message
 from models.rules import Rules
 from models.words import Door
-from worker.intake.accept import Handed, accept, refuse_whole
+from worker.intake.accept import Inbound, accept, refuse_whole
 from worker.intake.receipts import Part
 from worker.queries.reconciliation import audit
 
@@ -154,7 +154,7 @@ def test_accepting_costs_one_insert_of_records_whatever_their_number(engine: Eng
         note = lambda conn, cursor, statement, *_: counted.append(statement)  # noqa: E731, ARG005
         event.listen(engine, "before_cursor_execute", note)
         with engine.connect() as connection:
-            accept(connection, [Handed(Door.STREAM, part, json.dumps(message(*people(number))).encode())], rules)
+            accept(connection, [Inbound(Door.STREAM, part, json.dumps(message(*people(number))).encode())], rules)
         event.remove(engine, "before_cursor_execute", note)
         return len(counted)
 
@@ -167,7 +167,7 @@ def test_what_came_by_http_and_the_database_cannot_store_is_kept_whole(engine: E
     fields = {"subscriber_state": "register", "object_id": "7", "producer": "shop", "inputs": inputs}
     read = read_message(json.dumps(fields).encode())
     assert isinstance(read, Message)
-    handed = Handed(Door.HTTP, "request", message=read)
+    handed = Inbound(Door.HTTP, "request", message=read)
     assert handed.inputs == 1
     with engine.connect() as connection:
         refuse_whole(connection, handed, rules, "the database cannot store it")

@@ -24,7 +24,7 @@ from tasks.sweep import due_accounts
 from worker.accounts import state
 from worker.accounts.destination import NoToken, UnknownAccount, destination
 from worker.accounts.state import MIDNIGHT, NEW_DAY
-from worker.context import Process
+from worker.context import Context
 from worker.settings import Settings
 
 WHEN = 1_767_225_600_000
@@ -190,7 +190,7 @@ def test_rotating_replaces_the_token_and_the_settings_can_be_gone_back_to(
     assert facts("accounts", "show", "default")["token"] == "the settings'"
 
 
-def test_nobody_is_sent_for_with_the_settings_token_but_default(process: Process, hand_in: Any) -> None:
+def test_nobody_is_sent_for_with_the_settings_token_but_default(process: Context, hand_in: Any) -> None:
     do(process.engine, "INSERT INTO accounts (name) VALUES ('bare')")
     hand_in(message("bare"))
     assert deliver(process, "bare") == 0
@@ -209,7 +209,7 @@ def test_without_any_token_default_is_paused_and_says_what_to_set(settings: Sett
 
 def test_a_wrong_key_pauses_the_account_with_one_sentence(turnout: Turnout, settings: Settings, engine: Engine) -> None:
     add(turnout, "acme")
-    process = Process(settings.model_copy(update={"secret_key": SecretStr("another")}))
+    process = Context(settings.model_copy(update={"secret_key": SecretStr("another")}))
     assert [deliver(process, "acme") for _ in range(3)] == [0, 0, 0]
     assert "its token cannot be read: TURNOUT_SECRET_KEY is not the key" in row(engine, "acme").paused_because
     process.engine.dispose()
@@ -235,7 +235,7 @@ def test_a_wrong_key_at_rekeying_is_one_line_and_no_traceback(
 
 
 def test_a_removed_account_is_unknown_until_it_is_added_again_and_keeps_its_history(
-    turnout: Turnout, facts: Any, process: Process, hand_in: Any
+    turnout: Turnout, facts: Any, process: Context, hand_in: Any
 ) -> None:
     add(turnout, "acme")
     assert hand_in(message("acme"))[0].accepted == 1
@@ -267,7 +267,7 @@ def test_default_is_never_removed_and_nothing_is_added_twice(turnout: Turnout) -
 
 
 def test_two_accounts_deliver_to_two_portals_with_their_own_tokens_and_within_their_own_limits(
-    turnout: Turnout, process: Process, hand_in: Any
+    turnout: Turnout, process: Context, hand_in: Any
 ) -> None:
     with (
         running_sandbox(burst_limit=2, burst_seconds=60, tokens=("pat-acme",)) as acme,
@@ -285,7 +285,7 @@ def test_two_accounts_deliver_to_two_portals_with_their_own_tokens_and_within_th
             assert [contact.endswith(f"@{name}.example.com") for contact in contacts] == [True] * number
 
 
-def test_an_account_keeps_its_limiter_until_something_of_it_changes(turnout: Turnout, process: Process) -> None:
+def test_an_account_keeps_its_limiter_until_something_of_it_changes(turnout: Turnout, process: Context) -> None:
     limiter = process.limiter(process.destination("default"))
     process.forget("default")
     assert process.limiter(process.destination("default")) is limiter
@@ -295,9 +295,9 @@ def test_an_account_keeps_its_limiter_until_something_of_it_changes(turnout: Tur
 
 
 @pytest.fixture
-def portal(settings: Settings) -> Iterator[tuple[Any, Process]]:
+def portal(settings: Settings) -> Iterator[tuple[Any, Context]]:
     with running_sandbox(burst_limit=1_000, tokens=("pat-acme", "pat-beta")) as sandbox:
-        process = Process(settings.model_copy(update={"hubspot_url": sandbox.url}))
+        process = Context(settings.model_copy(update={"hubspot_url": sandbox.url}))
         yield sandbox, process
         process.engine.dispose()
 
@@ -344,7 +344,7 @@ def test_a_token_that_was_rotated_while_a_call_was_under_way_pauses_nothing(
     assert row(process.engine, "acme").in_a_row == 0
 
 
-def test_an_operator_pauses_and_resumes(turnout: Turnout, process: Process, hand_in: Any) -> None:
+def test_an_operator_pauses_and_resumes(turnout: Turnout, process: Context, hand_in: Any) -> None:
     hand_in(message("default"))
     turnout("pause", "default", "--because", "the webinar's list is wrong")
     assert "the webinar's list is wrong" in turnout("status").output

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from cli.app import app
 from models.words import Role
-from worker.context import Process
+from worker.context import Context
 from worker.intake.receipts import Part
 from worker.operations import audit_log
 
@@ -72,7 +72,7 @@ class Acts:
 
 
 @pytest.fixture
-def acts(turnout: Turnout, newest: Callable[[], Any], process: Process, monkeypatch: pytest.MonkeyPatch) -> Acts:
+def acts(turnout: Turnout, newest: Callable[[], Any], process: Context, monkeypatch: pytest.MonkeyPatch) -> Acts:
     monkeypatch.setattr("worker.stream.Stream.open", lambda _: process.stream)
     return Acts(turnout, newest)
 
@@ -211,7 +211,7 @@ def test_the_log_is_listed_by_who_and_what_page_by_page(
     failed("a@x.org")
     turnout("pause", "--because", "a storm")
     turnout("retry", "--yes")
-    with audit_log.noted(engine, audit_log.By("a key", audit_log.Via.CONSOLE), "erase") as action:
+    with audit_log.noted(engine, audit_log.Actor("a key", audit_log.Via.CONSOLE), "erase") as action:
         action.number = 3
     assert [(one["what"], one["done"], one["is_job"]) for one in facts("actions")] == [
         ("erase", 3, False), ("retry", 1, True), ("pause", 1, False),

@@ -12,9 +12,9 @@ from requests.structures import CaseInsensitiveDict
 from hubspot_api.answer import (
     Ambiguous,
     Answer,
-    Away,
     Limited,
     NotFound,
+    PortalUnavailable,
     RefusedWhole,
     Rejection,
     Settled,
@@ -253,12 +253,12 @@ def test_a_rejection_quotes_hubspot_whatever_is_missing(error: object, category:
         (429, {"policyName": "DAILY"}, {"Retry-After": "3600"}, Limited(daily=True, wait=3600)),
         (429, HTML, {}, Limited(daily=False, wait=None)),
         (429, None, {}, Limited(daily=False, wait=None)),
-        (423, {}, {}, Away("HubSpot has locked the account for a moment (423)", 2)),
-        (423, {}, {"Retry-After": "1"}, Away("HubSpot has locked the account for a moment (423)", 2)),
-        (423, {}, {"Retry-After": "30"}, Away("HubSpot has locked the account for a moment (423)", 30)),
-        (477, {}, {"Retry-After": "7200"}, Away("HubSpot is moving the account (477)", 7200)),
-        (477, {}, {"Retry-After": "999999"}, Away("HubSpot is moving the account (477)", 86_400)),
-        (477, HTML, {}, Away("HubSpot is moving the account (477)", 600)),
+        (423, {}, {}, PortalUnavailable("HubSpot has locked the account for a moment (423)", 2)),
+        (423, {}, {"Retry-After": "1"}, PortalUnavailable("HubSpot has locked the account for a moment (423)", 2)),
+        (423, {}, {"Retry-After": "30"}, PortalUnavailable("HubSpot has locked the account for a moment (423)", 30)),
+        (477, {}, {"Retry-After": "7200"}, PortalUnavailable("HubSpot is moving the account (477)", 7200)),
+        (477, {}, {"Retry-After": "999999"}, PortalUnavailable("HubSpot is moving the account (477)", 86_400)),
+        (477, HTML, {}, PortalUnavailable("HubSpot is moving the account (477)", 600)),
         *((status, HTML, {}, Ambiguous(f"HTTP {status}")) for status in (500, 502, 503, 504, 521, 522, 523, 524)),
         (503, {}, {"Retry-After": "20"}, Ambiguous("HTTP 503", 20)),
         (408, {}, {}, Ambiguous("HTTP 408")),
@@ -521,7 +521,7 @@ def test_whatever_hubspot_says_is_read_and_every_record_is_accounted_for_once(
             assert storable(because)
         case Limited(wait=wait) | Ambiguous(wait=wait):
             assert wait is None or 0 < wait <= 86_400
-        case Away(wait=wait):
+        case PortalUnavailable(wait=wait):
             assert (2 if status == 423 else 0.0) <= wait <= 86_400
 
 

@@ -13,12 +13,12 @@ from test_purge import PurgingStorm, keep_what_goes
 from models.correction import Change
 from models.rules import Rules
 from models.words import Action, Outcome
-from worker.context import Process
+from worker.context import Context
 from worker.database import make_engine
 from worker.intake.receipts import Part
 from worker.operations import cancel, jobs, replay, retry, steps
 from worker.queries.error_filter import Filter
-from worker.queries.refusals import Chosen, waiting
+from worker.queries.refusals import RefusalFilter, waiting
 from worker.retention.purge import purge
 from worker.settings import Settings
 
@@ -117,7 +117,7 @@ def test_large_refusals_are_read_and_handed_in_again_few_at_once(
     engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(replay, "BYTES", 100, raising=False)
-    assert [row["id"] for row in waiting(engine, Chosen())] == [3, 2, 1]
+    assert [row["id"] for row in waiting(engine, RefusalFilter())] == [3, 2, 1]
     assert do_steps(engine, rules, asked(engine, Action.REPLAY)) == [1, 2, 3, 3]
 
 
@@ -164,7 +164,7 @@ class BulkStorm(PurgingStorm):
 
 @pytest.mark.parametrize("seed", range(2))
 def test_a_storm_of_corrections_retries_cancels_and_purging_keeps_order_and_books(
-    process: Process, settings: Settings, rules: Rules, seed: int
+    process: Context, settings: Settings, rules: Rules, seed: int
 ) -> None:
     engine = make_engine(settings, pool=20)
     keep_what_goes(engine)

@@ -29,7 +29,7 @@ from sqlalchemy import Connection, Engine, text
 from models.words import Origin
 from tasks.sweep import take_back
 from worker.accounts.state import answered, count_ambiguous, park, pause, resume
-from worker.context import Process
+from worker.context import Context
 from worker.intake.receipts import Part
 from worker.queries.error_filter import Filter
 from worker.queue import lanes
@@ -242,7 +242,7 @@ def test_two_claims_never_get_the_same_batch(hand_in: HandIn, engine: Engine) ->
 
 @pytest.mark.parametrize("late", [settled, postponed, given_up])
 def test_a_zombie_changes_nothing(
-    hand_in: HandIn, engine: Engine, process: Process, late: Callable[[Engine, Claim], bool]
+    hand_in: HandIn, engine: Engine, process: Context, late: Callable[[Engine, Claim], bool]
 ) -> None:
     hand_in(message(*people(3)), message(*people(1), state="cancel"))
     zombie = taken(engine)

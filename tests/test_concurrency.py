@@ -21,10 +21,10 @@ from sqlalchemy.exc import DBAPIError
 from models.rules import Rules
 from models.words import Door, Outcome
 from tasks.sweep import free_the_forgotten, take_back
-from worker.context import Process
+from worker.context import Context
 from worker.database import make_engine, sqlstate
-from worker.intake.accept import Handed, accept
-from worker.operations.cancel import Chosen
+from worker.intake.accept import Inbound, accept
+from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
 from worker.queue import settle
@@ -47,19 +47,19 @@ class Producer:
     def __init__(self, seed: str, events: int, people: int) -> None:
         self._random = random.Random(seed)
         self._seed, self._events, self._people = seed, events, people
-        self._made: list[tuple[Handed, set[Key]]] = []
+        self._made: list[tuple[Inbound, set[Key]]] = []
 
-    def some(self) -> tuple[list[Handed], set[Key]]:
+    def some(self) -> tuple[list[Inbound], set[Key]]:
         """What is handed in together, and the records it stands for."""
         several = [self._one() for _ in range(self._random.choice((1, 1, 1, 2, 5)))]
         return [handed for handed, _ in several], set().union(*(keys for _, keys in several))
 
-    def _one(self) -> tuple[Handed, set[Key]]:
+    def _one(self) -> tuple[Inbound, set[Key]]:
         dice = self._random
         part = f"{self._seed}-{len(self._made)}"
         if self._made and dice.random() < 0.15:
             again, keys = dice.choice(self._made)
-            return (again if dice.random() < 0.5 else Handed(again.door, part, again.raw)), keys
+            return (again if dice.random() < 0.5 else Inbound(again.door, part, again.raw)), keys
         event, state = str(dice.randrange(self._events)), dice.choice(STATES)
         span = {"joinedAt": "2026-01-01T10:00:00Z", "leftAt": "2026-01-01T11:00:00Z"} if state == "attend" else {}
         inputs: list[dict[str, object]] = []
@@ -73,14 +73,14 @@ class Producer:
             inputs.append({**contact, "interactionDateTime": when, "properties": span})
             keys.add((event, state, str(next(iter(contact.values()))), when))
         raw = {"subscriber_state": state, "object_id": event, "inputs": inputs}
-        self._made.append((Handed(Door.TASK, part, json.dumps(raw).encode()), keys))
+        self._made.append((Inbound(Door.TASK, part, json.dumps(raw).encode()), keys))
         return self._made[-1]
 
 
 class Storm:
     """Accepting, delivering, sweeping, retrying and canceling threads, and one that kills their connections."""
 
-    def __init__(self, engine: Engine, process: Process, rules: Rules, seed: int, calls: int) -> None:
+    def __init__(self, engine: Engine, process: Context, rules: Rules, seed: int, calls: int) -> None:
         self.engine, self.process, self.rules, self.seed, self.calls = engine, process, rules, seed, calls
         self.ledger = Ledger()
         self.handed_in: set[Key] = set()
@@ -258,7 +258,7 @@ class Storm:
     def _cancel(self, dice: random.Random) -> None:
         waiting = ask(self.engine, "SELECT id FROM batches WHERE status = 'PENDING' ORDER BY id LIMIT 50")
         if waiting:
-            cancel(self.engine, Chosen(batch_id=dice.choice(waiting).id))
+            cancel(self.engine, CancelFilter(batch_id=dice.choice(waiting).id))
 
     def _kill(self, dice: random.Random) -> None:
         found = ask(
@@ -284,7 +284,7 @@ class Storm:
 
 
 def storm(
-    process: Process,
+    process: Context,
     settings: Settings,
     rules: Rules,
     caplog: pytest.LogCaptureFixture,
@@ -328,7 +328,7 @@ def storm(
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_storm_loses_nothing_and_keeps_the_order(
-    process: Process, settings: Settings, rules: Rules, caplog: pytest.LogCaptureFixture, seed: int
+    process: Context, settings: Settings, rules: Rules, caplog: pytest.LogCaptureFixture, seed: int
 ) -> None:
     storm(process, settings, rules, caplog, seed=seed, calls=16)
 
@@ -337,6 +337,6 @@ def test_a_storm_loses_nothing_and_keeps_the_order(
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", range(100, 140))
 def test_many_storms_lose_nothing_and_keep_the_order(
-    process: Process, settings: Settings, rules: Rules, caplog: pytest.LogCaptureFixture, seed: int
+    process: Context, settings: Settings, rules: Rules, caplog: pytest.LogCaptureFixture, seed: int
 ) -> None:
     storm(process, settings, rules, caplog, seed=seed, calls=80)

@@ -19,7 +19,7 @@ from web.console import pages
 from web.masking import masked
 from worker.accounts.registry import add
 from worker.auth import keys, signin_limit
-from worker.context import Process
+from worker.context import Context
 from worker.intake.receipts import Part
 from worker.queries.errors import further_errors, list_errors
 from worker.queries.events import find_event, outcomes_by_event
@@ -161,7 +161,7 @@ def test_a_good_key_clears_its_addresss_count(console: RunningConsole, monkeypat
 
 
 def test_many_addresses_together_are_locked_out_and_those_of_operators_are_spared(
-    process: Process, monkeypatch: pytest.MonkeyPatch
+    process: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(signin_limit, "MOST_OF_ALL", 5)
     assert signin_limit.locked_until(process.redis, "203.0.113.9") is None
@@ -171,21 +171,21 @@ def test_many_addresses_together_are_locked_out_and_those_of_operators_are_spare
     assert signin_limit.locked_until(process.redis, "203.0.113.9") is None
 
 
-def test_an_ipv6_network_counts_as_one_address(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_ipv6_network_counts_as_one_address(process: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signin_limit, "MOST", 2)
     locked = [signin_limit.locked_until(process.redis, f"2001:db8::{number}") is not None for number in range(3)]
     assert locked == [False, False, True]
 
 
 def test_without_redis_operators_still_get_in_and_see_what_is_wrong(settings: Settings) -> None:
-    process = Process(settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"}))
+    process = Context(settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"}))
     with running_console(process) as console:
         assert "Redis is out of reach" in words(console.of(Role.OPERATOR).page())
     process.engine.dispose()
 
 
 def test_without_the_database_the_page_says_so(settings: Settings) -> None:
-    process = Process(settings.model_copy(update={"database_url": "postgresql://127.0.0.1:1/nowhere"}))
+    process = Context(settings.model_copy(update={"database_url": "postgresql://127.0.0.1:1/nowhere"}))
     with running_console(process) as console:
         visitor = console.visitor()
         visitor.token()
@@ -208,7 +208,7 @@ def test_without_the_database_the_page_says_so(settings: Settings) -> None:
 )
 @pytest.mark.parametrize("path", ["/accounts/default/pause", "/sign-out", "/sign-in"])
 def test_a_form_from_elsewhere_does_nothing(  # noqa: PLR0917
-    operator: Visitor, process: Process, path: str, fields: dict[str, str], headers: dict[str, str], said: str
+    operator: Visitor, process: Context, path: str, fields: dict[str, str], headers: dict[str, str], said: str
 ) -> None:
     answer = operator.post(path, {"form": operator.token("/accounts"), **fields}, headers=headers)
     assert (answer.status_code, said in words(answer.text)) == (403, True)
@@ -577,7 +577,7 @@ def test_a_batch_is_canceled(operator: Visitor, hand_in: HandIn, engine: Engine)
     assert "no batch like that waits" in words(operator.press(f"/batch/{number}/cancel", "/accounts").text)
 
 
-def test_an_account_is_paused_and_resumed(operator: Visitor, process: Process, settings: Settings) -> None:
+def test_an_account_is_paused_and_resumed(operator: Visitor, process: Context, settings: Settings) -> None:
     add(process.engine, settings, "acme", {}, SecretStr("token-of-acme"))
     answer = operator.press("/accounts/acme/pause", "/accounts", because=" the portal moves ")
     assert (answer.url, "account acme is paused" in words(answer.text)) == (f"{operator.url}/accounts#acme", True)

@@ -15,14 +15,14 @@ from playwright.sync_api import Browser, Page
 from services import Valkey
 
 from models.words import Action, Outcome, Role, Via
-from worker.context import Process
+from worker.context import Context
 from worker.operations import jobs
-from worker.operations.audit_log import By
-from worker.operations.schedules import Schedule, pause, put
+from worker.operations.audit_log import Actor
+from worker.operations.schedules import RetrySchedule, pause, put
 from worker.queries.error_filter import Filter
 
 __all__ = ["browser"]
-ME = By("the night shift", Via.CONSOLE)
+ME = Actor("the night shift", Via.CONSOLE)
 LOOKS: tuple[tuple[int, Literal["light", "dark"]], ...] = ((1280, "light"), (360, "dark"))
 SERIOUS = {"serious", "critical"}
 OPERATORS = (
@@ -67,7 +67,7 @@ def console(postgres_url: str, valkey: Valkey, tmp_path_factory: pytest.TempPath
     home = tmp_path_factory.mktemp("accessible")
     made = night.made(postgres_url, TEMPLATE, valkey.url, home)
     with night.copied(postgres_url, made) as url:
-        process = Process(night.settings_for(url, valkey.url, home))
+        process = Context(night.settings_for(url, valkey.url, home))
         with process.engine.begin() as connection:
             jobs.ask(connection, ME, Action.DISMISS, Filter((Outcome.REJECTED,), event="webinar-42").written,
                      given={"because": "test entries"}, expected=10)  # fmt: skip
@@ -75,7 +75,7 @@ def console(postgres_url: str, valkey: Valkey, tmp_path_factory: pytest.TempPath
         with process.engine.begin() as connection:
             jobs.ask(connection, ME, Action.RETRY, Filter().written, expected=3_600)
         for name in ("nightly", "mornings"):
-            put(process.engine, ME, Schedule(name, "0 3 * * *"))
+            put(process.engine, ME, RetrySchedule(name, "0 3 * * *"))
         pause(process.engine, ME, "mornings")
         with running_console(process) as running:
             yield running

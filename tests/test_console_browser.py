@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from models.words import Role
 from web.console import live
-from worker.context import Process
+from worker.context import Context
 from worker.intake.receipts import Part
 
 __all__ = ["browser"]
@@ -261,7 +261,7 @@ def test_what_comes_while_somebody_is_about_something_is_shown_when_he_is_done(
 
 
 @only_with_javascript
-def test_a_page_out_of_reach_says_so_and_comes_back(page: Page, process: Process) -> None:
+def test_a_page_out_of_reach_says_so_and_comes_back(page: Page, process: Context) -> None:
     with running_console(process) as console:
         sign_in(page, console)
         live.PLACES, before = 0, live.PLACES

@@ -14,7 +14,7 @@ from ledger import ask, do, message, outcomes, people, settled, taken
 from sqlalchemy import Engine
 
 from models.words import Role
-from worker.context import Process
+from worker.context import Context
 from worker.intake.receipts import Part
 
 HandIn = Callable[..., list[Part]]
@@ -118,7 +118,7 @@ def test_nothing_large_is_read_of_whoever_is_not_signed_in(console: RunningConso
             assert connection.makefile("rb").readline().split()[1] == b"303"
 
 
-def test_whoever_signs_in_anew_ends_the_session_there_was(console: RunningConsole, process: Process) -> None:
+def test_whoever_signs_in_anew_ends_the_session_there_was(console: RunningConsole, process: Context) -> None:
     key = key_for(process, "olga", Role.OPERATOR)
     first, again = console.visitor(), console.visitor()
     first.sign_in(key)

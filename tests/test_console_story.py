@@ -21,7 +21,7 @@ from services import Valkey
 from sqlalchemy import Engine
 
 from models.words import Role
-from worker.context import Process
+from worker.context import Context
 from worker.settings import Settings
 
 __all__ = ["browser"]
@@ -54,7 +54,7 @@ def settings(settings: Settings, sandbox: RunningSandbox) -> Settings:
 
 
 @pytest.fixture
-def console(process: Process) -> Iterator[RunningConsole]:
+def console(process: Context) -> Iterator[RunningConsole]:
     with night.working(process), running_console(process) as running:
         yield running
 

@@ -32,7 +32,7 @@ from models.correction import Change
 from models.rules import Rules
 from worker.intake.receipts import Part
 from worker.operations import steps
-from worker.operations.cancel import Chosen
+from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import ANY_OPEN, Filter
 from worker.queries.reconciliation import audit
 from worker.queue import settle
@@ -218,7 +218,7 @@ def test_a_later_record_of_the_same_person_is_not_undone(hand_in: HandIn, engine
     (said,) = correct(engine, rules, {old: Change(email="a@example.org")})
     assert f"overtaken by record {newer}" in str(said.reasons[0])
     assert outcomes(engine) == {"rejected": 1, "pending": 1}
-    cancel(engine, Chosen())
+    cancel(engine, CancelFilter())
     (said,) = correct(engine, rules, {old: Change(email="a@example.org")})
     assert said.by is not None
 

@@ -13,8 +13,8 @@ from sqlalchemy import text
 
 from hubspot_api.limiter import Limiter
 from tasks.deliver import deliver
-from worker.context import Process
-from worker.intake.accept import Handed, accept
+from worker.context import Context
+from worker.intake.accept import Inbound, accept
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
 
@@ -34,50 +34,50 @@ def sandbox() -> Iterator[Any]:
 
 
 @pytest.fixture
-def sending(settings: Settings, sandbox: Any) -> Iterator[Process]:
-    process = Process(settings.model_copy(update={"hubspot_url": sandbox.url}))
+def sending(settings: Settings, sandbox: Any) -> Iterator[Context]:
+    process = Context(settings.model_copy(update={"hubspot_url": sandbox.url}))
     yield process
     process.engine.dispose()
 
 
 @pytest.fixture
-def given(sending: Process) -> Callable[..., None]:
+def given(sending: Context) -> Callable[..., None]:
     def accepted(*contacts: str, state: str = "register", event: str = "7", **more: object) -> None:
         from models.words import Door
 
         inputs = [{"email": contact, "interactionDateTime": WHEN, **more} for contact in contacts]
         raw = json.dumps({"subscriber_state": state, "object_id": event, "inputs": inputs}).encode()
         with sending.engine.connect() as connection:
-            accept(connection, [Handed(Door.STREAM, str(time.monotonic_ns()), raw)], sending.rules)
+            accept(connection, [Inbound(Door.STREAM, str(time.monotonic_ns()), raw)], sending.rules)
 
     return accepted
 
 
-def one(process: Process, statement: str) -> Any:
+def one(process: Context, statement: str) -> Any:
     with process.engine.connect() as connection:
         return connection.execute(text(statement)).one()
 
 
-def batch(process: Process) -> Any:
+def batch(process: Context) -> Any:
     return one(process, "SELECT *, extract(epoch FROM due_at - now()) AS due_in FROM batches ORDER BY id LIMIT 1")
 
 
-def account(process: Process) -> Any:
+def account(process: Context) -> Any:
     return one(process, "SELECT *, extract(epoch FROM parked_until - now()) AS parked_for FROM accounts")
 
 
-def drain(process: Process) -> None:
+def drain(process: Context) -> None:
     while deliver(process, "default"):
         pass
 
 
-def outcomes(process: Process) -> dict[str, int]:
+def outcomes(process: Context) -> dict[str, int]:
     books = audit(process.engine)
     assert books.balanced, books.wrong
     return {outcome.value: number for outcome, number in books.outcomes.items() if number}
 
 
-def test_a_full_answer_delivers_and_keeps_the_contact_ids(sending: Process, sandbox: Any, given: Any) -> None:
+def test_a_full_answer_delivers_and_keeps_the_contact_ids(sending: Context, sandbox: Any, given: Any) -> None:
     given("ada@example.com", "bob@example.com")
     assert deliver(sending, "default") == 1
     assert outcomes(sending) == {"delivered": 2}
@@ -91,12 +91,12 @@ def test_a_full_answer_delivers_and_keeps_the_contact_ids(sending: Process, sand
     assert attempt.excerpt == ""
 
 
-def test_nothing_due_gives_the_permit_back(sending: Process) -> None:
+def test_nothing_due_gives_the_permit_back(sending: Context) -> None:
     assert deliver(sending, "default") == 0
     assert sending.redis.zcard("turnout:limit:{default}:slots") == 0
 
 
-def test_a_contact_that_the_answer_does_not_name_is_unconfirmed(sending: Process, sandbox: Any, given: Any) -> None:
+def test_a_contact_that_the_answer_does_not_name_is_unconfirmed(sending: Context, sandbox: Any, given: Any) -> None:
     sandbox.fault(match="bob@example.com", drop=True, count=1)
     given("ada@example.com", "bob@example.com")
     deliver(sending, "default")
@@ -107,7 +107,7 @@ def test_a_contact_that_the_answer_does_not_name_is_unconfirmed(sending: Process
 
 
 def test_a_request_refused_whole_rejects_its_records_with_hubspots_message(
-    sending: Process, sandbox: Any, given: Any
+    sending: Context, sandbox: Any, given: Any
 ) -> None:
     sandbox.fault(match="bob@example.com", status=400, count=1)
     given("bob@example.com")
@@ -135,7 +135,7 @@ def test_a_request_refused_whole_rejects_its_records_with_hubspots_message(
     ids=str,
 )
 def test_an_ambiguous_answer_is_tried_again_later_and_counted(
-    sending: Process, sandbox: Any, given: Any, fault: dict[str, Any]
+    sending: Context, sandbox: Any, given: Any, fault: dict[str, Any]
 ) -> None:
     sandbox.fault(**fault, count=1)
     given("ada@example.com")
@@ -154,7 +154,7 @@ def test_attempts_that_are_spent_give_up_and_can_be_retried(settings: Settings, 
 
     sandbox.fault(status=503, count=2)
     given("ada@example.com")
-    process = Process(settings.model_copy(update={"hubspot_url": sandbox.url, "max_attempts": 2}))
+    process = Context(settings.model_copy(update={"hubspot_url": sandbox.url, "max_attempts": 2}))
     for _ in range(2):
         with process.engine.begin() as connection:
             connection.execute(text("UPDATE batches SET due_at = now(); UPDATE lanes SET ready = true"))
@@ -168,7 +168,7 @@ def test_attempts_that_are_spent_give_up_and_can_be_retried(settings: Settings, 
 
 
 def test_a_burst_limit_holds_all_of_the_account_and_spends_no_attempt(
-    sending: Process, sandbox: Any, given: Any
+    sending: Context, sandbox: Any, given: Any
 ) -> None:
     sandbox.fault(status=429, body={"policyName": "TEN_SECONDLY_ROLLING"}, headers={"Retry-After": "7"}, count=1)
     given("ada@example.com")
@@ -182,7 +182,7 @@ def test_a_burst_limit_holds_all_of_the_account_and_spends_no_attempt(
 
 
 def test_a_batch_that_hubspot_slows_down_is_put_back_also_without_redis(
-    sending: Process, sandbox: Any, given: Any, monkeypatch: pytest.MonkeyPatch
+    sending: Context, sandbox: Any, given: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox.fault(status=429, body={"policyName": "TEN_SECONDLY_ROLLING"}, headers={"Retry-After": "7"}, count=1)
     given("ada@example.com")
@@ -196,7 +196,7 @@ def test_a_batch_that_hubspot_slows_down_is_put_back_also_without_redis(
     assert 6 < batch(sending).due_in <= 7
 
 
-def test_the_daily_limit_parks_the_account_until_midnight(sending: Process, sandbox: Any, given: Any) -> None:
+def test_the_daily_limit_parks_the_account_until_midnight(sending: Context, sandbox: Any, given: Any) -> None:
     sandbox.fault(status=429, body={"policyName": "DAILY"}, count=1)
     given("ada@example.com")
     deliver(sending, "default")
@@ -209,7 +209,7 @@ def test_the_daily_limit_parks_the_account_until_midnight(sending: Process, sand
 
 @pytest.mark.parametrize(("status", "seconds"), [(423, 2), (477, 3600)])
 def test_an_account_that_is_away_is_waited_for(
-    sending: Process, sandbox: Any, given: Any, status: int, seconds: int
+    sending: Context, sandbox: Any, given: Any, status: int, seconds: int
 ) -> None:
     sandbox.fault(status=status, body={}, headers={"Retry-After": str(seconds)}, count=1)
     given("ada@example.com")
@@ -220,7 +220,7 @@ def test_an_account_that_is_away_is_waited_for(
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_token_that_is_not_accepted_pauses_the_account_and_loses_nothing(
-    sending: Process, sandbox: Any, given: Any, status: int
+    sending: Context, sandbox: Any, given: Any, status: int
 ) -> None:
     from worker.accounts.state import resume
 
@@ -235,7 +235,7 @@ def test_a_token_that_is_not_accepted_pauses_the_account_and_loses_nothing(
     assert outcomes(sending) == {"delivered": 1}
 
 
-def test_an_unknown_event_is_final_for_every_record(sending: Process, sandbox: Any, given: Any) -> None:
+def test_an_unknown_event_is_final_for_every_record(sending: Context, sandbox: Any, given: Any) -> None:
     sandbox.fault(status=404, count=1)
     given("ada@example.com", "bob@example.com")
     deliver(sending, "default")
@@ -244,7 +244,7 @@ def test_an_unknown_event_is_final_for_every_record(sending: Process, sandbox: A
 
 @pytest.mark.parametrize("body", ["<html>not here</html>", {"message": "no Route matched"}])
 def test_a_404_that_is_not_hubspots_pauses_the_account_and_rejects_nothing(
-    sending: Process, sandbox: Any, given: Any, body: object
+    sending: Context, sandbox: Any, given: Any, body: object
 ) -> None:
     sandbox.fault(status=404, body=body, count=1)
     given("ada@example.com")
@@ -255,7 +255,7 @@ def test_a_404_that_is_not_hubspots_pauses_the_account_and_rejects_nothing(
 
 
 def test_the_third_unknown_event_in_a_row_pauses_the_account_instead_of_rejecting_the_backlog(
-    sending: Process, sandbox: Any, given: Any
+    sending: Context, sandbox: Any, given: Any
 ) -> None:
     from worker.accounts.state import resume
 
@@ -273,7 +273,7 @@ def test_the_third_unknown_event_in_a_row_pauses_the_account_instead_of_rejectin
 
 
 def test_an_accepted_record_between_unknown_events_begins_the_count_anew(
-    sending: Process, sandbox: Any, given: Any
+    sending: Context, sandbox: Any, given: Any
 ) -> None:
     for number, event in enumerate("aabbcde"):  # an event that is met twice counts once
         given(f"p{number}@example.com", event=event)
@@ -290,7 +290,7 @@ def test_an_accepted_record_between_unknown_events_begins_the_count_anew(
     ("status", "what_to_do"), [(401, "TURNOUT_HUBSPOT_TOKEN"), (403, "crm.objects.marketing_events.write")]
 )
 def test_a_pause_for_the_token_says_what_to_do(
-    sending: Process, sandbox: Any, given: Any, status: int, what_to_do: str
+    sending: Context, sandbox: Any, given: Any, status: int, what_to_do: str
 ) -> None:
     sandbox.fault(status=status, count=1)
     given("ada@example.com")
@@ -302,7 +302,7 @@ def test_a_pause_for_the_token_says_what_to_do(
 
 
 def test_five_ambiguous_answers_in_a_row_park_the_account_and_spend_no_more_attempts(
-    sending: Process, sandbox: Any, given: Any
+    sending: Context, sandbox: Any, given: Any
 ) -> None:
     sandbox.fault(status=503)
     given("ada@example.com")
@@ -324,7 +324,7 @@ def test_five_ambiguous_answers_in_a_row_park_the_account_and_spend_no_more_atte
     assert (account(sending).in_a_row, account(sending).parked_until) == (0, None)
 
 
-def test_no_transaction_is_open_while_hubspot_answers(sending: Process, sandbox: Any, given: Any) -> None:
+def test_no_transaction_is_open_while_hubspot_answers(sending: Context, sandbox: Any, given: Any) -> None:
     import threading
 
     sandbox.fault(hang=1.5)
@@ -338,7 +338,7 @@ def test_no_transaction_is_open_while_hubspot_answers(sending: Process, sandbox:
     assert open_ones.number == 0
 
 
-def test_the_token_appears_nowhere_in_the_database(sending: Process, sandbox: Any, given: Any) -> None:
+def test_the_token_appears_nowhere_in_the_database(sending: Context, sandbox: Any, given: Any) -> None:
     sandbox.fault(status=500, body="your token is test-token", count=1)
     given("ada@example.com")
     deliver(sending, "default")
@@ -346,7 +346,7 @@ def test_the_token_appears_nowhere_in_the_database(sending: Process, sandbox: An
     assert "test-token" not in repr(sending.settings)
 
 
-def test_without_redis_there_is_no_permit_and_nothing_is_sent(sending: Process, given: Any) -> None:
+def test_without_redis_there_is_no_permit_and_nothing_is_sent(sending: Context, given: Any) -> None:
     from unittest.mock import patch
 
     given("ada@example.com")

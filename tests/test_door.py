@@ -20,7 +20,7 @@ from sqlalchemy import text
 
 from models.words import Role
 from worker.accounts.registry import add
-from worker.context import Process
+from worker.context import Context
 from worker.encryption import rekey
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
@@ -36,7 +36,7 @@ def sandbox() -> Iterator[RunningSandbox]:
 
 @pytest.fixture
 def door(settings: Settings, sandbox: RunningSandbox) -> Iterator[Door]:
-    process = Process(settings.model_copy(update={"hubspot_url": sandbox.url}))
+    process = Context(settings.model_copy(update={"hubspot_url": sandbox.url}))
     with running_door(process) as running:
         yield running
     process.engine.dispose()
@@ -194,7 +194,7 @@ def test_its_id_is_not_computed_from_what_others_know_and_outlives_restarts_and_
     assert UUID(link) != UUID(bytes=unkeyed, version=4)
     both = door.process.settings.model_copy(update={"secret_key": SecretStr("new,a key of the tests")})
     assert rekey(door.process.engine, both)
-    restarted = Process(both.model_copy(update={"secret_key": SecretStr("new")}))
+    restarted = Context(both.model_copy(update={"secret_key": SecretStr("new")}))
     with running_server(restarted) as url:
         again = Door(url, door.key, restarted).hand_in("ada@example.com", headers=once)
     assert again.json()["links"]["submission"] == f"{url}/submissions/{link}"
@@ -290,7 +290,7 @@ def test_a_key_for_several_accounts_names_the_one(door: Door, settings: Settings
 
 
 def test_the_database_out_of_reach_is_503_and_nothing_is_stored(settings: Settings) -> None:
-    process = Process(settings.model_copy(update={"database_url": "postgresql://127.0.0.1:1/nowhere"}))
+    process = Context(settings.model_copy(update={"database_url": "postgresql://127.0.0.1:1/nowhere"}))
     with running_server(process) as url:
         answer = Door(url, "turnout_1_" + "x" * 43, process).hand_in("ada@example.com")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")

@@ -24,14 +24,14 @@ from running import environment, until
 import web.server
 from models.message import MOST_BYTES
 from web.limits import MOST_BYTES_AT_ONCE, Admission
-from worker.context import Process
+from worker.context import Context
 from worker.local.services import free_port
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
 
 
 @pytest.fixture
-def door(process: Process) -> Iterator[Door]:
+def door(process: Context) -> Iterator[Door]:
     with running_door(process) as running:
         yield running
 
@@ -218,7 +218,7 @@ def test_two_hundred_held_answers_take_no_thread_from_the_others(door: Door) -> 
 
 
 def test_a_stop_answers_who_is_held_and_ends_well_and_no_key_is_in_the_log(
-    settings: Settings, process: Process, tmp_path: Path
+    settings: Settings, process: Context, tmp_path: Path
 ) -> None:
     key, port = key_for(process, "shop"), free_port()
     log = tmp_path / "web.log"

@@ -15,7 +15,7 @@ from door import BY_EMAIL, WHEN, key_for
 from running import environment, until
 from sqlalchemy import text
 
-from worker.context import Process
+from worker.context import Context
 from worker.local.services import free_port
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
@@ -77,7 +77,7 @@ def hand_in(served: Served, key: str, number: int, session: requests.Session) ->
 
 
 def test_killed_in_the_middle_of_a_thousand_requests_it_keeps_what_it_answered(
-    served: Served, process: Process
+    served: Served, process: Context
 ) -> None:
     key = key_for(process, "shop")
     answered: set[int] = set()
@@ -123,7 +123,7 @@ def test_killed_in_the_middle_of_a_thousand_requests_it_keeps_what_it_answered(
     assert (books.accepted, books.duplicates, books.refused) == (REQUESTS, 0, 0)
 
 
-def stored(process: Process) -> set[int]:
+def stored(process: Context) -> set[int]:
     with process.engine.connect() as connection:
         contacts = connection.execute(text("SELECT contact FROM records"))
         return {int(contact[1:].partition("@")[0]) for contact in contacts.scalars()}

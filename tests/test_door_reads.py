@@ -11,7 +11,7 @@ from sqlalchemy import text
 from hubspot_api.limiter import Use
 from models.words import Role
 from worker.accounts import state
-from worker.context import Process
+from worker.context import Context
 from worker.delivery import permits
 from worker.settings import Settings
 
@@ -26,7 +26,7 @@ def sandbox() -> Iterator[RunningSandbox]:
 
 @pytest.fixture
 def door(settings: Settings, sandbox: RunningSandbox) -> Iterator[Door]:
-    process = Process(settings.model_copy(update={"hubspot_url": sandbox.url}))
+    process = Context(settings.model_copy(update={"hubspot_url": sandbox.url}))
     with running_door(process) as running, delivering(process):
         assert running.hand_in("ada@example.com", headers={"Prefer": "wait=30"}).json()["status"] == "COMPLETE"
         yield running

@@ -11,7 +11,7 @@ import pytest
 from door import Door, running_door
 from sandbox_server import running_sandbox
 
-from worker.context import Process
+from worker.context import Context
 from worker.settings import Settings
 
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
@@ -22,7 +22,7 @@ RULES = Path(__file__).parent / "schemathesis.toml"
 def door(settings: Settings) -> Iterator[Door]:
     with running_sandbox(burst_limit=100_000, daily_limit=10_000_000) as sandbox:
         generous = {"hubspot_url": sandbox.url, "burst_limit": 100_000, "daily_limit": 10_000_000}
-        process = Process(settings.model_copy(update=generous))
+        process = Context(settings.model_copy(update=generous))
         with running_door(process) as running:
             yield running
         process.engine.dispose()

@@ -35,7 +35,7 @@ from models.person import Person
 from models.rules import Rules
 from models.tables import Base
 from models.words import Action, Outcome
-from worker.context import Process
+from worker.context import Context
 from worker.intake.receipts import Part
 from worker.operations import audit_log, jobs
 from worker.queries import submissions
@@ -53,7 +53,7 @@ VID = 987_654_321_012
 EVERYTHING = Filter((Outcome.FAILED, Outcome.REJECTED, Outcome.UNCONFIRMED, Outcome.CANCELED))
 
 
-def erased(process: Process, who: str, patience: float = 0.5) -> Erased:
+def erased(process: Context, who: str, patience: float = 0.5) -> Erased:
     person = Person.named(who)
     assert person is not None
     return erase(process.engine, process.stream, person, patience, 2)
@@ -88,7 +88,7 @@ def answer_of(engine: Engine, rejection: Rejection, said: str) -> None:
     claimed = taken(engine)
     last = len(claimed.members) - 1
     yes = {index: VID if claimed.members[index].contact == ADA.lower() else 7 for index in range(last)}
-    call = settle.Call("settled", 200, 5, "", said)
+    call = settle.AttemptResult("settled", 200, 5, "", said)
     settle.settle(engine, claimed, Settled(yes, {last: rejection}, {}), call)
 
 
@@ -133,7 +133,7 @@ def input_of(**contact: object) -> dict[str, object]:
 
 
 @pytest.mark.usefixtures("_everywhere")
-def test_an_erased_person_is_found_nowhere_and_the_books_balance(engine: Engine, process: Process) -> None:
+def test_an_erased_person_is_found_nowhere_and_the_books_balance(engine: Engine, process: Context) -> None:
     before, counts = sound(engine), audit(engine).as_json()
     tables = {place.split(".")[0] for place in found(engine, ADA)}
     assert {"records", "errors", "attempts", "refused", "submissions", "accounts"} <= tables
@@ -163,14 +163,14 @@ def test_an_erased_person_is_found_nowhere_and_the_books_balance(engine: Engine,
 
 
 @pytest.mark.usefixtures("_everywhere")
-def test_a_re_import_does_not_bring_the_person_back(hand_in: HandIn, engine: Engine, process: Process) -> None:
+def test_a_re_import_does_not_bring_the_person_back(hand_in: HandIn, engine: Engine, process: Context) -> None:
     erased(process, ADA)
     (part,) = hand_in(message(*people(3), ADA.lower(), "z@x.org"))
     assert (part.accepted, part.duplicates) == (0, 5)
     assert found(engine, ADA) == []
 
 
-def test_who_waits_leaves_a_batch_that_sends_the_others(hand_in: HandIn, engine: Engine, process: Process) -> None:
+def test_who_waits_leaves_a_batch_that_sends_the_others(hand_in: HandIn, engine: Engine, process: Context) -> None:
     hand_in(message("a@x.org", "b@x.org"), message("a@x.org", "c@x.org", state="cancel"), message("d@x.org", event="1"))
     first, second, other = waits(engine)
     assert waits(engine)[second] == [first]
@@ -187,7 +187,7 @@ def test_who_waits_leaves_a_batch_that_sends_the_others(hand_in: HandIn, engine:
     assert retry(engine, 100, EVERYTHING) == 0
 
 
-def test_who_is_being_sent_is_waited_for(hand_in: HandIn, engine: Engine, process: Process) -> None:
+def test_who_is_being_sent_is_waited_for(hand_in: HandIn, engine: Engine, process: Context) -> None:
     hand_in(message("a@x.org", "b@x.org"))
     claimed = taken(engine)
     left = erased(process, "a@x.org", patience=0)
@@ -201,7 +201,7 @@ def test_who_is_being_sent_is_waited_for(hand_in: HandIn, engine: Engine, proces
     assert batch(engine, claimed.batch_id).contact_ids == [None, 1_001]
 
 
-def test_what_still_waits_in_the_stream_is_said(engine: Engine, process: Process) -> None:
+def test_what_still_waits_in_the_stream_is_said(engine: Engine, process: Context) -> None:
     from tasks.intake import intake
 
     process.stream.add(json.dumps(message("a@x.org", "b@x.org")).encode())
@@ -214,7 +214,7 @@ def test_what_still_waits_in_the_stream_is_said(engine: Engine, process: Process
 
 
 def test_a_person_of_several_steps_interrupted_is_erased_by_the_next_run(
-    hand_in: HandIn, engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
+    hand_in: HandIn, engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(erasing, "MOST", 3)
     monkeypatch.setattr(erasing, "STEP", 4)
@@ -237,7 +237,7 @@ def test_a_person_of_several_steps_interrupted_is_erased_by_the_next_run(
     assert (found(engine, "a@x.org"), sound(engine)) == ([], {"pending": 20, "canceled": 20})
 
 
-def test_erase_while_everything_runs(hand_in: HandIn, engine: Engine, process: Process) -> None:
+def test_erase_while_everything_runs(hand_in: HandIn, engine: Engine, process: Context) -> None:
     """Handed in again and again by one thread, sent by others, retried by a third: in the end she is gone."""
     stop = threading.Event()
     numbers = iter(range(10**6))
@@ -273,7 +273,7 @@ def test_erase_while_everything_runs(hand_in: HandIn, engine: Engine, process: P
     sound(engine)
 
 
-def test_a_receipt_still_shows_what_became_of_the_others(hand_in: HandIn, engine: Engine, process: Process) -> None:
+def test_a_receipt_still_shows_what_became_of_the_others(hand_in: HandIn, engine: Engine, process: Context) -> None:
     (by_mail,) = hand_in(message(ADA, "b@x.org"))
     (by_id,) = hand_in({"subscriber_state": "register", "object_id": "77", "inputs": [input_of(vid=VID)]})
     settled(engine, taken(engine))
@@ -288,7 +288,7 @@ def test_a_receipt_still_shows_what_became_of_the_others(hand_in: HandIn, engine
 
 
 def test_the_command_asks_first_and_says_what_it_did(
-    hand_in: HandIn, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, process: Process
+    hand_in: HandIn, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, process: Context
 ) -> None:
     monkeypatch.setattr("worker.settings.load_settings", lambda: settings)
     monkeypatch.setattr("worker.database.make_engine", lambda _: engine)
@@ -368,7 +368,7 @@ def test_of_a_refused_message_what_is_others_stays(who: str, raw: str, left: str
 
 @pytest.mark.parametrize("who", [ADA, str(VID)])
 def test_who_is_erased_is_found_in_no_job_and_no_action(
-    hand_in: HandIn, engine: Engine, rules: Rules, process: Process, who: str
+    hand_in: HandIn, engine: Engine, rules: Rules, process: Context, who: str
 ) -> None:
     """Named by a correction that was done, one that waits, what a group was changed to, results, a reason, a pause."""
     hand_in(message("a@x.org", "b@x.org", "c@x.org"))

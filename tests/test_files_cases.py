@@ -9,7 +9,7 @@ import pytest
 from models.words import State
 from worker.files.options import DateOrder, Options
 from worker.files.reader import Reading
-from worker.files.rows import Record, Refused
+from worker.files.rows import FileRecord, RejectedRow
 
 FILES = Path(__file__).parent / "files"
 STAFF = "(host, organizer, panelist or presenter)"
@@ -163,15 +163,15 @@ def test_who_counts(
 ) -> None:
     reading = Reading(io.BytesIO((FILES / name).read_bytes()), Options.read(object_id="7", **said))
     items = list(reading.items())
-    assert sorted(stay(item) for item in items if isinstance(item, Record)) == records
+    assert sorted(stay(item) for item in items if isinstance(item, FileRecord)) == records
     assert dict(reading.facts.left_out) == left_out
-    reasons = ["; ".join(map(str, item.reasons)) for item in items if isinstance(item, Refused)]
+    reasons = ["; ".join(map(str, item.reasons)) for item in items if isinstance(item, RejectedRow)]
     assert len(reasons) == len(refused)
     for reason, expected in zip(reasons, refused, strict=True):
         assert expected in reason
 
 
-def stay(record: Record) -> str:
+def stay(record: FileRecord) -> str:
     """Write who it is, and from when to when where that is known."""
     properties = record.candidate.input["properties"]
     assert isinstance(properties, dict)

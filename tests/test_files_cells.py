@@ -4,11 +4,11 @@ import io
 import pytest
 from hypothesis import given, strategies as st
 
-from worker.files.csv_rows import MOST_CONTINUED, Row, split_rows
+from worker.files.csv_rows import MOST_CONTINUED, CsvRow, split_rows
 from worker.files.lines import Line
 
 
-def rows(text: str, delimiter: str = ",") -> list[Row]:
+def rows(text: str, delimiter: str = ",") -> list[CsvRow]:
     return list(split_rows((Line(number, line) for number, line in enumerate(text.split("\n"), 1)), delimiter))
 
 

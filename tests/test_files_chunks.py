@@ -8,7 +8,7 @@ from models.preflight import Candidate
 from models.words import Identity, State
 from worker.files import messages as chunks
 from worker.files.messages import Chunker
-from worker.files.rows import Record
+from worker.files.rows import FileRecord
 
 SUBMISSION = UUID("0195f7a0-0000-7000-8000-000000000001")
 EVENTS = [Address("1", None, None), Address(None, "e", "x")]
@@ -20,7 +20,7 @@ told = st.lists(
 )
 
 
-def record(number: int, row: Told, padding: int = 0) -> Record:
+def record(number: int, row: Told, padding: int = 0) -> FileRecord:
     account, event, state, person = row
     email = f"p{person}@example.com"
     wire: dict[str, object] = {
@@ -29,7 +29,9 @@ def record(number: int, row: Told, padding: int = 0) -> Record:
         "properties": {"note": "x" * padding},
         "contactProperties": {},
     }
-    return Record(number, account, EVENTS[event], state, Candidate(Identity.EMAIL, email, 1772359200000 + number, wire))
+    return FileRecord(
+        number, account, EVENTS[event], state, Candidate(Identity.EMAIL, email, 1772359200000 + number, wire)
+    )
 
 
 def read(messages: list[bytes]) -> list[Message]:

@@ -14,7 +14,7 @@ from worker.files.columns.statuses import Standing
 from worker.files.lines import FileError
 from worker.files.options import Options
 from worker.files.reader import Reading
-from worker.files.rows import Record, Refused
+from worker.files.rows import FileRecord, RejectedRow
 
 T, L = "2026-03-01T10:00:00Z", "2026-03-01T11:00:00Z"
 STAFF = "(host, organizer, panelist or presenter)"
@@ -30,9 +30,9 @@ def read(text: str, state: State | None, **said: Any) -> tuple[Reading, list[str
     people = [
         f"{item.candidate.contact.removesuffix('@example.com')} {item.state}"
         for item in items
-        if isinstance(item, Record)
+        if isinstance(item, FileRecord)
     ]
-    reasons = ["; ".join(map(str, item.reasons)) for item in items if isinstance(item, Refused)]
+    reasons = ["; ".join(map(str, item.reasons)) for item in items if isinstance(item, RejectedRow)]
     return reading, people, reasons
 
 

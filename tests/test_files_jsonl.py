@@ -4,13 +4,13 @@ import pytest
 from models.words import State
 from worker.files.jsonl import read_line
 from worker.files.options import Options
-from worker.files.rows import LeftOut, Record, Refused
+from worker.files.rows import FileRecord, LeftOut, RejectedRow
 
 OPTIONS = Options(state=State.CANCEL, event="e0", external_account="x0")
 INPUT = {"email": "a@example.com", "interactionDateTime": 1772359200000}
 
 
-def read(line: object, options: Options = OPTIONS) -> list[Record | Refused | LeftOut]:
+def read(line: object, options: Options = OPTIONS) -> list[FileRecord | RejectedRow | LeftOut]:
     return list(read_line(3, line if isinstance(line, str) else orjson.dumps(line).decode(), options))
 
 
@@ -28,7 +28,7 @@ def test_a_line_is_a_message_an_input_with_fields_beside_it_or_an_input_alone(
     line: object, account: str, address: str, state: str
 ) -> None:
     (record,) = read(line)
-    assert isinstance(record, Record)
+    assert isinstance(record, FileRecord)
     assert (record.account, str(record.address), record.state) == (account, address, state)
     assert record.candidate.input == {**INPUT, "properties": {}, "contactProperties": {}}
 
@@ -52,28 +52,28 @@ def test_a_line_is_a_message_an_input_with_fields_beside_it_or_an_input_alone(
 )
 def test_what_is_wrong_with_a_line_is_said(line: object, said: str) -> None:
     (refused,) = read(line)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, RejectedRow)
     assert said in "; ".join(map(str, refused.reasons))
     orjson.loads(orjson.dumps(refused.reasons))
 
 
 def test_a_broken_input_of_a_message_costs_no_neighbour() -> None:
     first, broken, last = read({"inputs": [INPUT, {"email": "x"}, INPUT]})
-    assert isinstance(first, Record)
-    assert isinstance(last, Record)
-    assert isinstance(broken, Refused)
+    assert isinstance(first, FileRecord)
+    assert isinstance(last, FileRecord)
+    assert isinstance(broken, RejectedRow)
     assert str(broken.reasons[0]).startswith("line 3, inputs[1].email: x is no e-mail address")
     assert orjson.loads(broken.raw)["inputs"] == [{"email": "x"}]
 
 
 def test_a_message_that_cannot_be_addressed_refuses_each_of_its_inputs() -> None:
     refused = read({"object_id": "1", "external_event_id": "2", "external_account_id": "3", "inputs": [INPUT, INPUT]})
-    assert [type(one) for one in refused] == [Refused, Refused]
+    assert [type(one) for one in refused] == [RejectedRow, RejectedRow]
 
 
 def test_a_contact_id_beyond_what_a_float_holds_is_kept_exactly() -> None:
     (record,) = read('{"vid": 9223372036854775807, "interactionDateTime": 1772359200000}')
-    assert isinstance(record, Record)
+    assert isinstance(record, FileRecord)
     assert record.candidate.contact == "9223372036854775807"
 
 
@@ -97,7 +97,7 @@ def test_a_field_that_decides_who_counts_is_used(fields: dict[str, object], why:
     assert isinstance(out, LeftOut)
     assert (out.line, out.why) == (3, why)
     beside, inside = read({"inputs": [INPUT, {**INPUT, **fields}]}, REGISTER)
-    assert isinstance(beside, Record)
+    assert isinstance(beside, FileRecord)
     assert isinstance(inside, LeftOut)
 
 
@@ -105,27 +105,27 @@ def test_a_field_beside_the_inputs_decides_for_each_of_them() -> None:
     out = read({"status": "cancelled", "inputs": [INPUT, INPUT]}, REGISTER)
     assert [type(each) for each in out] == [LeftOut, LeftOut]
     kept = read({"status": "cancelled", "inputs": [INPUT, INPUT]})
-    assert [type(each) for each in kept] == [Record, Record]
+    assert [type(each) for each in kept] == [FileRecord, FileRecord]
 
 
 def test_a_field_that_keeps_is_not_sent() -> None:
     (record,) = read({**INPUT, "status": "approved", "role": "attendee", "is_host": False}, REGISTER)
-    assert isinstance(record, Record)
+    assert isinstance(record, FileRecord)
     assert record.candidate.input == {**INPUT, "properties": {}, "contactProperties": {}}
 
 
 def test_a_value_that_is_not_known_is_refused_with_the_option_that_settles_it() -> None:
     line = {**INPUT, "status": "walk-in"}
     (refused,) = read(line, REGISTER)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, RejectedRow)
     assert '--map "status=status(walk-in=keep)"' in str(refused.reasons[0])
     kept = Options(
         state=State.REGISTER, event="e0", external_account="x0", mapping=(("status", "status(walk-in=keep)"),)
     )
     ignored = Options(state=State.REGISTER, event="e0", external_account="x0", mapping=(("status", "ignore"),))
-    assert [type(each) for options in (kept, ignored) for each in read(line, options)] == [Record, Record]
+    assert [type(each) for options in (kept, ignored) for each in read(line, options)] == [FileRecord, FileRecord]
 
 
 def test_a_contact_s_own_properties_decide_nothing() -> None:
     (record,) = read({**INPUT, "contactProperties": {"status": "denied", "hs_lead_status": "OPEN"}}, REGISTER)
-    assert isinstance(record, Record)
+    assert isinstance(record, FileRecord)

@@ -9,7 +9,7 @@ from models.words import State
 from worker.files.messages import Chunker
 from worker.files.options import Options, SharedAddress
 from worker.files.reader import Reading
-from worker.files.rows import Record
+from worker.files.rows import FileRecord
 
 ROWS = 6_000
 MOST = 4 * 1024 * 1024
@@ -84,10 +84,10 @@ def test_a_large_file_needs_no_more_memory_than_a_small_one(
     )
     count = 0
 
-    def counted(items: Iterator[object]) -> Iterator[Record]:
+    def counted(items: Iterator[object]) -> Iterator[FileRecord]:
         nonlocal count
         for item in items:
-            assert isinstance(item, Record)
+            assert isinstance(item, FileRecord)
             count += 1
             yield item
 

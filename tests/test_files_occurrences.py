@@ -13,7 +13,7 @@ from worker.files.lines import FileError
 from worker.files.options import DateOrder, Options
 from worker.files.questions import QuestionsError
 from worker.files.reader import Reading
-from worker.files.rows import Record, Refused
+from worker.files.rows import FileRecord, RejectedRow
 from worker.files.summary import table
 
 FILES = Path(__file__).parent / "files"
@@ -22,14 +22,14 @@ BERLIN: dict[str, Any] = {"time_zone": "Europe/Berlin"}
 HEADER = "Email,Join Time,Leave Time\n"
 
 
-def read(content: str | bytes, **said: Any) -> tuple[Reading, list[Record], list[Refused]]:
+def read(content: str | bytes, **said: Any) -> tuple[Reading, list[FileRecord], list[RejectedRow]]:
     options = Options.read(**{"state": State.ATTEND, "object_id": "7", **said})
     reading = Reading(io.BytesIO(content.encode() if isinstance(content, str) else content), options)
     items = list(reading.items())
-    return reading, *([item for item in items if isinstance(item, kind)] for kind in (Record, Refused))  # type: ignore[return-value]
+    return reading, *([item for item in items if isinstance(item, kind)] for kind in (FileRecord, RejectedRow))  # type: ignore[return-value]
 
 
-def stays(records: list[Record]) -> list[tuple[str, str, float]]:
+def stays(records: list[FileRecord]) -> list[tuple[str, str, float]]:
     """Give each record's contact, join and seconds."""
     found = []
     for record in records:

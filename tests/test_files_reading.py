@@ -10,7 +10,7 @@ from models.words import State
 from worker.files.lines import FileError
 from worker.files.options import DateOrder, Options
 from worker.files.reader import Reading
-from worker.files.rows import Record, Refused
+from worker.files.rows import FileRecord, RejectedRow
 
 ATTEND: dict[str, Any] = {"state": State.ATTEND, "object_id": "7", "time_zone": "America/New_York"}
 REGISTER: dict[str, Any] = {"state": State.REGISTER, "object_id": "7", "time_zone": "UTC"}
@@ -38,14 +38,14 @@ User Name,Join Time,Leave Time,Time in Session (minutes)
 """
 
 
-def read(text: str | bytes, **said: Any) -> tuple[Reading, list[Record], list[Refused]]:
+def read(text: str | bytes, **said: Any) -> tuple[Reading, list[FileRecord], list[RejectedRow]]:
     content = text.encode() if isinstance(text, str) else text
     reading = Reading(io.BytesIO(content), Options.read(**said))
     items = list(reading.items())
     return (
         reading,
-        [item for item in items if isinstance(item, Record)],
-        [item for item in items if isinstance(item, Refused)],
+        [item for item in items if isinstance(item, FileRecord)],
+        [item for item in items if isinstance(item, RejectedRow)],
     )
 
 
@@ -55,7 +55,7 @@ def only(text: str, **said: Any) -> dict[str, Any]:
     return record.candidate.input
 
 
-def reasons(refused: list[Refused]) -> list[str]:
+def reasons(refused: list[RejectedRow]) -> list[str]:
     return ["; ".join(map(str, one.reasons)) for one in refused]
 
 

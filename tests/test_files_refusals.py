@@ -9,7 +9,7 @@ from worker.files.lines import FileError
 from worker.files.options import Options
 from worker.files.reader import Reading
 from worker.files.rejects_file import RefusedFile
-from worker.files.rows import Record, Refused
+from worker.files.rows import FileRecord, RejectedRow
 
 OPTIONS = Options(state=State.REGISTER, object_id="7")
 
@@ -17,7 +17,7 @@ OPTIONS = Options(state=State.REGISTER, object_id="7")
 def refused_of(content: bytes, path: Path) -> RefusedFile:
     with RefusedFile(path) as rows:
         for item in Reading(io.BytesIO(content), OPTIONS).items():
-            if isinstance(item, Refused):
+            if isinstance(item, RejectedRow):
                 rows.add(item)
     return rows
 
@@ -40,7 +40,7 @@ def test_refused_rows_are_mended_in_their_file_and_handed_in_again(tmp_path: Pat
         path.read_text("utf-8-sig").replace(",nobody,", ",c@example.com,").replace(",,late", ",2026-03-02T10:00:00Z,")
     )
     reading = Reading(io.BytesIO(mended.encode()), OPTIONS)
-    assert [item.candidate.contact for item in reading.items() if isinstance(item, Record)] == [
+    assert [item.candidate.contact for item in reading.items() if isinstance(item, FileRecord)] == [
         "c@example.com",
         "b@example.com",
     ]
@@ -52,7 +52,7 @@ def test_refused_lines_of_json_can_be_handed_in_again_too(tmp_path: Path) -> Non
     refused_of(b'{"email":"nobody","interactionDateTime":1772359200000}\n{"email":"a\n', path)
     mended = path.read_text("utf-8-sig").replace("nobody", "c@example.com")
     items = list(Reading(io.BytesIO(mended.encode()), OPTIONS).items())
-    assert [type(item) for item in items] == [Record, Refused]
+    assert [type(item) for item in items] == [FileRecord, RejectedRow]
 
 
 def test_nothing_is_written_where_nothing_is_refused(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_nothing_is_written_where_nothing_is_refused(tmp_path: Path) -> None:
 def test_a_text_that_cannot_be_written_is_written_escaped(tmp_path: Path) -> None:
     path = tmp_path / "refused.csv"
     with RefusedFile(path) as rows:
-        rows.add(Refused(2, (Reason("line 2", "holds", "x"),), b"", ("Email",), ((2, ["\udcff"]),)))
+        rows.add(RejectedRow(2, (Reason("line 2", "holds", "x"),), b"", ("Email",), ((2, ["\udcff"]),)))
     assert "\\udcff" in path.read_text("utf-8-sig")
 
 
@@ -92,9 +92,9 @@ def test_a_column_named_by_its_place_is_the_same_in_the_file_of_refused_rows(tmp
     path = tmp_path / "refused.csv"
     with RefusedFile(path) as rows:
         for item in Reading(io.BytesIO(content), said).items():
-            assert isinstance(item, Refused)
+            assert isinstance(item, RejectedRow)
             rows.add(item)
     fixed = path.read_text("utf-8-sig").replace(",nobody", ",ana@example.com")
     (record,) = Reading(io.BytesIO(fixed.encode()), said).items()
-    assert isinstance(record, Record)
+    assert isinstance(record, FileRecord)
     assert record.candidate.contact == "ana@example.com"

@@ -8,7 +8,7 @@ from models.words import State
 from worker.files.options import Options, SharedAddress
 from worker.files.questions import QuestionsError
 from worker.files.reader import Reading
-from worker.files.rows import Record, Refused
+from worker.files.rows import FileRecord, RejectedRow
 from worker.files.stays.people import people_behind, words_of
 from worker.files.summary import table
 
@@ -16,12 +16,12 @@ NAMED = "Name (Original Name),User Email,Join Time,Leave Time\n"
 REGISTERED = "First Name,Last Name,Email,Registration Time\n"
 
 
-def read(content: str, **said: Any) -> tuple[Reading, list[Record]]:
+def read(content: str, **said: Any) -> tuple[Reading, list[FileRecord]]:
     options = Options.read(**{"state": State.ATTEND, "object_id": "7", "time_zone": "UTC", **said})
     reading = Reading(io.BytesIO(content.encode()), options)
     items = list(reading.items())
-    assert not any(isinstance(item, Refused) for item in items), items
-    return reading, [item for item in items if isinstance(item, Record)]
+    assert not any(isinstance(item, RejectedRow) for item in items), items
+    return reading, [item for item in items if isinstance(item, FileRecord)]
 
 
 def joins(*rows: tuple[str, str], apart: int = 10) -> str:
@@ -218,4 +218,4 @@ def test_rows_under_what_is_no_address_are_refused_one_by_one_and_not_asked_abou
     )
     options = Options.read(state=State.REGISTER, object_id="7", time_zone="UTC")
     items = list(Reading(io.BytesIO(content.encode()), options).items())
-    assert [type(item) for item in items] == [Refused] * len(CREW)
+    assert [type(item) for item in items] == [RejectedRow] * len(CREW)

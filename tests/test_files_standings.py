@@ -3,8 +3,8 @@ import pytest
 
 from models.words import State
 from worker.files.columns import roles, statuses
-from worker.files.columns.deciding import Deciding, Kind, announces, deciding, meaning
-from worker.files.columns.roles import Role, role_of, section_of
+from worker.files.columns.deciding import Deciding, DecidingKind, announces, deciding, meaning
+from worker.files.columns.roles import EventRole, role_of, section_of
 from worker.files.columns.statuses import Standing, says_yes, standing_of
 from worker.files.columns.synonyms import compact
 from worker.files.verdicts import Sign, verdict
@@ -48,26 +48,26 @@ def test_no_word_says_two_things() -> None:
 
 
 TITLES = {
-    Kind.ADMISSION: [
+    DecidingKind.ADMISSION: [
         "Approval Status", "approval_status", "registrationStatus", "Registrant Status", "Order Status", "Ticket Status",
         "Genehmigungsstatus", "Registrierungsstatus", "Statut d'inscription", "Estado de aprobación", "Status da inscrição",
         "Stato registrazione", "Goedkeuringsstatus", "Inschrijvingsstatus", "Invitation Status", "Booking Status",
     ],
-    Kind.STATUS: [
+    DecidingKind.STATUS: [
         "Status", "Statut", "Member Status", "Campaign Member Status", "Participant Status", "Attendee Status", "Invitee Status",
         "Check-in Status", "Teilnahmestatus", "Statut du participant", "Estado del asistente", "Event Status", "Foo Status",
     ],
-    Kind.ROLE: ["Participant Role", "Meeting role", "attendeeRole", "Teilnehmerrolle", "Rôle du participant", "Rol del participante"],
-    Kind.REPLY: ["RSVP", "RSVP Status", "Going?", "Invitation response"],
-    Kind.ATTENDED: ["Attended", "Checked In?", "Check-in Time", "Teilgenommen", "A participé", "Asistió", "Anwesend"],
-    Kind.ABSENT: ["No Show", "No-show?"],
-    Kind.PAYMENT: ["Payment Status", "Zahlungsstatus", "Invoice status"],
-    Kind.TICKET: ["Ticket Type", "Attendee Type", "Ticketart"],
+    DecidingKind.ROLE: ["Participant Role", "Meeting role", "attendeeRole", "Teilnehmerrolle", "Rôle du participant", "Rol del participante"],
+    DecidingKind.REPLY: ["RSVP", "RSVP Status", "Going?", "Invitation response"],
+    DecidingKind.ATTENDED: ["Attended", "Checked In?", "Check-in Time", "Teilgenommen", "A participé", "Asistió", "Anwesend"],
+    DecidingKind.ABSENT: ["No Show", "No-show?"],
+    DecidingKind.PAYMENT: ["Payment Status", "Zahlungsstatus", "Invoice status"],
+    DecidingKind.TICKET: ["Ticket Type", "Attendee Type", "Ticketart"],
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("kind", "titles"), TITLES.items())
-def test_a_deciding_column_is_known_by_its_title(kind: Kind, titles: list[str]) -> None:
+def test_a_deciding_column_is_known_by_its_title(kind: DecidingKind, titles: list[str]) -> None:
     assert {title: deciding(title) for title in titles} == dict.fromkeys(titles, Deciding(kind))
 
 
@@ -113,29 +113,31 @@ def test_a_harmless_title_decides_nothing(title: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "text", "says"),
     [
-        (Kind.REPLY, "yes", Standing.REGISTERED),
-        (Kind.REPLY, "Nein", Standing.DECLINED),
-        (Kind.APPROVED, "✓", Standing.CONFIRMED),
-        (Kind.APPROVED, "false", Standing.DENIED),
-        (Kind.ATTENDED, "No", Standing.ABSENT),
-        (Kind.ATTENDED, "0 min", Standing.ABSENT),
-        (Kind.ATTENDED, "47 min", Standing.ATTENDED),
-        (Kind.ATTENDED, "03/22/2026 07:02 PM", Standing.ATTENDED),
-        (Kind.ATTENDED, "Partly", None),
-        (Kind.ABSENT, "Yes", Standing.ABSENT),
-        (Kind.PAYMENT, "Paid", Role.ATTENDEE),
-        (Kind.PAYMENT, "Refunded", Standing.CANCELED),
-        (Kind.PAYMENT, "Unpaid", None),
-        (Kind.ROLE, "Organizer, Presenter", Role.STAFF),
-        (Kind.ROLE, "Présentateur", Role.STAFF),
-        (Kind.ROLE, "Deelnemer", Role.ATTENDEE),
-        (Kind.ROLE, "Engineer", None),
-        (Kind.TICKET, "Speaker Pass", Role.STAFF),
-        (Kind.TICKET, "Early Bird", Role.ATTENDEE),
-        (Kind.STATUS, "yes", None),
+        (DecidingKind.REPLY, "yes", Standing.REGISTERED),
+        (DecidingKind.REPLY, "Nein", Standing.DECLINED),
+        (DecidingKind.APPROVED, "✓", Standing.CONFIRMED),
+        (DecidingKind.APPROVED, "false", Standing.DENIED),
+        (DecidingKind.ATTENDED, "No", Standing.ABSENT),
+        (DecidingKind.ATTENDED, "0 min", Standing.ABSENT),
+        (DecidingKind.ATTENDED, "47 min", Standing.ATTENDED),
+        (DecidingKind.ATTENDED, "03/22/2026 07:02 PM", Standing.ATTENDED),
+        (DecidingKind.ATTENDED, "Partly", None),
+        (DecidingKind.ABSENT, "Yes", Standing.ABSENT),
+        (DecidingKind.PAYMENT, "Paid", EventRole.ATTENDEE),
+        (DecidingKind.PAYMENT, "Refunded", Standing.CANCELED),
+        (DecidingKind.PAYMENT, "Unpaid", None),
+        (DecidingKind.ROLE, "Organizer, Presenter", EventRole.STAFF),
+        (DecidingKind.ROLE, "Présentateur", EventRole.STAFF),
+        (DecidingKind.ROLE, "Deelnemer", EventRole.ATTENDEE),
+        (DecidingKind.ROLE, "Engineer", None),
+        (DecidingKind.TICKET, "Speaker Pass", EventRole.STAFF),
+        (DecidingKind.TICKET, "Early Bird", EventRole.ATTENDEE),
+        (DecidingKind.STATUS, "yes", None),
     ],
 )
-def test_a_value_says_what_its_column_is_about(kind: Kind, text: str, says: Standing | Role | None) -> None:
+def test_a_value_says_what_its_column_is_about(
+    kind: DecidingKind, text: str, says: Standing | EventRole | None
+) -> None:
     assert meaning(kind, text) is says
 
 
@@ -143,7 +145,7 @@ def test_a_value_says_what_its_column_is_about(kind: Kind, text: str, says: Stan
     ("text", "yes"), [("CA", False), ("OR", False), ("no", False), ("New", False), ("Denied", True)]
 )
 def test_a_state_of_a_country_is_no_status(text: str, yes: bool) -> None:  # noqa: FBT001
-    assert announces(Kind.STATUS, text) is yes
+    assert announces(DecidingKind.STATUS, text) is yes
 
 
 @pytest.mark.parametrize(
@@ -155,11 +157,11 @@ def test_yes_and_no_in_the_tools_languages(text: str, yes: bool | None) -> None:
 
 
 SECTIONS = {
-    Role.STAFF: [
+    EventRole.STAFF: [
         "Host Details", "Panelist Details", "Hosts & Panelists", "Speakers", "Co-hosts", "Détails de l'hôte", "Podiumsteilnehmer-Details",
         "Gastgeberdetails", "Detalles del anfitrión", "Detalhes do palestrante", "Dettagli relatore", "Gegevens panelleden",
     ],
-    Role.ATTENDEE: ["Attendee Details", "2. Participants", "3. In-Meeting Activities", "Registration Report", "Teilnehmerdetails"],
+    EventRole.ATTENDEE: ["Attendee Details", "2. Participants", "3. In-Meeting Activities", "Registration Report", "Teilnehmerdetails"],
     Standing.CANCELED: ["Cancelled Registrants", "Cancelled"],
     Standing.ABSENT: ["Did not attend", "Registrants who did not attend", "No-shows"],
     Standing.PENDING: ["Waitlist", "Pending approval"],
@@ -168,7 +170,7 @@ SECTIONS = {
 
 
 @pytest.mark.parametrize(("who", "titles"), SECTIONS.items())
-def test_a_section_is_known_by_its_title(who: Role | Standing | None, titles: list[str]) -> None:
+def test_a_section_is_known_by_its_title(who: EventRole | Standing | None, titles: list[str]) -> None:
     assert {title: section_of(title) for title in titles} == dict.fromkeys(titles, who)
 
 
@@ -177,24 +179,39 @@ def test_a_person_s_name_is_no_role() -> None:
 
 
 WEIGHED = [  # state, came, what the columns say, whether the row counts
-    (State.REGISTER, False, [(Kind.ADMISSION, Standing.CONFIRMED)], True),
-    (State.REGISTER, False, [(Kind.STATUS, Standing.ATTENDED)], True),
-    (State.REGISTER, False, [(Kind.STATUS, Standing.ABSENT)], False),
-    (State.REGISTER, False, [(Kind.ATTENDED, Standing.ABSENT)], True),
-    (State.REGISTER, False, [(Kind.ADMISSION, Standing.CONFIRMED), (Kind.PAYMENT, Standing.CANCELED)], False),
-    (State.ATTEND, True, [(Kind.ADMISSION, Standing.CONFIRMED)], True),
-    (State.ATTEND, True, [(Kind.ADMISSION, Standing.REGISTERED)], True),
-    (State.ATTEND, True, [(Kind.STATUS, Standing.REGISTERED)], False),
-    (State.ATTEND, False, [(Kind.STATUS, Standing.CONFIRMED)], False),
-    (State.ATTEND, False, [(Kind.STATUS, Standing.CONFIRMED), (Kind.ATTENDED, Standing.ATTENDED)], True),
-    (State.ATTEND, True, [(Kind.STATUS, Standing.ATTENDED), (Kind.ADMISSION, Standing.DENIED)], False),
-    (State.CANCEL, False, [(Kind.ADMISSION, Standing.CANCELED)], True),
-    (State.CANCEL, False, [(Kind.ADMISSION, Standing.CONFIRMED)], False),
-    (State.CANCEL, False, [(Kind.ADMISSION, Standing.CONFIRMED), (Kind.CANCELED, Standing.CANCELED)], True),
-    (State.CANCEL, False, [(Kind.PAYMENT, Role.ATTENDEE), (Kind.ATTENDED, Standing.ABSENT)], True),
-    (State.REGISTER, False, [(Kind.ROLE, Role.STAFF)], False),
-    (State.REGISTER, False, [(Kind.STATUS, Standing.KEPT)], True),
-    (State.ATTEND, True, [(Kind.ROLE, Standing.LEFT_OUT)], False),
+    (State.REGISTER, False, [(DecidingKind.ADMISSION, Standing.CONFIRMED)], True),
+    (State.REGISTER, False, [(DecidingKind.STATUS, Standing.ATTENDED)], True),
+    (State.REGISTER, False, [(DecidingKind.STATUS, Standing.ABSENT)], False),
+    (State.REGISTER, False, [(DecidingKind.ATTENDED, Standing.ABSENT)], True),
+    (
+        State.REGISTER,
+        False,
+        [(DecidingKind.ADMISSION, Standing.CONFIRMED), (DecidingKind.PAYMENT, Standing.CANCELED)],
+        False,
+    ),
+    (State.ATTEND, True, [(DecidingKind.ADMISSION, Standing.CONFIRMED)], True),
+    (State.ATTEND, True, [(DecidingKind.ADMISSION, Standing.REGISTERED)], True),
+    (State.ATTEND, True, [(DecidingKind.STATUS, Standing.REGISTERED)], False),
+    (State.ATTEND, False, [(DecidingKind.STATUS, Standing.CONFIRMED)], False),
+    (
+        State.ATTEND,
+        False,
+        [(DecidingKind.STATUS, Standing.CONFIRMED), (DecidingKind.ATTENDED, Standing.ATTENDED)],
+        True,
+    ),
+    (State.ATTEND, True, [(DecidingKind.STATUS, Standing.ATTENDED), (DecidingKind.ADMISSION, Standing.DENIED)], False),
+    (State.CANCEL, False, [(DecidingKind.ADMISSION, Standing.CANCELED)], True),
+    (State.CANCEL, False, [(DecidingKind.ADMISSION, Standing.CONFIRMED)], False),
+    (
+        State.CANCEL,
+        False,
+        [(DecidingKind.ADMISSION, Standing.CONFIRMED), (DecidingKind.CANCELED, Standing.CANCELED)],
+        True,
+    ),
+    (State.CANCEL, False, [(DecidingKind.PAYMENT, EventRole.ATTENDEE), (DecidingKind.ATTENDED, Standing.ABSENT)], True),
+    (State.REGISTER, False, [(DecidingKind.ROLE, EventRole.STAFF)], False),
+    (State.REGISTER, False, [(DecidingKind.STATUS, Standing.KEPT)], True),
+    (State.ATTEND, True, [(DecidingKind.ROLE, Standing.LEFT_OUT)], False),
 ]
 
 
@@ -202,7 +219,7 @@ WEIGHED = [  # state, came, what the columns say, whether the row counts
 def test_what_is_said_is_weighed_by_the_state(
     state: State,
     came: bool,  # noqa: FBT001
-    says: list[tuple[Kind, Standing | Role]],
+    says: list[tuple[DecidingKind, Standing | EventRole]],
     counts: bool,  # noqa: FBT001
 ) -> None:
     signs = [Sign("T", kind, "v", said) for kind, said in says]

@@ -5,7 +5,7 @@ import pytest
 
 from models.preflight import Reason
 from models.zones import ABBREVIATIONS, read_zone
-from worker.files.clocks import Fault, Moment
+from worker.files.clocks import Moment, TimeFault
 from worker.files.options import DateOrder, Options
 from worker.files.times import iso, read_duration, read_time
 
@@ -94,7 +94,7 @@ def test_the_order_of_a_date_is_what_was_said(text: str, order: DateOrder, insta
 )
 def test_a_time_that_is_not_certain_is_refused_with_what_would_be_right(text: str, what: str, right: str) -> None:
     fault = read_time(text, BERLIN)
-    assert isinstance(fault, Fault), fault
+    assert isinstance(fault, TimeFault), fault
     assert what in fault.what
     assert right in fault.right
 
@@ -102,7 +102,7 @@ def test_a_time_that_is_not_certain_is_refused_with_what_would_be_right(text: st
 @pytest.mark.parametrize("text", ["2026-03-01 10:00", "01.03.2026 10:00", "Mar 1, 2026 10:00", "2026-03-01 10:00 EST"])
 def test_a_time_without_a_zone_asks_for_one(text: str) -> None:
     fault = read_time(text)
-    assert isinstance(fault, Fault)
+    assert isinstance(fault, TimeFault)
     assert fault.option
     assert "--time-zone" in fault.right
 
@@ -131,12 +131,12 @@ def test_durations_are_read_as_the_usual_tools_write_them(text: str, unit: timed
 
 @pytest.mark.parametrize("text", ["90", "47:03", "soon", "", "nan"])
 def test_a_duration_without_a_unit_is_refused(text: str) -> None:
-    assert isinstance(read_duration(text, None), Fault)
+    assert isinstance(read_duration(text, None), TimeFault)
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "1e400"])
 def test_a_number_that_is_none_is_no_duration(text: str) -> None:
-    assert isinstance(read_duration(text, timedelta(minutes=1)), Fault)
+    assert isinstance(read_duration(text, timedelta(minutes=1)), TimeFault)
 
 
 JULY, JANUARY = "2026-07-05 16:00", "2026-01-05 16:00"
@@ -214,7 +214,7 @@ def test_a_zone_that_may_mean_another_time_is_asked_back(
     known = read_zone(zone) if zone else None
     assert not isinstance(known, Reason)
     fault = read_time(text, known, None, title)
-    assert isinstance(fault, Fault), fault
+    assert isinstance(fault, TimeFault), fault
     assert (what in fault.what, right in fault.right) == (True, True), fault
 
 
@@ -228,7 +228,7 @@ def test_a_zone_that_may_mean_another_time_is_asked_back(
 )
 def test_a_year_of_two_digits_that_may_be_another_is_asked_about(text: str, what: str, right: str) -> None:
     fault = read_time(text, BERLIN)
-    assert isinstance(fault, Fault), fault
+    assert isinstance(fault, TimeFault), fault
     assert what in fault.what
     assert right in fault.right
 
@@ -236,7 +236,7 @@ def test_a_year_of_two_digits_that_may_be_another_is_asked_about(text: str, what
 def test_a_fault_of_one_time_names_no_option_of_a_file() -> None:
     for text in (JULY, f"{JULY} EST"):
         fault = read_time(text)
-        assert isinstance(fault, Fault)
+        assert isinstance(fault, TimeFault)
         assert "--time-zone" in fault.right
         assert "--" not in fault.alone
 
@@ -244,7 +244,7 @@ def test_a_fault_of_one_time_names_no_option_of_a_file() -> None:
 @pytest.mark.parametrize(("text", "title"), [(f"{JULY} EST", ""), (JULY, "EST"), (f"{JULY} Eastern Standard Time", "")])
 def test_what_an_abbreviation_stands_for_can_be_said_and_the_question_says_how(text: str, title: str) -> None:
     asked = read_time(text, None, None, title)
-    assert isinstance(asked, Fault)
+    assert isinstance(asked, TimeFault)
     instants = {}
     for answer in asked.right.split("--time-zone=")[1:]:
         options = Options.read(time_zone=answer.removesuffix(" or "))
@@ -257,7 +257,7 @@ def test_what_an_abbreviation_stands_for_can_be_said_and_the_question_says_how(t
 @pytest.mark.parametrize("text", [f"{day} {name}" for day in (JULY, JANUARY) for name in ABBREVIATIONS])
 def test_every_answer_that_a_question_names_settles_it(text: str) -> None:
     asked = read_time(text)
-    assert isinstance(asked, Fault)
+    assert isinstance(asked, TimeFault)
     for answer in asked.right.split("--time-zone=")[1:]:
         options = Options.read(time_zone=answer.removesuffix(" or "))
         assert isinstance(read_time(text, options.zone, None, "", options.zone_as), Moment)

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, strategies as st
 
-from models.error_signature import BLANK, LONGEST, About, Kind, gist
+from models.error_signature import BLANK, LONGEST, About, ErrorKind, gist
 from models.message import Address
 from models.words import Outcome
 
@@ -58,7 +58,7 @@ def of(event: str, category: str, message: str, **more: Any) -> str:
     """The group of an error of an event."""
     address = Address(None, event, "acme")
     about = About(1 + EVENTS.index(event) if event in EVENTS else hash(event), address, **more)
-    return Kind.of(Outcome.REJECTED, category, "", message, about).group_id
+    return ErrorKind.of(Outcome.REJECTED, category, "", message, about).group_id
 
 
 @pytest.mark.parametrize("message", NAMES)
@@ -129,7 +129,9 @@ def test_properties_are_told_apart_by_their_names_digits_and_all() -> None:
 def test_two_events_are_never_one_group(one: str, other: str, message: str) -> None:
     assume(one != other)
     kinds = [
-        Kind.of(Outcome.REJECTED, "OBJECT_NOT_FOUND", "", message.format(name), About(number, Address(None, name, "a")))
+        ErrorKind.of(
+            Outcome.REJECTED, "OBJECT_NOT_FOUND", "", message.format(name), About(number, Address(None, name, "a"))
+        )
         for number, name in enumerate((one, other))
     ]
     assert kinds[0].group_id != kinds[1].group_id
@@ -176,10 +178,13 @@ def test_a_long_message_is_looked_at_in_no_time() -> None:
 
 def test_each_of_the_four_makes_another_group_and_the_same_four_the_same() -> None:
     kinds = [
-        Kind.of(Outcome.REJECTED, "A", "B", "C"),
-        Kind.of(Outcome.UNCONFIRMED, "A", "B", "C"),
-        Kind.of(Outcome.REJECTED, "AB", "", "C"),
-        Kind.of(Outcome.REJECTED, "A", "B", "D"),
+        ErrorKind.of(Outcome.REJECTED, "A", "B", "C"),
+        ErrorKind.of(Outcome.UNCONFIRMED, "A", "B", "C"),
+        ErrorKind.of(Outcome.REJECTED, "AB", "", "C"),
+        ErrorKind.of(Outcome.REJECTED, "A", "B", "D"),
     ]
     assert len({kind.group_id for kind in kinds}) == 4
-    assert Kind.of(Outcome.REJECTED, "A", "B", "C 1").group_id == Kind.of(Outcome.REJECTED, "A", "B", "C 2").group_id
+    assert (
+        ErrorKind.of(Outcome.REJECTED, "A", "B", "C 1").group_id
+        == ErrorKind.of(Outcome.REJECTED, "A", "B", "C 2").group_id
+    )

@@ -12,10 +12,10 @@ from ledger import CALL, ask, audit, do, given_up, message, outcomes, people, se
 from sqlalchemy import Engine, text
 
 from hubspot_api.answer import Rejection, Settled
-from models.error_signature import Kind
+from models.error_signature import ErrorKind
 from models.words import Outcome
 from worker.intake.receipts import Part
-from worker.operations.cancel import Chosen
+from worker.operations.cancel import CancelFilter
 from worker.queries import error_groups
 from worker.queue import settle
 from worker.queue.seen_groups import note_seen
@@ -80,7 +80,7 @@ def test_failed_canceled_and_unconfirmed_have_groups_too(hand_in: HandIn, engine
     hand_in(message(*people(3), event="1"), message(*people(2), event="2"), message(*people(1), event="3"))
     given_up(engine, taken(engine))
     settled(engine, taken(engine), unconfirmed=[0, 1])
-    cancel(engine, Chosen())
+    cancel(engine, CancelFilter())
     assert {(group["outcome"], group["count"]) for group in facts("errors", "--grouped")} == {
         ("failed", 3),
         ("unconfirmed", 2),
@@ -121,7 +121,7 @@ def test_nobody_who_settles_waits_for_a_group_that_somebody_else_has_seen(hand_i
 
 
 def test_many_that_see_the_same_groups_at_once_do_not_deadlock(engine: Engine) -> None:
-    kinds = [Kind.of(Outcome.REJECTED, "C", "", chr(97 + number) * 3) for number in range(20)]
+    kinds = [ErrorKind.of(Outcome.REJECTED, "C", "", chr(97 + number) * 3) for number in range(20)]
     begin = threading.Barrier(6)
 
     def at_once(turn: int) -> None:

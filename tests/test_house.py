@@ -16,7 +16,7 @@ from sqlalchemy import Engine, text
 from cli.app import app
 from tasks.intake import intake
 from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES
-from worker.context import Process
+from worker.context import Context
 from worker.local.migrate import configuration, upgrade
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
@@ -110,13 +110,13 @@ def snippets() -> tuple[str, str]:
     return by_stream, by_task
 
 
-def test_the_readmes_snippet_for_the_stream_hands_in_a_record(process: Process) -> None:
+def test_the_readmes_snippet_for_the_stream_hands_in_a_record(process: Context) -> None:
     exec(snippets()[0], {"TURNOUT_REDIS_URL": process.settings.stream_url})
     intake(process)
     assert audit(process.engine).accepted == 1
 
 
-def test_the_readmes_snippet_for_celery_sends_a_task_that_is_accepted(process: Process, hand_in: Any) -> None:
+def test_the_readmes_snippet_for_celery_sends_a_task_that_is_accepted(process: Context, hand_in: Any) -> None:
     exec(snippets()[1], {"TURNOUT_BROKER_URL": process.settings.broker_url})
     sent = json.loads(process.redis.lpop("attendance.accept"))
     _, fields, _ = json.loads(base64.b64decode(sent["body"]))

@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from tasks import intake as module
 from tasks.intake import DEATHS, LOCK, intake
-from worker.context import Process
+from worker.context import Context
 from worker.queries.reconciliation import audit
 from worker.stream import FIELD, KEY, MOST_BYTES
 
@@ -23,12 +23,12 @@ def message(*contacts: str, state: str = "register", **more: object) -> bytes:
     return json.dumps({"subscriber_state": state, "object_id": "7", "inputs": inputs, **more}).encode()
 
 
-def contacts(process: Process) -> list[str]:
+def contacts(process: Context) -> list[str]:
     with process.engine.connect() as connection:
         return list(connection.execute(text("SELECT contact FROM records ORDER BY id")).scalars())
 
 
-def test_what_waits_is_accepted_in_its_order_acknowledged_and_deleted(process: Process) -> None:
+def test_what_waits_is_accepted_in_its_order_acknowledged_and_deleted(process: Context) -> None:
     for index in range(1_200):
         process.stream.add(message(f"p{index}@example.com"))
     assert intake(process) == 1_200
@@ -37,7 +37,7 @@ def test_what_waits_is_accepted_in_its_order_acknowledged_and_deleted(process: P
     assert process.redis.xpending(KEY, "turnout")["pending"] == 0
 
 
-def test_an_unreadable_message_is_refused_and_the_next_one_is_accepted(process: Process) -> None:
+def test_an_unreadable_message_is_refused_and_the_next_one_is_accepted(process: Context) -> None:
     process.redis.xadd(KEY, {FIELD: b"{not json"})
     process.redis.xadd(KEY, {"something": "else"})
     process.stream.add(message("ada@example.com"))
@@ -48,7 +48,7 @@ def test_an_unreadable_message_is_refused_and_the_next_one_is_accepted(process: 
     assert kept == [b"{not json", b"something else"]
 
 
-def test_entries_of_a_dead_reader_come_first_and_in_their_order(process: Process) -> None:
+def test_entries_of_a_dead_reader_come_first_and_in_their_order(process: Context) -> None:
     process.stream.join()
     for index in range(3):
         process.stream.add(message(f"p{index}@example.com"))
@@ -58,7 +58,7 @@ def test_entries_of_a_dead_reader_come_first_and_in_their_order(process: Process
     assert contacts(process) == [f"p{index}@example.com" for index in range(4)]
 
 
-def test_accepted_and_not_acknowledged_is_accepted_once(process: Process) -> None:
+def test_accepted_and_not_acknowledged_is_accepted_once(process: Context) -> None:
     process.stream.add(message("ada@example.com"))
     with (
         patch.object(type(process.stream), "done", side_effect=redis.ConnectionError),
@@ -70,7 +70,7 @@ def test_accepted_and_not_acknowledged_is_accepted_once(process: Process) -> Non
     assert (books.accepted, books.duplicates, books.balanced) == (1, 0, True)
 
 
-def test_a_message_that_killed_its_reader_five_times_alone_is_refused_whole(process: Process) -> None:
+def test_a_message_that_killed_its_reader_five_times_alone_is_refused_whole(process: Context) -> None:
     process.stream.join()
     process.stream.add(poison := message("ada@example.com"))
     process.stream.add(message("bob@example.com"))
@@ -84,7 +84,7 @@ def test_a_message_that_killed_its_reader_five_times_alone_is_refused_whole(proc
     assert process.redis.hlen(f"{KEY}:alone") == 0
 
 
-def test_a_database_out_of_reach_is_no_death(process: Process) -> None:
+def test_a_database_out_of_reach_is_no_death(process: Context) -> None:
     process.stream.join()
     process.stream.add(message("ada@example.com"))
     process.stream.new()
@@ -96,7 +96,7 @@ def test_a_database_out_of_reach_is_no_death(process: Process) -> None:
     assert contacts(process) == ["ada@example.com"]
 
 
-def test_there_is_one_reader_at_a_time(process: Process) -> None:
+def test_there_is_one_reader_at_a_time(process: Context) -> None:
     process.stream.add(message("ada@example.com"))
     with process.engine.connect() as other:
         other.execute(text("SELECT pg_advisory_lock(:key)"), {"key": LOCK})
@@ -105,7 +105,7 @@ def test_there_is_one_reader_at_a_time(process: Process) -> None:
     assert intake(process) == 1
 
 
-def test_readers_at_once_accept_everything_once(process: Process) -> None:
+def test_readers_at_once_accept_everything_once(process: Context) -> None:
     for index in range(300):
         process.stream.add(message(f"p{index}@example.com"))
     readers = [threading.Thread(target=intake, args=[process]) for _ in range(4)]
@@ -117,7 +117,7 @@ def test_readers_at_once_accept_everything_once(process: Process) -> None:
     assert contacts(process) == [f"p{index}@example.com" for index in range(300)]
 
 
-def test_a_group_that_is_gone_is_made_again_at_the_beginning(process: Process) -> None:
+def test_a_group_that_is_gone_is_made_again_at_the_beginning(process: Context) -> None:
     process.stream.add(message("ada@example.com"))
     intake(process)
     process.redis.delete(KEY)
@@ -126,7 +126,7 @@ def test_a_group_that_is_gone_is_made_again_at_the_beginning(process: Process) -
     assert contacts(process) == ["ada@example.com", "bob@example.com"]
 
 
-def test_one_read_takes_little_more_than_its_bound(process: Process) -> None:
+def test_one_read_takes_little_more_than_its_bound(process: Context) -> None:
     process.stream.join()
     big = b"x" * (MOST_BYTES // 4)
     for _ in range(9):
@@ -136,7 +136,7 @@ def test_one_read_takes_little_more_than_its_bound(process: Process) -> None:
     assert len(process.stream.new()) == 1
 
 
-def test_one_message_whose_data_breaks_the_transaction_is_refused_alone(process: Process) -> None:
+def test_one_message_whose_data_breaks_the_transaction_is_refused_alone(process: Context) -> None:
     from sqlalchemy.exc import DataError
 
     from worker.intake import accept as accepting
@@ -160,7 +160,7 @@ def test_one_message_whose_data_breaks_the_transaction_is_refused_alone(process:
     assert (books.accepted, books.refused, books.balanced) == (2, 1, True)
 
 
-def test_a_message_is_known_again_by_submission_and_part(process: Process) -> None:
+def test_a_message_is_known_again_by_submission_and_part(process: Context) -> None:
     named = {"submission_id": "7f8c1f0e-7a52-4f5e-9d8a-0f3f6a6f2b11", "part": "1"}
     process.stream.add(message("ada@example.com", **named))
     process.stream.add(message("ada@example.com", **named))

@@ -16,10 +16,10 @@ from models.words import Door
 from tasks.deliver import deliver
 from tasks.sweep import take_back
 from worker.accounts.state import pause, resume
-from worker.context import Process
+from worker.context import Context
 from worker.delivery import isolate
 from worker.delivery.call import send
-from worker.intake.accept import Handed, accept
+from worker.intake.accept import Inbound, accept
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
 
@@ -35,13 +35,13 @@ def sandbox() -> Iterator[RunningSandbox]:
 
 
 @pytest.fixture
-def sender(settings: Settings, sandbox: RunningSandbox) -> Iterator[Callable[..., Process]]:
+def sender(settings: Settings, sandbox: RunningSandbox) -> Iterator[Callable[..., Context]]:
     """A process that sends to the stand-in, with settings of its own."""
-    made: list[Process] = []
+    made: list[Context] = []
 
-    def make(**changed: object) -> Process:
+    def make(**changed: object) -> Context:
         update = {"hubspot_url": sandbox.url, "burst_limit": 1_000, **changed}
-        made.append(Process(settings.model_copy(update=update)))
+        made.append(Context(settings.model_copy(update=update)))
         return made[-1]
 
     yield make
@@ -51,34 +51,34 @@ def sender(settings: Settings, sandbox: RunningSandbox) -> Iterator[Callable[...
 
 
 @pytest.fixture
-def sending(sender: Callable[..., Process]) -> Process:
+def sending(sender: Callable[..., Context]) -> Context:
     return sender()
 
 
 @pytest.fixture
-def given(sending: Process) -> Given:
+def given(sending: Context) -> Given:
     def accepted(*contacts: str, event: str = "7") -> None:
         inputs = [{"email": contact, "interactionDateTime": WHEN} for contact in contacts]
         raw = json.dumps({"subscriber_state": "register", "object_id": event, "inputs": inputs}).encode()
         with sending.engine.connect() as connection:
-            accept(connection, [Handed(Door.STREAM, str(time.monotonic_ns()), raw)], sending.rules)
+            accept(connection, [Inbound(Door.STREAM, str(time.monotonic_ns()), raw)], sending.rules)
 
     return accepted
 
 
-def assert_sound(process: Process) -> None:
+def assert_sound(process: Context) -> None:
     books = audit(process.engine)
     assert books.balanced, books.wrong
     with process.engine.connect() as connection:
         assert wrong_now(connection) == []
 
 
-def outcomes(process: Process) -> dict[str, int]:
+def outcomes(process: Context) -> dict[str, int]:
     assert_sound(process)
     return {outcome.value: number for outcome, number in audit(process.engine).outcomes.items() if number}
 
 
-def rejected(process: Process) -> set[str]:
+def rejected(process: Context) -> set[str]:
     rows = ask(
         process.engine, "SELECT contact FROM records r JOIN errors e ON e.record_id = r.id WHERE outcome = 'rejected'"
     )
@@ -89,20 +89,20 @@ def stored(sandbox: RunningSandbox) -> Counter[str]:
     return Counter(str(row["contact"]) for row in sandbox.participations())
 
 
-def batches(process: Process) -> list[Any]:
+def batches(process: Context) -> list[Any]:
     return ask(process.engine, "SELECT * FROM batches ORDER BY id")
 
 
-def account(process: Process) -> Any:
+def account(process: Context) -> Any:
     return ask(process.engine, "SELECT * FROM accounts")[0]
 
 
-def drain(process: Process) -> None:
+def drain(process: Context) -> None:
     while deliver(process, "default"):
         pass
 
 
-def due(process: Process) -> None:
+def due(process: Context) -> None:
     do(process.engine, "UPDATE batches SET due_at = now() WHERE status = 'PENDING'")
     do(process.engine, "UPDATE lanes SET ready = true")
     do(process.engine, "UPDATE accounts SET parked_until = NULL")
@@ -122,7 +122,7 @@ def refuse_unnamed(sandbox: RunningSandbox, *contacts: str) -> None:
 
 @pytest.mark.parametrize("place", [0, 99])
 def test_one_bad_record_in_a_hundred_is_found_in_at_most_fourteen_further_requests(
-    sending: Process, sandbox: RunningSandbox, given: Given, place: int
+    sending: Context, sandbox: RunningSandbox, given: Given, place: int
 ) -> None:
     refuse(sandbox, people(100)[place], body=UNNAMED)
     given(*people(100))
@@ -135,7 +135,7 @@ def test_one_bad_record_in_a_hundred_is_found_in_at_most_fourteen_further_reques
 
 
 def test_a_bad_record_that_the_answer_names_is_found_in_one_further_request(
-    sending: Process, sandbox: RunningSandbox, given: Given
+    sending: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     refuse(sandbox, "p42@example.com")
     given(*people(100))
@@ -147,7 +147,7 @@ def test_a_bad_record_that_the_answer_names_is_found_in_one_further_request(
     assert error.message == "Invalid input for `p42@example.com`"
 
 
-def test_an_operator_can_follow_the_search(sending: Process, sandbox: RunningSandbox, given: Given) -> None:
+def test_an_operator_can_follow_the_search(sending: Context, sandbox: RunningSandbox, given: Given) -> None:
     refuse(sandbox, "p3@example.com", body=UNNAMED)
     given(*people(8))
     deliver(sending, "default")
@@ -168,7 +168,7 @@ def test_an_operator_can_follow_the_search(sending: Process, sandbox: RunningSan
 
 @pytest.mark.parametrize("refused", [refuse, refuse_unnamed])
 def test_where_every_record_is_bad_each_is_rejected(
-    sending: Process, sandbox: RunningSandbox, given: Given, refused: Any
+    sending: Context, sandbox: RunningSandbox, given: Given, refused: Any
 ) -> None:
     refused(sandbox, *people(20))
     given(*people(20))
@@ -179,7 +179,7 @@ def test_where_every_record_is_bad_each_is_rejected(
 
 
 def test_a_request_that_is_itself_wrong_pauses_the_account_and_rejects_nothing(
-    sending: Process, sandbox: RunningSandbox, given: Given
+    sending: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(status=400, body={"category": "VALIDATION_ERROR", "message": "externalAccountId is required"})
     given(*people(100))
@@ -198,7 +198,7 @@ def test_a_request_that_is_itself_wrong_pauses_the_account_and_rejects_nothing(
 
 
 def test_a_request_refused_for_its_size_is_delivered_in_parts_and_teaches_the_accounts_batch_size(
-    sender: Callable[..., Process], given: Given
+    sender: Callable[..., Context], given: Given
 ) -> None:
     given(*people(100))
     with running_sandbox(burst_limit=1_000, max_inputs=30) as small:
@@ -215,7 +215,7 @@ def test_a_request_refused_for_its_size_is_delivered_in_parts_and_teaches_the_ac
 
 
 def test_a_413_is_narrowed_too_and_a_single_record_that_is_too_large_is_rejected(
-    sending: Process, sandbox: RunningSandbox, given: Given
+    sending: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(match="p9@example.com", status=413)
     given(*people(20))
@@ -226,7 +226,7 @@ def test_a_413_is_narrowed_too_and_a_single_record_that_is_too_large_is_rejected
 
 @pytest.mark.parametrize(("fault", "spent"), [({"status": 503}, 1), ({"cut": True}, 1), ({"status": 423}, 0)], ids=str)
 def test_an_answer_that_is_neither_yes_nor_no_splits_off_what_is_answered(
-    sending: Process, sandbox: RunningSandbox, given: Given, fault: dict[str, Any], spent: int
+    sending: Context, sandbox: RunningSandbox, given: Given, fault: dict[str, Any], spent: int
 ) -> None:
     refuse(sandbox, "p10@example.com", body=UNNAMED)
     sandbox.fault(match="p3@example.com", **fault, count=1)  # in requests with p10 that comes first
@@ -247,7 +247,7 @@ def test_an_answer_that_is_neither_yes_nor_no_splits_off_what_is_answered(
 
 
 def test_a_batch_given_up_in_the_middle_fails_only_what_has_no_answer(
-    sender: Callable[..., Process], sandbox: RunningSandbox, given: Given
+    sender: Callable[..., Context], sandbox: RunningSandbox, given: Given
 ) -> None:
     refuse(sandbox, "p10@example.com", body=UNNAMED)
     sandbox.fault(match="p3@example.com", status=503, count=1)
@@ -260,7 +260,7 @@ def test_a_batch_given_up_in_the_middle_fails_only_what_has_no_answer(
 
 
 def test_an_event_that_vanishes_in_the_middle_rejects_what_has_no_answer(
-    sending: Process, sandbox: RunningSandbox, given: Given
+    sending: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     refuse(sandbox, "p10@example.com", body=UNNAMED)
     sandbox.fault(match="p3@example.com", status=404, count=1)
@@ -294,7 +294,7 @@ def kill() -> None:
     raise Killed
 
 
-def test_a_kill_in_the_middle_is_harmless(sending: Process, sandbox: RunningSandbox, given: Given) -> None:
+def test_a_kill_in_the_middle_is_harmless(sending: Context, sandbox: RunningSandbox, given: Given) -> None:
     refuse(sandbox, "p10@example.com", body=UNNAMED)
     given(*people(40))
     with at_part(4, kill), pytest.raises(Killed):
@@ -315,7 +315,7 @@ def test_a_kill_in_the_middle_is_harmless(sending: Process, sandbox: RunningSand
     assert stored(sandbox) == Counter(set(people(40)) - {"p10@example.com"})
 
 
-def test_a_request_to_stop_in_the_middle_splits(sending: Process, sandbox: RunningSandbox, given: Given) -> None:
+def test_a_request_to_stop_in_the_middle_splits(sending: Context, sandbox: RunningSandbox, given: Given) -> None:
     refuse(sandbox, "p10@example.com", body=UNNAMED)
     given(*people(40))
     with at_part(3, sending.stopping.set):
@@ -331,7 +331,7 @@ def test_a_request_to_stop_in_the_middle_splits(sending: Process, sandbox: Runni
 
 
 def test_an_account_that_is_paused_in_the_middle_sends_no_further_part(
-    sending: Process, sandbox: RunningSandbox, given: Given
+    sending: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     refuse(sandbox, "p10@example.com", body=UNNAMED)
     given(*people(40))
@@ -342,7 +342,7 @@ def test_an_account_that_is_paused_in_the_middle_sends_no_further_part(
     assert (rest.status, split.status) == ("PENDING", "COMPLETE")
 
 
-def test_whoever_lost_the_lease_writes_nothing_more(sending: Process, sandbox: RunningSandbox, given: Given) -> None:
+def test_whoever_lost_the_lease_writes_nothing_more(sending: Context, sandbox: RunningSandbox, given: Given) -> None:
     refuse(sandbox, "p10@example.com", body=UNNAMED)
     given(*people(40))
 
@@ -359,7 +359,7 @@ def test_whoever_lost_the_lease_writes_nothing_more(sending: Process, sandbox: R
 
 
 def test_the_lease_is_kept_alive_while_the_search_goes_on(
-    sending: Process, sandbox: RunningSandbox, given: Given
+    sending: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     refuse(sandbox, "p10@example.com", body=UNNAMED)
     given(*people(8), "p10@example.com")
@@ -378,7 +378,7 @@ def test_the_lease_is_kept_alive_while_the_search_goes_on(
 
 
 def test_a_search_spends_one_window_and_the_next_claim_goes_on(
-    sender: Callable[..., Process], sandbox: RunningSandbox, given: Given
+    sender: Callable[..., Context], sandbox: RunningSandbox, given: Given
 ) -> None:
     refuse(sandbox, *people(100)[::10], body=UNNAMED)
     given(*people(100))
@@ -397,7 +397,7 @@ def test_a_search_spends_one_window_and_the_next_claim_goes_on(
 
 
 def test_a_search_whose_time_is_up_ends_once_something_is_found_and_every_claim_gets_on(
-    sending: Process, sandbox: RunningSandbox, given: Given, monkeypatch: pytest.MonkeyPatch
+    sending: Context, sandbox: RunningSandbox, given: Given, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(isolate, "BUDGET", 0.0)
     refuse_unnamed(sandbox, "p10@example.com", "p33@example.com")
@@ -411,7 +411,7 @@ def test_a_search_whose_time_is_up_ends_once_something_is_found_and_every_claim_
 
 
 def test_who_has_found_something_holds_no_thread_for_a_whole_window_of_waiting(
-    sender: Callable[..., Process], given: Given, monkeypatch: pytest.MonkeyPatch
+    sender: Callable[..., Context], given: Given, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(isolate, "BUDGET", 1.0)
     given(*people(40))
@@ -424,7 +424,7 @@ def test_who_has_found_something_holds_no_thread_for_a_whole_window_of_waiting(
     assert outcomes(process) == {"delivered": 20, "pending": 20}
 
 
-def test_without_a_permit_the_search_ends_early(sender: Callable[..., Process], given: Given) -> None:
+def test_without_a_permit_the_search_ends_early(sender: Callable[..., Context], given: Given) -> None:
     given(*people(40))
     with running_sandbox(burst_limit=3, burst_seconds=30) as slow:
         refuse(slow, "p10@example.com", body=UNNAMED)
@@ -437,7 +437,7 @@ def test_without_a_permit_the_search_ends_early(sender: Callable[..., Process], 
 
 
 def test_what_waits_for_the_rest_goes_on_waiting_and_comes_after_it(
-    sending: Process, sandbox: RunningSandbox, given: Given
+    sending: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     refuse(sandbox, "p10@example.com", body=UNNAMED)
     given(*people(40))
@@ -447,7 +447,7 @@ def test_what_waits_for_the_rest_goes_on_waiting_and_comes_after_it(
     with sending.engine.connect() as connection:
         inputs = [{"email": "p10@example.com", "interactionDateTime": WHEN + 1}]
         raw = json.dumps({"subscriber_state": "cancel", "object_id": "7", "inputs": inputs}).encode()
-        accept(connection, [Handed(Door.STREAM, "later", raw)], sending.rules)
+        accept(connection, [Inbound(Door.STREAM, "later", raw)], sending.rules)
     newer = batches(sending)[-1]
     assert newer.after == [old.id]
     sandbox.reset()

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings as setting, strategies as st
 
 from hubspot_api.answer import RefusedWhole, Rejection, Settled
-from hubspot_api.isolating import FEW, SLACK, Found, Part, PartAnswer, alike, isolate
+from hubspot_api.isolating import FEW, SLACK, Findings, Indexes, PartAnswer, alike, isolate
 
-HubSpot = Callable[[Part], PartAnswer]
+HubSpot = Callable[[Indexes], PartAnswer]
 HUNDRED = tuple(range(100))
 SAME = "Property values were not valid"
 
@@ -29,7 +29,7 @@ def hubspot(  # noqa: PLR0917
 ) -> HubSpot:
     """A HubSpot that refuses a request for these inputs, and for more than `most`; `inside` are errors of a 200."""
 
-    def answer(part: Part) -> PartAnswer:
+    def answer(part: Indexes) -> PartAnswer:
         if len(part) > most:
             return refusal(f"At most {most} inputs are allowed, there are {len(part)}")
         guilty = [place for place, index in enumerate(part) if index in bad]
@@ -43,14 +43,14 @@ def hubspot(  # noqa: PLR0917
     return answer
 
 
-def searched(size: int, ask: HubSpot, most: int = 1_000) -> tuple[Found, int]:
+def searched(size: int, ask: HubSpot, most: int = 1_000) -> tuple[Findings, int]:
     """Search to the end; give what was found, and the number of requests after the first."""
-    found = Found()
+    found = Findings()
     sent = sum(1 for _ in steps(size, ask, found, most))
     return found, sent
 
 
-def steps(size: int, ask: HubSpot, found: Found, most: int = 1_000) -> Iterator[Part]:
+def steps(size: int, ask: HubSpot, found: Findings, most: int = 1_000) -> Iterator[Indexes]:
     first = ask(tuple(range(size)))
     assert isinstance(first, RefusedWhole)
     search = isolate(size, first, found, most)
@@ -100,7 +100,7 @@ def test_a_few_bad_ones_cost_less_than_twice_what_any_search_must(number: int) -
 
 def test_where_many_are_bad_it_goes_one_by_one() -> None:
     bad = set(range(0, 100, 2))
-    parts = list(steps(100, hubspot(bad), Found()))
+    parts = list(steps(100, hubspot(bad), Findings()))
     assert len(parts) <= 100 + SLACK
     assert {len(part) for part in parts[-30:]} == {1}
 
@@ -149,7 +149,7 @@ def test_what_was_refused_by_chance_teaches_no_size(refusals: int) -> None:
     left = iter(range(refusals))
     usual = hubspot()
 
-    def ask(part: Part) -> PartAnswer:
+    def ask(part: Indexes) -> PartAnswer:
         return usual(part) if next(left, None) is None else refusal("Something went wrong")
 
     found, requests = searched(100, ask)
@@ -227,7 +227,7 @@ def test_every_input_ends_with_its_one_right_outcome_within_the_bound(
 @setting(max_examples=200, deadline=None)
 def test_left_at_any_moment_what_is_found_is_right(drawn: tuple[int, set[int], set[int], HubSpot], moment: int) -> None:
     size, bad, inside, ask = drawn
-    found = Found()
+    found = Findings()
     for number, _ in enumerate(steps(size, ask, found)):
         if number == moment:
             break

@@ -17,10 +17,10 @@ import tasks.job
 from models.correction import Change
 from models.rules import Rules
 from models.words import Action, Outcome, State
-from worker.context import Process
+from worker.context import Context
 from worker.intake.receipts import Part
 from worker.operations import jobs, steps
-from worker.operations.cancel import Chosen
+from worker.operations.cancel import CancelFilter
 from worker.queries import job_results
 from worker.queries.error_filter import Filter
 from worker.queries.jobs import find_job, list_jobs
@@ -213,7 +213,7 @@ def test_what_comes_after_a_job_was_asked_for_is_not_its_own(
 ) -> None:
     ids = fail(4)
     hand_in(b"no JSON", message("w@x.org", event="waits"))
-    chosen = ((Action.RETRY, FAILED), (Action.CANCEL, Chosen(event="waits").facts), (Action.REPLAY, {}))
+    chosen = ((Action.RETRY, FAILED), (Action.CANCEL, CancelFilter(event="waits").facts), (Action.REPLAY, {}))
     asked_for = [asked(engine, *one) for one in chosen]
     do(engine, "UPDATE batches SET due_at = now() + interval '1 hour' WHERE status = 'PENDING'")
     do(engine, "UPDATE lanes SET due_at = now() + interval '1 hour'")
@@ -269,7 +269,7 @@ def test_a_dismissal_keeps_its_reason(fail: Callable[..., list[int]], engine: En
 
 def test_a_cancellation_has_an_item_a_record(hand_in: HandIn, engine: Engine, rules: Rules) -> None:
     hand_in(message(*people(7)), batch_size=2)
-    ended = run(engine, rules, Action.CANCEL, Chosen(event="77").facts)
+    ended = run(engine, rules, Action.CANCEL, CancelFilter(event="77").facts)
     assert (ended["done"], job_results.batches(engine, ended["id"])) == (7, 4)
     assert [outcome for *_, outcome in items(engine, ended["id"])] == ["canceled"] * 7
     assert outcomes(engine) == {"canceled": 7}
@@ -349,7 +349,7 @@ def test_what_is_live_and_comes_later_goes_first(
 
 
 def test_what_is_left_to_the_workers_is_done_by_their_task(
-    fail: Callable[..., list[int]], engine: Engine, process: Process, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
+    fail: Callable[..., list[int]], engine: Engine, process: Context, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail(8)
     left = turnout("retry", "--yes", "--background")
@@ -363,7 +363,7 @@ def test_what_is_left_to_the_workers_is_done_by_their_task(
 
 
 def test_a_task_asked_to_stop_begins_no_other_step(
-    fail: Callable[..., list[int]], engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
+    fail: Callable[..., list[int]], engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail(8)
     asked(engine, Action.RETRY, FAILED)

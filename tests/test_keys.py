@@ -21,7 +21,7 @@ from cli.app import app
 from models.words import Role
 from worker.accounts import registry, state
 from worker.auth import keys
-from worker.context import Process
+from worker.context import Context
 from worker.settings import Settings
 
 Turnout = Callable[..., Result]
@@ -54,12 +54,12 @@ def acme(engine: Engine, settings: Settings) -> str:
 
 
 @pytest.fixture
-def door(process: Process) -> Iterator[Door]:
+def door(process: Context) -> Iterator[Door]:
     with running_server(process) as url:
         yield Door(url, "", process)
 
 
-def verified(engine: Engine, presented: str) -> keys.Key | None:
+def verified(engine: Engine, presented: str) -> keys.ApiKey | None:
     with engine.begin() as connection:
         return keys.verify(connection, presented)
 

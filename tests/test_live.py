@@ -18,7 +18,7 @@ import web.server
 from models.words import Role
 from web.console import live
 from worker.auth import sessions
-from worker.context import Process
+from worker.context import Context
 from worker.intake.receipts import Part
 from worker.settings import Settings
 
@@ -177,7 +177,7 @@ def test_a_stream_is_sent_safely_and_past_proxies(tab: Open, operator: Visitor) 
     assert (told["Cache-Control"], told["X-Accel-Buffering"]) == ("no-store", "no")
 
 
-def test_an_idle_stream_holds_no_connection_to_the_database(tab: Open, operator: Visitor, process: Process) -> None:
+def test_an_idle_stream_holds_no_connection_to_the_database(tab: Open, operator: Visitor, process: Context) -> None:
     watched = [tab(operator) for _ in range(3)]
     for one in watched:
         one.next()
@@ -220,7 +220,7 @@ def _status(visitor: Visitor) -> int:
         return answer.status_code
 
 
-def test_all_streams_end_in_order_when_the_process_stops(tab: Open, process: Process) -> None:
+def test_all_streams_end_in_order_when_the_process_stops(tab: Open, process: Context) -> None:
     with running_console(process) as console:
         viewer = console.of(Role.VIEWER)
         watched = [tab(viewer).said() for _ in range(3)]
@@ -236,7 +236,7 @@ def test_without_the_database_a_stream_ends_and_none_begins(
 ) -> None:
     said = tab(operator).said()
     next(said)
-    away: Any = Process(settings.model_copy(update={"database_url": "postgresql://127.0.0.1:1/nowhere"})).engine
+    away: Any = Context(settings.model_copy(update={"database_url": "postgresql://127.0.0.1:1/nowhere"})).engine
     find = sessions.find
     monkeypatch.setattr(sessions, "find", lambda _, token: find(away, token))
     assert "reload" not in [event.get("event") for event in said]

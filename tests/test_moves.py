@@ -13,9 +13,9 @@ from models import moves
 from models.moves import SETTLED, Move
 from models.words import Status
 from tasks.sweep import take_back
-from worker.context import Process
+from worker.context import Context
 from worker.intake.receipts import Part
-from worker.operations.cancel import Chosen
+from worker.operations.cancel import CancelFilter
 from worker.queue.claim import Claim
 
 HandIn = Callable[..., list[Part]]
@@ -70,21 +70,21 @@ def test_every_move_is_guarded_by_its_own_condition() -> None:
     assert found >= 4
 
 
-Attempt = Callable[[Engine, Process, dict[str, list[Claim]], int], None]
+Attempt = Callable[[Engine, Context, dict[str, list[Claim]], int], None]
 
 
-def claims(engine: Engine, _: Process, held: dict[str, list[Claim]], batch_id: int) -> None:
+def claims(engine: Engine, _: Context, held: dict[str, list[Claim]], batch_id: int) -> None:
     claimed = take(engine)
     if claimed is not None:
         assert claimed.batch_id == batch_id
         held["all"].append(claimed)
 
 
-def cancels(engine: Engine, _: Process, __: dict[str, list[Claim]], batch_id: int) -> None:
-    cancel(engine, Chosen(batch_id=batch_id))
+def cancels(engine: Engine, _: Context, __: dict[str, list[Claim]], batch_id: int) -> None:
+    cancel(engine, CancelFilter(batch_id=batch_id))
 
 
-def takes_back(engine: Engine, process: Process, _: dict[str, list[Claim]], __: int) -> None:
+def takes_back(engine: Engine, process: Context, _: dict[str, list[Claim]], __: int) -> None:
     let_pass(engine, 2)
     take_back(process)
     let_pass(engine, 2)
@@ -93,7 +93,7 @@ def takes_back(engine: Engine, process: Process, _: dict[str, list[Claim]], __: 
 def by(verb: Callable[[Engine, Claim], bool], whose: int) -> Attempt:
     """Somebody who has claimed the batch, lately or long ago, tries to say what became of it."""
 
-    def tries(engine: Engine, _: Process, held: dict[str, list[Claim]], __: int) -> None:
+    def tries(engine: Engine, _: Context, held: dict[str, list[Claim]], __: int) -> None:
         if len(held["all"]) >= -whose:
             claimed = held["all"][whose]
             before = ask(engine, "SELECT status, lease_token FROM batches WHERE id = :id", id=claimed.batch_id)[0]
@@ -132,7 +132,7 @@ ATTEMPTS: dict[str, Attempt] = {
 )
 @given(tried=st.lists(st.sampled_from(["claim", "claim", "claim", *ATTEMPTS]), min_size=1, max_size=8))
 def test_whatever_is_tried_the_status_moves_by_the_table_alone(
-    hand_in: HandIn, engine: Engine, process: Process, tried: list[str]
+    hand_in: HandIn, engine: Engine, process: Context, tried: list[str]
 ) -> None:
     do(engine, "TRUNCATE batches, records, errors, attempts, submissions, lanes")
     hand_in(message(*people(2)))

@@ -26,8 +26,8 @@ from sqlalchemy import Engine
 from models.message import Message, read_message
 from models.words import Door, Role
 from worker.auth import keys
-from worker.context import Process
-from worker.intake.accept import Handed, accept
+from worker.context import Context
+from worker.intake.accept import Inbound, accept
 from worker.queries.person import find_submission
 from worker.queries.status import read_status
 from worker.settings import Settings
@@ -43,7 +43,7 @@ def settings(settings: Settings) -> Settings:
 class Shop:
     """A producer with a webhook."""
 
-    def __init__(self, process: Process, receiver: Receiver, name: str = "shop") -> None:
+    def __init__(self, process: Context, receiver: Receiver, name: str = "shop") -> None:
         self.process, self.receiver, self.name = process, receiver, name
         with suppress(keys.NameTaken):
             keys.create(process.engine, name, Role.PRODUCER, [1])
@@ -58,7 +58,7 @@ class Shop:
         assert isinstance(read, Message)
         rules = self.process.rules.__class__(self.process.rules.key, batch_size, 0)
         with self.process.engine.connect() as connection:
-            accept(connection, [Handed(Door.HTTP, "request", b"", read, None, self.key_id, b"digest")], rules)
+            accept(connection, [Inbound(Door.HTTP, "request", b"", read, None, self.key_id, b"digest")], rules)
         return submission
 
     def told(self) -> list[dict[str, Any]]:
@@ -83,7 +83,7 @@ class Shop:
 
 
 @pytest.fixture
-def shop(process: Process, receiver: Receiver) -> Shop:
+def shop(process: Context, receiver: Receiver) -> Shop:
     return Shop(process, receiver)
 
 
@@ -98,7 +98,7 @@ def come_due(engine: Engine) -> None:
     do(engine, "UPDATE keys SET webhook_due_at = NULL")
 
 
-def run(process: Process) -> None:
+def run(process: Context) -> None:
     come_due(process.engine)
     notify(process)
 
@@ -106,7 +106,7 @@ def run(process: Process) -> None:
 # What is told, and when
 
 
-def test_a_finished_submission_is_told_once_with_its_counts(shop: Shop, engine: Engine, process: Process) -> None:
+def test_a_finished_submission_is_told_once_with_its_counts(shop: Shop, engine: Engine, process: Context) -> None:
     submission = shop.hand_in(*people(3))
     notify(process)
     assert not shop.told(), "it waits for its answer"
@@ -128,7 +128,7 @@ def test_a_finished_submission_is_told_once_with_its_counts(shop: Shop, engine: 
     assert (row(engine).stage, row(engine).body, is_due(engine)) == ("told", None, False)
 
 
-def test_the_first_failure_is_told_at_once_and_the_end_at_the_end(shop: Shop, engine: Engine, process: Process) -> None:
+def test_the_first_failure_is_told_at_once_and_the_end_at_the_end(shop: Shop, engine: Engine, process: Context) -> None:
     shop.hand_in(*people(3), batch_size=1)
     settled(engine, taken(engine), rejected=[0])
     for _ in range(3):
@@ -145,14 +145,14 @@ def test_the_first_failure_is_told_at_once_and_the_end_at_the_end(shop: Shop, en
     assert first.keys() == last.keys()
 
 
-def test_a_submission_that_fails_as_a_whole_is_told_of_once(shop: Shop, engine: Engine, process: Process) -> None:
+def test_a_submission_that_fails_as_a_whole_is_told_of_once(shop: Shop, engine: Engine, process: Context) -> None:
     shop.hand_in(*people(3))
     given_up(engine, taken(engine))
     run(process)
     assert [(said["type"], said["outcomes"]) for said in shop.told()] == [("submission.finished", {"failed": 3})]
 
 
-def test_what_was_never_to_be_sent_is_finished_at_once(shop: Shop, engine: Engine, process: Process) -> None:
+def test_what_was_never_to_be_sent_is_finished_at_once(shop: Shop, engine: Engine, process: Context) -> None:
     shop.hand_in("a@x.org")
     deliver_all(engine)
     run(process)
@@ -163,7 +163,7 @@ def test_what_was_never_to_be_sent_is_finished_at_once(shop: Shop, engine: Engin
     assert counts == [(0, 0, 1), (0, 1, 0), (1, 0, 0)]
 
 
-def test_the_same_request_again_is_told_of_once(engine: Engine, process: Process, receiver: Receiver) -> None:
+def test_the_same_request_again_is_told_of_once(engine: Engine, process: Context, receiver: Receiver) -> None:
     with running_door(process) as door:
         shop = Shop(process, receiver)
         for _ in range(2):
@@ -183,7 +183,7 @@ def test_other_doors_and_keys_without_a_webhook_are_told_nothing(
     assert not ask(engine, "SELECT FROM notifications")
 
 
-def test_what_waits_long_is_looked_at_seldom(shop: Shop, engine: Engine, process: Process) -> None:
+def test_what_waits_long_is_looked_at_seldom(shop: Shop, engine: Engine, process: Context) -> None:
     shop.hand_in("a@x.org")
     waits = []
     for age in (0, 10, 60, 3_600):
@@ -212,7 +212,7 @@ def test_a_look_and_a_claim_go_by_their_indexes(shop: Shop, engine: Engine) -> N
 # What is not taken
 
 
-def test_two_500s_then_200_is_the_same_message_three_times(shop: Shop, engine: Engine, process: Process) -> None:
+def test_two_500s_then_200_is_the_same_message_three_times(shop: Shop, engine: Engine, process: Context) -> None:
     shop.receiver.answers = [(500, {}, b"oh\nno"), (302, {"Location": "/else"}, b"")]
     shop.hand_in("a@x.org")
     deliver_all(engine)
@@ -237,7 +237,7 @@ def test_two_500s_then_200_is_the_same_message_three_times(shop: Shop, engine: E
 
 
 def test_a_webhook_that_fails_is_left_alone_as_a_whole_and_another_is_not(
-    shop: Shop, engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("random.random", lambda: 1.0)
     other = Shop(process, shop.receiver, "other")
@@ -260,7 +260,7 @@ def test_a_webhook_that_fails_is_left_alone_as_a_whole_and_another_is_not(
 
 
 def test_waits_grow_to_an_hour_and_after_a_day_it_is_given_up(
-    shop: Shop, engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("random.random", lambda: 1.0)
     do(engine, "UPDATE keys SET webhook_url = 'http://127.0.0.1:9/'")
@@ -287,7 +287,7 @@ def test_waits_grow_to_an_hour_and_after_a_day_it_is_given_up(
 
 
 def test_410_turns_the_webhook_off_and_what_waits_goes_to_its_next_url(
-    shop: Shop, engine: Engine, process: Process, settings: Settings
+    shop: Shop, engine: Engine, process: Context, settings: Settings
 ) -> None:
     shop.receiver.answers = [(410, {}, b"")]
     shop.hand_in("a@x.org")
@@ -308,7 +308,7 @@ def test_410_turns_the_webhook_off_and_what_waits_goes_to_its_next_url(
     assert shop.types() == ["finished"]
 
 
-def test_a_revoked_key_is_told_nothing_more(shop: Shop, engine: Engine, process: Process) -> None:
+def test_a_revoked_key_is_told_nothing_more(shop: Shop, engine: Engine, process: Context) -> None:
     shop.hand_in("a@x.org")
     deliver_all(engine)
     keys.revoke(engine, "shop")
@@ -317,7 +317,7 @@ def test_a_revoked_key_is_told_nothing_more(shop: Shop, engine: Engine, process:
 
 
 def test_a_private_address_is_not_posted_to_without_the_setting(shop: Shop, engine: Engine, settings: Settings) -> None:
-    process = Process(settings.model_copy(update={"webhook_private": False}))
+    process = Context(settings.model_copy(update={"webhook_private": False}))
     do(engine, "UPDATE keys SET webhook_url = replace(webhook_url, 'http:', 'https:')")
     shop.hand_in("a@x.org")
     deliver_all(engine)
@@ -331,7 +331,7 @@ def test_a_private_address_is_not_posted_to_without_the_setting(shop: Shop, engi
 
 
 def test_eight_at_once_tell_each_submission_once(
-    shop: Shop, engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notifying, "_SLOTS", threading.BoundedSemaphore(8))
     submissions = [shop.hand_in(f"a{index}@x.org") for index in range(40)]
@@ -345,7 +345,7 @@ def test_eight_at_once_tell_each_submission_once(
 
 
 def test_no_more_threads_notify_than_may(
-    shop: Shop, engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slots = threading.BoundedSemaphore(1)
     monkeypatch.setattr(notifying, "_SLOTS", slots)
@@ -359,7 +359,7 @@ def test_no_more_threads_notify_than_may(
 
 
 def test_what_a_dead_worker_had_is_told_by_another_and_the_dead_ones_word_counts_no_more(
-    shop: Shop, engine: Engine, process: Process
+    shop: Shop, engine: Engine, process: Context
 ) -> None:
     shop.hand_in("a@x.org")
     deliver_all(engine)
@@ -377,7 +377,7 @@ def test_what_a_dead_worker_had_is_told_by_another_and_the_dead_ones_word_counts
     assert read_status(engine, process.settings)["webhooks"] == []
 
 
-def test_no_transaction_is_open_while_the_webhook_answers(shop: Shop, engine: Engine, process: Process) -> None:
+def test_no_transaction_is_open_while_the_webhook_answers(shop: Shop, engine: Engine, process: Context) -> None:
     shop.receiver.slow = 1.0
     shop.hand_in("a@x.org")
     deliver_all(engine)

@@ -20,7 +20,7 @@ from hubspot_api.oauth import AGAIN, LIFE, Denied, Grant, Granted, NotNow, read,
 from tasks.deliver import deliver
 from worker.accounts import oauth, registry
 from worker.accounts.destination import NoToken, destination
-from worker.context import Process
+from worker.context import Context
 from worker.settings import Settings
 
 GRANT = Grant("client-1", SecretStr("shh-secret"), SecretStr("shh-refresh"))
@@ -329,7 +329,7 @@ def test_what_an_operator_sets_while_a_token_is_asked_for_is_not_replaced(
 
 
 @pytest.fixture
-def waiting(acme: Any, process: Process, hand_in: Any) -> Process:
+def waiting(acme: Any, process: Context, hand_in: Any) -> Context:
     """A process for whose OAuth account two batches wait, and whose limits are known."""
     deliver(process, acme().name)
     for number in range(2):
@@ -339,7 +339,7 @@ def waiting(acme: Any, process: Process, hand_in: Any) -> Process:
 
 
 def test_a_401_before_its_time_asks_for_one_more_token_and_pauses_nothing(
-    waiting: Process, acme: Any, portal: Portal
+    waiting: Context, acme: Any, portal: Portal
 ) -> None:
     ending(waiting.engine, 1_000)
     waiting.forget("acme")
@@ -350,7 +350,7 @@ def test_a_401_before_its_time_asks_for_one_more_token_and_pauses_nothing(
     assert (acme().paused_at, acme().in_a_row) == (None, 0)
 
 
-def test_a_fresh_token_that_is_refused_pauses_the_account(waiting: Process, acme: Any, portal: Portal) -> None:
+def test_a_fresh_token_that_is_refused_pauses_the_account(waiting: Context, acme: Any, portal: Portal) -> None:
     ending(waiting.engine, 1_000)
     waiting.forget("acme")
     portal.refuses_all = True

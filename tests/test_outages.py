@@ -12,8 +12,8 @@ from sqlalchemy import text
 from models.words import Door
 from tasks.deliver import deliver
 from worker.accounts.state import resume
-from worker.context import Process
-from worker.intake.accept import Handed, accept
+from worker.context import Context
+from worker.intake.accept import Inbound, accept
 from worker.local.services import free_port
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
@@ -29,30 +29,30 @@ def sandbox() -> Iterator[Any]:
 
 
 @pytest.fixture
-def process(settings: Settings, sandbox: Any) -> Iterator[Process]:
-    process = Process(settings.model_copy(update={"hubspot_url": sandbox.url, "timeout": 0.2}))
+def process(settings: Settings, sandbox: Any) -> Iterator[Context]:
+    process = Context(settings.model_copy(update={"hubspot_url": sandbox.url, "timeout": 0.2}))
     inputs = [{"email": f"p{index}@example.com", "interactionDateTime": 1_767_225_600_000} for index in range(30)]
     with process.engine.connect() as connection:
         for event in range(3):
             message = {"subscriber_state": "register", "object_id": str(event), "inputs": inputs}
-            accept(connection, [Handed(Door.STREAM, str(event), json.dumps(message).encode())], process.rules)
+            accept(connection, [Inbound(Door.STREAM, str(event), json.dumps(message).encode())], process.rules)
     yield process
     process.engine.dispose()
 
 
-def pass_hours(process: Process, hours: float) -> None:
+def pass_hours(process: Context, hours: float) -> None:
     for _ in range(round(hours / STEP)):
         deliver(process, "default")
         let_pass(process.engine, STEP)
 
 
-def all_delivered(process: Process) -> bool:
+def all_delivered(process: Context) -> bool:
     books = audit(process.engine)
     assert books.balanced, books.wrong
     return books.outcomes["delivered"] == books.accepted == 90  # type: ignore[index]
 
 
-def attempts(process: Process) -> int:
+def attempts(process: Context) -> int:
     with process.engine.connect() as connection:
         return int(connection.execute(text("SELECT count(*) FROM attempts")).scalar_one())
 
@@ -66,7 +66,7 @@ def attempts(process: Process) -> int:
     ],
     ids=str,
 )
-def test_six_hours_of_outage_give_nothing_up(process: Process, sandbox: Any, fault: dict[str, Any]) -> None:
+def test_six_hours_of_outage_give_nothing_up(process: Context, sandbox: Any, fault: dict[str, Any]) -> None:
     sandbox.fault(**fault)
     pass_hours(process, 6)
     assert 5 <= attempts(process) < 60  # and HubSpot was not hammered meanwhile
@@ -75,8 +75,8 @@ def test_six_hours_of_outage_give_nothing_up(process: Process, sandbox: Any, fau
     assert all_delivered(process)
 
 
-def test_six_hours_without_anybody_listening_give_nothing_up(process: Process, sandbox: Any) -> None:
-    away = Process(process.settings.model_copy(update={"hubspot_url": f"http://127.0.0.1:{free_port()}"}))
+def test_six_hours_without_anybody_listening_give_nothing_up(process: Context, sandbox: Any) -> None:
+    away = Context(process.settings.model_copy(update={"hubspot_url": f"http://127.0.0.1:{free_port()}"}))
     pass_hours(away, 6)
     away.engine.dispose()
     assert sandbox.stats()["requests"] == 0
@@ -84,7 +84,7 @@ def test_six_hours_without_anybody_listening_give_nothing_up(process: Process, s
     assert all_delivered(process)
 
 
-def test_a_token_mended_after_four_days_gives_nothing_up(process: Process, sandbox: Any) -> None:
+def test_a_token_mended_after_four_days_gives_nothing_up(process: Context, sandbox: Any) -> None:
     sandbox.fault(status=503, count=2)  # some batches have failed before, so their age has begun
     pass_hours(process, STEP)
     sandbox.fault(status=401)

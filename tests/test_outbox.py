@@ -19,14 +19,14 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
 from worker.auth import keys
-from worker.context import Process
+from worker.context import Context
 from worker.queries.reconciliation import audit
 
 SCRIPT = Path(__file__).parent.parent / "examples" / "producers" / "outbox.py"
 
 
 @pytest.fixture
-def door(process: Process) -> Iterator[Door]:
+def door(process: Context) -> Iterator[Door]:
     with running_door(process) as running:
         yield running
 

@@ -33,7 +33,7 @@ from tasks.deliver import deliver
 from tasks.intake import intake
 from tasks.verify import verify
 from worker.accounts.oauth import sealed
-from worker.context import Process
+from worker.context import Context
 from worker.operations import correct, jobs
 from worker.queries.error_filter import Filter
 from worker.settings import Settings, SettingsError, read_settings
@@ -52,26 +52,26 @@ def hubspot() -> Iterator[Recorder]:
 
 
 @pytest.fixture
-def process(settings: Settings, hubspot: Recorder) -> Iterator[Process]:
+def process(settings: Settings, hubspot: Recorder) -> Iterator[Context]:
     limits = {"burst_limit": 100_000, "daily_limit": 10_000_000}
-    process = Process(settings.model_copy(update={"hubspot_url": hubspot.url, "webhook_private": True, **limits}))
+    process = Context(settings.model_copy(update={"hubspot_url": hubspot.url, "webhook_private": True, **limits}))
     yield process
     process.engine.dispose()
     process.redis.close()
 
 
 @pytest.fixture
-def door(process: Process) -> Iterator[Door]:
+def door(process: Context) -> Iterator[Door]:
     with running_door(process) as door:
         yield door
 
 
-def do(process: Process, statement: str, **facts: object) -> None:
+def do(process: Context, statement: str, **facts: object) -> None:
     with process.engine.begin() as connection:
         connection.execute(text(statement), facts)
 
 
-def everything_sent(process: Process) -> None:
+def everything_sent(process: Context) -> None:
     while True:
         do(process, "UPDATE batches SET due_at = now() WHERE status = 'PENDING'; UPDATE lanes SET ready = true")
         if not deliver(process, "default"):
@@ -115,12 +115,12 @@ def written(id_: str, *, by_object: bool, prefix: str = V3, verb: str = "email-c
     return lambda line: shaped(line, prefix, ["attendance", id_, "register", verb], {"externalAccountId": id_})
 
 
-def by_stream(process: Process, message: dict[str, Any]) -> None:
+def by_stream(process: Context, message: dict[str, Any]) -> None:
     process.stream.add(json.dumps(message).encode())
     intake(process)
 
 
-def by_task(process: Process, message: dict[str, Any]) -> None:
+def by_task(process: Context, message: dict[str, Any]) -> None:
     with patch("tasks.accept.current", lambda: process):
         accept_task.push_request(id=uuid.uuid4().hex)
         accept_task.run(**message)
@@ -131,7 +131,7 @@ def by_task(process: Process, message: dict[str, Any]) -> None:
 @pytest.mark.parametrize("submit", [by_stream, by_task])
 @pytest.mark.parametrize("version", ["v3", "2026-09"])
 def test_a_message_goes_to_its_own_event_or_is_not_accepted(
-    process: Process, hubspot: Recorder, submit: Callable[..., None], version: str, *, by_object: bool
+    process: Context, hubspot: Recorder, submit: Callable[..., None], version: str, *, by_object: bool
 ) -> None:
     do(process, "UPDATE accounts SET hubspot_version = :version", version=version)
     prefix = V3 if version == "v3" else DATED
@@ -152,7 +152,7 @@ def test_a_message_goes_to_its_own_event_or_is_not_accepted(
 @pytest.mark.parametrize("by_object", [True, False], ids=["object", "external"])
 @pytest.mark.parametrize("prefix", [V3, DATED])
 def test_a_write_by_http_goes_to_its_own_event_or_is_400(
-    door: Door, process: Process, hubspot: Recorder, prefix: str, verb: str, *, by_object: bool
+    door: Door, process: Context, hubspot: Recorder, prefix: str, verb: str, *, by_object: bool
 ) -> None:
     wrong = []
     for number, id_ in enumerate(CORPUS):
@@ -296,7 +296,7 @@ def test_a_read_backs_query_is_encoded_anew(door: Door, hubspot: Recorder) -> No
 
 @pytest.mark.parametrize("way", ["csv", "jsonl", "option"])
 def test_a_files_rows_go_to_their_own_events_or_are_refused(
-    process: Process,
+    process: Context,
     hubspot: Recorder,
     turnout: Callable[..., Result],
     tmp_path: Path,
@@ -337,13 +337,13 @@ def test_a_files_rows_go_to_their_own_events_or_are_refused(
     assert (missing, len(came)) == ([], len(odd)), came
 
 
-def _intake_until(process: Process, done: list[bool]) -> None:
+def _intake_until(process: Context, done: list[bool]) -> None:
     while not done:
         intake(process)
 
 
 @pytest.mark.parametrize("by_object", [True, False], ids=["object", "external"])
-def test_retried_and_verified_the_paths_are_the_same(process: Process, hubspot: Recorder, *, by_object: bool) -> None:
+def test_retried_and_verified_the_paths_are_the_same(process: Context, hubspot: Recorder, *, by_object: bool) -> None:
     hubspot.silent = True  # HubSpot names nobody: every record is unconfirmed
     for number, id_ in enumerate(ODD):
         by_stream(process, envelope(id_, by_object=by_object, contact=f"p{number}@example.com"))
@@ -356,7 +356,7 @@ def test_retried_and_verified_the_paths_are_the_same(process: Process, hubspot: 
     assert [id_ for id_ in ODD if not any(written(id_, by_object=by_object)(line) for line in again)] == []
 
 
-def test_what_is_verified_is_asked_for_by_its_contact_and_its_event(process: Process, hubspot: Recorder) -> None:
+def test_what_is_verified_is_asked_for_by_its_contact_and_its_event(process: Context, hubspot: Recorder) -> None:
     hubspot.silent = True
     contacts = [
         "a/b@example.com",
@@ -397,7 +397,7 @@ def test_what_is_verified_is_asked_for_by_its_contact_and_its_event(process: Pro
         assert any(shaped(line, V3, segments, {"limit": "100"}) for line in came), contact
 
 
-def test_a_corrected_record_goes_to_its_new_event_or_stays(process: Process, hubspot: Recorder) -> None:
+def test_a_corrected_record_goes_to_its_new_event_or_stays(process: Context, hubspot: Recorder) -> None:
     hubspot.silent = True
     by_stream(process, envelope("wrong", by_object=True))
     everything_sent(process)
@@ -420,7 +420,7 @@ def test_a_corrected_record_goes_to_its_new_event_or_stays(process: Process, hub
     assert written("ev 1/x", by_object=True)(line)
 
 
-def test_oauth_and_webhooks_ask_for_their_own_paths(process: Process, hubspot: Recorder) -> None:
+def test_oauth_and_webhooks_ask_for_their_own_paths(process: Context, hubspot: Recorder) -> None:
     do(
         process,
         "UPDATE accounts SET oauth = :oauth, access_until = now()",
@@ -428,7 +428,7 @@ def test_oauth_and_webhooks_ask_for_their_own_paths(process: Process, hubspot: R
     )
     process.destination("default")
     assert hubspot.taken() == ["POST /oauth/2026-03/token"]
-    message = endpoint.Message("msg_1", 1, b"{}")
+    message = endpoint.WebhookMessage("msg_1", 1, b"{}")
     url = f"{hubspot.url}/hook/a%2F..%2Fb?token=x%2Fy"
     endpoint.send(url, SecretStr("whsec_c2VjcmV0"), message, time.monotonic() + 5, private=True)
     assert hubspot.taken() == ["POST /hook/a%2F..%2Fb?token=x%2Fy"]

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 from hypothesis import given, strategies as st
 
-from hubspot_api.answer import Ambiguous, Away, Limited, NotFound, RefusedWhole, Unauthorized
+from hubspot_api.answer import Ambiguous, Limited, NotFound, PortalUnavailable, RefusedWhole, Unauthorized
 from hubspot_api.client import NoResponse, Response
 from hubspot_api.participations import (
     Absent,
@@ -149,7 +149,7 @@ def test_every_field_of_a_row_is_optional_and_may_be_anything() -> None:
         (answered({}, 503), Ambiguous),
         (NoResponse("no whole answer in time", 30.0), Ambiguous),
         (answered({}, 429), Limited),
-        (answered({}, 423), Away),
+        (answered({}, 423), PortalUnavailable),
         (answered({}, 403), Unauthorized),
         (answered({}, 404), NotFound),
         (answered({}, 400), RefusedWhole),

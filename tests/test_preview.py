@@ -11,20 +11,20 @@ from sqlalchemy import Engine
 from models.rules import Rules
 from models.words import Action, Outcome
 from worker.accounts import state
-from worker.context import Process
+from worker.context import Context
 from worker.intake.receipts import Part
 from worker.operations import preview
-from worker.operations.cancel import Chosen
+from worker.operations.cancel import CancelFilter
 from worker.operations.preview import lasts, look
 from worker.queries.error_filter import Filter
-from worker.queries.refusals import Chosen as Refusals
+from worker.queries.refusals import RefusalFilter as Refusals
 
 HandIn = Callable[..., list[Part]]
 EVERYTHING = Filter((Outcome.FAILED, Outcome.REJECTED)).written
 
 
 @pytest.fixture
-def small(process: Process) -> Process:
+def small(process: Context) -> Context:
     """Batches of ten, a hundred calls in ten seconds."""
     process.settings = process.settings.model_copy(update={"batch_size": 10})
     return process
@@ -40,7 +40,7 @@ def calls_made(engine: Engine) -> int:
 
 
 def test_a_retry_says_how_many_which_errors_ten_of_them_and_its_calls(
-    hand_in: HandIn, engine: Engine, small: Process, rules: Rules
+    hand_in: HandIn, engine: Engine, small: Context, rules: Rules
 ) -> None:
     """Its calls are the batches that it makes: of each account, event, state and kind of identity."""
     do(engine, "INSERT INTO accounts (name, batch_size) VALUES ('acme', 4)")
@@ -59,7 +59,7 @@ def test_a_retry_says_how_many_which_errors_ten_of_them_and_its_calls(
     assert calls_made(engine) == found.calls
 
 
-def test_an_accounts_own_batch_size_counts(hand_in: HandIn, engine: Engine, small: Process, rules: Rules) -> None:
+def test_an_accounts_own_batch_size_counts(hand_in: HandIn, engine: Engine, small: Context, rules: Rules) -> None:
     do(engine, "UPDATE accounts SET batch_size = 4")
     hand_in(message(*people(25)))
     fail(engine)
@@ -68,7 +68,7 @@ def test_an_accounts_own_batch_size_counts(hand_in: HandIn, engine: Engine, smal
     assert found.calls == calls_made(engine) == 7
 
 
-def test_nothing_that_is_not_chosen_is_counted(hand_in: HandIn, engine: Engine, small: Process) -> None:
+def test_nothing_that_is_not_chosen_is_counted(hand_in: HandIn, engine: Engine, small: Context) -> None:
     hand_in(message(*people(5)), message(*people(3), event="78"))
     fail(engine)
     assert look(small, Action.RETRY, Filter(event="78").written).count == 3
@@ -77,7 +77,7 @@ def test_nothing_that_is_not_chosen_is_counted(hand_in: HandIn, engine: Engine, 
 
 
 def test_above_the_bound_it_is_of_the_oldest_and_done_to_no_more(
-    hand_in: HandIn, engine: Engine, small: Process, rules: Rules, monkeypatch: pytest.MonkeyPatch
+    hand_in: HandIn, engine: Engine, small: Context, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(preview, "COUNTED", 20)
     hand_in(message(*people(25)))
@@ -92,7 +92,7 @@ def test_above_the_bound_it_is_of_the_oldest_and_done_to_no_more(
 
 
 def test_the_time_is_that_of_the_present_rate_and_what_delays_it_is_said(
-    hand_in: HandIn, engine: Engine, small: Process
+    hand_in: HandIn, engine: Engine, small: Context
 ) -> None:
     hand_in(message(*people(25)))
     fail(engine)
@@ -109,30 +109,30 @@ def test_the_time_is_that_of_the_present_rate_and_what_delays_it_is_said(
     assert look(small, Action.RETRY, EVERYTHING).because == ["account default sends nothing now: a storm"]
 
 
-def test_without_redis_no_time_is_promised(hand_in: HandIn, engine: Engine, small: Process) -> None:
+def test_without_redis_no_time_is_promised(hand_in: HandIn, engine: Engine, small: Context) -> None:
     hand_in(message(*people(2)))
     fail(engine)
-    away = Process(small.settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"}))
+    away = Context(small.settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"}))
     found = look(away, Action.RETRY, EVERYTHING)
     away.engine.dispose()
     assert (found.count, found.seconds) == (2, None)
     assert found.because == ["Redis is out of reach: how much is sent at present is not known"]
 
 
-def test_a_dismissal_costs_no_call(hand_in: HandIn, engine: Engine, small: Process) -> None:
+def test_a_dismissal_costs_no_call(hand_in: HandIn, engine: Engine, small: Context) -> None:
     hand_in(message(*people(12)))
     fail(engine)
     found = look(small, Action.DISMISS, EVERYTHING)
     assert (found.count, len(found.samples), found.calls, found.seconds) == (12, 10, 0, None)
 
 
-def test_a_cancellation_says_its_batches_and_records(hand_in: HandIn, small: Process) -> None:
+def test_a_cancellation_says_its_batches_and_records(hand_in: HandIn, small: Context) -> None:
     hand_in(message(*people(25)), message("a@x.org", event="78"), batch_size=2)
-    found = look(small, Action.CANCEL, Chosen(event="77").facts)
+    found = look(small, Action.CANCEL, CancelFilter(event="77").facts)
     assert (found.count, found.batches, len(found.samples), found.calls) == (25, 13, 10, 0)
 
 
-def test_refusals_are_shown_by_their_reasons(hand_in: HandIn, engine: Engine, small: Process) -> None:
+def test_refusals_are_shown_by_their_reasons(hand_in: HandIn, engine: Engine, small: Context) -> None:
     hand_in(*(b"no JSON" for _ in range(12)), message("nobody", "noone"), {**message(*people(30)), "account": "acme"})
     found = look(small, Action.REPLAY, Refusals().written)
     assert (found.count, len(found.samples)) == (15, 10)

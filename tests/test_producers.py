@@ -22,7 +22,7 @@ from sqlalchemy import Engine, text
 from models.words import Door
 from tasks.intake import intake
 from worker.celery import ACCEPT, WORKER_OPTIONS
-from worker.context import Process
+from worker.context import Context
 from worker.intake.receipts import Receipt, receipt
 from worker.settings import Settings
 
@@ -42,7 +42,7 @@ def _nobody_to_wake(monkeypatch: pytest.MonkeyPatch) -> None:
 def door(settings: Settings) -> Iterator[HttpDoor]:
     """A door whose records go to a sandbox while `delivering`."""
     with running_sandbox() as sandbox:
-        process = Process(settings.model_copy(update={"hubspot_url": sandbox.url}))
+        process = Context(settings.model_copy(update={"hubspot_url": sandbox.url}))
         with running_door(process) as running:
             yield running
         process.engine.dispose()
@@ -72,7 +72,7 @@ def stored(engine: Engine) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in rows]
 
 
-def test_a_redis_client_hands_in_by_the_stream(process: Process, valkey: Valkey) -> None:
+def test_a_redis_client_hands_in_by_the_stream(process: Context, valkey: Valkey) -> None:
     submission = UUID(produce("by_stream.py", TURNOUT_REDIS_URL=valkey.url))
     assert intake(process) == 1
     assert receipt(process.engine, submission) == Receipt(1, 2, 0, 0, {})
@@ -84,7 +84,7 @@ def test_a_redis_client_hands_in_by_the_stream(process: Process, valkey: Valkey)
     assert process.stream.waiting() == 0
 
 
-def test_a_producer_run_twice_stores_once_and_is_told_so(process: Process, valkey: Valkey) -> None:
+def test_a_producer_run_twice_stores_once_and_is_told_so(process: Context, valkey: Valkey) -> None:
     produce("by_stream.py", TURNOUT_REDIS_URL=valkey.url)
     again = UUID(produce("by_stream.py", TURNOUT_REDIS_URL=valkey.url))
     assert intake(process) == 2
@@ -92,14 +92,14 @@ def test_a_producer_run_twice_stores_once_and_is_told_so(process: Process, valke
 
 
 @pytest.mark.skipif(not BASH or not Path("/proc/sys/kernel/random/uuid").exists(), reason="needs bash on Linux")
-def test_the_shell_alone_hands_in_by_the_stream(process: Process, valkey: Valkey) -> None:
+def test_the_shell_alone_hands_in_by_the_stream(process: Context, valkey: Valkey) -> None:
     submission = UUID(produce("by_stream.sh", TURNOUT_REDIS_URL=valkey.url))
     assert intake(process) == 1
     assert receipt(process.engine, submission) == Receipt(1, 1, 0, 0, {})
     assert stored(process.engine) == [("4711", "cancel", "zoë.o'hara@example.com", Door.STREAM, "by_stream.sh", "1")]
 
 
-def test_a_plain_celery_app_hands_in_by_the_task_door(settings: Settings, process: Process, tmp_path: Path) -> None:
+def test_a_plain_celery_app_hands_in_by_the_task_door(settings: Settings, process: Context, tmp_path: Path) -> None:
     with running_worker(settings, tmp_path):
         submission = UUID(produce("by_task.py", TURNOUT_BROKER_URL=settings.broker_url))
         until = time.monotonic() + 15

@@ -30,11 +30,11 @@ from models.rules import Rules
 from models.words import Action, Outcome, State
 from tasks import sweep as sweeping
 from worker.celery import PURGE
-from worker.context import Process
+from worker.context import Context
 from worker.database import make_engine
 from worker.intake.receipts import Part
 from worker.operations import audit_log, jobs
-from worker.operations.cancel import Chosen
+from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
 from worker.retention import purge as purging
@@ -77,7 +77,7 @@ def _everything(hand_in: HandIn, engine: Engine) -> None:
     do(engine, "UPDATE errors SET verify_at = NULL")
     hand_in(message("failed@x.org", event="1"), message("canceled@x.org", event="2"))
     given_up(engine, taken(engine))
-    cancel(engine, Chosen(event="2"))
+    cancel(engine, CancelFilter(event="2"))
     do(engine, "INSERT INTO attempts (kind, batch_id, sent) VALUES ('read-back', NULL, 3)")
 
 
@@ -158,7 +158,7 @@ def test_a_record_stays_until_an_older_one_that_was_retried_has_gone(hand_in: Ha
     hand_in(message("a@x.org", state="cancel"), message("b@x.org", state="cancel"))
     deliver_all(engine)
     retry(engine, 100, Filter())
-    cancel(engine, Chosen(state=State.REGISTER))
+    cancel(engine, CancelFilter(state=State.REGISTER))
     age(engine, 91)
     do(engine, "UPDATE batches SET settled_at = now() WHERE origin = 'retry'")
     purge(engine, 90)
@@ -187,7 +187,7 @@ def test_a_record_whose_fingerprint_has_gone_is_accepted_anew(hand_in: HandIn, e
 
 
 def test_many_go_in_bounded_steps_and_a_kill_between_them_is_harmless(
-    hand_in: HandIn, engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
+    hand_in: HandIn, engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(purging, "MOST_RECORDS", 20)
     monkeypatch.setattr(purging, "MOST_ROWS", 2)
@@ -220,7 +220,7 @@ def test_many_go_in_bounded_steps_and_a_kill_between_them_is_harmless(
 
 
 def test_the_sweep_has_a_little_purged_once_however_many_sweeps_run(
-    hand_in: HandIn, engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
+    hand_in: HandIn, engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hand_in(message("a@x.org"))
     deliver_all(engine)
@@ -272,7 +272,7 @@ def job(engine: Engine) -> int:
 
 
 def test_a_job_goes_after_its_results_in_bounded_steps(
-    job: int, engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
+    job: int, engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(purging, "MOST_RECORDS", 2)
     assert purge(engine, 90) == Counts()
@@ -368,7 +368,7 @@ def keep_what_goes(engine: Engine) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_storm_while_everything_is_purged_keeps_order_and_books(
-    process: Process, settings: Settings, rules: Rules, seed: int
+    process: Context, settings: Settings, rules: Rules, seed: int
 ) -> None:
     engine = make_engine(settings, pool=20)
     keep_what_goes(engine)

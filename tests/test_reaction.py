@@ -8,9 +8,9 @@ from hypothesis import given, settings, strategies as st
 from hubspot_api.answer import (
     Ambiguous,
     Answer,
-    Away,
     Limited,
     NotFound,
+    PortalUnavailable,
     RefusedWhole,
     Rejection,
     Settled,
@@ -53,8 +53,8 @@ def after(answer: Answer, tried: Tried = FRESH, share: float = 1, bounds: Bounds
         ("429 Retry-After", Limited(daily=False, wait=3), Block(3, "HubSpot asked to slow down (429)")),
         ("429 daily", Limited(daily=True, wait=None), Park(None, "HubSpot's daily limit is spent")),
         ("429 daily, Retry-After", Limited(daily=True, wait=9), Park(9, "HubSpot's daily limit is spent")),
-        ("423", Away("locked", 2), Park(2, "locked")),
-        ("477", Away("moving", 86_400), Park(86_400, "moving")),
+        ("423", PortalUnavailable("locked", 2), Park(2, "locked")),
+        ("477", PortalUnavailable("moving", 86_400), Park(86_400, "moving")),
         ("401", Unauthorized("expired"), Pause("HubSpot does not accept the token: expired")),
         ("404", NotFound(NO), RejectAll(NO)),
         (
@@ -90,7 +90,7 @@ def test_unknown_events_in_a_row_pause_instead_of_rejecting_the_backlog(events: 
     [
         Limited(daily=False, wait=None),
         Limited(daily=True, wait=None),
-        Away("moving", 600),
+        PortalUnavailable("moving", 600),
         Unauthorized("expired"),
         SETTLED,
         RefusedWhole(NO),
@@ -148,7 +148,7 @@ ANSWERS: st.SearchStrategy[Answer] = st.one_of(
     st.just(SETTLED),
     st.sampled_from([RefusedWhole(NO), NotFound(NO), NotFound(NO, hubspots=False), Unauthorized("no")]),
     st.builds(Limited, st.booleans(), SECONDS),
-    st.builds(Away, st.just("away"), st.floats(2, 86_400)),
+    st.builds(PortalUnavailable, st.just("away"), st.floats(2, 86_400)),
     st.builds(Ambiguous, st.just("HTTP 502"), SECONDS),
 )
 

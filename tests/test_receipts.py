@@ -17,7 +17,7 @@ from models.words import Role
 from web.masking import NOT_SHOWN
 from worker.accounts.registry import add
 from worker.auth import keys
-from worker.context import Process
+from worker.context import Context
 from worker.settings import Settings
 
 
@@ -29,7 +29,7 @@ def sandbox() -> Iterator[RunningSandbox]:
 
 @pytest.fixture
 def door(settings: Settings, sandbox: RunningSandbox) -> Iterator[Door]:
-    process = Process(settings.model_copy(update={"hubspot_url": sandbox.url}))
+    process = Context(settings.model_copy(update={"hubspot_url": sandbox.url}))
     with running_door(process) as running:
         yield running
     process.engine.dispose()

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from models.rules import Rules
 from worker.intake.receipts import Part
 from worker.queries.reconciliation import audit
-from worker.queries.refusals import Chosen
+from worker.queries.refusals import RefusalFilter
 
 HandIn = Callable[..., list[Part]]
 Turnout = Callable[..., Result]
@@ -115,7 +115,7 @@ def test_many_at_once_hand_it_in_once(hand_in: HandIn, engine: Engine, rules: Ru
 
     def at_once(_: int) -> int:
         begin.wait()
-        return sum(one.accepted for one in replay(engine, rules, Chosen()))
+        return sum(one.accepted for one in replay(engine, rules, RefusalFilter()))
 
     with ThreadPoolExecutor(4) as four:
         list(four.map(at_once, range(4)))
@@ -125,9 +125,9 @@ def test_many_at_once_hand_it_in_once(hand_in: HandIn, engine: Engine, rules: Ru
 def test_what_died_before_it_was_marked_is_accepted_once(hand_in: HandIn, engine: Engine, rules: Rules) -> None:
     hand_in({**message("a@x.org"), "account": "acme"})
     do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
-    list(replay(engine, rules, Chosen()))
+    list(replay(engine, rules, RefusalFilter()))
     do(engine, "UPDATE refused SET replayed_at = NULL")
-    list(replay(engine, rules, Chosen()))
+    list(replay(engine, rules, RefusalFilter()))
     assert outcomes(engine) == {"pending": 1}
     assert ask(engine, "SELECT FROM refused WHERE replayed_at IS NULL") == []
 
@@ -137,7 +137,7 @@ def test_what_is_handed_in_again_waits_for_what_is_under_way_of_the_same_person(
 ) -> None:
     hand_in(message("a@x.org"), {**message("a@x.org", state="cancel"), "account": "acme"})
     do(engine, "UPDATE refused SET raw = convert_to(replace(convert_from(raw, 'UTF8'), 'acme', 'default'), 'UTF8')")
-    assert [one.accepted for one in replay(engine, rules, Chosen())] == [1]
+    assert [one.accepted for one in replay(engine, rules, RefusalFilter())] == [1]
     first, second = ask(engine, "SELECT * FROM batches ORDER BY id")
     assert (second.origin, second.after) == ("replay", [first.id])
     assert deliver_all(engine) == 2

@@ -30,11 +30,11 @@ from sqlalchemy.exc import DBAPIError
 from models.rules import Rules
 from models.words import Door, Origin, Outcome, State
 from tasks.sweep import take_back
-from worker.context import Process
-from worker.intake.accept import Handed, accept
+from worker.context import Context
+from worker.intake.accept import Inbound, accept
 from worker.intake.receipts import Part
 from worker.operations import jobs, steps as bulk
-from worker.operations.cancel import Chosen
+from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
 from worker.queue.claim import claim
@@ -123,7 +123,7 @@ def test_two_retries_at_once_move_a_record_once(
 
 
 def cancel_waiting(engine: Engine) -> None:
-    cancel(engine, Chosen(state=State.CANCEL))
+    cancel(engine, CancelFilter(state=State.CANCEL))
 
 
 def give_up_waiting(engine: Engine) -> None:
@@ -230,7 +230,7 @@ def test_a_postponed_retry_blocks_nobody_either(hand_in: HandIn, engine: Engine)
 
 
 def test_a_retry_whose_worker_was_lost_frees_those_that_waited_for_it(
-    hand_in: HandIn, engine: Engine, process: Process
+    hand_in: HandIn, engine: Engine, process: Context
 ) -> None:
     hand_in(message("a@x.org"))
     given_up(engine, taken(engine))
@@ -291,7 +291,7 @@ def test_a_newer_record_that_came_to_nothing_overtakes_nobody(
     given_up(engine, taken(engine))
     hand_in(message("a@x.org", state="cancel"))
     if came_to_nothing == "canceled":
-        cancel(engine, Chosen(state=State.CANCEL))
+        cancel(engine, CancelFilter(state=State.CANCEL))
     elif came_to_nothing == "rejected":
         settled(engine, taken(engine), rejected=[0])
     else:
@@ -329,7 +329,7 @@ def test_a_retry_waits_for_older_records_of_its_contacts(
 ) -> None:
     hand_in(message("a@x.org"), message("a@x.org", "b@x.org", state="cancel"))
     first, _ = waits(engine)
-    cancel(engine, Chosen(state=State.CANCEL))
+    cancel(engine, CancelFilter(state=State.CANCEL))
     retry(engine, 100, CANCELED)
     monkeypatch.setattr("worker.queue.claim.FLOOR", 1.0)  # retries look first, and find that they must wait
     older = taken(engine)
@@ -391,7 +391,7 @@ def test_cancel_hands_on_what_the_batch_waited_for(hand_in: HandIn, engine: Engi
     one, two, three = waits(engine)
     assert waits(engine) == {one: [], two: [one], three: [two]}
     held = taken(engine)
-    assert cancel(engine, Chosen(batch_id=two)) == (1, 1)
+    assert cancel(engine, CancelFilter(batch_id=two)) == (1, 1)
     assert waits(engine) == {one: [], three: [one]}
     assert take(engine) is None
     settled(engine, held)
@@ -401,7 +401,7 @@ def test_cancel_hands_on_what_the_batch_waited_for(hand_in: HandIn, engine: Engi
 def test_cancel_of_the_first_frees_those_that_waited_for_it(hand_in: HandIn, engine: Engine) -> None:
     hand_in(message("a@x.org"), message("a@x.org", state="cancel"))
     one, two = waits(engine)
-    assert cancel(engine, Chosen(batch_id=one)) == (1, 1)
+    assert cancel(engine, CancelFilter(batch_id=one)) == (1, 1)
     assert taken(engine).batch_id == two
     assert outcomes(engine) == {"canceled": 1, "processing": 1}
 
@@ -413,7 +413,7 @@ def test_cancel_hands_on_to_many_without_saying_anything_twice(hand_in: HandIn, 
     hand_in(message("a@x.org", when=1_767_225_700_000), message("b@x.org", state="attend", when=1_767_225_700_000))
     four, five = list(waits(engine))[3:]
     assert waits(engine) == {one: [], two: [], three: [one, two], four: [three], five: [three]}
-    assert cancel(engine, Chosen(batch_id=three)) == (1, 2)
+    assert cancel(engine, CancelFilter(batch_id=three)) == (1, 2)
     assert waits(engine) == {one: [], two: [], four: [one, two], five: [one, two]}
     assert deliver_all(engine) == 4
 
@@ -422,8 +422,8 @@ def test_cancel_leaves_alone_what_is_being_sent_or_settled(hand_in: HandIn, engi
     hand_in(message(*people(3)), batch_size=1)
     settled(engine, taken(engine))
     held = taken(engine)
-    assert cancel(engine, Chosen(account="default")) == (1, 1)
-    assert cancel(engine, Chosen(batch_id=held.batch_id)) == (0, 0)
+    assert cancel(engine, CancelFilter(account="default")) == (1, 1)
+    assert cancel(engine, CancelFilter(batch_id=held.batch_id)) == (0, 0)
     assert settled(engine, held)
     assert outcomes(engine) == {"canceled": 1, "delivered": 2}
 
@@ -444,12 +444,12 @@ def test_a_cancel_ends_although_new_batches_come_meanwhile(
         return step(*args)
 
     monkeypatch.setattr(jobs, "step", and_another_comes)
-    assert cancel(engine, Chosen(event="77")) == (3, 3), "it cancels what was handed in after it began"
+    assert cancel(engine, CancelFilter(event="77")) == (3, 3), "it cancels what was handed in after it began"
 
 
 def test_canceled_records_can_be_put_back_and_in_the_right_order(hand_in: HandIn, engine: Engine) -> None:
     hand_in(message("a@x.org", "b@x.org"), message("a@x.org", state="cancel"))
-    assert cancel(engine, Chosen(event="77")) == (2, 3)
+    assert cancel(engine, CancelFilter(event="77")) == (2, 3)
     assert retry(engine, 100, CANCELED) == 3
     sent: dict[str, State] = {}
     while (claimed := take(engine)) is not None:
@@ -468,7 +468,7 @@ def test_a_canceled_retry_can_be_retried_but_not_what_was_superseded_in_it(
     hand_in(message("a@x.org", state="cancel"))
     monkeypatch.setattr("worker.queue.claim.FLOOR", 1.0)
     postponed(engine, taken(engine), 0)
-    assert cancel(engine, Chosen(state=State.REGISTER)) == (1, 1)
+    assert cancel(engine, CancelFilter(state=State.REGISTER)) == (1, 1)
     assert retry(engine, 100, CANCELED) == 1
     assert audit(engine).balanced
 
@@ -484,7 +484,7 @@ def test_retries_and_cancels_at_once_leave_every_record_one_outcome(hand_in: Han
     def cancels() -> None:
         for _ in range(6):
             for waiting in waits(engine):
-                cancel(engine, Chosen(batch_id=waiting))
+                cancel(engine, CancelFilter(batch_id=waiting))
         stop.set()
 
     with ThreadPoolExecutor(3) as three:
@@ -549,7 +549,7 @@ def test_an_ambiguous_commit_moves_a_record_once(
     assert len(errors(engine)) == 5
     assert [row.size for row in ask(engine, "SELECT size FROM batches ORDER BY id")] == [0, 5]
     lose_commits(3)
-    assert cancel(engine, Chosen(event="77")) == (1, 5)
+    assert cancel(engine, CancelFilter(event="77")) == (1, 5)
     assert len(errors(engine)) == 10
     assert (outcomes(engine), audit(engine).balanced) == ({"canceled": 5}, True)
 
@@ -559,7 +559,7 @@ def test_an_ambiguous_commit_of_accept_is_repeated_by_its_redelivery_alone(
 ) -> None:
     import json
 
-    handed = [Handed(Door.STREAM, "1-0", json.dumps(message(*people(5))).encode())]
+    handed = [Inbound(Door.STREAM, "1-0", json.dumps(message(*people(5))).encode())]
     for nth in (1, 2):  # the events' commit, then that of the records
         lose_commits(nth)
         with pytest.raises(DBAPIError), engine.connect() as connection:
@@ -571,7 +571,7 @@ def test_an_ambiguous_commit_of_accept_is_repeated_by_its_redelivery_alone(
 
 
 def test_an_ambiguous_commit_of_a_claim_costs_its_lease_alone(
-    hand_in: HandIn, engine: Engine, process: Process, lose_commits: Callable[[int], None]
+    hand_in: HandIn, engine: Engine, process: Context, lose_commits: Callable[[int], None]
 ) -> None:
     hand_in(message(*people(5)))
     lose_commits(1)

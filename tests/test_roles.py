@@ -16,7 +16,7 @@ import web.masking
 import web.receipts
 from web.app import create_app
 from worker.accounts.registry import add
-from worker.context import Process
+from worker.context import Context
 from worker.settings import Settings
 
 PRODUCERS = ("shop", "rival", "stranger")
@@ -176,7 +176,7 @@ TYPED = [quote(one, safe="") for one in SPELT]
 def door(settings: Settings) -> Iterator[Door]:
     """A door to a database that is full of one person, and to a HubSpot that knows her too."""
     with running_sandbox(burst_limit=10_000) as sandbox:
-        process = Process(settings.model_copy(update={"hubspot_url": sandbox.url}))
+        process = Context(settings.model_copy(update={"hubspot_url": sandbox.url}))
         add(process.engine, settings, "acme", {"hubspot_url": sandbox.url}, SecretStr("token-of-acme"))
         with running_door(process) as running:
             with delivering(process):
@@ -265,7 +265,7 @@ def _filled_in(walker: Walker, sent: dict[str, Any], path: str) -> dict[str, Any
     return {**sent, "data": data}
 
 
-def test_the_table_knows_every_route(process: Process) -> None:
+def test_the_table_knows_every_route(process: Context) -> None:
     app = create_app(process)
     assert unknown(app.routes) == set()
     app.add_api_route("/people.csv", lambda: None, methods=["GET"])

@@ -14,11 +14,11 @@ from ledger import ask, do, given_up, let_pass, message, outcomes, people, settl
 from sqlalchemy import Engine
 
 from models.words import Outcome
-from worker.context import Process
+from worker.context import Context
 from worker.intake.receipts import Part
 from worker.operations import jobs, schedules
 from worker.operations.audit_log import said
-from worker.operations.schedules import OF_SETTINGS, Schedule, after_quiet
+from worker.operations.schedules import OF_SETTINGS, RetrySchedule, after_quiet
 from worker.queries.error_filter import Filter
 from worker.settings import Settings
 
@@ -28,7 +28,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def put(engine: Engine, name: str = "nightly", crontab: str = "0 3 * * *", **more: Any) -> None:
-    schedule = Schedule(name, crontab, **more)
+    schedule = RetrySchedule(name, crontab, **more)
     assert schedule.wrong() == []
     schedules.put(engine, ME, schedule)
 
@@ -42,11 +42,11 @@ def named(engine: Engine, name: str = "nightly") -> dict[str, Any]:
     return found
 
 
-def sweep(process: Process) -> None:
+def sweep(process: Context) -> None:
     schedules.run(process.engine, process.settings)
 
 
-def work(process: Process) -> None:
+def work(process: Context) -> None:
     while jobs.step(process.engine, process.rules) is not None:
         pass
 
@@ -61,7 +61,7 @@ def failed(hand_in: HandIn, engine: Engine) -> None:
 
 
 @pytest.mark.usefixtures("failed")
-def test_it_begins_once_however_many_sweeps_run_and_those_missed_begin_once(engine: Engine, process: Process) -> None:
+def test_it_begins_once_however_many_sweeps_run_and_those_missed_begin_once(engine: Engine, process: Context) -> None:
     put(engine)
     sweep(process)
     assert begun(engine) == 0, "its time has not come"
@@ -84,7 +84,7 @@ def test_it_begins_once_however_many_sweeps_run_and_those_missed_begin_once(engi
     )
 
 
-def test_while_its_last_job_is_under_way_it_begins_no_other(engine: Engine, process: Process) -> None:
+def test_while_its_last_job_is_under_way_it_begins_no_other(engine: Engine, process: Context) -> None:
     put(engine)
     for _ in range(3):
         let_pass(engine, 24)
@@ -97,7 +97,7 @@ def test_while_its_last_job_is_under_way_it_begins_no_other(engine: Engine, proc
 
 
 @pytest.mark.usefixtures("failed")
-def test_a_record_is_not_retried_for_ever(engine: Engine, process: Process) -> None:
+def test_a_record_is_not_retried_for_ever(engine: Engine, process: Context) -> None:
     put(engine, most_retries=2)
     for _ in range(5):
         let_pass(engine, 24)
@@ -111,7 +111,7 @@ def test_a_record_is_not_retried_for_ever(engine: Engine, process: Process) -> N
 
 @pytest.mark.parametrize("is_asked_for", ["", "asked"])
 def test_what_was_rejected_is_retried_only_where_it_is_asked_for(
-    hand_in: HandIn, engine: Engine, process: Process, is_asked_for: str
+    hand_in: HandIn, engine: Engine, process: Context, is_asked_for: str
 ) -> None:
     hand_in(message(*people(2)))
     settled(engine, taken(engine), rejected=[0])
@@ -122,7 +122,7 @@ def test_what_was_rejected_is_retried_only_where_it_is_asked_for(
     assert outcomes(engine) == {"delivered": 1, "pending" if is_asked_for else "rejected": 1}
 
 
-def test_one_that_cannot_be_read_here_keeps_no_other_from_beginning(engine: Engine, process: Process) -> None:
+def test_one_that_cannot_be_read_here_keeps_no_other_from_beginning(engine: Engine, process: Context) -> None:
     put(engine, "a-first")
     put(engine, "b-second")
     do(engine, "UPDATE schedules SET time_zone = 'Mars/Olympus' WHERE name = 'a-first'")
@@ -137,7 +137,7 @@ def test_one_that_cannot_be_read_here_keeps_no_other_from_beginning(engine: Engi
 
 
 @pytest.mark.usefixtures("failed")
-def test_a_paused_one_begins_nothing_and_a_resumed_one_not_what_it_missed(engine: Engine, process: Process) -> None:
+def test_a_paused_one_begins_nothing_and_a_resumed_one_not_what_it_missed(engine: Engine, process: Context) -> None:
     put(engine)
     assert schedules.pause(engine, ME, "nightly")
     let_pass(engine, 24 * 3)
@@ -153,7 +153,7 @@ def test_a_paused_one_begins_nothing_and_a_resumed_one_not_what_it_missed(engine
 
 
 @pytest.mark.usefixtures("failed")
-def test_one_is_begun_by_hand_whatever_its_hours_and_its_jobs_outlive_it(engine: Engine, process: Process) -> None:
+def test_one_is_begun_by_hand_whatever_its_hours_and_its_jobs_outlive_it(engine: Engine, process: Context) -> None:
     put(engine, quiet=(time(0, 0), time(23, 59)))
     schedules.pause(engine, ME, "nightly")
     job_id = schedules.begin_now(engine, ME, "nightly")
@@ -166,7 +166,7 @@ def test_one_is_begun_by_hand_whatever_its_hours_and_its_jobs_outlive_it(engine:
 
 
 def test_the_settings_own_follows_the_setting_and_cannot_be_removed(
-    engine: Engine, process: Process, settings: Settings, turnout: Turnout
+    engine: Engine, process: Context, settings: Settings, turnout: Turnout
 ) -> None:
     process.settings = settings.model_copy(update={"retry_schedule": "0 3 * * *"})
     sweep(process)
@@ -200,7 +200,7 @@ def test_a_zone_is_kept_by_its_own_name_however_it_was_written(engine: Engine) -
     assert named(engine)["time_zone"] == "Asia/Kathmandu"
 
 
-def test_in_its_quiet_hours_it_begins_nothing_and_at_their_end_it_begins(engine: Engine, process: Process) -> None:
+def test_in_its_quiet_hours_it_begins_nothing_and_at_their_end_it_begins(engine: Engine, process: Context) -> None:
     now = datetime.now(UTC)
     around = ((now - timedelta(hours=2)).time(), (now + timedelta(hours=2)).time().replace(second=0, microsecond=0))
     put(engine, quiet=around)

@@ -37,16 +37,16 @@ from models.rules import Rules
 from models.words import Door, Origin, Outcome, State, Status
 from tasks.sweep import free_the_forgotten, take_back
 from worker.accounts import state as accounts
-from worker.context import Process
-from worker.intake.accept import Handed, accept
-from worker.operations.cancel import Chosen
+from worker.context import Context
+from worker.intake.accept import Inbound, accept
+from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import RECOUNTS, audit
 from worker.queue import settle, unconfirmed
 from worker.queue.claim import Claim, claim
 from worker.queue.locks import lock_events
-from worker.queue.settle import FIRST_READ, NOTHING, Apart
-from worker.queue.unconfirmed import Change, Unconfirmed
+from worker.queue.settle import FIRST_READ, NOTHING, PartialAnswer
+from worker.queue.unconfirmed import ReadBackResult, Unconfirmed
 
 SIZE: Final = 3
 LINGER: Final = 600.0
@@ -215,7 +215,7 @@ WAITS = st.sampled_from((0.0, 0.0, 600.0, 3600.0))
 class Attendance(RuleBasedStateMachine):
     """Whoever works on the tables, one step at a time."""
 
-    process: Process
+    process: Context
     key: bytes
     reader: Connection
     """One for all that is asked after every step, so that it is planned once."""
@@ -241,7 +241,7 @@ class Attendance(RuleBasedStateMachine):
         self.held: list[Turn] = []
         self.past: list[Turn] = []
         self.looking: list[Unconfirmed] = []
-        self.handed: list[list[Handed]] = []
+        self.handed: list[list[Inbound]] = []
         self.last_error = 0
         self._hand_in(messages, again=None, lingers=False)
 
@@ -365,7 +365,7 @@ class Attendance(RuleBasedStateMachine):
                     for contact, when in inputs
                 ],
             }
-            handed.append(Handed(Door.STREAM, f"{len(self.handed)}-{number}", json.dumps(raw).encode()))
+            handed.append(Inbound(Door.STREAM, f"{len(self.handed)}-{number}", json.dumps(raw).encode()))
             for contact, when in inputs:
                 key = (event, state, contact, when)
                 if key in known:
@@ -377,7 +377,7 @@ class Attendance(RuleBasedStateMachine):
         assert sum(self._accept(handed, linger)) == len(fresh)
         self._stored(fresh, linger)
 
-    def _accept(self, handed: Sequence[Handed], linger: float) -> list[int]:
+    def _accept(self, handed: Sequence[Inbound], linger: float) -> list[int]:
         with self.engine.connect() as connection:
             return [part.accepted for part in accept(connection, handed, Rules(self.key, SIZE, linger))]
 
@@ -568,7 +568,7 @@ class Attendance(RuleBasedStateMachine):
     def _settle_some(self, turn: Turn, parts: Sequence[Outcome | None], seconds: float, *, gives_up: bool) -> None:
         """A claim that was refused whole and searched, and ended before all had their answer."""
         answer = self._answer(turn, parts)
-        apart = Apart(answer, dict.fromkeys(range(len(turn.claim.members)), turn.claim.attempt_id or 0))
+        apart = PartialAnswer(answer, dict.fromkeys(range(len(turn.claim.members)), turn.claim.attempt_id or 0))
         if len(apart.indexes) == len(turn.claim.members):
             self._settle(turn, [part or Outcome.DELIVERED for part in parts])
             return
@@ -591,7 +591,7 @@ class Attendance(RuleBasedStateMachine):
         seconds: float,
         *,
         gives_up: bool,
-        apart: Apart = NOTHING,
+        apart: PartialAnswer = NOTHING,
         spends: bool = False,
     ) -> None:
         if not gives_up:
@@ -607,7 +607,7 @@ class Attendance(RuleBasedStateMachine):
             box.attempts += 1
             self.model.end(box, Status.CANCELED)
 
-    def _postpone(self, turn: Turn, seconds: float, *, spends: bool = False, apart: Apart = NOTHING) -> None:
+    def _postpone(self, turn: Turn, seconds: float, *, spends: bool = False, apart: PartialAnswer = NOTHING) -> None:
         owns = self._let_go(turn)
         call = CALL if turn.sent else None
         assert settle.postpone(self.engine, turn.claim, seconds, "why", call, spends=spends, apart=apart) is owns
@@ -624,7 +624,7 @@ class Attendance(RuleBasedStateMachine):
         for record in self.model.to_send(box.id):
             record.outcome = Outcome.PENDING
 
-    def _split(self, turn: Turn, apart: Apart) -> None:
+    def _split(self, turn: Turn, apart: PartialAnswer) -> None:
         if not apart.indexes:
             return
         old = self.model.boxes[turn.claim.batch_id]
@@ -658,7 +658,7 @@ class Attendance(RuleBasedStateMachine):
         some = Settled(dict(list(answer.delivered.items())[:1]), {}, {})
         assert not settle.settle(self.engine, claimed, answer, CALL)
         assert not settle.postpone(self.engine, claimed, 0, "late", CALL, spends=True)
-        assert not settle.postpone(self.engine, claimed, 0, "late", CALL, spends=False, apart=Apart(some, {}))
+        assert not settle.postpone(self.engine, claimed, 0, "late", CALL, spends=False, apart=PartialAnswer(some, {}))
         assert not settle.give_up(self.engine, claimed, "late", CALL)
 
     # Crashes, and time
@@ -694,11 +694,11 @@ class Attendance(RuleBasedStateMachine):
         if whose == "batch":
             any_box = sorted(model.boxes.values(), key=lambda box: (box.status is not Status.PENDING, box.id))
             some = any_box[pick % len(any_box)]
-            chosen, waiting = Chosen(batch_id=some.id), [box for box in waiting if box is some]
+            chosen, waiting = CancelFilter(batch_id=some.id), [box for box in waiting if box is some]
         elif whose == "event":
-            chosen, waiting = Chosen(event=event), [box for box in waiting if box.event == event]
+            chosen, waiting = CancelFilter(event=event), [box for box in waiting if box.event == event]
         else:
-            chosen, waiting = Chosen(state=state), [box for box in waiting if box.state is state]
+            chosen, waiting = CancelFilter(state=state), [box for box in waiting if box.state is state]
         canceled = [record for box in waiting for record in model.to_send(box.id)]
         assert cancel(self.engine, chosen) == (len(waiting), len(canceled))
         for record in canceled:
@@ -795,13 +795,13 @@ class Attendance(RuleBasedStateMachine):
         with self.engine.begin() as connection:
             lock_events(connection, {one.event_id})
             if verdict == "there":
-                assert unconfirmed.confirm(connection, [Change(one, {"found": True})]) == still
+                assert unconfirmed.confirm(connection, [ReadBackResult(one, {"found": True})]) == still
             elif verdict == "overtaken" and newer:
                 by = max(other.id for other in newer)
-                assert unconfirmed.supersede(connection, [Change(one, {"by": by})]) == still
+                assert unconfirmed.supersede(connection, [ReadBackResult(one, {"by": by})]) == still
             else:
                 leaves = one.reads >= LOOKS and one.sent_again
-                unconfirmed.note_absent(connection, [Change(one, {"found": False}, None if leaves else 600.0)])
+                unconfirmed.note_absent(connection, [ReadBackResult(one, {"found": False}, None if leaves else 600.0)])
         if still and verdict == "there":
             record.outcome, record.open = Outcome.DELIVERED, False
         elif still and verdict == "overtaken" and newer:
@@ -884,7 +884,7 @@ class Attendance(RuleBasedStateMachine):
                 self._postpone(turn, 0.0)
 
 
-def run(here: Process, rules: Rules, examples: int, steps: int, *, derandomize: bool) -> None:
+def run(here: Context, rules: Rules, examples: int, steps: int, *, derandomize: bool) -> None:
     """Run the machine on this test's own database."""
 
     with here.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -906,11 +906,11 @@ def run(here: Process, rules: Rules, examples: int, steps: int, *, derandomize: 
 
 
 @pytest.mark.timeout(600)  # shrinking a failure takes its time
-def test_any_sequence_of_steps_leaves_every_record_one_outcome_and_loses_none(process: Process, rules: Rules) -> None:
+def test_any_sequence_of_steps_leaves_every_record_one_outcome_and_loses_none(process: Context, rules: Rules) -> None:
     run(process, rules, examples=8, steps=45, derandomize=True)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1_800)
-def test_many_long_sequences_leave_every_record_one_outcome_and_lose_none(process: Process, rules: Rules) -> None:
+def test_many_long_sequences_leave_every_record_one_outcome_and_lose_none(process: Context, rules: Rules) -> None:
     run(process, rules, examples=200, steps=60, derandomize=False)

@@ -25,7 +25,7 @@ from sqlalchemy import Engine, text
 from models.words import Origin
 from tasks.sweep import due_accounts, free_the_forgotten, take_back
 from worker.accounts.state import park, pause, resume
-from worker.context import Process
+from worker.context import Context
 from worker.intake.receipts import Part
 from worker.operations import jobs, schedules
 from worker.queries.error_filter import Filter
@@ -45,7 +45,7 @@ def wait_of(engine: Engine, batch_id: int) -> float:
 
 
 def test_a_lease_that_ran_out_is_taken_back_after_a_wait_that_doubles_and_is_never_given_up(
-    hand_in: HandIn, engine: Engine, process: Process
+    hand_in: HandIn, engine: Engine, process: Context
 ) -> None:
     hand_in(message(*people(3)))
     waited = []
@@ -63,7 +63,7 @@ def test_a_lease_that_ran_out_is_taken_back_after_a_wait_that_doubles_and_is_nev
     assert outcomes(engine) == {"delivered": 3}
 
 
-def test_a_lease_that_still_runs_is_left_alone(hand_in: HandIn, engine: Engine, process: Process) -> None:
+def test_a_lease_that_still_runs_is_left_alone(hand_in: HandIn, engine: Engine, process: Context) -> None:
     hand_in(message(*people(1)))
     claimed = taken(engine)
     let_pass(engine, 59 / 3_600)
@@ -72,7 +72,7 @@ def test_a_lease_that_still_runs_is_left_alone(hand_in: HandIn, engine: Engine, 
 
 
 def test_a_lease_that_ran_out_can_still_be_settled_until_somebody_takes_the_batch_back(
-    hand_in: HandIn, engine: Engine, process: Process
+    hand_in: HandIn, engine: Engine, process: Context
 ) -> None:
     hand_in(message(*people(1)))
     claimed = taken(engine)
@@ -82,7 +82,7 @@ def test_a_lease_that_ran_out_can_still_be_settled_until_somebody_takes_the_batc
     assert outcomes(engine) == {"delivered": 1}
 
 
-def test_a_lost_call_is_said_to_be_lost(hand_in: HandIn, engine: Engine, process: Process) -> None:
+def test_a_lost_call_is_said_to_be_lost(hand_in: HandIn, engine: Engine, process: Context) -> None:
     hand_in(message(*people(1)))
     taken(engine)
     let_pass(engine, 1)
@@ -92,7 +92,7 @@ def test_a_lost_call_is_said_to_be_lost(hand_in: HandIn, engine: Engine, process
 
 
 def test_a_live_batch_keeps_its_contacts_while_it_waits_to_be_sent_again(
-    hand_in: HandIn, engine: Engine, process: Process
+    hand_in: HandIn, engine: Engine, process: Context
 ) -> None:
     hand_in(message("a@x.org"), message("a@x.org", state="cancel"))
     first = taken(engine)
@@ -103,7 +103,7 @@ def test_a_live_batch_keeps_its_contacts_while_it_waits_to_be_sent_again(
     assert taken(engine).batch_id == first.batch_id
 
 
-def test_ten_sweeps_at_once_take_a_batch_back_once(hand_in: HandIn, engine: Engine, process: Process) -> None:
+def test_ten_sweeps_at_once_take_a_batch_back_once(hand_in: HandIn, engine: Engine, process: Context) -> None:
     hand_in(message(*people(8)), batch_size=1)
     for _ in range(8):
         taken(engine)
@@ -115,7 +115,7 @@ def test_ten_sweeps_at_once_take_a_batch_back_once(hand_in: HandIn, engine: Engi
 
 
 def test_a_sweep_takes_back_a_bounded_number_and_the_next_the_rest(
-    hand_in: HandIn, engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
+    hand_in: HandIn, engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tasks.sweep.AT_ONCE", 3)
     hand_in(message(*people(5)), batch_size=1)
@@ -128,7 +128,7 @@ def test_a_sweep_takes_back_a_bounded_number_and_the_next_the_rest(
 # Who is due
 
 
-def test_an_account_is_due_when_a_batch_of_it_may_be_claimed(hand_in: HandIn, engine: Engine, process: Process) -> None:
+def test_an_account_is_due_when_a_batch_of_it_may_be_claimed(hand_in: HandIn, engine: Engine, process: Context) -> None:
     assert due_accounts(process) == []
     hand_in(message("a@x.org"), message("a@x.org", state="cancel"))
     assert due_accounts(process) == ["default"]
@@ -143,7 +143,7 @@ def test_an_account_is_due_when_a_batch_of_it_may_be_claimed(hand_in: HandIn, en
     assert due_accounts(process) == []
 
 
-def test_an_account_that_may_not_send_is_not_due(hand_in: HandIn, engine: Engine, process: Process) -> None:
+def test_an_account_that_may_not_send_is_not_due(hand_in: HandIn, engine: Engine, process: Context) -> None:
     hand_in(message(*people(1)))
     pause(engine, account_id(engine), "its token")
     assert due_accounts(process) == []
@@ -156,18 +156,18 @@ def test_an_account_that_may_not_send_is_not_due(hand_in: HandIn, engine: Engine
 
 
 def test_what_lingers_is_due_when_its_time_has_come_without_anybody_telling(
-    engine: Engine, process: Process, settings: Settings
+    engine: Engine, process: Context, settings: Settings
 ) -> None:
     import json
 
     from models.rules import Rules
     from models.words import Door
-    from worker.intake.accept import Handed, accept
+    from worker.intake.accept import Inbound, accept
 
     with engine.connect() as connection:
         accept(
             connection,
-            [Handed(Door.STREAM, "1-0", json.dumps(message(*people(1))).encode())],
+            [Inbound(Door.STREAM, "1-0", json.dumps(message(*people(1))).encode())],
             Rules(b"key", settings.batch_size, 3_600),
         )
     assert take(engine) is None
@@ -181,7 +181,7 @@ def test_what_lingers_is_due_when_its_time_has_come_without_anybody_telling(
 
 
 def test_what_waits_for_a_settled_batch_is_freed_and_counted_as_an_error(
-    hand_in: HandIn, engine: Engine, process: Process, caplog: pytest.LogCaptureFixture
+    hand_in: HandIn, engine: Engine, process: Context, caplog: pytest.LogCaptureFixture
 ) -> None:
     hand_in(message("a@x.org"), message("b@x.org", state="cancel"))
     first = taken(engine)
@@ -198,7 +198,7 @@ def test_what_waits_for_a_settled_batch_is_freed_and_counted_as_an_error(
 
 
 def test_a_sweep_looks_at_the_oldest_of_those_that_wait_and_no_further(
-    hand_in: HandIn, engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
+    hand_in: HandIn, engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tasks.sweep.LOOKED_AT", 2)
     hand_in(message("a@x.org"))
@@ -210,7 +210,7 @@ def test_a_sweep_looks_at_the_oldest_of_those_that_wait_and_no_further(
     assert set(map(tuple, waits(engine).values())) == {()}
 
 
-def test_waiting_for_a_batch_that_waits_itself_is_no_error(hand_in: HandIn, engine: Engine, process: Process) -> None:
+def test_waiting_for_a_batch_that_waits_itself_is_no_error(hand_in: HandIn, engine: Engine, process: Context) -> None:
     for state in ("register", "cancel", "attend"):
         hand_in(message("a@x.org", state=state))
     assert free_the_forgotten(process) == 0
@@ -222,15 +222,15 @@ def test_waiting_for_a_batch_that_waits_itself_is_no_error(hand_in: HandIn, engi
 
 
 @pytest.fixture
-def scheduled(process: Process, settings: Settings) -> Callable[[str], Process]:
-    def with_crontab(crontab: str) -> Process:
+def scheduled(process: Context, settings: Settings) -> Callable[[str], Context]:
+    def with_crontab(crontab: str) -> Context:
         process.settings = settings.model_copy(update={"retry_schedule": crontab})
         return process
 
     return with_crontab
 
 
-def begin_scheduled(process: Process) -> None:
+def begin_scheduled(process: Context) -> None:
     """What a sweep does of it, and the job after it."""
     schedules.run(process.engine, process.settings)
     while jobs.step(process.engine, process.rules) is not None:
@@ -238,7 +238,7 @@ def begin_scheduled(process: Process) -> None:
 
 
 def test_the_schedule_retries_once_however_many_sweeps_run(
-    hand_in: HandIn, engine: Engine, scheduled: Callable[[str], Process]
+    hand_in: HandIn, engine: Engine, scheduled: Callable[[str], Context]
 ) -> None:
     process = scheduled("0 3 * * *")
     hand_in(message(*people(3)))
@@ -261,7 +261,7 @@ def test_the_schedule_retries_once_however_many_sweeps_run(
     assert outcomes(engine) == {"pending": 3}
 
 
-def test_a_days_missed_schedules_run_once(hand_in: HandIn, engine: Engine, scheduled: Callable[[str], Process]) -> None:
+def test_a_days_missed_schedules_run_once(hand_in: HandIn, engine: Engine, scheduled: Callable[[str], Context]) -> None:
     process = scheduled("* * * * *")
     hand_in(message(*people(1)))
     given_up(engine, taken(engine))
@@ -275,7 +275,7 @@ def test_a_days_missed_schedules_run_once(hand_in: HandIn, engine: Engine, sched
 
 
 def test_a_changed_schedule_counts_from_now_and_an_empty_one_never_runs(
-    hand_in: HandIn, engine: Engine, scheduled: Callable[[str], Process]
+    hand_in: HandIn, engine: Engine, scheduled: Callable[[str], Context]
 ) -> None:
     hand_in(message(*people(1)))
     given_up(engine, taken(engine))
@@ -290,7 +290,7 @@ def test_a_changed_schedule_counts_from_now_and_an_empty_one_never_runs(
 
 
 def test_the_schedule_retries_only_what_got_no_answer(
-    hand_in: HandIn, engine: Engine, scheduled: Callable[[str], Process]
+    hand_in: HandIn, engine: Engine, scheduled: Callable[[str], Context]
 ) -> None:
     hand_in(message(*people(3)), batch_size=1)
     settled(engine, taken(engine), rejected=[0])
@@ -307,7 +307,7 @@ def test_the_schedule_retries_only_what_got_no_answer(
 
 
 def test_a_host_whose_clock_is_a_year_ahead_waits_as_long(
-    hand_in: HandIn, engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
+    hand_in: HandIn, engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import time
 
@@ -321,7 +321,7 @@ def test_a_host_whose_clock_is_a_year_ahead_waits_as_long(
 
 
 def test_a_retry_that_was_overtaken_while_its_worker_was_lost_is_not_sent_again(
-    hand_in: HandIn, engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
+    hand_in: HandIn, engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.queue.claim.FLOOR", 0.0)
     hand_in(message("a@x.org", "b@x.org"))

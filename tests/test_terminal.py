@@ -31,7 +31,7 @@ from models.visible import is_hidden, visible
 from models.words import Action, Door, Role
 from worker.accounts import state
 from worker.auth import keys
-from worker.intake.accept import Handed, accept
+from worker.intake.accept import Inbound, accept
 from worker.operations import jobs, schedules
 from worker.settings import Settings
 from worker.webhooks import endpoint
@@ -147,7 +147,7 @@ def names(engine: Engine, settings: Settings, rules: Rules, hand_in: HandIn, tmp
     read = read_message(json.dumps(message(*people(4)) | {"submission_id": str(submission)}).encode())
     assert isinstance(read, Message)
     with engine.connect() as connection:
-        accept(connection, [Handed(Door.HTTP, "request", b"", read, None, key_number, b"digest")], rules)
+        accept(connection, [Inbound(Door.HTTP, "request", b"", read, None, key_number, b"digest")], rules)
     settled(engine, claimed := taken(engine), rejected=[0, 1], unconfirmed=[2])
     hand_in(message(*people(2), event="78"), {"subscriber_state": "attend", "object_id": STEERING, "inputs": [1]})
     hand_in({**message("nobody"), STEERING: 1}, STEERING.encode())
@@ -155,7 +155,7 @@ def names(engine: Engine, settings: Settings, rules: Rules, hand_in: HandIn, tmp
     with engine.begin() as connection:
         job = jobs.ask(connection, ME, Action.RETRY, {"outcomes": ["unconfirmed"]})
     list(jobs.finish(engine, rules, job))
-    schedules.put(engine, ME, schedules.Schedule("night", "0 3 * * *"))
+    schedules.put(engine, ME, schedules.RetrySchedule("night", "0 3 * * *"))
     do(engine, "UPDATE keys SET webhook_error = 'x', webhook_failures = 3")
     do(engine, "UPDATE accounts SET parked_until = now() + interval '1 hour', parked_because = 'x'")
     put = harm_in(engine)

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from hubspot_api.limiter import Limiter, Limits, Permit
 from tasks.sweep import sweep
 from worker.accounts.registry import add
-from worker.context import Process
+from worker.context import Context
 from worker.intake.receipts import Part
 from worker.queries import throughput
 from worker.queue import unconfirmed
@@ -23,7 +23,7 @@ HandIn = Callable[..., list[Part]]
 SUMS = ("calls", "calls_failed", "delivered", "undelivered")
 
 
-def day(process: Process) -> list[tuple[int, ...]]:
+def day(process: Context) -> list[tuple[int, ...]]:
     return [tuple(row[name] for name in SUMS) for row in throughput.look(process)["day"]]
 
 
@@ -41,7 +41,7 @@ def sent(hand_in: HandIn, engine: Engine) -> None:
 
 
 def test_a_day_is_144_spans_and_counts_each_call_and_each_error_once(
-    process: Process, hand_in: HandIn, monkeypatch: pytest.MonkeyPatch
+    process: Context, hand_in: HandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = process.engine
     sent(hand_in, engine)
@@ -59,7 +59,7 @@ def test_a_day_is_144_spans_and_counts_each_call_and_each_error_once(
     assert day(process) == before
 
 
-def test_what_may_still_change_is_not_added_up_yet(process: Process, hand_in: HandIn) -> None:
+def test_what_may_still_change_is_not_added_up_yet(process: Context, hand_in: HandIn) -> None:
     engine = process.engine
     sent(hand_in, engine)
     sweep(process)
@@ -73,7 +73,7 @@ def test_what_may_still_change_is_not_added_up_yet(process: Process, hand_in: Ha
     assert sum(row[0] for row in day(process)) == 3
 
 
-def test_old_totals_go_and_what_they_mark_as_counted_stays_so(process: Process, hand_in: HandIn) -> None:
+def test_old_totals_go_and_what_they_mark_as_counted_stays_so(process: Context, hand_in: HandIn) -> None:
     engine = process.engine
     sent(hand_in, engine)
     earlier(engine, 20_000)
@@ -87,7 +87,7 @@ def test_old_totals_go_and_what_they_mark_as_counted_stays_so(process: Process, 
     assert sum(row[0] for row in day(process)) == 1
 
 
-def test_the_use_of_the_limits_is_what_the_limiter_counts(process: Process) -> None:
+def test_the_use_of_the_limits_is_what_the_limiter_counts(process: Context) -> None:
     limiter = Limiter(process.limiter_redis, "default", Limits(100, 10), 5)
     held = [limiter.acquire() for _ in range(3)]
     assert isinstance(held[0], Permit)
@@ -97,7 +97,7 @@ def test_the_use_of_the_limits_is_what_the_limiter_counts(process: Process) -> N
 
 
 @pytest.fixture
-def two(process: Process, settings: Settings, hand_in: HandIn) -> None:
+def two(process: Context, settings: Settings, hand_in: HandIn) -> None:
     """Two accounts: of `acme`, with limits of its own, one call that failed; of the other two, and a read-back."""
     engine = process.engine
     limits = {"burst_limit": 10, "burst_seconds": 10, "daily_limit": 1_000}
@@ -113,13 +113,13 @@ def two(process: Process, settings: Settings, hand_in: HandIn) -> None:
     do(engine, "UPDATE attempts SET http_status = 503 WHERE account_id = :acme", acme=acme)
 
 
-def by_account(process: Process, of: str) -> dict[str, tuple[int, ...]]:
+def by_account(process: Context, of: str) -> dict[str, tuple[int, ...]]:
     return {used["name"]: tuple(used[of][name] for name in SUMS) for used in throughput.use_of_limits(process)}
 
 
 @pytest.mark.usefixtures("two")
 def test_each_account_has_its_own_calls_and_errors_added_up_or_not(
-    process: Process, monkeypatch: pytest.MonkeyPatch
+    process: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = process.engine
     now = {"acme": (1, 1, 2, 1), "default": (3, 0, 2, 5)}
@@ -138,7 +138,7 @@ def test_each_account_has_its_own_calls_and_errors_added_up_or_not(
 
 
 @pytest.mark.usefixtures("two")
-def test_the_use_over_the_last_day_is_told_by_its_peak_and_by_what_the_limits_allow_in_a_day(process: Process) -> None:
+def test_the_use_over_the_last_day_is_told_by_its_peak_and_by_what_the_limits_allow_in_a_day(process: Context) -> None:
     acme, default = throughput.use_of_limits(process)
     # Of 10 calls in 10 s ten minutes let 600 through, and the day is at most 1,000.
     assert (acme["day"]["peak_percent"], acme["day"]["mean_percent"]) == (0.1667, 0.1)
@@ -146,14 +146,14 @@ def test_the_use_over_the_last_day_is_told_by_its_peak_and_by_what_the_limits_al
     assert default["day"]["peak_percent"] > default["day"]["mean_percent"] > 0
 
 
-def test_an_account_that_called_nobody_has_no_share_of_errors(process: Process) -> None:
+def test_an_account_that_called_nobody_has_no_share_of_errors(process: Context) -> None:
     (used,) = throughput.use_of_limits(process)
     assert (used["day"]["mean_percent"], used["day"]["undelivered_percent"]) == (0, None)
     assert used["each"] == [0] * 144
 
 
 @pytest.mark.usefixtures("two")
-def test_old_totals_of_an_account_go_too(process: Process) -> None:
+def test_old_totals_of_an_account_go_too(process: Context) -> None:
     earlier(process.engine, 20_000)
     throughput.add_up(process)
     process.redis.delete("turnout:throughput")

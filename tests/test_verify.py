@@ -18,11 +18,11 @@ from tasks.deliver import deliver
 from tasks.sweep import sweep, take_back
 from tasks.verify import BEHIND, verify
 from worker.accounts.state import pause
-from worker.context import Process
+from worker.context import Context
 from worker.delivery import read_back as reader_module
 from worker.delivery.account_stops import UNREADABLE
 from worker.encryption import seal
-from worker.intake.accept import Handed, accept
+from worker.intake.accept import Inbound, accept
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
 from worker.queries.status import read_status
@@ -45,18 +45,18 @@ def sandbox() -> Iterator[RunningSandbox]:
         yield running
 
 
-def made(settings: Settings, sandbox: RunningSandbox, **more: object) -> Process:
-    return Process(settings.model_copy(update={"hubspot_url": sandbox.url, "burst_limit": 20_000, **more}))
+def made(settings: Settings, sandbox: RunningSandbox, **more: object) -> Context:
+    return Context(settings.model_copy(update={"hubspot_url": sandbox.url, "burst_limit": 20_000, **more}))
 
 
 @pytest.fixture
-def process(settings: Settings, sandbox: RunningSandbox) -> Iterator[Process]:
+def process(settings: Settings, sandbox: RunningSandbox) -> Iterator[Context]:
     process = made(settings, sandbox)
     yield process
     process.engine.dispose()
 
 
-def hand(process: Process, *contacts: str | int, state: str = "register", when: int = WHEN, **event: object) -> None:
+def hand(process: Context, *contacts: str | int, state: str = "register", when: int = WHEN, **event: object) -> None:
     """Accept a message about these contacts; a number is a contact id."""
     inputs = [
         {
@@ -69,30 +69,30 @@ def hand(process: Process, *contacts: str | int, state: str = "register", when: 
     message = {"subscriber_state": state, "inputs": inputs, **(event or {"object_id": "7"})}
     with process.engine.connect() as connection:
         (part,) = accept(
-            connection, [Handed(Door.STREAM, uuid.uuid4().hex, json.dumps(message).encode())], process.rules
+            connection, [Inbound(Door.STREAM, uuid.uuid4().hex, json.dumps(message).encode())], process.rules
         )
     assert part.accepted == len(contacts)
 
 
 @pytest.fixture
-def given(process: Process) -> Given:
+def given(process: Context) -> Given:
     def given(*contacts: str | int, **more: Any) -> None:
         hand(process, *contacts, **more)
 
     return given
 
 
-def ask(process: Process, statement: str) -> list[Any]:
+def ask(process: Context, statement: str) -> list[Any]:
     with process.engine.connect() as connection:
         return list(connection.execute(text(statement)).all())
 
 
-def do(process: Process, statement: str) -> None:
+def do(process: Context, statement: str) -> None:
     with process.engine.begin() as connection:
         connection.execute(text(statement))
 
 
-def sent(process: Process) -> None:
+def sent(process: Context) -> None:
     """Deliver all that waits, whatever it waits for."""
     while True:
         do(process, "UPDATE batches SET due_at = now() WHERE status = 'PENDING'; UPDATE lanes SET ready = true")
@@ -100,23 +100,23 @@ def sent(process: Process) -> None:
             return
 
 
-def looked(process: Process) -> int:
+def looked(process: Context) -> int:
     """Let the next look's time come, and look, as the sweep would have it; give the number of GETs."""
     do(process, "UPDATE errors SET verify_at = now() WHERE verify_at IS NOT NULL")
     return sum(verify(process, account) for account in accounts_due(process.engine))
 
 
-def outcomes(process: Process) -> dict[str, int]:
+def outcomes(process: Context) -> dict[str, int]:
     books = audit(process.engine)
     assert books.balanced, books.wrong
     return {outcome.value: number for outcome, number in books.outcomes.items() if number}
 
 
-def errors(process: Process) -> list[Any]:
+def errors(process: Context) -> list[Any]:
     return ask(process, "SELECT e.*, extract(epoch FROM verify_at - now())::float8 AS due_in FROM errors e ORDER BY id")
 
 
-def reads_back(process: Process) -> list[Any]:
+def reads_back(process: Context) -> list[Any]:
     return ask(process, "SELECT * FROM attempts WHERE kind = 'read-back' ORDER BY id")
 
 
@@ -124,7 +124,7 @@ def reads_back(process: Process) -> list[Any]:
 
 
 def test_what_hubspot_stored_and_did_not_name_is_delivered_by_read_back(
-    process: Process, sandbox: RunningSandbox, given: Given
+    process: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(match="ada@example.com", drop=True, applied=True, count=1)
     given("ada@example.com", "bob@example.com")
@@ -148,7 +148,7 @@ def test_what_hubspot_stored_and_did_not_name_is_delivered_by_read_back(
 
 
 def test_the_first_look_comes_seconds_after_the_answer_and_not_before(
-    process: Process, sandbox: RunningSandbox, given: Given
+    process: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(drop=True, applied=True, count=1)
     given("ada@example.com")
@@ -159,7 +159,7 @@ def test_the_first_look_comes_seconds_after_the_answer_and_not_before(
 
 
 def test_a_worker_that_died_between_storing_and_settling_costs_one_look(
-    process: Process, sandbox: RunningSandbox, given: Given
+    process: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     deliver(process, "default")
     given(*PEOPLE[:40])
@@ -177,7 +177,7 @@ def test_a_worker_that_died_between_storing_and_settling_costs_one_look(
 
 
 def test_an_event_under_any_address_a_contact_by_id_and_odd_letters_are_found(
-    process: Process, sandbox: RunningSandbox, given: Given
+    process: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(drop=True, applied=True)
     given("o'brien+x/y@example.com", external_event_id="ev 1/ü?&", external_account_id="acc/%2F")
@@ -190,7 +190,7 @@ def test_an_event_under_any_address_a_contact_by_id_and_odd_letters_are_found(
 
 
 def test_one_call_settles_every_record_of_a_contact_whatever_its_event(
-    process: Process, sandbox: RunningSandbox, given: Given
+    process: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(drop=True, applied=True)
     for event in range(5):
@@ -203,7 +203,7 @@ def test_one_call_settles_every_record_of_a_contact_whatever_its_event(
 
 
 def test_a_contact_with_many_participations_is_paged_through_only_as_far_as_needed(
-    process: Process, sandbox: RunningSandbox, given: Given
+    process: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     post(sandbox, *(by_email(at=WHEN - number) for number in range(1, 241)), path=object_path("5"), token=TOKEN)
     sandbox.fault(drop=True, applied=True)
@@ -224,7 +224,7 @@ def test_a_contact_with_many_participations_is_paged_through_only_as_far_as_need
 
 @pytest.mark.parametrize(("number", "calls"), [(10, 10), (11, 1), (100, 1), (101, 2)])
 def test_more_than_ten_of_one_event_are_read_from_its_breakdown_a_hundred_a_call(
-    process: Process, sandbox: RunningSandbox, given: Given, number: int, calls: int
+    process: Context, sandbox: RunningSandbox, given: Given, number: int, calls: int
 ) -> None:
     sandbox.fault(drop=True, applied=True)
     given(*PEOPLE[:number])
@@ -236,7 +236,7 @@ def test_more_than_ten_of_one_event_are_read_from_its_breakdown_a_hundred_a_call
     assert where[:100] == ["the contact's view" if number == 10 else "the event's breakdown"] * min(number, 100)
 
 
-def test_a_thousand_of_one_event_take_ten_calls(process: Process, sandbox: RunningSandbox, given: Given) -> None:
+def test_a_thousand_of_one_event_take_ten_calls(process: Context, sandbox: RunningSandbox, given: Given) -> None:
     sandbox.fault(drop=True, applied=True)
     given(*PEOPLE)
     sent(process)
@@ -245,7 +245,7 @@ def test_a_thousand_of_one_event_take_ten_calls(process: Process, sandbox: Runni
     assert sum(attempt.delivered for attempt in reads_back(process)) == 1_000
 
 
-def test_an_events_breakdown_is_asked_state_by_state(process: Process, sandbox: RunningSandbox, given: Given) -> None:
+def test_an_events_breakdown_is_asked_state_by_state(process: Context, sandbox: RunningSandbox, given: Given) -> None:
     sandbox.fault(drop=True, applied=True)
     given(*PEOPLE[:6])
     given(*PEOPLE[:5], state="attend", when=WHEN + 1)
@@ -255,7 +255,7 @@ def test_an_events_breakdown_is_asked_state_by_state(process: Process, sandbox: 
 
 
 def test_an_event_too_large_to_page_through_is_asked_contact_by_contact(
-    process: Process, sandbox: RunningSandbox, given: Given
+    process: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     for hundred in range(16):
         others = [by_email(f"other{hundred}-{number}@example.com") for number in range(100)]
@@ -281,7 +281,7 @@ def test_what_the_breakdown_shows_late_is_given_time_and_then_asked_for_by_conta
 
 
 def test_an_event_whose_breakdown_is_refused_is_asked_contact_by_contact(
-    process: Process, sandbox: RunningSandbox, given: Given
+    process: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(drop=True, applied=True)
     sandbox.fault(reads=True, status=404, count=1)
@@ -313,7 +313,7 @@ def test_a_breakdown_cut_short_by_the_limit_goes_on_where_it_was(settings: Setti
 
 
 def test_a_silent_drop_is_looked_for_four_times_sent_once_more_and_delivered(
-    process: Process, sandbox: RunningSandbox, given: Given
+    process: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(match="ada@example.com", drop=True, count=1)
     given("ada@example.com", "bob@example.com")
@@ -344,7 +344,7 @@ def test_a_silent_drop_is_looked_for_four_times_sent_once_more_and_delivered(
 
 
 def test_what_is_absent_again_is_left_to_the_operator_with_the_evidence_and_nothing_else_is(
-    process: Process, sandbox: RunningSandbox, given: Given
+    process: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(match="ada@example.com", drop=True)
     sandbox.fault(match="cy@example.com", drop=True)
@@ -378,7 +378,7 @@ def test_what_is_absent_again_is_left_to_the_operator_with_the_evidence_and_noth
 
 
 def test_what_was_looked_for_one_by_one_is_sent_once_more_packed_together(
-    process: Process, sandbox: RunningSandbox, given: Given, monkeypatch: pytest.MonkeyPatch
+    process: Context, sandbox: RunningSandbox, given: Given, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         "worker.delivery.read_back.BUDGET", 60.0
@@ -395,7 +395,7 @@ def test_what_was_looked_for_one_by_one_is_sent_once_more_packed_together(
 
 
 def test_a_repeat_whose_answer_is_empty_ends_as_delivered_by_proof(
-    process: Process, sandbox: RunningSandbox, given: Given
+    process: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     """The views were late: it was there all along when it was sent once more."""
     sandbox.fault(drop=True, applied=True, count=1)
@@ -428,7 +428,7 @@ def test_a_write_that_is_not_readable_at_once_is_waited_for(settings: Settings) 
 
 
 def test_an_attendance_of_another_duration_is_not_there(
-    process: Process, sandbox: RunningSandbox, given: Given
+    process: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     shorter = {**SPAN, "leftAt": "2026-03-01T10:01:00Z"}
     post(sandbox, by_email(at=WHEN, **shorter), path=object_path("7", "attend"), token=TOKEN)
@@ -443,7 +443,7 @@ def test_an_attendance_of_another_duration_is_not_there(
     assert outcomes(process) == {"unconfirmed": 1}
 
 
-def test_a_later_state_of_our_own_supersedes(process: Process, sandbox: RunningSandbox, given: Given) -> None:
+def test_a_later_state_of_our_own_supersedes(process: Context, sandbox: RunningSandbox, given: Given) -> None:
     sandbox.fault(match="ada@example.com", drop=True, count=1)
     given("ada@example.com")
     sent(process)
@@ -459,7 +459,7 @@ def test_a_later_state_of_our_own_supersedes(process: Process, sandbox: RunningS
 
 
 def test_sending_once_more_never_undoes_something_newer_of_ours(
-    process: Process, sandbox: RunningSandbox, given: Given
+    process: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(match="ada@example.com", drop=True, count=1)
     given("ada@example.com")
@@ -474,7 +474,7 @@ def test_sending_once_more_never_undoes_something_newer_of_ours(
 
 
 def test_a_later_state_that_is_none_of_ours_is_not_undone_either(
-    process: Process, sandbox: RunningSandbox, given: Given
+    process: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     post(sandbox, by_email(at=WHEN + 60_000), path=object_path("7", "cancel"), token=TOKEN)
     sandbox.fault(match="ada@example.com", drop=True)
@@ -491,7 +491,7 @@ def test_a_later_state_that_is_none_of_ours_is_not_undone_either(
 
 
 def test_a_contact_that_hubspot_refuses_to_look_up_is_evidence_too(
-    process: Process, sandbox: RunningSandbox, given: Given
+    process: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(drop=True, count=1)
     sandbox.fault(reads=True, status=400, body={"message": "no such contact"}, count=1)
@@ -509,7 +509,7 @@ def test_a_contact_that_hubspot_refuses_to_look_up_is_evidence_too(
     "fault", [{"status": 503}, {"cut": True}, {"truncate": True}, {"status": 200, "body": "<html>"}]
 )
 def test_an_answer_that_says_nothing_costs_no_look_and_backs_off(
-    process: Process, sandbox: RunningSandbox, given: Given, fault: dict[str, Any]
+    process: Context, sandbox: RunningSandbox, given: Given, fault: dict[str, Any]
 ) -> None:
     sandbox.fault(drop=True, applied=True)
     sandbox.fault(reads=True, **fault, count=1)
@@ -530,7 +530,7 @@ def test_an_answer_that_says_nothing_costs_no_look_and_backs_off(
 
 
 def test_a_contact_whose_view_always_fails_holds_up_nobody_elses(
-    process: Process, sandbox: RunningSandbox, given: Given
+    process: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(drop=True, applied=True)
     sandbox.fault(reads=True, match="ada@example.com", status=500)
@@ -544,7 +544,7 @@ def test_a_contact_whose_view_always_fails_holds_up_nobody_elses(
 
 
 def test_an_outage_parks_the_account_and_a_read_is_the_probe_that_ends_it(
-    process: Process, sandbox: RunningSandbox, given: Given
+    process: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(drop=True, applied=True)
     sandbox.fault(reads=True, status=503, count=6)
@@ -563,7 +563,7 @@ def test_an_outage_parks_the_account_and_a_read_is_the_probe_that_ends_it(
 
 
 def test_a_burst_limit_met_while_reading_holds_all_of_the_account(
-    process: Process, sandbox: RunningSandbox, given: Given
+    process: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(drop=True, applied=True)
     body = {"policyName": "TEN_SECONDLY_ROLLING"}
@@ -588,7 +588,7 @@ def test_a_burst_limit_met_while_reading_holds_all_of_the_account(
     ],
 )
 def test_what_stops_an_account_stops_its_reading_too_and_spends_no_look(  # noqa: PLR0917
-    process: Process, sandbox: RunningSandbox, given: Given, fault: dict[str, Any], column: str, words: str
+    process: Context, sandbox: RunningSandbox, given: Given, fault: dict[str, Any], column: str, words: str
 ) -> None:
     sandbox.fault(drop=True, applied=True)
     sandbox.fault(reads=True, **fault, count=1)
@@ -606,7 +606,7 @@ def test_what_stops_an_account_stops_its_reading_too_and_spends_no_look(  # noqa
 
 
 def test_a_token_that_may_not_read_stops_the_reading_and_not_the_delivery(
-    process: Process, sandbox: RunningSandbox, given: Given
+    process: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(drop=True, applied=True, count=2)
     sandbox.fault(reads=True, status=403, count=1)
@@ -648,7 +648,7 @@ def test_a_tenth_of_the_permits_is_all_that_reading_takes(settings: Settings) ->
 
 
 def test_a_crash_while_reading_repeats_the_look_after_the_lease(
-    process: Process, sandbox: RunningSandbox, given: Given
+    process: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(drop=True, applied=True)
     given("ada@example.com")
@@ -662,7 +662,7 @@ def test_a_crash_while_reading_repeats_the_look_after_the_lease(
     assert outcomes(process) == {"delivered": 1}
 
 
-def test_no_transaction_is_open_while_hubspot_answers(process: Process, sandbox: RunningSandbox, given: Given) -> None:
+def test_no_transaction_is_open_while_hubspot_answers(process: Context, sandbox: RunningSandbox, given: Given) -> None:
     sandbox.fault(drop=True, applied=True)
     sandbox.fault(reads=True, hang=1)
     given("ada@example.com")
@@ -679,7 +679,7 @@ def test_no_transaction_is_open_while_hubspot_answers(process: Process, sandbox:
 # Side by side
 
 
-def test_two_at_once_confirm_once(process: Process, sandbox: RunningSandbox, given: Given) -> None:
+def test_two_at_once_confirm_once(process: Context, sandbox: RunningSandbox, given: Given) -> None:
     sandbox.fault(drop=True, applied=True)
     for event in range(30):
         given(*PEOPLE[:3], object_id=str(event))
@@ -697,7 +697,7 @@ def test_two_at_once_confirm_once(process: Process, sandbox: RunningSandbox, giv
 
 
 def test_two_that_look_at_the_same_record_count_one_look(
-    process: Process, sandbox: RunningSandbox, given: Given
+    process: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(drop=True)
     sandbox.fault(reads=True, hang=0.5, count=1)
@@ -724,7 +724,7 @@ def test_two_that_look_at_the_same_record_count_one_look(
 
 
 def test_who_comes_late_with_an_old_look_changes_nothing(
-    process: Process, sandbox: RunningSandbox, given: Given
+    process: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(drop=True)
     given("ada@example.com", "bob@example.com")
@@ -732,7 +732,7 @@ def test_who_comes_late_with_an_old_look_changes_nothing(
     do(process, "UPDATE errors SET verify_at = now()")
     accounts_due(process.engine)
     turn = unconfirmed.take(process.engine, 1, 60, 3)
-    old = [unconfirmed.Change(record, {"reads": 1, "late": True}, 5.0) for record in turn.records]
+    old = [unconfirmed.ReadBackResult(record, {"reads": 1, "late": True}, 5.0) for record in turn.records]
     assert len(old) == 2
     assert [looked(process), looked(process)] == [2, 2]
     do(process, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE id = 1")
@@ -747,7 +747,7 @@ def test_who_comes_late_with_an_old_look_changes_nothing(
 
 
 def test_a_look_counts_only_for_the_records_whose_time_has_come(
-    process: Process, sandbox: RunningSandbox, given: Given
+    process: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(drop=True)
     given("ada@example.com", object_id="1")
@@ -758,7 +758,7 @@ def test_a_look_counts_only_for_the_records_whose_time_has_come(
     assert [error.reads for error in errors(process)] == [1, 0]
 
 
-def test_what_an_operator_retries_meanwhile_is_his(process: Process, sandbox: RunningSandbox, given: Given) -> None:
+def test_what_an_operator_retries_meanwhile_is_his(process: Context, sandbox: RunningSandbox, given: Given) -> None:
     sandbox.fault(drop=True, count=1)
     given("ada@example.com", "bob@example.com")
     sent(process)
@@ -779,7 +779,7 @@ def test_what_an_operator_retries_meanwhile_is_his(process: Process, sandbox: Ru
     assert outcomes(process) == {"delivered": 2}
 
 
-def test_accounts_do_not_wait_for_each_others_reading(process: Process, sandbox: RunningSandbox, given: Given) -> None:
+def test_accounts_do_not_wait_for_each_others_reading(process: Context, sandbox: RunningSandbox, given: Given) -> None:
     with process.engine.begin() as connection:
         connection.execute(
             text("INSERT INTO accounts (name, token) VALUES ('acme', :token)"),
@@ -802,7 +802,7 @@ def test_accounts_do_not_wait_for_each_others_reading(process: Process, sandbox:
 
 
 def test_the_sweep_wakes_whoever_has_something_to_read_once(
-    process: Process, sandbox: RunningSandbox, given: Given
+    process: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(drop=True, applied=True)
     given("ada@example.com")

@@ -9,14 +9,14 @@ from services import Valkey
 
 from worker.celery import DELIVER, app
 from worker.settings import Settings
-from worker.watchdog import STATUS, Work, watch
+from worker.watchdog import STATUS, Activity, watch
 
 
 @pytest.fixture
 def watched(settings: Settings) -> Callable[..., list[int]]:
     """Watch the queue of `deliver`, where `messages` wait, for a second; give the statuses it ended with."""
 
-    def run(messages: int, work: Work) -> list[int]:
+    def run(messages: int, work: Activity) -> list[int]:
         app.conf.update(broker_url=settings.broker_url)
         for _ in range(messages):
             app.send_task(DELIVER, kwargs={"account": "default"})
@@ -31,15 +31,15 @@ def watched(settings: Settings) -> Callable[..., list[int]]:
 
 
 def test_messages_that_nobody_takes_end_the_process(watched: Callable[..., list[int]]) -> None:
-    assert watched(1, Work()) == [STATUS]
+    assert watched(1, Activity()) == [STATUS]
 
 
 def test_without_messages_it_goes_on(watched: Callable[..., list[int]]) -> None:
-    assert watched(0, Work()) == []
+    assert watched(0, Activity()) == []
 
 
 def test_while_a_task_runs_it_goes_on(watched: Callable[..., list[int]]) -> None:
-    work = Work()
+    work = Activity()
     work.changed(1)
     assert watched(1, work) == []
 
@@ -49,7 +49,7 @@ def test_while_the_broker_is_away_it_goes_on(valkey: Valkey, watched: Callable[.
     valkey.process.kill()
     valkey.process.wait()
     try:
-        assert watched(0, Work()) == []
+        assert watched(0, Activity()) == []
     finally:
         valkey.start()
     assert time.monotonic() - begun < 30

@@ -21,9 +21,9 @@ from worker.auth import keys
 from worker.encryption import rekey, unseal
 from worker.settings import Settings
 from worker.webhooks import endpoint
-from worker.webhooks.endpoint import Message, fault, is_public, point, send, signature, turn_off
+from worker.webhooks.endpoint import WebhookMessage, fault, is_public, point, send, signature, turn_off
 
-MESSAGE = Message("one_finished", 1_767_225_600, b'{"a": 1}')
+MESSAGE = WebhookMessage("one_finished", 1_767_225_600, b'{"a": 1}')
 SECRET = SecretStr("whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 
 
@@ -289,7 +289,7 @@ def test_a_receiver_that_drips_is_cut_off_at_the_deadline() -> None:
 
 def test_the_signature_is_the_standards_own_example() -> None:
     body = b'{"test": 2432232314}'
-    message = Message("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, body)
+    message = WebhookMessage("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, body)
     assert signature(SECRET, message) == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 

@@ -35,7 +35,7 @@ from hubspot_api.client import Response
 from models.correction import Change
 from models.rules import Rules
 from models.words import Action, Identity, Outcome
-from worker.context import Process
+from worker.context import Context
 from worker.intake.receipts import Part
 from worker.local.migrate import configuration, upgrade
 from worker.operations import jobs, preview, steps, tally
@@ -178,7 +178,7 @@ def test_errors_that_an_older_version_grouped_are_grouped_anew(mixed: str, engin
 # Shown
 
 
-def test_a_preview_is_of_all_that_is_chosen(mixed: str, engine: Engine, process: Process, operator: Visitor) -> None:
+def test_a_preview_is_of_all_that_is_chosen(mixed: str, engine: Engine, process: Context, operator: Visitor) -> None:
     found = preview.look(process, Action.CORRECT, Filter(("rejected",), group_id=mixed).written, {
         "change": Change(event=RIGHT).written
     })  # fmt: skip
@@ -198,7 +198,7 @@ def test_a_preview_is_of_all_that_is_chosen(mixed: str, engine: Engine, process:
 
 
 def test_distinct_changes_beyond_a_bound_are_counted(
-    hand_in: HandIn, engine: Engine, process: Process, monkeypatch: pytest.MonkeyPatch
+    hand_in: HandIn, engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tally, "MOST", 2)
     monkeypatch.setattr(tally, "STEP", 2)
@@ -214,7 +214,7 @@ def test_distinct_changes_beyond_a_bound_are_counted(
 
 
 def test_what_a_preview_says_is_what_the_job_does(  # noqa: PLR0917
-    hand_in: HandIn, engine: Engine, process: Process, rules: Rules, monkeypatch: pytest.MonkeyPatch, mixed: str
+    hand_in: HandIn, engine: Engine, process: Context, rules: Rules, monkeypatch: pytest.MonkeyPatch, mixed: str
 ) -> None:
     """Some would repeat, some were overtaken, some stay, some are twice among them, over many steps."""
     monkeypatch.setattr(steps, "CORRECTIONS", 7)
@@ -236,7 +236,7 @@ def test_what_a_preview_says_is_what_the_job_does(  # noqa: PLR0917
 
 
 def test_two_records_of_one_person_are_both_corrected_in_their_order_over_two_steps(
-    hand_in: HandIn, engine: Engine, process: Process, rules: Rules, monkeypatch: pytest.MonkeyPatch
+    hand_in: HandIn, engine: Engine, process: Context, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(steps, "CORRECTIONS", 1)
     for when in (WHEN, WHEN + 1):
@@ -321,7 +321,7 @@ def test_marked_rows_that_are_resolved_by_now_are_said(hand_in: HandIn, engine: 
 
 
 def test_a_batch_that_grew_or_went_is_not_canceled_as_if_it_had_not(
-    hand_in: HandIn, engine: Engine, process: Process, operator: Visitor, rules: Rules
+    hand_in: HandIn, engine: Engine, process: Context, operator: Visitor, rules: Rules
 ) -> None:
     chosen = {"event": "77"}
     hand_in(message(*people(2)))
@@ -485,7 +485,7 @@ def test_a_file_of_refusals_is_shown_before_it_is_asked(
 
 
 def test_a_held_job_is_not_done_to_what_failed_again_since(
-    hand_in: HandIn, engine: Engine, rules: Rules, process: Process
+    hand_in: HandIn, engine: Engine, rules: Rules, process: Context
 ) -> None:
     hand_in(message(*people(2)))
     given_up(engine, taken(engine))

@@ -21,11 +21,11 @@ from models.correction import Change
 from models.preflight import Reason
 from models.rules import Rules
 from models.words import Action, Door as DoorWord, Role, Via
-from worker.context import Process
-from worker.intake.accept import Handed, accept
+from worker.context import Context
+from worker.intake.accept import Inbound, accept
 from worker.operations import jobs, schedules
-from worker.operations.audit_log import By, noted
-from worker.operations.schedules import Schedule
+from worker.operations.audit_log import Actor, noted
+from worker.operations.schedules import RetrySchedule
 from worker.queries.error_filter import Filter
 
 SPELT: Sequence[str] = (
@@ -153,7 +153,7 @@ def walkers(door: Door) -> dict[str, Walker]:
     return found
 
 
-def fill(process: Process) -> None:
+def fill(process: Context) -> None:
     """Put her everywhere, in every spelling: records, what was refused, jobs, actions, schedules."""
     engine, rules = process.engine, process.rules
     hers = [f"{index}{SPELT[0]}" for index in range(len(SPELT))]
@@ -182,9 +182,9 @@ def fill(process: Process) -> None:
     )
     with engine.begin() as connection:
         jobs.ask(connection, ME, Action.DISMISS, {"event": SPELT[0]}, given={"because": EVERY})
-    with noted(engine, By("olga", Via.CONSOLE), "pause", account="default", because=EVERY):
+    with noted(engine, Actor("olga", Via.CONSOLE), "pause", account="default", because=EVERY):
         pass
-    schedules.put(engine, ME, Schedule("nightly", "0 3 * * *", Filter(("failed",), event=SPELT[0])))
+    schedules.put(engine, ME, RetrySchedule("nightly", "0 3 * * *", Filter(("failed",), event=SPELT[0])))
     for index, update in enumerate(WRITTEN_BY_OTHERS):
         one = f"(CAST(:spelt AS text[]))[1 + ({key_of(update)} + {index}) % {len(SPELT)}]"
         do(
@@ -220,7 +220,7 @@ def submit(engine: Engine, rules: Rules, fields: dict[str, Any], submission: UUI
         number = connection.execute(text("SELECT count(*) FROM submissions")).scalar_one()
         connection.rollback()
         named = {**fields, "submission_id": str(submission), "producer": producer}
-        accept(connection, [Handed(DoorWord.STREAM, f"{number}-0", json.dumps(named).encode())], rules)
+        accept(connection, [Inbound(DoorWord.STREAM, f"{number}-0", json.dumps(named).encode())], rules)
 
 
 def ask(engine: Engine, sql: str) -> list[Any]:

@@ -7,12 +7,12 @@ from starlette.requests import Request
 
 from models.words import Role
 from web.hubspot_format import Fault
-from worker.auth.keys import Key, verify
+from worker.auth.keys import ApiKey, verify
 
 ACCOUNT: Final = "turnout-account"
 
 
-def key_of(engine: Engine, request: Request) -> Key:
+def key_of(engine: Engine, request: Request) -> ApiKey:
     """Find the key that a request was signed with.
 
     Raises:
@@ -35,7 +35,7 @@ def key_of(engine: Engine, request: Request) -> Key:
     return key
 
 
-def may(key: Key, *roles: Role) -> None:
+def may(key: ApiKey, *roles: Role) -> None:
     """Let only keys of these roles on.
 
     Raises:
@@ -46,7 +46,7 @@ def may(key: Key, *roles: Role) -> None:
         raise _forbidden(f"A {key.role}'s key may not do this: right would be one of role {' or '.join(roles)}.")
 
 
-def account_of(key: Key, request: Request) -> str:
+def account_of(key: ApiKey, request: Request) -> str:
     """Name the account that a request is for: the key's, or, of several, the one that the request names.
 
     Raises:

@@ -15,20 +15,20 @@ from web.attendance import Attendance
 from web.console.app import Console
 from web.hubspot_format import Fault, busy
 from web.limits import Admission
-from web.long_poll import Waiting
+from web.long_poll import LongPoll
 from web.masking import masked
 from web.participations import Participations
 from web.receipts import Receipts
-from worker.context import Process
+from worker.context import Context
 from worker.database import is_datas_fault
 
 log = logging.getLogger(__name__)
 
 
-def create_app(process: Process) -> FastAPI:
+def create_app(process: Context) -> FastAPI:
     """Make the app of one process; what `app.state.held` names holds answers, and lets go of them by `end()`."""
     app = FastAPI(title="Turnout", version="1", docs_url=None, redoc_url=None, openapi_url=None)
-    waiting = Waiting(process.engine)
+    waiting = LongPoll(process.engine)
     app.include_router(Attendance(process, Admission(), waiting).router())
     app.include_router(Participations(process).router())
     app.include_router(Receipts(process, waiting).router())

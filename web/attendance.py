@@ -28,13 +28,13 @@ from web.access import account_of, key_of, may
 from web.group_commit import Storing
 from web.hubspot_format import Fault, invalid
 from web.limits import Admission
-from web.long_poll import LONGEST, Waiting
+from web.long_poll import LONGEST, LongPoll
 from web.masking import for_producer
 from web.schemas import write_described
 from web.values import path_value, query_values
-from worker.auth.keys import Key
-from worker.context import Process
-from worker.intake.accept import Handed
+from worker.auth.keys import ApiKey
+from worker.context import Context
+from worker.intake.accept import Inbound
 from worker.queries import submissions
 from worker.queries.submissions import Cursor
 
@@ -54,7 +54,7 @@ _IDENTITIES: Final = {"create": Identity.VID, "email-create": Identity.EMAIL}
 class Attendance:
     """The writes of one process."""
 
-    def __init__(self, process: Process, admission: Admission, waiting: Waiting) -> None:
+    def __init__(self, process: Context, admission: Admission, waiting: LongPoll) -> None:
         self._process, self._admission, self._waiting = process, admission, waiting
         self._storing = Storing(process)
         self._threads = CapacityLimiter(THREADS)
@@ -82,7 +82,7 @@ class Attendance:
             submission = _named(key, request, self._process.rules.key)
             digest = _digest(request, account, body)
             message = _read(request, body, account, key, submission)
-            handed = Handed(Door.HTTP, PART, b"", message, identity, key.id, digest)
+            handed = Inbound(Door.HTTP, PART, b"", message, identity, key.id, digest)
             await self._storing.store(handed)
         answer = await run(self._answer, key, submission, digest, request, False)  # noqa: FBT003
         seconds = wait_of(request)
@@ -96,7 +96,7 @@ class Attendance:
 
     def _answer(
         self,
-        key: Key,
+        key: ApiKey,
         submission: UUID,
         digest: bytes,
         request: Request,
@@ -157,7 +157,7 @@ def _check_is_json(request: Request) -> None:
         raise Fault(415, "VALIDATION_ERROR", "Content-Encoding is not known here: right would be none.")
 
 
-def _named(key: Key, request: Request, secret: bytes) -> UUID:
+def _named(key: ApiKey, request: Request, secret: bytes) -> UUID:
     """Name the submission: the same for the same `Idempotency-Key` of the same key, else a new one."""
     given = request.headers.get("idempotency-key")
     if given is None:
@@ -182,7 +182,7 @@ def _digest(request: Request, account: str, body: bytes) -> bytes:
     return hashlib.blake2b(said, digest_size=16).digest()
 
 
-def _read(request: Request, body: bytes, account: str, key: Key, submission: UUID) -> Message:
+def _read(request: Request, body: bytes, account: str, key: ApiKey, submission: UUID) -> Message:
     """Read a request as a message; what is wrong with the whole of it is said as HubSpot says it."""
     fields: dict[str, Any] = {"account": account, "producer": key.name, "submission_id": str(submission)}
     fields["inputs"] = _inputs(body)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from worker.celery import DELIVER
-from worker.context import Process
+from worker.context import Context
 from worker.database import repeat
-from worker.intake.accept import Handed, accept
+from worker.intake.accept import Inbound, accept
 from worker.intake.receipts import Part
 from worker.wake import wake
 
@@ -28,7 +28,7 @@ MOST: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    handed: Handed
+    handed: Inbound
     loop: asyncio.AbstractEventLoop
     done: asyncio.Future[None]
 
@@ -36,7 +36,7 @@ class _Asked:
 class Storing:
     """The transactions of one process; its threads end with the process."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Context) -> None:
         self._process = process
         self._waiting: queue.SimpleQueue[_Asked] = queue.SimpleQueue()
         self._to_wake: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -44,7 +44,7 @@ class Storing:
             threading.Thread(target=self._run, name=f"storing-{number}", daemon=True).start()
         threading.Thread(target=self._wake, name="waking", daemon=True).start()
 
-    async def store(self, handed: Handed) -> None:
+    async def store(self, handed: Inbound) -> None:
         """Return when it is stored.
 
         Raises:
@@ -76,7 +76,7 @@ class Storing:
             for account in set(_drained(self._to_wake)):
                 wake(self._process, DELIVER, account=account)
 
-    def _accept(self, handed: Sequence[Handed]) -> list[Part]:
+    def _accept(self, handed: Sequence[Inbound]) -> list[Part]:
         def work() -> list[Part]:
             with self._process.engine.connect() as connection:
                 return accept(connection, handed, self._process.rules)

@@ -21,7 +21,7 @@ EVERY: Final = 0.1
 """Seconds between two looks, while anybody waits."""
 
 
-class Waiting:
+class LongPoll:
     """The answers that this process holds."""
 
     def __init__(self, engine: Engine) -> None:

@@ -25,7 +25,7 @@ from web.hubspot_format import JSON, Fault, busy, invalid
 from web.schemas import ACCOUNT, faults, path_parameters
 from web.values import path_value, query_values
 from worker.accounts.destination import Destination, NoDestination
-from worker.context import Process
+from worker.context import Context
 from worker.delivery import permits
 from worker.delivery.account_stops import stop
 from worker.delivery.read_back import told
@@ -54,7 +54,7 @@ ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
 class Participations:
     """The read-backs of one process."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Context) -> None:
         self._process = process
         self._threads = CapacityLimiter(THREADS)
 

@@ -17,11 +17,11 @@ from web import hubspot_format
 from web.access import key_of
 from web.attendance import wait_of
 from web.hubspot_format import Fault, invalid
-from web.long_poll import Waiting
+from web.long_poll import LongPoll
 from web.masking import for_producer, for_viewer
 from web.schemas import WAIT, SubmissionReceipt, faults, header, path_parameters
-from worker.auth.keys import Key
-from worker.context import Process
+from worker.auth.keys import ApiKey
+from worker.context import Context
 from worker.queries import submissions
 from worker.queries.submissions import Cursor
 
@@ -37,7 +37,7 @@ THREADS: Final = 4
 class Receipts:
     """The receipts, asked for in one process."""
 
-    def __init__(self, process: Process, waiting: Waiting) -> None:
+    def __init__(self, process: Context, waiting: LongPoll) -> None:
         self._engine, self._waiting = process.engine, waiting
         self._threads = CapacityLimiter(THREADS)
 
@@ -103,7 +103,7 @@ class Receipts:
             return Response(status_code=304, headers=headers)
         return Response(body, headers=headers | {"Content-Type": hubspot_format.JSON, "Cache-Control": "no-cache"})
 
-    def _receipt(self, key: Key, submission: UUID, limit: int, after: Cursor, request: Request) -> dict[str, Any]:
+    def _receipt(self, key: ApiKey, submission: UUID, limit: int, after: Cursor, request: Request) -> dict[str, Any]:
         with self._engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
             found = submissions.summary(connection, submission)
             if found is None or not _may_see(key, found):
@@ -146,7 +146,7 @@ def _page(request: Request) -> tuple[int, Cursor]:
     return int(limit), cursor
 
 
-def _may_see(key: Key, found: Mapping[str, Any]) -> bool:
+def _may_see(key: ApiKey, found: Mapping[str, Any]) -> bool:
     """Say whether a submission is the producer's own, every part of it, and of accounts that the key reaches.
 
     A part that was unreadable is of no account.

@@ -8,7 +8,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from web.app import create_app
-from worker.context import Process
+from worker.context import Context
 
 SLOWEST: Final = 10.0
 """Seconds from a connection's begin within which its first request line and headers must have come."""
@@ -73,7 +73,7 @@ class ImpatientProtocol(H11Protocol):
 class Server(uvicorn.Server):
     """The web process: `run()` serves until SIGINT or SIGTERM; then held answers are given as they are."""
 
-    def __init__(self, process: Process, host: str, port: int) -> None:
+    def __init__(self, process: Context, host: str, port: int) -> None:
         app = create_app(process)
         self._held = app.state.held
         super().__init__(

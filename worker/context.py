@@ -30,7 +30,7 @@ REMEMBERED: Final = 5.0
 
 
 @dataclass
-class Process:
+class Context:
     """The machinery of a process; its threads share it."""
 
     settings: Settings
@@ -146,11 +146,11 @@ def still_counting(engine: Engine, account_id: int, timeout: float, window: floa
 
 
 @cache
-def current() -> Process:
+def current() -> Context:
     """Give this process's machinery.
 
     Raises:
         SettingsError: where the settings are not usable.
 
     """
-    return Process(load_settings())
+    return Context(load_settings())

@@ -9,7 +9,7 @@ from typing import Final
 
 import redis
 
-from worker.context import Process, current
+from worker.context import Context, current
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def _beat() -> None:
         process.stopping.wait(EVERY)
 
 
-def ticked(process: Process) -> None:
+def ticked(process: Context) -> None:
     """Note that a tick of beat was worked on."""
     process.redis.set(TICK, int(time.time()), px=int(GONE * 1000))
 

@@ -11,7 +11,7 @@ import redis
 from kombu.exceptions import OperationalError
 
 from worker.celery import app
-from worker.context import Process
+from worker.context import Context
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ LOST_AFTER_MS: Final = 15_000
 """A wake-up that was not received by then is taken for lost."""
 
 
-def wake(process: Process, task: str, places: int = 1, **facts: str) -> int:
+def wake(process: Context, task: str, places: int = 1, **facts: str) -> int:
     """Send the task's outstanding wake-ups up to `places`, and give how many were sent; never raises."""
     sent = 0
     try:
@@ -33,7 +33,7 @@ def wake(process: Process, task: str, places: int = 1, **facts: str) -> int:
     return sent
 
 
-def received(process: Process, place: str) -> None:
+def received(process: Context, place: str) -> None:
     """Leave the place that a wake-up took."""
     if place:
         try:

@@ -28,7 +28,7 @@ STATUS: Final = 70
 
 
 @dataclass
-class Work:
+class Activity:
     """What this process's threads are at."""
 
     running: int = 0
@@ -45,7 +45,7 @@ class Work:
 
 def begin(queues: Sequence[str]) -> None:
     """Begin to watch, as long as this process runs."""
-    work = Work()
+    work = Activity()
     task_prerun.connect(lambda **_: work.changed(1), weak=False)
     task_postrun.connect(lambda **_: work.changed(-1), weak=False)
     threading.Thread(target=watch, args=(queues, work), name="watchdog", daemon=True).start()
@@ -53,7 +53,7 @@ def begin(queues: Sequence[str]) -> None:
 
 def watch(
     queues: Sequence[str],
-    work: Work,
+    work: Activity,
     end: Callable[[int], Any] = os._exit,
     every: float = EVERY,
     stuck: float = STUCK,

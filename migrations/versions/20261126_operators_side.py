@@ -6,7 +6,7 @@ Revision: 0004.
 import sqlalchemy as sa
 from alembic import op
 
-from models.error_signature import Kind
+from models.error_signature import ErrorKind
 from models.words import Outcome
 
 revision = "0004"
@@ -58,7 +58,7 @@ def _group_what_is_open() -> None:
         WHERE resolution IS NULL GROUP BY 1, 2, 3, 4""")
     ).all()
     for row in rows:
-        kind = Kind.of(Outcome(row.outcome), row.category, row.code, row.message)
+        kind = ErrorKind.of(Outcome(row.outcome), row.category, row.code, row.message)
         facts = {**kind._asdict(), "id": kind.group_id, "message": row.message, "first": row.first, "last": row.last}
         connection.execute(
             sa.text("""

@@ -11,7 +11,7 @@ import orjson
 import sqlalchemy as sa
 from alembic import op
 
-from models.error_signature import About, Kind
+from models.error_signature import About, ErrorKind
 from models.message import Address
 from models.words import Outcome
 
@@ -54,7 +54,7 @@ def _open_errors(after: int) -> list[sa.Row[Any]]:
 def _grouped(error: sa.Row[Any]) -> dict[str, object]:
     address = Address(error.object_id, error.external_event_id, error.external_account_id)
     about = About(error.event_id, address, error.context, error.is_unknown)
-    kind = Kind.of(Outcome(error.outcome), error.category, error.code, error.message, about)
+    kind = ErrorKind.of(Outcome(error.outcome), error.category, error.code, error.message, about)
     return {**kind._asdict(), "id": error.id, "group_id": kind.group_id, "at": error.created_at.isoformat()}
 
 

@@ -6,43 +6,43 @@ from urllib.parse import quote
 
 from models.words import Action as Bulk, Outcome
 from web.console import bulk, corrections, person, refusals, schedules as timetable
-from web.console.base import Action, Done, Refusal, Visit
-from web.console.form import Limits
+from web.console.base import ActionFunction, ConsoleRequest, PageError, Redirect
+from web.console.form import FormLimits
 from worker.accounts import state
 from worker.operations import jobs, schedules
 from worker.operations.audit_log import noted
-from worker.operations.cancel import Chosen
+from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import Filter
 
 
-def retry_batch(visit: Visit, _: Mapping[str, str]) -> Done:
+def retry_batch(visit: ConsoleRequest, _: Mapping[str, str]) -> Redirect:
     """Send a batch's failed records again."""
     number = visit.number("batch")
     job = _at_once(visit, Bulk.RETRY, Filter((Outcome.FAILED,), number).written)
     if job["ended_at"] is None:
-        return Done("", f"/job/{job['id']}")
+        return Redirect("", f"/job/{job['id']}")
     said = f"{job['done']:,} records are retried" if job["done"] else "no record is like that: nothing is retried"
-    return Done(said, f"/batch/{number}")
+    return Redirect(said, f"/batch/{number}")
 
 
-def cancel_batch(visit: Visit, _: Mapping[str, str]) -> Done:
+def cancel_batch(visit: ConsoleRequest, _: Mapping[str, str]) -> Redirect:
     """Take a batch that waits out of the queue."""
     number = visit.number("batch")
-    job = _at_once(visit, Bulk.CANCEL, Chosen(number).facts)
+    job = _at_once(visit, Bulk.CANCEL, CancelFilter(number).facts)
     if job["ended_at"] is None:
-        return Done("", f"/job/{job['id']}")
+        return Redirect("", f"/job/{job['id']}")
     said = f"{job['done']:,} records in 1 batches are canceled" if job["done"] else "no batch like that waits"
-    return Done(said, f"/batch/{number}")
+    return Redirect(said, f"/batch/{number}")
 
 
-def _at_once(visit: Visit, action: Bulk, chosen: Mapping[str, object]) -> dict[str, Any]:
+def _at_once(visit: ConsoleRequest, action: Bulk, chosen: Mapping[str, object]) -> dict[str, Any]:
     """Do something small to its end, as the job that it is."""
     with visit.process.engine.begin() as connection:
         job_id = jobs.ask(connection, visit.by, action, chosen)
     return bulk.at_once(visit, job_id)
 
 
-def pause(visit: Visit, form: Mapping[str, str]) -> Done:
+def pause(visit: ConsoleRequest, form: Mapping[str, str]) -> Redirect:
     """Let an account send nothing."""
     name = visit.path("account")
     account_id = state.find(visit.process.engine, name)
@@ -52,20 +52,20 @@ def pause(visit: Visit, form: Mapping[str, str]) -> Done:
     with noted(visit.process.engine, visit.by, "pause", account=name, because=because) as action:
         state.pause(visit.process.engine, account_id, because)
         action.number = 1
-    return Done(f"account {name} is paused", f"/accounts#{quote(name)}")
+    return Redirect(f"account {name} is paused", f"/accounts#{quote(name)}")
 
 
-def resume(visit: Visit, _: Mapping[str, str]) -> Done:
+def resume(visit: ConsoleRequest, _: Mapping[str, str]) -> Redirect:
     """Let a paused or parked account send again, beginning with one batch as a probe."""
     name = visit.path("account")
     if state.find(visit.process.engine, name) is None:
         raise _unknown(name)
     with noted(visit.process.engine, visit.by, "resume", account=name) as action:
         action.number = int(state.resume(visit.process.engine, name))
-    return Done(f"account {name} sends again", f"/accounts#{quote(name)}")
+    return Redirect(f"account {name} sends again", f"/accounts#{quote(name)}")
 
 
-ACTIONS: Final[Mapping[str, Action]] = {
+ACTIONS: Final[Mapping[str, ActionFunction]] = {
     "/batch/{batch}/retry": retry_batch,
     "/batch/{batch}/cancel": cancel_batch,
     "/accounts/{account}/pause": pause,
@@ -84,14 +84,14 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "/erase": person.look,
     "/erasures": person.erase_now,
 }
-LIMITS: Final[Mapping[str, Limits]] = {
-    "/refused/{refusal}": Limits(
+LIMITS: Final[Mapping[str, FormLimits]] = {
+    "/refused/{refusal}": FormLimits(
         refusals.LARGEST_MENDED,
         "A larger message is mended in a file: turnout refused --out FILE, then turnout refused retry --from FILE.",
     ),
-    "/erasures": Limits(is_slow=True),
-    "/job/{job}/begin": Limits(is_slow=True),
-    "/correct/file": Limits(
+    "/erasures": FormLimits(is_slow=True),
+    "/job/{job}/begin": FormLimits(is_slow=True),
+    "/correct/file": FormLimits(
         corrections.LARGEST_FILE,
         "A larger file is handed in by the command: turnout correct --from FILE.",
         is_slow=True,
@@ -101,5 +101,5 @@ LIMITS: Final[Mapping[str, Limits]] = {
 """Where they are not those of every form."""
 
 
-def _unknown(name: str) -> Refusal:
-    return Refusal(404, f"There is no account {name[:100]}", "The page of the accounts lists them.")
+def _unknown(name: str) -> PageError:
+    return PageError(404, f"There is no account {name[:100]}", "The page of the accounts lists them.")

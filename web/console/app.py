@@ -5,19 +5,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from web.console.actions import ACTIONS, LIMITS
-from web.console.base import HEADERS, SIGN_IN, Frame, Refusal
+from web.console.base import HEADERS, SIGN_IN, Frame, PageError
 from web.console.form import USUAL
 from web.console.live import Live
 from web.console.pages import PAGES
 from web.console.rendering import STATIC, static
 from web.console.signing import Signing
-from worker.context import Process
+from worker.context import Context
 
 
 class Console:
     """The console of one process."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Context) -> None:
         self._frame = Frame(process)
         self._signing = Signing(self._frame)
         self.live = Live(self._frame)
@@ -38,7 +38,7 @@ class Console:
 
     async def nothing(self, request: Request) -> Response:
         """Answer a browser that asked for what is not there."""
-        refusal = Refusal(404, "There is nothing here", f"Nothing is at {request.url.path[:200]}.")
+        refusal = PageError(404, "There is nothing here", f"Nothing is at {request.url.path[:200]}.")
         return await self._frame.run(lambda asked: self._frame.refused(asked, refusal), request)
 
 

@@ -14,12 +14,12 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from models.words import Role, Via
 from web.console import cookie
-from web.console.form import LARGEST_FORM, USUAL, Limits, read_form
+from web.console.form import LARGEST_FORM, USUAL, FormLimits, read_form
 from web.console.rendering import render
 from worker.auth import sessions
-from worker.auth.keys import Key
-from worker.context import Process
-from worker.operations.audit_log import By
+from worker.auth.keys import ApiKey
+from worker.context import Context
+from worker.operations.audit_log import Actor
 from worker.queries.status import destination
 
 log = logging.getLogger(__name__)
@@ -41,12 +41,12 @@ SIGN_IN: Final = "/sign-in"
 
 
 @dataclass(frozen=True)
-class Visit:
+class ConsoleRequest:
     """A request of somebody who is signed in."""
 
-    process: Process
+    process: Context
     request: Request
-    key: Key
+    key: ApiKey
 
     def path(self, name: str) -> str:
         """Give a value out of the path."""
@@ -61,7 +61,7 @@ class Visit:
         """
         number = _number(self.path(name))
         if number is None:
-            raise Refusal(404, "There is nothing like that", f"{self.path(name)} is no number.")
+            raise PageError(404, "There is nothing like that", f"{self.path(name)} is no number.")
         return number
 
     def asked(self, name: str) -> str | None:
@@ -77,9 +77,9 @@ class Visit:
         return _number(self.asked("after") or "")
 
     @property
-    def by(self) -> By:
+    def by(self) -> Actor:
         """Give who does something, as it is noted."""
-        return By(self.key.name, Via.CONSOLE)
+        return Actor(self.key.name, Via.CONSOLE)
 
     def must_operate(self) -> None:
         """Let only operators on.
@@ -90,7 +90,7 @@ class Visit:
         """
         if self.key.role is not Role.OPERATOR:
             message = f"The key {self.key.name} is a {self.key.role}'s: it sees everything and changes nothing."
-            raise Refusal(403, "An operator's key is needed for that", message)
+            raise PageError(403, "An operator's key is needed for that", message)
 
     def must_see_contacts(self) -> None:
         """Let only those on who may see contacts: that a page is there, or empty, tells of an address too.
@@ -101,11 +101,11 @@ class Visit:
         """
         if self.key.role is not Role.OPERATOR:
             message = f"The key {self.key.name} is a {self.key.role}'s: it sees no e-mail address and looks nobody up."
-            raise Refusal(403, "An operator's key is needed to look people up", message)
+            raise PageError(403, "An operator's key is needed to look people up", message)
 
 
 @dataclass(frozen=True)
-class Shown:
+class Page:
     """A page: its template and what it shows."""
 
     template: str
@@ -114,14 +114,14 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Done:
+class Redirect:
     """What an action came to, and where that is shown; or, with nothing to say, just where to go."""
 
     said: str
     then: str
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer
+class PageError(Exception):  # noqa: N818 - it is an answer
     """A page that says in plain words why there is nothing else."""
 
     def __init__(self, status: int, title: str, message: str) -> None:
@@ -129,20 +129,20 @@ class Refusal(Exception):  # noqa: N818 - it is an answer
         self.status, self.title, self.message = status, title, message
 
 
-Page = Callable[[Visit], Shown | Done | Response]
-Action = Callable[[Visit, Mapping[str, str]], Shown | Done]
+PageFunction = Callable[[ConsoleRequest], Page | Redirect | Response]
+ActionFunction = Callable[[ConsoleRequest, Mapping[str, str]], Page | Redirect]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Frame:
     """What all pages of one process have in common."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Context) -> None:
         self.process = process
         self._threads = CapacityLimiter(THREADS)
         self._slow = CapacityLimiter(1)  # beside the others, so that no page waits for what is slow
 
-    def page(self, page: Page) -> Endpoint:
+    def page(self, page: PageFunction) -> Endpoint:
         """Give the endpoint of a page."""
 
         async def endpoint(request: Request) -> Response:
@@ -150,7 +150,7 @@ class Frame:
 
         return endpoint
 
-    def action(self, action: Action, limits: Limits = USUAL) -> Endpoint:
+    def action(self, action: ActionFunction, limits: FormLimits = USUAL) -> Endpoint:
         """Give the endpoint of a button, for operators."""
 
         async def endpoint(request: Request) -> Response:
@@ -173,32 +173,32 @@ class Frame:
     def _told(self, work: Callable[[Request], Response], request: Request) -> Response:
         try:
             return work(request)
-        except Refusal as refusal:
+        except PageError as refusal:
             return self.refused(request, refusal)
         except (OperationalError, InterfaceError):
             message = "Nothing can be shown until it is back; nothing that was accepted is lost. Try again in a moment."
-            return self.refused(request, Refusal(503, "The database is out of reach", message))
+            return self.refused(request, PageError(503, "The database is out of reach", message))
         except Exception:
             log.exception("a page failed")
             return self.refused(
-                request, Refusal(500, "Something is wrong here", "The log of `turnout serve` says what.")
+                request, PageError(500, "Something is wrong here", "The log of `turnout serve` says what.")
             )
 
-    def _show(self, page: Page, request: Request) -> Response:
+    def _show(self, page: PageFunction, request: Request) -> Response:
         key = self.who(request)
         if key is None:
             return self._to_sign_in(request)
-        response = self.shown(page, Visit(self.process, request, key), said=(said := self._said(request)))
+        response = self.shown(page, ConsoleRequest(self.process, request, key), said=(said := self._said(request)))
         if said and response.status_code == 200:  # noqa: PLR2004 - a page that only leads on shows nothing
             cookie.keep(response, request, "", cookie.SAID, life=0)
         return response
 
-    def shown(self, page: Page, visit: Visit, *, said: str) -> Response:
+    def shown(self, page: PageFunction, visit: ConsoleRequest, *, said: str) -> Response:
         """Write what a page shows, and what is said on it once."""
         shown = page(visit)
         if isinstance(shown, Response):
             return shown
-        if isinstance(shown, Done):
+        if isinstance(shown, Redirect):
             return RedirectResponse(shown.then, 303)
         return self.written(visit.request, visit.key, shown.template, {**shown.facts, "said": said}, shown.status)
 
@@ -206,30 +206,32 @@ class Frame:
         key = self.who(request)
         if key is None:
             return self._to_sign_in(request)
-        Visit(self.process, request, key).must_operate()
+        ConsoleRequest(self.process, request, key).must_operate()
         return Response(status_code=204)
 
-    def _act(self, action: Action, form: Mapping[str, str] | None, limits: Limits, request: Request) -> Response:
+    def _act(
+        self, action: ActionFunction, form: Mapping[str, str] | None, limits: FormLimits, request: Request
+    ) -> Response:
         check_form(request, form, limits)
         key = self.who(request)
         if key is None or form is None:
             return self._to_sign_in(request)
-        visit = Visit(self.process, request, key)
+        visit = ConsoleRequest(self.process, request, key)
         visit.must_operate()
         done = action(visit, form)
-        if isinstance(done, Shown):
+        if isinstance(done, Page):
             return self.written(request, key, done.template, done.facts, done.status)
         response = RedirectResponse(done.then, 303)
         cookie.keep(response, request, quote(done.said[:1_000]), cookie.SAID, life=60)
         return response
 
-    def who(self, request: Request) -> Key | None:
+    def who(self, request: Request) -> ApiKey | None:
         """Say who is signed in."""
         value = cookie.read(request)
         return None if value is None else sessions.find(self.process.engine, value)
 
     def written(
-        self, request: Request, key: Key | None, template: str, facts: Mapping[str, Any], status: int = 200
+        self, request: Request, key: ApiKey | None, template: str, facts: Mapping[str, Any], status: int = 200
     ) -> Response:
         """Write a page."""
         frame: dict[str, Any] = {
@@ -242,7 +244,7 @@ class Frame:
         }
         return HTMLResponse(render(key.role if key else None, template, {**frame, **facts}), status)
 
-    def refused(self, request: Request, refusal: Refusal) -> Response:
+    def refused(self, request: Request, refusal: PageError) -> Response:
         """Write why there is nothing else."""
         facts = {"title": refusal.title, "message": refusal.message}
         return self.written(request, None, "refused.html", facts, refusal.status)
@@ -259,7 +261,7 @@ class Frame:
         return RedirectResponse(SIGN_IN + (f"?next={quote(wanted, safe='')}" if wanted else ""), 303)
 
 
-def check_form(request: Request, form: Mapping[str, str] | None, limits: Limits = USUAL) -> None:
+def check_form(request: Request, form: Mapping[str, str] | None, limits: FormLimits = USUAL) -> None:
     """Let only what was filled in on our own pages on.
 
     Raises:
@@ -268,14 +270,14 @@ def check_form(request: Request, form: Mapping[str, str] | None, limits: Limits 
     """
     if form is None:
         message = f"This form holds at most {limits.largest:,} bytes, and comes at once. {limits.beyond}"
-        raise Refusal(413, "That is too much, or too slow", message)
+        raise PageError(413, "That is too much, or too slow", message)
     origin = request.headers.get("origin", "").partition("://")[2]
     if origin != request.headers.get("host"):
         message = (
             f"The form came from {origin or 'nowhere'}, and this is {request.headers.get('host')}: nothing was done."
             " A proxy in front of Turnout must pass the Host header on."
         )
-        raise Refusal(403, "This form came from another site", message)
+        raise PageError(403, "This form came from another site", message)
     value = cookie.read(request)
     if not cookie.is_form_of(value, form.get("form", "")):
         message = "Nothing was done: go back, load the page again, and press once more." + (
@@ -283,7 +285,7 @@ def check_form(request: Request, form: Mapping[str, str] | None, limits: Limits 
             if value is not None
             else " Your browser sent no cookie: outside of the machine itself it goes by https only."
         )
-        raise Refusal(403, "This form is out of date", message)
+        raise PageError(403, "This form is out of date", message)
 
 
 def _number(written: str) -> int | None:

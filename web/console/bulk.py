@@ -7,7 +7,7 @@ from typing import Any, Final
 from starlette.datastructures import QueryParams
 
 from models.words import Action
-from web.console.base import Done, Refusal, Shown, Visit
+from web.console.base import ConsoleRequest, Page, PageError, Redirect
 from web.console.selection import chosen, written
 from worker.operations import audit_log, jobs, preview, tally
 from worker.operations.audit_log import said
@@ -25,24 +25,24 @@ VERBS: Final = {
 LONGEST: Final = 500
 
 
-def act(visit: Visit) -> Shown:
+def act(visit: ConsoleRequest) -> Page:
     """Show what an action will do: how many, which errors, ten of them, its calls, and when it will be over."""
     visit.must_operate()
     action = _action(visit)
     asked = visit.request.query_params
     if "marked" in asked and not asked.getlist("error"):
         message = "Go back, and mark the rows that are meant; or take everything that matches."
-        raise Refusal(400, "Nothing is marked", message)
+        raise PageError(400, "Nothing is marked", message)
     wanted = chosen(action, asked)
     outcomes = [] if asked.getlist("error") else _outcomes(action, wanted, asked)
     return shown(visit, action, wanted, {"chosen": written(asked), "outcomes": outcomes})
 
 
-def shown(visit: Visit, action: Action, wanted: Mapping[str, Any], more: Mapping[str, Any]) -> Shown:
+def shown(visit: ConsoleRequest, action: Action, wanted: Mapping[str, Any], more: Mapping[str, Any]) -> Page:
     """Show what an action will do to what is chosen, and the button that does just that."""
     found = preview.look(visit.process, action, wanted)
     verb, means = VERBS[action]
-    return Shown(
+    return Page(
         "act.html",
         {
             "action": action,
@@ -73,18 +73,18 @@ def _outcomes(action: Action, wanted: Mapping[str, Any], asked: QueryParams) -> 
     return [{"word": word, "is_chosen": word in wanted["outcomes"]} for word in words]
 
 
-def do(visit: Visit, form: Mapping[str, str]) -> Done:
+def do(visit: ConsoleRequest, form: Mapping[str, str]) -> Redirect:
     """Ask for the job that the page showed."""
     action = _action(visit)
     wanted = chosen(action, QueryParams(form.get("chosen", "")))
     because = form.get("because", "").replace("\0", "").strip()[:LONGEST]
     if action is Action.DISMISS and not because:
-        raise Refusal(400, "Dismiss them why?", "Go back and say why, for whoever asks later; nothing was done.")
+        raise PageError(400, "Dismiss them why?", "Go back and say why, for whoever asks later; nothing was done.")
     given = {"because": because} if because else {}
     done = preview.confirm(visit.process, visit.by, action, wanted, form.get("seal", ""), given=given)
     if isinstance(done, int):
-        return Done("", f"/job/{done}")
-    return Done("", f"/act/{action}?{changed(form)}")
+        return Redirect("", f"/job/{done}")
+    return Redirect("", f"/act/{action}?{changed(form)}")
 
 
 def changed(form: Mapping[str, str]) -> QueryParams:
@@ -92,7 +92,7 @@ def changed(form: Mapping[str, str]) -> QueryParams:
     return QueryParams([*QueryParams(form.get("chosen", "")).multi_items(), ("changed", "1")])
 
 
-def at_once(visit: Visit, job_id: int) -> dict[str, Any]:
+def at_once(visit: ConsoleRequest, job_id: int) -> dict[str, Any]:
     """Work at a small job to its end; one in trouble is left to the workers, so that no page waits for it."""
     for job in jobs.finish(visit.process.engine, visit.process.rules, job_id):
         if job["trouble"]:
@@ -100,32 +100,32 @@ def at_once(visit: Visit, job_id: int) -> dict[str, Any]:
     return job
 
 
-def _action(visit: Visit) -> Action:
+def _action(visit: ConsoleRequest) -> Action:
     name = visit.path("action")
     if name not in set(VERBS):
-        raise Refusal(404, f"There is no action {name[:100]}", f"There are {', '.join(VERBS)}.")
+        raise PageError(404, f"There is no action {name[:100]}", f"There are {', '.join(VERBS)}.")
     return Action(name)
 
 
-def listed(visit: Visit) -> Shown:
+def listed(visit: ConsoleRequest) -> Page:
     """List jobs, the newest first."""
     rows = with_words(visit, list_jobs(visit.process.engine, PAGE, visit.before()))
     more = rows[-1]["id"] if len(rows) == PAGE else None
-    return Shown("jobs.html", {"rows": rows, "before": visit.before(), "more": more})
+    return Page("jobs.html", {"rows": rows, "before": visit.before(), "more": more})
 
 
-def job(visit: Visit) -> Shown:
+def job(visit: ConsoleRequest) -> Page:
     """Show a job: how far it is, what became of each, and what the records are by now."""
     engine, number = visit.process.engine, visit.number("job")
     found = find_job(engine, number)
     if found is None:
-        raise Refusal(404, f"There is no job {number}", "It was purged, or never was.")
+        raise PageError(404, f"There is no job {number}", "It was purged, or never was.")
     passed = visit.asked("passed") is not None
     after = visit.after()
     items = job_results.items(engine, number, PAGE, after or 0, passed=passed)
     outcomes = job_results.outcomes(engine, number)
     is_over = found["ended_at"] is not None and not outcomes.keys() & {"pending", "processing"}
-    return Shown(
+    return Page(
         "job.html",
         {
             "job": with_words(visit, [found])[0],
@@ -142,7 +142,7 @@ def job(visit: Visit) -> Shown:
     )
 
 
-def _problem(visit: Visit, job: Mapping[str, Any]) -> str:
+def _problem(visit: ConsoleRequest, job: Mapping[str, Any]) -> str:
     """Say why a job that was to begin did not, on the page that it leads back to."""
     if not job["held"]:
         return ""
@@ -164,15 +164,15 @@ def typed_in(form: Mapping[str, str]) -> int | None:
     return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 19 else None  # noqa: PLR2004
 
 
-def stop(visit: Visit, _: Mapping[str, str]) -> Done:
+def stop(visit: ConsoleRequest, _: Mapping[str, str]) -> Redirect:
     """End a job after the step it is at."""
     number = visit.number("job")
     if not jobs.stop(visit.process.engine, visit.by, number):
-        return Done(f"job {number} is not under way", f"/job/{number}")
-    return Done(f"job {number} is stopped; what it did stays done", f"/job/{number}")
+        return Redirect(f"job {number} is not under way", f"/job/{number}")
+    return Redirect(f"job {number} is stopped; what it did stays done", f"/job/{number}")
 
 
-def begin(visit: Visit, form: Mapping[str, str]) -> Done:
+def begin(visit: ConsoleRequest, form: Mapping[str, str]) -> Redirect:
     """Begin a job that was shown first, where it would still do what was shown."""
     number = visit.number("job")
     found = find_job(visit.process.engine, number)
@@ -180,31 +180,33 @@ def begin(visit: Visit, form: Mapping[str, str]) -> Done:
         now = tally.of_job(visit.process.engine, visit.process.rules, number)
         if now.seal != form.get("seal"):
             jobs.hold(visit.process.engine, number, now)
-            return Done("", f"/job/{number}?changed=1")
+            return Redirect("", f"/job/{number}?changed=1")
         if now.is_move and typed_in(form) != now.will:
-            return Done("", f"/job/{number}?{QueryParams(typed=form.get('typed', ''))}")
+            return Redirect("", f"/job/{number}?{QueryParams(typed=form.get('typed', ''))}")
     begun = jobs.begin(visit.process.engine, visit.by, number)
-    return Done(f"job {number} is begun" if begun else f"job {number} was begun, or stopped, before", f"/job/{number}")
+    return Redirect(
+        f"job {number} is begun" if begun else f"job {number} was begun, or stopped, before", f"/job/{number}"
+    )
 
 
-def log(visit: Visit) -> Shown:
+def log(visit: ConsoleRequest) -> Page:
     """List what operators and schedules did."""
     filters = {"who": visit.asked("who"), "what": visit.asked("what")}
     rows = audit_log.listed(visit.process.engine, PAGE, visit.before(), filters["who"], filters["what"])
     of = told(visit, [row["chosen"] for row in rows])
     shown = [row | {"of": what or ("everything" if row["is_job"] else "")} for row, what in zip(rows, of, strict=True)]
     more = rows[-1]["id"] if len(rows) == PAGE else None
-    return Shown("actions.html", {"rows": shown, "filters": filters, "before": visit.before(), "more": more})
+    return Page("actions.html", {"rows": shown, "filters": filters, "before": visit.before(), "more": more})
 
 
-def told(visit: Visit, chosen: Sequence[Mapping[str, Any]]) -> list[str]:
+def told(visit: ConsoleRequest, chosen: Sequence[Mapping[str, Any]]) -> list[str]:
     """Write filters, a group with what its errors have in common."""
     names = named(visit.process.engine, {one["group_id"] for one in chosen if "group_id" in one})
     groups = [names.get(one.get("group_id", "")) for one in chosen]
     return [said(one) + (f" ({group})" if group else "") for one, group in zip(chosen, groups, strict=True)]
 
 
-def with_words(visit: Visit, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def with_words(visit: ConsoleRequest, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Add how each job stands, and of what it is, in words."""
     what = told(visit, [row["chosen"] for row in rows])
     return [

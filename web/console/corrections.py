@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from models.correction import Change
 from models.preflight import Reason
 from models.words import Action
-from web.console.base import Done, Refusal, Shown, Visit
+from web.console.base import ConsoleRequest, Page, PageError, Redirect
 from web.console.bulk import CHANGED, at_once, mistyped, told, typed_in
 from web.console.selection import chosen, errors
 from worker.operations import correct, correction_csv, jobs, preview, tally
@@ -22,7 +22,7 @@ LARGEST_FILE: Final = 8 * 1024 * 1024
 MOST_WRONG: Final = 100
 
 
-def correction(visit: Visit) -> Shown:
+def correction(visit: ConsoleRequest) -> Page:
     """Ask what is to be changed, of one record or of a group; show what that comes to."""
     visit.must_operate()
     asked = visit.request.query_params
@@ -35,7 +35,7 @@ def correction(visit: Visit) -> Shown:
     if isinstance(change, Change) and change and (records := wanted.get("record_ids")):
         looked = correct.look(visit.process.engine, visit.process.rules, dict.fromkeys(records, change))
     problem = str(change) if isinstance(change, Reason) else _nothing(asked, change)
-    return Shown(
+    return Page(
         "correct.html",
         {
             "what": told(visit, [wanted])[0],
@@ -64,26 +64,26 @@ def _written(asked: QueryParams) -> str:
     return str(QueryParams({name: asked[name] for name in ("group", "record", *FIELDS) if asked.get(name)}))
 
 
-def mend(visit: Visit, form: Mapping[str, str]) -> Done:
+def mend(visit: ConsoleRequest, form: Mapping[str, str]) -> Redirect:
     """Ask for the corrections that the page showed."""
     asked = QueryParams(form.get("chosen", ""))
     wanted = _which(asked)
     change = _change({name: asked.get(name, "").replace("\0", "") for name in FIELDS}, asked)
     if isinstance(change, Reason) or not change:
-        raise Refusal(
+        raise PageError(
             400, "Nothing is changed", str(change) if isinstance(change, Reason) else "Say what is to be changed."
         )
     process, seal = visit.process, form.get("seal", "")
     if records := wanted.get("record_ids"):
         job_id = jobs.ask_to_mend(process.engine, visit.by, ((0, record_id, change) for record_id in records))
         at_once(visit, job_id)
-        return Done("", f"/job/{job_id}")
+        return Redirect("", f"/job/{job_id}")
     given, typed = _given(change), typed_in(form)
     done = preview.confirm(process, visit.by, Action.CORRECT, wanted, seal, given=given, typed=typed)
     if isinstance(done, int):
-        return Done("", f"/job/{done}")
+        return Redirect("", f"/job/{done}")
     why = ("typed", form.get("typed", "")) if done.seal == seal else ("changed", "1")
-    return Done("", f"/correct?{QueryParams([*QueryParams(_written(asked)).multi_items(), why])}")
+    return Redirect("", f"/correct?{QueryParams([*QueryParams(_written(asked)).multi_items(), why])}")
 
 
 def _nothing(asked: QueryParams, change: Change) -> str:
@@ -91,7 +91,7 @@ def _nothing(asked: QueryParams, change: Change) -> str:
     return "" if change or "email" not in asked else "Nothing is changed: fill in what is wrong."
 
 
-def _was(visit: Visit, wanted: Mapping[str, Any]) -> dict[str, str]:
+def _was(visit: ConsoleRequest, wanted: Mapping[str, Any]) -> dict[str, str]:
     """Give the fields of the one record that is corrected, as they are."""
     record_ids = wanted.get("record_ids") or []
     if len(record_ids) != 1:
@@ -103,7 +103,7 @@ def _was(visit: Visit, wanted: Mapping[str, Any]) -> dict[str, str]:
 
 def _which(asked: QueryParams) -> dict[str, Any]:
     if not (asked.get("group") or asked.get("record")):
-        raise Refusal(400, "Correct which?", "Name a group or a record: their pages lead here.")
+        raise PageError(400, "Correct which?", "Name a group or a record: their pages lead here.")
     return chosen(Action.CORRECT, QueryParams({name: asked[name] for name in ("group", "record") if asked.get(name)}))
 
 
@@ -114,7 +114,7 @@ def _change(fields: Mapping[str, str], asked: QueryParams) -> Change | Reason:
     return read_change(**given, properties=[line for line in fields["set"].splitlines() if line.strip()])
 
 
-def out(visit: Visit) -> Response:
+def out(visit: ConsoleRequest) -> Response:
     """Give the chosen errors' records as CSV, to be mended."""
     visit.must_operate()
     wanted = errors(visit.request.query_params, OPEN)
@@ -123,7 +123,7 @@ def out(visit: Visit) -> Response:
     return StreamingResponse(rows, media_type="text/csv", headers=named)
 
 
-def take(visit: Visit, form: Mapping[str, str]) -> Done:
+def take(visit: ConsoleRequest, form: Mapping[str, str]) -> Redirect:
     """Take a mended file: its changes are a job that waits until it is begun."""
     process = visit.process
     wrong: list[Reason] = []
@@ -138,6 +138,6 @@ def take(visit: Visit, form: Mapping[str, str]) -> Done:
     try:
         job_id = jobs.ask_to_mend(process.engine, visit.by, mended(), held=wrong)
     except ValueError as error:
-        raise Refusal(400, "This file cannot be used", f"{error}. Nothing was changed.") from None
+        raise PageError(400, "This file cannot be used", f"{error}. Nothing was changed.") from None
     jobs.hold(process.engine, job_id, tally.of_job(process.engine, process.rules, job_id))
-    return Done("", f"/job/{job_id}")
+    return Redirect("", f"/job/{job_id}")

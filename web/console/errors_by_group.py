@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from models.words import Outcome
-from web.console.base import Shown, Visit
+from web.console.base import ConsoleRequest, Page
 from web.console.params import word
-from worker.context import Process
+from worker.context import Context
 from worker.queries.error_filter import ANY_OPEN, OPEN
 from worker.queries.error_groups import COUNTED, grouped
 
@@ -21,15 +21,15 @@ PRESSES: Final = {
 }
 
 
-def groups(visit: Visit) -> Shown:
+def groups(visit: ConsoleRequest) -> Page:
     """List the groups, those seen last first."""
     outcome = word(visit, "outcome", Outcome)
     rows = of(visit.process, (outcome,) if outcome else OPEN, MOST)
     facts = {"rows": rows, "filters": {"outcome": outcome}, "outcomes": list(ANY_OPEN), "is_full": len(rows) == MOST}
-    return Shown("groups.html", facts)
+    return Page("groups.html", facts)
 
 
-def of(process: Process, outcomes: Sequence[Outcome] = OPEN, most: int = FIRST) -> list[dict[str, Any]]:
+def of(process: Context, outcomes: Sequence[Outcome] = OPEN, most: int = FIRST) -> list[dict[str, Any]]:
     """Give groups with what may be pressed, first what the advice says."""
     return [
         group | {"presses": _presses(group), "more": group["count"] > COUNTED}

@@ -16,7 +16,7 @@ SLOWEST: Final = 10.0
 
 
 @dataclass(frozen=True)
-class Limits:
+class FormLimits:
     """What an action's form may hold, what is said of one that is larger, and whether it may take minutes."""
 
     largest: int = LARGEST_FORM
@@ -26,10 +26,10 @@ class Limits:
     """Seconds within which the form must have come whole."""
 
 
-USUAL: Final = Limits()
+USUAL: Final = FormLimits()
 
 
-async def read_form(request: Request, limits: Limits = USUAL) -> dict[str, str] | None:
+async def read_form(request: Request, limits: FormLimits = USUAL) -> dict[str, str] | None:
     """Read a form's fields, the last of a name, and a file's text; none where it is too large or too slow."""
     try:
         async with asyncio.timeout(limits.slowest):

@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from web.console.base import HEADERS, SIGN_IN, Endpoint, Frame, Page, Visit
-from worker.auth.keys import Key
+from web.console.base import HEADERS, SIGN_IN, ConsoleRequest, Endpoint, Frame, PageFunction
+from worker.auth.keys import ApiKey
 
 STREAM: Final = "text/event-stream"
 PLACES: Final = 24
@@ -45,10 +45,10 @@ class OutOfReach(Exception):  # noqa: N818 - it is a state of the world
 class Watch:
     """One tab's looks at a page."""
 
-    _key: Key | None = None
+    _key: ApiKey | None = None
     """Whose it is since the first look."""
 
-    def __init__(self, frame: Frame, page: Page, request: Request) -> None:
+    def __init__(self, frame: Frame, page: PageFunction, request: Request) -> None:
         self._frame, self._page, self._request = frame, page, request
         self._seen = request.headers.get("last-event-id", "")
         self.every = 0.0
@@ -82,7 +82,7 @@ class Watch:
         if key is None or (self._key or key) != key:
             return RedirectResponse(SIGN_IN, 303)
         self._key = key
-        return self._frame.shown(self._page, Visit(self._frame.process, request, key), said="")
+        return self._frame.shown(self._page, ConsoleRequest(self._frame.process, request, key), said="")
 
 
 class Live:
@@ -93,7 +93,7 @@ class Live:
         self._ended = asyncio.Event()
         self.open = 0
 
-    def page(self, page: Page) -> Endpoint:
+    def page(self, page: PageFunction) -> Endpoint:
         """Give the endpoint of a page, whole or as a stream, as it is asked for."""
         whole = self._frame.page(page)
 
@@ -107,7 +107,7 @@ class Live:
                 return later()
             if not news and not watch.every:
                 return Response(status_code=204, headers=HEADERS)  # for good: the browser asks no more
-            return Stream(self, self._events(watch, news))
+            return EventStream(self, self._events(watch, news))
 
         return endpoint
 
@@ -134,7 +134,7 @@ class Live:
                 yield news
 
 
-class Stream(StreamingResponse):
+class EventStream(StreamingResponse):
     """An answer that goes on, where there is a place for it; whoever leaves gives it up at once."""
 
     def __init__(self, live: Live, events: AsyncIterator[bytes]) -> None:

@@ -8,7 +8,7 @@ from hubspot_api.address import attendance_path
 from models.message import Address
 from models.words import Identity, Outcome, State, Status
 from web.console import bulk, chart, corrections, errors_by_group, person, refusals, schedules
-from web.console.base import Done, Page, Refusal, Shown, Visit
+from web.console.base import ConsoleRequest, Page, PageError, PageFunction, Redirect
 from web.console.params import time, uuid_of, word, written
 from web.masking import masked
 from worker.accounts import registry
@@ -31,11 +31,11 @@ RECORDS: Final = 200
 WORDS: Final = {"states": list(State), "statuses": list(Status), "outcomes": list(ANY_OPEN)}
 
 
-def overview(visit: Visit) -> Shown:
+def overview(visit: ConsoleRequest) -> Page:
     """Show what waits, why and until when, and what was sent of late."""
     process = visit.process
     found = throughput.look(process)
-    return Shown(
+    return Page(
         "overview.html",
         {
             **(status := read_status(process.engine, process.settings)),
@@ -48,7 +48,7 @@ def overview(visit: Visit) -> Shown:
     )
 
 
-def batches(visit: Visit) -> Shown:
+def batches(visit: ConsoleRequest) -> Page:
     """List batches."""
     chosen = BatchFilter(
         status=word(visit, "status", Status),
@@ -67,22 +67,22 @@ def batches(visit: Visit) -> Shown:
     rows = list_batches(visit.process.engine, chosen)
     more = further_batches(visit.process.engine, chosen, rows)
     paging = {"before": chosen.before, "more": more, "is_full": len(rows) == PAGE}
-    return Shown("batches.html", {"rows": rows, "filters": filters, **paging, **_choices(visit)})
+    return Page("batches.html", {"rows": rows, "filters": filters, **paging, **_choices(visit)})
 
 
-def batch(visit: Visit) -> Shown:
+def batch(visit: ConsoleRequest) -> Page:
     """Show one batch: its attempts, its records and their errors, what was sent and what came back."""
     number = visit.number("batch")
     after = visit.asked("after") or ""
     first = int(after) if after.isascii() and after.isdecimal() and len(after) < 9 else -1  # noqa: PLR2004 - an integer
     found = find_batch(visit.process.engine, number, RECORDS + 1, first)
     if found is None:
-        raise Refusal(404, f"There is no batch {number}", "It was purged, or never was.")
+        raise PageError(404, f"There is no batch {number}", "It was purged, or never was.")
     rows = found["records"][:RECORDS]
     errors_first = sorted(rows, key=lambda row: row["outcome"] == Outcome.DELIVERED)
     address = Address(found["object_id"], found["external_event_id"], found["external_account_id"])
     version = found["hubspot_version"] or visit.process.settings.hubspot_version
-    return Shown(
+    return Page(
         "batch.html",
         {
             "batch": found | {"records": errors_first},
@@ -94,7 +94,7 @@ def batch(visit: Visit) -> Shown:
     )
 
 
-def errors(visit: Visit) -> Shown:
+def errors(visit: ConsoleRequest) -> Page:
     """List unresolved errors."""
     outcome, group = word(visit, "outcome", Outcome), visit.asked("group")
     chosen = Filter(
@@ -112,60 +112,60 @@ def errors(visit: Visit) -> Shown:
     further = further_errors(visit.process.engine, chosen, visit.before(), ERRORS)
     more = rows[-1]["id"] if len(rows) == PAGE else further
     paging = {"before": visit.before(), "more": more, "is_full": len(rows) == PAGE}
-    return Shown("errors.html", {"rows": rows, "filters": filters, **paging, **_choices(visit)})
+    return Page("errors.html", {"rows": rows, "filters": filters, **paging, **_choices(visit)})
 
 
-def events(visit: Visit) -> Shown:
+def events(visit: ConsoleRequest) -> Page:
     """List events."""
     with visit.process.engine.connect() as connection:
         rows = list_events(connection, visit.asked("event"), visit.before(), PAGE)
     filters = {"event": visit.asked("event")}
     more = rows[-1]["id"] if len(rows) == PAGE else None
-    return Shown("events.html", {"rows": rows, "filters": filters, "before": visit.before(), "more": more})
+    return Page("events.html", {"rows": rows, "filters": filters, "before": visit.before(), "more": more})
 
 
-def event(visit: Visit) -> Shown:
+def event(visit: ConsoleRequest) -> Page:
     """Show one event: registered, attended, cancelled, delivered, missing."""
     found = find_event(visit.process.engine, number := visit.number("event"))
     if found is None:
-        raise Refusal(404, f"There is no event {number}", "Nothing was ever accepted for it.")
-    return Shown("event.html", {"event": found, "outcomes": list(Outcome)})
+        raise PageError(404, f"There is no event {number}", "Nothing was ever accepted for it.")
+    return Page("event.html", {"event": found, "outcomes": list(Outcome)})
 
 
-def accounts(visit: Visit) -> Shown:
+def accounts(visit: ConsoleRequest) -> Page:
     """List the accounts: whether they send, and within which limits."""
-    return Shown("accounts.html", {"rows": _with_sparks(throughput.use_of_limits(visit.process))})
+    return Page("accounts.html", {"rows": _with_sparks(throughput.use_of_limits(visit.process))})
 
 
-def submission(visit: Visit) -> Shown:
+def submission(visit: ConsoleRequest) -> Page:
     """Show what became of a submission."""
     written = visit.path("submission")
     number = uuid_of(written)
     found = None if number is None else find_submission(visit.process.engine, number)
     if found is None:
         message = "Nothing of it was accepted (yet?); the overview says what waits."
-        raise Refusal(404, f"There is no submission {written[:100]}", message)
-    return Shown("submission.html", {"submission": found})
+        raise PageError(404, f"There is no submission {written[:100]}", message)
+    return Page("submission.html", {"submission": found})
 
 
-def find(visit: Visit) -> Done:
+def find(visit: ConsoleRequest) -> Redirect:
     """Go to what somebody names: a batch or person by number, a submission by id, a person by e-mail, else an event."""
     wanted = visit.asked("what") or ""
     number = uuid_of(wanted)
     if number is not None:
-        return Done("", f"/submission/{number}")
+        return Redirect("", f"/submission/{number}")
     if wanted.isascii() and wanted.isdecimal() and find_batch(visit.process.engine, _bigint(wanted), 1) is not None:
-        return Done("", f"/batch/{_bigint(wanted)}")
+        return Redirect("", f"/batch/{_bigint(wanted)}")
     if masked(wanted) != wanted:
         visit.must_see_contacts()
     if "@" in wanted or (wanted.isascii() and wanted.isdecimal() and known(visit.process.engine, wanted)):
-        return Done("", f"/person/{quote(wanted, safe='')}")
+        return Redirect("", f"/person/{quote(wanted, safe='')}")
     with visit.process.engine.connect() as connection:
         named = list_events(connection, wanted)
-    return Done("", f"/event/{named[0]['id']}" if len(named) == 1 else f"/events?event={quote(wanted, safe='')}")
+    return Redirect("", f"/event/{named[0]['id']}" if len(named) == 1 else f"/events?event={quote(wanted, safe='')}")
 
 
-PAGES: Final[Mapping[str, Page]] = {
+PAGES: Final[Mapping[str, PageFunction]] = {
     "/": overview,
     "/batches": batches,
     "/batch/{batch}": batch,
@@ -196,7 +196,7 @@ def _with_sparks(accounts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [account | {"spark": chart.spark(account["each"])} for account in accounts]
 
 
-def _choices(visit: Visit) -> dict[str, Any]:
+def _choices(visit: ConsoleRequest) -> dict[str, Any]:
     listed = registry.listed(visit.process.engine, visit.process.settings)
     return {**WORDS, "accounts": [account["name"] for account in listed]}
 

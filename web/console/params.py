@@ -5,12 +5,12 @@ from enum import StrEnum
 from typing import TypeVar
 from uuid import UUID
 
-from web.console.base import Refusal, Visit
+from web.console.base import ConsoleRequest, PageError
 
 Word = TypeVar("Word", bound=StrEnum)
 
 
-def word(visit: Visit, name: str, words: type[Word]) -> Word | None:
+def word(visit: ConsoleRequest, name: str, words: type[Word]) -> Word | None:
     """Give a filter that is one of these words, or none where it is not set.
 
     Raises:
@@ -21,7 +21,7 @@ def word(visit: Visit, name: str, words: type[Word]) -> Word | None:
     try:
         return None if written is None else words(written)
     except ValueError:
-        raise Refusal(400, f"There is no {name} {written}", f"Right would be {', '.join(words)}.") from None
+        raise PageError(400, f"There is no {name} {written}", f"Right would be {', '.join(words)}.") from None
 
 
 def moment(written: str) -> datetime:
@@ -35,10 +35,10 @@ def moment(written: str) -> datetime:
         found = datetime.fromisoformat(written)
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise Refusal(400, f"{written} is no time", "Right would be 2026-03-01T10:00.") from None
+        raise PageError(400, f"{written} is no time", "Right would be 2026-03-01T10:00.") from None
 
 
-def time(visit: Visit, name: str) -> datetime | None:
+def time(visit: ConsoleRequest, name: str) -> datetime | None:
     """Give a filter that is a time, or none where it is not set."""
     asked = visit.asked(name)
     return None if asked is None else moment(asked)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from models.advice import Advice, Subject, advise
 from models.person import Person
 from models.words import Outcome
-from web.console.base import Refusal, Shown, Visit
+from web.console.base import ConsoleRequest, Page, PageError
 from worker.operations.audit_log import noted
 from worker.queries import erasures
 from worker.queries.person import list_records_of
@@ -23,7 +23,7 @@ PATIENCE: Final = 5.0
 """Seconds, beside those of a call to HubSpot, to wait for what is being sent: as the command does."""
 
 
-def person(visit: Visit) -> Shown:
+def person(visit: ConsoleRequest) -> Page:
     """Show a contact's records, the newest first: what was tried, what came back, and what happens next.
 
     A viewer asks by HubSpot's contact id, never by address.
@@ -33,7 +33,7 @@ def person(visit: Visit) -> Shown:
         visit.must_see_contacts()
     records = list_records_of(visit.process.engine, contact, PAGE, visit.before())
     others = sorted({str(record["contact_id"]) for record in records if record["contact_id"]} - {contact})
-    return Shown(
+    return Page(
         "person.html",
         {
             "contact": contact,
@@ -62,38 +62,38 @@ def _advice(record: Mapping[str, Any]) -> Advice | None:
     return advice if advice.action else None
 
 
-def erase(visit: Visit) -> Shown:
+def erase(visit: ConsoleRequest) -> Page:
     """Ask who is to be erased."""
     visit.must_operate()
-    return Shown("erase.html", {"problem": "", "written": ""})
+    return Page("erase.html", {"problem": "", "written": ""})
 
 
-def look(visit: Visit, form: Mapping[str, str]) -> Shown:
+def look(visit: ConsoleRequest, form: Mapping[str, str]) -> Page:
     """Show what would be erased, before it is."""
     written = form.get("contact", "")
     found = Person.named(written.replace("\0", ""))
     if found is None:
         problem = "That is neither an e-mail address nor a contact id."
-        return Shown("erase.html", {"problem": problem, "written": written[:300]}, 400)
+        return Page("erase.html", {"problem": problem, "written": written[:300]}, 400)
     number = erasures.known(visit.process.engine, found.contact)
-    return Shown("erase-sure.html", {"contact": found.contact, "records": erasures.as_said(number)})
+    return Page("erase-sure.html", {"contact": found.contact, "records": erasures.as_said(number)})
 
 
-def erase_now(visit: Visit, form: Mapping[str, str]) -> Shown:
+def erase_now(visit: ConsoleRequest, form: Mapping[str, str]) -> Page:
     """Erase a person, and show the receipt."""
     process = visit.process
     found = Person.named(form.get("contact", "").replace("\0", ""))
     if found is None:
-        raise Refusal(400, "Nobody is erased", "That is neither an e-mail address nor a contact id.")
+        raise PageError(400, "Nobody is erased", "That is neither an e-mail address nor a contact id.")
     timeout = process.settings.timeout
     with noted(process.engine, visit.by, "erase") as action:  # never whom
         erased = remove(process.engine, process.stream, found, timeout + PATIENCE, timeout)
         action.number = erased.rows["records"]
-    return Shown("erased.html", {"erased": erased, "also": sorted(erased.also)})
+    return Page("erased.html", {"erased": erased, "also": sorted(erased.also)})
 
 
-def list_erasures(visit: Visit) -> Shown:
+def list_erasures(visit: ConsoleRequest) -> Page:
     """List the receipts of those that were erased."""
     rows = erasures.erasures(visit.process.engine, visit.before(), RECEIPTS)
     more = rows[-1]["id"] if len(rows) == RECEIPTS else None
-    return Shown("erasures.html", {"rows": rows, "before": visit.before(), "more": more})
+    return Page("erasures.html", {"rows": rows, "before": visit.before(), "more": more})

@@ -8,11 +8,11 @@ from urllib.parse import quote_plus
 
 from models.preflight import Reason
 from models.words import Action
-from web.console.base import Done, Refusal, Shown, Visit
+from web.console.base import ConsoleRequest, Page, PageError, Redirect
 from web.console.params import uuid_of
 from worker.operations.audit_log import noted
 from worker.operations.replay import Replayed, replay_mended
-from worker.queries.refusals import Chosen, listed, waiting
+from worker.queries.refusals import RefusalFilter, listed, waiting
 
 PAGE: Final = 50
 LARGEST_MENDED: Final = 1024 * 1024
@@ -26,24 +26,24 @@ SHOWN: Final = 20_000
 """Letters of a message too large to be mended here."""
 
 
-def refused(visit: Visit) -> Shown:
+def refused(visit: ConsoleRequest) -> Page:
     """List what was refused and not handed in again since, the newest first."""
     submission = visit.asked("submission")
     number = None if submission is None else uuid_of(submission)
     if submission is not None and number is None:
-        raise Refusal(400, f"There is no submission {submission[:100]}", "Right would be a submission's id, a UUID.")
+        raise PageError(400, f"There is no submission {submission[:100]}", "Right would be a submission's id, a UUID.")
     filters = {"account": visit.asked("account"), "submission": submission}
-    rows, more = listed(visit.process.engine, Chosen(None, number, filters["account"]), visit.before(), PAGE)
+    rows, more = listed(visit.process.engine, RefusalFilter(None, number, filters["account"]), visit.before(), PAGE)
     paging = {"before": visit.before(), "more": more, "is_full": len(rows) == PAGE}
-    return Shown("refusals.html", {"rows": rows, "filters": filters, **paging})
+    return Page("refusals.html", {"rows": rows, "filters": filters, **paging})
 
 
-def refusal(visit: Visit) -> Shown:
+def refusal(visit: ConsoleRequest) -> Page:
     """Show one refusal: all its reasons, and its message to be mended."""
     return _shown(_find(visit))
 
 
-def mend(visit: Visit, form: Mapping[str, str]) -> Shown | Done:
+def mend(visit: ConsoleRequest, form: Mapping[str, str]) -> Page | Redirect:
     """Hand a refused message in again, mended or as it is; what is still refused is shown as it was written."""
     row = _find(visit)
     process, written = visit.process, form.get("message", "")
@@ -59,21 +59,21 @@ def mend(visit: Visit, form: Mapping[str, str]) -> Shown | Done:
         f"refusal {row['id']} is handed in again: accepted {done.accepted:,}, duplicates {done.duplicates:,},"
         f" refused {done.refused:,}"
     )
-    return Done(said, f"/submission/{row['submission']}")
+    return Redirect(said, f"/submission/{row['submission']}")
 
 
-def _find(visit: Visit) -> dict[str, Any]:
+def _find(visit: ConsoleRequest) -> dict[str, Any]:
     number = visit.number("refusal")
-    for row in waiting(visit.process.engine, Chosen(ids=[number])):
+    for row in waiting(visit.process.engine, RefusalFilter(ids=[number])):
         return row
     raise _gone(number)
 
 
-def _gone(number: int) -> Refusal:
-    return Refusal(404, f"There is no refusal {number}", "It was handed in again, erased or purged, or never was.")
+def _gone(number: int) -> PageError:
+    return PageError(404, f"There is no refusal {number}", "It was handed in again, erased or purged, or never was.")
 
 
-def _shown(row: Mapping[str, Any], written: str | None = None) -> Shown:
+def _shown(row: Mapping[str, Any], written: str | None = None) -> Page:
     message = _written(row) if written is None else written
     size = len(message)
     if size <= LARGEST_MENDED:
@@ -86,7 +86,7 @@ def _shown(row: Mapping[str, Any], written: str | None = None) -> Shown:
         "largest": LARGEST_MENDED,
         "in_a_file": IN_A_FILE.format(row["submission"]),
     }
-    return Shown("refusal.html", facts, 200 if written is None else 422)
+    return Page("refusal.html", facts, 200 if written is None else 422)
 
 
 def _written(row: Mapping[str, Any]) -> str:

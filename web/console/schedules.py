@@ -9,33 +9,33 @@ from starlette.datastructures import QueryParams
 from models.preflight import Reason
 from models.words import Action, Outcome, State
 from web.console import bulk
-from web.console.base import Done, Refusal, Shown, Visit
+from web.console.base import ConsoleRequest, Page, PageError, Redirect
 from web.console.selection import errors
 from worker.operations import preview, schedules
 from worker.operations.audit_log import said
-from worker.operations.schedules import AT_MOST, Schedule, quiet_said, read_quiet
+from worker.operations.schedules import AT_MOST, RetrySchedule, quiet_said, read_quiet
 from worker.queries.error_filter import ANY_OPEN
 
 EMPTY: Final = {"name": "", "crontab": "0 3 * * *", "time_zone": "UTC", "most": str(AT_MOST), "quiet": "", "group": ""}
 EMPTY_FILTER: Final = {"event": "", "account": "", "state": "", "category": "", "outcome_failed": "1"}
 
 
-def listed(visit: Visit) -> Shown:
+def listed(visit: ConsoleRequest) -> Page:
     """List the schedules, and ask for another."""
     return _shown(visit, EMPTY | EMPTY_FILTER)
 
 
-def _shown(visit: Visit, fields: Mapping[str, str], wrong: list[Reason] | None = None) -> Shown:
+def _shown(visit: ConsoleRequest, fields: Mapping[str, str], wrong: list[Reason] | None = None) -> Page:
     rows = [
         row | {"what": said(row["chosen"]), "quiet": quiet_said(row)} for row in schedules.listed(visit.process.engine)
     ]
     words = {"outcomes": list(ANY_OPEN), "states": list(State)}
-    return Shown(
+    return Page(
         "schedules.html", {"rows": rows, "fields": fields, "wrong": wrong or [], **words}, 400 if wrong else 200
     )
 
 
-def put(visit: Visit, form: Mapping[str, str]) -> Shown | Done:
+def put(visit: ConsoleRequest, form: Mapping[str, str]) -> Page | Redirect:
     """Add a schedule, or change the one of its name; what cannot be used is shown as it was written."""
     fields = {name: form.get(name, "").replace("\0", "").strip() for name in EMPTY | EMPTY_FILTER}
     fields |= {f"outcome_{word}": form.get(f"outcome_{word}", "") for word in ANY_OPEN}
@@ -43,7 +43,7 @@ def put(visit: Visit, form: Mapping[str, str]) -> Shown | Done:
     filters = [(name, fields[name]) for name in ("event", "account", "state", "category", "group")]
     quiet = read_quiet(fields["quiet"]) if fields["quiet"] else None
     most = fields["most"]
-    schedule = Schedule(
+    schedule = RetrySchedule(
         fields["name"],
         fields["crontab"],
         errors(QueryParams([*named, *filters]), (Outcome.FAILED,)),
@@ -54,42 +54,42 @@ def put(visit: Visit, form: Mapping[str, str]) -> Shown | Done:
     if wrong := [*([quiet] if isinstance(quiet, Reason) else []), *schedule.wrong()]:
         return _shown(visit, fields, wrong)
     is_new = schedules.put(visit.process.engine, visit.by, schedule)
-    return Done(f"schedule {schedule.name} is {'added' if is_new else 'changed'}", "/schedules")
+    return Redirect(f"schedule {schedule.name} is {'added' if is_new else 'changed'}", "/schedules")
 
 
-def look(visit: Visit) -> Shown:
+def look(visit: ConsoleRequest) -> Page:
     """Show what a schedule's job would do now."""
     visit.must_operate()
     return bulk.shown(visit, Action.RETRY, _chosen(visit), {})
 
 
-def begin(visit: Visit, form: Mapping[str, str]) -> Done:
+def begin(visit: ConsoleRequest, form: Mapping[str, str]) -> Redirect:
     """Begin a schedule's job now, as it was shown."""
     name = visit.path("schedule")
     done = preview.confirm(visit.process, visit.by, Action.RETRY, _chosen(visit), form.get("seal", ""))
     if not isinstance(done, int):
-        return Done("", f"/schedules/{quote(name)}/begin?changed=1")
+        return Redirect("", f"/schedules/{quote(name)}/begin?changed=1")
     schedules.begun(visit.process.engine, name, done)
-    return Done("", f"/job/{done}")
+    return Redirect("", f"/job/{done}")
 
 
-def _chosen(visit: Visit) -> dict[str, object]:
+def _chosen(visit: ConsoleRequest) -> dict[str, object]:
     chosen = schedules.chosen_of(visit.process.engine, name := visit.path("schedule"))
     if chosen is None:
         raise _unknown(name)
     return chosen
 
 
-def changing(change: Callable[..., bool], done: str) -> Callable[[Visit, Mapping[str, str]], Done]:
+def changing(change: Callable[..., bool], done: str) -> Callable[[ConsoleRequest, Mapping[str, str]], Redirect]:
     """Give the action of a button that changes a schedule."""
 
-    def action(visit: Visit, _: Mapping[str, str]) -> Done:
+    def action(visit: ConsoleRequest, _: Mapping[str, str]) -> Redirect:
         if not change(visit.process.engine, visit.by, name := visit.path("schedule")):
             raise _unknown(name)
-        return Done(f"schedule {name} {done}", "/schedules")
+        return Redirect(f"schedule {name} {done}", "/schedules")
 
     return action
 
 
-def _unknown(name: str) -> Refusal:
-    return Refusal(404, f"There is no schedule {name[:100]} to be changed", "The page of the schedules lists them.")
+def _unknown(name: str) -> PageError:
+    return PageError(404, f"There is no schedule {name[:100]} to be changed", "The page of the schedules lists them.")

@@ -7,11 +7,11 @@ from typing import Any, Final
 from starlette.datastructures import QueryParams
 
 from models.words import Action, Outcome, State
-from web.console.base import Refusal
+from web.console.base import PageError
 from web.console.params import moment, uuid_of
 from worker.operations import cancel
 from worker.queries.error_filter import ANY_OPEN, OPEN, Filter
-from worker.queries.refusals import Chosen
+from worker.queries.refusals import RefusalFilter
 
 DEFAULTS: Final[dict[Action, Sequence[Outcome]]] = {
     Action.RETRY: (Outcome.FAILED,),
@@ -67,11 +67,11 @@ def written(asked: QueryParams) -> str:
 
 def _batches(asked: QueryParams) -> dict[str, Any]:
     numbers = _numbers(asked, "batch")
-    named = cancel.Chosen(
+    named = cancel.CancelFilter(
         numbers[0] if numbers else None, _text(asked, "event"), _text(asked, "account"), _state(asked)
     )
     if not named.facts and "all" not in asked:
-        raise Refusal(400, "Cancel what?", "Say which batches: of an event, an account, a state.")
+        raise PageError(400, "Cancel what?", "Say which batches: of an event, an account, a state.")
     return named.facts
 
 
@@ -79,8 +79,8 @@ def _refusals(asked: QueryParams) -> dict[str, Any]:
     submission = _text(asked, "submission")
     number = None if submission is None else uuid_of(submission)
     if submission is not None and number is None:
-        raise Refusal(400, f"There is no submission {submission[:100]}", "Right would be a submission's id, a UUID.")
-    return Chosen(_numbers(asked, "id") or None, number, _text(asked, "account")).written
+        raise PageError(400, f"There is no submission {submission[:100]}", "Right would be a submission's id, a UUID.")
+    return RefusalFilter(_numbers(asked, "id") or None, number, _text(asked, "account")).written
 
 
 def _text(asked: QueryParams, name: str) -> str | None:
@@ -91,20 +91,20 @@ def _numbers(asked: QueryParams, name: str) -> list[int]:
     written = [one.strip() for one in asked.getlist(name) if one.strip()]
     wrong = [one for one in written if not (one.isascii() and one.isdecimal() and len(one) < 19)]  # noqa: PLR2004 - a bigint
     if wrong:
-        raise Refusal(400, f"There is no {name} {wrong[0][:100]}", "Right would be a number.")
+        raise PageError(400, f"There is no {name} {wrong[0][:100]}", "Right would be a number.")
     return sorted({int(one) for one in written})
 
 
 def _outcome(written: str) -> Outcome:
     if written not in ANY_OPEN:
-        raise Refusal(400, f"There is no outcome {written[:100]} here", f"Right would be {', '.join(ANY_OPEN)}.")
+        raise PageError(400, f"There is no outcome {written[:100]} here", f"Right would be {', '.join(ANY_OPEN)}.")
     return Outcome(written)
 
 
 def _state(asked: QueryParams) -> State | None:
     state = _text(asked, "state")
     if state is not None and state not in set(State):
-        raise Refusal(400, f"There is no state {state}", f"Right would be {', '.join(State)}.")
+        raise PageError(400, f"There is no state {state}", f"Right would be {', '.join(State)}.")
     return None if state is None else State(state)
 
 

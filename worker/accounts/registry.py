@@ -36,7 +36,7 @@ Credential = SecretStr | Grant
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class AccountBusy:
     """What of an account is not settled."""
 
     batches: int
@@ -157,7 +157,7 @@ def _kept(settings: Settings, credential: Credential | None) -> dict[str, object
             return {"token": None, "oauth": sealed(settings, credential)}
 
 
-def remove(engine: Engine, account_id: int) -> Waiting:
+def remove(engine: Engine, account_id: int) -> AccountBusy:
     """Remove an account, its secrets with it, unless something of it waits; give what does.
 
     Its row is locked against whoever stores its first batch meanwhile: that one waits, or is waited for and counted.
@@ -178,4 +178,4 @@ def remove(engine: Engine, account_id: int) -> Waiting:
                   access_until = NULL, refreshing_until = NULL WHERE id = :id"""),
                 {"id": account_id},
             )
-        return Waiting(waiting.batches, waiting.records)
+        return AccountBusy(waiting.batches, waiting.records)

@@ -22,7 +22,7 @@ _SHAPE: Final = re.compile(r"turnout_([0-9]{1,9})_([A-Za-z0-9_-]{43})")
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class ApiKey:
     """A good key: whose, what it may do, and the accounts that it reaches, by name (all, but for a producer's)."""
 
     id: int
@@ -97,7 +97,7 @@ def listed(engine: Engine) -> list[dict[str, Any]]:
         return [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
 
 
-def verify(connection: Connection, presented: str) -> Key | None:
+def verify(connection: Connection, presented: str) -> ApiKey | None:
     """Find out whose a presented key is; none where it is not good."""
     shape = _SHAPE.fullmatch(presented)
     if shape is None:
@@ -118,7 +118,7 @@ def verify(connection: Connection, presented: str) -> Key | None:
         return None
     if row.unnoted:
         connection.execute(text("UPDATE keys SET used_at = date_trunc('minute', now()) WHERE id = :id"), {"id": row.id})
-    return Key(row.id, row.name, Role(row.role), row.accounts or {}, hashed)
+    return ApiKey(row.id, row.name, Role(row.role), row.accounts or {}, hashed)
 
 
 def _hash(secret: str) -> bytes:

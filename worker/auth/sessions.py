@@ -10,13 +10,13 @@ from typing import Final
 from sqlalchemy import Engine, text
 
 from models.words import Role
-from worker.auth.keys import Key
+from worker.auth.keys import ApiKey
 
 LIFE: Final = 8 * 3600
 """Seconds: a shift."""
 
 
-def begin(engine: Engine, key: Key) -> str:
+def begin(engine: Engine, key: ApiKey) -> str:
     """Begin a session with a key that was verified; give what the cookie is to hold."""
     token = secrets.token_urlsafe(32)
     with engine.begin() as connection:
@@ -30,7 +30,7 @@ def begin(engine: Engine, key: Key) -> str:
     return token
 
 
-def find(engine: Engine, token: str) -> Key | None:
+def find(engine: Engine, token: str) -> ApiKey | None:
     """Say whose a session is; none where it ended, or its key was revoked or rotated away."""
     with engine.connect() as connection:
         row = connection.execute(
@@ -40,7 +40,7 @@ def find(engine: Engine, token: str) -> Key | None:
               AND (k.hash = s.key_hash OR (k.old_hash = s.key_hash AND k.old_until > now()))"""),
             {"hash": _hash(token)},
         ).one_or_none()
-    return None if row is None else Key(row.id, row.name, Role(row.role), {})
+    return None if row is None else ApiKey(row.id, row.name, Role(row.role), {})
 
 
 def end(engine: Engine, token: str) -> None:

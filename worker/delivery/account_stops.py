@@ -11,7 +11,7 @@ from hubspot_api.answer import Ambiguous, Answer
 from hubspot_api.reaction import Block, Bounds, Decision, Park, Pause, Postpone, Tried, decide
 from worker.accounts import oauth, state
 from worker.accounts.destination import FORBIDDEN, Destination
-from worker.context import Process
+from worker.context import Context
 from worker.delivery import permits
 from worker.queue import unconfirmed
 
@@ -23,7 +23,7 @@ UNREADABLE: Final = 3600.0
 _UNBOUNDED: Final = Bounds(sys.maxsize, float("inf"))
 
 
-def count_in_a_row(process: Process, account_id: int, answer: object) -> int:
+def count_in_a_row(process: Context, account_id: int, answer: object) -> int:
     """Count the account's ambiguous answers in a row; any other answer ends them, and with them an outage."""
     if isinstance(answer, Ambiguous):
         return state.count_ambiguous(process.engine, account_id)
@@ -31,7 +31,7 @@ def count_in_a_row(process: Process, account_id: int, answer: object) -> int:
     return 0
 
 
-def stop(process: Process, to: Destination, answer: Answer, status: int | None, in_a_row: int, share: float) -> float:  # noqa: PLR0913, PLR0917
+def stop(process: Context, to: Destination, answer: Answer, status: int | None, in_a_row: int, share: float) -> float:  # noqa: PLR0913, PLR0917
     """Do to the account what the same answer to a POST would do; give the seconds until what was read is due again.
 
     A 403 stops no delivery: the token lacks the scope to read, and may well have the one to write. However often
@@ -58,7 +58,7 @@ def stop(process: Process, to: Destination, answer: Answer, status: int | None, 
     return 0.0
 
 
-def pause(process: Process, to: Destination, because: str, status: int | None, *, reading: bool = False) -> str:
+def pause(process: Context, to: Destination, because: str, status: int | None, *, reading: bool = False) -> str:
     """Pause the account, unless its token was only old; say why nothing is sent."""
     if status in {UNAUTHORIZED, FORBIDDEN}:
         process.forget(to.account)

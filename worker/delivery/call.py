@@ -11,23 +11,23 @@ from hubspot_api.answer import Answer, Settled, correlation_id, excerpt, read_an
 from hubspot_api.client import NoResponse, Response, post
 from hubspot_api.limiter import Permit
 from worker.accounts.destination import Destination
-from worker.context import Process
+from worker.context import Context
 from worker.delivery import permits
 from worker.queue.claim import Claim, Member
-from worker.queue.settle import NOTHING, Apart, Call
+from worker.queue.settle import NOTHING, AttemptResult, PartialAnswer
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A claim on its way to an account, and what is known of its members already."""
 
-    process: Process
+    process: Context
     to: Destination
     claimed: Claim
-    apart: Apart = NOTHING
+    apart: PartialAnswer = NOTHING
 
 
-def send(delivery: Delivery, members: Sequence[Member], held: Permit) -> tuple[Answer, Call]:
+def send(delivery: Delivery, members: Sequence[Member], held: Permit) -> tuple[Answer, AttemptResult]:
     """Send these members, which ends the permit; give the answer, and what an attempt's row says of the call."""
     process, to, claimed = delivery.process, delivery.to, delivery.claimed
     path = attendance_path(to.version, claimed.address, claimed.state, claimed.identity)
@@ -39,9 +39,9 @@ def send(delivery: Delivery, members: Sequence[Member], held: Permit) -> tuple[A
     return answer, _call(response, answer)
 
 
-def _call(response: Response | NoResponse, answer: Answer) -> Call:
+def _call(response: Response | NoResponse, answer: Answer) -> AttemptResult:
     fine = isinstance(answer, Settled) and not answer.rejected and not answer.unconfirmed
-    return Call(
+    return AttemptResult(
         answer=word(answer),
         http_status=response.status if isinstance(response, Response) else None,
         duration_ms=round(response.duration * 1000),

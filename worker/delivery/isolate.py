@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy import Engine, text
 
 from hubspot_api.answer import Answer, RefusedWhole, Settled
-from hubspot_api.isolating import Found, isolate as search_for
+from hubspot_api.isolating import Findings, isolate as search_for
 from hubspot_api.limiter import Permit, Use
 from models.moves import Move
 from models.words import AttemptKind, Origin
@@ -24,7 +24,7 @@ from worker.delivery import permits
 from worker.delivery.call import Delivery, send
 from worker.queue import settle
 from worker.queue.claim import Claim
-from worker.queue.settle import Apart, Call
+from worker.queue.settle import AttemptResult, PartialAnswer
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +35,11 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class PartAnswer:
     """What HubSpot said of a part. Where that is neither yes nor no to it, the search ends: it has its own reaction."""
 
     answer: Answer
-    call: Call
+    call: AttemptResult
     attempt_id: int
 
 
@@ -55,22 +55,22 @@ class Lost:
     """The lease is somebody else's: nothing more may be written."""
 
 
-Ending = Ended | Said | Stopped | Lost
+Ending = Ended | PartAnswer | Stopped | Lost
 
 
 @dataclass(frozen=True, slots=True)
 class Isolated:
     """What was found of the claim's members, by which attempt each, and how the search ended."""
 
-    found: Found
+    found: Findings
     attempts: Mapping[int, int]
     ending: Ending
 
     @property
-    def apart(self) -> Apart:
+    def apart(self) -> PartialAnswer:
         """Give those that have their answer."""
-        apart = Apart(self.found.settled, self.attempts)
-        return Apart(apart.answer, {index: self.attempts[index] for index in apart.indexes})
+        apart = PartialAnswer(self.found.settled, self.attempts)
+        return PartialAnswer(apart.answer, {index: self.attempts[index] for index in apart.indexes})
 
 
 BUDGET: Final = 5.0
@@ -89,7 +89,7 @@ def isolate(delivery: Delivery, refused: RefusedWhole) -> Isolated:
     """Search the members of a claim whose request was refused."""
     claimed = delivery.claimed
     assert claimed.attempt_id is not None
-    found = Found()
+    found = Findings()
     attempts = dict.fromkeys(range(len(claimed.members)), claimed.attempt_id)
     search = search_for(len(claimed.members), refused, found, delivery.to.batch_size)
     part = next(search, None)
@@ -101,7 +101,7 @@ def isolate(delivery: Delivery, refused: RefusedWhole) -> Isolated:
         if found and (left <= 0 or sent >= delivery.to.burst_limit):  # something is answered: so each claim gets on
             return Isolated(found, attempts, Stopped(SPENT.format(sent)))
         said = _send(delivery, part, left if found else float("inf"))
-        if not isinstance(said, Said) or not isinstance(said.answer, Settled | RefusedWhole):
+        if not isinstance(said, PartAnswer) or not isinstance(said.answer, Settled | RefusedWhole):
             return Isolated(found, attempts, said)
         settle.complete_attempt(delivery.process.engine, said.attempt_id, said.call, said.answer)
         attempts |= {index: said.attempt_id for index in part if index not in found}
@@ -112,7 +112,7 @@ def isolate(delivery: Delivery, refused: RefusedWhole) -> Isolated:
     raise AssertionError
 
 
-def _send(delivery: Delivery, part: tuple[int, ...], left: float) -> Said | Stopped | Lost:
+def _send(delivery: Delivery, part: tuple[int, ...], left: float) -> PartAnswer | Stopped | Lost:
     process, claimed = delivery.process, delivery.claimed
     held = _permit(delivery, left)
     if isinstance(held, Stopped):
@@ -128,7 +128,7 @@ def _send(delivery: Delivery, part: tuple[int, ...], left: float) -> Said | Stop
         return Stopped(SLOW)
     answer, call = send(delivery, [claimed.members[index] for index in part], held)
     log.info("batch %d: a part of %d sent: %s", claimed.batch_id, len(part), call.answer)
-    return Said(answer, call, begun)
+    return PartAnswer(answer, call, begun)
 
 
 def _permit(delivery: Delivery, left: float) -> Permit | Stopped:

@@ -15,7 +15,7 @@ from hubspot_api.limiter import Permit, Spent, Use, Wait
 from worker.accounts import state
 from worker.accounts.destination import Destination
 from worker.celery import DELIVER
-from worker.context import Process, current
+from worker.context import Context, current
 from worker.wake import wake
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ DELIVERIES: Final = 8
 """Wake-ups of `deliver` outstanding per account, at most."""
 
 
-def permit(process: Process, to: Destination, use: Use = Use.LIVE, patience: float = BRIEFLY) -> Permit | None:
+def permit(process: Context, to: Destination, use: Use = Use.LIVE, patience: float = BRIEFLY) -> Permit | None:
     """Take a permit for one call that begins now, or none: then the account is woken when it may ask again.
 
     Where others of this process wait already, it asks without waiting.
@@ -54,7 +54,7 @@ def permit(process: Process, to: Destination, use: Use = Use.LIVE, patience: flo
     return asked if isinstance(asked, Permit) else None
 
 
-def release(process: Process, to: Destination, held: Permit, headers: Mapping[str, str] | None, took: float) -> None:
+def release(process: Context, to: Destination, held: Permit, headers: Mapping[str, str] | None, took: float) -> None:
     """Say that the call has ended, and what its headers told; never raises."""
     try:
         process.limiter(to).release(held, headers, took)
@@ -62,7 +62,7 @@ def release(process: Process, to: Destination, held: Permit, headers: Mapping[st
         log.debug("a slot is left to run out, Redis is out of reach")
 
 
-def give_back(process: Process, to: Destination, held: Permit) -> None:
+def give_back(process: Context, to: Destination, held: Permit) -> None:
     """Say that nothing was sent; never raises."""
     try:
         process.limiter(to).give_back(held)
@@ -70,7 +70,7 @@ def give_back(process: Process, to: Destination, held: Permit) -> None:
         log.debug("a slot is left to run out, Redis is out of reach")
 
 
-def block(process: Process, to: Destination, seconds: float) -> None:
+def block(process: Context, to: Destination, seconds: float) -> None:
     """Let nobody of the account send for so many seconds; never raises."""
     try:
         process.limiter(to).block(seconds)
@@ -93,7 +93,7 @@ def _wake() -> None:
         process.stopping.wait(pause)
 
 
-def wake_due(process: Process) -> float:
+def wake_due(process: Context) -> float:
     """Wake the accounts whose time has come; give the seconds until the next look."""
     seconds, micros = process.redis.time()
     now = seconds * 1000 + micros / 1000

@@ -12,13 +12,13 @@ from hubspot_api.client import NoResponse, Response, get
 from hubspot_api.limiter import Permit, Use
 from hubspot_api.participations import Page, read_page
 from worker.accounts.destination import Destination
-from worker.context import GRACE, Process
+from worker.context import GRACE, Context
 from worker.database import repeat
 from worker.delivery import permits
 from worker.delivery.account_stops import count_in_a_row, stop
 from worker.delivery.call import word
 from worker.queue import unconfirmed
-from worker.queue.settle import Call, complete_attempt
+from worker.queue.settle import AttemptResult, complete_attempt
 from worker.queue.unconfirmed import Unconfirmed
 
 log = logging.getLogger(__name__)
@@ -33,13 +33,13 @@ class Seen:
 
     page: Page
     attempt_id: int
-    call: Call
+    call: AttemptResult
 
 
 class Reader:
     """The calls of one run for one account. Once something has stopped it, it makes no more."""
 
-    def __init__(self, process: Process, to: Destination) -> None:
+    def __init__(self, process: Context, to: Destination) -> None:
         self._process, self._to = process, to
         self._ends = time.monotonic() + BUDGET
         self._held: Permit | None = None
@@ -107,9 +107,9 @@ class Reader:
         return None
 
 
-def told(response: Response | NoResponse, answer: Page | Answer) -> Call:
+def told(response: Response | NoResponse, answer: Page | Answer) -> AttemptResult:
     """Give what an attempt's row says of a read."""
-    return Call(
+    return AttemptResult(
         answer=word(answer),
         http_status=response.status if isinstance(response, Response) else None,
         duration_ms=round(response.duration * 1000),

@@ -24,7 +24,7 @@ class Moment(NamedTuple):
     day_only: bool = False
 
 
-class Fault(NamedTuple):
+class TimeFault(NamedTuple):
     """Why a text gives no instant, what would be right, and whether an option would make it readable."""
 
     what: str
@@ -37,28 +37,28 @@ class Fault(NamedTuple):
         return self.right.partition(_FOR_ALL)[0]
 
 
-def instant(local: datetime, zone_text: str, zone: tzinfo | None, zone_as: str = "") -> Moment | Fault:
+def instant(local: datetime, zone_text: str, zone: tzinfo | None, zone_as: str = "") -> Moment | TimeFault:
     """Put a local time into its zone; one with an offset of its own has it already.
 
     `zone_text` is what is written behind it or in its title, `zone` what was said of the file, `zone_as` the
     abbreviation that was said to stand for that.
     """
     if not 1970 <= local.year < 9999:  # noqa: PLR2004 - where every zone's clocks can still be asked
-        return Fault(f"{local:%Y-%m-%d} is no day on which somebody met", "the time at which it happened")
+        return TimeFault(f"{local:%Y-%m-%d} is no day on which somebody met", "the time at which it happened")
     if local.tzinfo is not None:
         if local.utcoffset() and read_offset(offset_of(local.tzinfo, local)) is None:
-            return Fault(f"{local.isoformat()} has an offset that no clock has", "an offset from -12:00 to +14:00")
+            return TimeFault(f"{local.isoformat()} has an offset that no clock has", "an offset from -12:00 to +14:00")
         return _moment(local)
     written = zone_text.strip().strip("()[]").strip()
     if written and not (zone_as and abbreviation(written) == zone_as):
         return _with_zone(local, written, zone)
     if zone is None:
         right = f"an offset behind it (such as +01:00){_FOR_ALL}--time-zone such as Europe/Berlin"
-        return Fault(f"{local:%Y-%m-%d %H:%M:%S} has no time zone", right, option=True)
+        return TimeFault(f"{local:%Y-%m-%d %H:%M:%S} has no time zone", right, option=True)
     return _in_zone(local, zone)
 
 
-def _with_zone(local: datetime, written: str, zone: tzinfo | None) -> Moment | Fault:
+def _with_zone(local: datetime, written: str, zone: tzinfo | None) -> Moment | TimeFault:
     """Put a local time into the zone written behind it, by the tool: its `GMT-7` is -07:00."""
     lower = written.lower()
     if lower.removeprefix("etc/") in OF_UTC:
@@ -67,11 +67,11 @@ def _with_zone(local: datetime, written: str, zone: tzinfo | None) -> Moment | F
         return _moment(local.replace(tzinfo=fixed))
     if "/" in written:
         named = read_zone(written)
-        return Fault(named.what, named.right) if isinstance(named, Reason) else _in_zone(local, named)
+        return TimeFault(named.what, named.right) if isinstance(named, Reason) else _in_zone(local, named)
     return _abbreviated(local, written, zone)
 
 
-def _abbreviated(local: datetime, written: str, zone: tzinfo | None) -> Moment | Fault:
+def _abbreviated(local: datetime, written: str, zone: tzinfo | None) -> Moment | TimeFault:
     """Take an abbreviation such as CET only where the zone that was said uses it then: EST alone is several clocks."""
     name, on = abbreviation(written) or written.upper(), f"{local.day} {local:%B %Y}"
     if zone is not None:
@@ -90,10 +90,10 @@ def _abbreviated(local: datetime, written: str, zone: tzinfo | None) -> Moment |
         what = f"{shown(written.upper())} is not one clock"
     known = meanings(name, local)
     if known is None:
-        return Fault(f"{what}, and not a zone that is known here", RIGHT, option=zone is None)
+        return TimeFault(f"{what}, and not a zone that is known here", RIGHT, option=zone is None)
     said, wanted = known
     answers = " or ".join(f"--time-zone={_answer(name, one, local)}" for one in wanted)
-    return Fault(f"{what}: on this day it may mean {said}", f"an offset instead{_FOR_ALL}{answers}", option=True)
+    return TimeFault(f"{what}: on this day it may mean {said}", f"an offset instead{_FOR_ALL}{answers}", option=True)
 
 
 def _answer(name: str, wanted: str, local: datetime) -> str:
@@ -103,7 +103,7 @@ def _answer(name: str, wanted: str, local: datetime) -> str:
     return wanted if uses else f"{name}={wanted}"
 
 
-def _in_zone(local: datetime, zone: tzinfo) -> Moment | Fault:
+def _in_zone(local: datetime, zone: tzinfo) -> Moment | TimeFault:
     """Put a local time into its zone, unless the clocks skipped it or struck it twice."""
     early, late = local.replace(tzinfo=zone), local.replace(tzinfo=zone, fold=1)
     if early.utcoffset() == late.utcoffset():
@@ -111,17 +111,17 @@ def _in_zone(local: datetime, zone: tzinfo) -> Moment | Fault:
     if not _exists(early):
         what = f"{local:%Y-%m-%d %H:%M:%S} was skipped in {name_of(zone)}: the clocks went forward"
         after = early.astimezone(UTC).astimezone(zone)
-        return Fault(what, f"a time that was, with its offset, such as {after.isoformat()}")
+        return TimeFault(what, f"a time that was, with its offset, such as {after.isoformat()}")
     what = f"{local:%Y-%m-%d %H:%M:%S} came twice in {name_of(zone)}: the clocks went back"
-    return Fault(what, f"the time with its offset: {early.isoformat()} or {late.isoformat()}")
+    return TimeFault(what, f"the time with its offset: {early.isoformat()} or {late.isoformat()}")
 
 
 def _exists(local: datetime) -> bool:
     return local.astimezone(UTC).astimezone(local.tzinfo).replace(tzinfo=None) == local.replace(tzinfo=None)
 
 
-def _moment(at: datetime) -> Moment | Fault:
+def _moment(at: datetime) -> Moment | TimeFault:
     ms = (at - EPOCH) // timedelta(milliseconds=1)
     if EARLIEST_MS <= ms <= LATEST_MS:
         return Moment(ms)
-    return Fault(f"{at:%Y-%m-%d} is before 1973", "the time at which it happened")
+    return TimeFault(f"{at:%Y-%m-%d} is before 1973", "the time at which it happened")

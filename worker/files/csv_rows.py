@@ -15,7 +15,7 @@ _OPEN: Final = "unexpected end of data"
 """What csv says, in strict mode, of a quote that is still open."""
 
 
-class Row(NamedTuple):
+class CsvRow(NamedTuple):
     """A row's cells and the number of its first line; `fault` says why its cells cannot be trusted."""
 
     line: int
@@ -23,7 +23,7 @@ class Row(NamedTuple):
     fault: Reason | None = None
 
 
-def split_rows(lines: Iterator[Line], delimiter: str) -> Iterator[Row]:
+def split_rows(lines: Iterator[Line], delimiter: str) -> Iterator[CsvRow]:
     """Split lines into rows; lines without anything in them are passed over."""
     waiting: deque[Line] = deque()
     while True:
@@ -31,14 +31,14 @@ def split_rows(lines: Iterator[Line], delimiter: str) -> Iterator[Row]:
         if line is None:
             return
         if line.fault:
-            yield Row(line.number, [line.text], line.fault)
+            yield CsvRow(line.number, [line.text], line.fault)
         elif '"' in line.text:
             yield _quoted(line, lines, waiting, delimiter)
         elif line.text.strip():
-            yield Row(line.number, line.text.split(delimiter))
+            yield CsvRow(line.number, line.text.split(delimiter))
 
 
-def _quoted(first: Line, lines: Iterator[Line], waiting: deque[Line], delimiter: str) -> Row:
+def _quoted(first: Line, lines: Iterator[Line], waiting: deque[Line], delimiter: str) -> CsvRow:
     """Read a row with quotes, taking in as many lines as its cells run over; what was taken in vain goes back."""
     taken = [first]
     cells = _parse(first.text, delimiter)
@@ -47,8 +47,8 @@ def _quoted(first: Line, lines: Iterator[Line], waiting: deque[Line], delimiter:
     if cells is None or (not cells and len(taken) > 1):
         waiting.extendleft(reversed(taken[1:]))
         what, right = "opens a quote that does not close", 'every " inside a quoted cell doubled, and one at its end'
-        return Row(first.number, [first.text], Reason(f"line {first.number}", what, right))
-    return Row(first.number, cells or _parse_leniently(first.text, delimiter))
+        return CsvRow(first.number, [first.text], Reason(f"line {first.number}", what, right))
+    return CsvRow(first.number, cells or _parse_leniently(first.text, delimiter))
 
 
 def _take(lines: Iterator[Line], waiting: deque[Line], taken: list[Line]) -> bool:

@@ -13,12 +13,12 @@ from typing import BinaryIO, Final, NamedTuple, cast
 
 from models.preflight import comparable, shown
 from models.words import State
-from worker.files.columns.deciding import NOTHING, Kind, announces, meaning
+from worker.files.columns.deciding import NOTHING, DecidingKind, announces, meaning
 from worker.files.columns.header import Columns, check_mapping
 from worker.files.columns.mapping import SECTION, as_option, section_answers
 from worker.files.columns.roles import section_of
 from worker.files.columns.synonyms import Field, compact
-from worker.files.csv_rows import Row
+from worker.files.csv_rows import CsvRow
 from worker.files.lines import Lines
 from worker.files.options import Options
 from worker.files.questions import Choice, Question, QuestionsError
@@ -33,7 +33,7 @@ LARGEST_ROW_NUMBER: Final = 10_000
 """Contact ids up to here may as well count the rows of a form."""
 LONGEST_ID: Final = 17
 """Digits that a HubSpot contact id has at most."""
-_EMPTY_IS_ASKED: Final = frozenset({Kind.STATUS, Kind.REPLY})
+_EMPTY_IS_ASKED: Final = frozenset({DecidingKind.STATUS, DecidingKind.REPLY})
 """Kinds of probable columns whose empty cells leave open whether somebody counts."""
 _OTHER_TOOLS: Final = (
     "salesforce",
@@ -88,7 +88,7 @@ def survey(source: BinaryIO, options: Options, tick: Callable[[int], None] = lam
 class _Values:
     """The values of a column of one title, in all tables, and which of them are not known."""
 
-    kind: Kind
+    kind: DecidingKind
     known: bool = False
     texts: Counter[str] = field(default_factory=Counter)
 
@@ -127,7 +127,7 @@ class _Survey:
             if table.section and section_of(table.section) is None:
                 self._sections[table.section] += 0
 
-    def see_row(self, table: Table, row: Row) -> None:
+    def see_row(self, table: Table, row: CsvRow) -> None:
         """Note what a row's deciding cells say; what is asked concerns only rows that may be sent."""
         columns, judge = table.columns, self._judge
         if judge is None or row.fault or judge.whole() is not None:
@@ -251,8 +251,8 @@ _NEVER_READ: Final[dict[State | None, frozenset[Field]]] = {
 """Fields that a state takes nothing from."""
 
 
-def _unclear(kind: Kind, text: str) -> bool:
-    return meaning(kind, text) is None and not (kind is Kind.STAFF and "@" in text)
+def _unclear(kind: DecidingKind, text: str) -> bool:
+    return meaning(kind, text) is None and not (kind is DecidingKind.STAFF and "@" in text)
 
 
 def _count(values: _Values, text: str) -> None:

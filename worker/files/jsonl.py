@@ -17,7 +17,7 @@ from worker.files.columns.header import announced
 from worker.files.columns.mapping import mapped
 from worker.files.columns.synonyms import Field, compact
 from worker.files.options import Options
-from worker.files.rows import LeftOut, Record, Refused, as_json
+from worker.files.rows import FileRecord, LeftOut, RejectedRow, as_json
 from worker.files.verdicts import Sign, unknown_value, verdict
 from worker.files.where import PRODUCER, Where, missing, place
 
@@ -29,7 +29,7 @@ _AROUND: Final = frozenset({"subscriber_state", "object_id", "external_event_id"
 _LONG_NUMBER: Final = re.compile(r"[0-9]{19}")
 
 
-def read_line(number: int, text: str, options: Options) -> Iterator[Record | Refused | LeftOut]:
+def read_line(number: int, text: str, options: Options) -> Iterator[FileRecord | RejectedRow | LeftOut]:
     """Judge every input of a line alone."""
     try:
         fields = _loads(text)
@@ -67,7 +67,7 @@ def read_line(number: int, text: str, options: Options) -> Iterator[Record | Ref
         else:
             judged = check_input(raw, message.state, name)
             if isinstance(judged, Candidate):
-                yield Record(number, message.account, message.address, message.state, judged)
+                yield FileRecord(number, message.account, message.address, message.state, judged)
                 continue
             reasons = judged
         own = as_json({**around, "inputs": [raw]})
@@ -137,7 +137,7 @@ def _where(around: dict[str, object]) -> Where:
     return Where(*(str(value) if (value := around.get(name)) is not None else None for name in names))
 
 
-def _refused(number: int, text: str, *reasons: Reason, raw: bytes | None = None) -> Refused:
+def _refused(number: int, text: str, *reasons: Reason, raw: bytes | None = None) -> RejectedRow:
     placed = tuple(
         type(reason)(
             f"line {number}, {where}" if (where := reason.where.lstrip(".")) else f"line {number}",
@@ -146,4 +146,4 @@ def _refused(number: int, text: str, *reasons: Reason, raw: bytes | None = None)
         )
         for reason in reasons
     )
-    return Refused(number, placed, raw or as_json(text), TITLES, ((number, [text]),))
+    return RejectedRow(number, placed, raw or as_json(text), TITLES, ((number, [text]),))

@@ -13,7 +13,7 @@ import orjson
 
 from models.message import Address
 from models.words import State
-from worker.files.rows import Record, as_json
+from worker.files.rows import FileRecord, as_json
 from worker.files.where import PRODUCER, Where
 
 MOST_INPUTS: Final = 1000
@@ -66,14 +66,14 @@ class Chunker:
         self.parts = 0
         """Messages given so far, which is also the last one's part."""
 
-    def messages(self, records: Iterable[Record]) -> Iterator[bytes]:
+    def messages(self, records: Iterable[FileRecord]) -> Iterator[bytes]:
         """Give every record in a message, once."""
         for record in records:
             yield from self._add(record)
         for key in list(self._open):
             yield self._send(key)
 
-    def _add(self, record: Record) -> Iterator[bytes]:
+    def _add(self, record: FileRecord) -> Iterator[bytes]:
         candidate, written = record.candidate, as_json(record.candidate.input)
         contact = (candidate.identity.value, candidate.contact)
         own = (record.account, record.address, record.state)

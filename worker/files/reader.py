@@ -10,20 +10,20 @@ from models.words import State
 from worker.files import jsonl
 from worker.files.columns.header import Columns
 from worker.files.columns.synonyms import Field
-from worker.files.csv_rows import Row
+from worker.files.csv_rows import CsvRow
 from worker.files.first_look import kept_on_disk, survey
 from worker.files.lines import FileError, Line, Lines
 from worker.files.options import MissingOption, Options
-from worker.files.rows import Draft, Drafter, LeftOut, Record, Refused, refused_row
+from worker.files.rows import Draft, Drafter, FileRecord, LeftOut, RejectedRow, refused_row
 from worker.files.sections import Table, Tables
 from worker.files.stays.gather import gather
-from worker.files.summary import Facts
+from worker.files.summary import FileFacts
 from worker.files.verdicts import Judge
 
 AHEAD: Final = 100
 """Rows read ahead: where each lacks the same option, the option is forgotten, not the rows wrong."""
 
-Item = Record | Refused | LeftOut
+Item = FileRecord | RejectedRow | LeftOut
 T = TypeVar("T")
 
 
@@ -41,7 +41,7 @@ class Reading:
         first = Lines(source, options.encoding)
         source.seek(start)
         self.options = options
-        self.facts = Facts(encoding=first.encoding)
+        self.facts = FileFacts(encoding=first.encoding)
         mark = first.sample.decode(first.encoding, "replace").lstrip("\ufeff").lstrip()[:1]
         if mark == "[":
             raise FileError("line 1", "begins a JSON list", "JSON Lines: one object on each line, no list around them")
@@ -58,7 +58,7 @@ class Reading:
         )
         """Whether the rows of a person become one record: a report of who came, a row for each join."""
 
-    def items(self) -> Iterator[Record | Refused]:
+    def items(self) -> Iterator[FileRecord | RejectedRow]:
         """Give every record and every refused row."""
         for item in self._judged():
             self.facts.saw(item)
@@ -81,7 +81,7 @@ class Reading:
         for line in lines:
             if line.fault:
                 self.facts.rows += 1
-                yield refused_row(Row(line.number, [line.text]), jsonl.TITLES, line.fault)
+                yield refused_row(CsvRow(line.number, [line.text]), jsonl.TITLES, line.fault)
             elif line.text.strip():
                 for item in jsonl.read_line(line.number, line.text.lstrip("\ufeff"), self.options):
                     self.facts.rows += 1
@@ -99,7 +99,7 @@ class Reading:
                 self.facts.rows += 1
                 yield from self._row(row, table, drafter)
 
-    def _row(self, row: Row, table: Table, drafter: Drafter) -> Iterator[Draft | Item]:
+    def _row(self, row: CsvRow, table: Table, drafter: Drafter) -> Iterator[Draft | Item]:
         json_at = table.columns.fields.get(Field.JSON)
         if (out := drafter.judge.whole()) is not None:
             yield LeftOut(row.line, *out)
@@ -107,7 +107,7 @@ class Reading:
             yield LeftOut(row.line, f"the table “{shown(table.section)}” has {table.lacks}")
         elif json_at and not row.fault and len(row.cells) > json_at[0]:
             for item in jsonl.read_line(row.line, row.cells[json_at[0]], self.options):
-                out_of_json = drafter.judged(row, item.state) if isinstance(item, Record) else None
+                out_of_json = drafter.judged(row, item.state) if isinstance(item, FileRecord) else None
                 yield out_of_json or item
         else:
             yield drafter.read(row)
@@ -125,5 +125,5 @@ def _looked_ahead(items: Iterator[T]) -> Iterator[T]:
 
 def _forgotten(item: object) -> Reason | None:
     """Give the reason that an option would mend, where there is one."""
-    reasons = item.faults if isinstance(item, Draft) else item.reasons if isinstance(item, Refused) else ()
+    reasons = item.faults if isinstance(item, Draft) else item.reasons if isinstance(item, RejectedRow) else ()
     return next((reason for reason in reasons if isinstance(reason, MissingOption)), None)

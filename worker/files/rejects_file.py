@@ -8,7 +8,7 @@ from typing import IO, Self
 
 from worker.files.columns.header import REFUSED
 from worker.files.lines import FileError
-from worker.files.rows import Refused
+from worker.files.rows import RejectedRow
 
 
 class RefusedFile:
@@ -43,7 +43,7 @@ class RefusedFile:
             raise FileError(str(path.parent), "cannot be written to", "--refused FILE, for the rows that are refused")
         return cls(path)
 
-    def add(self, refused: Refused) -> None:
+    def add(self, refused: RejectedRow) -> None:
         """Write a row, or the rows of a person, each with the reason; a header before the first of its table."""
         if self._file is None:
             self._file = self.path.open("x", encoding="utf-8-sig", errors="backslashreplace", newline="")

@@ -11,13 +11,13 @@ import orjson
 from models.message import Address, Message
 from models.preflight import GUEST, Candidate, Reason, check_input, shown
 from models.words import State
-from worker.files.clocks import Fault, Moment
+from worker.files.clocks import Moment, TimeFault
 from worker.files.columns.deciding import NOTHING
 from worker.files.columns.header import TIMES, Columns
 from worker.files.columns.mapping import as_option
 from worker.files.columns.statuses import STATES, Standing, says_yes, standing_of
 from worker.files.columns.synonyms import TITLES, Field, compact
-from worker.files.csv_rows import Row
+from worker.files.csv_rows import CsvRow
 from worker.files.options import MissingOption, Options
 from worker.files.times import iso, read_duration, read_time
 from worker.files.verdicts import ABSENT, Judge
@@ -30,7 +30,7 @@ _TIMES: Final = (".interactionDateTime", ".properties")
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class FileRecord:
     """A row, or the rows of one person, that became an input; `line` is the first of them."""
 
     line: int
@@ -41,7 +41,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RejectedRow:
     """A row, or the rows of one person, that cannot be handed in; `raw` is what the books keep of it."""
 
     line: int
@@ -80,7 +80,7 @@ class Draft:
         """Give what tells one person from another, nothing where nobody is named."""
         return str(self.input.get("email") or self.input.get("vid") or "").lower()
 
-    def finish(self) -> Record | Refused:
+    def finish(self) -> FileRecord | RejectedRow:
         """Judge the draft: what is right becomes a record, anything else is refused with every reason against it."""
         message = envelope(self.where)
         if not isinstance(message, Message):
@@ -96,16 +96,16 @@ class Draft:
         if isinstance(judged, Candidate):
             if self.faults:
                 return self._refused(())
-            return Record(self.rows[0][0], message.account, message.address, message.state, judged)
+            return FileRecord(self.rows[0][0], message.account, message.address, message.state, judged)
         if self.faults:  # which say already why a time is missing
             judged = tuple(reason for reason in judged if not reason.where.startswith(_TIMES))
         return self._refused(judged)
 
-    def _refused(self, reasons: tuple[Reason, ...]) -> Refused:
+    def _refused(self, reasons: tuple[Reason, ...]) -> RejectedRow:
         line = self.rows[0][0]
         raw = as_json({**self.where.fields(), "inputs": [self.input]})
         placed = (_at(line, self._title(reason.where), reason) for reason in reasons)
-        return Refused(line, (*self.faults, *placed), raw, self.columns.titles, tuple(self.rows))
+        return RejectedRow(line, (*self.faults, *placed), raw, self.columns.titles, tuple(self.rows))
 
     def _title(self, where: str) -> str:
         """Give the file's own title for a field of an input or of a message."""
@@ -128,7 +128,7 @@ class Drafter:
         self._columns = columns
         self._options = options
 
-    def read(self, row: Row) -> Draft | Refused | LeftOut:
+    def read(self, row: CsvRow) -> Draft | RejectedRow | LeftOut:
         """Read a row; what cannot be read in it is kept as a fault of the draft."""
         columns, width = self._columns, len(self._columns.titles)
         if row.fault:
@@ -165,7 +165,7 @@ class Drafter:
             draft.time = self._time(row, draft, kinds, days=True)
         return draft
 
-    def _state(self, row: Row) -> str | Standing | None:
+    def _state(self, row: CsvRow) -> str | Standing | None:
         """Give the state that the row's own column names, else the one that was said; or why the row has none."""
         text = self._text(row, Field.STATE)
         if not text:
@@ -180,14 +180,14 @@ class Drafter:
             return None  # who is approved may have registered or come
         return standing or text
 
-    def judged(self, row: Row, state: State) -> LeftOut | Refused | None:
+    def judged(self, row: CsvRow, state: State) -> LeftOut | RejectedRow | None:
         """Leave a row out, or refuse it, for what its deciding columns say; nothing where it counts."""
         out = self.judge.leave_out(row.line, row.cells, state)
         if isinstance(out, Reason):
             return refused_row(row, self._columns.titles, out)
         return LeftOut(row.line, *out) if out else None
 
-    def _contact(self, row: Row) -> dict[str, object]:
+    def _contact(self, row: CsvRow) -> dict[str, object]:
         """Name the contact, by e-mail where there is one; only then HubSpot takes the contact's properties."""
         email, vid = self._text(row, Field.EMAIL), self._text(row, Field.VID)
         if not email:
@@ -197,7 +197,7 @@ class Drafter:
         }
         return {"email": email, "contactProperties": properties}
 
-    def _not_taken(self, row: Row) -> Iterator[Reason]:
+    def _not_taken(self, row: CsvRow) -> Iterator[Reason]:
         """Say what is there instead of a contact, and how to have it taken for one."""
         for title, what, text in self._columns.not_taken(row.cells):
             if what is Field.VID:
@@ -214,7 +214,7 @@ class Drafter:
                 right = f"an e-mail address; or {as_option(title, what)} where sign-in names are mailboxes"
                 yield _at(row.line, title, Reason("", f"{shown(text)} is a sign-in name", right))
 
-    def _read_stay(self, row: Row, draft: Draft) -> None:
+    def _read_stay(self, row: CsvRow, draft: Draft) -> None:
         """Read when somebody came and left, the latter also from how long they stayed."""
         draft.joined = self._time(row, draft, (Field.JOINED, Field.TIME, Field.DATE))
         draft.time = self._time(row, draft, (Field.TIME,)) if Field.TIME in self._columns.fields else draft.joined
@@ -232,7 +232,7 @@ class Drafter:
             draft.faults.append(_at(row.line, self._columns.title(Field.LEFT), Reason("", what, right)))
             draft.joined = draft.left = None  # it tells of no occurrence
 
-    def _stay(self, row: Row, draft: Draft) -> timedelta | None:
+    def _stay(self, row: CsvRow, draft: Draft) -> timedelta | None:
         units = {Field.SECONDS: timedelta(seconds=1), Field.MINUTES: timedelta(minutes=1), Field.DURATION: None}
         for what, unit in units.items():
             if text := self._text(row, what):
@@ -242,7 +242,7 @@ class Drafter:
                 draft.faults.append(self._reason(row, what, stay))
         return None
 
-    def _time(self, row: Row, draft: Draft, kinds: tuple[Field, ...], *, days: bool = False) -> int | None:
+    def _time(self, row: CsvRow, draft: Draft, kinds: tuple[Field, ...], *, days: bool = False) -> int | None:
         """Read the first time that is there; a fault is noted, and the text kept to be shown and mended."""
         for kind in kinds:
             text, column = _first(row.cells, self._columns.fields.get(kind, ()))
@@ -251,7 +251,7 @@ class Drafter:
             title = self._columns.zones.get(column, "")
             moment = read_time(text, self._options.zone, self._options.order, title, self._options.zone_as)
             if isinstance(moment, Moment) and moment.day_only and not days:
-                moment = Fault(f"{shown(text)} has no time of day", "such as 2026-03-01T10:00:00Z")
+                moment = TimeFault(f"{shown(text)} has no time of day", "such as 2026-03-01T10:00:00Z")
             if isinstance(moment, Moment):
                 draft.day_only = draft.day_only or moment.day_only
                 return moment.ms
@@ -263,18 +263,18 @@ class Drafter:
             return None
         return None
 
-    def _reason(self, row: Row, what: Field, fault: Fault) -> Reason:
+    def _reason(self, row: CsvRow, what: Field, fault: TimeFault) -> Reason:
         reason = (MissingOption if fault.option else Reason)("", fault.what, fault.right)
         return _at(row.line, self._columns.title(what), reason)
 
-    def _text(self, row: Row, what: Field) -> str:
+    def _text(self, row: CsvRow, what: Field) -> str:
         places = self._columns.fields.get(what)
         return _first(row.cells, places)[0] if places else ""
 
 
-def refused_row(row: Row, titles: tuple[str, ...], *reasons: Reason) -> Refused:
+def refused_row(row: CsvRow, titles: tuple[str, ...], *reasons: Reason) -> RejectedRow:
     """Refuse a row whose cells cannot be told apart."""
-    return Refused(row.line, reasons, as_json(row.cells), titles, ((row.line, row.cells),))
+    return RejectedRow(row.line, reasons, as_json(row.cells), titles, ((row.line, row.cells),))
 
 
 def as_json(value: object) -> bytes:

@@ -10,9 +10,9 @@ from models.preflight import comparable, shown
 from models.words import State
 from worker.files.columns.header import Columns, check_mapping, has_titles, is_address, recognise
 from worker.files.columns.repeated import MEETING
-from worker.files.columns.roles import Role, role_of, section_of
+from worker.files.columns.roles import EventRole, role_of, section_of
 from worker.files.columns.synonyms import Field, compact
-from worker.files.csv_rows import Row, split_rows
+from worker.files.csv_rows import CsvRow, split_rows
 from worker.files.lines import FileError, Line, Lines
 from worker.files.options import Options
 
@@ -52,7 +52,7 @@ class Tables:
         self.hosts: frozenset[str] = frozenset()
         """The addresses that the rows above the header name: those of the host."""
 
-    def rows(self) -> Iterator[tuple[Table, Row | None]]:
+    def rows(self) -> Iterator[tuple[Table, CsvRow | None]]:
         """Give each row with its table; each table once alone, before its first row.
 
         A line with one cell before a further header is that table's title, and anywhere the title of a section if it
@@ -64,7 +64,7 @@ class Tables:
         yield from people
         table = Table(self._header, self.first, title)
         yield table, None
-        held: Row | None = None
+        held: CsvRow | None = None
         for row in rows:
             if not any(cell.strip() for cell in row.cells):
                 continue
@@ -87,7 +87,7 @@ class Tables:
         if held is not None:
             yield table, held
 
-    def _as_header(self, row: Row, columns: Columns) -> Table | None:
+    def _as_header(self, row: CsvRow, columns: Columns) -> Table | None:
         """Read a row as a further header, also one of a table that nobody's contact stands in."""
         if row.fault or any("@" in cell for cell in row.cells):
             return None
@@ -102,12 +102,12 @@ class Tables:
         found = recognise(row.cells, self._options, self._promoted)
         return Table(row.line, found, lacks=found.missing(_state(found, self._options)) or "")
 
-    def _above(self, rows: list[Row]) -> tuple[str, list[tuple[Table, Row | None]]]:
+    def _above(self, rows: list[CsvRow]) -> tuple[str, list[tuple[Table, CsvRow | None]]]:
         """Read what stands above the header: its title, the host's address, and the people of sections before it."""
-        people: list[tuple[Table, Row | None]] = []
+        people: list[tuple[Table, CsvRow | None]] = []
         title, table = "", None
         named: dict[str, bool] = {}
-        last: Row | None = None
+        last: CsvRow | None = None
         for row in rows:
             if _is_title(row):
                 title, table = _title(row), None
@@ -158,7 +158,7 @@ def _state(columns: Columns, options: Options) -> State | None:
     return None if Field.STATE in columns.fields else options.state
 
 
-def _is_title(row: Row) -> bool:
+def _is_title(row: CsvRow) -> bool:
     """Say whether a row may be a title: one cell alone, or a known section beside a number of people."""
     if row.fault or not row.cells[0].strip():
         return False
@@ -166,11 +166,11 @@ def _is_title(row: Row) -> bool:
     return not rest or (len(rest) == 1 and rest[0].isdecimal() and section_of(_title(row)) is not None)
 
 
-def _title(row: Row) -> str:
+def _title(row: CsvRow) -> str:
     return row.cells[0].strip().rstrip(":").strip()
 
 
-def _name_hosts(row: Row, above: Row | None, named: dict[str, bool]) -> None:
+def _name_hosts(row: CsvRow, above: CsvRow | None, named: dict[str, bool]) -> None:
     """Note the addresses in a row above the header, and whether a title beside or above says they are the host's."""
     label = _about_host(row.cells[0])
     for place, cell in enumerate(row.cells):
@@ -183,4 +183,4 @@ def _name_hosts(row: Row, above: Row | None, named: dict[str, bool]) -> None:
 
 
 def _about_host(title: str) -> bool:
-    return any(role_of(word) is Role.STAFF for word in re.findall(r"[^\W\d_]+", title))
+    return any(role_of(word) is EventRole.STAFF for word in re.findall(r"[^\W\d_]+", title))

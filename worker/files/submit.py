@@ -16,7 +16,7 @@ from models.preflight import Reason
 from worker.files.messages import Chunker
 from worker.files.reader import Reading
 from worker.files.rejects_file import RefusedFile
-from worker.files.rows import Record, Refused
+from worker.files.rows import FileRecord, RejectedRow
 from worker.files.where import PRODUCER
 from worker.intake.receipts import Receipt, receipt, refuse
 from worker.stream import Stream, StreamUnavailable
@@ -40,7 +40,7 @@ class Phase(StrEnum):
     ACCEPTING = "accepting"
 
 
-class Step(NamedTuple):
+class Progress(NamedTuple):
     """How far it is: messages handed in while sending, parts accepted of `total` after that."""
 
     phase: Phase
@@ -56,7 +56,7 @@ class HandIn:
     stream: Stream
     engine: Engine
     refused_file: RefusedFile
-    tell: Callable[[Step], None] = lambda _: None
+    tell: Callable[[Progress], None] = lambda _: None
     producer: str = PRODUCER
     """Whose file it is: the key of this name may ask what became of it."""
     parts: int = 0
@@ -82,7 +82,7 @@ class HandIn:
             self._add(message)
             room -= 1
             self.parts = chunker.parts + self._bundles
-            self.tell(Step(Phase.SENDING, chunker.parts))
+            self.tell(Progress(Phase.SENDING, chunker.parts))
         self._store_refused()
         self.parts = chunker.parts + self._bundles
         self.complete = True
@@ -90,14 +90,14 @@ class HandIn:
     def wait(self) -> Receipt:
         """Wait until every part has its receipt."""
         while (now := receipt(self.engine, self.submission)).parts < self.parts:
-            self.tell(Step(Phase.ACCEPTING, now.parts, self.parts))
+            self.tell(Progress(Phase.ACCEPTING, now.parts, self.parts))
             time.sleep(PAUSE)
-        self.tell(Step(Phase.ACCEPTING, now.parts, self.parts))
+        self.tell(Progress(Phase.ACCEPTING, now.parts, self.parts))
         return now
 
-    def _records(self, reading: Reading) -> Iterator[Record]:
+    def _records(self, reading: Reading) -> Iterator[FileRecord]:
         for item in reading.items():
-            if isinstance(item, Refused):
+            if isinstance(item, RejectedRow):
                 self.refused_file.add(item)
                 self._refused.append((item.raw, item.reasons))
                 if len(self._refused) >= AT_ONCE:
@@ -114,7 +114,7 @@ class HandIn:
     def _room(self) -> int:
         """Wait until messages may be added, and say how many before the next look."""
         while (waiting := self.stream.waiting()) >= MOST_WAITING:
-            self.tell(Step(Phase.FULL, waiting))
+            self.tell(Progress(Phase.FULL, waiting))
             time.sleep(PAUSE)
         return min(BETWEEN_LOOKS, MOST_WAITING - waiting)
 

@@ -13,8 +13,8 @@ import orjson
 
 from models.preflight import shown
 from worker.files.columns.header import Columns
-from worker.files.rows import LeftOut, Record, Refused
-from worker.files.stays.shared_addresses import Tally
+from worker.files.rows import FileRecord, LeftOut, RejectedRow
+from worker.files.stays.shared_addresses import SharedTally
 from worker.intake.receipts import Receipt
 
 FIRST: Final = 5
@@ -26,7 +26,7 @@ RETRIED: Final = ("failed", "unconfirmed")
 
 
 @dataclass(slots=True)
-class Facts:
+class FileFacts:
     """What was read. Every row of data is a record's, refused or left out: none is unaccounted for."""
 
     kind: str = ""
@@ -79,14 +79,14 @@ class Facts:
         if rows > self.most_rows[0]:
             self.most_rows = (rows, contact)
 
-    def saw_shared(self, tally: Tally) -> None:
+    def saw_shared(self, tally: SharedTally) -> None:
         """Note how many addresses different people share."""
         self.shared = tally.addresses
 
-    def saw(self, item: Record | Refused | LeftOut) -> None:
+    def saw(self, item: FileRecord | RejectedRow | LeftOut) -> None:
         """Count what came out of the file."""
         match item:
-            case Record():
+            case FileRecord():
                 self.records += 1
                 self.sample = self.sample or item.candidate.input
                 group = (item.account, str(item.address), item.state.value)
@@ -94,7 +94,7 @@ class Facts:
                     self.groups[group] += 1
                 else:
                     self.ungrouped += 1
-            case Refused():
+            case RejectedRow():
                 self.refused += 1
                 if len(self.reasons) < FIRST:
                     self.reasons.append("; ".join(map(str, item.reasons)))
@@ -109,7 +109,7 @@ class Facts:
 
 
 def summary(
-    facts: Facts, submission: UUID | None, receipt: Receipt | None, refused_file: Path | None
+    facts: FileFacts, submission: UUID | None, receipt: Receipt | None, refused_file: Path | None
 ) -> dict[str, object]:
     """Give the closing table's facts as one JSON object; what only the receipt knows is null where there is none."""
     repeats = receipt.repeats if receipt else {}
@@ -149,7 +149,7 @@ def _utf8(path: Path) -> str:
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
-def retry_commands(facts: Facts, repeats: dict[str, int]) -> list[str]:
+def retry_commands(facts: FileFacts, repeats: dict[str, int]) -> list[str]:
     """Give the commands that send again what the file named once more and had not arrived; none where all had."""
     outcomes = [outcome for outcome in RETRIED if repeats.get(outcome)]
     if not outcomes:
@@ -162,7 +162,7 @@ def retry_commands(facts: Facts, repeats: dict[str, int]) -> list[str]:
 
 
 def table(
-    facts: Facts, submission: UUID | None, receipt: Receipt | None, again: str | None
+    facts: FileFacts, submission: UUID | None, receipt: Receipt | None, again: str | None
 ) -> Iterator[tuple[str, str]]:
     """Give the closing table's lines as label and text; `again` hands the refused rows in once they are mended."""
     at = f", header in line {facts.header_line}" if facts.header_line else ""
@@ -207,14 +207,14 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def _groups(facts: Facts) -> str:
+def _groups(facts: FileFacts) -> str:
     named = [f"{count:,} {state} {event}" for (_, event, state), count in facts.groups.most_common(FIRST)]
     more = facts.ungrouped + sum(facts.groups.values()) - sum(count for _, count in facts.groups.most_common(FIRST))
     named += [f"{more:,} of more events"] if more else []
     return f" ({', '.join(named)})" if named else ""
 
 
-def _duplicates(facts: Facts, receipt: Receipt) -> Iterator[tuple[str, str]]:
+def _duplicates(facts: FileFacts, receipt: Receipt) -> Iterator[tuple[str, str]]:
     outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in receipt.repeats.items() if count)
     yield "duplicates", f"{receipt.duplicates:,}" + (f", of records that are: {outcomes}" if outcomes else "")
     for command in retry_commands(facts, receipt.repeats):
@@ -222,7 +222,7 @@ def _duplicates(facts: Facts, receipt: Receipt) -> Iterator[tuple[str, str]]:
 
 
 def _refused(
-    facts: Facts, submission: UUID | None, receipt: Receipt | None, again: str | None
+    facts: FileFacts, submission: UUID | None, receipt: Receipt | None, again: str | None
 ) -> Iterator[tuple[str, str]]:
     yield "refused", f"{receipt.refused if receipt else facts.refused:,}"
     for reason in facts.reasons:

@@ -9,17 +9,17 @@ from typing import Final, NamedTuple
 
 from models.preflight import Reason, comparable, shown
 from models.words import State
-from worker.files.columns.deciding import NOTHING, Kind, meaning
+from worker.files.columns.deciding import NOTHING, DecidingKind, meaning
 from worker.files.columns.header import Columns
 from worker.files.columns.mapping import EMPTY, SECTION, as_option, section_answers
-from worker.files.columns.roles import Role, section_of
+from worker.files.columns.roles import EventRole, section_of
 from worker.files.columns.statuses import Standing, says_yes
 from worker.files.columns.synonyms import Field, compact
 from worker.files.options import MissingOption, Options
 from worker.files.questions import Choice, Question
 
 Cells = list[str]
-_SAYS_NOTHING: Final = frozenset({None, Role.ATTENDEE, Standing.KEPT})
+_SAYS_NOTHING: Final = frozenset({None, EventRole.ATTENDEE, Standing.KEPT})
 
 
 class Against(NamedTuple):
@@ -33,9 +33,9 @@ class Sign(NamedTuple):
     """What one cell says about whether its row counts; `says` is None where that is not known."""
 
     title: str
-    kind: Kind
+    kind: DecidingKind
     text: str
-    says: Standing | Role | None
+    says: Standing | EventRole | None
 
 
 ABSENT: Final = "did not attend"
@@ -46,11 +46,11 @@ _KEPT: Final[dict[State, frozenset[Standing]]] = {
     State.ATTEND: _ALWAYS,
     State.CANCEL: frozenset({Standing.CANCELED, Standing.KEPT}),
 }
-_OF_REGISTERING: Final = frozenset({Kind.ADMISSION, Kind.REPLY, Kind.APPROVED})
+_OF_REGISTERING: Final = frozenset({DecidingKind.ADMISSION, DecidingKind.REPLY, DecidingKind.APPROVED})
 """Kinds that tell how the registration stands: “registered” there says nothing against a time of joining."""
-_ABOUT_ATTENDING: Final = frozenset({Kind.ATTENDED, Kind.ABSENT})
-_ROLES: Final = frozenset({Kind.ROLE, Kind.STAFF, Kind.TICKET})
-_EMPTY_SAYS_NOTHING: Final = _ROLES | {Kind.PAYMENT, Kind.ABSENT, Kind.EXCLUDED}
+_ABOUT_ATTENDING: Final = frozenset({DecidingKind.ATTENDED, DecidingKind.ABSENT})
+_ROLES: Final = frozenset({DecidingKind.ROLE, DecidingKind.STAFF, DecidingKind.TICKET})
+_EMPTY_SAYS_NOTHING: Final = _ROLES | {DecidingKind.PAYMENT, DecidingKind.ABSENT, DecidingKind.EXCLUDED}
 _ROOMS: Final = ("@resource.calendar.google.com", "@group.calendar.google.com")
 """Domains of meeting rooms and calendars."""
 
@@ -67,7 +67,7 @@ class Judge:
         self._state = options.state
         answer = section_answers(options.mapping).get(compact(section))
         stands = (answer or section_of(section)) if section else None
-        self._by_section = [Sign(SECTION, Kind.STATUS, section, stands)] if stands not in _SAYS_NOTHING else []
+        self._by_section = [Sign(SECTION, DecidingKind.STATUS, section, stands)] if stands not in _SAYS_NOTHING else []
         self._answers = columns.answers
         self._deciding = [(place, kind, columns.name(place)) for place, kind in columns.deciding.items()]
         self._timed = [(p, kind, says, columns.name(p)) for what, kind, says in _TIMED for p in fields.get(what, ())]
@@ -79,7 +79,7 @@ class Judge:
     def whole(self) -> Against | None:
         """Leave out every row of a section, whatever it says itself, also one whose cells cannot be told apart."""
         if self._state in {None, State.CANCEL}:  # what each row says may count more than its section
-            signs = [sign for sign in self._by_section if sign.says in {Role.STAFF, Standing.LEFT_OUT}]
+            signs = [sign for sign in self._by_section if sign.says in {EventRole.STAFF, Standing.LEFT_OUT}]
             return verdict(signs, State.REGISTER, came=True, hosts=self._include)
         return verdict(self._by_section, self._state, came=True, hosts=self._include)
 
@@ -115,26 +115,31 @@ class Judge:
                 yield self._sign(place, kind, title, cells)
         for place, kind, says, title in self._timed:
             text = _cell(cells, place)
-            if kind is Kind.CANCELED:
+            if kind is DecidingKind.CANCELED:
                 yield Sign(title, kind, "", meaning(kind, text))
             elif text not in NOTHING and says_yes(text) is False:
                 yield Sign(title, kind, text, says)
 
-    def _sign(self, place: int, kind: Kind, title: str, cells: Cells) -> Sign:
+    def _sign(self, place: int, kind: DecidingKind, title: str, cells: Cells) -> Sign:
         text = _cell(cells, place)
         text = "" if text in NOTHING else text
         if place in self._answers and (answer := self._answers[place].get(compact(text))) is not None:
             return Sign(title, kind, text, answer)
-        if kind is Kind.CANCELED:
+        if kind is DecidingKind.CANCELED:
             return Sign(title, kind, text, meaning(kind, text))
         if not text:
-            absent = kind is Kind.ATTENDED and not self._came(cells)
+            absent = kind is DecidingKind.ATTENDED and not self._came(cells)
             return Sign(
-                title, kind, text, Standing.ABSENT if absent else Role.ATTENDEE if kind is Kind.ATTENDED else None
+                title,
+                kind,
+                text,
+                Standing.ABSENT if absent else EventRole.ATTENDEE if kind is DecidingKind.ATTENDED else None,
             )
-        if kind is Kind.STAFF and "@" in text:
+        if kind is DecidingKind.STAFF and "@" in text:
             address = self._address(cells)
-            return Sign(title, kind, text, Role.STAFF if address and address in comparable(text) else Role.ATTENDEE)
+            return Sign(
+                title, kind, text, EventRole.STAFF if address and address in comparable(text) else EventRole.ATTENDEE
+            )
         return Sign(title, kind, text, meaning(kind, text))
 
     def _by_address(self, cells: Cells) -> Against | None:
@@ -144,7 +149,9 @@ class Judge:
         if address.endswith(_ROOMS):
             return Against("the address of a room or a calendar")
         host = address in self._hosts or any(address == comparable(_cell(cells, place)) for place in self._host_columns)
-        return Against(f"the address of the host ({Role.STAFF.value})", HOSTS) if host and not self._include else None
+        return (
+            Against(f"the address of the host ({EventRole.STAFF.value})", HOSTS) if host and not self._include else None
+        )
 
     def _address(self, cells: Cells) -> str:
         return comparable(next((text for place in self._emails if (text := _cell(cells, place))), ""))
@@ -157,9 +164,9 @@ class Judge:
 
 
 _TIMED: Final = (
-    (Field.CANCELED, Kind.CANCELED, Standing.CANCELED),
-    (Field.REGISTERED, Kind.ADMISSION, Standing.INVITED),
-    (Field.JOINED, Kind.ATTENDED, Standing.ABSENT),
+    (Field.CANCELED, DecidingKind.CANCELED, Standing.CANCELED),
+    (Field.REGISTERED, DecidingKind.ADMISSION, Standing.INVITED),
+    (Field.JOINED, DecidingKind.ATTENDED, Standing.ABSENT),
 )
 """Times in whose place a tool may write yes or no; a time of cancelling says that somebody cancelled."""
 
@@ -170,14 +177,14 @@ def _matters(sign: Sign, state: State | None, *, came: bool) -> bool:
         return state in {None, State.ATTEND}
     if sign.kind in _OF_REGISTERING and not sign.text and came:
         return False  # no approval is written of somebody who came without registering
-    return sign.kind is not Kind.PAYMENT or state is not State.CANCEL
+    return sign.kind is not DecidingKind.PAYMENT or state is not State.CANCEL
 
 
 def verdict(signs: list[Sign], state: State, *, came: bool, hosts: bool) -> Against | None:
     """Weigh the signs of a row: the first that speaks against it leaves it out."""
     for sign in signs:
-        if sign.says is Role.STAFF and not hosts:
-            return Against(f"{shown(sign.title)} “{shown(sign.text)}” ({Role.STAFF.value})", HOSTS)
+        if sign.says is EventRole.STAFF and not hosts:
+            return Against(f"{shown(sign.title)} “{shown(sign.text)}” ({EventRole.STAFF.value})", HOSTS)
         if sign.kind in _ROLES and sign.says is Standing.LEFT_OUT:
             return _left_out(sign, state)
     weighed = [sign for sign in signs if isinstance(sign.says, Standing) and sign.kind not in _ROLES]
@@ -186,9 +193,9 @@ def verdict(signs: list[Sign], state: State, *, came: bool, hosts: bool) -> Agai
     if state is State.CANCEL:
         if any(sign.says in _KEPT[state] for sign in weighed):
             return None
-        weighed = [sign for sign in weighed if sign.kind is not Kind.PAYMENT]
+        weighed = [sign for sign in weighed if sign.kind is not DecidingKind.PAYMENT]
         return _left_out(weighed[0], state) if weighed else None
-    weighed = [sign for sign in weighed if sign.kind is not Kind.CANCELED or sign.says is Standing.CANCELED]
+    weighed = [sign for sign in weighed if sign.kind is not DecidingKind.CANCELED or sign.says is Standing.CANCELED]
     came = came or any(sign.says is Standing.ATTENDED for sign in weighed)
     against = next((sign for sign in weighed if not _keeps(sign, state, came=came)), None)
     return _left_out(against, state) if against else None
@@ -208,7 +215,7 @@ def _left_out(sign: Sign, state: State) -> Against:
     keeps = sign.says in _KEPT[State.REGISTER]
     why = "not cancelled" if state is State.CANCEL and keeps else sign.says
     text = f"{shown(sign.title)} “{shown(sign.text)}” ({why})" if sign.text else f"{shown(sign.title)} is empty ({why})"
-    if sign.kind is Kind.CANCELED and sign.says is Standing.CANCELED and not sign.text:
+    if sign.kind is DecidingKind.CANCELED and sign.says is Standing.CANCELED and not sign.text:
         text = f"{shown(sign.title)} holds a time ({why})"
     if sign.says is Standing.LEFT_OUT:
         return Against(text)
@@ -216,13 +223,18 @@ def _left_out(sign: Sign, state: State) -> Against:
         return Against(text, "--state cancel")
     if keeps:
         return Against(text, "--state register" if state is State.ATTEND else "")
-    target = "attended" if sign.kind is Kind.ATTENDED else "status"
+    target = "attended" if sign.kind is DecidingKind.ATTENDED else "status"
     return Against(text, as_option(sign.title, f"{target}({sign.text or EMPTY}=keep)"))
 
 
-def question(title: str, kind: Kind, values: dict[str, int], more: int = 0) -> Question:
+def question(title: str, kind: DecidingKind, values: dict[str, int], more: int = 0) -> Question:
     """Ask whether people of values that are not known count; `values` says how often each stands there."""
-    target = {Kind.ROLE: "role", Kind.STAFF: "role", Kind.TICKET: "role", Kind.ATTENDED: "attended"}.get(kind, "status")
+    target = {
+        DecidingKind.ROLE: "role",
+        DecidingKind.STAFF: "role",
+        DecidingKind.TICKET: "role",
+        DecidingKind.ATTENDED: "attended",
+    }.get(kind, "status")
     named = [f"“{shown(text)}” ({count:,})" if text else f"nothing ({count:,})" for text, count in values.items()]
     named += [f"{more:,} more"] if more > 0 else []
     what = f"decides who counts, and has values that are not known here: {', '.join(named)}. Do these people count?"

@@ -24,7 +24,7 @@ from models.words import Door, Identity, Outcome
 from worker.database import is_datas_fault, repeat, sqlstate
 from worker.intake import receipts, store
 from worker.intake.receipts import Part
-from worker.intake.store import Fresh
+from worker.intake.store import NewRecord
 from worker.queue import lanes
 from worker.queue.locks import lock_events
 
@@ -35,7 +35,7 @@ MOST_INPUTS: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Handed:
+class Inbound:
     """One message as it was handed in. `part` names it where the message itself does not.
 
     The HTTP door has read its `message` already, and has no other text of it; it knows whose key it came with and the
@@ -60,7 +60,7 @@ class Handed:
         return len(self.message.inputs) if self.message else self.raw.count(b"interactionDateTime") or 1
 
 
-def accept(connection: Connection, handed: Sequence[Handed], rules: Rules) -> list[Part]:
+def accept(connection: Connection, handed: Sequence[Inbound], rules: Rules) -> list[Part]:
     """Accept messages, in their order, and give what each came to.
 
     Where the data of many makes the transaction fail, each is accepted alone, and the one that fails alone is
@@ -85,7 +85,7 @@ def accept(connection: Connection, handed: Sequence[Handed], rules: Rules) -> li
     return parts
 
 
-def refuse_whole(connection: Connection, one: Handed, rules: Rules, what: str) -> Part:
+def refuse_whole(connection: Connection, one: Inbound, rules: Rules, what: str) -> Part:
     """Store a message as refused, whole, for a reason that its text does not show."""
     reasons = (Reason("message", what, "a message that can be stored; this one is kept whole"),)
 
@@ -99,7 +99,7 @@ def refuse_whole(connection: Connection, one: Handed, rules: Rules, what: str) -
     return repeat(work, when_lost=False)
 
 
-def _accept_alone(connection: Connection, one: Handed, rules: Rules) -> Part:
+def _accept_alone(connection: Connection, one: Inbound, rules: Rules) -> Part:
     try:
         return repeat(lambda: _accept(connection, [one], rules), when_lost=False)[0]
     except DBAPIError as error:
@@ -108,9 +108,9 @@ def _accept_alone(connection: Connection, one: Handed, rules: Rules) -> Part:
         return refuse_whole(connection, one, rules, f"the database cannot store it (SQLSTATE {sqlstate(error)})")
 
 
-def _shared_out(handed: Sequence[Handed]) -> Iterable[list[Handed]]:
+def _shared_out(handed: Sequence[Inbound]) -> Iterable[list[Inbound]]:
     """Share the messages out, so that no transaction gets more inputs than it may hold."""
-    few: list[Handed] = []
+    few: list[Inbound] = []
     inputs = 0
     for one in handed:
         if few and inputs + one.inputs > MOST_INPUTS:
@@ -122,7 +122,7 @@ def _shared_out(handed: Sequence[Handed]) -> Iterable[list[Handed]]:
         yield few
 
 
-def _part(one: Handed, message: Message | Unreadable, key: bytes) -> Part:
+def _part(one: Inbound, message: Message | Unreadable, key: bytes) -> Part:
     """Begin a message's receipt; where it names no submission it gets one that its redelivery gets too."""
     submission = message.submission
     if submission is None:
@@ -132,7 +132,7 @@ def _part(one: Handed, message: Message | Unreadable, key: bytes) -> Part:
     return Part(submission, part, one.door, message.producer, account, key_id=one.key_id, digest=one.digest)
 
 
-def _accept(connection: Connection, handed: Sequence[Handed], rules: Rules) -> list[Part]:
+def _accept(connection: Connection, handed: Sequence[Inbound], rules: Rules) -> list[Part]:
     messages = [one.read() for one in handed]
     parts = [_part(one, message, rules.key) for one, message in zip(handed, messages, strict=True)]
     with connection.begin():
@@ -141,7 +141,7 @@ def _accept(connection: Connection, handed: Sequence[Handed], rules: Rules) -> l
     with connection.begin():
         lock_events(connection, events.values())
         unseen = receipts.number_unseen(connection, parts)
-        judged: list[Fresh] = []
+        judged: list[NewRecord] = []
         for one, message, part in zip(handed, messages, parts, strict=True):
             if part.seen_before:
                 continue
@@ -167,16 +167,16 @@ def _accept(connection: Connection, handed: Sequence[Handed], rules: Rules) -> l
     return parts
 
 
-def _judged(part: Part, one: Handed, message: Message, group: Group, key: bytes) -> Iterable[Fresh]:
+def _judged(part: Part, one: Inbound, message: Message, group: Group, key: bytes) -> Iterable[NewRecord]:
     for index, judged in enumerate(message.judged(one.identity)):
         if isinstance(judged, Candidate):
             mine = group._replace(identity=judged.identity)
-            yield Fresh(part, mine, judged, fingerprint(key, group.event_id, message.state, judged))
+            yield NewRecord(part, mine, judged, fingerprint(key, group.event_id, message.state, judged))
         else:
             part.refuse(message.alone(index), judged)
 
 
-def _without_known(connection: Connection, judged: Sequence[Fresh]) -> list[Fresh]:
+def _without_known(connection: Connection, judged: Sequence[NewRecord]) -> list[NewRecord]:
     """Count the duplicates, by the outcome of what they repeat; give the rest."""
     if not judged:
         return []

@@ -17,7 +17,7 @@ from worker.queue.contact_index import held
 
 
 @dataclass(frozen=True, slots=True)
-class Fresh:
+class NewRecord:
     """A new record on its way in."""
 
     part: Part
@@ -28,7 +28,7 @@ class Fresh:
 
 
 def store(
-    connection: Connection, fresh: Sequence[Fresh], sizes: Mapping[int, int], linger: float, origin: Origin
+    connection: Connection, fresh: Sequence[NewRecord], sizes: Mapping[int, int], linger: float, origin: Origin
 ) -> list[int]:
     """Store new records, given in the order of acceptance, in batches, and name these.
 
@@ -42,7 +42,9 @@ def store(
     return filled
 
 
-def _store(connection: Connection, fresh: Sequence[Fresh], batch_size: int, linger: float, origin: Origin) -> list[int]:
+def _store(
+    connection: Connection, fresh: Sequence[NewRecord], batch_size: int, linger: float, origin: Origin
+) -> list[int]:
     if not fresh:
         return []
     newcomers = [Newcomer(one.group, one.candidate.contact) for one in fresh]

@@ -15,7 +15,7 @@ from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
 from worker.database import make_engine
 from worker.local import migrate
 from worker.local.services import Postgres, free_port, is_taken, valkey_command
-from worker.local.supervisor import Part, Supervisor, inherited
+from worker.local.supervisor import ManagedProcess, Supervisor, inherited
 from worker.queries.status import destination
 from worker.settings import RUNNING, Settings, SettingsError, running
 from worker.stream import connect
@@ -128,10 +128,10 @@ class Machine:
         given["TURNOUT_DATA_DIR"] = str(self._settings.data_dir.resolve())
         return given
 
-    def _part(self, name: str, command: list[str], env: dict[str, str], patience: float = 5.0) -> Part:
+    def _part(self, name: str, command: list[str], env: dict[str, str], patience: float = 5.0) -> ManagedProcess:
         logs = self._settings.data_dir / "logs"
         logs.mkdir(exist_ok=True)
-        return Part(name, command, env, logs / f"{name}.log", patience)
+        return ManagedProcess(name, command, env, logs / f"{name}.log", patience)
 
     def _await_redis(self, url: str) -> None:
         client = connect(url)

@@ -22,7 +22,7 @@ STEADY: Final = 30.0
 
 
 @dataclass
-class Part:
+class ManagedProcess:
     """A process of ours: its command, its log file, and seconds it may take to stop."""
 
     name: str
@@ -90,9 +90,9 @@ class Part:
 class Supervisor:
     """Parts, in the order in which they start."""
 
-    parts: list[Part] = field(default_factory=list)
+    parts: list[ManagedProcess] = field(default_factory=list)
 
-    def start(self, part: Part) -> None:
+    def start(self, part: ManagedProcess) -> None:
         """Start a part and look after it from now on."""
         self.parts.append(part)
         part.start()

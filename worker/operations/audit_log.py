@@ -13,19 +13,19 @@ from worker.database import json
 from worker.queries.error_filter import ANY_OPEN
 
 
-class By(NamedTuple):
+class Actor(NamedTuple):
     """Who does something: a key's name at the console, a user of the machine at its terminal, a schedule."""
 
     who: str
     via: Via
 
 
-def at_the_terminal() -> By:
+def at_the_terminal() -> Actor:
     """Name whoever runs this process."""
     try:
-        return By(getpass.getuser(), Via.TERMINAL)
+        return Actor(getpass.getuser(), Via.TERMINAL)
     except (KeyError, OSError):  # a container's user need not have a name
-        return By("nobody known", Via.TERMINAL)
+        return Actor("nobody known", Via.TERMINAL)
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Noted:
     number: int | None = None
 
 
-def note(connection: Connection, by: By, what: str, chosen: Mapping[str, object]) -> int:
+def note(connection: Connection, by: Actor, what: str, chosen: Mapping[str, object]) -> int:
     """Note an action, and give its id."""
     noted = connection.execute(
         text("""
@@ -48,7 +48,7 @@ def note(connection: Connection, by: By, what: str, chosen: Mapping[str, object]
 
 
 @contextmanager
-def noted(engine: Engine, by: By, what: str, **chosen: object) -> Iterator[Noted]:
+def noted(engine: Engine, by: Actor, what: str, **chosen: object) -> Iterator[Noted]:
     """Note an action before it is done, and afterwards to how many it was, or that it failed.
 
     What is interrupted in between stays noted, without a number.

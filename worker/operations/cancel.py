@@ -18,7 +18,7 @@ WALK: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class CancelFilter:
     """Which waiting batches: one, or those of an event, an account, a state."""
 
     batch_id: int | None = None
@@ -54,7 +54,9 @@ class Chosen:
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
-def find(connection: Connection, chosen: Chosen, after: int, until: int, most: int) -> tuple[Sequence[Row[Any]], int]:
+def find(
+    connection: Connection, chosen: CancelFilter, after: int, until: int, most: int
+) -> tuple[Sequence[Row[Any]], int]:
     """Find the next chosen batches behind the id `after`: `id`, `event_id`.
 
     Say too how far that looked: no further than `WALK` waiting batches, however few of them are chosen.

@@ -22,7 +22,7 @@ from models.words import Door, Identity, Origin, Outcome, Resolution, State
 from worker.database import json
 from worker.intake import accept, receipts, store
 from worker.intake.receipts import Part
-from worker.intake.store import Fresh
+from worker.intake.store import NewRecord
 from worker.queries.error_scan import NEWEST
 from worker.queue import lanes
 from worker.queue.contact_index import OVERTAKES, newest
@@ -192,16 +192,16 @@ def _left(  # noqa: PLR0913
     done: list[Corrected],
     *,
     seen: Mapping[bytes, int],
-) -> dict[bytes, tuple[_Draft, Fresh]]:
+) -> dict[bytes, tuple[_Draft, NewRecord]]:
     """Give what is to be stored, by its fingerprint: nothing that repeats a record or was overtaken by one."""
     fresh = []
     for one in drafts:
         event_id = events[one.old.account_id, one.message.address]
         group = Group(event_id, State(one.message.state), Identity(one.candidate.identity))
         mark = fingerprint(rules.key, event_id, one.message.state, one.candidate)
-        fresh.append((one, Fresh(_part(one.old), group, one.candidate, mark, one.old.id)))
+        fresh.append((one, NewRecord(_part(one.old), group, one.candidate, mark, one.old.id)))
     known, newer = _known(connection, [new for _, new in fresh]), _newer(connection, [new for _, new in fresh])
-    left: dict[bytes, tuple[_Draft, Fresh]] = {}
+    left: dict[bytes, tuple[_Draft, NewRecord]] = {}
     for one, new in fresh:
         same = left[new.fingerprint][0].old.id if new.fingerprint in left else seen.get(new.fingerprint)
         again = known.get(new.fingerprint) or (same and (same, "corrected to the same here"))
@@ -222,7 +222,9 @@ def _left(  # noqa: PLR0913
     return left
 
 
-def _won(connection: Connection, left: Mapping[bytes, tuple[_Draft, Fresh]], done: list[Corrected]) -> list[Fresh]:
+def _won(
+    connection: Connection, left: Mapping[bytes, tuple[_Draft, NewRecord]], done: list[Corrected]
+) -> list[NewRecord]:
     """Resolve the errors of what is left; give what is to be stored for those that were won."""
     won = set(resolve(connection, [one.old.error_id for one, _ in left.values()], Resolution.CORRECTED))
     for one, _ in left.values():
@@ -243,7 +245,7 @@ def _part(old: Row[Any]) -> Part:
     )  # fmt: skip
 
 
-def _known(connection: Connection, fresh: list[Fresh]) -> dict[bytes, tuple[int, str]]:
+def _known(connection: Connection, fresh: list[NewRecord]) -> dict[bytes, tuple[int, str]]:
     """Find the records that these would repeat."""
     rows = connection.execute(
         text(f"""
@@ -258,7 +260,7 @@ STANDS_FOR: Final = "(SELECT coalesce(o.corrects, o.id) FROM records o WHERE o.i
 """The record whose place a record `r` has in the order of acceptance."""
 
 
-def _newer(connection: Connection, fresh: list[Fresh]) -> dict[int, int]:
+def _newer(connection: Connection, fresh: list[NewRecord]) -> dict[int, int]:
     """Find what was accepted later of the same contact and event, and is on its way or has arrived.
 
     What took an older record's place is no later than that was: one job may correct both, the older one before.
@@ -277,7 +279,7 @@ def _newer(connection: Connection, fresh: list[Fresh]) -> dict[int, int]:
 
 
 def _store(
-    connection: Connection, rules: Rules, origin: Origin, fresh: list[Fresh], sizes: Mapping[int, int]
+    connection: Connection, rules: Rules, origin: Origin, fresh: list[NewRecord], sizes: Mapping[int, int]
 ) -> dict[int, int]:
     """Store the new records with their receipts, and cancel the old ones; give which took whose place."""
     if not fresh:

@@ -15,7 +15,7 @@ from models.advice import Subject, advise
 from models.correction import Change
 from models.preflight import Reason, shown
 from models.words import Outcome
-from worker.files.clocks import Fault
+from worker.files.clocks import TimeFault
 from worker.files.times import iso, read_time
 from worker.operations.correct import address_of, rows_of
 from worker.queries.error_filter import CHOSEN, Filter
@@ -128,13 +128,13 @@ def _changed(
         change = _change(
             known[record_id], {name: _unguarded(cell) for name, cell in row.items() if name and cell is not None}
         )
-        if isinstance(change, Fault):
+        if isinstance(change, TimeFault):
             yield Reason(f"line {line}", change.what, change.right)
         elif change:
             yield Mended(line, record_id, change)
 
 
-def _change(row: Row[Any], given: dict[str, str]) -> Change | Fault:
+def _change(row: Row[Any], given: dict[str, str]) -> Change | TimeFault:
     """Tell what of a row was changed."""
     as_written = cells(row)
     changed = {
@@ -145,11 +145,13 @@ def _change(row: Row[Any], given: dict[str, str]) -> Change | Fault:
     }
     for name in FIXED:
         if name in changed:
-            return Fault(f"{name} {shown(changed[name])!r} is another", f"{as_written[name]}: another is a new record")
+            return TimeFault(
+                f"{name} {shown(changed[name])!r} is another", f"{as_written[name]}: another is a new record"
+            )
     when = None
     if "interactionDateTime" in changed:
         moment = read_time(changed["interactionDateTime"])
-        if isinstance(moment, Fault):
+        if isinstance(moment, TimeFault):
             return moment._replace(right=moment.alone)
         when = moment.ms if iso(moment.ms) != as_written["interactionDateTime"] else None
     properties = {name[len(PROPERTY) :]: cell for name, cell in changed.items() if name.startswith(PROPERTY)}

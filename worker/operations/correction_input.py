@@ -5,7 +5,7 @@ from typing import Final
 
 from models.correction import Change
 from models.preflight import Reason
-from worker.files.clocks import Fault
+from worker.files.clocks import TimeFault
 from worker.files.times import read_time
 
 ONE_PERSONS: Final = Reason(
@@ -25,7 +25,7 @@ def read_change(  # noqa: PLR0913
 ) -> Change | Reason:
     """Read a change; of the properties each as `name=value`. The reason names the field, as the command's option."""
     moment = None if when is None else read_time(when)
-    if isinstance(moment, Fault):
+    if isinstance(moment, TimeFault):
         return Reason("when", moment.what, moment.alone)
     values = {}
     for pair in properties:

@@ -20,8 +20,8 @@ from models.rules import Rules
 from models.words import Action
 from worker.database import json, repeat
 from worker.operations import audit_log, steps
-from worker.operations.audit_log import By
-from worker.operations.steps import Ground, Item, Step, Work
+from worker.operations.audit_log import Actor
+from worker.operations.steps import ItemResult, JobState, StepContext, StepResult
 from worker.operations.tally import Tally
 from worker.queries.jobs import Row, find_job
 
@@ -36,14 +36,14 @@ AT_ONCE: Final = 1_000
 
 def ask(  # noqa: PLR0913
     connection: Connection,
-    by: By,
+    by: Actor,
     action: Action,
     chosen: Mapping[str, object],
     *,
     given: Mapping[str, object] | None = None,
     expected: int | None = None,
     until: int | None = None,
-    pinned: Sequence[Item] | None = None,
+    pinned: Sequence[ItemResult] | None = None,
 ) -> int:
     """Ask for a job, and note who did; give its id.
 
@@ -70,7 +70,7 @@ def ask(  # noqa: PLR0913
 
 
 def ask_to_mend(
-    engine: Engine, by: By, mended: Iterable[tuple[int, int, Change]], held: list[Reason] | None = None
+    engine: Engine, by: Actor, mended: Iterable[tuple[int, int, Change]], held: list[Reason] | None = None
 ) -> int:
     """Ask for corrections, each of its own: the line of the file, the record, the change; give the job's id.
 
@@ -176,8 +176,8 @@ def _step(engine: Engine, rules: Rules, job_id: int | None, taken: list[int]) ->
         if row is None:
             return None
         taken.append(row.id)
-        current = Work(**{**row._mapping, "action": Action(row.action)})  # noqa: SLF001 - its public name
-        done = steps.step(Ground(engine, connection, rules), current)
+        current = JobState(**{**row._mapping, "action": Action(row.action)})  # noqa: SLF001 - its public name
+        done = steps.step(StepContext(engine, connection, rules), current)
         if done is None:
             _end(connection, current.id)
         else:
@@ -185,7 +185,7 @@ def _step(engine: Engine, rules: Rules, job_id: int | None, taken: list[int]) ->
         return current.id
 
 
-def _go_on(connection: Connection, job_id: int, done: Step) -> None:
+def _go_on(connection: Connection, job_id: int, done: StepResult) -> None:
     if done.items:
         steps.store(connection, job_id, [asdict(item) for item in done.items])
     connection.execute(
@@ -224,7 +224,7 @@ def hold(engine: Engine, job_id: int, found: Tally) -> None:
         )
 
 
-def begin(engine: Engine, by: By, job_id: int) -> bool:
+def begin(engine: Engine, by: Actor, job_id: int) -> bool:
     """Begin a job that was held; false where it is none."""
     with engine.begin() as connection:
         begun = text("UPDATE jobs SET held = false, due_at = now() WHERE id = :id AND held AND ended_at IS NULL")
@@ -234,7 +234,7 @@ def begin(engine: Engine, by: By, job_id: int) -> bool:
         return is_begun
 
 
-def stop(engine: Engine, by: By, job_id: int) -> bool:
+def stop(engine: Engine, by: Actor, job_id: int) -> bool:
     """Stop a job after the step it is at; what is done stays done. False where none like that is under way."""
     with engine.begin() as connection:
         stopped = connection.execute(

@@ -18,16 +18,16 @@ from models.correction import Change
 from models.error_signature import gist
 from models.estimate import Pace
 from models.words import Action
-from worker.context import Process
+from worker.context import Context
 from worker.operations import cancel, jobs, replay, steps, tally
-from worker.operations.audit_log import By
-from worker.operations.steps import Item
+from worker.operations.audit_log import Actor
+from worker.operations.steps import ItemResult
 from worker.operations.tally import Tally
 from worker.queries import error_groups, refusals, throughput
 from worker.queries.error_filter import Filter
 from worker.queries.error_groups import COUNTED
 from worker.queries.errors import list_errors
-from worker.queries.refusals import Chosen
+from worker.queries.refusals import RefusalFilter
 from worker.queries.rows import EVENT
 
 SAMPLES: Final = 10
@@ -57,7 +57,7 @@ class Preview:
     """There are more, to which it is not done."""
     tally: Tally = field(default_factory=Tally)
     """To how many it will be done, what of them changes, and why others are skipped."""
-    pinned: list[Item] = field(default_factory=list)
+    pinned: list[ItemResult] = field(default_factory=list)
     """What a job of it is done to."""
     until: int = 0
     """The newest id that was looked at: what comes later is none of its business."""
@@ -79,7 +79,7 @@ class Preview:
 
 
 def look(  # noqa: PLR0913 - what a job has
-    process: Process,
+    process: Context,
     action: Action,
     chosen: Mapping[str, Any],
     given: Mapping[str, Any] | None = None,
@@ -96,9 +96,9 @@ def look(  # noqa: PLR0913 - what a job has
         newest = steps.newest(connection, action) if until is None else until
         match action:
             case Action.CANCEL:
-                return _batches(connection, cancel.Chosen.read(chosen), newest, bound)
+                return _batches(connection, cancel.CancelFilter.read(chosen), newest, bound)
             case Action.REPLAY:
-                return _refusals(process, Chosen.read(chosen), newest)
+                return _refusals(process, RefusalFilter.read(chosen), newest)
         wanted = Filter.read(chosen)
         rows, more = error_groups.matching(connection, wanted, newest, bound)
         ids = [row.id for row in rows]
@@ -117,13 +117,13 @@ def look(  # noqa: PLR0913 - what a job has
         because,
         more,
         tallied,
-        [Item(row.id, row.record_id) for row in rows],
+        [ItemResult(row.id, row.record_id) for row in rows],
         newest,
     )
 
 
 def _tallied(
-    process: Process, wanted: Filter, given: Mapping[str, Any] | None, rows: Sequence[Any], until: int
+    process: Context, wanted: Filter, given: Mapping[str, Any] | None, rows: Sequence[Any], until: int
 ) -> tuple[Tally, list[int]]:
     """Tally what an action is done to, and name these errors."""
     if given and "change" in given:
@@ -144,8 +144,8 @@ def _seal(shown: Iterable[object]) -> str:
 
 
 def confirm(  # noqa: PLR0913 - what a job has
-    process: Process,
-    by: By,
+    process: Context,
+    by: Actor,
     action: Action,
     chosen: Mapping[str, Any],
     seal: str,
@@ -169,8 +169,8 @@ def confirm(  # noqa: PLR0913 - what a job has
 
 
 def ask(  # noqa: PLR0913 - what a job has
-    process: Process,
-    by: By,
+    process: Context,
+    by: Actor,
     action: Action,
     chosen: Mapping[str, Any],
     found: Preview,
@@ -183,7 +183,7 @@ def ask(  # noqa: PLR0913 - what a job has
         return jobs.ask(connection, by, action, chosen, **facts)  # type: ignore[arg-type]
 
 
-def _calls(process: Process, error_ids: Sequence[int], *, moved: bool) -> dict[str, int]:
+def _calls(process: Context, error_ids: Sequence[int], *, moved: bool) -> dict[str, int]:
     """Count the batches that the records of these errors will make, by account; where they are moved, of one event."""
     statement = text(f"""
         SELECT account, sum(ceil(number / size))::bigint AS calls FROM (
@@ -197,7 +197,7 @@ def _calls(process: Process, error_ids: Sequence[int], *, moved: bool) -> dict[s
         return {row.account: row.calls for row in rows}
 
 
-def _time(process: Process, calls: Mapping[str, int]) -> tuple[float | None, list[str]]:
+def _time(process: Context, calls: Mapping[str, int]) -> tuple[float | None, list[str]]:
     """Estimate when these calls are over, and say what may delay them."""
     with process.engine.connect() as connection:
         rows = connection.execute(
@@ -231,7 +231,7 @@ def _time(process: Process, calls: Mapping[str, int]) -> tuple[float | None, lis
     return longest, because
 
 
-def _batches(connection: Connection, chosen: cancel.Chosen, until: int, most: int) -> Preview:
+def _batches(connection: Connection, chosen: cancel.CancelFilter, until: int, most: int) -> Preview:
     rows = connection.execute(
         text(f"""
         SELECT b.id, a.name AS account, {EVENT}, b.event_id, b.state, b.size, b.created_at FROM batches b
@@ -249,14 +249,14 @@ def _batches(connection: Connection, chosen: cancel.Chosen, until: int, most: in
     ]
     records = sum(row["size"] for row in found)
     seal = _seal((row["id"], row["size"]) for row in found)
-    pinned = [Item(row["id"], told={"size": row["size"]}) for row in found]
+    pinned = [ItemResult(row["id"], told={"size": row["size"]}) for row in found]
     tallied = Tally(records, seal=seal)
     return Preview(
         records, found[:SAMPLES], of, len(found), more=len(rows) > most, tally=tallied, pinned=pinned, until=until
     )
 
 
-def _refusals(process: Process, chosen: Chosen, until: int) -> Preview:
+def _refusals(process: Context, chosen: RefusalFilter, until: int) -> Preview:
     """Look at the newest refusals, and whether each would be accepted now."""
     engine = process.engine
     known: dict[str, Any] = {}
@@ -284,7 +284,7 @@ def _refusals(process: Process, chosen: Chosen, until: int) -> Preview:
             ],
             seal=_seal((row["id"], not row["against"]) for row in rows),
         ),
-        pinned=[Item(row["id"]) for row in reversed(rows)],
+        pinned=[ItemResult(row["id"]) for row in reversed(rows)],
         until=until,
     )
 

@@ -17,9 +17,9 @@ from models.preflight import Candidate, Reason, shown
 from models.rules import Rules
 from models.words import Door, Origin
 from worker.database import repeat
-from worker.intake.accept import Handed, accept
+from worker.intake.accept import Inbound, accept
 from worker.intake.receipts import Part
-from worker.queries.refusals import Chosen, Row, _page
+from worker.queries.refusals import RefusalFilter, Row, _page
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def of_item(item: Mapping[str, Any]) -> Replayed:
 
 
 def replay(
-    engine: Engine, connection: Connection, rules: Rules, chosen: Chosen, span: tuple[int, int]
+    engine: Engine, connection: Connection, rules: Rules, chosen: RefusalFilter, span: tuple[int, int]
 ) -> tuple[list[Replayed], int | None]:
     """Hand the next of the chosen refusals in again, as they are; give what became of them, and where to go on.
 
@@ -60,7 +60,7 @@ def replay_named(engine: Engine, connection: Connection, rules: Rules, ids: Sequ
     """Hand these in again, as `replay` does; what is not there any more says so."""
     done: list[Replayed] = []
     last = 0
-    while rows := _page(engine, Chosen(ids=ids), last, newest_first=False):
+    while rows := _page(engine, RefusalFilter(ids=ids), last, newest_first=False):
         done += _hand_in(engine, rules, rows)
         last = rows[-1]["id"]
     _mark(connection, [one.id for one in done if not one.reasons])
@@ -110,7 +110,7 @@ def _mended(engine: Engine, written: bytes, where: str) -> Row | Reason:
     raw = fields.get("message", fields.get("text"))
     if not isinstance(raw, dict | str):
         return Reason(where, "has no message", right)
-    rows = _page(engine, Chosen(ids=[named]), 0, newest_first=False) if 0 < named < 2**63 else []
+    rows = _page(engine, RefusalFilter(ids=[named]), 0, newest_first=False) if 0 < named < 2**63 else []
     if not rows:
         return Reason(
             where, f"refusal {named} is unknown, or was handed in again", "an id that `turnout refused` lists"
@@ -120,7 +120,7 @@ def _mended(engine: Engine, written: bytes, where: str) -> Row | Reason:
 
 def _hand_in(engine: Engine, rules: Rules, rows: Sequence[Row]) -> Iterator[Replayed]:
     """Hand refusals in again, those that would only be refused again apart."""
-    handed: list[Handed] = []
+    handed: list[Inbound] = []
     ids: list[int] = []
     known: dict[str, tuple[Reason, ...]] = {}
     for row in rows:
@@ -131,7 +131,7 @@ def _hand_in(engine: Engine, rules: Rules, rows: Sequence[Row]) -> Iterator[Repl
             yield Replayed(row["id"], reasons=reasons)
             continue
         message = replace(message, submission=row["submission"], part=part, producer=row["producer"])
-        handed.append(Handed(Door(row["door"]), part, raw, message, key_id=row["key_id"]))
+        handed.append(Inbound(Door(row["door"]), part, raw, message, key_id=row["key_id"]))
         ids.append(row["id"])
     if not handed:
         return

@@ -19,7 +19,7 @@ from models.words import Action, Via
 from models.zones import name_of, read_place
 from worker.database import json
 from worker.operations import audit_log, jobs
-from worker.operations.audit_log import By
+from worker.operations.audit_log import Actor
 from worker.queries.error_filter import ANY_OPEN, Filter
 from worker.settings import Settings
 
@@ -33,7 +33,7 @@ AT_MOST: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
+class RetrySchedule:
     """What is scheduled."""
 
     name: str
@@ -81,7 +81,7 @@ def quiet_said(row: Mapping[str, Any]) -> str:
     return f"{row['quiet_from']:%H:%M}-{row['quiet_to']:%H:%M}" if row["quiet_from"] is not None else ""
 
 
-def put(engine: Engine, by: By, schedule: Schedule) -> bool:
+def put(engine: Engine, by: Actor, schedule: RetrySchedule) -> bool:
     """Add a schedule, or change the one of that name; say whether it is new. What `wrong` says was asked before."""
     zone = read_place(schedule.time_zone)
     time_zone = schedule.time_zone if isinstance(zone, Reason) else name_of(zone)
@@ -111,18 +111,18 @@ def put(engine: Engine, by: By, schedule: Schedule) -> bool:
         return bool(is_new)
 
 
-def remove(engine: Engine, by: By, name: str) -> bool:
+def remove(engine: Engine, by: Actor, name: str) -> bool:
     """Remove a schedule; false where there is none of that name."""
     removed = f"DELETE FROM schedules WHERE name = :name AND name <> '{OF_SETTINGS}'"
     return _change(engine, by, name, "remove schedule", removed)
 
 
-def pause(engine: Engine, by: By, name: str) -> bool:
+def pause(engine: Engine, by: Actor, name: str) -> bool:
     """Let a schedule begin nothing until it is resumed; false where there is none of that name."""
     return _change(engine, by, name, "pause schedule", "UPDATE schedules SET paused = true WHERE name = :name")
 
 
-def resume(engine: Engine, by: By, name: str) -> bool:
+def resume(engine: Engine, by: Actor, name: str) -> bool:
     """Let a paused schedule begin again, at its next time and not for those that were missed."""
     with engine.begin() as connection:
         row = _named(connection, name)
@@ -131,7 +131,7 @@ def resume(engine: Engine, by: By, name: str) -> bool:
     return row is not None and _change(engine, by, name, "resume schedule", changed, next_at=following)
 
 
-def begin_now(engine: Engine, by: By, name: str) -> int | None:
+def begin_now(engine: Engine, by: Actor, name: str) -> int | None:
     """Begin a schedule's job at once, whatever its hours; give its id, none where there is none of that name."""
     with engine.begin() as connection:
         row = _named(connection, name)
@@ -193,7 +193,7 @@ def _run_now(connection: Connection, row: Row[Any]) -> None:
     now = _now(connection)
     begins = after_quiet(now.astimezone(ZoneInfo(row.time_zone)), row.quiet_from, row.quiet_to)
     if begins is None and not _is_under_way(connection, row.job_id):
-        job_id = _begin(connection, By(row.name, Via.SCHEDULE), row)
+        job_id = _begin(connection, Actor(row.name, Via.SCHEDULE), row)
         log.info("schedule %s: job %d is begun", row.name, job_id)
     connection.execute(
         text("UPDATE schedules SET next_at = :next_at WHERE name = :name"),
@@ -216,7 +216,7 @@ def after_quiet(now: datetime, begin: time | None, end: time | None) -> datetime
     return ends if ends > now else ends + timedelta(days=1)
 
 
-def _begin(connection: Connection, by: By, row: Row[Any]) -> int:
+def _begin(connection: Connection, by: Actor, row: Row[Any]) -> int:
     job_id = jobs.ask(connection, by, Action.RETRY, _chosen(row))
     _note_job(connection, row.name, job_id)
     return job_id
@@ -277,7 +277,7 @@ def _named(connection: Connection, name: str) -> Row[Any] | None:
     return found.one_or_none()
 
 
-def _change(engine: Engine, by: By, name: str, what: str, statement: str, **facts: object) -> bool:
+def _change(engine: Engine, by: Actor, name: str, what: str, statement: str, **facts: object) -> bool:
     with engine.begin() as connection:
         changed = connection.execute(text(statement), {"name": name, **facts}).rowcount
         if changed:

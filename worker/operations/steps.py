@@ -13,7 +13,7 @@ from models.words import Action, Origin, Resolution
 from worker.database import json
 from worker.operations import cancel, correct, replay, retry
 from worker.queries.error_filter import Filter
-from worker.queries.refusals import STEP, Chosen
+from worker.queries.refusals import STEP, RefusalFilter
 from worker.queue.locks import lock_events
 from worker.queue.requeue import move, resolve
 from worker.queue.seen_groups import note_seen
@@ -33,7 +33,7 @@ What comes while it runs is not its own, for where records fail at once it would
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class JobState:
     """A job as it stands; the fields are those of its row and its action's."""
 
     id: int
@@ -48,7 +48,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class ItemResult:
     """What became of one."""
 
     item: int
@@ -59,16 +59,16 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StepResult:
     """What a step came to, and how far the job is now."""
 
-    items: Sequence[Item]
+    items: Sequence[ItemResult]
     stage: int
     after: int
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class StepContext:
     """Where a step works."""
 
     engine: Engine
@@ -94,13 +94,13 @@ def store(connection: Connection, job_id: int, rows: list[dict[str, Any]]) -> No
     )
 
 
-def step(on: Ground, work: Work) -> Step | None:
+def step(on: StepContext, work: JobState) -> StepResult | None:
     """Do the next step; none where nothing is left."""
     return STEPS[work.action](on, work)
 
 
-def _retry(on: Ground, work: Work) -> Step | None:
-    def again(errors: Sequence[Row[Any]]) -> list[Item]:
+def _retry(on: StepContext, work: JobState) -> StepResult | None:
+    def again(errors: Sequence[Row[Any]]) -> list[ItemResult]:
         won = _resolved(on, errors, Resolution.RETRIED)
         move(on.connection, sorted(won), on.rules.batch_size)
         return _items(errors, won)
@@ -108,19 +108,19 @@ def _retry(on: Ground, work: Work) -> Step | None:
     return _errors(on, work, STEP, again)
 
 
-def _dismiss(on: Ground, work: Work) -> Step | None:
-    def leave(errors: Sequence[Row[Any]]) -> list[Item]:
+def _dismiss(on: StepContext, work: JobState) -> StepResult | None:
+    def leave(errors: Sequence[Row[Any]]) -> list[ItemResult]:
         return _items(errors, _resolved(on, errors, Resolution.DISMISSED, work.given["because"]))
 
     return _errors(on, work, STEP, leave)
 
 
-def _correct(on: Ground, work: Work) -> Step | None:
+def _correct(on: StepContext, work: JobState) -> StepResult | None:
     """Correct records, all by the same change, or each by its own, which waits with it."""
     if not work.pinned:
         change = Change.read(work.given["change"])
 
-        def mend(errors: Sequence[Row[Any]]) -> list[Item]:
+        def mend(errors: Sequence[Row[Any]]) -> list[ItemResult]:
             ids = {error.record_id: error.id for error in errors}
             return _corrected(on, work, dict.fromkeys(ids, change), ids)
 
@@ -128,10 +128,10 @@ def _correct(on: Ground, work: Work) -> Step | None:
     rows = _take(on, work, CORRECTIONS)
     changes = {row.record_id: Change.read(row.change or work.given["change"]) for row in rows}
     done = _corrected(on, work, changes, {row.record_id: row.item for row in rows})
-    return Step(sorted(done, key=lambda one: one.item), work.stage, work.after) if rows else None
+    return StepResult(sorted(done, key=lambda one: one.item), work.stage, work.after) if rows else None
 
 
-def _take(on: Ground, work: Work, most: int) -> Sequence[Row[Any]]:
+def _take(on: StepContext, work: JobState, most: int) -> Sequence[Row[Any]]:
     """Take the next of a job's pinned items out of those that wait; what becomes of them is stored in their place."""
     return on.connection.execute(
         text("""
@@ -144,37 +144,41 @@ def _take(on: Ground, work: Work, most: int) -> Sequence[Row[Any]]:
     ).all()
 
 
-def _corrected(on: Ground, work: Work, changes: Mapping[int, Change], ids: Mapping[int, int]) -> list[Item]:
+def _corrected(
+    on: StepContext, work: JobState, changes: Mapping[int, Change], ids: Mapping[int, int]
+) -> list[ItemResult]:
     origin = Origin.LIVE if work.expected == 1 else Origin.REPLAY
     ordered = {record_id: changes[record_id] for record_id in sorted(changes)}
     return [
-        Item(ids[one.record_id], one.record_id, one.by is not None, one.by, {
+        ItemResult(ids[one.record_id], one.record_id, one.by is not None, one.by, {
             "difference": one.difference, "reasons": [asdict(reason) for reason in one.reasons],
         })
         for one in correct.correct(on.engine, on.connection, on.rules, origin, ordered, work.until)
     ]  # fmt: skip
 
 
-def _errors(on: Ground, work: Work, most: int, act: Callable[[Sequence[Row[Any]]], list[Item]]) -> Step | None:
+def _errors(
+    on: StepContext, work: JobState, most: int, act: Callable[[Sequence[Row[Any]]], list[ItemResult]]
+) -> StepResult | None:
     if work.pinned:
         taken = [row.item for row in _take(on, work, most)]
-        return Step(act(retry.rows_of(on.connection, taken)), work.stage, work.after) if taken else None
+        return StepResult(act(retry.rows_of(on.connection, taken)), work.stage, work.after) if taken else None
     chosen = Filter.read(work.chosen)
     for stage in range(work.stage, len(chosen.outcomes)):
         after = work.after if stage == work.stage else 0
         found, place = retry.find(on.connection, chosen, chosen.outcomes[stage], (after, work.until), most)
         if found or place < work.until:
-            return Step(act(found) if found else [], stage, place)
+            return StepResult(act(found) if found else [], stage, place)
     return None
 
 
-def _resolved(on: Ground, errors: Sequence[Row[Any]], how: Resolution, because: str = "") -> set[int]:
+def _resolved(on: StepContext, errors: Sequence[Row[Any]], how: Resolution, because: str = "") -> set[int]:
     lock_events(on.connection, {error.event_id for error in errors})
     return set(resolve(on.connection, [error.id for error in errors], how, because))
 
 
-def _items(errors: Sequence[Row[Any]], won: set[int]) -> list[Item]:
-    return [Item(error.id, error.record_id, error.record_id in won) for error in errors]
+def _items(errors: Sequence[Row[Any]], won: set[int]) -> list[ItemResult]:
+    return [ItemResult(error.id, error.record_id, error.record_id in won) for error in errors]
 
 
 GONE: Final = {
@@ -184,7 +188,7 @@ GONE: Final = {
 }
 
 
-def _cancel(on: Ground, work: Work) -> Step | None:
+def _cancel(on: StepContext, work: JobState) -> StepResult | None:
     place, largest = work.after, {}
     if work.pinned:
         largest = {row.item: row.told["size"] for row in _take(on, work, BATCHES)}
@@ -192,42 +196,46 @@ def _cancel(on: Ground, work: Work) -> Step | None:
         if not largest:
             return None
     else:
-        found, place = cancel.find(on.connection, cancel.Chosen.read(work.chosen), work.after, work.until, BATCHES)
+        found, place = cancel.find(
+            on.connection, cancel.CancelFilter.read(work.chosen), work.after, work.until, BATCHES
+        )
         if not found:
-            return Step([], work.stage, place) if place < work.until else None
+            return StepResult([], work.stage, place) if place < work.until else None
     note_seen(on.engine, [CANCELED])
     lock_events(on.connection, {batch.event_id for batch in found})
-    items: list[Item] = []
+    items: list[ItemResult] = []
     for batch in found:
         records = cancel.cancel(on.connection, batch.id, largest.get(batch.id))
         if records is None:
-            items.append(Item(batch.id, done=False, told={"reasons": [GONE]} if work.pinned else {}))
+            items.append(ItemResult(batch.id, done=False, told={"reasons": [GONE]} if work.pinned else {}))
         else:
-            items += [Item(batch.id, record_id) for record_id in records] or [Item(batch.id)]
-    return Step(items, work.stage, place)
+            items += [ItemResult(batch.id, record_id) for record_id in records] or [ItemResult(batch.id)]
+    return StepResult(items, work.stage, place)
 
 
-def _replay(on: Ground, work: Work) -> Step | None:
+def _replay(on: StepContext, work: JobState) -> StepResult | None:
     """Hand refusals in again, in transactions of accept's own; after a crash they are parts seen before."""
     if work.pinned:
         taken = [row.item for row in _take(on, work, STEP)]
         done = replay.replay_named(on.engine, on.connection, on.rules, taken)
-        return Step(_replayed(done), work.stage, work.after) if taken else None
+        return StepResult(_replayed(done), work.stage, work.after) if taken else None
     if work.after >= work.until:
         return None
-    chosen = Chosen.read(work.chosen)
+    chosen = RefusalFilter.read(work.chosen)
     done, following = replay.replay(on.engine, on.connection, on.rules, chosen, (work.after, work.until))
-    return Step(_replayed(done), work.stage, work.until if following is None else following)
+    return StepResult(_replayed(done), work.stage, work.until if following is None else following)
 
 
-def _replayed(done: Sequence[replay.Replayed]) -> list[Item]:
+def _replayed(done: Sequence[replay.Replayed]) -> list[ItemResult]:
     return [
-        Item(one.id, done=not one.reasons, told={name: value for name, value in asdict(one).items() if name != "id"})
+        ItemResult(
+            one.id, done=not one.reasons, told={name: value for name, value in asdict(one).items() if name != "id"}
+        )
         for one in done
     ]
 
 
-STEPS: Final[Mapping[Action, Callable[[Ground, Work], Step | None]]] = {
+STEPS: Final[Mapping[Action, Callable[[StepContext, JobState], StepResult | None]]] = {
     Action.RETRY: _retry,
     Action.DISMISS: _dismiss,
     Action.CORRECT: _correct,

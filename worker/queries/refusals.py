@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class RefusalFilter:
     """Which refusals: by id, by submission, by the account that the message names; else all."""
 
     ids: Sequence[int] | None = None
@@ -50,20 +50,26 @@ BYTES: Final = 8 * 1024 * 1024
 HEAVY: Final = {"raw", "message", "text"}
 
 
-def listed(engine: Engine, chosen: Chosen, before: int | None, limit: int) -> tuple[list[dict[str, Any]], int | None]:
+def listed(
+    engine: Engine, chosen: RefusalFilter, before: int | None, limit: int
+) -> tuple[list[dict[str, Any]], int | None]:
     """Give what waits, the newest first, without the messages; and the `before` with which to go on, if any."""
     return walked(engine, chosen, before, limit, lambda row: {name: row[name] for name in row.keys() - HEAVY})
 
 
 def walked(
-    engine: Engine, chosen: Chosen, before: int | None, limit: int, take: Callable[[dict[str, Any]], dict[str, Any]]
+    engine: Engine,
+    chosen: RefusalFilter,
+    before: int | None,
+    limit: int,
+    take: Callable[[dict[str, Any]], dict[str, Any]],
 ) -> tuple[list[dict[str, Any]], int | None]:
     """Give what `take` makes of each, of which no message is kept; and the `before` with which to go on, if any."""
     found: list[dict[str, Any]] = []
     heads = _heads(engine, chosen, before)
     looked_at = 0
     for ids in _chunks(heads):
-        for row in waiting(engine, Chosen(ids, chosen.submission, chosen.account)):
+        for row in waiting(engine, RefusalFilter(ids, chosen.submission, chosen.account)):
             found.append(take(row))
             if len(found) == limit:
                 return found, row["id"]
@@ -72,7 +78,7 @@ def walked(
     return found, None if ended else heads[looked_at - 1][0]
 
 
-def _heads(engine: Engine, chosen: Chosen, before: int | None) -> list[tuple[int, int]]:
+def _heads(engine: Engine, chosen: RefusalFilter, before: int | None) -> list[tuple[int, int]]:
     """Name those that are looked at, and how large they are."""
     of_it = "" if chosen.submission is None else "AND s.submission = :submission"
     with engine.connect() as connection:
@@ -101,7 +107,7 @@ def _chunks(heads: Sequence[tuple[int, int]]) -> Iterator[list[int]]:
         yield ids
 
 
-def waiting(engine: Engine, chosen: Chosen, before: int | None = None) -> Iterator[Row]:
+def waiting(engine: Engine, chosen: RefusalFilter, before: int | None = None) -> Iterator[Row]:
     """Give the refusals that were not handed in again, the newest first, each with its message as JSON or text."""
     last = 2**63 - 1 if before is None else before
     while True:
@@ -119,7 +125,7 @@ def as_line(row: Row) -> bytes:
     return json.dumps({"refused": row["id"], "reasons": said, **kept}).encode() + b"\n"  # orjson knows no large number
 
 
-def _page(engine: Engine, chosen: Chosen, last: int, *, newest_first: bool) -> list[Row]:
+def _page(engine: Engine, chosen: RefusalFilter, last: int, *, newest_first: bool) -> list[Row]:
     beyond, order = ("f.id < :last", "DESC") if newest_first else ("f.id > :last", "ASC")
     conditions = {
         "f.id = ANY(:ids)": None if chosen.ids is None else list(chosen.ids),

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, RowMapping, text
 
 from hubspot_api.limiter import Limiter, Limits
 from worker.accounts import registry
-from worker.context import Process
+from worker.context import Context
 
 SPAN: Final = "10 minutes"
 EVERY_MS: Final = 60_000
@@ -66,7 +66,7 @@ def _each(where: tuple[str, str], order: str, most: int, *, packed: bool = False
 _UNADDED: Final = (f"id > {_MARKED[0]}", f"id > {_MARKED[1]}")
 
 
-def add_up(process: Process) -> None:
+def add_up(process: Context) -> None:
     """Add the attempts that are over to the totals, at most once a minute."""
     try:
         if not process.redis.set("turnout:throughput", 1, nx=True, px=EVERY_MS):
@@ -117,7 +117,7 @@ def _add_up(engine: Engine) -> int:
         return int(added.scalar_one())
 
 
-def look(process: Process) -> dict[str, Any]:
+def look(process: Context) -> dict[str, Any]:
     """Say what was sent now and over the last day: `minute`, `day` by ten minutes without a gap, and `accounts`.
 
     Of each account `minute` and `day` are what its calls came to, `each` is the calls of each ten minutes of the last
@@ -158,7 +158,7 @@ def look(process: Process) -> dict[str, Any]:
     }
 
 
-def _use(process: Process, account: Mapping[str, Any], sent: "_Sent") -> dict[str, Any]:
+def _use(process: Context, account: Mapping[str, Any], sent: "_Sent") -> dict[str, Any]:
     """Say how much of an account's limits is used."""
     allowed = account["burst_limit"] * _SPAN_SECONDS / account["burst_seconds"]
     in_a_day = min(allowed * _SPANS, account["daily_limit"] or allowed * _SPANS)
@@ -170,7 +170,7 @@ def _use(process: Process, account: Mapping[str, Any], sent: "_Sent") -> dict[st
     return _used(process, account) | {"minute": minute, "day": day, "each": sent.each}
 
 
-def _used(process: Process, account: Mapping[str, Any]) -> dict[str, int | None]:
+def _used(process: Context, account: Mapping[str, Any]) -> dict[str, int | None]:
     limits = Limits(account["burst_limit"], account["burst_seconds"], time_zone=account["time_zone"])
     try:
         in_window, today = Limiter(process.limiter_redis, account["name"], limits, 0.0).used()
@@ -179,18 +179,18 @@ def _used(process: Process, account: Mapping[str, Any]) -> dict[str, int | None]
     return {"in_window": in_window, "today": today}
 
 
-def used_now(process: Process) -> list[dict[str, Any]]:
+def used_now(process: Context) -> list[dict[str, Any]]:
     """Give the accounts with what is used of their limits now: `in_window` and `today`."""
     return [account | _used(process, account) for account in registry.listed(process.engine, process.settings)]
 
 
-def use_of_limits(process: Process) -> list[dict[str, Any]]:
+def use_of_limits(process: Context) -> list[dict[str, Any]]:
     """Give the accounts as `look` does."""
     accounts: list[dict[str, Any]] = look(process)["accounts"]
     return accounts
 
 
-def summary(process: Process) -> dict[str, Any]:
+def summary(process: Context) -> dict[str, Any]:
     """Say what was sent in the last minute and the last day, and how much of its limits each account used."""
     found = look(process)
     day = {name: sum(span[name] for span in found["day"]) for name in _NAMES}

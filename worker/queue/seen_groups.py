@@ -4,11 +4,11 @@ from collections.abc import Collection
 
 from sqlalchemy import Engine, text
 
-from models.error_signature import Kind
+from models.error_signature import ErrorKind
 from worker.database import json, repeat
 
 
-def note_seen(engine: Engine, kinds: Collection[Kind]) -> None:
+def note_seen(engine: Engine, kinds: Collection[ErrorKind]) -> None:
     """Note that errors of these kinds come now, before the transaction that stores them.
 
     In a transaction of its own, so that nobody who settles waits for another's; a row is written once a minute.

@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, text
 
 from hubspot_api.answer import Answer, Rejection, Settled
-from models.error_signature import About, Kind
+from models.error_signature import About, ErrorKind
 from models.moves import Move
 from models.words import Origin, Outcome
 from worker.database import draw, json, repeat
@@ -30,7 +30,7 @@ FIRST_READ: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class AttemptResult:
     """What an attempt's row says of the call: a word for the answer, status, milliseconds, what to quote of it."""
 
     answer: str
@@ -41,7 +41,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Apart:
+class PartialAnswer:
     """What is known of members whose claim ends before all have their answer: by index, and by which attempts."""
 
     answer: Settled
@@ -58,11 +58,11 @@ class Apart:
         return Settled(self.answer.delivered, {**self.answer.rejected, **rejected}, self.answer.unconfirmed)
 
 
-NOTHING: Final = Apart(Settled({}, {}, {}), {})
+NOTHING: Final = PartialAnswer(Settled({}, {}, {}), {})
 
 
 def settle(
-    engine: Engine, claim: Claim, answer: Settled, call: Call | None, attempts: Mapping[int, int] = NONE
+    engine: Engine, claim: Claim, answer: Settled, call: AttemptResult | None, attempts: Mapping[int, int] = NONE
 ) -> bool:
     """Settle a batch: every record has its answer. False where the lease was lost and somebody else owns it.
 
@@ -104,10 +104,10 @@ def postpone(  # noqa: PLR0913
     claim: Claim,
     seconds: float,
     because: str,
-    call: Call | None,
+    call: AttemptResult | None,
     *,
     spends: bool,
-    apart: Apart = NOTHING,
+    apart: PartialAnswer = NOTHING,
 ) -> bool:
     """Put a batch back: due in so many seconds, and why. `spends` an attempt where the answer was ambiguous."""
     _see(engine, claim, apart.answer)
@@ -138,7 +138,9 @@ def postpone(  # noqa: PLR0913
     return _in_transaction(engine, claim, work)
 
 
-def give_up(engine: Engine, claim: Claim, because: str, call: Call | None, apart: Apart = NOTHING) -> bool:
+def give_up(
+    engine: Engine, claim: Claim, because: str, call: AttemptResult | None, apart: PartialAnswer = NOTHING
+) -> bool:
     """Give a batch up: its records have failed, and can be retried."""
     failed = dict.fromkeys(sorted(set(range(len(claim.members))) - apart.indexes), Rejection("GIVEN_UP", "", because))
     _see(engine, claim, apart.answer, failed)
@@ -180,9 +182,9 @@ def _see(engine: Engine, claim: Claim, answer: Settled, failed: Mapping[int, Rej
     note_seen(engine, {_kind(claim, outcome, one) for outcome, rejections in told for one in rejections.values()})
 
 
-def _kind(claim: Claim, outcome: Outcome, rejection: Rejection) -> Kind:
+def _kind(claim: Claim, outcome: Outcome, rejection: Rejection) -> ErrorKind:
     about = About(claim.event_id, claim.address, rejection.context, rejection.is_event_unknown)
-    return Kind.of(outcome, rejection.category, rejection.code, rejection.message, about)
+    return ErrorKind.of(outcome, rejection.category, rejection.code, rejection.message, about)
 
 
 def _in_transaction(engine: Engine, claim: Claim, work: Callable[[Connection], bool]) -> bool:
@@ -207,7 +209,7 @@ def _move(connection: Connection, claim: Claim, move: Move, assignments: str, **
     return bool(moved.rowcount)
 
 
-def complete_attempt(engine: Engine, attempt_id: int, call: Call, answer: Answer | None = None) -> None:
+def complete_attempt(engine: Engine, attempt_id: int, call: AttemptResult, answer: Answer | None = None) -> None:
     """Complete the attempt of a call that leaves its batch as it is."""
     settled = answer if isinstance(answer, Settled) else None
 
@@ -224,7 +226,7 @@ def forget_attempt(engine: Engine, attempt_id: int) -> None:
         _complete(connection, attempt_id, None, None)
 
 
-def _split(connection: Connection, claim: Claim, apart: Apart) -> None:
+def _split(connection: Connection, claim: Claim, apart: PartialAnswer) -> None:
     """Move the answered members of a batch, which was just moved itself, to a COMPLETE batch of their own."""
     answered = sorted(apart.indexes)
     if not answered:
@@ -307,12 +309,14 @@ def _store_errors(
     )
 
 
-def _complete_attempt(connection: Connection, claim: Claim, call: Call | None, answer: Settled | None = None) -> None:
+def _complete_attempt(
+    connection: Connection, claim: Claim, call: AttemptResult | None, answer: Settled | None = None
+) -> None:
     if claim.attempt_id is not None:
         _complete(connection, claim.attempt_id, call, answer)
 
 
-def _complete(connection: Connection, attempt_id: int, call: Call | None, answer: Settled | None) -> None:
+def _complete(connection: Connection, attempt_id: int, call: AttemptResult | None, answer: Settled | None) -> None:
     if call is None:  # nothing was called
         connection.execute(text("DELETE FROM attempts WHERE id = :id"), {"id": attempt_id})
         return

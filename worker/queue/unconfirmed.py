@@ -17,7 +17,7 @@ from models.words import AttemptKind, State
 from worker.accounts.state import SENDS, may_send
 from worker.queue.locks import lock_events
 from worker.queue.requeue import move
-from worker.queue.settle import Call
+from worker.queue.settle import AttemptResult
 
 MOST: Final = 100
 """Records that one turn takes: as many as a page shows, and more than a turn has permits for by contact."""
@@ -27,7 +27,7 @@ PACKED: Final = 1_000
 """Records sent once more in one transaction, at most."""
 
 
-class Group(NamedTuple):
+class Breakdown(NamedTuple):
     """What one breakdown is asked for."""
 
     event_id: int
@@ -49,21 +49,21 @@ class Unconfirmed:
     """Sent once more already, after such looks."""
 
     @property
-    def group(self) -> Group:
+    def group(self) -> Breakdown:
         """Give what its breakdown is asked for."""
-        return Group(self.event_id, self.wanted.state)
+        return Breakdown(self.event_id, self.wanted.state)
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class DueForReadBack:
     """The records of one turn, and how many are due in all by event and state."""
 
     records: Sequence[Unconfirmed]
-    due: Mapping[Group, int]
+    due: Mapping[Breakdown, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ReadBackResult:
     """What one look changes of one record; `seconds` until the next step, none where there is none."""
 
     of: Unconfirmed
@@ -93,7 +93,7 @@ WHERE e.outcome = 'unconfirmed' AND e.resolution IS NULL AND NOT EXISTS (
   SELECT FROM errors n WHERE n.record_id = e.record_id AND n.batch_id = e.batch_id AND n.id > e.id)"""
 
 
-def take(engine: Engine, account_id: int, lease: float, most_reads: int) -> Turn:
+def take(engine: Engine, account_id: int, lease: float, most_reads: int) -> DueForReadBack:
     """Take the account's records that are due to be looked for; for `lease` seconds nobody else does.
 
     What was resolved meanwhile, by an operator say, is looked for no more.
@@ -120,7 +120,9 @@ def take(engine: Engine, account_id: int, lease: float, most_reads: int) -> Turn
         rows = connection.execute(text(f"{_OPEN} AND e.id = ANY(:ids) ORDER BY e.id"), {"ids": ids}).all()
         over = set(ids) - {row.error_id for row in rows}
         connection.execute(text("UPDATE errors SET verify_at = NULL WHERE id = ANY(:ids)"), {"ids": list(over)})
-    return Turn([_unconfirmed(row) for row in rows], {Group(row.event_id, State(row.state)): row.number for row in due})
+    return DueForReadBack(
+        [_unconfirmed(row) for row in rows], {Breakdown(row.event_id, State(row.state)): row.number for row in due}
+    )
 
 
 def put_back(engine: Engine, records: Sequence[Unconfirmed], seconds: float) -> None:
@@ -200,7 +202,7 @@ def begin(engine: Engine, account_id: int, lease: float, asked: Sequence[Unconfi
         return attempt_id
 
 
-def complete(connection: Connection, attempt_id: int, call: Call, found: int = 0, missing: int = 0) -> None:
+def complete(connection: Connection, attempt_id: int, call: AttemptResult, found: int = 0, missing: int = 0) -> None:
     """Complete a call's attempt: how many of the records asked for it showed, and how many it did not."""
     connection.execute(
         text("""
@@ -231,7 +233,7 @@ _CHANGES: Final = (
 )
 
 
-def confirm(connection: Connection, found: Sequence[Change]) -> int:
+def confirm(connection: Connection, found: Sequence[ReadBackResult]) -> int:
     """Confirm records that HubSpot shows: delivered. Give how many were still open."""
     changed = connection.execute(
         text(f"""
@@ -242,7 +244,7 @@ def confirm(connection: Connection, found: Sequence[Change]) -> int:
     return int(changed.rowcount)
 
 
-def supersede(connection: Connection, overtaken: Sequence[Change]) -> int:
+def supersede(connection: Connection, overtaken: Sequence[ReadBackResult]) -> int:
     """Cancel records in whose place HubSpot shows a later one of ours; their events are locked."""
     changed = connection.execute(
         text(f"""
@@ -259,7 +261,7 @@ def supersede(connection: Connection, overtaken: Sequence[Change]) -> int:
     return int(changed.rowcount)
 
 
-def note_absent(connection: Connection, absent: Sequence[Change]) -> None:
+def note_absent(connection: Connection, absent: Sequence[ReadBackResult]) -> None:
     """Note looks that found nothing, each once: whoever looked at the same time changes nothing more."""
     connection.execute(
         text(f"""
@@ -299,7 +301,7 @@ def send_again(engine: Engine, account_id: int, most_reads: int, batch_size: int
         return moved
 
 
-def _rows(changes: Sequence[Change]) -> str:
+def _rows(changes: Sequence[ReadBackResult]) -> str:
     return orjson.dumps(
         [
             {

@@ -18,10 +18,10 @@ from typing import Final, NamedTuple, Self
 from sqlalchemy import Connection, Engine, text
 
 from models.outcome import LAST_ERROR, OUTCOME
-from worker.context import Process
+from worker.context import Context
 from worker.database import repeat
 from worker.operations import audit_log
-from worker.operations.audit_log import By, noted
+from worker.operations.audit_log import Actor, noted
 from worker.queries import job_results
 from worker.queue.contact_index import MAY_HAVE_ARRIVED, newest, oldest
 from worker.queue.locks import lock_events
@@ -74,7 +74,7 @@ def purge(engine: Engine, days: float) -> Counts:
     return _purge(engine, _cutoff(engine, days))
 
 
-def purge_by_hand(engine: Engine, by: By, days: float) -> Counts:
+def purge_by_hand(engine: Engine, by: Actor, days: float) -> Counts:
     """Purge, and note who did: after the moment from which on things stay, so that this stays too."""
     cutoff = _cutoff(engine, days)
     with noted(engine, by, "purge", older_than_days=days) as action:
@@ -124,13 +124,13 @@ def preview(engine: Engine, days: float) -> Counts:
             after = page[-1].id
 
 
-def is_due(process: Process) -> bool:
+def is_due(process: Context) -> bool:
     """Say whether the sweep is to purge a little."""
     with process.engine.connect() as connection:
         return bool(connection.execute(text("SELECT due_at <= now() FROM purged")).scalar())
 
 
-def purge_a_little(process: Process) -> Counts:
+def purge_a_little(process: Context) -> Counts:
     """Purge one step of everything, and note where to go on; whoever finds somebody else at it does nothing."""
     engine = process.engine
     with engine.begin() as connection:

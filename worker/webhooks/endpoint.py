@@ -41,7 +41,7 @@ _NOWHERE: Final = tuple(map(ipaddress.IPv6Network, ("2001::/32", "2002::/16", "3
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class WebhookMessage:
     """What is sent: the same id and body at every try. `moment` is in seconds since 1970."""
 
     id: str
@@ -102,14 +102,16 @@ def is_public(written: str) -> bool:
     return address.is_global and not address.is_multicast
 
 
-def signature(secret: SecretStr, message: Message) -> str:
+def signature(secret: SecretStr, message: WebhookMessage) -> str:
     """Sign a message."""
     key = base64.b64decode(secret.get_secret_value().removeprefix(_PREFIX))
     signed = b".".join((message.id.encode(), str(message.moment).encode(), message.body))
     return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
 
 
-def send(url: str, secret: SecretStr, message: Message, deadline: float, *, private: bool) -> Response | NoResponse:
+def send(
+    url: str, secret: SecretStr, message: WebhookMessage, deadline: float, *, private: bool
+) -> Response | NoResponse:
     """POST a message, unless the URL leads where it may not; `deadline` is by the monotonic clock."""
     begun = time.monotonic()
     wrong = fault(url, private=private)

@@ -23,12 +23,12 @@ from sqlalchemy import Connection, Engine, Row, text
 from hubspot_api.client import NoResponse, Response
 from models.backoff import wait
 from models.words import Outcome, Stage, Status
-from worker.context import Process
+from worker.context import Context
 from worker.database import repeat
 from worker.encryption import unseal
 from worker.queries import submissions
 from worker.webhooks import endpoint
-from worker.webhooks.endpoint import HAS_WEBHOOK, TIMEOUT, Message
+from worker.webhooks.endpoint import HAS_WEBHOOK, TIMEOUT, WebhookMessage
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def is_due(engine: Engine) -> bool:
         return bool(due.scalar())
 
 
-def notify(process: Process) -> None:
+def notify(process: Context) -> None:
     """Look and post while something is due; each webhook in turn, so that none waits for another's backlog."""
     if not _SLOTS.acquire(blocking=False):
         return
@@ -172,7 +172,7 @@ def _keys_due(engine: Engine) -> Sequence[int]:
         return list(due.scalars())
 
 
-def post(process: Process, key_id: int) -> bool:
+def post(process: Context, key_id: int) -> bool:
     """Claim what a webhook is to be told next, POST it, settle; false where there is nothing, or somebody has it."""
     if process.stopping.is_set():
         return False
@@ -183,7 +183,7 @@ def post(process: Process, key_id: int) -> bool:
     answer = endpoint.send(
         claimed.webhook_url,
         SecretStr(unseal(process.settings, claimed.webhook_secret)),
-        Message(_id(claimed.submission, claimed.stage), claimed.moment, bytes(claimed.body)),
+        WebhookMessage(_id(claimed.submission, claimed.stage), claimed.moment, bytes(claimed.body)),
         deadline,
         private=process.settings.webhook_private,
     )

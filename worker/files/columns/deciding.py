@@ -6,12 +6,12 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from worker.files.columns.roles import Role, role_of
+from worker.files.columns.roles import EventRole, role_of
 from worker.files.columns.statuses import Standing, says_yes, standing_of
 from worker.files.columns.synonyms import compact
 
 
-class Kind(StrEnum):
+class DecidingKind(StrEnum):
     """What a deciding column tells of."""
 
     STATUS = "status"
@@ -40,7 +40,7 @@ class Kind(StrEnum):
 class Deciding(NamedTuple):
     """What a title announces; where it is not `sure`, some value must be known before the column decides."""
 
-    kind: Kind
+    kind: DecidingKind
     sure: bool = True
 
 
@@ -49,16 +49,16 @@ LONGEST_TITLE: Final = 8
 NOTHING: Final = frozenset({"", "--", "-", "—", "–", "n/a", "N/A"})
 """How tools write that there is nothing."""
 
-_TITLES: Final[dict[Kind, tuple[str, ...]]] = {
-    Kind.APPROVED: (
+_TITLES: Final[dict[DecidingKind, tuple[str, ...]]] = {
+    DecidingKind.APPROVED: (
         "approved", "isapproved", "genehmigt", "approuve", "aprobado", "aprovado", "approvato", "goedgekeurd",
     ),
-    Kind.REPLY: (
+    DecidingKind.REPLY: (
         "rsvp", "rsvpstatus", "rsvpresponse", "rsvpreply", "invitationresponse", "inviteresponse", "eventresponse",
         "going", "attending", "willattend", "willyouattend", "willyoubeattending", "zusage", "confirmacion",
         "confirmacao",
     ),
-    Kind.ATTENDED: (
+    DecidingKind.ATTENDED: (
         "attended", "hasattended", "didattend", "attendedlive", "attendedevent", "attendedwebinar", "attendedsession",
         "showedup", "checkedin", "checkin", "ischeckedin", "checkintime", "checkindate", "checkindatetime",
         "checkedinat", "checkedintime", "checkedindate", "checkintimestamp", "checkinat", "participated",
@@ -69,11 +69,11 @@ _TITLES: Final[dict[Kind, tuple[str, ...]]] = {
         "partecipato", "aanwezig",
         "deelgenomen", "ingecheckt", "hasjoined", "hasjoinedevent", "joinedevent",
     ),
-    Kind.ABSENT: (
+    DecidingKind.ABSENT: (
         "noshow", "isnoshow", "absent", "didnotattend", "abwesend", "nichterschienen", "ausente", "assente",
         "afwezig",
     ),
-    Kind.TICKET: (
+    DecidingKind.TICKET: (
         "tickettype", "ticketname", "ticket", "tickettitle", "ticketcategory", "attendeetype", "participanttype",
         "registrationtype", "registranttype", "usertype", "attendeecategory", "registrationcategory", "admissionitem",
         "admissiontype",
@@ -85,16 +85,16 @@ _TITLES: Final[dict[Kind, tuple[str, ...]]] = {
         "invitationlist", "badgetype",
     ),
 }  # fmt: skip
-_IF_KNOWN: Final[dict[Kind, tuple[str, ...]]] = {
-    Kind.STATUS: (
+_IF_KNOWN: Final[dict[DecidingKind, tuple[str, ...]]] = {
+    DecidingKind.STATUS: (
         "state", "estado", "stato", "etat", "situacao", "situacion", "situazione", "standing", "participation",
         "teilnahme",
     ),
-    Kind.REPLY: (
+    DecidingKind.REPLY: (
         "response", "reply", "antwort", "reponse", "respuesta", "resposta", "risposta", "reactie", "replied",
         "answer",
     ),
-    Kind.ATTENDED: (
+    DecidingKind.ATTENDED: (
         "attendance", "anwesenheit", "presence", "asistencia", "presenca", "presenza", "aanwezigheid",
         "eventattendance", "participant",
     ),
@@ -173,35 +173,35 @@ def deciding(title: str) -> Deciding | None:
     if whole in _EXACT or not whole or len(words) > LONGEST_TITLE or words[-1] in _ABOUT_STATUS:
         return _EXACT.get(whole)
     plain = " ".join(word for word in words if word not in _STAFF_TITLES)
-    if role_of(plain) is Role.STAFF:
-        return Deciding(Kind.STAFF, sure=False)
+    if role_of(plain) is EventRole.STAFF:
+        return Deciding(DecidingKind.STAFF, sure=False)
     if (said := standing_of(plain)) in _LEAVING:
-        return Deciding(Kind.CANCELED if said is Standing.CANCELED else Kind.EXCLUDED, sure=False)
+        return Deciding(DecidingKind.CANCELED if said is Standing.CANCELED else DecidingKind.EXCLUDED, sure=False)
     if not _STATUS_WORDS.isdisjoint(words) or whole.endswith("status"):
         return _status(whole, words)
     if not _ROLE_WORDS.isdisjoint((words[0], words[-1])) or words[-1].endswith("rrolle"):
         sure = _EVENT.search(whole) is not None  # “Role” alone may as well be that in a company
-        return Deciding(Kind.ROLE, sure) if _OTHER_ROLES.isdisjoint(words) else None
+        return Deciding(DecidingKind.ROLE, sure) if _OTHER_ROLES.isdisjoint(words) else None
     about_event = _EVENT.search(whole) or _ADMISSION.search(whole)
-    return Deciding(Kind.STATUS, sure=False) if words[-1] == "state" and about_event else None
+    return Deciding(DecidingKind.STATUS, sure=False) if words[-1] == "state" and about_event else None
 
 
 def _status(whole: str, words: list[str]) -> Deciding | None:
     """Tell the statuses apart: of an event, of a payment, of something else."""
     if _PAYMENT.search(whole):
-        return Deciding(Kind.PAYMENT)
+        return Deciding(DecidingKind.PAYMENT)
     about_event = _EVENT.search(whole)
     harmless = not _HARMLESS.isdisjoint(words) or whole.startswith(_GLUED)
     if harmless and (about_event is None or words[0] in _HARMLESS or not _MESSAGES.isdisjoint(words)):
         return None
     if _ADMISSION.search(whole):
-        return Deciding(Kind.ADMISSION)
+        return Deciding(DecidingKind.ADMISSION)
     may_be_a_state = not {"estado", "stato", "etat"}.isdisjoint(words)
-    return Deciding(Kind.STATUS, sure=not may_be_a_state or about_event is not None)
+    return Deciding(DecidingKind.STATUS, sure=not may_be_a_state or about_event is not None)
 
 
 @lru_cache(maxsize=4096)
-def meaning(kind: Kind, text: str) -> Standing | Role | None:
+def meaning(kind: DecidingKind, text: str) -> Standing | EventRole | None:
     """Give what a value says in a column of this kind; None where that is not known.
 
     `Role.ATTENDEE` says nothing against a person.
@@ -211,42 +211,44 @@ def meaning(kind: Kind, text: str) -> Standing | Role | None:
         yes = not _ZERO.fullmatch(text)
     if yes is not None and kind in _YES_NO:
         return _YES_NO[kind][0 if yes else 1]
-    if kind is Kind.CANCELED:
+    if kind is DecidingKind.CANCELED:
         return Standing.CONFIRMED if text in NOTHING or _ZERO.fullmatch(text) else Standing.CANCELED
-    if kind is Kind.PAYMENT:
-        return Role.ATTENDEE if standing is Standing.CONFIRMED else standing if standing in _GIVEN_BACK else None
-    if kind is Kind.TICKET:
-        return Role.STAFF if Role.STAFF in {role, role_of(_TICKET_WORDS.sub(" ", text))} else Role.ATTENDEE
-    if kind in {Kind.ROLE, Kind.STAFF}:
+    if kind is DecidingKind.PAYMENT:
+        return EventRole.ATTENDEE if standing is Standing.CONFIRMED else standing if standing in _GIVEN_BACK else None
+    if kind is DecidingKind.TICKET:
+        return (
+            EventRole.STAFF if EventRole.STAFF in {role, role_of(_TICKET_WORDS.sub(" ", text))} else EventRole.ATTENDEE
+        )
+    if kind in {DecidingKind.ROLE, DecidingKind.STAFF}:
         return role
-    return standing or (role if role is Role.STAFF or kind is Kind.ATTENDED else None)
+    return standing or (role if role is EventRole.STAFF or kind is DecidingKind.ATTENDED else None)
 
 
-_YES_NO: Final[dict[Kind, tuple[Standing | Role, Standing | Role]]] = {
-    Kind.REPLY: (Standing.REGISTERED, Standing.DECLINED),
-    Kind.APPROVED: (Standing.CONFIRMED, Standing.DENIED),
-    Kind.ATTENDED: (Standing.ATTENDED, Standing.ABSENT),
-    Kind.ABSENT: (Standing.ABSENT, Standing.ATTENDED),
-    Kind.CANCELED: (Standing.CANCELED, Standing.CONFIRMED),
-    Kind.EXCLUDED: (Standing.EXCLUDED, Role.ATTENDEE),
-    Kind.STAFF: (Role.STAFF, Role.ATTENDEE),
+_YES_NO: Final[dict[DecidingKind, tuple[Standing | EventRole, Standing | EventRole]]] = {
+    DecidingKind.REPLY: (Standing.REGISTERED, Standing.DECLINED),
+    DecidingKind.APPROVED: (Standing.CONFIRMED, Standing.DENIED),
+    DecidingKind.ATTENDED: (Standing.ATTENDED, Standing.ABSENT),
+    DecidingKind.ABSENT: (Standing.ABSENT, Standing.ATTENDED),
+    DecidingKind.CANCELED: (Standing.CANCELED, Standing.CONFIRMED),
+    DecidingKind.EXCLUDED: (Standing.EXCLUDED, EventRole.ATTENDEE),
+    DecidingKind.STAFF: (EventRole.STAFF, EventRole.ATTENDEE),
 }
 """What yes and what no say in the columns that take them."""
-_COUNTED: Final = frozenset({Kind.ATTENDED, Kind.APPROVED})
+_COUNTED: Final = frozenset({DecidingKind.ATTENDED, DecidingKind.APPROVED})
 _GIVEN_BACK: Final = frozenset({Standing.CANCELED, Standing.REMOVED})
 
 
-def announces(kind: Kind, text: str) -> bool:
+def announces(kind: DecidingKind, text: str) -> bool:
     """Say whether a value shows that a probable column decides: “CA” under State does not, “Denied” does."""
-    if kind is Kind.ROLE:
+    if kind is DecidingKind.ROLE:
         return role_of(text) is not None
-    if kind in {Kind.CANCELED, Kind.EXCLUDED}:
+    if kind in {DecidingKind.CANCELED, DecidingKind.EXCLUDED}:
         return says_yes(text) is not None
-    if kind in {Kind.STAFF, Kind.ATTENDED} and (
-        says_yes(text) is not None or role_of(text) is Role.STAFF or "@" in text
+    if kind in {DecidingKind.STAFF, DecidingKind.ATTENDED} and (
+        says_yes(text) is not None or role_of(text) is EventRole.STAFF or "@" in text
     ):
-        return kind is Kind.STAFF or "@" not in text
-    return kind is not Kind.STAFF and len(compact(text)) >= _TELLING and standing_of(text) is not None
+        return kind is DecidingKind.STAFF or "@" not in text
+    return kind is not DecidingKind.STAFF and len(compact(text)) >= _TELLING and standing_of(text) is not None
 
 
 _TELLING: Final = 5

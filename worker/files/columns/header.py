@@ -11,9 +11,9 @@ from models.preflight import shown
 from models.words import State
 from models.zones import zone_in
 from worker.files.columns import repeated
-from worker.files.columns.deciding import Deciding, Kind, deciding, title_words
+from worker.files.columns.deciding import Deciding, DecidingKind, deciding, title_words
 from worker.files.columns.mapping import SECTION, mapped, places_named
-from worker.files.columns.roles import Role, role_of
+from worker.files.columns.roles import EventRole, role_of
 from worker.files.columns.statuses import Standing
 from worker.files.columns.synonyms import ASKED, OURS, PROPERTIES, TITLES, WEAK, Field, compact
 from worker.files.lines import FileError
@@ -37,10 +37,10 @@ _ASKED: Final = {title: field for field, titles in ASKED.items() for title in ti
 _PROPERTIES: Final = {title: (name, rank) for name, titles in PROPERTIES.items() for rank, title in enumerate(titles)}
 _BRACKETS: Final = re.compile(r"[(\[]([^()\[\]]*)[)\]]")
 _FIELD_OF: Final = {
-    Kind.ROLE: Field.ROLE,
-    Kind.STAFF: Field.ROLE,
-    Kind.TICKET: Field.ROLE,
-    Kind.ATTENDED: Field.ATTENDED,
+    DecidingKind.ROLE: Field.ROLE,
+    DecidingKind.STAFF: Field.ROLE,
+    DecidingKind.TICKET: Field.ROLE,
+    DecidingKind.ATTENDED: Field.ATTENDED,
 }
 """The field under which a deciding column is listed; any other is a status."""
 
@@ -54,9 +54,9 @@ class Columns:
     properties: dict[str, tuple[int, ...]] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
     zones: dict[int, str] = field(default_factory=dict)
-    deciding: dict[int, Kind] = field(default_factory=dict)
+    deciding: dict[int, DecidingKind] = field(default_factory=dict)
     """The columns that decide who counts."""
-    probable: dict[int, Kind] = field(default_factory=dict)
+    probable: dict[int, DecidingKind] = field(default_factory=dict)
     """Columns that decide who counts if their values say so."""
     answers: dict[int, dict[str, Standing]] = field(default_factory=dict)
     """What `--map` says of a column's values."""
@@ -120,8 +120,8 @@ def recognise(cells: Sequence[str], options: Options, promoted: frozenset[str] =
     """
     fields: defaultdict[Field, repeated.Ranked] = defaultdict(list)
     properties: defaultdict[str, repeated.Ranked] = defaultdict(list)
-    decide: dict[int, Kind] = {}
-    probable: dict[int, Kind] = {}
+    decide: dict[int, DecidingKind] = {}
+    probable: dict[int, DecidingKind] = {}
     start = len(REFUSED) if tuple(compact(cell) for cell in cells[:2]) == REFUSED else 0
     targets = mapped(cells, options.mapping, start)
     block = repeated.meeting(cells) - set(targets)
@@ -130,7 +130,7 @@ def recognise(cells: Sequence[str], options: Options, promoted: frozenset[str] =
         target = targets.get(place)
         what, rank = (target.what, target.rank) if target else _meaning(cells[place], options.state)
         if (known := announced(cells[place], what, mapped=target is not None)) is not None:
-            reports_roles = known.kind is Kind.ROLE and options.state is State.ATTEND
+            reports_roles = known.kind is DecidingKind.ROLE and options.state is State.ATTEND
             decides = known.sure or reports_roles or compact(cells[place]) in promoted
             (decide if decides else probable)[place] = known.kind
             what = _shown_as(what, known.kind, options, mapped=target is not None) if decides else what
@@ -166,7 +166,7 @@ def recognise(cells: Sequence[str], options: Options, promoted: frozenset[str] =
     )
 
 
-def _shown_as(what: Field | str | None, kind: Kind, options: Options, *, mapped: bool) -> Field | str:
+def _shown_as(what: Field | str | None, kind: DecidingKind, options: Options, *, mapped: bool) -> Field | str:
     """Give the field under which a deciding column stands; a mapped status names the state where no option does."""
     what = what or _FIELD_OF.get(kind, Field.STATUS)
     return Field.STATE if what is Field.STATUS and mapped and options.state is None else what
@@ -204,7 +204,7 @@ def announced(title: str, what: Field | str | None, *, mapped: bool) -> Deciding
     """Say what a column decides, if anything: by its title, or by what `--map` says that it holds."""
     known = deciding(title)
     if mapped:
-        kinds = (Kind.STATUS, Kind.ROLE, Kind.ATTENDED)
+        kinds = (DecidingKind.STATUS, DecidingKind.ROLE, DecidingKind.ATTENDED)
         kind = next((kind for kind in kinds if _FIELD_OF.get(kind, Field.STATUS) is what), None)
         fits = known is not None and _FIELD_OF.get(known.kind, Field.STATUS) is what
         return Deciding(known.kind if known and fits else kind) if kind else None
@@ -221,7 +221,7 @@ def _asked(cells: Sequence[str], unread: list[int]) -> dict[Field, tuple[int, ..
 def is_host_address(title: str) -> bool:
     """Say whether a column names the host by an address, such as “Host Email” or “E-mail de l'organisateur”."""
     words = title_words(title)
-    return len(words) > 1 and is_address(title) and any(role_of(word) is Role.STAFF for word in words)
+    return len(words) > 1 and is_address(title) and any(role_of(word) is EventRole.STAFF for word in words)
 
 
 def is_address(title: str) -> bool:

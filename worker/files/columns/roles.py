@@ -9,7 +9,7 @@ from worker.files.columns.statuses import Standing, standing_of
 from worker.files.columns.synonyms import compact
 
 
-class Role(StrEnum):
+class EventRole(StrEnum):
     """Which side of the event somebody was on."""
 
     STAFF = "host, organizer, panelist or presenter"
@@ -55,7 +55,9 @@ _ATTENDEES: Final = (
 )  # fmt: skip
 
 _ROLES: Final = {
-    compact(word): role for role, words in ((Role.STAFF, _STAFF), (Role.ATTENDEE, _ATTENDEES)) for word in words
+    compact(word): role
+    for role, words in ((EventRole.STAFF, _STAFF), (EventRole.ATTENDEE, _ATTENDEES))
+    for word in words
 }
 _STAFF_WORDS: Final = frozenset(compact(word) for word in _STAFF)
 _ATTENDEE_WORDS: Final = frozenset(compact(word) for word in _ATTENDEES)
@@ -80,17 +82,17 @@ _AROUND: Final = frozenset(
 _ENDINGS: Final = ("details", "detail", "informationen", "gegevens", "daten", "liste", "lijst", "angaben")
 
 
-def role_of(text: str) -> Role | None:
+def role_of(text: str) -> EventRole | None:
     """Give the side that a role column's value names; several roles in one cell are staff where one of them is."""
     if (known := _ROLES.get(compact(text))) is not None:
         return known
     parts = [_ROLES.get(compact(part)) for part in re.split(r"[,;/|&+]", text) if part.strip()]
-    if Role.STAFF in parts:
-        return Role.STAFF
-    return Role.ATTENDEE if parts and None not in parts else None
+    if EventRole.STAFF in parts:
+        return EventRole.STAFF
+    return EventRole.ATTENDEE if parts and None not in parts else None
 
 
-def section_of(title: str) -> Role | Standing | None:
+def section_of(title: str) -> EventRole | Standing | None:
     """Say who stands in a section by its title; None where that is not known.
 
     Only a title made of known words counts: “Host: Hollis” names a person, not a section.
@@ -98,13 +100,13 @@ def section_of(title: str) -> Role | Standing | None:
     words = _words(title)
     subject = [word for word in words if word not in _AROUND]
     if subject and all(word in _STAFF_WORDS or word in _ATTENDEE_WORDS for word in subject):
-        return Role.STAFF if any(word in _STAFF_WORDS for word in subject) else Role.ATTENDEE
+        return EventRole.STAFF if any(word in _STAFF_WORDS for word in subject) else EventRole.ATTENDEE
     if (role := role_of(title)) is not None:
         return role
     without = " ".join(word for word in words if word not in _ATTENDEE_WORDS and word not in _AROUND - _SAYING)
     if (standing := standing_of(title) or (standing_of(without) if without else None)) is not None:
         return standing
-    return Role.ATTENDEE if words and not subject else None
+    return EventRole.ATTENDEE if words and not subject else None
 
 
 _SAYING: Final = frozenset({"attended", "registered", "teilgenommen", "of", "de", "en", "in"})

@@ -12,9 +12,9 @@ from typing import Final
 from models.preflight import Reason
 from worker.files.options import Options, SharedAddress
 from worker.files.questions import QuestionsError
-from worker.files.rows import Draft, LeftOut, Record, Refused
+from worker.files.rows import Draft, FileRecord, LeftOut, RejectedRow
 from worker.files.stays import occurrences
-from worker.files.stays.shared_addresses import Tally, find_shared
+from worker.files.stays.shared_addresses import SharedTally, find_shared
 from worker.files.stays.spool import Spool, Stored, spool
 
 MOST_ROWS: Final = 10_000
@@ -24,12 +24,12 @@ SHARED: Final = "several people share the address"
 
 
 def gather(
-    items: Iterable[Draft | Record | Refused | LeftOut],
+    items: Iterable[Draft | FileRecord | RejectedRow | LeftOut],
     options: Options,
     *,
     merges: bool,
-    note: Callable[[Tally], None] = lambda _: None,
-) -> Iterator[Draft | Record | Refused | LeftOut]:
+    note: Callable[[SharedTally], None] = lambda _: None,
+) -> Iterator[Draft | FileRecord | RejectedRow | LeftOut]:
     """Read every row, ask what only the reader can say, and give each person's stays as one draft an occurrence.
 
     What is left out, and what came as a whole input, is given at once. Where rows are not merged, they come as they
@@ -43,7 +43,7 @@ def gather(
     """
     with spool() as rows:
         for item in items:
-            if isinstance(item, Draft | Refused):
+            if isinstance(item, Draft | RejectedRow):
                 rows.add(item)
             else:
                 yield item
@@ -71,9 +71,9 @@ def merge(person: Draft, other: Draft) -> None:
             person.input[name] = {**value, **known}
 
 
-def _ask(rows: Spool, options: Options) -> Tally:
+def _ask(rows: Spool, options: Options) -> SharedTally:
     """Find the occurrences and the shared addresses; stop where they ask something, else give the latter's number."""
-    count, tally = rows.count(), Tally()
+    count, tally = rows.count(), SharedTally()
     for one in find_shared(rows.people(), count):
         tally.add(one)
         if options.shared_address is SharedAddress.LEAVE_OUT:
@@ -142,7 +142,7 @@ def _settled(person: Draft, last_join: int | None) -> Draft:
     return person
 
 
-def _line(item: Draft | Refused) -> int:
+def _line(item: Draft | RejectedRow) -> int:
     return item.rows[0][0]
 
 

@@ -30,7 +30,7 @@ LOOKED_AT: Final = 50
 SHOWN: Final = 3
 
 
-class Said(NamedTuple):
+class RowSaid(NamedTuple):
     """What a row says of a person: when they came and left, a number that stands for its cells, and the name."""
 
     joined: int | None
@@ -56,7 +56,7 @@ def contact_of(person: bytes) -> str:
     return str(orjson.loads(person)[-1])
 
 
-def find_shared(people: Iterable[tuple[bytes, Iterable[Said]]], rows: int) -> Iterator[Shared]:
+def find_shared(people: Iterable[tuple[bytes, Iterable[RowSaid]]], rows: int) -> Iterator[Shared]:
     """Give every address that several people share, in a file of so many rows."""
     for person, said in people:
         seen = _Seen(contact_of(person))
@@ -73,7 +73,7 @@ def _is_contact(text: str) -> bool:
 
 
 @dataclass(slots=True)
-class Tally:
+class SharedTally:
     """The shared addresses of a file, counted."""
 
     addresses: int = 0
@@ -119,7 +119,7 @@ class _Seen:
         self._different: set[int] = set()
         self._here: list[tuple[int, int]] = []
 
-    def add(self, one: Said) -> None:
+    def add(self, one: RowSaid) -> None:
         """Take a row in; they come by time of joining."""
         self._rows += 1
         if len(self._names) < LOOKED_AT and (words := words_of(one.name, self._contact)):

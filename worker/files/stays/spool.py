@@ -15,9 +15,9 @@ import orjson
 from models.preflight import Reason
 from models.words import State
 from worker.files.columns.synonyms import Field
-from worker.files.rows import Draft, Refused, as_json
+from worker.files.rows import Draft, RejectedRow, as_json
 from worker.files.stays.people import name_in
-from worker.files.stays.shared_addresses import Said
+from worker.files.stays.shared_addresses import RowSaid
 from worker.files.where import Where
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Stored(NamedTuple):
     start: int | None
     is_of_several: bool
     is_shared: bool
-    item: Draft | Refused
+    item: Draft | RejectedRow
 
 
 class Spool:
@@ -63,7 +63,7 @@ class Spool:
         self._headers: list[Columns] = []
         self._waiting: list[tuple[object, ...]] = []
 
-    def add(self, item: Draft | Refused) -> None:
+    def add(self, item: Draft | RejectedRow) -> None:
         """Keep a row."""
         self._waiting.append(self._packed(item) if isinstance(item, Draft) else _packed_refused(item))
         if len(self._waiting) >= AT_ONCE:
@@ -104,7 +104,7 @@ class Spool:
         """Give when an event's occurrences begin."""
         return (start for (start,) in self._disk.execute("SELECT start FROM starts WHERE event = ?", (event,)))
 
-    def people(self) -> Iterator[tuple[bytes, Iterator[Said]]]:
+    def people(self) -> Iterator[tuple[bytes, Iterator[RowSaid]]]:
         """Give everyone of more than one row, and what the rows say."""
         rows = self._disk.execute(
             """
@@ -113,7 +113,7 @@ class Spool:
             ORDER BY person, joined"""
         )
         for person, said in groupby(rows, key=lambda row: row[0]):
-            yield person, (Said(*row[1:]) for row in said)
+            yield person, (RowSaid(*row[1:]) for row in said)
 
     def note_shared(self, person: bytes) -> None:
         """Keep that many people share a person's address."""
@@ -150,12 +150,12 @@ class Spool:
         name = name_in(draft.columns, draft.rows[0][1], draft.input)
         return event, person, joined, left, name, hash(tuple(draft.rows[0][1])), as_json(values)
 
-    def _unpacked(self, packed: bytes) -> Draft | Refused:
+    def _unpacked(self, packed: bytes) -> Draft | RejectedRow:
         values = _loads(packed)
         if len(values) == _OF_REFUSED:
             line, reasons, raw, titles, rows = values
             known = tuple(Reason(*reason) for reason in reasons)
-            return Refused(line, known, raw.encode(), tuple(titles), tuple((at, cells) for at, cells in rows))
+            return RejectedRow(line, known, raw.encode(), tuple(titles), tuple((at, cells) for at, cells in rows))
         header, where, rows, known, time, joined, left, day_only, faults = values
         columns, own = self._headers[header], [(line, cells) for line, cells in rows]
         return Draft(
@@ -183,7 +183,7 @@ _OF_REFUSED: Final = 5
 """Values of a refused row; a draft has more."""
 
 
-def _packed_refused(refused: Refused) -> tuple[object, ...]:
+def _packed_refused(refused: RejectedRow) -> tuple[object, ...]:
     reasons = [[reason.where, reason.what, reason.right] for reason in refused.reasons]
     values = [refused.line, reasons, refused.raw.decode(), refused.titles, refused.rows]
     return None, None, None, None, "", 0, as_json(values)
