@@ -103,7 +103,6 @@ def retry(  # noqa: PLR0913 - one parameter an option
     What would only be refused again stays as it is, and says why; nothing is accepted twice. Exit status 1 where a
     line of FILE could not be used or is still refused.
     """
-
     chosen = RefusalFilter(ids or None, submission, account)
     named = ids or submission or account or everything
     if bool(named) is (from_ is not None):

@@ -1,4 +1,4 @@
-"""`attendance.accept`: the task door. The message's fields are the task's arguments; accepting is `worker.intake.accept`."""
+"""`attendance.accept`: one message as the arguments of a task; `worker.intake.accept` accepts it."""
 
 import json
 import logging

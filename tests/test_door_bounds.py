@@ -16,11 +16,11 @@ import psutil
 import pytest
 import requests
 import sqlalchemy.exc
-import web.admission
-import web.waiting
 from door import BY_EMAIL, WHEN, Door, key_for, running_door
 from running import environment, until
 
+import web.limits
+import web.long_poll
 import web.server
 from models.message import MOST_BYTES
 from web.limits import MOST_BYTES_AT_ONCE, Admission
@@ -121,7 +121,7 @@ def test_a_connection_that_is_idle_is_kept_for_the_next_request(door: Door, monk
 
 
 def test_a_body_that_drips_is_cut_off(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web.admission, "SLOWEST", 0.5)
+    monkeypatch.setattr(web.limits, "SLOWEST", 0.5)
     with connected(door) as client:
         client.sendall(head(door, 1_000) + b'{"inputs"')
         answer = client.recv(10_000)
@@ -162,7 +162,7 @@ def test_no_connection_to_the_database_in_time_is_503(door: Door, monkeypatch: p
 def test_more_at_once_than_there_is_room_for_is_503_until_there_is_room_again(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web.admission, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(web.limits, "MOST_AT_ONCE", 2)
     let_in: list[Admission] = []
     read = Admission.read
     monkeypatch.setattr(Admission, "read", lambda self, *asked: let_in.append(self) or read(self, *asked))
@@ -179,7 +179,7 @@ def test_more_at_once_than_there_is_room_for_is_503_until_there_is_room_again(
 
 
 def test_more_bytes_at_once_than_there_is_room_for_are_503(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web.admission, "MOST_BYTES_AT_ONCE", 100_000)
+    monkeypatch.setattr(web.limits, "MOST_BYTES_AT_ONCE", 100_000)
     let_in: list[bytearray] = []
     read = Admission.read
     monkeypatch.setattr(Admission, "read", lambda self, asked, body: let_in.append(body) or read(self, asked, body))
@@ -192,7 +192,7 @@ def test_more_bytes_at_once_than_there_is_room_for_are_503(door: Door, monkeypat
 
 
 def test_beyond_so_many_held_answers_the_next_gets_his_at_once(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web.waiting, "MOST", 3)
+    monkeypatch.setattr(web.long_poll, "MOST", 3)
     with ThreadPoolExecutor(3) as pool:
         held = [
             pool.submit(door.hand_in, f"p{number}@example.com", headers={"Prefer": "wait=4"}) for number in range(3)

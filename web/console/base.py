@@ -121,7 +121,7 @@ class Redirect:
     then: str
 
 
-class PageError(Exception):  # noqa: N818 - it is an answer
+class PageError(Exception):
     """A page that says in plain words why there is nothing else."""
 
     def __init__(self, status: int, title: str, message: str) -> None:

@@ -13,7 +13,7 @@ from models.words import Action, Origin, Resolution
 from worker.database import json
 from worker.operations import cancel, correct, replay, retry
 from worker.queries.error_filter import Filter
-from worker.queries.refusals import STEP, RefusalFilter
+from worker.queries.refusals import AT_ONCE, RefusalFilter
 from worker.queue.locks import lock_events
 from worker.queue.requeue import move, resolve
 from worker.queue.seen_groups import note_seen
@@ -216,7 +216,7 @@ def _cancel(on: StepContext, work: JobState) -> StepResult | None:
 def _replay(on: StepContext, work: JobState) -> StepResult | None:
     """Hand refusals in again, in transactions of accept's own; after a crash they are parts seen before."""
     if work.pinned:
-        taken = [row.item for row in _take(on, work, STEP)]
+        taken = [row.item for row in _take(on, work, AT_ONCE)]
         done = replay.replay_named(on.engine, on.connection, on.rules, taken)
         return StepResult(_replayed(done), work.stage, work.after) if taken else None
     if work.after >= work.until:

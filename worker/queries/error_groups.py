@@ -59,7 +59,8 @@ def narrowed(engine: Engine, chosen: Filter, limit: int = 50) -> tuple[list[dict
             text(f"""
             SELECT g.*, {EVENT} AS event, s.message AS sample, s.record_id AS sample_record,
               r.contact AS sample_contact, f.count
-            FROM (SELECT group_id, count(*) AS count, max(id) AS newest FROM ({error_scan.found(chosen)}) e GROUP BY 1) f
+            FROM (
+              SELECT group_id, count(*) AS count, max(id) AS newest FROM ({error_scan.found(chosen)}) e GROUP BY 1) f
             JOIN error_groups g ON g.id = f.group_id
             JOIN errors s ON s.id = f.newest JOIN records r ON r.id = s.record_id {OF_EVENT}
             ORDER BY g.last_seen DESC, g.id LIMIT :limit"""),

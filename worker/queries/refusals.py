@@ -11,10 +11,9 @@ from sqlalchemy import Engine, text
 from models.message import DEFAULT_ACCOUNT, loads
 from models.preflight import Reason
 
-STEP: Final = 50
+AT_ONCE: Final = 50
 """Refusals read at once."""
-
-BYTES: Final = 2 * 1024 * 1024
+BYTES_AT_ONCE: Final = 2 * 1024 * 1024
 """What these hold, or one that is larger: each may be a whole message."""
 
 Row = dict[str, Any]
@@ -100,7 +99,7 @@ def _chunks(heads: Sequence[tuple[int, int]]) -> Iterator[list[int]]:
             break
         left -= length
         ids.append(id_)
-        if len(ids) == STEP - 1:  # with a full step `waiting` would look for another
+        if len(ids) == AT_ONCE - 1:  # with so many `waiting` would look for another
             yield ids
             ids = []
     if ids:
@@ -145,8 +144,8 @@ def _page(engine: Engine, chosen: RefusalFilter, last: int, *, newest_first: boo
                 "last": last,
                 "ids": conditions["f.id = ANY(:ids)"],
                 "submission": chosen.submission,
-                "step": STEP,
-                "bytes": BYTES,
+                "step": AT_ONCE,
+                "bytes": BYTES_AT_ONCE,
             },
         ).all()
     return [{**row._mapping, **_read(bytes(row.raw))} for row in rows]  # noqa: SLF001 - its public name
