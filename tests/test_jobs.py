@@ -44,7 +44,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps of a few, and the live ones first, with no floor for others."""
     for name, size in (("STEP", 3), ("CORRECTIONS", 3), ("BATCHES", 2)):
         monkeypatch.setattr(steps, name, size)
-    monkeypatch.setattr("worker.queries.refusals.STEP", 2)
+    monkeypatch.setattr("worker.queries.refusals.AT_ONCE", 2)
     monkeypatch.setattr("worker.queue.claim.FLOOR", 0.0)
 
 

@@ -1,14 +1,15 @@
-"""The HTTP door, HubSpot's attendance API, asynchronous, with receipts; and the operators' console.
+"""The HTTP API, HubSpot's attendance API with receipts, and the operators' console.
 
-- `app`          the parts put together; `server`: the app on a socket
-- `attendance`   HubSpot's four writes; `receipts`: what became of a submission
+- `app`             the parts put together; `server`: the app on a socket
+- `attendance`      HubSpot's four writes; `receipts`: what became of a submission
 - `participations`  HubSpot's read-backs, passed through
-- `wire`         HubSpot's words: its errors, its batch response; `shapes`: the same as OpenAPI schemas
-- `access`       whose key came with a request, and which account it is for
-- `masking`      what a viewer is shown: everything but whom it is about; `spelling`: an address, however it is spelt
-- `admission`    what is not let in: bodies too large or too slow, more at once than there is room for
-- `storing`      what comes at the same moment is stored together
-- `waiting`      requests held until their records have an answer
-- `reference`    OpenAPI, and a page to read it
-- `console`      the operators' pages, at `/`
+- `hubspot_format`  HubSpot's errors and its batch response; `schemas`: the same for OpenAPI
+- `masking`         what a viewer is shown; `spelling`: spellings that hide an address, undone
+- `values`          what a path and a query carry, decoded strictly
+- `access`          whose key came with a request, and which account it is for
+- `limits`          bodies too large or too slow, and more at once than there is room for
+- `group_commit`    what comes at the same moment is stored in one transaction
+- `long_poll`       requests held until their records have an answer
+- `reference`       OpenAPI, and a page to read it
+- `console`         the operators' pages, at `/`
 """

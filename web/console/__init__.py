@@ -1,13 +1,16 @@
 """The operators' console, at `/`: pages made on the server, which need no script and get better with ours.
 
-- `frame`     a request on its way to a page or an action: signed in, allowed, of this site; and what goes wrong there
-- `live`      a page as a stream of events, while its tab is looked at
-- `cookie`    what the browser keeps, and the token that every form carries
-- `form`      a form as it comes, bounded
-- `signing`   signing in and out
-- `pages`     what each page shows; `actions`: what each button does
-- `why`, `people`, `door`: pages, and their buttons, of errors in groups, of one person, of what was refused
-- `bulk`, `mending`, `timetable`: actions in bulk and the audit log, corrections, schedules; `choosing` what is meant
-- `asked`     what is asked for in a URL, read
-- `showing`   templates and how values are written; `chart`: a day as SVG
+- `app`              the routes
+- `base`             a request on its way to a page or an action: signed in, allowed, of this site; and what goes wrong
+- `signing`          signing in and out; `cookie`: what the browser keeps, and the token that every form carries
+- `form`             a form as it comes, bounded; `params`: what a URL asks for; `selection`: what an action is about
+- `pages`            what each page shows; `actions`: what each button does
+- `errors_by_group`  errors in groups, with advice
+- `person`           one person, and erasing
+- `refusals`         what was not accepted, and submitting it again
+- `corrections`      records corrected, one, a group or a file
+- `schedules`        retries that begin by themselves
+- `bulk`             bulk actions and their jobs
+- `live`             a page as a stream of events, while its tab is looked at
+- `rendering`        templates, and how values are written; `chart`: a day as SVG
 """

@@ -1,1 +1,15 @@
-"""TODO."""
+"""What pages and commands show: bounded reads, each by an index.
+
+- `status`          what waits, why and until when, and whether everything runs
+- `batches`         batches of a filter, and one with its attempts
+- `errors`          open errors, one by one; `error_groups`: by what they have in common
+- `error_filter`    which open errors are meant; `error_scan`: found among many, within a bound
+- `events`          events, and what became of their records
+- `person`          everything about one contact; `erasures`: receipts of erased people
+- `submissions`     what became of a submission
+- `refusals`        what was not accepted
+- `jobs`            bulk actions, and how far they are; `job_results`: the result of each record
+- `throughput`      what was sent and answered, and how much of the limits was used
+- `reconciliation`  whether the books balance
+- `rows`            how rows are read, counted and written
+"""

@@ -1,1 +1,0 @@
-"""What commands and pages show: bounded reads, each by an index."""
