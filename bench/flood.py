@@ -53,6 +53,7 @@ from worker.queries.batches import BatchFilter, list_batches
 from worker.queries.error_filter import Filter
 from worker.queries.status import read_status
 from worker.queue import settle, unconfirmed
+from worker.queue.attempts import AttemptResult
 from worker.queue.claim import Claim, claim
 from worker.settings import Settings, running as found_running
 from worker.stream import Stream, connect
@@ -73,7 +74,7 @@ LIMITS: Final = {"burst_limit": 40, "burst_seconds": 2.0}
 REPEATS: Final = 10
 CLAIMS: Final = 100
 LEASE: Final = 120.0
-CALL: Final = settle.AttemptResult("settled", 200, 42, "", "")
+CALL: Final = AttemptResult("settled", 200, 42, "", "")
 PAUSE: Final = 0.5
 """Seconds between two single records, on average."""
 PATIENCE: Final = 60.0
@@ -197,7 +198,7 @@ def still(bench: Bench, shape: str) -> Iterator[Still]:
         on.accept(Flood("", 2 * 10**9).message(2 * rules.batch_size, event="flood-0", new=True))
         for _ in range(2):
             claimed = on.claim()
-            settle.give_up(process.engine, claimed, "the bench", settle.AttemptResult("broken", 500, 1, "", ""))
+            settle.give_up(process.engine, claimed, "the bench", AttemptResult("broken", 500, 1, "", ""))
             on.given_up.append(claimed.batch_id)
         yield on
         process.engine.dispose()

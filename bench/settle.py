@@ -14,8 +14,9 @@ from functools import partial
 from bench.ground import Ground, People, ground, heading, insert_bare, line, records_after, seconds
 from hubspot_api.answer import Rejection, Settled
 from worker.intake.accept import accept
+from worker.queue.attempts import AttemptResult
 from worker.queue.claim import claim
-from worker.queue.settle import AttemptResult, settle
+from worker.queue.settle import settle
 
 LEASE = 120.0
 CALL = AttemptResult("settled", 200, 42, "", "")

@@ -33,9 +33,9 @@ from worker.delivery.account_stops import count_in_a_row, pause
 from worker.delivery.call import Delivery, send, word
 from worker.delivery.isolate import Ended, Lost, PartAnswer, Stopped, isolate
 from worker.delivery.permits import permit
-from worker.queue import settle
+from worker.queue import attempts, settle
+from worker.queue.attempts import AttemptResult
 from worker.queue.claim import Claim, claim, is_busy
-from worker.queue.settle import AttemptResult
 from worker.wake import received, wake
 
 log = logging.getLogger(__name__)
@@ -148,7 +148,7 @@ def _isolate(delivery: Delivery, refused: RefusedWhole, call: AttemptResult | No
     engine, to, claimed = delivery.process.engine, delivery.to, delivery.claimed
     assert call is not None
     assert claimed.attempt_id is not None
-    settle.complete_attempt(engine, claimed.attempt_id, call)
+    attempts.complete_alone(engine, claimed.attempt_id, call)
     isolated = isolate(delivery, refused)
     found, apart = isolated.found, isolated.apart
     log.info(

@@ -22,7 +22,7 @@ from worker.database import repeat
 from worker.delivery.permits import DELIVERIES
 from worker.operations import jobs, schedules
 from worker.queries import throughput
-from worker.queue import lanes, unconfirmed
+from worker.queue import attempts, lanes, unconfirmed
 from worker.queue.locks import lock_event
 from worker.queue.settle import free
 from worker.retention import purge
@@ -106,12 +106,7 @@ def _take_back(process: Context, batch_id: int, event_id: int, origin: Origin) -
         if claims is None:
             return
         log.warning("batch %d is taken back: its lease ran out; claimed %d times", batch_id, claims)
-        connection.execute(
-            text("""
-            UPDATE attempts SET finished_at = clock_timestamp(), answer = 'lost'
-            WHERE batch_id = :id AND finished_at IS NULL"""),
-            {"id": batch_id},
-        )
+        attempts.lose(connection, batch_id)
         if origin is Origin.RETRY:
             free(connection, batch_id)
         lanes.tell(connection, [batch_id])

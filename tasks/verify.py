@@ -29,9 +29,8 @@ from worker.context import Context, current
 from worker.database import repeat
 from worker.delivery.call import word
 from worker.delivery.read_back import Reader, Seen
-from worker.queue import unconfirmed
+from worker.queue import attempts, unconfirmed
 from worker.queue.locks import lock_events
-from worker.queue.settle import complete_attempt
 from worker.queue.unconfirmed import Breakdown, ReadBackResult, Unconfirmed
 from worker.wake import received
 
@@ -152,7 +151,9 @@ class _Look:
                         found.append(_found(record, verdict.row, IN_BREAKDOWN))
                 unconfirmed.confirm(connection, found)
                 shown = {change.of.error_id for change in found}
-                unconfirmed.complete(connection, came.attempt_id, came.call, len(shown), len(set(asked) - shown))
+                attempts.complete(
+                    connection, came.attempt_id, came.call, delivered=len(shown), unconfirmed=len(set(asked) - shown)
+                )
                 return shown
 
         return repeat(work)
@@ -185,7 +186,7 @@ class _Look:
             came = self._reader.get(path, records) if path else NO_PATH
             if came is None:
                 for page in pages:
-                    complete_attempt(self._engine, page.attempt_id, page.call)
+                    attempts.complete_alone(self._engine, page.attempt_id, page.call)
                 return False
             if isinstance(came, Rejection):
                 refusal = came.message
@@ -227,7 +228,8 @@ class _Look:
             unconfirmed.supersede(connection, overtaken)
             unconfirmed.note_absent(connection, absent)
             for page in pages:
-                unconfirmed.complete(connection, page.attempt_id, page.call, len(found), len(overtaken) + len(absent))
+                missing = len(overtaken) + len(absent)
+                attempts.complete(connection, page.attempt_id, page.call, delivered=len(found), unconfirmed=missing)
 
     def _absent(
         self, record: Unconfirmed, rows: Sequence[Participation], where: str, *, newer: bool, refusal: str = ""

@@ -15,11 +15,12 @@ from hubspot_api.answer import Rejection, Settled
 from models.words import Origin
 from worker.queries.reconciliation import audit
 from worker.queue import settle
+from worker.queue.attempts import AttemptResult
 from worker.queue.claim import Claim, claim
 
 WHEN = 1_767_225_600_000
 LEASE = 60.0
-CALL = settle.AttemptResult("settled", 200, 5, "", "")
+CALL = AttemptResult("settled", 200, 5, "", "")
 NO = Rejection("VALIDATION_ERROR", "", "no")
 SILENT = Rejection("UNCONFIRMED", "", "named nowhere")
 

@@ -27,6 +27,7 @@ from worker.encryption import fingerprint_key
 from worker.intake.accept import Inbound, accept
 from worker.operations import jobs
 from worker.queue import settle
+from worker.queue.attempts import AttemptResult
 from worker.queue.claim import Claim
 from worker.settings import Settings
 
@@ -47,8 +48,8 @@ FIRST = (
 LAST = ("allen", "backus", "dijkstra", "hamilton", "hopper", "johnson", "kay", "lamarr", "liskov", "lovelace", "turing")
 SUMMIT, MISNAMED = "spring-summit-2026", "spring-sumit-2026"
 OUTAGE, WRONG_EVENT, MISSPELT, TESTS = 3_600, 240, 150, 10
-CALL = settle.AttemptResult("refused whole", 400, 212, "", "")
-CUT = settle.AttemptResult("no answer", 503, 30_000, "", "upstream connect error or disconnect/reset before headers")
+CALL = AttemptResult("refused whole", 400, 212, "", "")
+CUT = AttemptResult("no answer", 503, 30_000, "", "upstream connect error or disconnect/reset before headers")
 
 
 def settings_for(database_url: str, valkey_url: str, home: Path, **more: object) -> Settings:
@@ -96,7 +97,7 @@ class Night:
         while (claimed := take(self.engine)) is not None:
             yield claimed
 
-    def rejected(self, category: str, code: str, said: str, call: settle.AttemptResult = CALL) -> None:
+    def rejected(self, category: str, code: str, said: str, call: AttemptResult = CALL) -> None:
         """Let HubSpot say no to all that waits; `said` may name the contact."""
         for claimed in self.claims():
             no = {
@@ -109,13 +110,13 @@ class Night:
         """Let everything go wrong that does."""
         self.hand_in(message([person(number) for number in range(200)], "webinar-42", "attend"))
         for claimed in self.claims():
-            settle.settle(self.engine, claimed, delivered(claimed), settle.AttemptResult("settled", 200, 180, "", ""))
+            settle.settle(self.engine, claimed, delivered(claimed), AttemptResult("settled", 200, 180, "", ""))
         self.hand_in(*(message([person(number) for number in range(at, at + 400)]) for at in range(0, OUTAGE, 400)))
         for claimed in self.claims():
             settle.give_up(self.engine, claimed, "HTTP 503; 8 attempts", CUT)
         self.hand_in(message([person(5_000 + number) for number in range(WRONG_EVENT)], MISNAMED))
         unknown = f"No marketing event found for {MISNAMED}"
-        self.rejected("OBJECT_NOT_FOUND", "", unknown, settle.AttemptResult("not found", 404, 95, "", unknown))
+        self.rejected("OBJECT_NOT_FOUND", "", unknown, AttemptResult("not found", 404, 95, "", unknown))
         self.hand_in(message([person(6_000 + number, "example.con") for number in range(MISSPELT)]))
         self.rejected("VALIDATION_ERROR", "INVALID_EMAIL", "`{contact}` is not a valid email address")
         self.hand_in(message([f"test.entry.{number}@example.com" for number in range(TESTS)], "webinar-42", "attend"))

@@ -43,6 +43,7 @@ from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
 from worker.queries.submissions import Cursor
 from worker.queue import settle
+from worker.queue.attempts import AttemptResult
 from worker.retention import erase as erasing
 from worker.retention.erase import Erased, erase
 from worker.settings import Settings
@@ -88,7 +89,7 @@ def answer_of(engine: Engine, rejection: Rejection, said: str) -> None:
     claimed = taken(engine)
     last = len(claimed.members) - 1
     yes = {index: VID if claimed.members[index].contact == ADA.lower() else 7 for index in range(last)}
-    call = settle.AttemptResult("settled", 200, 5, "", said)
+    call = AttemptResult("settled", 200, 5, "", said)
     settle.settle(engine, claimed, Settled(yes, {last: rejection}, {}), call)
 
 

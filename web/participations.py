@@ -29,8 +29,7 @@ from worker.context import Context
 from worker.delivery import permits
 from worker.delivery.account_stops import stop
 from worker.delivery.read_back import told
-from worker.queue import unconfirmed
-from worker.queue.settle import complete_attempt
+from worker.queue import attempts, unconfirmed
 
 THREADS: Final = 4
 PATIENCE: Final = 1.0
@@ -102,7 +101,7 @@ class Participations:
         headers = {} if isinstance(response, NoResponse) else response.headers
         permits.release(process, to, held, headers, response.duration)
         answer = read_page(response)
-        complete_attempt(process.engine, attempt_id, told(response, answer))
+        attempts.complete_alone(process.engine, attempt_id, told(response, answer))
         if isinstance(answer, Limited):
             self._slow_down(to, answer)
         if isinstance(response, NoResponse):

@@ -169,6 +169,14 @@ def _change(engine: Engine, assignments: str, **facts: object) -> int:
     return repeat(work)
 
 
+def may_go_on(connection: Connection, account_id: int) -> bool:
+    """Say whether an account still may send, for one who sends already."""
+    sends = connection.execute(
+        text(f"SELECT EXISTS (SELECT FROM accounts WHERE id = :id AND {SENDS})"), {"id": account_id}
+    )
+    return bool(sends.scalar_one())
+
+
 def may_send(connection: Connection, account_id: int, lease: float) -> int | None:
     """Look at the account: none where it is paused or parked, else its ambiguous answers in a row.
 

@@ -13,8 +13,9 @@ from hubspot_api.limiter import Permit
 from worker.accounts.destination import Destination
 from worker.context import Context
 from worker.delivery import permits
+from worker.queue.attempts import AttemptResult
 from worker.queue.claim import Claim, Member
-from worker.queue.settle import NOTHING, AttemptResult, PartialAnswer
+from worker.queue.settle import NOTHING, PartialAnswer
 
 
 @dataclass(frozen=True, slots=True)

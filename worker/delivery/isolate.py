@@ -18,13 +18,14 @@ from hubspot_api.isolating import Findings, isolate as search_for
 from hubspot_api.limiter import Permit, Use
 from models.moves import Move
 from models.words import AttemptKind, Origin
-from worker.accounts.state import SENDS
+from worker.accounts.state import may_go_on
 from worker.context import GRACE
 from worker.delivery import permits
 from worker.delivery.call import Delivery, send
-from worker.queue import settle
+from worker.queue import attempts as calls
+from worker.queue.attempts import AttemptResult
 from worker.queue.claim import Claim
-from worker.queue.settle import AttemptResult, PartialAnswer
+from worker.queue.settle import PartialAnswer
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ def isolate(delivery: Delivery, refused: RefusedWhole) -> Isolated:
         said = _send(delivery, part, left if found else float("inf"))
         if not isinstance(said, PartAnswer) or not isinstance(said.answer, Settled | RefusedWhole):
             return Isolated(found, attempts, said)
-        settle.complete_attempt(delivery.process.engine, said.attempt_id, said.call, said.answer)
+        calls.complete_alone(delivery.process.engine, said.attempt_id, said.call, said.answer)
         attempts |= {index: said.attempt_id for index in part if index not in found}
         try:
             part = search.send(said.answer)
@@ -124,7 +125,7 @@ def _send(delivery: Delivery, part: tuple[int, ...], left: float) -> PartAnswer 
         return begun
     if time.monotonic() - granted > min(GRACE, process.settings.lease - process.settings.timeout):
         permits.give_back(process, delivery.to, held)
-        settle.forget_attempt(process.engine, begun)
+        calls.forget_alone(process.engine, begun)
         return Stopped(SLOW)
     answer, call = send(delivery, [claimed.members[index] for index in part], held)
     log.info("batch %d: a part of %d sent: %s", claimed.batch_id, len(part), call.answer)
@@ -147,17 +148,14 @@ def _permit(delivery: Delivery, left: float) -> Permit | Stopped:
 def _begin(engine: Engine, claimed: Claim, lease: float, size: int) -> int | Stopped | Lost:
     """Renew the lease and insert the part's attempt, fenced by the token, unless the account was stopped meanwhile."""
     with engine.begin() as connection:
-        begun = connection.execute(
+        account_id: int | None = connection.execute(
             text(f"""
-            WITH held AS (
-              UPDATE batches SET lease_until = clock_timestamp() + :lease * interval '1 second'
-              WHERE id = :id AND {Move.SETTLE.guard} AND lease_token = :token RETURNING id, account_id),
-            begun AS (
-              INSERT INTO attempts (kind, batch_id, account_id, sent) SELECT :kind, held.id, held.account_id, :size
-              FROM held JOIN accounts a ON a.id = held.account_id WHERE {SENDS} RETURNING id)
-            SELECT begun.id FROM held LEFT JOIN begun ON true"""),
-            {"id": claimed.batch_id, "token": claimed.token, "lease": lease, "size": size, "kind": AttemptKind.PART},
-        ).one_or_none()
-    if begun is None:
-        return Lost()
-    return Stopped(HALTED) if begun.id is None else int(begun.id)
+            UPDATE batches SET lease_until = clock_timestamp() + :lease * interval '1 second'
+            WHERE id = :id AND {Move.SETTLE.guard} AND lease_token = :token RETURNING account_id"""),
+            {"id": claimed.batch_id, "token": claimed.token, "lease": lease},
+        ).scalar()
+        if account_id is None:
+            return Lost()
+        if not may_go_on(connection, account_id):
+            return Stopped(HALTED)
+        return calls.begin(connection, AttemptKind.PART, account_id, claimed.batch_id, size)

@@ -17,8 +17,8 @@ from worker.database import repeat
 from worker.delivery import permits
 from worker.delivery.account_stops import count_in_a_row, stop
 from worker.delivery.call import word
-from worker.queue import unconfirmed
-from worker.queue.settle import AttemptResult, complete_attempt
+from worker.queue import attempts, unconfirmed
+from worker.queue.attempts import AttemptResult
 from worker.queue.unconfirmed import Unconfirmed
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class Reader:
         log.info("read back: %d asked, %s, HTTP %s, %d ms", sent, call.answer, status, call.duration_ms)
         if isinstance(answer, Page):
             return Seen(answer, attempt_id, call)
-        complete_attempt(self._process.engine, attempt_id, call)
+        attempts.complete_alone(self._process.engine, attempt_id, call)
         if isinstance(answer, RefusedWhole) or (isinstance(answer, NotFound) and answer.hubspots):
             return answer.rejection
         share = random.random()  # noqa: S311 - jitter, no secret

@@ -16,9 +16,9 @@ from sqlalchemy import Connection, Engine, Row, text
 from hubspot_api.reaction import OUTAGE, Tried
 from models.message import Address
 from models.moves import Move
-from models.words import Identity, Origin, State
+from models.words import AttemptKind, Identity, Origin, State
 from worker.accounts.state import SENDS, may_send
-from worker.queue import lanes
+from worker.queue import attempts, lanes
 from worker.queue.contact_index import OVERTAKES, UNANSWERED, held, newest
 
 log = logging.getLogger(__name__)
@@ -215,10 +215,7 @@ def _loaded(connection: Connection, batch: Row[Any], in_a_row: int) -> Claim | N
     members = [Member(row.id, row.position, row.contact, row.input) for row in rows if row.unanswered]
     attempt_id = None
     if members:
-        attempt_id = connection.execute(
-            text("INSERT INTO attempts (batch_id, account_id, sent) VALUES (:batch, :account, :sent) RETURNING id"),
-            {"batch": batch.id, "account": batch.account_id, "sent": len(members)},
-        ).scalar_one()
+        attempt_id = attempts.begin(connection, AttemptKind.POST, batch.account_id, batch.id, len(members))
     return Claim(
         batch_id=batch.id,
         token=batch.lease_token,

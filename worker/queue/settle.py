@@ -11,12 +11,13 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, text
 
-from hubspot_api.answer import Answer, Rejection, Settled
+from hubspot_api.answer import Rejection, Settled
 from models.error_signature import About, ErrorKind
 from models.moves import Move
 from models.words import Origin, Outcome
 from worker.database import draw, json, repeat
-from worker.queue import lanes
+from worker.queue import attempts as calls, lanes
+from worker.queue.attempts import AttemptResult
 from worker.queue.claim import Claim
 from worker.queue.locks import lock_event
 from worker.queue.seen_groups import note_seen
@@ -27,17 +28,6 @@ NONE: Final[Mapping[int, int]] = {}
 NONE_FAILED: Final[Mapping[int, Rejection]] = {}
 FIRST_READ: Final = 5.0
 """Seconds until what HubSpot left unconfirmed is first read back: a write is not readable at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptResult:
-    """What an attempt's row says of the call: a word for the answer, status, milliseconds, what to quote of it."""
-
-    answer: str
-    http_status: int | None
-    duration_ms: int
-    correlation_id: str
-    excerpt: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,23 +199,6 @@ def _move(connection: Connection, claim: Claim, move: Move, assignments: str, **
     return bool(moved.rowcount)
 
 
-def complete_attempt(engine: Engine, attempt_id: int, call: AttemptResult, answer: Answer | None = None) -> None:
-    """Complete the attempt of a call that leaves its batch as it is."""
-    settled = answer if isinstance(answer, Settled) else None
-
-    def work() -> None:
-        with engine.begin() as connection:
-            _complete(connection, attempt_id, call, settled)
-
-    repeat(work)
-
-
-def forget_attempt(engine: Engine, attempt_id: int) -> None:
-    """Delete an attempt for which nothing was called."""
-    with engine.begin() as connection:
-        _complete(connection, attempt_id, None, None)
-
-
 def _split(connection: Connection, claim: Claim, apart: PartialAnswer) -> None:
     """Move the answered members of a batch, which was just moved itself, to a COMPLETE batch of their own."""
     answered = sorted(apart.indexes)
@@ -312,29 +285,9 @@ def _store_errors(
 def _complete_attempt(
     connection: Connection, claim: Claim, call: AttemptResult | None, answer: Settled | None = None
 ) -> None:
-    if claim.attempt_id is not None:
-        _complete(connection, claim.attempt_id, call, answer)
-
-
-def _complete(connection: Connection, attempt_id: int, call: AttemptResult | None, answer: Settled | None) -> None:
-    if call is None:  # nothing was called
-        connection.execute(text("DELETE FROM attempts WHERE id = :id"), {"id": attempt_id})
+    if claim.attempt_id is None:
         return
-    connection.execute(
-        text("""
-        UPDATE attempts SET finished_at = clock_timestamp(), answer = :answer, http_status = :http_status,
-          duration_ms = :duration_ms, correlation_id = :correlation_id, excerpt = :excerpt,
-          delivered = :delivered, rejected = :rejected, unconfirmed = :unconfirmed
-        WHERE id = :id AND finished_at IS NULL"""),
-        {
-            "id": attempt_id,
-            "answer": call.answer,
-            "http_status": call.http_status,
-            "duration_ms": call.duration_ms,
-            "correlation_id": call.correlation_id,
-            "excerpt": call.excerpt,
-            "delivered": len(answer.delivered) if answer else 0,
-            "rejected": len(answer.rejected) if answer else 0,
-            "unconfirmed": len(answer.unconfirmed) if answer else 0,
-        },
-    )
+    if call is None:  # nothing was called
+        calls.forget(connection, claim.attempt_id)
+    else:
+        calls.complete_with(connection, claim.attempt_id, call, answer)

@@ -15,9 +15,9 @@ from hubspot_api.participations import Wanted, wanted
 from models.message import Address
 from models.words import AttemptKind, State
 from worker.accounts.state import SENDS, may_send
+from worker.queue import attempts
 from worker.queue.locks import lock_events
 from worker.queue.requeue import move
-from worker.queue.settle import AttemptResult
 
 MOST: Final = 100
 """Records that one turn takes: as many as a page shows, and more than a turn has permits for by contact."""
@@ -188,39 +188,8 @@ def begin(engine: Engine, account_id: int, lease: float, asked: Sequence[Unconfi
     with engine.begin() as connection:
         if may_send(connection, account_id, lease) is None:
             return None
-        attempt_id: int = connection.execute(
-            text("""
-            INSERT INTO attempts (kind, batch_id, account_id, sent) VALUES (:kind, :batch, :account, :sent)
-            RETURNING id"""),
-            {
-                "kind": AttemptKind.READ_BACK,
-                "account": account_id,
-                "batch": batch_ids.pop() if len(batch_ids) == 1 else None,
-                "sent": len(asked),
-            },
-        ).scalar_one()
-        return attempt_id
-
-
-def complete(connection: Connection, attempt_id: int, call: AttemptResult, found: int = 0, missing: int = 0) -> None:
-    """Complete a call's attempt: how many of the records asked for it showed, and how many it did not."""
-    connection.execute(
-        text("""
-        UPDATE attempts SET finished_at = clock_timestamp(), answer = :answer, http_status = :http_status,
-          duration_ms = :duration_ms, correlation_id = :correlation_id, excerpt = :excerpt, delivered = :found,
-          unconfirmed = :missing
-        WHERE id = :id AND finished_at IS NULL"""),
-        {
-            "id": attempt_id,
-            "answer": call.answer,
-            "http_status": call.http_status,
-            "duration_ms": call.duration_ms,
-            "correlation_id": call.correlation_id,
-            "excerpt": call.excerpt,
-            "found": found,
-            "missing": missing,
-        },
-    )
+        batch_id = batch_ids.pop() if len(batch_ids) == 1 else None
+        return attempts.begin(connection, AttemptKind.READ_BACK, account_id, batch_id, len(asked))
 
 
 _EVIDENCE: Final = """

@@ -1,0 +1,105 @@
+"""Attempts: the row of each call to HubSpot, inserted before the call and completed once after it."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine, text
+
+from hubspot_api.answer import Answer, Settled
+from models.words import AttemptKind
+from worker.database import repeat
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptResult:
+    """What an attempt's row says of the call: a word for the answer, status, milliseconds, what to quote of it."""
+
+    answer: str
+    http_status: int | None
+    duration_ms: int
+    correlation_id: str
+    excerpt: str
+
+
+def begin(connection: Connection, kind: AttemptKind, account_id: int, batch_id: int | None, sent: int) -> int:
+    """Put a call on record before it is made; `batch_id` is None where it asks for records of several batches."""
+    attempt_id: int = connection.execute(
+        text("""
+        INSERT INTO attempts (kind, batch_id, account_id, sent) VALUES (:kind, :batch, :account, :sent)
+        RETURNING id"""),
+        {"kind": kind, "batch": batch_id, "account": account_id, "sent": sent},
+    ).scalar_one()
+    return attempt_id
+
+
+def complete(  # noqa: PLR0913 - the counts
+    connection: Connection,
+    attempt_id: int,
+    result: AttemptResult,
+    *,
+    delivered: int = 0,
+    rejected: int = 0,
+    unconfirmed: int = 0,
+) -> None:
+    """Complete an attempt, once: what came back, and for how many of its records that was an answer."""
+    connection.execute(
+        text("""
+        UPDATE attempts SET finished_at = clock_timestamp(), answer = :answer, http_status = :http_status,
+          duration_ms = :duration_ms, correlation_id = :correlation_id, excerpt = :excerpt,
+          delivered = :delivered, rejected = :rejected, unconfirmed = :unconfirmed
+        WHERE id = :id AND finished_at IS NULL"""),
+        {
+            "id": attempt_id,
+            "answer": result.answer,
+            "http_status": result.http_status,
+            "duration_ms": result.duration_ms,
+            "correlation_id": result.correlation_id,
+            "excerpt": result.excerpt,
+            "delivered": delivered,
+            "rejected": rejected,
+            "unconfirmed": unconfirmed,
+        },
+    )
+
+
+def complete_with(connection: Connection, attempt_id: int, result: AttemptResult, answer: Answer | None) -> None:
+    """Complete an attempt by the answer that it brought."""
+    settled = answer if isinstance(answer, Settled) else Settled({}, {}, {})
+    complete(
+        connection,
+        attempt_id,
+        result,
+        delivered=len(settled.delivered),
+        rejected=len(settled.rejected),
+        unconfirmed=len(settled.unconfirmed),
+    )
+
+
+def complete_alone(engine: Engine, attempt_id: int, result: AttemptResult, answer: Answer | None = None) -> None:
+    """Complete the attempt of a call that leaves its batch as it is."""
+
+    def work() -> None:
+        with engine.begin() as connection:
+            complete_with(connection, attempt_id, result, answer)
+
+    repeat(work)
+
+
+def forget(connection: Connection, attempt_id: int) -> None:
+    """Delete an attempt for which nothing was called."""
+    connection.execute(text("DELETE FROM attempts WHERE id = :id"), {"id": attempt_id})
+
+
+def forget_alone(engine: Engine, attempt_id: int) -> None:
+    """Delete, in a transaction of its own, an attempt for which nothing was called."""
+    with engine.begin() as connection:
+        forget(connection, attempt_id)
+
+
+def lose(connection: Connection, batch_id: int) -> None:
+    """Complete what a lost worker left open of a batch: its calls may have arrived."""
+    connection.execute(
+        text("""
+        UPDATE attempts SET finished_at = clock_timestamp(), answer = 'lost'
+        WHERE batch_id = :id AND finished_at IS NULL"""),
+        {"id": batch_id},
+    )
