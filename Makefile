@@ -3,13 +3,14 @@
 # make check  ruff, mypy, import-linter, and that migrations equal the models
 # make screenshots   the pictures of docs/console.md, which need Debian's chromium
 # make up     everything on this machine          make clean
+# make migration NAME="what changes"   the migration from the last one to the models, to be read and corrected
 
 PYTHON ?= python3
 VENV := .venv
 # What the caller has set for another installation is none of the demo's or the tests' business.
 ALONE := env $(foreach name,$(filter TURNOUT_%,$(shell env | cut -d= -f1)),-u $(name))
 
-.PHONY: setup demo test test-long check screenshots up clean pins
+.PHONY: setup demo test test-long check screenshots up clean pins migration
 
 setup: $(VENV)/.ready
 
@@ -41,6 +42,9 @@ screenshots: setup
 
 up: setup
 	$(VENV)/bin/turnout up
+
+migration: setup
+	$(ALONE) $(VENV)/bin/python -m worker.local.migrate $(NAME)
 
 # The pins name no registry: hashes say what is meant, wherever it comes from.
 pins:

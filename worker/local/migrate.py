@@ -1,18 +1,22 @@
-"""The database brought to the present: `turnout db upgrade`."""
+"""The database brought to the present: `turnout db upgrade`; and a new migration written: `make migration`."""
 
+import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
 
 import migrations
+from worker.local.services import Postgres
 
 
 def configuration(connection: Connection) -> Config:
     """Give Alembic's configuration for a connection."""
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.set_main_option("file_template", "%%(year)d%%(month).2d%%(day).2d_%%(slug)s")
     return config
 
 
@@ -28,3 +32,21 @@ def upgrade(engine: Engine) -> None:
             connection.rollback()
             connection.execute(text("SELECT pg_advisory_unlock(hashtext('turnout migrations'))"))
             connection.commit()
+
+
+def write_migration(message: str) -> None:
+    """Write the migration from the last one to the models, on an empty database of its own; read and correct it."""
+    with TemporaryDirectory() as home:
+        postgres = Postgres(Path(home))
+        engine = create_engine(postgres.start())
+        try:
+            upgrade(engine)
+            with engine.connect() as connection:
+                command.revision(configuration(connection), message, autogenerate=True)
+        finally:
+            engine.dispose()
+            postgres.stop()
+
+
+if __name__ == "__main__":
+    write_migration(" ".join(sys.argv[1:]))
