@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
+from importlib.resources import files
 from math import ceil
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -28,115 +30,13 @@ SKEW: Final = 300_000
 READ_BACK_SHARE: Final = 10
 """Read-backs hold at most one slot in so many."""
 
-_NOW: Final = """
-local now = tonumber(ARGV[1])
-if now == 0 then local t = redis.call('TIME'); now = t[1] * 1000 + math.floor(t[2] / 1000) end
-local function known(name) return tonumber(redis.call('HGET', KEYS[1], name) or 0) end
-local function whole(number) return string.format('%.0f', number) end
-local function learned(name, otherwise) return known(name .. '_until') > now and known(name) or tonumber(otherwise) end
-"""
-_ACQUIRE: Final = (
-    _NOW
-    + """
-local slots, line, present, reads = KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local id, use, patience = ARGV[2], ARGV[3], tonumber(ARGV[4])
-local limit = math.min(learned('max', ARGV[5]), tonumber(ARGV[13]))
-local window, deadline = learned('window', ARGV[6]), tonumber(ARGV[7])
-local day, day_ends, daily, reserve = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
-if redis.call('HEXISTS', KEYS[1], 'begun') == 0 then return {'forgotten', 0} end
-if now >= day_ends then return {'yesterday', now} end
-local function leave(who) redis.call('ZREM', line, who); redis.call('ZREM', present, who) end
-local function wait(ms)
-  ms = math.max(1, math.ceil(ms))
-  if patience >= ms then
-    if not redis.call('ZSCORE', line, id) then
-      redis.call('ZADD', line, redis.call('HINCRBY', KEYS[1], 'arrivals', 1), id)
-    end
-    redis.call('ZADD', present, whole(now + ms + 1000), id)
-  else leave(id) end
-  return {'wait', ms}
-end
-if redis.call('HGET', KEYS[1], 'day') ~= day then
-  redis.call('HSET', KEYS[1], 'day', day, 'day_used', 0); redis.call('HDEL', KEYS[1], 'day_limit')
-end
-local quota = redis.call('HEXISTS', KEYS[1], 'day_limit') == 1 and known('day_limit') or daily
-if known('day_used') >= quota then leave(id); return {'spent', day_ends - now} end
-local later = known('day_used') < quota * (1 - reserve)
-if use ~= 'live' and not later then leave(id); return {'spent', day_ends - now} end
-if known('blocked') > now then return wait(known('blocked') - now) end
-redis.call('ZREMRANGEBYSCORE', slots, '-inf', '(' .. whole(now - deadline))
-for _, gone in ipairs(redis.call('ZRANGEBYSCORE', present, '-inf', whole(now))) do leave(gone) end
-if use == 'read-back' then
-  redis.call('ZREMRANGEBYSCORE', reads, '-inf', '(' .. whole(now))
-  if redis.call('ZCARD', reads) >= math.max(1, math.floor(limit / tonumber(ARGV[12]))) then
-    return wait(math.min(window, tonumber(redis.call('ZRANGE', reads, 0, 0, 'WITHSCORES')[2]) - now))
-  end
-end
-local held = redis.call('ZCOUNT', slots, whole(now), '+inf')
-local room = math.max(1, limit - learned('others', 0)) - held
-local ahead = redis.call('ZRANK', line, id) or redis.call('ZCARD', line)
-if room > ahead then
-  leave(id)
-  redis.call('ZADD', slots, whole(now + deadline + window), id)
-  if use == 'read-back' then redis.call('ZADD', reads, whole(now + deadline + window), id) end
-  redis.call('HINCRBY', KEYS[1], 'day_used', 1)
-  return {'granted', later and 1 or 0}
-end
-local nth = ahead - math.min(room, ahead)
-local ends = redis.call('ZRANGE', slots, whole(now), '+inf', 'BYSCORE', 'LIMIT', nth, 1, 'WITHSCORES')
-return wait(math.min(window, (tonumber(ends[2]) or now + window) - now))
-"""
-)
-_RELEASE: Final = (
-    _NOW
-    + """
-local slots, reads, id, took = KEYS[2], KEYS[5], ARGV[2], tonumber(ARGV[3])
-local max, remaining, interval = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local daily, daily_remaining, day, day_is_sure = tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[11], tonumber(ARGV[12])
-if max and max > 0 then redis.call('HSET', KEYS[1], 'max', max, 'max_until', whole(now + tonumber(ARGV[10]))) end
-if interval and interval > 0 then
-  redis.call('HSET', KEYS[1], 'window', interval, 'window_until', whole(now + tonumber(ARGV[10])))
-end
-local window = learned('window', ARGV[4])
-local remembered = redis.call('ZSCORE', slots, id)
--- Also a call that Redis forgot when it lost everything counts at HubSpot until one window from now.
-redis.call('ZADD', slots, whole(now + window), id)
-redis.call('ZADD', reads, 'XX', whole(now + window), id)
--- Where it is forgotten so are those beside it: they are ours, and nobody else's.
-if remembered and max and remaining then
-  -- Whatever of ours HubSpot can have counted still had its slot when this call arrived; the rest is somebody else's.
-  -- That is a lower bound (ours under way may not have arrived), so a higher one of lately fades and is not dropped.
-  local others = math.max(0, max - remaining - redis.call('ZCOUNT', slots, whole(now - took), '+inf'))
-  others = math.max(others, math.floor(learned('others', 0) * 0.95))
-  redis.call('HSET', KEYS[1], 'others', others, 'others_until', whole(now + tonumber(ARGV[10])))
-end
--- An answer that comes after midnight to a call of before tells of the day that is over.
-if daily and daily_remaining and now >= day_is_sure and redis.call('HGET', KEYS[1], 'day') == day then
-  redis.call('HSET', KEYS[1], 'day_limit', daily, 'day_used', math.max(known('day_used'), daily - daily_remaining))
-end
-"""
-)
-_GIVE_BACK: Final = (
-    _NOW
-    + """
-redis.call('ZREM', KEYS[5], ARGV[2])
-if redis.call('ZREM', KEYS[2], ARGV[2]) == 1 then redis.call('HINCRBY', KEYS[1], 'day_used', -1) end
-"""
-)
-_BEGIN: Final = (
-    _NOW
-    + """
-if redis.call('HSETNX', KEYS[1], 'begun', 1) == 1 then
-  redis.call('HSET', KEYS[1], 'blocked', whole(now + tonumber(ARGV[2])))
-end
-"""
-)
-_BLOCK: Final = (
-    _NOW
-    + """
-redis.call('HSET', KEYS[1], 'begun', 1, 'blocked', whole(math.max(now + tonumber(ARGV[2]), known('blocked'))))
-"""
-)
+_LUA: Final = files("hubspot_api") / "lua"
+
+
+@cache
+def _script(name: str) -> str:
+    """Read a script, behind what all of them begin with."""
+    return "".join((_LUA / f"{file}.lua").read_text() for file in ("now", name))
 
 
 class Use(StrEnum):
@@ -217,7 +117,7 @@ class Limiter:
         self._limits, self._deadline = limits, ceil(deadline * 1000)
         self._recall, self._clock = recall, clock
         self._acquire, self._release, self._give_back, self._begin, self._block = map(
-            client.register_script, (_ACQUIRE, _RELEASE, _GIVE_BACK, _BEGIN, _BLOCK)
+            client.register_script, map(_script, ("acquire", "release", "give_back", "begin", "block"))
         )
         self._day = Day("", 0, 0)
 
