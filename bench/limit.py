@@ -26,8 +26,9 @@ import requests
 from sqlalchemy import Engine, text
 
 from bench.ground import People, ground
-from hubspot_api.client import Response, post
+from hubspot_api.client import post
 from hubspot_api.limiter import Limiter, Limits, Permit
+from hubspot_api.transport import Response
 from worker import heartbeat
 from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
 from worker.intake.accept import accept

@@ -15,7 +15,7 @@ from typing import Final
 
 import orjson
 
-from hubspot_api.client import NoResponse, Response
+from hubspot_api.transport import NoResponse, Response
 from models.preflight import comparable, unsafe_character
 from models.words import Identity
 

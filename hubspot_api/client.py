@@ -1,239 +1,28 @@
-"""One call, to HubSpot or to a webhook, within one deadline, and what came back: an answer or none, never an exception.
+"""HubSpot's calls: each with its token, as JSON or as the token endpoint's form."""
 
-A time-out of requests is per write and per read of the socket, which a dripping server outlasts; so every write and
-read is given only what is left of the whole, and after the deadline nothing is sent. (Only finding HubSpot's
-addresses and trying one after the other can take longer, before anything is sent.)
-"""
-
-import http.client
-import io
-import socket
-import threading
-import time
 from collections.abc import Mapping
-from contextlib import closing, suppress
-from dataclasses import dataclass
-from typing import Any, Final
-from urllib.parse import SplitResult, unquote, urlencode, urlsplit
+from urllib.parse import urlencode
 
-import requests
-from requests.adapters import HTTPAdapter
-from requests.structures import CaseInsensitiveDict
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Retry, Timeout
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from hubspot_api.transport import NoResponse, Response, send
 
-LONGEST_ANSWER: Final = 8 * 1024 * 1024
-"""Bytes of an answer that are read; what is longer is cut, and its connection closed."""
-CONNECT: Final = 5.0
-"""Seconds for a connection, at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """What was answered. `headers` ignores case; `duration` is in seconds."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    duration: float
-
-
-@dataclass(frozen=True, slots=True)
-class NoResponse:
-    """That no answer came, and why. `sent` says whether the request may have arrived."""
-
-    because: str
-    duration: float
-    sent: bool = True
-
-
-class _Call(threading.local):
-    """This thread's call: when it must be over, whether any of it has left; and the session it goes through."""
-
-    deadline = 0.0
-    sent = False
-    session: requests.Session | None = None
-
-    def left(self) -> float:
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the deadline has passed")
-        return left
-
-
-_call = _Call()
-
-
-class _Remaining(io.RawIOBase):
-    """A socket's reading side, each read bounded by what is left of the deadline."""
-
-    def __init__(self, sock: socket.socket, held: io.BufferedReader) -> None:
-        self._sock = sock
-        self._held = held  # keeps the socket open until the answer is read, also where the connection ends with it
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - the type is the interpreter's
-        self._sock.settimeout(_call.left())
-        return self._sock.recv_into(buffer)
-
-    def close(self) -> None:
-        self._held.close()
-        super().close()
-
-
-class _Bounded(http.client.HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on as they are
-        super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(_Remaining(sock, self.fp))
-
-
-class _Connection(HTTPConnection):
-    response_class = _Bounded
-
-    def send(self, data: Any) -> None:  # noqa: ANN401 - http.client's own signature
-        if self.sock is None:
-            self.connect()
-        self.sock.settimeout(_call.left())  # for all of the data, over TLS too
-        _call.sent = True
-        self.sock.sendall(data)
-
-
-class _SecureConnection(_Connection, HTTPSConnection):
-    pass
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
-
-
-class _Adapter(HTTPAdapter):
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - requests' own signature
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
-
-
-def _session() -> requests.Session:
-    """Give this thread's session. It repeats nothing: a permit is for one call, and the next attempt is on record.
-
-    A kept connection that HubSpot has closed meanwhile is noticed before it is used again (urllib3 looks).
-    """
-    if _call.session is None:
-        _call.session = requests.Session()
-        _call.session.trust_env = False  # no proxy, no .netrc: a token goes where the settings say
-        adapter = _Adapter(max_retries=Retry(total=0, connect=0, read=0, redirect=0))
-        _call.session.mount("http://", adapter)
-        _call.session.mount("https://", adapter)
-    return _call.session
+JSON = "application/json"
 
 
 def post(url: str, token: str, body: bytes, timeout: float) -> Response | NoResponse:
     """POST a JSON body; `timeout` is in seconds, for everything together."""
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    return _send("POST", url, token, headers, body, timeout)
+    return send("POST", url, _signed(token) | {"Content-Type": JSON}, body, timeout, secret=token)
 
 
 def get(url: str, token: str, timeout: float) -> Response | NoResponse:
     """GET; `timeout` is in seconds, for everything together."""
-    return _send("GET", url, token, {"Authorization": f"Bearer {token}"}, None, timeout)
+    return send("GET", url, _signed(token), None, timeout, secret=token)
 
 
 def post_form(url: str, fields: Mapping[str, str], timeout: float) -> Response | NoResponse:
     """POST a form, with its secrets in the body and no token; `timeout` is in seconds, for everything together."""
-    headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    return _send("POST", url, "", headers, urlencode(fields).encode(), timeout)
+    headers = {"Accept": JSON, "Content-Type": "application/x-www-form-urlencoded"}
+    return send("POST", url, headers, urlencode(fields).encode(), timeout)
 
 
-def _send(  # noqa: PLR0913, PLR0917
-    method: str, url: str, token: str, headers: dict[str, str], body: bytes | None, timeout: float
-) -> Response | NoResponse:
-    begun = time.monotonic()
-    _call.deadline, _call.sent = begun + timeout, False
-    headers |= {"Accept": "application/json", "User-Agent": "turnout"}
-    try:
-        request = _session().prepare_request(requests.Request(method, url, headers, data=body))
-        if not _leads_where_it_says(url, request.path_url):
-            return NoResponse("nothing could be sent: its path would lead elsewhere", 0.0, sent=False)
-        with _session().send(
-            request, timeout=(min(CONNECT, timeout), timeout), allow_redirects=False, stream=True
-        ) as answer:
-            content = answer.raw.read(LONGEST_ANSWER, decode_content=True)
-            seen = {name: without(token, value.encode()).decode() for name, value in answer.headers.items()}
-            duration = time.monotonic() - begun
-            return Response(answer.status_code, CaseInsensitiveDict(seen), without(token, content), duration)
-    except Exception as error:  # noqa: BLE001 - whatever breaks on the network, the outcome is unknown, not a crash
-        return NoResponse(_because(error), time.monotonic() - begun, _call.sent)
-
-
-def _leads_where_it_says(url: str, wire: str) -> bool:
-    """Say whether what would go over the wire is the path that was put together: the last look before it is sent.
-
-    requests and urllib3 rewrite a URL: they walk `.` and `..` (`%2e` too), decode and encode anew. A path that they
-    would change, or that a server could walk, asks for something else than was meant, with the account's token.
-    """
-    target = "/" + url.partition("://")[2].partition("/")[2]
-    _, *segments = map(unquote, target.partition("?")[0].split("/"))
-    return target == wire and (segments == [""] or not {"", ".", ".."} & set(segments))
-
-
-def post_to(  # noqa: PLR0913, PLR0917
-    address: str, url: str, headers: Mapping[str, str], body: bytes, timeout: float, longest: int
-) -> Response | NoResponse:
-    """POST to this address and no other, whatever the URL's name leads to; TLS is checked against the name.
-
-    Nothing is followed; of the answer `longest` bytes are read, and less is enough: its status has come.
-    """
-    begun = time.monotonic()
-    _call.deadline, _call.sent = begun + timeout, False
-    try:
-        to = urlsplit(url)
-        with _pool_to(address, to) as pool:
-            asked = pool.urlopen(
-                "POST",
-                f"{to.path or '/'}{'?' if to.query else ''}{to.query}",
-                body,
-                {"Host": to.netloc, "User-Agent": "turnout", **headers},
-                retries=False,
-                redirect=False,
-                preload_content=False,
-                timeout=Timeout(connect=min(CONNECT, timeout), read=timeout),
-            )
-            with closing(asked) as answer:
-                content = b""
-                with suppress(Exception):
-                    content = answer.read(longest, decode_content=False)
-                return Response(answer.status, CaseInsensitiveDict(answer.headers), content, time.monotonic() - begun)
-    except Exception as error:  # noqa: BLE001 - as in a call to HubSpot
-        return NoResponse(_because(error), time.monotonic() - begun, _call.sent)
-
-
-def _pool_to(address: str, to: SplitResult) -> HTTPConnectionPool:
-    if to.scheme != "https":
-        return _Pool(address, to.port or 80)
-    bundle = requests.adapters.DEFAULT_CA_BUNDLE_PATH
-    name = to.hostname
-    return _SecurePool(address, to.port or 443, ca_certs=bundle, assert_hostname=name, server_hostname=name)
-
-
-def without(token: str, content: bytes) -> bytes:
-    """Take the token out of whatever echoes it."""
-    return content.replace(token.encode(), b"[token]") if token else content
-
-
-def _because(error: BaseException) -> str:
-    """Say why there is no answer, by the first cause: requests and urllib3 wrap a time-out as a broken connection.
-
-    Only the system's words are quoted: those of requests may hold the token.
-    """
-    first = error
-    while deeper := first.__cause__ or first.__context__:
-        first = deeper
-    words = (first.strerror if isinstance(first, OSError) else None) or type(first).__name__
-    if not _call.sent:
-        return f"nothing could be sent: {words}"
-    return "no whole answer in time" if isinstance(first, TimeoutError) else f"no whole answer: {words}"
+def _signed(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}", "Accept": JSON}

@@ -11,7 +11,8 @@ from typing import Final
 import orjson
 from pydantic import SecretStr
 
-from hubspot_api.client import NoResponse, Response, post_form
+from hubspot_api.client import post_form
+from hubspot_api.transport import NoResponse, Response
 
 PATH: Final = "/oauth/2026-03/token"
 LIFE: Final = 1_800.0

@@ -15,7 +15,7 @@ import orjson
 
 from hubspot_api.address import path_to
 from hubspot_api.answer import Ambiguous, Answer, Settled, clean, read_answer
-from hubspot_api.client import NoResponse, Response
+from hubspot_api.transport import NoResponse, Response
 from models.ids import is_word, walks
 from models.message import Address
 from models.preflight import comparable

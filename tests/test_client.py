@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from hubspot_api.address import attendance_path
-from hubspot_api.client import LONGEST_ANSWER, NoResponse, Response, get, post
+from hubspot_api.client import get, post
+from hubspot_api.transport import LONGEST_ANSWER, NoResponse, Response
 from models.message import Address
 from models.words import Identity, State
 

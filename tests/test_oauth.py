@@ -15,8 +15,8 @@ from pydantic import SecretStr
 from requests.structures import CaseInsensitiveDict
 from sqlalchemy import Engine, text
 
-from hubspot_api.client import NoResponse, Response
 from hubspot_api.oauth import AGAIN, LIFE, Denied, Grant, Granted, NotNow, read, refresh
+from hubspot_api.transport import NoResponse, Response
 from tasks.deliver import deliver
 from worker.accounts import oauth, registry
 from worker.accounts.destination import NoToken, destination

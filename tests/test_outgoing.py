@@ -23,9 +23,10 @@ from recorder import Recorder, recording
 from sqlalchemy import text
 
 from hubspot_api.address import is_base, is_version, path_to
-from hubspot_api.client import NoResponse, get
+from hubspot_api.client import get
 from hubspot_api.oauth import Grant
 from hubspot_api.participations import contact_path, event_path
+from hubspot_api.transport import NoResponse
 from models.message import Address
 from models.words import Outcome, State
 from tasks.accept import accept as accept_task

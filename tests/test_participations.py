@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, strategies as st
 
 from hubspot_api.answer import Ambiguous, Limited, NotFound, PortalUnavailable, RefusedWhole, Unauthorized
-from hubspot_api.client import NoResponse, Response
 from hubspot_api.participations import (
     Absent,
     Found,
@@ -25,6 +24,7 @@ from hubspot_api.participations import (
     read_page,
     wanted,
 )
+from hubspot_api.transport import NoResponse, Response
 from models.message import Address
 from models.preflight import Candidate, check_input
 from models.verification_policy import (

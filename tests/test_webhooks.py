@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from receiver import Receiver
 from sqlalchemy import Engine, text
 
-from hubspot_api.client import NoResponse, Response
+from hubspot_api.transport import NoResponse, Response
 from models.words import Role
 from worker.auth import keys
 from worker.encryption import rekey, unseal

@@ -31,7 +31,7 @@ from ledger import (
 from sqlalchemy import Engine
 
 from hubspot_api.answer import NotFound, Rejection, Settled, read_answer
-from hubspot_api.client import Response
+from hubspot_api.transport import Response
 from models.correction import Change
 from models.rules import Rules
 from models.words import Action, Identity, Outcome

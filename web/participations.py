@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hubspot_api.answer import Limited
-from hubspot_api.client import NoResponse, get
+from hubspot_api.client import get
 from hubspot_api.limiter import Use
 from hubspot_api.participations import LIMIT, contact_view, event_view, read_page
+from hubspot_api.transport import NoResponse
 from models.ids import hidden_character, id_fault
 from models.preflight import shown
 from models.words import Role

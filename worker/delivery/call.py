@@ -8,8 +8,9 @@ import orjson
 
 from hubspot_api.address import attendance_path
 from hubspot_api.answer import Answer, Settled, correlation_id, excerpt, read_answer
-from hubspot_api.client import NoResponse, Response, post
+from hubspot_api.client import post
 from hubspot_api.limiter import Permit
+from hubspot_api.transport import NoResponse, Response
 from worker.accounts.destination import Destination
 from worker.context import Context
 from worker.delivery import permits

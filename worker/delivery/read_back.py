@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from hubspot_api.answer import Answer, NotFound, RefusedWhole, Rejection, correlation_id, excerpt
-from hubspot_api.client import NoResponse, Response, get
+from hubspot_api.client import get
 from hubspot_api.limiter import Permit, Use
 from hubspot_api.participations import Page, read_page
+from hubspot_api.transport import NoResponse, Response
 from worker.accounts.destination import Destination
 from worker.context import GRACE, Context
 from worker.database import repeat

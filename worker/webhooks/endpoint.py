@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
-from hubspot_api.client import NoResponse, Response, post_to
+from hubspot_api.transport import NoResponse, Response, post_to
 from worker.encryption import seal
 from worker.settings import Settings
 

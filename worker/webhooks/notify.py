@@ -20,7 +20,7 @@ import orjson
 from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, Row, text
 
-from hubspot_api.client import NoResponse, Response
+from hubspot_api.transport import NoResponse, Response
 from models.backoff import wait
 from models.words import Outcome, Stage, Status
 from worker.context import Context
