@@ -14,12 +14,11 @@ ALONE := env $(foreach name,$(filter TURNOUT_%,$(shell env | cut -d= -f1)),-u $(
 
 setup: $(VENV)/.ready
 
-$(VENV)/.ready: requirements/dev.txt requirements/sdk.txt pyproject.toml
+$(VENV)/.ready: requirements/dev.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Turnout needs Python 3.11 or newer: make setup PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-warn-conflicts --upgrade --target $(VENV)/sdk -r requirements/sdk.txt
 	touch $@
 
 demo: setup
@@ -50,7 +49,6 @@ migration: setup
 pins:
 	uv pip compile --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header -q pyproject.toml -o requirements/base.txt
 	uv pip compile --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header -q pyproject.toml --group dev -o requirements/dev.txt
-	uv pip compile --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header -q --group sdk -o requirements/sdk.txt
 
 clean:
 	rm -rf $(VENV) build *.egg-info .turnout .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -409,7 +409,7 @@ def test_a_corrected_record_goes_to_its_new_event_or_stays(process: Context, hub
 
     wrong = []
     for id_ in (*WALKING, *HIDING):
-        (looked,) = correct.look(process.engine, {record_id: Change(object_id=id_)})
+        (looked,) = correct.look(process.engine, process.rules, {record_id: Change(object_id=id_)})
         if not looked.reasons:
             wrong.append(id_)
     assert wrong == []
