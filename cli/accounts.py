@@ -31,7 +31,7 @@ app = typer.Typer(help="The HubSpot portals that records are delivered to.", no_
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
-Name = Annotated[str, typer.Argument(help="The account's name, by which messages name it.")]
+AccountName = Annotated[str, typer.Argument(help="The account's name, by which messages name it.")]
 FromStdin = Annotated[
     bool,
     typer.Option(
@@ -43,7 +43,7 @@ FromStdin = Annotated[
 
 @app.command("add")
 def add(  # noqa: PLR0913 - one parameter an option
-    name: Name,
+    name: AccountName,
     *,
     url: Url = None,
     version: Version = None,
@@ -90,7 +90,7 @@ def add(  # noqa: PLR0913 - one parameter an option
 
 @app.command("set")
 def change(  # noqa: PLR0913 - one parameter an option
-    name: Name,
+    name: AccountName,
     *,
     url: Url = None,
     version: Version = None,
@@ -139,7 +139,7 @@ def change(  # noqa: PLR0913 - one parameter an option
 
 @app.command("rotate")
 def rotate(
-    name: Name,
+    name: AccountName,
     *,
     oauth: Annotated[
         bool | None, typer.Option("--oauth/--no-oauth", help="What it gets; without either, the kind it has.")
@@ -164,7 +164,7 @@ def rotate(
 
 
 @app.command("remove")
-def remove(name: Name) -> None:
+def remove(name: AccountName) -> None:
     """Remove an account of which nothing waits: its token is forgotten, its history stays.
 
     Messages that name it are refused from then on, and can be handed in again once it is added again.
@@ -211,7 +211,7 @@ def _limits(one: dict[str, Any]) -> str:
 
 
 @app.command("show")
-def show(name: Name, *, as_json: AsJson = False) -> None:
+def show(name: AccountName, *, as_json: AsJson = False) -> None:
     """Show one account: what holds for it, what of that is its own, and since when it has its token."""
     from worker.accounts import registry
 

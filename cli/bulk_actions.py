@@ -24,7 +24,6 @@ NOTHING_TO_RETRY: Final = (
     "no record is like that: nothing is retried"
     " (what HubSpot rejected is retried only if asked for: --outcome rejected)"
 )
-Row = dict[str, Any]
 OneBatch = Annotated[int | None, typer.Argument(metavar="[BATCH]", max=LARGEST, help="Only those of this batch.")]
 
 
@@ -75,7 +74,7 @@ def retry(  # noqa: PLR0913 - one parameter an option
         tell(job, lambda job: f"{_records(job)} retried" if job["done"] else NOTHING_TO_RETRY)
 
 
-def _records(job: Row) -> str:
+def _records(job: dict[str, Any]) -> str:
     return "1 record is" if job["done"] == 1 else f"{job['done']:,} records are"
 
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from worker.operations.preview import Preview
     from worker.operations.tally import Tally
 
-Row = dict[str, Any]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Expect = Annotated[
     int | None,
@@ -68,7 +67,7 @@ class Wish:
     """Where there is nobody to ask, it goes on."""
 
 
-def do(process: "Context", wish: Wish, consent: Consent, *, background: bool = False) -> Row:
+def do(process: "Context", wish: Wish, consent: Consent, *, background: bool = False) -> dict[str, Any]:
     """Show what an action will do, and do just that where the operator agrees; give the job as it stands then.
 
     One alone needs no question. Where there is nobody to ask, what is harmless goes on, and the rest wants `--yes`;
@@ -215,11 +214,11 @@ def _effort(found: "Preview") -> str:
     return calls + when + "".join(f"; {why}" for why in found.because)
 
 
-def follow(process: "Context", job_id: int, *, background: bool = False) -> Row:
+def follow(process: "Context", job_id: int, *, background: bool = False) -> dict[str, Any]:
     """Work at a job until it has ended."""
     from worker.operations import jobs
 
-    job: Row | None = find_job(process.engine, job_id)
+    job: dict[str, Any] | None = find_job(process.engine, job_id)
     if background:
         complain(f"job {job_id} is left to the workers: turnout job {job_id}")
     else:
@@ -233,7 +232,7 @@ def follow(process: "Context", job_id: int, *, background: bool = False) -> Row:
     return job
 
 
-def _shown(steps: Iterator[Row]) -> Iterator[Row]:
+def _shown(steps: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Show a job's steps as a bar, where there is somebody to see it."""
     with Bar("…", None, shown=sys.stdout.isatty(), stays=False) as bar:
         for job in steps:
@@ -243,7 +242,7 @@ def _shown(steps: Iterator[Row]) -> Iterator[Row]:
             yield job
 
 
-def tell(job: Row, said: Callable[[Row], str]) -> None:
+def tell(job: dict[str, Any], said: Callable[[dict[str, Any]], str]) -> None:
     """Say what a job came to."""
     if job["ended_at"] is None:
         return

@@ -12,12 +12,12 @@ from models.words import Role
 
 app = typer.Typer(help="Keys to the HTTP door and the console.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="What the key is called: whose it is.")]
+KeyName = Annotated[str, typer.Argument(help="What the key is called: whose it is.")]
 
 
 @app.command("create")
 def create(
-    name: Name,
+    name: KeyName,
     *,
     role: Annotated[Role, typer.Option(help="What it may do: hand records in, look and act, or only look.")],
     account: Annotated[
@@ -70,7 +70,7 @@ def show(*, as_json: AsJson = False) -> None:
 
 @app.command("rotate")
 def rotate(
-    name: Name,
+    name: KeyName,
     *,
     overlap: Annotated[
         float, typer.Option(min=0, max=90 * 86_400, help="Seconds for which the old one is still good.")
@@ -95,7 +95,7 @@ def rotate(
 
 
 @app.command("revoke")
-def revoke(name: Name) -> None:
+def revoke(name: KeyName) -> None:
     """Let a key be good no longer, from the next request on."""
     from worker.auth import keys
     from worker.database import make_engine
@@ -112,7 +112,7 @@ def revoke(name: Name) -> None:
 
 @app.command("webhook")
 def webhook(
-    name: Name,
+    name: KeyName,
     *,
     url: Annotated[
         str | None, typer.Option(help="Where its submissions are told of when they fail or are finished.")

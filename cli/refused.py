@@ -118,26 +118,26 @@ def retry(  # noqa: PLR0913 - one parameter an option
 
 def _of_job(process: "Context", job_id: int) -> "Iterator[tuple[str, Replayed]]":
     """Give what became of each of a job's refusals."""
-    from worker.operations import replay as door
+    from worker.operations import replay
     from worker.queries import job_results
 
     after = 0
     while page := job_results.items(process.engine, job_id, 1_000, after):
-        yield from (("", door.of_item(item)) for item in page)
+        yield from (("", replay.of_item(item)) for item in page)
         after = page[-1]["id"]
 
 
 def _agree_to_file(process: "Context", path: Path, consent: Consent) -> None:
     """Show how many of a file's lines would be accepted, and why others would not, and ask."""
     from models.error_signature import gist
-    from worker.operations import replay as door
+    from worker.operations import replay
     from worker.operations.tally import Tally
 
     skips: Counter[str] = Counter()
     will = 0
     try:
         with path.open("rb") as file:
-            for reasons in door.rehearse_mended(process.engine, iter(file)):
+            for reasons in replay.rehearse_mended(process.engine, iter(file)):
                 will += not reasons
                 skips.update(f"would not be accepted: {gist(str(one))}" for one in reasons[:1])
     except OSError as error:
@@ -155,7 +155,7 @@ def _agree_to_file(process: "Context", path: Path, consent: Consent) -> None:
 
 def _from_file(process: "Context", path: Path, consent: Consent) -> None:
     from models.preflight import Reason
-    from worker.operations import audit_log, replay as door
+    from worker.operations import audit_log, replay
 
     wrong: list[Reason] = []
     done: list[tuple[str, Replayed]] = []
@@ -164,7 +164,7 @@ def _from_file(process: "Context", path: Path, consent: Consent) -> None:
     by = audit_log.at_the_terminal()
     try:
         with path.open("rb") as file, audit_log.noted(process.engine, by, "replay", file=path.name) as action:
-            for number, one in door.replay_mended(process.engine, process.rules, iter(file)):
+            for number, one in replay.replay_mended(process.engine, process.rules, iter(file)):
                 if isinstance(one, Reason):
                     wrong.append(one)
                 else:

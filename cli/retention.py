@@ -56,7 +56,7 @@ def erase(
     The books keep their counts, and importing the person's records again counts as duplicates. What HubSpot has is
     deleted at HubSpot. Exit status 1 where something was left for another time; then run it again.
     """
-    from models.person import Person
+    from models.erasure import Person
     from worker.database import make_engine
     from worker.operations.audit_log import at_the_terminal, noted
     from worker.queries.erasures import as_said, known

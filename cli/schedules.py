@@ -10,7 +10,7 @@ from cli.output import AsJson, complain, print_json, print_table, say
 from models.words import Action, Outcome
 
 app = typer.Typer(help="Retries that begin by themselves, each as a job.")
-Name = Annotated[str, typer.Argument(help="The schedule's name.")]
+ScheduleName = Annotated[str, typer.Argument(help="The schedule's name.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -43,7 +43,7 @@ def schedules(context: typer.Context, *, as_json: AsJson = False) -> None:
 
 @app.command("set")
 def put(  # noqa: PLR0913 - one parameter an option
-    name: Name,
+    name: ScheduleName,
     crontab: Annotated[str, typer.Argument(help="When: '0 3 * * *' is at three each day, '*/15 8-18 * * 1-5' …")],
     *,
     outcome: Annotated[
@@ -85,25 +85,25 @@ def put(  # noqa: PLR0913 - one parameter an option
 
 
 @app.command()
-def remove(name: Name) -> None:
+def remove(name: ScheduleName) -> None:
     """Remove a schedule; its jobs stay."""
     _change(name, "remove", "is removed")
 
 
 @app.command()
-def pause(name: Name) -> None:
+def pause(name: ScheduleName) -> None:
     """Let a schedule begin nothing until it is resumed."""
     _change(name, "pause", "is paused")
 
 
 @app.command()
-def resume(name: Name) -> None:
+def resume(name: ScheduleName) -> None:
     """Let a paused schedule begin again, at its next time."""
     _change(name, "resume", "begins again")
 
 
 @app.command()
-def begin(name: Name, *, yes: Yes = False, expect: Expect = None) -> None:
+def begin(name: ScheduleName, *, yes: Yes = False, expect: Expect = None) -> None:
     """Begin a schedule's job now, whatever its hours.
 
     On a terminal it first shows what will be retried, and asks; elsewhere it goes on.

@@ -63,7 +63,7 @@ class Participation:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ParticipationPage:
     """A page of a view: `total` rows in all (0 where HubSpot does not say), and what names the next page."""
 
     rows: Sequence[Participation]
@@ -144,7 +144,7 @@ def _behind(after: str | None) -> dict[str, str]:
     return {"after": after} if after else {}
 
 
-def read_page(response: Response | NoResponse) -> Page | Answer:
+def read_page(response: Response | NoResponse) -> ParticipationPage | Answer:
     """Read an answer to a read; whatever is no page is what the same answer to a POST would be."""
     answer = read_answer(response, Identity.EMAIL, [])
     if not isinstance(answer, Settled) or isinstance(response, NoResponse):
@@ -156,7 +156,9 @@ def read_page(response: Response | NoResponse) -> Page | Answer:
     if not isinstance(body.get("results"), list):
         return Ambiguous("the answer holds no results")
     rows = [_participation(row) for row in body["results"] if isinstance(row, dict)]
-    return Page(rows, _number(body, "total") or 0, _text(_object(_object(body, "paging"), "next"), "after") or None)
+    return ParticipationPage(
+        rows, _number(body, "total") or 0, _text(_object(_object(body, "paging"), "next"), "after") or None
+    )
 
 
 def _participation(row: Mapping[str, object]) -> Participation:

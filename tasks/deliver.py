@@ -31,7 +31,7 @@ from worker.context import GRACE, Context, current
 from worker.delivery import permits
 from worker.delivery.account_stops import count_in_a_row, pause
 from worker.delivery.call import Delivery, send, word
-from worker.delivery.isolate import Ended, Lost, PartAnswer, Stopped, isolate
+from worker.delivery.isolate import Ended, Lost, PartAnswered, Stopped, isolate
 from worker.delivery.permits import permit
 from worker.queue import attempts, settle
 from worker.queue.attempts import AttemptResult
@@ -175,7 +175,7 @@ def _isolate(delivery: Delivery, refused: RefusedWhole, call: AttemptResult | No
             _act(rest, Pause(because), None)
         case Ended():
             settle.settle(engine, rest.claimed, apart.answer, None, apart.attempts)
-        case PartAnswer(answer, call, attempt_id):
+        case PartAnswered(answer, call, attempt_id):
             rest = replace(rest, claimed=replace(claimed, attempt_id=attempt_id))
             _act(rest, _decide(rest, answer), call)
         case Stopped(because):

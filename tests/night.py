@@ -21,7 +21,7 @@ from models.words import Door
 from tasks import sweep
 from tasks.deliver import deliver
 from worker import heartbeat
-from worker.accounts import registry, state as accounts
+from worker.accounts import registry, state as account_state
 from worker.context import Context
 from worker.encryption import fingerprint_key
 from worker.intake.accept import Inbound, accept
@@ -123,9 +123,9 @@ class Night:
         self.rejected("VALIDATION_ERROR", "", "joinedAt param must be earlier than leftAt for `{contact}`")
         self.hand_in(message(["grace.hopper(at)example.com", person(7_000)], "webinar-42"))
         registry.add(self.engine, self.settings, "partner", {}, SecretStr("partner-token"))
-        account_id = accounts.find(self.engine, "partner")
+        account_id = account_state.find(self.engine, "partner")
         assert account_id is not None
-        accounts.pause(self.engine, account_id, "HubSpot does not accept the token: it expired")
+        account_state.pause(self.engine, account_id, "HubSpot does not accept the token: it expired")
         self.hand_in(message([person(8_000 + number) for number in range(40)], "partner-day", account="partner"))
 
 

@@ -13,7 +13,7 @@ from console import Visitor, words
 from ledger import ask, deliver_all, do, given_up, message, outcomes, people, settled, taken
 from sqlalchemy import Engine
 
-from web.console import person as pages_of_people, refusals as door
+from web.console import person as person_page, refusals as refusals_page
 from worker.intake.receipts import Part
 from worker.queries import erasures as reads, refusals
 
@@ -190,7 +190,7 @@ def test_a_person_by_the_contact_id_that_hubspot_told_is_named_and_linked(
 def test_a_persons_page_goes_on_where_the_last_ended_without_the_address_in_the_link(
     operator: Visitor, hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages_of_people, "PAGE", 2)
+    monkeypatch.setattr(person_page, "PAGE", 2)
     hand_in(*(message(ADA, event=str(number)) for number in range(5)))
     met: list[str] = []
     path: str | None = f"/person/{ADA}"
@@ -287,7 +287,7 @@ def test_refusals_go_on_where_the_last_page_ended(  # noqa: PLR0917
     operator: Visitor, hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch, bound: str, query: str
 ) -> None:
     for module, name, value in {
-        "page": [(door, "PAGE", 3)],
+        "page": [(refusals_page, "PAGE", 3)],
         "walk": [(refusals, "WALK", 2)],
         "bytes": [(refusals, "BYTES", 300)],
         "step": [(refusals, "STEP", 2)],
@@ -392,7 +392,7 @@ def test_a_large_message_is_mended_here_and_one_too_large_names_the_command(
     html = operator.page(f"/refused/{too_large}")
     assert "<textarea" not in html
     assert "turnout refused --submission" in words(html)
-    answer = operator.press(f"/refused/{too_large}", "/erase", message="x" * door.LARGEST_MENDED)
+    answer = operator.press(f"/refused/{too_large}", "/erase", message="x" * refusals_page.LARGEST_MENDED)
     assert (answer.status_code, "turnout refused --out FILE" in words(answer.text)) == (413, True)
 
 
@@ -445,7 +445,7 @@ def test_another_name_of_an_erased_person_is_erased_only_when_asked_for(
 def test_what_is_being_sent_is_left_and_said(
     operator: Visitor, hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages_of_people, "PATIENCE", -1_000.0)
+    monkeypatch.setattr(person_page, "PATIENCE", -1_000.0)
     hand_in(message(ADA))
     claimed = taken(engine)
     done = operator.press("/erasures", "/erase", contact=ADA)
@@ -463,7 +463,7 @@ def test_erasing_which_may_take_long_keeps_no_page_waiting(operator: Visitor, mo
         go_on.wait(30)
         raise AssertionError
 
-    monkeypatch.setattr(pages_of_people, "remove", slow)
+    monkeypatch.setattr(person_page, "remove", slow)
     token = operator.token("/erase")
     pressed = [
         threading.Thread(target=operator.post, args=("/erasures", {"form": token, "contact": ADA})) for _ in range(4)

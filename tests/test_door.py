@@ -26,7 +26,6 @@ from worker.queries.reconciliation import audit
 from worker.settings import Settings
 
 
-
 @pytest.fixture
 def sandbox() -> Iterator[RunningSandbox]:
     with running_sandbox(burst_limit=1_000) as running:

@@ -31,7 +31,7 @@ from typer.testing import CliRunner
 from cli.app import app
 from hubspot_api.answer import Rejection, Settled
 from models.correction import Change
-from models.person import Person
+from models.erasure import Person
 from models.rules import Rules
 from models.tables import Base
 from models.words import Action, Outcome

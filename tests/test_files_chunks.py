@@ -6,7 +6,7 @@ from hypothesis import given, strategies as st
 from models.message import Address, Message, read_message
 from models.preflight import Candidate
 from models.words import Identity, State
-from worker.files import messages as chunks
+from worker.files import messages as bundles
 from worker.files.messages import Chunker
 from worker.files.rows import FileRecord
 
@@ -48,12 +48,12 @@ def numbers(message: Message) -> list[int]:
 def test_every_record_is_in_one_message_and_each_contacts_order_within_its_event_is_kept(
     rows: list[Told], most_inputs: int, most_open: int
 ) -> None:
-    before = chunks.MOST_INPUTS, chunks.MOST_OPEN
-    chunks.MOST_INPUTS, chunks.MOST_OPEN = most_inputs, most_open  # type: ignore[misc]
+    before = bundles.MOST_INPUTS, bundles.MOST_OPEN
+    bundles.MOST_INPUTS, bundles.MOST_OPEN = most_inputs, most_open  # type: ignore[misc]
     try:
         messages = read(list(Chunker(SUBMISSION).messages(record(*row) for row in enumerate(rows))))
     finally:
-        chunks.MOST_INPUTS, chunks.MOST_OPEN = before  # type: ignore[misc]
+        bundles.MOST_INPUTS, bundles.MOST_OPEN = before  # type: ignore[misc]
 
     order = [number for message in messages for number in numbers(message)]
     assert sorted(order) == list(range(len(rows)))
@@ -105,4 +105,4 @@ def test_a_message_is_bounded_in_bytes_too() -> None:
     rows: list[Told] = [("default", 0, State.REGISTER, n) for n in range(40)]
     messages = list(Chunker(SUBMISSION).messages(record(n, row, 200_000) for n, row in enumerate(rows)))
     assert len(messages) == 4
-    assert max(map(len, messages)) < chunks.MOST_BYTES + 1000
+    assert max(map(len, messages)) < bundles.MOST_BYTES + 1000

@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 from worker.files.columns.header import Columns
 from worker.files.options import Options, SharedAddress
 from worker.files.rows import Draft, LeftOut
-from worker.files.stays import gather as joins
+from worker.files.stays import gather as gathering
 from worker.files.where import Where
 
 COLUMNS = Columns(("Email",), {})
@@ -20,7 +20,7 @@ rows = st.lists(st.tuples(people, minutes, minutes), max_size=30)
 
 def gather(drafts: Iterable[Draft | LeftOut], **said: Any) -> list[Any]:
     """Gather rows that are a few minutes apart."""
-    return list(joins.gather(drafts, Options(**said), merges=True))
+    return list(gathering.gather(drafts, Options(**said), merges=True))
 
 
 def draft(line: int, email: str, joined: int | None, left: int | None) -> Draft:
@@ -75,7 +75,7 @@ def test_contact_properties_of_all_rows_are_kept_and_the_first_wins() -> None:
 
 
 def test_an_address_that_stands_in_too_many_rows_is_nobodys() -> None:
-    many = joins.MOST_ROWS + 1
+    many = gathering.MOST_ROWS + 1
     drafts = gather(draft(line, "all@example.com", 1, 2) for line in range(1, many + 1))
     assert sum(len(item.rows) for item in drafts if isinstance(item, Draft)) == many
     assert all("no one person's" in item.faults[0].what for item in drafts if isinstance(item, Draft))

@@ -13,8 +13,8 @@ from hubspot_api.participations import (
     Absent,
     Found,
     Overtaken,
-    Page,
     Participation,
+    ParticipationPage,
     Wanted,
     contact_path,
     event_path,
@@ -127,13 +127,13 @@ def test_a_page_is_read() -> None:
     seen = Participation(
         Address("77", "ev", "acc"), frozenset({"501", "ada@example.com"}), "501", "ATTENDED", WHEN, 2730
     )
-    assert page == Page([seen], 3, "abc")
+    assert page == ParticipationPage([seen], 3, "abc")
 
 
 def test_every_field_of_a_row_is_optional_and_may_be_anything() -> None:
     rows = [{}, {"associations": None, "properties": []}, {"properties": {"occurredAt": str(WHEN)}}, None, "x", 7]
     page = read_page(answered({"results": rows, "paging": None}))
-    assert isinstance(page, Page)
+    assert isinstance(page, ParticipationPage)
     assert (len(page.rows), page.total, page.after) == (3, 0, None)
     assert page.rows[0] == Participation(Address(None, None, None), frozenset(), "", "", None, None)
     assert page.rows[2].occurred_at == WHEN
@@ -177,7 +177,7 @@ nested = st.recursive(
 @given(st.dictionaries(st.sampled_from(["results", "paging", "total"]), nested) | nested)
 def test_no_json_breaks_the_reading_of_a_page(body: object) -> None:
     page = read_page(answered(body))
-    if isinstance(page, Page):
+    if isinstance(page, ParticipationPage):
         judge(page.rows, record())
         json.dumps(evidence(page.rows, EVENT))
 

@@ -33,7 +33,7 @@ from tasks.sweep import take_back
 from worker.context import Context
 from worker.intake.accept import Inbound, accept
 from worker.intake.receipts import Part
-from worker.operations import jobs, steps as bulk
+from worker.operations import jobs, steps as job_steps
 from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
@@ -103,7 +103,7 @@ def test_only_what_is_asked_for_is_retried(hand_in: HandIn, engine: Engine) -> N
 def test_two_retries_at_once_move_a_record_once(
     hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk, "STEP", 7)
+    monkeypatch.setattr(job_steps, "STEP", 7)
     hand_in(message(*people(60), event="1"), message(*people(60), event="2"), batch_size=5)
     while (claimed := take(engine)) is not None:
         given_up(engine, claimed)
@@ -166,7 +166,7 @@ def test_a_retry_ends_although_its_records_fail_again_meanwhile(
     hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hand_in(message(*people(6)), batch_size=2)
-    monkeypatch.setattr(bulk, "STEP", 2)
+    monkeypatch.setattr(job_steps, "STEP", 2)
     steps = 0
     step = jobs.step
 
@@ -434,7 +434,7 @@ def test_a_cancel_ends_although_new_batches_come_meanwhile(
     hand_in(message(*people(3)), batch_size=1)
     canceled = 0
     step = jobs.step
-    monkeypatch.setattr(bulk, "BATCHES", 1)
+    monkeypatch.setattr(job_steps, "BATCHES", 1)
 
     def and_another_comes(*args: Any) -> int | None:
         nonlocal canceled

@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+OURS = ("cli", "hubspot_api", "models", "tasks", "web", "worker")
+OTHERS_WORDS = {"models/tables.py", "web/schemas.py"}
+"""The tables, whose names are those of the database, and HubSpot's own names on the wire."""
 SOURCES = sorted(path for folder in ("tasks", "worker") for path in (ROOT / folder).rglob("*.py"))
 HOST_CLOCK = {
     "worker/heartbeat.py: ticked",
@@ -41,3 +44,18 @@ def test_nothing_waits_on_a_celery_countdown() -> None:
     waits = {"countdown", "eta", "expires"}
     for place, function in functions():
         assert not waits & {keyword.arg for call in called(function) for keyword in call.keywords}, place
+
+
+def test_a_name_of_a_type_means_one_thing() -> None:
+    """The sandbox stands apart: it speaks HubSpot's language."""
+    defined: dict[str, list[str]] = {}
+    for path in sorted(path for folder in OURS for path in (ROOT / folder).rglob("*.py")):
+        where = path.relative_to(ROOT).as_posix()
+        for node in ast.parse(path.read_text()).body if where not in OTHERS_WORDS else []:
+            targets = [node.targets[0]] if isinstance(node, ast.Assign) else []
+            aliases = [target.id for target in targets if isinstance(target, ast.Name)]
+            for name in [node.name] if isinstance(node, ast.ClassDef) else aliases:
+                if name[0].isupper() and not name.isupper():
+                    defined.setdefault(name, []).append(where)
+    assert len(defined) >= 150
+    assert {name: places for name, places in defined.items() if len(places) > 1} == {}

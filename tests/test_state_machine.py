@@ -36,7 +36,7 @@ from models.outcome import LAST_ERROR, OUTCOME
 from models.rules import Rules
 from models.words import Door, Origin, Outcome, State, Status
 from tasks.sweep import free_the_forgotten, take_back
-from worker.accounts import state as accounts
+from worker.accounts import state as account_state
 from worker.context import Context
 from worker.intake.accept import Inbound, accept
 from worker.operations.cancel import CancelFilter
@@ -523,7 +523,7 @@ class Attendance(RuleBasedStateMachine):
 
     def _answer_came(self) -> None:
         """What a worker does first of all with any answer that is not ambiguous."""
-        accounts.answered(self.engine, self.account)
+        account_state.answered(self.engine, self.account)
         if self.model.in_a_row >= OUTAGE and not self.model.paused:
             self.model.stopped, self.model.parked_until = False, None
         self.model.in_a_row = 0
@@ -578,7 +578,7 @@ class Attendance(RuleBasedStateMachine):
     def _ambiguous(self, turn: Turn, seconds: float, *, gives_up: bool) -> None:
         if self.model.in_a_row >= OUTAGE or (self.model.parked_until or 0.0) <= self.model.now:
             self.model.in_a_row += 1  # what was under way when it was parked for another cause begins no outage
-        assert accounts.count_ambiguous(self.engine, self.account) == self.model.in_a_row
+        assert account_state.count_ambiguous(self.engine, self.account) == self.model.in_a_row
         if self.model.in_a_row >= OUTAGE:
             self._park(LEASE)
             self._postpone(turn, 0.0)
@@ -646,7 +646,7 @@ class Attendance(RuleBasedStateMachine):
             if parks:
                 self._park(1_800.0)
         else:
-            accounts.end_probe(self.engine, self.account)
+            account_state.end_probe(self.engine, self.account)
             if self.model.in_a_row >= OUTAGE and not self.model.paused:
                 self.model.parked_until = None
         self._postpone(turn, seconds)
@@ -749,17 +749,17 @@ class Attendance(RuleBasedStateMachine):
         if not pauses or self.model.paused:
             self._resume()
         else:
-            accounts.pause(self.engine, self.account, "by an operator")
+            account_state.pause(self.engine, self.account, "by an operator")
             self.model.paused = self.model.stopped = True
 
     def _resume(self) -> None:
-        assert accounts.resume(self.engine, "default")
+        assert account_state.resume(self.engine, "default")
         self.model.paused, self.model.parked_until = False, None
         if self.model.stopped:
             self.model.in_a_row = max(self.model.in_a_row, OUTAGE)
 
     def _park(self, seconds: float) -> None:
-        accounts.park(self.engine, self.account, seconds, "HubSpot asked for it")
+        account_state.park(self.engine, self.account, seconds, "HubSpot asked for it")
         self.model.parked_until, self.model.stopped = self.model.now + seconds, True
 
     # Reading back

@@ -5,7 +5,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from models.words import Action as Bulk, Outcome
-from web.console import bulk, corrections, person, refusals, schedules as timetable
+from web.console import bulk, corrections, person, refusals, schedules as schedule_pages
 from web.console.base import ActionFunction, ConsoleRequest, PageError, Redirect
 from web.console.form import FormLimits
 from worker.accounts import state
@@ -76,11 +76,11 @@ ACTIONS: Final[Mapping[str, ActionFunction]] = {
     "/job/{job}/begin": bulk.begin,
     "/correct": corrections.mend,
     "/correct/file": corrections.take,
-    "/schedules": timetable.put,
-    "/schedules/{schedule}/begin": timetable.begin,
-    "/schedules/{schedule}/pause": timetable.changing(schedules.pause, "is paused"),
-    "/schedules/{schedule}/resume": timetable.changing(schedules.resume, "begins again"),
-    "/schedules/{schedule}/remove": timetable.changing(schedules.remove, "is removed"),
+    "/schedules": schedule_pages.put,
+    "/schedules/{schedule}/begin": schedule_pages.begin,
+    "/schedules/{schedule}/pause": schedule_pages.changing(schedules.pause, "is paused"),
+    "/schedules/{schedule}/resume": schedule_pages.changing(schedules.resume, "begins again"),
+    "/schedules/{schedule}/remove": schedule_pages.changing(schedules.remove, "is removed"),
     "/erase": person.look,
     "/erasures": person.erase_now,
 }

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from models.advice import Advice, Subject, advise
-from models.person import Person
+from models.erasure import Person
 from models.words import Outcome
 from web.console.base import ConsoleRequest, Page, PageError
 from worker.operations.audit_log import noted

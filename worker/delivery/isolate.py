@@ -36,7 +36,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class PartAnswer:
+class PartAnswered:
     """What HubSpot said of a part. Where that is neither yes nor no to it, the search ends: it has its own reaction."""
 
     answer: Answer
@@ -56,7 +56,7 @@ class Lost:
     """The lease is somebody else's: nothing more may be written."""
 
 
-Ending = Ended | PartAnswer | Stopped | Lost
+Ending = Ended | PartAnswered | Stopped | Lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def isolate(delivery: Delivery, refused: RefusedWhole) -> Isolated:
         if found and (left <= 0 or sent >= delivery.to.burst_limit):  # something is answered: so each claim gets on
             return Isolated(found, attempts, Stopped(SPENT.format(sent)))
         said = _send(delivery, part, left if found else float("inf"))
-        if not isinstance(said, PartAnswer) or not isinstance(said.answer, Settled | RefusedWhole):
+        if not isinstance(said, PartAnswered) or not isinstance(said.answer, Settled | RefusedWhole):
             return Isolated(found, attempts, said)
         calls.complete_alone(delivery.process.engine, said.attempt_id, said.call, said.answer)
         attempts |= {index: said.attempt_id for index in part if index not in found}
@@ -113,7 +113,7 @@ def isolate(delivery: Delivery, refused: RefusedWhole) -> Isolated:
     raise AssertionError
 
 
-def _send(delivery: Delivery, part: tuple[int, ...], left: float) -> PartAnswer | Stopped | Lost:
+def _send(delivery: Delivery, part: tuple[int, ...], left: float) -> PartAnswered | Stopped | Lost:
     process, claimed = delivery.process, delivery.claimed
     held = _permit(delivery, left)
     if isinstance(held, Stopped):
@@ -129,7 +129,7 @@ def _send(delivery: Delivery, part: tuple[int, ...], left: float) -> PartAnswer 
         return Stopped(SLOW)
     answer, call = send(delivery, [claimed.members[index] for index in part], held)
     log.info("batch %d: a part of %d sent: %s", claimed.batch_id, len(part), call.answer)
-    return PartAnswer(answer, call, begun)
+    return PartAnswered(answer, call, begun)
 
 
 def _permit(delivery: Delivery, left: float) -> Permit | Stopped:

@@ -10,7 +10,7 @@ from typing import Final
 from hubspot_api.answer import Answer, NotFound, RefusedWhole, Rejection, correlation_id, excerpt
 from hubspot_api.client import get
 from hubspot_api.limiter import Permit, Use
-from hubspot_api.participations import Page, read_page
+from hubspot_api.participations import ParticipationPage, read_page
 from hubspot_api.transport import NoResponse, Response
 from worker.accounts.destination import Destination
 from worker.context import GRACE, Context
@@ -32,7 +32,7 @@ BUDGET: Final = 5.0
 class Seen:
     """A page, and the call that brought it: its attempt is completed together with what it changes."""
 
-    page: Page
+    page: ParticipationPage
     attempt_id: int
     call: AttemptResult
 
@@ -97,7 +97,7 @@ class Reader:
         call = told(response, answer)
         sent, status = len(asked), call.http_status
         log.info("read back: %d asked, %s, HTTP %s, %d ms", sent, call.answer, status, call.duration_ms)
-        if isinstance(answer, Page):
+        if isinstance(answer, ParticipationPage):
             return Seen(answer, attempt_id, call)
         attempts.complete_alone(self._process.engine, attempt_id, call)
         if isinstance(answer, RefusedWhole) or (isinstance(answer, NotFound) and answer.hubspots):
@@ -108,12 +108,12 @@ class Reader:
         return None
 
 
-def told(response: Response | NoResponse, answer: Page | Answer) -> AttemptResult:
+def told(response: Response | NoResponse, answer: ParticipationPage | Answer) -> AttemptResult:
     """Give what an attempt's row says of a read."""
     return AttemptResult(
         answer=word(answer),
         http_status=response.status if isinstance(response, Response) else None,
         duration_ms=round(response.duration * 1000),
         correlation_id=correlation_id(response),
-        excerpt="" if isinstance(answer, Page) else excerpt(response),
+        excerpt="" if isinstance(answer, ParticipationPage) else excerpt(response),
     )

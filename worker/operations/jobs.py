@@ -23,7 +23,8 @@ from worker.operations import audit_log, steps
 from worker.operations.audit_log import Actor
 from worker.operations.steps import ItemResult, JobState, StepContext, StepResult
 from worker.operations.tally import Tally
-from worker.queries.jobs import Row, find_job
+from worker.queries.jobs import find_job
+from worker.queries.rows import Row
 
 log = logging.getLogger(__name__)
 

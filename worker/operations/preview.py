@@ -28,13 +28,11 @@ from worker.queries.error_filter import Filter
 from worker.queries.error_groups import COUNTED
 from worker.queries.errors import list_errors
 from worker.queries.refusals import RefusalFilter
-from worker.queries.rows import EVENT
+from worker.queries.rows import EVENT, Row
 
 SAMPLES: Final = 10
 WAITING: Final = 20_000
 """Waiting batches that are looked at."""
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from models.words import Door, Origin
 from worker.database import repeat
 from worker.intake.accept import Inbound, accept
 from worker.intake.receipts import Part
-from worker.queries.refusals import RefusalFilter, Row, _page
+from worker.queries.refusals import RefusalFilter, _page
+from worker.queries.rows import Row
 
 
 @dataclass(frozen=True, slots=True)

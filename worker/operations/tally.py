@@ -19,12 +19,11 @@ from models.rules import Rules
 from worker.operations import correct
 from worker.operations.correct import Corrected
 from worker.queries.error_scan import NEWEST
+from worker.queries.rows import Row
 
 MOST: Final = 50
 """Distinct changes that are shown; the seal is of all of them."""
 STEP: Final = 1_000
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,10 @@
 """Jobs as pages and commands find_job them."""
 
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, Engine, text
 
-Row = dict[str, Any]
-
+from worker.queries.rows import Row
 
 SHOWN: Final = """
 SELECT j.*, a.at, a.who, a.via, a.chosen FROM jobs j JOIN actions a USING (id)"""

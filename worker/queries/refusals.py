@@ -10,13 +10,12 @@ from sqlalchemy import Engine, text
 
 from models.message import DEFAULT_ACCOUNT, loads
 from models.preflight import Reason
+from worker.queries.rows import Row
 
 AT_ONCE: Final = 50
 """Refusals read at once."""
 BYTES_AT_ONCE: Final = 2 * 1024 * 1024
 """What these hold, or one that is larger: each may be a whole message."""
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

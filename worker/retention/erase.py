@@ -18,7 +18,7 @@ import redis
 from sqlalchemy import JSON, Column, Connection, Engine, Table, Text, cast, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import BYTEA
 
-from models.person import ERASED, Person
+from models.erasure import ERASED, Person
 from models.tables import Base
 from worker.database import json, repeat
 from worker.queue.contact_index import UNANSWERED
