@@ -15,6 +15,6 @@ Nothing here knows HTTP, Celery, settings or a clock.
 - `error_signature`      what errors have in common; `advice`: what one means, and what to do about it
 - `estimate`             how long a number of calls takes
 - `correction`           what an operator changes of a record
-- `person`               somebody to be erased, and what mentions them
+- `erasure`              a person to be erased, and what mentions them
 - `tables`               the tables; `outcome`: a record's outcome, derived in one place
 """
