@@ -4,8 +4,8 @@ from collections import Counter
 
 from sqlalchemy import Connection, Engine
 
-from models.outcome import LAST_ERROR, OUTCOME
-from models.words import Outcome, State, Status
+from models.outcome import LAST_ERROR, OUTCOME, of_batch
+from models.words import Outcome, State
 from worker.queries.error_filter import EVENT_NAMED, OPEN
 from worker.queries.rows import EVENT, Row, read
 
@@ -56,7 +56,7 @@ def find_event(engine: Engine, event_id: int, walk: int = 3_000, errors: int = 4
               (SELECT count(*) FROM walked) AS walked
             FROM few GROUP BY 1, 2
             UNION ALL
-            SELECT b.state, b.status, CASE WHEN e.resolution = 'confirmed' THEN 'delivered' ELSE e.outcome END, 0,
+            SELECT b.state, b.status, {OUTCOME}, 0,
               count(*), 0
             FROM (SELECT * FROM few WHERE errors > 0 OFFSET 0) b CROSS JOIN LATERAL (
               SELECT DISTINCT ON (e.record_id) e.* FROM errors e WHERE e.batch_id = b.id
@@ -69,9 +69,9 @@ def find_event(engine: Engine, event_id: int, walk: int = 3_000, errors: int = 4
     apart = [row for row in rows if row["outcome"] is not None]
     outcomes: dict[str, Counter[str]] = {state.value: Counter() for state in State}
     for row in sizes:
-        outcomes[row["state"]][_settled(row["status"])] += row["records"]
+        outcomes[row["state"]][of_batch(row["status"])] += row["records"]
     for row in apart:
-        outcomes[row["state"]][_settled(row["status"])] -= row["records"]
+        outcomes[row["state"]][of_batch(row["status"])] -= row["records"]
         outcomes[row["state"]][row["outcome"]] += row["records"]
     counted = sum(row["batches"] for row in sizes)
     everything = counted < walk and all(row["walked"] == counted for row in sizes)
@@ -84,10 +84,6 @@ def find_event(engine: Engine, event_id: int, walk: int = 3_000, errors: int = 4
         for state, counts in outcomes.items()
     }
     return {**found[0], "states": states, "all": everything}
-
-
-def _settled(status: str) -> str:
-    return Outcome.DELIVERED.value if status == Status.COMPLETE else status.lower()
 
 
 def outcomes_by_event(engine: Engine) -> dict[tuple[str, str], Counter[str]]:

@@ -1,4 +1,8 @@
-"""The event's lock: taken before any batch of the event, and before what follows from its newer records is read."""
+"""The event's lock: taken before any batch of the event, and before what follows from its newer records is read.
+
+One who holds other locks of the queue may not wait for it: a retry's claim takes it together with its lane, or goes on
+to another (`claim._pick_lane`).
+"""
 
 from collections.abc import Collection
 
