@@ -63,9 +63,9 @@ def seconds(period: str) -> int:
 
 
 def parts(path: Path) -> set[str]:
-    """The top-level packages that pyproject.toml lists."""
-    listed = tomllib.loads(path.read_text())["tool"]["setuptools"]["packages"]
-    return {package.split(".")[0] for package in listed}
+    """The top-level packages that pyproject.toml finds."""
+    found = tomllib.loads(path.read_text())["tool"]["setuptools"]["packages"]["find"]["include"]
+    return {pattern.removesuffix("*") for pattern in found}
 
 
 # The image
