@@ -38,7 +38,7 @@ from sqlalchemy import Engine, Row, text
 from bench.ground import WHEN, seconds
 from bench.through import LIMIT, Bench
 from hubspot_api.answer import Settled
-from models.rules import Rules
+from models.accept_rules import Rules
 from models.words import Door, Origin
 from tasks import sweep
 from worker.accounts.registry import add

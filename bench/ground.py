@@ -15,7 +15,7 @@ from uuid import uuid4
 import orjson
 from sqlalchemy import Engine, text
 
-from models.rules import Rules
+from models.accept_rules import Rules
 from models.words import Door
 from worker.database import make_engine
 from worker.encryption import fingerprint_key

@@ -48,7 +48,7 @@ def _version(value: str | None) -> str | None:
 
 def place(value: str | None) -> str | None:
     """Read the zone of an option: a place's name, or UTC."""
-    from models.preflight import Reason
+    from models.input_check import Reason
     from models.zones import name_of, read_place
 
     if value is None:

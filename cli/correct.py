@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from models.correction import Change
-    from models.preflight import Reason
+    from models.input_check import Reason
     from worker.context import Context
     from worker.operations.correct import Corrected
     from worker.operations.correction_csv import Mended
@@ -71,7 +71,7 @@ def correct(  # noqa: PLR0913 - one parameter an option
     records that go to another event need their number: typed, or --yes --expect N. A new record takes the old one's
     place, which is canceled; both stay on the person's page. Exit status 1 where something could not be corrected.
     """
-    from models.preflight import Reason
+    from models.input_check import Reason
     from worker.operations import audit_log, jobs
     from worker.operations.correction_input import ONE_PERSONS, read_change
 
@@ -130,7 +130,7 @@ def _agree_to_file(process: "Context", path: Path, consent: Consent) -> "list[Re
 
 def _tally(process: "Context", path: Path, until: int, wrong: "list[Reason]") -> "Tally":
     """Tally the changes of a file; what cannot be read of it is added to `wrong`."""
-    from models.preflight import Reason
+    from models.input_check import Reason
     from worker.operations import tally
 
     def changes() -> "Iterator[tuple[int, Change]]":
@@ -164,7 +164,7 @@ def _agree_to_record(process: "Context", record_id: int, change: "Change", conse
 
 
 def _mended(process: "Context", path: Path) -> "Iterator[tuple[int, int, Change]]":
-    from models.preflight import Reason
+    from models.input_check import Reason
 
     return ((row.line, row.record_id, row.change) for row in _rows(process, path) if not isinstance(row, Reason))
 

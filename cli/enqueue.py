@@ -14,7 +14,7 @@ import typer
 
 from cli.output import Bar, complain, print_json, say
 from models.ids import LONGEST_TEXT, id_fault
-from models.preflight import shown
+from models.input_check import shown
 from models.words import State
 from worker.files.options import DateOrder, SharedAddress
 

@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
 
-from models.visible import visible, visible_json
+from models.escaping import visible, visible_json
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON, for programs.")]
 

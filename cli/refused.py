@@ -154,7 +154,7 @@ def _agree_to_file(process: "Context", path: Path, consent: Consent) -> None:
 
 
 def _from_file(process: "Context", path: Path, consent: Consent) -> None:
-    from models.preflight import Reason
+    from models.input_check import Reason
     from worker.operations import audit_log, replay
 
     wrong: list[Reason] = []

@@ -65,7 +65,7 @@ def put(  # noqa: PLR0913 - one parameter an option
     time_zone: Annotated[str, typer.Option(help="Whose clock it is: Europe/Berlin.")] = "UTC",
 ) -> None:
     """Add a schedule, or change the one of this name."""
-    from models.preflight import Reason
+    from models.input_check import Reason
     from worker.database import make_engine
     from worker.operations import audit_log, schedules as known
     from worker.settings import load_settings

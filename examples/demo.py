@@ -25,7 +25,7 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import create_engine
 
-from models.visible import visible
+from models.escaping import visible
 from models.words import Outcome
 from worker.local.services import free_port
 from worker.queries.events import outcomes_by_event

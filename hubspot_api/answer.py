@@ -16,7 +16,7 @@ from typing import Final
 import orjson
 
 from hubspot_api.transport import NoResponse, Response
-from models.preflight import comparable, unsafe_character
+from models.input_check import comparable, unsafe_character
 from models.words import Identity
 
 LONGEST_EXCERPT: Final = 2_000

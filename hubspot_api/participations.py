@@ -17,8 +17,8 @@ from hubspot_api.address import path_to
 from hubspot_api.answer import Ambiguous, Answer, Settled, clean, read_answer
 from hubspot_api.transport import NoResponse, Response
 from models.ids import is_word, walks
+from models.input_check import comparable
 from models.message import Address
-from models.preflight import comparable
 from models.words import Identity, State
 
 LIMIT: Final = 100

@@ -12,8 +12,8 @@ from functools import cached_property
 from typing import Any, Final
 from urllib.parse import quote
 
+from models.input_check import INT64_MAX, comparable
 from models.message import loads
-from models.preflight import INT64_MAX, comparable
 from models.words import Identity
 
 ERASED: Final = "erased"

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import orjson
 
-from models.preflight import Candidate
+from models.input_check import Candidate
 from models.words import State
 
 _SUBMISSION: Final = b"submission id"

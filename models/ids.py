@@ -8,8 +8,8 @@ import unicodedata
 from typing import Final
 from urllib.parse import unquote
 
-from models.preflight import unsafe_character
-from models.visible import visible
+from models.escaping import visible
+from models.input_check import unsafe_character
 
 LONGEST_TEXT: Final = 255
 """Characters. HubSpot publishes no bound; an index entry has one."""

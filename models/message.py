@@ -14,7 +14,7 @@ from uuid import UUID
 import orjson
 
 from models.ids import LONGEST_TEXT, id_fault, is_word, walks
-from models.preflight import Candidate, Reason, check_input, shown
+from models.input_check import Candidate, Reason, check_input, shown
 from models.words import Identity, State
 
 MOST_INPUTS: Final = 10_000

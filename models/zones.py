@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from models.preflight import Reason, shown
+from models.input_check import Reason, shown
 
 OF_UTC: Final = frozenset({"utc", "gmt", "z", "zulu", "uct", "universal", "greenwich", "gmt0", "gmt+0", "gmt-0"})
 """What stands for UTC in every reading."""

@@ -5,8 +5,8 @@ from typing import Any, cast
 
 from sqlalchemy import Engine, text
 
+from models.accept_rules import Rules
 from models.correction import Change
-from models.rules import Rules
 from models.words import Action, Via
 from worker.operations import jobs
 from worker.operations.audit_log import Actor

@@ -20,7 +20,7 @@ import worker.context
 import worker.database
 import worker.settings
 from cli.app import app as command
-from models.rules import Rules
+from models.accept_rules import Rules
 from models.words import Role
 from worker.celery import Loader, app, configuration
 from worker.context import Context

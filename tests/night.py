@@ -16,7 +16,7 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
 from hubspot_api.answer import Rejection, Settled
-from models.rules import Rules
+from models.accept_rules import Rules
 from models.words import Door
 from tasks import sweep
 from tasks.deliver import deliver

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Engine, text
 
+from models.accept_rules import Rules
 from models.message import Message, read_message
-from models.rules import Rules
 from models.words import Door
 from worker.intake.accept import Inbound, accept, refuse_whole
 from worker.intake.receipts import Part

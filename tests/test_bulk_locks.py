@@ -10,8 +10,8 @@ from sqlalchemy import Engine, text
 from test_concurrency import PATIENCE, SIZE
 from test_purge import PurgingStorm, keep_what_goes
 
+from models.accept_rules import Rules
 from models.correction import Change
-from models.rules import Rules
 from models.words import Action, Outcome
 from worker.context import Context
 from worker.database import make_engine

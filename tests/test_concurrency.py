@@ -18,7 +18,7 @@ from ledger import CALL, LEASE, Ledger, account_id, ask, delivered, let_pass, wr
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from models.rules import Rules
+from models.accept_rules import Rules
 from models.words import Door, Outcome
 from tasks.sweep import free_the_forgotten, take_back
 from worker.context import Context

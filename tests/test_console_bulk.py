@@ -15,7 +15,7 @@ from console import RunningConsole, Visitor, words
 from ledger import ask, deliver_all, do, given_up, message, outcomes, people, settled, taken
 from sqlalchemy import Engine
 
-from models.rules import Rules
+from models.accept_rules import Rules
 from models.words import Role
 from web.console import bulk, corrections, live
 from worker.intake.receipts import Part

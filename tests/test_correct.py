@@ -28,8 +28,8 @@ from ledger import (
 from sqlalchemy import Engine
 
 from hubspot_api.answer import Rejection, Settled
+from models.accept_rules import Rules
 from models.correction import Change
-from models.rules import Rules
 from worker.intake.receipts import Part
 from worker.operations import steps
 from worker.operations.cancel import CancelFilter

@@ -30,9 +30,9 @@ from typer.testing import CliRunner
 
 from cli.app import app
 from hubspot_api.answer import Rejection, Settled
+from models.accept_rules import Rules
 from models.correction import Change
 from models.erasure import Person
-from models.rules import Rules
 from models.tables import Base
 from models.words import Action, Outcome
 from worker.context import Context

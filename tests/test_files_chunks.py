@@ -3,8 +3,8 @@ from uuid import UUID
 import orjson
 from hypothesis import given, strategies as st
 
+from models.input_check import Candidate
 from models.message import Address, Message, read_message
-from models.preflight import Candidate
 from models.words import Identity, State
 from worker.files import messages as bundles
 from worker.files.messages import Chunker

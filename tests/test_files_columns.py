@@ -3,7 +3,7 @@ import pytest
 
 from models.words import State
 from worker.files.columns.header import check_mapping, recognise
-from worker.files.columns.synonyms import PROPERTIES, TITLES, WEAK, Field
+from worker.files.columns.known_titles import PROPERTIES, TITLES, WEAK, Field
 from worker.files.lines import FileError
 from worker.files.options import Options
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from models.words import State
-from worker.files.columns import statuses
-from worker.files.columns.statuses import Standing
+from worker.files.columns import status_values
+from worker.files.columns.status_values import Standing
 from worker.files.lines import FileError
 from worker.files.options import Options
 from worker.files.reader import Reading
@@ -329,7 +329,7 @@ def test_a_sign_in_name_is_taken_where_it_is_mapped_but_a_guests_never() -> None
     assert "is a guest's sign-in name at Microsoft, not an e-mail address" in refused[0]
 
 
-VALUES = [word for group in statuses._WORDS.values() for word in group]  # noqa: SLF001 - the table itself
+VALUES = [word for group in status_values._WORDS.values() for word in group]  # noqa: SLF001 - the table itself
 OUT = {
     REGISTER: {*Standing} - {Standing.REGISTERED, Standing.CONFIRMED, Standing.ATTENDED},
     ATTEND: {*Standing} - {Standing.ATTENDED, Standing.CONFIRMED},
@@ -354,7 +354,7 @@ def test_nobody_whose_value_leaves_them_out_is_ever_sent(
         row = [f"p{number}@", "<T>", "<L>", "<T>"]
         row.insert(place, f'"{spelt(value)}"')
         lines.append(",".join(row))
-        if statuses.standing_of(value) not in OUT[state]:
+        if status_values.standing_of(value) not in OUT[state]:
             expected.add(f"p{number} {state}")
     reading, people, refused = read("\n".join(lines), state)
     assert (set(people), refused) == (expected, [])

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from models.preflight import Reason
+from models.input_check import Reason
 from models.words import State
 from worker.files.lines import FileError
 from worker.files.options import Options

@@ -2,11 +2,11 @@
 import pytest
 
 from models.words import State
-from worker.files.columns import roles, statuses
-from worker.files.columns.deciding import Deciding, DecidingKind, announces, deciding, meaning
-from worker.files.columns.roles import EventRole, role_of, section_of
-from worker.files.columns.statuses import Standing, says_yes, standing_of
-from worker.files.columns.synonyms import compact
+from worker.files.columns import hosts_and_attendees, status_values
+from worker.files.columns.hosts_and_attendees import EventRole, role_of, section_of
+from worker.files.columns.known_titles import compact
+from worker.files.columns.status_values import Standing, says_yes, standing_of
+from worker.files.columns.who_counts import Deciding, DecidingKind, announces, deciding, meaning
 from worker.files.verdicts import Sign, verdict
 
 VALUES = {
@@ -40,11 +40,11 @@ def test_what_is_not_known_is_not_guessed(text: str) -> None:
 
 
 def test_no_word_says_two_things() -> None:
-    words = [(compact(word), standing) for standing, group in statuses._WORDS.items() for word in group]  # noqa: SLF001 - the table itself
+    words = [(compact(word), standing) for standing, group in status_values._WORDS.items() for word in group]  # noqa: SLF001 - the table itself
     assert {
         word for word, standing in words for other, another in words if word == other and standing != another
     } == set()
-    assert set(map(compact, roles._STAFF)) & set(map(compact, roles._ATTENDEES)) == set()  # noqa: SLF001 - the table itself
+    assert set(map(compact, hosts_and_attendees._STAFF)) & set(map(compact, hosts_and_attendees._ATTENDEES)) == set()  # noqa: SLF001 - the table itself
 
 
 TITLES = {

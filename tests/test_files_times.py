@@ -3,7 +3,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from models.preflight import Reason
+from models.input_check import Reason
 from models.zones import ABBREVIATIONS, read_zone
 from worker.files.clocks import Moment, TimeFault
 from worker.files.options import DateOrder, Options

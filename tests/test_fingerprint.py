@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given, settings, strategies as st
 
 from models.fingerprint import fingerprint, submission_id
-from models.preflight import Candidate, check_input
+from models.input_check import Candidate, check_input
 from models.words import State
 
 KEY = b"a key of the tests"

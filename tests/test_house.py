@@ -97,8 +97,8 @@ def test_no_file_names_a_package_registry_or_this_machine() -> None:
 
 @pytest.mark.parametrize("number", range(README.count("```json")))
 def test_each_message_in_the_readme_is_one_that_is_accepted(number: int) -> None:
+    from models.input_check import Candidate
     from models.message import Message, read_message
-    from models.preflight import Candidate
 
     message = read_message(re.findall(r"```json\n(.*?)```", README, flags=re.DOTALL)[number].encode())
     assert isinstance(message, Message)

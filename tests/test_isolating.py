@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings as setting, strategies as st
 
 from hubspot_api.answer import RefusedWhole, Rejection, Settled
-from hubspot_api.isolating import FEW, SLACK, Findings, Indexes, PartAnswer, alike, isolate
+from hubspot_api.isolation_search import FEW, SLACK, Findings, Indexes, PartAnswer, alike, isolate
 
 HubSpot = Callable[[Indexes], PartAnswer]
 HUNDRED = tuple(range(100))

@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
 
 import tasks.job
+from models.accept_rules import Rules
 from models.correction import Change
-from models.rules import Rules
 from models.words import Action, Outcome, State
 from worker.context import Context
 from worker.intake.receipts import Part

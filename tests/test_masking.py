@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 from walking import SPELT, tells
 
-from models.preflight import Reason
+from models.input_check import Reason
 from models.words import Outcome, State
 from web.masking import EXAMPLE, HIDDEN, NOT_SHOWN, for_viewer, masked
 

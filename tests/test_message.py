@@ -8,8 +8,8 @@ import orjson
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from models.input_check import Candidate, Reason, unsafe_character
 from models.message import MOST_BYTES, MOST_INPUTS, Address, Message, Unreadable, read_fields, read_message
-from models.preflight import Candidate, Reason, unsafe_character
 from models.words import State
 
 WHEN = 1_767_225_600_000

@@ -18,7 +18,7 @@ from sqlalchemy import Engine, text
 from hubspot_api.oauth import AGAIN, LIFE, Denied, Grant, Granted, NotNow, read, refresh
 from hubspot_api.transport import NoResponse, Response
 from tasks.deliver import deliver
-from worker.accounts import oauth, registry
+from worker.accounts import registry, token_renewal
 from worker.accounts.destination import NoToken, destination
 from worker.context import Context
 from worker.settings import Settings
@@ -309,7 +309,7 @@ def test_a_new_refresh_token_is_kept_and_asked_with_the_next_time(
 ) -> None:
     portal.extra = {"refresh_token": "shh-second"}
     token(engine, settings)
-    assert oauth.unsealed(settings, acme().oauth).refresh_token.get_secret_value() == "shh-second"
+    assert token_renewal.unsealed(settings, acme().oauth).refresh_token.get_secret_value() == "shh-second"
     ending(engine, 1)
     token(engine, settings)
     assert [form["refresh_token"] for _, _, form in portal.asked] == ["shh-refresh", "shh-second"]

@@ -33,7 +33,7 @@ from tasks.accept import accept as accept_task
 from tasks.deliver import deliver
 from tasks.intake import intake
 from tasks.verify import verify
-from worker.accounts.oauth import sealed
+from worker.accounts.token_renewal import sealed
 from worker.context import Context
 from worker.operations import correct, jobs
 from worker.queries.error_filter import Filter

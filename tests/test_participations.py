@@ -25,8 +25,8 @@ from hubspot_api.participations import (
     wanted,
 )
 from hubspot_api.transport import NoResponse, Response
+from models.input_check import Candidate, check_input
 from models.message import Address
-from models.preflight import Candidate, check_input
 from models.verification_policy import (
     GATHERS,
     WAITS,

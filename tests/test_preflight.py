@@ -8,7 +8,7 @@ import orjson
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
-from models.preflight import Candidate, Reason, check_input, comparable, shown, unsafe_character
+from models.input_check import Candidate, Reason, check_input, comparable, shown, unsafe_character
 from models.words import Identity, State
 
 WHEN = 1_767_225_600_000

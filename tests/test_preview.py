@@ -8,7 +8,7 @@ from acting import ME, finished, run
 from ledger import ask, do, given_up, message, people, settled, take, taken
 from sqlalchemy import Engine
 
-from models.rules import Rules
+from models.accept_rules import Rules
 from models.words import Action, Outcome
 from worker.accounts import state
 from worker.context import Context

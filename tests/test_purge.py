@@ -26,7 +26,7 @@ from test_concurrency import SIZE, Storm
 from typer.testing import CliRunner
 
 from cli.app import app
-from models.rules import Rules
+from models.accept_rules import Rules
 from models.words import Action, Outcome, State
 from tasks import sweep as sweeping
 from worker.celery import PURGE

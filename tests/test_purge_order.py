@@ -8,8 +8,8 @@ from ledger import WHEN, ask, deliver_all, do, given_up, message, outcomes, sett
 from sqlalchemy import Engine
 from test_purge import age
 
+from models.accept_rules import Rules
 from models.correction import Change
-from models.rules import Rules
 from models.words import Outcome
 from worker.intake.receipts import Part
 from worker.queries.error_filter import Filter

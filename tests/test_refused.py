@@ -13,7 +13,7 @@ from click.testing import Result
 from ledger import WHEN, ask, deliver_all, do, message, outcomes, wrong_now
 from sqlalchemy import Engine
 
-from models.rules import Rules
+from models.accept_rules import Rules
 from worker.intake.receipts import Part
 from worker.queries.reconciliation import audit
 from worker.queries.refusals import RefusalFilter

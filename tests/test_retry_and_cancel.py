@@ -27,7 +27,7 @@ from ledger import (
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from models.rules import Rules
+from models.accept_rules import Rules
 from models.words import Door, Origin, Outcome, State
 from tasks.sweep import take_back
 from worker.context import Context

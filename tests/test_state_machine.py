@@ -32,8 +32,8 @@ from sqlalchemy import Connection, Row, text
 
 from hubspot_api.answer import Settled
 from hubspot_api.reaction import OUTAGE
+from models.accept_rules import Rules
 from models.outcome import LAST_ERROR, OUTCOME
-from models.rules import Rules
 from models.words import Door, Origin, Outcome, State, Status
 from tasks.sweep import free_the_forgotten, take_back
 from worker.accounts import state as account_state

@@ -160,7 +160,7 @@ def test_what_lingers_is_due_when_its_time_has_come_without_anybody_telling(
 ) -> None:
     import json
 
-    from models.rules import Rules
+    from models.accept_rules import Rules
     from models.words import Door
     from worker.intake.accept import Inbound, accept
 

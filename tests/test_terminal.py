@@ -25,9 +25,9 @@ from sqlalchemy import Engine
 
 import cli
 from cli.app import app
+from models.accept_rules import Rules
+from models.escaping import is_hidden, visible
 from models.message import Message, read_message
-from models.rules import Rules
-from models.visible import is_hidden, visible
 from models.words import Action, Door, Role
 from worker.accounts import state
 from worker.auth import keys

@@ -8,8 +8,8 @@ import pytest
 from hostile import HIDING, STEERING
 from hypothesis import given, strategies as st
 
-from models.preflight import shown
-from models.visible import is_hidden, visible, visible_json
+from models.escaping import is_hidden, visible, visible_json
+from models.input_check import shown
 from worker.logging_setup import set_up
 
 

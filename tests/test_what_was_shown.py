@@ -32,8 +32,8 @@ from sqlalchemy import Engine
 
 from hubspot_api.answer import NotFound, Rejection, Settled, read_answer
 from hubspot_api.transport import Response
+from models.accept_rules import Rules
 from models.correction import Change
-from models.rules import Rules
 from models.words import Action, Identity, Outcome
 from worker.context import Context
 from worker.intake.receipts import Part

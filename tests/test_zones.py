@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import pytest
 from hypothesis import given, strategies as st
 
-from models.preflight import Reason
+from models.input_check import Reason
 from models.zones import ABBREVIATIONS, name_of, read_offset, read_place, read_zone, zone_in
 
 

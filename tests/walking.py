@@ -17,9 +17,9 @@ from door import Door, key_for
 from ledger import WHEN, do, given_up, message, settled, taken
 from sqlalchemy import Engine, text
 
+from models.accept_rules import Rules
 from models.correction import Change
-from models.preflight import Reason
-from models.rules import Rules
+from models.input_check import Reason
 from models.words import Action, Door as DoorWord, Role, Via
 from worker.context import Context
 from worker.intake.accept import Inbound, accept

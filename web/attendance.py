@@ -20,8 +20,8 @@ from starlette.responses import Response
 from hubspot_api.address import is_version
 from models.fingerprint import submission_id
 from models.ids import hidden_character
+from models.input_check import shown
 from models.message import MOST_INPUTS, Message, Unreadable, loads, read_fields
-from models.preflight import shown
 from models.words import Door, Identity, Outcome, Role, State, Status
 from web import hubspot_format
 from web.access import account_of, key_of, may

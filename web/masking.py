@@ -18,7 +18,7 @@ from uuid import UUID
 import orjson
 
 from models import words
-from models.preflight import Reason, comparable
+from models.input_check import Reason, comparable
 from web.spelling import unfolded
 
 Facts = TypeVar("Facts")

@@ -18,7 +18,7 @@ from hubspot_api.limiter import Use
 from hubspot_api.participations import LIMIT, contact_view, event_view, read_page
 from hubspot_api.transport import NoResponse
 from models.ids import hidden_character, id_fault
-from models.preflight import shown
+from models.input_check import shown
 from models.words import Role
 from web.access import account_of, key_of, may
 from web.attendance import PREFIXES, check_version

@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl, unquote
 
 from starlette.requests import Request
 
-from models.preflight import shown
+from models.input_check import shown
 from web.hubspot_format import Fault, invalid
 
 MOST: Final = 100

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 
 from hubspot_api.limiter import UNLIMITED, Limiter, Limits
 from hubspot_api.reaction import Bounds
-from models.rules import Rules
+from models.accept_rules import Rules
 from worker.accounts.destination import Destination, destination
 from worker.database import make_engine
 from worker.encryption import fingerprint_key

@@ -1,6 +1,6 @@
 """Logs: one line a fact, for a person or as JSON. No token reaches them: nothing here is ever given one.
 
-What others wrote stands in them too, and a log is read on a terminal: see `models.visible`.
+What others wrote stands in them too, and a log is read on a terminal: see `models.escaping`.
 """
 
 import json
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import structlog
 
-from models.visible import visible, visible_json
+from models.escaping import visible, visible_json
 
 TRACES: Final = frozenset({"exception", "stack"})
 """Keys whose text has lines."""

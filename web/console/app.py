@@ -10,7 +10,7 @@ from web.console.form import USUAL
 from web.console.live import Live
 from web.console.pages import PAGES
 from web.console.rendering import STATIC, static
-from web.console.signing import Signing
+from web.console.sign_in import Signing
 from worker.context import Context
 
 

@@ -8,7 +8,7 @@ from starlette.datastructures import QueryParams
 from starlette.responses import Response, StreamingResponse
 
 from models.correction import Change
-from models.preflight import Reason
+from models.input_check import Reason
 from models.words import Action
 from web.console.base import ConsoleRequest, Page, PageError, Redirect
 from web.console.bulk import CHANGED, at_once, mistyped, told, typed_in

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any, Final
 from urllib.parse import quote_plus
 
-from models.preflight import Reason
+from models.input_check import Reason
 from models.words import Action
 from web.console.base import ConsoleRequest, Page, PageError, Redirect
 from web.console.params import uuid_of

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from starlette.datastructures import QueryParams
 
-from models.preflight import Reason
+from models.input_check import Reason
 from models.words import Action, Outcome, State
 from web.console import bulk
 from web.console.base import ConsoleRequest, Page, PageError, Redirect

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, Row, text
 
 from models.message import DEFAULT_ACCOUNT
-from worker.accounts import oauth, state
+from worker.accounts import state, token_renewal
 from worker.encryption import unseal
 from worker.settings import Settings, SettingsError
 
@@ -72,7 +72,7 @@ def destination(engine: Engine, settings: Settings, account: str) -> Destination
     url = (row.hubspot_url or settings.hubspot_url).rstrip("/")
     try:
         if row.oauth is not None and row.ending:
-            oauth.renew(engine, settings, row.id, url)
+            token_renewal.renew(engine, settings, row.id, url)
             row = _row(engine, account)
         token = _token(settings, row)
     except SettingsError as error:
@@ -110,7 +110,7 @@ def _row(engine: Engine, account: str) -> Row[Any]:
             SELECT *, coalesce(access_until, '-infinity') <= now() AS ended,
               coalesce(access_until, '-infinity') <= now() + :early * interval '1 second' AS ending
             FROM accounts WHERE name = :name AND removed_at IS NULL"""),
-            {"name": account, "early": oauth.EARLY},
+            {"name": account, "early": token_renewal.EARLY},
         ).one_or_none()
     if row is None:
         raise UnknownAccount(account)

@@ -10,8 +10,8 @@ from sqlalchemy import Engine, Row, text
 from hubspot_api.oauth import Grant
 from models.message import DEFAULT_ACCOUNT
 from worker.accounts.destination import daily_limit
-from worker.accounts.oauth import sealed
 from worker.accounts.state import ENDED_STOP
+from worker.accounts.token_renewal import sealed
 from worker.encryption import seal
 from worker.settings import Settings
 

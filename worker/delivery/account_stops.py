@@ -9,7 +9,7 @@ from typing import Final
 
 from hubspot_api.answer import Ambiguous, Answer
 from hubspot_api.reaction import Block, Bounds, Decision, Park, Pause, Postpone, Tried, decide
-from worker.accounts import oauth, state
+from worker.accounts import state, token_renewal
 from worker.accounts.destination import FORBIDDEN, Destination
 from worker.context import Context
 from worker.delivery import permits
@@ -62,7 +62,7 @@ def pause(process: Context, to: Destination, because: str, status: int | None, *
     """Pause the account, unless its token was only old; say why nothing is sent."""
     if status in {UNAUTHORIZED, FORBIDDEN}:
         process.forget(to.account)
-        if status == UNAUTHORIZED and oauth.outdated(process.engine, to.account_id, to.token_set_at):
+        if status == UNAUTHORIZED and token_renewal.outdated(process.engine, to.account_id, to.token_set_at):
             return "HubSpot did not accept a token that has ended or was replaced; the next is sent with another"
         because = f"{because}; {to.remedy(status, reading=reading)}"
     because = f"{'reading back: ' if reading else ''}{because}; then: turnout resume {to.account}"

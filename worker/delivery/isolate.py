@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy import Engine, text
 
 from hubspot_api.answer import Answer, RefusedWhole, Settled
-from hubspot_api.isolating import Findings, isolate as search_for
+from hubspot_api.isolation_search import Findings, isolate as search_for
 from hubspot_api.limiter import Permit, Use
 from models.moves import Move
 from models.words import AttemptKind, Origin

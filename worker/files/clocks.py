@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final, NamedTuple
 
-from models.preflight import EARLIEST_MS, LATEST_MS, Reason, shown
+from models.input_check import EARLIEST_MS, LATEST_MS, Reason, shown
 from models.zones import OF_UTC, abbreviated, abbreviation, meanings, name_of, offset_of, read_offset, read_zone
 
 RIGHT: Final = "such as 2026-03-01T10:00:00Z"

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from models.preflight import Reason
+from models.input_check import Reason
 from worker.files.lines import Line
 
 MOST_CONTINUED: Final = 100

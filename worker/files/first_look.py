@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO, Final, NamedTuple, cast
 
-from models.preflight import comparable, shown
+from models.input_check import comparable, shown
 from models.words import State
-from worker.files.columns.deciding import NOTHING, DecidingKind, announces, meaning
 from worker.files.columns.header import Columns, check_mapping
-from worker.files.columns.mapping import SECTION, as_option, section_answers
-from worker.files.columns.roles import section_of
-from worker.files.columns.synonyms import Field, compact
+from worker.files.columns.hosts_and_attendees import section_of
+from worker.files.columns.known_titles import Field, compact
+from worker.files.columns.map_option import SECTION, as_option, section_answers
+from worker.files.columns.who_counts import NOTHING, DecidingKind, announces, meaning
 from worker.files.csv_rows import CsvRow
 from worker.files.lines import Lines
 from worker.files.options import Options

@@ -10,12 +10,12 @@ from typing import Final
 
 import orjson
 
+from models.input_check import FIELDS, Candidate, Reason, check_input, shown
 from models.message import Message, read_fields
-from models.preflight import FIELDS, Candidate, Reason, check_input, shown
-from worker.files.columns.deciding import NOTHING, deciding, meaning
 from worker.files.columns.header import announced
-from worker.files.columns.mapping import mapped
-from worker.files.columns.synonyms import Field, compact
+from worker.files.columns.known_titles import Field, compact
+from worker.files.columns.map_option import mapped
+from worker.files.columns.who_counts import NOTHING, deciding, meaning
 from worker.files.options import Options
 from worker.files.rows import FileRecord, LeftOut, RejectedRow, as_json
 from worker.files.verdicts import Sign, unknown_value, verdict

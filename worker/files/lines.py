@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final, NamedTuple
 
+from models.input_check import Reason
 from models.message import MOST_BYTES
-from models.preflight import Reason
 
 BLOCK: Final = 256 * 1024
 """Read at once: large enough that the decoder is not the bottleneck, small beside any worker's memory."""

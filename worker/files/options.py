@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final, Literal, Self
 
 from models.ids import LONGEST_TEXT, id_fault
-from models.preflight import Reason, shown
+from models.input_check import Reason, shown
 from models.words import State
 from models.zones import abbreviation, name_of, read_zone
 from worker.files.lines import FileError

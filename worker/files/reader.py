@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from typing import BinaryIO, Final, TypeVar
 
-from models.preflight import Reason, shown
+from models.input_check import Reason, shown
 from models.words import State
 from worker.files import jsonl
 from worker.files.columns.header import Columns
-from worker.files.columns.synonyms import Field
+from worker.files.columns.known_titles import Field
 from worker.files.csv_rows import CsvRow
 from worker.files.first_look import kept_on_disk, survey
 from worker.files.lines import FileError, Line, Lines

@@ -8,15 +8,15 @@ from typing import Final
 
 import orjson
 
+from models.input_check import GUEST, Candidate, Reason, check_input, shown
 from models.message import Address, Message
-from models.preflight import GUEST, Candidate, Reason, check_input, shown
 from models.words import State
 from worker.files.clocks import Moment, TimeFault
-from worker.files.columns.deciding import NOTHING
 from worker.files.columns.header import TIMES, Columns
-from worker.files.columns.mapping import as_option
-from worker.files.columns.statuses import STATES, Standing, says_yes, standing_of
-from worker.files.columns.synonyms import TITLES, Field, compact
+from worker.files.columns.known_titles import TITLES, Field, compact
+from worker.files.columns.map_option import as_option
+from worker.files.columns.status_values import STATES, Standing, says_yes, standing_of
+from worker.files.columns.who_counts import NOTHING
 from worker.files.csv_rows import CsvRow
 from worker.files.options import MissingOption, Options
 from worker.files.times import iso, read_duration, read_time

@@ -6,12 +6,12 @@ from dataclasses import replace
 from itertools import islice, takewhile
 from typing import Final, NamedTuple
 
-from models.preflight import comparable, shown
+from models.input_check import comparable, shown
 from models.words import State
 from worker.files.columns.header import Columns, check_mapping, has_titles, is_address, recognise
+from worker.files.columns.hosts_and_attendees import EventRole, role_of, section_of
+from worker.files.columns.known_titles import Field, compact
 from worker.files.columns.repeated import MEETING
-from worker.files.columns.roles import EventRole, role_of, section_of
-from worker.files.columns.synonyms import Field, compact
 from worker.files.csv_rows import CsvRow, split_rows
 from worker.files.lines import FileError, Line, Lines
 from worker.files.options import Options

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from models.preflight import Reason
+from models.input_check import Reason
 from worker.files.messages import Chunker
 from worker.files.reader import Reading
 from worker.files.rejects_file import RefusedFile

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import orjson
 
-from models.preflight import shown
+from models.input_check import shown
 from worker.files.columns.header import Columns
 from worker.files.rows import FileRecord, LeftOut, RejectedRow
 from worker.files.stays.shared_addresses import SharedTally

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Final
 
-from models.preflight import EARLIEST_MS, LATEST_MS, shown
+from models.input_check import EARLIEST_MS, LATEST_MS, shown
 from worker.files.clocks import EPOCH, RIGHT, Moment, TimeFault, instant
 from worker.files.options import DateOrder
 

@@ -7,14 +7,14 @@ only registered does not; a no-show counts for neither registering nor attending
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from models.preflight import Reason, comparable, shown
+from models.input_check import Reason, comparable, shown
 from models.words import State
-from worker.files.columns.deciding import NOTHING, DecidingKind, meaning
 from worker.files.columns.header import Columns
-from worker.files.columns.mapping import EMPTY, SECTION, as_option, section_answers
-from worker.files.columns.roles import EventRole, section_of
-from worker.files.columns.statuses import Standing, says_yes
-from worker.files.columns.synonyms import Field, compact
+from worker.files.columns.hosts_and_attendees import EventRole, section_of
+from worker.files.columns.known_titles import Field, compact
+from worker.files.columns.map_option import EMPTY, SECTION, as_option, section_answers
+from worker.files.columns.status_values import Standing, says_yes
+from worker.files.columns.who_counts import NOTHING, DecidingKind, meaning
 from worker.files.options import MissingOption, Options
 from worker.files.questions import Choice, Question
 

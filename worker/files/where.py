@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from models.input_check import Reason
 from models.message import Message, read_fields
-from models.preflight import Reason
-from worker.files.columns.mapping import as_option
+from worker.files.columns.map_option import as_option
 from worker.files.options import MissingOption, Options
 
 PRODUCER: Final = "turnout enqueue"

@@ -14,12 +14,12 @@ import orjson
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from models.accept_rules import Rules
 from models.batching import Group
 from models.fingerprint import fingerprint, submission_id
+from models.input_check import Candidate, Reason, shown
 from models.message import Address, Message, Unreadable, read_message
 from models.outcome import LAST_ERROR, OUTCOME
-from models.preflight import Candidate, Reason, shown
-from models.rules import Rules
 from models.words import Door, Identity, Outcome
 from worker.database import is_datas_fault, repeat, sqlstate
 from worker.intake import receipts, store

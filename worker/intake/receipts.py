@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
-from models.preflight import Reason
+from models.input_check import Reason
 from models.words import Door
 from worker.database import draw, json, repeat
 from worker.webhooks.endpoint import HAS_WEBHOOK

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from models.batching import Group, Newcomer, Planned, plan
-from models.preflight import Candidate
+from models.input_check import Candidate
 from models.words import Identity, Origin, State
 from worker.database import draw, json
 from worker.intake.receipts import Part

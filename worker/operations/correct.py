@@ -11,13 +11,13 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Row, text
 
+from models.accept_rules import Rules
 from models.batching import Group
 from models.correction import Change, difference
 from models.fingerprint import fingerprint
+from models.input_check import Candidate, Reason
 from models.message import Address, Message, read_fields
 from models.outcome import LAST_ERROR, OUTCOME
-from models.preflight import Candidate, Reason
-from models.rules import Rules
 from models.words import Door, Identity, Origin, Outcome, Resolution, State
 from worker.database import json
 from worker.intake import accept, receipts, store

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, Row, text
 
 from models.advice import Subject, advise
 from models.correction import Change
-from models.preflight import Reason, shown
+from models.input_check import Reason, shown
 from models.words import Outcome
 from worker.files.clocks import TimeFault
 from worker.files.times import iso, read_time

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from models.correction import Change
-from models.preflight import Reason
+from models.input_check import Reason
 from worker.files.clocks import TimeFault
 from worker.files.times import read_time
 

@@ -14,9 +14,9 @@ from typing import Final
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
+from models.accept_rules import Rules
 from models.correction import Change
-from models.preflight import Reason
-from models.rules import Rules
+from models.input_check import Reason
 from models.words import Action
 from worker.database import json, repeat
 from worker.operations import audit_log, steps

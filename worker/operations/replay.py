@@ -12,9 +12,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
+from models.accept_rules import Rules
+from models.input_check import Candidate, Reason, shown
 from models.message import Message, Unreadable, loads, read_message
-from models.preflight import Candidate, Reason, shown
-from models.rules import Rules
 from models.words import Door, Origin
 from worker.database import repeat
 from worker.intake.accept import Inbound, accept

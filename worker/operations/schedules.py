@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 from sqlalchemy import Connection, Engine, Row, text
 
-from models.preflight import Reason
+from models.input_check import Reason
 from models.words import Action, Via
 from models.zones import name_of, read_place
 from worker.database import json

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Row, text
 
+from models.accept_rules import Rules
 from models.correction import Change
 from models.error_signature import CANCELED
-from models.rules import Rules
 from models.words import Action, Origin, Resolution
 from worker.database import json
 from worker.operations import cancel, correct, replay, retry

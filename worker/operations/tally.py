@@ -13,9 +13,9 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection, Engine, text
 
+from models.accept_rules import Rules
 from models.correction import Change
 from models.error_signature import gist
-from models.rules import Rules
 from worker.operations import correct
 from worker.operations.correct import Corrected
 from worker.queries.error_scan import NEWEST

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from sqlalchemy import Engine, text
 
-from models.preflight import comparable
+from models.input_check import comparable
 
 COUNTED: Final = 20_000
 """Beyond it a person's records are only said to be more than that."""

@@ -6,8 +6,8 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from models.advice import follows
+from models.input_check import comparable
 from models.outcome import LAST_ERROR, OUTCOME
-from models.preflight import comparable
 from worker.queries import submissions
 from worker.queries.rows import EVENT, STOPPED, Row, read
 from worker.queries.submissions import Cursor

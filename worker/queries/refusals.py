@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import Engine, text
 
+from models.input_check import Reason
 from models.message import DEFAULT_ACCOUNT, loads
-from models.preflight import Reason
 from worker.queries.rows import Row
 
 AT_ONCE: Final = 50

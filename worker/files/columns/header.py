@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
-from models.preflight import shown
+from models.input_check import shown
 from models.words import State
 from models.zones import zone_in
 from worker.files.columns import repeated
-from worker.files.columns.deciding import Deciding, DecidingKind, deciding, title_words
-from worker.files.columns.mapping import SECTION, mapped, places_named
-from worker.files.columns.roles import EventRole, role_of
-from worker.files.columns.statuses import Standing
-from worker.files.columns.synonyms import ASKED, OURS, PROPERTIES, TITLES, WEAK, Field, compact
+from worker.files.columns.hosts_and_attendees import EventRole, role_of
+from worker.files.columns.known_titles import ASKED, OURS, PROPERTIES, TITLES, WEAK, Field, compact
+from worker.files.columns.map_option import SECTION, mapped, places_named
+from worker.files.columns.status_values import Standing
+from worker.files.columns.who_counts import Deciding, DecidingKind, deciding, title_words
 from worker.files.lines import FileError
 from worker.files.options import Options
 

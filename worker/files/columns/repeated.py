@@ -6,7 +6,7 @@ A participant's empty cell is never filled from another column: that would send 
 from collections.abc import Sequence
 from typing import Final
 
-from worker.files.columns.synonyms import LAST_RESORT, PERSONS, TITLES, Field, compact
+from worker.files.columns.known_titles import LAST_RESORT, PERSONS, TITLES, Field, compact
 
 EACH_IS_READ: Final = frozenset({Field.STATUS, Field.ROLE, Field.ATTENDED})
 """Of these a row is judged by every column."""

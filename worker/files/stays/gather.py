@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, groupby
 from typing import Final
 
-from models.preflight import Reason
+from models.input_check import Reason
 from worker.files.options import Options, SharedAddress
 from worker.files.questions import QuestionsError
 from worker.files.rows import Draft, FileRecord, LeftOut, RejectedRow

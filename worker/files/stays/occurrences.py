@@ -13,7 +13,7 @@ from typing import Final
 
 import orjson
 
-from models.preflight import shown
+from models.input_check import shown
 from models.zones import name_of
 from worker.files.clocks import EPOCH
 from worker.files.options import ALL, Options

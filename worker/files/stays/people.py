@@ -11,7 +11,7 @@ from itertools import permutations
 from typing import Final
 
 from worker.files.columns.header import Columns
-from worker.files.columns.synonyms import compact
+from worker.files.columns.known_titles import compact
 
 _TITLES: Final = frozenset(
     {"name", "username", "fullname", "displayname", "participant", "participantname", "attendee", "attendeename",

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from models.preflight import EARLIEST_MS, Candidate, check_input, shown
+from models.input_check import EARLIEST_MS, Candidate, check_input, shown
 from models.words import State
 from worker.files.options import SharedAddress
 from worker.files.questions import Choice, Question

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
-from models.preflight import Reason
+from models.input_check import Reason
 from models.words import State
-from worker.files.columns.synonyms import Field
+from worker.files.columns.known_titles import Field
 from worker.files.rows import Draft, RejectedRow, as_json
 from worker.files.stays.people import name_in
 from worker.files.stays.shared_addresses import RowSaid

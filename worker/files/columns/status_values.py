@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final
 
 from models.words import State
-from worker.files.columns.synonyms import compact
+from worker.files.columns.known_titles import compact
 
 
 class Standing(StrEnum):

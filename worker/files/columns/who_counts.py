@@ -6,9 +6,9 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from worker.files.columns.roles import EventRole, role_of
-from worker.files.columns.statuses import Standing, says_yes, standing_of
-from worker.files.columns.synonyms import compact
+from worker.files.columns.hosts_and_attendees import EventRole, role_of
+from worker.files.columns.known_titles import compact
+from worker.files.columns.status_values import Standing, says_yes, standing_of
 
 
 class DecidingKind(StrEnum):

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from models.preflight import shown
+from models.input_check import shown
 from models.words import State
-from worker.files.columns.statuses import STATES, Standing
-from worker.files.columns.synonyms import CONTACT, PROPERTIES, SHORT, Field, compact
+from worker.files.columns.known_titles import CONTACT, PROPERTIES, SHORT, Field, compact
+from worker.files.columns.status_values import STATES, Standing
 from worker.files.lines import FileError
 
 SECTION: Final = "section"

@@ -14,7 +14,7 @@ from typing import Final
 
 from email_validator import EmailNotValidError, validate_email
 
-from models.visible import visible
+from models.escaping import visible
 from models.words import Identity, State
 
 INT64_MAX: Final = 2**63 - 1

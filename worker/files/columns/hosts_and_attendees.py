@@ -5,8 +5,8 @@ import unicodedata
 from enum import StrEnum
 from typing import Final
 
-from worker.files.columns.statuses import Standing, standing_of
-from worker.files.columns.synonyms import compact
+from worker.files.columns.known_titles import compact
+from worker.files.columns.status_values import Standing, standing_of
 
 
 class EventRole(StrEnum):
