@@ -55,6 +55,7 @@ from worker.queries.status import read_status
 from worker.queue import settle, unconfirmed
 from worker.queue.attempts import AttemptResult
 from worker.queue.claim import Claim, claim
+from worker.queue.expired_leases import reclaim
 from worker.settings import Settings, running as found_running
 from worker.stream import Stream, connect
 
@@ -163,7 +164,7 @@ class Still:
         )
         for name, looked in (
             ("sweep: accounts with something due", lambda: sweep.due_accounts(self.process)),
-            ("sweep: leases that ran out", lambda: sweep.take_back(self.process)),
+            ("sweep: leases that ran out", lambda: reclaim(self.process.engine)),
             ("sweep: those that wait for nothing", lambda: sweep.free_the_forgotten(self.process)),
             ("sweep: what is to be read back", lambda: unconfirmed.accounts_due(engine)),
             ("turnout status", lambda: read_status(engine, self.process.settings)),

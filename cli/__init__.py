@@ -1,20 +1,20 @@
 """`turnout …`: one file a group of commands; no decisions of its own.
 
-- `app`              the command line put together; errors that the user can fix become one line
-- `enqueue`          a file is submitted
-- `inspect`          status, batches, one batch, one submission; `event`, `person`, `errors`, `refused`: each its own
-- `bulk_actions`     retry, dismiss, cancel
-- `correct`          records corrected
-- `jobs`             bulk actions and the audit log; `schedules`: retries that begin by themselves
-- `accounts`         HubSpot's portals, paused and resumed; `account_options`: what an account has of its own
-- `keys`             who may use the API and the console
-- `retention`        purge and erase; `audit`: whether the books balance
-- `database`         the tables, and the key of what they keep encrypted
-- `up`               everything on one machine; `serve`: the web process; `sandbox`: HubSpot's test server
-- `bulk_jobs`        a preview, the question, then the job
-- `filters`          which errors are meant, by the same options for every command
-- `prompts`          secrets asked for
-- `output`           how commands print
+- `app`           the command line put together; errors that the user can fix become one line
+- `enqueue`       a file is submitted
+- `inspect`       status, batches, one batch, one submission; `event`, `person`, `errors`, `refused`: each its own
+- `bulk_actions`  retry, dismiss, cancel
+- `correct`       records corrected
+- `jobs`          bulk actions and the audit log; `schedules`: retries that begin by themselves
+- `accounts`      HubSpot's portals, paused and resumed; `account_options`: what an account has of its own
+- `keys`          who may use the API and the console
+- `retention`     purge and erase; `audit`: whether the books balance
+- `database`      the tables, and the key of what they keep encrypted
+- `up`            everything on one machine; `serve`: the web process; `sandbox`: HubSpot's test server
+- `bulk_jobs`     a preview, the question, then the job
+- `filters`       which errors are meant, by the same options for every command
+- `prompts`       secrets asked for
+- `output`        how commands print
 """
 
 

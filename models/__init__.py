@@ -3,12 +3,12 @@
 Nothing here knows HTTP, Celery, settings or a clock.
 
 - `words`                the closed lists of words: state, status, outcome, origin …
-- `message`              one message from a producer, read; `preflight`: one input of it, checked
+- `message`              one message from a producer, read; `input_check`: one input of it, checked
 - `fingerprint`          what makes two inputs the same record, and the id of a submission that names none
-- `rules`                what accepting needs of the settings
+- `accept_rules`         what accepting needs of the settings
 - `batching`             which record goes into which batch, and what that batch waits for
 - `moves`                the allowed moves of a batch's status
-- `ids`                  which ids and names cannot be used; `visible`: what others wrote, safe to print
+- `ids`                  which ids and names cannot be used; `escaping`: what others wrote, safe to print
 - `zones`                time zones as people name them
 - `backoff`              how long to wait before a batch is sent again
 - `verification_policy`  how long a record is looked for in HubSpot

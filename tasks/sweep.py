@@ -12,17 +12,15 @@ from typing import Final
 import redis
 from sqlalchemy import text
 
-from models.moves import Move
-from models.words import Origin
 from worker import heartbeat
 from worker.accounts.state import SENDS
 from worker.celery import DELIVER, INTAKE, JOB, NOTIFY, PURGE, SWEEP, VERIFY, app
 from worker.context import Context, current
-from worker.database import repeat
 from worker.delivery.permits import DELIVERIES
 from worker.operations import jobs, schedules
 from worker.queries import throughput
-from worker.queue import attempts, lanes, unconfirmed
+from worker.queue import unconfirmed
+from worker.queue.expired_leases import reclaim
 from worker.queue.locks import lock_event
 from worker.queue.settle import free
 from worker.retention import purge
@@ -31,8 +29,6 @@ from worker.webhooks import notify
 
 log = logging.getLogger(__name__)
 
-AT_ONCE: Final = 100
-"""Batches that one sweep takes back, at most; the next takes the rest."""
 LOOKED_AT: Final = 20
 """The oldest waiting batches that each sweep looks at."""
 EVERY_MS: Final = 500
@@ -49,7 +45,7 @@ def sweep(process: Context) -> None:
             wake(process, INTAKE)
     except redis.RedisError as error:
         log.warning("Redis is out of reach (%s): nothing is delivered meanwhile", type(error).__name__)
-    take_back(process)
+    reclaim(process.engine)
     for account in due_accounts(process):
         wake(process, DELIVER, places=DELIVERIES, account=account)
     for account in unconfirmed.accounts_due(process.engine):
@@ -76,40 +72,6 @@ def due_accounts(process: Context) -> list[str]:
               OR EXISTS (SELECT FROM lanes l WHERE l.account_id = a.id AND NOT l.ready AND l.due_at <= now()))""")
         )
         return list(named.scalars())
-
-
-def take_back(process: Context) -> int:
-    """Put batches whose lease ran out back, each after a wait that doubles with its claims; never given up for it."""
-    with process.engine.connect() as connection:
-        lost = connection.execute(
-            text("""
-            SELECT id, event_id, origin FROM batches WHERE status = 'PROCESSING' AND lease_until < now()
-            ORDER BY lease_until LIMIT :most"""),
-            {"most": AT_ONCE},
-        ).all()
-    for batch in lost:
-        repeat(lambda batch=batch: _take_back(process, batch.id, batch.event_id, Origin(batch.origin)))  # type: ignore[misc]
-    return len(lost)
-
-
-def _take_back(process: Context, batch_id: int, event_id: int, origin: Origin) -> None:
-    with process.engine.begin() as connection:
-        lock_event(connection, event_id)
-        claims = connection.execute(
-            text(f"""
-            UPDATE batches SET status = {Move.POSTPONE.to}, lease_token = NULL, lease_until = NULL,
-              due_at = now() + least(3600, power(2, least(claims, 12))) * interval '1 second',
-              postponed_because = 'the worker that had it was lost; claimed ' || claims || ' times'
-            WHERE id = :id AND {Move.POSTPONE.guard} AND lease_until < now() RETURNING claims"""),
-            {"id": batch_id},
-        ).scalar()
-        if claims is None:
-            return
-        log.warning("batch %d is taken back: its lease ran out; claimed %d times", batch_id, claims)
-        attempts.lose(connection, batch_id)
-        if origin is Origin.RETRY:
-            free(connection, batch_id)
-        lanes.tell(connection, [batch_id])
 
 
 def free_the_forgotten(process: Context) -> int:

@@ -27,13 +27,13 @@ from ledger import (
 from sqlalchemy import Connection, Engine, text
 
 from models.words import Origin
-from tasks.sweep import take_back
 from worker.accounts.state import answered, count_ambiguous, park, pause, resume
 from worker.context import Context
 from worker.intake.receipts import Part
 from worker.queries.error_filter import Filter
 from worker.queue import lanes
 from worker.queue.claim import Claim, claim
+from worker.queue.expired_leases import reclaim
 from worker.queue.locks import lock_event
 from worker.queue.settle import settle
 
@@ -247,7 +247,7 @@ def test_a_zombie_changes_nothing(
     hand_in(message(*people(3)), message(*people(1), state="cancel"))
     zombie = taken(engine)
     let_pass(engine, 1)
-    assert take_back(process) == 1
+    assert reclaim(process.engine) == 1
     let_pass(engine, 1)
     before = everything(engine)
     assert not late(engine, zombie)

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from models.accept_rules import Rules
 from models.words import Door, Outcome
-from tasks.sweep import free_the_forgotten, take_back
+from tasks.sweep import free_the_forgotten
 from worker.context import Context
 from worker.database import make_engine, sqlstate
 from worker.intake.accept import Inbound, accept
@@ -29,6 +29,7 @@ from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
 from worker.queue import settle
 from worker.queue.claim import Claim, claim
+from worker.queue.expired_leases import reclaim
 from worker.settings import Settings
 
 SHORT_LEASE: Final = 1.5
@@ -114,7 +115,7 @@ class Storm:
         """Let time pass, and deliver all that is left."""
         for _ in range(40):
             let_pass(self.engine, 2)
-            take_back(self.process)
+            reclaim(self.process.engine)
             while (claimed := claim(self.engine, self._account, LEASE)) is not None:
                 self._send(claimed)
                 settle.settle(self.engine, claimed, delivered(claimed), CALL if claimed.members else None)
@@ -241,7 +242,7 @@ class Storm:
             self.ledger.note_settled(claimed.batch_id)
 
     def _sweep(self, _: random.Random) -> None:
-        take_back(self.process)
+        reclaim(self.process.engine)
         if found := free_the_forgotten(self.process):
             self.wrong.append(f"in the storm {found} waited for what is settled")
 

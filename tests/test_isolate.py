@@ -14,13 +14,13 @@ from sandbox_server import RunningSandbox, running_sandbox
 
 from models.words import Door
 from tasks.deliver import deliver
-from tasks.sweep import take_back
 from worker.accounts.state import pause, resume
 from worker.context import Context
 from worker.delivery import isolate
 from worker.delivery.call import send
 from worker.intake.accept import Inbound, accept
 from worker.queries.reconciliation import audit
+from worker.queue.expired_leases import reclaim
 from worker.settings import Settings
 
 WHEN = 1_767_225_600_000
@@ -302,7 +302,7 @@ def test_a_kill_in_the_middle_is_harmless(sending: Context, sandbox: RunningSand
     (batch,) = batches(sending)
     assert (batch.status, batch.size) == ("PROCESSING", 40)
     do(sending.engine, "UPDATE batches SET lease_until = now() - interval '1 second'")
-    assert take_back(sending) == 1
+    assert reclaim(sending.engine) == 1
     lost = ask(sending.engine, "SELECT answer FROM attempts WHERE answer = 'lost'")
     assert len(lost) == 1
     before = len(sandbox.participations())
@@ -348,7 +348,7 @@ def test_whoever_lost_the_lease_writes_nothing_more(sending: Context, sandbox: R
 
     def lose() -> None:
         do(sending.engine, "UPDATE batches SET lease_until = now() - interval '1 second'")
-        assert take_back(sending) == 1
+        assert reclaim(sending.engine) == 1
 
     with at_part(3, lose):
         deliver(sending, "default")

@@ -12,11 +12,11 @@ from sqlalchemy import Engine
 from models import moves
 from models.moves import SETTLED, Move
 from models.words import Status
-from tasks.sweep import take_back
 from worker.context import Context
 from worker.intake.receipts import Part
 from worker.operations.cancel import CancelFilter
 from worker.queue.claim import Claim
+from worker.queue.expired_leases import reclaim
 
 HandIn = Callable[..., list[Part]]
 ROOT = Path(__file__).parent.parent
@@ -86,7 +86,7 @@ def cancels(engine: Engine, _: Context, __: dict[str, list[Claim]], batch_id: in
 
 def takes_back(engine: Engine, process: Context, _: dict[str, list[Claim]], __: int) -> None:
     let_pass(engine, 2)
-    take_back(process)
+    reclaim(process.engine)
     let_pass(engine, 2)
 
 

@@ -39,6 +39,7 @@ from worker.operations import correct, jobs
 from worker.queries.error_filter import Filter
 from worker.settings import Settings, SettingsError, read_settings
 from worker.webhooks import endpoint
+from worker.webhooks.signature import WebhookMessage
 
 WHEN = 1_767_225_600_000
 V3 = "/marketing/v3/marketing-events"
@@ -429,7 +430,7 @@ def test_oauth_and_webhooks_ask_for_their_own_paths(process: Context, hubspot: R
     )
     process.destination("default")
     assert hubspot.taken() == ["POST /oauth/2026-03/token"]
-    message = endpoint.WebhookMessage("msg_1", 1, b"{}")
+    message = WebhookMessage("msg_1", 1, b"{}")
     url = f"{hubspot.url}/hook/a%2F..%2Fb?token=x%2Fy"
     endpoint.send(url, SecretStr("whsec_c2VjcmV0"), message, time.monotonic() + 5, private=True)
     assert hubspot.taken() == ["POST /hook/a%2F..%2Fb?token=x%2Fy"]

@@ -29,7 +29,6 @@ from sqlalchemy.exc import DBAPIError
 
 from models.accept_rules import Rules
 from models.words import Door, Origin, Outcome, State
-from tasks.sweep import take_back
 from worker.context import Context
 from worker.intake.accept import Inbound, accept
 from worker.intake.receipts import Part
@@ -38,6 +37,7 @@ from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
 from worker.queue.claim import claim
+from worker.queue.expired_leases import reclaim
 
 HandIn = Callable[..., list[Part]]
 FAILED = Filter((Outcome.FAILED,))
@@ -238,7 +238,7 @@ def test_a_retry_whose_worker_was_lost_frees_those_that_waited_for_it(
     taken(engine)
     hand_in(message("a@x.org", state="cancel"))
     let_pass(engine, 1)
-    assert take_back(process) == 1
+    assert reclaim(process.engine) == 1
     assert taken(engine).state == "cancel"
 
 
@@ -579,7 +579,7 @@ def test_an_ambiguous_commit_of_a_claim_costs_its_lease_alone(
         engine_claims_after_accounts_look_up(engine)
     assert outcomes(engine) == {"processing": 5}
     let_pass(engine, 1)
-    assert take_back(process) == 1
+    assert reclaim(process.engine) == 1
     do(engine, "UPDATE batches SET due_at = now()")
     do(engine, "UPDATE lanes SET due_at = now()")
     assert deliver_all(engine) == 1

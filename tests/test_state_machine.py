@@ -35,7 +35,7 @@ from hubspot_api.reaction import OUTAGE
 from models.accept_rules import Rules
 from models.outcome import LAST_ERROR, OUTCOME
 from models.words import Door, Origin, Outcome, State, Status
-from tasks.sweep import free_the_forgotten, take_back
+from tasks.sweep import free_the_forgotten
 from worker.accounts import state as account_state
 from worker.context import Context
 from worker.intake.accept import Inbound, accept
@@ -44,6 +44,7 @@ from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import RECOUNTS, audit
 from worker.queue import settle, unconfirmed
 from worker.queue.claim import Claim, claim
+from worker.queue.expired_leases import reclaim
 from worker.queue.locks import lock_events
 from worker.queue.settle import FIRST_READ, NOTHING, PartialAnswer
 from worker.queue.unconfirmed import ReadBackResult, Unconfirmed
@@ -673,7 +674,7 @@ class Attendance(RuleBasedStateMachine):
     def _take_back(self) -> None:
         model = self.model
         lost = [box for box in model.boxes.values() if box.status is Status.PROCESSING and box.lease_until <= model.now]
-        assert take_back(self.process) == len(lost)
+        assert reclaim(self.process.engine) == len(lost)
         for box in lost:
             self._put_back(box, model.now + min(3_600, 2 ** min(box.claims, 12)))
         gone = {box.id for box in lost}

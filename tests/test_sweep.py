@@ -23,12 +23,13 @@ from ledger import (
 from sqlalchemy import Engine, text
 
 from models.words import Origin
-from tasks.sweep import due_accounts, free_the_forgotten, take_back
+from tasks.sweep import due_accounts, free_the_forgotten
 from worker.accounts.state import park, pause, resume
 from worker.context import Context
 from worker.intake.receipts import Part
 from worker.operations import jobs, schedules
 from worker.queries.error_filter import Filter
+from worker.queue.expired_leases import reclaim
 from worker.settings import Settings
 
 HandIn = Callable[..., list[Part]]
@@ -52,7 +53,7 @@ def test_a_lease_that_ran_out_is_taken_back_after_a_wait_that_doubles_and_is_nev
     for claims in range(1, 16):
         claimed = taken(engine)
         let_pass(engine, 1)
-        assert take_back(process) == 1
+        assert reclaim(process.engine) == 1
         row = batch(engine, claimed.batch_id)
         assert (row.status, row.claims, row.attempts, row.failing_since) == ("PENDING", claims, 0, None)
         assert f"claimed {claims} times" in row.postponed_because
@@ -67,7 +68,7 @@ def test_a_lease_that_still_runs_is_left_alone(hand_in: HandIn, engine: Engine, 
     hand_in(message(*people(1)))
     claimed = taken(engine)
     let_pass(engine, 59 / 3_600)
-    assert take_back(process) == 0
+    assert reclaim(process.engine) == 0
     assert settled(engine, claimed)
 
 
@@ -78,7 +79,7 @@ def test_a_lease_that_ran_out_can_still_be_settled_until_somebody_takes_the_batc
     claimed = taken(engine)
     let_pass(engine, 1)
     assert settled(engine, claimed)
-    assert take_back(process) == 0
+    assert reclaim(process.engine) == 0
     assert outcomes(engine) == {"delivered": 1}
 
 
@@ -86,7 +87,7 @@ def test_a_lost_call_is_said_to_be_lost(hand_in: HandIn, engine: Engine, process
     hand_in(message(*people(1)))
     taken(engine)
     let_pass(engine, 1)
-    take_back(process)
+    reclaim(process.engine)
     (attempt,) = ask(engine, "SELECT answer, finished_at FROM attempts")
     assert (attempt.answer, attempt.finished_at is not None) == ("lost", True)
 
@@ -97,7 +98,7 @@ def test_a_live_batch_keeps_its_contacts_while_it_waits_to_be_sent_again(
     hand_in(message("a@x.org"), message("a@x.org", state="cancel"))
     first = taken(engine)
     let_pass(engine, 1)
-    take_back(process)
+    reclaim(process.engine)
     assert take(engine) is None
     let_pass(engine, 1)
     assert taken(engine).batch_id == first.batch_id
@@ -109,7 +110,7 @@ def test_ten_sweeps_at_once_take_a_batch_back_once(hand_in: HandIn, engine: Engi
         taken(engine)
     let_pass(engine, 1)
     with ThreadPoolExecutor(10) as ten:
-        list(ten.map(lambda _: take_back(process), range(10)))
+        list(ten.map(lambda _: reclaim(process.engine), range(10)))
     rows = ask(engine, "SELECT status, claims, extract(epoch FROM due_at - now()) < 2 AS soon FROM batches")
     assert {tuple(row) for row in rows} == {("PENDING", 1, True)}
 
@@ -117,12 +118,12 @@ def test_ten_sweeps_at_once_take_a_batch_back_once(hand_in: HandIn, engine: Engi
 def test_a_sweep_takes_back_a_bounded_number_and_the_next_the_rest(
     hand_in: HandIn, engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.sweep.AT_ONCE", 3)
+    monkeypatch.setattr("worker.queue.expired_leases.AT_ONCE", 3)
     hand_in(message(*people(5)), batch_size=1)
     for _ in range(5):
         taken(engine)
     let_pass(engine, 1)
-    assert [take_back(process) for _ in range(3)] == [3, 2, 0]
+    assert [reclaim(process.engine) for _ in range(3)] == [3, 2, 0]
 
 
 # Who is due
@@ -316,7 +317,7 @@ def test_a_host_whose_clock_is_a_year_ahead_waits_as_long(
     hand_in(message(*people(2)), batch_size=1)
     postponed(engine, taken(engine), 60)
     taken(engine)
-    assert take_back(process) == 0
+    assert reclaim(process.engine) == 0
     assert take(engine) is None
 
 
@@ -330,7 +331,7 @@ def test_a_retry_that_was_overtaken_while_its_worker_was_lost_is_not_sent_again(
     assert len(taken(engine).members) == 2
     hand_in(message("a@x.org", state="cancel"))
     let_pass(engine, 1)
-    take_back(process)
+    reclaim(process.engine)
     settled(engine, taken(engine))
     let_pass(engine, 1)
     again = taken(engine)

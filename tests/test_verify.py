@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from models.words import Door
 from tasks.deliver import deliver
-from tasks.sweep import sweep, take_back
+from tasks.sweep import sweep
 from tasks.verify import BEHIND, verify
 from worker.accounts.state import pause
 from worker.context import Context
@@ -28,6 +28,7 @@ from worker.queries.reconciliation import audit
 from worker.queries.status import read_status
 from worker.queue import unconfirmed
 from worker.queue.claim import claim
+from worker.queue.expired_leases import reclaim
 from worker.queue.unconfirmed import accounts_due
 from worker.settings import Settings
 
@@ -168,7 +169,7 @@ def test_a_worker_that_died_between_storing_and_settling_costs_one_look(
     answer = post(sandbox, *(member.input for member in claimed.members), path=object_path("7"), token=TOKEN)
     assert len(answer.json()["results"]) == 40
     do(process, "UPDATE batches SET lease_until = now() - interval '1 second'")
-    assert take_back(process) == 1
+    assert reclaim(process.engine) == 1
     sent(process)
     assert outcomes(process) == {"unconfirmed": 40}
     assert looked(process) == 1

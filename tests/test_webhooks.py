@@ -21,7 +21,8 @@ from worker.auth import keys
 from worker.encryption import rekey, unseal
 from worker.settings import Settings
 from worker.webhooks import endpoint
-from worker.webhooks.endpoint import WebhookMessage, fault, is_public, point, send, signature, turn_off
+from worker.webhooks.endpoint import fault, is_public, point, send, turn_off
+from worker.webhooks.signature import WebhookMessage, signature
 
 MESSAGE = WebhookMessage("one_finished", 1_767_225_600, b'{"a": 1}')
 SECRET = SecretStr("whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")

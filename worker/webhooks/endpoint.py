@@ -1,17 +1,14 @@
-"""A key's webhook: its URL and its secret, where it may lead, and how what is sent there is signed.
+"""A key's webhook: its URL and its secret, and where it may lead.
 
-Signed as Standard Webhooks says: `webhook-signature` is `v1,` and the base64 of the HMAC-SHA-256 of id, timestamp and
-body, joined by full stops. A producer's URL must not reach what only this host can reach: its name is looked up once,
-every address it leads to is judged, and the connection goes to an address that was judged.
+A producer's URL must not reach what only this host can reach: its name is looked up once, every address it leads to is
+judged, and the connection goes to an address that was judged.
 """
 
 import base64
-import hmac
 import ipaddress
 import secrets
 import socket
 import time
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -21,6 +18,7 @@ from sqlalchemy import Engine, text
 from hubspot_api.transport import NoResponse, Response, post_to
 from worker.encryption import seal
 from worker.settings import Settings
+from worker.webhooks.signature import SECRET_PREFIX, WebhookMessage, signature
 
 HAS_WEBHOOK: Final = "k.webhook_url IS NOT NULL AND k.revoked_at IS NULL"
 """Holds of a key `k` whose submissions are told of."""
@@ -32,7 +30,6 @@ LONGEST_URL: Final = 2_048
 ADDRESSES: Final = 4
 """Addresses of one name that are tried, at most, while none can be reached."""
 
-_PREFIX: Final = "whsec_"
 _CARRIES_IPV4: Final = (ipaddress.IPv6Network("::ffff:0:0/96"), ipaddress.IPv6Network("64:ff9b::/96"))
 """IPv4 addresses as IPv6 writes them, and as NAT64 reaches them: judged by what they carry."""
 _UNICAST: Final = ipaddress.IPv6Network("2000::/3")
@@ -40,18 +37,9 @@ _NOWHERE: Final = tuple(map(ipaddress.IPv6Network, ("2001::/32", "2002::/16", "3
 """Tunnels of the past (Teredo, 6to4), which may lead anywhere, and addresses for documentation."""
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookMessage:
-    """What is sent: the same id and body at every try. `moment` is in seconds since 1970."""
-
-    id: str
-    moment: int
-    body: bytes
-
-
 def point(engine: Engine, settings: Settings, name: str, url: str) -> str | None:
     """Set the URL of a producer's key, and give the secret that is shown this once; none where there is no such key."""
-    secret = _PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+    secret = SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
     with engine.begin() as connection:
         pointed = connection.execute(
             text("""
@@ -100,13 +88,6 @@ def is_public(written: str) -> bool:
         elif address not in _UNICAST or any(address in network for network in _NOWHERE):
             return False
     return address.is_global and not address.is_multicast
-
-
-def signature(secret: SecretStr, message: WebhookMessage) -> str:
-    """Sign a message."""
-    key = base64.b64decode(secret.get_secret_value().removeprefix(_PREFIX))
-    signed = b".".join((message.id.encode(), str(message.moment).encode(), message.body))
-    return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
 
 
 def send(

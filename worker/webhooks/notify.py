@@ -28,7 +28,8 @@ from worker.database import repeat
 from worker.encryption import unseal
 from worker.queries import submissions
 from worker.webhooks import endpoint
-from worker.webhooks.endpoint import HAS_WEBHOOK, TIMEOUT, WebhookMessage
+from worker.webhooks.endpoint import HAS_WEBHOOK, TIMEOUT
+from worker.webhooks.signature import WebhookMessage
 
 log = logging.getLogger(__name__)
 
