@@ -90,6 +90,11 @@ class Columns:
             return f"no column that says when {verb.get(state, 'they cancelled')}"
         return None
 
+    def wanted(self, state: State | None) -> Field:
+        """Give the field that `missing` misses."""
+        named = Field.EMAIL in self.fields or Field.VID in self.fields
+        return (TIMES[state] if state else Field.TIME) if named else Field.EMAIL
+
     def not_taken(self, cells: Sequence[str]) -> Iterator[tuple[str, Field, str]]:
         """Give what a row has where a contact may be meant and is not taken for one: title, field and text."""
         for what in (Field.EMAIL, Field.VID):

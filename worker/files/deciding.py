@@ -6,6 +6,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from worker.files.forms import asks_whether_coming, without_answers
 from worker.files.names import compact
 from worker.files.roles import Role, role_of
 from worker.files.standings import Standing, says_yes, standing_of
@@ -55,8 +56,12 @@ _TITLES: Final[dict[Kind, tuple[str, ...]]] = {
     ),
     Kind.REPLY: (
         "rsvp", "rsvpstatus", "rsvpresponse", "rsvpreply", "invitationresponse", "inviteresponse", "eventresponse",
-        "going", "attending", "willattend", "willyouattend", "willyoubeattending", "zusage", "confirmacion",
-        "confirmacao",
+        "going", "attending", "willattend", "coming", "iscoming", "zusage", "confirmacion",
+        "confirmacao", "kommst", "kommstdu", "kommensie", "kommt", "ichkomme", "ichkommegerne", "nimmstduteil",
+        "nehmensieteil", "ichnehmeteil", "nimmtteil", "bistdudabei", "sindsiedabei", "viendrezvous", "viendrastu",
+        "participerezvous", "participerastu", "serezvouspresent", "jeparticipe", "asistira", "asistiras", "asistire",
+        "vasaasistir", "vendras", "participara", "vaiparticipar", "vocevaiparticipar", "parteciperai", "parteciperete",
+        "parteciperaallevento", "komje", "komtu", "komtunaarhetevenement", "neemtudeel", "neemjedeel",
     ),
     Kind.ATTENDED: (
         "attended", "hasattended", "didattend", "attendedlive", "attendedevent", "attendedwebinar", "attendedsession",
@@ -67,11 +72,22 @@ _TITLES: Final[dict[Kind, tuple[str, ...]]] = {
         "aparticipe", "participe", "present",
         "presente", "enregistrealarrivee", "asistio", "haasistido", "participou", "compareceu", "hapartecipato",
         "partecipato", "aanwezig",
-        "deelgenomen", "ingecheckt", "hasjoined", "hasjoinedevent", "joinedevent",
+        "deelgenomen", "ingecheckt", "hasjoined", "hasjoinedevent", "joinedevent", "here", "washere", "there",
+        "wasthere",
+        "came", "didcome", "didtheycome", "didtheyattend", "didshow", "showed", "didshowup", "turnedup", "arrived",
+        "arrivedat", "hasarrived", "gekommen", "istgekommen", "erschienen", "warda", "wardabei", "venu", "estvenu",
+        "etaitpresent", "vino", "havenido", "estuvo", "estuvopresente", "veio", "esteve", "estevepresente", "venuto",
+        "evenuto", "gekomen", "isgekomen", "wasaanwezig",
     ),
     Kind.ABSENT: (
         "noshow", "isnoshow", "absent", "didnotattend", "abwesend", "nichterschienen", "ausente", "assente",
         "afwezig",
+    ),
+    Kind.EXCLUDED: (  # the times of a waiting room are not the meeting's, and nobody may have let the person in
+        "inwaitingroom", "waitingroom", "onlyinwaitingroom", "inlobby", "imwarteraum", "imwartezimmer", "warteraum",
+        "wartezimmer", "ensalledattente", "danslasalledattente", "salledattente", "enlasaladeespera",
+        "ensaladeespera", "saladeespera", "nasaladeespera", "nellasaladattesa", "insaladattesa", "saladattesa",
+        "indewachtkamer", "inwachtruimte", "indewachtruimte",
     ),
     Kind.TICKET: (
         "tickettype", "ticketname", "ticket", "tickettitle", "ticketcategory", "attendeetype", "participanttype",
@@ -82,7 +98,7 @@ _TITLES: Final[dict[Kind, tuple[str, ...]]] = {
         "teilnehmerkategorie", "typedebillet", "typedeparticipant", "tipodeentrada", "tipodeboleto",
         "tipodeparticipante", "tipodeingresso",
         "tipodebilhete", "tipodibiglietto", "tipodipartecipante", "deelnemerstype", "type", "category",
-        "invitationlist", "badgetype",
+        "invitationlist", "badgetype", "audiencetype", "audience", "typeofattendee", "typeofparticipant",
     ),
 }  # fmt: skip
 _IF_KNOWN: Final[dict[Kind, tuple[str, ...]]] = {
@@ -156,6 +172,8 @@ _OTHER_ROLES: Final = frozenset(
 )  # fmt: skip
 _LEAVING: Final = frozenset({Standing.CANCELED, Standing.DENIED, Standing.PENDING, Standing.REMOVED})
 """What a title may say by itself, of which its cells say yes or no."""
+_ABOUT_MAIL: Final = frozenset({"unsubscribed", "isunsubscribed", "hasunsubscribed"})
+"""Who wants no more mail may have registered and come all the same."""
 _STAFF_TITLES: Final = frozenset({"is", "ist", "est", "event", "meeting", "webinar", "co"})
 _DIGIT: Final = re.compile(r"[0-9]")
 _ZERO: Final = re.compile(
@@ -169,16 +187,23 @@ _TICKET_WORDS: Final = re.compile(
 @lru_cache(maxsize=1024)
 def deciding(title: str) -> Deciding | None:
     """Say what a column of this title decides, if anything."""
+    title = without_answers(title)
     whole, words = compact(title), title_words(title)
-    if whole in _EXACT or not whole or len(words) > LONGEST_TITLE or words[-1] in _ABOUT_STATUS:
-        return _EXACT.get(whole)
+    if whole in _EXACT or asks_whether_coming(words):
+        return _EXACT.get(whole, Deciding(Kind.REPLY))
+    if not whole or len(words) > LONGEST_TITLE or words[-1] in _ABOUT_STATUS:
+        return None
     plain = " ".join(word for word in words if word not in _STAFF_TITLES)
     if role_of(plain) is Role.STAFF:
         return Deciding(Kind.STAFF, sure=False)
-    if (said := standing_of(plain)) in _LEAVING:
+    if (said := standing_of(plain)) in _LEAVING and whole not in _ABOUT_MAIL:
         return Deciding(Kind.CANCELED if said is Standing.CANCELED else Kind.EXCLUDED, sure=False)
     if not _STATUS_WORDS.isdisjoint(words) or whole.endswith("status"):
         return _status(whole, words)
+    return _role_or_state(whole, words)
+
+
+def _role_or_state(whole: str, words: list[str]) -> Deciding | None:
     if not _ROLE_WORDS.isdisjoint((words[0], words[-1])) or words[-1].endswith("rrolle"):
         sure = _EVENT.search(whole) is not None  # “Role” alone may as well be that in a company
         return Deciding(Kind.ROLE, sure) if _OTHER_ROLES.isdisjoint(words) else None
@@ -216,7 +241,9 @@ def meaning(kind: Kind, text: str) -> Standing | Role | None:
     if kind is Kind.PAYMENT:
         return Role.ATTENDEE if standing is Standing.CONFIRMED else standing if standing in _GIVEN_BACK else None
     if kind is Kind.TICKET:
-        return Role.STAFF if Role.STAFF in {role, role_of(_TICKET_WORDS.sub(" ", text))} else Role.ATTENDEE
+        staff = Role.STAFF in {role, role_of(_TICKET_WORDS.sub(" ", text))}
+        none = standing if standing in _NOT_A_TICKET or compact(text).startswith("waitlist") else None
+        return Role.STAFF if staff else none or Role.ATTENDEE
     if kind in {Kind.ROLE, Kind.STAFF}:
         return role
     return standing or (role if role is Role.STAFF or kind is Kind.ATTENDED else None)
@@ -234,14 +261,18 @@ _YES_NO: Final[dict[Kind, tuple[Standing | Role, Standing | Role]]] = {
 """What yes and what no say in the columns that take them."""
 _COUNTED: Final = frozenset({Kind.ATTENDED, Kind.APPROVED})
 _GIVEN_BACK: Final = frozenset({Standing.CANCELED, Standing.REMOVED})
+_NOT_A_TICKET: Final = frozenset({Standing.CANCELED, Standing.DENIED, Standing.DECLINED, Standing.ABSENT})
+"""What no ticket is called: a column of ticket names, or types of attendees, that says so tells of a status."""
 
 
 def announces(kind: Kind, text: str) -> bool:
     """Say whether a value shows that a probable column decides: “CA” under State does not, “Denied” does."""
     if kind is Kind.ROLE:
         return role_of(text) is not None
+    if kind in {Kind.CANCELED, Kind.EXCLUDED, Kind.REPLY} and says_yes(text) is not None:
+        return True
     if kind in {Kind.CANCELED, Kind.EXCLUDED}:
-        return says_yes(text) is not None
+        return False
     if kind in {Kind.STAFF, Kind.ATTENDED} and (
         says_yes(text) is not None or role_of(text) is Role.STAFF or "@" in text
     ):

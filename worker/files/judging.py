@@ -4,6 +4,7 @@ A row counts where nothing speaks against it. With `cancel` the cancelled rows c
 only registered does not; a no-show counts for neither registering nor attending.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -14,8 +15,9 @@ from worker.files.deciding import NOTHING, Kind, meaning
 from worker.files.mapping import EMPTY, SECTION, as_option, section_answers
 from worker.files.names import Field, compact
 from worker.files.options import MissingOption, Options
+from worker.files.persons import name_places
 from worker.files.questions import Choice, Question
-from worker.files.roles import Role, section_of
+from worker.files.roles import Role, role_of, section_of
 from worker.files.standings import Standing, says_yes
 
 Cells = list[str]
@@ -44,13 +46,16 @@ _ALWAYS: Final = frozenset({Standing.ATTENDED, Standing.KEPT})
 _KEPT: Final[dict[State, frozenset[Standing]]] = {
     State.REGISTER: _ALWAYS | {Standing.REGISTERED, Standing.CONFIRMED},
     State.ATTEND: _ALWAYS,
-    State.CANCEL: frozenset({Standing.CANCELED, Standing.KEPT}),
 }
 _OF_REGISTERING: Final = frozenset({Kind.ADMISSION, Kind.REPLY, Kind.APPROVED})
 """Kinds that tell how the registration stands: “registered” there says nothing against a time of joining."""
+_BEFORE: Final = frozenset({Standing.REGISTERED, Standing.INVITED})
+"""What a registration says that speaks against nobody who came, such as a walk-in's “Registered: No”."""
 _ABOUT_ATTENDING: Final = frozenset({Kind.ATTENDED, Kind.ABSENT})
 _ROLES: Final = frozenset({Kind.ROLE, Kind.STAFF, Kind.TICKET})
 _EMPTY_SAYS_NOTHING: Final = _ROLES | {Kind.PAYMENT, Kind.ABSENT, Kind.EXCLUDED}
+_BEHIND: Final = re.compile(r"\(([^()]+)\)$")
+"""What a tool writes behind a person's name: “Hana Holm (Host)”."""
 _ROOMS: Final = ("@resource.calendar.google.com", "@group.calendar.google.com")
 """Domains of meeting rooms and calendars."""
 
@@ -74,6 +79,8 @@ class Judge:
         self._emails = fields.get(Field.EMAIL, ())
         self._ids = [place for what in (Field.VID, Field.JSON) for place in fields.get(what, ())]
         self._host_columns = columns.hosts
+        self._titles = columns.titles
+        self._names = name_places(columns.titles)
         self._comings = [place for what in (Field.JOINED, Field.TIME) for place in fields.get(what, ())]
 
     def whole(self) -> Against | None:
@@ -113,6 +120,9 @@ class Judge:
             text = _cell(cells, place)
             if text not in NOTHING or kind not in _EMPTY_SAYS_NOTHING:
                 yield self._sign(place, kind, title, cells)
+        for place in self._names:
+            if (found := _BEHIND.search(_cell(cells, place))) and role_of(found[1]) is Role.STAFF:
+                yield Sign(self._titles[place].strip(), Kind.ROLE, found[0], Role.STAFF)
         for place, kind, says, title in self._timed:
             text = _cell(cells, place)
             if kind is Kind.CANCELED:
@@ -180,25 +190,37 @@ def verdict(signs: list[Sign], state: State, *, came: bool, hosts: bool) -> Agai
             return Against(f"{shown(sign.title)} “{shown(sign.text)}” ({Role.STAFF.value})", HOSTS)
         if sign.kind in _ROLES and sign.says is Standing.LEFT_OUT:
             return _left_out(sign, state)
-    weighed = [sign for sign in signs if isinstance(sign.says, Standing) and sign.kind not in _ROLES]
+    weighed = [
+        sign
+        for sign in signs
+        if isinstance(sign.says, Standing)
+        and (sign.kind not in _ROLES or (sign.kind is Kind.TICKET and sign.says is not Standing.KEPT))
+    ]
     if state is not State.ATTEND:
-        weighed = [sign for sign in weighed if sign.kind not in _ABOUT_ATTENDING or sign.says is Standing.LEFT_OUT]
+        weighed = [sign for sign in weighed if sign.kind not in _ABOUT_ATTENDING or _says_much(sign, state)]
     if state is State.CANCEL:
-        if any(sign.says in _KEPT[state] for sign in weighed):
+        said = [sign for sign in weighed if sign.says is Standing.LEFT_OUT]
+        if not said and any(sign.says is Standing.CANCELED for sign in weighed):
             return None
-        weighed = [sign for sign in weighed if sign.kind is not Kind.PAYMENT]
-        return _left_out(weighed[0], state) if weighed else None
+        said += [sign for sign in weighed if sign.says is not Standing.KEPT and sign.kind is not Kind.PAYMENT]
+        return _left_out(said[0], state) if said else None
     weighed = [sign for sign in weighed if sign.kind is not Kind.CANCELED or sign.says is Standing.CANCELED]
     came = came or any(sign.says is Standing.ATTENDED for sign in weighed)
     against = next((sign for sign in weighed if not _keeps(sign, state, came=came)), None)
     return _left_out(against, state) if against else None
 
 
+def _says_much(sign: Sign, state: State) -> bool:
+    """Say whether a sign about attending tells of registering or cancelling: who attended did not cancel."""
+    attended = sign.kind is Kind.ATTENDED and sign.says is Standing.ATTENDED
+    return sign.says is Standing.LEFT_OUT or (attended and state is State.CANCEL)
+
+
 def _keeps(sign: Sign, state: State, *, came: bool) -> bool:
     if sign.says in _KEPT[state]:
         return True
     if state is State.ATTEND and came:
-        return sign.says is Standing.CONFIRMED or (sign.says is Standing.REGISTERED and sign.kind in _OF_REGISTERING)
+        return sign.says is Standing.CONFIRMED or (sign.says in _BEFORE and sign.kind in _OF_REGISTERING)
     return False
 
 

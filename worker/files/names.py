@@ -56,9 +56,10 @@ SHORT: Final[dict[str, Field]] = {
 TITLES: Final[dict[Field, tuple[str, ...]]] = {
     Field.EMAIL: (
         "attendeeemail", "attendeeemailaddress", "attendeesemail", "participantemail", "participantemailaddress",
-        "registrantemail", "registrantemailaddress", "inviteeemail", "inviteeemailaddress", "email", "emailaddress",
-        "useremail",
-        "emailadresse", "mail", "mailadresse", "adresseemail", "adresseelectronique", "adressemail", "courriel",
+        "registrantemail", "registrantemailaddress", "inviteeemail", "inviteeemailaddress", "ticketholderemail",
+        "ticketemail", "email", "emailaddress", "useremail", "guestemail", "guestemailaddress",
+        "emailadresse", "emailadres", "mail", "mailadresse", "adresseemail", "adresseelectronique", "adressemail",
+        "courriel",
         "correoelectronico", "direcciondecorreoelectronico", "correo", "registrationemail", "contactemail",
     ),
     Field.VID: (
@@ -73,7 +74,8 @@ TITLES: Final[dict[Field, tuple[str, ...]]] = {
     Field.REGISTERED: (
         "registrationtime", "registrationdatetime", "registrationdate", "registeredat", "registeredon", "registered",
         "dateregistered", "registrationtimestamp", "registereddate", "registerdate", "registertime", "signuptime",
-        "signupdate", "signedupat",
+        "signupdate", "signedupat", "rsvpdate", "rsvptime", "rsvpedon", "rsvpedat", "rsvpon", "rsvpat", "purchasetime",
+        "purchasedat",
         "orderdate", "orderdatetime", "createdat", "createddate", "bookingdate", "purchasedate",
         "anmeldezeit", "anmeldedatum", "anmeldezeitpunkt", "angemeldetam", "registrierungszeit", "registrierungsdatum",
         "bestelldatum", "datedinscription", "heuredinscription", "inscritle", "datedecommande",

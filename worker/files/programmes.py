@@ -1,0 +1,97 @@
+"""Files of several events: their columns name a webinar, a session or its date, and HubSpot's event is one of them.
+
+Where every row is sent to the one event that an option names, people would be moved to the wrong one. So which rows
+belong to it is asked, unless a column is read as the event's own id.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final
+
+from models.preflight import shown
+from models.words import State
+from worker.files.columns import Columns
+from worker.files.deciding import NOTHING
+from worker.files.mapping import as_option, places_named
+from worker.files.names import Field, compact
+from worker.files.options import Options
+from worker.files.questions import Choice, Question
+
+SHOWN: Final = 12
+MOST_NAMES: Final = 50
+"""Different names, of which half of the rows have their own, are no names of events."""
+_NAMES: Final = (
+    "eventname", "event", "eventtitle", "webinarname", "webinartitle", "webinar", "webinartopic", "topic",
+    "meetingname",
+    "meetingtitle", "meetingtopic", "meeting", "sessionname", "sessiontitle", "session", "campaignname", "campaign",
+    "workshop", "workshopname", "course", "coursename", "eventid", "webinarid", "webinarkey", "meetingid", "eventcode",
+    "campaignid", "veranstaltung", "veranstaltungsname", "veranstaltungstitel", "besprechungstitel", "evenement",
+    "nomdelevenement", "evento", "nombredelevento", "nombredelaevento", "nomedoevento", "nomedellevento",
+    "evenementnaam", "naamevenement",
+)  # fmt: skip
+_DAYS: Final = (
+    "sessiondate", "eventdate", "webinardate", "eventstart", "eventstartdate", "eventstarttime", "eventstartdatetime",
+    "webinarstarttime", "webinarstart", "sessionstart", "sessionstarttime", "occurrence", "occurrencedate",
+    "sessiontime", "startdatetime", "veranstaltungsdatum", "datedelevenement", "fechadelevento", "datadoevento",
+    "datadellevento",
+)  # fmt: skip
+"""When the event is: who came is told apart by the time of joining, and nobody else."""
+
+
+@dataclass(slots=True)
+class Programmes:
+    """The names of events that the rows of a file hold, by the columns that name them."""
+
+    options: Options
+    rows: int = 0
+    _names: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def see(self, columns: Columns, cells: list[str]) -> None:
+        """Note which event a row names."""
+        if {Field.EVENT, Field.OBJECT_ID, Field.JSON} & columns.fields.keys():
+            return
+        self.rows += 1
+        for place, title in enumerate(columns.titles):
+            if (
+                compact(title) in self._titles()
+                and place < len(cells)
+                and (text := cells[place].strip()) not in NOTHING
+            ):
+                names = self._names.setdefault(columns.name(place), Counter())
+                if text in names or len(names) <= max(MOST_NAMES, self.rows // 2):
+                    names[text] += 1
+
+    def question(self) -> Question | None:
+        """Ask which of the events is meant, by the column that names them best; nothing where there is but one."""
+        titles = list(self._names)
+        if any(places_named(titles, title) for title, _ in self.options.mapping):
+            return None
+        order = self._titles()
+        for title in sorted(titles, key=lambda name: order.index(compact(name.partition("#")[0]))):
+            names = self._names[title]
+            if len(names) > 1 and not (len(names) > MOST_NAMES and len(names) * 2 > self.rows):
+                return self._ask(title, names)
+        return None
+
+    def _titles(self) -> tuple[str, ...]:
+        return _NAMES if self.options.state is State.ATTEND else _NAMES + _DAYS
+
+    def _ask(self, title: str, names: Counter[str]) -> Question:
+        listed = [text for text, _ in names.most_common(SHOWN)]
+        named = [f"“{shown(text)}” ({names[text]:,})" for text in listed]
+        named += [f"{len(names) - SHOWN:,} more"] if len(names) > SHOWN else []
+        event = self.options.object_id or self.options.event
+        target = f"the one event {shown(event)}" if event else "one event"
+        what = (
+            f"names several events: {', '.join(named)}. Their people would all be sent to {target}. Which belong to it?"
+        )
+        choices = []
+        if len(names) <= SHOWN:
+            for one in listed:
+                answers = ", ".join(f"{text}={'keep' if text == one else 'leave out'}" for text in listed)
+                choices.append(Choice(as_option(title, f"status({answers})"), f"only those of “{shown(one)}”"))
+        choices.append(Choice(as_option(title, Field.IGNORE), "all of them"))
+        choices.append(
+            Choice(as_option(title, "event"), "each row's own: the column holds the external id of its event")
+        )
+        return Question("--map", f"column “{shown(title)}”", what, tuple(choices))
