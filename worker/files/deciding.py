@@ -1,13 +1,12 @@
 """Columns that decide who counts: known by their titles, and what one of their values says."""
 
 import re
-import unicodedata
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from worker.files.forms import asks_whether_coming, without_answers
-from worker.files.names import compact
+from worker.files.names import compact, title_words
 from worker.files.roles import Role, role_of
 from worker.files.standings import Standing, says_yes, standing_of
 
@@ -170,10 +169,21 @@ _OTHER_ROLES: Final = frozenset(
         "contact", "account", "opportunity",
     }
 )  # fmt: skip
-_LEAVING: Final = frozenset({Standing.CANCELED, Standing.DENIED, Standing.PENDING, Standing.REMOVED})
-"""What a title may say by itself, of which its cells say yes or no."""
-_ABOUT_MAIL: Final = frozenset({"unsubscribed", "isunsubscribed", "hasunsubscribed"})
-"""Who wants no more mail may have registered and come all the same."""
+_SAYS_ITSELF: Final = {
+    Standing.CANCELED: Kind.CANCELED,
+    Standing.DENIED: Kind.EXCLUDED,
+    Standing.DECLINED: Kind.EXCLUDED,
+    Standing.PENDING: Kind.EXCLUDED,
+    Standing.REMOVED: Kind.EXCLUDED,
+    Standing.CONFIRMED: Kind.APPROVED,
+}
+"""What a title may say by itself, of which its cells say yes or no: “Declined”, “Confirmed”."""
+_SAYS_LITTLE: Final = frozenset(
+    {"unsubscribed", "isunsubscribed", "hasunsubscribed", "new", "free", "freeorder", "complimentary", "kostenlos",
+     "gratuit", "gratis", "gratuito", "confirm", "accept", "approve", "test", "interested"}
+)  # fmt: skip
+"""Who wants no more mail, or has a free ticket, may have registered and come all the same."""
+_PAID: Final = frozenset({"paid", "paidinfull", "bezahlt", "paye", "payee", "pagado", "pagato", "pago", "betaald"})
 _STAFF_TITLES: Final = frozenset({"is", "ist", "est", "event", "meeting", "webinar", "co"})
 _DIGIT: Final = re.compile(r"[0-9]")
 _ZERO: Final = re.compile(
@@ -196,8 +206,8 @@ def deciding(title: str) -> Deciding | None:
     plain = " ".join(word for word in words if word not in _STAFF_TITLES)
     if role_of(plain) is Role.STAFF:
         return Deciding(Kind.STAFF, sure=False)
-    if (said := standing_of(plain)) in _LEAVING and whole not in _ABOUT_MAIL:
-        return Deciding(Kind.CANCELED if said is Standing.CANCELED else Kind.EXCLUDED, sure=False)
+    if (said := standing_of(plain)) in _SAYS_ITSELF and whole not in _SAYS_LITTLE:
+        return Deciding(Kind.PAYMENT if whole in _PAID else _SAYS_ITSELF[said], sure=False)
     if not _STATUS_WORDS.isdisjoint(words) or whole.endswith("status"):
         return _status(whole, words)
     return _role_or_state(whole, words)
@@ -239,6 +249,7 @@ def meaning(kind: Kind, text: str) -> Standing | Role | None:
     if kind is Kind.CANCELED:
         return Standing.CONFIRMED if text in NOTHING or _ZERO.fullmatch(text) else Standing.CANCELED
     if kind is Kind.PAYMENT:
+        standing = Standing.CONFIRMED if yes else standing
         return Role.ATTENDEE if standing is Standing.CONFIRMED else standing if standing in _GIVEN_BACK else None
     if kind is Kind.TICKET:
         staff = Role.STAFF in {role, role_of(_TICKET_WORDS.sub(" ", text))}
@@ -269,7 +280,7 @@ def announces(kind: Kind, text: str) -> bool:
     """Say whether a value shows that a probable column decides: “CA” under State does not, “Denied” does."""
     if kind is Kind.ROLE:
         return role_of(text) is not None
-    if kind in {Kind.CANCELED, Kind.EXCLUDED, Kind.REPLY} and says_yes(text) is not None:
+    if kind in {Kind.CANCELED, Kind.EXCLUDED, Kind.REPLY, Kind.APPROVED, Kind.PAYMENT} and says_yes(text) is not None:
         return True
     if kind in {Kind.CANCELED, Kind.EXCLUDED}:
         return False
@@ -280,12 +291,11 @@ def announces(kind: Kind, text: str) -> bool:
     return kind is not Kind.STAFF and len(compact(text)) >= _TELLING and standing_of(text) is not None
 
 
+def may_hold_statuses(title: str) -> bool:
+    """Say whether a column that no title announces may turn out to be a status by its values alone."""
+    words = title_words(title)
+    return bool(compact(title)) and deciding(title) is None and (_HARMLESS | _ABOUT_STATUS).isdisjoint(words)
+
+
 _TELLING: Final = 5
 """Letters that a status has at least: shorter ones may be a state of a country."""
-
-
-def title_words(title: str) -> list[str]:
-    """Give a title's words in lower case and without accents: “MemberStatus” has two."""
-    split = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", title.strip())
-    plain = unicodedata.normalize("NFKD", split.casefold())
-    return re.findall(r"[^\W_]+", "".join(c for c in plain if not unicodedata.combining(c))) or [""]

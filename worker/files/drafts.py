@@ -21,7 +21,7 @@ from worker.files.names import TITLES, Field, compact
 from worker.files.options import MissingOption, Options
 from worker.files.standings import STATES, Standing, says_yes, standing_of
 from worker.files.times import iso, read_duration, read_time
-from worker.files.where import Where, envelope, missing, place
+from worker.files.where import Where, envelope, missing, missing_time, place
 
 _STATES: Final = {standing: state for state, standing in STATES.items()}
 LONGEST_STAY_MS: Final = 24 * 60 * 60 * 1000
@@ -99,22 +99,8 @@ class Draft:
             return Record(self.rows[0][0], message.account, message.address, message.state, judged)
         if self.faults:  # which say already why a time is missing
             judged = tuple(reason for reason in judged if not reason.where.startswith(_TIMES))
-        return self._refused(tuple(map(self._plain, judged)))
-
-    def _plain(self, reason: Reason) -> Reason:
-        """Say of a time that is missing what the file has in its place, and not what HubSpot's API takes."""
-        if not reason.what.startswith("is missing"):
-            return reason
-        if reason.where == ".properties.leftAt":
-            right = 'a time of leaving, or a duration (in another column? --map "Their column=left", or =minutes)'
-            return Reason(reason.where, "does not say when they left, or how long they stayed", right)
-        if reason.where in {".interactionDateTime", ".properties.joinedAt"}:
-            title = self._title(reason.where)
-            cells = zip(self.columns.titles, self.rows[0][1], strict=False)
-            text = next((cell.strip() for one, cell in cells if one.strip() == title), "")
-            what = f"says “{shown(text)}”, and not when" if text else "has no time"
-            return Reason(reason.where, what, 'a time (in another column? --map "Their column=time")')
-        return reason
+        there = {one.strip(): cell.strip() for one, cell in zip(self.columns.titles, self.rows[0][1], strict=False)}
+        return self._refused(tuple(missing_time(one, there.get(self._title(one.where), "")) for one in judged))
 
     def _refused(self, reasons: tuple[Reason, ...]) -> Refused:
         line = self.rows[0][0]

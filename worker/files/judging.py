@@ -54,7 +54,7 @@ _BEFORE: Final = frozenset({Standing.REGISTERED, Standing.INVITED})
 _ABOUT_ATTENDING: Final = frozenset({Kind.ATTENDED, Kind.ABSENT})
 _ROLES: Final = frozenset({Kind.ROLE, Kind.STAFF, Kind.TICKET})
 _EMPTY_SAYS_NOTHING: Final = _ROLES | {Kind.PAYMENT, Kind.ABSENT, Kind.EXCLUDED}
-_BEHIND: Final = re.compile(r"\(([^()]+)\)$")
+_BEHIND: Final = re.compile(r"[(\[]([^()\[\]]+)[)\]]$")
 """What a tool writes behind a person's name: “Hana Holm (Host)”."""
 _ROOMS: Final = ("@resource.calendar.google.com", "@group.calendar.google.com")
 """Domains of meeting rooms and calendars."""
@@ -80,7 +80,8 @@ class Judge:
         self._ids = [place for what in (Field.VID, Field.JSON) for place in fields.get(what, ())]
         self._host_columns = columns.hosts
         self._titles = columns.titles
-        self._names = name_places(columns.titles)
+        parts = (place for name in ("firstname", "lastname") for place in columns.properties.get(name, ()))
+        self._names = (*name_places(columns.titles), *parts)
         self._comings = [place for what in (Field.JOINED, Field.TIME) for place in fields.get(what, ())]
 
     def whole(self) -> Against | None:
@@ -197,7 +198,7 @@ def verdict(signs: list[Sign], state: State, *, came: bool, hosts: bool) -> Agai
         and (sign.kind not in _ROLES or (sign.kind is Kind.TICKET and sign.says is not Standing.KEPT))
     ]
     if state is not State.ATTEND:
-        weighed = [sign for sign in weighed if sign.kind not in _ABOUT_ATTENDING or _says_much(sign, state)]
+        weighed = [sign for sign in weighed if _is_about(sign, state)]
     if state is State.CANCEL:
         said = [sign for sign in weighed if sign.says is Standing.LEFT_OUT]
         if not said and any(sign.says is Standing.CANCELED for sign in weighed):
@@ -210,8 +211,10 @@ def verdict(signs: list[Sign], state: State, *, came: bool, hosts: bool) -> Agai
     return _left_out(against, state) if against else None
 
 
-def _says_much(sign: Sign, state: State) -> bool:
-    """Say whether a sign about attending tells of registering or cancelling: who attended did not cancel."""
+def _is_about(sign: Sign, state: State) -> bool:
+    """Say whether a sign tells of what the state is; of attending only that who attended did not cancel."""
+    if sign.kind not in _ABOUT_ATTENDING and not (sign.kind is Kind.TICKET and sign.says is Standing.ABSENT):
+        return True
     attended = sign.kind is Kind.ATTENDED and sign.says is Standing.ATTENDED
     return sign.says is Standing.LEFT_OUT or (attended and state is State.CANCEL)
 
@@ -228,7 +231,9 @@ def _left_out(sign: Sign, state: State) -> Against:
     if sign.kind in _ABOUT_ATTENDING and sign.says is Standing.ABSENT:
         return Against(ABSENT)
     keeps = sign.says in _KEPT[State.REGISTER]
-    why = "not cancelled" if state is State.CANCEL and keeps else sign.says
+    why: object = "not cancelled" if state is State.CANCEL and keeps else sign.says
+    if state is State.ATTEND and sign.says is Standing.CONFIRMED:
+        why = "approved, and nothing says that they came"
     text = f"{shown(sign.title)} “{shown(sign.text)}” ({why})" if sign.text else f"{shown(sign.title)} is empty ({why})"
     if sign.kind is Kind.CANCELED and sign.says is Standing.CANCELED and not sign.text:
         text = f"{shown(sign.title)} holds a time ({why})"

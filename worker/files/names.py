@@ -5,6 +5,7 @@ field the earlier title ranks first; where a row's first such cell is empty, the
 looked for in a second column: it may be the host's, the buyer's or the company's.
 """
 
+import re
 import unicodedata
 from enum import StrEnum
 from typing import Final
@@ -170,3 +171,10 @@ def compact(title: str) -> str:
     """Write a title without case, accents, blanks and punctuation."""
     plain = unicodedata.normalize("NFKD", title.casefold())
     return "".join(c for c in plain if c.isalnum())
+
+
+def title_words(title: str) -> list[str]:
+    """Give a title's words in lower case and without accents: “MemberStatus” has two."""
+    split = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", title.strip())
+    plain = unicodedata.normalize("NFKD", split.casefold())
+    return re.findall(r"[^\W_]+", "".join(c for c in plain if not unicodedata.combining(c))) or [""]

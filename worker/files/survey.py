@@ -25,6 +25,7 @@ from worker.files.programmes import Programmes
 from worker.files.questions import Choice, Question, QuestionsError
 from worker.files.roles import section_of
 from worker.files.tables import Table, Tables
+from worker.files.unannounced import Unannounced
 
 MOST_VALUES: Final = 1000
 """Distinct values of a column that are counted; a column of more holds no statuses."""
@@ -36,7 +37,7 @@ HUBSPOTS: Final = "Record ID"
 """As HubSpot writes it; Zoho writes Record Id, REDCap record_id."""
 LONGEST_ID: Final = 17
 """Digits that a HubSpot contact id has at most."""
-_EMPTY_IS_ASKED: Final = frozenset({Kind.STATUS, Kind.REPLY})
+_EMPTY_IS_ASKED: Final = frozenset({Kind.STATUS, Kind.REPLY, Kind.APPROVED})
 """Kinds of probable columns whose empty cells leave open whether somebody counts."""
 _OTHER_TOOLS: Final = (
     "salesforce",
@@ -120,6 +121,7 @@ class _Survey:
         self._ids: defaultdict[str, list[str]] = defaultdict(list)
         self._highest: Counter[str] = Counter()
         self._programmes = Programmes(options)
+        self._silent = Unannounced()
 
     def see_table(self, table: Table, hosts: frozenset[str]) -> None:
         """Note a header, or the section that begins."""
@@ -145,6 +147,7 @@ class _Survey:
         if judge.names_somebody(row.cells):
             self._see_probable(columns, row.cells, out=out)
             self._see_id(columns, row.cells)
+            self._silent.see(columns, row.cells)
             if not out:
                 self._programmes.see(columns, row.cells)
         for sign in judge.open(row.cells, state) if not out else ():
@@ -186,11 +189,13 @@ class _Survey:
         empty = (title for title, values in self._unknown.items() if values.texts and title not in self._filled)
         added = [(title, Field.IGNORE.value) for title in empty]
         asked = [*self._ask_values(promoted), *self._ask_sections(), *self._ask_rivals(added), *self._ask_ids()]
+        asked += self._silent.questions()
         if (several := self._programmes.question()) is not None:
             asked.append(several)
         if asked:
             raise QuestionsError(asked)
         titles = frozenset(compact(title.partition("#")[0]) for title in promoted)
+        titles |= {compact(title) for title in self._silent.titles()}
         return Surveyed(titles, replace(self._options, mapping=(*self._options.mapping, *added)))
 
     def _ask_values(self, promoted: dict[str, _Values]) -> Iterator[Question]:
