@@ -280,13 +280,11 @@ def announces(kind: Kind, text: str) -> bool:
     """Say whether a value shows that a probable column decides: “CA” under State does not, “Denied” does."""
     if kind is Kind.ROLE:
         return role_of(text) is not None
-    if kind in {Kind.CANCELED, Kind.EXCLUDED, Kind.REPLY, Kind.APPROVED, Kind.PAYMENT} and says_yes(text) is not None:
+    if says_yes(text) is not None and kind not in {Kind.STATUS, Kind.ADMISSION, Kind.TICKET}:
         return True
     if kind in {Kind.CANCELED, Kind.EXCLUDED}:
         return False
-    if kind in {Kind.STAFF, Kind.ATTENDED} and (
-        says_yes(text) is not None or role_of(text) is Role.STAFF or "@" in text
-    ):
+    if kind in {Kind.STAFF, Kind.ATTENDED} and (role_of(text) is Role.STAFF or "@" in text):
         return kind is Kind.STAFF or "@" not in text
     return kind is not Kind.STAFF and len(compact(text)) >= _TELLING and standing_of(text) is not None
 
