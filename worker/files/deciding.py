@@ -155,7 +155,8 @@ _HARMLESS: Final = frozenset(
         "matrimonial", "professionnel", "profesional", "laboral", "housing", "ownership", "home", "shipping",
         "mailing", "billing", "residence", "province", "us", "country", "task", "project", "ticketing",
         "shipment", "hotel", "travel", "flight", "credit", "background", "beschaftigungs", "arbeits", "kunden",
-        "vip", "sales", "mql", "sql",
+        "vip", "sales", "mql", "sql", "dinner", "lunch", "breakfast", "party", "reception", "gala", "tour", "parking",
+        "meal", "catering", "terms", "conditions", "seniority", "abendessen", "diner", "cena",
     }
 )  # fmt: skip
 """Words of a title that tell of something else than of coming to an event."""
@@ -203,8 +204,7 @@ def deciding(title: str) -> Deciding | None:
         return _EXACT.get(whole, Deciding(Kind.REPLY))
     if not whole or len(words) > LONGEST_TITLE or words[-1] in _ABOUT_STATUS:
         return None
-    plain = " ".join(word for word in words if word not in _STAFF_TITLES)
-    if role_of(plain) is Role.STAFF:
+    if role_of(plain := " ".join(word for word in words if word not in _STAFF_TITLES)) is Role.STAFF:
         return Deciding(Kind.STAFF, sure=False)
     if (said := standing_of(plain)) in _SAYS_ITSELF and whole not in _SAYS_LITTLE:
         return Deciding(Kind.PAYMENT if whole in _PAID else _SAYS_ITSELF[said], sure=False)
@@ -286,7 +286,7 @@ def announces(kind: Kind, text: str) -> bool:
         return False
     if kind in {Kind.STAFF, Kind.ATTENDED} and (role_of(text) is Role.STAFF or "@" in text):
         return kind is Kind.STAFF or "@" not in text
-    return kind is not Kind.STAFF and len(compact(text)) >= _TELLING and standing_of(text) is not None
+    return kind is not Kind.STAFF and len(compact(text)) >= TELLING and standing_of(text) is not None
 
 
 def may_hold_statuses(title: str) -> bool:
@@ -295,5 +295,5 @@ def may_hold_statuses(title: str) -> bool:
     return bool(compact(title)) and deciding(title) is None and (_HARMLESS | _ABOUT_STATUS).isdisjoint(words)
 
 
-_TELLING: Final = 5
+TELLING: Final = 5
 """Letters that a status has at least: shorter ones may be a state of a country."""

@@ -6,6 +6,7 @@ belong to it is asked, unless a column is read as the event's own id.
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from models.preflight import shown
@@ -23,7 +24,7 @@ MOST_NAMES: Final = 50
 _NAMES: Final = (
     "eventname", "event", "eventtitle", "webinarname", "webinartitle", "webinar", "webinartopic", "topic",
     "meetingname",
-    "meetingtitle", "meetingtopic", "meeting", "sessionname", "sessiontitle", "session", "campaignname", "campaign",
+    "meetingtitle", "meetingtopic", "meeting", "sessionname", "sessiontitle", "session", "campaignname",
     "workshop", "workshopname", "course", "coursename", "eventid", "webinarid", "webinarkey", "meetingid", "eventcode",
     "campaignid", "veranstaltung", "veranstaltungsname", "veranstaltungstitel", "besprechungstitel", "evenement",
     "nomdelevenement", "evento", "nombredelevento", "nombredelaevento", "nomedoevento", "nomedellevento",
@@ -45,21 +46,24 @@ class Programmes:
     options: Options
     rows: int = 0
     _names: dict[str, Counter[str]] = field(default_factory=dict)
+    """By the title: how many rows hold a name, compact."""
+    _written: dict[str, str] = field(default_factory=dict)
+    """A name as it is written first."""
 
     def see(self, columns: Columns, cells: list[str]) -> None:
         """Note which event a row names."""
         if {Field.EVENT, Field.OBJECT_ID, Field.JSON} & columns.fields.keys():
             return
         self.rows += 1
-        for place, title in enumerate(columns.titles):
-            if (
-                compact(title) in self._titles()
-                and place < len(cells)
-                and (text := cells[place].strip()) not in NOTHING
-            ):
-                names = self._names.setdefault(columns.name(place), Counter())
-                if text in names or len(names) <= max(MOST_NAMES, self.rows // 2):
-                    names[text] += 1
+        for place in _places(columns.titles, self._titles()):
+            text = cells[place].strip() if place < len(cells) else ""
+            if text in NOTHING:
+                continue
+            names = self._names.setdefault(columns.name(place), Counter())
+            key = compact(text)
+            if key in names or len(names) <= max(MOST_NAMES, self.rows // 2):
+                names[key] += 1
+                self._written.setdefault(key, text)
 
     def question(self) -> Question | None:
         """Ask which of the events is meant, by the column that names them best; nothing where there is but one."""
@@ -77,8 +81,9 @@ class Programmes:
         return _NAMES if self.options.state is State.ATTEND else _NAMES + _DAYS
 
     def _ask(self, title: str, names: Counter[str]) -> Question:
-        listed = [text for text, _ in names.most_common(SHOWN)]
-        named = [f"“{shown(text)}” ({names[text]:,})" for text in listed]
+        common = names.most_common(SHOWN)
+        listed = [self._written[key] for key, _ in common]
+        named = [f"“{shown(self._written[key])}” ({count:,})" for key, count in common]
         named += [f"{len(names) - SHOWN:,} more"] if len(names) > SHOWN else []
         event = self.options.object_id or self.options.event
         target = f"the one event {shown(event)}" if event else "one event"
@@ -95,3 +100,8 @@ class Programmes:
             Choice(as_option(title, "event"), "each row's own: the column holds the external id of its event")
         )
         return Question("--map", f"column “{shown(title)}”", what, tuple(choices))
+
+
+@lru_cache(maxsize=64)
+def _places(titles: tuple[str, ...], naming: tuple[str, ...]) -> tuple[int, ...]:
+    return tuple(place for place, title in enumerate(titles) if compact(title) in naming)

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from worker.files.columns import Columns
-from worker.files.deciding import NOTHING, Kind, may_hold_statuses
+from worker.files.deciding import NOTHING, TELLING, Kind, may_hold_statuses
 from worker.files.judging import question
+from worker.files.names import compact
 from worker.files.questions import Question
 from worker.files.standings import Standing, says_yes, standing_of
 
@@ -41,7 +42,7 @@ class Unannounced:
             elif standing is None:
                 places.remove(place)
                 self._other.add(title)
-            elif standing in _LEAVING:
+            elif standing in _LEAVING and len(compact(text)) >= TELLING:
                 self._leaves_out.add(title)
 
     def titles(self) -> set[str]:
