@@ -122,7 +122,8 @@ class Judge:
             if text not in NOTHING or kind not in _EMPTY_SAYS_NOTHING:
                 yield self._sign(place, kind, title, cells)
         for place in self._names:
-            if (found := _BEHIND.search(_cell(cells, place))) and role_of(found[1]) is Role.STAFF:
+            text = _cell(cells, place)
+            if text.endswith((")", "]")) and (found := _BEHIND.search(text)) and role_of(found[1]) is Role.STAFF:
                 yield Sign(self._titles[place].strip(), Kind.ROLE, found[0], Role.STAFF)
         for place, kind, says, title in self._timed:
             text = _cell(cells, place)

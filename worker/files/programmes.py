@@ -6,7 +6,6 @@ belong to it is asked, unless a column is read as the event's own id.
 
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final
 
 from models.preflight import shown
@@ -21,6 +20,8 @@ from worker.files.questions import Choice, Question
 SHOWN: Final = 12
 MOST_NAMES: Final = 50
 """Different names, of which half of the rows have their own, are no names of events."""
+MOST_EVENTS: Final = 1000
+"""More names than any file has events."""
 _NAMES: Final = (
     "eventname", "event", "eventtitle", "webinarname", "webinartitle", "webinar", "webinartopic", "topic",
     "meetingname",
@@ -46,24 +47,24 @@ class Programmes:
     options: Options
     rows: int = 0
     _names: dict[str, Counter[str]] = field(default_factory=dict)
-    """By the title: how many rows hold a name, compact."""
-    _written: dict[str, str] = field(default_factory=dict)
-    """A name as it is written first."""
+    """By the title: how many rows hold a name."""
+    _columns: dict[tuple[str, ...], list[tuple[int, Counter[str]]]] = field(default_factory=dict)
+    """By the header: the columns that name events."""
 
     def see(self, columns: Columns, cells: list[str]) -> None:
         """Note which event a row names."""
         if {Field.EVENT, Field.OBJECT_ID, Field.JSON} & columns.fields.keys():
             return
         self.rows += 1
-        for place in _places(columns.titles, self._titles()):
+        if (naming := self._columns.get(columns.titles)) is None:
+            titles = self._titles()
+            places = [place for place, title in enumerate(columns.titles) if compact(title) in titles]
+            naming = [(place, self._names.setdefault(columns.name(place), Counter())) for place in places]
+            self._columns[columns.titles] = naming
+        for place, names in naming:
             text = cells[place].strip() if place < len(cells) else ""
-            if text in NOTHING:
-                continue
-            names = self._names.setdefault(columns.name(place), Counter())
-            key = compact(text)
-            if key in names or len(names) <= max(MOST_NAMES, self.rows // 2):
-                names[key] += 1
-                self._written.setdefault(key, text)
+            if text not in NOTHING and (text in names or len(names) <= MOST_EVENTS):
+                names[text] += 1
 
     def question(self) -> Question | None:
         """Ask which of the events is meant, by the column that names them best; nothing where there is but one."""
@@ -72,8 +73,9 @@ class Programmes:
             return None
         order = self._titles()
         for title in sorted(titles, key=lambda name: order.index(compact(name.partition("#")[0]))):
-            names = self._names[title]
-            if len(names) > 1 and not (len(names) > MOST_NAMES and len(names) * 2 > self.rows):
+            names = _alike(self._names[title])
+            own = len(names) > MOST_NAMES and len(names) * 2 > self.rows
+            if len(names) > 1 and not own and len(self._names[title]) <= MOST_EVENTS:
                 return self._ask(title, names)
         return None
 
@@ -81,9 +83,8 @@ class Programmes:
         return _NAMES if self.options.state is State.ATTEND else _NAMES + _DAYS
 
     def _ask(self, title: str, names: Counter[str]) -> Question:
-        common = names.most_common(SHOWN)
-        listed = [self._written[key] for key, _ in common]
-        named = [f"“{shown(self._written[key])}” ({count:,})" for key, count in common]
+        listed = [text for text, _ in names.most_common(SHOWN)]
+        named = [f"“{shown(text)}” ({names[text]:,})" for text in listed]
         named += [f"{len(names) - SHOWN:,} more"] if len(names) > SHOWN else []
         event = self.options.object_id or self.options.event
         target = f"the one event {shown(event)}" if event else "one event"
@@ -102,6 +103,10 @@ class Programmes:
         return Question("--map", f"column “{shown(title)}”", what, tuple(choices))
 
 
-@lru_cache(maxsize=64)
-def _places(titles: tuple[str, ...], naming: tuple[str, ...]) -> tuple[int, ...]:
-    return tuple(place for place, title in enumerate(titles) if compact(title) in naming)
+def _alike(names: Counter[str]) -> Counter[str]:
+    """Count spellings of one name together, under the first of them."""
+    first: dict[str, str] = {}
+    alike: Counter[str] = Counter()
+    for text, count in names.items():
+        alike[first.setdefault(compact(text) or text, text)] += count
+    return alike
