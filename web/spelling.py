@@ -1,7 +1,8 @@
 """Spellings of an e-mail address that hide it from whoever looks for an @: undone, to be looked at.
 
 As in a URL, in JSON, HTML, quoted-printable and the escapes of programs, again and again; full-width and invisible
-characters; «(at)», «[at]», « at », «arroba» and «dot». What hides an address from a reader as well (base64, a hash) is left as it is.
+characters; «(at)», «[at]», « at », «arroba» and «dot». What hides an address from a reader as well (base64, a hash) is
+left as it is.
 """
 
 import re
