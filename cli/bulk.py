@@ -32,7 +32,9 @@ def _number(text: str) -> int:
 
 Expect = Annotated[
     int | None,
-    typer.Option(parser=_number, metavar="N", help="Do it only if it comes to exactly N; otherwise show the preview, and fail."),
+    typer.Option(
+        parser=_number, metavar="N", help="Do it only if it comes to exactly N; otherwise show the preview, and fail."
+    ),
 ]
 Background = Annotated[
     bool, typer.Option("--background", help="Leave it to the workers; `turnout job ID` says how far it is.")

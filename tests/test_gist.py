@@ -89,9 +89,7 @@ def test_each_event_that_is_not_known_is_a_group_of_its_own_however_it_is_named(
 )
 def test_an_error_about_the_event_is_one_whatever_says_so(category: str, message: str, more: dict[str, Any]) -> None:
     def told(event: str) -> str:
-        context = {
-            key: [event] if values == ["EVENT"] else values for key, values in more.get("context", {}).items()
-        }
+        context = {key: [event] if values == ["EVENT"] else values for key, values in more.get("context", {}).items()}
         return of(event, category, message.replace("EVENT", event), **{**more, "context": context})
 
     events = ["webinar-24", "berlin-meetup-25", "spring", "summer"]
