@@ -104,8 +104,9 @@ def is_about_event(category: str, code: str, message: str, beside: str = "", nam
     """Say whether HubSpot's word against a record is one against its event, which has these names.
 
     It speaks of events or names this one, in the message or in what came `beside` it, or found nothing and speaks of no
-    contact and no field: whatever else it names, as the event's address in another spelling. Where both a person's data and the event are spoken of, it is about the event: errors that are grouped too
-    finely are acted on twice, those grouped too widely are sent to the wrong event.
+    contact and no field: whatever else it names, as the event's address in another spelling. Where both a person's data
+    and the event are spoken of, it is about the event: errors that are grouped too finely are acted on twice, those
+    grouped too widely are sent to the wrong event.
     """
     if _NOT_OF_DATA.search(category):
         return False
