@@ -1,6 +1,5 @@
 """Actions in bulk: what one will do is shown first, then it runs as a job, here and beside the workers."""
 
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,9 +18,23 @@ if TYPE_CHECKING:
     from worker.operations.tally import Tally
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def _number(text: str) -> int:
+    """Read the value of `--expect`, also as a preview writes it: `9,000`."""
+    from worker.operations import tally
+
+    number = tally.number_typed(text)
+    if number is None:
+        raise typer.BadParameter(f"{text!r} is not a number of records, such as 9000 or 9,000")
+    return number
+
+
 Expect = Annotated[
     int | None,
-    typer.Option(min=0, metavar="N", help="Do it only if it comes to exactly N; otherwise show the preview, and fail."),
+    typer.Option(
+        parser=_number, metavar="N", help="Do it only if it comes to exactly N; otherwise show the preview, and fail."
+    ),
 ]
 Background = Annotated[
     bool, typer.Option("--background", help="Leave it to the workers; `turnout job ID` says how far it is.")
@@ -130,13 +143,16 @@ def agree(  # noqa: PLR0913 - what an answer depends on
 
 
 def _ask(found: "Tally", *, is_move: bool) -> None:
+    from worker.operations import tally
+
     if not found.will:
         fail("nothing is done")
     if not is_move:
         ask("Go on?")
         return
-    typed = prompt(f"{found.moved:,} records go to another event. Type the number of records")
-    if re.sub(r"[\s,.'_]", "", typed) != str(found.will):
+    asked = f"{found.will:,} records will be corrected, {found.moved:,} of them by a change of the event"
+    typed = prompt(f"{asked}. Type the number of records")
+    if tally.number_typed(typed) != found.will:
         fail(f"{typed!r} is not the number of records that will be corrected: nothing is done")
 
 

@@ -72,7 +72,7 @@ def correct(  # noqa: PLR0913 - one parameter an option
     place, which is canceled; both stay on the person's page. Exit status 1 where something could not be corrected.
     """
     from models.input_check import Reason
-    from worker.operations import audit_log, jobs
+    from worker.operations import audit_log, jobs, steps
     from worker.operations.correction_input import ONE_PERSONS, read_change
 
     if [record_id, group, from_].count(None) != 2:  # noqa: PLR2004 - one of three
@@ -96,27 +96,25 @@ def correct(  # noqa: PLR0913 - one parameter an option
         )
         job = do(process, wish, consent, background=background)
     else:
+        with process.engine.connect() as connection:
+            until = steps.newest(connection, Action.CORRECT)
         if from_ is not None:
-            wrong = _agree_to_file(process, from_, consent)
+            wrong = _agree_to_file(process, from_, until, consent)
             mended = _mended(process, from_)
         else:
             assert record_id is not None
             _agree_to_record(process, record_id, change, consent)
             mended = iter([(0, record_id, change)])
-        job_id = jobs.ask_to_mend(process.engine, audit_log.at_the_terminal(), mended)
+        job_id = jobs.ask_to_mend(process.engine, audit_log.at_the_terminal(), mended, until=until)
         job = follow(process, job_id, background=background)
     _tell(process, job, wrong, as_json=as_json)
     if wrong or job["passed"]:
         raise typer.Exit(1)
 
 
-def _agree_to_file(process: "Context", path: Path, consent: Consent) -> "list[Reason]":
+def _agree_to_file(process: "Context", path: Path, until: int, consent: Consent) -> "list[Reason]":
     """Read a file to its end, show what all of it comes to, and ask; give what cannot be read."""
-    from worker.operations import steps
-
     wrong: list[Reason] = []
-    with process.engine.connect() as connection:
-        until = steps.newest(connection, Action.CORRECT)
     found = _tally(process, path, until, wrong)
     for reason in wrong:
         complain(str(reason))

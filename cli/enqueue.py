@@ -104,6 +104,10 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     "Email#2=email" is the second; --map "#5=email" is the fifth column. "section" stands for the titles of a report's
     sections, "empty" for an empty cell.
 
+    A file of several events (a column Event Name, Webinar ID, Session Date … with different values) stops with a
+    question: --map "Event Name=status(Spring=keep, Autumn=leave out)" sends those of one event, --map "Event
+    Name=ignore" all of them, --map "Event Name=event" each row to the event it names.
+
     With --state attend a report's rows are gathered: one record for each person and occurrence, from the first join to
     the last leave. Where the file has a column interactionDateTime or subscriber_state, every row is a record of its
     own.
@@ -220,12 +224,12 @@ def _hand_in(reading: "Reading", submission: UUID, rows: "RefusedFile", bar: "_B
 def _so_far(hand_in: "HandIn") -> list[str]:
     """Say what was handed in, and how to go on."""
     if not hand_in.parts:
-        return ["Nothing was sent; hand the file in again when it is mended."]
+        return ["Nothing was sent; correct the file or the options, and submit it again."]
     if hand_in.complete:
         return [f"The whole file was handed in; see what becomes of it: turnout submission {hand_in.submission}"]
     return [
         f"The first {hand_in.parts:,} parts were handed in: turnout submission {hand_in.submission}",
-        "Hand the file in again: what was accepted is counted as a duplicate and not sent twice.",
+        "Submit the file again: what was accepted is counted as a duplicate and not sent twice.",
     ]
 
 

@@ -210,6 +210,9 @@ def _indexes(words: Sequence[str], index_of: Mapping[str, int]) -> set[int]:
 def _rejection(body: Mapping[str, object] | None, otherwise: str) -> Rejection:
     error = body or {}
     code, context = error.get("subCategory"), error.get("context")
+    nested = _objects(error.get("errors"))
+    if not context and len(nested) == 1:  # of several nobody knows which one is this record's
+        context = nested[0].get("context")
     said = _json(code) if isinstance(code, dict) else _text(error, "subCategory") or _text(error, "errorType")
     return Rejection(
         clean(_text(error, "category") or "HTTP")[:200],

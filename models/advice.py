@@ -89,13 +89,24 @@ _NOT_OF_DATA: Final = re.compile("SCOPE|AUTHENTICATION|RATE_LIMIT")
 _EVENT: Final = re.compile("(?i:(?<![a-z])events?(?![a-z]))|(?<=[a-z])Event|Event(?=[A-Z])|event(?=[A-Z])")
 """The word, also within `marketingEventId` or `EVENT_NOT_FOUND`; not within others, such as prevented."""
 
+_EVENT_KEY: Final = re.compile(r'"\w*event\w*":', re.IGNORECASE)
+"""A key of an error's context that names an event, whichever."""
+_MISSING: Final = re.compile(
+    r"\b(?:no such|unknown|not known|gone|deleted|archived)\b|(?:not|n't|n’t) (?:be )?(?:found|exist)|no longer exist",
+    re.IGNORECASE,
+)
+_OF_A_RECORD: Final = re.compile(
+    r"contact|person|e-?mail|\bvid|propert|\bfields?\b|\bparam|attribute|column|\bstates?\b", re.IGNORECASE
+)
+
 
 def is_about_event(category: str, code: str, message: str, beside: str = "", names: Collection[str] = ()) -> bool:
     """Say whether HubSpot's word against a record is one against its event, which has these names.
 
-    It speaks of events, names this one, in the message or in what came `beside` it, or found nothing and speaks of no
-    contact. Where both a person's data and the event are spoken of, it is about the event: errors that are grouped too
-    finely are acted on twice, those grouped too widely are sent to the wrong event.
+    It speaks of events or names this one, in the message or in what came `beside` it, or found nothing and speaks of no
+    contact and no field: whatever else it names, as the event's address in another spelling. Where both a person's data
+    and the event are spoken of, it is about the event: errors that are grouped too finely are acted on twice, those
+    grouped too widely are sent to the wrong event.
     """
     if _NOT_OF_DATA.search(category):
         return False
@@ -103,7 +114,13 @@ def is_about_event(category: str, code: str, message: str, beside: str = "", nam
         return True
     if _data(f"{code} {message}") is not None:
         return False
-    return category.endswith("NOT_FOUND") or any(_names(beside, name) for name in names)
+    is_missing = _MISSING.search(message) is not None and _OF_A_RECORD.search(message) is None
+    return (
+        category.endswith("NOT_FOUND")
+        or is_missing
+        or _EVENT_KEY.search(beside) is not None
+        or any(_names(beside, name) for name in names)
+    )
 
 
 def _names(text: str, name: str) -> bool:

@@ -389,6 +389,24 @@ def test_one_odd_character_makes_nothing_unreadable_and_nothing_unstorable(odd: 
 
 
 @pytest.mark.parametrize(
+    ("body", "context"),
+    [
+        ({"errors": [{"context": {"eventId": ["7"]}}]}, {"eventId": ["7"]}),
+        ({"context": {}, "errors": [{"context": {"eventId": ["7"]}}]}, {"eventId": ["7"]}),
+        ({"context": {"a": ["b"]}, "errors": [{"context": {"eventId": ["7"]}}]}, {"a": ["b"]}),
+        ({"errors": [{"context": {"email": ["ada@example.com"]}}, {"context": {"email": ["bob@example.com"]}}]}, {}),
+        ({"errors": [{"context": "odd"}]}, {}),
+    ],
+)
+def test_the_context_of_the_only_error_within_a_refusal_is_kept(
+    body: dict[str, object], context: dict[str, object]
+) -> None:
+    answer = read({"message": "no", **body}, 400)
+    assert isinstance(answer, RefusedWhole)
+    assert answer.rejection.context == context
+
+
+@pytest.mark.parametrize(
     "context",
     [
         {"long": ["x" * 10_000]},

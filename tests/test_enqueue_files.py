@@ -113,7 +113,7 @@ def test_a_file_is_handed_in_and_the_closing_table_says_what_became_of_it(world:
     assert "refused 1" in lines
     assert any(line.startswith("line 3, Email: nobody is no e-mail address") for line in lines)
     assert (
-        "mend them in their file, and hand it in: turnout enqueue list.csv.refused.csv --object-id 7 --state register"
+        "correct them in their file, then submit it: turnout enqueue list.csv.refused.csv --object-id 7 --state register"
         in lines
     )
     assert "not read Seat" in lines

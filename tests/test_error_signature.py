@@ -77,11 +77,19 @@ def test_each_event_that_is_not_known_is_a_group_of_its_own_however_it_is_named(
         ("SOMETHING", "Nichts gefunden", {"is_unknown": True}),
         ("HTTP", "HubSpot does not know this event, or it belongs to another app", {"is_unknown": True}),
         ("EVENT_NOT_FOUND", "nada", {}),
+        ("VALIDATION_ERROR", "webinar-2 does not exist", {}),
+        ("VALIDATION_ERROR", "Webinar 2 doesn't exist", {}),
+        ("VALIDATION_ERROR", "No such webinar", {}),
+        ("VALIDATION_ERROR", "webinar-2 could not be found", {}),
+        ("VALIDATION_ERROR", "Unknown id 4711", {}),
+        ("VALIDATION_ERROR", "4711 was deleted", {}),
+        ("VALIDATION_ERROR", "Not valid", {"context": {"externalEventId": ["webinar-2"]}}),
+        ("VALIDATION_ERROR", "Not valid", {"context": {"errors": [{"marketing_event_id": "4711"}]}}),
     ],
 )
 def test_an_error_about_the_event_is_one_whatever_says_so(category: str, message: str, more: dict[str, Any]) -> None:
     def told(event: str) -> str:
-        context = {key: [event] for key in more.get("context", {})}
+        context = {key: [event] if values == ["EVENT"] else values for key, values in more.get("context", {}).items()}
         return of(event, category, message.replace("EVENT", event), **{**more, "context": context})
 
     events = ["webinar-24", "berlin-meetup-25", "spring", "summer"]
@@ -97,6 +105,10 @@ def test_an_error_about_the_event_is_one_whatever_says_so(category: str, message
         ("VALIDATION_ERROR", "Property values were not valid for {}"),
         ("MISSING_SCOPES", "One or more scopes are required"),
         ("SOMETHING", "Prevented, eventually, for {}"),
+        ("VALIDATION_ERROR", "Contact {} could not be found"),
+        ("VALIDATION_ERROR", "No such person: {}"),
+        ("VALIDATION_ERROR", "Property score does not exist"),
+        ("VALIDATION_ERROR", "Unknown state for '{}'"),
     ],
 )
 def test_what_is_about_contacts_is_one_group_of_all_events_and_contacts(category: str, message: str) -> None:

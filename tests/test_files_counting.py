@@ -6,10 +6,10 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from models.words import State
-from worker.files.columns import status_values
+from worker.files.columns.header import status_values
 from worker.files.columns.status_values import Standing
 from worker.files.lines import FileError
 from worker.files.options import Options
@@ -337,6 +337,7 @@ OUT = {
 }
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["Status", "Member Status", "Attendee Status", "Participant Status", "Invitee status"]),
     st.lists(st.tuples(st.sampled_from(VALUES), st.sampled_from([str.upper, str.title, str])), min_size=1, max_size=30),

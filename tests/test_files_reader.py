@@ -165,7 +165,7 @@ def test_a_contact_is_named_by_email_first_and_by_id_without_contact_properties(
     [
         ("nobody,2026-03-01", "line 2, Email: nobody is no e-mail address"),
         (",2026-03-01", "line 2: names no contact"),
-        ("a@example.com,", "line 2, Date: is missing"),
+        ("a@example.com,", "line 2, Date: has no time"),
         ("a@example.com,1772323200", "line 2, Date: 1772323200 looks like seconds; right would be milliseconds"),
         ("a@example.com,soon", "line 2, Date: soon is no date and time that is known here"),
         (

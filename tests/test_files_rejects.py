@@ -33,7 +33,7 @@ def test_refused_rows_are_mended_in_their_file_and_handed_in_again(tmp_path: Pat
         "reason,line,Email,Date,Note\r\n"
         '"line 2, Email: nobody is no e-mail address (An email address must have an @-sign); '
         'right would be an address such as ada@example.com",2,nobody,2026-03-01T10:00:00Z,"x;\ny"\r\n'
-        '"line 5, Date: is missing; right would be a whole number of milliseconds since 1970, such as 1767225600000"'
+        '"line 5, Date: has no time; right would be a time (in another column? --map ""Their column=time"")"'
         ",5,b@example.com,,late\r\n"
     )
     mended = (

@@ -13,7 +13,7 @@ from models.words import Action, Outcome
 from worker.accounts import state
 from worker.context import Context
 from worker.intake.receipts import Part
-from worker.operations import preview
+from worker.operations import preview, tally
 from worker.operations.cancel import CancelFilter
 from worker.operations.preview import lasts, look
 from worker.queries.error_filter import Filter
@@ -165,3 +165,16 @@ def test_the_command_shows_it_and_asks_and_does_nothing_when_told_no(
     assert not ask(engine, "SELECT FROM jobs")
     assert "12 records are retried" in turnout("retry", stdin="y\n").output
     assert ask(engine, "SELECT expected FROM jobs")[0].expected == 12
+
+
+@pytest.mark.parametrize(
+    ("typed", "number"),
+    [
+        ("90", 90), (" 90 ", 90), ("9,000", 9_000), ("9.000", 9_000), ("9 000", 9_000), ("9\u202f000", 9_000),
+        ("1'234'567", 1_234_567), ("12_000", 12_000),
+        ("9.0", None), ("9 0", None), ("9,00", None), ("1,2345", None), ("9,000.5", None), ("٩٠", None), ("", None),
+        ("-90", None), ("ninety", None), ("9" * 19, None),
+    ],
+)  # fmt: skip
+def test_a_number_is_read_as_previews_write_it_and_nothing_else_is(typed: str, number: int | None) -> None:
+    assert tally.number_typed(typed) == number

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from acting import ME, finished
+from acting import ME, finished, retry
 from alembic import command
 from click.testing import Result
 from console import Visitor, words
@@ -338,6 +338,24 @@ def test_a_batch_that_grew_or_went_is_not_canceled_as_if_it_had_not(
     assert (ended["done"], ended["passed"]) == (0, 1)
     assert "added to since it was shown" in job_results.why(job_results.items(engine, job_id)[0])
     assert outcomes(engine) == {"pending": 6}
+
+
+def test_one_record_that_has_failed_again_since_it_was_shown_is_left(
+    hand_in: HandIn, engine: Engine, rules: Rules, operator: Visitor
+) -> None:
+    hand_in(message("ada@example.com"))
+    settled(engine, taken(engine), rejected=[0])
+    html = operator.page("/correct?record=1&event=78")
+    until = ask(engine, "SELECT max(id) FROM errors")[0][0]
+    retry(engine, 100, Filter((Outcome.REJECTED,)))
+    settled(engine, taken(engine), rejected=[0])
+    assert "changed since it was shown" in words(operator.submit(html, "/correct").text)
+    job_id = jobs.ask_to_mend(engine, ME, [(0, 1, Change(event="78"))], until=until)
+    assert finished(engine, rules, job_id)["passed"] == 1
+    assert job_results.why(job_results.items(engine, job_id)[0]).startswith(
+        "record 1: has failed again since this was shown"
+    )
+    assert finished(engine, rules, jobs.ask_to_mend(engine, ME, [(0, 1, Change(event="78"))]))["done"] == 1
 
 
 def as_csv(rows: list[dict[str, str]]) -> bytes:

@@ -60,10 +60,20 @@ _TELLING: Final = 6
 _TOKEN: Final = re.compile(r"[^\W_]+")
 _ADDRESS: Final = re.compile(
     r"""(?P<before>[`'*_{}=|]*)
-    (?P<local>"[^"\n]{1,200}"|(?:[\w.+-]{1,64}[(\[{<"'][^\s@]{0,64})?[)\]}>"',:;](?=@)|[^\s<>"(),:;\[\]/?&@]{1,200})
-    (?P<rest>(?:@+(?:\[[^\]\s]{1,100}\]|(?:\w|[.…-]){0,255}))+)""",
+    (?P<local>"[^"\n]{1,200}"|(?:[\w.+-]{1,64}[(\[{<"'][^\s@]{0,64})?[)\]}>"',:;](?=@)
+      |(?<=//)[^\s/@]{1,200}|[^\s<>"(),:;\[\]/?&@][^\s<>"():;\[\]/?&@]{0,199})
+    (?P<rest>(?:@+(?:\([^)\s]{0,64}\))?(?:\[[^\]\s]{1,100}\]|(?:\w|[.…-]){0,255}))+)""",
     re.VERBOSE,
 )
+_MAILBOX: Final = re.compile(
+    r"""(?:"(?P<quoted>[^"<>\n]{1,100})"|(?<![\w.'’-])(?P<words>[\w.'’-]{1,60}(?:[ ,]{1,2}[\w.'’-]{1,60}){0,4}))
+    (?P<behind>[ ]{0,3}<(?=[^<>\s]{0,300}@))""",
+    re.VERBOSE,
+)
+"""A name before its address, as mail programs write it: `Ada Lovelace <ada@example.com>`."""
+_NAME: Final = re.compile(r"[^ ,]+")
+_GUEST: Final = re.compile(r"[^\s<>\"(),:;\[\]/?&@#…]{1,200}(?=#EXT#(?!@))", re.IGNORECASE)
+"""A guest's sign-in name at Microsoft, which spells his address: `ada_example.com#EXT#`."""
 _WELL_FORMED: Final = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
 _ERASED: Final = re.compile(r"erased(?: [0-9]+)?")
 
@@ -153,7 +163,9 @@ class _Mask:
         return found if plain == text or found != plain else self._found(text)
 
     def _found(self, text: str) -> str:
-        said = _ADDRESS.sub(self._short_address, text) if "@" in text else text
+        said = _GUEST.sub(HIDDEN, text) if "#" in text else text
+        if "@" in said:
+            said = _ADDRESS.sub(self._short_address, _MAILBOX.sub(_without_name, said))
         if not self._known:
             return said
         tokens = _tokens(said)
@@ -212,6 +224,18 @@ class _Mask:
 
 def _short(word: str) -> str:
     return f"{word[0]}…{word[-1]}" if len(word) >= _LONG_ENOUGH else HIDDEN
+
+
+def _without_name(found: re.Match[str]) -> str:
+    """Hide the name before an address: what is quoted, or the last words that have a capital."""
+    if found["quoted"]:
+        return HIDDEN + found["behind"]
+    begins = len(found["words"])
+    for word in reversed(list(_NAME.finditer(found["words"]))):
+        if not word[0][0].isupper():
+            break
+        begins = word.start()
+    return found["words"][:begins] + (HIDDEN if begins < len(found["words"]) else "") + found["behind"]
 
 
 def _telling_half(contact: str) -> list[str]:

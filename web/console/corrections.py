@@ -74,13 +74,11 @@ def mend(visit: ConsoleRequest, form: Mapping[str, str]) -> Redirect:
             400, "Nothing is changed", str(change) if isinstance(change, Reason) else "Say what is to be changed."
         )
     process, seal = visit.process, form.get("seal", "")
-    if records := wanted.get("record_ids"):
-        job_id = jobs.ask_to_mend(process.engine, visit.by, ((0, record_id, change) for record_id in records))
-        at_once(visit, job_id)
-        return Redirect("", f"/job/{job_id}")
     given, typed = _given(change), typed_in(form)
     done = preview.confirm(process, visit.by, Action.CORRECT, wanted, seal, given=given, typed=typed)
     if isinstance(done, int):
+        if wanted.get("record_ids"):
+            at_once(visit, done)
         return Redirect("", f"/job/{done}")
     why = ("typed", form.get("typed", "")) if done.seal == seal else ("changed", "1")
     return Redirect("", f"/correct?{QueryParams([*QueryParams(_written(asked)).multi_items(), why])}")

@@ -17,12 +17,14 @@ from worker.files.columns.header import Columns, check_mapping
 from worker.files.columns.hosts_and_attendees import section_of
 from worker.files.columns.known_titles import Field, compact
 from worker.files.columns.map_option import SECTION, as_option, section_answers
+from worker.files.columns.unannounced_statuses import Unannounced
 from worker.files.columns.who_counts import NOTHING, DecidingKind, announces, meaning
 from worker.files.csv_rows import CsvRow
 from worker.files.lines import Lines
 from worker.files.options import Options
 from worker.files.questions import Choice, Question, QuestionsError
 from worker.files.sections import Table, Tables
+from worker.files.several_events import Programmes
 from worker.files.verdicts import Judge, question
 
 MOST_VALUES: Final = 1000
@@ -31,9 +33,11 @@ SHOWN: Final = 12
 """Values of a column that are named in its question."""
 LARGEST_ROW_NUMBER: Final = 10_000
 """Contact ids up to here may as well count the rows of a form."""
+HUBSPOTS: Final = "Record ID"
+"""As HubSpot writes it; Zoho writes Record Id, REDCap record_id."""
 LONGEST_ID: Final = 17
 """Digits that a HubSpot contact id has at most."""
-_EMPTY_IS_ASKED: Final = frozenset({DecidingKind.STATUS, DecidingKind.REPLY})
+_EMPTY_IS_ASKED: Final = frozenset({DecidingKind.STATUS, DecidingKind.REPLY, DecidingKind.APPROVED})
 """Kinds of probable columns whose empty cells leave open whether somebody counts."""
 _OTHER_TOOLS: Final = (
     "salesforce",
@@ -116,6 +120,8 @@ class _Survey:
         self._rivals: dict[tuple[Field, tuple[str, ...]], _Rivals] = {}
         self._ids: defaultdict[str, list[str]] = defaultdict(list)
         self._highest: Counter[str] = Counter()
+        self._programmes = Programmes(options)
+        self._silent = Unannounced()
 
     def see_table(self, table: Table, hosts: frozenset[str]) -> None:
         """Note a header, or the section that begins."""
@@ -141,6 +147,9 @@ class _Survey:
         if judge.names_somebody(row.cells):
             self._see_probable(columns, row.cells, out=out)
             self._see_id(columns, row.cells)
+            self._silent.see(columns, row.cells)
+            if not out:
+                self._programmes.see(columns, row.cells)
         for sign in judge.open(row.cells, state) if not out else ():
             _count(self._unknown.setdefault(sign.title, _Values(sign.kind)), sign.text)
 
@@ -168,7 +177,8 @@ class _Survey:
         for place in columns.fields.get(Field.VID, ()):
             if compact(columns.titles[place]) == "recordid" and (text := _cell(cells, place)):
                 name = columns.name(place)
-                if not (text.isdecimal() and len(text) <= LONGEST_ID):
+                theirs = columns.titles[place].strip() == HUBSPOTS
+                if not (theirs and text.isdecimal() and len(text) <= LONGEST_ID):
                     self._ids[name] = self._ids[name] or [text]
                 else:
                     self._highest[name] = max(self._highest[name], int(text))
@@ -179,9 +189,13 @@ class _Survey:
         empty = (title for title, values in self._unknown.items() if values.texts and title not in self._filled)
         added = [(title, Field.IGNORE.value) for title in empty]
         asked = [*self._ask_values(promoted), *self._ask_sections(), *self._ask_rivals(added), *self._ask_ids()]
+        asked += self._silent.questions()
+        if (several := self._programmes.question()) is not None:
+            asked.append(several)
         if asked:
             raise QuestionsError(asked)
         titles = frozenset(compact(title.partition("#")[0]) for title in promoted)
+        titles |= {compact(title) for title in self._silent.titles()}
         return Surveyed(titles, replace(self._options, mapping=(*self._options.mapping, *added)))
 
     def _ask_values(self, promoted: dict[str, _Values]) -> Iterator[Question]:

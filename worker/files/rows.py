@@ -21,7 +21,7 @@ from worker.files.csv_rows import CsvRow
 from worker.files.options import MissingOption, Options
 from worker.files.times import iso, read_duration, read_time
 from worker.files.verdicts import ABSENT, Judge
-from worker.files.where import Where, envelope, missing, place
+from worker.files.where import Where, envelope, missing, missing_time, place
 
 _STATES: Final = {standing: state for state, standing in STATES.items()}
 LONGEST_STAY_MS: Final = 24 * 60 * 60 * 1000
@@ -99,7 +99,8 @@ class Draft:
             return FileRecord(self.rows[0][0], message.account, message.address, message.state, judged)
         if self.faults:  # which say already why a time is missing
             judged = tuple(reason for reason in judged if not reason.where.startswith(_TIMES))
-        return self._refused(judged)
+        there = {one.strip(): cell.strip() for one, cell in zip(self.columns.titles, self.rows[0][1], strict=False)}
+        return self._refused(tuple(missing_time(one, there.get(self._title(one.where), "")) for one in judged))
 
     def _refused(self, reasons: tuple[Reason, ...]) -> RejectedRow:
         line = self.rows[0][0]

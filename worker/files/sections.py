@@ -150,8 +150,10 @@ class Tables:
             )
         check_mapping(best[1], self._options)
         there = ", ".join(shown(title.strip()) for title in best[1].titles if title.strip())
-        what = f"looks like the header ({there}) and has {best[1].missing(_state(best[1], self._options))}"
-        raise FileError(f"line {best[0]}", what, 'that column named: --map "Their column=email" (or =time, =joined, …)')
+        state = _state(best[1], self._options)
+        what = f"looks like the header ({there}) and has {best[1].missing(state)}"
+        named = f'--map "Their column={best[1].wanted(state)}", with that column\'s title'
+        raise FileError(f"line {best[0]}", what, named)
 
 
 def _state(columns: Columns, options: Options) -> State | None:

@@ -182,7 +182,10 @@ def table(
         used = f"{facts.shared:,} {'address is' if facts.shared == 1 else 'addresses are'} used by several people"
         yield "shared", f"{used} (different names, or many at once); HubSpot sees one person in each"
     if facts.days_only:
-        yield "days", f"{facts.days_only:,} times were a day alone: its first moment in the time zone was taken"
+        yield (
+            "days",
+            f"{_count(facts.days_only, 'time')} without a time of day: the beginning of the day (00:00) was used",
+        )
     yield "records", f"{facts.records:,}{_groups(facts)}"
     if receipt is not None:
         yield "accepted", f"{receipt.accepted:,}"
@@ -198,7 +201,7 @@ def table(
         yield "not read", ", ".join(facts.unread)
     if submission is None:
         yield "first record", orjson.dumps(facts.sample).decode() if facts.sample else "none"
-        yield "checked", "nothing was sent; which records are duplicates is known when they are"
+        yield "checked", "nothing was sent (--check); duplicates are found when the file is sent"
     else:
         yield "submission", f"{submission} (turnout submission {submission})"
 
@@ -232,4 +235,4 @@ def _refused(
     if receipt is not None and receipt.refused > facts.refused:
         yield "", f"{receipt.refused - facts.refused:,} when they were accepted: turnout submission {submission}"
     if again:
-        yield "", f"mend them in their file, and hand it in: {again}"
+        yield "", f"correct them in their file, then submit it: {again}"

@@ -4,19 +4,21 @@ A row counts where nothing speaks against it. With `cancel` the cancelled rows c
 only registered does not; a no-show counts for neither registering nor attending.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from models.input_check import Reason, comparable, shown
 from models.words import State
 from worker.files.columns.header import Columns
-from worker.files.columns.hosts_and_attendees import EventRole, section_of
+from worker.files.columns.hosts_and_attendees import EventRole, role_of, section_of
 from worker.files.columns.known_titles import Field, compact
 from worker.files.columns.map_option import EMPTY, SECTION, as_option, section_answers
 from worker.files.columns.status_values import Standing, says_yes
 from worker.files.columns.who_counts import NOTHING, DecidingKind, meaning
 from worker.files.options import MissingOption, Options
 from worker.files.questions import Choice, Question
+from worker.files.stays.people import name_places
 
 Cells = list[str]
 _SAYS_NOTHING: Final = frozenset({None, EventRole.ATTENDEE, Standing.KEPT})
@@ -44,13 +46,16 @@ _ALWAYS: Final = frozenset({Standing.ATTENDED, Standing.KEPT})
 _KEPT: Final[dict[State, frozenset[Standing]]] = {
     State.REGISTER: _ALWAYS | {Standing.REGISTERED, Standing.CONFIRMED},
     State.ATTEND: _ALWAYS,
-    State.CANCEL: frozenset({Standing.CANCELED, Standing.KEPT}),
 }
 _OF_REGISTERING: Final = frozenset({DecidingKind.ADMISSION, DecidingKind.REPLY, DecidingKind.APPROVED})
 """Kinds that tell how the registration stands: “registered” there says nothing against a time of joining."""
+_BEFORE: Final = frozenset({Standing.REGISTERED, Standing.INVITED})
+"""What a registration says that speaks against nobody who came, such as a walk-in's “Registered: No”."""
 _ABOUT_ATTENDING: Final = frozenset({DecidingKind.ATTENDED, DecidingKind.ABSENT})
 _ROLES: Final = frozenset({DecidingKind.ROLE, DecidingKind.STAFF, DecidingKind.TICKET})
 _EMPTY_SAYS_NOTHING: Final = _ROLES | {DecidingKind.PAYMENT, DecidingKind.ABSENT, DecidingKind.EXCLUDED}
+_BEHIND: Final = re.compile(r"[(\[]([^()\[\]]+)[)\]]$")
+"""What a tool writes behind a person's name: “Hana Holm (Host)”."""
 _ROOMS: Final = ("@resource.calendar.google.com", "@group.calendar.google.com")
 """Domains of meeting rooms and calendars."""
 
@@ -74,6 +79,9 @@ class Judge:
         self._emails = fields.get(Field.EMAIL, ())
         self._ids = [place for what in (Field.VID, Field.JSON) for place in fields.get(what, ())]
         self._host_columns = columns.hosts
+        self._titles = columns.titles
+        parts = (place for name in ("firstname", "lastname") for place in columns.properties.get(name, ()))
+        self._names = (*name_places(columns.titles), *parts)
         self._comings = [place for what in (Field.JOINED, Field.TIME) for place in fields.get(what, ())]
 
     def whole(self) -> Against | None:
@@ -113,6 +121,10 @@ class Judge:
             text = _cell(cells, place)
             if text not in NOTHING or kind not in _EMPTY_SAYS_NOTHING:
                 yield self._sign(place, kind, title, cells)
+        for place in self._names:
+            text = _cell(cells, place)
+            if text.endswith((")", "]")) and (found := _BEHIND.search(text)) and role_of(found[1]) is EventRole.STAFF:
+                yield Sign(self._titles[place].strip(), DecidingKind.ROLE, found[0], EventRole.STAFF)
         for place, kind, says, title in self._timed:
             text = _cell(cells, place)
             if kind is DecidingKind.CANCELED:
@@ -187,25 +199,39 @@ def verdict(signs: list[Sign], state: State, *, came: bool, hosts: bool) -> Agai
             return Against(f"{shown(sign.title)} “{shown(sign.text)}” ({EventRole.STAFF.value})", HOSTS)
         if sign.kind in _ROLES and sign.says is Standing.LEFT_OUT:
             return _left_out(sign, state)
-    weighed = [sign for sign in signs if isinstance(sign.says, Standing) and sign.kind not in _ROLES]
+    weighed = [
+        sign
+        for sign in signs
+        if isinstance(sign.says, Standing)
+        and (sign.kind not in _ROLES or (sign.kind is DecidingKind.TICKET and sign.says is not Standing.KEPT))
+    ]
     if state is not State.ATTEND:
-        weighed = [sign for sign in weighed if sign.kind not in _ABOUT_ATTENDING or sign.says is Standing.LEFT_OUT]
+        weighed = [sign for sign in weighed if _is_about(sign, state)]
     if state is State.CANCEL:
-        if any(sign.says in _KEPT[state] for sign in weighed):
+        said = [sign for sign in weighed if sign.says is Standing.LEFT_OUT]
+        if not said and any(sign.says is Standing.CANCELED for sign in weighed):
             return None
-        weighed = [sign for sign in weighed if sign.kind is not DecidingKind.PAYMENT]
-        return _left_out(weighed[0], state) if weighed else None
+        said += [sign for sign in weighed if sign.says is not Standing.KEPT and sign.kind is not DecidingKind.PAYMENT]
+        return _left_out(said[0], state) if said else None
     weighed = [sign for sign in weighed if sign.kind is not DecidingKind.CANCELED or sign.says is Standing.CANCELED]
     came = came or any(sign.says is Standing.ATTENDED for sign in weighed)
     against = next((sign for sign in weighed if not _keeps(sign, state, came=came)), None)
     return _left_out(against, state) if against else None
 
 
+def _is_about(sign: Sign, state: State) -> bool:
+    """Say whether a sign tells of what the state is; of attending only that who attended did not cancel."""
+    if sign.kind not in _ABOUT_ATTENDING and not (sign.kind is DecidingKind.TICKET and sign.says is Standing.ABSENT):
+        return True
+    attended = sign.kind is DecidingKind.ATTENDED and sign.says is Standing.ATTENDED
+    return sign.says is Standing.LEFT_OUT or (attended and state is State.CANCEL)
+
+
 def _keeps(sign: Sign, state: State, *, came: bool) -> bool:
     if sign.says in _KEPT[state]:
         return True
     if state is State.ATTEND and came:
-        return sign.says is Standing.CONFIRMED or (sign.says is Standing.REGISTERED and sign.kind in _OF_REGISTERING)
+        return sign.says is Standing.CONFIRMED or (sign.says in _BEFORE and sign.kind in _OF_REGISTERING)
     return False
 
 
@@ -213,7 +239,9 @@ def _left_out(sign: Sign, state: State) -> Against:
     if sign.kind in _ABOUT_ATTENDING and sign.says is Standing.ABSENT:
         return Against(ABSENT)
     keeps = sign.says in _KEPT[State.REGISTER]
-    why = "not cancelled" if state is State.CANCEL and keeps else sign.says
+    why: object = "not cancelled" if state is State.CANCEL and keeps else sign.says
+    if state is State.ATTEND and sign.says is Standing.CONFIRMED:
+        why = "approved, and nothing says that they came"
     text = f"{shown(sign.title)} “{shown(sign.text)}” ({why})" if sign.text else f"{shown(sign.title)} is empty ({why})"
     if sign.kind is DecidingKind.CANCELED and sign.says is Standing.CANCELED and not sign.text:
         text = f"{shown(sign.title)} holds a time ({why})"

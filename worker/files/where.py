@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from models.input_check import Reason
+from models.input_check import Reason, shown
 from models.message import Message, read_fields
 from worker.files.columns.map_option import as_option
 from worker.files.options import MissingOption, Options
@@ -74,3 +74,16 @@ def envelope(where: Where) -> Message | tuple[Reason, ...]:
         return ()
     message = read_fields({**where.fields(), "inputs": [None]})
     return message if isinstance(message, Message) else message.reasons
+
+
+def missing_time(reason: Reason, text: str) -> Reason:
+    """Say of a time that is missing what a reader of files can do about it; `text` stands in its place."""
+    if not reason.what.startswith("is missing"):
+        return reason
+    if reason.where == ".properties.leftAt":
+        right = 'a time of leaving, or a duration (in another column? --map "Their column=left", or =minutes)'
+        return Reason(reason.where, "does not say when they left, or how long they stayed", right)
+    if reason.where in {".interactionDateTime", ".properties.joinedAt"}:
+        what = f"says “{shown(text)}”, and not when" if text else "has no time"
+        return Reason(reason.where, what, 'a time (in another column? --map "Their column=time")')
+    return reason

@@ -71,15 +71,20 @@ def ask(  # noqa: PLR0913
 
 
 def ask_to_mend(
-    engine: Engine, by: Actor, mended: Iterable[tuple[int, int, Change]], held: list[Reason] | None = None
+    engine: Engine,
+    by: Actor,
+    mended: Iterable[tuple[int, int, Change]],
+    held: list[Reason] | None = None,
+    until: int | None = None,
 ) -> int:
     """Ask for corrections, each of its own: the line of the file, the record, the change; give the job's id.
 
     They are read to the end first: a file that cannot be read leaves nothing behind. With `held`, which may be filled
-    meanwhile with what is wrong of it, the job waits until it is begun.
+    meanwhile with what is wrong of it, the job waits until it is begun. Errors newer than `until` were not shown, and
+    are left.
     """
     with engine.begin() as connection:
-        job_id = ask(connection, by, Action.CORRECT, {}, pinned=())
+        job_id = ask(connection, by, Action.CORRECT, {}, until=until, pinned=())
         left = iter(mended)
         named: list[int] = []
         number = 0

@@ -3,6 +3,7 @@
 It is shown before anything is done, with a seal of all of it; by the seal it is known whether that still holds.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from worker.queries.rows import Row
 MOST: Final = 50
 """Distinct changes that are shown; the seal is of all of them."""
 STEP: Final = 1_000
+_BETWEEN_THOUSANDS: Final = re.compile(r"(?<=[0-9])[\s,.'’_](?=(?:[0-9]{3}[\s,.'’_])*[0-9]{3}$)")
+"""What stands between thousands; `9.0` is not ninety."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,12 @@ def _why(one: Corrected) -> str:
     reason = one.reasons[0]
     where = "" if reason.where == f"record {one.record_id}" else f"{reason.where}: "
     return gist(f"{where}{reason.what}")
+
+
+def number_typed(text: str) -> int | None:
+    """Read a number of records as somebody typed it, also with its thousands apart as we show them; else none."""
+    digits = re.sub(_BETWEEN_THOUSANDS, "", text.strip())
+    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 19 else None  # noqa: PLR2004 - a bigint
 
 
 def read(written: Mapping[str, Any]) -> Tally:

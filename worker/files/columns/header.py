@@ -12,10 +12,10 @@ from models.words import State
 from models.zones import zone_in
 from worker.files.columns import repeated
 from worker.files.columns.hosts_and_attendees import EventRole, role_of
-from worker.files.columns.known_titles import ASKED, OURS, PROPERTIES, TITLES, WEAK, Field, compact
+from worker.files.columns.known_titles import ASKED, OURS, PROPERTIES, TITLES, WEAK, Field, compact, title_words
 from worker.files.columns.map_option import SECTION, mapped, places_named
 from worker.files.columns.status_values import Standing
-from worker.files.columns.who_counts import Deciding, DecidingKind, deciding, title_words
+from worker.files.columns.who_counts import Deciding, DecidingKind, deciding
 from worker.files.lines import FileError
 from worker.files.options import Options
 
@@ -90,6 +90,14 @@ class Columns:
             return f"no column that says when {verb.get(state, 'they cancelled')}"
         return None
 
+    def wanted(self, state: State | None) -> str:
+        """Give what `--map` would have to name for what `missing` misses."""
+        if Field.EMAIL not in self.fields and Field.VID not in self.fields:
+            return Field.EMAIL.value
+        if state is None:
+            return "time"
+        return "joined" if state is State.ATTEND else TIMES[state].value
+
     def not_taken(self, cells: Sequence[str]) -> Iterator[tuple[str, Field, str]]:
         """Give what a row has where a contact may be meant and is not taken for one: title, field and text."""
         for what in (Field.EMAIL, Field.VID):
@@ -129,7 +137,10 @@ def recognise(cells: Sequence[str], options: Options, promoted: frozenset[str] =
     for place in own:
         target = targets.get(place)
         what, rank = (target.what, target.rank) if target else _meaning(cells[place], options.state)
-        if (known := announced(cells[place], what, mapped=target is not None)) is not None:
+        known = announced(cells[place], what, mapped=target is not None)
+        if known is None and what is None and compact(cells[place]) in promoted:
+            known = Deciding(DecidingKind.STATUS)
+        if known is not None:
             reports_roles = known.kind is DecidingKind.ROLE and options.state is State.ATTEND
             decides = known.sure or reports_roles or compact(cells[place]) in promoted
             (decide if decides else probable)[place] = known.kind

@@ -5,6 +5,7 @@ field the earlier title ranks first; where a row's first such cell is empty, the
 looked for in a second column: it may be the host's, the buyer's or the company's.
 """
 
+import re
 import unicodedata
 from enum import StrEnum
 from typing import Final
@@ -56,9 +57,10 @@ SHORT: Final[dict[str, Field]] = {
 TITLES: Final[dict[Field, tuple[str, ...]]] = {
     Field.EMAIL: (
         "attendeeemail", "attendeeemailaddress", "attendeesemail", "participantemail", "participantemailaddress",
-        "registrantemail", "registrantemailaddress", "inviteeemail", "inviteeemailaddress", "email", "emailaddress",
-        "useremail",
-        "emailadresse", "mail", "mailadresse", "adresseemail", "adresseelectronique", "adressemail", "courriel",
+        "registrantemail", "registrantemailaddress", "inviteeemail", "inviteeemailaddress", "ticketholderemail",
+        "ticketemail", "email", "emailaddress", "useremail", "guestemail", "guestemailaddress",
+        "emailadresse", "emailadres", "mail", "mailadresse", "adresseemail", "adresseelectronique", "adressemail",
+        "courriel",
         "correoelectronico", "direcciondecorreoelectronico", "correo", "registrationemail", "contactemail",
     ),
     Field.VID: (
@@ -73,7 +75,8 @@ TITLES: Final[dict[Field, tuple[str, ...]]] = {
     Field.REGISTERED: (
         "registrationtime", "registrationdatetime", "registrationdate", "registeredat", "registeredon", "registered",
         "dateregistered", "registrationtimestamp", "registereddate", "registerdate", "registertime", "signuptime",
-        "signupdate", "signedupat",
+        "signupdate", "signedupat", "rsvpdate", "rsvptime", "rsvpedon", "rsvpedat", "rsvpon", "rsvpat", "purchasetime",
+        "purchasedat",
         "orderdate", "orderdatetime", "createdat", "createddate", "bookingdate", "purchasedate",
         "anmeldezeit", "anmeldedatum", "anmeldezeitpunkt", "angemeldetam", "registrierungszeit", "registrierungsdatum",
         "bestelldatum", "datedinscription", "heuredinscription", "inscritle", "datedecommande",
@@ -168,3 +171,10 @@ def compact(title: str) -> str:
     """Write a title without case, accents, blanks and punctuation."""
     plain = unicodedata.normalize("NFKD", title.casefold())
     return "".join(c for c in plain if c.isalnum())
+
+
+def title_words(title: str) -> list[str]:
+    """Give a title's words in lower case and without accents: “MemberStatus” has two."""
+    split = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", title.strip())
+    plain = unicodedata.normalize("NFKD", split.casefold())
+    return re.findall(r"[^\W_]+", "".join(c for c in plain if not unicodedata.combining(c))) or [""]

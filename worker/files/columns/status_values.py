@@ -42,7 +42,8 @@ STATES: Final[dict[State, Standing]] = {
 _WORDS: Final[dict[Standing, tuple[str, ...]]] = {
     Standing.REGISTERED: (
         "register", "registered", "registration", "enrolled", "signed up", "attending", "going", "will attend",
-        "rsvp'd", "rsvped", "not checked in", "attendee", "registrant", "participant", "expected",
+        "rsvp'd", "rsvped", "rsvp yes", "yes rsvp", "not checked in", "attendee", "registrant", "participant",
+        "expected",
         "registriert", "angemeldet", "zugesagt", "zusage", "nimmt teil", "nicht eingecheckt",
         "inscrit", "inscrite", "enregistré", "enregistrée",
         "registrado", "registrada", "inscrito", "inscrita", "asistirá", "inscripto", "inscripta",
@@ -67,7 +68,8 @@ _WORDS: Final[dict[Standing, tuple[str, ...]]] = {
     ),
     Standing.ATTENDED: (
         "attend", "attended", "checked in", "check in", "present", "participated", "joined", "showed up", "show",
-        "showed", "attended live", "attended event", "in attendance", "arrived", "scanned", "redeemed", "used", "came",
+        "showed", "attended live", "left early", "came late", "attended event", "in attendance", "arrived", "scanned",
+        "redeemed", "used", "came",
         "teilgenommen", "hat teilgenommen", "anwesend", "eingecheckt", "erschienen",
         "présent", "présente", "a participé", "a assisté", "venu", "venue",
         "asistió", "asistido", "presente", "participó", "ha asistido",
@@ -87,7 +89,8 @@ _WORDS: Final[dict[Standing, tuple[str, ...]]] = {
         "geannuleerd", "afgemeld", "terugbetaald", "ingetrokken",
     ),
     Standing.ABSENT: (
-        "no show", "noshow", "no-shows", "did not attend", "didn't attend", "not attended", "did not show",
+        "no show", "noshow", "no-shows", "excused", "entschuldigt", "excusé", "excusée", "did not attend",
+        "didn't attend", "not attended", "did not show",
         "did not show up", "absent", "missed", "never joined", "did not join", "registered but did not attend",
         "registered not attended", "registered did not attend", "not present", "absentee", "unattended",
         "nicht erschienen", "nicht teilgenommen", "hat nicht teilgenommen", "abwesend", "ferngeblieben", "fehlend",
@@ -97,6 +100,7 @@ _WORDS: Final[dict[Standing, tuple[str, ...]]] = {
         "non presente", "afwezig", "niet verschenen", "niet aanwezig", "niet deelgenomen", "niet opgedaagd",
     ),
     Standing.DECLINED: (
+        "rsvp no",
         "not attending", "not going", "declined", "decline", "regrets", "can't go", "cannot attend", "can't attend",
         "won't attend", "will not attend", "non attendee", "sent regrets", "unable to attend",
         "nimmt nicht teil", "zusage zurückgezogen", "sagt ab", "kommt nicht",
@@ -118,7 +122,8 @@ _WORDS: Final[dict[Standing, tuple[str, ...]]] = {
         "pending", "pending approval", "approval pending", "awaiting approval", "waiting for approval", "to approve",
         "waitlist", "wait list", "waitlisted", "wait listed", "on waitlist", "on waiting list", "waiting list",
         "waiting", "waitlist confirmed", "waitlist new", "standby", "hold", "on hold", "tentative", "maybe",
-        "undecided", "interested", "in progress", "incomplete", "started", "abandoned", "unconfirmed", "not confirmed",
+        "undecided", "interested", "rsvp maybe", "overdue", "payment overdue", "in progress", "incomplete", "started",
+        "abandoned", "unconfirmed", "not confirmed",
         "unpaid", "not paid", "payment pending", "pending payment", "awaiting payment", "payment due", "balance due",
         "pending in cart", "pending from pay later", "pending from waitlist", "pending from approval", "in cart",
         "pending from incomplete transaction", "awaiting confirmation", "pending confirmation", "under review",
@@ -141,7 +146,7 @@ _WORDS: Final[dict[Standing, tuple[str, ...]]] = {
         "invited", "invitation sent", "invite sent", "sent", "not responded", "no response", "no reply", "none",
         "awaiting response", "awaiting reply", "no rsvp", "not registered", "not yet registered", "opened", "clicked",
         "delivered", "visited", "viewed", "unopened", "bounced", "emailed", "mailed", "not invited", "planned",
-        "not replied", "did not respond", "no answer", "undelivered", "needs action", "not answered",
+        "not replied", "not yet replied", "did not respond", "no answer", "undelivered", "needs action", "not answered",
         "eingeladen", "einladung gesendet", "gesendet", "keine antwort", "nicht geantwortet", "nicht registriert",
         "nicht angemeldet", "geöffnet", "geklickt", "noch nicht beantwortet",
         "invité", "invitée", "envoyé", "envoyée", "pas de réponse", "sans réponse", "non inscrit", "ouvert",

@@ -1,13 +1,13 @@
 """Columns that decide who counts: known by their titles, and what one of their values says."""
 
 import re
-import unicodedata
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from worker.files.columns.hosts_and_attendees import EventRole, role_of
-from worker.files.columns.known_titles import compact
+from worker.files.columns.known_titles import compact, title_words
+from worker.files.columns.rsvp_questions import asks_whether_coming, without_answers
 from worker.files.columns.status_values import Standing, says_yes, standing_of
 
 
@@ -55,8 +55,12 @@ _TITLES: Final[dict[DecidingKind, tuple[str, ...]]] = {
     ),
     DecidingKind.REPLY: (
         "rsvp", "rsvpstatus", "rsvpresponse", "rsvpreply", "invitationresponse", "inviteresponse", "eventresponse",
-        "going", "attending", "willattend", "willyouattend", "willyoubeattending", "zusage", "confirmacion",
-        "confirmacao",
+        "going", "attending", "willattend", "coming", "iscoming", "zusage", "confirmacion",
+        "confirmacao", "kommst", "kommstdu", "kommensie", "kommt", "ichkomme", "ichkommegerne", "nimmstduteil",
+        "nehmensieteil", "ichnehmeteil", "nimmtteil", "bistdudabei", "sindsiedabei", "viendrezvous", "viendrastu",
+        "participerezvous", "participerastu", "serezvouspresent", "jeparticipe", "asistira", "asistiras", "asistire",
+        "vasaasistir", "vendras", "participara", "vaiparticipar", "vocevaiparticipar", "parteciperai", "parteciperete",
+        "parteciperaallevento", "komje", "komtu", "komtunaarhetevenement", "neemtudeel", "neemjedeel",
     ),
     DecidingKind.ATTENDED: (
         "attended", "hasattended", "didattend", "attendedlive", "attendedevent", "attendedwebinar", "attendedsession",
@@ -67,11 +71,22 @@ _TITLES: Final[dict[DecidingKind, tuple[str, ...]]] = {
         "aparticipe", "participe", "present",
         "presente", "enregistrealarrivee", "asistio", "haasistido", "participou", "compareceu", "hapartecipato",
         "partecipato", "aanwezig",
-        "deelgenomen", "ingecheckt", "hasjoined", "hasjoinedevent", "joinedevent",
+        "deelgenomen", "ingecheckt", "hasjoined", "hasjoinedevent", "joinedevent", "here", "washere", "there",
+        "wasthere",
+        "came", "didcome", "didtheycome", "didtheyattend", "didshow", "showed", "didshowup", "turnedup", "arrived",
+        "arrivedat", "hasarrived", "gekommen", "istgekommen", "erschienen", "warda", "wardabei", "venu", "estvenu",
+        "etaitpresent", "vino", "havenido", "estuvo", "estuvopresente", "veio", "esteve", "estevepresente", "venuto",
+        "evenuto", "gekomen", "isgekomen", "wasaanwezig",
     ),
     DecidingKind.ABSENT: (
         "noshow", "isnoshow", "absent", "didnotattend", "abwesend", "nichterschienen", "ausente", "assente",
         "afwezig",
+    ),
+    DecidingKind.EXCLUDED: (  # the times of a waiting room are not the meeting's, and nobody may have let the person in
+        "inwaitingroom", "waitingroom", "onlyinwaitingroom", "inlobby", "imwarteraum", "imwartezimmer", "warteraum",
+        "wartezimmer", "ensalledattente", "danslasalledattente", "salledattente", "enlasaladeespera",
+        "ensaladeespera", "saladeespera", "nasaladeespera", "nellasaladattesa", "insaladattesa", "saladattesa",
+        "indewachtkamer", "inwachtruimte", "indewachtruimte",
     ),
     DecidingKind.TICKET: (
         "tickettype", "ticketname", "ticket", "tickettitle", "ticketcategory", "attendeetype", "participanttype",
@@ -82,7 +97,7 @@ _TITLES: Final[dict[DecidingKind, tuple[str, ...]]] = {
         "teilnehmerkategorie", "typedebillet", "typedeparticipant", "tipodeentrada", "tipodeboleto",
         "tipodeparticipante", "tipodeingresso",
         "tipodebilhete", "tipodibiglietto", "tipodipartecipante", "deelnemerstype", "type", "category",
-        "invitationlist", "badgetype",
+        "invitationlist", "badgetype", "audiencetype", "audience", "typeofattendee", "typeofparticipant",
     ),
 }  # fmt: skip
 _IF_KNOWN: Final[dict[DecidingKind, tuple[str, ...]]] = {
@@ -140,7 +155,8 @@ _HARMLESS: Final = frozenset(
         "matrimonial", "professionnel", "profesional", "laboral", "housing", "ownership", "home", "shipping",
         "mailing", "billing", "residence", "province", "us", "country", "task", "project", "ticketing",
         "shipment", "hotel", "travel", "flight", "credit", "background", "beschaftigungs", "arbeits", "kunden",
-        "vip", "sales", "mql", "sql",
+        "vip", "sales", "mql", "sql", "dinner", "lunch", "breakfast", "party", "reception", "gala", "tour", "parking",
+        "meal", "catering", "terms", "conditions", "seniority", "abendessen", "diner", "cena",
     }
 )  # fmt: skip
 """Words of a title that tell of something else than of coming to an event."""
@@ -154,8 +170,21 @@ _OTHER_ROLES: Final = frozenset(
         "contact", "account", "opportunity",
     }
 )  # fmt: skip
-_LEAVING: Final = frozenset({Standing.CANCELED, Standing.DENIED, Standing.PENDING, Standing.REMOVED})
-"""What a title may say by itself, of which its cells say yes or no."""
+_SAYS_ITSELF: Final = {
+    Standing.CANCELED: DecidingKind.CANCELED,
+    Standing.DENIED: DecidingKind.EXCLUDED,
+    Standing.DECLINED: DecidingKind.EXCLUDED,
+    Standing.PENDING: DecidingKind.EXCLUDED,
+    Standing.REMOVED: DecidingKind.EXCLUDED,
+    Standing.CONFIRMED: DecidingKind.APPROVED,
+}
+"""What a title may say by itself, of which its cells say yes or no: “Declined”, “Confirmed”."""
+_SAYS_LITTLE: Final = frozenset(
+    {"unsubscribed", "isunsubscribed", "hasunsubscribed", "new", "free", "freeorder", "complimentary", "kostenlos",
+     "gratuit", "gratis", "gratuito", "confirm", "accept", "approve", "test", "interested"}
+)  # fmt: skip
+"""Who wants no more mail, or has a free ticket, may have registered and come all the same."""
+_PAID: Final = frozenset({"paid", "paidinfull", "bezahlt", "paye", "payee", "pagado", "pagato", "pago", "betaald"})
 _STAFF_TITLES: Final = frozenset({"is", "ist", "est", "event", "meeting", "webinar", "co"})
 _DIGIT: Final = re.compile(r"[0-9]")
 _ZERO: Final = re.compile(
@@ -169,16 +198,22 @@ _TICKET_WORDS: Final = re.compile(
 @lru_cache(maxsize=1024)
 def deciding(title: str) -> Deciding | None:
     """Say what a column of this title decides, if anything."""
+    title = without_answers(title)
     whole, words = compact(title), title_words(title)
-    if whole in _EXACT or not whole or len(words) > LONGEST_TITLE or words[-1] in _ABOUT_STATUS:
-        return _EXACT.get(whole)
-    plain = " ".join(word for word in words if word not in _STAFF_TITLES)
-    if role_of(plain) is EventRole.STAFF:
+    if whole in _EXACT or asks_whether_coming(words):
+        return _EXACT.get(whole, Deciding(DecidingKind.REPLY))
+    if not whole or len(words) > LONGEST_TITLE or words[-1] in _ABOUT_STATUS:
+        return None
+    if role_of(plain := " ".join(word for word in words if word not in _STAFF_TITLES)) is EventRole.STAFF:
         return Deciding(DecidingKind.STAFF, sure=False)
-    if (said := standing_of(plain)) in _LEAVING:
-        return Deciding(DecidingKind.CANCELED if said is Standing.CANCELED else DecidingKind.EXCLUDED, sure=False)
+    if (said := standing_of(plain)) in _SAYS_ITSELF and whole not in _SAYS_LITTLE:
+        return Deciding(DecidingKind.PAYMENT if whole in _PAID else _SAYS_ITSELF[said], sure=False)
     if not _STATUS_WORDS.isdisjoint(words) or whole.endswith("status"):
         return _status(whole, words)
+    return _role_or_state(whole, words)
+
+
+def _role_or_state(whole: str, words: list[str]) -> Deciding | None:
     if not _ROLE_WORDS.isdisjoint((words[0], words[-1])) or words[-1].endswith("rrolle"):
         sure = _EVENT.search(whole) is not None  # “Role” alone may as well be that in a company
         return Deciding(DecidingKind.ROLE, sure) if _OTHER_ROLES.isdisjoint(words) else None
@@ -214,11 +249,12 @@ def meaning(kind: DecidingKind, text: str) -> Standing | EventRole | None:
     if kind is DecidingKind.CANCELED:
         return Standing.CONFIRMED if text in NOTHING or _ZERO.fullmatch(text) else Standing.CANCELED
     if kind is DecidingKind.PAYMENT:
+        standing = Standing.CONFIRMED if yes else standing
         return EventRole.ATTENDEE if standing is Standing.CONFIRMED else standing if standing in _GIVEN_BACK else None
     if kind is DecidingKind.TICKET:
-        return (
-            EventRole.STAFF if EventRole.STAFF in {role, role_of(_TICKET_WORDS.sub(" ", text))} else EventRole.ATTENDEE
-        )
+        staff = EventRole.STAFF in {role, role_of(_TICKET_WORDS.sub(" ", text))}
+        none = standing if standing in _NOT_A_TICKET or compact(text).startswith("waitlist") else None
+        return EventRole.STAFF if staff else none or EventRole.ATTENDEE
     if kind in {DecidingKind.ROLE, DecidingKind.STAFF}:
         return role
     return standing or (role if role is EventRole.STAFF or kind is DecidingKind.ATTENDED else None)
@@ -236,27 +272,28 @@ _YES_NO: Final[dict[DecidingKind, tuple[Standing | EventRole, Standing | EventRo
 """What yes and what no say in the columns that take them."""
 _COUNTED: Final = frozenset({DecidingKind.ATTENDED, DecidingKind.APPROVED})
 _GIVEN_BACK: Final = frozenset({Standing.CANCELED, Standing.REMOVED})
+_NOT_A_TICKET: Final = frozenset({Standing.CANCELED, Standing.DENIED, Standing.DECLINED, Standing.ABSENT})
+"""What no ticket is called: a column of ticket names, or types of attendees, that says so tells of a status."""
 
 
 def announces(kind: DecidingKind, text: str) -> bool:
     """Say whether a value shows that a probable column decides: “CA” under State does not, “Denied” does."""
     if kind is DecidingKind.ROLE:
         return role_of(text) is not None
+    if says_yes(text) is not None and kind not in {DecidingKind.STATUS, DecidingKind.ADMISSION, DecidingKind.TICKET}:
+        return True
     if kind in {DecidingKind.CANCELED, DecidingKind.EXCLUDED}:
-        return says_yes(text) is not None
-    if kind in {DecidingKind.STAFF, DecidingKind.ATTENDED} and (
-        says_yes(text) is not None or role_of(text) is EventRole.STAFF or "@" in text
-    ):
+        return False
+    if kind in {DecidingKind.STAFF, DecidingKind.ATTENDED} and (role_of(text) is EventRole.STAFF or "@" in text):
         return kind is DecidingKind.STAFF or "@" not in text
-    return kind is not DecidingKind.STAFF and len(compact(text)) >= _TELLING and standing_of(text) is not None
+    return kind is not DecidingKind.STAFF and len(compact(text)) >= TELLING and standing_of(text) is not None
 
 
-_TELLING: Final = 5
+def may_hold_statuses(title: str) -> bool:
+    """Say whether a column that no title announces may turn out to be a status by its values alone."""
+    words = title_words(title)
+    return bool(compact(title)) and deciding(title) is None and (_HARMLESS | _ABOUT_STATUS).isdisjoint(words)
+
+
+TELLING: Final = 5
 """Letters that a status has at least: shorter ones may be a state of a country."""
-
-
-def title_words(title: str) -> list[str]:
-    """Give a title's words in lower case and without accents: “MemberStatus” has two."""
-    split = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", title.strip())
-    plain = unicodedata.normalize("NFKD", split.casefold())
-    return re.findall(r"[^\W_]+", "".join(c for c in plain if not unicodedata.combining(c))) or [""]

@@ -38,7 +38,7 @@ def name_in(columns: Columns, cells: list[str], known: dict[str, object]) -> str
     first, last = str(parts.get("firstname", "")), str(parts.get("lastname", ""))
     if first and last:
         return f"{first} {last}"
-    shown = [text for place in _places(columns.titles) if place < len(cells) and (text := cells[place].strip())]
+    shown = [text for place in name_places(columns.titles) if place < len(cells) and (text := cells[place].strip())]
     return shown[-1] if shown else first or last  # the first may be the host's, who stands before the participant
 
 
@@ -66,7 +66,8 @@ def people_behind(names: list[Words]) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=256)
-def _places(titles: tuple[str, ...]) -> tuple[int, ...]:
+def name_places(titles: tuple[str, ...]) -> tuple[int, ...]:
+    """Find the columns with a person's whole name."""
     return tuple(place for place, title in enumerate(titles) if compact(title) in _TITLES)
 
 

@@ -1,0 +1,175 @@
+# ruff: noqa: E501 - the files are as wide as they are
+"""Files that nobody had seen when the reader was written: each was accepted once without a word, and wrong."""
+
+import pytest
+from test_files_counting import STAFF, read
+
+from models.words import State
+from worker.files.columns.known_titles import title_words
+from worker.files.columns.rsvp_questions import asks_whether_coming
+from worker.files.columns.who_counts import DecidingKind, deciding
+from worker.files.questions import QuestionsError
+
+REGISTER, ATTEND, CANCEL = State.REGISTER, State.ATTEND, State.CANCEL
+ANA_AND_BOB = "Email,{},Date\na@,{},<T>\nb@,{},<T>\n"
+
+COUNTED = {
+    "a form's question, a no": (ANA_AND_BOB.format("Can you come?", "Yes", "No"), REGISTER, ["a register"], {"Can you come? “No” (is not coming)": 1}),
+    "a form's question in German": (ANA_AND_BOB.format("Kommst du?", "Ja", "Nein"), REGISTER, ["a register"], {"Kommst du? “Nein” (is not coming)": 1}),
+    "a response of yes and no": (ANA_AND_BOB.format("Response", "Yes", "No"), REGISTER, ["a register"], {"Response “No” (is not coming)": 1}),
+    "confirmed or not": (ANA_AND_BOB.format("Confirmed", "Yes", "No"), REGISTER, ["a register"], {"Confirmed “No” (not approved)": 1}),
+    "accepted or not": (ANA_AND_BOB.format("Accepted", "TRUE", "FALSE"), REGISTER, ["a register"], {"Accepted “FALSE” (not approved)": 1}),
+    "declined": (ANA_AND_BOB.format("Declined", "", "x"), REGISTER, ["a register"], {"Declined “x” (does not count)": 1}),
+    "statuses under a title of its own": (
+        "Email,Outcome,Date\na@,Attended,<T>\nb@,No Show,<T>\nc@,Cancelled,<T>\n",
+        REGISTER, ["a register"], {"Outcome “No Show” (did not attend)": 1, "Outcome “Cancelled” (cancelled)": 1},
+    ),
+    "a calendar's answers": (
+        "Email,PARTSTAT,Date\na@,ACCEPTED,<T>\nb@,DECLINED,<T>\nc@,NEEDS-ACTION,<T>\n",
+        REGISTER, ["a register"], {"PARTSTAT “DECLINED” (is not coming)": 1, "PARTSTAT “NEEDS-ACTION” (invited, not registered)": 1},
+    ),
+    "a comment that says cancelled is no status": (ANA_AND_BOB.format("Remark", "needs a ramp", "cancelled"), REGISTER, ["a register", "b register"], {}),
+    "a dinner is not the event": (ANA_AND_BOB.format("Dinner", "Attending", "Not attending"), REGISTER, ["a register", "b register"], {}),
+    "a word too short for a status": (ANA_AND_BOB.format("Level", "New", "Paid"), REGISTER, ["a register", "b register"], {}),
+    "one event, spelt twice": (ANA_AND_BOB.format("Event Name", "Spring Day", "SPRING-DAY"), REGISTER, ["a register", "b register"], {}),
+    "active customers are no registrations": (ANA_AND_BOB.format("Plan", "Active", "Inactive"), REGISTER, ["a register", "b register"], {}),
+    "who wants no more mail": (ANA_AND_BOB.format("Unsubscribed", "Yes", "No"), REGISTER, ["a register", "b register"], {}),
+    "a ticket type that is none": (ANA_AND_BOB.format("Ticket Type", "Early bird", "Waitlist"), REGISTER, ["a register"], {"Ticket Type “Waitlist” (not confirmed yet)": 1}),
+    "a type of attendee who did not come, registering": (ANA_AND_BOB.format("Attendee Type", "Live", "No Show"), REGISTER, ["a register", "b register"], {}),
+    "the host, marked behind the name": (
+        'Name,Email,Join Time,Leave Time\nHana (Host),h@,<T>,<L>\nPia [Presenter],p@,<T>,<L>\n"Ole (Co-host, me)",o@,<T>,<L>\nAna (Guest),a@,<T>,<L>\nBob (Acme),b@,<T>,<L>\n',
+        ATTEND, ["a attend", "b attend"], {f"Name “(Host)” {STAFF}": 1, f"Name “[Presenter]” {STAFF}": 1, f"Name “(Co-host, me)” {STAFF}": 1},
+    ),
+    "the host, marked behind the last name": (
+        "First Name,Last Name,Email,Join Time,Leave Time\nHana,Hall (Host),h@,<T>,<L>\nAna,Ash,a@,<T>,<L>\n",
+        ATTEND, ["a attend"], {f"Last Name “(Host)” {STAFF}": 1},
+    ),
+    "the waiting room": (
+        "Name,Email,Join Time,Leave Time,In Waiting Room\nAna,a@,<T>,<L>,No\nWalt,w@,<T>,<L>,Yes\n",
+        ATTEND, ["a attend"], {"In Waiting Room “Yes” (does not count)": 1},
+    ),
+    "Webex's audience type, and a walk-in": (
+        "Attendee Email,Join Time,Leave Time,Audience Type,Registered,Attended\nh@,<T>,<L>,Host,Yes,Yes\na@,<T>,<L>,Attendee,Yes,Yes\nw@,<T>,<L>,Attendee,No,Yes\n",
+        ATTEND, ["a attend", "w attend"], {f"Audience Type “Host” {STAFF}": 1},
+    ),
+    "who attended did not cancel": (ANA_AND_BOB.format("Attended", "Yes", "No"), CANCEL, ["b cancel"], {"Attended “Yes” (not cancelled)": 1}),
+    "an attended column with its answers": (
+        "Email,Attended (Y/N),Join Time,Leave Time\na@,Y,<T>,<L>\nb@,N,<T>,<L>\n", ATTEND, ["a attend"], {"did not attend": 1},
+    ),
+    "a hand-made tick": ("Email,Here,Join Time,Leave Time\na@,✓,<T>,<L>\nb@,✗,<T>,<L>\n", ATTEND, ["a attend"], {"did not attend": 1}),
+    "the ticket's holder, not who bought it": (
+        "Ticket Holder Email,Purchaser Email,Purchase Date\na@,boss@,<T>\n", REGISTER, ["a register"], {},
+    ),
+    "approved and not there": (
+        "Email,approval_status,Join Time,Leave Time\na@,approved,<T>,<L>\nb@,approved,,\n",
+        ATTEND, ["a attend"], {"approval_status “approved” (approved, and nothing says that they came)": 1},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "state", "people", "left_out"), COUNTED.values(), ids=COUNTED.keys())
+def test_a_strangers_file_sends_those_who_count(
+    text: str, state: State, people: list[str], left_out: dict[str, int]
+) -> None:
+    reading, sent, refused = read(text, state)
+    assert (sorted(sent), dict(reading.facts.left_out), refused) == (sorted(people), left_out, [])
+
+
+EVENTS = "Email,Event Name,Status,Date\na@,Spring,Registered,<T>\nb@,Autumn,Registered,<T>\nc@,Spring,Cancelled,<T>\nd@,Autumn,Cancelled,<T>\n"
+
+ASKED = {
+    "several events": (EVENTS.replace("d@,Autumn,Cancelled,<T>\n", ""), REGISTER, "column “Event Name” names several events: “Spring” (1), “Autumn” (1)"),
+    "several webinars of one name": (
+        "Email,Webinar Name,Webinar ID,Date\na@,Spring,11,<T>\nb@,Spring,12,<T>\n", REGISTER, "column “Webinar ID” names several events: “11” (1), “12” (1)",
+    ),
+    "several days": (
+        "Email,Session Date,Registration Time\na@,2026-03-04,<T>\nb@,2026-03-11,<T>\n", REGISTER, "column “Session Date” names several events",
+    ),
+    "several meetings at one time": (
+        "Topic,Email,Join Time,Leave Time\nSpring,a@,<T>,<L>\nOther,b@,<T>,<L>\n", ATTEND, "column “Topic” names several events",
+    ),
+    "who has not paid": (ANA_AND_BOB.format("Paid", "Yes", "No"), REGISTER, "column “Paid” decides who counts, and has values that are not known here: “No” (1)"),
+    "an answer to a form's question": (ANA_AND_BOB.format("Will you join us on March 18th?", "Yes", "If I find a sitter"), REGISTER, "“If I find a sitter” (1)"),
+    "an empty cell among statuses": (
+        "Email,Outcome,Date\na@,Attended,<T>\nb@,Cancelled,<T>\nc@,,<T>\n", REGISTER, "column “Outcome” decides who counts, and has values that are not known here: nothing (1)",
+    ),
+    "an empty cell under a yes": (ANA_AND_BOB.format("Accepted", "x", ""), REGISTER, "column “Accepted” decides who counts, and has values that are not known here: nothing (1)"),
+    "another tool's record id": ("Record Id,Email,Date\n415086800000038,,<T>\n", REGISTER, "may be another tool's id (415086800000038)"),
+    "a guest's address, who may be a second person": (
+        "Email,Guest Email,Date\na@,g@,<T>\nb@,,<T>\n", REGISTER, "the columns “Email”, “Guest Email” hold different values",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "state", "question"), ASKED.values(), ids=ASKED.keys())
+def test_a_strangers_file_is_asked_about(text: str, state: State, question: str) -> None:
+    with pytest.raises(QuestionsError) as stopped:
+        read(text, state)
+    assert question in str(stopped.value)
+    assert all(choice.option.startswith("--map") for one in stopped.value.questions for choice in one.choices)
+
+
+SPRING = "Event Name=status(Spring=keep, Autumn=leave out)"
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "people"),
+    [
+        (SPRING, REGISTER, ["a register"]),
+        (SPRING, CANCEL, ["c cancel"]),
+        ("Event Name=ignore", REGISTER, ["a register", "b register"]),
+        ("Event Name=ignore", CANCEL, ["c cancel", "d cancel"]),
+    ],
+)
+def test_the_answer_about_several_events_is_kept(answer: str, state: State, people: list[str]) -> None:
+    assert read(EVENTS, state, mapping=[answer])[1:] == (people, [])
+
+
+def test_each_row_may_name_its_own_event() -> None:
+    reading, people, refused = read(
+        EVENTS, REGISTER, mapping=["Event Name=event"], object_id=None, external_account="acme"
+    )
+    assert (people, refused) == (["a register", "b register"], [])
+    assert sorted(event for _, event, _ in reading.facts.groups) == ["acme/Autumn", "acme/Spring"]
+
+
+def test_an_event_named_alike_in_every_row_or_anew_in_each_is_not_asked_about() -> None:
+    rows = "".join(f"p{n}@,Spring,{n},<T>\n" for n in range(200))
+    assert len(read(f"Email,Event Name,Event Code,Date\n{rows}", REGISTER)[1]) == 200
+
+
+@pytest.mark.parametrize(
+    ("title", "asks"),
+    [
+        ("Can you make it?", True),
+        ("Are you coming to the webinar?", True),
+        ("Do you plan to attend in person?", True),
+        ("Will you be joining us on Thursday, 18 March?", True),
+        ("Will you be there?", True),
+        ("Will you join us for dinner?", False),
+        ("Have you attended before?", False),
+        ("How will you join?", False),
+        ("Will you need parking?", False),
+        ("Joined", False),
+    ],
+)
+def test_a_forms_question_is_known(title: str, *, asks: bool) -> None:
+    assert asks_whether_coming(title_words(title)) is asks
+    assert not asks or deciding(title) == (DecidingKind.REPLY, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "state", "reason"),
+    [
+        ("Email,Canceled\na@,true\n", CANCEL, "line 2, Canceled: says “true”, and not when"),
+        ("Email,Registered\na@,Yes\n", REGISTER, "line 2, Registered: says “Yes”, and not when"),
+        ("Email,Registration Time\na@,\n", REGISTER, "line 2, Registration Time: has no time"),
+        ("Email,Join Time\na@,<T>\n", ATTEND, "line 2, leftAt: does not say when they left, or how long they stayed"),
+    ],
+)
+def test_a_missing_time_is_said_in_words(text: str, state: State, reason: str) -> None:
+    _, people, (refused,) = read(text, state)
+    assert not people
+    assert refused.startswith(reason)
+    assert "milliseconds" not in refused
+    assert "--map" in refused
