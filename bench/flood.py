@@ -39,7 +39,7 @@ from bench.ground import WHEN, seconds
 from bench.through import LIMIT, Bench
 from hubspot_api.answer import Settled
 from models.accept_rules import Rules
-from models.words import Door, Origin
+from models.words import Action, Door, Origin
 from tasks import sweep
 from worker.accounts.registry import add
 from worker.celery import DELIVER
@@ -48,7 +48,7 @@ from worker.database import make_engine
 from worker.encryption import fingerprint_key
 from worker.intake.accept import Inbound, accept
 from worker.local.services import Postgres
-from worker.operations.retry import retry
+from worker.operations import audit_log, jobs
 from worker.queries.batches import BatchFilter, list_batches
 from worker.queries.error_filter import Filter
 from worker.queries.status import read_status
@@ -144,7 +144,10 @@ class Still:
     def measure(self) -> None:
         """Time everything once more, with what waits now."""
         engine, flood = self.process.engine, self.flood
-        retry(engine, self.rules.batch_size, Filter(batch_id=self.given_up.pop()))
+        with engine.begin() as connection:
+            chosen = Filter(batch_id=self.given_up.pop()).written
+            job_id = jobs.ask(connection, audit_log.at_the_terminal(), Action.RETRY, chosen)
+        list(jobs.finish(engine, self.rules, job_id))
         claims: dict[Origin, list[float]] = {Origin.LIVE: [], Origin.RETRY: []}
         settles: list[float] = []
         while not claims[Origin.RETRY] or len(settles) < CLAIMS:

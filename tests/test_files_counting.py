@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from models.words import State
-from worker.files.columns.header import status_values
+from worker.files.columns import status_values
 from worker.files.columns.status_values import Standing
 from worker.files.lines import FileError
 from worker.files.options import Options

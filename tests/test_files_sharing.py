@@ -6,10 +6,10 @@ from hypothesis import given, strategies as st
 
 from models.words import State
 from worker.files.options import Options, SharedAddress
+from worker.files.people import people_behind, words_of
 from worker.files.questions import QuestionsError
 from worker.files.reader import Reading
 from worker.files.rows import FileRecord, RejectedRow
-from worker.files.stays.people import people_behind, words_of
 from worker.files.summary import table
 
 NAMED = "Name (Original Name),User Email,Join Time,Leave Time\n"

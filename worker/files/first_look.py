@@ -17,7 +17,6 @@ from worker.files.columns.header import Columns, check_mapping
 from worker.files.columns.hosts_and_attendees import section_of
 from worker.files.columns.known_titles import Field, compact
 from worker.files.columns.map_option import SECTION, as_option, section_answers
-from worker.files.columns.unannounced_statuses import Unannounced
 from worker.files.columns.who_counts import NOTHING, DecidingKind, announces, meaning
 from worker.files.csv_rows import CsvRow
 from worker.files.lines import Lines
@@ -25,6 +24,7 @@ from worker.files.options import Options
 from worker.files.questions import Choice, Question, QuestionsError
 from worker.files.sections import Table, Tables
 from worker.files.several_events import Programmes
+from worker.files.unannounced_statuses import Unannounced
 from worker.files.verdicts import Judge, question
 
 MOST_VALUES: Final = 1000

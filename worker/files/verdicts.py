@@ -17,8 +17,8 @@ from worker.files.columns.map_option import EMPTY, SECTION, as_option, section_a
 from worker.files.columns.status_values import Standing, says_yes
 from worker.files.columns.who_counts import NOTHING, DecidingKind, meaning
 from worker.files.options import MissingOption, Options
+from worker.files.people import name_places
 from worker.files.questions import Choice, Question
-from worker.files.stays.people import name_places
 
 Cells = list[str]
 _SAYS_NOTHING: Final = frozenset({None, EventRole.ATTENDEE, Standing.KEPT})

@@ -3,5 +3,5 @@
 - `gather`            the rows of a person, merged
 - `spool`             a file's rows on disk, until the whole of it has been read
 - `occurrences`       a report of several: the event is one of them
-- `shared_addresses`  addresses that many people share; `people`: how many are behind the spellings of a name
+- `shared_addresses`  addresses that many people share
 """

@@ -14,8 +14,8 @@ import orjson
 from models.input_check import EARLIEST_MS, Candidate, check_input, shown
 from models.words import State
 from worker.files.options import SharedAddress
+from worker.files.people import people_behind, words_of
 from worker.files.questions import Choice, Question
-from worker.files.stays.people import people_behind, words_of
 
 MOST_NAMES: Final = 3
 """Different names under one address from which on it is asked about, however large the file is."""

@@ -15,8 +15,8 @@ import orjson
 from models.input_check import Reason
 from models.words import State
 from worker.files.columns.known_titles import Field
+from worker.files.people import name_in
 from worker.files.rows import Draft, RejectedRow, as_json
-from worker.files.stays.people import name_in
 from worker.files.stays.shared_addresses import RowSaid
 from worker.files.where import Where
 
