@@ -141,7 +141,7 @@ def test_one_message_whose_data_breaks_the_transaction_is_refused_alone(process:
 
     from worker.intake import accept as accepting
 
-    real = accepting.storing.store
+    real = accepting.store.store
 
     class Bad(Exception):  # noqa: N818
         sqlstate = "22P05"
@@ -153,7 +153,7 @@ def test_one_message_whose_data_breaks_the_transaction_is_refused_alone(process:
 
     for contact in ("a@example.com", "bad@example.com", "b@example.com"):
         process.stream.add(message(contact))
-    with patch.object(accepting.storing, "store", store):
+    with patch.object(accepting.store, "store", store):
         assert intake(process) == 3
     assert contacts(process) == ["a@example.com", "b@example.com"]
     books = audit(process.engine)

@@ -111,7 +111,7 @@ class Reader:
 def told(response: Response | NoResponse, answer: ParticipationPage | Answer) -> AttemptResult:
     """Give what an attempt's row says of a read."""
     return AttemptResult(
-        answer=word(answer),
+        answer="page" if isinstance(answer, ParticipationPage) else word(answer),
         http_status=response.status if isinstance(response, Response) else None,
         duration_ms=round(response.duration * 1000),
         correlation_id=correlation_id(response),
