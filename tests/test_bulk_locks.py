@@ -34,7 +34,7 @@ def do_steps(engine: Engine, rules: Rules, job_id: int) -> list[int]:
     """Do a job; say how many were done after each of its steps."""
     done = []
     for job in jobs.finish(engine, rules, job_id):
-        assert not job["trouble"], job
+        assert not job["last_error"], job
         done.append(job["done"])
     return done
 
@@ -107,7 +107,7 @@ def test_what_died_between_handing_in_again_and_its_note_has_its_result_all_the_
     assert outcomes(engine) == {"pending": 3}
     assert finished(engine, rules, job_id)["done"] == 3
     with engine.connect() as connection:
-        told = connection.execute(text("SELECT told->>'accepted' FROM job_items")).scalars().all()
+        told = connection.execute(text("SELECT result->>'accepted' FROM job_items")).scalars().all()
     assert told == ["1", "1", "1"]
     assert outcomes(engine) == {"pending": 3}
 
@@ -151,15 +151,15 @@ class BulkStorm(PurgingStorm):
         self._mend(chosen, change)
 
     def _mend(self, chosen: Filter, change: Change) -> None:
-        given = {"change": change.written}
-        self.corrected += run(self.engine, self.rules, Action.CORRECT, chosen.written, given=given)["done"]
+        params = {"change": change.written}
+        self.corrected += run(self.engine, self.rules, Action.CORRECT, chosen.written, params=params)["done"]
 
     def _purge(self, _: random.Random) -> None:
         self.gone += purge(self.engine, 1 / 86_400)
 
     def _dismiss(self, dice: random.Random) -> None:
         chosen = Filter((Outcome.REJECTED,), event=str(dice.randrange(4)))
-        run(self.engine, self.rules, Action.DISMISS, chosen.written, given={"because": "a storm"})
+        run(self.engine, self.rules, Action.DISMISS, chosen.written, params={"because": "a storm"})
 
 
 @pytest.mark.parametrize("seed", range(2))
