@@ -16,7 +16,8 @@ from models.words import Action, Outcome
 from worker.context import Context
 from worker.database import make_engine
 from worker.intake.receipts import Part
-from worker.operations import cancel, jobs, replay, retry, steps
+from worker.operations import cancel, jobs, retry, steps
+from worker.queries import refusals
 from worker.queries.error_filter import Filter
 from worker.queries.refusals import RefusalFilter, waiting
 from worker.retention.purge import purge
@@ -42,7 +43,7 @@ def do_steps(engine: Engine, rules: Rules, job_id: int) -> list[int]:
 def test_a_rare_filter_goes_on_step_by_step_through_the_open_errors_that_it_leaves_out(
     hand_in: HandIn, engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry, "WALK", 5, raising=False)
+    monkeypatch.setattr(retry, "WALK", 5)
     hand_in(message(*people(12), event="1"))
     given_up(engine, taken(engine))
     hand_in(message("rare@x.org", event="2"))
@@ -57,7 +58,7 @@ def test_a_rare_filter_goes_on_step_by_step_through_the_open_errors_that_it_leav
 def test_a_filter_that_an_index_answers_walks_through_nothing_else(
     hand_in: HandIn, engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry, "WALK", 5, raising=False)
+    monkeypatch.setattr(retry, "WALK", 5)
     hand_in(message(*people(30)))
     given_up(engine, taken(engine))
     assert do_steps(engine, rules, asked(engine, Action.RETRY, **Filter(record_ids=[28, 30]).written)) == [2, 2]
@@ -66,7 +67,7 @@ def test_a_filter_that_an_index_answers_walks_through_nothing_else(
 def test_a_step_that_finds_more_than_it_takes_leaves_none_of_them_out(
     hand_in: HandIn, engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry, "WALK", 5, raising=False)
+    monkeypatch.setattr(retry, "WALK", 5)
     monkeypatch.setattr(steps, "STEP", 3)
     hand_in(message(*people(12)))
     given_up(engine, taken(engine))
@@ -77,7 +78,7 @@ def test_a_step_that_finds_more_than_it_takes_leaves_none_of_them_out(
 def test_a_rare_filter_goes_on_step_by_step_through_the_waiting_batches_that_it_leaves_out(
     hand_in: HandIn, engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cancel, "WALK", 5, raising=False)
+    monkeypatch.setattr(cancel, "WALK", 5)
     hand_in(*(message("a@x.org", event=str(number)) for number in range(17)))
     assert do_steps(engine, rules, asked(engine, Action.CANCEL, event="12")) == [0, 0, 1, 1]
     assert outcomes(engine) == {"pending": 16, "canceled": 1}
@@ -116,7 +117,7 @@ def test_what_died_between_handing_in_again_and_its_note_has_its_result_all_the_
 def test_large_refusals_are_read_and_handed_in_again_few_at_once(
     engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replay, "BYTES", 100, raising=False)
+    monkeypatch.setattr(refusals, "BYTES_AT_ONCE", 100)
     assert [row["id"] for row in waiting(engine, RefusalFilter())] == [3, 2, 1]
     assert do_steps(engine, rules, asked(engine, Action.REPLAY)) == [1, 2, 3, 3]
 
