@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from acting import ME, finished, run
+from alembic import command
 from click.testing import Result
 from ledger import ask, deliver_all, do, given_up, message, outcomes, people, settled, take, taken, wrong_now
 from sqlalchemy import Connection, Engine, event
@@ -19,6 +20,7 @@ from models.rules import Rules
 from models.words import Action, Outcome, State
 from worker.context import Context
 from worker.intake.receipts import Part
+from worker.local.migrate import configuration, upgrade
 from worker.operations import jobs, steps
 from worker.operations.cancel import CancelFilter
 from worker.queries import job_results
@@ -42,7 +44,7 @@ def books(engine: Engine) -> Any:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps of a few, and the live ones first, with no floor for others."""
-    for name, size in (("STEP", 3), ("CORRECTIONS", 3), ("BATCHES", 2)):
+    for name, size in (("STEP", 3), ("CORRECTIONS", 3), ("BATCHES", 2), ("AT_ONCE", 2)):
         monkeypatch.setattr(steps, name, size)
     monkeypatch.setattr("worker.queries.refusals.AT_ONCE", 2)
     monkeypatch.setattr("worker.queue.claim.FLOOR", 0.0)
@@ -223,6 +225,33 @@ def test_what_comes_after_a_job_was_asked_for_is_not_its_own(
     assert counts == [(4, 4), (1, 1), (0, 1)]
     assert [record for record, *_ in items(engine, asked_for[0])] == ids
     do(engine, "UPDATE lanes SET due_at = (SELECT min(due_at) FROM batches WHERE status = 'PENDING')")
+
+
+def test_jobs_begun_before_their_columns_were_renamed_go_on_with_all_that_these_held(
+    fail: Callable[..., list[int]], engine: Engine, rules: Rules
+) -> None:
+    ids = fail(5)
+    errors = [row.id for row in ask(engine, "SELECT id FROM errors ORDER BY record_id")]
+    do(engine, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE id = :id", id=errors[0])
+    pinned = [steps.ItemResult(error, record) for error, record in zip(errors, ids, strict=True)]
+    begun = asked(engine, Action.DISMISS, FAILED, params={"because": "the event is over"}, pinned=pinned)
+    assert jobs.step(engine, rules, begun) == begun
+    do(engine, "UPDATE jobs SET last_error = 'a step failed'")
+    held = jobs.ask_to_mend(engine, ME, [(2, ids[4], Change(event="nobody's"))], on_hold=[])
+    before = [(job(engine, one), job_results.items(engine, one)) for one in (begun, held)]
+    with engine.connect() as connection:
+        command.downgrade(configuration(connection), "0011")
+        connection.commit()
+    columns = "a.chosen, j.given, j.done, j.passed, j.held, j.trouble"
+    assert list(map(tuple, ask(engine, f"SELECT {columns} FROM jobs j JOIN actions a USING (id) ORDER BY id"))) == [
+        (FAILED, {"because": "the event is over"}, 2, 1, False, "a step failed"),
+        ({"mended_rows": 1}, {}, 0, 0, True, ""),
+    ]
+    upgrade(engine)
+    assert [(job(engine, one), job_results.items(engine, one)) for one in (begun, held)] == before
+    ended = finished(engine, rules, begun)
+    assert (ended["done"], ended["skipped"], ended["last_error"]) == (4, 1, "")
+    assert jobs.standing(job(engine, held)) == "awaiting confirmation"
 
 
 # What became of each
