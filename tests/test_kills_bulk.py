@@ -23,7 +23,8 @@ COMMAND = [sys.executable, "-m", "cli", "retry", "--yes"]
 GO_ON = [
     sys.executable,
     "-c",
-    "from worker import jobs, process; p = process.current(); jobs.work(p.engine, p.rules, 300)",
+    "from worker.context import current; from worker.operations import jobs; p = current();"
+    " jobs.work(p.engine, p.rules, 300)",
 ]
 Job = dict[str, Any]
 
