@@ -270,7 +270,7 @@ def test_a_retry_says_of_each_record_what_became_of_it_and_what_it_is_now(
     assert job_results.outcomes(engine, ended["id"]) == {"delivered": 4, "rejected": 1}
 
 
-def test_what_somebody_else_resolved_first_is_passed_over_and_said(
+def test_what_somebody_else_resolved_first_is_skipped_and_said(
     fail: Callable[..., list[int]], engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = fail(2)
