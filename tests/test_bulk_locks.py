@@ -17,7 +17,6 @@ from worker.context import Context
 from worker.database import make_engine
 from worker.intake.receipts import Part
 from worker.operations import cancel, jobs, retry, steps
-from worker.queries import refusals
 from worker.queries.error_filter import Filter
 from worker.queries.refusals import RefusalFilter, waiting
 from worker.retention.purge import purge
@@ -117,7 +116,7 @@ def test_what_died_between_handing_in_again_and_its_note_has_its_result_all_the_
 def test_large_refusals_are_read_and_handed_in_again_few_at_once(
     engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refusals, "BYTES_AT_ONCE", 100)
+    monkeypatch.setattr("worker.queries.refusals.BYTES_AT_ONCE", 100)
     assert [row["id"] for row in waiting(engine, RefusalFilter())] == [3, 2, 1]
     assert do_steps(engine, rules, asked(engine, Action.REPLAY)) == [1, 2, 3, 3]
 

@@ -290,7 +290,7 @@ def test_refusals_go_on_where_the_last_page_ended(  # noqa: PLR0917
         "page": [(door, "PAGE", 3)],
         "walk": [(refusals, "WALK", 2)],
         "bytes": [(refusals, "BYTES", 300)],
-        "step": [(refusals, "AT_ONCE", 2)],
+        "step": [(refusals, "STEP", 2)],
     }[bound]:
         monkeypatch.setattr(module, name, value)
     hand_in(message(*(f"nobody {number}" for number in range(7))))

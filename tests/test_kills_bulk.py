@@ -23,8 +23,7 @@ COMMAND = [sys.executable, "-m", "cli", "retry", "--yes"]
 GO_ON = [
     sys.executable,
     "-c",
-    "from worker.context import current; from worker.operations import jobs; p = current();"
-    " jobs.work(p.engine, p.rules, 300)",
+    "from worker.context import current as c; from worker.operations.jobs import work; work(c().engine, c().rules, 300)",
 ]
 Job = dict[str, Any]
 

@@ -339,7 +339,7 @@ WRITES = {("sys", "stdout"), ("sys", "stderr")}
 
 
 @pytest.mark.parametrize("path", sorted(Path(cli.__file__).parent.glob("*.py")), ids=lambda path: path.name)
-def test_nothing_but_showing_prints(path: Path) -> None:
+def test_nothing_but_output_prints(path: Path) -> None:
     if path.name == "output.py":
         return
     wrong = []
