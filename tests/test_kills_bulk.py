@@ -20,11 +20,14 @@ from worker.queries.reconciliation import audit
 from worker.settings import Settings
 
 COMMAND = [sys.executable, "-m", "cli", "retry", "--yes"]
-GO_ON = [
-    sys.executable,
-    "-c",
-    "from worker.context import current as c; from worker.operations.jobs import work; work(c().engine, c().rules, 300)",
-]
+FINISH = """
+from worker.context import current
+from worker.operations import jobs
+
+process = current()
+jobs.work(process.engine, process.rules, 300)
+"""
+GO_ON = [sys.executable, "-c", FINISH]
 Job = dict[str, Any]
 
 
