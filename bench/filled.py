@@ -178,12 +178,12 @@ FILL: Final = {
         FROM (SELECT submission, min(id) AS id FROM submissions GROUP BY 1) s
         JOIN keys k ON k.name = 'producer ' || s.id % 10 * 10""",
     "actions": """
-        INSERT INTO actions (at, who, via, what, chosen, number)
+        INSERT INTO actions (at, who, via, what, filter, number)
         SELECT now() - (100000 - i) * interval '70 seconds', 'operator ' || i % 7,
           CASE WHEN i % 3 = 0 THEN 'schedule' ELSE 'console' END, CASE WHEN i % 2 = 0 THEN 'retry' ELSE 'pause' END,
           '{"outcomes": ["failed"]}', i % 1000 FROM generate_series(1, 100000) i ORDER BY i""",
     "jobs": """
-        INSERT INTO jobs (id, action, given, expected, until, done, passed, started_at, ended_at)
+        INSERT INTO jobs (id, action, params, expected, until, done, skipped, started_at, ended_at)
         SELECT id, 'retry', '{}', number, 1, number, 0, at, CASE WHEN id < 99990 THEN at + interval '1 minute' END
         FROM actions WHERE what = 'retry'""",
     "job_items": """

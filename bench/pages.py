@@ -112,7 +112,7 @@ ASKED: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "/correct": ("?group={group}", "?group={group}&event=99"),
     "/jobs": ("", "?before=50000"),
-    "/job/{job}": ("/job/100000", "/job/100000?after=200000", "/job/100000?passed=1"),
+    "/job/{job}": ("/job/100000", "/job/100000?after=200000", "/job/100000?skipped=1"),
     "/schedules": ("",),
     "/actions": ("", "?before=50000", "?who=nobody", "?what=pause"),
     "/find": ("?what={middle}", "?what={file}", "?what=event-4987", "?what=none"),

@@ -73,9 +73,9 @@ class Wish:
     """What is to be done to what, and what that is called once it is done."""
 
     action: "Action"
-    chosen: Mapping[str, Any]
+    filter: Mapping[str, Any]
     done: str
-    given: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
     harmless: bool = False
     """Where there is nobody to ask, it goes on."""
 
@@ -90,22 +90,22 @@ def do(process: "Context", wish: Wish, consent: Consent, *, background: bool = F
     from worker.queries.error_groups import COUNTED
 
     by = audit_log.at_the_terminal()
-    is_move = not {"event", "object_id"}.isdisjoint(wish.given.get("change", {}))
+    is_move = not {"event", "object_id"}.isdisjoint(wish.params.get("change", {}))
     if consent.expect is None and not is_move and (consent.yes or (wish.harmless and not consent.can_ask)):
         with process.engine.begin() as connection:
-            job_id = jobs.ask(connection, by, wish.action, wish.chosen, given=wish.given)
+            job_id = jobs.ask(connection, by, wish.action, wish.filter, params=wish.params)
         return follow(process, job_id, background=background)
     most = max(COUNTED, consent.expect or 0)
-    found = preview.look(process, wish.action, wish.chosen, wish.given, most=most)
+    found = preview.look(process, wish.action, wish.filter, wish.params, most=most)
     would = f"{count(wish.action, found)} would be {wish.done}"
-    one = found.count <= 1 and "change" not in wish.given
+    one = found.count <= 1 and "change" not in wish.params
     show_it = partial(_show, wish, found)
     agree(consent, found.tally, would, show_it, more=found.more, harmless=wish.harmless, one=one)
-    again = preview.look(process, wish.action, wish.chosen, wish.given, until=found.until, most=most)
+    again = preview.look(process, wish.action, wish.filter, wish.params, until=found.until, most=most)
     if again.seal != found.seal:
-        _show(wish, preview.look(process, wish.action, wish.chosen, wish.given))
+        _show(wish, preview.look(process, wish.action, wish.filter, wish.params))
         fail(CHANGED)
-    job_id = preview.ask(process, by, wish.action, wish.chosen, again, given=wish.given)
+    job_id = preview.ask(process, by, wish.action, wish.filter, again, params=wish.params)
     return follow(process, job_id, background=background)
 
 
@@ -252,8 +252,8 @@ def _shown(steps: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Show a job's steps as a bar, where there is somebody to see it."""
     with Bar("…", None, shown=sys.stdout.isatty(), stays=False) as bar:
         for job in steps:
-            what = f"job {job['id']}: {job['action']}" + (f", {job['trouble']}" if job["trouble"] else "")
-            done, of = job["done"] + job["passed"], job["expected"]
+            what = f"job {job['id']}: {job['action']}" + (f", {job['last_error']}" if job["last_error"] else "")
+            done, of = job["done"] + job["skipped"], job["expected"]
             bar.show(what, f"{done:,}/{'?' if of is None else f'{of:,}'}", done=done, of=of)
             yield job
 
@@ -264,4 +264,4 @@ def tell(job: dict[str, Any], said: Callable[[dict[str, Any]], str]) -> None:
         return
     if job["stopped"]:
         say(f"job {job['id']} was stopped")
-    say(f"{said(job)} (job {job['id']})" if job["done"] or job["passed"] else said(job))
+    say(f"{said(job)} (job {job['id']})" if job["done"] or job["skipped"] else said(job))

@@ -24,7 +24,7 @@ def jobs(context: typer.Context, *, before: Before = None, limit: Limit = 20, as
     if as_json:
         print_json(found)
         return
-    columns = ["id", "at", "who", "action", "what", "standing", "done", "passed", "expected"]
+    columns = ["id", "at", "who", "action", "what", "standing", "done", "skipped", "expected"]
     print_table("Jobs", found, columns, "nothing was done in bulk yet")
     if len(found) == limit:
         say(f"more: --before {found[-1]['id']}")
@@ -49,7 +49,7 @@ def stop(job_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
 def job(
     job_id: Annotated[int, typer.Argument(metavar="ID")],
     *,
-    passed: Annotated[bool, typer.Option("--passed", help="Only those that it was not done to, with why.")] = False,
+    skipped: Annotated[bool, typer.Option("--skipped", help="Only those that were skipped, with why.")] = False,
     after: Annotated[int, typer.Option(help="Only those behind this one: the next page.")] = 0,
     limit: Limit = 50,
     as_json: AsJson = False,
@@ -64,7 +64,7 @@ def job(
     if found is None:
         complain(f"turnout: there is no job {job_id}; `turnout jobs` lists them")
         raise typer.Exit(1)
-    items = job_results.items(engine, job_id, limit, after, passed=passed)
+    items = job_results.items(engine, job_id, limit, after, skipped=skipped)
     found = {**_with_words(found), "outcomes": job_results.outcomes(engine, job_id), "items": items}
     if as_json:
         print_json(found)
@@ -72,7 +72,7 @@ def job(
     say(f"job {job_id}: {found['action']} {found['what']}", "bold")
     say(f"asked for by {found['who']} ({found['via']}) at {written(found['at'])}")
     expected = "" if found["expected"] is None else f" of {found['expected']:,}"
-    say(f"{found['standing']}: {found['done']:,}{expected} done, {found['passed']:,} passed over")
+    say(f"{found['standing']}: {found['done']:,}{expected} done, {found['skipped']:,} skipped")
     if found["outcomes"]:
         told = ", ".join(f"{number:,} {outcome}" for outcome, number in found["outcomes"].items())
         say(f"by now (of the newest {job_results.COUNTED:,}): {told}")
@@ -88,7 +88,7 @@ def _with_words(found: dict[str, Any]) -> dict[str, Any]:
     from worker.operations.audit_log import said
     from worker.operations.jobs import standing
 
-    return {**found, "what": said(found["chosen"]) or "everything", "standing": standing(found)}
+    return {**found, "what": said(found["filter"]) or "everything", "standing": standing(found)}
 
 
 def actions(
@@ -112,12 +112,12 @@ def actions(
         {
             **row,
             "number": row["done"],
-            "of what": log.said(row["chosen"]) or ("everything" if row["is_job"] else ""),
+            "of what": log.said(row["filter"]) or ("everything" if row["is_job"] else ""),
             "job": row["is_job"],
         }
         for row in found
     ]
-    columns = ["id", "at", "who", "via", "what", "of what", "number", "because", "job", "trouble"]
+    columns = ["id", "at", "who", "via", "what", "of what", "number", "because", "job", "last_error"]
     print_table("What was done", rows, columns, "nothing like that was done" if who or what else "nothing was done yet")
     if len(found) == limit:
         say(f"more: --before {found[-1]['id']}")

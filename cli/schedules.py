@@ -30,7 +30,7 @@ def schedules(context: typer.Context, *, as_json: AsJson = False) -> None:
     rows = [
         {
             **row,
-            "what": said(row["chosen"]),
+            "what": said(row["filter"]),
             "quiet": known.quiet_said(row),
             "next": "paused" if row["paused"] else row["next_at"],
             "last job": row["job_id"],

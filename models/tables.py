@@ -564,7 +564,7 @@ class Schedule(Base):
     next_at: Mapped[datetime]
     time_zone: Mapped[str] = mapped_column(server_default="UTC")
     """Whose clock the crontab and the quiet hours mean."""
-    chosen: Mapped[dict[str, object]] = mapped_column(server_default="{}")
+    filter: Mapped[dict[str, object]] = mapped_column(server_default="{}")
     """Which errors (`worker.queries.error_filter.Filter`)."""
     most_retries: Mapped[int] = mapped_column(SmallInteger, server_default="10")
     """A record that was retried so often is left to an operator."""
@@ -587,11 +587,11 @@ class Act(Base):
     """A key's name, a user's of the machine, a schedule's."""
     via: Mapped[Via]
     what: Mapped[str]
-    chosen: Mapped[dict[str, object]] = mapped_column(server_default="{}")
+    filter: Mapped[dict[str, object]] = mapped_column(server_default="{}")
     """Which filter, or of what."""
     number: Mapped[int | None]
     """How many it was done to; none of what has no number, or while it goes on."""
-    trouble: Mapped[str] = mapped_column(server_default="")
+    last_error: Mapped[str] = mapped_column(server_default="")
     """Why it was not done."""
 
 
@@ -604,7 +604,7 @@ class Job(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     """Its action's."""
     action: Mapped[Action]
-    given: Mapped[dict[str, object]]
+    params: Mapped[dict[str, object]]
     """What is changed (`change`), or why (`because`)."""
     expected: Mapped[int | None]
     """How many it was to be when it was asked for, as far as that was counted."""
@@ -614,16 +614,16 @@ class Job(Base):
     after: Mapped[int] = mapped_column(server_default="0")
     """How far it is: of which of the filter's outcomes, and the last id that was looked at."""
     done: Mapped[int] = mapped_column(server_default="0")
-    passed: Mapped[int] = mapped_column(server_default="0")
+    skipped: Mapped[int] = mapped_column(server_default="0")
     """Those that it was not done to; `job_items` says why."""
     due_at: Mapped[datetime] = mapped_column(server_default=NOW)
-    """The one served longest ago goes next; one in trouble waits."""
-    trouble: Mapped[str] = mapped_column(server_default="")
+    """The one served longest ago goes next; one whose last step failed waits."""
+    last_error: Mapped[str] = mapped_column(server_default="")
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     stopped: Mapped[bool] = mapped_column(server_default=text("false"))
-    held: Mapped[bool] = mapped_column(server_default=text("false"))
-    """It is shown first, and waits until it is begun."""
+    on_hold: Mapped[bool] = mapped_column(server_default=text("false"))
+    """It is shown first, and waits until an operator confirms it."""
     pinned: Mapped[bool] = mapped_column(server_default=text("false"))
     """It is done to the items that were stored with it, as they were shown, and to nothing else."""
 
@@ -634,7 +634,7 @@ class JobItem(Base):
     __tablename__ = "job_items"
     __table_args__ = (
         Index(None, "job_id", "id"),
-        Index("ix_job_items_passed", "job_id", "id", postgresql_where=text("NOT done")),
+        Index("ix_job_items_skipped", "job_id", "id", postgresql_where=text("NOT done")),
     )
 
     id: Mapped[int] = mapped_column(Identified(always=True), primary_key=True)
@@ -647,7 +647,7 @@ class JobItem(Base):
     """None while it waits for its turn."""
     by: Mapped[int | None]
     """The record that took its place."""
-    told: Mapped[dict[str, object]] = mapped_column(server_default="{}")
+    result: Mapped[dict[str, object]] = mapped_column(server_default="{}")
     """Why it was not done (`reasons`), what was changed (`difference`), what it came to."""
 
 

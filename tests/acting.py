@@ -28,7 +28,7 @@ def run(engine: Engine, rules: Rules, action: Action, chosen: Mapping[str, objec
 
 def finished(engine: Engine, rules: Rules, job_id: int) -> dict[str, Any]:
     for job in jobs.finish(engine, rules, job_id):
-        assert not job["trouble"] or "OperationalError" in job["trouble"], job  # which a storm's killer causes
+        assert not job["last_error"] or "OperationalError" in job["last_error"], job  # which a storm's killer causes
         last = job
     return last
 

@@ -37,8 +37,8 @@ def newest(engine: Engine) -> Callable[[], list[tuple[str, str, str, dict[str, A
         nonlocal seen
         rows = ask(engine, "SELECT * FROM actions WHERE id > :seen ORDER BY id", seen=seen)
         seen = max([seen, *(row.id for row in rows)])
-        assert not [row.trouble for row in rows if row.trouble]
-        return [(row.who, row.via, row.what, row.chosen, row.number) for row in rows]
+        assert not [row.last_error for row in rows if row.last_error]
+        return [(row.who, row.via, row.what, row.filter, row.number) for row in rows]
 
     return look
 
@@ -201,7 +201,7 @@ def test_what_raises_stays_noted_with_why_and_what_is_interrupted_without_a_numb
         raise ValueError("a@x.org is in it")
     with pytest.raises(KeyboardInterrupt), audit_log.noted(engine, by, "purge", older_than_days=90):
         raise KeyboardInterrupt
-    rows = ask(engine, "SELECT what, number, trouble FROM actions ORDER BY id")
+    rows = ask(engine, "SELECT what, number, last_error FROM actions ORDER BY id")
     assert [tuple(row) for row in rows] == [("erase", None, "ValueError"), ("purge", None, "")]
 
 

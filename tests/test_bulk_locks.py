@@ -34,7 +34,7 @@ def do_steps(engine: Engine, rules: Rules, job_id: int) -> list[int]:
     """Do a job; say how many were done after each of its steps."""
     done = []
     for job in jobs.finish(engine, rules, job_id):
-        assert not job["trouble"], job
+        assert not job["last_error"], job
         done.append(job["done"])
     return done
 
@@ -42,7 +42,7 @@ def do_steps(engine: Engine, rules: Rules, job_id: int) -> list[int]:
 def test_a_rare_filter_goes_on_step_by_step_through_the_open_errors_that_it_leaves_out(
     hand_in: HandIn, engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry, "WALK", 5, raising=False)
+    monkeypatch.setattr(retry, "WALK", 5)
     hand_in(message(*people(12), event="1"))
     given_up(engine, taken(engine))
     hand_in(message("rare@x.org", event="2"))
@@ -57,7 +57,7 @@ def test_a_rare_filter_goes_on_step_by_step_through_the_open_errors_that_it_leav
 def test_a_filter_that_an_index_answers_walks_through_nothing_else(
     hand_in: HandIn, engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry, "WALK", 5, raising=False)
+    monkeypatch.setattr(retry, "WALK", 5)
     hand_in(message(*people(30)))
     given_up(engine, taken(engine))
     assert do_steps(engine, rules, asked(engine, Action.RETRY, **Filter(record_ids=[28, 30]).written)) == [2, 2]
@@ -66,7 +66,7 @@ def test_a_filter_that_an_index_answers_walks_through_nothing_else(
 def test_a_step_that_finds_more_than_it_takes_leaves_none_of_them_out(
     hand_in: HandIn, engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry, "WALK", 5, raising=False)
+    monkeypatch.setattr(retry, "WALK", 5)
     monkeypatch.setattr(steps, "STEP", 3)
     hand_in(message(*people(12)))
     given_up(engine, taken(engine))
@@ -77,7 +77,7 @@ def test_a_step_that_finds_more_than_it_takes_leaves_none_of_them_out(
 def test_a_rare_filter_goes_on_step_by_step_through_the_waiting_batches_that_it_leaves_out(
     hand_in: HandIn, engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cancel, "WALK", 5, raising=False)
+    monkeypatch.setattr(cancel, "WALK", 5)
     hand_in(*(message("a@x.org", event=str(number)) for number in range(17)))
     assert do_steps(engine, rules, asked(engine, Action.CANCEL, event="12")) == [0, 0, 1, 1]
     assert outcomes(engine) == {"pending": 16, "canceled": 1}
@@ -107,7 +107,7 @@ def test_what_died_between_handing_in_again_and_its_note_has_its_result_all_the_
     assert outcomes(engine) == {"pending": 3}
     assert finished(engine, rules, job_id)["done"] == 3
     with engine.connect() as connection:
-        told = connection.execute(text("SELECT told->>'accepted' FROM job_items")).scalars().all()
+        told = connection.execute(text("SELECT result->>'accepted' FROM job_items")).scalars().all()
     assert told == ["1", "1", "1"]
     assert outcomes(engine) == {"pending": 3}
 
@@ -151,15 +151,15 @@ class BulkStorm(PurgingStorm):
         self._mend(chosen, change)
 
     def _mend(self, chosen: Filter, change: Change) -> None:
-        given = {"change": change.written}
-        self.corrected += run(self.engine, self.rules, Action.CORRECT, chosen.written, given=given)["done"]
+        params = {"change": change.written}
+        self.corrected += run(self.engine, self.rules, Action.CORRECT, chosen.written, params=params)["done"]
 
     def _purge(self, _: random.Random) -> None:
         self.gone += purge(self.engine, 1 / 86_400)
 
     def _dismiss(self, dice: random.Random) -> None:
         chosen = Filter((Outcome.REJECTED,), event=str(dice.randrange(4)))
-        run(self.engine, self.rules, Action.DISMISS, chosen.written, given={"because": "a storm"})
+        run(self.engine, self.rules, Action.DISMISS, chosen.written, params={"because": "a storm"})
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -63,14 +63,14 @@ PAGES = (
 
 @pytest.fixture(scope="module")
 def console(postgres_url: str, valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole]:
-    """The night, with a job that is done, one under way, one that waits to be begun, and schedules."""
+    """The night, with a job that is done, one running, one that awaits confirmation, and schedules."""
     home = tmp_path_factory.mktemp("accessible")
     made = night.made(postgres_url, TEMPLATE, valkey.url, home)
     with night.copied(postgres_url, made) as url:
         process = Context(night.settings_for(url, valkey.url, home))
         with process.engine.begin() as connection:
             jobs.ask(connection, ME, Action.DISMISS, Filter((Outcome.REJECTED,), event="webinar-42").written,
-                     given={"because": "test entries"}, expected=10)  # fmt: skip
+                     params={"because": "test entries"}, expected=10)  # fmt: skip
         jobs.work(process.engine, process.rules, 30)
         with process.engine.begin() as connection:
             jobs.ask(connection, ME, Action.RETRY, Filter().written, expected=3_600)

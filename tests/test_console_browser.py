@@ -188,7 +188,7 @@ def test_rows_are_marked_by_key_and_retried(
     listens(page)
     page.keyboard.type("y")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Job 1")
-    assert [row.chosen["error_ids"] for row in ask(engine, "SELECT chosen FROM actions")] == [[3]]
+    assert [row.filter["error_ids"] for row in ask(engine, "SELECT filter FROM actions")] == [[3]]
 
 
 def hide(page: Page, *, hidden: bool) -> None:

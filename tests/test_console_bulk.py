@@ -59,7 +59,7 @@ def ids(engine: Engine, where: str = "true") -> list[int]:
 
 def job_of(engine: Engine) -> Any:
     (row,) = ask(
-        engine, "SELECT j.*, a.who, a.via, a.chosen FROM jobs j JOIN actions a USING (id) ORDER BY id DESC LIMIT 1"
+        engine, "SELECT j.*, a.who, a.via, a.filter FROM jobs j JOIN actions a USING (id) ORDER BY id DESC LIMIT 1"
     )
     return row
 
@@ -118,7 +118,7 @@ def test_the_filters_of_the_url_are_those_of_the_job(
         html = operator.page(f"/act/retry{query}")
         assert f">Retry {number}</button>" in html
         job = asked_for(operator.submit(html, "/act/retry"), engine)
-        assert (job.chosen, job.expected, job.action) == (chosen, number, "retry")
+        assert (job.filter, job.expected, job.action) == (chosen, number, "retry")
         assert (job.who, job.via) == ("the operator", "console")
         if query != "?event=webinar":
             jobs.stop(engine, ME, job.id)
@@ -152,7 +152,7 @@ def test_the_marked_rows_and_only_they_are_retried(
     assert ">Retry 3</button>" in html
     operator.submit(html, "/act/retry")
     work()
-    assert job_of(engine).chosen["error_ids"] == marked
+    assert job_of(engine).filter["error_ids"] == marked
     assert ids(engine, "resolution = 'retried'") == marked
 
 
@@ -281,9 +281,7 @@ def test_a_jobs_page_says_how_far_it_is_what_became_of_each_and_what_they_are_by
     fill(hand_in, engine)
     job = asked_for(operator.submit(operator.page("/act/retry"), "/act/retry"), engine)
     said = words(operator.page(f"/job/{job.id}"))
-    assert (
-        f"Job {job.id}: retry waits for its turn outcome failed done 0 of 15 asked for by the operator console" in said
-    )
+    assert f"Job {job.id}: retry queued outcome failed done 0 of 15 asked for by the operator console" in said
     assert said.count("not begun") == 15
     assert f"job {job.id}: retry outcome failed 0 of 15" in words(operator.page("/"))
     work()
@@ -308,9 +306,9 @@ def test_what_a_job_was_not_done_to_is_listed_apart_with_why(
     job = asked_for(operator.submit(operator.page("/act/retry"), "/act/retry"), engine)
     work()
     do(engine, "UPDATE job_items SET done = false WHERE record_id = 2")
-    do(engine, "UPDATE jobs SET done = 2, passed = 1")
-    assert "2 of 3, 1 passed over" in words(operator.page(f"/job/{job.id}"))
-    html = operator.page(f"/job/{job.id}?passed=1")
+    do(engine, "UPDATE jobs SET done = 2, skipped = 1")
+    assert "2 of 3, 1 skipped" in words(operator.page(f"/job/{job.id}"))
+    html = operator.page(f"/job/{job.id}?skipped=1")
     assert "somebody else was faster" in words(html)
     assert html.count('<th scope="row"') == 1
 
@@ -367,8 +365,8 @@ def test_a_job_is_stopped_and_what_it_did_stays_done(  # noqa: PLR0917
     assert "stopped" in words(html)
     assert "2 of 5" in words(html)
     assert f"/job/{job.id}/stop" not in html
-    assert "is not under way" in words(operator.press(f"/job/{job.id}/stop", "/jobs").text)
-    noted = ask(engine, "SELECT who, via, what, chosen, number FROM actions ORDER BY id")
+    assert "is not running" in words(operator.press(f"/job/{job.id}/stop", "/jobs").text)
+    noted = ask(engine, "SELECT who, via, what, filter, number FROM actions ORDER BY id")
     assert [tuple(row) for row in noted] == [
         ("the operator", "console", "retry", {"outcomes": ["failed"]}, 2),
         ("the operator", "console", "stop", {"job": job.id}, None),
@@ -433,7 +431,7 @@ def test_a_groups_wrong_event_is_corrected(operator: Visitor, hand_in: HandIn, e
         assert why in words(operator.submit(html, "/correct", typed=typed).text)
     assert nothing_done(engine)
     job = asked_for(operator.submit(html, "/correct", typed=" 12 "), engine)
-    assert (job.expected, job.given) == (12, {"change": {"event": "right"}})
+    assert (job.expected, job.params) == (12, {"change": {"event": "right"}})
     work()
     assert outcomes(engine) == {"canceled": 12, "pending": 12, "rejected": 2}
     assert [row.object_id for row in ask(engine, "SELECT object_id FROM events ORDER BY id")] == [
@@ -503,7 +501,7 @@ def test_a_groups_records_go_out_as_csv_and_the_mended_file_is_shown_before_it_i
     answer = hand_back(operator, as_csv([*rows, {**rows[0], "record": "999"}, {**rows[0], "record": "x"}]))
     job = asked_for(answer, engine)
     said = words(answer.text)
-    assert "waits to be begun mended rows 3 done 0 of 3" in said
+    assert "awaiting confirmation mended rows 3 done 0 of 3" in said
     assert "email …@exampel.com …@example.com 3" in said
     assert "line 6: there is no record 999; right would be" in said
     assert "line 7: 'x' is no record's id" in said
@@ -516,7 +514,7 @@ def test_a_groups_records_go_out_as_csv_and_the_mended_file_is_shown_before_it_i
     assert "record 6 took its place" in words(html)
     assert f"/job/{job.id}/begin" not in html
     assert "was begun, or stopped, before" in words(operator.press(f"/job/{job.id}/begin", "/jobs").text)
-    assert [row.chosen for row in ask(engine, "SELECT * FROM actions WHERE what = 'begin'")] == [{"job": job.id}]
+    assert [row.filter for row in ask(engine, "SELECT * FROM actions WHERE what = 'begin'")] == [{"job": job.id}]
 
 
 def test_a_mended_file_is_discarded(operator: Visitor, hand_in: HandIn, engine: Engine, work: Work) -> None:
@@ -657,7 +655,7 @@ def test_the_audit_log_says_who_did_what_when_to_how_many(
     operator.press("/accounts/default/resume", "/accounts")
     other = console.of(Role.OPERATOR, "the night shift")
     other.submit(other.page("/act/dismiss?event=webinar"), "/act/dismiss", because="no matter")
-    assert "under way" in words(operator.page("/actions"))
+    assert "not finished" in words(operator.page("/actions"))
     work()
     html = operator.page("/actions")
     rows = [words(row) for row in re.findall(r"<tr><th scope=\"row\".*?</tr>", html, re.DOTALL)]
@@ -668,7 +666,7 @@ def test_the_audit_log_says_who_did_what_when_to_how_many(
         "the operator console pause account default, because the portal moves 1 –",
         "the operator console retry outcome failed, event 77 12 –",
     ]
-    assert "under way" not in html
+    assert "not finished" not in html
     assert "the night shift" not in words(operator.page("/actions?who=the+operator")).partition("how many")[2]
     assert words(operator.page("/actions?what=pause")).count("the portal moves") == 1
     assert "nothing was done like that" in words(operator.page("/actions?who=nobody"))
@@ -774,11 +772,11 @@ def test_what_others_wrote_is_escaped(
         "UPDATE error_groups SET category = :it, code = :it, gist = :it",
         "UPDATE records SET contact = :it || id",
         "UPDATE events SET object_id = :it || id",
-        "UPDATE actions SET who = :it, trouble = :it",
-        "UPDATE actions SET chosen = chosen || jsonb_build_object('event', CAST(:it AS text))",
-        "UPDATE jobs SET given = given || jsonb_build_object('because', CAST(:it AS text))",
+        "UPDATE actions SET who = :it, last_error = :it",
+        "UPDATE actions SET filter = filter || jsonb_build_object('event', CAST(:it AS text))",
+        "UPDATE jobs SET params = params || jsonb_build_object('because', CAST(:it AS text))",
         (
-            "UPDATE job_items SET told = jsonb_build_object('reasons', jsonb_build_array("
+            "UPDATE job_items SET result = jsonb_build_object('reasons', jsonb_build_array("
             " jsonb_object(ARRAY['where', :it, 'what', :it, 'right', :it]))) WHERE change IS NULL"
         ),
     ):

@@ -138,9 +138,9 @@ def test_who_begins_a_mended_file_is_noted(console: RunningConsole, operator: Vi
     job = urlsplit(answer.url).path
     another.submit(another.page(job), f"{job}/begin")
     another.press(f"{job}/begin", "/")
-    rows = ask(rejected, "SELECT who, what, chosen FROM actions ORDER BY id")
+    rows = ask(rejected, "SELECT who, what, filter FROM actions ORDER BY id")
     job_id = int(job.removeprefix("/job/"))
-    assert [(row.who, row.what, row.chosen) for row in rows] == [
+    assert [(row.who, row.what, row.filter) for row in rows] == [
         ("the operator", "correct", {"mended_rows": 1}),
         ("another", "begin", {"job": job_id}),
     ]

@@ -333,7 +333,7 @@ def test_what_is_mended_is_handed_in_again_and_said_what_became_of_it(
     assert f"refusal {number} is handed in again: accepted 1, duplicates 0, refused 0" in words(answer.text)
     assert outcomes(engine) == {"pending": 1}
     assert refused_ids(engine) == []
-    noted = ask(engine, "SELECT who, via, what, chosen, number FROM actions")
+    noted = ask(engine, "SELECT who, via, what, filter, number FROM actions")
     assert [tuple(row) for row in noted] == [("the operator", "console", "replay", {"ids": [number]}, 1)]
     assert operator.get(path).status_code == 404
     again = operator.press(path, "/erase", message=mended)
@@ -426,7 +426,7 @@ def test_a_person_is_erased_after_a_second_look_and_the_receipt_names_nobody(
     receipts = operator.page("/erasures")
     assert "3 of records" in words(receipts)
     assert "lovelace" not in receipts
-    noted = ask(engine, "SELECT who, via, what, chosen, number FROM actions")
+    noted = ask(engine, "SELECT who, via, what, filter, number FROM actions")
     assert [tuple(row) for row in noted] == [("the operator", "console", "erase", {}, 3)]
     again = operator.press("/erasures", "/erase", contact=ADA)
     assert "Nothing of this person was kept" in words(again.text)

@@ -207,7 +207,7 @@ def test_by_mouse(  # noqa: PLR0915 - it is one story
         page.get_by_role("link", name="take them out as CSV").click()
     page.get_by_label("mended file").set_input_files(mended(download.value, tmp_path))
     page.get_by_role("button", name="Show what changes").last.click()
-    heading(page, "waits to be begun")
+    heading(page, "awaiting confirmation")
     expect(page.locator("table.changes")).to_contain_text("…@example.con …@example.com 150", use_inner_text=True)
     page.get_by_role("button", name="Correct and send 150").click()
     is_over(page, "150 of 150", "delivered 150", live=live)
@@ -307,7 +307,7 @@ def test_by_keyboard_alone(  # noqa: PLR0915 - it is one story
     chooser.value.set_files(mended(download.value, tmp_path))
     tab_to(page, page.get_by_role("button", name="Show what changes").last)
     page.keyboard.press("Enter")
-    heading(page, "waits to be begun")
+    heading(page, "awaiting confirmation")
     keys(page, "y", "Job")
     is_over(page, "150 of 150", "delivered 150", live=True)
     # What was refused at the door.

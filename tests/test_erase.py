@@ -381,16 +381,16 @@ def test_who_is_erased_is_found_in_no_job_and_no_action(
     jobs.ask_to_mend(engine, ME, [(1, third, of_ada if who == ADA else of_vid)])
     with engine.begin() as connection:
         for change in (of_ada, of_vid):
-            jobs.ask(connection, ME, Action.CORRECT, {"group_id": "none"}, given={"change": change.written})
-        jobs.ask(connection, ME, Action.DISMISS, Filter().written, given={"because": f"{ADA} ({VID}) asked for it"})
+            jobs.ask(connection, ME, Action.CORRECT, {"group_id": "none"}, params={"change": change.written})
+        jobs.ask(connection, ME, Action.DISMISS, Filter().written, params={"because": f"{ADA} ({VID}) asked for it"})
         audit_log.note(connection, ME, "pause", {"account": "default", "because": f"{ADA}, id {VID}"})
     places = {place.split(":")[0] for place in found(engine, who)}
-    assert {"job_items.change", "job_items.told", "jobs.given", "actions.chosen"} <= places
+    assert {"job_items.change", "job_items.result", "jobs.params", "actions.filter"} <= places
     assert erased(process, who).complete
     assert found(engine, who) == []
     while jobs.step(engine, process.rules) is not None:
         pass
-    assert not ask(engine, "SELECT FROM jobs WHERE trouble <> '' OR ended_at IS NULL")
+    assert not ask(engine, "SELECT FROM jobs WHERE last_error <> '' OR ended_at IS NULL")
     assert found(engine, who) == []
     sound(engine)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from acting import ME, finished, run
+from alembic import command
 from click.testing import Result
 from ledger import ask, deliver_all, do, given_up, message, outcomes, people, settled, take, taken, wrong_now
 from sqlalchemy import Connection, Engine, event
@@ -19,6 +20,7 @@ from models.correction import Change
 from models.words import Action, Outcome, State
 from worker.context import Context
 from worker.intake.receipts import Part
+from worker.local.migrate import configuration, upgrade
 from worker.operations import jobs, steps
 from worker.operations.cancel import CancelFilter
 from worker.queries import job_results
@@ -42,7 +44,7 @@ def books(engine: Engine) -> Any:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps of a few, and the live ones first, with no floor for others."""
-    for name, size in (("STEP", 3), ("CORRECTIONS", 3), ("BATCHES", 2)):
+    for name, size in (("STEP", 3), ("CORRECTIONS", 3), ("BATCHES", 2), ("AT_ONCE", 2)):
         monkeypatch.setattr(steps, name, size)
     monkeypatch.setattr("worker.queries.refusals.AT_ONCE", 2)
     monkeypatch.setattr("worker.queue.claim.FLOOR", 0.0)
@@ -100,7 +102,7 @@ def test_steps_from_many_threads_at_once_do_every_part_once(
     with ThreadPoolExecutor(8) as eight:
         list(eight.map(work, range(8)))
     ended = job(engine, job_id)
-    assert (ended["done"], ended["passed"], ended["trouble"]) == (120, 0, "")
+    assert (ended["done"], ended["skipped"], ended["last_error"]) == (120, 0, "")
     assert Counter(record for record, *_ in items(engine, job_id)) == Counter(ids)
     assert [row.number for row in ask(engine, "SELECT number FROM actions")] == [120]
     assert len(ask(engine, "SELECT FROM errors WHERE resolution = 'retried'")) == 120
@@ -146,7 +148,7 @@ def test_a_step_whose_commit_is_ambiguous_is_done_once(
     ended = finished(engine, rules, job_id)
     event.remove(engine, "commit", lose)
     assert next(lost, None) is None
-    assert (ended["done"], ended["passed"]) == (8, 0)
+    assert (ended["done"], ended["skipped"]) == (8, 0)
     done = job_results.items(engine, job_id, 1_000)
     assert len({one["item"] for one in done}) == len(done) == 8
     assert all(one["done"] for one in done)
@@ -186,7 +188,7 @@ def test_a_job_whose_step_fails_is_in_trouble_while_others_go_on_and_is_tried_ag
     fail: Callable[..., list[int]], engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail(4)
-    dismissed = asked(engine, Action.DISMISS, FAILED, given={"because": "nobody knows"})
+    dismissed = asked(engine, Action.DISMISS, FAILED, params={"because": "nobody knows"})
     retried = asked(engine, Action.RETRY, Filter(event="none").written)
     dismiss = steps.STEPS[Action.DISMISS]
 
@@ -196,7 +198,7 @@ def test_a_job_whose_step_fails_is_in_trouble_while_others_go_on_and_is_tried_ag
     monkeypatch.setitem(steps.STEPS, Action.DISMISS, broken)
     assert [jobs.step(engine, rules) for _ in range(3)] == [dismissed, retried, None]
     left = job(engine, dismissed)
-    assert (left["trouble"], left["done"]) == ("a step failed (RuntimeError); see the log", 0)
+    assert (left["last_error"], left["done"]) == ("a step failed (RuntimeError); see the log", 0)
     assert jobs.standing(left).startswith("waits: a step failed")
     assert job(engine, retried)["ended_at"] is not None
     assert not jobs.is_due(engine)
@@ -205,7 +207,7 @@ def test_a_job_whose_step_fails_is_in_trouble_while_others_go_on_and_is_tried_ag
     assert jobs.is_due(engine)
     jobs.work(engine, rules, 10)
     left = job(engine, dismissed)
-    assert (left["trouble"], left["done"], jobs.standing(left)) == ("", 4, "finished")
+    assert (left["last_error"], left["done"], jobs.standing(left)) == ("", 4, "finished")
 
 
 def test_what_comes_after_a_job_was_asked_for_is_not_its_own(
@@ -225,6 +227,33 @@ def test_what_comes_after_a_job_was_asked_for_is_not_its_own(
     do(engine, "UPDATE lanes SET due_at = (SELECT min(due_at) FROM batches WHERE status = 'PENDING')")
 
 
+def test_jobs_begun_before_their_columns_were_renamed_go_on_with_all_that_these_held(
+    fail: Callable[..., list[int]], engine: Engine, rules: Rules
+) -> None:
+    ids = fail(5)
+    errors = [row.id for row in ask(engine, "SELECT id FROM errors ORDER BY record_id")]
+    do(engine, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE id = :id", id=errors[0])
+    pinned = [steps.ItemResult(error, record) for error, record in zip(errors, ids, strict=True)]
+    begun = asked(engine, Action.DISMISS, FAILED, params={"because": "the event is over"}, pinned=pinned)
+    assert jobs.step(engine, rules, begun) == begun
+    do(engine, "UPDATE jobs SET last_error = 'a step failed'")
+    held = jobs.ask_to_mend(engine, ME, [(2, ids[4], Change(event="nobody's"))], on_hold=[])
+    before = [(job(engine, one), job_results.items(engine, one)) for one in (begun, held)]
+    with engine.connect() as connection:
+        command.downgrade(configuration(connection), "0011")
+        connection.commit()
+    columns = "a.chosen, j.given, j.done, j.passed, j.held, j.trouble"
+    assert list(map(tuple, ask(engine, f"SELECT {columns} FROM jobs j JOIN actions a USING (id) ORDER BY id"))) == [
+        (FAILED, {"because": "the event is over"}, 2, 1, False, "a step failed"),
+        ({"mended_rows": 1}, {}, 0, 0, True, ""),
+    ]
+    upgrade(engine)
+    assert [(job(engine, one), job_results.items(engine, one)) for one in (begun, held)] == before
+    ended = finished(engine, rules, begun)
+    assert (ended["done"], ended["skipped"], ended["last_error"]) == (4, 1, "")
+    assert jobs.standing(job(engine, held)) == "awaiting confirmation"
+
+
 # What became of each
 
 
@@ -233,7 +262,7 @@ def test_a_retry_says_of_each_record_what_became_of_it_and_what_it_is_now(
 ) -> None:
     ids = fail(5)
     ended = run(engine, rules, Action.RETRY, FAILED)
-    assert (ended["done"], ended["passed"]) == (5, 0)
+    assert (ended["done"], ended["skipped"]) == (5, 0)
     assert items(engine, ended["id"]) == [(id_, True, "", "pending") for id_ in ids]
     settled(engine, taken(engine), rejected=[1])
     deliver_all(engine)
@@ -241,7 +270,7 @@ def test_a_retry_says_of_each_record_what_became_of_it_and_what_it_is_now(
     assert job_results.outcomes(engine, ended["id"]) == {"delivered": 4, "rejected": 1}
 
 
-def test_what_somebody_else_resolved_first_is_passed_over_and_said(
+def test_what_somebody_else_resolved_first_is_skipped_and_said(
     fail: Callable[..., list[int]], engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = fail(2)
@@ -253,15 +282,15 @@ def test_what_somebody_else_resolved_first_is_passed_over_and_said(
 
     monkeypatch.setattr(steps, "lock_events", and_somebody_is_faster)
     ended = run(engine, rules, Action.RETRY, FAILED)
-    assert (ended["done"], ended["passed"]) == (1, 1)
+    assert (ended["done"], ended["skipped"]) == (1, 1)
     assert items(engine, ended["id"])[0] == (ids[0], False, "somebody else was faster", "failed")
-    assert [one["record_id"] for one in job_results.items(engine, ended["id"], passed=True)] == [ids[0]]
+    assert [one["record_id"] for one in job_results.items(engine, ended["id"], skipped=True)] == [ids[0]]
     assert job_results.outcomes(engine, ended["id"]) == {"pending": 1}
 
 
 def test_a_dismissal_keeps_its_reason(fail: Callable[..., list[int]], engine: Engine, rules: Rules) -> None:
     ids = fail(4)
-    ended = run(engine, rules, Action.DISMISS, FAILED, given={"because": "the event is over"})
+    ended = run(engine, rules, Action.DISMISS, FAILED, params={"because": "the event is over"})
     assert items(engine, ended["id"]) == [(id_, True, "", "failed") for id_ in ids]
     kept = {tuple(row) for row in ask(engine, "SELECT resolution, resolved_because FROM errors")}
     assert kept == {("dismissed", "the event is over")}
@@ -282,9 +311,9 @@ def test_a_group_is_corrected_and_each_says_by_which_record_or_why_not(
     hand_in(message("p1@example.com", event="78"))
     deliver_all(engine)
     (group,) = {row.group_id for row in ask(engine, "SELECT group_id FROM errors")}
-    given = {"change": Change(event="78").written}
-    ended = run(engine, rules, Action.CORRECT, Filter(("rejected",), group_id=group).written, given=given)
-    assert (ended["done"], ended["passed"]) == (4, 1)
+    params = {"change": Change(event="78").written}
+    ended = run(engine, rules, Action.CORRECT, Filter(("rejected",), group_id=group).written, params=params)
+    assert (ended["done"], ended["skipped"]) == (4, 1)
     said = items(engine, ended["id"])
     assert [record for record, *_ in said] == ids
     assert [(done, outcome) for _, done, _, outcome in said] == [
@@ -303,10 +332,10 @@ def test_a_mended_file_is_corrected_line_by_line(fail: Callable[..., list[int]],
     waiting = job_results.items(engine, job_id)
     assert (waiting[0]["item"], waiting[0]["done"], job_results.why(waiting[0])) == (2, None, "not begun")
     ended = finished(engine, rules, job_id)
-    assert (ended["expected"], ended["done"], ended["passed"]) == (5, 2, 3)
+    assert (ended["expected"], ended["done"], ended["skipped"]) == (5, 2, 3)
     done = job_results.items(engine, job_id)
     assert [(one["item"], one["done"]) for one in done] == [(2, True), (3, False), (4, True), (5, False), (6, False)]
-    assert done[0]["told"]["difference"] == [["email", "p0@example.com", "new@x.org"]]
+    assert done[0]["result"]["difference"] == [["email", "p0@example.com", "new@x.org"]]
     assert "would stay as it is" in job_results.why(done[3])
     assert "is unknown" in job_results.why(done[4])
 
@@ -315,7 +344,7 @@ def test_refusals_handed_in_again_say_what_each_came_to(hand_in: HandIn, engine:
     hand_in({**message("a@x.org", "b@x.org"), "account": "acme"}, b"no JSON", {**message("a@x.org"), "account": "acme"})
     do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
     ended = run(engine, rules, Action.REPLAY, {})
-    assert (ended["done"], ended["passed"]) == (2, 1)
+    assert (ended["done"], ended["skipped"]) == (2, 1)
     said = {(done, str(why).split(" (")[0]) for _, done, why, _ in items(engine, ended["id"])}
     assert said == {
         (True, "accepted 2, duplicates 0, refused 0"),
@@ -407,11 +436,11 @@ def test_the_commands_say_the_same_as_json_and_as_tables(
         done["job"], "retry", "finished", "outcome failed, event 77", "olga",
     )  # fmt: skip
     shown = facts("job", number)
-    assert (shown["done"], shown["passed"], shown["outcomes"]) == (5, 0, {"pending": 5})
+    assert (shown["done"], shown["skipped"], shown["outcomes"]) == (5, 0, {"pending": 5})
     assert [one["record_id"] for one in shown["items"]] == ids
     first = facts("job", number, "--limit", "2")["items"]
     assert [one["record_id"] for one in facts("job", number, "--after", str(first[-1]["id"]))["items"]] == ids[2:]
-    assert facts("job", number, "--passed")["items"] == []
+    assert facts("job", number, "--skipped")["items"] == []
     assert (facts("actions")[0]["what"], facts("actions")[0]["done"]) == ("retry", 5)
     for words in (("jobs",), ("job", number), ("actions",)):
         said = turnout(*words).output

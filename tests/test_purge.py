@@ -306,7 +306,7 @@ def test_an_action_goes_when_it_is_old_and_the_purge_by_hand_stays_noted(engine:
 
 
 def test_a_mended_file_that_nobody_began_goes_when_it_is_old(job: int, engine: Engine) -> None:
-    do(engine, "UPDATE jobs SET ended_at = NULL, held = true WHERE id = :job", job=job)
+    do(engine, "UPDATE jobs SET ended_at = NULL, on_hold = true WHERE id = :job", job=job)
     assert purge(engine, 90) == Counts()
     age(engine, 91)
     assert purge(engine, 90) == Counts(items=3, actions=1)

@@ -118,7 +118,7 @@ ROUTES: dict[Route, Expected] = {
     ("GET", "/correct"): page("/correct?record=1&email={0}", shows=True, viewer={403}, operator={200, 400}),
     ("GET", "/errors.csv"): page("/errors.csv?outcome=failed", shows=True, viewer={403}),
     ("GET", "/jobs"): page(shows=True),
-    ("GET", "/job/{job}"): page(*(f"/job/{number}?passed=1" for number in (1, 2, 3)), "/job/2", "/job/3", shows=True),
+    ("GET", "/job/{job}"): page(*(f"/job/{number}?skipped=1" for number in (1, 2, 3)), "/job/2", "/job/3", shows=True),
     ("GET", "/schedules"): page(shows=True),
     ("GET", "/schedules/{schedule}/begin"): page(shows=True, viewer={403}),
     ("GET", "/actions"): page("/actions?who={0}&what={0}", shows=True),

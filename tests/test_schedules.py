@@ -74,7 +74,7 @@ def test_it_begins_once_however_many_sweeps_run_and_those_missed_begin_once(engi
     row = named(engine)
     assert row["next_at"] > datetime.now(UTC)
     assert row["job_ended_at"] is not None
-    (action,) = ask(engine, "SELECT who, via, what, chosen, number FROM actions WHERE via = 'schedule'")
+    (action,) = ask(engine, "SELECT who, via, what, filter, number FROM actions WHERE via = 'schedule'")
     assert tuple(action) == (
         "nightly",
         "schedule",
@@ -115,7 +115,7 @@ def test_what_was_rejected_is_retried_only_where_it_is_asked_for(
 ) -> None:
     hand_in(message(*people(2)))
     settled(engine, taken(engine), rejected=[0])
-    put(engine, **({"chosen": Filter((Outcome.FAILED, Outcome.REJECTED))} if is_asked_for else {}))
+    put(engine, **({"filter": Filter((Outcome.FAILED, Outcome.REJECTED))} if is_asked_for else {}))
     let_pass(engine, 24)
     sweep(process)
     work(process)
@@ -302,7 +302,7 @@ def test_schedules_are_set_shown_changed_and_removed_by_commands(turnout: Turnou
     assert (shown["name"], shown["most_retries"], shown["time_zone"], shown["of_settings"]) == (
         "nightly", 4, "Europe/Berlin", False,
     )  # fmt: skip
-    assert said(shown["chosen"]) == "outcome failed, event 77"
+    assert said(shown["filter"]) == "outcome failed, event 77"
     table = turnout("schedules").output
     for cell in ("nightly", "0 3 * * *", "22:00-06:30", "Europe/Berlin", "event 77"):
         assert cell in table

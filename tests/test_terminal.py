@@ -101,10 +101,10 @@ STRUCTURED = {
 """Texts that our own code reads as something: harm in them breaks what is shown, whoever could write there."""
 
 OURS = {
-    "job_items.told",
+    "job_items.result",
     "submissions.repeats",
     "erasures.rows",
-    "schedules.chosen",
+    "schedules.filter",
     "error_groups.id",
     "errors.group_id",
 }
@@ -160,7 +160,7 @@ def names(engine: Engine, settings: Settings, rules: Rules, hand_in: HandIn, tmp
     do(engine, "UPDATE accounts SET parked_until = now() + interval '1 hour', parked_because = 'x'")
     put = harm_in(engine)
     assert {"accounts.name", "events.object_id", "errors.message", "errors.context", "attempts.excerpt", "keys.name",
-            "records.contact", "records.input", "refused.reasons", "actions.who", "jobs.trouble", "schedules.name",
+            "records.contact", "records.input", "refused.reasons", "actions.who", "jobs.last_error", "schedules.name",
             "submissions.producer", "error_groups.gist", "batches.postponed_because"} <= put  # fmt: skip
     rows = {
         name: ask(engine, f"SELECT * FROM {name} ORDER BY id") for name in ("records", "events", "accounts", "keys")

@@ -225,14 +225,14 @@ def test_what_a_preview_says_is_what_the_job_does(  # noqa: PLR0917
     hand_in(of("paris-meetup-25", 5, 103), of("berlin-meetup-25", 3, 110, state="cancel"))
     unknown(engine, {"category": "OBJECT_NOT_FOUND", "message": "no"})
     do(engine, "UPDATE errors SET group_id = :group WHERE resolution IS NULL", group=mixed)
-    chosen, given = Filter(("rejected",), group_id=mixed).written, {"change": Change(event=RIGHT).written}
-    found = preview.look(process, Action.CORRECT, chosen, given)
+    chosen, params = Filter(("rejected",), group_id=mixed).written, {"change": Change(event=RIGHT).written}
+    found = preview.look(process, Action.CORRECT, chosen, params)
     assert len(found.tally.skips) > 3
-    done = preview.confirm(process, ME, Action.CORRECT, chosen, found.seal, given=given, typed=found.will)
+    done = preview.confirm(process, ME, Action.CORRECT, chosen, found.seal, params=params, typed=found.will)
     assert isinstance(done, int)
     ended = finished(engine, rules, done)
-    assert (ended["done"], ended["passed"]) == (found.will, found.tally.skipped)
-    assert ended["done"] + ended["passed"] == found.count == 148
+    assert (ended["done"], ended["skipped"]) == (found.will, found.tally.skipped)
+    assert ended["done"] + ended["skipped"] == found.count == 148
 
 
 def test_two_records_of_one_person_are_both_corrected_in_their_order_over_two_steps(
@@ -242,10 +242,10 @@ def test_two_records_of_one_person_are_both_corrected_in_their_order_over_two_st
     for when in (WHEN, WHEN + 1):
         hand_in(of("spring-sumit", 1) | {"inputs": [{"email": "ada@example.com", "interactionDateTime": when}]})
         unknown(engine, {"category": "OBJECT_NOT_FOUND", "message": "no"})
-    chosen, given = Filter(("rejected",)).written, {"change": Change(event="acme/spring-summit").written}
-    found = preview.look(process, Action.CORRECT, chosen, given)
+    chosen, params = Filter(("rejected",)).written, {"change": Change(event="acme/spring-summit").written}
+    found = preview.look(process, Action.CORRECT, chosen, params)
     assert found.will == 2
-    done = preview.confirm(process, ME, Action.CORRECT, chosen, found.seal, given=given, typed=2)
+    done = preview.confirm(process, ME, Action.CORRECT, chosen, found.seal, params=params, typed=2)
     assert isinstance(done, int)
     assert finished(engine, rules, done)["done"] == 2
     assert [row.corrects for row in ask(engine, "SELECT corrects FROM records WHERE corrects > 0 ORDER BY id")] == [
@@ -300,8 +300,8 @@ def test_what_failed_since_does_not_join_and_what_was_resolved_since_is_shown_an
     (job,) = ask(engine, "SELECT id FROM jobs")
     do(engine, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE record_id = 2")
     ended = finished(engine, rules, job.id)
-    assert (ended["expected"], ended["done"], ended["passed"]) == (5, 4, 1)
-    assert [job_results.why(one) for one in job_results.items(engine, job.id, passed=True)] == [
+    assert (ended["expected"], ended["done"], ended["skipped"]) == (5, 4, 1)
+    assert [job_results.why(one) for one in job_results.items(engine, job.id, skipped=True)] == [
         "somebody else was faster"
     ]
     html = operator.page(f"/act/{action}?event=77")
@@ -335,7 +335,7 @@ def test_a_batch_that_grew_or_went_is_not_canceled_as_if_it_had_not(
     assert isinstance(job_id, int)
     hand_in(message(*people(2, 20)))
     ended = finished(engine, rules, job_id)
-    assert (ended["done"], ended["passed"]) == (0, 1)
+    assert (ended["done"], ended["skipped"]) == (0, 1)
     assert "added to since it was shown" in job_results.why(job_results.items(engine, job_id)[0])
     assert outcomes(engine) == {"pending": 6}
 
@@ -351,7 +351,7 @@ def test_one_record_that_has_failed_again_since_it_was_shown_is_left(
     settled(engine, taken(engine), rejected=[0])
     assert "changed since it was shown" in words(operator.submit(html, "/correct").text)
     job_id = jobs.ask_to_mend(engine, ME, [(0, 1, Change(event="78"))], until=until)
-    assert finished(engine, rules, job_id)["passed"] == 1
+    assert finished(engine, rules, job_id)["skipped"] == 1
     assert job_results.why(job_results.items(engine, job_id)[0]).startswith(
         "record 1: has failed again since this was shown"
     )
@@ -380,17 +380,17 @@ def test_a_corrected_file_is_shown_whole_and_done_as_shown(
     assert "email …@example.com …@example.org 1" in said
     assert "59 records will be corrected and sent" in said
     assert "1 will be skipped: email: nobody is no e-mail address" in said
-    (job,) = ask(engine, "SELECT id, held FROM jobs")
+    (job,) = ask(engine, "SELECT id, on_hold FROM jobs")
     begin = f"/job/{job.id}/begin"
     assert "No number was typed" in words(operator.submit(answer.text, begin).text)
     do(engine, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE record_id = 82")
     again = operator.submit(answer.text, begin, typed="59")
     assert "changed since it was shown" in words(again.text)
     assert "58 records will be corrected and sent" in words(again.text)
-    assert ask(engine, "SELECT FROM jobs WHERE held")
+    assert ask(engine, "SELECT FROM jobs WHERE on_hold")
     operator.submit(again.text, begin, typed="58")
     ended = finished(engine, rules, job.id)
-    assert (ended["done"], ended["passed"]) == (58, 2)
+    assert (ended["done"], ended["skipped"]) == (58, 2)
 
 
 # Done as shown, by command
@@ -507,7 +507,7 @@ def test_a_held_job_is_not_done_to_what_failed_again_since(
 ) -> None:
     hand_in(message(*people(2)))
     given_up(engine, taken(engine))
-    job_id = jobs.ask_to_mend(engine, ME, [(2, 1, Change(event="78")), (3, 2, Change(event="78"))], held=[])
+    job_id = jobs.ask_to_mend(engine, ME, [(2, 1, Change(event="78")), (3, 2, Change(event="78"))], on_hold=[])
     found = preview.look(process, Action.RETRY, Filter(record_ids=[1]).written)
     assert isinstance(found, Preview)
     retried = preview.confirm(process, ME, Action.RETRY, Filter(record_ids=[1]).written, found.seal)
@@ -517,6 +517,8 @@ def test_a_held_job_is_not_done_to_what_failed_again_since(
     assert tally.of_job(engine, rules, job_id).will == 1
     jobs.begin(engine, ME, job_id)
     ended = finished(engine, rules, job_id)
-    assert (ended["done"], ended["passed"]) == (1, 1)
-    assert "has failed again since this was shown" in job_results.why(job_results.items(engine, job_id, passed=True)[0])
+    assert (ended["done"], ended["skipped"]) == (1, 1)
+    assert "has failed again since this was shown" in job_results.why(
+        job_results.items(engine, job_id, skipped=True)[0]
+    )
     assert Outcome.REJECTED in outcomes(engine)

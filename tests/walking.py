@@ -88,15 +88,15 @@ WRITTEN_BY_OTHERS = (
     """
     UPDATE refused SET reasons = reasons || jsonb_build_array(jsonb_build_object('where', 'inputs[0].' || {one},
       'what', {one} || ' is no e-mail address', 'right', 'an address'))""",
-    "UPDATE actions SET who = {one}, trouble = {one}, chosen = chosen || jsonb_build_object('event', {every})",
+    "UPDATE actions SET who = {one}, last_error = {one}, filter = filter || jsonb_build_object('event', {every})",
     """
-    UPDATE jobs SET given = given || jsonb_build_object('because', {every}, 'change',
+    UPDATE jobs SET params = params || jsonb_build_object('because', {every}, 'change',
       jsonb_build_object('email', {one}))""",
     """
-    UPDATE job_items SET done = false, told = told || jsonb_build_object('reasons', jsonb_build_array(
+    UPDATE job_items SET done = false, result = result || jsonb_build_object('reasons', jsonb_build_array(
       jsonb_build_object('where', 'email', 'what', {one} || ' is wrong', 'right', {one}))) WHERE id % 2 = 0""",
     "UPDATE job_items SET change = jsonb_build_object('email', {one}) WHERE change IS NOT NULL",
-    "UPDATE schedules SET chosen = chosen || jsonb_build_object('event', {every}, 'category', {one})",
+    "UPDATE schedules SET filter = filter || jsonb_build_object('event', {every}, 'category', {one})",
     "UPDATE events SET external_event_id = {one} WHERE object_id IS NULL",
     "UPDATE notifications SET last_error = {one}",
 )
@@ -178,10 +178,10 @@ def fill(process: Context) -> None:
         engine,
         ME,
         ((line, record, Change(email=f"new.{SPELT[0]}")) for line, record in enumerate(failed[6:12], 2)),
-        held=[Reason("line 9, email", f"{one} is no address", "an address") for one in SPELT],
+        on_hold=[Reason("line 9, email", f"{one} is no address", "an address") for one in SPELT],
     )
     with engine.begin() as connection:
-        jobs.ask(connection, ME, Action.DISMISS, {"event": SPELT[0]}, given={"because": EVERY})
+        jobs.ask(connection, ME, Action.DISMISS, {"event": SPELT[0]}, params={"because": EVERY})
     with noted(engine, Actor("olga", Via.CONSOLE), "pause", account="default", because=EVERY):
         pass
     schedules.put(engine, ME, RetrySchedule("nightly", "0 3 * * *", Filter(("failed",), event=SPELT[0])))

@@ -79,8 +79,8 @@ def do(visit: ConsoleRequest, form: Mapping[str, str]) -> Redirect:
     because = form.get("because", "").replace("\0", "").strip()[:LONGEST]
     if action is Action.DISMISS and not because:
         raise PageError(400, "Dismiss them why?", "Go back and say why, for whoever asks later; nothing was done.")
-    given = {"because": because} if because else {}
-    done = preview.confirm(visit.process, visit.by, action, wanted, form.get("seal", ""), given=given)
+    params = {"because": because} if because else {}
+    done = preview.confirm(visit.process, visit.by, action, wanted, form.get("seal", ""), params=params)
     if isinstance(done, int):
         return Redirect("", f"/job/{done}")
     return Redirect("", f"/act/{action}?{changed(form)}")
@@ -92,9 +92,9 @@ def changed(form: Mapping[str, str]) -> QueryParams:
 
 
 def at_once(visit: ConsoleRequest, job_id: int) -> dict[str, Any]:
-    """Work at a small job to its end; one in trouble is left to the workers, so that no page waits for it."""
+    """Work at a small job to its end; one whose step failed is left to the workers, so that no page waits for it."""
     for job in jobs.finish(visit.process.engine, visit.process.rules, job_id):
-        if job["trouble"]:
+        if job["last_error"]:
             break
     return job
 
@@ -119,9 +119,9 @@ def job(visit: ConsoleRequest) -> Page:
     found = find_job(engine, number)
     if found is None:
         raise PageError(404, f"There is no job {number}", "It was purged, or never was.")
-    passed = visit.asked("passed") is not None
+    skipped = visit.asked("skipped") is not None
     after = visit.after()
-    items = job_results.items(engine, number, PAGE, after or 0, passed=passed)
+    items = job_results.items(engine, number, PAGE, after or 0, skipped=skipped)
     outcomes = job_results.outcomes(engine, number)
     is_over = found["ended_at"] is not None and not outcomes.keys() & {"pending", "processing"}
     return Page(
@@ -132,10 +132,10 @@ def job(visit: ConsoleRequest) -> Page:
             "outcomes": outcomes,
             "counted": job_results.COUNTED,
             "is_over": is_over,
-            "filters": {"passed": passed},
+            "filters": {"skipped": skipped},
             "after": after,
             "more": items[-1]["id"] if len(items) == PAGE else None,
-            "tally": tally.read(found["given"]["tally"]) if found["held"] and "tally" in found["given"] else None,
+            "tally": tally.read(found["params"]["tally"]) if found["on_hold"] and "tally" in found["params"] else None,
             "problem": _problem(visit, found),
         },
     )
@@ -143,7 +143,7 @@ def job(visit: ConsoleRequest) -> Page:
 
 def _problem(visit: ConsoleRequest, job: Mapping[str, Any]) -> str:
     """Say why a job that was to begin did not, on the page that it leads back to."""
-    if not job["held"]:
+    if not job["on_hold"]:
         return ""
     return CHANGED if visit.asked("changed") else mistyped(visit.request.query_params.get("typed"))
 
@@ -166,7 +166,7 @@ def stop(visit: ConsoleRequest, _: Mapping[str, str]) -> Redirect:
     """End a job after the step it is at."""
     number = visit.number("job")
     if not jobs.stop(visit.process.engine, visit.by, number):
-        return Redirect(f"job {number} is not under way", f"/job/{number}")
+        return Redirect(f"job {number} is not running", f"/job/{number}")
     return Redirect(f"job {number} is stopped; what it did stays done", f"/job/{number}")
 
 
@@ -174,7 +174,7 @@ def begin(visit: ConsoleRequest, form: Mapping[str, str]) -> Redirect:
     """Begin a job that was shown first, where it would still do what was shown."""
     number = visit.number("job")
     found = find_job(visit.process.engine, number)
-    if found is not None and found["held"] and found["ended_at"] is None:
+    if found is not None and found["on_hold"] and found["ended_at"] is None:
         now = tally.of_job(visit.process.engine, visit.process.rules, number)
         if now.seal != form.get("seal"):
             jobs.hold(visit.process.engine, number, now)
@@ -191,7 +191,7 @@ def log(visit: ConsoleRequest) -> Page:
     """List what operators and schedules did."""
     filters = {"who": visit.asked("who"), "what": visit.asked("what")}
     rows = audit_log.listed(visit.process.engine, PAGE, visit.before(), filters["who"], filters["what"])
-    of = told(visit, [row["chosen"] for row in rows])
+    of = told(visit, [row["filter"] for row in rows])
     shown = [row | {"of": what or ("everything" if row["is_job"] else "")} for row, what in zip(rows, of, strict=True)]
     more = rows[-1]["id"] if len(rows) == PAGE else None
     return Page("actions.html", {"rows": shown, "filters": filters, "before": visit.before(), "more": more})
@@ -206,7 +206,7 @@ def told(visit: ConsoleRequest, chosen: Sequence[Mapping[str, Any]]) -> list[str
 
 def with_words(visit: ConsoleRequest, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Add how each job stands, and of what it is, in words."""
-    what = told(visit, [row["chosen"] for row in rows])
+    what = told(visit, [row["filter"] for row in rows])
     return [
         row | {"what": one or "everything", "standing": jobs.standing(row)} for row, one in zip(rows, what, strict=True)
     ]

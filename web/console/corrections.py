@@ -30,7 +30,7 @@ def correction(visit: ConsoleRequest) -> Page:
     fields = {name: asked.get(name, "").replace("\0", "") for name in FIELDS}
     change = _change(fields, asked)
     is_changed = isinstance(change, Change) and bool(change)
-    found = preview.look(visit.process, Action.CORRECT, wanted, _given(change) if is_changed else None)
+    found = preview.look(visit.process, Action.CORRECT, wanted, _params(change) if is_changed else None)
     looked = []
     if isinstance(change, Change) and change and (records := wanted.get("record_ids")):
         looked = correct.look(visit.process.engine, visit.process.rules, dict.fromkeys(records, change))
@@ -55,7 +55,7 @@ def correction(visit: ConsoleRequest) -> Page:
     )
 
 
-def _given(change: Change | Reason) -> dict[str, object]:
+def _params(change: Change | Reason) -> dict[str, object]:
     return {"change": change.written} if isinstance(change, Change) else {}
 
 
@@ -74,8 +74,8 @@ def mend(visit: ConsoleRequest, form: Mapping[str, str]) -> Redirect:
             400, "Nothing is changed", str(change) if isinstance(change, Reason) else "Say what is to be changed."
         )
     process, seal = visit.process, form.get("seal", "")
-    given, typed = _given(change), typed_in(form)
-    done = preview.confirm(process, visit.by, Action.CORRECT, wanted, seal, given=given, typed=typed)
+    params, typed = _params(change), typed_in(form)
+    done = preview.confirm(process, visit.by, Action.CORRECT, wanted, seal, params=params, typed=typed)
     if isinstance(done, int):
         if wanted.get("record_ids"):
             at_once(visit, done)
@@ -122,7 +122,7 @@ def out(visit: ConsoleRequest) -> Response:
 
 
 def take(visit: ConsoleRequest, form: Mapping[str, str]) -> Redirect:
-    """Take a mended file: its changes are a job that waits until it is begun."""
+    """Take a mended file: its changes are a job that waits until it is confirmed."""
     process = visit.process
     wrong: list[Reason] = []
 
@@ -134,7 +134,7 @@ def take(visit: ConsoleRequest, form: Mapping[str, str]) -> Redirect:
                 wrong.append(row)
 
     try:
-        job_id = jobs.ask_to_mend(process.engine, visit.by, mended(), held=wrong)
+        job_id = jobs.ask_to_mend(process.engine, visit.by, mended(), on_hold=wrong)
     except ValueError as error:
         raise PageError(400, "This file cannot be used", f"{error}. Nothing was changed.") from None
     jobs.hold(process.engine, job_id, tally.of_job(process.engine, process.rules, job_id))

@@ -27,7 +27,7 @@ def listed(visit: ConsoleRequest) -> Page:
 
 def _shown(visit: ConsoleRequest, fields: Mapping[str, str], wrong: list[Reason] | None = None) -> Page:
     rows = [
-        row | {"what": said(row["chosen"]), "quiet": quiet_said(row)} for row in schedules.listed(visit.process.engine)
+        row | {"what": said(row["filter"]), "quiet": quiet_said(row)} for row in schedules.listed(visit.process.engine)
     ]
     words = {"outcomes": list(ANY_OPEN), "states": list(State)}
     return Page(

@@ -40,9 +40,9 @@ def note(connection: Connection, by: Actor, what: str, chosen: Mapping[str, obje
     """Note an action, and give its id."""
     noted = connection.execute(
         text("""
-        INSERT INTO actions (who, via, what, chosen) VALUES (:who, :via, :what, CAST(:chosen AS jsonb))
+        INSERT INTO actions (who, via, what, filter) VALUES (:who, :via, :what, CAST(:filter AS jsonb))
         RETURNING id"""),
-        {**by._asdict(), "what": what, "chosen": json(chosen)},
+        {**by._asdict(), "what": what, "filter": json(chosen)},
     )
     return int(noted.scalar_one())
 
@@ -64,11 +64,11 @@ def noted(engine: Engine, by: Actor, what: str, **chosen: object) -> Iterator[No
         _end(engine, action, "")
 
 
-def _end(engine: Engine, action: Noted, trouble: str) -> None:
+def _end(engine: Engine, action: Noted, last_error: str) -> None:
     with engine.begin() as connection:
         connection.execute(
-            text("UPDATE actions SET number = :number, trouble = :trouble WHERE id = :id"),
-            {"id": action.id, "number": action.number, "trouble": trouble},
+            text("UPDATE actions SET number = :number, last_error = :last_error WHERE id = :id"),
+            {"id": action.id, "number": action.number, "last_error": last_error},
         )
 
 
@@ -98,7 +98,7 @@ def listed(
         rows = connection.execute(
             text("""
             SELECT a.*, j.id IS NOT NULL AS is_job, coalesce(a.number, j.done) AS done,
-              j.given ->> 'because' AS because, j.id IS NOT NULL AND j.ended_at IS NULL AS is_under_way,
+              j.params ->> 'because' AS because, j.id IS NOT NULL AND j.ended_at IS NULL AS is_under_way,
               coalesce(j.stopped, false) AS stopped
             FROM (SELECT * FROM actions WHERE id < :before ORDER BY id DESC LIMIT 10000) a
             LEFT JOIN jobs j ON j.id = a.id

@@ -42,9 +42,9 @@ class Corrected:
 
 def of_item(item: Mapping[str, Any]) -> Corrected:
     """Read a correction out of a job's item."""
-    told = item["told"]
-    differs = [(field, was, becomes) for field, was, becomes in told.get("difference", ())]
-    return Corrected(item["record_id"], differs, item["by"], tuple(Reason(**one) for one in told.get("reasons", ())))
+    result = item["result"]
+    differs = [(field, was, becomes) for field, was, becomes in result.get("difference", ())]
+    return Corrected(item["record_id"], differs, item["by"], tuple(Reason(**one) for one in result.get("reasons", ())))
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ def ask(  # noqa: PLR0913
     action: Action,
     chosen: Mapping[str, object],
     *,
-    given: Mapping[str, object] | None = None,
+    params: Mapping[str, object] | None = None,
     expected: int | None = None,
     until: int | None = None,
     pinned: Sequence[ItemResult] | None = None,
@@ -54,12 +54,12 @@ def ask(  # noqa: PLR0913
     job_id = audit_log.note(connection, by, action, chosen)
     connection.execute(
         text("""
-        INSERT INTO jobs (id, action, given, expected, until, pinned)
-        VALUES (:id, :action, CAST(:given AS jsonb), :expected, :until, :pinned)"""),
+        INSERT INTO jobs (id, action, params, expected, until, pinned)
+        VALUES (:id, :action, CAST(:params AS jsonb), :expected, :until, :pinned)"""),
         {
             "id": job_id,
             "action": action,
-            "given": json(given or {}),
+            "params": json(params or {}),
             "expected": expected,
             "until": steps.newest(connection, action) if until is None else until,
             "pinned": pinned is not None,
@@ -74,14 +74,14 @@ def ask_to_mend(
     engine: Engine,
     by: Actor,
     mended: Iterable[tuple[int, int, Change]],
-    held: list[Reason] | None = None,
+    on_hold: list[Reason] | None = None,
     until: int | None = None,
 ) -> int:
     """Ask for corrections, each of its own: the line of the file, the record, the change; give the job's id.
 
-    They are read to the end first: a file that cannot be read leaves nothing behind. With `held`, which may be filled
-    meanwhile with what is wrong of it, the job waits until it is begun. Errors newer than `until` were not shown, and
-    are left.
+    They are read to the end first: a file that cannot be read leaves nothing behind. With `on_hold`, which may be
+    filled meanwhile with what is wrong of it, the job waits until it is confirmed. Errors newer than `until` were not
+    shown, and are left.
     """
     with engine.begin() as connection:
         job_id = ask(connection, by, Action.CORRECT, {}, until=until, pinned=())
@@ -101,14 +101,14 @@ def ask_to_mend(
             )
         connection.execute(
             text("""
-            WITH noted AS (UPDATE actions SET chosen = CAST(:chosen AS jsonb) WHERE id = :job)
-            UPDATE jobs SET expected = :number, held = :held, given = CAST(:given AS jsonb) WHERE id = :job"""),
+            WITH noted AS (UPDATE actions SET filter = CAST(:filter AS jsonb) WHERE id = :job)
+            UPDATE jobs SET expected = :number, on_hold = :on_hold, params = CAST(:params AS jsonb) WHERE id = :job"""),
             {
                 "job": job_id,
                 "number": number,
-                "chosen": json({"record_ids": named} if named else {"mended_rows": number}),
-                "held": held is not None,
-                "given": json({"wrong": [asdict(reason) for reason in held]} if held else {}),
+                "filter": json({"record_ids": named} if named else {"mended_rows": number}),
+                "on_hold": on_hold is not None,
+                "params": json({"wrong": [asdict(reason) for reason in on_hold]} if on_hold else {}),
             },
         )
     return job_id
@@ -119,7 +119,7 @@ def is_due(engine: Engine) -> bool:
     with engine.connect() as connection:
         return bool(
             connection.execute(
-                text("SELECT EXISTS (SELECT FROM jobs WHERE ended_at IS NULL AND NOT held AND due_at <= now())")
+                text("SELECT EXISTS (SELECT FROM jobs WHERE ended_at IS NULL AND NOT on_hold AND due_at <= now())")
             ).scalar_one()
         )
 
@@ -141,7 +141,7 @@ def finish(engine: Engine, rules: Rules, job_id: int) -> Iterator[Row]:
         yield job
         if job["ended_at"] is not None:
             return
-        if job["trouble"]:
+        if job["last_error"]:
             time.sleep(1)
 
 
@@ -157,12 +157,12 @@ def step(engine: Engine, rules: Rules, job_id: int | None = None) -> int | None:
         with engine.begin() as connection:
             connection.execute(
                 text("""
-                UPDATE jobs SET due_at = now() + :again * interval '1 second', trouble = :trouble
+                UPDATE jobs SET due_at = now() + :again * interval '1 second', last_error = :last_error
                 WHERE id = :id AND ended_at IS NULL"""),
                 {
                     "id": taken[-1],
                     "again": SOON if isinstance(error, OperationalError) else AGAIN,
-                    "trouble": f"a step failed ({type(error).__name__}); see the log",
+                    "last_error": f"a step failed ({type(error).__name__}); see the log",
                 },
             )
         return taken[-1]
@@ -172,9 +172,9 @@ def _step(engine: Engine, rules: Rules, job_id: int | None, taken: list[int]) ->
     with engine.begin() as connection:
         row = connection.execute(
             text(f"""
-            SELECT j.id, j.action, a.chosen, j.given, j.expected, j.until, j.stage, j.after, j.pinned
+            SELECT j.id, j.action, a.filter, j.params, j.expected, j.until, j.stage, j.after, j.pinned
             FROM jobs j JOIN actions a USING (id)
-            WHERE j.ended_at IS NULL AND NOT j.held AND j.due_at <= clock_timestamp()
+            WHERE j.ended_at IS NULL AND NOT j.on_hold AND j.due_at <= clock_timestamp()
               {"" if job_id is None else "AND j.id = :id"}
             ORDER BY j.due_at, j.id LIMIT 1 FOR UPDATE OF j {"SKIP LOCKED" if job_id is None else ""}"""),
             {} if job_id is None else {"id": job_id},
@@ -196,14 +196,14 @@ def _go_on(connection: Connection, job_id: int, done: StepResult) -> None:
         steps.store(connection, job_id, [asdict(item) for item in done.items])
     connection.execute(
         text("""
-        UPDATE jobs SET stage = :stage, after = :after, done = done + :done, passed = passed + :passed, trouble = '',
-          started_at = coalesce(started_at, now()), due_at = clock_timestamp() WHERE id = :id"""),
+        UPDATE jobs SET stage = :stage, after = :after, done = done + :done, skipped = skipped + :skipped,
+          last_error = '', started_at = coalesce(started_at, now()), due_at = clock_timestamp() WHERE id = :id"""),
         {
             "id": job_id,
             "stage": done.stage,
             "after": done.after,
             "done": sum(item.done for item in done.items),
-            "passed": sum(not item.done for item in done.items),
+            "skipped": sum(not item.done for item in done.items),
         },
     )
 
@@ -212,7 +212,7 @@ def _end(connection: Connection, job_id: int) -> None:
     connection.execute(
         text("""
         WITH ended AS (
-          UPDATE jobs SET ended_at = now(), started_at = coalesce(started_at, now()), trouble = '' WHERE id = :id
+          UPDATE jobs SET ended_at = now(), started_at = coalesce(started_at, now()), last_error = '' WHERE id = :id
           RETURNING id, done)
         UPDATE actions a SET number = ended.done FROM ended WHERE a.id = ended.id"""),
         {"id": job_id},
@@ -220,20 +220,20 @@ def _end(connection: Connection, job_id: int) -> None:
 
 
 def hold(engine: Engine, job_id: int, found: Tally) -> None:
-    """Keep with a job that is held what it will come to, as it is shown."""
+    """Keep with a job that is on hold what it will come to, as it is shown."""
     with engine.begin() as connection:
         connection.execute(
             text("""
-            UPDATE jobs SET given = given || jsonb_build_object('tally', CAST(:tally AS jsonb))
-            WHERE id = :id AND held"""),
+            UPDATE jobs SET params = params || jsonb_build_object('tally', CAST(:tally AS jsonb))
+            WHERE id = :id AND on_hold"""),
             {"id": job_id, "tally": json(asdict(found))},
         )
 
 
 def begin(engine: Engine, by: Actor, job_id: int) -> bool:
-    """Begin a job that was held; false where it is none."""
+    """Begin a job that was on hold; false where it is none."""
     with engine.begin() as connection:
-        begun = text("UPDATE jobs SET held = false, due_at = now() WHERE id = :id AND held AND ended_at IS NULL")
+        begun = text("UPDATE jobs SET on_hold = false, due_at = now() WHERE id = :id AND on_hold AND ended_at IS NULL")
         is_begun = bool(connection.execute(begun, {"id": job_id}).rowcount)
         if is_begun:
             audit_log.note(connection, by, "begin", {"job": job_id})
@@ -241,12 +241,12 @@ def begin(engine: Engine, by: Actor, job_id: int) -> bool:
 
 
 def stop(engine: Engine, by: Actor, job_id: int) -> bool:
-    """Stop a job after the step it is at; what is done stays done. False where none like that is under way."""
+    """Stop a job after the step it is at; what is done stays done. False where it has ended, or there is none."""
     with engine.begin() as connection:
         stopped = connection.execute(
             text("""
             WITH ended AS (
-              UPDATE jobs SET ended_at = now(), stopped = true, trouble = '' WHERE id = :id AND ended_at IS NULL
+              UPDATE jobs SET ended_at = now(), stopped = true, last_error = '' WHERE id = :id AND ended_at IS NULL
               RETURNING id, done)
             UPDATE actions a SET number = ended.done FROM ended WHERE a.id = ended.id"""),
             {"id": job_id},
@@ -262,8 +262,8 @@ def standing(job: Row) -> str:
         return "stopped"
     if job["ended_at"] is not None:
         return "finished"
-    if job["held"]:
-        return "waits to be begun"
-    if job["trouble"]:
-        return f"waits: {job['trouble']}"
-    return "under way" if job["started_at"] is not None else "waits for its turn"
+    if job["on_hold"]:
+        return "awaiting confirmation"
+    if job["last_error"]:
+        return f"waits: {job['last_error']}"
+    return "running" if job["started_at"] is not None else "queued"

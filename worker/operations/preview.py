@@ -80,7 +80,7 @@ def look(  # noqa: PLR0913 - what a job has
     process: Context,
     action: Action,
     chosen: Mapping[str, Any],
-    given: Mapping[str, Any] | None = None,
+    params: Mapping[str, Any] | None = None,
     *,
     until: int | None = None,
     most: int | None = None,
@@ -101,7 +101,7 @@ def look(  # noqa: PLR0913 - what a job has
         rows, more = error_groups.matching(connection, wanted, newest, bound)
         ids = [row.id for row in rows]
         distinct = error_groups.distinct(connection, ids)
-    tallied, fit = _tallied(process, wanted, given, rows, newest)
+    tallied, fit = _tallied(process, wanted, params, rows, newest)
     calls = {} if action is Action.DISMISS else _calls(process, fit, moved=tallied.moved > 0)
     samples = list_errors(process.engine, Filter(wanted.outcomes, error_ids=ids[-SAMPLES:]), SAMPLES)
     seconds, because = _time(process, calls) if calls or action is not Action.DISMISS else (None, [])
@@ -121,11 +121,11 @@ def look(  # noqa: PLR0913 - what a job has
 
 
 def _tallied(
-    process: Context, wanted: Filter, given: Mapping[str, Any] | None, rows: Sequence[Any], until: int
+    process: Context, wanted: Filter, params: Mapping[str, Any] | None, rows: Sequence[Any], until: int
 ) -> tuple[Tally, list[int]]:
     """Tally what an action is done to, and name these errors."""
-    if given and "change" in given:
-        change, of_record, fit = Change.read(given["change"]), {row.record_id: row.id for row in rows}, list[int]()
+    if params and "change" in params:
+        change, of_record, fit = Change.read(params["change"]), {row.record_id: row.id for row in rows}, list[int]()
         changes = ((record_id, change) for record_id in sorted(of_record))
         return tally.of(process.engine, process.rules, changes, until, fit), [of_record[one] for one in fit]
     ids = [row.id for row in rows]
@@ -148,22 +148,22 @@ def confirm(  # noqa: PLR0913 - what a job has
     chosen: Mapping[str, Any],
     seal: str,
     *,
-    given: Mapping[str, Any] | None = None,
+    params: Mapping[str, Any] | None = None,
     typed: int | None = None,
 ) -> int | Preview:
     """Ask for the job whose preview has this seal, done to just what that showed; give its id.
 
-    Where the preview would now be another, nothing is asked for: that other preview is given. So is the same one,
+    Where the preview would now be another, nothing is asked for: that other preview is returned. So is the same one,
     where several records would go to another event and `typed` is not their number.
     """
     until = seal.partition("-")[0]
     if until.isascii() and until.isdecimal() and len(until) < 19:  # noqa: PLR2004 - a bigint
-        found = look(process, action, chosen, given, until=int(until))
+        found = look(process, action, chosen, params, until=int(until))
         if found.seal == seal and found.tally.is_move and typed != found.will:
             return found
         if found.seal == seal:
-            return ask(process, by, action, chosen, found, given=given)
-    return look(process, action, chosen, given)
+            return ask(process, by, action, chosen, found, params=params)
+    return look(process, action, chosen, params)
 
 
 def ask(  # noqa: PLR0913 - what a job has
@@ -173,10 +173,10 @@ def ask(  # noqa: PLR0913 - what a job has
     chosen: Mapping[str, Any],
     found: Preview,
     *,
-    given: Mapping[str, Any] | None = None,
+    params: Mapping[str, Any] | None = None,
 ) -> int:
     """Ask for the job of a preview; give its id."""
-    facts = {"given": given, "expected": found.count, "until": found.until, "pinned": found.pinned}
+    facts = {"params": params, "expected": found.count, "until": found.until, "pinned": found.pinned}
     with process.engine.begin() as connection:
         return jobs.ask(connection, by, action, chosen, **facts)  # type: ignore[arg-type]
 
@@ -247,7 +247,7 @@ def _batches(connection: Connection, chosen: cancel.CancelFilter, until: int, mo
     ]
     records = sum(row["size"] for row in found)
     seal = _seal((row["id"], row["size"]) for row in found)
-    pinned = [ItemResult(row["id"], told={"size": row["size"]}) for row in found]
+    pinned = [ItemResult(row["id"], result={"size": row["size"]}) for row in found]
     tallied = Tally(records, seal=seal)
     return Preview(
         records, found[:SAMPLES], of, len(found), more=len(rows) > most, tally=tallied, pinned=pinned, until=until

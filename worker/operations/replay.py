@@ -36,9 +36,9 @@ class Replayed:
 
 def of_item(item: Mapping[str, Any]) -> Replayed:
     """Read what became of a refusal out of a job's item."""
-    told = item["told"]
-    reasons = tuple(Reason(**reason) for reason in told["reasons"])
-    return Replayed(item["item"], told["accepted"], told["duplicates"], told["refused"], reasons)
+    result = item["result"]
+    reasons = tuple(Reason(**reason) for reason in result["reasons"])
+    return Replayed(item["item"], result["accepted"], result["duplicates"], result["refused"], reasons)
 
 
 def replay(

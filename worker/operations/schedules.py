@@ -38,7 +38,7 @@ class RetrySchedule:
 
     name: str
     crontab: str
-    chosen: Filter = field(default_factory=Filter)
+    filter: Filter = field(default_factory=Filter)
     most_retries: int = AT_MOST
     time_zone: str = "UTC"
     quiet: tuple[time, time] | None = None
@@ -60,7 +60,7 @@ class RetrySchedule:
             found.append(replace(zone, where="time zone"))
         if not 1 <= self.most_retries <= 1_000:  # noqa: PLR2004 - a bound
             found.append(Reason("at most", f"{self.most_retries} retries", "1 to 1,000: none is retried for ever"))
-        if unfit := [one.value for one in self.chosen.outcomes if one not in ANY_OPEN]:
+        if unfit := [one.value for one in self.filter.outcomes if one not in ANY_OPEN]:
             found.append(Reason("outcome", ", ".join(unfit), f"some of {', '.join(ANY_OPEN)}"))
         if self.quiet and self.quiet[0] == self.quiet[1]:
             found.append(Reason("quiet", "begin and end are the same", "such as 22:00-06:30"))
@@ -89,10 +89,10 @@ def put(engine: Engine, by: Actor, schedule: RetrySchedule) -> bool:
         quiet = schedule.quiet or (None, None)
         is_new = connection.execute(
             text("""
-            INSERT INTO schedules (name, crontab, next_at, time_zone, chosen, most_retries, quiet_from, quiet_to)
-            VALUES (:name, :crontab, :next_at, :time_zone, CAST(:chosen AS jsonb), :most_retries, :begin, :end)
+            INSERT INTO schedules (name, crontab, next_at, time_zone, filter, most_retries, quiet_from, quiet_to)
+            VALUES (:name, :crontab, :next_at, :time_zone, CAST(:filter AS jsonb), :most_retries, :begin, :end)
             ON CONFLICT (name) DO UPDATE SET crontab = excluded.crontab, next_at = excluded.next_at,
-              time_zone = excluded.time_zone, chosen = excluded.chosen, most_retries = excluded.most_retries,
+              time_zone = excluded.time_zone, filter = excluded.filter, most_retries = excluded.most_retries,
               quiet_from = excluded.quiet_from, quiet_to = excluded.quiet_to
             RETURNING xmax = 0"""),
             {
@@ -100,13 +100,13 @@ def put(engine: Engine, by: Actor, schedule: RetrySchedule) -> bool:
                 "crontab": schedule.crontab,
                 "next_at": _following(schedule.crontab, time_zone, _now(connection), quiet),
                 "time_zone": time_zone,
-                "chosen": json(schedule.chosen.written),
+                "filter": json(schedule.filter.written),
                 "most_retries": schedule.most_retries,
                 "begin": quiet[0],
                 "end": quiet[1],
             },
         ).scalar_one()
-        facts = {"schedule": schedule.name, "crontab": schedule.crontab, **schedule.chosen.written}
+        facts = {"schedule": schedule.name, "crontab": schedule.crontab, **schedule.filter.written}
         audit_log.note(connection, by, "schedule", facts)
         return bool(is_new)
 
@@ -223,7 +223,7 @@ def _begin(connection: Connection, by: Actor, row: Row[Any]) -> int:
 
 
 def _chosen(row: Row[Any]) -> dict[str, object]:
-    chosen = replace(Filter.read(row.chosen), most_retries=row.most_retries)
+    chosen = replace(Filter.read(row.filter), most_retries=row.most_retries)
     return {**chosen.written, "schedule": row.name}
 
 

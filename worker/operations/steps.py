@@ -38,8 +38,8 @@ class JobState:
 
     id: int
     action: Action
-    chosen: Mapping[str, Any]
-    given: Mapping[str, Any]
+    filter: Mapping[str, Any]
+    params: Mapping[str, Any]
     expected: int | None
     until: int
     stage: int
@@ -55,7 +55,7 @@ class ItemResult:
     record_id: int | None = None
     done: bool = True
     by: int | None = None
-    told: Mapping[str, object] = field(default_factory=dict)
+    result: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +87,9 @@ def store(connection: Connection, job_id: int, rows: list[dict[str, Any]]) -> No
     """Store a job's items."""
     connection.execute(
         text("""
-        INSERT INTO job_items (job_id, item, record_id, done, by, told)
+        INSERT INTO job_items (job_id, item, record_id, done, by, result)
         SELECT :job, x.* FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(item bigint, record_id bigint,
-          done boolean, by bigint, told jsonb)"""),
+          done boolean, by bigint, result jsonb)"""),
         {"job": job_id, "rows": json(rows)},
     )
 
@@ -110,7 +110,7 @@ def _retry(on: StepContext, work: JobState) -> StepResult | None:
 
 def _dismiss(on: StepContext, work: JobState) -> StepResult | None:
     def leave(errors: Sequence[Row[Any]]) -> list[ItemResult]:
-        return _items(errors, _resolved(on, errors, Resolution.DISMISSED, work.given["because"]))
+        return _items(errors, _resolved(on, errors, Resolution.DISMISSED, work.params["because"]))
 
     return _errors(on, work, STEP, leave)
 
@@ -118,7 +118,7 @@ def _dismiss(on: StepContext, work: JobState) -> StepResult | None:
 def _correct(on: StepContext, work: JobState) -> StepResult | None:
     """Correct records, all by the same change, or each by its own, which waits with it."""
     if not work.pinned:
-        change = Change.read(work.given["change"])
+        change = Change.read(work.params["change"])
 
         def mend(errors: Sequence[Row[Any]]) -> list[ItemResult]:
             ids = {error.record_id: error.id for error in errors}
@@ -126,7 +126,7 @@ def _correct(on: StepContext, work: JobState) -> StepResult | None:
 
         return _errors(on, work, CORRECTIONS, mend)
     rows = _take(on, work, CORRECTIONS)
-    changes = {row.record_id: Change.read(row.change or work.given["change"]) for row in rows}
+    changes = {row.record_id: Change.read(row.change or work.params["change"]) for row in rows}
     done = _corrected(on, work, changes, {row.record_id: row.item for row in rows})
     return StepResult(sorted(done, key=lambda one: one.item), work.stage, work.after) if rows else None
 
@@ -138,7 +138,7 @@ def _take(on: StepContext, work: JobState, most: int) -> Sequence[Row[Any]]:
         WITH taken AS (
           DELETE FROM job_items WHERE id IN (
             SELECT id FROM job_items WHERE job_id = :job AND done IS NULL ORDER BY id LIMIT :most)
-          RETURNING id, item, record_id, change, told)
+          RETURNING id, item, record_id, change, result)
         SELECT * FROM taken ORDER BY id"""),
         {"job": work.id, "most": most},
     ).all()
@@ -163,7 +163,7 @@ def _errors(
     if work.pinned:
         taken = [row.item for row in _take(on, work, most)]
         return StepResult(act(retry.rows_of(on.connection, taken)), work.stage, work.after) if taken else None
-    chosen = Filter.read(work.chosen)
+    chosen = Filter.read(work.filter)
     for stage in range(work.stage, len(chosen.outcomes)):
         after = work.after if stage == work.stage else 0
         found, place = retry.find(on.connection, chosen, chosen.outcomes[stage], (after, work.until), most)
@@ -191,13 +191,13 @@ GONE: Final = {
 def _cancel(on: StepContext, work: JobState) -> StepResult | None:
     place, largest = work.after, {}
     if work.pinned:
-        largest = {row.item: row.told["size"] for row in _take(on, work, BATCHES)}
+        largest = {row.item: row.result["size"] for row in _take(on, work, BATCHES)}
         found = cancel.events_of(on.connection, largest)
         if not largest:
             return None
     else:
         found, place = cancel.find(
-            on.connection, cancel.CancelFilter.read(work.chosen), work.after, work.until, BATCHES
+            on.connection, cancel.CancelFilter.read(work.filter), work.after, work.until, BATCHES
         )
         if not found:
             return StepResult([], work.stage, place) if place < work.until else None
@@ -207,7 +207,7 @@ def _cancel(on: StepContext, work: JobState) -> StepResult | None:
     for batch in found:
         records = cancel.cancel(on.connection, batch.id, largest.get(batch.id))
         if records is None:
-            items.append(ItemResult(batch.id, done=False, told={"reasons": [GONE]} if work.pinned else {}))
+            items.append(ItemResult(batch.id, done=False, result={"reasons": [GONE]} if work.pinned else {}))
         else:
             items += [ItemResult(batch.id, record_id) for record_id in records] or [ItemResult(batch.id)]
     return StepResult(items, work.stage, place)
@@ -221,7 +221,7 @@ def _replay(on: StepContext, work: JobState) -> StepResult | None:
         return StepResult(_replayed(done), work.stage, work.after) if taken else None
     if work.after >= work.until:
         return None
-    chosen = RefusalFilter.read(work.chosen)
+    chosen = RefusalFilter.read(work.filter)
     done, following = replay.replay(on.engine, on.connection, on.rules, chosen, (work.after, work.until))
     return StepResult(_replayed(done), work.stage, work.until if following is None else following)
 
@@ -229,7 +229,7 @@ def _replay(on: StepContext, work: JobState) -> StepResult | None:
 def _replayed(done: Sequence[replay.Replayed]) -> list[ItemResult]:
     return [
         ItemResult(
-            one.id, done=not one.reasons, told={name: value for name, value in asdict(one).items() if name != "id"}
+            one.id, done=not one.reasons, result={name: value for name, value in asdict(one).items() if name != "id"}
         )
         for one in done
     ]

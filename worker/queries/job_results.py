@@ -12,7 +12,7 @@ COUNTED: Final = 4_000
 
 
 def items(
-    engine: Engine, job_id: int, limit: int = 50, after: int = 0, *, passed: bool = False
+    engine: Engine, job_id: int, limit: int = 50, after: int = 0, *, skipped: bool = False
 ) -> list[dict[str, Any]]:
     """List a job's items in the order in which they were done, or those that it was not done to.
 
@@ -21,9 +21,9 @@ def items(
     with engine.connect() as connection:
         rows = connection.execute(
             text(f"""
-            SELECT i.id, i.item, i.record_id, i.done, i.by, i.told, i.change, r.contact, r.batch_id,
+            SELECT i.id, i.item, i.record_id, i.done, i.by, i.result, i.change, r.contact, r.batch_id,
               CASE WHEN r.id IS NOT NULL THEN {OUTCOME} END AS outcome, e.category, e.message
-            FROM (SELECT * FROM job_items WHERE job_id = :job AND id > :after {"AND NOT done" if passed else ""}
+            FROM (SELECT * FROM job_items WHERE job_id = :job AND id > :after {"AND NOT done" if skipped else ""}
               ORDER BY id LIMIT :limit) i
             LEFT JOIN records r ON r.id = coalesce(i.by, i.record_id) LEFT JOIN batches b ON b.id = r.batch_id
             {LAST_ERROR} ORDER BY i.id"""),
@@ -34,13 +34,13 @@ def items(
 
 def why(item: Mapping[str, Any]) -> str:
     """Say why something was not done to an item, or what it came to."""
-    told = item["told"]
-    if told.get("reasons"):
-        return "; ".join("{where}: {what}; right would be {right}".format(**reason) for reason in told["reasons"])
+    result = item["result"]
+    if result.get("reasons"):
+        return "; ".join("{where}: {what}; right would be {right}".format(**reason) for reason in result["reasons"])
     if item["by"] is not None:
         return f"record {item['by']} took its place"
-    if "accepted" in told:
-        return "accepted {accepted}, duplicates {duplicates}, refused {refused}".format(**told)
+    if "accepted" in result:
+        return "accepted {accepted}, duplicates {duplicates}, refused {refused}".format(**result)
     if item["done"] is False:
         return "somebody else was faster"
     return "" if item["done"] else "not begun"
@@ -72,12 +72,12 @@ def outcomes(engine: Engine, job_id: int) -> dict[str, int]:
 def forget(connection: Connection, cutoff: str, most_jobs: int, most_items: int) -> dict[str, int]:
     """Delete results of the oldest jobs that ended before then, and the jobs of which none are left, with their action.
 
-    So goes one that was asked for before then and never begun. Give how many `items` and `actions` those were.
+    So goes one that was asked for before then and never confirmed. Give how many `items` and `actions` those were.
     """
     ended = connection.execute(
         text("""
         SELECT j.id FROM jobs j JOIN actions a USING (id) WHERE j.id IN (SELECT id FROM jobs ORDER BY id LIMIT :most)
-          AND coalesce(j.ended_at, CASE WHEN j.held THEN a.at END) < CAST(:cutoff AS timestamptz)
+          AND coalesce(j.ended_at, CASE WHEN j.on_hold THEN a.at END) < CAST(:cutoff AS timestamptz)
         FOR UPDATE OF j SKIP LOCKED"""),
         {"cutoff": cutoff, "most": most_jobs},
     )

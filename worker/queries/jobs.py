@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, text
 from worker.queries.rows import Row
 
 SHOWN: Final = """
-SELECT j.*, a.at, a.who, a.via, a.chosen FROM jobs j JOIN actions a USING (id)"""
+SELECT j.*, a.at, a.who, a.via, a.filter FROM jobs j JOIN actions a USING (id)"""
 
 
 def list_jobs(engine: Engine, limit: int = 50, before: int | None = None) -> list[Row]:
@@ -23,7 +23,8 @@ def list_jobs(engine: Engine, limit: int = 50, before: int | None = None) -> lis
 def jobs_under_way(connection: Connection, limit: int) -> list[Row]:
     """List the jobs that are under way, the oldest first."""
     rows = connection.execute(
-        text(f"{SHOWN} WHERE j.ended_at IS NULL AND NOT j.held ORDER BY j.due_at, j.id LIMIT :limit"), {"limit": limit}
+        text(f"{SHOWN} WHERE j.ended_at IS NULL AND NOT j.on_hold ORDER BY j.due_at, j.id LIMIT :limit"),
+        {"limit": limit},
     )
     return [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
 
