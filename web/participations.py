@@ -92,7 +92,10 @@ class Participations:
         held = permits.permit(process, to, Use.READ_BACK, PATIENCE)
         if held is None:
             raise Fault(
-                429, "RATE_LIMITS", "The account's limit leaves no call for this.", headers={"Retry-After": "1"}
+                429,
+                "RATE_LIMITS",
+                "The account has no call to HubSpot left for reading at this moment. Try again in a second.",
+                headers={"Retry-After": "1"},
             )
         attempt_id = unconfirmed.begin(process.engine, to.account_id, process.settings.lease, [])
         if attempt_id is None:

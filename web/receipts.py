@@ -43,7 +43,7 @@ class Receipts:
 
     def router(self) -> APIRouter:
         """Give the route."""
-        router = APIRouter(tags=["Receipts"])
+        router = APIRouter(tags=["Results"])
         query = [
             {
                 "name": "limit",
@@ -62,7 +62,7 @@ class Receipts:
             PATH,
             self._show,
             methods=["GET"],
-            summary="What became of a submission",
+            summary="The results of a submission",
             description=(
                 "A producer asks about its own submissions: those made with its key, rotated or not, and those"
                 " that name the key as their `producer`, by stream, task or file. Another producer's is not found."
