@@ -88,4 +88,6 @@ async def _database(request: Request, error: Exception) -> Response:
 
 async def _bug(_: Request, error: Exception) -> Response:
     log.error("a request failed", exc_info=error)
-    return Fault(500, "INTERNAL_ERROR", "Turnout failed. It is not known whether anything of this request was stored.").response()
+    return Fault(
+        500, "INTERNAL_ERROR", "Turnout failed. It is not known whether anything of this request was stored."
+    ).response()

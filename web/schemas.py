@@ -56,7 +56,9 @@ class Error(Shape):
     status: Literal["error"]
     message: str
     correlationId: UUID  # noqa: N815 - HubSpot's
-    category: str | None = Field(None, description="Missing only in some of HubSpot's own errors, passed on as they came.")
+    category: str | None = Field(
+        None, description="Missing only in some of HubSpot's own errors, passed on as they came."
+    )
     errors: list[ErrorDetail] | None = None
 
 
@@ -84,7 +86,8 @@ class _BatchResponse(Shape):
     links: dict[str, str] = Field(description="`submission`: where to ask for the results.")
     numErrors: int | None = Field(None, description="Missing if there are none.")  # noqa: N815 - HubSpot's
     errors: list[StandardError] | None = Field(
-        None, description="Inputs that were not accepted; with `wait` also records that HubSpot rejected or that failed."
+        None,
+        description="Inputs that were not accepted; with `wait` also records that HubSpot rejected or that failed.",
     )
 
 
@@ -280,7 +283,7 @@ def write_described(path: str, identity: Identity) -> dict[str, Any]:
         ACCOUNT,
         header(
             "Idempotency-Key",
-            "A request repeated with the same key is stored once and gets the first answer; with `wait`, the current state.",
+            "A request repeated with the same key is stored once, and gets the first answer; with `wait`, what is now.",
             longest=255,
         ),
         WAIT,
@@ -299,7 +302,9 @@ def write_described(path: str, identity: Identity) -> dict[str, Any]:
         "summary": f"Record participants by {by}, of an event by its {'external' if external else 'object'} id",
         "operation_id": f"{'dated_' if '{version}' in path else ''}{'external' if external else 'object'}_{identity}",
         "response_model": None,
-        "responses": {200: {"model": _ANSWERS[identity], "description": "Stored. Inputs that were not accepted are in `errors`"}}
+        "responses": {
+            200: {"model": _ANSWERS[identity], "description": "Stored. Inputs that were not accepted are in `errors`"}
+        }
         | faults(400, 401, 403, 404, 408, 409, 413, 415, 503),
         "openapi_extra": {
             "parameters": [*path_parameters(path), *([query] if external else []), *headers],

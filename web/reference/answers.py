@@ -108,9 +108,7 @@ OF_AN_OBJECT: Final = _participation(
     occurredAt=1767225600000,
     attendanceDurationSeconds=2700,
 )
-OF_AN_EVENT: Final = _participation(
-    _SUMMIT, "102", "", "4", attendanceState="REGISTERED", occurredAt=1767225600000
-)
+OF_AN_EVENT: Final = _participation(_SUMMIT, "102", "", "4", attendanceState="REGISTERED", occurredAt=1767225600000)
 COUNTERS_OF_AN_OBJECT: Final = {"registered": 0, "attended": 1, "cancelled": 1, "noShows": 0}
 COUNTERS_OF_AN_EVENT: Final = {"registered": 2, "attended": 0, "cancelled": 0, "noShows": 0}
 

@@ -64,8 +64,7 @@ class Example:
         lines = [f'curl "{url}"', '-H "Authorization: Bearer $TURNOUT_KEY"']
         lines += [f"-H '{name}: {value}'" for name, value in self.headers.items()]
         if self.inputs:
-            inputs = ",\n    ".join(json.dumps(one, ensure_ascii=False) for one in self.inputs)
-            lines.append(f"--json '{{\n  \"inputs\": [\n    {inputs}\n  ]\n}}'")
+            lines.append(f"--json '{json.dumps(self.body, indent=2)}'")
         return " \\\n  ".join(lines)
 
 

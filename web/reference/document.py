@@ -42,7 +42,7 @@ def _illustrate(operation: dict[str, Any], example: Example) -> None:
 
     Not its headers: each is there for a purpose, and whoever tries a call out has to want it.
     """
-    values = example.values | example.query
+    values = {**example.values, **example.query}
     operation["parameters"] = [
         one | {"example": values[one["name"]]} if one["name"] in values else one for one in operation["parameters"]
     ]

@@ -6,14 +6,14 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An error. `message` is one that really came; `headers` come with it."""
+    """An error. `message` is one that really came; `header` comes with it."""
 
     status: int
     category: str
     message: str
     when: str
     todo: str
-    headers: str = ""
+    header: str = ""
 
     @property
     def body(self) -> dict[str, object]:
@@ -31,7 +31,7 @@ FAILURES: Final = (
         400,
         "VALIDATION_ERROR",
         "externalAccountId is required",
-        "The request as a whole is not valid: its path, its query, a header, or a body that is not JSON with `inputs`.",
+        "The request as a whole is not valid: path, query, a header, or a body that is not JSON with `inputs`.",
         "Correct what the message names, and send the request again. Nothing of it was stored.",
     ),
     Failure(
@@ -54,7 +54,7 @@ FAILURES: Final = (
         "FORBIDDEN",
         "The key shop does not reach the account 'other', which Turnout-Account names. It reaches: default.",
         "`Turnout-Account` names an account that the key does not reach.",
-        "Name one that the message lists, or make a key with `turnout keys create NAME --role producer --account other`.",
+        "Name one that the message lists, or make a key: `turnout keys create NAME --role producer --account other`.",
     ),
     Failure(
         404,
@@ -103,7 +103,7 @@ FAILURES: Final = (
         429,
         "RATE_LIMITS",
         "The account has no call to HubSpot left for reading at this moment. Try again in a second.",
-        "Only participations, which are read from HubSpot: Turnout has no call left for them, or HubSpot says so itself.",
+        "Only for participations: Turnout has no call to HubSpot left for them, or HubSpot itself says so.",
         "Wait as `Retry-After` says, and send the request again. Submitting records is never answered 429.",
         "Retry-After",
     ),
@@ -112,13 +112,13 @@ FAILURES: Final = (
         "INTERNAL_ERROR",
         "Turnout failed. It is not known whether anything of this request was stored.",
         "A bug in Turnout.",
-        "Send the request again with the same `Idempotency-Key`. The log of `turnout serve` shows the cause: report it.",
+        "Send the request again with the same `Idempotency-Key`. The log of `turnout serve` shows the cause.",
     ),
     Failure(
         502,
         "BAD_GATEWAY",
-        "HubSpot gave no answer: connection refused.",
-        "Only participations, which are read from HubSpot: HubSpot could not be reached.",
+        "HubSpot gave no answer: nothing could be sent: Connection refused.",
+        "Only for participations: HubSpot could not be reached.",
         "Send the request again later. Submitting records works meanwhile.",
     ),
     Failure(

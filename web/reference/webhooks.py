@@ -6,7 +6,7 @@ from web.reference import answers
 from web.schemas import SubmissionMessage
 
 WHEN: Final = {
-    "submission.failing": "A record of the submission was rejected or failed, for the first time.",
+    "submission.failing": "A record was rejected or failed, and others still wait. Not sent if all have their outcome.",
     "submission.finished": "Every record of the submission has its outcome.",
 }
 MESSAGES: Final = {"submission.failing": answers.FAILING, "submission.finished": answers.FINISHED}
