@@ -33,6 +33,7 @@ from web.reference.answers import SUBMISSION
 from web.reference.calls import EXAMPLES, READS, SDK_CLIENT, V3, WRITES
 from web.reference.document import DATED
 from web.reference.failures import FAILURES, Failure
+from web.reference.page import MEANINGS
 from worker.context import Context
 from worker.delivery import permits
 from worker.settings import Settings
@@ -312,6 +313,11 @@ def test_the_document_names_where_it_is_served_and_its_webhooks(openapi: Any) ->
 
 
 # The page
+
+
+def test_every_word_of_a_closed_list_is_explained(openapi: Any) -> None:
+    lists = {name: schema["enum"] for name, schema in openapi["components"]["schemas"].items() if "enum" in schema}
+    assert lists == {name: list(words) for name, words in MEANINGS.items()}
 
 
 def test_the_page_shows_every_example_error_and_shape_and_each_path_once(door: Door, openapi: Any) -> None:

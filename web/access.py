@@ -29,7 +29,7 @@ def key_of(engine: Engine, request: Request) -> ApiKey:
         raise Fault(
             401,
             "INVALID_AUTHENTICATION",
-            "The key is missing or not valid. Send `Authorization: Bearer KEY` with a key that `turnout keys create` made.",
+            "The key is missing or not valid. Send `Authorization: Bearer KEY`; `turnout keys create` makes a key.",
             headers={"WWW-Authenticate": "Bearer"},
         )
     return key

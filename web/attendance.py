@@ -25,12 +25,12 @@ from models.preflight import Candidate, shown
 from models.words import Door, Identity, Outcome, Role, State, Status
 from web import hubspot_format
 from web.access import account_of, key_of, may
+from web.descriptions import write_described
 from web.group_commit import Storing
 from web.hubspot_format import Fault, invalid
 from web.limits import Admission
 from web.long_poll import LONGEST, LongPoll
 from web.masking import for_producer
-from web.schemas import write_described
 from web.values import path_value, query_values
 from worker.auth.keys import ApiKey
 from worker.context import Context

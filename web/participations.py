@@ -22,8 +22,8 @@ from models.preflight import shown
 from models.words import Role
 from web.access import account_of, key_of, may
 from web.attendance import PREFIXES, check_version
+from web.descriptions import ACCOUNT, faults, path_parameters
 from web.hubspot_format import JSON, Fault, busy, invalid
-from web.schemas import ACCOUNT, faults, path_parameters
 from web.values import path_value, query_values
 from worker.accounts.destination import Destination, NoDestination
 from worker.context import Context

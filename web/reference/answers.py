@@ -20,8 +20,14 @@ _SUMMIT: Final = {
 }
 
 
-def _batch(status: str, completed: str, submission: str, **more: Any) -> dict[str, Any]:
-    answer = {"status": status, "requestedAt": _AT, "startedAt": _AT, "completedAt": completed, "results": []}
+def _batch(status: str, completed: str, submission: str, **more: object) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "status": status,
+        "requestedAt": _AT,
+        "startedAt": _AT,
+        "completedAt": completed,
+        "results": [],
+    }
     return answer | {"links": {"submission": _LINK + submission}} | more
 
 
@@ -36,7 +42,7 @@ def _error(message: str, **context: list[str]) -> dict[str, Any]:
     }
 
 
-def _participation(event: dict[str, str], contact: str, email: str, number: str, **stored: Any) -> dict[str, Any]:
+def _participation(event: dict[str, str], contact: str, email: str, number: str, **stored: object) -> dict[str, Any]:
     row = {
         "id": number,
         "createdAt": _LATER,

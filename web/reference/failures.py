@@ -37,7 +37,7 @@ FAILURES: Final = (
     Failure(
         401,
         "INVALID_AUTHENTICATION",
-        "The key is missing or not valid. Send `Authorization: Bearer KEY` with a key that `turnout keys create` made.",
+        "The key is missing or not valid. Send `Authorization: Bearer KEY`; `turnout keys create` makes a key.",
         "The key is missing, mistyped, revoked, or was replaced by `turnout keys rotate`.",
         "Send the header with a key that is valid. `turnout keys list` shows which there are.",
         "WWW-Authenticate",

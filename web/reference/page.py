@@ -9,10 +9,34 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from models.message import MOST_BYTES, MOST_INPUTS
+from models.words import Outcome, State, Status
 from web.console.rendering import versions
 from web.long_poll import LONGEST
 from web.reference import calls, failures, webhooks
 
+MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
+    "Outcome": {
+        Outcome.PENDING: "It waits to be sent to HubSpot.",
+        Outcome.PROCESSING: "It is being sent to HubSpot.",
+        Outcome.DELIVERED: "HubSpot accepted it.",
+        Outcome.REJECTED: "HubSpot did not accept it; its `error` says why.",
+        Outcome.UNCONFIRMED: "HubSpot answered, and said neither. Turnout looks whether HubSpot has stored it.",
+        Outcome.FAILED: "HubSpot gave no usable answer, however often it was tried. An operator can retry it.",
+        Outcome.CANCELED: "An operator canceled or corrected it, or a newer record took its place: see `error`.",
+    },
+    "State": {
+        State.REGISTER: "The person registered.",
+        State.ATTEND: "The person attended.",
+        State.CANCEL: "The person canceled.",
+    },
+    "Status": {
+        Status.PENDING: "Records wait to be sent to HubSpot.",
+        Status.PROCESSING: "Records are being sent to HubSpot.",
+        Status.COMPLETE: "Every record has its outcome, whichever it is.",
+        Status.CANCELED: "All were canceled or given up, none was answered.",
+    },
+}
+"""What the words of the closed lists mean."""
 _CODE: Final = re.compile("`([^`]+)`")
 
 
@@ -30,6 +54,7 @@ def page(openapi: Mapping[str, Any], here: str) -> str:
         openapi=openapi,
         parameters={tag: _parameters(openapi, tag) for tag in ("Attendance", "Results", "Participations")},
         here=here,
+        meanings=MEANINGS,
         calls=calls,
         failures=failures.FAILURES,
         webhooks=webhooks,

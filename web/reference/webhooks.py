@@ -18,9 +18,9 @@ import time
 
 
 def is_from_turnout(secret, headers, body):
-    \"\"\"secret: `whsec_…`; headers: by name, in lower case; body: the bytes as they came, before JSON is read.\"\"\"
+    \"\"\"`secret` begins whsec_; `headers` are by name in lower case; `body` is the bytes as they came.\"\"\"
     if abs(time.time() - int(headers["webhook-timestamp"])) > 300:
-        return False  # old: somebody may have recorded it
+        return False  # it is old: somebody may have recorded it
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     key = base64.b64decode(secret.removeprefix("whsec_"))
     expected = "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
@@ -35,7 +35,7 @@ HEADERS: Final = {
 ANSWERS: Final = {
     "2XX": "The message was received. It is not sent again.",
     "410": "Turnout turns the webhook off.",
-    "default": "Anything else, also a redirect or no answer within 10 seconds: sent again for a day, ever less often.",
+    "default": "The message is sent again for a day, less and less often. Also after a redirect and after 10 s.",
 }
 
 
