@@ -295,8 +295,7 @@ def test_every_example_of_the_document_is_as_its_schema_says(openapi: Any) -> No
 
 def contents(openapi: Any) -> Iterator[tuple[str, Any]]:
     """Give each body that the document describes; all have an example."""
-    calls_ = [*openapi["paths"].items(), *openapi["webhooks"].items()]
-    for path, operations in calls_:
+    for path, operations in [*openapi["paths"].items(), *openapi["webhooks"].items()]:
         for operation in operations.values():
             for answer in (operation.get("requestBody", {}), *operation["responses"].values()):
                 for content in answer.get("content", {}).values():

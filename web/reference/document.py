@@ -55,6 +55,6 @@ def _illustrate(operation: dict[str, Any], example: Example) -> None:
             _show(answer, {one.category: {"summary": one.when, "value": one.body} for one in failures})
 
 
-def _show(described_: dict[str, Any], examples: Mapping[str, object]) -> None:
-    for content in described_.get("content", {}).values():
+def _show(part: dict[str, Any], examples: Mapping[str, object]) -> None:
+    for content in part.get("content", {}).values():
         content["examples"] = dict(examples)
