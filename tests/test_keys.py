@@ -307,7 +307,7 @@ def test_a_removed_account_is_no_longer_reached_and_once_more_where_it_is_added_
     assert door.hand_in("ada@example.com", key=both, headers=named).status_code == 403
     assert door.hand_in("ada@example.com", key=both).status_code == 200, "of two accounts one is left"
     refused = door.hand_in("ada@example.com", key=one)
-    assert (refused.status_code, refused.json()["category"]) == (403, "MISSING_SCOPES")
+    assert (refused.status_code, refused.json()["category"]) == (403, "FORBIDDEN")
     assert "reaches no account" in refused.json()["message"]
     assert registry.add(engine, settings, acme, {}, SecretStr("token"))
     assert door.hand_in("ada@example.com", key=one).status_code == 200

@@ -5,8 +5,9 @@ from typing import Final
 from sqlalchemy import Engine
 from starlette.requests import Request
 
+from models.input_check import shown
 from models.words import Role
-from web.hubspot_format import Fault
+from web.hubspot_format import Fault, invalid
 from worker.auth.keys import ApiKey, verify
 
 ACCOUNT: Final = "turnout-account"
@@ -28,8 +29,7 @@ def key_of(engine: Engine, request: Request) -> ApiKey:
         raise Fault(
             401,
             "INVALID_AUTHENTICATION",
-            "Authentication credentials not found or not valid: right would be `Authorization: Bearer KEY` with a key"
-            " of `turnout keys create`.",
+            "The key is missing or not valid. Send `Authorization: Bearer KEY`; `turnout keys create` makes a key.",
             headers={"WWW-Authenticate": "Bearer"},
         )
     return key
@@ -43,7 +43,9 @@ def may(key: ApiKey, *roles: Role) -> None:
 
     """
     if key.role not in roles:
-        raise _forbidden(f"A {key.role}'s key may not do this: right would be one of role {' or '.join(roles)}.")
+        message = f"A key of the role {key.role} may not do this. Use a key of the role {' or '.join(roles)}."
+        detail = {"message": message, "context": {"requiredRoles": list(roles)}}
+        raise Fault(403, "MISSING_SCOPES", message, errors=[detail])
 
 
 def account_of(key: ApiKey, request: Request) -> str:
@@ -57,16 +59,15 @@ def account_of(key: ApiKey, request: Request) -> str:
     if named is None and len(key.accounts) == 1:
         return next(iter(key.accounts))
     if not key.accounts:
-        raise _forbidden(f"The key {key.name} reaches no account: its accounts were removed.")
+        raise Fault(403, "FORBIDDEN", f"The key {key.name} reaches no account: its accounts were removed.")
+    known = sorted(key.accounts)
     if named is None:
-        known = ", ".join(sorted(key.accounts))
-        raise Fault(400, "VALIDATION_ERROR", f"Turnout-Account is required: this key reaches several ({known}).")
+        raise invalid(f"Turnout-Account is required: this key reaches several accounts ({', '.join(known)}). Name one.")
     if named not in key.accounts:
-        raise _forbidden(f"The key {key.name} does not reach an account of the name that Turnout-Account gives.")
+        # Not MISSING_SCOPES: whoever reads that looks for a scope at HubSpot.
+        message = (
+            f"The key {key.name} does not reach the account '{shown(named)}', which Turnout-Account names."
+            f" It reaches: {', '.join(known)}."
+        )
+        raise Fault(403, "FORBIDDEN", message, errors=[{"message": message, "context": {"accounts": known}}])
     return named
-
-
-def _forbidden(message: str) -> Fault:
-    scope = "crm.objects.marketing_events.write"
-    detail = {"message": message, "context": {"requiredGranularScopes": [scope]}}
-    return Fault(403, "MISSING_SCOPES", message, errors=[detail])

@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from web import reference
 from web.attendance import Attendance
 from web.console.app import Console
 from web.hubspot_format import Fault, busy
@@ -19,6 +18,7 @@ from web.long_poll import LongPoll
 from web.masking import masked
 from web.participations import Participations
 from web.receipts import Receipts
+from web.reference import routes as reference
 from worker.context import Context
 from worker.database import is_datas_fault
 
@@ -68,7 +68,7 @@ async def _http(console: Console, request: Request, error: Exception) -> Respons
         return await console.nothing(request)
     said = {
         404: f"There is nothing at {masked(request.scope['path'][:200])}",
-        405: f"{request.method} is not done here",
+        405: f"This path does not take {request.method}. See /reference.",
     }
     categories = {404: "OBJECT_NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
     message = said.get(error.status_code, str(error.detail))
@@ -88,4 +88,6 @@ async def _database(request: Request, error: Exception) -> Response:
 
 async def _bug(_: Request, error: Exception) -> Response:
     log.error("a request failed", exc_info=error)
-    return Fault(500, "INTERNAL_ERROR", "Something is wrong here: nothing of this request can be relied on.").response()
+    return Fault(
+        500, "INTERNAL_ERROR", "Turnout failed. It is not known whether anything of this request was stored."
+    ).response()

@@ -20,17 +20,17 @@ from starlette.responses import Response
 from hubspot_api.address import is_version
 from models.fingerprint import submission_id
 from models.ids import hidden_character
-from models.input_check import shown
+from models.input_check import Candidate, shown
 from models.message import MOST_INPUTS, Message, Unreadable, loads, read_fields
 from models.words import Door, Identity, Outcome, Role, State, Status
 from web import hubspot_format
 from web.access import account_of, key_of, may
+from web.descriptions import write_described
 from web.group_commit import Storing
 from web.hubspot_format import Fault, invalid
 from web.limits import Admission
 from web.long_poll import LONGEST, LongPoll
 from web.masking import for_producer
-from web.schemas import write_described
 from web.values import path_value, query_values
 from worker.auth.keys import ApiKey
 from worker.context import Context
@@ -84,40 +84,40 @@ class Attendance:
             message = _read(request, body, account, key, submission)
             handed = Inbound(Door.HTTP, PART, b"", message, identity, key.id, digest)
             await self._storing.store(handed)
-        answer = await run(self._answer, key, submission, digest, request, False)  # noqa: FBT003
+        answer = await run(self._answer, handed, request, False)  # noqa: FBT003
         seconds = wait_of(request)
         if not seconds:
             return hubspot_format.json_response(answer)
         is_applied = is_over = answer["status"] == Status.COMPLETE
         if not is_over:
             is_applied = await self._waiting.until_settled(submission, seconds)
-            answer = await run(self._answer, key, submission, digest, request, True)  # noqa: FBT003
+            answer = await run(self._answer, handed, request, True)  # noqa: FBT003
         return hubspot_format.json_response(answer, headers=hubspot_format.applied(seconds) if is_applied else {})
 
-    def _answer(
-        self,
-        key: ApiKey,
-        submission: UUID,
-        digest: bytes,
-        request: Request,
-        now: bool,  # noqa: FBT001
-    ) -> dict[str, Any]:
+    def _answer(self, handed: Inbound, request: Request, now: bool) -> dict[str, Any]:  # noqa: FBT001
         """Give the answer of the first time, or, where the outcome is asked for, of now."""
+        assert handed.message is not None
+        assert handed.message.submission is not None
+        submission = handed.message.submission
         url = f"{request.base_url}submissions/{submission}"
         with self._process.engine.connect() as connection:
             receipt = connection.execute(
                 text("SELECT * FROM submissions WHERE submission = :submission AND part = :part"),
                 {"submission": submission, "part": PART},
             ).one()
-            if receipt.key_id != key.id or bytes(receipt.digest or b"") != digest:
-                raise invalid("Idempotency-Key was used for another request: right would be a new one.", 409)
+            if receipt.key_id != handed.key_id or bytes(receipt.digest or b"") != handed.digest:
+                raise invalid("This Idempotency-Key was used for another request before. Use a new one.", 409)
             refused = submissions.refusals(connection, submission, 0, MOST_INPUTS) if receipt.refused else []
             members = for_producer(submissions.records(connection, submission, Cursor(), MOST_INPUTS)) if now else []
         errors = [hubspot_format.refusal(row) for row in refused]
         if not now:
             status = Status.PENDING if receipt.accepted or receipt.repeated else Status.COMPLETE
             return hubspot_format.batch_response(status, receipt.received_at, receipt.received_at, [], errors, url)
-        errors += [hubspot_format.error(row) for row in members if row["outcome"] in FAILED]
+        failed = [row for row in members if row["outcome"] in FAILED]
+        places = _places(handed.message, handed.identity) if failed else {}
+        errors += [
+            hubspot_format.error(row, places.get(_equal_inputs(row["contact"], row["input"]), ())) for row in failed
+        ]
         results = [hubspot_format.result(row) for row in members if row["outcome"] == Outcome.DELIVERED]
         completed = max((row["settled_at"] or receipt.received_at for row in members), default=receipt.received_at)
         return hubspot_format.batch_response(_status(members), receipt.received_at, completed, results, errors, url)
@@ -130,6 +130,23 @@ def _status(members: Sequence[Mapping[str, Any]]) -> Status:
     return next((status for status in order if status in statuses), Status.COMPLETE)
 
 
+def _places(message: Message, identity: Identity | None) -> dict[tuple[object, ...], list[str]]:
+    """Find where each record stands in its request; inputs that are equal are one record, and stand in several places.
+
+    It is read from the request, which is at hand while its answer is held: what is stored does not say.
+    """
+    places: dict[tuple[object, ...], list[str]] = {}
+    for index, judged in enumerate(message.judged(identity)):
+        if isinstance(judged, Candidate):
+            places.setdefault(_equal_inputs(judged.contact, judged.input), []).append(f"inputs[{index}]")
+    return places
+
+
+def _equal_inputs(contact: str, given: Mapping[str, Any]) -> tuple[object, ...]:
+    """Give what is equal for inputs of one request that are the same record (`models.fingerprint`)."""
+    return contact, given["interactionDateTime"], frozenset(given["properties"].items())
+
+
 def check_version(request: Request) -> None:
     """Let only HubSpot's versions on: `v3`, or a year and a month.
 
@@ -139,7 +156,7 @@ def check_version(request: Request) -> None:
     """
     version = request.path_params.get("version")
     if version is not None and (version == "v3" or not is_version(version)):
-        raise Fault(404, "OBJECT_NOT_FOUND", "There is no such version: right would be v3, or a dated one as 2026-09.")
+        raise Fault(404, "OBJECT_NOT_FOUND", "There is no such version. Use v3, or a dated one such as 2026-09.")
 
 
 def wait_of(request: Request) -> float:
@@ -152,9 +169,9 @@ def _check_is_json(request: Request) -> None:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         said = f"'{shown(kind)}'" if kind else "missing"
-        raise Fault(415, "VALIDATION_ERROR", f"Content-Type is {said}: right would be application/json.")
+        raise Fault(415, "VALIDATION_ERROR", f"Content-Type is {said}. Send application/json.")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise Fault(415, "VALIDATION_ERROR", "Content-Encoding is not known here: right would be none.")
+        raise Fault(415, "VALIDATION_ERROR", "This Content-Encoding is not supported. Send the body without one.")
 
 
 def _named(key: ApiKey, request: Request, secret: bytes) -> UUID:

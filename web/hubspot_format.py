@@ -79,10 +79,15 @@ def refusal(row: Mapping[str, Any]) -> dict[str, object]:
     return _standard_error("VALIDATION_ERROR", "", f"Invalid input{named}: {'; '.join(reasons)}", context)
 
 
-def error(row: Mapping[str, Any]) -> dict[str, object]:
-    """Write a record's error as an entry of `errors`, in HubSpot's words where they are HubSpot's."""
+def error(row: Mapping[str, Any], places: Sequence[str]) -> dict[str, object]:
+    """Write a record's error as an entry of `errors`, in HubSpot's words where they are HubSpot's.
+
+    `places` are where the record stands in the request: none where its contact was erased since.
+    """
     context = {name: [str(one) for one in value] for name, value in row["context"].items() if isinstance(value, list)}
     context["contact"] = [row["contact"]]
+    if places:
+        context["where"] = list(places)
     return _standard_error(row["category"], row["code"], row["message"], context)
 
 

@@ -75,6 +75,6 @@ def _too_large() -> Fault:
     return Fault(
         413,
         "VALIDATION_ERROR",
-        f"The body is larger than {MOST_BYTES:,} bytes: hand its inputs in as several requests.",
+        f"The body is larger than {MOST_BYTES:,} bytes. Send its inputs in several requests.",
         headers={"Connection": "close"},
     )

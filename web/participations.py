@@ -22,8 +22,8 @@ from models.input_check import shown
 from models.words import Role
 from web.access import account_of, key_of, may
 from web.attendance import PREFIXES, check_version
+from web.descriptions import ACCOUNT, faults, path_parameters
 from web.hubspot_format import JSON, Fault, busy, invalid
-from web.schemas import ACCOUNT, faults, path_parameters
 from web.values import path_value, query_values
 from worker.accounts.destination import Destination, NoDestination
 from worker.context import Context
@@ -92,7 +92,10 @@ class Participations:
         held = permits.permit(process, to, Use.READ_BACK, PATIENCE)
         if held is None:
             raise Fault(
-                429, "RATE_LIMITS", "The account's limit leaves no call for this.", headers={"Retry-After": "1"}
+                429,
+                "RATE_LIMITS",
+                "The account has no call to HubSpot left for reading at this moment. Try again in a second.",
+                headers={"Retry-After": "1"},
             )
         attempt_id = unconfirmed.begin(process.engine, to.account_id, process.settings.lease, [])
         if attempt_id is None:

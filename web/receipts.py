@@ -16,10 +16,11 @@ from models.words import Role, Status
 from web import hubspot_format
 from web.access import key_of
 from web.attendance import wait_of
+from web.descriptions import WAIT, faults, header, path_parameters
 from web.hubspot_format import Fault, invalid
 from web.long_poll import LongPoll
 from web.masking import for_producer, for_viewer
-from web.schemas import WAIT, SubmissionReceipt, faults, header, path_parameters
+from web.schemas import SubmissionReceipt
 from worker.auth.keys import ApiKey
 from worker.context import Context
 from worker.queries import submissions
@@ -43,7 +44,7 @@ class Receipts:
 
     def router(self) -> APIRouter:
         """Give the route."""
-        router = APIRouter(tags=["Receipts"])
+        router = APIRouter(tags=["Results"])
         query = [
             {
                 "name": "limit",
@@ -62,7 +63,7 @@ class Receipts:
             PATH,
             self._show,
             methods=["GET"],
-            summary="What became of a submission",
+            summary="The results of a submission",
             description=(
                 "A producer asks about its own submissions: those made with its key, rotated or not, and those"
                 " that name the key as their `producer`, by stream, task or file. Another producer's is not found."

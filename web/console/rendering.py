@@ -21,6 +21,7 @@ from worker.queries.rows import as_said, plain
 STATIC: Final = {
     "console.css": "text/css; charset=utf-8",
     "console.js": "text/javascript; charset=utf-8",
+    "reference.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
 
@@ -35,6 +36,12 @@ def render(role: Role | None, template: str, facts: Mapping[str, Any]) -> str:
 def static(name: str) -> bytes:
     """Read a file that pages need."""
     return (resources.files("web") / "static" / name).read_bytes()
+
+
+@cache
+def versions() -> Mapping[str, str]:
+    """Give the hash of each file that pages need, which links carry: so a browser may keep it for ever."""
+    return {name: hashlib.blake2b(static(name), digest_size=6).hexdigest() for name in STATIC}
 
 
 @cache
@@ -62,7 +69,7 @@ def _environment() -> Environment:
     environment.tests["ahead"] = lambda moment: moment is not None and moment > datetime.now(UTC)
     environment.globals |= {
         "most": COUNTED,
-        "version": {name: hashlib.blake2b(static(name), digest_size=6).hexdigest() for name in STATIC},
+        "version": versions(),
     }
     return environment
 
