@@ -28,6 +28,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON, for p
 _console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 160)
 
 
+def is_terminal() -> bool:
+    """Say whether what is printed is seen and not kept."""
+    return sys.stdout.isatty()
+
+
 def say(text: str, style: str = "") -> None:
     """Print one line."""
     _console.print(Text(visible(text), style), soft_wrap=True)
