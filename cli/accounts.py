@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
     from worker.settings import Settings
 
-app = typer.Typer(help="The HubSpot portals that records are delivered to.", no_args_is_help=True)
+app = typer.Typer(
+    help="The HubSpot portals that records are delivered to; alone, it lists them.",
+    epilog="Example: turnout accounts",
+)
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
@@ -41,7 +44,14 @@ FromStdin = Annotated[
 ]
 
 
-@app.command("add")
+@app.callback(invoke_without_command=True)
+def accounts(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """List the accounts, as `turnout accounts list` does."""
+    if context.invoked_subcommand is None:
+        listed(as_json=as_json)
+
+
+@app.command("add", epilog="Example: turnout accounts add partner --tier professional --time-zone Europe/Berlin")
 def add(  # noqa: PLR0913 - one parameter an option
     name: AccountName,
     *,
@@ -88,7 +98,7 @@ def add(  # noqa: PLR0913 - one parameter an option
     say(f"account {name} is added: messages that name it are accepted from now on")
 
 
-@app.command("set")
+@app.command("set", epilog="Example: turnout accounts set partner --batch-size 50")
 def change(  # noqa: PLR0913 - one parameter an option
     name: AccountName,
     *,
@@ -137,7 +147,7 @@ def change(  # noqa: PLR0913 - one parameter an option
     say(f"account {name} is changed")
 
 
-@app.command("rotate")
+@app.command("rotate", epilog="Example: turnout accounts rotate partner")
 def rotate(
     name: AccountName,
     *,
@@ -163,7 +173,7 @@ def rotate(
         say(f"it is still paused; to send again: turnout resume {name}")
 
 
-@app.command("remove")
+@app.command("remove", epilog="Example: turnout accounts remove partner")
 def remove(name: AccountName) -> None:
     """Remove an account of which nothing waits: its token is forgotten, its history stays.
 
@@ -191,7 +201,7 @@ def remove(name: AccountName) -> None:
     say(f"account {name} is removed; what became of its records can still be looked at")
 
 
-@app.command("list")
+@app.command("list", epilog="Example: turnout accounts list --json")
 def listed(*, as_json: AsJson = False) -> None:
     """List the accounts: their limits, whether each has a token, and whether it sends."""
     from worker.accounts import registry
@@ -210,7 +220,7 @@ def _limits(one: dict[str, Any]) -> str:
     return f"{one['burst_limit']:,} in {one['burst_seconds']:g} s{a_day}"
 
 
-@app.command("show")
+@app.command("show", epilog="Example: turnout accounts show default")
 def show(name: AccountName, *, as_json: AsJson = False) -> None:
     """Show one account: what holds for it, what of that is its own, and since when it has its token."""
     from worker.accounts import registry

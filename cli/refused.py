@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 MOST_REASONS = 50
 """Reasons of a file's lines that are shown."""
-app = typer.Typer(help="What was refused at the door: shown with its reasons, and handed in again.")
+app = typer.Typer(
+    help="What was not accepted: shown with its reasons, and submitted again.",
+    epilog="Example: turnout refused --out refused.jsonl",
+)
 OfSubmission = Annotated[UUID | None, typer.Option(metavar="ID", help="Only those of this submission.")]
 
 
