@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from worker.settings import Settings
 
 app = typer.Typer(
-    help="The HubSpot portals that records are delivered to; alone, it lists them.",
+    help="HubSpot's portals that records are delivered to.",
     epilog="Example: turnout accounts",
 )
 
@@ -177,7 +177,7 @@ def rotate(
 def remove(name: AccountName) -> None:
     """Remove an account of which nothing waits: its token is forgotten, its history stays.
 
-    Messages that name it are refused from then on, and can be handed in again once it is added again.
+    Messages that name it are refused from then on, and can be submitted again once it is added again.
     """
     from worker.accounts import registry
     from worker.accounts.state import find
@@ -195,10 +195,10 @@ def remove(name: AccountName) -> None:
         action.number = int(not waiting.batches)
     if waiting.batches:
         _fail(
-            f"{as_said(waiting.batches)} batches of {name} ({as_said(waiting.records)} records) are not settled: wait"
+            f"{as_said(waiting.batches)} batches of {name} ({as_said(waiting.records)} records) are not finished: wait"
             f" for them, or: turnout cancel --account {name}"
         )
-    say(f"account {name} is removed; what became of its records can still be looked at")
+    say(f"account {name} is removed; the results of its records can still be looked at")
 
 
 @app.command("list", epilog="Example: turnout accounts list --json")
@@ -234,7 +234,7 @@ def show(name: AccountName, *, as_json: AsJson = False) -> None:
         return
     say(f"account {name}: {_now(one)}", "bold")
     if one["paused_at"]:
-        say(f"  mend the cause, then: turnout resume {name}")
+        say(f"  fix the cause, then: turnout resume {name}")
     for option in Unset:
         if option is not Unset.TOKEN:
             own = " (its own)" if option.column in one["own"] else ""
@@ -245,11 +245,14 @@ def show(name: AccountName, *, as_json: AsJson = False) -> None:
 
 
 def pause(
-    account: Annotated[str, typer.Argument()] = DEFAULT_ACCOUNT,
+    account: Annotated[str, typer.Argument(help="The account's name.")] = DEFAULT_ACCOUNT,
     *,
     because: Annotated[str, typer.Option(help="Why; shown wherever the pause is.")] = "by an operator",
 ) -> None:
-    """Let an account send nothing until `turnout resume`; what comes in waits, and no age counts the time."""
+    """Let an account send nothing until `turnout resume`.
+
+    What comes in waits, and no record grows older by that time.
+    """
     from worker.accounts import state
     from worker.operations import audit_log
 
@@ -263,8 +266,11 @@ def pause(
     say(f"account {account} is paused; to send again: turnout resume {account}")
 
 
-def resume(account: Annotated[str, typer.Argument()] = DEFAULT_ACCOUNT) -> None:
-    """Let a paused or parked account send again, beginning with one batch as a probe."""
+def resume(account: Annotated[str, typer.Argument(help="The account's name.")] = DEFAULT_ACCOUNT) -> None:
+    """Let a paused or waiting account send again.
+
+    It begins with one batch as a probe.
+    """
     from worker.accounts import state
     from worker.operations import audit_log
 

@@ -1,4 +1,4 @@
-"""The command line put together; errors that an operator can mend become one line, not a traceback."""
+"""The command line put together; errors that an operator can fix become one line, not a traceback."""
 
 import sys
 from collections.abc import Callable
@@ -33,7 +33,6 @@ from cli.output import complain, complain_of_bug, say
 from cli.version import version
 from worker.settings import SettingsError
 from worker.stream import StreamUnavailable
-
 
 
 def _say_version(asked: bool) -> None:  # noqa: FBT001 - as typer calls it

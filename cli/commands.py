@@ -31,8 +31,10 @@ class Commands(TyperGroup):
 
     def list_commands(self, _: Any) -> list[str]:  # noqa: ANN401 - typer's own signature
         """Give the names, panel by panel."""
-        panels = [str(panel) for panel in Panel]
-        return sorted(self.commands, key=lambda name: panels.index(self.commands[name].rich_help_panel))
+        panel_of = {
+            name: Panel(str(getattr(command, "rich_help_panel", ""))) for name, command in self.commands.items()
+        }
+        return sorted(panel_of, key=lambda name: list(Panel).index(panel_of[name]))
 
     def make_context(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 - typer's own signature
         """Read the command line."""

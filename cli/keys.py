@@ -11,7 +11,7 @@ from models.message import DEFAULT_ACCOUNT
 from models.words import Role
 
 app = typer.Typer(
-    help="Keys to the API and the console; alone, it lists them.",
+    help="Keys to the API and the console.",
     epilog="Example: turnout keys create olga --role operator",
 )
 

@@ -126,9 +126,7 @@ def _fitted(text: str, stream: TextIO) -> str:
 def _wrapped(text: str, width: int) -> str:
     label = _LABEL.match(text)
     indent = (label.end() if label else 0) or _INDENT
-    lines = textwrap.wrap(
-        text, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
-    )
+    lines = textwrap.wrap(text, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
     return "\n".join(lines).replace(_STUCK, " ")
 
 

@@ -49,8 +49,9 @@ def put(  # noqa: PLR0913 - one parameter an option
     outcome: Annotated[
         list[Outcome] | None,
         typer.Option(
+            metavar="OUTCOME",
             help="Which outcomes, repeatable: failed (default), unconfirmed, canceled; rejected only if asked for: "
-            "unchanged it is rejected again."
+            "unchanged it is rejected again.",
         ),
     ] = None,
     group: GroupOption = None,

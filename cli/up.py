@@ -21,7 +21,9 @@ def up(
     sandbox_port: SandboxPort = 8900,
     no_sandbox: Annotated[bool, typer.Option("--no-sandbox", help="Never start HubSpot's test server.")] = False,
 ) -> None:
-    """Run everything on this machine, in the foreground: Ctrl-C stops it in order, a second one at once.
+    """Run everything on this machine, until Ctrl-C.
+
+    It stays in the foreground. Ctrl-C stops it in order, a second one at once.
 
     PostgreSQL and Valkey are started where no URL is set, and HubSpot's test server (the sandbox) where neither
     TURNOUT_HUBSPOT_URL nor TURNOUT_HUBSPOT_TOKEN is set. A part that dies is started again.
@@ -42,7 +44,10 @@ def up(
 
 
 def env() -> None:
-    """Print how to reach a running `turnout up`, a setting a line, for other shells: `export $(turnout env)`."""
+    """Print the settings that reach a running `turnout up`.
+
+    One a line, for other shells: `export $(turnout env)`.
+    """
     from worker.settings import SettingsError, read_settings, running
 
     data_dir = read_settings().data_dir

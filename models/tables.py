@@ -505,7 +505,7 @@ class Notification(Base):
 
 
 class Session(Base):
-    """Somebody signed in to the console, or may by a link. It holds as long as the very key it was begun with is good."""
+    """Somebody who signed in to the console, or may by a link. It holds while the very key it is tied to is good."""
 
     __tablename__ = "sessions"
 

@@ -108,12 +108,12 @@ def test_a_file_is_handed_in_and_the_closing_table_says_what_became_of_it(world:
     lines = [" ".join(line.split()) for line in result.output.splitlines()]
     assert "records 2 (2 register 7)" in lines
     assert "accepted 1" in lines
-    assert "duplicates 1, of records that are: 1 failed" in lines
+    assert "duplicates 1 (of records that are failed)" in lines
     assert "those not delivered are sent again by: turnout retry --event 7 --state register" in lines
     assert "refused 1" in lines
     assert any(line.startswith("line 3, Email: nobody is no e-mail address") for line in lines)
     assert (
-        "mend them in their file, and hand it in: turnout enqueue list.csv.refused.csv --object-id 7 --state register"
+        "fix them in that file, then submit it: turnout enqueue list.csv.refused.csv --object-id 7 --state register"
         in lines
     )
     assert "not read Seat" in lines

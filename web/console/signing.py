@@ -22,7 +22,6 @@ LINK: Final = f"{SIGN_IN}/{{link}}"
 _OF_PROXIES: Final = frozenset({"forwarded", "via", "x-real-ip"})
 
 
-
 class Signing:
     """The sign-in page and the two forms."""
 
