@@ -51,7 +51,7 @@ def accounts(context: typer.Context, *, as_json: AsJson = False) -> None:
         listed(as_json=as_json)
 
 
-@app.command("add", epilog="Example: turnout accounts add partner --tier professional --time-zone Europe/Berlin")
+@app.command("add", epilog="Example: turnout accounts add partner --tier professional")
 def add(  # noqa: PLR0913 - one parameter an option
     name: AccountName,
     *,
