@@ -73,7 +73,7 @@ def _tell_throughput(found: dict[str, Any]) -> None:
         sums = found[span]
         records, calls = _percent(sums["undelivered_percent"]), _percent(sums["calls_failed_percent"])
         sent = f"{sums['delivered']:,} delivered by {sums['calls']:,} calls"
-        say(f"last {span}: {sent}; errors: {records} of the records, {calls} of the calls")
+        say(f"last {span}: {sent}; errors: {records} of records, {calls} of calls")
     rows = [
         {
             "account": account["name"],
@@ -90,7 +90,8 @@ def _tell_throughput(found: dict[str, Any]) -> None:
         for account in found["accounts"]
     ]
     title = "Calls and their limits (errors: of the records / of the calls)"
-    print_table(title, rows, list(rows[0]) if rows else [], "there is no account")
+    less = [name for name in rows[0] if "last" in name] if len(rows) == 1 else []  # the lines above are of the same
+    print_table(title, rows, list(rows[0]) if rows else [], "there is no account", less)
 
 
 def _errors(sums: dict[str, Any]) -> str:

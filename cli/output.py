@@ -20,6 +20,7 @@ from typing import Annotated, Any, Final, Self, TextIO
 import orjson
 import typer
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -66,30 +67,43 @@ def print_json(value: object) -> None:
     typer.echo(visible_json(document))
 
 
-def print_table(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], none: str) -> None:
-    """Print rows as a table of these columns, as cards where it is too narrow for one, or what to say of no rows."""
+def print_table(
+    title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], none: str, less: Sequence[str] = ()
+) -> None:
+    """Print rows as a table of these columns, or what to say of no rows.
+
+    Where the terminal is too narrow for a table, it goes without the columns in `less`; where that is not enough, each
+    row is a card.
+    """
     if not rows:
         say(none)
         return
-    table = Table(title=Text(title, "bold"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        number = all(isinstance(row[column], int) for row in rows)
-        table.add_column(
-            Text(column.replace("_", " ")), justify="right" if number else "left", overflow="fold", no_wrap=True
-        )
-    for row in rows:
-        table.add_row(*(Text(visible(written(row[column]))) for column in columns))
-    natural = _console.options.update_width(_UNBOUNDED)
-    widths = [max(Measurement.get(_console, natural, cell).maximum for cell in one.cells) for one in table.columns]
-    widths = [max(width, len(column)) for width, column in zip(widths, columns, strict=True)]
-    widest = max(widths)
-    if Measurement.get(_console, natural, table).maximum - widest + min(widest, _NARROWEST) <= _console.width:
-        table.columns[widths.index(widest)].no_wrap = False
-        _console.print(table)
-        return
+    for shown in (columns, [column for column in columns if column not in less]):
+        if table := _table(title, rows, shown):
+            with _console.capture() as printed:
+                _console.print(table)
+            _console.file.write(printed.get().replace(_STUCK, " "))
+            return
     say(title, "bold")
     for row in rows:
         _print_card([(column.replace("_", " "), row[column]) for column in columns])
+
+
+def _table(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Table | None:
+    """Make a table of which only the widest text is broken; none where the terminal is too narrow for it."""
+    table = Table(title=Text(title, "bold"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    widths = []
+    for column in columns:
+        number = all(isinstance(row[column], int) for row in rows)
+        title_ = column.replace("_", " ")
+        table.add_column(Text(title_), justify="right" if number else "left", overflow="fold", no_wrap=True)
+        widths.append(max(cell_len(title_), *(cell_len(visible(written(row[column]))) for row in rows)))
+    for row in rows:
+        table.add_row(*(Text(_unbroken(visible(written(row[column])))) for column in columns))
+    widest = max(widths)
+    table.columns[widths.index(widest)].no_wrap = False
+    natural = Measurement.get(_console, _console.options.update_width(_UNBOUNDED), table).maximum
+    return table if natural - widest + min(widest, _NARROWEST) <= _console.width else None
 
 
 _UNBOUNDED: Final = 100_000
@@ -98,8 +112,8 @@ _NARROWEST: Final = 30
 
 
 def _print_card(fields: Sequence[tuple[str, object]]) -> None:
-    """Print a row of a table as lines of `name value`; what is empty is left out."""
-    pairs = [f"{name} {visible(written(value))}" for name, value in fields if value not in (None, "", [])]
+    """Print a row of a table as lines of `name: value`; what is empty is left out."""
+    pairs = [_unbroken(f"{name}: {visible(written(value))}") for name, value in fields if value not in (None, "", [])]
     room = _console.width - _INDENT
     joined = " · ".join(pair.replace(" ", _STUCK) if len(pair) <= room else pair for pair in pairs)
     card = Text(_wrapped(joined, _console.width))
@@ -107,7 +121,7 @@ def _print_card(fields: Sequence[tuple[str, object]]) -> None:
     _console.print(card, soft_wrap=True)
 
 
-_STUCK: Final = "\0"
+_STUCK: Final = "\ue000"
 """Stands for a space at which a line is not broken; `visible` leaves no other."""
 _INDENT: Final = 2
 _COPIED: Final = re.compile(r"`[^`]*`|\bturnout [^;,()`]*[^;,()`\s]")
@@ -120,7 +134,12 @@ def _fitted(text: str, stream: TextIO) -> str:
     width = shutil.get_terminal_size().columns
     if not stream.isatty() or len(text) <= width:
         return text
-    return _wrapped(_COPIED.sub(lambda found: found[0].replace(" ", _STUCK), text), width)
+    return _wrapped(_unbroken(text), width)
+
+
+def _unbroken(text: str) -> str:
+    """Let no command be broken."""
+    return _COPIED.sub(lambda found: found[0].replace(" ", _STUCK), text)
 
 
 def _wrapped(text: str, width: int) -> str:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError
 from io import StringIO
 from itertools import pairwise
@@ -129,10 +129,12 @@ ROW = {
 }
 
 
-def shown(monkeypatch: pytest.MonkeyPatch, width: int, rows: list[dict[str, Any]]) -> list[str]:
+def shown(
+    monkeypatch: pytest.MonkeyPatch, width: int, rows: list[dict[str, Any]], less: Sequence[str] = ()
+) -> list[str]:
     out = StringIO()
     monkeypatch.setattr(output, "_console", Console(file=out, width=width, highlight=False, markup=False, emoji=False))
-    output.print_table("Batches", rows, COLUMNS, "none")
+    output.print_table("Batches", rows, COLUMNS, "none", less)
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
@@ -148,8 +150,8 @@ def test_a_table_breaks_nothing_but_its_longest_text(monkeypatch: pytest.MonkeyP
     if is_table:
         assert re.search(r"id +event +state +identity +status +size +why$", said, re.MULTILINE)
     else:
-        assert said.count("event acme-events/spring-summit-2026 ·") == 2
-        assert said.count("why") == 1, "what is empty is left out"
+        assert said.count("event: acme-events/spring-summit-2026 ·") == 2
+        assert said.count("why:") == 1, "what is empty is left out"
 
 
 def test_a_table_that_fits_is_one_at_80(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,12 +159,26 @@ def test_a_table_that_fits_is_one_at_80(monkeypatch: pytest.MonkeyPatch) -> None
     assert "id   event   state" in said
 
 
+def test_where_it_is_too_narrow_it_goes_without_what_can_be_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {**ROW, "why": "x", "event": "4711"}
+    assert "size" in "".join(shown(monkeypatch, 55, [row], less=["identity", "status"]))
+    narrow = "\n".join(shown(monkeypatch, 50, [row], less=["identity", "status"]))
+    assert re.search(r"id +event +state +size +why$", narrow, re.MULTILINE)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_command_in_a_table_or_a_card_is_not_broken(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    why = "HubSpot did not take the token, which nobody can mend from here: turnout accounts rotate partner"
+    said = "\n".join(shown(monkeypatch, width, [{**ROW, "why": why, "event": "4711"}]))
+    assert "turnout accounts rotate partner" in said
+
+
 HARM = "\x1b]0;x\x07[bold]x"
 
 
 def test_a_card_shows_what_others_wrote_as_a_table_does(monkeypatch: pytest.MonkeyPatch) -> None:
     said = "\n".join(shown(monkeypatch, 60, [{**ROW, "event": HARM}]))
-    assert f"event {visible(HARM)} ·" in said
+    assert f"event: {visible(HARM)} ·" in said
     assert "\x1b" not in said
 
 
