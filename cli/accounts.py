@@ -212,7 +212,7 @@ def listed(*, as_json: AsJson = False) -> None:
         return
     rows = [one | {"limits": _limits(one), "now": _now(one)} for one in found]
     columns = ["name", "hubspot_url", "hubspot_version", "limits", "batch_size", "time_zone", "token", "now"]
-    print_table("Accounts", rows, columns, "no account")
+    print_table("Accounts", rows, columns, "no account", ["hubspot_url", "hubspot_version", "batch_size", "time_zone"])
 
 
 def _limits(one: dict[str, Any]) -> str:

@@ -46,8 +46,11 @@ class Commands(TyperGroup):
 
 
 def _unwrap(command: Any) -> None:  # noqa: ANN401 - a command, or a group of them
-    """Leave the breaking of a help's lines to whoever prints them: a docstring's lines would be broken twice."""
-    command.help = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(command.help or ""))
+    """Leave the breaking of a help's lines to whoever prints them: a docstring's lines would be broken twice.
+
+    Only a command that goes on below, by a backslash, keeps its lines.
+    """
+    command.help = re.sub(r"(?<![\n\\])\n(?!\n)", " ", inspect.cleandoc(command.help or ""))
     for inner in getattr(command, "commands", {}).values():
         _unwrap(inner)
 

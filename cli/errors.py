@@ -84,7 +84,7 @@ def errors(  # noqa: PLR0913 - one parameter an option
         print_json(found)
         return
     columns = ["id", "record_id", "outcome", "category", "contact", "event", "state", "batch_id", "message"]
-    print_table("Unresolved errors", found, columns, "no unresolved error matches")
+    print_table("Unresolved errors", found, columns, "no unresolved error matches", ["category", "batch_id"])
     if len(found) == limit:
         say(f"more: --before {found[-1]['id']}")
 

@@ -153,7 +153,8 @@ def batches(  # noqa: PLR0913 - one parameter an option
         "calls",
         "why",
     ]
-    print_table("Batches", [{**row, "why": _why(row)} for row in found], columns, "no batch matches")
+    rows = [{**row, "why": _why(row)} for row in found]
+    print_table("Batches", rows, columns, "no batch matches", ["identity", "origin", "calls"])
     if len(found) == limit:
         say(f"more: --before {found[-1]['id']}")
 
@@ -187,14 +188,13 @@ def batch(batch_id: Annotated[int, typer.Argument(metavar="ID")], *, as_json: As
         "rejected",
         "unconfirmed",
     ]
-    print_table("Attempts", found["timeline"], columns, _unsent(found))
+    print_table("Attempts", found["timeline"], columns, _unsent(found), ["kind", "duration_ms", "unconfirmed"])
     for attempt in found["timeline"]:
         if attempt["excerpt"]:
             say(f"attempt {attempt['id']} {attempt['correlation_id']} came back with:")
             say(f"  {attempt['excerpt'][:500]}")
-    print_table(
-        "Records", found["records"], ["id", "contact", "outcome", "category", "message", "resolution"], "no record"
-    )
+    columns = ["id", "contact", "outcome", "category", "message", "resolution"]
+    print_table("Records", found["records"], columns, "no record", ["category", "resolution"])
 
 
 def _unsent(batch: dict[str, Any]) -> str:

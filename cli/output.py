@@ -100,22 +100,25 @@ def _table(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]
         widths.append(max(cell_len(title_), *(cell_len(visible(written(row[column]))) for row in rows)))
     for row in rows:
         table.add_row(*(Text(_unbroken(visible(written(row[column])))) for column in columns))
-    widest = max(widths)
-    table.columns[widths.index(widest)].no_wrap = False
-    natural = Measurement.get(_console, _console.options.update_width(_UNBOUNDED), table).maximum
-    return table if natural - widest + min(widest, _NARROWEST) <= _console.width else None
+    widest = widths.index(max(widths))
+    table.columns[widest].no_wrap = False
+    free = _console.options.update_width(_UNBOUNDED)
+    longest = max(Measurement.get(_console, free, cell).minimum for cell in table.columns[widest].cells)
+    narrowest = min(widths[widest], max(_NARROWEST, longest))
+    is_wide_enough = Measurement.get(_console, free, table).maximum - widths[widest] + narrowest <= _console.width
+    return table if is_wide_enough else None
 
 
 _UNBOUNDED: Final = 100_000
-_NARROWEST: Final = 30
-"""Columns of the terminal that a table's widest text must be left; the other texts stand whole."""
+_NARROWEST: Final = 24
+"""Columns of the terminal that a table's widest text must be left, and no less than its longest word takes."""
 
 
 def _print_card(fields: Sequence[tuple[str, object]]) -> None:
     """Print a row of a table as lines of `name: value`; what is empty is left out."""
     pairs = [_unbroken(f"{name}: {visible(written(value))}") for name, value in fields if value not in (None, "", [])]
     room = _console.width - _INDENT
-    joined = " · ".join(pair.replace(" ", _STUCK) if len(pair) <= room else pair for pair in pairs)
+    joined = f"{_STUCK}· ".join(pair.replace(" ", _STUCK) if len(pair) <= room else pair for pair in pairs)
     card = Text(_wrapped(joined, _console.width))
     card.stylize("bold", 0, len(pairs[0]))
     _console.print(card, soft_wrap=True)

@@ -37,11 +37,12 @@ def sandbox(  # noqa: PLR0913 - every option is a flag
     seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not say where it listens.")] = False,
 ) -> None:
-    """Run a test server in place of HubSpot.
+    r"""Run a test server in place of HubSpot.
 
     It answers, stores, limits and breaks like the real one. This makes it refuse somebody:
 
-    curl http://127.0.0.1:8900/_sandbox/faults -d '{"match": "ada@example.com", "status": 400}'
+    curl http://127.0.0.1:8900/_sandbox/faults \
+      -d '{"match": "ada@example.com", "status": 400}'
 
     This ends it: curl -X POST http://127.0.0.1:8900/_sandbox/reset
 

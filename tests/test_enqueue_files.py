@@ -234,7 +234,7 @@ def test_one_who_does_not_wait_is_told_how_to_see_the_rest(world: World, run: Ru
     result = run("list.csv", *SAID)
     assert result.exit_code == 130
     submission = world.messages[0]["submission_id"]
-    assert f"see what becomes of it: turnout submission {submission}" in result.output
+    assert f"The whole file was submitted; its results: turnout submission {submission}" in result.output
 
 
 PEOPLE = (
