@@ -1,4 +1,4 @@
-"""`turnout accounts …`, `turnout pause` and `turnout resume`: the HubSpot portals, and whether they send."""
+"""`turnout accounts …`: the HubSpot portals."""
 
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
@@ -75,7 +75,7 @@ def add(  # noqa: PLR0913 - one parameter an option
 
     if not NAME.fullmatch(name):
         raise typer.BadParameter("a name is 1 to 63 letters, digits, dots, dashes and underscores")
-    engine, settings = _opened()
+    engine, settings = opened()
     chosen = chosen_by(
         url=url,
         version=version,
@@ -133,10 +133,10 @@ def change(  # noqa: PLR0913 - one parameter an option
     )
     if not chosen and not unsets:
         raise typer.BadParameter("nothing to change: name an option, such as --batch-size 50")
-    engine, settings = _opened()
+    engine, settings = opened()
     _check_zone(engine, time_zone)
     if not registry.listed(engine, settings, name):
-        _unknown(name)
+        unknown(name)
     facts = {"account": name, **chosen, **({"token": None} if Unset.TOKEN in unsets else {})}
     with audit_log.noted(engine, audit_log.at_the_terminal(), "change account", **facts) as action:
         if chosen:
@@ -160,10 +160,10 @@ def rotate(
     from worker.accounts import registry
     from worker.operations import audit_log
 
-    engine, settings = _opened()
+    engine, settings = opened()
     known = registry.listed(engine, settings, name)
     if not known:
-        _unknown(name)
+        unknown(name)
     by_oauth = known[0]["token"] == registry.BY_OAUTH if oauth is None else oauth
     token = credential(oauth=by_oauth, from_stdin=token_stdin)
     with audit_log.noted(engine, audit_log.at_the_terminal(), "rotate account", account=name) as action:
@@ -186,10 +186,10 @@ def remove(name: AccountName) -> None:
 
     if name == DEFAULT_ACCOUNT:
         _fail(f"{DEFAULT_ACCOUNT} is the account of messages that name none: it can be paused, not removed")
-    engine, _ = _opened()
+    engine, _ = opened()
     account_id = find(engine, name)
     if account_id is None:
-        _unknown(name)
+        unknown(name)
     with audit_log.noted(engine, audit_log.at_the_terminal(), "remove account", account=name) as action:
         waiting = registry.remove(engine, account_id)
         action.number = int(not waiting.batches)
@@ -206,7 +206,7 @@ def listed(*, as_json: AsJson = False) -> None:
     """List the accounts: their limits, whether each has a token, and whether it sends."""
     from worker.accounts import registry
 
-    found = registry.listed(*_opened())
+    found = registry.listed(*opened())
     if as_json:
         print_json(found)
         return
@@ -225,9 +225,9 @@ def show(name: AccountName, *, as_json: AsJson = False) -> None:
     """Show one account: what holds for it, what of that is its own, and since when it has its token."""
     from worker.accounts import registry
 
-    found = registry.listed(*_opened(), name)
+    found = registry.listed(*opened(), name)
     if not found:
-        _unknown(name)
+        unknown(name)
     one = found[0]
     if as_json:
         print_json(one)
@@ -244,45 +244,8 @@ def show(name: AccountName, *, as_json: AsJson = False) -> None:
     say(f"  {Unset.TOKEN:<15}{one['token']}{since}{until}")
 
 
-def pause(
-    account: Annotated[str, typer.Argument(help="The account's name.")] = DEFAULT_ACCOUNT,
-    *,
-    because: Annotated[str, typer.Option(help="Why; shown wherever the pause is.")] = "by an operator",
-) -> None:
-    """Let an account send nothing until `turnout resume`.
-
-    What comes in waits, and no record grows older by that time.
-    """
-    from worker.accounts import state
-    from worker.operations import audit_log
-
-    engine, _ = _opened()
-    account_id = state.find(engine, account)
-    if account_id is None:
-        _unknown(account)
-    with audit_log.noted(engine, audit_log.at_the_terminal(), "pause", account=account, because=because) as action:
-        state.pause(engine, account_id, because)
-        action.number = 1
-    say(f"account {account} is paused; to send again: turnout resume {account}")
-
-
-def resume(account: Annotated[str, typer.Argument(help="The account's name.")] = DEFAULT_ACCOUNT) -> None:
-    """Let a paused or waiting account send again.
-
-    It begins with one batch as a probe.
-    """
-    from worker.accounts import state
-    from worker.operations import audit_log
-
-    engine, _ = _opened()
-    if state.find(engine, account) is None:
-        _unknown(account)
-    with audit_log.noted(engine, audit_log.at_the_terminal(), "resume", account=account) as action:
-        action.number = int(state.resume(engine, account))
-    say(f"account {account} sends again")
-
-
-def _opened() -> tuple["Engine", "Settings"]:
+def opened() -> tuple["Engine", "Settings"]:
+    """Give the database and the settings."""
     from worker.database import make_engine
     from worker.settings import load_settings
 
@@ -306,7 +269,8 @@ def _now(one: dict[str, Any]) -> str:
     return "sends nothing: it has no token" if one["token"] == "missing" else "sends"  # noqa: S105 - a word, no token
 
 
-def _unknown(name: str) -> NoReturn:
+def unknown(name: str) -> NoReturn:
+    """Say that there is no such account, and end."""
     _fail(f"there is no account {name}; `turnout accounts list` lists them")
 
 
