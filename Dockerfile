@@ -16,6 +16,8 @@ RUN printf '#!/bin/sh\nexec python -m cli "$@"\n' > /usr/local/bin/turnout \
     && chmod 755 /usr/local/bin/turnout \
     && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin turnout
 
+# Which version this is: `turnout --version`.
+COPY pyproject.toml pyproject.toml
 COPY cli cli
 COPY hubspot_api hubspot_api
 COPY migrations migrations

@@ -1,4 +1,4 @@
-# make demo   the main job, on example files, against a stand-in for HubSpot
+# make demo   the main job, on example files, against a test server in place of HubSpot
 # make test   the tests          make test-long   the long repeats; ONLY=kills for some of them
 # make check  ruff, mypy, import-linter, and that migrations equal the models
 # make screenshots   the pictures of docs/console.md, which need Debian's chromium
@@ -15,14 +15,15 @@ ALONE := env $(foreach name,$(filter TURNOUT_%,$(shell env | cut -d= -f1)),-u $(
 setup: $(VENV)/.ready
 
 $(VENV)/.ready: requirements/dev.txt pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("Turnout needs Python 3.11 or newer: make setup PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
-	touch $@
+	@$(PYTHON) -c 'import sys; sys.exit("Turnout needs Python 3.11 or newer: make setup PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	@echo "Installing Turnout's packages into $(VENV): one to three minutes, once."
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
 
 demo: setup
-	$(ALONE) $(VENV)/bin/python examples/demo.py
+	@$(ALONE) $(VENV)/bin/python examples/demo.py
 
 test: setup
 	$(ALONE) $(VENV)/bin/python -m pytest -n 2 --dist loadfile -m "not long"
@@ -40,7 +41,7 @@ screenshots: setup
 	$(ALONE) $(VENV)/bin/python tests/screenshots.py
 
 up: setup
-	$(VENV)/bin/turnout up
+	@$(VENV)/bin/turnout up
 
 migration: setup
 	$(ALONE) $(VENV)/bin/python -m worker.local.migrate $(NAME)

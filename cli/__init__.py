@@ -1,12 +1,13 @@
 """`turnout …`: one file a group of commands; no decisions of its own.
 
 - `app`           the command line put together; errors that the user can fix become one line
+- `commands`      the panels of `--help`; `version`: which Turnout this is
 - `enqueue`       a file is submitted
 - `inspect`       status, batches, one batch, one submission; `event`, `person`, `errors`, `refused`: each its own
 - `bulk_actions`  retry, dismiss, cancel
 - `correct`       records corrected
 - `jobs`          bulk actions and the audit log; `schedules`: retries that begin by themselves
-- `accounts`      HubSpot's portals, paused and resumed; `account_options`: what an account has of its own
+- `accounts`      HubSpot's portals; `pausing`: whether they send; `account_options`: what an account has of its own
 - `keys`          who may use the API and the console
 - `retention`     purge and erase; `audit`: whether the books balance
 - `database`      the tables, and the key of what they keep encrypted

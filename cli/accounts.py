@@ -1,4 +1,4 @@
-"""`turnout accounts …`, `turnout pause` and `turnout resume`: the HubSpot portals, and whether they send."""
+"""`turnout accounts …`: the HubSpot portals."""
 
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
     from worker.settings import Settings
 
-app = typer.Typer(help="The HubSpot portals that records are delivered to.", no_args_is_help=True)
+app = typer.Typer(
+    help="HubSpot's portals that records are delivered to.",
+    epilog="Example: turnout accounts",
+)
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
@@ -41,7 +44,14 @@ FromStdin = Annotated[
 ]
 
 
-@app.command("add")
+@app.callback(invoke_without_command=True)
+def accounts(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """List the accounts, as `turnout accounts list` does."""
+    if context.invoked_subcommand is None:
+        listed(as_json=as_json)
+
+
+@app.command("add", epilog="Example: turnout accounts add partner --tier professional")
 def add(  # noqa: PLR0913 - one parameter an option
     name: AccountName,
     *,
@@ -65,7 +75,7 @@ def add(  # noqa: PLR0913 - one parameter an option
 
     if not NAME.fullmatch(name):
         raise typer.BadParameter("a name is 1 to 63 letters, digits, dots, dashes and underscores")
-    engine, settings = _opened()
+    engine, settings = opened()
     chosen = chosen_by(
         url=url,
         version=version,
@@ -88,7 +98,7 @@ def add(  # noqa: PLR0913 - one parameter an option
     say(f"account {name} is added: messages that name it are accepted from now on")
 
 
-@app.command("set")
+@app.command("set", epilog="Example: turnout accounts set partner --batch-size 50")
 def change(  # noqa: PLR0913 - one parameter an option
     name: AccountName,
     *,
@@ -123,10 +133,10 @@ def change(  # noqa: PLR0913 - one parameter an option
     )
     if not chosen and not unsets:
         raise typer.BadParameter("nothing to change: name an option, such as --batch-size 50")
-    engine, settings = _opened()
+    engine, settings = opened()
     _check_zone(engine, time_zone)
     if not registry.listed(engine, settings, name):
-        _unknown(name)
+        unknown(name)
     facts = {"account": name, **chosen, **({"token": None} if Unset.TOKEN in unsets else {})}
     with audit_log.noted(engine, audit_log.at_the_terminal(), "change account", **facts) as action:
         if chosen:
@@ -137,7 +147,7 @@ def change(  # noqa: PLR0913 - one parameter an option
     say(f"account {name} is changed")
 
 
-@app.command("rotate")
+@app.command("rotate", epilog="Example: turnout accounts rotate partner")
 def rotate(
     name: AccountName,
     *,
@@ -150,10 +160,10 @@ def rotate(
     from worker.accounts import registry
     from worker.operations import audit_log
 
-    engine, settings = _opened()
+    engine, settings = opened()
     known = registry.listed(engine, settings, name)
     if not known:
-        _unknown(name)
+        unknown(name)
     by_oauth = known[0]["token"] == registry.BY_OAUTH if oauth is None else oauth
     token = credential(oauth=by_oauth, from_stdin=token_stdin)
     with audit_log.noted(engine, audit_log.at_the_terminal(), "rotate account", account=name) as action:
@@ -163,11 +173,11 @@ def rotate(
         say(f"it is still paused; to send again: turnout resume {name}")
 
 
-@app.command("remove")
+@app.command("remove", epilog="Example: turnout accounts remove partner")
 def remove(name: AccountName) -> None:
     """Remove an account of which nothing waits: its token is forgotten, its history stays.
 
-    Messages that name it are refused from then on, and can be handed in again once it is added again.
+    Messages that name it are refused from then on, and can be submitted again once it is added again.
     """
     from worker.accounts import registry
     from worker.accounts.state import find
@@ -176,33 +186,33 @@ def remove(name: AccountName) -> None:
 
     if name == DEFAULT_ACCOUNT:
         _fail(f"{DEFAULT_ACCOUNT} is the account of messages that name none: it can be paused, not removed")
-    engine, _ = _opened()
+    engine, _ = opened()
     account_id = find(engine, name)
     if account_id is None:
-        _unknown(name)
+        unknown(name)
     with audit_log.noted(engine, audit_log.at_the_terminal(), "remove account", account=name) as action:
         waiting = registry.remove(engine, account_id)
         action.number = int(not waiting.batches)
     if waiting.batches:
         _fail(
-            f"{as_said(waiting.batches)} batches of {name} ({as_said(waiting.records)} records) are not settled: wait"
+            f"{as_said(waiting.batches)} batches of {name} ({as_said(waiting.records)} records) are not finished: wait"
             f" for them, or: turnout cancel --account {name}"
         )
-    say(f"account {name} is removed; what became of its records can still be looked at")
+    say(f"account {name} is removed; the results of its records can still be looked at")
 
 
-@app.command("list")
+@app.command("list", epilog="Example: turnout accounts list --json")
 def listed(*, as_json: AsJson = False) -> None:
     """List the accounts: their limits, whether each has a token, and whether it sends."""
     from worker.accounts import registry
 
-    found = registry.listed(*_opened())
+    found = registry.listed(*opened())
     if as_json:
         print_json(found)
         return
     rows = [one | {"limits": _limits(one), "now": _now(one)} for one in found]
     columns = ["name", "hubspot_url", "hubspot_version", "limits", "batch_size", "time_zone", "token", "now"]
-    print_table("Accounts", rows, columns, "no account")
+    print_table("Accounts", rows, columns, "no account", ["hubspot_url", "hubspot_version", "batch_size", "time_zone"])
 
 
 def _limits(one: dict[str, Any]) -> str:
@@ -210,21 +220,21 @@ def _limits(one: dict[str, Any]) -> str:
     return f"{one['burst_limit']:,} in {one['burst_seconds']:g} s{a_day}"
 
 
-@app.command("show")
+@app.command("show", epilog="Example: turnout accounts show default")
 def show(name: AccountName, *, as_json: AsJson = False) -> None:
     """Show one account: what holds for it, what of that is its own, and since when it has its token."""
     from worker.accounts import registry
 
-    found = registry.listed(*_opened(), name)
+    found = registry.listed(*opened(), name)
     if not found:
-        _unknown(name)
+        unknown(name)
     one = found[0]
     if as_json:
         print_json(one)
         return
     say(f"account {name}: {_now(one)}", "bold")
     if one["paused_at"]:
-        say(f"  mend the cause, then: turnout resume {name}")
+        say(f"  fix the cause, then: turnout resume {name}")
     for option in Unset:
         if option is not Unset.TOKEN:
             own = " (its own)" if option.column in one["own"] else ""
@@ -234,39 +244,8 @@ def show(name: AccountName, *, as_json: AsJson = False) -> None:
     say(f"  {Unset.TOKEN:<15}{one['token']}{since}{until}")
 
 
-def pause(
-    account: Annotated[str, typer.Argument()] = DEFAULT_ACCOUNT,
-    *,
-    because: Annotated[str, typer.Option(help="Why; shown wherever the pause is.")] = "by an operator",
-) -> None:
-    """Let an account send nothing until `turnout resume`; what comes in waits, and no age counts the time."""
-    from worker.accounts import state
-    from worker.operations import audit_log
-
-    engine, _ = _opened()
-    account_id = state.find(engine, account)
-    if account_id is None:
-        _unknown(account)
-    with audit_log.noted(engine, audit_log.at_the_terminal(), "pause", account=account, because=because) as action:
-        state.pause(engine, account_id, because)
-        action.number = 1
-    say(f"account {account} is paused; to send again: turnout resume {account}")
-
-
-def resume(account: Annotated[str, typer.Argument()] = DEFAULT_ACCOUNT) -> None:
-    """Let a paused or parked account send again, beginning with one batch as a probe."""
-    from worker.accounts import state
-    from worker.operations import audit_log
-
-    engine, _ = _opened()
-    if state.find(engine, account) is None:
-        _unknown(account)
-    with audit_log.noted(engine, audit_log.at_the_terminal(), "resume", account=account) as action:
-        action.number = int(state.resume(engine, account))
-    say(f"account {account} sends again")
-
-
-def _opened() -> tuple["Engine", "Settings"]:
+def opened() -> tuple["Engine", "Settings"]:
+    """Give the database and the settings."""
     from worker.database import make_engine
     from worker.settings import load_settings
 
@@ -290,7 +269,8 @@ def _now(one: dict[str, Any]) -> str:
     return "sends nothing: it has no token" if one["token"] == "missing" else "sends"  # noqa: S105 - a word, no token
 
 
-def _unknown(name: str) -> NoReturn:
+def unknown(name: str) -> NoReturn:
+    """Say that there is no such account, and end."""
     _fail(f"there is no account {name}; `turnout accounts list` lists them")
 
 

@@ -1,6 +1,8 @@
-"""The command line put together; errors that an operator can mend become one line, not a traceback."""
+"""The command line put together; errors that an operator can fix become one line, not a traceback."""
 
 import sys
+from collections.abc import Callable
+from typing import Annotated, Final
 
 import redis
 import typer
@@ -18,6 +20,7 @@ from cli import (
     inspect,
     jobs,
     keys,
+    pausing,
     person,
     refused,
     retention,
@@ -26,54 +29,90 @@ from cli import (
     serve,
     up,
 )
-from cli.output import Commands, complain, complain_of_bug
+from cli.commands import Commands, Panel
+from cli.output import complain, complain_of_bug, say
+from cli.version import version
 from worker.settings import SettingsError
 from worker.stream import StreamUnavailable
+
+
+def _say_version(asked: bool) -> None:  # noqa: FBT001 - as typer calls it
+    if asked:
+        say(f"turnout {version()}")
+        raise typer.Exit
+
 
 app = typer.Typer(
     name="turnout",
     cls=Commands,
-    help="Attendance records into HubSpot, every one accounted for.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    epilog="Each command says more: turnout enqueue --help",
 )
-app.command("up")(up.up)
-app.command("env")(up.env)
-app.command("enqueue")(enqueue.enqueue)
-app.command("status")(inspect.status)
-app.command("batches")(inspect.batches)
-app.command("batch")(inspect.batch)
-app.command("errors")(errors.errors)
-app.command("events")(event.events)
-app.command("event")(event.event)
-app.command("person")(person.person)
-app.command("submission")(inspect.submission)
-app.command("retry")(bulk_actions.retry)
-app.command("correct")(correct.correct)
-app.command("dismiss")(bulk_actions.dismiss)
-app.command("cancel")(bulk_actions.cancel)
-app.command("job")(jobs.job)
-app.command("actions")(jobs.actions)
-app.command("pause")(accounts.pause)
-app.command("resume")(accounts.resume)
-app.command("purge")(retention.purge)
-app.command("erase")(retention.erase)
-app.command("audit")(audit.audit)
-app.command("serve")(serve.serve)
-app.command("sandbox")(sandbox.sandbox)
-app.add_typer(accounts.app, name="accounts")
-app.add_typer(keys.app, name="keys")
-app.add_typer(refused.app, name="refused")
-app.add_typer(jobs.app, name="jobs")
-app.add_typer(schedules.app, name="schedules")
-app.add_typer(database.app, name="db")
+
+_COMMANDS: Final[dict[Panel, dict[str, tuple[Callable[..., None], str]]]] = {
+    Panel.SUBMIT: {"enqueue": (enqueue.enqueue, "attendees.csv --object-id 4711 --state attend")},
+    Panel.LOOK: {
+        "status": (inspect.status, ""),
+        "batches": (inspect.batches, "--status PENDING"),
+        "batch": (inspect.batch, "12"),
+        "errors": (errors.errors, "--grouped"),
+        "events": (event.events, ""),
+        "event": (event.event, "acme-events/spring-summit-2026"),
+        "person": (person.person, "ada@example.com"),
+        "submission": (inspect.submission, "7f8c1f0e-7a52-4f5e-9d8a-0f3f6a6f2b11"),
+        "job": (jobs.job, "3"),
+        "actions": (jobs.actions, "--what pause"),
+        "audit": (audit.audit, ""),
+    },
+    Panel.ACT: {
+        "retry": (bulk_actions.retry, "--outcome rejected --event 4711"),
+        "correct": (correct.correct, "267 --email ada@example.com"),
+        "dismiss": (bulk_actions.dismiss, "17 --because 'a test address'"),
+        "cancel": (bulk_actions.cancel, "--event acme-events/spring-summit-2026"),
+        "pause": (pausing.pause, "default --because 'a new token comes at ten'"),
+        "resume": (pausing.resume, "default"),
+        "purge": (retention.purge, "--older-than 90 --dry-run"),
+        "erase": (retention.erase, "ada@example.com"),
+    },
+    Panel.RUN: {
+        "up": (up.up, ""),
+        "env": (up.env, ""),
+        "serve": (serve.serve, "--host 0.0.0.0 --port 8800"),
+        "sandbox": (sandbox.sandbox, "--port 8900 --tier professional"),
+    },
+}
+"""Each panel's commands, and what an example of each goes on with."""
+_GROUPS: Final = {
+    Panel.SUBMIT: {"refused": refused.app},
+    Panel.LOOK: {"jobs": jobs.app},
+    Panel.ACT: {"schedules": schedules.app},
+    Panel.SET_UP: {"accounts": accounts.app, "keys": keys.app, "db": database.app},
+}
+
+for _panel, _commands in _COMMANDS.items():
+    for _name, (_command, _words) in _commands.items():
+        app.command(_name, rich_help_panel=_panel, epilog=f"Example: turnout {_name} {_words}".rstrip())(_command)
+for _panel, _groups in _GROUPS.items():
+    for _name, _group in _groups.items():
+        app.add_typer(_group, name=_name, rich_help_panel=_panel)
+
+
+@app.callback()
+def turnout(
+    *,
+    _: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Show the version, and exit.")
+    ] = False,
+) -> None:
+    """Attendance records into HubSpot, every one accounted for."""
 
 
 def run() -> None:
     """Run a command."""
     try:
-        app()
+        app(prog_name="turnout")
     except SettingsError as error:
         _fail(str(error))
     except (redis.RedisError, StreamUnavailable):

@@ -6,7 +6,10 @@ from cli.output import AsJson, print_json, say
 
 
 def audit(*, as_json: AsJson = False) -> None:
-    """Recount everything: is every record that was accepted accounted for? Exit status 1 where it is not."""
+    """Recount every accepted record and say whether the books balance.
+
+    Exit status 1 where they do not.
+    """
     from worker.database import make_engine
     from worker.queries.reconciliation import audit as recount
     from worker.settings import load_settings

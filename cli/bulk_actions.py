@@ -21,10 +21,9 @@ from cli.output import AsJson, print_json
 from models.words import Action, Outcome
 
 NOTHING_TO_RETRY: Final = (
-    "no record is like that: nothing is retried"
-    " (what HubSpot rejected is retried only if asked for: --outcome rejected)"
+    "no record matches: nothing is retried (what HubSpot rejected is retried only if asked for: --outcome rejected)"
 )
-OneBatch = Annotated[int | None, typer.Argument(metavar="[BATCH]", max=LARGEST, help="Only those of this batch.")]
+OneBatch = Annotated[int | None, typer.Argument(metavar="BATCH", max=LARGEST, help="Only those of this batch.")]
 
 
 def retry(  # noqa: PLR0913 - one parameter an option
@@ -32,7 +31,9 @@ def retry(  # noqa: PLR0913 - one parameter an option
     *,
     outcome: Annotated[
         list[Outcome] | None,
-        typer.Option(help="Which outcomes, repeatable: failed (default), unconfirmed, rejected, canceled."),
+        typer.Option(
+            metavar="OUTCOME", help="Which outcomes, repeatable: failed (default), unconfirmed, rejected, canceled."
+        ),
     ] = None,
     group: GroupOption = None,
     record: Records = None,
@@ -46,7 +47,7 @@ def retry(  # noqa: PLR0913 - one parameter an option
     background: Background = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send again what failed: the records move into new batches, behind live ones.
+    """Send what failed again, in new batches behind live ones.
 
     Without --outcome only records that never got an answer. What HubSpot rejected for its data would be rejected
     again unchanged, so it is retried only when asked for: by --outcome, --group or --record.
@@ -79,9 +80,7 @@ def _records(job: dict[str, Any]) -> str:
 
 
 def dismiss(  # noqa: PLR0913 - one parameter an option
-    error_ids: Annotated[
-        list[int] | None, typer.Argument(metavar="[ERROR]…", max=LARGEST, help="Ids of errors.")
-    ] = None,
+    error_ids: Annotated[list[int] | None, typer.Argument(metavar="ERROR", max=LARGEST, help="Ids of errors.")] = None,
     *,
     because: Annotated[str, typer.Option(help="Why nothing more is done about them; it is kept.")],
     outcome: Outcomes = None,
@@ -97,9 +96,9 @@ def dismiss(  # noqa: PLR0913 - one parameter an option
     background: Background = False,
     as_json: AsJson = False,
 ) -> None:
-    """Leave errors as they are: they are resolved, with a reason, and their records are not delivered.
+    """Resolve errors without sending anything, with a reason.
 
-    Name errors, or say which by the filters; of several it first shows which, and asks.
+    Their records stay undelivered. Name errors, or say which by the filters; of several it first shows which, and asks.
     """
     from worker.queries.error_filter import OPEN
 
@@ -131,7 +130,7 @@ def dismiss(  # noqa: PLR0913 - one parameter an option
             lambda job: (
                 f"{job['done']:,} {'error is' if job['done'] == 1 else 'errors are'} dismissed"
                 if job["done"]
-                else "no open error is like that: nothing is dismissed"
+                else "no open error matches: nothing is dismissed"
             ),
         )
 
@@ -148,7 +147,9 @@ def cancel(  # noqa: PLR0913 - one parameter an option
     background: Background = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take batches that wait out of the queue; `turnout retry --outcome canceled` puts their records back.
+    """Take waiting batches out of the queue.
+
+    `turnout retry --outcome canceled` puts their records back.
 
     On a terminal it first shows what will be canceled, and asks; elsewhere it goes on.
     """
@@ -169,6 +170,6 @@ def cancel(  # noqa: PLR0913 - one parameter an option
             lambda job: (
                 f"{job['done']:,} records in {batches:,} batches are canceled"
                 if job["done"]
-                else "no batch like that waits"
+                else "no waiting batch matches"
             ),
         )

@@ -137,7 +137,9 @@ def agree(  # noqa: PLR0913 - what an answer depends on
             raise typer.BadParameter(wanted)
     elif not one and (found.will or found.skips):
         if not consent.can_ask:
-            raise typer.BadParameter(f"{would}, and nobody is asked: say --yes{f' {right}' if is_unsaid else ''}")
+            raise typer.BadParameter(
+                f"{would}; cannot ask for confirmation (not a terminal): pass --yes{f' {right}' if is_unsaid else ''}"
+            )
         show_it()
         _ask(found, is_move=is_unsaid)
 

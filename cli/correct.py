@@ -1,4 +1,4 @@
-"""`turnout correct`: a field of a record, or of a whole group, mended and sent again."""
+"""`turnout correct`: a field of a record, or of a whole group, corrected and sent again."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -42,7 +42,7 @@ MOST_WRONG: Final = 1_000
 
 def correct(  # noqa: PLR0913 - one parameter an option
     record_id: Annotated[
-        int | None, typer.Argument(metavar="[RECORD]", max=LARGEST, help="The record to be corrected.")
+        int | None, typer.Argument(metavar="RECORD", max=LARGEST, help="The record to be corrected.")
     ] = None,
     *,
     email: Annotated[str | None, typer.Option(help="The right e-mail address.")] = None,
@@ -58,25 +58,26 @@ def correct(  # noqa: PLR0913 - one parameter an option
     object_id: Annotated[str | None, typer.Option(help="The right event's object id at HubSpot.")] = None,
     group: GroupOption = None,
     from_: Annotated[
-        Path | None, typer.Option("--from", metavar="FILE", help="A mended file of `turnout errors --csv`.")
+        Path | None, typer.Option("--from", metavar="FILE", help="A corrected file of `turnout errors --csv`.")
     ] = None,
     yes: Yes = False,
     expect: Expect = None,
     background: Background = False,
     as_json: AsJson = False,
 ) -> None:
-    """Correct a record that is not delivered, a whole group of them, or the changed rows of a file; and send them.
+    """Correct records that are not delivered, and send them.
 
-    What changes is shown, of every record, and done once you agree; if it has changed by then, nothing is done. Several
-    records that go to another event need their number: typed, or --yes --expect N. A new record takes the old one's
-    place, which is canceled; both stay on the person's page. Exit status 1 where something could not be corrected.
+    One record, a whole group, or the changed rows of a file. What changes is shown, of every record, and done once you
+    agree; if it has changed by then, nothing is done. Several records that go to another event need their number:
+    typed, or --yes --expect N. A new record takes the old one's place, which is canceled; both stay on the person's
+    page. Exit status 1 where something could not be corrected.
     """
     from models.input_check import Reason
     from worker.operations import audit_log, jobs, steps
     from worker.operations.correction_input import ONE_PERSONS, read_change
 
     if [record_id, group, from_].count(None) != 2:  # noqa: PLR2004 - one of three
-        raise typer.BadParameter("name one: a record, --group ID, or a mended file: --from FILE")
+        raise typer.BadParameter("name one: a record, --group ID, or a corrected file: --from FILE")
     change = read_change(email=email, vid=vid, when=when, properties=set_ or (), event=event, object_id=object_id)
     if isinstance(change, Reason):
         raise typer.BadParameter(f"--{change.where} {change.what}; right would be {change.right}")
@@ -156,7 +157,9 @@ def _agree_to_record(process: "Context", record_id: int, change: "Change", conse
     if consent.yes or one.reasons:
         return
     if not consent.can_ask:
-        raise typer.BadParameter("1 record would be corrected, and nobody is asked: say --yes")
+        raise typer.BadParameter(
+            "1 record would be corrected; cannot ask for confirmation (not a terminal): pass --yes"
+        )
     _show(one)
     ask("Correct and send it?")
 

@@ -4,10 +4,14 @@ import typer
 
 from cli.output import say
 
-app = typer.Typer(help="The database's tables, and the key of what they keep encrypted.", no_args_is_help=True)
+app = typer.Typer(
+    help="The database's tables, and the key of what they keep encrypted.",
+    epilog="Example: turnout db upgrade",
+    no_args_is_help=True,
+)
 
 
-@app.command()
+@app.command(epilog="Example: turnout db upgrade")
 def upgrade() -> None:
     """Bring the tables to the present version; safe at any time, by any number at once."""
     from worker.database import make_engine
@@ -18,7 +22,7 @@ def upgrade() -> None:
     say("the tables are up to date")
 
 
-@app.command()
+@app.command(epilog="Example: turnout db rekey")
 def rekey() -> None:
     """Encrypt everything secret (tokens, OAuth, the fingerprints' key) anew with the first key of TURNOUT_SECRET_KEY.
 

@@ -1,4 +1,4 @@
-"""`turnout enqueue FILE`: hand in a CSV or JSON Lines file."""
+"""`turnout enqueue FILE`: submit a CSV or JSON Lines file."""
 
 import os
 import shlex
@@ -80,13 +80,15 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     refused: Annotated[Path | None, typer.Option(help="Where refused rows go; else FILE.refused.csv.")] = None,
     producer: Annotated[
         str | None,
-        typer.Option(help="Whose file it is: the key of this name may read what became of it.", callback=_named),
+        typer.Option(help="Whose file it is: the key of this name may read its results.", callback=_named),
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Say what would happen, and send nothing.")] = False,
     json: Annotated[bool, typer.Option("--json", help="The closing table as one JSON object.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
-    """Hand in a file of attendance records: CSV as the usual webinar tools export it, or JSON Lines.
+    """Submit a file of attendance records: CSV or JSON Lines.
+
+    CSV is read as the usual webinar tools export it.
 
     A column external_event_id, object_id, subscriber_state or account wins over the option; the option fills what is
     missing. A contact is named by e-mail where a row has one, else by HubSpot's record id. Ids of other tools (Contact
@@ -222,13 +224,13 @@ def _hand_in(reading: "Reading", submission: UUID, rows: "RefusedFile", bar: "_B
 
 
 def _so_far(hand_in: "HandIn") -> list[str]:
-    """Say what was handed in, and how to go on."""
+    """Say what was submitted, and how to go on."""
     if not hand_in.parts:
-        return ["Nothing was sent; correct the file or the options, and submit it again."]
+        return ["Nothing was sent; submit the file again when it is fixed."]
     if hand_in.complete:
-        return [f"The whole file was handed in; see what becomes of it: turnout submission {hand_in.submission}"]
+        return [f"The whole file was submitted; its results: turnout submission {hand_in.submission}"]
     return [
-        f"The first {hand_in.parts:,} parts were handed in: turnout submission {hand_in.submission}",
+        f"The first {hand_in.parts:,} parts were submitted: turnout submission {hand_in.submission}",
         "Submit the file again: what was accepted is counted as a duplicate and not sent twice.",
     ]
 
@@ -259,12 +261,12 @@ class _Bar(Bar):
         self.show(beside=rate, done=position)
 
     def tell(self, step: "Progress") -> None:
-        """Show what is handed in and accepted; where nothing moves, say once what may be the matter."""
+        """Show what is submitted and accepted; where nothing moves, say once what may be the matter."""
         from worker.files.submit import Phase
 
         match step.phase:
             case Phase.SENDING:
-                self.show("handing in")
+                self.show("submitting")
                 if self.reading and self.reading.facts.kind == "CSV":  # read to its end by now
                     self.show(beside=f"{step.done:,} messages")
             case Phase.FULL:

@@ -41,11 +41,14 @@ def errors(  # noqa: PLR0913 - one parameter an option
     limit: Limit = 50,
     csv: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write all of them to this file, to be mended (turnout correct)."),
+        typer.Option(metavar="FILE", help="Write all of them to this file, to be fixed (turnout correct)."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List unresolved errors, the newest first; without --outcome those that are rejected, unconfirmed or failed."""
+    """List unresolved errors, the newest first.
+
+    Without --outcome those that are rejected, unconfirmed or failed.
+    """
     from worker.database import make_engine
     from worker.queries import error_groups
     from worker.queries.error_filter import OPEN
@@ -81,7 +84,7 @@ def errors(  # noqa: PLR0913 - one parameter an option
         print_json(found)
         return
     columns = ["id", "record_id", "outcome", "category", "contact", "event", "state", "batch_id", "message"]
-    print_table("Unresolved errors", found, columns, "no unresolved error is like that")
+    print_table("Unresolved errors", found, columns, "no unresolved error matches", ["category", "batch_id"])
     if len(found) == limit:
         say(f"more: --before {found[-1]['id']}")
 
@@ -95,7 +98,7 @@ def _write(path: Path, engine: "Engine", chosen: "Filter") -> None:
         raise typer.BadParameter(
             f"{path} cannot be written ({error.strerror}): name a file that is not there"
         ) from None
-    say(f"{written:,} records written to {path}; mend what is wrong, then: turnout correct --from {path}")
+    say(f"{written:,} records written to {path}; fix what is wrong, then: turnout correct --from {path}")
 
 
 def _show_groups(found: list[dict[str, object]], *, older: bool, as_json: bool) -> None:
@@ -107,14 +110,14 @@ def _show_groups(found: list[dict[str, object]], *, older: bool, as_json: bool) 
     if older:
         say(f"of the newest {COUNTED:,} unresolved errors, which were looked at")
     if not found:
-        say("no unresolved errors" + (" like that among them" if older else ""))
+        say("no unresolved errors" + (" among them match" if older else ""))
     for group in found:
         heading = f"{as_said(int(str(group['count'])))} {group['outcome']}: {group['category']} {group['code']}"
         say(heading.strip(), "bold")
         say(f"  {group['sample']}")
         if group["event"]:
             say(f"  all of event {group['event']}")
-        say(f"  {group['means']}; who can mend it: {group['who']}")
+        say(f"  {group['means']}; who can fix it: {group['who']}")
         if group["action"]:
             say(f"  type: {group['action']}")
         seen = f"first {written(group['first_seen'])}, last {written(group['last_seen'])}"

@@ -20,7 +20,7 @@ def events(
     limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List the events, those met last first."""
+    """List the events, the newest first."""
     from worker.database import make_engine
     from worker.settings import load_settings
 
@@ -55,7 +55,7 @@ def event(named: Named, *, account: AccountOption = None, as_json: AsJson = Fals
         return
     for one in found:
         say(f"event {one['event']}, account {one['account']}", "bold")
-        say(f"first met {written(one['created_at'])}")
+        say(f"first seen {written(one['created_at'])}")
         if not one["all"]:
             say("more than is counted here: of its newest batches alone, at least so many of each")
         rows = [{"state": state, **counts} for state, counts in one["states"].items()]

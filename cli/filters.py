@@ -16,7 +16,8 @@ EventOption = Annotated[str | None, typer.Option(help="Object id, external id, o
 AccountOption = Annotated[str | None, typer.Option(help="Only those of this account.")]
 OfState = Annotated[State | None, typer.Option(help="Only those of this state.")]
 Outcomes = Annotated[
-    list[Outcome] | None, typer.Option("--outcome", help="rejected, unconfirmed, failed or canceled; repeatable.")
+    list[Outcome] | None,
+    typer.Option("--outcome", metavar="OUTCOME", help="rejected, unconfirmed, failed or canceled; repeatable."),
 ]
 Category = Annotated[str | None, typer.Option(help="Only errors of this category.")]
 TIMES: Final = [

@@ -15,7 +15,7 @@ from worker.queries.status import read_status
 
 
 def status(*, as_json: AsJson = False) -> None:
-    """Show what waits, why and until when, what was sent of late, and whether everything runs."""
+    """Show what waits, why and until when, and whether everything runs."""
     from worker.context import Context
     from worker.queries import throughput
     from worker.settings import load_settings
@@ -43,7 +43,7 @@ def status(*, as_json: AsJson = False) -> None:
     told = ", ".join(f"{number} {name}" for name, number in unresolved.items())
     say(f"unresolved errors: {told} (look: turnout errors)" if told else "unresolved errors: none")
     if found["refused"]:
-        say(f"refused at the door: {as_said(found['refused'])} (look: turnout refused)")
+        say(f"not accepted: {as_said(found['refused'])} (look: turnout refused)")
     for job in found["jobs"]:
         say(_told(job))
     for webhook in found["webhooks"]:
@@ -59,7 +59,7 @@ def _tell_accounts(accounts: list[dict[str, Any]]) -> None:
         if account["paused_at"]:
             because = account["paused_because"]
             say(f"account {account['name']} is PAUSED since {written(account['paused_at'])}: {because}")
-            say(f"  mend the cause, then: turnout resume {account['name']}")
+            say(f"  fix the cause, then: turnout resume {account['name']}")
         elif account["parked_until"]:
             because = account["parked_because"]
             say(f"account {account['name']} is parked until {written(account['parked_until'])}: {because}")
@@ -73,24 +73,25 @@ def _tell_throughput(found: dict[str, Any]) -> None:
         sums = found[span]
         records, calls = _percent(sums["undelivered_percent"]), _percent(sums["calls_failed_percent"])
         sent = f"{sums['delivered']:,} delivered by {sums['calls']:,} calls"
-        say(f"last {span}: {sent}; errors: {records} of the records, {calls} of the calls")
+        say(f"last {span}: {sent}; errors: {records} of records, {calls} of calls")
     rows = [
         {
             "account": account["name"],
-            "window": _of(account["in_window"], account["burst_limit"]) + f" in {account['burst_seconds']:g} s",
-            "today": _of(account["today"], account["daily_limit"]),
+            "calls now": _of(account["in_window"], account["burst_limit"]) + f" in {account['burst_seconds']:g} s",
+            "calls today": _of(account["today"], account["daily_limit"]),
             **{
                 f"{what}, last {span}": told
                 for span in ("minute", "day")
                 for what, told in (("calls", account[span]["calls"]), ("errors", _errors(account[span])))
             },
-            "of the limits": _percent(account["day"]["mean_percent"]),
-            "at the peak": _percent(account["day"]["peak_percent"]),
+            "mean use": _percent(account["day"]["mean_percent"]),
+            "peak use": _percent(account["day"]["peak_percent"]),
         }
         for account in found["accounts"]
     ]
-    title = "Use of the limits, in calls (errors: of the records / of the calls)"
-    print_table(title, rows, list(rows[0]) if rows else [], "there is no account")
+    title = "Calls and their limits (errors: of the records / of the calls)"
+    less = [name for name in rows[0] if "last" in name] if len(rows) == 1 else []  # the lines above are of the same
+    print_table(title, rows, list(rows[0]) if rows else [], "there is no account", less)
 
 
 def _errors(sums: dict[str, Any]) -> str:
@@ -152,7 +153,8 @@ def batches(  # noqa: PLR0913 - one parameter an option
         "calls",
         "why",
     ]
-    print_table("Batches", [{**row, "why": _why(row)} for row in found], columns, "no batch is like that")
+    rows = [{**row, "why": _why(row)} for row in found]
+    print_table("Batches", rows, columns, "no batch matches", ["identity", "origin", "calls"])
     if len(found) == limit:
         say(f"more: --before {found[-1]['id']}")
 
@@ -186,14 +188,13 @@ def batch(batch_id: Annotated[int, typer.Argument(metavar="ID")], *, as_json: As
         "rejected",
         "unconfirmed",
     ]
-    print_table("Attempts", found["timeline"], columns, _unsent(found))
+    print_table("Attempts", found["timeline"], columns, _unsent(found), ["kind", "duration_ms", "unconfirmed"])
     for attempt in found["timeline"]:
         if attempt["excerpt"]:
             say(f"attempt {attempt['id']} {attempt['correlation_id']} came back with:")
             say(f"  {attempt['excerpt'][:500]}")
-    print_table(
-        "Records", found["records"], ["id", "contact", "outcome", "category", "message", "resolution"], "no record"
-    )
+    columns = ["id", "contact", "outcome", "category", "message", "resolution"]
+    print_table("Records", found["records"], columns, "no record", ["category", "resolution"])
 
 
 def _unsent(batch: dict[str, Any]) -> str:
@@ -206,7 +207,7 @@ def _why(batch: dict[str, Any]) -> str:
 
 
 def submission(submission_id: Annotated[UUID, typer.Argument(metavar="ID")], *, as_json: AsJson = False) -> None:
-    """Show what became of one submission."""
+    """Show the results of one submission."""
     from worker.database import make_engine
     from worker.settings import load_settings
 
@@ -234,7 +235,7 @@ def submission(submission_id: Annotated[UUID, typer.Argument(metavar="ID")], *, 
         say(f"webhook {webhook['key']}: {webhook['stage']}{error}")
     for refusal in found["refusals"]:
         if refusal["replayed_at"]:
-            say(f"refused {refusal['id']}: handed in again {written(refusal['replayed_at'])}")
+            say(f"refused {refusal['id']}: submitted again {written(refusal['replayed_at'])}")
             continue
         for reason in refusal["reasons"]:
             say(f"refused {refusal['id']}: {reason['where']}: {reason['what']}; right would be {reason['right']}")

@@ -8,7 +8,7 @@ from cli.filters import Limit
 from cli.output import AsJson, complain, print_json, print_table, say, written
 from worker.queries.jobs import find_job, list_jobs
 
-app = typer.Typer(help="Actions in bulk: how far they are, and stopping one.")
+app = typer.Typer(help="Actions in bulk: how far they are, and stopping one.", epilog="Example: turnout jobs --limit 5")
 Before = Annotated[int | None, typer.Option(help="Only those with a smaller id: the next page.")]
 
 
@@ -30,7 +30,7 @@ def jobs(context: typer.Context, *, before: Before = None, limit: Limit = 20, as
         say(f"more: --before {found[-1]['id']}")
 
 
-@app.command()
+@app.command(epilog="Example: turnout jobs stop 3")
 def stop(job_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
     """End a job after the step it is at; what is done stays done."""
     from worker.database import make_engine

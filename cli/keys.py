@@ -1,4 +1,4 @@
-"""`turnout keys …`: who may hand records in by HTTP, and who may look and act."""
+"""`turnout keys …`: who may submit records by HTTP, and who may look and act."""
 
 from typing import Annotated, NoReturn
 from urllib.parse import urlsplit
@@ -10,16 +10,26 @@ from models.ids import LONGEST_TEXT, id_fault
 from models.message import DEFAULT_ACCOUNT
 from models.words import Role
 
-app = typer.Typer(help="Keys to the HTTP door and the console.", no_args_is_help=True)
+app = typer.Typer(
+    help="Keys to the API and the console.",
+    epilog="Example: turnout keys create olga --role operator",
+)
 
 KeyName = Annotated[str, typer.Argument(help="What the key is called: whose it is.")]
 
 
-@app.command("create")
+@app.callback(invoke_without_command=True)
+def every(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """List the keys, as `turnout keys list` does."""
+    if context.invoked_subcommand is None:
+        show(as_json=as_json)
+
+
+@app.command("create", epilog="Example: turnout keys create olga --role operator")
 def create(
     name: KeyName,
     *,
-    role: Annotated[Role, typer.Option(help="What it may do: hand records in, look and act, or only look.")],
+    role: Annotated[Role, typer.Option(help="What it may do: submit records, look and act, or only look.")],
     account: Annotated[
         list[str] | None,
         typer.Option(help=f"An account that a producer's key reaches, repeatable; without it, {DEFAULT_ACCOUNT}."),
@@ -53,7 +63,7 @@ def create(
     _show_once({"name": name, "key": key, "role": role.value, "accounts": list(reached)}, as_json=as_json)
 
 
-@app.command("list")
+@app.command("list", epilog="Example: turnout keys list --json")
 def show(*, as_json: AsJson = False) -> None:
     """List the keys that are good; the keys themselves nobody can show."""
     from worker.auth import keys
@@ -68,7 +78,7 @@ def show(*, as_json: AsJson = False) -> None:
         print_table("Keys", found, columns, "there is no key yet: `turnout keys create NAME --role producer`")
 
 
-@app.command("rotate")
+@app.command("rotate", epilog="Example: turnout keys rotate shop --overlap 3600")
 def rotate(
     name: KeyName,
     *,
@@ -94,7 +104,7 @@ def rotate(
     _show_once({"name": name, "key": key}, as_json=as_json)
 
 
-@app.command("revoke")
+@app.command("revoke", epilog="Example: turnout keys revoke shop")
 def revoke(name: KeyName) -> None:
     """Let a key be good no longer, from the next request on."""
     from worker.auth import keys
@@ -110,7 +120,7 @@ def revoke(name: KeyName) -> None:
     say(f"key {name} is revoked")
 
 
-@app.command("webhook")
+@app.command("webhook", epilog="Example: turnout keys webhook shop --url https://shop.example.com/turnout")
 def webhook(
     name: KeyName,
     *,

@@ -1,25 +1,31 @@
-"""How commands print: JSON for programs, tables and lines for people. Nothing else in `cli` prints.
+"""How commands print: JSON for programs; tables, cards and lines for people. Nothing else in `cli` prints.
 
 Ids, names and messages are written by others. Whatever is printed goes through `visible`, whole: our own lines hold
 nothing that it changes, so nothing has to be remembered where a line is put together. No markup, no emoji code, no
 highlighting is read out of a text; styles are arguments.
+
+On a terminal a line is broken between words, and never within a command that is meant to be copied.
 """
 
+import re
+import shutil
 import sys
+import textwrap
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self, TextIO
 
 import orjson
 import typer
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
-from typer.core import TyperGroup
 
 from models.escaping import visible, visible_json
 
@@ -28,14 +34,19 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON, for p
 _console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 160)
 
 
+def is_terminal() -> bool:
+    """Say whether what is printed is seen and not kept."""
+    return sys.stdout.isatty()
+
+
 def say(text: str, style: str = "") -> None:
     """Print one line."""
-    _console.print(Text(visible(text), style), soft_wrap=True)
+    _console.print(Text(_fitted(visible(text), sys.stdout), style), soft_wrap=True)
 
 
 def complain(text: str) -> None:
     """Print one line to standard error."""
-    typer.echo(visible(text), err=True)
+    typer.echo(_fitted(visible(text), sys.stderr), err=True)
 
 
 def ask(question: str, *, on_stderr: bool = False) -> None:
@@ -56,18 +67,89 @@ def print_json(value: object) -> None:
     typer.echo(visible_json(document))
 
 
-def print_table(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], none: str) -> None:
-    """Print rows as a table of these columns, or what to say where there are none."""
+def print_table(
+    title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], none: str, less: Sequence[str] = ()
+) -> None:
+    """Print rows as a table of these columns, or what to say of no rows.
+
+    Where the terminal is too narrow for a table, it goes without the columns in `less`; where that is not enough, each
+    row is a card.
+    """
     if not rows:
         say(none)
         return
+    for shown in (columns, [column for column in columns if column not in less]):
+        if table := _table(title, rows, shown):
+            with _console.capture() as printed:
+                _console.print(table)
+            _console.file.write(printed.get().replace(_STUCK, " "))
+            return
+    say(title, "bold")
+    for row in rows:
+        _print_card([(column.replace("_", " "), row[column]) for column in columns])
+
+
+def _table(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Table | None:
+    """Make a table of which only the widest text is broken; none where the terminal is too narrow for it."""
     table = Table(title=Text(title, "bold"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    widths = []
     for column in columns:
         number = all(isinstance(row[column], int) for row in rows)
-        table.add_column(Text(column.replace("_", " ")), justify="right" if number else "left", overflow="fold")
+        title_ = column.replace("_", " ")
+        table.add_column(Text(title_), justify="right" if number else "left", overflow="fold", no_wrap=True)
+        widths.append(max(cell_len(title_), *(cell_len(visible(written(row[column]))) for row in rows)))
     for row in rows:
-        table.add_row(*(Text(visible(written(row[column]))) for column in columns))
-    _console.print(table)
+        table.add_row(*(Text(_unbroken(visible(written(row[column])))) for column in columns))
+    widest = widths.index(max(widths))
+    table.columns[widest].no_wrap = False
+    free = _console.options.update_width(_UNBOUNDED)
+    longest = max(Measurement.get(_console, free, cell).minimum for cell in table.columns[widest].cells)
+    narrowest = min(widths[widest], max(_NARROWEST, longest))
+    is_wide_enough = Measurement.get(_console, free, table).maximum - widths[widest] + narrowest <= _console.width
+    return table if is_wide_enough else None
+
+
+_UNBOUNDED: Final = 100_000
+_NARROWEST: Final = 24
+"""Columns of the terminal that a table's widest text must be left, and no less than its longest word takes."""
+
+
+def _print_card(fields: Sequence[tuple[str, object]]) -> None:
+    """Print a row of a table as lines of `name: value`; what is empty is left out."""
+    pairs = [_unbroken(f"{name}: {visible(written(value))}") for name, value in fields if value not in (None, "", [])]
+    room = _console.width - _INDENT
+    joined = f"{_STUCK}· ".join(pair.replace(" ", _STUCK) if len(pair) <= room else pair for pair in pairs)
+    card = Text(_wrapped(joined, _console.width))
+    card.stylize("bold", 0, len(pairs[0]))
+    _console.print(card, soft_wrap=True)
+
+
+_STUCK: Final = "\ue000"
+"""Stands for a space at which a line is not broken; `visible` leaves no other."""
+_INDENT: Final = 2
+_COPIED: Final = re.compile(r"`[^`]*`|\bturnout [^;,()`]*[^;,()`\s]")
+"""A command within a line."""
+_LABEL: Final = re.compile(r" *(?:\w+ {2,})?")
+
+
+def _fitted(text: str, stream: TextIO) -> str:
+    """Break a line that is wider than the terminal; a file gets it whole."""
+    width = shutil.get_terminal_size().columns
+    if not stream.isatty() or len(text) <= width:
+        return text
+    return _wrapped(_unbroken(text), width)
+
+
+def _unbroken(text: str) -> str:
+    """Let no command be broken."""
+    return _COPIED.sub(lambda found: found[0].replace(" ", _STUCK), text)
+
+
+def _wrapped(text: str, width: int) -> str:
+    label = _LABEL.match(text)
+    indent = (label.end() if label else 0) or _INDENT
+    lines = textwrap.wrap(text, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines).replace(_STUCK, " ")
 
 
 def written(value: object) -> str:
@@ -113,30 +195,6 @@ class Bar:
         fields: dict[str, Any] = {} if beside is None else {"beside": visible(beside)}
         description = None if what is None else visible(what)
         self._progress.update(self._task, description=description, completed=done, total=of, **fields)
-
-
-class Commands(TyperGroup):
-    """Commands whose errors show what was typed as everything else is shown."""
-
-    def make_context(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 - typer's own signature
-        """Read the command line."""
-        return _with_errors_shown(lambda: super(Commands, self).make_context(*args, **extra))
-
-    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own signature
-        """Run the command."""
-        return _with_errors_shown(lambda: super(Commands, self).invoke(ctx))
-
-
-def _with_errors_shown(run: Callable[[], Any]) -> Any:  # noqa: ANN401
-    try:
-        return run()
-    except Exception as error:
-        message = getattr(error, "format_message", None)
-        if message is not None:
-            # Where something is missing click lists what is expected, a line each: that is ours.
-            text = visible(message(), keep="\n\t" if type(error).__name__ == "MissingParameter" else "")
-            error.format_message = lambda: text  # type: ignore[attr-defined]
-        raise
 
 
 def complain_of_bug(error: BaseException) -> None:

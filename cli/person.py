@@ -16,9 +16,9 @@ def person(
     limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Show a person's records, the newest first: what was tried, what came back, and what happens next.
+    """Show one person's records: attempts, answers, what happens next.
 
-    A person handed in by e-mail here and by contact id there has two names, each to be asked for.
+    A person submitted by e-mail here and by contact id there has two names, each to be asked for.
     """
     from worker.database import make_engine
     from worker.settings import load_settings
@@ -28,7 +28,7 @@ def person(
         print_json(found)
         return
     if not found:
-        say(f"no record of {contact} is known; what was refused at the door: turnout refused")
+        say(f"no record of {contact} is known; what was not accepted: turnout refused")
     for record in found:
         heading = "record {id}: {state} {event}, account {account}: {next}"
         say(heading.format(**record), "bold")

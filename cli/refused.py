@@ -1,4 +1,4 @@
-"""`turnout refused`: what was refused at the door, and handing it in again."""
+"""`turnout refused`: what was not accepted, and submitting it again."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 MOST_REASONS = 50
 """Reasons of a file's lines that are shown."""
-app = typer.Typer(help="What was refused at the door: shown with its reasons, and handed in again.")
+app = typer.Typer(
+    help="What was not accepted: shown with its reasons, and submitted again.",
+    epilog="Example: turnout refused --out refused.jsonl",
+)
 OfSubmission = Annotated[UUID | None, typer.Option(metavar="ID", help="Only those of this submission.")]
 
 
@@ -34,15 +37,13 @@ def refused(  # noqa: PLR0913 - one parameter an option
     account: AccountOption = None,
     before: Annotated[int | None, typer.Option(help="Only those with a smaller id: the next page.")] = None,
     limit: Limit = 50,
-    out: Annotated[
-        Path | None, typer.Option(help="Write all of them to this file, as JSON Lines to be mended.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write all of them to this file, as JSON Lines to be fixed.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List what was refused at the door and not handed in again since, the newest first.
+    """List what was not accepted and not submitted again since, the newest first.
 
-    --out FILE writes them, --limit or not, each line with its reasons and its message. Mend the messages, and hand
-    them in: turnout refused retry --from FILE.
+    --out FILE writes them, --limit or not, each line with its reasons and its message. Fix the messages, and submit
+    them: turnout refused retry --from FILE.
     """
     if context.invoked_subcommand is not None:
         return
@@ -78,46 +79,46 @@ def _write(out: Path, lines: Iterator[bytes]) -> None:
         raise typer.BadParameter(
             f"{out} cannot be written ({error.strerror}): name a file that is not there yet"
         ) from None
-    say(f"{number:,} written to {out}; mend them, then: turnout refused retry --from {out}")
+    say(f"{number:,} written to {out}; fix them, then: turnout refused retry --from {out}")
 
 
-@app.command()
+@app.command(epilog="Example: turnout refused retry --from refused.jsonl")
 def retry(  # noqa: PLR0913 - one parameter an option
     ids: Annotated[
-        list[int] | None, typer.Argument(metavar="[ID]…", max=LARGEST, help="Ids that `turnout refused` lists.")
+        list[int] | None, typer.Argument(metavar="ID", max=LARGEST, help="Ids that `turnout refused` lists.")
     ] = None,
     *,
     submission: OfSubmission = None,
     account: AccountOption = None,
-    everything: Annotated[bool, typer.Option("--all", help="Everything that was refused.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Everything that was not accepted.")] = False,
     from_: Annotated[
-        Path | None, typer.Option("--from", metavar="FILE", help="Mended lines of `turnout refused --out`.")
+        Path | None, typer.Option("--from", metavar="FILE", help="Corrected lines of `turnout refused --out`.")
     ] = None,
     yes: Yes = False,
     expect: Expect = None,
     background: Background = False,
     as_json: AsJson = False,
 ) -> None:
-    """Hand in again what was refused, as it is or mended: behind what is live, each with a receipt.
+    """Submit again what was not accepted, as it is or fixed.
 
-    What would only be refused again stays as it is, and says why; nothing is accepted twice. Exit status 1 where a
-    line of FILE could not be used or is still refused.
+    It goes behind what is live, each with a receipt. What would only be refused again stays as it is, and says why;
+    nothing is accepted twice. Exit status 1 where a line of FILE could not be used or is still refused.
     """
     chosen = RefusalFilter(ids or None, submission, account)
     named = ids or submission or account or everything
     if bool(named) is (from_ is not None):
-        raise typer.BadParameter("name ids, --submission, --account or --all; or a mended file: --from FILE")
+        raise typer.BadParameter("name ids, --submission, --account or --all; or a corrected file: --from FILE")
     process = open_process()
     if from_ is not None:
         _from_file(process, from_, Consent(yes, expect, as_json))
         return
-    wish = Wish(Action.REPLAY, chosen.written, "handed in again")
+    wish = Wish(Action.REPLAY, chosen.written, "submitted again")
     job = do(process, wish, Consent(yes, expect, as_json), background=background)
     _tell(_of_job(process, job["id"]), as_json=as_json)
 
 
 def _of_job(process: "Context", job_id: int) -> "Iterator[tuple[str, Replayed]]":
-    """Give what became of each of a job's refusals."""
+    """Give the result of each of a job's refusals."""
     from worker.operations import replay
     from worker.queries import job_results
 
@@ -144,7 +145,7 @@ def _agree_to_file(process: "Context", path: Path, consent: Consent) -> None:
         raise typer.BadParameter(f"{path} cannot be read: {error.strerror}") from None
     few = [{"what": what, "count": count} for what, count in skips.most_common(MOST_REASONS)]
     found = Tally(will, skips=few, more_skips=len(skips) - len(few))
-    would = f"{will:,} {'refusal' if will == 1 else 'refusals'} would be handed in again"
+    would = f"{will:,} {'refusal' if will == 1 else 'refusals'} would be submitted again"
 
     def show_it() -> None:
         show_tally(found)
@@ -190,6 +191,6 @@ def _tell(done: "Iterable[tuple[str, Replayed]]", *, as_json: bool) -> None:
         counts["refused"] += one.refused
         still += [f"{where}refused {one.id}, still: {reason}" for reason in one.reasons]
     counted = f"accepted {counts['accepted']:,}, duplicates {counts['duplicates']:,}, refused {counts['refused']:,}"
-    say(f"{counts['handed']:,} are handed in again: {counted}")
+    say(f"{counts['handed']:,} are submitted again: {counted}")
     for line in still:
         say(line)

@@ -16,9 +16,10 @@ def purge(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete what was settled longer ago than the retention, in small steps; the sweep does so by itself.
+    """Delete what was finished longer ago than the retention.
 
-    Nothing that waits goes. An error that nobody resolved for so long goes with its record. The books keep the counts.
+    It goes in small steps; the sweep does so by itself. Nothing that waits goes. An error that nobody resolved for so
+    long goes with its record. The books keep the counts.
     """
     from worker.database import make_engine
     from worker.operations import audit_log
@@ -51,10 +52,11 @@ def erase(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove a person from everything kept: records, errors, what was refused. It cannot be undone.
+    """Remove a person from everything kept. It cannot be undone.
 
-    The books keep their counts, and importing the person's records again counts as duplicates. What HubSpot has is
-    deleted at HubSpot. Exit status 1 where something was left for another time; then run it again.
+    Records, errors and what was not accepted go. This deletes nothing in HubSpot: delete the contact there first. The
+    books keep their counts, and importing the person's records again counts as duplicates. Exit status 1 where
+    something was left for another time; then run it again.
     """
     from models.erasure import Person
     from worker.database import make_engine

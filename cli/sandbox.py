@@ -1,4 +1,4 @@
-"""`turnout sandbox`: a stand-in for HubSpot on this machine."""
+"""`turnout sandbox`: a test server in place of HubSpot, on this machine."""
 
 import gc
 from typing import Annotated
@@ -37,11 +37,16 @@ def sandbox(  # noqa: PLR0913 - every option is a flag
     seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not say where it listens.")] = False,
 ) -> None:
-    """Run a stand-in for HubSpot: it answers, stores, limits and breaks like the real one.
+    r"""Run a test server in place of HubSpot.
 
-    It refuses whom it is told to: curl http://127.0.0.1:8900/_sandbox/faults -d '{"match": "ada@example.com", "status":
-    400}'. It is whole again after curl -X POST http://127.0.0.1:8900/_sandbox/reset. GET /_sandbox/participations and
-    /_sandbox/stats say what it holds and counted.
+    It answers, stores, limits and breaks like the real one. This makes it refuse somebody:
+
+    curl http://127.0.0.1:8900/_sandbox/faults \
+      -d '{"match": "ada@example.com", "status": 400}'
+
+    This ends it: curl -X POST http://127.0.0.1:8900/_sandbox/reset
+
+    GET /_sandbox/participations shows what it holds, GET /_sandbox/stats what it counted.
     """
     from sandbox.server import Server
 

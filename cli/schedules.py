@@ -9,7 +9,7 @@ from cli.filters import AccountOption, Category, EventOption, GroupOption, OfSta
 from cli.output import AsJson, complain, print_json, print_table, say
 from models.words import Action, Outcome
 
-app = typer.Typer(help="Retries that begin by themselves, each as a job.")
+app = typer.Typer(help="Retries that begin by themselves, each as a job.", epilog="Example: turnout schedules")
 ScheduleName = Annotated[str, typer.Argument(help="The schedule's name.")]
 
 
@@ -41,7 +41,7 @@ def schedules(context: typer.Context, *, as_json: AsJson = False) -> None:
     print_table("Schedules", rows, columns, "nothing is scheduled: turnout schedules set NAME '0 3 * * *'")
 
 
-@app.command("set")
+@app.command("set", epilog="Example: turnout schedules set nightly '0 3 * * *' --time-zone Europe/Berlin")
 def put(  # noqa: PLR0913 - one parameter an option
     name: ScheduleName,
     crontab: Annotated[str, typer.Argument(help="When: '0 3 * * *' is at three each day, '*/15 8-18 * * 1-5' …")],
@@ -49,8 +49,9 @@ def put(  # noqa: PLR0913 - one parameter an option
     outcome: Annotated[
         list[Outcome] | None,
         typer.Option(
+            metavar="OUTCOME",
             help="Which outcomes, repeatable: failed (default), unconfirmed, canceled; rejected only if asked for: "
-            "unchanged it is rejected again."
+            "unchanged it is rejected again.",
         ),
     ] = None,
     group: GroupOption = None,
@@ -84,25 +85,25 @@ def put(  # noqa: PLR0913 - one parameter an option
     say(f"schedule {name} is {'added' if is_new else 'changed'}: turnout schedules says when it begins")
 
 
-@app.command()
+@app.command(epilog="Example: turnout schedules remove nightly")
 def remove(name: ScheduleName) -> None:
     """Remove a schedule; its jobs stay."""
     _change(name, "remove", "is removed")
 
 
-@app.command()
+@app.command(epilog="Example: turnout schedules pause nightly")
 def pause(name: ScheduleName) -> None:
     """Let a schedule begin nothing until it is resumed."""
     _change(name, "pause", "is paused")
 
 
-@app.command()
+@app.command(epilog="Example: turnout schedules resume nightly")
 def resume(name: ScheduleName) -> None:
     """Let a paused schedule begin again, at its next time."""
     _change(name, "resume", "begins again")
 
 
-@app.command()
+@app.command(epilog="Example: turnout schedules begin nightly")
 def begin(name: ScheduleName, *, yes: Yes = False, expect: Expect = None) -> None:
     """Begin a schedule's job now, whatever its hours.
 

@@ -1,4 +1,4 @@
-"""`turnout serve`: the HTTP door, and the console."""
+"""`turnout serve`: the API and the console."""
 
 from typing import Annotated
 
@@ -10,7 +10,9 @@ def serve(
     host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 for every one.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port.")] = 8800,
 ) -> None:
-    """Take records by HTTP, as HubSpot's own attendance API, and show the console at /; any number, on any host.
+    """Serve the API and the console; any number, on any host.
+
+    The API takes records as HubSpot's own attendance API does; the console is at /.
 
     TLS is the business of a proxy in front of it, which passes the Host header on; FORWARDED_ALLOW_IPS names its
     address where it is on another host. Keys: `turnout keys create NAME --role producer` (operator, viewer).

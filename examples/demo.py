@@ -1,16 +1,18 @@
 """The main job on example files: `make demo`.
 
-Starts everything on this machine in a directory of its own, hands in three files in the shapes that real tools
-export, waits until every record has its answer, and compares the books with what the stand-in for HubSpot holds.
-Exits 0 only if they agree.
+Starts everything on this machine in a folder of its own, submits three files in the shapes that real tools export,
+waits until every record has its answer, and compares the books with what HubSpot's test server holds. Exits 0 only if
+they agree. Folder and server are gone afterwards, so nothing that it prints needs them.
 """
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections import Counter
 from contextlib import suppress
@@ -41,22 +43,40 @@ FILES = (
     ("attendees.csv", [*ACME, "--event", "spring-summit-2026", "--state", "attend", *AMERICAN]),
 )
 SWALLOWED = "hana.o-brien.2@example.org"
-SHOWN = (Outcome.DELIVERED, Outcome.REJECTED, Outcome.UNCONFIRMED, Outcome.FAILED, Outcome.PENDING)
+ALWAYS = (Outcome.DELIVERED, Outcome.REJECTED, Outcome.UNCONFIRMED)
+SHOWN = (*ALWAYS, Outcome.FAILED, Outcome.PENDING)
+"""The columns of the table; the last ones only where there are any."""
 NEXT = (
-    ".venv/bin/turnout up          everything on this machine; then, in another shell:",
-    ".venv/bin/turnout enqueue examples/cancellations.jsonl --external-account acme-events --state cancel",
+    ".venv/bin/turnout up          everything on this machine; then, in another shell here:",
+    ".venv/bin/turnout enqueue examples/cancellations.jsonl \\",
+    "    --external-account acme-events --state cancel",
     ".venv/bin/turnout status      what waits, why and until when",
     ".venv/bin/turnout errors      what was not delivered, and why",
 )
+REASONS = 3
+"""Of a file's refused rows, the first that are shown."""
+WIDEST = 100
+"""Columns that a line takes, at most."""
 PATIENCE = 90.0
 """Seconds until every record must have its answer."""
 
-console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 110)
+COLUMNS = min(WIDEST, shutil.get_terminal_size().columns) if sys.stdout.isatty() else WIDEST
+console = Console(highlight=False, markup=False, emoji=False, width=COLUMNS)
 
 
-def say(text: str = "", style: str = "") -> None:
-    """Print a line, with what others wrote in it made visible."""
-    console.print(Text(visible(text), style))
+def say(text: str = "", style: str = "", indent: str = "") -> None:
+    """Print a line, with what others wrote in it made visible; a longer one goes on below, indented further."""
+    lines = textwrap.wrap(
+        visible(text), COLUMNS, initial_indent=indent, subsequent_indent=f"{indent}  ", break_on_hyphens=False
+    )
+    console.print(Text("\n".join(lines), style))
+
+
+def say_command(words: list[str]) -> None:
+    """Print a command so that it can be copied, over several lines where it is long."""
+    room = COLUMNS - len(" \\")
+    lines = textwrap.wrap(f"$ {shlex.join(words)}", room, subsequent_indent="    ", break_on_hyphens=False)
+    console.print(Text(" \\\n".join(lines), "bold"))
 
 
 class Demo:
@@ -77,12 +97,25 @@ class Demo:
             sys.exit(f"turnout {' '.join(words)} failed:\n{done.stdout}{done.stderr}")
         return done.stdout
 
+    def submit(self, name: str, options: list[str]) -> None:
+        """Submit an example, and say what was accepted of it and what was not."""
+        say()
+        say_command(["turnout", "enqueue", f"examples/{name}", *options])
+        refused = ["--refused", str(self.home / f"{name}.refused.csv")]
+        found = self.facts("enqueue", str(HERE / name), *options, *refused)
+        counts = ", ".join(f"{group['records']:,} {group['state']} {group['event']}" for group in found["groups"])
+        say(f"{found['rows']:,} rows, {found['records']:,} records: {counts}", indent="  ")
+        numbers = (f"{found[what]:,} {what}" for what in ("accepted", "duplicates", "refused"))
+        say(f"{', '.join(numbers)}, the first of these:", indent="  ")
+        for reason in found["reasons"][:REASONS]:
+            say(reason, indent="    ")
+
     def facts(self, *words: str) -> Any:
         """Run a command for its facts."""
         return json.loads(self.turnout(*words, "--json"))
 
     def sandbox(self, path: str, told: dict[str, object] | None = None) -> Any:
-        """Ask the stand-in what it holds, or tell it what to do."""
+        """Ask HubSpot's test server what it holds, or tell it what to do."""
         url = f"http://127.0.0.1:{self.sandbox_port}/_sandbox/{path}"
         answer = requests.get(url, timeout=10) if told is None else requests.post(url, json=told, timeout=10)
         answer.raise_for_status()
@@ -95,6 +128,7 @@ def main() -> int:
     home.chmod(0o755)
     demo = Demo(home)
     begun = time.monotonic()
+    say("Starting everything in a folder of its own: up to half a minute.")
     up = subprocess.Popen(
         [*TURNOUT, "up", "--port", str(free_port()), "--sandbox-port", str(demo.sandbox_port)],
         cwd=home,
@@ -124,11 +158,7 @@ def _run(demo: Demo, begun: float) -> int:
     # At times HubSpot answers 200 and stores nothing. Here it will, for one person, and Turnout must say so.
     demo.sandbox("faults", {"match": SWALLOWED, "drop": True, "count": 1})
     for name, options in FILES:
-        say()
-        say(f"$ turnout enqueue examples/{name} {' '.join(options)}", "bold")
-        refused = ["--refused", str(demo.home / f"{name}.refused.csv")]
-        words = [*TURNOUT, "enqueue", str(HERE / name), *options, *refused]
-        subprocess.run(words, cwd=demo.home, env=demo.env, stdin=subprocess.DEVNULL, check=True)
+        demo.submit(name, options)
     books = _wait(demo)
     engine = create_engine(running(demo.home / "data")["database_url"])
     counts = outcomes_by_event(engine)
@@ -146,14 +176,14 @@ def _run(demo: Demo, begun: float) -> int:
         f" + {books['failed']:,} failed; besides, {books['duplicates']:,} duplicates and {books['refused']:,} refused."
     )
     say(
-        f"The stand-in for HubSpot holds {sum(held.values()):,} participations,"
+        f"HubSpot's test server holds {sum(held.values()):,} participations,"
         f" {'the same' if same else 'NOT THE SAME'} per event and state;"
         f" {stats['requests']:,} writes, and at most {stats['max_in_window']} calls in any ten seconds."
     )
     say()
-    say(f"That took {time.monotonic() - begun:.0f} s. To try it yourself (the README goes on from here):")
+    say(f"That took {time.monotonic() - begun:.0f} s. What ran here is stopped and removed. To try it yourself:")
     for line in NEXT:
-        say(f"  {line}")
+        console.print(Text(f"  {line}"))
     return 0 if same and books["balanced"] and not books["pending"] + books["processing"] else 1
 
 
@@ -172,13 +202,14 @@ def _wait(demo: Demo) -> dict[str, Any]:
 
 
 def _show(counts: dict[tuple[str, str], Counter[str]]) -> None:
-    table = Table(title="What became of them", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    table = Table(title="Results", title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("event")
     table.add_column("state")
-    for outcome in SHOWN:
+    shown = [outcome for outcome in SHOWN if outcome in ALWAYS or any(number[outcome] for number in counts.values())]
+    for outcome in shown:
         table.add_column(outcome, justify="right")
     for (event, state), number in sorted(counts.items()):
-        table.add_row(visible(event), state, *(f"{number[outcome]:,}" for outcome in SHOWN))
+        table.add_row(visible(event), state, *(f"{number[outcome]:,}" for outcome in shown))
     console.print(table)
 
 

@@ -505,12 +505,12 @@ class Notification(Base):
 
 
 class Session(Base):
-    """Somebody signed in to the console. It holds as long as the very key it was begun with is good."""
+    """Somebody who signed in to the console, or may by a link. It holds while the very key it is tied to is good."""
 
     __tablename__ = "sessions"
 
     hash: Mapped[bytes] = mapped_column(primary_key=True)
-    """Of what the cookie holds."""
+    """Of what the cookie holds; or, in another way, of what a sign-in link holds."""
     key_id: Mapped[int] = mapped_column(Integer)
     key_hash: Mapped[bytes]
     ends_at: Mapped[datetime]

@@ -240,7 +240,7 @@ def test_a_removed_account_is_unknown_until_it_is_added_again_and_keeps_its_hist
     add(turnout, "acme")
     assert hand_in(message("acme"))[0].accepted == 1
     refused = turnout("accounts", "remove", "acme", status=1)
-    assert "1 batches of acme (1 records) are not settled" in refused.output
+    assert "1 batches of acme (1 records) are not finished" in refused.output
     turnout("cancel", "--account", "acme")
     turnout("accounts", "remove", "acme")
     gone = row(process.engine, "acme")

@@ -83,7 +83,7 @@ def test_every_package_of_ours_is_copied_and_all_that_is_copied_exists() -> None
     copied = instructions("COPY")
     assert all(len(words) == 2 and words[0] == words[1] for words in copied)
     sources = {words[0] for words in copied}
-    assert sources == parts(ROOT / "pyproject.toml") | {"requirements/base.txt"}
+    assert sources == parts(ROOT / "pyproject.toml") | {"requirements/base.txt", "pyproject.toml"}
     assert all((ROOT / source).exists() for source in sources)
 
 

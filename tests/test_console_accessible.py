@@ -11,10 +11,11 @@ from conftest import TEMPLATE
 from console import RunningConsole, running_console
 from door import key_for
 from ledger import ask
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 from services import Valkey
 
 from models.words import Action, Outcome, Role, Via
+from worker.auth import keys, sessions
 from worker.context import Context
 from worker.operations import jobs
 from worker.operations.audit_log import Actor
@@ -142,4 +143,9 @@ def test_axe_finds_nothing_serious(page: Page, console: RunningConsole, facts: d
     page.goto(console.url)
     page.keyboard.press("?")
     look("the help")
+    keys.create(console.process.engine, f"up-{role}", Role.OPERATOR)
+    page.goto(f"{console.url}/sign-in/{sessions.make_link(console.process.engine, f'up-{role}')}")
+    look("/sign-in/{link}")
+    page.get_by_role("button", name=f"Sign in as up-{role}").click()
+    expect(page.get_by_text(f"up-{role} operator")).to_be_visible()
     assert not said, "\n".join(sorted(said))

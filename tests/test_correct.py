@@ -167,7 +167,7 @@ def test_it_asks_before_it_corrects(
     hand_in(message("a@x.org"))
     given_up(engine, taken(engine))
     one = str(ids(engine)[0])
-    assert "say --yes" in turnout("correct", one, "--vid", "7", status=2).output
+    assert "pass --yes" in turnout("correct", one, "--vid", "7", status=2).output
     monkeypatch.setattr("cli.bulk_jobs.is_asked", lambda: True)
     assert "vid: – → 7" in turnout("correct", one, "--vid", "7", stdin="n\n", status=1).output
     assert outcomes(engine) == {"failed": 1}

@@ -37,7 +37,7 @@ def test_a_whole_group_is_dismissed_only_when_agreed(
     hand_in(message(*people(5)))
     settled(engine, taken(engine), rejected=[0, 1], unconfirmed=[2, 3, 4])
     group = next(one["id"] for one in facts("errors", "--grouped") if one["outcome"] == "unconfirmed")
-    assert "say --yes" in turnout("dismiss", "--group", group, "--because", "x", status=2).output
+    assert "pass --yes" in turnout("dismiss", "--group", group, "--because", "x", status=2).output
     assert "3 errors are dismissed" in turnout("dismiss", "--group", group, "--because", "x", "--yes").output
     assert [one["outcome"] for one in facts("errors", "--grouped")] == ["rejected"]
     assert ask(engine, "SELECT FROM errors WHERE verify_at IS NOT NULL") == []

@@ -108,12 +108,12 @@ def test_a_file_is_handed_in_and_the_closing_table_says_what_became_of_it(world:
     lines = [" ".join(line.split()) for line in result.output.splitlines()]
     assert "records 2 (2 register 7)" in lines
     assert "accepted 1" in lines
-    assert "duplicates 1, of records that are: 1 failed" in lines
+    assert "duplicates 1 (of records that are failed)" in lines
     assert "those not delivered are sent again by: turnout retry --event 7 --state register" in lines
     assert "refused 1" in lines
     assert any(line.startswith("line 3, Email: nobody is no e-mail address") for line in lines)
     assert (
-        "correct them in their file, then submit it: turnout enqueue list.csv.refused.csv --object-id 7 --state register"
+        "fix them in that file, then submit it: turnout enqueue list.csv.refused.csv --object-id 7 --state register"
         in lines
     )
     assert "not read Seat" in lines
@@ -234,7 +234,7 @@ def test_one_who_does_not_wait_is_told_how_to_see_the_rest(world: World, run: Ru
     result = run("list.csv", *SAID)
     assert result.exit_code == 130
     submission = world.messages[0]["submission_id"]
-    assert f"see what becomes of it: turnout submission {submission}" in result.output
+    assert f"The whole file was submitted; its results: turnout submission {submission}" in result.output
 
 
 PEOPLE = (

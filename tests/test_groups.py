@@ -59,7 +59,7 @@ def test_a_group_is_retried_alone_and_is_shown_no_more(
     hand_in(message(*people(3)))
     refused(engine, "`a` is bad", "`b` is bad", "other")
     bad = next(group["id"] for group in facts("errors", "--grouped") if group["count"] == 2)
-    assert "who can mend it" in turnout("errors", "--grouped").output
+    assert "who can fix it" in turnout("errors", "--grouped").output
     assert facts("retry", "--group", bad, "--outcome", "failed")["retried"] == 0
     assert facts("retry", "--group", bad, "--event", "nobody's")["retried"] == 0
     assert facts("retry", "--group", bad)["retried"] == 2
@@ -179,7 +179,7 @@ def test_narrowed_groups_say_where_older_errors_were_not_looked_at(
     assert facts("errors", "--grouped", "--event", "7") == []
     said = turnout("errors", "--grouped", "--event", "7").output
     assert "of the newest 3 unresolved errors, which were looked at" in said
-    assert "no unresolved errors like that among them" in said
+    assert "no unresolved errors among them match" in said
     (group,) = facts("errors", "--grouped", "--event", "8")
     assert (group["count"], group["more"]) == (3, True)
     monkeypatch.setattr(error_groups, "COUNTED", 4)

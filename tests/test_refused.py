@@ -68,7 +68,7 @@ def test_a_mended_line_is_handed_in_once_and_offered_no_more(
     assert "not there yet" in " ".join(again.split())
     mended(out, lambda line: line["message"]["inputs"][0].update(interactionDateTime=WHEN))
     said = turnout("refused", "retry", "--from", str(out), status=1).output
-    assert "1 are handed in again: accepted 1" in said
+    assert "1 are submitted again: accepted 1" in said
     assert "line 2, refused 1, still: inputs[0].email" in said or "line 1, refused 1, still: inputs[0].email" in said
     assert [one["id"] for one in facts("refused")] == [1]
     assert "was handed in again" in turnout("refused", "retry", "--from", str(out), status=1).output
@@ -77,7 +77,7 @@ def test_a_mended_line_is_handed_in_once_and_offered_no_more(
     assert (batch.origin, batch.open) == ("replay", False)
     (receipt,) = ask(engine, "SELECT * FROM submissions WHERE part LIKE 'refused %'")
     assert (receipt.submission, receipt.accepted, receipt.door) == (part.submission, 1, "stream")
-    assert "handed in again" in turnout("submission", str(part.submission)).output
+    assert "submitted again" in turnout("submission", str(part.submission)).output
     deliver_all(engine)
     assert outcomes(engine) == {"delivered": 1}
 
@@ -101,11 +101,11 @@ def test_many_are_handed_in_again_only_when_agreed(
     for index in range(60):
         hand_in({**message(f"p{index}@x.org"), "account": "acme"})
     do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
-    assert "say --yes" in turnout("refused", "retry", "--all", status=2).output
+    assert "pass --yes" in turnout("refused", "retry", "--all", status=2).output
     monkeypatch.setattr("cli.bulk_jobs.is_asked", lambda: True)
-    assert "60 refusals will be handed in again" in turnout("refused", "retry", "--all", stdin="n\n", status=1).output
+    assert "60 refusals will be submitted again" in turnout("refused", "retry", "--all", stdin="n\n", status=1).output
     assert outcomes(engine) == {}
-    assert "60 are handed in again: accepted 60" in turnout("refused", "retry", "--all", stdin="y\n").output
+    assert "60 are submitted again: accepted 60" in turnout("refused", "retry", "--all", stdin="y\n").output
 
 
 def test_many_at_once_hand_it_in_once(hand_in: HandIn, engine: Engine, rules: Rules) -> None:

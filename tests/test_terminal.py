@@ -66,12 +66,14 @@ COMMANDS: dict[tuple[str, ...], list[list[str]]] = {
     ("audit",): [[], ["--json"]],
     ("sandbox",): [["--host", "{ascii}"], ["--tier", "{harm}"]],
     ("env",): [[]],
+    ("accounts",): [[], ["--json"]],
     ("accounts", "add"): [["{harm}"], ["{account}", "--url", "{harm}"], ["acme", "--token-stdin"]],
     ("accounts", "set"): [["{account}", "--batch-size", "5"], ["{harm}", "--batch-size", "5"], ["x", "--version", "{harm}"]],
     ("accounts", "rotate"): [["{harm}"]],
     ("accounts", "remove"): [["{account}"], ["{harm}"]],
     ("accounts", "list"): [[], ["--json"]],
     ("accounts", "show"): [["{account}"], ["{account}", "--json"], ["{harm}"]],
+    ("keys",): [[], ["--json"]],
     ("keys", "create"): [["{harm}", "--role", "viewer"], ["x", "--role", "{harm}"], ["x", "--role", "producer", "--account", "{harm}"]],
     ("keys", "list"): [[], ["--json"]],
     ("keys", "rotate"): [["{key}"], ["{harm}"]],
@@ -87,7 +89,7 @@ COMMANDS: dict[tuple[str, ...], list[list[str]]] = {
     ("schedules", "begin"): [["{harm}"]],
     ("db", "upgrade"): [[]],
     ("db", "rekey"): [[]],
-    (): [["{harm}"], ["--{harm}"], ["errors", "--{harm}"], ["errors", "{harm}"]],
+    (): [["--version"], ["{harm}"], ["--{harm}"], ["errors", "--{harm}"], ["errors", "{harm}"]],
 }  # fmt: skip
 """Every command, as it is run. `up` and `serve` do not end: they print lines of their own, and log (test_logs)."""
 ENDLESS = {("up",), ("serve",)}

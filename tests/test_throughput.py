@@ -170,7 +170,7 @@ def test_status_tells_what_was_sent_and_each_accounts_use_of_its_limits(
     assert (told["day"]["calls_failed_percent"], told["day"]["undelivered_percent"]) == (25.0, 60.0)
     assert [account["name"] for account in told["accounts"]] == ["acme", "default"]
     said = turnout("status").output
-    assert "last minute: 4 delivered by 4 calls; errors: 60.00 % of the records, 25.00 % of the calls" in said
+    assert "last minute: 4 delivered by 4 calls; errors: 60.00 % of records, 25.00 % of calls" in said
     assert "last day: 4 delivered by 4 calls" in said
     (row,) = [line for line in said.splitlines() if line.strip().startswith("acme")]
     assert re.split(r"\s{2,}", row.strip()) == [

@@ -2,11 +2,14 @@
 
 import json
 import os
+import pty
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,15 +19,22 @@ import psutil
 import pytest
 import redis
 import requests
+from console import Visitor, words
+from ledger import ask
 from running import until
+from sqlalchemy import Engine
 
+import cli.up
+from models.words import Role
+from worker.auth import keys
 from worker.local.services import free_port
+from worker.operations import audit_log
 
 WHEN = 1_767_225_600_000
 
 
 class Up:
-    """A `turnout up` of a test's own, with its own services and sandbox."""
+    """A `turnout up` of a test's own, on a terminal of its own, with its own services and sandbox."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -32,19 +42,33 @@ class Up:
         self.web = f"http://127.0.0.1:{(web_port := free_port())}"
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("TURNOUT_")}
         self.env |= {"TURNOUT_DATA_DIR": str(home / "data"), "TURNOUT_LINGER": "0.2"}
-        self._log = (home / "up.log").open("w+")
+        self._printed = bytearray()
+        self._terminal, theirs = pty.openpty()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "cli", "up", "--port", str(web_port), "--sandbox-port", str(port)],
             cwd=home,
-            env=self.env,
+            env=self.env | {"TERM": "dumb", "COLUMNS": "80"},
             stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
+            stdout=theirs,
+            stderr=theirs,
         )
-        until(lambda: "\nready" in self.said(), 60, lambda: f"not ready: {self.said()}")
+        os.close(theirs)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        until(lambda: "\nstop" in self.said(), 60, lambda: f"not ready: {self.said()}")
+
+    def _read(self) -> None:
+        while True:
+            try:
+                part = os.read(self._terminal, 65_536)
+            except OSError:
+                return
+            if not part:
+                return
+            self._printed += part
 
     def said(self) -> str:
-        return (self.home / "up.log").read_text()
+        return self._printed.decode(errors="replace").replace("\r\n", "\n")
 
     def turnout(self, *words: str, status: int = 0) -> str:
         done = subprocess.run(
@@ -84,7 +108,8 @@ class Up:
             return self.process.wait(40)
         finally:
             self.process.kill()
-            self._log.close()
+            self._reader.join(5)
+            os.close(self._terminal)
 
 
 @pytest.fixture(scope="module")
@@ -116,10 +141,54 @@ def test_it_says_first_where_it_delivers(up: Up) -> None:
     assert up.turnout("status").splitlines()[0] == f"turnout delivers to the sandbox on {up.sandbox}, not to HubSpot"
 
 
-def test_its_ready_line_names_the_console_and_how_to_get_a_key(up: Up) -> None:
-    (ready,) = [line for line in up.said().splitlines() if line.startswith("ready")]
-    assert f"in a browser at {up.web}/ (`turnout keys create NAME --role operator` makes the key)" in ready
+def test_it_says_in_four_short_lines_what_to_do_next(up: Up) -> None:
+    lines = up.said().splitlines()[1:5]
+    assert [line.split(":")[0] for line in lines] == ["ready", "submit", "console", "stop"]
+    assert f"submit: turnout enqueue FILE, or by HTTP: {up.web}/reference" in lines
+    assert [line for line in lines if len(line) > 80] == []
     assert requests.get(f"{up.web}/", timeout=10).url == f"{up.web}/sign-in"
+
+
+def link_of(up: Up) -> str:
+    found = re.search(rf"^console: {up.web}(/sign-in/[\w-]+) \(good once, 5 min\)$", up.said(), re.MULTILINE)
+    assert found, up.said()
+    return found[1]
+
+
+def test_its_link_signs_in_and_stands_nowhere_but_on_the_terminal(up: Up) -> None:
+    link = link_of(up)
+    secret = link.rpartition("/")[2]
+    for process in [psutil.Process(up.process.pid), *up.all_processes()]:
+        assert secret not in " ".join([*process.cmdline(), *process.environ().values()])
+    visitor = Visitor(up.web)
+    answer = visitor.submit(visitor.page(link), link)
+    user = up.facts("actions", "--what", "make sign-in link")[0]["who"]
+    assert f"up-{user} operator" in words(answer.text)
+    assert visitor.get(link).status_code == 410
+    assert [key["name"] for key in up.facts("keys") if key["role"] == "operator"] == [f"up-{user}"]
+    kept = [path for path in (up.home / "data").rglob("*") if path.is_file() and path.name != "secret.key"]
+    assert any(path.name == "web.log" for path in kept)
+    assert [path for path in kept if secret.encode() in path.read_bytes()] == []
+
+
+def test_where_its_lines_go_to_a_file_it_prints_no_link(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    before = ask(engine, "SELECT count(*) FROM keys")
+    lines = cli.up._ready(engine, "http://127.0.0.1:8800")  # noqa: SLF001 - what is printed
+    assert "console: http://127.0.0.1:8800/, key: turnout keys create NAME --role operator" in lines
+    assert ask(engine, "SELECT count(*) FROM keys") == before
+    assert ask(engine, "SELECT FROM sessions") == []
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("role", [None, Role.OPERATOR, Role.VIEWER])
+def test_its_link_is_of_a_key_of_its_own(engine: Engine, monkeypatch: pytest.MonkeyPatch, role: Role | None) -> None:
+    monkeypatch.setattr(cli.up, "is_terminal", lambda: True)
+    name = f"up-{audit_log.at_the_terminal().who}"
+    if role is not None:
+        keys.create(engine, name, role)
+    console = cli.up._ready(engine, "http://127.0.0.1:8800")[2]  # noqa: SLF001 - what is printed
+    assert ("/sign-in/" in console) is (role is not Role.VIEWER)
+    assert [(key["name"], key["role"]) for key in keys.listed(engine)] == [(name, role or Role.OPERATOR)]
 
 
 def test_a_record_is_followed_from_the_stream_to_hubspot(up: Up) -> None:
@@ -212,20 +281,20 @@ def test_a_port_that_is_taken_is_said_with_what_to_do(up: Up, tmp_path: Path) ->
     assert "is taken by another program: choose one with --port" in done.stderr
 
 
-@pytest.mark.parametrize("words", [("-Q", "attendance.deliver"), ("beat",), ("valkey-server",), ("serve",)])
-def test_a_part_that_dies_is_started_again(up: Up, words: tuple[str, ...]) -> None:
-    victim = up.part(*words)
+@pytest.mark.parametrize("part", [("-Q", "attendance.deliver"), ("beat",), ("valkey-server",), ("serve",)])
+def test_a_part_that_dies_is_started_again(up: Up, part: tuple[str, ...]) -> None:
+    victim = up.part(*part)
     victim.kill()
     until(
         lambda: any(
-            child.pid != victim.pid and all(word in " ".join(child.cmdline()) for word in words)
+            child.pid != victim.pid and all(word in " ".join(child.cmdline()) for word in part)
             for child in psutil.Process(up.process.pid).children()
         ),
         20,
         up.said,
     )
     assert "is started again" in up.said()
-    contact = f"after-{words[-1]}@example.com"
+    contact = f"after-{part[-1]}@example.com"
     up.add(
         {"subscriber_state": "register", "object_id": "1", "inputs": [{"email": contact, "interactionDateTime": WHEN}]}
     )

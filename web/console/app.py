@@ -10,7 +10,7 @@ from web.console.form import USUAL
 from web.console.live import Live
 from web.console.pages import PAGES
 from web.console.rendering import STATIC, static
-from web.console.sign_in import Signing
+from web.console.sign_in import LINK, Signing
 from worker.context import Context
 
 
@@ -32,6 +32,8 @@ class Console:
             router.add_api_route(path, endpoint, methods=["POST"], response_model=None)
         router.add_api_route(SIGN_IN, self._signing.page, methods=["GET"], response_model=None)
         router.add_api_route(SIGN_IN, self._signing.sign_in, methods=["POST"], response_model=None)
+        router.add_api_route(LINK, self._signing.link, methods=["GET"], response_model=None)
+        router.add_api_route(LINK, self._signing.follow, methods=["POST"], response_model=None)
         router.add_api_route("/sign-out", self._signing.sign_out, methods=["POST"], response_model=None)
         router.add_api_route("/static/{name}", _static, methods=["GET"], response_model=None)
         return router

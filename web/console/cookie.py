@@ -58,10 +58,11 @@ def is_form_of(value: str | None, token: str) -> bool:
 
 def is_secure(request: Request) -> bool:
     """Say whether the cookie may go by https only: everywhere but on plain http on the machine itself."""
-    return request.url.scheme == "https" or not _is_loopback(request.url.hostname or "")
+    return request.url.scheme == "https" or not is_loopback(request.url.hostname or "")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Say whether a host is the machine itself."""
     if host == "localhost":
         return True
     try:

@@ -1,16 +1,25 @@
-"""Signing in with an operator's or a viewer's key, and out."""
+"""Signing in with an operator's or a viewer's key, or by the link that `turnout up` prints; and out.
+
+The link is for whoever sits at the machine: it works from loopback alone, and not through a proxy, behind which
+everybody seems to come from there. Its page asks for one press of a button, so that a program that only looks at links
+does not use it up.
+"""
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from models.words import Role
 from web.console import cookie
-from web.console.base import SIGN_IN, Frame, check_form
+from web.console.base import SIGN_IN, Frame, PageError, check_form
 from web.console.form import read_form
 from worker.auth import keys, sessions, signin_limit
+
+LINK: Final = f"{SIGN_IN}/{{link}}"
+_OF_PROXIES: Final = frozenset({"forwarded", "via", "x-real-ip"})
 
 
 class Signing:
@@ -26,6 +35,14 @@ class Signing:
     async def sign_in(self, request: Request) -> Response:
         """Take a key."""
         return await self._frame.run(partial(self._sign_in, await read_form(request)), request)
+
+    async def link(self, request: Request) -> Response:
+        """Show the button of a sign-in link."""
+        return await self._frame.run(self._link, request)
+
+    async def follow(self, request: Request) -> Response:
+        """Use a sign-in link up."""
+        return await self._frame.run(partial(self._follow, await read_form(request)), request)
 
     async def sign_out(self, request: Request) -> Response:
         """End the session."""
@@ -67,12 +84,60 @@ class Signing:
         cookie.keep(response, request, sessions.begin(process.engine, key))
         return response
 
+    def _link(self, request: Request) -> Response:
+        _must_be_at_the_machine(request)
+        key = sessions.find_link(self._frame.process.engine, request.path_params["link"])
+        if key is None:
+            raise _spent()
+        value = cookie.read(request) or cookie.fresh()
+        facts = {"form": cookie.form_token(value), "name": key.name, "link": request.path_params["link"]}
+        response = self._frame.written(request, None, "sign-in-link.html", facts)
+        cookie.keep(response, request, value)
+        return response
+
+    def _follow(self, form: Mapping[str, str] | None, request: Request) -> Response:
+        _must_be_at_the_machine(request)
+        check_form(request, form)
+        engine = self._frame.process.engine
+        value = sessions.follow(engine, request.path_params["link"])
+        if value is None:
+            raise _spent()
+        sessions.end(engine, cookie.read(request) or "")
+        response = RedirectResponse("/", 303)
+        cookie.keep(response, request, value)
+        return response
+
     def _sign_out(self, form: Mapping[str, str] | None, request: Request) -> Response:
         check_form(request, form)
         sessions.end(self._frame.process.engine, cookie.read(request) or "")
         response = RedirectResponse(SIGN_IN, 303)
         cookie.keep(response, request, "", life=0)
         return response
+
+
+def _spent() -> PageError:
+    message = (
+        "A link is good once, and for five minutes. Start `turnout up` again for a new one, or sign in with a key:"
+        " turnout keys create NAME --role operator."
+    )
+    return PageError(410, "This sign-in link is not good any more", message)
+
+
+def _must_be_at_the_machine(request: Request) -> None:
+    """Let only whoever is at the machine itself use a sign-in link.
+
+    Raises:
+        PageError: 403 for everybody else, and where a proxy stands in between.
+
+    """
+    address = request.client.host if request.client else ""
+    by_proxy = any(name in _OF_PROXIES or name.startswith("x-forwarded-") for name in request.headers)
+    if by_proxy or not cookie.is_loopback(address) or not cookie.is_loopback(request.url.hostname or ""):
+        message = (
+            "Open it in a browser on the machine on which `turnout up` runs, at the address that it printed. From"
+            " elsewhere sign in with a key: turnout keys create NAME --role operator."
+        )
+        raise PageError(403, "A sign-in link works only on its own machine", message)
 
 
 def _next(given: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""The facts of the closing table: what was in the file and what became of it, in bounded memory."""
+"""The facts of the closing table: what was in the file and its results, in bounded memory."""
 
 import os
 import shlex
@@ -22,7 +22,7 @@ FIRST: Final = 5
 MOST_GROUPS: Final = 1000
 """Events and states counted apart; the records of any more are counted together."""
 RETRIED: Final = ("failed", "unconfirmed")
-"""Outcomes that sending again may mend; what was rejected would be rejected again."""
+"""Outcomes that sending again may help; what was rejected would be rejected again."""
 
 
 @dataclass(slots=True)
@@ -164,7 +164,7 @@ def retry_commands(facts: FileFacts, repeats: dict[str, int]) -> list[str]:
 def table(
     facts: FileFacts, submission: UUID | None, receipt: Receipt | None, again: str | None
 ) -> Iterator[tuple[str, str]]:
-    """Give the closing table's lines as label and text; `again` hands the refused rows in once they are mended."""
+    """Give the closing table's lines as label and text; `again` submits the refused rows once they are fixed."""
     at = f", header in line {facts.header_line}" if facts.header_line else ""
     yield "file", f"{facts.kind}, {facts.encoding}{at}"
     yield "rows", f"{facts.rows:,}"
@@ -218,8 +218,11 @@ def _groups(facts: FileFacts) -> str:
 
 
 def _duplicates(facts: FileFacts, receipt: Receipt) -> Iterator[tuple[str, str]]:
-    outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in receipt.repeats.items() if count)
-    yield "duplicates", f"{receipt.duplicates:,}" + (f", of records that are: {outcomes}" if outcomes else "")
+    repeated = {outcome: count for outcome, count in receipt.repeats.items() if count}
+    are = ", ".join(f"{count:,} {outcome}" for outcome, count in repeated.items())
+    if list(repeated.values()) == [receipt.duplicates]:
+        are = f"that are {next(iter(repeated))}"
+    yield "duplicates", f"{receipt.duplicates:,}" + (f" (of records {are})" if are else "")
     for command in retry_commands(facts, receipt.repeats):
         yield "", f"those not delivered are sent again by: {command}"
 
@@ -235,4 +238,4 @@ def _refused(
     if receipt is not None and receipt.refused > facts.refused:
         yield "", f"{receipt.refused - facts.refused:,} when they were accepted: turnout submission {submission}"
     if again:
-        yield "", f"correct them in their file, then submit it: {again}"
+        yield "", f"fix them in that file, then submit it: {again}"

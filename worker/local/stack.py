@@ -9,6 +9,7 @@ from typing import Final
 
 import redis
 from pydantic import SecretStr
+from sqlalchemy import Engine
 
 from worker import heartbeat
 from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
@@ -27,12 +28,20 @@ STARTING: Final = 60.0
 
 
 class Machine:
-    """The parts of one machine and what they are told."""
+    """The parts of one machine and what they are told; `on_ready` is called once, when all of them run."""
 
-    def __init__(self, settings: Settings, web_port: int, sandbox_port: int | None, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        web_port: int,
+        sandbox_port: int | None,
+        say: Callable[[str], None],
+        on_ready: Callable[[Engine], None],
+    ) -> None:
         self._settings = settings
         self._web_port = web_port
         self._say = say
+        self._on_ready = on_ready
         given = bool(settings.model_fields_set & {"hubspot_url", "hubspot_token"})
         self._sandbox_port = None if given else sandbox_port
         self._postgres: Postgres | None = None
@@ -164,12 +173,9 @@ class Machine:
         path = self._settings.data_dir / RUNNING
         path.touch(0o600)
         path.write_text(json.dumps({"pid": os.getpid(), **known}))
-        self._say(
-            "ready: hand records in with `turnout enqueue FILE`, or by HTTP"
-            f" (http://127.0.0.1:{self._web_port}/reference); look with `turnout status`, or in a browser at"
-            f" http://127.0.0.1:{self._web_port}/ (`turnout keys create NAME --role operator` makes the key);"
-            " Ctrl-C stops"
-        )
+        engine = make_engine(self._settings.model_copy(update=known))
+        self._on_ready(engine)
+        engine.dispose()
         return True
 
     def _stop(self) -> None:

@@ -1,0 +1,244 @@
+"""`--help`: in panels, each command with an example, each line broken once; and tables and lines at any width."""
+
+import os
+import pty
+import re
+import shlex
+import subprocess
+import sys
+import threading
+import tomllib
+from collections.abc import Iterator, Sequence
+from importlib.metadata import PackageNotFoundError
+from io import StringIO
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from rich.console import Console
+from typer.testing import CliRunner
+
+import cli.version
+from cli import output
+from cli.app import app
+from cli.commands import Panel
+from models.escaping import visible
+
+ROOT = Path(__file__).parents[1]
+WIDTHS = (80, 100, 160)
+TREE: Any = typer.main.get_command(app)
+
+
+def tree(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    yield path, command
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from tree(inner, (*path, name))
+
+
+COMMANDS = dict(tree(TREE))
+
+
+def helped(path: tuple[str, ...], width: int) -> str:
+    done = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": str(width), "TERMINAL_WIDTH": None})
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_help_fits_and_its_lines_are_broken_once(path: tuple[str, ...], width: int) -> None:
+    lines = [line.rstrip() for line in helped(path, width).splitlines()]
+    assert [line for line in lines if len(line) > width] == []
+    prose = lines[: next(place for place, line in enumerate(lines) if line.startswith("╭"))]
+    for line, after in pairwise(prose):
+        if line and after and not line.endswith("\\"):
+            first = after.split()[0]
+            assert len(line) + 1 + len(first) > width - 1, f"broken too early: {line!r} {after!r}"
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_each_command_has_an_example_that_it_would_take(path: tuple[str, ...]) -> None:
+    command = COMMANDS[path]
+    (example,) = re.findall(r"^(?:Example|Each command says more): (turnout .*)$", command.epilog)
+    assert f" {example}" in "\n".join(line.rstrip() for line in helped(path, 80).splitlines()), "it is broken at 80"
+    words = shlex.split(example)[1:]
+    if not path:
+        return
+    assert words[: len(path)] == list(path) or getattr(command, "commands", None)
+    found: Any = TREE
+    while words and words[0] in getattr(found, "commands", {}):
+        found = found.commands[words.pop(0)]
+    with found.make_context("turnout", words):
+        pass
+
+
+def test_the_commands_stand_in_panels() -> None:
+    said = helped((), 80)
+    assert re.findall(r"^╭─ ([\w ]+) ─", said, re.MULTILINE) == ["Options", *Panel]
+    for name in TREE.commands:
+        assert re.search(rf"^│ {name} ", said, re.MULTILINE), name
+    assert (
+        "Usage: turnout "
+        in subprocess.run(
+            [sys.executable, "-m", "cli", "--help"], capture_output=True, text=True, check=True, cwd=ROOT
+        ).stdout
+    )
+
+
+def test_the_version_is_the_projects(monkeypatch: pytest.MonkeyPatch) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert CliRunner().invoke(app, ["--version"]).output == f"turnout {project}\n"
+
+    def not_installed(_: str) -> str:
+        raise PackageNotFoundError
+
+    monkeypatch.setattr(cli.version, "installed", not_installed)
+    assert CliRunner().invoke(app, ["--version"]).output == f"turnout {project}\n"
+
+
+def test_the_changelog_knows_the_version_and_what_comes_next() -> None:
+    headings = re.findall(r"^## \[(.+?)\](?: - (.+))?$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[0] == ("Unreleased", "")
+    assert headings[1][0] == cli.version.version()
+    assert all(re.fullmatch(r"\d{4}-\d{2}-\d{2}", day) for _, day in headings[1:])
+
+
+@pytest.mark.parametrize("group", ["accounts", "keys", "schedules", "jobs", "refused"])
+def test_a_group_alone_lists(group: str, turnout: Any) -> None:
+    said = turnout(group).output
+    assert "Usage" not in said
+    if group in {"accounts", "keys"}:
+        assert said == turnout(group, "list").output
+        assert turnout(group, "--json").output == turnout(group, "list", "--json").output
+
+
+# Tables
+
+
+COLUMNS = ["id", "event", "state", "identity", "status", "size", "why"]
+ROW = {
+    "id": 12,
+    "event": "acme-events/spring-summit-2026",
+    "state": "register",
+    "identity": "email",
+    "status": "PENDING",
+    "size": 1_000,
+    "why": "HubSpot answered 503 three times in a row; the next try is at 13:56, and it is the last one of this minute",
+}
+
+
+def shown(
+    monkeypatch: pytest.MonkeyPatch, width: int, rows: list[dict[str, Any]], less: Sequence[str] = ()
+) -> list[str]:
+    out = StringIO()
+    monkeypatch.setattr(output, "_console", Console(file=out, width=width, highlight=False, markup=False, emoji=False))
+    output.print_table("Batches", rows, COLUMNS, "none", less)
+    return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize("width", [*WIDTHS, 60, 300])
+def test_a_table_breaks_nothing_but_its_longest_text(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    lines = shown(monkeypatch, width, [ROW, {**ROW, "id": 13, "why": ""}])
+    assert [line for line in lines if len(line) > width] == []
+    said = "\n".join(lines)
+    for value in ("12", "13", "acme-events/spring-summit-2026", "register", "email", "PENDING", "1,000"):
+        assert value in said
+    is_table = "─" in said
+    assert is_table is (width > 100)
+    if is_table:
+        assert re.search(r"id +event +state +identity +status +size +why$", said, re.MULTILINE)
+    else:
+        assert said.count("event: acme-events/spring-summit-2026 ·") == 2
+        assert said.count("why:") == 1, "what is empty is left out"
+
+
+def test_a_table_that_fits_is_one_at_80(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "\n".join(shown(monkeypatch, 80, [{**ROW, "why": "", "event": "4711"}]))
+    assert "id   event   state" in said
+
+
+def test_where_it_is_too_narrow_it_goes_without_what_can_be_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {**ROW, "why": "x", "event": "4711"}
+    assert "size" in "".join(shown(monkeypatch, 55, [row], less=["identity", "status"]))
+    narrow = "\n".join(shown(monkeypatch, 50, [row], less=["identity", "status"]))
+    assert re.search(r"id +event +state +size +why$", narrow, re.MULTILINE)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_command_in_a_table_or_a_card_is_not_broken(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    why = "HubSpot did not take the token, which nobody can mend from here: turnout accounts rotate partner"
+    said = "\n".join(shown(monkeypatch, width, [{**ROW, "why": why, "event": "4711"}]))
+    assert "turnout accounts rotate partner" in said
+
+
+HARM = "\x1b]0;x\x07[bold]x"
+
+
+def test_a_card_shows_what_others_wrote_as_a_table_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "\n".join(shown(monkeypatch, 60, [{**ROW, "event": HARM}]))
+    assert f"event: {visible(HARM)} ·" in said
+    assert "\x1b" not in said
+
+
+# Lines on a terminal
+
+
+LINE = (
+    "account partner is PAUSED since 2026-11-28 13:23:25Z: HubSpot did not take its token (HTTP 401);"
+    " turnout accounts rotate partner"
+)
+PRINTS = (
+    "import sys\nfrom cli.output import complain, say\nfor line in sys.argv[1:]:\n    say(line)\n    complain(line)\n"
+)
+
+
+def on_a_terminal(width: int, *lines: str) -> list[str]:
+    ours, theirs = pty.openpty()
+    env = {**os.environ, "COLUMNS": str(width), "TERM": "dumb"}
+    child = subprocess.Popen([sys.executable, "-c", PRINTS, *lines], cwd=ROOT, env=env, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    printed = bytearray()
+
+    def read() -> None:
+        while True:
+            try:
+                part = os.read(ours, 65_536)
+            except OSError:
+                return
+            if not part:
+                return
+            printed.extend(part)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert child.wait(60) == 0
+    reader.join(10)
+    os.close(ours)
+    return printed.decode().replace("\r\n", "\n").splitlines()
+
+
+def test_a_long_line_is_broken_between_words_and_never_within_a_command() -> None:
+    long = "x" * 120
+    lines = on_a_terminal(80, LINE, "short", long)
+    for one in (lines[:2], lines[2:4]):
+        assert " ".join(line.strip() for line in one) == LINE
+        assert all(len(line) <= 80 for line in one)
+        assert one[-1].startswith("  ")
+        assert one[-1].endswith("turnout accounts rotate partner")
+    assert lines[4:] == ["short", "short", long, long], "what has no space is not broken: it may be a key"
+    narrow = on_a_terminal(34, LINE)
+    assert "  turnout accounts rotate partner" in narrow
+
+
+def test_a_file_gets_each_line_whole() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PRINTS, LINE],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == (f"{LINE}\n", f"{LINE}\n")
