@@ -1,5 +1,6 @@
 """The site: `make docs` builds it into `build/docs`, readable and searchable without a network."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ myst_heading_anchors = 3
 html_theme = "furo"
 html_title = "Turnout"
 html_copy_source = False
+smartquotes = False  # `--option` is no dash
 html_show_copyright = False
 html_show_sphinx = False
 # Shell, JSON and Python are coloured; what has no such name is shown as it is.
@@ -33,6 +35,7 @@ def _prepare(_: Any, page: str, source: list[str]) -> None:
         text = (HERE.parent / "CONTRIBUTING.md").read_text().replace("](docs/", "](")
         text = text.replace("# Contributing", "# Development", 1)
     text = BLOCK.sub(lambda block: f"![The diagram](/diagrams/{name_of(block[1])})\n", text)
+    text = re.sub(r"\]\((\.\./[^)#]+\.md)\)", r"](path:\1)", text)  # not a page of the site: to be downloaded
     source[0] = text.replace("```layers\n", "```text\n")
 
 
