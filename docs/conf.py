@@ -27,8 +27,8 @@ highlight_language = "none"
 def _prepare(_: Any, page: str, source: list[str]) -> None:
     """Make of a page what the site can show.
 
-    CONTRIBUTING.md, which GitHub wants at the top, is the page of whoever changes Turnout. A diagram is the picture that
-    was drawn of it: the site loads no script that could draw one.
+    CONTRIBUTING.md, which GitHub wants at the top, is the page of whoever changes Turnout. A diagram is the picture
+    that was drawn of it: the site loads no script that could draw one.
     """
     text = source[0]
     if page == "development":

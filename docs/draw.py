@@ -21,7 +21,7 @@ MERMAID = "mermaid@11.17.2"
 BLOCK = re.compile(r"^```mermaid\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _DRAW = """async (text) => {
   mermaid.initialize({startOnLoad: false, theme: "neutral", fontFamily: "sans-serif",
-                      htmlLabels: false, flowchart: {htmlLabels: false}});
+                      htmlLabels: false, flowchart: {htmlLabels: false, wrappingWidth: 330}});
   return (await mermaid.render("drawing", text)).svg;
 }"""
 

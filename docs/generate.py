@@ -17,8 +17,8 @@ HERE = Path(__file__).parent
 SETTINGS = """# Settings
 
 Each setting is an environment variable with `TURNOUT_` before its name, or a line in a file `.env` in the folder where
-the process starts. Every process reads the same settings: the workers, beat, `turnout serve` and each command. A variable
-that is set but empty counts as not set. A misspelt name is ignored.
+the process starts. Every process reads the same settings: the workers, beat, `turnout serve` and each command. A
+variable that is set but empty counts as not set. A misspelt name is ignored.
 
 `turnout up` sets the first three itself if they are not set; other commands in the same folder then find them.
 In production set `DATABASE_URL`, `BROKER_URL`, `SECRET_KEY` and a token (`HUBSPOT_TOKEN`, or one for each account by
@@ -29,8 +29,8 @@ In production set `DATABASE_URL`, `BROKER_URL`, `SECRET_KEY` and a token (`HUBSP
 """
 COMMANDS = """# Commands
 
-`turnout COMMAND --help` prints the same. Commands that print facts print JSON with `--json`. Exit status 0 is success, 1 is
-an error, 2 is an option that is not valid; where a command's status means more, its text says so.
+`turnout COMMAND --help` prints the same. Commands that print facts print JSON with `--json`. Exit status 0 is success,
+1 is an error, 2 is an option that is not valid; if a command's status means more, its text says so.
 
 This page is made of the code by `make docs`.
 """
@@ -98,7 +98,8 @@ def _text(text: str) -> str:
     """Give a help text's paragraphs; what it indents is an example."""
     paragraphs = inspect.cleandoc(text).replace("\b", "").split("\n\n")
     return "\n\n".join(
-        f"```text\n{inspect.cleandoc(one)}\n```" if one.startswith("    ") else _plain(one.strip("\n")) for one in paragraphs
+        f"```text\n{inspect.cleandoc(one)}\n```" if one.startswith("    ") else _plain(one.strip("\n"))
+        for one in paragraphs
     )
 
 

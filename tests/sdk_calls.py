@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from hubspot import HubSpot
 from hubspot.marketing.events import (
     ApiException,
     BatchInputMarketingEventEmailSubscriber,
@@ -15,8 +16,6 @@ from hubspot.marketing.events import (
     MarketingEventEmailSubscriber,
     MarketingEventSubscriber,
 )
-
-from hubspot import HubSpot
 
 WHEN = 1_767_225_600_000
 url, key = sys.argv[1:3]

@@ -67,7 +67,7 @@ class Turnout:
 
 @pytest.fixture(scope="session")
 def running_sandbox() -> Iterator[Sandbox]:
-    """The test server alone: for an app that calls HubSpot's API, or Turnout's, which is the same. Ready in a second."""
+    """Start the test server alone: for an app that calls HubSpot's API, or Turnout's, which is the same."""
     with _running("sandbox", "--port", "0") as process:
         assert process.stdout
         ready = re.search(r"http://\S+", process.stdout.readline())
@@ -77,14 +77,14 @@ def running_sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def sandbox(running_sandbox: Sandbox) -> Sandbox:
-    """The test server, empty."""
+    """Give the test server, empty."""
     running_sandbox.reset()
     return running_sandbox
 
 
 @pytest.fixture(scope="session")
 def turnout() -> Iterator[Turnout]:
-    """Turnout whole, delivering to a test server of its own. Ready in ten to thirty seconds."""
+    """Start all of Turnout, delivering to a test server of its own. Ready in ten to thirty seconds."""
     home = Path(tempfile.mkdtemp(prefix="turnout-"))
     home.chmod(0o755)  # PostgreSQL runs as another user if you are root
     web, hubspot = _free_port(), _free_port()

@@ -5,9 +5,8 @@ An app that calls HubSpot already changes its token and its host, and nothing el
 
 import os
 
-from hubspot.marketing.events import BatchInputMarketingEventEmailSubscriber, MarketingEventEmailSubscriber
-
 from hubspot import HubSpot
+from hubspot.marketing.events import BatchInputMarketingEventEmailSubscriber, MarketingEventEmailSubscriber
 
 client = HubSpot(access_token=os.environ["TURNOUT_KEY"], host=os.environ["TURNOUT_URL"])
 
