@@ -84,6 +84,7 @@ def test_the_quickstarts_lines_do_what_they_say(up: Up) -> None:
         ("docs/http-api.md", '"email":"grace@example.com","vid":'),
         ("docs/webhooks.md", "whsec_"),
         ("docs/files.md", "nothing was sent"),
+        ("examples/README.md", '"email":"zoë.o'),
     ],
 )
 def test_a_pages_lines_do_what_they_say(up: Up, page: str, says: str) -> None:
