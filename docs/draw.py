@@ -18,6 +18,8 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 HERE = ROOT / "docs" / "diagrams"
 MERMAID = "mermaid@11.17.2"
+SHA256 = "6ad2f42c3fc26bbf9e45cbb6d11898972573ea52b33a5f4ff51952899f950ffd"
+"""Of its package."""
 BLOCK = re.compile(r"^```mermaid\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _DRAW = """async (text) => {
   mermaid.initialize({startOnLoad: false, theme: "neutral", fontFamily: "sans-serif",
@@ -61,7 +63,11 @@ def main() -> int:
         return 1
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         subprocess.run([npm, "pack", "--silent", MERMAID], check=True, cwd=folder, stdout=subprocess.DEVNULL)
-        with tarfile.open(next(Path(folder).glob("*.tgz"))) as archive:
+        package = next(Path(folder).glob("*.tgz"))
+        if hashlib.sha256(package.read_bytes()).hexdigest() != SHA256:
+            print(f"{MERMAID} is not the package that it was: its hash differs", file=sys.stderr)
+            return 1
+        with tarfile.open(package) as archive:
             archive.extract("package/dist/mermaid.min.js", folder, filter="data")
         with playwright.chromium.launch(executable_path=chromium) as browser:
             page = browser.new_page()
