@@ -1,5 +1,7 @@
 """What is said twice is equal: migrations and models, the import arrow and the imports."""
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -46,3 +48,31 @@ def test_no_file_names_a_package_registry_or_this_machine() -> None:
     for name in listed:
         content = (ROOT / name).read_bytes()
         assert not [host for host in hosts if host.encode() in content], name
+
+
+LOADED = """
+import importlib, json, pkgutil, sys
+from importlib.metadata import packages_distributions
+for package in sys.argv[1:]:
+    top = importlib.import_module(package)
+    for found in pkgutil.walk_packages(top.__path__, f"{package}.") if hasattr(top, "__path__") else ():
+        if not found.name.startswith("migrations.") and not found.name.endswith("__main__"):
+            importlib.import_module(found.name)
+tops = {name.partition(".")[0] for name in sys.modules}
+known = packages_distributions()
+print(json.dumps(sorted({one for top in tops for one in known.get(top, ())})))
+"""
+OPTIONAL = {"greenlet", "pyyaml", "setuptools"}
+"""Loaded where they are installed, and not missed where they are not."""
+TRANSPORTS = ("kombu.transport.redis", "kombu.transport.pyamqp", "celery.concurrency.thread", "celery.bin.worker")
+
+
+def test_what_is_loaded_in_production_is_pinned_for_production() -> None:
+    """The image installs `requirements/base.txt` alone: what comes only with the tests' packages would be missing."""
+    ours = ("cli", "web", "tasks", "worker", "hubspot_api", "models", "sandbox")
+    command = [sys.executable, "-c", LOADED, *ours, *TRANSPORTS]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    loaded = {name.lower().replace("_", "-").replace(".", "-") for name in json.loads(said)} - {"turnout"}
+    pinned = set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements" / "base.txt").read_text(), re.MULTILINE))
+    assert {"celery", "kombu", "packaging"} <= loaded
+    assert loaded - OPTIONAL <= pinned
