@@ -62,6 +62,8 @@ def _described(command: Any, parent: Any, name: str, level: int) -> str:
         paragraphs.append(_text(command.help))
     if rows := [_row(parameter) for parameter in command.params]:
         paragraphs.append("| argument or option | default | what |\n| --- | --- | --- |\n" + "\n".join(rows))
+    if command.epilog:
+        paragraphs.append(f"```text\n{inspect.cleandoc(command.epilog)}\n```")
     inside = getattr(command, "commands", {})
     return (
         "\n"
