@@ -2,6 +2,7 @@
 # make test   the tests          make test-long   the long repeats; ONLY=kills for some of them
 # make check  ruff, mypy, import-linter, and that migrations equal the models
 # make screenshots   the pictures of docs/console.md, which need Debian's chromium
+# make docs   the documents as a site, in build/docs      make diagrams   its pictures, which need npm and chromium
 # make up     everything on this machine          make clean
 # make migration NAME="what changes"   the migration from the last one to the models, to be read and corrected
 
@@ -10,7 +11,7 @@ VENV := .venv
 # What the caller has set for another installation is none of the demo's or the tests' business.
 ALONE := env $(foreach name,$(filter TURNOUT_%,$(shell env | cut -d= -f1)),-u $(name))
 
-.PHONY: setup demo test test-long check screenshots up clean pins migration
+.PHONY: setup demo test test-long check docs diagrams screenshots up clean pins migration
 
 setup: $(VENV)/.ready
 
@@ -39,6 +40,13 @@ check: setup
 
 screenshots: setup
 	$(ALONE) $(VENV)/bin/python tests/screenshots.py
+
+docs: setup
+	$(ALONE) $(VENV)/bin/python docs/generate.py
+	$(VENV)/bin/python -m sphinx --fail-on-warning --keep-going --quiet --fresh-env docs build/docs
+
+diagrams: setup
+	$(VENV)/bin/python docs/draw.py
 
 up: setup
 	@$(VENV)/bin/turnout up

@@ -114,6 +114,8 @@ def test_a_finished_submission_is_told_once_with_its_counts(shop: Shop, engine: 
     for _ in range(3):
         run(process)
     (said,) = shop.told()
+    page = (Path(__file__).parent.parent / "docs" / "webhooks.md").read_text()
+    assert said.keys() == json.loads(page[page.index('{"type"') : page.index("}\n```") + 1]).keys()
     assert datetime.fromisoformat(said.pop("occurred_at"))
     assert said == {
         "type": "submission.finished",

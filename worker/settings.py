@@ -40,19 +40,23 @@ class Settings(BaseSettings):
     burst_limit: int = Field(100, ge=1, description="Calls that HubSpot allows per window")
     burst_seconds: float = Field(10, gt=0, description="Length of that rolling window, seconds")
     daily_limit: int = Field(250_000, ge=1, description="Calls that HubSpot allows per day")
-    daily_reserve: float = Field(0.1, ge=0, lt=1, description="Share of a day's calls that is kept for live records")
-    max_attempts: int = Field(8, ge=1, description="Ambiguous answers after which a batch is given up")
+    daily_reserve: float = Field(
+        0.1, ge=0, lt=1, description="Share of a day's calls kept for live records, those sent for the first time"
+    )
+    max_attempts: int = Field(8, ge=1, description="Ambiguous answers (time-outs, 5xx) after which a batch is given up")
     max_age: float = Field(259_200, gt=0, description="Seconds since its first failure after which a batch is given up")
     timeout: float = Field(30, gt=0, description="Seconds for one call to HubSpot, whole")
     lease: float = Field(120, gt=0, description="Seconds that a claim holds a batch; must outlast the time-out")
     retry_schedule: Text = Field(
         "", description="When failed records are retried, each ten times at most, crontab text in UTC; empty: never"
     )
-    retention_days: int = Field(90, ge=1, description="Days that settled records are kept; then they are purged")
+    retention_days: int = Field(90, ge=1, description="Days that finished records are kept; then they are purged")
     secret_key: SecretStr = Field(
-        SecretStr(""), description="Encrypts what is secret; made into `DATA_DIR` where unset. `new,old` to rotate"
+        SecretStr(""),
+        description="Encrypts what is secret; the same for every process. If unset, made into `DATA_DIR`. `new,old`"
+        " to rotate",
     )
-    webhook_private: bool = Field(default=False, description="Webhooks may be http, and may lead to private addresses")
+    webhook_private: bool = Field(default=False, description="Webhooks may use http and private addresses")
     data_dir: Path = Field(Path(".turnout"), description="What `turnout up` keeps on this machine")
     log_format: Literal["console", "json"] = Field("console", description="`console` or `json`")
 

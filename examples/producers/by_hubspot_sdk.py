@@ -1,6 +1,7 @@
-"""Hand records in with HubSpot's own SDK: `TURNOUT_URL=https://… TURNOUT_KEY=turnout_… python by_hubspot_sdk.py`.
+"""Submit records with HubSpot's own SDK: `TURNOUT_URL=https://… TURNOUT_KEY=turnout_… python by_hubspot_sdk.py`.
 
-An app that calls HubSpot already changes its token and its host, and nothing else. It needs `hubspot-api-client`.
+The client that records attendance gets Turnout's host and key. Turnout has no other call of HubSpot's: for contacts
+or events keep a second client with HubSpot's own token. It needs `hubspot-api-client`.
 """
 
 import os

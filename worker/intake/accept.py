@@ -150,7 +150,7 @@ def _accept(connection: Connection, handed: Sequence[Inbound], rules: Rules) -> 
                 continue
             part.account_id = accounts.get(message.account)
             if part.account_id is None:
-                right = "an account that `turnout accounts` lists; then hand it in again"
+                right = "an account that `turnout accounts list` shows; then submit it again"
                 reason = Reason("account", f"'{shown(message.account)}' is unknown", right)
                 part.refuse(one.raw, (reason,), len(message.inputs))
             else:

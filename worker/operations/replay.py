@@ -191,4 +191,4 @@ def _against_account(engine: Engine, name: str) -> tuple[Reason, ...]:
         exists = text("SELECT EXISTS (SELECT FROM accounts WHERE name = :name AND removed_at IS NULL)")
         if connection.execute(exists, {"name": name}).scalar_one():
             return ()
-    return (Reason("account", f"'{shown(name)}' is unknown", "an account that `turnout accounts` lists"),)
+    return (Reason("account", f"'{shown(name)}' is unknown", "an account that `turnout accounts list` shows"),)

@@ -1,0 +1,160 @@
+"""What the documents say is what the code says: commands, options, snippets, numbers; the pages made of it."""
+
+import base64
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+from pydantic import SecretStr
+from test_docs import PAGES, text_of
+
+from cli.app import app
+from models.input_check import Candidate
+from models.message import _FIELDS, MOST_BYTES, MOST_INPUTS, Message, read_message
+from tasks.intake import intake
+from web import limits
+from worker.auth import signin_limit
+from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES
+from worker.context import Context
+from worker.queries.reconciliation import audit
+from worker.settings import Settings
+from worker.webhooks.endpoint import WebhookMessage, signature
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+README, STREAM, HTTP = text_of("README.md"), text_of("docs/celery-and-stream.md"), text_of("docs/http-api.md")
+WEBHOOKS, OPERATIONS = text_of("docs/webhooks.md"), text_of("docs/operations.md")
+sys.path.insert(0, str(DOCS))
+
+import draw  # noqa: E402 - found by the line above
+import generate  # noqa: E402
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.split()) <= 900
+
+
+def test_the_readmes_numbers_are_the_codes_and_the_benchs() -> None:
+    attempts, age = (Settings.model_fields[name].default for name in ("max_attempts", "max_age"))
+    assert f"given up: {attempts} unclear answers, or {age / 86_400:g} days" in README
+    assert "98 % of 100 calls in 10 s, no 429, with eight workers" in README
+    assert "| eight delivery workers | 1.00 | 0.98 | 100 | 0 |" in text_of("bench/README.md")
+
+
+@pytest.mark.parametrize("name", ["settings", "commands"])
+def test_a_page_that_is_made_of_the_code_is_up_to_date(name: str) -> None:
+    made = getattr(generate, name)()
+    assert (DOCS / f"{name}.md").read_text() == made, "run: make docs"
+
+
+def test_each_diagram_has_its_picture_and_no_other_is_kept() -> None:
+    wanted = {draw.name_of(text) for text in draw.texts()}
+    assert {path.name for path in draw.HERE.iterdir()} == wanted, "run: make diagrams"
+    assert len(wanted) > 1
+
+
+def test_the_list_of_decisions_has_each_with_its_title() -> None:
+    listed = re.findall(
+        r"^\| (\d+) \| \[(.+)\]\((.+)\) \|$", (DOCS / "decisions" / "README.md").read_text(), re.MULTILINE
+    )
+    titles = [
+        (*re.fullmatch(r"# (\d+)\. (.+)", path.read_text().splitlines()[0]).groups(), path.name)  # type: ignore[union-attr]
+        for path in sorted((DOCS / "decisions").glob("0*.md"))
+    ]
+    assert listed == titles
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_that_a_page_names_exists(page: str) -> None:
+    commands = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
+    snippets = re.findall(r"`[^`]*`|```.*?```", text_of(page), flags=re.DOTALL)
+    named = set(re.findall(r"turnout ([a-z]+)\b", "\n".join(snippets)))
+    assert named <= commands | {"delivers", "up", "env"}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_option_that_a_page_names_with_its_command_exists(page: str) -> None:
+    said = text_of(page)
+    snippets = re.findall(r"`(turnout [^`]*)`", said) + re.findall(
+        r"^(?:\.venv/bin/)?(turnout .*?)(?:#|$)", said, re.MULTILINE
+    )
+    for snippet in snippets:
+        command: Any = typer.main.get_command(app)
+        options: set[str] = set()
+        for word in snippet.split()[1:]:
+            command = getattr(command, "commands", {}).get(word, command)
+            options |= {
+                option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
+            }
+        assert set(re.findall(r"(?<!\S)--[a-z-]+", snippet)) <= options | {"--help"}, snippet
+
+
+def test_the_message_that_is_shown_is_one_that_is_accepted() -> None:
+    (shown,) = re.findall(r"```json\n(.*?)```", STREAM, flags=re.DOTALL)
+    message = read_message(shown.encode())
+    assert isinstance(message, Message)
+    assert all(isinstance(judged, Candidate) for judged in message.judged())
+
+
+def snippets() -> tuple[str, str]:
+    by_stream, by_task = re.findall(r"```python\n(.*?)```", STREAM, flags=re.DOTALL)
+    return by_stream, by_task
+
+
+def test_the_snippet_for_the_stream_submits_a_record(process: Context) -> None:
+    exec(snippets()[0], {"TURNOUT_REDIS_URL": process.settings.stream_url})
+    intake(process)
+    assert audit(process.engine).accepted == 1
+
+
+def test_the_snippet_for_celery_sends_a_task_that_is_accepted(process: Context, hand_in: Any) -> None:
+    exec(snippets()[1], {"TURNOUT_BROKER_URL": process.settings.broker_url})
+    sent = json.loads(process.redis.lpop("attendance.accept"))
+    _, fields, _ = json.loads(base64.b64decode(sent["body"]))
+    assert sent["headers"]["task"] == "attendance.accept"
+    assert hand_in(fields)[0].accepted == 1
+
+
+def test_the_limits_of_a_message_are_those_that_are_shown() -> None:
+    assert f"1 to {MOST_INPUTS:,} inputs. The whole message has at most {MOST_BYTES >> 20} MiB" in STREAM
+    assert f"The body holds at most {MOST_INPUTS:,} inputs and {MOST_BYTES >> 20} MiB" in HTTP
+
+
+def test_the_fields_of_a_message_are_those_that_are_shown() -> None:
+    named = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (.*?) \|", STREAM, flags=re.MULTILINE))))
+    assert named == _FIELDS
+
+
+def test_a_signature_is_checked_as_the_page_says() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", WEBHOOKS, flags=re.DOTALL)
+    namespace: dict[str, Any] = {}
+    exec(code, namespace)
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    message = WebhookMessage("1_finished", 1_767_225_602, b'{"type": "submission.finished"}')
+    headers = {
+        "webhook-id": message.id,
+        "webhook-timestamp": str(message.moment),
+        "webhook-signature": signature(SecretStr(secret), message),
+    }
+    assert namespace["is_from_turnout"](secret, headers, message.body)
+    assert not namespace["is_from_turnout"](secret, headers, message.body + b" ")
+
+
+def test_workers_are_started_as_compose_starts_them() -> None:
+    shown = [line for line in OPERATIONS.splitlines() if line.startswith("celery ")]
+    composed = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    assert shown == [" ".join(composed[name]["command"]) for name in ("delivery", "housekeeping", "beat")]
+    assert re.findall(r"-Q (attendance[\w.,]+) -n", OPERATIONS) == [DELIVERY_QUEUES, HOUSEKEEPING_QUEUES]
+
+
+def test_the_ways_to_throttle_signing_in_are_those_of_the_page() -> None:
+    said = " ".join(text_of("docs/security.md").split())
+    assert f"after {signin_limit.MOST} wrong keys from one address, or {signin_limit.MOST_OF_ALL} from all" in said
+    assert f"within {signin_limit.SECONDS // 60} minutes" in said
+    assert f"signed in within {signin_limit.KNOWN // 86_400} days" in said
+    assert f"takes {limits.MOST_AT_ONCE} requests and {limits.MOST_BYTES_AT_ONCE >> 20} MiB" in said
