@@ -264,9 +264,7 @@ class _Bar(Bar):
 
         match step.phase:
             case Phase.SENDING:
-                self.show("handing in")
-                if self.reading and self.reading.facts.kind == "CSV":  # read to its end by now
-                    self.show(beside=f"{step.done:,} messages")
+                self.show("handing in", f"{step.done:,} messages")  # the file is read to its end by now
             case Phase.FULL:
                 self.show(f"{step.done:,} messages wait to be accepted")
             case Phase.ACCEPTING:

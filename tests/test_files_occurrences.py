@@ -254,13 +254,14 @@ def test_registrations_and_cancellations_have_no_occurrences(state: State) -> No
     assert len(read(content, **BERLIN, state=state)[1]) == 2
 
 
-def test_rows_with_their_own_interaction_time_are_records_of_their_own_and_not_asked_about() -> None:
+def test_rows_with_their_own_interaction_time_are_records_of_their_own_and_asked_about_too() -> None:
     content = (
         "email,interactionDateTime,joinedAt,leftAt\n"
         "a@example.com,1772359200000,2026-03-01T10:00:00Z,2026-03-01T11:00:00Z\n"
         "a@example.com,1772964000000,2026-03-08T10:00:00Z,2026-03-08T11:00:00Z\n"
     )
-    assert len(read(content)[1]) == 2
+    assert options_of(asked(content)) == ["--occurrence 2026-03-01", "--occurrence 2026-03-08", "--occurrence all"]
+    assert len(read(content, occurrence="all")[1]) == 2
 
 
 def test_a_column_of_states_asks_about_its_attendees_all_the_same_and_keeps_the_files_order() -> None:

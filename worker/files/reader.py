@@ -66,11 +66,8 @@ class Reading:
                 yield item
 
     def _judged(self) -> Iterator[Item]:
-        if self.facts.kind == "JSON Lines":
-            yield from _looked_ahead(self._from_json(iter(self._lines)))
-            return
-        drafts = _looked_ahead(self._from_rows())
-        for item in gather(drafts, self.options, merges=self.gathers, note=self.facts.saw_shared):
+        rows = self._from_json(iter(self._lines)) if self.facts.kind == "JSON Lines" else self._from_rows()
+        for item in gather(_looked_ahead(rows), self.options, merges=self.gathers, note=self.facts.saw_shared):
             if isinstance(item, Draft):
                 self.facts.days_only += item.day_only
                 if self.gathers and item.contact:

@@ -32,8 +32,8 @@ def gather(
 ) -> Iterator[Draft | FileRecord | RejectedRow | LeftOut]:
     """Read every row, ask what only the reader can say, and give each person's stays as one draft an occurrence.
 
-    What is left out, and what came as a whole input, is given at once. Where rows are not merged, they come as they
-    stand in the file. A person's rows are those of one account, event and state. `note` is told of the shared addresses
+    What is left out is given at once. Whole inputs are never merged; where no rows are, all come as they stand in the
+    file. A person's rows are those of one account, event and state. `note` is told of the shared addresses
     that are not left out.
 
     Raises:
@@ -43,19 +43,24 @@ def gather(
     """
     with spool() as rows:
         for item in items:
-            if isinstance(item, Draft | RejectedRow):
-                rows.add(item)
-            else:
+            if isinstance(item, LeftOut):
                 yield item
+            else:
+                rows.add(item)
         rows.complete()
         tally = _ask(rows, options)
         if options.shared_address is not SharedAddress.LEAVE_OUT:
             note(tally)
-        for person, stored in groupby(rows.stored(by_person=merges), key=lambda one: one.person if merges else None):
+        for person, stored in groupby(rows.stored(by_person=merges), key=_merged if merges else lambda _: None):
             if person is None:
                 yield from (_left_out(one, options) or one.item for one in stored)
             else:
                 yield from _person(stored, options)
+
+
+def _merged(one: Stored) -> bytes | None:
+    """Give whose rows a row is merged with; none where it is refused or a whole input."""
+    return one.person if isinstance(one.item, Draft) else None
 
 
 def merge(person: Draft, other: Draft) -> None:
@@ -142,8 +147,8 @@ def _settled(person: Draft, last_join: int | None) -> Draft:
     return person
 
 
-def _line(item: Draft | RejectedRow) -> int:
-    return item.rows[0][0]
+def _line(item: Draft | FileRecord | RejectedRow) -> int:
+    return item.rows[0][0] if isinstance(item, Draft) else item.line
 
 
 def _least(one: int | None, other: int | None) -> int | None:
