@@ -70,7 +70,7 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
         typer.Option(
             metavar="DAY|all",
             help="Which occurrence of a report of several belongs to the event: the day on which it begins, such as "
-            "2026-03-29; or all.",
+            "2026-03-29 (where a day has several: 2026-03-29T19:00); or all.",
         ),
     ] = None,
     shared_address: Annotated[
@@ -112,10 +112,11 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     the last leave. Where the file has a column interactionDateTime or subscriber_state, every row is a record of its
     own.
 
-    An event in HubSpot is one occurrence. A file of several (joins on different days, with a night between them)
-    stops with a question that lists them: --occurrence 2026-03-29 takes the one of that day, --occurrence all takes
-    every one. An address under which different people stand stops the file too: --shared-address leave-out or
-    one-person. Nothing is sent before such a question is answered.
+    An event in HubSpot is one occurrence. A file of several (joins on different days with a night between them, or on
+    one day with six hours between them in which nobody was there) stops with a question that lists them: --occurrence
+    2026-03-29 takes the one of that day, --occurrence all takes every one. An address under which different people
+    stand stops the file too: --shared-address leave-out or one-person. Nothing is sent before such a question is
+    answered.
 
     FIELD of --map is one of: email, vid, time, joined, left, duration, minutes, seconds, registered, canceled,
     attended, status, role, state, event, external_account_id, object_id, account, ignore, firstname, lastname, company,

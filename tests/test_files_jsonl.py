@@ -210,7 +210,7 @@ def test_many_people_under_one_address_stop_the_file_before_anything_is_given(
 def test_a_line_of_json_in_a_corrected_file_is_asked_about_as_well() -> None:
     rows = ["json", *('"' + orjson.dumps(one).decode().replace('"', '""') + '"' for one in AS_JSON)]
     options = Options.read(state=State.REGISTER, event="e0", external_account="x0")
-    with pytest.raises(QuestionsError, match="3 rows under the one address us@example.com"):
+    with pytest.raises(QuestionsError, match="3 rows under the one address"):
         list(Reading(io.BytesIO("\n".join(rows).encode()), options).items())
 
 

@@ -10,7 +10,7 @@ from itertools import chain, groupby
 from typing import Final
 
 from models.input_check import Reason
-from worker.files.options import Options, SharedAddress
+from worker.files.options import ALL, Options, SharedAddress, occurrence_text
 from worker.files.questions import QuestionsError
 from worker.files.rows import Draft, FileRecord, LeftOut, RejectedRow
 from worker.files.stays import occurrences
@@ -94,7 +94,8 @@ def _left_out(one: Stored, options: Options) -> LeftOut | None:
     if one.is_shared:
         return LeftOut(_line(one.item), SHARED)
     if one.start is not None and not occurrences.is_chosen(one.start, options):
-        return LeftOut(_line(one.item), f"belongs to another occurrence than the one on {options.occurrence}")
+        said = occurrence_text(options.occurrence) if options.occurrence else ALL
+        return LeftOut(_line(one.item), f"belongs to another occurrence than the one on {said}")
     return None
 
 

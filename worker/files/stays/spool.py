@@ -86,10 +86,10 @@ class Spool:
         self._store()
         self._disk.execute("CREATE INDEX people ON rows (person, joined)")
 
-    def joins(self) -> Iterator[tuple[bytes, int]]:
-        """Give each event's joins of all people, in the order of time."""
+    def joins(self) -> Iterator[tuple[bytes, int, int | None, bytes]]:
+        """Give each event's joins in the order of time, each with its leave and whose it is."""
         return self._disk.execute(
-            "SELECT DISTINCT event, joined FROM rows WHERE joined IS NOT NULL ORDER BY event, joined"
+            "SELECT event, joined, left, person FROM rows WHERE joined IS NOT NULL ORDER BY event, joined"
         )
 
     def note_starts(self, starts: Iterator[tuple[bytes, int]]) -> None:
