@@ -7,7 +7,8 @@ from worker.files.columns.hosts_and_attendees import EventRole, role_of, section
 from worker.files.columns.known_titles import compact
 from worker.files.columns.status_values import Standing, says_yes, standing_of
 from worker.files.columns.who_counts import Deciding, DecidingKind, announces, deciding, meaning
-from worker.files.verdicts import Sign, verdict
+from worker.files.signs import Sign
+from worker.files.verdicts import verdict
 
 VALUES = {
     Standing.REGISTERED: ["Registered", "Attending", "angemeldet", "Inscrit", "registrado", "INSCRITO", "iscritta", "Geregistreerd"],

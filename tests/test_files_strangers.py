@@ -52,7 +52,6 @@ COUNTED = {
         "Attendee Email,Join Time,Leave Time,Audience Type,Registered,Attended\nh@,<T>,<L>,Host,Yes,Yes\na@,<T>,<L>,Attendee,Yes,Yes\nw@,<T>,<L>,Attendee,No,Yes\n",
         ATTEND, ["a attend", "w attend"], {f"Audience Type “Host” {STAFF}": 1},
     ),
-    "who attended did not cancel": (ANA_AND_BOB.format("Attended", "Yes", "No"), CANCEL, ["b cancel"], {"Attended “Yes” (not cancelled)": 1}),
     "an attended column with its answers": (
         "Email,Attended (Y/N),Join Time,Leave Time\na@,Y,<T>,<L>\nb@,N,<T>,<L>\n", ATTEND, ["a attend"], {"did not attend": 1},
     ),
@@ -94,6 +93,14 @@ ASKED = {
         "Email,Outcome,Date\na@,Attended,<T>\nb@,Cancelled,<T>\nc@,,<T>\n", REGISTER, "column “Outcome” decides who counts, and has values that are not known here: nothing (1)",
     ),
     "an empty cell under a yes": (ANA_AND_BOB.format("Accepted", "x", ""), REGISTER, "column “Accepted” decides who counts, and has values that are not known here: nothing (1)"),
+    "a tick that is missing beside times of joining": (
+        "Email,Was there?,Join Time,Leave Time\na@,✓,<T>,<L>\nb@,,<T>,<L>\n", ATTEND, "column “Was there?” decides who counts, and has values that are not known here: nothing (1)",
+    ),
+    "a time of checking in that is missing": (
+        "Email,Check-in Time,Join Time,Leave Time\na@,<T>,<T>,<L>\nb@,,<T>,<L>\n", ATTEND, '--map "Check-in Time=attended(empty=keep)"',
+    ),
+    "a cross that is missing": ("Email,Attended,Join Time,Leave Time\na@,no,<T>,<L>\nb@,,<T>,<L>\n", ATTEND, "nothing (1)"),
+    "an attendance that is missing": ("Email,Attendance,Join Time,Leave Time\na@,Yes,<T>,<L>\nb@,,<T>,<L>\n", ATTEND, "nothing (1)"),
     "another tool's record id": ("Record Id,Email,Date\n415086800000038,,<T>\n", REGISTER, "may be another tool's id (415086800000038)"),
     "a guest's address, who may be a second person": (
         "Email,Guest Email,Date\na@,g@,<T>\nb@,,<T>\n", REGISTER, "the columns “Email”, “Guest Email” hold different values",

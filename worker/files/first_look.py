@@ -17,6 +17,7 @@ from worker.files.columns.header import Columns, check_mapping
 from worker.files.columns.hosts_and_attendees import section_of
 from worker.files.columns.known_titles import Field, compact
 from worker.files.columns.map_option import SECTION, as_option, section_answers
+from worker.files.columns.status_values import Standing
 from worker.files.columns.who_counts import NOTHING, DecidingKind, announces, meaning
 from worker.files.csv_rows import CsvRow
 from worker.files.lines import Lines
@@ -24,8 +25,9 @@ from worker.files.options import Options
 from worker.files.questions import Choice, Question, QuestionsError
 from worker.files.sections import Table, Tables
 from worker.files.several_events import Programmes
+from worker.files.signs import Sign, absent_question, question
 from worker.files.unannounced_statuses import Unannounced
-from worker.files.verdicts import Judge, question
+from worker.files.verdicts import Judge, absent_only, says_canceled
 
 MOST_VALUES: Final = 1000
 """Distinct values of a column that are counted; a column of more holds no statuses."""
@@ -94,6 +96,8 @@ class _Values:
 
     kind: DecidingKind
     known: bool = False
+    absent: bool = False
+    """Whether they say who did not come, where it is asked who cancelled."""
     texts: Counter[str] = field(default_factory=Counter)
 
 
@@ -145,21 +149,26 @@ class _Survey:
         state = self._options.state
         out = state is not None and judge.against(row.cells, state) is not None
         if judge.names_somebody(row.cells):
-            self._see_probable(columns, row.cells, out=out)
+            canceled = state is State.CANCEL and says_canceled(judge.signs(row.cells))
+            self._see_probable(
+                columns, row.cells, out=out or canceled, came=state is State.ATTEND and judge.came(row.cells)
+            )
             self._see_id(columns, row.cells)
             self._silent.see(columns, row.cells)
             if not out:
                 self._programmes.see(columns, row.cells)
         for sign in judge.open(row.cells, state) if not out else ():
-            _count(self._unknown.setdefault(sign.title, _Values(sign.kind)), sign.text)
+            values = _Values(sign.kind, absent=sign.says is Standing.ABSENT)
+            _count(self._unknown.setdefault(sign.title, values), sign.text)
 
-    def _see_probable(self, columns: Columns, cells: list[str], *, out: bool) -> None:
+    def _see_probable(self, columns: Columns, cells: list[str], *, out: bool, came: bool) -> None:
         """Note whether a probable column decides, and what it says of those whom nothing else leaves out."""
+        asked = _EMPTY_IS_ASKED | ({DecidingKind.ATTENDED} if came else frozenset())
         for place, kind in columns.probable.items():
             text = _cell(cells, place)
             values = self._probable.setdefault(columns.name(place), _Values(kind))
             values.known = values.known or announces(kind, text)
-            if not out and (text not in NOTHING or kind in _EMPTY_IS_ASKED):
+            if not out and (text not in NOTHING or kind in asked):
                 _count(values, "" if text in NOTHING else text)
 
     def _compare(self, columns: Columns, cells: list[str]) -> None:
@@ -199,15 +208,24 @@ class _Survey:
         return Surveyed(titles, replace(self._options, mapping=(*self._options.mapping, *added)))
 
     def _ask_values(self, promoted: dict[str, _Values]) -> Iterator[Question]:
-        unknown = {
-            title: (values.kind, values.texts) for title, values in self._unknown.items() if title in self._filled
-        }
+        canceled = self._silent.say_canceled() or any(
+            meaning(values.kind, text) is Standing.CANCELED for values in promoted.values() for text in values.texts
+        )
+        for title, values in self._unknown.items():
+            if title in self._filled and values.texts and not (values.absent and canceled):
+                yield _asked(title, values.kind, values.texts, absent=values.absent)
         for title, values in promoted.items():
-            texts = Counter({text: count for text, count in values.texts.items() if _unclear(values.kind, text)})
-            unknown[title] = (values.kind, texts)
-        for title, (kind, texts) in unknown.items():
-            if texts:
-                yield question(title, kind, dict(texts.most_common(SHOWN)), len(texts) - SHOWN)
+            unclear = Counter({text: count for text, count in values.texts.items() if _unclear(values.kind, text)})
+            if unclear:
+                yield _asked(title, values.kind, unclear)
+            absent = Counter({text: n for text, n in values.texts.items() if self._is_absent(values.kind, text)})
+            if absent and not canceled:
+                yield _asked(title, values.kind, absent, absent=True)
+
+    def _is_absent(self, kind: DecidingKind, text: str) -> bool:
+        """Say whether a probable column, once it decides, leaves open whether somebody who did not come cancelled."""
+        says = meaning(kind, text)
+        return self._options.state is State.CANCEL and any(absent_only([Sign("", kind, text, says)]))
 
     def _ask_sections(self) -> Iterator[Question]:
         answered = section_answers(self._options.mapping)
@@ -263,6 +281,11 @@ _NEVER_READ: Final[dict[State | None, frozenset[Field]]] = {
     State.ATTEND: frozenset({Field.REGISTERED}),
 }
 """Fields that a state takes nothing from."""
+
+
+def _asked(title: str, kind: DecidingKind, texts: Counter[str], *, absent: bool = False) -> Question:
+    ask = absent_question if absent else question
+    return ask(title, kind, dict(texts.most_common(SHOWN)), len(texts) - SHOWN)
 
 
 def _unclear(kind: DecidingKind, text: str) -> bool:

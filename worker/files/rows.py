@@ -14,7 +14,7 @@ from models.words import State
 from worker.files.clocks import Moment, TimeFault
 from worker.files.columns.header import TIMES, Columns
 from worker.files.columns.known_titles import TITLES, Field, compact
-from worker.files.columns.map_option import as_option
+from worker.files.columns.map_option import answer_key, as_option
 from worker.files.columns.status_values import STATES, Standing, says_yes, standing_of
 from worker.files.columns.who_counts import NOTHING
 from worker.files.csv_rows import CsvRow
@@ -172,7 +172,7 @@ class Drafter:
         if not text:
             return self._options.state
         place = self._columns.fields[Field.STATE][0]
-        standing = self._columns.answers.get(place, {}).get(compact(text)) or standing_of(text)
+        standing = self._columns.answers.get(place, {}).get(answer_key(text)) or standing_of(text)
         if standing in _STATES:
             return _STATES[standing]
         if standing is Standing.ABSENT or compact(self._columns.titles[place]) in TITLES[Field.STATE]:

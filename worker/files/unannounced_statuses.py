@@ -12,7 +12,7 @@ from worker.files.columns.known_titles import compact
 from worker.files.columns.status_values import Standing, says_yes, standing_of
 from worker.files.columns.who_counts import NOTHING, TELLING, DecidingKind, may_hold_statuses
 from worker.files.questions import Question
-from worker.files.verdicts import question
+from worker.files.signs import question
 
 _LEAVING: Final = frozenset(
     {Standing.CANCELED, Standing.DENIED, Standing.DECLINED, Standing.PENDING, Standing.ABSENT, Standing.INVITED}
@@ -25,6 +25,7 @@ class Unannounced:
     def __init__(self) -> None:
         self._places: dict[tuple[str, ...], list[int]] = {}
         self._leaves_out: set[str] = set()
+        self._canceled: set[str] = set()
         self._other: set[str] = set()
         self._empty: Counter[str] = Counter()
 
@@ -44,10 +45,16 @@ class Unannounced:
                 self._other.add(title)
             elif standing in _LEAVING and len(compact(text)) >= TELLING:
                 self._leaves_out.add(title)
+                if standing is Standing.CANCELED:
+                    self._canceled.add(title)
 
     def titles(self) -> set[str]:
         """Give the titles of those that decide."""
         return self._leaves_out - self._other
+
+    def say_canceled(self) -> bool:
+        """Say whether one of those that decide says who cancelled."""
+        return not self._canceled.isdisjoint(self.titles())
 
     def questions(self) -> Iterator[Question]:
         """Ask about those of their cells that are empty."""

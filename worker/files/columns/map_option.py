@@ -96,6 +96,11 @@ def section_answers(mapping: tuple[tuple[str, str], ...]) -> dict[str, Standing]
     return answers
 
 
+def answer_key(value: str) -> str:
+    """Give a value as answers compare it: as a title is, but for a tick or a cross, which has no letters."""
+    return compact(value) or value.strip()
+
+
 def _answers(text: str) -> dict[str, Standing]:
     answers: dict[str, Standing] = {}
     end = 0
@@ -106,7 +111,7 @@ def _answers(text: str) -> dict[str, Standing]:
                 "each value with keep, leave out, register, attend or cancel: status(Walk-in=keep, Bounced=leave out)"
             )
             raise FileError("--map", f"{shown(text[end:].strip())} says nothing of a value", right)
-        value = "" if compact(found["value"]) == EMPTY else compact(found["value"])
+        value = "" if compact(found["value"]) == EMPTY else answer_key(found["value"])
         answers[value] = _says(found["says"].lower())
         end = found.end()
     return answers
