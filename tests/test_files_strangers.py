@@ -5,9 +5,10 @@ import pytest
 from test_files_counting import STAFF, read
 
 from models.words import State
+from worker.files.columns.deciding_titles import DecidingKind
 from worker.files.columns.known_titles import title_words
 from worker.files.columns.rsvp_questions import asks_whether_coming
-from worker.files.columns.who_counts import DecidingKind, deciding
+from worker.files.columns.who_counts import deciding
 from worker.files.questions import QuestionsError
 
 REGISTER, ATTEND, CANCEL = State.REGISTER, State.ATTEND, State.CANCEL
@@ -59,6 +60,36 @@ COUNTED = {
     "the ticket's holder, not who bought it": (
         "Ticket Holder Email,Purchaser Email,Purchase Date\na@,boss@,<T>\n", REGISTER, ["a register"], {},
     ),
+    "a column of statuses without a title": (
+        "Email,,Date\na@,Attended,<T>\nb@,No Show,<T>\nc@,Cancelled,<T>\n", REGISTER, ["a register"],
+        {"#2 “No Show” (did not attend)": 1, "#2 “Cancelled” (cancelled)": 1},
+    ),
+    "cancellations in a column without a title": (
+        "Email,Date,\na@,<T>,Registered\nb@,<T>,Cancelled\n", CANCEL, ["b cancel"], {"#3 “Registered” (not cancelled)": 1},
+    ),
+    "words in a column without a title": ("Email,,Date\na@,needs a ramp,<T>\nb@,,<T>\n", REGISTER, ["a register", "b register"], {}),
+    "who joined and left did not register": (
+        "Email,User Action,Timestamp\na@,Joined,<T>\na@,Left,<L>\nb@,Joined before,<T>\n", REGISTER, [],
+        {f"User Action “{text}” (a join or a leave)": 1 for text in ("Joined", "Left", "Joined before")},
+    ),
+    "who joined and stayed did not register": (
+        "Email,User Action,Timestamp\na@,Joined,<T>\n", REGISTER, [], {"User Action “Joined” (a join or a leave)": 1},
+    ),
+    "who joined and left did not cancel": (
+        "E-Mail,Aktion,Zeitstempel\na@,Beigetreten,<T>\na@,Verlassen,<L>\n", CANCEL, [],
+        {"Aktion “Beigetreten” (a join or a leave)": 1, "Aktion “Verlassen” (a join or a leave)": 1},
+    ),
+    "joins and leaves under a type": (
+        "Email,Type,Date\na@,Join,<T>\na@,Leave,<L>\n", REGISTER, [], {"Type “Join” (a join or a leave)": 1, "Type “Leave” (a join or a leave)": 1},
+    ),
+    "joins and leaves under any title": (
+        "Email,What,Date\na@,entered,<T>\na@,exited,<L>\n", REGISTER, [], {"What “entered” (a join or a leave)": 1, "What “exited” (a join or a leave)": 1},
+    ),
+    "a dinner's waitlist": (ANA_AND_BOB.format("Dinner", "Standard", "Waitlist"), REGISTER, ["a register", "b register"], {}),
+    "a list of what people wrote": (
+        "Email,Comment,Date\n" + "".join(f"p{n}@,remark {n},<T>\n" for n in range(14)) + "a@,no show,<T>\n",
+        REGISTER, [*(f"p{n} register" for n in range(14)), "a register"], {},
+    ),
     "approved and not there": (
         "Email,approval_status,Join Time,Leave Time\na@,approved,<T>,<L>\nb@,approved,,\n",
         ATTEND, ["a attend"], {"approval_status “approved” (approved, and nothing says that they came)": 1},
@@ -101,6 +132,15 @@ ASKED = {
     ),
     "a cross that is missing": ("Email,Attended,Join Time,Leave Time\na@,no,<T>,<L>\nb@,,<T>,<L>\n", ATTEND, "nothing (1)"),
     "an attendance that is missing": ("Email,Attendance,Join Time,Leave Time\na@,Yes,<T>,<L>\nb@,,<T>,<L>\n", ATTEND, "nothing (1)"),
+    "a waitlist under a title of something else": (
+        ANA_AND_BOB.format("Record Type", "Standard", "Waitlist"), REGISTER,
+        '--map "Record Type=status(Standard=keep, Waitlist=leave out)"  people of “Waitlist” are left out and counted',
+    ),
+    "a waitlist among statuses under such a title": (ANA_AND_BOB.format("Profile Status", "Registered", "Waitlisted"), REGISTER, "column “Profile Status” may say who counts"),
+    "no-shows of a student": (ANA_AND_BOB.format("Student Group", "Seniors", "No-show"), ATTEND, "column “Student Group” may say who counts"),
+    "a waitlist in German": (ANA_AND_BOB.format("Kontakt Art", "Standard", "Auf der Warteliste"), REGISTER, "column “Kontakt Art” may say who counts"),
+    "a waitlist in a column without a title": ("Email,,Date\na@,,<T>\nb@,Waitlist (VIP),<T>\n", REGISTER, '--map "#2=status('),
+    "an empty cell in a column without a title": ("Email,,Date\na@,Attended,<T>\nb@,No show,<T>\nc@,,<T>\n", REGISTER, '--map "#2=status(empty=keep)"'),
     "another tool's record id": ("Record Id,Email,Date\n415086800000038,,<T>\n", REGISTER, "may be another tool's id (415086800000038)"),
     "a guest's address, who may be a second person": (
         "Email,Guest Email,Date\na@,g@,<T>\nb@,,<T>\n", REGISTER, "the columns “Email”, “Guest Email” hold different values",
@@ -114,6 +154,25 @@ def test_a_strangers_file_is_asked_about(text: str, state: State, question: str)
         read(text, state)
     assert question in str(stopped.value)
     assert all(choice.option.startswith("--map") for one in stopped.value.questions for choice in one.choices)
+
+
+@pytest.mark.parametrize(
+    ("answer", "people"),
+    [
+        ("Record Type=status(Standard=keep, Waitlist=leave out)", ["a register"]),
+        ("Record Type=ignore", ["a register", "b register"]),
+    ],
+)
+def test_the_answer_about_a_doubtful_column_is_kept(answer: str, people: list[str]) -> None:
+    text = ANA_AND_BOB.format("Record Type", "Standard", "Waitlist")
+    assert read(text, REGISTER, mapping=[answer])[1:] == (people, [])
+
+
+@pytest.mark.parametrize("answer", ["#2=ignore", "#2=status(empty=keep)"])
+def test_a_column_without_a_title_is_answered_for_by_its_place(answer: str) -> None:
+    text = "Email,,Date\na@,Attended,<T>\nb@,No show,<T>\nc@,,<T>\n"
+    people = ["a register", "c register"] if "empty" in answer else ["a register", "b register", "c register"]
+    assert read(text, REGISTER, mapping=[answer])[1:] == (people, [])
 
 
 SPRING = "Event Name=status(Spring=keep, Autumn=leave out)"

@@ -19,6 +19,7 @@ from worker.files.sections import Table, Tables
 from worker.files.stays.gather import gather
 from worker.files.summary import FileFacts
 from worker.files.verdicts import Judge
+from worker.files.written_zones import is_used
 
 AHEAD: Final = 100
 """Rows read ahead: where each lacks the same option, the option is forgotten, not the rows wrong."""
@@ -89,7 +90,9 @@ class Reading:
         for table, row in self._tables.rows():
             if row is None or drafter is None:
                 judge = Judge(table.columns, self._settled, table.section, self._tables.hosts)
-                drafter = Drafter(table.columns, self._settled, judge)
+                zone = self._tables.zone
+                used = zone is not None and is_used(zone.title, self._settled.mapping)
+                drafter = Drafter(table.columns, self._settled, judge, zone.text if zone and used else "")
                 if not table.lacks:
                     self.facts.saw_header(table.line, table.columns)
             if row is not None:

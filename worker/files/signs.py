@@ -3,11 +3,11 @@
 from typing import Final, NamedTuple
 
 from models.input_check import shown
+from worker.files.columns.deciding_titles import DecidingKind
 from worker.files.columns.hosts_and_attendees import EventRole
 from worker.files.columns.known_titles import Field
 from worker.files.columns.map_option import EMPTY, as_option
-from worker.files.columns.status_values import Standing
-from worker.files.columns.who_counts import DecidingKind
+from worker.files.columns.status_values import Standing, is_of_events
 from worker.files.options import MissingOption
 from worker.files.questions import Choice, Question
 
@@ -51,6 +51,18 @@ def absent_question(title: str, kind: DecidingKind, values: dict[str, int], more
         Choice(_answer(title, kind, values, "leave out"), "they did not cancel: they are left out and counted"),
     )
     return Question("--map", f"column “{shown(title)}”", f"{what} Did these people cancel?", choices)
+
+
+def doubtful_question(title: str, values: dict[str, int]) -> Question:
+    """Ask whether a column says who counts, whose title tells of something else and one of whose values may."""
+    says = ", ".join(f"{text or EMPTY}={'leave out' if is_of_events(text) else 'keep'}" for text in values)
+    out = ", ".join(f"“{shown(text)}”" for text in values if is_of_events(text))
+    choices = (
+        Choice(as_option(title, f"{Field.STATUS}({says})"), f"people of {out} are left out and counted"),
+        Choice(as_option(title, Field.IGNORE), "the column says nothing about who counts: all are sent"),
+    )
+    what = f"may say who counts: {_listed(values, 0)}. Do all these people count?"
+    return Question("--map", f"column “{shown(title)}”", what, choices)
 
 
 def _listed(values: dict[str, int], more: int) -> str:

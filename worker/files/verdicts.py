@@ -10,12 +10,13 @@ from typing import Final, NamedTuple
 
 from models.input_check import Reason, comparable, shown
 from models.words import State
+from worker.files.columns.deciding_titles import DecidingKind
 from worker.files.columns.header import Columns
 from worker.files.columns.hosts_and_attendees import EventRole, role_of, section_of
 from worker.files.columns.known_titles import Field, compact
 from worker.files.columns.map_option import EMPTY, SECTION, answer_key, as_option, section_answers
 from worker.files.columns.status_values import Standing, says_yes
-from worker.files.columns.who_counts import NOTHING, DecidingKind, meaning
+from worker.files.columns.who_counts import NOTHING, meaning
 from worker.files.options import Options
 from worker.files.people import name_places
 from worker.files.signs import Sign, unknown_value
@@ -36,7 +37,7 @@ HOSTS: Final = "--include-hosts"
 _ALWAYS: Final = frozenset({Standing.ATTENDED, Standing.KEPT})
 _KEPT: Final[dict[State, frozenset[Standing]]] = {
     State.REGISTER: _ALWAYS | {Standing.REGISTERED, Standing.CONFIRMED},
-    State.ATTEND: _ALWAYS,
+    State.ATTEND: _ALWAYS | {Standing.MOVED},
 }
 _OF_REGISTERING: Final = frozenset({DecidingKind.ADMISSION, DecidingKind.REPLY, DecidingKind.APPROVED})
 """Kinds that tell how the registration stands: “registered” there says nothing against a time of joining."""

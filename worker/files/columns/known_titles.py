@@ -36,6 +36,8 @@ class Field(StrEnum):
     EVENT = "external_event_id"
     EXTERNAL_ACCOUNT = "external_account_id"
     ACCOUNT = "account"
+    ZONE = "zone"
+    """The time zone of a row's times; read only where `--map` says so, for it may be where the person lives."""
     JSON = "json"
     IGNORE = "ignore"
 
@@ -133,7 +135,12 @@ ASKED: Final[dict[Field, tuple[str, ...]]] = {
     Field.EMAIL: ("participantidupn", "upn", "userprincipalname", "signinname", "loginname"),
     Field.VID: ("contactid", "contactrecordid", "personid", "hsid"),
     Field.EVENT: ("eventid", "event", "webinarid", "webinarkey", "meetingid", "sessionid", "eventcode", "objectid"),
-}
+    Field.ZONE: (
+        "timezone", "tz", "timezonename", "eventtimezone", "meetingtimezone", "webinartimezone", "hosttimezone",
+        "usertimezone", "attendeetimezone", "registranttimezone", "inviteetimezone", "zeitzone", "fuseauhoraire",
+        "zonahoraria", "husohorario", "fusohorario", "fusoorario", "tijdzone",
+    ),
+}  # fmt: skip
 """Titles under which other tools keep ids and names of their own: never read unless `--map` says so, and named in the
 question where the file has nothing else."""
 
