@@ -159,9 +159,15 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
             else:
                 receipt = _hand_in(reading, submission, rows, bar, producer)
         except QuestionsError as error:
+            said = [*options.arguments(), *(["--encoding", encoding] if encoding else [])]
+            said += [*(["--producer", producer] if producer else []), *(["--check"] if check else [])]
+            said += ["--refused", str(refused)] if refused else []
+            again = f"{shlex.join(['turnout', 'enqueue', file, *said])} {error.answered()}"
             if json:
-                print_json({"sent": False, "questions": [question.fields() for question in error.questions]})
-            _stop(UNUSABLE, *str(error).splitlines(), f"Nothing of {file} was sent.")
+                asked = [question.fields() for question in error.questions]
+                print_json({"sent": False, "questions": asked, "command": again})
+            example = ("With the first answer to each question, it is:", f"  {again}")
+            _stop(UNUSABLE, *str(error).splitlines(), *example, f"Nothing of {file} was sent.")
         except FileError as error:
             _stop(UNUSABLE, str(error), f"{file} cannot be used so; nothing was sent.")
     written = rows.path if rows is not None and rows.written else None

@@ -31,9 +31,9 @@ def test_who_did_not_come_is_not_sent_as_cancelled_without_a_question(text: str,
     (question,) = error.value.questions
     assert f"says who did not come, and nothing in these rows says who cancelled: {values}" in str(question)
     assert [choice.option for choice in question.choices] == [
-        '--map "Their column=canceled"',
-        f'--map "{answer.format("cancel")}"',
         f'--map "{answer.format("leave out")}"',
+        f'--map "{answer.format("cancel")}"',
+        '--map "Their column=canceled"',
     ]
     assert read(text, State.CANCEL, mapping=[answer.format("cancel")])[1:] == (["a cancel"], [])
     reading, people, refused = read(text, State.CANCEL, mapping=[answer.format("leave out")])

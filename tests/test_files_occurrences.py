@@ -139,6 +139,29 @@ def test_a_program_can_read_the_question() -> None:
     }
 
 
+def test_questions_about_values_and_about_occurrences_come_in_one_stop_and_the_first_answers_settle_them() -> None:
+    head, *rows = days("2026-03-01 19:00 to 2026-03-01 20:00", "2026-03-08 19:00 to 2026-03-08 20:00").splitlines()
+    content = "\n".join([f"{head},Member Status", *(f"{row},Walk-in" for row in rows)])
+    error = asked(content, **BERLIN)
+    assert [question.option for question in error.questions] == ["--map", "--occurrence"]
+    assert error.answered() == '--map "Member Status=status(Walk-in=keep)" --occurrence 2026-03-01'
+    _, records, _ = read(content, **BERLIN, mapping=["Member Status=status(Walk-in=keep)"], occurrence="2026-03-01")
+    assert len(records) == 1
+
+
+def test_whose_address_it_is_comes_before_what_the_rows_ask() -> None:
+    rows = days("2026-03-01 19:00 to 2026-03-01 20:00", "2026-03-08 19:00 to 2026-03-08 20:00").splitlines()
+    content = "\n".join([f"{rows[0]},Email", *(f"{row},x{number}@example.com" for number, row in enumerate(rows[1:]))])
+    assert [question.option for question in asked(content, **BERLIN).questions] == ["--map"]
+
+
+def test_a_second_answer_about_a_column_is_added_to_the_first() -> None:
+    content = "Email,Member Status,Date\na@example.com,Walk-in,2026-03-01\nb@example.com,Comped,2026-03-01\n"
+    said = ["Member Status=status(Walk-in=keep)", "Member Status=status(Comped=leave out, Walk-in=leave out)"]
+    _, records, _ = read(content, **BERLIN, state=State.REGISTER, mapping=said)
+    assert [record.candidate.contact for record in records] == ["a@example.com"]
+
+
 # What is one occurrence, and what is more than one
 
 

@@ -23,7 +23,7 @@ from worker.files.columns.who_counts import NOTHING, announces, meaning
 from worker.files.csv_rows import CsvRow
 from worker.files.lines import Lines
 from worker.files.options import Options
-from worker.files.questions import Choice, Question, QuestionsError
+from worker.files.questions import Choice, Question
 from worker.files.record_ids import RecordIds
 from worker.files.sections import Table, Tables
 from worker.files.several_events import Programmes
@@ -45,6 +45,8 @@ class Surveyed(NamedTuple):
 
     promoted: dict[str, DecidingKind]
     options: Options
+    questions: list[Question]
+    """What must be answered first."""
 
 
 def kept_on_disk(source: BinaryIO) -> BinaryIO:
@@ -56,12 +58,7 @@ def kept_on_disk(source: BinaryIO) -> BinaryIO:
 
 
 def survey(source: BinaryIO, options: Options, tick: Callable[[int], None] = lambda _: None) -> Surveyed:
-    """Read a CSV file for its questions, and go back to where it began.
-
-    Raises:
-        QuestionsError: with every question, where something must be said before the file can be read.
-
-    """
+    """Read a CSV file for its questions, and go back to where it began."""
     start = source.tell()
     found = _Survey(options)
     tables = Tables(Lines(source, options.encoding, tick), options)
@@ -166,7 +163,7 @@ class _Survey:
             rivals.differ = rivals.differ or len({text for text in texts if text}) > 1
 
     def settle(self) -> Surveyed:
-        """Give what is settled, or ask what is not."""
+        """Give what is settled, and ask what is not."""
         promoted = {title: values for title, values in self._probable.items() if values.known}
         empty = (title for title, values in self._unknown.items() if values.texts and title not in self._filled)
         added = [(title, Field.IGNORE.value) for title in empty]
@@ -179,11 +176,9 @@ class _Survey:
         asked += [*self._silent.questions(), *self._zones.questions()]
         if (several := self._programmes.question()) is not None:
             asked.append(several)
-        if asked:
-            raise QuestionsError(asked)
         decide = {title.partition("#")[0]: values.kind for title, values in promoted.items()} | self._silent.deciding()
         titles = {compact(title) if title[0] != "#" else title: kind for title, kind in decide.items()}
-        return Surveyed(titles, replace(self._options, mapping=(*self._options.mapping, *added)))
+        return Surveyed(titles, replace(self._options, mapping=(*self._options.mapping, *added)), asked)
 
     def _ask_values(self, promoted: dict[str, _Values]) -> Iterator[Question]:
         canceled = self._silent.say_canceled() or any(
@@ -234,7 +229,7 @@ class _Survey:
                 )
                 means = "the attendee's, and not a host's or a buyer's" if is_address else "this one"
                 choices = tuple(Choice(as_option(name, rivals.what), means) for name in rivals.names)
-                yield Question("--map", f"the columns {named}", what, choices)
+                yield Question("--map", f"the columns {named}", what, choices, comes_first=True)
 
 
 _STAY: Final = frozenset({Field.JOINED, Field.LEFT, Field.DURATION, Field.MINUTES, Field.SECONDS})

@@ -2,7 +2,7 @@
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
 from enum import StrEnum
 from typing import Final, Literal, Self
@@ -98,6 +98,10 @@ class Options:
         when = _occurrence(occurrence) if occurrence else None
         where = (state, object_id, event, external_account, account)
         return cls(*where, zone, date_order, pairs, encoding, zone_as, when, shared_address, include_hosts)
+
+    def mapped(self, *said: str) -> Self:
+        """Give the options with further `--map`s."""
+        return replace(self, mapping=(*self.mapping, *map(_pair, said)))
 
     def arguments(self) -> list[str]:
         """Write them as the command's arguments, to hand in the refused rows (in UTF-8) as the file was."""

@@ -46,9 +46,9 @@ def absent_question(title: str, kind: DecidingKind, values: dict[str, int], more
     """Ask whether people who did not come cancelled, where nothing else in the file says who did."""
     what = f"says who did not come, and nothing in these rows says who cancelled: {_listed(values, more)}."
     choices = (
-        Choice(as_option("Their column", Field.CANCELED), "another column says when each cancelled, with its title"),
-        Choice(_answer(title, kind, values, "cancel"), "these people cancelled"),
         Choice(_answer(title, kind, values, "leave out"), "they did not cancel: they are left out and counted"),
+        Choice(_answer(title, kind, values, "cancel"), "these people cancelled"),
+        Choice(as_option("Their column", Field.CANCELED), "another column says when each cancelled, with its title"),
     )
     return Question("--map", f"column “{shown(title)}”", f"{what} Did these people cancel?", choices)
 

@@ -122,7 +122,7 @@ class WrittenZones:
             more = f", {len(named.texts) - SHOWN:,} more" if len(named.texts) > SHOWN else ""
             other = f"another time zone than --time-zone {name_of(said)}" if said else "a time zone"
             what = f"names {other}: {listed}{more}.{named.example} In which zone are the times of the file?"
-            yield Question("--map", named.where, what, tuple(_choices(named, said)))
+            yield Question("--map", named.where, what, tuple(_choices(named, said)), comes_first=True)
 
 
 def _choices(named: _Named, said: tzinfo | None) -> Iterator[Choice]:

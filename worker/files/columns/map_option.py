@@ -47,7 +47,9 @@ def mapped(cells: Sequence[str], mapping: tuple[tuple[str, str], ...], start: in
     for order, (title, text) in enumerate(mapping):
         target = read_target(text)
         for place in places_named(cells, title, start):
-            targets.setdefault(place, target._replace(rank=_FIRST + order))
+            known = targets.setdefault(place, target._replace(rank=_FIRST + order))
+            if known.what == target.what and target.answers:  # a second question about the column was answered
+                targets[place] = known._replace(answers=target.answers | known.answers)
     return targets
 
 

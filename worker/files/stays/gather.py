@@ -11,7 +11,7 @@ from typing import Final
 
 from models.input_check import Reason
 from worker.files.options import ALL, Options, SharedAddress, occurrence_text
-from worker.files.questions import QuestionsError
+from worker.files.questions import Question, QuestionsError
 from worker.files.rows import Draft, FileRecord, LeftOut, RejectedRow
 from worker.files.stays import occurrences
 from worker.files.stays.shared_addresses import SharedTally, find_shared
@@ -19,17 +19,18 @@ from worker.files.stays.spool import Spool, Stored, spool
 
 MOST_ROWS: Final = 10_000
 """Rows that one person's stay may have: more is an address that many share."""
+Item = Draft | FileRecord | RejectedRow | LeftOut
 SHARED: Final = "several people share the address"
 """Why a row is left out by `--shared-address leave-out`."""
 
 
 def gather(
-    items: Iterable[Draft | FileRecord | RejectedRow | LeftOut],
+    items: Iterable[Item],
     options: Options,
     *,
     merges: bool,
     note: Callable[[SharedTally], None] = lambda _: None,
-) -> Iterator[Draft | FileRecord | RejectedRow | LeftOut]:
+) -> Iterator[Item]:
     """Read every row, ask what only the reader can say, and give each person's stays as one draft an occurrence.
 
     What is left out is given at once. Whole inputs are never merged; where no rows are, all come as they stand in the
@@ -48,7 +49,9 @@ def gather(
             else:
                 rows.add(item)
         rows.complete()
-        tally = _ask(rows, options)
+        asked, tally = _ask(rows, options)
+        if asked:
+            raise QuestionsError(asked)
         if options.shared_address is not SharedAddress.LEAVE_OUT:
             note(tally)
         for person, stored in groupby(rows.stored(by_person=merges), key=_merged if merges else lambda _: None):
@@ -76,17 +79,25 @@ def merge(person: Draft, other: Draft) -> None:
             person.input[name] = {**value, **known}
 
 
-def _ask(rows: Spool, options: Options) -> SharedTally:
-    """Find the occurrences and the shared addresses; stop where they ask something, else give the latter's number."""
+def questions(items: Iterable[Item], options: Options) -> list[Question]:
+    """Give what the rows ask, without reading them for their records."""
+    with spool() as rows:
+        for item in items:
+            if not isinstance(item, LeftOut):
+                rows.add(item)
+        rows.complete()
+        return _ask(rows, options)[0]
+
+
+def _ask(rows: Spool, options: Options) -> tuple[list[Question], SharedTally]:
+    """Find the occurrences and the shared addresses; give what they ask, and how many of the latter there are."""
     count, tally = rows.count(), SharedTally()
     for one in find_shared(rows.people(), count):
         tally.add(one)
         if options.shared_address is SharedAddress.LEAVE_OUT:
             rows.note_shared(one.person)
     asked = [occurrences.find(rows, options), tally.question(count) if options.shared_address is None else None]
-    if questions := [one for one in asked if one is not None]:
-        raise QuestionsError(questions)
-    return tally
+    return [one for one in asked if one is not None], tally
 
 
 def _left_out(one: Stored, options: Options) -> LeftOut | None:
