@@ -95,8 +95,8 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     Columns that decide who counts (approval, status, role, RSVP, attended, check-in) and the sections of a report are
     used, whatever --state says; the closing table counts what was left out, why, and which option sends it too. With
     --state register the approved and registered rows count, with attend those who came, with cancel the cancelled
-    ones. Hosts, panelists, organizers and presenters are left out; --include-hosts sends them too. Where a value is
-    not known, the file stops with a question, and this answers it:
+    ones: that somebody did not come is no cancellation. Hosts, panelists, organizers and presenters are left out;
+    --include-hosts sends them too. Where a value is not known, the file stops with a question, and this answers it:
 
     --map "Member Status=status(Walk-in=keep, Bounced=leave out, Came late=attend)"
 
@@ -115,12 +115,13 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     An event in HubSpot is one occurrence. A file of several (joins on different days with a night between them, or on
     one day with six hours between them in which nobody was there) stops with a question that lists them: --occurrence
     2026-03-29 takes the one of that day, --occurrence all takes every one. An address under which different people
-    stand stops the file too: --shared-address leave-out or one-person. Nothing is sent before such a question is
-    answered.
+    stand stops the file too: --shared-address leave-out or one-person. So does a time zone in a column or above the
+    header that is another than --time-zone: --map "Time Zone=zone" uses it, --map "Time Zone=ignore" does not. Nothing
+    is sent before such a question is answered; all questions come at once, with the command to copy.
 
     FIELD of --map is one of: email, vid, time, joined, left, duration, minutes, seconds, registered, canceled,
-    attended, status, role, state, event, external_account_id, object_id, account, ignore, firstname, lastname, company,
-    jobtitle, phone …, or contactProperties.NAME with HubSpot's internal name of any contact property.
+    attended, status, role, zone, state, event, external_account_id, object_id, account, ignore, firstname, lastname,
+    company, jobtitle, phone …, or contactProperties.NAME with HubSpot's internal name of any contact property.
 
     Exit status: 0 also where rows were refused; 2 where the file or an option cannot be used, and nothing was sent;
     1 where the stream or the database is out of reach.

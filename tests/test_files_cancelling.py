@@ -57,14 +57,24 @@ def test_where_the_file_says_who_cancelled_nothing_is_asked(text: str, people: l
     assert read(text, State.CANCEL)[1:] == (people, [])
 
 
-def test_who_has_a_time_of_joining_is_left_out_of_the_cancellations() -> None:
-    text = "Email,Date,Join Time,Leave Time\na@,<T>,<T>,<L>\nb@,<T>,,\n"
+@pytest.mark.parametrize(
+    ("title", "came", "absent"),
+    [
+        ("Join Time", "<T>", ""),
+        ("Join Time", "<T>", "--"),
+        ("Leave Time", "<L>", ""),
+        ("Time in Session (minutes)", "35", "0"),
+        ("Duration", "1h 2m", "0 min"),
+    ],
+)
+def test_who_was_there_is_left_out_of_the_cancellations(title: str, came: str, absent: str) -> None:
+    text = f"Email,Date,{title}\na@,<T>,{came}\nb@,<T>,{absent}\n"
     reading, people, _ = read(text, State.CANCEL)
     assert people == ["b cancel"]
-    assert dict(reading.facts.left_out) == {"Join Time holds a time (came, not cancelled)": 1}
+    assert dict(reading.facts.left_out) == {f"{title} says that they came (not cancelled)": 1}
     (option,) = reading.facts.take_in.values()
-    assert option == '--map "Join Time=ignore"'
-    assert read(text, State.CANCEL, mapping=["Join Time=ignore"])[1] == ["a cancel", "b cancel"]
+    assert option == f'--map "{title}=ignore"'
+    assert read(text, State.CANCEL, mapping=[f"{title}=ignore"])[1] == ["a cancel", "b cancel"]
 
 
 def test_another_state_said_of_who_did_not_come_leaves_them_out() -> None:

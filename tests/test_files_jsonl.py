@@ -132,6 +132,23 @@ def test_a_value_that_is_not_known_is_refused_with_the_option_that_settles_it() 
     assert [type(each) for options in (kept, ignored) for each in read(line, options)] == [FileRecord, FileRecord]
 
 
+@pytest.mark.parametrize(
+    ("fields", "kinds"),
+    [
+        ({"status": ""}, {State.REGISTER: RejectedRow}),
+        ({"status": None}, {State.REGISTER: FileRecord}),
+        ({"attended": ""}, {State.REGISTER: FileRecord, State.ATTEND: RejectedRow}),
+        ({"attended": "partly"}, {State.REGISTER: FileRecord, State.ATTEND: RejectedRow}),
+        ({"no_show": ""}, {State.REGISTER: FileRecord}),
+    ],
+)
+def test_an_empty_text_leaves_open_what_its_field_decides(fields: dict[str, object], kinds: dict[State, type]) -> None:
+    properties = {"joinedAt": "2026-03-01T10:00:00Z", "leftAt": "2026-03-01T11:00:00Z"}
+    for state, kind in kinds.items():
+        (item,) = read({**INPUT, **fields, "properties": properties}, Options(state=state, object_id="7"))
+        assert isinstance(item, kind), item
+
+
 def test_a_contact_s_own_properties_decide_nothing() -> None:
     (record,) = read({**INPUT, "contactProperties": {"status": "denied", "hs_lead_status": "OPEN"}}, REGISTER)
     assert isinstance(record, FileRecord)

@@ -140,6 +140,8 @@ ASKED = {
     "no-shows of a student": (ANA_AND_BOB.format("Student Group", "Seniors", "No-show"), ATTEND, "column “Student Group” may say who counts"),
     "a waitlist in German": (ANA_AND_BOB.format("Kontakt Art", "Standard", "Auf der Warteliste"), REGISTER, "column “Kontakt Art” may say who counts"),
     "a waitlist in a column without a title": ("Email,,Date\na@,,<T>\nb@,Waitlist (VIP),<T>\n", REGISTER, '--map "#2=status('),
+    "ticks in a column without a title": ("Email,,Date\na@,✓,<T>\nb@,,<T>\n", ATTEND, '--map "#2=status(✓=keep, empty=leave out)"  people of nothing are left out'),
+    "yes and no in a column without a title": ("Email,,Date\na@,yes,<T>\nb@,no,<T>\n", REGISTER, '--map "#2=status(yes=keep, no=leave out)"'),
     "an empty cell in a column without a title": ("Email,,Date\na@,Attended,<T>\nb@,No show,<T>\nc@,,<T>\n", REGISTER, '--map "#2=status(empty=keep)"'),
     "another tool's record id": ("Record Id,Email,Date\n415086800000038,,<T>\n", REGISTER, "may be another tool's id (415086800000038)"),
     "a guest's address, who may be a second person": (

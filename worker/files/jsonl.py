@@ -21,7 +21,7 @@ from worker.files.columns.who_counts import NOTHING, deciding, meaning
 from worker.files.options import Options
 from worker.files.rows import FileRecord, LeftOut, RejectedRow, as_json
 from worker.files.signs import Sign, unknown_value
-from worker.files.verdicts import absent_only, verdict
+from worker.files.verdicts import EMPTY_SAYS_NOTHING, absent_only, matters, verdict
 from worker.files.where import PRODUCER, Where, missing, place
 
 TITLES: Final = ("json",)
@@ -66,7 +66,7 @@ def read_line(number: int, text: str, options: Options) -> Iterator[FileRecord |
         elif (out := verdict(signs, message.state, came=True, hosts=options.include_hosts)) is not None:
             yield LeftOut(number, *out)
             continue
-        elif (unknown := _unknown(signs, None if says_state else message.state)) is not None:
+        elif (unknown := _unknown(signs, message.state, says_state=says_state)) is not None:
             reasons = (unknown_value(unknown.title, unknown),)
         else:
             judged = check_input(raw, message.state, name)
@@ -78,10 +78,11 @@ def read_line(number: int, text: str, options: Options) -> Iterator[FileRecord |
         yield _refused(number, text if len(inputs) == 1 else own.decode(), *reasons, raw=own)
 
 
-def _unknown(signs: list[Sign], said: State | None) -> Sign | None:
-    """Give the first sign that leaves open whether an input counts, for the state that was said of the whole file."""
-    unclear = (sign for sign in signs if sign.says is None)
-    return next(chain(unclear, absent_only(signs) if said is State.CANCEL else ()), None)
+def _unknown(signs: list[Sign], state: State, *, says_state: bool) -> Sign | None:
+    """Give the first sign that leaves open whether an input counts for its state."""
+    came = state is State.ATTEND
+    unclear = (sign for sign in signs if sign.says is None and matters(sign, state, came=came))
+    return next(chain(unclear, absent_only(signs) if state is State.CANCEL and not says_state else ()), None)
 
 
 def _deciding(fields: dict[str, object], options: Options) -> tuple[dict[str, object], list[Sign]]:
@@ -103,7 +104,7 @@ def _deciding(fields: dict[str, object], options: Options) -> tuple[dict[str, ob
         if target and target.what is Field.IGNORE:
             continue
         if known and not isinstance(value, dict | list) and (known.sure or says):
-            if text not in NOTHING:
+            if text not in NOTHING or (value == "" and known.kind not in EMPTY_SAYS_NOTHING):
                 signs.append(Sign(name, known.kind, text, says))
         else:
             rest[name] = value

@@ -7,7 +7,7 @@ from worker.files.columns.deciding_titles import DecidingKind
 from worker.files.columns.hosts_and_attendees import EventRole
 from worker.files.columns.known_titles import Field
 from worker.files.columns.map_option import EMPTY, as_option
-from worker.files.columns.status_values import Standing, is_of_events
+from worker.files.columns.status_values import Standing
 from worker.files.options import MissingOption
 from worker.files.questions import Choice, Question
 
@@ -53,15 +53,19 @@ def absent_question(title: str, kind: DecidingKind, values: dict[str, int], more
     return Question("--map", f"column “{shown(title)}”", f"{what} Did these people cancel?", choices)
 
 
-def doubtful_question(title: str, values: dict[str, int]) -> Question:
-    """Ask whether a column says who counts, whose title tells of something else and one of whose values may."""
-    says = ", ".join(f"{text or EMPTY}={'leave out' if is_of_events(text) else 'keep'}" for text in values)
-    out = ", ".join(f"“{shown(text)}”" for text in values if is_of_events(text))
+def doubtful_question(title: str, values: dict[str, tuple[int, bool]]) -> Question:
+    """Ask whether a column says who counts that no title announces, and one of whose values may.
+
+    `values` says how often each stands there, and whether it leaves out if the column decides.
+    """
+    says = ", ".join(f"{text or EMPTY}={'leave out' if out else 'keep'}" for text, (_, out) in values.items())
+    out = ", ".join(f"“{shown(text)}”" if text else "nothing" for text, (_, out) in values.items() if out)
     choices = (
         Choice(as_option(title, f"{Field.STATUS}({says})"), f"people of {out} are left out and counted"),
         Choice(as_option(title, Field.IGNORE), "the column says nothing about who counts: all are sent"),
     )
-    what = f"may say who counts: {_listed(values, 0)}. Do all these people count?"
+    counted = {text: count for text, (count, _) in values.items()}
+    what = f"may say who counts: {_listed(counted, 0)}. Do all these people count?"
     return Question("--map", f"column “{shown(title)}”", what, choices)
 
 

@@ -3,6 +3,7 @@
 - nothing but statuses, of which one leaves out: “Outcome” with Attended, No Show and Cancelled. It decides.
 - nothing but joins and leaves, as in older lists of Teams: “User Action” with Joined and Left. It decides.
 - a few values, of which one is said of events only: “Record Type” with Standard and Waitlist. It is asked about.
+- ticks, or yes and no, without a title. It is asked about.
 """
 
 from collections import Counter
@@ -37,6 +38,8 @@ class _Unread:
     leaves_out: bool = False
     canceled: bool = False
     of_events: bool = False
+    ticks: bool = True
+    """Whether it holds nothing but yes and no, or ticks."""
     values: Counter[str] = field(default_factory=Counter)
     empty: int = 0
 
@@ -47,6 +50,7 @@ class _Unread:
             return True
         if text in self.values or len(self.values) <= MOST_VALUES:
             self.values[text] += 1
+        self.ticks = self.ticks and says_yes(text) is not None
         standing = None if says_yes(text) is not None else standing_of(text)
         self.statuses = self.statuses and standing is not None
         self.moves = self.moves and join_or_leave(text) is not None
@@ -66,8 +70,19 @@ class _Unread:
         return DecidingKind.STATUS if may and self.statuses and self.leaves_out else None
 
     def is_doubtful(self) -> bool:
-        """Say whether it is asked about: few values, one of which is said of events only."""
-        return self.of_events and len(self.values) <= MOST_VALUES and not is_elsewhere(self.title)
+        """Say whether it is asked about: few values, one of which is said of events only; or ticks without a title."""
+        few = len(self.values) <= MOST_VALUES
+        return few and ((self.of_events and not is_elsewhere(self.title)) or self._are_ticks())
+
+    def doubts(self) -> dict[str, tuple[int, bool]]:
+        """Give its values: how many rows hold each, and whether it leaves out if the column decides."""
+        ticks = self._are_ticks()
+        doubts = {text: (n, not says_yes(text) if ticks else is_of_events(text)) for text, n in self.values.items()}
+        return doubts | ({"": (self.empty, ticks)} if self.empty else {})
+
+    def _are_ticks(self) -> bool:
+        some_not = self.empty or any(not says_yes(text) for text in self.values)
+        return bool(not compact(self.title) and self.ticks and self.values and some_not)
 
 
 class Unannounced:
@@ -100,5 +115,4 @@ class Unannounced:
             if (kind := column.kind()) is not None and column.empty:
                 yield question(title, kind, {"": column.empty})
             elif kind is None and column.is_doubtful():
-                empty = {"": column.empty} if column.empty else {}
-                yield doubtful_question(title, {**dict(column.values.most_common()), **empty})
+                yield doubtful_question(title, column.doubts())

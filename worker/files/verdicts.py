@@ -45,7 +45,7 @@ _BEFORE: Final = frozenset({Standing.REGISTERED, Standing.INVITED})
 """What a registration says that speaks against nobody who came, such as a walk-in's “Registered: No”."""
 _ABOUT_ATTENDING: Final = frozenset({DecidingKind.ATTENDED, DecidingKind.ABSENT})
 _ROLES: Final = frozenset({DecidingKind.ROLE, DecidingKind.STAFF, DecidingKind.TICKET})
-_EMPTY_SAYS_NOTHING: Final = _ROLES | {DecidingKind.PAYMENT, DecidingKind.ABSENT, DecidingKind.EXCLUDED}
+EMPTY_SAYS_NOTHING: Final = _ROLES | {DecidingKind.PAYMENT, DecidingKind.ABSENT, DecidingKind.EXCLUDED}
 _BEHIND: Final = re.compile(r"[(\[]([^()\[\]]+)[)\]]$")
 """What a tool writes behind a person's name: “Hana Holm (Host)”."""
 _ROOMS: Final = ("@resource.calendar.google.com", "@group.calendar.google.com")
@@ -74,7 +74,7 @@ class Judge:
         self._titles = columns.titles
         parts = (place for name in ("firstname", "lastname") for place in columns.properties.get(name, ()))
         self._names = (*name_places(columns.titles), *parts)
-        self._joins = fields.get(Field.JOINED, ())
+        self._stays = [place for what in _OF_STAYS for place in fields.get(what, ())]
         self._says_state = Field.STATE in fields
         self._comings = [place for what in (Field.JOINED, Field.TIME) for place in fields.get(what, ())]
 
@@ -102,7 +102,7 @@ class Judge:
         """Give the signs that leave open whether a row counts; none where it is refused anyway, as a footer is."""
         if self.names_somebody(cells):
             came, signs = state is State.ATTEND and self.came(cells), list(self.signs(cells))
-            yield from (sign for sign in signs if sign.says is None and _matters(sign, state, came=came))
+            yield from (sign for sign in signs if sign.says is None and matters(sign, state, came=came))
             if state is State.CANCEL and not self._says_state:
                 yield from absent_only(signs)
 
@@ -116,7 +116,7 @@ class Judge:
         """Give what each deciding cell says."""
         for place, kind, title in self._deciding:
             text = _cell(cells, place)
-            if text not in NOTHING or kind not in _EMPTY_SAYS_NOTHING:
+            if text not in NOTHING or kind not in EMPTY_SAYS_NOTHING:
                 yield self._sign(place, kind, title, cells)
         for place in self._names:
             text = _cell(cells, place)
@@ -158,11 +158,11 @@ class Judge:
         )
 
     def _by_coming(self, cells: Cells) -> Against | None:
-        """Leave out of the cancellations who has a time of joining."""
-        for place in self._joins if not self._says_state else ():
-            if (text := _cell(cells, place)) not in NOTHING and says_yes(text) is None:
+        """Leave out of the cancellations who has a time of joining or leaving, or was there for a while."""
+        for place in self._stays if not self._says_state else ():
+            if meaning(DecidingKind.ATTENDED, _cell(cells, place)) is Standing.ATTENDED:
                 title = self._titles[place].strip()
-                return Against(f"{shown(title)} holds a time (came, not cancelled)", as_option(title, Field.IGNORE))
+                return Against(f"{shown(title)} says that they came (not cancelled)", as_option(title, Field.IGNORE))
         return None
 
     def _address(self, cells: Cells) -> str:
@@ -175,6 +175,7 @@ class Judge:
         )
 
 
+_OF_STAYS: Final = (Field.JOINED, Field.LEFT, Field.DURATION, Field.MINUTES, Field.SECONDS)
 _TIMED: Final = (
     (Field.CANCELED, DecidingKind.CANCELED, Standing.CANCELED),
     (Field.REGISTERED, DecidingKind.ADMISSION, Standing.INVITED),
@@ -183,7 +184,7 @@ _TIMED: Final = (
 """Times in whose place a tool may write yes or no; a time of cancelling says that somebody cancelled."""
 
 
-def _matters(sign: Sign, state: State | None, *, came: bool) -> bool:
+def matters(sign: Sign, state: State | None, *, came: bool) -> bool:
     """Say whether what a sign leaves open can count for a state."""
     if sign.kind in _ABOUT_ATTENDING:
         return state in {None, State.ATTEND}

@@ -15,15 +15,14 @@ from models.input_check import Reason, shown
 from models.zones import name_of, read_zone, zone_in
 from worker.files.clocks import Moment
 from worker.files.columns.header import OF_TIME, Columns
-from worker.files.columns.known_titles import ASKED, Field, compact
+from worker.files.columns.known_titles import ZONES, Field, compact
 from worker.files.columns.map_option import as_option, read_target
 from worker.files.options import Options
 from worker.files.questions import Choice, Question
 from worker.files.times import iso, read_time
 
 SHOWN: Final = 5
-_TITLES: Final = frozenset(ASKED[Field.ZONE])
-_LABELLED: Final = re.compile(r"([^:]*[^:\s])\s*:\s*(\S.*)")
+_LABELLED: Final = re.compile(rf"(.{{0,40}}?(?:{ZONES.pattern}))(\s*:\s*|\s+|\s*=\s*)(\S.*)", re.IGNORECASE)
 _ALL_TIMES: Final = re.compile(r"((?:all )?times (?:are )?(?:shown |displayed |given )?in)\s+(\S.*)", re.IGNORECASE)
 
 
@@ -39,14 +38,14 @@ def zone_above(cells: Sequence[str], before: Sequence[str]) -> ZoneAbove | None:
     for place, cell in enumerate(cells):
         text = cell.strip()
         found = _LABELLED.fullmatch(text)
-        if found and compact(found[1]) in _TITLES:
-            return ZoneAbove(found[1], found[2])
+        if found and (":" in found[2] or _is_zone(found[3])):
+            return ZoneAbove(found[1], found[3])
         if found := _ALL_TIMES.fullmatch(text):
             return ZoneAbove(found[1], found[2])
-        if text and place < len(before) and compact(before[place]) in _TITLES:
+        if text and place < len(before) and ZONES.fullmatch(before[place].strip(": ")):
             return ZoneAbove(before[place].strip().rstrip(":"), text)
         beside = cells[place + 1].strip() if place + 1 < len(cells) else ""
-        if compact(text) in _TITLES and beside and _is_zone(beside):
+        if ZONES.fullmatch(text.strip(": ")) and beside and _is_zone(beside):
             return ZoneAbove(text.rstrip(":").strip(), beside)
     return None
 

@@ -14,7 +14,7 @@ from models.zones import zone_in
 from worker.files.columns import repeated
 from worker.files.columns.deciding_titles import DecidingKind
 from worker.files.columns.hosts_and_attendees import EventRole, role_of
-from worker.files.columns.known_titles import ASKED, OURS, PROPERTIES, TITLES, WEAK, Field, compact, title_words
+from worker.files.columns.known_titles import ASKED, OURS, PROPERTIES, TITLES, WEAK, ZONES, Field, compact, title_words
 from worker.files.columns.map_option import SECTION, mapped, places_named
 from worker.files.columns.status_values import Standing
 from worker.files.columns.who_counts import Deciding, deciding
@@ -237,8 +237,14 @@ def announced(title: str, what: Field | str | None, *, mapped: bool) -> Deciding
 
 def _asked(cells: Sequence[str], unread: list[int]) -> dict[Field, tuple[int, ...]]:
     found = [(_ASKED.get(compact(cells[place])), place) for place in sorted(unread)]
-    found = [(what or (Field.EMAIL if compact(cells[place]).endswith("upn") else None), place) for what, place in found]
+    found = [(what or _asked_by_a_part(cells[place]), place) for what, place in found]
     return {what: tuple(place for other, place in found if other is what) for what in {one for one, _ in found if one}}
+
+
+def _asked_by_a_part(title: str) -> Field | None:
+    if ZONES.search(title.replace("_", " ")):
+        return Field.ZONE
+    return Field.EMAIL if compact(title).endswith("upn") else None
 
 
 def is_host_address(title: str) -> bool:

@@ -135,14 +135,15 @@ ASKED: Final[dict[Field, tuple[str, ...]]] = {
     Field.EMAIL: ("participantidupn", "upn", "userprincipalname", "signinname", "loginname"),
     Field.VID: ("contactid", "contactrecordid", "personid", "hsid"),
     Field.EVENT: ("eventid", "event", "webinarid", "webinarkey", "meetingid", "sessionid", "eventcode", "objectid"),
-    Field.ZONE: (
-        "timezone", "tz", "timezonename", "eventtimezone", "meetingtimezone", "webinartimezone", "hosttimezone",
-        "usertimezone", "attendeetimezone", "registranttimezone", "inviteetimezone", "zeitzone", "fuseauhoraire",
-        "zonahoraria", "husohorario", "fusohorario", "fusoorario", "tijdzone",
-    ),
-}  # fmt: skip
+}
 """Titles under which other tools keep ids and names of their own: never read unless `--map` says so, and named in the
 question where the file has nothing else."""
+
+ZONES: Final = re.compile(
+    r"time\s?zone|\btz\b|zeitzone|fuseau\s?horaire|zona\s?horaria|huso\s?horario|fuso\s?hor[aá]rio|fuso\s?orario|tijdzone",
+    re.IGNORECASE,
+)
+"""Within a title: a time zone, which may be that of the times, or where somebody lives."""
 
 PERSONS: Final = TITLES[Field.EMAIL].index("email")
 """Before it stand the titles that name whose address it is."""
