@@ -77,6 +77,11 @@ def test_who_was_there_is_left_out_of_the_cancellations(title: str, came: str, a
     assert read(text, State.CANCEL, mapping=[f"{title}=ignore"])[1] == ["a cancel", "b cancel"]
 
 
+def test_who_is_said_to_be_registered_did_not_cancel() -> None:
+    reading, people, _ = read("Email,Registered,Date\na@,Yes,<T>\nb@,No,<T>\n", State.CANCEL)
+    assert (people, reading.facts.left_out["Registered “Yes” (not cancelled)"]) == ([], 1)
+
+
 def test_another_state_said_of_who_did_not_come_leaves_them_out() -> None:
     text = "Email,Attended,Date\na@,No,<T>\n"
     reading, people, _ = read(text, State.CANCEL, mapping=["Attended=attended(No=register)"])

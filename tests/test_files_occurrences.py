@@ -468,3 +468,31 @@ def test_known_stays_are_read_back_as_one_record_for_each_person_and_occurrence_
     assert refused == []
     expected = sorted((email, (last - first).total_seconds()) for (email, _), (first, last) in known.items())
     assert sorted((contact, seconds) for contact, _, seconds in stays(records)) == expected
+
+
+visits = st.lists(
+    st.tuples(st.sampled_from(PEOPLE), st.integers(0, 3 * 24 * 60), st.integers(1, 600)), min_size=1, max_size=12
+)
+HOURS = timedelta(hours=6)
+
+
+@settings(max_examples=100, deadline=None)
+@given(visits, zones)
+def test_no_stay_spans_hours_in_which_nobody_was_there(told: list[tuple[str, int, int]], zone: str) -> None:
+    began = datetime(2026, 5, 1, tzinfo=ZoneInfo("UTC"))
+    there = [(began + timedelta(minutes=at), began + timedelta(minutes=at + stayed)) for _, at, stayed in told]
+    rows = [
+        f"{email},{joined.isoformat()},{left.isoformat()}"
+        for (email, *_), (joined, left) in zip(told, there, strict=True)
+    ]
+    _, records, _ = read(
+        "\n".join([HEADER.strip(), *rows]), time_zone=zone, occurrence="all", shared_address="one-person"
+    )
+    for record in records:
+        properties: Any = record.candidate.input["properties"]
+        first, last = (datetime.fromisoformat(properties[name]) for name in ("joinedAt", "leftAt"))
+        until = first
+        for joined, left in sorted(there):
+            if first <= joined <= last:
+                assert joined - until < HOURS
+            until = max(until, min(left, last))

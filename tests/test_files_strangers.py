@@ -60,6 +60,10 @@ COUNTED = {
     "the ticket's holder, not who bought it": (
         "Ticket Holder Email,Purchaser Email,Purchase Date\na@,boss@,<T>\n", REGISTER, ["a register"], {},
     ),
+    "a title with a number sign": ("Email,#State,Date\na@,Approved,<T>\nb@,Denied,<T>\n", REGISTER, ["a register"], {"#State “Denied” (not approved)": 1}),
+    "the second of two titles that may be something else": (
+        "Email,State,State,Date\na@,CA,Approved,<T>\nb@,NY,Denied,<T>\n", REGISTER, ["a register"], {"State#2 “Denied” (not approved)": 1},
+    ),
     "a column of statuses without a title": (
         "Email,,Date\na@,Attended,<T>\nb@,No Show,<T>\nc@,Cancelled,<T>\n", REGISTER, ["a register"],
         {"#2 “No Show” (did not attend)": 1, "#2 “Cancelled” (cancelled)": 1},

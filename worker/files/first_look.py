@@ -14,7 +14,7 @@ from typing import BinaryIO, Final, NamedTuple, cast
 from models.input_check import comparable, shown
 from models.words import State
 from worker.files.columns.deciding_titles import DecidingKind
-from worker.files.columns.header import Columns, check_mapping
+from worker.files.columns.header import Columns, check_mapping, column_key
 from worker.files.columns.hosts_and_attendees import section_of
 from worker.files.columns.known_titles import Field, compact
 from worker.files.columns.map_option import SECTION, as_option, section_answers
@@ -77,6 +77,8 @@ class _Values:
     """The values of a column of one title, in all tables, and which of them are not known."""
 
     kind: DecidingKind
+    key: str = ""
+    """Of a probable column: the `column_key`."""
     known: bool = False
     absent: bool = False
     """Whether they say who did not come, where it is asked who cancelled."""
@@ -149,7 +151,8 @@ class _Survey:
         asked = _EMPTY_IS_ASKED | ({DecidingKind.ATTENDED} if came else frozenset())
         for place, kind in columns.probable.items():
             text = _cell(cells, place)
-            values = self._probable.setdefault(columns.name(place), _Values(kind))
+            known = _Values(kind, column_key(columns.titles, place))
+            values = self._probable.setdefault(columns.name(place), known)
             values.known = values.known or announces(kind, text)
             if not out and (text not in NOTHING or kind in asked):
                 _count(values, "" if text in NOTHING else text)
@@ -176,9 +179,8 @@ class _Survey:
         asked += [*self._silent.questions(), *self._zones.questions()]
         if (several := self._programmes.question()) is not None:
             asked.append(several)
-        decide = {title.partition("#")[0]: values.kind for title, values in promoted.items()} | self._silent.deciding()
-        titles = {compact(title) if title[0] != "#" else title: kind for title, kind in decide.items()}
-        return Surveyed(titles, replace(self._options, mapping=(*self._options.mapping, *added)), asked)
+        decide = {values.key: values.kind for values in promoted.values()} | self._silent.deciding()
+        return Surveyed(decide, replace(self._options, mapping=(*self._options.mapping, *added)), asked)
 
     def _ask_values(self, promoted: dict[str, _Values]) -> Iterator[Question]:
         canceled = self._silent.say_canceled() or any(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from worker.files.columns.deciding_titles import ACTIONS, DecidingKind
-from worker.files.columns.header import Columns
+from worker.files.columns.header import Columns, column_key
 from worker.files.columns.known_titles import compact
 from worker.files.columns.status_values import Standing, is_of_events, join_or_leave, says_yes, standing_of
 from worker.files.columns.who_counts import NOTHING, TELLING, is_elsewhere, may_hold_statuses
@@ -26,11 +26,12 @@ MOST_VALUES: Final = 12
 """Different values of a column that is asked about: one of more holds what people wrote."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Unread:
     """What a column that is read as nothing has held so far."""
 
     title: str
+    key: str
     statuses: bool = True
     """Whether it holds nothing but statuses."""
     moves: bool = True
@@ -90,24 +91,28 @@ class Unannounced:
 
     def __init__(self) -> None:
         self._columns: dict[str, _Unread] = {}
-        self._places: dict[tuple[str, ...], list[int]] = {}
+        self._open: dict[tuple[str, ...], list[tuple[int, _Unread]]] = {}
+        """By the header: the columns that may still decide."""
 
     def see(self, columns: Columns, cells: list[str]) -> None:
         """Take a row in; a column is given up once nothing that it may hold could decide."""
-        places = self._places.setdefault(columns.titles, list(columns.silent))
-        for place in tuple(places):
-            title = columns.titles[place].strip()
-            column = self._columns.setdefault(title or columns.name(place), _Unread(title))
+        if (still := self._open.get(columns.titles)) is None:
+            still = self._open[columns.titles] = [(place, self._column(columns, place)) for place in columns.silent]
+        for place, column in tuple(still):
             if not column.add(cells[place].strip() if place < len(cells) else ""):
-                places.remove(place)
+                still.remove((place, column))
+
+    def _column(self, columns: Columns, place: int) -> _Unread:
+        own = _Unread(columns.titles[place].strip(), column_key(columns.titles, place))
+        return self._columns.setdefault(columns.name(place), own)
 
     def deciding(self) -> dict[str, DecidingKind]:
-        """Give those that decide, by title."""
-        return {title: kind for title, column in self._columns.items() if (kind := column.kind()) is not None}
+        """Give those that decide, by their `column_key`."""
+        return {column.key: kind for column in self._columns.values() if (kind := column.kind()) is not None}
 
     def say_canceled(self) -> bool:
         """Say whether one of those that decide says who cancelled."""
-        return any(self._columns[title].canceled for title in self.deciding())
+        return any(column.canceled and column.kind() is not None for column in self._columns.values())
 
     def questions(self) -> Iterator[Question]:
         """Ask about empty cells of those that decide, and about those that may."""

@@ -123,11 +123,13 @@ class Judge:
             if text.endswith((")", "]")) and (found := _BEHIND.search(text)) and role_of(found[1]) is EventRole.STAFF:
                 yield Sign(self._titles[place].strip(), DecidingKind.ROLE, found[0], EventRole.STAFF)
         for place, kind, says, title in self._timed:
-            text = _cell(cells, place)
+            text, yes = _cell(cells, place), None
             if kind is DecidingKind.CANCELED:
                 yield Sign(title, kind, "", meaning(kind, text))
-            elif text not in NOTHING and says_yes(text) is False:
+            elif text not in NOTHING and (yes := says_yes(text)) is False:
                 yield Sign(title, kind, text, says)
+            elif yes and kind is DecidingKind.ADMISSION:
+                yield Sign(title, kind, text, Standing.REGISTERED)
 
     def _sign(self, place: int, kind: DecidingKind, title: str, cells: Cells) -> Sign:
         text = _cell(cells, place)

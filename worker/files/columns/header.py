@@ -128,10 +128,18 @@ class Columns:
 _MAIL: Final = re.compile(r"e?mail|courriel|correo")
 
 
+def column_key(titles: Sequence[str], place: int) -> str:
+    """Give what tells a column from others, in each table of the file: its title, and which of that title it is."""
+    title = compact(titles[place])
+    if not title:
+        return f"#{place + 1}"
+    return f"{title}#{sum(1 for other in titles[:place] if compact(other) == title) + 1}"
+
+
 def recognise(cells: Sequence[str], options: Options, promoted: Mapping[str, DecidingKind] = NONE) -> Columns:
     """Read a row as a header; what is no known title is left unread.
 
-    `promoted` holds what the values of the file have been found to decide, by the compact title or the place (#5).
+    `promoted` holds the columns whose values have been found to decide, by their `column_key`.
     """
     fields: defaultdict[Field, repeated.Ranked] = defaultdict(list)
     properties: defaultdict[str, repeated.Ranked] = defaultdict(list)
@@ -145,7 +153,7 @@ def recognise(cells: Sequence[str], options: Options, promoted: Mapping[str, Dec
         target = targets.get(place)
         what, rank = (target.what, target.rank) if target else _meaning(cells[place], options.state)
         known = announced(cells[place], what, mapped=target is not None)
-        key = compact(cells[place]) or f"#{place + 1}"
+        key = column_key(cells, place) if promoted else ""
         if known is None and what is None and key in promoted:
             known = Deciding(promoted[key])
         if known is not None:
@@ -201,9 +209,8 @@ def has_titles(cells: Sequence[str], options: Options) -> bool:
 def check_mapping(columns: Columns, options: Options, *others: Columns, above: str = "") -> None:
     """Refuse a `--map` that names a column which is not there, in this table, in others of the file, or above them."""
     for title, target in options.mapping:
-        if compact(title) not in {SECTION, compact(above)} and not any(
-            places_named(table.titles, title) for table in (columns, *others)
-        ):
+        elsewhere = compact(title) == SECTION or (above and compact(title) == compact(above))
+        if not elsewhere and not any(places_named(table.titles, title) for table in (columns, *others)):
             there = ", ".join(shown(title.strip()) for title in columns.titles if title.strip())
             raise FileError("--map", f"the file has no column “{shown(title)}={target}”", f"one of {there}")
 
