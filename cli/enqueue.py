@@ -70,7 +70,7 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
         typer.Option(
             metavar="DAY|all",
             help="Which occurrence of a report of several belongs to the event: the day on which it begins, such as "
-            "2026-03-29; or all.",
+            "2026-03-29 (where a day has several: 2026-03-29T19:00); or all.",
         ),
     ] = None,
     shared_address: Annotated[
@@ -97,8 +97,8 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     Columns that decide who counts (approval, status, role, RSVP, attended, check-in) and the sections of a report are
     used, whatever --state says; the closing table counts what was left out, why, and which option sends it too. With
     --state register the approved and registered rows count, with attend those who came, with cancel the cancelled
-    ones. Hosts, panelists, organizers and presenters are left out; --include-hosts sends them too. Where a value is
-    not known, the file stops with a question, and this answers it:
+    ones: that somebody did not come is no cancellation. Hosts, panelists, organizers and presenters are left out;
+    --include-hosts sends them too. Where a value is not known, the file stops with a question, and this answers it:
 
     --map "Member Status=status(Walk-in=keep, Bounced=leave out, Came late=attend)"
 
@@ -114,14 +114,16 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     the last leave. Where the file has a column interactionDateTime or subscriber_state, every row is a record of its
     own.
 
-    An event in HubSpot is one occurrence. A file of several (joins on different days, with a night between them)
-    stops with a question that lists them: --occurrence 2026-03-29 takes the one of that day, --occurrence all takes
-    every one. An address under which different people stand stops the file too: --shared-address leave-out or
-    one-person. Nothing is sent before such a question is answered.
+    An event in HubSpot is one occurrence. A file of several (joins on different days with a night between them, or on
+    one day with six hours between them in which nobody was there) stops with a question that lists them: --occurrence
+    2026-03-29 takes the one of that day, --occurrence all takes every one. An address under which different people
+    stand stops the file too: --shared-address leave-out or one-person. So does a time zone in a column or above the
+    header that is another than --time-zone: --map "Time Zone=zone" uses it, --map "Time Zone=ignore" does not. Nothing
+    is sent before such a question is answered; all questions come at once, with the command to copy.
 
     FIELD of --map is one of: email, vid, time, joined, left, duration, minutes, seconds, registered, canceled,
-    attended, status, role, state, event, external_account_id, object_id, account, ignore, firstname, lastname, company,
-    jobtitle, phone …, or contactProperties.NAME with HubSpot's internal name of any contact property.
+    attended, status, role, zone, state, event, external_account_id, object_id, account, ignore, firstname, lastname,
+    company, jobtitle, phone …, or contactProperties.NAME with HubSpot's internal name of any contact property.
 
     Exit status: 0 also where rows were refused; 2 where the file or an option cannot be used, and nothing was sent;
     1 where the stream or the database is out of reach.
@@ -160,9 +162,15 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
             else:
                 receipt = _hand_in(reading, submission, rows, bar, producer)
         except QuestionsError as error:
+            said = [*options.arguments(), *(["--encoding", encoding] if encoding else [])]
+            said += [*(["--producer", producer] if producer else []), *(["--check"] if check else [])]
+            said += ["--refused", str(refused)] if refused else []
+            again = f"{shlex.join(['turnout', 'enqueue', file, *said])} {error.answered()}"
             if json:
-                print_json({"sent": False, "questions": [question.fields() for question in error.questions]})
-            _stop(UNUSABLE, *str(error).splitlines(), f"Nothing of {file} was sent.")
+                asked = [question.fields() for question in error.questions]
+                print_json({"sent": False, "questions": asked, "command": again})
+            example = ("With the first answer to each question, it is:", f"  {again}")
+            _stop(UNUSABLE, *str(error).splitlines(), *example, f"Nothing of {file} was sent.")
         except FileError as error:
             _stop(UNUSABLE, str(error), f"{file} cannot be used so; nothing was sent.")
     written = rows.path if rows is not None and rows.written else None
@@ -266,9 +274,7 @@ class _Bar(Bar):
 
         match step.phase:
             case Phase.SENDING:
-                self.show("submitting")
-                if self.reading and self.reading.facts.kind == "CSV":  # read to its end by now
-                    self.show(beside=f"{step.done:,} messages")
+                self.show("submitting", f"{step.done:,} messages")  # the file is read to its end by now
             case Phase.FULL:
                 self.show(f"{step.done:,} messages wait to be accepted")
             case Phase.ACCEPTING:

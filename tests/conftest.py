@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from click.testing import Result
 from console import RunningConsole, Visitor, running_console
@@ -33,6 +34,9 @@ from worker.settings import Settings
 
 for name in [name for name in os.environ if name.startswith("TURNOUT_")]:
     del os.environ[name]
+
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")  # a busy machine turns no test red
 
 TEMPLATE = "turnout_template"
 

@@ -1,5 +1,6 @@
 # ruff: noqa: E501 - messages are as long as they are
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -336,6 +337,33 @@ def test_the_question_can_be_had_as_json_and_its_answer_copied(world: World, run
     answer = question["choices"][1]["option"].split()
     assert run("list.csv", *ATTENDED, *answer, "--json", content=WEEKLY).exit_code == 0
     assert [each["email"] for each in world.messages[0]["inputs"]] == ["ana@example.com", "bob@example.com"]
+
+
+def test_every_question_comes_at_once_and_the_command_that_answers_them_can_be_copied(world: World, run: Run) -> None:
+    content = (
+        "Email,Member Status,Join Time,Leave Time\n"
+        "a@example.com,Walk-in,2026-03-01 10:00,2026-03-01 11:00\n"
+        "a@example.com,Walk-in,2026-03-08 10:00,2026-03-08 11:00\n"
+    )
+    said = ["--object-id", "7", "--state", "attend", "--time-zone", "UTC", "--encoding", "utf-8"]
+    result = run("list.csv", *said, "--producer", "crm", "--check", content=content)
+    assert result.exit_code == 2
+    lines = result.stderr.splitlines()
+    assert [line for line in lines if not line.startswith(" ")][-2:] == [
+        "With the first answer to each question, it is:",
+        "Nothing of list.csv was sent.",
+    ]
+    asked = json.loads(run("list.csv", *said, "--json", content=None).stdout)
+    assert [question["option"] for question in asked["questions"]] == ["--map", "--occurrence"]
+    assert asked["command"] == (
+        "turnout enqueue list.csv --object-id 7 --state attend --time-zone UTC --encoding utf-8 "
+        '--map "Member Status=status(Walk-in=keep)" --occurrence 2026-03-01'
+    )
+    copied = lines[-2].strip()
+    assert copied == asked["command"].replace("utf-8 ", "utf-8 --producer crm --check ")
+    answered = run("list.csv", *shlex.split(asked["command"])[3:], content=None)
+    assert answered.exit_code == 0, answered.output
+    assert [each["email"] for each in world.messages[0]["inputs"]] == ["a@example.com"]
 
 
 def test_an_offset_is_taken_as_the_time_zone_of_a_file(world: World, run: Run) -> None:

@@ -2,7 +2,7 @@ import csv
 import io
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from worker.files.csv_rows import MOST_CONTINUED, CsvRow, split_rows
 from worker.files.lines import Line
@@ -49,6 +49,7 @@ def test_rows_are_numbered_by_their_first_line() -> None:
     assert [row.line for row in rows('a\n"b\n\nb"\nc')] == [1, 2, 5]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.lists(st.text(st.sampled_from('ab ,;"\n'), max_size=6), min_size=2, max_size=4), min_size=1, max_size=8)
 )

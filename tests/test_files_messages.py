@@ -1,7 +1,7 @@
 from uuid import UUID
 
 import orjson
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from models.input_check import Candidate
 from models.message import Address, Message, read_message
@@ -44,6 +44,7 @@ def numbers(message: Message) -> list[int]:
     return [each["interactionDateTime"] - 1772359200000 for each in message.inputs if isinstance(each, dict)]
 
 
+@settings(deadline=None)
 @given(told, st.integers(1, 4), st.integers(1, 4))
 def test_every_record_is_in_one_message_and_each_contacts_order_within_its_event_is_kept(
     rows: list[Told], most_inputs: int, most_open: int

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from models.words import State
 from worker.files.lines import FileError
@@ -313,6 +313,7 @@ HEADERS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(
     HEADERS, st.lists(st.lists(CELLS, max_size=5), max_size=12), st.none() | st.sampled_from(list(State)), st.booleans()
 )

@@ -2,7 +2,7 @@ import io
 from typing import Any
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from models.words import State
 from worker.files.options import Options, SharedAddress
@@ -194,6 +194,7 @@ def test_people_are_counted_by_what_their_names_have_in_common(names: list[str],
     assert people_behind(words) == (full, unlike)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(alphabet="ab cÉ山-", max_size=6), max_size=8), st.randoms(use_true_random=False))
 def test_how_many_people_there_are_does_not_depend_on_the_order_of_the_rows(names: list[str], order: Any) -> None:
     words = list({found for name in names if (found := words_of(name, "x@example.com"))})

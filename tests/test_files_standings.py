@@ -3,11 +3,13 @@ import pytest
 
 from models.words import State
 from worker.files.columns import hosts_and_attendees, status_values
+from worker.files.columns.deciding_titles import DecidingKind
 from worker.files.columns.hosts_and_attendees import EventRole, role_of, section_of
 from worker.files.columns.known_titles import compact
 from worker.files.columns.status_values import Standing, says_yes, standing_of
-from worker.files.columns.who_counts import Deciding, DecidingKind, announces, deciding, meaning
-from worker.files.verdicts import Sign, verdict
+from worker.files.columns.who_counts import Deciding, announces, deciding, meaning
+from worker.files.signs import Sign
+from worker.files.verdicts import verdict
 
 VALUES = {
     Standing.REGISTERED: ["Registered", "Attending", "angemeldet", "Inscrit", "registrado", "INSCRITO", "iscritta", "Geregistreerd"],

@@ -2,7 +2,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from worker.files.columns.header import Columns
 from worker.files.options import Options, SharedAddress
@@ -27,6 +27,7 @@ def draft(line: int, email: str, joined: int | None, left: int | None) -> Draft:
     return Draft(WHERE, COLUMNS, [(line, [email])], {"email": email}, time=joined, joined=joined, left=left)
 
 
+@settings(deadline=None)
 @given(rows)
 def test_each_person_is_gathered_once_from_the_first_join_to_the_last_leave(
     told: list[tuple[str, int | None, int | None]],

@@ -5,9 +5,10 @@ import pytest
 from test_files_counting import STAFF, read
 
 from models.words import State
+from worker.files.columns.deciding_titles import DecidingKind
 from worker.files.columns.known_titles import title_words
 from worker.files.columns.rsvp_questions import asks_whether_coming
-from worker.files.columns.who_counts import DecidingKind, deciding
+from worker.files.columns.who_counts import deciding
 from worker.files.questions import QuestionsError
 
 REGISTER, ATTEND, CANCEL = State.REGISTER, State.ATTEND, State.CANCEL
@@ -52,13 +53,46 @@ COUNTED = {
         "Attendee Email,Join Time,Leave Time,Audience Type,Registered,Attended\nh@,<T>,<L>,Host,Yes,Yes\na@,<T>,<L>,Attendee,Yes,Yes\nw@,<T>,<L>,Attendee,No,Yes\n",
         ATTEND, ["a attend", "w attend"], {f"Audience Type “Host” {STAFF}": 1},
     ),
-    "who attended did not cancel": (ANA_AND_BOB.format("Attended", "Yes", "No"), CANCEL, ["b cancel"], {"Attended “Yes” (not cancelled)": 1}),
     "an attended column with its answers": (
         "Email,Attended (Y/N),Join Time,Leave Time\na@,Y,<T>,<L>\nb@,N,<T>,<L>\n", ATTEND, ["a attend"], {"did not attend": 1},
     ),
     "a hand-made tick": ("Email,Here,Join Time,Leave Time\na@,✓,<T>,<L>\nb@,✗,<T>,<L>\n", ATTEND, ["a attend"], {"did not attend": 1}),
     "the ticket's holder, not who bought it": (
         "Ticket Holder Email,Purchaser Email,Purchase Date\na@,boss@,<T>\n", REGISTER, ["a register"], {},
+    ),
+    "a title with a number sign": ("Email,#State,Date\na@,Approved,<T>\nb@,Denied,<T>\n", REGISTER, ["a register"], {"#State “Denied” (not approved)": 1}),
+    "the second of two titles that may be something else": (
+        "Email,State,State,Date\na@,CA,Approved,<T>\nb@,NY,Denied,<T>\n", REGISTER, ["a register"], {"State#2 “Denied” (not approved)": 1},
+    ),
+    "a column of statuses without a title": (
+        "Email,,Date\na@,Attended,<T>\nb@,No Show,<T>\nc@,Cancelled,<T>\n", REGISTER, ["a register"],
+        {"#2 “No Show” (did not attend)": 1, "#2 “Cancelled” (cancelled)": 1},
+    ),
+    "cancellations in a column without a title": (
+        "Email,Date,\na@,<T>,Registered\nb@,<T>,Cancelled\n", CANCEL, ["b cancel"], {"#3 “Registered” (not cancelled)": 1},
+    ),
+    "words in a column without a title": ("Email,,Date\na@,needs a ramp,<T>\nb@,,<T>\n", REGISTER, ["a register", "b register"], {}),
+    "who joined and left did not register": (
+        "Email,User Action,Timestamp\na@,Joined,<T>\na@,Left,<L>\nb@,Joined before,<T>\n", REGISTER, [],
+        {f"User Action “{text}” (a join or a leave)": 1 for text in ("Joined", "Left", "Joined before")},
+    ),
+    "who joined and stayed did not register": (
+        "Email,User Action,Timestamp\na@,Joined,<T>\n", REGISTER, [], {"User Action “Joined” (a join or a leave)": 1},
+    ),
+    "who joined and left did not cancel": (
+        "E-Mail,Aktion,Zeitstempel\na@,Beigetreten,<T>\na@,Verlassen,<L>\n", CANCEL, [],
+        {"Aktion “Beigetreten” (a join or a leave)": 1, "Aktion “Verlassen” (a join or a leave)": 1},
+    ),
+    "joins and leaves under a type": (
+        "Email,Type,Date\na@,Join,<T>\na@,Leave,<L>\n", REGISTER, [], {"Type “Join” (a join or a leave)": 1, "Type “Leave” (a join or a leave)": 1},
+    ),
+    "joins and leaves under any title": (
+        "Email,What,Date\na@,entered,<T>\na@,exited,<L>\n", REGISTER, [], {"What “entered” (a join or a leave)": 1, "What “exited” (a join or a leave)": 1},
+    ),
+    "a dinner's waitlist": (ANA_AND_BOB.format("Dinner", "Standard", "Waitlist"), REGISTER, ["a register", "b register"], {}),
+    "a list of what people wrote": (
+        "Email,Comment,Date\n" + "".join(f"p{n}@,remark {n},<T>\n" for n in range(14)) + "a@,no show,<T>\n",
+        REGISTER, [*(f"p{n} register" for n in range(14)), "a register"], {},
     ),
     "approved and not there": (
         "Email,approval_status,Join Time,Leave Time\na@,approved,<T>,<L>\nb@,approved,,\n",
@@ -94,6 +128,25 @@ ASKED = {
         "Email,Outcome,Date\na@,Attended,<T>\nb@,Cancelled,<T>\nc@,,<T>\n", REGISTER, "column “Outcome” decides who counts, and has values that are not known here: nothing (1)",
     ),
     "an empty cell under a yes": (ANA_AND_BOB.format("Accepted", "x", ""), REGISTER, "column “Accepted” decides who counts, and has values that are not known here: nothing (1)"),
+    "a tick that is missing beside times of joining": (
+        "Email,Was there?,Join Time,Leave Time\na@,✓,<T>,<L>\nb@,,<T>,<L>\n", ATTEND, "column “Was there?” decides who counts, and has values that are not known here: nothing (1)",
+    ),
+    "a time of checking in that is missing": (
+        "Email,Check-in Time,Join Time,Leave Time\na@,<T>,<T>,<L>\nb@,,<T>,<L>\n", ATTEND, '--map "Check-in Time=attended(empty=keep)"',
+    ),
+    "a cross that is missing": ("Email,Attended,Join Time,Leave Time\na@,no,<T>,<L>\nb@,,<T>,<L>\n", ATTEND, "nothing (1)"),
+    "an attendance that is missing": ("Email,Attendance,Join Time,Leave Time\na@,Yes,<T>,<L>\nb@,,<T>,<L>\n", ATTEND, "nothing (1)"),
+    "a waitlist under a title of something else": (
+        ANA_AND_BOB.format("Record Type", "Standard", "Waitlist"), REGISTER,
+        '--map "Record Type=status(Standard=keep, Waitlist=leave out)"  people of “Waitlist” are left out and counted',
+    ),
+    "a waitlist among statuses under such a title": (ANA_AND_BOB.format("Profile Status", "Registered", "Waitlisted"), REGISTER, "column “Profile Status” may say who counts"),
+    "no-shows of a student": (ANA_AND_BOB.format("Student Group", "Seniors", "No-show"), ATTEND, "column “Student Group” may say who counts"),
+    "a waitlist in German": (ANA_AND_BOB.format("Kontakt Art", "Standard", "Auf der Warteliste"), REGISTER, "column “Kontakt Art” may say who counts"),
+    "a waitlist in a column without a title": ("Email,,Date\na@,,<T>\nb@,Waitlist (VIP),<T>\n", REGISTER, '--map "#2=status('),
+    "ticks in a column without a title": ("Email,,Date\na@,✓,<T>\nb@,,<T>\n", ATTEND, '--map "#2=status(✓=keep, empty=leave out)"  people of nothing are left out'),
+    "yes and no in a column without a title": ("Email,,Date\na@,yes,<T>\nb@,no,<T>\n", REGISTER, '--map "#2=status(yes=keep, no=leave out)"'),
+    "an empty cell in a column without a title": ("Email,,Date\na@,Attended,<T>\nb@,No show,<T>\nc@,,<T>\n", REGISTER, '--map "#2=status(empty=keep)"'),
     "another tool's record id": ("Record Id,Email,Date\n415086800000038,,<T>\n", REGISTER, "may be another tool's id (415086800000038)"),
     "a guest's address, who may be a second person": (
         "Email,Guest Email,Date\na@,g@,<T>\nb@,,<T>\n", REGISTER, "the columns “Email”, “Guest Email” hold different values",
@@ -107,6 +160,25 @@ def test_a_strangers_file_is_asked_about(text: str, state: State, question: str)
         read(text, state)
     assert question in str(stopped.value)
     assert all(choice.option.startswith("--map") for one in stopped.value.questions for choice in one.choices)
+
+
+@pytest.mark.parametrize(
+    ("answer", "people"),
+    [
+        ("Record Type=status(Standard=keep, Waitlist=leave out)", ["a register"]),
+        ("Record Type=ignore", ["a register", "b register"]),
+    ],
+)
+def test_the_answer_about_a_doubtful_column_is_kept(answer: str, people: list[str]) -> None:
+    text = ANA_AND_BOB.format("Record Type", "Standard", "Waitlist")
+    assert read(text, REGISTER, mapping=[answer])[1:] == (people, [])
+
+
+@pytest.mark.parametrize("answer", ["#2=ignore", "#2=status(empty=keep)"])
+def test_a_column_without_a_title_is_answered_for_by_its_place(answer: str) -> None:
+    text = "Email,,Date\na@,Attended,<T>\nb@,No show,<T>\nc@,,<T>\n"
+    people = ["a register", "c register"] if "empty" in answer else ["a register", "b register", "c register"]
+    assert read(text, REGISTER, mapping=[answer])[1:] == (people, [])
 
 
 SPRING = "Event Name=status(Spring=keep, Autumn=leave out)"

@@ -98,7 +98,7 @@ def test_the_fixtures_for_an_apps_own_tests_work(up: Up) -> None:
 def counted(text: str) -> list[list[str]]:
     """Give the rows of the demo's table: event, state and a number for each outcome."""
     rows = [line.split() for line in text.splitlines() if line.strip().startswith("acme-events/")]
-    return [row for row in rows if len(row) == 7]
+    return [row for row in rows if len(row) >= 5]
 
 
 def test_the_demo_prints_the_readmes_table() -> None:

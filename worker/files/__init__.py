@@ -7,14 +7,17 @@ Going down, in the order in which a row meets them:
 - `sections`              the tables of a file, and what stands above its header
 - `columns`               a header, recognised: which column holds what, and which decide who counts
 - `options`               what the command line adds
-- `verdicts`              whether a row counts; `first_look`: a look at the whole file, for what must be asked
-- `several_events`        a column that names more than one event
-- `unannounced_statuses`  statuses under a title that announces none
+- `signs`                 what one cell says; `verdicts`: whether a row counts
+- `first_look`            a look at the whole file, for what must be asked
+- `several_events`        a column that names more than one event; `record_ids`: ids that may be HubSpot's
+- `unannounced_statuses`  columns that decide by their values, under a title that announces nothing
+- `written_zones`         a time zone that the file names itself
 - `people`                how many people are behind the spellings of a name
 - `questions`             what only the reader of a file can decide, asked before anything is sent
 - `times`                 what the usual tools write as a time; `clocks`: a local time in its zone
 - `where`                 the event, the state and the account of an input, from its row or the options
 - `rows`                  a row's cells to an input; `jsonl`: a line of JSON to inputs
+- `not_addresses`         what stands where a contact's address should
 - `stays`                 many joins of a person to one stay for each occurrence
 - `reader`                all of these put together: a file to records, rejected rows and rows left out
 - `messages`              records to messages, in an order that keeps each contact's

@@ -6,58 +6,47 @@ is read twice: here for its questions, then for its records.
 
 import shutil
 import tempfile
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO, Final, NamedTuple, cast
 
 from models.input_check import comparable, shown
 from models.words import State
-from worker.files.columns.header import Columns, check_mapping
+from worker.files.columns.deciding_titles import DecidingKind
+from worker.files.columns.header import Columns, check_mapping, column_key
 from worker.files.columns.hosts_and_attendees import section_of
 from worker.files.columns.known_titles import Field, compact
 from worker.files.columns.map_option import SECTION, as_option, section_answers
-from worker.files.columns.who_counts import NOTHING, DecidingKind, announces, meaning
+from worker.files.columns.status_values import Standing
+from worker.files.columns.who_counts import NOTHING, announces, meaning
 from worker.files.csv_rows import CsvRow
 from worker.files.lines import Lines
 from worker.files.options import Options
-from worker.files.questions import Choice, Question, QuestionsError
+from worker.files.questions import Choice, Question
+from worker.files.record_ids import RecordIds
 from worker.files.sections import Table, Tables
 from worker.files.several_events import Programmes
+from worker.files.signs import Sign, absent_question, question
 from worker.files.unannounced_statuses import Unannounced
-from worker.files.verdicts import Judge, question
+from worker.files.verdicts import Judge, absent_only, says_canceled
+from worker.files.written_zones import WrittenZones, ZoneAbove
 
 MOST_VALUES: Final = 1000
 """Distinct values of a column that are counted; a column of more holds no statuses."""
 SHOWN: Final = 12
 """Values of a column that are named in its question."""
-LARGEST_ROW_NUMBER: Final = 10_000
-"""Contact ids up to here may as well count the rows of a form."""
-HUBSPOTS: Final = "Record ID"
-"""As HubSpot writes it; Zoho writes Record Id, REDCap record_id."""
-LONGEST_ID: Final = 17
-"""Digits that a HubSpot contact id has at most."""
 _EMPTY_IS_ASKED: Final = frozenset({DecidingKind.STATUS, DecidingKind.REPLY, DecidingKind.APPROVED})
 """Kinds of probable columns whose empty cells leave open whether somebody counts."""
-_OTHER_TOOLS: Final = (
-    "salesforce",
-    "zoho",
-    "civicrm",
-    "dynamics",
-    "pipedrive",
-    "marketo",
-    "redcap",
-    "airtable",
-    "attio",
-    "eloqua",
-)
 
 
 class Surveyed(NamedTuple):
-    """What the first look settled: the titles of probable columns that decide, and the options with what it added."""
+    """What the first look settled: the columns that decide by their values, and the options with what it added."""
 
-    promoted: frozenset[str]
+    promoted: dict[str, DecidingKind]
     options: Options
+    questions: list[Question]
+    """What must be answered first."""
 
 
 def kept_on_disk(source: BinaryIO) -> BinaryIO:
@@ -69,12 +58,7 @@ def kept_on_disk(source: BinaryIO) -> BinaryIO:
 
 
 def survey(source: BinaryIO, options: Options, tick: Callable[[int], None] = lambda _: None) -> Surveyed:
-    """Read a CSV file for its questions, and go back to where it began.
-
-    Raises:
-        QuestionsError: with every question, where something must be said before the file can be read.
-
-    """
+    """Read a CSV file for its questions, and go back to where it began."""
     start = source.tell()
     found = _Survey(options)
     tables = Tables(Lines(source, options.encoding, tick), options)
@@ -82,9 +66,9 @@ def survey(source: BinaryIO, options: Options, tick: Callable[[int], None] = lam
         if row is None:
             found.see_table(table, tables.hosts)
         else:
-            found.see_row(table, row)
+            found.see_row(table, row, tables.zone)
     source.seek(start)
-    check_mapping(tables.first, options, *found.headers)
+    check_mapping(tables.first, options, *found.headers, above=tables.zone.title if tables.zone else "")
     return found.settle()
 
 
@@ -93,7 +77,11 @@ class _Values:
     """The values of a column of one title, in all tables, and which of them are not known."""
 
     kind: DecidingKind
+    key: str = ""
+    """Of a probable column: the `column_key`."""
     known: bool = False
+    absent: bool = False
+    """Whether they say who did not come, where it is asked who cancelled."""
     texts: Counter[str] = field(default_factory=Counter)
 
 
@@ -118,10 +106,10 @@ class _Survey:
         self._probable: dict[str, _Values] = {}
         self._filled: set[str] = set()
         self._rivals: dict[tuple[Field, tuple[str, ...]], _Rivals] = {}
-        self._ids: defaultdict[str, list[str]] = defaultdict(list)
-        self._highest: Counter[str] = Counter()
+        self._ids = RecordIds()
         self._programmes = Programmes(options)
         self._silent = Unannounced()
+        self._zones = WrittenZones(options)
 
     def see_table(self, table: Table, hosts: frozenset[str]) -> None:
         """Note a header, or the section that begins."""
@@ -133,7 +121,7 @@ class _Survey:
             if table.section and section_of(table.section) is None:
                 self._sections[table.section] += 0
 
-    def see_row(self, table: Table, row: CsvRow) -> None:
+    def see_row(self, table: Table, row: CsvRow, zone: ZoneAbove | None) -> None:
         """Note what a row's deciding cells say; what is asked concerns only rows that may be sent."""
         columns, judge = table.columns, self._judge
         if judge is None or row.fault or judge.whole() is not None:
@@ -145,21 +133,28 @@ class _Survey:
         state = self._options.state
         out = state is not None and judge.against(row.cells, state) is not None
         if judge.names_somebody(row.cells):
-            self._see_probable(columns, row.cells, out=out)
-            self._see_id(columns, row.cells)
+            canceled = state is State.CANCEL and says_canceled(judge.signs(row.cells))
+            self._see_probable(
+                columns, row.cells, out=out or canceled, came=state is State.ATTEND and judge.came(row.cells)
+            )
+            self._ids.see(columns, row.cells)
             self._silent.see(columns, row.cells)
             if not out:
                 self._programmes.see(columns, row.cells)
+                self._zones.see(columns, row.cells, zone)
         for sign in judge.open(row.cells, state) if not out else ():
-            _count(self._unknown.setdefault(sign.title, _Values(sign.kind)), sign.text)
+            values = _Values(sign.kind, absent=sign.says is Standing.ABSENT)
+            _count(self._unknown.setdefault(sign.title, values), sign.text)
 
-    def _see_probable(self, columns: Columns, cells: list[str], *, out: bool) -> None:
+    def _see_probable(self, columns: Columns, cells: list[str], *, out: bool, came: bool) -> None:
         """Note whether a probable column decides, and what it says of those whom nothing else leaves out."""
+        asked = _EMPTY_IS_ASKED | ({DecidingKind.ATTENDED} if came else frozenset())
         for place, kind in columns.probable.items():
             text = _cell(cells, place)
-            values = self._probable.setdefault(columns.name(place), _Values(kind))
+            known = _Values(kind, column_key(columns.titles, place))
+            values = self._probable.setdefault(columns.name(place), known)
             values.known = values.known or announces(kind, text)
-            if not out and (text not in NOTHING or kind in _EMPTY_IS_ASKED):
+            if not out and (text not in NOTHING or kind in asked):
                 _count(values, "" if text in NOTHING else text)
 
     def _compare(self, columns: Columns, cells: list[str]) -> None:
@@ -170,44 +165,42 @@ class _Survey:
             rivals.filled.update(name for name, text in zip(names, texts, strict=True) if text)
             rivals.differ = rivals.differ or len({text for text in texts if text}) > 1
 
-    def _see_id(self, columns: Columns, cells: list[str]) -> None:
-        """Note the ids of contacts under a title that other tools use as well, in rows that name nobody else."""
-        if any(_cell(cells, place) for place in columns.fields.get(Field.EMAIL, ())):
-            return
-        for place in columns.fields.get(Field.VID, ()):
-            if compact(columns.titles[place]) == "recordid" and (text := _cell(cells, place)):
-                name = columns.name(place)
-                theirs = columns.titles[place].strip() == HUBSPOTS
-                if not (theirs and text.isdecimal() and len(text) <= LONGEST_ID):
-                    self._ids[name] = self._ids[name] or [text]
-                else:
-                    self._highest[name] = max(self._highest[name], int(text))
-
     def settle(self) -> Surveyed:
-        """Give what is settled, or ask what is not."""
+        """Give what is settled, and ask what is not."""
         promoted = {title: values for title, values in self._probable.items() if values.known}
         empty = (title for title, values in self._unknown.items() if values.texts and title not in self._filled)
         added = [(title, Field.IGNORE.value) for title in empty]
-        asked = [*self._ask_values(promoted), *self._ask_sections(), *self._ask_rivals(added), *self._ask_ids()]
-        asked += self._silent.questions()
+        asked = [
+            *self._ask_values(promoted),
+            *self._ask_sections(),
+            *self._ask_rivals(added),
+            *self._ids.questions(self.headers, self._options),
+        ]
+        asked += [*self._silent.questions(), *self._zones.questions()]
         if (several := self._programmes.question()) is not None:
             asked.append(several)
-        if asked:
-            raise QuestionsError(asked)
-        titles = frozenset(compact(title.partition("#")[0]) for title in promoted)
-        titles |= {compact(title) for title in self._silent.titles()}
-        return Surveyed(titles, replace(self._options, mapping=(*self._options.mapping, *added)))
+        decide = {values.key: values.kind for values in promoted.values()} | self._silent.deciding()
+        return Surveyed(decide, replace(self._options, mapping=(*self._options.mapping, *added)), asked)
 
     def _ask_values(self, promoted: dict[str, _Values]) -> Iterator[Question]:
-        unknown = {
-            title: (values.kind, values.texts) for title, values in self._unknown.items() if title in self._filled
-        }
+        canceled = self._silent.say_canceled() or any(
+            meaning(values.kind, text) is Standing.CANCELED for values in promoted.values() for text in values.texts
+        )
+        for title, values in self._unknown.items():
+            if title in self._filled and values.texts and not (values.absent and canceled):
+                yield _asked(title, values.kind, values.texts, absent=values.absent)
         for title, values in promoted.items():
-            texts = Counter({text: count for text, count in values.texts.items() if _unclear(values.kind, text)})
-            unknown[title] = (values.kind, texts)
-        for title, (kind, texts) in unknown.items():
-            if texts:
-                yield question(title, kind, dict(texts.most_common(SHOWN)), len(texts) - SHOWN)
+            unclear = Counter({text: count for text, count in values.texts.items() if _unclear(values.kind, text)})
+            if unclear:
+                yield _asked(title, values.kind, unclear)
+            absent = Counter({text: n for text, n in values.texts.items() if self._is_absent(values.kind, text)})
+            if absent and not canceled:
+                yield _asked(title, values.kind, absent, absent=True)
+
+    def _is_absent(self, kind: DecidingKind, text: str) -> bool:
+        """Say whether a probable column, once it decides, leaves open whether somebody who did not come cancelled."""
+        says = meaning(kind, text)
+        return self._options.state is State.CANCEL and any(absent_only([Sign("", kind, text, says)]))
 
     def _ask_sections(self) -> Iterator[Question]:
         answered = section_answers(self._options.mapping)
@@ -238,22 +231,7 @@ class _Survey:
                 )
                 means = "the attendee's, and not a host's or a buyer's" if is_address else "this one"
                 choices = tuple(Choice(as_option(name, rivals.what), means) for name in rivals.names)
-                yield Question("--map", f"the columns {named}", what, choices)
-
-    def _ask_ids(self) -> Iterator[Question]:
-        said = {compact(title) for title, _ in self._options.mapping}
-        titles = "".join(compact(title) for columns in self.headers for title in columns.titles)
-        for name in self._ids.keys() | self._highest.keys():
-            tool = next((tool for tool in _OTHER_TOOLS if tool in titles), None)
-            if "recordid" in said or not (self._ids[name] or tool or self._highest[name] <= LARGEST_ROW_NUMBER):
-                continue
-            seen = shown(self._ids[name][0]) if self._ids[name] else f"ids up to {self._highest[name]:,}"
-            what = f"names people who have no e-mail address, and may be another tool's id ({seen}). Is it HubSpot's?"
-            choices = (
-                Choice(as_option(name, Field.VID), "it is HubSpot's own record id"),
-                Choice(as_option(name, Field.IGNORE), "it is not; these rows are refused"),
-            )
-            yield Question("--map", f"column “{shown(name)}”", what, choices)
+                yield Question("--map", f"the columns {named}", what, choices, comes_first=True)
 
 
 _STAY: Final = frozenset({Field.JOINED, Field.LEFT, Field.DURATION, Field.MINUTES, Field.SECONDS})
@@ -263,6 +241,11 @@ _NEVER_READ: Final[dict[State | None, frozenset[Field]]] = {
     State.ATTEND: frozenset({Field.REGISTERED}),
 }
 """Fields that a state takes nothing from."""
+
+
+def _asked(title: str, kind: DecidingKind, texts: Counter[str], *, absent: bool = False) -> Question:
+    ask = absent_question if absent else question
+    return ask(title, kind, dict(texts.most_common(SHOWN)), len(texts) - SHOWN)
 
 
 def _unclear(kind: DecidingKind, text: str) -> bool:

@@ -6,19 +6,22 @@ Fields beside HubSpot's that decide who counts (status, role, attended …) are 
 import json
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 import orjson
 
 from models.input_check import FIELDS, Candidate, Reason, check_input, shown
 from models.message import Message, read_fields
+from models.words import State
 from worker.files.columns.header import announced
-from worker.files.columns.known_titles import Field, compact
-from worker.files.columns.map_option import mapped
+from worker.files.columns.known_titles import Field
+from worker.files.columns.map_option import answer_key, mapped
 from worker.files.columns.who_counts import NOTHING, deciding, meaning
 from worker.files.options import Options
 from worker.files.rows import FileRecord, LeftOut, RejectedRow, as_json
-from worker.files.verdicts import Sign, unknown_value, verdict
+from worker.files.signs import Sign, unknown_value
+from worker.files.verdicts import EMPTY_SAYS_NOTHING, absent_only, matters, verdict
 from worker.files.where import PRODUCER, Where, missing, place
 
 TITLES: Final = ("json",)
@@ -51,6 +54,7 @@ def read_line(number: int, text: str, options: Options) -> Iterator[FileRecord |
         around = {name: value for name, value in fields.items() if name in _AROUND}
         inputs = [{name: value for name, value in fields.items() if name not in _AROUND | _OWN}]
         names = [""]
+    says_state = bool(around.get("subscriber_state"))
     around = {**around, **_filled(around, options), "producer": PRODUCER}
     absent = tuple(missing(_where(around)))
     message = None if absent else read_fields({**around, "inputs": [None]})
@@ -62,7 +66,7 @@ def read_line(number: int, text: str, options: Options) -> Iterator[FileRecord |
         elif (out := verdict(signs, message.state, came=True, hosts=options.include_hosts)) is not None:
             yield LeftOut(number, *out)
             continue
-        elif (unknown := next((sign for sign in signs if sign.says is None), None)) is not None:
+        elif (unknown := _unknown(signs, message.state, says_state=says_state)) is not None:
             reasons = (unknown_value(unknown.title, unknown),)
         else:
             judged = check_input(raw, message.state, name)
@@ -72,6 +76,13 @@ def read_line(number: int, text: str, options: Options) -> Iterator[FileRecord |
             reasons = judged
         own = as_json({**around, "inputs": [raw]})
         yield _refused(number, text if len(inputs) == 1 else own.decode(), *reasons, raw=own)
+
+
+def _unknown(signs: list[Sign], state: State, *, says_state: bool) -> Sign | None:
+    """Give the first sign that leaves open whether an input counts for its state."""
+    came = state is State.ATTEND
+    unclear = (sign for sign in signs if sign.says is None and matters(sign, state, came=came))
+    return next(chain(unclear, absent_only(signs) if state is State.CANCEL and not says_state else ()), None)
 
 
 def _deciding(fields: dict[str, object], options: Options) -> tuple[dict[str, object], list[Sign]]:
@@ -88,12 +99,12 @@ def _deciding(fields: dict[str, object], options: Options) -> tuple[dict[str, ob
             else announced(name, target.what if target else None, mapped=bool(target))
         )
         text = "" if value is None else str(value).strip()
-        answer = target.answers.get(compact(text)) if target else None
+        answer = target.answers.get(answer_key(text)) if target else None
         says = answer or (meaning(known.kind, text) if known else None)
         if target and target.what is Field.IGNORE:
             continue
         if known and not isinstance(value, dict | list) and (known.sure or says):
-            if text not in NOTHING:
+            if text not in NOTHING or (value == "" and known.kind not in EMPTY_SAYS_NOTHING):
                 signs.append(Sign(name, known.kind, text, says))
         else:
             rest[name] = value

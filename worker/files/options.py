@@ -1,8 +1,9 @@
 """What the command line adds to a file: the event, the state, the account, and how to read what is ambiguous."""
 
 import re
-from dataclasses import dataclass
-from datetime import date, tzinfo
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import date, datetime, tzinfo
 from enum import StrEnum
 from typing import Final, Literal, Self
 
@@ -56,7 +57,7 @@ class Options:
     zone_as: str = ""
     """An abbreviation that stands in the file for that zone, also where its clock does not go by it: EST in July."""
     occurrence: date | Literal["all"] | None = None
-    """The day on which the occurrence begins that belongs to the event."""
+    """When the occurrence begins that belongs to the event: the day, or where one has several the day and time."""
     shared_address: SharedAddress | None = None
     include_hosts: bool = False
     """Whether hosts, panelists, organizers and presenters count as well."""
@@ -98,6 +99,10 @@ class Options:
         where = (state, object_id, event, external_account, account)
         return cls(*where, zone, date_order, pairs, encoding, zone_as, when, shared_address, include_hosts)
 
+    def mapped(self, *said: str) -> Self:
+        """Give the options with further `--map`s."""
+        return replace(self, mapping=(*self.mapping, *map(_pair, said)))
+
     def arguments(self) -> list[str]:
         """Write them as the command's arguments, to hand in the refused rows (in UTF-8) as the file was."""
         named = {
@@ -108,7 +113,7 @@ class Options:
             "--account": self.account,
             "--time-zone": self.zone and (f"{self.zone_as}=" if self.zone_as else "") + name_of(self.zone),
             "--date-order": self.order,
-            "--occurrence": self.occurrence,
+            "--occurrence": self.occurrence and occurrence_text(self.occurrence),
             "--shared-address": self.shared_address,
         }
         given = [part for option, value in named.items() if value for part in (option, str(value))]
@@ -129,13 +134,24 @@ def _zone(text: str) -> tuple[tzinfo, str]:
 
 
 def _occurrence(text: str) -> date | Literal["all"]:
-    if text.strip().lower() == ALL:
+    """Read the day on which an occurrence begins, or the day and the time: a datetime, which is a date."""
+    plain = text.strip()
+    if plain.lower() == ALL:
         return ALL
-    try:
-        return date.fromisoformat(text.strip())
-    except ValueError:
-        right = f"the day on which it begins, such as 2026-03-29, or {ALL}"
-        raise FileError("--occurrence", f"{shown(text)} is not a day", right) from None
+    for read in (date.fromisoformat, datetime.fromisoformat):
+        with suppress(ValueError):
+            said = read(plain)
+            if not isinstance(said, datetime) or said.tzinfo is None:
+                return said
+    right = f"the day on which it begins, such as 2026-03-29 (or 2026-03-29T19:00), or {ALL}"
+    raise FileError("--occurrence", f"{shown(text)} is not a day", right)
+
+
+def occurrence_text(occurrence: date | Literal["all"]) -> str:
+    """Write an occurrence as the option takes it."""
+    if isinstance(occurrence, datetime):
+        return occurrence.isoformat(timespec="minutes")
+    return str(occurrence)
 
 
 def _pair(text: str) -> tuple[str, str]:

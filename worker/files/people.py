@@ -42,6 +42,13 @@ def name_in(columns: Columns, cells: list[str], known: dict[str, object]) -> str
     return shown[-1] if shown else first or last  # the first may be the host's, who stands before the participant
 
 
+def name_in_properties(known: dict[str, object]) -> str:
+    """Give the name of the person that a whole input is about, by its properties."""
+    groups = [known.get(name) for name in ("properties", "contactProperties")]
+    texts = {name: str(text) for group in groups if isinstance(group, dict) for name, text in group.items()}
+    return name_in(Columns(tuple(texts), {}), list(texts.values()), known)
+
+
 @lru_cache(maxsize=4096)
 def words_of(name: str, contact: str) -> Words:
     """Give the words that tell whom a name means, without case and accents; none where it only repeats the address."""

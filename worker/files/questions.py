@@ -22,6 +22,8 @@ class Question:
     where: str
     what: str
     choices: tuple[Choice, ...] = field(default=())
+    comes_first: bool = False
+    """Whether who and when the rows tell of depends on the answer, so that no later question makes sense before."""
 
     def __str__(self) -> str:
         """Read as a text, an answer a line."""
@@ -42,6 +44,10 @@ class QuestionsError(FileError):
         first = questions[0]
         super().__init__(first.where, first.what, " or ".join(choice.option for choice in first.choices))
         self.questions = questions
+
+    def answered(self) -> str:
+        """Give the options of the first answer to each question, as they are typed."""
+        return " ".join(question.choices[0].option for question in self.questions if question.choices)
 
     def __str__(self) -> str:
         """Read as a text: every question with its answers."""

@@ -1,5 +1,6 @@
 """A file to records, refused rows and rows left out, in bounded memory: read once for its questions, then once more."""
 
+import shlex
 import weakref
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
@@ -14,11 +15,13 @@ from worker.files.csv_rows import CsvRow
 from worker.files.first_look import kept_on_disk, survey
 from worker.files.lines import FileError, Line, Lines
 from worker.files.options import MissingOption, Options
+from worker.files.questions import QuestionsError
 from worker.files.rows import Draft, Drafter, FileRecord, LeftOut, RejectedRow, refused_row
 from worker.files.sections import Table, Tables
-from worker.files.stays.gather import gather
+from worker.files.stays.gather import gather, questions
 from worker.files.summary import FileFacts
 from worker.files.verdicts import Judge
+from worker.files.written_zones import is_used
 
 AHEAD: Final = 100
 """Rows read ahead: where each lacks the same option, the option is forgotten, not the rows wrong."""
@@ -38,21 +41,28 @@ class Reading:
             source = kept_on_disk(source)
             weakref.finalize(self, source.close)
         start = source.tell()
-        first = Lines(source, options.encoding)
+        head = Lines(source, options.encoding)
         source.seek(start)
         self.options = options
-        self.facts = FileFacts(encoding=first.encoding)
-        mark = first.sample.decode(first.encoding, "replace").lstrip("\ufeff").lstrip()[:1]
+        self.facts = FileFacts(encoding=head.encoding)
+        mark = head.sample.decode(head.encoding, "replace").lstrip("\ufeff").lstrip()[:1]
         if mark == "[":
             raise FileError("line 1", "begins a JSON list", "JSON Lines: one object on each line, no list around them")
         self.facts.kind = "JSON Lines" if mark == "{" else "CSV"
         columns = Columns(jsonl.TITLES, {})
         if mark != "{":
-            promoted, self._settled = survey(source, options, tick)
-        self._lines = Lines(source, options.encoding, tick)
-        if mark != "{":
-            self._tables = Tables(self._lines, self._settled, promoted)
+            promoted, self._settled, asked = survey(source, options, tick)
+            is_last = any(one.comes_first for one in asked)
+            if not is_last:
+                self._settled = self._settled.mapped(*(shlex.split(one.choices[0].option)[1] for one in asked))
+            self._tables = Tables(Lines(source, options.encoding, tick), self._settled, promoted)
             columns = self._tables.first
+            if asked:
+                # what the rows ask next, should the first answers be given
+                later = [] if is_last else questions(self._from_rows(), options)
+                raise QuestionsError([*asked, *later])
+        else:
+            self._lines = Lines(source, options.encoding, tick)
         self.gathers = options.state is State.ATTEND and not (
             {Field.STATE, Field.TIME, Field.JSON} & set(columns.fields) or mark == "{"
         )
@@ -66,11 +76,8 @@ class Reading:
                 yield item
 
     def _judged(self) -> Iterator[Item]:
-        if self.facts.kind == "JSON Lines":
-            yield from _looked_ahead(self._from_json(iter(self._lines)))
-            return
-        drafts = _looked_ahead(self._from_rows())
-        for item in gather(drafts, self.options, merges=self.gathers, note=self.facts.saw_shared):
+        rows = self._from_json(iter(self._lines)) if self.facts.kind == "JSON Lines" else self._from_rows()
+        for item in gather(_looked_ahead(rows), self.options, merges=self.gathers, note=self.facts.saw_shared):
             if isinstance(item, Draft):
                 self.facts.days_only += item.day_only
                 if self.gathers and item.contact:
@@ -92,7 +99,9 @@ class Reading:
         for table, row in self._tables.rows():
             if row is None or drafter is None:
                 judge = Judge(table.columns, self._settled, table.section, self._tables.hosts)
-                drafter = Drafter(table.columns, self._settled, judge)
+                zone = self._tables.zone
+                used = zone is not None and is_used(zone.title, self._settled.mapping)
+                drafter = Drafter(table.columns, self._settled, judge, zone.text if zone and used else "")
                 if not table.lacks:
                     self.facts.saw_header(table.line, table.columns)
             if row is not None:

@@ -1,27 +1,28 @@
 """A row's cells to a draft of an input, and a draft to a record or to a refused row with its reasons."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
 import orjson
 
-from models.input_check import GUEST, Candidate, Reason, check_input, shown
+from models.input_check import Candidate, Reason, check_input, shown
 from models.message import Address, Message
 from models.words import State
 from worker.files.clocks import Moment, TimeFault
 from worker.files.columns.header import TIMES, Columns
 from worker.files.columns.known_titles import TITLES, Field, compact
-from worker.files.columns.map_option import as_option
+from worker.files.columns.map_option import answer_key
 from worker.files.columns.status_values import STATES, Standing, says_yes, standing_of
 from worker.files.columns.who_counts import NOTHING
 from worker.files.csv_rows import CsvRow
+from worker.files.not_addresses import not_taken
 from worker.files.options import MissingOption, Options
 from worker.files.times import iso, read_duration, read_time
 from worker.files.verdicts import ABSENT, Judge
 from worker.files.where import Where, envelope, missing, missing_time, place
+from worker.files.written_zones import behind
 
 _STATES: Final = {standing: state for state, standing in STATES.items()}
 LONGEST_STAY_MS: Final = 24 * 60 * 60 * 1000
@@ -124,8 +125,10 @@ class Draft:
 class Drafter:
     """Reads rows under one header."""
 
-    def __init__(self, columns: Columns, options: Options, judge: Judge) -> None:
+    def __init__(self, columns: Columns, options: Options, judge: Judge, zone: str = "") -> None:
+        """Read rows under a header, above which the file may name the zone of its times."""
         self.judge = judge
+        self._zone = zone
         self._columns = columns
         self._options = options
 
@@ -158,7 +161,7 @@ class Drafter:
         named = tuple(columns.name(column) for column in columns.asked.get(Field.EVENT, ()))
         draft.faults += (_at(row.line, reason.where, reason) for reason in missing(where, named))
         if not draft.contact:
-            draft.faults += self._not_taken(row)
+            draft.faults += (_at(row.line, reason.where, reason) for reason in not_taken(columns, row.cells))
         if state == State.ATTEND:
             self._read_stay(row, draft)
         else:
@@ -172,7 +175,7 @@ class Drafter:
         if not text:
             return self._options.state
         place = self._columns.fields[Field.STATE][0]
-        standing = self._columns.answers.get(place, {}).get(compact(text)) or standing_of(text)
+        standing = self._columns.answers.get(place, {}).get(answer_key(text)) or standing_of(text)
         if standing in _STATES:
             return _STATES[standing]
         if standing is Standing.ABSENT or compact(self._columns.titles[place]) in TITLES[Field.STATE]:
@@ -197,23 +200,6 @@ class Drafter:
             name: text for name, places in self._columns.properties.items() if (text := _first(row.cells, places)[0])
         }
         return {"email": email, "contactProperties": properties}
-
-    def _not_taken(self, row: CsvRow) -> Iterator[Reason]:
-        """Say what is there instead of a contact, and how to have it taken for one."""
-        for title, what, text in self._columns.not_taken(row.cells):
-            if what is Field.VID:
-                right = f"an e-mail address; or {as_option(title, what)} where it is HubSpot's own record id"
-                yield _at(row.line, title, Reason("", f"{shown(text)} may be another tool's id", right))
-            elif GUEST.search(text):
-                right = "the guest's own e-mail address"
-                yield _at(
-                    row.line,
-                    title,
-                    Reason("", f"{shown(text)} is a guest's sign-in name, not an e-mail address", right),
-                )
-            else:
-                right = f"an e-mail address; or {as_option(title, what)} where sign-in names are mailboxes"
-                yield _at(row.line, title, Reason("", f"{shown(text)} is a sign-in name", right))
 
     def _read_stay(self, row: CsvRow, draft: Draft) -> None:
         """Read when somebody came and left, the latter also from how long they stayed."""
@@ -249,8 +235,8 @@ class Drafter:
             text, column = _first(row.cells, self._columns.fields.get(kind, ()))
             if text in NOTHING or says_yes(text) is not None:
                 continue  # “Registered: Yes” has its time in another column
-            title = self._columns.zones.get(column, "")
-            moment = read_time(text, self._options.zone, self._options.order, title, self._options.zone_as)
+            zone = self._columns.zones.get(column) or behind(self._text(row, Field.ZONE) or self._zone)
+            moment = read_time(text, self._options.zone, self._options.order, zone, self._options.zone_as)
             if isinstance(moment, Moment) and moment.day_only and not days:
                 moment = TimeFault(f"{shown(text)} has no time of day", "such as 2026-03-01T10:00:00Z")
             if isinstance(moment, Moment):

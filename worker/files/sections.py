@@ -1,20 +1,22 @@
 """The tables of a file: where the header is, what stands above it, and the sections that its rows stand in."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice, takewhile
 from typing import Final, NamedTuple
 
 from models.input_check import comparable, shown
 from models.words import State
-from worker.files.columns.header import Columns, check_mapping, has_titles, is_address, recognise
+from worker.files.columns.deciding_titles import DecidingKind
+from worker.files.columns.header import NONE, Columns, check_mapping, has_titles, is_address, recognise
 from worker.files.columns.hosts_and_attendees import EventRole, role_of, section_of
 from worker.files.columns.known_titles import Field, compact
 from worker.files.columns.repeated import MEETING
 from worker.files.csv_rows import CsvRow, split_rows
 from worker.files.lines import FileError, Line, Lines
 from worker.files.options import Options
+from worker.files.written_zones import ZoneAbove, zone_above
 
 DELIMITERS: Final = (",", ";", "\t", "|")
 LOOKED_AT: Final = 200
@@ -39,7 +41,7 @@ class Tables:
     Raises `FileError` where no row names what is needed.
     """
 
-    def __init__(self, lines: Lines, options: Options, promoted: frozenset[str] = frozenset()) -> None:
+    def __init__(self, lines: Lines, options: Options, promoted: Mapping[str, DecidingKind] = NONE) -> None:
         self._lines = lines
         self._options = options
         self._by_title = replace(
@@ -51,6 +53,8 @@ class Tables:
         self._header, self._delimiter, self.first = self._find_header(sample)
         self.hosts: frozenset[str] = frozenset()
         """The addresses that the rows above the header name: those of the host."""
+        self.zone: ZoneAbove | None = None
+        """The time zone that they name."""
 
     def rows(self) -> Iterator[tuple[Table, CsvRow | None]]:
         """Give each row with its table; each table once alone, before its first row.
@@ -109,6 +113,7 @@ class Tables:
         named: dict[str, bool] = {}
         last: CsvRow | None = None
         for row in rows:
+            self.zone = self.zone or zone_above(row.cells, last.cells if last else ())
             if _is_title(row):
                 title, table = _title(row), None
             elif table is not None:

@@ -100,7 +100,7 @@ class Programmes:
         choices.append(
             Choice(as_option(title, "event"), "each row's own: the column holds the external id of its event")
         )
-        return Question("--map", f"column “{shown(title)}”", what, tuple(choices))
+        return Question("--map", f"column “{shown(title)}”", what, tuple(choices), comes_first=True)
 
 
 def _alike(names: Counter[str]) -> Counter[str]:

@@ -69,7 +69,7 @@ class FileFacts:
         named += [(f"contactProperties.{name}", places) for name, places in columns.properties.items()]
         for what, places in named:
             for place in places:
-                self.columns.setdefault(columns.titles[place].strip(), what)
+                self.columns.setdefault(columns.titles[place].strip() or columns.name(place), what)
         self.unread += (title for title in columns.unread if title not in self.unread)
 
     def saw_person(self, contact: str, rows: int) -> None:

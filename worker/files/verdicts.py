@@ -5,20 +5,21 @@ only registered does not; a no-show counts for neither registering nor attending
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from models.input_check import Reason, comparable, shown
 from models.words import State
+from worker.files.columns.deciding_titles import DecidingKind
 from worker.files.columns.header import Columns
 from worker.files.columns.hosts_and_attendees import EventRole, role_of, section_of
 from worker.files.columns.known_titles import Field, compact
-from worker.files.columns.map_option import EMPTY, SECTION, as_option, section_answers
+from worker.files.columns.map_option import EMPTY, SECTION, answer_key, as_option, section_answers
 from worker.files.columns.status_values import Standing, says_yes
-from worker.files.columns.who_counts import NOTHING, DecidingKind, meaning
-from worker.files.options import MissingOption, Options
+from worker.files.columns.who_counts import NOTHING, meaning
+from worker.files.options import Options
 from worker.files.people import name_places
-from worker.files.questions import Choice, Question
+from worker.files.signs import Sign, unknown_value
 
 Cells = list[str]
 _SAYS_NOTHING: Final = frozenset({None, EventRole.ATTENDEE, Standing.KEPT})
@@ -31,21 +32,12 @@ class Against(NamedTuple):
     option: str = ""
 
 
-class Sign(NamedTuple):
-    """What one cell says about whether its row counts; `says` is None where that is not known."""
-
-    title: str
-    kind: DecidingKind
-    text: str
-    says: Standing | EventRole | None
-
-
 ABSENT: Final = "did not attend"
 HOSTS: Final = "--include-hosts"
 _ALWAYS: Final = frozenset({Standing.ATTENDED, Standing.KEPT})
 _KEPT: Final[dict[State, frozenset[Standing]]] = {
     State.REGISTER: _ALWAYS | {Standing.REGISTERED, Standing.CONFIRMED},
-    State.ATTEND: _ALWAYS,
+    State.ATTEND: _ALWAYS | {Standing.MOVED},
 }
 _OF_REGISTERING: Final = frozenset({DecidingKind.ADMISSION, DecidingKind.REPLY, DecidingKind.APPROVED})
 """Kinds that tell how the registration stands: “registered” there says nothing against a time of joining."""
@@ -53,7 +45,7 @@ _BEFORE: Final = frozenset({Standing.REGISTERED, Standing.INVITED})
 """What a registration says that speaks against nobody who came, such as a walk-in's “Registered: No”."""
 _ABOUT_ATTENDING: Final = frozenset({DecidingKind.ATTENDED, DecidingKind.ABSENT})
 _ROLES: Final = frozenset({DecidingKind.ROLE, DecidingKind.STAFF, DecidingKind.TICKET})
-_EMPTY_SAYS_NOTHING: Final = _ROLES | {DecidingKind.PAYMENT, DecidingKind.ABSENT, DecidingKind.EXCLUDED}
+EMPTY_SAYS_NOTHING: Final = _ROLES | {DecidingKind.PAYMENT, DecidingKind.ABSENT, DecidingKind.EXCLUDED}
 _BEHIND: Final = re.compile(r"[(\[]([^()\[\]]+)[)\]]$")
 """What a tool writes behind a person's name: “Hana Holm (Host)”."""
 _ROOMS: Final = ("@resource.calendar.google.com", "@group.calendar.google.com")
@@ -82,6 +74,8 @@ class Judge:
         self._titles = columns.titles
         parts = (place for name in ("firstname", "lastname") for place in columns.properties.get(name, ()))
         self._names = (*name_places(columns.titles), *parts)
+        self._stays = [place for what in _OF_STAYS for place in fields.get(what, ())]
+        self._says_state = Field.STATE in fields
         self._comings = [place for what in (Field.JOINED, Field.TIME) for place in fields.get(what, ())]
 
     def whole(self) -> Against | None:
@@ -94,7 +88,8 @@ class Judge:
     def against(self, cells: Cells, state: State) -> Against | None:
         """Say what speaks against a row; nothing where it counts, or where a value is not known."""
         signs = [*self.signs(cells), *self._by_section]
-        return self._by_address(cells) or verdict(signs, state, came=self._came(cells), hosts=self._include)
+        out = self._by_address(cells) or verdict(signs, state, came=self.came(cells), hosts=self._include)
+        return out or (self._by_coming(cells) if state is State.CANCEL and not says_canceled(signs) else None)
 
     def leave_out(self, line: int, cells: Cells, state: State) -> Against | Reason | None:
         """Say why a row does not count, or what must be answered before that is known; nothing where it counts."""
@@ -106,8 +101,10 @@ class Judge:
     def open(self, cells: Cells, state: State | None) -> Iterator[Sign]:
         """Give the signs that leave open whether a row counts; none where it is refused anyway, as a footer is."""
         if self.names_somebody(cells):
-            came = state is State.ATTEND and self._came(cells)
-            yield from (sign for sign in self.signs(cells) if sign.says is None and _matters(sign, state, came=came))
+            came, signs = state is State.ATTEND and self.came(cells), list(self.signs(cells))
+            yield from (sign for sign in signs if sign.says is None and matters(sign, state, came=came))
+            if state is State.CANCEL and not self._says_state:
+                yield from absent_only(signs)
 
     def names_somebody(self, cells: Cells) -> bool:
         """Say whether a row may name a contact: what is no address is refused, whatever else the row says."""
@@ -119,34 +116,31 @@ class Judge:
         """Give what each deciding cell says."""
         for place, kind, title in self._deciding:
             text = _cell(cells, place)
-            if text not in NOTHING or kind not in _EMPTY_SAYS_NOTHING:
+            if text not in NOTHING or kind not in EMPTY_SAYS_NOTHING:
                 yield self._sign(place, kind, title, cells)
         for place in self._names:
             text = _cell(cells, place)
             if text.endswith((")", "]")) and (found := _BEHIND.search(text)) and role_of(found[1]) is EventRole.STAFF:
                 yield Sign(self._titles[place].strip(), DecidingKind.ROLE, found[0], EventRole.STAFF)
         for place, kind, says, title in self._timed:
-            text = _cell(cells, place)
+            text, yes = _cell(cells, place), None
             if kind is DecidingKind.CANCELED:
                 yield Sign(title, kind, "", meaning(kind, text))
-            elif text not in NOTHING and says_yes(text) is False:
+            elif text not in NOTHING and (yes := says_yes(text)) is False:
                 yield Sign(title, kind, text, says)
+            elif yes and kind is DecidingKind.ADMISSION:
+                yield Sign(title, kind, text, Standing.REGISTERED)
 
     def _sign(self, place: int, kind: DecidingKind, title: str, cells: Cells) -> Sign:
         text = _cell(cells, place)
         text = "" if text in NOTHING else text
-        if place in self._answers and (answer := self._answers[place].get(compact(text))) is not None:
+        if place in self._answers and (answer := self._answers[place].get(answer_key(text))) is not None:
             return Sign(title, kind, text, answer)
         if kind is DecidingKind.CANCELED:
             return Sign(title, kind, text, meaning(kind, text))
         if not text:
-            absent = kind is DecidingKind.ATTENDED and not self._came(cells)
-            return Sign(
-                title,
-                kind,
-                text,
-                Standing.ABSENT if absent else EventRole.ATTENDEE if kind is DecidingKind.ATTENDED else None,
-            )
+            absent = kind is DecidingKind.ATTENDED and not self.came(cells)
+            return Sign(title, kind, text, Standing.ABSENT if absent else None)  # no tick beside a time of joining
         if kind is DecidingKind.STAFF and "@" in text:
             address = self._address(cells)
             return Sign(
@@ -165,16 +159,25 @@ class Judge:
             Against(f"the address of the host ({EventRole.STAFF.value})", HOSTS) if host and not self._include else None
         )
 
+    def _by_coming(self, cells: Cells) -> Against | None:
+        """Leave out of the cancellations who has a time of joining or leaving, or was there for a while."""
+        for place in self._stays if not self._says_state else ():
+            if meaning(DecidingKind.ATTENDED, _cell(cells, place)) is Standing.ATTENDED:
+                title = self._titles[place].strip()
+                return Against(f"{shown(title)} says that they came (not cancelled)", as_option(title, Field.IGNORE))
+        return None
+
     def _address(self, cells: Cells) -> str:
         return comparable(next((text for place in self._emails if (text := _cell(cells, place))), ""))
 
-    def _came(self, cells: Cells) -> bool:
+    def came(self, cells: Cells) -> bool:
         """Say whether the row has a time at which somebody came."""
         return any(
             (text := _cell(cells, place)) not in NOTHING and says_yes(text) is not False for place in self._comings
         )
 
 
+_OF_STAYS: Final = (Field.JOINED, Field.LEFT, Field.DURATION, Field.MINUTES, Field.SECONDS)
 _TIMED: Final = (
     (Field.CANCELED, DecidingKind.CANCELED, Standing.CANCELED),
     (Field.REGISTERED, DecidingKind.ADMISSION, Standing.INVITED),
@@ -183,7 +186,7 @@ _TIMED: Final = (
 """Times in whose place a tool may write yes or no; a time of cancelling says that somebody cancelled."""
 
 
-def _matters(sign: Sign, state: State | None, *, came: bool) -> bool:
+def matters(sign: Sign, state: State | None, *, came: bool) -> bool:
     """Say whether what a sign leaves open can count for a state."""
     if sign.kind in _ABOUT_ATTENDING:
         return state in {None, State.ATTEND}
@@ -220,11 +223,22 @@ def verdict(signs: list[Sign], state: State, *, came: bool, hosts: bool) -> Agai
 
 
 def _is_about(sign: Sign, state: State) -> bool:
-    """Say whether a sign tells of what the state is; of attending only that who attended did not cancel."""
+    """Say whether a sign tells of what the state is: that somebody did not come is no cancellation and no denial."""
     if sign.kind not in _ABOUT_ATTENDING and not (sign.kind is DecidingKind.TICKET and sign.says is Standing.ABSENT):
         return True
-    attended = sign.kind is DecidingKind.ATTENDED and sign.says is Standing.ATTENDED
-    return sign.says is Standing.LEFT_OUT or (attended and state is State.CANCEL)
+    return sign.says is not Standing.ABSENT if state is State.CANCEL else sign.says is Standing.LEFT_OUT
+
+
+def says_canceled(signs: Iterable[Sign]) -> bool:
+    """Say whether anything says that somebody cancelled, or that they count."""
+    return any(sign.says in {Standing.CANCELED, Standing.KEPT} for sign in signs)
+
+
+def absent_only(signs: list[Sign]) -> Iterator[Sign]:
+    """Give the signs that somebody did not come, where none says that they cancelled: with `cancel` that is asked."""
+    if not says_canceled(signs):
+        kinds = _ABOUT_ATTENDING | {DecidingKind.TICKET}
+        yield from (sign for sign in signs if sign.says is Standing.ABSENT and sign.kind in kinds)
 
 
 def _keeps(sign: Sign, state: State, *, came: bool) -> bool:
@@ -253,35 +267,6 @@ def _left_out(sign: Sign, state: State) -> Against:
         return Against(text, "--state register" if state is State.ATTEND else "")
     target = "attended" if sign.kind is DecidingKind.ATTENDED else "status"
     return Against(text, as_option(sign.title, f"{target}({sign.text or EMPTY}=keep)"))
-
-
-def question(title: str, kind: DecidingKind, values: dict[str, int], more: int = 0) -> Question:
-    """Ask whether people of values that are not known count; `values` says how often each stands there."""
-    target = {
-        DecidingKind.ROLE: "role",
-        DecidingKind.STAFF: "role",
-        DecidingKind.TICKET: "role",
-        DecidingKind.ATTENDED: "attended",
-    }.get(kind, "status")
-    named = [f"“{shown(text)}” ({count:,})" if text else f"nothing ({count:,})" for text, count in values.items()]
-    named += [f"{more:,} more"] if more > 0 else []
-    what = f"decides who counts, and has values that are not known here: {', '.join(named)}. Do these people count?"
-    keep, leave_out = (
-        as_option(title, f"{target}({', '.join(f'{text or EMPTY}={says}' for text in values)})")
-        for says in ("keep", "leave out")
-    )
-    choices = (
-        Choice(keep, "they count (or say what they did in place of keep: register, attend, cancel)"),
-        Choice(leave_out, "they are left out and counted; each value can have its own answer"),
-        Choice(as_option(title, Field.IGNORE), "the column says nothing about who counts"),
-    )
-    return Question("--map", f"column “{shown(title)}”", what, choices)
-
-
-def unknown_value(where: str, sign: Sign) -> MissingOption:
-    """Say of one row that it must be answered whether it counts."""
-    asked = question(sign.title, sign.kind, {sign.text: 1})
-    return MissingOption(where, asked.what, " or ".join(choice.option for choice in asked.choices))
 
 
 def _cell(cells: Cells, place: int) -> str:

@@ -2,20 +2,22 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 from models.input_check import shown
 from models.words import State
 from models.zones import zone_in
 from worker.files.columns import repeated
+from worker.files.columns.deciding_titles import DecidingKind
 from worker.files.columns.hosts_and_attendees import EventRole, role_of
-from worker.files.columns.known_titles import ASKED, OURS, PROPERTIES, TITLES, WEAK, Field, compact, title_words
+from worker.files.columns.known_titles import ASKED, OURS, PROPERTIES, TITLES, WEAK, ZONES, Field, compact, title_words
 from worker.files.columns.map_option import SECTION, mapped, places_named
 from worker.files.columns.status_values import Standing
-from worker.files.columns.who_counts import Deciding, DecidingKind, deciding
+from worker.files.columns.who_counts import Deciding, deciding
 from worker.files.lines import FileError
 from worker.files.options import Options
 
@@ -29,7 +31,8 @@ TIMES: Final[dict[State, Field]] = {
 }
 """The field whose time a state takes; `interactionDateTime` serves each."""
 
-_OF_TIME: Final = frozenset({*TIMES.values(), Field.TIME, Field.DATE, Field.LEFT})
+NONE: Final[Mapping[str, DecidingKind]] = MappingProxyType({})
+OF_TIME: Final = frozenset({*TIMES.values(), Field.TIME, Field.DATE, Field.LEFT})
 """The fields in whose titles a time zone may stand."""
 _FIELDS: Final = {title: (field, rank) for field, titles in TITLES.items() for rank, title in enumerate(titles)}
 _WEAK: Final = {title: (field, 100 + rank) for field, titles in WEAK.items() for rank, title in enumerate(titles)}
@@ -66,6 +69,8 @@ class Columns:
     """Columns of which only one can be meant, and the titles do not say which."""
     asked: dict[Field, tuple[int, ...]] = field(default_factory=dict)
     """Columns that may hold a field, and are read only where `--map` says so."""
+    silent: tuple[int, ...] = ()
+    """Columns that nothing is read from, those without a title as well."""
 
     def title(self, what: Field) -> str:
         """Give the title of the column that is read first for a field, else the field's own name."""
@@ -75,6 +80,8 @@ class Columns:
     def name(self, place: int) -> str:
         """Name a column as `--map` does: by its title, and where several have it by which of them it is."""
         title = self.titles[place].strip()
+        if not compact(title):
+            return f"#{place + 1}"
         same = [index for index, other in enumerate(self.titles) if compact(other) == compact(title)]
         return title if len(same) == 1 else f"{title}#{same.index(place) + 1}"
 
@@ -121,10 +128,18 @@ class Columns:
 _MAIL: Final = re.compile(r"e?mail|courriel|correo")
 
 
-def recognise(cells: Sequence[str], options: Options, promoted: frozenset[str] = frozenset()) -> Columns:
+def column_key(titles: Sequence[str], place: int) -> str:
+    """Give what tells a column from others, in each table of the file: its title, and which of that title it is."""
+    title = compact(titles[place])
+    if not title:
+        return f"#{place + 1}"
+    return f"{title}#{sum(1 for other in titles[:place] if compact(other) == title) + 1}"
+
+
+def recognise(cells: Sequence[str], options: Options, promoted: Mapping[str, DecidingKind] = NONE) -> Columns:
     """Read a row as a header; what is no known title is left unread.
 
-    `promoted` holds the titles, compact, of probable columns whose values have been found to decide.
+    `promoted` holds the columns whose values have been found to decide, by their `column_key`.
     """
     fields: defaultdict[Field, repeated.Ranked] = defaultdict(list)
     properties: defaultdict[str, repeated.Ranked] = defaultdict(list)
@@ -138,11 +153,12 @@ def recognise(cells: Sequence[str], options: Options, promoted: frozenset[str] =
         target = targets.get(place)
         what, rank = (target.what, target.rank) if target else _meaning(cells[place], options.state)
         known = announced(cells[place], what, mapped=target is not None)
-        if known is None and what is None and compact(cells[place]) in promoted:
-            known = Deciding(DecidingKind.STATUS)
+        key = column_key(cells, place) if promoted else ""
+        if known is None and what is None and key in promoted:
+            known = Deciding(promoted[key])
         if known is not None:
             reports_roles = known.kind is DecidingKind.ROLE and options.state is State.ATTEND
-            decides = known.sure or reports_roles or compact(cells[place]) in promoted
+            decides = known.sure or reports_roles or key in promoted
             (decide if decides else probable)[place] = known.kind
             what = _shown_as(what, known.kind, options, mapped=target is not None) if decides else what
         if isinstance(what, Field):
@@ -159,9 +175,10 @@ def recognise(cells: Sequence[str], options: Options, promoted: frozenset[str] =
     known_names = {name: tuple(p for p in read if p not in among) for name, (read, among) in kept.items()}
     names = {name: read for name, read in known_names.items() if read}
     read = {place for found in (*places.values(), *rivals.values(), *names.values()) for place in found}
-    unread = [p for p in range(start, len(cells)) if p not in read | ignored and cells[p].strip()]
+    silent = [p for p in range(start, len(cells)) if p not in read | ignored]
+    unread = [p for p in silent if cells[p].strip()]
     hosts = {p for p, cell in enumerate(cells) if (is_address(cell) if p in block else is_host_address(cell))}
-    times = {place for what, found in places.items() if what in _OF_TIME for place in found}
+    times = {place for what, found in places.items() if what in OF_TIME for place in found}
     return Columns(
         tuple(cells),
         places,
@@ -174,6 +191,7 @@ def recognise(cells: Sequence[str], options: Options, promoted: frozenset[str] =
         tuple(sorted(hosts - set(person))),
         rivals,
         _asked(cells, unread),
+        tuple(silent),
     )
 
 
@@ -188,10 +206,11 @@ def has_titles(cells: Sequence[str], options: Options) -> bool:
     return any(_meaning(cell, None)[0] for cell in cells) or bool(mapped(cells, options.mapping))
 
 
-def check_mapping(columns: Columns, options: Options, *others: Columns) -> None:
-    """Refuse a `--map` that names a column which is not there, in this table or the others of the file."""
+def check_mapping(columns: Columns, options: Options, *others: Columns, above: str = "") -> None:
+    """Refuse a `--map` that names a column which is not there, in this table, in others of the file, or above them."""
     for title, target in options.mapping:
-        if compact(title) != SECTION and not any(places_named(table.titles, title) for table in (columns, *others)):
+        elsewhere = compact(title) == SECTION or (above and compact(title) == compact(above))
+        if not elsewhere and not any(places_named(table.titles, title) for table in (columns, *others)):
             there = ", ".join(shown(title.strip()) for title in columns.titles if title.strip())
             raise FileError("--map", f"the file has no column “{shown(title)}={target}”", f"one of {there}")
 
@@ -225,8 +244,14 @@ def announced(title: str, what: Field | str | None, *, mapped: bool) -> Deciding
 
 def _asked(cells: Sequence[str], unread: list[int]) -> dict[Field, tuple[int, ...]]:
     found = [(_ASKED.get(compact(cells[place])), place) for place in sorted(unread)]
-    found = [(what or (Field.EMAIL if compact(cells[place]).endswith("upn") else None), place) for what, place in found]
+    found = [(what or _asked_by_a_part(cells[place]), place) for what, place in found]
     return {what: tuple(place for other, place in found if other is what) for what in {one for one, _ in found if one}}
+
+
+def _asked_by_a_part(title: str) -> Field | None:
+    if ZONES.search(title.replace("_", " ")):
+        return Field.ZONE
+    return Field.EMAIL if compact(title).endswith("upn") else None
 
 
 def is_host_address(title: str) -> bool:

@@ -36,6 +36,8 @@ class Field(StrEnum):
     EVENT = "external_event_id"
     EXTERNAL_ACCOUNT = "external_account_id"
     ACCOUNT = "account"
+    ZONE = "zone"
+    """The time zone of a row's times; read only where `--map` says so, for it may be where the person lives."""
     JSON = "json"
     IGNORE = "ignore"
 
@@ -136,6 +138,12 @@ ASKED: Final[dict[Field, tuple[str, ...]]] = {
 }
 """Titles under which other tools keep ids and names of their own: never read unless `--map` says so, and named in the
 question where the file has nothing else."""
+
+ZONES: Final = re.compile(
+    r"time\s?zone|\btz\b|zeitzone|fuseau\s?horaire|zona\s?horaria|huso\s?horario|fuso\s?hor[aá]rio|fuso\s?orario|tijdzone",
+    re.IGNORECASE,
+)
+"""Within a title: a time zone, which may be that of the times, or where somebody lives."""
 
 PERSONS: Final = TITLES[Field.EMAIL].index("email")
 """Before it stand the titles that name whose address it is."""

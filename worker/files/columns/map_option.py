@@ -47,7 +47,9 @@ def mapped(cells: Sequence[str], mapping: tuple[tuple[str, str], ...], start: in
     for order, (title, text) in enumerate(mapping):
         target = read_target(text)
         for place in places_named(cells, title, start):
-            targets.setdefault(place, target._replace(rank=_FIRST + order))
+            known = targets.setdefault(place, target._replace(rank=_FIRST + order))
+            if known.what == target.what and target.answers:  # a second question about the column was answered
+                targets[place] = known._replace(answers=target.answers | known.answers)
     return targets
 
 
@@ -96,6 +98,11 @@ def section_answers(mapping: tuple[tuple[str, str], ...]) -> dict[str, Standing]
     return answers
 
 
+def answer_key(value: str) -> str:
+    """Give a value as answers compare it: as a title is, but for a tick or a cross, which has no letters."""
+    return compact(value) or value.strip()
+
+
 def _answers(text: str) -> dict[str, Standing]:
     answers: dict[str, Standing] = {}
     end = 0
@@ -106,7 +113,7 @@ def _answers(text: str) -> dict[str, Standing]:
                 "each value with keep, leave out, register, attend or cancel: status(Walk-in=keep, Bounced=leave out)"
             )
             raise FileError("--map", f"{shown(text[end:].strip())} says nothing of a value", right)
-        value = "" if compact(found["value"]) == EMPTY else compact(found["value"])
+        value = "" if compact(found["value"]) == EMPTY else answer_key(found["value"])
         answers[value] = _says(found["says"].lower())
         end = found.end()
     return answers

@@ -7,7 +7,7 @@ guessed: the file stops with a question, or the value is answered for by `--map 
 import re
 from enum import StrEnum
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal
 
 from models.words import State
 from worker.files.columns.known_titles import compact
@@ -28,6 +28,8 @@ class Standing(StrEnum):
     INVITED = "invited, not registered"
     REMOVED = "no longer valid"
     EXCLUDED = "does not count"
+    MOVED = "a join or a leave"
+    """A row of a list that has one for each join and each leave: somebody was there, and that is all it says."""
     LEFT_OUT = "left out by --map"
     KEPT = "kept by --map"
 
@@ -181,6 +183,28 @@ _PENDING_FOR: Final = ("pendingfrom", "pendingapproval", "pendingpayment", "wait
 _KEEPING: Final = frozenset({Standing.REGISTERED, Standing.CONFIRMED, Standing.ATTENDED})
 _PARTS: Final = re.compile(r"[/()\[\]:;,|]|\s[-–—]\s")
 
+_MOVES: Final[dict[Literal["join", "leave"], tuple[str, ...]]] = {
+    "join": (
+        "joined", "join", "joined before", "joined meeting", "joined the meeting", "entered", "logged in", "connected",
+        "beigetreten", "vorher beigetreten", "zuvor beigetreten", "betreten", "rejoint", "a rejoint", "connecté",
+        "entré", "rejoint avant", "unido", "se unió", "se unió antes", "entró", "conectado", "entrou", "ingressou",
+        "ingressou antes", "entrato", "ha partecipato", "si è unito", "partecipato", "collegato", "deelgenomen",
+        "toegetreden", "binnengekomen",
+    ),
+    "leave": (
+        "left", "leave", "left meeting", "left the meeting", "exited", "exit", "logged out", "disconnected",
+        "verlassen", "ausgetreten", "gegangen", "quitté", "a quitté", "parti", "sorti", "déconnecté", "abandonó",
+        "ha salido", "salió", "se fue", "desconectado", "saiu", "uscito", "ha abbandonato", "abbandonato", "scollegato",
+        "vertrokken", "verlaten",
+    ),
+}  # fmt: skip
+"""What a list of joins and leaves says in each of its rows."""
+_MOVED: Final = {compact(word): move for move, words in _MOVES.items() for word in words}
+_WAITLIST: Final = re.compile(
+    r"waitlist|waitinglist|wartelist|listedattente|listadeespera|listaespera|listadattesa|wachtlijst"
+)
+"""A word that is said of events only, whatever stands beside it."""
+
 _YES: Final = frozenset({"yes", "y", "true", "t", "1", "x", "ja", "j", "oui", "o", "si", "s", "sim", "wahr", "vrai"})
 _NO: Final = frozenset({"no", "n", "false", "f", "0", "nein", "non", "nao", "nee", "falsch", "faux", "falso"})
 _TICKS: Final = {
@@ -216,6 +240,17 @@ def standing_of(text: str) -> Standing | None:
     if out:
         return None if _KEEPING & set(said) else out[0]
     return said[0] if len(set(said)) == 1 else None
+
+
+def join_or_leave(text: str) -> Literal["join", "leave"] | None:
+    """Say whether a row tells of a join or of a leave; None for anything else."""
+    return _MOVED.get(compact(text))
+
+
+def is_of_events(text: str) -> bool:
+    """Say whether a status that leaves out is said of events only, unlike “pending” or “inactive”."""
+    plain = compact(text)
+    return _KNOWN.get(plain) is Standing.ABSENT or _WAITLIST.search(plain) is not None
 
 
 def says_yes(text: str) -> bool | None:

@@ -1,40 +1,22 @@
 """Columns that decide who counts: known by their titles, and what one of their values says."""
 
 import re
-from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from worker.files.columns.deciding_titles import (
+    ELSEWHERE,
+    HARMLESS,
+    IF_KNOWN,
+    MESSAGES,
+    OTHER_ROLES,
+    TITLES,
+    DecidingKind,
+)
 from worker.files.columns.hosts_and_attendees import EventRole, role_of
 from worker.files.columns.known_titles import compact, title_words
 from worker.files.columns.rsvp_questions import asks_whether_coming, without_answers
-from worker.files.columns.status_values import Standing, says_yes, standing_of
-
-
-class DecidingKind(StrEnum):
-    """What a deciding column tells of."""
-
-    STATUS = "status"
-    """How a person stands with the event: registered, attended, no show …"""
-    ADMISSION = "admission"
-    """How their registration, order or ticket stands; “registered” says nothing against their having come."""
-    REPLY = "reply"
-    """What they answered to an invitation: yes, no, maybe."""
-    APPROVED = "approved"
-    PAYMENT = "payment"
-    """Only what was given back decides; who has not paid yet is asked about."""
-    ATTENDED = "attended"
-    """Yes or no, or the time at which somebody checked in."""
-    ABSENT = "absent"
-    CANCELED = "canceled"
-    """The time at which somebody cancelled, or yes or no: who has neither did not."""
-    EXCLUDED = "excluded"
-    """Yes or no under a title that leaves out itself, such as “Waitlisted” or “Deleted”."""
-    ROLE = "role"
-    STAFF = "staff"
-    """Whether somebody is the host, by yes or no; or who the host is."""
-    TICKET = "ticket"
-    """Names of tickets and groups are anybody's words: only what names the staff decides."""
+from worker.files.columns.status_values import Standing, join_or_leave, says_yes, standing_of
 
 
 class Deciding(NamedTuple):
@@ -49,73 +31,8 @@ LONGEST_TITLE: Final = 8
 NOTHING: Final = frozenset({"", "--", "-", "—", "–", "n/a", "N/A"})
 """How tools write that there is nothing."""
 
-_TITLES: Final[dict[DecidingKind, tuple[str, ...]]] = {
-    DecidingKind.APPROVED: (
-        "approved", "isapproved", "genehmigt", "approuve", "aprobado", "aprovado", "approvato", "goedgekeurd",
-    ),
-    DecidingKind.REPLY: (
-        "rsvp", "rsvpstatus", "rsvpresponse", "rsvpreply", "invitationresponse", "inviteresponse", "eventresponse",
-        "going", "attending", "willattend", "coming", "iscoming", "zusage", "confirmacion",
-        "confirmacao", "kommst", "kommstdu", "kommensie", "kommt", "ichkomme", "ichkommegerne", "nimmstduteil",
-        "nehmensieteil", "ichnehmeteil", "nimmtteil", "bistdudabei", "sindsiedabei", "viendrezvous", "viendrastu",
-        "participerezvous", "participerastu", "serezvouspresent", "jeparticipe", "asistira", "asistiras", "asistire",
-        "vasaasistir", "vendras", "participara", "vaiparticipar", "vocevaiparticipar", "parteciperai", "parteciperete",
-        "parteciperaallevento", "komje", "komtu", "komtunaarhetevenement", "neemtudeel", "neemjedeel",
-    ),
-    DecidingKind.ATTENDED: (
-        "attended", "hasattended", "didattend", "attendedlive", "attendedevent", "attendedwebinar", "attendedsession",
-        "showedup", "checkedin", "checkin", "ischeckedin", "checkintime", "checkindate", "checkindatetime",
-        "checkedinat", "checkedintime", "checkedindate", "checkintimestamp", "checkinat", "participated",
-        "waspresent", "ispresent",
-        "scanned", "scannedat", "teilgenommen", "hatteilgenommen", "anwesend", "eingecheckt", "eincheckzeit",
-        "aparticipe", "participe", "present",
-        "presente", "enregistrealarrivee", "asistio", "haasistido", "participou", "compareceu", "hapartecipato",
-        "partecipato", "aanwezig",
-        "deelgenomen", "ingecheckt", "hasjoined", "hasjoinedevent", "joinedevent", "here", "washere", "there",
-        "wasthere",
-        "came", "didcome", "didtheycome", "didtheyattend", "didshow", "showed", "didshowup", "turnedup", "arrived",
-        "arrivedat", "hasarrived", "gekommen", "istgekommen", "erschienen", "warda", "wardabei", "venu", "estvenu",
-        "etaitpresent", "vino", "havenido", "estuvo", "estuvopresente", "veio", "esteve", "estevepresente", "venuto",
-        "evenuto", "gekomen", "isgekomen", "wasaanwezig",
-    ),
-    DecidingKind.ABSENT: (
-        "noshow", "isnoshow", "absent", "didnotattend", "abwesend", "nichterschienen", "ausente", "assente",
-        "afwezig",
-    ),
-    DecidingKind.EXCLUDED: (  # the times of a waiting room are not the meeting's, and nobody may have let the person in
-        "inwaitingroom", "waitingroom", "onlyinwaitingroom", "inlobby", "imwarteraum", "imwartezimmer", "warteraum",
-        "wartezimmer", "ensalledattente", "danslasalledattente", "salledattente", "enlasaladeespera",
-        "ensaladeespera", "saladeespera", "nasaladeespera", "nellasaladattesa", "insaladattesa", "saladattesa",
-        "indewachtkamer", "inwachtruimte", "indewachtruimte",
-    ),
-    DecidingKind.TICKET: (
-        "tickettype", "ticketname", "ticket", "tickettitle", "ticketcategory", "attendeetype", "participanttype",
-        "registrationtype", "registranttype", "usertype", "attendeecategory", "registrationcategory", "admissionitem",
-        "admissiontype",
-        "guesttype", "persontype", "membertype", "attendeegroup", "tickettyp", "ticketart", "ticketkategorie",
-        "teilnehmertyp", "teilnehmerart",
-        "teilnehmerkategorie", "typedebillet", "typedeparticipant", "tipodeentrada", "tipodeboleto",
-        "tipodeparticipante", "tipodeingresso",
-        "tipodebilhete", "tipodibiglietto", "tipodipartecipante", "deelnemerstype", "type", "category",
-        "invitationlist", "badgetype", "audiencetype", "audience", "typeofattendee", "typeofparticipant",
-    ),
-}  # fmt: skip
-_IF_KNOWN: Final[dict[DecidingKind, tuple[str, ...]]] = {
-    DecidingKind.STATUS: (
-        "state", "estado", "stato", "etat", "situacao", "situacion", "situazione", "standing", "participation",
-        "teilnahme",
-    ),
-    DecidingKind.REPLY: (
-        "response", "reply", "antwort", "reponse", "respuesta", "resposta", "risposta", "reactie", "replied",
-        "answer",
-    ),
-    DecidingKind.ATTENDED: (
-        "attendance", "anwesenheit", "presence", "asistencia", "presenca", "presenza", "aanwezigheid",
-        "eventattendance", "participant",
-    ),
-}  # fmt: skip
-_EXACT: Final = {title: Deciding(kind) for kind, titles in _TITLES.items() for title in titles} | {
-    title: Deciding(kind, sure=False) for kind, titles in _IF_KNOWN.items() for title in titles
+_EXACT: Final = {title: Deciding(kind) for kind, titles in TITLES.items() for title in titles} | {
+    title: Deciding(kind, sure=False) for kind, titles in IF_KNOWN.items() for title in titles
 }
 
 _GLUED: Final = ("familien", "beschaftigungs", "arbeits", "kunden", "kontakt", "lead", "konto", "vertrags", "abo")
@@ -141,35 +58,6 @@ _EVENT: Final = re.compile(
 _PAYMENT: Final = re.compile(
     r"payment|paid|invoice|billing|zahlung|rechnung|paiement|facture|pago|factura|pagament|fattura|betaling|betaal"
 )
-_HARMLESS: Final = frozenset(
-    {
-        "marital", "lead", "account", "customer", "client", "employment", "employee", "job", "work", "working",
-        "subscription", "subscriber", "newsletter", "email", "mail", "optin", "opt", "consent", "gdpr",
-        "privacy", "recording", "lifecycle", "contact", "deal", "opportunity", "citizenship", "visa",
-        "immigration", "vaccination", "vaccine", "covid", "student", "tax", "membership", "device",
-        "connection", "network", "survey", "poll", "delivery", "bounce", "sync", "import", "export", "company",
-        "partner", "prospect", "marketing", "civil", "civile", "social", "military", "veteran", "residency",
-        "disability", "health", "insurance", "sms", "phone", "certificate", "certification", "photo", "media",
-        "nda", "waiver", "dietary", "form", "feedback", "reminder", "message", "crm", "record", "profile",
-        "loyalty", "verification", "quiz", "score", "relationship", "family", "familien", "familienstand",
-        "matrimonial", "professionnel", "profesional", "laboral", "housing", "ownership", "home", "shipping",
-        "mailing", "billing", "residence", "province", "us", "country", "task", "project", "ticketing",
-        "shipment", "hotel", "travel", "flight", "credit", "background", "beschaftigungs", "arbeits", "kunden",
-        "vip", "sales", "mql", "sql", "dinner", "lunch", "breakfast", "party", "reception", "gala", "tour", "parking",
-        "meal", "catering", "terms", "conditions", "seniority", "abendessen", "diner", "cena",
-    }
-)  # fmt: skip
-"""Words of a title that tell of something else than of coming to an event."""
-_MESSAGES: Final = frozenset({"email", "mail", "sms", "certificate", "reminder", "survey", "feedback"})
-"""What is sent around an event: that an invitation was opened says nothing of a registration."""
-_OTHER_ROLES: Final = frozenset(
-    {
-        "job", "work", "purchase", "purchasing", "buying", "business", "professional", "company", "current",
-        "decision", "team", "your", "functional", "organizational", "it", "career", "process", "security",
-        "crm", "describe", "best", "berufliche", "buyer", "industry", "department", "position", "management",
-        "contact", "account", "opportunity",
-    }
-)  # fmt: skip
 _SAYS_ITSELF: Final = {
     Standing.CANCELED: DecidingKind.CANCELED,
     Standing.DENIED: DecidingKind.EXCLUDED,
@@ -216,7 +104,7 @@ def deciding(title: str) -> Deciding | None:
 def _role_or_state(whole: str, words: list[str]) -> Deciding | None:
     if not _ROLE_WORDS.isdisjoint((words[0], words[-1])) or words[-1].endswith("rrolle"):
         sure = _EVENT.search(whole) is not None  # “Role” alone may as well be that in a company
-        return Deciding(DecidingKind.ROLE, sure) if _OTHER_ROLES.isdisjoint(words) else None
+        return Deciding(DecidingKind.ROLE, sure) if OTHER_ROLES.isdisjoint(words) else None
     about_event = _EVENT.search(whole) or _ADMISSION.search(whole)
     return Deciding(DecidingKind.STATUS, sure=False) if words[-1] == "state" and about_event else None
 
@@ -226,8 +114,8 @@ def _status(whole: str, words: list[str]) -> Deciding | None:
     if _PAYMENT.search(whole):
         return Deciding(DecidingKind.PAYMENT)
     about_event = _EVENT.search(whole)
-    harmless = not _HARMLESS.isdisjoint(words) or whole.startswith(_GLUED)
-    if harmless and (about_event is None or words[0] in _HARMLESS or not _MESSAGES.isdisjoint(words)):
+    harmless = not HARMLESS.isdisjoint(words) or whole.startswith(_GLUED)
+    if harmless and (about_event is None or words[0] in HARMLESS or not MESSAGES.isdisjoint(words)):
         return None
     if _ADMISSION.search(whole):
         return Deciding(DecidingKind.ADMISSION)
@@ -241,6 +129,8 @@ def meaning(kind: DecidingKind, text: str) -> Standing | EventRole | None:
 
     `Role.ATTENDEE` says nothing against a person.
     """
+    if kind is DecidingKind.MOVE:
+        return Standing.MOVED if join_or_leave(text) else None
     standing, role, yes = standing_of(text), role_of(text), says_yes(text)
     if yes is None and kind in _COUNTED and _DIGIT.search(text):  # minutes, visits, or when it happened
         yes = not _ZERO.fullmatch(text)
@@ -254,10 +144,13 @@ def meaning(kind: DecidingKind, text: str) -> Standing | EventRole | None:
     if kind is DecidingKind.TICKET:
         staff = EventRole.STAFF in {role, role_of(_TICKET_WORDS.sub(" ", text))}
         none = standing if standing in _NOT_A_TICKET or compact(text).startswith("waitlist") else None
+        none = Standing.MOVED if join_or_leave(text) else none
         return EventRole.STAFF if staff else none or EventRole.ATTENDEE
     if kind in {DecidingKind.ROLE, DecidingKind.STAFF}:
-        return role
-    return standing or (role if role is EventRole.STAFF or kind is DecidingKind.ATTENDED else None)
+        standing = None
+    elif role is not EventRole.STAFF and kind is not DecidingKind.ATTENDED:
+        role = None
+    return standing or role
 
 
 _YES_NO: Final[dict[DecidingKind, tuple[Standing | EventRole, Standing | EventRole]]] = {
@@ -292,7 +185,12 @@ def announces(kind: DecidingKind, text: str) -> bool:
 def may_hold_statuses(title: str) -> bool:
     """Say whether a column that no title announces may turn out to be a status by its values alone."""
     words = title_words(title)
-    return bool(compact(title)) and deciding(title) is None and (_HARMLESS | _ABOUT_STATUS).isdisjoint(words)
+    return bool(compact(title)) and deciding(title) is None and (HARMLESS | _ABOUT_STATUS).isdisjoint(words)
+
+
+def is_elsewhere(title: str) -> bool:
+    """Say whether a title tells of something else that people join or miss, such as a dinner."""
+    return not ELSEWHERE.isdisjoint(title_words(title))
 
 
 TELLING: Final = 5

@@ -10,8 +10,8 @@ from itertools import chain, groupby
 from typing import Final
 
 from models.input_check import Reason
-from worker.files.options import Options, SharedAddress
-from worker.files.questions import QuestionsError
+from worker.files.options import ALL, Options, SharedAddress, occurrence_text
+from worker.files.questions import Question, QuestionsError
 from worker.files.rows import Draft, FileRecord, LeftOut, RejectedRow
 from worker.files.stays import occurrences
 from worker.files.stays.shared_addresses import SharedTally, find_shared
@@ -19,21 +19,22 @@ from worker.files.stays.spool import Spool, Stored, spool
 
 MOST_ROWS: Final = 10_000
 """Rows that one person's stay may have: more is an address that many share."""
+Item = Draft | FileRecord | RejectedRow | LeftOut
 SHARED: Final = "several people share the address"
 """Why a row is left out by `--shared-address leave-out`."""
 
 
 def gather(
-    items: Iterable[Draft | FileRecord | RejectedRow | LeftOut],
+    items: Iterable[Item],
     options: Options,
     *,
     merges: bool,
     note: Callable[[SharedTally], None] = lambda _: None,
-) -> Iterator[Draft | FileRecord | RejectedRow | LeftOut]:
+) -> Iterator[Item]:
     """Read every row, ask what only the reader can say, and give each person's stays as one draft an occurrence.
 
-    What is left out, and what came as a whole input, is given at once. Where rows are not merged, they come as they
-    stand in the file. A person's rows are those of one account, event and state. `note` is told of the shared addresses
+    What is left out is given at once. Whole inputs are never merged; where no rows are, all come as they stand in the
+    file. A person's rows are those of one account, event and state. `note` is told of the shared addresses
     that are not left out.
 
     Raises:
@@ -43,19 +44,26 @@ def gather(
     """
     with spool() as rows:
         for item in items:
-            if isinstance(item, Draft | RejectedRow):
-                rows.add(item)
-            else:
+            if isinstance(item, LeftOut):
                 yield item
+            else:
+                rows.add(item)
         rows.complete()
-        tally = _ask(rows, options)
+        asked, tally = _ask(rows, options)
+        if asked:
+            raise QuestionsError(asked)
         if options.shared_address is not SharedAddress.LEAVE_OUT:
             note(tally)
-        for person, stored in groupby(rows.stored(by_person=merges), key=lambda one: one.person if merges else None):
+        for person, stored in groupby(rows.stored(by_person=merges), key=_merged if merges else lambda _: None):
             if person is None:
                 yield from (_left_out(one, options) or one.item for one in stored)
             else:
                 yield from _person(stored, options)
+
+
+def _merged(one: Stored) -> bytes | None:
+    """Give whose rows a row is merged with; none where it is refused or a whole input."""
+    return one.person if isinstance(one.item, Draft) else None
 
 
 def merge(person: Draft, other: Draft) -> None:
@@ -71,17 +79,25 @@ def merge(person: Draft, other: Draft) -> None:
             person.input[name] = {**value, **known}
 
 
-def _ask(rows: Spool, options: Options) -> SharedTally:
-    """Find the occurrences and the shared addresses; stop where they ask something, else give the latter's number."""
+def questions(items: Iterable[Item], options: Options) -> list[Question]:
+    """Give what the rows ask, without reading them for their records."""
+    with spool() as rows:
+        for item in items:
+            if not isinstance(item, LeftOut):
+                rows.add(item)
+        rows.complete()
+        return _ask(rows, options)[0]
+
+
+def _ask(rows: Spool, options: Options) -> tuple[list[Question], SharedTally]:
+    """Find the occurrences and the shared addresses; give what they ask, and how many of the latter there are."""
     count, tally = rows.count(), SharedTally()
     for one in find_shared(rows.people(), count):
         tally.add(one)
         if options.shared_address is SharedAddress.LEAVE_OUT:
             rows.note_shared(one.person)
     asked = [occurrences.find(rows, options), tally.question(count) if options.shared_address is None else None]
-    if questions := [one for one in asked if one is not None]:
-        raise QuestionsError(questions)
-    return tally
+    return [one for one in asked if one is not None], tally
 
 
 def _left_out(one: Stored, options: Options) -> LeftOut | None:
@@ -89,7 +105,8 @@ def _left_out(one: Stored, options: Options) -> LeftOut | None:
     if one.is_shared:
         return LeftOut(_line(one.item), SHARED)
     if one.start is not None and not occurrences.is_chosen(one.start, options):
-        return LeftOut(_line(one.item), f"belongs to another occurrence than the one on {options.occurrence}")
+        said = occurrence_text(options.occurrence) if options.occurrence else ALL
+        return LeftOut(_line(one.item), f"belongs to another occurrence than the one on {said}")
     return None
 
 
@@ -142,8 +159,8 @@ def _settled(person: Draft, last_join: int | None) -> Draft:
     return person
 
 
-def _line(item: Draft | RejectedRow) -> int:
-    return item.rows[0][0]
+def _line(item: Draft | FileRecord | RejectedRow) -> int:
+    return item.rows[0][0] if isinstance(item, Draft) else item.line
 
 
 def _least(one: int | None, other: int | None) -> int | None:

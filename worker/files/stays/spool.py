@@ -1,5 +1,7 @@
 """A file's rows on disk until the whole file has been read: only then its occurrences and shared addresses are known.
 
+Rows to be merged are kept as drafts, and whole inputs (lines of JSON) as the records that they are.
+
 SQLite keeps them in a file without a name, which goes when the process does; memory stays bounded.
 """
 
@@ -12,12 +14,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
-from models.input_check import Reason
-from models.words import State
+from models.input_check import Candidate, Reason
+from models.message import Address
+from models.words import Identity, State
+from worker.files.clocks import Moment
 from worker.files.columns.known_titles import Field
-from worker.files.people import name_in
-from worker.files.rows import Draft, RejectedRow, as_json
+from worker.files.people import name_in, name_in_properties
+from worker.files.rows import Draft, FileRecord, RejectedRow, as_json
 from worker.files.stays.shared_addresses import RowSaid
+from worker.files.times import read_time
 from worker.files.where import Where
 
 if TYPE_CHECKING:
@@ -52,7 +57,7 @@ class Stored(NamedTuple):
     start: int | None
     is_of_several: bool
     is_shared: bool
-    item: Draft | RejectedRow
+    item: Draft | FileRecord | RejectedRow
 
 
 class Spool:
@@ -63,9 +68,16 @@ class Spool:
         self._headers: list[Columns] = []
         self._waiting: list[tuple[object, ...]] = []
 
-    def add(self, item: Draft | RejectedRow) -> None:
+    def add(self, item: Draft | FileRecord | RejectedRow) -> None:
         """Keep a row."""
-        self._waiting.append(self._packed(item) if isinstance(item, Draft) else _packed_refused(item))
+        match item:
+            case Draft():
+                packed = self._packed(item)
+            case FileRecord():
+                packed = _packed_record(item)
+            case RejectedRow():
+                packed = _packed_refused(item)
+        self._waiting.append(packed)
         if len(self._waiting) >= AT_ONCE:
             self._store()
 
@@ -74,10 +86,10 @@ class Spool:
         self._store()
         self._disk.execute("CREATE INDEX people ON rows (person, joined)")
 
-    def joins(self) -> Iterator[tuple[bytes, int]]:
-        """Give each event's joins of all people, in the order of time."""
+    def joins(self) -> Iterator[tuple[bytes, int, int | None, bytes]]:
+        """Give each event's joins in the order of time, each with its leave and whose it is."""
         return self._disk.execute(
-            "SELECT DISTINCT event, joined FROM rows WHERE joined IS NOT NULL ORDER BY event, joined"
+            "SELECT event, joined, left, person FROM rows WHERE joined IS NOT NULL ORDER BY event, joined"
         )
 
     def note_starts(self, starts: Iterator[tuple[bytes, int]]) -> None:
@@ -145,13 +157,17 @@ class Spool:
         event = person = joined = left = None
         if draft.contact:
             event, person = as_json([*draft.where]), as_json([*draft.where, draft.contact])
-            if draft.where.state == State.ATTEND and Field.TIME not in draft.columns.fields:
+            if draft.where.state == State.ATTEND:
                 joined, left = draft.joined, draft.left
         name = name_in(draft.columns, draft.rows[0][1], draft.input)
         return event, person, joined, left, name, hash(tuple(draft.rows[0][1])), as_json(values)
 
-    def _unpacked(self, packed: bytes) -> Draft | RejectedRow:
+    def _unpacked(self, packed: bytes) -> Draft | FileRecord | RejectedRow:
         values = _loads(packed)
+        if len(values) == _OF_RECORD:
+            line, account, address, state, identity, contact, at, known = values
+            candidate = Candidate(Identity(identity), contact, at, known)
+            return FileRecord(line, account, Address(*address), State(state), candidate)
         if len(values) == _OF_REFUSED:
             line, reasons, raw, titles, rows = values
             known = tuple(Reason(*reason) for reason in reasons)
@@ -180,7 +196,30 @@ def spool() -> Iterator[Spool]:
 
 
 _OF_REFUSED: Final = 5
-"""Values of a refused row; a draft has more."""
+_OF_RECORD: Final = 8
+"""Values of a refused row and of a record; a draft has more."""
+
+
+def _packed_record(record: FileRecord) -> tuple[object, ...]:
+    candidate, address = record.candidate, record.address
+    known = candidate.input
+    around = [address.object_id, address.external_event_id, address.external_account_id]
+    values = [record.line, record.account, around, record.state]
+    values += [candidate.identity, candidate.contact, candidate.interaction_date_time, known]
+    event = [record.account, *around, record.state]
+    joined = left = None
+    if record.state is State.ATTEND:
+        joined, left = (_instant(known, name) for name in (Field.JOINED, Field.LEFT))
+    written = as_json(known)
+    person = as_json(["whole", *event, candidate.contact])  # never merged with the rows of a report
+    return as_json(event), person, joined, left, name_in_properties(known), hash(written), as_json(values)
+
+
+def _instant(known: dict[str, object], name: str) -> int | None:
+    """Give a time of an input's properties, which is checked by now."""
+    properties = known.get("properties")
+    moment = read_time(str(properties.get(name, ""))) if isinstance(properties, dict) else None
+    return moment.ms if isinstance(moment, Moment) else None
 
 
 def _packed_refused(refused: RejectedRow) -> tuple[object, ...]:
