@@ -19,18 +19,18 @@ from worker.files.stays.spool import Spool, Stored, spool
 
 MOST_ROWS: Final = 10_000
 """Rows that one person's stay may have: more is an address that many share."""
-Item = Draft | FileRecord | RejectedRow | LeftOut
+Readable = Draft | FileRecord | RejectedRow | LeftOut
 SHARED: Final = "several people share the address"
 """Why a row is left out by `--shared-address leave-out`."""
 
 
 def gather(
-    items: Iterable[Item],
+    items: Iterable[Readable],
     options: Options,
     *,
     merges: bool,
     note: Callable[[SharedTally], None] = lambda _: None,
-) -> Iterator[Item]:
+) -> Iterator[Readable]:
     """Read every row, ask what only the reader can say, and give each person's stays as one draft an occurrence.
 
     What is left out is given at once. Whole inputs are never merged; where no rows are, all come as they stand in the
@@ -79,7 +79,7 @@ def merge(person: Draft, other: Draft) -> None:
             person.input[name] = {**value, **known}
 
 
-def questions(items: Iterable[Item], options: Options) -> list[Question]:
+def questions(items: Iterable[Readable], options: Options) -> list[Question]:
     """Give what the rows ask, without reading them for their records."""
     with spool() as rows:
         for item in items:
