@@ -1,6 +1,6 @@
 # make demo   the main job, on example files, against a test server in place of HubSpot
 # make test   the tests          make test-long   the long repeats; ONLY=kills for some of them
-# make check  ruff, mypy, import-linter, and that migrations equal the models
+# make check  ruff, mypy, import-linter
 # make screenshots   the pictures of docs/console.md, which need Debian's chromium
 # make docs   the documents as a site, in build/docs      make diagrams   its pictures, which need npm and chromium
 # make up     everything on this machine          make clean

@@ -176,7 +176,7 @@ def _participation(row: Mapping[str, object]) -> Participation:
 
 
 def wanted(record_id: int, address: Address, state: State, sent: Mapping[str, object]) -> Wanted:
-    """Say how HubSpot should show a record with this input, which preflight has checked."""
+    """Say how HubSpot should show a record with this input, which `models.input_check` has checked."""
     seconds = None
     if state is State.ATTEND:
         span = _object(sent, "properties")

@@ -323,7 +323,7 @@ class Attempt(Base):
     started_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
     finished_at: Mapped[datetime | None]
     answer: Mapped[str] = mapped_column(server_default="")
-    """What it came to, in one word (`models.answer`); `lost` where the worker never came back."""
+    """What it came to, in one word (`hubspot_api.answer`); `lost` where the worker never came back."""
     http_status: Mapped[int | None] = mapped_column(SmallInteger)
     duration_ms: Mapped[int | None] = mapped_column(Integer)
     delivered: Mapped[int] = mapped_column(Integer, server_default="0")

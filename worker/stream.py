@@ -6,6 +6,7 @@ Exactly the entries that were accepted are acknowledged and deleted; the stream 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Final, Self, cast
 
 import redis
@@ -22,20 +23,6 @@ MOST_ENTRIES: Final = 500
 MOST_BYTES: Final = 32 * 1024 * 1024
 """Of one read."""
 PAGE: Final = 50
-
-_READ: Final = """
-local entries, bytes = {}, 0
-while #entries < tonumber(ARGV[4]) and bytes < tonumber(ARGV[5]) do
-  local read = redis.call('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'COUNT', 1, 'STREAMS', KEYS[1], ARGV[3])
-  local entry = read and read[1][2][1]
-  if not entry then break end
-  entry[2] = entry[2] or {}
-  for i = 2, #entry[2], 2 do bytes = bytes + #entry[2][i] end
-  entries[#entries + 1] = entry
-end
-return entries
-"""
-"""One entry after the other, so that a read is larger than its bound by one message at most."""
 
 
 class StreamUnavailable(Exception):  # noqa: N818 - it is a state of the world
@@ -62,7 +49,7 @@ class Stream:
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
-        self._read = client.register_script(_READ)
+        self._read = client.register_script((files("worker") / "lua" / "read.lua").read_text())
 
     @classmethod
     def open(cls, settings: Settings) -> Self:

@@ -56,7 +56,7 @@ class ConsoleRequest:
         """Give a number out of the path.
 
         Raises:
-            Refusal: 404 where it is none.
+            PageError: 404 where it is none.
 
         """
         number = _number(self.path(name))
@@ -85,7 +85,7 @@ class ConsoleRequest:
         """Let only operators on.
 
         Raises:
-            Refusal: 403 for a viewer.
+            PageError: 403 for a viewer.
 
         """
         if self.key.role is not Role.OPERATOR:
@@ -96,7 +96,7 @@ class ConsoleRequest:
         """Let only those on who may see contacts: that a page is there, or empty, tells of an address too.
 
         Raises:
-            Refusal: 403 for a viewer.
+            PageError: 403 for a viewer.
 
         """
         if self.key.role is not Role.OPERATOR:
@@ -265,7 +265,7 @@ def check_form(request: Request, form: Mapping[str, str] | None, limits: FormLim
     """Let only what was filled in on our own pages on.
 
     Raises:
-        Refusal: 413 where it did not come whole, 403 where it came from elsewhere.
+        PageError: 413 where it did not come whole, 403 where it came from elsewhere.
 
     """
     if form is None:

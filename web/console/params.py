@@ -14,7 +14,7 @@ def word(visit: ConsoleRequest, name: str, words: type[Word]) -> Word | None:
     """Give a filter that is one of these words, or none where it is not set.
 
     Raises:
-        Refusal: 400 where it is another.
+        PageError: 400 where it is another.
 
     """
     written = visit.asked(name)
@@ -28,7 +28,7 @@ def moment(written: str) -> datetime:
     """Read a time, of UTC where it names no other.
 
     Raises:
-        Refusal: 400 where it is none.
+        PageError: 400 where it is none.
 
     """
     try:

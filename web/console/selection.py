@@ -28,7 +28,7 @@ def chosen(action: Action, asked: QueryParams) -> dict[str, Any]:
     """Read what is chosen, as a job keeps it.
 
     Raises:
-        Refusal: 400 where something of it is none of what it should be, or nothing says which.
+        PageError: 400 where something of it is none of what it should be, or nothing says which.
 
     """
     match action:

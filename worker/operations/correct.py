@@ -100,7 +100,7 @@ def look(engine: Engine, rules: Rules, changes: Mapping[int, Change]) -> list[Co
 
 
 def _drafts(connection: Connection, changes: Mapping[int, Change], until: int) -> Iterator[_Draft | Corrected]:
-    """Judge each change by the preflight of every door; an error newer than `until` is not the one that was shown."""
+    """Judge each change as every input is judged; an error newer than `until` is not the one that was shown."""
     rows = {row.id: row for row in rows_of(connection, list(changes))}
     for record_id, change in changes.items():
         row = rows.get(record_id)

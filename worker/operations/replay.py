@@ -19,7 +19,7 @@ from models.words import Door, Origin
 from worker.database import repeat
 from worker.intake.accept import Inbound, accept
 from worker.intake.receipts import Part
-from worker.queries.refusals import RefusalFilter, _page
+from worker.queries.refusals import RefusalFilter, page_of
 from worker.queries.rows import Row
 
 
@@ -50,7 +50,7 @@ def replay(
     handed in again as parts seen before, and come to the same.
     """
     after, until = span
-    rows = _page(engine, chosen, after, newest_first=False)
+    rows = page_of(engine, chosen, after, newest_first=False)
     mine = [row for row in rows if row["id"] <= until and (chosen.account is None or row["account"] == chosen.account)]
     done = list(_hand_in(engine, rules, mine))
     _mark(connection, [one.id for one in done if not one.reasons])
@@ -61,7 +61,7 @@ def replay_named(engine: Engine, connection: Connection, rules: Rules, ids: Sequ
     """Hand these in again, as `replay` does; what is not there any more says so."""
     done: list[Replayed] = []
     last = 0
-    while rows := _page(engine, RefusalFilter(ids=ids), last, newest_first=False):
+    while rows := page_of(engine, RefusalFilter(ids=ids), last, newest_first=False):
         done += _hand_in(engine, rules, rows)
         last = rows[-1]["id"]
     _mark(connection, [one.id for one in done if not one.reasons])
@@ -76,11 +76,11 @@ def against(engine: Engine, row: Row, known: dict[str, tuple[Reason, ...]]) -> t
 
 
 def replay_mended(engine: Engine, rules: Rules, lines: Iterator[bytes]) -> Iterator[tuple[int, Replayed | Reason]]:
-    """Hand in mended lines, as `as_line` wrote them; give what became of each, by the as_line's number."""
+    """Submit corrected lines, as `as_line` wrote them; give the result of each, by the line's number."""
     for number, text_ in enumerate(lines, 1):
         if not text_.strip():
             continue
-        mended = _mended(engine, text_, f"as_line {number}")
+        mended = _mended(engine, text_, f"line {number}")
         if isinstance(mended, Reason):
             yield number, mended
         else:
@@ -91,11 +91,11 @@ def replay_mended(engine: Engine, rules: Rules, lines: Iterator[bytes]) -> Itera
 
 
 def rehearse_mended(engine: Engine, lines: Iterator[bytes]) -> Iterator[tuple[Reason, ...]]:
-    """Say of each mended as_line why it would be refused again now; of one that would be accepted, nothing."""
+    """Say of each corrected line why it would be refused again now; of one that would be accepted, nothing."""
     known: dict[str, tuple[Reason, ...]] = {}
     for number, text_ in enumerate(lines, 1):
         if text_.strip():
-            mended = _mended(engine, text_, f"as_line {number}")
+            mended = _mended(engine, text_, f"line {number}")
             yield (mended,) if isinstance(mended, Reason) else against(engine, mended, known)
 
 
@@ -111,7 +111,7 @@ def _mended(engine: Engine, written: bytes, where: str) -> Row | Reason:
     raw = fields.get("message", fields.get("text"))
     if not isinstance(raw, dict | str):
         return Reason(where, "has no message", right)
-    rows = _page(engine, RefusalFilter(ids=[named]), 0, newest_first=False) if 0 < named < 2**63 else []
+    rows = page_of(engine, RefusalFilter(ids=[named]), 0, newest_first=False) if 0 < named < 2**63 else []
     if not rows:
         return Reason(
             where, f"refusal {named} is unknown, or was handed in again", "an id that `turnout refused` lists"

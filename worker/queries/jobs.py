@@ -1,4 +1,4 @@
-"""Jobs as pages and commands find_job them."""
+"""Jobs as pages and commands show them."""
 
 from typing import Final
 

@@ -109,7 +109,7 @@ def waiting(engine: Engine, chosen: RefusalFilter, before: int | None = None) ->
     """Give the refusals that were not handed in again, the newest first, each with its message as JSON or text."""
     last = 2**63 - 1 if before is None else before
     while True:
-        rows = _page(engine, chosen, last, newest_first=True)
+        rows = page_of(engine, chosen, last, newest_first=True)
         yield from (row for row in rows if chosen.account is None or row["account"] == chosen.account)
         if not rows:
             return
@@ -117,13 +117,14 @@ def waiting(engine: Engine, chosen: RefusalFilter, before: int | None = None) ->
 
 
 def as_line(row: Row) -> bytes:
-    """Write a refusal as a as_line that can be mended: in `message`, or, where it is no JSON, in `text`."""
+    """Write a refusal as a line that can be corrected: in `message`, or, where it is no JSON, in `text`."""
     said = [str(Reason(**reason)) for reason in row["reasons"]]
     kept = {name: row[name] for name in ("message", "text") if row[name] is not None}
     return json.dumps({"refused": row["id"], "reasons": said, **kept}).encode() + b"\n"  # orjson knows no large number
 
 
-def _page(engine: Engine, chosen: RefusalFilter, last: int, *, newest_first: bool) -> list[Row]:
+def page_of(engine: Engine, chosen: RefusalFilter, last: int, *, newest_first: bool) -> list[Row]:
+    """Give the next of the chosen refusals beyond an id, bounded in number and size."""
     beyond, order = ("f.id < :last", "DESC") if newest_first else ("f.id > :last", "ASC")
     conditions = {
         "f.id = ANY(:ids)": None if chosen.ids is None else list(chosen.ids),

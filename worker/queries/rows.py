@@ -1,4 +1,4 @@
-"""How facts are read, and how they are written."""
+"""How rows are read, counted and written."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, Row, text
 
 from hubspot_api.reaction import OUTAGE, Tried
+from models.estimate import FLOOR
 from models.message import Address
 from models.moves import Move
 from models.words import AttemptKind, Identity, Origin, State
@@ -23,8 +24,6 @@ from worker.queue.contact_index import OVERTAKES, UNANSWERED, held, newest
 
 log = logging.getLogger(__name__)
 
-FLOOR: Final = 0.05
-"""The share of the claims that look first for what is not live."""
 LANES: Final = 20
 """Lanes that one claim tries, at most."""
 
