@@ -75,7 +75,7 @@ def test_a_mended_line_is_handed_in_once_and_offered_no_more(
     assert outcomes(engine) == {"pending": 1}
     (batch,) = ask(engine, "SELECT * FROM batches")
     assert (batch.origin, batch.open) == ("replay", False)
-    (receipt,) = ask(engine, "SELECT * FROM submissions WHERE part LIKE 'refused %'")
+    (receipt,) = ask(engine, "SELECT * FROM submissions WHERE part LIKE 'refused%'")
     assert (receipt.submission, receipt.accepted, receipt.door) == (part.submission, 1, "stream")
     assert "submitted again" in turnout("submission", str(part.submission)).output
     deliver_all(engine)
@@ -178,3 +178,35 @@ def test_odd_bytes_and_large_numbers_are_written_and_read_back(
     said = turnout("refused", "retry", "--from", str(out), status=1).output
     assert said.count("still:") >= 3
     assert outcomes(engine) == {}
+
+
+def test_only_the_refusals_that_are_named_are_submitted_again(
+    hand_in: HandIn, engine: Engine, facts: Any, turnout: Turnout
+) -> None:
+    do(engine, "INSERT INTO accounts (name) VALUES ('emea')")
+    do(engine, "UPDATE accounts SET removed_at = now() WHERE name = 'emea'")
+    for name in "abc":
+        hand_in({**message(f"{name}@x.org"), "account": "emea"})
+    do(engine, "UPDATE accounts SET removed_at = NULL")
+    newest, middle, _ = [one["id"] for one in facts("refused")]
+    said = turnout("refused", "retry", str(middle), "--yes", "--expect", "1").output
+    assert said.startswith("1 are submitted again: accepted 1,")
+    assert middle not in [one["id"] for one in facts("refused")]
+    assert len(facts("refused")) == 2
+    turnout("refused", "retry", "999", "--yes", "--expect", "0")
+    assert newest in [one["id"] for one in facts("refused")]
+
+
+def test_a_refusal_of_a_file_whose_receipts_have_such_names_is_submitted_again(
+    hand_in: HandIn, engine: Engine, turnout: Turnout, tmp_path: Path
+) -> None:
+    """A file's own refusals are its parts «refused 1», «refused 2» …, as those of other producers may be."""
+    (part,) = hand_in({**message("nobody"), "part": "refused 1"})
+    (number,) = [row.id for row in ask(engine, "SELECT id FROM refused")]
+    assert number == 1
+    path = tmp_path / "wrong.jsonl"
+    turnout("refused", "--out", str(path))
+    mended(path, lambda line: line["message"]["inputs"][0].update(email="a@x.org"))
+    assert "accepted 1" in turnout("refused", "retry", "--from", str(path)).output
+    assert [row.contact for row in ask(engine, "SELECT contact FROM records")] == ["a@x.org"]
+    assert part.part == "refused 1"

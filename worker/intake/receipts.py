@@ -60,6 +60,14 @@ class Receipt:
     repeats: dict[str, int]
 
 
+def own_part(what: str, number: int) -> str:
+    """Name a part that Turnout submits itself, once more or corrected, within a producer's submission.
+
+    The separator is a control character, which no producer's own part may hold: so neither takes the other's receipt.
+    """
+    return f"{what}\x1f{number}"
+
+
 def receipt(engine: Engine, submission: UUID) -> Receipt:
     """Add up the parts of a submission that were accepted so far; zeros where none was."""
     with engine.connect() as connection:

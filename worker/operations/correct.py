@@ -21,7 +21,7 @@ from models.outcome import LAST_ERROR, OUTCOME
 from models.words import Door, Identity, Origin, Outcome, Resolution, State
 from worker.database import json
 from worker.intake import accept, receipts, store
-from worker.intake.receipts import Part
+from worker.intake.receipts import Part, own_part
 from worker.intake.store import NewRecord
 from worker.queries.error_scan import NEWEST
 from worker.queue import lanes
@@ -239,10 +239,9 @@ def _not_done(one: _Draft, where: str, what: str, right: str) -> Corrected:
 
 
 def _part(old: Row[Any]) -> Part:
-    return Part(
-        old.submission, f"corrects {old.id}", Door(old.door), old.producer, old.account, old.account_id, old.key_id,
-        accepted=1,
-    )  # fmt: skip
+    part = own_part("corrects", old.id)
+    whose = (Door(old.door), old.producer, old.account, old.account_id, old.key_id)
+    return Part(old.submission, part, *whose, accepted=1)
 
 
 def _known(connection: Connection, fresh: list[NewRecord]) -> dict[bytes, tuple[int, str]]:

@@ -1,6 +1,6 @@
 """What was refused at the door: shown with its reasons, and handed in again, as it is or mended.
 
-Each goes through the same accept as everything else, as the part `refused ID` of its own submission: so it has a
+Each goes through the same accept as everything else, as a part of its own submission, named after its id: so it has a
 receipt of its own, and however often, and by however many, it is handed in again, it is accepted once.
 """
 
@@ -18,7 +18,7 @@ from models.message import Message, Unreadable, loads, read_message
 from models.words import Door, Origin
 from worker.database import repeat
 from worker.intake.accept import Inbound, accept
-from worker.intake.receipts import Part
+from worker.intake.receipts import Part, own_part
 from worker.queries.refusals import RefusalFilter, page_of
 from worker.queries.rows import Row
 
@@ -125,7 +125,7 @@ def _hand_in(engine: Engine, rules: Rules, rows: Sequence[Row]) -> Iterator[Repl
     ids: list[int] = []
     known: dict[str, tuple[Reason, ...]] = {}
     for row in rows:
-        raw, part = bytes(row["raw"]), f"refused {row['id']}"
+        raw, part = bytes(row["raw"]), own_part("refused", row["id"])
         message = read_message(raw)
         reasons = _against(engine, message, known)
         if isinstance(message, Unreadable) or reasons:

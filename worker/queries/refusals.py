@@ -78,13 +78,21 @@ def walked(
 
 def _heads(engine: Engine, chosen: RefusalFilter, before: int | None) -> list[tuple[int, int]]:
     """Name those that are looked at, and how large they are."""
-    of_it = "" if chosen.submission is None else "AND s.submission = :submission"
+    conditions = {
+        "AND s.submission = :submission": chosen.submission,
+        "AND f.id = ANY(:ids)": None if chosen.ids is None else list(chosen.ids),
+    }
+    of_it = " ".join(condition for condition, value in conditions.items() if value is not None)
     with engine.connect() as connection:
         rows = connection.execute(
             text(f"""
             SELECT f.id, octet_length(f.raw) FROM refused f JOIN submissions s ON s.id = f.submission_id
             WHERE f.replayed_at IS NULL AND f.raw <> '' AND f.id < :before {of_it} ORDER BY f.id DESC LIMIT {WALK}"""),
-            {"before": 2**63 - 1 if before is None else before, "submission": chosen.submission},
+            {
+                "before": 2**63 - 1 if before is None else before,
+                "submission": chosen.submission,
+                "ids": conditions["AND f.id = ANY(:ids)"],
+            },
         )
         return [(id_, length) for id_, length in rows]
 
