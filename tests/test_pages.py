@@ -106,14 +106,18 @@ def snippets() -> tuple[str, str]:
     return by_stream, by_task
 
 
-def test_the_snippet_for_the_stream_submits_a_record(process: Context) -> None:
-    exec(snippets()[0], {"TURNOUT_REDIS_URL": process.settings.stream_url})
+def test_the_snippet_for_the_stream_submits_a_record(process: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TURNOUT_REDIS_URL", process.settings.stream_url)
+    exec(snippets()[0], {})
     intake(process)
     assert audit(process.engine).accepted == 1
 
 
-def test_the_snippet_for_celery_sends_a_task_that_is_accepted(process: Context, hand_in: Any) -> None:
-    exec(snippets()[1], {"TURNOUT_BROKER_URL": process.settings.broker_url})
+def test_the_snippet_for_celery_sends_a_task_that_is_accepted(
+    process: Context, hand_in: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TURNOUT_BROKER_URL", process.settings.broker_url)
+    exec(snippets()[1], {})
     sent = json.loads(process.redis.lpop("attendance.accept"))
     _, fields, _ = json.loads(base64.b64decode(sent["body"]))
     assert sent["headers"]["task"] == "attendance.accept"
