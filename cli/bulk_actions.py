@@ -52,7 +52,7 @@ def retry(  # noqa: PLR0913 - one parameter an option
     Without --outcome only records that never got an answer. What HubSpot rejected for its data would be rejected
     again unchanged, so it is retried only when asked for: by --outcome, --group or --record.
 
-    On a terminal it first shows what will be retried, and asks; elsewhere it goes on.
+    On a terminal it first shows several and asks; one alone, or without a terminal, goes on.
     """
     chosen = filter_of(
         (Outcome.FAILED,),
@@ -151,7 +151,7 @@ def cancel(  # noqa: PLR0913 - one parameter an option
 
     `turnout retry --outcome canceled` puts their records back.
 
-    On a terminal it first shows what will be canceled, and asks; elsewhere it goes on.
+    On a terminal it first shows several and asks; one alone, or without a terminal, goes on.
     """
     from worker.operations.cancel import CancelFilter
     from worker.queries import job_results

@@ -78,6 +78,7 @@ def print_table(
     if not rows:
         say(none)
         return
+    rows = [{column: _typed(column, row[column]) for column in columns} for row in rows]
     for shown in (columns, [column for column in columns if column not in less]):
         if table := _table(title, rows, shown):
             with _console.capture() as printed:
@@ -89,12 +90,21 @@ def print_table(
         _print_card([(column.replace("_", " "), row[column]) for column in columns])
 
 
+def _typed(column: str, value: object) -> object:
+    """Write an id as it is typed: without the commas of a number."""
+    return str(value) if _is_id(column) and isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _is_id(column: str) -> bool:
+    return column in {"id", "record", "batch", "job", "attempt", "line"} or column.endswith("_id")
+
+
 def _table(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Table | None:
     """Make a table of which only the widest text is broken; none where the terminal is too narrow for it."""
     table = Table(title=Text(title, "bold"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     widths = []
     for column in columns:
-        number = all(isinstance(row[column], int) for row in rows)
+        number = all(isinstance(row[column], int) or _is_id(column) for row in rows)
         title_ = column.replace("_", " ")
         table.add_column(Text(title_), justify="right" if number else "left", overflow="fold", no_wrap=True)
         widths.append(max(cell_len(title_), *(cell_len(visible(written(row[column]))) for row in rows)))

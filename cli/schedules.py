@@ -107,7 +107,7 @@ def resume(name: ScheduleName) -> None:
 def begin(name: ScheduleName, *, yes: Yes = False, expect: Expect = None) -> None:
     """Begin a schedule's job now, whatever its hours.
 
-    On a terminal it first shows what will be retried, and asks; elsewhere it goes on.
+    On a terminal it first shows several and asks; one alone, or without a terminal, goes on.
     """
     from worker.operations import schedules as known
 

@@ -242,3 +242,8 @@ def test_a_file_gets_each_line_whole() -> None:
         check=True,
     )
     assert (done.stdout, done.stderr) == (f"{LINE}\n", f"{LINE}\n")
+
+
+def test_ids_are_printed_as_they_are_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    output.print_table("Some", [{"id": 1_661, "record_id": 12_345, "size": 4_000}], ["id", "record_id", "size"], "none")
+    assert capsys.readouterr().out.split()[-3:] == ["1661", "12345", "4,000"]
