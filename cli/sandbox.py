@@ -7,7 +7,7 @@ import typer
 
 from cli.account_options import place
 from cli.output import complain, say
-from sandbox.options import Malformed, Options, Tier
+from sandbox.options import Malformed, SandboxOptions, Tier
 
 
 def sandbox(  # noqa: PLR0913 - every option is a flag
@@ -48,9 +48,9 @@ def sandbox(  # noqa: PLR0913 - every option is a flag
 
     GET /_sandbox/participations shows what it holds, GET /_sandbox/stats what it counted.
     """
-    from sandbox.server import Server
+    from sandbox.server import SandboxServer
 
-    options = Options(
+    options = SandboxOptions(
         tier=tier,
         burst_limit=burst_limit,
         burst_seconds=burst_seconds,
@@ -73,7 +73,7 @@ def sandbox(  # noqa: PLR0913 - every option is a flag
             say(f"sandbox ready on {server.url}")
 
     try:
-        server = Server(options, host, port, say_ready)
+        server = SandboxServer(options, host, port, say_ready)
     except OSError as error:
         complain(f"sandbox: cannot listen on {host}:{port}: {error.strerror}")
         raise typer.Exit(1) from None

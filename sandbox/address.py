@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote
 _PREFIX = re.compile(r"/marketing/(?:v3/marketing-events|marketing-events/(?:2025-09|2026-03|2026-09))/(.+)")
 
 
-class By(StrEnum):
+class ContactKind(StrEnum):
     """How a write names its contacts: the field of an input."""
 
     EMAIL = "email"
@@ -41,7 +41,7 @@ class Write:
 
     event: ObjectAddress | ExternalAddress
     state: str
-    by: By
+    by: ContactKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class EventCounters:
 
 Read = ContactBreakdown | EventBreakdown | EventCounters
 
-_VERBS = {"create": By.VID, "email-create": By.EMAIL}
+_VERBS = {"create": ContactKind.VID, "email-create": ContactKind.EMAIL}
 
 
 def parse(raw_path: bytes, query_string: bytes) -> Write | Read | None:

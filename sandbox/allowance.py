@@ -8,7 +8,7 @@ from datetime import date, datetime, time as clock_time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from sandbox.options import Options
+from sandbox.options import SandboxOptions
 from sandbox.window import RollingWindow
 
 
@@ -32,7 +32,7 @@ class Ruling:
 class Allowance:
     """The limits of one account; a refused request consumes neither of them."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: SandboxOptions) -> None:
         limits = options.limits
         self.window = RollingWindow(limits.burst, options.burst_seconds)
         self._daily = limits.daily

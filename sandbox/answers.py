@@ -11,32 +11,32 @@ HTML = "text/html; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SandboxAnswer:
     """What is sent; `Content-Length` is added when it is."""
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def with_headers(self, headers: Mapping[str, str]) -> "Answer":
+    def with_headers(self, headers: Mapping[str, str]) -> "SandboxAnswer":
         """Return the same answer with these headers, which take the place of its own of the same name."""
         names = {name.lower() for name in headers}
         kept = {name: text for name, text in self.headers.items() if name.lower() not in names}
         return replace(self, headers={**kept, **headers})
 
-    def with_status(self, status: int) -> "Answer":
+    def with_status(self, status: int) -> "SandboxAnswer":
         """Return the same answer under another status."""
         return replace(self, status=status)
 
 
-def json_answer(status: int, body: object, headers: Mapping[str, str] | None = None) -> Answer:
+def json_answer(status: int, body: object, headers: Mapping[str, str] | None = None) -> SandboxAnswer:
     """Answer with JSON."""
-    return Answer(status, orjson.dumps(body), {"Content-Type": JSON, **(headers or {})})
+    return SandboxAnswer(status, orjson.dumps(body), {"Content-Type": JSON, **(headers or {})})
 
 
 def error_answer(
     status: int, message: str, category: str | None = None, headers: Mapping[str, str] | None = None, **more: object
-) -> Answer:
+) -> SandboxAnswer:
     """Answer with HubSpot's `Error`, `category` left out where HubSpot leaves it out."""
     body: dict[str, object] = {"status": "error", "message": message, "correlationId": str(uuid4())}
     if category:
@@ -44,12 +44,12 @@ def error_answer(
     return json_answer(status, body | more, headers)
 
 
-def invalid(message: str) -> Answer:
+def invalid(message: str) -> SandboxAnswer:
     """Refuse the whole request (400)."""
     return error_answer(400, message, "VALIDATION_ERROR")
 
 
-def unauthenticated(category: str = "INVALID_AUTHENTICATION") -> Answer:
+def unauthenticated(category: str = "INVALID_AUTHENTICATION") -> SandboxAnswer:
     """401: no token, a wrong one, or (`EXPIRED_AUTHENTICATION`) an old one."""
     message = {
         "INVALID_AUTHENTICATION": "Authentication credentials not found. This API supports OAuth 2.0 authentication.",
@@ -58,7 +58,7 @@ def unauthenticated(category: str = "INVALID_AUTHENTICATION") -> Answer:
     return error_answer(401, message, category)
 
 
-def missing_scope(scope: str) -> Answer:
+def missing_scope(scope: str) -> SandboxAnswer:
     """403: the token is good, and lacks a scope."""
     return error_answer(
         403,
@@ -73,12 +73,12 @@ def missing_scope(scope: str) -> Answer:
     )
 
 
-def unknown_event(label: str) -> Answer:
+def unknown_event(label: str) -> SandboxAnswer:
     """404: there is no such event, or it belongs to another app; HubSpot does not say which."""
     return error_answer(404, f"No marketing event found for {label}", "OBJECT_NOT_FOUND")
 
 
-def too_many(policy: str, headers: Mapping[str, str] | None = None) -> Answer:
+def too_many(policy: str, headers: Mapping[str, str] | None = None) -> SandboxAnswer:
     """429, of the burst limit or of the day's; it has no `category`."""
     return error_answer(
         429,
@@ -90,10 +90,10 @@ def too_many(policy: str, headers: Mapping[str, str] | None = None) -> Answer:
     )
 
 
-def page(status: int, title: str) -> Answer:
+def page(status: int, title: str) -> SandboxAnswer:
     """Answer with HTML, as what stands before HubSpot does."""
     body = f"<html><head><title>{status} {title}</title></head><body><h1>{status} {title}</h1></body></html>"
-    return Answer(status, body.encode(), {"Content-Type": HTML})
+    return SandboxAnswer(status, body.encode(), {"Content-Type": HTML})
 
 
 _PAGES = {
@@ -108,7 +108,7 @@ _PAGES = {
 }
 
 
-_USUAL: dict[int, Callable[[str], Answer]] = {
+_USUAL: dict[int, Callable[[str], SandboxAnswer]] = {
     400: lambda contact: invalid(f"Invalid input for `{contact}`"),
     401: lambda _: unauthenticated(),
     403: lambda _: missing_scope("crm.objects.marketing_events.write"),
@@ -120,7 +120,7 @@ _USUAL: dict[int, Callable[[str], Answer]] = {
 }
 
 
-def usual(status: int, contact: str) -> Answer:
+def usual(status: int, contact: str) -> SandboxAnswer:
     """Answer with an error `status` as HubSpot usually does; a 400 names `contact` between back-ticks."""
     if status in _PAGES:
         return page(status, _PAGES[status])

@@ -8,11 +8,11 @@ from starlette.routing import Mount
 
 from sandbox.control import routes
 from sandbox.gateway import Gateway
-from sandbox.options import Options
+from sandbox.options import SandboxOptions
 from sandbox.world import World
 
 
-def create_app(options: Options, clock: Callable[[], float] | None = None) -> Starlette:
+def create_app(options: SandboxOptions, clock: Callable[[], float] | None = None) -> Starlette:
     """Make a sandbox with a state of its own. `clock` tells epoch seconds and never runs backwards.
 
     The faults `hang`, `cut` and `truncate` need uvicorn with `connection.BreakableProtocol`; `server.Server` is that.

@@ -19,7 +19,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from sandbox.ordering import BadFaultError, fault_from
-from sandbox.participations import Row
+from sandbox.participations import StoredRow
 from sandbox.world import World
 
 _ROWS_AT_ONCE = 2_000
@@ -65,7 +65,7 @@ def _json(body: object, status: int = 200) -> Response:
     return Response(orjson.dumps(body), status, _JSON)
 
 
-async def _listed(rows: list[Row]) -> AsyncIterator[bytes]:
+async def _listed(rows: list[StoredRow]) -> AsyncIterator[bytes]:
     yield b"["
     for first in range(0, len(rows), _ROWS_AT_ONCE):
         part = orjson.dumps([_shown(row) for row in rows[first : first + _ROWS_AT_ONCE]])
@@ -73,7 +73,7 @@ async def _listed(rows: list[Row]) -> AsyncIterator[bytes]:
     yield b"]"
 
 
-def _shown(row: Row) -> dict[str, object]:
+def _shown(row: StoredRow) -> dict[str, object]:
     return {
         "event": row.of.event.label,
         "contact": row.of.contact,

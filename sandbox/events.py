@@ -2,13 +2,13 @@
 
 from sandbox.address import ExternalAddress, ObjectAddress
 from sandbox.identity import Event, event_by_external_id, event_by_object_id
-from sandbox.options import Options
+from sandbox.options import SandboxOptions
 
 
 class Events:
     """Finds the event behind an address; an event is one, whichever of its two addresses is used."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: SandboxOptions) -> None:
         self._seed = options.seed
         self._known = frozenset(self._named(name).object_id for name in options.known_events)
 

@@ -59,7 +59,7 @@ class Drop:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class OrderedFault:
     """One order; the module's docstring says what each field means."""
 
     happens: Answered | Hang | Cut | Truncate | Drop
@@ -79,18 +79,18 @@ class Faults:
 
     def __init__(self, random: Random) -> None:
         self._random = random
-        self._faults: list[Fault] = []
+        self._faults: list[OrderedFault] = []
         self._left: list[int | None] = []
 
     def __len__(self) -> int:
         return len(self._faults)
 
-    def add(self, fault: Fault) -> None:
+    def add(self, fault: OrderedFault) -> None:
         """Put one more behind the others."""
         self._faults.append(fault)
         self._left.append(fault.count)
 
-    def meet(self, contacts: Collection[str | None], *, reads: bool = False) -> Fault | None:
+    def meet(self, contacts: Collection[str | None], *, reads: bool = False) -> OrderedFault | None:
         """Return the first that applies to a request about these contacts, spending one of its count."""
         for place, fault in enumerate(self._faults):
             if fault.reads is not reads or not (fault.match is None or fault.match in contacts):

@@ -4,7 +4,7 @@ import asyncio
 
 from starlette.types import Receive, Scope, Send
 
-from sandbox.answers import Answer
+from sandbox.answers import SandboxAnswer
 from sandbox.connection import gone, hang_up
 from sandbox.world import Request, World
 
@@ -53,7 +53,7 @@ async def _hang(seconds: float, receive: Receive) -> None:
         return
 
 
-async def _send(answer: Answer, send: Send, *, whole: bool) -> None:
+async def _send(answer: SandboxAnswer, send: Send, *, whole: bool) -> None:
     headers = [
         *((name.lower().encode(), text.encode()) for name, text in answer.headers.items()),
         (b"content-length", str(len(answer.body)).encode()),

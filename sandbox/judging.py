@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sandbox.address import By
+from sandbox.address import ContactKind
 from sandbox.options import Malformed
 
 
@@ -69,15 +69,15 @@ _LEAST_MILLISECONDS = 10**11
 _INT64 = 2**63
 
 
-def contact_of(item: object, by: By) -> str | None:
+def contact_of(item: object, by: ContactKind) -> str | None:
     """Name an input's contact: its e-mail address in lower case, or its vid; `None` if it has none."""
     value = item.get(by) if isinstance(item, dict) else None
-    if by is By.EMAIL:
+    if by is ContactKind.EMAIL:
         return value.lower() if isinstance(value, str) else None
     return str(value) if _is_integer(value) else None
 
 
-def judge(item: object, state: State, by: By, malformed: Malformed = Malformed.REFUSE) -> Judgement:
+def judge(item: object, state: State, by: ContactKind, malformed: Malformed = Malformed.REFUSE) -> Judgement:
     """Decide one input alone; that it repeats an earlier one is for who knows what is stored."""
     unacceptable = _unbuildable(item, by)
     if unacceptable:
@@ -85,7 +85,7 @@ def judge(item: object, state: State, by: By, malformed: Malformed = Malformed.R
     assert isinstance(item, dict)
     contact = contact_of(item, by)
     assert contact is not None
-    if not (_ADDRESS.fullmatch(contact) if by is By.EMAIL else int(contact) > 0):
+    if not (_ADDRESS.fullmatch(contact) if by is ContactKind.EMAIL else int(contact) > 0):
         return _malformed(contact, by, malformed)
     occurred_at: int = item["interactionDateTime"]
     if occurred_at < _LEAST_MILLISECONDS:
@@ -107,12 +107,12 @@ def _is_map(value: object) -> bool:
     return isinstance(value, dict) and (not value or set(map(type, value.values())) == {str})
 
 
-_MODELS: dict[By, tuple[str, dict[str, Callable[[object], bool]]]] = {
-    By.EMAIL: (
+_MODELS: dict[ContactKind, tuple[str, dict[str, Callable[[object], bool]]]] = {
+    ContactKind.EMAIL: (
         "MarketingEventEmailSubscriber",
         {"email": _is_text, "interactionDateTime": _is_integer, "properties": _is_map, "contactProperties": _is_map},
     ),
-    By.VID: (
+    ContactKind.VID: (
         "MarketingEventSubscriber",
         {"vid": _is_integer, "interactionDateTime": _is_integer, "properties": _is_map},
     ),
@@ -123,7 +123,7 @@ Stricter than HubSpot may be: nothing is converted, so no number passes for a te
 """
 
 
-def _unbuildable(item: object, by: By) -> str | None:
+def _unbuildable(item: object, by: ContactKind) -> str | None:
     """Tell what keeps HubSpot from reading an input at all."""
     model, fields = _MODELS[by]
     if not isinstance(item, dict):
@@ -138,7 +138,7 @@ def _unbuildable(item: object, by: By) -> str | None:
     return f"Invalid input JSON: Cannot deserialize value of `{unsound[0]}` of {model}"
 
 
-def _attended(contact: str, occurred_at: int, by: By, properties: Mapping[str, str]) -> Judgement:
+def _attended(contact: str, occurred_at: int, by: ContactKind, properties: Mapping[str, str]) -> Judgement:
     joined, left = _instant(properties.get("joinedAt")), _instant(properties.get("leftAt"))
     if joined is None or left is None:
         return Dropped()
@@ -152,7 +152,7 @@ def _attended(contact: str, occurred_at: int, by: By, properties: Mapping[str, s
     return Kept(contact, occurred_at, int((left - joined).total_seconds()))
 
 
-def _malformed(contact: str, by: By, malformed: Malformed) -> Judgement:
+def _malformed(contact: str, by: ContactKind, malformed: Malformed) -> Judgement:
     message = f"`{contact}` is not a valid {by.value}"
     match malformed:
         case Malformed.REFUSE:

@@ -16,7 +16,7 @@ class Tier(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class AllowedCalls:
     """Calls a rolling interval, and calls a day (`None`: no daily quota, and no daily headers)."""
 
     burst: int
@@ -24,12 +24,12 @@ class Limits:
 
 
 TIERS = {
-    Tier.FREE: Limits(100, 250_000),
-    Tier.STARTER: Limits(100, 250_000),
-    Tier.PROFESSIONAL: Limits(190, 625_000),
-    Tier.ENTERPRISE: Limits(190, 1_000_000),
-    Tier.ADDON: Limits(250, 1_250_000),
-    Tier.OAUTH: Limits(110, None),
+    Tier.FREE: AllowedCalls(100, 250_000),
+    Tier.STARTER: AllowedCalls(100, 250_000),
+    Tier.PROFESSIONAL: AllowedCalls(190, 625_000),
+    Tier.ENTERPRISE: AllowedCalls(190, 1_000_000),
+    Tier.ADDON: AllowedCalls(250, 1_250_000),
+    Tier.OAUTH: AllowedCalls(110, None),
 }
 """HubSpot's usage guidelines. An add-on raises what the account has: 1,000,000 on top of the free 250,000."""
 
@@ -46,7 +46,7 @@ class Malformed(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class SandboxOptions:
     """The sandbox's settings; times in seconds. The defaults are HubSpot's lowest tier, without any delay."""
 
     tier: Tier | str = Tier.FREE
@@ -81,10 +81,10 @@ class Options:
     """Of everything drawn: the contacts' ids, the order of results, rates of faults, jitter."""
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> AllowedCalls:
         """The tier's limits, or what was set in their place."""
         tier = TIERS[Tier(self.tier)]
-        return Limits(
+        return AllowedCalls(
             tier.burst if self.burst_limit is None else self.burst_limit,
             tier.daily if self.daily_limit is None else self.daily_limit,
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sandbox.faults import Answered, Cut, Drop, Fault, Hang, Truncate
+from sandbox.faults import Answered, Cut, Drop, Hang, OrderedFault, Truncate
 
 _FLAGS: dict[str, Cut | Truncate | Drop] = {"cut": Cut(), "truncate": Truncate(), "drop": Drop()}
 _HAPPENINGS = ("status", "hang", *_FLAGS)
@@ -14,7 +14,7 @@ class BadFaultError(ValueError):
     """The definition cannot be a fault; its text says why."""
 
 
-def fault_from(definition: object) -> Fault:
+def fault_from(definition: object) -> OrderedFault:
     """Read a fault (`faults` has the fields). Raises `BadFaultError`."""
     if not isinstance(definition, dict):
         raise BadFaultError("a fault is a JSON object")
@@ -27,7 +27,7 @@ def fault_from(definition: object) -> Fault:
         raise BadFaultError("body and headers go with status")
     if "count" in definition and "rate" in definition:
         raise BadFaultError("count or rate, not both")
-    fault = Fault(
+    fault = OrderedFault(
         happens=_happening(given[0], definition),
         match=_match(definition.get("match")),
         reads=_flag(definition, "reads"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sandbox.identity import Event
 from sandbox.judging import State
 
-Key = tuple[str, int, str, int]
+StoredKey = tuple[str, int, str, int]
 """Object id, vid, state, occurredAt: the same again is an identical repeat."""
 
 
@@ -27,7 +27,7 @@ class Participation:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class StoredRow:
     """A participation with its number (from 1, in the order of storing) and when it was stored (epoch seconds)."""
 
     id: int
@@ -35,24 +35,24 @@ class Row:
     of: Participation
 
 
-class Participations:
+class StoredParticipations:
     """Everything stored in one account; it only grows, so each list is sorted by number and by time."""
 
     def __init__(self) -> None:
-        self.rows: list[Row] = []
+        self.rows: list[StoredRow] = []
         self.emails: dict[int, str] = {}
         """The addresses of the contacts that were ever named by one."""
-        self._keys: set[Key] = set()
-        self._by_contact: defaultdict[int, list[Row]] = defaultdict(list)
-        self._by_event: defaultdict[tuple[str, State | None], list[Row]] = defaultdict(list)
+        self._keys: set[StoredKey] = set()
+        self._by_contact: defaultdict[int, list[StoredRow]] = defaultdict(list)
+        self._by_event: defaultdict[tuple[str, State | None], list[StoredRow]] = defaultdict(list)
 
-    def holds(self, key: Key) -> bool:
+    def holds(self, key: StoredKey) -> bool:
         """Whether this was stored before."""
         return key in self._keys
 
-    def add(self, key: Key, participation: Participation, now: float) -> None:
+    def add(self, key: StoredKey, participation: Participation, now: float) -> None:
         """Store what is not held yet; `now` never runs backwards."""
-        row = Row(len(self.rows) + 1, now, participation)
+        row = StoredRow(len(self.rows) + 1, now, participation)
         self.rows.append(row)
         self._keys.add(key)
         self._by_contact[participation.vid].append(row)
@@ -61,15 +61,15 @@ class Participations:
         if "@" in participation.contact:
             self.emails[participation.vid] = participation.contact
 
-    def of_contact(self, vid: int) -> Sequence[Row]:
+    def of_contact(self, vid: int) -> Sequence[StoredRow]:
         """List a contact's rows, oldest first."""
         return self._by_contact.get(vid, ())
 
-    def of_event(self, object_id: str, state: State | None = None) -> Sequence[Row]:
+    def of_event(self, object_id: str, state: State | None = None) -> Sequence[StoredRow]:
         """List an event's rows, of one state or of all, oldest first."""
         return self._by_event.get((object_id, state), ())
 
 
-def stored_until(rows: Sequence[Row], moment: float) -> int:
+def stored_until(rows: Sequence[StoredRow], moment: float) -> int:
     """Count the leading rows that were stored at `moment` or before, in O(log n)."""
     return bisect_right(rows, moment, key=lambda row: row.stored_at)

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from sandbox.address import ContactBreakdown, EventBreakdown, EventCounters, ExternalAddress, ObjectAddress, Read
-from sandbox.answers import Answer, invalid, json_answer, unknown_event
+from sandbox.answers import SandboxAnswer, invalid, json_answer, unknown_event
 from sandbox.events import Events
 from sandbox.identity import Event, vid_of
 from sandbox.judging import State
-from sandbox.options import Options
-from sandbox.participations import Participations, Row, stored_until
+from sandbox.options import SandboxOptions
+from sandbox.participations import StoredParticipations, StoredRow, stored_until
 
 _SPELT = {"REGISTERED": State.REGISTER, "ATTENDED": State.ATTEND, "CANCELLED": State.CANCEL}
 _NEVER_STORED = {"NO_SHOW", "EMPTY"}
@@ -24,15 +24,15 @@ _MOST, _USUAL = 100, 10
 """`limit`, by the OpenAPI: 1 to 100, 10 unless said."""
 
 
-class Reading:
+class Views:
     """Answers the views of one account."""
 
-    def __init__(self, options: Options, events: Events, stored: Participations) -> None:
+    def __init__(self, options: SandboxOptions, events: Events, stored: StoredParticipations) -> None:
         self._options = options
         self._events = events
         self._stored = stored
 
-    def answer(self, read: Read, now: float) -> Answer:
+    def answer(self, read: Read, now: float) -> SandboxAnswer:
         """Answer one view as it stands at `now` (epoch seconds)."""
         match read:
             case ContactBreakdown(contact, query):
@@ -42,11 +42,11 @@ class Reading:
             case EventCounters(address):
                 return self._counters(address, now - self._options.delay_of_events)
 
-    def _contact(self, contact: str, query: Mapping[str, str], until: float) -> Answer:
+    def _contact(self, contact: str, query: Mapping[str, str], until: float) -> SandboxAnswer:
         rows = self._stored.of_contact(self._vid(contact))
         return self._page([row for row in rows if _wanted(row, query)], query, until)
 
-    def _event(self, address: ObjectAddress | ExternalAddress, query: Mapping[str, str], until: float) -> Answer:
+    def _event(self, address: ObjectAddress | ExternalAddress, query: Mapping[str, str], until: float) -> SandboxAnswer:
         event = self._events.at(address)
         assert event is not None, "a read's path names the external account"
         if not self._events.knows(event):
@@ -57,7 +57,7 @@ class Reading:
             rows = [row for row in rows if row.of.vid == vid]
         return self._page(rows if query.get("state", "") not in _NEVER_STORED else (), query, until)
 
-    def _counters(self, address: ObjectAddress | ExternalAddress, until: float) -> Answer:
+    def _counters(self, address: ObjectAddress | ExternalAddress, until: float) -> SandboxAnswer:
         event = self._events.at(address)
         assert event is not None, "a read's path names the external account"
         if not self._events.knows(event):
@@ -76,7 +76,7 @@ class Reading:
             },
         )
 
-    def _page(self, rows: Sequence[Row], query: Mapping[str, str], until: float) -> Answer:
+    def _page(self, rows: Sequence[StoredRow], query: Mapping[str, str], until: float) -> SandboxAnswer:
         state, limit, after = query.get("state"), query.get("limit", str(_USUAL)), query.get("after") or "0"
         if state and state not in _SPELT.keys() | _NEVER_STORED:
             return invalid(f"Unknown state '{state}'")
@@ -92,7 +92,7 @@ class Reading:
             body["paging"] = {"next": {"after": str(rows[last].id)}}
         return json_answer(200, body)
 
-    def _row(self, row: Row) -> dict[str, object]:
+    def _row(self, row: StoredRow) -> dict[str, object]:
         participation = row.of
         properties: dict[str, object] = {
             "attendanceState": _SPELLING[participation.state],
@@ -125,10 +125,10 @@ def _association(event: Event) -> dict[str, str]:
     return association
 
 
-def _wanted(row: Row, query: Mapping[str, str]) -> bool:
+def _wanted(row: StoredRow, query: Mapping[str, str]) -> bool:
     return query.get("state", "") in {"", _SPELLING[row.of.state]}
 
 
-def _position(rows: Sequence[Row], number: int) -> int:
+def _position(rows: Sequence[StoredRow], number: int) -> int:
     """Find the first row whose number is at least `number`."""
     return bisect_left(rows, number, key=lambda row: row.id)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import orjson
 
-from sandbox.answers import HTML, JSON, Answer, usual
-from sandbox.faults import Answered, Cut, Drop, Fault, Hang, Truncate
+from sandbox.answers import HTML, JSON, SandboxAnswer, usual
+from sandbox.faults import Answered, Cut, Drop, Hang, OrderedFault, Truncate
 
 UNANSWERED = "0"
 """How the counts by status call a connection that was closed without an answer."""
@@ -15,7 +15,7 @@ UNANSWERED = "0"
 class Reply:
     """`answer` is sent after `hang` seconds; unless it is `whole` the connection is then closed."""
 
-    answer: Answer | None
+    answer: SandboxAnswer | None
     hang: float = 0.0
     whole: bool = True
 
@@ -25,7 +25,7 @@ class Reply:
         return str(self.answer.status) if self.answer else UNANSWERED
 
 
-def spoilt(fault: Fault, answer: Answer, contact: str) -> Reply:
+def spoilt(fault: OrderedFault, answer: SandboxAnswer, contact: str) -> Reply:
     """Return what a fault makes of the answer that a request would have got; `contact` is one of its inputs'."""
     match fault.happens:
         case Answered():
@@ -40,11 +40,11 @@ def spoilt(fault: Fault, answer: Answer, contact: str) -> Reply:
             return Reply(answer)
 
 
-def _ordered(ordered: Answered, answer: Answer, contact: str) -> Answer:
+def _ordered(ordered: Answered, answer: SandboxAnswer, contact: str) -> SandboxAnswer:
     if isinstance(ordered.body, str):
-        made = Answer(ordered.status, ordered.body.encode(), {"Content-Type": HTML})
+        made = SandboxAnswer(ordered.status, ordered.body.encode(), {"Content-Type": HTML})
     elif ordered.body is not None:
-        made = Answer(ordered.status, orjson.dumps(ordered.body), {"Content-Type": JSON})
+        made = SandboxAnswer(ordered.status, orjson.dumps(ordered.body), {"Content-Type": JSON})
     elif ordered.status < 300:  # noqa: PLR2004
         made = answer.with_status(ordered.status)
     else:

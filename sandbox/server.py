@@ -8,13 +8,13 @@ import uvicorn
 
 from sandbox.app import create_app
 from sandbox.connection import BreakableProtocol
-from sandbox.options import Options
+from sandbox.options import SandboxOptions
 
 _KEEP_ALIVE = 75
 """Seconds, as proxies have it: uvicorn's 5 would close connections under a client that pauses between two batches."""
 
 
-class Server(uvicorn.Server):
+class SandboxServer(uvicorn.Server):
     """A sandbox that listens; `run()` serves until `should_exit` is set or, in a main thread, SIGINT or SIGTERM comes.
 
     Raises `OSError` where the port is taken. Port 0 is any free one: `url` tells which. `ready` is called once
@@ -22,7 +22,7 @@ class Server(uvicorn.Server):
     """
 
     def __init__(
-        self, options: Options, host: str = "127.0.0.1", port: int = 0, ready: Callable[[], None] = lambda: None
+        self, options: SandboxOptions, host: str = "127.0.0.1", port: int = 0, ready: Callable[[], None] = lambda: None
     ) -> None:
         self._socket = _listen(host, port)
         self._ready = ready

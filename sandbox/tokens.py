@@ -3,7 +3,7 @@
 Three tokens mean the same to every sandbox: `EXPIRED` is refused as expired, `SCOPELESS` and `WRITE_ONLY` lack scopes.
 """
 
-from sandbox.answers import Answer, missing_scope, unauthenticated
+from sandbox.answers import SandboxAnswer, missing_scope, unauthenticated
 
 EXPIRED = "pat-expired"
 SCOPELESS = "pat-no-scopes"
@@ -21,7 +21,7 @@ def token_of(authorization: str) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def refusal(token: str, accepted: tuple[str, ...], scope: str) -> Answer | None:
+def refusal(token: str, accepted: tuple[str, ...], scope: str) -> SandboxAnswer | None:
     """Answer with 401 or 403, or `None` where the token may pass. No token listed: each one is accepted."""
     if token == EXPIRED:
         return unauthenticated("EXPIRED_AUTHENTICATION")

@@ -16,12 +16,12 @@ from sandbox.answers import error_answer, too_many
 from sandbox.events import Events
 from sandbox.faults import Drop, Faults
 from sandbox.judging import contact_of
-from sandbox.options import Options
-from sandbox.participations import Key, Participation, Participations
-from sandbox.reading import Reading
+from sandbox.options import SandboxOptions
+from sandbox.participations import Participation, StoredKey, StoredParticipations
+from sandbox.reading import Views
 from sandbox.reply import Reply, spoilt
 from sandbox.tokens import READ_SCOPE, WRITE_SCOPE, refusal, token_of
-from sandbox.writing import Decision, Writing, inputs_of
+from sandbox.writing import WriteDecision, Writing, inputs_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +40,15 @@ class Account:
     """A HubSpot account; a token stands for one."""
 
     allowance: Allowance
-    stored: Participations
+    stored: StoredParticipations
     writing: Writing
-    reading: Reading
+    reading: Views
 
 
 class World:
     """The state of one sandbox. `clock` tells epoch seconds and never runs backwards."""
 
-    def __init__(self, options: Options, clock: Callable[[], float]) -> None:
+    def __init__(self, options: SandboxOptions, clock: Callable[[], float]) -> None:
         self.options = options
         self._clock = clock
         self._events = Events(options)
@@ -118,7 +118,7 @@ class World:
         if fault is not None and inputs is not None:
             rest = [item for item in inputs if not fault.names(contact_of(item, write.by))]
             without = account.writing.decide(write, rest, now)
-            decision = Decision(without.answer, (decision if fault.applied else without).participations)
+            decision = WriteDecision(without.answer, (decision if fault.applied else without).participations)
         _store(account, decision.participations, now)
         return Reply(decision.answer.with_headers(headers))
 
@@ -130,12 +130,12 @@ class World:
 
     def _account(self, token: str) -> Account:
         if token not in self.accounts:
-            stored = Participations()
+            stored = StoredParticipations()
             self.accounts[token] = Account(
                 Allowance(self.options),
                 stored,
                 Writing(self.options, self._events, stored, self.random),
-                Reading(self.options, self._events, stored),
+                Views(self.options, self._events, stored),
             )
         return self.accounts[token]
 
@@ -147,6 +147,6 @@ def _inputs(body: bytes) -> list[object] | None:
         return None
 
 
-def _store(account: Account, participations: Mapping[Key, Participation], now: float) -> None:
+def _store(account: Account, participations: Mapping[StoredKey, Participation], now: float) -> None:
     for key, participation in participations.items():
         account.stored.add(key, participation, now)

@@ -8,21 +8,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 
-from sandbox.address import By, Write
-from sandbox.answers import Answer, invalid, json_answer, unknown_event
+from sandbox.address import ContactKind, Write
+from sandbox.answers import SandboxAnswer, invalid, json_answer, unknown_event
 from sandbox.events import Events
 from sandbox.identity import Event, vid_of
 from sandbox.judging import Dropped, Erroneous, Judgement, Kept, NamedOnly, State, Unacceptable, judge
-from sandbox.options import Malformed, Options
-from sandbox.participations import Key, Participation, Participations
+from sandbox.options import Malformed, SandboxOptions
+from sandbox.participations import Participation, StoredKey, StoredParticipations
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class WriteDecision:
     """What to answer, and what to store for it."""
 
-    answer: Answer
-    participations: Mapping[Key, Participation] = field(default_factory=dict)
+    answer: SandboxAnswer
+    participations: Mapping[StoredKey, Participation] = field(default_factory=dict)
 
 
 def inputs_of(body: object) -> list[object] | None:
@@ -34,29 +34,29 @@ def inputs_of(body: object) -> list[object] | None:
 class Writing:
     """Decides the writes of one account. It reads what is stored and stores nothing."""
 
-    def __init__(self, options: Options, events: Events, stored: Participations, random: Random) -> None:
+    def __init__(self, options: SandboxOptions, events: Events, stored: StoredParticipations, random: Random) -> None:
         self._options = options
         self._malformed = Malformed(options.malformed)
         self._events = events
         self._stored = stored
         self._random = random
 
-    def decide(self, write: Write, inputs: list[object] | None, now: float) -> Decision:
+    def decide(self, write: Write, inputs: list[object] | None, now: float) -> WriteDecision:
         """Answer with 400 or 404, or judge each input. `now` in epoch seconds."""
         event = self._events.at(write.event)
         most = self._options.max_inputs
         if event is None:
-            return Decision(invalid("externalAccountId is required"))
+            return WriteDecision(invalid("externalAccountId is required"))
         if write.state not in set(State):
-            return Decision(
+            return WriteDecision(
                 invalid(f"Unknown state for '{write.state}'. Correct are 'register', 'attend' or 'cancel'.")
             )
         if inputs is None:
-            return Decision(invalid("Invalid input JSON: some of required attributes are not set [inputs]"))
+            return WriteDecision(invalid("Invalid input JSON: some of required attributes are not set [inputs]"))
         if len(inputs) > most:
-            return Decision(invalid(f"At most {most} inputs are allowed in one request, there are {len(inputs)}"))
+            return WriteDecision(invalid(f"At most {most} inputs are allowed in one request, there are {len(inputs)}"))
         if not self._events.knows(event):
-            return Decision(unknown_event(event.label))
+            return WriteDecision(unknown_event(event.label))
         state = State(write.state)
         return self._settle(
             (judge(item, state, write.by, self._malformed) for item in inputs), event, state, write, now
@@ -64,10 +64,10 @@ class Writing:
 
     def _settle(
         self, judgements: Iterable[Judgement], event: Event, state: State, write: Write, now: float
-    ) -> Decision:
+    ) -> WriteDecision:
         named: list[dict[str, object]] = []
         errors: list[Erroneous] = []
-        fresh: dict[Key, Participation] = {}
+        fresh: dict[StoredKey, Participation] = {}
         for judgement in judgements:
             match judgement:
                 case Kept(contact, occurred_at, seconds):
@@ -83,15 +83,15 @@ class Writing:
                 case Erroneous():
                     errors.append(judgement)
                 case Unacceptable(message):
-                    return Decision(invalid(message))
+                    return WriteDecision(invalid(message))
         self._random.shuffle(named)
-        return Decision(_answer(named, errors, now), fresh)
+        return WriteDecision(_answer(named, errors, now), fresh)
 
-    def _vid(self, contact: str, by: By) -> int:
-        return vid_of(contact, self._options.seed) if by is By.EMAIL else int(contact)
+    def _vid(self, contact: str, by: ContactKind) -> int:
+        return vid_of(contact, self._options.seed) if by is ContactKind.EMAIL else int(contact)
 
 
-def _answer(named: list[dict[str, object]], errors: list[Erroneous], now: float) -> Answer:
+def _answer(named: list[dict[str, object]], errors: list[Erroneous], now: float) -> SandboxAnswer:
     instant = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     body: dict[str, object] = {
         "status": "COMPLETE",
@@ -105,8 +105,8 @@ def _answer(named: list[dict[str, object]], errors: list[Erroneous], now: float)
     return json_answer(200, body)
 
 
-def _result(contact: str, vid: int, by: By) -> dict[str, object]:
-    return {"email": contact, "vid": vid} if by is By.EMAIL else {"vid": vid}
+def _result(contact: str, vid: int, by: ContactKind) -> dict[str, object]:
+    return {"email": contact, "vid": vid} if by is ContactKind.EMAIL else {"vid": vid}
 
 
 def _standard_error(error: Erroneous) -> dict[str, object]:

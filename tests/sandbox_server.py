@@ -1,7 +1,7 @@
 """A sandbox on loopback for tests: `with running_sandbox(burst_limit=5) as sandbox: ...`.
 
 It runs in a thread of the test's process, on a port of its own, and talks real HTTP. The options are those of
-`sandbox.options.Options`; what can be ordered with `fault` is in the docstring of `sandbox.faults`.
+`sandbox.options.SandboxOptions`; what can be ordered with `fault` is in the docstring of `sandbox.faults`.
 """
 
 import threading
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import requests
 
-from sandbox.options import Options
-from sandbox.server import Server
+from sandbox.options import SandboxOptions
+from sandbox.server import SandboxServer
 
 _PATIENCE = 10
 
@@ -51,7 +51,7 @@ class RunningSandbox:
 def running_sandbox(**options: object) -> Iterator[RunningSandbox]:
     """Run a sandbox until the block ends; a hang in progress does not hold it up."""
     ready = threading.Event()
-    server = Server(Options(**options), ready=ready.set)  # type: ignore[arg-type]
+    server = SandboxServer(SandboxOptions(**options), ready=ready.set)  # type: ignore[arg-type]
     thread = threading.Thread(target=server.run, name="sandbox", daemon=True)
     thread.start()
     try:

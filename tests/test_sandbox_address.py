@@ -1,8 +1,8 @@
 import pytest
 
 from sandbox.address import (
-    By,
     ContactBreakdown,
+    ContactKind,
     EventBreakdown,
     EventCounters,
     ExternalAddress,
@@ -27,20 +27,20 @@ PREFIXES = [
         (
             "/attendance/ev%201%2Fx/register/create",
             "externalAccountId=acc%2F1",
-            Write(ExternalAddress("acc/1", "ev 1/x"), "register", By.VID),
+            Write(ExternalAddress("acc/1", "ev 1/x"), "register", ContactKind.VID),
         ),
         (
             "/attendance/e/attend/email-create",
             "externalAccountId=a+b",
-            Write(ExternalAddress("a b", "e"), "attend", By.EMAIL),
+            Write(ExternalAddress("a b", "e"), "attend", ContactKind.EMAIL),
         ),
-        ("/attendance/a+b/cancel/email-create", "", Write(ExternalAddress(None, "a+b"), "cancel", By.EMAIL)),
-        ("/77/attendance/cancel/create", "", Write(ObjectAddress("77"), "cancel", By.VID)),
-        ("/77/attendance/ATTENDED/email-create", "", Write(ObjectAddress("77"), "ATTENDED", By.EMAIL)),
+        ("/attendance/a+b/cancel/email-create", "", Write(ExternalAddress(None, "a+b"), "cancel", ContactKind.EMAIL)),
+        ("/77/attendance/cancel/create", "", Write(ObjectAddress("77"), "cancel", ContactKind.VID)),
+        ("/77/attendance/ATTENDED/email-create", "", Write(ObjectAddress("77"), "ATTENDED", ContactKind.EMAIL)),
         (
             "/attendance/attendance/attend/create",
             "",
-            Write(ExternalAddress(None, "attendance"), "attend", By.VID),
+            Write(ExternalAddress(None, "attendance"), "attend", ContactKind.VID),
         ),
         (
             "/participations/contacts/ada%40example.com/breakdown",

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from sandbox.allowance import Allowance, Policy
-from sandbox.options import Options, Tier
+from sandbox.options import SandboxOptions, Tier
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp()
 
@@ -20,7 +20,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp()
     ],
 )
 def test_each_tier_has_hubspots_limits(tier: str, burst: int, daily: int | None) -> None:
-    allowance = Allowance(Options(tier=tier))
+    allowance = Allowance(SandboxOptions(tier=tier))
     rulings = [allowance.ask(NOON) for _ in range(burst + 1)]
     assert [ruling.refused for ruling in rulings] == [None] * burst + [Policy.BURST]
     assert rulings[0].headers["X-HubSpot-RateLimit-Max"] == str(burst)
@@ -34,12 +34,12 @@ def test_each_tier_has_hubspots_limits(tier: str, burst: int, daily: int | None)
 
 
 def test_a_set_limit_takes_the_place_of_the_tiers() -> None:
-    assert Options(tier=Tier.ENTERPRISE, burst_limit=3, daily_limit=7).limits.burst == 3
-    assert Options(tier=Tier.OAUTH, daily_limit=7).limits.daily == 7
+    assert SandboxOptions(tier=Tier.ENTERPRISE, burst_limit=3, daily_limit=7).limits.burst == 3
+    assert SandboxOptions(tier=Tier.OAUTH, daily_limit=7).limits.daily == 7
 
 
 def test_the_day_ends_at_midnight_in_the_accounts_time_zone() -> None:
-    allowance = Allowance(Options(daily_limit=1, time_zone="America/New_York"))
+    allowance = Allowance(SandboxOptions(daily_limit=1, time_zone="America/New_York"))
     assert allowance.ask(NOON).refused is None
     spent = allowance.ask(NOON + 60)
     assert spent.refused is Policy.DAILY
@@ -49,13 +49,13 @@ def test_the_day_ends_at_midnight_in_the_accounts_time_zone() -> None:
 
 
 def test_midnight_is_found_on_a_day_of_23_hours() -> None:
-    allowance = Allowance(Options(daily_limit=0, time_zone="America/New_York"))
+    allowance = Allowance(SandboxOptions(daily_limit=0, time_zone="America/New_York"))
     midnight = datetime(2026, 3, 8, 5, tzinfo=UTC).timestamp()
     assert allowance.ask(midnight).wait == 23 * 3600
 
 
 def test_a_refused_request_spends_none_of_the_day() -> None:
-    allowance = Allowance(Options(burst_limit=1, daily_limit=2))
+    allowance = Allowance(SandboxOptions(burst_limit=1, daily_limit=2))
     assert [allowance.ask(NOON + second).refused for second in (0, 1, 2, 10, 20)] == [
         None,
         Policy.BURST,

@@ -9,7 +9,7 @@ import requests
 from sandbox_calls import by_email, by_vid, get, object_path, post
 from sandbox_server import RunningSandbox, running_sandbox
 
-from sandbox.faults import Cut, Fault, Faults
+from sandbox.faults import Cut, Faults, OrderedFault
 from sandbox.ordering import BadFaultError, fault_from
 
 
@@ -192,7 +192,7 @@ def test_reads_fail_only_where_it_is_ordered(sandbox: RunningSandbox) -> None:
 
 def test_a_rate_is_the_share_of_requests_that_fail() -> None:
     faults = Faults(Random(7))
-    faults.add(Fault(Cut(), rate=0.3))
+    faults.add(OrderedFault(Cut(), rate=0.3))
     assert 2_700 < sum(faults.meet([]) is not None for _ in range(10_000)) < 3_300
 
 

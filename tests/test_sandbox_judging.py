@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, strategies as st
 from sandbox_calls import ATTENDED, MARCH, by_email, by_vid
 
-from sandbox.address import By
+from sandbox.address import ContactKind
 from sandbox.judging import Dropped, Erroneous, Judgement, Kept, NamedOnly, State, Unacceptable, judge
 from sandbox.options import Malformed
 
@@ -76,7 +76,7 @@ def lacks(field: str, model: str = "MarketingEventEmailSubscriber") -> Unaccepta
 def test_an_input_by_email_is_judged_as_seen_on_a_live_portal(
     said: str, state: State, item: dict[str, object], judgement: Judgement
 ) -> None:
-    assert judge(item, state, By.EMAIL) == judgement, said
+    assert judge(item, state, ContactKind.EMAIL) == judgement, said
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_an_input_by_email_is_judged_as_seen_on_a_live_portal(
     ],
 )
 def test_an_input_by_contact_id_is_judged_alike(state: State, item: dict[str, object], judgement: Judgement) -> None:
-    assert judge(item, state, By.VID) == judgement
+    assert judge(item, state, ContactKind.VID) == judgement
 
 
 @pytest.mark.parametrize(
@@ -117,21 +117,21 @@ def test_an_input_by_contact_id_is_judged_alike(state: State, item: dict[str, ob
     ],
 )
 def test_a_value_of_another_type_spoils_the_request(item: object) -> None:
-    assert isinstance(judge(item, State.REGISTER, By.EMAIL), Unacceptable)
+    assert isinstance(judge(item, State.REGISTER, ContactKind.EMAIL), Unacceptable)
 
 
 @pytest.mark.parametrize("address", ["ada", "ada@", "@example.com", "ada@example", "a da@example.com", "", "a@b@c.de"])
 def test_an_impossible_address_gets_what_the_option_says(address: str) -> None:
     item = by_email(address)
-    refused = judge(item, State.REGISTER, By.EMAIL)
+    refused = judge(item, State.REGISTER, ContactKind.EMAIL)
     assert isinstance(refused, Unacceptable)
     assert f"`{address}`" in refused.message
-    assert isinstance(judge(item, State.REGISTER, By.EMAIL, Malformed.ERROR), Erroneous)
-    assert judge(item, State.REGISTER, By.EMAIL, Malformed.DROP) == Dropped()
+    assert isinstance(judge(item, State.REGISTER, ContactKind.EMAIL, Malformed.ERROR), Erroneous)
+    assert judge(item, State.REGISTER, ContactKind.EMAIL, Malformed.DROP) == Dropped()
 
 
 def test_a_contact_id_below_one_is_impossible_too() -> None:
-    assert judge(by_vid(0), State.REGISTER, By.VID, Malformed.DROP) == Dropped()
+    assert judge(by_vid(0), State.REGISTER, ContactKind.VID, Malformed.DROP) == Dropped()
 
 
 VALUE = st.sampled_from(
@@ -146,8 +146,13 @@ ODD = st.builds(
 )
 
 
-@given(item=ODD | VALUE, state=st.sampled_from(State), by=st.sampled_from(By), malformed=st.sampled_from(Malformed))
-def test_whatever_is_sent_is_judged(item: object, state: State, by: By, malformed: Malformed) -> None:
+@given(
+    item=ODD | VALUE,
+    state=st.sampled_from(State),
+    by=st.sampled_from(ContactKind),
+    malformed=st.sampled_from(Malformed),
+)
+def test_whatever_is_sent_is_judged(item: object, state: State, by: ContactKind, malformed: Malformed) -> None:
     judged = judge(item, state, by, malformed)
     assert isinstance(judged, Kept | NamedOnly | Dropped | Erroneous | Unacceptable)
     if isinstance(judged, Kept):

@@ -6,7 +6,7 @@ import pytest
 from sandbox_calls import ATTENDED, MARCH, by_email, by_vid, external_path, get, object_path, post
 from sandbox_server import running_sandbox
 
-from sandbox.options import Options
+from sandbox.options import SandboxOptions
 from sandbox.world import Request, World
 
 
@@ -91,7 +91,7 @@ def test_an_event_is_counted_under_both_its_addresses() -> None:
 )
 def test_a_write_is_seen_after_a_delay_and_by_the_event_much_later(view: str, seen_after: float) -> None:
     now = [1_000.0]
-    world = World(Options(read_delay=3), lambda: now[0])
+    world = World(SandboxOptions(read_delay=3), lambda: now[0])
     path = b"/marketing/v3/marketing-events/"
     body = (
         b'{"inputs":[{"email":"ada@example.com","interactionDateTime":1772000000000,'
