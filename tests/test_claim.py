@@ -24,10 +24,11 @@ from ledger import (
     taken,
     waits,
 )
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, event, text
 
+from hubspot_api.reaction import OUTAGE
 from models.words import Origin
-from worker.accounts.state import answered, count_ambiguous, park, pause, resume
+from worker.accounts.state import answered, count_ambiguous, may_send, park, pause, resume
 from worker.context import Context
 from worker.intake.receipts import Part
 from worker.queries.error_filter import Filter
@@ -421,6 +422,26 @@ def test_after_five_ambiguous_answers_there_is_one_probe_at_a_time(hand_in: Hand
     assert take(engine) is None
     do(engine, "UPDATE accounts SET in_a_row = 0, parked_until = NULL")
     assert take(engine) is not None
+    assert take(engine) is not None
+
+
+def test_an_account_is_not_parked_for_a_probe_once_another_was_answered(hand_in: HandIn, engine: Engine) -> None:
+    """Its outage may end between the look at the account and the probe."""
+    hand_in(message("a@x.org"), batch_size=1)
+    do(engine, "UPDATE accounts SET in_a_row = :outage, stopped_since = now()", outage=OUTAGE)
+    ended = threading.Event()
+
+    def outage_ends(*arguments: Any) -> None:
+        if "parked_until = now()" in arguments[2] and not ended.is_set():
+            ended.set()
+            answered(engine, 1)
+
+    event.listen(engine, "before_cursor_execute", outage_ends)
+    with engine.begin() as connection:
+        assert may_send(connection, 1, 120) is None
+    event.remove(engine, "before_cursor_execute", outage_ends)
+    assert ended.is_set()
+    assert ask(engine, "SELECT in_a_row, parked_until FROM accounts")[0] == (0, None)
     assert take(engine) is not None
 
 

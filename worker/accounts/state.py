@@ -190,13 +190,19 @@ def may_send(connection: Connection, account_id: int, lease: float) -> int | Non
         return connection.execute(
             text(f"SELECT in_a_row FROM accounts WHERE id = :id AND {SENDS} FOR SHARE"), {"id": account_id}
         ).scalar()
-    begins = ENDED_STOP
+    begins, still = ENDED_STOP, "true"
     if account.in_a_row >= OUTAGE:
         begins = "parked_until = now() + :lease * interval '1 second', parked_because = :because"
+        still = "in_a_row >= :outage"  # else another probe was answered meanwhile, and this one would park for nothing
     return connection.execute(
         text(f"""
         UPDATE accounts SET {begins}
-        WHERE id = (SELECT id FROM accounts WHERE id = :id AND {SENDS} FOR NO KEY UPDATE SKIP LOCKED)
+        WHERE id = (SELECT id FROM accounts WHERE id = :id AND {SENDS} AND {still} FOR NO KEY UPDATE SKIP LOCKED)
         RETURNING in_a_row"""),
-        {"id": account_id, "lease": lease, "because": "one batch is sent to see whether HubSpot answers again"},
+        {
+            "id": account_id,
+            "lease": lease,
+            "because": "one batch is sent to see whether HubSpot answers again",
+            "outage": OUTAGE,
+        },
     ).scalar()
