@@ -39,7 +39,7 @@ check: setup
 	$(VENV)/bin/lint-imports
 
 screenshots: setup
-	$(ALONE) $(VENV)/bin/python tests/screenshots.py
+	$(ALONE) $(VENV)/bin/python -m tests.screenshots
 
 docs: setup
 	$(ALONE) $(VENV)/bin/python docs/generate.py

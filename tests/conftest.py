@@ -10,9 +10,6 @@ from typing import Any
 import hypothesis
 import pytest
 from click.testing import Result
-from console import RunningConsole, Visitor, running_console
-from receiver import Receiver
-from services import Postgres, Valkey
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 from typer.testing import CliRunner
@@ -23,6 +20,9 @@ import worker.settings
 from cli.app import app as command
 from models.accept_rules import Rules
 from models.words import Role
+from tests.support.console import RunningConsole, Visitor, running_console
+from tests.support.services import Postgres, Valkey
+from tests.support.webhook_receiver import Receiver
 from worker.celery import Loader, app, configuration
 from worker.context import Context
 from worker.database import make_engine

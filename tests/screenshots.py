@@ -14,15 +14,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import night
-from console import running_console
-from door import key_for
 from playwright.sync_api import Browser, Page, expect, sync_playwright
-from sandbox_server import running_sandbox
-from services import Postgres, Valkey
 from sqlalchemy import Engine, text
 
 from models.words import Role
+from tests.support import night
+from tests.support.api import key_for
+from tests.support.console import running_console
+from tests.support.sandbox_server import running_sandbox
+from tests.support.services import Postgres, Valkey
 from worker.context import Context
 from worker.database import make_engine
 from worker.local import migrate

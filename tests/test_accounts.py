@@ -14,13 +14,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from click.testing import Result
 from pydantic import SecretStr
-from running import environment
-from sandbox_server import running_sandbox
 from sqlalchemy import Engine, text
 
 from hubspot_api.reaction import OUTAGE
 from tasks.deliver import deliver
 from tasks.sweep import due_accounts
+from tests.support.sandbox_server import running_sandbox
+from tests.support.worker_processes import environment
 from worker.accounts import state
 from worker.accounts.destination import NoToken, UnknownAccount, destination
 from worker.accounts.state import MIDNIGHT, NEW_DAY

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from proxy import Proxy
-from running import Workers, running_workers, until
-from sandbox_server import running_sandbox
-from services import Valkey
 from sqlalchemy import Engine
-from test_kills import enqueue, everything_is_accounted_for, left
 
+from tests.support.proxy import Proxy
+from tests.support.sandbox_server import running_sandbox
+from tests.support.services import Valkey
+from tests.support.worker_processes import Workers, running_workers, until
+from tests.test_kills import enqueue, everything_is_accounted_for, left
 from worker.settings import Settings
 from worker.stream import Stream
 

@@ -4,15 +4,15 @@ import random
 from collections.abc import Callable
 
 import pytest
-from acting import ME, finished, run
-from ledger import WHEN, do, given_up, message, outcomes, people, taken, wrong_now
 from sqlalchemy import Engine, text
-from test_concurrency import PATIENCE, SIZE
-from test_purge import PurgingStorm, keep_what_goes
 
 from models.accept_rules import Rules
 from models.correction import Change
 from models.words import Action, Outcome
+from tests.support.jobs import ME, finished, run
+from tests.support.ledger import WHEN, do, given_up, message, outcomes, people, taken, wrong_now
+from tests.test_concurrency import PATIENCE, SIZE
+from tests.test_purge import PurgingStorm, keep_what_goes
 from worker.context import Context
 from worker.database import make_engine
 from worker.intake.receipts import Part

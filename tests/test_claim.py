@@ -5,8 +5,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from acting import retry
-from ledger import (
+from sqlalchemy import Connection, Engine, event, text
+
+from hubspot_api.reaction import OUTAGE
+from models.words import Origin
+from tests.support.jobs import retry
+from tests.support.ledger import (
     account_id,
     ask,
     batch,
@@ -24,10 +28,6 @@ from ledger import (
     taken,
     waits,
 )
-from sqlalchemy import Connection, Engine, event, text
-
-from hubspot_api.reaction import OUTAGE
-from models.words import Origin
 from worker.accounts.state import answered, count_ambiguous, may_send, park, pause, resume
 from worker.context import Context
 from worker.intake.receipts import Part

@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from typing import Final
 
 import pytest
-from acting import cancel, retry
-from ledger import CALL, LEASE, Ledger, account_id, ask, delivered, let_pass, wrong_now
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from models.accept_rules import Rules
 from models.words import Door, Outcome
 from tasks.sweep import free_the_forgotten
+from tests.support.jobs import cancel, retry
+from tests.support.ledger import CALL, LEASE, Ledger, account_id, ask, delivered, let_pass, wrong_now
 from worker.context import Context
 from worker.database import make_engine, sqlstate
 from worker.intake.accept import Inbound, accept

@@ -7,14 +7,14 @@ from uuid import UUID
 
 import pytest
 import requests
-from acting import retry
-from console import RunningConsole, Visitor, running_console, words
-from door import key_for
-from ledger import ask, do, given_up, message, outcomes, people, postponed, settled, taken
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from models.words import Outcome, Role
+from tests.support.api import key_for
+from tests.support.console import RunningConsole, Visitor, running_console, words
+from tests.support.jobs import retry
+from tests.support.ledger import ask, do, given_up, message, outcomes, people, postponed, settled, taken
 from web.console import pages
 from web.masking import masked
 from worker.accounts.registry import add

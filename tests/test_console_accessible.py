@@ -3,18 +3,18 @@
 from collections.abc import Iterator
 from typing import Literal
 
-import night
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browsing import browser
-from conftest import TEMPLATE
-from console import RunningConsole, running_console
-from door import key_for
-from ledger import ask
 from playwright.sync_api import Browser, Page, expect
-from services import Valkey
 
 from models.words import Action, Outcome, Role, Via
+from tests.conftest import TEMPLATE
+from tests.support import night
+from tests.support.api import key_for
+from tests.support.browser import browser
+from tests.support.console import RunningConsole, running_console
+from tests.support.ledger import ask
+from tests.support.services import Valkey
 from worker.auth import keys, sessions
 from worker.context import Context
 from worker.operations import jobs

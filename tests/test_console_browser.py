@@ -4,14 +4,14 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from browsing import browser, listens
-from console import RunningConsole, running_console
-from door import key_for
-from ledger import ask, do, given_up, message, outcomes, people, settled, taken
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import Engine
 
 from models.words import Role
+from tests.support.api import key_for
+from tests.support.browser import browser, listens
+from tests.support.console import RunningConsole, running_console
+from tests.support.ledger import ask, do, given_up, message, outcomes, people, settled, taken
 from web.console import live
 from worker.context import Context
 from worker.intake.receipts import Part

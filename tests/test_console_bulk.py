@@ -10,13 +10,13 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from acting import ME
-from console import RunningConsole, Visitor, words
-from ledger import ask, deliver_all, do, given_up, message, outcomes, people, settled, taken
 from sqlalchemy import Engine
 
 from models.accept_rules import Rules
 from models.words import Role
+from tests.support.console import RunningConsole, Visitor, words
+from tests.support.jobs import ME
+from tests.support.ledger import ask, deliver_all, do, given_up, message, outcomes, people, settled, taken
 from web.console import bulk, corrections, live
 from worker.intake.receipts import Part
 from worker.operations import jobs

@@ -8,12 +8,12 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
-from console import RunningConsole, Visitor, words
-from door import key_for
-from ledger import ask, do, message, outcomes, people, settled, taken
 from sqlalchemy import Engine
 
 from models.words import Role
+from tests.support.api import key_for
+from tests.support.console import RunningConsole, Visitor, words
+from tests.support.ledger import ask, do, message, outcomes, people, settled, taken
 from worker.context import Context
 from worker.intake.receipts import Part
 

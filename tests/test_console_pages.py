@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
-from console import Visitor, words
-from ledger import ask, deliver_all, do, given_up, message, outcomes, people, settled, taken
 from sqlalchemy import Engine
 
+from tests.support.console import Visitor, words
+from tests.support.ledger import ask, deliver_all, do, given_up, message, outcomes, people, settled, taken
 from web.console import person as person_page, refusals as refusals_page
 from worker.intake.receipts import Part
 from worker.queries import erasures as reads, refusals

@@ -7,20 +7,20 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import night
 import pytest
-from browsing import browser, listens
-from conftest import TEMPLATE
-from console import RunningConsole, running_console
-from door import key_for
-from ledger import ask, do, outcomes
 from playwright.sync_api import Browser, Download, Locator, Page, expect
-from running import until
-from sandbox_server import RunningSandbox, running_sandbox
-from services import Valkey
 from sqlalchemy import Engine
 
 from models.words import Role
+from tests.conftest import TEMPLATE
+from tests.support import night
+from tests.support.api import key_for
+from tests.support.browser import browser, listens
+from tests.support.console import RunningConsole, running_console
+from tests.support.ledger import ask, do, outcomes
+from tests.support.sandbox_server import RunningSandbox, running_sandbox
+from tests.support.services import Valkey
+from tests.support.worker_processes import until
 from worker.context import Context
 from worker.settings import Settings
 

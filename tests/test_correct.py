@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acting import cancel, correct, retry
 from click.testing import Result
-from ledger import (
+from sqlalchemy import Engine
+
+from hubspot_api.answer import Rejection, Settled
+from models.accept_rules import Rules
+from models.correction import Change
+from tests.support.jobs import cancel, correct, retry
+from tests.support.ledger import (
     CALL,
     WHEN,
     ask,
@@ -25,11 +30,6 @@ from ledger import (
     waits,
     wrong_now,
 )
-from sqlalchemy import Engine
-
-from hubspot_api.answer import Rejection, Settled
-from models.accept_rules import Rules
-from models.correction import Change
 from worker.intake.receipts import Part
 from worker.operations import steps
 from worker.operations.cancel import CancelFilter

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import redis
-from acting import retry
-from sandbox_server import running_sandbox
 from sqlalchemy import text
 
 from hubspot_api.limiter import Limiter
 from tasks.deliver import deliver
+from tests.support.jobs import retry
+from tests.support.sandbox_server import running_sandbox
 from worker.context import Context
 from worker.intake.accept import Inbound, accept
 from worker.queries.reconciliation import audit

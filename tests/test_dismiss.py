@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from acting import retry
 from click.testing import Result
-from ledger import ask, message, outcomes, people, settled, taken, wrong_now
 from sqlalchemy import Engine
 
+from tests.support.jobs import retry
+from tests.support.ledger import ask, message, outcomes, people, settled, taken, wrong_now
 from worker.intake.receipts import Part
 from worker.queries.error_filter import ANY_OPEN, Filter
 from worker.queries.reconciliation import audit

@@ -9,8 +9,18 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from acting import ME, correct, retry
-from ledger import (
+from sqlalchemy import ARRAY, Boolean, DateTime, Engine, Enum, Float, Integer, Interval, LargeBinary, Time, Uuid
+from typer.testing import CliRunner
+
+from cli.app import app
+from hubspot_api.answer import Rejection, Settled
+from models.accept_rules import Rules
+from models.correction import Change
+from models.erasure import Person
+from models.tables import Base
+from models.words import Action, Outcome
+from tests.support.jobs import ME, correct, retry
+from tests.support.ledger import (
     ask,
     batch,
     delivered,
@@ -25,16 +35,6 @@ from ledger import (
     waits,
     wrong_now,
 )
-from sqlalchemy import ARRAY, Boolean, DateTime, Engine, Enum, Float, Integer, Interval, LargeBinary, Time, Uuid
-from typer.testing import CliRunner
-
-from cli.app import app
-from hubspot_api.answer import Rejection, Settled
-from models.accept_rules import Rules
-from models.correction import Change
-from models.erasure import Person
-from models.tables import Base
-from models.words import Action, Outcome
 from worker.context import Context
 from worker.intake.receipts import Part
 from worker.operations import audit_log, jobs

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ledger import message, people, settled, taken
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from tests.support.ledger import message, people, settled, taken
 from worker.database import make_engine
 from worker.intake.receipts import Part
 from worker.settings import Settings

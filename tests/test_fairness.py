@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import redis
-from running import Workers, running_workers, until
-from sandbox_server import running_sandbox
 from sqlalchemy import Engine, text
-from test_broker_outage import told
 
+from tests.support.sandbox_server import running_sandbox
+from tests.support.worker_processes import Workers, running_workers, until
+from tests.test_broker_outage import told
 from worker.accounts.registry import add
 from worker.settings import Settings
 from worker.stream import Stream

@@ -5,9 +5,9 @@ from typing import Any
 
 import orjson
 import pytest
-from test_files_counting import read
 
 from models.words import State
+from tests.test_files_counting import read
 from worker.files.jsonl import read_line
 from worker.files.options import Options
 from worker.files.questions import QuestionsError

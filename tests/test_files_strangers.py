@@ -2,9 +2,9 @@
 """Files that nobody had seen when the reader was written: each was accepted once without a word, and wrong."""
 
 import pytest
-from test_files_counting import STAFF, read
 
 from models.words import State
+from tests.test_files_counting import STAFF, read
 from worker.files.columns.deciding_titles import DecidingKind
 from worker.files.columns.known_titles import title_words
 from worker.files.columns.rsvp_questions import asks_whether_coming

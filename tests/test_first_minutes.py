@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_docs import fences, text_of
-from test_up import Up
+
+from tests.test_docs import fences, text_of
+from tests.test_up import Up
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent

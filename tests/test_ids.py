@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from click.testing import Result
-from hostile import HIDING, ODD, WALKING
 
 from models.escaping import is_hidden
 from models.ids import id_fault, is_word, walks
 from models.message import Message, Unreadable, read_fields, read_message
+from tests.support.hostile_text import HIDING, ODD, WALKING
 from worker.files.lines import FileError
 from worker.files.options import Options
 

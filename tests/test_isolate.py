@@ -9,11 +9,11 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from ledger import ask, do, people, wrong_now
-from sandbox_server import RunningSandbox, running_sandbox
 
 from models.words import Door
 from tasks.deliver import deliver
+from tests.support.ledger import ask, do, people, wrong_now
+from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from worker.accounts.state import pause, resume
 from worker.context import Context
 from worker.delivery import isolate

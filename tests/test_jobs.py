@@ -7,10 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from acting import ME, finished, run
 from alembic import command
 from click.testing import Result
-from ledger import ask, deliver_all, do, given_up, message, outcomes, people, settled, take, taken, wrong_now
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
 
@@ -18,6 +16,20 @@ import tasks.job
 from models.accept_rules import Rules
 from models.correction import Change
 from models.words import Action, Outcome, State
+from tests.support.jobs import ME, finished, run
+from tests.support.ledger import (
+    ask,
+    deliver_all,
+    do,
+    given_up,
+    message,
+    outcomes,
+    people,
+    settled,
+    take,
+    taken,
+    wrong_now,
+)
 from worker.context import Context
 from worker.intake.receipts import Part
 from worker.local.migrate import configuration, upgrade

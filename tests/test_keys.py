@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from click.testing import Result
-from door import Door, key_for, running_server
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
 from typer.testing import CliRunner
@@ -19,6 +18,7 @@ import worker.database
 import worker.settings
 from cli.app import app
 from models.words import Role
+from tests.support.api import Door, key_for, running_server
 from worker.accounts import registry, state
 from worker.auth import keys
 from worker.context import Context

@@ -8,11 +8,11 @@ from pathlib import Path
 import orjson
 import pytest
 import redis
-from running import Workers, running_workers, until
-from sandbox_server import running_sandbox
-from services import Valkey
 from sqlalchemy import Engine, text
 
+from tests.support.sandbox_server import running_sandbox
+from tests.support.services import Valkey
+from tests.support.worker_processes import Workers, running_workers, until
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
 from worker.stream import Stream

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledger import ask, do, wrong_now
-from running import Workers, environment, until
 from sqlalchemy import Engine
 
 from models.outcome import LAST_ERROR, OUTCOME
+from tests.support.ledger import ask, do, wrong_now
+from tests.support.worker_processes import Workers, environment, until
 from worker.queries.jobs import list_jobs
 from worker.queries.reconciliation import audit
 from worker.settings import Settings

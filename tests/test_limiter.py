@@ -9,11 +9,11 @@ import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from sandbox_calls import by_email, post
-from sandbox_server import running_sandbox
-from services import Valkey
 
 from hubspot_api.limiter import SKEW, Limiter, Limits, Permit, Spent, Wait
+from tests.support.sandbox_calls import by_email, post
+from tests.support.sandbox_server import running_sandbox
+from tests.support.services import Valkey
 
 WINDOW = 0.3
 DEADLINE = 0.2

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import requests
-from console import RunningConsole, Visitor, running_console, words
-from ledger import ask, do, message, people, settled, taken
-from running import until
 from sqlalchemy import Engine
 
 import web.server
 from models.words import Role
+from tests.support.console import RunningConsole, Visitor, running_console, words
+from tests.support.ledger import ask, do, message, people, settled, taken
+from tests.support.worker_processes import until
 from web.console import live
 from worker.auth import sessions
 from worker.context import Context

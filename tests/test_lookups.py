@@ -7,11 +7,11 @@ import random
 from collections.abc import Callable
 
 import pytest
-from acting import retry
-from ledger import HOLDING, UNANSWERED, ask, do, given_up, message, people, settled, take, taken, waits
 from sqlalchemy import Connection, Engine, text
 
 from models.words import Origin
+from tests.support.jobs import retry
+from tests.support.ledger import HOLDING, UNANSWERED, ask, do, given_up, message, people, settled, take, taken, waits
 from worker.intake.receipts import Part
 from worker.queries.error_filter import Filter
 from worker.queue.claim import _waits

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = sorted(
     path.parent.relative_to(ROOT).as_posix()
-    for top in ("cli", "hubspot_api", "migrations", "models", "sandbox", "tasks", "web", "worker")
+    for top in ("cli", "hubspot_api", "migrations", "models", "sandbox", "tasks", "tests/support", "web", "worker")
     for path in (ROOT / top).rglob("__init__.py")
     if path.parent.name != "versions"
 )

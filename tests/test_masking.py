@@ -6,10 +6,10 @@ from uuid import uuid4
 
 import pytest
 from hypothesis import given, strategies as st
-from walking import SPELT, tells
 
 from models.input_check import Reason
 from models.words import Outcome, State
+from tests.support.routes import SPELT, tells
 from web.masking import EXAMPLE, HIDDEN, NOT_SHOWN, for_viewer, masked
 
 

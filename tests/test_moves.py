@@ -4,14 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from acting import cancel
 from hypothesis import HealthCheck, given, settings as setting, strategies as st
-from ledger import ask, do, given_up, let_pass, message, people, postponed, settled, take
 from sqlalchemy import Engine
 
 from models import moves
 from models.moves import SETTLED, Move
 from models.words import Status
+from tests.support.jobs import cancel
+from tests.support.ledger import ask, do, given_up, let_pass, message, people, postponed, settled, take
 from worker.context import Context
 from worker.intake.receipts import Part
 from worker.operations.cancel import CancelFilter

@@ -17,14 +17,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from door import running_door
-from ledger import ask, deliver_all, do, given_up, message, people, settled, taken
-from receiver import Receiver
-from running import environment, running_workers, until
 from sqlalchemy import Engine
 
 from models.message import Message, read_message
 from models.words import Door, Role
+from tests.support.api import running_door
+from tests.support.ledger import ask, deliver_all, do, given_up, message, people, settled, taken
+from tests.support.webhook_receiver import Receiver
+from tests.support.worker_processes import environment, running_workers, until
 from worker.auth import keys
 from worker.context import Context
 from worker.intake.accept import Inbound, accept

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ledger import let_pass
-from sandbox_server import running_sandbox
 from sqlalchemy import text
 
 from models.words import Door
 from tasks.deliver import deliver
+from tests.support.ledger import let_pass
+from tests.support.sandbox_server import running_sandbox
 from worker.accounts.state import resume
 from worker.context import Context
 from worker.intake.accept import Inbound, accept

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from door import WHEN, Door, key_for, running_door
-from running import until
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
+from tests.support.api import WHEN, Door, key_for, running_door
+from tests.support.worker_processes import until
 from worker.auth import keys
 from worker.context import Context
 from worker.queries.reconciliation import audit

@@ -13,13 +13,9 @@ from unittest.mock import patch
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import pytest
-from acting import ME, retry
 from click.testing import Result
-from door import Door, running_door
-from hostile import HIDING, ODD, WALKING
 from hypothesis import given, settings as rules, strategies as st
 from pydantic import SecretStr
-from recorder import Recorder, recording
 from sqlalchemy import text
 
 from hubspot_api.address import is_base, is_version, path_to
@@ -33,6 +29,10 @@ from tasks.accept import accept as accept_task
 from tasks.deliver import deliver
 from tasks.intake import intake
 from tasks.verify import verify
+from tests.support.api import Door, running_door
+from tests.support.hostile_text import HIDING, ODD, WALKING
+from tests.support.jobs import ME, retry
+from tests.support.recording_hubspot import Recorder, recording
 from worker.accounts.token_renewal import sealed
 from worker.context import Context
 from worker.operations import correct, jobs

@@ -11,12 +11,12 @@ import pytest
 import typer
 import yaml
 from pydantic import SecretStr
-from test_docs import PAGES, text_of
 
 from cli.app import app
 from models.input_check import Candidate
 from models.message import _FIELDS, MOST_BYTES, MOST_INPUTS, Message, read_message
 from tasks.intake import intake
+from tests.test_docs import PAGES, text_of
 from web import limits
 from worker.auth import signin_limit
 from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES

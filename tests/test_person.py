@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from acting import retry
 from click.testing import Result
-from ledger import ask, do, given_up, message, people, postponed, settled, taken
 from sqlalchemy import Engine
 
+from tests.support.jobs import retry
+from tests.support.ledger import ask, do, given_up, message, people, postponed, settled, taken
 from worker.accounts import state
 from worker.intake.receipts import Part
 from worker.queries.error_filter import Filter

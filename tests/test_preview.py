@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from acting import ME, finished, run
-from ledger import ask, do, given_up, message, people, settled, take, taken
 from sqlalchemy import Engine
 
 from models.accept_rules import Rules
 from models.words import Action, Outcome
+from tests.support.jobs import ME, finished, run
+from tests.support.ledger import ask, do, given_up, message, people, settled, take, taken
 from worker.accounts import state
 from worker.context import Context
 from worker.intake.receipts import Part

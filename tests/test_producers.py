@@ -14,13 +14,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from door import Door as HttpDoor, delivering, running_door
-from sandbox_server import running_sandbox
-from services import Valkey
 from sqlalchemy import Engine, text
 
 from models.words import Door
 from tasks.intake import intake
+from tests.support.api import Door as HttpDoor, delivering, running_door
+from tests.support.sandbox_server import running_sandbox
+from tests.support.services import Valkey
 from worker.celery import ACCEPT, WORKER_OPTIONS
 from worker.context import Context
 from worker.intake.receipts import Receipt, receipt

@@ -7,8 +7,15 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from acting import ME, cancel, retry
-from ledger import (
+from sqlalchemy import Engine
+from typer.testing import CliRunner
+
+from cli.app import app
+from models.accept_rules import Rules
+from models.words import Action, Outcome, State
+from tasks import sweep as sweeping
+from tests.support.jobs import ME, cancel, retry
+from tests.support.ledger import (
     ask,
     batch,
     deliver_all,
@@ -21,14 +28,7 @@ from ledger import (
     taken,
     waits,
 )
-from sqlalchemy import Engine
-from test_concurrency import SIZE, Storm
-from typer.testing import CliRunner
-
-from cli.app import app
-from models.accept_rules import Rules
-from models.words import Action, Outcome, State
-from tasks import sweep as sweeping
+from tests.test_concurrency import SIZE, Storm
 from worker.celery import PURGE
 from worker.context import Context
 from worker.database import make_engine

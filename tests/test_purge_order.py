@@ -3,14 +3,14 @@
 from collections.abc import Callable
 
 import pytest
-from acting import correct, retry
-from ledger import WHEN, ask, deliver_all, do, given_up, message, outcomes, settled, take, taken
 from sqlalchemy import Engine
-from test_purge import age
 
 from models.accept_rules import Rules
 from models.correction import Change
 from models.words import Outcome
+from tests.support.jobs import correct, retry
+from tests.support.ledger import WHEN, ask, deliver_all, do, given_up, message, outcomes, settled, take, taken
+from tests.test_purge import age
 from worker.intake.receipts import Part
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit

@@ -8,12 +8,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from door import WHEN, Door, delivering, key_for, running_door
 from pydantic import SecretStr
-from sandbox_server import RunningSandbox, running_sandbox
-from walking import tells
 
 from models.words import Role
+from tests.support.api import WHEN, Door, delivering, key_for, running_door
+from tests.support.routes import tells
+from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from web.masking import NOT_SHOWN
 from worker.accounts.registry import add
 from worker.auth import keys

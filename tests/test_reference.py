@@ -17,16 +17,16 @@ import jsonschema_rs
 import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
-from browsing import browser
-from door import BY_EMAIL, Door, delivering, key_for, running_door, running_server
-from ledger import ask, deliver_all, settled, taken
 from playwright.sync_api import Browser
-from receiver import Receiver
-from sandbox_server import running_sandbox
 
 from hubspot_api.limiter import Use
 from models.message import MOST_BYTES
 from models.words import Role
+from tests.support.api import BY_EMAIL, Door, delivering, key_for, running_door, running_server
+from tests.support.browser import browser
+from tests.support.ledger import ask, deliver_all, settled, taken
+from tests.support.sandbox_server import running_sandbox
+from tests.support.webhook_receiver import Receiver
 from web.limits import SLOWEST
 from web.reference import calls, webhooks
 from web.reference.answers import SUBMISSION

@@ -5,8 +5,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from acting import cancel, retry
-from ledger import (
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from models.accept_rules import Rules
+from models.words import Door, Origin, Outcome, State
+from tests.support.jobs import cancel, retry
+from tests.support.ledger import (
     LEASE,
     Ledger,
     ask,
@@ -24,11 +29,6 @@ from ledger import (
     taken,
     waits,
 )
-from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
-
-from models.accept_rules import Rules
-from models.words import Door, Origin, Outcome, State
 from worker.context import Context
 from worker.intake.accept import Inbound, accept
 from worker.intake.receipts import Part

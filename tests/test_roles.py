@@ -6,14 +6,14 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from door import WHEN, Door, delivering, running_door
 from pydantic import SecretStr
-from sandbox_server import running_sandbox
 from starlette.routing import BaseRoute
-from walking import RIVALS, SPELT, SUBMISSION, Walker, all_of, fill, tells, walkers
 
 import web.masking
 import web.receipts
+from tests.support.api import WHEN, Door, delivering, running_door
+from tests.support.routes import RIVALS, SPELT, SUBMISSION, Walker, all_of, fill, tells, walkers
+from tests.support.sandbox_server import running_sandbox
 from web.app import create_app
 from worker.accounts.registry import add
 from worker.context import Context

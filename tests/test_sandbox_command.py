@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 import requests
-from sandbox_calls import by_email, object_path, post
-from sandbox_server import RunningSandbox, running_sandbox
+
+from tests.support.sandbox_calls import by_email, object_path, post
+from tests.support.sandbox_server import RunningSandbox, running_sandbox
 
 SANDBOX = Path(__file__).parent.parent / "sandbox"
 RUN = "import typer; from cli.sandbox import sandbox; typer.run(sandbox)"

@@ -6,11 +6,11 @@ from random import Random
 
 import pytest
 import requests
-from sandbox_calls import by_email, by_vid, get, object_path, post
-from sandbox_server import RunningSandbox, running_sandbox
 
 from sandbox.faults import Cut, Faults, OrderedFault
 from sandbox.ordering import BadFaultError, fault_from
+from tests.support.sandbox_calls import by_email, by_vid, get, object_path, post
+from tests.support.sandbox_server import RunningSandbox, running_sandbox
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,10 @@
 import pytest
 from hypothesis import given, strategies as st
-from sandbox_calls import ATTENDED, MARCH, by_email, by_vid
 
 from sandbox.address import ContactKind
 from sandbox.judging import Dropped, Erroneous, Judgement, Kept, NamedOnly, State, Unacceptable, judge
 from sandbox.options import Malformed
+from tests.support.sandbox_calls import ATTENDED, MARCH, by_email, by_vid
 
 ADA = "ada@example.com"
 JOINED = "2026-03-01T10:00:00Z"

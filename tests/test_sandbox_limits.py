@@ -4,8 +4,9 @@ import time
 
 import pytest
 import requests
-from sandbox_calls import by_email, get, object_path, post
-from sandbox_server import running_sandbox
+
+from tests.support.sandbox_calls import by_email, get, object_path, post
+from tests.support.sandbox_server import running_sandbox
 
 
 def test_over_the_burst_limit_is_a_429() -> None:

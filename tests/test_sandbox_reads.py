@@ -3,11 +3,11 @@
 from datetime import datetime
 
 import pytest
-from sandbox_calls import ATTENDED, MARCH, by_email, by_vid, external_path, get, object_path, post
-from sandbox_server import running_sandbox
 
 from sandbox.options import SandboxOptions
 from sandbox.world import Request, World
+from tests.support.sandbox_calls import ATTENDED, MARCH, by_email, by_vid, external_path, get, object_path, post
+from tests.support.sandbox_server import running_sandbox
 
 
 def test_a_contact_is_read_by_address_and_by_id_in_the_shape_of_the_openapi() -> None:

@@ -5,8 +5,9 @@ from datetime import datetime
 
 import pytest
 import requests
-from sandbox_calls import ATTENDED, EVENT, MARCH, by_email, by_vid, external_path, object_path, post
-from sandbox_server import RunningSandbox, running_sandbox
+
+from tests.support.sandbox_calls import ATTENDED, EVENT, MARCH, by_email, by_vid, external_path, object_path, post
+from tests.support.sandbox_server import RunningSandbox, running_sandbox
 
 PREFIXES = [EVENT, *(f"/marketing/marketing-events/{version}" for version in ("2025-09", "2026-03", "2026-09"))]
 STANDARD_ERROR = {"category", "context", "errors", "links", "message", "status"}

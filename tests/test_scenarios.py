@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 import redis
-from services import Valkey
 
 from hubspot_api.limiter import Limiter, Limits, Permit, Use, Wait
+from tests.support.services import Valkey
 
 FILES = sorted((Path(__file__).parent / "scenarios").glob("*.toml"))
 SECONDS = 100.0

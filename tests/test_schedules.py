@@ -7,13 +7,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from acting import ME
 from click.testing import Result
 from hypothesis import assume, example, given, strategies as st
-from ledger import ask, do, given_up, let_pass, message, outcomes, people, settled, take, taken
 from sqlalchemy import Engine
 
 from models.words import Outcome
+from tests.support.jobs import ME
+from tests.support.ledger import ask, do, given_up, let_pass, message, outcomes, people, settled, take, taken
 from worker.context import Context
 from worker.intake.receipts import Part
 from worker.operations import jobs, schedules

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import screenshots
+
+from tests import screenshots
 
 ROOT = Path(__file__).parent.parent
 HERE = ROOT / "docs" / "screenshots"
@@ -35,8 +36,8 @@ def test_the_pictures_are_small() -> None:
 
 @pytest.mark.skipif("CI" not in os.environ and shutil.which("chromium") is None, reason="needs Debian's chromium")
 def test_the_command_makes_a_picture(tmp_path: Path) -> None:
-    command = [sys.executable, ROOT / "tests" / "screenshots.py", "errors", "--to", tmp_path / "made"]
-    subprocess.run(command, check=True, timeout=110)
+    command = [sys.executable, "-m", "tests.screenshots", "errors", "--to", tmp_path / "made"]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=110)
     (made,) = (tmp_path / "made").iterdir()
     assert (made.name, size_of(made)) == ("errors.png", (1_200, 800))
     assert made.stat().st_size > 30_000

@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
-from console import RunningConsole, Visitor, running_console, words
-from door import key_for
-from ledger import ask, do
 
 from models.words import Role
+from tests.support.api import key_for
+from tests.support.console import RunningConsole, Visitor, running_console, words
+from tests.support.ledger import ask, do
 from worker.auth import keys, sessions
 from worker.context import Context
 

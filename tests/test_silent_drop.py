@@ -6,10 +6,10 @@ from pathlib import Path
 
 import orjson
 import pytest
-from running import running_workers, until
-from sandbox_server import running_sandbox
 from sqlalchemy import Engine, text
 
+from tests.support.sandbox_server import running_sandbox
+from tests.support.worker_processes import running_workers, until
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
 from worker.stream import Stream

@@ -18,7 +18,6 @@ from typing import Any, Final
 from unittest import mock
 
 import pytest
-from acting import cancel, retry
 from hypothesis import HealthCheck, Phase, settings as setting, strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -27,7 +26,6 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from ledger import AT_EVERY_MOMENT, CALL, NO, SILENT, WHEN, account_id, do, let_pass
 from sqlalchemy import Connection, Row, text
 
 from hubspot_api.answer import Settled
@@ -36,6 +34,8 @@ from models.accept_rules import Rules
 from models.outcome import LAST_ERROR, OUTCOME
 from models.words import Door, Origin, Outcome, State, Status
 from tasks.sweep import free_the_forgotten
+from tests.support.jobs import cancel, retry
+from tests.support.ledger import AT_EVERY_MOMENT, CALL, NO, SILENT, WHEN, account_id, do, let_pass
 from worker.accounts import state as account_state
 from worker.context import Context
 from worker.intake.accept import Inbound, accept

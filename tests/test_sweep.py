@@ -2,8 +2,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from acting import retry
-from ledger import (
+from sqlalchemy import Engine, text
+
+from models.words import Origin
+from tasks.sweep import due_accounts, free_the_forgotten
+from tests.support.jobs import retry
+from tests.support.ledger import (
     account_id,
     ask,
     batch,
@@ -20,10 +24,6 @@ from ledger import (
     taken,
     waits,
 )
-from sqlalchemy import Engine, text
-
-from models.words import Origin
-from tasks.sweep import due_accounts, free_the_forgotten
 from worker.accounts.state import park, pause, resume
 from worker.context import Context
 from worker.intake.receipts import Part

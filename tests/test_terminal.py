@@ -17,10 +17,6 @@ from uuid import uuid4
 
 import pytest
 import typer
-from acting import ME
-from hostile import STEERING
-from ledger import ask, do, message, people, settled, taken
-from running import environment
 from sqlalchemy import Engine
 
 import cli
@@ -29,6 +25,10 @@ from models.accept_rules import Rules
 from models.escaping import is_hidden, visible
 from models.message import Message, read_message
 from models.words import Action, Door, Role
+from tests.support.hostile_text import STEERING
+from tests.support.jobs import ME
+from tests.support.ledger import ask, do, message, people, settled, taken
+from tests.support.worker_processes import environment
 from worker.accounts import state
 from worker.auth import keys
 from worker.intake.accept import Inbound, accept

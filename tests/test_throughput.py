@@ -5,12 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ledger import LEASE, account_id, ask, do, given_up, message, people, settled, taken
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from hubspot_api.limiter import Limiter, Limits, Permit
 from tasks.sweep import sweep
+from tests.support.ledger import LEASE, account_id, ask, do, given_up, message, people, settled, taken
 from worker.accounts.registry import add
 from worker.context import Context
 from worker.intake.receipts import Part

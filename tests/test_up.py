@@ -19,13 +19,13 @@ import psutil
 import pytest
 import redis
 import requests
-from console import Visitor, words
-from ledger import ask
-from running import until
 from sqlalchemy import Engine
 
 import cli.up
 from models.words import Role
+from tests.support.console import Visitor, words
+from tests.support.ledger import ask
+from tests.support.worker_processes import until
 from worker.auth import keys
 from worker.local.services import free_port
 from worker.operations import audit_log

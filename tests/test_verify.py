@@ -8,15 +8,15 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from acting import retry
-from sandbox_calls import by_email, object_path, post
-from sandbox_server import RunningSandbox, running_sandbox
 from sqlalchemy import text
 
 from models.words import Door
 from tasks.deliver import deliver
 from tasks.sweep import sweep
 from tasks.verify import BEHIND, verify
+from tests.support.jobs import retry
+from tests.support.sandbox_calls import by_email, object_path, post
+from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from worker.accounts.state import pause
 from worker.context import Context
 from worker.delivery import read_back as reader_module

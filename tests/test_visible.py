@@ -5,11 +5,11 @@ import logging
 import unicodedata
 
 import pytest
-from hostile import HIDING, STEERING
 from hypothesis import given, strategies as st
 
 from models.escaping import is_hidden, visible, visible_json
 from models.input_check import shown
+from tests.support.hostile_text import HIDING, STEERING
 from worker.logging_setup import set_up
 
 

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable
 
 import pytest
-from services import Valkey
 
+from tests.support.services import Valkey
 from worker.celery import DELIVER, app
 from worker.settings import Settings
 from worker.watchdog import STATUS, Activity, watch

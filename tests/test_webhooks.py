@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from receiver import Receiver
 from sqlalchemy import Engine, text
 
 from hubspot_api.transport import NoResponse, Response
 from models.words import Role
+from tests.support.webhook_receiver import Receiver
 from worker.auth import keys
 from worker.encryption import rekey, unseal
 from worker.settings import Settings
@@ -330,7 +330,7 @@ def test_a_url_is_a_producers_and_its_secret_is_kept_encrypted_and_can_be_rekeye
 def test_the_command_shows_the_secret_once_and_says_what_is_wrong(engine: Engine, settings: Settings) -> None:
     import subprocess
 
-    from running import environment
+    from tests.support.worker_processes import environment
 
     keys.create(engine, "shop", Role.PRODUCER, [1])
 

@@ -9,11 +9,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from acting import ME, finished, retry
 from alembic import command
 from click.testing import Result
-from console import Visitor, words
-from ledger import (
+from sqlalchemy import Engine
+
+from hubspot_api.answer import NotFound, Rejection, Settled, read_answer
+from hubspot_api.transport import Response
+from models.accept_rules import Rules
+from models.correction import Change
+from models.words import Action, Identity, Outcome
+from tests.support.console import Visitor, words
+from tests.support.jobs import ME, finished, retry
+from tests.support.ledger import (
     CALL,
     WHEN,
     ask,
@@ -28,13 +35,6 @@ from ledger import (
     taken,
     wrong_now,
 )
-from sqlalchemy import Engine
-
-from hubspot_api.answer import NotFound, Rejection, Settled, read_answer
-from hubspot_api.transport import Response
-from models.accept_rules import Rules
-from models.correction import Change
-from models.words import Action, Identity, Outcome
 from worker.context import Context
 from worker.intake.receipts import Part
 from worker.local.migrate import configuration, upgrade

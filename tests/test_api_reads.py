@@ -4,12 +4,12 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from door import WHEN, Door, delivering, running_door
-from sandbox_server import RunningSandbox, running_sandbox
 from sqlalchemy import text
 
 from hubspot_api.limiter import Use
 from models.words import Role
+from tests.support.api import WHEN, Door, delivering, running_door
+from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from worker.accounts import state
 from worker.context import Context
 from worker.delivery import permits
@@ -84,7 +84,7 @@ def test_no_answer_is_502(door: Door) -> None:
 
 
 def test_a_viewers_key_may_not_spend_calls(door: Door) -> None:
-    from door import key_for
+    from tests.support.api import key_for
 
     answer = door.ask("GET", f"{V3}/4711", key=key_for(door.process, "auditor", Role.VIEWER))
     assert answer.status_code == 403

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acting import replay
 from click.testing import Result
-from ledger import WHEN, ask, deliver_all, do, message, outcomes, wrong_now
 from sqlalchemy import Engine
 
 from models.accept_rules import Rules
+from tests.support.jobs import replay
+from tests.support.ledger import WHEN, ask, deliver_all, do, message, outcomes, wrong_now
 from worker.intake.receipts import Part
 from worker.queries.reconciliation import audit
 from worker.queries.refusals import RefusalFilter

@@ -8,9 +8,9 @@ from html import unescape
 from typing import Any
 
 import requests
-from door import key_for, running_server
 
 from models.words import Role
+from tests.support.api import key_for, running_server
 from worker.context import Context
 
 

@@ -11,16 +11,16 @@ from urllib.parse import unquote
 from uuid import UUID
 
 import requests
-from acting import ME
-from console import Visitor
-from door import Door, key_for
-from ledger import WHEN, do, given_up, message, settled, taken
 from sqlalchemy import Engine, text
 
 from models.accept_rules import Rules
 from models.correction import Change
 from models.input_check import Reason
 from models.words import Action, Door as DoorWord, Role, Via
+from tests.support.api import Door, key_for
+from tests.support.console import Visitor
+from tests.support.jobs import ME
+from tests.support.ledger import WHEN, do, given_up, message, settled, taken
 from worker.context import Context
 from worker.intake.accept import Inbound, accept
 from worker.operations import jobs, schedules

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from click.testing import Result
-from console import RunningConsole
-from ledger import ask, do, given_up, message, people, settled, taken
 from sqlalchemy import Engine
 
 from cli.app import app
 from models.words import Role
+from tests.support.console import RunningConsole
+from tests.support.ledger import ask, do, given_up, message, people, settled, taken
 from worker.context import Context
 from worker.intake.receipts import Part
 from worker.operations import audit_log

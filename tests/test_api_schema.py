@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from door import Door, running_door
-from sandbox_server import running_sandbox
 
+from tests.support.api import Door, running_door
+from tests.support.sandbox_server import running_sandbox
 from worker.context import Context
 from worker.settings import Settings
 

@@ -6,14 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from acting import cancel
 from click.testing import Result
-from ledger import CALL, ask, audit, do, given_up, message, outcomes, people, settled, taken, wrong_now
 from sqlalchemy import Engine, text
 
 from hubspot_api.answer import Rejection, Settled
 from models.error_signature import ErrorKind
 from models.words import Outcome
+from tests.support.jobs import cancel
+from tests.support.ledger import CALL, ask, audit, do, given_up, message, outcomes, people, settled, taken, wrong_now
 from worker.intake.receipts import Part
 from worker.operations.cancel import CancelFilter
 from worker.queries import error_groups

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ledger import WHEN, delivered, take
 from pydantic import SecretStr
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
@@ -20,6 +19,7 @@ from models.accept_rules import Rules
 from models.words import Door
 from tasks import sweep
 from tasks.deliver import deliver
+from tests.support.ledger import WHEN, delivered, take
 from worker import heartbeat
 from worker.accounts import registry, state as account_state
 from worker.context import Context

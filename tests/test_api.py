@@ -13,12 +13,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from door import BY_EMAIL, WHEN, Door, delivering, key_for, running_door, running_server
 from pydantic import SecretStr
-from sandbox_server import RunningSandbox, running_sandbox
 from sqlalchemy import text
 
 from models.words import Role
+from tests.support.api import BY_EMAIL, WHEN, Door, delivering, key_for, running_door, running_server
+from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from worker.accounts.registry import add
 from worker.context import Context
 from worker.encryption import rekey
@@ -49,7 +49,7 @@ def outcomes(door: Door) -> dict[str, int]:
 def test_hubspots_sdk_works_with_only_its_host_changed(door: Door, sandbox: RunningSandbox, tmp_path: Path) -> None:
     with delivering(door.process):
         done = subprocess.run(
-            [sys.executable, Path(__file__).parent / "sdk_calls.py", door.url, door.key],
+            [sys.executable, Path(__file__).parent / "support" / "sdk_calls.py", door.url, door.key],
             cwd=tmp_path,
             env={"PYTHONSAFEPATH": "1"},
             capture_output=True,

@@ -16,13 +16,13 @@ import psutil
 import pytest
 import requests
 import sqlalchemy.exc
-from door import BY_EMAIL, WHEN, Door, key_for, running_door
-from running import environment, until
 
 import web.limits
 import web.long_poll
 import web.server
 from models.message import MOST_BYTES
+from tests.support.api import BY_EMAIL, WHEN, Door, key_for, running_door
+from tests.support.worker_processes import environment, until
 from web.limits import MOST_BYTES_AT_ONCE, Admission
 from worker.context import Context
 from worker.local.services import free_port

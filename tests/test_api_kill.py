@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 import requests
-from door import BY_EMAIL, WHEN, key_for
-from running import environment, until
 from sqlalchemy import text
 
+from tests.support.api import BY_EMAIL, WHEN, key_for
+from tests.support.worker_processes import environment, until
 from worker.context import Context
 from worker.local.services import free_port
 from worker.queries.reconciliation import audit

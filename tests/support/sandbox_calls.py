@@ -3,7 +3,8 @@
 from urllib.parse import quote
 
 import requests
-from sandbox_server import RunningSandbox
+
+from tests.support.sandbox_server import RunningSandbox
 
 MARCH = 1_772_000_000_000
 """An interactionDateTime in 2026."""
