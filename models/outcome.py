@@ -5,7 +5,32 @@ Only the resolution `confirmed` makes an error's record delivered; `dismissed` c
 
 from typing import Final
 
-from models.words import Outcome, Status
+from sqlalchemy import ColumnElement, Text, case, cast, func, literal_column, select, type_coerce
+from sqlalchemy.orm import aliased
+
+from models.tables import Batch, Error, Record, fixed, words
+from models.words import Outcome, Resolution, Status
+
+LastError: Final = aliased(
+    Error,
+    select(Error)
+    .where(Error.record_id == Record.id, Error.batch_id == Record.batch_id)
+    .order_by(Error.id.desc())
+    .limit(literal_column("1"))
+    .lateral("last_error"),
+)
+"""The last error of a `Record` in its present batch: `.outerjoin(LastError, true())`."""
+
+outcome: Final[ColumnElement[Outcome]] = type_coerce(
+    case(
+        (LastError.resolution == fixed(Resolution.CONFIRMED), literal_column("'delivered'")),
+        (LastError.id.is_not(None), cast(LastError.outcome, Text)),
+        (Batch.status == fixed(Status.COMPLETE), literal_column("'delivered'")),
+        else_=func.lower(cast(Batch.status, Text)),
+    ),
+    words(Outcome),
+)
+"""The outcome of a `Record` that is joined with its `Batch` and its `LastError`."""
 
 LAST_ERROR: Final = """
 LEFT JOIN LATERAL (

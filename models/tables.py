@@ -6,12 +6,13 @@ Records and errors carry no foreign keys: each would cost a look-up and a row lo
 
 from datetime import datetime, time, timedelta
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    ColumnElement,
     DateTime,
     Enum,
     ForeignKey,
@@ -26,10 +27,16 @@ from sqlalchemy import (
     Text,
     Time,
     Uuid,
+    and_,
+    exists,
+    func,
+    literal_column,
+    or_,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeEngine
 
 from models.words import (
     Action,
@@ -56,7 +63,7 @@ NAMING = {
 """Every constraint has a name, so that a migration can name it."""
 
 
-def words(kind: type[StrEnum]) -> Enum:
+def words(kind: type[StrEnum]) -> TypeEngine[Any]:
     """Make a column of one of our words: text in the database, held by a check."""
     return Enum(
         kind,
@@ -66,6 +73,14 @@ def words(kind: type[StrEnum]) -> Enum:
         length=12,
         values_callable=lambda members: [member.value for member in members],
     )
+
+
+def fixed(word: StrEnum) -> ColumnElement[Any]:
+    """Write one of our words into the statement itself.
+
+    A parameter in its place would hide from a plan that is kept for every value that a partial index has the rows.
+    """
+    return literal_column(f"'{word.value}'", words(type(word)))
 
 
 class Base(DeclarativeBase):
@@ -148,6 +163,11 @@ class Account(Base):
     """Since when nobody knows it any more; its history stays, and adding it again revives it."""
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
+    @classmethod
+    def may_send(cls) -> ColumnElement[bool]:
+        """Give the condition of an account that is neither paused nor parked."""
+        return and_(cls.paused_at.is_(None), or_(cls.parked_until.is_(None), cls.parked_until <= func.now()))
+
 
 class Event(Base):
     """An account's event as addressed. Accept, settle, cancel and the claim of a retry lock its row first."""
@@ -178,6 +198,21 @@ class Event(Base):
     external_event_id: Mapped[str | None]
     external_account_id: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+    @classmethod
+    def external_name(cls) -> ColumnElement[str]:
+        """Give what an event without an object id is called: its external account and id, with a slash."""
+        return cls.external_account_id.concat("/").concat(cls.external_event_id)
+
+    @classmethod
+    def label(cls) -> ColumnElement[str]:
+        """Give what an event is called: its object id, else its external name."""
+        return func.coalesce(cls.object_id, cls.external_name())
+
+    @classmethod
+    def named(cls, name: str | ColumnElement[str]) -> ColumnElement[bool]:
+        """Give the condition of an event as people name it: by its object id, external id or external name."""
+        return or_(cls.object_id == name, cls.external_event_id == name, cls.external_name() == name)
 
 
 class Lane(Base):
@@ -279,6 +314,12 @@ class Batch(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     settled_at: Mapped[datetime | None]
 
+    @classmethod
+    def holds_contacts(cls) -> ColumnElement[bool]:
+        """Give the condition of a batch that keeps its contacts from newer ones: unsettled, and no waiting retry."""
+        waits = and_(cls.status == fixed(Status.PENDING), cls.origin != fixed(Origin.RETRY))
+        return or_(cls.status == fixed(Status.PROCESSING), waits)
+
 
 class Record(Base):
     """One person's attendance at one event."""
@@ -301,6 +342,11 @@ class Record(Base):
     """As HubSpot takes it; sent again it is the same."""
     corrects: Mapped[int | None]
     """The record in whose place it was put by an operator."""
+
+    @classmethod
+    def unanswered(cls) -> ColumnElement[bool]:
+        """Give the condition of a member of an unsettled batch that is still to be sent: no error in this batch."""
+        return ~exists().where(Error.record_id == cls.id, Error.batch_id == cls.batch_id)
 
 
 class Attempt(Base):
@@ -475,6 +521,11 @@ class Key(Base):
     """Until then it is told nothing: it failed just now."""
     webhook_error: Mapped[str] = mapped_column(server_default="")
     """Why it failed last; nothing once it takes something again."""
+
+    @classmethod
+    def has_webhook(cls) -> ColumnElement[bool]:
+        """Give the condition of a key whose webhook is told: it has one, and is not revoked."""
+        return and_(cls.webhook_url.is_not(None), cls.revoked_at.is_(None))
 
 
 class Notification(Base):

@@ -3,10 +3,10 @@
 import logging
 import time
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import orjson
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, Result, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from worker.settings import Settings
@@ -86,6 +86,11 @@ def repeat(work: Callable[[], T], *, when_lost: bool = True) -> T:
             log.warning("repeating a transaction: %s", sqlstate(error) or "the connection was lost")
             time.sleep(0.05 * (REPEATS - left))
     raise AssertionError
+
+
+def rows_as(kind: Callable[..., T], result: Result[*tuple[Any, ...]]) -> list[T]:
+    """Read rows, each as a `kind` (a dataclass) whose fields are the columns' names."""
+    return [kind(**row) for row in result.mappings()]
 
 
 def draw(connection: Connection, sequence: str, count: int) -> list[int]:
