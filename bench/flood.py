@@ -250,7 +250,7 @@ def wait(settings: Settings, engine: Engine, number: int) -> Waits:
             handed[contact] = account, time.time()
             stream.add(orjson.dumps(fields))
             time.sleep(random.uniform(0.0, 2 * PAUSE))
-            queued = max(queued, int(broker.llen(DELIVER)))  # type: ignore[arg-type] - redis-py says: or awaitable
+            queued = max(queued, int(broker.llen(DELIVER)))
     until = time.monotonic() + PATIENCE
     while len(rows := _settled(engine, list(handed))) < len(handed):
         if time.monotonic() > until:

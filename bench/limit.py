@@ -178,7 +178,8 @@ def main() -> None:
     asked = parser.parse_args()
     limits = Limits(asked.burst, asked.window)
     if asked.greedy:
-        greedy(*asked.greedy, limits, asked.seconds)
+        redis_url, hubspot_url, account = asked.greedy
+        greedy(redis_url, hubspot_url, account, limits, asked.seconds)
         return
     measure = run_workers if asked.workers else run
     for number in asked.workers or asked.processes:

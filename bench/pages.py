@@ -30,12 +30,13 @@ from sqlalchemy import text
 
 from bench.filled import filled
 from bench.ground import seconds
-from models.words import Outcome, Role, Status
+from models.words import Action, Outcome, Role, Status
 from web.console.pages import PAGES
 from web.server import Server
 from worker.auth import keys
 from worker.context import Context
 from worker.local.services import free_port
+from worker.operations import preview
 from worker.queries import error_groups
 from worker.queries.batches import BatchFilter, list_batches
 from worker.queries.error_filter import OPEN, Filter
@@ -222,8 +223,8 @@ def commands(process: Context, named: Mapping[str, Any]) -> dict[str, Callable[[
             engine, Filter(OPEN, account="quiet")
         ),
         "turnout errors --grouped --category NONE": lambda: error_groups.narrowed(engine, rare),
-        "turnout retry, before it asks": lambda: error_groups.matching(engine, Filter(OPEN)),
-        "turnout retry --category NONE, before it asks": lambda: error_groups.matching(engine, rare),
+        "turnout retry, before it asks": lambda: preview.look(process, Action.RETRY, Filter(OPEN).written),
+        "turnout retry --category NONE, before it asks": lambda: preview.look(process, Action.RETRY, rare.written),
         "turnout person, 5,000 records": lambda: list_records_of(engine, "busy@example.com"),
         "turnout refused": lambda: list(islice(waiting(engine, RefusalFilter()), 50)),
         "turnout refused --account none": lambda: list(waiting(engine, RefusalFilter(account="none"))),

@@ -9,10 +9,9 @@ from typing import Any
 
 import hypothesis
 import pytest
-from click.testing import Result
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 import worker.context
 import worker.database

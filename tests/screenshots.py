@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 from sqlalchemy import Engine, text
 
 from models.words import Role
@@ -28,8 +28,8 @@ from worker.database import make_engine
 from worker.local import migrate
 
 HERE = Path(__file__).parent.parent / "docs" / "screenshots"
-WIDE = {"width": 1200, "height": 800}
-PHONE = {"width": 390, "height": 800}
+WIDE: ViewportSize = {"width": 1200, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 800}
 RIGHT = f"acme-events/{night.SUMMIT}"
 
 

@@ -12,9 +12,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from click.testing import Result
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
+from typer.testing import Result
 
 from hubspot_api.reaction import OUTAGE
 from tasks.deliver import deliver

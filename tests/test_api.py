@@ -153,7 +153,7 @@ def test_an_error_of_hubspots_names_the_place_in_the_request(
 ) -> None:
     sandbox.fault(match="bob@example.com", status=400, applied=False)
     body = {"inputs": [{"interactionDateTime": WHEN + one.pop("at", 0)} | one for one in inputs]}
-    asked = {"json": body, "headers": {"Prefer": "wait=30", "Idempotency-Key": "one"}}
+    asked: dict[str, Any] = {"json": body, "headers": {"Prefer": "wait=30", "Idempotency-Key": "one"}}
     with delivering(door.process):
         first = door.ask("POST", BY_EMAIL, **asked).json()
     again = door.ask("POST", BY_EMAIL, **asked).json()

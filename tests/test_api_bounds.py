@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -16,6 +16,7 @@ import psutil
 import pytest
 import requests
 import sqlalchemy.exc
+from starlette.requests import Request
 
 import web.limits
 import web.long_poll
@@ -45,7 +46,7 @@ def connected(door: Door) -> socket.socket:
 def held_by_server(client: socket.socket) -> bool:
     """Say whether the server, which is in this process too, still has its end of a connection."""
     return any(
-        one.raddr and tuple(one.raddr) == client.getsockname() for one in psutil.Process().net_connections("tcp4")
+        bool(one.raddr) and tuple(one.raddr) == client.getsockname() for one in psutil.Process().net_connections("tcp4")
     )
 
 
@@ -165,7 +166,12 @@ def test_more_at_once_than_there_is_room_for_is_503_until_there_is_room_again(
     monkeypatch.setattr(web.limits, "MOST_AT_ONCE", 2)
     let_in: list[Admission] = []
     read = Admission.read
-    monkeypatch.setattr(Admission, "read", lambda self, *asked: let_in.append(self) or read(self, *asked))
+
+    def noted(self: Admission, asked: Request, body: bytearray) -> Awaitable[None]:
+        let_in.append(self)
+        return read(self, asked, body)
+
+    monkeypatch.setattr(Admission, "read", noted)
     half_said = [connected(door) for _ in range(2)]
     for client in half_said:
         client.sendall(head(door, 100) + b'{"inp')
@@ -182,7 +188,12 @@ def test_more_bytes_at_once_than_there_is_room_for_are_503(door: Door, monkeypat
     monkeypatch.setattr(web.limits, "MOST_BYTES_AT_ONCE", 100_000)
     let_in: list[bytearray] = []
     read = Admission.read
-    monkeypatch.setattr(Admission, "read", lambda self, asked, body: let_in.append(body) or read(self, asked, body))
+
+    def noted(self: Admission, asked: Request, body: bytearray) -> Awaitable[None]:
+        let_in.append(body)
+        return read(self, asked, body)
+
+    monkeypatch.setattr(Admission, "read", noted)
     with connected(door) as client:
         client.sendall(head(door, 200_000) + b" " * 90_000)
         until(lambda: bool(let_in) and len(let_in[0]) == 90_000, 10, "it has not come")

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
 from sqlalchemy import Engine
+from typer.testing import Result
 
 from cli.app import app
-from models.words import Role
+from models.words import Role, Via
 from tests.support.console import RunningConsole
 from tests.support.ledger import ask, do, given_up, message, people, settled, taken
 from worker.context import Context
@@ -162,7 +162,9 @@ def acting() -> set[str]:
     """Every command but those that look: whoever adds one has it noted, or names it above."""
     every = {str(command.name) for command in app.registered_commands}
     for group in app.registered_groups:
+        assert group.typer_instance
         for command in group.typer_instance.registered_commands:
+            assert command.callback
             every.add(f"{group.name} {command.name or command.callback.__name__}")
     return every - LOOK
 
@@ -211,7 +213,7 @@ def test_the_log_is_listed_by_who_and_what_page_by_page(
     failed("a@x.org")
     turnout("pause", "--because", "a storm")
     turnout("retry", "--yes")
-    with audit_log.noted(engine, audit_log.Actor("a key", audit_log.Via.CONSOLE), "erase") as action:
+    with audit_log.noted(engine, audit_log.Actor("a key", Via.CONSOLE), "erase") as action:
         action.number = 3
     assert [(one["what"], one["done"], one["is_job"]) for one in facts("actions")] == [
         ("erase", 3, False), ("retry", 1, True), ("pause", 1, False),

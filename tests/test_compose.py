@@ -4,6 +4,7 @@ import ast
 import importlib
 import re
 import tomllib
+from inspect import signature
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -275,5 +276,5 @@ def test_the_sandbox_is_optional_knows_no_setting_and_listens_where_it_is_publis
     assert [name for name in SERVICES if "profiles" in SERVICES[name]] == ["sandbox"]
     assert service["environment"] == {}
     assert dict(pairwise(service["command"][2:])) == {"--host": "0.0.0.0", "0.0.0.0": "--port", "--port": "8900"}
-    assert sandbox.__kwdefaults__["port"] == 8900
+    assert signature(sandbox).parameters["port"].default == 8900
     assert "TURNOUT_HUBSPOT_URL=http://sandbox:8900" in COMPOSE_TEXT

@@ -125,7 +125,7 @@ def objections(page: Page) -> list[str]:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("role", [Role.OPERATOR, Role.VIEWER])
 def test_axe_finds_nothing_serious(page: Page, console: RunningConsole, facts: dict[str, object], role: Role) -> None:
-    said = set()
+    said: set[str] = set()
 
     def look(where: str) -> None:
         for width, scheme in LOOKS:

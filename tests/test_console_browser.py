@@ -261,14 +261,14 @@ def test_what_comes_while_somebody_is_about_something_is_shown_when_he_is_done(
 
 
 @only_with_javascript
-def test_a_page_out_of_reach_says_so_and_comes_back(page: Page, process: Context) -> None:
+def test_a_page_out_of_reach_says_so_and_comes_back(
+    page: Page, process: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with running_console(process) as console:
         sign_in(page, console)
-        live.PLACES, before = 0, live.PLACES
-        try:
+        with monkeypatch.context() as full:
+            full.setattr(live, "PLACES", 0)
             expect(page.locator("#live")).to_have_text("out of reach, trying again", timeout=10_000)
-        finally:
-            live.PLACES = before
         expect(page.locator("#live")).to_have_text("live", timeout=20_000)
 
 

@@ -35,13 +35,13 @@ def work(engine: Engine, rules: Rules) -> Callable[[], None]:
 Work = Callable[[], None]
 
 
-def failed(hand_in: HandIn, engine: Engine, *contacts: str, **more: str) -> None:
-    hand_in(message(*contacts, **more))
+def failed(hand_in: HandIn, engine: Engine, *contacts: str, event: str = "77", state: str = "register") -> None:
+    hand_in(message(*contacts, event=event, state=state))
     given_up(engine, taken(engine))
 
 
-def rejected(hand_in: HandIn, engine: Engine, *contacts: str, **more: str) -> None:
-    hand_in(message(*contacts, **more))
+def rejected(hand_in: HandIn, engine: Engine, *contacts: str, event: str = "77", state: str = "register") -> None:
+    hand_in(message(*contacts, event=event, state=state))
     settled(engine, taken(engine), rejected=range(len(contacts)))
 
 

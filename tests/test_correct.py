@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
 from sqlalchemy import Engine
+from typer.testing import Result
 
 from hubspot_api.answer import Rejection, Settled
 from models.accept_rules import Rules

@@ -177,7 +177,7 @@ def test_a_burst_limit_holds_all_of_the_account_and_spends_no_attempt(
     assert (row.status, row.attempts) == ("PENDING", 0)
     assert 6 < row.due_in <= 7
     seconds, micros = sending.redis.time()
-    blocked = int(sending.redis.hget("turnout:limit:{default}:known", "blocked"))
+    blocked = int(sending.redis.hget("turnout:limit:{default}:known", "blocked") or 0)
     assert 6_000 < blocked - (seconds * 1000 + micros // 1000) <= 7_000
 
 

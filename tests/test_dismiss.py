@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from click.testing import Result
 from sqlalchemy import Engine
+from typer.testing import Result
 
 from tests.support.jobs import retry
 from tests.support.ledger import ask, message, outcomes, people, settled, taken, wrong_now

@@ -9,10 +9,9 @@ from uuid import UUID
 import orjson
 import pytest
 import typer
-from click.testing import Result
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 import worker.database
 import worker.settings

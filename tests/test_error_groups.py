@@ -6,17 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from click.testing import Result
 from sqlalchemy import Engine, text
+from typer.testing import Result
 
 from hubspot_api.answer import Rejection, Settled
 from models.error_signature import ErrorKind
 from models.words import Outcome
 from tests.support.jobs import cancel
-from tests.support.ledger import CALL, ask, audit, do, given_up, message, outcomes, people, settled, taken, wrong_now
+from tests.support.ledger import CALL, ask, do, given_up, message, outcomes, people, settled, taken, wrong_now
 from worker.intake.receipts import Part
 from worker.operations.cancel import CancelFilter
 from worker.queries import error_groups
+from worker.queries.reconciliation import audit
 from worker.queue import settle
 from worker.queue.seen_groups import note_seen
 

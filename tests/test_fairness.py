@@ -37,7 +37,7 @@ def waits(engine: Engine, account: str) -> float:
             JOIN accounts a ON a.id = b.account_id WHERE a.name = :name AND b.status = 'COMPLETE'"""),
             {"name": account},
         )
-        return statistics.median(seconds.scalars())
+        return float(statistics.median(seconds.scalars()))
 
 
 def one_by_one(workers: Workers, engine: Engine, account: str, number: int) -> float:

@@ -44,15 +44,15 @@ def test_each_person_is_gathered_once_from_the_first_join_to_the_last_leave(
     for item in gathered:
         assert isinstance(item, Draft)
         known = stays[item.contact]
-        joined = [ms for _, ms, _ in known if ms is not None]
-        left = [ms for _, _, ms in known if ms is not None]
-        assert item.joined == item.time == min(joined, default=None)
-        if not left:
+        came = [ms for _, ms, _ in known if ms is not None]
+        went = [ms for _, _, ms in known if ms is not None]
+        assert item.joined == item.time == min(came, default=None)
+        if not went:
             assert item.left is None
-        elif len(known) > 1 and joined:
-            assert item.left == max(*left, *joined)
+        elif len(known) > 1 and came:
+            assert item.left == max(*went, *came)
         else:
-            assert item.left == max(left)
+            assert item.left == max(went)
 
 
 def test_events_and_states_are_gathered_apart() -> None:

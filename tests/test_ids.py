@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from click.testing import Result
+from typer.testing import Result
 
 from models.escaping import is_hidden
 from models.ids import id_fault, is_word, walks

@@ -2,16 +2,19 @@
 
 import json
 import threading
+from typing import Any
 from unittest.mock import patch
 
 import pytest
 import redis
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from tasks import intake as module
 from tasks.intake import DEATHS, LOCK, intake
 from worker.context import Context
+from worker.intake import store
+from worker.intake.store import NewRecord
 from worker.queries.reconciliation import audit
 from worker.stream import FIELD, KEY, MOST_BYTES
 
@@ -139,21 +142,19 @@ def test_one_read_takes_little_more_than_its_bound(process: Context) -> None:
 def test_one_message_whose_data_breaks_the_transaction_is_refused_alone(process: Context) -> None:
     from sqlalchemy.exc import DataError
 
-    from worker.intake import accept as accepting
-
-    real = accepting.store.store
+    real = store.store
 
     class Bad(Exception):  # noqa: N818
         sqlstate = "22P05"
 
-    def store(connection: object, fresh: list[object], *rest: object) -> list[int]:
-        if any(one.candidate.contact == "bad@example.com" for one in fresh):  # type: ignore[attr-defined]
+    def store_all_but_one(connection: Connection, fresh: list[NewRecord], *rest: Any) -> list[int]:
+        if any(one.candidate.contact == "bad@example.com" for one in fresh):
             raise DataError("INSERT", {}, Bad())
-        return real(connection, fresh, *rest)  # type: ignore[arg-type]
+        return real(connection, fresh, *rest)
 
     for contact in ("a@example.com", "bad@example.com", "b@example.com"):
         process.stream.add(message(contact))
-    with patch.object(accepting.store, "store", store):
+    with patch.object(store, "store", store_all_but_one):
         assert intake(process) == 3
     assert contacts(process) == ["a@example.com", "b@example.com"]
     books = audit(process.engine)

@@ -2,15 +2,15 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from alembic import command
-from click.testing import Result
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
+from typer.testing import Result
 
 import tasks.job
 from models.accept_rules import Rules
@@ -39,6 +39,7 @@ from worker.queries import job_results
 from worker.queries.error_filter import Filter
 from worker.queries.jobs import find_job, list_jobs
 from worker.queries.reconciliation import audit
+from worker.queue.locks import lock_events
 
 HandIn = Callable[..., list[Part]]
 Turnout = Callable[..., Result]
@@ -227,7 +228,11 @@ def test_what_comes_after_a_job_was_asked_for_is_not_its_own(
 ) -> None:
     ids = fail(4)
     hand_in(b"no JSON", message("w@x.org", event="waits"))
-    chosen = ((Action.RETRY, FAILED), (Action.CANCEL, CancelFilter(event="waits").facts), (Action.REPLAY, {}))
+    chosen: tuple[tuple[Action, Mapping[str, object]], ...] = (
+        (Action.RETRY, FAILED),
+        (Action.CANCEL, CancelFilter(event="waits").facts),
+        (Action.REPLAY, {}),
+    )
     asked_for = [asked(engine, *one) for one in chosen]
     do(engine, "UPDATE batches SET due_at = now() + interval '1 hour' WHERE status = 'PENDING'")
     do(engine, "UPDATE lanes SET due_at = now() + interval '1 hour'")
@@ -286,11 +291,10 @@ def test_what_somebody_else_resolved_first_is_skipped_and_said(
     fail: Callable[..., list[int]], engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = fail(2)
-    lock = steps.lock_events
 
     def and_somebody_is_faster(*args: Any) -> None:
         do(engine, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE record_id = :id", id=ids[0])
-        lock(*args)
+        lock_events(*args)
 
     monkeypatch.setattr(steps, "lock_events", and_somebody_is_faster)
     ended = run(engine, rules, Action.RETRY, FAILED)
@@ -324,7 +328,7 @@ def test_a_group_is_corrected_and_each_says_by_which_record_or_why_not(
     deliver_all(engine)
     (group,) = {row.group_id for row in ask(engine, "SELECT group_id FROM errors")}
     params = {"change": Change(event="78").written}
-    ended = run(engine, rules, Action.CORRECT, Filter(("rejected",), group_id=group).written, params=params)
+    ended = run(engine, rules, Action.CORRECT, Filter((Outcome.REJECTED,), group_id=group).written, params=params)
     assert (ended["done"], ended["skipped"]) == (4, 1)
     said = items(engine, ended["id"])
     assert [record for record, *_ in said] == ids

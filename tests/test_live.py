@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import requests
-from sqlalchemy import Engine
+from sqlalchemy import Engine, QueuePool
 
 import web.server
 from models.words import Role
@@ -181,7 +181,9 @@ def test_an_idle_stream_holds_no_connection_to_the_database(tab: Open, operator:
     watched = [tab(operator) for _ in range(3)]
     for one in watched:
         one.next()
-    assert process.engine.pool.checkedout() == 0  # type: ignore[attr-defined] - of a QueuePool
+    pool = process.engine.pool
+    assert isinstance(pool, QueuePool)
+    assert pool.checkedout() == 0
 
 
 def test_there_are_so_many_places_and_who_leaves_frees_his_at_once(

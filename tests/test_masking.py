@@ -168,7 +168,7 @@ def test_what_is_nobodys_stays_as_it_is() -> None:
 
 def test_what_it_does_not_know_is_not_shown_at_all() -> None:
     with pytest.raises(TypeError, match="rows is a generator, which is not known how to mask"):
-        for_viewer({"rows": (row for row in ())})
+        for_viewer({"rows": (row for row in "")})
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Engine
 
+from hubspot_api.transport import NoResponse
 from models.message import Message, read_message
 from models.words import Door, Role
 from tests.support.api import running_door
@@ -116,7 +117,7 @@ def test_a_finished_submission_is_told_once_with_its_counts(shop: Shop, engine: 
     (said,) = shop.told()
     page = (Path(__file__).parent.parent / "docs" / "webhooks.md").read_text()
     assert said.keys() == json.loads(page[page.index('{"type"') : page.index("}\n```") + 1]).keys()
-    assert datetime.fromisoformat(said.pop("occurred_at"))
+    assert datetime.fromisoformat(said.pop("occurred_at")).tzinfo is not None
     assert said == {
         "type": "submission.finished",
         "id": f"{submission}_finished",
@@ -374,7 +375,7 @@ def test_what_a_dead_worker_had_is_told_by_another_and_the_dead_ones_word_counts
     do(engine, "UPDATE notifications SET due_at = due_at - interval '61 s'")
     notify(process)
     assert shop.types() == ["finished"]
-    settle(engine, dead, endpoint.NoResponse("late", 1))
+    settle(engine, dead, NoResponse("late", 1))
     assert (row(engine).stage, row(engine).last_error) == ("told", "")
     assert read_status(engine, process.settings)["webhooks"] == []
 

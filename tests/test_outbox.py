@@ -43,7 +43,7 @@ class App:
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            command = [sys.executable, "-P", "-s", "-W", "error", SCRIPT, *words]
+            command = [sys.executable, "-P", "-s", "-W", "error", str(SCRIPT), *words]
             return subprocess.Popen(command, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def run(self, *words: str) -> None:

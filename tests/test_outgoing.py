@@ -13,10 +13,10 @@ from unittest.mock import patch
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import pytest
-from click.testing import Result
 from hypothesis import given, settings as rules, strategies as st
 from pydantic import SecretStr
 from sqlalchemy import text
+from typer.testing import Result
 
 from hubspot_api.address import is_base, is_version, path_to
 from hubspot_api.client import get

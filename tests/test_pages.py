@@ -23,7 +23,7 @@ from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES
 from worker.context import Context
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
-from worker.webhooks.endpoint import WebhookMessage, signature
+from worker.webhooks.signature import WebhookMessage, signature
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -118,7 +118,9 @@ def test_the_snippet_for_celery_sends_a_task_that_is_accepted(
 ) -> None:
     monkeypatch.setenv("TURNOUT_BROKER_URL", process.settings.broker_url)
     exec(snippets()[1], {})
-    sent = json.loads(process.redis.lpop("attendance.accept"))
+    queued = process.redis.lpop("attendance.accept")
+    assert isinstance(queued, bytes)
+    sent = json.loads(queued)
     _, fields, _ = json.loads(base64.b64decode(sent["body"]))
     assert sent["headers"]["task"] == "attendance.accept"
     assert hand_in(fields)[0].accepted == 1

@@ -99,7 +99,8 @@ def test_the_time_is_that_of_the_present_rate_and_what_delays_it_is_said(
     settings = small.settings
     small.settings = settings.model_copy(update={"burst_limit": 2, "burst_seconds": 10.0, "daily_limit": 250_000})
     found = look(small, Action.RETRY, EVERYTHING)
-    assert (found.calls, found.seconds, found.because) == (3, pytest.approx(15.0), [])
+    assert (found.calls, found.seconds) == (3, 15.0)
+    assert not found.because
     small.settings = small.settings.model_copy(update={"daily_limit": 2})
     assert look(small, Action.RETRY, EVERYTHING).because == [
         "account default has 2 calls left today: the rest goes from midnight on"

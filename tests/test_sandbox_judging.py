@@ -134,7 +134,7 @@ def test_a_contact_id_below_one_is_impossible_too() -> None:
     assert judge(by_vid(0), State.REGISTER, ContactKind.VID, Malformed.DROP) == Dropped()
 
 
-VALUE = st.sampled_from(
+VALUE: st.SearchStrategy[object] = st.sampled_from(
     [None, True, 0, -1, MARCH, 2**63, 1.5, "", "a@b", "12", [], {}, {"joinedAt": JOINED}, {"a": None}]
 )
 ODD = st.builds(

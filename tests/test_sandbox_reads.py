@@ -46,7 +46,9 @@ def test_the_views_page_and_filter() -> None:
         post(sandbox, *(by_email(at=MARCH + number) for number in range(25)))
         post(sandbox, by_email(), by_email("b@example.com"), path=object_path(state="cancel"))
         for view in ("contacts/ada@example.com/breakdown", "77/breakdown"):
-            seen, after, sizes = [], None, []
+            after: str | None = None
+            seen: list[int] = []
+            sizes: list[int] = []
             while True:
                 page = get(sandbox, view, state="REGISTERED", after=after).json()
                 assert page["total"] == 25

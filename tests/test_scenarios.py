@@ -89,7 +89,7 @@ class Run:
         self._chance = random.Random(scenario.says)
         self._start, _ = client.time()
         self.now = 0.0
-        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._events: list[tuple[float, int, Callable[[], object]]] = []
         self._serial = 0
         self.asks = 0
         self.round_trips: list[float] = []
@@ -104,7 +104,7 @@ class Run:
             clock=lambda: round((self._start + self.now) * 1000),
         )
 
-    def at(self, moment: float, event: Callable[[], None]) -> None:
+    def at(self, moment: float, event: Callable[[], object]) -> None:
         self._serial += 1
         heapq.heappush(self._events, (moment, self._serial, event))
 

@@ -7,9 +7,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from click.testing import Result
 from hypothesis import assume, example, given, strategies as st
 from sqlalchemy import Engine
+from typer.testing import Result
 
 from models.words import Outcome
 from tests.support.jobs import ME
@@ -115,7 +115,7 @@ def test_what_was_rejected_is_retried_only_where_it_is_asked_for(
 ) -> None:
     hand_in(message(*people(2)))
     settled(engine, taken(engine), rejected=[0])
-    put(engine, **({"filter": Filter((Outcome.FAILED, Outcome.REJECTED))} if is_asked_for else {}))
+    put(engine, filter=Filter((Outcome.FAILED, Outcome.REJECTED)) if is_asked_for else Filter())
     let_pass(engine, 24)
     sweep(process)
     work(process)

@@ -36,7 +36,7 @@ def test_the_pictures_are_small() -> None:
 
 @pytest.mark.skipif("CI" not in os.environ and shutil.which("chromium") is None, reason="needs Debian's chromium")
 def test_the_command_makes_a_picture(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.screenshots", "errors", "--to", tmp_path / "made"]
+    command = [sys.executable, "-m", "tests.screenshots", "errors", "--to", str(tmp_path / "made")]
     subprocess.run(command, cwd=ROOT, check=True, timeout=110)
     (made,) = (tmp_path / "made").iterdir()
     assert (made.name, size_of(made)) == ("errors.png", (1_200, 800))

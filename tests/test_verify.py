@@ -10,7 +10,8 @@ from unittest.mock import patch
 import pytest
 from sqlalchemy import text
 
-from models.words import Door
+from hubspot_api.client import get
+from models.words import Door, Outcome
 from tasks.deliver import deliver
 from tasks.sweep import sweep
 from tasks.verify import BEHIND, verify
@@ -300,7 +301,7 @@ def test_a_breakdown_cut_short_by_the_limit_goes_on_where_it_was(settings: Setti
         hand(process, *PEOPLE[:500])
         sent(process)
         assert outcomes(process) == {"unconfirmed": 500}
-        calls = []
+        calls: list[int] = []
         while outcomes(process) != {"delivered": 500} and len(calls) < 60:
             calls.append(looked(process))
             threading.Event().wait(0.1)
@@ -706,10 +707,10 @@ def test_two_that_look_at_the_same_record_count_one_look(
     sent(process)
     before = errors(process)[0]
 
-    real, both = reader_module.get, threading.Barrier(2)
+    both = threading.Barrier(2)
 
     def together(url: str, token: str, timeout: float) -> Any:
-        answer = real(url, token, timeout)
+        answer = get(url, token, timeout)
         both.wait(5)
         return answer
 
@@ -763,11 +764,10 @@ def test_what_an_operator_retries_meanwhile_is_his(process: Context, sandbox: Ru
     sandbox.fault(drop=True, count=1)
     given("ada@example.com", "bob@example.com")
     sent(process)
-    real = reader_module.get
 
     def retried_meanwhile(url: str, token: str, timeout: float) -> Any:
-        answer = real(url, token, timeout)
-        retry(process.engine, 100, Filter(outcomes=["unconfirmed"]))  # type: ignore[list-item]
+        answer = get(url, token, timeout)
+        retry(process.engine, 100, Filter((Outcome.UNCONFIRMED,)))
         return answer
 
     with patch.object(reader_module, "get", retried_meanwhile):

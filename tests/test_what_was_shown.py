@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from alembic import command
-from click.testing import Result
 from sqlalchemy import Engine
+from typer.testing import Result
 
 from hubspot_api.answer import NotFound, Rejection, Settled, read_answer
 from hubspot_api.transport import Response
@@ -59,10 +59,10 @@ def books(engine: Engine) -> Iterator[None]:
     assert audit(engine).balanced, audit(engine).wrong
 
 
-def of(event: str, number: int, first: int = 0, **more: str) -> dict[str, object]:
+def of(event: str, number: int, first: int = 0, state: str = "register") -> dict[str, object]:
     named = {"external_event_id": event, "external_account_id": "acme"}
     return {
-        name: value for name, value in message(*people(number, first), **more).items() if name != "object_id"
+        name: value for name, value in message(*people(number, first), state=state).items() if name != "object_id"
     } | named
 
 
@@ -179,7 +179,7 @@ def test_errors_that_an_older_version_grouped_are_grouped_anew(mixed: str, engin
 
 
 def test_a_preview_is_of_all_that_is_chosen(mixed: str, engine: Engine, process: Context, operator: Visitor) -> None:
-    found = preview.look(process, Action.CORRECT, Filter(("rejected",), group_id=mixed).written, {
+    found = preview.look(process, Action.CORRECT, Filter((Outcome.REJECTED,), group_id=mixed).written, {
         "change": Change(event=RIGHT).written
     })  # fmt: skip
     assert (found.count, found.will, found.tally.moved, found.calls) == (140, 60, 60, 1)
@@ -225,7 +225,7 @@ def test_what_a_preview_says_is_what_the_job_does(  # noqa: PLR0917
     hand_in(of("paris-meetup-25", 5, 103), of("berlin-meetup-25", 3, 110, state="cancel"))
     unknown(engine, {"category": "OBJECT_NOT_FOUND", "message": "no"})
     do(engine, "UPDATE errors SET group_id = :group WHERE resolution IS NULL", group=mixed)
-    chosen, params = Filter(("rejected",), group_id=mixed).written, {"change": Change(event=RIGHT).written}
+    chosen, params = Filter((Outcome.REJECTED,), group_id=mixed).written, {"change": Change(event=RIGHT).written}
     found = preview.look(process, Action.CORRECT, chosen, params)
     assert len(found.tally.skips) > 3
     done = preview.confirm(process, ME, Action.CORRECT, chosen, found.seal, params=params, typed=found.will)
@@ -242,7 +242,7 @@ def test_two_records_of_one_person_are_both_corrected_in_their_order_over_two_st
     for when in (WHEN, WHEN + 1):
         hand_in(of("spring-sumit", 1) | {"inputs": [{"email": "ada@example.com", "interactionDateTime": when}]})
         unknown(engine, {"category": "OBJECT_NOT_FOUND", "message": "no"})
-    chosen, params = Filter(("rejected",)).written, {"change": Change(event="acme/spring-summit").written}
+    chosen, params = Filter((Outcome.REJECTED,)).written, {"change": Change(event="acme/spring-summit").written}
     found = preview.look(process, Action.CORRECT, chosen, params)
     assert found.will == 2
     done = preview.confirm(process, ME, Action.CORRECT, chosen, found.seal, params=params, typed=2)

@@ -50,14 +50,15 @@ CREATE INDEX outbox_under_way ON outbox (id) WHERE request IS NOT NULL;
 def change(app: psycopg.Connection[Any], email: str, state: str) -> None:
     """Do the app's work. The outbox comes last: ids are drawn with the person's row locked, so in order of commits."""
     with app.transaction():
-        [at] = app.execute(
+        row = app.execute(
             """
             INSERT INTO registrations AS r VALUES (%s, %s, %s, clock_timestamp()) ON CONFLICT (event, email)
             DO UPDATE SET state = EXCLUDED.state, changed_at = clock_timestamp()
             RETURNING (extract(epoch FROM r.changed_at) * 1000)::bigint""",
             [EVENT, email, state],
         ).fetchone()
-        record = Jsonb({"email": email, "interactionDateTime": at})
+        assert row, "it is returned whether inserted or updated"
+        record = Jsonb({"email": email, "interactionDateTime": row[0]})
         app.execute("INSERT INTO outbox (event, state, input) VALUES (%s, %s, %s)", [EVENT, state, record])
 
 
@@ -110,7 +111,7 @@ def send(door: requests.Session, rows: list[Any]) -> dict[str, Any]:
         else:
             why = f"{answer.status_code} {answer.text}"
             if answer.status_code == requests.codes.ok:
-                return answer.json()
+                return dict(answer.json())
             if answer.status_code < 500 and answer.status_code not in {408, 429}:  # noqa: PLR2004 - HTTP's
                 sys.exit(f"rows {rows[0].id} to {rows[-1].id} cannot be sent: {why}")
             told = answer.headers.get("Retry-After", "")

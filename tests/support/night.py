@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 from sqlalchemy import Engine, create_engine, text
@@ -52,8 +53,14 @@ CALL = AttemptResult("refused whole", 400, 212, "", "")
 CUT = AttemptResult("no answer", 503, 30_000, "", "upstream connect error or disconnect/reset before headers")
 
 
-def settings_for(database_url: str, valkey_url: str, home: Path, **more: object) -> Settings:
-    facts = {"hubspot_url": "http://127.0.0.1:9", "hubspot_token": "test-token", "linger": 0, "timeout": 2, "lease": 5}
+def settings_for(database_url: str, valkey_url: str, home: Path, **more: Any) -> Settings:
+    facts: dict[str, Any] = {
+        "hubspot_url": "http://127.0.0.1:9",
+        "hubspot_token": "test-token",
+        "linger": 0,
+        "timeout": 2,
+        "lease": 5,
+    }
     return Settings(
         _env_file=None,
         database_url=database_url,

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, text
 from models.accept_rules import Rules
 from models.correction import Change
 from models.input_check import Reason
-from models.words import Action, Door as DoorWord, Role, Via
+from models.words import Action, Door as DoorWord, Outcome, Role, Via
 from tests.support.api import Door, key_for
 from tests.support.console import Visitor
 from tests.support.jobs import ME
@@ -184,7 +184,7 @@ def fill(process: Context) -> None:
         jobs.ask(connection, ME, Action.DISMISS, {"event": SPELT[0]}, params={"because": EVERY})
     with noted(engine, Actor("olga", Via.CONSOLE), "pause", account="default", because=EVERY):
         pass
-    schedules.put(engine, ME, RetrySchedule("nightly", "0 3 * * *", Filter(("failed",), event=SPELT[0])))
+    schedules.put(engine, ME, RetrySchedule("nightly", "0 3 * * *", Filter((Outcome.FAILED,), event=SPELT[0])))
     for index, update in enumerate(WRITTEN_BY_OTHERS):
         one = f"(CAST(:spelt AS text[]))[1 + ({key_of(update)} + {index}) % {len(SPELT)}]"
         do(

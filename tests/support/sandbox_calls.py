@@ -1,5 +1,6 @@
 """What a client of HubSpot sends, for the tests of the sandbox."""
 
+from typing import Final, TypedDict
 from urllib.parse import quote
 
 import requests
@@ -8,7 +9,16 @@ from tests.support.sandbox_server import RunningSandbox
 
 MARCH = 1_772_000_000_000
 """An interactionDateTime in 2026."""
-ATTENDED = {"joinedAt": "2026-03-01T10:00:00Z", "leftAt": "2026-03-01T10:45:30Z"}
+
+
+class Stay(TypedDict):
+    """The properties of an attendance, as HubSpot names them."""
+
+    joinedAt: str
+    leftAt: str
+
+
+ATTENDED: Final[Stay] = {"joinedAt": "2026-03-01T10:00:00Z", "leftAt": "2026-03-01T10:45:30Z"}
 EVENT = "/marketing/v3/marketing-events"
 
 
@@ -45,7 +55,7 @@ def post(
     )
 
 
-def get(sandbox: RunningSandbox, path: str, token: str = "pat-1", **query: object) -> requests.Response:
+def get(sandbox: RunningSandbox, path: str, token: str = "pat-1", **query: str | int | None) -> requests.Response:
     return requests.get(
         f"{sandbox.url}{EVENT}/participations/{path}",
         params=query,

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import requests
 
@@ -28,11 +29,11 @@ class RunningSandbox:
         answer = requests.post(f"{self.url}/_sandbox/faults", json=definition, timeout=_PATIENCE)
         assert answer.ok, answer.text
 
-    def stats(self) -> dict[str, object]:
+    def stats(self) -> dict[str, Any]:
         """Count what came: requests, by_status, max_in_window, inputs, stored."""
         answer = requests.get(f"{self.url}/_sandbox/stats", timeout=_PATIENCE)
         answer.raise_for_status()
-        stats: dict[str, object] = answer.json()
+        stats: dict[str, Any] = answer.json()
         return stats
 
     def participations(self, token: str | None = None) -> list[dict[str, object]]:
