@@ -87,7 +87,9 @@ def test_an_external_account_whose_path_would_be_another_view_has_no_breakdown(a
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), st.text(st.characters(exclude_categories=["Cs"])))
 def test_whatever_a_contact_and_a_cursor_hold_arrives(contact: str, after: str) -> None:
     path = contact_path("v3", contact, after)
-    assert path is not None
+    if path is None:
+        assert contact in {".", ".."}
+        return
     parts = urlsplit(path)
     assert unquote(parts.path.split("/")[-2]) == contact
     assert parse_qs(parts.query).get("after", [""]) == [after]
