@@ -20,6 +20,7 @@ from cli.app import app as command
 from models.accept_rules import Rules
 from models.words import Role
 from tests.support.console import RunningConsole, Visitor, running_console
+from tests.support.fixtures import Submit, Turnout
 from tests.support.services import Postgres, Valkey
 from tests.support.webhook_receiver import Receiver
 from worker.celery import Loader, app, configuration
@@ -128,12 +129,12 @@ def engine(settings: Settings) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def process(settings: Settings) -> Iterator[Context]:
+def context(settings: Settings) -> Iterator[Context]:
     """A process's machinery for calling the verbs directly."""
-    process = Context(settings)
-    yield process
-    process.engine.dispose()
-    process.redis.close()
+    context = Context(settings)
+    yield context
+    context.engine.dispose()
+    context.redis.close()
 
 
 @pytest.fixture
@@ -150,8 +151,8 @@ def rules(engine: Engine, settings: Settings) -> Rules:
 
 
 @pytest.fixture
-def hand_in(engine: Engine, rules: Rules) -> Callable[..., list[Part]]:
-    """Accept messages in one transaction, as the stream door does; each is JSON text or fields."""
+def submit(engine: Engine, rules: Rules) -> Submit:
+    """Accept messages in one transaction, as the stream does; each is JSON text or fields."""
     from models.words import Door
 
     def accepted(*messages: object, batch_size: int | None = None) -> list[Part]:
@@ -171,7 +172,7 @@ def hand_in(engine: Engine, rules: Rules) -> Callable[..., list[Part]]:
 
 
 @pytest.fixture
-def turnout(settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+def turnout(settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Turnout:
     """Run a command, here, on this test's database."""
     monkeypatch.setattr(worker.settings, "load_settings", lambda: settings)
     monkeypatch.setattr(worker.database, "make_engine", lambda _: engine)
@@ -188,14 +189,14 @@ def turnout(settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-def facts(turnout: Callable[..., Result]) -> Callable[..., Any]:
+def facts(turnout: Turnout) -> Callable[..., Any]:
     """What a command prints with --json."""
     return lambda *words: json.loads(turnout(*words, "--json").stdout)
 
 
 @pytest.fixture
-def console(process: Context) -> Iterator[RunningConsole]:
-    with running_console(process) as running:
+def console(context: Context) -> Iterator[RunningConsole]:
+    with running_console(context) as running:
         yield running
 
 

@@ -109,12 +109,12 @@ def ground(home: Path) -> Iterator[Context]:
                 "TURNOUT_BROKER_URL": valkey.url,
             }  # of wake-ups
             migrate.upgrade(make_engine(settings))
-            process = Context(settings)
-            day_before(process.engine)
-            night.Night(process.engine, settings).go_on()
-            with night.working(process):
-                yield process
-            process.engine.dispose()
+            context = Context(settings)
+            day_before(context.engine)
+            night.Night(context.engine, settings).go_on()
+            with night.working(context):
+                yield context
+            context.engine.dispose()
     finally:
         valkey.stop()
         database.stop()
@@ -148,12 +148,12 @@ def day_before(engine: Engine) -> None:
 def make(home: Path, to: Path, only: Collection[str]) -> None:
     """Make the pictures of these names, or all."""
     to.mkdir(parents=True, exist_ok=True)
-    with ground(home) as process, running_console(process) as console, sync_playwright() as playwright:
+    with ground(home) as context, running_console(context) as console, sync_playwright() as playwright:
         chromium = shutil.which("chromium")
         if chromium is None:
             sys.exit("this needs Debian's chromium: apt-get install chromium")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        key = key_for(process, "night shift", Role.OPERATOR)
+        key = key_for(context, "night shift", Role.OPERATOR)
         for picture in PICTURES:
             if not only or picture.name in only:
                 shoot(browser, console.url, key, picture, to)

@@ -1,6 +1,5 @@
 import json
 import uuid
-from collections.abc import Callable
 
 import pytest
 from sqlalchemy import Engine, text
@@ -8,12 +7,11 @@ from sqlalchemy import Engine, text
 from models.accept_rules import Rules
 from models.message import Message, read_message
 from models.words import Door
+from tests.support.fixtures import Submit
 from worker.intake.accept import Inbound, accept, refuse_whole
-from worker.intake.receipts import Part
 from worker.queries.reconciliation import audit
 
 WHEN = 1_767_225_600_000
-HandIn = Callable[..., list[Part]]
 
 
 def message(*contacts: str, state: str = "register", event: str = "77", **more: object) -> dict[str, object]:
@@ -31,46 +29,46 @@ def sizes(engine: Engine) -> list[tuple[str, int, bool]]:
         return [(row.state, row.size, row.open) for row in rows]
 
 
-def test_records_fill_full_batches_and_the_rest_stays_open(hand_in: HandIn, engine: Engine) -> None:
-    (part,) = hand_in(message(*people(250)))
+def test_records_fill_full_batches_and_the_rest_stays_open(submit: Submit, engine: Engine) -> None:
+    (part,) = submit(message(*people(250)))
     assert (part.accepted, part.duplicates, part.refused) == (250, 0, 0)
     assert sizes(engine) == [("register", 100, False), ("register", 100, False), ("register", 50, True)]
     assert audit(engine).balanced
 
 
-def test_later_records_join_the_open_batch_until_it_is_full(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(50)))
-    hand_in(message(*people(30, 50)))
+def test_later_records_join_the_open_batch_until_it_is_full(submit: Submit, engine: Engine) -> None:
+    submit(message(*people(50)))
+    submit(message(*people(30, 50)))
     assert sizes(engine) == [("register", 80, True)]
-    hand_in(message(*people(30, 80)))
+    submit(message(*people(30, 80)))
     assert sizes(engine) == [("register", 100, False), ("register", 10, True)]
 
 
-def test_the_same_records_again_are_stored_once_and_said_by_their_outcome(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(3)))
-    (again,) = hand_in(message("P0@Example.com", *people(3, 1)))
+def test_the_same_records_again_are_stored_once_and_said_by_their_outcome(submit: Submit, engine: Engine) -> None:
+    submit(message(*people(3)))
+    (again,) = submit(message("P0@Example.com", *people(3, 1)))
     assert (again.accepted, again.duplicates, again.repeats) == (1, 3, {"pending": 3})
     books = audit(engine)
     assert (books.accepted, books.duplicates, books.balanced) == (4, 3, True)
 
 
-def test_a_part_that_comes_again_changes_no_count(hand_in: HandIn, engine: Engine) -> None:
+def test_a_part_that_comes_again_changes_no_count(submit: Submit, engine: Engine) -> None:
     submission = str(uuid.uuid4())
     first = message(*people(3), submission_id=submission, part="1")
-    hand_in(first)
-    (again,) = hand_in(first)
+    submit(first)
+    (again,) = submit(first)
     assert again.seen_before
-    hand_in(first, first)
+    submit(first, first)
     books = audit(engine)
     assert (books.accepted, books.duplicates) == (3, 0)
 
 
 def test_a_broken_input_is_refused_with_its_reason_and_its_neighbours_are_stored(
-    hand_in: HandIn, engine: Engine
+    submit: Submit, engine: Engine
 ) -> None:
     handed = message(*people(2))
     handed["inputs"].insert(1, {"email": "nobody", "interactionDateTime": 1_767_225_600})  # type: ignore[attr-defined]
-    (part,) = hand_in(handed)
+    (part,) = submit(handed)
     assert (part.accepted, part.refused) == (2, 1)
     with engine.connect() as connection:
         row = connection.execute(text("SELECT raw, reasons FROM refused")).one()
@@ -79,11 +77,11 @@ def test_a_broken_input_is_refused_with_its_reason_and_its_neighbours_are_stored
     assert row.reasons[1]["right"] == "milliseconds: 1767225600000"
 
 
-def test_a_refused_input_mended_can_be_handed_in_again(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message("not an address"))
+def test_a_refused_input_mended_can_be_handed_in_again(submit: Submit, engine: Engine) -> None:
+    submit(message("not an address"))
     with engine.connect() as connection:
         raw = connection.execute(text("SELECT raw FROM refused")).scalar_one()
-    (part,) = hand_in(bytes(raw).replace(b"not an address", b"ada@example.com"))
+    (part,) = submit(bytes(raw).replace(b"not an address", b"ada@example.com"))
     assert part.accepted == 1
 
 
@@ -91,39 +89,37 @@ def test_a_refused_input_mended_can_be_handed_in_again(hand_in: HandIn, engine: 
     "raw",
     [b"", b"{", b"[]", b"null", b'{"inputs": 5}', b"\xff\xfe", b"[" * 100_000, b'{"subscriber_state": "ATTENDED"}'],
 )
-def test_an_unreadable_message_is_kept_whole(hand_in: HandIn, engine: Engine, raw: bytes) -> None:
+def test_an_unreadable_message_is_kept_whole(submit: Submit, engine: Engine, raw: bytes) -> None:
     good = message(*people(1))
-    refused, accepted = hand_in(raw, good)
+    refused, accepted = submit(raw, good)
     assert (refused.refused, accepted.accepted) == (1, 1)
     with engine.connect() as connection:
         assert bytes(connection.execute(text("SELECT raw FROM refused")).scalar_one()) == raw
     assert audit(engine).balanced
 
 
-def test_an_unknown_account_is_refused_with_all_its_inputs(hand_in: HandIn, engine: Engine) -> None:
-    (part,) = hand_in(message(*people(3), account="nobody"))
+def test_an_unknown_account_is_refused_with_all_its_inputs(submit: Submit, engine: Engine) -> None:
+    (part,) = submit(message(*people(3), account="nobody"))
     assert part.refused == 3
     assert audit(engine).balanced
 
 
 @pytest.mark.parametrize("bad", ["\x00", "\ud800"])
-def test_text_that_postgresql_cannot_keep_is_refused_alone(hand_in: HandIn, bad: str) -> None:
+def test_text_that_postgresql_cannot_keep_is_refused_alone(submit: Submit, bad: str) -> None:
     inputs = [
         {"email": "ada@example.com", "interactionDateTime": WHEN, "properties": {"note": bad}},
         {"email": f"a{bad}@example.com", "interactionDateTime": WHEN},
         {"email": "ok@example.com", "interactionDateTime": WHEN, bad: 1},
         {"email": "bob@example.com", "interactionDateTime": WHEN},
     ]
-    (part,) = hand_in({"subscriber_state": "register", "object_id": "1", "inputs": inputs})
+    (part,) = submit({"subscriber_state": "register", "object_id": "1", "inputs": inputs})
     assert (part.accepted, part.refused) == (1, 3)
 
 
-def test_both_addresses_both_identities_and_all_states_get_batches_of_their_own(
-    hand_in: HandIn, engine: Engine
-) -> None:
+def test_both_addresses_both_identities_and_all_states_get_batches_of_their_own(submit: Submit, engine: Engine) -> None:
     mixed = [{"email": "a@example.com", "interactionDateTime": WHEN}, {"vid": 2**40, "interactionDateTime": WHEN}]
     external = {"external_event_id": "e", "external_account_id": "x"}
-    hand_in(
+    submit(
         {"subscriber_state": "register", "object_id": "1", "inputs": mixed},
         {"subscriber_state": "cancel", **external, "inputs": mixed},
     )
@@ -137,8 +133,8 @@ def test_both_addresses_both_identities_and_all_states_get_batches_of_their_own(
     ]
 
 
-def test_a_batch_waits_for_the_one_that_holds_its_contact(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(2)), message(*people(1), state="cancel"), message(*people(1, 5), state="cancel"))
+def test_a_batch_waits_for_the_one_that_holds_its_contact(submit: Submit, engine: Engine) -> None:
+    submit(message(*people(2)), message(*people(1), state="cancel"), message(*people(1, 5), state="cancel"))
     with engine.connect() as connection:
         rows = connection.execute(text("SELECT id, state, after FROM batches ORDER BY id")).all()
     first, *rest = rows

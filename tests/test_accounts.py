@@ -5,7 +5,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
-from typer.testing import Result
 
 from hubspot_api.reaction import OUTAGE
 from tasks.deliver import deliver
 from tasks.sweep import due_accounts
+from tests.support.fixtures import Turnout
 from tests.support.sandbox_server import running_sandbox
 from tests.support.worker_processes import environment
 from worker.accounts import state
@@ -28,7 +28,6 @@ from worker.context import Context
 from worker.settings import Settings
 
 WHEN = 1_767_225_600_000
-Turnout = Callable[..., Result]
 
 
 def row(engine: Engine, name: str) -> Any:
@@ -190,15 +189,15 @@ def test_rotating_replaces_the_token_and_the_settings_can_be_gone_back_to(
     assert facts("accounts", "show", "default")["token"] == "the settings'"
 
 
-def test_nobody_is_sent_for_with_the_settings_token_but_default(process: Context, hand_in: Any) -> None:
-    do(process.engine, "INSERT INTO accounts (name) VALUES ('bare')")
-    hand_in(message("bare"))
-    assert deliver(process, "bare") == 0
-    paused = row(process.engine, "bare")
+def test_nobody_is_sent_for_with_the_settings_token_but_default(context: Context, submit: Any) -> None:
+    do(context.engine, "INSERT INTO accounts (name) VALUES ('bare')")
+    submit(message("bare"))
+    assert deliver(context, "bare") == 0
+    paused = row(context.engine, "bare")
     assert paused.paused_because == "it has no token; give it one: turnout accounts rotate bare"
-    assert due_accounts(process) == []
+    assert due_accounts(context) == []
     with pytest.raises(NoToken):
-        destination(process.engine, process.settings, "bare")
+        destination(context.engine, context.settings, "bare")
 
 
 def test_without_any_token_default_is_paused_and_says_what_to_set(settings: Settings, engine: Engine) -> None:
@@ -209,10 +208,10 @@ def test_without_any_token_default_is_paused_and_says_what_to_set(settings: Sett
 
 def test_a_wrong_key_pauses_the_account_with_one_sentence(turnout: Turnout, settings: Settings, engine: Engine) -> None:
     add(turnout, "acme")
-    process = Context(settings.model_copy(update={"secret_key": SecretStr("another")}))
-    assert [deliver(process, "acme") for _ in range(3)] == [0, 0, 0]
+    context = Context(settings.model_copy(update={"secret_key": SecretStr("another")}))
+    assert [deliver(context, "acme") for _ in range(3)] == [0, 0, 0]
     assert "its token cannot be read: TURNOUT_SECRET_KEY is not the key" in row(engine, "acme").paused_because
-    process.engine.dispose()
+    context.engine.dispose()
     assert "sends again" in turnout("resume", "acme").output
     assert destination(engine, settings, "acme").token.get_secret_value() == "pat-acme"
 
@@ -235,28 +234,28 @@ def test_a_wrong_key_at_rekeying_is_one_line_and_no_traceback(
 
 
 def test_a_removed_account_is_unknown_until_it_is_added_again_and_keeps_its_history(
-    turnout: Turnout, facts: Any, process: Context, hand_in: Any
+    turnout: Turnout, facts: Any, context: Context, submit: Any
 ) -> None:
     add(turnout, "acme")
-    assert hand_in(message("acme"))[0].accepted == 1
+    assert submit(message("acme"))[0].accepted == 1
     refused = turnout("accounts", "remove", "acme", status=1)
     assert "1 batches of acme (1 records) are not finished" in refused.output
     turnout("cancel", "--account", "acme")
     turnout("accounts", "remove", "acme")
-    gone = row(process.engine, "acme")
+    gone = row(context.engine, "acme")
     assert (gone.token, gone.token_set_at, gone.removed_at is None) == (None, None, False)
-    part = hand_in(message("acme", "bob@example.com"))[0]
+    part = submit(message("acme", "bob@example.com"))[0]
     assert (part.accepted, part.refused) == (0, 1)
     with pytest.raises(UnknownAccount):
-        destination(process.engine, process.settings, "acme")
-    assert deliver(process, "acme") == 0
+        destination(context.engine, context.settings, "acme")
+    assert deliver(context, "acme") == 0
     for words in (["accounts", "show", "acme"], ["resume", "acme"], ["pause", "acme"], ["accounts", "remove", "acme"]):
         assert "there is no account acme" in turnout(*words, status=1).output
     assert [one["account"] for one in facts("batches")] == ["acme"]
     add(turnout, "acme", "--batch-size", "9", token="pat-second")
-    assert row(process.engine, "acme").id == gone.id
-    assert hand_in(message("acme", "bob@example.com"))[0].accepted == 1
-    to = destination(process.engine, process.settings, "acme")
+    assert row(context.engine, "acme").id == gone.id
+    assert submit(message("acme", "bob@example.com"))[0].accepted == 1
+    to = destination(context.engine, context.settings, "acme")
     assert (to.token.get_secret_value(), to.batch_size) == ("pat-second", 9)
 
 
@@ -267,7 +266,7 @@ def test_default_is_never_removed_and_nothing_is_added_twice(turnout: Turnout) -
 
 
 def test_two_accounts_deliver_to_two_portals_with_their_own_tokens_and_within_their_own_limits(
-    turnout: Turnout, process: Context, hand_in: Any
+    turnout: Turnout, context: Context, submit: Any
 ) -> None:
     with (
         running_sandbox(burst_limit=2, burst_seconds=60, tokens=("pat-acme",)) as acme,
@@ -276,30 +275,30 @@ def test_two_accounts_deliver_to_two_portals_with_their_own_tokens_and_within_th
         for name, portal, limit in (("acme", acme, "2"), ("beta", beta, "1")):
             own = ["--url", portal.url, "--burst-limit", limit, "--burst-seconds", "60", "--batch-size", "1"]
             add(turnout, name, *own, token=f"pat-{name}")
-            assert deliver(process, name) == 0  # its limits are known before anything was sent
-            hand_in(message(name, *(f"{n}@{name}.example.com" for n in range(4))))
-        assert (deliver(process, "acme"), deliver(process, "beta")) == (2, 1)
+            assert deliver(context, name) == 0  # its limits are known before anything was sent
+            submit(message(name, *(f"{n}@{name}.example.com" for n in range(4))))
+        assert (deliver(context, "acme"), deliver(context, "beta")) == (2, 1)
         for name, portal, number in (("acme", acme, 2), ("beta", beta, 1)):
             assert portal.stats()["by_status"] == {"200": number}
             contacts = [str(one["contact"]) for one in portal.participations(f"pat-{name}")]
             assert [contact.endswith(f"@{name}.example.com") for contact in contacts] == [True] * number
 
 
-def test_an_account_keeps_its_limiter_until_something_of_it_changes(turnout: Turnout, process: Context) -> None:
-    limiter = process.limiter(process.destination("default"))
-    process.forget("default")
-    assert process.limiter(process.destination("default")) is limiter
+def test_an_account_keeps_its_limiter_until_something_of_it_changes(turnout: Turnout, context: Context) -> None:
+    limiter = context.limiter(context.destination("default"))
+    context.forget("default")
+    assert context.limiter(context.destination("default")) is limiter
     turnout("accounts", "set", "default", "--burst-limit", "7")
-    process.forget("default")
-    assert process.limiter(process.destination("default")) is not limiter
+    context.forget("default")
+    assert context.limiter(context.destination("default")) is not limiter
 
 
 @pytest.fixture
 def portal(settings: Settings) -> Iterator[tuple[Any, Context]]:
     with running_sandbox(burst_limit=1_000, tokens=("pat-acme", "pat-beta")) as sandbox:
-        process = Context(settings.model_copy(update={"hubspot_url": sandbox.url}))
-        yield sandbox, process
-        process.engine.dispose()
+        context = Context(settings.model_copy(update={"hubspot_url": sandbox.url}))
+        yield sandbox, context
+        context.engine.dispose()
 
 
 @pytest.mark.parametrize(
@@ -310,47 +309,47 @@ def portal(settings: Settings) -> Iterator[tuple[Any, Context]]:
     ],
 )
 def test_a_refused_token_pauses_only_its_account_and_says_what_to_do_and_resume_begins_with_a_probe(  # noqa: PLR0917
-    turnout: Turnout, facts: Any, portal: Any, hand_in: Any, status: int, remedy: str
+    turnout: Turnout, facts: Any, portal: Any, submit: Any, status: int, remedy: str
 ) -> None:
-    sandbox, process = portal
+    sandbox, context = portal
     for name in ("acme", "beta"):
         add(turnout, name, "--batch-size", "1", token=f"pat-{name}")
-        assert deliver(process, name) == 0
-        hand_in(message(name, f"1@{name}.example.com", f"2@{name}.example.com"))
+        assert deliver(context, name) == 0
+        submit(message(name, f"1@{name}.example.com", f"2@{name}.example.com"))
     sandbox.fault(status=status, count=1)
-    assert (deliver(process, "acme"), deliver(process, "beta")) == (1, 2)
+    assert (deliver(context, "acme"), deliver(context, "beta")) == (1, 2)
     paused = facts("accounts", "show", "acme")
     assert paused["paused_because"].startswith("HubSpot does not accept the token: ")
     assert paused["paused_because"].endswith(f"{remedy}; then: turnout resume acme")
     assert "PAUSED since" in turnout("accounts", "list").output
-    assert deliver(process, "acme") == 0
+    assert deliver(context, "acme") == 0
     turnout("resume", "acme")
     sandbox.fault(status=503, count=1)
-    assert deliver(process, "acme") == 1  # the probe, and as it fails nothing after it
-    assert row(process.engine, "acme").parked_until is not None
-    assert row(process.engine, "acme").in_a_row > 5
+    assert deliver(context, "acme") == 1  # the probe, and as it fails nothing after it
+    assert row(context.engine, "acme").parked_until is not None
+    assert row(context.engine, "acme").in_a_row > 5
 
 
 def test_a_token_that_was_rotated_while_a_call_was_under_way_pauses_nothing(
-    turnout: Turnout, portal: Any, hand_in: Any
+    turnout: Turnout, portal: Any, submit: Any
 ) -> None:
-    _, process = portal
+    _, context = portal
     add(turnout, "acme", token="pat-old")
-    hand_in(message("acme"))
-    assert process.destination("acme").token.get_secret_value() == "pat-old"
+    submit(message("acme"))
+    assert context.destination("acme").token.get_secret_value() == "pat-old"
     turnout("accounts", "rotate", "acme", "--token-stdin", stdin="pat-acme")
-    assert deliver(process, "acme") == 2  # one with the old token, which this process still knew
-    assert row(process.engine, "acme").paused_at is None
-    assert row(process.engine, "acme").in_a_row == 0
+    assert deliver(context, "acme") == 2  # one with the old token, which this process still knew
+    assert row(context.engine, "acme").paused_at is None
+    assert row(context.engine, "acme").in_a_row == 0
 
 
-def test_an_operator_pauses_and_resumes(turnout: Turnout, process: Context, hand_in: Any) -> None:
-    hand_in(message("default"))
+def test_an_operator_pauses_and_resumes(turnout: Turnout, context: Context, submit: Any) -> None:
+    submit(message("default"))
     turnout("pause", "default", "--because", "the webinar's list is wrong")
     assert "the webinar's list is wrong" in turnout("status").output
-    assert (deliver(process, "default"), due_accounts(process)) == (0, [])
+    assert (deliver(context, "default"), due_accounts(context)) == (0, [])
     turnout("resume")
-    assert due_accounts(process) == ["default"]
+    assert due_accounts(context) == ["default"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The HTTP door as an app meets it that called HubSpot before: HubSpot's own SDK, its errors, its answers."""
+"""The HTTP API as an app meets it that called HubSpot before: HubSpot's own SDK, its errors, its answers."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from models.words import Role
-from tests.support.api import BY_EMAIL, WHEN, Door, delivering, key_for, running_door, running_server
+from tests.support.api import BY_EMAIL, WHEN, Api, delivering, key_for, running_api, running_server
 from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from worker.accounts.registry import add
 from worker.context import Context
@@ -33,23 +33,23 @@ def sandbox() -> Iterator[RunningSandbox]:
 
 
 @pytest.fixture
-def door(settings: Settings, sandbox: RunningSandbox) -> Iterator[Door]:
-    process = Context(settings.model_copy(update={"hubspot_url": sandbox.url}))
-    with running_door(process) as running:
+def api(settings: Settings, sandbox: RunningSandbox) -> Iterator[Api]:
+    context = Context(settings.model_copy(update={"hubspot_url": sandbox.url}))
+    with running_api(context) as running:
         yield running
-    process.engine.dispose()
+    context.engine.dispose()
 
 
-def outcomes(door: Door) -> dict[str, int]:
-    books = audit(door.process.engine)
+def outcomes(api: Api) -> dict[str, int]:
+    books = audit(api.context.engine)
     assert books.balanced, books.wrong
     return {outcome.value: number for outcome, number in books.outcomes.items() if number}
 
 
-def test_hubspots_sdk_works_with_only_its_host_changed(door: Door, sandbox: RunningSandbox, tmp_path: Path) -> None:
-    with delivering(door.process):
+def test_hubspots_sdk_works_with_only_its_host_changed(api: Api, sandbox: RunningSandbox, tmp_path: Path) -> None:
+    with delivering(api.context):
         done = subprocess.run(
-            [sys.executable, Path(__file__).parent / "support" / "sdk_calls.py", door.url, door.key],
+            [sys.executable, Path(__file__).parent / "support" / "sdk_calls.py", api.url, api.key],
             cwd=tmp_path,
             env={"PYTHONSAFEPATH": "1"},
             capture_output=True,
@@ -84,47 +84,47 @@ def test_hubspots_sdk_works_with_only_its_host_changed(door: Door, sandbox: Runn
     }
 
 
-def test_without_waiting_the_answer_is_pending_and_names_the_submission(door: Door) -> None:
-    answer = door.hand_in("ada@example.com")
+def test_without_waiting_the_answer_is_pending_and_names_the_submission(api: Api) -> None:
+    answer = api.submit("ada@example.com")
     said = answer.json()
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "application/json;charset=utf-8"
     assert (said["status"], said["results"]) == ("PENDING", [])
     assert "errors" not in said
     assert said["requestedAt"] == said["startedAt"] == said["completedAt"]
-    receipt = door.ask("GET", said["links"]["submission"].removeprefix(door.url))
+    receipt = api.ask("GET", said["links"]["submission"].removeprefix(api.url))
     assert receipt.json()["outcomes"] == {"pending": 1}
 
 
 @pytest.mark.parametrize("version", ["v3", "2025-09", "2026-03", "2026-09", "2031-12"])
 @pytest.mark.parametrize("event", ["attendance/webinar-42", "4711/attendance"])
 @pytest.mark.parametrize(("verb", "contact"), [("create", {"vid": 7}), ("email-create", {"email": "ada@example.com"})])
-def test_every_path_of_hubspots_is_there(door: Door, version: str, event: str, verb: str, contact: Any) -> None:
+def test_every_path_of_hubspots_is_there(api: Api, version: str, event: str, verb: str, contact: Any) -> None:
     prefix = "/marketing/v3/marketing-events" if version == "v3" else f"/marketing/marketing-events/{version}"
     path = f"{prefix}/{event}/register/{verb}?externalAccountId=acme"
-    answer = door.ask("POST", path, json={"inputs": [{**contact, "interactionDateTime": WHEN}]})
+    answer = api.ask("POST", path, json={"inputs": [{**contact, "interactionDateTime": WHEN}]})
     assert answer.status_code == 200, answer.text
     assert answer.json()["status"] == "PENDING"
 
 
-def test_an_input_of_the_other_kind_than_the_paths_is_refused_alone(door: Door) -> None:
+def test_an_input_of_the_other_kind_than_the_paths_is_refused_alone(api: Api) -> None:
     inputs = [{"vid": 7, "interactionDateTime": WHEN}, {"email": "ada@example.com", "interactionDateTime": WHEN}]
-    said = door.ask("POST", BY_EMAIL, json={"inputs": inputs}).json()
+    said = api.ask("POST", BY_EMAIL, json={"inputs": inputs}).json()
     assert said["numErrors"] == 1
     assert said["errors"][0]["context"] == {"where": ["inputs[0].vid"], "contact": ["7"]}
-    assert outcomes(door) == {"pending": 1}
+    assert outcomes(api) == {"pending": 1}
 
 
-def test_what_is_refused_entirely_is_complete_at_once_and_kept(door: Door) -> None:
-    said = door.hand_in("nobody", headers={"Prefer": "wait=30"}).json()
+def test_what_is_refused_entirely_is_complete_at_once_and_kept(api: Api) -> None:
+    said = api.submit("nobody", headers={"Prefer": "wait=30"}).json()
     assert (said["status"], said["results"], said["numErrors"]) == ("COMPLETE", [], 1)
-    assert audit(door.process.engine).refused == 1
+    assert audit(api.context.engine).refused == 1
 
 
-def test_what_hubspot_rejects_stands_in_errors_in_its_words(door: Door, sandbox: RunningSandbox) -> None:
+def test_what_hubspot_rejects_stands_in_errors_in_its_words(api: Api, sandbox: RunningSandbox) -> None:
     sandbox.fault(match="bob@example.com", status=400, applied=False)
-    with delivering(door.process):
-        said = door.hand_in("ada@example.com", "bob@example.com", headers={"Prefer": "wait=30"}).json()
+    with delivering(api.context):
+        said = api.submit("ada@example.com", "bob@example.com", headers={"Prefer": "wait=30"}).json()
     assert [one["email"] for one in said["results"]] == ["ada@example.com"]
     assert [one["context"]["contact"] for one in said["errors"]] == [["bob@example.com"]]
     assert said["errors"][0]["message"] == "Invalid input for `bob@example.com`"
@@ -149,119 +149,119 @@ def test_what_hubspot_rejects_stands_in_errors_in_its_words(door: Door, sandbox:
     ],
 )
 def test_an_error_of_hubspots_names_the_place_in_the_request(
-    door: Door, sandbox: RunningSandbox, inputs: list[dict[str, Any]], places: list[list[str]]
+    api: Api, sandbox: RunningSandbox, inputs: list[dict[str, Any]], places: list[list[str]]
 ) -> None:
     sandbox.fault(match="bob@example.com", status=400, applied=False)
     body = {"inputs": [{"interactionDateTime": WHEN + one.pop("at", 0)} | one for one in inputs]}
     asked: dict[str, Any] = {"json": body, "headers": {"Prefer": "wait=30", "Idempotency-Key": "one"}}
-    with delivering(door.process):
-        first = door.ask("POST", BY_EMAIL, **asked).json()
-    again = door.ask("POST", BY_EMAIL, **asked).json()
+    with delivering(api.context):
+        first = api.ask("POST", BY_EMAIL, **asked).json()
+    again = api.ask("POST", BY_EMAIL, **asked).json()
     rejected = [one["context"] for one in first["errors"] if one["context"]["contact"] == ["bob@example.com"]]
     assert sorted(one["where"] for one in rejected) == places
     assert again == first
-    repeated = door.ask("POST", BY_EMAIL, **asked | {"headers": {"Prefer": "wait=1"}}).json()
+    repeated = api.ask("POST", BY_EMAIL, **asked | {"headers": {"Prefer": "wait=1"}}).json()
     assert sorted(one["context"]["where"] for one in repeated["errors"]) == sorted(
         one["context"]["where"] for one in first["errors"]
     )
 
 
-def test_an_account_that_the_key_does_not_reach_is_named_and_no_scope_is(door: Door) -> None:
-    answer = door.hand_in("ada@example.com", headers={"Turnout-Account": "other"})
+def test_an_account_that_the_key_does_not_reach_is_named_and_no_scope_is(api: Api) -> None:
+    answer = api.submit("ada@example.com", headers={"Turnout-Account": "other"})
     assert answer.status_code == 403
     assert answer.json()["errors"][0]["context"] == {"accounts": ["default"]}
     assert "Scope" not in answer.text
     assert "default" in answer.json()["message"]
 
 
-def test_a_record_handed_in_again_is_answered_with_what_became_of_it(door: Door) -> None:
-    with delivering(door.process):
-        first = door.hand_in("ada@example.com", headers={"Prefer": "wait=30"}).json()
-        again = door.hand_in("ada@example.com", headers={"Prefer": "wait=30"}).json()
+def test_a_record_handed_in_again_is_answered_with_what_became_of_it(api: Api) -> None:
+    with delivering(api.context):
+        first = api.submit("ada@example.com", headers={"Prefer": "wait=30"}).json()
+        again = api.submit("ada@example.com", headers={"Prefer": "wait=30"}).json()
     assert again["results"] == first["results"] != []
     assert again["links"] != first["links"]
-    assert outcomes(door) == {"delivered": 1}
+    assert outcomes(api) == {"delivered": 1}
 
 
-def test_an_answer_that_is_not_known_in_time_is_pending(door: Door) -> None:
+def test_an_answer_that_is_not_known_in_time_is_pending(api: Api) -> None:
     begun = time.monotonic()
-    answer = door.hand_in("ada@example.com", headers={"Prefer": "respond-async, wait=1"})
+    answer = api.submit("ada@example.com", headers={"Prefer": "respond-async, wait=1"})
     assert answer.json()["status"] == "PENDING"
     assert answer.headers["Preference-Applied"] == "wait=1"
     assert 0.9 < time.monotonic() - begun < 5
 
 
-def test_an_idempotency_key_brings_the_first_answer_again(door: Door) -> None:
+def test_an_idempotency_key_brings_the_first_answer_again(api: Api) -> None:
     once = {"Idempotency-Key": "order 4711"}
-    first = door.hand_in("ada@example.com", "nobody", headers=once)
-    with delivering(door.process):
-        door.hand_in("ada@example.com", headers={"Prefer": "wait=30"})
-    again = door.hand_in("ada@example.com", "nobody", headers=once)
+    first = api.submit("ada@example.com", "nobody", headers=once)
+    with delivering(api.context):
+        api.submit("ada@example.com", headers={"Prefer": "wait=30"})
+    again = api.submit("ada@example.com", "nobody", headers=once)
     assert again.content == first.content
-    other = door.hand_in("bob@example.com", headers=once)
+    other = api.submit("bob@example.com", headers=once)
     assert other.status_code == 409
     assert "Idempotency-Key" in other.json()["message"]
-    stranger = key_for(door.process, "another shop")
-    assert door.hand_in("bob@example.com", headers=once, key=stranger).status_code == 200
+    stranger = key_for(api.context, "another shop")
+    assert api.submit("bob@example.com", headers=once, key=stranger).status_code == 200
 
 
-def test_another_producers_idempotency_key_names_another_submission(door: Door) -> None:
+def test_another_producers_idempotency_key_names_another_submission(api: Api) -> None:
     once = {"Idempotency-Key": "order 4711"}
-    first = door.hand_in("ada@example.com", headers=once)
-    again = door.hand_in("ada@example.com", headers=once, key=key_for(door.process, "rival"))
+    first = api.submit("ada@example.com", headers=once)
+    again = api.submit("ada@example.com", headers=once, key=key_for(api.context, "rival"))
     assert again.status_code == 200
     assert again.json()["links"] != first.json()["links"]
 
 
-def test_a_submission_that_a_message_made_before_is_never_a_requests_answer(door: Door, hand_in: Any) -> None:
+def test_a_submission_that_a_message_made_before_is_never_a_requests_answer(api: Api, submit: Any) -> None:
     once = {"Idempotency-Key": "order 4711"}
-    submission = door.hand_in("ada@example.com", headers=once).json()["links"]["submission"].rpartition("/")[2]
-    with door.process.engine.begin() as connection:
+    submission = api.submit("ada@example.com", headers=once).json()["links"]["submission"].rpartition("/")[2]
+    with api.context.engine.begin() as connection:
         connection.execute(text("DELETE FROM submissions"))
     inputs = [{"email": "eve@example.com", "interactionDateTime": WHEN}]
     named = {"submission_id": submission, "part": "request", "subscriber_state": "register", "object_id": "7"}
-    hand_in({**named, "inputs": inputs})
-    answer = door.hand_in("ada@example.com", headers=once)
+    submit({**named, "inputs": inputs})
+    answer = api.submit("ada@example.com", headers=once)
     assert (answer.status_code, answer.json()["category"]) == (409, "VALIDATION_ERROR")
 
 
 def test_its_id_is_not_computed_from_what_others_know_and_outlives_restarts_and_new_secret_keys(
-    door: Door, settings: Settings
+    api: Api, settings: Settings
 ) -> None:
     once = {"Idempotency-Key": "order-1001"}
-    link = door.hand_in("ada@example.com", headers=once).json()["links"]["submission"].rpartition("/")[2]
-    number = door.key.split("_")[1]
+    link = api.submit("ada@example.com", headers=once).json()["links"]["submission"].rpartition("/")[2]
+    number = api.key.split("_")[1]
     unkeyed = blake2b(f"{number} order-1001".encode(), digest_size=16).digest()
     assert UUID(link) != UUID(bytes=unkeyed, version=4)
-    both = door.process.settings.model_copy(update={"secret_key": SecretStr("new,a key of the tests")})
-    assert rekey(door.process.engine, both)
+    both = api.context.settings.model_copy(update={"secret_key": SecretStr("new,a key of the tests")})
+    assert rekey(api.context.engine, both)
     restarted = Context(both.model_copy(update={"secret_key": SecretStr("new")}))
     with running_server(restarted) as url:
-        again = Door(url, door.key, restarted).hand_in("ada@example.com", headers=once)
+        again = Api(url, api.key, restarted).submit("ada@example.com", headers=once)
     assert again.json()["links"]["submission"] == f"{url}/submissions/{link}"
     assert settings.secret_key != restarted.settings.secret_key
     restarted.engine.dispose()
     restarted.redis.close()
 
 
-def test_two_requests_at_once_under_one_idempotency_key_make_one_submission(door: Door) -> None:
+def test_two_requests_at_once_under_one_idempotency_key_make_one_submission(api: Api) -> None:
     with ThreadPoolExecutor(8) as pool:
         for number in range(10):
             asked = [
-                pool.submit(door.hand_in, f"p{number}@example.com", headers={"Idempotency-Key": str(number)})
+                pool.submit(api.submit, f"p{number}@example.com", headers={"Idempotency-Key": str(number)})
                 for _ in range(4)
             ]
             answers = {one.result().content for one in asked}
             assert len(answers) == 1, answers
-    books = audit(door.process.engine)
+    books = audit(api.context.engine)
     assert (books.accepted, books.duplicates) == (10, 0)
 
 
-def test_order_is_kept_per_contact(door: Door) -> None:
+def test_order_is_kept_per_contact(api: Api) -> None:
     for number, state in enumerate(("register", "cancel", "register")):
         inputs = [{"email": "ada@example.com", "interactionDateTime": WHEN + number}]
-        door.ask("POST", BY_EMAIL.replace("register", state), json={"inputs": inputs})
-    with door.process.engine.connect() as connection:
+        api.ask("POST", BY_EMAIL.replace("register", state), json={"inputs": inputs})
+    with api.context.engine.connect() as connection:
         waiting = connection.execute(text("SELECT state, after FROM batches ORDER BY id")).all()
     assert [row.state for row in waiting] == ["register", "cancel", "register"]
     assert [len(row.after) for row in waiting] == [0, 1, 1]
@@ -291,56 +291,56 @@ def test_order_is_kept_per_contact(door: Door) -> None:
     ],
 )
 def test_a_whole_request_is_refused_as_hubspot_refuses(
-    door: Door, change: dict[str, Any], status: int, category: str, said: str
+    api: Api, change: dict[str, Any], status: int, category: str, said: str
 ) -> None:
     headers = {"Content-Type": "application/json"} | change.pop("headers", {})
     data = json.dumps({"inputs": [{"email": "ada@example.com", "interactionDateTime": WHEN}]}).encode()
-    answer = door.ask("POST", **{"path": BY_EMAIL, "data": data, "headers": headers, **change})
+    answer = api.ask("POST", **{"path": BY_EMAIL, "data": data, "headers": headers, **change})
     body = answer.json()
     assert (answer.status_code, body["category"], body["status"]) == (status, category, "error"), body
     assert said in body["message"]
     assert body["correlationId"]
-    books = audit(door.process.engine)
+    books = audit(api.context.engine)
     assert (books.accepted, books.refused) == (0, 0)
 
 
-def test_a_get_of_a_write_is_not_done(door: Door) -> None:
-    answer = door.ask("GET", BY_EMAIL)
+def test_a_get_of_a_write_is_not_done(api: Api) -> None:
+    answer = api.ask("GET", BY_EMAIL)
     assert (answer.status_code, answer.json()["category"]) == (405, "METHOD_NOT_ALLOWED")
 
 
 @pytest.mark.parametrize("role", [Role.OPERATOR, Role.VIEWER])
-def test_only_producers_hand_in(door: Door, role: Role) -> None:
-    answer = door.hand_in("ada@example.com", key=key_for(door.process, "somebody", role))
+def test_only_producers_hand_in(api: Api, role: Role) -> None:
+    answer = api.submit("ada@example.com", key=key_for(api.context, "somebody", role))
     assert (answer.status_code, answer.json()["category"]) == (403, "MISSING_SCOPES")
 
 
-def test_a_key_for_several_accounts_names_the_one(door: Door, settings: Settings) -> None:
-    add(door.process.engine, settings, "acme", {}, SecretStr("token-of-acme"))
-    both = key_for(door.process, "both", Role.PRODUCER, "default", "acme")
-    unnamed = door.hand_in("ada@example.com", key=both)
+def test_a_key_for_several_accounts_names_the_one(api: Api, settings: Settings) -> None:
+    add(api.context.engine, settings, "acme", {}, SecretStr("token-of-acme"))
+    both = key_for(api.context, "both", Role.PRODUCER, "default", "acme")
+    unnamed = api.submit("ada@example.com", key=both)
     assert (unnamed.status_code, "acme, default" in unnamed.json()["message"]) == (400, True)
-    named = door.hand_in("ada@example.com", key=both, headers={"Turnout-Account": "acme"})
+    named = api.submit("ada@example.com", key=both, headers={"Turnout-Account": "acme"})
     assert named.status_code == 200
-    with door.process.engine.connect() as connection:
+    with api.context.engine.connect() as connection:
         accounts = connection.execute(text("SELECT a.name FROM batches b JOIN accounts a ON a.id = b.account_id"))
         assert list(accounts.scalars()) == ["acme"]
-    receipt = named.json()["links"]["submission"].removeprefix(door.url)
-    assert door.ask("GET", receipt, key=both).status_code == 200
-    assert door.ask("GET", receipt).status_code == 404, "a key of another account"
+    receipt = named.json()["links"]["submission"].removeprefix(api.url)
+    assert api.ask("GET", receipt, key=both).status_code == 200
+    assert api.ask("GET", receipt).status_code == 404, "a key of another account"
 
 
 def test_the_database_out_of_reach_is_503_and_nothing_is_stored(settings: Settings) -> None:
-    process = Context(settings.model_copy(update={"database_url": "postgresql://127.0.0.1:1/nowhere"}))
-    with running_server(process) as url:
-        answer = Door(url, "turnout_1_" + "x" * 43, process).hand_in("ada@example.com")
+    context = Context(settings.model_copy(update={"database_url": "postgresql://127.0.0.1:1/nowhere"}))
+    with running_server(context) as url:
+        answer = Api(url, "turnout_1_" + "x" * 43, context).submit("ada@example.com")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
 
 
 # What it says of itself
 
 
-def test_every_shape_that_openapi_refers_to_is_there(door: Door) -> None:
-    openapi = door.ask("GET", "/openapi.json")
+def test_every_shape_that_openapi_refers_to_is_there(api: Api) -> None:
+    openapi = api.ask("GET", "/openapi.json")
     named = set(re.findall(r'"#/components/schemas/(\w+)"', openapi.text))
     assert named == set(openapi.json()["components"]["schemas"])

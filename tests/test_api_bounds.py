@@ -1,4 +1,4 @@
-"""What the door does not let in: slow clients, large bodies, more at once than there is room for; and how it stops."""
+"""What the API does not let in: slow clients, large bodies, more at once than there is room for; and how it stops."""
 
 import json
 import select
@@ -22,7 +22,7 @@ import web.limits
 import web.long_poll
 import web.server
 from models.message import MOST_BYTES
-from tests.support.api import BY_EMAIL, WHEN, Door, key_for, running_door
+from tests.support.api import BY_EMAIL, WHEN, Api, key_for, running_api
 from tests.support.worker_processes import environment, until
 from web.limits import MOST_BYTES_AT_ONCE, Admission
 from worker.context import Context
@@ -32,13 +32,13 @@ from worker.settings import Settings
 
 
 @pytest.fixture
-def door(process: Context) -> Iterator[Door]:
-    with running_door(process) as running:
+def api(context: Context) -> Iterator[Api]:
+    with running_api(context) as running:
         yield running
 
 
-def connected(door: Door) -> socket.socket:
-    client = socket.create_connection(("127.0.0.1", int(door.url.rpartition(":")[2])), timeout=20)
+def connected(api: Api) -> socket.socket:
+    client = socket.create_connection(("127.0.0.1", int(api.url.rpartition(":")[2])), timeout=20)
     client.settimeout(20)
     return client
 
@@ -50,17 +50,17 @@ def held_by_server(client: socket.socket) -> bool:
     )
 
 
-def head(door: Door, length: int) -> bytes:
+def head(api: Api, length: int) -> bytes:
     return (
-        f"POST {BY_EMAIL} HTTP/1.1\r\nHost: door\r\nAuthorization: Bearer {door.key}\r\n"
+        f"POST {BY_EMAIL} HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer {api.key}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
     ).encode()
 
 
-def test_headers_that_do_not_come_end_the_connection(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_headers_that_do_not_come_end_the_connection(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web.server, "SLOWEST", 0.5)
     for said in (b"", b"POST / HTTP/1.1\r\nHost: "):
-        with connected(door) as client:
+        with connected(api) as client:
             begun = time.monotonic()
             client.sendall(said)
             assert client.recv(100) == b""
@@ -68,11 +68,11 @@ def test_headers_that_do_not_come_end_the_connection(door: Door, monkeypatch: py
 
 
 def test_headers_of_a_second_request_that_do_not_come_end_the_connection(
-    door: Door, monkeypatch: pytest.MonkeyPatch
+    api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(web.server, "SLOWEST", 0.5)
-    with connected(door) as client:
-        client.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: door\r\n\r\n")
+    with connected(api) as client:
+        client.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: api\r\n\r\n")
         while client.recv(1_000_000)[-2:] not in {b"}}", b"]}"}:
             pass
         client.sendall(b"GET /openapi.json HT")
@@ -81,14 +81,14 @@ def test_headers_of_a_second_request_that_do_not_come_end_the_connection(
         assert time.monotonic() - begun < 5
 
 
-def test_a_second_requests_headers_have_a_time_of_their_own(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_requests_headers_have_a_time_of_their_own(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web.server, "SLOWEST", 1.0)
-    with connected(door) as client:
+    with connected(api) as client:
         for begins, takes in ((0.0, 0.0), (0.6, 0.7)):  # the second is begun within the connection's time, not ended
             time.sleep(begins)
             client.sendall(b"GET /nothing HTTP/1.1\r\n")
             time.sleep(takes)
-            client.sendall(b"Host: door\r\n\r\n")
+            client.sendall(b"Host: api\r\n\r\n")
             answer = b""
             while not answer.endswith(b"}"):
                 some = client.recv(10_000)
@@ -96,24 +96,24 @@ def test_a_second_requests_headers_have_a_time_of_their_own(door: Door, monkeypa
                 answer += some
 
 
-def test_an_answer_that_is_not_taken_ends_the_connection(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_is_not_taken_ends_the_connection(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web.server, "UNREAD", 0.5)
     # Each stands twice in its error, so the answer is larger than what the kernel keeps for the client.
     wrong = json.dumps({"inputs": [{"email": "x" * 250, "interactionDateTime": WHEN}] * 10_000}).encode()
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         client.settimeout(20)
-        client.connect(("127.0.0.1", int(door.url.rpartition(":")[2])))
-        client.sendall(head(door, len(wrong)) + wrong)
-        until(lambda: audit(door.process.engine).refused == 10_000, 30, "it was not stored")
+        client.connect(("127.0.0.1", int(api.url.rpartition(":")[2])))
+        client.sendall(head(api, len(wrong)) + wrong)
+        until(lambda: audit(api.context.engine).refused == 10_000, 30, "it was not stored")
         until(lambda: not held_by_server(client), 30, "it waits for ever")
 
 
-def test_a_connection_that_is_idle_is_kept_for_the_next_request(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_that_is_idle_is_kept_for_the_next_request(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web.server, "SLOWEST", 0.3)
-    with connected(door) as client:
+    with connected(api) as client:
         for _ in range(3):
-            client.sendall(b"GET /nothing HTTP/1.1\r\nHost: door\r\n\r\n")
+            client.sendall(b"GET /nothing HTTP/1.1\r\nHost: api\r\n\r\n")
             answer = b""
             while not answer.endswith(b"}"):
                 answer += client.recv(10_000)
@@ -121,22 +121,22 @@ def test_a_connection_that_is_idle_is_kept_for_the_next_request(door: Door, monk
             time.sleep(0.6)
 
 
-def test_a_body_that_drips_is_cut_off(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_drips_is_cut_off(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web.limits, "SLOWEST", 0.5)
-    with connected(door) as client:
-        client.sendall(head(door, 1_000) + b'{"inputs"')
+    with connected(api) as client:
+        client.sendall(head(api, 1_000) + b'{"inputs"')
         answer = client.recv(10_000)
     assert answer.startswith(b"HTTP/1.1 408 ")
-    assert door.hand_in("ada@example.com").status_code == 200
+    assert api.submit("ada@example.com").status_code == 200
 
 
-def test_a_body_too_large_is_refused_before_it_has_come(door: Door) -> None:
-    with connected(door) as client:
-        client.sendall(head(door, 9_000_000))
+def test_a_body_too_large_is_refused_before_it_has_come(api: Api) -> None:
+    with connected(api) as client:
+        client.sendall(head(api, 9_000_000))
         assert client.recv(10_000).startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_body_too_large_that_does_not_say_so_is_refused_where_it_is(door: Door) -> None:
+def test_a_body_too_large_that_does_not_say_so_is_refused_where_it_is(api: Api) -> None:
     sent = 0
 
     def chunks() -> Iterator[bytes]:
@@ -146,22 +146,22 @@ def test_a_body_too_large_that_does_not_say_so_is_refused_where_it_is(door: Door
             yield b" " * 1_048_576
 
     with suppress(requests.ConnectionError):  # ended while it still sends
-        answer = door.ask("POST", BY_EMAIL, data=chunks(), headers={"Content-Type": "application/json"})
+        answer = api.ask("POST", BY_EMAIL, data=chunks(), headers={"Content-Type": "application/json"})
         assert answer.status_code == 413
     assert sent < 32
 
 
-def test_no_connection_to_the_database_in_time_is_503(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_connection_to_the_database_in_time_is_503(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     def none(*_: object) -> None:
         raise sqlalchemy.exc.TimeoutError
 
     monkeypatch.setattr("worker.queries.submissions.summary", none)
-    answer = door.ask("GET", "/submissions/018f0000-0000-4000-8000-000000000000")
+    answer = api.ask("GET", "/submissions/018f0000-0000-4000-8000-000000000000")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
 
 
 def test_more_at_once_than_there_is_room_for_is_503_until_there_is_room_again(
-    door: Door, monkeypatch: pytest.MonkeyPatch
+    api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(web.limits, "MOST_AT_ONCE", 2)
     let_in: list[Admission] = []
@@ -172,19 +172,19 @@ def test_more_at_once_than_there_is_room_for_is_503_until_there_is_room_again(
         return read(self, asked, body)
 
     monkeypatch.setattr(Admission, "read", noted)
-    half_said = [connected(door) for _ in range(2)]
+    half_said = [connected(api) for _ in range(2)]
     for client in half_said:
-        client.sendall(head(door, 100) + b'{"inp')
+        client.sendall(head(api, 100) + b'{"inp')
     until(lambda: len(let_in) == 2, 10, "they were not let in")
-    refused = door.hand_in("ada@example.com")
+    refused = api.submit("ada@example.com")
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
     assert refused.json()["category"] == "UNAVAILABLE"
     for client in half_said:
         client.close()
-    until(lambda: door.hand_in("ada@example.com").status_code == 200, 10, "the room was not given back")
+    until(lambda: api.submit("ada@example.com").status_code == 200, 10, "the room was not given back")
 
 
-def test_more_bytes_at_once_than_there_is_room_for_are_503(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_bytes_at_once_than_there_is_room_for_are_503(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web.limits, "MOST_BYTES_AT_ONCE", 100_000)
     let_in: list[bytearray] = []
     read = Admission.read
@@ -194,44 +194,42 @@ def test_more_bytes_at_once_than_there_is_room_for_are_503(door: Door, monkeypat
         return read(self, asked, body)
 
     monkeypatch.setattr(Admission, "read", noted)
-    with connected(door) as client:
-        client.sendall(head(door, 200_000) + b" " * 90_000)
+    with connected(api) as client:
+        client.sendall(head(api, 200_000) + b" " * 90_000)
         until(lambda: bool(let_in) and len(let_in[0]) == 90_000, 10, "it has not come")
-        until(lambda: door.hand_in(*["a" * 50 + "@example.com"] * 200).status_code == 503, 10, "there is room")
-        assert door.hand_in("ada@example.com").status_code == 200, "a small one has room"
-    until(lambda: door.hand_in(*["a" * 50 + "@example.com"] * 200).status_code == 200, 10, "room was not given back")
+        until(lambda: api.submit(*["a" * 50 + "@example.com"] * 200).status_code == 503, 10, "there is room")
+        assert api.submit("ada@example.com").status_code == 200, "a small one has room"
+    until(lambda: api.submit(*["a" * 50 + "@example.com"] * 200).status_code == 200, 10, "room was not given back")
 
 
-def test_beyond_so_many_held_answers_the_next_gets_his_at_once(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_beyond_so_many_held_answers_the_next_gets_his_at_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web.long_poll, "MOST", 3)
     with ThreadPoolExecutor(3) as pool:
-        held = [
-            pool.submit(door.hand_in, f"p{number}@example.com", headers={"Prefer": "wait=4"}) for number in range(3)
-        ]
+        held = [pool.submit(api.submit, f"p{number}@example.com", headers={"Prefer": "wait=4"}) for number in range(3)]
         time.sleep(1)
         begun = time.monotonic()
-        answer = door.hand_in("ada@example.com", headers={"Prefer": "wait=4"})
+        answer = api.submit("ada@example.com", headers={"Prefer": "wait=4"})
         assert (answer.json()["status"], "Preference-Applied" in answer.headers) == ("PENDING", False)
         assert time.monotonic() - begun < 2
         assert [one.result().json()["status"] for one in held] == ["PENDING"] * 3
 
 
-def test_two_hundred_held_answers_take_no_thread_from_the_others(door: Door) -> None:
+def test_two_hundred_held_answers_take_no_thread_from_the_others(api: Api) -> None:
     with ThreadPoolExecutor(200) as pool:
         held = [
-            pool.submit(door.hand_in, f"p{number}@example.com", headers={"Prefer": "wait=3"}) for number in range(200)
+            pool.submit(api.submit, f"p{number}@example.com", headers={"Prefer": "wait=3"}) for number in range(200)
         ]
         time.sleep(1.5)
         begun = time.monotonic()
-        assert door.hand_in("ada@example.com").status_code == 200
+        assert api.submit("ada@example.com").status_code == 200
         assert time.monotonic() - begun < 2
         assert {one.result().status_code for one in held} <= {200, 503}
 
 
 def test_a_stop_answers_who_is_held_and_ends_well_and_no_key_is_in_the_log(
-    settings: Settings, process: Context, tmp_path: Path
+    settings: Settings, context: Context, tmp_path: Path
 ) -> None:
-    key, port = key_for(process, "shop"), free_port()
+    key, port = key_for(context, "shop"), free_port()
     log = tmp_path / "web.log"
     with log.open("wb") as output:
         served = subprocess.Popen(
@@ -242,14 +240,14 @@ def test_a_stop_answers_who_is_held_and_ends_well_and_no_key_is_in_the_log(
             stdout=output,
             stderr=output,
         )
-    asked = Door(f"http://127.0.0.1:{port}", key, process)
+    asked = Api(f"http://127.0.0.1:{port}", key, context)
     try:
         until(lambda: "running on" in log.read_text().lower(), 30, log.read_text)
-        asked.hand_in("bob@example.com", key=f"{key}x")
+        asked.submit("bob@example.com", key=f"{key}x")
         grown = memory_for_large_bodies(asked, served.pid)
         answers: list[requests.Response] = []
         waiting = threading.Thread(
-            target=lambda: answers.append(asked.hand_in("ada@example.com", headers={"Prefer": "wait=60"}))
+            target=lambda: answers.append(asked.submit("ada@example.com", headers={"Prefer": "wait=60"}))
         )
         waiting.start()
         time.sleep(1.5)
@@ -268,14 +266,14 @@ def test_a_stop_answers_who_is_held_and_ends_well_and_no_key_is_in_the_log(
     assert "Bearer" not in log.read_text()
 
 
-def memory_for_large_bodies(door: Door, pid: int) -> int:
+def memory_for_large_bodies(api: Api, pid: int) -> int:
     """Begin sixty bodies of which three MiB come, and give the bytes by which the process has grown."""
     process = psutil.Process(pid)
     before = process.memory_info().rss
     with ExitStack() as stack:
-        clients = [stack.enter_context(connected(door)) for _ in range(60)]
+        clients = [stack.enter_context(connected(api)) for _ in range(60)]
         for client in clients:
-            client.sendall(head(door, MOST_BYTES))
+            client.sendall(head(api, MOST_BYTES))
             client.settimeout(1)
             with suppress(TimeoutError, ConnectionError):
                 client.sendall(b" " * 3 * 1_048_576)

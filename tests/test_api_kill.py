@@ -64,7 +64,7 @@ def served(settings: Settings, tmp_path: Path) -> Iterator[Served]:
     running.kill()
 
 
-def hand_in(served: Served, key: str, number: int, session: requests.Session) -> bool:
+def submit(served: Served, key: str, number: int, session: requests.Session) -> bool:
     """Hand one person in, under the request's own key; say whether it was answered 200."""
     headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": f"request {number}"}
     inputs = [{"email": f"p{number}@example.com", "interactionDateTime": WHEN, "properties": {}}]
@@ -77,9 +77,9 @@ def hand_in(served: Served, key: str, number: int, session: requests.Session) ->
 
 
 def test_killed_in_the_middle_of_a_thousand_requests_it_keeps_what_it_answered(
-    served: Served, process: Context
+    served: Served, context: Context
 ) -> None:
-    key = key_for(process, "shop")
+    key = key_for(context, "shop")
     answered: set[int] = set()
     left = list(range(REQUESTS))
     lock = threading.Lock()
@@ -92,7 +92,7 @@ def test_killed_in_the_middle_of_a_thousand_requests_it_keeps_what_it_answered(
                     if not left:
                         return
                     number = left.pop()
-                if hand_in(served, key, number, session):
+                if submit(served, key, number, session):
                     answered.add(number)
                 else:
                     time.sleep(0.05)
@@ -104,7 +104,7 @@ def test_killed_in_the_middle_of_a_thousand_requests_it_keeps_what_it_answered(
             until(lambda share=share: len(answered) >= REQUESTS * share // (KILLS + 1), 90, "too slow to kill")  # type: ignore[misc]
             kept_before = set(answered)
             served.kill()
-            missing = kept_before - stored(process)
+            missing = kept_before - stored(context)
             assert not missing, f"answered 200 and not stored: {missing}"
             served.start()
         over.set()
@@ -115,10 +115,10 @@ def test_killed_in_the_middle_of_a_thousand_requests_it_keeps_what_it_answered(
         for one in (killing, *clients):
             one.result()
     assert over.is_set()
-    assert stored(process) == answered == set(range(REQUESTS))
+    assert stored(context) == answered == set(range(REQUESTS))
     with requests.Session() as session:
-        assert all(hand_in(served, key, number, session) for number in range(0, REQUESTS, 10))
-    books = audit(process.engine)
+        assert all(submit(served, key, number, session) for number in range(0, REQUESTS, 10))
+    books = audit(context.engine)
     assert books.balanced, books.wrong
     assert (books.accepted, books.duplicates, books.refused) == (REQUESTS, 0, 0)
 

@@ -1,4 +1,4 @@
-"""HubSpot's read-backs through the HTTP door: passed through, with the account's token, within its limit."""
+"""HubSpot's read-backs through the HTTP API: passed through, with the account's token, within its limit."""
 
 import time
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from hubspot_api.limiter import Use
 from models.words import Role
-from tests.support.api import WHEN, Door, delivering, running_door
+from tests.support.api import WHEN, Api, delivering, running_api
 from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from worker.accounts import state
 from worker.context import Context
@@ -25,66 +25,66 @@ def sandbox() -> Iterator[RunningSandbox]:
 
 
 @pytest.fixture
-def door(settings: Settings, sandbox: RunningSandbox) -> Iterator[Door]:
-    process = Context(settings.model_copy(update={"hubspot_url": sandbox.url}))
-    with running_door(process) as running, delivering(process):
-        assert running.hand_in("ada@example.com", headers={"Prefer": "wait=30"}).json()["status"] == "COMPLETE"
+def api(settings: Settings, sandbox: RunningSandbox) -> Iterator[Api]:
+    context = Context(settings.model_copy(update={"hubspot_url": sandbox.url}))
+    with running_api(context) as running, delivering(context):
+        assert running.submit("ada@example.com", headers={"Prefer": "wait=30"}).json()["status"] == "COMPLETE"
         yield running
-    process.engine.dispose()
+    context.engine.dispose()
 
 
 @pytest.mark.parametrize("prefix", [V3, "/marketing/marketing-events/2026-09/participations"])
-def test_a_contacts_participations_are_hubspots(door: Door, prefix: str) -> None:
-    answer = door.ask("GET", f"{prefix}/contacts/ada%40example.com/breakdown?state=REGISTERED&limit=10")
+def test_a_contacts_participations_are_hubspots(api: Api, prefix: str) -> None:
+    answer = api.ask("GET", f"{prefix}/contacts/ada%40example.com/breakdown?state=REGISTERED&limit=10")
     assert answer.status_code == 200
     (row,) = answer.json()["results"]
     assert row["associations"]["contact"]["email"] == "ada@example.com"
     assert row["properties"]["occurredAt"] == WHEN
-    with door.process.engine.connect() as connection:
+    with api.context.engine.connect() as connection:
         attempt = connection.execute(text("SELECT * FROM attempts WHERE kind = 'read-back'")).one()
     assert (attempt.http_status, attempt.finished_at is not None) == (200, True)
 
 
 @pytest.mark.parametrize("path", ["acme/webinar-42", "acme/webinar-42/breakdown"])
-def test_an_events_counters_and_breakdown_are_hubspots(door: Door, path: str) -> None:
-    assert door.ask("GET", f"{V3}/{path}").status_code == 200
+def test_an_events_counters_and_breakdown_are_hubspots(api: Api, path: str) -> None:
+    assert api.ask("GET", f"{V3}/{path}").status_code == 200
 
 
-def test_what_hubspot_refuses_is_passed_through(door: Door) -> None:
-    answer = door.ask("GET", f"{V3}/acme/nowhere/breakdown?limit=9999")
+def test_what_hubspot_refuses_is_passed_through(api: Api) -> None:
+    answer = api.ask("GET", f"{V3}/acme/nowhere/breakdown?limit=9999")
     assert answer.status_code >= 400
     assert answer.json()["status"] == "error"
 
 
-def test_without_a_permit_it_is_429_and_nothing_is_asked(door: Door) -> None:
-    to = door.process.destination("default")
+def test_without_a_permit_it_is_429_and_nothing_is_asked(api: Api) -> None:
+    to = api.context.destination("default")
     held = []
-    while permit := permits.permit(door.process, to, Use.READ_BACK, patience=0):
+    while permit := permits.permit(api.context, to, Use.READ_BACK, patience=0):
         held.append(permit)
     begun = time.monotonic()
-    answer = door.ask("GET", f"{V3}/contacts/ada%40example.com/breakdown")
+    answer = api.ask("GET", f"{V3}/contacts/ada%40example.com/breakdown")
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
     assert time.monotonic() - begun < 5
-    with door.process.engine.connect() as connection:
+    with api.context.engine.connect() as connection:
         reads = connection.execute(text("SELECT count(*) FROM attempts WHERE kind = 'read-back'"))
         assert reads.scalar_one() == 0
 
 
-def test_a_paused_account_is_not_asked(door: Door) -> None:
-    state.pause(door.process.engine, door.process.destination("default").account_id, "by a test")
-    answer = door.ask("GET", f"{V3}/contacts/ada%40example.com/breakdown")
+def test_a_paused_account_is_not_asked(api: Api) -> None:
+    state.pause(api.context.engine, api.context.destination("default").account_id, "by a test")
+    answer = api.ask("GET", f"{V3}/contacts/ada%40example.com/breakdown")
     assert (answer.status_code, answer.json()["category"]) == (503, "UNAVAILABLE")
 
 
-def test_no_answer_is_502(door: Door) -> None:
-    door.process.destination("default")
-    object.__setattr__(door.process.destination("default"), "url", "http://127.0.0.1:9")
-    answer = door.ask("GET", f"{V3}/contacts/ada%40example.com/breakdown")
+def test_no_answer_is_502(api: Api) -> None:
+    api.context.destination("default")
+    object.__setattr__(api.context.destination("default"), "url", "http://127.0.0.1:9")
+    answer = api.ask("GET", f"{V3}/contacts/ada%40example.com/breakdown")
     assert (answer.status_code, answer.json()["category"]) == (502, "BAD_GATEWAY")
 
 
-def test_a_viewers_key_may_not_spend_calls(door: Door) -> None:
+def test_a_viewers_key_may_not_spend_calls(api: Api) -> None:
     from tests.support.api import key_for
 
-    answer = door.ask("GET", f"{V3}/4711", key=key_for(door.process, "auditor", Role.VIEWER))
+    answer = api.ask("GET", f"{V3}/4711", key=key_for(api.context, "auditor", Role.VIEWER))
     assert answer.status_code == 403

@@ -1,4 +1,4 @@
-"""The door against its own OpenAPI: schemathesis asks it everything the document allows, and much that it forbids."""
+"""The API against its own OpenAPI: schemathesis asks it everything the document allows, and much that it forbids."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.api import Door, running_door
+from tests.support.api import Api, running_api
 from tests.support.sandbox_server import running_sandbox
 from worker.context import Context
 from worker.settings import Settings
@@ -19,20 +19,20 @@ RULES = Path(__file__).parent / "schemathesis.toml"
 
 
 @pytest.fixture
-def door(settings: Settings) -> Iterator[Door]:
+def api(settings: Settings) -> Iterator[Api]:
     with running_sandbox(burst_limit=100_000, daily_limit=10_000_000) as sandbox:
         generous = {"hubspot_url": sandbox.url, "burst_limit": 100_000, "daily_limit": 10_000_000}
-        process = Context(settings.model_copy(update=generous))
-        with running_door(process) as running:
+        context = Context(settings.model_copy(update=generous))
+        with running_api(context) as running:
             yield running
-        process.engine.dispose()
+        context.engine.dispose()
 
 
-def test_the_door_is_as_its_openapi_says(door: Door, tmp_path: Path) -> None:
+def test_the_door_is_as_its_openapi_says(api: Api, tmp_path: Path) -> None:
     # As a command: its plugin reaches into what the present pytest no longer has.
-    options = ["--header", f"Authorization: Bearer {door.key}", "--max-examples", "10", "--seed", "1", "--no-color"]
+    options = ["--header", f"Authorization: Bearer {api.key}", "--max-examples", "10", "--seed", "1", "--no-color"]
     done = subprocess.run(
-        [SCHEMATHESIS, "--config-file", RULES, "run", f"{door.url}/openapi.json", *options],
+        [SCHEMATHESIS, "--config-file", RULES, "run", f"{api.url}/openapi.json", *options],
         cwd=tmp_path,
         env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
         capture_output=True,

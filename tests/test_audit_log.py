@@ -12,13 +12,11 @@ from typer.testing import Result
 from cli.app import app
 from models.words import Role, Via
 from tests.support.console import RunningConsole
+from tests.support.fixtures import Submit, Turnout
 from tests.support.ledger import ask, do, given_up, message, people, settled, taken
 from worker.context import Context
-from worker.intake.receipts import Part
 from worker.operations import audit_log
 
-HandIn = Callable[..., list[Part]]
-Turnout = Callable[..., Result]
 ME = "olga"
 TOKEN = "pat-na1-secret-of-acme"
 
@@ -44,11 +42,11 @@ def newest(engine: Engine) -> Callable[[], list[tuple[str, str, str, dict[str, A
 
 
 @pytest.fixture
-def failed(hand_in: HandIn, engine: Engine) -> Callable[..., list[int]]:
+def failed(submit: Submit, engine: Engine) -> Callable[..., list[int]]:
     """Hand records in that fail; give the ids of their errors."""
 
     def fail(*contacts: str, event: str = "77", rejected: bool = False) -> list[int]:
-        hand_in(message(*contacts, event=event))
+        submit(message(*contacts, event=event))
         claimed = taken(engine)
         ids = [member.id for member in claimed.members]
         assert settled(engine, claimed, rejected=range(len(contacts))) if rejected else given_up(engine, claimed)
@@ -72,13 +70,13 @@ class Acts:
 
 
 @pytest.fixture
-def acts(turnout: Turnout, newest: Callable[[], Any], process: Context, monkeypatch: pytest.MonkeyPatch) -> Acts:
-    monkeypatch.setattr("worker.stream.Stream.open", lambda _: process.stream)
+def acts(turnout: Turnout, newest: Callable[[], Any], context: Context, monkeypatch: pytest.MonkeyPatch) -> Acts:
+    monkeypatch.setattr("worker.stream.Stream.open", lambda _: context.stream)
     return Acts(turnout, newest)
 
 
 def test_every_command_that_acts_leaves_its_row_and_every_one_that_looks_none(  # noqa: PLR0915 - each command once
-    hand_in: HandIn, engine: Engine, acts: Acts, failed: Callable[..., list[int]], tmp_path: Path
+    submit: Submit, engine: Engine, acts: Acts, failed: Callable[..., list[int]], tmp_path: Path
 ) -> None:
     turnout, newest, secrets = acts.turnout, acts.newest, [TOKEN]
 
@@ -94,7 +92,7 @@ def test_every_command_that_acts_leaves_its_row_and_every_one_that_looks_none(  
          "dismiss", str(one), "--because", "they left", "--yes")  # fmt: skip
     (record,) = ask(engine, "SELECT record_id FROM errors WHERE id = :id", id=two)[0]
     acts("correct", {"record_ids": [record]}, 1, "correct", str(record), "--email", "e@x.org", "--yes")
-    hand_in({**message("f@x.org"), "account": "acme"})
+    submit({**message("f@x.org"), "account": "acme"})
     acts("add account", {"account": "acme", "burst_limit": 7}, 1, "accounts", "add", "acme", "--token-stdin",
          "--burst-limit", "7", stdin=TOKEN)  # fmt: skip
     (refusal,) = ask(engine, "SELECT id FROM refused")[0]
@@ -170,11 +168,11 @@ def acting() -> set[str]:
 
 
 def test_what_is_pressed_at_the_console_is_noted_with_the_keys_name(
-    hand_in: HandIn, engine: Engine, console: RunningConsole, newest: Callable[[], Any], failed: Callable[..., Any]
+    submit: Submit, engine: Engine, console: RunningConsole, newest: Callable[[], Any], failed: Callable[..., Any]
 ) -> None:
     failed("a@x.org", "b@x.org")
     (batch,) = ask(engine, "SELECT id FROM batches")[0]
-    hand_in(b"no JSON")
+    submit(b"no JSON")
     operator = console.of(Role.OPERATOR, "Olga's key")
     newest()
 

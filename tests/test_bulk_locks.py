@@ -1,7 +1,6 @@
 """Actions in bulk beside everything else: their steps are short, hold nobody up, and lose no result."""
 
 import random
-from collections.abc import Callable
 
 import pytest
 from sqlalchemy import Engine, text
@@ -9,20 +8,18 @@ from sqlalchemy import Engine, text
 from models.accept_rules import Rules
 from models.correction import Change
 from models.words import Action, Outcome
+from tests.support.fixtures import Submit
 from tests.support.jobs import ME, finished, run
 from tests.support.ledger import WHEN, do, given_up, message, outcomes, people, taken, wrong_now
 from tests.test_concurrency import PATIENCE, SIZE
 from tests.test_purge import PurgingStorm, keep_what_goes
 from worker.context import Context
 from worker.database import make_engine
-from worker.intake.receipts import Part
 from worker.operations import cancel, jobs, retry, steps
 from worker.queries.error_filter import Filter
 from worker.queries.refusals import RefusalFilter, waiting
 from worker.retention.purge import purge
 from worker.settings import Settings
-
-HandIn = Callable[..., list[Part]]
 
 
 def asked(engine: Engine, action: Action, **chosen: object) -> int:
@@ -40,14 +37,14 @@ def do_steps(engine: Engine, rules: Rules, job_id: int) -> list[int]:
 
 
 def test_a_rare_filter_goes_on_step_by_step_through_the_open_errors_that_it_leaves_out(
-    hand_in: HandIn, engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retry, "WALK", 5)
-    hand_in(message(*people(12), event="1"))
+    submit(message(*people(12), event="1"))
     given_up(engine, taken(engine))
-    hand_in(message("rare@x.org", event="2"))
+    submit(message("rare@x.org", event="2"))
     given_up(engine, taken(engine))
-    hand_in(message(*people(12, 20), event="1"))
+    submit(message(*people(12, 20), event="1"))
     given_up(engine, taken(engine))
     job_id = asked(engine, Action.RETRY, **Filter(event="2").written)
     assert do_steps(engine, rules, job_id) == [0, 0, 1, 1, 1]
@@ -55,39 +52,39 @@ def test_a_rare_filter_goes_on_step_by_step_through_the_open_errors_that_it_leav
 
 
 def test_a_filter_that_an_index_answers_walks_through_nothing_else(
-    hand_in: HandIn, engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retry, "WALK", 5)
-    hand_in(message(*people(30)))
+    submit(message(*people(30)))
     given_up(engine, taken(engine))
     assert do_steps(engine, rules, asked(engine, Action.RETRY, **Filter(record_ids=[28, 30]).written)) == [2, 2]
 
 
 def test_a_step_that_finds_more_than_it_takes_leaves_none_of_them_out(
-    hand_in: HandIn, engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retry, "WALK", 5)
     monkeypatch.setattr(steps, "STEP", 3)
-    hand_in(message(*people(12)))
+    submit(message(*people(12)))
     given_up(engine, taken(engine))
     assert do_steps(engine, rules, asked(engine, Action.RETRY, **Filter().written))[-1] == 12
     assert outcomes(engine) == {"pending": 12}
 
 
 def test_a_rare_filter_goes_on_step_by_step_through_the_waiting_batches_that_it_leaves_out(
-    hand_in: HandIn, engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cancel, "WALK", 5)
-    hand_in(*(message("a@x.org", event=str(number)) for number in range(17)))
+    submit(*(message("a@x.org", event=str(number)) for number in range(17)))
     assert do_steps(engine, rules, asked(engine, Action.CANCEL, event="12")) == [0, 0, 1, 1]
     assert outcomes(engine) == {"pending": 16, "canceled": 1}
 
 
 @pytest.fixture
-def _of_acme(hand_in: HandIn, engine: Engine) -> None:
+def _of_acme(submit: Submit, engine: Engine) -> None:
     """Three messages that were refused whole, and would be accepted now."""
     for number in range(3):
-        hand_in({**message(f"p{number}@x.org"), "account": "acme"})
+        submit({**message(f"p{number}@x.org"), "account": "acme"})
     do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
 
 
@@ -164,11 +161,11 @@ class BulkStorm(PurgingStorm):
 
 @pytest.mark.parametrize("seed", range(2))
 def test_a_storm_of_corrections_retries_cancels_and_purging_keeps_order_and_books(
-    process: Context, settings: Settings, rules: Rules, seed: int
+    context: Context, settings: Settings, rules: Rules, seed: int
 ) -> None:
     engine = make_engine(settings, pool=20)
     keep_what_goes(engine)
-    here = BulkStorm(engine, process, Rules(rules.key, SIZE, 0.05), seed, calls=16)
+    here = BulkStorm(engine, context, Rules(rules.key, SIZE, 0.05), seed, calls=16)
     killers = here.with_killers_engine(settings.database_url)
     try:
         here.rage()
@@ -176,7 +173,7 @@ def test_a_storm_of_corrections_retries_cancels_and_purging_keeps_order_and_book
         with killers.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
             wrong = [*here.judge(), *wrong_now(connection)]
     finally:
-        for each in (engine, process.engine, killers):
+        for each in (engine, context.engine, killers):
             each.dispose()
     assert here.corrected > 0
     assert not wrong, f"seed {seed} violates:\n" + "\n".join(wrong[:40])

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, event, text
 
 from hubspot_api.reaction import OUTAGE
 from models.words import Origin
+from tests.support.fixtures import Submit
 from tests.support.jobs import retry
 from tests.support.ledger import (
     account_id,
@@ -38,8 +39,6 @@ from worker.queue.expired_leases import reclaim
 from worker.queue.locks import lock_event
 from worker.queue.settle import settle
 
-HandIn = Callable[..., list[Part]]
-
 
 @pytest.fixture
 def live_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,9 +56,9 @@ def everything(engine: Engine) -> list[object]:
     return [ask(engine, f"SELECT t::text FROM {table} t ORDER BY 1") for table in tables]
 
 
-def failed(engine: Engine, hand_in: HandIn, *messages: object, batch_size: int = 100) -> int:
+def failed(engine: Engine, submit: Submit, *messages: object, batch_size: int = 100) -> int:
     """Hand in, give all of it up and retry it; give the number of records that wait in retries now."""
-    hand_in(*messages, batch_size=batch_size)
+    submit(*messages, batch_size=batch_size)
     while (claimed := take(engine)) is not None:
         given_up(engine, claimed)
     return retry(engine, batch_size, Filter())
@@ -69,24 +68,24 @@ def failed(engine: Engine, hand_in: HandIn, *messages: object, batch_size: int =
 
 
 @pytest.mark.usefixtures("live_first")
-def test_the_event_served_longest_ago_goes_first(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(4), event="big"), batch_size=1)
-    hand_in(message(*people(2), event="small"), batch_size=1)
+def test_the_event_served_longest_ago_goes_first(submit: Submit, engine: Engine) -> None:
+    submit(message(*people(4), event="big"), batch_size=1)
+    submit(message(*people(2), event="small"), batch_size=1)
     assert [taken(engine).address.object_id for _ in range(6)] == ["big", "small", "big", "small", "big", "big"]
 
 
 @pytest.mark.usefixtures("live_first")
-def test_an_event_that_waited_is_served_before_one_with_more_to_send(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(50), event="big"), batch_size=1)
+def test_an_event_that_waited_is_served_before_one_with_more_to_send(submit: Submit, engine: Engine) -> None:
+    submit(message(*people(50), event="big"), batch_size=1)
     for _ in range(10):
         taken(engine)
-    hand_in(message(*people(1), event="late"), batch_size=1)
+    submit(message(*people(1), event="late"), batch_size=1)
     assert taken(engine).address.object_id == "late"
 
 
 @pytest.mark.usefixtures("live_first")
-def test_live_goes_before_retries_and_retries_before_replays(hand_in: HandIn, engine: Engine) -> None:
-    failed(engine, hand_in, message("a@x.org", event="1"), message("b@x.org", event="2"))
+def test_live_goes_before_retries_and_retries_before_replays(submit: Submit, engine: Engine) -> None:
+    failed(engine, submit, message("a@x.org", event="1"), message("b@x.org", event="2"))
     do(
         engine,
         "UPDATE batches SET origin = 'replay' WHERE origin = 'retry' AND event_id = (SELECT max(id) FROM events)",
@@ -96,22 +95,22 @@ def test_live_goes_before_retries_and_retries_before_replays(hand_in: HandIn, en
         "INSERT INTO lanes SELECT event_id, 'replay', account_id, served_at, now(), true FROM lanes"
         " WHERE origin = 'retry' AND event_id = (SELECT max(id) FROM events)",
     )
-    hand_in(message("c@x.org", event="3"))
+    submit(message("c@x.org", event="3"))
     assert [taken(engine).origin for _ in range(3)] == [Origin.LIVE, Origin.RETRY, Origin.REPLAY]
     assert take(engine) is None
 
 
 @pytest.mark.usefixtures("retries_first")
-def test_a_share_of_the_claims_looks_first_for_what_is_not_live(hand_in: HandIn, engine: Engine) -> None:
-    failed(engine, hand_in, message("a@x.org", event="1"))
-    hand_in(message("c@x.org", event="3"))
+def test_a_share_of_the_claims_looks_first_for_what_is_not_live(submit: Submit, engine: Engine) -> None:
+    failed(engine, submit, message("a@x.org", event="1"))
+    submit(message("c@x.org", event="3"))
     assert [taken(engine).origin for _ in range(2)] == [Origin.RETRY, Origin.LIVE]
 
 
 @pytest.mark.usefixtures("live_first")
-def test_a_batch_somebody_is_adding_to_keeps_no_other_event_waiting(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(1), event="busy"))
-    hand_in(message(*people(1), event="idle"))
+def test_a_batch_somebody_is_adding_to_keeps_no_other_event_waiting(submit: Submit, engine: Engine) -> None:
+    submit(message(*people(1), event="busy"))
+    submit(message(*people(1), event="idle"))
     busy = ask(engine, "SELECT b.id FROM batches b JOIN events e ON e.id = b.event_id WHERE e.object_id = 'busy'")[0].id
     with engine.begin() as accepting:
         accepting.execute(text("SELECT FROM batches WHERE id = :id FOR UPDATE"), {"id": busy})
@@ -123,16 +122,16 @@ def test_a_batch_somebody_is_adding_to_keeps_no_other_event_waiting(hand_in: Han
 
 
 @pytest.mark.usefixtures("live_first")
-def test_an_event_locked_by_accept_can_still_be_claimed_from(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(1)))
+def test_an_event_locked_by_accept_can_still_be_claimed_from(submit: Submit, engine: Engine) -> None:
+    submit(message(*people(1)))
     with engine.begin() as accepting:
         lock_event(accepting, ask(engine, "SELECT id FROM events")[0].id)
         assert take(engine) is not None
 
 
 @pytest.mark.usefixtures("retries_first")
-def test_a_locked_event_keeps_retries_of_others_not_waiting(hand_in: HandIn, engine: Engine) -> None:
-    failed(engine, hand_in, message("a@x.org", event="1"), message("b@x.org", event="2"))
+def test_a_locked_event_keeps_retries_of_others_not_waiting(submit: Submit, engine: Engine) -> None:
+    failed(engine, submit, message("a@x.org", event="1"), message("b@x.org", event="2"))
     locked = ask(engine, "SELECT event_id FROM lanes WHERE origin = 'retry' ORDER BY served_at, event_id")[0].event_id
     with engine.begin() as accepting, ThreadPoolExecutor(1) as one:
         lock_event(accepting, locked)
@@ -169,9 +168,9 @@ def without_deadlock(
 
 
 @pytest.mark.usefixtures("live_first")
-def test_a_claim_that_turns_from_live_lanes_to_a_retry_deadlocks_with_nobody(hand_in: HandIn, engine: Engine) -> None:
-    failed(engine, hand_in, message("a@x.org"))
-    hand_in(message("b@x.org"))
+def test_a_claim_that_turns_from_live_lanes_to_a_retry_deadlocks_with_nobody(submit: Submit, engine: Engine) -> None:
+    failed(engine, submit, message("a@x.org"))
+    submit(message("b@x.org"))
     (live,) = ask(engine, "SELECT id, event_id FROM batches WHERE status = 'PENDING' AND origin = 'live'")
     do(engine, "UPDATE batches SET due_at = now() + interval '1 hour' WHERE id = :id", id=live.id)
     without_deadlock(
@@ -182,11 +181,11 @@ def test_a_claim_that_turns_from_live_lanes_to_a_retry_deadlocks_with_nobody(han
 
 
 @pytest.mark.usefixtures("retries_first")
-def test_a_claim_that_tries_several_retries_deadlocks_with_nobody(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message("a@x.org", event="1"), message("b@x.org", event="2"))
+def test_a_claim_that_tries_several_retries_deadlocks_with_nobody(submit: Submit, engine: Engine) -> None:
+    submit(message("a@x.org", event="1"), message("b@x.org", event="2"))
     for _ in range(2):
         taken(engine)
-    hand_in(message("a@x.org", event="1", state="cancel"), message("b@x.org", event="2", state="cancel"))
+    submit(message("a@x.org", event="1", state="cancel"), message("b@x.org", event="2", state="cancel"))
     do(engine, "UPDATE batches SET status = 'CANCELED', open = false, after = '{}' WHERE status = 'PENDING'")
     do(
         engine,
@@ -207,17 +206,17 @@ def test_a_claim_that_tries_several_retries_deadlocks_with_nobody(hand_in: HandI
 # Membership, lease and fence
 
 
-def test_a_claim_ends_the_batchs_growing(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(2)))
+def test_a_claim_ends_the_batchs_growing(submit: Submit, engine: Engine) -> None:
+    submit(message(*people(2)))
     claimed = taken(engine)
-    hand_in(message(*people(2, 5)))
+    submit(message(*people(2, 5)))
     assert [member.contact for member in claimed.members] == people(2)
     assert batch(engine, claimed.batch_id).size == 2
     assert len(taken(engine).members) == 2
 
 
-def test_a_claim_fixes_status_lease_and_count(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(1)))
+def test_a_claim_fixes_status_lease_and_count(submit: Submit, engine: Engine) -> None:
+    submit(message(*people(1)))
     claimed = taken(engine)
     row = batch(engine, claimed.batch_id)
     assert (row.status, row.claims, row.attempts, row.lease_token, row.open) == (
@@ -231,8 +230,8 @@ def test_a_claim_fixes_status_lease_and_count(hand_in: HandIn, engine: Engine) -
     assert 55 < left.seconds <= 60
 
 
-def test_two_claims_never_get_the_same_batch(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(*(message(*people(5), event=str(event)) for event in range(4)), batch_size=1)
+def test_two_claims_never_get_the_same_batch(submit: Submit, engine: Engine) -> None:
+    submit(*(message(*people(5), event=str(event)) for event in range(4)), batch_size=1)
     with ThreadPoolExecutor(5) as several:
         claimed = list(several.map(lambda _: take(engine), range(30)))
     while (one := take(engine)) is not None:
@@ -243,12 +242,12 @@ def test_two_claims_never_get_the_same_batch(hand_in: HandIn, engine: Engine) ->
 
 @pytest.mark.parametrize("late", [settled, postponed, given_up])
 def test_a_zombie_changes_nothing(
-    hand_in: HandIn, engine: Engine, process: Context, late: Callable[[Engine, Claim], bool]
+    submit: Submit, engine: Engine, context: Context, late: Callable[[Engine, Claim], bool]
 ) -> None:
-    hand_in(message(*people(3)), message(*people(1), state="cancel"))
+    submit(message(*people(3)), message(*people(1), state="cancel"))
     zombie = taken(engine)
     let_pass(engine, 1)
-    assert reclaim(process.engine) == 1
+    assert reclaim(context.engine) == 1
     let_pass(engine, 1)
     before = everything(engine)
     assert not late(engine, zombie)
@@ -265,9 +264,9 @@ def test_a_zombie_changes_nothing(
 
 
 def test_nothing_is_sent_unless_the_records_are_as_many_as_the_size(
-    hand_in: HandIn, engine: Engine, caplog: pytest.LogCaptureFixture
+    submit: Submit, engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    hand_in(message(*people(3)))
+    submit(message(*people(3)))
     do(engine, "UPDATE batches SET size = 4")
     assert take(engine) is None
     (row,) = ask(engine, "SELECT status, lease_token, postponed_because, due_at > now() AS waits FROM batches")
@@ -277,8 +276,8 @@ def test_nothing_is_sent_unless_the_records_are_as_many_as_the_size(
     assert not ask(engine, "SELECT FROM attempts")
 
 
-def test_an_answer_that_leaves_a_record_out_is_not_settled(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(3)))
+def test_an_answer_that_leaves_a_record_out_is_not_settled(submit: Submit, engine: Engine) -> None:
+    submit(message(*people(3)))
     claimed = taken(engine)
     answer = delivered(claimed)
     short = type(answer)({0: 1}, answer.rejected, answer.unconfirmed)
@@ -287,8 +286,8 @@ def test_an_answer_that_leaves_a_record_out_is_not_settled(hand_in: HandIn, engi
     assert outcomes(engine) == {"processing": 3}
 
 
-def test_a_batch_that_waits_for_another_is_claimed_only_when_that_is_settled(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message("a@x.org"), message("a@x.org", state="cancel"), message("a@x.org", state="attend"))
+def test_a_batch_that_waits_for_another_is_claimed_only_when_that_is_settled(submit: Submit, engine: Engine) -> None:
+    submit(message("a@x.org"), message("a@x.org", state="cancel"), message("a@x.org", state="attend"))
     for state in ("register", "cancel", "attend"):
         claimed = taken(engine)
         assert claimed.state == state
@@ -300,25 +299,25 @@ def test_a_batch_that_waits_for_another_is_claimed_only_when_that_is_settled(han
     assert take(engine) is None
 
 
-def test_batches_that_share_no_contact_go_in_parallel(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message("a@x.org"), message("b@x.org", state="cancel"), message("c@x.org", state="attend"))
+def test_batches_that_share_no_contact_go_in_parallel(submit: Submit, engine: Engine) -> None:
+    submit(message("a@x.org"), message("b@x.org", state="cancel"), message("c@x.org", state="attend"))
     assert len({taken(engine).state for _ in range(3)}) == 3
 
 
-def test_settling_wakes_those_that_waited_in_the_same_moment(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(3)))
+def test_settling_wakes_those_that_waited_in_the_same_moment(submit: Submit, engine: Engine) -> None:
+    submit(message(*people(3)))
     claimed = taken(engine)
-    hand_in(*(message(person, state="cancel", event="77") for person in people(3)), batch_size=1)
+    submit(*(message(person, state="cancel", event="77") for person in people(3)), batch_size=1)
     assert list(waits(engine).values()) == [[], *[[claimed.batch_id]] * 3]
     assert take(engine) is None
     settled(engine, claimed)
     assert deliver_all(engine) == 3
 
 
-def test_a_batch_accepted_while_its_holder_settles_waits_for_nothing(hand_in: HandIn, engine: Engine) -> None:
+def test_a_batch_accepted_while_its_holder_settles_waits_for_nothing(submit: Submit, engine: Engine) -> None:
     """Whoever is first at the event's row: the newcomer either waits and is freed, or finds nobody to wait for."""
     for number in range(12):
-        hand_in(message("a@x.org", event=str(number)))
+        submit(message("a@x.org", event=str(number)))
         claimed = taken(engine)
         begin = threading.Barrier(2)
 
@@ -328,7 +327,7 @@ def test_a_batch_accepted_while_its_holder_settles_waits_for_nothing(hand_in: Ha
 
         def accept_now(number: int = number, begin: threading.Barrier = begin) -> list[Part]:
             begin.wait()
-            return hand_in(message("a@x.org", event=str(number), state="cancel"))
+            return submit(message("a@x.org", event=str(number), state="cancel"))
 
         with ThreadPoolExecutor(2) as both:
             done: list[Future[Any]] = [both.submit(settle_now), both.submit(accept_now)]
@@ -340,8 +339,8 @@ def test_a_batch_accepted_while_its_holder_settles_waits_for_nothing(hand_in: Ha
 # Accounts
 
 
-def test_a_paused_account_claims_nothing_until_it_is_resumed(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(1)))
+def test_a_paused_account_claims_nothing_until_it_is_resumed(submit: Submit, engine: Engine) -> None:
+    submit(message(*people(1)))
     pause(engine, account_id(engine), "its token")
     let_pass(engine, 1_000)
     assert take(engine) is None
@@ -349,9 +348,9 @@ def test_a_paused_account_claims_nothing_until_it_is_resumed(hand_in: HandIn, en
     assert take(engine) is not None
 
 
-def test_an_answer_that_comes_late_ends_no_pause(hand_in: HandIn, engine: Engine) -> None:
+def test_an_answer_that_comes_late_ends_no_pause(submit: Submit, engine: Engine) -> None:
     """Another thread's call was under way when HubSpot refused the token."""
-    hand_in(message(*people(1)))
+    submit(message(*people(1)))
     postponed(engine, taken(engine))
     pause(engine, account_id(engine), "its token")
     answered(engine, account_id(engine))
@@ -361,9 +360,9 @@ def test_an_answer_that_comes_late_ends_no_pause(hand_in: HandIn, engine: Engine
     assert taken(engine).tried.age < 3_600
 
 
-def test_an_answer_that_comes_late_ends_no_parking(hand_in: HandIn, engine: Engine) -> None:
+def test_an_answer_that_comes_late_ends_no_parking(submit: Submit, engine: Engine) -> None:
     """Another thread's call was under way when HubSpot said that the day's limit is spent."""
-    hand_in(message(*people(1)))
+    submit(message(*people(1)))
     count_ambiguous(engine, account_id(engine))
     park(engine, account_id(engine), None, "HubSpot's daily limit is spent")
     answered(engine, account_id(engine))
@@ -371,9 +370,9 @@ def test_an_answer_that_comes_late_ends_no_parking(hand_in: HandIn, engine: Engi
 
 
 def test_time_that_the_account_was_parked_or_backed_off_counts_for_no_age_either(
-    hand_in: HandIn, engine: Engine
+    submit: Submit, engine: Engine
 ) -> None:
-    hand_in(message(*people(1)))
+    submit(message(*people(1)))
     postponed(engine, taken(engine))
     let_pass(engine, 1)
     for _ in range(3):
@@ -385,17 +384,17 @@ def test_time_that_the_account_was_parked_or_backed_off_counts_for_no_age_either
     assert 3 * 3_600 < taken(engine).tried.age < 8 * 3_600
 
 
-def test_a_parked_account_claims_nothing_until_its_time_has_come(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(1)))
+def test_a_parked_account_claims_nothing_until_its_time_has_come(submit: Submit, engine: Engine) -> None:
+    submit(message(*people(1)))
     park(engine, account_id(engine), 3_600, "HubSpot is moving the account")
     assert take(engine) is None
     let_pass(engine, 1)
     assert take(engine) is not None
 
 
-def test_one_account_does_not_delay_another(hand_in: HandIn, engine: Engine) -> None:
+def test_one_account_does_not_delay_another(submit: Submit, engine: Engine) -> None:
     other = ask_new_account(engine, "other")
-    hand_in(message(*people(1)), {**message(*people(1)), "account": "other"})
+    submit(message(*people(1)), {**message(*people(1)), "account": "other"})
     do(engine, "UPDATE accounts SET paused_at = now() WHERE name = 'default'")
     assert take(engine) is None
     claimed = claim(engine, other, 60)
@@ -408,8 +407,8 @@ def ask_new_account(engine: Engine, name: str) -> int:
     return int(ask(engine, "SELECT id FROM accounts WHERE name = :name", name=name)[0].id)
 
 
-def test_after_five_ambiguous_answers_there_is_one_probe_at_a_time(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(*(message(*people(3), event=str(event)) for event in range(3)), batch_size=1)
+def test_after_five_ambiguous_answers_there_is_one_probe_at_a_time(submit: Submit, engine: Engine) -> None:
+    submit(*(message(*people(3), event=str(event)) for event in range(3)), batch_size=1)
     do(engine, "UPDATE accounts SET in_a_row = 4")
     assert taken(engine).tried.in_a_row == 4
     assert take(engine) is not None
@@ -425,9 +424,9 @@ def test_after_five_ambiguous_answers_there_is_one_probe_at_a_time(hand_in: Hand
     assert take(engine) is not None
 
 
-def test_an_account_is_not_parked_for_a_probe_once_another_was_answered(hand_in: HandIn, engine: Engine) -> None:
+def test_an_account_is_not_parked_for_a_probe_once_another_was_answered(submit: Submit, engine: Engine) -> None:
     """Its outage may end between the look at the account and the probe."""
-    hand_in(message("a@x.org"), batch_size=1)
+    submit(message("a@x.org"), batch_size=1)
     do(engine, "UPDATE accounts SET in_a_row = :outage, stopped_since = now()", outage=OUTAGE)
     ended = threading.Event()
 
@@ -445,17 +444,17 @@ def test_an_account_is_not_parked_for_a_probe_once_another_was_answered(hand_in:
     assert take(engine) is not None
 
 
-def test_a_probe_that_finds_nothing_due_parks_nobody(hand_in: HandIn, engine: Engine) -> None:
+def test_a_probe_that_finds_nothing_due_parks_nobody(submit: Submit, engine: Engine) -> None:
     do(engine, "UPDATE accounts SET in_a_row = 5")
     assert take(engine) is None
-    hand_in(message(*people(1)))
+    submit(message(*people(1)))
     assert take(engine) is not None, "a claim that found nothing parked the account for a whole lease"
 
 
 @pytest.mark.usefixtures("retries_first")
-def test_a_probe_of_which_nothing_is_left_to_send_parks_nobody(hand_in: HandIn, engine: Engine) -> None:
-    failed(engine, hand_in, message("a@x.org"))
-    hand_in(message("a@x.org", state="cancel"))
+def test_a_probe_of_which_nothing_is_left_to_send_parks_nobody(submit: Submit, engine: Engine) -> None:
+    failed(engine, submit, message("a@x.org"))
+    submit(message("a@x.org", state="cancel"))
     do(engine, "UPDATE accounts SET in_a_row = 5")
     overtaken = taken(engine)
     assert not overtaken.members
@@ -463,8 +462,8 @@ def test_a_probe_of_which_nothing_is_left_to_send_parks_nobody(hand_in: HandIn, 
     assert take(engine) is not None, "a batch that was settled without a POST parked the account for a whole lease"
 
 
-def test_time_that_the_account_was_paused_does_not_count_as_a_batchs_age(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(1)))
+def test_time_that_the_account_was_paused_does_not_count_as_a_batchs_age(submit: Submit, engine: Engine) -> None:
+    submit(message(*people(1)))
     postponed(engine, taken(engine))
     pause(engine, account_id(engine), "its token")
     let_pass(engine, 96)
@@ -475,8 +474,8 @@ def test_time_that_the_account_was_paused_does_not_count_as_a_batchs_age(hand_in
 # Waits
 
 
-def test_a_postponed_batch_waits_by_the_databases_clock_alone(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(1)))
+def test_a_postponed_batch_waits_by_the_databases_clock_alone(submit: Submit, engine: Engine) -> None:
+    submit(message(*people(1)))
     postponed(engine, taken(engine), 3_600)
     assert take(engine) is None
     let_pass(engine, 0.9)
@@ -486,8 +485,8 @@ def test_a_postponed_batch_waits_by_the_databases_clock_alone(hand_in: HandIn, e
     assert (claimed.tried.attempts, 3_900 < claimed.tried.age < 4_100) == (1, True)
 
 
-def test_a_postponement_that_spends_nothing_counts_no_attempt_and_no_age(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(1)))
+def test_a_postponement_that_spends_nothing_counts_no_attempt_and_no_age(submit: Submit, engine: Engine) -> None:
+    submit(message(*people(1)))
     for _ in range(20):
         postponed(engine, taken(engine), 0, spends=False)
     claimed = taken(engine)
@@ -495,16 +494,16 @@ def test_a_postponement_that_spends_nothing_counts_no_attempt_and_no_age(hand_in
     assert batch(engine, claimed.batch_id).claims == 21
 
 
-def test_an_attempt_that_never_began_sending_is_not_left_open(hand_in: HandIn, engine: Engine) -> None:
+def test_an_attempt_that_never_began_sending_is_not_left_open(submit: Submit, engine: Engine) -> None:
     from worker.queue.settle import postpone
 
-    hand_in(message(*people(1)))
+    submit(message(*people(1)))
     postpone(engine, taken(engine), 0, "the claim took too long to begin sending", None, spends=False)
     assert not ask(engine, "SELECT FROM attempts WHERE finished_at IS NULL")
 
 
-def test_the_lane_of_a_batch_that_is_not_due_is_never_walked_by_a_claim(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(*(message(*people(1), event=str(event)) for event in range(3)))
+def test_the_lane_of_a_batch_that_is_not_due_is_never_walked_by_a_claim(submit: Submit, engine: Engine) -> None:
+    submit(*(message(*people(1), event=str(event)) for event in range(3)))
     for _ in range(3):
         postponed(engine, taken(engine), 3_600)
     assert take(engine) is None

@@ -81,8 +81,8 @@ class Producer:
 class Storm:
     """Accepting, delivering, sweeping, retrying and canceling threads, and one that kills their connections."""
 
-    def __init__(self, engine: Engine, process: Context, rules: Rules, seed: int, calls: int) -> None:
-        self.engine, self.process, self.rules, self.seed, self.calls = engine, process, rules, seed, calls
+    def __init__(self, engine: Engine, context: Context, rules: Rules, seed: int, calls: int) -> None:
+        self.engine, self.context, self.rules, self.seed, self.calls = engine, context, rules, seed, calls
         self.ledger = Ledger()
         self.handed_in: set[Key] = set()
         self.wrong: list[str] = []
@@ -115,7 +115,7 @@ class Storm:
         """Let time pass, and deliver all that is left."""
         for _ in range(40):
             let_pass(self.engine, 2)
-            reclaim(self.process.engine)
+            reclaim(self.context.engine)
             while (claimed := claim(self.engine, self._account, LEASE)) is not None:
                 self._send(claimed)
                 settle.settle(self.engine, claimed, delivered(claimed), CALL if claimed.members else None)
@@ -141,7 +141,7 @@ class Storm:
         wrong += [f"never handed in: {key}" for key in set(stored) - self.handed_in]
         if len(stored) != len(set(stored)):
             wrong.append(f"{len(stored) - len(set(stored))} records are stored twice")
-        if forgotten := free_the_forgotten(self.process):
+        if forgotten := free_the_forgotten(self.context):
             wrong.append(f"{forgotten} waited for what is settled")
         with self.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
             wrong += wrong_now(connection)
@@ -242,8 +242,8 @@ class Storm:
             self.ledger.note_settled(claimed.batch_id)
 
     def _sweep(self, _: random.Random) -> None:
-        reclaim(self.process.engine)
-        if found := free_the_forgotten(self.process):
+        reclaim(self.context.engine)
+        if found := free_the_forgotten(self.context):
             self.wrong.append(f"in the storm {found} waited for what is settled")
 
     def _retry(self, dice: random.Random) -> None:
@@ -285,7 +285,7 @@ class Storm:
 
 
 def storm(
-    process: Context,
+    context: Context,
     settings: Settings,
     rules: Rules,
     caplog: pytest.LogCaptureFixture,
@@ -296,7 +296,7 @@ def storm(
     """Run one storm, let it drain, and say everything that it violated."""
     caplog.set_level(logging.ERROR, "worker")
     engine = make_engine(settings, pool=16)
-    here = Storm(engine, process, Rules(rules.key, SIZE, 0.05), seed, calls)
+    here = Storm(engine, context, Rules(rules.key, SIZE, 0.05), seed, calls)
     killers = here.with_killers_engine(settings.database_url)
     try:
         here.rage()
@@ -305,7 +305,7 @@ def storm(
         assert here.killed >= 5
     finally:
         engine.dispose()
-        process.engine.dispose()
+        context.engine.dispose()
     wrong += [record.getMessage() for record in caplog.records if record.name.startswith("worker")]
     until = time.monotonic() + 60
     while left := ask(  # a server process counts its deadlocks as it ends, which a busy machine delays
@@ -329,15 +329,15 @@ def storm(
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_storm_loses_nothing_and_keeps_the_order(
-    process: Context, settings: Settings, rules: Rules, caplog: pytest.LogCaptureFixture, seed: int
+    context: Context, settings: Settings, rules: Rules, caplog: pytest.LogCaptureFixture, seed: int
 ) -> None:
-    storm(process, settings, rules, caplog, seed=seed, calls=16)
+    storm(context, settings, rules, caplog, seed=seed, calls=16)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", range(100, 140))
 def test_many_storms_lose_nothing_and_keep_the_order(
-    process: Context, settings: Settings, rules: Rules, caplog: pytest.LogCaptureFixture, seed: int
+    context: Context, settings: Settings, rules: Rules, caplog: pytest.LogCaptureFixture, seed: int
 ) -> None:
-    storm(process, settings, rules, caplog, seed=seed, calls=80)
+    storm(context, settings, rules, caplog, seed=seed, calls=80)

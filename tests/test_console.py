@@ -1,7 +1,6 @@
 """The console over HTTP: who gets in, who may what, what is shown of whom, and what pressing does."""
 
 import re
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +12,7 @@ from sqlalchemy import Engine
 from models.words import Outcome, Role
 from tests.support.api import key_for
 from tests.support.console import RunningConsole, Visitor, running_console, words
+from tests.support.fixtures import Submit
 from tests.support.jobs import retry
 from tests.support.ledger import ask, do, given_up, message, outcomes, people, postponed, settled, taken
 from web.console import pages
@@ -20,25 +20,23 @@ from web.masking import masked
 from worker.accounts.registry import add
 from worker.auth import keys, signin_limit
 from worker.context import Context
-from worker.intake.receipts import Part
 from worker.queries.errors import further_errors, list_errors
 from worker.queries.events import find_event, outcomes_by_event
 from worker.queries.person import find_submission
 from worker.settings import Settings
 
-HandIn = Callable[..., list[Part]]
 SCRIPT = "<script>alert('x')</script>"
 
 
-def fill(hand_in: HandIn, engine: Engine) -> list[str]:
+def fill(submit: Submit, engine: Engine) -> list[str]:
     """A batch of each kind: complete with errors, given up, postponed, pending; give the paths of all pages."""
-    hand_in({**message(*people(4), "bob@example.com"), "submission_id": "0b1cb8c3-e2ec-4f44-9fe2-d7813d1a6cfc"})
+    submit({**message(*people(4), "bob@example.com"), "submission_id": "0b1cb8c3-e2ec-4f44-9fe2-d7813d1a6cfc"})
     settled(engine, taken(engine), rejected=[1], unconfirmed=[2])
-    hand_in(message(*people(3, 10), state="attend"))
+    submit(message(*people(3, 10), state="attend"))
     given_up(engine, taken(engine))
-    hand_in(message(*people(2, 20), event="webinar"))
+    submit(message(*people(2, 20), event="webinar"))
     postponed(engine, taken(engine), 60)
-    hand_in(message("ada@example.com", "no address", event="webinar"))
+    submit(message("ada@example.com", "no address", event="webinar"))
     batches = [f"/batch/{row.id}" for row in ask(engine, "SELECT id FROM batches ORDER BY id")]
     events = [f"/event/{row.id}" for row in ask(engine, "SELECT id FROM events ORDER BY id")]
     submissions = [
@@ -53,7 +51,7 @@ def fill(hand_in: HandIn, engine: Engine) -> list[str]:
 @pytest.mark.parametrize("role", [Role.OPERATOR, Role.VIEWER])
 def test_a_good_key_opens_the_console_and_its_session_is_a_safe_cookie(console: RunningConsole, role: Role) -> None:
     visitor = console.visitor()
-    key = key_for(console.process, "olga", role)
+    key = key_for(console.context, "olga", role)
     answer = visitor.post("/sign-in", {"form": visitor.token(), "key": f" {key} "}, allow_redirects=False)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/")
     cookie = answer.headers["Set-Cookie"]
@@ -65,7 +63,7 @@ def test_a_good_key_opens_the_console_and_its_session_is_a_safe_cookie(console: 
     kept = {cookie.value for cookie in visitor.http.cookies}
     for table in ("sessions", "keys"):
         assert not [
-            row for row in ask(console.process.engine, f"SELECT {table}::text AS all FROM {table}") if kept & {row.all}
+            row for row in ask(console.context.engine, f"SELECT {table}::text AS all FROM {table}") if kept & {row.all}
         ]
     assert key not in visitor.page()
 
@@ -85,7 +83,7 @@ def test_a_wrong_key_is_told_so_and_opens_nothing(console: RunningConsole) -> No
 
 
 def test_a_producers_key_is_told_which_is_needed(console: RunningConsole) -> None:
-    answer = console.visitor().sign_in(key_for(console.process, "shop"))
+    answer = console.visitor().sign_in(key_for(console.context, "shop"))
     assert (answer.status_code, "shop is a producer's key" in words(answer.text)) == (403, True)
 
 
@@ -97,19 +95,19 @@ def test_nobody_sees_a_page_without_signing_in_and_is_led_there_after(console: R
     assert asked.url.startswith(f"{console.url}/sign-in")
     wanted = re.search(r'name="next" value="([^"]*)"', asked.text)
     assert wanted
-    answer = visitor.sign_in(key_for(console.process, "olga", Role.OPERATOR), next=wanted[1])
+    answer = visitor.sign_in(key_for(console.context, "olga", Role.OPERATOR), next=wanted[1])
     assert answer.history[0].headers["Location"] == path
 
 
 @pytest.mark.parametrize("away", ["//evil.example", "https://evil.example", "/\\evil.example", "evil", "/\r\nX: y"])
 def test_signing_in_leads_to_no_other_site(console: RunningConsole, away: str) -> None:
-    answer = console.visitor().sign_in(key_for(console.process, "olga", Role.VIEWER), next=away)
+    answer = console.visitor().sign_in(key_for(console.context, "olga", Role.VIEWER), next=away)
     assert answer.url == f"{console.url}/"
 
 
 @pytest.mark.parametrize("end", ["revoke", "rotate", "sign out", "time"])
 def test_a_session_ends(console: RunningConsole, end: str) -> None:
-    engine = console.process.engine
+    engine = console.context.engine
     visitor = console.of(Role.OPERATOR, "olga")
     stolen = dict(visitor.http.cookies)
     match end:
@@ -127,7 +125,7 @@ def test_a_session_ends(console: RunningConsole, end: str) -> None:
 
 def test_a_session_lasts_as_long_as_a_rotated_key_does(console: RunningConsole) -> None:
     visitor = console.of(Role.OPERATOR, "olga")
-    keys.rotate(console.process.engine, "olga", overlap=60)
+    keys.rotate(console.context.engine, "olga", overlap=60)
     assert visitor.page("/batches")
 
 
@@ -143,50 +141,50 @@ def test_after_many_wrong_keys_nobody_signs_in_from_there_until_a_time_that_is_t
     console: RunningConsole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(signin_limit, "MOST", 3)
-    visitor, key = console.visitor(), key_for(console.process, "olga", Role.OPERATOR)
+    visitor, key = console.visitor(), key_for(console.context, "olga", Role.OPERATOR)
     assert [visitor.sign_in("wrong").status_code for _ in range(4)] == [403, 403, 403, 429]
     answer = visitor.sign_in(key)
     assert answer.status_code == 429
     assert re.search(r"with the right key neither, until \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", words(answer.text))
-    console.process.redis.flushall()
+    console.context.redis.flushall()
     assert visitor.sign_in(key).status_code == 200
 
 
 def test_a_good_key_clears_its_addresss_count(console: RunningConsole, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signin_limit, "MOST", 2)
-    key = key_for(console.process, "olga", Role.OPERATOR)
+    key = key_for(console.context, "olga", Role.OPERATOR)
     for _ in range(3):
         assert console.visitor().sign_in("wrong").status_code == 403
         assert console.visitor().sign_in(key).status_code == 200
 
 
 def test_many_addresses_together_are_locked_out_and_those_of_operators_are_spared(
-    process: Context, monkeypatch: pytest.MonkeyPatch
+    context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(signin_limit, "MOST_OF_ALL", 5)
-    assert signin_limit.locked_until(process.redis, "203.0.113.9") is None
-    signin_limit.forgive(process.redis, "203.0.113.9")
-    locked = [signin_limit.locked_until(process.redis, f"198.51.100.{number}") is not None for number in range(7)]
+    assert signin_limit.locked_until(context.redis, "203.0.113.9") is None
+    signin_limit.forgive(context.redis, "203.0.113.9")
+    locked = [signin_limit.locked_until(context.redis, f"198.51.100.{number}") is not None for number in range(7)]
     assert locked == [False] * 5 + [True] * 2
-    assert signin_limit.locked_until(process.redis, "203.0.113.9") is None
+    assert signin_limit.locked_until(context.redis, "203.0.113.9") is None
 
 
-def test_an_ipv6_network_counts_as_one_address(process: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_ipv6_network_counts_as_one_address(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signin_limit, "MOST", 2)
-    locked = [signin_limit.locked_until(process.redis, f"2001:db8::{number}") is not None for number in range(3)]
+    locked = [signin_limit.locked_until(context.redis, f"2001:db8::{number}") is not None for number in range(3)]
     assert locked == [False, False, True]
 
 
 def test_without_redis_operators_still_get_in_and_see_what_is_wrong(settings: Settings) -> None:
-    process = Context(settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"}))
-    with running_console(process) as console:
+    context = Context(settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"}))
+    with running_console(context) as console:
         assert "Redis is out of reach" in words(console.of(Role.OPERATOR).page())
-    process.engine.dispose()
+    context.engine.dispose()
 
 
 def test_without_the_database_the_page_says_so(settings: Settings) -> None:
-    process = Context(settings.model_copy(update={"database_url": "postgresql://127.0.0.1:1/nowhere"}))
-    with running_console(process) as console:
+    context = Context(settings.model_copy(update={"database_url": "postgresql://127.0.0.1:1/nowhere"}))
+    with running_console(context) as console:
         visitor = console.visitor()
         visitor.token()
         answer = visitor.get("/batches")
@@ -208,11 +206,11 @@ def test_without_the_database_the_page_says_so(settings: Settings) -> None:
 )
 @pytest.mark.parametrize("path", ["/accounts/default/pause", "/sign-out", "/sign-in"])
 def test_a_form_from_elsewhere_does_nothing(  # noqa: PLR0917
-    operator: Visitor, process: Context, path: str, fields: dict[str, str], headers: dict[str, str], said: str
+    operator: Visitor, context: Context, path: str, fields: dict[str, str], headers: dict[str, str], said: str
 ) -> None:
     answer = operator.post(path, {"form": operator.token("/accounts"), **fields}, headers=headers)
     assert (answer.status_code, said in words(answer.text)) == (403, True)
-    assert ask(process.engine, "SELECT FROM accounts WHERE paused_at IS NOT NULL") == []
+    assert ask(context.engine, "SELECT FROM accounts WHERE paused_at IS NOT NULL") == []
     assert operator.get("/batches").url.endswith("/batches"), "still signed in"
 
 
@@ -251,13 +249,13 @@ def test_every_page_is_sent_safely(console: RunningConsole, operator: Visitor) -
 
 
 def test_every_page_is_there_with_data_and_without_and_says_first_where_it_delivers(
-    operator: Visitor, viewer: Visitor, hand_in: HandIn, engine: Engine
+    operator: Visitor, viewer: Visitor, submit: Submit, engine: Engine
 ) -> None:
     empty = ["/", "/batches", "/errors", "/events", "/accounts"]
     for visitor in (operator, viewer):
         for path in empty:
             visitor.page(path)
-    for path in fill(hand_in, engine):
+    for path in fill(submit, engine):
         for visitor in (operator, viewer):
             html = visitor.page(path)
             said = words(html.partition("<body>")[2])
@@ -278,8 +276,8 @@ def test_a_filter_that_is_none_is_refused_and_names_those_there_are(operator: Vi
     assert "PENDING, PROCESSING, COMPLETE, CANCELED" in words(answer.text)
 
 
-def test_batches_are_filtered(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
-    fill(hand_in, engine)
+def test_batches_are_filtered(operator: Visitor, submit: Submit, engine: Engine) -> None:
+    fill(submit, engine)
 
     def found(query: str) -> list[int]:
         return [int(number) for number in re.findall(r'href="/batch/(\d+)"', operator.page(f"/batches?{query}"))]
@@ -307,16 +305,16 @@ def test_batches_are_filtered(operator: Visitor, hand_in: HandIn, engine: Engine
         ("event=webinar", 0),
     ],
 )
-def test_errors_are_filtered(operator: Visitor, hand_in: HandIn, engine: Engine, query: str, number: int) -> None:
-    fill(hand_in, engine)
+def test_errors_are_filtered(operator: Visitor, submit: Submit, engine: Engine, query: str, number: int) -> None:
+    fill(submit, engine)
     assert operator.page(f"/errors?{query}").count('class="open"') == number
 
 
 def test_pages_go_on_where_the_last_ended(
-    operator: Visitor, hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    operator: Visitor, submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pages, "PAGE", 3)
-    hand_in(message(*people(8)), batch_size=1)
+    submit(message(*people(8)), batch_size=1)
     for _ in range(8):
         given_up(engine, taken(engine))
     for path, each in (("/batches", r'row" class="n"><a href="/batch/(\d+)"'), ("/errors", r'href="/batch/(\d+)"')):
@@ -330,12 +328,10 @@ def test_pages_go_on_where_the_last_ended(
         assert len(met) == len(set(met)) == 8, path
 
 
-def test_a_rare_batch_is_found_walk_by_walk(
-    operator: Visitor, hand_in: HandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_rare_batch_is_found_walk_by_walk(operator: Visitor, submit: Submit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "WALK", 3)
-    hand_in(message("rare@example.com", state="cancel"))
-    hand_in(message(*people(6)), batch_size=1)
+    submit(message("rare@example.com", state="cancel"))
+    submit(message(*people(6)), batch_size=1)
     html = operator.page("/batches?state=cancel")
     assert "no batch is like that among those looked at" in words(html)
     for _ in range(2):
@@ -346,11 +342,11 @@ def test_a_rare_batch_is_found_walk_by_walk(
 
 
 def test_no_error_is_left_out_where_the_walks_of_outcomes_are_mixed(
-    operator: Visitor, hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    operator: Visitor, submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pages, "PAGE", 2)
     monkeypatch.setattr(pages, "ERRORS", 3)
-    hand_in(message(*people(9)), batch_size=3)
+    submit(message(*people(9)), batch_size=3)
     for _ in range(3):
         settled(engine, taken(engine), rejected=[0], unconfirmed=[1, 2])
     do(engine, "UPDATE errors SET category = 'RARE' WHERE id % 2 = 0")
@@ -365,10 +361,10 @@ def test_no_error_is_left_out_where_the_walks_of_outcomes_are_mixed(
     assert met == expected
 
 
-def test_an_event_counts_as_the_audit_does(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
+def test_an_event_counts_as_the_audit_does(operator: Visitor, submit: Submit, engine: Engine) -> None:
     from worker.queries.error_filter import Filter
 
-    fill(hand_in, engine)
+    fill(submit, engine)
     retry(engine, 100, Filter())
     do(engine, "UPDATE errors SET resolution = 'confirmed' WHERE outcome = 'unconfirmed'")
     given_up(engine, taken(engine))
@@ -390,9 +386,9 @@ def test_an_event_counts_as_the_audit_does(operator: Visitor, hand_in: HandIn, e
     assert "registered" in words(operator.page(f"/event/{row.id}"))
 
 
-def test_of_an_event_beyond_the_bounds_the_newest_batches_are_counted_whole(hand_in: HandIn, engine: Engine) -> None:
+def test_of_an_event_beyond_the_bounds_the_newest_batches_are_counted_whole(submit: Submit, engine: Engine) -> None:
 
-    hand_in(message(*people(12)), batch_size=3)
+    submit(message(*people(12)), batch_size=3)
     for _ in range(4):
         settled(engine, taken(engine), rejected=[0, 1])
 
@@ -409,19 +405,19 @@ def test_of_an_event_beyond_the_bounds_the_newest_batches_are_counted_whole(hand
 
 @pytest.mark.parametrize("query", ["event=77", "state=register&account=default", "category=VALIDATION_ERROR"])
 def test_a_walk_finds_the_same_errors_as_a_look_at_all(
-    operator: Visitor, hand_in: HandIn, engine: Engine, facts: Any, query: str
+    operator: Visitor, submit: Submit, engine: Engine, facts: Any, query: str
 ) -> None:
-    fill(hand_in, engine)
+    fill(submit, engine)
     options = [word for pair in query.split("&") for word in f"--{pair}".split("=")]
     expected = [str(row["id"]) for row in facts("errors", *options)]
     assert expected
     assert re.findall(r'row" class="n">(\d+)<', operator.page(f"/errors?{query}")) == expected
 
 
-def test_a_group_is_listed_by_its_own_index_whatever_the_outcomes(hand_in: HandIn, engine: Engine) -> None:
+def test_a_group_is_listed_by_its_own_index_whatever_the_outcomes(submit: Submit, engine: Engine) -> None:
     from worker.queries.error_filter import ANY_OPEN, Filter
 
-    fill(hand_in, engine)
+    fill(submit, engine)
     (row,) = ask(
         engine, "SELECT group_id, array_agg(id ORDER BY id DESC) AS ids FROM errors WHERE outcome = 'failed' GROUP BY 1"
     )
@@ -433,12 +429,12 @@ def test_a_group_is_listed_by_its_own_index_whatever_the_outcomes(hand_in: HandI
 
 
 def test_of_a_large_submission_the_first_records_are_counted_and_what_waits_is_not_called_complete(
-    operator: Visitor, hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    operator: Visitor, submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
     submission = "0b1cb8c3-e2ec-4f44-9fe2-d7813d1a6cfc"
     for first in (0, 20):
-        hand_in({**message(*people(20, first)), "submission_id": submission}, batch_size=20)
+        submit({**message(*people(20, first)), "submission_id": submission}, batch_size=20)
     settled(engine, taken(engine), rejected=[0, 15])
     monkeypatch.setattr("worker.queries.person.LOOKED_AT", 10)
     found = find_submission(engine, UUID(submission))
@@ -453,8 +449,8 @@ def test_of_a_large_submission_the_first_records_are_counted_and_what_waits_is_n
     assert (found["outcomes"], found["all"], found["status"]) == ({"delivered": 38, "rejected": 2}, True, "COMPLETE")
 
 
-def test_find_leads_to_what_is_named(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
-    fill(hand_in, engine)
+def test_find_leads_to_what_is_named(operator: Visitor, submit: Submit, engine: Engine) -> None:
+    fill(submit, engine)
     batch_id = ask(engine, "SELECT min(id) AS id FROM batches")[0].id
     submission = ask(engine, "SELECT submission FROM submissions LIMIT 1")[0].submission
     assert operator.get(f"/find?what={batch_id}").url.endswith(f"/batch/{batch_id}")
@@ -463,8 +459,8 @@ def test_find_leads_to_what_is_named(operator: Visitor, hand_in: HandIn, engine:
     assert operator.get("/find?what=x%2Fy").url.endswith("/events?event=x%2Fy")
 
 
-def test_the_overview_says_what_waits_and_what_was_sent(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
-    fill(hand_in, engine)
+def test_the_overview_says_what_waits_and_what_was_sent(operator: Visitor, submit: Submit, engine: Engine) -> None:
+    fill(submit, engine)
     said = words(operator.page())
     assert "rejected, unresolved 1 unconfirmed, unresolved 1 failed, unresolved 3 " in said
     assert "3 delivered in the last minute, by 3 calls, 5 not delivered" in said
@@ -473,9 +469,9 @@ def test_the_overview_says_what_waits_and_what_was_sent(operator: Visitor, hand_
 
 
 def test_what_was_sent_and_came_back_stands_on_the_batchs_page(
-    operator: Visitor, hand_in: HandIn, engine: Engine
+    operator: Visitor, submit: Submit, engine: Engine
 ) -> None:
-    fill(hand_in, engine)
+    fill(submit, engine)
     do(engine, "UPDATE attempts SET excerpt = 'it says no', correlation_id = 'c-1'")
     said = words(operator.page(f"/batch/{ask(engine, 'SELECT min(id) AS id FROM batches')[0].id}"))
     assert "POST /marketing/v3/marketing-events/77/attendance/register/email-create" in said
@@ -486,10 +482,10 @@ def test_what_was_sent_and_came_back_stands_on_the_batchs_page(
 
 @pytest.mark.parametrize("path", ["/", "/accounts"])
 def test_the_use_of_an_accounts_limits_over_the_last_day_is_shown(
-    operator: Visitor, hand_in: HandIn, engine: Engine, path: str
+    operator: Visitor, submit: Submit, engine: Engine, path: str
 ) -> None:
     assert "no call" in words(operator.page(path))
-    fill(hand_in, engine)
+    fill(submit, engine)
     do(engine, "UPDATE attempts SET http_status = 503 WHERE id = (SELECT min(id) FROM attempts)")
     html = operator.page(path)
     assert re.search(r'<svg class="spark" [^>]*in each ten minutes of the last day: at most [123]"><path d="M', html)
@@ -513,9 +509,9 @@ SAID_BY_OTHERS = (
 
 
 def test_what_others_wrote_is_escaped_everywhere(
-    operator: Visitor, viewer: Visitor, hand_in: HandIn, engine: Engine
+    operator: Visitor, viewer: Visitor, submit: Submit, engine: Engine
 ) -> None:
-    paths = fill(hand_in, engine)
+    paths = fill(submit, engine)
     for update in SAID_BY_OTHERS:
         do(engine, update, it=SCRIPT)
     asked = [
@@ -537,9 +533,9 @@ def test_what_others_wrote_is_escaped_everywhere(
 
 @pytest.mark.parametrize("address", ["ada.lovelace@analytical.example.com", "ada.lovelace%40analytical.example.com"])
 def test_viewers_see_no_address_anywhere(
-    operator: Visitor, viewer: Visitor, hand_in: HandIn, engine: Engine, address: str
+    operator: Visitor, viewer: Visitor, submit: Submit, engine: Engine, address: str
 ) -> None:
-    paths = fill(hand_in, engine)
+    paths = fill(submit, engine)
     for update in SAID_BY_OTHERS:
         do(engine, update, it=address)
     for path in paths:
@@ -553,8 +549,8 @@ def test_viewers_see_no_address_anywhere(
 # Pressing
 
 
-def test_a_batchs_failed_records_are_retried(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(3)))
+def test_a_batchs_failed_records_are_retried(operator: Visitor, submit: Submit, engine: Engine) -> None:
+    submit(message(*people(3)))
     given_up(engine, claimed := taken(engine))
     answer = operator.press(f"/batch/{claimed.batch_id}/retry", f"/batch/{claimed.batch_id}")
     assert (answer.url, [one.status_code for one in answer.history]) == (
@@ -568,8 +564,8 @@ def test_a_batchs_failed_records_are_retried(operator: Visitor, hand_in: HandIn,
     assert "no record is like that: nothing is retried" in words(again.text)
 
 
-def test_a_batch_is_canceled(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(3)))
+def test_a_batch_is_canceled(operator: Visitor, submit: Submit, engine: Engine) -> None:
+    submit(message(*people(3)))
     number = ask(engine, "SELECT id FROM batches")[0].id
     answer = operator.press(f"/batch/{number}/cancel", f"/batch/{number}")
     assert "3 records in 1 batches are canceled" in words(answer.text)
@@ -577,20 +573,20 @@ def test_a_batch_is_canceled(operator: Visitor, hand_in: HandIn, engine: Engine)
     assert "no batch like that waits" in words(operator.press(f"/batch/{number}/cancel", "/accounts").text)
 
 
-def test_an_account_is_paused_and_resumed(operator: Visitor, process: Context, settings: Settings) -> None:
-    add(process.engine, settings, "acme", {}, SecretStr("token-of-acme"))
+def test_an_account_is_paused_and_resumed(operator: Visitor, context: Context, settings: Settings) -> None:
+    add(context.engine, settings, "acme", {}, SecretStr("token-of-acme"))
     answer = operator.press("/accounts/acme/pause", "/accounts", because=" the portal moves ")
     assert (answer.url, "account acme is paused" in words(answer.text)) == (f"{operator.url}/accounts#acme", True)
-    paused = ask(process.engine, "SELECT name, paused_because FROM accounts WHERE paused_at IS NOT NULL")
+    paused = ask(context.engine, "SELECT name, paused_because FROM accounts WHERE paused_at IS NOT NULL")
     assert [tuple(row) for row in paused] == [("acme", "the portal moves")]
     assert "token-of-acme" not in answer.text
     assert "account acme sends again" in words(operator.press("/accounts/acme/resume", "/accounts").text)
-    assert ask(process.engine, "SELECT FROM accounts WHERE paused_at IS NOT NULL") == []
+    assert ask(context.engine, "SELECT FROM accounts WHERE paused_at IS NOT NULL") == []
     assert operator.press("/accounts/nobody/pause", "/accounts").status_code == 404
 
 
-def test_a_viewer_can_press_nothing(viewer: Visitor, hand_in: HandIn, engine: Engine) -> None:
-    paths = fill(hand_in, engine)
+def test_a_viewer_can_press_nothing(viewer: Visitor, submit: Submit, engine: Engine) -> None:
+    paths = fill(submit, engine)
     for path in paths:
         assert re.findall(r'method="post" action="([^"]+)"', viewer.page(path)) == ["/sign-out"], path
     before = ask(engine, "SELECT id, status FROM batches ORDER BY id"), ask(engine, "SELECT * FROM accounts")
@@ -613,10 +609,10 @@ def test_nobody_presses_anything_without_signing_in(console: RunningConsole, eng
 
 
 def test_the_page_of_a_large_batch_goes_on(
-    operator: Visitor, hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    operator: Visitor, submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pages, "RECORDS", 2)
-    hand_in(message(*people(5)))
+    submit(message(*people(5)))
     path: str | None = f"/batch/{ask(engine, 'SELECT id FROM batches')[0].id}"
     met: list[Any] = []
     here = path

@@ -68,27 +68,27 @@ def console(postgres_url: str, valkey: Valkey, tmp_path_factory: pytest.TempPath
     home = tmp_path_factory.mktemp("accessible")
     made = night.made(postgres_url, TEMPLATE, valkey.url, home)
     with night.copied(postgres_url, made) as url:
-        process = Context(night.settings_for(url, valkey.url, home))
-        with process.engine.begin() as connection:
+        context = Context(night.settings_for(url, valkey.url, home))
+        with context.engine.begin() as connection:
             jobs.ask(connection, ME, Action.DISMISS, Filter((Outcome.REJECTED,), event="webinar-42").written,
                      params={"because": "test entries"}, expected=10)  # fmt: skip
-        jobs.work(process.engine, process.rules, 30)
-        with process.engine.begin() as connection:
+        jobs.work(context.engine, context.rules, 30)
+        with context.engine.begin() as connection:
             jobs.ask(connection, ME, Action.RETRY, Filter().written, expected=3_600)
         for name in ("nightly", "mornings"):
-            put(process.engine, ME, RetrySchedule(name, "0 3 * * *"))
-        pause(process.engine, ME, "mornings")
-        with running_console(process) as running:
+            put(context.engine, ME, RetrySchedule(name, "0 3 * * *"))
+        pause(context.engine, ME, "mornings")
+        with running_console(context) as running:
             yield running
-        process.engine.dispose()
-        process.redis.close()
+        context.engine.dispose()
+        context.redis.close()
 
 
 @pytest.fixture(scope="module")
 def facts(console: RunningConsole) -> dict[str, object]:
     """What stands in the pages' paths."""
     visitor = console.of(Role.OPERATOR)
-    engine = console.process.engine
+    engine = console.context.engine
     (record,) = ask(engine, "SELECT r.* FROM records r WHERE contact LIKE '%example.con' ORDER BY id LIMIT 1")
     html = visitor.page(f"/correct?record={record.id}")
     content = f"record,email\n{record.id},mended@example.com\nx,\n".encode()
@@ -135,7 +135,7 @@ def test_axe_finds_nothing_serious(page: Page, console: RunningConsole, facts: d
 
     page.goto(f"{console.url}/sign-in")
     look("/sign-in")
-    page.get_by_label("key").fill(key_for(console.process, f"{role}", role))
+    page.get_by_label("key").fill(key_for(console.context, f"{role}", role))
     page.get_by_role("button", name="Sign in").click()
     for path in PAGES + (OPERATORS if role is Role.OPERATOR else ()):
         page.goto(console.url + path.format(**facts))
@@ -143,8 +143,8 @@ def test_axe_finds_nothing_serious(page: Page, console: RunningConsole, facts: d
     page.goto(console.url)
     page.keyboard.press("?")
     look("the help")
-    keys.create(console.process.engine, f"up-{role}", Role.OPERATOR)
-    page.goto(f"{console.url}/sign-in/{sessions.make_link(console.process.engine, f'up-{role}')}")
+    keys.create(console.context.engine, f"up-{role}", Role.OPERATOR)
+    page.goto(f"{console.url}/sign-in/{sessions.make_link(console.context.engine, f'up-{role}')}")
     look("/sign-in/{link}")
     page.get_by_role("button", name=f"Sign in as up-{role}").click()
     expect(page.get_by_text(f"up-{role} operator")).to_be_visible()

@@ -1,7 +1,7 @@
 """The console in a real browser: Debian's Chromium, driven by keyboard and mouse, with JavaScript and without."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -11,13 +11,12 @@ from models.words import Role
 from tests.support.api import key_for
 from tests.support.browser import browser, listens
 from tests.support.console import RunningConsole, running_console
+from tests.support.fixtures import Submit
 from tests.support.ledger import ask, do, given_up, message, outcomes, people, settled, taken
 from web.console import live
 from worker.context import Context
-from worker.intake.receipts import Part
 
 __all__ = ["browser"]
-HandIn = Callable[..., list[Part]]
 NEVER_GOOD = re.compile(r"Refused to|Content.Security.Policy|Uncaught", re.IGNORECASE)
 
 
@@ -40,16 +39,16 @@ only_with_javascript = pytest.mark.parametrize("page", [True], indirect=True)
 
 def sign_in(page: Page, console: RunningConsole, role: Role = Role.OPERATOR) -> None:
     page.goto(f"{console.url}/")
-    page.get_by_label("key").fill(key_for(console.process, f"the {role}", role))
+    page.get_by_label("key").fill(key_for(console.context, f"the {role}", role))
     page.keyboard.press("Enter")
     expect(page).to_have_url(f"{console.url}/")
     expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
 
 
 def test_a_batch_that_failed_is_found_and_sent_again_by_mouse(
-    page: Page, console: RunningConsole, hand_in: HandIn, engine: Engine
+    page: Page, console: RunningConsole, submit: Submit, engine: Engine
 ) -> None:
-    hand_in(message(*people(3)))
+    submit(message(*people(3)))
     given_up(engine, taken(engine))
     sign_in(page, console)
     page.get_by_role("link", name="failed, unresolved").click()
@@ -85,8 +84,8 @@ def test_signing_out_ends_it(page: Page, console: RunningConsole) -> None:
     expect(page).to_have_url(re.compile("/sign-in"))
 
 
-def test_nothing_that_others_wrote_runs(page: Page, console: RunningConsole, hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(2)))
+def test_nothing_that_others_wrote_runs(page: Page, console: RunningConsole, submit: Submit, engine: Engine) -> None:
+    submit(message(*people(2)))
     settled(engine, claimed := taken(engine), rejected=[0])
     it = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
     do(engine, "UPDATE records SET contact = :it || id", it=it)
@@ -101,8 +100,8 @@ def test_nothing_that_others_wrote_runs(page: Page, console: RunningConsole, han
 
 
 @only_with_javascript
-def test_no_page_is_wider_than_the_screen(page: Page, console: RunningConsole, hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(f"{'long.' * 12}name@{'long.' * 20}example.com", "nobody" * 50))
+def test_no_page_is_wider_than_the_screen(page: Page, console: RunningConsole, submit: Submit, engine: Engine) -> None:
+    submit(message(f"{'long.' * 12}name@{'long.' * 20}example.com", "nobody" * 50))
     given_up(engine, claimed := taken(engine))
     sign_in(page, console)
     person = f"/person/{ask(engine, 'SELECT contact FROM records')[0].contact}"
@@ -121,8 +120,8 @@ def test_no_page_is_wider_than_the_screen(page: Page, console: RunningConsole, h
 
 
 @only_with_javascript
-def test_the_keyboard_leads_everywhere(page: Page, console: RunningConsole, hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(3)), batch_size=1)
+def test_the_keyboard_leads_everywhere(page: Page, console: RunningConsole, submit: Submit, engine: Engine) -> None:
+    submit(message(*people(3)), batch_size=1)
     oldest, _, newest = [row.id for row in ask(engine, "SELECT id FROM batches ORDER BY id")]
     sign_in(page, console)
     listens(page)
@@ -148,8 +147,8 @@ def test_the_keyboard_leads_everywhere(page: Page, console: RunningConsole, hand
 
 
 @only_with_javascript
-def test_by_tab_alone_a_batch_is_canceled(page: Page, console: RunningConsole, hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(3)))
+def test_by_tab_alone_a_batch_is_canceled(page: Page, console: RunningConsole, submit: Submit, engine: Engine) -> None:
+    submit(message(*people(3)))
     sign_in(page, console)
     page.goto(f"{console.url}/batch/{ask(engine, 'SELECT id FROM batches')[0].id}")
     page.keyboard.press("Tab")
@@ -169,9 +168,9 @@ def test_by_tab_alone_a_batch_is_canceled(page: Page, console: RunningConsole, h
 
 @only_with_javascript
 def test_rows_are_marked_by_key_and_retried(
-    page: Page, console: RunningConsole, hand_in: HandIn, engine: Engine
+    page: Page, console: RunningConsole, submit: Submit, engine: Engine
 ) -> None:
-    hand_in(message(*people(4)))
+    submit(message(*people(4)))
     given_up(engine, taken(engine))
     sign_in(page, console)
     page.goto(f"{console.url}/errors")
@@ -198,7 +197,7 @@ def hide(page: Page, *, hidden: bool) -> None:
 
 @only_with_javascript
 def test_a_page_is_live_but_holds_no_stream_while_it_is_hidden(
-    page: Page, console: RunningConsole, hand_in: HandIn
+    page: Page, console: RunningConsole, submit: Submit
 ) -> None:
     streams: list[str] = []
     page.on("request", lambda one: streams.append("begun") if one.resource_type == "eventsource" else None)
@@ -206,11 +205,11 @@ def test_a_page_is_live_but_holds_no_stream_while_it_is_hidden(
     sign_in(page, console)
     pending = page.locator("dl.tiles div", has_text="batches pending").locator("dd")
     expect(pending).to_have_text("0")
-    hand_in(message("ada@example.com"))
+    submit(message("ada@example.com"))
     expect(pending).to_have_text("1", timeout=10_000)
     expect(page.locator("#live")).to_have_text("live")
     hide(page, hidden=True)
-    hand_in(message("bob@example.com", state="cancel"))
+    submit(message("bob@example.com", state="cancel"))
     page.wait_for_timeout(4_000)
     assert streams == ["begun", "closed"]
     expect(pending).to_have_text("1")
@@ -219,7 +218,7 @@ def test_a_page_is_live_but_holds_no_stream_while_it_is_hidden(
     listens(page)
     page.keyboard.press("l")
     expect(page.locator("#live")).to_have_text("standing still")
-    hand_in(message("cy@example.com", state="attend"))
+    submit(message("cy@example.com", state="attend"))
     page.wait_for_timeout(4_000)
     assert streams == ["begun", "closed"] * 2
     expect(pending).to_have_text("2")
@@ -230,9 +229,9 @@ def test_a_page_is_live_but_holds_no_stream_while_it_is_hidden(
 
 @only_with_javascript
 def test_a_batch_that_settles_is_shown_without_loading_the_page_and_is_live_no_longer(
-    page: Page, console: RunningConsole, hand_in: HandIn, engine: Engine
+    page: Page, console: RunningConsole, submit: Submit, engine: Engine
 ) -> None:
-    hand_in(message(*people(3)))
+    submit(message(*people(3)))
     claimed = taken(engine)
     sign_in(page, console)
     page.goto(f"{console.url}/batch/{claimed.batch_id}")
@@ -246,13 +245,13 @@ def test_a_batch_that_settles_is_shown_without_loading_the_page_and_is_live_no_l
 
 @only_with_javascript
 def test_what_comes_while_somebody_is_about_something_is_shown_when_he_is_done(
-    page: Page, console: RunningConsole, hand_in: HandIn
+    page: Page, console: RunningConsole, submit: Submit
 ) -> None:
     sign_in(page, console)
     page.goto(f"{console.url}/batches")
     page.get_by_label("event", exact=True).fill("web")
     with page.expect_event("request", lambda one: one.resource_type == "eventsource"):
-        hand_in(message("ada@example.com"))
+        submit(message("ada@example.com"))
     page.wait_for_timeout(1_500)
     expect(page.get_by_label("event", exact=True)).to_have_value("web")
     expect(page.locator("tbody tr")).to_have_count(0)
@@ -262,9 +261,9 @@ def test_what_comes_while_somebody_is_about_something_is_shown_when_he_is_done(
 
 @only_with_javascript
 def test_a_page_out_of_reach_says_so_and_comes_back(
-    page: Page, process: Context, monkeypatch: pytest.MonkeyPatch
+    page: Page, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with running_console(process) as console:
+    with running_console(context) as console:
         sign_in(page, console)
         with monkeypatch.context() as full:
             full.setattr(live, "PLACES", 0)

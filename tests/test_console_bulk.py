@@ -15,13 +15,12 @@ from sqlalchemy import Engine
 from models.accept_rules import Rules
 from models.words import Role
 from tests.support.console import RunningConsole, Visitor, words
+from tests.support.fixtures import Submit
 from tests.support.jobs import ME
 from tests.support.ledger import ask, deliver_all, do, given_up, message, outcomes, people, settled, taken
 from web.console import bulk, corrections, live
-from worker.intake.receipts import Part
 from worker.operations import jobs
 
-HandIn = Callable[..., list[Part]]
 SCRIPT = "<script>alert('x')</script>"
 ADA = "ada.lovelace@analytical.example.com"
 
@@ -35,21 +34,21 @@ def work(engine: Engine, rules: Rules) -> Callable[[], None]:
 Work = Callable[[], None]
 
 
-def failed(hand_in: HandIn, engine: Engine, *contacts: str, event: str = "77", state: str = "register") -> None:
-    hand_in(message(*contacts, event=event, state=state))
+def failed(submit: Submit, engine: Engine, *contacts: str, event: str = "77", state: str = "register") -> None:
+    submit(message(*contacts, event=event, state=state))
     given_up(engine, taken(engine))
 
 
-def rejected(hand_in: HandIn, engine: Engine, *contacts: str, event: str = "77", state: str = "register") -> None:
-    hand_in(message(*contacts, event=event, state=state))
+def rejected(submit: Submit, engine: Engine, *contacts: str, event: str = "77", state: str = "register") -> None:
+    submit(message(*contacts, event=event, state=state))
     settled(engine, taken(engine), rejected=range(len(contacts)))
 
 
-def fill(hand_in: HandIn, engine: Engine) -> None:
+def fill(submit: Submit, engine: Engine) -> None:
     """Twelve failed for one event, three for another, two rejected, one unconfirmed."""
-    failed(hand_in, engine, *people(12))
-    failed(hand_in, engine, *people(3, 20), event="webinar", state="cancel")
-    hand_in(message(*people(3, 30)))
+    failed(submit, engine, *people(12))
+    failed(submit, engine, *people(3, 20), event="webinar", state="cancel")
+    submit(message(*people(3, 30)))
     settled(engine, taken(engine), rejected=[0, 1], unconfirmed=[2])
 
 
@@ -78,8 +77,8 @@ def nothing_done(engine: Engine) -> bool:
 # A look before
 
 
-def test_a_retry_is_shown_before_it_is_done(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
-    fill(hand_in, engine)
+def test_a_retry_is_shown_before_it_is_done(operator: Visitor, submit: Submit, engine: Engine) -> None:
+    fill(submit, engine)
     html = operator.page("/act/retry")
     said = words(html)
     assert "Retry: outcome failed" in said
@@ -92,8 +91,8 @@ def test_a_retry_is_shown_before_it_is_done(operator: Visitor, hand_in: HandIn, 
     assert nothing_done(engine)
 
 
-def test_what_delays_a_retry_is_said_before_it_is_done(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
-    failed(hand_in, engine, *people(2))
+def test_what_delays_a_retry_is_said_before_it_is_done(operator: Visitor, submit: Submit, engine: Engine) -> None:
+    failed(submit, engine, *people(2))
     do(engine, "UPDATE accounts SET paused_at = now(), paused_because = 'the portal moves'")
     assert "account default sends nothing now: the portal moves" in words(operator.page("/act/retry"))
 
@@ -111,9 +110,9 @@ FILTERS: list[tuple[str, dict[str, object], int]] = [
 
 
 def test_the_filters_of_the_url_are_those_of_the_job(
-    operator: Visitor, hand_in: HandIn, engine: Engine, rules: Rules
+    operator: Visitor, submit: Submit, engine: Engine, rules: Rules
 ) -> None:
-    fill(hand_in, engine)
+    fill(submit, engine)
     for query, chosen, number in FILTERS:
         html = operator.page(f"/act/retry{query}")
         assert f">Retry {number}</button>" in html
@@ -126,10 +125,8 @@ def test_the_filters_of_the_url_are_those_of_the_job(
     assert outcomes(engine) == {"pending": 3, "failed": 12, "rejected": 2, "unconfirmed": 1}
 
 
-def test_a_group_is_retried_whatever_its_outcome(
-    operator: Visitor, hand_in: HandIn, engine: Engine, work: Work
-) -> None:
-    fill(hand_in, engine)
+def test_a_group_is_retried_whatever_its_outcome(operator: Visitor, submit: Submit, engine: Engine, work: Work) -> None:
+    fill(submit, engine)
     (group,) = ask(engine, "SELECT id FROM error_groups WHERE outcome = 'rejected'")
     html = operator.page(f"/act/retry?group={group.id}")
     assert ">Retry 2</button>" in html
@@ -143,9 +140,9 @@ def test_a_group_is_retried_whatever_its_outcome(
 
 
 def test_the_marked_rows_and_only_they_are_retried(
-    operator: Visitor, hand_in: HandIn, engine: Engine, work: Work
+    operator: Visitor, submit: Submit, engine: Engine, work: Work
 ) -> None:
-    fill(hand_in, engine)
+    fill(submit, engine)
     marked = [ids(engine)[0], ids(engine)[13], ids(engine, "outcome = 'rejected'")[0]]
     assert operator.page("/errors").count('type="checkbox" name="error"') == 18
     html = operator.page("/act/retry?marked=1&" + "&".join(f"error={one}" for one in marked))
@@ -157,15 +154,15 @@ def test_the_marked_rows_and_only_they_are_retried(
 
 
 @pytest.mark.parametrize("action", ["retry", "dismiss"])
-def test_nothing_marked_is_not_everything(operator: Visitor, hand_in: HandIn, engine: Engine, action: str) -> None:
-    fill(hand_in, engine)
+def test_nothing_marked_is_not_everything(operator: Visitor, submit: Submit, engine: Engine, action: str) -> None:
+    fill(submit, engine)
     answer = operator.get(f"/act/{action}?marked=1")
     assert (answer.status_code, "Nothing is marked" in words(answer.text)) == (400, True)
     assert "<button>" not in answer.text
 
 
-def test_what_was_rejected_is_retried_only_if_asked_for(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
-    rejected(hand_in, engine, *people(2))
+def test_what_was_rejected_is_retried_only_if_asked_for(operator: Visitor, submit: Submit, engine: Engine) -> None:
+    rejected(submit, engine, *people(2))
     html = operator.page("/act/retry?event=77")
     assert "Nothing is like that" in words(html)
     assert 'method="post" action="/act/retry"' not in html
@@ -179,19 +176,17 @@ def test_what_was_rejected_is_retried_only_if_asked_for(operator: Visitor, hand_
 
 
 def test_what_is_done_is_what_was_shown_and_not_what_failed_since(
-    operator: Visitor, hand_in: HandIn, engine: Engine, work: Work
+    operator: Visitor, submit: Submit, engine: Engine, work: Work
 ) -> None:
-    failed(hand_in, engine, *people(2))
+    failed(submit, engine, *people(2))
     asked_for(operator.submit(operator.page("/act/retry"), "/act/retry"), engine)
-    failed(hand_in, engine, *people(3, 10))
+    failed(submit, engine, *people(3, 10))
     work()
     assert outcomes(engine) == {"pending": 2, "failed": 3}
 
 
-def test_dismissing_needs_a_reason_which_is_kept(
-    operator: Visitor, hand_in: HandIn, engine: Engine, work: Work
-) -> None:
-    fill(hand_in, engine)
+def test_dismissing_needs_a_reason_which_is_kept(operator: Visitor, submit: Submit, engine: Engine, work: Work) -> None:
+    fill(submit, engine)
     html = operator.page("/act/dismiss?event=webinar")
     assert "3 records will be left as they are" in words(html)
     assert "That costs" not in words(html)
@@ -210,9 +205,9 @@ def test_dismissing_needs_a_reason_which_is_kept(
 
 
 def test_waiting_batches_are_canceled_by_a_filter_and_never_all_unsaid(
-    operator: Visitor, hand_in: HandIn, engine: Engine, work: Work
+    operator: Visitor, submit: Submit, engine: Engine, work: Work
 ) -> None:
-    hand_in(message(*people(3)), message(*people(2), event="webinar"))
+    submit(message(*people(3)), message(*people(2), event="webinar"))
     assert operator.get("/act/cancel").status_code == 400
     link = re.search(r'href="(/act/cancel[^"]+)"', operator.page("/batches?status=PENDING&event=webinar"))
     assert link
@@ -230,9 +225,9 @@ def test_waiting_batches_are_canceled_by_a_filter_and_never_all_unsaid(
 
 
 def test_refused_messages_are_handed_in_again_together(
-    operator: Visitor, hand_in: HandIn, engine: Engine, work: Work
+    operator: Visitor, submit: Submit, engine: Engine, work: Work
 ) -> None:
-    hand_in({**message(*people(2)), "account": "acme"}, message("nobody"), {**message("b@x.org"), "account": "other"})
+    submit({**message(*people(2)), "account": "acme"}, message("nobody"), {**message("b@x.org"), "account": "other"})
     html = operator.page("/act/replay?account=acme")
     assert "Why they were refused" in words(html)
     assert "1 will be skipped: would not be accepted again: account: 'acme' is unknown" in words(html)
@@ -276,9 +271,9 @@ def test_what_is_none_is_said(operator: Visitor) -> None:
 
 
 def test_a_jobs_page_says_how_far_it_is_what_became_of_each_and_what_they_are_by_now(
-    operator: Visitor, hand_in: HandIn, engine: Engine, work: Work
+    operator: Visitor, submit: Submit, engine: Engine, work: Work
 ) -> None:
-    fill(hand_in, engine)
+    fill(submit, engine)
     job = asked_for(operator.submit(operator.page("/act/retry"), "/act/retry"), engine)
     said = words(operator.page(f"/job/{job.id}"))
     assert f"Job {job.id}: retry queued outcome failed done 0 of 15 asked for by the operator console" in said
@@ -300,9 +295,9 @@ def test_a_jobs_page_says_how_far_it_is_what_became_of_each_and_what_they_are_by
 
 
 def test_what_a_job_was_not_done_to_is_listed_apart_with_why(
-    operator: Visitor, hand_in: HandIn, engine: Engine, work: Work
+    operator: Visitor, submit: Submit, engine: Engine, work: Work
 ) -> None:
-    failed(hand_in, engine, *people(3))
+    failed(submit, engine, *people(3))
     job = asked_for(operator.submit(operator.page("/act/retry"), "/act/retry"), engine)
     work()
     do(engine, "UPDATE job_items SET done = false WHERE record_id = 2")
@@ -314,10 +309,10 @@ def test_what_a_job_was_not_done_to_is_listed_apart_with_why(
 
 
 def test_a_jobs_results_are_paged(
-    operator: Visitor, hand_in: HandIn, engine: Engine, work: Work, monkeypatch: pytest.MonkeyPatch
+    operator: Visitor, submit: Submit, engine: Engine, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk, "PAGE", 2)
-    failed(hand_in, engine, *people(5))
+    failed(submit, engine, *people(5))
     job = asked_for(operator.submit(operator.page("/act/retry"), "/act/retry"), engine)
     work()
     met: list[str] = []
@@ -331,10 +326,10 @@ def test_a_jobs_results_are_paged(
 
 
 def test_jobs_and_the_audit_log_are_paged_the_newest_first(
-    operator: Visitor, hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    operator: Visitor, submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk, "PAGE", 2)
-    failed(hand_in, engine, *people(2))
+    failed(submit, engine, *people(2))
     html = operator.page("/act/retry")
     asked = [asked_for(operator.submit(html, "/act/retry"), engine).id for _ in range(5)]
     for path in ("/jobs", "/actions"):
@@ -349,10 +344,10 @@ def test_jobs_and_the_audit_log_are_paged_the_newest_first(
 
 
 def test_a_job_is_stopped_and_what_it_did_stays_done(  # noqa: PLR0917
-    operator: Visitor, hand_in: HandIn, engine: Engine, rules: Rules, work: Work, monkeypatch: pytest.MonkeyPatch
+    operator: Visitor, submit: Submit, engine: Engine, rules: Rules, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.operations.steps.STEP", 2)
-    failed(hand_in, engine, *people(5))
+    failed(submit, engine, *people(5))
     job = asked_for(operator.submit(operator.page("/act/retry"), "/act/retry"), engine)
     jobs.step(engine, rules)
     html = operator.page(f"/job/{job.id}")
@@ -374,14 +369,14 @@ def test_a_job_is_stopped_and_what_it_did_stays_done(  # noqa: PLR0917
 
 
 def test_a_page_with_a_job_changes_by_itself(
-    operator: Visitor, hand_in: HandIn, engine: Engine, work: Work, monkeypatch: pytest.MonkeyPatch
+    operator: Visitor, submit: Submit, engine: Engine, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     between = live.seconds_between
     monkeypatch.setattr(live, "seconds_between", lambda attributes: between(attributes) and 0.05)
     for round_, (path, then) in enumerate(
         (("/job/{}", "4 of 4"), ("/jobs", "4 of 4"), ("/", "batches pending</a></dt><dd>3</dd>"))
     ):
-        failed(hand_in, engine, *people(4), event=f"{round_}")
+        failed(submit, engine, *people(4), event=f"{round_}")
         job = asked_for(operator.submit(operator.page("/act/retry"), "/act/retry"), engine)
         with operator.get(path.format(job.id), headers={"Accept": "text/event-stream"}, stream=True) as stream:
             lines = stream.iter_lines(chunk_size=1, decode_unicode=True)
@@ -394,9 +389,9 @@ def test_a_page_with_a_job_changes_by_itself(
 
 
 def test_one_record_is_corrected_and_the_change_is_shown_before(
-    operator: Visitor, hand_in: HandIn, engine: Engine
+    operator: Visitor, submit: Submit, engine: Engine
 ) -> None:
-    rejected(hand_in, engine, "ada@exampel.com")
+    rejected(submit, engine, "ada@exampel.com")
     assert 'href="/correct?record=1"' in operator.page("/errors")
     html = operator.page("/correct?record=1")
     assert "Correct: record 1" in words(html)
@@ -413,9 +408,9 @@ def test_one_record_is_corrected_and_the_change_is_shown_before(
     assert outcomes(engine) == {"canceled": 1, "delivered": 1}
 
 
-def test_a_groups_wrong_event_is_corrected(operator: Visitor, hand_in: HandIn, engine: Engine, work: Work) -> None:
-    rejected(hand_in, engine, *people(12), event="wrong")
-    rejected(hand_in, engine, *people(2), event="77")
+def test_a_groups_wrong_event_is_corrected(operator: Visitor, submit: Submit, engine: Engine, work: Work) -> None:
+    rejected(submit, engine, *people(12), event="wrong")
+    rejected(submit, engine, *people(2), event="77")
     do(engine, "UPDATE errors SET group_id = 'elsewhere' WHERE record_id > 12")
     (group,) = ask(engine, "SELECT group_id AS id FROM errors WHERE record_id = 1")
     html = operator.page(f"/correct?group={group.id}&event=right")
@@ -443,9 +438,9 @@ def test_a_groups_wrong_event_is_corrected(operator: Visitor, hand_in: HandIn, e
 
 
 def test_a_change_that_cannot_be_made_is_said_and_kept_as_it_was_typed(
-    operator: Visitor, hand_in: HandIn, engine: Engine
+    operator: Visitor, submit: Submit, engine: Engine
 ) -> None:
-    rejected(hand_in, engine, "ada@exampel.com")
+    rejected(submit, engine, "ada@exampel.com")
     for query, said, status in (
         ("email=nobody", "not corrected: email: nobody is no e-mail address", 200),
         ("when=yesterday", "when: ", 400),
@@ -459,8 +454,8 @@ def test_a_change_that_cannot_be_made_is_said_and_kept_as_it_was_typed(
         assert "Correct and send" not in answer.text
 
 
-def test_a_change_of_nothing_is_not_asked_for(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
-    rejected(hand_in, engine, "ada@exampel.com")
+def test_a_change_of_nothing_is_not_asked_for(operator: Visitor, submit: Submit, engine: Engine) -> None:
+    rejected(submit, engine, "ada@exampel.com")
     for chosen in ("record=1", "record=1&when=yesterday"):
         answer = operator.press("/correct", "/correct?record=1", chosen=chosen)
         assert (answer.status_code, "Nothing is changed" in words(answer.text)) == (400, True)
@@ -488,10 +483,10 @@ def hand_back(operator: Visitor, content: bytes, record: int = 1) -> Any:
 
 
 def test_a_groups_records_go_out_as_csv_and_the_mended_file_is_shown_before_it_is_begun(
-    operator: Visitor, hand_in: HandIn, engine: Engine, work: Work
+    operator: Visitor, submit: Submit, engine: Engine, work: Work
 ) -> None:
-    rejected(hand_in, engine, *(f"p{index}@exampel.com" for index in range(4)))
-    failed(hand_in, engine, *people(1))
+    rejected(submit, engine, *(f"p{index}@exampel.com" for index in range(4)))
+    failed(submit, engine, *people(1))
     (group,) = ask(engine, "SELECT group_id AS id FROM errors WHERE record_id = 1")
     rows = out(operator, f"?group={group.id}")
     assert sorted(row["email"] for row in rows) == [f"p{index}@exampel.com" for index in range(4)]
@@ -517,8 +512,8 @@ def test_a_groups_records_go_out_as_csv_and_the_mended_file_is_shown_before_it_i
     assert [row.filter for row in ask(engine, "SELECT * FROM actions WHERE what = 'begin'")] == [{"job": job.id}]
 
 
-def test_a_mended_file_is_discarded(operator: Visitor, hand_in: HandIn, engine: Engine, work: Work) -> None:
-    rejected(hand_in, engine, *people(2))
+def test_a_mended_file_is_discarded(operator: Visitor, submit: Submit, engine: Engine, work: Work) -> None:
+    rejected(submit, engine, *people(2))
     answer = hand_back(operator, as_csv([{**row, "event": "99"} for row in out(operator)]))
     job = asked_for(answer, engine)
     assert ">Discard it</button>" in answer.text
@@ -529,33 +524,31 @@ def test_a_mended_file_is_discarded(operator: Visitor, hand_in: HandIn, engine: 
     assert "stopped" in words(operator.page(f"/job/{job.id}"))
 
 
-def test_a_file_that_changes_nothing_offers_nothing_to_begin(
-    operator: Visitor, hand_in: HandIn, engine: Engine
-) -> None:
-    rejected(hand_in, engine, *people(2))
+def test_a_file_that_changes_nothing_offers_nothing_to_begin(operator: Visitor, submit: Submit, engine: Engine) -> None:
+    rejected(submit, engine, *people(2))
     answer = hand_back(operator, as_csv(out(operator)))
     assert "Correct and send" not in answer.text
     assert "The file changes nothing" in words(answer.text)
 
 
-def test_a_file_that_is_none_of_ours_is_said(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
-    rejected(hand_in, engine, "a@exampel.com")
+def test_a_file_that_is_none_of_ours_is_said(operator: Visitor, submit: Submit, engine: Engine) -> None:
+    rejected(submit, engine, "a@exampel.com")
     for content in (b"", b"email,name\na@x.org,A\n", b"\xff\xfe\0", b"{}", b"a" * 100_000):
         answer = hand_back(operator, content)
         assert (answer.status_code, "This file cannot be used" in words(answer.text)) == (400, True), content
     assert nothing_done(engine)
 
 
-def test_a_file_that_is_too_large_is_said(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
-    rejected(hand_in, engine, "a@exampel.com")
+def test_a_file_that_is_too_large_is_said(operator: Visitor, submit: Submit, engine: Engine) -> None:
+    rejected(submit, engine, "a@exampel.com")
     answer = hand_back(operator, b"record,email\n" + b"1,a@example.com\n" * (corrections.LARGEST_FILE // 16))
     assert (answer.status_code, "That is too much" in words(answer.text)) == (413, True)
     assert "turnout correct --from FILE" in words(answer.text)
     assert nothing_done(engine)
 
 
-def test_wrong_lines_without_end_are_said_up_to_a_bound(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
-    rejected(hand_in, engine, "a@exampel.com")
+def test_wrong_lines_without_end_are_said_up_to_a_bound(operator: Visitor, submit: Submit, engine: Engine) -> None:
+    rejected(submit, engine, "a@exampel.com")
     answer = hand_back(operator, b"record,email\n1,a@example.com\n" + b"x,y\n" * 5_000)
     assert answer.text.count('class="warning"') == corrections.MOST_WRONG
     assert job_of(engine).expected == 1
@@ -576,10 +569,10 @@ NIGHTLY = {
 
 
 def test_a_schedule_is_put_changed_begun_paused_resumed_and_removed(
-    operator: Visitor, hand_in: HandIn, engine: Engine, work: Work
+    operator: Visitor, submit: Submit, engine: Engine, work: Work
 ) -> None:
-    failed(hand_in, engine, *people(2))
-    failed(hand_in, engine, *people(2), event="99")
+    failed(submit, engine, *people(2))
+    failed(submit, engine, *people(2), event="99")
     said = words(operator.press("/schedules", "/schedules", **NIGHTLY).text)
     assert "schedule nightly is added" in said
     assert "nightly 0 3 * * * Europe/Berlin outcome unconfirmed or failed, event 77 5 22:00-02:30" in said
@@ -647,9 +640,9 @@ def test_a_schedule_of_a_wrong_filter_is_said(operator: Visitor, engine: Engine)
 
 
 def test_the_audit_log_says_who_did_what_when_to_how_many(
-    operator: Visitor, console: RunningConsole, hand_in: HandIn, engine: Engine, work: Work
+    operator: Visitor, console: RunningConsole, submit: Submit, engine: Engine, work: Work
 ) -> None:
-    fill(hand_in, engine)
+    fill(submit, engine)
     operator.submit(operator.page("/act/retry?event=77"), "/act/retry")
     operator.press("/accounts/default/pause", "/accounts", because="the portal moves")
     operator.press("/accounts/default/resume", "/accounts")
@@ -693,9 +686,9 @@ POSTS = {
 
 
 @pytest.fixture
-def under_way(operator: Visitor, hand_in: HandIn, engine: Engine) -> Callable[[], object]:
+def under_way(operator: Visitor, submit: Submit, engine: Engine) -> Callable[[], object]:
     """A job, a schedule, errors; what they are, to be compared."""
-    fill(hand_in, engine)
+    fill(submit, engine)
     operator.submit(operator.page("/act/retry?event=webinar"), "/act/retry")
     operator.press("/schedules", "/schedules", **NIGHTLY | {"name": "kept"})
     tables = ("jobs", "job_items", "actions", "schedules", "errors", "batches", "refused")
@@ -737,13 +730,13 @@ def test_a_form_of_another_page_does_nothing(
 
 
 def test_viewers_see_no_address_on_jobs_and_in_the_audit_log(
-    operator: Visitor, viewer: Visitor, hand_in: HandIn, engine: Engine, work: Work
+    operator: Visitor, viewer: Visitor, submit: Submit, engine: Engine, work: Work
 ) -> None:
-    rejected(hand_in, engine, ADA)
+    rejected(submit, engine, ADA)
     html = operator.page("/correct?record=1&email=ada.lovelace%40other.example.com")
     mended = asked_for(operator.submit(html, "/correct"), engine).id
     given_up(engine, taken(engine))
-    rejected(hand_in, engine, f"x{ADA}")
+    rejected(submit, engine, f"x{ADA}")
     html = operator.page(f"/act/dismiss?event={ADA.replace('@', '%40')}")
     assert "Nothing is like that" in words(html)
     html = operator.page("/act/dismiss?record=2")
@@ -759,10 +752,10 @@ def test_viewers_see_no_address_on_jobs_and_in_the_audit_log(
 
 
 def test_what_others_wrote_is_escaped(
-    operator: Visitor, viewer: Visitor, hand_in: HandIn, engine: Engine, work: Work
+    operator: Visitor, viewer: Visitor, submit: Submit, engine: Engine, work: Work
 ) -> None:
-    fill(hand_in, engine)
-    hand_in(message("nobody"), {**message("b@x.org"), "account": SCRIPT})
+    fill(submit, engine)
+    submit(message("nobody"), {**message("b@x.org"), "account": SCRIPT})
     job = asked_for(operator.submit(operator.page("/act/retry?event=webinar"), "/act/retry"), engine).id
     work()
     held = asked_for(hand_back(operator, f"record,event\n1,{SCRIPT}\n{SCRIPT},2\n".encode()), engine).id
@@ -806,10 +799,10 @@ def test_what_others_wrote_is_escaped(
 
 
 def test_every_table_has_headings_and_every_field_a_label(
-    operator: Visitor, hand_in: HandIn, engine: Engine, work: Work
+    operator: Visitor, submit: Submit, engine: Engine, work: Work
 ) -> None:
-    fill(hand_in, engine)
-    hand_in(message("nobody"), message(*people(2), state="cancel"))
+    fill(submit, engine)
+    submit(message("nobody"), message(*people(2), state="cancel"))
     operator.press("/schedules", "/schedules", **NIGHTLY)
     operator.submit(operator.page("/act/retry"), "/act/retry")
     work()

@@ -13,11 +13,9 @@ from sqlalchemy import Engine
 from models.words import Role
 from tests.support.api import key_for
 from tests.support.console import RunningConsole, Visitor, words
+from tests.support.fixtures import Submit
 from tests.support.ledger import ask, do, message, outcomes, people, settled, taken
 from worker.context import Context
-from worker.intake.receipts import Part
-
-HandIn = Callable[..., list[Part]]
 
 
 def status_of(url: str, head: str, body: bytes = b"") -> int:
@@ -51,8 +49,8 @@ def hand_back(operator: Visitor, content: bytes) -> Any:
 
 
 @pytest.fixture
-def rejected(hand_in: HandIn, engine: Engine) -> Engine:
-    hand_in(message(*people(2)))
+def rejected(submit: Submit, engine: Engine) -> Engine:
+    submit(message(*people(2)))
     settled(engine, taken(engine), rejected=[0, 1])
     return engine
 
@@ -118,8 +116,8 @@ def test_nothing_large_is_read_of_whoever_is_not_signed_in(console: RunningConso
             assert connection.makefile("rb").readline().split()[1] == b"303"
 
 
-def test_whoever_signs_in_anew_ends_the_session_there_was(console: RunningConsole, process: Context) -> None:
-    key = key_for(process, "olga", Role.OPERATOR)
+def test_whoever_signs_in_anew_ends_the_session_there_was(console: RunningConsole, context: Context) -> None:
+    key = key_for(context, "olga", Role.OPERATOR)
     first, again = console.visitor(), console.visitor()
     first.sign_in(key)
     again.http.cookies.update(first.http.cookies)
@@ -147,9 +145,9 @@ def test_who_begins_a_mended_file_is_noted(console: RunningConsole, operator: Vi
 
 
 def test_a_button_whose_job_is_in_trouble_leaves_it_to_the_workers(
-    operator: Visitor, hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    operator: Visitor, submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hand_in(message(*people(2)))
+    submit(message(*people(2)))
     (batch,) = ask(engine, "SELECT id FROM batches")
 
     def fails(*_: object) -> None:
@@ -166,10 +164,10 @@ def test_a_button_whose_job_is_in_trouble_leaves_it_to_the_workers(
 
 
 def test_batches_are_listed_by_time(
-    operator: Visitor, facts: Callable[..., Any], hand_in: HandIn, engine: Engine
+    operator: Visitor, facts: Callable[..., Any], submit: Submit, engine: Engine
 ) -> None:
     for hour in range(4):
-        hand_in(message(*people(1, hour), event=str(hour)))
+        submit(message(*people(1, hour), event=str(hour)))
         do(engine, f"UPDATE batches SET created_at = '2026-03-01 0{hour}:30Z' WHERE id = (SELECT max(id) FROM batches)")
     everything = [row.id for row in ask(engine, "SELECT id FROM batches ORDER BY id DESC")]
     for typed, asked, these in (
@@ -187,9 +185,9 @@ def test_batches_are_listed_by_time(
 
 
 def test_what_waits_since_then_is_not_offered_to_be_canceled_with_all_the_rest(
-    operator: Visitor, hand_in: HandIn
+    operator: Visitor, submit: Submit
 ) -> None:
-    hand_in(message(*people(1)))
+    submit(message(*people(1)))
     assert "Cancel everything" in operator.page("/batches?status=PENDING")
     for narrower in ("since=2020-01-01", "until=2100-01-01"):
         assert "Cancel everything" not in operator.page(f"/batches?status=PENDING&{narrower}")
@@ -206,8 +204,8 @@ def test_errors_are_listed_and_retried_by_time(operator: Visitor, rejected: Engi
     assert "1 record will be sent again" in words(operator.page(unescape(links[0])))
 
 
-def test_a_canceled_groups_errors_are_listed(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(2)))
+def test_a_canceled_groups_errors_are_listed(operator: Visitor, submit: Submit, engine: Engine) -> None:
+    submit(message(*people(2)))
     (batch,) = ask(engine, "SELECT id FROM batches")
     operator.press(f"/batch/{batch.id}/cancel", "/")
     (link,) = re.findall(r'href="(/errors\?group=[^"]*)"', operator.page("/groups?outcome=canceled"))

@@ -3,7 +3,6 @@
 import json
 import re
 import threading
-from collections.abc import Callable
 from html import unescape
 from typing import Any
 from urllib.parse import quote, unquote
@@ -12,24 +11,23 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.support.console import Visitor, words
+from tests.support.fixtures import Submit
 from tests.support.ledger import ask, deliver_all, do, given_up, message, outcomes, people, settled, taken
 from web.console import person as person_page, refusals as refusals_page
-from worker.intake.receipts import Part
 from worker.queries import erasures as reads, refusals
 
-HandIn = Callable[..., list[Part]]
 ADA = "ada.lovelace@analytical.example.com"
 SCRIPT = "<script>alert('x')</script>"
 
 
-def fill(hand_in: HandIn, engine: Engine) -> None:
+def fill(submit: Submit, engine: Engine) -> None:
     """Ada delivered, rejected, failed, waiting and refused, beside others."""
-    hand_in(message(ADA, *people(3)))
+    submit(message(ADA, *people(3)))
     settled(engine, taken(engine), rejected=[0], unconfirmed=[1])
-    hand_in(message(ADA, *people(2), state="attend"))
+    submit(message(ADA, *people(2), state="attend"))
     given_up(engine, taken(engine))
-    hand_in(message(ADA, event="webinar"))
-    hand_in({**message(ADA), "account": "acme"}, message("nobody", event="webinar"))
+    submit(message(ADA, event="webinar"))
+    submit({**message(ADA), "account": "acme"}, message("nobody", event="webinar"))
 
 
 def refused_ids(engine: Engine) -> list[int]:
@@ -56,9 +54,9 @@ def every_page(operator: Visitor, path: str, pattern: str) -> list[str]:
 
 
 def test_a_group_says_what_failed_why_whose_it_is_and_what_to_press(
-    operator: Visitor, hand_in: HandIn, engine: Engine
+    operator: Visitor, submit: Submit, engine: Engine
 ) -> None:
-    fill(hand_in, engine)
+    fill(submit, engine)
     do(engine, "UPDATE errors SET message = '`nobody@x` is not a valid email' WHERE outcome = 'rejected'")
     html = operator.page("/groups")
     cards = {
@@ -78,9 +76,9 @@ def test_a_group_says_what_failed_why_whose_it_is_and_what_to_press(
 
 @pytest.mark.parametrize(("outcome", "main"), [("rejected", "correct"), ("failed", "act/retry")])
 def test_a_groups_main_button_is_what_the_advice_says(  # noqa: PLR0917
-    operator: Visitor, viewer: Visitor, hand_in: HandIn, engine: Engine, outcome: str, main: str
+    operator: Visitor, viewer: Visitor, submit: Submit, engine: Engine, outcome: str, main: str
 ) -> None:
-    fill(hand_in, engine)
+    fill(submit, engine)
     do(engine, "UPDATE errors SET message = 'not a valid email' WHERE outcome = 'rejected'")
     (group,) = ask(engine, "SELECT id FROM error_groups WHERE outcome = :outcome", outcome=outcome)
     html = operator.page(f"/groups?outcome={outcome}")
@@ -94,13 +92,13 @@ def test_a_groups_main_button_is_what_the_advice_says(  # noqa: PLR0917
 
 
 def test_a_groups_errors_are_listed_one_by_one_page_by_page(
-    operator: Visitor, hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    operator: Visitor, submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("web.console.pages.PAGE", 2)
     monkeypatch.setattr("web.console.pages.ERRORS", 3)
-    hand_in(message(*people(5)))
+    submit(message(*people(5)))
     given_up(engine, taken(engine))
-    hand_in(message(*people(5, 10)))
+    submit(message(*people(5, 10)))
     settled(engine, taken(engine), rejected=range(5))
     (group,) = ask(engine, "SELECT id FROM error_groups WHERE outcome = 'failed'")
     assert f'href="/errors?group={group.id}"' in operator.page("/groups")
@@ -125,9 +123,9 @@ def test_without_errors_the_groups_say_so_and_the_overview_asks_nothing(operator
 
 
 def test_the_overview_says_why_what_it_means_who_can_mend_it_and_what_to_press(
-    operator: Visitor, viewer: Visitor, hand_in: HandIn, engine: Engine
+    operator: Visitor, viewer: Visitor, submit: Submit, engine: Engine
 ) -> None:
-    fill(hand_in, engine)
+    fill(submit, engine)
     html = operator.page("/")
     assert html.index('id="why"') < html.index('id="sent"')
     said = words(html)
@@ -139,8 +137,8 @@ def test_the_overview_says_why_what_it_means_who_can_mend_it_and_what_to_press(
     assert "?group=" not in viewer.page("/")
 
 
-def test_the_overview_shows_the_first_five_groups(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(7)), batch_size=1)
+def test_the_overview_shows_the_first_five_groups(operator: Visitor, submit: Submit, engine: Engine) -> None:
+    submit(message(*people(7)), batch_size=1)
     for _ in range(7):
         settled(engine, taken(engine), rejected=[0])
     do(engine, "INSERT INTO error_groups (id, outcome, category, code, gist) SELECT 'g' || id, 'rejected', '', '', 'x'"
@@ -154,9 +152,9 @@ def test_the_overview_shows_the_first_five_groups(operator: Visitor, hand_in: Ha
 
 
 def test_a_persons_page_shows_every_record_attempt_and_error_and_what_happens_next(
-    operator: Visitor, hand_in: HandIn, engine: Engine
+    operator: Visitor, submit: Submit, engine: Engine
 ) -> None:
-    fill(hand_in, engine)
+    fill(submit, engine)
     html = operator.page("/person/Ada.Lovelace%40Analytical.example.com")
     cards = [words(one) for one in re.findall(r'<section class="card record".*?</section>', html, re.DOTALL)]
     assert [re.match(r" (\w+) (\S+) (\w+)", card)[0] for card in cards] == [  # type: ignore[index]
@@ -178,9 +176,9 @@ def test_a_persons_page_shows_every_record_attempt_and_error_and_what_happens_ne
 
 
 def test_a_person_by_the_contact_id_that_hubspot_told_is_named_and_linked(
-    operator: Visitor, hand_in: HandIn, engine: Engine
+    operator: Visitor, submit: Submit, engine: Engine
 ) -> None:
-    hand_in(message(ADA))
+    submit(message(ADA))
     settled(engine, taken(engine))
     html = operator.page(f"/person/{ADA}")
     assert "HubSpot's contact id: 1000" in words(html)
@@ -188,10 +186,10 @@ def test_a_person_by_the_contact_id_that_hubspot_told_is_named_and_linked(
 
 
 def test_a_persons_page_goes_on_where_the_last_ended_without_the_address_in_the_link(
-    operator: Visitor, hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    operator: Visitor, submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(person_page, "PAGE", 2)
-    hand_in(*(message(ADA, event=str(number)) for number in range(5)))
+    submit(*(message(ADA, event=str(number)) for number in range(5)))
     met: list[str] = []
     path: str | None = f"/person/{ADA}"
     while path:
@@ -212,8 +210,8 @@ def test_nobody_is_said_to_be_nobody(operator: Visitor) -> None:
 
 
 @pytest.mark.parametrize("odd", ["o'hara/x+y@example.com", "100%25@example.com", "müller&söhne@example.com"])
-def test_an_odd_address_is_linked_to_its_own_page(operator: Visitor, hand_in: HandIn, engine: Engine, odd: str) -> None:
-    hand_in(message("a@example.com"))
+def test_an_odd_address_is_linked_to_its_own_page(operator: Visitor, submit: Submit, engine: Engine, odd: str) -> None:
+    submit(message("a@example.com"))
     do(engine, "UPDATE records SET contact = :odd", odd=odd)
     given_up(engine, taken(engine))
     link = re.search(r'href="(/person/[^"]+)"', operator.page("/errors"))
@@ -223,10 +221,10 @@ def test_an_odd_address_is_linked_to_its_own_page(operator: Visitor, hand_in: Ha
 
 
 def test_find_leads_to_a_person_by_address_and_by_contact_id_where_no_batch_has_that_number(
-    operator: Visitor, hand_in: HandIn, engine: Engine
+    operator: Visitor, submit: Submit, engine: Engine
 ) -> None:
     one = {"vid": 987654, "interactionDateTime": 1_767_225_600_000, "properties": {}}
-    hand_in({"subscriber_state": "register", "object_id": "77", "inputs": [one]})
+    submit({"subscriber_state": "register", "object_id": "77", "inputs": [one]})
     assert operator.get(f"/find?what=%20{ADA}").url == f"{operator.url}/person/ada.lovelace%40analytical.example.com"
     assert operator.get("/find?what=987654").url == f"{operator.url}/person/987654"
     assert operator.get("/find?what=987655").url.endswith("/events?event=987655")
@@ -236,9 +234,9 @@ def test_find_leads_to_a_person_by_address_and_by_contact_id_where_no_batch_has_
 
 
 def test_contacts_are_linked_to_their_pages_for_operators_and_never_for_viewers(
-    operator: Visitor, viewer: Visitor, hand_in: HandIn, engine: Engine
+    operator: Visitor, viewer: Visitor, submit: Submit, engine: Engine
 ) -> None:
-    fill(hand_in, engine)
+    fill(submit, engine)
     submission = ask(engine, "SELECT submission FROM submissions ORDER BY id LIMIT 1")[0].submission
     batch = ask(engine, "SELECT min(id) AS id FROM batches")[0].id
     for path in ("/errors", f"/batch/{batch}", f"/submission/{submission}", "/groups"):
@@ -248,13 +246,13 @@ def test_contacts_are_linked_to_their_pages_for_operators_and_never_for_viewers(
     assert "/person/" not in operator.page("/errors")
 
 
-# What was refused at the door
+# What was not accepted
 
 
 def test_what_was_refused_is_listed_with_its_reason_account_and_submission(
-    operator: Visitor, hand_in: HandIn, engine: Engine
+    operator: Visitor, submit: Submit, engine: Engine
 ) -> None:
-    fill(hand_in, engine)
+    fill(submit, engine)
     unknown, broken = refused_ids(engine)
     html = operator.page("/refused")
     said = words(html)
@@ -273,9 +271,9 @@ def test_what_was_refused_is_listed_with_its_reason_account_and_submission(
 
 
 def test_everything_that_matches_is_handed_in_again_by_the_same_filter_by_operators(
-    operator: Visitor, viewer: Visitor, hand_in: HandIn
+    operator: Visitor, viewer: Visitor, submit: Submit
 ) -> None:
-    hand_in({**message("a@example.com"), "account": "acme & co"})
+    submit({**message("a@example.com"), "account": "acme & co"})
     assert 'href="/act/replay?account=acme+%26+co"' in operator.page("/refused?account=acme %26 co")
     assert 'href="/act/replay?"' in operator.page("/refused")
     assert "/act/" not in viewer.page("/refused")
@@ -284,7 +282,7 @@ def test_everything_that_matches_is_handed_in_again_by_the_same_filter_by_operat
 @pytest.mark.parametrize("bound", ["page", "walk", "bytes", "step"])
 @pytest.mark.parametrize("query", ["", "?account=default"])
 def test_refusals_go_on_where_the_last_page_ended(  # noqa: PLR0917
-    operator: Visitor, hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch, bound: str, query: str
+    operator: Visitor, submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch, bound: str, query: str
 ) -> None:
     for module, name, value in {
         "page": [(refusals_page, "PAGE", 3)],
@@ -293,16 +291,16 @@ def test_refusals_go_on_where_the_last_page_ended(  # noqa: PLR0917
         "step": [(refusals, "AT_ONCE", 2)],
     }[bound]:
         monkeypatch.setattr(module, name, value)
-    hand_in(message(*(f"nobody {number}" for number in range(7))))
-    hand_in({**message("a@example.com"), "account": "acme"})
+    submit(message(*(f"nobody {number}" for number in range(7))))
+    submit({**message("a@example.com"), "account": "acme"})
     expected = [str(number) for number in reversed(refused_ids(engine)[: 7 if query else 8])]
     assert every_page(operator, f"/refused{query}", r'href="/refused/(\d+)"') == expected
 
 
 def test_a_refusal_shows_all_its_reasons_and_to_operators_its_message_to_be_mended(
-    operator: Visitor, viewer: Visitor, hand_in: HandIn, engine: Engine
+    operator: Visitor, viewer: Visitor, submit: Submit, engine: Engine
 ) -> None:
-    hand_in(message("nobödy", when=1_767_225_600))
+    submit(message("nobödy", when=1_767_225_600))
     (number,) = refused_ids(engine)
     html = operator.page(f"/refused/{number}")
     said = words(html)
@@ -322,9 +320,9 @@ def written_in(html: str) -> str:
 
 
 def test_what_is_mended_is_handed_in_again_and_said_what_became_of_it(
-    operator: Visitor, hand_in: HandIn, engine: Engine
+    operator: Visitor, submit: Submit, engine: Engine
 ) -> None:
-    hand_in(message("nobody"))
+    submit(message("nobody"))
     (number,) = refused_ids(engine)
     path = f"/refused/{number}"
     mended = written_in(operator.page(path)).replace('"nobody"', f'"{ADA}"').replace("\n", "\r\n")
@@ -341,8 +339,8 @@ def test_what_is_mended_is_handed_in_again_and_said_what_became_of_it(
     assert deliver_all(engine) == 1
 
 
-def test_what_is_known_already_is_said_to_be_a_duplicate(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(ADA), message("nobody"))
+def test_what_is_known_already_is_said_to_be_a_duplicate(operator: Visitor, submit: Submit, engine: Engine) -> None:
+    submit(message(ADA), message("nobody"))
     (number,) = refused_ids(engine)
     mended = written_in(operator.page(f"/refused/{number}")).replace("nobody", ADA)
     answer = operator.press(f"/refused/{number}", f"/refused/{number}", message=mended)
@@ -351,9 +349,9 @@ def test_what_is_known_already_is_said_to_be_a_duplicate(operator: Visitor, hand
 
 @pytest.mark.parametrize("typed", ['{"half', f"{SCRIPT}", "", '\n\n{"subscriber_state": "nonsense"}'])
 def test_what_is_still_refused_says_why_and_keeps_what_was_written(
-    operator: Visitor, hand_in: HandIn, engine: Engine, typed: str
+    operator: Visitor, submit: Submit, engine: Engine, typed: str
 ) -> None:
-    hand_in(message("nobody"))
+    submit(message("nobody"))
     (number,) = refused_ids(engine)
     before = ask(engine, "SELECT * FROM refused")
     answer = operator.press(f"/refused/{number}", f"/refused/{number}", message=typed)
@@ -364,8 +362,8 @@ def test_what_is_still_refused_says_why_and_keeps_what_was_written(
     assert ask(engine, "SELECT * FROM refused") == before
 
 
-def test_what_is_no_json_is_mended_as_the_text_that_it_is(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
-    hand_in(b"\xff no json </textarea>" + SCRIPT.encode())
+def test_what_is_no_json_is_mended_as_the_text_that_it_is(operator: Visitor, submit: Submit, engine: Engine) -> None:
+    submit(b"\xff no json </textarea>" + SCRIPT.encode())
     (number,) = refused_ids(engine)
     html = operator.page(f"/refused/{number}")
     assert written_in(html) == f"\ufffd no json </textarea>{SCRIPT}"
@@ -374,15 +372,15 @@ def test_what_is_no_json_is_mended_as_the_text_that_it_is(operator: Visitor, han
 
 
 @pytest.mark.parametrize("odd", [b'{"x": "\\ud800"}', b'{"x": 1e999, "y": 123456789012345678901234567890}'])
-def test_odd_messages_have_a_page(operator: Visitor, hand_in: HandIn, engine: Engine, odd: bytes) -> None:
-    hand_in(odd)
+def test_odd_messages_have_a_page(operator: Visitor, submit: Submit, engine: Engine, odd: bytes) -> None:
+    submit(odd)
     assert "y" in operator.page(f"/refused/{refused_ids(engine)[0]}")
 
 
 def test_a_large_message_is_mended_here_and_one_too_large_names_the_command(
-    operator: Visitor, hand_in: HandIn, engine: Engine
+    operator: Visitor, submit: Submit, engine: Engine
 ) -> None:
-    hand_in({**message(*people(1_000)), "account": "acme"}, {**message(*people(9_000)), "account": "acme"})
+    submit({**message(*people(1_000)), "account": "acme"}, {**message(*people(9_000)), "account": "acme"})
     fits, too_large = refused_ids(engine)
     html = operator.page(f"/refused/{fits}")
     mended = written_in(html).replace('"acme"', '"default"')
@@ -406,9 +404,9 @@ def test_a_refusal_that_is_not_there_is_said_in_plain_words(operator: Visitor, p
 
 
 def test_a_person_is_erased_after_a_second_look_and_the_receipt_names_nobody(
-    operator: Visitor, hand_in: HandIn, engine: Engine
+    operator: Visitor, submit: Submit, engine: Engine
 ) -> None:
-    fill(hand_in, engine)
+    fill(submit, engine)
     person = operator.page(f"/person/{ADA}")
     assert f'<input type="hidden" name="contact" value="{ADA}">' in person
     assert 'action="/erase"' in person
@@ -433,9 +431,9 @@ def test_a_person_is_erased_after_a_second_look_and_the_receipt_names_nobody(
 
 
 def test_another_name_of_an_erased_person_is_erased_only_when_asked_for(
-    operator: Visitor, hand_in: HandIn, engine: Engine
+    operator: Visitor, submit: Submit, engine: Engine
 ) -> None:
-    hand_in(message(ADA))
+    submit(message(ADA))
     settled(engine, taken(engine))
     done = operator.press("/erasures", "/erase", contact=ADA)
     assert "Erase 1000 too …" in words(done.text)
@@ -443,10 +441,10 @@ def test_another_name_of_an_erased_person_is_erased_only_when_asked_for(
 
 
 def test_what_is_being_sent_is_left_and_said(
-    operator: Visitor, hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    operator: Visitor, submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(person_page, "PATIENCE", -1_000.0)
-    hand_in(message(ADA))
+    submit(message(ADA))
     claimed = taken(engine)
     done = operator.press("/erasures", "/erase", contact=ADA)
     said = words(done.text)
@@ -489,18 +487,18 @@ def test_who_is_neither_an_address_nor_an_id_is_asked_for_again(operator: Visito
 
 
 def test_a_persons_records_are_counted_no_further_than_is_said(
-    operator: Visitor, hand_in: HandIn, monkeypatch: pytest.MonkeyPatch
+    operator: Visitor, submit: Submit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reads, "COUNTED", 2)
-    hand_in(*(message(ADA, event=str(number)) for number in range(4)))
+    submit(*(message(ADA, event=str(number)) for number in range(4)))
     assert "here: more than 2 ." in words(operator.press("/erase", "/erase", contact=ADA).text)
 
 
 # Who may what, and who sees what
 
 
-def test_viewers_see_no_address_not_even_the_one_they_typed(viewer: Visitor, hand_in: HandIn, engine: Engine) -> None:
-    fill(hand_in, engine)
+def test_viewers_see_no_address_not_even_the_one_they_typed(viewer: Visitor, submit: Submit, engine: Engine) -> None:
+    fill(submit, engine)
     typed = [f"/refused?account={ADA}", f"/errors?group={ADA}", f"/events?event={ADA}"]
     refusals_ = [f"/refused/{number}" for number in refused_ids(engine)]
     for path in ["/", "/groups", "/refused", "/erasures", *refusals_, *typed]:
@@ -512,9 +510,9 @@ def test_viewers_see_no_address_not_even_the_one_they_typed(viewer: Visitor, han
 
 @pytest.mark.parametrize("address", [ADA, "nobody@example.com", "ada.lovelace (at) analytical.example.com"])
 def test_a_viewer_looks_nobody_up_so_that_no_answer_says_whether_somebody_is_there(
-    viewer: Visitor, hand_in: HandIn, engine: Engine, address: str
+    viewer: Visitor, submit: Submit, engine: Engine, address: str
 ) -> None:
-    fill(hand_in, engine)
+    fill(submit, engine)
     said = set()
     for path in (f"/person/{quote(address)}", f"/person/{quote(address)}?before=2", f"/find?what={quote(address)}"):
         answer = viewer.get(path)
@@ -524,8 +522,8 @@ def test_a_viewer_looks_nobody_up_so_that_no_answer_says_whether_somebody_is_the
     assert viewer.get("/person/1000").status_code == 200, "HubSpot's contact id names nobody"
 
 
-def test_a_viewer_erases_nobody_and_hands_nothing_in(viewer: Visitor, hand_in: HandIn, engine: Engine) -> None:
-    fill(hand_in, engine)
+def test_a_viewer_erases_nobody_and_hands_nothing_in(viewer: Visitor, submit: Submit, engine: Engine) -> None:
+    fill(submit, engine)
     number = refused_ids(engine)[0]
     assert viewer.get("/erase").status_code == 403
     for path, fields in (
@@ -542,9 +540,9 @@ def test_a_viewer_erases_nobody_and_hands_nothing_in(viewer: Visitor, hand_in: H
 
 @pytest.mark.parametrize("elsewhere", [False, True])
 def test_a_form_of_another_page_erases_nobody_and_hands_nothing_in(
-    operator: Visitor, hand_in: HandIn, engine: Engine, *, elsewhere: bool
+    operator: Visitor, submit: Submit, engine: Engine, *, elsewhere: bool
 ) -> None:
-    fill(hand_in, engine)
+    fill(submit, engine)
     number = refused_ids(engine)[0]
     fields = {"contact": ADA, "message": json.dumps(message("a@example.com"))}
     more = {"headers": {"Origin": "https://evil.example"}} if elsewhere else {}
@@ -555,8 +553,8 @@ def test_a_form_of_another_page_erases_nobody_and_hands_nothing_in(
     assert number in refused_ids(engine)
 
 
-def test_what_others_wrote_is_escaped(operator: Visitor, viewer: Visitor, hand_in: HandIn, engine: Engine) -> None:
-    fill(hand_in, engine)
+def test_what_others_wrote_is_escaped(operator: Visitor, viewer: Visitor, submit: Submit, engine: Engine) -> None:
+    fill(submit, engine)
     for update in (
         "UPDATE errors SET message = :it, category = :it, code = :it, resolved_because = :it",
         "UPDATE error_groups SET category = :it, code = :it",
@@ -579,8 +577,8 @@ def test_what_others_wrote_is_escaped(operator: Visitor, viewer: Visitor, hand_i
     assert SCRIPT not in operator.get(f"/refused?account={SCRIPT}&submission={SCRIPT}").text
 
 
-def test_every_table_has_headings_and_every_field_a_label(operator: Visitor, hand_in: HandIn, engine: Engine) -> None:
-    fill(hand_in, engine)
+def test_every_table_has_headings_and_every_field_a_label(operator: Visitor, submit: Submit, engine: Engine) -> None:
+    fill(submit, engine)
     sent = operator.press("/erasures", "/erase", contact="p0@example.com").text
     paths = ["/", "/groups", "/errors", f"/person/{ADA}", "/refused", f"/refused/{refused_ids(engine)[0]}",
              "/erase", "/erasures"]  # fmt: skip

@@ -54,8 +54,8 @@ def settings(settings: Settings, sandbox: RunningSandbox) -> Settings:
 
 
 @pytest.fixture
-def console(process: Context) -> Iterator[RunningConsole]:
-    with night.working(process), running_console(process) as running:
+def console(context: Context) -> Iterator[RunningConsole]:
+    with night.working(context), running_console(context) as running:
         yield running
 
 
@@ -68,7 +68,7 @@ def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
 
 
 def sign_in_key(console: RunningConsole) -> str:
-    return key_for(console.process, "the night shift", Role.OPERATOR)
+    return key_for(console.context, "the night shift", Role.OPERATOR)
 
 
 def heading(page: Page, text: str) -> None:
@@ -211,7 +211,7 @@ def test_by_mouse(  # noqa: PLR0915 - it is one story
     expect(page.locator("table.changes")).to_contain_text("…@example.con …@example.com 150", use_inner_text=True)
     page.get_by_role("button", name="Correct and send 150").click()
     is_over(page, "150 of 150", "delivered 150", live=live)
-    # What was refused at the door.
+    # What was not accepted.
     page.get_by_role("link", name="Refused", exact=True).click()
     page.locator("tbody tr").get_by_role("link").first.click()
     message = page.get_by_label("As it came")
@@ -310,7 +310,7 @@ def test_by_keyboard_alone(  # noqa: PLR0915 - it is one story
     heading(page, "awaiting confirmation")
     keys(page, "y", "Job")
     is_over(page, "150 of 150", "delivered 150", live=True)
-    # What was refused at the door.
+    # What was not accepted.
     keys(page, "gr", "Refused")
     listens(page)
     page.keyboard.press("j")

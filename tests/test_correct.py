@@ -2,18 +2,17 @@
 
 import csv
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
-from typer.testing import Result
 
 from hubspot_api.answer import Rejection, Settled
 from models.accept_rules import Rules
 from models.correction import Change
+from tests.support.fixtures import Submit, Turnout
 from tests.support.jobs import cancel, correct, retry
 from tests.support.ledger import (
     CALL,
@@ -30,15 +29,11 @@ from tests.support.ledger import (
     waits,
     wrong_now,
 )
-from worker.intake.receipts import Part
 from worker.operations import steps
 from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import ANY_OPEN, Filter
 from worker.queries.reconciliation import audit
 from worker.queue import settle
-
-HandIn = Callable[..., list[Part]]
-Turnout = Callable[..., Result]
 
 
 @pytest.fixture(autouse=True)
@@ -64,9 +59,9 @@ def group(facts: Any) -> str:
 
 
 def test_an_address_is_corrected_and_the_new_record_is_sent_in_its_place(
-    hand_in: HandIn, engine: Engine, facts: Any, turnout: Turnout
+    submit: Submit, engine: Engine, facts: Any, turnout: Turnout
 ) -> None:
-    (part,) = hand_in(message("ada@exampel.com", "b@x.org"))
+    (part,) = submit(message("ada@exampel.com", "b@x.org"))
     settled(engine, taken(engine), rejected=[0])
     old = ids(engine)[0]
     said = turnout("correct", str(old), "--email", "Ada@Example.com", "--yes").output
@@ -104,9 +99,9 @@ def test_an_address_is_corrected_and_the_new_record_is_sent_in_its_place(
     ],
 )
 def test_each_field_can_be_corrected(
-    hand_in: HandIn, engine: Engine, turnout: Turnout, words: list[str], changed: dict[str, object]
+    submit: Submit, engine: Engine, turnout: Turnout, words: list[str], changed: dict[str, object]
 ) -> None:
-    hand_in(message("a@x.org", state="attend"))
+    submit(message("a@x.org", state="attend"))
     given_up(engine, taken(engine))
     turnout("correct", str(ids(engine)[0]), *words, "--yes")
     old, new = (row.input for row in ask(engine, "SELECT input FROM records ORDER BY id"))
@@ -127,9 +122,9 @@ def test_each_field_can_be_corrected(
     ],
 )
 def test_what_preflight_refuses_is_not_done_and_says_why(
-    hand_in: HandIn, engine: Engine, turnout: Turnout, words: list[str], said: str
+    submit: Submit, engine: Engine, turnout: Turnout, words: list[str], said: str
 ) -> None:
-    hand_in(message("a@x.org", state="attend"))
+    submit(message("a@x.org", state="attend"))
     given_up(engine, taken(engine))
     output = turnout("correct", str(ids(engine)[0]), *words, "--yes", status=1).output
     assert said in " ".join(output.split())
@@ -152,8 +147,8 @@ def test_what_is_typed_wrong_is_said(turnout: Turnout, words: list[str], said: s
     assert said in " ".join(turnout("correct", *words, status=2).output.replace("│", " ").split())
 
 
-def test_only_what_is_not_delivered_is_corrected(hand_in: HandIn, engine: Engine, turnout: Turnout) -> None:
-    hand_in(message("a@x.org"), message("b@x.org", event="78"))
+def test_only_what_is_not_delivered_is_corrected(submit: Submit, engine: Engine, turnout: Turnout) -> None:
+    submit(message("a@x.org"), message("b@x.org", event="78"))
     settled(engine, taken(engine))
     delivered, waiting = ids(engine)
     assert "is delivered" in turnout("correct", str(delivered), "--vid", "7", "--yes", status=1).output
@@ -162,9 +157,9 @@ def test_only_what_is_not_delivered_is_corrected(hand_in: HandIn, engine: Engine
 
 
 def test_it_asks_before_it_corrects(
-    hand_in: HandIn, engine: Engine, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hand_in(message("a@x.org"))
+    submit(message("a@x.org"))
     given_up(engine, taken(engine))
     one = str(ids(engine)[0])
     assert "pass --yes" in turnout("correct", one, "--vid", "7", status=2).output
@@ -175,8 +170,8 @@ def test_it_asks_before_it_corrects(
     assert outcomes(engine) == {"canceled": 1, "pending": 1}
 
 
-def test_what_it_would_repeat_is_named(hand_in: HandIn, engine: Engine, turnout: Turnout) -> None:
-    hand_in(message("a@x.org", "b@x.org"))
+def test_what_it_would_repeat_is_named(submit: Submit, engine: Engine, turnout: Turnout) -> None:
+    submit(message("a@x.org", "b@x.org"))
     settled(engine, taken(engine), rejected=[0])
     wrong, right = ids(engine)
     said = turnout("correct", str(wrong), "--email", "b@x.org", "--yes", status=1).output
@@ -186,12 +181,12 @@ def test_what_it_would_repeat_is_named(hand_in: HandIn, engine: Engine, turnout:
 
 
 def test_a_whole_group_goes_to_the_right_event_behind_what_is_live(
-    hand_in: HandIn, engine: Engine, facts: Any, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, facts: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(steps, "CORRECTIONS", 7)
-    hand_in(message(*people(25)))
+    submit(message(*people(25)))
     rejected(engine)
-    hand_in(message(*people(2), event="99"))
+    submit(message(*people(2), event="99"))
     said = facts("correct", "--group", group(facts), "--event", "98", "--yes", "--expect", "25")
     assert (said["corrected"], said["records"][0]["difference"]) == (25, [["event", "77", "98"]])
     rows = ask(engine, "SELECT b.origin, ev.object_id, b.size FROM batches b JOIN events ev ON ev.id = b.event_id")
@@ -201,19 +196,19 @@ def test_a_whole_group_goes_to_the_right_event_behind_what_is_live(
     assert outcomes(engine) == {"canceled": 25, "delivered": 27}
 
 
-def test_what_the_right_event_knows_already_is_not_sent_again(hand_in: HandIn, engine: Engine, rules: Rules) -> None:
-    hand_in(message(*people(3)))
+def test_what_the_right_event_knows_already_is_not_sent_again(submit: Submit, engine: Engine, rules: Rules) -> None:
+    submit(message(*people(3)))
     rejected(engine)
-    hand_in(message(*people(1), event="99"))
+    submit(message(*people(1), event="99"))
     done = list(correct(engine, rules, dict.fromkeys(ids(engine)[:3], Change(event="99"))))
     assert [one.by is None for one in done] == [True, False, False]
     assert outcomes(engine) == {"rejected": 1, "canceled": 2, "pending": 3}
 
 
-def test_a_later_record_of_the_same_person_is_not_undone(hand_in: HandIn, engine: Engine, rules: Rules) -> None:
-    hand_in(message("a@exampel.org"))
+def test_a_later_record_of_the_same_person_is_not_undone(submit: Submit, engine: Engine, rules: Rules) -> None:
+    submit(message("a@exampel.org"))
     rejected(engine)
-    hand_in(message("a@example.org", state="cancel"))
+    submit(message("a@example.org", state="cancel"))
     old, newer = ids(engine)
     (said,) = correct(engine, rules, {old: Change(email="a@example.org")})
     assert f"overtaken by record {newer}" in str(said.reasons[0])
@@ -224,13 +219,13 @@ def test_a_later_record_of_the_same_person_is_not_undone(hand_in: HandIn, engine
 
 
 def test_order_is_kept_among_those_corrected_together_and_with_what_is_under_way(
-    hand_in: HandIn, engine: Engine, rules: Rules
+    submit: Submit, engine: Engine, rules: Rules
 ) -> None:
-    hand_in(message("a@x.org"))
+    submit(message("a@x.org"))
     rejected(engine)
-    hand_in(message("a@x.org", state="cancel"))
+    submit(message("a@x.org", state="cancel"))
     rejected(engine)
-    hand_in(message("a@x.org", event="99", when=WHEN - 1))
+    submit(message("a@x.org", event="99", when=WHEN - 1))
     changes = {one: Change(event="98") for one in ids(engine)[:2]}
     first, second = (one.by for one in correct(engine, rules, changes))
     assert first is not None
@@ -241,8 +236,8 @@ def test_order_is_kept_among_those_corrected_together_and_with_what_is_under_way
     deliver_all(engine)
 
 
-def test_two_operators_at_once_and_a_retry_correct_a_record_once(hand_in: HandIn, engine: Engine, rules: Rules) -> None:
-    hand_in(message(*people(40)), message(*people(40), event="78"))
+def test_two_operators_at_once_and_a_retry_correct_a_record_once(submit: Submit, engine: Engine, rules: Rules) -> None:
+    submit(message(*people(40)), message(*people(40), event="78"))
     for _ in range(2):
         given_up(engine, taken(engine))
     changes = {one: Change(event="78" if index < 40 else "77", when=WHEN + 5) for index, one in enumerate(ids(engine))}
@@ -260,9 +255,9 @@ def test_two_operators_at_once_and_a_retry_correct_a_record_once(hand_in: HandIn
 
 
 def test_the_failed_ones_go_out_as_csv_and_the_mended_ones_come_back(
-    hand_in: HandIn, engine: Engine, facts: Any, turnout: Turnout, tmp_path: Path
+    submit: Submit, engine: Engine, facts: Any, turnout: Turnout, tmp_path: Path
 ) -> None:
-    hand_in(message("=cmd@x.org", "b@x.org", "c@x.org", "d@x.org", state="attend"))
+    submit(message("=cmd@x.org", "b@x.org", "c@x.org", "d@x.org", state="attend"))
     settled(engine, taken(engine), rejected=[0, 1, 2])
     out = tmp_path / "mend.csv"
     assert "3 records written" in turnout("errors", "--csv", str(out)).output
@@ -295,9 +290,9 @@ def test_the_failed_ones_go_out_as_csv_and_the_mended_ones_come_back(
 
 
 def test_a_file_that_is_none_of_ours_and_a_row_that_cannot_be_read_say_so(
-    hand_in: HandIn, engine: Engine, turnout: Turnout, tmp_path: Path
+    submit: Submit, engine: Engine, turnout: Turnout, tmp_path: Path
 ) -> None:
-    hand_in(message("a@x.org"))
+    submit(message("a@x.org"))
     given_up(engine, taken(engine))
     path = tmp_path / "x.csv"
     for content, said, status in (
@@ -312,8 +307,8 @@ def test_a_file_that_is_none_of_ours_and_a_row_that_cannot_be_read_say_so(
     assert outcomes(engine) == {"failed": 1}
 
 
-def test_a_removed_account_is_said(hand_in: HandIn, engine: Engine, rules: Rules) -> None:
-    hand_in(message("a@x.org"))
+def test_a_removed_account_is_said(submit: Submit, engine: Engine, rules: Rules) -> None:
+    submit(message("a@x.org"))
     given_up(engine, taken(engine))
     do(engine, "UPDATE accounts SET removed_at = now()")
     (said,) = correct(engine, rules, {ids(engine)[0]: Change(vid="7")})

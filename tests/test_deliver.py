@@ -35,9 +35,9 @@ def sandbox() -> Iterator[Any]:
 
 @pytest.fixture
 def sending(settings: Settings, sandbox: Any) -> Iterator[Context]:
-    process = Context(settings.model_copy(update={"hubspot_url": sandbox.url}))
-    yield process
-    process.engine.dispose()
+    context = Context(settings.model_copy(update={"hubspot_url": sandbox.url}))
+    yield context
+    context.engine.dispose()
 
 
 @pytest.fixture
@@ -53,26 +53,26 @@ def given(sending: Context) -> Callable[..., None]:
     return accepted
 
 
-def one(process: Context, statement: str) -> Any:
-    with process.engine.connect() as connection:
+def one(context: Context, statement: str) -> Any:
+    with context.engine.connect() as connection:
         return connection.execute(text(statement)).one()
 
 
-def batch(process: Context) -> Any:
-    return one(process, "SELECT *, extract(epoch FROM due_at - now()) AS due_in FROM batches ORDER BY id LIMIT 1")
+def batch(context: Context) -> Any:
+    return one(context, "SELECT *, extract(epoch FROM due_at - now()) AS due_in FROM batches ORDER BY id LIMIT 1")
 
 
-def account(process: Context) -> Any:
-    return one(process, "SELECT *, extract(epoch FROM parked_until - now()) AS parked_for FROM accounts")
+def account(context: Context) -> Any:
+    return one(context, "SELECT *, extract(epoch FROM parked_until - now()) AS parked_for FROM accounts")
 
 
-def drain(process: Context) -> None:
-    while deliver(process, "default"):
+def drain(context: Context) -> None:
+    while deliver(context, "default"):
         pass
 
 
-def outcomes(process: Context) -> dict[str, int]:
-    books = audit(process.engine)
+def outcomes(context: Context) -> dict[str, int]:
+    books = audit(context.engine)
     assert books.balanced, books.wrong
     return {outcome.value: number for outcome, number in books.outcomes.items() if number}
 
@@ -154,17 +154,17 @@ def test_attempts_that_are_spent_give_up_and_can_be_retried(settings: Settings, 
 
     sandbox.fault(status=503, count=2)
     given("ada@example.com")
-    process = Context(settings.model_copy(update={"hubspot_url": sandbox.url, "max_attempts": 2}))
+    context = Context(settings.model_copy(update={"hubspot_url": sandbox.url, "max_attempts": 2}))
     for _ in range(2):
-        with process.engine.begin() as connection:
+        with context.engine.begin() as connection:
             connection.execute(text("UPDATE batches SET due_at = now(); UPDATE lanes SET ready = true"))
-        deliver(process, "default")
-    assert batch(process).status == "CANCELED"
-    assert outcomes(process) == {"failed": 1}
-    assert retry(process.engine, 100, Filter()) == 1
-    deliver(process, "default")
-    assert outcomes(process) == {"delivered": 1}
-    process.engine.dispose()
+        deliver(context, "default")
+    assert batch(context).status == "CANCELED"
+    assert outcomes(context) == {"failed": 1}
+    assert retry(context.engine, 100, Filter()) == 1
+    deliver(context, "default")
+    assert outcomes(context) == {"delivered": 1}
+    context.engine.dispose()
 
 
 def test_a_burst_limit_holds_all_of_the_account_and_spends_no_attempt(

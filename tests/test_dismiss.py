@@ -1,25 +1,20 @@
 """Leaving an error as it is, with a reason."""
 
-from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Engine
-from typer.testing import Result
 
+from tests.support.fixtures import Submit, Turnout
 from tests.support.jobs import retry
 from tests.support.ledger import ask, message, outcomes, people, settled, taken, wrong_now
-from worker.intake.receipts import Part
 from worker.queries.error_filter import ANY_OPEN, Filter
 from worker.queries.reconciliation import audit
 
-HandIn = Callable[..., list[Part]]
-Turnout = Callable[..., Result]
-
 
 def test_a_dismissed_error_is_open_no_more_keeps_its_reason_and_changes_no_outcome(
-    hand_in: HandIn, engine: Engine, facts: Any
+    submit: Submit, engine: Engine, facts: Any
 ) -> None:
-    hand_in(message(*people(3)))
+    submit(message(*people(3)))
     settled(engine, taken(engine), rejected=[0], unconfirmed=[1])
     rejected = facts("errors", "--outcome", "rejected")[0]
     assert facts("dismiss", str(rejected["id"]), "--because", " a test entry ")["dismissed"] == 1
@@ -32,9 +27,9 @@ def test_a_dismissed_error_is_open_no_more_keeps_its_reason_and_changes_no_outco
 
 
 def test_a_whole_group_is_dismissed_only_when_agreed(
-    hand_in: HandIn, engine: Engine, facts: Any, turnout: Turnout
+    submit: Submit, engine: Engine, facts: Any, turnout: Turnout
 ) -> None:
-    hand_in(message(*people(5)))
+    submit(message(*people(5)))
     settled(engine, taken(engine), rejected=[0, 1], unconfirmed=[2, 3, 4])
     group = next(one["id"] for one in facts("errors", "--grouped") if one["outcome"] == "unconfirmed")
     assert "pass --yes" in turnout("dismiss", "--group", group, "--because", "x", status=2).output

@@ -19,6 +19,7 @@ from models.correction import Change
 from models.erasure import Person
 from models.tables import Base
 from models.words import Action, Outcome
+from tests.support.fixtures import Submit
 from tests.support.jobs import ME, correct, retry
 from tests.support.ledger import (
     ask,
@@ -36,7 +37,6 @@ from tests.support.ledger import (
     wrong_now,
 )
 from worker.context import Context
-from worker.intake.receipts import Part
 from worker.operations import audit_log, jobs
 from worker.queries import submissions
 from worker.queries.error_filter import Filter
@@ -48,16 +48,15 @@ from worker.retention import erase as erasing
 from worker.retention.erase import Erased, erase
 from worker.settings import Settings
 
-HandIn = Callable[..., list[Part]]
 ADA = "Ada.Lovelace@Example.com"
 VID = 987_654_321_012
 EVERYTHING = Filter((Outcome.FAILED, Outcome.REJECTED, Outcome.UNCONFIRMED, Outcome.CANCELED))
 
 
-def erased(process: Context, who: str, patience: float = 0.5) -> Erased:
+def erased(context: Context, who: str, patience: float = 0.5) -> Erased:
     person = Person.named(who)
     assert person is not None
-    return erase(process.engine, process.stream, person, patience, 2)
+    return erase(context.engine, context.stream, person, patience, 2)
 
 
 def found(engine: Engine, *names: str) -> list[str]:
@@ -94,7 +93,7 @@ def answer_of(engine: Engine, rejection: Rejection, said: str) -> None:
 
 
 @pytest.fixture
-def _everywhere(hand_in: HandIn, engine: Engine) -> None:
+def _everywhere(submit: Submit, engine: Engine) -> None:
     """Ada in every table that can hold her, in every spelling, and others beside her."""
     naming = Rejection(
         "VALIDATION_ERROR",
@@ -103,31 +102,31 @@ def _everywhere(hand_in: HandIn, engine: Engine) -> None:
         {"emails": [ADA.upper(), "b@x.org"], "vid": [str(VID)], "contactId": VID},
     )
     said = f'{{"message": "no\\n{ADA}", "path": "/contacts/ada.lovelace%40example.com", "vid": {VID}}}'
-    hand_in(message(*people(3), ADA, "z@x.org"))
+    submit(message(*people(3), ADA, "z@x.org"))
     answer_of(engine, naming, said)
     for event in ("failed", "rejected", "unconfirmed"):
-        hand_in(message(ADA, *people(2), event=event))
+        submit(message(ADA, *people(2), event=event))
         if event == "failed":
             given_up(engine, taken(engine))
         else:
             settled(engine, taken(engine), **{event: [0]})
     retry(engine, 100, Filter((Outcome.REJECTED,), event="rejected"))
-    hand_in(message(ADA, event="by id"))
-    hand_in({"subscriber_state": "cancel", "object_id": "by id", "inputs": [input_of(vid=VID), input_of(vid=5)]})
-    hand_in({"subscriber_state": "nonsense", "object_id": "1", "inputs": [input_of(email=ADA), input_of(vid=VID)]})
-    hand_in({"subscriber_state": "register", "object_id": "1", "account": "who?",
+    submit(message(ADA, event="by id"))
+    submit({"subscriber_state": "cancel", "object_id": "by id", "inputs": [input_of(vid=VID), input_of(vid=5)]})
+    submit({"subscriber_state": "nonsense", "object_id": "1", "inputs": [input_of(email=ADA), input_of(vid=VID)]})
+    submit({"subscriber_state": "register", "object_id": "1", "account": "who?",
              "inputs": [input_of(email=ADA), input_of(email="kept@x.org"), input_of(vid=VID)]})  # fmt: skip
-    hand_in(message(f"{ADA} <mailto:{ADA}>", "nobody"))
-    hand_in(
+    submit(message(f"{ADA} <mailto:{ADA}>", "nobody"))
+    submit(
         b'{"inputs": "\\u0041da.Lovelace@example.com"}',
         f"no JSON {ADA} {VID}".encode(),
         f"{ADA} {VID}".encode("utf-16"),
     )
-    hand_in(
+    submit(
         {**message("friend@x.org"), "producer": f"for {ADA}", "part": ADA.lower(), "submission_id": str(UUID(int=1))}
     )
     friend = {**input_of(email="other@x.org"), "contactProperties": {"referred_by": ADA, "note": "Ada"}}
-    hand_in({"subscriber_state": "register", "object_id": "2", "inputs": [friend]})
+    submit({"subscriber_state": "register", "object_id": "2", "inputs": [friend]})
     do(engine, "UPDATE accounts SET paused_because = :said", said=f"HubSpot says: {ADA} is odd")
 
 
@@ -136,14 +135,14 @@ def input_of(**contact: object) -> dict[str, object]:
 
 
 @pytest.mark.usefixtures("_everywhere")
-def test_an_erased_person_is_found_nowhere_and_the_books_balance(engine: Engine, process: Context) -> None:
+def test_an_erased_person_is_found_nowhere_and_the_books_balance(engine: Engine, context: Context) -> None:
     before, counts = sound(engine), audit(engine).as_json()
     tables = {place.split(".")[0] for place in found(engine, ADA)}
     assert {"records", "errors", "attempts", "refused", "submissions", "accounts"} <= tables
-    first = erased(process, f" {ADA.upper()} ")
+    first = erased(context, f" {ADA.upper()} ")
     assert (first.complete, first.also) == (True, {str(VID)})
     assert found(engine, ADA, "ada.lovelace%40") == []
-    second = erased(process, str(VID))
+    second = erased(context, str(VID))
     assert (second.complete, second.also) == (True, set())
     assert found(engine, ADA, "lovelace", str(VID)) == []
     assert "b@x.org" in ask(engine, "SELECT message FROM errors ORDER BY id LIMIT 1")[0].message
@@ -161,24 +160,24 @@ def test_an_erased_person_is_found_nowhere_and_the_books_balance(engine: Engine,
         assert not [member for member in claimed.members if member.contact.startswith("erased")]
         settle.settle(engine, claimed, delivered(claimed), None)
     sound(engine)
-    again = erased(process, ADA)
+    again = erased(context, ADA)
     assert (again.complete, dict(+again.rows)) == (True, {})
 
 
 @pytest.mark.usefixtures("_everywhere")
-def test_a_re_import_does_not_bring_the_person_back(hand_in: HandIn, engine: Engine, process: Context) -> None:
-    erased(process, ADA)
-    (part,) = hand_in(message(*people(3), ADA.lower(), "z@x.org"))
+def test_a_re_import_does_not_bring_the_person_back(submit: Submit, engine: Engine, context: Context) -> None:
+    erased(context, ADA)
+    (part,) = submit(message(*people(3), ADA.lower(), "z@x.org"))
     assert (part.accepted, part.duplicates) == (0, 5)
     assert found(engine, ADA) == []
 
 
-def test_who_waits_leaves_a_batch_that_sends_the_others(hand_in: HandIn, engine: Engine, process: Context) -> None:
-    hand_in(message("a@x.org", "b@x.org"), message("a@x.org", "c@x.org", state="cancel"), message("d@x.org", event="1"))
+def test_who_waits_leaves_a_batch_that_sends_the_others(submit: Submit, engine: Engine, context: Context) -> None:
+    submit(message("a@x.org", "b@x.org"), message("a@x.org", "c@x.org", state="cancel"), message("d@x.org", event="1"))
     first, second, other = waits(engine)
     assert waits(engine)[second] == [first]
-    erased(process, "a@x.org")
-    erased(process, "d@x.org")
+    erased(context, "a@x.org")
+    erased(context, "d@x.org")
     assert (batch(engine, first).size, waits(engine)[second]) == (2, [first])
     sent = []
     while (claimed := take(engine)) is not None:
@@ -190,39 +189,39 @@ def test_who_waits_leaves_a_batch_that_sends_the_others(hand_in: HandIn, engine:
     assert retry(engine, 100, EVERYTHING) == 0
 
 
-def test_who_is_being_sent_is_waited_for(hand_in: HandIn, engine: Engine, process: Context) -> None:
-    hand_in(message("a@x.org", "b@x.org"))
+def test_who_is_being_sent_is_waited_for(submit: Submit, engine: Engine, context: Context) -> None:
+    submit(message("a@x.org", "b@x.org"))
     claimed = taken(engine)
-    left = erased(process, "a@x.org", patience=0)
+    left = erased(context, "a@x.org", patience=0)
     assert left.left == [f"batch {claimed.batch_id} holds a record of theirs and is being sent"]
     assert [row.complete for row in ask(engine, "SELECT complete FROM erasures")] == [False]
     later = threading.Timer(0.5, settled, (engine, claimed))
     later.start()
-    assert erased(process, "a@x.org", patience=20).complete
+    assert erased(context, "a@x.org", patience=20).complete
     later.join()
     assert (found(engine, "a@x.org"), sound(engine)) == ([], {"delivered": 2})
     assert batch(engine, claimed.batch_id).contact_ids == [None, 1_001]
 
 
-def test_what_still_waits_in_the_stream_is_said(engine: Engine, process: Context) -> None:
+def test_what_still_waits_in_the_stream_is_said(engine: Engine, context: Context) -> None:
     from tasks.intake import intake
 
-    process.stream.add(json.dumps(message("a@x.org", "b@x.org")).encode())
-    left = erased(process, "a@x.org", patience=0)
+    context.stream.add(json.dumps(message("a@x.org", "b@x.org")).encode())
+    left = erased(context, "a@x.org", patience=0)
     assert left.left == ["1 messages that mention them wait in the stream to be accepted"]
-    assert erased(process, "c@x.org", patience=0).complete
-    intake(process)
-    assert erased(process, "a@x.org").complete
+    assert erased(context, "c@x.org", patience=0).complete
+    intake(context)
+    assert erased(context, "a@x.org").complete
     assert found(engine, "a@x.org") == []
 
 
 def test_a_person_of_several_steps_interrupted_is_erased_by_the_next_run(
-    hand_in: HandIn, engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(erasing, "MOST", 3)
     monkeypatch.setattr(erasing, "STEP", 4)
     for number in range(20):
-        hand_in(message("a@x.org", "b@x.org", event=str(number % 2), when=1_767_225_600_000 + number))
+        submit(message("a@x.org", "b@x.org", event=str(number % 2), when=1_767_225_600_000 + number))
     changes = iter(range(3))
     some = erasing._blank_some  # noqa: SLF001 - the moment between two transactions
 
@@ -233,14 +232,14 @@ def test_a_person_of_several_steps_interrupted_is_erased_by_the_next_run(
 
     monkeypatch.setattr(erasing, "_blank_some", dying)
     with pytest.raises(KeyboardInterrupt):
-        erased(process, "a@x.org")
+        erased(context, "a@x.org")
     assert sound(engine) == {"pending": 31, "canceled": 9}
     monkeypatch.setattr(erasing, "_blank_some", some)
-    assert erased(process, "a@x.org").rows["records"] == 11
+    assert erased(context, "a@x.org").rows["records"] == 11
     assert (found(engine, "a@x.org"), sound(engine)) == ([], {"pending": 20, "canceled": 20})
 
 
-def test_erase_while_everything_runs(hand_in: HandIn, engine: Engine, process: Context) -> None:
+def test_erase_while_everything_runs(submit: Submit, engine: Engine, context: Context) -> None:
     """Handed in again and again by one thread, sent by others, retried by a third: in the end she is gone."""
     stop = threading.Event()
     numbers = iter(range(10**6))
@@ -256,7 +255,7 @@ def test_erase_while_everything_runs(hand_in: HandIn, engine: Engine, process: C
     def produce() -> None:
         number = next(numbers)
         contacts = ["b@x.org", *people(3, number % 5)] if number > 300 else ["a@x.org", "b@x.org", f"c{number}@x.org"]
-        hand_in(message(*contacts, event=str(number % 3), when=1_767_225_600_000 + number), batch_size=3)
+        submit(message(*contacts, event=str(number % 3), when=1_767_225_600_000 + number), batch_size=3)
 
     def over_and_over(work: Callable[[], object]) -> None:
         while not stop.wait(0.005):
@@ -267,22 +266,22 @@ def test_erase_while_everything_runs(hand_in: HandIn, engine: Engine, process: C
         running = [four.submit(over_and_over, work) for work in works]
         time.sleep(1)
         for _ in range(15):
-            erased(process, "a@x.org", patience=0.2)
+            erased(context, "a@x.org", patience=0.2)
         stop.set()
         for each in running:
             each.result(60)
-    assert erased(process, "a@x.org", patience=5).complete
+    assert erased(context, "a@x.org", patience=5).complete
     assert found(engine, "a@x.org") == []
     sound(engine)
 
 
-def test_a_receipt_still_shows_what_became_of_the_others(hand_in: HandIn, engine: Engine, process: Context) -> None:
-    (by_mail,) = hand_in(message(ADA, "b@x.org"))
-    (by_id,) = hand_in({"subscriber_state": "register", "object_id": "77", "inputs": [input_of(vid=VID)]})
+def test_a_receipt_still_shows_what_became_of_the_others(submit: Submit, engine: Engine, context: Context) -> None:
+    (by_mail,) = submit(message(ADA, "b@x.org"))
+    (by_id,) = submit({"subscriber_state": "register", "object_id": "77", "inputs": [input_of(vid=VID)]})
     settled(engine, taken(engine))
     settled(engine, taken(engine))
-    erased(process, ADA)
-    erased(process, str(VID))
+    erased(context, ADA)
+    erased(context, str(VID))
     with engine.connect() as connection:
         rows = [submissions.records(connection, part.submission, Cursor(), 10) for part in (by_mail, by_id)]
     assert [(row["outcome"], row["contact_id"]) for row in [*rows[0], *rows[1]]] == [
@@ -291,12 +290,12 @@ def test_a_receipt_still_shows_what_became_of_the_others(hand_in: HandIn, engine
 
 
 def test_the_command_asks_first_and_says_what_it_did(
-    hand_in: HandIn, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, process: Context
+    submit: Submit, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, context: Context
 ) -> None:
     monkeypatch.setattr("worker.settings.load_settings", lambda: settings)
     monkeypatch.setattr("worker.database.make_engine", lambda _: engine)
-    monkeypatch.setattr("worker.stream.Stream.open", lambda _: process.stream)
-    hand_in(message("a@x.org"))
+    monkeypatch.setattr("worker.stream.Stream.open", lambda _: context.stream)
+    submit(message("a@x.org"))
     run = CliRunner().invoke
     asked = run(app, ["erase", "A@X.org"], input="n\n")
     assert (asked.exit_code, "has 1 records here" in asked.output) == (1, True)
@@ -304,7 +303,7 @@ def test_the_command_asks_first_and_says_what_it_did(
     done = run(app, ["erase", "A@X.org", "--yes"])
     assert (done.exit_code, "erasure 1," in done.output, "x.org" in done.output.lower()) == (0, True, False)
     assert json.loads(run(app, ["erase", "A@X.org", "--yes", "--json"]).output)["complete"]
-    hand_in(message("b@x.org"))
+    submit(message("b@x.org"))
     assert [member.contact for member in taken(engine).members] == ["b@x.org"]
     left = run(app, ["erase", "b@x.org", "--yes", "--wait", "0"])
     assert (left.exit_code, "NOT COMPLETE" in left.output) == (1, True)
@@ -371,10 +370,10 @@ def test_of_a_refused_message_what_is_others_stays(who: str, raw: str, left: str
 
 @pytest.mark.parametrize("who", [ADA, str(VID)])
 def test_who_is_erased_is_found_in_no_job_and_no_action(
-    hand_in: HandIn, engine: Engine, rules: Rules, process: Context, who: str
+    submit: Submit, engine: Engine, rules: Rules, context: Context, who: str
 ) -> None:
     """Named by a correction that was done, one that waits, what a group was changed to, results, a reason, a pause."""
-    hand_in(message("a@x.org", "b@x.org", "c@x.org"))
+    submit(message("a@x.org", "b@x.org", "c@x.org"))
     claimed = taken(engine)
     settled(engine, claimed, rejected=[0, 1, 2])
     first, second, third = (member.id for member in claimed.members)
@@ -388,9 +387,9 @@ def test_who_is_erased_is_found_in_no_job_and_no_action(
         audit_log.note(connection, ME, "pause", {"account": "default", "because": f"{ADA}, id {VID}"})
     places = {place.split(":")[0] for place in found(engine, who)}
     assert {"job_items.change", "job_items.result", "jobs.params", "actions.filter"} <= places
-    assert erased(process, who).complete
+    assert erased(context, who).complete
     assert found(engine, who) == []
-    while jobs.step(engine, process.rules) is not None:
+    while jobs.step(engine, context.rules) is not None:
         pass
     assert not ask(engine, "SELECT FROM jobs WHERE last_error <> '' OR ended_at IS NULL")
     assert found(engine, who) == []

@@ -1,28 +1,23 @@
 """Errors by what they have in common."""
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
-from typer.testing import Result
 
 from hubspot_api.answer import Rejection, Settled
 from models.error_signature import ErrorKind
 from models.words import Outcome
+from tests.support.fixtures import Submit, Turnout
 from tests.support.jobs import cancel
 from tests.support.ledger import CALL, ask, do, given_up, message, outcomes, people, settled, taken, wrong_now
-from worker.intake.receipts import Part
 from worker.operations.cancel import CancelFilter
 from worker.queries import error_groups
 from worker.queries.reconciliation import audit
 from worker.queue import settle
 from worker.queue.seen_groups import note_seen
-
-HandIn = Callable[..., list[Part]]
-Turnout = Callable[..., Result]
 
 
 def refused(engine: Engine, *messages: str) -> None:
@@ -39,8 +34,8 @@ def holds(engine: Engine) -> None:
     assert audit(engine).balanced
 
 
-def test_errors_that_differ_only_in_whom_they_name_are_one_group(hand_in: HandIn, engine: Engine, facts: Any) -> None:
-    hand_in(message(*people(5)))
+def test_errors_that_differ_only_in_whom_they_name_are_one_group(submit: Submit, engine: Engine, facts: Any) -> None:
+    submit(message(*people(5)))
     refused(engine, "`p0@example.com` is not a valid email", "`p1@example.com` is not a valid email", "no such event 7")
     first, second = sorted(facts("errors", "--grouped"), key=lambda group: -group["count"])
     assert (first["count"], first["gist"], first["outcome"]) == (2, "… is not a valid email", "rejected")
@@ -55,9 +50,9 @@ def test_errors_that_differ_only_in_whom_they_name_are_one_group(hand_in: HandIn
 
 
 def test_a_group_is_retried_alone_and_is_shown_no_more(
-    hand_in: HandIn, engine: Engine, facts: Any, turnout: Turnout
+    submit: Submit, engine: Engine, facts: Any, turnout: Turnout
 ) -> None:
-    hand_in(message(*people(3)))
+    submit(message(*people(3)))
     refused(engine, "`a` is bad", "`b` is bad", "other")
     bad = next(group["id"] for group in facts("errors", "--grouped") if group["count"] == 2)
     assert "who can fix it" in turnout("errors", "--grouped").output
@@ -69,16 +64,16 @@ def test_a_group_is_retried_alone_and_is_shown_no_more(
     holds(engine)
 
 
-def test_one_record_is_retried_alone(hand_in: HandIn, engine: Engine, facts: Any) -> None:
-    hand_in(message(*people(3)))
+def test_one_record_is_retried_alone(submit: Submit, engine: Engine, facts: Any) -> None:
+    submit(message(*people(3)))
     refused(engine, "a", "b")
     one = facts("errors")[0]["record_id"]
     assert facts("retry", "--record", str(one))["retried"] == 1
     assert outcomes(engine) == {"pending": 1, "rejected": 1, "delivered": 1}
 
 
-def test_failed_canceled_and_unconfirmed_have_groups_too(hand_in: HandIn, engine: Engine, facts: Any) -> None:
-    hand_in(message(*people(3), event="1"), message(*people(2), event="2"), message(*people(1), event="3"))
+def test_failed_canceled_and_unconfirmed_have_groups_too(submit: Submit, engine: Engine, facts: Any) -> None:
+    submit(message(*people(3), event="1"), message(*people(2), event="2"), message(*people(1), event="3"))
     given_up(engine, taken(engine))
     settled(engine, taken(engine), unconfirmed=[0, 1])
     cancel(engine, CancelFilter())
@@ -91,16 +86,16 @@ def test_failed_canceled_and_unconfirmed_have_groups_too(hand_in: HandIn, engine
 
 
 def test_a_count_goes_no_further_than_it_says(
-    hand_in: HandIn, engine: Engine, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(error_groups, "COUNTED", 2)
-    hand_in(message(*people(5)))
+    submit(message(*people(5)))
     given_up(engine, taken(engine))
     assert "more than 2 failed" in turnout("errors", "--grouped").output
 
 
-def test_a_groups_row_is_written_once_a_minute(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(3)), batch_size=1)
+def test_a_groups_row_is_written_once_a_minute(submit: Submit, engine: Engine) -> None:
+    submit(message(*people(3)), batch_size=1)
     for _ in range(2):
         given_up(engine, taken(engine))
     (row,) = ask(engine, "SELECT xmin::text AS written, first_seen, last_seen FROM error_groups")
@@ -112,8 +107,8 @@ def test_a_groups_row_is_written_once_a_minute(hand_in: HandIn, engine: Engine) 
     assert again.first_seen == row.first_seen
 
 
-def test_nobody_who_settles_waits_for_a_group_that_somebody_else_has_seen(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(2)), batch_size=1)
+def test_nobody_who_settles_waits_for_a_group_that_somebody_else_has_seen(submit: Submit, engine: Engine) -> None:
+    submit(message(*people(2)), batch_size=1)
     given_up(engine, taken(engine))
     with engine.begin() as other:
         other.execute(text("SELECT FROM error_groups FOR UPDATE"))
@@ -136,9 +131,9 @@ def test_many_that_see_the_same_groups_at_once_do_not_deadlock(engine: Engine) -
 
 
 def test_what_a_bulk_action_would_do_is_shown_before_it_asks(
-    hand_in: HandIn, engine: Engine, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hand_in(message(*people(30)))
+    submit(message(*people(30)))
     given_up(engine, taken(engine))
     monkeypatch.setattr("cli.bulk_jobs.is_asked", lambda: True)
     said = turnout("retry", stdin="n\n", status=1).output
@@ -149,10 +144,10 @@ def test_what_a_bulk_action_would_do_is_shown_before_it_asks(
     assert "30 records are retried" in turnout("retry", stdin="y\n").output
 
 
-def test_groups_are_narrowed_by_the_filters_of_the_list(hand_in: HandIn, engine: Engine, facts: Any) -> None:
-    hand_in(message(*people(3), event="7"))
+def test_groups_are_narrowed_by_the_filters_of_the_list(submit: Submit, engine: Engine, facts: Any) -> None:
+    submit(message(*people(3), event="7"))
     refused(engine, "`a` is bad", "`b` is bad", "other")
-    hand_in(message(*people(2), event="8", state="cancel"))
+    submit(message(*people(2), event="8", state="cancel"))
     refused(engine, "`c` is bad")
     do(engine, "UPDATE errors SET category = 'ODD', created_at = now() - interval '1 day' WHERE message = 'other'")
 
@@ -170,11 +165,11 @@ def test_groups_are_narrowed_by_the_filters_of_the_list(hand_in: HandIn, engine:
 
 
 def test_narrowed_groups_say_where_older_errors_were_not_looked_at(
-    hand_in: HandIn, engine: Engine, facts: Any, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, facts: Any, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hand_in(message(*people(1), event="7"))
+    submit(message(*people(1), event="7"))
     given_up(engine, taken(engine))
-    hand_in(message(*people(3), event="8"))
+    submit(message(*people(3), event="8"))
     given_up(engine, taken(engine))
     monkeypatch.setattr(error_groups, "COUNTED", 3)
     assert facts("errors", "--grouped", "--event", "7") == []

@@ -7,20 +7,18 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from tests.support.fixtures import Submit
 from tests.support.ledger import message, people, settled, taken
 from worker.database import make_engine
-from worker.intake.receipts import Part
 from worker.settings import Settings
-
-HandIn = Callable[..., list[Part]]
 
 
 def test_an_event_is_shown_with_what_is_delivered_and_what_is_missing(
-    turnout: Callable[..., Any], facts: Callable[..., Any], hand_in: HandIn, engine: Engine
+    turnout: Callable[..., Any], facts: Callable[..., Any], submit: Submit, engine: Engine
 ) -> None:
-    hand_in(message(*people(3)))
+    submit(message(*people(3)))
     settled(engine, taken(engine), rejected=[0])
-    hand_in(message(*people(1), event="webinar"))
+    submit(message(*people(1), event="webinar"))
     assert [row["event"] for row in facts("events")] == ["webinar", "77"]
     assert [row["event"] for row in facts("events", "--limit", "1")] == ["webinar"]
     (found,) = facts("event", "77")
@@ -34,8 +32,8 @@ def test_an_event_is_shown_with_what_is_delivered_and_what_is_missing(
     assert "register" in said
 
 
-def test_an_event_that_nobody_knows_is_said(turnout: Callable[..., Any], hand_in: HandIn) -> None:
-    hand_in(message(*people(1)))
+def test_an_event_that_nobody_knows_is_said(turnout: Callable[..., Any], submit: Submit) -> None:
+    submit(message(*people(1)))
     for words in (("nobody",), ("77", "--account", "other")):
         assert "there is no event" in turnout("event", *words, status=1).output
 

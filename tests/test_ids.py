@@ -2,15 +2,14 @@
 
 import json
 import unicodedata
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from typer.testing import Result
 
 from models.escaping import is_hidden
 from models.ids import id_fault, is_word, walks
 from models.message import Message, Unreadable, read_fields, read_message
+from tests.support.fixtures import Turnout
 from tests.support.hostile_text import HIDING, ODD, WALKING
 from worker.files.lines import FileError
 from worker.files.options import Options
@@ -91,14 +90,12 @@ def test_nor_beside_a_file(option: str, text: str) -> None:
     ],
 )
 @pytest.mark.parametrize("text", HIDING[1:])
-def test_nor_as_the_name_of_a_key_an_account_or_a_schedule(
-    turnout: Callable[..., Result], words: tuple[str, ...], text: str
-) -> None:
+def test_nor_as_the_name_of_a_key_an_account_or_a_schedule(turnout: Turnout, words: tuple[str, ...], text: str) -> None:
     said = turnout(*(word.replace("{}", text) for word in words), stdin="token", status=2).output
     assert not any(letter != "\n" and is_hidden(letter) for letter in said)
 
 
-def test_a_key_may_be_named_in_any_language(turnout: Callable[..., Result]) -> None:
+def test_a_key_may_be_named_in_any_language(turnout: Turnout) -> None:
     for name in ("Zoë's shop", "商店", "فروشگاه‌ها"):
         turnout("keys", "create", name, "--role", "viewer")
 

@@ -26,120 +26,120 @@ def message(*contacts: str, state: str = "register", **more: object) -> bytes:
     return json.dumps({"subscriber_state": state, "object_id": "7", "inputs": inputs, **more}).encode()
 
 
-def contacts(process: Context) -> list[str]:
-    with process.engine.connect() as connection:
+def contacts(context: Context) -> list[str]:
+    with context.engine.connect() as connection:
         return list(connection.execute(text("SELECT contact FROM records ORDER BY id")).scalars())
 
 
-def test_what_waits_is_accepted_in_its_order_acknowledged_and_deleted(process: Context) -> None:
+def test_what_waits_is_accepted_in_its_order_acknowledged_and_deleted(context: Context) -> None:
     for index in range(1_200):
-        process.stream.add(message(f"p{index}@example.com"))
-    assert intake(process) == 1_200
-    assert contacts(process) == [f"p{index}@example.com" for index in range(1_200)]
-    assert process.stream.waiting() == 0
-    assert process.redis.xpending(KEY, "turnout")["pending"] == 0
+        context.stream.add(message(f"p{index}@example.com"))
+    assert intake(context) == 1_200
+    assert contacts(context) == [f"p{index}@example.com" for index in range(1_200)]
+    assert context.stream.waiting() == 0
+    assert context.redis.xpending(KEY, "turnout")["pending"] == 0
 
 
-def test_an_unreadable_message_is_refused_and_the_next_one_is_accepted(process: Context) -> None:
-    process.redis.xadd(KEY, {FIELD: b"{not json"})
-    process.redis.xadd(KEY, {"something": "else"})
-    process.stream.add(message("ada@example.com"))
-    assert intake(process) == 3
-    assert contacts(process) == ["ada@example.com"]
-    with process.engine.connect() as connection:
+def test_an_unreadable_message_is_refused_and_the_next_one_is_accepted(context: Context) -> None:
+    context.redis.xadd(KEY, {FIELD: b"{not json"})
+    context.redis.xadd(KEY, {"something": "else"})
+    context.stream.add(message("ada@example.com"))
+    assert intake(context) == 3
+    assert contacts(context) == ["ada@example.com"]
+    with context.engine.connect() as connection:
         kept = [bytes(raw) for raw in connection.execute(text("SELECT raw FROM refused ORDER BY id")).scalars()]
     assert kept == [b"{not json", b"something else"]
 
 
-def test_entries_of_a_dead_reader_come_first_and_in_their_order(process: Context) -> None:
-    process.stream.join()
+def test_entries_of_a_dead_reader_come_first_and_in_their_order(context: Context) -> None:
+    context.stream.join()
     for index in range(3):
-        process.stream.add(message(f"p{index}@example.com"))
-    assert len(process.stream.new()) == 3  # read, and the reader died
-    process.stream.add(message("p3@example.com"))
-    assert intake(process) == 4
-    assert contacts(process) == [f"p{index}@example.com" for index in range(4)]
+        context.stream.add(message(f"p{index}@example.com"))
+    assert len(context.stream.new()) == 3  # read, and the reader died
+    context.stream.add(message("p3@example.com"))
+    assert intake(context) == 4
+    assert contacts(context) == [f"p{index}@example.com" for index in range(4)]
 
 
-def test_accepted_and_not_acknowledged_is_accepted_once(process: Context) -> None:
-    process.stream.add(message("ada@example.com"))
+def test_accepted_and_not_acknowledged_is_accepted_once(context: Context) -> None:
+    context.stream.add(message("ada@example.com"))
     with (
-        patch.object(type(process.stream), "done", side_effect=redis.ConnectionError),
+        patch.object(type(context.stream), "done", side_effect=redis.ConnectionError),
         pytest.raises(redis.ConnectionError),
     ):
-        intake(process)
-    assert intake(process) == 1
-    books = audit(process.engine)
+        intake(context)
+    assert intake(context) == 1
+    books = audit(context.engine)
     assert (books.accepted, books.duplicates, books.balanced) == (1, 0, True)
 
 
-def test_a_message_that_killed_its_reader_five_times_alone_is_refused_whole(process: Context) -> None:
-    process.stream.join()
-    process.stream.add(poison := message("ada@example.com"))
-    process.stream.add(message("bob@example.com"))
-    (entry, _) = process.stream.new()
+def test_a_message_that_killed_its_reader_five_times_alone_is_refused_whole(context: Context) -> None:
+    context.stream.join()
+    context.stream.add(poison := message("ada@example.com"))
+    context.stream.add(message("bob@example.com"))
+    (entry, _) = context.stream.new()
     for _ in range(DEATHS):
-        process.stream.begin_alone(entry)  # and then the process was gone
-    assert intake(process) == 2
-    assert contacts(process) == ["bob@example.com"]
-    with process.engine.connect() as connection:
+        context.stream.begin_alone(entry)  # and then the process was gone
+    assert intake(context) == 2
+    assert contacts(context) == ["bob@example.com"]
+    with context.engine.connect() as connection:
         assert bytes(connection.execute(text("SELECT raw FROM refused")).scalar_one()) == poison
-    assert process.redis.hlen(f"{KEY}:alone") == 0
+    assert context.redis.hlen(f"{KEY}:alone") == 0
 
 
-def test_a_database_out_of_reach_is_no_death(process: Context) -> None:
-    process.stream.join()
-    process.stream.add(message("ada@example.com"))
-    process.stream.new()
+def test_a_database_out_of_reach_is_no_death(context: Context) -> None:
+    context.stream.join()
+    context.stream.add(message("ada@example.com"))
+    context.stream.new()
     broken = OperationalError("COMMIT", {}, Exception("gone"))
     for _ in range(DEATHS + 1):
         with patch.object(module, "accept", side_effect=broken), pytest.raises(OperationalError):
-            intake(process)
-    assert intake(process) == 1
-    assert contacts(process) == ["ada@example.com"]
+            intake(context)
+    assert intake(context) == 1
+    assert contacts(context) == ["ada@example.com"]
 
 
-def test_there_is_one_reader_at_a_time(process: Context) -> None:
-    process.stream.add(message("ada@example.com"))
-    with process.engine.connect() as other:
+def test_there_is_one_reader_at_a_time(context: Context) -> None:
+    context.stream.add(message("ada@example.com"))
+    with context.engine.connect() as other:
         other.execute(text("SELECT pg_advisory_lock(:key)"), {"key": LOCK})
-        assert intake(process) == 0
+        assert intake(context) == 0
         other.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": LOCK})
-    assert intake(process) == 1
+    assert intake(context) == 1
 
 
-def test_readers_at_once_accept_everything_once(process: Context) -> None:
+def test_readers_at_once_accept_everything_once(context: Context) -> None:
     for index in range(300):
-        process.stream.add(message(f"p{index}@example.com"))
-    readers = [threading.Thread(target=intake, args=[process]) for _ in range(4)]
+        context.stream.add(message(f"p{index}@example.com"))
+    readers = [threading.Thread(target=intake, args=[context]) for _ in range(4)]
     for reader in readers:
         reader.start()
     for reader in readers:
         reader.join()
-    intake(process)
-    assert contacts(process) == [f"p{index}@example.com" for index in range(300)]
+    intake(context)
+    assert contacts(context) == [f"p{index}@example.com" for index in range(300)]
 
 
-def test_a_group_that_is_gone_is_made_again_at_the_beginning(process: Context) -> None:
-    process.stream.add(message("ada@example.com"))
-    intake(process)
-    process.redis.delete(KEY)
-    process.stream.add(message("bob@example.com"))
-    assert intake(process) == 1
-    assert contacts(process) == ["ada@example.com", "bob@example.com"]
+def test_a_group_that_is_gone_is_made_again_at_the_beginning(context: Context) -> None:
+    context.stream.add(message("ada@example.com"))
+    intake(context)
+    context.redis.delete(KEY)
+    context.stream.add(message("bob@example.com"))
+    assert intake(context) == 1
+    assert contacts(context) == ["ada@example.com", "bob@example.com"]
 
 
-def test_one_read_takes_little_more_than_its_bound(process: Context) -> None:
-    process.stream.join()
+def test_one_read_takes_little_more_than_its_bound(context: Context) -> None:
+    context.stream.join()
     big = b"x" * (MOST_BYTES // 4)
     for _ in range(9):
-        process.redis.xadd(KEY, {FIELD: big})
-    assert len(process.stream.new()) == 4
-    assert len(process.stream.new()) == 4
-    assert len(process.stream.new()) == 1
+        context.redis.xadd(KEY, {FIELD: big})
+    assert len(context.stream.new()) == 4
+    assert len(context.stream.new()) == 4
+    assert len(context.stream.new()) == 1
 
 
-def test_one_message_whose_data_breaks_the_transaction_is_refused_alone(process: Context) -> None:
+def test_one_message_whose_data_breaks_the_transaction_is_refused_alone(context: Context) -> None:
     from sqlalchemy.exc import DataError
 
     real = store.store
@@ -153,18 +153,18 @@ def test_one_message_whose_data_breaks_the_transaction_is_refused_alone(process:
         return real(connection, fresh, *rest)
 
     for contact in ("a@example.com", "bad@example.com", "b@example.com"):
-        process.stream.add(message(contact))
+        context.stream.add(message(contact))
     with patch.object(store, "store", store_all_but_one):
-        assert intake(process) == 3
-    assert contacts(process) == ["a@example.com", "b@example.com"]
-    books = audit(process.engine)
+        assert intake(context) == 3
+    assert contacts(context) == ["a@example.com", "b@example.com"]
+    books = audit(context.engine)
     assert (books.accepted, books.refused, books.balanced) == (2, 1, True)
 
 
-def test_a_message_is_known_again_by_submission_and_part(process: Context) -> None:
+def test_a_message_is_known_again_by_submission_and_part(context: Context) -> None:
     named = {"submission_id": "7f8c1f0e-7a52-4f5e-9d8a-0f3f6a6f2b11", "part": "1"}
-    process.stream.add(message("ada@example.com", **named))
-    process.stream.add(message("ada@example.com", **named))
-    intake(process)
-    books = audit(process.engine)
+    context.stream.add(message("ada@example.com", **named))
+    context.stream.add(message("ada@example.com", **named))
+    intake(context)
+    books = audit(context.engine)
     assert (books.accepted, books.duplicates) == (1, 0)

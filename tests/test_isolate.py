@@ -46,8 +46,8 @@ def sender(settings: Settings, sandbox: RunningSandbox) -> Iterator[Callable[...
 
     yield make
     assert_sound(made[0])
-    for process in made:
-        process.engine.dispose()
+    for context in made:
+        context.engine.dispose()
 
 
 @pytest.fixture
@@ -66,21 +66,21 @@ def given(sending: Context) -> Given:
     return accepted
 
 
-def assert_sound(process: Context) -> None:
-    books = audit(process.engine)
+def assert_sound(context: Context) -> None:
+    books = audit(context.engine)
     assert books.balanced, books.wrong
-    with process.engine.connect() as connection:
+    with context.engine.connect() as connection:
         assert wrong_now(connection) == []
 
 
-def outcomes(process: Context) -> dict[str, int]:
-    assert_sound(process)
-    return {outcome.value: number for outcome, number in audit(process.engine).outcomes.items() if number}
+def outcomes(context: Context) -> dict[str, int]:
+    assert_sound(context)
+    return {outcome.value: number for outcome, number in audit(context.engine).outcomes.items() if number}
 
 
-def rejected(process: Context) -> set[str]:
+def rejected(context: Context) -> set[str]:
     rows = ask(
-        process.engine, "SELECT contact FROM records r JOIN errors e ON e.record_id = r.id WHERE outcome = 'rejected'"
+        context.engine, "SELECT contact FROM records r JOIN errors e ON e.record_id = r.id WHERE outcome = 'rejected'"
     )
     return {row.contact for row in rows}
 
@@ -89,23 +89,23 @@ def stored(sandbox: RunningSandbox) -> Counter[str]:
     return Counter(str(row["contact"]) for row in sandbox.participations())
 
 
-def batches(process: Context) -> list[Any]:
-    return ask(process.engine, "SELECT * FROM batches ORDER BY id")
+def batches(context: Context) -> list[Any]:
+    return ask(context.engine, "SELECT * FROM batches ORDER BY id")
 
 
-def account(process: Context) -> Any:
-    return ask(process.engine, "SELECT * FROM accounts")[0]
+def account(context: Context) -> Any:
+    return ask(context.engine, "SELECT * FROM accounts")[0]
 
 
-def drain(process: Context) -> None:
-    while deliver(process, "default"):
+def drain(context: Context) -> None:
+    while deliver(context, "default"):
         pass
 
 
-def due(process: Context) -> None:
-    do(process.engine, "UPDATE batches SET due_at = now() WHERE status = 'PENDING'")
-    do(process.engine, "UPDATE lanes SET ready = true")
-    do(process.engine, "UPDATE accounts SET parked_until = NULL")
+def due(context: Context) -> None:
+    do(context.engine, "UPDATE batches SET due_at = now() WHERE status = 'PENDING'")
+    do(context.engine, "UPDATE lanes SET ready = true")
+    do(context.engine, "UPDATE accounts SET parked_until = NULL")
 
 
 def refuse(sandbox: RunningSandbox, *contacts: str, **how: Any) -> None:
@@ -202,15 +202,15 @@ def test_a_request_refused_for_its_size_is_delivered_in_parts_and_teaches_the_ac
 ) -> None:
     given(*people(100))
     with running_sandbox(burst_limit=1_000, max_inputs=30) as small:
-        process = sender(hubspot_url=small.url)
-        deliver(process, "default")
-        assert outcomes(process) == {"delivered": 100}
+        context = sender(hubspot_url=small.url)
+        deliver(context, "default")
+        assert outcomes(context) == {"delivered": 100}
         assert len(small.participations()) == 100
-        assert account(process).batch_size == 25
+        assert account(context).batch_size == 25
         given(*people(60, first=100))
         before = int(str(small.stats()["requests"]))
-        drain(process)
-        assert outcomes(process) == {"delivered": 160}
+        drain(context)
+        assert outcomes(context) == {"delivered": 160}
         assert small.stats()["requests"] == before + 3
 
 
@@ -252,11 +252,11 @@ def test_a_batch_given_up_in_the_middle_fails_only_what_has_no_answer(
     refuse(sandbox, "p10@example.com", body=UNNAMED)
     sandbox.fault(match="p3@example.com", status=503, count=1)
     given(*people(40))
-    process = sender(max_attempts=1)
-    deliver(process, "default")
-    rest, split = batches(process)
+    context = sender(max_attempts=1)
+    deliver(context, "default")
+    rest, split = batches(context)
     assert (rest.status, split.status) == ("CANCELED", "COMPLETE")
-    assert outcomes(process) == {"delivered": split.size, "failed": rest.size}
+    assert outcomes(context) == {"delivered": split.size, "failed": rest.size}
 
 
 def test_an_event_that_vanishes_in_the_middle_rejects_what_has_no_answer(
@@ -382,16 +382,16 @@ def test_a_search_spends_one_window_and_the_next_claim_goes_on(
 ) -> None:
     refuse(sandbox, *people(100)[::10], body=UNNAMED)
     given(*people(100))
-    process = sender(burst_limit=20, burst_seconds=0.2)
+    context = sender(burst_limit=20, burst_seconds=0.2)
     for _ in range(8):
-        deliver(process, "default")
-        due(process)
-        assert_sound(process)
-    assert outcomes(process) == {"delivered": 90, "rejected": 10}
-    assert rejected(process) == set(people(100)[::10])
-    assert stored(sandbox) == Counter(set(people(100)) - rejected(process))
-    first = batches(process)[0]
-    parts = ask(process.engine, "SELECT claims FROM batches WHERE split_from = :id", id=first.id)
+        deliver(context, "default")
+        due(context)
+        assert_sound(context)
+    assert outcomes(context) == {"delivered": 90, "rejected": 10}
+    assert rejected(context) == set(people(100)[::10])
+    assert stored(sandbox) == Counter(set(people(100)) - rejected(context))
+    first = batches(context)[0]
+    parts = ask(context.engine, "SELECT claims FROM batches WHERE split_from = :id", id=first.id)
     assert first.claims > 1
     assert len(parts) == first.claims - 1
 
@@ -417,21 +417,21 @@ def test_who_has_found_something_holds_no_thread_for_a_whole_window_of_waiting(
     given(*people(40))
     with running_sandbox(burst_limit=3, burst_seconds=4) as slow:
         refuse(slow, "p10@example.com", body=UNNAMED)
-        process = sender(hubspot_url=slow.url, burst_limit=3, burst_seconds=4)
+        context = sender(hubspot_url=slow.url, burst_limit=3, burst_seconds=4)
         begun = time.monotonic()
-        assert deliver(process, "default") == 1
+        assert deliver(context, "default") == 1
         assert time.monotonic() - begun < 3
-    assert outcomes(process) == {"delivered": 20, "pending": 20}
+    assert outcomes(context) == {"delivered": 20, "pending": 20}
 
 
 def test_without_a_permit_the_search_ends_early(sender: Callable[..., Context], given: Given) -> None:
     given(*people(40))
     with running_sandbox(burst_limit=3, burst_seconds=30) as slow:
         refuse(slow, "p10@example.com", body=UNNAMED)
-        process = sender(hubspot_url=slow.url, burst_limit=3, burst_seconds=30)
-        deliver(process, "default")
+        context = sender(hubspot_url=slow.url, burst_limit=3, burst_seconds=30)
+        deliver(context, "default")
         assert slow.stats()["by_status"] == {"400": 2, "200": 1}
-    rest, split = batches(process)
+    rest, split = batches(context)
     assert (rest.status, split.status, rest.size, split.size) == ("PENDING", "COMPLETE", 20, 20)
     assert "permit" in rest.postponed_because
 

@@ -10,12 +10,12 @@ import pytest
 from alembic import command
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
-from typer.testing import Result
 
 import tasks.job
 from models.accept_rules import Rules
 from models.correction import Change
 from models.words import Action, Outcome, State
+from tests.support.fixtures import Submit, Turnout
 from tests.support.jobs import ME, finished, run
 from tests.support.ledger import (
     ask,
@@ -31,7 +31,6 @@ from tests.support.ledger import (
     wrong_now,
 )
 from worker.context import Context
-from worker.intake.receipts import Part
 from worker.local.migrate import configuration, upgrade
 from worker.operations import jobs, steps
 from worker.operations.cancel import CancelFilter
@@ -41,8 +40,6 @@ from worker.queries.jobs import find_job, list_jobs
 from worker.queries.reconciliation import audit
 from worker.queue.locks import lock_events
 
-HandIn = Callable[..., list[Part]]
-Turnout = Callable[..., Result]
 FAILED = Filter().written
 
 
@@ -64,11 +61,11 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def fail(hand_in: HandIn, engine: Engine) -> Callable[..., list[int]]:
+def fail(submit: Submit, engine: Engine) -> Callable[..., list[int]]:
     """Hand in records that fail, or are rejected; give their ids."""
 
     def failing(number: int, of: str = "77", *, rejected: bool = False, first: int = 0) -> list[int]:
-        hand_in(message(*people(number, first), event=of))
+        submit(message(*people(number, first), event=of))
         ids: list[int] = []
         while (claimed := take(engine)) is not None:
             ids += [member.id for member in claimed.members]
@@ -123,10 +120,10 @@ def test_steps_from_many_threads_at_once_do_every_part_once(
 
 
 @pytest.fixture(params=[Action.RETRY, Action.REPLAY, Action.CORRECT])
-def of_eight(request: Any, hand_in: HandIn, fail: Callable[..., list[int]], engine: Engine) -> int:
+def of_eight(request: Any, submit: Submit, fail: Callable[..., list[int]], engine: Engine) -> int:
     """A job of eight."""
     if request.param is Action.REPLAY:
-        hand_in(*({**message(f"p{number}@x.org"), "account": "acme"} for number in range(8)))
+        submit(*({**message(f"p{number}@x.org"), "account": "acme"} for number in range(8)))
         do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
         return asked(engine, Action.REPLAY, {})
     ids = fail(8)
@@ -224,10 +221,10 @@ def test_a_job_whose_step_fails_is_in_trouble_while_others_go_on_and_is_tried_ag
 
 
 def test_what_comes_after_a_job_was_asked_for_is_not_its_own(
-    hand_in: HandIn, fail: Callable[..., list[int]], engine: Engine, rules: Rules
+    submit: Submit, fail: Callable[..., list[int]], engine: Engine, rules: Rules
 ) -> None:
     ids = fail(4)
-    hand_in(b"no JSON", message("w@x.org", event="waits"))
+    submit(b"no JSON", message("w@x.org", event="waits"))
     chosen: tuple[tuple[Action, Mapping[str, object]], ...] = (
         (Action.RETRY, FAILED),
         (Action.CANCEL, CancelFilter(event="waits").facts),
@@ -237,7 +234,7 @@ def test_what_comes_after_a_job_was_asked_for_is_not_its_own(
     do(engine, "UPDATE batches SET due_at = now() + interval '1 hour' WHERE status = 'PENDING'")
     do(engine, "UPDATE lanes SET due_at = now() + interval '1 hour'")
     fail(4, "78", first=10)
-    hand_in(b"no JSON either", message("w2@x.org", event="waits", state=State.CANCEL))
+    submit(b"no JSON either", message("w2@x.org", event="waits", state=State.CANCEL))
     counts = [(finished(engine, rules, one)["done"], len(items(engine, one))) for one in asked_for]
     assert counts == [(4, 4), (1, 1), (0, 1)]
     assert [record for record, *_ in items(engine, asked_for[0])] == ids
@@ -312,8 +309,8 @@ def test_a_dismissal_keeps_its_reason(fail: Callable[..., list[int]], engine: En
     assert kept == {("dismissed", "the event is over")}
 
 
-def test_a_cancellation_has_an_item_a_record(hand_in: HandIn, engine: Engine, rules: Rules) -> None:
-    hand_in(message(*people(7)), batch_size=2)
+def test_a_cancellation_has_an_item_a_record(submit: Submit, engine: Engine, rules: Rules) -> None:
+    submit(message(*people(7)), batch_size=2)
     ended = run(engine, rules, Action.CANCEL, CancelFilter(event="77").facts)
     assert (ended["done"], job_results.batches(engine, ended["id"])) == (7, 4)
     assert [outcome for *_, outcome in items(engine, ended["id"])] == ["canceled"] * 7
@@ -321,10 +318,10 @@ def test_a_cancellation_has_an_item_a_record(hand_in: HandIn, engine: Engine, ru
 
 
 def test_a_group_is_corrected_and_each_says_by_which_record_or_why_not(
-    hand_in: HandIn, fail: Callable[..., list[int]], engine: Engine, rules: Rules
+    submit: Submit, fail: Callable[..., list[int]], engine: Engine, rules: Rules
 ) -> None:
     ids = fail(5, rejected=True)
-    hand_in(message("p1@example.com", event="78"))
+    submit(message("p1@example.com", event="78"))
     deliver_all(engine)
     (group,) = {row.group_id for row in ask(engine, "SELECT group_id FROM errors")}
     params = {"change": Change(event="78").written}
@@ -356,8 +353,8 @@ def test_a_mended_file_is_corrected_line_by_line(fail: Callable[..., list[int]],
     assert "is unknown" in job_results.why(done[4])
 
 
-def test_refusals_handed_in_again_say_what_each_came_to(hand_in: HandIn, engine: Engine, rules: Rules) -> None:
-    hand_in({**message("a@x.org", "b@x.org"), "account": "acme"}, b"no JSON", {**message("a@x.org"), "account": "acme"})
+def test_refusals_handed_in_again_say_what_each_came_to(submit: Submit, engine: Engine, rules: Rules) -> None:
+    submit({**message("a@x.org", "b@x.org"), "account": "acme"}, b"no JSON", {**message("a@x.org"), "account": "acme"})
     do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
     ended = run(engine, rules, Action.REPLAY, {})
     assert (ended["done"], ended["skipped"]) == (2, 1)
@@ -375,15 +372,15 @@ def test_refusals_handed_in_again_say_what_each_came_to(hand_in: HandIn, engine:
 
 @pytest.mark.parametrize("action", [Action.RETRY, Action.REPLAY])
 def test_what_is_live_and_comes_later_goes_first(
-    hand_in: HandIn, fail: Callable[..., list[int]], engine: Engine, rules: Rules, action: Action
+    submit: Submit, fail: Callable[..., list[int]], engine: Engine, rules: Rules, action: Action
 ) -> None:
     if action is Action.RETRY:
         fail(2)
     else:
-        hand_in(message("nobody"))
+        submit(message("nobody"))
         do(engine, "UPDATE refused SET raw = CAST(replace(encode(raw, 'escape'), 'nobody', 'a@x.org') AS bytea)")
     run(engine, rules, action, FAILED if action is Action.RETRY else {})
-    hand_in(message("live@x.org", event="live"))
+    submit(message("live@x.org", event="live"))
     claims = [taken(engine), taken(engine)]
     assert [claim.origin for claim in claims] == ["live", action.value]
     for claim in claims:
@@ -394,26 +391,26 @@ def test_what_is_live_and_comes_later_goes_first(
 
 
 def test_what_is_left_to_the_workers_is_done_by_their_task(
-    fail: Callable[..., list[int]], engine: Engine, process: Context, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
+    fail: Callable[..., list[int]], engine: Engine, context: Context, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail(8)
     left = turnout("retry", "--yes", "--background")
     assert "left to the workers: turnout job" in left.stderr
     assert outcomes(engine) == {"failed": 8}
     assert jobs.is_due(engine)
-    monkeypatch.setattr(tasks.job, "current", lambda: process)
+    monkeypatch.setattr(tasks.job, "current", lambda: context)
     tasks.job.job()
     assert outcomes(engine) == {"pending": 8}
     assert not jobs.is_due(engine)
 
 
 def test_a_task_asked_to_stop_begins_no_other_step(
-    fail: Callable[..., list[int]], engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
+    fail: Callable[..., list[int]], engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail(8)
     asked(engine, Action.RETRY, FAILED)
-    process.stopping.set()
-    monkeypatch.setattr(tasks.job, "current", lambda: process)
+    context.stopping.set()
+    monkeypatch.setattr(tasks.job, "current", lambda: context)
     tasks.job.job()
     assert outcomes(engine) == {"failed": 8}
 

@@ -1,4 +1,4 @@
-"""Keys to the HTTP door: shown once, kept as a hash, rotated with an overlap, revoked; and what each reaches."""
+"""Keys to the HTTP API: shown once, kept as a hash, rotated with an overlap, revoked; and what each reaches."""
 
 import base64
 import hashlib
@@ -17,13 +17,12 @@ import worker.database
 import worker.settings
 from cli.app import app
 from models.words import Role
-from tests.support.api import Door, key_for, running_server
+from tests.support.api import Api, key_for, running_server
+from tests.support.fixtures import Turnout
 from worker.accounts import registry, state
 from worker.auth import keys
 from worker.context import Context
 from worker.settings import Settings
-
-Turnout = Callable[..., Result]
 
 
 @pytest.fixture
@@ -53,9 +52,9 @@ def acme(engine: Engine, settings: Settings) -> str:
 
 
 @pytest.fixture
-def door(process: Context) -> Iterator[Door]:
-    with running_server(process) as url:
-        yield Door(url, "", process)
+def api(context: Context) -> Iterator[Api]:
+    with running_server(context) as url:
+        yield Api(url, "", context)
 
 
 def verified(engine: Engine, presented: str) -> keys.ApiKey | None:
@@ -117,11 +116,11 @@ def test_without_json_the_key_stands_alone_on_its_line(turnout: Turnout, engine:
     assert said == "This is shown once: keep it where shop finds it."
 
 
-def test_the_key_is_found_nowhere_in_the_database_only_its_hash(made: Any, engine: Engine, door: Door) -> None:
+def test_the_key_is_found_nowhere_in_the_database_only_its_hash(made: Any, engine: Engine, api: Api) -> None:
     presented = made("create", "shop", "--role", "producer")["key"]
     rotated = made("rotate", "shop")["key"]
     for key in (presented, rotated):
-        assert door.hand_in("ada@example.com", key=key).status_code == 200
+        assert api.submit("ada@example.com", key=key).status_code == 200
     held = dump(engine)
     assert "shop" in held
     for key in (presented, rotated):
@@ -132,11 +131,11 @@ def test_the_key_is_found_nowhere_in_the_database_only_its_hash(made: Any, engin
             assert form not in held
 
 
-def test_no_key_is_logged_good_or_not(made: Any, door: Door, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_key_is_logged_good_or_not(made: Any, api: Api, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     good = made("create", "shop", "--role", "producer")["key"]
     wrong = good[:-1] + ("A" if good[-1] != "A" else "B")
-    said = [door.hand_in("ada@example.com", key=key).text for key in (good, wrong)]
+    said = [api.submit("ada@example.com", key=key).text for key in (good, wrong)]
     for key in (good, wrong):
         assert key.split("_", 2)[2] not in caplog.text + "".join(said)
 
@@ -215,18 +214,18 @@ def test_the_list_shows_whose_keys_there_are_and_never_a_key(
     assert not any("hash" in column for column in listed)
 
 
-def test_a_rotated_keys_old_one_is_good_until_the_overlap_ends(made: Any, door: Door) -> None:
+def test_a_rotated_keys_old_one_is_good_until_the_overlap_ends(made: Any, api: Api) -> None:
     old = made("create", "shop", "--role", "producer")["key"]
     shown = made("rotate", "shop", "--overlap", "1.5")
     assert list(shown) == ["name", "key"]
     assert made("list")[0]["old_until"] is not None
-    assert [door.hand_in("ada@example.com", key=key).status_code for key in (old, shown["key"])] == [200, 200]
+    assert [api.submit("ada@example.com", key=key).status_code for key in (old, shown["key"])] == [200, 200]
     ends = time.monotonic() + 10
-    while door.hand_in("ada@example.com", key=old).status_code == 200:
+    while api.submit("ada@example.com", key=old).status_code == 200:
         assert time.monotonic() < ends
         time.sleep(0.1)
-    assert door.hand_in("ada@example.com", key=old).status_code == 401
-    assert door.hand_in("ada@example.com", key=shown["key"]).status_code == 200
+    assert api.submit("ada@example.com", key=old).status_code == 401
+    assert api.submit("ada@example.com", key=shown["key"]).status_code == 200
     assert made("list")[0]["old_until"] is None
 
 
@@ -252,23 +251,23 @@ def test_a_key_rotated_twice_has_its_last_two(made: Any, engine: Engine) -> None
     assert [verified(engine, key) is not None for key in (first, second, third)] == [False, True, True]
 
 
-def test_a_rotated_key_is_the_same_producers(made: Any, acme: str, engine: Engine, door: Door) -> None:
+def test_a_rotated_key_is_the_same_producers(made: Any, acme: str, engine: Engine, api: Api) -> None:
     old = made("create", "shop", "--role", "producer", "--account", acme)["key"]
-    first = door.hand_in("ada@example.com", key=old, headers={"Idempotency-Key": "1"})
+    first = api.submit("ada@example.com", key=old, headers={"Idempotency-Key": "1"})
     new = made("rotate", "shop")["key"]
     assert reached(engine, new) == {"acme"}
-    again = door.hand_in("ada@example.com", key=new, headers={"Idempotency-Key": "1"})
+    again = api.submit("ada@example.com", key=new, headers={"Idempotency-Key": "1"})
     assert again.content == first.content
 
 
 def test_a_revoked_key_is_good_no_longer_from_the_next_request_on_its_old_one_neither(
-    made: Any, turnout: Turnout, door: Door
+    made: Any, turnout: Turnout, api: Api
 ) -> None:
     old = made("create", "shop", "--role", "producer")["key"]
     new = made("rotate", "shop")["key"]
-    assert [door.hand_in("ada@example.com", key=key).status_code for key in (old, new)] == [200, 200]
+    assert [api.submit("ada@example.com", key=key).status_code for key in (old, new)] == [200, 200]
     assert turnout("keys", "revoke", "shop").stdout == "key shop is revoked\n"
-    assert [door.hand_in("ada@example.com", key=key).status_code for key in (old, new)] == [401, 401]
+    assert [api.submit("ada@example.com", key=key).status_code for key in (old, new)] == [401, 401]
     assert made("list") == []
 
 
@@ -293,7 +292,7 @@ def test_an_overlap_is_a_number_of_seconds_of_ninety_days_at_most(
 
 
 def test_a_removed_account_is_no_longer_reached_and_once_more_where_it_is_added_again(
-    made: Any, acme: str, engine: Engine, settings: Settings, door: Door
+    made: Any, acme: str, engine: Engine, settings: Settings, api: Api
 ) -> None:
     both = made("create", "both", "--role", "producer", "--account", acme, "--account", "default")["key"]
     one = made("create", "one", "--role", "producer", "--account", acme)["key"]
@@ -303,32 +302,32 @@ def test_a_removed_account_is_no_longer_reached_and_once_more_where_it_is_added_
     assert (reached(engine, both), reached(engine, one)) == ({"default"}, set())
     assert {key["name"]: key["accounts"] for key in made("list")} == {"both": ["default"], "one": []}
     named = {"Turnout-Account": acme}
-    assert door.hand_in("ada@example.com", key=both, headers=named).status_code == 403
-    assert door.hand_in("ada@example.com", key=both).status_code == 200, "of two accounts one is left"
-    refused = door.hand_in("ada@example.com", key=one)
+    assert api.submit("ada@example.com", key=both, headers=named).status_code == 403
+    assert api.submit("ada@example.com", key=both).status_code == 200, "of two accounts one is left"
+    refused = api.submit("ada@example.com", key=one)
     assert (refused.status_code, refused.json()["category"]) == (403, "FORBIDDEN")
     assert "reaches no account" in refused.json()["message"]
     assert registry.add(engine, settings, acme, {}, SecretStr("token"))
-    assert door.hand_in("ada@example.com", key=one).status_code == 200
+    assert api.submit("ada@example.com", key=one).status_code == 200
 
 
-def test_a_receipt_is_shown_to_every_role_but_to_a_producer_only_of_its_accounts(door: Door, acme: str) -> None:
-    shop, stranger = key_for(door.process, "shop"), key_for(door.process, "stranger", Role.PRODUCER, acme)
-    receipt = door.hand_in("ada@example.com", key=shop).json()["links"]["submission"].removeprefix(door.url)
+def test_a_receipt_is_shown_to_every_role_but_to_a_producer_only_of_its_accounts(api: Api, acme: str) -> None:
+    shop, stranger = key_for(api.context, "shop"), key_for(api.context, "stranger", Role.PRODUCER, acme)
+    receipt = api.submit("ada@example.com", key=shop).json()["links"]["submission"].removeprefix(api.url)
     asked = {"shop": shop, "stranger": stranger, "nobody": "x"}
-    asked |= {role.value: key_for(door.process, role.value, role) for role in (Role.OPERATOR, Role.VIEWER)}
-    statuses = {whose: door.ask("GET", receipt, key=key).status_code for whose, key in asked.items()}
+    asked |= {role.value: key_for(api.context, role.value, role) for role in (Role.OPERATOR, Role.VIEWER)}
+    statuses = {whose: api.ask("GET", receipt, key=key).status_code for whose, key in asked.items()}
     assert statuses == {"shop": 200, "stranger": 404, "nobody": 401, "operator": 200, "viewer": 200}
 
 
 @pytest.mark.parametrize("scheme", ["bearer", "BEARER"])
-def test_the_schemes_name_is_read_in_any_case(door: Door, scheme: str) -> None:
-    key = key_for(door.process, "shop")
-    assert door.hand_in("ada@example.com", headers={"Authorization": f"{scheme} {key}"}).status_code == 200
+def test_the_schemes_name_is_read_in_any_case(api: Api, scheme: str) -> None:
+    key = key_for(api.context, "shop")
+    assert api.submit("ada@example.com", headers={"Authorization": f"{scheme} {key}"}).status_code == 200
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer ", "Basic {key}", "{key}", "Bearer {key} {key}"])
-def test_what_is_no_bearer_key_is_401(door: Door, authorization: str) -> None:
-    key = key_for(door.process, "shop")
-    refused = door.hand_in("ada@example.com", headers={"Authorization": authorization.format(key=key)})
+def test_what_is_no_bearer_key_is_401(api: Api, authorization: str) -> None:
+    key = key_for(api.context, "shop")
+    refused = api.submit("ada@example.com", headers={"Authorization": authorization.format(key=key)})
     assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (401, "Bearer")

@@ -14,15 +14,14 @@ from sqlalchemy import Engine, QueuePool
 import web.server
 from models.words import Role
 from tests.support.console import RunningConsole, Visitor, running_console, words
+from tests.support.fixtures import Submit
 from tests.support.ledger import ask, do, message, people, settled, taken
 from tests.support.worker_processes import until
 from web.console import live
 from worker.auth import sessions
 from worker.context import Context
-from worker.intake.receipts import Part
 from worker.settings import Settings
 
-HandIn = Callable[..., list[Part]]
 STREAM = {"Accept": "text/event-stream"}
 COMMENT = ":"
 
@@ -80,19 +79,19 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_page_is_sent_when_it_changed(tab: Open, operator: Visitor, hand_in: HandIn) -> None:
+def test_a_page_is_sent_when_it_changed(tab: Open, operator: Visitor, submit: Submit) -> None:
     watched = tab(operator)
     assert "batches pending 0" in watched.next()
-    hand_in(message("ada@example.com"))
+    submit(message("ada@example.com"))
     assert "batches pending 1" in watched.next()
 
 
 @pytest.mark.usefixtures("quick")
 def test_nothing_is_sent_where_only_time_passed(
-    tab: Open, operator: Visitor, hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    tab: Open, operator: Visitor, submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "BEAT", 0)
-    hand_in(message("ada@example.com"))
+    submit(message("ada@example.com"))
     path = f"/batch/{ask(engine, 'SELECT id FROM batches')[0].id}"
     before = words(operator.page(path))
     watched = tab(operator, path)
@@ -105,9 +104,9 @@ def test_nothing_is_sent_where_only_time_passed(
 
 @pytest.mark.usefixtures("quick")
 def test_a_page_that_is_live_no_longer_is_sent_once_more_and_then_never(
-    tab: Open, operator: Visitor, hand_in: HandIn, engine: Engine
+    tab: Open, operator: Visitor, submit: Submit, engine: Engine
 ) -> None:
-    hand_in(message("ada@example.com"))
+    submit(message("ada@example.com"))
     claimed = taken(engine)
     watched = tab(operator, path := f"/batch/{claimed.batch_id}")
     said = watched.said()
@@ -152,9 +151,9 @@ def test_nobody_gets_a_stream_without_signing_in(tab: Open, console: RunningCons
 
 
 def test_a_viewers_stream_shows_no_address(
-    tab: Open, console: RunningConsole, operator: Visitor, hand_in: HandIn, engine: Engine
+    tab: Open, console: RunningConsole, operator: Visitor, submit: Submit, engine: Engine
 ) -> None:
-    hand_in(message("ada.lovelace@analytical.example.com"))
+    submit(message("ada.lovelace@analytical.example.com"))
     settled(engine, taken(engine), rejected=[0])
     assert "lovelace@" in tab(operator, "/errors").next()
     seen = tab(console.of(Role.VIEWER), "/errors").next()
@@ -177,11 +176,11 @@ def test_a_stream_is_sent_safely_and_past_proxies(tab: Open, operator: Visitor) 
     assert (told["Cache-Control"], told["X-Accel-Buffering"]) == ("no-store", "no")
 
 
-def test_an_idle_stream_holds_no_connection_to_the_database(tab: Open, operator: Visitor, process: Context) -> None:
+def test_an_idle_stream_holds_no_connection_to_the_database(tab: Open, operator: Visitor, context: Context) -> None:
     watched = [tab(operator) for _ in range(3)]
     for one in watched:
         one.next()
-    pool = process.engine.pool
+    pool = context.engine.pool
     assert isinstance(pool, QueuePool)
     assert pool.checkedout() == 0
 
@@ -199,11 +198,11 @@ def test_there_are_so_many_places_and_who_leaves_frees_his_at_once(
 
 
 def test_who_does_not_read_loses_his_place(
-    operator: Visitor, hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    operator: Visitor, submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "PLACES", 1)
     monkeypatch.setattr(web.server, "UNREAD", 0.5)
-    hand_in(message(*people(50)))
+    submit(message(*people(50)))
     settled(engine, taken(engine), rejected=range(50))
     do(engine, "UPDATE errors SET message = repeat('x', 200000)")
     cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in operator.http.cookies)
@@ -222,8 +221,8 @@ def _status(visitor: Visitor) -> int:
         return answer.status_code
 
 
-def test_all_streams_end_in_order_when_the_process_stops(tab: Open, process: Context) -> None:
-    with running_console(process) as console:
+def test_all_streams_end_in_order_when_the_process_stops(tab: Open, context: Context) -> None:
+    with running_console(context) as console:
         viewer = console.of(Role.VIEWER)
         watched = [tab(viewer).said() for _ in range(3)]
         for said in watched:

@@ -4,20 +4,17 @@ Counted are the rows that PostgreSQL fetched, not the time. `bench.flood` shows 
 """
 
 import random
-from collections.abc import Callable
 
 import pytest
 from sqlalchemy import Connection, Engine, text
 
 from models.words import Origin
+from tests.support.fixtures import Submit
 from tests.support.jobs import retry
 from tests.support.ledger import HOLDING, UNANSWERED, ask, do, given_up, message, people, settled, take, taken, waits
-from worker.intake.receipts import Part
 from worker.queries.error_filter import Filter
 from worker.queue.claim import _waits
 from worker.queue.contact_index import held
-
-HandIn = Callable[..., list[Part]]
 
 
 def again_and_again(times: int, contacts: list[str], event: str) -> dict[str, object]:
@@ -44,10 +41,10 @@ def fetched(connection: Connection) -> int:
     return int(rows.scalar_one())
 
 
-def test_a_flood_of_the_same_people_elsewhere_is_leapt_over(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message("x@example.com", event="quiet"))  # holds x, and is older than the flood
-    hand_in(again_and_again(300, people(10), "flooded"))
-    hand_in(message("y@example.com", event="quiet"), batch_size=1)
+def test_a_flood_of_the_same_people_elsewhere_is_leapt_over(submit: Submit, engine: Engine) -> None:
+    submit(message("x@example.com", event="quiet"))  # holds x, and is older than the flood
+    submit(again_and_again(300, people(10), "flooded"))
+    submit(message("y@example.com", event="quiet"), batch_size=1)
     do(engine, "ANALYZE")
     quiet = event_id(engine, "quiet")
     with engine.begin() as connection:
@@ -56,10 +53,10 @@ def test_a_flood_of_the_same_people_elsewhere_is_leapt_over(hand_in: HandIn, eng
         assert fetched(connection) - before < 100
 
 
-def test_a_retry_older_than_a_flood_is_claimed_without_walking_it(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message("a@example.com", "b@example.com", event="flooded"))
+def test_a_retry_older_than_a_flood_is_claimed_without_walking_it(submit: Submit, engine: Engine) -> None:
+    submit(message("a@example.com", "b@example.com", event="flooded"))
     given_up(engine, taken(engine))
-    hand_in(again_and_again(300, people(10), "flooded"))
+    submit(again_and_again(300, people(10), "flooded"))
     retry(engine, 100, Filter())
     do(engine, "ANALYZE")
     (again,) = ask(engine, "SELECT id FROM batches WHERE origin = 'retry'")
@@ -72,7 +69,7 @@ def test_a_retry_older_than_a_flood_is_claimed_without_walking_it(hand_in: HandI
 
 @pytest.mark.parametrize("seed", range(5))
 def test_held_names_the_newest_batch_that_holds_each_contact(
-    hand_in: HandIn, engine: Engine, seed: int, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.queue.claim.FLOOR", 0.5)
     chance = random.Random(seed)
@@ -82,7 +79,7 @@ def test_held_names_the_newest_batch_that_holds_each_contact(
         some = chance.sample(contacts, 2)
         match chance.choice(["accept", "accept", "claim", "settle", "give up"]):
             case "accept":
-                hand_in(message(*some, event=chance.choice(names), when=1_767_225_600_000 + step), batch_size=2)
+                submit(message(*some, event=chance.choice(names), when=1_767_225_600_000 + step), batch_size=2)
             case "claim":
                 claims += [claimed for claimed in [take(engine)] if claimed]
             case "settle" if claims:
@@ -102,11 +99,11 @@ def test_held_names_the_newest_batch_that_holds_each_contact(
 
 
 def test_a_retry_waits_for_the_newest_older_batch_of_each_contact(
-    hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those before it are waited for by that batch itself."""
     monkeypatch.setattr("worker.queue.claim.FLOOR", 0.0)
-    hand_in(again_and_again(3, ["a@example.com"], "77"), batch_size=1)
+    submit(again_and_again(3, ["a@example.com"], "77"), batch_size=1)
     first, second, third = waits(engine)
     do(engine, "UPDATE batches SET due_at = due_at + interval '1 hour' WHERE id = :id", id=first)
     do(engine, "UPDATE batches SET after = '{}' WHERE id = :id", id=third)  # so that the newest fails first

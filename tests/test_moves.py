@@ -10,15 +10,14 @@ from sqlalchemy import Engine
 from models import moves
 from models.moves import SETTLED, Move
 from models.words import Status
+from tests.support.fixtures import Submit
 from tests.support.jobs import cancel
 from tests.support.ledger import ask, do, given_up, let_pass, message, people, postponed, settled, take
 from worker.context import Context
-from worker.intake.receipts import Part
 from worker.operations.cancel import CancelFilter
 from worker.queue.claim import Claim
 from worker.queue.expired_leases import reclaim
 
-HandIn = Callable[..., list[Part]]
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted(path for folder in ("tasks", "worker") for path in (ROOT / folder).rglob("*.py"))
 
@@ -84,9 +83,9 @@ def cancels(engine: Engine, _: Context, __: dict[str, list[Claim]], batch_id: in
     cancel(engine, CancelFilter(batch_id=batch_id))
 
 
-def takes_back(engine: Engine, process: Context, _: dict[str, list[Claim]], __: int) -> None:
+def takes_back(engine: Engine, context: Context, _: dict[str, list[Claim]], __: int) -> None:
     let_pass(engine, 2)
-    reclaim(process.engine)
+    reclaim(context.engine)
     let_pass(engine, 2)
 
 
@@ -132,14 +131,14 @@ ATTEMPTS: dict[str, Attempt] = {
 )
 @given(tried=st.lists(st.sampled_from(["claim", "claim", "claim", *ATTEMPTS]), min_size=1, max_size=8))
 def test_whatever_is_tried_the_status_moves_by_the_table_alone(
-    hand_in: HandIn, engine: Engine, process: Context, tried: list[str]
+    submit: Submit, engine: Engine, context: Context, tried: list[str]
 ) -> None:
     do(engine, "TRUNCATE batches, records, errors, attempts, submissions, lanes")
-    hand_in(message(*people(2)))
+    submit(message(*people(2)))
     (row,) = ask(engine, "SELECT id, status FROM batches")
     held: dict[str, list[Claim]] = {"all": []}
     for name in tried:
-        ATTEMPTS[name](engine, process, held, row.id)
+        ATTEMPTS[name](engine, context, held, row.id)
         (after,) = ask(engine, "SELECT id, status FROM batches")
         if after.status != row.status:
             move = Move((Status(row.status), Status(after.status)))

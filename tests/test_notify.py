@@ -22,7 +22,7 @@ from sqlalchemy import Engine
 from hubspot_api.transport import NoResponse
 from models.message import Message, read_message
 from models.words import Door, Role
-from tests.support.api import running_door
+from tests.support.api import running_api
 from tests.support.ledger import ask, deliver_all, do, given_up, message, people, settled, taken
 from tests.support.webhook_receiver import Receiver
 from tests.support.worker_processes import environment, running_workers, until
@@ -44,21 +44,21 @@ def settings(settings: Settings) -> Settings:
 class Shop:
     """A producer with a webhook."""
 
-    def __init__(self, process: Context, receiver: Receiver, name: str = "shop") -> None:
-        self.process, self.receiver, self.name = process, receiver, name
+    def __init__(self, context: Context, receiver: Receiver, name: str = "shop") -> None:
+        self.context, self.receiver, self.name = context, receiver, name
         with suppress(keys.NameTaken):
-            keys.create(process.engine, name, Role.PRODUCER, [1])
-        self.key_id = ask(process.engine, "SELECT id FROM keys WHERE name = :name", name=name)[0].id
-        secret = endpoint.point(process.engine, process.settings, name, f"http://127.0.0.1:{receiver.port}/{name}")
+            keys.create(context.engine, name, Role.PRODUCER, [1])
+        self.key_id = ask(context.engine, "SELECT id FROM keys WHERE name = :name", name=name)[0].id
+        secret = endpoint.point(context.engine, context.settings, name, f"http://127.0.0.1:{receiver.port}/{name}")
         assert secret is not None
         self.secret = secret
 
-    def hand_in(self, *contacts: str, batch_size: int = 100, **more: Any) -> UUID:
+    def submit(self, *contacts: str, batch_size: int = 100, **more: Any) -> UUID:
         submission = uuid4()
         read = read_message(json.dumps(message(*contacts, **more) | {"submission_id": str(submission)}).encode())
         assert isinstance(read, Message)
-        rules = self.process.rules.__class__(self.process.rules.key, batch_size, 0)
-        with self.process.engine.connect() as connection:
+        rules = self.context.rules.__class__(self.context.rules.key, batch_size, 0)
+        with self.context.engine.connect() as connection:
             accept(connection, [Inbound(Door.HTTP, "request", b"", read, None, self.key_id, b"digest")], rules)
         return submission
 
@@ -84,8 +84,8 @@ class Shop:
 
 
 @pytest.fixture
-def shop(process: Context, receiver: Receiver) -> Shop:
-    return Shop(process, receiver)
+def shop(context: Context, receiver: Receiver) -> Shop:
+    return Shop(context, receiver)
 
 
 def row(engine: Engine) -> Any:
@@ -99,21 +99,21 @@ def come_due(engine: Engine) -> None:
     do(engine, "UPDATE keys SET webhook_due_at = NULL")
 
 
-def run(process: Context) -> None:
-    come_due(process.engine)
-    notify(process)
+def run(context: Context) -> None:
+    come_due(context.engine)
+    notify(context)
 
 
 # What is told, and when
 
 
-def test_a_finished_submission_is_told_once_with_its_counts(shop: Shop, engine: Engine, process: Context) -> None:
-    submission = shop.hand_in(*people(3))
-    notify(process)
+def test_a_finished_submission_is_told_once_with_its_counts(shop: Shop, engine: Engine, context: Context) -> None:
+    submission = shop.submit(*people(3))
+    notify(context)
     assert not shop.told(), "it waits for its answer"
     deliver_all(engine)
     for _ in range(3):
-        run(process)
+        run(context)
     (said,) = shop.told()
     page = (Path(__file__).parent.parent / "docs" / "webhooks.md").read_text()
     assert said.keys() == json.loads(page[page.index('{"type"') : page.index("}\n```") + 1]).keys()
@@ -131,16 +131,16 @@ def test_a_finished_submission_is_told_once_with_its_counts(shop: Shop, engine: 
     assert (row(engine).stage, row(engine).body, is_due(engine)) == ("told", None, False)
 
 
-def test_the_first_failure_is_told_at_once_and_the_end_at_the_end(shop: Shop, engine: Engine, process: Context) -> None:
-    shop.hand_in(*people(3), batch_size=1)
+def test_the_first_failure_is_told_at_once_and_the_end_at_the_end(shop: Shop, engine: Engine, context: Context) -> None:
+    shop.submit(*people(3), batch_size=1)
     settled(engine, taken(engine), rejected=[0])
     for _ in range(3):
-        run(process)
+        run(context)
     given_up(engine, taken(engine))
-    run(process)
+    run(context)
     assert shop.types() == ["failing"]
     deliver_all(engine)
-    run(process)
+    run(context)
     first, last = shop.told()
     assert (first["type"], first["outcomes"]) == ("submission.failing", {"pending": 2, "rejected": 1})
     assert (last["type"], last["outcomes"]) == ("submission.finished", {"delivered": 1, "failed": 1, "rejected": 1})
@@ -148,50 +148,50 @@ def test_the_first_failure_is_told_at_once_and_the_end_at_the_end(shop: Shop, en
     assert first.keys() == last.keys()
 
 
-def test_a_submission_that_fails_as_a_whole_is_told_of_once(shop: Shop, engine: Engine, process: Context) -> None:
-    shop.hand_in(*people(3))
+def test_a_submission_that_fails_as_a_whole_is_told_of_once(shop: Shop, engine: Engine, context: Context) -> None:
+    shop.submit(*people(3))
     given_up(engine, taken(engine))
-    run(process)
+    run(context)
     assert [(said["type"], said["outcomes"]) for said in shop.told()] == [("submission.finished", {"failed": 3})]
 
 
-def test_what_was_never_to_be_sent_is_finished_at_once(shop: Shop, engine: Engine, process: Context) -> None:
-    shop.hand_in("a@x.org")
+def test_what_was_never_to_be_sent_is_finished_at_once(shop: Shop, engine: Engine, context: Context) -> None:
+    shop.submit("a@x.org")
     deliver_all(engine)
-    run(process)
-    shop.hand_in("a@x.org")
-    shop.hand_in("nobody")
-    run(process)
+    run(context)
+    shop.submit("a@x.org")
+    shop.submit("nobody")
+    run(context)
     counts = sorted((said["accepted"], said["duplicates"], said["refused"]) for said in shop.told())
     assert counts == [(0, 0, 1), (0, 1, 0), (1, 0, 0)]
 
 
-def test_the_same_request_again_is_told_of_once(engine: Engine, process: Context, receiver: Receiver) -> None:
-    with running_door(process) as door:
-        shop = Shop(process, receiver)
+def test_the_same_request_again_is_told_of_once(engine: Engine, context: Context, receiver: Receiver) -> None:
+    with running_api(context) as api:
+        shop = Shop(context, receiver)
         for _ in range(2):
-            assert door.hand_in("a@x.org", headers={"Idempotency-Key": "one"}).status_code == 200
+            assert api.submit("a@x.org", headers={"Idempotency-Key": "one"}).status_code == 200
     deliver_all(engine)
-    run(process)
-    run(process)
+    run(context)
+    run(context)
     assert shop.types() == ["finished"]
 
 
 def test_other_doors_and_keys_without_a_webhook_are_told_nothing(
-    shop: Shop, engine: Engine, hand_in: Callable[..., Any]
+    shop: Shop, engine: Engine, submit: Callable[..., Any]
 ) -> None:
-    hand_in(message("a@x.org"))
+    submit(message("a@x.org"))
     endpoint.turn_off(engine, "shop")
-    shop.hand_in("b@x.org")
+    shop.submit("b@x.org")
     assert not ask(engine, "SELECT FROM notifications")
 
 
-def test_what_waits_long_is_looked_at_seldom(shop: Shop, engine: Engine, process: Context) -> None:
-    shop.hand_in("a@x.org")
+def test_what_waits_long_is_looked_at_seldom(shop: Shop, engine: Engine, context: Context) -> None:
+    shop.submit("a@x.org")
     waits = []
     for age in (0, 10, 60, 3_600):
         do(engine, "UPDATE notifications SET created_at = now() - :age * interval '1 s', due_at = now()", age=age)
-        notify(process)
+        notify(context)
         waits.append(round(row(engine).seconds))
     assert waits == [1, 2, 12, 600]
 
@@ -215,14 +215,14 @@ def test_a_look_and_a_claim_go_by_their_indexes(shop: Shop, engine: Engine) -> N
 # What is not taken
 
 
-def test_two_500s_then_200_is_the_same_message_three_times(shop: Shop, engine: Engine, process: Context) -> None:
+def test_two_500s_then_200_is_the_same_message_three_times(shop: Shop, engine: Engine, context: Context) -> None:
     shop.receiver.answers = [(500, {}, b"oh\nno"), (302, {"Location": "/else"}, b"")]
-    shop.hand_in("a@x.org")
+    shop.submit("a@x.org")
     deliver_all(engine)
-    run(process)
+    run(context)
     assert (row(engine).stage, row(engine).attempts, row(engine).last_error) == ("finished", 1, "HTTP 500: ohno")
     assert 0 <= row(engine).seconds <= 4
-    (failing,) = read_status(engine, process.settings)["webhooks"]
+    (failing,) = read_status(engine, context.settings)["webhooks"]
     assert {name: failing[name] for name in ("name", "off", "failures", "error", "waiting")} == {
         "name": "shop",
         "off": False,
@@ -230,26 +230,26 @@ def test_two_500s_then_200_is_the_same_message_three_times(shop: Shop, engine: E
         "error": "HTTP 500: ohno",
         "waiting": 1,
     }
-    run(process)
+    run(context)
     assert row(engine).attempts == 2
-    run(process)
+    run(context)
     assert row(engine).stage == "told"
     assert len({body for _, _, body in shop.receiver.got}) == 1
     assert len(shop.told()) == 3
-    assert read_status(engine, process.settings)["webhooks"] == []
+    assert read_status(engine, context.settings)["webhooks"] == []
 
 
 def test_a_webhook_that_fails_is_left_alone_as_a_whole_and_another_is_not(
-    shop: Shop, engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("random.random", lambda: 1.0)
-    other = Shop(process, shop.receiver, "other")
+    other = Shop(context, shop.receiver, "other")
     for index in range(3):
-        shop.hand_in(f"a{index}@x.org")
-        other.hand_in(f"b{index}@x.org")
+        shop.submit(f"a{index}@x.org")
+        other.submit(f"b{index}@x.org")
     deliver_all(engine)
     do(engine, "UPDATE keys SET webhook_url = 'http://127.0.0.1:9/' WHERE name = 'shop'")
-    notify(process)
+    notify(context)
     assert other.types() == ["finished"] * 3
     assert ask(engine, "SELECT sum(attempts) AS tries FROM notifications")[0].tries == 1
     assert not is_due(engine)
@@ -258,30 +258,30 @@ def test_a_webhook_that_fails_is_left_alone_as_a_whole_and_another_is_not(
         "UPDATE keys SET webhook_url = :url WHERE name = 'shop'",
         url=f"http://127.0.0.1:{shop.receiver.port}/shop",
     )
-    run(process)
+    run(context)
     assert shop.types() == ["finished"] * 3
 
 
 def test_waits_grow_to_an_hour_and_after_a_day_it_is_given_up(
-    shop: Shop, engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("random.random", lambda: 1.0)
     do(engine, "UPDATE keys SET webhook_url = 'http://127.0.0.1:9/'")
-    submission = shop.hand_in(*people(2), batch_size=1)
+    submission = shop.submit(*people(2), batch_size=1)
     settled(engine, taken(engine), rejected=[0])
     waits = []
     for _ in range(12):
-        run(process)
+        run(context)
         waits.append(round(row(engine).seconds))
     assert waits == [4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3600, 3600]
     do(engine, "UPDATE notifications SET occurred_at = now() - interval '25 hours'")
-    run(process)
+    run(context)
     assert row(engine).stage == "warned", "the end is to be told all the same"
     deliver_all(engine)
-    run(process)
+    run(context)
     assert (row(engine).stage, row(engine).attempts) == ("finished", 1)
     do(engine, "UPDATE notifications SET occurred_at = now() - interval '25 hours'")
-    run(process)
+    run(context)
     assert row(engine).stage == "given_up"
     shown = find_submission(engine, submission)
     assert shown is not None
@@ -290,13 +290,13 @@ def test_waits_grow_to_an_hour_and_after_a_day_it_is_given_up(
 
 
 def test_410_turns_the_webhook_off_and_what_waits_goes_to_its_next_url(
-    shop: Shop, engine: Engine, process: Context, settings: Settings
+    shop: Shop, engine: Engine, context: Context, settings: Settings
 ) -> None:
     shop.receiver.answers = [(410, {}, b"")]
-    shop.hand_in("a@x.org")
+    shop.submit("a@x.org")
     deliver_all(engine)
-    run(process)
-    run(process)
+    run(context)
+    run(context)
     assert len(shop.receiver.got) == 1
     shown = subprocess.run(
         [sys.executable, "-m", "cli", "status"], env=environment(settings), capture_output=True, text=True, check=True
@@ -307,25 +307,25 @@ def test_410_turns_the_webhook_off_and_what_waits_goes_to_its_next_url(
     assert (off["name"], off["off"], off["error"], off["waiting"]) == ("shop", True, "HTTP 410", 1)
     shop.receiver.got.clear()
     shop.secret = str(endpoint.point(engine, settings, "shop", f"http://127.0.0.1:{shop.receiver.port}/shop"))
-    run(process)
+    run(context)
     assert shop.types() == ["finished"]
 
 
-def test_a_revoked_key_is_told_nothing_more(shop: Shop, engine: Engine, process: Context) -> None:
-    shop.hand_in("a@x.org")
+def test_a_revoked_key_is_told_nothing_more(shop: Shop, engine: Engine, context: Context) -> None:
+    shop.submit("a@x.org")
     deliver_all(engine)
     keys.revoke(engine, "shop")
-    run(process)
+    run(context)
     assert not shop.told()
 
 
 def test_a_private_address_is_not_posted_to_without_the_setting(shop: Shop, engine: Engine, settings: Settings) -> None:
-    process = Context(settings.model_copy(update={"webhook_private": False}))
+    context = Context(settings.model_copy(update={"webhook_private": False}))
     do(engine, "UPDATE keys SET webhook_url = replace(webhook_url, 'http:', 'https:')")
-    shop.hand_in("a@x.org")
+    shop.submit("a@x.org")
     deliver_all(engine)
-    run(process)
-    process.engine.dispose()
+    run(context)
+    context.engine.dispose()
     assert "leads to the private address 127.0.0.1" in row(engine).last_error
     assert not shop.receiver.got
 
@@ -334,58 +334,58 @@ def test_a_private_address_is_not_posted_to_without_the_setting(shop: Shop, engi
 
 
 def test_eight_at_once_tell_each_submission_once(
-    shop: Shop, engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notifying, "_SLOTS", threading.BoundedSemaphore(8))
-    submissions = [shop.hand_in(f"a{index}@x.org") for index in range(40)]
+    submissions = [shop.submit(f"a{index}@x.org") for index in range(40)]
     deliver_all(engine)
     with ThreadPoolExecutor(8) as eight:
-        list(eight.map(lambda _: notify(process), range(8)))
-    notify(process)
+        list(eight.map(lambda _: notify(context), range(8)))
+    notify(context)
     told = shop.told()
     assert sorted(said["submission"] for said in told) == sorted(map(str, submissions))
     assert {said["type"] for said in told} == {"submission.finished"}
 
 
 def test_no_more_threads_notify_than_may(
-    shop: Shop, engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slots = threading.BoundedSemaphore(1)
     monkeypatch.setattr(notifying, "_SLOTS", slots)
-    shop.hand_in("a@x.org")
+    shop.submit("a@x.org")
     deliver_all(engine)
     with slots:
-        notify(process)
+        notify(context)
         assert not shop.told()
-    notify(process)
+    notify(context)
     assert shop.types() == ["finished"]
 
 
 def test_what_a_dead_worker_had_is_told_by_another_and_the_dead_ones_word_counts_no_more(
-    shop: Shop, engine: Engine, process: Context
+    shop: Shop, engine: Engine, context: Context
 ) -> None:
-    shop.hand_in("a@x.org")
+    shop.submit("a@x.org")
     deliver_all(engine)
     look(engine)
     dead = claim(engine, shop.key_id)
     assert dead is not None
-    notify(process)
+    notify(context)
     assert not shop.told(), "it has its lease still"
     assert claim(engine, shop.key_id) is None
     do(engine, "UPDATE notifications SET due_at = due_at - interval '61 s'")
-    notify(process)
+    notify(context)
     assert shop.types() == ["finished"]
     settle(engine, dead, NoResponse("late", 1))
     assert (row(engine).stage, row(engine).last_error) == ("told", "")
-    assert read_status(engine, process.settings)["webhooks"] == []
+    assert read_status(engine, context.settings)["webhooks"] == []
 
 
-def test_no_transaction_is_open_while_the_webhook_answers(shop: Shop, engine: Engine, process: Context) -> None:
+def test_no_transaction_is_open_while_the_webhook_answers(shop: Shop, engine: Engine, context: Context) -> None:
     shop.receiver.slow = 1.0
-    shop.hand_in("a@x.org")
+    shop.submit("a@x.org")
     deliver_all(engine)
     with ThreadPoolExecutor(1) as one:
-        notified = one.submit(notify, process)
+        notified = one.submit(notify, context)
         until(lambda: bool(shop.receiver.got), 5, "nothing was posted")
         open_ones = ask(
             engine,
@@ -398,7 +398,7 @@ def test_no_transaction_is_open_while_the_webhook_answers(shop: Shop, engine: En
 def test_a_worker_killed_while_it_posts_is_followed_by_another_that_tells(
     shop: Shop, engine: Engine, settings: Settings, tmp_path: Path
 ) -> None:
-    submission = shop.hand_in("a@x.org")
+    submission = shop.submit("a@x.org")
     deliver_all(engine)
     shop.receiver.slow = 5.0
     with running_workers(settings, tmp_path) as workers:

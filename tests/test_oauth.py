@@ -329,13 +329,13 @@ def test_what_an_operator_sets_while_a_token_is_asked_for_is_not_replaced(
 
 
 @pytest.fixture
-def waiting(acme: Any, process: Context, hand_in: Any) -> Context:
+def waiting(acme: Any, context: Context, submit: Any) -> Context:
     """A process for whose OAuth account two batches wait, and whose limits are known."""
-    deliver(process, acme().name)
+    deliver(context, acme().name)
     for number in range(2):
         inputs = [{"email": f"{number}@example.com", "interactionDateTime": WHEN}]
-        hand_in({"subscriber_state": "register", "object_id": f"{number}", "inputs": inputs, "account": "acme"})
-    return process
+        submit({"subscriber_state": "register", "object_id": f"{number}", "inputs": inputs, "account": "acme"})
+    return context
 
 
 def test_a_401_before_its_time_asks_for_one_more_token_and_pauses_nothing(

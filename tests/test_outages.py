@@ -29,31 +29,31 @@ def sandbox() -> Iterator[Any]:
 
 
 @pytest.fixture
-def process(settings: Settings, sandbox: Any) -> Iterator[Context]:
-    process = Context(settings.model_copy(update={"hubspot_url": sandbox.url, "timeout": 0.2}))
+def context(settings: Settings, sandbox: Any) -> Iterator[Context]:
+    context = Context(settings.model_copy(update={"hubspot_url": sandbox.url, "timeout": 0.2}))
     inputs = [{"email": f"p{index}@example.com", "interactionDateTime": 1_767_225_600_000} for index in range(30)]
-    with process.engine.connect() as connection:
+    with context.engine.connect() as connection:
         for event in range(3):
             message = {"subscriber_state": "register", "object_id": str(event), "inputs": inputs}
-            accept(connection, [Inbound(Door.STREAM, str(event), json.dumps(message).encode())], process.rules)
-    yield process
-    process.engine.dispose()
+            accept(connection, [Inbound(Door.STREAM, str(event), json.dumps(message).encode())], context.rules)
+    yield context
+    context.engine.dispose()
 
 
-def pass_hours(process: Context, hours: float) -> None:
+def pass_hours(context: Context, hours: float) -> None:
     for _ in range(round(hours / STEP)):
-        deliver(process, "default")
-        let_pass(process.engine, STEP)
+        deliver(context, "default")
+        let_pass(context.engine, STEP)
 
 
-def all_delivered(process: Context) -> bool:
-    books = audit(process.engine)
+def all_delivered(context: Context) -> bool:
+    books = audit(context.engine)
     assert books.balanced, books.wrong
     return books.outcomes["delivered"] == books.accepted == 90  # type: ignore[index]
 
 
-def attempts(process: Context) -> int:
-    with process.engine.connect() as connection:
+def attempts(context: Context) -> int:
+    with context.engine.connect() as connection:
         return int(connection.execute(text("SELECT count(*) FROM attempts")).scalar_one())
 
 
@@ -66,34 +66,34 @@ def attempts(process: Context) -> int:
     ],
     ids=str,
 )
-def test_six_hours_of_outage_give_nothing_up(process: Context, sandbox: Any, fault: dict[str, Any]) -> None:
+def test_six_hours_of_outage_give_nothing_up(context: Context, sandbox: Any, fault: dict[str, Any]) -> None:
     sandbox.fault(**fault)
-    pass_hours(process, 6)
-    assert 5 <= attempts(process) < 60  # and HubSpot was not hammered meanwhile
+    pass_hours(context, 6)
+    assert 5 <= attempts(context) < 60  # and HubSpot was not hammered meanwhile
     sandbox.reset()
-    pass_hours(process, 1.1)
-    assert all_delivered(process)
+    pass_hours(context, 1.1)
+    assert all_delivered(context)
 
 
-def test_six_hours_without_anybody_listening_give_nothing_up(process: Context, sandbox: Any) -> None:
-    away = Context(process.settings.model_copy(update={"hubspot_url": f"http://127.0.0.1:{free_port()}"}))
+def test_six_hours_without_anybody_listening_give_nothing_up(context: Context, sandbox: Any) -> None:
+    away = Context(context.settings.model_copy(update={"hubspot_url": f"http://127.0.0.1:{free_port()}"}))
     pass_hours(away, 6)
     away.engine.dispose()
     assert sandbox.stats()["requests"] == 0
-    pass_hours(process, 1.1)
-    assert all_delivered(process)
+    pass_hours(context, 1.1)
+    assert all_delivered(context)
 
 
-def test_a_token_mended_after_four_days_gives_nothing_up(process: Context, sandbox: Any) -> None:
+def test_a_token_mended_after_four_days_gives_nothing_up(context: Context, sandbox: Any) -> None:
     sandbox.fault(status=503, count=2)  # some batches have failed before, so their age has begun
-    pass_hours(process, STEP)
+    pass_hours(context, STEP)
     sandbox.fault(status=401)
-    pass_hours(process, 1)
-    with process.engine.connect() as connection:
+    pass_hours(context, 1)
+    with context.engine.connect() as connection:
         assert connection.execute(text("SELECT paused_at FROM accounts")).scalar() is not None
-    let_pass(process.engine, 4 * 24)
+    let_pass(context.engine, 4 * 24)
     sandbox.reset()
     sandbox.fault(status=503, count=2)
-    resume(process.engine, "default")
-    pass_hours(process, 1.5)
-    assert all_delivered(process)
+    resume(context.engine, "default")
+    pass_hours(context, 1.5)
+    assert all_delivered(context)

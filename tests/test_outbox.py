@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
-from tests.support.api import WHEN, Door, key_for, running_door
+from tests.support.api import WHEN, Api, key_for, running_api
 from tests.support.worker_processes import until
 from worker.auth import keys
 from worker.context import Context
@@ -26,20 +26,20 @@ SCRIPT = Path(__file__).parent.parent / "examples" / "producers" / "outbox.py"
 
 
 @pytest.fixture
-def door(process: Context) -> Iterator[Door]:
-    with running_door(process) as running:
+def api(context: Context) -> Iterator[Api]:
+    with running_api(context) as running:
         yield running
 
 
 class App:
     """An app with a database of its own, and the example in it."""
 
-    def __init__(self, url: str, home: Path, door: Door) -> None:
+    def __init__(self, url: str, home: Path, api: Api) -> None:
         self.engine = create_engine(url)
         self.log = home / "drainer.log"
         self.written = 0
         self.env = {"PATH": os.environ["PATH"], "APP_DATABASE_URL": url, "PYTHONUNBUFFERED": "1"}
-        self.env |= {"TURNOUT_URL": door.url, "TURNOUT_KEY": door.key}
+        self.env |= {"TURNOUT_URL": api.url, "TURNOUT_KEY": api.key}
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
@@ -91,12 +91,12 @@ class App:
 
 
 @pytest.fixture
-def app(postgres_url: str, tmp_path: Path, door: Door) -> Iterator[App]:
+def app(postgres_url: str, tmp_path: Path, api: Api) -> Iterator[App]:
     name = f"a{uuid.uuid4().hex}"
     admin = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
-    app = App(make_url(postgres_url).set(database=name).render_as_string(hide_password=False), tmp_path, door)
+    app = App(make_url(postgres_url).set(database=name).render_as_string(hide_password=False), tmp_path, api)
     app.run("tables")
     yield app
     app.engine.dispose()
@@ -127,14 +127,14 @@ def books(engine: Engine) -> tuple[int, int, int]:
     return found.accepted, found.duplicates, found.refused
 
 
-def test_what_the_app_commits_is_drained_in_order(app: App, door: Door) -> None:
+def test_what_the_app_commits_is_drained_in_order(app: App, api: Api) -> None:
     ada, event = "ada@example.com", "spring-summit-2026"
     with app.drainer():
         for state in ("register", "cancel", "register"):
             app.run(state, ada)
         app.until_drained()
     assert app.do("SELECT email, state FROM registrations") == [(ada, "register")]
-    assert stored(door.process.engine) == [(event, "register", ada), (event, "cancel", ada), (event, "register", ada)]
+    assert stored(api.context.engine) == [(event, "register", ada), (event, "cancel", ada), (event, "register", ada)]
     assert app.do("SELECT * FROM outbox") == []
 
 
@@ -149,7 +149,7 @@ def test_the_apps_row_and_the_outboxs_are_both_there_or_neither(app: App) -> Non
     assert app.do("SELECT * FROM registrations") == app.do("SELECT * FROM outbox") == []
 
 
-def test_a_request_holds_what_follows_of_its_event_until_the_state_changes(app: App, door: Door) -> None:
+def test_a_request_holds_what_follows_of_its_event_until_the_state_changes(app: App, api: Api) -> None:
     app.write(
         ("e 1/x", "register", "ada@example.com"),
         ("e2", "register", "bob@example.com"),
@@ -160,8 +160,8 @@ def test_a_request_holds_what_follows_of_its_event_until_the_state_changes(app: 
     )
     with app.drainer():
         app.until_drained()
-    assert requests_stored(door.process.engine) == 4
-    assert stored(door.process.engine) == [
+    assert requests_stored(api.context.engine) == 4
+    assert stored(api.context.engine) == [
         ("e 1/x", "register", "ada@example.com"),
         ("e 1/x", "register", "cy@example.com"),
         ("e2", "register", "bob@example.com"),
@@ -171,15 +171,15 @@ def test_a_request_holds_what_follows_of_its_event_until_the_state_changes(app: 
     ]
 
 
-def test_a_request_holds_a_thousand_inputs_at_most(app: App, door: Door) -> None:
+def test_a_request_holds_a_thousand_inputs_at_most(app: App, api: Api) -> None:
     app.write(*(("e", "register", f"p{number}@example.com") for number in range(2_001)))
     with app.drainer():
         app.until_drained()
-    assert requests_stored(door.process.engine) == 3
-    assert stored(door.process.engine) == [("e", "register", f"p{number}@example.com") for number in range(2_001)]
+    assert requests_stored(api.context.engine) == 3
+    assert stored(api.context.engine) == [("e", "register", f"p{number}@example.com") for number in range(2_001)]
 
 
-def test_killed_between_the_doors_answer_and_its_commit_it_sends_the_same_request_again(app: App, door: Door) -> None:
+def test_killed_between_the_doors_answer_and_its_commit_it_sends_the_same_request_again(app: App, api: Api) -> None:
     app.write(("e", "register", "ada@example.com"), ("e", "register", "nobody"))
     app.do("""
         CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS
@@ -190,14 +190,14 @@ def test_killed_between_the_doors_answer_and_its_commit_it_sends_the_same_reques
         gate.execute(text("SELECT FROM registrations FOR UPDATE"))
         with app.drainer():
             until(app.blocked, 20, app.log.read_text)
-    assert books(door.process.engine) == (1, 0, 1), "the door has answered"
+    assert books(api.context.engine) == (1, 0, 1), "the API has answered"
     until(lambda: not app.do("SELECT FROM pg_locks WHERE locktype = 'advisory'"), 10, "its connection lives on")
     assert app.waiting() == 2, "nothing of the answer was committed"
     app.write(("e", "register", "bob@example.com"), ("e", "cancel", "ada@example.com"))
     with app.drainer():
         app.until_drained()
-    assert books(door.process.engine) == (3, 0, 1), "the same request was known again"
-    assert [(state, contact) for _, state, contact in stored(door.process.engine)] == [
+    assert books(api.context.engine) == (3, 0, 1), "the same request was known again"
+    assert [(state, contact) for _, state, contact in stored(api.context.engine)] == [
         ("register", "ada@example.com"),
         ("register", "bob@example.com"),
         ("cancel", "ada@example.com"),
@@ -205,7 +205,7 @@ def test_killed_between_the_doors_answer_and_its_commit_it_sends_the_same_reques
     assert app.do("SELECT input ->> 'email' FROM outbox WHERE request IS NULL") == [("nobody",)]
 
 
-def test_killed_at_any_moment_with_others_waiting_to_take_over(app: App, door: Door) -> None:
+def test_killed_at_any_moment_with_others_waiting_to_take_over(app: App, api: Api) -> None:
     seed = random.randrange(10**6)
     chance = random.Random(seed)
     people, states = [f"p{number}@example.com" for number in range(5)], ("register", "cancel")
@@ -218,15 +218,15 @@ def test_killed_at_any_moment_with_others_waiting_to_take_over(app: App, door: D
             drainers.pop(0).kill()
             drainers.append(stack.enter_context(app.drainer()))
         app.until_drained()
-    assert books(door.process.engine) == (400, 0, 0), seed
+    assert books(api.context.engine) == (400, 0, 0), seed
     for event in "xy":
         for person in people:
             mine = [one for one in rows if (one[0], one[2]) == (event, person)]
-            theirs = [one for one in stored(door.process.engine) if (one[0], one[2]) == (event, person)]
+            theirs = [one for one in stored(api.context.engine) if (one[0], one[2]) == (event, person)]
             assert theirs == mine, (seed, event, person)
 
 
-def test_what_the_door_refuses_is_kept_with_the_reason_and_goes_once_mended(app: App, door: Door) -> None:
+def test_what_the_door_refuses_is_kept_with_the_reason_and_goes_once_mended(app: App, api: Api) -> None:
     app.write(
         ("e", "register", "ada@example.com"),
         ("e", "register", "bob at example"),
@@ -235,7 +235,7 @@ def test_what_the_door_refuses_is_kept_with_the_reason_and_goes_once_mended(app:
     )
     with app.drainer():
         app.until_drained()
-        assert stored(door.process.engine) == [
+        assert stored(api.context.engine) == [
             ("e", "register", "ada@example.com"),
             ("e", "register", "cy@example.com"),
             ("e", "cancel", "ada@example.com"),
@@ -245,12 +245,12 @@ def test_what_the_door_refuses_is_kept_with_the_reason_and_goes_once_mended(app:
         assert "inputs[1].email" in why
         app.do('UPDATE outbox SET input = input || \'{"email": "bob@example.com"}\', refused = NULL')
         app.until_drained()
-    assert stored(door.process.engine)[3:] == [("e", "register", "bob@example.com")]
+    assert stored(api.context.engine)[3:] == [("e", "register", "bob@example.com")]
     assert app.do("SELECT * FROM outbox") == []
 
 
 def test_a_door_that_is_overloaded_for_a_while_is_asked_again(
-    app: App, door: Door, monkeypatch: pytest.MonkeyPatch
+    app: App, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("web.limits.MOST_AT_ONCE", 0)
     app.write(("e", "register", "ada@example.com"), ("e", "cancel", "ada@example.com"))
@@ -259,10 +259,10 @@ def test_a_door_that_is_overloaded_for_a_while_is_asked_again(
         assert app.waiting() == 2
         monkeypatch.undo()
         app.until_drained()
-    assert stored(door.process.engine) == [("e", "register", "ada@example.com"), ("e", "cancel", "ada@example.com")]
+    assert stored(api.context.engine) == [("e", "register", "ada@example.com"), ("e", "cancel", "ada@example.com")]
 
 
-def test_a_door_that_is_not_there_is_asked_again(app: App, door: Door) -> None:
+def test_a_door_that_is_not_there_is_asked_again(app: App, api: Api) -> None:
     there = app.env["TURNOUT_URL"]
     app.write(("e", "register", "ada@example.com"))
     app.env["TURNOUT_URL"] = "http://127.0.0.1:1"
@@ -272,17 +272,17 @@ def test_a_door_that_is_not_there_is_asked_again(app: App, door: Door) -> None:
     app.env["TURNOUT_URL"] = there
     with app.drainer():
         app.until_drained()
-    assert stored(door.process.engine) == [("e", "register", "ada@example.com")]
+    assert stored(api.context.engine) == [("e", "register", "ada@example.com")]
 
 
-def test_a_fault_stops_it_loudly_and_once_mended_it_goes_on(app: App, door: Door) -> None:
+def test_a_fault_stops_it_loudly_and_once_mended_it_goes_on(app: App, api: Api) -> None:
     app.write(("e", "register", "ada@example.com"))
-    assert keys.revoke(door.process.engine, "shop")
+    assert keys.revoke(api.context.engine, "shop")
     with app.drainer() as drainer:
         assert drainer.wait(20) == 1
     assert "rows 1 to 1 cannot be sent: 401" in app.log.read_text()
     assert app.waiting() == 1
-    app.env["TURNOUT_KEY"] = key_for(door.process, "shop")
+    app.env["TURNOUT_KEY"] = key_for(api.context, "shop")
     with app.drainer():
         app.until_drained()
-    assert stored(door.process.engine) == [("e", "register", "ada@example.com")]
+    assert stored(api.context.engine) == [("e", "register", "ada@example.com")]

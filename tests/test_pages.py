@@ -106,24 +106,24 @@ def snippets() -> tuple[str, str]:
     return by_stream, by_task
 
 
-def test_the_snippet_for_the_stream_submits_a_record(process: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TURNOUT_REDIS_URL", process.settings.stream_url)
+def test_the_snippet_for_the_stream_submits_a_record(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TURNOUT_REDIS_URL", context.settings.stream_url)
     exec(snippets()[0], {})
-    intake(process)
-    assert audit(process.engine).accepted == 1
+    intake(context)
+    assert audit(context.engine).accepted == 1
 
 
 def test_the_snippet_for_celery_sends_a_task_that_is_accepted(
-    process: Context, hand_in: Any, monkeypatch: pytest.MonkeyPatch
+    context: Context, submit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TURNOUT_BROKER_URL", process.settings.broker_url)
+    monkeypatch.setenv("TURNOUT_BROKER_URL", context.settings.broker_url)
     exec(snippets()[1], {})
-    queued = process.redis.lpop("attendance.accept")
+    queued = context.redis.lpop("attendance.accept")
     assert isinstance(queued, bytes)
     sent = json.loads(queued)
     _, fields, _ = json.loads(base64.b64decode(sent["body"]))
     assert sent["headers"]["task"] == "attendance.accept"
-    assert hand_in(fields)[0].accepted == 1
+    assert submit(fields)[0].accepted == 1
 
 
 def test_the_limits_of_a_message_are_those_that_are_shown() -> None:

@@ -1,25 +1,20 @@
 """One person: every record with its history, and what happens next."""
 
-from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Engine
-from typer.testing import Result
 
+from tests.support.fixtures import Submit, Turnout
 from tests.support.jobs import retry
 from tests.support.ledger import ask, do, given_up, message, people, postponed, settled, taken
 from worker.accounts import state
-from worker.intake.receipts import Part
 from worker.queries.error_filter import Filter
-
-HandIn = Callable[..., list[Part]]
-Turnout = Callable[..., Result]
 
 
 def test_each_record_is_shown_with_its_history_and_what_happens_next(
-    hand_in: HandIn, engine: Engine, facts: Any, turnout: Turnout
+    submit: Submit, engine: Engine, facts: Any, turnout: Turnout
 ) -> None:
-    hand_in(message("Ada@example.com", "bob@example.com"), message("ada@example.com", event="78"))
+    submit(message("Ada@example.com", "bob@example.com"), message("ada@example.com", event="78"))
     given_up(engine, taken(engine))
     settled(engine, taken(engine))
     retry(engine, 100, Filter())
@@ -38,9 +33,9 @@ def test_each_record_is_shown_with_its_history_and_what_happens_next(
     assert "bob" not in said
 
 
-def test_what_waits_says_for_what(hand_in: HandIn, engine: Engine, facts: Any) -> None:
-    hand_in(message("a@x.org"))
-    hand_in(message("a@x.org", state="cancel"))
+def test_what_waits_says_for_what(submit: Submit, engine: Engine, facts: Any) -> None:
+    submit(message("a@x.org"))
+    submit(message("a@x.org", state="cancel"))
     postponed(engine, taken(engine), 3_600)
     second, first = facts("person", "a@x.org")
     assert second["next"] == f"waits for batch {first['batch_id']}"
@@ -52,14 +47,14 @@ def test_what_waits_says_for_what(hand_in: HandIn, engine: Engine, facts: Any) -
 
 
 def test_what_is_read_back_says_when_and_what_was_superseded_by_which(
-    hand_in: HandIn, engine: Engine, facts: Any
+    submit: Submit, engine: Engine, facts: Any
 ) -> None:
-    hand_in(message("a@x.org"), message("b@x.org", event="78"))
+    submit(message("a@x.org"), message("b@x.org", event="78"))
     settled(engine, taken(engine), unconfirmed=[0])
     given_up(engine, taken(engine))
     assert facts("person", "a@x.org")[0]["next"].startswith("is read back at 2")
     retry(engine, 100, Filter())
-    hand_in(message("b@x.org", state="cancel", event="78"))
+    submit(message("b@x.org", state="cancel", event="78"))
     settled(engine, taken(engine))
     settled(engine, taken(engine))
     newer, older = facts("person", "b@x.org")
@@ -67,11 +62,11 @@ def test_what_is_read_back_says_when_and_what_was_superseded_by_which(
 
 
 def test_pages_go_from_the_newest_on_and_a_contact_id_is_a_name_too(
-    hand_in: HandIn, facts: Any, turnout: Turnout
+    submit: Submit, facts: Any, turnout: Turnout
 ) -> None:
     for event in range(5):
         inputs = [{"vid": 9_007_199_254_740_993, "interactionDateTime": 1_767_225_600_000}]
-        hand_in({"subscriber_state": "register", "object_id": str(event), "inputs": inputs})
+        submit({"subscriber_state": "register", "object_id": str(event), "inputs": inputs})
     first = facts("person", "9007199254740993", "--limit", "3")
     rest = facts("person", "9007199254740993", "--limit", "3", "--before", str(first[-1]["id"]))
     assert [one["event"] for one in first + rest] == ["4", "3", "2", "1", "0"]
@@ -79,8 +74,8 @@ def test_pages_go_from_the_newest_on_and_a_contact_id_is_a_name_too(
     assert "turnout refused" in turnout("person", "nobody@x.org").output
 
 
-def test_a_person_is_found_by_the_index_alone(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(50)))
+def test_a_person_is_found_by_the_index_alone(submit: Submit, engine: Engine) -> None:
+    submit(message(*people(50)))
     do(engine, "ANALYZE records")
     with engine.begin() as connection:
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off")

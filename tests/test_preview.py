@@ -1,6 +1,5 @@
 """What an action in bulk will do is said before it is done: how many, which errors, ten of it, calls, how long."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,26 +7,25 @@ from sqlalchemy import Engine
 
 from models.accept_rules import Rules
 from models.words import Action, Outcome
+from tests.support.fixtures import Submit
 from tests.support.jobs import ME, finished, run
 from tests.support.ledger import ask, do, given_up, message, people, settled, take, taken
 from worker.accounts import state
 from worker.context import Context
-from worker.intake.receipts import Part
 from worker.operations import preview, tally
 from worker.operations.cancel import CancelFilter
 from worker.operations.preview import lasts, look
 from worker.queries.error_filter import Filter
 from worker.queries.refusals import RefusalFilter as Refusals
 
-HandIn = Callable[..., list[Part]]
 EVERYTHING = Filter((Outcome.FAILED, Outcome.REJECTED)).written
 
 
 @pytest.fixture
-def small(process: Context) -> Context:
+def small(context: Context) -> Context:
     """Batches of ten, a hundred calls in ten seconds."""
-    process.settings = process.settings.model_copy(update={"batch_size": 10})
-    return process
+    context.settings = context.settings.model_copy(update={"batch_size": 10})
+    return context
 
 
 def fail(engine: Engine, *, rejected: bool = False) -> None:
@@ -40,15 +38,15 @@ def calls_made(engine: Engine) -> int:
 
 
 def test_a_retry_says_how_many_which_errors_ten_of_them_and_its_calls(
-    hand_in: HandIn, engine: Engine, small: Context, rules: Rules
+    submit: Submit, engine: Engine, small: Context, rules: Rules
 ) -> None:
     """Its calls are the batches that it makes: of each account, event, state and kind of identity."""
     do(engine, "INSERT INTO accounts (name, batch_size) VALUES ('acme', 4)")
-    hand_in(message(*people(25)), message(*people(5), state="cancel"))
+    submit(message(*people(25)), message(*people(5), state="cancel"))
     by_id = [{"vid": number, "interactionDateTime": 1_767_225_600_000} for number in range(1, 4)]
-    hand_in({"subscriber_state": "register", "object_id": "77", "inputs": by_id})
+    submit({"subscriber_state": "register", "object_id": "77", "inputs": by_id})
     fail(engine)
-    hand_in(message(*people(12), event="78"))
+    submit(message(*people(12), event="78"))
     fail(engine, rejected=True)
     found = look(small, Action.RETRY, EVERYTHING)
     assert (found.count, found.more, len(found.samples)) == (45, False, 10)
@@ -59,17 +57,17 @@ def test_a_retry_says_how_many_which_errors_ten_of_them_and_its_calls(
     assert calls_made(engine) == found.calls
 
 
-def test_an_accounts_own_batch_size_counts(hand_in: HandIn, engine: Engine, small: Context, rules: Rules) -> None:
+def test_an_accounts_own_batch_size_counts(submit: Submit, engine: Engine, small: Context, rules: Rules) -> None:
     do(engine, "UPDATE accounts SET batch_size = 4")
-    hand_in(message(*people(25)))
+    submit(message(*people(25)))
     fail(engine)
     found = look(small, Action.RETRY, EVERYTHING)
     run(engine, Rules(rules.key, 10, 0.0), Action.RETRY, EVERYTHING)
     assert found.calls == calls_made(engine) == 7
 
 
-def test_nothing_that_is_not_chosen_is_counted(hand_in: HandIn, engine: Engine, small: Context) -> None:
-    hand_in(message(*people(5)), message(*people(3), event="78"))
+def test_nothing_that_is_not_chosen_is_counted(submit: Submit, engine: Engine, small: Context) -> None:
+    submit(message(*people(5)), message(*people(3), event="78"))
     fail(engine)
     assert look(small, Action.RETRY, Filter(event="78").written).count == 3
     found = look(small, Action.RETRY, Filter(event="none").written)
@@ -77,10 +75,10 @@ def test_nothing_that_is_not_chosen_is_counted(hand_in: HandIn, engine: Engine, 
 
 
 def test_above_the_bound_it_is_of_the_oldest_and_done_to_no_more(
-    hand_in: HandIn, engine: Engine, small: Context, rules: Rules, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, small: Context, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(preview, "COUNTED", 20)
-    hand_in(message(*people(25)))
+    submit(message(*people(25)))
     fail(engine)
     found = look(small, Action.RETRY, EVERYTHING)
     assert (found.count, found.more, found.calls, found.said) == (20, True, 2, "the first 20")
@@ -92,9 +90,9 @@ def test_above_the_bound_it_is_of_the_oldest_and_done_to_no_more(
 
 
 def test_the_time_is_that_of_the_present_rate_and_what_delays_it_is_said(
-    hand_in: HandIn, engine: Engine, small: Context
+    submit: Submit, engine: Engine, small: Context
 ) -> None:
-    hand_in(message(*people(25)))
+    submit(message(*people(25)))
     fail(engine)
     settings = small.settings
     small.settings = settings.model_copy(update={"burst_limit": 2, "burst_seconds": 10.0, "daily_limit": 250_000})
@@ -110,8 +108,8 @@ def test_the_time_is_that_of_the_present_rate_and_what_delays_it_is_said(
     assert look(small, Action.RETRY, EVERYTHING).because == ["account default sends nothing now: a storm"]
 
 
-def test_without_redis_no_time_is_promised(hand_in: HandIn, engine: Engine, small: Context) -> None:
-    hand_in(message(*people(2)))
+def test_without_redis_no_time_is_promised(submit: Submit, engine: Engine, small: Context) -> None:
+    submit(message(*people(2)))
     fail(engine)
     away = Context(small.settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"}))
     found = look(away, Action.RETRY, EVERYTHING)
@@ -120,21 +118,21 @@ def test_without_redis_no_time_is_promised(hand_in: HandIn, engine: Engine, smal
     assert found.because == ["Redis is out of reach: how much is sent at present is not known"]
 
 
-def test_a_dismissal_costs_no_call(hand_in: HandIn, engine: Engine, small: Context) -> None:
-    hand_in(message(*people(12)))
+def test_a_dismissal_costs_no_call(submit: Submit, engine: Engine, small: Context) -> None:
+    submit(message(*people(12)))
     fail(engine)
     found = look(small, Action.DISMISS, EVERYTHING)
     assert (found.count, len(found.samples), found.calls, found.seconds) == (12, 10, 0, None)
 
 
-def test_a_cancellation_says_its_batches_and_records(hand_in: HandIn, small: Context) -> None:
-    hand_in(message(*people(25)), message("a@x.org", event="78"), batch_size=2)
+def test_a_cancellation_says_its_batches_and_records(submit: Submit, small: Context) -> None:
+    submit(message(*people(25)), message("a@x.org", event="78"), batch_size=2)
     found = look(small, Action.CANCEL, CancelFilter(event="77").facts)
     assert (found.count, found.batches, len(found.samples), found.calls) == (25, 13, 10, 0)
 
 
-def test_refusals_are_shown_by_their_reasons(hand_in: HandIn, engine: Engine, small: Context) -> None:
-    hand_in(*(b"no JSON" for _ in range(12)), message("nobody", "noone"), {**message(*people(30)), "account": "acme"})
+def test_refusals_are_shown_by_their_reasons(submit: Submit, engine: Engine, small: Context) -> None:
+    submit(*(b"no JSON" for _ in range(12)), message("nobody", "noone"), {**message(*people(30)), "account": "acme"})
     found = look(small, Action.REPLAY, Refusals().written)
     assert (found.count, len(found.samples)) == (15, 10)
     assert sorted(group["count"] for group in found.groups) == [1, 2, 12]
@@ -155,10 +153,10 @@ def test_a_time_is_said_in_the_unit_that_people_would_use(seconds: float, said: 
 
 
 def test_the_command_shows_it_and_asks_and_does_nothing_when_told_no(
-    hand_in: HandIn, engine: Engine, turnout: Any, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, turnout: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cli.bulk_jobs.is_asked", lambda: True)
-    hand_in(message(*people(12)))
+    submit(message(*people(12)))
     given_up(engine, taken(engine))
     said = turnout("retry", stdin="n\n", status=1).output
     for words in ("Distinct errors", "Ten of them", "12 records will be retried; 1 call, about 1 s", "Go on?"):

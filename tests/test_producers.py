@@ -18,7 +18,7 @@ from sqlalchemy import Engine, text
 
 from models.words import Door
 from tasks.intake import intake
-from tests.support.api import Door as HttpDoor, delivering, running_door
+from tests.support.api import Api, delivering, running_api
 from tests.support.sandbox_server import running_sandbox
 from tests.support.services import Valkey
 from worker.celery import ACCEPT, WORKER_OPTIONS
@@ -38,14 +38,14 @@ def _nobody_to_wake(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def door(settings: Settings) -> Iterator[HttpDoor]:
-    """A door whose records go to a sandbox while `delivering`."""
+def api(settings: Settings) -> Iterator[Api]:
+    """An API whose records go to a sandbox while `delivering`."""
     with running_sandbox() as sandbox:
-        process = Context(settings.model_copy(update={"hubspot_url": sandbox.url}))
-        with running_door(process) as running:
+        context = Context(settings.model_copy(update={"hubspot_url": sandbox.url}))
+        with running_api(context) as running:
             yield running
-        process.engine.dispose()
-        process.redis.close()
+        context.engine.dispose()
+        context.redis.close()
 
 
 def produce(name: str, **told: str) -> str:
@@ -71,62 +71,62 @@ def stored(engine: Engine) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in rows]
 
 
-def test_a_redis_client_hands_in_by_the_stream(process: Context, valkey: Valkey) -> None:
+def test_a_redis_client_hands_in_by_the_stream(context: Context, valkey: Valkey) -> None:
     submission = UUID(produce("by_stream.py", TURNOUT_REDIS_URL=valkey.url))
-    assert intake(process) == 1
-    assert receipt(process.engine, submission) == Receipt(1, 2, 0, 0, {})
+    assert intake(context) == 1
+    assert receipt(context.engine, submission) == Receipt(1, 2, 0, 0, {})
     event, producer = "acme-events/spring-summit-2026", "by_stream.py"
-    assert stored(process.engine) == [
+    assert stored(context.engine) == [
         (event, "register", "ada@example.com", Door.STREAM, producer, "1"),
         (event, "register", "grace@example.com", Door.STREAM, producer, "1"),
     ]
-    assert process.stream.waiting() == 0
+    assert context.stream.waiting() == 0
 
 
-def test_a_producer_run_twice_stores_once_and_is_told_so(process: Context, valkey: Valkey) -> None:
+def test_a_producer_run_twice_stores_once_and_is_told_so(context: Context, valkey: Valkey) -> None:
     produce("by_stream.py", TURNOUT_REDIS_URL=valkey.url)
     again = UUID(produce("by_stream.py", TURNOUT_REDIS_URL=valkey.url))
-    assert intake(process) == 2
-    assert receipt(process.engine, again) == Receipt(1, 0, 2, 0, {"pending": 2})
+    assert intake(context) == 2
+    assert receipt(context.engine, again) == Receipt(1, 0, 2, 0, {"pending": 2})
 
 
 @pytest.mark.skipif(not BASH or not Path("/proc/sys/kernel/random/uuid").exists(), reason="needs bash on Linux")
-def test_the_shell_alone_hands_in_by_the_stream(process: Context, valkey: Valkey) -> None:
+def test_the_shell_alone_hands_in_by_the_stream(context: Context, valkey: Valkey) -> None:
     submission = UUID(produce("by_stream.sh", TURNOUT_REDIS_URL=valkey.url))
-    assert intake(process) == 1
-    assert receipt(process.engine, submission) == Receipt(1, 1, 0, 0, {})
-    assert stored(process.engine) == [("4711", "cancel", "zoë.o'hara@example.com", Door.STREAM, "by_stream.sh", "1")]
+    assert intake(context) == 1
+    assert receipt(context.engine, submission) == Receipt(1, 1, 0, 0, {})
+    assert stored(context.engine) == [("4711", "cancel", "zoë.o'hara@example.com", Door.STREAM, "by_stream.sh", "1")]
 
 
-def test_a_plain_celery_app_hands_in_by_the_task_door(settings: Settings, process: Context, tmp_path: Path) -> None:
+def test_a_plain_celery_app_hands_in_by_the_task_door(settings: Settings, context: Context, tmp_path: Path) -> None:
     with running_worker(settings, tmp_path):
         submission = UUID(produce("by_task.py", TURNOUT_BROKER_URL=settings.broker_url))
         until = time.monotonic() + 15
-        while not receipt(process.engine, submission).parts and time.monotonic() < until:
+        while not receipt(context.engine, submission).parts and time.monotonic() < until:
             time.sleep(0.05)
-    assert receipt(process.engine, submission) == Receipt(1, 1, 0, 0, {}), (tmp_path / "worker.log").read_text()
-    assert stored(process.engine) == [("4711", "attend", "101", Door.TASK, "by_task.py", "1")]
+    assert receipt(context.engine, submission) == Receipt(1, 1, 0, 0, {}), (tmp_path / "worker.log").read_text()
+    assert stored(context.engine) == [("4711", "attend", "101", Door.TASK, "by_task.py", "1")]
 
 
-def test_hubspots_sdk_hands_in_by_http(door: HttpDoor) -> None:
-    said = produce("by_hubspot_sdk.py", TURNOUT_URL=door.url, TURNOUT_KEY=door.key)
+def test_hubspots_sdk_hands_in_by_http(api: Api) -> None:
+    said = produce("by_hubspot_sdk.py", TURNOUT_URL=api.url, TURNOUT_KEY=api.key)
     status, submission = said.split()
     assert status == "PENDING"
-    assert receipt(door.process.engine, UUID(submission.rpartition("/")[2])) == Receipt(1, 1, 0, 0, {})
+    assert receipt(api.context.engine, UUID(submission.rpartition("/")[2])) == Receipt(1, 1, 0, 0, {})
     event = "acme-events/spring-summit-2026"
-    assert stored(door.process.engine) == [(event, "register", "ada@example.com", Door.HTTP, "shop", "request")]
+    assert stored(api.context.engine) == [(event, "register", "ada@example.com", Door.HTTP, "shop", "request")]
 
 
 @pytest.mark.skipif("CI" not in os.environ and not (BASH and shutil.which("curl")), reason="needs bash and curl")
-def test_curl_hands_in_by_http_waits_for_hubspots_answer_and_may_ask_again(door: HttpDoor) -> None:
-    with delivering(door.process):
-        said = json.loads(produce("by_http.sh", TURNOUT_URL=door.url, TURNOUT_KEY=door.key))
-        again = json.loads(produce("by_http.sh", TURNOUT_URL=door.url, TURNOUT_KEY=door.key))
+def test_curl_hands_in_by_http_waits_for_hubspots_answer_and_may_ask_again(api: Api) -> None:
+    with delivering(api.context):
+        said = json.loads(produce("by_http.sh", TURNOUT_URL=api.url, TURNOUT_KEY=api.key))
+        again = json.loads(produce("by_http.sh", TURNOUT_URL=api.url, TURNOUT_KEY=api.key))
     assert said["status"] == "COMPLETE"
     assert [one["email"] for one in said["results"]] == ["zoë.o'hara@example.com"]
     assert again == said
     event = "acme-events/spring-summit-2026"
-    assert stored(door.process.engine) == [(event, "cancel", "zoë.o'hara@example.com", Door.HTTP, "shop", "request")]
+    assert stored(api.context.engine) == [(event, "cancel", "zoë.o'hara@example.com", Door.HTTP, "shop", "request")]
 
 
 def test_the_producers_import_nothing_of_ours() -> None:
@@ -139,7 +139,7 @@ def test_the_producers_import_nothing_of_ours() -> None:
 
 @contextmanager
 def running_worker(settings: Settings, home: Path) -> Iterator[None]:
-    """Run a real worker of the task door until the block ends."""
+    """Run a real worker of the task that accepts until the block ends."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("TURNOUT_")}
     env |= {
         "TURNOUT_DATABASE_URL": settings.database_url,

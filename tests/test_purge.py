@@ -2,7 +2,6 @@
 
 import random
 import threading
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from cli.app import app
 from models.accept_rules import Rules
 from models.words import Action, Outcome, State
 from tasks import sweep as sweeping
+from tests.support.fixtures import Submit
 from tests.support.jobs import ME, cancel, retry
 from tests.support.ledger import (
     ask,
@@ -32,7 +32,6 @@ from tests.test_concurrency import SIZE, Storm
 from worker.celery import PURGE
 from worker.context import Context
 from worker.database import make_engine
-from worker.intake.receipts import Part
 from worker.operations import audit_log, jobs
 from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import Filter
@@ -41,7 +40,6 @@ from worker.retention import purge as purging
 from worker.retention.purge import Counts, preview, purge, purge_a_little
 from worker.settings import Settings
 
-HandIn = Callable[..., list[Part]]
 TABLES = ("batches", "records", "errors", "attempts", "refused", "submissions", "job_items", "actions")
 
 
@@ -70,12 +68,12 @@ def books(engine: Engine) -> dict[str, object]:
 
 
 @pytest.fixture
-def _everything(hand_in: HandIn, engine: Engine) -> None:
+def _everything(submit: Submit, engine: Engine) -> None:
     """Records of every settled outcome, duplicates, refusals, and a call that reads several batches back."""
-    hand_in(message(*people(10)), message(*people(3)), message("nobody", "b@x.org"), b"no JSON")
+    submit(message(*people(10)), message(*people(3)), message("nobody", "b@x.org"), b"no JSON")
     settled(engine, taken(engine), rejected=[0], unconfirmed=[1])
     do(engine, "UPDATE errors SET verify_at = NULL")
-    hand_in(message("failed@x.org", event="1"), message("canceled@x.org", event="2"))
+    submit(message("failed@x.org", event="1"), message("canceled@x.org", event="2"))
     given_up(engine, taken(engine))
     cancel(engine, CancelFilter(event="2"))
     do(engine, "INSERT INTO attempts (kind, batch_id, sent) VALUES ('read-back', NULL, 3)")
@@ -104,8 +102,8 @@ def test_what_is_younger_than_the_retention_stays(engine: Engine) -> None:
     assert left(engine) == counts
 
 
-def test_a_receipt_goes_when_the_last_of_its_records_has_gone(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message("a@x.org", "b@x.org", "nobody"), batch_size=1)
+def test_a_receipt_goes_when_the_last_of_its_records_has_gone(submit: Submit, engine: Engine) -> None:
+    submit(message("a@x.org", "b@x.org", "nobody"), batch_size=1)
     settled(engine, taken(engine))
     age(engine, 91)
     purge(engine, 90)
@@ -119,8 +117,8 @@ def test_a_receipt_goes_when_the_last_of_its_records_has_gone(hand_in: HandIn, e
     assert books(engine) == before | {"pending": 0, "delivered": 2}
 
 
-def test_nothing_that_waits_is_purged(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message("verified@x.org", event="1"), message("retried@x.org", event="2"), message("p@x.org", event="3"))
+def test_nothing_that_waits_is_purged(submit: Submit, engine: Engine) -> None:
+    submit(message("verified@x.org", event="1"), message("retried@x.org", event="2"), message("p@x.org", event="3"))
     settled(engine, taken(engine), unconfirmed=[0])
     given_up(engine, taken(engine))
     retry(engine, 100, Filter())
@@ -133,16 +131,16 @@ def test_nothing_that_waits_is_purged(hand_in: HandIn, engine: Engine) -> None:
     assert purge(engine, 90).records == 1
 
 
-def test_an_error_that_nobody_resolved_for_so_long_keeps_nothing(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message("a@x.org"))
+def test_an_error_that_nobody_resolved_for_so_long_keeps_nothing(submit: Submit, engine: Engine) -> None:
+    submit(message("a@x.org"))
     given_up(engine, taken(engine))
     age(engine, 91)
     assert purge(engine, 90) == Counts(batches=1, records=1, errors=1, attempts=1, receipts=1)
     assert (outcomes(engine), audit(engine).balanced) == ({"failed": 1}, True)
 
 
-def test_a_batch_that_others_wait_for_stays_whatever_it_says(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message("a@x.org"), message("a@x.org", state="cancel"))
+def test_a_batch_that_others_wait_for_stays_whatever_it_says(submit: Submit, engine: Engine) -> None:
+    submit(message("a@x.org"), message("a@x.org", state="cancel"))
     first, second = waits(engine)
     do(engine, "UPDATE batches SET status = 'COMPLETE', open = false, settled_at = now() WHERE id = :id", id=first)
     age(engine, 91)
@@ -151,11 +149,11 @@ def test_a_batch_that_others_wait_for_stays_whatever_it_says(hand_in: HandIn, en
     assert batch(engine, first)
 
 
-def test_a_record_stays_until_an_older_one_that_was_retried_has_gone(hand_in: HandIn, engine: Engine) -> None:
+def test_a_record_stays_until_an_older_one_that_was_retried_has_gone(submit: Submit, engine: Engine) -> None:
     """Its cancel was delivered; were it forgotten, the older register would be sent after it."""
-    hand_in(message("a@x.org"))
+    submit(message("a@x.org"))
     given_up(engine, taken(engine))
-    hand_in(message("a@x.org", state="cancel"), message("b@x.org", state="cancel"))
+    submit(message("a@x.org", state="cancel"), message("b@x.org", state="cancel"))
     deliver_all(engine)
     retry(engine, 100, Filter())
     cancel(engine, CancelFilter(state=State.REGISTER))
@@ -176,22 +174,22 @@ def test_a_record_stays_until_an_older_one_that_was_retried_has_gone(hand_in: Ha
     assert books(engine)["accepted"] == 3
 
 
-def test_a_record_whose_fingerprint_has_gone_is_accepted_anew(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message("a@x.org"))
+def test_a_record_whose_fingerprint_has_gone_is_accepted_anew(submit: Submit, engine: Engine) -> None:
+    submit(message("a@x.org"))
     deliver_all(engine)
     age(engine, 91)
     purge(engine, 90)
-    (part,) = hand_in(message("a@x.org"))
+    (part,) = submit(message("a@x.org"))
     assert (part.accepted, part.duplicates) == (1, 0)
     assert books(engine)["accepted"] == 2
 
 
 def test_many_go_in_bounded_steps_and_a_kill_between_them_is_harmless(
-    hand_in: HandIn, engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(purging, "MOST_RECORDS", 20)
     monkeypatch.setattr(purging, "MOST_ROWS", 2)
-    hand_in(*(message(*people(10, 10 * n), f"nobody {n}", event=str(n % 3)) for n in range(12)), batch_size=5)
+    submit(*(message(*people(10, 10 * n), f"nobody {n}", event=str(n % 3)) for n in range(12)), batch_size=5)
     deliver_all(engine)
     before = books(engine)
     age(engine, 91)
@@ -209,7 +207,7 @@ def test_many_go_in_bounded_steps_and_a_kill_between_them_is_harmless(
         purge(engine, 90)
     assert (left(engine)["records"], books(engine)) == (80, before)
     steps = []
-    while gone := purge_a_little(process):
+    while gone := purge_a_little(context):
         steps.append(gone)
         do(engine, "UPDATE purged SET due_at = now()")
     assert max(step.records for step in steps) <= 20
@@ -220,34 +218,34 @@ def test_many_go_in_bounded_steps_and_a_kill_between_them_is_harmless(
 
 
 def test_the_sweep_has_a_little_purged_once_however_many_sweeps_run(
-    hand_in: HandIn, engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hand_in(message("a@x.org"))
+    submit(message("a@x.org"))
     deliver_all(engine)
     age(engine, 91)
     woken: list[str] = []
     monkeypatch.setattr(sweeping, "wake", lambda _, task, **__: woken.append(task))
-    sweeping.sweep(process)
+    sweeping.sweep(context)
     assert PURGE in woken
     results = []
-    threads = [threading.Thread(target=lambda: results.append(purge_a_little(process))) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: results.append(purge_a_little(context))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert sum(bool(gone) for gone in results) == 1
     woken.clear()
-    process.redis.flushall()
-    sweeping.sweep(process)
+    context.redis.flushall()
+    sweeping.sweep(context)
     assert PURGE not in woken
 
 
 def test_the_command_shows_first_and_then_purges(
-    hand_in: HandIn, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.settings.load_settings", lambda: settings)
     monkeypatch.setattr("worker.database.make_engine", lambda _: engine)
-    hand_in(message("a@x.org"))
+    submit(message("a@x.org"))
     deliver_all(engine)
     age(engine, 11)
     run = CliRunner().invoke
@@ -272,13 +270,13 @@ def job(engine: Engine) -> int:
 
 
 def test_a_job_goes_after_its_results_in_bounded_steps(
-    job: int, engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
+    job: int, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(purging, "MOST_RECORDS", 2)
     assert purge(engine, 90) == Counts()
     age(engine, 91)
     steps = []
-    while gone := purge_a_little(process):
+    while gone := purge_a_little(context):
         steps.append((gone.items, gone.actions))
         do(engine, "UPDATE purged SET due_at = now()")
     assert steps == [(2, 0), (1, 1)]
@@ -312,10 +310,10 @@ def test_a_mended_file_that_nobody_began_goes_when_it_is_old(job: int, engine: E
     assert purge(engine, 90) == Counts(items=3, actions=1)
 
 
-def test_what_a_webhook_was_told_goes_with_the_last_receipt_of_its_submission(hand_in: HandIn, engine: Engine) -> None:
+def test_what_a_webhook_was_told_goes_with_the_last_receipt_of_its_submission(submit: Submit, engine: Engine) -> None:
     one, other = (str(UUID(int=number)) for number in (1, 2))
     for contact, submission in (("a@x.org", one), ("b@x.org", one), ("c@x.org", other)):
-        hand_in({**message(contact), "submission_id": submission, "part": contact})
+        submit({**message(contact), "submission_id": submission, "part": contact})
         settled(engine, taken(engine))
     told = (
         "INSERT INTO notifications (key_id, submission, stage) SELECT DISTINCT 1, submission, 'told' FROM submissions"
@@ -368,11 +366,11 @@ def keep_what_goes(engine: Engine) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_storm_while_everything_is_purged_keeps_order_and_books(
-    process: Context, settings: Settings, rules: Rules, seed: int
+    context: Context, settings: Settings, rules: Rules, seed: int
 ) -> None:
     engine = make_engine(settings, pool=20)
     keep_what_goes(engine)
-    here = PurgingStorm(engine, process, Rules(rules.key, SIZE, 0.05), seed, calls=16)
+    here = PurgingStorm(engine, context, Rules(rules.key, SIZE, 0.05), seed, calls=16)
     killers = here.with_killers_engine(settings.database_url)
     try:
         here.rage()
@@ -380,7 +378,7 @@ def test_a_storm_while_everything_is_purged_keeps_order_and_books(
         purge(engine, 0)
         wrong = here.judge()
     finally:
-        for each in (engine, process.engine, killers):
+        for each in (engine, context.engine, killers):
             each.dispose()
     assert here.gone.records > 20
     assert not wrong, f"seed {seed} violates:\n" + "\n".join(wrong[:40])

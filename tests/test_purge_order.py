@@ -1,34 +1,31 @@
 """What was delivered is kept while an older record of its contact and event can still be sent, and then undo it."""
 
-from collections.abc import Callable
-
 import pytest
 from sqlalchemy import Engine
 
 from models.accept_rules import Rules
 from models.correction import Change
 from models.words import Outcome
+from tests.support.fixtures import Submit
 from tests.support.jobs import correct, retry
 from tests.support.ledger import WHEN, ask, deliver_all, do, given_up, message, outcomes, settled, take, taken
 from tests.test_purge import age
-from worker.intake.receipts import Part
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
 from worker.queue import unconfirmed
 from worker.retention.purge import purge
 
-HandIn = Callable[..., list[Part]]
 STATES = "SELECT DISTINCT b.state FROM records r JOIN batches b ON b.id = r.batch_id"
 
 
 @pytest.fixture
-def _kept(hand_in: HandIn, engine: Engine) -> None:
+def _kept(submit: Submit, engine: Engine) -> None:
     """a's register was rejected, her cancel delivered; the register's batch stays for b's sake, who is retried."""
-    hand_in(message("b@x.org", when=WHEN - 1))
+    submit(message("b@x.org", when=WHEN - 1))
     given_up(engine, taken(engine))
-    hand_in(message("a@x.org", "b@x.org"))
+    submit(message("a@x.org", "b@x.org"))
     settled(engine, taken(engine), rejected=[0])
-    hand_in(message("a@x.org", state="cancel"))
+    submit(message("a@x.org", state="cancel"))
     deliver_all(engine)
     age(engine, 91)
     (oldest,) = ask(engine, "SELECT min(id) AS id FROM records")
@@ -68,12 +65,12 @@ def test_an_older_record_that_failed_is_not_corrected_after_what_overtook_it_was
 
 
 def test_an_older_record_that_is_read_back_is_not_sent_again_after_what_overtook_it_was_purged(
-    hand_in: HandIn, engine: Engine
+    submit: Submit, engine: Engine
 ) -> None:
-    hand_in(message("a@x.org"))
+    submit(message("a@x.org"))
     claimed = taken(engine)
     settled(engine, claimed, unconfirmed=[0])
-    hand_in(message("a@x.org", state="cancel"))
+    submit(message("a@x.org", state="cancel"))
     deliver_all(engine)
     age(engine, 91)
     do(engine, "UPDATE errors SET verify_at = now(), reads = 6 WHERE verify_at IS NOT NULL")
@@ -83,11 +80,11 @@ def test_an_older_record_that_is_read_back_is_not_sent_again_after_what_overtook
     assert sent(engine) == set()
 
 
-def test_an_answered_record_that_was_split_off_its_batch_counts_as_older_too(hand_in: HandIn, engine: Engine) -> None:
+def test_an_answered_record_that_was_split_off_its_batch_counts_as_older_too(submit: Submit, engine: Engine) -> None:
     """Its new batch has a larger id than that of what was accepted after it."""
-    hand_in(message("a@x.org"))
+    submit(message("a@x.org"))
     given_up(engine, taken(engine))
-    hand_in(message("a@x.org", state="cancel"))
+    submit(message("a@x.org", state="cancel"))
     deliver_all(engine)
     age(engine, 91)
     do(
@@ -117,11 +114,11 @@ def test_what_overtook_goes_once_the_older_one_can_be_sent_no_more(engine: Engin
     assert audit(engine).balanced
 
 
-def test_what_failed_itself_waits_for_no_older_one(hand_in: HandIn, engine: Engine) -> None:
+def test_what_failed_itself_waits_for_no_older_one(submit: Submit, engine: Engine) -> None:
     """It overtakes nobody."""
-    hand_in(message("a@x.org"))
+    submit(message("a@x.org"))
     given_up(engine, taken(engine))
-    hand_in(message("a@x.org", state="cancel"))
+    submit(message("a@x.org", state="cancel"))
     given_up(engine, taken(engine))
     age(engine, 91)
     (older,) = ask(engine, "SELECT min(id) AS id FROM records")

@@ -18,14 +18,14 @@ FROM batches b JOIN accounts a ON a.id = b.account_id, generate_series(1, :numbe
 
 
 @pytest.fixture
-def mine(engine: Engine, hand_in: Callable[..., object]) -> int:
+def mine(engine: Engine, submit: Callable[..., object]) -> int:
     """Give the account of a call that is under way; another account has a batch too."""
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO accounts (name) VALUES ('other')"))
         mine: int = connection.execute(text("SELECT id FROM accounts WHERE name = 'default'")).scalar_one()
     inputs = [{"email": "ada@example.com", "interactionDateTime": 1_767_225_600_000}]
     for account in ("default", "other"):
-        hand_in({"subscriber_state": "register", "object_id": "7", "inputs": inputs, "account": account})
+        submit({"subscriber_state": "register", "object_id": "7", "inputs": inputs, "account": account})
     assert claim(engine, mine, lease=60) is not None
     return mine
 

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from models.words import Role
-from tests.support.api import WHEN, Door, delivering, key_for, running_door
+from tests.support.api import WHEN, Api, delivering, key_for, running_api
 from tests.support.routes import tells
 from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from web.masking import NOT_SHOWN
@@ -28,24 +28,24 @@ def sandbox() -> Iterator[RunningSandbox]:
 
 
 @pytest.fixture
-def door(settings: Settings, sandbox: RunningSandbox) -> Iterator[Door]:
-    process = Context(settings.model_copy(update={"hubspot_url": sandbox.url}))
-    with running_door(process) as running:
+def api(settings: Settings, sandbox: RunningSandbox) -> Iterator[Api]:
+    context = Context(settings.model_copy(update={"hubspot_url": sandbox.url}))
+    with running_api(context) as running:
         yield running
-    process.engine.dispose()
+    context.engine.dispose()
 
 
-def handed_in(door: Door, *emails: str, **more: Any) -> str:
+def handed_in(api: Api, *emails: str, **more: Any) -> str:
     """Hand people in, and give the path of the submission's receipt."""
-    link: str = door.hand_in(*emails, **more).json()["links"]["submission"]
-    return link.removeprefix(door.url)
+    link: str = api.submit(*emails, **more).json()["links"]["submission"]
+    return link.removeprefix(api.url)
 
 
-def test_it_tells_of_each_record_what_became_of_it(door: Door, sandbox: RunningSandbox) -> None:
+def test_it_tells_of_each_record_what_became_of_it(api: Api, sandbox: RunningSandbox) -> None:
     sandbox.fault(match="bob@example.com", status=400, applied=False)
-    with delivering(door.process):
-        path = handed_in(door, "ada@example.com", "bob@example.com", "nobody", headers={"Prefer": "wait=30"})
-    receipt = door.ask("GET", path).json()
+    with delivering(api.context):
+        path = handed_in(api, "ada@example.com", "bob@example.com", "nobody", headers={"Prefer": "wait=30"})
+    receipt = api.ask("GET", path).json()
     assert (receipt["status"], receipt["producer"]) == ("COMPLETE", "shop")
     assert (receipt["accepted"], receipt["duplicates"], receipt["refused"]) == (2, 0, 1)
     assert receipt["outcomes"] == {"delivered": 1, "rejected": 1}
@@ -59,19 +59,19 @@ def test_it_tells_of_each_record_what_became_of_it(door: Door, sandbox: RunningS
     assert "paging" not in receipt
 
 
-def test_its_records_come_page_by_page_each_once_in_their_order(door: Door) -> None:
+def test_its_records_come_page_by_page_each_once_in_their_order(api: Api) -> None:
     people = [f"p{index:03}@example.com" for index in range(25)]
-    path = handed_in(door, *people)
+    path = handed_in(api, *people)
     seen, pages, after = [], 0, f"{path}?limit=10"
     while after:
-        page = door.ask("GET", after).json()
+        page = api.ask("GET", after).json()
         seen += [record["contact"] for record in page["records"]]
         pages += 1
-        after = page.get("paging", {}).get("next", {}).get("link", "").removeprefix(door.url)
+        after = page.get("paging", {}).get("next", {}).get("link", "").removeprefix(api.url)
     assert (seen, pages) == (people, 3)
 
 
-def test_a_record_that_a_later_part_repeats_is_shown_and_counted_once(door: Door, hand_in: Any) -> None:
+def test_a_record_that_a_later_part_repeats_is_shown_and_counted_once(api: Api, submit: Any) -> None:
     submission = str(uuid4())
     for part, names in (("1", "cd"), ("2", "abc")):
         inputs = [{"email": f"{name}@example.com", "interactionDateTime": WHEN} for name in names]
@@ -82,17 +82,17 @@ def test_a_record_that_a_later_part_repeats_is_shown_and_counted_once(door: Door
             "subscriber_state": "register",
             "object_id": "7",
         }
-        hand_in({**named, "inputs": inputs})
-    receipt = door.ask("GET", f"/submissions/{submission}").json()
+        submit({**named, "inputs": inputs})
+    receipt = api.ask("GET", f"/submissions/{submission}").json()
     assert (receipt["accepted"], receipt["duplicates"], receipt["outcomes"]) == (4, 1, {"pending": 4})
     assert [one["contact"] for one in receipt["records"]] == [f"{name}@example.com" for name in "cdab"]
 
 
-def test_what_it_repeats_is_shown_with_its_own_outcome(door: Door) -> None:
-    with delivering(door.process):
-        handed_in(door, "ada@example.com", headers={"Prefer": "wait=30"})
-        path = handed_in(door, "ada@example.com", "bob@example.com", "bob@example.com", headers={"Prefer": "wait=30"})
-    receipt = door.ask("GET", path).json()
+def test_what_it_repeats_is_shown_with_its_own_outcome(api: Api) -> None:
+    with delivering(api.context):
+        handed_in(api, "ada@example.com", headers={"Prefer": "wait=30"})
+        path = handed_in(api, "ada@example.com", "bob@example.com", "bob@example.com", headers={"Prefer": "wait=30"})
+    receipt = api.ask("GET", path).json()
     assert (receipt["accepted"], receipt["duplicates"], receipt["outcomes"]) == (1, 2, {"delivered": 2})
     assert [(one["contact"], one["duplicate"]) for one in receipt["records"]] == [
         ("ada@example.com", True),
@@ -100,52 +100,52 @@ def test_what_it_repeats_is_shown_with_its_own_outcome(door: Door) -> None:
     ]
 
 
-def test_its_tag_changes_with_what_it_says_and_not_else(door: Door) -> None:
-    path = handed_in(door, "ada@example.com")
-    first = door.ask("GET", path)
-    again = door.ask("GET", path, headers={"If-None-Match": first.headers["ETag"]})
+def test_its_tag_changes_with_what_it_says_and_not_else(api: Api) -> None:
+    path = handed_in(api, "ada@example.com")
+    first = api.ask("GET", path)
+    again = api.ask("GET", path, headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
-    with delivering(door.process):
-        ended = door.ask("GET", path, headers={"If-None-Match": first.headers["ETag"], "Prefer": "wait=30"})
+    with delivering(api.context):
+        ended = api.ask("GET", path, headers={"If-None-Match": first.headers["ETag"], "Prefer": "wait=30"})
     assert (ended.status_code, ended.json()["outcomes"]) == (200, {"delivered": 1})
     assert ended.headers["ETag"] != first.headers["ETag"]
     assert ended.headers["Preference-Applied"] == "wait=30"
-    over = door.ask("GET", path, headers={"Prefer": "wait=30"})
+    over = api.ask("GET", path, headers={"Prefer": "wait=30"})
     assert over.headers["Preference-Applied"] == "wait=30", "nothing was left to wait for"
 
 
-def test_it_is_held_until_the_end_and_no_longer(door: Door) -> None:
-    path = handed_in(door, "ada@example.com")
+def test_it_is_held_until_the_end_and_no_longer(api: Api) -> None:
+    path = handed_in(api, "ada@example.com")
     begun = time.monotonic()
-    assert door.ask("GET", path, headers={"Prefer": "wait=1"}).json()["status"] == "PENDING"
+    assert api.ask("GET", path, headers={"Prefer": "wait=1"}).json()["status"] == "PENDING"
     assert 0.9 < time.monotonic() - begun < 5
     ended: list[float] = []
 
     def wait() -> None:
-        assert door.ask("GET", path, headers={"Prefer": "wait=60"}).json()["status"] == "COMPLETE"
+        assert api.ask("GET", path, headers={"Prefer": "wait=60"}).json()["status"] == "COMPLETE"
         ended.append(time.monotonic())
 
     waiting = threading.Thread(target=wait)
     waiting.start()
     time.sleep(0.5)
-    with delivering(door.process):
+    with delivering(api.context):
         waiting.join(30)
     assert ended
     begun = time.monotonic()
-    door.ask("GET", path, headers={"Prefer": "wait=60"})
+    api.ask("GET", path, headers={"Prefer": "wait=60"})
     assert time.monotonic() - begun < 5, "what is over is not waited for"
 
 
 def test_an_operator_sees_everything_and_a_viewer_everything_but_whom_it_is_about(
-    door: Door, sandbox: RunningSandbox
+    api: Api, sandbox: RunningSandbox
 ) -> None:
     message = "Invalid input for `ada.lovelace (at) analytical.example.com`: ada.lovelace is unknown"
     sandbox.fault(match="ada.lovelace@analytical.example.com", status=400, body={"message": message}, applied=False)
     people = ("ada.lovelace@analytical.example.com", "grace.hopper(at)analytical.example.com")
-    with delivering(door.process):
-        path = handed_in(door, *people, headers={"Prefer": "wait=30"})
+    with delivering(api.context):
+        path = handed_in(api, *people, headers={"Prefer": "wait=30"})
     operator, viewer = (
-        door.ask("GET", path, key=key_for(door.process, f"the {role}", role)) for role in (Role.OPERATOR, Role.VIEWER)
+        api.ask("GET", path, key=key_for(api.context, f"the {role}", role)) for role in (Role.OPERATOR, Role.VIEWER)
     )
     shown, seen = operator.json(), viewer.json()
     assert (shown["records"][0]["contact"], shown["refusals"][0]["contact"]) == people
@@ -160,20 +160,20 @@ def test_an_operator_sees_everything_and_a_viewer_everything_but_whom_it_is_abou
         assert seen[same] == shown[same]
 
 
-def test_a_producer_sees_what_its_key_submitted_and_another_of_the_same_account_does_not(door: Door) -> None:
-    rival = key_for(door.process, "rival")
-    path = handed_in(door, "ada@example.com")
-    nothing = door.ask("GET", "/submissions/7f8c1f0e-7a52-4f5e-9d8a-0f3f6a6f2b11", key=rival)
-    for headers in ({}, {"Prefer": "wait=30"}, {"If-None-Match": door.ask("GET", path).headers["ETag"]}):
-        answer = door.ask("GET", path, key=rival, headers=headers)
+def test_a_producer_sees_what_its_key_submitted_and_another_of_the_same_account_does_not(api: Api) -> None:
+    rival = key_for(api.context, "rival")
+    path = handed_in(api, "ada@example.com")
+    nothing = api.ask("GET", "/submissions/7f8c1f0e-7a52-4f5e-9d8a-0f3f6a6f2b11", key=rival)
+    for headers in ({}, {"Prefer": "wait=30"}, {"If-None-Match": api.ask("GET", path).headers["ETag"]}):
+        answer = api.ask("GET", path, key=rival, headers=headers)
         assert (answer.status_code, answer.json()["message"]) == (404, nothing.json()["message"])
-    rotated = keys.rotate(door.process.engine, "shop")
+    rotated = keys.rotate(api.context.engine, "shop")
     assert rotated
-    assert [door.ask("GET", path, key=key).status_code for key in (door.key, rotated)] == [200, 200]
+    assert [api.ask("GET", path, key=key).status_code for key in (api.key, rotated)] == [200, 200]
 
 
-def test_what_hubspot_says_of_others_in_the_same_batch_is_not_told(door: Door, sandbox: RunningSandbox) -> None:
-    rival = key_for(door.process, "rival")
+def test_what_hubspot_says_of_others_in_the_same_batch_is_not_told(api: Api, sandbox: RunningSandbox) -> None:
+    rival = key_for(api.context, "rival")
     both = ("ada@example.com", "Grace.Hopper@example.org")
     said = {
         "category": "VALIDATION_ERROR",
@@ -181,11 +181,11 @@ def test_what_hubspot_says_of_others_in_the_same_batch_is_not_told(door: Door, s
         "context": {"emails": [*both], "said": ["grace.hopper%40example.org", "grace.hopper at example.org"]},
     }
     sandbox.fault(match=both[0], status=400, body=said, applied=False)
-    paths = [handed_in(door, both[0]), handed_in(door, both[1], key=rival)]
+    paths = [handed_in(api, both[0]), handed_in(api, both[1], key=rival)]
     once = {"Prefer": "wait=30", "Idempotency-Key": "1"}
-    with delivering(door.process):
-        waited = door.hand_in("eve@example.com", both[0], headers=once)
-    shops, rivals = (door.ask("GET", path, key=key) for path, key in zip(paths, (door.key, rival), strict=True))
+    with delivering(api.context):
+        waited = api.submit("eve@example.com", both[0], headers=once)
+    shops, rivals = (api.ask("GET", path, key=key) for path, key in zip(paths, (api.key, rival), strict=True))
     for answer in (shops, waited):
         assert "opper" not in answer.text
         assert "Invalid input for `ada@example.com` and `G…r@e…e.org`" in answer.text
@@ -194,16 +194,16 @@ def test_what_hubspot_says_of_others_in_the_same_batch_is_not_told(door: Door, s
         rivals.json()["records"][0]["error"]["message"]
         == "Invalid input for `a…a@e…e.com` and `Grace.Hopper@example.org`"
     )
-    operator = door.ask("GET", paths[0], key=key_for(door.process, "olga", Role.OPERATOR))
+    operator = api.ask("GET", paths[0], key=key_for(api.context, "olga", Role.OPERATOR))
     assert operator.json()["records"][0]["error"]["context"] == said["context"]
 
 
-def test_the_name_is_the_producer_so_a_new_key_of_that_name_goes_on_where_the_revoked_one_ended(door: Door) -> None:
-    path = handed_in(door, "ada@example.com")
-    keys.revoke(door.process.engine, "shop")
-    assert door.ask("GET", path).status_code == 401
-    assert door.ask("GET", path, key=key_for(door.process, "Shop")).status_code == 404
-    assert door.ask("GET", path, key=key_for(door.process, "shop")).status_code == 200
+def test_the_name_is_the_producer_so_a_new_key_of_that_name_goes_on_where_the_revoked_one_ended(api: Api) -> None:
+    path = handed_in(api, "ada@example.com")
+    keys.revoke(api.context.engine, "shop")
+    assert api.ask("GET", path).status_code == 401
+    assert api.ask("GET", path, key=key_for(api.context, "Shop")).status_code == 404
+    assert api.ask("GET", path, key=key_for(api.context, "shop")).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -219,14 +219,14 @@ def test_the_name_is_the_producer_so_a_new_key_of_that_name_goes_on_where_the_re
     ],
 )
 def test_what_names_a_producer_is_its_own_where_every_part_does_and_its_account_is_reached(  # noqa: PLR0917
-    door: Door, hand_in: Any, settings: Settings, producers: list[str], account: str, status: int
+    api: Api, submit: Any, settings: Settings, producers: list[str], account: str, status: int
 ) -> None:
-    add(door.process.engine, settings, "acme", {}, SecretStr("token-of-acme"))
+    add(api.context.engine, settings, "acme", {}, SecretStr("token-of-acme"))
     named = {"submission_id": (submission := str(uuid4())), "account": account, "subscriber_state": "register"}
     for part, producer in enumerate(producers):
         inputs = [{"email": f"p{part}@example.com", "interactionDateTime": WHEN}]
-        hand_in({**named, "part": str(part), "producer": producer, "object_id": "7", "inputs": inputs})
-    assert door.ask("GET", f"/submissions/{submission}").status_code == status
+        submit({**named, "part": str(part), "producer": producer, "object_id": "7", "inputs": inputs})
+    assert api.ask("GET", f"/submissions/{submission}").status_code == status
 
 
 @pytest.mark.parametrize(
@@ -240,28 +240,28 @@ def test_what_names_a_producer_is_its_own_where_every_part_does_and_its_account_
         ("?after=9-9", 200),
     ],
 )
-def test_a_wrong_page_is_refused_with_what_is_wrong(door: Door, query: str, status: int) -> None:
-    answer = door.ask("GET", handed_in(door, "ada@example.com") + query)
+def test_a_wrong_page_is_refused_with_what_is_wrong(api: Api, query: str, status: int) -> None:
+    answer = api.ask("GET", handed_in(api, "ada@example.com") + query)
     assert answer.status_code == status
     if status == 400:
         assert answer.json()["message"].startswith(query[1:6].rstrip("="))
 
 
 @pytest.mark.parametrize("name", ["none", "7f8c1f0e", "7f8c1f0e-7a52-4f5e-9d8a-0f3f6a6f2b11"])
-def test_what_nobody_handed_in_is_unknown(door: Door, name: str) -> None:
-    answer = door.ask("GET", f"/submissions/{name}")
+def test_what_nobody_handed_in_is_unknown(api: Api, name: str) -> None:
+    answer = api.ask("GET", f"/submissions/{name}")
     assert (answer.status_code, answer.json()["category"]) == (404, "OBJECT_NOT_FOUND")
-    assert door.ask("GET", f"/submissions/{name}", key="").status_code == 401
+    assert api.ask("GET", f"/submissions/{name}", key="").status_code == 401
 
 
-def test_what_another_door_took_is_told_too(door: Door, hand_in: Any) -> None:
+def test_what_another_door_took_is_told_too(api: Api, submit: Any) -> None:
     submission = str(uuid4())
     inputs = [{"email": "ada@example.com", "interactionDateTime": WHEN}]
     named = {"subscriber_state": "register", "object_id": "7", "submission_id": submission, "producer": "shop"}
-    hand_in({**named, "inputs": inputs})
-    assert door.ask("GET", f"/submissions/{submission}").json()["outcomes"] == {"pending": 1}
+    submit({**named, "inputs": inputs})
+    assert api.ask("GET", f"/submissions/{submission}").json()["outcomes"] == {"pending": 1}
     fields = {"submission_id": (unread := str(uuid4())), "account": "default", "producer": "shop"}
-    hand_in(json.dumps(fields).encode())
-    assert door.ask("GET", f"/submissions/{unread}").status_code == 404, "nobody knows whose it is"
-    operator = key_for(door.process, "somebody", Role.OPERATOR)
-    assert door.ask("GET", f"/submissions/{unread}", key=operator).json()["refused"] == 1
+    submit(json.dumps(fields).encode())
+    assert api.ask("GET", f"/submissions/{unread}").status_code == 404, "nobody knows whose it is"
+    operator = key_for(api.context, "somebody", Role.OPERATOR)
+    assert api.ask("GET", f"/submissions/{unread}", key=operator).json()["refused"] == 1

@@ -22,7 +22,7 @@ from playwright.sync_api import Browser
 from hubspot_api.limiter import Use
 from models.message import MOST_BYTES
 from models.words import Role
-from tests.support.api import BY_EMAIL, Door, delivering, key_for, running_door, running_server
+from tests.support.api import BY_EMAIL, Api, delivering, key_for, running_api, running_server
 from tests.support.browser import browser
 from tests.support.ledger import ask, deliver_all, settled, taken
 from tests.support.sandbox_server import running_sandbox
@@ -51,20 +51,20 @@ MADE_UP = re.compile(
 
 
 @pytest.fixture
-def door(settings: Settings) -> Iterator[Door]:
+def api(settings: Settings) -> Iterator[Api]:
     """An API whose records go to the test server."""
     with running_sandbox(burst_limit=1_000) as sandbox:
         sandbox.fault(match="103", status=400)
-        process = Context(settings.model_copy(update={"hubspot_url": sandbox.url, "burst_limit": 1_000}))
-        with running_door(process) as running:
+        context = Context(settings.model_copy(update={"hubspot_url": sandbox.url, "burst_limit": 1_000}))
+        with running_api(context) as running:
             yield running
-        process.engine.dispose()
-        process.redis.close()
+        context.engine.dispose()
+        context.redis.close()
 
 
 @pytest.fixture
-def openapi(door: Door) -> Any:
-    return door.ask("GET", "/openapi.json").json()
+def openapi(api: Api) -> Any:
+    return api.ask("GET", "/openapi.json").json()
 
 
 def known(answer: object) -> object:
@@ -73,12 +73,12 @@ def known(answer: object) -> object:
     return json.loads(text)
 
 
-def run(door: Door, command: str, flag: str, shown: str, after: str = "") -> str:
+def run(api: Api, command: str, flag: str, shown: str, after: str = "") -> str:
     """Run an example as it is shown; the submission that it asks about is the one that another example made."""
     if SUBMISSION in shown:
-        (made,) = ask(door.process.engine, "SELECT submission FROM submissions WHERE refused = 1")
+        (made,) = ask(api.context.engine, "SELECT submission FROM submissions WHERE refused = 1")
         shown = shown.replace(SUBMISSION, str(made.submission))
-    env = {"PATH": os.environ["PATH"], "TURNOUT_URL": door.url, "TURNOUT_KEY": door.key}
+    env = {"PATH": os.environ["PATH"], "TURNOUT_URL": api.url, "TURNOUT_KEY": api.key}
     done = subprocess.run(
         [command, flag, shown + after], env=env, capture_output=True, text=True, timeout=60, check=False
     )
@@ -86,9 +86,9 @@ def run(door: Door, command: str, flag: str, shown: str, after: str = "") -> str
     return done.stdout
 
 
-def stored(door: Door) -> list[tuple[Any, ...]]:
+def stored(api: Api) -> list[tuple[Any, ...]]:
     rows = ask(
-        door.process.engine,
+        api.context.engine,
         "SELECT coalesce(e.object_id, e.external_account_id || '/' || e.external_event_id), b.state, r.contact, r.input"
         " FROM records r JOIN batches b ON b.id = r.batch_id JOIN events e ON e.id = b.event_id ORDER BY r.id",
     )
@@ -108,25 +108,25 @@ AS_SHOWN = [
 
 
 @pytest.mark.skipif("CI" not in os.environ and not (BASH and CURL), reason="needs bash and curl")
-def test_each_command_is_answered_as_shown(door: Door) -> None:
-    with delivering(door.process):
+def test_each_command_is_answered_as_shown(api: Api) -> None:
+    with delivering(api.context):
         for example in EXAMPLES:
-            said = json.loads(run(door, BASH or "bash", "-c", example.curl))
+            said = json.loads(run(api, BASH or "bash", "-c", example.curl))
             assert known(said) == known(example.answer), example.title
-    assert [row[:3] for row in stored(door)] == AS_SHOWN
-    assert [row[3] for row in stored(door)] == [
+    assert [row[:3] for row in stored(api)] == AS_SHOWN
+    assert [row[3] for row in stored(api)] == [
         one for example in WRITES for one in example.inputs if one.get("email") != "alan@@example.com"
     ]
 
 
-def test_each_program_prints_what_it_says_and_stores_what_the_command_stores(door: Door) -> None:
-    with delivering(door.process):
+def test_each_program_prints_what_it_says_and_stores_what_the_command_stores(api: Api) -> None:
+    with delivering(api.context):
         for example in EXAMPLES:
             (printed,) = re.findall(r"^print\(.*\)  # (.*)\Z", example.sdk, re.MULTILINE)
-            said = run(door, sys.executable, "-c", f"{SDK_CLIENT}\n\n{example.sdk}\n")
+            said = run(api, sys.executable, "-c", f"{SDK_CLIENT}\n\n{example.sdk}\n")
             assert said.strip() == printed, example.title
-    assert [row[:3] for row in stored(door)] == AS_SHOWN
-    assert [row[3] for row in stored(door)] == [
+    assert [row[:3] for row in stored(api)] == AS_SHOWN
+    assert [row[3] for row in stored(api)] == [
         one for example in WRITES for one in example.inputs if one.get("email") != "alan@@example.com"
     ]
 
@@ -147,14 +147,14 @@ def test_every_call_has_its_example_and_the_dated_paths_have_the_same(openapi: A
 
 
 @pytest.mark.parametrize("settings", [{"webhook_private": True, "batch_size": 1}], indirect=True)
-def test_webhooks_are_sent_as_shown_and_verified_as_shown(door: Door, receiver: Receiver) -> None:
-    process = door.process
-    secret = endpoint.point(process.engine, process.settings, "shop", f"http://127.0.0.1:{receiver.port}/")
-    door.hand_in("ada@example.com", "grace@example.com", "alan@example.com", "nobody")
-    settled(process.engine, taken(process.engine), rejected=[0])
-    look(process)
-    deliver_all(process.engine)
-    look(process)
+def test_webhooks_are_sent_as_shown_and_verified_as_shown(api: Api, receiver: Receiver) -> None:
+    context = api.context
+    secret = endpoint.point(context.engine, context.settings, "shop", f"http://127.0.0.1:{receiver.port}/")
+    api.submit("ada@example.com", "grace@example.com", "alan@example.com", "nobody")
+    settled(context.engine, taken(context.engine), rejected=[0])
+    look(context)
+    deliver_all(context.engine)
+    look(context)
     assert [known(json.loads(body)) for _, _, body in receiver.got] == [
         known(one) for one in webhooks.MESSAGES.values()
     ]
@@ -171,11 +171,11 @@ def test_webhooks_are_sent_as_shown_and_verified_as_shown(door: Door, receiver: 
         assert not verify("whsec_" + "A" * 44, headers, body)
 
 
-def look(process: Context) -> None:
+def look(context: Context) -> None:
     """Let the webhooks be told what there is to tell."""
-    with process.engine.begin() as connection:
+    with context.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE notifications SET due_at = least(due_at, now())")
-    notify(process)
+    notify(context)
 
 
 @pytest.fixture
@@ -186,28 +186,28 @@ def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
 # Errors
 
 
-def refused_by_role(door: Door) -> requests.Response:
-    return door.hand_in("ada@example.com", key=key_for(door.process, "auditor", Role.VIEWER))
+def refused_by_role(api: Api) -> requests.Response:
+    return api.submit("ada@example.com", key=key_for(api.context, "auditor", Role.VIEWER))
 
 
-def repeated_otherwise(door: Door) -> requests.Response:
-    door.hand_in("ada@example.com", headers={"Idempotency-Key": "one"})
-    return door.hand_in("grace@example.com", headers={"Idempotency-Key": "one"})
+def repeated_otherwise(api: Api) -> requests.Response:
+    api.submit("ada@example.com", headers={"Idempotency-Key": "one"})
+    return api.submit("grace@example.com", headers={"Idempotency-Key": "one"})
 
 
-def without_a_permit(door: Door) -> requests.Response:
-    to = door.process.destination("default")
-    while permits.permit(door.process, to, Use.READ_BACK, patience=0):
+def without_a_permit(api: Api) -> requests.Response:
+    to = api.context.destination("default")
+    while permits.permit(api.context, to, Use.READ_BACK, patience=0):
         pass
-    return door.ask("GET", f"{V3}/participations/4711")
+    return api.ask("GET", f"{V3}/participations/4711")
 
 
-def without_hubspot(door: Door) -> requests.Response:
-    object.__setattr__(door.process.destination("default"), "url", "http://127.0.0.1:9")
-    return door.ask("GET", f"{V3}/participations/4711")
+def without_hubspot(api: Api) -> requests.Response:
+    object.__setattr__(api.context.destination("default"), "url", "http://127.0.0.1:9")
+    return api.ask("GET", f"{V3}/participations/4711")
 
 
-def too_slow(door: Door) -> requests.Response:
+def too_slow(api: Api) -> requests.Response:
     real = asyncio.timeout
 
     def body() -> Iterator[bytes]:
@@ -217,34 +217,34 @@ def too_slow(door: Door) -> requests.Response:
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(asyncio, "timeout", lambda seconds: real(0.3 if seconds == SLOWEST else seconds))
-        return door.ask("POST", BY_EMAIL, data=body(), headers={"Content-Type": "application/json"})
+        return api.ask("POST", BY_EMAIL, data=body(), headers={"Content-Type": "application/json"})
 
 
-def with_a_bug(door: Door) -> requests.Response:
+def with_a_bug(api: Api) -> requests.Response:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("web.attendance.key_of", None)
-        return door.hand_in("ada@example.com")
+        return api.submit("ada@example.com")
 
 
-def without_a_database(door: Door) -> requests.Response:
-    away = Context(door.process.settings.model_copy(update={"database_url": "postgresql://127.0.0.1:1/nowhere"}))
+def without_a_database(api: Api) -> requests.Response:
+    away = Context(api.context.settings.model_copy(update={"database_url": "postgresql://127.0.0.1:1/nowhere"}))
     with running_server(away) as url:
-        return Door(url, door.key, away).hand_in("ada@example.com")
+        return Api(url, api.key, away).submit("ada@example.com")
 
 
-PROVOKED: dict[tuple[int, str], Callable[[Door], requests.Response]] = {
-    (400, "VALIDATION_ERROR"): lambda door: door.hand_in("ada@example.com", path=BY_EMAIL.partition("?")[0]),
-    (401, "INVALID_AUTHENTICATION"): lambda door: door.hand_in("ada@example.com", key="turnout_1_mistyped"),
+PROVOKED: dict[tuple[int, str], Callable[[Api], requests.Response]] = {
+    (400, "VALIDATION_ERROR"): lambda api: api.submit("ada@example.com", path=BY_EMAIL.partition("?")[0]),
+    (401, "INVALID_AUTHENTICATION"): lambda api: api.submit("ada@example.com", key="turnout_1_mistyped"),
     (403, "MISSING_SCOPES"): refused_by_role,
-    (403, "FORBIDDEN"): lambda door: door.hand_in("ada@example.com", headers={"Turnout-Account": "other"}),
-    (404, "OBJECT_NOT_FOUND"): lambda door: door.ask("GET", f"/submissions/{SUBMISSION}"),
-    (405, "METHOD_NOT_ALLOWED"): lambda door: door.ask("GET", BY_EMAIL),
+    (403, "FORBIDDEN"): lambda api: api.submit("ada@example.com", headers={"Turnout-Account": "other"}),
+    (404, "OBJECT_NOT_FOUND"): lambda api: api.ask("GET", f"/submissions/{SUBMISSION}"),
+    (405, "METHOD_NOT_ALLOWED"): lambda api: api.ask("GET", BY_EMAIL),
     (408, "REQUEST_TIMEOUT"): too_slow,
     (409, "VALIDATION_ERROR"): repeated_otherwise,
-    (413, "VALIDATION_ERROR"): lambda door: door.ask(
+    (413, "VALIDATION_ERROR"): lambda api: api.ask(
         "POST", BY_EMAIL, data=b" " * (MOST_BYTES + 1), headers={"Content-Type": "application/json"}
     ),
-    (415, "VALIDATION_ERROR"): lambda door: door.ask(
+    (415, "VALIDATION_ERROR"): lambda api: api.ask(
         "POST", BY_EMAIL, data=b"{}", headers={"Content-Type": "text/plain"}
     ),
     (429, "RATE_LIMITS"): without_a_permit,
@@ -255,8 +255,8 @@ PROVOKED: dict[tuple[int, str], Callable[[Door], requests.Response]] = {
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda one: f"{one.status} {one.category}")
-def test_each_error_is_answered_as_shown(door: Door, failure: Failure) -> None:
-    answer = PROVOKED[failure.status, failure.category](door)
+def test_each_error_is_answered_as_shown(api: Api, failure: Failure) -> None:
+    answer = PROVOKED[failure.status, failure.category](api)
     body = answer.json()
     assert (answer.status_code, body["category"], body["message"]) == (
         failure.status,
@@ -319,15 +319,15 @@ def test_every_word_of_a_closed_list_is_explained(openapi: Any) -> None:
     assert lists == {name: list(words) for name, words in MEANINGS.items()}
 
 
-def test_the_page_shows_every_example_error_and_shape_and_each_path_once(door: Door, openapi: Any) -> None:
-    html = door.ask("GET", "/reference").text
+def test_the_page_shows_every_example_error_and_shape_and_each_path_once(api: Api, openapi: Any) -> None:
+    html = api.ask("GET", "/reference").text
     text = unescape(re.sub(r"<[^>]+>", "", html))
     for example in EXAMPLES:
         assert html.count(f"<code>{example.path}</code>") == 1
         for shown in (example.curl, example.sdk):
             assert shown in text, shown
     assert [one for one in openapi["components"]["schemas"] if f'id="{one}"' not in html] == []
-    for shown in (SDK_CLIENT, webhooks.VERIFY, f"export TURNOUT_URL={door.url}", *webhooks.WHEN, *webhooks.HEADERS):
+    for shown in (SDK_CLIENT, webhooks.VERIFY, f"export TURNOUT_URL={api.url}", *webhooks.WHEN, *webhooks.HEADERS):
         assert shown in text, shown
     for failure in FAILURES:
         assert f"{failure.status}{failure.category}" in text
@@ -337,8 +337,8 @@ def test_the_page_shows_every_example_error_and_shape_and_each_path_once(door: D
 
 
 @pytest.mark.parametrize("host", ["turnout.example.com", 'a"><script>alert(1)</script>', "x;rm -rf ~"])
-def test_the_page_is_not_written_by_whoever_names_the_host(door: Door, host: str) -> None:
-    with socket.create_connection(("127.0.0.1", int(door.url.rpartition(":")[2])), 10) as client:
+def test_the_page_is_not_written_by_whoever_names_the_host(api: Api, host: str) -> None:
+    with socket.create_connection(("127.0.0.1", int(api.url.rpartition(":")[2])), 10) as client:
         client.sendall(f"GET /reference HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
         answer = b"".join(iter(lambda: client.recv(65_536), b"")).decode()
     assert "<script" not in answer
@@ -346,7 +346,7 @@ def test_the_page_is_not_written_by_whoever_names_the_host(door: Door, host: str
 
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")])
 def test_the_page_is_readable_without_a_script_and_loads_nothing_from_outside(
-    browser: Browser, door: Door, width: int, scheme: Literal["light", "dark"]
+    browser: Browser, api: Api, width: int, scheme: Literal["light", "dark"]
 ) -> None:
     context = browser.new_context(
         java_script_enabled=False, viewport={"width": width, "height": 900}, color_scheme=scheme
@@ -354,15 +354,15 @@ def test_the_page_is_readable_without_a_script_and_loads_nothing_from_outside(
     page = context.new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(f"{door.url}/reference")
+    page.goto(f"{api.url}/reference")
     page.get_by_role("link", name="Webhooks", exact=True).click()
     assert page.url.endswith("#webhooks")
-    assert all(one.startswith(door.url) for one in asked), asked
+    assert all(one.startswith(api.url) for one in asked), asked
     assert any(one.endswith(".css") or ".css?" in one for one in asked)
     context.close()
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = context.new_page()
-    page.goto(f"{door.url}/reference")
+    page.goto(f"{api.url}/reference")
     found = [
         f"{one['id']} ({one['impact']}): {one['nodes'][0]['html'][:200]}"
         for one in Axe().run(page).response["violations"]
@@ -370,5 +370,5 @@ def test_the_page_is_readable_without_a_script_and_loads_nothing_from_outside(
     assert not found, "\n".join(found)
     assert page.evaluate("document.documentElement.scrollWidth") <= width, "it is wider than the screen"
     page.get_by_role("link", name="Back to the console").first.click()
-    page.wait_for_url(f"{door.url}/sign-in*")
+    page.wait_for_url(f"{api.url}/sign-in*")
     context.close()

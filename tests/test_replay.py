@@ -1,4 +1,4 @@
-"""What was refused at the door: shown, mended, and handed in again."""
+"""What was not accepted: shown, corrected, and submitted again."""
 
 import json
 import threading
@@ -9,17 +9,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine
-from typer.testing import Result
 
 from models.accept_rules import Rules
+from tests.support.fixtures import Submit, Turnout
 from tests.support.jobs import replay
 from tests.support.ledger import WHEN, ask, deliver_all, do, message, outcomes, wrong_now
-from worker.intake.receipts import Part
 from worker.queries.reconciliation import audit
 from worker.queries.refusals import RefusalFilter
-
-HandIn = Callable[..., list[Part]]
-Turnout = Callable[..., Result]
 
 
 def mended(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -37,10 +33,8 @@ def books(engine: Engine) -> Any:
     assert audit(engine).balanced, audit(engine).wrong
 
 
-def test_what_was_refused_is_listed_with_its_reasons_page_by_page(
-    hand_in: HandIn, facts: Any, turnout: Turnout
-) -> None:
-    parts = hand_in(message("nobody", "a@x.org", when=WHEN // 1000), b"no json", message("b@x.org"))
+def test_what_was_refused_is_listed_with_its_reasons_page_by_page(submit: Submit, facts: Any, turnout: Turnout) -> None:
+    parts = submit(message("nobody", "a@x.org", when=WHEN // 1000), b"no json", message("b@x.org"))
     found = facts("refused")
     assert [one["reasons"][0]["where"] for one in found] == [
         "message",
@@ -59,9 +53,9 @@ def test_what_was_refused_is_listed_with_its_reasons_page_by_page(
 
 
 def test_a_mended_line_is_handed_in_once_and_offered_no_more(
-    hand_in: HandIn, engine: Engine, facts: Any, turnout: Turnout, tmp_path: Path
+    submit: Submit, engine: Engine, facts: Any, turnout: Turnout, tmp_path: Path
 ) -> None:
-    (part,) = hand_in(message("nobody", "a@x.org", when=WHEN // 1000))
+    (part,) = submit(message("nobody", "a@x.org", when=WHEN // 1000))
     out = tmp_path / "refused.jsonl"
     assert "2 written" in turnout("refused", "--out", str(out)).output
     again = turnout("refused", "--out", str(out), status=2).output.replace("│", " ")
@@ -83,9 +77,9 @@ def test_a_mended_line_is_handed_in_once_and_offered_no_more(
 
 
 def test_what_an_unknown_account_had_refused_is_handed_in_as_it_is_once_it_is_known(
-    hand_in: HandIn, engine: Engine, facts: Any, turnout: Turnout
+    submit: Submit, engine: Engine, facts: Any, turnout: Turnout
 ) -> None:
-    hand_in({**message("a@x.org", "b@x.org", "nobody"), "account": "acme"}, message("nobody"))
+    submit({**message("a@x.org", "b@x.org", "nobody"), "account": "acme"}, message("nobody"))
     assert len(facts("refused", "--account", "acme")) == 1
     said = facts("refused", "retry", "--account", "acme")
     assert said[0]["reasons"][0]["what"] == "'acme' is unknown"
@@ -96,10 +90,10 @@ def test_what_an_unknown_account_had_refused_is_handed_in_as_it_is_once_it_is_kn
 
 
 def test_many_are_handed_in_again_only_when_agreed(
-    hand_in: HandIn, engine: Engine, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for index in range(60):
-        hand_in({**message(f"p{index}@x.org"), "account": "acme"})
+        submit({**message(f"p{index}@x.org"), "account": "acme"})
     do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
     assert "pass --yes" in turnout("refused", "retry", "--all", status=2).output
     monkeypatch.setattr("cli.bulk_jobs.is_asked", lambda: True)
@@ -108,8 +102,8 @@ def test_many_are_handed_in_again_only_when_agreed(
     assert "60 are submitted again: accepted 60" in turnout("refused", "retry", "--all", stdin="y\n").output
 
 
-def test_many_at_once_hand_it_in_once(hand_in: HandIn, engine: Engine, rules: Rules) -> None:
-    hand_in(*({**message(f"p{index}@x.org"), "account": "acme"} for index in range(30)))
+def test_many_at_once_hand_it_in_once(submit: Submit, engine: Engine, rules: Rules) -> None:
+    submit(*({**message(f"p{index}@x.org"), "account": "acme"} for index in range(30)))
     do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
     begin = threading.Barrier(4)
 
@@ -122,8 +116,8 @@ def test_many_at_once_hand_it_in_once(hand_in: HandIn, engine: Engine, rules: Ru
     assert outcomes(engine) == {"pending": 30}
 
 
-def test_what_died_before_it_was_marked_is_accepted_once(hand_in: HandIn, engine: Engine, rules: Rules) -> None:
-    hand_in({**message("a@x.org"), "account": "acme"})
+def test_what_died_before_it_was_marked_is_accepted_once(submit: Submit, engine: Engine, rules: Rules) -> None:
+    submit({**message("a@x.org"), "account": "acme"})
     do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
     list(replay(engine, rules, RefusalFilter()))
     do(engine, "UPDATE refused SET replayed_at = NULL")
@@ -133,9 +127,9 @@ def test_what_died_before_it_was_marked_is_accepted_once(hand_in: HandIn, engine
 
 
 def test_what_is_handed_in_again_waits_for_what_is_under_way_of_the_same_person(
-    hand_in: HandIn, engine: Engine, rules: Rules
+    submit: Submit, engine: Engine, rules: Rules
 ) -> None:
-    hand_in(message("a@x.org"), {**message("a@x.org", state="cancel"), "account": "acme"})
+    submit(message("a@x.org"), {**message("a@x.org", state="cancel"), "account": "acme"})
     do(engine, "UPDATE refused SET raw = convert_to(replace(convert_from(raw, 'UTF8'), 'acme', 'default'), 'UTF8')")
     assert [one.accepted for one in replay(engine, rules, RefusalFilter())] == [1]
     first, second = ask(engine, "SELECT * FROM batches ORDER BY id")
@@ -167,9 +161,9 @@ def test_it_says_what_to_name(turnout: Turnout, tmp_path: Path) -> None:
 
 
 def test_odd_bytes_and_large_numbers_are_written_and_read_back(
-    hand_in: HandIn, engine: Engine, turnout: Turnout, tmp_path: Path
+    submit: Submit, engine: Engine, turnout: Turnout, tmp_path: Path
 ) -> None:
-    hand_in(b'{"inputs": [1e999, 123456789012345678901234567890], "x": "\\ud800"}', b"\xff\xfe", b"[" * 9)
+    submit(b'{"inputs": [1e999, 123456789012345678901234567890], "x": "\\ud800"}', b"\xff\xfe", b"[" * 9)
     out = tmp_path / "refused.jsonl"
     turnout("refused", "--out", str(out))
     turnout("refused", "--json")
@@ -181,12 +175,12 @@ def test_odd_bytes_and_large_numbers_are_written_and_read_back(
 
 
 def test_only_the_refusals_that_are_named_are_submitted_again(
-    hand_in: HandIn, engine: Engine, facts: Any, turnout: Turnout
+    submit: Submit, engine: Engine, facts: Any, turnout: Turnout
 ) -> None:
     do(engine, "INSERT INTO accounts (name) VALUES ('emea')")
     do(engine, "UPDATE accounts SET removed_at = now() WHERE name = 'emea'")
     for name in "abc":
-        hand_in({**message(f"{name}@x.org"), "account": "emea"})
+        submit({**message(f"{name}@x.org"), "account": "emea"})
     do(engine, "UPDATE accounts SET removed_at = NULL")
     newest, middle, _ = [one["id"] for one in facts("refused")]
     said = turnout("refused", "retry", str(middle), "--yes", "--expect", "1").output
@@ -198,10 +192,10 @@ def test_only_the_refusals_that_are_named_are_submitted_again(
 
 
 def test_a_refusal_of_a_file_whose_receipts_have_such_names_is_submitted_again(
-    hand_in: HandIn, engine: Engine, turnout: Turnout, tmp_path: Path
+    submit: Submit, engine: Engine, turnout: Turnout, tmp_path: Path
 ) -> None:
     """A file's own refusals are its parts «refused 1», «refused 2» …, as those of other producers may be."""
-    (part,) = hand_in({**message("nobody"), "part": "refused 1"})
+    (part,) = submit({**message("nobody"), "part": "refused 1"})
     (number,) = [row.id for row in ask(engine, "SELECT id FROM refused")]
     assert number == 1
     path = tmp_path / "wrong.jsonl"

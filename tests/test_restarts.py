@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.support.api import running_door
+from tests.support.api import running_api
 from tests.support.sandbox_server import running_sandbox
 from tests.support.services import Postgres, Valkey
 from tests.support.worker_processes import running_workers, until
@@ -42,11 +42,11 @@ def test_what_waits_in_the_stream_outlives_a_redis_that_is_killed(tmp_path: Path
 
 def test_the_http_api_accepts_while_redis_is_out_of_reach(settings: Settings) -> None:
     away = settings.model_copy(update={"broker_url": f"redis://127.0.0.1:{free_port()}/0"})
-    process = Context(away)
-    with running_door(process) as door:
-        assert door.hand_in("ada@example.com").status_code == 200
-    assert audit(process.engine).accepted == 1
-    process.engine.dispose()
+    context = Context(away)
+    with running_api(context) as api:
+        assert api.submit("ada@example.com").status_code == 200
+    assert audit(context.engine).accepted == 1
+    context.engine.dispose()
 
 
 @pytest.fixture

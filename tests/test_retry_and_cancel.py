@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from models.accept_rules import Rules
 from models.words import Door, Origin, Outcome, State
+from tests.support.fixtures import Submit
 from tests.support.jobs import cancel, retry
 from tests.support.ledger import (
     LEASE,
@@ -31,7 +32,6 @@ from tests.support.ledger import (
 )
 from worker.context import Context
 from worker.intake.accept import Inbound, accept
-from worker.intake.receipts import Part
 from worker.operations import jobs, steps as job_steps
 from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import Filter
@@ -39,7 +39,6 @@ from worker.queries.reconciliation import audit
 from worker.queue.claim import claim
 from worker.queue.expired_leases import reclaim
 
-HandIn = Callable[..., list[Part]]
 FAILED = Filter((Outcome.FAILED,))
 CANCELED = Filter((Outcome.CANCELED,))
 
@@ -61,8 +60,8 @@ def records(engine: Engine) -> list[int]:
 # Moving
 
 
-def test_records_of_many_old_batches_are_packed_together(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(25)), batch_size=1)
+def test_records_of_many_old_batches_are_packed_together(submit: Submit, engine: Engine) -> None:
+    submit(message(*people(25)), batch_size=1)
     for _ in range(25):
         given_up(engine, taken(engine))
     assert retry(engine, 10, FAILED) == 25
@@ -72,8 +71,8 @@ def test_records_of_many_old_batches_are_packed_together(hand_in: HandIn, engine
     assert audit(engine).balanced
 
 
-def test_a_retried_record_keeps_its_place_and_its_history(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(1)))
+def test_a_retried_record_keeps_its_place_and_its_history(submit: Submit, engine: Engine) -> None:
+    submit(message(*people(1)))
     place = records(engine)
     for _ in range(3):
         given_up(engine, taken(engine))
@@ -86,8 +85,8 @@ def test_a_retried_record_keeps_its_place_and_its_history(hand_in: HandIn, engin
     assert retry(engine, 100, FAILED) == 0
 
 
-def test_only_what_is_asked_for_is_retried(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(4), event="1"), message(*people(2), event="2"))
+def test_only_what_is_asked_for_is_retried(submit: Submit, engine: Engine) -> None:
+    submit(message(*people(4), event="1"), message(*people(2), event="2"))
     while (claimed := take(engine)) is not None:
         settled(engine, claimed, rejected=[0], unconfirmed=[1])
     assert retry(engine, 100, FAILED) == 0
@@ -101,10 +100,10 @@ def test_only_what_is_asked_for_is_retried(hand_in: HandIn, engine: Engine) -> N
 
 
 def test_two_retries_at_once_move_a_record_once(
-    hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(job_steps, "STEP", 7)
-    hand_in(message(*people(60), event="1"), message(*people(60), event="2"), batch_size=5)
+    submit(message(*people(60), event="1"), message(*people(60), event="2"), batch_size=5)
     while (claimed := take(engine)) is not None:
         given_up(engine, claimed)
     begin = threading.Barrier(4)
@@ -132,13 +131,13 @@ def give_up_waiting(engine: Engine) -> None:
 
 @pytest.mark.parametrize("ends", [cancel_waiting, give_up_waiting])
 def test_what_may_have_arrived_overtakes_however_its_retry_ended(
-    hand_in: HandIn, engine: Engine, ends: Callable[[Engine], None]
+    submit: Submit, engine: Engine, ends: Callable[[Engine], None]
 ) -> None:
     book = Ledger()
-    hand_in(message("a@x.org"))
+    submit(message("a@x.org"))
     book.post(older := taken(engine))
     given_up(engine, older)
-    hand_in(message("a@x.org", state="cancel"))
+    submit(message("a@x.org", state="cancel"))
     book.post(newer := taken(engine))
     settled(engine, newer, unconfirmed=[0])
     retry(engine, 100, Filter((Outcome.UNCONFIRMED,)))
@@ -151,9 +150,9 @@ def test_what_may_have_arrived_overtakes_however_its_retry_ended(
     assert [sent.records for sent in book.sent][2:] == [()]  # what was overtaken is not sent
 
 
-def test_an_accounts_small_batches_make_no_others_smaller(hand_in: HandIn, engine: Engine) -> None:
+def test_an_accounts_small_batches_make_no_others_smaller(submit: Submit, engine: Engine) -> None:
     do(engine, "INSERT INTO accounts (name, batch_size) VALUES ('acme', 2)")
-    hand_in(message(*people(6)), {**message(*people(4)), "account": "acme"})
+    submit(message(*people(6)), {**message(*people(4)), "account": "acme"})
     for account in ask(engine, "SELECT id FROM accounts"):
         while (claimed := claim(engine, account.id, LEASE)) is not None:
             given_up(engine, claimed)
@@ -163,9 +162,9 @@ def test_an_accounts_small_batches_make_no_others_smaller(hand_in: HandIn, engin
 
 
 def test_a_retry_ends_although_its_records_fail_again_meanwhile(
-    hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hand_in(message(*people(6)), batch_size=2)
+    submit(message(*people(6)), batch_size=2)
     monkeypatch.setattr(job_steps, "STEP", 2)
     steps = 0
     step = jobs.step
@@ -184,8 +183,8 @@ def test_a_retry_ends_although_its_records_fail_again_meanwhile(
     assert retry(engine, 2, FAILED) == 6, f"each record was moved again and again, in {steps} steps"
 
 
-def test_positions_and_contact_ids_survive_neighbours_that_move_away(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(6)))
+def test_positions_and_contact_ids_survive_neighbours_that_move_away(submit: Submit, engine: Engine) -> None:
+    submit(message(*people(6)))
     first = taken(engine)
     settled(engine, first, rejected=[0, 3, 5])
     assert retry(engine, 100, Filter((Outcome.REJECTED,))) == 3
@@ -207,21 +206,21 @@ def test_positions_and_contact_ids_survive_neighbours_that_move_away(hand_in: Ha
 # Order
 
 
-def test_a_waiting_retry_blocks_nobody(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message("a@x.org"))
+def test_a_waiting_retry_blocks_nobody(submit: Submit, engine: Engine) -> None:
+    submit(message("a@x.org"))
     given_up(engine, taken(engine))
     retry(engine, 100, FAILED)
-    hand_in(message("a@x.org", state="cancel"))
+    submit(message("a@x.org", state="cancel"))
     assert list(waits(engine).values()) == [[], []]
     assert taken(engine).state == "cancel"
 
 
-def test_a_postponed_retry_blocks_nobody_either(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message("a@x.org"))
+def test_a_postponed_retry_blocks_nobody_either(submit: Submit, engine: Engine) -> None:
+    submit(message("a@x.org"))
     given_up(engine, taken(engine))
     retry(engine, 100, FAILED)
     again = taken(engine)
-    hand_in(message("a@x.org", state="cancel"))
+    submit(message("a@x.org", state="cancel"))
     assert list(waits(engine).values()) == [[], [again.batch_id]]
     assert take(engine) is None
     postponed(engine, again, 3_600)
@@ -230,27 +229,27 @@ def test_a_postponed_retry_blocks_nobody_either(hand_in: HandIn, engine: Engine)
 
 
 def test_a_retry_whose_worker_was_lost_frees_those_that_waited_for_it(
-    hand_in: HandIn, engine: Engine, process: Context
+    submit: Submit, engine: Engine, context: Context
 ) -> None:
-    hand_in(message("a@x.org"))
+    submit(message("a@x.org"))
     given_up(engine, taken(engine))
     retry(engine, 100, FAILED)
     taken(engine)
-    hand_in(message("a@x.org", state="cancel"))
+    submit(message("a@x.org", state="cancel"))
     let_pass(engine, 1)
-    assert reclaim(process.engine) == 1
+    assert reclaim(context.engine) == 1
     assert taken(engine).state == "cancel"
 
 
 @pytest.mark.parametrize("fate", [None, settled, postponed])
 def test_a_retry_overtaken_by_a_newer_record_is_superseded_and_says_by_which(
-    hand_in: HandIn, engine: Engine, fate: Callable[..., bool] | None
+    submit: Submit, engine: Engine, fate: Callable[..., bool] | None
 ) -> None:
     """Whether the newer one waits, is being sent or was delivered."""
-    hand_in(message("a@x.org", "b@x.org"))
+    submit(message("a@x.org", "b@x.org"))
     given_up(engine, taken(engine))
     retry(engine, 100, FAILED)
-    hand_in(message("a@x.org", state="cancel"))
+    submit(message("a@x.org", state="cancel"))
     newer = records(engine)[-1]
     live = taken(engine)
     if fate is not None:
@@ -267,14 +266,14 @@ def test_a_retry_overtaken_by_a_newer_record_is_superseded_and_says_by_which(
     assert retry(engine, 100, CANCELED) == 0
 
 
-def test_a_retry_that_is_overtaken_whole_is_complete_without_a_call(hand_in: HandIn, engine: Engine) -> None:
+def test_a_retry_that_is_overtaken_whole_is_complete_without_a_call(submit: Submit, engine: Engine) -> None:
     from hubspot_api.answer import Settled
     from worker.queue.settle import settle
 
-    hand_in(message("a@x.org"))
+    submit(message("a@x.org"))
     given_up(engine, taken(engine))
     retry(engine, 100, FAILED)
-    hand_in(message("a@x.org", state="cancel"))
+    submit(message("a@x.org", state="cancel"))
     settled(engine, taken(engine))
     again = taken(engine)
     assert (again.members, again.attempt_id) == ([], None)
@@ -285,11 +284,11 @@ def test_a_retry_that_is_overtaken_whole_is_complete_without_a_call(hand_in: Han
 
 @pytest.mark.parametrize("came_to_nothing", ["rejected", "failed", "canceled"])
 def test_a_newer_record_that_came_to_nothing_overtakes_nobody(
-    hand_in: HandIn, engine: Engine, came_to_nothing: str
+    submit: Submit, engine: Engine, came_to_nothing: str
 ) -> None:
-    hand_in(message("a@x.org"))
+    submit(message("a@x.org"))
     given_up(engine, taken(engine))
-    hand_in(message("a@x.org", state="cancel"))
+    submit(message("a@x.org", state="cancel"))
     if came_to_nothing == "canceled":
         cancel(engine, CancelFilter(state=State.CANCEL))
     elif came_to_nothing == "rejected":
@@ -301,17 +300,17 @@ def test_a_newer_record_that_came_to_nothing_overtakes_nobody(
     assert (again.state, len(again.members)) == ("register", 1)
 
 
-def test_an_unconfirmed_newer_record_overtakes(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message("a@x.org"))
+def test_an_unconfirmed_newer_record_overtakes(submit: Submit, engine: Engine) -> None:
+    submit(message("a@x.org"))
     given_up(engine, taken(engine))
-    hand_in(message("a@x.org", state="cancel"))
+    submit(message("a@x.org", state="cancel"))
     settled(engine, taken(engine), unconfirmed=[0])
     retry(engine, 100, FAILED)
     assert not taken(engine).members
 
 
-def test_of_two_records_of_a_contact_retried_together_the_newer_one_wins(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message("a@x.org"), message("a@x.org", when=1_767_225_700_000))
+def test_of_two_records_of_a_contact_retried_together_the_newer_one_wins(submit: Submit, engine: Engine) -> None:
+    submit(message("a@x.org"), message("a@x.org", when=1_767_225_700_000))
     for _ in range(2):
         given_up(engine, taken(engine))
     assert retry(engine, 100, FAILED) == 2
@@ -325,9 +324,9 @@ def test_of_two_records_of_a_contact_retried_together_the_newer_one_wins(hand_in
 
 
 def test_a_retry_waits_for_older_records_of_its_contacts(
-    hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hand_in(message("a@x.org"), message("a@x.org", "b@x.org", state="cancel"))
+    submit(message("a@x.org"), message("a@x.org", "b@x.org", state="cancel"))
     first, _ = waits(engine)
     cancel(engine, CancelFilter(state=State.CANCEL))
     retry(engine, 100, CANCELED)
@@ -341,12 +340,12 @@ def test_a_retry_waits_for_older_records_of_its_contacts(
     assert (again.origin, len(again.members)) == (Origin.RETRY, 2)
 
 
-def test_while_it_is_being_sent_a_retry_holds_its_contacts(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message("a@x.org"))
+def test_while_it_is_being_sent_a_retry_holds_its_contacts(submit: Submit, engine: Engine) -> None:
+    submit(message("a@x.org"))
     given_up(engine, taken(engine))
     retry(engine, 100, FAILED)
     again = taken(engine)
-    hand_in(message("a@x.org", state="cancel"), message("b@x.org", state="cancel", event="77"), batch_size=1)
+    submit(message("a@x.org", state="cancel"), message("b@x.org", state="cancel", event="77"), batch_size=1)
     assert list(waits(engine).values()) == [[], [again.batch_id], []]
     assert [member.contact for member in taken(engine).members] == ["b@x.org"]
     assert take(engine) is None
@@ -355,16 +354,16 @@ def test_while_it_is_being_sent_a_retry_holds_its_contacts(hand_in: HandIn, engi
 
 
 def test_what_was_superseded_in_a_retry_that_is_being_sent_holds_nobody(
-    hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hand_in(message("a@x.org", "b@x.org"))
+    submit(message("a@x.org", "b@x.org"))
     given_up(engine, taken(engine))
-    hand_in(message("a@x.org", state="cancel"))
+    submit(message("a@x.org", state="cancel"))
     retry(engine, 100, FAILED)
     monkeypatch.setattr("worker.queue.claim.FLOOR", 1.0)
     again = taken(engine)
     assert [member.contact for member in again.members] == ["b@x.org"]
-    hand_in(message("a@x.org", state="attend"))
+    submit(message("a@x.org", state="attend"))
     live, _, newest = waits(engine)
     assert live < again.batch_id < newest
     assert waits(engine)[newest] == [live], "it does not wait for the older record that is still to be sent"
@@ -373,11 +372,11 @@ def test_what_was_superseded_in_a_retry_that_is_being_sent_holds_nobody(
     assert take(engine) is None
 
 
-def test_other_events_overtake_nobody(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message("a@x.org", event="1"))
+def test_other_events_overtake_nobody(submit: Submit, engine: Engine) -> None:
+    submit(message("a@x.org", event="1"))
     given_up(engine, taken(engine))
     retry(engine, 100, FAILED)
-    hand_in(message("a@x.org", event="2", state="cancel"))
+    submit(message("a@x.org", event="2", state="cancel"))
     settled(engine, taken(engine))
     assert len(taken(engine).members) == 1
 
@@ -385,9 +384,9 @@ def test_other_events_overtake_nobody(hand_in: HandIn, engine: Engine) -> None:
 # Cancel
 
 
-def test_cancel_hands_on_what_the_batch_waited_for(hand_in: HandIn, engine: Engine) -> None:
+def test_cancel_hands_on_what_the_batch_waited_for(submit: Submit, engine: Engine) -> None:
     for state in ("register", "cancel", "attend"):
-        hand_in(message("a@x.org", state=state))
+        submit(message("a@x.org", state=state))
     one, two, three = waits(engine)
     assert waits(engine) == {one: [], two: [one], three: [two]}
     held = taken(engine)
@@ -398,19 +397,19 @@ def test_cancel_hands_on_what_the_batch_waited_for(hand_in: HandIn, engine: Engi
     assert taken(engine).batch_id == three
 
 
-def test_cancel_of_the_first_frees_those_that_waited_for_it(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message("a@x.org"), message("a@x.org", state="cancel"))
+def test_cancel_of_the_first_frees_those_that_waited_for_it(submit: Submit, engine: Engine) -> None:
+    submit(message("a@x.org"), message("a@x.org", state="cancel"))
     one, two = waits(engine)
     assert cancel(engine, CancelFilter(batch_id=one)) == (1, 1)
     assert taken(engine).batch_id == two
     assert outcomes(engine) == {"canceled": 1, "processing": 1}
 
 
-def test_cancel_hands_on_to_many_without_saying_anything_twice(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message("a@x.org"), message("b@x.org", state="attend"))
-    hand_in(message("a@x.org", "b@x.org", state="cancel"))
+def test_cancel_hands_on_to_many_without_saying_anything_twice(submit: Submit, engine: Engine) -> None:
+    submit(message("a@x.org"), message("b@x.org", state="attend"))
+    submit(message("a@x.org", "b@x.org", state="cancel"))
     one, two, three = waits(engine)
-    hand_in(message("a@x.org", when=1_767_225_700_000), message("b@x.org", state="attend", when=1_767_225_700_000))
+    submit(message("a@x.org", when=1_767_225_700_000), message("b@x.org", state="attend", when=1_767_225_700_000))
     four, five = list(waits(engine))[3:]
     assert waits(engine) == {one: [], two: [], three: [one, two], four: [three], five: [three]}
     assert cancel(engine, CancelFilter(batch_id=three)) == (1, 2)
@@ -418,8 +417,8 @@ def test_cancel_hands_on_to_many_without_saying_anything_twice(hand_in: HandIn, 
     assert deliver_all(engine) == 4
 
 
-def test_cancel_leaves_alone_what_is_being_sent_or_settled(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(3)), batch_size=1)
+def test_cancel_leaves_alone_what_is_being_sent_or_settled(submit: Submit, engine: Engine) -> None:
+    submit(message(*people(3)), batch_size=1)
     settled(engine, taken(engine))
     held = taken(engine)
     assert cancel(engine, CancelFilter(account="default")) == (1, 1)
@@ -429,9 +428,9 @@ def test_cancel_leaves_alone_what_is_being_sent_or_settled(hand_in: HandIn, engi
 
 
 def test_a_cancel_ends_although_new_batches_come_meanwhile(
-    hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hand_in(message(*people(3)), batch_size=1)
+    submit(message(*people(3)), batch_size=1)
     canceled = 0
     step = jobs.step
     monkeypatch.setattr(job_steps, "BATCHES", 1)
@@ -440,15 +439,15 @@ def test_a_cancel_ends_although_new_batches_come_meanwhile(
         nonlocal canceled
         canceled += 1
         if canceled < 50:
-            hand_in(message(*people(1, 100 + canceled)), batch_size=1)
+            submit(message(*people(1, 100 + canceled)), batch_size=1)
         return step(*args)
 
     monkeypatch.setattr(jobs, "step", and_another_comes)
     assert cancel(engine, CancelFilter(event="77")) == (3, 3), "it cancels what was handed in after it began"
 
 
-def test_canceled_records_can_be_put_back_and_in_the_right_order(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message("a@x.org", "b@x.org"), message("a@x.org", state="cancel"))
+def test_canceled_records_can_be_put_back_and_in_the_right_order(submit: Submit, engine: Engine) -> None:
+    submit(message("a@x.org", "b@x.org"), message("a@x.org", state="cancel"))
     assert cancel(engine, CancelFilter(event="77")) == (2, 3)
     assert retry(engine, 100, CANCELED) == 3
     sent: dict[str, State] = {}
@@ -460,12 +459,12 @@ def test_canceled_records_can_be_put_back_and_in_the_right_order(hand_in: HandIn
 
 
 def test_a_canceled_retry_can_be_retried_but_not_what_was_superseded_in_it(
-    hand_in: HandIn, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hand_in(message("a@x.org", "b@x.org"))
+    submit(message("a@x.org", "b@x.org"))
     given_up(engine, taken(engine))
     retry(engine, 100, FAILED)
-    hand_in(message("a@x.org", state="cancel"))
+    submit(message("a@x.org", state="cancel"))
     monkeypatch.setattr("worker.queue.claim.FLOOR", 1.0)
     postponed(engine, taken(engine), 0)
     assert cancel(engine, CancelFilter(state=State.REGISTER)) == (1, 1)
@@ -473,8 +472,8 @@ def test_a_canceled_retry_can_be_retried_but_not_what_was_superseded_in_it(
     assert audit(engine).balanced
 
 
-def test_retries_and_cancels_at_once_leave_every_record_one_outcome(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(*(message(*people(20), event=str(event)) for event in range(3)), batch_size=4)
+def test_retries_and_cancels_at_once_leave_every_record_one_outcome(submit: Submit, engine: Engine) -> None:
+    submit(*(message(*people(20), event=str(event)) for event in range(3)), batch_size=4)
     stop = threading.Event()
 
     def retries() -> None:
@@ -523,13 +522,13 @@ def lose_commits(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Callable[[i
 
 @pytest.mark.parametrize(("verb", "status"), [(settled, "COMPLETE"), (postponed, "PENDING"), (given_up, "CANCELED")])
 def test_an_ambiguous_commit_settles_once(
-    hand_in: HandIn,
+    submit: Submit,
     engine: Engine,
     lose_commits: Callable[[int], None],
     verb: Callable[..., bool],
     status: str,
 ) -> None:
-    hand_in(message(*people(2)), message(*people(1), state="cancel"))
+    submit(message(*people(2)), message(*people(1), state="cancel"))
     claimed = taken(engine)
     lose_commits(1)
     verb(engine, claimed)
@@ -540,9 +539,9 @@ def test_an_ambiguous_commit_settles_once(
 
 
 def test_an_ambiguous_commit_moves_a_record_once(
-    hand_in: HandIn, engine: Engine, lose_commits: Callable[[int], None]
+    submit: Submit, engine: Engine, lose_commits: Callable[[int], None]
 ) -> None:
-    hand_in(message(*people(5)))
+    submit(message(*people(5)))
     given_up(engine, taken(engine))
     lose_commits(2)  # the first asks for it
     assert retry(engine, 100, FAILED) == 5
@@ -571,15 +570,15 @@ def test_an_ambiguous_commit_of_accept_is_repeated_by_its_redelivery_alone(
 
 
 def test_an_ambiguous_commit_of_a_claim_costs_its_lease_alone(
-    hand_in: HandIn, engine: Engine, process: Context, lose_commits: Callable[[int], None]
+    submit: Submit, engine: Engine, context: Context, lose_commits: Callable[[int], None]
 ) -> None:
-    hand_in(message(*people(5)))
+    submit(message(*people(5)))
     lose_commits(1)
     with pytest.raises(DBAPIError):
         engine_claims_after_accounts_look_up(engine)
     assert outcomes(engine) == {"processing": 5}
     let_pass(engine, 1)
-    assert reclaim(process.engine) == 1
+    assert reclaim(context.engine) == 1
     do(engine, "UPDATE batches SET due_at = now()")
     do(engine, "UPDATE lanes SET due_at = now()")
     assert deliver_all(engine) == 1

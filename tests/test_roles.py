@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute
 
 import web.masking
 import web.receipts
-from tests.support.api import WHEN, Door, delivering, running_door
+from tests.support.api import WHEN, Api, delivering, running_api
 from tests.support.routes import RIVALS, SPELT, SUBMISSION, Walker, all_of, fill, tells, walkers
 from tests.support.sandbox_server import running_sandbox
 from web.app import create_app
@@ -176,18 +176,18 @@ TYPED = [quote(one, safe="") for one in SPELT]
 
 
 @pytest.fixture
-def door(settings: Settings) -> Iterator[Door]:
-    """A door to a database that is full of one person, and to a HubSpot that knows her too."""
+def api(settings: Settings) -> Iterator[Api]:
+    """An API to a database that is full of one person, and to a HubSpot that knows her too."""
     with running_sandbox(burst_limit=10_000) as sandbox:
-        process = Context(settings.model_copy(update={"hubspot_url": sandbox.url}))
-        add(process.engine, settings, "acme", {"hubspot_url": sandbox.url}, SecretStr("token-of-acme"))
-        with running_door(process) as running:
-            with delivering(process):
-                told = running.hand_in(SPELT[0], headers={"Prefer": "wait=30"}).json()
+        context = Context(settings.model_copy(update={"hubspot_url": sandbox.url}))
+        add(context.engine, settings, "acme", {"hubspot_url": sandbox.url}, SecretStr("token-of-acme"))
+        with running_api(context) as running:
+            with delivering(context):
+                told = running.submit(SPELT[0], headers={"Prefer": "wait=30"}).json()
                 assert told["status"] == "COMPLETE"
-            fill(process)
+            fill(context)
             yield running
-        process.engine.dispose()
+        context.engine.dispose()
 
 
 def routes_of(routes: Iterable[BaseRoute]) -> Iterator[Route]:
@@ -268,15 +268,15 @@ def _filled_in(walker: Walker, sent: dict[str, Any], path: str) -> dict[str, Any
     return {**sent, "data": data}
 
 
-def test_the_table_knows_every_route(process: Context) -> None:
-    app = create_app(process)
+def test_the_table_knows_every_route(context: Context) -> None:
+    app = create_app(context)
     assert unknown(app.routes) == set()
     app.add_api_route("/people.csv", lambda: None, methods=["GET"])
     assert unknown(app.routes) == {("GET", "/people.csv")}
 
 
-def test_everybody_is_answered_what_is_theirs_and_only_they_see_whom_it_is_about(door: Door) -> None:
-    people = walkers(door)
+def test_everybody_is_answered_what_is_theirs_and_only_they_see_whom_it_is_about(api: Api) -> None:
+    people = walkers(api)
     gets, posts = ([route for route in ROUTES if route[0] == method] for method in ("GET", "POST"))
     posts.sort(key=lambda route: route[1] == "/sign-out")
     for name, walker in people.items():
@@ -292,8 +292,8 @@ def test_everybody_is_answered_what_is_theirs_and_only_they_see_whom_it_is_about
         assert (wrong, leaks) == ([], {}), walker.name
 
 
-def test_the_walk_sees_what_is_not_masked(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    viewer = walkers(door)["viewer"]
+def test_the_walk_sees_what_is_not_masked(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    viewer = walkers(api)["viewer"]
     monkeypatch.setattr(web.masking._Mask, "of", lambda _, value, name="": (name, value)[1])  # noqa: SLF001 - to see
     shown = [
         route
@@ -305,16 +305,16 @@ def test_the_walk_sees_what_is_not_masked(door: Door, monkeypatch: pytest.Monkey
     assert set(leaks) == set(shown)
 
 
-def test_the_walk_sees_what_another_producer_is_told(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    rival = walkers(door)["rival"]
+def test_the_walk_sees_what_another_producer_is_told(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    rival = walkers(api)["rival"]
     monkeypatch.setattr(web.receipts, "_may_see", lambda *_: True)
     wrong, _, leaks = walk(rival, [("GET", "/submissions/{submission}")])
     assert set(leaks) == {("GET", "/submissions/{submission}")}
     assert wrong
 
 
-def test_a_rival_sees_its_own_and_a_nothing_is_nothing_in_every_spelling(door: Door) -> None:
-    people = walkers(door)
+def test_a_rival_sees_its_own_and_a_nothing_is_nothing_in_every_spelling(api: Api) -> None:
+    people = walkers(api)
     assert people["rival"].ask("GET", f"/submissions/{RIVALS}").status_code == 200
     assert people["shop"].ask("GET", f"/submissions/{RIVALS}").status_code == 404
     pages = ("nothing", "batch", "submission", "submissions", "job", "act", "refused", "event", "static")

@@ -1,6 +1,5 @@
 """Retries that begin by themselves: once, at their time, not for ever; and the commands that say so."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -9,21 +8,18 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import assume, example, given, strategies as st
 from sqlalchemy import Engine
-from typer.testing import Result
 
 from models.words import Outcome
+from tests.support.fixtures import Submit, Turnout
 from tests.support.jobs import ME
 from tests.support.ledger import ask, do, given_up, let_pass, message, outcomes, people, settled, take, taken
 from worker.context import Context
-from worker.intake.receipts import Part
 from worker.operations import jobs, schedules
 from worker.operations.audit_log import said
 from worker.operations.schedules import OF_SETTINGS, RetrySchedule, after_quiet
 from worker.queries.error_filter import Filter
 from worker.settings import Settings
 
-HandIn = Callable[..., list[Part]]
-Turnout = Callable[..., Result]
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
@@ -42,18 +38,18 @@ def named(engine: Engine, name: str = "nightly") -> dict[str, Any]:
     return found
 
 
-def sweep(process: Context) -> None:
-    schedules.run(process.engine, process.settings)
+def sweep(context: Context) -> None:
+    schedules.run(context.engine, context.settings)
 
 
-def work(process: Context) -> None:
-    while jobs.step(process.engine, process.rules) is not None:
+def work(context: Context) -> None:
+    while jobs.step(context.engine, context.rules) is not None:
         pass
 
 
 @pytest.fixture
-def failed(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(3)))
+def failed(submit: Submit, engine: Engine) -> None:
+    submit(message(*people(3)))
     given_up(engine, taken(engine))
 
 
@@ -61,15 +57,15 @@ def failed(hand_in: HandIn, engine: Engine) -> None:
 
 
 @pytest.mark.usefixtures("failed")
-def test_it_begins_once_however_many_sweeps_run_and_those_missed_begin_once(engine: Engine, process: Context) -> None:
+def test_it_begins_once_however_many_sweeps_run_and_those_missed_begin_once(engine: Engine, context: Context) -> None:
     put(engine)
-    sweep(process)
+    sweep(context)
     assert begun(engine) == 0, "its time has not come"
     let_pass(engine, 24 * 5)
     with ThreadPoolExecutor(10) as ten:
-        list(ten.map(lambda _: sweep(process), range(30)))
+        list(ten.map(lambda _: sweep(context), range(30)))
     assert begun(engine) == 1
-    work(process)
+    work(context)
     assert outcomes(engine) == {"pending": 3}
     row = named(engine)
     assert row["next_at"] > datetime.now(UTC)
@@ -84,25 +80,25 @@ def test_it_begins_once_however_many_sweeps_run_and_those_missed_begin_once(engi
     )
 
 
-def test_while_its_last_job_is_under_way_it_begins_no_other(engine: Engine, process: Context) -> None:
+def test_while_its_last_job_is_under_way_it_begins_no_other(engine: Engine, context: Context) -> None:
     put(engine)
     for _ in range(3):
         let_pass(engine, 24)
-        sweep(process)
+        sweep(context)
     assert begun(engine) == 1
-    work(process)
+    work(context)
     let_pass(engine, 24)
-    sweep(process)
+    sweep(context)
     assert begun(engine) == 2
 
 
 @pytest.mark.usefixtures("failed")
-def test_a_record_is_not_retried_for_ever(engine: Engine, process: Context) -> None:
+def test_a_record_is_not_retried_for_ever(engine: Engine, context: Context) -> None:
     put(engine, most_retries=2)
     for _ in range(5):
         let_pass(engine, 24)
-        sweep(process)
-        work(process)
+        sweep(context)
+        work(context)
         while (claimed := take(engine)) is not None:
             given_up(engine, claimed)
     assert len(ask(engine, "SELECT FROM errors WHERE resolution = 'retried'")) == 2 * 3
@@ -111,23 +107,23 @@ def test_a_record_is_not_retried_for_ever(engine: Engine, process: Context) -> N
 
 @pytest.mark.parametrize("is_asked_for", ["", "asked"])
 def test_what_was_rejected_is_retried_only_where_it_is_asked_for(
-    hand_in: HandIn, engine: Engine, process: Context, is_asked_for: str
+    submit: Submit, engine: Engine, context: Context, is_asked_for: str
 ) -> None:
-    hand_in(message(*people(2)))
+    submit(message(*people(2)))
     settled(engine, taken(engine), rejected=[0])
     put(engine, filter=Filter((Outcome.FAILED, Outcome.REJECTED)) if is_asked_for else Filter())
     let_pass(engine, 24)
-    sweep(process)
-    work(process)
+    sweep(context)
+    work(context)
     assert outcomes(engine) == {"delivered": 1, "pending" if is_asked_for else "rejected": 1}
 
 
-def test_one_that_cannot_be_read_here_keeps_no_other_from_beginning(engine: Engine, process: Context) -> None:
+def test_one_that_cannot_be_read_here_keeps_no_other_from_beginning(engine: Engine, context: Context) -> None:
     put(engine, "a-first")
     put(engine, "b-second")
     do(engine, "UPDATE schedules SET time_zone = 'Mars/Olympus' WHERE name = 'a-first'")
     let_pass(engine, 24)
-    sweep(process)
+    sweep(context)
     assert begun(engine) == 1
     later = ask(engine, "SELECT next_at > now() AS later FROM schedules WHERE name = 'a-first'")
     assert later[0].later, "it is not tried again at once"
@@ -137,51 +133,51 @@ def test_one_that_cannot_be_read_here_keeps_no_other_from_beginning(engine: Engi
 
 
 @pytest.mark.usefixtures("failed")
-def test_a_paused_one_begins_nothing_and_a_resumed_one_not_what_it_missed(engine: Engine, process: Context) -> None:
+def test_a_paused_one_begins_nothing_and_a_resumed_one_not_what_it_missed(engine: Engine, context: Context) -> None:
     put(engine)
     assert schedules.pause(engine, ME, "nightly")
     let_pass(engine, 24 * 3)
-    sweep(process)
+    sweep(context)
     assert begun(engine) == 0
     assert schedules.resume(engine, ME, "nightly")
-    sweep(process)
+    sweep(context)
     assert begun(engine) == 0
     let_pass(engine, 24)
-    sweep(process)
+    sweep(context)
     assert begun(engine) == 1
     assert [schedules.pause(engine, ME, "none"), schedules.resume(engine, ME, "none")] == [False, False]
 
 
 @pytest.mark.usefixtures("failed")
-def test_one_is_begun_by_hand_whatever_its_hours_and_its_jobs_outlive_it(engine: Engine, process: Context) -> None:
+def test_one_is_begun_by_hand_whatever_its_hours_and_its_jobs_outlive_it(engine: Engine, context: Context) -> None:
     put(engine, quiet=(time(0, 0), time(23, 59)))
     schedules.pause(engine, ME, "nightly")
     job_id = schedules.begin_now(engine, ME, "nightly")
     assert named(engine)["job_id"] == job_id
     assert schedules.remove(engine, ME, "nightly")
-    work(process)
+    work(context)
     assert outcomes(engine) == {"pending": 3}
     assert not schedules.remove(engine, ME, "nightly")
     assert schedules.begin_now(engine, ME, "nightly") is None
 
 
 def test_the_settings_own_follows_the_setting_and_cannot_be_removed(
-    engine: Engine, process: Context, settings: Settings, turnout: Turnout
+    engine: Engine, context: Context, settings: Settings, turnout: Turnout
 ) -> None:
-    process.settings = settings.model_copy(update={"retry_schedule": "0 3 * * *"})
-    sweep(process)
+    context.settings = settings.model_copy(update={"retry_schedule": "0 3 * * *"})
+    sweep(context)
     first = named(engine, OF_SETTINGS)
     assert (first["crontab"], first["of_settings"], first["next_at"].hour) == ("0 3 * * *", True, 3)
     assert not schedules.remove(engine, ME, OF_SETTINGS)
     assert "is the setting's: change the setting" in turnout("schedules", "remove", OF_SETTINGS, status=1).stderr
     assert "name" in turnout("schedules", "set", OF_SETTINGS, "0 3 * * *", status=2).stderr
     schedules.pause(engine, ME, OF_SETTINGS)
-    process.settings = settings.model_copy(update={"retry_schedule": "30 4 * * *"})
-    sweep(process)
+    context.settings = settings.model_copy(update={"retry_schedule": "30 4 * * *"})
+    sweep(context)
     changed = named(engine, OF_SETTINGS)
     assert (changed["crontab"], changed["next_at"].hour, changed["paused"]) == ("30 4 * * *", 4, True)
-    process.settings = settings
-    sweep(process)
+    context.settings = settings
+    sweep(context)
     assert schedules.listed(engine) == []
 
 
@@ -200,19 +196,19 @@ def test_a_zone_is_kept_by_its_own_name_however_it_was_written(engine: Engine) -
     assert named(engine)["time_zone"] == "Asia/Kathmandu"
 
 
-def test_in_its_quiet_hours_it_begins_nothing_and_at_their_end_it_begins(engine: Engine, process: Context) -> None:
+def test_in_its_quiet_hours_it_begins_nothing_and_at_their_end_it_begins(engine: Engine, context: Context) -> None:
     now = datetime.now(UTC)
     around = ((now - timedelta(hours=2)).time(), (now + timedelta(hours=2)).time().replace(second=0, microsecond=0))
     put(engine, quiet=around)
     let_pass(engine, 24)
-    sweep(process)
+    sweep(context)
     assert begun(engine) == 0
     next_at = named(engine)["next_at"]
     assert next_at.time() == around[1]
     assert timedelta(hours=1) < next_at - now < timedelta(hours=3)
     do(engine, "UPDATE schedules SET next_at = now(), quiet_from = :a, quiet_to = :b", a=around[1],
        b=(now + timedelta(hours=3)).time())  # fmt: skip
-    sweep(process)
+    sweep(context)
     assert begun(engine) == 1
 
 

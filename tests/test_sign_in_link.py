@@ -18,15 +18,15 @@ NAME = "up-ada"
 
 
 @pytest.fixture
-def console(process: Context) -> Iterator[RunningConsole]:
-    with running_console(process) as running:
+def console(context: Context) -> Iterator[RunningConsole]:
+    with running_console(context) as running:
         yield running
 
 
 @pytest.fixture
 def link(console: RunningConsole) -> str:
-    keys.create(console.process.engine, NAME, Role.OPERATOR)
-    made = sessions.make_link(console.process.engine, NAME)
+    keys.create(console.context.engine, NAME, Role.OPERATOR)
+    made = sessions.make_link(console.context.engine, NAME)
     assert made is not None
     return made
 
@@ -46,7 +46,7 @@ def test_it_signs_in_as_its_keys_operator_once(console: RunningConsole, link: st
     assert (answer.status_code, answer.url) == (200, f"{console.url}/")
     assert f"{NAME} operator" in words(answer.text)
     visitor.press("/accounts/default/pause", "/accounts", because="a trial")
-    assert [tuple(row) for row in ask(console.process.engine, "SELECT who, via, what FROM actions")] == [
+    assert [tuple(row) for row in ask(console.context.engine, "SELECT who, via, what FROM actions")] == [
         (NAME, "console", "pause")
     ]
     again = console.visitor()
@@ -63,13 +63,13 @@ def test_looking_at_it_does_not_use_it_up(console: RunningConsole, link: str) ->
 
 def test_of_many_that_follow_it_at_once_one_is_signed_in(console: RunningConsole, link: str) -> None:
     with ThreadPoolExecutor(8) as pool:
-        begun = list(pool.map(lambda _: sessions.follow(console.process.engine, link), range(8)))
+        begun = list(pool.map(lambda _: sessions.follow(console.context.engine, link), range(8)))
     assert len([one for one in begun if one is not None]) == 1
 
 
 @pytest.mark.parametrize("end", ["time", "revoked", "rotated", "unknown", "empty"])
 def test_it_ends(console: RunningConsole, link: str, end: str) -> None:
-    engine = console.process.engine
+    engine = console.context.engine
     visitor = console.visitor()
     shown = visitor.page(f"/sign-in/{link}")
     match end:
@@ -90,7 +90,7 @@ def test_it_ends(console: RunningConsole, link: str, end: str) -> None:
 
 
 def test_its_time_is_five_minutes_and_its_sessions_a_shift(console: RunningConsole, link: str) -> None:
-    engine = console.process.engine
+    engine = console.context.engine
     left = "SELECT round(extract(epoch FROM ends_at - now()) / 60) AS minutes FROM sessions"
     assert [row.minutes for row in ask(engine, left)] == [5]
     followed(console.visitor(), link)
@@ -159,11 +159,11 @@ def test_what_it_holds_is_no_cookie_and_no_key(console: RunningConsole, link: st
             timeout=30,
         )
         assert answer.status_code == 401
-    assert sessions.find(console.process.engine, link) is None
+    assert sessions.find(console.context.engine, link) is None
 
 
 def test_the_database_keeps_a_hash_of_it(console: RunningConsole, link: str) -> None:
-    engine = console.process.engine
+    engine = console.context.engine
     for table in ask(
         engine, "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
     ):
@@ -172,10 +172,10 @@ def test_the_database_keeps_a_hash_of_it(console: RunningConsole, link: str) -> 
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.PRODUCER])
-def test_there_is_none_for_another_role(process: Context, role: Role) -> None:
-    key_for(process, NAME, role)
-    assert sessions.make_link(process.engine, NAME) is None
-    assert sessions.make_link(process.engine, "nobody") is None
+def test_there_is_none_for_another_role(context: Context, role: Role) -> None:
+    key_for(context, NAME, role)
+    assert sessions.make_link(context.engine, NAME) is None
+    assert sessions.make_link(context.engine, "nobody") is None
 
 
 def test_following_it_ends_the_session_there_was(console: RunningConsole, link: str) -> None:

@@ -216,14 +216,14 @@ WAITS = st.sampled_from((0.0, 0.0, 600.0, 3600.0))
 class Attendance(RuleBasedStateMachine):
     """Whoever works on the tables, one step at a time."""
 
-    process: Context
+    context: Context
     key: bytes
     reader: Connection
     """One for all that is asked after every step, so that it is planned once."""
 
     @initialize(messages=MESSAGES)
     def begin(self, messages: Sequence[Handable]) -> None:
-        self.engine = self.process.engine
+        self.engine = self.context.engine
         with self.engine.begin() as connection:
             connection.execute(
                 text(
@@ -674,7 +674,7 @@ class Attendance(RuleBasedStateMachine):
     def _take_back(self) -> None:
         model = self.model
         lost = [box for box in model.boxes.values() if box.status is Status.PROCESSING and box.lease_until <= model.now]
-        assert reclaim(self.process.engine) == len(lost)
+        assert reclaim(self.context.engine) == len(lost)
         for box in lost:
             self._put_back(box, model.now + min(3_600, 2 ** min(box.claims, 12)))
         gone = {box.id for box in lost}
@@ -872,7 +872,7 @@ class Attendance(RuleBasedStateMachine):
         while self._claim() is not None:  # a retry of which nothing is left to send
             self._settle_all()
         assert {box.status for box in self.model.boxes.values()} <= {Status.COMPLETE, Status.CANCELED}
-        assert free_the_forgotten(self.process) == 0
+        assert free_the_forgotten(self.context) == 0
         self.every_record_has_the_models_outcome_and_none_is_lost()
         self._audit()
 
@@ -891,7 +891,7 @@ def run(here: Context, rules: Rules, examples: int, steps: int, *, derandomize: 
     with here.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
 
         class Here(Attendance):
-            process, key, reader = here, rules.key, connection
+            context, key, reader = here, rules.key, connection
 
         run_state_machine_as_test(
             Here,
@@ -907,11 +907,11 @@ def run(here: Context, rules: Rules, examples: int, steps: int, *, derandomize: 
 
 
 @pytest.mark.timeout(600)  # shrinking a failure takes its time
-def test_any_sequence_of_steps_leaves_every_record_one_outcome_and_loses_none(process: Context, rules: Rules) -> None:
-    run(process, rules, examples=8, steps=45, derandomize=True)
+def test_any_sequence_of_steps_leaves_every_record_one_outcome_and_loses_none(context: Context, rules: Rules) -> None:
+    run(context, rules, examples=8, steps=45, derandomize=True)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1_800)
-def test_many_long_sequences_leave_every_record_one_outcome_and_lose_none(process: Context, rules: Rules) -> None:
-    run(process, rules, examples=200, steps=60, derandomize=False)
+def test_many_long_sequences_leave_every_record_one_outcome_and_lose_none(context: Context, rules: Rules) -> None:
+    run(context, rules, examples=200, steps=60, derandomize=False)

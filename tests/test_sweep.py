@@ -6,6 +6,7 @@ from sqlalchemy import Engine, text
 
 from models.words import Origin
 from tasks.sweep import due_accounts, free_the_forgotten
+from tests.support.fixtures import Submit
 from tests.support.jobs import retry
 from tests.support.ledger import (
     account_id,
@@ -26,13 +27,10 @@ from tests.support.ledger import (
 )
 from worker.accounts.state import park, pause, resume
 from worker.context import Context
-from worker.intake.receipts import Part
 from worker.operations import jobs, schedules
 from worker.queries.error_filter import Filter
 from worker.queue.expired_leases import reclaim
 from worker.settings import Settings
-
-HandIn = Callable[..., list[Part]]
 
 
 def wait_of(engine: Engine, batch_id: int) -> float:
@@ -46,14 +44,14 @@ def wait_of(engine: Engine, batch_id: int) -> float:
 
 
 def test_a_lease_that_ran_out_is_taken_back_after_a_wait_that_doubles_and_is_never_given_up(
-    hand_in: HandIn, engine: Engine, process: Context
+    submit: Submit, engine: Engine, context: Context
 ) -> None:
-    hand_in(message(*people(3)))
+    submit(message(*people(3)))
     waited = []
     for claims in range(1, 16):
         claimed = taken(engine)
         let_pass(engine, 1)
-        assert reclaim(process.engine) == 1
+        assert reclaim(context.engine) == 1
         row = batch(engine, claimed.batch_id)
         assert (row.status, row.claims, row.attempts, row.failing_since) == ("PENDING", claims, 0, None)
         assert f"claimed {claims} times" in row.postponed_because
@@ -64,100 +62,100 @@ def test_a_lease_that_ran_out_is_taken_back_after_a_wait_that_doubles_and_is_nev
     assert outcomes(engine) == {"delivered": 3}
 
 
-def test_a_lease_that_still_runs_is_left_alone(hand_in: HandIn, engine: Engine, process: Context) -> None:
-    hand_in(message(*people(1)))
+def test_a_lease_that_still_runs_is_left_alone(submit: Submit, engine: Engine, context: Context) -> None:
+    submit(message(*people(1)))
     claimed = taken(engine)
     let_pass(engine, 59 / 3_600)
-    assert reclaim(process.engine) == 0
+    assert reclaim(context.engine) == 0
     assert settled(engine, claimed)
 
 
 def test_a_lease_that_ran_out_can_still_be_settled_until_somebody_takes_the_batch_back(
-    hand_in: HandIn, engine: Engine, process: Context
+    submit: Submit, engine: Engine, context: Context
 ) -> None:
-    hand_in(message(*people(1)))
+    submit(message(*people(1)))
     claimed = taken(engine)
     let_pass(engine, 1)
     assert settled(engine, claimed)
-    assert reclaim(process.engine) == 0
+    assert reclaim(context.engine) == 0
     assert outcomes(engine) == {"delivered": 1}
 
 
-def test_a_lost_call_is_said_to_be_lost(hand_in: HandIn, engine: Engine, process: Context) -> None:
-    hand_in(message(*people(1)))
+def test_a_lost_call_is_said_to_be_lost(submit: Submit, engine: Engine, context: Context) -> None:
+    submit(message(*people(1)))
     taken(engine)
     let_pass(engine, 1)
-    reclaim(process.engine)
+    reclaim(context.engine)
     (attempt,) = ask(engine, "SELECT answer, finished_at FROM attempts")
     assert (attempt.answer, attempt.finished_at is not None) == ("lost", True)
 
 
 def test_a_live_batch_keeps_its_contacts_while_it_waits_to_be_sent_again(
-    hand_in: HandIn, engine: Engine, process: Context
+    submit: Submit, engine: Engine, context: Context
 ) -> None:
-    hand_in(message("a@x.org"), message("a@x.org", state="cancel"))
+    submit(message("a@x.org"), message("a@x.org", state="cancel"))
     first = taken(engine)
     let_pass(engine, 1)
-    reclaim(process.engine)
+    reclaim(context.engine)
     assert take(engine) is None
     let_pass(engine, 1)
     assert taken(engine).batch_id == first.batch_id
 
 
-def test_ten_sweeps_at_once_take_a_batch_back_once(hand_in: HandIn, engine: Engine, process: Context) -> None:
-    hand_in(message(*people(8)), batch_size=1)
+def test_ten_sweeps_at_once_take_a_batch_back_once(submit: Submit, engine: Engine, context: Context) -> None:
+    submit(message(*people(8)), batch_size=1)
     for _ in range(8):
         taken(engine)
     let_pass(engine, 1)
     with ThreadPoolExecutor(10) as ten:
-        list(ten.map(lambda _: reclaim(process.engine), range(10)))
+        list(ten.map(lambda _: reclaim(context.engine), range(10)))
     rows = ask(engine, "SELECT status, claims, extract(epoch FROM due_at - now()) < 2 AS soon FROM batches")
     assert {tuple(row) for row in rows} == {("PENDING", 1, True)}
 
 
 def test_a_sweep_takes_back_a_bounded_number_and_the_next_the_rest(
-    hand_in: HandIn, engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.queue.expired_leases.AT_ONCE", 3)
-    hand_in(message(*people(5)), batch_size=1)
+    submit(message(*people(5)), batch_size=1)
     for _ in range(5):
         taken(engine)
     let_pass(engine, 1)
-    assert [reclaim(process.engine) for _ in range(3)] == [3, 2, 0]
+    assert [reclaim(context.engine) for _ in range(3)] == [3, 2, 0]
 
 
 # Who is due
 
 
-def test_an_account_is_due_when_a_batch_of_it_may_be_claimed(hand_in: HandIn, engine: Engine, process: Context) -> None:
-    assert due_accounts(process) == []
-    hand_in(message("a@x.org"), message("a@x.org", state="cancel"))
-    assert due_accounts(process) == ["default"]
+def test_an_account_is_due_when_a_batch_of_it_may_be_claimed(submit: Submit, engine: Engine, context: Context) -> None:
+    assert due_accounts(context) == []
+    submit(message("a@x.org"), message("a@x.org", state="cancel"))
+    assert due_accounts(context) == ["default"]
     claimed = taken(engine)
     assert take(engine) is None
-    assert due_accounts(process) == []  # what is left waits for the one that is being sent
+    assert due_accounts(context) == []  # what is left waits for the one that is being sent
     postponed(engine, claimed, 3_600)
-    assert due_accounts(process) == []
+    assert due_accounts(context) == []
     let_pass(engine, 1)
-    assert due_accounts(process) == ["default"]
+    assert due_accounts(context) == ["default"]
     deliver_all(engine)
-    assert due_accounts(process) == []
+    assert due_accounts(context) == []
 
 
-def test_an_account_that_may_not_send_is_not_due(hand_in: HandIn, engine: Engine, process: Context) -> None:
-    hand_in(message(*people(1)))
+def test_an_account_that_may_not_send_is_not_due(submit: Submit, engine: Engine, context: Context) -> None:
+    submit(message(*people(1)))
     pause(engine, account_id(engine), "its token")
-    assert due_accounts(process) == []
+    assert due_accounts(context) == []
     resume(engine, "default")
-    assert due_accounts(process) == ["default"]
+    assert due_accounts(context) == ["default"]
     park(engine, account_id(engine), 3_600, "HubSpot is moving it")
-    assert due_accounts(process) == []
+    assert due_accounts(context) == []
     let_pass(engine, 1)
-    assert due_accounts(process) == ["default"]
+    assert due_accounts(context) == ["default"]
 
 
 def test_what_lingers_is_due_when_its_time_has_come_without_anybody_telling(
-    engine: Engine, process: Context, settings: Settings
+    engine: Engine, context: Context, settings: Settings
 ) -> None:
     import json
 
@@ -172,9 +170,9 @@ def test_what_lingers_is_due_when_its_time_has_come_without_anybody_telling(
             Rules(b"key", settings.batch_size, 3_600),
         )
     assert take(engine) is None
-    assert due_accounts(process) == []
+    assert due_accounts(context) == []
     let_pass(engine, 1)
-    assert due_accounts(process) == ["default"]
+    assert due_accounts(context) == ["default"]
     assert take(engine) is not None
 
 
@@ -182,103 +180,103 @@ def test_what_lingers_is_due_when_its_time_has_come_without_anybody_telling(
 
 
 def test_what_waits_for_a_settled_batch_is_freed_and_counted_as_an_error(
-    hand_in: HandIn, engine: Engine, process: Context, caplog: pytest.LogCaptureFixture
+    submit: Submit, engine: Engine, context: Context, caplog: pytest.LogCaptureFixture
 ) -> None:
-    hand_in(message("a@x.org"), message("b@x.org", state="cancel"))
+    submit(message("a@x.org"), message("b@x.org", state="cancel"))
     first = taken(engine)
     settled(engine, first)
-    assert free_the_forgotten(process) == 0
+    assert free_the_forgotten(context) == 0
     do(engine, "UPDATE batches SET after = ARRAY[CAST(:id AS bigint)] WHERE status = 'PENDING'", id=first.batch_id)
     do(engine, "UPDATE lanes SET due_at = 'infinity', ready = false")
     assert take(engine) is None
-    assert free_the_forgotten(process) == 1
+    assert free_the_forgotten(context) == 1
     assert f"batch {first.batch_id} is settled and others still waited for it: a bug" in caplog.text
     assert list(waits(engine).values()) == [[]]
     assert take(engine) is not None
-    assert free_the_forgotten(process) == 0
+    assert free_the_forgotten(context) == 0
 
 
 def test_a_sweep_looks_at_the_oldest_of_those_that_wait_and_no_further(
-    hand_in: HandIn, engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tasks.sweep.LOOKED_AT", 2)
-    hand_in(message("a@x.org"))
+    submit(message("a@x.org"))
     first = taken(engine)
     settled(engine, first)
-    hand_in(message(*people(5)), batch_size=1)
+    submit(message(*people(5)), batch_size=1)
     do(engine, "UPDATE batches SET after = ARRAY[CAST(:id AS bigint)] WHERE status = 'PENDING'", id=first.batch_id)
-    assert free_the_forgotten(process) == 2  # one freeing frees all that wait for the same
+    assert free_the_forgotten(context) == 2  # one freeing frees all that wait for the same
     assert set(map(tuple, waits(engine).values())) == {()}
 
 
-def test_waiting_for_a_batch_that_waits_itself_is_no_error(hand_in: HandIn, engine: Engine, process: Context) -> None:
+def test_waiting_for_a_batch_that_waits_itself_is_no_error(submit: Submit, engine: Engine, context: Context) -> None:
     for state in ("register", "cancel", "attend"):
-        hand_in(message("a@x.org", state=state))
-    assert free_the_forgotten(process) == 0
+        submit(message("a@x.org", state=state))
+    assert free_the_forgotten(context) == 0
     taken(engine)
-    assert free_the_forgotten(process) == 0
+    assert free_the_forgotten(context) == 0
 
 
 # The schedule
 
 
 @pytest.fixture
-def scheduled(process: Context, settings: Settings) -> Callable[[str], Context]:
+def scheduled(context: Context, settings: Settings) -> Callable[[str], Context]:
     def with_crontab(crontab: str) -> Context:
-        process.settings = settings.model_copy(update={"retry_schedule": crontab})
-        return process
+        context.settings = settings.model_copy(update={"retry_schedule": crontab})
+        return context
 
     return with_crontab
 
 
-def begin_scheduled(process: Context) -> None:
+def begin_scheduled(context: Context) -> None:
     """What a sweep does of it, and the job after it."""
-    schedules.run(process.engine, process.settings)
-    while jobs.step(process.engine, process.rules) is not None:
+    schedules.run(context.engine, context.settings)
+    while jobs.step(context.engine, context.rules) is not None:
         pass
 
 
 def test_the_schedule_retries_once_however_many_sweeps_run(
-    hand_in: HandIn, engine: Engine, scheduled: Callable[[str], Context]
+    submit: Submit, engine: Engine, scheduled: Callable[[str], Context]
 ) -> None:
-    process = scheduled("0 3 * * *")
-    hand_in(message(*people(3)))
+    context = scheduled("0 3 * * *")
+    submit(message(*people(3)))
     given_up(engine, taken(engine))
     with ThreadPoolExecutor(10) as ten:
-        list(ten.map(lambda _: begin_scheduled(process), range(10)))
+        list(ten.map(lambda _: begin_scheduled(context), range(10)))
     assert outcomes(engine) == {"failed": 3}, "it ran at once, although its time had not come"
     let_pass(engine, 24)
     with ThreadPoolExecutor(10) as ten:
-        list(ten.map(lambda _: begin_scheduled(process), range(10)))
+        list(ten.map(lambda _: begin_scheduled(context), range(10)))
     assert outcomes(engine) == {"pending": 3}
     (batches,) = ask(engine, "SELECT count(*) AS number FROM batches WHERE origin = 'retry'")
     assert batches.number == 1
     given_up(engine, taken(engine))
     with ThreadPoolExecutor(10) as ten:
-        list(ten.map(lambda _: begin_scheduled(process), range(10)))
+        list(ten.map(lambda _: begin_scheduled(context), range(10)))
     assert outcomes(engine) == {"failed": 3}, "it ran twice"
     let_pass(engine, 24)
-    begin_scheduled(process)
+    begin_scheduled(context)
     assert outcomes(engine) == {"pending": 3}
 
 
-def test_a_days_missed_schedules_run_once(hand_in: HandIn, engine: Engine, scheduled: Callable[[str], Context]) -> None:
-    process = scheduled("* * * * *")
-    hand_in(message(*people(1)))
+def test_a_days_missed_schedules_run_once(submit: Submit, engine: Engine, scheduled: Callable[[str], Context]) -> None:
+    context = scheduled("* * * * *")
+    submit(message(*people(1)))
     given_up(engine, taken(engine))
-    begin_scheduled(process)
+    begin_scheduled(context)
     let_pass(engine, 24)
-    begin_scheduled(process)
+    begin_scheduled(context)
     assert outcomes(engine) == {"pending": 1}
     given_up(engine, taken(engine))
-    begin_scheduled(process)
+    begin_scheduled(context)
     assert outcomes(engine) == {"failed": 1}
 
 
 def test_a_changed_schedule_counts_from_now_and_an_empty_one_never_runs(
-    hand_in: HandIn, engine: Engine, scheduled: Callable[[str], Context]
+    submit: Submit, engine: Engine, scheduled: Callable[[str], Context]
 ) -> None:
-    hand_in(message(*people(1)))
+    submit(message(*people(1)))
     given_up(engine, taken(engine))
     begin_scheduled(scheduled("0 3 * * *"))
     let_pass(engine, 48)
@@ -291,16 +289,16 @@ def test_a_changed_schedule_counts_from_now_and_an_empty_one_never_runs(
 
 
 def test_the_schedule_retries_only_what_got_no_answer(
-    hand_in: HandIn, engine: Engine, scheduled: Callable[[str], Context]
+    submit: Submit, engine: Engine, scheduled: Callable[[str], Context]
 ) -> None:
-    hand_in(message(*people(3)), batch_size=1)
+    submit(message(*people(3)), batch_size=1)
     settled(engine, taken(engine), rejected=[0])
     settled(engine, taken(engine), unconfirmed=[0])
     given_up(engine, taken(engine))
-    process = scheduled("* * * * *")
-    begin_scheduled(process)
+    context = scheduled("* * * * *")
+    begin_scheduled(context)
     let_pass(engine, 1)
-    begin_scheduled(process)
+    begin_scheduled(context)
     assert outcomes(engine) == {"pending": 1, "rejected": 1, "unconfirmed": 1}
 
 
@@ -308,30 +306,30 @@ def test_the_schedule_retries_only_what_got_no_answer(
 
 
 def test_a_host_whose_clock_is_a_year_ahead_waits_as_long(
-    hand_in: HandIn, engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import time
 
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + 366 * 86_400)
-    hand_in(message(*people(2)), batch_size=1)
+    submit(message(*people(2)), batch_size=1)
     postponed(engine, taken(engine), 60)
     taken(engine)
-    assert reclaim(process.engine) == 0
+    assert reclaim(context.engine) == 0
     assert take(engine) is None
 
 
 def test_a_retry_that_was_overtaken_while_its_worker_was_lost_is_not_sent_again(
-    hand_in: HandIn, engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.queue.claim.FLOOR", 0.0)
-    hand_in(message("a@x.org", "b@x.org"))
+    submit(message("a@x.org", "b@x.org"))
     given_up(engine, taken(engine))
     retry(engine, 100, Filter())
     assert len(taken(engine).members) == 2
-    hand_in(message("a@x.org", state="cancel"))
+    submit(message("a@x.org", state="cancel"))
     let_pass(engine, 1)
-    reclaim(process.engine)
+    reclaim(context.engine)
     settled(engine, taken(engine))
     let_pass(engine, 1)
     again = taken(engine)
@@ -340,9 +338,9 @@ def test_a_retry_that_was_overtaken_while_its_worker_was_lost_is_not_sent_again(
     assert outcomes(engine) == {"delivered": 2, "canceled": 1}
 
 
-def test_a_due_batch_behind_a_thousand_waiting_ones_is_found_at_once(hand_in: HandIn, engine: Engine) -> None:
+def test_a_due_batch_behind_a_thousand_waiting_ones_is_found_at_once(submit: Submit, engine: Engine) -> None:
     """The claim walks an index of what may be claimed, never those that wait."""
-    hand_in(message("a@x.org"))
+    submit(message("a@x.org"))
     held = taken(engine)
     do(
         engine,

@@ -10,7 +10,7 @@ import shlex
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -25,6 +25,7 @@ from models.accept_rules import Rules
 from models.escaping import is_hidden, visible
 from models.message import Message, read_message
 from models.words import Action, Door, Role
+from tests.support.fixtures import Submit
 from tests.support.hostile_text import STEERING
 from tests.support.jobs import ME
 from tests.support.ledger import ask, do, message, people, settled, taken
@@ -35,8 +36,6 @@ from worker.intake.accept import Inbound, accept
 from worker.operations import jobs, schedules
 from worker.settings import Settings
 from worker.webhooks import endpoint
-
-HandIn = Callable[..., list[Any]]
 
 COMMANDS: dict[tuple[str, ...], list[list[str]]] = {
     ("enqueue",): [["{file}", "--check"], ["{file}", "--check", "--json"], ["{harm}"], ["{file}", "--event", "{harm}"],
@@ -141,7 +140,7 @@ def harmed(value: Any, *, names: bool = True) -> Any:
 
 
 @pytest.fixture
-def names(engine: Engine, settings: Settings, rules: Rules, hand_in: HandIn, tmp_path: Path) -> dict[str, str]:
+def names(engine: Engine, settings: Settings, rules: Rules, submit: Submit, tmp_path: Path) -> dict[str, str]:
     """Fill every table, put harm into every text of it, and name what commands are to be asked about."""
     key_number = int(keys.create(engine, "shop", Role.PRODUCER, [1]).split("_")[1])
     endpoint.point(engine, settings, "shop", "https://hooks.example.com/x")
@@ -151,8 +150,8 @@ def names(engine: Engine, settings: Settings, rules: Rules, hand_in: HandIn, tmp
     with engine.connect() as connection:
         accept(connection, [Inbound(Door.HTTP, "request", b"", read, None, key_number, b"digest")], rules)
     settled(engine, claimed := taken(engine), rejected=[0, 1], unconfirmed=[2])
-    hand_in(message(*people(2), event="78"), {"subscriber_state": "attend", "object_id": STEERING, "inputs": [1]})
-    hand_in({**message("nobody"), STEERING: 1}, STEERING.encode())
+    submit(message(*people(2), event="78"), {"subscriber_state": "attend", "object_id": STEERING, "inputs": [1]})
+    submit({**message("nobody"), STEERING: 1}, STEERING.encode())
     state.pause(engine, 1, STEERING)
     with engine.begin() as connection:
         job = jobs.ask(connection, ME, Action.RETRY, {"outcomes": ["unconfirmed"]})

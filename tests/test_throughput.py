@@ -10,21 +10,20 @@ from sqlalchemy import Engine
 
 from hubspot_api.limiter import Limiter, Limits, Permit
 from tasks.sweep import sweep
+from tests.support.fixtures import Submit
 from tests.support.ledger import LEASE, account_id, ask, do, given_up, message, people, settled, taken
 from worker.accounts.registry import add
 from worker.context import Context
-from worker.intake.receipts import Part
 from worker.queries import throughput
 from worker.queue import unconfirmed
 from worker.queue.claim import claim
 from worker.settings import Settings
 
-HandIn = Callable[..., list[Part]]
 SUMS = ("calls", "calls_failed", "delivered", "undelivered")
 
 
-def day(process: Context) -> list[tuple[int, ...]]:
-    return [tuple(row[name] for name in SUMS) for row in throughput.look(process)["day"]]
+def day(context: Context) -> list[tuple[int, ...]]:
+    return [tuple(row[name] for name in SUMS) for row in throughput.look(context)["day"]]
 
 
 def earlier(engine: Engine, minutes: int) -> None:
@@ -33,79 +32,79 @@ def earlier(engine: Engine, minutes: int) -> None:
     do(engine, f"UPDATE errors SET created_at = created_at - {span}")
 
 
-def sent(hand_in: HandIn, engine: Engine) -> None:
-    hand_in(message(*people(4)))
+def sent(submit: Submit, engine: Engine) -> None:
+    submit(message(*people(4)))
     settled(engine, taken(engine), rejected=[1], unconfirmed=[2])
-    hand_in(message(*people(3, 10)))
+    submit(message(*people(3, 10)))
     given_up(engine, taken(engine))
 
 
 def test_a_day_is_144_spans_and_counts_each_call_and_each_error_once(
-    process: Context, hand_in: HandIn, monkeypatch: pytest.MonkeyPatch
+    context: Context, submit: Submit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = process.engine
-    sent(hand_in, engine)
+    engine = context.engine
+    sent(submit, engine)
     do(engine, "UPDATE attempts SET http_status = 503 WHERE delivered = 0")
-    assert throughput.look(process)["minute"] == {"calls": 2, "calls_failed": 1, "delivered": 2, "undelivered": 5}
+    assert throughput.look(context)["minute"] == {"calls": 2, "calls_failed": 1, "delivered": 2, "undelivered": 5}
     earlier(engine, 60)
-    before = day(process)
+    before = day(context)
     assert (len(before), sum(map(sum, before))) == (144, 2 + 1 + 2 + 5)
     monkeypatch.setattr(throughput, "STEP", 1)
-    throughput.add_up(process)
+    throughput.add_up(context)
     assert [tuple(row) for row in ask(engine, "SELECT sum(calls), sum(undelivered) FROM throughput")] == [(2, 5)]
-    assert day(process) == before
-    process.redis.flushall()
-    throughput.add_up(process)
-    assert day(process) == before
+    assert day(context) == before
+    context.redis.flushall()
+    throughput.add_up(context)
+    assert day(context) == before
 
 
-def test_what_may_still_change_is_not_added_up_yet(process: Context, hand_in: HandIn) -> None:
-    engine = process.engine
-    sent(hand_in, engine)
-    sweep(process)
+def test_what_may_still_change_is_not_added_up_yet(context: Context, submit: Submit) -> None:
+    engine = context.engine
+    sent(submit, engine)
+    sweep(context)
     assert ask(engine, "SELECT FROM throughput") == []
     earlier(engine, 10)
-    hand_in(message("ada@example.com"))
+    submit(message("ada@example.com"))
     taken(engine)
-    process.redis.flushall()
-    sweep(process)
+    context.redis.flushall()
+    sweep(context)
     assert [row.calls for row in ask(engine, "SELECT sum(calls) AS calls FROM throughput")] == [2]
-    assert sum(row[0] for row in day(process)) == 3
+    assert sum(row[0] for row in day(context)) == 3
 
 
-def test_old_totals_go_and_what_they_mark_as_counted_stays_so(process: Context, hand_in: HandIn) -> None:
-    engine = process.engine
-    sent(hand_in, engine)
+def test_old_totals_go_and_what_they_mark_as_counted_stays_so(context: Context, submit: Submit) -> None:
+    engine = context.engine
+    sent(submit, engine)
     earlier(engine, 20_000)
-    throughput.add_up(process)
-    hand_in(message("ada@example.com"))
+    throughput.add_up(context)
+    submit(message("ada@example.com"))
     settled(engine, taken(engine))
     do(engine, "UPDATE attempts SET started_at = now() - interval '1 hour' WHERE delivered = 1")
     for _ in range(2):
-        process.redis.flushall()
-        throughput.add_up(process)
-    assert sum(row[0] for row in day(process)) == 1
+        context.redis.flushall()
+        throughput.add_up(context)
+    assert sum(row[0] for row in day(context)) == 1
 
 
-def test_the_use_of_the_limits_is_what_the_limiter_counts(process: Context) -> None:
-    limiter = Limiter(process.limiter_redis, "default", Limits(100, 10), 5)
+def test_the_use_of_the_limits_is_what_the_limiter_counts(context: Context) -> None:
+    limiter = Limiter(context.limiter_redis, "default", Limits(100, 10), 5)
     held = [limiter.acquire() for _ in range(3)]
     assert isinstance(held[0], Permit)
     limiter.give_back(held[0])
-    used: dict[str, Any] = throughput.use_of_limits(process)[0]
+    used: dict[str, Any] = throughput.use_of_limits(context)[0]
     assert (used["name"], used["in_window"], used["today"]) == ("default", 2, 2)
 
 
 @pytest.fixture
-def two(process: Context, settings: Settings, hand_in: HandIn) -> None:
+def two(context: Context, settings: Settings, submit: Submit) -> None:
     """Two accounts: of `acme`, with limits of its own, one call that failed; of the other two, and a read-back."""
-    engine = process.engine
+    engine = context.engine
     limits = {"burst_limit": 10, "burst_seconds": 10, "daily_limit": 1_000}
     add(engine, settings, "acme", limits, SecretStr("token-of-acme"))
-    sent(hand_in, engine)
+    sent(submit, engine)
     unconfirmed.begin(engine, account_id(engine), LEASE, [])
     do(engine, "UPDATE attempts SET finished_at = now(), http_status = 200 WHERE kind = 'read-back'")
-    hand_in({**message(*people(3, 20)), "account": "acme"})
+    submit({**message(*people(3, 20)), "account": "acme"})
     acme = ask(engine, "SELECT id FROM accounts WHERE name = 'acme'")[0].id
     claimed = claim(engine, acme, LEASE)
     assert claimed is not None
@@ -113,52 +112,52 @@ def two(process: Context, settings: Settings, hand_in: HandIn) -> None:
     do(engine, "UPDATE attempts SET http_status = 503 WHERE account_id = :acme", acme=acme)
 
 
-def by_account(process: Context, of: str) -> dict[str, tuple[int, ...]]:
-    return {used["name"]: tuple(used[of][name] for name in SUMS) for used in throughput.use_of_limits(process)}
+def by_account(context: Context, of: str) -> dict[str, tuple[int, ...]]:
+    return {used["name"]: tuple(used[of][name] for name in SUMS) for used in throughput.use_of_limits(context)}
 
 
 @pytest.mark.usefixtures("two")
 def test_each_account_has_its_own_calls_and_errors_added_up_or_not(
-    process: Context, monkeypatch: pytest.MonkeyPatch
+    context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = process.engine
+    engine = context.engine
     now = {"acme": (1, 1, 2, 1), "default": (3, 0, 2, 5)}
-    assert by_account(process, "minute") == by_account(process, "day") == now
+    assert by_account(context, "minute") == by_account(context, "day") == now
     earlier(engine, 60)
-    before = throughput.use_of_limits(process)
+    before = throughput.use_of_limits(context)
     monkeypatch.setattr(throughput, "STEP", 1)
     for _ in range(2):
-        process.redis.delete("turnout:throughput")
-        throughput.add_up(process)
+        context.redis.delete("turnout:throughput")
+        throughput.add_up(context)
     assert ask(engine, "SELECT FROM throughput_by_account") != []
-    assert throughput.use_of_limits(process) == before
-    assert by_account(process, "day") == now
-    assert set(by_account(process, "minute").values()) == {(0, 0, 0, 0)}
+    assert throughput.use_of_limits(context) == before
+    assert by_account(context, "day") == now
+    assert set(by_account(context, "minute").values()) == {(0, 0, 0, 0)}
     assert [sum(used["each"]) for used in before] == [1, 3]
 
 
 @pytest.mark.usefixtures("two")
-def test_the_use_over_the_last_day_is_told_by_its_peak_and_by_what_the_limits_allow_in_a_day(process: Context) -> None:
-    acme, default = throughput.use_of_limits(process)
+def test_the_use_over_the_last_day_is_told_by_its_peak_and_by_what_the_limits_allow_in_a_day(context: Context) -> None:
+    acme, default = throughput.use_of_limits(context)
     # Of 10 calls in 10 s ten minutes let 600 through, and the day is at most 1,000.
     assert (acme["day"]["peak_percent"], acme["day"]["mean_percent"]) == (0.1667, 0.1)
     assert (acme["day"]["calls_failed_percent"], acme["day"]["undelivered_percent"]) == (100.0, 33.3333)
     assert default["day"]["peak_percent"] > default["day"]["mean_percent"] > 0
 
 
-def test_an_account_that_called_nobody_has_no_share_of_errors(process: Context) -> None:
-    (used,) = throughput.use_of_limits(process)
+def test_an_account_that_called_nobody_has_no_share_of_errors(context: Context) -> None:
+    (used,) = throughput.use_of_limits(context)
     assert (used["day"]["mean_percent"], used["day"]["undelivered_percent"]) == (0, None)
     assert used["each"] == [0] * 144
 
 
 @pytest.mark.usefixtures("two")
-def test_old_totals_of_an_account_go_too(process: Context) -> None:
-    earlier(process.engine, 20_000)
-    throughput.add_up(process)
-    process.redis.delete("turnout:throughput")
-    throughput.add_up(process)
-    assert ask(process.engine, "SELECT FROM throughput_by_account") == []
+def test_old_totals_of_an_account_go_too(context: Context) -> None:
+    earlier(context.engine, 20_000)
+    throughput.add_up(context)
+    context.redis.delete("turnout:throughput")
+    throughput.add_up(context)
+    assert ask(context.engine, "SELECT FROM throughput_by_account") == []
 
 
 @pytest.mark.usefixtures("two")

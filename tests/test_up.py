@@ -1,4 +1,4 @@
-"""`turnout up` as a newcomer starts it: everything on one machine, and a record followed from door to HubSpot."""
+"""`turnout up` as a newcomer starts it: everything on one machine, and a record followed from the API to HubSpot."""
 
 import json
 import os

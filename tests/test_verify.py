@@ -52,13 +52,13 @@ def made(settings: Settings, sandbox: RunningSandbox, **more: object) -> Context
 
 
 @pytest.fixture
-def process(settings: Settings, sandbox: RunningSandbox) -> Iterator[Context]:
-    process = made(settings, sandbox)
-    yield process
-    process.engine.dispose()
+def context(settings: Settings, sandbox: RunningSandbox) -> Iterator[Context]:
+    context = made(settings, sandbox)
+    yield context
+    context.engine.dispose()
 
 
-def hand(process: Context, *contacts: str | int, state: str = "register", when: int = WHEN, **event: object) -> None:
+def hand(context: Context, *contacts: str | int, state: str = "register", when: int = WHEN, **event: object) -> None:
     """Accept a message about these contacts; a number is a contact id."""
     inputs = [
         {
@@ -69,156 +69,156 @@ def hand(process: Context, *contacts: str | int, state: str = "register", when: 
         for contact in contacts
     ]
     message = {"subscriber_state": state, "inputs": inputs, **(event or {"object_id": "7"})}
-    with process.engine.connect() as connection:
+    with context.engine.connect() as connection:
         (part,) = accept(
-            connection, [Inbound(Door.STREAM, uuid.uuid4().hex, json.dumps(message).encode())], process.rules
+            connection, [Inbound(Door.STREAM, uuid.uuid4().hex, json.dumps(message).encode())], context.rules
         )
     assert part.accepted == len(contacts)
 
 
 @pytest.fixture
-def given(process: Context) -> Given:
+def given(context: Context) -> Given:
     def given(*contacts: str | int, **more: Any) -> None:
-        hand(process, *contacts, **more)
+        hand(context, *contacts, **more)
 
     return given
 
 
-def ask(process: Context, statement: str) -> list[Any]:
-    with process.engine.connect() as connection:
+def ask(context: Context, statement: str) -> list[Any]:
+    with context.engine.connect() as connection:
         return list(connection.execute(text(statement)).all())
 
 
-def do(process: Context, statement: str) -> None:
-    with process.engine.begin() as connection:
+def do(context: Context, statement: str) -> None:
+    with context.engine.begin() as connection:
         connection.execute(text(statement))
 
 
-def sent(process: Context) -> None:
+def sent(context: Context) -> None:
     """Deliver all that waits, whatever it waits for."""
     while True:
-        do(process, "UPDATE batches SET due_at = now() WHERE status = 'PENDING'; UPDATE lanes SET ready = true")
-        if not deliver(process, "default"):
+        do(context, "UPDATE batches SET due_at = now() WHERE status = 'PENDING'; UPDATE lanes SET ready = true")
+        if not deliver(context, "default"):
             return
 
 
-def looked(process: Context) -> int:
+def looked(context: Context) -> int:
     """Let the next look's time come, and look, as the sweep would have it; give the number of GETs."""
-    do(process, "UPDATE errors SET verify_at = now() WHERE verify_at IS NOT NULL")
-    return sum(verify(process, account) for account in accounts_due(process.engine))
+    do(context, "UPDATE errors SET verify_at = now() WHERE verify_at IS NOT NULL")
+    return sum(verify(context, account) for account in accounts_due(context.engine))
 
 
-def outcomes(process: Context) -> dict[str, int]:
-    books = audit(process.engine)
+def outcomes(context: Context) -> dict[str, int]:
+    books = audit(context.engine)
     assert books.balanced, books.wrong
     return {outcome.value: number for outcome, number in books.outcomes.items() if number}
 
 
-def errors(process: Context) -> list[Any]:
-    return ask(process, "SELECT e.*, extract(epoch FROM verify_at - now())::float8 AS due_in FROM errors e ORDER BY id")
+def errors(context: Context) -> list[Any]:
+    return ask(context, "SELECT e.*, extract(epoch FROM verify_at - now())::float8 AS due_in FROM errors e ORDER BY id")
 
 
-def reads_back(process: Context) -> list[Any]:
-    return ask(process, "SELECT * FROM attempts WHERE kind = 'read-back' ORDER BY id")
+def reads_back(context: Context) -> list[Any]:
+    return ask(context, "SELECT * FROM attempts WHERE kind = 'read-back' ORDER BY id")
 
 
 # Found
 
 
 def test_what_hubspot_stored_and_did_not_name_is_delivered_by_read_back(
-    process: Context, sandbox: RunningSandbox, given: Given
+    context: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(match="ada@example.com", drop=True, applied=True, count=1)
     given("ada@example.com", "bob@example.com")
-    sent(process)
-    assert outcomes(process) == {"delivered": 1, "unconfirmed": 1}
-    assert looked(process) == 1
-    assert outcomes(process) == {"delivered": 2}
-    (error,) = errors(process)
+    sent(context)
+    assert outcomes(context) == {"delivered": 1, "unconfirmed": 1}
+    assert looked(context) == 1
+    assert outcomes(context) == {"delivered": 2}
+    (error,) = errors(context)
     assert (error.resolution, error.verify_at, error.reads) == ("confirmed", None, 0)
     said = error.context["read_back"]
     assert (said["found"], said["where"], said["reads"]) == (True, "the contact's view", 1)
     (seen,) = said["seen"]
     assert (seen["attendanceState"], seen["occurredAt"]) == ("REGISTERED", WHEN)
     assert int(seen["contactId"]) > 0
-    (attempt,) = reads_back(process)
+    (attempt,) = reads_back(context)
     assert (attempt.answer, attempt.http_status, attempt.sent) == ("page", 200, 1)
     assert (attempt.delivered, attempt.unconfirmed) == (1, 0)
     assert attempt.finished_at > attempt.started_at
     assert attempt.batch_id == error.batch_id
-    assert looked(process) == 0
+    assert looked(context) == 0
 
 
 def test_the_first_look_comes_seconds_after_the_answer_and_not_before(
-    process: Context, sandbox: RunningSandbox, given: Given
+    context: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(drop=True, applied=True, count=1)
     given("ada@example.com")
-    sent(process)
-    assert 0 < errors(process)[0].due_in <= 5
-    assert accounts_due(process.engine) == []
-    assert verify(process, "default") == 0
+    sent(context)
+    assert 0 < errors(context)[0].due_in <= 5
+    assert accounts_due(context.engine) == []
+    assert verify(context, "default") == 0
 
 
 def test_a_worker_that_died_between_storing_and_settling_costs_one_look(
-    process: Context, sandbox: RunningSandbox, given: Given
+    context: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
-    deliver(process, "default")
+    deliver(context, "default")
     given(*PEOPLE[:40])
-    claimed = claim(process.engine, 1, 30)
+    claimed = claim(context.engine, 1, 30)
     assert claimed is not None
     answer = post(sandbox, *(member.input for member in claimed.members), path=object_path("7"), token=TOKEN)
     assert len(answer.json()["results"]) == 40
-    do(process, "UPDATE batches SET lease_until = now() - interval '1 second'")
-    assert reclaim(process.engine) == 1
-    sent(process)
-    assert outcomes(process) == {"unconfirmed": 40}
-    assert looked(process) == 1
-    assert outcomes(process) == {"delivered": 40}
+    do(context, "UPDATE batches SET lease_until = now() - interval '1 second'")
+    assert reclaim(context.engine) == 1
+    sent(context)
+    assert outcomes(context) == {"unconfirmed": 40}
+    assert looked(context) == 1
+    assert outcomes(context) == {"delivered": 40}
     assert len(sandbox.participations()) == 40
 
 
 def test_an_event_under_any_address_a_contact_by_id_and_odd_letters_are_found(
-    process: Context, sandbox: RunningSandbox, given: Given
+    context: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(drop=True, applied=True)
     given("o'brien+x/y@example.com", external_event_id="ev 1/ü?&", external_account_id="acc/%2F")
     given(5_000_000_001, state="cancel")
     given("Ada@Example.com", state="attend", external_event_id="e", external_account_id="contacts")
-    sent(process)
-    assert outcomes(process) == {"unconfirmed": 3}
-    assert looked(process) == 3
-    assert outcomes(process) == {"delivered": 3}
+    sent(context)
+    assert outcomes(context) == {"unconfirmed": 3}
+    assert looked(context) == 3
+    assert outcomes(context) == {"delivered": 3}
 
 
 def test_one_call_settles_every_record_of_a_contact_whatever_its_event(
-    process: Context, sandbox: RunningSandbox, given: Given
+    context: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(drop=True, applied=True)
     for event in range(5):
         given("ada@example.com", object_id=str(event))
     given("ada@example.com", state="cancel", when=WHEN + 1, object_id="1")
-    sent(process)
-    assert looked(process) == 1
-    assert outcomes(process) == {"delivered": 6}
-    assert reads_back(process)[0].batch_id is None
+    sent(context)
+    assert looked(context) == 1
+    assert outcomes(context) == {"delivered": 6}
+    assert reads_back(context)[0].batch_id is None
 
 
 def test_a_contact_with_many_participations_is_paged_through_only_as_far_as_needed(
-    process: Context, sandbox: RunningSandbox, given: Given
+    context: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     post(sandbox, *(by_email(at=WHEN - number) for number in range(1, 241)), path=object_path("5"), token=TOKEN)
     sandbox.fault(drop=True, applied=True)
     given("ada@example.com")
-    sent(process)
-    assert looked(process) == 3
-    assert outcomes(process) == {"delivered": 1}
+    sent(context)
+    assert looked(context) == 3
+    assert outcomes(context) == {"delivered": 1}
     post(sandbox, *(by_email("b@example.com", WHEN + number) for number in range(240)), path=object_path(), token=TOKEN)
     sandbox.fault(drop=True)
     given("b@example.com", object_id="77")
-    sent(process)
-    assert looked(process) == 1
-    assert outcomes(process) == {"delivered": 2}
+    sent(context)
+    assert looked(context) == 1
+    assert outcomes(context) == {"delivered": 2}
 
 
 # Many of one event
@@ -226,112 +226,112 @@ def test_a_contact_with_many_participations_is_paged_through_only_as_far_as_need
 
 @pytest.mark.parametrize(("number", "calls"), [(10, 10), (11, 1), (100, 1), (101, 2)])
 def test_more_than_ten_of_one_event_are_read_from_its_breakdown_a_hundred_a_call(
-    process: Context, sandbox: RunningSandbox, given: Given, number: int, calls: int
+    context: Context, sandbox: RunningSandbox, given: Given, number: int, calls: int
 ) -> None:
     sandbox.fault(drop=True, applied=True)
     given(*PEOPLE[:number])
-    sent(process)
-    assert outcomes(process) == {"unconfirmed": number}
-    assert looked(process) == calls
-    assert outcomes(process) == {"delivered": number}
-    where = [error.context["read_back"]["where"] for error in errors(process)]
+    sent(context)
+    assert outcomes(context) == {"unconfirmed": number}
+    assert looked(context) == calls
+    assert outcomes(context) == {"delivered": number}
+    where = [error.context["read_back"]["where"] for error in errors(context)]
     assert where[:100] == ["the contact's view" if number == 10 else "the event's breakdown"] * min(number, 100)
 
 
-def test_a_thousand_of_one_event_take_ten_calls(process: Context, sandbox: RunningSandbox, given: Given) -> None:
+def test_a_thousand_of_one_event_take_ten_calls(context: Context, sandbox: RunningSandbox, given: Given) -> None:
     sandbox.fault(drop=True, applied=True)
     given(*PEOPLE)
-    sent(process)
-    assert looked(process) == 10
-    assert outcomes(process) == {"delivered": 1_000}
-    assert sum(attempt.delivered for attempt in reads_back(process)) == 1_000
+    sent(context)
+    assert looked(context) == 10
+    assert outcomes(context) == {"delivered": 1_000}
+    assert sum(attempt.delivered for attempt in reads_back(context)) == 1_000
 
 
-def test_an_events_breakdown_is_asked_state_by_state(process: Context, sandbox: RunningSandbox, given: Given) -> None:
+def test_an_events_breakdown_is_asked_state_by_state(context: Context, sandbox: RunningSandbox, given: Given) -> None:
     sandbox.fault(drop=True, applied=True)
     given(*PEOPLE[:6])
     given(*PEOPLE[:5], state="attend", when=WHEN + 1)
-    sent(process)
-    assert looked(process) == 2
-    assert outcomes(process) == {"delivered": 11}
+    sent(context)
+    assert looked(context) == 2
+    assert outcomes(context) == {"delivered": 11}
 
 
 def test_an_event_too_large_to_page_through_is_asked_contact_by_contact(
-    process: Context, sandbox: RunningSandbox, given: Given
+    context: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     for hundred in range(16):
         others = [by_email(f"other{hundred}-{number}@example.com") for number in range(100)]
         post(sandbox, *others, path=object_path("7"), token=TOKEN)
     sandbox.fault(drop=True, applied=True)
     given(*PEOPLE[:12])
-    sent(process)
-    assert looked(process) == 1 + 12
-    assert outcomes(process) == {"delivered": 12}
+    sent(context)
+    assert looked(context) == 1 + 12
+    assert outcomes(context) == {"delivered": 12}
 
 
 def test_what_the_breakdown_shows_late_is_given_time_and_then_asked_for_by_contact(settings: Settings) -> None:
     with running_sandbox(burst_limit=100_000, event_read_delay=3_600) as sandbox:
-        process = made(settings, sandbox)
+        context = made(settings, sandbox)
         sandbox.fault(drop=True, applied=True)
-        hand(process, *PEOPLE[:12])
-        sent(process)
-        assert looked(process) == 1
-        assert {(error.reads, error.resolution) for error in errors(process)} == {(1, None)}
-        assert looked(process) == 1 + 12
-        assert outcomes(process) == {"delivered": 12}
-        process.engine.dispose()
+        hand(context, *PEOPLE[:12])
+        sent(context)
+        assert looked(context) == 1
+        assert {(error.reads, error.resolution) for error in errors(context)} == {(1, None)}
+        assert looked(context) == 1 + 12
+        assert outcomes(context) == {"delivered": 12}
+        context.engine.dispose()
 
 
 def test_an_event_whose_breakdown_is_refused_is_asked_contact_by_contact(
-    process: Context, sandbox: RunningSandbox, given: Given
+    context: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(drop=True, applied=True)
     sandbox.fault(reads=True, status=404, count=1)
     given(*PEOPLE[:11])
-    sent(process)
-    assert looked(process) == 1 + 11
-    assert outcomes(process) == {"delivered": 11}
-    assert reads_back(process)[0].answer == "not found"
+    sent(context)
+    assert looked(context) == 1 + 11
+    assert outcomes(context) == {"delivered": 11}
+    assert reads_back(context)[0].answer == "not found"
 
 
 def test_a_breakdown_cut_short_by_the_limit_goes_on_where_it_was(settings: Settings) -> None:
     with running_sandbox(burst_limit=10, burst_seconds=0.5) as sandbox:
-        process = made(settings, sandbox, burst_limit=10, burst_seconds=0.5)
+        context = made(settings, sandbox, burst_limit=10, burst_seconds=0.5)
         sandbox.fault(drop=True, applied=True)
-        hand(process, *PEOPLE[:500])
-        sent(process)
-        assert outcomes(process) == {"unconfirmed": 500}
+        hand(context, *PEOPLE[:500])
+        sent(context)
+        assert outcomes(context) == {"unconfirmed": 500}
         calls: list[int] = []
-        while outcomes(process) != {"delivered": 500} and len(calls) < 60:
-            calls.append(looked(process))
+        while outcomes(context) != {"delivered": 500} and len(calls) < 60:
+            calls.append(looked(context))
             threading.Event().wait(0.1)
         assert sum(calls) == 5
         assert max(calls) == 1
-        assert {error.reads for error in errors(process)} == {0}
-        process.engine.dispose()
+        assert {error.reads for error in errors(context)} == {0}
+        context.engine.dispose()
 
 
 # Not there
 
 
 def test_a_silent_drop_is_looked_for_four_times_sent_once_more_and_delivered(
-    process: Context, sandbox: RunningSandbox, given: Given
+    context: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(match="ada@example.com", drop=True, count=1)
     given("ada@example.com", "bob@example.com")
-    sent(process)
+    sent(context)
     waits = []
     for look in range(1, 5):
-        assert looked(process) == 1
-        (error,) = errors(process)
+        assert looked(context) == 1
+        (error,) = errors(context)
         assert (error.reads, error.resolution) == (look, None)
         waits.append(round(error.due_in))
     assert waits == [30, 120, 600, 30]
-    assert looked(process) == 0  # sent once more
-    assert outcomes(process) == {"delivered": 1, "pending": 1}
-    sent(process)
-    assert outcomes(process) == {"delivered": 2}
-    (error,) = errors(process)
+    assert looked(context) == 0  # sent once more
+    assert outcomes(context) == {"delivered": 1, "pending": 1}
+    sent(context)
+    assert outcomes(context) == {"delivered": 2}
+    (error,) = errors(context)
     assert (error.resolution, error.verify_at) == ("retried", None)
     said = error.context["read_back"]
     assert said["first"] < said["last"]
@@ -342,23 +342,23 @@ def test_a_silent_drop_is_looked_for_four_times_sent_once_more_and_delivered(
         "where": "the contact's view",
         "sent_again": True,
     }
-    assert ask(process, "SELECT origin FROM batches ORDER BY id DESC")[0].origin == "retry"
+    assert ask(context, "SELECT origin FROM batches ORDER BY id DESC")[0].origin == "retry"
 
 
 def test_what_is_absent_again_is_left_to_the_operator_with_the_evidence_and_nothing_else_is(
-    process: Context, sandbox: RunningSandbox, given: Given
+    context: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(match="ada@example.com", drop=True)
     sandbox.fault(match="cy@example.com", drop=True)
     sandbox.fault(match="bob@example.com", drop=True, count=1)
     for event, contact in enumerate(["ada", "bob", "cy", "dan"]):
         given(f"{contact}@example.com", object_id=str(event))
-    sent(process)
-    while looked(process) or ask(process, "SELECT FROM batches WHERE status = 'PENDING'"):
-        sent(process)
-    assert outcomes(process) == {"delivered": 2, "unconfirmed": 2}
+    sent(context)
+    while looked(context) or ask(context, "SELECT FROM batches WHERE status = 'PENDING'"):
+        sent(context)
+    assert outcomes(context) == {"delivered": 2, "unconfirmed": 2}
     left = ask(
-        process,
+        context,
         """
         SELECT r.contact, e.* FROM errors e JOIN records r ON r.id = e.record_id
         WHERE e.resolution IS NULL ORDER BY 1""",
@@ -368,139 +368,139 @@ def test_what_is_absent_again_is_left_to_the_operator_with_the_evidence_and_noth
         ("cy@example.com", None, 4),
     ]
     assert left[0].context["read_back"]["left"] == "it was sent once more, and is still not there"
-    assert accounts_due(process.engine) == []
-    assert len(ask(process, "SELECT FROM attempts WHERE kind = 'post'")) == 4 + 3
-    assert len(reads_back(process)) == 3 * 4 + 2 * 4
+    assert accounts_due(context.engine) == []
+    assert len(ask(context, "SELECT FROM attempts WHERE kind = 'post'")) == 4 + 3
+    assert len(reads_back(context)) == 3 * 4 + 2 * 4
     assert {row["contact"] for row in sandbox.participations()} == {"bob@example.com", "dan@example.com"}
     # An operator may send it again; what he sends is looked for like any other.
-    assert retry(process.engine, 100, Filter(outcomes=["unconfirmed"])) == 2  # type: ignore[list-item]
+    assert retry(context.engine, 100, Filter(outcomes=["unconfirmed"])) == 2  # type: ignore[list-item]
     sandbox.reset()
-    sent(process)
-    assert outcomes(process) == {"delivered": 4}
+    sent(context)
+    assert outcomes(context) == {"delivered": 4}
 
 
 def test_what_was_looked_for_one_by_one_is_sent_once_more_packed_together(
-    process: Context, sandbox: RunningSandbox, given: Given, monkeypatch: pytest.MonkeyPatch
+    context: Context, sandbox: RunningSandbox, given: Given, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         "worker.delivery.read_back.BUDGET", 60.0
     )  # on a slow machine a run would end before all is read
     sandbox.fault(drop=True, count=1)
     given(*PEOPLE[:100])
-    sent(process)
-    calls = [looked(process) for _ in range(4)]
+    sent(context)
+    calls = [looked(context) for _ in range(4)]
     assert calls == [1, 101, 1, 101]
-    assert looked(process) == 0
-    assert [row.size for row in ask(process, "SELECT size FROM batches WHERE status = 'PENDING'")] == [100]
-    sent(process)
-    assert outcomes(process) == {"delivered": 100}
+    assert looked(context) == 0
+    assert [row.size for row in ask(context, "SELECT size FROM batches WHERE status = 'PENDING'")] == [100]
+    sent(context)
+    assert outcomes(context) == {"delivered": 100}
 
 
 def test_a_repeat_whose_answer_is_empty_ends_as_delivered_by_proof(
-    process: Context, sandbox: RunningSandbox, given: Given
+    context: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     """The views were late: it was there all along when it was sent once more."""
     sandbox.fault(drop=True, applied=True, count=1)
     sandbox.fault(reads=True, status=200, body={"total": 0, "results": []}, count=4)
     given("ada@example.com")
-    sent(process)
+    sent(context)
     for _ in range(4):
-        looked(process)
-    assert looked(process) == 0
-    sent(process)
-    assert outcomes(process) == {"unconfirmed": 1}
-    assert looked(process) == 1
-    assert outcomes(process) == {"delivered": 1}
-    assert [error.resolution for error in errors(process)] == ["retried", "confirmed"]
+        looked(context)
+    assert looked(context) == 0
+    sent(context)
+    assert outcomes(context) == {"unconfirmed": 1}
+    assert looked(context) == 1
+    assert outcomes(context) == {"delivered": 1}
+    assert [error.resolution for error in errors(context)] == ["retried", "confirmed"]
 
 
 def test_a_write_that_is_not_readable_at_once_is_waited_for(settings: Settings) -> None:
     with running_sandbox(burst_limit=100_000, read_delay=1) as sandbox:
-        process = made(settings, sandbox)
+        context = made(settings, sandbox)
         sandbox.fault(drop=True, applied=True)
-        hand(process, "ada@example.com")
-        sent(process)
-        assert looked(process) == 1
-        assert outcomes(process) == {"unconfirmed": 1}
+        hand(context, "ada@example.com")
+        sent(context)
+        assert looked(context) == 1
+        assert outcomes(context) == {"unconfirmed": 1}
         threading.Event().wait(1)
-        assert looked(process) == 1
-        assert outcomes(process) == {"delivered": 1}
+        assert looked(context) == 1
+        assert outcomes(context) == {"delivered": 1}
         assert len(sandbox.participations()) == 1
-        process.engine.dispose()
+        context.engine.dispose()
 
 
 def test_an_attendance_of_another_duration_is_not_there(
-    process: Context, sandbox: RunningSandbox, given: Given
+    context: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     shorter = {**SPAN, "leftAt": "2026-03-01T10:01:00Z"}
     post(sandbox, by_email(at=WHEN, **shorter), path=object_path("7", "attend"), token=TOKEN)
     given("ada@example.com", state="attend")
-    sent(process)
+    sent(context)
     for _ in range(4):
-        assert looked(process) == 1
-    (error,) = errors(process)
+        assert looked(context) == 1
+    (error,) = errors(context)
     assert error.reads == 4
     (seen,) = error.context["read_back"]["seen"]
     assert (seen["attendanceState"], seen["attendanceDurationSeconds"]) == ("ATTENDED", 60)
-    assert outcomes(process) == {"unconfirmed": 1}
+    assert outcomes(context) == {"unconfirmed": 1}
 
 
-def test_a_later_state_of_our_own_supersedes(process: Context, sandbox: RunningSandbox, given: Given) -> None:
+def test_a_later_state_of_our_own_supersedes(context: Context, sandbox: RunningSandbox, given: Given) -> None:
     sandbox.fault(match="ada@example.com", drop=True, count=1)
     given("ada@example.com")
-    sent(process)
+    sent(context)
     given("ada@example.com", state="attend", when=WHEN + 5)
-    sent(process)
-    assert looked(process) == 1
-    assert outcomes(process) == {"delivered": 1, "canceled": 1}
-    records = ask(process, "SELECT id FROM records ORDER BY id")
-    first, second = errors(process)
+    sent(context)
+    assert looked(context) == 1
+    assert outcomes(context) == {"delivered": 1, "canceled": 1}
+    records = ask(context, "SELECT id FROM records ORDER BY id")
+    first, second = errors(context)
     assert (first.resolution, first.verify_at, first.context["read_back"]["by"]) == ("superseded", None, records[1].id)
     assert (second.outcome, second.category, second.context) == ("canceled", "SUPERSEDED", {"by": records[1].id})
     assert second.record_id == first.record_id == records[0].id
 
 
 def test_sending_once_more_never_undoes_something_newer_of_ours(
-    process: Context, sandbox: RunningSandbox, given: Given
+    context: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(match="ada@example.com", drop=True, count=1)
     given("ada@example.com")
-    sent(process)
+    sent(context)
     for _ in range(4):
-        looked(process)
+        looked(context)
     given("ada@example.com", state="cancel", when=WHEN + 5)
-    looked(process)
-    sent(process)
-    assert outcomes(process) == {"delivered": 1, "canceled": 1}
+    looked(context)
+    sent(context)
+    assert outcomes(context) == {"delivered": 1, "canceled": 1}
     assert [row["state"] for row in sandbox.participations()] == ["cancel"]
 
 
 def test_a_later_state_that_is_none_of_ours_is_not_undone_either(
-    process: Context, sandbox: RunningSandbox, given: Given
+    context: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     post(sandbox, by_email(at=WHEN + 60_000), path=object_path("7", "cancel"), token=TOKEN)
     sandbox.fault(match="ada@example.com", drop=True)
     given("ada@example.com")
-    sent(process)
+    sent(context)
     for _ in range(4):
-        assert looked(process) == 1
-    assert looked(process) == 0
-    assert outcomes(process) == {"unconfirmed": 1}
-    (error,) = errors(process)
+        assert looked(context) == 1
+    assert looked(context) == 0
+    assert outcomes(context) == {"unconfirmed": 1}
+    (error,) = errors(context)
     assert "later state that is none of ours" in error.context["read_back"]["left"]
     assert error.context["read_back"]["seen"][0]["attendanceState"] == "CANCELLED"
     assert error.verify_at is None
 
 
 def test_a_contact_that_hubspot_refuses_to_look_up_is_evidence_too(
-    process: Context, sandbox: RunningSandbox, given: Given
+    context: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(drop=True, count=1)
     sandbox.fault(reads=True, status=400, body={"message": "no such contact"}, count=1)
     given("ada@example.com")
-    sent(process)
-    assert looked(process) == 1
-    (error,) = errors(process)
+    sent(context)
+    assert looked(context) == 1
+    (error,) = errors(context)
     assert (error.reads, error.context["read_back"]["refused"]) == (1, "no such contact")
 
 
@@ -511,72 +511,72 @@ def test_a_contact_that_hubspot_refuses_to_look_up_is_evidence_too(
     "fault", [{"status": 503}, {"cut": True}, {"truncate": True}, {"status": 200, "body": "<html>"}]
 )
 def test_an_answer_that_says_nothing_costs_no_look_and_backs_off(
-    process: Context, sandbox: RunningSandbox, given: Given, fault: dict[str, Any]
+    context: Context, sandbox: RunningSandbox, given: Given, fault: dict[str, Any]
 ) -> None:
     sandbox.fault(drop=True, applied=True)
     sandbox.fault(reads=True, **fault, count=1)
     given("ada@example.com", "bob@example.com")
-    sent(process)
-    assert looked(process) == 1
-    assert {(error.reads, error.resolution) for error in errors(process)} == {(0, None)}
-    asked, other = errors(process)
+    sent(context)
+    assert looked(context) == 1
+    assert {(error.reads, error.resolution) for error in errors(context)} == {(0, None)}
+    asked, other = errors(context)
     assert BEHIND - 1 <= asked.due_in <= BEHIND + 4
     assert -1 <= other.due_in <= 4
-    assert ask(process, "SELECT in_a_row FROM accounts")[0].in_a_row == 1
-    (attempt,) = reads_back(process)
+    assert ask(context, "SELECT in_a_row FROM accounts")[0].in_a_row == 1
+    (attempt,) = reads_back(context)
     assert (attempt.answer, attempt.delivered) == ("ambiguous", 0)
     assert attempt.finished_at is not None
-    assert looked(process) == 2
-    assert outcomes(process) == {"delivered": 2}
-    assert ask(process, "SELECT in_a_row FROM accounts")[0].in_a_row == 0
+    assert looked(context) == 2
+    assert outcomes(context) == {"delivered": 2}
+    assert ask(context, "SELECT in_a_row FROM accounts")[0].in_a_row == 0
 
 
 def test_a_contact_whose_view_always_fails_holds_up_nobody_elses(
-    process: Context, sandbox: RunningSandbox, given: Given
+    context: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(drop=True, applied=True)
     sandbox.fault(reads=True, match="ada@example.com", status=500)
     given("ada@example.com", "bob@example.com", "eve@example.com")
-    sent(process)
+    sent(context)
     for _ in range(3):
-        do(process, "UPDATE errors SET verify_at = verify_at - interval '6 seconds' WHERE verify_at IS NOT NULL")
-        verify(process, "default")
-    assert outcomes(process) == {"delivered": 2, "unconfirmed": 1}
-    assert ask(process, "SELECT in_a_row FROM accounts")[0].in_a_row == 0
+        do(context, "UPDATE errors SET verify_at = verify_at - interval '6 seconds' WHERE verify_at IS NOT NULL")
+        verify(context, "default")
+    assert outcomes(context) == {"delivered": 2, "unconfirmed": 1}
+    assert ask(context, "SELECT in_a_row FROM accounts")[0].in_a_row == 0
 
 
 def test_an_outage_parks_the_account_and_a_read_is_the_probe_that_ends_it(
-    process: Context, sandbox: RunningSandbox, given: Given
+    context: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(drop=True, applied=True)
     sandbox.fault(reads=True, status=503, count=6)
     given("ada@example.com", "bob@example.com")
-    sent(process)
+    sent(context)
     for _ in range(6):
-        assert looked(process) == 1
-        do(process, "UPDATE accounts SET parked_until = now() WHERE parked_until IS NOT NULL")
-    account = ask(process, "SELECT * FROM accounts")[0]
+        assert looked(context) == 1
+        do(context, "UPDATE accounts SET parked_until = now() WHERE parked_until IS NOT NULL")
+    account = ask(context, "SELECT * FROM accounts")[0]
     assert account.in_a_row == 6
     assert "times in a row" in account.parked_because
-    assert looked(process) == 2
-    account = ask(process, "SELECT * FROM accounts")[0]
+    assert looked(context) == 2
+    account = ask(context, "SELECT * FROM accounts")[0]
     assert (account.in_a_row, account.parked_until) == (0, None)
-    assert outcomes(process) == {"delivered": 2}
+    assert outcomes(context) == {"delivered": 2}
 
 
 def test_a_burst_limit_met_while_reading_holds_all_of_the_account(
-    process: Context, sandbox: RunningSandbox, given: Given
+    context: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(drop=True, applied=True)
     body = {"policyName": "TEN_SECONDLY_ROLLING"}
     sandbox.fault(reads=True, status=429, body=body, headers={"Retry-After": "7"}, count=1)
     given("ada@example.com")
-    sent(process)
-    assert looked(process) == 1
-    assert looked(process) == 0
+    sent(context)
+    assert looked(context) == 1
+    assert looked(context) == 0
     given("bob@example.com")
-    assert deliver(process, "default") == 0
-    assert errors(process)[0].reads == 0
+    assert deliver(context, "default") == 0
+    assert errors(context)[0].reads == 0
 
 
 @pytest.mark.parametrize(
@@ -590,90 +590,90 @@ def test_a_burst_limit_met_while_reading_holds_all_of_the_account(
     ],
 )
 def test_what_stops_an_account_stops_its_reading_too_and_spends_no_look(  # noqa: PLR0917
-    process: Context, sandbox: RunningSandbox, given: Given, fault: dict[str, Any], column: str, words: str
+    context: Context, sandbox: RunningSandbox, given: Given, fault: dict[str, Any], column: str, words: str
 ) -> None:
     sandbox.fault(drop=True, applied=True)
     sandbox.fault(reads=True, **fault, count=1)
     given("ada@example.com", "bob@example.com")
-    sent(process)
-    assert looked(process) == 1
-    account = ask(process, "SELECT * FROM accounts")[0]
+    sent(context)
+    assert looked(context) == 1
+    account = ask(context, "SELECT * FROM accounts")[0]
     assert words in getattr(account, f"{column}_because")
-    assert looked(process) == 0
-    assert verify(process, "default") == 0
-    assert {error.reads for error in errors(process)} == {0}
-    do(process, "UPDATE accounts SET paused_at = NULL, parked_until = NULL")
-    assert looked(process) == 2
-    assert outcomes(process) == {"delivered": 2}
+    assert looked(context) == 0
+    assert verify(context, "default") == 0
+    assert {error.reads for error in errors(context)} == {0}
+    do(context, "UPDATE accounts SET paused_at = NULL, parked_until = NULL")
+    assert looked(context) == 2
+    assert outcomes(context) == {"delivered": 2}
 
 
 def test_a_token_that_may_not_read_stops_the_reading_and_not_the_delivery(
-    process: Context, sandbox: RunningSandbox, given: Given
+    context: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(drop=True, applied=True, count=2)
     sandbox.fault(reads=True, status=403, count=1)
     given("ada@example.com", "bob@example.com")
     given("eve@example.com", object_id="8")
-    sent(process)
-    assert looked(process) == 1
-    assert outcomes(process) == {"unconfirmed": 3}
-    assert verify(process, "default") == 0
-    for error in errors(process):
+    sent(context)
+    assert looked(context) == 1
+    assert outcomes(context) == {"unconfirmed": 3}
+    assert verify(context, "default") == 0
+    for error in errors(context):
         assert UNREADABLE - 9 < error.due_in <= UNREADABLE + BEHIND
         assert "crm.objects.marketing_events.read" in error.context["read_back"]["stopped"]
         assert error.reads == 0
-    (account,) = read_status(process.engine, process.settings)["accounts"]
+    (account,) = read_status(context.engine, context.settings)["accounts"]
     assert account["paused_at"] is account["parked_until"] is None
     assert "crm.objects.marketing_events.read" in account["not_read_back_because"]
     assert account["not_read_back_until"] is not None
     given("dan@example.com")
-    assert deliver(process, "default") == 1
-    assert looked(process) == 3
-    assert outcomes(process) == {"delivered": 4}
-    (account,) = read_status(process.engine, process.settings)["accounts"]
+    assert deliver(context, "default") == 1
+    assert looked(context) == 3
+    assert outcomes(context) == {"delivered": 4}
+    (account,) = read_status(context.engine, context.settings)["accounts"]
     assert account["not_read_back_because"] is account["not_read_back_until"] is None
 
 
 def test_a_tenth_of_the_permits_is_all_that_reading_takes(settings: Settings) -> None:
     with running_sandbox(burst_limit=30) as sandbox:
-        process = made(settings, sandbox, burst_limit=30)
+        context = made(settings, sandbox, burst_limit=30)
         sandbox.fault(drop=True, applied=True)
-        hand(process, *PEOPLE[:8])
-        sent(process)
-        assert looked(process) == 3
-        assert looked(process) == 0
-        assert outcomes(process) == {"delivered": 3, "unconfirmed": 5}
-        assert all(error.due_in <= 0 for error in errors(process) if error.resolution is None)
-        hand(process, "another@example.com")
-        assert deliver(process, "default") == 1
-        process.engine.dispose()
+        hand(context, *PEOPLE[:8])
+        sent(context)
+        assert looked(context) == 3
+        assert looked(context) == 0
+        assert outcomes(context) == {"delivered": 3, "unconfirmed": 5}
+        assert all(error.due_in <= 0 for error in errors(context) if error.resolution is None)
+        hand(context, "another@example.com")
+        assert deliver(context, "default") == 1
+        context.engine.dispose()
 
 
 def test_a_crash_while_reading_repeats_the_look_after_the_lease(
-    process: Context, sandbox: RunningSandbox, given: Given
+    context: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(drop=True, applied=True)
     given("ada@example.com")
-    sent(process)
+    sent(context)
     with patch.object(reader_module, "get", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
-        looked(process)
-    (error,) = errors(process)
-    assert 0 < error.due_in <= process.settings.lease
-    assert verify(process, "default") == 0
-    assert looked(process) == 1
-    assert outcomes(process) == {"delivered": 1}
+        looked(context)
+    (error,) = errors(context)
+    assert 0 < error.due_in <= context.settings.lease
+    assert verify(context, "default") == 0
+    assert looked(context) == 1
+    assert outcomes(context) == {"delivered": 1}
 
 
-def test_no_transaction_is_open_while_hubspot_answers(process: Context, sandbox: RunningSandbox, given: Given) -> None:
+def test_no_transaction_is_open_while_hubspot_answers(context: Context, sandbox: RunningSandbox, given: Given) -> None:
     sandbox.fault(drop=True, applied=True)
     sandbox.fault(reads=True, hang=1)
     given("ada@example.com")
-    sent(process)
-    reader = threading.Thread(target=looked, args=[process])
+    sent(context)
+    reader = threading.Thread(target=looked, args=[context])
     reader.start()
     threading.Event().wait(0.5)
-    open_ones = ask(process, "SELECT FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'")
-    assert len(reads_back(process)) == 1
+    open_ones = ask(context, "SELECT FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'")
+    assert len(reads_back(context)) == 1
     reader.join()
     assert open_ones == []
 
@@ -681,31 +681,31 @@ def test_no_transaction_is_open_while_hubspot_answers(process: Context, sandbox:
 # Side by side
 
 
-def test_two_at_once_confirm_once(process: Context, sandbox: RunningSandbox, given: Given) -> None:
+def test_two_at_once_confirm_once(context: Context, sandbox: RunningSandbox, given: Given) -> None:
     sandbox.fault(drop=True, applied=True)
     for event in range(30):
         given(*PEOPLE[:3], object_id=str(event))
-    sent(process)
-    do(process, "UPDATE errors SET verify_at = now()")
-    accounts_due(process.engine)
-    threads = [threading.Thread(target=verify, args=[process, "default"]) for _ in range(4)]
+    sent(context)
+    do(context, "UPDATE errors SET verify_at = now()")
+    accounts_due(context.engine)
+    threads = [threading.Thread(target=verify, args=[context, "default"]) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    looked(process)
-    assert outcomes(process) == {"delivered": 90}
-    assert [error.resolution for error in errors(process)] == ["confirmed"] * 90
+    looked(context)
+    assert outcomes(context) == {"delivered": 90}
+    assert [error.resolution for error in errors(context)] == ["confirmed"] * 90
 
 
 def test_two_that_look_at_the_same_record_count_one_look(
-    process: Context, sandbox: RunningSandbox, given: Given
+    context: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(drop=True)
     sandbox.fault(reads=True, hang=0.5, count=1)
     given("ada@example.com")
-    sent(process)
-    before = errors(process)[0]
+    sent(context)
+    before = errors(context)[0]
 
     both = threading.Barrier(2)
 
@@ -715,104 +715,104 @@ def test_two_that_look_at_the_same_record_count_one_look(
         return answer
 
     with patch.object(reader_module, "get", together):
-        threads = [threading.Thread(target=looked, args=[process]) for _ in range(2)]
+        threads = [threading.Thread(target=looked, args=[context]) for _ in range(2)]
         for thread in threads:
             thread.start()
             threading.Event().wait(0.2)  # by then the first has its lease, which the second finds run out
         for thread in threads:
             thread.join()
-    (after,) = errors(process)
+    (after,) = errors(context)
     assert (before.reads, after.reads) == (0, 1)
 
 
 def test_who_comes_late_with_an_old_look_changes_nothing(
-    process: Context, sandbox: RunningSandbox, given: Given
+    context: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(drop=True)
     given("ada@example.com", "bob@example.com")
-    sent(process)
-    do(process, "UPDATE errors SET verify_at = now()")
-    accounts_due(process.engine)
-    turn = unconfirmed.take(process.engine, 1, 60, 3)
+    sent(context)
+    do(context, "UPDATE errors SET verify_at = now()")
+    accounts_due(context.engine)
+    turn = unconfirmed.take(context.engine, 1, 60, 3)
     old = [unconfirmed.ReadBackResult(record, {"reads": 1, "late": True}, 5.0) for record in turn.records]
     assert len(old) == 2
-    assert [looked(process), looked(process)] == [2, 2]
-    do(process, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE id = 1")
-    with process.engine.begin() as connection:
+    assert [looked(context), looked(context)] == [2, 2]
+    do(context, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE id = 1")
+    with context.engine.begin() as connection:
         unconfirmed.note_absent(connection, old)
         assert unconfirmed.confirm(connection, old[:1]) == 0
         assert unconfirmed.supersede(connection, old[:1]) == 0
-    unconfirmed.put_back(process.engine, turn.records[:1], 0)
-    assert [(error.reads, error.resolution) for error in errors(process)] == [(2, "dismissed"), (2, None)]
-    assert not [error for error in errors(process) if "late" in error.context["read_back"]]
-    assert all(error.due_in > 60 for error in errors(process))
+    unconfirmed.put_back(context.engine, turn.records[:1], 0)
+    assert [(error.reads, error.resolution) for error in errors(context)] == [(2, "dismissed"), (2, None)]
+    assert not [error for error in errors(context) if "late" in error.context["read_back"]]
+    assert all(error.due_in > 60 for error in errors(context))
 
 
 def test_a_look_counts_only_for_the_records_whose_time_has_come(
-    process: Context, sandbox: RunningSandbox, given: Given
+    context: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(drop=True)
     given("ada@example.com", object_id="1")
     given("ada@example.com", object_id="2")
-    sent(process)
-    do(process, "UPDATE errors SET verify_at = now() - interval '1 second' WHERE id = 1")
-    assert [verify(process, account) for account in accounts_due(process.engine)] == [1]
-    assert [error.reads for error in errors(process)] == [1, 0]
+    sent(context)
+    do(context, "UPDATE errors SET verify_at = now() - interval '1 second' WHERE id = 1")
+    assert [verify(context, account) for account in accounts_due(context.engine)] == [1]
+    assert [error.reads for error in errors(context)] == [1, 0]
 
 
-def test_what_an_operator_retries_meanwhile_is_his(process: Context, sandbox: RunningSandbox, given: Given) -> None:
+def test_what_an_operator_retries_meanwhile_is_his(context: Context, sandbox: RunningSandbox, given: Given) -> None:
     sandbox.fault(drop=True, count=1)
     given("ada@example.com", "bob@example.com")
-    sent(process)
+    sent(context)
 
     def retried_meanwhile(url: str, token: str, timeout: float) -> Any:
         answer = get(url, token, timeout)
-        retry(process.engine, 100, Filter((Outcome.UNCONFIRMED,)))
+        retry(context.engine, 100, Filter((Outcome.UNCONFIRMED,)))
         return answer
 
     with patch.object(reader_module, "get", retried_meanwhile):
-        assert looked(process) == 2
-    assert {error.resolution for error in errors(process)} == {"retried"}
-    assert outcomes(process) == {"pending": 2}
-    assert looked(process) == 0
-    assert {error.verify_at for error in errors(process)} == {None}
-    sent(process)
-    assert outcomes(process) == {"delivered": 2}
+        assert looked(context) == 2
+    assert {error.resolution for error in errors(context)} == {"retried"}
+    assert outcomes(context) == {"pending": 2}
+    assert looked(context) == 0
+    assert {error.verify_at for error in errors(context)} == {None}
+    sent(context)
+    assert outcomes(context) == {"delivered": 2}
 
 
-def test_accounts_do_not_wait_for_each_others_reading(process: Context, sandbox: RunningSandbox, given: Given) -> None:
-    with process.engine.begin() as connection:
+def test_accounts_do_not_wait_for_each_others_reading(context: Context, sandbox: RunningSandbox, given: Given) -> None:
+    with context.engine.begin() as connection:
         connection.execute(
             text("INSERT INTO accounts (name, token) VALUES ('acme', :token)"),
-            {"token": seal(process.settings, "acme-1")},
+            {"token": seal(context.settings, "acme-1")},
         )
     for account in ("default", "acme"):
-        deliver(process, account)
+        deliver(context, account)
     sandbox.fault(drop=True, applied=True)
     given(*PEOPLE[:50])
     given("ada@example.com", account="acme", object_id="9")
-    sent(process)
-    deliver(process, "acme")
-    assert outcomes(process) == {"unconfirmed": 51}
-    pause(process.engine, 1, "an operator did")
-    do(process, "UPDATE errors SET verify_at = now()")
-    assert accounts_due(process.engine) == ["acme"]
-    assert verify(process, "acme") == 1
-    assert verify(process, "default") == 0
-    assert outcomes(process) == {"delivered": 1, "unconfirmed": 50}
+    sent(context)
+    deliver(context, "acme")
+    assert outcomes(context) == {"unconfirmed": 51}
+    pause(context.engine, 1, "an operator did")
+    do(context, "UPDATE errors SET verify_at = now()")
+    assert accounts_due(context.engine) == ["acme"]
+    assert verify(context, "acme") == 1
+    assert verify(context, "default") == 0
+    assert outcomes(context) == {"delivered": 1, "unconfirmed": 50}
 
 
 def test_the_sweep_wakes_whoever_has_something_to_read_once(
-    process: Context, sandbox: RunningSandbox, given: Given
+    context: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(drop=True, applied=True)
     given("ada@example.com")
-    sent(process)
-    do(process, "UPDATE errors SET verify_at = now()")
+    sent(context)
+    do(context, "UPDATE errors SET verify_at = now()")
     for _ in range(3):
-        process.redis.delete("turnout:swept")
-        sweep(process)
-    (message,) = process.redis.lrange("attendance.verify", 0, -1)
+        context.redis.delete("turnout:swept")
+        sweep(context)
+    (message,) = context.redis.lrange("attendance.verify", 0, -1)
     assert json.loads(message)["headers"]["task"] == "attendance.verify"
-    pause(process.engine, 1, "an operator did")
-    assert accounts_due(process.engine) == []
+    pause(context.engine, 1, "an operator did")
+    assert accounts_due(context.engine) == []

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 import pytest
 from alembic import command
 from sqlalchemy import Engine
-from typer.testing import Result
 
 from hubspot_api.answer import NotFound, Rejection, Settled, read_answer
 from hubspot_api.transport import Response
@@ -19,6 +18,7 @@ from models.accept_rules import Rules
 from models.correction import Change
 from models.words import Action, Identity, Outcome
 from tests.support.console import Visitor, words
+from tests.support.fixtures import Submit, Turnout
 from tests.support.jobs import ME, finished, retry
 from tests.support.ledger import (
     CALL,
@@ -36,7 +36,6 @@ from tests.support.ledger import (
     wrong_now,
 )
 from worker.context import Context
-from worker.intake.receipts import Part
 from worker.local.migrate import configuration, upgrade
 from worker.operations import jobs, preview, steps, tally
 from worker.operations.preview import Preview
@@ -45,8 +44,6 @@ from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
 from worker.queue import settle
 
-HandIn = Callable[..., list[Part]]
-Turnout = Callable[..., Result]
 MIXED = {"webinar-42": 80, "berlin-meetup-25": 30, "paris-meetup-25": 30}
 RIGHT = "acme/webinar-42"
 
@@ -78,10 +75,10 @@ def unknown(engine: Engine, said: dict[str, object]) -> None:
 
 
 @pytest.fixture
-def mixed(hand_in: HandIn, engine: Engine) -> str:
+def mixed(submit: Submit, engine: Engine) -> str:
     """Three events' records in one group, as a version before this one left them; give the group."""
     for index, (event, number) in enumerate(MIXED.items()):
-        hand_in(of(event, number, 100 * index))
+        submit(of(event, number, 100 * index))
     unknown(engine, {"category": "OBJECT_NOT_FOUND", "message": "No marketing event found for NAME"})
     (group, *_) = ask(engine, "SELECT group_id FROM errors")
     do(engine, "UPDATE errors SET group_id = :group", group=group.group_id)
@@ -111,10 +108,10 @@ def nothing_done(engine: Engine) -> bool:
     "events", [["webinar-24", "berlin-meetup-25", "paris-meetup-25"], ["spring", "joinedAt", "no-contact"]]
 )
 def test_each_event_that_hubspot_does_not_know_is_a_group_of_its_own(
-    hand_in: HandIn, engine: Engine, facts: Any, events: list[str], said: dict[str, object]
+    submit: Submit, engine: Engine, facts: Any, events: list[str], said: dict[str, object]
 ) -> None:
     for index, event in enumerate(events):
-        hand_in(of(event, 2 + index))
+        submit(of(event, 2 + index))
     unknown(engine, said)
     groups = facts("errors", "--grouped")
     assert {(group["event"], group["count"]) for group in groups} == {
@@ -124,14 +121,14 @@ def test_each_event_that_hubspot_does_not_know_is_a_group_of_its_own(
     assert all(group["action"].startswith("turnout correct --group") for group in groups)
 
 
-def test_object_ids_are_events_too_and_contacts_are_none(hand_in: HandIn, engine: Engine, facts: Any) -> None:
-    hand_in(message(*people(2), event="7001"), message(*people(3), event="7002"))
+def test_object_ids_are_events_too_and_contacts_are_none(submit: Submit, engine: Engine, facts: Any) -> None:
+    submit(message(*people(2), event="7001"), message(*people(3), event="7002"))
     unknown(engine, {"category": "OBJECT_NOT_FOUND", "message": "No marketing event found for NAME"})
     assert sorted((group["event"], group["count"]) for group in facts("errors", "--grouped")) == [
         ("7001", 2),
         ("7002", 3),
     ]
-    hand_in(message(*people(2, 50), event="7001"), message(*people(2, 50), event="7002"))
+    submit(message(*people(2, 50), event="7001"), message(*people(2, 50), event="7002"))
     while (claimed := take(engine)) is not None:
         no = {
             index: Rejection("VALIDATION_ERROR", "INVALID_EMAIL", f"`{one.contact}` is not a valid email address")
@@ -144,9 +141,9 @@ def test_object_ids_are_events_too_and_contacts_are_none(hand_in: HandIn, engine
 
 
 def test_a_group_says_of_which_event_it_is_wherever_it_is_named(
-    hand_in: HandIn, engine: Engine, operator: Visitor, turnout: Turnout
+    submit: Submit, engine: Engine, operator: Visitor, turnout: Turnout
 ) -> None:
-    hand_in(of("webinar-24", 2), of("webinar-25", 2))
+    submit(of("webinar-24", 2), of("webinar-25", 2))
     unknown(engine, {"category": "OBJECT_NOT_FOUND", "message": "No event `NAME`"})
     said = words(operator.page("/groups"))
     assert "event acme/webinar-24" in said
@@ -178,8 +175,8 @@ def test_errors_that_an_older_version_grouped_are_grouped_anew(mixed: str, engin
 # Shown
 
 
-def test_a_preview_is_of_all_that_is_chosen(mixed: str, engine: Engine, process: Context, operator: Visitor) -> None:
-    found = preview.look(process, Action.CORRECT, Filter((Outcome.REJECTED,), group_id=mixed).written, {
+def test_a_preview_is_of_all_that_is_chosen(mixed: str, engine: Engine, context: Context, operator: Visitor) -> None:
+    found = preview.look(context, Action.CORRECT, Filter((Outcome.REJECTED,), group_id=mixed).written, {
         "change": Change(event=RIGHT).written
     })  # fmt: skip
     assert (found.count, found.will, found.tally.moved, found.calls) == (140, 60, 60, 1)
@@ -198,15 +195,15 @@ def test_a_preview_is_of_all_that_is_chosen(mixed: str, engine: Engine, process:
 
 
 def test_distinct_changes_beyond_a_bound_are_counted(
-    hand_in: HandIn, engine: Engine, process: Context, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tally, "MOST", 2)
     monkeypatch.setattr(tally, "STEP", 2)
     for index in range(5):
-        hand_in(of(f"spring-{index}", 1 + index))
+        submit(of(f"spring-{index}", 1 + index))
     unknown(engine, {"category": "OBJECT_NOT_FOUND", "message": "no"})
     changes = [(row.record_id, Change(event="acme/right")) for row in ask(engine, "SELECT record_id FROM errors")]
-    found = tally.of(process.engine, process.rules, sorted(changes, key=lambda change: change[0]))
+    found = tally.of(context.engine, context.rules, sorted(changes, key=lambda change: change[0]))
     assert [row["count"] for row in found.changes] == [1, 1]
     assert found.more_changes == 3
     why = "would repeat record …, which is corrected to the same here"
@@ -214,21 +211,21 @@ def test_distinct_changes_beyond_a_bound_are_counted(
 
 
 def test_what_a_preview_says_is_what_the_job_does(  # noqa: PLR0917
-    hand_in: HandIn, engine: Engine, process: Context, rules: Rules, monkeypatch: pytest.MonkeyPatch, mixed: str
+    submit: Submit, engine: Engine, context: Context, rules: Rules, monkeypatch: pytest.MonkeyPatch, mixed: str
 ) -> None:
     """Some would repeat, some were overtaken, some stay, some are twice among them, over many steps."""
     monkeypatch.setattr(steps, "CORRECTIONS", 7)
     monkeypatch.setattr(tally, "STEP", 11)
-    hand_in(of("webinar-42", 4, 100), of("webinar-42", 5, 200, state="cancel"))
+    submit(of("webinar-42", 4, 100), of("webinar-42", 5, 200, state="cancel"))
     while (claimed := take(engine)) is not None:
         assert settle.settle(engine, claimed, Settled(dict.fromkeys(range(len(claimed.members))), {}, {}), CALL)
-    hand_in(of("paris-meetup-25", 5, 103), of("berlin-meetup-25", 3, 110, state="cancel"))
+    submit(of("paris-meetup-25", 5, 103), of("berlin-meetup-25", 3, 110, state="cancel"))
     unknown(engine, {"category": "OBJECT_NOT_FOUND", "message": "no"})
     do(engine, "UPDATE errors SET group_id = :group WHERE resolution IS NULL", group=mixed)
     chosen, params = Filter((Outcome.REJECTED,), group_id=mixed).written, {"change": Change(event=RIGHT).written}
-    found = preview.look(process, Action.CORRECT, chosen, params)
+    found = preview.look(context, Action.CORRECT, chosen, params)
     assert len(found.tally.skips) > 3
-    done = preview.confirm(process, ME, Action.CORRECT, chosen, found.seal, params=params, typed=found.will)
+    done = preview.confirm(context, ME, Action.CORRECT, chosen, found.seal, params=params, typed=found.will)
     assert isinstance(done, int)
     ended = finished(engine, rules, done)
     assert (ended["done"], ended["skipped"]) == (found.will, found.tally.skipped)
@@ -236,16 +233,16 @@ def test_what_a_preview_says_is_what_the_job_does(  # noqa: PLR0917
 
 
 def test_two_records_of_one_person_are_both_corrected_in_their_order_over_two_steps(
-    hand_in: HandIn, engine: Engine, process: Context, rules: Rules, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, context: Context, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(steps, "CORRECTIONS", 1)
     for when in (WHEN, WHEN + 1):
-        hand_in(of("spring-sumit", 1) | {"inputs": [{"email": "ada@example.com", "interactionDateTime": when}]})
+        submit(of("spring-sumit", 1) | {"inputs": [{"email": "ada@example.com", "interactionDateTime": when}]})
         unknown(engine, {"category": "OBJECT_NOT_FOUND", "message": "no"})
     chosen, params = Filter((Outcome.REJECTED,)).written, {"change": Change(event="acme/spring-summit").written}
-    found = preview.look(process, Action.CORRECT, chosen, params)
+    found = preview.look(context, Action.CORRECT, chosen, params)
     assert found.will == 2
-    done = preview.confirm(process, ME, Action.CORRECT, chosen, found.seal, params=params, typed=2)
+    done = preview.confirm(context, ME, Action.CORRECT, chosen, found.seal, params=params, typed=2)
     assert isinstance(done, int)
     assert finished(engine, rules, done)["done"] == 2
     assert [row.corrects for row in ask(engine, "SELECT corrects FROM records WHERE corrects > 0 ORDER BY id")] == [
@@ -289,12 +286,12 @@ def test_a_form_without_a_preview_does_nothing(mixed: str, engine: Engine, opera
 
 @pytest.mark.parametrize("action", ["retry", "dismiss"])
 def test_what_failed_since_does_not_join_and_what_was_resolved_since_is_shown_anew(
-    action: str, hand_in: HandIn, engine: Engine, operator: Visitor, rules: Rules
+    action: str, submit: Submit, engine: Engine, operator: Visitor, rules: Rules
 ) -> None:
-    hand_in(message(*people(5)))
+    submit(message(*people(5)))
     given_up(engine, taken(engine))
     html = operator.page(f"/act/{action}?event=77")
-    hand_in(message(*people(3, 50)))
+    submit(message(*people(3, 50)))
     given_up(engine, taken(engine))
     operator.submit(html, f"/act/{action}", because="x")
     (job,) = ask(engine, "SELECT id FROM jobs")
@@ -311,8 +308,8 @@ def test_what_failed_since_does_not_join_and_what_was_resolved_since_is_shown_an
     assert len(ask(engine, "SELECT FROM jobs")) == 1
 
 
-def test_marked_rows_that_are_resolved_by_now_are_said(hand_in: HandIn, engine: Engine, operator: Visitor) -> None:
-    hand_in(message(*people(3)))
+def test_marked_rows_that_are_resolved_by_now_are_said(submit: Submit, engine: Engine, operator: Visitor) -> None:
+    submit(message(*people(3)))
     given_up(engine, taken(engine))
     do(engine, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE record_id = 2")
     said = words(operator.page("/act/dismiss?marked=1&error=1&error=2&error=3"))
@@ -321,19 +318,19 @@ def test_marked_rows_that_are_resolved_by_now_are_said(hand_in: HandIn, engine: 
 
 
 def test_a_batch_that_grew_or_went_is_not_canceled_as_if_it_had_not(
-    hand_in: HandIn, engine: Engine, process: Context, operator: Visitor, rules: Rules
+    submit: Submit, engine: Engine, context: Context, operator: Visitor, rules: Rules
 ) -> None:
     chosen = {"event": "77"}
-    hand_in(message(*people(2)))
+    submit(message(*people(2)))
     html = operator.page("/act/cancel?event=77")
     assert "2 77 register default" in words(html)
-    hand_in(message(*people(2, 10)))
+    submit(message(*people(2, 10)))
     assert "changed since it was shown" in words(operator.submit(html, "/act/cancel").text)
     assert nothing_done(engine)
-    found = preview.look(process, Action.CANCEL, chosen)
-    job_id = preview.confirm(process, ME, Action.CANCEL, chosen, found.seal)
+    found = preview.look(context, Action.CANCEL, chosen)
+    job_id = preview.confirm(context, ME, Action.CANCEL, chosen, found.seal)
     assert isinstance(job_id, int)
-    hand_in(message(*people(2, 20)))
+    submit(message(*people(2, 20)))
     ended = finished(engine, rules, job_id)
     assert (ended["done"], ended["skipped"]) == (0, 1)
     assert "added to since it was shown" in job_results.why(job_results.items(engine, job_id)[0])
@@ -341,9 +338,9 @@ def test_a_batch_that_grew_or_went_is_not_canceled_as_if_it_had_not(
 
 
 def test_one_record_that_has_failed_again_since_it_was_shown_is_left(
-    hand_in: HandIn, engine: Engine, rules: Rules, operator: Visitor
+    submit: Submit, engine: Engine, rules: Rules, operator: Visitor
 ) -> None:
-    hand_in(message("ada@example.com"))
+    submit(message("ada@example.com"))
     settled(engine, taken(engine), rejected=[0])
     html = operator.page("/correct?record=1&event=78")
     until = ask(engine, "SELECT max(id) FROM errors")[0][0]
@@ -452,11 +449,11 @@ def test_by_command_nothing_is_done_where_it_changed_before_the_yes(
     ],
 )
 def test_each_bulk_command_takes_what_it_is_to_come_to(
-    words_: tuple[str, ...], hand_in: HandIn, engine: Engine, turnout: Turnout
+    words_: tuple[str, ...], submit: Submit, engine: Engine, turnout: Turnout
 ) -> None:
-    hand_in(message(*people(3)))
+    submit(message(*people(3)))
     given_up(engine, taken(engine))
-    hand_in(message(*people(3), event="78"), *({**message("a@x.org"), "account": f"a{index}"} for index in range(3)))
+    submit(message(*people(3), event="78"), *({**message("a@x.org"), "account": f"a{index}"} for index in range(3)))
     do(engine, "INSERT INTO accounts (name) VALUES ('a0'), ('a1'), ('a2')")
     before = outcomes(engine)
     said = turnout(*words_, "--yes", "--expect", "4", status=1)
@@ -486,9 +483,9 @@ def test_a_corrected_file_by_command_is_shown_whole(
 
 
 def test_a_file_of_refusals_is_shown_before_it_is_asked(
-    hand_in: HandIn, engine: Engine, turnout: Turnout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, turnout: Turnout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hand_in(message("nobody"), {**message("a@x.org"), "account": "acme"})
+    submit(message("nobody"), {**message("a@x.org"), "account": "acme"})
     out = tmp_path / "f.jsonl"
     turnout("refused", "--out", str(out))
     do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
@@ -503,14 +500,14 @@ def test_a_file_of_refusals_is_shown_before_it_is_asked(
 
 
 def test_a_held_job_is_not_done_to_what_failed_again_since(
-    hand_in: HandIn, engine: Engine, rules: Rules, process: Context
+    submit: Submit, engine: Engine, rules: Rules, context: Context
 ) -> None:
-    hand_in(message(*people(2)))
+    submit(message(*people(2)))
     given_up(engine, taken(engine))
     job_id = jobs.ask_to_mend(engine, ME, [(2, 1, Change(event="78")), (3, 2, Change(event="78"))], on_hold=[])
-    found = preview.look(process, Action.RETRY, Filter(record_ids=[1]).written)
+    found = preview.look(context, Action.RETRY, Filter(record_ids=[1]).written)
     assert isinstance(found, Preview)
-    retried = preview.confirm(process, ME, Action.RETRY, Filter(record_ids=[1]).written, found.seal)
+    retried = preview.confirm(context, ME, Action.RETRY, Filter(record_ids=[1]).written, found.seal)
     assert isinstance(retried, int)
     finished(engine, rules, retried)
     settled(engine, taken(engine), rejected=[0])

@@ -1,4 +1,4 @@
-"""The HTTP door on loopback for tests, in a thread of the test's process, talking real HTTP."""
+"""The HTTP API on loopback for tests, in a thread of the test's process, talking real HTTP."""
 
 import threading
 import time
@@ -22,65 +22,65 @@ BY_EMAIL = "/marketing/v3/marketing-events/attendance/webinar-42/register/email-
 
 
 @dataclass(frozen=True)
-class Door:
-    """A door that takes requests at `url`, with a producer's key of the account `default`."""
+class Api:
+    """An API that takes requests at `url`, with a producer's key of the account `default`."""
 
     url: str
     key: str
-    process: Context
+    context: Context
 
     def ask(self, method: str, path: str, *, key: str | None = None, **more: Any) -> requests.Response:
         signed = {"Authorization": f"Bearer {self.key if key is None else key}"}
         headers = signed | more.pop("headers", {})
         return requests.request(method, self.url + path, headers=headers, timeout=90, **more)
 
-    def hand_in(self, *emails: str, path: str = BY_EMAIL, **more: Any) -> requests.Response:
+    def submit(self, *emails: str, path: str = BY_EMAIL, **more: Any) -> requests.Response:
         inputs = [{"email": email, "interactionDateTime": WHEN, "properties": {}} for email in emails]
         return self.ask("POST", path, json={"inputs": inputs}, **more)
 
 
-def key_for(process: Context, name: str, role: Role = Role.PRODUCER, *accounts: str) -> str:
-    with process.engine.connect() as connection:
+def key_for(context: Context, name: str, role: Role = Role.PRODUCER, *accounts: str) -> str:
+    with context.engine.connect() as connection:
         ids = connection.execute(
             text("SELECT id FROM accounts WHERE name = ANY(:names)"), {"names": list(accounts or ("default",))}
         )
         reached = list(ids.scalars()) if role is Role.PRODUCER else []
-    return keys.create(process.engine, name, role, reached)
+    return keys.create(context.engine, name, role, reached)
 
 
 @contextmanager
-def running_server(process: Context) -> Iterator[str]:
+def running_server(context: Context) -> Iterator[str]:
     """Run a web process until the block ends; give its address."""
-    server = Server(process, "127.0.0.1", port := free_port())
+    server = Server(context, "127.0.0.1", port := free_port())
     thread = threading.Thread(target=server.run, name="web", daemon=True)
     thread.start()
     try:
         ends = time.monotonic() + 10
         while not server.started:
-            assert time.monotonic() < ends, "the door did not open"
+            assert time.monotonic() < ends, "the API did not open"
             time.sleep(0.01)
         yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
         thread.join(30)
-        assert not thread.is_alive(), "the door did not close"
+        assert not thread.is_alive(), "the API did not close"
 
 
 @contextmanager
-def running_door(process: Context) -> Iterator[Door]:
-    """Run a door until the block ends."""
-    with running_server(process) as url:
-        yield Door(url, key_for(process, "shop"), process)
+def running_api(context: Context) -> Iterator[Api]:
+    """Run the API until the block ends."""
+    with running_server(context) as url:
+        yield Api(url, key_for(context, "shop"), context)
 
 
 @contextmanager
-def delivering(process: Context) -> Iterator[None]:
+def delivering(context: Context) -> Iterator[None]:
     """Deliver what is due, in a thread, until the block ends."""
     stop = threading.Event()
 
     def run() -> None:
         while not stop.is_set():
-            deliver(process, "default")
+            deliver(context, "default")
             stop.wait(0.05)
 
     thread = threading.Thread(target=run, name="delivering", daemon=True)

@@ -58,22 +58,22 @@ class Visitor:
 @dataclass(frozen=True)
 class RunningConsole:
     url: str
-    process: Context
+    context: Context
 
     def visitor(self) -> Visitor:
         return Visitor(self.url)
 
     def of(self, role: Role, name: str | None = None) -> Visitor:
         visitor = self.visitor()
-        answer = visitor.sign_in(key_for(self.process, name or f"the {role}", role))
+        answer = visitor.sign_in(key_for(self.context, name or f"the {role}", role))
         assert (answer.status_code, answer.url) == (200, f"{self.url}/"), answer.text
         return visitor
 
 
 @contextmanager
-def running_console(process: Context) -> Iterator[RunningConsole]:
-    with running_server(process) as url:
-        yield RunningConsole(url, process)
+def running_console(context: Context) -> Iterator[RunningConsole]:
+    with running_server(context) as url:
+        yield RunningConsole(url, context)
 
 
 def words(html: str) -> str:

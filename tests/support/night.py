@@ -92,7 +92,7 @@ class Night:
         self.engine, self.settings = engine, settings
         self._rules = Rules(fingerprint_key(engine, settings), settings.batch_size, 0)
 
-    def hand_in(self, *messages: dict[str, object]) -> None:
+    def submit(self, *messages: dict[str, object]) -> None:
         handed = [
             Inbound(Door.STREAM, f"{uuid.uuid4().int >> 80}-{index}", json.dumps(one).encode())
             for index, one in enumerate(messages)
@@ -115,25 +115,25 @@ class Night:
 
     def go_on(self) -> None:
         """Let everything go wrong that does."""
-        self.hand_in(message([person(number) for number in range(200)], "webinar-42", "attend"))
+        self.submit(message([person(number) for number in range(200)], "webinar-42", "attend"))
         for claimed in self.claims():
             settle.settle(self.engine, claimed, delivered(claimed), AttemptResult("settled", 200, 180, "", ""))
-        self.hand_in(*(message([person(number) for number in range(at, at + 400)]) for at in range(0, OUTAGE, 400)))
+        self.submit(*(message([person(number) for number in range(at, at + 400)]) for at in range(0, OUTAGE, 400)))
         for claimed in self.claims():
             settle.give_up(self.engine, claimed, "HTTP 503; 8 attempts", CUT)
-        self.hand_in(message([person(5_000 + number) for number in range(WRONG_EVENT)], MISNAMED))
+        self.submit(message([person(5_000 + number) for number in range(WRONG_EVENT)], MISNAMED))
         unknown = f"No marketing event found for {MISNAMED}"
         self.rejected("OBJECT_NOT_FOUND", "", unknown, AttemptResult("not found", 404, 95, "", unknown))
-        self.hand_in(message([person(6_000 + number, "example.con") for number in range(MISSPELT)]))
+        self.submit(message([person(6_000 + number, "example.con") for number in range(MISSPELT)]))
         self.rejected("VALIDATION_ERROR", "INVALID_EMAIL", "`{contact}` is not a valid email address")
-        self.hand_in(message([f"test.entry.{number}@example.com" for number in range(TESTS)], "webinar-42", "attend"))
+        self.submit(message([f"test.entry.{number}@example.com" for number in range(TESTS)], "webinar-42", "attend"))
         self.rejected("VALIDATION_ERROR", "", "joinedAt param must be earlier than leftAt for `{contact}`")
-        self.hand_in(message(["grace.hopper(at)example.com", person(7_000)], "webinar-42"))
+        self.submit(message(["grace.hopper(at)example.com", person(7_000)], "webinar-42"))
         registry.add(self.engine, self.settings, "partner", {}, SecretStr("partner-token"))
         account_id = account_state.find(self.engine, "partner")
         assert account_id is not None
         account_state.pause(self.engine, account_id, "HubSpot does not accept the token: it expired")
-        self.hand_in(message([person(8_000 + number) for number in range(40)], "partner-day", account="partner"))
+        self.submit(message([person(8_000 + number) for number in range(40)], "partner-day", account="partner"))
 
 
 def made(postgres_url: str, template: str, valkey_url: str, home: Path) -> str:
@@ -168,18 +168,18 @@ def _admin(postgres_url: str, statement: str) -> None:
 
 
 @contextmanager
-def working(process: Context) -> Iterator[None]:
+def working(context: Context) -> Iterator[None]:
     """Do in a thread what the workers do: deliver what is due, and work at jobs."""
     stop = threading.Event()
 
     def run() -> None:
         while not stop.is_set():
-            seconds, _ = process.redis.time()
-            process.redis.zadd(heartbeat.WORKERS, {"delivery": seconds, "housekeeping": seconds})
-            heartbeat.ticked(process)
-            jobs.work(process.engine, process.rules, 1, stop.is_set)
-            for account in sweep.due_accounts(process):
-                deliver(process, account)
+            seconds, _ = context.redis.time()
+            context.redis.zadd(heartbeat.WORKERS, {"delivery": seconds, "housekeeping": seconds})
+            heartbeat.ticked(context)
+            jobs.work(context.engine, context.rules, 1, stop.is_set)
+            for account in sweep.due_accounts(context):
+                deliver(context, account)
             stop.wait(0.1)
 
     thread = threading.Thread(target=run, name="working", daemon=True)

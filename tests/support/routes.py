@@ -16,8 +16,8 @@ from sqlalchemy import Engine, text
 from models.accept_rules import Rules
 from models.correction import Change
 from models.input_check import Reason
-from models.words import Action, Door as DoorWord, Outcome, Role, Via
-from tests.support.api import Door, key_for
+from models.words import Action, Door, Outcome, Role, Via
+from tests.support.api import Api, key_for
 from tests.support.console import Visitor
 from tests.support.jobs import ME
 from tests.support.ledger import WHEN, do, given_up, message, settled, taken
@@ -135,27 +135,27 @@ class Walker:
         return answer, "\n".join(lines)
 
 
-def walkers(door: Door) -> dict[str, Walker]:
+def walkers(api: Api) -> dict[str, Walker]:
     """Give everybody: nobody, three producers, a viewer, an operator."""
-    found = {"nobody": Walker("nobody", Visitor(door.url))}
-    process = door.process
+    found = {"nobody": Walker("nobody", Visitor(api.url))}
+    context = api.context
     for name, key, account in (
-        ("shop", door.key, None),
-        ("rival", key_for(process, "rival"), None),
-        ("stranger", key_for(process, "stranger", Role.PRODUCER, "acme"), None),
-        ("viewer", key_for(process, "vera", Role.VIEWER), "default"),
-        ("operator", key_for(process, "olga", Role.OPERATOR), "default"),
+        ("shop", api.key, None),
+        ("rival", key_for(context, "rival"), None),
+        ("stranger", key_for(context, "stranger", Role.PRODUCER, "acme"), None),
+        ("viewer", key_for(context, "vera", Role.VIEWER), "default"),
+        ("operator", key_for(context, "olga", Role.OPERATOR), "default"),
     ):
-        found[name] = walker = Walker(name, Visitor(door.url), key, account=account)
+        found[name] = walker = Walker(name, Visitor(api.url), key, account=account)
         if name in {"viewer", "operator"}:
             assert walker.visitor.sign_in(key).status_code == 200
             walker.token = walker.visitor.token("/jobs")
     return found
 
 
-def fill(process: Context) -> None:
+def fill(context: Context) -> None:
     """Put her everywhere, in every spelling: records, what was refused, jobs, actions, schedules."""
-    engine, rules = process.engine, process.rules
+    engine, rules = context.engine, context.rules
     hers = [f"{index}{SPELT[0]}" for index in range(len(SPELT))]
     submit(engine, rules, message(*hers, event="77"), SUBMISSION, "shop")
     submit(engine, rules, message(SPELT[0], event="88"), RIVALS, "rival")
@@ -220,7 +220,7 @@ def submit(engine: Engine, rules: Rules, fields: dict[str, Any], submission: UUI
         number = connection.execute(text("SELECT count(*) FROM submissions")).scalar_one()
         connection.rollback()
         named = {**fields, "submission_id": str(submission), "producer": producer}
-        accept(connection, [Inbound(DoorWord.STREAM, f"{number}-0", json.dumps(named).encode())], rules)
+        accept(connection, [Inbound(Door.STREAM, f"{number}-0", json.dumps(named).encode())], rules)
 
 
 def ask(engine: Engine, sql: str) -> list[Any]:
