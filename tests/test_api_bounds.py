@@ -21,6 +21,7 @@ from starlette.requests import Request
 import web.limits
 import web.long_poll
 import web.server
+import worker.queries.submissions
 from models.message import MOST_BYTES
 from tests.support.api import BY_EMAIL, WHEN, Api, key_for, running_api
 from tests.support.worker_processes import environment, until
@@ -155,7 +156,7 @@ def test_no_connection_to_the_database_in_time_is_503(api: Api, monkeypatch: pyt
     def none(*_: object) -> None:
         raise sqlalchemy.exc.TimeoutError
 
-    monkeypatch.setattr("worker.queries.submissions.summary", none)
+    monkeypatch.setattr(worker.queries.submissions, "summary", none)
     answer = api.ask("GET", "/submissions/018f0000-0000-4000-8000-000000000000")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
 

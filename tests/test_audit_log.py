@@ -1,5 +1,6 @@
 """Whatever an operator does leaves its row in the audit log, without a secret; whatever only looks leaves none."""
 
+import getpass
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from sqlalchemy import Engine
 from typer.testing import Result
 
+import worker.stream
 from cli.app import app
 from models.words import Role, Via
 from tests.support.console import RunningConsole
@@ -23,7 +25,7 @@ TOKEN = "pat-na1-secret-of-acme"
 
 @pytest.fixture(autouse=True)
 def olga(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("getpass.getuser", lambda: ME)
+    monkeypatch.setattr(getpass, "getuser", lambda: ME)
 
 
 @pytest.fixture
@@ -71,7 +73,7 @@ class Acts:
 
 @pytest.fixture
 def acts(turnout: Turnout, newest: Callable[[], Any], context: Context, monkeypatch: pytest.MonkeyPatch) -> Acts:
-    monkeypatch.setattr("worker.stream.Stream.open", lambda _: context.stream)
+    monkeypatch.setattr(worker.stream.Stream, "open", lambda _: context.stream)
     return Acts(turnout, newest)
 
 
@@ -229,5 +231,5 @@ def test_a_user_without_a_name_is_said_to_have_none(monkeypatch: pytest.MonkeyPa
     def nobody() -> str:
         raise KeyError("getpwuid(): uid not found: 1234")
 
-    monkeypatch.setattr("getpass.getuser", nobody)
+    monkeypatch.setattr(getpass, "getuser", nobody)
     assert audit_log.at_the_terminal().who == "nobody known"

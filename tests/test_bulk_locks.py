@@ -5,6 +5,7 @@ import random
 import pytest
 from sqlalchemy import Engine, text
 
+import worker.queries.refusals
 from models.accept_rules import Rules
 from models.correction import Change
 from models.words import Action, Outcome
@@ -113,7 +114,7 @@ def test_what_died_between_handing_in_again_and_its_note_has_its_result_all_the_
 def test_large_refusals_are_read_and_handed_in_again_few_at_once(
     engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.queries.refusals.BYTES_AT_ONCE", 100)
+    monkeypatch.setattr(worker.queries.refusals, "BYTES_AT_ONCE", 100)
     assert [row["id"] for row in waiting(engine, RefusalFilter())] == [3, 2, 1]
     assert do_steps(engine, rules, asked(engine, Action.REPLAY)) == [1, 2, 3, 3]
 

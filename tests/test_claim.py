@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, event, text
 
+import worker.queue.claim
 from hubspot_api.reaction import OUTAGE
 from models.words import Origin
 from tests.support.fixtures import Submit
@@ -42,12 +43,12 @@ from worker.queue.settle import settle
 
 @pytest.fixture
 def live_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.queue.claim.FLOOR", 0.0)
+    monkeypatch.setattr(worker.queue.claim, "FLOOR", 0.0)
 
 
 @pytest.fixture
 def retries_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.queue.claim.FLOOR", 1.0)
+    monkeypatch.setattr(worker.queue.claim, "FLOOR", 1.0)
 
 
 def everything(engine: Engine) -> list[object]:

@@ -9,6 +9,7 @@ import requests
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
+import worker.queries.person
 from models.words import Outcome, Role
 from tests.support.api import key_for
 from tests.support.console import RunningConsole, Visitor, running_console, words
@@ -436,14 +437,14 @@ def test_of_a_large_submission_the_first_records_are_counted_and_what_waits_is_n
     for first in (0, 20):
         submit({**message(*people(20, first)), "submission_id": submission}, batch_size=20)
     settled(engine, taken(engine), rejected=[0, 15])
-    monkeypatch.setattr("worker.queries.person.LOOKED_AT", 10)
+    monkeypatch.setattr(worker.queries.person, "LOOKED_AT", 10)
     found = find_submission(engine, UUID(submission))
     assert found is not None
     assert (found["outcomes"], found["all"], found["status"]) == ({"delivered": 9, "rejected": 1}, False, "PENDING")
     assert [row["contact"] for row in found["not_delivered"]] == ["p0@example.com"]
     assert "what became of its first records alone" in words(operator.page(f"/submission/{submission}"))
     settled(engine, taken(engine))
-    monkeypatch.setattr("worker.queries.person.LOOKED_AT", 41)
+    monkeypatch.setattr(worker.queries.person, "LOOKED_AT", 41)
     found = find_submission(engine, UUID(submission))
     assert found is not None
     assert (found["outcomes"], found["all"], found["status"]) == ({"delivered": 38, "rejected": 2}, True, "COMPLETE")

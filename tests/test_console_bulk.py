@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from sqlalchemy import Engine
 
+import worker.operations.steps
 from models.accept_rules import Rules
 from models.words import Role
 from tests.support.console import RunningConsole, Visitor, words
@@ -346,7 +347,7 @@ def test_jobs_and_the_audit_log_are_paged_the_newest_first(
 def test_a_job_is_stopped_and_what_it_did_stays_done(  # noqa: PLR0917
     operator: Visitor, submit: Submit, engine: Engine, rules: Rules, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.operations.steps.STEP", 2)
+    monkeypatch.setattr(worker.operations.steps, "STEP", 2)
     failed(submit, engine, *people(5))
     job = asked_for(operator.submit(operator.page("/act/retry"), "/act/retry"), engine)
     jobs.step(engine, rules)

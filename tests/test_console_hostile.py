@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 from sqlalchemy import Engine
 
+import worker.operations.steps
 from models.words import Role
 from tests.support.api import key_for
 from tests.support.console import RunningConsole, Visitor, words
@@ -153,7 +154,7 @@ def test_a_button_whose_job_is_in_trouble_leaves_it_to_the_workers(
     def fails(*_: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("worker.operations.steps.step", fails)
+    monkeypatch.setattr(worker.operations.steps, "step", fails)
     for button in ("retry", "cancel"):
         answer = operator.press(f"/batch/{batch.id}/{button}", "/")
         assert urlsplit(answer.url).path.startswith("/job/"), answer.url

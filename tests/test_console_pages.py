@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote
 import pytest
 from sqlalchemy import Engine
 
+import web.console.pages
 from tests.support.console import Visitor, words
 from tests.support.fixtures import Submit
 from tests.support.ledger import ask, deliver_all, do, given_up, message, outcomes, people, settled, taken
@@ -94,8 +95,8 @@ def test_a_groups_main_button_is_what_the_advice_says(  # noqa: PLR0917
 def test_a_groups_errors_are_listed_one_by_one_page_by_page(
     operator: Visitor, submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("web.console.pages.PAGE", 2)
-    monkeypatch.setattr("web.console.pages.ERRORS", 3)
+    monkeypatch.setattr(web.console.pages, "PAGE", 2)
+    monkeypatch.setattr(web.console.pages, "ERRORS", 3)
     submit(message(*people(5)))
     given_up(engine, taken(engine))
     submit(message(*people(5, 10)))

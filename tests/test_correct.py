@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+import cli.bulk_jobs
 from hubspot_api.answer import Rejection, Settled
 from models.accept_rules import Rules
 from models.correction import Change
@@ -163,7 +164,7 @@ def test_it_asks_before_it_corrects(
     given_up(engine, taken(engine))
     one = str(ids(engine)[0])
     assert "pass --yes" in turnout("correct", one, "--vid", "7", status=2).output
-    monkeypatch.setattr("cli.bulk_jobs.is_asked", lambda: True)
+    monkeypatch.setattr(cli.bulk_jobs, "is_asked", lambda: True)
     assert "vid: – → 7" in turnout("correct", one, "--vid", "7", stdin="n\n", status=1).output
     assert outcomes(engine) == {"failed": 1}
     turnout("correct", one, "--vid", "7", stdin="y\n")

@@ -1,6 +1,7 @@
 """What follows each of HubSpot's answers, from the POST to the database, against the stand-in."""
 
 import json
+import random
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -24,7 +25,7 @@ WHEN = 1_767_225_600_000
 @pytest.fixture(autouse=True)
 def longest_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """No wait is so short that what waits is sent again by the same run."""
-    monkeypatch.setattr("random.random", lambda: 0.9)
+    monkeypatch.setattr(random, "random", lambda: 0.9)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+import cli.bulk_jobs
 from hubspot_api.answer import Rejection, Settled
 from models.error_signature import ErrorKind
 from models.words import Outcome
@@ -135,7 +136,7 @@ def test_what_a_bulk_action_would_do_is_shown_before_it_asks(
 ) -> None:
     submit(message(*people(30)))
     given_up(engine, taken(engine))
-    monkeypatch.setattr("cli.bulk_jobs.is_asked", lambda: True)
+    monkeypatch.setattr(cli.bulk_jobs, "is_asked", lambda: True)
     said = turnout("retry", stdin="n\n", status=1).output
     assert "30 records will be retried" in said
     assert "GIVEN_UP" in said

@@ -1,5 +1,6 @@
 """Bulk actions as jobs: each part is done once, whoever works at it and whatever breaks, and says what it came to."""
 
+import getpass
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -12,6 +13,8 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
 
 import tasks.job
+import worker.queries.refusals
+import worker.queue.claim
 from models.accept_rules import Rules
 from models.correction import Change
 from models.words import Action, Outcome, State
@@ -56,8 +59,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps of a few, and the live ones first, with no floor for others."""
     for name, size in (("STEP", 3), ("CORRECTIONS", 3), ("BATCHES", 2), ("AT_ONCE", 2)):
         monkeypatch.setattr(steps, name, size)
-    monkeypatch.setattr("worker.queries.refusals.AT_ONCE", 2)
-    monkeypatch.setattr("worker.queue.claim.FLOOR", 0.0)
+    monkeypatch.setattr(worker.queries.refusals, "AT_ONCE", 2)
+    monkeypatch.setattr(worker.queue.claim, "FLOOR", 0.0)
 
 
 @pytest.fixture
@@ -439,7 +442,7 @@ def test_who_leaves_the_command_leaves_the_job_under_way_and_is_told_how_to_end_
 def test_the_commands_say_the_same_as_json_and_as_tables(
     fail: Callable[..., list[int]], facts: Any, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("getpass.getuser", lambda: "olga")
+    monkeypatch.setattr(getpass, "getuser", lambda: "olga")
     ids = fail(5)
     done = facts("retry", "--event", "77", "--yes")
     assert done == {"retried": 5, "job": done["job"]}

@@ -8,6 +8,7 @@ import random
 import pytest
 from sqlalchemy import Connection, Engine, text
 
+import worker.queue.claim
 from models.words import Origin
 from tests.support.fixtures import Submit
 from tests.support.jobs import retry
@@ -71,7 +72,7 @@ def test_a_retry_older_than_a_flood_is_claimed_without_walking_it(submit: Submit
 def test_held_names_the_newest_batch_that_holds_each_contact(
     submit: Submit, engine: Engine, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.queue.claim.FLOOR", 0.5)
+    monkeypatch.setattr(worker.queue.claim, "FLOOR", 0.5)
     chance = random.Random(seed)
     contacts, names = people(5), ["1", "2", "3"]
     claims = []
@@ -102,7 +103,7 @@ def test_a_retry_waits_for_the_newest_older_batch_of_each_contact(
     submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those before it are waited for by that batch itself."""
-    monkeypatch.setattr("worker.queue.claim.FLOOR", 0.0)
+    monkeypatch.setattr(worker.queue.claim, "FLOOR", 0.0)
     submit(again_and_again(3, ["a@example.com"], "77"), batch_size=1)
     first, second, third = waits(engine)
     do(engine, "UPDATE batches SET due_at = due_at + interval '1 hour' WHERE id = :id", id=first)
@@ -110,7 +111,7 @@ def test_a_retry_waits_for_the_newest_older_batch_of_each_contact(
     do(engine, "UPDATE lanes SET due_at = now()")
     given_up(engine, taken(engine))
     retry(engine, 100, Filter())
-    monkeypatch.setattr("worker.queue.claim.FLOOR", 1.0)
+    monkeypatch.setattr(worker.queue.claim, "FLOOR", 1.0)
     assert take(engine) is None
     *_, (again, after) = waits(engine).items()
     assert (waits(engine)[second], after) == ([first], [second])

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import random
 import subprocess
 import sys
 import threading
@@ -242,7 +243,7 @@ def test_two_500s_then_200_is_the_same_message_three_times(shop: Shop, engine: E
 def test_a_webhook_that_fails_is_left_alone_as_a_whole_and_another_is_not(
     shop: Shop, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("random.random", lambda: 1.0)
+    monkeypatch.setattr(random, "random", lambda: 1.0)
     other = Shop(context, shop.receiver, "other")
     for index in range(3):
         shop.submit(f"a{index}@x.org")
@@ -265,7 +266,7 @@ def test_a_webhook_that_fails_is_left_alone_as_a_whole_and_another_is_not(
 def test_waits_grow_to_an_hour_and_after_a_day_it_is_given_up(
     shop: Shop, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("random.random", lambda: 1.0)
+    monkeypatch.setattr(random, "random", lambda: 1.0)
     do(engine, "UPDATE keys SET webhook_url = 'http://127.0.0.1:9/'")
     submission = shop.submit(*people(2), batch_size=1)
     settled(engine, taken(engine), rejected=[0])

@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
+import web.limits
 from tests.support.api import WHEN, Api, key_for, running_api
 from tests.support.worker_processes import until
 from worker.auth import keys
@@ -252,7 +253,7 @@ def test_what_the_door_refuses_is_kept_with_the_reason_and_goes_once_mended(app:
 def test_a_door_that_is_overloaded_for_a_while_is_asked_again(
     app: App, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("web.limits.MOST_AT_ONCE", 0)
+    monkeypatch.setattr(web.limits, "MOST_AT_ONCE", 0)
     app.write(("e", "register", "ada@example.com"), ("e", "cancel", "ada@example.com"))
     with app.drainer():
         until(lambda: "503" in app.log.read_text(), 20, app.log.read_text)

@@ -17,6 +17,7 @@ from hypothesis import given, settings as rules, strategies as st
 from pydantic import SecretStr
 from sqlalchemy import text
 
+import tasks.accept
 from hubspot_api.address import is_base, is_version, path_to
 from hubspot_api.client import get
 from hubspot_api.oauth import Grant
@@ -123,7 +124,7 @@ def by_stream(context: Context, message: dict[str, Any]) -> None:
 
 
 def by_task(context: Context, message: dict[str, Any]) -> None:
-    with patch("tasks.accept.current", lambda: context):
+    with patch.object(tasks.accept, "current", lambda: context):
         accept_task.push_request(id=uuid.uuid4().hex)
         accept_task.run(**message)
         accept_task.pop_request()

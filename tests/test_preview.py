@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+import cli.bulk_jobs
 from models.accept_rules import Rules
 from models.words import Action, Outcome
 from tests.support.fixtures import Submit
@@ -155,7 +156,7 @@ def test_a_time_is_said_in_the_unit_that_people_would_use(seconds: float, said: 
 def test_the_command_shows_it_and_asks_and_does_nothing_when_told_no(
     submit: Submit, engine: Engine, turnout: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cli.bulk_jobs.is_asked", lambda: True)
+    monkeypatch.setattr(cli.bulk_jobs, "is_asked", lambda: True)
     submit(message(*people(12)))
     given_up(engine, taken(engine))
     said = turnout("retry", stdin="n\n", status=1).output

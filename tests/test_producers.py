@@ -16,6 +16,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, text
 
+import tasks.intake
 from models.words import Door
 from tasks.intake import intake
 from tests.support.api import Api, delivering, running_api
@@ -34,7 +35,7 @@ BASH = shutil.which("bash")
 @pytest.fixture(autouse=True)
 def _nobody_to_wake(monkeypatch: pytest.MonkeyPatch) -> None:
     """No worker runs, and the wake-up would be sent by the app of this process, which has no settings."""
-    monkeypatch.setattr("tasks.intake.wake", lambda *_, **__: 0)
+    monkeypatch.setattr(tasks.intake, "wake", lambda *_, **__: 0)
 
 
 @pytest.fixture

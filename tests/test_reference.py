@@ -19,6 +19,7 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
+import web.attendance
 from hubspot_api.limiter import Use
 from models.message import MOST_BYTES
 from models.words import Role
@@ -222,7 +223,7 @@ def too_slow(api: Api) -> requests.Response:
 
 def with_a_bug(api: Api) -> requests.Response:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("web.attendance.key_of", None)
+        patched.setattr(web.attendance, "key_of", None)
         return api.submit("ada@example.com")
 
 

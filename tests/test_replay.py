@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+import cli.bulk_jobs
 from models.accept_rules import Rules
 from tests.support.fixtures import Submit, Turnout
 from tests.support.jobs import replay
@@ -96,7 +97,7 @@ def test_many_are_handed_in_again_only_when_agreed(
         submit({**message(f"p{index}@x.org"), "account": "acme"})
     do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
     assert "pass --yes" in turnout("refused", "retry", "--all", status=2).output
-    monkeypatch.setattr("cli.bulk_jobs.is_asked", lambda: True)
+    monkeypatch.setattr(cli.bulk_jobs, "is_asked", lambda: True)
     assert "60 refusals will be submitted again" in turnout("refused", "retry", "--all", stdin="n\n", status=1).output
     assert outcomes(engine) == {}
     assert "60 are submitted again: accepted 60" in turnout("refused", "retry", "--all", stdin="y\n").output

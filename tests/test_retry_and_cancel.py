@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+import worker.queue.claim
 from models.accept_rules import Rules
 from models.words import Door, Origin, Outcome, State
 from tests.support.fixtures import Submit
@@ -45,7 +46,7 @@ CANCELED = Filter((Outcome.CANCELED,))
 
 @pytest.fixture(autouse=True)
 def live_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.queue.claim.FLOOR", 0.0)
+    monkeypatch.setattr(worker.queue.claim, "FLOOR", 0.0)
 
 
 def errors(engine: Engine) -> list[tuple[object, ...]]:
@@ -330,7 +331,7 @@ def test_a_retry_waits_for_older_records_of_its_contacts(
     first, _ = waits(engine)
     cancel(engine, CancelFilter(state=State.CANCEL))
     retry(engine, 100, CANCELED)
-    monkeypatch.setattr("worker.queue.claim.FLOOR", 1.0)  # retries look first, and find that they must wait
+    monkeypatch.setattr(worker.queue.claim, "FLOOR", 1.0)  # retries look first, and find that they must wait
     older = taken(engine)
     assert older.batch_id == first
     assert list(waits(engine).values()) == [[], [first]]
@@ -360,7 +361,7 @@ def test_what_was_superseded_in_a_retry_that_is_being_sent_holds_nobody(
     given_up(engine, taken(engine))
     submit(message("a@x.org", state="cancel"))
     retry(engine, 100, FAILED)
-    monkeypatch.setattr("worker.queue.claim.FLOOR", 1.0)
+    monkeypatch.setattr(worker.queue.claim, "FLOOR", 1.0)
     again = taken(engine)
     assert [member.contact for member in again.members] == ["b@x.org"]
     submit(message("a@x.org", state="attend"))
@@ -465,7 +466,7 @@ def test_a_canceled_retry_can_be_retried_but_not_what_was_superseded_in_it(
     given_up(engine, taken(engine))
     retry(engine, 100, FAILED)
     submit(message("a@x.org", state="cancel"))
-    monkeypatch.setattr("worker.queue.claim.FLOOR", 1.0)
+    monkeypatch.setattr(worker.queue.claim, "FLOOR", 1.0)
     postponed(engine, taken(engine), 0)
     assert cancel(engine, CancelFilter(state=State.REGISTER)) == (1, 1)
     assert retry(engine, 100, CANCELED) == 1

@@ -28,6 +28,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import Connection, Row, text
 
+import worker.queue.claim
 from hubspot_api.answer import Settled
 from hubspot_api.reaction import OUTAGE
 from models.accept_rules import Rules
@@ -437,7 +438,7 @@ class Attendance(RuleBasedStateMachine):
     def _claim_once(self, due: set[int], *, retries_first: bool) -> Claim | None:
         model = self.model
         in_a_row, surely, maybe = model.in_a_row, model.may_send(), model.may_send(SLACK)
-        with mock.patch("worker.queue.claim.FLOOR", 1.0 if retries_first else 0.0):
+        with mock.patch.object(worker.queue.claim, "FLOOR", 1.0 if retries_first else 0.0):
             claimed = claim(self.engine, self.account, LEASE)
         assert maybe or claimed is None, "claimed, although the account is paused or parked"
         self._note_superseded()

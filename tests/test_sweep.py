@@ -4,6 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine, text
 
+import tasks.sweep
+import worker.queue.claim
+import worker.queue.expired_leases
 from models.words import Origin
 from tasks.sweep import due_accounts, free_the_forgotten
 from tests.support.fixtures import Submit
@@ -116,7 +119,7 @@ def test_ten_sweeps_at_once_take_a_batch_back_once(submit: Submit, engine: Engin
 def test_a_sweep_takes_back_a_bounded_number_and_the_next_the_rest(
     submit: Submit, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.queue.expired_leases.AT_ONCE", 3)
+    monkeypatch.setattr(worker.queue.expired_leases, "AT_ONCE", 3)
     submit(message(*people(5)), batch_size=1)
     for _ in range(5):
         taken(engine)
@@ -199,7 +202,7 @@ def test_what_waits_for_a_settled_batch_is_freed_and_counted_as_an_error(
 def test_a_sweep_looks_at_the_oldest_of_those_that_wait_and_no_further(
     submit: Submit, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.sweep.LOOKED_AT", 2)
+    monkeypatch.setattr(tasks.sweep, "LOOKED_AT", 2)
     submit(message("a@x.org"))
     first = taken(engine)
     settled(engine, first)
@@ -322,7 +325,7 @@ def test_a_host_whose_clock_is_a_year_ahead_waits_as_long(
 def test_a_retry_that_was_overtaken_while_its_worker_was_lost_is_not_sent_again(
     submit: Submit, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.queue.claim.FLOOR", 0.0)
+    monkeypatch.setattr(worker.queue.claim, "FLOOR", 0.0)
     submit(message("a@x.org", "b@x.org"))
     given_up(engine, taken(engine))
     retry(engine, 100, Filter())

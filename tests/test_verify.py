@@ -10,6 +10,7 @@ from unittest.mock import patch
 import pytest
 from sqlalchemy import text
 
+import worker.delivery.read_back
 from hubspot_api.client import get
 from models.words import Door, Outcome
 from tasks.deliver import deliver
@@ -383,7 +384,7 @@ def test_what_was_looked_for_one_by_one_is_sent_once_more_packed_together(
     context: Context, sandbox: RunningSandbox, given: Given, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "worker.delivery.read_back.BUDGET", 60.0
+        worker.delivery.read_back, "BUDGET", 60.0
     )  # on a slow machine a run would end before all is read
     sandbox.fault(drop=True, count=1)
     given(*PEOPLE[:100])

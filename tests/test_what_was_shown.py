@@ -9,9 +9,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import typer
 from alembic import command
 from sqlalchemy import Engine
 
+import cli.bulk_jobs
 from hubspot_api.answer import NotFound, Rejection, Settled, read_answer
 from hubspot_api.transport import Response
 from models.accept_rules import Rules
@@ -396,7 +398,7 @@ def test_a_corrected_file_is_shown_whole_and_done_as_shown(
 def test_by_command_the_number_is_typed(
     mixed: str, engine: Engine, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cli.bulk_jobs.is_asked", lambda: True)
+    monkeypatch.setattr(cli.bulk_jobs, "is_asked", lambda: True)
     words_ = ("correct", "--group", mixed, "--event", RIGHT)
     for typed in ("y", "140", "61"):
         said = turnout(*words_, stdin=f"{typed}\n", status=1)
@@ -422,17 +424,17 @@ def test_by_command_unasked_the_number_is_expected(mixed: str, engine: Engine, t
 def test_by_command_nothing_is_done_where_it_changed_before_the_yes(
     mixed: str, engine: Engine, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cli.bulk_jobs.is_asked", lambda: True)
+    monkeypatch.setattr(cli.bulk_jobs, "is_asked", lambda: True)
 
     def meanwhile(*_: object, **__: object) -> str:
         do(engine, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE record_id = 81")
         return "60"
 
-    monkeypatch.setattr("typer.prompt", meanwhile)
+    monkeypatch.setattr(typer, "prompt", meanwhile)
     said = turnout("correct", "--group", mixed, "--event", RIGHT, status=1)
     assert "has changed since it was shown: nothing is done" in " ".join(said.stderr.split())
     assert "59 records will be corrected" in said.output
-    monkeypatch.setattr("typer.confirm", meanwhile)
+    monkeypatch.setattr(typer, "confirm", meanwhile)
     do(engine, "UPDATE errors SET resolution = NULL WHERE record_id = 81")
     said = turnout("retry", "--group", mixed, status=1)
     assert "139 records will be retried" in said.output
@@ -474,7 +476,7 @@ def test_a_corrected_file_by_command_is_shown_whole(
     said = " ".join(turnout("correct", "--from", str(out), "--yes", status=2).output.replace("│", " ").split())
     assert "add --expect 60" in said
     turnout("correct", "--from", str(out), "--yes", "--expect", "59", status=1)
-    monkeypatch.setattr("cli.bulk_jobs.is_asked", lambda: True)
+    monkeypatch.setattr(cli.bulk_jobs, "is_asked", lambda: True)
     said = turnout("correct", "--from", str(out), stdin="1\n", status=1).output
     assert "acme/berlin-meetup-25" in said
     assert "acme/paris-meetup-25" in said
@@ -489,7 +491,7 @@ def test_a_file_of_refusals_is_shown_before_it_is_asked(
     out = tmp_path / "f.jsonl"
     turnout("refused", "--out", str(out))
     do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
-    monkeypatch.setattr("cli.bulk_jobs.is_asked", lambda: True)
+    monkeypatch.setattr(cli.bulk_jobs, "is_asked", lambda: True)
     said = turnout("refused", "retry", "--from", str(out), stdin="n\n", status=1).output
     assert "1 refusal will be submitted again" in said
     assert "1 will be skipped: would not be accepted" in said
