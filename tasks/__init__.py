@@ -8,22 +8,37 @@
 - `job`      some steps of a bulk action; the steps are `worker.operations.steps`
 - `notify`   producers are told what became of their submissions; the telling is `worker.webhooks.notify`
 - `purge`    a little of what is older than the retention goes; the rules are `worker.retention.purge`
+- `fallback` a worker does its due work itself while no wake-up reaches it
 """
 
 from typing import Any
 
-from celery.signals import worker_ready
+from celery.signals import beat_init, worker_init, worker_ready
 
 from tasks import accept, deliver, intake, job, notify, purge, sweep, verify
+from tasks.fallback import Fallback
 from worker import heartbeat, watchdog
+from worker.context import current
 from worker.delivery import permits
 
 __all__ = ["accept", "deliver", "intake", "job", "notify", "purge", "sweep", "verify"]
 
 
-@worker_ready.connect
-def _begin(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's consumer
-    """Give signs of life, wake accounts when they may ask again, and watch, as long as this process runs."""
-    heartbeat.begin()
+@worker_init.connect
+def _begin(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's worker
+    """Begin what a worker process does beside its tasks, also while its broker is away; it ends with the process."""
+    queues = list(sender.app.amqp.queues.consume_from)
+    activity = watchdog.observe()
     permits.begin()
-    watchdog.begin([queue.name for queue in sender.task_consumer.queues])
+    Fallback(current(), queues, activity).begin()
+    worker_ready.connect(lambda **_: watchdog.begin(queues, activity), weak=False)
+
+
+@worker_ready.connect
+def _ready(**_: object) -> None:
+    heartbeat.begin()
+
+
+@beat_init.connect
+def _begin_beat(**_: object) -> None:
+    watchdog.begin_beat(current())

@@ -7,6 +7,7 @@ nothing (which only a bug can cause).
 """
 
 import logging
+from collections.abc import Callable
 from typing import Final
 
 import redis
@@ -35,16 +36,17 @@ EVERY_MS: Final = 500
 """Ticks that come sooner than this after another, from other beats or out of a backlog, do nothing."""
 
 
-def sweep(process: Context) -> None:
-    """Do what is due."""
+def sweep(process: Context, wake: Callable[..., int] = wake) -> None:
+    """Do what is due; `wake` is told which tasks have work."""
     try:
         if not process.redis.set("turnout:swept", 1, nx=True, px=EVERY_MS):
             return
-        heartbeat.ticked(process)
         if process.stream.waiting():
             wake(process, INTAKE)
     except redis.RedisError as error:
-        log.warning("Redis is out of reach (%s): nothing is delivered meanwhile", type(error).__name__)
+        process.redis_outage.failed(error)
+    else:
+        process.redis_outage.answered()
     reclaim(process.engine)
     for account in due_accounts(process):
         wake(process, DELIVER, places=DELIVERIES, account=account)
@@ -95,4 +97,5 @@ def free_the_forgotten(process: Context) -> int:
 @app.task(name=SWEEP)
 def sweep_task() -> None:
     """`attendance.sweep`: beat's tick."""
+    heartbeat.ticked(current())
     sweep(current())

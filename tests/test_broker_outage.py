@@ -1,11 +1,14 @@
-"""The broker is gone for fifteen seconds while tasks are in flight: afterwards everything goes on by itself."""
+"""What brokers do while tasks are in flight: they go, go silent, block, lose hosts. Everything goes on by itself."""
 
 import os
 import random
+import shutil
 import socket
+import subprocess
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -63,41 +66,154 @@ def test_valkey_gone_for_fifteen_seconds(
             recovers(workers, sandbox, engine, handed)
 
 
+def missing(what: str) -> None:
+    """Say that this machine cannot show a test; where nothing may be left unshown, fail."""
+    said = f"NOT SHOWN: {what}; start one and run this again"
+    if "CI" in os.environ:
+        pytest.fail(said)
+    pytest.skip(said)
+
+
 @pytest.fixture
 def rabbitmq() -> Iterator[Proxy]:
-    """RabbitMQ on its standard port, behind a proxy of ours: a machine without one cannot show this."""
+    """RabbitMQ on its standard port, behind a proxy of ours."""
     try:
         socket.create_connection(("127.0.0.1", 5672), 2).close()
     except OSError:
-        missing = "NOT SHOWN: no RabbitMQ listens on 127.0.0.1:5672, guest/guest; start one and run this again"
-        if "CI" in os.environ:
-            pytest.fail(missing)  # there nothing is left unshown for want of something
-        pytest.skip(missing)
+        missing("no RabbitMQ listens on 127.0.0.1:5672, guest/guest")
     proxy = Proxy(5672)
     yield proxy
     proxy.cut()
 
 
+def rabbitmqctl(*words: str) -> None:
+    if shutil.which("rabbitmqctl") is None:
+        missing("no rabbitmqctl beside RabbitMQ on 127.0.0.1:5672")
+    subprocess.run(["rabbitmqctl", "--quiet", *words], check=True, timeout=60, stdout=subprocess.DEVNULL)
+
+
+@pytest.fixture
+def virtual_host() -> Iterator[Callable[..., str]]:
+    """Make virtual hosts, each deleted afterwards."""
+    names = []
+
+    def made(*options: str) -> str:
+        names.append(f"turnout-{uuid.uuid4().hex}")
+        rabbitmqctl("add_vhost", names[-1], *options)
+        rabbitmqctl("set_permissions", "-p", names[-1], "guest", ".*", ".*", ".*")
+        return names[-1]
+
+    yield made
+    for name in names:
+        rabbitmqctl("delete_vhost", name)
+
+
+class Story:
+    """Workers between RabbitMQ and a sandbox, and what was submitted to them."""
+
+    def __init__(self, workers: Workers, sandbox: object, engine: Engine) -> None:
+        self.workers, self._sandbox, self._engine = workers, sandbox, engine
+        self._stream, self._chance = Stream.open(workers.settings), random.Random(uuid.uuid4().int)
+        self._serial = self._submitted = 0
+
+    def submit(self, messages: int = 100) -> None:
+        self._serial += 1
+        self._submitted += enqueue(self._stream, self._chance, self._serial, messages)
+
+    def begins(self) -> None:
+        """Submit, and wait until workers are at it."""
+        self.submit()
+        until(lambda: left(self._engine) > 0, 30, self.workers.logs)
+
+    def recovers(self) -> None:
+        recovers(self.workers, self._sandbox, self._engine, self._submitted)
+
+
+@pytest.fixture
+def story(
+    rabbitmq: Proxy, settings: Settings, valkey: Valkey, engine: Engine, tmp_path: Path
+) -> Iterator[Callable[..., AbstractContextManager[Story]]]:
+    """Begin a story on a virtual host."""
+
+    @contextmanager
+    def begun(virtual_host: str = "/", **more: object) -> Iterator[Story]:
+        with running_sandbox(burst_limit=100_000, latency=0.3) as sandbox:
+            here = told(
+                settings,
+                broker_url=f"amqp://guest:guest@127.0.0.1:{rabbitmq.port}/{virtual_host}",
+                redis_url=valkey.url,
+                hubspot_url=sandbox.url,
+                linger=0.2,
+                burst_limit=40,
+                burst_seconds=2.0,
+                **more,
+            )
+            with running_workers(here, tmp_path) as workers:
+                yield Story(workers, sandbox, engine)
+
+    return begun
+
+
 @pytest.mark.timeout(180)
 def test_rabbitmq_gone_for_fifteen_seconds(
-    rabbitmq: Proxy, settings: Settings, valkey: Valkey, engine: Engine, tmp_path: Path
+    rabbitmq: Proxy, story: Callable[..., AbstractContextManager[Story]]
 ) -> None:
-    with running_sandbox(burst_limit=100_000, latency=0.3) as sandbox:
-        settings = told(
-            settings,
-            broker_url=f"amqp://guest:guest@127.0.0.1:{rabbitmq.port}//",
-            redis_url=valkey.url,
-            hubspot_url=sandbox.url,
-            linger=0.2,
-            burst_limit=40,
-            burst_seconds=2.0,
-        )
-        with running_workers(settings, tmp_path) as workers:
-            stream, chance = Stream.open(settings), random.Random(uuid.uuid4().int)
-            handed = enqueue(stream, chance, 1, 100)
-            until(lambda: left(engine) > 0, 30, workers.logs)
-            rabbitmq.cut()
-            time.sleep(OUTAGE)
-            rabbitmq.restore()
-            handed += enqueue(stream, chance, 2, 100)
-            recovers(workers, sandbox, engine, handed)
+    with story() as here:
+        here.begins()
+        rabbitmq.cut()
+        time.sleep(OUTAGE)
+        rabbitmq.restore()
+        here.submit()
+        here.recovers()
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("queue_type", ["classic", "quorum"])
+def test_connections_that_go_silent_and_are_never_closed(
+    rabbitmq: Proxy,
+    story: Callable[..., AbstractContextManager[Story]],
+    virtual_host: Callable[..., str],
+    queue_type: str,
+) -> None:
+    with story(virtual_host(), queue_type=queue_type) as here:
+        here.begins()
+        rabbitmq.silence()
+        here.submit()
+        here.recovers()
+
+
+@pytest.mark.timeout(240)
+def test_a_host_that_vanishes_locks_no_workers_name(
+    rabbitmq: Proxy, story: Callable[..., AbstractContextManager[Story]]
+) -> None:
+    with story() as here:
+        here.begins()
+        rabbitmq.hold()
+        here.workers.kill("delivery")
+        here.workers.start("delivery")
+        here.submit()
+        here.recovers()
+
+
+@pytest.mark.timeout(240)
+def test_delivery_goes_on_while_rabbitmq_blocks_publishers(
+    story: Callable[..., AbstractContextManager[Story]],
+) -> None:
+    with story() as here:
+        here.begins()
+        rabbitmqctl("set_vm_memory_high_watermark", "0")
+        try:
+            here.submit()
+            here.recovers()
+        finally:
+            rabbitmqctl("set_vm_memory_high_watermark", "0.4")
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("queue_type", ["classic", "quorum"])
+def test_a_virtual_host_whose_queues_are_quorum_queues_by_default(
+    story: Callable[..., AbstractContextManager[Story]], virtual_host: Callable[..., str], queue_type: str
+) -> None:
+    with story(virtual_host("--default-queue-type", "quorum"), queue_type=queue_type) as here:
+        here.begins()
+        here.recovers()

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import re
+import socket
 import tomllib
 from inspect import signature
 from itertools import pairwise
@@ -15,8 +16,10 @@ from typer.main import get_command
 
 from cli.app import app
 from cli.sandbox import sandbox
+from worker import context, heartbeat
 from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
 from worker.settings import Settings
+from worker.stream import connect
 
 ROOT = Path(__file__).parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -229,7 +232,7 @@ def test_what_a_healthcheck_imports_exists() -> None:
     scripts = [
         s["healthcheck"]["test"][3] for s in SERVICES.values() if "-c" in s.get("healthcheck", {"test": ()})["test"]
     ]
-    assert len(scripts) == 3
+    assert len(scripts) == 5
     for script in scripts:
         for node in ast.walk(ast.parse(script)):
             if isinstance(node, ast.ImportFrom):
@@ -237,12 +240,21 @@ def test_what_a_healthcheck_imports_exists() -> None:
                 assert all(hasattr(importlib.import_module(node.module), alias.name) for alias in node.names)
 
 
-def test_a_workers_healthcheck_asks_that_very_worker() -> None:
+def test_a_workers_healthcheck_says_whether_it_lives(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Here:
+        redis = connect(settings.stream_url)
+
+    monkeypatch.setattr(context, "current", Here)
     for name in WORKERS:
-        assert SERVICES[name]["healthcheck"]["test"] == [
-            "CMD-SHELL",
-            f"celery -A worker inspect ping --timeout 5 --destination {name}@$$HOSTNAME",
-        ]
+        script = compile(SERVICES[name]["healthcheck"]["test"][3], name, "exec")
+        for beats, status in ((False, True), (True, False)):
+            Here.redis.delete(heartbeat.WORKERS)
+            Here.redis.zadd(heartbeat.WORKERS, {"another-host:1": Here.redis.time()[0]})
+            if beats:
+                Here.redis.zadd(heartbeat.WORKERS, {f"{socket.gethostname()}:7": Here.redis.time()[0]})
+            with pytest.raises(SystemExit) as ended:
+                exec(script, {})
+            assert ended.value.code is status
 
 
 # Around them

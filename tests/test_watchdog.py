@@ -7,9 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.services import Valkey
+from worker import heartbeat
 from worker.celery import DELIVER, app
+from worker.context import Context
 from worker.settings import Settings
-from worker.watchdog import STATUS, Activity, watch
+from worker.watchdog import STATUS, Activity, watch, watch_ticks
 
 
 @pytest.fixture
@@ -32,6 +34,49 @@ def watched(settings: Settings) -> Callable[..., list[int]]:
 
 def test_messages_that_nobody_takes_end_the_process(watched: Callable[..., list[int]]) -> None:
     assert watched(1, Activity()) == [STATUS]
+
+
+def test_due_work_that_no_wake_up_brought_ends_the_process(watched: Callable[..., list[int]]) -> None:
+    class Finding(Activity):
+        def take_found(self) -> int:
+            return 1
+
+    assert watched(0, Finding()) == [STATUS]
+
+
+@pytest.fixture
+def beat(process: Context, settings: Settings) -> Callable[[], list[int]]:
+    """Watch beat for a second; give the statuses it ended with."""
+
+    def run() -> list[int]:
+        app.conf.update(broker_url=settings.broker_url)
+        ended: list[int] = []
+        thread = threading.Thread(target=watch_ticks, args=(process, ended.append, 0.05, 0.3), daemon=True)
+        thread.start()
+        thread.join(1.5)
+        heartbeat.ticked(process)  # whatever still watches sees ticks from now on
+        return list(ended)
+
+    return run
+
+
+def lives(process: Context) -> None:
+    process.redis.zadd(heartbeat.WORKERS, {"here:1": process.redis.time()[0]})  # type: ignore[index]
+
+
+def test_beat_whose_ticks_reach_no_worker_ends(process: Context, beat: Callable[[], list[int]]) -> None:
+    lives(process)
+    assert beat() == [STATUS]
+
+
+def test_beat_goes_on_while_its_ticks_are_worked_on(process: Context, beat: Callable[[], list[int]]) -> None:
+    lives(process)
+    heartbeat.ticked(process)
+    assert beat() == []
+
+
+def test_beat_goes_on_while_there_is_no_worker(beat: Callable[[], list[int]]) -> None:
+    assert beat() == []
 
 
 def test_without_messages_it_goes_on(watched: Callable[..., list[int]]) -> None:

@@ -53,9 +53,10 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "broker_connection_max_retries": None,
         "broker_connection_timeout": 2,
         "broker_pool_acquire_timeout": 2,
-        # The thread pool's loop sends no heartbeats of amqp, so RabbitMQ closed each connection after thirty seconds;
-        # a peer that vanished is noticed by TCP keepalive (on Redis by the health check below).
-        "broker_heartbeat": 0,
+        # A peer that vanished, or goes silent and never closes, is noticed by three heartbeats that do not come (on
+        # Redis by the health check below). Celery sends its own from the thread pool's loop, for a connection that
+        # consumes; a publisher's silence is noticed by the confirmation that does not come.
+        "broker_heartbeat": 10,
         "broker_transport_options": (
             {
                 # Redis: with acknowledgement emulated, Celery 5.7.0 exits when Redis goes away while a message is
@@ -67,7 +68,8 @@ def configuration(settings: Settings) -> dict[str, Any]:
                 "health_check_interval": 10,
             }
             if on_redis
-            else {"read_timeout": 5, "write_timeout": 5}
+            # RabbitMQ: unconfirmed, a publish into a connection that nobody reads any more "succeeds".
+            else {"read_timeout": 5, "write_timeout": 5, "confirm_publish": True}
         ),
         # JSON only: a message is text from anybody, not code.
         "accept_content": ["json"],
@@ -78,7 +80,11 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "worker_send_task_events": False,
         "task_send_sent_event": False,
         # A queue a verb, so that intake, delivery and housekeeping do not starve each other (-Q).
-        "task_queues": [Queue(name, Exchange("turnout"), routing_key=name) for name in TASKS],
+        "task_queues": [
+            # The type is always said: left out, it is the virtual host's default, which Celery does not see.
+            Queue(name, Exchange("turnout"), routing_key=name, queue_arguments={"x-queue-type": settings.queue_type})
+            for name in TASKS
+        ],
         "task_create_missing_queues": False,
         "task_routes": {name: {"queue": name} for name in TASKS} | {name: {"queue": SWEEP} for name in (PURGE, JOB)},
         # A message is acknowledged when its work is done, also for a killed worker (on RabbitMQ). One that fails is
@@ -88,6 +94,9 @@ def configuration(settings: Settings) -> dict[str, Any]:
         # One at a time: a worker that holds messages it does not work on only delays them.
         "worker_prefetch_multiplier": 1,
         "worker_disable_rate_limits": True,
+        # A worker's control queue is exclusive on RabbitMQ: where a host vanishes, its name is locked until the broker
+        # notices, and a worker of that name exits at each start. Nothing here uses remote control.
+        "worker_enable_remote_control": False,
         # The broker's outage is no reason to drop a POST that is under way.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         # By default a worker that lost its connection takes less for a while, and then raises that by a call to the

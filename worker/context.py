@@ -17,6 +17,7 @@ from models.accept_rules import Rules
 from worker.accounts.destination import Destination, destination
 from worker.database import make_engine
 from worker.encryption import fingerprint_key
+from worker.outage import Outage
 from worker.settings import Settings, load_settings
 from worker.stream import Stream, connect
 
@@ -38,6 +39,10 @@ class Context:
     """Set when the process is asked to stop: loops end after what they are at."""
     waiters: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(WAITERS))
     """Who waits for a permit holds one."""
+    broker: Outage = field(
+        default_factory=lambda: Outage("the broker", "no wake-ups are sent; workers look for due work themselves")
+    )
+    redis_outage: Outage = field(default_factory=lambda: Outage("Redis", "nothing is delivered meanwhile"))
     _destinations: dict[str, tuple[Destination, float]] = field(default_factory=dict, repr=False)
     _limiters: dict[int, tuple[Destination, Limiter]] = field(default_factory=dict, repr=False)
 

@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 import time
-from typing import Final
+from typing import Final, cast
 
 import redis
 
@@ -41,13 +41,23 @@ def _beat() -> None:
 
 def ticked(process: Context) -> None:
     """Note that a tick of beat was worked on."""
-    process.redis.set(TICK, int(time.time()), px=int(GONE * 1000))
+    try:
+        process.redis.set(TICK, int(time.time()), px=int(GONE * 1000))
+    except redis.RedisError as error:
+        log.debug("a tick was not noted: %s", type(error).__name__)
 
 
 def workers(client: redis.Redis) -> int:
     """Count the worker processes that gave a sign of life lately."""
     seconds, _ = client.time()
     return int(client.zcount(WORKERS, seconds - GONE, "+inf"))
+
+
+def is_here(client: redis.Redis) -> bool:
+    """Say whether a worker process of this host gave a sign of life lately: its container's health check."""
+    seconds, _ = client.time()
+    names = cast("list[bytes]", client.zrangebyscore(WORKERS, seconds - GONE, "+inf"))
+    return any(name.startswith(f"{socket.gethostname()}:".encode()) for name in names)
 
 
 def ticking(client: redis.Redis) -> bool:

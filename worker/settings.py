@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     redis_url: Text = Field(
         "", repr=False, description="Stream and limiter; default: the broker's, where that is Redis"
     )
+    queue_type: Literal["classic", "quorum"] = Field("classic", description="Type of the queues on RabbitMQ")
     hubspot_url: Text = Field("https://api.hubapi.com", description="Where HubSpot is")
     hubspot_token: SecretStr = Field(SecretStr(""), description="The access token of the account `default`")
     hubspot_version: Text = Field("v3", description="`v3`, or a dated version such as `2026-09`")

@@ -8,7 +8,6 @@ import logging
 from typing import Final
 
 import redis
-from kombu.exceptions import OperationalError
 
 from worker.celery import app
 from worker.context import Context
@@ -20,17 +19,36 @@ LOST_AFTER_MS: Final = 15_000
 
 
 def wake(process: Context, task: str, places: int = 1, **facts: str) -> int:
-    """Send the task's outstanding wake-ups up to `places`, and give how many were sent; never raises."""
+    """Send the task's outstanding wake-ups up to `places`, and give how many were sent; never raises.
+
+    While the broker is away only one caller at a time tries it: a publish to a broker that is silent or blocked
+    takes seconds to fail.
+    """
+    if not process.broker.may_try():
+        return 0
     sent = 0
     try:
         for place in range(places):
             key = ":".join(["turnout:wake", task, *facts.values(), str(place)])
             if process.redis.set(key, 1, nx=True, px=LOST_AFTER_MS):
-                app.send_task(task, kwargs={**facts, "place": key})
+                if not _publish(process, task, key, facts):
+                    break
                 sent += 1
-    except (redis.RedisError, OperationalError, OSError) as error:
-        log.warning("%s was not woken: %s", task, type(error).__name__)
+    except redis.RedisError as error:
+        log.debug("%s was not woken: %s", task, type(error).__name__)  # the sweep says that Redis is away
     return sent
+
+
+def _publish(process: Context, task: str, key: str, facts: dict[str, str]) -> bool:
+    """Publish a wake-up; where that fails, its place is free again."""
+    try:
+        app.send_task(task, kwargs={**facts, "place": key})
+    except Exception as error:  # noqa: BLE001 - transports raise errors of no common class
+        process.broker.failed(error)
+        process.redis.delete(key)
+        return False
+    process.broker.answered()
+    return True
 
 
 def received(process: Context, place: str) -> None:

@@ -11,6 +11,8 @@ class Proxy:
     def __init__(self, target: int) -> None:
         self._target = target
         self._links: set[socket.socket] = set()
+        self._silent: set[socket.socket] = set()
+        self._held: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._listener: socket.socket | None = None
         with closing(socket.socket()) as probe:
@@ -37,6 +39,16 @@ class Proxy:
                 with suppress(OSError):
                     link.shutdown(socket.SHUT_RDWR)
 
+    def silence(self) -> None:
+        """Pass nothing on any more of what is connected now, and close none of it; new connections work."""
+        with self._lock:
+            self._silent |= self._links
+
+    def hold(self) -> None:
+        """Keep the far end of what is connected now open, also when the near end is gone: as where a host vanishes."""
+        with self._lock:
+            self._held |= self._links
+
     def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
@@ -57,7 +69,10 @@ class Proxy:
     def _forward(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(65_536):
-                sink.sendall(data)
+                if source not in self._silent:
+                    sink.sendall(data)
+        if sink in self._held:
+            return
         for end in (source, sink):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)

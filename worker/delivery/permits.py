@@ -90,6 +90,9 @@ def _wake() -> None:
             pause = wake_due(process)
         except redis.RedisError:
             pause = LOOK
+        except Exception:
+            log.exception("waking accounts failed")  # the thread outlives any error: nobody else wakes them
+            pause = LOOK
         process.stopping.wait(pause)
 
 

@@ -1,0 +1,132 @@
+"""The broker never decides whether work goes on: workers to which it brings nothing find due work themselves."""
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from tasks import fallback as fallbacks
+from tasks.fallback import Fallback
+from tests.support.ledger import message, outcomes
+from tests.support.sandbox_server import running_sandbox
+from tests.support.services import Valkey
+from tests.support.worker_processes import running_workers, until
+from tests.test_kills import enqueue, everything_is_accounted_for, left
+from worker.celery import DELIVER, DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, INTAKE, PURGE, SWEEP, app
+from worker.context import Context
+from worker.settings import Settings
+from worker.stream import Stream
+from worker.watchdog import Activity
+
+
+class Ran:
+    """The tasks that were run in place of the real ones."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.tasks: list[tuple[str, dict[str, str]]] = []
+        app.loader.import_default_modules()
+        for name in (INTAKE, DELIVER, PURGE):
+            monkeypatch.setattr(app.tasks[name], "run", lambda _name=name, **facts: self.tasks.append((_name, facts)))
+
+    def all(self, number: int) -> list[tuple[str, dict[str, str]]]:
+        until(lambda: len(self.tasks) >= number, 10, lambda: f"only {self.tasks}")
+        return sorted(self.tasks, key=lambda one: one[0])
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
+    return Ran(monkeypatch)
+
+
+def test_a_delivery_worker_finds_the_accounts_that_are_due(process: Context, hand_in: Any, ran: Ran) -> None:
+    hand_in(message("ada@example.com"))
+    assert Fallback(process, [DELIVERY_QUEUES], Activity()).look() == 1
+    assert ran.all(1) == [(DELIVER, {"account": "default"})]
+
+
+def test_a_housekeeping_worker_finds_what_waits_in_the_stream_and_leaves_deliveries_to_others(
+    process: Context, hand_in: Any, ran: Ran
+) -> None:
+    hand_in(message("ada@example.com"))
+    process.stream.add(b"{}")
+    assert Fallback(process, HOUSEKEEPING_QUEUES.split(","), Activity()).look() == 2
+    assert ran.all(2) == [(INTAKE, {}), (PURGE, {})]
+
+
+def test_what_runs_still_is_not_begun_again(process: Context, hand_in: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    app.loader.import_default_modules()
+    goes_on = threading.Event()
+    monkeypatch.setattr(app.tasks[DELIVER], "run", lambda **_: goes_on.wait(20))
+    hand_in(message("ada@example.com"))
+    fallback = Fallback(process, [DELIVERY_QUEUES], Activity())
+    assert [fallback.look(), fallback.look()] == [1, 0]
+    goes_on.set()
+
+
+def test_a_process_that_gets_its_tasks_looks_for_nothing(process: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fallbacks, "EVERY", 0.01)
+    looks: list[int] = []
+    activity = Activity()
+    activity.changed(1)
+    fallback = Fallback(process, [SWEEP], activity)
+    monkeypatch.setattr(fallback, "look", lambda: looks.append(1))
+    fallback.begin()
+    time.sleep(0.1)
+    assert not looks
+    activity.changed(-1)
+    activity.last -= fallbacks.QUIET
+    until(lambda: bool(looks), 10, "it did not look")
+    process.stopping.set()
+
+
+def test_an_error_while_looking_ends_nothing(process: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fallbacks, "EVERY", 0.01)
+    activity = Activity()
+    activity.last -= fallbacks.QUIET
+    fallback = Fallback(process, [SWEEP], activity)
+    looks: list[int] = []
+
+    def fail() -> int:
+        looks.append(1)
+        raise RuntimeError
+
+    monkeypatch.setattr(fallback, "look", fail)
+    fallback.begin()
+    until(lambda: len(looks) > 2, 10, "the thread ended")
+    process.stopping.set()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Valkey]:
+    """A broker apart from the Redis of stream and limiter."""
+    server = Valkey(tmp_path)
+    yield server
+    server.stop()
+
+
+@pytest.mark.timeout(180)
+def test_without_a_broker_and_beat_everything_is_accepted_and_delivered(
+    settings: Settings, valkey: Valkey, broker: Valkey, engine: Engine, tmp_path: Path
+) -> None:
+    with running_sandbox(burst_limit=100_000) as sandbox:
+        told = settings.model_copy(
+            update={"broker_url": broker.url, "redis_url": valkey.url, "hubspot_url": sandbox.url, "linger": 0.2}
+        )
+        told.model_fields_set.update({"broker_url", "redis_url", "hubspot_url", "linger"})
+        with running_workers(told, tmp_path) as workers:
+            broker.kill()
+            stream = Stream.open(told)
+            handed = enqueue(stream, random.Random(7), 1, 20)
+            until(
+                lambda: not stream.waiting() and not left(engine) and outcomes(engine).get("delivered") == handed,
+                90,
+                lambda: f"{stream.waiting()} messages and {left(engine)} batches wait: {workers.logs()}",
+            )
+            everything_is_accounted_for(engine, sandbox, handed)
+            assert workers.logs().count("the broker is out of reach") <= len(("delivery", "housekeeping"))
+            broker.start()
