@@ -6,6 +6,7 @@ The permit comes first, so that nobody sleeps on a claim and batches get fuller 
 import logging
 import random
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -46,7 +47,7 @@ TRIES: Final = 4
 """Claims that one permit is tried with: where one event alone has work, its lane is locked for moments at a time."""
 
 
-def deliver(process: Context, account: str) -> int:
+def deliver(process: Context, account: str, wake: Callable[..., int] = wake) -> int:
     """Deliver the account's due batches, one after the other, while there are permits; give the number of POSTs."""
     ends = time.monotonic() + BUDGET
     posts = 0

@@ -2,22 +2,25 @@
 
 The database knows what is due and the stream what waits; a wake-up only says so sooner. A process to which the broker
 brings nothing for `QUIET` seconds (it is away, blocked, or a connection went silent; or beat is gone) looks for itself.
-It then runs the very tasks that it would have been woken for; claims, locks and permits keep it apart from others.
+It then does what it would have been woken for; claims, locks and permits keep it apart from others.
 """
 
 import logging
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final
+from typing import Any, Final
 
 import redis
 from sqlalchemy.exc import DBAPIError
 
-from tasks import sweep
-from worker.celery import DELIVER, SWEEP, app
+from tasks import deliver, intake, job, sweep, verify
+from worker.celery import DELIVER, INTAKE, JOB, NOTIFY, PURGE, SWEEP, VERIFY, app
 from worker.context import Context
+from worker.delivery.permits import DELIVERIES
+from worker.retention import purge
 from worker.watchdog import Activity
+from worker.webhooks import notify
 
 log = logging.getLogger(__name__)
 
@@ -26,10 +29,25 @@ QUIET: Final = 5.0
 EVERY: Final = 2.0
 """Seconds between two looks."""
 THREADS: Final = 4
-"""Tasks of one process that run at once in this way."""
+"""Verbs of one process that run at once in this way."""
 
-Work = tuple[str, tuple[tuple[str, str], ...]]
-"""A task and its arguments."""
+Work = tuple[str, tuple[tuple[str, str], ...], int]
+"""A task, its arguments, and which of several at once."""
+
+
+def _wake_nobody(_: Context, task: str, **__: object) -> int:  # noqa: ARG001 - as `wake`
+    return 0
+
+
+VERBS: Final[Mapping[str, Callable[..., Any]]] = {
+    INTAKE: lambda process: intake.intake(process, _wake_nobody),
+    DELIVER: lambda process, account: deliver.deliver(process, account, _wake_nobody),
+    VERIFY: verify.verify,
+    NOTIFY: notify.notify,
+    JOB: job.work,
+    PURGE: purge.purge_a_little,
+}
+"""What each task does. Nobody is woken: while the broker blocks, that takes seconds, and the next look comes sooner."""
 
 
 class Fallback:
@@ -76,21 +94,21 @@ class Fallback:
         found: list[Work] = []
 
         def note(_: Context, task: str, places: int = 1, **facts: str) -> int:
-            found.append((task, tuple(facts.items())))
+            found.extend((task, tuple(facts.items()), place) for place in range(min(places, THREADS)))
             return places
 
         if SWEEP in self._queues:
             sweep.sweep(self._process, note)
         elif DELIVER in self._queues:
             for account in sweep.due_accounts(self._process):
-                note(self._process, DELIVER, account=account)
+                note(self._process, DELIVER, DELIVERIES, account=account)
         queue_of = app.conf.task_routes
         return [work for work in found if queue_of[work[0]]["queue"] in self._queues]
 
     def _do(self, work: Work) -> None:
-        task, facts = work
+        task, facts, _ = work
         try:
-            app.tasks[task](**dict(facts))
+            VERBS[task](self._process, **dict(facts))
         except (DBAPIError, redis.RedisError) as error:
             log.debug("%s ended: %s", task, type(error).__name__)
         except Exception:

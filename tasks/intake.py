@@ -5,7 +5,7 @@ transaction either. Entries that were read and never acknowledged come first, ea
 what killed its reader.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from sqlalchemy import Connection, text
@@ -24,7 +24,7 @@ DEATHS: Final = 5
 """A message during which the process died so often while it was alone is refused."""
 
 
-def intake(process: Context) -> int:
+def intake(process: Context, wake: Callable[..., int] = wake) -> int:
     """Accept what waits in the stream until it is empty; give how many messages were accepted.
 
     Raises:
@@ -37,12 +37,12 @@ def intake(process: Context) -> int:
         connection.commit()
         try:
             process.stream.join()
-            return _drain(process, connection)
+            return _drain(process, connection, wake)
         finally:
             _unlock(connection)
 
 
-def _drain(process: Context, connection: Connection) -> int:
+def _drain(process: Context, connection: Connection, wake: Callable[..., int]) -> int:
     stream, drained = process.stream, 0
     while not process.stopping.is_set():
         again = stream.pending()
@@ -50,28 +50,28 @@ def _drain(process: Context, connection: Connection) -> int:
         if not entries:
             break
         if again:
-            _accept_alone(process, connection, again[0])
+            _accept_alone(process, connection, again[0], wake)
         else:
-            _accept(process, connection, entries)
+            _accept(process, connection, entries, wake)
         stream.done(entries)
         drained += len(entries)
     return drained
 
 
-def _accept(process: Context, connection: Connection, entries: Sequence[Entry]) -> None:
+def _accept(process: Context, connection: Connection, entries: Sequence[Entry], wake: Callable[..., int]) -> None:
     parts = accept(connection, [_handed(entry) for entry in entries], process.rules)
     for account in {part.account for part in parts if part.accepted}:
         wake(process, DELIVER, account=account)
 
 
-def _accept_alone(process: Context, connection: Connection, entry: Entry) -> None:
+def _accept_alone(process: Context, connection: Connection, entry: Entry, wake: Callable[..., int]) -> None:
     begun = process.stream.begin_alone(entry)
     try:
         if begun > DEATHS:
             what = f"the process died {DEATHS} times while it accepted this alone"
             refuse_whole(connection, _handed(entry), process.rules, what)
         else:
-            _accept(process, connection, [entry])
+            _accept(process, connection, [entry], wake)
     except Exception:
         process.stream.ended_alone(entry)  # it failed, and the process lives: no death
         raise

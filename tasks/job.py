@@ -3,7 +3,7 @@
 from typing import Final
 
 from worker.celery import JOB, app
-from worker.context import current
+from worker.context import Context, current
 from worker.operations import jobs
 from worker.wake import received
 
@@ -11,9 +11,13 @@ SECONDS: Final = 5.0
 """For which one message works, so that none holds a thread for long."""
 
 
+def work(process: Context) -> None:
+    """Work at the jobs that are under way."""
+    jobs.work(process.engine, process.rules, SECONDS, process.stopping.is_set)
+
+
 @app.task(name=JOB)
 def job(place: str = "") -> None:
-    """Work at the jobs that are under way."""
-    process = current()
-    jobs.work(process.engine, process.rules, SECONDS, process.stopping.is_set)
-    received(process, place)
+    """`attendance.job`: jobs are under way."""
+    work(current())
+    received(current(), place)

@@ -4,6 +4,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,13 @@ import pytest
 from sqlalchemy import Engine
 
 from tasks import fallback as fallbacks
-from tasks.fallback import Fallback
+from tasks.fallback import THREADS, Fallback
 from tests.support.ledger import message, outcomes
 from tests.support.sandbox_server import running_sandbox
 from tests.support.services import Valkey
 from tests.support.worker_processes import running_workers, until
 from tests.test_kills import enqueue, everything_is_accounted_for, left
-from worker.celery import DELIVER, DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, INTAKE, PURGE, SWEEP, app
+from worker.celery import DELIVER, DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, INTAKE, PURGE, SWEEP
 from worker.context import Context
 from worker.settings import Settings
 from worker.stream import Stream
@@ -29,9 +30,11 @@ class Ran:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.tasks: list[tuple[str, dict[str, str]]] = []
-        app.loader.import_default_modules()
-        for name in (INTAKE, DELIVER, PURGE):
-            monkeypatch.setattr(app.tasks[name], "run", lambda _name=name, **facts: self.tasks.append((_name, facts)))
+        verbs = {name: partial(self._run, name) for name in fallbacks.VERBS}
+        monkeypatch.setattr(fallbacks, "VERBS", verbs)
+
+    def _run(self, name: str, _: Context, **facts: str) -> None:
+        self.tasks.append((name, facts))
 
     def all(self, number: int) -> list[tuple[str, dict[str, str]]]:
         until(lambda: len(self.tasks) >= number, 10, lambda: f"only {self.tasks}")
@@ -45,8 +48,8 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
 
 def test_a_delivery_worker_finds_the_accounts_that_are_due(process: Context, hand_in: Any, ran: Ran) -> None:
     hand_in(message("ada@example.com"))
-    assert Fallback(process, [DELIVERY_QUEUES], Activity()).look() == 1
-    assert ran.all(1) == [(DELIVER, {"account": "default"})]
+    assert Fallback(process, [DELIVERY_QUEUES], Activity()).look() == THREADS
+    assert ran.all(THREADS) == [(DELIVER, {"account": "default"})] * THREADS
 
 
 def test_a_housekeeping_worker_finds_what_waits_in_the_stream_and_leaves_deliveries_to_others(
@@ -59,12 +62,11 @@ def test_a_housekeeping_worker_finds_what_waits_in_the_stream_and_leaves_deliver
 
 
 def test_what_runs_still_is_not_begun_again(process: Context, hand_in: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    app.loader.import_default_modules()
     goes_on = threading.Event()
-    monkeypatch.setattr(app.tasks[DELIVER], "run", lambda **_: goes_on.wait(20))
+    monkeypatch.setattr(fallbacks, "VERBS", {DELIVER: lambda *_, **__: goes_on.wait(20)})
     hand_in(message("ada@example.com"))
     fallback = Fallback(process, [DELIVERY_QUEUES], Activity())
-    assert [fallback.look(), fallback.look()] == [1, 0]
+    assert [fallback.look(), fallback.look()] == [THREADS, 0]
     goes_on.set()
 
 

@@ -21,16 +21,19 @@ class Outage:
         self._lock = threading.Lock()
         self._since: float | None = None
         self._next_try = 0.0
+        self._tried = False
 
     def may_try(self) -> bool:
-        """Say whether to try the service: always while it is not away, else one caller every `CALM` seconds."""
+        """Say whether to try the service: always while it is not away, else one caller at a time, now and then.
+
+        Whoever tries says how it went, by `failed` or `answered`.
+        """
         with self._lock:
             if self._since is None:
                 return True
-            now = time.monotonic()
-            if now < self._next_try:
+            if self._tried or time.monotonic() < self._next_try:
                 return False
-            self._next_try = now + CALM
+            self._tried = True
             return True
 
     def failed(self, error: BaseException) -> None:
@@ -40,6 +43,7 @@ class Outage:
             if first:
                 self._since = time.monotonic()
             self._next_try = time.monotonic() + CALM
+            self._tried = False
         if first:
             log.warning("%s is out of reach (%s): %s", self._service, type(error).__name__, self._consequence)
 
@@ -47,5 +51,6 @@ class Outage:
         """Note that it answers; the first answer after an outage is logged."""
         with self._lock:
             since, self._since = self._since, None
+            self._tried = False
         if since is not None:
             log.info("%s is back after %.0f s", self._service, time.monotonic() - since)

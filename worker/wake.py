@@ -24,14 +24,13 @@ def wake(process: Context, task: str, places: int = 1, **facts: str) -> int:
     While the broker is away only one caller at a time tries it: a publish to a broker that is silent or blocked
     takes seconds to fail.
     """
-    if not process.broker.may_try():
-        return 0
     sent = 0
     try:
         for place in range(places):
             key = ":".join(["turnout:wake", task, *facts.values(), str(place)])
             if process.redis.set(key, 1, nx=True, px=LOST_AFTER_MS):
-                if not _publish(process, task, key, facts):
+                if not (process.broker.may_try() and _published(process, task, {**facts, "place": key})):
+                    process.redis.delete(key)  # its place is free again
                     break
                 sent += 1
     except redis.RedisError as error:
@@ -39,13 +38,11 @@ def wake(process: Context, task: str, places: int = 1, **facts: str) -> int:
     return sent
 
 
-def _publish(process: Context, task: str, key: str, facts: dict[str, str]) -> bool:
-    """Publish a wake-up; where that fails, its place is free again."""
+def _published(process: Context, task: str, facts: dict[str, str]) -> bool:
     try:
-        app.send_task(task, kwargs={**facts, "place": key})
+        app.send_task(task, kwargs=facts)
     except Exception as error:  # noqa: BLE001 - transports raise errors of no common class
         process.broker.failed(error)
-        process.redis.delete(key)
         return False
     process.broker.answered()
     return True

@@ -38,6 +38,9 @@ class Proxy:
             for link in self._links:
                 with suppress(OSError):
                     link.shutdown(socket.SHUT_RDWR)
+            for link in self._held:
+                link.close()
+            self._held.clear()
 
     def silence(self) -> None:
         """Pass nothing on any more of what is connected now, and close none of it; new connections work."""
