@@ -7,7 +7,7 @@
 - `delivery`    calls to HubSpot, each with a permit; `webhooks`: calls to producers
 - `queries`     what pages and commands show
 - `wake`        wake-ups are sent; `watchdog`: a stuck process is ended
-- `heartbeat`   processes show that they live; `celery`: the Celery app
+- `heartbeat`   processes show that they live; `celery`: the Celery app; `beat`: its scheduler
 - `queue`       whose turn it is, and what became of a batch; `context`: what one process holds open
 - `accounts`    HubSpot's portals; `auth`: who may use the API and the console
 - `database`    PostgreSQL; `encryption`: what is kept sealed in it; `stream`: the intake stream in Redis

@@ -114,7 +114,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "enable_utc": True,
         # Beat carries only ticks, without `expires` (it is the sender's clock), and remembers nothing: any number
         # of beats is harmless.
-        "beat_scheduler": "celery.beat:Scheduler",
+        "beat_scheduler": "worker.beat:Ticks",
         "beat_max_loop_interval": 1,
         "beat_schedule": {"sweep": {"task": SWEEP, "schedule": 1.0}},
     }

@@ -6,11 +6,16 @@ What others wrote stands in them too, and a log is read on a terminal: see `mode
 import json
 import logging
 import sys
+import warnings
 from typing import Any, Final
 
 import structlog
+from celery.exceptions import CPendingDeprecationWarning
 
 from models.escaping import visible, visible_json
+
+REPEATS: Final = ("Couldn't ack", "Couldn't reject")
+"""What Celery logs as critical for each message that it held when its broker went away; they are delivered again."""
 
 TRACES: Final = frozenset({"exception", "stack"})
 """Keys whose text has lines."""
@@ -40,8 +45,20 @@ def set_up(log_format: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    logging.getLogger("celery.worker.consumer.consumer").addFilter(_once_an_outage)
+    logging.getLogger("celery.worker.request").addFilter(_once_an_outage)
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)  # about a setting that is set
     for noisy in ("celery.app.trace", "celery.worker.strategy", "celery.beat", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _once_an_outage(line: logging.LogRecord) -> bool:
+    """Leave of a broker's outage one line without its traceback."""
+    text = line.getMessage()
+    if text.startswith("consumer: "):
+        line.exc_info = None
+    repeated = text.startswith("consumer: Cannot connect") and "(1/" not in text
+    return not repeated and not text.startswith(REPEATS)
 
 
 def _show(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
