@@ -132,7 +132,7 @@ class Story:
 @pytest.fixture
 def story(
     rabbitmq: Proxy, settings: Settings, valkey: Valkey, engine: Engine, tmp_path: Path
-) -> Iterator[Callable[..., AbstractContextManager[Story]]]:
+) -> Callable[..., AbstractContextManager[Story]]:
     """Begin a story on a virtual host."""
 
     @contextmanager

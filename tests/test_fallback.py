@@ -46,36 +46,36 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
     return Ran(monkeypatch)
 
 
-def test_a_delivery_worker_finds_the_accounts_that_are_due(process: Context, hand_in: Any, ran: Ran) -> None:
-    hand_in(message("ada@example.com"))
-    assert Fallback(process, [DELIVERY_QUEUES], Activity()).look() == THREADS
+def test_a_delivery_worker_finds_the_accounts_that_are_due(context: Context, submit: Any, ran: Ran) -> None:
+    submit(message("ada@example.com"))
+    assert Fallback(context, [DELIVERY_QUEUES], Activity()).look() == THREADS
     assert ran.all(THREADS) == [(DELIVER, {"account": "default"})] * THREADS
 
 
 def test_a_housekeeping_worker_finds_what_waits_in_the_stream_and_leaves_deliveries_to_others(
-    process: Context, hand_in: Any, ran: Ran
+    context: Context, submit: Any, ran: Ran
 ) -> None:
-    hand_in(message("ada@example.com"))
-    process.stream.add(b"{}")
-    assert Fallback(process, HOUSEKEEPING_QUEUES.split(","), Activity()).look() == 2
+    submit(message("ada@example.com"))
+    context.stream.add(b"{}")
+    assert Fallback(context, HOUSEKEEPING_QUEUES.split(","), Activity()).look() == 2
     assert ran.all(2) == [(INTAKE, {}), (PURGE, {})]
 
 
-def test_what_runs_still_is_not_begun_again(process: Context, hand_in: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_runs_still_is_not_begun_again(context: Context, submit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     goes_on = threading.Event()
     monkeypatch.setattr(fallbacks, "VERBS", {DELIVER: lambda *_, **__: goes_on.wait(20)})
-    hand_in(message("ada@example.com"))
-    fallback = Fallback(process, [DELIVERY_QUEUES], Activity())
+    submit(message("ada@example.com"))
+    fallback = Fallback(context, [DELIVERY_QUEUES], Activity())
     assert [fallback.look(), fallback.look()] == [THREADS, 0]
     goes_on.set()
 
 
-def test_a_process_that_gets_its_tasks_looks_for_nothing(process: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_gets_its_tasks_looks_for_nothing(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fallbacks, "EVERY", 0.01)
     looks: list[int] = []
     activity = Activity()
     activity.changed(1)
-    fallback = Fallback(process, [SWEEP], activity)
+    fallback = Fallback(context, [SWEEP], activity)
     monkeypatch.setattr(fallback, "look", lambda: looks.append(1))
     fallback.begin()
     time.sleep(0.1)
@@ -83,14 +83,14 @@ def test_a_process_that_gets_its_tasks_looks_for_nothing(process: Context, monke
     activity.changed(-1)
     activity.last -= fallbacks.QUIET
     until(lambda: bool(looks), 10, "it did not look")
-    process.stopping.set()
+    context.stopping.set()
 
 
-def test_an_error_while_looking_ends_nothing(process: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_while_looking_ends_nothing(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fallbacks, "EVERY", 0.01)
     activity = Activity()
     activity.last -= fallbacks.QUIET
-    fallback = Fallback(process, [SWEEP], activity)
+    fallback = Fallback(context, [SWEEP], activity)
     looks: list[int] = []
 
     def fail() -> int:
@@ -100,7 +100,7 @@ def test_an_error_while_looking_ends_nothing(process: Context, monkeypatch: pyte
     monkeypatch.setattr(fallback, "look", fail)
     fallback.begin()
     until(lambda: len(looks) > 2, 10, "the thread ended")
-    process.stopping.set()
+    context.stopping.set()
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
 """Wake-ups: nothing that a broker does raises here, keeps a place or fills the log."""
 
 import logging
+import time
 
 import amqp
 import pytest
 
-from worker import outage as outages
 from worker.celery import DELIVER, app
 from worker.context import Context
 from worker.outage import CALM, Outage
@@ -23,18 +23,18 @@ ERRORS = [
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_a_wake_up_that_fails_raises_nothing_and_leaves_its_place(
-    process: Context, monkeypatch: pytest.MonkeyPatch, error: Exception
+    context: Context, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr(app, "send_task", fail)
-    assert wake(process, DELIVER, account="default") == 0
-    assert not process.redis.keys("turnout:wake:*")
+    assert wake(context, DELIVER, account="default") == 0
+    assert not context.redis.keys("turnout:wake:*")
 
 
 def test_a_broker_that_is_away_is_tried_by_one_now_and_then(
-    process: Context, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    context: Context, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     tries = []
 
@@ -45,20 +45,20 @@ def test_a_broker_that_is_away_is_tried_by_one_now_and_then(
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(app, "send_task", fail)
     for _ in range(20):
-        wake(process, DELIVER, places=8, account="default")
+        wake(context, DELIVER, places=8, account="default")
     assert len(tries) == 1
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
     sent = []
     monkeypatch.setattr(app, "send_task", lambda *_, **__: sent.append(1))
-    monkeypatch.setattr(process.broker, "_next_try", 0.0)
-    assert wake(process, DELIVER, places=8, account="default") == len(sent) == 8
+    monkeypatch.setattr(context.broker, "_next_try", 0.0)
+    assert wake(context, DELIVER, places=8, account="default") == len(sent) == 8
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 
 def test_while_a_service_is_away_one_caller_in_a_while_may_try(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(outages.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     outage = Outage("it", "so")
     assert outage.may_try()
     assert outage.may_try()

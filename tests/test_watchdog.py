@@ -45,33 +45,33 @@ def test_due_work_that_no_wake_up_brought_ends_the_process(watched: Callable[...
 
 
 @pytest.fixture
-def beat(process: Context, settings: Settings) -> Callable[[], list[int]]:
+def beat(context: Context, settings: Settings) -> Callable[[], list[int]]:
     """Watch beat for a second; give the statuses it ended with."""
 
     def run() -> list[int]:
         app.conf.update(broker_url=settings.broker_url)
         ended: list[int] = []
-        thread = threading.Thread(target=watch_ticks, args=(process, ended.append, 0.05, 0.3), daemon=True)
+        thread = threading.Thread(target=watch_ticks, args=(context, ended.append, 0.05, 0.3), daemon=True)
         thread.start()
         thread.join(1.5)
-        heartbeat.ticked(process)  # whatever still watches sees ticks from now on
+        heartbeat.ticked(context)  # whatever still watches sees ticks from now on
         return list(ended)
 
     return run
 
 
-def lives(process: Context) -> None:
-    process.redis.zadd(heartbeat.WORKERS, {"here:1": process.redis.time()[0]})  # type: ignore[index]
+def lives(context: Context) -> None:
+    context.redis.zadd(heartbeat.WORKERS, {"here:1": context.redis.time()[0]})
 
 
-def test_beat_whose_ticks_reach_no_worker_ends(process: Context, beat: Callable[[], list[int]]) -> None:
-    lives(process)
+def test_beat_whose_ticks_reach_no_worker_ends(context: Context, beat: Callable[[], list[int]]) -> None:
+    lives(context)
     assert beat() == [STATUS]
 
 
-def test_beat_goes_on_while_its_ticks_are_worked_on(process: Context, beat: Callable[[], list[int]]) -> None:
-    lives(process)
-    heartbeat.ticked(process)
+def test_beat_goes_on_while_its_ticks_are_worked_on(context: Context, beat: Callable[[], list[int]]) -> None:
+    lives(context)
+    heartbeat.ticked(context)
     assert beat() == []
 
 
