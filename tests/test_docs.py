@@ -224,7 +224,7 @@ def default(name: str) -> Any:
     [
         f"`TURNOUT_LEASE` is {default('lease'):g} s",
         f"within {EVERY_MS} ms of another",
-        f"takes no messages for {STUCK:g} s",
+        f"does not reach for {STUCK:g} s",
         f"after {DEATHS} deaths",
         f"the read-back, {FIRST_READ:g} s later",
         f"from the {[*'0123', 'fourth', 'fifth', 'sixth'][OUTAGE]} failure in a row",
