@@ -8,7 +8,7 @@ what killed its reader.
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import DBAPIError
 
 from models.words import Door
@@ -20,6 +20,8 @@ from worker.wake import received, wake
 
 LOCK: Final = 0x7475726E  # «turn»
 """The advisory lock's key."""
+_LOCK: Final = select(func.pg_try_advisory_lock(LOCK))
+_UNLOCK: Final = select(func.pg_advisory_unlock(LOCK))
 DEATHS: Final = 5
 """A message during which the process died so often while it was alone is refused."""
 
@@ -32,7 +34,7 @@ def intake(process: Context, wake: Callable[..., int] = wake) -> int:
 
     """
     with process.engine.connect() as connection:
-        if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK}).scalar_one():
+        if not connection.execute(_LOCK).scalar_one():
             return 0
         connection.commit()
         try:
@@ -84,7 +86,7 @@ def _handed(entry: Entry) -> Inbound:
 def _unlock(connection: Connection) -> None:
     try:
         connection.rollback()
-        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": LOCK})
+        connection.execute(_UNLOCK)
         connection.commit()
     except DBAPIError:
         connection.invalidate()  # the lock ends with the connection

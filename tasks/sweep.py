@@ -7,14 +7,14 @@ nothing (which only a bug can cause).
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import redis
-from sqlalchemy import text
+from sqlalchemy import exists, func, or_, select, text
 
+from models.tables import Account, Lane
 from worker import heartbeat
-from worker.accounts.state import SENDS
 from worker.celery import DELIVER, INTAKE, JOB, NOTIFY, PURGE, SWEEP, VERIFY, app
 from worker.context import Context, current
 from worker.delivery.permits import DELIVERIES
@@ -63,29 +63,31 @@ def sweep(process: Context, wake: Callable[..., int] = wake) -> None:
     throughput.add_up(process)
 
 
-def due_accounts(process: Context) -> list[str]:
+_HAS_LANE: Final = exists().where(Lane.account_id == Account.id)
+_DUE: Final = select(Account.name).where(
+    Account.removed_at.is_(None),
+    Account.may_send(),
+    or_(_HAS_LANE.where(Lane.ready), _HAS_LANE.where(~Lane.ready, Lane.due_at <= func.now())),
+)
+
+
+def due_accounts(process: Context) -> Sequence[str]:
     """Name the accounts that may send and have a batch due."""
     with process.engine.connect() as connection:
-        named = connection.execute(
-            text(f"""
-            SELECT a.name FROM accounts a
-            WHERE a.removed_at IS NULL AND {SENDS} AND (
-              EXISTS (SELECT FROM lanes l WHERE l.account_id = a.id AND l.ready)
-              OR EXISTS (SELECT FROM lanes l WHERE l.account_id = a.id AND NOT l.ready AND l.due_at <= now()))""")
-        )
-        return list(named.scalars())
+        return connection.execute(_DUE).scalars().all()
+
+
+_FORGOTTEN: Final = text("""
+SELECT b.event_id, p.id FROM (SELECT * FROM batches WHERE after <> '{}' ORDER BY id LIMIT :most) b
+CROSS JOIN LATERAL unnest(b.after) w(id) JOIN batches p ON p.id = w.id
+WHERE p.status IN ('COMPLETE', 'CANCELED')""")
+"""What is settled of all that the oldest waiting batches wait for."""
 
 
 def free_the_forgotten(process: Context) -> int:
     """Free the oldest waiting batches of what is settled; finding one is finding a bug."""
     with process.engine.connect() as connection:
-        found = connection.execute(
-            text("""
-            SELECT b.event_id, p.id FROM (SELECT * FROM batches WHERE after <> '{}' ORDER BY id LIMIT :most) b
-            CROSS JOIN LATERAL unnest(b.after) w(id) JOIN batches p ON p.id = w.id
-            WHERE p.status IN ('COMPLETE', 'CANCELED')"""),
-            {"most": LOOKED_AT},
-        ).all()
+        found = connection.execute(_FORGOTTEN, {"most": LOOKED_AT}).all()
     for event_id, settled_id in found:
         with process.engine.begin() as connection:
             lock_event(connection, event_id)

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, literal, select as sql_select, text
 
 from hubspot_api.reaction import OUTAGE
 from tasks.deliver import deliver
@@ -23,7 +23,7 @@ from tests.support.sandbox_server import running_sandbox
 from tests.support.worker_processes import environment
 from worker.accounts import state
 from worker.accounts.destination import NoToken, UnknownAccount, destination
-from worker.accounts.state import MIDNIGHT, NEW_DAY
+from worker.accounts.state import midnight, new_day
 from worker.context import Context
 from worker.settings import Settings
 
@@ -353,7 +353,7 @@ def test_an_operator_pauses_and_resumes(turnout: Turnout, context: Context, subm
 
 
 @pytest.mark.parametrize(
-    ("zone", "moment", "midnight"),
+    ("zone", "moment", "ends"),
     [
         ("UTC", "2026-03-08T12:00Z", "2026-03-09T00:00Z"),
         ("America/New_York", "2026-01-15T03:00Z", "2026-01-15T05:00Z"),
@@ -364,11 +364,12 @@ def test_an_operator_pauses_and_resumes(turnout: Turnout, context: Context, subm
         ("America/Santiago", "2026-09-06T02:00Z", "2026-09-06T04:00Z"),  # no midnight: at one o'clock it begins
     ],
 )
-def test_the_accounts_day_ends_at_its_own_midnight(engine: Engine, zone: str, moment: str, midnight: str) -> None:
-    query = f"SELECT {MIDNIGHT.replace('now()', 'CAST(:moment AS timestamptz)')} FROM (SELECT :zone AS time_zone) a"
+def test_the_accounts_day_ends_at_its_own_midnight(engine: Engine, zone: str, moment: str, ends: str) -> None:
     with engine.connect() as connection:
-        ends = connection.execute(text(query), {"moment": moment, "zone": zone}).scalar_one()
-    assert ends == datetime.fromisoformat(midnight)
+        found = connection.execute(
+            sql_select(midnight(literal(datetime.fromisoformat(moment)), literal(zone)))
+        ).scalar_one()
+    assert found == datetime.fromisoformat(ends)
 
 
 @pytest.mark.parametrize(
@@ -383,9 +384,10 @@ def test_the_accounts_day_ends_at_its_own_midnight(engine: Engine, zone: str, mo
 def test_a_spent_day_is_over_a_minute_after_midnight_and_none_is_spent_as_it_begins(
     engine: Engine, moment: str, tried_again: str
 ) -> None:
-    query = f"SELECT {NEW_DAY.replace('now()', 'CAST(:moment AS timestamptz)')} FROM (SELECT 'UTC' AS time_zone) a"
     with engine.connect() as connection:
-        at = connection.execute(text(query), {"moment": moment}).scalar_one()
+        at = connection.execute(
+            sql_select(new_day(literal(datetime.fromisoformat(moment)), literal("UTC")))
+        ).scalar_one()
     assert at == datetime.fromisoformat(tried_again)
 
 

@@ -129,6 +129,16 @@ LATELY: Final = 1_000
 """The newest attempts of all accounts, at most so many of which are looked at."""
 
 
+_STILL_COUNTING: Final = text("""
+SELECT extract(epoch FROM greatest(
+    max(coalesce(l.finished_at, l.started_at + :timeout * interval '1 second'))
+      FILTER (WHERE b.account_id = :account OR b.id IS NULL),
+    CASE WHEN count(*) = :most THEN min(l.started_at) + :timeout * interval '1 second' END)
+  + :window * interval '1 second' - now())::float8
+FROM (SELECT * FROM attempts ORDER BY id DESC LIMIT :most) l LEFT JOIN batches b ON b.id = l.batch_id""")
+"""Seconds until the last of the newest calls that may be the account's no longer counts."""
+
+
 def still_counting(engine: Engine, account_id: int, timeout: float, window: float) -> float:
     """Give the seconds for which a call of before may still count at HubSpot: one window after the last has ended.
 
@@ -137,16 +147,8 @@ def still_counting(engine: Engine, account_id: int, timeout: float, window: floa
     account's own last may be older than all of these, and still under way.
     """
     with engine.connect() as connection:
-        seconds = connection.execute(
-            text("""
-            SELECT extract(epoch FROM greatest(
-                max(coalesce(l.finished_at, l.started_at + :timeout * interval '1 second'))
-                  FILTER (WHERE b.account_id = :account OR b.id IS NULL),
-                CASE WHEN count(*) = :most THEN min(l.started_at) + :timeout * interval '1 second' END)
-              + :window * interval '1 second' - now())::float8
-            FROM (SELECT * FROM attempts ORDER BY id DESC LIMIT :most) l LEFT JOIN batches b ON b.id = l.batch_id"""),
-            {"account": account_id, "timeout": timeout + GRACE, "window": window, "most": LATELY},
-        ).scalar()
+        facts = {"account": account_id, "timeout": timeout + GRACE, "window": window, "most": LATELY}
+        seconds: float | None = connection.execute(_STILL_COUNTING, facts).scalar()
     return max(0.0, seconds or 0.0)
 
 

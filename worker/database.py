@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import orjson
-from sqlalchemy import Connection, Engine, Result, create_engine, text
+from sqlalchemy import Connection, Engine, Result, Sequence, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from worker.settings import Settings
@@ -93,12 +93,12 @@ def rows_as(kind: Callable[..., T], result: Result[*tuple[Any, ...]]) -> list[T]
     return [kind(**row) for row in result.mappings()]
 
 
-def draw(connection: Connection, sequence: str, count: int) -> list[int]:
+_DRAW: Final = text("SELECT nextval(CAST(:sequence AS regclass)) FROM generate_series(1, :count)")
+"""Draws so many ids from a sequence."""
+
+
+def draw(connection: Connection, sequence: Sequence, count: int) -> list[int]:
     """Draw ids from a sequence, in ascending order."""
     if not count:
         return []
-    drawn = connection.execute(
-        text("SELECT nextval(CAST(:sequence AS regclass)) FROM generate_series(1, :count)"),
-        {"sequence": sequence, "count": count},
-    )
-    return sorted(drawn.scalars())
+    return sorted(connection.execute(_DRAW, {"sequence": sequence.name, "count": count}).scalars())

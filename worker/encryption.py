@@ -4,12 +4,16 @@ import base64
 import hashlib
 import os
 import secrets
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, bindparam, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import InstrumentedAttribute
 
+from models.tables import Account, Key, Secret
 from worker.settings import Settings, SettingsError
 
 FILE: Final = "secret.key"
@@ -68,6 +72,10 @@ def _opened(settings: Settings, sealed: bytes) -> bytes:
         ) from None
 
 
+_KEEP: Final = insert(Secret).on_conflict_do_nothing()
+_KEPT: Final = select(Secret.ciphertext).where(Secret.name == bindparam("called"))
+
+
 def fingerprint_key(engine: Engine, settings: Settings) -> bytes:
     """Give the key of the fingerprints: made once for a database, kept encrypted there, never changed.
 
@@ -77,23 +85,18 @@ def fingerprint_key(engine: Engine, settings: Settings) -> bytes:
     """
     fresh = cipher(settings).encrypt(secrets.token_bytes(32))
     with engine.begin() as connection:
-        connection.execute(
-            text("INSERT INTO secrets (name, ciphertext) VALUES (:name, :fresh) ON CONFLICT DO NOTHING"),
-            {"name": FINGERPRINT_KEY, "fresh": fresh},
-        )
-        kept = connection.execute(
-            text("SELECT ciphertext FROM secrets WHERE name = :name"), {"name": FINGERPRINT_KEY}
-        ).scalar_one()
+        connection.execute(_KEEP, {"name": FINGERPRINT_KEY, "ciphertext": fresh})
+        kept = connection.execute(_KEPT, {"called": FINGERPRINT_KEY}).scalar_one()
     return _opened(settings, kept)
 
 
-KEPT: Final = (
-    ("secrets", "name", "ciphertext"),
-    ("accounts", "name", "token"),
-    ("accounts", "name", "oauth"),
-    ("keys", "id", "webhook_secret"),
+KEPT: Final[Sequence[tuple[InstrumentedAttribute[Any], InstrumentedAttribute[Any]]]] = (
+    (Secret.name, Secret.ciphertext),
+    (Account.name, Account.token),
+    (Account.name, Account.oauth),
+    (Key.id, Key.webhook_secret),
 )
-"""Everything encrypted: its table, what names the row, the column."""
+"""Everything encrypted: what names its row, and the column."""
 
 
 def rekey(engine: Engine, settings: Settings) -> int:
@@ -106,21 +109,17 @@ def rekey(engine: Engine, settings: Settings) -> int:
     box = cipher(settings)
     done = 0
     with engine.begin() as connection:
-        for table, name, column in KEPT:
-            rows = connection.execute(
-                text(f"SELECT {name}, {column} FROM {table} WHERE {column} IS NOT NULL ORDER BY 1 FOR NO KEY UPDATE")
-            )
-            for named, kept in rows.all():
+        for name, column in KEPT:
+            kept = select(name, column).where(column.is_not(None)).order_by(name).with_for_update(key_share=True)
+            for named, ciphertext in connection.execute(kept).all():
                 try:
-                    rotated = box.rotate(bytes(kept))
+                    rotated = box.rotate(ciphertext)
                 except InvalidToken:
                     raise SettingsError(
-                        f"no key of TURNOUT_SECRET_KEY opens {column} of «{named}» in the table {table}, so nothing is"
-                        " changed: name the key it was encrypted with too (`new,old`)"
+                        f"no key of TURNOUT_SECRET_KEY opens {column.key} of «{named}» in the table"
+                        f" {column.class_.__tablename__}, so nothing is changed: name the key it was encrypted with"
+                        " too (`new,old`)"
                     ) from None
-                connection.execute(
-                    text(f"UPDATE {table} SET {column} = :rotated WHERE {name} = :named"),
-                    {"rotated": rotated, "named": named},
-                )
+                connection.execute(update(column.class_).where(name == named).values({column: rotated}))
                 done += 1
     return done

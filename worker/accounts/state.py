@@ -1,43 +1,111 @@
 """Accounts: what stops and starts their sending, each in a transaction of its own that locks the account alone."""
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    DateTime,
+    Engine,
+    Integer,
+    Interval,
+    Select,
+    SQLColumnExpression,
+    Time,
+    and_,
+    bindparam,
+    case,
+    cast,
+    exists,
+    false,
+    func,
+    literal,
+    literal_column,
+    null,
+    select,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from hubspot_api.reaction import OUTAGE
+from models.tables import NOBODY, Account, seconds
 from worker.database import repeat
 
 SENDS: Final = "paused_at IS NULL AND (parked_until IS NULL OR parked_until <= now())"
 """An account that may send."""
-
-
 ENDED_STOP: Final = """
 stopped = stopped + coalesce(now() - stopped_since, interval '0'), stopped_since = NULL, parked_until = NULL,
 parked_because = ''"""
 """An account's stop is over; its time is added to what no batch's age counts."""
-IN_OUTAGE: Final = "paused_at IS NULL AND in_a_row >= :outage"
+
+STOP_ENDED: Final[Mapping[str, ColumnElement[Any]]] = {
+    "stopped": Account.stopped_in_all(),
+    "stopped_since": null(),
+    "parked_until": null(),
+    "parked_because": literal(""),
+}
+"""What becomes of an account whose stop is over: its time is added to what no batch's age counts."""
+_THE_ACCOUNT: Final = Account.id == bindparam("account")
+_THE_NAMED: Final = and_(Account.name == bindparam("called"), Account.removed_at.is_(None))
+_IN_OUTAGE: Final = and_(Account.paused_at.is_(None), Account.in_a_row >= OUTAGE)
 """An account that sends one probe at a time; whatever parks it for another cause ends the row first."""
+
+_PAUSE: Final = (
+    update(Account)
+    .where(_THE_ACCOUNT)
+    .values(
+        paused_at=func.coalesce(Account.paused_at, func.now()),
+        paused_because=bindparam("because"),
+        stopped_since=func.coalesce(Account.stopped_since, func.now()),
+    )
+    .returning(Account.id)
+)
 
 
 def pause(engine: Engine, account_id: int, because: str) -> None:
     """Let an account send nothing until an operator resumes it."""
-    _change(
-        engine,
-        """
-        paused_at = coalesce(paused_at, now()), paused_because = :because,
-        stopped_since = coalesce(stopped_since, now())""",
-        id=account_id,
-        because=because,
+    _change(engine, _PAUSE, account=account_id, because=because)
+
+
+def midnight(moment: ColumnElement[datetime], time_zone: SQLColumnExpression[str]) -> ColumnElement[datetime]:
+    """Give when an account's day ends, seen from a moment.
+
+    The day is added to its local time: where the clocks change it has 23 or 25 hours.
+    """
+    began = func.date_trunc(literal_column("'day'"), func.timezone(time_zone, moment))
+    return func.timezone(time_zone, began + literal_column("interval '1 day'"), type_=DateTime(timezone=True))
+
+
+def new_day(moment: ColumnElement[datetime], time_zone: SQLColumnExpression[str]) -> ColumnElement[datetime]:
+    """Give when an account whose day is spent is tried again.
+
+    HubSpot's clock may be behind ours: so a minute after midnight, and what is called spent in the first five minutes
+    of a day is the day before.
+    """
+    just_begun = cast(func.timezone(time_zone, moment), Time) < literal_column("'00:05'")
+    ended = case((just_begun, moment), else_=midnight(moment, time_zone))
+    return ended + literal_column("interval '1 minute'", Interval)
+
+
+def _park(until: ColumnElement[datetime]) -> ReturningUpdate[int]:
+    longer = and_(Account.in_a_row < OUTAGE, func.coalesce(Account.parked_until > until, false()))
+    return (
+        update(Account)
+        .where(_THE_ACCOUNT)
+        .values(
+            stopped_since=func.coalesce(Account.stopped_since, func.now()),
+            parked_until=case((longer, Account.parked_until), else_=until),
+            parked_because=case((longer, Account.parked_because), else_=bindparam("because")),
+        )
+        .returning(Account.id)
     )
 
 
-MIDNIGHT: Final = "(date_trunc('day', now() AT TIME ZONE time_zone) + interval '1 day') AT TIME ZONE time_zone"
-"""When the account's day ends. The day is added to its local time: where the clocks change it has 23 or 25 hours."""
-
-NEW_DAY: Final = f"""
-CASE WHEN CAST(now() AT TIME ZONE time_zone AS time) < '00:05' THEN now() ELSE {MIDNIGHT} END + interval '1 minute'"""
-"""When an account whose day is spent is tried again. HubSpot's clock may be behind ours: so a minute after midnight,
-and what is called spent in the first five minutes of a day is the day before."""
+_PARK: Final = _park(func.now() + seconds("seconds"))
+_PARK_UNTIL_NEW_DAY: Final = _park(new_day(func.now(), Account.time_zone))
 
 
 def park(engine: Engine, account_id: int, seconds: float | None, because: str) -> None:
@@ -45,19 +113,21 @@ def park(engine: Engine, account_id: int, seconds: float | None, because: str) -
 
     A parking that lasts longer holds, unless it is an outage's: that one is as long as its last probe says.
     """
-    _change(
-        engine,
-        f"""
-        stopped_since = coalesce(stopped_since, now()), (parked_until, parked_because) = (
-          SELECT CASE WHEN holds THEN parked_until ELSE until END, CASE WHEN holds THEN parked_because ELSE :because END
-          FROM (SELECT until, in_a_row < :outage AND coalesce(parked_until > until, false) AS holds
-                FROM (SELECT CASE WHEN CAST(:seconds AS float8) IS NULL THEN {NEW_DAY}
-                  ELSE now() + CAST(:seconds AS float8) * interval '1 second' END AS until) asked) compared)""",
-        id=account_id,
-        seconds=seconds,
-        because=because,
-        outage=OUTAGE,
+    if seconds is None:
+        _change(engine, _PARK_UNTIL_NEW_DAY, account=account_id, because=because)
+    else:
+        _change(engine, _PARK, account=account_id, because=because, seconds=seconds)
+
+
+_COUNT_AMBIGUOUS: Final = (
+    update(Account)
+    .where(_THE_ACCOUNT)
+    .values(
+        in_a_row=Account.in_a_row
+        + case((and_(Account.in_a_row < OUTAGE, Account.parked_until > func.now()), 0), else_=1)
     )
+    .returning(Account.in_a_row)
+)
 
 
 def count_ambiguous(engine: Engine, account_id: int) -> int:
@@ -65,116 +135,137 @@ def count_ambiguous(engine: Engine, account_id: int) -> int:
 
     What was under way when the account was parked for another cause begins no outage.
     """
-    return _change(
-        engine,
-        "in_a_row = in_a_row + CASE WHEN in_a_row < :outage AND parked_until > now() THEN 0 ELSE 1 END",
-        id=account_id,
-        outage=OUTAGE,
+    (in_a_row,) = _change(engine, _COUNT_AMBIGUOUS, account=account_id)
+    return in_a_row
+
+
+_ANSWERED: Final = (
+    update(Account)
+    .where(_THE_ACCOUNT, Account.in_a_row > 0)
+    .values(
+        in_a_row=0,
+        stopped=case((_IN_OUTAGE, Account.stopped_in_all()), else_=Account.stopped),
+        stopped_since=case((_IN_OUTAGE, null()), else_=Account.stopped_since),
+        parked_until=case((_IN_OUTAGE, null()), else_=Account.parked_until),
+        parked_because=case((_IN_OUTAGE, ""), else_=Account.parked_because),
     )
+    .returning(Account.id)
+)
 
 
 def answered(engine: Engine, account_id: int) -> None:
     """Note that HubSpot answered: an outage, if there was one, is over. A pause or a parking of other cause is not."""
+    _change(engine, _ANSWERED, account=account_id)
 
-    def work() -> None:
-        with engine.begin() as connection:
-            connection.execute(
-                text(f"""
-                UPDATE accounts SET in_a_row = 0,
-                  stopped = CASE WHEN {IN_OUTAGE} THEN stopped + coalesce(now() - stopped_since, interval '0')
-                    ELSE stopped END,
-                  stopped_since = CASE WHEN {IN_OUTAGE} THEN NULL ELSE stopped_since END,
-                  parked_until = CASE WHEN {IN_OUTAGE} THEN NULL ELSE parked_until END,
-                  parked_because = CASE WHEN {IN_OUTAGE} THEN '' ELSE parked_because END
-                WHERE id = :id AND in_a_row > 0"""),
-                {"id": account_id, "outage": OUTAGE},
-            )
 
-    repeat(work)
+_END_PROBE: Final = (
+    update(Account).where(_THE_ACCOUNT, _IN_OUTAGE).values(parked_until=null(), parked_because="").returning(Account.id)
+)
 
 
 def end_probe(engine: Engine, account_id: int) -> None:
     """Let the next probe begin, where one was: of this one nothing was sent."""
+    _change(engine, _END_PROBE, account=account_id)
 
-    def work() -> None:
-        with engine.begin() as connection:
-            connection.execute(
-                text(f"UPDATE accounts SET parked_until = NULL, parked_because = '' WHERE id = :id AND {IN_OUTAGE}"),
-                {"id": account_id, "outage": OUTAGE},
-            )
 
-    repeat(work)
+_EVENT: Final = bindparam("event", type_=BigInteger)
+_COUNT_UNKNOWN: Final = (
+    update(Account)
+    .where(_THE_ACCOUNT)
+    .values(unknown_events=func.array_append(func.array_remove(Account.unknown_events, _EVENT), _EVENT))
+    .returning(func.cardinality(Account.unknown_events, type_=Integer))
+)
 
 
 def count_unknown(engine: Engine, account_id: int, event_id: int) -> int:
     """Note an event that HubSpot does not know; give how many there are since it last accepted something."""
+    (unknown,) = _change(engine, _COUNT_UNKNOWN, account=account_id, event=event_id)
+    return unknown
 
-    def work() -> int:
-        with engine.begin() as connection:
-            counted = connection.execute(
-                text("""
-                UPDATE accounts SET unknown_events = array_remove(unknown_events, :event) || CAST(:event AS bigint)
-                WHERE id = :id RETURNING cardinality(unknown_events)"""),
-                {"id": account_id, "event": event_id},
-            )
-            return int(counted.scalar_one())
 
-    return repeat(work)
+_LEARN_BATCH_SIZE: Final = (
+    update(Account)
+    .where(_THE_ACCOUNT)
+    .values(batch_size=func.least(func.coalesce(Account.batch_size, bindparam("present")), bindparam("learned")))
+    .returning(Account.id)
+)
 
 
 def learn_batch_size(engine: Engine, account_id: int, present: int, learned: int) -> None:
     """Let the account's batches hold no more than HubSpot was seen to take."""
-    _change(
-        engine,
-        "batch_size = least(coalesce(batch_size, :present), :learned)",
-        id=account_id,
-        present=present,
-        learned=learned,
-    )
+    _change(engine, _LEARN_BATCH_SIZE, account=account_id, present=present, learned=learned)
+
+
+_FIND: Final = select(Account.id).where(_THE_NAMED)
 
 
 def find(engine: Engine, account: str) -> int | None:
     """Give an account's id; none where there is no such account, or no longer."""
     with engine.connect() as connection:
-        found = connection.execute(
-            text("SELECT id FROM accounts WHERE name = :name AND removed_at IS NULL"), {"name": account}
-        )
-        return found.scalar_one_or_none()
+        return connection.execute(_FIND, {"called": account}).scalar_one_or_none()
+
+
+_RESUME: Final = (
+    update(Account)
+    .where(_THE_NAMED)
+    .values(
+        paused_at=null(),
+        paused_because="",
+        parked_until=null(),
+        parked_because="",
+        unknown_events=NOBODY,
+        in_a_row=case(
+            (Account.stopped_since.is_(None), Account.in_a_row), else_=func.greatest(Account.in_a_row, OUTAGE)
+        ),
+    )
+)
 
 
 def resume(engine: Engine, account: str) -> bool:
     """Let an account send again, beginning with one batch as a probe; false where there is no such account."""
     with engine.begin() as connection:
-        changed = connection.execute(
-            text("""
-            UPDATE accounts SET paused_at = NULL, paused_because = '', parked_until = NULL, parked_because = '',
-              unknown_events = '{}',
-              in_a_row = CASE WHEN stopped_since IS NULL THEN in_a_row ELSE greatest(in_a_row, :outage) END
-            WHERE name = :name AND removed_at IS NULL"""),
-            {"name": account, "outage": OUTAGE},
-        )
-        return bool(changed.rowcount)
+        return bool(connection.execute(_RESUME, {"called": account}).rowcount)
 
 
-def _change(engine: Engine, assignments: str, **facts: object) -> int:
+def _change(engine: Engine, change: ReturningUpdate[int], **facts: object) -> Sequence[int]:
     """Change an account's row, again where the connection was lost: what HubSpot answered must not be lost with it."""
 
-    def work() -> int:
+    def work() -> Sequence[int]:
         with engine.begin() as connection:
-            changed = connection.execute(
-                text(f"UPDATE accounts SET {assignments} WHERE id = :id RETURNING in_a_row"), facts
-            )
-            return int(changed.scalar_one())
+            return connection.execute(change, facts).scalars().all()
 
     return repeat(work)
 
 
+_MAY_GO_ON: Final = select(exists().where(_THE_ACCOUNT, Account.may_send()))
+
+
 def may_go_on(connection: Connection, account_id: int) -> bool:
     """Say whether an account still may send, for one who sends already."""
-    sends = connection.execute(
-        text(f"SELECT EXISTS (SELECT FROM accounts WHERE id = :id AND {SENDS})"), {"id": account_id}
+    return connection.execute(_MAY_GO_ON, {"account": account_id}).scalar_one()
+
+
+_LOOK: Final = select(Account.in_a_row, Account.stopped_since).where(_THE_ACCOUNT)
+_HOLD: Final = select(Account.in_a_row).where(_THE_ACCOUNT, Account.may_send()).with_for_update(read=True)
+_FREE: Final = select(Account.id).where(_THE_ACCOUNT, Account.may_send())
+
+
+def _unless_locked(account: Select[int]) -> ColumnElement[bool]:
+    """Give the condition of this account; none while somebody else, who begins this very moment, has its lock."""
+    return Account.id == account.correlate(None).with_for_update(key_share=True, skip_locked=True).scalar_subquery()
+
+
+_END_STOP: Final = update(Account).where(_unless_locked(_FREE)).values(STOP_ENDED).returning(Account.in_a_row)
+_BEGIN_PROBE: Final = (
+    update(Account)
+    # Where another probe was answered meanwhile, this one would park the account for nothing.
+    .where(_unless_locked(_FREE.where(Account.in_a_row >= OUTAGE)))
+    .values(
+        parked_until=func.now() + seconds("lease"),
+        parked_because="one batch is sent to see whether HubSpot answers again",
     )
-    return bool(sends.scalar_one())
+    .returning(Account.in_a_row)
+)
 
 
 def may_send(connection: Connection, account_id: int, lease: float) -> int | None:
@@ -183,26 +274,7 @@ def may_send(connection: Connection, account_id: int, lease: float) -> int | Non
     After an outage's worth of them there is one probe at a time: who takes it parks the account for the others,
     until its answer or its lease ends that.
     """
-    account = connection.execute(
-        text("SELECT in_a_row, stopped_since FROM accounts WHERE id = :id"), {"id": account_id}
-    ).one()
-    if account.in_a_row < OUTAGE and account.stopped_since is None:
-        return connection.execute(
-            text(f"SELECT in_a_row FROM accounts WHERE id = :id AND {SENDS} FOR SHARE"), {"id": account_id}
-        ).scalar()
-    begins, still = ENDED_STOP, "true"
-    if account.in_a_row >= OUTAGE:
-        begins = "parked_until = now() + :lease * interval '1 second', parked_because = :because"
-        still = "in_a_row >= :outage"  # else another probe was answered meanwhile, and this one would park for nothing
-    return connection.execute(
-        text(f"""
-        UPDATE accounts SET {begins}
-        WHERE id = (SELECT id FROM accounts WHERE id = :id AND {SENDS} AND {still} FOR NO KEY UPDATE SKIP LOCKED)
-        RETURNING in_a_row"""),
-        {
-            "id": account_id,
-            "lease": lease,
-            "because": "one batch is sent to see whether HubSpot answers again",
-            "outage": OUTAGE,
-        },
-    ).scalar()
+    in_a_row, stopped_since = connection.execute(_LOOK, {"account": account_id}).one()
+    if in_a_row >= OUTAGE:
+        return connection.execute(_BEGIN_PROBE, {"account": account_id, "lease": lease}).scalar()
+    return connection.execute(_HOLD if stopped_since is None else _END_STOP, {"account": account_id}).scalar()

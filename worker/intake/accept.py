@@ -6,12 +6,11 @@ fingerprints, open batches and ids are those of a moment in which nobody else ad
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import orjson
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, any_, bindparam, select, text, true
 from sqlalchemy.exc import DBAPIError
 
 from models.accept_rules import Rules
@@ -19,9 +18,10 @@ from models.batching import Group
 from models.fingerprint import fingerprint, submission_id
 from models.input_check import Candidate, Reason, shown
 from models.message import Address, Message, Unreadable, read_message
-from models.outcome import LAST_ERROR, OUTCOME
+from models.outcome import LastError, outcome
+from models.tables import Account, Batch, Record
 from models.words import Door, Identity, Outcome
-from worker.database import is_datas_fault, repeat, sqlstate
+from worker.database import is_datas_fault, json, repeat, rows_as, sqlstate
 from worker.intake import receipts, store
 from worker.intake.receipts import Part
 from worker.intake.store import NewRecord
@@ -176,27 +176,45 @@ def _judged(part: Part, one: Inbound, message: Message, group: Group, key: bytes
             part.refuse(message.alone(index), judged)
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A record that is there already, by its fingerprint."""
+
+    fingerprint: bytes
+    id: int
+    outcome: Outcome
+
+
+_OF_THESE: Final = Record.fingerprint == any_(bindparam("fingerprints"))
+_KNOWN: Final = (
+    select(Record.fingerprint, Record.id, outcome.label("outcome"))
+    .join(Batch, Batch.id == Record.batch_id)
+    .outerjoin(LastError, true())
+    .where(_OF_THESE)
+)
+
+
+def known(connection: Connection, fingerprints: Collection[bytes]) -> dict[bytes, Known]:
+    """Find the records of these fingerprints."""
+    rows = rows_as(Known, connection.execute(_KNOWN, {"fingerprints": list(fingerprints)}))
+    return {row.fingerprint: row for row in rows}
+
+
 def _without_known(connection: Connection, judged: Sequence[NewRecord]) -> list[NewRecord]:
     """Count the duplicates, by the outcome of what they repeat; give the rest."""
     if not judged:
         return []
-    rows = connection.execute(
-        text(f"""
-        SELECT r.fingerprint, r.id, {OUTCOME} AS outcome FROM records r JOIN batches b ON b.id = r.batch_id {LAST_ERROR}
-        WHERE r.fingerprint = ANY(:fingerprints)"""),
-        {"fingerprints": [one.fingerprint for one in judged]},
-    )
-    known = {bytes(row.fingerprint): row for row in rows}
+    there = known(connection, [one.fingerprint for one in judged])
     begun: dict[bytes, Part] = {}
     fresh = []
     for one in judged:
-        if row := known.get(one.fingerprint):
+        if row := there.get(one.fingerprint):
             one.part.duplicates += 1
             one.part.repeats[row.outcome] += 1
             one.part.repeated.add(row.id)
         elif first := begun.get(one.fingerprint):
             one.part.duplicates += 1
-            one.part.repeats[Outcome.PENDING.value] += 1
+            one.part.repeats[Outcome.PENDING] += 1
             if first is not one.part:
                 one.part.repeats_new.add(one.fingerprint)
         else:
@@ -206,18 +224,22 @@ def _without_known(connection: Connection, judged: Sequence[NewRecord]) -> list[
     return fresh
 
 
+_STORED: Final = select(Record.fingerprint, Record.id).where(_OF_THESE)
+
+
 def _name_repeated(connection: Connection, parts: Sequence[Part]) -> None:
     """Name the records that this transaction stored for one part and another part repeats."""
     wanted = {fingerprint for part in parts for fingerprint in part.repeats_new}
     if not wanted:
         return
-    rows = connection.execute(
-        text("SELECT fingerprint, id FROM records WHERE fingerprint = ANY(:fingerprints)"),
-        {"fingerprints": list(wanted)},
-    )
-    ids = {bytes(row.fingerprint): row.id for row in rows}
+    ids = dict(connection.execute(_STORED, {"fingerprints": list(wanted)}).tuples().all())
     for part in parts:
         part.repeated |= {ids[fingerprint] for fingerprint in part.repeats_new}
+
+
+_ACCOUNTS: Final = select(Account.name, Account.id, Account.batch_size).where(
+    Account.name == any_(bindparam("names")), Account.removed_at.is_(None)
+)
 
 
 def accounts_of(
@@ -225,11 +247,24 @@ def accounts_of(
 ) -> tuple[dict[str, int], dict[int, int | None]]:
     """Find the accounts by name, and their batch sizes where they have their own."""
     names = {message.account for message in messages if isinstance(message, Message)}
-    rows = connection.execute(
-        text("SELECT name, id, batch_size FROM accounts WHERE name = ANY(:names) AND removed_at IS NULL"),
-        {"names": list(names)},
-    ).all()
+    rows = connection.execute(_ACCOUNTS, {"names": list(names)}).all()
     return {row.name: row.id for row in rows}, {row.id: row.batch_size for row in rows}
+
+
+_MAKE_EVENTS: Final = text("""
+INSERT INTO events (account_id, object_id, external_event_id, external_account_id)
+SELECT account, object, event, external
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(account int, object text, event text, external text)
+ORDER BY account, object, external, event ON CONFLICT DO NOTHING""")
+"""Makes the events of these addresses that are not there yet."""
+_KNOWN_EVENTS: Final = text("""
+SELECT e.* FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(account int, object text)
+  JOIN events e ON e.account_id = x.account AND e.object_id = x.object
+UNION ALL
+SELECT e.* FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(account int, event text, external text)
+  JOIN events e ON e.account_id = x.account AND e.object_id IS NULL
+    AND e.external_account_id = x.external AND e.external_event_id = x.event""")
+"""The events of these addresses, each kind of address by its own index."""
 
 
 def events_of(
@@ -244,38 +279,21 @@ def events_of(
         for message in messages
         if isinstance(message, Message) and message.account in accounts
     }
-    rows = orjson.dumps(
+    rows = json(
         [
             {"account": account, "object": a.object_id, "event": a.external_event_id, "external": a.external_account_id}
             for account, a in wanted
         ]
-    ).decode()
+    )
     found = _known_events(connection, rows)
     if make and len(found) < len(wanted):
-        connection.execute(
-            text(f"""
-            INSERT INTO events (account_id, object_id, external_event_id, external_account_id)
-            SELECT account, object, event, external FROM {ADDRESSES}
-            ORDER BY account, object, external, event ON CONFLICT DO NOTHING"""),
-            {"rows": rows},
-        )
+        connection.execute(_MAKE_EVENTS, {"rows": rows})
         found = _known_events(connection, rows)
     return found
 
 
-ADDRESSES: Final = """
-jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(account int, object text, event text, external text)"""
-
-
 def _known_events(connection: Connection, rows: str) -> dict[tuple[int, Address], int]:
-    found = connection.execute(
-        text(f"""
-        SELECT e.* FROM {ADDRESSES} JOIN events e ON e.account_id = x.account AND e.object_id = x.object
-        UNION ALL
-        SELECT e.* FROM {ADDRESSES} JOIN events e ON e.account_id = x.account AND e.object_id IS NULL
-          AND e.external_account_id = x.external AND e.external_event_id = x.event"""),
-        {"rows": rows},
-    )
+    found = connection.execute(_KNOWN_EVENTS, {"rows": rows})
     return {
         (row.account_id, Address(row.object_id, row.external_event_id, row.external_account_id)): row.id
         for row in found

@@ -6,14 +6,16 @@ It also notes that the webhook of the key is to be told, where it has one.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, bindparam, func, insert, select, text
+from sqlalchemy.dialects import postgresql
 
 from models.input_check import Reason
-from models.words import Door
+from models.tables import SUBMISSION_IDS, Key, Notification, Refused, Submission
+from models.words import Door, Outcome
 from worker.database import draw, json, repeat
-from worker.webhooks.endpoint import HAS_WEBHOOK
 
 
 @dataclass(slots=True)
@@ -33,7 +35,7 @@ class Part:
     accepted: int = 0
     duplicates: int = 0
     refused: int = 0
-    repeats: Counter[str] = field(default_factory=Counter)
+    repeats: Counter[Outcome] = field(default_factory=Counter)
     """The duplicates, by the outcome of what they repeat."""
     repeated: set[int] = field(default_factory=set)
     """The records of other submissions that they repeat."""
@@ -68,23 +70,24 @@ def own_part(what: str, number: int) -> str:
     return f"{what}\x1f{number}"
 
 
+_TOTALS: Final = select(
+    func.count(),
+    func.coalesce(func.sum(Submission.accepted), 0),
+    func.coalesce(func.sum(Submission.duplicates), 0),
+    func.coalesce(func.sum(Submission.refused), 0),
+).where(Submission.submission == bindparam("of"))
+_REPEATS: Final = text("""
+SELECT key, sum(value::bigint)::bigint AS repeated FROM submissions s, jsonb_each_text(s.repeats)
+WHERE s.submission = :of GROUP BY key ORDER BY key""")
+"""The duplicates of a submission, counted by outcome."""
+
+
 def receipt(engine: Engine, submission: UUID) -> Receipt:
     """Add up the parts of a submission that were accepted so far; zeros where none was."""
     with engine.connect() as connection:
-        totals = connection.execute(
-            text("""
-            SELECT count(*) AS parts, coalesce(sum(accepted), 0)::bigint AS accepted,
-              coalesce(sum(duplicates), 0)::bigint AS duplicates, coalesce(sum(refused), 0)::bigint AS refused
-            FROM submissions WHERE submission = :submission"""),
-            {"submission": submission},
-        ).one()
-        repeats = connection.execute(
-            text("""
-            SELECT key, sum(value::bigint)::bigint AS repeated FROM submissions s, jsonb_each_text(s.repeats)
-            WHERE s.submission = :submission GROUP BY key ORDER BY key"""),
-            {"submission": submission},
-        )
-        return Receipt(**totals._mapping, repeats={row.key: row.repeated for row in repeats})  # noqa: SLF001 - its API
+        totals = connection.execute(_TOTALS, {"of": submission}).one()
+        repeats = connection.execute(_REPEATS, {"of": submission})
+        return Receipt(*totals, {row.key: row.repeated for row in repeats})
 
 
 def refuse(
@@ -102,14 +105,17 @@ def refuse(
     repeat(work)
 
 
+_SEEN: Final = text("""
+SELECT s.submission, s.part
+FROM unnest(CAST(:submissions AS uuid[]), CAST(:parts AS text[])) x(submission, part)
+JOIN submissions s ON s.submission = x.submission AND s.part = x.part""")
+"""Those parts of submissions that have a receipt."""
+
+
 def number_unseen(connection: Connection, parts: Sequence[Part]) -> list[Part]:
     """Give numbers to the parts never accepted before; mark those that were, or that stand twice among these."""
     rows = connection.execute(
-        text("""
-        SELECT s.submission, s.part
-        FROM unnest(CAST(:submissions AS uuid[]), CAST(:parts AS text[])) x(submission, part)
-        JOIN submissions s ON s.submission = x.submission AND s.part = x.part"""),
-        {"submissions": [part.submission for part in parts], "parts": [part.part for part in parts]},
+        _SEEN, {"submissions": [part.submission for part in parts], "parts": [part.part for part in parts]}
     )
     seen = {(row.submission, row.part) for row in rows}
     unseen = []
@@ -119,9 +125,30 @@ def number_unseen(connection: Connection, parts: Sequence[Part]) -> list[Part]:
         if not part.seen_before:
             seen.add(key)
             unseen.append(part)
-    for part, number in zip(unseen, draw(connection, "submission_ids", len(unseen)), strict=True):
+    for part, number in zip(unseen, draw(connection, SUBMISSION_IDS, len(unseen)), strict=True):
         part.id = number
     return unseen
+
+
+_STORE: Final = text("""
+INSERT INTO submissions (id, submission, part, door, producer, accepted, duplicates, refused, repeats, account_id,
+  key_id, digest, repeated)
+SELECT id, submission, part, door, producer, accepted, duplicates, refused, repeats, account_id, key_id,
+  decode(digest, 'hex'), ARRAY(SELECT jsonb_array_elements_text(repeated)::bigint)
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(id bigint, submission uuid, part text, door text,
+  producer text, accepted int, duplicates int, refused int, repeats jsonb, account_id int, key_id int,
+  digest text, repeated jsonb) ORDER BY submission, part RETURNING submission, key_id""")
+"""Stores receipts, in an order in which two transactions cannot wait for each other."""
+_STORED: Final = _STORE.columns(Submission.submission, Submission.key_id).cte("stored")
+_STORE_AND_WATCH: Final = (
+    postgresql.insert(Notification)
+    .from_select(
+        ["key_id", "submission"],
+        select(Key.id, _STORED.c.submission).join(_STORED, _STORED.c.key_id == Key.id).where(Key.has_webhook()),
+    )
+    .on_conflict_do_nothing()
+)
+_REFUSE: Final = insert(Refused)
 
 
 def store(connection: Connection, parts: Sequence[Part]) -> None:
@@ -142,7 +169,7 @@ def store(connection: Connection, parts: Sequence[Part]) -> None:
             "accepted": part.accepted,
             "duplicates": part.duplicates,
             "refused": part.refused,
-            "repeats": part.repeats,
+            "repeats": {outcome.value: number for outcome, number in part.repeats.items()},
             "account_id": part.account_id,
             "key_id": part.key_id,
             "digest": part.digest and part.digest.hex(),
@@ -150,29 +177,11 @@ def store(connection: Connection, parts: Sequence[Part]) -> None:
         }
         for part in parts
     ]
-    connection.execute(
-        text(f"""
-        WITH stored AS (INSERT INTO submissions (id, submission, part, door, producer, accepted, duplicates, refused,
-          repeats, account_id, key_id, digest, repeated)
-        SELECT id, submission, part, door, producer, accepted, duplicates, refused, repeats, account_id, key_id,
-          decode(digest, 'hex'), ARRAY(SELECT jsonb_array_elements_text(repeated)::bigint)
-        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(id bigint, submission uuid, part text, door text,
-          producer text, accepted int, duplicates int, refused int, repeats jsonb, account_id int, key_id int,
-          digest text, repeated jsonb) ORDER BY submission, part RETURNING submission, key_id)
-        INSERT INTO notifications (key_id, submission)
-        SELECT k.id, s.submission FROM stored s JOIN keys k ON k.id = s.key_id AND {HAS_WEBHOOK}
-        ON CONFLICT DO NOTHING"""),
-        {"rows": json(rows)},
-    )
+    connection.execute(_STORE_AND_WATCH, {"rows": json(rows)})
     refusals = [
-        {"submission_id": part.id, "raw": raw, "inputs": inputs, "reasons": json(reasons)}
+        {"submission_id": part.id, "raw": raw, "inputs": inputs, "reasons": reasons}
         for part in parts
         for raw, reasons, inputs in part.refusals
     ]
     if refusals:
-        connection.execute(
-            text("""
-            INSERT INTO refused (submission_id, raw, inputs, reasons)
-            VALUES (:submission_id, :raw, :inputs, CAST(:reasons AS jsonb))"""),
-            refusals,
-        )
+        connection.execute(_REFUSE, refusals)

@@ -5,11 +5,13 @@ The caller holds the lock of their events, and every statement here is later tha
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import Connection, text
 
 from models.batching import Group, Newcomer, Planned, plan
 from models.input_check import Candidate
+from models.tables import BATCH_IDS, RECORD_IDS
 from models.words import Identity, Origin, State
 from worker.database import draw, json
 from worker.intake.receipts import Part
@@ -52,9 +54,9 @@ def _store(
     with_room = _open(connection, newcomers, batch_size) if origin is Origin.LIVE else []
     planned = plan(newcomers, held_by, with_room, batch_size)
     new = [batch.ref for batch in planned if batch.is_new]
-    ids = dict(zip(new, draw(connection, "batch_ids", len(new)), strict=True))
+    ids = dict(zip(new, draw(connection, BATCH_IDS, len(new)), strict=True))
     first_positions = _store_batches(connection, planned, ids, linger, origin)
-    places = draw(connection, "record_ids", len(fresh))
+    places = draw(connection, RECORD_IDS, len(fresh))
     rows = []
     for batch in planned:
         batch_id = ids.get(batch.ref, batch.ref)
@@ -76,34 +78,38 @@ def _store(
     return list(first_positions)
 
 
+_STORE_RECORDS: Final = text("""
+INSERT INTO records (id, fingerprint, batch_id, position, submission_id, contact, input, corrects)
+SELECT id, decode(fingerprint, 'hex'), batch_id, position, submission_id, contact, input, corrects
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(id bigint, fingerprint text, batch_id bigint, position int,
+  submission_id bigint, contact text, input jsonb, corrects bigint)
+ORDER BY fingerprint ON CONFLICT DO NOTHING""")
+"""Stores records, by fingerprint: two transactions that insert unsorted deadlock on the unique index."""
+
+
 def _store_records(connection: Connection, rows: Sequence[dict[str, object]]) -> None:
-    stored = connection.execute(
-        # By fingerprint: two transactions that insert unsorted deadlock on the unique index.
-        text("""
-        INSERT INTO records (id, fingerprint, batch_id, position, submission_id, contact, input, corrects)
-        SELECT id, decode(fingerprint, 'hex'), batch_id, position, submission_id, contact, input, corrects
-        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(id bigint, fingerprint text, batch_id bigint, position int,
-          submission_id bigint, contact text, input jsonb, corrects bigint)
-        ORDER BY fingerprint ON CONFLICT DO NOTHING"""),
-        {"rows": json(rows)},
-    ).rowcount
+    stored = connection.execute(_STORE_RECORDS, {"rows": json(rows)}).rowcount
     if stored != len(rows):
         # Known fingerprints were looked up under the events' locks: only a bug makes one appear since.
         raise RuntimeError(f"of {len(rows)} new records {stored} were stored: nothing was accepted")
+
+
+_OPEN: Final = text("""
+SELECT b.id, b.event_id, b.state, b.identity, b.size, b.after
+FROM unnest(CAST(:events AS bigint[]), CAST(:states AS text[]), CAST(:identities AS text[]))
+  k(event_id, state, identity)
+CROSS JOIN LATERAL (
+  SELECT * FROM batches b
+  WHERE b.open AND (b.event_id, b.state, b.identity) = (k.event_id, k.state, k.identity)
+  ORDER BY b.id LIMIT 4 FOR UPDATE SKIP LOCKED) b""")
+"""Locks the open batches of each group, a few at most."""
 
 
 def _open(connection: Connection, newcomers: Sequence[Newcomer], batch_size: int) -> list[Planned]:
     """Lock the open batches that these newcomers could join."""
     groups = list({newcomer.group for newcomer in newcomers})
     rows = connection.execute(
-        text("""
-        SELECT b.id, b.event_id, b.state, b.identity, b.size, b.after
-        FROM unnest(CAST(:events AS bigint[]), CAST(:states AS text[]), CAST(:identities AS text[]))
-          k(event_id, state, identity)
-        CROSS JOIN LATERAL (
-          SELECT * FROM batches b
-          WHERE b.open AND (b.event_id, b.state, b.identity) = (k.event_id, k.state, k.identity)
-          ORDER BY b.id LIMIT 4 FOR UPDATE SKIP LOCKED) b"""),
+        _OPEN,
         {
             "events": [group.event_id for group in groups],
             "states": [group.state for group in groups],
@@ -119,6 +125,28 @@ def _open(connection: Connection, newcomers: Sequence[Newcomer], batch_size: int
         )
         for row in rows
     ]
+
+
+_STORE_BATCHES: Final = text("""
+WITH x AS MATERIALIZED (
+  SELECT x.*, ARRAY(SELECT jsonb_array_elements_text(x.after)::bigint) AS waits, e.account_id
+  FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(id bigint, event_id bigint, state text, identity text,
+    added int, "full" boolean, after jsonb, is_new boolean)
+  JOIN events e ON e.id = x.event_id),
+grown AS (
+  UPDATE batches b SET size = b.size + x.added, positions = b.positions + x.added, open = NOT x.full,
+    due_at = CASE WHEN x.full THEN least(b.due_at, now()) ELSE b.due_at END, after = x.waits
+  FROM x WHERE b.id = x.id AND NOT x.is_new
+  RETURNING b.id, b.positions - x.added AS first),
+begun AS (
+  INSERT INTO batches (id, account_id, event_id, state, identity, origin, status, open, size, positions,
+    after, due_at)
+  SELECT x.id, x.account_id, x.event_id, x.state, x.identity, :origin, 'PENDING', NOT x.full, x.added, x.added,
+    x.waits, CASE WHEN x.full THEN now() ELSE now() + :linger * interval '1 second' END
+  FROM x WHERE x.is_new
+  RETURNING id, 0 AS first)
+SELECT id, first FROM grown UNION ALL SELECT id, first FROM begun""")
+"""Grows the open batches and inserts the new ones; gives the first new position in each."""
 
 
 def _store_batches(
@@ -141,26 +169,5 @@ def _store_batches(
         }
         for batch in planned
     ]
-    stored = connection.execute(
-        text("""
-        WITH x AS MATERIALIZED (
-          SELECT x.*, ARRAY(SELECT jsonb_array_elements_text(x.after)::bigint) AS waits, e.account_id
-          FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(id bigint, event_id bigint, state text, identity text,
-            added int, "full" boolean, after jsonb, is_new boolean)
-          JOIN events e ON e.id = x.event_id),
-        grown AS (
-          UPDATE batches b SET size = b.size + x.added, positions = b.positions + x.added, open = NOT x.full,
-            due_at = CASE WHEN x.full THEN least(b.due_at, now()) ELSE b.due_at END, after = x.waits
-          FROM x WHERE b.id = x.id AND NOT x.is_new
-          RETURNING b.id, b.positions - x.added AS first),
-        begun AS (
-          INSERT INTO batches (id, account_id, event_id, state, identity, origin, status, open, size, positions,
-            after, due_at)
-          SELECT x.id, x.account_id, x.event_id, x.state, x.identity, :origin, 'PENDING', NOT x.full, x.added, x.added,
-            x.waits, CASE WHEN x.full THEN now() ELSE now() + :linger * interval '1 second' END
-          FROM x WHERE x.is_new
-          RETURNING id, 0 AS first)
-        SELECT id, first FROM grown UNION ALL SELECT id, first FROM begun"""),
-        {"rows": json(rows), "linger": linger, "origin": origin},
-    )
+    stored = connection.execute(_STORE_BATCHES, {"rows": json(rows), "linger": linger, "origin": origin})
     return {row.id: row.first for row in stored}

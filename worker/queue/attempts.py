@@ -1,10 +1,12 @@
 """Attempts: the row of each call to HubSpot, inserted before the call and completed once after it."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Final
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, update
 
 from hubspot_api.answer import Answer, Settled
+from models.tables import Attempt
 from models.words import AttemptKind
 from worker.database import repeat
 
@@ -20,15 +22,21 @@ class AttemptResult:
     excerpt: str
 
 
+_BEGIN: Final = insert(Attempt).returning(Attempt.id)
+
+
 def begin(connection: Connection, kind: AttemptKind, account_id: int, batch_id: int | None, sent: int) -> int:
     """Put a call on record before it is made; `batch_id` is None where it asks for records of several batches."""
-    attempt_id: int = connection.execute(
-        text("""
-        INSERT INTO attempts (kind, batch_id, account_id, sent) VALUES (:kind, :batch, :account, :sent)
-        RETURNING id"""),
-        {"kind": kind, "batch": batch_id, "account": account_id, "sent": sent},
-    ).scalar_one()
-    return attempt_id
+    facts = {"kind": kind, "batch_id": batch_id, "account_id": account_id, "sent": sent}
+    return connection.execute(_BEGIN, facts).scalar_one()
+
+
+_COMPLETE: Final = (
+    update(Attempt)
+    .where(Attempt.id == bindparam("attempt"), Attempt.finished_at.is_(None))
+    .values(finished_at=func.clock_timestamp())
+)
+"""Its other values are an `AttemptResult` and the counts, by their columns' names."""
 
 
 def complete(  # noqa: PLR0913 - the counts
@@ -41,24 +49,8 @@ def complete(  # noqa: PLR0913 - the counts
     unconfirmed: int = 0,
 ) -> None:
     """Complete an attempt, once: what came back, and for how many of its records that was an answer."""
-    connection.execute(
-        text("""
-        UPDATE attempts SET finished_at = clock_timestamp(), answer = :answer, http_status = :http_status,
-          duration_ms = :duration_ms, correlation_id = :correlation_id, excerpt = :excerpt,
-          delivered = :delivered, rejected = :rejected, unconfirmed = :unconfirmed
-        WHERE id = :id AND finished_at IS NULL"""),
-        {
-            "id": attempt_id,
-            "answer": result.answer,
-            "http_status": result.http_status,
-            "duration_ms": result.duration_ms,
-            "correlation_id": result.correlation_id,
-            "excerpt": result.excerpt,
-            "delivered": delivered,
-            "rejected": rejected,
-            "unconfirmed": unconfirmed,
-        },
-    )
+    counts = {"delivered": delivered, "rejected": rejected, "unconfirmed": unconfirmed}
+    connection.execute(_COMPLETE, {"attempt": attempt_id, **asdict(result), **counts})
 
 
 def complete_with(connection: Connection, attempt_id: int, result: AttemptResult, answer: Answer | None) -> None:
@@ -84,9 +76,12 @@ def complete_alone(engine: Engine, attempt_id: int, result: AttemptResult, answe
     repeat(work)
 
 
+_FORGET: Final = delete(Attempt).where(Attempt.id == bindparam("attempt"))
+
+
 def forget(connection: Connection, attempt_id: int) -> None:
     """Delete an attempt for which nothing was called."""
-    connection.execute(text("DELETE FROM attempts WHERE id = :id"), {"id": attempt_id})
+    connection.execute(_FORGET, {"attempt": attempt_id})
 
 
 def forget_alone(engine: Engine, attempt_id: int) -> None:
@@ -95,11 +90,13 @@ def forget_alone(engine: Engine, attempt_id: int) -> None:
         forget(connection, attempt_id)
 
 
+_LOSE: Final = (
+    update(Attempt)
+    .where(Attempt.batch_id == bindparam("batch"), Attempt.finished_at.is_(None))
+    .values(finished_at=func.clock_timestamp(), answer="lost")
+)
+
+
 def lose(connection: Connection, batch_id: int) -> None:
     """Complete what a lost worker left open of a batch: its calls may have arrived."""
-    connection.execute(
-        text("""
-        UPDATE attempts SET finished_at = clock_timestamp(), answer = 'lost'
-        WHERE batch_id = :id AND finished_at IS NULL"""),
-        {"id": batch_id},
-    )
+    connection.execute(_LOSE, {"batch": batch_id})

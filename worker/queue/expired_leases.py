@@ -1,11 +1,13 @@
 """Batches whose lease ran out, because their worker was lost, go back to PENDING."""
 
 import logging
+from functools import partial
 from typing import Final
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, bindparam, func, literal_column, null, select
 
 from models.moves import Move
+from models.tables import Batch, fixed
 from models.words import Origin
 from worker.database import repeat
 from worker.queue import attempts, lanes
@@ -18,31 +20,37 @@ AT_ONCE: Final = 100
 """Batches that one sweep takes back, at most; the next takes the rest."""
 
 
+_LOST: Final = (
+    select(Batch.id, Batch.event_id, Batch.origin)
+    .where(Batch.status == fixed(Move.POSTPONE.before), Batch.lease_until < func.now())
+    .order_by(Batch.lease_until)
+    .limit(literal_column(str(AT_ONCE)))
+)
+
+
 def reclaim(engine: Engine) -> int:
     """Put batches whose lease ran out back, each after a wait that doubles with its claims; never given up for it."""
     with engine.connect() as connection:
-        lost = connection.execute(
-            text("""
-            SELECT id, event_id, origin FROM batches WHERE status = 'PROCESSING' AND lease_until < now()
-            ORDER BY lease_until LIMIT :most"""),
-            {"most": AT_ONCE},
-        ).all()
-    for batch in lost:
-        repeat(lambda batch=batch: _reclaim(engine, batch.id, batch.event_id, Origin(batch.origin)))  # type: ignore[misc]
+        lost = connection.execute(_LOST).all()
+    for batch_id, event_id, origin in lost:
+        repeat(partial(_reclaim, engine, batch_id, event_id, origin))
     return len(lost)
+
+
+_WAIT: Final = func.least(3600, func.power(2, func.least(Batch.claims, 12))) * literal_column("interval '1 second'")
+_BECAUSE: Final = func.concat("the worker that had it was lost; claimed ", Batch.claims, " times")
+_RECLAIM: Final = (
+    Move.POSTPONE.update()
+    .where(Batch.id == bindparam("batch"), Batch.lease_until < func.now())
+    .values(lease_token=null(), lease_until=null(), due_at=func.now() + _WAIT, postponed_because=_BECAUSE)
+    .returning(Batch.claims)
+)
 
 
 def _reclaim(engine: Engine, batch_id: int, event_id: int, origin: Origin) -> None:
     with engine.begin() as connection:
         lock_event(connection, event_id)
-        claims = connection.execute(
-            text(f"""
-            UPDATE batches SET status = {Move.POSTPONE.to}, lease_token = NULL, lease_until = NULL,
-              due_at = now() + least(3600, power(2, least(claims, 12))) * interval '1 second',
-              postponed_because = 'the worker that had it was lost; claimed ' || claims || ' times'
-            WHERE id = :id AND {Move.POSTPONE.guard} AND lease_until < now() RETURNING claims"""),
-            {"id": batch_id},
-        ).scalar()
+        claims = connection.execute(_RECLAIM, {"batch": batch_id}).scalar()
         if claims is None:
             return
         log.warning("batch %d is taken back: its lease ran out; claimed %d times", batch_id, claims)

@@ -5,17 +5,21 @@ to another (`claim._pick_lane`).
 """
 
 from collections.abc import Collection
+from typing import Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam, select
+
+from models.tables import Event, ids
+
+_LOCK: Final = select(Event.id).where(Event.id == bindparam("event")).with_for_update(key_share=True)
+_LOCK_ALL: Final = select(Event.id).where(Event.id == ids("events")).order_by(Event.id).with_for_update(key_share=True)
 
 
 def lock_event(connection: Connection, event_id: int) -> None:
     """Lock an event; before any batch of it, and before looking for those that wait or for newer records."""
-    connection.execute(text("SELECT FROM events WHERE id = :id FOR NO KEY UPDATE"), {"id": event_id})
+    connection.execute(_LOCK, {"event": event_id})
 
 
 def lock_events(connection: Connection, event_ids: Collection[int]) -> None:
     """Lock events in id order, before anything of them is read."""
-    connection.execute(
-        text("SELECT FROM events WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"), {"ids": list(event_ids)}
-    )
+    connection.execute(_LOCK_ALL, {"events": list(event_ids)})

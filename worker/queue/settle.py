@@ -7,13 +7,15 @@ may be about to commit one. A claim that ends early splits: its answered records
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import BigInteger, Connection, Engine, Update, bindparam, case, func, null, select, text, update
+from sqlalchemy.dialects.postgresql import array
 
 from hubspot_api.answer import Rejection, Settled
 from models.error_signature import About, ErrorKind
 from models.moves import Move
+from models.tables import BATCH_IDS, NOBODY, Account, Batch, seconds
 from models.words import Origin, Outcome
 from worker.database import draw, json, repeat
 from worker.queue import attempts as calls, lanes
@@ -51,6 +53,30 @@ class PartialAnswer:
 NOTHING: Final = PartialAnswer(Settled({}, {}, {}), {})
 
 
+def _ended(move: Move) -> Update:
+    """Begin the statement that ends a claim by this move, fenced by the token."""
+    fence = (Batch.id == bindparam("batch"), Batch.lease_token == bindparam("token"))
+    return move.update().where(*fence).values(lease_token=null(), lease_until=null())
+
+
+_SETTLE: Final = _ended(Move.SETTLE).values(
+    settled_at=func.now(), contact_ids=bindparam("by_position"), postponed_because=""
+)
+_POSTPONE: Final = _ended(Move.POSTPONE).values(
+    due_at=func.now() + seconds("seconds"), postponed_because=bindparam("because")
+)
+_POSTPONE_FAILED: Final = _POSTPONE.values(
+    attempts=Batch.attempts + 1,
+    failing_since=func.coalesce(Batch.failing_since, func.now()),
+    stopped_before=case(
+        (Batch.failing_since.is_not(None), Batch.stopped_before),
+        else_=select(Account.stopped_in_all()).where(Account.id == Batch.account_id).scalar_subquery(),
+    ),
+)
+"""The same where it spends an attempt: its age runs from the first of these."""
+_GIVE_UP: Final = _ended(Move.GIVE_UP).values(settled_at=func.now(), attempts=Batch.attempts + 1, postponed_because="")
+
+
 def settle(
     engine: Engine, claim: Claim, answer: Settled, call: AttemptResult | None, attempts: Mapping[int, int] = NONE
 ) -> bool:
@@ -73,13 +99,7 @@ def settle(
         contact_ids[claim.members[index].position] = contact_id
 
     def work(connection: Connection) -> bool:
-        if not _move(
-            connection,
-            claim,
-            Move.SETTLE,
-            "settled_at = now(), contact_ids = :contact_ids, postponed_because = ''",
-            contact_ids=contact_ids,
-        ):
+        if not _end(connection, claim, _SETTLE, by_position=contact_ids):
             return False
         _store_answer(connection, claim, answer, attempts)
         _complete_attempt(connection, claim, call, answer)
@@ -103,20 +123,8 @@ def postpone(  # noqa: PLR0913
     _see(engine, claim, apart.answer)
 
     def work(connection: Connection) -> bool:
-        if not _move(
-            connection,
-            claim,
-            Move.POSTPONE,
-            """due_at = now() + :seconds * interval '1 second',
-            postponed_because = :because, attempts = attempts + :spent,
-            failing_since = CASE WHEN :spent > 0 THEN coalesce(failing_since, now()) ELSE failing_since END,
-            stopped_before = CASE WHEN :spent = 0 OR failing_since IS NOT NULL THEN stopped_before
-              ELSE (SELECT a.stopped + coalesce(now() - a.stopped_since, interval '0') FROM accounts a
-                    WHERE a.id = account_id) END""",
-            seconds=seconds,
-            because=because,
-            spent=int(spends),
-        ):
+        postponed = _POSTPONE_FAILED if spends else _POSTPONE
+        if not _end(connection, claim, postponed, seconds=seconds, because=because):
             return False
         _split(connection, claim, apart)
         _complete_attempt(connection, claim, call)
@@ -136,12 +144,7 @@ def give_up(
     _see(engine, claim, apart.answer, failed)
 
     def work(connection: Connection) -> bool:
-        if not _move(
-            connection,
-            claim,
-            Move.GIVE_UP,
-            "settled_at = now(), attempts = attempts + 1, postponed_because = ''",
-        ):
+        if not _end(connection, claim, _GIVE_UP):
             return False
         _split(connection, claim, apart)
         _store_errors(connection, claim, Outcome.FAILED, failed)
@@ -152,14 +155,18 @@ def give_up(
     return _in_transaction(engine, claim, work)
 
 
+_WAITED_FOR: Final = bindparam("batch", type_=BigInteger)
+_FREE: Final = (
+    update(Batch)
+    .where(Batch.after.contains(array([_WAITED_FOR])), Batch.waits())
+    .values(after=func.array_remove(Batch.after, _WAITED_FOR))
+    .returning(Batch.id, Batch.after)
+)
+
+
 def free(connection: Connection, batch_id: int) -> None:
     """Free those that wait for a batch, which holds its contacts no longer. The event is locked."""
-    freed = connection.execute(
-        text("""
-        UPDATE batches SET after = array_remove(after, :id) WHERE after @> ARRAY[CAST(:id AS bigint)] AND after <> '{}'
-        RETURNING id, after"""),
-        {"id": batch_id},
-    )
+    freed = connection.execute(_FREE, {"batch": batch_id})
     lanes.tell(connection, [row.id for row in freed if not row.after])
 
 
@@ -189,14 +196,21 @@ def _in_transaction(engine: Engine, claim: Claim, work: Callable[[Connection], b
     return owned
 
 
-def _move(connection: Connection, claim: Claim, move: Move, assignments: str, **facts: Any) -> bool:  # noqa: ANN401 - parameters
-    moved = connection.execute(
-        text(f"""
-        UPDATE batches SET status = {move.to}, {assignments}, lease_token = NULL, lease_until = NULL
-        WHERE id = :id AND {move.guard} AND lease_token = :token"""),
-        {"id": claim.batch_id, "token": claim.token, **facts},
-    )
-    return bool(moved.rowcount)
+def _end(connection: Connection, claim: Claim, ended: Update, **facts: object) -> bool:
+    return bool(connection.execute(ended, {"batch": claim.batch_id, "token": claim.token, **facts}).rowcount)
+
+
+_SPLIT: Final = text("""
+WITH rest AS (UPDATE batches SET size = size - :number WHERE id = :id RETURNING *)
+INSERT INTO batches (id, account_id, event_id, state, identity, origin, status, open, size, positions, due_at,
+  claims, split_from, contact_ids, created_at, settled_at)
+SELECT :batch_id, account_id, event_id, state, identity, origin, 'COMPLETE', false, :number, :number,
+  due_at, claims, id, :contact_ids, created_at, now() FROM rest""")
+"""Makes a COMPLETE batch of some of another's records, with their part of the answer."""
+_MOVE_ANSWERED: Final = text("""
+UPDATE records r SET batch_id = :batch_id, position = x.place - 1
+FROM unnest(CAST(:moved AS bigint[])) WITH ORDINALITY x(id, place) WHERE r.id = x.id""")
+"""Moves records to a batch, in this order."""
 
 
 def _split(connection: Connection, claim: Claim, apart: PartialAnswer) -> None:
@@ -204,7 +218,7 @@ def _split(connection: Connection, claim: Claim, apart: PartialAnswer) -> None:
     answered = sorted(apart.indexes)
     if not answered:
         return
-    (batch_id,) = draw(connection, "batch_ids", 1)
+    (batch_id,) = draw(connection, BATCH_IDS, 1)
     facts = {
         "id": claim.batch_id,
         "batch_id": batch_id,
@@ -212,36 +226,38 @@ def _split(connection: Connection, claim: Claim, apart: PartialAnswer) -> None:
         "number": len(answered),
         "contact_ids": [apart.answer.delivered.get(index) for index in answered],
     }
-    connection.execute(
-        text(f"""
-        WITH rest AS (UPDATE batches SET size = size - :number WHERE id = :id RETURNING *)
-        INSERT INTO batches (id, account_id, event_id, state, identity, origin, status, open, size, positions, due_at,
-          claims, split_from, contact_ids, created_at, settled_at)
-        SELECT :batch_id, account_id, event_id, state, identity, origin, {Move.SETTLE.to}, false, :number, :number,
-          due_at, claims, id, :contact_ids, created_at, now() FROM rest"""),
-        facts,
-    )
-    connection.execute(
-        text("""
-        UPDATE records r SET batch_id = :batch_id, position = x.place - 1
-        FROM unnest(CAST(:moved AS bigint[])) WITH ORDINALITY x(id, place) WHERE r.id = x.id"""),
-        facts,
-    )
+    connection.execute(_SPLIT, facts)
+    connection.execute(_MOVE_ANSWERED, facts)
     _store_answer(connection, replace(claim, batch_id=batch_id), apart.answer, apart.attempts)
     log.info("batch %d: its %d answered records are batch %d now", claim.batch_id, len(answered), batch_id)
+
+
+_KNOWS_EVENTS: Final = (
+    update(Account)
+    .where(
+        Account.id == select(Batch.account_id).where(Batch.id == bindparam("batch")).scalar_subquery(),
+        Account.unknown_events != NOBODY,
+    )
+    .values(unknown_events=NOBODY)
+)
+"""HubSpot took something of the account: so its token and its address are right."""
 
 
 def _store_answer(connection: Connection, claim: Claim, answer: Settled, attempts: Mapping[int, int]) -> None:
     _store_errors(connection, claim, Outcome.REJECTED, answer.rejected, attempts)
     _store_errors(connection, claim, Outcome.UNCONFIRMED, answer.unconfirmed, attempts)
     if answer.delivered:
-        # HubSpot took something of the account: so its token and its address are right.
-        connection.execute(
-            text("""
-            UPDATE accounts SET unknown_events = '{}'
-            WHERE id = (SELECT account_id FROM batches WHERE id = :id) AND unknown_events <> '{}'"""),
-            {"id": claim.batch_id},
-        )
+        connection.execute(_KNOWS_EVENTS, {"batch": claim.batch_id})
+
+
+_STORE_ERRORS: Final = text("""
+INSERT INTO errors (record_id, batch_id, account_id, attempt_id, outcome, category, code, message, context,
+  group_id, verify_at)
+SELECT record_id, :batch, (SELECT account_id FROM batches WHERE id = :batch), attempt_id, :outcome, category,
+  code, message, context, group_id, now() + CAST(:first_read AS float8) * interval '1 second'
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(record_id bigint, attempt_id bigint, category text,
+  code text, message text, context jsonb, group_id text)""")
+"""Stores the errors of a batch's records; unconfirmed ones are read back after so many seconds."""
 
 
 def _store_errors(
@@ -266,13 +282,7 @@ def _store_errors(
         for index, rejection in sorted(rejections.items())
     ]
     connection.execute(
-        text("""
-        INSERT INTO errors (record_id, batch_id, account_id, attempt_id, outcome, category, code, message, context,
-          group_id, verify_at)
-        SELECT record_id, :batch, (SELECT account_id FROM batches WHERE id = :batch), attempt_id, :outcome, category,
-          code, message, context, group_id, now() + CAST(:first_read AS float8) * interval '1 second'
-        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(record_id bigint, attempt_id bigint, category text,
-          code text, message text, context jsonb, group_id text)"""),
+        _STORE_ERRORS,
         {
             "batch": claim.batch_id,
             "outcome": outcome,
