@@ -232,7 +232,8 @@ def _name_repeated(connection: Connection, parts: Sequence[Part]) -> None:
     wanted = {fingerprint for part in parts for fingerprint in part.repeats_new}
     if not wanted:
         return
-    ids = dict(connection.execute(_STORED, {"fingerprints": list(wanted)}).tuples().all())
+    stored = connection.execute(_STORED, {"fingerprints": list(wanted)})
+    ids = dict(stored.all())
     for part in parts:
         part.repeated |= {ids[fingerprint] for fingerprint in part.repeats_new}
 
