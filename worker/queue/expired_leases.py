@@ -24,14 +24,14 @@ _LOST: Final = (
     select(Batch.id, Batch.event_id, Batch.origin)
     .where(Batch.status == fixed(Move.POSTPONE.before), Batch.lease_until < func.now())
     .order_by(Batch.lease_until)
-    .limit(literal_column(str(AT_ONCE)))
+    .limit(bindparam("most"))
 )
 
 
 def reclaim(engine: Engine) -> int:
     """Put batches whose lease ran out back, each after a wait that doubles with its claims; never given up for it."""
     with engine.connect() as connection:
-        lost = connection.execute(_LOST).all()
+        lost = connection.execute(_LOST, {"most": AT_ONCE}).all()
     for batch_id, event_id, origin in lost:
         repeat(partial(_reclaim, engine, batch_id, event_id, origin))
     return len(lost)
