@@ -15,7 +15,13 @@ from tests.support.ledger import account_id
 from worker.queue.contact_index import Place, after_sendable, oldest_sendable, overtaken
 
 ON_ITS_WAY = {Outcome.PENDING, Outcome.PROCESSING, Outcome.DELIVERED, Outcome.UNCONFIRMED}
-STORED_BATCH = {"state": State.REGISTER, "identity": Identity.EMAIL, "open": False, "positions": 1, "size": 1}
+STORED_BATCH: dict[str, object] = {
+    "state": State.REGISTER,
+    "identity": Identity.EMAIL,
+    "open": False,
+    "positions": 1,
+    "size": 1,
+}
 
 
 @dataclass

@@ -53,16 +53,16 @@ class PartialAnswer:
 NOTHING: Final = PartialAnswer(Settled({}, {}, {}), {})
 
 
-def _ended(move: Move) -> Update:
+def _fenced(move: Move) -> Update:
     """Begin the statement that ends a claim by this move, fenced by the token."""
     fence = (Batch.id == bindparam("batch"), Batch.lease_token == bindparam("token"))
     return move.update().where(*fence).values(lease_token=null(), lease_until=null())
 
 
-_SETTLE: Final = _ended(Move.SETTLE).values(
+_SETTLE: Final = _fenced(Move.SETTLE).values(
     settled_at=func.now(), contact_ids=bindparam("by_position"), postponed_because=""
 )
-_POSTPONE: Final = _ended(Move.POSTPONE).values(
+_POSTPONE: Final = _fenced(Move.POSTPONE).values(
     due_at=func.now() + seconds("seconds"), postponed_because=bindparam("because")
 )
 _POSTPONE_FAILED: Final = _POSTPONE.values(
@@ -74,7 +74,7 @@ _POSTPONE_FAILED: Final = _POSTPONE.values(
     ),
 )
 """The same where it spends an attempt: its age runs from the first of these."""
-_GIVE_UP: Final = _ended(Move.GIVE_UP).values(settled_at=func.now(), attempts=Batch.attempts + 1, postponed_because="")
+_GIVE_UP: Final = _fenced(Move.GIVE_UP).values(settled_at=func.now(), attempts=Batch.attempts + 1, postponed_because="")
 
 
 def settle(
@@ -99,7 +99,7 @@ def settle(
         contact_ids[claim.members[index].position] = contact_id
 
     def work(connection: Connection) -> bool:
-        if not _end(connection, claim, _SETTLE, by_position=contact_ids):
+        if not _move(connection, claim, _SETTLE, by_position=contact_ids):
             return False
         _store_answer(connection, claim, answer, attempts)
         _complete_attempt(connection, claim, call, answer)
@@ -124,7 +124,7 @@ def postpone(  # noqa: PLR0913
 
     def work(connection: Connection) -> bool:
         postponed = _POSTPONE_FAILED if spends else _POSTPONE
-        if not _end(connection, claim, postponed, seconds=seconds, because=because):
+        if not _move(connection, claim, postponed, seconds=seconds, because=because):
             return False
         _split(connection, claim, apart)
         _complete_attempt(connection, claim, call)
@@ -144,7 +144,7 @@ def give_up(
     _see(engine, claim, apart.answer, failed)
 
     def work(connection: Connection) -> bool:
-        if not _end(connection, claim, _GIVE_UP):
+        if not _move(connection, claim, _GIVE_UP):
             return False
         _split(connection, claim, apart)
         _store_errors(connection, claim, Outcome.FAILED, failed)
@@ -196,7 +196,7 @@ def _in_transaction(engine: Engine, claim: Claim, work: Callable[[Connection], b
     return owned
 
 
-def _end(connection: Connection, claim: Claim, ended: Update, **facts: object) -> bool:
+def _move(connection: Connection, claim: Claim, ended: Update, **facts: object) -> bool:
     return bool(connection.execute(ended, {"batch": claim.batch_id, "token": claim.token, **facts}).rowcount)
 
 
