@@ -53,7 +53,7 @@ class Rows:
 
     def error(self, record_id: int, batch_id: int, what: Outcome, resolution: Resolution | None = None) -> None:
         why = {"outcome": what, "category": "", "message": "", "resolution": resolution}
-        self._store(Error, {"record_id": record_id, "batch_id": batch_id} | why)
+        self._store(Error, {"record_id": record_id, "batch_id": batch_id, **why})
 
     def _store(self, table: type, row: Mapping[str, object]) -> None:
         with self.engine.begin() as connection:
