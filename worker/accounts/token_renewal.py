@@ -7,7 +7,7 @@ fenced by that claim; the others go on with the old token while it lasts.
 import logging
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import orjson
 from pydantic import SecretStr
@@ -91,6 +91,8 @@ def renew(engine: Engine, settings: Settings, account_id: int, url: str) -> None
                     f"HubSpot denies an access token for its refresh token: {because}; install the app again and give"
                     f" its refresh token: turnout accounts rotate {asking.account}",
                 )
+        case _:
+            assert_never(answer)
 
 
 def outdated(engine: Engine, account_id: int, token_set_at: datetime | None) -> bool:
