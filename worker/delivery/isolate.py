@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Engine, bindparam, func, text, update
+from sqlalchemy import Engine, bindparam, func, update
 
 from hubspot_api.answer import Answer, RefusedWhole, Settled
 from hubspot_api.isolation_search import Findings, Indexes, absorb, begin, next_part
 from hubspot_api.limiter import Permit, Use
 from models.moves import Move
+from models.tables import Batch, fixed, seconds
 from models.words import AttemptKind, Origin
 from worker.accounts.state import may_go_on
 from worker.context import GRACE
@@ -138,15 +139,23 @@ def _permit(delivery: Delivery, left: float) -> Permit | Stopped:
     return held or Stopped(NO_PERMIT)
 
 
+_RENEW: Final = (
+    update(Batch)
+    .where(
+        Batch.id == bindparam("batch"),
+        Batch.status == fixed(Move.SETTLE.before),
+        Batch.lease_token == bindparam("token"),
+    )
+    .values(lease_until=func.clock_timestamp() + seconds("lease"))
+    .returning(Batch.account_id)
+)
+
+
 def _begin(engine: Engine, claimed: Claim, lease: float, size: int) -> int | Stopped | Lost:
     """Renew the lease and insert the part's attempt, fenced by the token, unless the account was stopped meanwhile."""
     with engine.begin() as connection:
-        account_id: int | None = connection.execute(
-            text(f"""
-            UPDATE batches SET lease_until = clock_timestamp() + :lease * interval '1 second'
-            WHERE id = :id AND {Move.SETTLE.guard} AND lease_token = :token RETURNING account_id"""),
-            {"id": claimed.batch_id, "token": claimed.token, "lease": lease},
-        ).scalar()
+        renewed = connection.execute(_RENEW, {"batch": claimed.batch_id, "token": claimed.token, "lease": lease})
+        account_id = renewed.scalar()
         if account_id is None:
             return Lost()
         if not may_go_on(connection, account_id):
