@@ -1,7 +1,8 @@
 """`turnout accounts …`: the HubSpot portals."""
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
@@ -25,6 +26,7 @@ from models.message import DEFAULT_ACCOUNT
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from worker.accounts.registry import ListedAccount
     from worker.settings import Settings
 
 app = typer.Typer(
@@ -164,12 +166,12 @@ def rotate(
     known = registry.listed(engine, settings, name)
     if not known:
         unknown(name)
-    by_oauth = known[0]["token"] == registry.BY_OAUTH if oauth is None else oauth
+    by_oauth = known[0].token == registry.BY_OAUTH if oauth is None else oauth
     token = credential(oauth=by_oauth, from_stdin=token_stdin)
     with audit_log.noted(engine, audit_log.at_the_terminal(), "rotate account", account=name) as action:
         action.number = int(registry.rotate(engine, settings, name, token))
     say(f"account {name} has another token, used within seconds")
-    if known[0]["paused_at"]:
+    if known[0].paused_at:
         say(f"it is still paused; to send again: turnout resume {name}")
 
 
@@ -210,14 +212,14 @@ def listed(*, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
         return
-    rows = [one | {"limits": _limits(one), "now": _now(one)} for one in found]
+    rows = [asdict(one) | {"limits": _limits(one), "now": _now(one)} for one in found]
     columns = ["name", "hubspot_url", "hubspot_version", "limits", "batch_size", "time_zone", "token", "now"]
     print_table("Accounts", rows, columns, "no account", ["hubspot_url", "hubspot_version", "batch_size", "time_zone"])
 
 
-def _limits(one: dict[str, Any]) -> str:
-    a_day = f", {one['daily_limit']:,} a day" if one["daily_limit"] else ""
-    return f"{one['burst_limit']:,} in {one['burst_seconds']:g} s{a_day}"
+def _limits(one: "ListedAccount") -> str:
+    a_day = f", {one.daily_limit:,} a day" if one.daily_limit else ""
+    return f"{one.burst_limit:,} in {one.burst_seconds:g} s{a_day}"
 
 
 @app.command("show", epilog="Example: turnout accounts show default")
@@ -233,15 +235,15 @@ def show(name: AccountName, *, as_json: AsJson = False) -> None:
         print_json(one)
         return
     say(f"account {name}: {_now(one)}", "bold")
-    if one["paused_at"]:
+    if one.paused_at:
         say(f"  fix the cause, then: turnout resume {name}")
     for option in Unset:
         if option is not Unset.TOKEN:
-            own = " (its own)" if option.column in one["own"] else ""
-            say(f"  {option:<15}{written(one[option.column])}{own}")
-    since = f", since {written(one['token_set_at'])}" if one["token_set_at"] else ""
-    until = f", until {written(one['access_until'])}" if one["access_until"] else ""
-    say(f"  {Unset.TOKEN:<15}{one['token']}{since}{until}")
+            own = " (its own)" if option.column in one.own else ""
+            say(f"  {option:<15}{written(getattr(one, option.column))}{own}")
+    since = f", since {written(one.token_set_at)}" if one.token_set_at else ""
+    until = f", until {written(one.access_until)}" if one.access_until else ""
+    say(f"  {Unset.TOKEN:<15}{one.token}{since}{until}")
 
 
 def opened() -> tuple["Engine", "Settings"]:
@@ -261,12 +263,12 @@ def _check_zone(engine: "Engine", zone: str | None) -> None:
         raise typer.BadParameter(f"the database knows no time zone {zone}")
 
 
-def _now(one: dict[str, Any]) -> str:
-    if one["paused_at"]:
-        return f"PAUSED since {written(one['paused_at'])}: {one['paused_because']}"
-    if one["parked_until"]:
-        return f"parked until {written(one['parked_until'])}: {one['parked_because']}"
-    return "sends nothing: it has no token" if one["token"] == "missing" else "sends"  # noqa: S105 - a word, no token
+def _now(one: "ListedAccount") -> str:
+    if one.paused_at:
+        return f"PAUSED since {written(one.paused_at)}: {one.paused_because}"
+    if one.parked_until:
+        return f"parked until {written(one.parked_until)}: {one.parked_because}"
+    return "sends nothing: it has no token" if one.token == "missing" else "sends"  # noqa: S105 - a word, no token
 
 
 def unknown(name: str) -> NoReturn:

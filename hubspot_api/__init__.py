@@ -4,6 +4,7 @@
 - `transport`         one call within one deadline, to a name or to one pinned address
 - `client`            HubSpot's calls: POST, GET, the token's form
 - `answer`            what came back, as a value for each record
+- `fields`            JSON from HubSpot, read without trust in any field of it
 - `reaction`          what to do about an answer, decided purely
 - `isolation_search`  which inputs of a refused request are to blame, as a search that sends nothing itself
 - `participations`    HubSpot's views, read back: paths, pages, and what a row says of a record

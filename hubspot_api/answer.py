@@ -4,19 +4,17 @@ A 200 is not success (seen on live portals): a record is delivered only when the
 rejected when it is named in `errors`, and unconfirmed when it is in neither. Every field is optional when reading.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from email.utils import parsedate_to_datetime
-from math import isfinite
 from typing import Final
 
 import orjson
 
+from hubspot_api.fields import clean, nested, number, objects, read_object, seconds, text, texts
 from hubspot_api.transport import NoResponse, Response
-from models.input_check import comparable, unsafe_character
+from models.input_check import comparable
 from models.words import Identity
 
 LONGEST_EXCERPT: Final = 2_000
@@ -105,25 +103,22 @@ def read_answer(  # noqa: PLR0911 - one return per row of HubSpot's table
     """Read an answer to a POST of records with these contacts (lower-case e-mail addresses, or contact ids)."""
     if isinstance(response, NoResponse):
         return Ambiguous(response.because)
-    status, body = response.status, _object(response.body)
+    status, body = response.status, read_object(response.body)
+    fields = body or {}
     wait = _retry_after(response.headers)
     match status:
         case 429:
-            return Limited(_text(body, "policyName").upper() == "DAILY", wait)
+            return Limited(text(fields, "policyName").upper() == "DAILY", wait)
         case 423:
-            return PortalUnavailable(
-                "HubSpot has locked the account for a moment (423)", max(wait or 0, LOCKED.total_seconds())
-            )
+            return PortalUnavailable("HubSpot has locked the account for a moment (423)", max(wait or 0, LOCKED))
         case 477:
-            return PortalUnavailable(
-                "HubSpot is moving the account (477)", min(wait or MOVING, LONGEST_MOVE.total_seconds())
-            )
+            return PortalUnavailable("HubSpot is moving the account (477)", wait or MOVING)
         case 401 | 403:
-            return Unauthorized(_rejection(body, f"HTTP {status}").message)
+            return Unauthorized(_rejection(fields, f"HTTP {status}").message)
         case 404:
-            unknown = _rejection(body, "HubSpot does not know this event, or it belongs to another app")
+            unknown = _rejection(fields, "HubSpot does not know this event, or it belongs to another app")
             unknown = replace(unknown, is_event_unknown=True)
-            return NotFound(unknown, bool(_text(body, "category") or _text(body, "correlationId")))
+            return NotFound(unknown, bool(text(fields, "category") or text(fields, "correlationId")))
         case _ if 200 <= status < 300:  # noqa: PLR2004 - the class of success
             return (
                 Ambiguous("the answer is no JSON object", wait) if body is None else _settled(body, identity, contacts)
@@ -132,13 +127,13 @@ def read_answer(  # noqa: PLR0911 - one return per row of HubSpot's table
             return Ambiguous(f"HTTP {status}", wait)
         case _:
             index_of = {contact: index for index, contact in enumerate(contacts)}
-            return RefusedWhole(_rejection(body, f"HTTP {status}"), frozenset(_whom(body or {}, index_of)))
+            return RefusedWhole(_rejection(fields, f"HTTP {status}"), frozenset(_whom(fields, index_of)))
 
 
-LOCKED: Final = timedelta(seconds=2)
+LOCKED: Final = 2.0
+"""Seconds that a lock lasts at least."""
 MOVING: Final = 600.0
 """Seconds, where a move says nothing: HubSpot's longest is a day, its answer normally says."""
-LONGEST_MOVE: Final = timedelta(hours=24)
 
 
 def excerpt(response: Response | NoResponse) -> str:
@@ -152,25 +147,21 @@ def correlation_id(response: Response | NoResponse) -> str:
     """Give HubSpot's `correlationId`, which its support asks for."""
     if isinstance(response, NoResponse):
         return ""
-    named = _text(_object(response.body), "correlationId") or response.headers.get("X-HubSpot-Correlation-Id", "")
-    return clean(named)[:100]
-
-
-def clean(text: str) -> str:
-    """Replace what PostgreSQL cannot keep as text."""
-    return re.sub("[\x00\ud800-\udfff]", "\ufffd", text) if unsafe_character(text) else text
+    named = text(read_object(response.body) or {}, "correlationId")
+    return named[:100] or clean(response.headers.get("X-HubSpot-Correlation-Id", ""))[:100]
 
 
 def _settled(body: dict[str, object], identity: Identity, contacts: Sequence[str]) -> Settled:
     index_of = {contact: index for index, contact in enumerate(contacts)}
     named: dict[int, int | None] = {}
-    for result in _objects(body.get("results")):
-        index = index_of.get(comparable(_text(result, identity.value)))
+    for result in objects(body, "results"):
+        index = index_of.get(comparable(text(result, identity.value)))
         if index is not None:
-            named[index] = _contact_id(_text(result, "vid"))
+            vid = number(result, "vid")
+            named[index] = vid if vid is not None and vid >= 0 else None
     rejected: dict[int, Rejection] = {}
     nameless: list[Rejection] = []
-    for error in _objects(body.get("errors")):
+    for error in objects(body, "errors"):
         rejection = _rejection(error, "HubSpot named no reason")
         indexes = _whom(error, index_of)
         for index in indexes:
@@ -193,13 +184,12 @@ def _whom(error: Mapping[str, object], index_of: Mapping[str, int]) -> set[int]:
     """
     exact: list[str] = []
     loose: list[str] = []
-    for one in (error, *_objects(error.get("errors"))):
-        context = one.get("context")
-        values = [value for each in context.values() for value in _texts(each)] if isinstance(context, dict) else []
-        exact += [_text(one, "id"), *values]
-        for text in (_text(one, "message"), *values):
-            exact += _QUOTED.findall(text)
-            loose += [word.strip("'.!?") for word in _BETWEEN_ADDRESSES.split(text) if "@" in word]
+    for one in (error, *objects(error, "errors")):
+        values = [value for each in nested(one, "context").values() for value in texts(each)]
+        exact += [text(one, "id"), *values]
+        for said in (text(one, "message"), *values):
+            exact += _QUOTED.findall(said)
+            loose += [word.strip("'.!?") for word in _BETWEEN_ADDRESSES.split(said) if "@" in word]
     return _indexes(exact, index_of) or _indexes(loose, index_of)
 
 
@@ -207,28 +197,26 @@ def _indexes(words: Sequence[str], index_of: Mapping[str, int]) -> set[int]:
     return {index_of[word] for raw in words if (word := comparable(raw)) in index_of}
 
 
-def _rejection(body: Mapping[str, object] | None, otherwise: str) -> Rejection:
-    error = body or {}
-    code, context = error.get("subCategory"), error.get("context")
-    nested = _objects(error.get("errors"))
-    if not context and len(nested) == 1:  # of several nobody knows which one is this record's
-        context = nested[0].get("context")
-    said = _json(code) if isinstance(code, dict) else _text(error, "subCategory") or _text(error, "errorType")
+def _rejection(error: Mapping[str, object], otherwise: str) -> Rejection:
+    code, context, causes = error.get("subCategory"), error.get("context"), objects(error, "errors")
+    if not context and len(causes) == 1:  # of several nobody knows which one is this record's
+        context = causes[0].get("context")
+    said = _json(code)[:200] if isinstance(code, dict) else text(error, "subCategory", 200)
     return Rejection(
-        clean(_text(error, "category") or "HTTP")[:200],
-        clean(said)[:200],
-        clean(_text(error, "message") or otherwise)[:LONGEST_EXCERPT],
+        text(error, "category", 200) or "HTTP",
+        said or text(error, "errorType", 200),
+        text(error, "message", LONGEST_EXCERPT) or otherwise,
         _bounded(context) if isinstance(context, dict) else {},
     )
 
 
 def _bounded(context: dict[str, object]) -> dict[str, object]:
     """Keep a context as it came where it can be stored, else its beginning as text."""
-    text = _json(context)
-    shallow = text.count("{") + text.count("[") <= DEEPEST
-    if text and len(text) <= LONGEST_EXCERPT and shallow and "\\u0000" not in text:
+    written = _json(context)
+    shallow = written.count("{") + written.count("[") <= DEEPEST
+    if written and len(written) <= LONGEST_EXCERPT and shallow and "\\u0000" not in written:
         return context
-    return {"excerpt": clean(text)[:LONGEST_EXCERPT]}
+    return {"excerpt": clean(written)[:LONGEST_EXCERPT]}
 
 
 DEEPEST: Final = 100
@@ -243,55 +231,13 @@ def _json(value: object) -> str:
         return ""
 
 
-def _object(body: bytes) -> dict[str, object] | None:
-    """Read a JSON object; what orjson will not read for half a surrogate pair or a stray byte is read without it.
-
-    So one odd character in one message does not make the whole answer unreadable.
-    """
-    try:
-        read = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        try:
-            loose = json.dumps(json.loads(body.decode("utf-8-sig", errors="replace")), ensure_ascii=False)
-            read = orjson.loads(loose.encode(errors="replace"))
-        except (ValueError, RecursionError):
-            return None
-    return read if isinstance(read, dict) else None
-
-
-def _objects(value: object) -> list[dict[str, object]]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
-
-
-def _text(fields: Mapping[str, object] | None, name: str) -> str:
-    """Give a field that is text or a whole number, as text; every field is optional and may be anything."""
-    value = (fields or {}).get(name)
-    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-
-
-def _texts(value: object) -> list[str]:
-    return [
-        str(one)
-        for one in (value if isinstance(value, list) else [value])
-        if isinstance(one, str | int) and not isinstance(one, bool)
-    ]
-
-
-def _contact_id(text: str) -> int | None:
-    return int(text) if re.fullmatch("[0-9]{1,19}", text) and int(text) < 2**63 else None
-
-
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Read `Retry-After` in seconds, at most a day; HubSpot sends it at times, and never promised it.
 
     A date, which HTTP allows too, is measured by the answer's own clock. Zero says nothing.
     """
-    text = headers.get("Retry-After", "")
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = _seconds_until(text, headers.get("Date", ""))
-    return min(seconds, LONGEST_MOVE.total_seconds()) if isfinite(seconds) and seconds > 0 else None
+    written = headers.get("Retry-After", "")
+    return seconds(written) or seconds(_seconds_until(written, headers.get("Date", "")))
 
 
 def _seconds_until(then: str, now: str) -> float:

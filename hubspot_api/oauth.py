@@ -5,13 +5,12 @@ The endpoint takes form fields in the body, and can itself say 429 (live). Nothi
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
 from typing import Final
 
-import orjson
 from pydantic import SecretStr
 
 from hubspot_api.client import post_form
+from hubspot_api.fields import read_object, seconds, text
 from hubspot_api.transport import NoResponse, Response
 
 PATH: Final = "/oauth/2026-03/token"
@@ -19,8 +18,6 @@ LIFE: Final = 1_800.0
 """Seconds that HubSpot gives an access token; taken where its answer does not say."""
 AGAIN: Final = 10.0
 """Seconds to wait where HubSpot names none: its rolling interval."""
-LONGEST: Final = 86_400.0
-"""Seconds: no wait or life is believed to be longer than a day."""
 PASSING: Final = frozenset({408, 423, 425, 429, 477})
 """Statuses below 500 that say nothing against what was sent."""
 
@@ -73,49 +70,32 @@ def read(answer: Response | NoResponse, grant: Grant) -> Granted | NotNow | Deni
     """Read what the token endpoint answered; every field is optional and may be anything."""
     if isinstance(answer, NoResponse):
         return NotNow(answer.because, AGAIN)
-    fields = _object(answer.body)
+    fields = read_object(answer.body) or {}
     if 200 <= answer.status < 300:  # noqa: PLR2004 - the class of success
         token, renewed = _token(fields, "access_token"), _token(fields, "refresh_token")
         if token is None:
             return NotNow("its answer holds no access token", AGAIN)
-        seconds = _seconds(fields.get("expires_in"), LIFE)
-        return Granted(token, seconds, None if renewed == grant.refresh_token else renewed)
+        life = seconds(fields.get("expires_in")) or LIFE
+        return Granted(token, life, None if renewed == grant.refresh_token else renewed)
     if answer.status in PASSING or not 400 <= answer.status < 500:  # noqa: PLR2004 - what is no word against the grant
-        return NotNow(f"HTTP {answer.status}", _seconds(answer.headers.get("Retry-After"), AGAIN))
+        return NotNow(f"HTTP {answer.status}", seconds(answer.headers.get("Retry-After")) or AGAIN)
     return Denied(_words(fields, grant) or f"HTTP {answer.status}")
 
 
 def _words(fields: Mapping[str, object], grant: Grant) -> str:
     """Quote HubSpot's reason, its secrets taken out should it echo them."""
-    said = [value for name in ("error", "error_description", "message") if isinstance(value := fields.get(name), str)]
-    words = ": ".join(dict.fromkeys(said))
+    said = (text(fields, name) for name in ("error", "error_description", "message"))
+    words = ": ".join(dict.fromkeys(filter(None, said)))
     for secret in (grant.client_secret, grant.refresh_token):
         words = words.replace(secret.get_secret_value(), "[secret]")
     return "".join(letter for letter in words if letter.isprintable())[:300]
 
 
-def _object(body: bytes) -> dict[str, object]:
-    try:
-        read_body = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    return read_body if isinstance(read_body, dict) else {}
-
-
 def _token(fields: Mapping[str, object], name: str) -> SecretStr | None:
-    value = fields.get(name)
-    return SecretStr(value) if isinstance(value, str) and is_token(value) else None
+    token = text(fields, name)
+    return SecretStr(token) if is_token(token) else None
 
 
-def is_token(text: str) -> bool:
+def is_token(written: str) -> bool:
     """Say whether a text can be sent as a token: printable ASCII without spaces, as a header takes it."""
-    return 0 < len(text) <= 4_096 and text.isascii() and text.isprintable() and " " not in text  # noqa: PLR2004
-
-
-def _seconds(value: object, otherwise: float) -> float:
-    """Read a number of seconds, also where it came as text."""
-    try:
-        seconds = float(value) if isinstance(value, int | float | str) else otherwise
-    except ValueError:
-        return otherwise
-    return min(seconds, LONGEST) if isfinite(seconds) and seconds > 0 else otherwise
+    return 0 < len(written) <= 4_096 and written.isascii() and written.isprintable() and " " not in written  # noqa: PLR2004

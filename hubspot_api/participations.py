@@ -4,17 +4,15 @@ HubSpot's OpenAPI names the views and their shapes; live, a write is not readabl
 longer than a contact's, and every field may be missing. A view may keep every write or only a contact's last state.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
 from typing import Final
 
-import orjson
-
 from hubspot_api.address import path_to
-from hubspot_api.answer import Ambiguous, Answer, Settled, clean, read_answer
+from hubspot_api.answer import Ambiguous, Answer, Settled, read_answer
+from hubspot_api.fields import nested, number, objects, read_object, text
 from hubspot_api.transport import NoResponse, Response
 from models.ids import is_word, walks
 from models.input_check import comparable
@@ -25,6 +23,8 @@ LIMIT: Final = 100
 """Rows a page: the most that HubSpot gives; 10 unless asked."""
 CLOSE: Final = 1.0
 """Seconds by which a duration may differ: HubSpot keeps whole ones, rounded or cut."""
+LONGEST: Final = 1_000
+"""Characters of a field of a row; what is longer agrees with nothing of ours."""
 SHOWN: Final = 5
 """Rows that are kept as evidence."""
 _SPELT: Final = {"REGISTERED": State.REGISTER, "ATTENDED": State.ATTEND, "CANCELLED": State.CANCEL}
@@ -149,29 +149,26 @@ def read_page(response: Response | NoResponse) -> ParticipationPage | Answer:
     answer = read_answer(response, Identity.EMAIL, [])
     if not isinstance(answer, Settled) or isinstance(response, NoResponse):
         return answer
-    try:
-        body = orjson.loads(response.body)
-    except orjson.JSONDecodeError:
-        return Ambiguous("the answer is no JSON object")
+    body = read_object(response.body) or {}
     if not isinstance(body.get("results"), list):
         return Ambiguous("the answer holds no results")
-    rows = [_participation(row) for row in body["results"] if isinstance(row, dict)]
-    return ParticipationPage(
-        rows, _number(body, "total") or 0, _text(_object(_object(body, "paging"), "next"), "after") or None
-    )
+    rows = [_participation(row) for row in objects(body, "results")]
+    after = text(nested(nested(body, "paging"), "next"), "after", LONGEST)
+    return ParticipationPage(rows, number(body, "total") or 0, after or None)
 
 
 def _participation(row: Mapping[str, object]) -> Participation:
-    associations, properties = _object(row, "associations"), _object(row, "properties")
-    event, contact = _object(associations, "marketingEvent"), _object(associations, "contact")
-    contact_id, email = _text(contact, "contactId"), comparable(_text(contact, "email"))
+    associations, properties = nested(row, "associations"), nested(row, "properties")
+    event, contact = nested(associations, "marketingEvent"), nested(associations, "contact")
+    contact_id, email = text(contact, "contactId", LONGEST), comparable(text(contact, "email", LONGEST))
+    address = ("marketingEventId", "externalEventId", "externalAccountId")
     return Participation(
-        Address(*(_text(event, name) or None for name in ("marketingEventId", "externalEventId", "externalAccountId"))),
+        Address(*(text(event, name, LONGEST) or None for name in address)),
         frozenset({contact_id, email} - {""}),
         contact_id,
-        _text(properties, "attendanceState"),
-        _number(properties, "occurredAt"),
-        _number(properties, "attendanceDurationSeconds"),
+        text(properties, "attendanceState", LONGEST),
+        number(properties, "occurredAt"),
+        number(properties, "attendanceDurationSeconds"),
     )
 
 
@@ -179,10 +176,10 @@ def wanted(record_id: int, address: Address, state: State, sent: Mapping[str, ob
     """Say how HubSpot should show a record with this input, which `models.input_check` has checked."""
     seconds = None
     if state is State.ATTEND:
-        span = _object(sent, "properties")
-        joined, left = (datetime.fromisoformat(_text(span, name)) for name in ("joinedAt", "leftAt"))
+        span = nested(sent, "properties")
+        joined, left = (datetime.fromisoformat(text(span, name)) for name in ("joinedAt", "leftAt"))
         seconds = (left - joined).total_seconds()
-    return Wanted(record_id, address, state, _number(sent, "interactionDateTime") or 0, seconds)
+    return Wanted(record_id, address, state, number(sent, "interactionDateTime") or 0, seconds)
 
 
 def judge(rows: Iterable[Participation], of: Wanted, ours: Iterable[Wanted] = ()) -> Verdict:
@@ -227,24 +224,3 @@ def is_worth_paging(total: int, seen: int, missing: int) -> bool:
     Where HubSpot does not say how many rows there are, as many again are expected as were seen.
     """
     return ceil((total - seen if total > seen else seen) / LIMIT) < missing
-
-
-def _object(fields: Mapping[str, object], name: str) -> Mapping[str, object]:
-    value = fields.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _text(fields: Mapping[str, object], name: str) -> str:
-    """Give a field that is text or a whole number, as text that can be stored."""
-    value = fields.get(name)
-    return clean(str(value))[:LONGEST] if isinstance(value, str | int) and not isinstance(value, bool) else ""
-
-
-LONGEST: Final = 1_000
-"""Characters of a field of a row; what is longer agrees with nothing of ours."""
-
-
-def _number(fields: Mapping[str, object], name: str) -> int | None:
-    """Read a whole number, also as text."""
-    text = _text(fields, name)
-    return int(text) if re.fullmatch("-?[0-9]{1,18}", text) else None

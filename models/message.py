@@ -126,7 +126,7 @@ def read_fields(fields: object) -> Message | Unreadable:
     return Message(account, address, state, submission, part, producer, envelope, inputs)
 
 
-def loads(raw: bytes) -> object:
+def loads(raw: bytes | str) -> object:
     """Read JSON fast; what orjson will not read, or would round, is read by the standard library, exactly.
 
     orjson refuses a lone surrogate, which would make a whole message unreadable for one input, and turns an
@@ -140,10 +140,8 @@ def loads(raw: bytes) -> object:
         loaded = orjson.loads(raw)
     except orjson.JSONDecodeError:
         return json.loads(raw)
-    return json.loads(raw) if _LONG_NUMBER.search(raw) else loaded
-
-
-_LONG_NUMBER = re.compile(rb"[0-9]{19}")
+    long = re.search("[0-9]{19}", raw) if isinstance(raw, str) else re.search(rb"[0-9]{19}", raw)
+    return json.loads(raw) if long else loaded
 
 
 _STATES: Final[dict[str, State]] = {state.value: state for state in State}

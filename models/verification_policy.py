@@ -59,8 +59,3 @@ def is_asked_for_alone(reads: int, waits: Sequence[float] = WAITS) -> bool:
     breakdown alone costs a hundredth.
     """
     return reads + 1 in {2, len(waits) + 1}
-
-
-def is_looked_for(reads: int, waits: Sequence[float] = WAITS) -> bool:
-    """Say whether a record that was not found so many times is looked for again; else it is to be sent once more."""
-    return reads <= len(waits)

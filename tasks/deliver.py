@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Final, assert_never
 
 from hubspot_api.answer import Answer, NotFound, RefusedWhole, Settled
 from hubspot_api.limiter import Permit
@@ -142,6 +142,8 @@ def _act(delivery: Delivery, decision: Decision, call: AttemptResult | None) -> 
         case Pause(because):
             because = pause(delivery.process, to, because, call.http_status if call else None)
             settle.postpone(engine, claimed, 0, because, call, spends=False, apart=apart)
+        case _:
+            assert_never(decision)
 
 
 def _isolate(delivery: Delivery, refused: RefusedWhole, call: AttemptResult | None) -> None:
@@ -183,6 +185,8 @@ def _isolate(delivery: Delivery, refused: RefusedWhole, call: AttemptResult | No
             _act(rest, Postpone(0, because), None)
         case Lost():
             log.warning("batch %d is no longer ours: its lease ran out", claimed.batch_id)
+        case _:
+            assert_never(isolated.ending)
 
 
 @app.task(name=DELIVER)

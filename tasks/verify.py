@@ -1,34 +1,36 @@
 """Verify: unconfirmed records are looked for at HubSpot, and confirmed, sent once more, or left to the operator.
 
-More than ten of one event are looked for in the event's breakdown, a hundred a call, as far as that is cheaper than
-asking for each; what it does not show, and the rest, in the contacts' own views, which HubSpot fills sooner.
+`worker.delivery.read_back_plan` decides where each is looked for, how far a view is read, and what it says of them.
 """
 
 import logging
-from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import redis
 
 from hubspot_api.answer import Rejection
-from hubspot_api.participations import (
-    Found,
-    Overtaken,
-    Participation,
-    contact_path,
-    event_path,
-    evidence,
-    is_worth_paging,
-    judge,
-)
-from models.verification_policy import WAITS, Leave, after_absence, is_asked_for_alone
+from hubspot_api.participations import contact_path, event_path
+from models.verification_policy import WAITS
+from models.words import Resolution
 from worker.accounts.destination import Destination, NoDestination
 from worker.celery import VERIFY, app
 from worker.context import Context, current
 from worker.database import repeat
 from worker.delivery.call import word
-from worker.delivery.read_back import Reader, Seen
+from worker.delivery.read_back import Halt, Reader, Seen, reading
+from worker.delivery.read_back_plan import (
+    BreakdownReading,
+    ContactReading,
+    Paging,
+    ReadBackPlan,
+    absent_from_breakdown,
+    by_contact,
+    found_in_breakdown,
+    judged_by_contact,
+    plan,
+)
 from worker.queue import attempts, unconfirmed
 from worker.queue.locks import lock_events
 from worker.queue.unconfirmed import Breakdown, ReadBackResult, Unconfirmed
@@ -36,17 +38,20 @@ from worker.wake import received
 
 log = logging.getLogger(__name__)
 
-FEW: Final = 10
-"""Records of one event that are looked for contact by contact, at most."""
 BEHIND: Final = 60.0
 """Seconds for which the others are looked for first, where HubSpot fails whenever it is asked for some."""
-PAGES: Final = 10
-"""Pages of one contact's view, at most: a thousand participations."""
 REMEMBERED: Final = 600
 """Seconds for which Redis keeps how far an event's breakdown was read; forgetting it costs only calls."""
-NO_PATH: Final = Rejection("", "", "no path leads there")
-IN_BREAKDOWN: Final = "the event's breakdown"
-IN_CONTACTS_VIEW: Final = "the contact's view"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run for one account."""
+
+    process: Context
+    to: Destination
+    reader: Reader
+    waits: Sequence[float]
 
 
 def verify(process: Context, account: str, waits: Sequence[float] = WAITS) -> int:
@@ -57,219 +62,138 @@ def verify(process: Context, account: str, waits: Sequence[float] = WAITS) -> in
         log.info("nothing is read back for account %s: %s", account, word(error))
         return 0
     repeat(lambda: unconfirmed.send_again(process.engine, to.account_id, len(waits), to.batch_size))
-    reader = Reader(process, to)
-    while reader.may_go_on():
-        turn = unconfirmed.take(process.engine, to.account_id, process.settings.lease, len(waits))
-        if not turn.records:
-            break
-        left = _Look(process, to, reader, waits).at(turn)
-        if left:
-            behind = [record for record in left if record.error_id in reader.behind]
-            others = [record for record in left if record.error_id not in reader.behind]
-            unconfirmed.put_back(process.engine, others, reader.pause)
-            unconfirmed.put_back(process.engine, behind, reader.pause + BEHIND)
-            break
-    reader.end()
+    with reading(process, to) as reader:
+        while reader.may_call():
+            turn = unconfirmed.take(process.engine, to.account_id, process.settings.lease, len(waits))
+            if not turn.records:
+                break
+            left, halt = _look(Run(process, to, reader, waits), plan(turn))
+            if halt is not None:
+                _put_back(process, left, halt)
+                break
     return reader.calls
 
 
-class _Look:
-    """A look at the records of one turn."""
+def _look(run: Run, todo: ReadBackPlan) -> tuple[Sequence[Unconfirmed], Halt | None]:
+    """Do what is planned; where that was cut short, give those that were not looked for."""
+    for breakdown in todo.breakdowns:
+        read, halt = _read_breakdown(run, breakdown)
+        missing = {record.error_id for record in read.missing}
+        todo = todo.without({record.error_id for record in breakdown.missing} - missing)
+        if halt is not None:
+            return todo.left, halt
+    for contact in todo.contacts:
+        halt = _read_contact(run, contact)
+        if halt is not None:
+            return todo.left, halt
+        todo = todo.without({record.error_id for record in contact.records})
+    return (), None
 
-    def __init__(self, process: Context, to: Destination, reader: Reader, waits: Sequence[float]) -> None:
-        self._process, self._engine, self._to = process, process.engine, to
-        self._reader, self._waits = reader, waits
 
-    def at(self, turn: unconfirmed.DueForReadBack) -> list[Unconfirmed]:
-        """Look for each; give those that no call could be made for."""
-        left = {record.error_id: record for record in turn.records}
-        groups: defaultdict[Breakdown, list[Unconfirmed]] = defaultdict(list)
-        for record in turn.records:
-            groups[record.group].append(record)
-        of_event = Counter[int]()
-        for key, number in turn.due.items():
-            of_event[key.event_id] += number
-        for key, group in groups.items():
-            if of_event[key.event_id] > FEW:
-                looked, finished = self._in_breakdown(group, turn.due.get(key, len(group)))
-                _drop(left, looked)
-                if not finished:
-                    return list(left.values())
-        by_contact: defaultdict[str, list[Unconfirmed]] = defaultdict(list)
-        for record in left.values():
-            by_contact[record.contact].append(record)
-        for contact, records in by_contact.items():
-            if not self._in_contacts_view(contact, records):
-                break
-            _drop(left, {record.error_id for record in records})
-        return list(left.values())
+def _put_back(process: Context, left: Sequence[Unconfirmed], halt: Halt) -> None:
+    others = [record for record in left if record.error_id not in halt.behind]
+    behind = [record for record in left if record.error_id in halt.behind]
+    unconfirmed.put_back(process.engine, others, halt.seconds)
+    unconfirmed.put_back(process.engine, behind, halt.seconds + BEHIND)
 
-    def _in_breakdown(self, group: Sequence[Unconfirmed], due: int) -> tuple[set[int], bool]:
-        """Page through an event's breakdown, on from where the last run stopped.
 
-        Give the errors that need no further look now, and whether it came to an end; where it did not, the others
-        wait for the next run.
-        """
-        event_id, wanted = group[0].event_id, group[0].wanted
-        place = _Place(self._process, f"turnout:reading:{event_id}:{wanted.state}")
-        seen, after = place.recall()
-        missing = {record.error_id: record for record in group}
-        while missing:
-            path = event_path(self._to.version, wanted.address, wanted.state, after)
-            came = self._reader.get(path, list(missing.values())) if path else NO_PATH
-            if came is None:
-                return _gone(group, missing), False
-            if isinstance(came, Rejection):
-                place.forget()
-                break
-            shown = self._confirm(came, event_id, missing)
-            _drop(missing, shown)
-            seen, after, due = seen + len(came.page.rows), came.page.after, due - len(shown)
-            if after is None:
-                place.forget()
-                self._not_there_yet(missing)
-                break
-            place.keep(seen, after)
-            if missing and not is_worth_paging(came.page.total, seen, due):
-                place.forget()
-                break
-        return _gone(group, missing), True
+def _read_breakdown(run: Run, breakdown: BreakdownReading) -> tuple[BreakdownReading, Halt | None]:
+    """Page through an event's breakdown, on from where the last run stopped.
 
-    def _confirm(self, came: Seen, event_id: int, asked: Collection[int]) -> set[int]:
-        """Confirm whatever a page of an event's breakdown shows, taken or not; give the errors."""
-        by_contact: defaultdict[str, list[Participation]] = defaultdict(list)
-        for row in came.page.rows:
-            for contact in row.contacts:
-                by_contact[contact].append(row)
+    Give it with those that are still missing; they are asked for by their contacts. Where it was cut short, the others
+    wait for the next run.
+    """
+    address = breakdown.missing[0].wanted.address
+    place = _Place(run.process, breakdown.key)
+    seen, after = place.recall()
+    read = replace(breakdown, seen=seen, after=after)
+    while read.paging is Paging.ON:
+        path = event_path(run.to.version, address, read.key.state, read.after)
+        came = run.reader.get(path, read.missing)
+        match came:
+            case Halt():
+                return read, came
+            case Rejection():
+                read = replace(read, paging=Paging.LEFT)
+            case Seen():
+                read = read.turned(came.page, _confirm(run, came, read))
+        place.keep(read)
+    if read.paging is Paging.COMPLETE:
+        absent = absent_from_breakdown(read.missing, run.waits)
+        repeat(lambda: _note(run, absent))
+        read = read.without({result.of.error_id for result in absent})
+    return read, None
 
-        def work() -> set[int]:
-            with self._engine.begin() as connection:
-                found = []
-                for record in unconfirmed.open_of(connection, self._to.account_id, by_contact.keys(), event_id):
-                    verdict = judge(by_contact[record.contact], record.wanted)
-                    if isinstance(verdict, Found):
-                        found.append(_found(record, verdict.row, IN_BREAKDOWN))
-                unconfirmed.confirm(connection, found)
-                shown = {change.of.error_id for change in found}
-                attempts.complete(
-                    connection, came.attempt_id, came.call, delivered=len(shown), unconfirmed=len(set(asked) - shown)
-                )
-                return shown
 
-        return repeat(work)
+def _confirm(run: Run, came: Seen, read: BreakdownReading) -> set[int]:
+    """Confirm whatever a page of an event's breakdown shows, taken or not; give the errors."""
+    rows = by_contact(came.page)
+    asked = {record.error_id for record in read.missing}
 
-    def _not_there_yet(self, missing: dict[int, Unconfirmed]) -> None:
-        """Note, and drop, those that a whole breakdown does not show and whose contacts are not asked for this time.
+    def work() -> set[int]:
+        with run.process.engine.begin() as connection:
+            shown = unconfirmed.open_of(connection, run.to.account_id, rows.keys(), read.key.event_id)
+            found = found_in_breakdown(rows, shown)
+            unconfirmed.store(connection, found)
+            confirmed = {result.of.error_id for result in found}
+            missing = len(asked - confirmed)
+            attempts.complete(connection, came.attempt_id, came.call, delivered=len(confirmed), unconfirmed=missing)
+            return confirmed
 
-        HubSpot fills these views late.
-        """
-        changes = [
-            self._absent(record, [], IN_BREAKDOWN, newer=False)
-            for record in missing.values()
-            if not is_asked_for_alone(record.reads, self._waits)
-        ]
+    return repeat(work)
 
-        def work() -> None:
-            with self._engine.begin() as connection:
-                unconfirmed.note_absent(connection, changes)
 
-        repeat(work)
-        _drop(missing, {change.of.error_id for change in changes})
+def _note(run: Run, absent: Sequence[ReadBackResult]) -> None:
+    with run.process.engine.begin() as connection:
+        unconfirmed.store(connection, absent)
+    _tell(absent)
 
-    def _in_contacts_view(self, contact: str, records: Sequence[Unconfirmed]) -> bool:
-        """Read a contact's participations, as far as needed, and judge; false where that was cut short."""
-        rows: list[Participation] = []
-        pages: list[Seen] = []
-        after, refusal = None, ""
-        while len(pages) < PAGES:
-            path = contact_path(self._to.version, contact, after)
-            came = self._reader.get(path, records) if path else NO_PATH
-            if came is None:
+
+def _read_contact(run: Run, contact: ContactReading) -> Halt | None:
+    """Read a contact's participations, as far as needed, and store what they say; give what cut that short."""
+    pages: list[Seen] = []
+    while not contact.ended:
+        came = run.reader.get(contact_path(run.to.version, contact.contact, contact.after), contact.records)
+        match came:
+            case Halt():
                 for page in pages:
-                    attempts.complete_alone(self._engine, page.attempt_id, page.call)
-                return False
-            if isinstance(came, Rejection):
-                refusal = came.message
-                break
-            pages.append(came)
-            rows += came.page.rows
-            after = came.page.after
-            if after is None or all(isinstance(judge(rows, record.wanted), Found) for record in records):
-                break
-        repeat(lambda: self._settle(contact, records, pages, refusal))
-        return True
-
-    def _settle(
-        self,
-        contact: str,
-        records: Sequence[Unconfirmed],
-        pages: Sequence[Seen],
-        refusal: str,
-    ) -> None:
-        """Store what a contact's view says: of those asked for everything, of any other that it is there."""
-        asked = {record.error_id for record in records}
-        rows = [row for page in pages for row in page.page.rows]
-        with self._engine.begin() as connection:
-            lock_events(connection, {record.event_id for record in records})
-            ours = unconfirmed.ours(connection, contact, {record.event_id for record in records})
-            found, overtaken, absent = [], [], []
-            for record in unconfirmed.open_of(connection, self._to.account_id, [contact], None):
-                verdict = judge(rows, record.wanted, ours.get(record.event_id, ()))
-                if isinstance(verdict, Found):
-                    found.append(_found(record, verdict.row, IN_CONTACTS_VIEW))
-                elif record.error_id not in asked:
-                    continue
-                elif isinstance(verdict, Overtaken):
-                    overtaken.append(_found(record, verdict.row, IN_CONTACTS_VIEW, by=verdict.by))
-                else:
-                    change = self._absent(record, rows, IN_CONTACTS_VIEW, newer=verdict.newer, refusal=refusal)
-                    absent.append(change)
-            unconfirmed.confirm(connection, found)
-            unconfirmed.supersede(connection, overtaken)
-            unconfirmed.note_absent(connection, absent)
-            for page in pages:
-                missing = len(overtaken) + len(absent)
-                attempts.complete(connection, page.attempt_id, page.call, delivered=len(found), unconfirmed=missing)
-
-    def _absent(
-        self, record: Unconfirmed, rows: Sequence[Participation], where: str, *, newer: bool, refusal: str = ""
-    ) -> ReadBackResult:
-        number = record.reads + 1
-        follows = after_absence(number, sent_again=record.sent_again, newer=newer, waits=self._waits)
-        said: dict[str, object] = {
-            "reads": number,
-            "where": where,
-            "found": False,
-            "seen": evidence(rows, record.wanted.address),
-        }
-        if refusal:
-            said["refused"] = refusal
-        if isinstance(follows, Leave):
-            log.info("record %d stays unconfirmed: %s", record.wanted.record_id, follows.because)
-            return ReadBackResult(record, {**said, "left": follows.because})
-        return ReadBackResult(record, said, follows.seconds)
+                    attempts.complete_alone(run.process.engine, page.attempt_id, page.call)
+                return came
+            case Rejection():
+                contact = contact.refused(came.message)
+            case Seen():
+                pages.append(came)
+                contact = contact.turned(came.page)
+    repeat(lambda: _settle(run, contact, pages))
+    return None
 
 
-def _found(record: Unconfirmed, row: Participation, where: str, **more: object) -> ReadBackResult:
-    return ReadBackResult(
-        record, {"reads": record.reads + 1, "where": where, "found": True, "seen": [row.as_json()], **more}
-    )
+def _settle(run: Run, contact: ContactReading, pages: Sequence[Seen]) -> None:
+    events = {record.event_id for record in contact.records}
+    with run.process.engine.begin() as connection:
+        lock_events(connection, events)
+        ours = unconfirmed.ours(connection, contact.contact, events)
+        shown = unconfirmed.open_of(connection, run.to.account_id, [contact.contact], None)
+        results = judged_by_contact(contact, shown, ours, run.waits)
+        unconfirmed.store(connection, results)
+        found = sum(result.resolution is Resolution.CONFIRMED for result in results)
+        for page in pages:
+            missing = len(results) - found
+            attempts.complete(connection, page.attempt_id, page.call, delivered=found, unconfirmed=missing)
+    _tell(results)
 
 
-def _drop(records: dict[int, Unconfirmed], error_ids: Collection[int]) -> None:
-    for error_id in error_ids:
-        records.pop(error_id, None)
-
-
-def _gone(group: Sequence[Unconfirmed], missing: Mapping[int, Unconfirmed]) -> set[int]:
-    return {record.error_id for record in group} - missing.keys()
+def _tell(results: Sequence[ReadBackResult]) -> None:
+    for result in results:
+        if "left" in result.evidence:
+            log.info("record %d stays unconfirmed: %s", result.of.wanted.record_id, result.evidence["left"])
 
 
 class _Place:
-    """How far an event's breakdown was read, kept in Redis from one run to the next."""
+    """How far an event's breakdown was read, kept in Redis from one run to the next; never raises."""
 
-    def __init__(self, process: Context, key: str) -> None:
-        self._redis, self._key = process.redis, key
+    def __init__(self, process: Context, key: Breakdown) -> None:
+        self._redis, self._key = process.redis, f"turnout:reading:{key.event_id}:{key.state}"
 
     def recall(self) -> tuple[int, str | None]:
         """Give the number of rows seen, and what names the next page."""
@@ -280,19 +204,15 @@ class _Place:
         seen, _, after = kept.decode().partition(" ") if isinstance(kept, bytes) else ("0", "", "")
         return int(seen), after or None
 
-    def keep(self, seen: int, after: str) -> None:
-        """Keep it; never raises."""
+    def keep(self, read: BreakdownReading) -> None:
+        """Keep it where there is a next page to go on from, else begin anew the next time."""
         try:
-            self._redis.set(self._key, f"{seen} {after}", ex=REMEMBERED)
+            if read.paging in {Paging.ON, Paging.FOUND_ALL}:
+                self._redis.set(self._key, f"{read.seen} {read.after}", ex=REMEMBERED)
+            else:
+                self._redis.delete(self._key)
         except redis.RedisError:
-            log.debug("the next run reads from the beginning, Redis is out of reach")
-
-    def forget(self) -> None:
-        """Begin anew the next time; never raises."""
-        try:
-            self._redis.delete(self._key)
-        except redis.RedisError:
-            log.debug("a place is forgotten by itself, Redis is out of reach")
+            log.debug("how far a breakdown was read is not kept, Redis is out of reach")
 
 
 @app.task(name=VERIFY)

@@ -19,11 +19,11 @@ from hubspot_api.answer import (
     Rejection,
     Settled,
     Unauthorized,
-    clean,
     correlation_id,
     excerpt,
     read_answer,
 )
+from hubspot_api.fields import clean
 from hubspot_api.transport import NoResponse, Response
 from models.words import Identity
 

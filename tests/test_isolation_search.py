@@ -2,13 +2,25 @@
 
 import random
 from collections.abc import Callable, Collection, Iterator
+from itertools import islice, pairwise
 from math import comb, log2
 
 import pytest
 from hypothesis import given, settings as setting, strategies as st
 
 from hubspot_api.answer import RefusedWhole, Rejection, Settled
-from hubspot_api.isolation_search import FEW, SLACK, Findings, Indexes, PartAnswer, alike, isolate
+from hubspot_api.isolation_search import (
+    FEW,
+    SLACK,
+    Findings,
+    Indexes,
+    PartAnswer,
+    SearchState,
+    absorb,
+    alike,
+    begin,
+    next_part,
+)
 
 HubSpot = Callable[[Indexes], PartAnswer]
 HUNDRED = tuple(range(100))
@@ -45,23 +57,21 @@ def hubspot(  # noqa: PLR0917
 
 def searched(size: int, ask: HubSpot, most: int = 1_000) -> tuple[Findings, int]:
     """Search to the end; give what was found, and the number of requests after the first."""
-    found = Findings()
-    sent = sum(1 for _ in steps(size, ask, found, most))
-    return found, sent
+    *_, last = states(size, ask, most)
+    return last.found, last.sent
 
 
-def steps(size: int, ask: HubSpot, found: Findings, most: int = 1_000) -> Iterator[Indexes]:
+def states(size: int, ask: HubSpot, most: int = 1_000) -> Iterator[SearchState]:
+    """Give what a search is before each part, and at its end."""
     first = ask(tuple(range(size)))
     assert isinstance(first, RefusedWhole)
-    search = isolate(size, first, found, most)
-    part = next(search, None)
-    while part is not None:
+    state = begin(size, first, most)
+    yield state
+    while (part := next_part(state)) is not None:
         assert len(set(part)) == len(part) > 0
-        yield part
-        try:
-            part = search.send(ask(part))
-        except StopIteration:
-            return
+        assert not [index for index in part if index in state.found] or len(part) > state.taken
+        state = absorb(state, ask(part))
+        yield state
 
 
 def first_one(guilty: list[int]) -> list[int]:
@@ -100,7 +110,7 @@ def test_a_few_bad_ones_cost_less_than_twice_what_any_search_must(number: int) -
 
 def test_where_many_are_bad_it_goes_one_by_one() -> None:
     bad = set(range(0, 100, 2))
-    parts = list(steps(100, hubspot(bad), Findings()))
+    parts = [part for state in states(100, hubspot(bad)) if (part := next_part(state))]
     assert len(parts) <= 100 + SLACK
     assert {len(part) for part in parts[-30:]} == {1}
 
@@ -227,10 +237,50 @@ def test_every_input_ends_with_its_one_right_outcome_within_the_bound(
 @setting(max_examples=200, deadline=None)
 def test_left_at_any_moment_what_is_found_is_right(drawn: tuple[int, set[int], set[int], HubSpot], moment: int) -> None:
     size, bad, inside, ask = drawn
-    found = Findings()
-    for number, _ in enumerate(steps(size, ask, found)):
-        if number == moment:
-            break
+    found = list(islice(states(size, ask), moment + 1))[-1].found
     assert set(found.rejected) <= bad | inside
     assert set(found.delivered).isdisjoint(bad | inside)
     assert len(found) == len({*found.delivered, *found.rejected, *found.unconfirmed})
+
+
+@given(hubspots(), st.integers(1, 130))
+@setting(max_examples=100, deadline=None)
+def test_a_finding_is_final_and_a_state_is_a_value(drawn: tuple[int, set[int], set[int], HubSpot], known: int) -> None:
+    size, _, _, ask = drawn
+    for before, after in pairwise(states(size, ask, known)):
+        assert before.found.delivered.items() <= after.found.delivered.items()
+        assert before.found.rejected.keys() <= after.found.rejected.keys()
+        assert after.sent == before.sent + 1
+        part = next_part(before)
+        assert part is not None
+        assert absorb(before, ask(part)) == after
+
+
+def settled(*places: int) -> Settled:
+    return Settled(dict.fromkeys(places), {}, {})
+
+
+@pytest.mark.parametrize(
+    ("answers", "then"),
+    [
+        ([], (0, 1)),
+        ([refusal("no")], (2, 3)),
+        ([settled(0, 1)], (2, 3)),
+        ([settled(0, 1), refusal("no")], (2,)),
+        ([settled(0, 1), refusal("no", {1})], (2,)),
+        ([settled(0, 1), refusal("no", {0, 1})], None),
+        ([settled(0, 1), settled(0, 1)], (0, 1, 2, 3)),
+        ([settled(0, 1), settled(0, 1), refusal("too many")], None),
+        ([refusal("no"), refusal("other")], (0,)),
+        ([refusal("no"), refusal("no")], (0,)),
+        ([refusal("no"), refusal("no"), refusal("no")], (2,)),
+        ([refusal("no"), refusal("no"), refusal("no"), settled(0)], (1,)),
+        ([refusal("no")] * 5, (3,)),
+        ([refusal("no")] * 6, None),
+    ],
+)
+def test_which_part_of_four_follows_which_answers(answers: list[PartAnswer], then: Indexes | None) -> None:
+    state = begin(4, refusal("no"), 100)
+    for answer in answers:
+        state = absorb(state, answer)
+    assert next_part(state) == then

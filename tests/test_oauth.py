@@ -192,17 +192,17 @@ def test_the_first_use_asks_and_everything_secret_is_encrypted(
     assert token(engine, settings) == "access-1"
     assert len(portal.asked) == 1
     (shown,) = registry.listed(engine, settings, "acme")
-    assert (shown["token"], shown["access_until"]) == ("by OAuth", acme().access_until)
+    assert (shown.token, shown.access_until) == ("by OAuth", acme().access_until)
     assert not [one for one in ("access-1", "shh", "client-1") if one in str(shown)]
 
 
 @pytest.mark.usefixtures("acme")
 def test_no_days_quota_binds_an_oauth_account_but_its_own(engine: Engine, settings: Settings) -> None:
     assert destination(engine, settings, "acme").daily_limit is None
-    assert registry.listed(engine, settings, "acme")[0]["daily_limit"] is None
+    assert registry.listed(engine, settings, "acme")[0].daily_limit is None
     registry.change(engine, "acme", {"daily_limit": 7})
     assert destination(engine, settings, "acme").daily_limit == 7
-    assert registry.listed(engine, settings, "acme")[0]["daily_limit"] == 7
+    assert registry.listed(engine, settings, "acme")[0].daily_limit == 7
 
 
 def test_eight_threads_that_find_it_ending_ask_once_and_the_others_go_on_with_the_old(

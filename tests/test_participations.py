@@ -35,7 +35,6 @@ from models.verification_policy import (
     SendAgain,
     after_absence,
     is_asked_for_alone,
-    is_looked_for,
 )
 from models.words import State
 
@@ -359,7 +358,6 @@ def test_what_follows_a_look_that_found_nothing(
     reads: int, follows: ReadAgain | SendAgain | Leave, *, sent_again: bool, newer: bool
 ) -> None:
     assert after_absence(reads, sent_again=sent_again, newer=newer) == follows
-    assert is_looked_for(reads) is isinstance(follows, ReadAgain)
 
 
 @pytest.mark.parametrize(("waits", "alone"), [(WAITS, [2, 4]), ((1.0,), [2]), ((), [1])])

@@ -33,7 +33,7 @@ from hubspot_api.answer import Settled
 from hubspot_api.reaction import OUTAGE
 from models.accept_rules import Rules
 from models.outcome import LAST_ERROR, OUTCOME
-from models.words import Door, Origin, Outcome, State, Status
+from models.words import Door, Origin, Outcome, Resolution, State, Status
 from tasks.sweep import free_the_forgotten
 from tests.support.jobs import cancel, retry
 from tests.support.ledger import AT_EVERY_MOMENT, CALL, NO, SILENT, WHEN, account_id, do, let_pass
@@ -794,21 +794,22 @@ class Attendance(RuleBasedStateMachine):
                 record.look_at = model.now + 300.0
             return
         newer = model.newer(record)
+        leaves = one.reads >= LOOKS and one.sent_again
+        if verdict == "there":
+            result = ReadBackResult(one, Resolution.CONFIRMED, {"found": True})
+        elif verdict == "overtaken" and newer:
+            result = ReadBackResult(one, Resolution.SUPERSEDED, {"by": max(other.id for other in newer)})
+        else:
+            result = ReadBackResult(one, None, {"found": False}, None if leaves else 600.0)
+            still = still and one.reads == record.reads and record.look_at < math.inf
         with self.engine.begin() as connection:
             lock_events(connection, {one.event_id})
-            if verdict == "there":
-                assert unconfirmed.confirm(connection, [ReadBackResult(one, {"found": True})]) == still
-            elif verdict == "overtaken" and newer:
-                by = max(other.id for other in newer)
-                assert unconfirmed.supersede(connection, [ReadBackResult(one, {"by": by})]) == still
-            else:
-                leaves = one.reads >= LOOKS and one.sent_again
-                unconfirmed.note_absent(connection, [ReadBackResult(one, {"found": False}, None if leaves else 600.0)])
-        if still and verdict == "there":
+            assert unconfirmed.store(connection, [result]) == still
+        if still and result.resolution is Resolution.CONFIRMED:
             record.outcome, record.open = Outcome.DELIVERED, False
-        elif still and verdict == "overtaken" and newer:
+        elif still and result.resolution is Resolution.SUPERSEDED:
             record.outcome, record.open = Outcome.CANCELED, False
-        elif still and one.reads == record.reads and record.look_at < math.inf:
+        elif still:
             record.reads += 1
             record.look_at = math.inf if leaves else model.now + 600.0
         self._note_errors()

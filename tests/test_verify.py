@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 import worker.delivery.read_back
 from hubspot_api.client import get
-from models.words import Door, Outcome
+from models.words import Door, Outcome, Resolution
 from tasks.deliver import deliver
 from tasks.sweep import sweep
 from tasks.verify import BEHIND, verify
@@ -735,14 +735,18 @@ def test_who_comes_late_with_an_old_look_changes_nothing(
     do(context, "UPDATE errors SET verify_at = now()")
     accounts_due(context.engine)
     turn = unconfirmed.take(context.engine, 1, 60, 3)
-    old = [unconfirmed.ReadBackResult(record, {"reads": 1, "late": True}, 5.0) for record in turn.records]
-    assert len(old) == 2
+    evidence = {"reads": 1, "late": True}
+    absent = [unconfirmed.ReadBackResult(record, None, evidence, 5.0) for record in turn.records]
+    final = [
+        unconfirmed.ReadBackResult(turn.records[0], how, evidence)
+        for how in (Resolution.CONFIRMED, Resolution.SUPERSEDED)
+    ]
+    assert len(absent) == 2
     assert [looked(context), looked(context)] == [2, 2]
     do(context, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE id = 1")
     with context.engine.begin() as connection:
-        unconfirmed.note_absent(connection, old)
-        assert unconfirmed.confirm(connection, old[:1]) == 0
-        assert unconfirmed.supersede(connection, old[:1]) == 0
+        assert unconfirmed.store(connection, absent) == 0
+        assert [unconfirmed.store(connection, [result]) for result in final] == [0, 0]
     unconfirmed.put_back(context.engine, turn.records[:1], 0)
     assert [(error.reads, error.resolution) for error in errors(context)] == [(2, "dismissed"), (2, None)]
     assert not [error for error in errors(context) if "late" in error.context["read_back"]]

@@ -198,7 +198,7 @@ def _with_sparks(accounts: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _choices(visit: ConsoleRequest) -> dict[str, Any]:
     listed = registry.listed(visit.process.engine, visit.process.settings)
-    return {**WORDS, "accounts": [account["name"] for account in listed]}
+    return {**WORDS, "accounts": [account.name for account in listed]}
 
 
 def _bigint(written: str) -> int:

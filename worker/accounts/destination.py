@@ -3,13 +3,15 @@
 import logging
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from pydantic import SecretStr
-from sqlalchemy import Engine, Row, text
+from sqlalchemy import Engine, bindparam, case, func, select
 
 from models.message import DEFAULT_ACCOUNT
+from models.tables import Account
 from worker.accounts import state, token_renewal
+from worker.database import rows_as
 from worker.encryption import unseal
 from worker.settings import Settings, SettingsError
 
@@ -30,6 +32,66 @@ class UnknownAccount(NoDestination):
 
 class NoToken(NoDestination):
     """There is nothing to send with; where that is not for a moment the account is paused or parked, and says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """An account as it is kept: its secrets, sealed; limits and address of its own, where it has any; what stops it."""
+
+    id: int
+    name: str
+    hubspot_url: str | None
+    hubspot_version: str | None
+    burst_limit: int | None
+    burst_seconds: float | None
+    daily_limit: int | None
+    batch_size: int | None
+    time_zone: str
+    token: bytes | None
+    token_set_at: datetime | None
+    oauth: bytes | None
+    access_until: datetime | None
+    paused_at: datetime | None
+    paused_because: str
+    parked_until: datetime | None
+    """None once that time has come."""
+    parked_because: str
+    created_at: datetime
+    ended: bool
+    """OAuth's access token has ended, or never began."""
+    ending: bool
+    """It is time to ask for another."""
+
+    def calls_a_day(self, settings: Settings) -> int | None:
+        """Give its calls a day; none where they are not limited: an OAuth app has only HubSpot's burst limit."""
+        return self.daily_limit or (settings.daily_limit if self.oauth is None else None)
+
+
+_PARKED: Final = Account.parked_until > func.now()
+ACCOUNTS: Final = select(
+    Account.id,
+    Account.name,
+    Account.hubspot_url,
+    Account.hubspot_version,
+    Account.burst_limit,
+    Account.burst_seconds,
+    Account.daily_limit,
+    Account.batch_size,
+    Account.time_zone,
+    Account.token,
+    Account.token_set_at,
+    Account.oauth,
+    Account.access_until,
+    Account.paused_at,
+    Account.paused_because,
+    case((_PARKED, Account.parked_until)).label("parked_until"),
+    case((_PARKED, Account.parked_because), else_="").label("parked_because"),
+    Account.created_at,
+    token_renewal.ends_within(0).label("ended"),
+    token_renewal.ends_within(token_renewal.EARLY).label("ending"),
+).where(Account.removed_at.is_(None))
+"""Each account that was not removed, as an `AccountRow`."""
+_NAMED: Final = ACCOUNTS.where(Account.name == bindparam("account"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +152,7 @@ def destination(engine: Engine, settings: Settings, account: str) -> Destination
         token=token,
         burst_limit=row.burst_limit or settings.burst_limit,
         burst_seconds=row.burst_seconds or settings.burst_seconds,
-        daily_limit=daily_limit(settings, row),
+        daily_limit=row.calls_a_day(settings),
         batch_size=row.batch_size or settings.batch_size,
         time_zone=row.time_zone,
         most_burst=row.burst_limit,
@@ -98,26 +160,15 @@ def destination(engine: Engine, settings: Settings, account: str) -> Destination
     )
 
 
-def daily_limit(settings: Settings, row: Row[Any]) -> int | None:
-    """Give an account's calls a day; none where they are not limited: an OAuth app has only HubSpot's burst limit."""
-    return row.daily_limit or (settings.daily_limit if row.oauth is None else None)
-
-
-def _row(engine: Engine, account: str) -> Row[Any]:
+def _row(engine: Engine, account: str) -> AccountRow:
     with engine.connect() as connection:
-        row = connection.execute(
-            text("""
-            SELECT *, coalesce(access_until, '-infinity') <= now() AS ended,
-              coalesce(access_until, '-infinity') <= now() + :early * interval '1 second' AS ending
-            FROM accounts WHERE name = :name AND removed_at IS NULL"""),
-            {"name": account, "early": token_renewal.EARLY},
-        ).one_or_none()
-    if row is None:
+        rows = rows_as(AccountRow, connection.execute(_NAMED, {"account": account}))
+    if not rows:
         raise UnknownAccount(account)
-    return row
+    return rows[0]
 
 
-def _token(settings: Settings, row: Row[Any]) -> SecretStr | str:
+def _token(settings: Settings, row: AccountRow) -> SecretStr | str:
     """Open the account's token, or say why there is none; nothing to say where one is being asked for."""
     if row.oauth is not None and row.ended:
         return ""

@@ -6,15 +6,17 @@ fenced by that claim; the others go on with the old token while it lasts.
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Final, assert_never
 
 import orjson
 from pydantic import SecretStr
-from sqlalchemy import Engine, Row, text
+from sqlalchemy import ColumnElement, Engine, and_, bindparam, case, func, literal_column, null, or_, update
 
 from hubspot_api.oauth import Denied, Grant, Granted, NotNow, refresh
+from models.tables import Account, seconds
 from worker.accounts import state
+from worker.database import rows_as
 from worker.encryption import seal, unseal
 from worker.settings import Settings
 
@@ -28,6 +30,64 @@ ASKING: Final = 30.0
 """Seconds for which one asks and no other does; outlasts the call."""
 FRESH: Final = 60.0
 """Seconds: a token younger than this that HubSpot refuses was never good, and another would be no better."""
+
+
+_NEVER: Final[ColumnElement[datetime]] = literal_column("'-infinity'")
+_ACCOUNT: Final = Account.id == bindparam("account")
+_OURS: Final = and_(_ACCOUNT, Account.refreshing_until == bindparam("until"))
+"""Nobody has set another token since this asking was claimed."""
+
+
+def ends_within(wait: float) -> ColumnElement[bool]:
+    """Give the condition of an account whose access token ends within so many seconds, or never began."""
+    return func.coalesce(Account.access_until, _NEVER) <= func.now() + timedelta(seconds=wait)
+
+
+_CLAIM: Final = (
+    update(Account)
+    .where(
+        _ACCOUNT,
+        Account.oauth.is_not(None),
+        Account.removed_at.is_(None),
+        Account.paused_at.is_(None),
+        ends_within(EARLY),
+        func.coalesce(Account.refreshing_until, _NEVER) <= func.now(),
+    )
+    .values(refreshing_until=func.now() + timedelta(seconds=ASKING))
+    .returning(
+        Account.id.label("account_id"),
+        Account.name.label("account"),
+        Account.oauth,
+        Account.refreshing_until.label("until"),
+        ends_within(0).label("ended"),
+    )
+)
+_STORE: Final = (
+    update(Account)
+    .where(_OURS)
+    .values(
+        token=bindparam("access"),
+        token_set_at=func.now(),
+        oauth=bindparam("sealed"),
+        refreshing_until=null(),
+        # Its life is counted from before the call, by the database's clock.
+        access_until=Account.refreshing_until - timedelta(seconds=ASKING) + seconds("life"),
+    )
+)
+_WAIT: Final = update(Account).where(_OURS).values(refreshing_until=func.now() + seconds("wait"))
+_END: Final = update(Account).where(_OURS).values(refreshing_until=null())
+_SENT: Final = bindparam("sent", type_=Account.token_set_at.type)
+_OUTDATE: Final = (
+    update(Account)
+    .where(
+        _ACCOUNT,
+        or_(
+            Account.token_set_at.is_distinct_from(_SENT),
+            and_(Account.oauth.is_not(None), Account.token_set_at < func.now() - timedelta(seconds=FRESH)),
+        ),
+    )
+    .values(access_until=case((Account.token_set_at == _SENT, func.now()), else_=Account.access_until))
+)
 
 
 def sealed(settings: Settings, grant: Grant) -> bytes:
@@ -53,12 +113,15 @@ def unsealed(settings: Settings, kept: bytes) -> Grant:
 
 @dataclass(frozen=True, slots=True)
 class _Asking:
-    """Leave to ask: until when nobody else does, which is its fence too; `ended`: there is no token to go on with."""
+    """Leave to ask for an account's access token."""
 
     account_id: int
     account: str
+    oauth: bytes
     until: datetime
+    """Until then nobody else asks; it is the fence of whoever asks, too."""
     ended: bool
+    """There is no token to go on with."""
 
 
 def renew(engine: Engine, settings: Settings, account_id: int, url: str) -> None:
@@ -70,18 +133,17 @@ def renew(engine: Engine, settings: Settings, account_id: int, url: str) -> None
         SettingsError: where the settings' key does not open what it would be asked with.
 
     """
-    claimed = _claim(engine, account_id)
-    if claimed is None:
+    asking = _claim(engine, account_id)
+    if asking is None:
         return
-    grant = unsealed(settings, claimed.oauth)
-    asking = _Asking(account_id, claimed.name, claimed.refreshing_until, claimed.ended)
+    grant = unsealed(settings, asking.oauth)
     answer = refresh(url, grant, TIMEOUT)
     match answer:
         case Granted():
             _store(engine, settings, asking, grant, answer)
-        case NotNow(because, seconds):
-            log.warning("account %s: no new access token (%s); asked again in %.0f s", asking.account, because, seconds)
-            _wait(engine, asking, seconds, f"HubSpot gives no access token now: {because}")
+        case NotNow(because, wait):
+            log.warning("account %s: no new access token (%s); asked again in %.0f s", asking.account, because, wait)
+            _wait(engine, asking, wait, f"HubSpot gives no access token now: {because}")
         case Denied(because):
             log.error("account %s: HubSpot denies an access token: %s", asking.account, because)
             if _is_still(engine, asking):
@@ -91,6 +153,8 @@ def renew(engine: Engine, settings: Settings, account_id: int, url: str) -> None
                     f"HubSpot denies an access token for its refresh token: {because}; install the app again and give"
                     f" its refresh token: turnout accounts rotate {asking.account}",
                 )
+        case _:
+            assert_never(answer)
 
 
 def outdated(engine: Engine, account_id: int, token_set_at: datetime | None) -> bool:
@@ -99,68 +163,40 @@ def outdated(engine: Engine, account_id: int, token_set_at: datetime | None) -> 
     The latter then counts as ended, so that whoever sends next asks for another.
     """
     with engine.begin() as connection:
-        changed = connection.execute(
-            text("""
-            UPDATE accounts SET access_until = CASE WHEN token_set_at = :sent THEN now() ELSE access_until END
-            WHERE id = :id AND (token_set_at IS DISTINCT FROM :sent
-              OR oauth IS NOT NULL AND token_set_at < now() - :fresh * interval '1 second')"""),
-            {"id": account_id, "sent": token_set_at, "fresh": FRESH},
-        )
-        return bool(changed.rowcount)
+        return bool(connection.execute(_OUTDATE, {"account": account_id, "sent": token_set_at}).rowcount)
 
 
-def _claim(engine: Engine, account_id: int) -> Row[Any] | None:
+def _claim(engine: Engine, account_id: int) -> _Asking | None:
     with engine.begin() as connection:
-        return connection.execute(
-            text("""
-            UPDATE accounts SET refreshing_until = now() + :asking * interval '1 second'
-            WHERE id = :id AND oauth IS NOT NULL AND removed_at IS NULL AND paused_at IS NULL
-              AND coalesce(access_until, '-infinity') <= now() + :early * interval '1 second'
-              AND coalesce(refreshing_until, '-infinity') <= now()
-            RETURNING name, oauth, refreshing_until, coalesce(access_until, '-infinity') <= now() AS ended"""),
-            {"id": account_id, "asking": ASKING, "early": EARLY},
-        ).one_or_none()
+        claimed = rows_as(_Asking, connection.execute(_CLAIM, {"account": account_id}))
+    return claimed[0] if claimed else None
 
 
 def _store(engine: Engine, settings: Settings, asking: _Asking, grant: Grant, granted: Granted) -> None:
     """Store a token, unless the operator has set another meanwhile."""
     renewed = Grant(grant.client_id, grant.client_secret, granted.refresh_token or grant.refresh_token)
+    facts = {
+        "account": asking.account_id,
+        "until": asking.until,
+        "access": seal(settings, granted.access_token.get_secret_value()),
+        "sealed": sealed(settings, renewed),
+        "life": granted.seconds,
+    }
     with engine.begin() as connection:
-        stored = connection.execute(
-            text("""
-            UPDATE accounts SET token = :token, token_set_at = now(), oauth = :oauth, refreshing_until = NULL,
-              access_until = :until - (:asking - :seconds) * interval '1 second'
-            WHERE id = :id AND refreshing_until = :until"""),
-            {
-                "id": asking.account_id,
-                "token": seal(settings, granted.access_token.get_secret_value()),
-                "oauth": sealed(settings, renewed),
-                "seconds": granted.seconds,
-                "asking": ASKING,  # so its life is counted from before the call, by the database's clock
-                "until": asking.until,
-            },
-        )
+        stored = connection.execute(_STORE, facts)
     if stored.rowcount:
         log.info("account %s has a new access token for %.0f s", asking.account, granted.seconds)
 
 
-def _wait(engine: Engine, asking: _Asking, seconds: float, because: str) -> None:
+def _wait(engine: Engine, asking: _Asking, wait: float, because: str) -> None:
+    facts = {"account": asking.account_id, "until": asking.until, "wait": wait}
     with engine.begin() as connection:
-        waits = connection.execute(
-            text("""
-            UPDATE accounts SET refreshing_until = now() + :seconds * interval '1 second'
-            WHERE id = :id AND refreshing_until = :until"""),
-            {"id": asking.account_id, "seconds": seconds, "until": asking.until},
-        )
+        waits = connection.execute(_WAIT, facts)
     if waits.rowcount and asking.ended:
-        state.park(engine, asking.account_id, seconds, because)
+        state.park(engine, asking.account_id, wait, because)
 
 
 def _is_still(engine: Engine, asking: _Asking) -> bool:
     """Let others ask again, and say whether nobody has set another refresh token meanwhile."""
     with engine.begin() as connection:
-        changed = connection.execute(
-            text("UPDATE accounts SET refreshing_until = NULL WHERE id = :id AND refreshing_until = :until"),
-            {"id": asking.account_id, "until": asking.until},
-        )
-        return bool(changed.rowcount)
+        return bool(connection.execute(_END, {"account": asking.account_id, "until": asking.until}).rowcount)

@@ -5,10 +5,23 @@ A token that may send and not read back stops only the reading.
 
 import logging
 import sys
-from typing import Final
+from typing import Final, assert_never
 
 from hubspot_api.answer import Ambiguous, Answer
-from hubspot_api.reaction import Block, Bounds, Decision, Park, Pause, Postpone, Tried, decide
+from hubspot_api.reaction import (
+    Block,
+    Bounds,
+    Decision,
+    GiveUp,
+    Isolate,
+    Park,
+    Pause,
+    Postpone,
+    RejectAll,
+    Settle,
+    Tried,
+    decide,
+)
 from worker.accounts import state, token_renewal
 from worker.accounts.destination import FORBIDDEN, Destination
 from worker.context import Context
@@ -53,8 +66,10 @@ def stop(process: Context, to: Destination, answer: Answer, status: int | None, 
             return UNREADABLE
         case Pause(because):
             pause(process, to, because, status, reading=True)
-        case _:
+        case Settle() | RejectAll() | Isolate() | GiveUp():
             raise AssertionError(decision)
+        case _:
+            assert_never(decision)
     return 0.0
 
 

@@ -8,15 +8,15 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import count
 from typing import Final
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, bindparam, func, update
 
 from hubspot_api.answer import Answer, RefusedWhole, Settled
-from hubspot_api.isolation_search import Findings, isolate as search_for
+from hubspot_api.isolation_search import Findings, Indexes, absorb, begin, next_part
 from hubspot_api.limiter import Permit, Use
 from models.moves import Move
+from models.tables import Batch, fixed, seconds
 from models.words import AttemptKind, Origin
 from worker.accounts.state import may_go_on
 from worker.context import GRACE
@@ -90,30 +90,24 @@ def isolate(delivery: Delivery, refused: RefusedWhole) -> Isolated:
     """Search the members of a claim whose request was refused."""
     claimed = delivery.claimed
     assert claimed.attempt_id is not None
-    found = Findings()
     attempts = dict.fromkeys(range(len(claimed.members)), claimed.attempt_id)
-    search = search_for(len(claimed.members), refused, found, delivery.to.batch_size)
-    part = next(search, None)
+    search = begin(len(claimed.members), refused, delivery.to.batch_size)
     ends = time.monotonic() + BUDGET
-    for sent in count():
-        if part is None:
-            return Isolated(found, attempts, Ended())
+    while (part := next_part(search)) is not None:
         left = ends - time.monotonic()
-        if found and (left <= 0 or sent >= delivery.to.burst_limit):  # something is answered: so each claim gets on
-            return Isolated(found, attempts, Stopped(SPENT.format(sent)))
-        said = _send(delivery, part, left if found else float("inf"))
+        if search.found and (left <= 0 or search.sent >= delivery.to.burst_limit):
+            # Something is answered: so each claim gets on.
+            return Isolated(search.found, attempts, Stopped(SPENT.format(search.sent)))
+        said = _send(delivery, part, left if search.found else float("inf"))
         if not isinstance(said, PartAnswered) or not isinstance(said.answer, Settled | RefusedWhole):
-            return Isolated(found, attempts, said)
+            return Isolated(search.found, attempts, said)
         calls.complete_alone(delivery.process.engine, said.attempt_id, said.call, said.answer)
-        attempts |= {index: said.attempt_id for index in part if index not in found}
-        try:
-            part = search.send(said.answer)
-        except StopIteration:
-            part = None
-    raise AssertionError
+        attempts |= {index: said.attempt_id for index in part if index not in search.found}
+        search = absorb(search, said.answer)
+    return Isolated(search.found, attempts, Ended())
 
 
-def _send(delivery: Delivery, part: tuple[int, ...], left: float) -> PartAnswered | Stopped | Lost:
+def _send(delivery: Delivery, part: Indexes, left: float) -> PartAnswered | Stopped | Lost:
     process, claimed = delivery.process, delivery.claimed
     held = _permit(delivery, left)
     if isinstance(held, Stopped):
@@ -145,15 +139,23 @@ def _permit(delivery: Delivery, left: float) -> Permit | Stopped:
     return held or Stopped(NO_PERMIT)
 
 
+_RENEW: Final = (
+    update(Batch)
+    .where(
+        Batch.id == bindparam("batch"),
+        Batch.status == fixed(Move.SETTLE.before),
+        Batch.lease_token == bindparam("token"),
+    )
+    .values(lease_until=func.clock_timestamp() + seconds("lease"))
+    .returning(Batch.account_id)
+)
+
+
 def _begin(engine: Engine, claimed: Claim, lease: float, size: int) -> int | Stopped | Lost:
     """Renew the lease and insert the part's attempt, fenced by the token, unless the account was stopped meanwhile."""
     with engine.begin() as connection:
-        account_id: int | None = connection.execute(
-            text(f"""
-            UPDATE batches SET lease_until = clock_timestamp() + :lease * interval '1 second'
-            WHERE id = :id AND {Move.SETTLE.guard} AND lease_token = :token RETURNING account_id"""),
-            {"id": claimed.batch_id, "token": claimed.token, "lease": lease},
-        ).scalar()
+        renewed = connection.execute(_RENEW, {"batch": claimed.batch_id, "token": claimed.token, "lease": lease})
+        account_id = renewed.scalar()
         if account_id is None:
             return Lost()
         if not may_go_on(connection, account_id):

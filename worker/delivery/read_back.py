@@ -3,7 +3,8 @@
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 BUDGET: Final = 5.0
 """Seconds after which a run ends although there is more: it shares its threads with the intake."""
+NO_PATH: Final = Rejection("", "", "no path leads there")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,61 +39,64 @@ class Seen:
     call: AttemptResult
 
 
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """The run makes no more calls: what it has not looked for is due again after so many seconds."""
+
+    seconds: float = 0.0
+    behind: frozenset[int] = frozenset()
+    """The errors that were asked for when HubSpot's answer ended the run: the others are looked for before them."""
+
+
 class Reader:
-    """The calls of one run for one account. Once something has stopped it, it makes no more."""
+    """The calls of one run for one account."""
 
     def __init__(self, process: Context, to: Destination) -> None:
         self._process, self._to = process, to
         self._ends = time.monotonic() + BUDGET
-        self._held: Permit | None = None
-        self._granted = 0.0
-        self._stopped = False
+        self._held: tuple[Permit, float] | None = None
         self.calls = 0
-        self.pause = 0.0
-        """Seconds until what was not read is due again."""
-        self.behind: frozenset[int] = frozenset()
-        """The errors that were asked for when HubSpot's answer stopped it: the others are looked for before them."""
 
-    def may_go_on(self) -> bool:
+    def may_call(self) -> bool:
         """Say whether another call may be made now; then a permit is held for it.
 
         It waits for none: whoever is refused ends, and the sweep comes again.
         """
-        if self._stopped or time.monotonic() > self._ends or self._process.stopping.is_set():
+        if time.monotonic() > self._ends or self._process.stopping.is_set():
             return False
-        if time.monotonic() - self._granted > GRACE:
-            self.end()
+        if self._held is not None and time.monotonic() - self._held[1] > GRACE:
+            self.give_back()
         if self._held is None:
-            self._held = permits.permit(self._process, self._to, Use.READ_BACK, patience=0)
-            self._granted = time.monotonic()
-            self._stopped = self._held is None
-        return not self._stopped
+            permit = permits.permit(self._process, self._to, Use.READ_BACK, patience=0)
+            self._held = (permit, time.monotonic()) if permit else None
+        return self._held is not None
 
-    def end(self) -> None:
+    def give_back(self) -> None:
         """Give back the permit that no call was made with."""
         if self._held is not None:
-            permits.give_back(self._process, self._to, self._held)
+            permits.give_back(self._process, self._to, self._held[0])
             self._held = None
 
-    def get(self, path: str, asked: Sequence[Unconfirmed]) -> Seen | Rejection | None:
-        """Ask for some records: a page, or HubSpot's refusal, or nothing where the run has stopped."""
-        if not self.may_go_on() or self._held is None:
-            return None
-        process, to, held = self._process, self._to, self._held
+    def get(self, path: str | None, asked: Sequence[Unconfirmed]) -> Seen | Rejection | Halt:
+        """Ask for some records: a page, or HubSpot's refusal, or that the run ends here."""
+        if path is None:
+            return NO_PATH
+        if not self.may_call() or self._held is None:
+            return Halt()
+        process, to, (permit, _) = self._process, self._to, self._held
         attempt_id = repeat(lambda: unconfirmed.begin(process.engine, to.account_id, process.settings.lease, asked))
         if attempt_id is None:
-            self._stopped = True
-            return None
+            return Halt()
         self._held = None
         response = get(to.url + path, to.token.get_secret_value(), process.settings.timeout)
         self.calls += 1
         headers = response.headers if isinstance(response, Response) else None
-        permits.release(process, to, held, headers, response.duration)
+        permits.release(process, to, permit, headers, response.duration)
         return self._read(response, attempt_id, asked)
 
     def _read(
         self, response: Response | NoResponse, attempt_id: int, asked: Sequence[Unconfirmed]
-    ) -> Seen | Rejection | None:
+    ) -> Seen | Rejection | Halt:
         answer = read_page(response)
         in_a_row = count_in_a_row(self._process, self._to.account_id, answer)
         call = told(response, answer)
@@ -103,9 +108,18 @@ class Reader:
         if isinstance(answer, RefusedWhole) or (isinstance(answer, NotFound) and answer.hubspots):
             return answer.rejection
         share = random.random()  # noqa: S311 - jitter, no secret
-        self.behind = frozenset(record.error_id for record in asked)
-        self._stopped, self.pause = True, stop(self._process, self._to, answer, call.http_status, in_a_row, share)
-        return None
+        seconds = stop(self._process, self._to, answer, call.http_status, in_a_row, share)
+        return Halt(seconds, frozenset(record.error_id for record in asked))
+
+
+@contextmanager
+def reading(process: Context, to: Destination) -> Iterator[Reader]:
+    """Begin a run; at its end no permit is kept."""
+    reader = Reader(process, to)
+    try:
+        yield reader
+    finally:
+        reader.give_back()
 
 
 def told(response: Response | NoResponse, answer: ParticipationPage | Answer) -> AttemptResult:

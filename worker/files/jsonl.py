@@ -3,16 +3,12 @@
 Fields beside HubSpot's that decide who counts (status, role, attended …) are used as columns of that title are.
 """
 
-import json
-import re
 from collections.abc import Iterator
 from itertools import chain
 from typing import Final
 
-import orjson
-
 from models.input_check import FIELDS, Candidate, Reason, check_input, shown
-from models.message import Message, read_fields
+from models.message import Message, loads, read_fields
 from models.words import State
 from worker.files.columns.header import announced
 from worker.files.columns.known_titles import Field
@@ -29,13 +25,12 @@ TITLES: Final = ("json",)
 _OWN: Final = frozenset({"inputs", "submission_id", "part", "producer"})
 """Fields of a message that the file door sets itself."""
 _AROUND: Final = frozenset({"subscriber_state", "object_id", "external_event_id", "external_account_id", "account"})
-_LONG_NUMBER: Final = re.compile(r"[0-9]{19}")
 
 
 def read_line(number: int, text: str, options: Options) -> Iterator[FileRecord | RejectedRow | LeftOut]:
     """Judge every input of a line alone."""
     try:
-        fields = _loads(text)
+        fields = loads(text)
     except (ValueError, RecursionError) as error:
         yield _refused(number, text, Reason("", f"is no JSON ({shown(error)})", "one JSON object on each line"))
         return
@@ -118,14 +113,6 @@ def _of_properties(raw: object) -> Iterator[Sign]:
         known = deciding(name)
         if known and isinstance(value, str) and (says := meaning(known.kind, value.strip())) is not None:
             yield Sign(f"properties.{name}", known.kind, value.strip(), says)
-
-
-def _loads(text: str) -> object:
-    """Read JSON fast; what orjson will not read (half of a surrogate pair), or would round, is read exactly."""
-    try:
-        return json.loads(text) if _LONG_NUMBER.search(text) else orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return json.loads(text)
 
 
 def _filled(around: dict[str, object], options: Options) -> dict[str, object]:

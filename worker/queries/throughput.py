@@ -6,7 +6,7 @@ to ten-minute totals, of all and of each account. A page reads those, and the fe
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 import redis
@@ -152,16 +152,16 @@ def look(process: Context) -> dict[str, Any]:
         "minute": _named(minute),
         "day": [{"since": since, **_named(sums)} for since, sums in day.items()],
         "accounts": [
-            account | _use(process, account, accounts.get(ids.get(account["name"]), _Sent()))
+            asdict(account) | _use(process, account, accounts.get(ids.get(account.name), _Sent()))
             for account in registry.listed(process.engine, process.settings)
         ],
     }
 
 
-def _use(process: Context, account: Mapping[str, Any], sent: "_Sent") -> dict[str, Any]:
+def _use(process: Context, account: registry.ListedAccount, sent: "_Sent") -> dict[str, Any]:
     """Say how much of an account's limits is used."""
-    allowed = account["burst_limit"] * _SPAN_SECONDS / account["burst_seconds"]
-    in_a_day = min(allowed * _SPANS, account["daily_limit"] or allowed * _SPANS)
+    allowed = account.burst_limit * _SPAN_SECONDS / account.burst_seconds
+    in_a_day = min(allowed * _SPANS, account.daily_limit or allowed * _SPANS)
     shares = {
         "peak_percent": percent(max(sent.each), allowed),
         "mean_percent": percent(sent.day["calls"], in_a_day),
@@ -170,10 +170,10 @@ def _use(process: Context, account: Mapping[str, Any], sent: "_Sent") -> dict[st
     return _used(process, account) | {"minute": minute, "day": day, "each": sent.each}
 
 
-def _used(process: Context, account: Mapping[str, Any]) -> dict[str, int | None]:
-    limits = Limits(account["burst_limit"], account["burst_seconds"], time_zone=account["time_zone"])
+def _used(process: Context, account: registry.ListedAccount) -> dict[str, int | None]:
+    limits = Limits(account.burst_limit, account.burst_seconds, time_zone=account.time_zone)
     try:
-        in_window, today = Limiter(process.limiter_redis, account["name"], limits, 0.0).used()
+        in_window, today = Limiter(process.limiter_redis, account.name, limits, 0.0).used()
     except redis.RedisError:
         return {"in_window": None, "today": None}
     return {"in_window": in_window, "today": today}
@@ -181,7 +181,7 @@ def _used(process: Context, account: Mapping[str, Any]) -> dict[str, int | None]
 
 def used_now(process: Context) -> list[dict[str, Any]]:
     """Give the accounts with what is used of their limits now: `in_window` and `today`."""
-    return [account | _used(process, account) for account in registry.listed(process.engine, process.settings)]
+    return [asdict(account) | _used(process, account) for account in registry.listed(process.engine, process.settings)]
 
 
 def use_of_limits(process: Context) -> list[dict[str, Any]]:

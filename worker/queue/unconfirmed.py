@@ -6,15 +6,34 @@ reader and a repeat after a crash cannot both own it.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-import orjson
-from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Engine,
+    Text,
+    and_,
+    any_,
+    bindparam,
+    cast,
+    exists,
+    func,
+    literal_column,
+    null,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import aliased
 
 from hubspot_api.participations import Wanted, wanted
 from models.message import Address
-from models.words import AttemptKind, State
-from worker.accounts.state import SENDS, may_send
+from models.tables import Account, Batch, Error, Event, Record, fixed, ids, seconds
+from models.words import AttemptKind, Outcome, Resolution, State
+from worker.accounts.state import may_send
+from worker.database import json, rows_as
 from worker.queue import attempts
 from worker.queue.locks import lock_events
 from worker.queue.requeue import move
@@ -49,8 +68,8 @@ class Unconfirmed:
     """Sent once more already, after such looks."""
 
     @property
-    def group(self) -> Breakdown:
-        """Give what its breakdown is asked for."""
+    def breakdown(self) -> Breakdown:
+        """Give what its event's breakdown is asked for."""
         return Breakdown(self.event_id, self.wanted.state)
 
 
@@ -64,33 +83,81 @@ class DueForReadBack:
 
 @dataclass(frozen=True, slots=True)
 class ReadBackResult:
-    """What one look changes of one record; `seconds` until the next step, none where there is none."""
+    """What one look came to for one record."""
 
     of: Unconfirmed
+    resolution: Resolution | None
+    """Confirmed where HubSpot shows it, superseded where it shows a later one of ours; none where it shows neither."""
     evidence: Mapping[str, object]
     seconds: float | None = None
+    """Until the next step; none where there is none."""
+
+
+_DUE: Final = and_(Error.account_id == bindparam("account"), Error.verify_at <= func.now())
+_ACCOUNTS_DUE: Final = select(Account.name).where(
+    Account.removed_at.is_(None),
+    Account.may_send(),
+    exists().where(Error.account_id == Account.id, Error.verify_at <= func.now()),
+)
 
 
 def accounts_due(engine: Engine) -> list[str]:
     """Name the accounts that may send and have unconfirmed records due."""
     with engine.connect() as connection:
-        named = connection.execute(
-            text(f"""
-            SELECT a.name FROM accounts a WHERE a.removed_at IS NULL AND {SENDS} AND EXISTS (
-              SELECT FROM errors e WHERE e.account_id = a.id AND e.verify_at <= now())""")
+        return list(connection.execute(_ACCOUNTS_DUE).scalars())
+
+
+_Before: Final = aliased(Error, name="before")
+_Newer: Final = aliased(Error, name="newer")
+_OPEN: Final = (
+    select(
+        Error.id.label("error_id"),
+        Error.record_id,
+        Error.batch_id,
+        Error.reads,
+        Batch.event_id,
+        Batch.state,
+        Record.contact,
+        Record.input,
+        Event.object_id,
+        Event.external_event_id,
+        Event.external_account_id,
+        exists()
+        .where(
+            _Before.record_id == Error.record_id,
+            _Before.id < Error.id,
+            _Before.resolution == fixed(Resolution.RETRIED),
+            _Before.context.contains({"read_back": {"sent_again": True}}),
         )
-        return list(named.scalars())
-
-
-_OPEN: Final = """
-SELECT e.id AS error_id, e.record_id, e.batch_id, e.reads, b.event_id, b.state, r.contact, r.input,
-  ev.object_id, ev.external_event_id, ev.external_account_id, EXISTS (
-    SELECT FROM errors p WHERE p.record_id = e.record_id AND p.id < e.id AND p.resolution = 'retried'
-      AND p.context @> '{"read_back": {"sent_again": true}}') AS sent_again
-FROM errors e JOIN records r ON r.id = e.record_id AND r.batch_id = e.batch_id
-JOIN batches b ON b.id = e.batch_id JOIN events ev ON ev.id = b.event_id
-WHERE e.outcome = 'unconfirmed' AND e.resolution IS NULL AND NOT EXISTS (
-  SELECT FROM errors n WHERE n.record_id = e.record_id AND n.batch_id = e.batch_id AND n.id > e.id)"""
+        .label("sent_again"),
+    )
+    .join(Record, and_(Record.id == Error.record_id, Record.batch_id == Error.batch_id))
+    .join(Batch, Batch.id == Error.batch_id)
+    .join(Event, Event.id == Batch.event_id)
+    .where(
+        Error.outcome == fixed(Outcome.UNCONFIRMED),
+        Error.resolution.is_(None),
+        ~exists().where(_Newer.record_id == Error.record_id, _Newer.batch_id == Error.batch_id, _Newer.id > Error.id),
+    )
+    .order_by(Error.id)
+)
+"""Unconfirmed records by their open errors, as `_unconfirmed` reads them."""
+_TO_LOOK_FOR: Final = and_(_DUE, Error.reads <= bindparam("looks"))
+_FIRST: Final = select(Error.batch_id).where(_TO_LOOK_FOR).order_by(Error.verify_at).limit(COUNTED).subquery()
+_BY_BATCH: Final = select(_FIRST.c.batch_id, func.count().label("number")).group_by(_FIRST.c.batch_id).subquery()
+_COUNT: Final = (
+    select(Batch.event_id, Batch.state, cast(func.sum(_BY_BATCH.c.number), BigInteger))
+    .join(_BY_BATCH, Batch.id == _BY_BATCH.c.batch_id)
+    .group_by(Batch.event_id, Batch.state)
+)
+_TAKE: Final = text("""
+UPDATE errors SET verify_at = now() + CAST(:lease AS float8) * interval '1 second' WHERE id = ANY(ARRAY(
+  SELECT id FROM errors WHERE account_id = :account AND verify_at <= now() AND reads <= :looks
+  ORDER BY verify_at, id LIMIT :most FOR UPDATE SKIP LOCKED))
+RETURNING id""")
+"""Lets nobody else take an account's errors that are to be looked for, the first due first; the array is made once."""
+_TAKEN: Final = _OPEN.where(Error.id == ids("errors"))
+_LOOK_NO_MORE: Final = update(Error).where(Error.id == ids("errors")).values(verify_at=null())
 
 
 def take(engine: Engine, account_id: int, lease: float, most_reads: int) -> DueForReadBack:
@@ -98,84 +165,84 @@ def take(engine: Engine, account_id: int, lease: float, most_reads: int) -> DueF
 
     What was resolved meanwhile, by an operator say, is looked for no more.
     """
+    facts = {"account": account_id, "looks": most_reads}
     with engine.begin() as connection:
-        due = connection.execute(
-            text("""
-            SELECT b.event_id, b.state, sum(e.number)::bigint AS number FROM (
-              SELECT batch_id, count(*) AS number FROM (
-                SELECT batch_id FROM errors WHERE account_id = :account AND verify_at <= now() AND reads <= :reads
-                ORDER BY verify_at LIMIT :most) few GROUP BY 1) e
-            JOIN batches b ON b.id = e.batch_id GROUP BY 1, 2"""),
-            {"account": account_id, "reads": most_reads, "most": COUNTED},
-        ).all()
-        ids = list(
-            connection.execute(
-                text("""
-                UPDATE errors SET verify_at = now() + :lease * interval '1 second' WHERE id = ANY(ARRAY(
-                  SELECT id FROM errors WHERE account_id = :account AND verify_at <= now() AND reads <= :reads
-                  ORDER BY verify_at, id LIMIT :most FOR UPDATE SKIP LOCKED)) RETURNING id"""),
-                {"account": account_id, "lease": lease, "reads": most_reads, "most": MOST},
-            ).scalars()
-        )
-        rows = connection.execute(text(f"{_OPEN} AND e.id = ANY(:ids) ORDER BY e.id"), {"ids": ids}).all()
-        over = set(ids) - {row.error_id for row in rows}
-        connection.execute(text("UPDATE errors SET verify_at = NULL WHERE id = ANY(:ids)"), {"ids": list(over)})
-    return DueForReadBack(
-        [_unconfirmed(row) for row in rows], {Breakdown(row.event_id, State(row.state)): row.number for row in due}
-    )
+        due = {Breakdown(event_id, state): number for event_id, state, number in connection.execute(_COUNT, facts)}
+        taken = list(connection.execute(_TAKE, {**facts, "lease": lease, "most": MOST}).scalars())
+        records = rows_as(_unconfirmed, connection.execute(_TAKEN, {"errors": taken}))
+        over = set(taken) - {record.error_id for record in records}
+        connection.execute(_LOOK_NO_MORE, {"errors": list(over)})
+    return DueForReadBack(records, due)
 
 
-def put_back(engine: Engine, records: Sequence[Unconfirmed], seconds: float) -> None:
+_PUT_BACK: Final = (
+    update(Error)
+    .where(Error.id == ids("errors"), Error.verify_at.is_not(None), Error.resolution.is_(None))
+    .values(verify_at=func.now() + seconds("wait"))
+)
+
+
+def put_back(engine: Engine, records: Sequence[Unconfirmed], wait: float) -> None:
     """Let records that were not looked for be due again after so many seconds."""
     with engine.begin() as connection:
-        connection.execute(
-            text("""
-            UPDATE errors SET verify_at = now() + :seconds * interval '1 second'
-            WHERE id = ANY(:ids) AND verify_at IS NOT NULL AND resolution IS NULL"""),
-            {"ids": [record.error_id for record in records], "seconds": seconds},
-        )
+        connection.execute(_PUT_BACK, {"errors": [record.error_id for record in records], "wait": wait})
 
 
-def put_off(engine: Engine, account_id: int, because: str, seconds: float) -> None:
+_PUT_OFF: Final = text("""
+UPDATE errors SET verify_at = now() + CAST(:wait AS float8) * interval '1 second',
+  context = context || jsonb_build_object('read_back',
+    coalesce(context -> 'read_back', '{}') || jsonb_build_object('stopped', CAST(:because AS text)))
+WHERE id = ANY(ARRAY(
+  SELECT id FROM errors
+  WHERE account_id = :account AND verify_at <= now() + CAST(:wait AS float8) * interval '1 second'
+  ORDER BY verify_at, id LIMIT :most FOR UPDATE SKIP LOCKED))""")
+"""Puts off an account's errors that would be due before, and notes why."""
+
+
+def put_off(engine: Engine, account_id: int, because: str, wait: float) -> None:
     """Let nothing of the account be due before so many seconds have passed, and keep with each error why."""
     with engine.begin() as connection:
-        connection.execute(
-            text("""
-            UPDATE errors SET verify_at = now() + :seconds * interval '1 second',
-              context = context || jsonb_build_object('read_back',
-                coalesce(context -> 'read_back', '{}') || jsonb_build_object('stopped', CAST(:because AS text)))
-            WHERE id = ANY(ARRAY(
-              SELECT id FROM errors WHERE account_id = :account AND verify_at <= now() + :seconds * interval '1 second'
-              ORDER BY verify_at, id LIMIT :most FOR UPDATE SKIP LOCKED))"""),
-            {"account": account_id, "because": because, "seconds": seconds, "most": COUNTED},
-        )
+        connection.execute(_PUT_OFF, {"account": account_id, "because": because, "wait": wait, "most": COUNTED})
+
+
+_OF_CONTACTS: Final = _OPEN.where(
+    Record.contact == any_(bindparam("contacts", type_=ARRAY(Text))), Batch.account_id == bindparam("account")
+)
+_OF_CONTACTS_IN_EVENT: Final = _OF_CONTACTS.where(Batch.event_id == bindparam("event"))
 
 
 def open_of(
     connection: Connection, account_id: int, contacts: Collection[str], event_id: int | None
 ) -> list[Unconfirmed]:
     """List every unconfirmed record of these contacts, taken or not: one call may settle several."""
-    of_event = "" if event_id is None else "AND b.event_id = :event"
-    rows = connection.execute(
-        text(f"{_OPEN} AND r.contact = ANY(:contacts) AND b.account_id = :account {of_event} ORDER BY e.id"),
-        {"contacts": list(contacts), "account": account_id, "event": event_id},
+    facts = {"contacts": list(contacts), "account": account_id}
+    if event_id is None:
+        return rows_as(_unconfirmed, connection.execute(_OF_CONTACTS, facts))
+    return rows_as(_unconfirmed, connection.execute(_OF_CONTACTS_IN_EVENT, {**facts, "event": event_id}))
+
+
+_OURS: Final = (
+    select(
+        Batch.event_id,
+        Record.id.label("record_id"),
+        Batch.state,
+        Record.input,
+        Event.object_id,
+        Event.external_event_id,
+        Event.external_account_id,
     )
-    return [_unconfirmed(row) for row in rows]
+    .join(Batch, Batch.id == Record.batch_id)
+    .join(Event, Event.id == Batch.event_id)
+    .where(Record.contact == bindparam("contact"), Batch.event_id == ids("events"))
+)
 
 
 def ours(connection: Connection, contact: str, event_ids: Collection[int]) -> dict[int, list[Wanted]]:
     """Give every record of a contact in these events, by event."""
-    rows = connection.execute(
-        text("""
-        SELECT r.id AS record_id, r.input, b.event_id, b.state, ev.object_id, ev.external_event_id,
-          ev.external_account_id
-        FROM records r JOIN batches b ON b.id = r.batch_id JOIN events ev ON ev.id = b.event_id
-        WHERE r.contact = :contact AND b.event_id = ANY(:events)"""),
-        {"contact": contact, "events": list(event_ids)},
-    )
     found: dict[int, list[Wanted]] = {event_id: [] for event_id in event_ids}
-    for row in rows:
-        found[row.event_id].append(_wanted(row))
+    rows = connection.execute(_OURS, {"contact": contact, "events": list(event_ids)})
+    for event_id, record_id, state, sent, *address in rows:
+        found[event_id].append(wanted(record_id, Address(*address), state, sent))
     return found
 
 
@@ -192,102 +259,107 @@ def begin(engine: Engine, account_id: int, lease: float, asked: Sequence[Unconfi
         return attempts.begin(connection, AttemptKind.READ_BACK, account_id, batch_id, len(asked))
 
 
-_EVIDENCE: Final = """
-context = e.context || jsonb_build_object('read_back', x.evidence || jsonb_build_object('last', now(),
-  'first', coalesce(e.context #> '{read_back,first}', to_jsonb(now()))))"""
-_STILL_OPEN: Final = """
-e.id = x.error_id AND e.resolution IS NULL AND r.id = e.record_id AND r.batch_id = e.batch_id"""
-_CHANGES: Final = (
-    "jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(error_id bigint, evidence jsonb, reads int, seconds float8)"
+_STORE: Final = text("""
+WITH changed AS (
+  UPDATE errors e SET resolution = x.resolution, resolved_at = CASE WHEN x.resolution IS NOT NULL THEN now() END,
+    reads = e.reads + CASE WHEN x.resolution IS NULL THEN 1 ELSE 0 END,
+    verify_at = now() + x.seconds * interval '1 second',
+    context = e.context || jsonb_build_object('read_back', x.evidence || jsonb_build_object('last', now(),
+      'first', coalesce(e.context #> '{read_back,first}', to_jsonb(now()))))
+  FROM jsonb_to_recordset(CAST(:results AS jsonb))
+    AS x(error_id bigint, resolution text, reads int, evidence jsonb, seconds float8), records r
+  WHERE e.id = x.error_id AND e.resolution IS NULL AND r.id = e.record_id AND r.batch_id = e.batch_id
+    AND (x.resolution IS NOT NULL OR (e.reads = x.reads AND e.verify_at IS NOT NULL))
+  RETURNING e.record_id, e.batch_id, e.resolution, (e.context #>> '{read_back,by}')::bigint AS by),
+canceled AS (
+  INSERT INTO errors (record_id, batch_id, outcome, category, message, context, resolution, resolved_at)
+  SELECT record_id, batch_id, 'canceled', 'SUPERSEDED',
+    'HubSpot shows record ' || by || ', accepted later, in its place', jsonb_build_object('by', by),
+    'superseded', now()
+  FROM changed WHERE resolution = 'superseded')
+SELECT count(*) FROM changed""")
+"""Stores what looks came to, with the evidence: an error is resolved, or one more look at it has found nothing.
+
+A look that found nothing counts once: whoever looked at the same time changes nothing more.
+"""
+
+
+def store(connection: Connection, results: Sequence[ReadBackResult]) -> int:
+    """Store what looks came to, and give for how many records that changed something.
+
+    Confirmed they are delivered; superseded they are canceled, and their events must be locked.
+    """
+    rows = [
+        {
+            "error_id": result.of.error_id,
+            "resolution": result.resolution,
+            "reads": result.of.reads,
+            "evidence": result.evidence,
+            "seconds": result.seconds,
+        }
+        for result in results
+    ]
+    return int(connection.execute(_STORE, {"results": json(rows)}).scalar_one()) if rows else 0
+
+
+_TO_SEND_AGAIN: Final = and_(_DUE, Error.reads > bindparam("looks"))
+_DUE_AGAIN: Final = (
+    select(Error.id, Batch.event_id)
+    .join(Batch, Batch.id == Error.batch_id)
+    .where(_TO_SEND_AGAIN)
+    .order_by(Error.verify_at)
+    .limit(PACKED)
 )
-
-
-def confirm(connection: Connection, found: Sequence[ReadBackResult]) -> int:
-    """Confirm records that HubSpot shows: delivered. Give how many were still open."""
-    changed = connection.execute(
-        text(f"""
-        UPDATE errors e SET resolution = 'confirmed', resolved_at = now(), verify_at = NULL, {_EVIDENCE}
-        FROM {_CHANGES}, records r WHERE {_STILL_OPEN}"""),
-        {"rows": _rows(found)},
+_SEND_AGAIN: Final = (
+    update(Error)
+    .where(
+        Error.id == ids("errors"),
+        Error.resolution.is_(None),
+        _TO_SEND_AGAIN,
+        Record.id == Error.record_id,
+        Record.batch_id == Error.batch_id,
     )
-    return int(changed.rowcount)
-
-
-def supersede(connection: Connection, overtaken: Sequence[ReadBackResult]) -> int:
-    """Cancel records in whose place HubSpot shows a later one of ours; their events are locked."""
-    changed = connection.execute(
-        text(f"""
-        WITH won AS (
-          UPDATE errors e SET resolution = 'superseded', resolved_at = now(), verify_at = NULL, {_EVIDENCE}
-          FROM {_CHANGES}, records r WHERE {_STILL_OPEN}
-          RETURNING e.record_id, e.batch_id, (e.context #>> '{{read_back,by}}')::bigint AS by)
-        INSERT INTO errors (record_id, batch_id, outcome, category, message, context, resolution, resolved_at)
-        SELECT record_id, batch_id, 'canceled', 'SUPERSEDED',
-          'HubSpot shows record ' || by || ', accepted later, in its place', jsonb_build_object('by', by),
-          'superseded', now() FROM won"""),
-        {"rows": _rows(overtaken)},
+    .values(
+        verify_at=null(),
+        resolution=Resolution.RETRIED,
+        resolved_at=func.now(),
+        context=func.jsonb_set(Error.context, literal_column("'{read_back,sent_again}'"), literal_column("'true'")),
     )
-    return int(changed.rowcount)
-
-
-def note_absent(connection: Connection, absent: Sequence[ReadBackResult]) -> None:
-    """Note looks that found nothing, each once: whoever looked at the same time changes nothing more."""
-    connection.execute(
-        text(f"""
-        UPDATE errors e SET reads = x.reads + 1, verify_at = now() + x.seconds * interval '1 second', {_EVIDENCE}
-        FROM {_CHANGES}, records r WHERE {_STILL_OPEN} AND e.reads = x.reads AND e.verify_at IS NOT NULL"""),
-        {"rows": _rows(absent)},
-    )
+    .returning(Error.record_id)
+)
+_NOT_OURS: Final = _LOOK_NO_MORE.where(Error.resolution.is_not(None))
 
 
 def send_again(engine: Engine, account_id: int, most_reads: int, batch_size: int) -> int:
     """Move records that were looked for in vain, and whose time has come, into new batches; give how many."""
+    facts = {"account": account_id, "looks": most_reads}
     with engine.begin() as connection:
-        facts: dict[str, Any] = {"account": account_id, "reads": most_reads}
-        due = connection.execute(
-            text("""
-            SELECT e.id, b.event_id FROM errors e JOIN batches b ON b.id = e.batch_id
-            WHERE e.account_id = :account AND e.verify_at <= now() AND e.reads > :reads
-            ORDER BY e.verify_at LIMIT :most"""),
-            {**facts, "most": PACKED},
-        ).all()
+        due = connection.execute(_DUE_AGAIN, facts).all()
         if not due:
             return 0
-        lock_events(connection, {row.event_id for row in due})
-        won = connection.execute(
-            text("""
-            UPDATE errors e SET verify_at = NULL, resolution = 'retried', resolved_at = now(),
-              context = jsonb_set(e.context, '{read_back,sent_again}', 'true')
-            FROM records r WHERE e.id = ANY(:ids) AND e.resolution IS NULL AND e.verify_at <= now() AND e.reads > :reads
-              AND r.id = e.record_id AND r.batch_id = e.batch_id RETURNING e.record_id"""),
-            {**facts, "ids": [row.id for row in due]},
-        )
-        moved = move(connection, list(won.scalars()), batch_size)
-        connection.execute(
-            text("UPDATE errors SET verify_at = NULL WHERE id = ANY(:ids) AND resolution IS NOT NULL"),
-            {"ids": [row.id for row in due]},
-        )
+        lock_events(connection, {event_id for _, event_id in due})
+        chosen = {"errors": [error_id for error_id, _ in due]}
+        won = connection.execute(_SEND_AGAIN, {**facts, **chosen}).scalars().all()
+        moved = move(connection, won, batch_size)
+        connection.execute(_NOT_OURS, chosen)
         return moved
 
 
-def _rows(changes: Sequence[ReadBackResult]) -> str:
-    return orjson.dumps(
-        [
-            {
-                "error_id": change.of.error_id,
-                "evidence": change.evidence,
-                "reads": change.of.reads,
-                "seconds": change.seconds,
-            }
-            for change in changes
-        ]
-    ).decode()
-
-
-def _unconfirmed(row: Row[Any]) -> Unconfirmed:
-    return Unconfirmed(row.error_id, row.batch_id, row.event_id, row.contact, _wanted(row), row.reads, row.sent_again)
-
-
-def _wanted(row: Row[Any]) -> Wanted:
-    address = Address(row.object_id, row.external_event_id, row.external_account_id)
-    return wanted(row.record_id, address, State(row.state), row.input)
+def _unconfirmed(  # noqa: PLR0913 - a row's columns
+    *,
+    error_id: int,
+    record_id: int,
+    batch_id: int,
+    reads: int,
+    event_id: int,
+    state: State,
+    contact: str,
+    input: Mapping[str, object],  # noqa: A002 - the column's name
+    object_id: str | None,
+    external_event_id: str | None,
+    external_account_id: str | None,
+    sent_again: bool,
+) -> Unconfirmed:
+    address = Address(object_id, external_event_id, external_account_id)
+    seeks = wanted(record_id, address, state, input)
+    return Unconfirmed(error_id, batch_id, event_id, contact, seeks, reads, sent_again)
