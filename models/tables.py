@@ -575,12 +575,7 @@ class Notification(Base):
     @classmethod
     def is_to_post(cls) -> ColumnElement[bool]:
         """Give the condition of one that is due to be posted, as `ix_notifications_posted` has them."""
-        return and_(cls.has_words(), cls.due_at <= func.now())
-
-    @classmethod
-    def has_words(cls) -> ColumnElement[bool]:
-        """Give the condition of one whose words are kept, and not taken yet."""
-        return cls.stage.in_([fixed(Stage.FAILING), fixed(Stage.FINISHED)])
+        return and_(cls.stage.in_([fixed(Stage.FAILING), fixed(Stage.FINISHED)]), cls.due_at <= func.now())
 
 
 class Session(Base):
