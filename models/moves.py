@@ -1,4 +1,4 @@
-"""The allowed moves of a batch's status, and the guard that holds each of them again in SQL.
+"""The allowed moves of a batch's status, and the statement that makes each of them only where it is allowed.
 
 PENDING    -claim->    PROCESSING     PROCESSING -settle->   COMPLETE
 PENDING    -cancel->   CANCELED       PROCESSING -postpone-> PENDING
@@ -8,6 +8,9 @@ PENDING    -cancel->   CANCELED       PROCESSING -postpone-> PENDING
 from enum import Enum
 from typing import Final
 
+from sqlalchemy import Update, update
+
+from models.tables import Batch, fixed
 from models.words import Status
 
 
@@ -21,14 +24,28 @@ class Move(Enum):
     GIVE_UP = (Status.PROCESSING, Status.CANCELED)
 
     @property
+    def before(self) -> Status:
+        """The status that it is made from."""
+        return self.value[0]
+
+    @property
+    def after(self) -> Status:
+        """The status that it leads to."""
+        return self.value[1]
+
+    def update(self) -> Update:
+        """Begin the statement that makes it; this alone writes a status, and it never does so without the guard."""
+        return update(Batch).where(Batch.status == fixed(self.before)).values(status=fixed(self.after))
+
+    @property
     def to(self) -> str:
         """Give the new status, for `SET status = …`."""
-        return f"'{self.value[1]}'"
+        return f"'{self.after}'"
 
     @property
     def guard(self) -> str:
         """Give the condition that must hold in SQL, for `WHERE …`."""
-        return f"status = '{self.value[0]}'"
+        return f"status = '{self.before}'"
 
 
 SETTLED: Final = frozenset({Status.COMPLETE, Status.CANCELED})

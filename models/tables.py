@@ -15,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Enum,
+    Float,
     ForeignKey,
     Identity as Identified,
     Index,
@@ -29,6 +30,8 @@ from sqlalchemy import (
     Time,
     Uuid,
     and_,
+    any_,
+    bindparam,
     exists,
     func,
     literal_column,
@@ -85,6 +88,16 @@ def fixed(word: StrEnum) -> ColumnElement[Any]:
     return literal_column(f"'{word.value}'", words(type(word)))
 
 
+def ids(name: str) -> ColumnElement[Any]:
+    """Give any of the ids that the parameter of this name lists: `Batch.id == ids("batches")`."""
+    return any_(bindparam(name, type_=ARRAY(BigInteger)))
+
+
+def seconds(name: str) -> ColumnElement[timedelta]:
+    """Give the parameter of this name, a number of seconds, as an interval."""
+    return bindparam(name, type_=Float) * literal_column("interval '1 second'", Interval)
+
+
 class Base(DeclarativeBase):
     """The tables' common ground: types by annotation, names of constraints."""
 
@@ -117,6 +130,8 @@ class Base(DeclarativeBase):
 
 
 NOW = text("now()")
+NOBODY: ColumnElement[list[int]] = literal_column("'{}'", ARRAY(BigInteger))
+"""No batch that is waited for, written as the partial indexes have it."""
 BATCH_IDS = Sequence("batch_ids", metadata=Base.metadata)
 """Drawn under the event's lock: within an event a smaller batch id is an earlier acceptance."""
 RECORD_IDS = Sequence("record_ids", metadata=Base.metadata)
@@ -169,6 +184,11 @@ class Account(Base):
     def may_send(cls) -> ColumnElement[bool]:
         """Give the condition of an account that is neither paused nor parked."""
         return and_(cls.paused_at.is_(None), or_(cls.parked_until.is_(None), cls.parked_until <= func.now()))
+
+    @classmethod
+    def stopped_in_all(cls) -> ColumnElement[timedelta]:
+        """Give how long it was stopped until now; no batch's age counts that time."""
+        return cls.stopped + func.coalesce(func.now() - cls.stopped_since, literal_column("interval '0'"))
 
 
 class Event(Base):
@@ -321,6 +341,16 @@ class Batch(Base):
         """Give the condition of a batch that keeps its contacts from newer ones: unsettled, and no waiting retry."""
         waits = and_(cls.status == fixed(Status.PENDING), cls.origin != fixed(Origin.RETRY))
         return or_(cls.status == fixed(Status.PROCESSING), waits)
+
+    @classmethod
+    def claimable(cls) -> ColumnElement[bool]:
+        """Give the condition of a batch that is claimed once it is due: pending, and waiting for no other."""
+        return and_(cls.status == fixed(Status.PENDING), cls.after == NOBODY)
+
+    @classmethod
+    def waits(cls) -> ColumnElement[bool]:
+        """Give the condition of a batch that waits for others."""
+        return cls.after != NOBODY
 
 
 class Record(Base):
