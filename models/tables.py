@@ -89,7 +89,10 @@ def fixed(word: StrEnum) -> ColumnElement[Any]:
 
 
 def ids(name: str) -> ColumnElement[Any]:
-    """Give any of the ids that the parameter of this name lists: `Batch.id == ids("batches")`."""
+    """Give any id of the list that is the parameter of this name.
+
+    As in `Batch.id == ids("batches")`; unlike an IN, the statement is the same for every number of them.
+    """
     return any_(bindparam(name, type_=ARRAY(BigInteger)))
 
 
@@ -130,7 +133,7 @@ class Base(DeclarativeBase):
 
 
 NOW = text("now()")
-NOBODY: ColumnElement[list[int]] = literal_column("'{}'", ARRAY(BigInteger))
+NOBODY: ColumnElement[Any] = literal_column("'{}'")
 """No batch that is waited for, written as the partial indexes have it."""
 BATCH_IDS = Sequence("batch_ids", metadata=Base.metadata)
 """Drawn under the event's lock: within an event a smaller batch id is an earlier acceptance."""

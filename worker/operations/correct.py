@@ -7,7 +7,7 @@ own beside the one it came with. As with a retry, what a later record has overta
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, text
 
@@ -19,13 +19,12 @@ from models.input_check import Candidate, Reason
 from models.message import Address, Message, read_fields
 from models.outcome import LAST_ERROR, OUTCOME
 from models.words import Door, Identity, Origin, Outcome, Resolution, State
-from worker.database import json
 from worker.intake import accept, receipts, store
 from worker.intake.receipts import Part, own_part
 from worker.intake.store import NewRecord
 from worker.queries.error_scan import NEWEST
 from worker.queue import lanes
-from worker.queue.contact_index import OVERTAKES, newest
+from worker.queue.contact_index import Place, overtaken
 from worker.queue.locks import lock_events
 from worker.queue.requeue import resolve
 
@@ -255,26 +254,10 @@ def _known(connection: Connection, fresh: list[NewRecord]) -> dict[bytes, tuple[
     return {bytes(row.fingerprint): (row.id, row.outcome) for row in rows}
 
 
-STANDS_FOR: Final = "(SELECT coalesce(o.corrects, o.id) FROM records o WHERE o.id = r.id)"
-"""The record whose place a record `r` has in the order of acceptance."""
-
-
 def _newer(connection: Connection, fresh: list[NewRecord]) -> dict[int, int]:
-    """Find what was accepted later of the same contact and event, and is on its way or has arrived.
-
-    What took an older record's place is no later than that was: one job may correct both, the older one before.
-    """
-    rows = [
-        {"id": one.corrects, "contact": one.candidate.contact, "event_id": one.group.event_id} for one in fresh
-    ]  # fmt: skip
-    found = connection.execute(
-        text(f"""
-        SELECT x.id, newer.record_id AS by
-        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(id bigint, contact text, event_id bigint)
-        CROSS JOIN LATERAL {newest("true", f"{OVERTAKES} AND {STANDS_FOR} > x.id")} newer"""),
-        {"rows": json(rows)},
-    )
-    return {row.id: row.by for row in found}
+    """Find what was accepted later of the same contact and event, and is on its way or has arrived."""
+    places = [Place(one.group.event_id, one.candidate.contact, one.corrects) for one in fresh if one.corrects]
+    return overtaken(connection, places, corrections=True)
 
 
 def _store(
