@@ -268,7 +268,7 @@ def look(process: Context) -> LastDay:
                 day[since] += sent
                 tally.day += sent
                 tally.each[(since - begins) // SPAN] += sent.calls
-        names = dict(connection.execute(select(Account.id, Account.name)).tuples())
+        names = {row.id: row.name for row in connection.execute(select(Account.id, Account.name))}
     of = {names[account_id]: tally for account_id, tally in accounts.items() if account_id in names}
     return LastDay(minute, day, [_with(use, of.get(use.account["name"], _Tally())) for use in used_now(process)])
 

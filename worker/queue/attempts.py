@@ -1,10 +1,14 @@
 """Attempts: the row of each call to HubSpot, inserted before the call and completed once after it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, delete, text
 
 from hubspot_api.answer import Answer, Settled
+from models.tables import Attempt, ids
 from models.words import AttemptKind
 from worker.database import repeat
 
@@ -103,3 +107,19 @@ def lose(connection: Connection, batch_id: int) -> None:
         WHERE batch_id = :id AND finished_at IS NULL"""),
         {"id": batch_id},
     )
+
+
+FORGET_BATCHES: Final = delete(Attempt).where(Attempt.batch_id == ids("batches"))
+OLDEST_READ_BACKS: Final = text("""
+DELETE FROM attempts WHERE started_at < :cutoff
+  AND id IN (SELECT id FROM attempts WHERE batch_id IS NULL ORDER BY id LIMIT :most)""")
+
+
+def forget_batches(connection: Connection, batch_ids: Collection[int]) -> int:
+    """Delete the attempts of batches that go; give how many those were."""
+    return connection.execute(FORGET_BATCHES, {"batches": list(batch_ids)}).rowcount
+
+
+def forget_oldest_read_backs(connection: Connection, cutoff: datetime, most: int) -> int:
+    """Delete the oldest calls of before then that asked for records of several batches; give how many those were."""
+    return connection.execute(OLDEST_READ_BACKS, {"cutoff": cutoff, "most": most}).rowcount
