@@ -79,12 +79,12 @@ def batches(connection: Connection, batch_ids: Collection[int]) -> Counts:
     """Delete batches with all that is theirs."""
     of_them = {"batches": list(batch_ids)}
     outcomes: Counter[str] = Counter()
-    receipts: Counter[int] = Counter()
+    by_receipt: Counter[int] = Counter()
     for submission_id, what, number in connection.execute(OUTCOMES, of_them):
         outcomes[what] += number
-        receipts[submission_id] += number
+        by_receipt[submission_id] += number
     _fold(connection, outcomes)
-    _note(connection, RECORDS_PURGED, receipts)
+    _note(connection, RECORDS_PURGED, by_receipt)
     return Counts(
         errors=connection.execute(ERRORS, of_them).rowcount,
         records=connection.execute(RECORDS, of_them).rowcount,
@@ -137,11 +137,11 @@ DELETE FROM notifications n WHERE n.submission = ANY(:submissions)
 
 def refused(connection: Connection, cutoff: datetime) -> Counts:
     """Delete the oldest refused inputs, by id: what was refused earlier has the smaller one."""
-    receipts: Counter[int] = Counter()
+    by_receipt: Counter[int] = Counter()
     for submission_id, inputs in connection.execute(REFUSED, {"cutoff": cutoff, "most": MOST_ROWS}):
-        receipts[submission_id] += inputs
-    _note(connection, REFUSED_PURGED, receipts)
-    return Counts(refused=receipts.total())
+        by_receipt[submission_id] += inputs
+    _note(connection, REFUSED_PURGED, by_receipt)
+    return Counts(refused=by_receipt.total())
 
 
 def read_backs(connection: Connection, cutoff: datetime) -> Counts:
