@@ -245,7 +245,6 @@ class _Tally:
 
 def look(process: Context) -> LastDay:
     """Read what was sent in the last minute and day."""
-    day: dict[datetime, Sent] = {}
     accounts: defaultdict[int | None, _Tally] = defaultdict(_Tally)
     minute = Sent()
     with process.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
@@ -257,9 +256,8 @@ def look(process: Context) -> LastDay:
             tally.day = Sent(*sums)
             for since, calls in zip(spans, each, strict=True):
                 tally.each[(since - begins) // SPAN] = calls
-        for account_id, since, is_of_last_minute, *sums in connection.execute(
-            NOT_ADDED_UP, {"span": SPAN, "most": FRESH}
-        ):
+        fresh = connection.execute(NOT_ADDED_UP, {"span": SPAN, "most": FRESH})
+        for account_id, since, is_of_last_minute, *sums in fresh:
             sent, tally = Sent(*sums), accounts[account_id]
             if is_of_last_minute:
                 minute += sent
