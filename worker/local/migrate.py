@@ -14,6 +14,7 @@ from worker.local.services import Postgres
 
 LOCK: Final = text("SELECT pg_advisory_lock(hashtext('turnout migrations'))")
 UNLOCK: Final = text("SELECT pg_advisory_unlock(hashtext('turnout migrations'))")
+"""Held by the one that migrates; no table can hold it, for there may be none yet."""
 
 
 def configuration(connection: Connection) -> Config:

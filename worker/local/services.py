@@ -17,6 +17,7 @@ with warnings.catch_warnings():
 POSTGRESQL: Final = 18
 DATABASE: Final = "turnout"
 IS_MADE: Final = text("SELECT FROM pg_database WHERE datname = 'turnout'")
+"""A row, where the database is there already."""
 
 
 class Postgres:

@@ -113,6 +113,7 @@ FORGET_BATCHES: Final = delete(Attempt).where(Attempt.batch_id == ids("batches")
 OLDEST_READ_BACKS: Final = text("""
 DELETE FROM attempts WHERE started_at < :cutoff
   AND id IN (SELECT id FROM attempts WHERE batch_id IS NULL ORDER BY id LIMIT :most)""")
+"""Deletes the oldest calls for records of several batches, by the index of those."""
 
 
 def forget_batches(connection: Connection, batch_ids: Collection[int]) -> int:

@@ -80,6 +80,7 @@ BLANK_ERRORS: Final = (
 BLANK_CONTACT_IDS: Final = text("""
 UPDATE batches b SET contact_ids[r.position + 1] = NULL FROM records r
 WHERE r.id = ANY(:records) AND b.id = r.batch_id AND b.contact_ids[r.position + 1] IS NOT NULL""")
+"""Forgets the contact ids that came back for the records."""
 BLANK_RECORDS: Final = text("""
 UPDATE records SET contact = CAST(:erased AS text) || ' ' || id, input = jsonb_strip_nulls(jsonb_build_object(
   'email', CASE WHEN input ? 'email' THEN CAST(:erased AS text) END,

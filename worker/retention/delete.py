@@ -66,6 +66,7 @@ OUTCOMES: Final = (
     .where(Record.batch_id == ids("batches"))
     .group_by(Record.submission_id, outcome)
 )
+"""How many records of batches have which outcome, by their receipt."""
 ERRORS: Final = text("""
 DELETE FROM errors WHERE id IN (
   SELECT id FROM errors WHERE batch_id = ANY(:batches)
@@ -121,6 +122,7 @@ def _note(connection: Connection, purging: Update, numbers: Mapping[int, int]) -
 REFUSED: Final = text("""
 DELETE FROM refused WHERE refused_at < :cutoff AND id IN (SELECT id FROM refused ORDER BY id LIMIT :most)
 RETURNING submission_id, inputs""")
+"""Deletes the oldest refused inputs, by id: what was refused earlier has the smaller one."""
 RECEIPTS: Final = text("""
 WITH gone AS (
   DELETE FROM submissions WHERE received_at < :cutoff AND id IN (
@@ -130,13 +132,15 @@ SELECT array_agg(DISTINCT submission) AS submissions, count(*) AS receipts,
   coalesce(sum(accepted), 0)::bigint AS accepted, coalesce(sum(duplicates), 0)::bigint AS duplicates,
   coalesce(sum(refused), 0)::bigint AS refused
 FROM gone""")
+"""Deletes the oldest receipts of which nothing is left, and sums up what they counted."""
 NOTIFICATIONS: Final = text("""
 DELETE FROM notifications n WHERE n.submission = ANY(:submissions)
   AND NOT EXISTS (SELECT FROM submissions s WHERE s.submission = n.submission)""")
+"""Deletes what webhooks were told of submissions whose last receipt has gone."""
 
 
 def refused(connection: Connection, cutoff: datetime) -> Counts:
-    """Delete the oldest refused inputs, by id: what was refused earlier has the smaller one."""
+    """Delete the oldest refused inputs."""
     by_receipt: Counter[int] = Counter()
     for submission_id, inputs in connection.execute(REFUSED, {"cutoff": cutoff, "most": MOST_ROWS}):
         by_receipt[submission_id] += inputs
