@@ -42,7 +42,6 @@ def overview(visit: ConsoleRequest) -> Page:
             "limits": found.accounts,
             "minute": found.minute,
             "day": chart.bars(found.day),
-            "spark": chart.spark,
             "why": sorted(errors_by_group.of(process), key=lambda group: -group["count"]),
             "jobs": bulk.with_words(visit, status["jobs"]),
         },
@@ -135,7 +134,7 @@ def event(visit: ConsoleRequest) -> Page:
 
 def accounts(visit: ConsoleRequest) -> Page:
     """List the accounts: whether they send, and within which limits."""
-    return Page("accounts.html", {"rows": throughput.look(visit.process).accounts, "spark": chart.spark})
+    return Page("accounts.html", {"rows": throughput.look(visit.process).accounts})
 
 
 def submission(visit: ConsoleRequest) -> Page:
