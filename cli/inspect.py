@@ -12,6 +12,7 @@ from worker.queries.batches import BatchFilter, find_batch, list_batches
 from worker.queries.person import LOOKED_AT, find_submission
 from worker.queries.rows import as_said
 from worker.queries.status import read_status
+from worker.queries.throughput import LastDay, Sent
 
 
 def status(*, as_json: AsJson = False) -> None:
@@ -21,11 +22,11 @@ def status(*, as_json: AsJson = False) -> None:
     from worker.settings import load_settings
 
     process = Context(load_settings())
-    found = read_status(process.engine, process.settings) | {"throughput": throughput.summary(process)}
+    found, sent = read_status(process.engine, process.settings), throughput.look(process)
     process.engine.dispose()
     process.limiter_redis.close()
     if as_json:
-        print_json(found)
+        print_json(found | {"throughput": throughput.to_json(sent)})
         return
     say(f"turnout delivers to {found['delivers_to']}", "bold")
     if found["redis"] == "out of reach":
@@ -48,7 +49,7 @@ def status(*, as_json: AsJson = False) -> None:
         say(_told(job))
     for webhook in found["webhooks"]:
         say(_told_of_webhook(webhook))
-    _tell_throughput(found["throughput"])
+    _tell_throughput(sent)
     print_table(
         "Waiting", found["waiting"], ["account", "why", "batches", "records", "oldest", "until"], "nothing waits"
     )
@@ -68,34 +69,33 @@ def _tell_accounts(accounts: list[dict[str, Any]]) -> None:
             say(f"account {account['name']}: unconfirmed records are not looked up until {until}: {because}")
 
 
-def _tell_throughput(found: dict[str, Any]) -> None:
-    for span in ("minute", "day"):
-        sums = found[span]
-        records, calls = _percent(sums["undelivered_percent"]), _percent(sums["calls_failed_percent"])
-        sent = f"{sums['delivered']:,} delivered by {sums['calls']:,} calls"
-        say(f"last {span}: {sent}; errors: {records} of records, {calls} of calls")
+def _tell_throughput(found: LastDay) -> None:
+    for span, sent in (("minute", found.minute), ("day", found.sent)):
+        records, calls = _percent(sent.undelivered_percent), _percent(sent.calls_failed_percent)
+        told = f"{sent.delivered:,} delivered by {sent.calls:,} calls"
+        say(f"last {span}: {told}; errors: {records} of records, {calls} of calls")
     rows = [
         {
-            "account": account["name"],
-            "calls now": _of(account["in_window"], account["burst_limit"]) + f" in {account['burst_seconds']:g} s",
-            "calls today": _of(account["today"], account["daily_limit"]),
+            "account": use.account.name,
+            "calls now": _of(use.in_window, use.account.burst_limit) + f" in {use.account.burst_seconds:g} s",
+            "calls today": _of(use.today, use.account.daily_limit),
             **{
                 f"{what}, last {span}": told
-                for span in ("minute", "day")
-                for what, told in (("calls", account[span]["calls"]), ("errors", _errors(account[span])))
+                for span, sent in (("minute", use.minute), ("day", use.day))
+                for what, told in (("calls", sent.calls), ("errors", _errors(sent)))
             },
-            "mean use": _percent(account["day"]["mean_percent"]),
-            "peak use": _percent(account["day"]["peak_percent"]),
+            "mean use": _percent(use.mean_percent),
+            "peak use": _percent(use.peak_percent),
         }
-        for account in found["accounts"]
+        for use in found.accounts
     ]
     title = "Calls and their limits (errors: of the records / of the calls)"
     less = [name for name in rows[0] if "last" in name] if len(rows) == 1 else []  # the lines above are of the same
     print_table(title, rows, list(rows[0]) if rows else [], "there is no account", less)
 
 
-def _errors(sums: dict[str, Any]) -> str:
-    return f"{_percent(sums['undelivered_percent'])} / {_percent(sums['calls_failed_percent'])}"
+def _errors(sent: Sent) -> str:
+    return f"{_percent(sent.undelivered_percent)} / {_percent(sent.calls_failed_percent)}"
 
 
 def _of(used: int | None, limit: int | None) -> str:

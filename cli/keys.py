@@ -1,5 +1,6 @@
 """`turnout keys …`: who may submit records by HTTP, and who may look and act."""
 
+from dataclasses import asdict
 from typing import Annotated, NoReturn
 from urllib.parse import urlsplit
 
@@ -75,7 +76,12 @@ def show(*, as_json: AsJson = False) -> None:
         print_json(found)
     else:
         columns = ["name", "role", "accounts", "webhook", "created_at", "used_at", "old_until"]
-        print_table("Keys", found, columns, "there is no key yet: `turnout keys create NAME --role producer`")
+        print_table(
+            "Keys",
+            [asdict(key) for key in found],
+            columns,
+            "there is no key yet: `turnout keys create NAME --role producer`",
+        )
 
 
 @app.command("rotate", epilog="Example: turnout keys rotate shop --overlap 3600")

@@ -7,9 +7,10 @@ whole contact id. What is taken out is replaced by the word «erased».
 import json
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import quote
 
 from models.input_check import INT64_MAX, comparable
@@ -21,6 +22,20 @@ _OF_CONTACTS: Final = re.compile("vid|contact|^ids?$|^difference$", re.IGNORECAS
 """What is nothing but a number is a contact id only under such a name; a correction's difference may name one."""
 _ESCAPABLE: Final = re.compile(r"""[^\x21-\x7e]|["\\/<>&'+]""")
 """What may be written another way inside JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What erasing changed: rows by table; and by which other names HubSpot's answers know the same person."""
+
+    rows: Counter[str] = field(default_factory=Counter)
+    also_named: set[str] = field(default_factory=set)
+
+    def __add__(self, other: Self) -> "Changes":
+        return Changes(self.rows + other.rows, self.also_named | other.also_named)
+
+    def __bool__(self) -> bool:
+        return bool(self.rows.total())
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from sqlalchemy import (
     MetaData,
     Sequence,
     SmallInteger,
+    SQLColumnExpression,
     Text,
     Time,
     Uuid,
@@ -36,6 +37,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     text,
+    true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -560,6 +562,17 @@ class Key(Base):
         """Give the condition of a key whose webhook is told: it has one, and is not revoked."""
         return and_(cls.webhook_url.is_not(None), cls.revoked_at.is_(None))
 
+    @classmethod
+    def takes_posts(cls) -> ColumnElement[bool]:
+        """Give the condition of a key whose webhook may be posted to now: it has one that did not fail just now."""
+        return and_(cls.has_webhook(), func.coalesce(cls.webhook_due_at <= func.now(), true()))
+
+    @classmethod
+    def accepts(cls, hashed: SQLColumnExpression[bytes]) -> ColumnElement[bool]:
+        """Give the condition of a key that a secret of this hash is good for: its own, or the one before it still."""
+        before = and_(cls.old_hash == hashed, cls.old_until > func.now())
+        return and_(cls.revoked_at.is_(None), or_(cls.hash == hashed, before))
+
 
 class Notification(Base):
     """That a webhook is to be told of a submission: watched until there is something to tell, then told."""
@@ -586,6 +599,16 @@ class Notification(Base):
     """Times that this was not taken."""
     last_error: Mapped[str] = mapped_column(server_default="")
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+    @classmethod
+    def is_to_look_at(cls) -> ColumnElement[bool]:
+        """Give the condition of one whose submission is due to be looked at, as `ix_notifications_looked` has them."""
+        return and_(cls.stage.in_([fixed(Stage.WATCHED), fixed(Stage.WARNED)]), cls.due_at <= func.now())
+
+    @classmethod
+    def is_to_post(cls) -> ColumnElement[bool]:
+        """Give the condition of one that is due to be posted, as `ix_notifications_posted` has them."""
+        return and_(cls.stage.in_([fixed(Stage.FAILING), fixed(Stage.FINISHED)]), cls.due_at <= func.now())
 
 
 class Session(Base):

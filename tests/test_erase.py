@@ -19,7 +19,7 @@ from cli.app import app
 from hubspot_api.answer import Rejection, Settled
 from models.accept_rules import Rules
 from models.correction import Change
-from models.erasure import Person
+from models.erasure import Changes, Person
 from models.tables import Base
 from models.words import Action, Outcome
 from tests.support.fixtures import Submit
@@ -47,7 +47,7 @@ from worker.queries.reconciliation import audit
 from worker.queries.submissions import Cursor
 from worker.queue import settle
 from worker.queue.attempts import AttemptResult
-from worker.retention import erase as erasing
+from worker.retention import blank, mentions
 from worker.retention.erase import Erased, erase
 from worker.settings import Settings
 
@@ -221,23 +221,23 @@ def test_what_still_waits_in_the_stream_is_said(engine: Engine, context: Context
 def test_a_person_of_several_steps_interrupted_is_erased_by_the_next_run(
     submit: Submit, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(erasing, "MOST", 3)
-    monkeypatch.setattr(erasing, "STEP", 4)
+    monkeypatch.setattr(blank, "MOST_RECORDS", 3)
+    monkeypatch.setattr(mentions, "STEP", 4)
     for number in range(20):
         submit(message("a@x.org", "b@x.org", event=str(number % 2), when=1_767_225_600_000 + number))
     changes = iter(range(3))
-    some = erasing._blank_some  # noqa: SLF001 - the moment between two transactions
+    some = blank.blank_some
 
-    def dying(*args: Any) -> int:
+    def dying(*args: Any) -> Changes:
         if next(changes, None) is None:
             raise KeyboardInterrupt
         return some(*args)
 
-    monkeypatch.setattr(erasing, "_blank_some", dying)
+    monkeypatch.setattr(blank, "blank_some", dying)
     with pytest.raises(KeyboardInterrupt):
         erased(context, "a@x.org")
     assert sound(engine) == {"pending": 31, "canceled": 9}
-    monkeypatch.setattr(erasing, "_blank_some", some)
+    monkeypatch.setattr(blank, "blank_some", some)
     assert erased(context, "a@x.org").rows["records"] == 11
     assert (found(engine, "a@x.org"), sound(engine)) == ([], {"pending": 20, "canceled": 20})
 
@@ -421,13 +421,13 @@ def test_every_column_of_bytes_is_looked_at_or_named_as_one_that_names_nobody() 
 def test_every_column_of_another_kind_holds_no_words() -> None:
     person = Person.named("a@x.org")
     assert person is not None
-    looked_at = {str(column) for _, columns in erasing._texts(person) for column in columns}  # noqa: SLF001 - as below
+    looked_at = {str(column) for _, columns in mentions.texts(person) for column in columns}
     wordless = (Integer, DateTime, Time, Boolean, Float, Interval, Uuid, Enum, LargeBinary)
     others = {
         str(column)
         for table in Base.metadata.sorted_tables
         for column in table.columns
-        if table.name not in erasing.NAMES
+        if table.name not in mentions.NAMES
         and not isinstance(column.type.item_type if isinstance(column.type, ARRAY) else column.type, wordless)
     }
     assert others - looked_at == {"records.contact", "error_groups.id"}, "one is blanked by itself, one is a hash"
@@ -436,8 +436,8 @@ def test_every_column_of_another_kind_holds_no_words() -> None:
 def test_every_table_is_looked_at_or_named_as_none_of_a_persons() -> None:
     person = Person.named("a@x.org")
     assert person is not None
-    seen = {table.name for table, _ in erasing._texts(person)}  # noqa: SLF001 - what a new table must be added to
-    assert {table.name for table in Base.metadata.sorted_tables} - seen <= erasing.NAMES | {
+    seen = {table.name for table, _ in mentions.texts(person)}
+    assert {table.name for table in Base.metadata.sorted_tables} - seen <= mentions.NAMES | {
         "lanes",
         "purged",
         "sessions",

@@ -18,10 +18,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from hubspot_api.transport import NoResponse
 from models.message import Message, read_message
+from models.tables import Notification
 from models.words import Door, Role
 from tests.support.api import running_api
 from tests.support.ledger import ask, deliver_all, do, given_up, message, people, settled, taken
@@ -205,11 +206,11 @@ def test_a_look_and_a_claim_go_by_their_indexes(shop: Shop, engine: Engine) -> N
         key=shop.key_id,
     )
     do(engine, "ANALYZE notifications")
-    for condition, index in ((notifying.LOOKED, "looked"), (notifying.POSTED, "posted")):
-        plan = ask(
-            engine,
-            f"EXPLAIN SELECT id FROM notifications n WHERE key_id = 1 AND {condition} ORDER BY due_at LIMIT 1",
-        )
+    for condition, index in ((Notification.is_to_look_at(), "looked"), (Notification.is_to_post(), "posted")):
+        statement = select(Notification.id).where(Notification.key_id == shop.key_id, condition)
+        compiled = statement.order_by(Notification.due_at).limit(1).compile(engine)
+        with engine.connect() as connection:
+            plan = connection.exec_driver_sql(f"EXPLAIN {compiled}", compiled.params).scalars().all()
         assert f"ix_notifications_{index}" in str(plan)
 
 

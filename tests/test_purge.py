@@ -38,8 +38,9 @@ from worker.operations import audit_log, jobs
 from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
-from worker.retention import purge as purging
-from worker.retention.purge import Counts, preview, purge, purge_a_little
+from worker.retention import delete as deleting, purge as purging
+from worker.retention.delete import Counts
+from worker.retention.purge import preview, purge, purge_a_little
 from worker.settings import Settings
 
 TABLES = ("batches", "records", "errors", "attempts", "refused", "submissions", "job_items", "actions")
@@ -189,14 +190,14 @@ def test_a_record_whose_fingerprint_has_gone_is_accepted_anew(submit: Submit, en
 def test_many_go_in_bounded_steps_and_a_kill_between_them_is_harmless(
     submit: Submit, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(purging, "MOST_RECORDS", 20)
-    monkeypatch.setattr(purging, "MOST_ROWS", 2)
+    monkeypatch.setattr(deleting, "MOST_RECORDS", 20)
+    monkeypatch.setattr(deleting, "MOST_ROWS", 2)
     submit(*(message(*people(10, 10 * n), f"nobody {n}", event=str(n % 3)) for n in range(12)), batch_size=5)
     deliver_all(engine)
     before = books(engine)
     age(engine, 91)
     dies = iter([False, False, True])
-    delete = purging._delete  # noqa: SLF001 - the middle of a transaction
+    delete = deleting.batches
 
     def dying(*args: Any) -> Counts:
         gone = delete(*args)
@@ -204,7 +205,7 @@ def test_many_go_in_bounded_steps_and_a_kill_between_them_is_harmless(
             raise KeyboardInterrupt
         return gone
 
-    monkeypatch.setattr(purging, "_delete", dying)
+    monkeypatch.setattr(deleting, "batches", dying)
     with pytest.raises(KeyboardInterrupt):
         purge(engine, 90)
     assert (left(engine)["records"], books(engine)) == (80, before)
@@ -274,7 +275,7 @@ def job(engine: Engine) -> int:
 def test_a_job_goes_after_its_results_in_bounded_steps(
     job: int, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(purging, "MOST_RECORDS", 2)
+    monkeypatch.setattr(deleting, "MOST_RECORDS", 2)
     assert purge(engine, 90) == Counts()
     age(engine, 91)
     steps = []

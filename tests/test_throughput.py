@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import astuple
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.support.ledger import LEASE, account_id, ask, do, given_up, message, 
 from worker.accounts.registry import add
 from worker.context import Context
 from worker.queries import throughput
+from worker.queries.throughput import Sent
 from worker.queue import unconfirmed
 from worker.queue.claim import claim
 from worker.settings import Settings
@@ -23,7 +25,7 @@ SUMS = ("calls", "calls_failed", "delivered", "undelivered")
 
 
 def day(context: Context) -> list[tuple[int, ...]]:
-    return [tuple(row[name] for name in SUMS) for row in throughput.look(context)["day"]]
+    return [astuple(sent) for sent in throughput.look(context).day.values()]
 
 
 def earlier(engine: Engine, minutes: int) -> None:
@@ -45,7 +47,7 @@ def test_a_day_is_144_spans_and_counts_each_call_and_each_error_once(
     engine = context.engine
     sent(submit, engine)
     do(engine, "UPDATE attempts SET http_status = 503 WHERE delivered = 0")
-    assert throughput.look(context)["minute"] == {"calls": 2, "calls_failed": 1, "delivered": 2, "undelivered": 5}
+    assert throughput.look(context).minute == Sent(calls=2, calls_failed=1, delivered=2, undelivered=5)
     earlier(engine, 60)
     before = day(context)
     assert (len(before), sum(map(sum, before))) == (144, 2 + 1 + 2 + 5)
@@ -91,8 +93,8 @@ def test_the_use_of_the_limits_is_what_the_limiter_counts(context: Context) -> N
     held = [limiter.acquire() for _ in range(3)]
     assert isinstance(held[0], Permit)
     limiter.give_back(held[0])
-    used: dict[str, Any] = throughput.use_of_limits(context)[0]
-    assert (used["name"], used["in_window"], used["today"]) == ("default", 2, 2)
+    (used,) = throughput.used_now(context)
+    assert (used.account.name, used.in_window, used.today) == ("default", 2, 2)
 
 
 @pytest.fixture
@@ -113,7 +115,7 @@ def two(context: Context, settings: Settings, submit: Submit) -> None:
 
 
 def by_account(context: Context, of: str) -> dict[str, tuple[int, ...]]:
-    return {used["name"]: tuple(used[of][name] for name in SUMS) for used in throughput.use_of_limits(context)}
+    return {used.account.name: astuple(getattr(used, of)) for used in throughput.look(context).accounts}
 
 
 @pytest.mark.usefixtures("two")
@@ -124,31 +126,33 @@ def test_each_account_has_its_own_calls_and_errors_added_up_or_not(
     now = {"acme": (1, 1, 2, 1), "default": (3, 0, 2, 5)}
     assert by_account(context, "minute") == by_account(context, "day") == now
     earlier(engine, 60)
-    before = throughput.use_of_limits(context)
+    before = throughput.look(context).accounts
     monkeypatch.setattr(throughput, "STEP", 1)
     for _ in range(2):
         context.redis.delete("turnout:throughput")
         throughput.add_up(context)
     assert ask(engine, "SELECT FROM throughput_by_account") != []
-    assert throughput.use_of_limits(context) == before
+    assert throughput.look(context).accounts == before
     assert by_account(context, "day") == now
     assert set(by_account(context, "minute").values()) == {(0, 0, 0, 0)}
-    assert [sum(used["each"]) for used in before] == [1, 3]
+    assert [sum(used.each) for used in before] == [1, 3]
 
 
 @pytest.mark.usefixtures("two")
 def test_the_use_over_the_last_day_is_told_by_its_peak_and_by_what_the_limits_allow_in_a_day(context: Context) -> None:
-    acme, default = throughput.use_of_limits(context)
+    acme, default = throughput.look(context).accounts
     # Of 10 calls in 10 s ten minutes let 600 through, and the day is at most 1,000.
-    assert (acme["day"]["peak_percent"], acme["day"]["mean_percent"]) == (0.1667, 0.1)
-    assert (acme["day"]["calls_failed_percent"], acme["day"]["undelivered_percent"]) == (100.0, 33.3333)
-    assert default["day"]["peak_percent"] > default["day"]["mean_percent"] > 0
+    assert (acme.peak_percent, acme.mean_percent) == (0.1667, 0.1)
+    assert (acme.day.calls_failed_percent, acme.day.undelivered_percent) == (100.0, 33.3333)
+    assert default.peak_percent is not None
+    assert default.mean_percent is not None
+    assert default.peak_percent > default.mean_percent > 0
 
 
 def test_an_account_that_called_nobody_has_no_share_of_errors(context: Context) -> None:
-    (used,) = throughput.use_of_limits(context)
-    assert (used["day"]["mean_percent"], used["day"]["undelivered_percent"]) == (0, None)
-    assert used["each"] == [0] * 144
+    (used,) = throughput.look(context).accounts
+    assert (used.mean_percent, used.day.undelivered_percent) == (0, None)
+    assert used.each == [0] * 144
 
 
 @pytest.mark.usefixtures("two")

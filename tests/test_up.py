@@ -188,7 +188,7 @@ def test_its_link_is_of_a_key_of_its_own(engine: Engine, monkeypatch: pytest.Mon
         keys.create(engine, name, role)
     console = cli.up._ready(engine, "http://127.0.0.1:8800")[2]  # noqa: SLF001 - what is printed
     assert ("/sign-in/" in console) is (role is not Role.VIEWER)
-    assert [(key["name"], key["role"]) for key in keys.listed(engine)] == [(name, role or Role.OPERATOR)]
+    assert [(key.name, key.role) for key in keys.listed(engine)] == [(name, role or Role.OPERATOR)]
 
 
 def test_a_record_is_followed_from_the_stream_to_hubspot(up: Up) -> None:

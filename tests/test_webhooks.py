@@ -312,7 +312,7 @@ def test_a_url_is_a_producers_and_its_secret_is_kept_encrypted_and_can_be_rekeye
     assert first is not None
     assert secret is not None
     assert first != secret
-    assert {row["name"]: row["webhook"] for row in keys.listed(engine)} == {
+    assert {key.name: key.webhook for key in keys.listed(engine)} == {
         "boss": None,
         "shop": "https://b.example.com",
     }

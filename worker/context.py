@@ -9,11 +9,13 @@ from typing import Final
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, Float, bindparam, case, cast, func, or_, select
+from sqlalchemy.orm import aliased
 
 from hubspot_api.limiter import UNLIMITED, Limiter, Limits
 from hubspot_api.reaction import Bounds
 from models.accept_rules import Rules
+from models.tables import Attempt, Batch, seconds
 from worker.accounts.destination import Destination, destination
 from worker.database import make_engine
 from worker.encryption import fingerprint_key
@@ -126,17 +128,20 @@ def rules_of(engine: Engine, settings: Settings) -> Rules:
 
 
 LATELY: Final = 1_000
-"""The newest attempts of all accounts, at most so many of which are looked at."""
-
-
-_STILL_COUNTING: Final = text("""
-SELECT extract(epoch FROM greatest(
-    max(coalesce(l.finished_at, l.started_at + :timeout * interval '1 second'))
-      FILTER (WHERE b.account_id = :account OR b.id IS NULL),
-    CASE WHEN count(*) = :most THEN min(l.started_at) + :timeout * interval '1 second' END)
-  + :window * interval '1 second' - now())::float8
-FROM (SELECT * FROM attempts ORDER BY id DESC LIMIT :most) l LEFT JOIN batches b ON b.id = l.batch_id""")
-"""Seconds until the last of the newest calls that may be the account's no longer counts."""
+Lately: Final = aliased(Attempt, select(Attempt).order_by(Attempt.id.desc()).limit(LATELY).subquery("lately"))
+"""The newest attempts of all accounts, among which are those of calls under way: at most so many are looked at."""
+_ENDS: Final = Lately.started_at + seconds("timeout")
+_COUNTS_UNTIL: Final = func.greatest(
+    func.max(func.coalesce(Lately.finished_at, _ENDS)).filter(
+        or_(Batch.account_id == bindparam("account"), Batch.id.is_(None))
+    ),
+    case((func.count() == LATELY, func.min(_ENDS))),
+)
+STILL_COUNTING: Final = (
+    select(cast(func.extract("epoch", _COUNTS_UNTIL + seconds("window") - func.now()), Float))
+    .select_from(Lately)
+    .outerjoin(Batch, Batch.id == Lately.batch_id)
+)
 
 
 def still_counting(engine: Engine, account_id: int, timeout: float, window: float) -> float:
@@ -146,10 +151,10 @@ def still_counting(engine: Engine, account_id: int, timeout: float, window: floa
     and that is up to GRACE after its attempt was noted. Where there are more of late than are looked at, the
     account's own last may be older than all of these, and still under way.
     """
+    facts = {"account": account_id, "timeout": timeout + GRACE, "window": window}
     with engine.connect() as connection:
-        facts = {"account": account_id, "timeout": timeout + GRACE, "window": window, "most": LATELY}
-        seconds: float | None = connection.execute(_STILL_COUNTING, facts).scalar()
-    return max(0.0, seconds or 0.0)
+        left = connection.execute(STILL_COUNTING, facts).scalar()
+    return max(0.0, left or 0.0)
 
 
 @cache

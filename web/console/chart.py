@@ -1,8 +1,11 @@
 """Small charts, as numbers for SVG: no script, no style of their own."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+
+from worker.queries.throughput import Sent
 
 HEIGHT: Final = 96
 WIDTH: Final = 5
@@ -12,35 +15,61 @@ SPARK: Final = 20
 _ROUND: Final = (1, 2, 5)
 
 
-def bars(day: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Give the bars of what was delivered and what was not, the scale's end, and the day's sums."""
-    top = _nice(max((row["delivered"] + row["undelivered"] for row in day), default=0))
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """What was delivered in ten minutes, with what was not on top of it."""
+
+    since: datetime
+    sent: Sent
+    x: int
+    good: float
+    good_y: float
+    bad: float
+    bad_y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """The bars of a day, those at which an hour is written, the scale's end, and the day's sums."""
+
+    bars: list[Bar]
+    hours: list[Bar]
+    top: int
+    width: int
+    height: int
+    sent: Sent
+
+
+@dataclass(frozen=True, slots=True)
+class Spark:
+    """A small line, as high as `most`."""
+
+    path: str
+    most: int
+    width: int
+    height: int
+
+
+def bars(day: Mapping[datetime, Sent]) -> Bars:
+    """Draw what was delivered and what was not."""
+    top = _nice(max((sent.delivered + sent.undelivered for sent in day.values()), default=0))
     drawn = []
-    for index, row in enumerate(day):
-        good, bad = (row[name] * HEIGHT / top for name in ("delivered", "undelivered"))
-        bad = max(bad, 2.0) if row["undelivered"] else 0.0  # one in ten thousand is seen too
-        drawn.append(
-            {
-                **row,
-                "x": index * WIDTH,
-                "good": round(good, 1),
-                "good_y": round(HEIGHT - good, 1),
-                "bad": round(bad, 1),
-                "bad_y": round(max(0.0, HEIGHT - good - bad), 1),
-            }
-        )
-    sums = {name: sum(row[name] for row in day) for name in ("calls", "calls_failed", "delivered", "undelivered")}
-    hours = [bar for bar in drawn if bar["since"].minute == 0 and bar["since"].hour % 6 == 0]
-    return {"bars": drawn, "top": top, "hours": hours, "width": len(day) * WIDTH, "height": HEIGHT, **sums}
+    for index, (since, sent) in enumerate(day.items()):
+        good, bad = (records * HEIGHT / top for records in (sent.delivered, sent.undelivered))
+        bad = max(bad, 2.0) if sent.undelivered else 0.0  # one in ten thousand is seen too
+        good_y, bad_y = round(HEIGHT - good, 1), round(max(0.0, HEIGHT - good - bad), 1)
+        drawn.append(Bar(since, sent, index * WIDTH, round(good, 1), good_y, round(bad, 1), bad_y))
+    hours = [bar for bar in drawn if bar.since.minute == 0 and bar.since.hour % 6 == 0]
+    return Bars(drawn, hours, top, len(day) * WIDTH, HEIGHT, sum(day.values(), Sent()))
 
 
-def spark(each: Sequence[int]) -> dict[str, Any]:
-    """Give a small line of the calls of each ten minutes, as high as the most of them."""
+def spark(each: Sequence[int]) -> Spark:
+    """Draw the calls of each ten minutes, as high as the most of them."""
     most = max(each, default=0)
     path = "".join(
         f"M{place + 0.5} {SPARK}v{-max(calls * SPARK / most, 1.0):.1f}" for place, calls in enumerate(each) if calls
     )
-    return {"path": path, "most": most, "width": len(each), "height": SPARK}
+    return Spark(path, most, len(each), SPARK)
 
 
 def timeline(attempts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -39,9 +39,9 @@ def overview(visit: ConsoleRequest) -> Page:
         "overview.html",
         {
             **(status := read_status(process.engine, process.settings)),
-            "limits": _with_sparks(found["accounts"]),
-            "minute": found["minute"],
-            "day": chart.bars(found["day"]),
+            "limits": found.accounts,
+            "minute": found.minute,
+            "day": chart.bars(found.day),
             "why": sorted(errors_by_group.of(process), key=lambda group: -group["count"]),
             "jobs": bulk.with_words(visit, status["jobs"]),
         },
@@ -134,7 +134,7 @@ def event(visit: ConsoleRequest) -> Page:
 
 def accounts(visit: ConsoleRequest) -> Page:
     """List the accounts: whether they send, and within which limits."""
-    return Page("accounts.html", {"rows": _with_sparks(throughput.use_of_limits(visit.process))})
+    return Page("accounts.html", {"rows": throughput.look(visit.process).accounts})
 
 
 def submission(visit: ConsoleRequest) -> Page:
@@ -190,10 +190,6 @@ PAGES: Final[Mapping[str, PageFunction]] = {
     "/erasures": person.list_erasures,
     "/find": find,
 }
-
-
-def _with_sparks(accounts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [account | {"spark": chart.spark(account["each"])} for account in accounts]
 
 
 def _choices(visit: ConsoleRequest) -> dict[str, Any]:

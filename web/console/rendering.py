@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from models.words import Role
+from web.console import chart
 from web.masking import for_viewer
 from worker.queries import job_results
 from worker.queries.error_groups import COUNTED
@@ -57,6 +58,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "number": lambda value: f"{value:,}",
         "count": as_said,
+        "spark": chart.spark,
         "moment": _moment,
         "ago": _age,
         "json": _json,

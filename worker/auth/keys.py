@@ -10,11 +10,15 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Final
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import JSON, Connection, Engine, Text, any_, bindparam, case, func, or_, select, true, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
+from models.tables import Account, Key, fixed
 from models.words import Role
+from worker.database import rows_as
 
 OVERLAP: Final = 86_400.0
 """Seconds for which a rotated key is still good beside the new one."""
@@ -33,6 +37,21 @@ class ApiKey:
     """Of the secret it was presented with: after a rotation the old one and the new one differ."""
 
 
+@dataclass(frozen=True, slots=True)
+class ListedKey:
+    """What is shown of a key, never the key itself."""
+
+    name: str
+    role: Role
+    accounts: list[str]
+    """What a producer's reaches."""
+    webhook: str | None
+    created_at: datetime
+    used_at: datetime | None
+    old_until: datetime | None
+    """Until when the one before it is good too."""
+
+
 class NameTaken(Exception):  # noqa: N818 - it is a state of the world
     """There is a key of this name already."""
 
@@ -47,10 +66,10 @@ def create(engine: Engine, name: str, role: Role, account_ids: Sequence[int] = (
     secret = secrets.token_urlsafe(32)
     with engine.begin() as connection:
         number = connection.execute(
-            text("""
-            INSERT INTO keys (name, role, account_ids, hash) VALUES (:name, :role, :account_ids, :hash)
-            ON CONFLICT (name) WHERE revoked_at IS NULL DO NOTHING RETURNING id"""),
-            {"name": name, "role": role, "account_ids": list(account_ids), "hash": _hash(secret)},
+            insert(Key)
+            .values(name=name, role=role, account_ids=list(account_ids), hash=_hash(secret))
+            .on_conflict_do_nothing(index_elements=[Key.name], index_where=Key.revoked_at.is_(None))
+            .returning(Key.id)
         ).scalar()
     if number is None:
         raise NameTaken(name)
@@ -65,10 +84,10 @@ def rotate(engine: Engine, name: str, overlap: float = OVERLAP) -> str | None:
     secret = secrets.token_urlsafe(32)
     with engine.begin() as connection:
         number = connection.execute(
-            text("""
-            UPDATE keys SET old_hash = hash, old_until = now() + :overlap * interval '1 second', hash = :hash
-            WHERE name = :name AND revoked_at IS NULL RETURNING id"""),
-            {"name": name, "overlap": overlap, "hash": _hash(secret)},
+            update(Key)
+            .where(Key.name == name, Key.revoked_at.is_(None))
+            .values(old_hash=Key.hash, old_until=func.now() + timedelta(seconds=overlap), hash=_hash(secret))
+            .returning(Key.id)
         ).scalar()
     return None if number is None else f"turnout_{number}_{secret}"
 
@@ -77,24 +96,48 @@ def revoke(engine: Engine, name: str) -> bool:
     """Let a key be good no longer, from the next request on; false where there is none."""
     with engine.begin() as connection:
         revoked = connection.execute(
-            text("UPDATE keys SET revoked_at = now() WHERE name = :name AND revoked_at IS NULL"), {"name": name}
+            update(Key).where(Key.name == name, Key.revoked_at.is_(None)).values(revoked_at=func.now())
         )
         return bool(revoked.rowcount)
 
 
-def listed(engine: Engine) -> list[dict[str, Any]]:
-    """Show the keys that are good and what a producer's reaches, never the keys themselves."""
+def listed(engine: Engine) -> list[ListedKey]:
+    """Show the keys that are good."""
+    reached = (
+        select(Account.name)
+        .where(Account.id == any_(Key.account_ids), Account.removed_at.is_(None))
+        .order_by(Account.name)
+    )
     with engine.connect() as connection:
-        rows = connection.execute(
-            text("""
-            SELECT k.name, k.role, ARRAY(
-                SELECT a.name FROM accounts a
-                WHERE a.id = ANY(k.account_ids) AND a.removed_at IS NULL ORDER BY a.name) AS accounts,
-              k.webhook_url AS webhook, k.created_at, k.used_at,
-              CASE WHEN k.old_until > now() THEN k.old_until END AS old_until
-            FROM keys k WHERE k.revoked_at IS NULL ORDER BY k.name""")
+        return rows_as(
+            ListedKey,
+            connection.execute(
+                select(
+                    Key.name,
+                    Key.role,
+                    func.array(reached.scalar_subquery(), type_=ARRAY(Text)).label("accounts"),
+                    Key.webhook_url.label("webhook"),
+                    Key.created_at,
+                    Key.used_at,
+                    case((Key.old_until > func.now(), Key.old_until)).label("old_until"),
+                )
+                .where(Key.revoked_at.is_(None))
+                .order_by(Key.name)
+            ),
         )
-        return [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
+
+
+_REACHED: Final = select(func.json_object_agg(Account.name, Account.id, type_=JSON)).where(
+    Account.removed_at.is_(None), or_(Key.role != fixed(Role.PRODUCER), Account.id == any_(Key.account_ids))
+)
+_FIND: Final = select(
+    Key.name,
+    Key.role,
+    Key.hash,
+    case((Key.old_until > func.now(), Key.old_hash)),
+    func.coalesce(Key.used_at < func.now() - timedelta(minutes=1), true()),
+    _REACHED.scalar_subquery(),
+).where(Key.id == bindparam("id"), Key.revoked_at.is_(None))
 
 
 def verify(connection: Connection, presented: str) -> ApiKey | None:
@@ -102,23 +145,16 @@ def verify(connection: Connection, presented: str) -> ApiKey | None:
     shape = _SHAPE.fullmatch(presented)
     if shape is None:
         return None
-    row = connection.execute(
-        text("""
-        SELECT k.*, coalesce(k.old_until > now(), false) AS old_is_good,
-          coalesce(k.used_at < now() - interval '1 minute', true) AS unnoted,
-          (SELECT json_object_agg(a.name, a.id) FROM accounts a WHERE a.removed_at IS NULL
-            AND (k.role <> 'producer' OR a.id = ANY(k.account_ids))) AS accounts
-        FROM keys k WHERE k.id = :id AND k.revoked_at IS NULL"""),
-        {"id": int(shape[1])},
-    ).one_or_none()
-    hashed = _hash(shape[2])
-    good = hmac.compare_digest(hashed, bytes(row.hash) if row else b"")
-    old = hmac.compare_digest(hashed, bytes(row.old_hash) if row and row.old_hash and row.old_is_good else b"")
-    if row is None or not (good or old):
+    number, hashed = int(shape[1]), _hash(shape[2])
+    found = connection.execute(_FIND, {"id": number}).one_or_none()
+    name, role, new, old, unnoted, accounts = found or ("", Role.VIEWER, b"", None, False, {})
+    good = hmac.compare_digest(hashed, new)
+    old_good = hmac.compare_digest(hashed, old or b"")
+    if not (good or old_good):
         return None
-    if row.unnoted:
-        connection.execute(text("UPDATE keys SET used_at = date_trunc('minute', now()) WHERE id = :id"), {"id": row.id})
-    return ApiKey(row.id, row.name, Role(row.role), row.accounts or {}, hashed)
+    if unnoted:
+        connection.execute(update(Key).where(Key.id == number).values(used_at=func.date_trunc("minute", func.now())))
+    return ApiKey(number, name, role, accounts or {}, hashed)
 
 
 def _hash(secret: str) -> bytes:

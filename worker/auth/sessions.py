@@ -8,32 +8,36 @@ so that what a link holds is never accepted as a cookie. Following the link dele
 
 import hashlib
 import secrets
+from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, bindparam, delete, func, insert, literal, select
 
+from models.tables import Key, Session
 from models.words import Role
 from worker.auth.keys import ApiKey
 
 LIFE: Final = 8 * 3600
 """Seconds: a shift."""
-LINK_LIFE: Final = 300
-"""Seconds within which a sign-in link must be followed."""
-_GOOD: Final = """
-    k.revoked_at IS NULL AND (k.hash = {0}.key_hash OR (k.old_hash = {0}.key_hash AND k.old_until > now()))"""
+LINK_LIFE: Final = timedelta(minutes=5)
+"""Within which a sign-in link must be followed."""
+_COLUMNS: Final = ("hash", "key_id", "key_hash", "ends_at")
+_ENDS: Final = func.now() + timedelta(seconds=LIFE)
+_OVER: Final = delete(Session).where(Session.ends_at <= func.now())
+_FIND: Final = (
+    select(Key.id, Key.name, Key.role)
+    .join(Session, Session.key_id == Key.id)
+    .where(Session.hash == bindparam("hash"), Session.ends_at > func.now(), Key.accepts(Session.key_hash))
+)
 
 
 def begin(engine: Engine, key: ApiKey) -> str:
     """Begin a session with a key that was verified; give what the cookie is to hold."""
     token = secrets.token_urlsafe(32)
+    session = {"hash": _hash(token), "key_id": key.id, "key_hash": key.hash, "ends_at": _ENDS}
     with engine.begin() as connection:
-        connection.execute(text("DELETE FROM sessions WHERE ends_at <= now()"))
-        connection.execute(
-            text("""
-            INSERT INTO sessions (hash, key_id, key_hash, ends_at)
-            VALUES (:hash, :key_id, :key_hash, now() + :life * interval '1 second')"""),
-            {"hash": _hash(token), "key_id": key.id, "key_hash": key.hash, "life": LIFE},
-        )
+        connection.execute(_OVER)
+        connection.execute(insert(Session).values(session))
     return token
 
 
@@ -45,22 +49,19 @@ def find(engine: Engine, token: str) -> ApiKey | None:
 def end(engine: Engine, token: str) -> None:
     """End a session."""
     with engine.begin() as connection:
-        connection.execute(text("DELETE FROM sessions WHERE hash = :hash"), {"hash": _hash(token)})
+        connection.execute(delete(Session).where(Session.hash == _hash(token)))
 
 
 def make_link(engine: Engine, key_name: str) -> str | None:
     """Make what a sign-in link holds, for an operator's key; none where there is no such key."""
     token = secrets.token_urlsafe(15)  # short enough for one line of a terminal
+    link = select(literal(_link_hash(token)), Key.id, Key.hash, func.now() + LINK_LIFE).where(
+        Key.name == key_name, Key.role == Role.OPERATOR, Key.revoked_at.is_(None)
+    )
     with engine.begin() as connection:
-        connection.execute(text("DELETE FROM sessions WHERE ends_at <= now()"))
-        made = connection.execute(
-            text("""
-            INSERT INTO sessions (hash, key_id, key_hash, ends_at)
-            SELECT :hash, id, hash, now() + :life * interval '1 second' FROM keys
-            WHERE name = :name AND role = :operator AND revoked_at IS NULL"""),
-            {"hash": _link_hash(token), "life": LINK_LIFE, "name": key_name, "operator": Role.OPERATOR},
-        )
-        return token if made.rowcount else None
+        connection.execute(_OVER)
+        made = connection.execute(insert(Session).from_select(_COLUMNS, link).returning(Session.key_id))
+        return None if made.first() is None else token
 
 
 def find_link(engine: Engine, token: str) -> ApiKey | None:
@@ -71,27 +72,26 @@ def find_link(engine: Engine, token: str) -> ApiKey | None:
 def follow(engine: Engine, token: str) -> str | None:
     """Use a link up and begin its session; give what the cookie is to hold, or none where the link is not good."""
     cookie = secrets.token_urlsafe(32)
+    link = (
+        delete(Session)
+        .where(Session.hash == _link_hash(token), Session.ends_at > func.now())
+        .returning(Session.key_id, Session.key_hash)
+        .cte("link")
+    )
+    session = (
+        select(literal(_hash(cookie)), Key.id, link.c.key_hash, _ENDS)
+        .join(link, link.c.key_id == Key.id)
+        .where(Key.accepts(link.c.key_hash))
+    )
     with engine.begin() as connection:
-        begun = connection.execute(
-            text(f"""
-            WITH link AS (DELETE FROM sessions WHERE hash = :link AND ends_at > now() RETURNING key_id, key_hash)
-            INSERT INTO sessions (hash, key_id, key_hash, ends_at)
-            SELECT :hash, link.key_id, link.key_hash, now() + :life * interval '1 second'
-            FROM link JOIN keys k ON k.id = link.key_id WHERE {_GOOD.format("link")}"""),
-            {"link": _link_hash(token), "hash": _hash(cookie), "life": LIFE},
-        )
-        return cookie if begun.rowcount else None
+        begun = connection.execute(insert(Session).from_select(_COLUMNS, session).returning(Session.key_id))
+        return None if begun.first() is None else cookie
 
 
 def _find(engine: Engine, hashed: bytes) -> ApiKey | None:
     with engine.connect() as connection:
-        row = connection.execute(
-            text(f"""
-            SELECT k.id, k.name, k.role FROM sessions s JOIN keys k ON k.id = s.key_id
-            WHERE s.hash = :hash AND s.ends_at > now() AND {_GOOD.format("s")}"""),
-            {"hash": hashed},
-        ).one_or_none()
-    return None if row is None else ApiKey(row.id, row.name, Role(row.role), {})
+        row = connection.execute(_FIND, {"hash": hashed}).one_or_none()
+    return None if row is None else ApiKey(*row, accounts={})
 
 
 def _hash(token: str) -> bytes:

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
@@ -10,6 +11,10 @@ from sqlalchemy import Connection, Engine, create_engine, text
 
 import migrations
 from worker.local.services import Postgres
+
+LOCK: Final = text("SELECT pg_advisory_lock(hashtext('turnout migrations'))")
+UNLOCK: Final = text("SELECT pg_advisory_unlock(hashtext('turnout migrations'))")
+"""Held by the one that migrates; no table can hold it, for there may be none yet."""
 
 
 def configuration(connection: Connection) -> Config:
@@ -23,14 +28,14 @@ def configuration(connection: Connection) -> Config:
 def upgrade(engine: Engine) -> None:
     """Apply the migrations that are missing; any number of callers at once do it once."""
     with engine.connect() as connection:
-        connection.execute(text("SELECT pg_advisory_lock(hashtext('turnout migrations'))"))
+        connection.execute(LOCK)
         connection.commit()
         try:
             command.upgrade(configuration(connection), "head")
             connection.commit()
         finally:
             connection.rollback()
-            connection.execute(text("SELECT pg_advisory_unlock(hashtext('turnout migrations'))"))
+            connection.execute(UNLOCK)
             connection.commit()
 
 

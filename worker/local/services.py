@@ -16,6 +16,8 @@ with warnings.catch_warnings():
 
 POSTGRESQL: Final = 18
 DATABASE: Final = "turnout"
+IS_MADE: Final = text("SELECT FROM pg_database WHERE datname = 'turnout'")
+"""A row, where the database is there already."""
 
 
 class Postgres:
@@ -34,9 +36,8 @@ class Postgres:
         url = make_url(self._server.get_uri())
         engine = create_engine(url, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            known = connection.execute(text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": DATABASE})
-            if known.scalar() is None:
-                connection.execute(text(f"CREATE DATABASE {DATABASE}"))
+            if connection.execute(IS_MADE).first() is None:
+                connection.exec_driver_sql("CREATE DATABASE turnout")
         engine.dispose()
         return url.set(database=DATABASE).render_as_string(hide_password=False)
 

@@ -4,6 +4,7 @@ import getpass
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Engine, text
@@ -109,11 +110,11 @@ def listed(
         return [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
 
 
-def forget(connection: Connection, cutoff: str, most: int) -> int:
+def forget(connection: Connection, cutoff: datetime, most: int) -> int:
     """Delete the oldest actions of before then that are no job's; give how many those were."""
     gone = connection.execute(
         text("""
-        DELETE FROM actions WHERE at < CAST(:cutoff AS timestamptz) AND id IN (
+        DELETE FROM actions WHERE at < :cutoff AND id IN (
           SELECT a.id FROM actions a WHERE NOT EXISTS (SELECT FROM jobs j WHERE j.id = a.id) ORDER BY a.id
           LIMIT :most)"""),
         {"cutoff": cutoff, "most": most},

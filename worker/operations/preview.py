@@ -206,22 +206,22 @@ def _time(process: Context, calls: Mapping[str, int]) -> tuple[float | None, lis
         )
         waiting = {row.name: row.batches for row in rows}
     longest, because = 0.0, []
-    for account in throughput.used_now(process):
-        name = account["name"]
+    for use in throughput.used_now(process):
+        account, name = use.account, use.account.name
         if name not in calls:
             continue
-        if account["paused_at"] or account["parked_until"]:
-            stop = account["paused_because"] or account["parked_because"]
+        if account.paused_at or account.parked_until:
+            stop = account.paused_because or account.parked_because
             because.append(f"account {name} sends nothing now: {stop}")
-        if account["in_window"] is None:
+        if use.in_window is None or use.today is None:
             return None, [*because, "Redis is out of reach: how much is sent at present is not known"]
-        daily = account["daily_limit"]
+        daily = account.daily_limit
         pace = Pace(
-            account["burst_limit"],
-            account["burst_seconds"],
-            account["in_window"],
+            account.burst_limit,
+            account.burst_seconds,
+            use.in_window,
             waiting.get(name, 0),
-            None if daily is None else max(0, daily - account["today"]),
+            None if daily is None else max(0, daily - use.today),
         )
         longest = max(longest, estimate.seconds(calls[name], pace))
         if not estimate.is_today(calls[name], pace):

@@ -1,6 +1,7 @@
 """What became of a job's records: each with its result, and what it is by now."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, text
@@ -69,7 +70,7 @@ def outcomes(engine: Engine, job_id: int) -> dict[str, int]:
         return {row.outcome: row.number for row in rows}
 
 
-def forget(connection: Connection, cutoff: str, most_jobs: int, most_items: int) -> dict[str, int]:
+def forget(connection: Connection, cutoff: datetime, most_jobs: int, most_items: int) -> dict[str, int]:
     """Delete results of the oldest jobs that ended before then, and the jobs of which none are left, with their action.
 
     So goes one that was asked for before then and never confirmed. Give how many `items` and `actions` those were.
@@ -77,7 +78,7 @@ def forget(connection: Connection, cutoff: str, most_jobs: int, most_items: int)
     ended = connection.execute(
         text("""
         SELECT j.id FROM jobs j JOIN actions a USING (id) WHERE j.id IN (SELECT id FROM jobs ORDER BY id LIMIT :most)
-          AND coalesce(j.ended_at, CASE WHEN j.on_hold THEN a.at END) < CAST(:cutoff AS timestamptz)
+          AND coalesce(j.ended_at, CASE WHEN j.on_hold THEN a.at END) < :cutoff
         FOR UPDATE OF j SKIP LOCKED"""),
         {"cutoff": cutoff, "most": most_jobs},
     )

@@ -4,66 +4,157 @@ A day holds hundreds of thousands of attempts, too many to count for a page; so 
 to ten-minute totals, of all and of each account. A page reads those, and the few attempts that are newer.
 """
 
-from collections import Counter
-from collections.abc import Mapping
+from collections import defaultdict
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Final
 
 import redis
-from sqlalchemy import Engine, RowMapping, text
+from sqlalchemy import BigInteger, DateTime, Engine, bindparam, cast, delete, func, literal_column, select, text
 
 from hubspot_api.limiter import Limiter, Limits
+from models.tables import Account, Throughput, ThroughputByAccount
 from worker.accounts import registry
 from worker.context import Context
 
-SPAN: Final = "10 minutes"
+SPAN: Final = timedelta(minutes=10)
+SPANS: Final = 144
+"""Of a day."""
 EVERY_MS: Final = 60_000
 STEP: Final = 20_000
 """Attempts added in one transaction, at most."""
 FRESH: Final = 10_000
 """The newest of those not added up yet that a page reads, at most; what it leaves is added up within minutes."""
-OVER: Final = "5 minutes"
+OVER: Final = timedelta(minutes=5)
 """After so long an attempt is complete, and every one begun before it is stored: a lease ends much earlier."""
-KEPT: Final = "8 days"
-_SPANS: Final = 144
-"""Of a day."""
-_SPAN_SECONDS: Final = 600
-_END: Final = 2**63 - 1
-
-_SUMS: Final = """
-coalesce(sum(calls), 0)::bigint AS calls, coalesce(sum(calls_failed), 0)::bigint AS calls_failed,
-coalesce(sum(delivered), 0)::bigint AS delivered, coalesce(sum(undelivered), 0)::bigint AS undelivered"""
-_NAMES: Final = ("calls", "calls_failed", "delivered", "undelivered")
-_MARKED: Final = tuple(f"(SELECT coalesce(max({mark}), 0) FROM throughput)" for mark in ("attempts_to", "errors_to"))
+KEPT: Final = timedelta(days=8)
 
 
-_UNDELIVERED: Final = "outcome IN ('rejected', 'unconfirmed', 'failed')"
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What calls came to, and how many records were delivered by them, and were not."""
+
+    calls: int = 0
+    calls_failed: int = 0
+    delivered: int = 0
+    undelivered: int = 0
+
+    def __add__(self, other: "Sent") -> "Sent":
+        return Sent(
+            self.calls + other.calls,
+            self.calls_failed + other.calls_failed,
+            self.delivered + other.delivered,
+            self.undelivered + other.undelivered,
+        )
+
+    @property
+    def calls_failed_percent(self) -> float | None:
+        """Give how many of a hundred calls failed."""
+        return percent(self.calls_failed, self.calls)
+
+    @property
+    def undelivered_percent(self) -> float | None:
+        """Give how many of a hundred records were not delivered."""
+        return percent(self.undelivered, self.delivered + self.undelivered)
 
 
-def _each(where: tuple[str, str], order: str, most: int, *, packed: bool = False) -> str:
-    """Give the SQL of attempts and errors, one row each, of what `_SUMS` adds up.
+@dataclass(frozen=True, slots=True)
+class LimitUse:
+    """An account (as `registry` lists it), and what is used of its limits now; None where Redis is out of reach."""
 
-    What an isolated part was rejected for stands in no attempt, so what is not delivered is counted by its errors. An
-    error is of its batch's account (`errors.account_id` is known only of those that are read back); a read-back of
-    several batches has none of these, so an attempt says itself whose it is. To look the batches up takes longer than
-    all the rest: so pages ask for errors that are `packed`, one row for those settled together.
-    """
-    found = f"SELECT * FROM errors WHERE {where[1]} ORDER BY id {order} LIMIT {most}"
-    if packed:
-        columns = f"batch_id, created_at, max(id) AS id, count(*) FILTER (WHERE {_UNDELIVERED})::int AS undelivered"
-        found = f"SELECT {columns} FROM ({found}) e GROUP BY 1, 2"
-    else:
-        found = f"SELECT *, ({_UNDELIVERED})::int AS undelivered FROM ({found}) e"
-    return f"""
-    SELECT account_id, started_at AS at, 1 AS calls, id AS attempts_to, 0 AS errors_to, delivered, 0 AS undelivered,
-      (finished_at IS NOT NULL AND coalesce(http_status, 999) >= 400)::int AS calls_failed
-    FROM (SELECT * FROM attempts WHERE {where[0]} ORDER BY id {order} LIMIT {most}) a
-    UNION ALL
-    SELECT (SELECT account_id FROM batches b WHERE b.id = e.batch_id), created_at, 0, 0, id, 0, undelivered, 0
-    FROM ({found}) e"""
+    account: registry.ListedAccount
+    in_window: int | None
+    today: int | None
 
 
-_UNADDED: Final = (f"id > {_MARKED[0]}", f"id > {_MARKED[1]}")
+@dataclass(frozen=True, slots=True)
+class AccountUse(LimitUse):
+    """What an account's calls came to in the last minute and day, and its calls of each ten minutes of that day."""
+
+    minute: Sent
+    day: Sent
+    each: list[int]
+
+    @property
+    def peak_percent(self) -> float | None:
+        """Give the busiest ten minutes' share of what the window lets through in ten minutes."""
+        return percent(max(self.each), self._in_a_span)
+
+    @property
+    def mean_percent(self) -> float | None:
+        """Give the day's share of all the calls that window and daily limit allow in a day."""
+        by_window = self._in_a_span * SPANS
+        return percent(self.day.calls, min(by_window, self.account.daily_limit or by_window))
+
+    @property
+    def _in_a_span(self) -> float:
+        in_a_span: float = self.account.burst_limit * SPAN.total_seconds() / self.account.burst_seconds
+        return in_a_span
+
+
+@dataclass(frozen=True, slots=True)
+class LastDay:
+    """What was sent in the last minute, in each ten minutes of the last day without a gap, and by each account."""
+
+    minute: Sent
+    day: dict[datetime, Sent]
+    accounts: list[AccountUse]
+
+    @property
+    def sent(self) -> Sent:
+        """Sum up the day."""
+        return sum(self.day.values(), Sent())
+
+
+def percent(part: float, whole: float) -> float | None:
+    """Give a share in per cent; none of nothing."""
+    return round(100 * part / whole, 4) if whole else None
+
+
+# Adding up
+
+ROLL_UP: Final = text("""
+WITH step AS MATERIALIZED (
+  SELECT account_id, started_at AS at, 1 AS calls,
+    (finished_at IS NOT NULL AND coalesce(http_status, 999) >= 400)::int AS calls_failed,
+    delivered, 0 AS undelivered, id AS attempts_to, 0 AS errors_to
+  FROM (
+    SELECT * FROM attempts WHERE id > (SELECT coalesce(max(attempts_to), 0) FROM throughput) ORDER BY id LIMIT :step) a
+  UNION ALL
+  SELECT (SELECT account_id FROM batches b WHERE b.id = e.batch_id), created_at, 0, 0,
+    0, (outcome IN ('rejected', 'unconfirmed', 'failed'))::int, 0, id
+  FROM (
+    SELECT * FROM errors WHERE id > (SELECT coalesce(max(errors_to), 0) FROM throughput) ORDER BY id LIMIT :step) e),
+young AS (
+  SELECT min(nullif(attempts_to, 0)) AS attempt, min(nullif(errors_to, 0)) AS error
+  FROM step WHERE at > now() - CAST(:over AS interval)),
+over AS (
+  SELECT step.* FROM step, young
+  WHERE (attempts_to < young.attempt) IS NOT FALSE AND (errors_to < young.error) IS NOT FALSE),
+added AS (
+  INSERT INTO throughput AS t (since, calls, calls_failed, delivered, undelivered, attempts_to, errors_to)
+  SELECT date_bin(CAST(:span AS interval), at, 'epoch'), sum(calls), sum(calls_failed), sum(delivered),
+    sum(undelivered), max(attempts_to), max(errors_to)
+  FROM over GROUP BY 1
+  ON CONFLICT (since) DO UPDATE SET calls = t.calls + excluded.calls,
+    calls_failed = t.calls_failed + excluded.calls_failed, delivered = t.delivered + excluded.delivered,
+    undelivered = t.undelivered + excluded.undelivered,
+    attempts_to = greatest(t.attempts_to, excluded.attempts_to), errors_to = greatest(t.errors_to, excluded.errors_to)),
+added_by_account AS (
+  INSERT INTO throughput_by_account AS t (account_id, since, calls, calls_failed, delivered, undelivered)
+  SELECT account_id, date_bin(CAST(:span AS interval), at, 'epoch'), sum(calls), sum(calls_failed), sum(delivered),
+    sum(undelivered)
+  FROM over WHERE account_id IS NOT NULL GROUP BY 1, 2
+  ON CONFLICT (account_id, since) DO UPDATE SET calls = t.calls + excluded.calls,
+    calls_failed = t.calls_failed + excluded.calls_failed, delivered = t.delivered + excluded.delivered,
+    undelivered = t.undelivered + excluded.undelivered)
+SELECT greatest(count(*) FILTER (WHERE attempts_to > 0), count(*) FILTER (WHERE errors_to > 0)) FROM over""")
+"""Adds to the totals the next attempts and errors up to the first of each that is not over; gives how many those were.
+
+What an isolated part was rejected for stands in no attempt, so what is not delivered is counted by its errors. An error
+is of its batch's account (`errors.account_id` is known only of those that are read back); a read-back of several
+batches has none of these, so an attempt says itself whose it is.
+"""
 
 
 def add_up(process: Context) -> None:
@@ -79,170 +170,145 @@ def add_up(process: Context) -> None:
 
 def _add_up(engine: Engine) -> int:
     with engine.begin() as connection:
-        connection.execute(text("LOCK TABLE throughput IN EXCLUSIVE MODE"))
+        connection.exec_driver_sql("LOCK TABLE throughput IN EXCLUSIVE MODE")
+        newest = select(func.max(Throughput.attempts_to)), select(func.max(Throughput.errors_to))
         connection.execute(
-            text(f"""
-            DELETE FROM throughput WHERE since < now() - interval '{KEPT}' AND attempts_to < {_MARKED[0]}
-              AND errors_to < {_MARKED[1]}""")
+            delete(Throughput).where(  # but for what marks the newest that are counted
+                Throughput.since < func.now() - KEPT,
+                Throughput.attempts_to < newest[0].scalar_subquery(),
+                Throughput.errors_to < newest[1].scalar_subquery(),
+            )
         )
-        connection.execute(text(f"DELETE FROM throughput_by_account WHERE since < now() - interval '{KEPT}'"))
-        added = connection.execute(
-            text(f"""
-            WITH step AS MATERIALIZED ({_each(_UNADDED, "ASC", STEP)}),
-            young AS (
-              SELECT coalesce(min(nullif(attempts_to, 0)), {_END}) AS attempt,
-                coalesce(min(nullif(errors_to, 0)), {_END}) AS error
-              FROM step WHERE at > now() - interval '{OVER}'),
-            over AS (SELECT step.* FROM step, young WHERE attempts_to < attempt AND errors_to < error),
-            added AS (
-              INSERT INTO throughput (since, calls, calls_failed, delivered, undelivered, attempts_to, errors_to)
-              SELECT date_bin('{SPAN}', at, 'epoch') AS since, {_SUMS}, max(attempts_to), max(errors_to)
-              FROM over GROUP BY 1
-              ON CONFLICT (since) DO UPDATE SET calls = throughput.calls + excluded.calls,
-                calls_failed = throughput.calls_failed + excluded.calls_failed,
-                delivered = throughput.delivered + excluded.delivered,
-                undelivered = throughput.undelivered + excluded.undelivered,
-                attempts_to = greatest(throughput.attempts_to, excluded.attempts_to),
-                errors_to = greatest(throughput.errors_to, excluded.errors_to)),
-            by_account AS (
-              INSERT INTO throughput_by_account AS t (account_id, since, calls, calls_failed, delivered, undelivered)
-              SELECT account_id, date_bin('{SPAN}', at, 'epoch') AS since, {_SUMS}
-              FROM over WHERE account_id IS NOT NULL GROUP BY 1, 2
-              ON CONFLICT (account_id, since) DO UPDATE SET calls = t.calls + excluded.calls,
-                calls_failed = t.calls_failed + excluded.calls_failed, delivered = t.delivered + excluded.delivered,
-                undelivered = t.undelivered + excluded.undelivered)
-            SELECT greatest(count(*) FILTER (WHERE attempts_to > 0), count(*) FILTER (WHERE errors_to > 0))
-            FROM over""")
-        )
-        return int(added.scalar_one())
+        connection.execute(delete(ThroughputByAccount).where(ThroughputByAccount.since < func.now() - KEPT))
+        return int(connection.execute(ROLL_UP, {"span": SPAN, "over": OVER, "step": STEP}).scalar_one())
 
 
-def look(process: Context) -> dict[str, Any]:
-    """Say what was sent now and over the last day: `minute`, `day` by ten minutes without a gap, and `accounts`.
+# Reading
 
-    Of each account `minute` and `day` are what its calls came to, `each` is the calls of each ten minutes of the last
-    day, `in_window` and `today` are what is used of its limits now. Of the last day `peak_percent` is the busiest ten
-    minutes' share of what the window lets through in ten minutes, and `mean_percent` the day's share of all the calls
-    that window and daily limit allow in a day.
-    """
+NOT_ADDED_UP: Final = text("""
+SELECT account_id, date_bin(CAST(:span AS interval), at, 'epoch') AS since,
+  at > now() - interval '1 minute' AS is_of_last_minute, sum(calls)::bigint AS calls,
+  sum(calls_failed)::bigint AS calls_failed, sum(delivered)::bigint AS delivered,
+  sum(undelivered)::bigint AS undelivered
+FROM (
+  SELECT account_id, started_at AS at, 1 AS calls,
+    (finished_at IS NOT NULL AND coalesce(http_status, 999) >= 400)::int AS calls_failed,
+    delivered, 0 AS undelivered
+  FROM (
+    SELECT * FROM attempts WHERE id > (SELECT coalesce(max(attempts_to), 0) FROM throughput)
+    ORDER BY id DESC LIMIT :most) a
+  UNION ALL
+  SELECT (SELECT account_id FROM batches b WHERE b.id = e.batch_id), created_at, 0, 0, 0, undelivered
+  FROM (
+    SELECT batch_id, created_at,
+      (count(*) FILTER (WHERE outcome IN ('rejected', 'unconfirmed', 'failed')))::int AS undelivered
+    FROM (
+      SELECT * FROM errors WHERE id > (SELECT coalesce(max(errors_to), 0) FROM throughput)
+      ORDER BY id DESC LIMIT :most) e
+    GROUP BY batch_id, created_at) e) sent
+WHERE at > now() - interval '1 day' GROUP BY 1, 2, 3""")
+"""What is not added up yet of the last day, which holds whatever is younger than `OVER`; counted as `ROLL_UP` does.
+
+To look up an error's batch takes longer than all the rest: so errors that were settled together are one row first.
+"""
+_BEGINS: Final = select(
+    func.date_bin(SPAN, func.now(), literal_column("timestamptz 'epoch'"), type_=DateTime) - (SPANS - 1) * SPAN
+)
+"""The first of the last day's ten minutes."""
+_DAY: Final = select(
+    Throughput.since, Throughput.calls, Throughput.calls_failed, Throughput.delivered, Throughput.undelivered
+).where(Throughput.since >= bindparam("begins"))
+_DAY_BY_ACCOUNT: Final = (
+    select(
+        ThroughputByAccount.account_id,
+        func.array_agg(ThroughputByAccount.since),
+        func.array_agg(ThroughputByAccount.calls),
+        cast(func.sum(ThroughputByAccount.calls), BigInteger),
+        cast(func.sum(ThroughputByAccount.calls_failed), BigInteger),
+        cast(func.sum(ThroughputByAccount.delivered), BigInteger),
+        cast(func.sum(ThroughputByAccount.undelivered), BigInteger),
+    )
+    .where(ThroughputByAccount.since >= bindparam("begins"))
+    .group_by(ThroughputByAccount.account_id)
+)
+
+
+@dataclass
+class _Tally:
+    """What is summed up of one account."""
+
+    minute: Sent = Sent()
+    day: Sent = Sent()
+    each: list[int] = field(default_factory=lambda: [0] * SPANS)
+
+
+def look(process: Context) -> LastDay:
+    """Read what was sent in the last minute and day."""
+    accounts: defaultdict[int | None, _Tally] = defaultdict(_Tally)
+    minute = Sent()
     with process.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-        fresh = connection.execute(text(_FRESH)).mappings().all()
-        day = {row["since"]: Counter(_sums(row)) for row in connection.execute(text(_DAY)).mappings()}
-        added = connection.execute(text(_DAY_BY_ACCOUNT)).mappings().all()
-        ids = {row.name: row.id for row in connection.execute(text("SELECT name, id FROM accounts"))}
-    begins = min(day)
-    minute: Counter[str] = Counter()
-    accounts: dict[int | None, _Sent] = {}
-    for row in added:
-        sent = accounts.setdefault(row["account_id"], _Sent())
-        sent.day.update(_sums(row))
-        for place, calls in zip(row["places"], row["each"], strict=True):
-            sent.each[place] += int(calls)
-    for row in fresh:
-        sums, since = _sums(row), row["since"]
-        sent = accounts.setdefault(row["account_id"], _Sent())
-        if row["is_new"]:
-            minute.update(sums)
-            sent.minute.update(sums)
-        if since in day:
-            day[since].update(sums)
-            sent.day.update(sums)
-            sent.each[int((since - begins).total_seconds()) // _SPAN_SECONDS] += sums["calls"]
+        begins = connection.execute(_BEGINS).scalar_one()
+        day = {begins + place * SPAN: Sent() for place in range(SPANS)}
+        day |= {since: Sent(*sums) for since, *sums in connection.execute(_DAY, {"begins": begins})}
+        for account_id, spans, each, *sums in connection.execute(_DAY_BY_ACCOUNT, {"begins": begins}):
+            tally = accounts[account_id]
+            tally.day = Sent(*sums)
+            for since, calls in zip(spans, each, strict=True):
+                tally.each[(since - begins) // SPAN] = calls
+        fresh = connection.execute(NOT_ADDED_UP, {"span": SPAN, "most": FRESH})
+        for account_id, since, is_of_last_minute, *sums in fresh:
+            sent, tally = Sent(*sums), accounts[account_id]
+            if is_of_last_minute:
+                minute += sent
+                tally.minute += sent
+            if since in day:
+                day[since] += sent
+                tally.day += sent
+                tally.each[(since - begins) // SPAN] += sent.calls
+        names = {row.id: row.name for row in connection.execute(select(Account.id, Account.name))}
+    of = {names[account_id]: tally for account_id, tally in accounts.items() if account_id in names}
+    return LastDay(minute, day, [_with(use, of.get(use.account.name, _Tally())) for use in used_now(process)])
+
+
+def _with(use: LimitUse, tally: _Tally) -> AccountUse:
+    return AccountUse(use.account, use.in_window, use.today, tally.minute, tally.day, tally.each)
+
+
+def used_now(process: Context) -> list[LimitUse]:
+    """Give the accounts with what is used of their limits now."""
+    return [_used(process, account) for account in registry.listed(process.engine, process.settings)]
+
+
+def _used(process: Context, account: registry.ListedAccount) -> LimitUse:
+    limits = Limits(account.burst_limit, account.burst_seconds, time_zone=account.time_zone)
+    try:
+        return LimitUse(account, *Limiter(process.limiter_redis, account.name, limits, 0.0).used())
+    except redis.RedisError:
+        return LimitUse(account, None, None)
+
+
+def to_json(found: LastDay) -> dict[str, object]:
+    """Write it as `turnout status --json` prints it."""
     return {
-        "minute": _named(minute),
-        "day": [{"since": since, **_named(sums)} for since, sums in day.items()],
+        "minute": _with_shares(found.minute),
+        "day": _with_shares(found.sent),
         "accounts": [
-            asdict(account) | _use(process, account, accounts.get(ids.get(account.name), _Sent()))
-            for account in registry.listed(process.engine, process.settings)
+            {
+                "name": use.account.name,
+                "in_window": use.in_window,
+                "burst_limit": use.account.burst_limit,
+                "burst_seconds": use.account.burst_seconds,
+                "today": use.today,
+                "daily_limit": use.account.daily_limit,
+                "minute": _with_shares(use.minute),
+                "day": _with_shares(use.day) | {"peak_percent": use.peak_percent, "mean_percent": use.mean_percent},
+                "each": use.each,
+            }
+            for use in found.accounts
         ],
     }
 
 
-def _use(process: Context, account: registry.ListedAccount, sent: "_Sent") -> dict[str, Any]:
-    """Say how much of an account's limits is used."""
-    allowed = account.burst_limit * _SPAN_SECONDS / account.burst_seconds
-    in_a_day = min(allowed * _SPANS, account.daily_limit or allowed * _SPANS)
-    shares = {
-        "peak_percent": percent(max(sent.each), allowed),
-        "mean_percent": percent(sent.day["calls"], in_a_day),
-    }
-    minute, day = _with_shares(_named(sent.minute)), _with_shares(_named(sent.day)) | shares
-    return _used(process, account) | {"minute": minute, "day": day, "each": sent.each}
-
-
-def _used(process: Context, account: registry.ListedAccount) -> dict[str, int | None]:
-    limits = Limits(account.burst_limit, account.burst_seconds, time_zone=account.time_zone)
-    try:
-        in_window, today = Limiter(process.limiter_redis, account.name, limits, 0.0).used()
-    except redis.RedisError:
-        return {"in_window": None, "today": None}
-    return {"in_window": in_window, "today": today}
-
-
-def used_now(process: Context) -> list[dict[str, Any]]:
-    """Give the accounts with what is used of their limits now: `in_window` and `today`."""
-    return [asdict(account) | _used(process, account) for account in registry.listed(process.engine, process.settings)]
-
-
-def use_of_limits(process: Context) -> list[dict[str, Any]]:
-    """Give the accounts as `look` does."""
-    accounts: list[dict[str, Any]] = look(process)["accounts"]
-    return accounts
-
-
-def summary(process: Context) -> dict[str, Any]:
-    """Say what was sent in the last minute and the last day, and how much of its limits each account used."""
-    found = look(process)
-    day = {name: sum(span[name] for span in found["day"]) for name in _NAMES}
-    kept = ("name", "in_window", "burst_limit", "burst_seconds", "today", "daily_limit", "minute", "day", "each")
-    return {
-        "minute": _with_shares(found["minute"]),
-        "day": _with_shares(day),
-        "accounts": [{name: used[name] for name in kept} for used in found["accounts"]],
-    }
-
-
-def percent(part: float, whole: float) -> float | None:
-    """Give a share in per cent; none of nothing."""
-    return round(100 * part / whole, 4) if whole else None
-
-
-_BEGINS: Final = f"date_bin('{SPAN}', now(), 'epoch') - interval '1 day' + interval '{SPAN}'"
-"""The first of the last day's ten minutes."""
-_FRESH: Final = f"""
-SELECT account_id, date_bin('{SPAN}', at, 'epoch') AS since, at > now() - interval '1 minute' AS is_new, {_SUMS}
-FROM ({_each(_UNADDED, "DESC", FRESH, packed=True)}) each WHERE at > now() - interval '1 day' GROUP BY 1, 2, 3"""
-"""What is not added up yet, which holds whatever is younger than `OVER`."""
-_DAY: Final = f"""
-SELECT g.since, {_SUMS} FROM generate_series({_BEGINS}, date_bin('{SPAN}', now(), 'epoch'), '{SPAN}') g(since)
-LEFT JOIN throughput USING (since) GROUP BY 1 ORDER BY 1"""
-_DAY_BY_ACCOUNT: Final = f"""
-SELECT account_id, array_agg((extract(epoch FROM since - begins.at) / {_SPAN_SECONDS})::int) AS places,
-  array_agg(calls) AS each, {_SUMS}
-FROM throughput_by_account, (SELECT {_BEGINS} AS at) begins WHERE since >= begins.at GROUP BY 1"""
-
-
-@dataclass
-class _Sent:
-    """What an account's calls came to in the last minute and day, and its calls of each ten minutes."""
-
-    minute: Counter[str] = field(default_factory=Counter)
-    day: Counter[str] = field(default_factory=Counter)
-    each: list[int] = field(default_factory=lambda: [0] * _SPANS)
-
-
-def _sums(row: RowMapping) -> dict[str, int]:
-    return {name: int(row[name]) for name in _NAMES}
-
-
-def _named(sums: Counter[str]) -> dict[str, int]:
-    return {name: sums[name] for name in _NAMES}
-
-
-def _with_shares(sums: Mapping[str, int]) -> dict[str, Any]:
-    """Add how many of a hundred calls failed, and of a hundred records were not delivered."""
-    return {
-        **sums,
-        "calls_failed_percent": percent(sums["calls_failed"], sums["calls"]),
-        "undelivered_percent": percent(sums["undelivered"], sums["delivered"] + sums["undelivered"]),
-    }
+def _with_shares(sent: Sent) -> dict[str, object]:
+    shares = {"calls_failed_percent": sent.calls_failed_percent, "undelivered_percent": sent.undelivered_percent}
+    return asdict(sent) | shares

@@ -1,12 +1,14 @@
 """Attempts: the row of each call to HubSpot, inserted before the call and completed once after it."""
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, update
+from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, text, update
 
 from hubspot_api.answer import Answer, Settled
-from models.tables import Attempt
+from models.tables import Attempt, ids
 from models.words import AttemptKind
 from worker.database import repeat
 
@@ -100,3 +102,20 @@ _LOSE: Final = (
 def lose(connection: Connection, batch_id: int) -> None:
     """Complete what a lost worker left open of a batch: its calls may have arrived."""
     connection.execute(_LOSE, {"batch": batch_id})
+
+
+FORGET_BATCHES: Final = delete(Attempt).where(Attempt.batch_id == ids("batches"))
+OLDEST_READ_BACKS: Final = text("""
+DELETE FROM attempts WHERE started_at < :cutoff
+  AND id IN (SELECT id FROM attempts WHERE batch_id IS NULL ORDER BY id LIMIT :most)""")
+"""Deletes the oldest calls for records of several batches, by the index of those."""
+
+
+def forget_batches(connection: Connection, batch_ids: Collection[int]) -> int:
+    """Delete the attempts of batches that go; give how many those were."""
+    return connection.execute(FORGET_BATCHES, {"batches": list(batch_ids)}).rowcount
+
+
+def forget_oldest_read_backs(connection: Connection, cutoff: datetime, most: int) -> int:
+    """Delete the oldest calls of before then that asked for records of several batches; give how many those were."""
+    return connection.execute(OLDEST_READ_BACKS, {"cutoff": cutoff, "most": most}).rowcount

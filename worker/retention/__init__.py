@@ -1,5 +1,9 @@
 """How long things are kept, and forgetting a person.
 
-- `purge`  what was settled longer ago than the retention goes, a little at a time
-- `erase`  a person is removed from everything kept
+- `purge`     what was settled longer ago than the retention goes, a little at a time
+- `retain`    which old batches must stay, and why
+- `delete`    what goes is folded into running totals
+- `erase`     a person is removed from everything kept
+- `blank`     their own records
+- `mentions`  what else mentions them
 """

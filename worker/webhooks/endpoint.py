@@ -13,9 +13,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, update
 
 from hubspot_api.transport import NoResponse, Response, post_to
+from models.tables import Key
+from models.words import Role
 from worker.encryption import seal
 from worker.settings import Settings
 from worker.webhooks.signature import SECRET_PREFIX, WebhookMessage, signature
@@ -40,27 +42,25 @@ _NOWHERE: Final = tuple(map(ipaddress.IPv6Network, ("2001::/32", "2002::/16", "3
 def point(engine: Engine, settings: Settings, name: str, url: str) -> str | None:
     """Set the URL of a producer's key, and give the secret that is shown this once; none where there is no such key."""
     secret = SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
-    with engine.begin() as connection:
-        pointed = connection.execute(
-            text("""
-            UPDATE keys SET webhook_url = :url, webhook_secret = :secret, webhook_failures = 0,
-              webhook_due_at = NULL, webhook_error = ''
-            WHERE name = :name AND role = 'producer' AND revoked_at IS NULL"""),
-            {"name": name, "url": url, "secret": seal(settings, secret)},
-        )
-    return secret if pointed.rowcount else None
+    sealed = seal(settings, secret)
+    is_set = _set(engine, name, webhook_url=url, webhook_secret=sealed, webhook_due_at=None)
+    return secret if is_set else None
 
 
 def turn_off(engine: Engine, name: str) -> bool:
     """Tell a key's webhook nothing more, until it has a URL again; false where there is no such key."""
+    return _set(engine, name, webhook_url=None, webhook_secret=None)
+
+
+def _set(engine: Engine, name: str, **webhook: str | bytes | None) -> bool:
+    """Set columns of a producer's webhook, which begins anew; false where there is no such key."""
     with engine.begin() as connection:
-        turned = connection.execute(
-            text("""
-            UPDATE keys SET webhook_url = NULL, webhook_secret = NULL, webhook_failures = 0, webhook_error = ''
-            WHERE name = :name AND role = 'producer' AND revoked_at IS NULL"""),
-            {"name": name},
+        changed = connection.execute(
+            update(Key)
+            .where(Key.name == name, Key.role == Role.PRODUCER, Key.revoked_at.is_(None))
+            .values(webhook_failures=0, webhook_error="", **webhook)
         )
-        return bool(turned.rowcount)
+        return bool(changed.rowcount)
 
 
 def fault(url: str, *, private: bool) -> str | None:

@@ -13,37 +13,55 @@ import random
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
 from pydantic import SecretStr
-from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Engine,
+    and_,
+    bindparam,
+    case,
+    cast,
+    exists,
+    func,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from hubspot_api.transport import NoResponse, Response
 from models.backoff import wait
+from models.tables import Key, Notification
 from models.words import Outcome, Stage, Status
 from worker.context import Context
-from worker.database import repeat
+from worker.database import repeat, rows_as
 from worker.encryption import unseal
 from worker.queries import submissions
 from worker.webhooks import endpoint
-from worker.webhooks.endpoint import HAS_WEBHOOK, TIMEOUT
+from worker.webhooks.endpoint import TIMEOUT
 from worker.webhooks.signature import WebhookMessage
 
 log = logging.getLogger(__name__)
 
 LOOKED_AT: Final = 100
 """Submissions that are looked at in one transaction, at most."""
-SOONEST: Final = 1.0
-LATEST: Final = 600.0
-"""Seconds until a submission is looked at again: a fifth of its age, within these. A look costs 0.08 ms (of 100 records
+SOONEST: Final = timedelta(seconds=1)
+LATEST: Final = timedelta(minutes=10)
+"""Until a submission is looked at again: a fifth of its age, within these. A look costs 0.08 ms (of 100 records
 0.2, of 10,000 23): at most once a minute, what a six-hour outage held up at 20 requests a second would take half a
 processor."""
-LEASE: Final = 60.0
-"""Seconds for which one posts a notification and no other does; outlasts its POST."""
-TRIED: Final = 86_400.0
-"""Seconds for which a notification is tried."""
+LEASE: Final = timedelta(minutes=1)
+"""For which one posts a notification and no other does; outlasts its POST."""
+TRIED: Final = timedelta(days=1)
+"""For which a notification is tried."""
 EXCERPT: Final = 200
 """Characters of an answer that are quoted."""
 THREADS: Final = 3
@@ -52,22 +70,44 @@ GONE: Final = 410
 """The status by which a webhook asks to be turned off."""
 _SLOTS: Final = threading.BoundedSemaphore(THREADS)
 
-LOOKED: Final = "n.stage IN ('watched', 'warned') AND n.due_at <= now()"
-POSTED: Final = "n.stage IN ('failing', 'finished') AND n.due_at <= now()"
-_AWAKE: Final = f"{HAS_WEBHOOK} AND coalesce(k.webhook_due_at <= now(), true)"
+
+@dataclass(frozen=True, slots=True)
+class LookedAt:
+    """A notification whose submission is looked at."""
+
+    id: int
+    submission: UUID
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True)
+class ToldNext:
+    """What a webhook is told next: who has claimed it is known by `due_at`, where its lease ends."""
+
+    id: int
+    key_id: int
+    submission: UUID
+    stage: Stage
+    due_at: datetime
+    body: bytes
+    attempts: int
+    moment: int
+    """Seconds since 1970."""
+    name: str
+    webhook_url: str
+    webhook_secret: bytes
+    webhook_failures: int
+
+
+_TO_LOOK_AT: Final = exists().where(Notification.key_id == Key.id, Notification.is_to_look_at())
+_TO_POST: Final = exists().where(Notification.key_id == Key.id, Notification.is_to_post())
+_IS_DUE: Final = select(exists().where(Key.has_webhook(), or_(_TO_LOOK_AT, and_(Key.takes_posts(), _TO_POST))))
 
 
 def is_due(engine: Engine) -> bool:
     """Say whether a webhook may have to be told something."""
     with engine.connect() as connection:
-        due = connection.execute(
-            text(f"""
-            SELECT EXISTS (SELECT FROM keys k WHERE {HAS_WEBHOOK} AND (
-              EXISTS (SELECT FROM notifications n WHERE n.key_id = k.id AND {LOOKED})
-              OR coalesce(k.webhook_due_at <= now(), true) AND EXISTS (
-                SELECT FROM notifications n WHERE n.key_id = k.id AND {POSTED})))""")
-        )
-        return bool(due.scalar())
+        return connection.execute(_IS_DUE).scalar_one()
 
 
 def notify(process: Context) -> None:
@@ -84,51 +124,51 @@ def notify(process: Context) -> None:
         _SLOTS.release()
 
 
+_KEYS: Final = select(Key.id).where(Key.has_webhook()).order_by(func.random()).subquery("k")
+_OF_A_KEY: Final = (
+    select(Notification.id, Notification.submission, Notification.stage)
+    .where(Notification.key_id == _KEYS.c.id, Notification.is_to_look_at())
+    .order_by(Notification.due_at)
+    .limit(LOOKED_AT)
+    .with_for_update(skip_locked=True)
+    .lateral("n")
+)
+_LOOK_AT: Final = select(_OF_A_KEY).select_from(_KEYS.join(_OF_A_KEY, true())).limit(LOOKED_AT)
+_COMPOSED: Final = (
+    update(Notification)
+    .where(Notification.id == bindparam("of"))
+    .values(stage=bindparam("now"), body=bindparam("words"), attempts=0, due_at=func.now(), occurred_at=func.now())
+)
+_FIFTH: Final = (func.now() - Notification.created_at).op("/", precedence=8)(5)
+
+
 def look(engine: Engine) -> int:
     """Look at submissions whose time has come, and compose what there is to tell; give how many were looked at."""
     with engine.begin() as connection:
-        rows = connection.execute(
-            text(f"""
-            SELECT n.* FROM (SELECT k.id FROM keys k WHERE {HAS_WEBHOOK} ORDER BY random()) k CROSS JOIN LATERAL (
-              SELECT * FROM notifications n WHERE n.key_id = k.id AND {LOOKED}
-              ORDER BY n.due_at LIMIT :most FOR UPDATE SKIP LOCKED) n
-            LIMIT :most"""),
-            {"most": LOOKED_AT},
-        ).all()
+        rows = rows_as(LookedAt, connection.execute(_LOOK_AT))
         if not rows:
             return 0
         over = set(submissions.settled(connection, {row.submission for row in rows}))
         watched = {row.submission for row in rows if row.stage == Stage.WATCHED} - over
         telling = over | set(submissions.failing(connection, watched) if watched else ())
-        told = [
-            {"id": row.id, "stage": stage, "body": body}
+        composed = [
+            {"of": row.id, "now": stage, "words": body}
             for row in rows
             if row.submission in telling
             for stage, body in _composed(connection, row)
         ]
-        if told:
-            connection.execute(
-                text("""
-                UPDATE notifications SET stage = :stage, body = :body, attempts = 0, due_at = now(),
-                  occurred_at = now() WHERE id = :id"""),
-                told,
-            )
+        if composed:
+            connection.execute(_COMPOSED, composed)
+        later = {row.id for row in rows} - {one["of"] for one in composed}
         connection.execute(
-            text("""
-            UPDATE notifications
-            SET due_at = now() + least(:latest, greatest(:soonest, extract(epoch FROM now() - created_at) / 5))
-              * interval '1 second'
-            WHERE id = ANY(:ids)"""),
-            {
-                "ids": list({row.id for row in rows} - {one["id"] for one in told}),
-                "soonest": SOONEST,
-                "latest": LATEST,
-            },
+            update(Notification)
+            .where(Notification.id.in_(later))
+            .values(due_at=func.now() + func.least(LATEST, func.greatest(SOONEST, _FIFTH)))
         )
         return len(rows)
 
 
-def _composed(connection: Connection, row: Row[Any]) -> Sequence[tuple[Stage, bytes]]:
+def _composed(connection: Connection, row: LookedAt) -> Sequence[tuple[Stage, bytes]]:
     """Compose what there is to tell of a submission, if there still is."""
     found = submissions.summary(connection, row.submission)
     if found is None:
@@ -148,7 +188,7 @@ def _body(connection: Connection, submission: UUID, stage: Stage, found: Mapping
             "type": f"submission.{stage}",
             "id": _id(submission, stage),
             "submission": submission,
-            "occurred_at": found["completed_at"] or connection.execute(text("SELECT now()")).scalar_one(),
+            "occurred_at": found["completed_at"] or connection.execute(select(func.now())).scalar_one(),
             "accepted": found["accepted"],
             "refused": found["refused"],
             "duplicates": found["duplicates"],
@@ -165,12 +205,8 @@ def _id(submission: UUID, stage: str) -> str:
 
 def _keys_due(engine: Engine) -> Sequence[int]:
     with engine.connect() as connection:
-        due = connection.execute(
-            text(f"""
-            SELECT k.id FROM keys k WHERE {_AWAKE} AND EXISTS (
-              SELECT FROM notifications n WHERE n.key_id = k.id AND {POSTED}) ORDER BY random()""")
-        )
-        return list(due.scalars())
+        due = select(Key.id).where(Key.takes_posts(), _TO_POST).order_by(func.random())
+        return connection.execute(due).scalars().all()
 
 
 def post(process: Context, key_id: int) -> bool:
@@ -184,7 +220,7 @@ def post(process: Context, key_id: int) -> bool:
     answer = endpoint.send(
         claimed.webhook_url,
         SecretStr(unseal(process.settings, claimed.webhook_secret)),
-        WebhookMessage(_id(claimed.submission, claimed.stage), claimed.moment, bytes(claimed.body)),
+        WebhookMessage(_id(claimed.submission, claimed.stage), claimed.moment, claimed.body),
         deadline,
         private=process.settings.webhook_private,
     )
@@ -192,81 +228,105 @@ def post(process: Context, key_id: int) -> bool:
     return True
 
 
-def claim(engine: Engine, key_id: int) -> Row[Any] | None:
-    """Take what a webhook is to be told next, for `LEASE` seconds; a worker that dies leaves it to the next."""
+_NEXT: Final = (
+    select(Notification.id)
+    .where(Notification.key_id == bindparam("key"), Notification.is_to_post())
+    .order_by(Notification.due_at)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+    .cte("next")
+)
+_CLAIM: Final = (
+    update(Notification)
+    .where(Notification.id == _NEXT.c.id, Key.id == Notification.key_id, Key.takes_posts())
+    .values(due_at=func.now() + LEASE)
+    .returning(
+        Notification.id,
+        Notification.key_id,
+        Notification.submission,
+        Notification.stage,
+        Notification.due_at,
+        Notification.body,
+        Notification.attempts,
+        cast(func.extract("epoch", func.now()), BigInteger).label("moment"),
+        Key.name,
+        Key.webhook_url,
+        Key.webhook_secret,
+        Key.webhook_failures,
+    )
+)
+
+
+def claim(engine: Engine, key_id: int) -> ToldNext | None:
+    """Take what a webhook is to be told next, for `LEASE`; a worker that dies leaves it to the next."""
     with engine.begin() as connection:
-        return connection.execute(
-            text(f"""
-            WITH picked AS MATERIALIZED (
-              SELECT id FROM notifications n WHERE n.key_id = :key AND {POSTED}
-              ORDER BY n.due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-            UPDATE notifications n SET due_at = now() + :lease * interval '1 second' FROM picked, keys k
-            WHERE n.id = picked.id AND k.id = n.key_id AND {_AWAKE}
-            RETURNING n.*, extract(epoch FROM now())::bigint AS moment, k.name, k.webhook_url,
-              k.webhook_secret, k.webhook_failures"""),
-            {"key": key_id, "lease": LEASE},
-        ).one_or_none()
+        return next(iter(rows_as(ToldNext, connection.execute(_CLAIM, {"key": key_id}))), None)
 
 
-def settle(engine: Engine, claimed: Row[Any], answer: Response | NoResponse) -> None:
+def settle(engine: Engine, claimed: ToldNext, answer: Response | NoResponse) -> None:
     """Write down what became of a POST, unless its lease was lost and somebody else owns it."""
-    facts = {"id": claimed.id, "until": claimed.due_at, "key": claimed.key_id, "url": claimed.webhook_url}
     match answer:
         case Response(status) if 200 <= status < 300:  # noqa: PLR2004 - what is taken
             with engine.begin() as connection:
-                _taken(connection, facts)
+                _taken(connection, claimed)
             return
         case Response(status, _, body):
-            facts |= {"because": f"HTTP {status}{_quoted(body)}", "gone": status == GONE}
+            because, is_gone = f"HTTP {status}{_quoted(body)}", status == GONE
         case NoResponse(because):
-            facts |= {"because": because, "gone": False}
-    facts["seconds"] = wait(claimed.attempts + 1, random.random())  # noqa: S311 - it spreads, and guards nothing
-    facts["asleep"] = wait(claimed.webhook_failures + 1, random.random())  # noqa: S311 - likewise
-    log.warning(
-        "webhook %s did not take %s of %s: %s", claimed.name, claimed.stage, claimed.submission, facts["because"]
-    )
+            is_gone = False
+    log.warning("webhook %s did not take %s of %s: %s", claimed.name, claimed.stage, claimed.submission, because)
     with engine.begin() as connection:
-        _refused(connection, facts)
+        _refused(connection, claimed, because, is_gone=is_gone)
 
 
-_OWNED: Final = "WHERE id = :id AND due_at = :until AND stage IN ('failing', 'finished')"
+def _owned(claimed: ToldNext) -> ColumnElement[bool]:
+    is_same = and_(Notification.id == claimed.id, Notification.due_at == claimed.due_at)
+    return and_(is_same, Notification.stage == claimed.stage)
 
 
-def _taken(connection: Connection, facts: Mapping[str, Any]) -> None:
+def _taken(connection: Connection, claimed: ToldNext) -> None:
+    stage = Stage.WARNED if claimed.stage is Stage.FAILING else Stage.TOLD
     connection.execute(
-        text(f"""
-        UPDATE notifications SET stage = CASE stage WHEN 'failing' THEN 'warned' ELSE 'told' END, due_at = now(),
-          body = NULL, last_error = '' {_OWNED}"""),
-        facts,
+        update(Notification).where(_owned(claimed)).values(stage=stage, due_at=func.now(), body=None, last_error="")
     )
     connection.execute(
-        text("""
-        UPDATE keys SET webhook_failures = 0, webhook_due_at = NULL, webhook_error = ''
-        WHERE id = :key AND webhook_url = :url AND webhook_error <> ''"""),
-        facts,
+        update(Key)
+        .where(Key.id == claimed.key_id, Key.webhook_url == claimed.webhook_url, Key.webhook_error != "")
+        .values(webhook_failures=0, webhook_due_at=None, webhook_error="")
     )
 
 
-def _refused(connection: Connection, facts: Mapping[str, Any]) -> None:
+def _refused(connection: Connection, claimed: ToldNext, because: str, *, is_gone: bool) -> None:
+    given_up = Stage.WARNED if claimed.stage is Stage.FAILING else Stage.GIVEN_UP
     stage = connection.execute(
-        text(f"""
-        UPDATE notifications SET due_at = now() + :seconds * interval '1 second', attempts = attempts + 1,
-          last_error = :because, stage = CASE WHEN occurred_at > now() - :tried * interval '1 second' THEN stage
-            WHEN stage = 'failing' THEN 'warned' ELSE 'given_up' END
-        {_OWNED} RETURNING stage"""),
-        {**facts, "tried": TRIED},
-    ).scalar()
-    if stage in {Stage.WARNED, Stage.GIVEN_UP}:
-        log.error("notification %d is given up: its webhook did not take it for a day", facts["id"])
-    if stage is not None:
-        connection.execute(
-            text("""
-            UPDATE keys SET webhook_failures = webhook_failures + 1, webhook_error = :because,
-              webhook_due_at = now() + :asleep * interval '1 second',
-              webhook_url = CASE WHEN :gone THEN NULL ELSE webhook_url END
-            WHERE id = :key AND webhook_url = :url"""),
-            facts,
+        update(Notification)
+        .where(_owned(claimed))
+        .values(
+            due_at=func.now() + _wait(claimed.attempts + 1),
+            attempts=Notification.attempts + 1,
+            last_error=because,
+            stage=case((Notification.occurred_at > func.now() - TRIED, Notification.stage), else_=given_up),
         )
+        .returning(Notification.stage)
+    ).scalar()
+    if stage is None:
+        return
+    if stage is given_up:
+        log.error("notification %d is given up: its webhook did not take it for a day", claimed.id)
+    connection.execute(
+        update(Key)
+        .where(Key.id == claimed.key_id, Key.webhook_url == claimed.webhook_url)
+        .values(
+            webhook_failures=Key.webhook_failures + 1,
+            webhook_error=because,
+            webhook_due_at=func.now() + _wait(claimed.webhook_failures + 1),
+            webhook_url=None if is_gone else Key.webhook_url,
+        )
+    )
+
+
+def _wait(failures: int) -> timedelta:
+    return timedelta(seconds=wait(failures, random.random()))  # noqa: S311 - it spreads, and guards nothing
 
 
 def _quoted(body: bytes) -> str:

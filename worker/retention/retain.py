@@ -1,0 +1,78 @@
+"""Retain: which settled batches must stay, however old they are. A question only: nothing is changed here.
+
+What waits for its read-back keeps its batch, and so does a batch that waits for another. And no record that arrived
+goes before an older one of its contact and event that can still be sent, for it is what keeps that one from being sent
+after it. Nothing else does: an error that nobody resolved for so long keeps only what overtook its record.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, and_, exists, or_, select, text, true
+
+from models.outcome import LastError, outcome
+from models.tables import Batch, Error, Record, fixed, ids
+from models.words import Outcome
+from worker.database import rows_as
+from worker.queue.contact_index import Place, after_sendable, oldest_sendable
+
+READ_BACK: Final = select(Error.batch_id).where(Error.batch_id == ids("batches"), Error.verify_at.is_not(None))
+"""Batches with a record that is still read back."""
+
+WAITED_FOR: Final = text("""
+SELECT x.id FROM unnest(CAST(:batches AS bigint[])) x(id)
+WHERE EXISTS (SELECT FROM batches w WHERE w.after @> ARRAY[x.id] AND w.after <> '{}')""")
+"""Batches that another one waits for, whatever they say of themselves."""
+
+_TOOK_IT_ONCE: Final = exists().where(Error.record_id == Record.id, Error.outcome == fixed(Outcome.UNCONFIRMED))
+ARRIVED: Final = (
+    select(Record.id, Record.batch_id, Batch.event_id, Record.contact)
+    .join(Batch, Batch.id == Record.batch_id)
+    .outerjoin(LastError, true())
+    .where(
+        Record.batch_id == ids("batches"),
+        or_(
+            outcome.in_([Outcome.DELIVERED, Outcome.UNCONFIRMED]),
+            and_(outcome.in_([Outcome.FAILED, Outcome.CANCELED]), _TOOK_IT_ONCE),
+        ),
+    )
+)
+"""Records that arrived or may have: each overtakes what is older of its contact and event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A record that arrived, or may have."""
+
+    id: int
+    batch_id: int
+    event_id: int
+    contact: str
+
+
+def must_stay(connection: Connection, batch_ids: Collection[int]) -> set[int]:
+    """Say which of these settled batches must stay."""
+    batches = {"batches": list(batch_ids)}
+    read_back = set(connection.execute(READ_BACK, batches).scalars())
+    waited_for = set(connection.execute(WAITED_FOR, batches).scalars())
+    arrived = rows_as(Arrived, connection.execute(ARRIVED, batches))
+    return read_back | waited_for | _overtook(connection, arrived)
+
+
+def _overtook(connection: Connection, arrived: Collection[Arrived]) -> set[int]:
+    """Say which batches hold a record that is newer than one of its contact and event that can still be sent.
+
+    The oldest such record is looked for once for each contact: many may have thousands in one event.
+    """
+    upto: dict[tuple[int, str], int] = {}
+    for record in arrived:
+        place = record.event_id, record.contact
+        upto[place] = max(record.batch_id, upto.get(place, 0))
+    oldest = oldest_sendable(connection, upto)
+    after_moved = after_sendable(connection, (Place(one.event_id, one.contact, one.id) for one in arrived))
+    return {
+        record.batch_id
+        for record in arrived
+        if oldest.get((record.event_id, record.contact), record.id) < record.id or record.id in after_moved
+    }
