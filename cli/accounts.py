@@ -1,7 +1,6 @@
 """`turnout accounts …`: the HubSpot portals."""
 
-import re
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -31,8 +30,6 @@ app = typer.Typer(
     help="HubSpot's portals that records are delivered to.",
     epilog="Example: turnout accounts",
 )
-
-NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 AccountName = Annotated[str, typer.Argument(help="The account's name, by which messages name it.")]
 FromStdin = Annotated[
@@ -70,6 +67,7 @@ def add(  # noqa: PLR0913 - one parameter an option
 
     One that was removed comes back with its history.
     """
+    from models.ids import NAME
     from worker.accounts import registry
     from worker.operations import audit_log
 

@@ -28,6 +28,7 @@ from sqlalchemy import (
     Time,
     Uuid,
     and_,
+    case,
     exists,
     func,
     literal_column,
@@ -167,6 +168,15 @@ class Account(Base):
     def may_send(cls) -> ColumnElement[bool]:
         """Give the condition of an account that is neither paused nor parked."""
         return and_(cls.paused_at.is_(None), or_(cls.parked_until.is_(None), cls.parked_until <= func.now()))
+
+    @classmethod
+    def stopped_because(cls) -> ColumnElement[str | None]:
+        """Give why an account does not send, as people read it; null where it does."""
+        return case(
+            (cls.removed_at.is_not(None), literal_column("'account removed: add it again, or cancel them'", Text)),
+            (cls.paused_at.is_not(None), literal_column("'account paused: '", Text).concat(cls.paused_because)),
+            (cls.parked_until > func.now(), literal_column("'account parked: '", Text).concat(cls.parked_because)),
+        )
 
 
 class Event(Base):

@@ -27,6 +27,7 @@ from worker.context import Context
 from worker.database import repeat
 from worker.encryption import unseal
 from worker.queries import submissions
+from worker.queries.submissions import SubmissionSummary
 from worker.webhooks import endpoint
 from worker.webhooks.endpoint import HAS_WEBHOOK, TIMEOUT
 from worker.webhooks.signature import WebhookMessage
@@ -133,26 +134,26 @@ def _composed(connection: Connection, row: Row[Any]) -> Sequence[tuple[Stage, by
     found = submissions.summary(connection, row.submission)
     if found is None:
         return [(Stage.GIVEN_UP, b"")]
-    if found["status"] == Status.COMPLETE:
+    if found.status == Status.COMPLETE:
         stage = Stage.FINISHED
-    elif row.stage == Stage.WATCHED and found["outcomes"].keys() & {Outcome.REJECTED, Outcome.FAILED}:
+    elif row.stage == Stage.WATCHED and found.outcomes.keys() & {Outcome.REJECTED, Outcome.FAILED}:
         stage = Stage.FAILING
     else:
         return []
     return [(stage, _body(connection, row.submission, stage, found))]
 
 
-def _body(connection: Connection, submission: UUID, stage: Stage, found: Mapping[str, Any]) -> bytes:
+def _body(connection: Connection, submission: UUID, stage: Stage, found: SubmissionSummary) -> bytes:
     return orjson.dumps(
         {
             "type": f"submission.{stage}",
             "id": _id(submission, stage),
             "submission": submission,
-            "occurred_at": found["completed_at"] or connection.execute(text("SELECT now()")).scalar_one(),
-            "accepted": found["accepted"],
-            "refused": found["refused"],
-            "duplicates": found["duplicates"],
-            "outcomes": found["outcomes"],
+            "occurred_at": found.completed_at or connection.execute(text("SELECT now()")).scalar_one(),
+            "accepted": found.accepted,
+            "refused": found.refused,
+            "duplicates": found.duplicates,
+            "outcomes": found.outcomes,
             "link": f"/submissions/{submission}",
         },
         option=orjson.OPT_UTC_Z,
