@@ -7,13 +7,28 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, DateTime, Engine, and_, delete, exists, func, insert, literal, select, update
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    Engine,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    false,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.orm import aliased
 
 from models.tables import Act, Job
 from models.words import Via
 from worker.database import rows_as
 from worker.queries.error_filter import ANY_OPEN
+from worker.queries.error_scan import NEWEST
 
 
 class Actor(NamedTuple):
@@ -112,31 +127,33 @@ class LoggedAction:
     stopped: bool
 
 
+_ACT: Final = aliased(
+    Act, select(Act).where(Act.id < bindparam("before")).order_by(Act.id.desc()).limit(LOOKED_AT).subquery("act")
+)
+_ACTIONS: Final = (
+    select(
+        *(_ACT.id, _ACT.at, _ACT.who, _ACT.via, _ACT.what, _ACT.filter, _ACT.number, _ACT.last_error),
+        Job.id.is_not(None).label("is_job"),
+        func.coalesce(_ACT.number, Job.done).label("done"),
+        func.jsonb_extract_path_text(Job.params, "because").label("because"),
+        and_(Job.id.is_not(None), Job.ended_at.is_(None)).label("is_under_way"),
+        func.coalesce(Job.stopped, false()).label("stopped"),
+    )
+    .outerjoin(Job, Job.id == _ACT.id)
+    .order_by(_ACT.id.desc())
+    .limit(bindparam("limit"))
+)
+
+
 def listed(
     engine: Engine, limit: int = 50, before: int | None = None, who: str | None = None, what: str | None = None
 ) -> list[LoggedAction]:
     """List actions, the newest first; of the newest `LOOKED_AT` where one's own are asked for."""
-    newest = select(Act).order_by(Act.id.desc()).limit(LOOKED_AT)
-    act = aliased(Act, (newest if before is None else newest.where(Act.id < before)).subquery("act"))
-    listed = (
-        select(
-            *(act.id, act.at, act.who, act.via, act.what, act.filter, act.number, act.last_error),
-            Job.id.is_not(None).label("is_job"),
-            func.coalesce(act.number, Job.done).label("done"),
-            func.jsonb_extract_path_text(Job.params, "because").label("because"),
-            and_(Job.id.is_not(None), Job.ended_at.is_(None)).label("is_under_way"),
-            func.coalesce(Job.stopped, False).label("stopped"),
-        )
-        .outerjoin(Job, Job.id == act.id)
-        .order_by(act.id.desc())
-        .limit(limit)
-    )
-    if who is not None:
-        listed = listed.where(act.who == who)
-    if what is not None:
-        listed = listed.where(act.what == what)
+    actions = _ACTIONS if who is None else _ACTIONS.where(_ACT.who == who)
+    actions = actions if what is None else actions.where(_ACT.what == what)
+    facts = {"before": NEWEST if before is None else before, "limit": limit}
     with engine.connect() as connection:
-        return rows_as(LoggedAction, connection.execute(listed))
+        return rows_as(LoggedAction, connection.execute(actions, facts))
 
 
 def forget(connection: Connection, cutoff: str, most: int) -> int:

@@ -19,14 +19,13 @@ from sqlalchemy import (
     select,
     true,
 )
-from sqlalchemy.orm import aliased
 
 from models.outcome import LastError, outcome
 from models.tables import Account, Attempt, Batch, Error, Event, Record
 from models.words import Identity, Origin, Outcome, Resolution, State, Status
 from worker.database import columns_of, rows_as
 from worker.queries.events import list_events
-from worker.queries.history import PastAttempt, attempts_of
+from worker.queries.history import PastAttempt, attempts_of_batch
 
 OUT_OF_TURN: Final = timedelta(minutes=5)
 """A batch's time is its transaction's, and none takes so long: by no more are ids and times in different orders."""
@@ -142,7 +141,7 @@ def _why(after: Sequence[int], postponed_because: str) -> str:
 def list_batches(engine: Engine, chosen: BatchFilter) -> list[BatchSummary]:
     """List batches, the newest first; `before` continues where a list ended."""
     with engine.connect() as connection:
-        batch = aliased(Batch, _walked(connection, chosen).subquery("batch"))
+        batch = _walked(connection, chosen).subquery("batch").c
         unresolved = select(Error.id).where(Error.batch_id == batch.id, Error.resolution.is_(None))
         listed = (
             select(
@@ -202,8 +201,8 @@ def _walked(connection: Connection, chosen: BatchFilter) -> Select[Any]:
         return walked
     ids = literal([one.id for one in list_events(connection, chosen.event)], ARRAY(BigInteger))
     event = func.unnest(ids).table_valued(column("id", BigInteger)).render_derived("event")
-    each = aliased(Batch, walked.where(Batch.event_id == event.c.id).lateral("each"))
-    return select(each).select_from(event).join(each, true()).order_by(each.id.desc()).limit(chosen.walk)
+    each = walked.where(Batch.event_id == event.c.id).lateral("each")
+    return select(each).select_from(event).join(each, true()).order_by(each.c.id.desc()).limit(chosen.walk)
 
 
 def _walk(connection: Connection, chosen: BatchFilter) -> Iterator[ColumnElement[bool]]:
@@ -232,36 +231,36 @@ def _first_of(connection: Connection, moment: datetime, later: timedelta) -> int
     return high
 
 
+_BATCH: Final = (
+    select(
+        *columns_of(Batch, BatchDetail),
+        Account.name.label("account"),
+        Event.label().label("event"),
+        *(Event.object_id, Event.external_event_id, Event.external_account_id, Account.hubspot_version),
+    )
+    .join(Account, Account.id == Batch.account_id)
+    .join(Event, Event.id == Batch.event_id)
+    .where(Batch.id == bindparam("id"))
+)
+_MEMBERS: Final = (
+    select(
+        *(Record.id, Record.position, Record.contact, Record.input, outcome.label("outcome")),
+        *(LastError.category, LastError.code, LastError.message, LastError.resolution),
+    )
+    .join(Batch, Batch.id == Record.batch_id)
+    .outerjoin(LastError, true())
+    .where(Record.batch_id == bindparam("id"), Record.position > bindparam("after"))
+    .order_by(Record.position)
+    .limit(bindparam("limit"))
+)
+
+
 def find_batch(engine: Engine, batch_id: int, limit: int = 1_000, after: int = -1) -> BatchDetail | None:
     """Show one batch with its attempts, and its records behind a position with their outcomes and last errors."""
-    shown = (
-        select(
-            *columns_of(Batch, BatchDetail),
-            Account.name.label("account"),
-            Event.label().label("event"),
-            Event.object_id,
-            Event.external_event_id,
-            Event.external_account_id,
-            Account.hubspot_version,
-        )
-        .join(Account, Account.id == Batch.account_id)
-        .join(Event, Event.id == Batch.event_id)
-        .where(Batch.id == batch_id)
-    )
-    members = (
-        select(
-            *(Record.id, Record.position, Record.contact, Record.input, outcome.label("outcome")),
-            *(LastError.category, LastError.code, LastError.message, LastError.resolution),
-        )
-        .join(Batch, Batch.id == Record.batch_id)
-        .outerjoin(LastError, true())
-        .where(Record.batch_id == batch_id, Record.position > after)
-        .order_by(Record.position)
-        .limit(limit)
-    )
     with engine.connect() as connection:
-        found = connection.execute(shown).mappings().one_or_none()
+        found = connection.execute(_BATCH, {"id": batch_id}).mappings().one_or_none()
         if found is None:
             return None
-        timeline = attempts_of(connection, [batch_id], SHOWN)
-        return BatchDetail(**found, timeline=timeline, records=rows_as(Member, connection.execute(members)))
+        members = connection.execute(_MEMBERS, {"id": batch_id, "after": after, "limit": limit})
+        timeline = attempts_of_batch(connection, batch_id, SHOWN)
+        return BatchDetail(**found, timeline=timeline, records=rows_as(Member, members))

@@ -70,12 +70,9 @@ class PastError:
         return self.created_at
 
 
-_ATTEMPTS: Final = (
-    select(*columns_of(Attempt, PastAttempt))
-    .where(Attempt.batch_id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
-    .order_by(Attempt.id)
-    .limit(bindparam("most"))
-)
+_ATTEMPTS: Final = select(*columns_of(Attempt, PastAttempt)).order_by(Attempt.id).limit(bindparam("most"))
+_OF_BATCH: Final = _ATTEMPTS.where(Attempt.batch_id == bindparam("id"))
+_OF_BATCHES: Final = _ATTEMPTS.where(Attempt.batch_id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
 _ERRORS: Final = (
     select(*columns_of(Error, PastError))
     .where(Error.record_id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
@@ -84,11 +81,16 @@ _ERRORS: Final = (
 )
 
 
+def attempts_of_batch(connection: Connection, batch_id: int, most: int) -> list[PastAttempt]:
+    """Read the first calls for a batch, in the order of an index: there may be very many."""
+    return rows_as(PastAttempt, connection.execute(_OF_BATCH, {"id": batch_id, "most": most}))
+
+
 def attempts_of(connection: Connection, batch_ids: Collection[int], most: int) -> list[PastAttempt]:
-    """Read the calls for these batches, the oldest first."""
-    return rows_as(PastAttempt, connection.execute(_ATTEMPTS, {"ids": list(batch_ids), "most": most}))
+    """Read the first calls for these batches."""
+    return rows_as(PastAttempt, connection.execute(_OF_BATCHES, {"ids": list(batch_ids), "most": most}))
 
 
 def errors_of(connection: Connection, record_ids: Collection[int], most: int) -> list[PastError]:
-    """Read the errors of these records, the oldest first."""
+    """Read the first errors of these records."""
     return rows_as(PastError, connection.execute(_ERRORS, {"ids": list(record_ids), "most": most}))

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Engine,
     Select,
     any_,
+    bindparam,
     case,
     delete,
     exists,
@@ -63,32 +64,33 @@ class ItemToday:
         return "" if self.done else "not begun"
 
 
-def items(engine: Engine, job_id: int, limit: int = 50, after: int = 0, *, skipped: bool = False) -> list[ItemToday]:
-    """List a job's items in the order in which they were done, or those that it was not done to."""
-    page = select(JobItem).where(JobItem.job_id == job_id, JobItem.id > after).order_by(JobItem.id).limit(limit)
+def _items(*, skipped: bool) -> Select[Any]:
+    of_job = JobItem.job_id == bindparam("job")
+    page = select(JobItem).where(of_job, JobItem.id > bindparam("after")).order_by(JobItem.id).limit(bindparam("limit"))
     item = aliased(JobItem, (page.where(~JobItem.done) if skipped else page).subquery("item"))
-    listed = (
+    return (
         select(
-            item.id,
-            item.item,
-            item.record_id,
-            item.done,
-            item.by,
-            item.result,
-            item.change,
-            Record.contact,
-            Record.batch_id,
+            *(item.id, item.item, item.record_id, item.done, item.by, item.result, item.change),
+            *(Record.contact, Record.batch_id),
             case((Record.id.is_not(None), outcome)).label("outcome"),
-            LastError.category,
-            LastError.message,
+            *(LastError.category, LastError.message),
         )
         .outerjoin(Record, Record.id == func.coalesce(item.by, item.record_id))
         .outerjoin(Batch, Batch.id == Record.batch_id)
         .outerjoin(LastError, true())
         .order_by(item.id)
     )
+
+
+_ALL: Final = _items(skipped=False)
+_SKIPPED: Final = _items(skipped=True)
+
+
+def items(engine: Engine, job_id: int, limit: int = 50, after: int = 0, *, skipped: bool = False) -> list[ItemToday]:
+    """List a job's items in the order in which they were done, or those that it was not done to."""
+    facts = {"job": job_id, "limit": limit, "after": after}
     with engine.connect() as connection:
-        return rows_as(ItemToday, connection.execute(listed))
+        return rows_as(ItemToday, connection.execute(_SKIPPED if skipped else _ALL, facts))
 
 
 def batches(engine: Engine, job_id: int) -> int:
@@ -98,28 +100,31 @@ def batches(engine: Engine, job_id: int) -> int:
         return connection.execute(counted).scalar_one()
 
 
+_NEWEST: Final = aliased(
+    JobItem,
+    select(JobItem)
+    .where(JobItem.job_id == bindparam("job"), JobItem.done.is_not(None))
+    .order_by(JobItem.id.desc())
+    .limit(COUNTED)
+    .subquery("newest"),
+)
+_NUMBER: Final = func.count().label("number")
+_OUTCOMES: Final = (
+    select(outcome.label("outcome"), _NUMBER)
+    .select_from(_NEWEST)
+    .join(Record, Record.id == func.coalesce(_NEWEST.by, _NEWEST.record_id))
+    .join(Batch, Batch.id == Record.batch_id)
+    .outerjoin(LastError, true())
+    .where(_NEWEST.done.is_(True))
+    .group_by(outcome)
+    .order_by(_NUMBER.desc())
+)
+
+
 def outcomes(engine: Engine, job_id: int) -> dict[str, int]:
     """Count by their present outcome the records that a job was done to, of its newest `COUNTED`."""
-    newest = (
-        select(JobItem)
-        .where(JobItem.job_id == job_id, JobItem.done.is_not(None))
-        .order_by(JobItem.id.desc())
-        .limit(COUNTED)
-    )
-    item = aliased(JobItem, newest.subquery("item"))
-    number = func.count().label("number")
-    counted: Select[Outcome, int] = (
-        select(outcome.label("outcome"), number)
-        .select_from(item)
-        .join(Record, Record.id == func.coalesce(item.by, item.record_id))
-        .join(Batch, Batch.id == Record.batch_id)
-        .outerjoin(LastError, true())
-        .where(item.done.is_(True))
-        .group_by(outcome)
-        .order_by(number.desc())
-    )
     with engine.connect() as connection:
-        return {one.value: number for one, number in connection.execute(counted)}
+        return {one.value: number for one, number in connection.execute(_OUTCOMES, {"job": job_id})}
 
 
 def forget(connection: Connection, cutoff: str, most_jobs: int, most_items: int) -> dict[str, int]:

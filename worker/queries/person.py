@@ -15,6 +15,7 @@ from models.tables import Account, Batch, Event, Key, Notification, Record, Subm
 from models.words import Door, Origin, Outcome, Stage, State, Status
 from worker.database import rows_as
 from worker.queries import submissions
+from worker.queries.error_scan import NEWEST
 from worker.queries.history import PastAttempt, PastError, attempts_of, errors_of
 from worker.queries.submissions import Cursor, SubmissionCounts
 
@@ -147,39 +148,44 @@ def _last_of(errors: list[PastError], batch_id: int) -> PastError | None:
     return next((error for error in reversed(errors) if error.batch_id == batch_id), None)
 
 
+_THEIRS: Final = (
+    select(Record.id)
+    .where(Record.contact == bindparam("contact"), Record.id < bindparam("before"))
+    .cte("theirs")
+    .prefix_with("MATERIALIZED")
+)
+"""By the index of contacts, whatever the planner takes the limit for: somebody may have very many records, or few."""
+_PAGE: Final = select(_THEIRS.c.id).order_by(_THEIRS.c.id.desc()).limit(bindparam("limit")).subquery("page")
+_RECORDS: Final = (
+    select(
+        *(Record.id, Record.contact, Record.input, Record.corrects),
+        submissions.contact_id(Record, Batch, LastError).label("contact_id"),
+        Account.name.label("account"),
+        Event.label().label("event"),
+        Batch.state,
+        outcome.label("outcome"),
+        *(Batch.id.label("batch_id"), Batch.status, Batch.origin, Batch.split_from, Batch.after, Batch.due_at),
+        (Batch.due_at <= func.now()).label("is_due"),
+        *(Batch.postponed_because, Batch.settled_at),
+        Account.stopped_because().label("stopped"),
+        *(Submission.submission, Submission.producer, Submission.door, Submission.received_at),
+    )
+    .select_from(_PAGE)
+    .join(Record, Record.id == _PAGE.c.id)
+    .join(Batch, Batch.id == Record.batch_id)
+    .outerjoin(LastError, true())
+    .join(Account, Account.id == Batch.account_id)
+    .join(Event, Event.id == Batch.event_id)
+    .join(Submission, Submission.id == Record.submission_id)
+    .order_by(Record.id.desc())
+)
+
+
 def list_records_of(engine: Engine, contact: str, limit: int = 20, before: int | None = None) -> list[PersonRecord]:
     """List a contact's records, the newest first, each with its attempts, its errors and what happens next."""
-    # The ids first, by the index of contacts alone: somebody may have very many records.
-    theirs = select(Record.id).where(Record.contact == comparable(contact))
-    if before is not None:
-        theirs = theirs.where(Record.id < before)
-    known = theirs.cte("theirs").prefix_with("MATERIALIZED")
-    page = select(known.c.id).order_by(known.c.id.desc()).limit(limit).subquery("page")
-    listed = (
-        select(
-            *(Record.id, Record.contact, Record.input, Record.corrects),
-            submissions.contact_id(Record, Batch, LastError).label("contact_id"),
-            Account.name.label("account"),
-            Event.label().label("event"),
-            Batch.state,
-            outcome.label("outcome"),
-            *(Batch.id.label("batch_id"), Batch.status, Batch.origin, Batch.split_from, Batch.after, Batch.due_at),
-            (Batch.due_at <= func.now()).label("is_due"),
-            *(Batch.postponed_because, Batch.settled_at),
-            Account.stopped_because().label("stopped"),
-            *(Submission.submission, Submission.producer, Submission.door, Submission.received_at),
-        )
-        .select_from(page)
-        .join(Record, Record.id == page.c.id)
-        .join(Batch, Batch.id == Record.batch_id)
-        .outerjoin(LastError, true())
-        .join(Account, Account.id == Batch.account_id)
-        .join(Event, Event.id == Batch.event_id)
-        .join(Submission, Submission.id == Record.submission_id)
-        .order_by(Record.id.desc())
-    )
+    facts = {"contact": comparable(contact), "before": NEWEST if before is None else before, "limit": limit}
     with engine.connect() as connection:
-        rows = connection.execute(listed).mappings().all()
+        rows = connection.execute(_RECORDS, facts).mappings().all()
         errors = errors_of(connection, [row["id"] for row in rows], HISTORY)
         of_record = {row["id"]: [error for error in errors if error.record_id == row["id"]] for row in rows}
         batches = {row["id"]: {row["batch_id"], *(one.batch_id for one in of_record[row["id"]])} for row in rows}

@@ -1,18 +1,20 @@
 """A page of what was refused at the door; each may be a whole message, so it looks at a bounded number and size."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Any, Final, Self, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Engine, any_, func, literal, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Engine, Select, any_, asc, bindparam, desc, func, select
 
 from models.input_check import Reason
 from models.message import DEFAULT_ACCOUNT, loads
 from models.tables import Refused, Submission
 from models.words import Door
+from worker.queries.error_scan import NEWEST
 
 T = TypeVar("T")
 
@@ -96,29 +98,31 @@ def walked(
     return found, None if ended else heads[looked_at - 1][0]
 
 
-def _waits(chosen: RefusalFilter) -> Iterator[ColumnElement[bool]]:
-    """Give the condition of those that wait to be handed in again, of a choice, as far as SQL knows it."""
-    yield Refused.replayed_at.is_(None)
-    yield Refused.raw != b""
-    if chosen.ids is not None:
-        yield Refused.id == any_(literal(list(chosen.ids), ARRAY(BigInteger)))
-    if chosen.submission is not None:
-        yield Submission.submission == chosen.submission
+def _those_of(chosen: RefusalFilter) -> dict[str, Any]:
+    """Give the parameters of a choice, as far as SQL knows it."""
+    ids = {} if chosen.ids is None else {"ids": list(chosen.ids)}
+    return ids if chosen.submission is None else {**ids, "submission": chosen.submission}
+
+
+def _waiting(beyond: ColumnElement[bool], names: Collection[str]) -> Select[Any]:
+    """Give those beyond an id that wait to be handed in again, chosen by the parameters of these names."""
+    waiting = (
+        select(Refused.id, func.octet_length(Refused.raw).label("length"))
+        .join(Submission, Submission.id == Refused.submission_id)
+        .where(Refused.replayed_at.is_(None), Refused.raw != b"", beyond)
+    )
+    if "ids" in names:
+        waiting = waiting.where(Refused.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
+    return waiting.where(Submission.submission == bindparam("submission")) if "submission" in names else waiting
 
 
 def _heads(engine: Engine, chosen: RefusalFilter, before: int | None) -> list[tuple[int, int]]:
     """Name those that are looked at, and how large they are."""
-    heads = (
-        select(Refused.id, func.octet_length(Refused.raw))
-        .join(Submission, Submission.id == Refused.submission_id)
-        .where(*_waits(chosen))
-        .order_by(Refused.id.desc())
-        .limit(WALK)
-    )
-    if before is not None:
-        heads = heads.where(Refused.id < before)
+    those = _those_of(chosen)
+    heads = _waiting(Refused.id < bindparam("last"), those).order_by(Refused.id.desc()).limit(WALK)
+    facts = {"last": NEWEST if before is None else before, **those}
     with engine.connect() as connection:
-        return [(id_, length) for id_, length in connection.execute(heads)]
+        return [(one.id, one.length) for one in connection.execute(heads, facts)]
 
 
 def _chunks(heads: Sequence[tuple[int, int]]) -> Iterator[list[int]]:
@@ -139,7 +143,7 @@ def _chunks(heads: Sequence[tuple[int, int]]) -> Iterator[list[int]]:
 
 def waiting(engine: Engine, chosen: RefusalFilter, before: int | None = None) -> Iterator[Refusal]:
     """Give the refusals that were not handed in again, the newest first, each with its message as JSON or text."""
-    last = before
+    last = NEWEST if before is None else before
     while page := page_of(engine, chosen, last, newest_first=True):
         yield from (one for one in page if chosen.account is None or one.account == chosen.account)
         last = page[-1].id
@@ -153,22 +157,15 @@ def as_line(refusal: Refusal) -> bytes:
     return json.dumps(line).encode() + b"\n"  # orjson knows no large number
 
 
-def page_of(engine: Engine, chosen: RefusalFilter, last: int | None, *, newest_first: bool) -> list[Refusal]:
-    """Give the next of the chosen refusals beyond an id, bounded in number and size."""
-    order = Refused.id.desc() if newest_first else Refused.id.asc()
-    step = (
-        select(Refused.id, func.octet_length(Refused.raw).label("length"))
-        .join(Submission, Submission.id == Refused.submission_id)
-        .where(*_waits(chosen))
-        .order_by(order)
-        .limit(AT_ONCE)
-    )
-    if last is not None:
-        step = step.where(Refused.id < last if newest_first else Refused.id > last)
-    few = step.subquery("step")
-    so_far = func.sum(few.c.length).over(order_by=few.c.id.desc() if newest_first else few.c.id.asc())
-    sized = select(few.c.id, (so_far - few.c.length).label("beside")).subquery("sized")
-    page = (
+@cache
+def _page(names: frozenset[str], *, newest_first: bool) -> Select[Any]:
+    """Give the statement of a page of those chosen by the parameters of these names."""
+    order, last = desc if newest_first else asc, bindparam("last", type_=BigInteger)
+    few = _waiting(Refused.id < last if newest_first else Refused.id > last, names)
+    step = few.order_by(order(Refused.id)).limit(AT_ONCE).subquery("step").c
+    beside = func.sum(step.length).over(order_by=order(step.id)) - step.length
+    sized = select(step.id, beside.label("beside")).subquery("sized")
+    page: Select[Any] = (
         select(
             *(Refused.id, Refused.raw, Refused.inputs, Refused.reasons, Refused.refused_at),
             *(Submission.submission, Submission.part, Submission.door, Submission.producer, Submission.key_id),
@@ -177,10 +174,18 @@ def page_of(engine: Engine, chosen: RefusalFilter, last: int | None, *, newest_f
         .join(Refused, Refused.id == sized.c.id)
         .join(Submission, Submission.id == Refused.submission_id)
         .where(sized.c.beside < BYTES_AT_ONCE)
-        .order_by(order)
+        .order_by(order(Refused.id))
     )
+    return page
+
+
+def page_of(engine: Engine, chosen: RefusalFilter, last: int, *, newest_first: bool) -> list[Refusal]:
+    """Give the next of the chosen refusals beyond an id, bounded in number and size."""
+    those = _those_of(chosen)
+    page = _page(frozenset(those), newest_first=newest_first)
     with engine.connect() as connection:
-        return [Refusal(**row, **_read(row["raw"])) for row in connection.execute(page).mappings()]
+        rows = connection.execute(page, {"last": last, **those}).mappings()
+        return [Refusal(**row, **_read(row["raw"])) for row in rows]
 
 
 def _read(raw: bytes) -> dict[str, Any]:
