@@ -158,14 +158,14 @@ def as_line(refusal: Refusal) -> bytes:
 
 
 @cache
-def _page(names: frozenset[str], *, newest_first: bool) -> Select[Any]:
+def _page(names: frozenset[str], *, newest_first: bool) -> Select[*tuple[Any, ...]]:
     """Give the statement of a page of those chosen by the parameters of these names."""
     order, last = desc if newest_first else asc, bindparam("last", type_=BigInteger)
     few = _waiting(Refused.id < last if newest_first else Refused.id > last, names)
     step = few.order_by(order(Refused.id)).limit(AT_ONCE).subquery("step").c
     beside = func.sum(step.length).over(order_by=order(step.id)) - step.length
     sized = select(step.id, beside.label("beside")).subquery("sized")
-    page: Select[Any] = (
+    return (
         select(
             *(Refused.id, Refused.raw, Refused.inputs, Refused.reasons, Refused.refused_at),
             *(Submission.submission, Submission.part, Submission.door, Submission.producer, Submission.key_id),
@@ -176,7 +176,6 @@ def _page(names: frozenset[str], *, newest_first: bool) -> Select[Any]:
         .where(sized.c.beside < BYTES_AT_ONCE)
         .order_by(order(Refused.id))
     )
-    return page
 
 
 def page_of(engine: Engine, chosen: RefusalFilter, last: int, *, newest_first: bool) -> list[Refusal]:
