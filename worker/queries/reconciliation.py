@@ -95,7 +95,7 @@ def audit(engine: Engine) -> Books:
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection, connection.begin():
         connection.execute(_UNBOUNDED)
         receipts = connection.execute(_RECEIPTS).one()
-        kept = Counter(dict(connection.execute(_OUTCOMES).tuples().all()))
+        kept = Counter(dict(connection.execute(_OUTCOMES).all()))
         purged = Counter({Outcome(name): count for name, count in connection.execute(_PURGED).mappings().one().items()})
         wrong = [
             f"{number} {what}"

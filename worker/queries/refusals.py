@@ -162,7 +162,7 @@ def _page(names: frozenset[str], *, newest_first: bool) -> Select[*tuple[Any, ..
     """Give the statement of a page of those chosen by the parameters of these names."""
     order, last = desc if newest_first else asc, bindparam("last", type_=BigInteger)
     few = _waiting(Refused.id < last if newest_first else Refused.id > last, names)
-    step = few.order_by(order(Refused.id)).limit(AT_ONCE).subquery("step").c
+    step = few.order_by(order(Refused.id)).limit(bindparam("step")).subquery("step").c
     beside = func.sum(step.length).over(order_by=order(step.id)) - step.length
     sized = select(step.id, beside.label("beside")).subquery("sized")
     return (
@@ -173,7 +173,7 @@ def _page(names: frozenset[str], *, newest_first: bool) -> Select[*tuple[Any, ..
         .select_from(sized)
         .join(Refused, Refused.id == sized.c.id)
         .join(Submission, Submission.id == Refused.submission_id)
-        .where(sized.c.beside < BYTES_AT_ONCE)
+        .where(sized.c.beside < bindparam("bytes"))
         .order_by(order(Refused.id))
     )
 
@@ -182,8 +182,9 @@ def page_of(engine: Engine, chosen: RefusalFilter, last: int, *, newest_first: b
     """Give the next of the chosen refusals beyond an id, bounded in number and size."""
     those = _those_of(chosen)
     page = _page(frozenset(those), newest_first=newest_first)
+    facts = {"last": last, "step": AT_ONCE, "bytes": BYTES_AT_ONCE, **those}
     with engine.connect() as connection:
-        rows = connection.execute(page, {"last": last, **those}).mappings()
+        rows = connection.execute(page, facts).mappings()
         return [Refusal(**row, **_read(row["raw"])) for row in rows]
 
 
