@@ -64,7 +64,7 @@ RECOUNTS: Final = {
 }
 
 
-_UNBOUNDED: Final = text("SET LOCAL statement_timeout = 0")
+_UNBOUNDED: Final = select(func.set_config("statement_timeout", "0", true()))
 _RECEIPTS: Final = (
     select(
         *(
