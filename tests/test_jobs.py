@@ -91,10 +91,7 @@ def job(engine: Engine, job_id: int) -> JobSummary:
 
 def items(engine: Engine, job_id: int) -> list[tuple[object, ...]]:
     """What became of each: the record, whether it was done, why or what it came to, and its outcome by now."""
-    return [
-        (item.record_id, item.done, job_results.why(item), item.outcome)
-        for item in job_results.items(engine, job_id, 1_000)
-    ]
+    return [(item.record_id, item.done, item.why, item.outcome) for item in job_results.items(engine, job_id, 1_000)]
 
 
 # Once
