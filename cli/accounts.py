@@ -1,8 +1,7 @@
 """`turnout accounts …`: the HubSpot portals."""
 
-import re
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -33,8 +32,6 @@ app = typer.Typer(
     help="HubSpot's portals that records are delivered to.",
     epilog="Example: turnout accounts",
 )
-
-NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 AccountName = Annotated[str, typer.Argument(help="The account's name, by which messages name it.")]
 FromStdin = Annotated[
@@ -72,6 +69,7 @@ def add(  # noqa: PLR0913 - one parameter an option
 
     One that was removed comes back with its history.
     """
+    from models.ids import NAME
     from worker.accounts import registry
     from worker.operations import audit_log
 

@@ -1,6 +1,6 @@
 """Commands that act: retry, dismiss, cancel."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
@@ -19,6 +19,7 @@ from cli.filters import (
 )
 from cli.output import AsJson, print_json
 from models.words import Action, Outcome
+from worker.queries.jobs import JobSummary
 
 NOTHING_TO_RETRY: Final = (
     "no record matches: nothing is retried (what HubSpot rejected is retried only if asked for: --outcome rejected)"
@@ -70,13 +71,13 @@ def retry(  # noqa: PLR0913 - one parameter an option
     wish = Wish(Action.RETRY, chosen.written, "retried", harmless=True)
     job = do(process, wish, Consent(yes, expect, as_json), background=background)
     if as_json:
-        print_json({"retried": job["done"], "job": job["id"]})
+        print_json({"retried": job.done, "job": job.id})
     else:
-        tell(job, lambda job: f"{_records(job)} retried" if job["done"] else NOTHING_TO_RETRY)
+        tell(job, lambda job: f"{_records(job)} retried" if job.done else NOTHING_TO_RETRY)
 
 
-def _records(job: dict[str, Any]) -> str:
-    return "1 record is" if job["done"] == 1 else f"{job['done']:,} records are"
+def _records(job: JobSummary) -> str:
+    return "1 record is" if job.done == 1 else f"{job.done:,} records are"
 
 
 def dismiss(  # noqa: PLR0913 - one parameter an option
@@ -123,13 +124,13 @@ def dismiss(  # noqa: PLR0913 - one parameter an option
     wish = Wish(Action.DISMISS, chosen.written, "dismissed", {"because": because.strip()})
     job = do(process, wish, Consent(yes, expect, as_json), background=background)
     if as_json:
-        print_json({"dismissed": job["done"], "job": job["id"]})
+        print_json({"dismissed": job.done, "job": job.id})
     else:
         tell(
             job,
             lambda job: (
-                f"{job['done']:,} {'error is' if job['done'] == 1 else 'errors are'} dismissed"
-                if job["done"]
+                f"{job.done:,} {'error is' if job.done == 1 else 'errors are'} dismissed"
+                if job.done
                 else "no open error matches: nothing is dismissed"
             ),
         )
@@ -161,15 +162,13 @@ def cancel(  # noqa: PLR0913 - one parameter an option
     process = open_process()
     wish = Wish(Action.CANCEL, CancelFilter(batch_id, event, account, state).facts, "canceled", harmless=True)
     job = do(process, wish, Consent(yes, expect, as_json), background=background)
-    batches = job_results.batches(process.engine, job["id"])
+    batches = job_results.batches(process.engine, job.id)
     if as_json:
-        print_json({"batches": batches, "records": job["done"], "job": job["id"]})
+        print_json({"batches": batches, "records": job.done, "job": job.id})
     else:
         tell(
             job,
             lambda job: (
-                f"{job['done']:,} records in {batches:,} batches are canceled"
-                if job["done"]
-                else "no waiting batch matches"
+                f"{job.done:,} records in {batches:,} batches are canceled" if job.done else "no waiting batch matches"
             ),
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 import typer
 
 from cli.output import Bar, ask, complain, print_table, prompt, say
-from worker.queries.jobs import find_job
+from worker.queries.jobs import JobSummary, find_job
 
 if TYPE_CHECKING:
     from models.words import Action
@@ -80,7 +80,7 @@ class Wish:
     """Where there is nobody to ask, it goes on."""
 
 
-def do(process: "Context", wish: Wish, consent: Consent, *, background: bool = False) -> dict[str, Any]:
+def do(process: "Context", wish: Wish, consent: Consent, *, background: bool = False) -> JobSummary:
     """Show what an action will do, and do just that where the operator agrees; give the job as it stands then.
 
     One alone needs no question. Where there is nobody to ask, what is harmless goes on, and the rest wants `--yes`;
@@ -232,11 +232,11 @@ def _effort(found: "Preview") -> str:
     return calls + when + "".join(f"; {why}" for why in found.because)
 
 
-def follow(process: "Context", job_id: int, *, background: bool = False) -> dict[str, Any]:
+def follow(process: "Context", job_id: int, *, background: bool = False) -> JobSummary:
     """Work at a job until it has ended."""
     from worker.operations import jobs
 
-    job: dict[str, Any] | None = find_job(process.engine, job_id)
+    job: JobSummary | None = find_job(process.engine, job_id)
     if background:
         complain(f"job {job_id} is left to the workers: turnout job {job_id}")
     else:
@@ -250,20 +250,20 @@ def follow(process: "Context", job_id: int, *, background: bool = False) -> dict
     return job
 
 
-def _shown(steps: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _shown(steps: Iterator[JobSummary]) -> Iterator[JobSummary]:
     """Show a job's steps as a bar, where there is somebody to see it."""
     with Bar("…", None, shown=sys.stdout.isatty(), stays=False) as bar:
         for job in steps:
-            what = f"job {job['id']}: {job['action']}" + (f", {job['last_error']}" if job["last_error"] else "")
-            done, of = job["done"] + job["skipped"], job["expected"]
+            what = f"job {job.id}: {job.action}" + (f", {job.last_error}" if job.last_error else "")
+            done, of = job.done + job.skipped, job.expected
             bar.show(what, f"{done:,}/{'?' if of is None else f'{of:,}'}", done=done, of=of)
             yield job
 
 
-def tell(job: dict[str, Any], said: Callable[[dict[str, Any]], str]) -> None:
+def tell(job: JobSummary, said: Callable[[JobSummary], str]) -> None:
     """Say what a job came to."""
-    if job["ended_at"] is None:
+    if job.ended_at is None:
         return
-    if job["stopped"]:
-        say(f"job {job['id']} was stopped")
-    say(f"{said(job)} (job {job['id']})" if job["done"] or job["skipped"] else said(job))
+    if job.stopped:
+        say(f"job {job.id} was stopped")
+    say(f"{said(job)} (job {job.id})" if job.done or job.skipped else said(job))

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from worker.operations.correct import Corrected
     from worker.operations.correction_csv import Mended
     from worker.operations.tally import Tally
+    from worker.queries.jobs import JobSummary
 
 SHOWN: Final = 10
 MOST_WRONG: Final = 1_000
@@ -109,7 +110,7 @@ def correct(  # noqa: PLR0913 - one parameter an option
         job_id = jobs.ask_to_mend(process.engine, audit_log.at_the_terminal(), mended, until=until)
         job = follow(process, job_id, background=background)
     _tell(process, job, wrong, as_json=as_json)
-    if wrong or job["skipped"]:
+    if wrong or job.skipped:
         raise typer.Exit(1)
 
 
@@ -188,25 +189,21 @@ def _show(one: "Corrected", line: int = 0) -> None:
         say(f"  not corrected: {reason}")
 
 
-def _tell(process: "Context", job: dict[str, Any], wrong: "list[Reason]", *, as_json: bool) -> None:
+def _tell(process: "Context", job: "JobSummary", wrong: "list[Reason]", *, as_json: bool) -> None:
     from worker.operations import correct as correcting
     from worker.queries import job_results
 
-    few = job_results.items(
-        process.engine, job["id"], 1_000, skipped=not as_json and job["done"] + job["skipped"] > SHOWN
-    )
-    done = [(correcting.of_item(item), item["item"]) for item in few]
+    few = job_results.items(process.engine, job.id, 1_000, skipped=not as_json and job.done + job.skipped > SHOWN)
+    done = [(correcting.of_item(item), item.item) for item in few]
     if as_json:
-        facts = {"corrected": job["done"], "job": job["id"], "records": [asdict(one) for one, _ in done]}
+        facts = {"corrected": job.done, "job": job.id, "records": [asdict(one) for one, _ in done]}
         print_json({**facts, "wrong": [asdict(one) for one in wrong]})
         return
-    by_line = "mended_rows" in job["filter"]
+    by_line = "mended_rows" in job.filter
     for one, line in done:
         _show(one, line if by_line else 0)
         if one.by is not None:
             say(f"  record {one.by} is sent in its place")
-    nothing = (
-        "nothing is corrected" if job["skipped"] or wrong else "nothing is changed: no row differs from its record"
-    )
-    said = "1 record is corrected and sent" if job["done"] == 1 else f"{job['done']:,} records are corrected and sent"
-    tell(job, lambda job: said if job["done"] else nothing)
+    nothing = "nothing is corrected" if job.skipped or wrong else "nothing is changed: no row differs from its record"
+    said = "1 record is corrected and sent" if job.done == 1 else f"{job.done:,} records are corrected and sent"
+    tell(job, lambda job: said if job.done else nothing)

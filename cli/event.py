@@ -1,5 +1,6 @@
 """`turnout events`, `turnout event`: what was accepted for an event, and what of it HubSpot has."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -29,9 +30,14 @@ def events(
     if as_json:
         print_json(found)
         return
-    print_table("Events", found, ["id", "event", "account", "created_at"], "nothing was accepted for any event yet")
+    print_table(
+        "Events",
+        [asdict(one) for one in found],
+        ["id", "event", "account", "created_at"],
+        "nothing was accepted for any event yet",
+    )
     if len(found) == limit:
-        say(f"more: --before {found[-1]['id']}")
+        say(f"more: --before {found[-1].id}")
 
 
 def event(named: Named, *, account: AccountOption = None, as_json: AsJson = False) -> None:
@@ -45,7 +51,7 @@ def event(named: Named, *, account: AccountOption = None, as_json: AsJson = Fals
     engine = make_engine(load_settings())
     with engine.connect() as connection:
         of_the_name = list_events(connection, named)
-    looked = (find_event(engine, one["id"]) for one in of_the_name if account in {None, one["account"]})
+    looked = (find_event(engine, one.id) for one in of_the_name if account in {None, one.account})
     found = [one for one in looked if one is not None]
     if not found:
         complain(f"turnout: there is no event {named}; `turnout events` lists them")
@@ -54,9 +60,9 @@ def event(named: Named, *, account: AccountOption = None, as_json: AsJson = Fals
         print_json(found)
         return
     for one in found:
-        say(f"event {one['event']}, account {one['account']}", "bold")
-        say(f"first seen {written(one['created_at'])}")
-        if not one["all"]:
+        say(f"event {one.event}, account {one.account}", "bold")
+        say(f"first seen {written(one.created_at)}")
+        if not one.all:
             say("more than is counted here: of its newest batches alone, at least so many of each")
-        rows = [{"state": state, **counts} for state, counts in one["states"].items()]
+        rows = [{"state": state, **counts} for state, counts in one.states.items()]
         print_table("Records", rows, ["state", "records", *(outcome.value for outcome in Outcome), "missing"], "")

@@ -1,6 +1,7 @@
 """Commands that look: status, batches, batch, submission."""
 
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import Annotated
 from uuid import UUID
 
 import typer
@@ -9,9 +10,10 @@ from cli.filters import AccountOption, EventOption, Limit, Since, Until, in_utc
 from cli.output import AsJson, complain, print_json, print_table, say, written
 from models.words import State, Status
 from worker.queries.batches import BatchFilter, find_batch, list_batches
+from worker.queries.jobs import JobSummary
 from worker.queries.person import LOOKED_AT, find_submission
 from worker.queries.rows import as_said
-from worker.queries.status import read_status
+from worker.queries.status import AccountStop, WebhookTrouble, read_status
 from worker.queries.throughput import LastDay, Sent
 
 
@@ -26,47 +28,50 @@ def status(*, as_json: AsJson = False) -> None:
     process.engine.dispose()
     process.limiter_redis.close()
     if as_json:
-        print_json(found | {"throughput": throughput.to_json(sent)})
+        print_json({**asdict(found), "throughput": throughput.to_json(sent)})
         return
-    say(f"turnout delivers to {found['delivers_to']}", "bold")
-    if found["redis"] == "out of reach":
+    say(f"turnout delivers to {found.delivers_to}", "bold")
+    if found.redis == "out of reach":
         say("Redis is out of reach: nothing comes in and nothing is delivered until it is back")
     else:
-        waiting = found["stream_waiting"]
+        waiting = found.stream_waiting
         say("stream: drained" if not waiting else f"stream: {waiting:,} messages wait to be accepted")
-        say(f"workers: {found['workers']} alive; beat: {'ticks' if found['beat'] else 'DOES NOT TICK'}")
-        if found["redis"] != "persistent":
-            say(f"Redis {found['redis']}: what waits in the stream would be lost with it (set appendonly yes)")
-    _tell_accounts(found["accounts"])
-    counts = {name.lower(): as_said(number) for name, number in found["batches"].items()}
+        say(f"workers: {found.workers} alive; beat: {'ticks' if found.beat else 'DOES NOT TICK'}")
+        if found.redis != "persistent":
+            say(f"Redis {found.redis}: what waits in the stream would be lost with it (set appendonly yes)")
+    _tell_accounts(found.accounts)
+    counts = {name.lower(): as_said(number) for name, number in found.batches.items()}
     say(f"batches: {counts['pending']} pending, {counts['processing']} processing")
-    unresolved = {name: as_said(number) for name, number in found["unresolved_errors"].items() if number}
+    unresolved = {name: as_said(number) for name, number in found.unresolved_errors.items() if number}
     told = ", ".join(f"{number} {name}" for name, number in unresolved.items())
     say(f"unresolved errors: {told} (look: turnout errors)" if told else "unresolved errors: none")
-    if found["refused"]:
-        say(f"not accepted: {as_said(found['refused'])} (look: turnout refused)")
-    for job in found["jobs"]:
+    if found.refused:
+        say(f"not accepted: {as_said(found.refused)} (look: turnout refused)")
+    for job in found.jobs:
         say(_told(job))
-    for webhook in found["webhooks"]:
+    for webhook in found.webhooks:
         say(_told_of_webhook(webhook))
     _tell_throughput(sent)
     print_table(
-        "Waiting", found["waiting"], ["account", "why", "batches", "records", "oldest", "until"], "nothing waits"
+        "Waiting",
+        [asdict(one) for one in found.waiting],
+        ["account", "why", "batches", "records", "oldest", "until"],
+        "nothing waits",
     )
 
 
-def _tell_accounts(accounts: list[dict[str, Any]]) -> None:
+def _tell_accounts(accounts: list[AccountStop]) -> None:
     for account in accounts:
-        if account["paused_at"]:
-            because = account["paused_because"]
-            say(f"account {account['name']} is PAUSED since {written(account['paused_at'])}: {because}")
-            say(f"  fix the cause, then: turnout resume {account['name']}")
-        elif account["parked_until"]:
-            because = account["parked_because"]
-            say(f"account {account['name']} is parked until {written(account['parked_until'])}: {because}")
-        if account["not_read_back_because"]:
-            until, because = written(account["not_read_back_until"]), account["not_read_back_because"]
-            say(f"account {account['name']}: unconfirmed records are not looked up until {until}: {because}")
+        if account.paused_at:
+            because = account.paused_because
+            say(f"account {account.name} is PAUSED since {written(account.paused_at)}: {because}")
+            say(f"  fix the cause, then: turnout resume {account.name}")
+        elif account.parked_until:
+            because = account.parked_because
+            say(f"account {account.name} is parked until {written(account.parked_until)}: {because}")
+        if account.not_read_back_because:
+            until, because = written(account.not_read_back_until), account.not_read_back_because
+            say(f"account {account.name}: unconfirmed records are not looked up until {until}: {because}")
 
 
 def _tell_throughput(found: LastDay) -> None:
@@ -106,17 +111,17 @@ def _percent(share: float | None) -> str:
     return "–" if share is None else f"{share:.2f} %"
 
 
-def _told_of_webhook(webhook: dict[str, Any]) -> str:
-    again = "turnout keys webhook sets another URL" if webhook["off"] else f"next try at {written(webhook['again_at'])}"
+def _told_of_webhook(webhook: WebhookTrouble) -> str:
+    again = "turnout keys webhook sets another URL" if webhook.off else f"next try at {written(webhook.again_at)}"
     return (
-        f"webhook {webhook['name']} {'is OFF' if webhook['off'] else 'FAILS'}: {webhook['error']}"
-        f" ({webhook['failures']} times in a row; {webhook['waiting']:,} to be told; {again})"
+        f"webhook {webhook.name} {'is OFF' if webhook.off else 'FAILS'}: {webhook.error}"
+        f" ({webhook.failures} times in a row; {webhook.waiting:,} to be told; {again})"
     )
 
 
-def _told(job: dict[str, Any]) -> str:
-    expected = "" if job["expected"] is None else f" of {job['expected']:,}"
-    return f"job {job['id']}, {job['action']}: {job['done']:,}{expected} done (look: turnout job {job['id']})"
+def _told(job: JobSummary) -> str:
+    expected = "" if job.expected is None else f" of {job.expected:,}"
+    return f"job {job.id}, {job.action}: {job.done:,}{expected} done (look: turnout job {job.id})"
 
 
 def batches(  # noqa: PLR0913 - one parameter an option
@@ -153,10 +158,10 @@ def batches(  # noqa: PLR0913 - one parameter an option
         "calls",
         "why",
     ]
-    rows = [{**row, "why": _why(row)} for row in found]
+    rows = [{**asdict(row), "why": row.why} for row in found]
     print_table("Batches", rows, columns, "no batch matches", ["identity", "origin", "calls"])
     if len(found) == limit:
-        say(f"more: --before {found[-1]['id']}")
+        say(f"more: --before {found[-1].id}")
 
 
 def batch(batch_id: Annotated[int, typer.Argument(metavar="ID")], *, as_json: AsJson = False) -> None:
@@ -171,11 +176,10 @@ def batch(batch_id: Annotated[int, typer.Argument(metavar="ID")], *, as_json: As
     if as_json:
         print_json(found)
         return
-    heading = "batch {id}: {size} records, {state} by {identity} of {event}, account {account}: {status}"
-    say(heading.format(**found), "bold")
-    if found["status"] == Status.PENDING:
-        why = _why(found)
-        say(f"due {written(found['due_at'])}{'; ' + why if why else ''}")
+    heading = f"batch {found.id}: {found.size} records, {found.state} by {found.identity} of {found.event}"
+    say(f"{heading}, account {found.account}: {found.status}", "bold")
+    if found.status == Status.PENDING:
+        say(f"due {written(found.due_at)}{'; ' + found.why if found.why else ''}")
     columns = [
         "id",
         "kind",
@@ -188,22 +192,15 @@ def batch(batch_id: Annotated[int, typer.Argument(metavar="ID")], *, as_json: As
         "rejected",
         "unconfirmed",
     ]
-    print_table("Attempts", found["timeline"], columns, _unsent(found), ["kind", "duration_ms", "unconfirmed"])
-    for attempt in found["timeline"]:
-        if attempt["excerpt"]:
-            say(f"attempt {attempt['id']} {attempt['correlation_id']} came back with:")
-            say(f"  {attempt['excerpt'][:500]}")
+    unsent = f"sent as a part of batch {found.split_from}" if found.split_from else "never sent yet"
+    timeline = [asdict(one) for one in found.timeline]
+    print_table("Attempts", timeline, columns, unsent, ["kind", "duration_ms", "unconfirmed"])
+    for attempt in found.timeline:
+        if attempt.excerpt:
+            say(f"attempt {attempt.id} {attempt.correlation_id} came back with:")
+            say(f"  {attempt.excerpt[:500]}")
     columns = ["id", "contact", "outcome", "category", "message", "resolution"]
-    print_table("Records", found["records"], columns, "no record", ["category", "resolution"])
-
-
-def _unsent(batch: dict[str, Any]) -> str:
-    return f"sent as a part of batch {batch['split_from']}" if batch["split_from"] else "never sent yet"
-
-
-def _why(batch: dict[str, Any]) -> str:
-    """Say why a batch waits: for which others, or since what came back."""
-    return f"waits for batches {', '.join(map(str, batch['after']))}" if batch["after"] else batch["postponed_because"]
+    print_table("Records", [asdict(one) for one in found.records], columns, "no record", ["category", "resolution"])
 
 
 def submission(submission_id: Annotated[UUID, typer.Argument(metavar="ID")], *, as_json: AsJson = False) -> None:
@@ -220,22 +217,23 @@ def submission(submission_id: Annotated[UUID, typer.Argument(metavar="ID")], *, 
     if as_json:
         print_json(found)
         return
-    say(f"submission {submission_id}, {found['parts']} parts, since {written(found['received_at'])}", "bold")
-    say(f"accepted {found['accepted']:,}, duplicates {found['duplicates']:,}, refused {found['refused']:,}")
-    for outcome, number in found["outcomes"].items():
+    say(f"submission {submission_id}, {found.parts} parts, since {written(found.received_at)}", "bold")
+    say(f"accepted {found.accepted:,}, duplicates {found.duplicates:,}, refused {found.refused:,}")
+    for outcome, number in found.outcomes.items():
         say(f"  {outcome}: {number:,}")
-    if not found["all"]:
+    if not found.all:
         say(f"  of its first {LOOKED_AT:,} records; there are more")
-    if found["purged"]:
-        say(f"  purged: {found['purged']:,}")
+    if found.purged:
+        say(f"  purged: {found.purged:,}")
     columns = ["id", "contact", "event", "state", "batch_id", "outcome", "category", "message"]
-    print_table("Not delivered", found["not_delivered"], columns, "every accepted record is delivered")
-    for webhook in found["webhooks"]:
-        error = f", after {webhook['attempts']} tries: {webhook['last_error']}" if webhook["last_error"] else ""
-        say(f"webhook {webhook['key']}: {webhook['stage']}{error}")
-    for refusal in found["refusals"]:
-        if refusal["replayed_at"]:
-            say(f"refused {refusal['id']}: submitted again {written(refusal['replayed_at'])}")
+    undelivered = [asdict(one) for one in found.not_delivered]
+    print_table("Not delivered", undelivered, columns, "every accepted record is delivered")
+    for webhook in found.webhooks:
+        error = f", after {webhook.attempts} tries: {webhook.last_error}" if webhook.last_error else ""
+        say(f"webhook {webhook.key}: {webhook.stage}{error}")
+    for refusal in found.refusals:
+        if refusal.replayed_at:
+            say(f"refused {refusal.id}: submitted again {written(refusal.replayed_at)}")
             continue
-        for reason in refusal["reasons"]:
-            say(f"refused {refusal['id']}: {reason['where']}: {reason['what']}; right would be {reason['right']}")
+        for reason in refusal.reasons:
+            say(f"refused {refusal.id}: {reason['where']}: {reason['what']}; right would be {reason['right']}")

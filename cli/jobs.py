@@ -1,12 +1,13 @@
 """`turnout jobs`, `turnout job ID`, `turnout actions`: what was done in bulk, how far it is, and who did what."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
 from cli.filters import Limit
 from cli.output import AsJson, complain, print_json, print_table, say, written
-from worker.queries.jobs import find_job, list_jobs
+from worker.queries.jobs import JobSummary, find_job, list_jobs
 
 app = typer.Typer(help="Actions in bulk: how far they are, and stopping one.", epilog="Example: turnout jobs --limit 5")
 Before = Annotated[int | None, typer.Option(help="Only those with a smaller id: the next page.")]
@@ -40,7 +41,7 @@ def stop(job_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
     engine = make_engine(load_settings())
     if not known.stop(engine, audit_log.at_the_terminal(), job_id):
         ended = find_job(engine, job_id)
-        how = f"job {job_id} is {known.standing(ended)} already: {ended['done']:,} done" if ended else ""
+        how = f"job {job_id} is {ended.standing} already: {ended.done:,} done" if ended else ""
         complain(f"turnout: {how or f'there is no job {job_id}'}; `turnout jobs` lists them")
         raise typer.Exit(1)
     say(f"job {job_id} is stopped; what it did stays done: turnout job {job_id}")
@@ -65,30 +66,30 @@ def job(
         complain(f"turnout: there is no job {job_id}; `turnout jobs` lists them")
         raise typer.Exit(1)
     items = job_results.items(engine, job_id, limit, after, skipped=skipped)
-    found = {**_with_words(found), "outcomes": job_results.outcomes(engine, job_id), "items": items}
+    outcomes = job_results.outcomes(engine, job_id)
+    shown = _with_words(found)
     if as_json:
-        print_json(found)
+        print_json({**shown, "outcomes": outcomes, "items": items})
         return
-    say(f"job {job_id}: {found['action']} {found['what']}", "bold")
-    say(f"asked for by {found['who']} ({found['via']}) at {written(found['at'])}")
-    expected = "" if found["expected"] is None else f" of {found['expected']:,}"
-    say(f"{found['standing']}: {found['done']:,}{expected} done, {found['skipped']:,} skipped")
-    if found["outcomes"]:
-        told = ", ".join(f"{number:,} {outcome}" for outcome, number in found["outcomes"].items())
+    say(f"job {job_id}: {found.action} {shown['what']}", "bold")
+    say(f"asked for by {found.who} ({found.via}) at {written(found.at)}")
+    expected = "" if found.expected is None else f" of {found.expected:,}"
+    say(f"{found.standing}: {found.done:,}{expected} done, {found.skipped:,} skipped")
+    if outcomes:
+        told = ", ".join(f"{number:,} {outcome}" for outcome, number in outcomes.items())
         say(f"by now (of the newest {job_results.COUNTED:,}): {told}")
-    rows = [{**item, "why": job_results.why(item)} for item in items]
+    rows = [{**asdict(item), "why": item.why} for item in items]
     print_table(
         "What became of each", rows, ["id", "item", "record_id", "contact", "done", "outcome", "why"], "nothing"
     )
     if len(items) == limit:
-        say(f"more: --after {items[-1]['id']}")
+        say(f"more: --after {items[-1].id}")
 
 
-def _with_words(found: dict[str, Any]) -> dict[str, Any]:
+def _with_words(found: JobSummary) -> dict[str, Any]:
     from worker.operations.audit_log import said
-    from worker.operations.jobs import standing
 
-    return {**found, "what": said(found["filter"]) or "everything", "standing": standing(found)}
+    return {**asdict(found), "what": said(found.filter) or "everything", "standing": found.standing}
 
 
 def actions(
@@ -110,14 +111,14 @@ def actions(
         return
     rows = [
         {
-            **row,
-            "number": row["done"],
-            "of what": log.said(row["filter"]) or ("everything" if row["is_job"] else ""),
-            "job": row["is_job"],
+            **asdict(row),
+            "number": row.done,
+            "of what": log.said(row.filter) or ("everything" if row.is_job else ""),
+            "job": row.is_job,
         }
         for row in found
     ]
     columns = ["id", "at", "who", "via", "what", "of what", "number", "because", "job", "last_error"]
     print_table("What was done", rows, columns, "nothing like that was done" if who or what else "nothing was done yet")
     if len(found) == limit:
-        say(f"more: --before {found[-1]['id']}")
+        say(f"more: --before {found[-1].id}")

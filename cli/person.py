@@ -6,6 +6,7 @@ import typer
 
 from cli.filters import Limit
 from cli.output import AsJson, print_json, say, written
+from worker.queries.history import PastAttempt, PastError
 from worker.queries.person import list_records_of
 
 
@@ -30,31 +31,30 @@ def person(
     if not found:
         say(f"no record of {contact} is known; what was not accepted: turnout refused")
     for record in found:
-        heading = "record {id}: {state} {event}, account {account}: {next}"
-        say(heading.format(**record), "bold")
-        came = f"  accepted {written(record['received_at'])} by {record['door']} ({record['producer'] or 'unnamed'})"
-        say(f"{came}: turnout submission {record['submission']}")
-        if record["corrects"]:
-            say(f"  in the place of record {record['corrects']}")
-        say(f"  batch {record['batch_id']}, {record['status']}: turnout batch {record['batch_id']}")
-        for at, told in sorted([*map(_attempt, record["attempts"]), *map(_error, record["errors"])]):
+        say(f"record {record.id}: {record.state} {record.event}, account {record.account}: {record.next}", "bold")
+        came = f"  accepted {written(record.received_at)} by {record.door} ({record.producer or 'unnamed'})"
+        say(f"{came}: turnout submission {record.submission}")
+        if record.corrects:
+            say(f"  in the place of record {record.corrects}")
+        say(f"  batch {record.batch_id}, {record.status}: turnout batch {record.batch_id}")
+        for at, told in sorted([*map(_attempt, record.attempts), *map(_error, record.errors)]):
             say(f"  {at} {told}")
-    others = {str(record["contact_id"]) for record in found if record["contact_id"]} - {contact.strip()}
+    others = {str(record.contact_id) for record in found if record.contact_id} - {contact.strip()}
     if others:
         say(f"HubSpot's contact id: {', '.join(sorted(others))}")
     if len(found) == limit:
-        say(f"more: --before {found[-1]['id']}")
+        say(f"more: --before {found[-1].id}")
 
 
-def _attempt(attempt: dict[str, object]) -> tuple[str, str]:
-    status = f", HTTP {attempt['http_status']}" if attempt["http_status"] else ""
-    told = f"attempt {attempt['id']}, {attempt['kind']} of {attempt['sent']} in batch {attempt['batch_id']}"
-    return written(attempt["started_at"]), f"{told}: {attempt['answer'] or 'under way'}{status}"
+def _attempt(attempt: PastAttempt) -> tuple[str, str]:
+    status = f", HTTP {attempt.http_status}" if attempt.http_status else ""
+    told = f"attempt {attempt.id}, {attempt.kind} of {attempt.sent} in batch {attempt.batch_id}"
+    return written(attempt.started_at), f"{told}: {attempt.answer or 'under way'}{status}"
 
 
-def _error(error: dict[str, object]) -> tuple[str, str]:
-    told = f"error {error['id']}, {error['outcome']}: {error['category']} {error['code']} {error['message']}"
-    if error["resolution"] is None:
-        return written(error["created_at"]), f"{told} (open)"
-    because = f": {error['resolved_because']}" if error["resolved_because"] else ""
-    return written(error["created_at"]), f"{told} ({error['resolution']} {written(error['resolved_at'])}{because})"
+def _error(error: PastError) -> tuple[str, str]:
+    told = f"error {error.id}, {error.outcome}: {error.category} {error.code} {error.message}"
+    if error.resolution is None:
+        return written(error.created_at), f"{told} (open)"
+    because = f": {error.resolved_because}" if error.resolved_because else ""
+    return written(error.created_at), f"{told} ({error.resolution} {written(error.resolved_at)}{because})"

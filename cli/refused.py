@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
@@ -54,10 +54,9 @@ def refused(  # noqa: PLR0913 - one parameter an option
     if out is not None:
         _write(out, (as_line(row) for row in found))
         return
-    hidden = {"key_id", "message", "text", "raw"}
-    rows = [
-        {name: value for name, value in row.items() if name not in hidden}
-        | {"message": bytes(row["raw"]).decode(errors="replace")}
+    columns = ["id", "inputs", "reasons", "refused_at", "submission", "part", "door", "producer", "account"]
+    rows: list[dict[str, Any]] = [
+        {name: getattr(row, name) for name in columns} | {"message": row.raw.decode(errors="replace")}
         for row in islice(found, limit)
     ]
     if as_json:
@@ -114,7 +113,7 @@ def retry(  # noqa: PLR0913 - one parameter an option
         return
     wish = Wish(Action.REPLAY, chosen.written, "submitted again")
     job = do(process, wish, Consent(yes, expect, as_json), background=background)
-    _tell(_of_job(process, job["id"]), as_json=as_json)
+    _tell(_of_job(process, job.id), as_json=as_json)
 
 
 def _of_job(process: "Context", job_id: int) -> "Iterator[tuple[str, Replayed]]":
@@ -125,7 +124,7 @@ def _of_job(process: "Context", job_id: int) -> "Iterator[tuple[str, Replayed]]"
     after = 0
     while page := job_results.items(process.engine, job_id, 1_000, after):
         yield from (("", replay.of_item(item)) for item in page)
-        after = page[-1]["id"]
+        after = page[-1].id
 
 
 def _agree_to_file(process: "Context", path: Path, consent: Consent) -> None:

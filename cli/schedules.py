@@ -1,5 +1,6 @@
 """`turnout schedules …`: retries that begin by themselves."""
 
+from dataclasses import asdict
 from typing import Annotated, NoReturn
 
 import typer
@@ -29,11 +30,11 @@ def schedules(context: typer.Context, *, as_json: AsJson = False) -> None:
         return
     rows = [
         {
-            **row,
-            "what": said(row["filter"]),
-            "quiet": known.quiet_said(row),
-            "next": "paused" if row["paused"] else row["next_at"],
-            "last job": row["job_id"],
+            **asdict(row),
+            "what": said(row.filter),
+            "quiet": row.quiet,
+            "next": "paused" if row.paused else row.next_at,
+            "last job": row.job_id,
         }
         for row in found
     ]
@@ -117,8 +118,8 @@ def begin(name: ScheduleName, *, yes: Yes = False, expect: Expect = None) -> Non
         _none(name)
     wish = Wish(Action.RETRY, chosen, "retried", harmless=True)
     job = do(process, wish, Consent(yes, expect, as_json=False), background=True)
-    known.begun(process.engine, name, job["id"])
-    say(f"job {job['id']} is begun: turnout job {job['id']}")
+    known.begun(process.engine, name, job.id)
+    say(f"job {job.id} is begun: turnout job {job.id}")
 
 
 def _change(name: str, what: str, done: str) -> None:

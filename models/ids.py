@@ -11,6 +11,8 @@ from urllib.parse import unquote
 from models.escaping import visible
 from models.input_check import unsafe_character
 
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+"""A name that operators give, to an account or a schedule, and type."""
 LONGEST_TEXT: Final = 255
 """Characters. HubSpot publishes no bound; an index entry has one."""
 _UNSEEN_BASIC: Final = (

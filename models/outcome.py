@@ -11,25 +11,35 @@ from sqlalchemy.orm import aliased
 from models.tables import Batch, Error, Record, fixed, words
 from models.words import Outcome, Resolution, Status
 
-LastError: Final = aliased(
-    Error,
-    select(Error)
-    .where(Error.record_id == Record.id, Error.batch_id == Record.batch_id)
-    .order_by(Error.id.desc())
-    .limit(literal_column("1"))
-    .lateral("last_error"),
-)
-"""The last error of a `Record` in its present batch: `.outerjoin(LastError, true())`."""
 
-outcome: Final[ColumnElement[Outcome]] = type_coerce(
-    case(
-        (LastError.resolution == fixed(Resolution.CONFIRMED), literal_column("'delivered'")),
-        (LastError.id.is_not(None), cast(LastError.outcome, Text)),
-        (Batch.status == fixed(Status.COMPLETE), literal_column("'delivered'")),
-        else_=func.lower(cast(Batch.status, Text)),
-    ),
-    words(Outcome),
-)
+def last_error_of(record: type[Record]) -> type[Error]:
+    """Give the last error of a record in its present batch: `.outerjoin(…, true())`."""
+    return aliased(
+        Error,
+        select(Error)
+        .where(Error.record_id == record.id, Error.batch_id == record.batch_id)
+        .order_by(Error.id.desc())
+        .limit(literal_column("1"))
+        .lateral("last_error"),
+    )
+
+
+def outcome_of(batch: type[Batch], error: type[Error]) -> ColumnElement[Outcome]:
+    """Give the outcome of a record of this batch whose last error in it this is."""
+    return type_coerce(
+        case(
+            (error.resolution == fixed(Resolution.CONFIRMED), literal_column("'delivered'")),
+            (error.id.is_not(None), cast(error.outcome, Text)),
+            (batch.status == fixed(Status.COMPLETE), literal_column("'delivered'")),
+            else_=func.lower(cast(batch.status, Text)),
+        ),
+        words(Outcome),
+    )
+
+
+LastError: Final = last_error_of(Record)
+"""The last error of a `Record` in its present batch."""
+outcome: Final = outcome_of(Batch, LastError)
 """The outcome of a `Record` that is joined with its `Batch` and its `LastError`."""
 
 LAST_ERROR: Final = """

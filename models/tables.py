@@ -32,6 +32,7 @@ from sqlalchemy import (
     and_,
     any_,
     bindparam,
+    case,
     exists,
     func,
     literal_column,
@@ -192,6 +193,15 @@ class Account(Base):
     def stopped_in_all(cls) -> ColumnElement[timedelta]:
         """Give how long it was stopped until now; no batch's age counts that time."""
         return cls.stopped + func.coalesce(func.now() - cls.stopped_since, literal_column("interval '0'"))
+
+    @classmethod
+    def stopped_because(cls) -> ColumnElement[str | None]:
+        """Give why an account does not send, as people read it; null where it does."""
+        return case(
+            (cls.removed_at.is_not(None), literal_column("'account removed: add it again, or cancel them'", Text)),
+            (cls.paused_at.is_not(None), literal_column("'account paused: '", Text).concat(cls.paused_because)),
+            (cls.parked_until > func.now(), literal_column("'account parked: '", Text).concat(cls.parked_because)),
+        )
 
 
 class Event(Base):

@@ -32,8 +32,8 @@ def do_steps(engine: Engine, rules: Rules, job_id: int) -> list[int]:
     """Do a job; say how many were done after each of its steps."""
     done = []
     for job in jobs.finish(engine, rules, job_id):
-        assert not job["last_error"], job
-        done.append(job["done"])
+        assert not job.last_error, job
+        done.append(job.done)
     return done
 
 
@@ -103,7 +103,7 @@ def test_what_died_between_handing_in_again_and_its_note_has_its_result_all_the_
         with pytest.raises(KeyboardInterrupt):
             jobs.step(engine, rules, job_id)
     assert outcomes(engine) == {"pending": 3}
-    assert finished(engine, rules, job_id)["done"] == 3
+    assert finished(engine, rules, job_id).done == 3
     with engine.connect() as connection:
         told = connection.execute(text("SELECT result->>'accepted' FROM job_items")).scalars().all()
     assert told == ["1", "1", "1"]
@@ -115,7 +115,7 @@ def test_large_refusals_are_read_and_handed_in_again_few_at_once(
     engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker.queries.refusals, "BYTES_AT_ONCE", 100)
-    assert [row["id"] for row in waiting(engine, RefusalFilter())] == [3, 2, 1]
+    assert [row.id for row in waiting(engine, RefusalFilter())] == [3, 2, 1]
     assert do_steps(engine, rules, asked(engine, Action.REPLAY)) == [1, 2, 3, 3]
 
 
@@ -150,7 +150,7 @@ class BulkStorm(PurgingStorm):
 
     def _mend(self, chosen: Filter, change: Change) -> None:
         params = {"change": change.written}
-        self.corrected += run(self.engine, self.rules, Action.CORRECT, chosen.written, params=params)["done"]
+        self.corrected += run(self.engine, self.rules, Action.CORRECT, chosen.written, params=params).done
 
     def _purge(self, _: random.Random) -> None:
         self.gone += purge(self.engine, 1 / 86_400)

@@ -374,15 +374,15 @@ def test_an_event_counts_as_the_audit_does(operator: Visitor, submit: Submit, en
         assert found is not None
         counted = {
             (row.object_id, state): {name: n for name, n in counts.items() if n and name not in {"records", "missing"}}
-            for state, counts in found["states"].items()
+            for state, counts in found.states.items()
             if counts["records"]
         }
         expected = {key: dict(value) for key, value in outcomes_by_event(engine).items() if key[0] == row.object_id}
         assert counted == expected
-        assert found["all"]
+        assert found.all
         assert all(
             counts["missing"] == counts["rejected"] + counts["unconfirmed"] + counts["failed"]
-            for counts in found["states"].values()
+            for counts in found.states.values()
         )
     assert "registered" in words(operator.page(f"/event/{row.id}"))
 
@@ -396,8 +396,8 @@ def test_of_an_event_beyond_the_bounds_the_newest_batches_are_counted_whole(subm
     def counted(**bounds: int) -> tuple[int, int, int, bool]:
         found = find_event(engine, ask(engine, "SELECT id FROM events")[0].id, **bounds)
         assert found is not None
-        registered = found["states"]["register"]
-        return registered["records"], registered["delivered"], registered["missing"], found["all"]
+        registered = found.states["register"]
+        return registered["records"], registered["delivered"], registered["missing"], found.all
 
     assert counted() == counted(walk=5, errors=9) == (12, 4, 8, True)
     assert counted(walk=3) == (9, 3, 6, False)
@@ -440,14 +440,14 @@ def test_of_a_large_submission_the_first_records_are_counted_and_what_waits_is_n
     monkeypatch.setattr(worker.queries.person, "LOOKED_AT", 10)
     found = find_submission(engine, UUID(submission))
     assert found is not None
-    assert (found["outcomes"], found["all"], found["status"]) == ({"delivered": 9, "rejected": 1}, False, "PENDING")
-    assert [row["contact"] for row in found["not_delivered"]] == ["p0@example.com"]
+    assert (found.outcomes, found.all, found.status) == ({"delivered": 9, "rejected": 1}, False, "PENDING")
+    assert [row.contact for row in found.not_delivered] == ["p0@example.com"]
     assert "what became of its first records alone" in words(operator.page(f"/submission/{submission}"))
     settled(engine, taken(engine))
     monkeypatch.setattr(worker.queries.person, "LOOKED_AT", 41)
     found = find_submission(engine, UUID(submission))
     assert found is not None
-    assert (found["outcomes"], found["all"], found["status"]) == ({"delivered": 38, "rejected": 2}, True, "COMPLETE")
+    assert (found.outcomes, found.all, found.status) == ({"delivered": 38, "rejected": 2}, True, "COMPLETE")
 
 
 def test_find_leads_to_what_is_named(operator: Visitor, submit: Submit, engine: Engine) -> None:

@@ -287,7 +287,7 @@ def test_a_receipt_still_shows_what_became_of_the_others(submit: Submit, engine:
     erased(context, str(VID))
     with engine.connect() as connection:
         rows = [submissions.records(connection, part.submission, Cursor(), 10) for part in (by_mail, by_id)]
-    assert [(row["outcome"], row["contact_id"]) for row in [*rows[0], *rows[1]]] == [
+    assert [(row.outcome, row.contact_id) for row in [*rows[0], *rows[1]]] == [
         ("delivered", None), ("delivered", 1_001), ("delivered", None),
     ]  # fmt: skip
 

@@ -39,7 +39,7 @@ from worker.operations import jobs, steps
 from worker.operations.cancel import CancelFilter
 from worker.queries import job_results
 from worker.queries.error_filter import Filter
-from worker.queries.jobs import find_job, list_jobs
+from worker.queries.jobs import JobSummary, find_job, list_jobs
 from worker.queries.reconciliation import audit
 from worker.queue.locks import lock_events
 
@@ -83,7 +83,7 @@ def asked(engine: Engine, action: Action, chosen: Any, **more: Any) -> int:
         return jobs.ask(connection, ME, action, chosen, **more)
 
 
-def job(engine: Engine, job_id: int) -> dict[str, Any]:
+def job(engine: Engine, job_id: int) -> JobSummary:
     found = find_job(engine, job_id)
     assert found is not None
     return found
@@ -91,10 +91,7 @@ def job(engine: Engine, job_id: int) -> dict[str, Any]:
 
 def items(engine: Engine, job_id: int) -> list[tuple[object, ...]]:
     """What became of each: the record, whether it was done, why or what it came to, and its outcome by now."""
-    return [
-        (item["record_id"], item["done"], job_results.why(item), item["outcome"])
-        for item in job_results.items(engine, job_id, 1_000)
-    ]
+    return [(item.record_id, item.done, item.why, item.outcome) for item in job_results.items(engine, job_id, 1_000)]
 
 
 # Once
@@ -109,13 +106,13 @@ def test_steps_from_many_threads_at_once_do_every_part_once(
 
     def work(number: int) -> None:
         begin.wait()
-        while job(engine, job_id)["ended_at"] is None:
+        while job(engine, job_id).ended_at is None:
             jobs.step(engine, rules, job_id if number % 2 else None)
 
     with ThreadPoolExecutor(8) as eight:
         list(eight.map(work, range(8)))
     ended = job(engine, job_id)
-    assert (ended["done"], ended["skipped"], ended["last_error"]) == (120, 0, "")
+    assert (ended.done, ended.skipped, ended.last_error) == (120, 0, "")
     assert Counter(record for record, *_ in items(engine, job_id)) == Counter(ids)
     assert [row.number for row in ask(engine, "SELECT number FROM actions")] == [120]
     assert len(ask(engine, "SELECT FROM errors WHERE resolution = 'retried'")) == 120
@@ -161,10 +158,10 @@ def test_a_step_whose_commit_is_ambiguous_is_done_once(
     ended = finished(engine, rules, job_id)
     event.remove(engine, "commit", lose)
     assert next(lost, None) is None
-    assert (ended["done"], ended["skipped"]) == (8, 0)
+    assert (ended.done, ended.skipped) == (8, 0)
     done = job_results.items(engine, job_id, 1_000)
-    assert len({one["item"] for one in done}) == len(done) == 8
-    assert all(one["done"] for one in done)
+    assert len({one.item for one in done}) == len(done) == 8
+    assert all(one.done for one in done)
     assert outcomes(engine)["pending"] == 8
 
 
@@ -176,7 +173,7 @@ def test_two_jobs_take_turns(fail: Callable[..., list[int]], engine: Engine, rul
     while (one := jobs.step(engine, rules)) is not None:
         served.append(one)
     assert served == [first, second] * 4
-    assert [job(engine, one)["done"] for one in (first, second)] == [7, 7]
+    assert [job(engine, one).done for one in (first, second)] == [7, 7]
 
 
 def test_a_job_that_is_stopped_leaves_the_rest_untouched(
@@ -191,10 +188,10 @@ def test_a_job_that_is_stopped_leaves_the_rest_untouched(
     assert outcomes(engine) == {"pending": 3, "failed": 7}
     assert [record for record, *_ in items(engine, job_id)] == ids[:3]
     stopped = job(engine, job_id)
-    assert (stopped["done"], stopped["stopped"], jobs.standing(stopped)) == (3, True, "stopped")
+    assert (stopped.done, stopped.stopped, stopped.standing) == (3, True, "stopped")
     assert [row.number for row in ask(engine, "SELECT number FROM actions ORDER BY id")] == [3, None]
     assert "is stopped already: 3 done" in turnout("jobs", "stop", str(job_id), status=1).stderr
-    assert run(engine, rules, Action.RETRY, FAILED)["done"] == 7
+    assert run(engine, rules, Action.RETRY, FAILED).done == 7
 
 
 def test_a_job_whose_step_fails_is_in_trouble_while_others_go_on_and_is_tried_again(
@@ -211,16 +208,16 @@ def test_a_job_whose_step_fails_is_in_trouble_while_others_go_on_and_is_tried_ag
     monkeypatch.setitem(steps.STEPS, Action.DISMISS, broken)
     assert [jobs.step(engine, rules) for _ in range(3)] == [dismissed, retried, None]
     left = job(engine, dismissed)
-    assert (left["last_error"], left["done"]) == ("a step failed (RuntimeError); see the log", 0)
-    assert jobs.standing(left).startswith("waits: a step failed")
-    assert job(engine, retried)["ended_at"] is not None
+    assert (left.last_error, left.done) == ("a step failed (RuntimeError); see the log", 0)
+    assert left.standing.startswith("waits: a step failed")
+    assert job(engine, retried).ended_at is not None
     assert not jobs.is_due(engine)
     monkeypatch.setitem(steps.STEPS, Action.DISMISS, dismiss)
     do(engine, "UPDATE jobs SET due_at = due_at - interval '61 seconds'")
     assert jobs.is_due(engine)
     jobs.work(engine, rules, 10)
     left = job(engine, dismissed)
-    assert (left["last_error"], left["done"], jobs.standing(left)) == ("", 4, "finished")
+    assert (left.last_error, left.done, left.standing) == ("", 4, "finished")
 
 
 def test_what_comes_after_a_job_was_asked_for_is_not_its_own(
@@ -238,7 +235,7 @@ def test_what_comes_after_a_job_was_asked_for_is_not_its_own(
     do(engine, "UPDATE lanes SET due_at = now() + interval '1 hour'")
     fail(4, "78", first=10)
     submit(b"no JSON either", message("w2@x.org", event="waits", state=State.CANCEL))
-    counts = [(finished(engine, rules, one)["done"], len(items(engine, one))) for one in asked_for]
+    counts = [(finished(engine, rules, one).done, len(items(engine, one))) for one in asked_for]
     assert counts == [(4, 4), (1, 1), (0, 1)]
     assert [record for record, *_ in items(engine, asked_for[0])] == ids
     do(engine, "UPDATE lanes SET due_at = (SELECT min(due_at) FROM batches WHERE status = 'PENDING')")
@@ -267,8 +264,8 @@ def test_jobs_begun_before_their_columns_were_renamed_go_on_with_all_that_these_
     upgrade(engine)
     assert [(job(engine, one), job_results.items(engine, one)) for one in (begun, held)] == before
     ended = finished(engine, rules, begun)
-    assert (ended["done"], ended["skipped"], ended["last_error"]) == (4, 1, "")
-    assert jobs.standing(job(engine, held)) == "awaiting confirmation"
+    assert (ended.done, ended.skipped, ended.last_error) == (4, 1, "")
+    assert job(engine, held).standing == "awaiting confirmation"
 
 
 # What became of each
@@ -279,12 +276,12 @@ def test_a_retry_says_of_each_record_what_became_of_it_and_what_it_is_now(
 ) -> None:
     ids = fail(5)
     ended = run(engine, rules, Action.RETRY, FAILED)
-    assert (ended["done"], ended["skipped"]) == (5, 0)
-    assert items(engine, ended["id"]) == [(id_, True, "", "pending") for id_ in ids]
+    assert (ended.done, ended.skipped) == (5, 0)
+    assert items(engine, ended.id) == [(id_, True, "", "pending") for id_ in ids]
     settled(engine, taken(engine), rejected=[1])
     deliver_all(engine)
-    assert [outcome for *_, outcome in items(engine, ended["id"])].count("rejected") == 1
-    assert job_results.outcomes(engine, ended["id"]) == {"delivered": 4, "rejected": 1}
+    assert [outcome for *_, outcome in items(engine, ended.id)].count("rejected") == 1
+    assert job_results.outcomes(engine, ended.id) == {"delivered": 4, "rejected": 1}
 
 
 def test_what_somebody_else_resolved_first_is_skipped_and_said(
@@ -298,16 +295,16 @@ def test_what_somebody_else_resolved_first_is_skipped_and_said(
 
     monkeypatch.setattr(steps, "lock_events", and_somebody_is_faster)
     ended = run(engine, rules, Action.RETRY, FAILED)
-    assert (ended["done"], ended["skipped"]) == (1, 1)
-    assert items(engine, ended["id"])[0] == (ids[0], False, "somebody else was faster", "failed")
-    assert [one["record_id"] for one in job_results.items(engine, ended["id"], skipped=True)] == [ids[0]]
-    assert job_results.outcomes(engine, ended["id"]) == {"pending": 1}
+    assert (ended.done, ended.skipped) == (1, 1)
+    assert items(engine, ended.id)[0] == (ids[0], False, "somebody else was faster", "failed")
+    assert [one.record_id for one in job_results.items(engine, ended.id, skipped=True)] == [ids[0]]
+    assert job_results.outcomes(engine, ended.id) == {"pending": 1}
 
 
 def test_a_dismissal_keeps_its_reason(fail: Callable[..., list[int]], engine: Engine, rules: Rules) -> None:
     ids = fail(4)
     ended = run(engine, rules, Action.DISMISS, FAILED, params={"because": "the event is over"})
-    assert items(engine, ended["id"]) == [(id_, True, "", "failed") for id_ in ids]
+    assert items(engine, ended.id) == [(id_, True, "", "failed") for id_ in ids]
     kept = {tuple(row) for row in ask(engine, "SELECT resolution, resolved_because FROM errors")}
     assert kept == {("dismissed", "the event is over")}
 
@@ -315,8 +312,8 @@ def test_a_dismissal_keeps_its_reason(fail: Callable[..., list[int]], engine: En
 def test_a_cancellation_has_an_item_a_record(submit: Submit, engine: Engine, rules: Rules) -> None:
     submit(message(*people(7)), batch_size=2)
     ended = run(engine, rules, Action.CANCEL, CancelFilter(event="77").facts)
-    assert (ended["done"], job_results.batches(engine, ended["id"])) == (7, 4)
-    assert [outcome for *_, outcome in items(engine, ended["id"])] == ["canceled"] * 7
+    assert (ended.done, job_results.batches(engine, ended.id)) == (7, 4)
+    assert [outcome for *_, outcome in items(engine, ended.id)] == ["canceled"] * 7
     assert outcomes(engine) == {"canceled": 7}
 
 
@@ -329,8 +326,8 @@ def test_a_group_is_corrected_and_each_says_by_which_record_or_why_not(
     (group,) = {row.group_id for row in ask(engine, "SELECT group_id FROM errors")}
     params = {"change": Change(event="78").written}
     ended = run(engine, rules, Action.CORRECT, Filter((Outcome.REJECTED,), group_id=group).written, params=params)
-    assert (ended["done"], ended["skipped"]) == (4, 1)
-    said = items(engine, ended["id"])
+    assert (ended.done, ended.skipped) == (4, 1)
+    said = items(engine, ended.id)
     assert [record for record, *_ in said] == ids
     assert [(done, outcome) for _, done, _, outcome in said] == [
         (True, "pending"), (False, "rejected"), (True, "pending"), (True, "pending"), (True, "pending"),
@@ -346,22 +343,22 @@ def test_a_mended_file_is_corrected_line_by_line(fail: Callable[..., list[int]],
     lines = [(number + 2, id_, change) for number, (id_, change) in enumerate(zip(ids, changes, strict=True))]
     job_id = jobs.ask_to_mend(engine, ME, [*lines, (6, 999_999, changes[0])])
     waiting = job_results.items(engine, job_id)
-    assert (waiting[0]["item"], waiting[0]["done"], job_results.why(waiting[0])) == (2, None, "not begun")
+    assert (waiting[0].item, waiting[0].done, waiting[0].why) == (2, None, "not begun")
     ended = finished(engine, rules, job_id)
-    assert (ended["expected"], ended["done"], ended["skipped"]) == (5, 2, 3)
+    assert (ended.expected, ended.done, ended.skipped) == (5, 2, 3)
     done = job_results.items(engine, job_id)
-    assert [(one["item"], one["done"]) for one in done] == [(2, True), (3, False), (4, True), (5, False), (6, False)]
-    assert done[0]["result"]["difference"] == [["email", "p0@example.com", "new@x.org"]]
-    assert "would stay as it is" in job_results.why(done[3])
-    assert "is unknown" in job_results.why(done[4])
+    assert [(one.item, one.done) for one in done] == [(2, True), (3, False), (4, True), (5, False), (6, False)]
+    assert done[0].result["difference"] == [["email", "p0@example.com", "new@x.org"]]
+    assert "would stay as it is" in done[3].why
+    assert "is unknown" in done[4].why
 
 
 def test_refusals_handed_in_again_say_what_each_came_to(submit: Submit, engine: Engine, rules: Rules) -> None:
     submit({**message("a@x.org", "b@x.org"), "account": "acme"}, b"no JSON", {**message("a@x.org"), "account": "acme"})
     do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
     ended = run(engine, rules, Action.REPLAY, {})
-    assert (ended["done"], ended["skipped"]) == (2, 1)
-    said = {(done, str(why).split(" (")[0]) for _, done, why, _ in items(engine, ended["id"])}
+    assert (ended.done, ended.skipped) == (2, 1)
+    said = {(done, str(why).split(" (")[0]) for _, done, why, _ in items(engine, ended.id)}
     assert said == {
         (True, "accepted 2, duplicates 0, refused 0"),
         (False, "message: is no JSON"),
@@ -431,12 +428,12 @@ def test_who_leaves_the_command_leaves_the_job_under_way_and_is_told_how_to_end_
 
     monkeypatch.setattr(jobs, "step", and_leaves)
     left = turnout("retry", "--yes", status=130)
-    job_id = list_jobs(engine)[0]["id"]
+    job_id = list_jobs(engine)[0].id
     assert f"job {job_id} goes on in the workers; to end it: turnout jobs stop {job_id}" in left.stderr
     assert outcomes(engine) == {"pending": 3, "failed": 5}
     monkeypatch.setattr(jobs, "step", step)
     jobs.work(engine, rules, 10)
-    assert job(engine, job_id)["done"] == 8
+    assert job(engine, job_id).done == 8
 
 
 def test_the_commands_say_the_same_as_json_and_as_tables(

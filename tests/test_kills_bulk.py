@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -28,7 +27,6 @@ process = current()
 jobs.work(process.engine, process.rules, 300)
 """
 GO_ON = [sys.executable, "-c", FINISH]
-Job = dict[str, Any]
 
 
 def failed_records(engine: Engine, number: int) -> None:
@@ -61,14 +59,17 @@ def failed_records(engine: Engine, number: int) -> None:
         do(engine, statement, **({"number": number} if ":number" in statement else {}))
 
 
-def job(engine: Engine) -> Job:
-    found = list_jobs(engine)
-    return found[0] if found else {"done": 0, "ended_at": None}
+def done(engine: Engine) -> int:
+    return sum(job.done for job in list_jobs(engine))
+
+
+def is_over(engine: Engine) -> bool:
+    return all(job.ended_at is not None for job in list_jobs(engine))
 
 
 def every_record_was_moved_once(engine: Engine, number: int) -> None:
-    ended = job(engine)
-    assert (ended["done"], ended["skipped"], ended["last_error"], ended["stopped"]) == (number, 0, "", False)
+    (ended,) = list_jobs(engine)
+    assert (ended.done, ended.skipped, ended.last_error, ended.stopped) == (number, 0, "", False)
     assert [row.number for row in ask(engine, "SELECT number FROM actions")] == [number]
     items = ask(engine, "SELECT count(*), count(DISTINCT item), count(DISTINCT record_id) FROM job_items WHERE done")
     assert tuple(items[0]) == (number, number, number)
@@ -101,17 +102,17 @@ def killed_and_finished_by_the_command(settings: Settings, engine: Engine, numbe
     failed_records(engine, number)
     chance = random.Random(number)
     for kill, words in enumerate([COMMAND, *[GO_ON] * kills]):
-        before = job(engine)["done"]
+        before = done(engine)
         running = subprocess.Popen(words, env=environment(settings), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
             if kill < kills:
-                while job(engine)["done"] == before:
+                while done(engine) == before:
                     assert running.poll() is None, running.communicate()
                     time.sleep(0.01)
                 time.sleep(chance.random() * 0.05)
                 running.kill()
                 assert running.wait(30) == -signal.SIGKILL
-                assert job(engine)["ended_at"] is None, "it was over before it could be killed"
+                assert not is_over(engine), "it was over before it could be killed"
             else:
                 assert running.wait(300) == 0, running.communicate()
         finally:
@@ -147,12 +148,12 @@ def test_a_bulk_retry_of_100000_left_to_workers_that_are_killed_is_finished_by_o
 ) -> None:
     failed_records(engine, 100_000)
     subprocess.run([*COMMAND, "--background"], env=environment(workers.settings), check=True, capture_output=True)
-    assert job(engine)["done"] == 0
+    assert done(engine) == 0
     workers.start("housekeeping", "beat")
     for kill in range(2):
-        until(lambda: job(engine)["done"] >= (kill + 1) * 25_000, 120, workers.logs)  # noqa: B023
-        assert job(engine)["ended_at"] is None, "it was over before it could be killed"
+        until(lambda: done(engine) >= (kill + 1) * 25_000, 120, workers.logs)  # noqa: B023
+        assert not is_over(engine), "it was over before it could be killed"
         workers.kill("housekeeping")
         workers.start("housekeeping")
-    until(lambda: job(engine)["ended_at"] is not None, 120, workers.logs)
+    until(lambda: is_over(engine), 120, workers.logs)
     every_record_was_moved_once(engine, 100_000)

@@ -224,8 +224,8 @@ def test_two_500s_then_200_is_the_same_message_three_times(shop: Shop, engine: E
     run(context)
     assert (row(engine).stage, row(engine).attempts, row(engine).last_error) == ("finished", 1, "HTTP 500: ohno")
     assert 0 <= row(engine).seconds <= 4
-    (failing,) = read_status(engine, context.settings)["webhooks"]
-    assert {name: failing[name] for name in ("name", "off", "failures", "error", "waiting")} == {
+    (failing,) = read_status(engine, context.settings).webhooks
+    assert {name: getattr(failing, name) for name in ("name", "off", "failures", "error", "waiting")} == {
         "name": "shop",
         "off": False,
         "failures": 1,
@@ -238,7 +238,7 @@ def test_two_500s_then_200_is_the_same_message_three_times(shop: Shop, engine: E
     assert row(engine).stage == "told"
     assert len({body for _, _, body in shop.receiver.got}) == 1
     assert len(shop.told()) == 3
-    assert read_status(engine, context.settings)["webhooks"] == []
+    assert read_status(engine, context.settings).webhooks == []
 
 
 def test_a_webhook_that_fails_is_left_alone_as_a_whole_and_another_is_not(
@@ -287,7 +287,7 @@ def test_waits_grow_to_an_hour_and_after_a_day_it_is_given_up(
     assert row(engine).stage == "given_up"
     shown = find_submission(engine, submission)
     assert shown is not None
-    assert [(one["key"], one["stage"]) for one in shown["webhooks"]] == [("shop", "given_up")]
+    assert [(one.key, one.stage) for one in shown.webhooks] == [("shop", "given_up")]
     assert not is_due(engine)
 
 
@@ -305,8 +305,8 @@ def test_410_turns_the_webhook_off_and_what_waits_goes_to_its_next_url(
     )
     said = "webhook shop is OFF: HTTP 410 (1 times in a row; 1 to be told; turnout keys webhook sets another URL)"
     assert said in " ".join(shown.stdout.split())
-    (off,) = read_status(engine, settings)["webhooks"]
-    assert (off["name"], off["off"], off["error"], off["waiting"]) == ("shop", True, "HTTP 410", 1)
+    (off,) = read_status(engine, settings).webhooks
+    assert (off.name, off.off, off.error, off.waiting) == ("shop", True, "HTTP 410", 1)
     shop.receiver.got.clear()
     shop.secret = str(endpoint.point(engine, settings, "shop", f"http://127.0.0.1:{shop.receiver.port}/shop"))
     run(context)
@@ -379,7 +379,7 @@ def test_what_a_dead_worker_had_is_told_by_another_and_the_dead_ones_word_counts
     assert shop.types() == ["finished"]
     settle(engine, dead, NoResponse("late", 1))
     assert (row(engine).stage, row(engine).last_error) == ("told", "")
-    assert read_status(engine, context.settings)["webhooks"] == []
+    assert read_status(engine, context.settings).webhooks == []
 
 
 def test_no_transaction_is_open_while_the_webhook_answers(shop: Shop, engine: Engine, context: Context) -> None:

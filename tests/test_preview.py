@@ -85,7 +85,7 @@ def test_above_the_bound_it_is_of_the_oldest_and_done_to_no_more(
     assert (found.count, found.more, found.calls, found.said) == (20, True, 2, "the first 20")
     job_id = preview.confirm(small, ME, Action.RETRY, EVERYTHING, found.seal)
     assert isinstance(job_id, int)
-    assert finished(engine, rules, job_id)["done"] == 20
+    assert finished(engine, rules, job_id).done == 20
     ids = [row.record_id for row in ask(engine, "SELECT record_id FROM errors WHERE resolution IS NULL ORDER BY id")]
     assert ids == [21, 22, 23, 24, 25]
 

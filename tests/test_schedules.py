@@ -16,7 +16,7 @@ from tests.support.ledger import ask, do, given_up, let_pass, message, outcomes,
 from worker.context import Context
 from worker.operations import jobs, schedules
 from worker.operations.audit_log import said
-from worker.operations.schedules import OF_SETTINGS, RetrySchedule, after_quiet
+from worker.operations.schedules import OF_SETTINGS, ListedSchedule, RetrySchedule, after_quiet
 from worker.queries.error_filter import Filter
 from worker.settings import Settings
 
@@ -33,8 +33,8 @@ def begun(engine: Engine) -> int:
     return int(ask(engine, "SELECT count(*) FROM jobs")[0][0])
 
 
-def named(engine: Engine, name: str = "nightly") -> dict[str, Any]:
-    (found,) = (row for row in schedules.listed(engine) if row["name"] == name)
+def named(engine: Engine, name: str = "nightly") -> ListedSchedule:
+    (found,) = (row for row in schedules.listed(engine) if row.name == name)
     return found
 
 
@@ -68,8 +68,8 @@ def test_it_begins_once_however_many_sweeps_run_and_those_missed_begin_once(engi
     work(context)
     assert outcomes(engine) == {"pending": 3}
     row = named(engine)
-    assert row["next_at"] > datetime.now(UTC)
-    assert row["job_ended_at"] is not None
+    assert row.next_at > datetime.now(UTC)
+    assert row.job_ended_at is not None
     (action,) = ask(engine, "SELECT who, via, what, filter, number FROM actions WHERE via = 'schedule'")
     assert tuple(action) == (
         "nightly",
@@ -149,16 +149,18 @@ def test_a_paused_one_begins_nothing_and_a_resumed_one_not_what_it_missed(engine
 
 
 @pytest.mark.usefixtures("failed")
-def test_one_is_begun_by_hand_whatever_its_hours_and_its_jobs_outlive_it(engine: Engine, context: Context) -> None:
+def test_one_is_begun_by_hand_whatever_its_hours_and_its_jobs_outlive_it(
+    engine: Engine, context: Context, turnout: Turnout
+) -> None:
     put(engine, quiet=(time(0, 0), time(23, 59)))
     schedules.pause(engine, ME, "nightly")
-    job_id = schedules.begin_now(engine, ME, "nightly")
-    assert named(engine)["job_id"] == job_id
+    said = turnout("schedules", "begin", "nightly").stdout
+    assert said.startswith(f"job {named(engine).job_id} is begun")
     assert schedules.remove(engine, ME, "nightly")
     work(context)
     assert outcomes(engine) == {"pending": 3}
     assert not schedules.remove(engine, ME, "nightly")
-    assert schedules.begin_now(engine, ME, "nightly") is None
+    assert "is unknown" in turnout("schedules", "begin", "nightly", status=1).stderr
 
 
 def test_the_settings_own_follows_the_setting_and_cannot_be_removed(
@@ -167,7 +169,7 @@ def test_the_settings_own_follows_the_setting_and_cannot_be_removed(
     context.settings = settings.model_copy(update={"retry_schedule": "0 3 * * *"})
     sweep(context)
     first = named(engine, OF_SETTINGS)
-    assert (first["crontab"], first["of_settings"], first["next_at"].hour) == ("0 3 * * *", True, 3)
+    assert (first.crontab, first.of_settings, first.next_at.hour) == ("0 3 * * *", True, 3)
     assert not schedules.remove(engine, ME, OF_SETTINGS)
     assert "is the setting's: change the setting" in turnout("schedules", "remove", OF_SETTINGS, status=1).stderr
     assert "name" in turnout("schedules", "set", OF_SETTINGS, "0 3 * * *", status=2).stderr
@@ -175,7 +177,7 @@ def test_the_settings_own_follows_the_setting_and_cannot_be_removed(
     context.settings = settings.model_copy(update={"retry_schedule": "30 4 * * *"})
     sweep(context)
     changed = named(engine, OF_SETTINGS)
-    assert (changed["crontab"], changed["next_at"].hour, changed["paused"]) == ("30 4 * * *", 4, True)
+    assert (changed.crontab, changed.next_at.hour, changed.paused) == ("30 4 * * *", 4, True)
     context.settings = settings
     sweep(context)
     assert schedules.listed(engine) == []
@@ -186,14 +188,14 @@ def test_the_settings_own_follows_the_setting_and_cannot_be_removed(
 
 def test_a_crontab_is_read_by_the_clock_of_its_time_zone(engine: Engine) -> None:
     put(engine, time_zone="Asia/Kathmandu")
-    next_at = named(engine)["next_at"].astimezone(ZoneInfo("Asia/Kathmandu"))
+    next_at = named(engine).next_at.astimezone(ZoneInfo("Asia/Kathmandu"))
     assert (next_at.hour, next_at.minute) == (3, 0)
     assert next_at.astimezone(UTC).minute == 15
 
 
 def test_a_zone_is_kept_by_its_own_name_however_it_was_written(engine: Engine) -> None:
     put(engine, time_zone="asia/kathmandu")
-    assert named(engine)["time_zone"] == "Asia/Kathmandu"
+    assert named(engine).time_zone == "Asia/Kathmandu"
 
 
 def test_in_its_quiet_hours_it_begins_nothing_and_at_their_end_it_begins(engine: Engine, context: Context) -> None:
@@ -203,7 +205,7 @@ def test_in_its_quiet_hours_it_begins_nothing_and_at_their_end_it_begins(engine:
     let_pass(engine, 24)
     sweep(context)
     assert begun(engine) == 0
-    next_at = named(engine)["next_at"]
+    next_at = named(engine).next_at
     assert next_at.time() == around[1]
     assert timedelta(hours=1) < next_at - now < timedelta(hours=3)
     do(engine, "UPDATE schedules SET next_at = now(), quiet_from = :a, quiet_to = :b", a=around[1],

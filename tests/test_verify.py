@@ -623,16 +623,16 @@ def test_a_token_that_may_not_read_stops_the_reading_and_not_the_delivery(
         assert UNREADABLE - 9 < error.due_in <= UNREADABLE + BEHIND
         assert "crm.objects.marketing_events.read" in error.context["read_back"]["stopped"]
         assert error.reads == 0
-    (account,) = read_status(context.engine, context.settings)["accounts"]
-    assert account["paused_at"] is account["parked_until"] is None
-    assert "crm.objects.marketing_events.read" in account["not_read_back_because"]
-    assert account["not_read_back_until"] is not None
+    (account,) = read_status(context.engine, context.settings).accounts
+    assert account.paused_at is account.parked_until is None
+    assert "crm.objects.marketing_events.read" in str(account.not_read_back_because)
+    assert account.not_read_back_until is not None
     given("dan@example.com")
     assert deliver(context, "default") == 1
     assert looked(context) == 3
     assert outcomes(context) == {"delivered": 4}
-    (account,) = read_status(context.engine, context.settings)["accounts"]
-    assert account["not_read_back_because"] is account["not_read_back_until"] is None
+    (account,) = read_status(context.engine, context.settings).accounts
+    assert (account.not_read_back_because, account.not_read_back_until) == (None, None)
 
 
 def test_a_tenth_of_the_permits_is_all_that_reading_takes(settings: Settings) -> None:

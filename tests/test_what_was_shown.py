@@ -230,8 +230,8 @@ def test_what_a_preview_says_is_what_the_job_does(  # noqa: PLR0917
     done = preview.confirm(context, ME, Action.CORRECT, chosen, found.seal, params=params, typed=found.will)
     assert isinstance(done, int)
     ended = finished(engine, rules, done)
-    assert (ended["done"], ended["skipped"]) == (found.will, found.tally.skipped)
-    assert ended["done"] + ended["skipped"] == found.count == 148
+    assert (ended.done, ended.skipped) == (found.will, found.tally.skipped)
+    assert ended.done + ended.skipped == found.count == 148
 
 
 def test_two_records_of_one_person_are_both_corrected_in_their_order_over_two_steps(
@@ -246,7 +246,7 @@ def test_two_records_of_one_person_are_both_corrected_in_their_order_over_two_st
     assert found.will == 2
     done = preview.confirm(context, ME, Action.CORRECT, chosen, found.seal, params=params, typed=2)
     assert isinstance(done, int)
-    assert finished(engine, rules, done)["done"] == 2
+    assert finished(engine, rules, done).done == 2
     assert [row.corrects for row in ask(engine, "SELECT corrects FROM records WHERE corrects > 0 ORDER BY id")] == [
         1,
         2,
@@ -274,7 +274,7 @@ def test_on_the_page_nothing_is_done_where_it_changed_and_the_new_preview_is_sho
     answer = operator.submit(answer.text, "/correct", typed="59")
     (job,) = ask(engine, "SELECT id, expected FROM jobs")
     assert (urlsplit(answer.url).path, job.expected) == (f"/job/{job.id}", 139)
-    assert finished(engine, rules, job.id)["done"] == 59
+    assert finished(engine, rules, job.id).done == 59
     assert ask(engine, "SELECT FROM errors WHERE resolution = 'corrected' AND record_id = 81") == []
 
 
@@ -299,10 +299,8 @@ def test_what_failed_since_does_not_join_and_what_was_resolved_since_is_shown_an
     (job,) = ask(engine, "SELECT id FROM jobs")
     do(engine, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE record_id = 2")
     ended = finished(engine, rules, job.id)
-    assert (ended["expected"], ended["done"], ended["skipped"]) == (5, 4, 1)
-    assert [job_results.why(one) for one in job_results.items(engine, job.id, skipped=True)] == [
-        "somebody else was faster"
-    ]
+    assert (ended.expected, ended.done, ended.skipped) == (5, 4, 1)
+    assert [one.why for one in job_results.items(engine, job.id, skipped=True)] == ["somebody else was faster"]
     html = operator.page(f"/act/{action}?event=77")
     do(engine, "UPDATE errors SET resolution = 'confirmed', resolved_at = now() WHERE record_id = 6")
     answer = operator.submit(html, f"/act/{action}", because="x")
@@ -334,8 +332,8 @@ def test_a_batch_that_grew_or_went_is_not_canceled_as_if_it_had_not(
     assert isinstance(job_id, int)
     submit(message(*people(2, 20)))
     ended = finished(engine, rules, job_id)
-    assert (ended["done"], ended["skipped"]) == (0, 1)
-    assert "added to since it was shown" in job_results.why(job_results.items(engine, job_id)[0])
+    assert (ended.done, ended.skipped) == (0, 1)
+    assert "added to since it was shown" in job_results.items(engine, job_id)[0].why
     assert outcomes(engine) == {"pending": 6}
 
 
@@ -350,11 +348,9 @@ def test_one_record_that_has_failed_again_since_it_was_shown_is_left(
     settled(engine, taken(engine), rejected=[0])
     assert "changed since it was shown" in words(operator.submit(html, "/correct").text)
     job_id = jobs.ask_to_mend(engine, ME, [(0, 1, Change(event="78"))], until=until)
-    assert finished(engine, rules, job_id)["skipped"] == 1
-    assert job_results.why(job_results.items(engine, job_id)[0]).startswith(
-        "record 1: has failed again since this was shown"
-    )
-    assert finished(engine, rules, jobs.ask_to_mend(engine, ME, [(0, 1, Change(event="78"))]))["done"] == 1
+    assert finished(engine, rules, job_id).skipped == 1
+    assert job_results.items(engine, job_id)[0].why.startswith("record 1: has failed again since this was shown")
+    assert finished(engine, rules, jobs.ask_to_mend(engine, ME, [(0, 1, Change(event="78"))])).done == 1
 
 
 def as_csv(rows: list[dict[str, str]]) -> bytes:
@@ -389,7 +385,7 @@ def test_a_corrected_file_is_shown_whole_and_done_as_shown(
     assert ask(engine, "SELECT FROM jobs WHERE on_hold")
     operator.submit(again.text, begin, typed="58")
     ended = finished(engine, rules, job.id)
-    assert (ended["done"], ended["skipped"]) == (58, 2)
+    assert (ended.done, ended.skipped) == (58, 2)
 
 
 # Done as shown, by command
@@ -516,8 +512,6 @@ def test_a_held_job_is_not_done_to_what_failed_again_since(
     assert tally.of_job(engine, rules, job_id).will == 1
     jobs.begin(engine, ME, job_id)
     ended = finished(engine, rules, job_id)
-    assert (ended["done"], ended["skipped"]) == (1, 1)
-    assert "has failed again since this was shown" in job_results.why(
-        job_results.items(engine, job_id, skipped=True)[0]
-    )
+    assert (ended.done, ended.skipped) == (1, 1)
+    assert "has failed again since this was shown" in job_results.items(engine, job_id, skipped=True)[0].why
     assert Outcome.REJECTED in outcomes(engine)

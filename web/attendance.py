@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter
-from sqlalchemy import text
+from sqlalchemy import bindparam, select
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -22,6 +22,7 @@ from models.fingerprint import submission_id
 from models.ids import hidden_character
 from models.input_check import Candidate, shown
 from models.message import MOST_INPUTS, Message, Unreadable, loads, read_fields
+from models.tables import Submission
 from models.words import Door, Identity, Outcome, Role, State, Status
 from web import hubspot_format
 from web.access import account_of, key_of, may
@@ -36,7 +37,7 @@ from worker.auth.keys import ApiKey
 from worker.context import Context
 from worker.intake.accept import Inbound
 from worker.queries import submissions
-from worker.queries.submissions import Cursor
+from worker.queries.submissions import Cursor, SubmissionRecord
 
 PART: Final = "request"
 """A request is its submission's only part."""
@@ -48,6 +49,10 @@ _WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,6})", re.IGNORECA
 PREFIXES: Final = ("/marketing/v3/marketing-events", "/marketing/marketing-events/{version}")
 FAILED: Final = frozenset({Outcome.REJECTED, Outcome.FAILED, Outcome.CANCELED})
 """Outcomes that stand in `errors`; `unconfirmed` stands in neither list, as in HubSpot's answer."""
+_RECEIPT: Final = select(
+    *(Submission.received_at, Submission.accepted, Submission.refused, Submission.repeated),
+    *(Submission.key_id, Submission.digest),
+).where(Submission.submission == bindparam("submission"), Submission.part == bindparam("part"))
 _IDENTITIES: Final = {"create": Identity.VID, "email-create": Identity.EMAIL}
 
 
@@ -101,11 +106,8 @@ class Attendance:
         submission = handed.message.submission
         url = f"{request.base_url}submissions/{submission}"
         with self._process.engine.connect() as connection:
-            receipt = connection.execute(
-                text("SELECT * FROM submissions WHERE submission = :submission AND part = :part"),
-                {"submission": submission, "part": PART},
-            ).one()
-            if receipt.key_id != handed.key_id or bytes(receipt.digest or b"") != handed.digest:
+            receipt = connection.execute(_RECEIPT, {"submission": submission, "part": PART}).one()
+            if receipt.key_id != handed.key_id or receipt.digest != handed.digest:
                 raise invalid("This Idempotency-Key was used for another request before. Use a new one.", 409)
             refused = submissions.refusals(connection, submission, 0, MOST_INPUTS) if receipt.refused else []
             members = for_producer(submissions.records(connection, submission, Cursor(), MOST_INPUTS)) if now else []
@@ -113,19 +115,17 @@ class Attendance:
         if not now:
             status = Status.PENDING if receipt.accepted or receipt.repeated else Status.COMPLETE
             return hubspot_format.batch_response(status, receipt.received_at, receipt.received_at, [], errors, url)
-        failed = [row for row in members if row["outcome"] in FAILED]
+        failed = [row for row in members if row.outcome in FAILED]
         places = _places(handed.message, handed.identity) if failed else {}
-        errors += [
-            hubspot_format.error(row, places.get(_equal_inputs(row["contact"], row["input"]), ())) for row in failed
-        ]
-        results = [hubspot_format.result(row) for row in members if row["outcome"] == Outcome.DELIVERED]
-        completed = max((row["settled_at"] or receipt.received_at for row in members), default=receipt.received_at)
+        errors += [hubspot_format.error(row, places.get(_equal_inputs(row.contact, row.input), ())) for row in failed]
+        results = [hubspot_format.result(row) for row in members if row.outcome == Outcome.DELIVERED]
+        completed = max((row.settled_at or receipt.received_at for row in members), default=receipt.received_at)
         return hubspot_format.batch_response(_status(members), receipt.received_at, completed, results, errors, url)
 
 
-def _status(members: Sequence[Mapping[str, Any]]) -> Status:
+def _status(members: Sequence[SubmissionRecord]) -> Status:
     """Give the least settled of the batches' statuses; where all were canceled, that."""
-    statuses = {Status(row["status"]) for row in members}
+    statuses = {row.status for row in members}
     order = (Status.PENDING, Status.PROCESSING, Status.COMPLETE, Status.CANCELED)
     return next((status for status in order if status in statuses), Status.COMPLETE)
 

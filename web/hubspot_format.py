@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
 import orjson
 from starlette.responses import Response
 
 from models.words import Identity, Status
+from worker.queries.submissions import SubmissionRecord, SubmissionRefusal
 
 JSON: Final = "application/json;charset=utf-8"
 """As HubSpot writes it."""
@@ -68,27 +69,28 @@ def instant(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
 
 
-def refusal(row: Mapping[str, Any]) -> dict[str, object]:
+def refusal(refused: SubmissionRefusal) -> dict[str, object]:
     """Write a refused input as an entry of `errors`: which input, whose, why, and what would be right."""
-    reasons = [f"{one['where']}: {one['what']}; right would be {one['right']}" for one in row["reasons"]]
-    context: dict[str, list[str]] = {"where": [one["where"] for one in row["reasons"]]}
-    contact = _contact(bytes(row["raw"]))
+    reasons = [f"{one['where']}: {one['what']}; right would be {one['right']}" for one in refused.reasons]
+    context: dict[str, list[str]] = {"where": [one["where"] for one in refused.reasons]}
+    contact = _contact(refused.raw)
     if contact is not None:
         context["contact"] = [contact]
     named = f" for `{contact}`" if contact is not None else ""
     return _standard_error("VALIDATION_ERROR", "", f"Invalid input{named}: {'; '.join(reasons)}", context)
 
 
-def error(row: Mapping[str, Any], places: Sequence[str]) -> dict[str, object]:
+def error(record: SubmissionRecord, places: Sequence[str]) -> dict[str, object]:
     """Write a record's error as an entry of `errors`, in HubSpot's words where they are HubSpot's.
 
     `places` are where the record stands in the request: none where its contact was erased since.
     """
-    context = {name: [str(one) for one in value] for name, value in row["context"].items() if isinstance(value, list)}
-    context["contact"] = [row["contact"]]
+    beside = (record.context or {}).items()
+    context = {name: [str(one) for one in value] for name, value in beside if isinstance(value, list)}
+    context["contact"] = [record.contact]
     if places:
         context["where"] = list(places)
-    return _standard_error(row["category"], row["code"], row["message"], context)
+    return _standard_error(record.category or "", record.code or "", record.message or "", context)
 
 
 def _standard_error(category: str, code: str, message: str, context: Mapping[str, Sequence[str]]) -> dict[str, object]:
@@ -103,13 +105,13 @@ def _standard_error(category: str, code: str, message: str, context: Mapping[str
     return said | ({"subCategory": code} if code else {})
 
 
-def result(row: Mapping[str, Any]) -> dict[str, object]:
+def result(record: SubmissionRecord) -> dict[str, object]:
     """Write a delivered record as an entry of `results`; without `vid` where HubSpot never named it."""
     said: dict[str, object] = {}
-    if row["identity"] == Identity.EMAIL:
-        said["email"] = row["input"]["email"]
-    if row["contact_id"] is not None:
-        said["vid"] = row["contact_id"]
+    if record.identity == Identity.EMAIL:
+        said["email"] = record.input["email"]
+    if record.contact_id is not None:
+        said["vid"] = record.contact_id
     return said
 
 

@@ -20,6 +20,7 @@ import orjson
 from models import words
 from models.input_check import Reason, comparable
 from web.spelling import unfolded
+from worker.queries.submissions import SubmissionRecord
 
 Facts = TypeVar("Facts")
 
@@ -89,14 +90,14 @@ def for_viewer(facts: Facts) -> Facts:
     return masked_
 
 
-def for_producer(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def for_producer(records: Sequence[SubmissionRecord]) -> list[SubmissionRecord]:
     """Mask whom else the errors of a producer's records name: one batch holds the records of several producers."""
-    mask = _Mask((), frozenset(row["contact"] for row in rows))
+    mask = _Mask((), frozenset(record.contact for record in records))
     return [
-        {**row, "message": mask.text(row["message"]), "context": mask.of(row["context"])}
-        if row["category"]
-        else dict(row)
-        for row in rows
+        record
+        if record.message is None
+        else replace(record, message=mask.text(record.message), context=mask.of(record.context))
+        for record in records
     ]
 
 

@@ -1,7 +1,6 @@
 """`GET /submissions/{id}`: what became of a submission, with its records page by page."""
 
 import hashlib
-from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
@@ -24,7 +23,7 @@ from web.schemas import SubmissionReceipt
 from worker.auth.keys import ApiKey
 from worker.context import Context
 from worker.queries import submissions
-from worker.queries.submissions import Cursor
+from worker.queries.submissions import Cursor, SubmissionRecord, SubmissionRefusal, SubmissionSummary
 
 PATH: Final = "/submissions/{submission}"
 PAGE: Final = 100
@@ -111,7 +110,7 @@ class Receipts:
                 raise _unknown()
             members = submissions.records(connection, submission, after, limit + 1)
             refused = []
-            if after == Cursor() and found["refused"]:
+            if after == Cursor() and found.refused:
                 refused = submissions.refusals(connection, submission, 0, PAGE)
         if key.role is Role.VIEWER:
             found, members, refused = for_viewer((found, members, refused))
@@ -119,19 +118,19 @@ class Receipts:
             members = for_producer(members)
         shown = {
             "submission": submission,
-            "status": found["status"],
-            "requestedAt": hubspot_format.instant(found["received_at"]),
-            "completedAt": hubspot_format.instant(found["completed_at"]) if found["completed_at"] else None,
-            "producer": found["producer"],
-            "accepted": found["accepted"],
-            "duplicates": found["duplicates"],
-            "refused": found["refused"],
-            "outcomes": found["outcomes"],
+            "status": found.status,
+            "requestedAt": hubspot_format.instant(found.received_at),
+            "completedAt": hubspot_format.instant(found.completed_at) if found.completed_at else None,
+            "producer": found.producer,
+            "accepted": found.accepted,
+            "duplicates": found.duplicates,
+            "refused": found.refused,
+            "outcomes": found.outcomes,
             "records": [_record(row) for row in members[:limit]],
             "refusals": [_refusal(row) for row in refused],
         }
         if len(members) > limit:
-            last = Cursor(members[limit - 1]["part_id"], members[limit - 1]["id"])
+            last = Cursor(members[limit - 1].part_id, members[limit - 1].id)
             link = request.url.include_query_params(after=str(last), limit=limit)
             shown["paging"] = {"next": {"after": str(last), "link": str(link)}}
         return shown
@@ -147,15 +146,15 @@ def _page(request: Request) -> tuple[int, Cursor]:
     return int(limit), cursor
 
 
-def _may_see(key: ApiKey, found: Mapping[str, Any]) -> bool:
+def _may_see(key: ApiKey, found: SubmissionSummary) -> bool:
     """Say whether a submission is the producer's own, every part of it, and of accounts that the key reaches.
 
     A part that was unreadable is of no account.
     """
     if key.role is not Role.PRODUCER:
         return True
-    known = {account_id for account_id in found["account_ids"] if account_id is not None}
-    return found["producers"] == [key.name] and bool(known) and known <= set(key.accounts.values())
+    known = {account_id for account_id in found.account_ids if account_id is not None}
+    return found.producers == [key.name] and bool(known) and known <= set(key.accounts.values())
 
 
 def _unknown() -> Fault:
@@ -163,32 +162,32 @@ def _unknown() -> Fault:
     return Fault(404, "OBJECT_NOT_FOUND", message)
 
 
-def _record(row: Mapping[str, Any]) -> dict[str, Any]:
-    error = row["category"] and {
-        "category": row["category"],
-        "code": row["code"],
-        "message": row["message"],
-        "context": row["context"],
-        "resolution": row["resolution"],
-        "at": hubspot_format.instant(row["error_at"]),
+def _record(row: SubmissionRecord) -> dict[str, Any]:
+    error = row.error_at and {
+        "category": row.category,
+        "code": row.code,
+        "message": row.message,
+        "context": row.context,
+        "resolution": row.resolution,
+        "at": hubspot_format.instant(row.error_at),
     }
     return {
-        "record": row["id"],
-        "contact": row["contact"],
-        "event": row["event"],
-        "state": row["state"],
-        "interactionDateTime": row["input"]["interactionDateTime"],
-        "outcome": row["outcome"],
-        "vid": row["contact_id"],
-        "batch": row["batch_id"],
-        "duplicate": row["duplicate"],
+        "record": row.id,
+        "contact": row.contact,
+        "event": row.event,
+        "state": row.state,
+        "interactionDateTime": row.input["interactionDateTime"],
+        "outcome": row.outcome,
+        "vid": row.contact_id,
+        "batch": row.batch_id,
+        "duplicate": row.duplicate,
         "error": error or None,
     }
 
 
-def _refusal(row: Mapping[str, Any]) -> dict[str, Any]:
+def _refusal(row: SubmissionRefusal) -> dict[str, Any]:
     said = hubspot_format.refusal(row)
     context = said["context"]
     assert isinstance(context, dict)
     contact = context.get("contact", [None])[0]
-    return {"message": said["message"], "contact": contact, "inputs": row["inputs"], "reasons": row["reasons"]}
+    return {"message": said["message"], "contact": contact, "inputs": row.inputs, "reasons": row.reasons}

@@ -3,11 +3,13 @@
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, Final, TypeVar
 
 import orjson
 from sqlalchemy import Connection, Engine, Result, Sequence, create_engine, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import DeclarativeBase
 
 from worker.settings import Settings
 
@@ -91,6 +93,11 @@ def repeat(work: Callable[[], T], *, when_lost: bool = True) -> T:
 def rows_as(kind: Callable[..., T], result: Result[*tuple[Any, ...]]) -> list[T]:
     """Read rows, each as a `kind` (a dataclass) whose fields are the columns' names."""
     return [kind(**row) for row in result.mappings()]
+
+
+def columns_of(table: type[DeclarativeBase], kind: type) -> list[Any]:
+    """Give the columns of a table after which the fields of a dataclass are named, in their order."""
+    return [getattr(table, one.name) for one in fields(kind) if one.name in table.__mapper__.columns]
 
 
 _DRAW: Final = text("SELECT nextval(CAST(:sequence AS regclass)) FROM generate_series(1, :count)")

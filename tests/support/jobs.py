@@ -15,20 +15,21 @@ from worker.operations.correct import Corrected, of_item
 from worker.operations.replay import Replayed, of_item as of_refusal
 from worker.queries import job_results
 from worker.queries.error_filter import Filter
+from worker.queries.jobs import JobSummary
 from worker.queries.refusals import RefusalFilter as Refusals
 
 ME = Actor("a test", Via.TERMINAL)
 
 
-def run(engine: Engine, rules: Rules, action: Action, chosen: Mapping[str, object], **more: Any) -> dict[str, Any]:
+def run(engine: Engine, rules: Rules, action: Action, chosen: Mapping[str, object], **more: Any) -> JobSummary:
     with engine.begin() as connection:
         job_id = jobs.ask(connection, ME, action, chosen, **more)
     return finished(engine, rules, job_id)
 
 
-def finished(engine: Engine, rules: Rules, job_id: int) -> dict[str, Any]:
+def finished(engine: Engine, rules: Rules, job_id: int) -> JobSummary:
     for job in jobs.finish(engine, rules, job_id):
-        assert not job["last_error"] or "OperationalError" in job["last_error"], job  # which a storm's killer causes
+        assert not job.last_error or "OperationalError" in job.last_error, job  # which a storm's killer causes
         last = job
     return last
 
@@ -38,7 +39,7 @@ def rules_for(batch_size: int) -> Rules:
 
 
 def retry(engine: Engine, batch_size: int, chosen: Filter) -> int:
-    return int(run(engine, rules_for(batch_size), Action.RETRY, chosen.written)["done"])
+    return run(engine, rules_for(batch_size), Action.RETRY, chosen.written).done
 
 
 def cancel(engine: Engine, chosen: CancelFilter) -> tuple[int, int]:
@@ -46,7 +47,7 @@ def cancel(engine: Engine, chosen: CancelFilter) -> tuple[int, int]:
     with engine.connect() as connection:
         counted = connection.execute(
             text("SELECT count(DISTINCT item), count(record_id) FROM job_items WHERE job_id = :job AND done"),
-            {"job": job["id"]},
+            {"job": job.id},
         ).one()
     return cast("tuple[int, int]", tuple(counted))
 
@@ -60,4 +61,4 @@ def correct(engine: Engine, rules: Rules, changes: Mapping[int, Change]) -> list
 
 def replay(engine: Engine, rules: Rules, chosen: Refusals) -> list[Replayed]:
     job = run(engine, rules, Action.REPLAY, chosen.written)
-    return [of_refusal(item) for item in job_results.items(engine, job["id"], 1_000)]
+    return [of_refusal(item) for item in job_results.items(engine, job.id, 1_000)]

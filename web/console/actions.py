@@ -1,7 +1,7 @@
 """What each button does: the functions of the commands, and their words."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 from models.words import Action as Bulk, Outcome
@@ -13,15 +13,16 @@ from worker.operations import jobs, schedules
 from worker.operations.audit_log import noted
 from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import Filter
+from worker.queries.jobs import JobSummary
 
 
 def retry_batch(visit: ConsoleRequest, _: Mapping[str, str]) -> Redirect:
     """Send a batch's failed records again."""
     number = visit.number("batch")
     job = _at_once(visit, Bulk.RETRY, Filter((Outcome.FAILED,), number).written)
-    if job["ended_at"] is None:
-        return Redirect("", f"/job/{job['id']}")
-    said = f"{job['done']:,} records are retried" if job["done"] else "no record is like that: nothing is retried"
+    if job.ended_at is None:
+        return Redirect("", f"/job/{job.id}")
+    said = f"{job.done:,} records are retried" if job.done else "no record is like that: nothing is retried"
     return Redirect(said, f"/batch/{number}")
 
 
@@ -29,13 +30,13 @@ def cancel_batch(visit: ConsoleRequest, _: Mapping[str, str]) -> Redirect:
     """Take a batch that waits out of the queue."""
     number = visit.number("batch")
     job = _at_once(visit, Bulk.CANCEL, CancelFilter(number).facts)
-    if job["ended_at"] is None:
-        return Redirect("", f"/job/{job['id']}")
-    said = f"{job['done']:,} records in 1 batches are canceled" if job["done"] else "no batch like that waits"
+    if job.ended_at is None:
+        return Redirect("", f"/job/{job.id}")
+    said = f"{job.done:,} records in 1 batches are canceled" if job.done else "no batch like that waits"
     return Redirect(said, f"/batch/{number}")
 
 
-def _at_once(visit: ConsoleRequest, action: Bulk, chosen: Mapping[str, object]) -> dict[str, Any]:
+def _at_once(visit: ConsoleRequest, action: Bulk, chosen: Mapping[str, object]) -> JobSummary:
     """Do something small to its end, as the job that it is."""
     with visit.process.engine.begin() as connection:
         job_id = jobs.ask(connection, visit.by, action, chosen)

@@ -12,7 +12,7 @@ from worker.operations import audit_log, jobs, preview, tally
 from worker.operations.audit_log import said
 from worker.queries import job_results
 from worker.queries.error_groups import named
-from worker.queries.jobs import find_job, list_jobs
+from worker.queries.jobs import JobSummary, find_job, list_jobs
 
 PAGE: Final = 50
 VERBS: Final = {
@@ -91,10 +91,10 @@ def changed(form: Mapping[str, str]) -> QueryParams:
     return QueryParams([*QueryParams(form.get("chosen", "")).multi_items(), ("changed", "1")])
 
 
-def at_once(visit: ConsoleRequest, job_id: int) -> dict[str, Any]:
+def at_once(visit: ConsoleRequest, job_id: int) -> JobSummary:
     """Work at a small job to its end; one whose step failed is left to the workers, so that no page waits for it."""
     for job in jobs.finish(visit.process.engine, visit.process.rules, job_id):
-        if job["last_error"]:
+        if job.last_error:
             break
     return job
 
@@ -109,7 +109,7 @@ def _action(visit: ConsoleRequest) -> Action:
 def listed(visit: ConsoleRequest) -> Page:
     """List jobs, the newest first."""
     rows = with_words(visit, list_jobs(visit.process.engine, PAGE, visit.before()))
-    more = rows[-1]["id"] if len(rows) == PAGE else None
+    more = rows[-1][0].id if len(rows) == PAGE else None
     return Page("jobs.html", {"rows": rows, "before": visit.before(), "more": more})
 
 
@@ -123,27 +123,28 @@ def job(visit: ConsoleRequest) -> Page:
     after = visit.after()
     items = job_results.items(engine, number, PAGE, after or 0, skipped=skipped)
     outcomes = job_results.outcomes(engine, number)
-    is_over = found["ended_at"] is not None and not outcomes.keys() & {"pending", "processing"}
+    is_over = found.ended_at is not None and not outcomes.keys() & {"pending", "processing"}
     return Page(
         "job.html",
         {
-            "job": with_words(visit, [found])[0],
+            "job": found,
+            "what": told(visit, [found.filter])[0] or "everything",
             "items": items,
             "outcomes": outcomes,
             "counted": job_results.COUNTED,
             "is_over": is_over,
             "filters": {"skipped": skipped},
             "after": after,
-            "more": items[-1]["id"] if len(items) == PAGE else None,
-            "tally": tally.read(found["params"]["tally"]) if found["on_hold"] and "tally" in found["params"] else None,
+            "more": items[-1].id if len(items) == PAGE else None,
+            "tally": tally.read(found.params["tally"]) if found.on_hold and "tally" in found.params else None,
             "problem": _problem(visit, found),
         },
     )
 
 
-def _problem(visit: ConsoleRequest, job: Mapping[str, Any]) -> str:
+def _problem(visit: ConsoleRequest, job: JobSummary) -> str:
     """Say why a job that was to begin did not, on the page that it leads back to."""
-    if not job["on_hold"]:
+    if not job.on_hold:
         return ""
     return CHANGED if visit.asked("changed") else mistyped(visit.request.query_params.get("typed"))
 
@@ -174,7 +175,7 @@ def begin(visit: ConsoleRequest, form: Mapping[str, str]) -> Redirect:
     """Begin a job that was shown first, where it would still do what was shown."""
     number = visit.number("job")
     found = find_job(visit.process.engine, number)
-    if found is not None and found["on_hold"] and found["ended_at"] is None:
+    if found is not None and found.on_hold and found.ended_at is None:
         now = tally.of_job(visit.process.engine, visit.process.rules, number)
         if now.seal != form.get("seal"):
             jobs.hold(visit.process.engine, number, now)
@@ -191,9 +192,9 @@ def log(visit: ConsoleRequest) -> Page:
     """List what operators and schedules did."""
     filters = {"who": visit.asked("who"), "what": visit.asked("what")}
     rows = audit_log.listed(visit.process.engine, PAGE, visit.before(), filters["who"], filters["what"])
-    of = told(visit, [row["filter"] for row in rows])
-    shown = [row | {"of": what or ("everything" if row["is_job"] else "")} for row, what in zip(rows, of, strict=True)]
-    more = rows[-1]["id"] if len(rows) == PAGE else None
+    of = told(visit, [row.filter for row in rows])
+    shown = [(row, what or ("everything" if row.is_job else "")) for row, what in zip(rows, of, strict=True)]
+    more = rows[-1].id if len(rows) == PAGE else None
     return Page("actions.html", {"rows": shown, "filters": filters, "before": visit.before(), "more": more})
 
 
@@ -204,9 +205,7 @@ def told(visit: ConsoleRequest, chosen: Sequence[Mapping[str, Any]]) -> list[str
     return [said(one) + (f" ({group})" if group else "") for one, group in zip(chosen, groups, strict=True)]
 
 
-def with_words(visit: ConsoleRequest, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Add how each job stands, and of what it is, in words."""
-    what = told(visit, [row["filter"] for row in rows])
-    return [
-        row | {"what": one or "everything", "standing": jobs.standing(row)} for row, one in zip(rows, what, strict=True)
-    ]
+def with_words(visit: ConsoleRequest, rows: Sequence[JobSummary]) -> list[tuple[JobSummary, str]]:
+    """Add of what each job is, in words."""
+    what = told(visit, [row.filter for row in rows])
+    return [(row, one or "everything") for row, one in zip(rows, what, strict=True)]

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
+from worker.queries.history import PastAttempt
 from worker.queries.throughput import Sent
 
 HEIGHT: Final = 96
@@ -72,23 +73,31 @@ def spark(each: Sequence[int]) -> Spark:
     return Spark(path, most, len(each), SPARK)
 
 
-def timeline(attempts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Place attempts between the first one's begin and the last one's end, in hundredths."""
+@dataclass(frozen=True, slots=True)
+class PlacedAttempt:
+    """An attempt, and where it stands between the first one's begin and the last one's end, in hundredths."""
+
+    attempt: PastAttempt
+    x: float
+    width: float
+
+
+def timeline(attempts: Sequence[PastAttempt]) -> list[PlacedAttempt]:
+    """Place attempts between the first one's begin and the last one's end."""
     if not attempts:
         return []
-    begins: datetime = attempts[0]["started_at"]
-    whole = max((_milliseconds(one, begins) + (one["duration_ms"] or 0) for one in attempts), default=0) or 1
+    begins = attempts[0].started_at
+    whole = max((_milliseconds(one, begins) + (one.duration_ms or 0) for one in attempts), default=0) or 1
     placed = []
     for one in attempts:
         x = min(_milliseconds(one, begins) * 100 / whole, 99.0)
-        width = min(max((one["duration_ms"] or 0) * 100 / whole, 1.0), 100 - x)
-        placed.append({**one, "x": round(x, 2), "width": round(width, 2)})
+        width = min(max((one.duration_ms or 0) * 100 / whole, 1.0), 100 - x)
+        placed.append(PlacedAttempt(one, round(x, 2), round(width, 2)))
     return placed
 
 
-def _milliseconds(attempt: Mapping[str, Any], begins: datetime) -> float:
-    started: datetime = attempt["started_at"]
-    return max(0.0, (started - begins).total_seconds() * 1_000)
+def _milliseconds(attempt: PastAttempt, begins: datetime) -> float:
+    return max(0.0, (attempt.started_at - begins).total_seconds() * 1_000)
 
 
 def _nice(most: int) -> int:

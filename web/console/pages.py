@@ -1,12 +1,13 @@
 """What each page shows. Its filters stand in the URL; its facts are those of the command of the same name."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 
 from hubspot_api.address import attendance_path
 from models.message import Address
-from models.words import Identity, Outcome, State, Status
+from models.words import Outcome, State, Status
 from web.console import bulk, chart, corrections, errors_by_group, person, refusals, schedules
 from web.console.base import ConsoleRequest, Page, PageError, PageFunction, Redirect
 from web.console.params import time, uuid_of, word, written
@@ -38,12 +39,12 @@ def overview(visit: ConsoleRequest) -> Page:
     return Page(
         "overview.html",
         {
-            **(status := read_status(process.engine, process.settings)),
+            "status": (status := read_status(process.engine, process.settings)),
             "limits": found.accounts,
             "minute": found.minute,
             "day": chart.bars(found.day),
             "why": sorted(errors_by_group.of(process), key=lambda group: -group["count"]),
-            "jobs": bulk.with_words(visit, status["jobs"]),
+            "jobs": bulk.with_words(visit, status.jobs),
         },
     )
 
@@ -78,18 +79,18 @@ def batch(visit: ConsoleRequest) -> Page:
     found = find_batch(visit.process.engine, number, RECORDS + 1, first)
     if found is None:
         raise PageError(404, f"There is no batch {number}", "It was purged, or never was.")
-    rows = found["records"][:RECORDS]
-    errors_first = sorted(rows, key=lambda row: row["outcome"] == Outcome.DELIVERED)
-    address = Address(found["object_id"], found["external_event_id"], found["external_account_id"])
-    version = found["hubspot_version"] or visit.process.settings.hubspot_version
+    rows = found.records[:RECORDS]
+    errors_first = sorted(rows, key=lambda row: row.outcome == Outcome.DELIVERED)
+    address = Address(found.object_id, found.external_event_id, found.external_account_id)
+    version = found.hubspot_version or visit.process.settings.hubspot_version
     return Page(
         "batch.html",
         {
-            "batch": found | {"records": errors_first},
+            "batch": replace(found, records=errors_first),
             "after": first,
-            "more": rows[-1]["position"] if len(found["records"]) > RECORDS else None,
-            "path": attendance_path(version, address, State(found["state"]), Identity(found["identity"])),
-            "timeline": chart.timeline(found["timeline"]),
+            "more": rows[-1].position if len(found.records) > RECORDS else None,
+            "path": attendance_path(version, address, found.state, found.identity),
+            "timeline": chart.timeline(found.timeline),
         },
     )
 
@@ -120,7 +121,7 @@ def events(visit: ConsoleRequest) -> Page:
     with visit.process.engine.connect() as connection:
         rows = list_events(connection, visit.asked("event"), visit.before(), PAGE)
     filters = {"event": visit.asked("event")}
-    more = rows[-1]["id"] if len(rows) == PAGE else None
+    more = rows[-1].id if len(rows) == PAGE else None
     return Page("events.html", {"rows": rows, "filters": filters, "before": visit.before(), "more": more})
 
 
@@ -162,7 +163,7 @@ def find(visit: ConsoleRequest) -> Redirect:
         return Redirect("", f"/person/{quote(wanted, safe='')}")
     with visit.process.engine.connect() as connection:
         named = list_events(connection, wanted)
-    return Redirect("", f"/event/{named[0]['id']}" if len(named) == 1 else f"/events?event={quote(wanted, safe='')}")
+    return Redirect("", f"/event/{named[0].id}" if len(named) == 1 else f"/events?event={quote(wanted, safe='')}")
 
 
 PAGES: Final[Mapping[str, PageFunction]] = {

@@ -5,15 +5,15 @@ has it in no URL and no cookie.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from models.advice import Advice, Subject, advise
 from models.erasure import Person
-from models.words import Outcome
 from web.console.base import ConsoleRequest, Page, PageError
 from worker.operations.audit_log import noted
 from worker.queries import erasures
-from worker.queries.person import list_records_of
+from worker.queries.history import PastAttempt, PastError
+from worker.queries.person import PersonRecord, list_records_of
 from worker.retention.erase import erase as remove
 
 PAGE: Final = 20
@@ -32,33 +32,30 @@ def person(visit: ConsoleRequest) -> Page:
     if not (contact.isascii() and contact.isdecimal()):
         visit.must_see_contacts()
     records = list_records_of(visit.process.engine, contact, PAGE, visit.before())
-    others = sorted({str(record["contact_id"]) for record in records if record["contact_id"]} - {contact})
+    others = sorted({str(record.contact_id) for record in records if record.contact_id} - {contact})
     return Page(
         "person.html",
         {
             "contact": contact,
-            "records": [record | {"history": _history(record), "advice": _advice(record)} for record in records],
+            "records": [{"record": one, "history": _history(one), "advice": _advice(one)} for one in records],
             "others": others,
             "before": visit.before(),
-            "more": records[-1]["id"] if len(records) == PAGE else None,
+            "more": records[-1].id if len(records) == PAGE else None,
         },
     )
 
 
-def _history(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _history(record: PersonRecord) -> list[PastAttempt | PastError]:
     """Give a record's attempts and errors in the order in which they came."""
-    attempts = [{"at": one["started_at"], "is_error": False, **one} for one in record["attempts"]]
-    errors = [{"at": one["created_at"], "is_error": True, **one} for one in record["errors"]]
-    return sorted([*attempts, *errors], key=lambda one: (one["at"], one["is_error"]))
+    return sorted([*record.attempts, *record.errors], key=lambda one: (one.at, one.is_error))
 
 
-def _advice(record: Mapping[str, Any]) -> Advice | None:
+def _advice(record: PersonRecord) -> Advice | None:
     """Give what is to be done about a record, where that is somebody's to do."""
-    error = next((one for one in reversed(record["errors"]) if one["batch_id"] == record["batch_id"]), None)
-    if error is None or error["resolution"] or error["verify_at"]:
+    error = record.error
+    if error is None or error.resolution or error.verify_at:
         return None
-    subject = Subject(record_id=record["id"])
-    advice = advise(Outcome(error["outcome"]), error["category"], error["code"], error["message"], subject)
+    advice = advise(error.outcome, error.category, error.code, error.message, Subject(record_id=record.id))
     return advice if advice.action else None
 
 
@@ -95,5 +92,5 @@ def erase_now(visit: ConsoleRequest, form: Mapping[str, str]) -> Page:
 def list_erasures(visit: ConsoleRequest) -> Page:
     """List the receipts of those that were erased."""
     rows = erasures.erasures(visit.process.engine, visit.before(), RECEIPTS)
-    more = rows[-1]["id"] if len(rows) == RECEIPTS else None
+    more = rows[-1].id if len(rows) == RECEIPTS else None
     return Page("erasures.html", {"rows": rows, "before": visit.before(), "more": more})

@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any, Final
+from dataclasses import asdict, replace
+from typing import Final
 from urllib.parse import quote_plus
 
 from models.input_check import Reason
@@ -12,7 +12,7 @@ from web.console.base import ConsoleRequest, Page, PageError, Redirect
 from web.console.params import uuid_of
 from worker.operations.audit_log import noted
 from worker.operations.replay import Replayed, replay_mended
-from worker.queries.refusals import RefusalFilter, listed, waiting
+from worker.queries.refusals import Refusal, RefusalFilter, listed, waiting
 
 PAGE: Final = 50
 LARGEST_MENDED: Final = 1024 * 1024
@@ -47,22 +47,22 @@ def mend(visit: ConsoleRequest, form: Mapping[str, str]) -> Page | Redirect:
     """Hand a refused message in again, mended or as it is; what is still refused is shown as it was written."""
     row = _find(visit)
     process, written = visit.process, form.get("message", "")
-    line = json.dumps({"refused": row["id"], "text": written}).encode()
-    with noted(process.engine, visit.by, Action.REPLAY, ids=[row["id"]]) as action:
+    line = json.dumps({"refused": row.id, "text": written}).encode()
+    with noted(process.engine, visit.by, Action.REPLAY, ids=[row.id]) as action:
         ((_, done),) = replay_mended(process.engine, process.rules, iter([line]))
         action.number = int(isinstance(done, Replayed) and not done.reasons)
     if isinstance(done, Reason):  # somebody else was faster
-        raise _gone(row["id"])
+        raise _gone(row.id)
     if done.reasons:
-        return _shown(row | {"reasons": [asdict(reason) for reason in done.reasons]}, written)
+        return _shown(replace(row, reasons=[asdict(reason) for reason in done.reasons]), written)
     said = (
-        f"refusal {row['id']} is handed in again: accepted {done.accepted:,}, duplicates {done.duplicates:,},"
+        f"refusal {row.id} is handed in again: accepted {done.accepted:,}, duplicates {done.duplicates:,},"
         f" refused {done.refused:,}"
     )
-    return Redirect(said, f"/submission/{row['submission']}")
+    return Redirect(said, f"/submission/{row.submission}")
 
 
-def _find(visit: ConsoleRequest) -> dict[str, Any]:
+def _find(visit: ConsoleRequest) -> Refusal:
     number = visit.number("refusal")
     for row in waiting(visit.process.engine, RefusalFilter(ids=[number])):
         return row
@@ -73,7 +73,7 @@ def _gone(number: int) -> PageError:
     return PageError(404, f"There is no refusal {number}", "It was handed in again, erased or purged, or never was.")
 
 
-def _shown(row: Mapping[str, Any], written: str | None = None) -> Page:
+def _shown(row: Refusal, written: str | None = None) -> Page:
     message = _written(row) if written is None else written
     size = len(message)
     if size <= LARGEST_MENDED:
@@ -84,20 +84,20 @@ def _shown(row: Mapping[str, Any], written: str | None = None) -> Page:
         "is_too_large": written is None and size > LARGEST_MENDED - ROOM,
         "is_still_refused": written is not None,
         "largest": LARGEST_MENDED,
-        "in_a_file": IN_A_FILE.format(row["submission"]),
+        "in_a_file": IN_A_FILE.format(row.submission),
     }
     return Page("refusal.html", facts, 200 if written is None else 422)
 
 
-def _written(row: Mapping[str, Any]) -> str:
+def _written(row: Refusal) -> str:
     """Write the message as it may be mended."""
-    if row["message"] is None:
-        return str(row["text"])
-    if len(row["raw"]) > LARGEST_MENDED:
-        return bytes(row["raw"]).decode(errors="replace")
-    written = json.dumps(row["message"], indent=2, ensure_ascii=False)
+    if row.message is None:
+        return str(row.text)
+    if len(row.raw) > LARGEST_MENDED:
+        return row.raw.decode(errors="replace")
+    written = json.dumps(row.message, indent=2, ensure_ascii=False)
     try:
         written.encode()
     except UnicodeEncodeError:  # half of a surrogate pair
-        return json.dumps(row["message"], indent=2)
+        return json.dumps(row.message, indent=2)
     return written

@@ -15,7 +15,6 @@ from markupsafe import Markup
 from models.words import Role
 from web.console import chart
 from web.masking import for_viewer
-from worker.queries import job_results
 from worker.queries.error_groups import COUNTED
 from worker.queries.rows import as_said, plain
 
@@ -64,8 +63,6 @@ def _environment() -> Environment:
         "json": _json,
         "query": _query,
         "pairs": parse_qsl,
-        "why": _why,
-        "came_to": job_results.why,
     }
     environment.globals["now"] = lambda: f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     environment.tests["ahead"] = lambda moment: moment is not None and moment > datetime.now(UTC)
@@ -110,8 +107,3 @@ def _query(filters: Mapping[str, object], **more: object) -> str:
     return "?" + urlencode(
         {name: value for name, value in {**filters, **more}.items() if value not in {None, "", False}}
     )
-
-
-def _why(batch: Mapping[str, Any]) -> str:
-    """Say why a batch waits: for which others, or since what came back."""
-    return f"waits for batches {', '.join(map(str, batch['after']))}" if batch["after"] else batch["postponed_because"]

@@ -13,7 +13,7 @@ from web.console.base import ConsoleRequest, Page, PageError, Redirect
 from web.console.selection import errors
 from worker.operations import preview, schedules
 from worker.operations.audit_log import said
-from worker.operations.schedules import AT_MOST, RetrySchedule, quiet_said, read_quiet
+from worker.operations.schedules import AT_MOST, RetrySchedule, read_quiet
 from worker.queries.error_filter import ANY_OPEN
 
 EMPTY: Final = {"name": "", "crontab": "0 3 * * *", "time_zone": "UTC", "most": str(AT_MOST), "quiet": "", "group": ""}
@@ -26,9 +26,7 @@ def listed(visit: ConsoleRequest) -> Page:
 
 
 def _shown(visit: ConsoleRequest, fields: Mapping[str, str], wrong: list[Reason] | None = None) -> Page:
-    rows = [
-        row | {"what": said(row["filter"]), "quiet": quiet_said(row)} for row in schedules.listed(visit.process.engine)
-    ]
+    rows = [(one, said(one.filter)) for one in schedules.listed(visit.process.engine)]
     words = {"outcomes": list(ANY_OPEN), "states": list(State)}
     return Page(
         "schedules.html", {"rows": rows, "fields": fields, "wrong": wrong or [], **words}, 400 if wrong else 200

@@ -7,11 +7,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import (
+    Connection,
+    Engine,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    false,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy.orm import aliased
 
+from models.tables import Act, Job
 from models.words import Via
-from worker.database import json
+from worker.database import rows_as
 from worker.queries.error_filter import ANY_OPEN
+from worker.queries.error_scan import NEWEST
 
 
 class Actor(NamedTuple):
@@ -37,15 +53,13 @@ class Noted:
     number: int | None = None
 
 
+_NOTE: Final = insert(Act).returning(Act.id)
+
+
 def note(connection: Connection, by: Actor, what: str, chosen: Mapping[str, object]) -> int:
     """Note an action, and give its id."""
-    noted = connection.execute(
-        text("""
-        INSERT INTO actions (who, via, what, filter) VALUES (:who, :via, :what, CAST(:filter AS jsonb))
-        RETURNING id"""),
-        {**by._asdict(), "what": what, "filter": json(chosen)},
-    )
-    return int(noted.scalar_one())
+    facts = {**by._asdict(), "what": what, "filter": dict(chosen)}
+    return connection.execute(_NOTE, facts).scalar_one()
 
 
 @contextmanager
@@ -66,11 +80,9 @@ def noted(engine: Engine, by: Actor, what: str, **chosen: object) -> Iterator[No
 
 
 def _end(engine: Engine, action: Noted, last_error: str) -> None:
+    ended = update(Act).where(Act.id == action.id).values(number=action.number, last_error=last_error)
     with engine.begin() as connection:
-        connection.execute(
-            text("UPDATE actions SET number = :number, last_error = :last_error WHERE id = :id"),
-            {"id": action.id, "number": action.number, "last_error": last_error},
-        )
+        connection.execute(ended)
 
 
 NAMES: Final = {"outcomes": "outcome", "record_ids": "record", "error_ids": "error", "ids": "refused"}
@@ -91,32 +103,60 @@ def said(chosen: Mapping[str, Any]) -> str:
     return ", ".join(told)
 
 
+LOOKED_AT: Final = 10_000
+"""Actions among which one's own, or those of one kind, are looked for: the newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedAction:
+    """An action of the audit log, and what came of it where it is a job."""
+
+    id: int
+    at: datetime
+    who: str
+    via: Via
+    what: str
+    filter: Mapping[str, Any]
+    number: int | None
+    last_error: str
+    is_job: bool
+    done: int | None
+    because: str | None
+    is_under_way: bool
+    stopped: bool
+
+
+_ACT: Final = aliased(
+    Act, select(Act).where(Act.id < bindparam("before")).order_by(Act.id.desc()).limit(LOOKED_AT).subquery("act")
+)
+_ACTIONS: Final = (
+    select(
+        *(_ACT.id, _ACT.at, _ACT.who, _ACT.via, _ACT.what, _ACT.filter, _ACT.number, _ACT.last_error),
+        Job.id.is_not(None).label("is_job"),
+        func.coalesce(_ACT.number, Job.done).label("done"),
+        func.jsonb_extract_path_text(Job.params, "because").label("because"),
+        and_(Job.id.is_not(None), Job.ended_at.is_(None)).label("is_under_way"),
+        func.coalesce(Job.stopped, false()).label("stopped"),
+    )
+    .outerjoin(Job, Job.id == _ACT.id)
+    .order_by(_ACT.id.desc())
+    .limit(bindparam("limit"))
+)
+
+
 def listed(
     engine: Engine, limit: int = 50, before: int | None = None, who: str | None = None, what: str | None = None
-) -> list[dict[str, Any]]:
-    """List actions, the newest first; of the newest 10,000 where one's own are asked for."""
+) -> list[LoggedAction]:
+    """List actions, the newest first; of the newest `LOOKED_AT` where one's own are asked for."""
+    actions = _ACTIONS if who is None else _ACTIONS.where(_ACT.who == who)
+    actions = actions if what is None else actions.where(_ACT.what == what)
+    facts = {"before": NEWEST if before is None else before, "limit": limit}
     with engine.connect() as connection:
-        rows = connection.execute(
-            text("""
-            SELECT a.*, j.id IS NOT NULL AS is_job, coalesce(a.number, j.done) AS done,
-              j.params ->> 'because' AS because, j.id IS NOT NULL AND j.ended_at IS NULL AS is_under_way,
-              coalesce(j.stopped, false) AS stopped
-            FROM (SELECT * FROM actions WHERE id < :before ORDER BY id DESC LIMIT 10000) a
-            LEFT JOIN jobs j ON j.id = a.id
-            WHERE (CAST(:who AS text) IS NULL OR a.who = :who) AND (CAST(:what AS text) IS NULL OR a.what = :what)
-            ORDER BY a.id DESC LIMIT :limit"""),
-            {"before": 2**63 - 1 if before is None else before, "limit": limit, "who": who, "what": what},
-        )
-        return [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
+        return rows_as(LoggedAction, connection.execute(actions, facts))
 
 
 def forget(connection: Connection, cutoff: datetime, most: int) -> int:
     """Delete the oldest actions of before then that are no job's; give how many those were."""
-    gone = connection.execute(
-        text("""
-        DELETE FROM actions WHERE at < :cutoff AND id IN (
-          SELECT a.id FROM actions a WHERE NOT EXISTS (SELECT FROM jobs j WHERE j.id = a.id) ORDER BY a.id
-          LIMIT :most)"""),
-        {"cutoff": cutoff, "most": most},
-    )
-    return gone.rowcount
+    oldest = select(Act.id).where(~exists().where(Job.id == Act.id)).order_by(Act.id).limit(most)
+    gone = delete(Act).where(Act.at < literal(cutoff), Act.id.in_(oldest))
+    return connection.execute(gone).rowcount

@@ -23,6 +23,7 @@ from worker.intake import accept, receipts, store
 from worker.intake.receipts import Part, own_part
 from worker.intake.store import NewRecord
 from worker.queries.error_scan import NEWEST
+from worker.queries.job_results import ItemToday
 from worker.queue import lanes
 from worker.queue.contact_index import Place, overtaken
 from worker.queue.locks import lock_events
@@ -39,11 +40,12 @@ class Corrected:
     reasons: tuple[Reason, ...] = ()
 
 
-def of_item(item: Mapping[str, Any]) -> Corrected:
+def of_item(item: ItemToday) -> Corrected:
     """Read a correction out of a job's item."""
-    result = item["result"]
+    assert item.record_id is not None
+    result = item.result
     differs = [(field, was, becomes) for field, was, becomes in result.get("difference", ())]
-    return Corrected(item["record_id"], differs, item["by"], tuple(Reason(**one) for one in result.get("reasons", ())))
+    return Corrected(item.record_id, differs, item.by, tuple(Reason(**one) for one in result.get("reasons", ())))
 
 
 @dataclass(frozen=True, slots=True)

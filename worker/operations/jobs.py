@@ -23,8 +23,7 @@ from worker.operations import audit_log, steps
 from worker.operations.audit_log import Actor
 from worker.operations.steps import ItemResult, JobState, StepContext, StepResult
 from worker.operations.tally import Tally
-from worker.queries.jobs import find_job
-from worker.queries.rows import Row
+from worker.queries.jobs import JobSummary, find_job
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +130,7 @@ def work(engine: Engine, rules: Rules, seconds: float, stopping: Callable[[], bo
         pass
 
 
-def finish(engine: Engine, rules: Rules, job_id: int) -> Iterator[Row]:
+def finish(engine: Engine, rules: Rules, job_id: int) -> Iterator[JobSummary]:
     """Work at one job until it has ended, beside others who may; give how it stands after each step."""
     while True:
         step(engine, rules, job_id)
@@ -139,9 +138,9 @@ def finish(engine: Engine, rules: Rules, job_id: int) -> Iterator[Row]:
         if job is None:
             return
         yield job
-        if job["ended_at"] is not None:
+        if job.ended_at is not None:
             return
-        if job["last_error"]:
+        if job.last_error:
             time.sleep(1)
 
 
@@ -254,16 +253,3 @@ def stop(engine: Engine, by: Actor, job_id: int) -> bool:
         if stopped:
             audit_log.note(connection, by, "stop", {"job": job_id})
         return bool(stopped)
-
-
-def standing(job: Row) -> str:
-    """Say in a word or two how a job stands."""
-    if job["stopped"]:
-        return "stopped"
-    if job["ended_at"] is not None:
-        return "finished"
-    if job["on_hold"]:
-        return "awaiting confirmation"
-    if job["last_error"]:
-        return f"waits: {job['last_error']}"
-    return "running" if job["started_at"] is not None else "queued"

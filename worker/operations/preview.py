@@ -27,7 +27,7 @@ from worker.queries import error_groups, refusals, throughput
 from worker.queries.error_filter import Filter
 from worker.queries.error_groups import COUNTED
 from worker.queries.errors import list_errors
-from worker.queries.refusals import RefusalFilter
+from worker.queries.refusals import Refusal, RefusalFilter
 from worker.queries.rows import EVENT, Row
 
 SAMPLES: Final = 10
@@ -259,9 +259,10 @@ def _refusals(process: Context, chosen: RefusalFilter, until: int) -> Preview:
     engine = process.engine
     known: dict[str, Any] = {}
 
-    def judged(row: Row) -> Row:
-        return {name: row[name] for name in row.keys() - refusals.HEAVY} | {
-            "against": replay.against(engine, row, known)
+    def judged(refusal: Refusal) -> Row:
+        kept = asdict(refusal.without_message())
+        return {name: kept[name] for name in kept if name not in {"raw", "message", "text"}} | {
+            "against": replay.against(engine, refusal, known)
         }
 
     rows, more = refusals.walked(engine, chosen, until + 1, refusals.WALK, judged)

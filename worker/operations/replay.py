@@ -5,22 +5,22 @@ receipt of its own, and however often, and by however many, it is handed in agai
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import ARRAY, BigInteger, Connection, Engine, Text, Uuid, any_, column, func, literal, select, update
 
 from models.accept_rules import Rules
 from models.input_check import Candidate, Reason, shown
 from models.message import Message, Unreadable, loads, read_message
-from models.words import Door, Origin
+from models.tables import Account, Refused, Submission
+from models.words import Origin
 from worker.database import repeat
 from worker.intake.accept import Inbound, accept
 from worker.intake.receipts import Part, own_part
-from worker.queries.refusals import RefusalFilter, page_of
-from worker.queries.rows import Row
+from worker.queries.job_results import ItemToday
+from worker.queries.refusals import Refusal, RefusalFilter, page_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +34,11 @@ class Replayed:
     reasons: tuple[Reason, ...] = ()
 
 
-def of_item(item: Mapping[str, Any]) -> Replayed:
+def of_item(item: ItemToday) -> Replayed:
     """Read what became of a refusal out of a job's item."""
-    result = item["result"]
+    result = item.result
     reasons = tuple(Reason(**reason) for reason in result["reasons"])
-    return Replayed(item["item"], result["accepted"], result["duplicates"], result["refused"], reasons)
+    return Replayed(item.item, result["accepted"], result["duplicates"], result["refused"], reasons)
 
 
 def replay(
@@ -51,10 +51,10 @@ def replay(
     """
     after, until = span
     rows = page_of(engine, chosen, after, newest_first=False)
-    mine = [row for row in rows if row["id"] <= until and (chosen.account is None or row["account"] == chosen.account)]
+    mine = [row for row in rows if row.id <= until and (chosen.account is None or row.account == chosen.account)]
     done = list(_hand_in(engine, rules, mine))
     _mark(connection, [one.id for one in done if not one.reasons])
-    return done, rows[-1]["id"] if rows and rows[-1]["id"] < until else None
+    return done, rows[-1].id if rows and rows[-1].id < until else None
 
 
 def replay_named(engine: Engine, connection: Connection, rules: Rules, ids: Sequence[int]) -> list[Replayed]:
@@ -63,16 +63,16 @@ def replay_named(engine: Engine, connection: Connection, rules: Rules, ids: Sequ
     last = 0
     while rows := page_of(engine, RefusalFilter(ids=ids), last, newest_first=False):
         done += _hand_in(engine, rules, rows)
-        last = rows[-1]["id"]
+        last = rows[-1].id
     _mark(connection, [one.id for one in done if not one.reasons])
     gone = sorted({*ids} - {one.id for one in done})
     what, right = "was submitted again, erased or purged since it was shown", "nothing more"
     return [*done, *(Replayed(id_, reasons=(Reason(f"refusal {id_}", what, right),)) for id_ in gone)]
 
 
-def against(engine: Engine, row: Row, known: dict[str, tuple[Reason, ...]]) -> tuple[Reason, ...]:
+def against(engine: Engine, refusal: Refusal, known: dict[str, tuple[Reason, ...]]) -> tuple[Reason, ...]:
     """Say why a refusal would be refused again now; nothing where it would be accepted, at least in part."""
-    return _against(engine, read_message(bytes(row["raw"])), known)
+    return _against(engine, read_message(refusal.raw), known)
 
 
 def replay_mended(engine: Engine, rules: Rules, lines: Iterator[bytes]) -> Iterator[tuple[int, Replayed | Reason]]:
@@ -99,7 +99,7 @@ def rehearse_mended(engine: Engine, lines: Iterator[bytes]) -> Iterator[tuple[Re
             yield (mended,) if isinstance(mended, Reason) else against(engine, mended, known)
 
 
-def _mended(engine: Engine, written: bytes, where: str) -> Row | Reason:
+def _mended(engine: Engine, written: bytes, where: str) -> Refusal | Reason:
     right = 'an object as `turnout refused --out` writes it: {"refused": ID, "message": {…}}'
     try:
         fields = loads(written)
@@ -116,24 +116,24 @@ def _mended(engine: Engine, written: bytes, where: str) -> Row | Reason:
         return Reason(
             where, f"refusal {named} is unknown, or was handed in again", "an id that `turnout refused` lists"
         )
-    return {**rows[0], "raw": raw.encode(errors="replace") if isinstance(raw, str) else json.dumps(raw).encode()}
+    mended = raw.encode(errors="replace") if isinstance(raw, str) else json.dumps(raw).encode()
+    return replace(rows[0], raw=mended)
 
 
-def _hand_in(engine: Engine, rules: Rules, rows: Sequence[Row]) -> Iterator[Replayed]:
+def _hand_in(engine: Engine, rules: Rules, refusals: Sequence[Refusal]) -> Iterator[Replayed]:
     """Hand refusals in again, those that would only be refused again apart."""
     handed: list[Inbound] = []
     ids: list[int] = []
     known: dict[str, tuple[Reason, ...]] = {}
-    for row in rows:
-        raw, part = bytes(row["raw"]), own_part("refused", row["id"])
-        message = read_message(raw)
+    for one in refusals:
+        part, message = own_part("refused", one.id), read_message(one.raw)
         reasons = _against(engine, message, known)
         if isinstance(message, Unreadable) or reasons:
-            yield Replayed(row["id"], reasons=reasons)
+            yield Replayed(one.id, reasons=reasons)
             continue
-        message = replace(message, submission=row["submission"], part=part, producer=row["producer"])
-        handed.append(Inbound(Door(row["door"]), part, raw, message, key_id=row["key_id"]))
-        ids.append(row["id"])
+        message = replace(message, submission=one.submission, part=part, producer=one.producer)
+        handed.append(Inbound(one.door, part, one.raw, message, key_id=one.key_id))
+        ids.append(one.id)
     if not handed:
         return
     with engine.connect() as connection:
@@ -145,21 +145,23 @@ def _hand_in(engine: Engine, rules: Rules, rows: Sequence[Row]) -> Iterator[Repl
 
 def _receipts(connection: Connection, parts: Sequence[Part]) -> dict[tuple[UUID, str], tuple[int, int, int]]:
     """Read what parts came to: it may be that they were seen before."""
+    named = func.unnest(
+        literal([part.submission for part in parts], ARRAY(Uuid)), literal([part.part for part in parts], ARRAY(Text))
+    ).table_valued(column("submission", Uuid), column("part", Text))
+    seen = named.render_derived("named")
     rows = connection.execute(
-        text("""
-        SELECT s.submission, s.part, s.accepted, s.duplicates, s.refused
-        FROM unnest(CAST(:submissions AS uuid[]), CAST(:parts AS text[])) x(submission, part)
-        JOIN submissions s ON s.submission = x.submission AND s.part = x.part"""),
-        {"submissions": [part.submission for part in parts], "parts": [part.part for part in parts]},
+        select(
+            *(Submission.submission, Submission.part),
+            *(Submission.accepted, Submission.duplicates, Submission.refused),
+        ).join(seen, (Submission.submission == seen.c.submission) & (Submission.part == seen.c.part))
     )
     return {(row.submission, row.part): (row.accepted, row.duplicates, row.refused) for row in rows}
 
 
 def _mark(connection: Connection, ids: Sequence[int]) -> None:
     """Offer these no more."""
-    connection.execute(
-        text("UPDATE refused SET replayed_at = now() WHERE id = ANY(:ids) AND replayed_at IS NULL"), {"ids": list(ids)}
-    )
+    named = Refused.id == any_(literal(ids, ARRAY(BigInteger)))
+    connection.execute(update(Refused).where(named, Refused.replayed_at.is_(None)).values(replayed_at=func.now()))
 
 
 def _mark_alone(engine: Engine, id_: int) -> None:
@@ -187,8 +189,8 @@ def _against(engine: Engine, message: Message | Unreadable, known: dict[str, tup
 
 
 def _against_account(engine: Engine, name: str) -> tuple[Reason, ...]:
+    known = select(Account.id).where(Account.name == name, Account.removed_at.is_(None))
     with engine.connect() as connection:
-        exists = text("SELECT EXISTS (SELECT FROM accounts WHERE name = :name AND removed_at IS NULL)")
-        if connection.execute(exists, {"name": name}).scalar_one():
+        if connection.execute(known).one_or_none() is not None:
             return ()
     return (Reason("account", f"'{shown(name)}' is unknown", "an account that `turnout accounts list` shows"),)

@@ -4,7 +4,6 @@ Each begins a job, unless its last one is still under way. One that was missed b
 """
 
 import logging
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
@@ -12,12 +11,15 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
-from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy import Boolean, Connection, Delete, Engine, Update, and_, delete, func, literal_column, select, update
+from sqlalchemy.dialects.postgresql import insert
 
+from models.ids import NAME
 from models.input_check import Reason
+from models.tables import Job, Schedule
 from models.words import Action, Via
 from models.zones import name_of, read_place
-from worker.database import json
+from worker.database import columns_of, rows_as
 from worker.operations import audit_log, jobs
 from worker.operations.audit_log import Actor
 from worker.queries.error_filter import ANY_OPEN, Filter
@@ -27,7 +29,6 @@ log = logging.getLogger(__name__)
 
 OF_SETTINGS: Final = "TURNOUT_RETRY_SCHEDULE"
 """The name of the one that the settings hold; no other can have it."""
-NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 AT_MOST: Final = 10
 """Retries of a record, where nothing else is said."""
 
@@ -76,132 +77,160 @@ def read_quiet(written: str) -> tuple[time, time] | Reason:
     return begin, end
 
 
-def quiet_said(row: Mapping[str, Any]) -> str:
-    """Write a schedule's quiet hours."""
-    return f"{row['quiet_from']:%H:%M}-{row['quiet_to']:%H:%M}" if row["quiet_from"] is not None else ""
+@dataclass(frozen=True, slots=True)
+class StoredSchedule:
+    """A schedule as it is kept."""
+
+    name: str
+    crontab: str
+    next_at: datetime
+    time_zone: str
+    filter: Mapping[str, Any]
+    most_retries: int
+    quiet_from: time | None
+    quiet_to: time | None
+    paused: bool
+    job_id: int | None
+
+    @property
+    def quiet(self) -> str:
+        """Write its quiet hours."""
+        return f"{self.quiet_from:%H:%M}-{self.quiet_to:%H:%M}" if self.quiet_from is not None else ""
+
+    @property
+    def chosen(self) -> dict[str, object]:
+        """Give what its job is done to, as the job keeps it."""
+        chosen = replace(Filter.read(self.filter), most_retries=self.most_retries)
+        return {**chosen.written, "schedule": self.name}
+
+    def following(self, now: datetime) -> datetime:
+        """Give when it is due next."""
+        return _following(self.crontab, self.time_zone, now, (self.quiet_from, self.quiet_to))
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSchedule(StoredSchedule):
+    """A schedule with how its last job stands."""
+
+    job_done: int | None
+    job_started_at: datetime | None
+    job_ended_at: datetime | None
+    of_settings: bool
+
+
+_SCHEDULES: Final = select(*columns_of(Schedule, StoredSchedule))
 
 
 def put(engine: Engine, by: Actor, schedule: RetrySchedule) -> bool:
     """Add a schedule, or change the one of that name; say whether it is new. What `wrong` says was asked before."""
     zone = read_place(schedule.time_zone)
     time_zone = schedule.time_zone if isinstance(zone, Reason) else name_of(zone)
+    begin, end = quiet = schedule.quiet or (None, None)
     with engine.begin() as connection:
-        quiet = schedule.quiet or (None, None)
-        is_new = connection.execute(
-            text("""
-            INSERT INTO schedules (name, crontab, next_at, time_zone, filter, most_retries, quiet_from, quiet_to)
-            VALUES (:name, :crontab, :next_at, :time_zone, CAST(:filter AS jsonb), :most_retries, :begin, :end)
-            ON CONFLICT (name) DO UPDATE SET crontab = excluded.crontab, next_at = excluded.next_at,
-              time_zone = excluded.time_zone, filter = excluded.filter, most_retries = excluded.most_retries,
-              quiet_from = excluded.quiet_from, quiet_to = excluded.quiet_to
-            RETURNING xmax = 0"""),
-            {
-                "name": schedule.name,
-                "crontab": schedule.crontab,
-                "next_at": _following(schedule.crontab, time_zone, _now(connection), quiet),
-                "time_zone": time_zone,
-                "filter": json(schedule.filter.written),
-                "most_retries": schedule.most_retries,
-                "begin": quiet[0],
-                "end": quiet[1],
-            },
-        ).scalar_one()
-        facts = {"schedule": schedule.name, "crontab": schedule.crontab, **schedule.filter.written}
-        audit_log.note(connection, by, "schedule", facts)
-        return bool(is_new)
+        facts = {
+            "crontab": schedule.crontab,
+            "next_at": _following(schedule.crontab, time_zone, _now(connection), quiet),
+            "time_zone": time_zone,
+            "filter": schedule.filter.written,
+            "most_retries": schedule.most_retries,
+            "quiet_from": begin,
+            "quiet_to": end,
+        }
+        stored = (
+            insert(Schedule)
+            .values(name=schedule.name, **facts)
+            .on_conflict_do_update(index_elements=[Schedule.name], set_=facts)
+            .returning(literal_column("xmax = 0", Boolean))
+        )
+        is_new = connection.execute(stored).scalar_one()
+        written = {"schedule": schedule.name, "crontab": schedule.crontab, **schedule.filter.written}
+        audit_log.note(connection, by, "schedule", written)
+        return is_new
 
 
 def remove(engine: Engine, by: Actor, name: str) -> bool:
-    """Remove a schedule; false where there is none of that name."""
-    removed = f"DELETE FROM schedules WHERE name = :name AND name <> '{OF_SETTINGS}'"
+    """Remove a schedule; false where there is none of that name, or it is the setting's."""
+    removed = delete(Schedule).where(Schedule.name == name, Schedule.name != OF_SETTINGS)
     return _change(engine, by, name, "remove schedule", removed)
 
 
 def pause(engine: Engine, by: Actor, name: str) -> bool:
     """Let a schedule begin nothing until it is resumed; false where there is none of that name."""
-    return _change(engine, by, name, "pause schedule", "UPDATE schedules SET paused = true WHERE name = :name")
+    return _change(engine, by, name, "pause schedule", _of(name).values(paused=True))
 
 
 def resume(engine: Engine, by: Actor, name: str) -> bool:
     """Let a paused schedule begin again, at its next time and not for those that were missed."""
-    with engine.begin() as connection:
-        row = _named(connection, name)
-        following = row and _next(row, _now(connection))
-    changed = "UPDATE schedules SET paused = false, next_at = :next_at WHERE name = :name"
-    return row is not None and _change(engine, by, name, "resume schedule", changed, next_at=following)
-
-
-def begin_now(engine: Engine, by: Actor, name: str) -> int | None:
-    """Begin a schedule's job at once, whatever its hours; give its id, none where there is none of that name."""
-    with engine.begin() as connection:
-        row = _named(connection, name)
-        return None if row is None else _begin(connection, by, row)
+    with engine.connect() as connection:
+        found = _named(connection, name)
+        following = found and found.following(_now(connection))
+    changed = _of(name).values(paused=False, next_at=following)
+    return found is not None and _change(engine, by, name, "resume schedule", changed)
 
 
 def chosen_of(engine: Engine, name: str) -> dict[str, object] | None:
     """Give what a schedule's job is done to, as the job keeps it; none where there is none of that name."""
     with engine.connect() as connection:
-        row = connection.execute(text("SELECT * FROM schedules WHERE name = :name"), {"name": name}).one_or_none()
-    return None if row is None else _chosen(row)
+        found = _named(connection, name)
+    return None if found is None else found.chosen
 
 
 def begun(engine: Engine, name: str, job_id: int) -> None:
     """Note that an operator began a schedule's job."""
     with engine.begin() as connection:
-        _note_job(connection, name, job_id)
+        connection.execute(_of(name).values(job_id=job_id))
 
 
-def listed(engine: Engine) -> list[dict[str, Any]]:
+def listed(engine: Engine) -> list[ListedSchedule]:
     """List the schedules by name; each with how its last job stands."""
-    with engine.connect() as connection:
-        rows = connection.execute(
-            text("""
-            SELECT s.*, j.done AS job_done, j.started_at AS job_started_at, j.ended_at AS job_ended_at
-            FROM schedules s LEFT JOIN jobs j ON j.id = s.job_id ORDER BY s.name LIMIT 1000""")
+    listed = (
+        _SCHEDULES.add_columns(
+            Job.done.label("job_done"),
+            Job.started_at.label("job_started_at"),
+            Job.ended_at.label("job_ended_at"),
+            (Schedule.name == OF_SETTINGS).label("of_settings"),
         )
-        return [{**row._mapping, "of_settings": row.name == OF_SETTINGS} for row in rows]  # noqa: SLF001
+        .outerjoin(Job, Job.id == Schedule.job_id)
+        .order_by(Schedule.name)
+        .limit(1000)
+    )
+    with engine.connect() as connection:
+        return rows_as(ListedSchedule, connection.execute(listed))
+
+
+_IS_DUE: Final = and_(Schedule.next_at <= func.now(), ~Schedule.paused)
+_DUE: Final = select(Schedule.name).where(_IS_DUE).order_by(Schedule.name)
 
 
 def run(engine: Engine, settings: Settings) -> None:
     """Begin what is due."""
     _keep_settings(engine, settings.retry_schedule)
     with engine.connect() as connection:
-        due = connection.execute(text("SELECT name FROM schedules WHERE next_at <= now() AND NOT paused ORDER BY name"))
-        names = list(due.scalars())
+        names = connection.execute(_DUE).scalars().all()
     for name in names:
         try:
             _run(engine, name)
         except (KeyError, ValueError):  # a time zone, a crontab or a filter that another version of this knows
             log.exception("schedule %s cannot be read", name)
             with engine.begin() as connection:
-                later = text("UPDATE schedules SET next_at = now() + interval '1 hour' WHERE name = :name")
-                connection.execute(later, {"name": name})
+                connection.execute(_of(name).values(next_at=func.now() + timedelta(hours=1)))
 
 
 def _run(engine: Engine, name: str) -> None:
+    due = _SCHEDULES.where(Schedule.name == name, _IS_DUE).with_for_update(skip_locked=True)
     with engine.begin() as connection:
-        row = connection.execute(
-            text("""
-            SELECT * FROM schedules WHERE name = :name AND next_at <= now() AND NOT paused FOR UPDATE SKIP LOCKED"""),
-            {"name": name},
-        ).one_or_none()
-        if row is not None:
-            _run_now(connection, row)
+        for schedule in rows_as(StoredSchedule, connection.execute(due)):
+            _run_now(connection, schedule)
 
 
-def _run_now(connection: Connection, row: Row[Any]) -> None:
+def _run_now(connection: Connection, schedule: StoredSchedule) -> None:
     now = _now(connection)
-    begins = after_quiet(now.astimezone(ZoneInfo(row.time_zone)), row.quiet_from, row.quiet_to)
-    if begins is None and not _is_under_way(connection, row.job_id):
-        job_id = _begin(connection, Actor(row.name, Via.SCHEDULE), row)
-        log.info("schedule %s: job %d is begun", row.name, job_id)
-    connection.execute(
-        text("UPDATE schedules SET next_at = :next_at WHERE name = :name"),
-        {
-            "name": row.name,
-            "next_at": begins or _following(row.crontab, row.time_zone, now, (row.quiet_from, row.quiet_to)),
-        },
-    )
+    begins = after_quiet(now.astimezone(ZoneInfo(schedule.time_zone)), schedule.quiet_from, schedule.quiet_to)
+    if begins is None and not _is_under_way(connection, schedule.job_id):
+        job_id = jobs.ask(connection, Actor(schedule.name, Via.SCHEDULE), Action.RETRY, schedule.chosen)
+        connection.execute(_of(schedule.name).values(job_id=job_id))
+        log.info("schedule %s: job %d is begun", schedule.name, job_id)
+    connection.execute(_of(schedule.name).values(next_at=begins or schedule.following(now)))
 
 
 def after_quiet(now: datetime, begin: time | None, end: time | None) -> datetime | None:
@@ -216,37 +245,18 @@ def after_quiet(now: datetime, begin: time | None, end: time | None) -> datetime
     return ends if ends > now else ends + timedelta(days=1)
 
 
-def _begin(connection: Connection, by: Actor, row: Row[Any]) -> int:
-    job_id = jobs.ask(connection, by, Action.RETRY, _chosen(row))
-    _note_job(connection, row.name, job_id)
-    return job_id
-
-
-def _chosen(row: Row[Any]) -> dict[str, object]:
-    chosen = replace(Filter.read(row.filter), most_retries=row.most_retries)
-    return {**chosen.written, "schedule": row.name}
-
-
-def _note_job(connection: Connection, name: str, job_id: int) -> None:
-    connection.execute(text("UPDATE schedules SET job_id = :job WHERE name = :name"), {"job": job_id, "name": name})
-
-
 def _keep_settings(engine: Engine, crontab: str) -> None:
     """Keep the setting's schedule as the settings have it; where they change, it counts from now."""
     with engine.begin() as connection:
         if not crontab:
-            connection.execute(text("DELETE FROM schedules WHERE name = :name"), {"name": OF_SETTINGS})
+            connection.execute(delete(Schedule).where(Schedule.name == OF_SETTINGS))
             return
+        facts = {"crontab": crontab, "next_at": _following(crontab, "UTC", _now(connection))}
+        kept = insert(Schedule).values(name=OF_SETTINGS, **facts)
         connection.execute(
-            text("""
-            INSERT INTO schedules (name, crontab, next_at) VALUES (:name, :crontab, :next_at)
-            ON CONFLICT (name) DO UPDATE SET crontab = excluded.crontab, next_at = excluded.next_at
-            WHERE schedules.crontab <> excluded.crontab"""),
-            {
-                "name": OF_SETTINGS,
-                "crontab": crontab,
-                "next_at": _following(crontab, "UTC", _now(connection)),
-            },
+            kept.on_conflict_do_update(
+                index_elements=[Schedule.name], set_=facts, where=Schedule.crontab != kept.excluded.crontab
+            )
         )
 
 
@@ -258,28 +268,27 @@ def _following(
     return after_quiet(following, *quiet) or following
 
 
-def _next(row: Row[Any], now: datetime) -> datetime:
-    return _following(row.crontab, row.time_zone, now, (row.quiet_from, row.quiet_to))
-
-
 def _now(connection: Connection) -> datetime:
-    now: datetime = connection.execute(text("SELECT now()")).scalar_one()
-    return now
+    return connection.execute(select(func.now())).scalar_one()
 
 
 def _is_under_way(connection: Connection, job_id: int | None) -> bool:
-    statement = text("SELECT EXISTS (SELECT FROM jobs WHERE id = :id AND ended_at IS NULL)")
-    return bool(connection.execute(statement, {"id": job_id}).scalar_one())
+    under_way = select(Job.id).where(Job.id == job_id, Job.ended_at.is_(None))
+    return connection.execute(under_way).one_or_none() is not None
 
 
-def _named(connection: Connection, name: str) -> Row[Any] | None:
-    found = connection.execute(text("SELECT * FROM schedules WHERE name = :name FOR UPDATE"), {"name": name})
-    return found.one_or_none()
+def _named(connection: Connection, name: str) -> StoredSchedule | None:
+    found = rows_as(StoredSchedule, connection.execute(_SCHEDULES.where(Schedule.name == name)))
+    return found[0] if found else None
 
 
-def _change(engine: Engine, by: Actor, name: str, what: str, statement: str, **facts: object) -> bool:
+def _of(name: str) -> Update:
+    return update(Schedule).where(Schedule.name == name)
+
+
+def _change(engine: Engine, by: Actor, name: str, what: str, change: Update | Delete) -> bool:
     with engine.begin() as connection:
-        changed = connection.execute(text(statement), {"name": name, **facts}).rowcount
+        changed = connection.execute(change).rowcount
         if changed:
             audit_log.note(connection, by, what, {"schedule": name})
         return bool(changed)

@@ -6,6 +6,7 @@
 - `error_filter`    which open errors are meant; `error_scan`: found among many, within a bound
 - `events`          events, and what became of their records
 - `person`          everything about one contact; `erasures`: receipts of erased people
+- `history`         the calls for records, and their errors
 - `submissions`     what became of a submission
 - `refusals`        what was not accepted
 - `jobs`            bulk actions, and how far they are; `job_results`: the result of each record

@@ -1,20 +1,36 @@
 """Batches: those of a filter, and one with its attempts and records."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    bindparam,
+    column,
+    func,
+    literal,
+    select,
+    true,
+)
 
-from models.outcome import LAST_ERROR, OUTCOME
-from models.words import State, Status
+from models.outcome import LastError, outcome
+from models.tables import Account, Attempt, Batch, Error, Event, Record
+from models.words import Identity, Origin, Outcome, Resolution, State, Status
+from worker.database import columns_of, rows_as
 from worker.queries.events import list_events
-from worker.queries.rows import EVENT, Row, read
+from worker.queries.history import PastAttempt, attempts_of_batch
 
-NEWEST: Final = 2**63 - 1
 OUT_OF_TURN: Final = timedelta(minutes=5)
 """A batch's time is its transaction's, and none takes so long: by no more are ids and times in different orders."""
+SHOWN: Final = 200
+"""Attempts of a batch that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,76 +49,181 @@ class BatchFilter:
     walk: int | None = None
 
 
-def list_batches(engine: Engine, chosen: BatchFilter) -> list[Row]:
+@dataclass(frozen=True, slots=True)
+class BatchSummary:
+    """A batch of a list."""
+
+    id: int
+    account: str
+    event_id: int
+    event: str
+    state: State
+    identity: Identity
+    origin: Origin
+    status: Status
+    size: int
+    attempts: int
+    calls: int
+    claims: int
+    due_at: datetime
+    postponed_because: str
+    after: list[int]
+    created_at: datetime
+    settled_at: datetime | None
+    errors: int
+    """Its unresolved ones."""
+
+    @property
+    def why(self) -> str:
+        """Say why it waits: for which others, or since what came back."""
+        return _why(self.after, self.postponed_because)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A record of a batch, with its outcome and its last error."""
+
+    id: int
+    position: int
+    contact: str
+    input: Mapping[str, Any]
+    outcome: Outcome
+    category: str | None
+    code: str | None
+    message: str | None
+    resolution: Resolution | None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchDetail:
+    """A batch with its attempts and records."""
+
+    id: int
+    account_id: int
+    event_id: int
+    state: State
+    identity: Identity
+    origin: Origin
+    status: Status
+    open: bool
+    size: int
+    positions: int
+    after: list[int]
+    due_at: datetime
+    postponed_because: str
+    claims: int
+    attempts: int
+    failing_since: datetime | None
+    stopped_before: timedelta
+    lease_until: datetime | None
+    split_from: int | None
+    created_at: datetime
+    settled_at: datetime | None
+    account: str
+    event: str
+    object_id: str | None
+    external_event_id: str | None
+    external_account_id: str | None
+    hubspot_version: str | None
+    timeline: list[PastAttempt]
+    records: list[Member]
+
+    @property
+    def why(self) -> str:
+        """Say why it waits: for which others, or since what came back."""
+        return _why(self.after, self.postponed_because)
+
+
+def _why(after: Sequence[int], postponed_because: str) -> str:
+    return f"waits for batches {', '.join(map(str, after))}" if after else postponed_because
+
+
+def list_batches(engine: Engine, chosen: BatchFilter) -> list[BatchSummary]:
     """List batches, the newest first; `before` continues where a list ended."""
-    conditions = {
-        "b.state = :state": chosen.state,
-        "a.name = :account": chosen.account,
-        "EXISTS (SELECT FROM errors e WHERE e.batch_id = b.id AND e.resolution IS NULL)": chosen.errors or None,
-        "b.created_at >= :since": chosen.since,
-        "b.created_at < :until": chosen.until,
-    }
-    where = " AND ".join(condition for condition, value in conditions.items() if value is not None) or "true"
     with engine.connect() as connection:
-        return read(
-            connection,
-            f"""
-            SELECT b.id, a.name AS account, b.event_id, {EVENT}, b.state, b.identity, b.origin, b.status, b.size,
-              b.attempts, (SELECT count(*) FROM attempts t WHERE t.batch_id = b.id) AS calls,
-              b.claims, b.due_at, b.postponed_because, b.after, b.created_at, b.settled_at,
-              (SELECT count(*) FROM errors e WHERE e.batch_id = b.id AND e.resolution IS NULL) AS errors
-            FROM ({_walked(connection, chosen)}) b JOIN accounts a ON a.id = b.account_id
-            JOIN events ev ON ev.id = b.event_id WHERE {where} ORDER BY b.id DESC LIMIT :limit""",
-            **_walk(connection, chosen),
-            since=chosen.since,
-            until=chosen.until,
-            state=chosen.state,
-            account=chosen.account,
-            limit=chosen.limit,
+        batch = _walked(connection, chosen).subquery("batch").c
+        unresolved = select(Error.id).where(Error.batch_id == batch.id, Error.resolution.is_(None))
+        listed = (
+            select(
+                batch.id,
+                Account.name.label("account"),
+                batch.event_id,
+                Event.label().label("event"),
+                batch.state,
+                batch.identity,
+                batch.origin,
+                batch.status,
+                batch.size,
+                batch.attempts,
+                select(func.count()).where(Attempt.batch_id == batch.id).scalar_subquery().label("calls"),
+                batch.claims,
+                batch.due_at,
+                batch.postponed_because,
+                batch.after,
+                batch.created_at,
+                batch.settled_at,
+                unresolved.with_only_columns(func.count()).scalar_subquery().label("errors"),
+            )
+            .join(Account, Account.id == batch.account_id)
+            .join(Event, Event.id == batch.event_id)
+            .order_by(batch.id.desc())
+            .limit(chosen.limit)
         )
+        if chosen.state is not None:
+            listed = listed.where(batch.state == chosen.state)
+        if chosen.account is not None:
+            listed = listed.where(Account.name == chosen.account)
+        if chosen.errors:
+            listed = listed.where(unresolved.exists())
+        if chosen.since is not None:
+            listed = listed.where(batch.created_at >= chosen.since)
+        if chosen.until is not None:
+            listed = listed.where(batch.created_at < chosen.until)
+        return rows_as(BatchSummary, connection.execute(listed))
 
 
-def further_batches(engine: Engine, chosen: BatchFilter, found: Sequence[Row]) -> int | None:
+def further_batches(engine: Engine, chosen: BatchFilter, found: Sequence[BatchSummary]) -> int | None:
     """Give the `before` with which to go on listing batches; none where the list is at its end."""
     if len(found) == chosen.limit:
-        return int(found[-1]["id"])
+        return found[-1].id
     if chosen.walk is None:
         return None
     with engine.connect() as connection:
-        counted = f"SELECT count(*) AS number, min(id) AS oldest FROM ({_walked(connection, chosen)}) b"
-        walked = connection.execute(text(counted), _walk(connection, chosen)).one()
-    return walked.oldest if walked.number == chosen.walk else None
+        batch = _walked(connection, chosen).subquery()
+        number, oldest = connection.execute(select(func.count(), func.min(batch.c.id)).select_from(batch)).one()
+    return oldest if number == chosen.walk else None
 
 
-def _walked(connection: Connection, chosen: BatchFilter) -> str:
-    """Give the SQL of the batches that are looked at, the newest first, by the index of their status or event."""
-    conditions = ["b.id >= :first AND b.id < :before"]
-    if chosen.status is not None:
-        conditions.append("b.status = :status")
+def _walked(connection: Connection, chosen: BatchFilter) -> Select[Any]:
+    """Give the batches that are looked at, the newest first, by the index of their status or event."""
+    walked = select(Batch).where(*_walk(connection, chosen)).order_by(Batch.id.desc()).limit(chosen.walk)
     if chosen.event is None:
-        return f"SELECT * FROM batches b WHERE {' AND '.join(conditions)} ORDER BY b.id DESC LIMIT :walk"
-    named = list_events(connection, chosen.event)
-    return f"""
-    SELECT b.* FROM unnest(CAST(ARRAY[{",".join(str(row["id"]) for row in named)}] AS bigint[])) x(id)
-    CROSS JOIN LATERAL (
-      SELECT * FROM batches b WHERE b.event_id = x.id AND {" AND ".join(conditions)} ORDER BY b.id DESC LIMIT :walk) b
-    ORDER BY b.id DESC LIMIT :walk"""
+        return walked
+    ids = literal([one.id for one in list_events(connection, chosen.event)], ARRAY(BigInteger))
+    event = func.unnest(ids).table_valued(column("id", BigInteger)).render_derived("event")
+    each = walked.where(Batch.event_id == event.c.id).lateral("each")
+    return select(each).select_from(event).join(each, true()).order_by(each.c.id.desc()).limit(chosen.walk)
 
 
-def _walk(connection: Connection, chosen: BatchFilter) -> Row:
-    before = NEWEST if chosen.before is None else chosen.before
+def _walk(connection: Connection, chosen: BatchFilter) -> Iterator[ColumnElement[bool]]:
+    if chosen.before is not None:
+        yield Batch.id < chosen.before
     if chosen.until is not None:
-        before = min(before, _first_of(connection, chosen.until, OUT_OF_TURN))
-    first = 0 if chosen.since is None else _first_of(connection, chosen.since, -OUT_OF_TURN)
-    return {"first": first, "before": before, "status": chosen.status, "walk": chosen.walk}
+        yield Batch.id < _first_of(connection, chosen.until, OUT_OF_TURN)
+    if chosen.since is not None:
+        yield Batch.id >= _first_of(connection, chosen.since, -OUT_OF_TURN)
+    if chosen.status is not None:
+        yield Batch.status == chosen.status
+
+
+_NEXT: Final = select(Batch.id, Batch.created_at).where(Batch.id >= bindparam("middle")).order_by(Batch.id).limit(1)
 
 
 def _first_of(connection: Connection, moment: datetime, later: timedelta) -> int:
     """Give the first id from so much later than a moment on; found by halving, as no index is by time."""
-    low, high = 0, int(connection.execute(text("SELECT coalesce(max(id), 0) + 1 FROM batches")).scalar_one())
-    halved = text("SELECT id, created_at FROM batches WHERE id >= :middle ORDER BY id LIMIT 1")
+    low, high = 0, connection.execute(select(func.coalesce(func.max(Batch.id), 0) + 1)).scalar_one()
     while low < high:
-        row = connection.execute(halved, {"middle": (middle := (low + high) // 2)}).one_or_none()
+        row = connection.execute(_NEXT, {"middle": (middle := (low + high) // 2)}).one_or_none()
         if row is None or row.created_at - moment >= later:
             high = middle
         else:
@@ -110,34 +231,36 @@ def _first_of(connection: Connection, moment: datetime, later: timedelta) -> int
     return high
 
 
-def find_batch(engine: Engine, batch_id: int, limit: int = 1_000, after: int = -1) -> Row | None:
+_BATCH: Final = (
+    select(
+        *columns_of(Batch, BatchDetail),
+        Account.name.label("account"),
+        Event.label().label("event"),
+        *(Event.object_id, Event.external_event_id, Event.external_account_id, Account.hubspot_version),
+    )
+    .join(Account, Account.id == Batch.account_id)
+    .join(Event, Event.id == Batch.event_id)
+    .where(Batch.id == bindparam("id"))
+)
+_MEMBERS: Final = (
+    select(
+        *(Record.id, Record.position, Record.contact, Record.input, outcome.label("outcome")),
+        *(LastError.category, LastError.code, LastError.message, LastError.resolution),
+    )
+    .join(Batch, Batch.id == Record.batch_id)
+    .outerjoin(LastError, true())
+    .where(Record.batch_id == bindparam("id"), Record.position > bindparam("after"))
+    .order_by(Record.position)
+    .limit(bindparam("limit"))
+)
+
+
+def find_batch(engine: Engine, batch_id: int, limit: int = 1_000, after: int = -1) -> BatchDetail | None:
     """Show one batch with its attempts, and its records behind a position with their outcomes and last errors."""
     with engine.connect() as connection:
-        found = read(
-            connection,
-            f"""
-            SELECT b.*, a.name AS account, {EVENT}, ev.object_id, ev.external_event_id, ev.external_account_id,
-              a.hubspot_version FROM batches b JOIN accounts a ON a.id = b.account_id
-            JOIN events ev ON ev.id = b.event_id WHERE b.id = :id""",
-            id=batch_id,
-        )
-        if not found:
+        found = connection.execute(_BATCH, {"id": batch_id}).mappings().one_or_none()
+        if found is None:
             return None
-        shown = {name: value for name, value in found[0].items() if name not in {"lease_token", "contact_ids"}}
-        return {
-            **shown,
-            "timeline": read(
-                connection, "SELECT * FROM attempts WHERE batch_id = :id ORDER BY id LIMIT 200", id=batch_id
-            ),
-            "records": read(
-                connection,
-                f"""
-                SELECT r.id, r.position, r.contact, r.input, {OUTCOME} AS outcome, e.category, e.code, e.message,
-                  e.resolution
-                FROM records r JOIN batches b ON b.id = r.batch_id {LAST_ERROR}
-                WHERE r.batch_id = :id AND r.position > :after ORDER BY r.position LIMIT :limit""",
-                id=batch_id,
-                after=after,
-                limit=limit,
-            ),
-        }
+        members = connection.execute(_MEMBERS, {"id": batch_id, "after": after, "limit": limit})
+        timeline = attempts_of_batch(connection, batch_id, SHOWN)
+        return BatchDetail(**found, timeline=timeline, records=rows_as(Member, members))

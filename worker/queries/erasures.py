@@ -1,23 +1,34 @@
 """Looking for a person without reading everything of theirs, and the receipts of those that were erased."""
 
-from typing import Any, Final
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, func, select
 
 from models.input_check import comparable
+from models.tables import Erasure, Record
+from worker.database import columns_of, rows_as
 
 COUNTED: Final = 20_000
 """Beyond it a person's records are only said to be more than that."""
 
 
+@dataclass(frozen=True, slots=True)
+class ErasureReceipt:
+    """That somebody was erased: how many rows of which table, and whether that was everything."""
+
+    id: int
+    erased_at: datetime
+    rows: dict[str, int]
+    complete: bool
+
+
 def known(engine: Engine, contact: str) -> int:
     """Count a contact's records, no further than just beyond `COUNTED`."""
+    few = select(Record.id).where(Record.contact == comparable(contact)).limit(COUNTED + 1).subquery()
     with engine.connect() as connection:
-        counted = connection.execute(
-            text("SELECT count(*) FROM (SELECT FROM records WHERE contact = :contact LIMIT :most) few"),
-            {"contact": comparable(contact), "most": COUNTED + 1},
-        )
-        return int(counted.scalar_one())
+        return connection.execute(select(func.count()).select_from(few)).scalar_one()
 
 
 def as_said(count: int) -> str:
@@ -25,11 +36,10 @@ def as_said(count: int) -> str:
     return f"more than {COUNTED:,}" if count > COUNTED else f"{count:,}"
 
 
-def erasures(engine: Engine, before: int | None, limit: int) -> list[dict[str, Any]]:
+def erasures(engine: Engine, before: int | None, limit: int) -> list[ErasureReceipt]:
     """List the receipts of erasures, the newest first."""
+    listed = select(*columns_of(Erasure, ErasureReceipt)).order_by(Erasure.id.desc()).limit(limit)
+    if before is not None:
+        listed = listed.where(Erasure.id < before)
     with engine.connect() as connection:
-        rows = connection.execute(
-            text("SELECT * FROM erasures WHERE id < :before ORDER BY id DESC LIMIT :limit"),
-            {"before": 2**63 - 1 if before is None else before, "limit": limit},
-        )
-        return [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
+        return rows_as(ErasureReceipt, connection.execute(listed))

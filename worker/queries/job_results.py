@@ -1,73 +1,130 @@
 """What became of a job's records: each with its result, and what it is by now."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Connection,
+    Engine,
+    Select,
+    any_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    literal,
+    select,
+    true,
+)
+from sqlalchemy.orm import aliased
 
-from models.outcome import LAST_ERROR, OUTCOME
+from models.outcome import LastError, outcome
+from models.tables import Act, Batch, Job, JobItem, Record
+from models.words import Outcome
+from worker.database import rows_as
 
 COUNTED: Final = 4_000
 """Records of a job whose outcomes are counted, the newest."""
 
 
-def items(
-    engine: Engine, job_id: int, limit: int = 50, after: int = 0, *, skipped: bool = False
-) -> list[dict[str, Any]]:
-    """List a job's items in the order in which they were done, or those that it was not done to.
+@dataclass(frozen=True, slots=True)
+class ItemToday:
+    """An item of a job, and what its record is by now: of the record that took its place, where one did."""
 
-    `outcome` is the present one: of the record that took its place, where one did.
-    """
-    with engine.connect() as connection:
-        rows = connection.execute(
-            text(f"""
-            SELECT i.id, i.item, i.record_id, i.done, i.by, i.result, i.change, r.contact, r.batch_id,
-              CASE WHEN r.id IS NOT NULL THEN {OUTCOME} END AS outcome, e.category, e.message
-            FROM (SELECT * FROM job_items WHERE job_id = :job AND id > :after {"AND NOT done" if skipped else ""}
-              ORDER BY id LIMIT :limit) i
-            LEFT JOIN records r ON r.id = coalesce(i.by, i.record_id) LEFT JOIN batches b ON b.id = r.batch_id
-            {LAST_ERROR} ORDER BY i.id"""),
-            {"job": job_id, "after": after, "limit": limit},
+    id: int
+    item: int
+    record_id: int | None
+    done: bool | None
+    by: int | None
+    result: Mapping[str, Any]
+    change: Mapping[str, Any] | None
+    contact: str | None
+    batch_id: int | None
+    outcome: Outcome | None
+    category: str | None
+    message: str | None
+
+    @property
+    def why(self) -> str:
+        """Say why it was not done, or what it came to."""
+        if self.result.get("reasons"):
+            said = "{where}: {what}; right would be {right}"
+            return "; ".join(said.format(**reason) for reason in self.result["reasons"])
+        if self.by is not None:
+            return f"record {self.by} took its place"
+        if "accepted" in self.result:
+            return "accepted {accepted}, duplicates {duplicates}, refused {refused}".format(**self.result)
+        if self.done is False:
+            return "somebody else was faster"
+        return "" if self.done else "not begun"
+
+
+def _items(*, skipped: bool) -> Select[Any]:
+    of_job = JobItem.job_id == bindparam("job")
+    page = select(JobItem).where(of_job, JobItem.id > bindparam("after")).order_by(JobItem.id).limit(bindparam("limit"))
+    item = aliased(JobItem, (page.where(~JobItem.done) if skipped else page).subquery("item"))
+    return (
+        select(
+            *(item.id, item.item, item.record_id, item.done, item.by, item.result, item.change),
+            *(Record.contact, Record.batch_id),
+            case((Record.id.is_not(None), outcome)).label("outcome"),
+            *(LastError.category, LastError.message),
         )
-        return [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
+        .outerjoin(Record, Record.id == func.coalesce(item.by, item.record_id))
+        .outerjoin(Batch, Batch.id == Record.batch_id)
+        .outerjoin(LastError, true())
+        .order_by(item.id)
+    )
 
 
-def why(item: Mapping[str, Any]) -> str:
-    """Say why something was not done to an item, or what it came to."""
-    result = item["result"]
-    if result.get("reasons"):
-        return "; ".join("{where}: {what}; right would be {right}".format(**reason) for reason in result["reasons"])
-    if item["by"] is not None:
-        return f"record {item['by']} took its place"
-    if "accepted" in result:
-        return "accepted {accepted}, duplicates {duplicates}, refused {refused}".format(**result)
-    if item["done"] is False:
-        return "somebody else was faster"
-    return "" if item["done"] else "not begun"
+_ALL: Final = _items(skipped=False)
+_SKIPPED: Final = _items(skipped=True)
+
+
+def items(engine: Engine, job_id: int, limit: int = 50, after: int = 0, *, skipped: bool = False) -> list[ItemToday]:
+    """List a job's items in the order in which they were done, or those that it was not done to."""
+    facts = {"job": job_id, "limit": limit, "after": after}
+    with engine.connect() as connection:
+        return rows_as(ItemToday, connection.execute(_SKIPPED if skipped else _ALL, facts))
 
 
 def batches(engine: Engine, job_id: int) -> int:
     """Count the batches that a job canceled."""
+    counted = select(func.count(JobItem.item.distinct())).where(JobItem.job_id == job_id, JobItem.done.is_(True))
     with engine.connect() as connection:
-        counted = connection.execute(
-            text("SELECT count(DISTINCT item) FROM job_items WHERE job_id = :job AND done"), {"job": job_id}
-        )
-        return int(counted.scalar_one())
+        return connection.execute(counted).scalar_one()
+
+
+_NEWEST: Final = aliased(
+    JobItem,
+    select(JobItem)
+    .where(JobItem.job_id == bindparam("job"), JobItem.done.is_not(None))
+    .order_by(JobItem.id.desc())
+    .limit(COUNTED)
+    .subquery("newest"),
+)
+_NUMBER: Final = func.count().label("number")
+_OUTCOMES: Final = (
+    select(outcome.label("outcome"), _NUMBER)
+    .select_from(_NEWEST)
+    .join(Record, Record.id == func.coalesce(_NEWEST.by, _NEWEST.record_id))
+    .join(Batch, Batch.id == Record.batch_id)
+    .outerjoin(LastError, true())
+    .where(_NEWEST.done.is_(True))
+    .group_by(outcome)
+    .order_by(_NUMBER.desc())
+)
 
 
 def outcomes(engine: Engine, job_id: int) -> dict[str, int]:
     """Count by their present outcome the records that a job was done to, of its newest `COUNTED`."""
     with engine.connect() as connection:
-        rows = connection.execute(
-            text(f"""
-            SELECT {OUTCOME} AS outcome, count(*) AS number
-            FROM (SELECT * FROM job_items WHERE job_id = :job AND done IS NOT NULL ORDER BY id DESC LIMIT {COUNTED}) i
-            JOIN records r ON r.id = coalesce(i.by, i.record_id) JOIN batches b ON b.id = r.batch_id {LAST_ERROR}
-            WHERE i.done GROUP BY 1 ORDER BY 2 DESC"""),
-            {"job": job_id},
-        )
-        return {row.outcome: row.number for row in rows}
+        return {one.value: number for one, number in connection.execute(_OUTCOMES, {"job": job_id})}
 
 
 def forget(connection: Connection, cutoff: datetime, most_jobs: int, most_items: int) -> dict[str, int]:
@@ -75,26 +132,18 @@ def forget(connection: Connection, cutoff: datetime, most_jobs: int, most_items:
 
     So goes one that was asked for before then and never confirmed. Give how many `items` and `actions` those were.
     """
-    ended = connection.execute(
-        text("""
-        SELECT j.id FROM jobs j JOIN actions a USING (id) WHERE j.id IN (SELECT id FROM jobs ORDER BY id LIMIT :most)
-          AND coalesce(j.ended_at, CASE WHEN j.on_hold THEN a.at END) < :cutoff
-        FOR UPDATE OF j SKIP LOCKED"""),
-        {"cutoff": cutoff, "most": most_jobs},
+    oldest = select(Job.id).order_by(Job.id).limit(most_jobs)
+    over = func.coalesce(Job.ended_at, case((Job.on_hold, Act.at)))
+    ended = (
+        select(Job.id)
+        .join(Act, Act.id == Job.id)
+        .where(Job.id.in_(oldest), over < literal(cutoff))
+        .with_for_update(of=Job, skip_locked=True)
     )
-    jobs = list(ended.scalars())
-    items = connection.execute(
-        text("""
-        DELETE FROM job_items WHERE id IN (
-          SELECT id FROM job_items WHERE job_id = ANY(:jobs) ORDER BY job_id, id LIMIT :most)"""),
-        {"jobs": jobs, "most": most_items},
-    )
-    actions = connection.execute(
-        text("""
-        WITH gone AS (
-          DELETE FROM jobs j WHERE id = ANY(:jobs) AND NOT EXISTS (SELECT FROM job_items i WHERE i.job_id = j.id)
-          RETURNING id)
-        DELETE FROM actions WHERE id IN (SELECT id FROM gone)"""),
-        {"jobs": jobs},
-    )
+    jobs = any_(literal(connection.execute(ended).scalars().all(), ARRAY(BigInteger)))
+    some = select(JobItem.id).where(JobItem.job_id == jobs).order_by(JobItem.job_id, JobItem.id).limit(most_items)
+    items = connection.execute(delete(JobItem).where(JobItem.id.in_(some)))
+    empty = ~exists().where(JobItem.job_id == Job.id)
+    gone = delete(Job).where(Job.id == jobs, empty).returning(Job.id).cte("gone")
+    actions = connection.execute(delete(Act).where(Act.id.in_(select(gone.c.id))))
     return {"items": items.rowcount, "actions": actions.rowcount}

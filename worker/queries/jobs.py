@@ -1,36 +1,74 @@
 """Jobs as pages and commands show them."""
 
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, select
 
-from worker.queries.rows import Row
+from models.tables import Act, Job
+from models.words import Action, Via
+from worker.database import columns_of, rows_as
 
-SHOWN: Final = """
-SELECT j.*, a.at, a.who, a.via, a.filter FROM jobs j JOIN actions a USING (id)"""
+
+@dataclass(frozen=True, slots=True)
+class JobSummary:
+    """A job as it stands, with what was asked for, when and by whom."""
+
+    id: int
+    action: Action
+    params: Mapping[str, Any]
+    expected: int | None
+    until: int
+    stage: int
+    after: int
+    done: int
+    skipped: int
+    due_at: datetime
+    last_error: str
+    started_at: datetime | None
+    ended_at: datetime | None
+    stopped: bool
+    on_hold: bool
+    pinned: bool
+    at: datetime
+    who: str
+    via: Via
+    filter: Mapping[str, Any]
+
+    @property
+    def standing(self) -> str:
+        """Say in a word or two how it stands."""
+        if self.stopped:
+            return "stopped"
+        if self.ended_at is not None:
+            return "finished"
+        if self.on_hold:
+            return "awaiting confirmation"
+        if self.last_error:
+            return f"waits: {self.last_error}"
+        return "running" if self.started_at is not None else "queued"
 
 
-def list_jobs(engine: Engine, limit: int = 50, before: int | None = None) -> list[Row]:
+_JOBS: Final = select(*columns_of(Job, JobSummary), Act.at, Act.who, Act.via, Act.filter).join(Act, Act.id == Job.id)
+
+
+def list_jobs(engine: Engine, limit: int = 50, before: int | None = None) -> list[JobSummary]:
     """List jobs, the newest first."""
+    listed = _JOBS if before is None else _JOBS.where(Job.id < before)
     with engine.connect() as connection:
-        rows = connection.execute(
-            text(f"{SHOWN} WHERE j.id < :before ORDER BY j.id DESC LIMIT :limit"),
-            {"before": 2**63 - 1 if before is None else before, "limit": limit},
-        )
-        return [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
+        return rows_as(JobSummary, connection.execute(listed.order_by(Job.id.desc()).limit(limit)))
 
 
-def jobs_under_way(connection: Connection, limit: int) -> list[Row]:
+def jobs_under_way(connection: Connection, limit: int) -> list[JobSummary]:
     """List the jobs that are under way, the oldest first."""
-    rows = connection.execute(
-        text(f"{SHOWN} WHERE j.ended_at IS NULL AND NOT j.on_hold ORDER BY j.due_at, j.id LIMIT :limit"),
-        {"limit": limit},
-    )
-    return [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
+    under_way = _JOBS.where(Job.ended_at.is_(None), ~Job.on_hold)
+    return rows_as(JobSummary, connection.execute(under_way.order_by(Job.due_at, Job.id).limit(limit)))
 
 
-def find_job(engine: Engine, job_id: int) -> Row | None:
+def find_job(engine: Engine, job_id: int) -> JobSummary | None:
     """Show a job."""
     with engine.connect() as connection:
-        row = connection.execute(text(f"{SHOWN} WHERE j.id = :id"), {"id": job_id}).one_or_none()
-    return None if row is None else dict(row._mapping)  # noqa: SLF001 - its public name
+        found = rows_as(JobSummary, connection.execute(_JOBS.where(Job.id == job_id)))
+    return found[0] if found else None

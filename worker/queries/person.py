@@ -1,22 +1,84 @@
 """What became of a person's records, and of a submission's."""
 
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, bindparam, func, select, true
 
 from models.advice import follows
 from models.input_check import comparable
-from models.outcome import LAST_ERROR, OUTCOME
+from models.outcome import LastError, outcome
+from models.tables import Account, Batch, Event, Key, Notification, Record, Submission
+from models.words import Door, Origin, Outcome, Stage, State, Status
+from worker.database import rows_as
 from worker.queries import submissions
-from worker.queries.rows import EVENT, STOPPED, Row, read
-from worker.queries.submissions import Cursor
+from worker.queries.error_scan import NEWEST
+from worker.queries.history import PastAttempt, PastError, attempts_of, errors_of
+from worker.queries.submissions import Cursor, SubmissionCounts
 
 LOOKED_AT: Final = 5_000
 """Records of a submission that are looked at, at most."""
 
 
-def find_submission(engine: Engine, submission_id: UUID, limit: int = 100) -> Row | None:
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """A record of a submission that is not delivered."""
+
+    id: int
+    contact: str
+    event: str
+    state: State
+    batch_id: int
+    outcome: Outcome
+    category: str | None
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookStanding:
+    """How far telling a webhook of a submission is."""
+
+    key: str
+    stage: Stage
+    attempts: int
+    last_error: str
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NotAccepted:
+    """What of a submission was refused, without the message."""
+
+    id: int
+    inputs: int
+    reasons: list[dict[str, str]]
+    replayed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionDetail(SubmissionCounts):
+    """A submission with the first of its records that are not delivered, and of what was refused."""
+
+    not_delivered: list[Undelivered]
+    webhooks: list[WebhookStanding]
+    refusals: list[NotAccepted]
+
+
+_WEBHOOKS: Final = (
+    select(
+        *(Key.name.label("key"), Notification.stage, Notification.attempts),
+        *(Notification.last_error, Notification.due_at),
+    )
+    .join(Key, Key.id == Notification.key_id)
+    .where(Notification.submission == bindparam("submission"))
+    .order_by(Notification.id)
+)
+
+
+def find_submission(engine: Engine, submission_id: UUID, limit: int = 100) -> SubmissionDetail | None:
     """Show a submission: its receipt, its records by outcome, and the first that are not delivered or were refused.
 
     Its first `LOOKED_AT` records are looked at; `all` says whether there are no more.
@@ -27,60 +89,119 @@ def find_submission(engine: Engine, submission_id: UUID, limit: int = 100) -> Ro
             return None
         undelivered = submissions.records(connection, submission_id, Cursor(), limit, LOOKED_AT)
         refused = submissions.refusals(connection, submission_id, 0, limit)
-        notified = read(
-            connection,
-            """
-            SELECT k.name AS key, n.stage, n.attempts, n.last_error, n.due_at FROM notifications n
-            JOIN keys k ON k.id = n.key_id WHERE n.submission = :submission ORDER BY n.id""",
-            submission=submission_id,
+        webhooks = connection.execute(_WEBHOOKS, {"submission": submission_id})
+        return SubmissionDetail(
+            **{one.name: getattr(found, one.name) for one in fields(SubmissionCounts)},
+            not_delivered=[
+                Undelivered(r.id, r.contact, r.event, r.state, r.batch_id, r.outcome, r.category, r.message)
+                for r in undelivered
+            ],
+            webhooks=rows_as(WebhookStanding, webhooks),
+            refusals=[NotAccepted(one.id, one.inputs, one.reasons, one.replayed_at) for one in refused],
         )
-    shown = ("id", "contact", "event", "state", "batch_id", "outcome", "category", "message")
-    return {
-        **{name: value for name, value in found.items() if name not in {"account_ids", "producers"}},
-        "not_delivered": [{name: row[name] for name in shown} for row in undelivered],
-        "webhooks": notified,
-        "refusals": [{name: row[name] for name in ("id", "inputs", "reasons", "replayed_at")} for row in refused],
-    }
 
 
 HISTORY: Final = 5_000
 """Errors, and attempts, of one page of a person, at most."""
 
 
-def list_records_of(engine: Engine, contact: str, limit: int = 20, before: int | None = None) -> list[Row]:
+@dataclass(frozen=True, slots=True)
+class PersonRecord:
+    """A record of a person, with everything that happened to it and what happens next."""
+
+    id: int
+    contact: str
+    input: Mapping[str, Any]
+    corrects: int | None
+    contact_id: int | None
+    account: str
+    event: str
+    state: State
+    outcome: Outcome
+    batch_id: int
+    status: Status
+    origin: Origin
+    split_from: int | None
+    after: list[int]
+    due_at: datetime
+    is_due: bool
+    postponed_because: str
+    settled_at: datetime | None
+    stopped: str | None
+    """Why its account does not send."""
+    submission: UUID
+    producer: str
+    door: Door
+    received_at: datetime
+    errors: list[PastError]
+    next: str
+    batches: list[int]
+    attempts: list[PastAttempt]
+
+    @property
+    def error(self) -> PastError | None:
+        """Give its last error in its present batch."""
+        return _last_of(self.errors, self.batch_id)
+
+
+def _last_of(errors: list[PastError], batch_id: int) -> PastError | None:
+    return next((error for error in reversed(errors) if error.batch_id == batch_id), None)
+
+
+_THEIRS: Final = (
+    select(Record.id)
+    .where(Record.contact == bindparam("contact"), Record.id < bindparam("before"))
+    .cte("theirs")
+    .prefix_with("MATERIALIZED")
+)
+"""By the index of contacts, whatever the planner takes the limit for: somebody may have very many records, or few."""
+_PAGE: Final = select(_THEIRS.c.id).order_by(_THEIRS.c.id.desc()).limit(bindparam("limit")).subquery("page")
+_RECORDS: Final = (
+    select(
+        *(Record.id, Record.contact, Record.input, Record.corrects),
+        submissions.contact_id(Record, Batch, LastError).label("contact_id"),
+        Account.name.label("account"),
+        Event.label().label("event"),
+        Batch.state,
+        outcome.label("outcome"),
+        *(Batch.id.label("batch_id"), Batch.status, Batch.origin, Batch.split_from, Batch.after, Batch.due_at),
+        (Batch.due_at <= func.now()).label("is_due"),
+        *(Batch.postponed_because, Batch.settled_at),
+        Account.stopped_because().label("stopped"),
+        *(Submission.submission, Submission.producer, Submission.door, Submission.received_at),
+    )
+    .select_from(_PAGE)
+    .join(Record, Record.id == _PAGE.c.id)
+    .join(Batch, Batch.id == Record.batch_id)
+    .outerjoin(LastError, true())
+    .join(Account, Account.id == Batch.account_id)
+    .join(Event, Event.id == Batch.event_id)
+    .join(Submission, Submission.id == Record.submission_id)
+    .order_by(Record.id.desc())
+)
+
+
+def list_records_of(engine: Engine, contact: str, limit: int = 20, before: int | None = None) -> list[PersonRecord]:
     """List a contact's records, the newest first, each with its attempts, its errors and what happens next."""
+    facts = {"contact": comparable(contact), "before": NEWEST if before is None else before, "limit": limit}
     with engine.connect() as connection:
-        records = read(
-            connection,
-            f"""
-            WITH theirs AS MATERIALIZED (SELECT id FROM records WHERE contact = :contact AND id < :before)
-            SELECT r.id, r.contact, r.input, r.corrects, {submissions.CONTACT_ID} AS contact_id, a.name AS account,
-              {EVENT}, b.state, {OUTCOME} AS outcome, b.id AS batch_id, b.status, b.origin, b.split_from, b.after,
-              b.due_at, b.due_at <= now() AS is_due, b.postponed_because, b.settled_at, {STOPPED} AS stopped,
-              s.submission, s.producer, s.door, s.received_at
-            FROM (SELECT id FROM theirs ORDER BY id DESC LIMIT :limit) page JOIN records r USING (id)
-            JOIN batches b ON b.id = r.batch_id {LAST_ERROR} JOIN accounts a ON a.id = b.account_id
-            JOIN events ev ON ev.id = b.event_id JOIN submissions s ON s.id = r.submission_id ORDER BY r.id DESC""",
-            contact=comparable(contact),
-            before=2**63 - 1 if before is None else before,
-            limit=limit,
+        rows = connection.execute(_RECORDS, facts).mappings().all()
+        errors = errors_of(connection, [row["id"] for row in rows], HISTORY)
+        of_record = {row["id"]: [error for error in errors if error.record_id == row["id"]] for row in rows}
+        batches = {row["id"]: {row["batch_id"], *(one.batch_id for one in of_record[row["id"]])} for row in rows}
+        asked = {row["id"]: batches[row["id"]] | {row["split_from"]} - {None} for row in rows}
+        calls = attempts_of(connection, set().union(*asked.values()), HISTORY)
+    found = []
+    for row in rows:
+        its = of_record[row["id"]]
+        error = _last_of(its, row["batch_id"])
+        found.append(
+            PersonRecord(
+                **row,
+                errors=its,
+                next=follows({**row, "error": error and asdict(error)}),
+                batches=sorted(batches[row["id"]]),
+                attempts=[call for call in calls if call.batch_id in asked[row["id"]]],
+            )
         )
-        history = read(
-            connection,
-            f"SELECT * FROM errors WHERE record_id = ANY(:ids) ORDER BY id LIMIT {HISTORY}",
-            ids=[record["id"] for record in records],
-        )
-        for record in records:
-            record["errors"] = [error for error in history if error["record_id"] == record["id"]]
-            present = [error for error in record["errors"] if error["batch_id"] == record["batch_id"]]
-            record["next"] = follows({**record, "error": present[-1] if present else None})
-            record["batches"] = sorted({record["batch_id"], *(error["batch_id"] for error in record["errors"])})
-        calls = read(
-            connection,
-            f"SELECT * FROM attempts WHERE batch_id = ANY(:ids) ORDER BY id LIMIT {HISTORY}",
-            ids=list({id_ for record in records for id_ in (*record["batches"], record["split_from"]) if id_}),
-        )
-    for record in records:
-        its = {*record["batches"], record["split_from"]}
-        record["attempts"] = [call for call in calls if call["batch_id"] in its]
-    return records
+    return found

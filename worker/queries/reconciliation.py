@@ -2,10 +2,12 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Final
 
-from sqlalchemy import Engine, text
+from sqlalchemy import BigInteger, Engine, cast, func, select, text, true
 
-from models.outcome import LAST_ERROR, OUTCOME
+from models.outcome import LastError, outcome
+from models.tables import Batch, Purged, Record, Submission
 from models.words import Outcome
 
 
@@ -33,64 +35,78 @@ class Books:
             "accepted": self.accepted,
             "duplicates": self.duplicates,
             "refused": self.refused,
-            **{outcome.value: count for outcome, count in self.outcomes.items()},
+            **{one.value: count for one, count in self.outcomes.items()},
             "purged": self.purged,
             "balanced": self.balanced,
             "wrong": self.wrong,
         }
 
 
-RECOUNTS = {
-    "batches whose size is not the number of their records": """
+RECOUNTS: Final = {
+    "batches whose size is not the number of their records": text("""
         SELECT count(*) FROM batches b LEFT JOIN (SELECT batch_id, count(*) AS number FROM records GROUP BY 1) r
-        ON r.batch_id = b.id WHERE b.size <> coalesce(r.number, 0)""",
-    "records whose batch is missing": """
-        SELECT count(*) FROM records r LEFT JOIN batches b ON b.id = r.batch_id WHERE b.id IS NULL""",
-    "batches that hold a contact twice": """
-        SELECT count(*) FROM (SELECT 1 FROM records GROUP BY batch_id, contact HAVING count(*) > 1) twice""",
-    "canceled batches with records that no error explains": """
+        ON r.batch_id = b.id WHERE b.size <> coalesce(r.number, 0)"""),
+    "records whose batch is missing": text("""
+        SELECT count(*) FROM records r LEFT JOIN batches b ON b.id = r.batch_id WHERE b.id IS NULL"""),
+    "batches that hold a contact twice": text("""
+        SELECT count(*) FROM (SELECT 1 FROM records GROUP BY batch_id, contact HAVING count(*) > 1) twice"""),
+    "canceled batches with records that no error explains": text("""
         SELECT count(*) FROM records r JOIN batches b ON b.id = r.batch_id AND b.status = 'CANCELED'
-        WHERE NOT EXISTS (SELECT FROM errors e WHERE e.record_id = r.id AND e.batch_id = b.id)""",
-    "receipts whose refusals are not all kept": """
+        WHERE NOT EXISTS (SELECT FROM errors e WHERE e.record_id = r.id AND e.batch_id = b.id)"""),
+    "receipts whose refusals are not all kept": text("""
         SELECT count(*) FROM submissions s
         LEFT JOIN (SELECT submission_id, sum(inputs) AS inputs FROM refused GROUP BY 1) f ON f.submission_id = s.id
-        WHERE s.refused <> coalesce(f.inputs, 0) + s.refused_purged""",
-    "receipts whose accepted records are not all there": """
+        WHERE s.refused <> coalesce(f.inputs, 0) + s.refused_purged"""),
+    "receipts whose accepted records are not all there": text("""
         SELECT count(*) FROM submissions s
         LEFT JOIN (SELECT submission_id, count(*) AS number FROM records GROUP BY 1) r ON r.submission_id = s.id
-        WHERE s.accepted <> coalesce(r.number, 0) + s.records_purged""",
+        WHERE s.accepted <> coalesce(r.number, 0) + s.records_purged"""),
 }
+
+
+_UNBOUNDED: Final = select(func.set_config("statement_timeout", "0", true()))
+_RECEIPTS: Final = (
+    select(
+        *(
+            cast(gone + func.coalesce(func.sum(kept), 0), BigInteger).label(name)
+            for name, gone, kept in (
+                ("accepted", Purged.accepted, Submission.accepted),
+                ("duplicates", Purged.duplicates, Submission.duplicates),
+                ("refused", Purged.refused, Submission.refused),
+            )
+        )
+    )
+    .select_from(Purged)
+    .outerjoin(Submission, true())
+    .group_by(Purged.id)
+)
+_OUTCOMES: Final = (
+    select(outcome.label("outcome"), func.count().label("records"))
+    .select_from(Record)
+    .join(Batch, Batch.id == Record.batch_id)
+    .outerjoin(LastError, true())
+    .group_by(outcome)
+)
+_PURGED: Final = select(Purged.delivered, Purged.rejected, Purged.unconfirmed, Purged.failed, Purged.canceled)
 
 
 def audit(engine: Engine) -> Books:
     """Recount everything in one snapshot."""
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection, connection.begin():
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
-        receipts = connection.execute(
-            text("""
-            SELECT (p.accepted + coalesce(sum(s.accepted), 0))::bigint AS accepted,
-              (p.duplicates + coalesce(sum(s.duplicates), 0))::bigint AS duplicates,
-              (p.refused + coalesce(sum(s.refused), 0))::bigint AS refused
-            FROM purged p LEFT JOIN submissions s ON true GROUP BY p.id""")
-        ).one()
-        counted = connection.execute(
-            text(f"""
-            SELECT {OUTCOME} AS outcome, count(*) AS records
-            FROM records r JOIN batches b ON b.id = r.batch_id {LAST_ERROR} GROUP BY 1""")
-        )
-        kept = Counter({row.outcome: row.records for row in counted})
-        gone = connection.execute(text("SELECT delivered, rejected, unconfirmed, failed, canceled FROM purged")).one()
-        purged = Counter(gone._asdict())
+        connection.execute(_UNBOUNDED)
+        receipts = connection.execute(_RECEIPTS).one()
+        kept = Counter(dict(connection.execute(_OUTCOMES).all()))
+        purged = Counter({Outcome(name): count for name, count in connection.execute(_PURGED).mappings().one().items()})
         wrong = [
             f"{number} {what}"
             for what, recount in RECOUNTS.items()
-            if (number := connection.execute(text(recount)).scalar_one())
+            if (number := connection.execute(recount).scalar_one())
         ]
     return Books(
         receipts.accepted,
         receipts.duplicates,
         receipts.refused,
-        {outcome: kept[outcome] + purged[outcome] for outcome in Outcome},
+        {one: kept[one] + purged[one] for one in Outcome},
         purged.total(),
         wrong,
     )

@@ -1,15 +1,78 @@
 """What waits, why and until when, and whether everything runs."""
 
-import redis
-from sqlalchemy import Engine
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
 
-from models.words import Status
+import redis
+from sqlalchemy import BigInteger, Connection, Engine, Select, case, cast, func, literal_column, or_, select, true
+from sqlalchemy.orm import aliased
+
+from models.tables import Account, Batch, Error, Key, Notification, Refused, fixed
+from models.words import Stage, Status
 from worker import heartbeat
+from worker.database import rows_as
 from worker.queries.error_filter import ANY_OPEN
-from worker.queries.jobs import jobs_under_way
-from worker.queries.rows import MANY, STOPPED, Row, count, read
+from worker.queries.jobs import JobSummary, jobs_under_way
+from worker.queries.rows import MANY
 from worker.settings import Settings
 from worker.stream import Stream, connect
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStop:
+    """Whether an account is paused or parked, and whether its unconfirmed records are looked for."""
+
+    name: str
+    paused_at: datetime | None
+    paused_because: str
+    parked_until: datetime | None
+    parked_because: str
+    ambiguous_in_a_row: int
+    not_read_back_because: str | None
+    not_read_back_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Batches of an account that wait for one reason."""
+
+    account: str
+    why: str
+    batches: int
+    records: int
+    oldest: datetime
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookTrouble:
+    """A webhook that fails, or was turned off."""
+
+    name: str
+    off: bool
+    failures: int
+    error: str
+    waiting: int
+    again_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """What waits, why and until when, and whether everything runs; what Redis does not say is none."""
+
+    delivers_to: str
+    accounts: list[AccountStop]
+    batches: dict[str, int]
+    waiting: list[Waiting]
+    unresolved_errors: dict[str, int]
+    refused: int
+    jobs: list[JobSummary]
+    webhooks: list[WebhookTrouble]
+    redis: str
+    stream_waiting: int | None
+    workers: int | None
+    beat: bool | None
 
 
 def destination(settings: Settings) -> str:
@@ -22,63 +85,124 @@ def destination(settings: Settings) -> str:
     )
 
 
-def read_status(engine: Engine, settings: Settings) -> Row:
+def _accounts() -> Select[Any]:
+    stopped = func.jsonb_extract_path_text(Error.context, "read_back", "stopped")
+    read_back = (
+        select(stopped.label("because"), Error.verify_at.label("until"))
+        .where(Error.account_id == Account.id, Error.verify_at > func.now())
+        .order_by(Error.verify_at.desc())
+        .limit(literal_column("1"))
+        .lateral("read_back")
+    )
+    return (
+        select(
+            *(Account.name, Account.paused_at, Account.paused_because, Account.parked_until, Account.parked_because),
+            Account.in_a_row.label("ambiguous_in_a_row"),
+            read_back.c.because.label("not_read_back_because"),
+            case((read_back.c.because.is_not(None), read_back.c.until)).label("not_read_back_until"),
+        )
+        .outerjoin(read_back, true())
+        .where(Account.removed_at.is_(None))
+        .order_by(Account.name)
+        .limit(100)
+    )
+
+
+def _waiting() -> Select[Any]:
+    oldest = select(Batch).where(Batch.status == fixed(Status.PENDING)).order_by(Batch.id).limit(MANY // 4)
+    batch = aliased(Batch, oldest.subquery("batch"))
+    why = func.coalesce(
+        case((batch.after != [], "waits for an earlier batch of the same people")),
+        Account.stopped_because(),
+        func.nullif(batch.postponed_because, ""),
+        case((batch.due_at > func.now(), "gathers more records"), else_="waits for its turn"),
+    )
+    until = func.greatest(func.min(batch.due_at), func.min(Account.parked_until))
+    number = func.count().label("batches")
+    return (
+        select(
+            Account.name.label("account"),
+            why.label("why"),
+            number,
+            cast(func.sum(batch.size), BigInteger).label("records"),
+            func.min(batch.created_at).label("oldest"),
+            case((func.min(Account.paused_at).is_(None), until)).label("until"),
+        )
+        .select_from(batch)
+        .join(Account, Account.id == batch.account_id)
+        .group_by("account", "why")
+        .order_by(number.desc())
+        .limit(20)
+    )
+
+
+def _webhooks() -> Select[Any]:
+    few = (
+        select(Notification.last_error, Notification.due_at)
+        .where(
+            Notification.key_id == Key.id,
+            Notification.stage.in_([fixed(Stage.FAILING), fixed(Stage.FINISHED)]),
+        )
+        .order_by(Notification.due_at)
+        .limit(MANY // 100)
+        .correlate(Key)
+        .subquery("few")
+    )
+    told = select(
+        func.count().label("waiting"),
+        func.max(few.c.last_error).label("error"),
+        func.min(few.c.due_at).label("due_at"),
+    ).lateral("told")
+    return (
+        select(
+            Key.name,
+            Key.webhook_url.is_(None).label("off"),
+            Key.webhook_failures.label("failures"),
+            func.coalesce(func.nullif(Key.webhook_error, ""), told.c.error).label("error"),
+            told.c.waiting,
+            func.greatest(Key.webhook_due_at, told.c.due_at).label("again_at"),
+        )
+        .join(told, true())
+        .where(Key.revoked_at.is_(None), or_(Key.webhook_error != "", told.c.error != ""))
+        .order_by(Key.name)
+        .limit(20)
+    )
+
+
+_ACCOUNTS: Final = _accounts()
+_WAITING: Final = _waiting()
+_WEBHOOKS: Final = _webhooks()
+
+
+def read_status(engine: Engine, settings: Settings) -> StatusReport:
     """Say what waits, why and until when, and whether everything runs."""
     with engine.connect() as connection:
-        return {
-            "delivers_to": destination(settings),
-            "accounts": read(
-                connection,
-                """
-                SELECT name, paused_at, paused_because, parked_until, parked_because, in_a_row AS ambiguous_in_a_row,
-                  read_back.because AS not_read_back_because,
-                  CASE WHEN read_back.because IS NOT NULL THEN read_back.until END AS not_read_back_until
-                FROM accounts a LEFT JOIN LATERAL (
-                  SELECT context #>> '{read_back,stopped}' AS because, verify_at AS until FROM errors
-                  WHERE account_id = a.id AND verify_at > now() ORDER BY verify_at DESC LIMIT 1) read_back ON true
-                WHERE removed_at IS NULL ORDER BY name LIMIT 100""",
-            ),
-            "batches": {
-                status.value: count(connection, "SELECT FROM batches WHERE status = :status", status=status)
+        return StatusReport(
+            delivers_to=destination(settings),
+            accounts=rows_as(AccountStop, connection.execute(_ACCOUNTS)),
+            batches={
+                status.value: _count(connection, select(Batch.id).where(Batch.status == status))
                 for status in (Status.PENDING, Status.PROCESSING)
             },
-            "waiting": read(
-                connection,
-                f"""
-                SELECT a.name AS account, coalesce(
-                    CASE WHEN b.after <> '{{}}' THEN 'waits for an earlier batch of the same people' END,
-                    {STOPPED}, nullif(b.postponed_because, ''),
-                    CASE WHEN b.due_at > now() THEN 'gathers more records' ELSE 'waits for its turn' END) AS why,
-                  count(*) AS batches, sum(b.size)::bigint AS records, min(b.created_at) AS oldest,
-                  CASE WHEN min(a.paused_at) IS NULL THEN greatest(min(b.due_at), min(a.parked_until)) END AS until
-                FROM (SELECT * FROM batches WHERE status = 'PENDING' ORDER BY id LIMIT {MANY // 4}) b
-                JOIN accounts a ON a.id = b.account_id GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 20""",
-            ),
-            "unresolved_errors": {
-                outcome.value: count(
-                    connection, "SELECT FROM errors WHERE resolution IS NULL AND outcome = :outcome", outcome=outcome
-                )
-                for outcome in ANY_OPEN
+            waiting=rows_as(Waiting, connection.execute(_WAITING)),
+            unresolved_errors={
+                one.value: _count(connection, select(Error.id).where(Error.resolution.is_(None), Error.outcome == one))
+                for one in ANY_OPEN
             },
-            "refused": count(connection, "SELECT FROM refused WHERE replayed_at IS NULL AND raw <> ''"),
-            "jobs": jobs_under_way(connection, 5),
-            "webhooks": read(
-                connection,
-                f"""
-                SELECT k.name, k.webhook_url IS NULL AS off, k.webhook_failures AS failures,
-                  coalesce(nullif(k.webhook_error, ''), n.error) AS error, n.waiting,
-                  greatest(k.webhook_due_at, n.due_at) AS again_at
-                FROM keys k CROSS JOIN LATERAL (
-                  SELECT count(*) AS waiting, max(last_error) AS error, min(due_at) AS due_at FROM (
-                    SELECT * FROM notifications n WHERE n.key_id = k.id AND n.stage IN ('failing', 'finished')
-                    ORDER BY n.due_at LIMIT {MANY // 100}) few) n
-                WHERE k.revoked_at IS NULL AND (k.webhook_error <> '' OR n.error <> '') ORDER BY k.name LIMIT 20""",
-            ),
+            refused=_count(connection, select(Refused.id).where(Refused.replayed_at.is_(None), Refused.raw != b"")),
+            jobs=jobs_under_way(connection, 5),
+            webhooks=rows_as(WebhookTrouble, connection.execute(_WEBHOOKS)),
             **_redis_facts(settings),
-        }
+        )
 
 
-def _redis_facts(settings: Settings) -> Row:
+def _count(connection: Connection, selected: Select[int]) -> int:
+    """Count rows, but no further than just beyond `MANY`."""
+    few = selected.limit(MANY + 1).subquery()
+    return connection.execute(select(func.count()).select_from(few)).scalar_one()
+
+
+def _redis_facts(settings: Settings) -> dict[str, Any]:
     client = connect(settings.stream_url)
     try:
         persistent = client.config_get("appendonly").get("appendonly") == "yes"

@@ -3,43 +3,94 @@
 Its records are those it stored, each once, and those of earlier submissions that its duplicates repeat, once a part.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    Uuid,
+    any_,
+    bindparam,
+    case,
+    cast,
+    column,
+    exists,
+    false,
+    func,
+    literal_column,
+    select,
+    text,
+    true,
+    tuple_,
+    union_all,
+)
+from sqlalchemy.orm import aliased
 
-from models.outcome import LAST_ERROR, OUTCOME
-from models.words import Status
+from models.outcome import last_error_of, outcome_of
+from models.tables import Batch, Error, Event, Record, Refused, Submission, fixed
+from models.words import Door, Identity, Outcome, Resolution, State, Status
+from worker.database import rows_as
 
 MANY: Final = 100_000
 """Beyond it a count says only «more than»."""
 EVENT: Final = "coalesce(ev.object_id, ev.external_account_id || '/' || ev.external_event_id)"
 
-CONTACT_ID: Final = """
-coalesce(CASE WHEN b.identity = 'vid' AND r.contact ~ '^[0-9]+$' THEN r.contact::bigint END,
-  b.contact_ids[r.position + 1],
-  CASE WHEN e.context #>> '{seen,0,contactId}' ~ '^[0-9]{1,18}$'
-    THEN (e.context #>> '{seen,0,contactId}')::bigint END)"""
-"""HubSpot's id of the contact of a record `r`, as far as an answer or a read-back told it."""
 
-_OF_A_PART: Final = """
-SELECT m.*, false AS duplicate FROM records m WHERE m.submission_id = s.id
-UNION ALL SELECT m.*, true FROM records m WHERE m.id = ANY(s.repeated) AND NOT EXISTS (
-  SELECT FROM submissions own WHERE own.id = m.submission_id AND own.submission = s.submission) OFFSET 0"""
+def contact_id(record: type[Record], batch: type[Batch], error: type[Error]) -> ColumnElement[int | None]:
+    """Give HubSpot's id of a record's contact, as far as an answer or a read-back told it."""
+    is_vid = (batch.identity == fixed(Identity.VID)) & record.contact.regexp_match("^[0-9]+$")
+    seen = func.jsonb_extract_path_text(error.context, "seen", "0", "contactId")
+    return func.coalesce(
+        case((is_vid, cast(record.contact, BigInteger))),
+        batch.contact_ids[record.position + 1],
+        case((seen.regexp_match("^[0-9]{1,18}$"), cast(seen, BigInteger))),
+    )
 
-_MEMBERS: Final = f"""
-FROM submissions s CROSS JOIN LATERAL ({_OF_A_PART}) r
-JOIN batches b ON b.id = r.batch_id {LAST_ERROR}"""
 
-_WALKED: Final = f"""
-FROM (
-  SELECT r.*, s.id AS part_id FROM (
-    SELECT * FROM submissions WHERE submission = :submission AND id >= :part ORDER BY id) s
-  CROSS JOIN LATERAL ({_OF_A_PART}) r WHERE (s.id, r.id) > (:part, :record) ORDER BY s.id, r.id LIMIT :walk) r
-CROSS JOIN LATERAL (SELECT * FROM batches WHERE id = r.batch_id OFFSET 0) b {LAST_ERROR}"""
-"""The first `:walk` of them behind a cursor, in the order of acceptance: part by part, each record by its keys."""
+def _members(part: type[Submission]) -> FromClause:
+    """Give the records of a part, and those of earlier submissions that its duplicates repeat."""
+    member, own = aliased(Record), aliased(Submission)
+    is_own = exists().where(own.id == member.submission_id, own.submission == part.submission).correlate(member, part)
+    stored = select(member, false().label("duplicate")).where(member.submission_id == part.id)
+    repeated = select(member, true().label("duplicate")).where(member.id == any_(part.repeated), ~is_own)
+    both = (one.correlate(part) for one in (stored, repeated))
+    return union_all(*both).offset(literal_column("0")).lateral("member")
+
+
+_FIRST: Final = bindparam("part", type_=BigInteger)
+_PART: Final = aliased(
+    Submission,
+    select(Submission)
+    .where(Submission.submission == bindparam("submission"), Submission.id >= _FIRST)
+    .order_by(Submission.id)
+    .subquery("part"),
+)
+_MEMBER: Final = _members(_PART)
+_WALKED: Final = (
+    select(_MEMBER, _PART.id.label("part_id"))
+    .select_from(_PART)
+    .join(_MEMBER, true())
+    .where(tuple_(_PART.id, _MEMBER.c.id) > tuple_(_FIRST, bindparam("record", type_=BigInteger)))
+    .order_by(_PART.id, _MEMBER.c.id)
+    .limit(bindparam("walk"))
+    .subquery("walked")
+)
+"""The first `walk` of a submission's records behind a cursor, in the order of acceptance: part by part, each by its
+keys."""
+_RECORD: Final = aliased(Record, _WALKED)
+_BATCH: Final = aliased(
+    Batch, select(Batch).where(Batch.id == _RECORD.batch_id).offset(literal_column("0")).lateral("batch")
+)
+_ERROR: Final = last_error_of(_RECORD)
+_OUTCOME: Final = outcome_of(_BATCH, _ERROR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,119 +113,221 @@ class Cursor:
         return None
 
 
-def summary(connection: Connection, submission: UUID, most: int = MANY) -> dict[str, Any] | None:
+@dataclass(frozen=True, slots=True)
+class SubmissionCounts:
+    """What was accepted and refused of a submission, and what became of it."""
+
+    submission: UUID
+    parts: int
+    received_at: datetime
+    producer: str
+    door: Door
+    accepted: int
+    duplicates: int
+    refused: int
+    purged: int
+    status: Status
+    completed_at: datetime | None
+    outcomes: dict[str, int]
+    all: bool
+    """Whether `outcomes` counts everything, or only its first records."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionSummary(SubmissionCounts):
+    """The same with whose it is."""
+
+    account_ids: list[int | None]
+    producers: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionRecord:
+    """A record of a submission, with its outcome and its last error."""
+
+    part_id: int
+    id: int
+    contact: str
+    input: Mapping[str, Any]
+    duplicate: bool
+    """Whether it is of an earlier submission, and repeated by this one."""
+    batch_id: int
+    account_id: int
+    state: State
+    identity: Identity
+    status: Status
+    settled_at: datetime | None
+    event: str
+    outcome: Outcome
+    category: str | None
+    code: str | None
+    message: str | None
+    context: Mapping[str, Any] | None
+    resolution: Resolution | None
+    error_at: datetime | None
+    contact_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionRefusal:
+    """A refused input, or message, of a submission."""
+
+    id: int
+    inputs: int
+    reasons: list[dict[str, str]]
+    raw: bytes
+    replayed_at: datetime | None
+
+
+_RECEIPT: Final = select(
+    func.count().label("parts"),
+    func.min(Submission.received_at).label("received_at"),
+    func.min(Submission.producer).label("producer"),
+    func.min(Submission.door).label("door"),
+    func.array_agg(Submission.account_id.distinct()).label("account_ids"),
+    func.array_agg(Submission.producer.distinct()).label("producers"),
+    *(
+        cast(func.sum(counted), BigInteger).label(name)
+        for name, counted in {
+            "accepted": Submission.accepted,
+            "duplicates": Submission.duplicates,
+            "refused": Submission.refused,
+            "purged": Submission.records_purged,
+        }.items()
+    ),
+).where(Submission.submission == bindparam("submission"))
+_OUTCOMES: Final = (
+    select(_OUTCOME.label("outcome"), func.count().label("records"), func.max(_BATCH.settled_at).label("settled_at"))
+    .select_from(_RECORD)
+    .join(_BATCH, true())
+    .outerjoin(_ERROR, true())
+    .group_by(_OUTCOME)
+    .order_by("outcome")
+)
+
+
+def summary(connection: Connection, submission: UUID, most: int = MANY) -> SubmissionSummary | None:
     """Say what was accepted, refused and what became of it; none where nothing of it was accepted yet.
 
     `outcomes` counts its first `most` records, each once; `all` says whether there are no more. Where there are, and
     all of these are settled, its newest are looked at too, which are settled last.
     """
-    receipt = connection.execute(
-        text("""
-        SELECT count(*) AS parts, min(received_at) AS received_at, min(producer) AS producer, min(door) AS door,
-          array_agg(DISTINCT account_id) AS account_ids, array_agg(DISTINCT producer) AS producers,
-          sum(accepted)::bigint AS accepted,
-          sum(duplicates)::bigint AS duplicates, sum(refused)::bigint AS refused,
-          sum(records_purged)::bigint AS purged
-        FROM submissions WHERE submission = :submission"""),
-        {"submission": submission},
-    ).one()
-    if not receipt.parts:
+    receipt = connection.execute(_RECEIPT, {"submission": submission}).mappings().one()
+    if not receipt["parts"]:
         return None
-    outcomes = connection.execute(
-        text(f"""
-        SELECT outcome, count(*) AS records, max(settled_at) AS settled_at FROM (
-          SELECT {OUTCOME} AS outcome, b.settled_at {_WALKED}) few
-        GROUP BY outcome ORDER BY outcome"""),
-        {"submission": submission, "part": 0, "record": 0, "walk": most},
-    ).all()
+    facts = {"submission": submission, "part": 0, "record": 0, "walk": most}
+    outcomes = connection.execute(_OUTCOMES, facts).all()
     everything = sum(row.records for row in outcomes) < most
-    unsettled = [row.outcome for row in outcomes if row.outcome in {"pending", "processing"}]
+    unsettled: Sequence[str] = [row.outcome for row in outcomes if row.outcome in {Outcome.PENDING, Outcome.PROCESSING}]
     if not everything and not unsettled:
         unsettled = _newest_unsettled(connection, submission, most // 10)
     settled = [row.settled_at for row in outcomes if row.settled_at]
-    return {
-        "submission": submission,
-        **receipt._mapping,  # noqa: SLF001 - its public name
-        "status": Status(max(unsettled).upper()) if unsettled else Status.COMPLETE,
-        "completed_at": None if unsettled else max(settled, default=receipt.received_at),
-        "outcomes": {row.outcome: row.records for row in outcomes},
-        "all": everything,
-    }
-
-
-def _newest_unsettled(connection: Connection, submission: UUID, most: int) -> list[str]:
-    """Say which outcomes its newest records have that wait for their answer."""
-    rows = connection.execute(
-        text("""
-        SELECT DISTINCT lower(b.status) FROM (
-          SELECT m.batch_id FROM (SELECT id FROM submissions WHERE submission = :submission ORDER BY id DESC) s
-          CROSS JOIN LATERAL (SELECT id, batch_id FROM records WHERE submission_id = s.id OFFSET 0) m
-          ORDER BY s.id DESC, m.id DESC LIMIT :most) m
-        CROSS JOIN LATERAL (
-          SELECT status FROM batches WHERE id = m.batch_id AND status IN ('PENDING', 'PROCESSING') OFFSET 0) b"""),
-        {"submission": submission, "most": most},
+    return SubmissionSummary(
+        submission=submission,
+        **receipt,
+        status=Status(max(unsettled).upper()) if unsettled else Status.COMPLETE,
+        completed_at=None if unsettled else max(settled, default=receipt["received_at"]),
+        outcomes={row.outcome.value: row.records for row in outcomes},
+        all=everything,
     )
-    return list(rows.scalars())
+
+
+_NEWEST_UNSETTLED: Final = text("""
+SELECT DISTINCT lower(b.status) FROM (
+  SELECT m.batch_id FROM (SELECT id FROM submissions WHERE submission = :submission ORDER BY id DESC) s
+  CROSS JOIN LATERAL (SELECT id, batch_id FROM records WHERE submission_id = s.id OFFSET 0) m
+  ORDER BY s.id DESC, m.id DESC LIMIT :most) m
+CROSS JOIN LATERAL (
+  SELECT status FROM batches WHERE id = m.batch_id AND status IN ('PENDING', 'PROCESSING') OFFSET 0) b""")
+"""Which outcomes the newest `most` records of a submission have that wait for their answer."""
+
+
+def _newest_unsettled(connection: Connection, submission: UUID, most: int) -> Sequence[str]:
+    return connection.execute(_NEWEST_UNSETTLED, {"submission": submission, "most": most}).scalars().all()
+
+
+_RECORDS: Final = (
+    select(
+        *(_WALKED.c.part_id, _RECORD.id, _RECORD.contact, _RECORD.input, _WALKED.c.duplicate, _RECORD.batch_id),
+        *(_BATCH.account_id, _BATCH.state, _BATCH.identity, _BATCH.status, _BATCH.settled_at),
+        Event.label().label("event"),
+        _OUTCOME.label("outcome"),
+        *(_ERROR.category, _ERROR.code, _ERROR.message, _ERROR.context, _ERROR.resolution),
+        _ERROR.created_at.label("error_at"),
+        contact_id(_RECORD, _BATCH, _ERROR).label("contact_id"),
+    )
+    .select_from(_RECORD)
+    .join(_BATCH, true())
+    .outerjoin(_ERROR, true())
+    .join(Event, Event.id == _BATCH.event_id)
+    .order_by(_WALKED.c.part_id, _RECORD.id)
+    .limit(bindparam("limit"))
+)
+_UNDELIVERED: Final = _RECORDS.where(_OUTCOME.is_distinct_from(fixed(Outcome.DELIVERED)))
 
 
 def records(
     connection: Connection, submission: UUID, after: Cursor, limit: int, walk: int | None = None
-) -> list[dict[str, Any]]:
+) -> list[SubmissionRecord]:
     """List its records, in the order of acceptance, from a cursor on; each with its outcome and its last error.
 
     Given a `walk`, only those that are not delivered, of so many that are looked at.
     """
-    rows = connection.execute(
-        text(f"""
-        SELECT r.part_id, r.id, r.contact, r.input, r.duplicate, r.batch_id, b.account_id, b.state, b.identity,
-          b.status, b.settled_at, {EVENT} AS event, {OUTCOME} AS outcome, e.category, e.code, e.message, e.context,
-          e.resolution, e.created_at AS error_at,
-          {CONTACT_ID} AS contact_id
-        {_WALKED} JOIN events ev ON ev.id = b.event_id WHERE {"true" if walk is None else f"{OUTCOME} <> 'delivered'"}
-        ORDER BY r.part_id, r.id LIMIT :limit"""),
-        {
-            "submission": submission,
-            "part": after.part,
-            "record": after.record,
-            "limit": limit,
-            "walk": limit if walk is None else walk,
-        },
-    )
-    return [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
+    facts = {"submission": submission, "part": after.part, "record": after.record, "limit": limit}
+    if walk is None:
+        return rows_as(SubmissionRecord, connection.execute(_RECORDS, {**facts, "walk": limit}))
+    return rows_as(SubmissionRecord, connection.execute(_UNDELIVERED, {**facts, "walk": walk}))
 
 
-def refusals(connection: Connection, submission: UUID, after: int, limit: int) -> list[dict[str, Any]]:
+_REFUSALS: Final = (
+    select(Refused.id, Refused.inputs, Refused.reasons, Refused.raw, Refused.replayed_at)
+    .join(Submission, Submission.id == Refused.submission_id)
+    .where(Submission.submission == bindparam("submission"), Refused.id > bindparam("after"))
+    .order_by(Refused.id)
+    .limit(bindparam("limit"))
+)
+
+
+def refusals(connection: Connection, submission: UUID, after: int, limit: int) -> list[SubmissionRefusal]:
     """List what of it was refused, with the reasons, from a number on."""
-    rows = connection.execute(
-        text("""
-        SELECT f.id, f.inputs, f.reasons, f.raw, f.replayed_at
-        FROM submissions s JOIN refused f ON f.submission_id = s.id
-        WHERE s.submission = :submission AND f.id > :after ORDER BY f.id LIMIT :limit"""),
-        {"submission": submission, "after": after, "limit": limit},
+    facts = {"submission": submission, "after": after, "limit": limit}
+    return rows_as(SubmissionRefusal, connection.execute(_REFUSALS, facts))
+
+
+def _failing() -> Select[UUID]:
+    asked = func.unnest(bindparam("asked", type_=ARRAY(Uuid))).table_valued(column("id", Uuid)).render_derived("asked")
+    member = _members(Submission)
+    record = aliased(Record, member)
+    error = last_error_of(record)
+    failed = (
+        select(Submission.id)
+        .select_from(Submission)
+        .join(member, true())
+        .join(Batch, Batch.id == record.batch_id)
+        .outerjoin(error, true())
+        .where(
+            Submission.submission == asked.c.id,
+            outcome_of(Batch, error).in_([fixed(Outcome.REJECTED), fixed(Outcome.FAILED)]),
+        )
     )
-    return [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
+    return select(asked.c.id).where(failed.exists())
+
+
+_FAILING: Final = _failing()
+_SETTLED: Final = text("""
+SELECT x.id FROM unnest(CAST(:asked AS uuid[])) x(id) WHERE NOT EXISTS (
+  SELECT FROM submissions s CROSS JOIN LATERAL (
+    SELECT m.batch_id FROM records m WHERE m.submission_id = s.id
+    UNION ALL SELECT m.batch_id FROM records m WHERE m.id = ANY(s.repeated) OFFSET 0) r
+  JOIN batches b ON b.id = r.batch_id WHERE s.submission = x.id AND b.status IN ('PENDING', 'PROCESSING'))""")
+"""Which of the submissions `asked` have no record left that waits for its answer."""
 
 
 def failing(connection: Connection, asked: Collection[UUID]) -> Sequence[UUID]:
     """Say which of these submissions have a record that was rejected or has failed."""
-    rows = connection.execute(
-        text(f"""
-        SELECT x.id FROM unnest(CAST(:asked AS uuid[])) x(id) WHERE EXISTS (
-          SELECT {_MEMBERS} WHERE s.submission = x.id AND {OUTCOME} IN ('rejected', 'failed'))"""),
-        {"asked": list(asked)},
-    )
-    return list(rows.scalars())
+    return connection.execute(_FAILING, {"asked": list(asked)}).scalars().all()
 
 
 def settled(connection: Connection, asked: Collection[UUID]) -> Sequence[UUID]:
     """Say which of these submissions have no record left that waits for its answer."""
-    rows = connection.execute(
-        text("""
-        SELECT x.id FROM unnest(CAST(:asked AS uuid[])) x(id) WHERE NOT EXISTS (
-          SELECT FROM submissions s CROSS JOIN LATERAL (
-            SELECT m.batch_id FROM records m WHERE m.submission_id = s.id
-            UNION ALL SELECT m.batch_id FROM records m WHERE m.id = ANY(s.repeated) OFFSET 0) r
-          JOIN batches b ON b.id = r.batch_id WHERE s.submission = x.id AND b.status IN ('PENDING', 'PROCESSING'))"""),
-        {"asked": list(asked)},
-    )
-    return list(rows.scalars())
+    return connection.execute(_SETTLED, {"asked": list(asked)}).scalars().all()

@@ -12,10 +12,10 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import orjson
@@ -45,6 +45,7 @@ from worker.context import Context
 from worker.database import repeat, rows_as
 from worker.encryption import unseal
 from worker.queries import submissions
+from worker.queries.submissions import SubmissionSummary
 from worker.webhooks import endpoint
 from worker.webhooks.endpoint import TIMEOUT
 from worker.webhooks.signature import WebhookMessage
@@ -173,26 +174,26 @@ def _composed(connection: Connection, row: LookedAt) -> Sequence[tuple[Stage, by
     found = submissions.summary(connection, row.submission)
     if found is None:
         return [(Stage.GIVEN_UP, b"")]
-    if found["status"] == Status.COMPLETE:
+    if found.status == Status.COMPLETE:
         stage = Stage.FINISHED
-    elif row.stage == Stage.WATCHED and found["outcomes"].keys() & {Outcome.REJECTED, Outcome.FAILED}:
+    elif row.stage == Stage.WATCHED and found.outcomes.keys() & {Outcome.REJECTED, Outcome.FAILED}:
         stage = Stage.FAILING
     else:
         return []
     return [(stage, _body(connection, row.submission, stage, found))]
 
 
-def _body(connection: Connection, submission: UUID, stage: Stage, found: Mapping[str, Any]) -> bytes:
+def _body(connection: Connection, submission: UUID, stage: Stage, found: SubmissionSummary) -> bytes:
     return orjson.dumps(
         {
             "type": f"submission.{stage}",
             "id": _id(submission, stage),
             "submission": submission,
-            "occurred_at": found["completed_at"] or connection.execute(select(func.now())).scalar_one(),
-            "accepted": found["accepted"],
-            "refused": found["refused"],
-            "duplicates": found["duplicates"],
-            "outcomes": found["outcomes"],
+            "occurred_at": found.completed_at or connection.execute(select(func.now())).scalar_one(),
+            "accepted": found.accepted,
+            "refused": found.refused,
+            "duplicates": found.duplicates,
+            "outcomes": found.outcomes,
             "link": f"/submissions/{submission}",
         },
         option=orjson.OPT_UTC_Z,
