@@ -66,7 +66,7 @@ def test_an_up_that_does_not_run_says_nothing(here: Path, written: str | None) -
         (here / ".turnout" / RUNNING).unlink()
     elif written != "dead":
         (here / ".turnout" / RUNNING).write_text(written)
-    with pytest.raises(SettingsError, match="TURNOUT_DATABASE_URL is not set, and no `turnout up` runs on .turnout"):
+    with pytest.raises(SettingsError, match=r"TURNOUT_DATABASE_URL is not set, and no `turnout up` runs on .turnout"):
         load_settings()
 
 
