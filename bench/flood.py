@@ -6,8 +6,8 @@ One account is flooded with N waiting records (a million), accepted as the produ
     event    all of one event, in full batches
     people   all of one event, of a hundred people again and again: each batch waits for the one before it
 
-Measured first, with no delivery running: what the statements of the claim, settle, accept, the sweep and `turnout status`
-take with a hundredth of the flood waiting, and with all of it. Then, with everything running (as `turnout up` runs
+Measured first, with no delivery: what the statements of the claim, settle, accept, the sweep and `turnout status` take
+with a hundredth of the flood waiting, and with all of it. Then, with everything running (as `turnout up` runs
 it), and a test server for HubSpot that takes 0.1 s for an answer: how long single records of another account, and of
 another event of the flooded account, wait from handing in until settled: alone, before there was a flood, and beside
 it; how many calls of the account went before a record of its other event; how many wake-ups the broker held.
@@ -109,7 +109,7 @@ class Flood:
 
 @dataclass(slots=True)
 class Still:
-    """The database with no delivery running, and the flood in it."""
+    """The database with no delivery, and the flood in it."""
 
     process: Context
     rules: Rules
