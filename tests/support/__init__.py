@@ -10,5 +10,6 @@
 - `recording_hubspot`   a HubSpot that records each request; `sdk_calls`: what HubSpot's own SDK sends
 - `webhook_receiver`    a receiver of webhooks
 - `worker_processes`    real worker processes, started, killed and stopped
+- `fixtures`            the types of what `conftest.py` gives
 - `services`            PostgreSQL and Valkey; `proxy`: a TCP proxy that can be cut; `certificate`: one for TLS
 """
