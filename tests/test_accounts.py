@@ -112,7 +112,7 @@ def test_a_token_typed_at_the_prompt_is_not_echoed(settings: Settings, engine: E
         lambda tty: subprocess.Popen(
             command, cwd=tmp_path, env=env, stdin=tty, stdout=tty, stderr=tty, start_new_session=True
         ),
-        {b"Access token:": b"pat-typed"},
+        {b"Access token: ": b"pat-typed"},
     )
     assert terminal.end() == 0, terminal.said()
     assert "Access token:" in terminal.said()

@@ -301,7 +301,7 @@ def test_nor_on_a_terminal_where_it_is_asked_and_styled(
 ) -> None:
     given = [words for words in runs(names) if words[:2] not in (["accounts", "add"], ["db", "upgrade"])]
     terminal = OnTerminal(
-        lambda tty: started(settings, given, tmp_path, stdin=tty, stdout=tty, stderr=tty), {b"[y/N]:": b"n"}
+        lambda tty: started(settings, given, tmp_path, stdin=tty, stdout=tty, stderr=tty), {b"[y/N]: ": b"n"}
     )
     assert terminal.end(100) == 0, terminal.said()[-3_000:]
     said = terminal.said()

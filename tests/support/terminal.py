@@ -8,7 +8,10 @@ from collections.abc import Callable, Mapping
 
 
 class OnTerminal:
-    """A program that `start` starts on a terminal; whatever it asks that `typed` names is answered so."""
+    """A program that `start` starts on a terminal; whatever it asks that `typed` names is answered so.
+
+    A question ends with its space: that is printed by what reads the answer, once nothing is echoed that should not be.
+    """
 
     def __init__(
         self, start: Callable[[int], subprocess.Popen[bytes]], typed: Mapping[bytes, bytes] | None = None
@@ -31,7 +34,7 @@ class OnTerminal:
                 return
             self._printed += part
             for question, answer in self._typed.items():
-                if self._printed.rstrip().endswith(question):
+                if self._printed.endswith(question):
                     os.write(self._ours, answer + b"\n")
 
     def said(self) -> str:
