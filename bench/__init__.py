@@ -1,9 +1,9 @@
 """Benches: small programs that print ratios, both sides measured in turn in one run; never a timed test.
 
-- `accept`   storing what producers hand in, against a bare INSERT of the same rows
+- `accept`   storing what producers submit, against a bare INSERT of the same rows
 - `settle`   claiming, loading and settling batches, against the same
-- `door`     a request to the HTTP door, against a bare route that only inserts
-- `through`  a file from `turnout enqueue` until the stand-in for HubSpot holds every record
+- `api`     a request to the HTTP API, against a bare route that only inserts
+- `through`  a file from `turnout enqueue` until the test server holds every record
 - `limit`    the share of HubSpot's limit that is used, and what is refused, with one process and with eight
-- `ground`   what they stand on: a PostgreSQL of their own, made-up records, medians
+- `installation`   what they stand on: a PostgreSQL of their own, made-up records, medians
 """

@@ -11,7 +11,7 @@ do not. All records stay pending, as in an outage.
 
 import argparse
 
-from bench.ground import Ground, People, ground, heading, insert_bare, line, records_after, seconds
+from bench.installation import Installation, People, heading, insert_bare, installation, line, records_after, seconds
 from worker.intake.accept import accept
 
 SHAPES = (("500 messages of one record", 500, 1), ("a message of 100", 1, 100), ("a message of 5,000", 1, 5000))
@@ -22,7 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--records", type=int, default=50_000, help="of each shape, at least 9 rounds [%(default)s]")
     wanted = parser.parse_args().records
-    with ground() as on:
+    with installation() as on:
         people, last = People(), 0
         for _ in range(20):  # plans, caches and the pool warm up
             last = _round(on, people, 1, 100, last)[2]
@@ -35,7 +35,7 @@ def main() -> None:
             print(line(name, messages * each, pairs), flush=True)
 
 
-def _round(on: Ground, people: People, messages: int, each: int, last: int) -> tuple[float, float, int]:
+def _round(on: Installation, people: People, messages: int, each: int, last: int) -> tuple[float, float, int]:
     handed = [people.message(each) for _ in range(messages)]
     with on.engine.connect() as connection:
         ours = seconds(lambda: accept(connection, handed, on.rules))

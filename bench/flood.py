@@ -6,9 +6,9 @@ One account is flooded with N waiting records (a million), accepted as the produ
     event    all of one event, in full batches
     people   all of one event, of a hundred people again and again: each batch waits for the one before it
 
-Measured first, with nobody delivering: what the statements of the claim, settle, accept, the sweep and `turnout status`
-take with a hundredth of the flood waiting, and with all of it. Then, with everything running (as `turnout up` runs
-it), and a stand-in for HubSpot that takes 0.1 s for an answer: how long single records of another account, and of
+Measured first, with no delivery: what the statements of the claim, settle, accept, the sweep and `turnout status` take
+with a hundredth of the flood waiting, and with all of it. Then, with everything running (as `turnout up` runs
+it), and a test server for HubSpot that takes 0.1 s for an answer: how long single records of another account, and of
 another event of the flooded account, wait from handing in until settled: alone, before there was a flood, and beside
 it; how many calls of the account went before a record of its other event; how many wake-ups the broker held.
 
@@ -35,7 +35,7 @@ import redis
 from pydantic import SecretStr
 from sqlalchemy import Engine, Row, text
 
-from bench.ground import WHEN, seconds
+from bench.installation import WHEN, seconds
 from bench.through import LIMIT, Bench
 from hubspot_api.answer import Settled
 from models.accept_rules import Rules
@@ -109,7 +109,7 @@ class Flood:
 
 @dataclass(slots=True)
 class Still:
-    """The database with nobody delivering, and the flood in it."""
+    """The database with no delivery, and the flood in it."""
 
     process: Context
     rules: Rules
@@ -228,7 +228,7 @@ class Waits:
 
 @contextmanager
 def everything(bench: Bench) -> Iterator[tuple[Settings, Engine]]:
-    """Run everything but the stand-in, until the block ends."""
+    """Run everything but the test server, until the block ends."""
     with bench.running("up", "--no-sandbox"):
         settings = Settings(_env_file=None, data_dir=bench.home / "data")
         settings = settings.model_copy(update=found_running(settings.data_dir))
@@ -238,7 +238,7 @@ def everything(bench: Bench) -> Iterator[tuple[Settings, Engine]]:
 
 
 def wait(settings: Settings, engine: Engine, number: int) -> Waits:
-    """Hand in single records of the other account and of the flooded one's quiet event, in turn."""
+    """Submit single records of the other account and of the flooded one's quiet event, in turn."""
     stream, broker = Stream(connect(settings.stream_url)), redis.Redis.from_url(settings.broker_url)
     handed: dict[str, tuple[str, float]] = {}
     queued = 0

@@ -1,9 +1,9 @@
-"""The limit, used to the full and never exceeded: many processes against the stand-in's real rolling window.
+"""The limit, used to the full and never exceeded: many processes against the test server's real rolling window.
 
 Shows the share of the ideal that was used (a slot's cycle is a window and a mean round trip, at best) and how many
-calls the stand-in refused, with one process and with eight. `python -m bench.limit --seconds 60` measures the limiter
-alone, with greedy callers; with `--workers 1 8` they are Celery's delivery workers with a backlog of batches of one
-record each over 40 events, beside one housekeeping worker, beat and a PostgreSQL of their own.
+calls the test server refused, with one process and with eight. `python -m bench.limit --seconds 60` measures the
+limiter alone, with greedy callers; with `--workers 1 8` they are Celery's delivery workers with a backlog of batches of
+one record each over 40 events, beside one housekeeping worker, beat and a PostgreSQL of their own.
 """
 
 import argparse
@@ -25,7 +25,7 @@ import redis
 import requests
 from sqlalchemy import Engine, text
 
-from bench.ground import People, ground
+from bench.installation import People, installation
 from hubspot_api.client import post
 from hubspot_api.limiter import Limiter, Limits, Permit
 from hubspot_api.transport import Response
@@ -66,7 +66,7 @@ def greedy(redis_url: str, hubspot_url: str, account: str, limits: Limits, secon
 
 
 def run(processes: int, limits: Limits, seconds: float) -> dict[str, float]:
-    """Run so many greedy processes, and give what the stand-in counted."""
+    """Run so many greedy processes, and give what the test server counted."""
     with _services(limits) as (_, urls):
         command = [sys.executable, "-m", "bench.limit", "--greedy", *urls, uuid.uuid4().hex, "--seconds", str(seconds)]
         command += ["--burst", str(limits.burst), "--window", str(limits.window)]
@@ -76,8 +76,8 @@ def run(processes: int, limits: Limits, seconds: float) -> dict[str, float]:
 
 
 def run_workers(processes: int, limits: Limits, seconds: float) -> dict[str, float]:
-    """Run so many delivery workers on a backlog that outlasts the time, and give what the stand-in counted."""
-    with ground() as on, _services(limits) as (home, urls):
+    """Run so many delivery workers on a backlog that outlasts the time, and give what the test server counted."""
+    with installation() as on, _services(limits) as (home, urls):
         told = {
             "DATABASE_URL": on.engine.url.render_as_string(hide_password=False),
             "BROKER_URL": urls[0],
@@ -120,7 +120,7 @@ def _attempts(engine: Engine) -> list[Call]:
 
 @contextmanager
 def _services(limits: Limits) -> Iterator[tuple[Path, tuple[str, str]]]:
-    """Run a Valkey and the stand-in in a directory of their own until the block ends; give it and their URLs."""
+    """Run a Valkey and the test server in a directory of their own until the block ends; give it and their URLs."""
     with TemporaryDirectory(prefix="turnout-bench-") as home:
         ports = free_port(), free_port()
         services = [

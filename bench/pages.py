@@ -29,7 +29,7 @@ import requests
 from sqlalchemy import text
 
 from bench.filled import filled
-from bench.ground import seconds
+from bench.installation import seconds
 from models.words import Action, Outcome, Role, Status
 from web.console.pages import PAGES
 from web.server import Server

@@ -11,7 +11,7 @@ do not.
 import argparse
 from functools import partial
 
-from bench.ground import Ground, People, ground, heading, insert_bare, line, records_after, seconds
+from bench.installation import Installation, People, heading, insert_bare, installation, line, records_after, seconds
 from hubspot_api.answer import Rejection, Settled
 from worker.intake.accept import accept
 from worker.queue.attempts import AttemptResult
@@ -27,7 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--records", type=int, default=50_000, help="of each kind of answer [%(default)s]")
     wanted = parser.parse_args().records
-    with ground() as on:
+    with installation() as on:
         _store(on, 2 * wanted + 2_000)
         rows = records_after(on.engine, 0)
         size = on.rules.batch_size
@@ -37,14 +37,14 @@ def main() -> None:
             print(line(name, size, _rounds(on, rows, wanted // size, rejected)), flush=True)
 
 
-def _store(on: Ground, records: int) -> None:
+def _store(on: Installation, records: int) -> None:
     people = People()
     with on.engine.connect() as connection:
         while people.met < records:
             accept(connection, [people.message(1000)], on.rules)
 
 
-def _rounds(on: Ground, rows: list[dict[str, object]], rounds: int, rejected: int) -> list[tuple[float, float]]:
+def _rounds(on: Installation, rows: list[dict[str, object]], rounds: int, rejected: int) -> list[tuple[float, float]]:
     pairs = []
     for _ in range(rounds):
         some = [rows.pop() for _ in range(on.rules.batch_size)]
@@ -52,7 +52,7 @@ def _rounds(on: Ground, rows: list[dict[str, object]], rounds: int, rejected: in
     return pairs
 
 
-def _deliver(on: Ground, rejected: int) -> None:
+def _deliver(on: Installation, rejected: int) -> None:
     claimed = claim(on.engine, on.account_id, LEASE)
     assert claimed is not None
     assert len(claimed.members) == on.rules.batch_size

@@ -1,12 +1,12 @@
 """How fast a file goes through: `python -m bench.through [--records N]`.
 
-Starts everything on this machine in a temporary directory, with limits far beyond HubSpot's, and a stand-in for
-HubSpot that keeps to the same and answers at once. A generated file of N registrations is handed in with
+Starts everything on this machine in a temporary directory, with limits far beyond HubSpot's, and a test server for
+HubSpot that keeps to the same and answers at once. A generated file of N registrations is submitted with
 `turnout enqueue`. Measured are the records a second of that command (from its start until every record has its
-receipt) and of delivery (from the same start until the stand-in holds them all); beside them what the stand-in takes
-by itself: as many records, POSTed in hundreds on as many connections as a worker has threads.
+receipt) and of delivery (from the same start until the test server holds them all); beside them what the test server
+takes by itself: as many records, POSTed in hundreds on as many connections as a worker has threads.
 
-To repeat, run it again on a machine that does nothing else. Everything shares its processors here, the stand-in too:
+To repeat, run it again on a machine that does nothing else. Everything shares its processors here, the test server too:
 the ratios say more than the rates. HubSpot's lowest tier, 100 calls in ten seconds, lets 1,000 records a second in.
 """
 
@@ -89,15 +89,15 @@ class Bench:
         )
 
     def stored(self) -> int:
-        """Ask the stand-in how many records it holds."""
+        """Ask the test server how many records it holds."""
         return int(requests.get(f"{self.sandbox}/_sandbox/stats", timeout=60).json()["stored"])
 
     def await_stored(self, records: int) -> None:
-        """Wait until the stand-in holds so many."""
+        """Wait until the test server holds so many."""
         until = time.monotonic() + PATIENCE
         while (held := self.stored()) < records:
             if time.monotonic() > until:
-                sys.exit(f"after {PATIENCE:.0f} s the stand-in holds {held:,} of {records:,}")
+                sys.exit(f"after {PATIENCE:.0f} s the test server holds {held:,} of {records:,}")
             time.sleep(0.05)
 
 
@@ -120,8 +120,8 @@ def main() -> None:
     finally:
         shutil.rmtree(home, ignore_errors=True)
     print(f"{records:,} records, {stats['requests']:,} requests, {os.cpu_count()} processors")
-    for name, took in (("the stand-in alone", alone), ("turnout enqueue", accepted), ("until delivered", delivered)):
-        print(f"{name:20}{records / took:>10,.0f} records/s{took:>9.2f} s{alone / took:>8.2f} of the stand-in's rate")
+    for name, took in (("the test server alone", alone), ("turnout enqueue", accepted), ("until delivered", delivered)):
+        print(f"{name:20}{records / took:>10,.0f} records/s{took:>9.2f} s{alone / took:>8.2f} of its rate alone")
 
 
 def _seconds_alone(bench: Bench, records: int) -> float:

@@ -2,7 +2,7 @@
 
 - `app`           the command line put together; errors that the user can fix become one line
 - `commands`      the panels of `--help`; `version`: which Turnout this is
-- `enqueue`       a file is submitted
+- `enqueue`       a file is submitted; `file_options`: what the command line says of the file
 - `inspect`       status, batches, one batch, one submission; `event`, `person`, `errors`, `refused`: each its own
 - `bulk_actions`  retry, dismiss, cancel
 - `correct`       records corrected
@@ -13,7 +13,8 @@
 - `database`      the tables, and the key of what they keep encrypted
 - `up`            everything on one machine; `serve`: the web process; `sandbox`: HubSpot's test server
 - `bulk_jobs`     a preview, the question, then the job
-- `filters`       which errors are meant, by the same options for every command
+- `filters`       which errors are meant, by the same options for every command; `option_groups`: options as one value
+- `resources`     the database and the process's machinery, opened when a command runs
 - `prompts`       secrets asked for
 - `output`        how commands print
 """

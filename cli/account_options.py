@@ -1,5 +1,6 @@
 """The options that say what an account has of its own."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -69,29 +70,32 @@ TimeZone = Annotated[str | None, typer.Option(callback=place, help="At whose mid
 OfTier = Annotated[Tier | None, typer.Option(help="HubSpot's limits for what the account has bought.")]
 
 
-def chosen(  # noqa: PLR0913 - one parameter an option
-    *,
-    url: str | None,
-    version: str | None,
-    burst_limit: int | None,
-    burst_seconds: float | None,
-    daily_limit: int | None,
-    batch_size: int | None,
-    time_zone: str | None,
-    tier: Tier | None,
-) -> dict[str, object]:
-    """Give the columns that the options set; what is named alone goes before its tier."""
-    named = {
-        "hubspot_url": url,
-        "hubspot_version": version,
-        "burst_limit": burst_limit,
-        "burst_seconds": burst_seconds,
-        "daily_limit": daily_limit,
-        "batch_size": batch_size,
-        "time_zone": time_zone,
-    }
-    of_tier: dict[str, object] = {}
-    if tier is not None:
-        limits = LIMITS[tier]
-        of_tier = {"burst_limit": limits.burst, "burst_seconds": BURST_SECONDS, "daily_limit": limits.daily}
-    return of_tier | {column: value for column, value in named.items() if value is not None}
+@dataclass(frozen=True)
+class AccountOptions:
+    """The options, as `accounts add` and `accounts set` take them."""
+
+    url: Url = None
+    version: Version = None
+    burst_limit: BurstLimit = None
+    burst_seconds: BurstSeconds = None
+    daily_limit: DailyLimit = None
+    batch_size: BatchSize = None
+    time_zone: TimeZone = None
+    tier: OfTier = None
+
+    def columns(self, tier: Tier | None = None) -> dict[str, object]:
+        """Give the columns that are set, by the account's tier or else by this one; what is named alone goes first."""
+        named = {
+            "hubspot_url": self.url,
+            "hubspot_version": self.version,
+            "burst_limit": self.burst_limit,
+            "burst_seconds": self.burst_seconds,
+            "daily_limit": self.daily_limit,
+            "batch_size": self.batch_size,
+            "time_zone": self.time_zone,
+        }
+        of_tier: dict[str, object] = {}
+        if tier := self.tier or tier:
+            limits = LIMITS[tier]
+            of_tier = {"burst_limit": limits.burst, "burst_seconds": BURST_SECONDS, "daily_limit": limits.daily}
+        return of_tier | {column: value for column, value in named.items() if value is not None}

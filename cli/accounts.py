@@ -5,20 +5,11 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from cli.account_options import (
-    BatchSize,
-    BurstLimit,
-    BurstSeconds,
-    DailyLimit,
-    OfTier,
-    TimeZone,
-    Unset,
-    Url,
-    Version,
-    chosen as chosen_by,
-)
-from cli.output import AsJson, complain, print_json, print_table, say, written
+from cli.account_options import AccountOptions, Unset
+from cli.option_groups import with_groups
+from cli.output import AsJson, fail, print_json, print_table, say, written
 from cli.prompts import credential
+from cli.resources import open_engine, open_process
 from hubspot_api.tiers import Tier
 from models.message import DEFAULT_ACCOUNT
 
@@ -26,7 +17,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from worker.accounts.registry import ListedAccount
-    from worker.settings import Settings
 
 app = typer.Typer(
     help="HubSpot's portals that records are delivered to.",
@@ -51,17 +41,11 @@ def accounts(context: typer.Context, *, as_json: AsJson = False) -> None:
 
 
 @app.command("add", epilog="Example: turnout accounts add partner --tier professional")
-def add(  # noqa: PLR0913 - one parameter an option
+@with_groups
+def add(
     name: AccountName,
     *,
-    url: Url = None,
-    version: Version = None,
-    burst_limit: BurstLimit = None,
-    burst_seconds: BurstSeconds = None,
-    daily_limit: DailyLimit = None,
-    batch_size: BatchSize = None,
-    time_zone: TimeZone = None,
-    tier: OfTier = None,
+    options: AccountOptions,
     oauth: Annotated[bool, typer.Option("--oauth", help="By OAuth; without --tier, of the tier oauth.")] = False,
     token_stdin: FromStdin = False,
 ) -> None:
@@ -75,41 +59,27 @@ def add(  # noqa: PLR0913 - one parameter an option
 
     if not NAME.fullmatch(name):
         raise typer.BadParameter("a name is 1 to 63 letters, digits, dots, dashes and underscores")
-    engine, settings = opened()
-    chosen = chosen_by(
-        url=url,
-        version=version,
-        burst_limit=burst_limit,
-        burst_seconds=burst_seconds,
-        daily_limit=daily_limit,
-        batch_size=batch_size,
-        time_zone=time_zone,
-        tier=tier or (Tier.OAUTH if oauth else None),
-    )
-    _check_zone(engine, time_zone)
+    process = open_process()
+    engine, settings = process.engine, process.settings
+    chosen = options.columns(Tier.OAUTH if oauth else None)
+    _check_zone(engine, options.time_zone)
     there_is = f"there is an account {name}: change it with `turnout accounts set` or `turnout accounts rotate`"
     if registry.listed(engine, settings, name):
-        _fail(there_is)
+        fail(there_is)
     token = credential(oauth=oauth, from_stdin=token_stdin)
     with audit_log.noted(engine, audit_log.at_the_terminal(), "add account", account=name, **chosen) as action:
         action.number = int(registry.add(engine, settings, name, chosen, token))
     if not action.number:
-        _fail(there_is)
+        fail(there_is)
     say(f"account {name} is added: messages that name it are accepted from now on")
 
 
 @app.command("set", epilog="Example: turnout accounts set partner --batch-size 50")
-def change(  # noqa: PLR0913 - one parameter an option
+@with_groups
+def change(
     name: AccountName,
     *,
-    url: Url = None,
-    version: Version = None,
-    burst_limit: BurstLimit = None,
-    burst_seconds: BurstSeconds = None,
-    daily_limit: DailyLimit = None,
-    batch_size: BatchSize = None,
-    time_zone: TimeZone = None,
-    tier: OfTier = None,
+    options: AccountOptions,
     unset: Annotated[list[Unset] | None, typer.Option(help="Back to what the settings say, repeatable.")] = None,
 ) -> None:
     """Change what an account has of its own; whoever delivers knows it within seconds."""
@@ -121,20 +91,12 @@ def change(  # noqa: PLR0913 - one parameter an option
         raise typer.BadParameter(
             f"the settings' token is {DEFAULT_ACCOUNT}'s alone; give it another: turnout accounts rotate {name}"
         )
-    chosen = dict.fromkeys((one.column for one in unsets - {Unset.TOKEN}), None) | chosen_by(
-        url=url,
-        version=version,
-        burst_limit=burst_limit,
-        burst_seconds=burst_seconds,
-        daily_limit=daily_limit,
-        batch_size=batch_size,
-        time_zone=time_zone,
-        tier=tier,
-    )
+    chosen = dict.fromkeys((one.column for one in unsets - {Unset.TOKEN}), None) | options.columns()
     if not chosen and not unsets:
         raise typer.BadParameter("nothing to change: name an option, such as --batch-size 50")
-    engine, settings = opened()
-    _check_zone(engine, time_zone)
+    process = open_process()
+    engine, settings = process.engine, process.settings
+    _check_zone(engine, options.time_zone)
     if not registry.listed(engine, settings, name):
         unknown(name)
     facts = {"account": name, **chosen, **({"token": None} if Unset.TOKEN in unsets else {})}
@@ -160,7 +122,8 @@ def rotate(
     from worker.accounts import registry
     from worker.operations import audit_log
 
-    engine, settings = opened()
+    process = open_process()
+    engine, settings = process.engine, process.settings
     known = registry.listed(engine, settings, name)
     if not known:
         unknown(name)
@@ -185,8 +148,8 @@ def remove(name: AccountName) -> None:
     from worker.queries.rows import as_said
 
     if name == DEFAULT_ACCOUNT:
-        _fail(f"{DEFAULT_ACCOUNT} is the account of messages that name none: it can be paused, not removed")
-    engine, _ = opened()
+        fail(f"{DEFAULT_ACCOUNT} is the account of messages that name none: it can be paused, not removed")
+    engine = open_engine()
     account_id = find(engine, name)
     if account_id is None:
         unknown(name)
@@ -194,7 +157,7 @@ def remove(name: AccountName) -> None:
         waiting = registry.remove(engine, account_id)
         action.number = int(not waiting.batches)
     if waiting.batches:
-        _fail(
+        fail(
             f"{as_said(waiting.batches)} batches of {name} ({as_said(waiting.records)} records) are not finished: wait"
             f" for them, or: turnout cancel --account {name}"
         )
@@ -206,7 +169,8 @@ def listed(*, as_json: AsJson = False) -> None:
     """List the accounts: their limits, whether each has a token, and whether it sends."""
     from worker.accounts import registry
 
-    found = registry.listed(*opened())
+    process = open_process()
+    found = registry.listed(process.engine, process.settings)
     if as_json:
         print_json(found)
         return
@@ -225,7 +189,8 @@ def show(name: AccountName, *, as_json: AsJson = False) -> None:
     """Show one account: what holds for it, what of that is its own, and since when it has its token."""
     from worker.accounts import registry
 
-    found = registry.listed(*opened(), name)
+    process = open_process()
+    found = registry.listed(process.engine, process.settings, name)
     if not found:
         unknown(name)
     one = found[0]
@@ -242,15 +207,6 @@ def show(name: AccountName, *, as_json: AsJson = False) -> None:
     since = f", since {written(one.token_set_at)}" if one.token_set_at else ""
     until = f", until {written(one.access_until)}" if one.access_until else ""
     say(f"  {Unset.TOKEN:<15}{one.token}{since}{until}")
-
-
-def opened() -> tuple["Engine", "Settings"]:
-    """Give the database and the settings."""
-    from worker.database import make_engine
-    from worker.settings import load_settings
-
-    settings = load_settings()
-    return make_engine(settings), settings
 
 
 def _check_zone(engine: "Engine", zone: str | None) -> None:
@@ -271,9 +227,4 @@ def _now(one: "ListedAccount") -> str:
 
 def unknown(name: str) -> NoReturn:
     """Say that there is no such account, and end."""
-    _fail(f"there is no account {name}; `turnout accounts list` lists them")
-
-
-def _fail(message: str) -> NoReturn:
-    complain(f"turnout: {message}")
-    raise typer.Exit(1)
+    fail(f"there is no account {name}; `turnout accounts list` lists them")

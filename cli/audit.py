@@ -3,6 +3,7 @@
 import typer
 
 from cli.output import AsJson, print_json, say
+from cli.resources import open_engine
 
 
 def audit(*, as_json: AsJson = False) -> None:
@@ -10,11 +11,9 @@ def audit(*, as_json: AsJson = False) -> None:
 
     Exit status 1 where they do not.
     """
-    from worker.database import make_engine
     from worker.queries.reconciliation import audit as recount
-    from worker.settings import load_settings
 
-    books = recount(make_engine(load_settings()))
+    books = recount(open_engine())
     if as_json:
         print_json(books.as_json())
     else:

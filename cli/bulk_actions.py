@@ -1,23 +1,15 @@
 """Commands that act: retry, dismiss, cancel."""
 
+from dataclasses import astuple
 from typing import Annotated, Final
 
 import typer
 
-from cli.bulk_jobs import Background, Consent, Expect, Wish, Yes, do, open_process, tell
-from cli.filters import (
-    LARGEST,
-    AccountOption,
-    Category,
-    EventOption,
-    GroupOption,
-    OfState,
-    Outcomes,
-    Records,
-    Since,
-    filter_of,
-)
-from cli.output import AsJson, print_json
+from cli.bulk_jobs import Consent, Wish, do, tell
+from cli.filters import LARGEST, AccountOption, ErrorOptions, EventOption, OfState
+from cli.option_groups import with_groups
+from cli.output import print_json
+from cli.resources import open_process
 from models.words import Action, Outcome
 from worker.queries.jobs import JobSummary
 
@@ -27,27 +19,8 @@ NOTHING_TO_RETRY: Final = (
 OneBatch = Annotated[int | None, typer.Argument(metavar="BATCH", max=LARGEST, help="Only those of this batch.")]
 
 
-def retry(  # noqa: PLR0913 - one parameter an option
-    batch_id: OneBatch = None,
-    *,
-    outcome: Annotated[
-        list[Outcome] | None,
-        typer.Option(
-            metavar="OUTCOME", help="Which outcomes, repeatable: failed (default), unconfirmed, rejected, canceled."
-        ),
-    ] = None,
-    group: GroupOption = None,
-    record: Records = None,
-    event: EventOption = None,
-    account: AccountOption = None,
-    state: OfState = None,
-    category: Category = None,
-    since: Since = None,
-    yes: Yes = False,
-    expect: Expect = None,
-    background: Background = False,
-    as_json: AsJson = False,
-) -> None:
+@with_groups
+def retry(batch_id: OneBatch = None, *, options: ErrorOptions, consent: Consent) -> None:
     """Send what failed again, in new batches behind live ones.
 
     Without --outcome only records that never got an answer. What HubSpot rejected for its data would be rejected
@@ -55,22 +28,11 @@ def retry(  # noqa: PLR0913 - one parameter an option
 
     On a terminal it first shows several and asks; one alone, or without a terminal, goes on.
     """
-    chosen = filter_of(
-        (Outcome.FAILED,),
-        outcomes=outcome,
-        batch_id=batch_id,
-        event=event,
-        account=account,
-        state=state,
-        category=category,
-        since=since,
-        group=group,
-        records=record,
-    )
+    chosen = options.filter((Outcome.FAILED,), batch_id=batch_id)
     process = open_process()
     wish = Wish(Action.RETRY, chosen.written, "retried", harmless=True)
-    job = do(process, wish, Consent(yes, expect, as_json), background=background)
-    if as_json:
+    job = do(process, wish, consent)
+    if consent.as_json:
         print_json({"retried": job.done, "job": job.id})
     else:
         tell(job, lambda job: f"{_records(job)} retried" if job.done else NOTHING_TO_RETRY)
@@ -80,22 +42,13 @@ def _records(job: JobSummary) -> str:
     return "1 record is" if job.done == 1 else f"{job.done:,} records are"
 
 
-def dismiss(  # noqa: PLR0913 - one parameter an option
+@with_groups
+def dismiss(
     error_ids: Annotated[list[int] | None, typer.Argument(metavar="ERROR", max=LARGEST, help="Ids of errors.")] = None,
     *,
     because: Annotated[str, typer.Option(help="Why nothing more is done about them; it is kept.")],
-    outcome: Outcomes = None,
-    group: GroupOption = None,
-    record: Records = None,
-    event: EventOption = None,
-    account: AccountOption = None,
-    state: OfState = None,
-    category: Category = None,
-    since: Since = None,
-    yes: Yes = False,
-    expect: Expect = None,
-    background: Background = False,
-    as_json: AsJson = False,
+    options: ErrorOptions,
+    consent: Consent,
 ) -> None:
     """Resolve errors without sending anything, with a reason.
 
@@ -103,27 +56,15 @@ def dismiss(  # noqa: PLR0913 - one parameter an option
     """
     from worker.queries.error_filter import OPEN
 
-    named = (error_ids, outcome, group, record, event, account, state, category, since)
-    if not any(named):
+    if not error_ids and not any(astuple(options)):
         raise typer.BadParameter("name errors (turnout errors lists them), or a filter such as --group ID")
     if not because.strip():
         raise typer.BadParameter("--because is empty: say why, for whoever asks later")
-    chosen = filter_of(
-        OPEN,
-        outcomes=outcome,
-        event=event,
-        account=account,
-        state=state,
-        category=category,
-        since=since,
-        group=group,
-        records=record,
-        errors=error_ids,
-    )
+    chosen = options.filter(OPEN, errors=error_ids)
     process = open_process()
     wish = Wish(Action.DISMISS, chosen.written, "dismissed", {"because": because.strip()})
-    job = do(process, wish, Consent(yes, expect, as_json), background=background)
-    if as_json:
+    job = do(process, wish, consent)
+    if consent.as_json:
         print_json({"dismissed": job.done, "job": job.id})
     else:
         tell(
@@ -136,6 +77,7 @@ def dismiss(  # noqa: PLR0913 - one parameter an option
         )
 
 
+@with_groups
 def cancel(  # noqa: PLR0913 - one parameter an option
     batch_id: OneBatch = None,
     *,
@@ -143,10 +85,7 @@ def cancel(  # noqa: PLR0913 - one parameter an option
     account: AccountOption = None,
     state: OfState = None,
     everything: Annotated[bool, typer.Option("--all", help="Everything that waits.")] = False,
-    yes: Yes = False,
-    expect: Expect = None,
-    background: Background = False,
-    as_json: AsJson = False,
+    consent: Consent,
 ) -> None:
     """Take waiting batches out of the queue.
 
@@ -161,9 +100,9 @@ def cancel(  # noqa: PLR0913 - one parameter an option
         raise typer.BadParameter("name a batch, or a filter such as --event; --all for everything that waits")
     process = open_process()
     wish = Wish(Action.CANCEL, CancelFilter(batch_id, event, account, state).facts, "canceled", harmless=True)
-    job = do(process, wish, Consent(yes, expect, as_json), background=background)
+    job = do(process, wish, consent)
     batches = job_results.batches(process.engine, job.id)
-    if as_json:
+    if consent.as_json:
         print_json({"batches": batches, "records": job.done, "job": job.id})
     else:
         tell(

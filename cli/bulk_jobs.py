@@ -4,11 +4,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from cli.output import Bar, ask, complain, print_table, prompt, say
+from cli.output import AsJson, Bar, ask, complain, fail, print_table, prompt, say
 from worker.queries.jobs import JobSummary, find_job
 
 if TYPE_CHECKING:
@@ -41,14 +41,6 @@ Background = Annotated[
 ]
 
 
-def open_process() -> "Context":
-    """Make what actions need of the settings."""
-    from worker.context import Context
-    from worker.settings import load_settings
-
-    return Context(load_settings())
-
-
 def is_asked() -> bool:
     """Say whether there is somebody to ask."""
     return sys.stdin.isatty()
@@ -56,11 +48,12 @@ def is_asked() -> bool:
 
 @dataclass(frozen=True)
 class Consent:
-    """How an operator agrees: when asked, or unasked, and to how many."""
+    """How an operator agrees: when asked, or unasked, and to how many; and how the job is followed."""
 
-    yes: bool
-    expect: int | None
-    as_json: bool
+    yes: Yes = False
+    expect: Expect = None
+    background: Background = False
+    as_json: AsJson = False
 
     @property
     def can_ask(self) -> bool:
@@ -80,7 +73,7 @@ class Wish:
     """Where there is nobody to ask, it goes on."""
 
 
-def do(process: "Context", wish: Wish, consent: Consent, *, background: bool = False) -> JobSummary:
+def do(process: "Context", wish: Wish, consent: Consent) -> JobSummary:
     """Show what an action will do, and do just that where the operator agrees; give the job as it stands then.
 
     One alone needs no question. Where there is nobody to ask, what is harmless goes on, and the rest wants `--yes`;
@@ -94,7 +87,7 @@ def do(process: "Context", wish: Wish, consent: Consent, *, background: bool = F
     if consent.expect is None and not is_move and (consent.yes or (wish.harmless and not consent.can_ask)):
         with process.engine.begin() as connection:
             job_id = jobs.ask(connection, by, wish.action, wish.filter, params=wish.params)
-        return follow(process, job_id, background=background)
+        return follow(process, job_id, background=consent.background)
     most = max(COUNTED, consent.expect or 0)
     found = preview.look(process, wish.action, wish.filter, wish.params, most=most)
     would = f"{count(wish.action, found)} would be {wish.done}"
@@ -106,7 +99,7 @@ def do(process: "Context", wish: Wish, consent: Consent, *, background: bool = F
         _show(wish, preview.look(process, wish.action, wish.filter, wish.params))
         fail(CHANGED)
     job_id = preview.ask(process, by, wish.action, wish.filter, again, params=wish.params)
-    return follow(process, job_id, background=background)
+    return follow(process, job_id, background=consent.background)
 
 
 CHANGED: Final = "what is chosen has changed since it was shown: nothing is done; above is what it would be now"
@@ -156,12 +149,6 @@ def _ask(found: "Tally", *, is_move: bool) -> None:
     typed = prompt(f"{asked}. Type the number of records")
     if tally.number_typed(typed) != found.will:
         fail(f"{typed!r} is not the number of records that will be corrected: nothing is done")
-
-
-def fail(why: str) -> NoReturn:
-    """Say why nothing is done, and end."""
-    complain(f"turnout: {why}")
-    raise typer.Exit(1)
 
 
 def _show(wish: Wish, found: "Preview") -> None:
@@ -232,7 +219,7 @@ def _effort(found: "Preview") -> str:
     return calls + when + "".join(f"; {why}" for why in found.because)
 
 
-def follow(process: "Context", job_id: int, *, background: bool = False) -> JobSummary:
+def follow(process: "Context", job_id: int, *, background: bool) -> JobSummary:
     """Work at a job until it has ended."""
     from worker.operations import jobs
 

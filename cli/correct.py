@@ -8,21 +8,18 @@ import typer
 
 from cli.bulk_jobs import (
     CHANGED,
-    Background,
     Consent,
-    Expect,
     Wish,
-    Yes,
     agree,
     do,
-    fail,
     follow,
-    open_process,
     show_tally,
     tell,
 )
-from cli.filters import LARGEST, GroupOption, filter_of
-from cli.output import AsJson, ask, complain, print_json, say
+from cli.filters import LARGEST, ErrorOptions, GroupOption
+from cli.option_groups import with_groups
+from cli.output import ask, complain, fail, print_json, say
+from cli.resources import open_process
 from models.words import Action
 
 if TYPE_CHECKING:
@@ -41,6 +38,7 @@ MOST_WRONG: Final = 1_000
 """Lines of a file that are said to be wrong, at most."""
 
 
+@with_groups
 def correct(  # noqa: PLR0913 - one parameter an option
     record_id: Annotated[
         int | None, typer.Argument(metavar="RECORD", max=LARGEST, help="The record to be corrected.")
@@ -61,10 +59,7 @@ def correct(  # noqa: PLR0913 - one parameter an option
     from_: Annotated[
         Path | None, typer.Option("--from", metavar="FILE", help="A corrected file of `turnout errors --csv`.")
     ] = None,
-    yes: Yes = False,
-    expect: Expect = None,
-    background: Background = False,
-    as_json: AsJson = False,
+    consent: Consent,
 ) -> None:
     """Correct records that are not delivered, and send them.
 
@@ -90,13 +85,11 @@ def correct(  # noqa: PLR0913 - one parameter an option
         )
         raise typer.BadParameter(right)
     process = open_process()
-    consent = Consent(yes, expect, as_json)
     wrong: list[Reason] = []
     if group:
-        wish = Wish(
-            Action.CORRECT, filter_of((), group=group).written, "corrected and sent", {"change": change.written}
-        )
-        job = do(process, wish, consent, background=background)
+        chosen = ErrorOptions(group=group).filter(())
+        wish = Wish(Action.CORRECT, chosen.written, "corrected and sent", {"change": change.written})
+        job = do(process, wish, consent)
     else:
         with process.engine.connect() as connection:
             until = steps.newest(connection, Action.CORRECT)
@@ -108,8 +101,8 @@ def correct(  # noqa: PLR0913 - one parameter an option
             _agree_to_record(process, record_id, change, consent)
             mended = iter([(0, record_id, change)])
         job_id = jobs.ask_to_mend(process.engine, audit_log.at_the_terminal(), mended, until=until)
-        job = follow(process, job_id, background=background)
-    _tell(process, job, wrong, as_json=as_json)
+        job = follow(process, job_id, background=consent.background)
+    _tell(process, job, wrong, as_json=consent.as_json)
     if wrong or job.skipped:
         raise typer.Exit(1)
 

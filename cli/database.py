@@ -3,6 +3,7 @@
 import typer
 
 from cli.output import say
+from cli.resources import open_engine, open_process
 
 app = typer.Typer(
     help="The database's tables, and the key of what they keep encrypted.",
@@ -14,11 +15,9 @@ app = typer.Typer(
 @app.command(epilog="Example: turnout db upgrade")
 def upgrade() -> None:
     """Bring the tables to the present version; safe at any time, by any number at once."""
-    from worker.database import make_engine
     from worker.local import migrate
-    from worker.settings import load_settings
 
-    migrate.upgrade(make_engine(load_settings()))
+    migrate.upgrade(open_engine())
     say("the tables are up to date")
 
 
@@ -30,9 +29,7 @@ def rekey() -> None:
     it was never set, OLD stands in the file secret.key in TURNOUT_DATA_DIR.
     """
     from worker import encryption
-    from worker.database import make_engine
-    from worker.settings import load_settings
 
-    settings = load_settings()
-    done = encryption.rekey(make_engine(settings), settings)
+    process = open_process()
+    done = encryption.rekey(process.engine, process.settings)
     say(f"secrets encrypted with the first key: {done:,}; it alone suffices from now on")

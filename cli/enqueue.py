@@ -12,11 +12,12 @@ from uuid import UUID, uuid4
 
 import typer
 
+from cli.file_options import FileOptions
+from cli.option_groups import with_groups
 from cli.output import Bar, complain, print_json, say
+from cli.resources import open_process
 from models.ids import LONGEST_TEXT, id_fault
 from models.input_check import shown
-from models.words import State
-from worker.files.options import DateOrder, SharedAddress
 
 if TYPE_CHECKING:
     from worker.files.reader import Reading
@@ -40,43 +41,11 @@ def _named(producer: str | None) -> str | None:
     raise typer.BadParameter(f"'{shown(producer)}' is not a producer's name: it {what}; give {right}")
 
 
+@with_groups
 def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     file: Annotated[str, typer.Argument(help="A CSV or JSON Lines file; - reads standard input.")],
     *,
-    event: Annotated[str | None, typer.Option(help="The event's external id.")] = None,
-    external_account: Annotated[str | None, typer.Option(help="The account id the event was created with.")] = None,
-    object_id: Annotated[str | None, typer.Option(help="The event's object id at HubSpot, instead of these.")] = None,
-    state: Annotated[State | None, typer.Option(help="What they did.")] = None,
-    account: Annotated[str | None, typer.Option(help="The HubSpot account; `default` where nothing names one.")] = None,
-    map_: Annotated[
-        list[str] | None,
-        typer.Option("--map", metavar="TITLE=FIELD", help='What a column holds: "Their column=email". Repeatable.'),
-    ] = None,
-    include_hosts: Annotated[
-        bool, typer.Option("--include-hosts", help="Send hosts, panelists, organizers and presenters too.")
-    ] = False,
-    time_zone: Annotated[
-        str | None,
-        typer.Option(
-            help="The zone of times that name none: a place such as Europe/Berlin, UTC, or an offset such as "
-            "-05:00. EST=America/New_York says what an abbreviation in the file stands for."
-        ),
-    ] = None,
-    date_order: Annotated[
-        DateOrder | None, typer.Option(help="How dates of three numbers are written: 03/04/2026 may be two.")
-    ] = None,
-    occurrence: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DAY|all",
-            help="Which occurrence of a report of several belongs to the event: the day on which it begins, such as "
-            "2026-03-29 (where a day has several: 2026-03-29T19:00); or all.",
-        ),
-    ] = None,
-    shared_address: Annotated[
-        SharedAddress | None, typer.Option(help="Whose the rows are where different names stand under one address.")
-    ] = None,
-    encoding: Annotated[str | None, typer.Option(help="The file's encoding, where it is not UTF-8 or UTF-16.")] = None,
+    options: FileOptions,
     refused: Annotated[Path | None, typer.Option(help="Where refused rows go; else FILE.refused.csv.")] = None,
     producer: Annotated[
         str | None,
@@ -129,7 +98,6 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     1 where the stream or the database is out of reach.
     """
     from worker.files.lines import FileError
-    from worker.files.options import Options
     from worker.files.questions import QuestionsError
     from worker.files.reader import Reading
     from worker.files.rejects_file import RefusedFile
@@ -138,31 +106,18 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     submission = None if check else uuid4()
     with ExitStack() as stack:
         try:
-            options = Options.read(
-                state=state,
-                object_id=object_id,
-                event=event,
-                external_account=external_account,
-                account=account,
-                time_zone=time_zone,
-                date_order=date_order,
-                mapping=map_,
-                encoding=encoding,
-                include_hosts=include_hosts,
-                occurrence=occurrence,
-                shared_address=shared_address,
-            )
+            chosen = options.read()
             source = stack.enter_context(_open(file))
             rows = None if check and refused is None else stack.enter_context(RefusedFile.beside(file, refused))
             bar = stack.enter_context(_Bar(source, shown=sys.stdout.isatty() and not (quiet or json)))
-            reading = Reading(source, options, bar.read)
+            reading = Reading(source, chosen, bar.read)
             bar.reading = reading
             if submission is None or rows is None:
                 _read(reading, rows)
             else:
                 receipt = _hand_in(reading, submission, rows, bar, producer)
         except QuestionsError as error:
-            said = [*options.arguments(), *(["--encoding", encoding] if encoding else [])]
+            said = [*chosen.arguments(), *(["--encoding", chosen.encoding] if chosen.encoding else [])]
             said += [*(["--producer", producer] if producer else []), *(["--check"] if check else [])]
             said += ["--refused", str(refused)] if refused else []
             again = f"{shlex.join(['turnout', 'enqueue', file, *said])} {error.answered()}"
@@ -207,17 +162,16 @@ def _hand_in(reading: "Reading", submission: UUID, rows: "RefusedFile", bar: "_B
 
     from sqlalchemy.exc import DBAPIError
 
-    from worker.database import make_engine
     from worker.files.submit import HandIn
     from worker.files.where import PRODUCER
-    from worker.settings import SettingsError, load_settings
-    from worker.stream import Stream, StreamUnavailable
+    from worker.settings import SettingsError
+    from worker.stream import StreamUnavailable
 
     try:
-        settings = load_settings()
+        process = open_process()
     except SettingsError as error:
         _stop(UNAVAILABLE, str(error), "Nothing was sent.")
-    hand_in = HandIn(submission, Stream.open(settings), make_engine(settings), rows, bar.tell, producer or PRODUCER)
+    hand_in = HandIn(submission, process.stream, process.engine, rows, bar.tell, producer or PRODUCER)
     try:
         hand_in.send(reading)
         return hand_in.wait()

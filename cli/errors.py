@@ -5,19 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.filters import (
-    AccountOption,
-    Category,
-    EventOption,
-    GroupOption,
-    Limit,
-    OfState,
-    Outcomes,
-    Records,
-    Since,
-    filter_of,
-)
+from cli.filters import Before, ErrorOptions, Limit
+from cli.option_groups import with_groups
 from cli.output import AsJson, print_json, print_table, say, written
+from cli.resources import open_engine
 from worker.queries.errors import list_errors
 
 if TYPE_CHECKING:
@@ -26,18 +17,12 @@ if TYPE_CHECKING:
     from worker.queries.error_filter import Filter
 
 
+@with_groups
 def errors(  # noqa: PLR0913 - one parameter an option
     *,
     grouped: Annotated[bool, typer.Option("--grouped", help="By what they have in common, with advice.")] = False,
-    outcome: Outcomes = None,
-    group: GroupOption = None,
-    record: Records = None,
-    event: EventOption = None,
-    account: AccountOption = None,
-    state: OfState = None,
-    category: Category = None,
-    since: Since = None,
-    before: Annotated[int | None, typer.Option(help="Only those with a smaller id: the next page.")] = None,
+    options: ErrorOptions,
+    before: Before = None,
     limit: Limit = 50,
     csv: Annotated[
         Path | None,
@@ -49,31 +34,19 @@ def errors(  # noqa: PLR0913 - one parameter an option
 
     Without --outcome those that are rejected, unconfirmed or failed.
     """
-    from worker.database import make_engine
     from worker.queries import error_groups
     from worker.queries.error_filter import OPEN
-    from worker.settings import load_settings
 
-    engine = make_engine(load_settings())
-    chosen = filter_of(
-        OPEN,
-        outcomes=outcome,
-        event=event,
-        account=account,
-        state=state,
-        category=category,
-        since=since,
-        group=group,
-        records=record,
-    )
+    engine = open_engine()
+    chosen = options.filter(OPEN)
     if grouped:
-        if any((group, record, before, csv)):
+        if any((options.group, options.record, before, csv)):
             raise typer.BadParameter(
                 "--grouped goes with no --group, --record, --before or --csv; a group's: --group ID"
             )
         found, older = error_groups.narrowed(engine, chosen, limit) if chosen.facts else (None, False)
         if found is None:
-            found = error_groups.grouped(engine, outcome or OPEN, limit)
+            found = error_groups.grouped(engine, options.outcome or OPEN, limit)
         _show_groups(found, older=older, as_json=as_json)
         return
     if csv is not None:

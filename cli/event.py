@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from cli.filters import AccountOption, Limit
-from cli.output import AsJson, complain, print_json, print_table, say, written
+from cli.filters import AccountOption, Before, Limit
+from cli.output import AsJson, fail, print_json, print_table, say, written
+from cli.resources import open_engine
 from models.words import Outcome
 from worker.queries.events import find_event, list_events
 
@@ -17,15 +18,12 @@ Named = Annotated[
 
 def events(
     *,
-    before: Annotated[int | None, typer.Option(help="Only those with a smaller id: the next page.")] = None,
+    before: Before = None,
     limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
     """List the events, the newest first."""
-    from worker.database import make_engine
-    from worker.settings import load_settings
-
-    with make_engine(load_settings()).connect() as connection:
+    with open_engine().connect() as connection:
         found = list_events(connection, None, before, limit)
     if as_json:
         print_json(found)
@@ -45,17 +43,13 @@ def event(named: Named, *, account: AccountOption = None, as_json: AsJson = Fals
 
     Missing is what HubSpot should have and, as far as is known, has not. Two accounts may have an event of one name.
     """
-    from worker.database import make_engine
-    from worker.settings import load_settings
-
-    engine = make_engine(load_settings())
+    engine = open_engine()
     with engine.connect() as connection:
         of_the_name = list_events(connection, named)
     looked = (find_event(engine, one.id) for one in of_the_name if account in {None, one.account})
     found = [one for one in looked if one is not None]
     if not found:
-        complain(f"turnout: there is no event {named}; `turnout events` lists them")
-        raise typer.Exit(1)
+        fail(f"there is no event {named}; `turnout events` lists them")
     if as_json:
         print_json(found)
         return

@@ -1,6 +1,7 @@
 """Which errors an operator means, by the same options for every command."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -11,6 +12,7 @@ from models.words import Outcome, State
 if TYPE_CHECKING:
     from worker.queries.error_filter import Filter
 
+Before = Annotated[int | None, typer.Option(help="Only those with a smaller id: the next page.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="How many, at most.")]
 EventOption = Annotated[str | None, typer.Option(help="Object id, external id, or external account/external id.")]
 AccountOption = Annotated[str | None, typer.Option(help="Only those of this account.")]
@@ -45,36 +47,38 @@ Records = Annotated[
 ]
 
 
-def filter_of(  # noqa: PLR0913 - one parameter an option
-    default: Sequence[Outcome],
-    *,
-    outcomes: Sequence[Outcome] | None = None,
-    batch_id: int | None = None,
-    event: str | None = None,
-    account: str | None = None,
-    state: State | None = None,
-    category: str | None = None,
-    since: datetime | None = None,
-    group: str | None = None,
-    records: Sequence[int] | None = None,
-    errors: Sequence[int] | None = None,
-) -> "Filter":
-    """Put the options together; who names a group, a record or an error means it, whatever its outcome."""
-    from worker.queries.error_filter import ANY_OPEN, Filter
+@dataclass(frozen=True)
+class ErrorOptions:
+    """The options by which commands choose among errors."""
 
-    named = group or records or errors
-    return Filter(
-        outcomes or (ANY_OPEN if named else default),
-        batch_id,
-        event,
-        account,
-        state,
-        category,
-        in_utc(since),
-        group,
-        records or None,
-        errors or None,
-    )
+    outcome: Outcomes = None
+    group: GroupOption = None
+    record: Records = None
+    event: EventOption = None
+    account: AccountOption = None
+    state: OfState = None
+    category: Category = None
+    since: Since = None
+
+    def filter(
+        self, default: Sequence[Outcome], *, batch_id: int | None = None, errors: Sequence[int] | None = None
+    ) -> "Filter":
+        """Put them together; whoever names a group, a record or an error means it, whatever its outcome."""
+        from worker.queries.error_filter import ANY_OPEN, Filter
+
+        named = self.group or self.record or errors
+        return Filter(
+            self.outcome or (ANY_OPEN if named else default),
+            batch_id,
+            self.event,
+            self.account,
+            self.state,
+            self.category,
+            in_utc(self.since),
+            self.group,
+            self.record or None,
+            errors or None,
+        )
 
 
 def in_utc(written: datetime | None) -> datetime | None:

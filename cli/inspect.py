@@ -6,8 +6,9 @@ from uuid import UUID
 
 import typer
 
-from cli.filters import AccountOption, EventOption, Limit, Since, Until, in_utc
-from cli.output import AsJson, complain, print_json, print_table, say, written
+from cli.filters import AccountOption, Before, EventOption, Limit, Since, Until, in_utc
+from cli.output import AsJson, fail, print_json, print_table, say, written
+from cli.resources import open_engine, open_process
 from models.words import State, Status
 from worker.queries.batches import BatchFilter, find_batch, list_batches
 from worker.queries.jobs import JobSummary
@@ -19,11 +20,9 @@ from worker.queries.throughput import LastDay, Sent
 
 def status(*, as_json: AsJson = False) -> None:
     """Show what waits, why and until when, and whether everything runs."""
-    from worker.context import Context
     from worker.queries import throughput
-    from worker.settings import load_settings
 
-    process = Context(load_settings())
+    process = open_process()
     found, sent = read_status(process.engine, process.settings), throughput.look(process)
     process.engine.dispose()
     process.limiter_redis.close()
@@ -133,16 +132,13 @@ def batches(  # noqa: PLR0913 - one parameter an option
     errors: Annotated[bool, typer.Option("--errors", help="Only those with unresolved errors.")] = False,
     since: Since = None,
     until: Until = None,
-    before: Annotated[int | None, typer.Option(help="Only those with a smaller id: the next page.")] = None,
+    before: Before = None,
     limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
     """List batches, the newest first."""
-    from worker.database import make_engine
-    from worker.settings import load_settings
-
     chosen = BatchFilter(status, state, event, account, errors, in_utc(since), in_utc(until), before, limit)
-    found = list_batches(make_engine(load_settings()), chosen)
+    found = list_batches(open_engine(), chosen)
     if as_json:
         print_json(found)
         return
@@ -166,13 +162,9 @@ def batches(  # noqa: PLR0913 - one parameter an option
 
 def batch(batch_id: Annotated[int, typer.Argument(metavar="ID")], *, as_json: AsJson = False) -> None:
     """Show one batch: its attempts, its records and their errors."""
-    from worker.database import make_engine
-    from worker.settings import load_settings
-
-    found = find_batch(make_engine(load_settings()), batch_id)
+    found = find_batch(open_engine(), batch_id)
     if found is None:
-        complain(f"turnout: there is no batch {batch_id}; `turnout batches` lists them")
-        raise typer.Exit(1)
+        fail(f"there is no batch {batch_id}; `turnout batches` lists them")
     if as_json:
         print_json(found)
         return
@@ -205,15 +197,9 @@ def batch(batch_id: Annotated[int, typer.Argument(metavar="ID")], *, as_json: As
 
 def submission(submission_id: Annotated[UUID, typer.Argument(metavar="ID")], *, as_json: AsJson = False) -> None:
     """Show the results of one submission."""
-    from worker.database import make_engine
-    from worker.settings import load_settings
-
-    found = find_submission(make_engine(load_settings()), submission_id)
+    found = find_submission(open_engine(), submission_id)
     if found is None:
-        complain(
-            f"turnout: nothing of submission {submission_id} was accepted (yet?); `turnout status` says what waits"
-        )
-        raise typer.Exit(1)
+        fail(f"nothing of submission {submission_id} was accepted (yet?); `turnout status` says what waits")
     if as_json:
         print_json(found)
         return

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.filters import Limit
-from cli.output import AsJson, complain, print_json, print_table, say, written
+from cli.filters import Before, Limit
+from cli.output import AsJson, fail, print_json, print_table, say, written
+from cli.resources import open_engine
 from worker.queries.jobs import JobSummary, find_job, list_jobs
 
 app = typer.Typer(help="Actions in bulk: how far they are, and stopping one.", epilog="Example: turnout jobs --limit 5")
-Before = Annotated[int | None, typer.Option(help="Only those with a smaller id: the next page.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -18,10 +18,8 @@ def jobs(context: typer.Context, *, before: Before = None, limit: Limit = 20, as
     """List the actions in bulk, the newest first, with how far they are."""
     if context.invoked_subcommand is not None:
         return
-    from worker.database import make_engine
-    from worker.settings import load_settings
 
-    found = [_with_words(job) for job in list_jobs(make_engine(load_settings()), limit, before)]
+    found = [_with_words(job) for job in list_jobs(open_engine(), limit, before)]
     if as_json:
         print_json(found)
         return
@@ -34,16 +32,13 @@ def jobs(context: typer.Context, *, before: Before = None, limit: Limit = 20, as
 @app.command(epilog="Example: turnout jobs stop 3")
 def stop(job_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
     """End a job after the step it is at; what is done stays done."""
-    from worker.database import make_engine
     from worker.operations import audit_log, jobs as known
-    from worker.settings import load_settings
 
-    engine = make_engine(load_settings())
+    engine = open_engine()
     if not known.stop(engine, audit_log.at_the_terminal(), job_id):
         ended = find_job(engine, job_id)
         how = f"job {job_id} is {ended.standing} already: {ended.done:,} done" if ended else ""
-        complain(f"turnout: {how or f'there is no job {job_id}'}; `turnout jobs` lists them")
-        raise typer.Exit(1)
+        fail(f"{how or f'there is no job {job_id}'}; `turnout jobs` lists them")
     say(f"job {job_id} is stopped; what it did stays done: turnout job {job_id}")
 
 
@@ -56,15 +51,12 @@ def job(
     as_json: AsJson = False,
 ) -> None:
     """Show one action in bulk: how far it is, what became of each record, and what the records are by now."""
-    from worker.database import make_engine
     from worker.queries import job_results
-    from worker.settings import load_settings
 
-    engine = make_engine(load_settings())
+    engine = open_engine()
     found = find_job(engine, job_id)
     if found is None:
-        complain(f"turnout: there is no job {job_id}; `turnout jobs` lists them")
-        raise typer.Exit(1)
+        fail(f"there is no job {job_id}; `turnout jobs` lists them")
     items = job_results.items(engine, job_id, limit, after, skipped=skipped)
     outcomes = job_results.outcomes(engine, job_id)
     shown = _with_words(found)
@@ -101,11 +93,9 @@ def actions(
     as_json: AsJson = False,
 ) -> None:
     """List what operators and schedules did, the newest first: who, when, of what, to how many."""
-    from worker.database import make_engine
     from worker.operations import audit_log as log
-    from worker.settings import load_settings
 
-    found = log.listed(make_engine(load_settings()), limit, before, who, what)
+    found = log.listed(open_engine(), limit, before, who, what)
     if as_json:
         print_json(found)
         return

@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 import typer
 
-from cli.output import AsJson, complain, print_json, print_table, say
+from cli.output import AsJson, fail, print_json, print_table, say
+from cli.resources import open_engine, open_process
 from models.ids import LONGEST_TEXT, id_fault
 from models.message import DEFAULT_ACCOUNT
 from models.words import Role
@@ -40,15 +41,13 @@ def create(
     """Make a key. It is shown this once, and kept only as a hash."""
     from worker.accounts import state
     from worker.auth import keys
-    from worker.database import make_engine
     from worker.operations import audit_log
-    from worker.settings import load_settings
 
     if fault := id_fault(name) if name.strip() else ("is empty", ""):
         raise typer.BadParameter(f"the name {fault[0]}; right would be 1 to {LONGEST_TEXT} printable characters")
     if role is not Role.PRODUCER and account:
         raise typer.BadParameter(f"a key of role {role} reaches every account: --account is a producer's")
-    engine = make_engine(load_settings())
+    engine = open_engine()
     named = (account or [DEFAULT_ACCOUNT]) if role is Role.PRODUCER else []
     reached = {one: state.find(engine, one) for one in named}
     for one, account_id in reached.items():
@@ -68,10 +67,8 @@ def create(
 def show(*, as_json: AsJson = False) -> None:
     """List the keys that are good; the keys themselves nobody can show."""
     from worker.auth import keys
-    from worker.database import make_engine
-    from worker.settings import load_settings
 
-    found = keys.listed(make_engine(load_settings()))
+    found = keys.listed(open_engine())
     if as_json:
         print_json(found)
     else:
@@ -95,11 +92,9 @@ def rotate(
 ) -> None:
     """Replace a key by a new one, shown this once; the old one is still good for a while, an older one no longer."""
     from worker.auth import keys
-    from worker.database import make_engine
     from worker.operations import audit_log
-    from worker.settings import load_settings
 
-    engine = make_engine(load_settings())
+    engine = open_engine()
     with audit_log.noted(
         engine, audit_log.at_the_terminal(), "rotate key", key=name, overlap_seconds=overlap
     ) as action:
@@ -114,11 +109,9 @@ def rotate(
 def revoke(name: KeyName) -> None:
     """Let a key be good no longer, from the next request on."""
     from worker.auth import keys
-    from worker.database import make_engine
     from worker.operations import audit_log
-    from worker.settings import load_settings
 
-    engine = make_engine(load_settings())
+    engine = open_engine()
     with audit_log.noted(engine, audit_log.at_the_terminal(), "revoke key", key=name) as action:
         action.number = int(keys.revoke(engine, name))
     if not action.number:
@@ -139,15 +132,13 @@ def webhook(
     as_json: AsJson = False,
 ) -> None:
     """Set a producer's webhook, or turn it off. What signs its messages is shown this once, and kept encrypted."""
-    from worker.database import make_engine
     from worker.operations import audit_log
-    from worker.settings import load_settings
     from worker.webhooks import endpoint
 
     if (url is None) is not off:
         raise typer.BadParameter("right would be either --url or --off")
-    settings = load_settings()
-    engine = make_engine(settings)
+    process = open_process()
+    engine, settings = process.engine, process.settings
     if url is None:
         with audit_log.noted(engine, audit_log.at_the_terminal(), "turn webhook off", key=name) as action:
             action.number = int(endpoint.turn_off(engine, name))
@@ -175,5 +166,4 @@ def _show_once(made: dict[str, object], what: str = "key", *, as_json: bool) -> 
 
 
 def _unknown(name: str, kind: str = "key") -> NoReturn:
-    complain(f"turnout: there is no {kind} {name}; `turnout keys list` shows them")
-    raise typer.Exit(1)
+    fail(f"there is no {kind} {name}; `turnout keys list` shows them")

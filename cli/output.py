@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Annotated, Any, Final, Self, TextIO
+from typing import Annotated, Any, Final, NoReturn, Self, TextIO
 
 import orjson
 import typer
@@ -47,6 +47,12 @@ def say(text: str, style: str = "") -> None:
 def complain(text: str) -> None:
     """Print one line to standard error."""
     typer.echo(_fitted(visible(text), sys.stderr), err=True)
+
+
+def fail(why: str) -> NoReturn:
+    """Say why nothing is done, and end the command."""
+    complain(f"turnout: {why}")
+    raise typer.Exit(1)
 
 
 def ask(question: str, *, on_stderr: bool = False) -> None:

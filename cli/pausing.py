@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from cli.accounts import opened, unknown
+from cli.accounts import unknown
 from cli.output import say
+from cli.resources import open_engine
 from models.message import DEFAULT_ACCOUNT
 
 
@@ -21,7 +22,7 @@ def pause(
     from worker.accounts import state
     from worker.operations import audit_log
 
-    engine, _ = opened()
+    engine = open_engine()
     account_id = state.find(engine, account)
     if account_id is None:
         unknown(account)
@@ -39,7 +40,7 @@ def resume(account: Annotated[str, typer.Argument(help="The account's name.")] =
     from worker.accounts import state
     from worker.operations import audit_log
 
-    engine, _ = opened()
+    engine = open_engine()
     if state.find(engine, account) is None:
         unknown(account)
     with audit_log.noted(engine, audit_log.at_the_terminal(), "resume", account=account) as action:

@@ -6,6 +6,7 @@ import typer
 
 from cli.filters import Limit
 from cli.output import AsJson, print_json, say, written
+from cli.resources import open_engine
 from worker.queries.history import PastAttempt, PastError
 from worker.queries.person import list_records_of
 
@@ -21,10 +22,7 @@ def person(
 
     A person submitted by e-mail here and by contact id there has two names, each to be asked for.
     """
-    from worker.database import make_engine
-    from worker.settings import load_settings
-
-    found = list_records_of(make_engine(load_settings()), contact, limit, before)
+    found = list_records_of(open_engine(), contact, limit, before)
     if as_json:
         print_json(found)
         return

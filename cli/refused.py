@@ -10,9 +10,11 @@ from uuid import UUID
 
 import typer
 
-from cli.bulk_jobs import Background, Consent, Expect, Wish, Yes, agree, do, first_reason, open_process, show_tally
-from cli.filters import LARGEST, AccountOption, Limit
+from cli.bulk_jobs import Consent, Wish, agree, do, first_reason, show_tally
+from cli.filters import LARGEST, AccountOption, Before, Limit
+from cli.option_groups import with_groups
 from cli.output import AsJson, complain, print_json, print_table, say
+from cli.resources import open_engine, open_process
 from models.words import Action
 from worker.queries.refusals import RefusalFilter, as_line, waiting
 
@@ -35,7 +37,7 @@ def refused(  # noqa: PLR0913 - one parameter an option
     *,
     submission: OfSubmission = None,
     account: AccountOption = None,
-    before: Annotated[int | None, typer.Option(help="Only those with a smaller id: the next page.")] = None,
+    before: Before = None,
     limit: Limit = 50,
     out: Annotated[Path | None, typer.Option(help="Write all of them to this file, as JSON Lines to be fixed.")] = None,
     as_json: AsJson = False,
@@ -47,10 +49,8 @@ def refused(  # noqa: PLR0913 - one parameter an option
     """
     if context.invoked_subcommand is not None:
         return
-    from worker.database import make_engine
-    from worker.settings import load_settings
 
-    found = waiting(make_engine(load_settings()), RefusalFilter(None, submission, account), before)
+    found = waiting(open_engine(), RefusalFilter(None, submission, account), before)
     if out is not None:
         _write(out, (as_line(row) for row in found))
         return
@@ -82,6 +82,7 @@ def _write(out: Path, lines: Iterator[bytes]) -> None:
 
 
 @app.command(epilog="Example: turnout refused retry --from refused.jsonl")
+@with_groups
 def retry(  # noqa: PLR0913 - one parameter an option
     ids: Annotated[
         list[int] | None, typer.Argument(metavar="ID", max=LARGEST, help="Ids that `turnout refused` lists.")
@@ -93,10 +94,7 @@ def retry(  # noqa: PLR0913 - one parameter an option
     from_: Annotated[
         Path | None, typer.Option("--from", metavar="FILE", help="Corrected lines of `turnout refused --out`.")
     ] = None,
-    yes: Yes = False,
-    expect: Expect = None,
-    background: Background = False,
-    as_json: AsJson = False,
+    consent: Consent,
 ) -> None:
     """Submit again what was not accepted, as it is or fixed.
 
@@ -109,11 +107,11 @@ def retry(  # noqa: PLR0913 - one parameter an option
         raise typer.BadParameter("name ids, --submission, --account or --all; or a corrected file: --from FILE")
     process = open_process()
     if from_ is not None:
-        _from_file(process, from_, Consent(yes, expect, as_json))
+        _from_file(process, from_, consent)
         return
     wish = Wish(Action.REPLAY, chosen.written, "submitted again")
-    job = do(process, wish, Consent(yes, expect, as_json), background=background)
-    _tell(_of_job(process, job.id), as_json=as_json)
+    job = do(process, wish, consent)
+    _tell(_of_job(process, job.id), as_json=consent.as_json)
 
 
 def _of_job(process: "Context", job_id: int) -> "Iterator[tuple[str, Replayed]]":

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.output import AsJson, ask, print_json, say, written
+from cli.resources import open_process
 
 
 def purge(
@@ -21,13 +22,11 @@ def purge(
     It goes in small steps; the sweep does so by itself. Nothing that waits goes. An error that nobody resolved for so
     long goes with its record. The books keep the counts.
     """
-    from worker.database import make_engine
     from worker.operations import audit_log
     from worker.retention.purge import preview, purge_by_hand
-    from worker.settings import load_settings
 
-    settings = load_settings()
-    engine = make_engine(settings)
+    process = open_process()
+    engine, settings = process.engine, process.settings
     days = settings.retention_days if older_than is None else older_than
     gone = preview(engine, days) if dry_run else purge_by_hand(engine, audit_log.at_the_terminal(), days)
     if as_json:
@@ -59,18 +58,15 @@ def erase(
     something was left for another time; then run it again.
     """
     from models.erasure import Person
-    from worker.database import make_engine
     from worker.operations.audit_log import at_the_terminal, noted
     from worker.queries.erasures import as_said, known
     from worker.retention.erase import erase as remove
-    from worker.settings import load_settings
-    from worker.stream import Stream
 
     person = Person.named(who)
     if person is None:
         raise typer.BadParameter("is neither an e-mail address nor a contact id")
-    settings = load_settings()
-    engine = make_engine(settings)
+    process = open_process()
+    engine, settings = process.engine, process.settings
     if not yes:
         question = (
             f"{person.contact} has {as_said(known(engine, person.contact))} records here. Erase this person for good?"
@@ -78,7 +74,7 @@ def erase(
         ask(question, on_stderr=True)
     patience = settings.timeout + 5 if wait is None else wait
     with noted(engine, at_the_terminal(), "erase") as action:  # never whom
-        erased = remove(engine, Stream.open(settings), person, patience, settings.timeout)
+        erased = remove(engine, process.stream, person, patience, settings.timeout)
         action.number = erased.rows["records"]
     if as_json:
         names = ("id", "erased_at", "rows", "complete", "left", "also")

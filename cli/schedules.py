@@ -5,9 +5,10 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cli.bulk_jobs import Consent, Expect, Wish, Yes, do, open_process
-from cli.filters import AccountOption, Category, EventOption, GroupOption, OfState, filter_of
-from cli.output import AsJson, complain, print_json, print_table, say
+from cli.bulk_jobs import Consent, Expect, Wish, Yes, do
+from cli.filters import AccountOption, Category, ErrorOptions, EventOption, GroupOption, OfState
+from cli.output import AsJson, fail, print_json, print_table, say
+from cli.resources import open_engine, open_process
 from models.words import Action, Outcome
 
 app = typer.Typer(help="Retries that begin by themselves, each as a job.", epilog="Example: turnout schedules")
@@ -19,12 +20,10 @@ def schedules(context: typer.Context, *, as_json: AsJson = False) -> None:
     """List the schedules, with when each begins next and how its last job stands."""
     if context.invoked_subcommand is not None:
         return
-    from worker.database import make_engine
     from worker.operations import schedules as known
     from worker.operations.audit_log import said
-    from worker.settings import load_settings
 
-    found = known.listed(make_engine(load_settings()))
+    found = known.listed(open_engine())
     if as_json:
         print_json(found)
         return
@@ -68,13 +67,10 @@ def put(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Add a schedule, or change the one of this name."""
     from models.input_check import Reason
-    from worker.database import make_engine
     from worker.operations import audit_log, schedules as known
-    from worker.settings import load_settings
 
-    chosen = filter_of(
-        (Outcome.FAILED,), outcomes=outcome, event=event, account=account, state=state, category=category, group=group
-    )
+    options = ErrorOptions(outcome, group, event=event, account=account, state=state, category=category)
+    chosen = options.filter((Outcome.FAILED,))
     hours = None if quiet is None else known.read_quiet(quiet)
     wrong = [hours] if isinstance(hours, Reason) else []
     schedule = known.RetrySchedule(
@@ -82,7 +78,7 @@ def put(  # noqa: PLR0913 - one parameter an option
     )
     if wrong := wrong + schedule.wrong():
         raise typer.BadParameter("; ".join(map(str, wrong)))
-    is_new = known.put(make_engine(load_settings()), audit_log.at_the_terminal(), schedule)
+    is_new = known.put(open_engine(), audit_log.at_the_terminal(), schedule)
     say(f"schedule {name} is {'added' if is_new else 'changed'}: turnout schedules says when it begins")
 
 
@@ -117,18 +113,16 @@ def begin(name: ScheduleName, *, yes: Yes = False, expect: Expect = None) -> Non
     if chosen is None:
         _none(name)
     wish = Wish(Action.RETRY, chosen, "retried", harmless=True)
-    job = do(process, wish, Consent(yes, expect, as_json=False), background=True)
+    job = do(process, wish, Consent(yes, expect, background=True))
     known.begun(process.engine, name, job.id)
     say(f"job {job.id} is begun: turnout job {job.id}")
 
 
 def _change(name: str, what: str, done: str) -> None:
-    from worker.database import make_engine
     from worker.operations import audit_log, schedules as known
-    from worker.settings import load_settings
 
     change = {"remove": known.remove, "pause": known.pause, "resume": known.resume}[what]
-    if not change(make_engine(load_settings()), audit_log.at_the_terminal(), name):
+    if not change(open_engine(), audit_log.at_the_terminal(), name):
         _none(name)
     say(f"schedule {name} {done}")
 
@@ -139,5 +133,4 @@ def _none(name: str) -> NoReturn:
     why = (
         "is the setting's: change the setting" if name == OF_SETTINGS else "is unknown; `turnout schedules` lists them"
     )
-    complain(f"turnout: schedule {name} {why}")
-    raise typer.Exit(1)
+    fail(f"schedule {name} {why}")

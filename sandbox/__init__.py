@@ -1,4 +1,4 @@
-"""A stand-in for HubSpot: it answers, stores, limits and breaks as the real one was seen to do.
+"""A test server in place of HubSpot: it answers, stores, limits and breaks as the real one was seen to do.
 
 Turnout is measured against it, so it imports nothing of Turnout and is right where it hurts: a 200 may store nothing,
 the limits are counted for real, a cut connection is cut on the socket. Everything is kept in memory by one process.

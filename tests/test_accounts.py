@@ -1,10 +1,7 @@
 """Accounts: added, set, rotated, removed by an operator; each with a token, limits and a day of its own."""
 
-import os
-import select
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +17,7 @@ from tasks.deliver import deliver
 from tasks.sweep import due_accounts
 from tests.support.fixtures import Turnout
 from tests.support.sandbox_server import running_sandbox
+from tests.support.terminal import OnTerminal
 from tests.support.worker_processes import environment
 from worker.accounts import state
 from worker.accounts.destination import NoToken, UnknownAccount, destination
@@ -108,26 +106,17 @@ def test_a_token_is_encrypted_at_rest_and_shown_nowhere(turnout: Turnout, engine
 
 
 def test_a_token_typed_at_the_prompt_is_not_echoed(settings: Settings, engine: Engine, tmp_path: Path) -> None:
-    ours, theirs = os.openpty()
     command = [sys.executable, "-m", "cli", "accounts", "add", "acme"]
     env = environment(settings)
-    process = subprocess.Popen(
-        command, cwd=tmp_path, env=env, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    terminal = OnTerminal(
+        lambda tty: subprocess.Popen(
+            command, cwd=tmp_path, env=env, stdin=tty, stdout=tty, stderr=tty, start_new_session=True
+        ),
+        {b"Access token: ": b"pat-typed"},
     )
-    os.close(theirs)
-    seen = b""
-    while process.poll() is None or select.select([ours], [], [], 0.1)[0]:
-        try:
-            seen += os.read(ours, 1_000) if select.select([ours], [], [], 0.1)[0] else b""
-        except OSError:
-            break  # the other side is closed
-        if b"Access token" in seen and b"\n" not in seen:
-            time.sleep(0.2)
-            os.write(ours, b"pat-typed\n")
-            seen += b"\n"
-    os.close(ours)
-    assert process.wait(20) == 0, seen
-    assert b"pat-typed" not in seen
+    assert terminal.end() == 0, terminal.said()
+    assert "Access token:" in terminal.said()
+    assert "pat-typed" not in terminal.said()
     assert destination(engine, settings, "acme").token.get_secret_value() == "pat-typed"
 
 

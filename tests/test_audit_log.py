@@ -10,13 +10,11 @@ import pytest
 from sqlalchemy import Engine
 from typer.testing import Result
 
-import worker.stream
 from cli.app import app
 from models.words import Role, Via
 from tests.support.console import RunningConsole
 from tests.support.fixtures import Submit, Turnout
 from tests.support.ledger import ask, do, given_up, message, people, settled, taken
-from worker.context import Context
 from worker.operations import audit_log
 
 ME = "olga"
@@ -72,8 +70,7 @@ class Acts:
 
 
 @pytest.fixture
-def acts(turnout: Turnout, newest: Callable[[], Any], context: Context, monkeypatch: pytest.MonkeyPatch) -> Acts:
-    monkeypatch.setattr(worker.stream.Stream, "open", lambda _: context.stream)
+def acts(turnout: Turnout, newest: Callable[[], Any]) -> Acts:
     return Acts(turnout, newest)
 
 

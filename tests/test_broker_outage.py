@@ -19,8 +19,8 @@ from tests.support.sandbox_server import running_sandbox
 from tests.support.services import Valkey
 from tests.support.worker_processes import Workers, running_workers, until
 from tests.test_kills import enqueue, everything_is_accounted_for, left
+from worker.context import Context
 from worker.settings import Settings
-from worker.stream import Stream
 
 pytestmark = pytest.mark.long
 OUTAGE = 15.0
@@ -33,7 +33,7 @@ def told(settings: Settings, **more: object) -> Settings:
 
 
 def recovers(workers: Workers, sandbox: object, engine: Engine, handed: int) -> None:
-    stream = Stream.open(workers.settings)
+    stream = Context(workers.settings).stream
     until(
         lambda: not stream.waiting() and not left(engine), 60, lambda: f"{left(engine)} batches wait: {workers.logs()}"
     )
@@ -56,7 +56,7 @@ def test_valkey_gone_for_fifteen_seconds(
     with running_sandbox(burst_limit=100_000, latency=0.3) as sandbox:
         settings = told(settings, hubspot_url=sandbox.url)
         with running_workers(settings, tmp_path) as workers:
-            stream, chance = Stream.open(settings), random.Random(1)
+            stream, chance = Context(settings).stream, random.Random(1)
             handed = enqueue(stream, chance, 1, 100)
             until(lambda: not stream.waiting(), 30, workers.logs)  # what waited would be lost without persistence
             valkey.kill()
@@ -113,7 +113,7 @@ class Story:
 
     def __init__(self, workers: Workers, sandbox: object, engine: Engine) -> None:
         self.workers, self._sandbox, self._engine = workers, sandbox, engine
-        self._stream, self._chance = Stream.open(workers.settings), random.Random(uuid.uuid4().int)
+        self._stream, self._chance = Context(workers.settings).stream, random.Random(uuid.uuid4().int)
         self._serial = self._submitted = 0
 
     def submit(self, messages: int = 100) -> None:

@@ -26,6 +26,7 @@ from worker.queries.events import find_event, outcomes_by_event
 from worker.queries.person import find_submission
 from worker.settings import Settings
 
+BROWSER = "application/xhtml+xml,text/html;q=0.9,*/*;q=0.8"
 SCRIPT = "<script>alert('x')</script>"
 
 
@@ -267,8 +268,34 @@ def test_every_page_is_there_with_data_and_without_and_says_first_where_it_deliv
 
 @pytest.mark.parametrize("path", ["/batch/4711", "/batch/x", "/event/4711", "/submission/x", "/nothing"])
 def test_what_is_not_there_is_said_in_plain_words(operator: Visitor, path: str) -> None:
-    answer = operator.get(path, headers={"Accept": "text/html"})
+    answer = operator.get(path, headers={"Accept": BROWSER})
     assert (answer.status_code, "There is no" in answer.text) == (404, True)
+
+
+def test_a_browser_that_opens_what_a_button_sends_to_gets_a_page(operator: Visitor) -> None:
+    answer = operator.get("/sign-out", headers={"Accept": BROWSER})
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    assert "/sign-out is no page: a button sends there." in words(answer.text)
+
+
+@pytest.mark.parametrize("path", ["/", "/batches", "/nothing", "/static/console.css", "/sign-in", "/reference"])
+@pytest.mark.parametrize("accept", [BROWSER, "*/*"])
+def test_head_is_answered_as_get_without_a_body(operator: Visitor, path: str, accept: str) -> None:
+    whole = operator.get(path, headers={"Accept": accept})
+    head = operator.http.head(operator.url + path, headers={"Accept": accept}, timeout=30, allow_redirects=True)
+    assert (head.status_code, head.content) == (whole.status_code, b"")
+    changing = {"date", "content-length"}  # the ages on a page, and an error's id
+    assert [one for one in head.headers.items() if one[0] not in changing] == [
+        one for one in whole.headers.items() if one[0] not in changing
+    ]
+    assert "content-length" in head.headers
+
+
+def test_head_of_a_stream_ends_at_once(operator: Visitor) -> None:
+    head = operator.http.head(operator.url + "/", headers={"Accept": "text/event-stream"}, timeout=5)
+    assert (head.status_code, head.headers["Content-Type"]) == (200, "text/event-stream; charset=utf-8")
+    again = operator.http.head(operator.url + "/", timeout=5)
+    assert again.status_code == 200, "on the same connection"
 
 
 def test_a_filter_that_is_none_is_refused_and_names_those_there_are(operator: Visitor) -> None:

@@ -3,6 +3,7 @@ import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -13,9 +14,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 from typer.testing import CliRunner, Result
 
-import worker.database
-import worker.settings
-import worker.stream
+import cli.enqueue
 from cli.enqueue import enqueue
 from worker.files import submit
 from worker.intake.receipts import Receipt
@@ -67,9 +66,7 @@ class World:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     world = World()
-    monkeypatch.setattr(worker.settings, "load_settings", lambda: None)
-    monkeypatch.setattr(worker.database, "make_engine", lambda _: None)
-    monkeypatch.setattr(worker.stream.Stream, "open", lambda _: world)
+    monkeypatch.setattr(cli.enqueue, "open_process", lambda: SimpleNamespace(engine=None, stream=world))
     monkeypatch.setattr(submit, "receipt", world.receipt)
     monkeypatch.setattr(submit, "refuse", world.refuse)
     monkeypatch.setattr(submit, "PAUSE", 0.001)

@@ -12,9 +12,7 @@ import pytest
 from sqlalchemy import ARRAY, Boolean, DateTime, Engine, Enum, Float, Integer, Interval, LargeBinary, Time, Uuid
 from typer.testing import CliRunner
 
-import worker.database
-import worker.settings
-import worker.stream
+import cli.retention
 from cli.app import app
 from hubspot_api.answer import Rejection, Settled
 from models.accept_rules import Rules
@@ -49,7 +47,6 @@ from worker.queue import settle
 from worker.queue.attempts import AttemptResult
 from worker.retention import blank, mentions
 from worker.retention.erase import Erased, erase
-from worker.settings import Settings
 
 ADA = "Ada.Lovelace@Example.com"
 VID = 987_654_321_012
@@ -293,11 +290,9 @@ def test_a_receipt_still_shows_what_became_of_the_others(submit: Submit, engine:
 
 
 def test_the_command_asks_first_and_says_what_it_did(
-    submit: Submit, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, context: Context
+    submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch, context: Context
 ) -> None:
-    monkeypatch.setattr(worker.settings, "load_settings", lambda: settings)
-    monkeypatch.setattr(worker.database, "make_engine", lambda _: engine)
-    monkeypatch.setattr(worker.stream.Stream, "open", lambda _: context.stream)
+    monkeypatch.setattr(cli.retention, "open_process", lambda: context)
     submit(message("a@x.org"))
     run = CliRunner().invoke
     asked = run(app, ["erase", "A@X.org"], input="n\n")

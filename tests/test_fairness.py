@@ -15,8 +15,8 @@ from tests.support.sandbox_server import running_sandbox
 from tests.support.worker_processes import Workers, running_workers, until
 from tests.test_broker_outage import told
 from worker.accounts.registry import add
+from worker.context import Context
 from worker.settings import Settings
-from worker.stream import Stream
 
 WHEN = 1_767_225_600_000
 
@@ -42,7 +42,7 @@ def waits(engine: Engine, account: str) -> float:
 
 def one_by_one(workers: Workers, engine: Engine, account: str, number: int) -> float:
     """Hand in one record after the other, once a second, and give their median wait."""
-    stream = Stream.open(workers.settings)
+    stream = Context(workers.settings).stream
     for index in range(number):
         stream.add(message([f"{account}{index}@example.com"], account, f"{account}-{index % 3}"))
         time.sleep(1.0)
@@ -80,7 +80,7 @@ def workers(settings: Settings, engine: Engine, tmp_path: Path) -> Iterator[Work
 @pytest.mark.timeout(240)
 def test_a_flooded_account_does_not_delay_another(workers: Workers, engine: Engine) -> None:
     alone = one_by_one(workers, engine, "alone", 15)
-    stream = Stream.open(workers.settings)
+    stream = Context(workers.settings).stream
     for event in range(4):
         stream.add(message([f"p{index}@example.com" for index in range(1_000)], "flooded", str(event)))
     until(lambda: not stream.waiting(), 60, workers.logs)

@@ -21,7 +21,6 @@ from tests.test_kills import enqueue, everything_is_accounted_for, left
 from worker.celery import DELIVER, DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, INTAKE, PURGE, SWEEP
 from worker.context import Context
 from worker.settings import Settings
-from worker.stream import Stream
 from worker.watchdog import Activity
 
 
@@ -122,7 +121,7 @@ def test_without_a_broker_and_beat_everything_is_accepted_and_delivered(
         told.model_fields_set.update({"broker_url", "redis_url", "hubspot_url", "linger"})
         with running_workers(told, tmp_path) as workers:
             broker.kill()
-            stream = Stream.open(told)
+            stream = Context(told).stream
             handed = enqueue(stream, random.Random(7), 1, 20)
             until(
                 lambda: not stream.waiting() and not left(engine) and outcomes(engine).get("delivered") == handed,

@@ -1,12 +1,10 @@
 """`--help`: in panels, each command with an example, each line broken once; and tables and lines at any width."""
 
 import os
-import pty
 import re
 import shlex
 import subprocess
 import sys
-import threading
 import tomllib
 from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError
@@ -25,6 +23,7 @@ from cli import output
 from cli.app import app
 from cli.commands import Panel
 from models.escaping import visible
+from tests.support.terminal import OnTerminal
 
 ROOT = Path(__file__).parents[1]
 WIDTHS = (80, 100, 160)
@@ -194,41 +193,24 @@ PRINTS = (
 )
 
 
-def on_a_terminal(width: int, *lines: str) -> list[str]:
-    ours, theirs = pty.openpty()
+def printed(width: int, *lines: str) -> list[str]:
     env = {**os.environ, "COLUMNS": str(width), "TERM": "dumb"}
-    child = subprocess.Popen([sys.executable, "-c", PRINTS, *lines], cwd=ROOT, env=env, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    printed = bytearray()
-
-    def read() -> None:
-        while True:
-            try:
-                part = os.read(ours, 65_536)
-            except OSError:
-                return
-            if not part:
-                return
-            printed.extend(part)
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    assert child.wait(60) == 0
-    reader.join(10)
-    os.close(ours)
-    return printed.decode().replace("\r\n", "\n").splitlines()
+    command = [sys.executable, "-c", PRINTS, *lines]
+    started = OnTerminal(lambda tty: subprocess.Popen(command, cwd=ROOT, env=env, stdout=tty, stderr=tty))
+    assert started.end() == 0
+    return started.said().splitlines()
 
 
 def test_a_long_line_is_broken_between_words_and_never_within_a_command() -> None:
     long = "x" * 120
-    lines = on_a_terminal(80, LINE, "short", long)
+    lines = printed(80, LINE, "short", long)
     for one in (lines[:2], lines[2:4]):
         assert " ".join(line.strip() for line in one) == LINE
         assert all(len(line) <= 80 for line in one)
         assert one[-1].startswith("  ")
         assert one[-1].endswith("turnout accounts rotate partner")
     assert lines[4:] == ["short", "short", long, long], "what has no space is not broken: it may be a key"
-    narrow = on_a_terminal(34, LINE)
+    narrow = printed(34, LINE)
     assert "  turnout accounts rotate partner" in narrow
 
 

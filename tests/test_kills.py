@@ -13,6 +13,7 @@ from sqlalchemy import Engine, text
 from tests.support.sandbox_server import running_sandbox
 from tests.support.services import Valkey
 from tests.support.worker_processes import Workers, running_workers, until
+from worker.context import Context
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
 from worker.stream import Stream
@@ -81,7 +82,7 @@ def workers(settings: Settings, tmp_path: Path) -> Iterator[tuple[Workers, objec
 
 def killed_again_and_again(workers: Workers, sandbox: object, engine: Engine, kills: int, seed: int) -> None:
     chance = random.Random(seed)
-    stream = Stream.open(workers.settings)
+    stream = Context(workers.settings).stream
     handed = 0
     for kill in range(kills):
         handed += enqueue(stream, chance, kill, 60)
@@ -112,7 +113,7 @@ def test_a_flush_of_redis_after_acceptance_loses_nothing(
     workers: tuple[Workers, object], engine: Engine, valkey: Valkey
 ) -> None:
     running, sandbox = workers
-    stream = Stream.open(running.settings)
+    stream = Context(running.settings).stream
     chance = random.Random(3)
     handed = 0
     with redis.Redis.from_url(valkey.url) as client:

@@ -23,7 +23,7 @@ from worker.context import Context
 from worker.settings import Settings
 
 STREAM = {"Accept": "text/event-stream"}
-COMMENT = ":"
+COMMENT = ": ping"
 
 
 @dataclass
@@ -135,7 +135,7 @@ def test_whose_session_ended_or_role_changed_is_told_to_load_the_page_anew(
     said = tab(operator).said()
     assert "data" in next(said)
     do(engine, end)
-    assert list(said)[-1] == {"event": "reload", "data:": ""}
+    assert list(said)[-1] == {"event": "reload", "data": ""}
 
 
 @pytest.mark.usefixtures("quick")

@@ -9,8 +9,7 @@ import pytest
 from sqlalchemy import Engine
 from typer.testing import CliRunner
 
-import worker.database
-import worker.settings
+import cli.retention
 from cli.app import app
 from models.accept_rules import Rules
 from models.words import Action, Outcome, State
@@ -244,10 +243,9 @@ def test_the_sweep_has_a_little_purged_once_however_many_sweeps_run(
 
 
 def test_the_command_shows_first_and_then_purges(
-    submit: Submit, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker.settings, "load_settings", lambda: settings)
-    monkeypatch.setattr(worker.database, "make_engine", lambda _: engine)
+    monkeypatch.setattr(cli.retention, "open_process", lambda: context)
     submit(message("a@x.org"))
     deliver_all(engine)
     age(engine, 11)

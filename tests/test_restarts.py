@@ -73,7 +73,7 @@ def test_postgresql_restarted_in_the_middle_loses_nothing(
         mine = settings.model_copy(update=told)
         mine.model_fields_set.update(told)
         with running_workers(mine, tmp_path) as workers:
-            stream, chance = Stream.open(mine), random.Random(5)
+            stream, chance = Context(mine).stream, random.Random(5)
             handed = enqueue(stream, chance, 1, 200)
             until(lambda: left(engine) > 0, 30, workers.logs)
             postgres.stop()

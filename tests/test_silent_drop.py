@@ -10,9 +10,9 @@ from sqlalchemy import Engine, text
 
 from tests.support.sandbox_server import running_sandbox
 from tests.support.worker_processes import running_workers, until
+from worker.context import Context
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
-from worker.stream import Stream
 
 WHEN = 1_767_225_600_000
 RECORDS = 240
@@ -47,7 +47,7 @@ def test_after_silent_drops_what_is_delivered_is_there_and_what_is_left_is_not(
         sandbox.fault(drop=True, rate=0.35)
         sandbox.fault(drop=True, applied=True, rate=0.2)
         with running_workers(told, tmp_path) as workers:
-            stream = Stream.open(told)
+            stream = Context(told).stream
             for first in range(0, RECORDS, 20):
                 inputs = [
                     {"email": f"p{number}@example.com", "interactionDateTime": WHEN + number, "properties": {}}

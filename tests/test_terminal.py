@@ -3,13 +3,10 @@
 
 import ast
 import json
-import os
-import pty
 import re
 import shlex
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +26,7 @@ from tests.support.fixtures import Submit
 from tests.support.hostile_text import STEERING
 from tests.support.jobs import ME
 from tests.support.ledger import ask, do, message, people, settled, taken
+from tests.support.terminal import OnTerminal
 from tests.support.worker_processes import environment
 from worker.accounts import state
 from worker.auth import keys
@@ -302,29 +300,11 @@ def test_nor_on_a_terminal_where_it_is_asked_and_styled(
     settings: Settings, names: dict[str, str], tmp_path: Path
 ) -> None:
     given = [words for words in runs(names) if words[:2] not in (["accounts", "add"], ["db", "upgrade"])]
-    ours, theirs = pty.openpty()
-    child = started(settings, given, tmp_path, stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    printed = bytearray()
-
-    def read() -> None:
-        while True:
-            try:
-                part = os.read(ours, 65_536)
-            except OSError:
-                return
-            if not part:
-                return
-            printed.extend(part)
-            if part.rstrip().endswith(b"[y/N]:"):
-                os.write(ours, b"n\n")
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    assert child.wait(100) == 0, printed[-3_000:].decode(errors="replace")
-    reader.join(5)
-    os.close(ours)
-    said = printed.decode()
+    terminal = OnTerminal(
+        lambda tty: started(settings, given, tmp_path, stdin=tty, stdout=tty, stderr=tty), {b"[y/N]: ": b"n"}
+    )
+    assert terminal.end(100) == 0, terminal.said()[-3_000:]
+    said = terminal.said()
     assert said.count(">>>") == 2 * len(given)
     assert "A BUG" not in said, re.findall("A BUG.*", said)
     assert "\x1b[1m" in said, "nothing is styled: this was no terminal"

@@ -2,14 +2,12 @@
 
 import json
 import os
-import pty
 import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +23,7 @@ import cli.up
 from models.words import Role
 from tests.support.console import Visitor, words
 from tests.support.ledger import ask
+from tests.support.terminal import OnTerminal
 from tests.support.worker_processes import until
 from worker.auth import keys
 from worker.local.services import free_port
@@ -42,33 +41,14 @@ class Up:
         self.web = f"http://127.0.0.1:{(web_port := free_port())}"
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("TURNOUT_")}
         self.env |= {"TURNOUT_DATA_DIR": str(home / "data"), "TURNOUT_LINGER": "0.2"}
-        self._printed = bytearray()
-        self._terminal, theirs = pty.openpty()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "cli", "up", "--port", str(web_port), "--sandbox-port", str(port)],
-            cwd=home,
-            env=self.env | {"TERM": "dumb", "COLUMNS": "80"},
-            stdin=subprocess.DEVNULL,
-            stdout=theirs,
-            stderr=theirs,
+        command = [sys.executable, "-m", "cli", "up", "--port", str(web_port), "--sandbox-port", str(port)]
+        env = self.env | {"TERM": "dumb", "COLUMNS": "80"}
+        self._terminal = OnTerminal(
+            lambda tty: subprocess.Popen(command, cwd=home, env=env, stdin=subprocess.DEVNULL, stdout=tty, stderr=tty)
         )
-        os.close(theirs)
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        self.process = self._terminal.process
+        self.said = self._terminal.said
         until(lambda: "\nstop" in self.said(), 60, lambda: f"not ready: {self.said()}")
-
-    def _read(self) -> None:
-        while True:
-            try:
-                part = os.read(self._terminal, 65_536)
-            except OSError:
-                return
-            if not part:
-                return
-            self._printed += part
-
-    def said(self) -> str:
-        return self._printed.decode(errors="replace").replace("\r\n", "\n")
 
     def turnout(self, *words: str, status: int = 0) -> str:
         done = subprocess.run(
@@ -104,12 +84,7 @@ class Up:
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGINT)
-        try:
-            return self.process.wait(40)
-        finally:
-            self.process.kill()
-            self._reader.join(5)
-            os.close(self._terminal)
+        return self._terminal.end(40)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError, TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from web.attendance import Attendance
 from web.console.app import Console
@@ -41,6 +41,7 @@ def create_app(process: Context) -> FastAPI:
     app.add_exception_handler(NoConnection, _database)
     app.add_exception_handler(Exception, _bug)
     app.add_middleware(Encoded)
+    app.add_middleware(Head)
     return app
 
 
@@ -57,6 +58,25 @@ class Encoded:
         await self._app(scope, receive, send)
 
 
+class Head:
+    """Answers HEAD as GET, and ends the answer behind its headers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand on; a stream ends too, since its client counts as gone once the answer is complete."""
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            scope, send = {**scope, "method": "GET"}, partial(_without_body, send)
+        await self._app(scope, receive, send)
+
+
+async def _without_body(send: Send, message: Message) -> None:
+    if message["type"] == "http.response.start":
+        await send(message)
+        await send({"type": "http.response.body"})
+
+
 async def _fault(_: Request, fault: Exception) -> Response:
     assert isinstance(fault, Fault)
     return fault.response()
@@ -64,8 +84,8 @@ async def _fault(_: Request, fault: Exception) -> Response:
 
 async def _http(console: Console, request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    if error.status_code == 404 and request.headers.get("accept", "").startswith("text/html"):  # noqa: PLR2004
-        return await console.nothing(request)
+    if "text/html" in request.headers.get("accept", ""):
+        return await console.nothing(request, error)
     said = {
         404: f"There is nothing at {masked(request.scope['path'][:200])}",
         405: f"This path does not take {request.method}. See /reference.",

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message
 
 from models.message import MOST_BYTES
 from web.hubspot_format import Fault, busy
@@ -19,6 +20,25 @@ MOST_BYTES_AT_ONCE: Final = 64 * 1024 * 1024
 """Bytes of their bodies together."""
 SLOWEST: Final = 30.0
 """Seconds within which a body must have come whole."""
+
+
+class TooLarge(Exception):  # noqa: N818 - it is an answer
+    """A body is larger than it may be."""
+
+
+def bounded(request: Request, most: int) -> Request:
+    """Give the request again, of which no more than so many bytes are read: reading on raises `TooLarge`."""
+    left = most
+
+    async def receive() -> Message:
+        nonlocal left
+        message = await request.receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise TooLarge
+        return message
+
+    return Request(request.scope, receive)
 
 
 class Admission:
@@ -51,6 +71,13 @@ class Admission:
                 f"The body did not come within {SLOWEST:.0f} seconds.",
                 headers={"Connection": "close"},
             ) from None
+        except TooLarge:
+            raise Fault(
+                413,
+                "VALIDATION_ERROR",
+                f"The body is larger than {MOST_BYTES:,} bytes. Send its inputs in several requests.",
+                headers={"Connection": "close"},
+            ) from None
         except ClientDisconnect:
             raise Fault(400, "VALIDATION_ERROR", "The body ended early.") from None
         finally:
@@ -61,20 +88,9 @@ class Admission:
         """Read a body, as far as there is room."""
         length = request.headers.get("content-length", "0")
         if length.isdecimal() and int(length) > MOST_BYTES:
-            raise _too_large()
-        async for chunk in request.stream():
+            raise TooLarge
+        async for chunk in bounded(request, MOST_BYTES).stream():
             if self._bytes + len(chunk) > MOST_BYTES_AT_ONCE:
                 raise busy("Too many bytes are being stored at this moment: try again.", 1)
             body += chunk
             self._bytes += len(chunk)
-            if len(body) > MOST_BYTES:
-                raise _too_large()
-
-
-def _too_large() -> Fault:
-    return Fault(
-        413,
-        "VALIDATION_ERROR",
-        f"The body is larger than {MOST_BYTES:,} bytes. Send its inputs in several requests.",
-        headers={"Connection": "close"},
-    )

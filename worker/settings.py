@@ -3,11 +3,12 @@
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from cronsim import CronSim, CronSimError
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 RUNNING: Final = "up.json"
 """Where a running `turnout up` writes, in the data directory, how to reach what it started."""
@@ -103,15 +104,44 @@ class Settings(BaseSettings):
         return self.redis_url or (self.broker_url if self.broker_url.startswith(("redis", "valkey", "unix")) else "")
 
 
-def read_settings() -> Settings:
-    """Read the settings alone, without looking for a running `turnout up`.
+class RunningStack(PydanticBaseSettingsSource):
+    """What a `turnout up` that runs on the same data directory says of itself."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - the library's signature
+        """Give one setting's value."""
+        return self().get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Give the settings that it says; which directory is asked, the sources before this one say."""
+        default = self.settings_cls.model_fields["data_dir"].default
+        return running(Path(self.current_state.get("data_dir", default)))
+
+
+class SettingsOfRunning(Settings):
+    """The settings, where what is unset comes from a running `turnout up`."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library's signature
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Name the sources; the first that has a setting decides it."""
+        return init_settings, env_settings, dotenv_settings, RunningStack(settings_cls)
+
+
+def read_settings(kind: type[Settings] = Settings) -> Settings:
+    """Read the settings; those of `turnout up` itself do without what another one says.
 
     Raises:
         SettingsError: names each setting that is wrong.
 
     """
     try:
-        return Settings()
+        return kind()
     except ValidationError as error:
         lines = [
             f"TURNOUT_{'_'.join(map(str, part['loc'])).upper()} {part['msg']}" if part["loc"] else str(part["msg"])
@@ -127,11 +157,7 @@ def load_settings() -> Settings:
         SettingsError: where no database or broker is known.
 
     """
-    settings = read_settings()
-    found = {name: value for name, value in running(settings.data_dir).items() if not getattr(settings, name, value)}
-    if "hubspot_url" not in settings.model_fields_set and "hubspot_url" in running(settings.data_dir):
-        found["hubspot_url"] = running(settings.data_dir)["hubspot_url"]
-    settings = settings.model_copy(update=found)
+    settings = read_settings(SettingsOfRunning)
     for name in ("database_url", "broker_url", "stream_url"):
         if not getattr(settings, name):
             wanted = "TURNOUT_REDIS_URL" if name == "stream_url" else f"TURNOUT_{name.upper()}"

@@ -7,13 +7,11 @@ Exactly the entries that were accepted are acknowledged and deleted; the stream 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Final, Self, cast
+from typing import Final, cast
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-
-from worker.settings import Settings
 
 KEY: Final = "turnout:intake"
 GROUP: Final = "turnout"
@@ -50,11 +48,6 @@ class Stream:
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
         self._read = client.register_script((files("worker") / "lua" / "read.lua").read_text())
-
-    @classmethod
-    def open(cls, settings: Settings) -> Self:
-        """Open the stream of these settings."""
-        return cls(connect(settings.stream_url))
 
     def add(self, message: bytes) -> str:
         """Add a message and give its entry's id.

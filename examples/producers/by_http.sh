@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Hand records in by HTTP with curl: TURNOUT_URL=https://… TURNOUT_KEY=turnout_… bash by_http.sh
+# Submit records by HTTP with curl: TURNOUT_URL=https://… TURNOUT_KEY=turnout_… bash by_http.sh
 set -euo pipefail
 
 key='order 4711' # of your own, and the same when you send the request again: it is stored once, whatever got lost

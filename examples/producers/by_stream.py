@@ -1,6 +1,6 @@
-"""Hand records in by the stream, from any app that has redis-py: `TURNOUT_REDIS_URL=redis://… python by_stream.py`.
+"""Submit records by the stream, from any app that has redis-py: `TURNOUT_REDIS_URL=redis://… python by_stream.py`.
 
-This is the safest door: what waits in the stream outlives the workers and, with its append-only file, Redis.
+This is the safest way to submit: what waits in the stream outlives the workers and, with its append-only file, Redis.
 """
 
 import json

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Hand records in by the stream with nothing but bash: TURNOUT_REDIS_URL=redis://host:port/0 bash by_stream.sh
+# Submit records by the stream with nothing but bash: TURNOUT_REDIS_URL=redis://host:port/0 bash by_stream.sh
 # Where there is a client it is one line:
 #   redis-cli -u "$TURNOUT_REDIS_URL" XADD turnout:intake '*' message "$message"
 set -euo pipefail

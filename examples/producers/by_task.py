@@ -1,4 +1,4 @@
-"""Hand records in as a Celery task, from any app that has Celery: `TURNOUT_BROKER_URL=redis://… python by_task.py`.
+"""Submit records as a Celery task, from any app that has Celery: `TURNOUT_BROKER_URL=redis://… python by_task.py`.
 
 It knows the broker and a name, and imports nothing of Turnout. On RabbitMQ nothing is lost; on Redis a worker that is
 killed can lose the few messages it held: where that matters, use the stream.

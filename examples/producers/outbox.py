@@ -8,9 +8,9 @@
 by APP_DATABASE_URL (the app's own PostgreSQL), TURNOUT_URL and TURNOUT_KEY. It needs `psycopg` and `requests`.
 
 Nothing is stored twice: which rows a request carries is committed before it is sent, with its idempotency key. So after
-a crash, wherever it was, the same request is sent again, and the door answers as it did the first time.
+a crash, wherever it was, the same request is sent again, and Turnout answers as it did the first time.
 
-What the door refuses stays, with the reason. Mended, it is sent again:
+What Turnout does not accept stays, with the reason. Once it is fixed, it is sent again:
     UPDATE outbox SET input = …, refused = NULL WHERE id = …
 It then goes behind what went meanwhile: where that is something newer of the same person, delete it instead.
 """
@@ -41,7 +41,7 @@ CREATE TABLE outbox (
   state text NOT NULL CHECK (state IN ('register', 'attend', 'cancel')),
   input jsonb NOT NULL,  -- as HubSpot takes it: email, interactionDateTime, properties, contactProperties
   request uuid,          -- the request under way that carries it; its idempotency key
-  refused text);         -- why the door did not take it
+  refused text);         -- why Turnout did not accept it
 CREATE INDEX outbox_waiting ON outbox (event, id) WHERE refused IS NULL;
 CREATE INDEX outbox_under_way ON outbox (id) WHERE request IS NOT NULL;
 """
@@ -62,7 +62,7 @@ def change(app: psycopg.Connection[Any], email: str, state: str) -> None:
         app.execute("INSERT INTO outbox (event, state, input) VALUES (%s, %s, %s)", [EVENT, state, record])
 
 
-def drain(app: psycopg.Connection[Any], door: requests.Session) -> None:
+def drain(app: psycopg.Connection[Any], turnout: requests.Session) -> None:
     """Send what waits, in order: with SKIP LOCKED and several drainers, a cancel could overtake its register.
 
     The lock is the connection's (so: no pooler between), and whoever starts a second drainer has one that waits to
@@ -71,7 +71,7 @@ def drain(app: psycopg.Connection[Any], door: requests.Session) -> None:
     app.execute("SELECT pg_advisory_lock(%s)", [DRAINER])
     while True:
         if rows := under_way(app) or begun(app):
-            settle(app, rows, send(door, rows))
+            settle(app, rows, send(turnout, rows))
         else:
             time.sleep(1)
 
@@ -92,13 +92,13 @@ def begun(app: psycopg.Connection[Any]) -> list[Any]:
     return under_way(app)
 
 
-def send(door: requests.Session, rows: list[Any]) -> dict[str, Any]:
+def send(turnout: requests.Session, rows: list[Any]) -> dict[str, Any]:
     """Send a request until it is answered; a fault of ours ends the program, and the rows stay as they are."""
     event, state = quote(rows[0].event, safe=""), rows[0].state
     for pause in chain((1, 2, 4, 8, 16), repeat(30)):
         told = ""
         try:
-            answer = door.post(
+            answer = turnout.post(
                 f"{os.environ['TURNOUT_URL']}/marketing/v3/marketing-events/attendance/{event}/{state}/email-create",
                 params={"externalAccountId": ACCOUNT},
                 json={"inputs": [row.input for row in rows]},
@@ -141,9 +141,9 @@ def main(command: str, *emails: str) -> None:
         if command == "tables":
             app.execute(TABLES)
         elif command == "drain":
-            with requests.Session() as door:
-                door.headers["Authorization"] = f"Bearer {os.environ['TURNOUT_KEY']}"
-                drain(app, door)
+            with requests.Session() as turnout:
+                turnout.headers["Authorization"] = f"Bearer {os.environ['TURNOUT_KEY']}"
+                drain(app, turnout)
         else:
             for email in emails:
                 change(app, email, command)

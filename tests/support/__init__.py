@@ -4,11 +4,12 @@
 - `jobs`                bulk actions run to their end
 - `api`, `console`      the HTTP API and the console on loopback; `browser`: Chromium
 - `routes`              every route, with a database full of one person, and what finds her in an answer
-- `hostile_text`        texts that mean harm
+- `hostile_text`        texts that mean harm; `terminal`: a program on a terminal
 - `night`               a large database with errors of many causes
 - `sandbox_server`      HubSpot's test server in a thread; `sandbox_calls`: calls to it
 - `recording_hubspot`   a HubSpot that records each request; `sdk_calls`: what HubSpot's own SDK sends
 - `webhook_receiver`    a receiver of webhooks
 - `worker_processes`    real worker processes, started, killed and stopped
-- `services`            PostgreSQL and Valkey; `proxy`: a TCP proxy that can be cut
+- `fixtures`            the types of what `conftest.py` gives
+- `services`            PostgreSQL and Valkey; `proxy`: a TCP proxy that can be cut; `certificate`: one for TLS
 """

@@ -1,6 +1,7 @@
 """The console's routes."""
 
 from fastapi import APIRouter
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -9,8 +10,8 @@ from web.console.base import HEADERS, SIGN_IN, Frame, PageError
 from web.console.form import USUAL
 from web.console.live import Live
 from web.console.pages import PAGES
-from web.console.rendering import STATIC, static
 from web.console.sign_in import LINK, Signing
+from web.templating import STATIC, static
 from worker.context import Context
 
 
@@ -38,10 +39,15 @@ class Console:
         router.add_api_route("/static/{name}", _static, methods=["GET"], response_model=None)
         return router
 
-    async def nothing(self, request: Request) -> Response:
-        """Answer a browser that asked for what is not there."""
-        refusal = PageError(404, "There is nothing here", f"Nothing is at {request.url.path[:200]}.")
-        return await self._frame.run(lambda asked: self._frame.refused(asked, refusal), request)
+    async def nothing(self, request: Request, error: HTTPException) -> Response:
+        """Answer a browser that asked for what is not there, or opened what only a button sends."""
+        at = f"Nothing is at {request.url.path[:200]}."
+        if error.status_code == 405:  # noqa: PLR2004 - HTTP
+            at = f"{request.url.path[:200]} is no page: a button sends there."
+        refusal = PageError(error.status_code, "There is nothing here", at)
+        response = await self._frame.run(lambda asked: self._frame.refused(asked, refusal), request)
+        response.headers.update(error.headers or {})
+        return response
 
 
 async def _static(request: Request) -> Response:

@@ -88,9 +88,7 @@ class ConsoleRequest:
             PageError: 403 for a viewer.
 
         """
-        if self.key.role is not Role.OPERATOR:
-            message = f"The key {self.key.name} is a {self.key.role}'s: it sees everything and changes nothing."
-            raise PageError(403, "An operator's key is needed for that", message)
+        self._must_be_operators("An operator's key is needed for that", "it sees everything and changes nothing")
 
     def must_see_contacts(self) -> None:
         """Let only those on who may see contacts: that a page is there, or empty, tells of an address too.
@@ -99,9 +97,13 @@ class ConsoleRequest:
             PageError: 403 for a viewer.
 
         """
+        self._must_be_operators(
+            "An operator's key is needed to look people up", "it sees no e-mail address and looks nobody up"
+        )
+
+    def _must_be_operators(self, title: str, otherwise: str) -> None:
         if self.key.role is not Role.OPERATOR:
-            message = f"The key {self.key.name} is a {self.key.role}'s: it sees no e-mail address and looks nobody up."
-            raise PageError(403, "An operator's key is needed to look people up", message)
+            raise PageError(403, title, f"The key {self.key.name} is a {self.key.role}'s: {otherwise}.")
 
 
 @dataclass(frozen=True)

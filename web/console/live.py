@@ -11,24 +11,23 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Final
 
+from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from web.console.base import HEADERS, SIGN_IN, ConsoleRequest, Endpoint, Frame, PageFunction
 from worker.auth.keys import ApiKey
 
-STREAM: Final = "text/event-stream"
 PLACES: Final = 24
 """Streams at once; a browser that finds none free asks again later."""
 LONGEST: Final = 600.0
 """Seconds after which a stream ends, and the browser asks anew: by then with the cookie that it has now."""
 BEAT: Final = 15.0
 """Seconds without an event after which a look sends a comment, so that no proxy takes the stream for dead."""
-AGAIN: Final = b"retry: 2000\n\n"
-"""Milliseconds after which the browser asks anew where the stream ended."""
-COMMENT: Final = b":\n\n"
-RELOAD: Final = b"event: reload\ndata:\n\n"
+AGAIN: Final = format_sse_event(retry=2_000)
+"""The browser asks anew so many milliseconds after the stream ended."""
+RELOAD: Final = format_sse_event(event="reload", data_str="")
 """There is no such page any more, or it is somebody else's: the browser is to load it anew."""
 LATER: Final = "15"
 """Seconds after which whoever was refused may ask again."""
@@ -74,8 +73,7 @@ class Watch:
         if mark == self._seen:
             return b""
         self._seen = mark
-        lines = "\ndata: ".join(re.split("\r\n|\r|\n", main[0]))
-        return f"id: {mark}\ndata: {lines}\n\n".encode()
+        return format_sse_event(id=mark, data_str=main[0])
 
     def _written(self, request: Request) -> Response:
         key = self._frame.who(request)
@@ -98,7 +96,7 @@ class Live:
         whole = self._frame.page(page)
 
         async def endpoint(request: Request) -> Response:
-            if request.headers.get("accept") != STREAM:
+            if request.headers.get("accept") != EventSourceResponse.media_type:
                 return await whole(request)
             watch = Watch(self._frame, page, request)
             try:
@@ -128,17 +126,17 @@ class Live:
             except OutOfReach:
                 return
             if not news and clock() - sent >= BEAT:
-                news = COMMENT
+                news = KEEPALIVE_COMMENT
             if news:
                 sent = clock()
                 yield news
 
 
-class EventStream(StreamingResponse):
+class EventStream(EventSourceResponse):
     """An answer that goes on, where there is a place for it; whoever leaves gives it up at once."""
 
     def __init__(self, live: Live, events: AsyncIterator[bytes]) -> None:
-        super().__init__(events, headers=HEADERS | {"X-Accel-Buffering": "no"}, media_type=STREAM)
+        super().__init__(events, headers=HEADERS | {"X-Accel-Buffering": "no"})
         self._live = live
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

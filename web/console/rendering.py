@@ -1,29 +1,21 @@
 """Templates, and how values are written: as the commands write them."""
 
-import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-from importlib import resources
-from typing import Any, Final
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import orjson
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from models.words import Role
 from web.console import chart
 from web.masking import for_viewer
+from web.templating import environment
 from worker.queries.error_groups import COUNTED
 from worker.queries.rows import as_said, plain
-
-STATIC: Final = {
-    "console.css": "text/css; charset=utf-8",
-    "console.js": "text/javascript; charset=utf-8",
-    "reference.css": "text/css; charset=utf-8",
-    "icon.svg": "image/svg+xml",
-}
 
 
 def render(role: Role | None, template: str, facts: Mapping[str, Any]) -> str:
@@ -33,28 +25,10 @@ def render(role: Role | None, template: str, facts: Mapping[str, Any]) -> str:
 
 
 @cache
-def static(name: str) -> bytes:
-    """Read a file that pages need."""
-    return (resources.files("web") / "static" / name).read_bytes()
-
-
-@cache
-def versions() -> Mapping[str, str]:
-    """Give the hash of each file that pages need, which links carry: so a browser may keep it for ever."""
-    return {name: hashlib.blake2b(static(name), digest_size=6).hexdigest() for name in STATIC}
-
-
-@cache
 def _environment() -> Environment:
-    """Make the templates' ground: what is shown is escaped."""
-    environment = Environment(
-        loader=PackageLoader("web", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    """Make the templates' ground, with the ways in which values are written."""
+    made = environment()
+    made.filters |= {
         "number": lambda value: f"{value:,}",
         "count": as_said,
         "spark": chart.spark,
@@ -64,13 +38,10 @@ def _environment() -> Environment:
         "query": _query,
         "pairs": parse_qsl,
     }
-    environment.globals["now"] = lambda: f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
-    environment.tests["ahead"] = lambda moment: moment is not None and moment > datetime.now(UTC)
-    environment.globals |= {
-        "most": COUNTED,
-        "version": versions(),
-    }
-    return environment
+    made.globals["now"] = lambda: f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+    made.tests["ahead"] = lambda moment: moment is not None and moment > datetime.now(UTC)
+    made.globals["most"] = COUNTED
+    return made
 
 
 def _moment(value: datetime | None) -> Markup:

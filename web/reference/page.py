@@ -5,14 +5,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from models.message import MOST_BYTES, MOST_INPUTS
 from models.words import Outcome, State, Status
-from web.console.rendering import versions
 from web.long_poll import LONGEST
 from web.reference import calls, failures, webhooks
+from web.templating import environment
 
 MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
     "Outcome": {
@@ -42,15 +41,9 @@ _CODE: Final = re.compile("`([^`]+)`")
 
 def page(openapi: Mapping[str, Any], here: str) -> str:
     """Write the page for whoever asked at the address `here`."""
-    environment = Environment(
-        loader=PackageLoader("web", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"prose": _prose, "json": lambda value: _json(value).replace(calls.HOST, here)}
-    return environment.get_template("reference.html").render(
+    templates = environment()
+    templates.filters |= {"prose": _prose, "json": lambda value: _json(value).replace(calls.HOST, here)}
+    return templates.get_template("reference.html").render(
         openapi=openapi,
         parameters={tag: _parameters(openapi, tag) for tag in ("Attendance", "Results", "Participations")},
         here=here,
@@ -58,7 +51,6 @@ def page(openapi: Mapping[str, Any], here: str) -> str:
         calls=calls,
         failures=failures.FAILURES,
         webhooks=webhooks,
-        version=versions(),
         most_inputs=MOST_INPUTS,
         most_mebibytes=MOST_BYTES // 2**20,
         longest_wait=LONGEST,

@@ -26,11 +26,11 @@ from worker.settings import Settings
 
 WHEN: Final = 1_767_225_600_000
 EVENTS: Final = 40
-"""Over which what is handed in is spread."""
+"""Over which what is submitted is spread."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class Installation:
     """A migrated, empty database with a bare copy of the records' table, and what accepting needs."""
 
     engine: Engine
@@ -39,7 +39,7 @@ class Ground:
 
 
 @contextmanager
-def ground() -> Iterator[Ground]:
+def installation() -> Iterator[Installation]:
     """Run a PostgreSQL in a temporary directory until the block ends; what the caller has set is none of its business.
 
     It is as safe as the installation's: every commit is on the disk before it returns.
@@ -56,7 +56,7 @@ def ground() -> Iterator[Ground]:
         with engine.begin() as connection:
             connection.execute(text("CREATE TABLE bare (LIKE records INCLUDING ALL)"))
             account_id = connection.execute(text("SELECT id FROM accounts WHERE name = 'default'")).scalar_one()
-        yield Ground(engine, Rules(fingerprint_key(engine, settings), settings.batch_size, linger=0), account_id)
+        yield Installation(engine, Rules(fingerprint_key(engine, settings), settings.batch_size, linger=0), account_id)
         engine.dispose()
     finally:
         server.stop()
@@ -97,7 +97,7 @@ def records_after(engine: Engine, last: int) -> list[Row]:
             FROM records WHERE id > :last ORDER BY id"""),
             {"last": last},
         )
-        return [dict(row._mapping) for row in rows]  # noqa: SLF001 - its API
+        return [dict(row) for row in rows.mappings()]
 
 
 def insert_bare(engine: Engine, rows: Sequence[Row]) -> None:

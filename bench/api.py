@@ -1,7 +1,7 @@
-"""The HTTP door: what a request costs, of one record and of a hundred, beside a bare route that only inserts the rows.
+"""The HTTP API: what a request costs, of one record and of a hundred, beside a bare route that only inserts the rows.
 
 Both are FastAPI apps on uvicorn, in processes of their own, on the same database, asked in turn by the same clients.
-Repeat: `python -m bench.door --requests 400`.
+Repeat: `python -m bench.api --requests 400`.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from sqlalchemy import create_engine, text
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from bench.ground import WHEN, ground, seconds
+from bench.installation import WHEN, installation, seconds
 from models.words import Role
 from worker.auth import keys
 from worker.local.services import free_port, valkey_command
@@ -54,14 +54,14 @@ def bare(database_url: str, port: int) -> None:
 
 
 def ask(url: str, key: str, records: int, session: requests.Session, first: int) -> None:
-    """Hand in so many people who were never handed in before."""
+    """Submit so many people who were never submitted before."""
     inputs = [{"email": f"p{first + index}@example.com", "interactionDateTime": WHEN} for index in range(records)]
     answer = session.post(url + PATH, json={"inputs": inputs}, headers={"Authorization": f"Bearer {key}"}, timeout=60)
     answer.raise_for_status()
 
 
 def take(url: str, key: str, records: int, number: int, first: int) -> None:
-    """Hand in so many requests by several clients at once."""
+    """Submit so many requests by several clients at once."""
     sessions = [requests.Session() for _ in range(CLIENTS)]
     with ThreadPoolExecutor(CLIENTS) as pool:
         done = [
@@ -108,7 +108,7 @@ def main() -> None:
     if asked.bare:
         bare(asked.bare[0], int(asked.bare[1]))
         return
-    with ground() as here:
+    with installation() as here:
         database = here.engine.url.render_as_string(hide_password=False)
         with here.engine.begin() as connection:
             connection.execute(text("CREATE TABLE bare_inputs (id bigserial PRIMARY KEY, input jsonb NOT NULL)"))
@@ -120,7 +120,7 @@ def main() -> None:
         servers = [
             subprocess.Popen(valkey_command(Path(home), ports[2]), stdout=subprocess.DEVNULL),
             subprocess.Popen([sys.executable, "-m", "cli", "serve", "--port", str(ports[0])], env=os.environ | told),
-            subprocess.Popen([sys.executable, "-m", "bench.door", "--bare", database, str(ports[1])]),
+            subprocess.Popen([sys.executable, "-m", "bench.api", "--bare", database, str(ports[1])]),
         ]
         urls = f"http://127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[1]}"
         try:

@@ -1,0 +1,58 @@
+"""What the command line says of a file: its event, its state, and how to read what is ambiguous."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from models.words import State
+from worker.files.options import DateOrder, Options, SharedAddress
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """The options of `turnout enqueue` that say how its file is read."""
+
+    event: Annotated[str | None, typer.Option(help="The event's external id.")] = None
+    external_account: Annotated[str | None, typer.Option(help="The account id the event was created with.")] = None
+    object_id: Annotated[str | None, typer.Option(help="The event's object id at HubSpot, instead of these.")] = None
+    state: Annotated[State | None, typer.Option(help="What they did.")] = None
+    account: Annotated[str | None, typer.Option(help="The HubSpot account; `default` where nothing names one.")] = None
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="TITLE=FIELD", help='What a column holds: "Their column=email". Repeatable.'),
+    ] = None
+    include_hosts: Annotated[
+        bool, typer.Option("--include-hosts", help="Send hosts, panelists, organizers and presenters too.")
+    ] = False
+    time_zone: Annotated[
+        str | None,
+        typer.Option(
+            help="The zone of times that name none: a place such as Europe/Berlin, UTC, or an offset such as "
+            "-05:00. EST=America/New_York says what an abbreviation in the file stands for."
+        ),
+    ] = None
+    date_order: Annotated[
+        DateOrder | None, typer.Option(help="How dates of three numbers are written: 03/04/2026 may be two.")
+    ] = None
+    occurrence: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DAY|all",
+            help="Which occurrence of a report of several belongs to the event: the day on which it begins, such as "
+            "2026-03-29 (where a day has several: 2026-03-29T19:00); or all.",
+        ),
+    ] = None
+    shared_address: Annotated[
+        SharedAddress | None, typer.Option(help="Whose the rows are where different names stand under one address.")
+    ] = None
+    encoding: Annotated[str | None, typer.Option(help="The file's encoding, where it is not UTF-8 or UTF-16.")] = None
+
+    def read(self) -> Options:
+        """Check what was typed.
+
+        Raises:
+            FileError: naming the option and what would be right.
+
+        """
+        return Options.read(**vars(self))

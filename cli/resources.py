@@ -1,0 +1,24 @@
+"""What commands work with, made of the settings only once a command runs, so that `--help` needs neither."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from worker.context import Context
+
+
+def open_engine() -> "Engine":
+    """Give the database."""
+    from worker.database import make_engine
+    from worker.settings import load_settings
+
+    return make_engine(load_settings())
+
+
+def open_process() -> "Context":
+    """Give the settings with all that they lead to: the database, the stream, the rules."""
+    from worker.context import Context
+    from worker.settings import load_settings
+
+    return Context(load_settings())
