@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from models.words import Action, Outcome, Role, Via
-from tests.conftest import TEMPLATE
+from tests.support.databases import TEMPLATE
 from tests.support import night
 from tests.support.api import key_for
 from tests.support.browser import browser

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Download, Locator, Page, expect
 from sqlalchemy import Engine
 
 from models.words import Role
-from tests.conftest import TEMPLATE
+from tests.support.databases import TEMPLATE
 from tests.support import night
 from tests.support.api import key_for
 from tests.support.browser import browser, listens
