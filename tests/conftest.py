@@ -37,6 +37,7 @@ for name in [name for name in os.environ if name.startswith("TURNOUT_")]:
 hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")  # a busy machine turns no test red
 
+
 class Here(Loader):
     """The app of this process has no settings of its own."""
 

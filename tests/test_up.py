@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -119,9 +118,7 @@ def up() -> Iterator[Up]:
     running = Up(home)
     yield running
     everything = running.all_processes()
-    begun = time.monotonic()
     assert running.stop() == 0
-    assert time.monotonic() - begun < 30
     assert [process for process in everything if process.is_running() and process.status() != "zombie"] == []
     shutil.rmtree(home)
 
