@@ -31,6 +31,8 @@ from worker.intake.accept import Inbound, accept
 from worker.intake.receipts import Part
 from worker.settings import Settings
 
+pytest_plugins = ["tests.support.pace"]
+
 for name in [name for name in os.environ if name.startswith("TURNOUT_")]:
     del os.environ[name]
 
