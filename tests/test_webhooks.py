@@ -3,7 +3,6 @@
 import json
 import socket
 import ssl
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from sqlalchemy import Engine, text
 
 from hubspot_api.transport import NoResponse, Response
 from models.words import Role
+from tests.support.fixtures import Turnout
 from tests.support.webhook_receiver import Receiver
 from worker.auth import keys
 from worker.encryption import rekey, unseal
@@ -328,29 +328,16 @@ def test_a_url_is_a_producers_and_its_secret_is_kept_encrypted_and_can_be_rekeye
     assert not turn_off(engine, "boss")
 
 
-def test_the_command_shows_the_secret_once_and_says_what_is_wrong(engine: Engine, settings: Settings) -> None:
-    import subprocess
-
-    from tests.support.worker_processes import environment
-
+def test_the_command_shows_the_secret_once_and_says_what_is_wrong(engine: Engine, turnout: Turnout) -> None:
     keys.create(engine, "shop", Role.PRODUCER, [1])
-
-    def turnout(*words: str) -> Any:
-        return subprocess.run(
-            [sys.executable, "-m", "cli", "keys", *words],
-            env=environment(settings) | {"COLUMNS": "200"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    made = json.loads(turnout("webhook", "shop", "--url", "https://a.example.com/x", "--json").stdout)
+    webhook = ("keys", "webhook", "shop")
+    made = json.loads(turnout(*webhook, "--url", "https://a.example.com/x", "--json").stdout)
     assert (made["name"], made["url"], made["secret"][:6]) == ("shop", "https://a.example.com/x", "whsec_")
-    listed = turnout("list").stdout
+    listed = turnout("keys", "list").stdout
     assert "https://a.example.com/x" in listed
     assert made["secret"] not in listed
-    assert "is not https" in turnout("webhook", "shop", "--url", "http://a.example.com").stderr
-    assert "either --url or --off" in turnout("webhook", "shop").stderr
-    assert "no producer's key nobody" in turnout("webhook", "nobody", "--off").stderr
-    assert turnout("webhook", "shop", "--off").stdout == "the webhook of shop is off\n"
-    assert "https://a.example.com/x" not in turnout("list").stdout
+    assert "is not https" in turnout(*webhook, "--url", "http://a.example.com", status=2).stderr
+    assert "either --url or --off" in turnout(*webhook, status=2).stderr
+    assert "no producer's key nobody" in turnout("keys", "webhook", "nobody", "--off", status=1).stderr
+    assert turnout(*webhook, "--off").stdout == "the webhook of shop is off\n"
+    assert "https://a.example.com/x" not in turnout("keys", "list").stdout
