@@ -1,5 +1,6 @@
 # make demo   the main job, on example files, against a test server in place of HubSpot
-# make test   the tests          make test-long   the long repeats; ONLY=kills for some of them
+# make test   the tests          make test-fast   those without servers, browsers and processes
+# make test-long   the long repeats; ONLY=kills for some of them
 # make check  ruff, mypy, import-linter
 # make screenshots   the pictures of docs/console.md, which need Debian's chromium
 # make docs   the documents as a site, in build/docs      make diagrams   its pictures, which need npm and chromium
@@ -9,9 +10,12 @@
 PYTHON ?= python3
 VENV := .venv
 # What the caller has set for another installation is none of the demo's or the tests' business.
-ALONE := env $(foreach name,$(filter TURNOUT_%,$(shell env | cut -d= -f1)),-u $(name))
+# The tests start Python hundreds of times: without its cache each start compiles everything again.
+ALONE := env -u PYTHONDONTWRITEBYTECODE $(foreach name,$(filter TURNOUT_%,$(shell env | cut -d= -f1)),-u $(name))
+# One more than there are cores: some tests wait.
+TESTS := $(VENV)/bin/python -m pytest -n $(or $(WORKERS),3) --dist loadgroup
 
-.PHONY: setup demo test test-long check docs diagrams screenshots up clean pins migration
+.PHONY: setup demo test test-fast test-long check docs diagrams screenshots up clean pins migration
 
 setup: $(VENV)/.ready
 
@@ -27,7 +31,10 @@ demo: setup
 	@$(ALONE) $(VENV)/bin/python examples/demo.py
 
 test: setup
-	$(ALONE) $(VENV)/bin/python -m pytest -n 2 --dist loadfile -m "not long"
+	$(ALONE) $(TESTS) -m "not long" $(if $(CI),--budget 360)
+
+test-fast: setup
+	$(ALONE) $(TESTS) -m "not long and not slow" $(if $(CI),--budget 60)
 
 test-long: setup
 	$(ALONE) $(VENV)/bin/python -m pytest -m long -k "$(ONLY)" --timeout 1800

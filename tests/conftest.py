@@ -10,7 +10,6 @@ from typing import Any
 import hypothesis
 import pytest
 from sqlalchemy import Engine, create_engine, text
-from sqlalchemy.engine import make_url
 from typer.testing import CliRunner, Result
 
 import worker.context
@@ -20,6 +19,7 @@ from cli.app import app as command
 from models.accept_rules import Rules
 from models.words import Role
 from tests.support.console import RunningConsole, Visitor, running_console
+from tests.support.databases import Databases
 from tests.support.fixtures import Submit, Turnout
 from tests.support.services import Postgres, Valkey
 from tests.support.webhook_receiver import Receiver
@@ -29,16 +29,15 @@ from worker.database import make_engine
 from worker.encryption import fingerprint_key
 from worker.intake.accept import Inbound, accept
 from worker.intake.receipts import Part
-from worker.local import migrate
 from worker.settings import Settings
+
+pytest_plugins = ["tests.support.pace"]
 
 for name in [name for name in os.environ if name.startswith("TURNOUT_")]:
     del os.environ[name]
 
 hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")  # a busy machine turns no test red
-
-TEMPLATE = "turnout_template"
 
 
 class Here(Loader):
@@ -61,34 +60,31 @@ def machine_dir() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(machine_dir: Path) -> Iterator[str]:
-    """A PostgreSQL of this run's own, with a migrated template database."""
+def databases(machine_dir: Path) -> Iterator[Databases]:
+    """A PostgreSQL of this run's own, which need not outlive a power cut."""
     server = Postgres(machine_dir)
-    url = make_url(server.start())
+    url = server.start()
     admin = create_engine(url, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
-        connection.execute(text("ALTER SYSTEM SET fsync = off"))
+        for name in ("fsync", "synchronous_commit", "full_page_writes", "autovacuum"):
+            connection.execute(text(f"ALTER SYSTEM SET {name} = off"))
         connection.execute(text("SELECT pg_reload_conf()"))
-        connection.execute(text(f"CREATE DATABASE {TEMPLATE}"))
     admin.dispose()
-    template = create_engine(url.set(database=TEMPLATE))
-    migrate.upgrade(template)
-    template.dispose()
-    yield url.render_as_string(hide_password=False)
+    yield Databases(url)
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def postgres_url(databases: Databases) -> str:
+    return databases.server_url
+
+
 @pytest.fixture
-def database_url(postgres_url: str) -> Iterator[str]:
+def database_url(databases: Databases) -> Iterator[str]:
     """A database of this test's own, its tables empty."""
-    name = f"t{uuid.uuid4().hex}"
-    admin = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
-    yield make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
+    name = databases.take()
+    yield databases.url_of(name)
+    databases.give_back(name)
 
 
 @pytest.fixture(scope="session")

@@ -188,7 +188,7 @@ def test_an_answer_that_is_not_known_in_time_is_pending(api: Api) -> None:
     answer = api.submit("ada@example.com", headers={"Prefer": "respond-async, wait=1"})
     assert answer.json()["status"] == "PENDING"
     assert answer.headers["Preference-Applied"] == "wait=1"
-    assert 0.9 < time.monotonic() - begun < 5
+    assert 0.9 < time.monotonic() - begun < 50
 
 
 def test_an_idempotency_key_brings_the_first_answer_again(api: Api) -> None:

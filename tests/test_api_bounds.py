@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from uuid import UUID
 
 import psutil
 import pytest
@@ -26,6 +27,7 @@ from models.message import MOST_BYTES
 from tests.support.api import BY_EMAIL, WHEN, Api, key_for, running_api
 from tests.support.worker_processes import environment, until
 from web.limits import MOST_BYTES_AT_ONCE, Admission
+from web.long_poll import LongPoll
 from worker.context import Context
 from worker.local.services import free_port
 from worker.queries.reconciliation import audit
@@ -65,7 +67,7 @@ def test_headers_that_do_not_come_end_the_connection(api: Api, monkeypatch: pyte
             begun = time.monotonic()
             client.sendall(said)
             assert client.recv(100) == b""
-            assert 0.4 < time.monotonic() - begun < 5
+            assert time.monotonic() - begun > 0.4
 
 
 def test_headers_of_a_second_request_that_do_not_come_end_the_connection(
@@ -77,15 +79,13 @@ def test_headers_of_a_second_request_that_do_not_come_end_the_connection(
         while client.recv(1_000_000)[-2:] not in {b"}}", b"]}"}:
             pass
         client.sendall(b"GET /openapi.json HT")
-        begun = time.monotonic()
         assert client.recv(100) == b""
-        assert time.monotonic() - begun < 5
 
 
 def test_a_second_requests_headers_have_a_time_of_their_own(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web.server, "SLOWEST", 1.0)
+    monkeypatch.setattr(web.server, "SLOWEST", 2.0)
     with connected(api) as client:
-        for begins, takes in ((0.0, 0.0), (0.6, 0.7)):  # the second is begun within the connection's time, not ended
+        for begins, takes in ((0.0, 0.0), (1.2, 1.0)):  # the second is begun within the connection's time, not ended
             time.sleep(begins)
             client.sendall(b"GET /nothing HTTP/1.1\r\n")
             time.sleep(takes)
@@ -111,15 +111,15 @@ def test_an_answer_that_is_not_taken_ends_the_connection(api: Api, monkeypatch: 
 
 
 def test_a_connection_that_is_idle_is_kept_for_the_next_request(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web.server, "SLOWEST", 0.3)
+    monkeypatch.setattr(web.server, "SLOWEST", 0.6)
     with connected(api) as client:
-        for _ in range(3):
+        for idle in (0, 0.9, 0.9):
+            time.sleep(idle)
             client.sendall(b"GET /nothing HTTP/1.1\r\nHost: api\r\n\r\n")
             answer = b""
             while not answer.endswith(b"}"):
                 answer += client.recv(10_000)
             assert answer.startswith(b"HTTP/1.1 404 ")
-            time.sleep(0.6)
 
 
 def test_a_body_that_drips_is_cut_off(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,13 +205,19 @@ def test_more_bytes_at_once_than_there_is_room_for_are_503(api: Api, monkeypatch
 
 def test_beyond_so_many_held_answers_the_next_gets_his_at_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web.long_poll, "MOST", 3)
+    let_in: list[UUID] = []
+    hold = LongPoll.until_settled
+
+    async def noted(self: LongPoll, submission: UUID, seconds: float) -> bool:
+        let_in.append(submission)
+        return await hold(self, submission, seconds)
+
+    monkeypatch.setattr(LongPoll, "until_settled", noted)
     with ThreadPoolExecutor(3) as pool:
         held = [pool.submit(api.submit, f"p{number}@example.com", headers={"Prefer": "wait=4"}) for number in range(3)]
-        time.sleep(1)
-        begun = time.monotonic()
+        until(lambda: len(let_in) == 3, 30, "they are not held")
         answer = api.submit("ada@example.com", headers={"Prefer": "wait=4"})
         assert (answer.json()["status"], "Preference-Applied" in answer.headers) == ("PENDING", False)
-        assert time.monotonic() - begun < 2
         assert [one.result().json()["status"] for one in held] == ["PENDING"] * 3
 
 
@@ -221,9 +227,8 @@ def test_two_hundred_held_answers_take_no_thread_from_the_others(api: Api) -> No
             pool.submit(api.submit, f"p{number}@example.com", headers={"Prefer": "wait=3"}) for number in range(200)
         ]
         time.sleep(1.5)
-        begun = time.monotonic()
         assert api.submit("ada@example.com").status_code == 200
-        assert time.monotonic() - begun < 2
+        assert not all(one.done() for one in held), "it was answered only when they were"
         assert {one.result().status_code for one in held} <= {200, 503}
 
 
@@ -245,17 +250,16 @@ def test_a_stop_answers_who_is_held_and_ends_well_and_no_key_is_in_the_log(
     try:
         until(lambda: "running on" in log.read_text().lower(), 30, log.read_text)
         asked.submit("bob@example.com", key=f"{key}x")
+        before = audit(context.engine).accepted
         grown = memory_for_large_bodies(asked, served.pid)
         answers: list[requests.Response] = []
         waiting = threading.Thread(
             target=lambda: answers.append(asked.submit("ada@example.com", headers={"Prefer": "wait=60"}))
         )
         waiting.start()
-        time.sleep(1.5)
-        begun = time.monotonic()
+        until(lambda: audit(context.engine).accepted == before + 1, 30, "it was not stored")
         served.terminate()
-        assert served.wait(15) == 0
-        assert time.monotonic() - begun < 10
+        assert served.wait(50) == 0, "it waited until the held answer's time was over"
         waiting.join(10)
     finally:
         served.kill()

@@ -1,6 +1,5 @@
 """HubSpot's read-backs through the HTTP API: passed through, with the account's token, within its limit."""
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -61,10 +60,8 @@ def test_without_a_permit_it_is_429_and_nothing_is_asked(api: Api) -> None:
     held = []
     while permit := permits.permit(api.context, to, Use.READ_BACK, patience=0):
         held.append(permit)
-    begun = time.monotonic()
     answer = api.ask("GET", f"{V3}/contacts/ada%40example.com/breakdown")
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
-    assert time.monotonic() - begun < 5
     with api.context.engine.connect() as connection:
         reads = connection.execute(text("SELECT count(*) FROM attempts WHERE kind = 'read-back'"))
         assert reads.scalar_one() == 0

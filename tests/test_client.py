@@ -8,6 +8,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from hubspot_api.transport import LONGEST_ANSWER, NoResponse, Response
 from models.message import Address
 from models.words import Identity, State
 from tests.support.certificate import certificate_for, served_with
+from tests.support.worker_processes import until
 
 TOKEN = "pat-eu1-secret"
 BODY = b'{"inputs": []}'
@@ -261,7 +263,7 @@ def test_a_get_carries_the_token_and_no_body_over_the_same_connection() -> None:
     assert body == b""
 
 
-# The deadline
+# The deadline. None of these servers ends a call within minutes: a deadline that does not hold is a test's time-out.
 
 
 def dripping_headers(_: Server, connection: Connection) -> None:
@@ -296,11 +298,11 @@ def always_continuing(_: Server, connection: Connection) -> None:
 
 def silent(server: Server, connection: Connection) -> None:
     connection.request()
-    server.over.wait(5)
+    server.over.wait()
 
 
 def reading_nothing(server: Server, _: Connection) -> None:
-    server.over.wait(5)
+    server.over.wait()
 
 
 @pytest.mark.parametrize(
@@ -317,12 +319,10 @@ def reading_nothing(server: Server, _: Connection) -> None:
 )
 def test_the_deadline_holds_for_the_whole_call(behave: Behave) -> None:
     with serving(behave) as server:
-        begun = time.monotonic()
         response = send(server, timeout=0.3, body=b"x" * 8_000_000 if behave is reading_nothing else BODY)
-        took = time.monotonic() - begun
     assert isinstance(response, NoResponse)
     assert (response.because, response.sent) == ("no whole answer in time", True)
-    assert 0.29 <= response.duration <= took < 1.5
+    assert response.duration >= 0.29
 
 
 def test_a_deadline_that_has_passed_sends_nothing() -> None:
@@ -335,8 +335,8 @@ def test_a_deadline_that_has_passed_sends_nothing() -> None:
 
 def test_a_deadline_of_one_call_says_nothing_about_the_next_on_the_same_connection() -> None:
     with serving(always(OK)) as server:
-        assert answered(send(server, timeout=0.2)) == (200, b"{}")
-        time.sleep(0.25)
+        assert answered(send(server, timeout=1)) == (200, b"{}")
+        time.sleep(1.05)
         assert answered(send(server, timeout=5)) == (200, b"{}")
         assert server.connections == 1
 
@@ -442,7 +442,7 @@ def test_a_kept_connection_that_was_closed_meanwhile_is_made_anew() -> None:
     with serving(once(OK)) as server:
         for _ in range(3):
             assert answered(send(server)) == (200, b"{}")
-            time.sleep(0.05)
+            until(lambda: server.socks[-1].fileno() < 0, 30, "the server does not close")
         assert (server.connections, len(server.requests)) == (3, 3)
 
 
@@ -464,15 +464,21 @@ def test_a_kept_connection_that_closes_on_the_next_request_is_an_honest_no_answe
 
 
 def test_after_a_broken_answer_the_next_call_is_not_confused_by_its_rest() -> None:
+    given_up, sent_late = threading.Event(), threading.Event()
+
     def behave(server: Server, connection: Connection) -> None:
         connection.request()
-        if server.connections == 1:
-            time.sleep(0.4)
-        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % server.connections)
+        number = server.connections
+        if number == 1:
+            given_up.wait()
+        with suppress(OSError):
+            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % number)
+        sent_late.set()
 
     with serving(behave) as server:
         assert isinstance(send(server, timeout=0.2), NoResponse)
-        time.sleep(0.3)
+        given_up.set()
+        assert sent_late.wait(30)
         assert answered(send(server)) == (200, b"2")
 
 
@@ -496,23 +502,19 @@ def test_no_socket_is_left_open_whatever_happened() -> None:
 
 
 def test_threads_keep_their_deadlines_apart() -> None:
+    given_up = threading.Event()
+
     def behave(_: Server, connection: Connection) -> None:
         connection.request()
-        time.sleep(0.5)
+        given_up.wait()
         connection.send(OK)
 
-    came: dict[float, Response | NoResponse] = {}
-    with serving(behave) as server:
-        threads = [
-            threading.Thread(target=lambda seconds=seconds: came.update({seconds: send(server, timeout=seconds)}))
-            for seconds in (0.2, 5.0)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert isinstance(came[0.2], NoResponse)
-    assert answered(came[5.0]) == (200, b"{}")
+    with serving(behave) as server, ThreadPoolExecutor(2) as two:
+        patient = two.submit(send, server, timeout=60)
+        assert isinstance(two.submit(send, server, timeout=0.2).result(), NoResponse)
+        assert not patient.done()
+        given_up.set()
+        assert answered(patient.result()) == (200, b"{}")
 
 
 # The token
@@ -566,23 +568,19 @@ def test_over_tls_an_answer_that_ends_with_its_connection_is_read_whole(tls: ssl
 
 
 def reading_slowly(server: Server, connection: Connection) -> None:
-    """About 3 MB a second: no single write waits long."""
+    """About 0.3 MB a second: no single write waits long."""
     while not server.over.is_set():
-        for _ in range(8):
-            connection.sock.recv(16_384)
-        time.sleep(0.04)
+        connection.sock.recv(16_384)
+        time.sleep(0.05)
 
 
 @pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize("behave", [dripping_headers, dripping_body, silent, reading_slowly])
 def test_over_tls_the_deadline_holds_for_the_whole_call(tls: ssl.SSLContext, behave: Behave) -> None:
     with serving(behave, tls) as server:
-        begun = time.monotonic()
-        response = send(server, timeout=0.4, body=b"x" * 8_000_000 if behave is reading_slowly else BODY)
-        took = time.monotonic() - begun
+        response = send(server, timeout=0.4, body=b"x" * 80_000_000 if behave is reading_slowly else BODY)
     assert isinstance(response, NoResponse)
     assert (response.because, response.sent) == ("no whole answer in time", True)
-    assert took < 1.5
 
 
 def test_a_certificate_that_nobody_vouches_for_gets_no_token(tls: ssl.SSLContext) -> None:
@@ -596,8 +594,6 @@ def test_a_certificate_that_nobody_vouches_for_gets_no_token(tls: ssl.SSLContext
 
 def test_a_server_that_never_shakes_hands_has_got_nothing() -> None:
     with serving(reading_nothing) as server:
-        begun = time.monotonic()
         response = post(server.url.replace("http:", "https:"), TOKEN, BODY, 0.3)
     assert isinstance(response, NoResponse)
     assert not response.sent
-    assert time.monotonic() - begun < 1.5

@@ -8,11 +8,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from models.words import Action, Outcome, Role, Via
-from tests.conftest import TEMPLATE
 from tests.support import night
 from tests.support.api import key_for
 from tests.support.browser import browser
 from tests.support.console import RunningConsole, running_console
+from tests.support.databases import TEMPLATE
 from tests.support.ledger import ask
 from tests.support.services import Valkey
 from worker.auth import keys, sessions

@@ -12,11 +12,11 @@ from playwright.sync_api import Browser, Download, Locator, Page, expect
 from sqlalchemy import Engine
 
 from models.words import Role
-from tests.conftest import TEMPLATE
 from tests.support import night
 from tests.support.api import key_for
 from tests.support.browser import browser, listens
 from tests.support.console import RunningConsole, running_console
+from tests.support.databases import TEMPLATE
 from tests.support.ledger import ask, do, outcomes
 from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from tests.support.services import Valkey

@@ -10,6 +10,8 @@ import pytest
 import redis
 from sqlalchemy import text
 
+import worker.delivery.call
+from hubspot_api.client import post
 from hubspot_api.limiter import Limiter
 from tasks.deliver import deliver
 from tests.support.jobs import retry
@@ -325,18 +327,20 @@ def test_five_ambiguous_answers_in_a_row_park_the_account_and_spend_no_more_atte
     assert (account(sending).in_a_row, account(sending).parked_until) == (0, None)
 
 
-def test_no_transaction_is_open_while_hubspot_answers(sending: Context, sandbox: Any, given: Any) -> None:
-    import threading
+def test_no_transaction_is_open_while_hubspot_answers(
+    sending: Context, given: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
 
-    sandbox.fault(hang=1.5)
+    def asked(*call: Any) -> Any:
+        waiting = one(sending, "SELECT count(*) AS n FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'")
+        seen.append((batch(sending).status, waiting.n))
+        return post(*call)
+
+    monkeypatch.setattr(worker.delivery.call, "post", asked)
     given("ada@example.com")
-    sender = threading.Thread(target=deliver, args=[sending, "default"])
-    sender.start()
-    time.sleep(0.7)
-    open_ones = one(sending, "SELECT count(*) AS number FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'")
-    assert batch(sending).status == "PROCESSING"
-    sender.join()
-    assert open_ones.number == 0
+    deliver(sending, "default")
+    assert seen == [("PROCESSING", 0)]
 
 
 def test_the_token_appears_nowhere_in_the_database(sending: Context, sandbox: Any, given: Any) -> None:

@@ -49,12 +49,9 @@ def refused(limiter: Limiter) -> float:
     return asked.seconds
 
 
-def wait_until_granted(limiter: Limiter) -> float:
-    """Ask until there is leave; give the seconds that it took."""
-    begun = time.monotonic()
+def wait_until_granted(limiter: Limiter) -> None:
     while isinstance(limiter.acquire(), Wait):
         time.sleep(0.002)
-    return time.monotonic() - begun
 
 
 def forget(client: redis.Redis, limiter: Limiter) -> None:
@@ -73,9 +70,12 @@ def test_a_slot_is_held_until_one_window_after_its_release(make: Make) -> None:
     limiter = make(limit=1)
     permit = granted(limiter)
     time.sleep(0.1)
+    begun = time.monotonic()
     limiter.release(permit)
-    assert WINDOW - 0.1 < refused(limiter) <= WINDOW
-    assert WINDOW - 0.02 <= wait_until_granted(limiter) < WINDOW + 0.6
+    told = refused(limiter)
+    assert WINDOW - (time.monotonic() - begun) - 0.01 < told <= WINDOW
+    wait_until_granted(limiter)
+    assert time.monotonic() - begun >= WINDOW - 0.02
 
 
 def test_the_wait_that_is_told_suffices(make: Make) -> None:
@@ -94,8 +94,10 @@ def test_what_is_given_back_is_free_at_once(make: Make) -> None:
 
 def test_the_slot_of_a_holder_that_died_comes_back_by_itself_one_window_after_its_deadline(make: Make) -> None:
     limiter = make(limit=1)
+    begun = time.monotonic()
     granted(limiter)
-    assert WINDOW + DEADLINE - 0.02 <= wait_until_granted(limiter) < WINDOW + DEADLINE + 0.6
+    wait_until_granted(limiter)
+    assert time.monotonic() - begun >= WINDOW + DEADLINE - 0.02
 
 
 def test_a_release_that_comes_after_the_slot_was_taken_again_takes_nothing(make: Make) -> None:
@@ -111,8 +113,10 @@ def test_a_call_that_redis_forgot_counts_until_one_window_after_its_end(make: Ma
     limiter = make(limit=1)
     forgotten = granted(limiter)
     forget(client, limiter)
+    begun = time.monotonic()
     limiter.release(forgotten)
-    assert WINDOW - 0.1 < refused(limiter) <= WINDOW
+    told = refused(limiter)
+    assert WINDOW - (time.monotonic() - begun) - 0.01 < told <= WINDOW
 
 
 def test_calls_that_redis_forgot_are_not_taken_for_somebody_elses(make: Make, client: redis.Redis) -> None:
@@ -138,10 +142,13 @@ def test_who_gives_up_by_less_than_a_millisecond_leaves_the_line(client: redis.R
 def test_a_block_holds_everybody_of_the_account(make: Make) -> None:
     limiter, other = make(limit=5), make(limit=5)
     granted(limiter)
-    limiter.block(0.2)
+    begun = time.monotonic()
+    limiter.block(0.5)
     for one in (limiter, other):
-        assert 0.1 < refused(one) <= 0.2
-    assert 0.1 <= wait_until_granted(other) < 0.8
+        told = refused(one)
+        assert 0.5 - (time.monotonic() - begun) - 0.01 < told <= 0.5
+    wait_until_granted(other)
+    assert time.monotonic() - begun >= 0.48
 
 
 def test_a_shorter_block_does_not_cut_a_longer_one(make: Make) -> None:
@@ -155,8 +162,10 @@ def test_a_release_during_a_block_is_not_lost(make: Make) -> None:
     limiter = make(limit=1)
     permit = granted(limiter)
     limiter.block(0.1)
+    begun = time.monotonic()
     limiter.release(permit)
-    assert WINDOW - 0.02 <= wait_until_granted(limiter) < WINDOW + 0.6
+    wait_until_granted(limiter)
+    assert time.monotonic() - begun >= WINDOW - 0.02
 
 
 def test_an_answer_after_midnight_to_a_call_of_before_spends_nothing_of_the_new_day(client: redis.Redis) -> None:
@@ -236,12 +245,12 @@ def test_scripts_that_redis_has_forgotten_are_sent_again(make: Make, client: red
 def test_threads_that_ask_as_fast_as_they_can_never_hold_more_than_the_limit(make: Make) -> None:
     out, most, grants = 0, 0, 0
     lock = threading.Lock()
-    ends = time.monotonic() + 4 * WINDOW
+    begun = time.monotonic()
 
     def ask() -> None:
         nonlocal out, most, grants
-        limiter = make(limit=5)
-        while time.monotonic() < ends:
+        limiter = make(limit=5, deadline=30)
+        while grants < 16:
             asked = limiter.acquire()
             if isinstance(asked, Wait):
                 time.sleep(min(asked.seconds, 0.01))
@@ -261,23 +270,23 @@ def test_threads_that_ask_as_fast_as_they_can_never_hold_more_than_the_limit(mak
     for thread in threads:
         thread.join()
     assert 1 <= most <= 5
-    assert 10 <= grants <= 5 * 5  # a window, and what begins the next ones
+    assert grants <= 5 * ((time.monotonic() - begun) / WINDOW + 1)
 
 
 def test_hubspot_never_counts_more_in_a_window_than_it_allows(make: Make) -> None:
     """What the server counted is what counts: greedy senders, answers that take unevenly long, not one 429."""
     with running_sandbox(burst_limit=5, burst_seconds=WINDOW, latency=0.005, jitter=0.05) as sandbox:
-        ends = time.monotonic() + 4 * WINDOW
+        sent: list[object] = []
 
         def send() -> None:
-            limiter = make(limit=5, deadline=2)
-            while time.monotonic() < ends:
+            limiter = make(limit=5, deadline=30)
+            while len(sent) < 16:
                 asked = limiter.acquire()
                 if isinstance(asked, Wait):
                     time.sleep(min(asked.seconds, 0.01))
                     continue
                 assert isinstance(asked, Permit)
-                post(sandbox, by_email())
+                sent.append(post(sandbox, by_email()))
                 limiter.release(asked)
 
         threads = [threading.Thread(target=send) for _ in range(8)]
@@ -288,4 +297,4 @@ def test_hubspot_never_counts_more_in_a_window_than_it_allows(make: Make) -> Non
         stats = sandbox.stats()
     assert set(stats["by_status"]) == {"200"}
     assert stats["max_in_window"] == 5
-    assert stats["requests"] >= 10  # of four windows, less the round trips
+    assert stats["requests"] == len(sent) >= 16

@@ -2,9 +2,8 @@
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -18,6 +17,7 @@ from sqlalchemy import Engine, text
 from hubspot_api.oauth import AGAIN, LIFE, Denied, Grant, Granted, NotNow, read, refresh
 from hubspot_api.transport import NoResponse, Response
 from tasks.deliver import deliver
+from tests.support.worker_processes import until
 from worker.accounts import registry, token_renewal
 from worker.accounts.destination import NoToken, destination
 from worker.context import Context
@@ -37,7 +37,7 @@ class Portal:
     bearers: list[str] = field(default_factory=list)
     answers: list[tuple[int, dict[str, str], dict[str, object]]] = field(default_factory=list)
     extra: dict[str, object] = field(default_factory=dict)
-    slow: float = 0.0
+    meanwhile: Callable[[], object] = lambda: None
     refuses_all: bool = False
     given: int = 0
     revoked: int = 0
@@ -47,7 +47,7 @@ class Portal:
         if path.startswith("/oauth/"):
             form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
             self.asked.append((path, headers["Content-Type"], form))
-            time.sleep(self.slow)
+            self.meanwhile()
             if self.answers:
                 return self.answers.pop(0)
             self.given += 1
@@ -205,21 +205,21 @@ def test_no_days_quota_binds_an_oauth_account_but_its_own(engine: Engine, settin
     assert registry.listed(engine, settings, "acme")[0].daily_limit == 7
 
 
+def used_by_eight(portal: Portal, use: Callable[[], str]) -> list[str]:
+    """Let eight threads use a token, for which the portal gives one once seven have gone on without it."""
+    used: list[Future[str]] = []
+    portal.meanwhile = lambda: until(lambda: sum(one.done() for one in used) == 7, 30, "the others wait for it")
+    with ThreadPoolExecutor(8) as eight:
+        used.extend(eight.submit(use) for _ in range(8))
+    return sorted(one.result() for one in used)
+
+
 def test_eight_threads_that_find_it_ending_ask_once_and_the_others_go_on_with_the_old(
     acme: Any, portal: Portal, engine: Engine, settings: Settings
 ) -> None:
     token(engine, settings)
     ending(engine, 240)
-    portal.slow = 0.5
-    together = threading.Barrier(8)
-
-    def use(_: int) -> str:
-        together.wait()
-        return token(engine, settings)
-
-    with ThreadPoolExecutor(8) as eight:
-        used = sorted(eight.map(use, range(8)))
-    assert used == ["access-1"] * 7 + ["access-2"]
+    assert used_by_eight(portal, lambda: token(engine, settings)) == ["access-1"] * 7 + ["access-2"]
     assert len(portal.asked) == 2
     assert token(engine, settings) == "access-2"
     assert acme().lasts > 1_790
@@ -228,16 +228,13 @@ def test_eight_threads_that_find_it_ending_ask_once_and_the_others_go_on_with_th
 def test_eight_threads_without_a_token_ask_once_and_the_others_send_nothing_meanwhile(
     acme: Any, portal: Portal, engine: Engine, settings: Settings
 ) -> None:
-    portal.slow = 0.5
-
-    def use(_: int) -> str:
+    def use() -> str:
         try:
             return token(engine, settings)
         except NoToken:
             return "none"
 
-    with ThreadPoolExecutor(8) as eight:
-        assert sorted(eight.map(use, range(8))) == ["access-1"] + ["none"] * 7
+    assert used_by_eight(portal, use) == ["access-1"] + ["none"] * 7
     assert len(portal.asked) == 1
     assert acme().paused_at is None
     assert acme().parked_until is None
@@ -246,19 +243,20 @@ def test_eight_threads_without_a_token_ask_once_and_the_others_send_nothing_mean
 def test_no_transaction_is_open_while_the_token_endpoint_answers(
     acme: Any, portal: Portal, engine: Engine, settings: Settings
 ) -> None:
-    portal.slow = 1.0
-    with ThreadPoolExecutor(1) as one:
-        used = one.submit(token, engine, settings)
-        time.sleep(0.5)
-        assert acme().refreshing > 0
+    seen = []
+
+    def look() -> None:
         with engine.connect() as connection:
             idle = connection.execute(
                 text("""
                 SELECT count(*) FROM pg_stat_activity
                 WHERE state LIKE 'idle in transaction%' AND datname = current_database()""")
             ).scalar()
-        assert idle == 0
-        assert used.result() == "access-1"
+        seen.append((acme().refreshing > 0, idle))
+
+    portal.meanwhile = look
+    assert token(engine, settings) == "access-1"
+    assert seen == [(True, 0)]
 
 
 def test_a_429_is_waited_out_by_all_while_the_old_token_lasts(
@@ -318,12 +316,8 @@ def test_a_new_refresh_token_is_kept_and_asked_with_the_next_time(
 def test_what_an_operator_sets_while_a_token_is_asked_for_is_not_replaced(
     acme: Any, portal: Portal, engine: Engine, settings: Settings
 ) -> None:
-    portal.slow = 0.5
-    with ThreadPoolExecutor(1) as one:
-        asking = one.submit(token, engine, settings)
-        time.sleep(0.25)
-        registry.rotate(engine, settings, "acme", SecretStr("pat-private"))
-        assert asking.result() == "pat-private"
+    portal.meanwhile = lambda: registry.rotate(engine, settings, "acme", SecretStr("pat-private"))
+    assert token(engine, settings) == "pat-private"
     assert acme().oauth is None
     assert token(engine, settings) == "pat-private"
 

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -94,9 +93,7 @@ def up() -> Iterator[Up]:
     running = Up(home)
     yield running
     everything = running.all_processes()
-    begun = time.monotonic()
     assert running.stop() == 0
-    assert time.monotonic() - begun < 30
     assert [process for process in everything if process.is_running() and process.status() != "zombie"] == []
     shutil.rmtree(home)
 

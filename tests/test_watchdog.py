@@ -1,7 +1,6 @@
 """A process that takes nothing although messages wait ends itself; an idle or a busy one does not."""
 
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
@@ -90,11 +89,9 @@ def test_while_a_task_runs_it_goes_on(watched: Callable[..., list[int]]) -> None
 
 
 def test_while_the_broker_is_away_it_goes_on(valkey: Valkey, watched: Callable[..., list[int]]) -> None:
-    begun = time.monotonic()
     valkey.process.kill()
     valkey.process.wait()
     try:
         assert watched(0, Activity()) == []
     finally:
         valkey.start()
-    assert time.monotonic() - begun < 30

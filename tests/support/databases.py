@@ -1,0 +1,105 @@
+"""Migrated databases for tests: each is one test's alone while it runs, then emptied for the next.
+
+Making a database takes many times what emptying one takes, and half of the tests need one. A database in which a test
+changed more than rows (tables, triggers, statistics), or to which somebody is still connected, is dropped instead.
+"""
+
+import time
+import uuid
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+from sqlalchemy import create_engine
+from sqlalchemy.engine import make_url
+
+from worker.local import migrate
+
+TEMPLATE = "turnout_template"
+
+_LAYOUT = """
+SELECT md5(string_agg(line, ' ' ORDER BY line)) FROM (
+    SELECT format('column %s %s %s', attrelid, attnum, xmin) FROM pg_attribute WHERE attrelid >= 16384
+    UNION ALL SELECT format('index %s %s', indexrelid, xmin) FROM pg_index WHERE indexrelid >= 16384
+    UNION ALL SELECT format('constraint %s %s', oid, xmin) FROM pg_constraint WHERE oid >= 16384
+    UNION ALL SELECT format('trigger %s %s', oid, xmin) FROM pg_trigger WHERE oid >= 16384
+    UNION ALL SELECT format('function %s %s', oid, xmin) FROM pg_proc WHERE oid >= 16384
+    UNION ALL SELECT format('options %s %s', oid, reloptions) FROM pg_class WHERE oid >= 16384 AND reloptions <> '{}'
+    UNION ALL SELECT format('statistics of %s', starelid) FROM pg_statistic WHERE starelid >= 16384
+) AS everything (line)"""
+"""What a database has besides rows, and the transaction that wrote each; oids below 16384 are PostgreSQL's own."""
+_OTHERS = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+_TABLES = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+_LARGE = f"{_TABLES} AND pg_relation_size(oid) > 16 * 8192"
+"""Deleted rows stay in a table's file: where they have become many, truncating is faster."""
+_SEQUENCES = """
+SELECT sequencename, coalesce(last_value, start_value), last_value IS NOT NULL FROM pg_sequences
+WHERE schemaname = 'public'"""
+
+
+class Databases:
+    """The databases on one server: `take` gives a test one, `give_back` takes it when the test is over."""
+
+    def __init__(self, server_url: str) -> None:
+        self.server_url = server_url
+        self._waiting: list[str] = []
+        self._admin(f"CREATE DATABASE {TEMPLATE}")
+        template = create_engine(self.url_of(TEMPLATE))
+        migrate.upgrade(template)
+        template.dispose()
+        with self._connected(TEMPLATE) as connection:
+            self._layout = connection.execute(_LAYOUT).fetchone()
+            self._tables = [name for (name,) in connection.execute(_TABLES)]
+            rows = {}
+            for name in self._tables:
+                with connection.cursor().copy(SQL("COPY {} TO STDOUT").format(Identifier(name))) as copy:
+                    rows[name] = b"".join(copy)
+            self._rows = {name: copied for name, copied in rows.items() if copied}
+            self._sequences = connection.execute(_SEQUENCES).fetchall()
+
+    def url_of(self, name: str) -> str:
+        return make_url(self.server_url).set(database=name).render_as_string(hide_password=False)
+
+    def take(self) -> str:
+        """Give the name of a database that is as the migrations leave it."""
+        if self._waiting:
+            return self._waiting.pop()
+        name = f"t{uuid.uuid4().hex}"
+        self._admin(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        return name
+
+    def give_back(self, name: str) -> None:
+        """Empty a database for the next test, or drop it."""
+        with self._connected(name) as connection:
+            clean = self._emptied(connection)
+        if clean:
+            self._waiting.append(name)
+        else:
+            self._admin(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _emptied(self, connection: psycopg.Connection) -> bool:
+        ends = time.monotonic() + 0.2  # the server notices a moment later that a client has gone
+        while connection.execute(_OTHERS).rowcount:
+            if time.monotonic() > ends:
+                return False
+            time.sleep(0.005)
+        if connection.execute(_LAYOUT).fetchone() != self._layout:
+            return False
+        connection.execute("SET session_replication_role = replica")  # no trigger, so in any order
+        large = [Identifier(name) for (name,) in connection.execute(_LARGE)]
+        if large:
+            connection.execute(SQL("TRUNCATE {} CASCADE").format(SQL(", ").join(large)))
+        connection.execute(SQL("; ").join(SQL("DELETE FROM {}").format(Identifier(name)) for name in self._tables))
+        for name, copied in self._rows.items():
+            with connection.cursor().copy(SQL("COPY {} FROM STDIN").format(Identifier(name))) as copy:
+                copy.write(copied)
+        for sequence in self._sequences:
+            connection.execute("SELECT setval(%s::text::regclass, %s, %s)", sequence)
+        connection.execute("SELECT pg_stat_reset()")
+        return True
+
+    def _connected(self, name: str) -> psycopg.Connection:
+        return psycopg.connect(self.url_of(name), autocommit=True)
+
+    def _admin(self, statement: str) -> None:
+        with psycopg.connect(self.server_url, autocommit=True) as connection:
+            connection.execute(statement)
