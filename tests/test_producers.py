@@ -16,13 +16,12 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, text
 
-import tasks.intake
 from models.words import Door
 from tasks.intake import intake
 from tests.support.api import Api, delivering, running_api
 from tests.support.sandbox_server import running_sandbox
 from tests.support.services import Valkey
-from worker.celery import ACCEPT, WORKER_OPTIONS
+from worker.celery import ACCEPT, WORKER_OPTIONS, app
 from worker.context import Context
 from worker.intake.receipts import Receipt, receipt
 from worker.settings import Settings
@@ -35,7 +34,7 @@ BASH = shutil.which("bash")
 @pytest.fixture(autouse=True)
 def _nobody_to_wake(monkeypatch: pytest.MonkeyPatch) -> None:
     """No worker runs, and the wake-up would be sent by the app of this process, which has no settings."""
-    monkeypatch.setattr(tasks.intake, "wake", lambda *_, **__: 0)
+    monkeypatch.setattr(app, "send_task", lambda *_, **__: None)
 
 
 @pytest.fixture

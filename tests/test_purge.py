@@ -220,14 +220,18 @@ def test_many_go_in_bounded_steps_and_a_kill_between_them_is_harmless(
 
 
 def test_the_sweep_has_a_little_purged_once_however_many_sweeps_run(
-    submit: Submit, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, context: Context
 ) -> None:
     submit(message("a@x.org"))
     deliver_all(engine)
     age(engine, 91)
     woken: list[str] = []
-    monkeypatch.setattr(sweeping, "wake", lambda _, task, **__: woken.append(task))
-    sweeping.sweep(context)
+
+    def wake(_: Context, task: str, **__: object) -> int:
+        woken.append(task)
+        return 1
+
+    sweeping.sweep(context, wake)
     assert PURGE in woken
     results = []
     threads = [threading.Thread(target=lambda: results.append(purge_a_little(context))) for _ in range(4)]
@@ -238,7 +242,7 @@ def test_the_sweep_has_a_little_purged_once_however_many_sweeps_run(
     assert sum(bool(gone) for gone in results) == 1
     woken.clear()
     context.redis.flushall()
-    sweeping.sweep(context)
+    sweeping.sweep(context, wake)
     assert PURGE not in woken
 
 

@@ -1,0 +1,72 @@
+"""Statements stand whole, beside their module; those in raw SQL fit the migrated schema."""
+
+import ast
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, TextClause
+
+import cli
+import hubspot_api
+import tasks
+import web
+import worker
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = (cli, hubspot_api, tasks, web, worker)
+SOURCES = sorted(path for package in PACKAGES for path in Path(package.__path__[0]).rglob("*.py"))
+
+
+def raw_statements() -> Iterator[tuple[str, TextClause]]:
+    """Every statement in raw SQL, by where it is defined."""
+    for package in PACKAGES:
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if found.name.endswith(".__main__"):
+                continue
+            module = importlib.import_module(found.name)
+            for name, value in vars(module).items():
+                if issubclass(type(value), TextClause):  # not isinstance, which wakes lazy objects
+                    yield f"{found.name}.{name}", value
+
+
+RAW = dict(raw_statements())
+
+
+def test_raw_statements_are_found() -> None:
+    assert len(RAW) >= 20
+
+
+@pytest.mark.parametrize("name", RAW)
+def test_a_raw_statement_fits_the_schema(name: str, engine: Engine) -> None:
+    numbers: dict[str, str] = {}
+    sql = re.sub(
+        r"(?<![:\w]):(\w+)", lambda found: numbers.setdefault(found[1], f"${len(numbers) + 1}"), RAW[name].text
+    )
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"PREPARE whole AS {sql}")
+
+
+def calls_of_text(tree: ast.AST) -> Iterator[ast.Call]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "text":
+            yield node
+
+
+def test_sources_are_read() -> None:
+    assert len(SOURCES) > 200
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_raw_sql_is_a_constant_of_its_module(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    if not any(isinstance(node, ast.ImportFrom) and node.module == "sqlalchemy" for node in ast.walk(tree)):
+        return
+    constants = [node.value for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign)]
+    whole = {id(call) for constant in constants if constant is not None for call in calls_of_text(constant)}
+    for call in calls_of_text(tree):
+        assert id(call) in whole, f"line {call.lineno}: a statement that is made anew at each call"
+        assert isinstance(call.args[0], ast.Constant), f"line {call.lineno}: a statement that is put together"
