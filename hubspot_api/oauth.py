@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from hubspot_api.client import post_form
 from hubspot_api.fields import read_object, seconds, text
-from hubspot_api.transport import NoResponse, Response
+from hubspot_api.transport import DIRECT, Egress, NoResponse, Response
 
 PATH: Final = "/oauth/2026-03/token"
 LIFE: Final = 1_800.0
@@ -55,7 +55,7 @@ class Denied:
     because: str
 
 
-def refresh(url: str, grant: Grant, timeout: float) -> Granted | NotNow | Denied:
+def refresh(url: str, grant: Grant, timeout: float, egress: Egress = DIRECT) -> Granted | NotNow | Denied:
     """Ask the HubSpot at `url` for an access token, within `timeout` seconds."""
     fields = {
         "grant_type": "refresh_token",
@@ -63,7 +63,7 @@ def refresh(url: str, grant: Grant, timeout: float) -> Granted | NotNow | Denied
         "client_secret": grant.client_secret.get_secret_value(),
         "refresh_token": grant.refresh_token.get_secret_value(),
     }
-    return read(post_form(url + PATH, fields, timeout), grant)
+    return read(post_form(url + PATH, fields, timeout, egress), grant)
 
 
 def read(answer: Response | NoResponse, grant: Grant) -> Granted | NotNow | Denied:

@@ -3,6 +3,7 @@
 import gc
 import gzip
 import socket
+import socketserver
 import ssl
 import threading
 import time
@@ -18,7 +19,7 @@ import requests.adapters
 
 from hubspot_api.address import attendance_path
 from hubspot_api.client import get, post
-from hubspot_api.transport import LONGEST_ANSWER, NoResponse, Response
+from hubspot_api.transport import LONGEST_ANSWER, Egress, NoResponse, Response
 from models.message import Address
 from models.words import Identity, State
 from tests.support.certificate import certificate_for, served_with
@@ -597,3 +598,98 @@ def test_a_server_that_never_shakes_hands_has_got_nothing() -> None:
         response = post(server.url.replace("http:", "https:"), TOKEN, BODY, 0.3)
     assert isinstance(response, NoResponse)
     assert not response.sent
+
+
+class ConnectProxy(socketserver.ThreadingTCPServer):
+    """An HTTP proxy on loopback: it connects whoever asks to one server, whatever host is named, or refuses."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self, target: int, answer: bytes = b"HTTP/1.1 200 Connection established\r\n\r\n") -> None:
+        super().__init__(("127.0.0.1", 0), _ConnectProxied)
+        self.target, self.answer = target, answer
+        self.asked: list[str] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _ConnectProxied(socketserver.StreamRequestHandler):
+    server: ConnectProxy
+
+    def handle(self) -> None:
+        self.server.asked.append(self.rfile.readline().decode().strip())
+        while self.rfile.readline().strip():
+            pass
+        self.wfile.write(self.server.answer)
+        if b" 200 " not in self.server.answer:
+            return
+        with socket.create_connection(("127.0.0.1", self.server.target)) as far:
+            threading.Thread(target=self._copy, args=(far, self.connection), daemon=True).start()
+            self._copy(self.connection, far)
+
+    @staticmethod
+    def _copy(source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65_536):
+                sink.sendall(data)
+        with suppress(OSError):
+            sink.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def proxying(target: int, *answer: bytes) -> Iterator[ConnectProxy]:
+    with ConnectProxy(target, *answer) as proxy:
+        threading.Thread(target=proxy.serve_forever, args=(0.05,), daemon=True).start()
+        yield proxy
+        proxy.shutdown()
+
+
+def taking(_: Server, connection: Connection) -> None:
+    connection.request()
+    connection.send(OK)
+
+
+def secure(tmp_path: Path) -> tuple[Path, ssl.SSLContext]:
+    certificate = certificate_for("api.example.com", tmp_path)
+    return certificate, served_with(certificate)
+
+
+def test_a_call_goes_by_the_proxy_and_trusts_the_authority_that_the_settings_name(tmp_path: Path) -> None:
+    certificate, context = secure(tmp_path)
+    with (
+        serving(taking, context) as server,
+        proxying(int(server.url.rpartition(":")[2])) as proxy,
+    ):
+        answer = post("https://api.example.com/x", TOKEN, BODY, 5, Egress(proxy.url, str(certificate)))
+    assert isinstance(answer, Response), answer
+    assert answer.status == 200
+    assert [line.rpartition(" HTTP/")[0] for line in proxy.asked] == ["CONNECT api.example.com:443"]
+
+
+def test_a_word_that_stands_for_a_token_beside_a_test_server_is_left_in_the_answer() -> None:
+    with serving(lambda _, connection: connection.send(OK[:-2] + b"company@example.com")) as server:
+        answer = post(server.url, "any", BODY, 5)
+    assert isinstance(answer, Response)
+    assert b"[token]" not in answer.body
+
+
+def test_an_authority_that_nobody_named_is_not_trusted_and_nothing_was_sent(tmp_path: Path) -> None:
+    _, context = secure(tmp_path)
+    with (
+        serving(taking, context) as server,
+        proxying(int(server.url.rpartition(":")[2])) as proxy,
+    ):
+        answer = post("https://api.example.com/x", TOKEN, BODY, 5, Egress(proxy.url))
+    assert isinstance(answer, NoResponse)
+    assert not answer.sent
+
+
+def test_of_a_call_that_a_proxy_refuses_nothing_was_sent() -> None:
+    with proxying(1, b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n") as proxy:
+        answer = post("https://api.example.com/x", TOKEN, BODY, 5, Egress(proxy.url))
+    assert isinstance(answer, NoResponse)
+    assert not answer.sent
+    assert TOKEN not in answer.because

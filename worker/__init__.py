@@ -11,5 +11,6 @@
 - `queue`       whose turn it is, and what became of a batch; `context`: what one process holds open
 - `accounts`    HubSpot's portals; `auth`: who may use the API and the console
 - `database`    PostgreSQL; `encryption`: what is kept sealed in it; `stream`: the intake stream in Redis
-- `settings`    the only reader of the environment; `logging_setup`: how log lines look; `outage`: one warning an outage
+- `settings`    the only reader of the environment; `setting_values`: what a setting may be
+- `logging_setup`  how log lines look; `outage`: one warning an outage
 """

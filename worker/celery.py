@@ -11,7 +11,7 @@ from celery.loaders.app import AppLoader
 from celery.signals import setup_logging, worker_shutting_down
 from kombu.entity import Exchange, Queue
 
-from worker.settings import Settings, load_settings
+from worker.settings import Settings, SettingsError, load_settings
 
 INTAKE: Final = "attendance.intake"
 ACCEPT: Final = "attendance.accept"
@@ -35,8 +35,11 @@ class Loader(AppLoader):  # type: ignore[misc]
     """Reads the settings when the app is first used, not at import; where they are not usable, nothing starts."""
 
     def read_configuration(self, env: str = "") -> dict[str, Any]:  # noqa: ARG002 - Celery's signature
-        """Give Celery's configuration."""
-        return configuration(load_settings())
+        """Give Celery's configuration; where the settings are wrong, the process ends with the reason alone."""
+        try:
+            return configuration(load_settings())
+        except SettingsError as error:
+            raise SystemExit(f"turnout: {error}") from None
 
 
 app = Celery("turnout", include=["tasks"], loader=Loader)

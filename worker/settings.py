@@ -1,15 +1,38 @@
 """The settings: one typed class, the only reader of the environment."""
 
 import json
+import logging
 import os
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 
 from cronsim import CronSim, CronSimError
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from dotenv import dotenv_values
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from worker import setting_values
+from worker.setting_values import cleaned
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+    from hubspot_api.transport import Egress
+
+log = logging.getLogger(__name__)
+
+NEAR: Final = 0.85
+"""How alike a name must be to a setting's to be taken for a mistyped one."""
 RUNNING: Final = "up.json"
 """Where a running `turnout up` writes, in the data directory, how to reach what it started."""
 
@@ -18,7 +41,28 @@ class SettingsError(Exception):
     """The settings are not usable; the message says which, and what would be right."""
 
 
-Text = Annotated[str, BeforeValidator(lambda value: value.strip() if isinstance(value, str) else value)]
+Cleaned = BeforeValidator(cleaned)
+Text = Annotated[str, Cleaned]
+Secret = Annotated[SecretStr, Cleaned]
+
+
+def _header_value(token: SecretStr) -> SecretStr:
+    return SecretStr(setting_values.header_value(token.get_secret_value()))
+
+
+DatabaseUrl = Annotated[Text, AfterValidator(setting_values.database_url)]
+BrokerUrl = Annotated[Text, AfterValidator(setting_values.broker_url)]
+RedisUrl = Annotated[Text, AfterValidator(setting_values.redis_url)]
+HttpUrl = Annotated[Text, AfterValidator(setting_values.http_url)]
+ProxyUrl = Annotated[Text, AfterValidator(setting_values.proxy_url)]
+PublicUrl = Annotated[Text, AfterValidator(setting_values.public_url)]
+CertificateFile = Annotated[Text, AfterValidator(setting_values.readable_file)]
+Token = Annotated[Secret, AfterValidator(_header_value)]
+
+OF_FILES: Final = ("database_url", "broker_url", "redis_url", "hubspot_token", "secret_key")
+"""Settings that hold a secret: `TURNOUT_…_FILE` names a file that has it."""
+OF_PRODUCERS: Final = ("TURNOUT_KEY", "TURNOUT_URL")
+"""Names that examples of producers use; they are no settings."""
 
 
 class Settings(BaseSettings):
@@ -28,14 +72,22 @@ class Settings(BaseSettings):
         env_prefix="TURNOUT_", env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
     )
 
-    database_url: Text = Field("", repr=False, description="PostgreSQL 14 or newer, `postgresql://…`")
-    broker_url: Text = Field("", repr=False, description="Celery's broker: `redis://…` or `amqp://…`")
-    redis_url: Text = Field(
+    with_running: ClassVar[bool] = False
+    """Whether what is unset comes from a running `turnout up`."""
+
+    database_url: DatabaseUrl = Field("", repr=False, description="PostgreSQL 14 or newer, `postgresql://…`")
+    broker_url: BrokerUrl = Field("", repr=False, description="Celery's broker: `redis://…` or `amqp://…`")
+    redis_url: RedisUrl = Field(
         "", repr=False, description="Stream and limiter; default: the broker's, where that is Redis"
     )
     queue_type: Literal["classic", "quorum"] = Field("classic", description="Type of the queues on RabbitMQ")
-    hubspot_url: Text = Field("https://api.hubapi.com", description="Where HubSpot is")
-    hubspot_token: SecretStr = Field(SecretStr(""), description="The access token of the account `default`")
+    hubspot_url: HttpUrl = Field("https://api.hubapi.com", description="Where HubSpot is")
+    hubspot_token: Token = Field(SecretStr(""), description="The access token of the account `default`")
+    hubspot_proxy: ProxyUrl = Field("", repr=False, description="Proxy for calls to HubSpot, `http://…`; empty: none")
+    hubspot_ca_bundle: CertificateFile = Field(
+        "",
+        description="File of the certificates that HubSpot's, or the proxy's, is checked against; empty: public ones",
+    )
     hubspot_version: Text = Field("v3", description="`v3`, or a dated version such as `2026-09`")
     batch_size: int = Field(100, ge=1, le=1000, description="Records in one POST, at most")
     linger: float = Field(2, ge=0, le=3600, description="Seconds that a batch with room waits for more records")
@@ -53,23 +105,17 @@ class Settings(BaseSettings):
         "", description="When failed records are retried, each ten times at most, crontab text in UTC; empty: never"
     )
     retention_days: int = Field(90, ge=1, description="Days that finished records are kept; then they are purged")
-    secret_key: SecretStr = Field(
+    secret_key: Secret = Field(
         SecretStr(""),
         description="Encrypts what is secret; the same for every process. If unset, made into `DATA_DIR`. `new,old`"
         " to rotate",
     )
+    public_url: PublicUrl = Field(
+        "", description="Where console and API are found from outside, with a path if there is one; empty: as asked for"
+    )
     webhook_private: bool = Field(default=False, description="Webhooks may use http and private addresses")
     data_dir: Path = Field(Path(".turnout"), description="What `turnout up` keeps on this machine")
     log_format: Literal["console", "json"] = Field("console", description="`console` or `json`")
-
-    @field_validator("hubspot_url")
-    @classmethod
-    def _base_url(cls, value: str) -> str:
-        from hubspot_api.address import is_base
-
-        if not is_base(value):
-            raise ValueError("is no base URL; right would be https://api.hubapi.com")
-        return value
 
     @field_validator("hubspot_version")
     @classmethod
@@ -92,6 +138,19 @@ class Settings(BaseSettings):
                 raise ValueError(f"is no crontab text ({error}); right would be e.g. '15 * * * *'") from None
         return value
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library's signature
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Name the sources; the first that has a setting decides it."""
+        own = (init_settings, env_settings, SecretFiles(settings_cls), dotenv_settings)
+        return (*own, RunningStack(settings_cls)) if cls.with_running else own
+
     @model_validator(mode="after")
     def _lease_outlasts(self) -> Self:
         if self.lease <= self.timeout:
@@ -99,9 +158,16 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def egress(self) -> "Egress":
+        """Give the way out to HubSpot."""
+        from hubspot_api.transport import Egress
+
+        return Egress(self.hubspot_proxy, self.hubspot_ca_bundle)
+
+    @property
     def stream_url(self) -> str:
         """Give the Redis that holds the stream and the limiter."""
-        return self.redis_url or (self.broker_url if self.broker_url.startswith(("redis", "valkey", "unix")) else "")
+        return self.redis_url or (self.broker_url if self.broker_url.startswith("redis") else "")
 
 
 class RunningStack(PydanticBaseSettingsSource):
@@ -117,20 +183,42 @@ class RunningStack(PydanticBaseSettingsSource):
         return running(Path(self.current_state.get("data_dir", default)))
 
 
+class SecretFiles(PydanticBaseSettingsSource):
+    """Secrets in files that `TURNOUT_…_FILE` names, as orchestrators mount them."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - the library's signature
+        """Give one setting's value."""
+        return self().get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Give what the files hold.
+
+        Raises:
+            SettingsError: where a file cannot be read, or a setting is given twice.
+
+        """
+        found = {}
+        for name in OF_FILES:
+            variable = f"TURNOUT_{name.upper()}"
+            path = os.environ.get(f"{variable}_FILE", "").strip()
+            if not path:
+                continue
+            if os.environ.get(variable):
+                raise SettingsError(f"{variable} and {variable}_FILE are both set; set one of them")
+            try:
+                found[name] = Path(path).read_text(encoding="utf-8")
+            except (OSError, ValueError) as error:
+                why = (isinstance(error, OSError) and error.strerror) or "it is not text"
+                raise SettingsError(
+                    f"{variable}_FILE names a file that cannot be read: {path} ({why}); expected a file with the value"
+                ) from None
+        return found
+
+
 class SettingsOfRunning(Settings):
     """The settings, where what is unset comes from a running `turnout up`."""
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library's signature
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Name the sources; the first that has a setting decides it."""
-        return init_settings, env_settings, dotenv_settings, RunningStack(settings_cls)
+    with_running: ClassVar[bool] = True
 
 
 def read_settings(kind: type[Settings] = Settings) -> Settings:
@@ -140,14 +228,42 @@ def read_settings(kind: type[Settings] = Settings) -> Settings:
         SettingsError: names each setting that is wrong.
 
     """
+    _check_names()
     try:
         return kind()
     except ValidationError as error:
         lines = [
-            f"TURNOUT_{'_'.join(map(str, part['loc'])).upper()} {part['msg']}" if part["loc"] else str(part["msg"])
-            for part in error.errors(include_url=False, include_input=False)
+            f"TURNOUT_{'_'.join(map(str, part['loc'])).upper()} {_told(part)}" if part["loc"] else str(part["msg"])
+            for part in error.errors(include_url=False)
         ]
-        raise SettingsError("; ".join(lines)) from None
+        raise SettingsError("; ".join(line.replace("Value error, ", "") for line in lines)) from None
+
+
+def _told(part: "ErrorDetails") -> str:
+    """Say what is wrong with a value; the library's own words lack the value, and how it is written."""
+    if part["type"] == "value_error":
+        return part["msg"]
+    value = "" if isinstance(part["input"], SecretStr) else f"«{part['input']}»"
+    return f"{value} is not valid: {part['msg'][:1].lower()}{part['msg'][1:]}"
+
+
+def _check_names() -> None:
+    """Refuse a name that is nearly a setting's, which would silently not be set; warn of any other.
+
+    Raises:
+        SettingsError: names the setting that is meant.
+
+    """
+    known = {f"TURNOUT_{name.upper()}" for name in Settings.model_fields}
+    known |= {f"TURNOUT_{name.upper()}_FILE" for name in OF_FILES}
+    written = {*os.environ, *dotenv_values(".env")}
+    for name in sorted(written - known - {*OF_PRODUCERS}):
+        if name.upper() in known or not name.upper().startswith("TURNOUT_"):
+            continue
+        meant = get_close_matches(name.upper(), known, 1, NEAR)
+        if meant:
+            raise SettingsError(f"{name} is not a setting; {meant[0]} is meant? Rename it, or remove it")
+        log.warning("%s is not a setting of Turnout, and does nothing", name)
 
 
 def load_settings() -> Settings:

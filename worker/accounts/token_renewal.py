@@ -137,7 +137,7 @@ def renew(engine: Engine, settings: Settings, account_id: int, url: str) -> None
     if asking is None:
         return
     grant = unsealed(settings, asking.oauth)
-    answer = refresh(url, grant, TIMEOUT)
+    answer = refresh(url, grant, TIMEOUT, settings.egress)
     match answer:
         case Granted():
             _store(engine, settings, asking, grant, answer)

@@ -34,7 +34,7 @@ def send(delivery: Delivery, members: Sequence[Member], held: Permit) -> tuple[A
     process, to, claimed = delivery.process, delivery.to, delivery.claimed
     path = attendance_path(to.version, claimed.address, claimed.state, claimed.identity)
     body = orjson.dumps({"inputs": [member.input for member in members]})
-    response = post(to.url + path, to.token.get_secret_value(), body, process.settings.timeout)
+    response = post(to.url + path, to.token.get_secret_value(), body, process.settings.timeout, process.settings.egress)
     headers = response.headers if isinstance(response, Response) else None
     permits.release(process, to, held, headers, response.duration)
     answer = read_answer(response, claimed.identity, [member.contact for member in members])

@@ -88,7 +88,7 @@ class Reader:
         if attempt_id is None:
             return Halt()
         self._held = None
-        response = get(to.url + path, to.token.get_secret_value(), process.settings.timeout)
+        response = get(to.url + path, to.token.get_secret_value(), process.settings.timeout, process.settings.egress)
         self.calls += 1
         headers = response.headers if isinstance(response, Response) else None
         permits.release(process, to, permit, headers, response.duration)
