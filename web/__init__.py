@@ -7,6 +7,7 @@
 - `schemas`         the same for OpenAPI; `descriptions`: the routes' parameters and answers
 - `masking`         what a viewer is shown; `spelling`: spellings that hide an address, undone
 - `templating`      the templates, and the files that pages need
+- `public_url`      the address under which all this is found from outside
 - `values`          what a path and a query carry, decoded strictly
 - `access`          whose key came with a request, and which account it is for
 - `limits`          bodies too large or too slow, and more at once than there is room for

@@ -17,6 +17,7 @@ from web.limits import Admission
 from web.long_poll import LongPoll
 from web.masking import masked
 from web.participations import Participations
+from web.public_url import PublicUrl
 from web.receipts import Receipts
 from web.reference import routes as reference
 from worker.context import Context
@@ -42,6 +43,7 @@ def create_app(process: Context) -> FastAPI:
     app.add_exception_handler(Exception, _bug)
     app.add_middleware(Encoded)
     app.add_middleware(Head)
+    app.add_middleware(PublicUrl, url=process.settings.public_url)
     return app
 
 

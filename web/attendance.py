@@ -32,6 +32,7 @@ from web.hubspot_format import Fault, invalid
 from web.limits import Admission
 from web.long_poll import LONGEST, LongPoll
 from web.masking import for_producer
+from web.public_url import public_base
 from web.values import path_value, query_values
 from worker.auth.keys import ApiKey
 from worker.context import Context
@@ -104,7 +105,7 @@ class Attendance:
         assert handed.message is not None
         assert handed.message.submission is not None
         submission = handed.message.submission
-        url = f"{request.base_url}submissions/{submission}"
+        url = f"{public_base(request)}/submissions/{submission}"
         with self._process.engine.connect() as connection:
             receipt = connection.execute(_RECEIPT, {"submission": submission, "part": PART}).one()
             if receipt.key_id != handed.key_id or receipt.digest != handed.digest:

@@ -3,6 +3,7 @@
 import hashlib
 from functools import partial
 from typing import Any, Final
+from urllib.parse import urlencode
 from uuid import UUID
 
 import orjson
@@ -19,6 +20,7 @@ from web.descriptions import WAIT, faults, header, path_parameters
 from web.hubspot_format import Fault, invalid
 from web.long_poll import LongPoll
 from web.masking import for_producer, for_viewer
+from web.public_url import public_base
 from web.schemas import SubmissionReceipt
 from worker.auth.keys import ApiKey
 from worker.context import Context
@@ -131,8 +133,8 @@ class Receipts:
         }
         if len(members) > limit:
             last = Cursor(members[limit - 1].part_id, members[limit - 1].id)
-            link = request.url.include_query_params(after=str(last), limit=limit)
-            shown["paging"] = {"next": {"after": str(last), "link": str(link)}}
+            link = f"{public_base(request)}/submissions/{submission}?{urlencode({'after': str(last), 'limit': limit})}"
+            shown["paging"] = {"next": {"after": str(last), "link": link}}
         return shown
 
 

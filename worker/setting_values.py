@@ -201,7 +201,9 @@ def _check_address(url: str, expected: str) -> None:
         hosts: list[str | None] = [parts.hostname]
         ports: list[int | None] = [parts.port]
     except ValueError:
-        hosts, ports = _several(rest) if url.startswith("postgresql") else ([None], [0])
+        if not url.startswith("postgresql"):
+            raise ValueError(f"{masked(url)} has an address that cannot be read; expected {expected}") from None
+        hosts, ports = _several(rest)
     if any(port is not None and not 0 < port <= MOST_PORT for port in ports):
         raise ValueError(f"{masked(url)} has a port that is not a number from 1 to 65535; expected {expected}")
     socket = "host" in dict(parse_qsl(urlsplit(url).query))

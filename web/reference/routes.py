@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from web.hubspot_format import json_response
+from web.public_url import public_base
 from web.reference.document import document
 from web.reference.page import page
 
@@ -31,6 +32,6 @@ def router(app: FastAPI) -> APIRouter:
 
     @routes.get("/reference")
     async def reference(request: Request) -> Response:
-        return HTMLResponse(written(str(request.base_url).rstrip("/")), headers=_SAFE)
+        return HTMLResponse(written(public_base(request)), headers=_SAFE)
 
     return routes

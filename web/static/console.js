@@ -135,7 +135,7 @@
     if (!keysOn.checked || inField || help.open || event.ctrlKey || event.metaKey || event.altKey) return;
     const page = Date.now() - awaited < 1500 && pages[event.key];
     awaited = 0;
-    if (page) location.assign(page);
+    if (page) location.assign(document.documentElement.dataset.root + page.slice(1));
     else if (does[event.key]) { event.preventDefault(); does[event.key](); }
   });
 
