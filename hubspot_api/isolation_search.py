@@ -88,7 +88,7 @@ class SendAlone:
 
 
 @dataclass(frozen=True, slots=True)
-class SendAgain:
+class SendWhole:
     """Send a refused group again of which each part was taken: it may be too large, or was refused by chance."""
 
     part: Indexes
@@ -115,7 +115,7 @@ class Learn:
     group: Indexes
 
 
-Sending = Send | SendLeft | SendRight | SendAlone | SendAgain
+Sending = Send | SendLeft | SendRight | SendAlone | SendWhole
 Step = Sending | Narrow | Try | Learn
 
 
@@ -169,7 +169,7 @@ def begin(size: int, refused: RefusedWhole, most: int) -> SearchState:
 def next_part(state: SearchState) -> Indexes | None:
     """Give the part to send next, none at the end. A search may be left at any time."""
     match state.todo:
-        case [Send() | SendLeft() | SendRight() | SendAlone() | SendAgain() as step, *_]:
+        case [Send() | SendLeft() | SendRight() | SendAlone() | SendWhole() as step, *_]:
             return step.part
     return None
 
@@ -214,7 +214,7 @@ def _tried(state: SearchState, group: Indexes) -> SearchState:
 def _learned(state: SearchState, group: Indexes) -> SearchState:
     if not state.is_clean(group) or len(group) <= state.taken:
         return state
-    return state.then(SendAgain(group)) if state.found.most is None else _limited(state)
+    return state.then(SendWhole(group)) if state.found.most is None else _limited(state)
 
 
 def _limited(state: SearchState) -> SearchState:
@@ -223,7 +223,7 @@ def _limited(state: SearchState) -> SearchState:
 
 def _answered(state: SearchState, step: Sending, answer: PartAnswer) -> SearchState:
     """Take in an answer to a step; what it does not name is sent again."""
-    if isinstance(step, SendAgain):
+    if isinstance(step, SendWhole):
         by_chance = isinstance(answer, Settled) or answer.named
         return replace(state, taken=len(step.part)) if by_chance else _limited(state)
     if isinstance(answer, Settled):

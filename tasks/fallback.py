@@ -31,7 +31,7 @@ EVERY: Final = 2.0
 THREADS: Final = 4
 """Verbs of one process that run at once in this way."""
 
-Work = tuple[str, tuple[tuple[str, str], ...], int]
+DueTask = tuple[str, tuple[tuple[str, str], ...], int]
 """A task, its arguments, and which of several at once."""
 
 
@@ -58,7 +58,7 @@ class Fallback:
         self._process = process
         self._queues = frozenset(queues)
         self._activity = activity
-        self._running: dict[Work, Future[None]] = {}
+        self._running: dict[DueTask, Future[None]] = {}
         self._threads = ThreadPoolExecutor(THREADS, "fallback")
         self._active = False
 
@@ -90,8 +90,8 @@ class Fallback:
         self._activity.found_itself(len(found))
         return len(found)
 
-    def _due(self) -> list[Work]:
-        found: list[Work] = []
+    def _due(self) -> list[DueTask]:
+        found: list[DueTask] = []
 
         def note(_: Context, task: str, places: int = 1, **facts: str) -> int:
             found.extend((task, tuple(facts.items()), place) for place in range(min(places, THREADS)))
@@ -105,7 +105,7 @@ class Fallback:
         queue_of = app.conf.task_routes
         return [work for work in found if queue_of[work[0]]["queue"] in self._queues]
 
-    def _do(self, work: Work) -> None:
+    def _do(self, work: DueTask) -> None:
         task, facts, _ = work
         try:
             VERBS[task](self._process, **dict(facts))

@@ -50,12 +50,23 @@ def _header_value(token: SecretStr) -> SecretStr:
     return SecretStr(setting_values.header_value(token.get_secret_value()))
 
 
+def _base_url(url: str) -> str:
+    from hubspot_api.address import is_base
+
+    url = setting_values.http_url(url)
+    if not is_base(url):
+        raise ValueError(
+            f"{setting_values.masked(url)} cannot have paths put behind it; expected {setting_values.BASE}"
+        )
+    return url
+
+
 DatabaseUrl = Annotated[Text, AfterValidator(setting_values.database_url)]
 BrokerUrl = Annotated[Text, AfterValidator(setting_values.broker_url)]
 RedisUrl = Annotated[Text, AfterValidator(setting_values.redis_url)]
-HttpUrl = Annotated[Text, AfterValidator(setting_values.http_url)]
+BaseUrl = Annotated[Text, AfterValidator(_base_url)]
 ProxyUrl = Annotated[Text, AfterValidator(setting_values.proxy_url)]
-PublicUrl = Annotated[Text, AfterValidator(setting_values.public_url)]
+OutsideUrl = Annotated[Text, AfterValidator(setting_values.public_url)]
 CertificateFile = Annotated[Text, AfterValidator(setting_values.readable_file)]
 Token = Annotated[Secret, AfterValidator(_header_value)]
 
@@ -81,7 +92,7 @@ class Settings(BaseSettings):
         "", repr=False, description="Stream and limiter; default: the broker's, where that is Redis"
     )
     queue_type: Literal["classic", "quorum"] = Field("classic", description="Type of the queues on RabbitMQ")
-    hubspot_url: HttpUrl = Field("https://api.hubapi.com", description="Where HubSpot is")
+    hubspot_url: BaseUrl = Field("https://api.hubapi.com", description="Where HubSpot is")
     hubspot_token: Token = Field(SecretStr(""), description="The access token of the account `default`")
     hubspot_proxy: ProxyUrl = Field("", repr=False, description="Proxy for calls to HubSpot, `http://…`; empty: none")
     hubspot_ca_bundle: CertificateFile = Field(
@@ -110,7 +121,7 @@ class Settings(BaseSettings):
         description="Encrypts what is secret; the same for every process. If unset, made into `DATA_DIR`. `new,old`"
         " to rotate",
     )
-    public_url: PublicUrl = Field(
+    public_url: OutsideUrl = Field(
         "", description="Where console and API are found from outside, with a path if there is one; empty: as asked for"
     )
     webhook_private: bool = Field(default=False, description="Webhooks may use http and private addresses")

@@ -11,5 +11,6 @@
 - `webhook_receiver`    a receiver of webhooks
 - `worker_processes`    real worker processes, started, killed and stopped
 - `fixtures`            the types of what `conftest.py` gives
+- `databases`           migrated databases; `pace`: how long the tests take
 - `services`            PostgreSQL and Valkey; `proxy`: a TCP proxy that can be cut; `certificate`: one for TLS
 """

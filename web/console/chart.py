@@ -17,7 +17,7 @@ _ROUND: Final = (1, 2, 5)
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class ChartBar:
     """What was delivered in ten minutes, with what was not on top of it."""
 
     since: datetime
@@ -30,11 +30,11 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Bars:
+class ChartBars:
     """The bars of a day, those at which an hour is written, the scale's end, and the day's sums."""
 
-    bars: list[Bar]
-    hours: list[Bar]
+    bars: list[ChartBar]
+    hours: list[ChartBar]
     top: int
     width: int
     height: int
@@ -51,7 +51,7 @@ class Spark:
     height: int
 
 
-def bars(day: Mapping[datetime, Sent]) -> Bars:
+def bars(day: Mapping[datetime, Sent]) -> ChartBars:
     """Draw what was delivered and what was not."""
     top = _nice(max((sent.delivered + sent.undelivered for sent in day.values()), default=0))
     drawn = []
@@ -59,9 +59,9 @@ def bars(day: Mapping[datetime, Sent]) -> Bars:
         good, bad = (records * HEIGHT / top for records in (sent.delivered, sent.undelivered))
         bad = max(bad, 2.0) if sent.undelivered else 0.0  # one in ten thousand is seen too
         good_y, bad_y = round(HEIGHT - good, 1), round(max(0.0, HEIGHT - good - bad), 1)
-        drawn.append(Bar(since, sent, index * WIDTH, round(good, 1), good_y, round(bad, 1), bad_y))
+        drawn.append(ChartBar(since, sent, index * WIDTH, round(good, 1), good_y, round(bad, 1), bad_y))
     hours = [bar for bar in drawn if bar.since.minute == 0 and bar.since.hour % 6 == 0]
-    return Bars(drawn, hours, top, len(day) * WIDTH, HEIGHT, sum(day.values(), Sent()))
+    return ChartBars(drawn, hours, top, len(day) * WIDTH, HEIGHT, sum(day.values(), Sent()))
 
 
 def spark(each: Sequence[int]) -> Spark:

@@ -80,7 +80,7 @@ class BatchSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class BatchMember:
     """A record of a batch, with its outcome and its last error."""
 
     id: int
@@ -126,7 +126,7 @@ class BatchDetail:
     external_account_id: str | None
     hubspot_version: str | None
     timeline: list[PastAttempt]
-    records: list[Member]
+    records: list[BatchMember]
 
     @property
     def why(self) -> str:
@@ -263,4 +263,4 @@ def find_batch(engine: Engine, batch_id: int, limit: int = 1_000, after: int = -
             return None
         members = connection.execute(_MEMBERS, {"id": batch_id, "after": after, "limit": limit})
         timeline = attempts_of_batch(connection, batch_id, SHOWN)
-        return BatchDetail(**found, timeline=timeline, records=rows_as(Member, members))
+        return BatchDetail(**found, timeline=timeline, records=rows_as(BatchMember, members))
