@@ -99,7 +99,7 @@ def cancel(  # noqa: PLR0913 - one parameter an option
     if not everything and (batch_id, event, account, state) == (None, None, None, None):
         raise typer.BadParameter("name a batch, or a filter such as --event; --all for everything that waits")
     process = open_process()
-    wish = Wish(Action.CANCEL, CancelFilter(batch_id, event, account, state).facts, "canceled", harmless=True)
+    wish = Wish(Action.CANCEL, CancelFilter(batch_id, event, account, state).written, "canceled", harmless=True)
     job = do(process, wish, consent)
     batches = job_results.batches(process.engine, job.id)
     if consent.as_json:

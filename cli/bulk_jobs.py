@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -80,7 +80,7 @@ def do(process: "Context", wish: Wish, consent: Consent) -> JobSummary:
     several that would go to another event want their number, typed or by `--expect`.
     """
     from worker.operations import audit_log, jobs, preview
-    from worker.queries.error_groups import COUNTED
+    from worker.queries.rows import AT_MOST
 
     by = audit_log.at_the_terminal()
     is_move = not {"event", "object_id"}.isdisjoint(wish.params.get("change", {}))
@@ -88,7 +88,7 @@ def do(process: "Context", wish: Wish, consent: Consent) -> JobSummary:
         with process.engine.begin() as connection:
             job_id = jobs.ask(connection, by, wish.action, wish.filter, params=wish.params)
         return follow(process, job_id, background=consent.background)
-    most = max(COUNTED, consent.expect or 0)
+    most = max(AT_MOST, consent.expect or 0)
     found = preview.look(process, wish.action, wish.filter, wish.params, most=most)
     would = f"{count(wish.action, found)} would be {wish.done}"
     one = found.count <= 1 and "change" not in wish.params
@@ -163,17 +163,18 @@ def show(found: "Preview") -> None:
     """Show what changes, the distinct errors of what is chosen, and ten of it."""
     show_tally(found.tally)
     if found.groups:
-        names = ("id", "outcome", "category", "gist", "event", "state", "account", "count", "means")
-        columns = [name for name in names if name in found.groups[0]]
-        rows = [{**group, "count": f"{group['count']:,}"} for group in found.groups[:SHOWN]]
-        title = "Of which events" if "state" in found.groups[0] else "Distinct errors"
+        columns = [one.name for one in fields(found.groups[0]) if one.name != "who"]
+        title = "Of which events" if "state" in columns else "Distinct errors"
+        rows = [{**asdict(group), "count": f"{group.count:,}"} for group in found.groups[:SHOWN]]
         print_table(title, rows, columns, "")
         if len(found.groups) > SHOWN:
             say(f"and {len(found.groups) - SHOWN:,} more")
     if found.samples:
         hidden = {"category", "code", "group_id", "input", "event_id", "account", "created_at", "batch_id", "outcome"}
-        hidden |= {"against"}
-        rows = [{**row, "reasons": first_reason(row["reasons"])} if "reasons" in row else row for row in found.samples]
+        rows = [asdict(sample) for sample in found.samples]
+        if "reasons" in rows[0]:
+            hidden |= {"raw", "message", "text"}
+            rows = [{**row, "reasons": first_reason(row["reasons"])} for row in rows]
         print_table("Ten of them", rows, [name for name in rows[0] if name not in hidden], "")
 
 
@@ -184,12 +185,15 @@ SHOWN: Final = 50
 def show_tally(tally: "Tally") -> None:
     """Show each distinct change with its count, and how many are skipped and why."""
     if tally.changes:
-        rows = [{**row, "is": row["was"] or "–", "becomes": row["becomes"] or "–"} for row in tally.changes]
+        rows = [
+            {"field": one.field, "is": one.was or "–", "becomes": one.becomes or "–", "count": one.count}
+            for one in tally.changes
+        ]
         print_table("Distinct changes", rows, ["field", "is", "becomes", "count"], "")
     if tally.more_changes:
         say(f"and {tally.more_changes:,} more distinct changes")
     for skip in tally.skips:
-        say(f"{skip['count']:,} will be skipped: {skip['what']}")
+        say(f"{skip.count:,} will be skipped: {skip.what}")
     if tally.more_skips:
         say(f"and for {tally.more_skips:,} more reasons")
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from worker.queries.error_filter import Filter
+    from worker.queries.error_groups import OpenGroup
 
 
 @with_groups
@@ -44,10 +45,11 @@ def errors(  # noqa: PLR0913 - one parameter an option
             raise typer.BadParameter(
                 "--grouped goes with no --group, --record, --before or --csv; a group's: --group ID"
             )
-        found, older = error_groups.narrowed(engine, chosen, limit) if chosen.facts else (None, False)
-        if found is None:
-            found = error_groups.grouped(engine, options.outcome or OPEN, limit)
-        _show_groups(found, older=older, as_json=as_json)
+        if chosen.narrowed:
+            groups, only_of = error_groups.narrowed(engine, chosen, limit)
+        else:
+            groups, only_of = error_groups.grouped(engine, chosen.outcomes, limit), None
+        _show_groups(groups, only_of, as_json=as_json)
         return
     if csv is not None:
         _write(csv, engine, chosen)
@@ -59,7 +61,7 @@ def errors(  # noqa: PLR0913 - one parameter an option
     columns = ["id", "record_id", "outcome", "category", "contact", "event", "state", "batch_id", "message"]
     print_table("Unresolved errors", found, columns, "no unresolved error matches", ["category", "batch_id"])
     if len(found) == limit:
-        say(f"more: --before {found[-1]['id']}")
+        say(f"more: --before {found[-1].id}")
 
 
 def _write(path: Path, engine: "Engine", chosen: "Filter") -> None:
@@ -74,24 +76,22 @@ def _write(path: Path, engine: "Engine", chosen: "Filter") -> None:
     say(f"{written:,} records written to {path}; fix what is wrong, then: turnout correct --from {path}")
 
 
-def _show_groups(found: list[dict[str, object]], *, older: bool, as_json: bool) -> None:
-    from worker.queries.error_groups import COUNTED, as_said
-
+def _show_groups(found: "list[OpenGroup]", only_of: int | None, *, as_json: bool) -> None:
     if as_json:
-        print_json([{**group, "more": older or int(str(group["count"])) > COUNTED} for group in found])
+        print_json(found)
         return
-    if older:
-        say(f"of the newest {COUNTED:,} unresolved errors, which were looked at")
+    if only_of is not None:
+        say(f"of the newest {only_of:,} unresolved errors, which were looked at")
     if not found:
-        say("no unresolved errors" + (" among them match" if older else ""))
+        say("no unresolved errors" + (" among them match" if only_of is not None else ""))
     for group in found:
-        heading = f"{as_said(int(str(group['count'])))} {group['outcome']}: {group['category']} {group['code']}"
+        heading = f"{group.how_many} {group.outcome}: {group.category} {group.code}"
         say(heading.strip(), "bold")
-        say(f"  {group['sample']}")
-        if group["event"]:
-            say(f"  all of event {group['event']}")
-        say(f"  {group['means']}; who can fix it: {group['who']}")
-        if group["action"]:
-            say(f"  type: {group['action']}")
-        seen = f"first {written(group['first_seen'])}, last {written(group['last_seen'])}"
-        say(f"  group {group['id']}; {seen}; such as record {group['sample_record']}")
+        say(f"  {group.sample}")
+        if group.event:
+            say(f"  all of event {group.event}")
+        say(f"  {group.means}; who can fix it: {group.who}")
+        if group.action:
+            say(f"  type: {group.action}")
+        seen = f"first {written(group.first_seen)}, last {written(group.last_seen)}"
+        say(f"  group {group.id}; {seen}; such as record {group.sample_record}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from models.input_check import INT64_MAX
 from models.words import Outcome, State
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ Until = Annotated[
 GroupOption = Annotated[
     str | None, typer.Option(metavar="ID", help="Only errors of this group (turnout errors --grouped).")
 ]
-LARGEST: Final = 2**63 - 1
+LARGEST: Final = INT64_MAX
 """An id that a database can hold."""
 Records = Annotated[
     list[int] | None,

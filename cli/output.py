@@ -74,9 +74,9 @@ def print_json(value: object) -> None:
 
 
 def print_table(
-    title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], none: str, less: Sequence[str] = ()
+    title: str, rows: Sequence[object], columns: Sequence[str], none: str, less: Sequence[str] = ()
 ) -> None:
-    """Print rows as a table of these columns, or what to say of no rows.
+    """Print rows, each a mapping or an object with fields, as a table of these columns, or what to say of no rows.
 
     Where the terminal is too narrow for a table, it goes without the columns in `less`; where that is not enough, each
     row is a card.
@@ -84,16 +84,20 @@ def print_table(
     if not rows:
         say(none)
         return
-    rows = [{column: _typed(column, row[column]) for column in columns} for row in rows]
+    cells = [{column: _typed(column, _cell(row, column)) for column in columns} for row in rows]
     for shown in (columns, [column for column in columns if column not in less]):
-        if table := _table(title, rows, shown):
+        if table := _table(title, cells, shown):
             with _console.capture() as printed:
                 _console.print(table)
             _console.file.write(printed.get().replace(_STUCK, " "))
             return
     say(title, "bold")
-    for row in rows:
+    for row in cells:
         _print_card([(column.replace("_", " "), row[column]) for column in columns])
+
+
+def _cell(row: object, column: str) -> object:
+    return row[column] if isinstance(row, Mapping) else getattr(row, column)
 
 
 def _typed(column: str, value: object) -> object:

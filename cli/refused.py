@@ -129,7 +129,7 @@ def _agree_to_file(process: "Context", path: Path, consent: Consent) -> None:
     """Show how many of a file's lines would be accepted, and why others would not, and ask."""
     from models.error_signature import gist
     from worker.operations import replay
-    from worker.operations.tally import Tally
+    from worker.operations.tally import Skip, Tally
 
     skips: Counter[str] = Counter()
     will = 0
@@ -140,7 +140,7 @@ def _agree_to_file(process: "Context", path: Path, consent: Consent) -> None:
                 skips.update(f"would not be accepted: {gist(str(one))}" for one in reasons[:1])
     except OSError as error:
         raise typer.BadParameter(f"{path} cannot be read: {error.strerror}") from None
-    few = [{"what": what, "count": count} for what, count in skips.most_common(MOST_REASONS)]
+    few = [Skip(*skip) for skip in skips.most_common(MOST_REASONS)]
     found = Tally(will, skips=few, more_skips=len(skips) - len(few))
     would = f"{will:,} {'refusal' if will == 1 else 'refusals'} would be submitted again"
 

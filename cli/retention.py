@@ -59,7 +59,8 @@ def erase(
     """
     from models.erasure import Person
     from worker.operations.audit_log import at_the_terminal, noted
-    from worker.queries.erasures import as_said, known
+    from worker.queries.erasures import COUNTED, known
+    from worker.queries.rows import as_said
     from worker.retention.erase import erase as remove
 
     person = Person.named(who)
@@ -68,9 +69,8 @@ def erase(
     process = open_process()
     engine, settings = process.engine, process.settings
     if not yes:
-        question = (
-            f"{person.contact} has {as_said(known(engine, person.contact))} records here. Erase this person for good?"
-        )
+        records = as_said(known(engine, person.contact), COUNTED)
+        question = f"{person.contact} has {records} records here. Erase this person for good?"
         ask(question, on_stderr=True)
     patience = settings.timeout + 5 if wait is None else wait
     with noted(engine, at_the_terminal(), "erase") as action:  # never whom

@@ -16,7 +16,7 @@ from tests.test_concurrency import PATIENCE, SIZE
 from tests.test_purge import PurgingStorm, keep_what_goes
 from worker.context import Context
 from worker.database import make_engine
-from worker.operations import cancel, jobs, retry, steps
+from worker.operations import jobs, steps
 from worker.queries.error_filter import Filter
 from worker.queries.refusals import RefusalFilter, waiting
 from worker.retention.purge import purge
@@ -40,7 +40,7 @@ def do_steps(engine: Engine, rules: Rules, job_id: int) -> list[int]:
 def test_a_rare_filter_goes_on_step_by_step_through_the_open_errors_that_it_leaves_out(
     submit: Submit, engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry, "WALK", 5)
+    monkeypatch.setattr(steps, "AT_MOST", 5)
     submit(message(*people(12), event="1"))
     given_up(engine, taken(engine))
     submit(message("rare@x.org", event="2"))
@@ -55,7 +55,7 @@ def test_a_rare_filter_goes_on_step_by_step_through_the_open_errors_that_it_leav
 def test_a_filter_that_an_index_answers_walks_through_nothing_else(
     submit: Submit, engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry, "WALK", 5)
+    monkeypatch.setattr(steps, "AT_MOST", 5)
     submit(message(*people(30)))
     given_up(engine, taken(engine))
     assert do_steps(engine, rules, asked(engine, Action.RETRY, **Filter(record_ids=[28, 30]).written)) == [2, 2]
@@ -64,7 +64,7 @@ def test_a_filter_that_an_index_answers_walks_through_nothing_else(
 def test_a_step_that_finds_more_than_it_takes_leaves_none_of_them_out(
     submit: Submit, engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry, "WALK", 5)
+    monkeypatch.setattr(steps, "AT_MOST", 5)
     monkeypatch.setattr(steps, "STEP", 3)
     submit(message(*people(12)))
     given_up(engine, taken(engine))
@@ -75,7 +75,7 @@ def test_a_step_that_finds_more_than_it_takes_leaves_none_of_them_out(
 def test_a_rare_filter_goes_on_step_by_step_through_the_waiting_batches_that_it_leaves_out(
     submit: Submit, engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cancel, "WALK", 5)
+    monkeypatch.setattr(steps, "AT_MOST", 5)
     submit(*(message("a@x.org", event=str(number)) for number in range(17)))
     assert do_steps(engine, rules, asked(engine, Action.CANCEL, event="12")) == [0, 0, 1, 1]
     assert outcomes(engine) == {"pending": 16, "canceled": 1}

@@ -21,7 +21,7 @@ from web.masking import masked
 from worker.accounts.registry import add
 from worker.auth import keys, signin_limit
 from worker.context import Context
-from worker.queries.errors import further_errors, list_errors
+from worker.queries.errors import list_errors, page_of_errors
 from worker.queries.events import find_event, outcomes_by_event
 from worker.queries.person import find_submission
 from worker.settings import Settings
@@ -451,9 +451,11 @@ def test_a_group_is_listed_by_its_own_index_whatever_the_outcomes(submit: Submit
     )
     for wanted, ids in ((ANY_OPEN, row.ids), ((Outcome.REJECTED,), [])):
         chosen = Filter(wanted, group_id=row.group_id)
-        assert [error["id"] for error in list_errors(engine, chosen)] == ids
-        assert [error["id"] for error in list_errors(engine, chosen, walk=9)] == ids
-    assert further_errors(engine, Filter(ANY_OPEN, group_id=row.group_id), None, 2) == row.ids[1]
+        assert [error.id for error in list_errors(engine, chosen)] == ids
+        found, more = page_of_errors(engine, chosen, 50, None, 9)
+        assert ([error.id for error in found], more) == (ids, None)
+    rare = Filter(ANY_OPEN, group_id=row.group_id, category="NONE")
+    assert page_of_errors(engine, rare, 50, None, 2) == ([], row.ids[1])
 
 
 def test_of_a_large_submission_the_first_records_are_counted_and_what_waits_is_not_called_complete(

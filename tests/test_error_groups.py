@@ -89,7 +89,7 @@ def test_failed_canceled_and_unconfirmed_have_groups_too(submit: Submit, engine:
 def test_a_count_goes_no_further_than_it_says(
     submit: Submit, engine: Engine, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(error_groups, "COUNTED", 2)
+    monkeypatch.setattr(error_groups, "AT_MOST", 2)
     submit(message(*people(5)))
     given_up(engine, taken(engine))
     assert "more than 2 failed" in turnout("errors", "--grouped").output
@@ -172,14 +172,14 @@ def test_narrowed_groups_say_where_older_errors_were_not_looked_at(
     given_up(engine, taken(engine))
     submit(message(*people(3), event="8"))
     given_up(engine, taken(engine))
-    monkeypatch.setattr(error_groups, "COUNTED", 3)
+    monkeypatch.setattr(error_groups, "AT_MOST", 3)
     assert facts("errors", "--grouped", "--event", "7") == []
     said = turnout("errors", "--grouped", "--event", "7").output
     assert "of the newest 3 unresolved errors, which were looked at" in said
     assert "no unresolved errors among them match" in said
     (group,) = facts("errors", "--grouped", "--event", "8")
     assert (group["count"], group["more"]) == (3, True)
-    monkeypatch.setattr(error_groups, "COUNTED", 4)
+    monkeypatch.setattr(error_groups, "AT_MOST", 4)
     assert "looked at" not in turnout("errors", "--grouped", "--event", "7").output
 
 

@@ -227,7 +227,7 @@ def test_what_comes_after_a_job_was_asked_for_is_not_its_own(
     submit(b"no JSON", message("w@x.org", event="waits"))
     chosen: tuple[tuple[Action, Mapping[str, object]], ...] = (
         (Action.RETRY, FAILED),
-        (Action.CANCEL, CancelFilter(event="waits").facts),
+        (Action.CANCEL, CancelFilter(event="waits").written),
         (Action.REPLAY, {}),
     )
     asked_for = [asked(engine, *one) for one in chosen]
@@ -311,7 +311,7 @@ def test_a_dismissal_keeps_its_reason(fail: Callable[..., list[int]], engine: En
 
 def test_a_cancellation_has_an_item_a_record(submit: Submit, engine: Engine, rules: Rules) -> None:
     submit(message(*people(7)), batch_size=2)
-    ended = run(engine, rules, Action.CANCEL, CancelFilter(event="77").facts)
+    ended = run(engine, rules, Action.CANCEL, CancelFilter(event="77").written)
     assert (ended.done, job_results.batches(engine, ended.id)) == (7, 4)
     assert [outcome for *_, outcome in items(engine, ended.id)] == ["canceled"] * 7
     assert outcomes(engine) == {"canceled": 7}

@@ -182,11 +182,11 @@ def test_a_preview_is_of_all_that_is_chosen(mixed: str, engine: Engine, context:
         "change": Change(event=RIGHT).written
     })  # fmt: skip
     assert (found.count, found.will, found.tally.moved, found.calls) == (140, 60, 60, 1)
-    assert [(row["was"], row["becomes"], row["count"]) for row in found.tally.changes] == [
+    assert [(one.was, one.becomes, one.count) for one in found.tally.changes] == [
         ("acme/berlin-meetup-25", RIGHT, 30),
         ("acme/paris-meetup-25", RIGHT, 30),
     ]
-    assert found.tally.skips == [{"what": "would stay as it is", "count": 80}]
+    assert found.tally.skips == [tally.Skip("would stay as it is", 80)]
     said = words(operator.page(f"/correct?group={mixed}&event={RIGHT}"))
     assert f"event acme/berlin-meetup-25 {RIGHT} 30" in said
     assert f"event acme/paris-meetup-25 {RIGHT} 30" in said
@@ -206,10 +206,10 @@ def test_distinct_changes_beyond_a_bound_are_counted(
     unknown(engine, {"category": "OBJECT_NOT_FOUND", "message": "no"})
     changes = [(row.record_id, Change(event="acme/right")) for row in ask(engine, "SELECT record_id FROM errors")]
     found = tally.of(context.engine, context.rules, sorted(changes, key=lambda change: change[0]))
-    assert [row["count"] for row in found.changes] == [1, 1]
+    assert [change.count for change in found.changes] == [1, 1]
     assert found.more_changes == 3
     why = "would repeat record …, which is corrected to the same here"
-    assert (found.will, found.skips) == (5, [{"what": why, "count": 10}])
+    assert (found.will, found.skips) == (5, [tally.Skip(why, 10)])
 
 
 def test_what_a_preview_says_is_what_the_job_does(  # noqa: PLR0917

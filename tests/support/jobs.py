@@ -43,7 +43,7 @@ def retry(engine: Engine, batch_size: int, chosen: Filter) -> int:
 
 
 def cancel(engine: Engine, chosen: CancelFilter) -> tuple[int, int]:
-    job = run(engine, rules_for(100), Action.CANCEL, chosen.facts)
+    job = run(engine, rules_for(100), Action.CANCEL, chosen.written)
     with engine.connect() as connection:
         counted = connection.execute(
             text("SELECT count(DISTINCT item), count(record_id) FROM job_items WHERE job_id = :job AND done"),

@@ -29,7 +29,7 @@ def retry_batch(visit: ConsoleRequest, _: Mapping[str, str]) -> Redirect:
 def cancel_batch(visit: ConsoleRequest, _: Mapping[str, str]) -> Redirect:
     """Take a batch that waits out of the queue."""
     number = visit.number("batch")
-    job = _at_once(visit, Bulk.CANCEL, CancelFilter(number).facts)
+    job = _at_once(visit, Bulk.CANCEL, CancelFilter(number).written)
     if job.ended_at is None:
         return Redirect("", f"/job/{job.id}")
     said = f"{job.done:,} records in 1 batches are canceled" if job.done else "no batch like that waits"

@@ -95,8 +95,8 @@ def _was(visit: ConsoleRequest, wanted: Mapping[str, Any]) -> dict[str, str]:
     if len(record_ids) != 1:
         return {}
     with visit.process.engine.connect() as connection:
-        rows = correct.rows_of(connection, record_ids)
-    return correction_csv.cells(rows[0]) if rows else {}
+        olds = correct.old_records(connection, record_ids)
+    return correction_csv.cells(olds[0]) if olds else {}
 
 
 def _which(asked: QueryParams) -> dict[str, Any]:

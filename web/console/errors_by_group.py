@@ -1,14 +1,15 @@
 """Why records are not delivered: unresolved errors by what they have in common, with advice and what to press."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 from models.words import Outcome
 from web.console.base import ConsoleRequest, Page
 from web.console.params import word
 from worker.context import Context
 from worker.queries.error_filter import ANY_OPEN, OPEN
-from worker.queries.error_groups import COUNTED, grouped
+from worker.queries.error_groups import OpenGroup, grouped
 
 MOST: Final = 50
 """Groups on the page."""
@@ -21,6 +22,14 @@ PRESSES: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class GroupOnPage:
+    """A group and what may be pressed."""
+
+    group: OpenGroup
+    presses: list[tuple[str, str]]
+
+
 def groups(visit: ConsoleRequest) -> Page:
     """List the groups, those seen last first."""
     outcome = word(visit, "outcome", Outcome)
@@ -29,17 +38,13 @@ def groups(visit: ConsoleRequest) -> Page:
     return Page("groups.html", facts)
 
 
-def of(process: Context, outcomes: Sequence[Outcome] = OPEN, most: int = FIRST) -> list[dict[str, Any]]:
+def of(process: Context, outcomes: Sequence[Outcome] = OPEN, most: int = FIRST) -> list[GroupOnPage]:
     """Give groups with what may be pressed, first what the advice says."""
-    return [
-        group | {"presses": _presses(group), "more": group["count"] > COUNTED}
-        for group in grouped(process.engine, outcomes, most)
-    ]
+    return [GroupOnPage(group, _presses(group)) for group in grouped(process.engine, outcomes, most)]
 
 
-def _presses(group: dict[str, Any]) -> list[tuple[str, str]]:
-    fits = next((name for name in ("correct", "retry") if f"turnout {name}" in group["action"]), "dismiss")
+def _presses(group: OpenGroup) -> list[tuple[str, str]]:
+    fits = next((name for name in ("correct", "retry") if f"turnout {name}" in group.action), "dismiss")
     return [
-        (path.format(group["id"]), text)
-        for _, (path, text) in sorted(PRESSES.items(), key=lambda press: press[0] != fits)
+        (path.format(group.id), text) for _, (path, text) in sorted(PRESSES.items(), key=lambda press: press[0] != fits)
     ]

@@ -17,9 +17,10 @@ from worker.queries import throughput
 from worker.queries.batches import BatchFilter, find_batch, further_batches, list_batches
 from worker.queries.erasures import known
 from worker.queries.error_filter import ANY_OPEN, OPEN, Filter
-from worker.queries.errors import further_errors, list_errors
+from worker.queries.errors import page_of_errors
 from worker.queries.events import find_event, list_events
 from worker.queries.person import find_submission
+from worker.queries.rows import NEWEST
 from worker.queries.status import read_status
 
 PAGE: Final = 50
@@ -43,7 +44,7 @@ def overview(visit: ConsoleRequest) -> Page:
             "limits": found.accounts,
             "minute": found.minute,
             "day": chart.bars(found.day),
-            "why": sorted(errors_by_group.of(process), key=lambda group: -group["count"]),
+            "why": sorted(errors_by_group.of(process), key=lambda one: -one.group.count),
             "jobs": bulk.with_words(visit, status.jobs),
         },
     )
@@ -107,11 +108,9 @@ def errors(visit: ConsoleRequest) -> Page:
         since=time(visit, "since"),
         group_id=group,
     )
-    filters = {name: value for name, value in chosen.facts.items() if name != "group_id"}
+    filters = {name: value for name, value in chosen.narrowed.items() if name != "group_id"}
     filters |= {"outcome": outcome, "since": written(chosen.since), "group": chosen.group_id}
-    rows = list_errors(visit.process.engine, chosen, PAGE, visit.before(), ERRORS)
-    further = further_errors(visit.process.engine, chosen, visit.before(), ERRORS)
-    more = rows[-1]["id"] if len(rows) == PAGE else further
+    rows, more = page_of_errors(visit.process.engine, chosen, PAGE, visit.before(), ERRORS)
     paging = {"before": visit.before(), "more": more, "is_full": len(rows) == PAGE}
     return Page("errors.html", {"rows": rows, "filters": filters, **paging, **_choices(visit)})
 
@@ -199,4 +198,4 @@ def _choices(visit: ConsoleRequest) -> dict[str, Any]:
 
 
 def _bigint(written: str) -> int:
-    return min(int(written[:19]), 2**63 - 1)
+    return min(int(written[:19]), NEWEST)

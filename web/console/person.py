@@ -14,6 +14,7 @@ from worker.operations.audit_log import noted
 from worker.queries import erasures
 from worker.queries.history import PastAttempt, PastError
 from worker.queries.person import PersonRecord, list_records_of
+from worker.queries.rows import as_said
 from worker.retention.erase import erase as remove
 
 PAGE: Final = 20
@@ -73,7 +74,7 @@ def look(visit: ConsoleRequest, form: Mapping[str, str]) -> Page:
         problem = "That is neither an e-mail address nor a contact id."
         return Page("erase.html", {"problem": problem, "written": written[:300]}, 400)
     number = erasures.known(visit.process.engine, found.contact)
-    return Page("erase-sure.html", {"contact": found.contact, "records": erasures.as_said(number)})
+    return Page("erase-sure.html", {"contact": found.contact, "records": as_said(number, erasures.COUNTED)})
 
 
 def erase_now(visit: ConsoleRequest, form: Mapping[str, str]) -> Page:

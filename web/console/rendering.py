@@ -14,7 +14,6 @@ from models.words import Role
 from web.console import chart
 from web.masking import for_viewer
 from web.templating import environment
-from worker.queries.error_groups import COUNTED
 from worker.queries.rows import as_said, plain
 
 
@@ -40,7 +39,6 @@ def _environment() -> Environment:
     }
     made.globals["now"] = lambda: f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     made.tests["ahead"] = lambda moment: moment is not None and moment > datetime.now(UTC)
-    made.globals["most"] = COUNTED
     return made
 
 

@@ -70,9 +70,9 @@ def _batches(asked: QueryParams) -> dict[str, Any]:
     named = cancel.CancelFilter(
         numbers[0] if numbers else None, _text(asked, "event"), _text(asked, "account"), _state(asked)
     )
-    if not named.facts and "all" not in asked:
+    if not named.written and "all" not in asked:
         raise PageError(400, "Cancel what?", "Say which batches: of an event, an account, a state.")
-    return named.facts
+    return named.written
 
 
 def _refusals(asked: QueryParams) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from models.tables import Act, Job
 from models.words import Via
 from worker.database import rows_as
 from worker.queries.error_filter import ANY_OPEN
-from worker.queries.error_scan import NEWEST
+from worker.queries.rows import NEWEST
 
 
 class Actor(NamedTuple):

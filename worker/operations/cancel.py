@@ -1,20 +1,18 @@
 """Cancel: an operator takes batches that wait out of the queue; their records can be retried."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import ColumnElement, Connection, Integer, bindparam, false, func, insert, literal, select, text
 
 from models.error_signature import CANCELED
 from models.moves import Move
-from models.words import State
-from worker.queries.error_filter import EVENT_NAMED
+from models.tables import NOBODY, Account, Batch, Error, Event, Record, fixed, ids
+from models.words import Outcome, State, Status
+from worker.database import rows_as
+from worker.queries.scan import Span, look
 from worker.queue import lanes
-from worker.queue.contact_index import UNANSWERED
-
-WALK: Final = 10_000
-"""Waiting batches that are looked at at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,62 +26,93 @@ class CancelFilter:
 
     @classmethod
     def read(cls, written: Mapping[str, Any]) -> Self:
-        """Read a choice as `facts` writes it."""
+        """Read a filter as `written` writes it."""
         state = {"state": State(written["state"])} if "state" in written else {}
         return cls(**{**written, **state})
 
     @property
-    def sql(self) -> str:
-        """Give the condition on batch `b`, event `ev` and account `a`."""
-        return " AND ".join(
-            condition
-            for value, condition in (
-                (True, "b.status = 'PENDING'"),
-                (self.batch_id, "b.id = :batch_id"),
-                (self.event, EVENT_NAMED),
-                (self.account, "a.name = :account"),
-                (self.state, "b.state = :state"),
-            )
-            if value is not None
-        )
+    def written(self) -> dict[str, object]:
+        """Write it as JSON: what of it is set, by its names."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
-    @property
-    def facts(self) -> dict[str, object]:
-        """Give the parameters of the condition: what of it is set."""
-        names = ("batch_id", "event", "account", "state")
-        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+    def conditions(self, batch: type[Batch] = Batch) -> Iterator[ColumnElement[bool]]:
+        """Give the conditions of a `Batch`, with its `Event` and `Account`."""
+        yield batch.status == fixed(Status.PENDING)
+        if self.batch_id is not None:
+            yield batch.id == self.batch_id
+        if self.event is not None:
+            yield Event.named(self.event)
+        if self.account is not None:
+            yield Account.name == self.account
+        if self.state is not None:
+            yield batch.state == self.state
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingBatch:
+    """A batch that a step cancels, and the event that is locked for it."""
+
+    id: int
+    event_id: int
 
 
 def find(
-    connection: Connection, chosen: CancelFilter, after: int, until: int, most: int
-) -> tuple[Sequence[Row[Any]], int]:
-    """Find the next chosen batches behind the id `after`: `id`, `event_id`.
-
-    Say too how far that looked: no further than `WALK` waiting batches, however few of them are chosen.
-    """
-    facts = {"after": after, "most": most, "walk": WALK, **chosen.facts}
-    walked = "b.status = 'PENDING' AND b.id > :after AND b.id <= :until"
+    connection: Connection, chosen: CancelFilter, span: Span, limit: int
+) -> tuple[list[WaitingBatch], Span | None]:
+    """Find the next chosen batches of a span; say too what is left to be looked at."""
+    needed = (Batch.id, Batch.event_id, Batch.account_id, Batch.state, Batch.status)
+    waiting = select(*needed).where(Batch.status == fixed(Status.PENDING), *span.of(Batch.id))
     if chosen.batch_id is not None:
-        walked += " AND b.id = :batch_id"
-    place: int = connection.execute(
-        text(f"""
-        SELECT coalesce((SELECT b.id FROM batches b WHERE {walked} ORDER BY b.id OFFSET :walk - 1 LIMIT 1), :until)"""),
-        {**facts, "until": until},
-    ).scalar_one()
-    found = connection.execute(
-        text(f"""
-        SELECT b.id, b.event_id FROM batches b JOIN events ev ON ev.id = b.event_id
-        JOIN accounts a ON a.id = b.account_id WHERE {walked} AND {chosen.sql} ORDER BY b.id LIMIT :most"""),
-        {**facts, "until": place},
-    ).all()
-    return found, found[-1].id if len(found) == most else place
+        waiting = waiting.where(Batch.id == chosen.batch_id)
+    waiting = waiting.order_by(Batch.id).limit(span.at_most)
+    batch: Any = waiting.subquery("waiting").c
+    found = (
+        select(batch.id, batch.event_id)
+        .join(Event, Event.id == batch.event_id)
+        .join(Account, Account.id == batch.account_id)
+        .where(*chosen.conditions(batch))
+    )
+    return look(connection, WaitingBatch, span, waiting.with_only_columns(Batch.id), found, limit)
 
 
-def events_of(connection: Connection, batch_ids: Iterable[int]) -> Sequence[Row[Any]]:
+_BATCHES: Final = select(Batch.id, Batch.event_id).where(Batch.id == ids("batches")).order_by(Batch.id)
+
+
+def batches_of(connection: Connection, batch_ids: Iterable[int]) -> list[WaitingBatch]:
     """Read batches as `find` gives them."""
-    return connection.execute(
-        text("SELECT id, event_id FROM batches WHERE id = ANY(:ids) ORDER BY id"), {"ids": list(batch_ids)}
-    ).all()
+    return rows_as(WaitingBatch, connection.execute(_BATCHES, {"batches": list(batch_ids)}))
+
+
+_WAITED_FOR: Final = (
+    select(Batch.after)
+    .where(Batch.id == bindparam("batch"), Batch.status == fixed(Move.CANCEL.before))
+    .where(Batch.size <= func.coalesce(bindparam("largest", type_=Integer), Batch.size))
+    .with_for_update()
+)
+_CANCEL: Final = (
+    Move.CANCEL.update()
+    .where(Batch.id == bindparam("batch"))
+    .values(open=false(), after=NOBODY, settled_at=func.now(), postponed_because="")
+)
+_NOTE: Final = (
+    insert(Error)
+    .from_select(
+        ["record_id", "batch_id", "outcome", "category", "message", "group_id"],
+        select(
+            Record.id,
+            Record.batch_id,
+            fixed(Outcome.CANCELED),
+            *map(literal, (CANCELED.category, CANCELED.gist, CANCELED.group_id)),
+        ).where(Record.batch_id == bindparam("batch"), Record.unanswered()),
+    )
+    .returning(Error.record_id)
+)
+_HAND_ON: Final = text("""
+UPDATE batches SET after = ARRAY(
+  SELECT DISTINCT w FROM unnest(array_remove(after, CAST(:batch AS bigint)) || CAST(:waited_for AS bigint[])) w
+  ORDER BY w)
+WHERE after @> ARRAY[CAST(:batch AS bigint)] AND after <> '{}' RETURNING id, after""")
+"""Let those that wait for a canceled batch wait for what it waited for itself."""
 
 
 def cancel(connection: Connection, batch_id: int, largest: int | None = None) -> list[int] | None:
@@ -91,39 +120,11 @@ def cancel(connection: Connection, batch_id: int, largest: int | None = None) ->
 
     None where somebody else was faster, or where records were added to it beyond `largest`, which nobody was shown.
     """
-    waited_for = connection.execute(
-        text(f"""
-        SELECT after FROM batches WHERE id = :id AND {Move.CANCEL.guard} AND size <= coalesce(:largest, size)
-        FOR UPDATE"""),
-        {"id": batch_id, "largest": largest},
-    ).scalar()
+    waited_for = connection.execute(_WAITED_FOR, {"batch": batch_id, "largest": largest}).scalar()
     if waited_for is None:
         return None
-    connection.execute(
-        text(f"""
-        UPDATE batches SET status = {Move.CANCEL.to}, open = false, after = '{{}}', settled_at = now(),
-          postponed_because = '' WHERE id = :id"""),
-        {"id": batch_id},
-    )
-    records = connection.execute(
-        text(f"""
-        INSERT INTO errors (record_id, batch_id, outcome, category, message, group_id)
-        SELECT r.id, r.batch_id, 'canceled', :category, :gist, :group
-        FROM records r WHERE r.batch_id = :id AND {UNANSWERED} RETURNING record_id"""),
-        {"id": batch_id, "category": CANCELED.category, "gist": CANCELED.gist, "group": CANCELED.group_id},
-    )
-    canceled = list(records.scalars())
-    _hand_on(connection, batch_id, list(waited_for))
-    return canceled
-
-
-def _hand_on(connection: Connection, batch_id: int, waited_for: list[int]) -> None:
-    """Let those that wait for a canceled batch wait for what it waited for itself."""
-    freed = connection.execute(
-        text("""
-        UPDATE batches SET after = ARRAY(
-          SELECT DISTINCT w FROM unnest(array_remove(after, :id) || CAST(:waited_for AS bigint[])) w ORDER BY w)
-        WHERE after @> ARRAY[CAST(:id AS bigint)] AND after <> '{}' RETURNING id, after"""),
-        {"id": batch_id, "waited_for": waited_for},
-    )
+    connection.execute(_CANCEL, {"batch": batch_id})
+    canceled = list(connection.execute(_NOTE, {"batch": batch_id}).scalars())
+    freed = connection.execute(_HAND_ON, {"batch": batch_id, "waited_for": waited_for})
     lanes.tell(connection, [row.id for row in freed if not row.after])
+    return canceled

@@ -5,11 +5,12 @@ canceled with an error that names the new one, and the new one is stored as acce
 own beside the one it came with. As with a retry, what a later record has overtaken is not sent again.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
-from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy import Connection, Engine, select, text, true
 
 from models.accept_rules import Rules
 from models.batching import Group
@@ -17,13 +18,15 @@ from models.correction import Change, difference
 from models.fingerprint import fingerprint
 from models.input_check import Candidate, Reason
 from models.message import Address, Message, read_fields
-from models.outcome import LAST_ERROR, OUTCOME
+from models.outcome import LastError, outcome
+from models.tables import Account, Batch, Event, Record, Submission, ids
 from models.words import Door, Identity, Origin, Outcome, Resolution, State
+from worker.database import rows_as
 from worker.intake import accept, receipts, store
 from worker.intake.receipts import Part, own_part
 from worker.intake.store import NewRecord
-from worker.queries.error_scan import NEWEST
 from worker.queries.job_results import ItemToday
+from worker.queries.rows import NEWEST
 from worker.queue import lanes
 from worker.queue.contact_index import Place, overtaken
 from worker.queue.locks import lock_events
@@ -49,10 +52,64 @@ def of_item(item: ItemToday) -> Corrected:
 
 
 @dataclass(frozen=True, slots=True)
-class _Draft:
-    """A correction on its way: the old record's row, what is sent instead, and what that changes."""
+class OldRecord:
+    """A record as it stands: with its event, its receipt, its outcome and its last error."""
 
-    old: Row[Any]
+    id: int
+    input: Mapping[str, Any]
+    batch_id: int
+    event_id: int
+    state: State
+    account_id: int
+    account: str
+    batch_size: int | None
+    object_id: str | None
+    external_event_id: str | None
+    external_account_id: str | None
+    submission: UUID
+    door: Door
+    producer: str
+    key_id: int | None
+    outcome: Outcome
+    error_id: int | None
+    category: str | None
+    resolution: Resolution | None
+    context: Mapping[str, Any] | None
+
+    @property
+    def address(self) -> Address:
+        """Give the address of its event."""
+        return Address(self.object_id, self.external_event_id, self.external_account_id)
+
+
+_OLD: Final = (
+    select(Record.id, Record.input, *(Batch.id.label("batch_id"), Batch.event_id, Batch.state, Batch.account_id))
+    .add_columns(Account.name.label("account"), Account.batch_size)
+    .add_columns(Event.object_id, Event.external_event_id, Event.external_account_id)
+    .add_columns(Submission.submission, Submission.door, Submission.producer, Submission.key_id)
+    .add_columns(outcome.label("outcome"), LastError.id.label("error_id"))
+    .add_columns(LastError.category, LastError.resolution, LastError.context)
+    .join(Batch, Batch.id == Record.batch_id)
+    .outerjoin(LastError, true())
+    .join(Event, Event.id == Batch.event_id)
+    .join(Account, Account.id == Batch.account_id)
+    .join(Submission, Submission.id == Record.submission_id)
+    .where(Record.id == ids("records"))
+    .order_by(Record.id)
+)
+
+
+def old_records(connection: Connection, record_ids: Sequence[int]) -> list[OldRecord]:
+    """Read records as they stand."""
+    return rows_as(OldRecord, connection.execute(_OLD, {"records": list(record_ids)}))
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A correction on its way: the old record, its error, what is sent instead, and what that changes."""
+
+    old: OldRecord
+    error_id: int
     message: Message
     candidate: Candidate
     difference: list[tuple[str, str, str]]
@@ -74,26 +131,6 @@ def rehearse(
     return [*done, *(Corrected(one.old.id, one.difference) for one, _ in left.values())]
 
 
-def rows_of(connection: Connection, record_ids: list[int]) -> list[Row[Any]]:
-    """Read records as they stand, with their last error, event and receipt."""
-    found = connection.execute(
-        text(f"""
-        SELECT r.id, r.input, b.id AS batch_id, b.event_id, b.state, b.account_id, a.name AS account, a.batch_size,
-          ev.object_id, ev.external_event_id, ev.external_account_id, s.submission, s.door, s.producer, s.key_id,
-          {OUTCOME} AS outcome, e.id AS error_id, e.category, e.resolution, e.context
-        FROM records r JOIN batches b ON b.id = r.batch_id {LAST_ERROR} JOIN events ev ON ev.id = b.event_id
-        JOIN accounts a ON a.id = b.account_id JOIN submissions s ON s.id = r.submission_id
-        WHERE r.id = ANY(:ids) ORDER BY r.id"""),
-        {"ids": record_ids},
-    )
-    return list(found.all())
-
-
-def address_of(row: Row[Any]) -> Address:
-    """Give the address of a row's event."""
-    return Address(row.object_id, row.external_event_id, row.external_account_id)
-
-
 def look(engine: Engine, rules: Rules, changes: Mapping[int, Change]) -> list[Corrected]:
     """Say what correcting a few records would come to."""
     with engine.connect() as connection:
@@ -102,52 +139,52 @@ def look(engine: Engine, rules: Rules, changes: Mapping[int, Change]) -> list[Co
 
 def _drafts(connection: Connection, changes: Mapping[int, Change], until: int) -> Iterator[_Draft | Corrected]:
     """Judge each change as every input is judged; an error newer than `until` is not the one that was shown."""
-    rows = {row.id: row for row in rows_of(connection, list(changes))}
+    olds = {old.id: old for old in old_records(connection, list(changes))}
     for record_id, change in changes.items():
-        row = rows.get(record_id)
-        if row is None:
+        old = olds.get(record_id)
+        if old is None:
             reason = Reason(f"record {record_id}", "is unknown", "an id that `turnout errors` lists")
             yield Corrected(record_id, [], reasons=(reason,))
-        elif row.error_id is None or row.resolution is not None:
-            yield Corrected(record_id, [], reasons=(_closed(row),))
-        elif row.error_id > until:
+        elif old.error_id is None or old.resolution is not None:
+            yield Corrected(record_id, [], reasons=(_closed(old),))
+        elif old.error_id > until:
             reason = Reason(f"record {record_id}", "has failed again since this was shown", "a new preview of it")
             yield Corrected(record_id, [], reasons=(reason,))
         else:
-            yield _judged(row, change)
+            yield _judged(old, old.error_id, change)
 
 
-def _judged(row: Row[Any], change: Change) -> _Draft | Corrected:
-    was = address_of(row)
-    fields = {"subscriber_state": row.state, "account": row.account, **change.of(row.input, was)}
+def _judged(old: OldRecord, error_id: int, change: Change) -> _Draft | Corrected:
+    was = old.address
+    fields = {"subscriber_state": old.state, "account": old.account, **change.of(old.input, was)}
     message = read_fields(fields)
     if not isinstance(message, Message):
-        return Corrected(row.id, [], reasons=message.reasons)
+        return Corrected(old.id, [], reasons=message.reasons)
     (judged,) = message.judged()
     if not isinstance(judged, Candidate):
         reasons = tuple(Reason(one.where.removeprefix("inputs[0]").lstrip("."), one.what, one.right) for one in judged)
-        return Corrected(row.id, [], reasons=reasons)
-    differs = difference(row.input, judged.input, was, message.address)
+        return Corrected(old.id, [], reasons=reasons)
+    differs = difference(old.input, judged.input, was, message.address)
     if not differs:
         reason = Reason(
-            f"record {row.id}", "would stay as it is", f"a change; or as it is: turnout retry --record {row.id}"
+            f"record {old.id}", "would stay as it is", f"a change; or as it is: turnout retry --record {old.id}"
         )
-        return Corrected(row.id, [], reasons=(reason,))
-    return _Draft(row, message, judged, differs)
+        return Corrected(old.id, [], reasons=(reason,))
+    return _Draft(old, error_id, message, judged, differs)
 
 
-def _closed(row: Row[Any]) -> Reason:
+def _closed(old: OldRecord) -> Reason:
     """Say why a record that has no open error is not corrected."""
-    where = f"record {row.id}"
-    match row.outcome:
+    where = f"record {old.id}"
+    match old.outcome:
         case Outcome.PENDING | Outcome.PROCESSING:
-            return Reason(where, "is on its way", f"once it failed; or before: turnout cancel {row.batch_id}")
+            return Reason(where, "is on its way", f"once it failed; or before: turnout cancel {old.batch_id}")
         case Outcome.DELIVERED:
             return Reason(where, "is delivered", "a record of its own with what is right, and one that cancels this")
-        case Outcome.CANCELED if row.category in {"CORRECTED", "SUPERSEDED"}:
-            by = (row.context or {}).get("by")
-            return Reason(where, f"was {row.category.lower()} by record {by}", f"record {by} corrected")
-    return Reason(where, f"has its error {row.resolution}", "a record with an open error (turnout errors)")
+        case Outcome.CANCELED if old.category in {"CORRECTED", "SUPERSEDED"}:
+            by = (old.context or {}).get("by")
+            return Reason(where, f"was {old.category.lower()} by record {by}", f"record {by} corrected")
+    return Reason(where, f"has its error {old.resolution}", "a record with an open error (turnout errors)")
 
 
 def correct(  # noqa: PLR0913, PLR0917
@@ -201,22 +238,24 @@ def _left(  # noqa: PLR0913
         group = Group(event_id, State(one.message.state), Identity(one.candidate.identity))
         mark = fingerprint(rules.key, event_id, one.message.state, one.candidate)
         fresh.append((one, NewRecord(_part(one.old), group, one.candidate, mark, one.old.id)))
-    known, newer = _known(connection, [new for _, new in fresh]), _newer(connection, [new for _, new in fresh])
+    known = accept.known(connection, [new.fingerprint for _, new in fresh])
+    newer = _newer(connection, [new for _, new in fresh])
     left: dict[bytes, tuple[_Draft, NewRecord]] = {}
     for one, new in fresh:
         same = left[new.fingerprint][0].old.id if new.fingerprint in left else seen.get(new.fingerprint)
-        again = known.get(new.fingerprint) or (same and (same, "corrected to the same here"))
-        if again and again[0] == one.old.id:
+        again, what = same, "corrected to the same here"
+        if found := known.get(new.fingerprint):
+            again, what = found.id, found.outcome.value
+        if again == one.old.id:
             right = f"a change of what HubSpot keeps; or as it is: turnout retry --record {one.old.id}"
             done.append(_not_done(one, f"record {one.old.id}", "would stay the same record", right))
         elif again:
-            right = f'nothing more: turnout dismiss {one.old.error_id} --because "is record {again[0]}"'
-            done.append(
-                _not_done(one, f"record {one.old.id}", f"would repeat record {again[0]}, which is {again[1]}", right)
-            )
+            right = f'nothing more: turnout dismiss {one.error_id} --because "is record {again}"'
+            repeats = f"would repeat record {again}, which is {what}"
+            done.append(_not_done(one, f"record {one.old.id}", repeats, right))
         elif by := newer.get(one.old.id):
             what = f"was overtaken by record {by}, accepted later, which sending this would undo"
-            right = f'nothing more: turnout dismiss {one.old.error_id} --because "overtaken by record {by}"'
+            right = f'nothing more: turnout dismiss {one.error_id} --because "overtaken by record {by}"'
             done.append(_not_done(one, f"record {one.old.id}", what, right))
         else:
             left[new.fingerprint] = (one, new)
@@ -227,7 +266,7 @@ def _won(
     connection: Connection, left: Mapping[bytes, tuple[_Draft, NewRecord]], done: list[Corrected]
 ) -> list[NewRecord]:
     """Resolve the errors of what is left; give what is to be stored for those that were won."""
-    won = set(resolve(connection, [one.old.error_id for one, _ in left.values()], Resolution.CORRECTED))
+    won = set(resolve(connection, [one.error_id for one, _ in left.values()], Resolution.CORRECTED))
     for one, _ in left.values():
         if one.old.id not in won:
             right = "a look at it: turnout person, turnout errors"
@@ -239,27 +278,25 @@ def _not_done(one: _Draft, where: str, what: str, right: str) -> Corrected:
     return Corrected(one.old.id, one.difference, reasons=(Reason(where, what, right),))
 
 
-def _part(old: Row[Any]) -> Part:
+def _part(old: OldRecord) -> Part:
     part = own_part("corrects", old.id)
-    whose = (Door(old.door), old.producer, old.account, old.account_id, old.key_id)
+    whose = (old.door, old.producer, old.account, old.account_id, old.key_id)
     return Part(old.submission, part, *whose, accepted=1)
-
-
-def _known(connection: Connection, fresh: list[NewRecord]) -> dict[bytes, tuple[int, str]]:
-    """Find the records that these would repeat."""
-    rows = connection.execute(
-        text(f"""
-        SELECT r.fingerprint, r.id, {OUTCOME} AS outcome FROM records r JOIN batches b ON b.id = r.batch_id {LAST_ERROR}
-        WHERE r.fingerprint = ANY(:fingerprints)"""),
-        {"fingerprints": [one.fingerprint for one in fresh]},
-    )
-    return {bytes(row.fingerprint): (row.id, row.outcome) for row in rows}
 
 
 def _newer(connection: Connection, fresh: list[NewRecord]) -> dict[int, int]:
     """Find what was accepted later of the same contact and event, and is on its way or has arrived."""
     places = [Place(one.group.event_id, one.candidate.contact, one.corrects) for one in fresh if one.corrects]
     return overtaken(connection, places, corrections=True)
+
+
+_CANCEL_OLD: Final = text("""
+INSERT INTO errors (record_id, batch_id, outcome, category, message, context, resolution, resolved_at)
+SELECT o.id, o.batch_id, 'canceled', 'CORRECTED', 'corrected: record ' || n.id || ' is sent in its place',
+  jsonb_build_object('by', n.id), 'corrected', now()
+FROM records n JOIN records o ON o.id = n.corrects WHERE n.fingerprint = ANY(CAST(:fingerprints AS bytea[]))
+RETURNING record_id, CAST(context ->> 'by' AS bigint) AS by""")
+"""Cancels the records whose place those of these fingerprints took."""
 
 
 def _store(
@@ -271,15 +308,7 @@ def _store(
     parts = receipts.number_unseen(connection, [one.part for one in fresh])
     filled = store.store(connection, fresh, sizes, rules.linger, origin)
     receipts.store(connection, parts)
-    canceled = connection.execute(
-        text("""
-        INSERT INTO errors (record_id, batch_id, outcome, category, message, context, resolution, resolved_at)
-        SELECT o.id, o.batch_id, 'canceled', 'CORRECTED', 'corrected: record ' || n.id || ' is sent in its place',
-          jsonb_build_object('by', n.id), 'corrected', now()
-        FROM records n JOIN records o ON o.id = n.corrects WHERE n.fingerprint = ANY(:fingerprints)
-        RETURNING record_id, (context ->> 'by')::bigint AS by"""),
-        {"fingerprints": [one.fingerprint for one in fresh]},
-    )
+    canceled = connection.execute(_CANCEL_OLD, {"fingerprints": [one.fingerprint for one in fresh]})
     stored = {row.record_id: row.by for row in canceled}
     lanes.tell(connection, filled)
     return stored

@@ -2,24 +2,24 @@
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import StringIO
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from sqlalchemy import Engine, Row, text
+from sqlalchemy import Engine, func
 
 from models.advice import Subject, advise
 from models.correction import Change
 from models.input_check import Reason, shown
-from models.words import Outcome
+from models.tables import Error, Record
 from worker.files.clocks import TimeFault
 from worker.files.times import iso, read_time
-from worker.operations.correct import address_of, rows_of
-from worker.queries.error_filter import CHOSEN, Filter
-from worker.queries.errors import list_errors
+from worker.operations.correct import OldRecord, old_records
+from worker.queries.error_filter import Filter, chosen_errors
+from worker.queries.errors import OpenError, list_errors
 
 RECORD: Final = "record"
 FIXED: Final = ("account", "state")
@@ -48,13 +48,10 @@ def write(engine: Engine, chosen: Filter, path: Path) -> int:
 
 def lines(engine: Engine, chosen: Filter) -> Iterator[str]:
     """Give the file line by line: its header, then the chosen errors' records, a row each."""
+    name = func.jsonb_object_keys(Record.input["properties"]).label("name")
+    named = chosen_errors(chosen, name).join(Record, Record.id == Error.record_id).distinct().order_by(name)
     with engine.connect() as connection:
-        found = connection.execute(
-            text(f"""
-            SELECT DISTINCT k {CHOSEN} CROSS JOIN LATERAL jsonb_object_keys(r.input -> 'properties') k
-            WHERE e.outcome = ANY(:outcomes) AND {chosen.sql} ORDER BY k LIMIT {MOST_PROPERTIES}"""),
-            {"outcomes": list(chosen.outcomes), **chosen.facts},
-        )
+        found = connection.execute(named.limit(MOST_PROPERTIES))
         properties = [f"{PROPERTY}{name}" for name in found.scalars()]
     row_of = StringIO(newline="")
     writer = csv.DictWriter(row_of, [*COLUMNS, *properties], restval="", extrasaction="ignore")
@@ -64,11 +61,11 @@ def lines(engine: Engine, chosen: Filter) -> Iterator[str]:
     before = None
     while page := list_errors(engine, chosen, STEP, before):
         for row in page:
-            written = _cells(row["input"], row["event"], row["account"], row["state"])
-            written |= {RECORD: str(row["record_id"]), "reason": _reason(row)}
+            written = _cells(row.input, row.event, row.account, row.state)
+            written |= {RECORD: str(row.record_id), "reason": _reason(row)}
             writer.writerow({name: _guarded(cell) for name, cell in written.items()})
             yield _taken(row_of)
-        before = page[-1]["id"]
+        before = page[-1].id
 
 
 def _taken(written: StringIO) -> str:
@@ -120,7 +117,7 @@ def _changed(
             seen[record_id] = line
             named.append((line, record_id, row))
     with engine.connect() as connection:
-        known = {row.id: row for row in rows_of(connection, [record_id for _, record_id, _ in named])}
+        known = {old.id: old for old in old_records(connection, [record_id for _, record_id, _ in named])}
     for line, record_id, row in named:
         if record_id not in known:
             yield Reason(f"line {line}", f"there is no record {record_id}", "an id that `turnout errors` lists")
@@ -134,9 +131,9 @@ def _changed(
             yield Mended(line, record_id, change)
 
 
-def _change(row: Row[Any], given: dict[str, str]) -> Change | TimeFault:
+def _change(old: OldRecord, given: dict[str, str]) -> Change | TimeFault:
     """Tell what of a row was changed."""
-    as_written = cells(row)
+    as_written = cells(old)
     changed = {
         name: cell.strip()
         for name, cell in given.items()
@@ -158,7 +155,7 @@ def _change(row: Row[Any], given: dict[str, str]) -> Change | TimeFault:
     return Change(changed.get("email"), changed.get("vid"), when, properties, changed.get("event") or None)
 
 
-def _cells(given: dict[str, Any], event: str, account: str, state: str) -> dict[str, str]:
+def _cells(given: Mapping[str, Any], event: str, account: str, state: str) -> dict[str, str]:
     """Write a record as cells."""
     return {
         "account": account,
@@ -171,14 +168,14 @@ def _cells(given: dict[str, Any], event: str, account: str, state: str) -> dict[
     }
 
 
-def cells(row: Row[Any]) -> dict[str, str]:
-    """Write a record, as `worker.operations.correct.rows_of` reads it, as cells."""
-    return _cells(row.input, str(address_of(row)), row.account, row.state)
+def cells(old: OldRecord) -> dict[str, str]:
+    """Write a record as cells."""
+    return _cells(old.input, str(old.address), old.account, old.state)
 
 
-def _reason(row: dict[str, Any]) -> str:
-    advice = advise(Outcome(row["outcome"]), row["category"], row["code"], row["message"], Subject())
-    return f"{row['outcome']}: {row['message']} ({advice.means})"
+def _reason(error: OpenError) -> str:
+    advice = advise(error.outcome, error.category, error.code, error.message, Subject())
+    return f"{error.outcome}: {error.message} ({advice.means})"
 
 
 def _guarded(cell: str) -> str:

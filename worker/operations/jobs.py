@@ -11,14 +11,16 @@ from dataclasses import asdict
 from itertools import islice
 from typing import Final
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, bindparam, func, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import OperationalError
 
 from models.accept_rules import Rules
 from models.correction import Change
 from models.input_check import Reason
+from models.tables import Act, Job, seconds
 from models.words import Action
-from worker.database import json, repeat
+from worker.database import repeat, rows_as
 from worker.operations import audit_log, steps
 from worker.operations.audit_log import Actor
 from worker.operations.steps import ItemResult, JobState, StepContext, StepResult
@@ -52,17 +54,14 @@ def ask(  # noqa: PLR0913
     """
     job_id = audit_log.note(connection, by, action, chosen)
     connection.execute(
-        text("""
-        INSERT INTO jobs (id, action, params, expected, until, pinned)
-        VALUES (:id, :action, CAST(:params AS jsonb), :expected, :until, :pinned)"""),
-        {
-            "id": job_id,
-            "action": action,
-            "params": json(params or {}),
-            "expected": expected,
-            "until": steps.newest(connection, action) if until is None else until,
-            "pinned": pinned is not None,
-        },
+        insert(Job).values(
+            id=job_id,
+            action=action,
+            params=params or {},
+            expected=expected,
+            until=steps.newest(connection, action) if until is None else until,
+            pinned=pinned is not None,
+        )
     )
     if pinned:
         steps.store(connection, job_id, [{**asdict(item), "done": None} for item in pinned])
@@ -91,36 +90,23 @@ def ask_to_mend(
             number += len(few)
             named += [id_ for line, id_, _ in few if not line]
             rows = [{"item": line, "record_id": id_, "change": change.written} for line, id_, change in few]
-            connection.execute(
-                text("""
-                INSERT INTO job_items (job_id, item, record_id, change)
-                SELECT :job, x.* FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(item bigint, record_id bigint,
-                  change jsonb)"""),
-                {"job": job_id, "rows": json(rows)},
-            )
-        connection.execute(
-            text("""
-            WITH noted AS (UPDATE actions SET filter = CAST(:filter AS jsonb) WHERE id = :job)
-            UPDATE jobs SET expected = :number, on_hold = :on_hold, params = CAST(:params AS jsonb) WHERE id = :job"""),
-            {
-                "job": job_id,
-                "number": number,
-                "filter": json({"record_ids": named} if named else {"mended_rows": number}),
-                "on_hold": on_hold is not None,
-                "params": json({"wrong": [asdict(reason) for reason in on_hold]} if on_hold else {}),
-            },
-        )
+            steps.store(connection, job_id, rows)
+        what: dict[str, object] = {"record_ids": named} if named else {"mended_rows": number}
+        params = {"wrong": [asdict(reason) for reason in on_hold]} if on_hold else {}
+        connection.execute(update(Act).where(Act.id == job_id).values(filter=what))
+        shown = {"expected": number, "on_hold": on_hold is not None, "params": params}
+        connection.execute(update(Job).where(Job.id == job_id).values(shown))
     return job_id
+
+
+_WAITS: Final = (Job.ended_at.is_(None), ~Job.on_hold)
+_IS_DUE: Final = select(select(Job.id).where(*_WAITS, Job.due_at <= func.now()).exists())
 
 
 def is_due(engine: Engine) -> bool:
     """Say whether a job has something to do."""
     with engine.connect() as connection:
-        return bool(
-            connection.execute(
-                text("SELECT EXISTS (SELECT FROM jobs WHERE ended_at IS NULL AND NOT on_hold AND due_at <= now())")
-            ).scalar_one()
-        )
+        return bool(connection.execute(_IS_DUE).scalar_one())
 
 
 def work(engine: Engine, rules: Rules, seconds: float, stopping: Callable[[], bool] = lambda: False) -> None:
@@ -144,6 +130,13 @@ def finish(engine: Engine, rules: Rules, job_id: int) -> Iterator[JobSummary]:
             time.sleep(1)
 
 
+_POSTPONE: Final = (
+    update(Job)
+    .where(Job.id == bindparam("job"), Job.ended_at.is_(None))
+    .values(due_at=func.now() + seconds("again"), last_error=bindparam("why"))
+)
+
+
 def step(engine: Engine, rules: Rules, job_id: int | None = None) -> int | None:
     """Do one step of the job that was served longest ago, or of this one; give its id, or none if nothing was due."""
     taken: list[int] = []
@@ -154,86 +147,84 @@ def step(engine: Engine, rules: Rules, job_id: int | None = None) -> int | None:
             raise
         log.exception("job %d: a step failed", taken[-1])
         with engine.begin() as connection:
-            connection.execute(
-                text("""
-                UPDATE jobs SET due_at = now() + :again * interval '1 second', last_error = :last_error
-                WHERE id = :id AND ended_at IS NULL"""),
-                {
-                    "id": taken[-1],
-                    "again": SOON if isinstance(error, OperationalError) else AGAIN,
-                    "last_error": f"a step failed ({type(error).__name__}); see the log",
-                },
-            )
+            again = SOON if isinstance(error, OperationalError) else AGAIN
+            why = f"a step failed ({type(error).__name__}); see the log"
+            connection.execute(_POSTPONE, {"job": taken[-1], "again": again, "why": why})
         return taken[-1]
+
+
+_DUE: Final = (
+    select(Job.id, Job.action, Act.filter, Job.params, Job.expected, Job.until, Job.stage, Job.after, Job.pinned)
+    .join(Act, Act.id == Job.id)
+    .where(*_WAITS, Job.due_at <= func.clock_timestamp())
+    .order_by(Job.due_at, Job.id)
+    .limit(1)
+)
+_NEXT: Final = _DUE.with_for_update(of=Job, skip_locked=True)
+_THIS: Final = _DUE.where(Job.id == bindparam("job")).with_for_update(of=Job)
 
 
 def _step(engine: Engine, rules: Rules, job_id: int | None, taken: list[int]) -> int | None:
     with engine.begin() as connection:
-        row = connection.execute(
-            text(f"""
-            SELECT j.id, j.action, a.filter, j.params, j.expected, j.until, j.stage, j.after, j.pinned
-            FROM jobs j JOIN actions a USING (id)
-            WHERE j.ended_at IS NULL AND NOT j.on_hold AND j.due_at <= clock_timestamp()
-              {"" if job_id is None else "AND j.id = :id"}
-            ORDER BY j.due_at, j.id LIMIT 1 FOR UPDATE OF j {"SKIP LOCKED" if job_id is None else ""}"""),
-            {} if job_id is None else {"id": job_id},
-        ).one_or_none()
-        if row is None:
+        found = rows_as(JobState, connection.execute(_NEXT if job_id is None else _THIS, {"job": job_id}))
+        if not found:
             return None
-        taken.append(row.id)
-        current = JobState(**{**row._mapping, "action": Action(row.action)})  # noqa: SLF001 - its public name
+        (current,) = found
+        taken.append(current.id)
         done = steps.step(StepContext(engine, connection, rules), current)
         if done is None:
-            _end(connection, current.id)
+            _ended(connection, current.id, started_at=func.coalesce(Job.started_at, func.now()))
         else:
             _go_on(connection, current.id, done)
         return current.id
 
 
+_GO_ON: Final = (
+    update(Job)
+    .where(Job.id == bindparam("job"))
+    .values(
+        stage=bindparam("at_stage"),
+        after=bindparam("behind"),
+        done=Job.done + bindparam("more_done"),
+        skipped=Job.skipped + bindparam("more_skipped"),
+        last_error="",
+        started_at=func.coalesce(Job.started_at, func.now()),
+        due_at=func.clock_timestamp(),
+    )
+)
+
+
 def _go_on(connection: Connection, job_id: int, done: StepResult) -> None:
     if done.items:
         steps.store(connection, job_id, [asdict(item) for item in done.items])
-    connection.execute(
-        text("""
-        UPDATE jobs SET stage = :stage, after = :after, done = done + :done, skipped = skipped + :skipped,
-          last_error = '', started_at = coalesce(started_at, now()), due_at = clock_timestamp() WHERE id = :id"""),
-        {
-            "id": job_id,
-            "stage": done.stage,
-            "after": done.after,
-            "done": sum(item.done for item in done.items),
-            "skipped": sum(not item.done for item in done.items),
-        },
-    )
+    number = sum(item.done for item in done.items)
+    facts = {"job": job_id, "at_stage": done.stage, "behind": done.after}
+    connection.execute(_GO_ON, {**facts, "more_done": number, "more_skipped": len(done.items) - number})
 
 
-def _end(connection: Connection, job_id: int) -> None:
-    connection.execute(
-        text("""
-        WITH ended AS (
-          UPDATE jobs SET ended_at = now(), started_at = coalesce(started_at, now()), last_error = '' WHERE id = :id
-          RETURNING id, done)
-        UPDATE actions a SET number = ended.done FROM ended WHERE a.id = ended.id"""),
-        {"id": job_id},
+def _ended(connection: Connection, job_id: int, **how: object) -> bool:
+    """End a job that has not ended, and note to how many it was done; say whether it had not."""
+    ended = (
+        update(Job).where(Job.id == job_id, Job.ended_at.is_(None)).values(ended_at=func.now(), last_error="", **how)
     )
+    done = connection.execute(ended.returning(Job.done)).scalar()
+    if done is not None:
+        connection.execute(update(Act).where(Act.id == job_id).values(number=done))
+    return done is not None
 
 
 def hold(engine: Engine, job_id: int, found: Tally) -> None:
     """Keep with a job that is on hold what it will come to, as it is shown."""
     with engine.begin() as connection:
-        connection.execute(
-            text("""
-            UPDATE jobs SET params = params || jsonb_build_object('tally', CAST(:tally AS jsonb))
-            WHERE id = :id AND on_hold"""),
-            {"id": job_id, "tally": json(asdict(found))},
-        )
+        shown = Job.params.concat(func.jsonb_build_object("tally", literal(asdict(found), JSONB)))
+        connection.execute(update(Job).where(Job.id == job_id, Job.on_hold).values(params=shown))
 
 
 def begin(engine: Engine, by: Actor, job_id: int) -> bool:
     """Begin a job that was on hold; false where it is none."""
+    begun = update(Job).where(Job.id == job_id, Job.on_hold, Job.ended_at.is_(None))
     with engine.begin() as connection:
-        begun = text("UPDATE jobs SET on_hold = false, due_at = now() WHERE id = :id AND on_hold AND ended_at IS NULL")
-        is_begun = bool(connection.execute(begun, {"id": job_id}).rowcount)
+        is_begun = bool(connection.execute(begun.values(on_hold=False, due_at=func.now())).rowcount)
         if is_begun:
             audit_log.note(connection, by, "begin", {"job": job_id})
         return is_begun
@@ -242,14 +233,7 @@ def begin(engine: Engine, by: Actor, job_id: int) -> bool:
 def stop(engine: Engine, by: Actor, job_id: int) -> bool:
     """Stop a job after the step it is at; what is done stays done. False where it has ended, or there is none."""
     with engine.begin() as connection:
-        stopped = connection.execute(
-            text("""
-            WITH ended AS (
-              UPDATE jobs SET ended_at = now(), stopped = true, last_error = '' WHERE id = :id AND ended_at IS NULL
-              RETURNING id, done)
-            UPDATE actions a SET number = ended.done FROM ended WHERE a.id = ended.id"""),
-            {"id": job_id},
-        ).rowcount
-        if stopped:
+        is_stopped = _ended(connection, job_id, stopped=True)
+        if is_stopped:
             audit_log.note(connection, by, "stop", {"job": job_id})
-        return bool(stopped)
+        return is_stopped

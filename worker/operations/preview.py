@@ -6,44 +6,80 @@ preview goes with the confirmation, and where the preview would be another by th
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, text
+from sqlalchemy import BigInteger, Boolean, Connection, Integer, bindparam, case, cast, func, select
 
 from models import estimate
 from models.correction import Change
 from models.error_signature import gist
 from models.estimate import Pace
-from models.words import Action
+from models.input_check import Reason
+from models.tables import Account, Batch, Error, Event, fixed, ids
+from models.words import Action, State, Status
 from worker.context import Context
+from worker.database import rows_as
 from worker.operations import cancel, jobs, replay, steps, tally
 from worker.operations.audit_log import Actor
 from worker.operations.steps import ItemResult
-from worker.operations.tally import Tally
-from worker.queries import error_groups, refusals, throughput
-from worker.queries.error_filter import Filter
-from worker.queries.error_groups import COUNTED
-from worker.queries.errors import list_errors
+from worker.operations.tally import Skip, Tally
+from worker.queries import refusals, throughput
+from worker.queries.error_filter import Filter, FoundError, first
+from worker.queries.error_groups import DistinctError, distinct
+from worker.queries.errors import OpenError, show_errors
 from worker.queries.refusals import Refusal, RefusalFilter
-from worker.queries.rows import EVENT, Row
+from worker.queries.rows import AT_MOST
+from worker.queries.scan import Span
 
 SAMPLES: Final = 10
 WAITING: Final = 20_000
 """Waiting batches that are looked at."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class DistinctReason:
+    """What some refusals have in common, and how many they are."""
+
+    gist: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class DistinctEvent:
+    """Of which event waiting records are, in which state, and how many."""
+
+    event: str
+    state: State
+    account: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class PendingBatch:
+    """A batch that would be canceled."""
+
+    id: int
+    account: str
+    event: str
+    event_id: int
+    state: State
+    size: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
     """What an action will do: to just what was looked at, which is all that is chosen unless there is `more`."""
 
     count: int
     """Of those that are chosen."""
-    samples: list[Row]
-    groups: list[Row] = field(default_factory=list)
-    """The distinct errors, or reasons of refusals, or events of batches, each with its `count`."""
+    samples: Sequence[OpenError | PendingBatch | Refusal]
+    groups: Sequence[DistinctError | DistinctReason | DistinctEvent] = ()
+    """What they have in common."""
     batches: int = 0
     """Those that are canceled."""
     calls: int = 0
@@ -89,7 +125,7 @@ def look(  # noqa: PLR0913 - what a job has
 
     At most `most` of what there was up to the id `until` are looked at, the oldest.
     """
-    bound = COUNTED if most is None else most
+    bound = AT_MOST if most is None else most
     with process.engine.connect() as connection:
         newest = steps.newest(connection, action) if until is None else until
         match action:
@@ -98,39 +134,38 @@ def look(  # noqa: PLR0913 - what a job has
             case Action.REPLAY:
                 return _refusals(process, RefusalFilter.read(chosen), newest)
         wanted = Filter.read(chosen)
-        rows, more = error_groups.matching(connection, wanted, newest, bound)
-        ids = [row.id for row in rows]
-        distinct = error_groups.distinct(connection, ids)
-    tallied, fit = _tallied(process, wanted, params, rows, newest)
+        found = first(connection, wanted, bound + 1, Span(until=newest))
+        few, more = found[:bound], len(found) > bound
+        samples = show_errors(connection, few[-SAMPLES:])
+        kinds = distinct(connection, [one.id for one in few])
+    tallied, fit = _tallied(process, wanted, params, few, newest)
     calls = {} if action is Action.DISMISS else _calls(process, fit, moved=tallied.moved > 0)
-    samples = list_errors(process.engine, Filter(wanted.outcomes, error_ids=ids[-SAMPLES:]), SAMPLES)
     seconds, because = _time(process, calls) if calls or action is not Action.DISMISS else (None, [])
     return Preview(
-        len(ids),
+        len(few),
         samples,
-        distinct,
-        0,
-        sum(calls.values()),
-        seconds,
-        because,
-        more,
-        tallied,
-        [ItemResult(row.id, row.record_id) for row in rows],
-        newest,
+        kinds,
+        calls=sum(calls.values()),
+        seconds=seconds,
+        because=because,
+        more=more,
+        tally=tallied,
+        pinned=[ItemResult(one.id, one.record_id) for one in few],
+        until=newest,
     )
 
 
 def _tallied(
-    process: Context, wanted: Filter, params: Mapping[str, Any] | None, rows: Sequence[Any], until: int
+    process: Context, wanted: Filter, params: Mapping[str, Any] | None, found: Sequence[FoundError], until: int
 ) -> tuple[Tally, list[int]]:
     """Tally what an action is done to, and name these errors."""
     if params and "change" in params:
-        change, of_record, fit = Change.read(params["change"]), {row.record_id: row.id for row in rows}, list[int]()
+        change, of_record, fit = Change.read(params["change"]), {one.record_id: one.id for one in found}, list[int]()
         changes = ((record_id, change) for record_id in sorted(of_record))
         return tally.of(process.engine, process.rules, changes, until, fit), [of_record[one] for one in fit]
-    ids = [row.id for row in rows]
+    ids = [one.id for one in found]
     named = len(wanted.error_ids or wanted.record_ids or ())
-    resolved = [{"what": RESOLVED, "count": named - len(ids)}] if named > len(ids) else []
+    resolved = [Skip(RESOLVED, named - len(ids))] if named > len(ids) else []
     return Tally(len(ids), skips=resolved, seal=_seal(ids)), ids
 
 
@@ -181,30 +216,50 @@ def ask(  # noqa: PLR0913 - what a job has
         return jobs.ask(connection, by, action, chosen, **facts)  # type: ignore[arg-type]
 
 
+_number = func.count().label("number")
+_OF_BATCHES: Final = (
+    select(Error.batch_id, _number).where(Error.id == ids("errors")).group_by(Error.batch_id).subquery("of_batches")
+)
+_event = case((bindparam("moved", type_=Boolean), 0), else_=Batch.event_id)
+_GATHERED: Final = (
+    select(
+        Account.name.label("account"),
+        func.sum(_OF_BATCHES.c.number).label("number"),
+        func.coalesce(Account.batch_size, bindparam("batch_size", type_=Integer)).label("size"),
+    )
+    .join_from(_OF_BATCHES, Batch, Batch.id == _OF_BATCHES.c.batch_id)
+    .join(Account, Account.id == Batch.account_id)
+    .group_by(Account.id, _event, Batch.state, Batch.identity)
+    .subquery("gathered")
+)
+_CALLS: Final = select(
+    _GATHERED.c.account, cast(func.sum(func.ceil(_GATHERED.c.number / _GATHERED.c.size)), BigInteger)
+).group_by(_GATHERED.c.account)
+_OLDEST_WAITING: Final = (
+    select(Batch.account_id)
+    .where(Batch.status == fixed(Status.PENDING))
+    .order_by(Batch.id)
+    .limit(WAITING)
+    .subquery("oldest_waiting")
+)
+_WAITING: Final = (
+    select(Account.name, func.count())
+    .join(_OLDEST_WAITING, _OLDEST_WAITING.c.account_id == Account.id)
+    .group_by(Account.name)
+)
+
+
 def _calls(process: Context, error_ids: Sequence[int], *, moved: bool) -> dict[str, int]:
     """Count the batches that the records of these errors will make, by account; where they are moved, of one event."""
-    statement = text(f"""
-        SELECT account, sum(ceil(number / size))::bigint AS calls FROM (
-          SELECT a.name AS account, {"0" if moved else "b.event_id"} AS event, b.state, b.identity,
-            coalesce(a.batch_size, :batch_size) AS size, sum(number) AS number
-          FROM (SELECT batch_id, count(*) AS number FROM errors WHERE id = ANY(:ids) GROUP BY 1) e
-          JOIN batches b ON b.id = e.batch_id JOIN accounts a ON a.id = b.account_id GROUP BY 1, 2, 3, 4, 5) batches
-        GROUP BY 1""")
+    facts = {"errors": list(error_ids), "moved": moved, "batch_size": process.settings.batch_size}
     with process.engine.connect() as connection:
-        rows = connection.execute(statement, {"ids": list(error_ids), "batch_size": process.settings.batch_size})
-        return {row.account: row.calls for row in rows}
+        return {account: number for account, number in connection.execute(_CALLS, facts)}  # noqa: C416 - rows are no pairs
 
 
 def _time(process: Context, calls: Mapping[str, int]) -> tuple[float | None, list[str]]:
     """Estimate when these calls are over, and say what may delay them."""
     with process.engine.connect() as connection:
-        rows = connection.execute(
-            text(f"""
-            SELECT a.name, count(*) AS batches
-            FROM (SELECT account_id FROM batches WHERE status = 'PENDING' ORDER BY id LIMIT {WAITING}) b
-            JOIN accounts a ON a.id = b.account_id GROUP BY 1""")
-        )
-        waiting = {row.name: row.batches for row in rows}
+        waiting = {name: number for name, number in connection.execute(_WAITING)}  # noqa: C416
     longest, because = 0.0, []
     for use in throughput.used_now(process):
         account, name = use.account, use.account.name
@@ -230,69 +285,66 @@ def _time(process: Context, calls: Mapping[str, int]) -> tuple[float | None, lis
 
 
 def _batches(connection: Connection, chosen: cancel.CancelFilter, until: int, most: int) -> Preview:
-    rows = connection.execute(
-        text(f"""
-        SELECT b.id, a.name AS account, {EVENT}, b.event_id, b.state, b.size, b.created_at FROM batches b
-        JOIN events ev ON ev.id = b.event_id JOIN accounts a ON a.id = b.account_id
-        WHERE {chosen.sql} AND b.id <= :until ORDER BY b.id LIMIT :most"""),
-        {**chosen.facts, "until": until, "most": most + 1},
-    ).all()
-    found = [dict(row._mapping) for row in rows[:most]]  # noqa: SLF001 - its public name
-    events: Counter[tuple[str, str, str]] = Counter()
-    for row in found:
-        events[row["account"], row["event"], row["state"]] += row["size"]
-    of = [
-        {"account": account, "event": event, "state": state, "count": count}
-        for (account, event, state), count in events.most_common()
-    ]
-    records = sum(row["size"] for row in found)
-    seal = _seal((row["id"], row["size"]) for row in found)
-    pinned = [ItemResult(row["id"], result={"size": row["size"]}) for row in found]
-    tallied = Tally(records, seal=seal)
+    statement = (
+        select(Batch.id, Account.name.label("account"), Event.label().label("event"), Batch.event_id)
+        .add_columns(Batch.state, Batch.size, Batch.created_at)
+        .join(Event, Event.id == Batch.event_id)
+        .join(Account, Account.id == Batch.account_id)
+        .where(*chosen.conditions(), Batch.id <= until)
+        .order_by(Batch.id)
+        .limit(most + 1)
+    )
+    rows = rows_as(PendingBatch, connection.execute(statement))
+    found = rows[:most]
+    events: Counter[tuple[str, State, str]] = Counter()
+    for one in found:
+        events[one.event, one.state, one.account] += one.size
+    records = sum(one.size for one in found)
     return Preview(
-        records, found[:SAMPLES], of, len(found), more=len(rows) > most, tally=tallied, pinned=pinned, until=until
+        records,
+        found[:SAMPLES],
+        [DistinctEvent(*event, count) for event, count in events.most_common()],
+        len(found),
+        more=len(rows) > most,
+        tally=Tally(records, seal=_seal((one.id, one.size) for one in found)),
+        pinned=[ItemResult(one.id, result={"size": one.size}) for one in found],
+        until=until,
     )
 
 
 def _refusals(process: Context, chosen: RefusalFilter, until: int) -> Preview:
     """Look at the newest refusals, and whether each would be accepted now."""
     engine = process.engine
-    known: dict[str, Any] = {}
+    known: dict[str, tuple[Reason, ...]] = {}
 
-    def judged(refusal: Refusal) -> Row:
-        kept = asdict(refusal.without_message())
-        return {name: kept[name] for name in kept if name not in {"raw", "message", "text"}} | {
-            "against": replay.against(engine, refusal, known)
-        }
+    def judged(refusal: Refusal) -> tuple[Refusal, Reason | None]:
+        return refusal.without_message(), next(iter(replay.against(engine, refusal, known)), None)
 
     rows, more = refusals.walked(engine, chosen, until + 1, refusals.WALK, judged)
-    fit = [row for row in rows if not row["against"]]
-    reasons = Counter(_because(row["reasons"][0]) for row in rows)
-    still = Counter(_because(asdict(row["against"][0])) for row in rows if row["against"])
-    calls = -(-sum(row["inputs"] for row in fit) // process.settings.batch_size)
+    fit = [refusal for refusal, against in rows if against is None]
+    reasons = Counter(_because(Reason(**refusal.reasons[0])) for refusal, _ in rows)
+    still = Counter(_because(against) for _, against in rows if against is not None)
     return Preview(
         len(rows),
-        rows[:SAMPLES],
-        [{"gist": kind, "count": count} for kind, count in reasons.most_common()],
-        calls=calls,
+        [refusal for refusal, _ in rows[:SAMPLES]],
+        [DistinctReason(*reason) for reason in reasons.most_common()],
+        calls=-(-sum(refusal.inputs for refusal in fit) // process.settings.batch_size),
         more=more is not None,
         tally=Tally(
             len(fit),
-            skips=[
-                {"what": f"would not be accepted again: {why}", "count": count} for why, count in still.most_common()
-            ],
-            seal=_seal((row["id"], not row["against"]) for row in rows),
+            skips=[Skip(f"would not be accepted again: {why}", count) for why, count in still.most_common()],
+            seal=_seal((refusal.id, against is None) for refusal, against in rows),
         ),
-        pinned=[ItemResult(row["id"]) for row in reversed(rows)],
+        pinned=[ItemResult(refusal.id) for refusal, _ in reversed(rows)],
         until=until,
     )
 
 
-def _because(reason: Mapping[str, str]) -> str:
+def _because(reason: Reason) -> str:
     """Write what refusals of one reason have in common: an account's name is no value, there is one reason each."""
-    if reason["where"] == "account":
-        return "{where}: {what}; right would be {right}".format(**reason)
-    return gist(f"{reason['where']}: {reason['right']}")
+    if reason.where == "account":
+        return f"{reason.where}: {reason.what}; right would be {reason.right}"
+    return gist(f"{reason.where}: {reason.right}")
 
 
 def lasts(seconds: float) -> str:

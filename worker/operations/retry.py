@@ -5,46 +5,45 @@ and is the history. A waiting retry holds nobody; its claim looks for what overt
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, exists, select
+from sqlalchemy.orm import aliased
 
-from worker.queries.error_filter import CHOSEN, Filter
-
-WALK: Final = 10_000
-"""Open errors that are looked at at once."""
-
-
-def find(
-    connection: Connection, chosen: Filter, outcome: str, span: tuple[int, int], most: int
-) -> tuple[Sequence[Row[Any]], int]:
-    """Find the next chosen errors of an outcome within a span of ids: `id`, `record_id`, `event_id`.
-
-    Say too how far that looked: no further than `WALK` open errors, however few of them are chosen.
-    """
-    after, until = span
-    facts = {"outcome": outcome, "after": after, "most": most, "walk": WALK, **chosen.facts}
-    walked = f"e.outcome = :outcome AND e.id > :after AND e.id <= :until AND {chosen.by_index}"
-    place: int = connection.execute(
-        text(f"""
-        SELECT coalesce((SELECT e.id FROM errors e WHERE {walked} ORDER BY e.id OFFSET :walk - 1 LIMIT 1), :until)"""),
-        {**facts, "until": until},
-    ).scalar_one()
-    found = connection.execute(
-        text(f"""
-        SELECT e.id, e.record_id, b.event_id {CHOSEN} WHERE {walked} AND {chosen.sql} AND NOT EXISTS (
-          SELECT FROM errors n WHERE n.record_id = e.record_id AND n.batch_id = e.batch_id AND n.id > e.id)
-        ORDER BY e.id LIMIT :most"""),
-        {**facts, "until": place},
-    ).all()
-    return found, found[-1].id if len(found) == most else place
+from models.tables import Batch, Error, ids
+from worker.database import rows_as
+from worker.queries.error_filter import Filter, next_of
+from worker.queries.scan import Span
 
 
-def rows_of(connection: Connection, error_ids: Sequence[int]) -> Sequence[Row[Any]]:
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An open error that a step takes, with its record, and the event that is locked for it."""
+
+    id: int
+    record_id: int
+    event_id: int
+
+
+_later = aliased(Error)
+_TARGETS: Final = (
+    select(Error.id, Error.record_id, Batch.event_id)
+    .join(Batch, Batch.id == Error.batch_id)
+    .where(Error.id == ids("errors"))
+    .order_by(Error.id)
+)
+_LAST_OF_RECORDS: Final = _TARGETS.where(
+    ~exists().where(_later.record_id == Error.record_id, _later.batch_id == Error.batch_id, _later.id > Error.id)
+)
+
+
+def find(connection: Connection, chosen: Filter, span: Span, limit: int) -> tuple[list[Target], Span | None]:
+    """Find the next chosen errors of a span, each its record's last; say too what is left to be looked at."""
+    found, left = next_of(connection, chosen, span, limit)
+    return rows_as(Target, connection.execute(_LAST_OF_RECORDS, {"errors": [one.id for one in found]})), left
+
+
+def targets_of(connection: Connection, error_ids: Sequence[int]) -> list[Target]:
     """Read errors as `find` gives them."""
-    return connection.execute(
-        text("""
-        SELECT e.id, e.record_id, b.event_id FROM errors e JOIN batches b ON b.id = e.batch_id
-        WHERE e.id = ANY(:ids) ORDER BY e.id"""),
-        {"ids": list(error_ids)},
-    ).all()
+    return rows_as(Target, connection.execute(_TARGETS, {"errors": list(error_ids)}))

@@ -1,19 +1,24 @@
 """What one step of a job does: a bounded number of errors, batches or refusals, in the job's own transaction."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy import Connection, Engine, bindparam, delete, func, select, text
+from sqlalchemy.orm import InstrumentedAttribute
 
 from models.accept_rules import Rules
 from models.correction import Change
 from models.error_signature import CANCELED
+from models.tables import Batch, Error, JobItem, Refused
 from models.words import Action, Origin, Resolution
-from worker.database import json
+from worker.database import json, rows_as
 from worker.operations import cancel, correct, replay, retry
+from worker.operations.retry import Target
 from worker.queries.error_filter import Filter
 from worker.queries.refusals import AT_ONCE, RefusalFilter
+from worker.queries.rows import AT_MOST
+from worker.queries.scan import Span
 from worker.queue.locks import lock_events
 from worker.queue.requeue import move, resolve
 from worker.queue.seen_groups import note_seen
@@ -25,7 +30,7 @@ BATCHES: Final = 20
 """Batches that one step cancels."""
 
 
-OF: Final = {Action.CANCEL: "batches", Action.REPLAY: "refused"}
+OF: Final[Mapping[Action, InstrumentedAttribute[int]]] = {Action.CANCEL: Batch.id, Action.REPLAY: Refused.id}
 """Of what the newest id is where a job ends, where it is not of errors.
 
 What comes while it runs is not its own, for where records fail at once it would never end.
@@ -59,6 +64,17 @@ class ItemResult:
 
 
 @dataclass(frozen=True, slots=True)
+class PinnedItem:
+    """One that a job was pinned to when it was shown, taken out of those that wait."""
+
+    id: int
+    item: int
+    record_id: int | None
+    change: Mapping[str, Any] | None
+    result: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class StepResult:
     """What a step came to, and how far the job is now."""
 
@@ -79,19 +95,20 @@ class StepContext:
 
 def newest(connection: Connection, action: Action) -> int:
     """Give the newest id there is of what an action is done to."""
-    found: int = connection.execute(text(f"SELECT coalesce(max(id), 0) FROM {OF.get(action, 'errors')}")).scalar_one()
-    return found
+    return connection.execute(select(func.coalesce(func.max(OF.get(action, Error.id)), 0))).scalar_one()
+
+
+_STORE: Final = text("""
+INSERT INTO job_items (job_id, item, record_id, change, done, by, result)
+SELECT CAST(:job AS bigint), x.item, x.record_id, x.change, x.done, x.by, coalesce(x.result, '{}')
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(item bigint, record_id bigint, change jsonb, done boolean, by bigint,
+  result jsonb)""")
+"""Stores items of a job, in their order."""
 
 
 def store(connection: Connection, job_id: int, rows: list[dict[str, Any]]) -> None:
     """Store a job's items."""
-    connection.execute(
-        text("""
-        INSERT INTO job_items (job_id, item, record_id, done, by, result)
-        SELECT :job, x.* FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(item bigint, record_id bigint,
-          done boolean, by bigint, result jsonb)"""),
-        {"job": job_id, "rows": json(rows)},
-    )
+    connection.execute(_STORE, {"job": job_id, "rows": json(rows)})
 
 
 def step(on: StepContext, work: JobState) -> StepResult | None:
@@ -100,7 +117,7 @@ def step(on: StepContext, work: JobState) -> StepResult | None:
 
 
 def _retry(on: StepContext, work: JobState) -> StepResult | None:
-    def again(errors: Sequence[Row[Any]]) -> list[ItemResult]:
+    def again(errors: Sequence[Target]) -> list[ItemResult]:
         won = _resolved(on, errors, Resolution.RETRIED)
         move(on.connection, sorted(won), on.rules.batch_size)
         return _items(errors, won)
@@ -109,7 +126,7 @@ def _retry(on: StepContext, work: JobState) -> StepResult | None:
 
 
 def _dismiss(on: StepContext, work: JobState) -> StepResult | None:
-    def leave(errors: Sequence[Row[Any]]) -> list[ItemResult]:
+    def leave(errors: Sequence[Target]) -> list[ItemResult]:
         return _items(errors, _resolved(on, errors, Resolution.DISMISSED, work.params["because"]))
 
     return _errors(on, work, STEP, leave)
@@ -120,28 +137,36 @@ def _correct(on: StepContext, work: JobState) -> StepResult | None:
     if not work.pinned:
         change = Change.read(work.params["change"])
 
-        def mend(errors: Sequence[Row[Any]]) -> list[ItemResult]:
+        def mend(errors: Sequence[Target]) -> list[ItemResult]:
             ids = {error.record_id: error.id for error in errors}
             return _corrected(on, work, dict.fromkeys(ids, change), ids)
 
         return _errors(on, work, CORRECTIONS, mend)
     rows = _take(on, work, CORRECTIONS)
-    changes = {row.record_id: Change.read(row.change or work.params["change"]) for row in rows}
-    done = _corrected(on, work, changes, {row.record_id: row.item for row in rows})
+    of_record = {row.record_id: row for row in rows if row.record_id is not None}
+    changes = {id_: Change.read(row.change or work.params["change"]) for id_, row in of_record.items()}
+    done = _corrected(on, work, changes, {id_: row.item for id_, row in of_record.items()})
     return StepResult(sorted(done, key=lambda one: one.item), work.stage, work.after) if rows else None
 
 
-def _take(on: StepContext, work: JobState, most: int) -> Sequence[Row[Any]]:
+_NEXT: Final = (
+    select(JobItem.id)
+    .where(JobItem.job_id == bindparam("job"), JobItem.done.is_(None))
+    .order_by(JobItem.id)
+    .limit(bindparam("most"))
+)
+_TAKEN: Final = (
+    delete(JobItem)
+    .where(JobItem.id.in_(_NEXT))
+    .returning(JobItem.id, JobItem.item, JobItem.record_id, JobItem.change, JobItem.result)
+    .cte("taken")
+)
+_TAKE: Final = select(_TAKEN).order_by(_TAKEN.c.id)
+
+
+def _take(on: StepContext, work: JobState, most: int) -> list[PinnedItem]:
     """Take the next of a job's pinned items out of those that wait; what becomes of them is stored in their place."""
-    return on.connection.execute(
-        text("""
-        WITH taken AS (
-          DELETE FROM job_items WHERE id IN (
-            SELECT id FROM job_items WHERE job_id = :job AND done IS NULL ORDER BY id LIMIT :most)
-          RETURNING id, item, record_id, change, result)
-        SELECT * FROM taken ORDER BY id"""),
-        {"job": work.id, "most": most},
-    ).all()
+    return rows_as(PinnedItem, on.connection.execute(_TAKE, {"job": work.id, "most": most}))
 
 
 def _corrected(
@@ -158,26 +183,28 @@ def _corrected(
 
 
 def _errors(
-    on: StepContext, work: JobState, most: int, act: Callable[[Sequence[Row[Any]]], list[ItemResult]]
+    on: StepContext, work: JobState, most: int, act: Callable[[Sequence[Target]], list[ItemResult]]
 ) -> StepResult | None:
     if work.pinned:
         taken = [row.item for row in _take(on, work, most)]
-        return StepResult(act(retry.rows_of(on.connection, taken)), work.stage, work.after) if taken else None
+        return StepResult(act(retry.targets_of(on.connection, taken)), work.stage, work.after) if taken else None
     chosen = Filter.read(work.filter)
     for stage in range(work.stage, len(chosen.outcomes)):
-        after = work.after if stage == work.stage else 0
-        found, place = retry.find(on.connection, chosen, chosen.outcomes[stage], (after, work.until), most)
-        if found or place < work.until:
-            return StepResult(act(found) if found else [], stage, place)
+        span = Span(work.after if stage == work.stage else 0, work.until, AT_MOST)
+        found, left = retry.find(
+            on.connection, replace(chosen, outcomes=chosen.outcomes[stage : stage + 1]), span, most
+        )
+        if found or left:
+            return StepResult(act(found) if found else [], stage, left.after if left else work.until)
     return None
 
 
-def _resolved(on: StepContext, errors: Sequence[Row[Any]], how: Resolution, because: str = "") -> set[int]:
+def _resolved(on: StepContext, errors: Sequence[Target], how: Resolution, because: str = "") -> set[int]:
     lock_events(on.connection, {error.event_id for error in errors})
     return set(resolve(on.connection, [error.id for error in errors], how, because))
 
 
-def _items(errors: Sequence[Row[Any]], won: set[int]) -> list[ItemResult]:
+def _items(errors: Sequence[Target], won: set[int]) -> list[ItemResult]:
     return [ItemResult(error.id, error.record_id, error.record_id in won) for error in errors]
 
 
@@ -192,15 +219,15 @@ def _cancel(on: StepContext, work: JobState) -> StepResult | None:
     place, largest = work.after, {}
     if work.pinned:
         largest = {row.item: row.result["size"] for row in _take(on, work, BATCHES)}
-        found = cancel.events_of(on.connection, largest)
+        found = cancel.batches_of(on.connection, largest)
         if not largest:
             return None
     else:
-        found, place = cancel.find(
-            on.connection, cancel.CancelFilter.read(work.filter), work.after, work.until, BATCHES
-        )
+        span = Span(work.after, work.until, AT_MOST)
+        found, left = cancel.find(on.connection, cancel.CancelFilter.read(work.filter), span, BATCHES)
         if not found:
-            return StepResult([], work.stage, place) if place < work.until else None
+            return StepResult([], work.stage, left.after) if left else None
+        place = left.after if left else work.until
     note_seen(on.engine, [CANCELED])
     lock_events(on.connection, {batch.event_id for batch in found})
     items: list[ItemResult] = []

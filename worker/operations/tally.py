@@ -12,15 +12,15 @@ from itertools import islice
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, bindparam, select
 
 from models.accept_rules import Rules
 from models.correction import Change
 from models.error_signature import gist
+from models.tables import Job, JobItem
 from worker.operations import correct
 from worker.operations.correct import Corrected
-from worker.queries.error_scan import NEWEST
-from worker.queries.rows import Row
+from worker.queries.rows import NEWEST
 
 MOST: Final = 50
 """Distinct changes that are shown; the seal is of all of them."""
@@ -29,7 +29,25 @@ _BETWEEN_THOUSANDS: Final = re.compile(r"(?<=[0-9])[\s,.'’_](?=(?:[0-9]{3}[\s,
 """What stands between thousands; `9.0` is not ninety."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class DistinctChange:
+    """What changes of some records alike, and of how many."""
+
+    field: str
+    was: str
+    becomes: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Why some are skipped, and how many."""
+
+    what: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Tally:
     """What corrections come to."""
 
@@ -37,18 +55,18 @@ class Tally:
     """Records that are corrected."""
     moved: int = 0
     """Those of them that go to another event."""
-    changes: list[Row] = field(default_factory=list)
-    """The distinct ones: `field`, `was`, `becomes`, `count`, the most frequent first."""
+    changes: list[DistinctChange] = field(default_factory=list)
+    """The most frequent first."""
     more_changes: int = 0
-    skips: list[Row] = field(default_factory=list)
-    """Why others are skipped: `what`, `count`."""
+    skips: list[Skip] = field(default_factory=list)
+    """Why others are skipped."""
     more_skips: int = 0
     seal: str = ""
 
     @property
     def skipped(self) -> int:
         """Count what is skipped, of the reasons that are shown."""
-        return sum(row["count"] for row in self.skips)
+        return sum(skip.count for skip in self.skips)
 
     @property
     def is_move(self) -> bool:
@@ -88,12 +106,9 @@ def of(
     return Tally(
         will,
         moved,
-        [
-            {"field": name, "was": was, "becomes": becomes, "count": count}
-            for (name, was, becomes), count in pairs[:MOST]
-        ],
+        [DistinctChange(*change, count) for change, count in pairs[:MOST]],
         max(0, len(pairs) - MOST),
-        [{"what": what, "count": count} for what, count in whys[:MOST]],
+        [Skip(*why) for why in whys[:MOST]],
         max(0, len(whys) - MOST),
         seal.hexdigest(),
     )
@@ -102,24 +117,27 @@ def of(
 def of_job(engine: Engine, rules: Rules, job_id: int) -> Tally:
     """Tally the changes of a corrected file, which wait as a job's items."""
     with engine.connect() as connection:
-        until = connection.execute(text("SELECT until FROM jobs WHERE id = :job"), {"job": job_id}).scalar_one()
+        until = connection.execute(select(Job.until).where(Job.id == job_id)).scalar_one()
     return of(engine, rules, _items(engine, job_id), until)
 
 
+_ITEMS: Final = (
+    select(JobItem.id, JobItem.record_id, JobItem.change)
+    .where(JobItem.job_id == bindparam("job"), JobItem.id > bindparam("behind"), JobItem.done.is_(None))
+    .order_by(JobItem.id)
+    .limit(bindparam("step"))
+)
+
+
 def _items(engine: Engine, job_id: int) -> Iterator[tuple[int, Change]]:
-    after = 0
+    behind = 0
     while True:
         with engine.connect() as connection:
-            rows = connection.execute(
-                text("""
-                SELECT id, record_id, change FROM job_items WHERE job_id = :job AND id > :after AND done IS NULL
-                ORDER BY id LIMIT :step"""),
-                {"job": job_id, "after": after, "step": STEP},
-            ).all()
+            rows = connection.execute(_ITEMS, {"job": job_id, "behind": behind, "step": STEP}).all()
         if not rows:
             return
-        yield from ((row.record_id, Change.read(row.change)) for row in rows)
-        after = rows[-1].id
+        yield from ((record_id, Change.read(change)) for _, record_id, change in rows if record_id and change)
+        behind = rows[-1].id
 
 
 def _rehearsed(
@@ -156,4 +174,5 @@ def number_typed(text: str) -> int | None:
 
 def read(written: Mapping[str, Any]) -> Tally:
     """Read a tally as it was kept in a job's row."""
-    return Tally(**written)
+    changes = [DistinctChange(**one) for one in written["changes"]]
+    return Tally(**{**written, "changes": changes, "skips": [Skip(**one) for one in written["skips"]]})

@@ -3,7 +3,7 @@
 - `status`          what waits, why and until when, and whether everything runs
 - `batches`         batches of a filter, and one with its attempts
 - `errors`          open errors, one by one; `error_groups`: by what they have in common
-- `error_filter`    which open errors are meant; `error_scan`: found among many, within a bound
+- `error_filter`    which open errors are meant, and finding them; `scan`: looking at so many at most
 - `events`          events, and what became of their records
 - `person`          everything about one contact; `erasures`: receipts of erased people
 - `history`         the calls for records, and their errors
@@ -12,5 +12,5 @@
 - `jobs`            bulk actions, and how far they are; `job_results`: the result of each record
 - `throughput`      what was sent and answered, and how much of the limits was used
 - `reconciliation`  whether the books balance
-- `rows`            how rows are read, counted and written
+- `rows`            how rows are bounded, counted and written
 """

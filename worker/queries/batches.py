@@ -14,6 +14,7 @@ from sqlalchemy import (
     Select,
     bindparam,
     column,
+    exists,
     func,
     literal,
     select,
@@ -47,6 +48,19 @@ class BatchFilter:
     before: int | None = None
     limit: int = 20
     walk: int | None = None
+
+    def conditions(self, batch: Any) -> Iterator[ColumnElement[bool]]:  # noqa: ANN401 - the columns of a batch
+        """Give the conditions of a batch that is looked at, with its `Account`."""
+        if self.state is not None:
+            yield batch.state == self.state
+        if self.account is not None:
+            yield Account.name == self.account
+        if self.errors:
+            yield exists().where(Error.batch_id == batch.id, Error.resolution.is_(None))
+        if self.since is not None:
+            yield batch.created_at >= self.since
+        if self.until is not None:
+            yield batch.created_at < self.until
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +156,7 @@ def list_batches(engine: Engine, chosen: BatchFilter) -> list[BatchSummary]:
     """List batches, the newest first; `before` continues where a list ended."""
     with engine.connect() as connection:
         batch = _walked(connection, chosen).subquery("batch").c
-        unresolved = select(Error.id).where(Error.batch_id == batch.id, Error.resolution.is_(None))
+        unresolved = select(func.count()).where(Error.batch_id == batch.id, Error.resolution.is_(None))
         listed = (
             select(
                 batch.id,
@@ -162,23 +176,14 @@ def list_batches(engine: Engine, chosen: BatchFilter) -> list[BatchSummary]:
                 batch.after,
                 batch.created_at,
                 batch.settled_at,
-                unresolved.with_only_columns(func.count()).scalar_subquery().label("errors"),
+                unresolved.scalar_subquery().label("errors"),
             )
             .join(Account, Account.id == batch.account_id)
             .join(Event, Event.id == batch.event_id)
+            .where(*chosen.conditions(batch))
             .order_by(batch.id.desc())
             .limit(chosen.limit)
         )
-        if chosen.state is not None:
-            listed = listed.where(batch.state == chosen.state)
-        if chosen.account is not None:
-            listed = listed.where(Account.name == chosen.account)
-        if chosen.errors:
-            listed = listed.where(unresolved.exists())
-        if chosen.since is not None:
-            listed = listed.where(batch.created_at >= chosen.since)
-        if chosen.until is not None:
-            listed = listed.where(batch.created_at < chosen.until)
         return rows_as(BatchSummary, connection.execute(listed))
 
 

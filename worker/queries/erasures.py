@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, select
 
 from models.input_check import comparable
 from models.tables import Erasure, Record
 from worker.database import columns_of, rows_as
+from worker.queries.rows import count
 
 COUNTED: Final = 20_000
 """Beyond it a person's records are only said to be more than that."""
@@ -26,14 +27,9 @@ class ErasureReceipt:
 
 def known(engine: Engine, contact: str) -> int:
     """Count a contact's records, no further than just beyond `COUNTED`."""
-    few = select(Record.id).where(Record.contact == comparable(contact)).limit(COUNTED + 1).subquery()
+    records = select(Record.id).where(Record.contact == comparable(contact))
     with engine.connect() as connection:
-        return connection.execute(select(func.count()).select_from(few)).scalar_one()
-
-
-def as_said(count: int) -> str:
-    """Write that count."""
-    return f"more than {COUNTED:,}" if count > COUNTED else f"{count:,}"
+        return count(connection, records, COUNTED)
 
 
 def erasures(engine: Engine, before: int | None, limit: int) -> list[ErasureReceipt]:

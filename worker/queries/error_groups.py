@@ -1,109 +1,146 @@
-"""Errors by what they have in common: noting that a group was seen, and showing the groups with open errors."""
+"""Open errors by what they have in common: the groups with a sample and advice."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy import ARRAY, Connection, Engine, RowMapping, Select, Text, any_, bindparam, func, select, text
+from sqlalchemy.orm import aliased
 
-from models.advice import Subject, advise
+from models.advice import Advice, Subject, Who, advise
+from models.tables import Error, ErrorGroup, Event, Record, ids
 from models.words import Outcome
-from worker.queries import error_scan
-from worker.queries.error_filter import Filter
-from worker.queries.submissions import EVENT
-
-COUNTED: Final = 10_000
-"""Beyond it a group's count says only «more than»."""
-WALKED: Final = 1_000
-"""Groups with open errors that are looked at, at most."""
-OF_EVENT: Final = "LEFT JOIN events ev ON ev.id = g.event_id"
-"""The event of a group `g`, where its errors are about their event."""
+from worker.queries.error_filter import Filter, looked_at, scan
+from worker.queries.rows import AT_MOST, as_said, count
+from worker.queries.scan import Span
 
 
-def grouped(engine: Engine, outcomes: Sequence[Outcome], limit: int = 50) -> list[dict[str, Any]]:
-    """List the groups that have open errors of these outcomes, the last seen first, with a sample and advice.
+@dataclass(frozen=True, slots=True)
+class OpenGroup:
+    """A group that has open errors: what they have in common, how many, the newest as a sample, and advice."""
 
-    The groups are found by leaping along the index of open errors, a probe each; each count goes no further than
-    just beyond `COUNTED`.
-    """
+    id: str
+    outcome: Outcome
+    category: str
+    code: str
+    gist: str
+    first_seen: datetime
+    last_seen: datetime
+    event_id: int | None
+    event: str | None
+    sample: str
+    sample_record: int
+    sample_contact: str
+    count: int
+    means: str
+    who: Who
+    action: str
+    more: bool
+    """There may be more than were counted."""
+
+    @property
+    def how_many(self) -> str:
+        """Write its count."""
+        return as_said(self.count, AT_MOST)
+
+
+@dataclass(frozen=True, slots=True)
+class DistinctError:
+    """A group of some errors: what they have in common, how many they are, and what it means."""
+
+    id: str
+    outcome: Outcome
+    category: str
+    gist: str
+    event: str | None
+    count: int
+    means: str
+    who: Who
+
+
+_GROUPED: Final = text("""
+WITH RECURSIVE leap(id, number) AS (
+  (SELECT group_id, 1 FROM errors WHERE resolution IS NULL AND group_id IS NOT NULL ORDER BY group_id LIMIT 1)
+  UNION ALL SELECT (
+    SELECT group_id FROM errors WHERE resolution IS NULL AND group_id > leap.id ORDER BY group_id LIMIT 1), number + 1
+  FROM leap WHERE leap.id IS NOT NULL AND number < 1000),
+shown AS (
+  SELECT g.* FROM leap JOIN error_groups g USING (id) WHERE g.outcome = ANY(CAST(:outcomes AS text[]))
+  ORDER BY g.last_seen DESC, g.id LIMIT CAST(:limit AS bigint))
+SELECT g.id, g.outcome, g.category, g.code, g.gist, g.first_seen, g.last_seen, g.event_id,
+  coalesce(ev.object_id, ev.external_account_id || '/' || ev.external_event_id) AS event, s.message AS sample,
+  s.record_id AS sample_record, r.contact AS sample_contact, (
+    SELECT count(*) FROM (
+      SELECT FROM errors e WHERE e.group_id = g.id AND e.resolution IS NULL LIMIT CAST(:at_most AS bigint) + 1) few
+  ) AS count
+FROM shown g CROSS JOIN LATERAL (
+  SELECT * FROM errors e WHERE e.group_id = g.id AND e.resolution IS NULL ORDER BY e.id DESC LIMIT 1) s
+JOIN records r ON r.id = s.record_id LEFT JOIN events ev ON ev.id = g.event_id ORDER BY g.last_seen DESC, g.id""")
+"""The groups that have open errors, the last seen first. They are found by leaping along the index of open errors, a
+probe each, a thousand at most; each count goes no further than just beyond a bound."""
+
+_NAMED: Final = (
+    select(ErrorGroup.id, ErrorGroup.outcome, ErrorGroup.gist, Event.label().label("event"))
+    .outerjoin(Event, Event.id == ErrorGroup.event_id)
+    .where(ErrorGroup.id == any_(bindparam("ids", type_=ARRAY(Text))))
+)
+
+_COUNTED: Final = (
+    select(Error.group_id, func.count().label("count"), func.min(Error.message).label("sample"))
+    .where(Error.id == ids("ids"))
+    .group_by(Error.group_id)
+    .subquery("counted")
+)
+_DISTINCT: Final = (
+    select(ErrorGroup.id, ErrorGroup.outcome, ErrorGroup.category, ErrorGroup.code, ErrorGroup.gist)
+    .add_columns(Event.label().label("event"), _COUNTED.c.count, _COUNTED.c.sample)
+    .join(_COUNTED, _COUNTED.c.group_id == ErrorGroup.id)
+    .outerjoin(Event, Event.id == ErrorGroup.event_id)
+    .order_by(_COUNTED.c.count.desc(), ErrorGroup.id)
+)
+
+
+def grouped(engine: Engine, outcomes: Sequence[Outcome], limit: int = 50) -> list[OpenGroup]:
+    """List the groups that have open errors of these outcomes, the last seen first, with a sample and advice."""
     with engine.connect() as connection:
-        rows = connection.execute(
-            text(f"""
-            WITH RECURSIVE leap(id, number) AS (
-              (SELECT group_id, 1 FROM errors WHERE resolution IS NULL AND group_id IS NOT NULL
-               ORDER BY group_id LIMIT 1)
-              UNION ALL SELECT (SELECT group_id FROM errors WHERE resolution IS NULL AND group_id > leap.id
-                ORDER BY group_id LIMIT 1), number + 1 FROM leap WHERE leap.id IS NOT NULL AND number < {WALKED}),
-            shown AS (
-              SELECT g.* FROM leap JOIN error_groups g USING (id) WHERE g.outcome = ANY(:outcomes)
-              ORDER BY g.last_seen DESC, g.id LIMIT :limit)
-            SELECT g.*, {EVENT} AS event, s.message AS sample, s.record_id AS sample_record,
-              r.contact AS sample_contact,
-              (SELECT count(*) FROM (
-                SELECT FROM errors e WHERE e.group_id = g.id AND e.resolution IS NULL LIMIT {COUNTED + 1}) few) AS count
-            FROM shown g CROSS JOIN LATERAL (
-              SELECT * FROM errors e WHERE e.group_id = g.id AND e.resolution IS NULL ORDER BY e.id DESC LIMIT 1) s
-            JOIN records r ON r.id = s.record_id {OF_EVENT} ORDER BY g.last_seen DESC, g.id"""),
-            {"outcomes": list(outcomes), "limit": limit},
-        )
-        return [advised(dict(row._mapping)) for row in rows]  # noqa: SLF001 - its public name
+        rows = connection.execute(_GROUPED, {"outcomes": list(outcomes), "limit": limit, "at_most": AT_MOST})
+        return [_open_group(row, more=row["count"] > AT_MOST) for row in rows.mappings()]
 
 
-def narrowed(engine: Engine, chosen: Filter, limit: int = 50) -> tuple[list[dict[str, Any]], bool]:
-    """List the groups of what a filter chooses of the newest `COUNTED` unresolved errors, as `grouped` does.
+def narrowed(engine: Engine, chosen: Filter, limit: int = 50) -> tuple[list[OpenGroup], int | None]:
+    """List the groups of what a filter chooses of the newest `AT_MOST` unresolved errors, as `grouped` does.
 
-    Says too whether there are older ones, which were not looked at.
+    Says too how many these are, where there are older ones, which were not looked at.
     """
+    span = Span(at_most=AT_MOST, newest_first=True)
     with engine.connect() as connection:
-        facts = error_scan.facts(chosen, None, COUNTED)
-        rows = connection.execute(
-            text(f"""
-            SELECT g.*, {EVENT} AS event, s.message AS sample, s.record_id AS sample_record,
-              r.contact AS sample_contact, f.count
-            FROM (
-              SELECT group_id, count(*) AS count, max(id) AS newest FROM ({error_scan.found(chosen)}) e GROUP BY 1) f
-            JOIN error_groups g ON g.id = f.group_id
-            JOIN errors s ON s.id = f.newest JOIN records r ON r.id = s.record_id {OF_EVENT}
-            ORDER BY g.last_seen DESC, g.id LIMIT :limit"""),
-            {**facts, "limit": limit},
-        ).all()
-        walked = f"SELECT count(*) FROM ({error_scan.unresolved(chosen, 'id')}) e"
-        older = connection.execute(text(walked), {**facts, "walk": COUNTED + 1}).scalar_one() > COUNTED
-    return [advised(dict(row._mapping)) for row in rows], older  # noqa: SLF001 - its public name
+        rows = connection.execute(_narrowed(scan(chosen, span, "id", "group_id")).limit(limit)).mappings().all()
+        older = count(connection, looked_at(chosen, replace(span, at_most=AT_MOST + 1), Error.id), AT_MOST) > AT_MOST
+    return [_open_group(row, more=older) for row in rows], AT_MOST if older else None
 
 
-def matching(
-    connection: Connection, chosen: Filter, until: int, most: int = COUNTED
-) -> tuple[Sequence[Row[Any]], bool]:
-    """Find the errors up to the id `until` that a filter chooses, the oldest `most`: `id`, `record_id`.
-
-    Say too whether there are more. A filter that no index is of is looked for in any order first: it may choose few,
-    and then walking from the oldest on would look at everything.
-    """
-    facts = {"outcomes": list(chosen.outcomes), "until": until, "most": most + 1, **chosen.facts}
-    if not chosen.facts.keys() <= {"group_id"}:
-        found = connection.execute(
-            text(f"""
-            SELECT e.id, e.record_id FROM errors e {error_scan.joined(chosen)}
-            WHERE e.outcome = ANY(:outcomes) AND e.id <= :until AND {chosen.sql} LIMIT :most"""),
-            facts,
-        ).all()
-        if len(found) <= most:
-            return sorted(found, key=lambda row: row.id), False
-    rows = connection.execute(text(error_scan.oldest(chosen)), facts).all()
-    return rows[:most], len(rows) > most
-
-
-def distinct(connection: Connection, error_ids: Sequence[int]) -> list[dict[str, Any]]:
-    """Give the groups of errors, each with its `count` of these, the largest first."""
-    rows = connection.execute(
-        text(f"""
-        SELECT g.*, {EVENT} AS event, f.count, f.sample FROM (
-          SELECT group_id, count(*) AS count, min(message) AS sample FROM errors WHERE id = ANY(:ids)
-          GROUP BY group_id) f
-        JOIN error_groups g ON g.id = f.group_id {OF_EVENT} ORDER BY f.count DESC, g.id"""),
-        {"ids": list(error_ids)},
+def _narrowed(errors: Select[Any]) -> Select[Any]:
+    error = errors.subquery("chosen").c
+    few = select(error.group_id, func.count().label("count"), func.max(error.id).label("newest"))
+    found, sample = few.group_by(error.group_id).subquery("found"), aliased(Error)
+    return (
+        select(ErrorGroup, Event.label().label("event"), sample.message.label("sample"))
+        .add_columns(sample.record_id.label("sample_record"), Record.contact.label("sample_contact"), found.c.count)
+        .join(found, found.c.group_id == ErrorGroup.id)
+        .join(sample, sample.id == found.c.newest)
+        .join(Record, Record.id == sample.record_id)
+        .outerjoin(Event, Event.id == ErrorGroup.event_id)
+        .order_by(ErrorGroup.last_seen.desc(), ErrorGroup.id)
     )
-    return [advised(dict(row._mapping)) for row in rows]  # noqa: SLF001 - its public name
+
+
+def distinct(connection: Connection, error_ids: Sequence[int]) -> list[DistinctError]:
+    """Say what errors have in common, with their counts, the largest first."""
+    rows = connection.execute(_DISTINCT, {"ids": list(error_ids)}).mappings()
+    shown = ("id", "outcome", "category", "gist", "event", "count")
+    return [DistinctError(**{name: row[name] for name in shown}, means=(advice := _advice(row)).means, who=advice.who)
+            for row in rows]  # fmt: skip
 
 
 def named(engine: Engine, group_ids: Collection[str]) -> dict[str, str]:
@@ -111,11 +148,8 @@ def named(engine: Engine, group_ids: Collection[str]) -> dict[str, str]:
     if not group_ids:
         return {}
     with engine.connect() as connection:
-        rows = connection.execute(
-            text(f"SELECT g.*, {EVENT} AS event FROM error_groups g {OF_EVENT} WHERE g.id = ANY(:ids)"),
-            {"ids": list(group_ids)},
-        )
-        return {row.id: f"{row.outcome}: {row.gist}{_of_event(row.event, row.gist)}" for row in rows}
+        rows = connection.execute(_NAMED, {"ids": list(group_ids)})
+        return {id_: f"{outcome}: {gist}{_of_event(event, gist)}" for id_, outcome, gist, event in rows}
 
 
 def _of_event(event: str | None, gist: str) -> str:
@@ -123,15 +157,12 @@ def _of_event(event: str | None, gist: str) -> str:
     return "" if event is None or event.rpartition("/")[2] in gist else f", event {event}"
 
 
-def as_said(count: int) -> str:
-    """Write a bounded count."""
-    return f"more than {COUNTED:,}" if count > COUNTED else f"{count:,}"
+def _open_group(row: RowMapping, *, more: bool) -> OpenGroup:
+    advice = _advice(row)
+    return OpenGroup(**row, means=advice.means, who=advice.who, action=advice.action, more=more)
 
 
-def advised(group: dict[str, Any]) -> dict[str, Any]:
-    """Add the advice to a group that has a sample."""
-    subject = Subject(group_id=group["id"])
-    event = (group["event"] or "").rpartition("/")[2]
-    of = (Outcome(group["outcome"]), group["category"], group["code"], group["sample"])
-    advice = advise(*of, subject, event=event)
-    return {**group, "means": advice.means, "who": advice.who, "action": advice.action}
+def _advice(row: RowMapping) -> Advice:
+    """Advise on a group that has a sample."""
+    of = (Outcome(row["outcome"]), row["category"], row["code"], row["sample"])
+    return advise(*of, Subject(group_id=row["id"]), event=(row["event"] or "").rpartition("/")[2])

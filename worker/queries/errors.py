@@ -1,49 +1,75 @@
 """Unresolved errors, one by one."""
 
-from sqlalchemy import Engine, text
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
 
-from models.words import Outcome
-from worker.queries import error_scan
-from worker.queries.error_filter import CHOSEN, Filter
-from worker.queries.rows import EVENT, Row, read
+from sqlalchemy import Connection, Engine, select
 
-
-def list_errors(
-    engine: Engine, chosen: Filter, limit: int = 50, before: int | None = None, walk: int | None = None
-) -> list[Row]:
-    """List unresolved errors, the newest first; of `walk` errors at most, counted from the newest one in question."""
-    with engine.connect() as connection:
-        return read(
-            connection,
-            f"""
-            SELECT e.id, e.created_at, e.outcome, e.category, e.code, e.message, e.group_id, e.batch_id, e.record_id,
-              r.contact, r.input, a.name AS account, b.event_id, {EVENT}, b.state
-            FROM ({_every(chosen) if walk is None else error_scan.found(chosen)} ORDER BY e.id DESC LIMIT :limit) e
-            JOIN records r ON r.id = e.record_id JOIN batches b ON b.id = e.batch_id
-            JOIN events ev ON ev.id = b.event_id JOIN accounts a ON a.id = b.account_id ORDER BY e.id DESC""",
-            limit=limit,
-            outcomes=list(chosen.outcomes),
-            **error_scan.facts(chosen, before, walk or 0),
-        )
+from models.tables import Account, Batch, Error, Event, Record, ids
+from models.words import Outcome, State
+from worker.database import rows_as
+from worker.queries.error_filter import Filter, FoundError, first, next_of
+from worker.queries.rows import AT_MOST, NEWEST
+from worker.queries.scan import Span
 
 
-def _every(chosen: Filter) -> str:
-    """Give the SQL of all errors that a filter chooses, by the index of group or outcome."""
-    if chosen.group_id is not None:
-        return f"SELECT e.* {CHOSEN} WHERE e.outcome = ANY(:outcomes) AND e.id < :before AND {chosen.sql}"
-    # Outcome by outcome, each a constant: so the planner knows that one which nothing has costs nothing.
-    each = " UNION ALL ".join(
-        f"""
-        (SELECT e.* {CHOSEN} WHERE e.outcome = '{Outcome(outcome).value}' AND e.id < :before AND {chosen.sql}
-        ORDER BY e.id DESC LIMIT :limit)"""
-        for outcome in chosen.outcomes
+@dataclass(frozen=True, slots=True)
+class OpenError:
+    """Why a record is not delivered, as lists and previews show it."""
+
+    id: int
+    created_at: datetime
+    outcome: Outcome
+    category: str
+    code: str
+    message: str
+    group_id: str | None
+    batch_id: int
+    record_id: int
+    contact: str
+    input: dict[str, Any]
+    account: str
+    event_id: int
+    event: str
+    state: State
+
+
+_SHOWN: Final = (
+    select(
+        *(Error.id, Error.created_at, Error.outcome, Error.category, Error.code, Error.message, Error.group_id),
+        *(Error.batch_id, Error.record_id, Record.contact, Record.input, Account.name.label("account")),
+        *(Batch.event_id, Event.label().label("event"), Batch.state),
     )
-    return f"SELECT * FROM ({each}) e"
+    .join(Record, Record.id == Error.record_id)
+    .join(Batch, Batch.id == Error.batch_id)
+    .join(Event, Event.id == Batch.event_id)
+    .join(Account, Account.id == Batch.account_id)
+    .where(Error.id == ids("errors"))
+    .order_by(Error.id.desc())
+)
 
 
-def further_errors(engine: Engine, chosen: Filter, before: int | None, walk: int) -> int | None:
-    """Give the `before` with which to go on where no more of a walk is found; none where it met the end."""
+def show_errors(connection: Connection, found: Sequence[FoundError]) -> list[OpenError]:
+    """Show errors that were found, the newest first."""
+    return rows_as(OpenError, connection.execute(_SHOWN, {"errors": [one.id for one in found]}))
+
+
+def list_errors(engine: Engine, chosen: Filter, limit: int = 50, before: int | None = None) -> list[OpenError]:
+    """List unresolved errors, the newest first, however many have to be looked at."""
     with engine.connect() as connection:
-        counted = f"SELECT count(*) AS number, min(id) AS oldest FROM ({error_scan.unresolved(chosen, 'id')}) e"
-        walked = connection.execute(text(counted), error_scan.facts(chosen, before, walk)).one()
-    return walked.oldest if walked.number == walk else None
+        return show_errors(connection, first(connection, chosen, limit, _older_than(before)))
+
+
+def page_of_errors(
+    engine: Engine, chosen: Filter, limit: int, before: int | None, at_most: int
+) -> tuple[list[OpenError], int | None]:
+    """List those of so many that are looked at, and the `before` with which to go on; none at the end."""
+    with engine.connect() as connection:
+        found, left = next_of(connection, chosen, _older_than(before, at_most), limit)
+        return show_errors(connection, found), None if left is None else left.until + 1
+
+
+def _older_than(before: int | None, at_most: int = AT_MOST) -> Span:
+    return Span(0, NEWEST if before is None else before - 1, at_most, newest_first=True)

@@ -15,8 +15,8 @@ from models.tables import Account, Batch, Event, Key, Notification, Record, Subm
 from models.words import Door, Origin, Outcome, Stage, State, Status
 from worker.database import rows_as
 from worker.queries import submissions
-from worker.queries.error_scan import NEWEST
 from worker.queries.history import PastAttempt, PastError, attempts_of, errors_of
+from worker.queries.rows import NEWEST
 from worker.queries.submissions import Cursor, SubmissionCounts
 
 LOOKED_AT: Final = 5_000

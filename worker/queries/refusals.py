@@ -14,7 +14,7 @@ from models.input_check import Reason
 from models.message import DEFAULT_ACCOUNT, loads
 from models.tables import Refused, Submission
 from models.words import Door
-from worker.queries.error_scan import NEWEST
+from worker.queries.rows import NEWEST
 
 T = TypeVar("T")
 

@@ -5,16 +5,16 @@ from datetime import datetime
 from typing import Any, Final
 
 import redis
-from sqlalchemy import BigInteger, Connection, Engine, Select, case, cast, func, literal_column, or_, select, true
+from sqlalchemy import BigInteger, Engine, Select, case, cast, func, literal_column, or_, select, true
 from sqlalchemy.orm import aliased
 
 from models.tables import Account, Batch, Error, Key, Notification, Refused, fixed
 from models.words import Stage, Status
 from worker import heartbeat
 from worker.database import rows_as
-from worker.queries.error_filter import ANY_OPEN
+from worker.queries.error_filter import ANY_OPEN, Filter, chosen_errors
 from worker.queries.jobs import JobSummary, jobs_under_way
-from worker.queries.rows import MANY
+from worker.queries.rows import AT_MOST, count
 from worker.settings import Settings
 from worker.stream import Stream, connect
 
@@ -109,7 +109,7 @@ def _accounts() -> Select[Any]:
 
 
 def _waiting() -> Select[Any]:
-    oldest = select(Batch).where(Batch.status == fixed(Status.PENDING)).order_by(Batch.id).limit(MANY // 4)
+    oldest = select(Batch).where(Batch.status == fixed(Status.PENDING)).order_by(Batch.id).limit(AT_MOST // 4)
     batch = aliased(Batch, oldest.subquery("batch"))
     why = func.coalesce(
         case((batch.after != [], "waits for an earlier batch of the same people")),
@@ -144,7 +144,7 @@ def _webhooks() -> Select[Any]:
             Notification.stage.in_([fixed(Stage.FAILING), fixed(Stage.FINISHED)]),
         )
         .order_by(Notification.due_at)
-        .limit(MANY // 100)
+        .limit(AT_MOST // 100)
         .correlate(Key)
         .subquery("few")
     )
@@ -181,25 +181,18 @@ def read_status(engine: Engine, settings: Settings) -> StatusReport:
             delivers_to=destination(settings),
             accounts=rows_as(AccountStop, connection.execute(_ACCOUNTS)),
             batches={
-                status.value: _count(connection, select(Batch.id).where(Batch.status == status))
+                status.value: count(connection, select(Batch.id).where(Batch.status == status))
                 for status in (Status.PENDING, Status.PROCESSING)
             },
             waiting=rows_as(Waiting, connection.execute(_WAITING)),
             unresolved_errors={
-                one.value: _count(connection, select(Error.id).where(Error.resolution.is_(None), Error.outcome == one))
-                for one in ANY_OPEN
+                one.value: count(connection, chosen_errors(Filter((one,)), Error.id)) for one in ANY_OPEN
             },
-            refused=_count(connection, select(Refused.id).where(Refused.replayed_at.is_(None), Refused.raw != b"")),
+            refused=count(connection, select(Refused.id).where(Refused.replayed_at.is_(None), Refused.raw != b"")),
             jobs=jobs_under_way(connection, 5),
             webhooks=rows_as(WebhookTrouble, connection.execute(_WEBHOOKS)),
             **_redis_facts(settings),
         )
-
-
-def _count(connection: Connection, selected: Select[int]) -> int:
-    """Count rows, but no further than just beyond `MANY`."""
-    few = selected.limit(MANY + 1).subquery()
-    return connection.execute(select(func.count()).select_from(few)).scalar_one()
 
 
 def _redis_facts(settings: Settings) -> dict[str, Any]:

@@ -41,7 +41,6 @@ from worker.database import rows_as
 
 MANY: Final = 100_000
 """Beyond it a count says only «more than»."""
-EVENT: Final = "coalesce(ev.object_id, ev.external_account_id || '/' || ev.external_event_id)"
 
 
 def contact_id(record: type[Record], batch: type[Batch], error: type[Error]) -> ColumnElement[int | None]:
