@@ -14,10 +14,10 @@ SHARED: Final = {"browser", "printed", "site", "the_night", "up"}
 SLOW_FILES: Final = {
     f"test_{name}.py"
     for name in (
-        *("api_kill", "broker_outage", "concurrency", "console_accessible", "console_browser", "console_story", "demo"),
-        *("fairness", "files_memory", "first_minutes", "kills", "kills_bulk", "outages", "outbox", "outgoing"),
-        *("producers", "purge", "restarts", "scenarios", "screenshots", "silent_drop", "site", "state_machine"),
-        *("terminal", "up"),
+        *("api_kill", "broker_outage", "bulk_locks", "concurrency", "console_accessible", "console_browser"),
+        *("console_story", "demo", "fairness", "fallback", "files_memory", "first_minutes", "help", "kills"),
+        *("kills_bulk", "lookups", "notify", "outages", "outbox", "outgoing", "producers", "purge", "restarts"),
+        *("scenarios", "screenshots", "silent_drop", "site", "state_machine", "terminal", "up"),
     )
 }
 """Files of tests that start processes, or repeat."""
