@@ -13,7 +13,7 @@ VENV := .venv
 # The tests start Python hundreds of times: without its cache each start compiles everything again.
 ALONE := env -u PYTHONDONTWRITEBYTECODE $(foreach name,$(filter TURNOUT_%,$(shell env | cut -d= -f1)),-u $(name))
 # One more than there are cores: some tests wait.
-TESTS := $(VENV)/bin/python -m pytest -n $(or $(WORKERS),3) --dist loadgroup
+TESTS := $(VENV)/bin/python -m pytest -n $(or $(WORKERS),3)
 
 .PHONY: setup demo test test-fast test-long check docs diagrams screenshots up clean pins migration
 

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 from typer.testing import CliRunner, Result
 
+import tasks.deliver
 import worker.context
 import worker.database
 import worker.settings
@@ -26,6 +27,7 @@ from tests.support.webhook_receiver import Receiver
 from worker.celery import Loader, app, configuration
 from worker.context import Context
 from worker.database import make_engine
+from worker.delivery import isolate, read_back
 from worker.encryption import fingerprint_key
 from worker.intake.accept import Inbound, accept
 from worker.intake.receipts import Part
@@ -48,6 +50,15 @@ class Here(Loader):
 
 
 app.loader_cls = Here
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unhurried() -> Iterator[None]:
+    """Tasks that let others go first after seconds end, on a busy machine too, when their work is done."""
+    with pytest.MonkeyPatch.context() as patched:
+        for task in (tasks.deliver, read_back, isolate):
+            patched.setattr(task, "BUDGET", 60.0)
+        yield
 
 
 @pytest.fixture(scope="session")

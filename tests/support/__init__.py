@@ -11,6 +11,7 @@
 - `webhook_receiver`    a receiver of webhooks
 - `worker_processes`    real worker processes, started, killed and stopped
 - `fixtures`            the types of what `conftest.py` gives
-- `databases`           migrated databases; `pace`: how long the tests take
+- `databases`           a migrated database for each test, emptied for the next
+- `pace`                which tests are slow, and how long all may take
 - `services`            PostgreSQL and Valkey; `proxy`: a TCP proxy that can be cut; `certificate`: one for TLS
 """

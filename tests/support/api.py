@@ -55,7 +55,7 @@ def running_server(context: Context) -> Iterator[str]:
     thread = threading.Thread(target=server.run, name="web", daemon=True)
     thread.start()
     try:
-        ends = time.monotonic() + 10
+        ends = time.monotonic() + 60
         while not server.started:
             assert time.monotonic() < ends, "the API did not open"
             time.sleep(0.01)

@@ -24,6 +24,7 @@ from tests.support.ledger import WHEN, delivered, take
 from worker import heartbeat
 from worker.accounts import registry, state as account_state
 from worker.context import Context
+from worker.database import make_engine
 from worker.encryption import fingerprint_key
 from worker.intake.accept import Inbound, accept
 from worker.operations import jobs
@@ -141,7 +142,7 @@ def made(postgres_url: str, template: str, valkey_url: str, home: Path) -> str:
     name = f"night_{uuid.uuid4().hex}"
     _admin(postgres_url, f"CREATE DATABASE {name} TEMPLATE {template}")
     settings = settings_for(url_of(postgres_url, name), valkey_url, home)
-    engine = create_engine(settings.database_url)
+    engine = make_engine(settings)
     Night(engine, settings).go_on()
     engine.dispose()
     return name

@@ -1,4 +1,4 @@
-"""How long the tests take: which are slow, which share what is dear to start, and a budget (a pytest plugin)."""
+"""How long the tests take: which are slow, which worker runs which, and a budget (a pytest plugin)."""
 
 import time
 from collections import defaultdict
@@ -6,18 +6,31 @@ from operator import itemgetter
 from typing import Final
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 SERVED: Final = {"api", "browser", "console", "operator", "viewer"}
 """Fixtures that start a web server or a browser for each test."""
-SHARED: Final = {"browser", "printed", "site", "the_night", "up"}
-"""Fixtures of a module that are dear: what uses one stays with one worker."""
+WHOLE_FILES: Final = {
+    f"tests/test_{name}.py"
+    for name in (
+        "console_accessible",
+        "console_browser",
+        "console_story",
+        "demo",
+        "first_minutes",
+        "reference",
+        "site",
+        "up",
+    )
+}
+"""Files whose tests share what is dear to start: each file is one worker's."""
 SLOW_FILES: Final = {
     f"test_{name}.py"
     for name in (
-        *("api_kill", "broker_outage", "concurrency", "console_accessible", "console_browser", "console_story", "demo"),
-        *("fairness", "files_memory", "first_minutes", "kills", "kills_bulk", "outages", "outbox", "outgoing"),
-        *("producers", "purge", "restarts", "scenarios", "screenshots", "silent_drop", "site", "state_machine"),
-        *("terminal", "up"),
+        *("api_kill", "broker_outage", "bulk_locks", "concurrency", "console_accessible", "console_browser"),
+        *("console_story", "demo", "fairness", "fallback", "files_memory", "first_minutes", "help", "kills"),
+        *("kills_bulk", "lookups", "notify", "outages", "outbox", "outgoing", "producers", "purge", "restarts"),
+        *("scenarios", "screenshots", "silent_drop", "site", "state_machine", "terminal", "up"),
     )
 }
 """Files of tests that start processes, or repeat."""
@@ -33,15 +46,25 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_BEGUN] = time.monotonic()
 
 
-@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if item.path.name in SLOW_FILES or SERVED & set(getattr(item, "fixturenames", ())):
+        item.add_marker(pytest.mark.slow)
+
+
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Each test goes to the next worker that is free; of some files, all tests go to one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file in WHOLE_FILES else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling:
+    return Scheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is slow, and let it run first: no worker has a long test left when the others are done."""
-    for item in items:
-        fixtures = set(getattr(item, "fixturenames", ()))
-        if item.path.name in SLOW_FILES or fixtures & SERVED:
-            item.add_marker(pytest.mark.slow)
-        if fixtures & SHARED:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    """Let what is slow run first: no worker has a long test left when the others are done."""
     items.sort(key=lambda item: item.path.name not in SLOW_FILES)
 
 

@@ -15,7 +15,7 @@ import requests
 from sandbox.options import SandboxOptions
 from sandbox.server import SandboxServer
 
-_PATIENCE = 10
+_PATIENCE = 60
 
 
 @dataclass(frozen=True)

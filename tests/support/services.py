@@ -23,7 +23,7 @@ class Valkey:
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         client = redis.Redis(port=self.port)
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while True:
             try:
                 client.ping()

@@ -22,6 +22,10 @@ COMMANDS = {
 }
 
 
+PATIENCE = 90.0
+"""Seconds that are too long for anything but a hang, on a busy machine too."""
+
+
 def environment(settings: Settings) -> dict[str, str]:
     """Give the environment that tells a process these settings, and none of the caller's."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("TURNOUT_")}
@@ -61,7 +65,7 @@ class Workers:
             process.kill()
             process.wait()
 
-    def stop(self, patience: float = 30) -> None:
+    def stop(self, patience: float = PATIENCE) -> None:
         """Stop all in order; whoever does not stop in time is killed, and that is a failure."""
         for process in self._running.values():
             process.send_signal(signal.SIGTERM)
@@ -99,8 +103,8 @@ def running_workers(settings: Settings, home: Path) -> Iterator[Workers]:
 
 
 def until(holds: Callable[[], bool], seconds: float, otherwise: Callable[[], str] | str) -> None:
-    """Wait until something holds; fail with what to say otherwise."""
-    ends = time.monotonic() + seconds
+    """Wait until something holds; fail with what to say otherwise. What a busy machine delays is waited for longer."""
+    ends = time.monotonic() + max(seconds, PATIENCE)
     while not holds():
         if time.monotonic() > ends:
             raise AssertionError(otherwise if isinstance(otherwise, str) else otherwise())
