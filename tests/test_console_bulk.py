@@ -16,9 +16,9 @@ import worker.operations.steps
 from models.accept_rules import Rules
 from models.words import Role
 from tests.support.console import RunningConsole, Visitor, words
-from tests.support.fixtures import Submit
+from tests.support.fixtures import Fail, Submit
 from tests.support.jobs import ME
-from tests.support.ledger import ask, deliver_all, do, given_up, message, outcomes, people, settled, taken
+from tests.support.ledger import ask, deliver_all, do, fail_all, given_up, message, outcomes, people, settled, taken
 from web.console import bulk, corrections, live
 from worker.operations import jobs
 
@@ -35,20 +35,10 @@ def work(engine: Engine, rules: Rules) -> Callable[[], None]:
 Work = Callable[[], None]
 
 
-def failed(submit: Submit, engine: Engine, *contacts: str, event: str = "77", state: str = "register") -> None:
-    submit(message(*contacts, event=event, state=state))
-    given_up(engine, taken(engine))
-
-
-def rejected(submit: Submit, engine: Engine, *contacts: str, event: str = "77", state: str = "register") -> None:
-    submit(message(*contacts, event=event, state=state))
-    settled(engine, taken(engine), rejected=range(len(contacts)))
-
-
 def fill(submit: Submit, engine: Engine) -> None:
     """Twelve failed for one event, three for another, two rejected, one unconfirmed."""
-    failed(submit, engine, *people(12))
-    failed(submit, engine, *people(3, 20), event="webinar", state="cancel")
+    submit(message(*people(12)), message(*people(3, 20), event="webinar", state="cancel"))
+    fail_all(engine)
     submit(message(*people(3, 30)))
     settled(engine, taken(engine), rejected=[0, 1], unconfirmed=[2])
 
@@ -92,8 +82,8 @@ def test_a_retry_is_shown_before_it_is_done(operator: Visitor, submit: Submit, e
     assert nothing_done(engine)
 
 
-def test_what_delays_a_retry_is_said_before_it_is_done(operator: Visitor, submit: Submit, engine: Engine) -> None:
-    failed(submit, engine, *people(2))
+def test_what_delays_a_retry_is_said_before_it_is_done(operator: Visitor, failed: Fail, engine: Engine) -> None:
+    failed(*people(2))
     do(engine, "UPDATE accounts SET paused_at = now(), paused_because = 'the portal moves'")
     assert "account default sends nothing now: the portal moves" in words(operator.page("/act/retry"))
 
@@ -162,8 +152,8 @@ def test_nothing_marked_is_not_everything(operator: Visitor, submit: Submit, eng
     assert "<button>" not in answer.text
 
 
-def test_what_was_rejected_is_retried_only_if_asked_for(operator: Visitor, submit: Submit, engine: Engine) -> None:
-    rejected(submit, engine, *people(2))
+def test_what_was_rejected_is_retried_only_if_asked_for(operator: Visitor, rejected: Fail) -> None:
+    rejected(*people(2))
     html = operator.page("/act/retry?event=77")
     assert "Nothing is like that" in words(html)
     assert 'method="post" action="/act/retry"' not in html
@@ -177,11 +167,11 @@ def test_what_was_rejected_is_retried_only_if_asked_for(operator: Visitor, submi
 
 
 def test_what_is_done_is_what_was_shown_and_not_what_failed_since(
-    operator: Visitor, submit: Submit, engine: Engine, work: Work
+    operator: Visitor, failed: Fail, engine: Engine, work: Work
 ) -> None:
-    failed(submit, engine, *people(2))
+    failed(*people(2))
     asked_for(operator.submit(operator.page("/act/retry"), "/act/retry"), engine)
-    failed(submit, engine, *people(3, 10))
+    failed(*people(3, 10))
     work()
     assert outcomes(engine) == {"pending": 2, "failed": 3}
 
@@ -296,9 +286,9 @@ def test_a_jobs_page_says_how_far_it_is_what_became_of_each_and_what_they_are_by
 
 
 def test_what_a_job_was_not_done_to_is_listed_apart_with_why(
-    operator: Visitor, submit: Submit, engine: Engine, work: Work
+    operator: Visitor, failed: Fail, engine: Engine, work: Work
 ) -> None:
-    failed(submit, engine, *people(3))
+    failed(*people(3))
     job = asked_for(operator.submit(operator.page("/act/retry"), "/act/retry"), engine)
     work()
     do(engine, "UPDATE job_items SET done = false WHERE record_id = 2")
@@ -310,10 +300,10 @@ def test_what_a_job_was_not_done_to_is_listed_apart_with_why(
 
 
 def test_a_jobs_results_are_paged(
-    operator: Visitor, submit: Submit, engine: Engine, work: Work, monkeypatch: pytest.MonkeyPatch
+    operator: Visitor, failed: Fail, engine: Engine, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk, "PAGE", 2)
-    failed(submit, engine, *people(5))
+    failed(*people(5))
     job = asked_for(operator.submit(operator.page("/act/retry"), "/act/retry"), engine)
     work()
     met: list[str] = []
@@ -327,10 +317,10 @@ def test_a_jobs_results_are_paged(
 
 
 def test_jobs_and_the_audit_log_are_paged_the_newest_first(
-    operator: Visitor, submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    operator: Visitor, failed: Fail, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk, "PAGE", 2)
-    failed(submit, engine, *people(2))
+    failed(*people(2))
     html = operator.page("/act/retry")
     asked = [asked_for(operator.submit(html, "/act/retry"), engine).id for _ in range(5)]
     for path in ("/jobs", "/actions"):
@@ -345,10 +335,10 @@ def test_jobs_and_the_audit_log_are_paged_the_newest_first(
 
 
 def test_a_job_is_stopped_and_what_it_did_stays_done(  # noqa: PLR0917
-    operator: Visitor, submit: Submit, engine: Engine, rules: Rules, work: Work, monkeypatch: pytest.MonkeyPatch
+    operator: Visitor, failed: Fail, engine: Engine, rules: Rules, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker.operations.steps, "STEP", 2)
-    failed(submit, engine, *people(5))
+    failed(*people(5))
     job = asked_for(operator.submit(operator.page("/act/retry"), "/act/retry"), engine)
     jobs.step(engine, rules)
     html = operator.page(f"/job/{job.id}")
@@ -370,14 +360,14 @@ def test_a_job_is_stopped_and_what_it_did_stays_done(  # noqa: PLR0917
 
 
 def test_a_page_with_a_job_changes_by_itself(
-    operator: Visitor, submit: Submit, engine: Engine, work: Work, monkeypatch: pytest.MonkeyPatch
+    operator: Visitor, failed: Fail, engine: Engine, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     between = live.seconds_between
     monkeypatch.setattr(live, "seconds_between", lambda attributes: between(attributes) and 0.05)
     for round_, (path, then) in enumerate(
         (("/job/{}", "4 of 4"), ("/jobs", "4 of 4"), ("/", "batches pending</a></dt><dd>3</dd>"))
     ):
-        failed(submit, engine, *people(4), event=f"{round_}")
+        failed(*people(4), event=f"{round_}")
         job = asked_for(operator.submit(operator.page("/act/retry"), "/act/retry"), engine)
         with operator.get(path.format(job.id), headers={"Accept": "text/event-stream"}, stream=True) as stream:
             lines = stream.iter_lines(chunk_size=1, decode_unicode=True)
@@ -390,9 +380,9 @@ def test_a_page_with_a_job_changes_by_itself(
 
 
 def test_one_record_is_corrected_and_the_change_is_shown_before(
-    operator: Visitor, submit: Submit, engine: Engine
+    operator: Visitor, rejected: Fail, engine: Engine
 ) -> None:
-    rejected(submit, engine, "ada@exampel.com")
+    rejected("ada@exampel.com")
     assert 'href="/correct?record=1"' in operator.page("/errors")
     html = operator.page("/correct?record=1")
     assert "Correct: record 1" in words(html)
@@ -409,9 +399,9 @@ def test_one_record_is_corrected_and_the_change_is_shown_before(
     assert outcomes(engine) == {"canceled": 1, "delivered": 1}
 
 
-def test_a_groups_wrong_event_is_corrected(operator: Visitor, submit: Submit, engine: Engine, work: Work) -> None:
-    rejected(submit, engine, *people(12), event="wrong")
-    rejected(submit, engine, *people(2), event="77")
+def test_a_groups_wrong_event_is_corrected(operator: Visitor, rejected: Fail, engine: Engine, work: Work) -> None:
+    rejected(*people(12), event="wrong")
+    rejected(*people(2), event="77")
     do(engine, "UPDATE errors SET group_id = 'elsewhere' WHERE record_id > 12")
     (group,) = ask(engine, "SELECT group_id AS id FROM errors WHERE record_id = 1")
     html = operator.page(f"/correct?group={group.id}&event=right")
@@ -439,9 +429,10 @@ def test_a_groups_wrong_event_is_corrected(operator: Visitor, submit: Submit, en
 
 
 def test_a_change_that_cannot_be_made_is_said_and_kept_as_it_was_typed(
-    operator: Visitor, submit: Submit, engine: Engine
+    operator: Visitor,
+    rejected: Fail,
 ) -> None:
-    rejected(submit, engine, "ada@exampel.com")
+    rejected("ada@exampel.com")
     for query, said, status in (
         ("email=nobody", "not corrected: email: nobody is no e-mail address", 200),
         ("when=yesterday", "when: ", 400),
@@ -455,8 +446,8 @@ def test_a_change_that_cannot_be_made_is_said_and_kept_as_it_was_typed(
         assert "Correct and send" not in answer.text
 
 
-def test_a_change_of_nothing_is_not_asked_for(operator: Visitor, submit: Submit, engine: Engine) -> None:
-    rejected(submit, engine, "ada@exampel.com")
+def test_a_change_of_nothing_is_not_asked_for(operator: Visitor, rejected: Fail, engine: Engine) -> None:
+    rejected("ada@exampel.com")
     for chosen in ("record=1", "record=1&when=yesterday"):
         answer = operator.press("/correct", "/correct?record=1", chosen=chosen)
         assert (answer.status_code, "Nothing is changed" in words(answer.text)) == (400, True)
@@ -484,10 +475,10 @@ def hand_back(operator: Visitor, content: bytes, record: int = 1) -> Any:
 
 
 def test_a_groups_records_go_out_as_csv_and_the_mended_file_is_shown_before_it_is_begun(
-    operator: Visitor, submit: Submit, engine: Engine, work: Work
+    failed: Fail, operator: Visitor, rejected: Fail, engine: Engine, work: Work
 ) -> None:
-    rejected(submit, engine, *(f"p{index}@exampel.com" for index in range(4)))
-    failed(submit, engine, *people(1))
+    rejected(*(f"p{index}@exampel.com" for index in range(4)))
+    failed(*people(1))
     (group,) = ask(engine, "SELECT group_id AS id FROM errors WHERE record_id = 1")
     rows = out(operator, f"?group={group.id}")
     assert sorted(row["email"] for row in rows) == [f"p{index}@exampel.com" for index in range(4)]
@@ -513,8 +504,8 @@ def test_a_groups_records_go_out_as_csv_and_the_mended_file_is_shown_before_it_i
     assert [row.filter for row in ask(engine, "SELECT * FROM actions WHERE what = 'begin'")] == [{"job": job.id}]
 
 
-def test_a_mended_file_is_discarded(operator: Visitor, submit: Submit, engine: Engine, work: Work) -> None:
-    rejected(submit, engine, *people(2))
+def test_a_mended_file_is_discarded(operator: Visitor, rejected: Fail, engine: Engine, work: Work) -> None:
+    rejected(*people(2))
     answer = hand_back(operator, as_csv([{**row, "event": "99"} for row in out(operator)]))
     job = asked_for(answer, engine)
     assert ">Discard it</button>" in answer.text
@@ -525,31 +516,31 @@ def test_a_mended_file_is_discarded(operator: Visitor, submit: Submit, engine: E
     assert "stopped" in words(operator.page(f"/job/{job.id}"))
 
 
-def test_a_file_that_changes_nothing_offers_nothing_to_begin(operator: Visitor, submit: Submit, engine: Engine) -> None:
-    rejected(submit, engine, *people(2))
+def test_a_file_that_changes_nothing_offers_nothing_to_begin(operator: Visitor, rejected: Fail) -> None:
+    rejected(*people(2))
     answer = hand_back(operator, as_csv(out(operator)))
     assert "Correct and send" not in answer.text
     assert "The file changes nothing" in words(answer.text)
 
 
-def test_a_file_that_is_none_of_ours_is_said(operator: Visitor, submit: Submit, engine: Engine) -> None:
-    rejected(submit, engine, "a@exampel.com")
+def test_a_file_that_is_none_of_ours_is_said(operator: Visitor, rejected: Fail, engine: Engine) -> None:
+    rejected("a@exampel.com")
     for content in (b"", b"email,name\na@x.org,A\n", b"\xff\xfe\0", b"{}", b"a" * 100_000):
         answer = hand_back(operator, content)
         assert (answer.status_code, "This file cannot be used" in words(answer.text)) == (400, True), content
     assert nothing_done(engine)
 
 
-def test_a_file_that_is_too_large_is_said(operator: Visitor, submit: Submit, engine: Engine) -> None:
-    rejected(submit, engine, "a@exampel.com")
+def test_a_file_that_is_too_large_is_said(operator: Visitor, rejected: Fail, engine: Engine) -> None:
+    rejected("a@exampel.com")
     answer = hand_back(operator, b"record,email\n" + b"1,a@example.com\n" * (corrections.LARGEST_FILE // 16))
     assert (answer.status_code, "That is too much" in words(answer.text)) == (413, True)
     assert "turnout correct --from FILE" in words(answer.text)
     assert nothing_done(engine)
 
 
-def test_wrong_lines_without_end_are_said_up_to_a_bound(operator: Visitor, submit: Submit, engine: Engine) -> None:
-    rejected(submit, engine, "a@exampel.com")
+def test_wrong_lines_without_end_are_said_up_to_a_bound(operator: Visitor, rejected: Fail, engine: Engine) -> None:
+    rejected("a@exampel.com")
     answer = hand_back(operator, b"record,email\n1,a@example.com\n" + b"x,y\n" * 5_000)
     assert answer.text.count('class="warning"') == corrections.MOST_WRONG
     assert job_of(engine).expected == 1
@@ -570,10 +561,10 @@ NIGHTLY = {
 
 
 def test_a_schedule_is_put_changed_begun_paused_resumed_and_removed(
-    operator: Visitor, submit: Submit, engine: Engine, work: Work
+    operator: Visitor, failed: Fail, engine: Engine, work: Work
 ) -> None:
-    failed(submit, engine, *people(2))
-    failed(submit, engine, *people(2), event="99")
+    failed(*people(2))
+    failed(*people(2), event="99")
     said = words(operator.press("/schedules", "/schedules", **NIGHTLY).text)
     assert "schedule nightly is added" in said
     assert "nightly 0 3 * * * Europe/Berlin outcome unconfirmed or failed, event 77 5 22:00-02:30" in said
@@ -731,13 +722,13 @@ def test_a_form_of_another_page_does_nothing(
 
 
 def test_viewers_see_no_address_on_jobs_and_in_the_audit_log(
-    operator: Visitor, viewer: Visitor, submit: Submit, engine: Engine, work: Work
+    operator: Visitor, viewer: Visitor, rejected: Fail, engine: Engine, work: Work
 ) -> None:
-    rejected(submit, engine, ADA)
+    rejected(ADA)
     html = operator.page("/correct?record=1&email=ada.lovelace%40other.example.com")
     mended = asked_for(operator.submit(html, "/correct"), engine).id
     given_up(engine, taken(engine))
-    rejected(submit, engine, f"x{ADA}")
+    rejected(f"x{ADA}")
     html = operator.page(f"/act/dismiss?event={ADA.replace('@', '%40')}")
     assert "Nothing is like that" in words(html)
     html = operator.page("/act/dismiss?record=2")

@@ -18,7 +18,7 @@ from tests.support.browser import browser, listens
 from tests.support.console import RunningConsole, running_console
 from tests.support.databases import TEMPLATE
 from tests.support.ledger import ask, do, outcomes
-from tests.support.sandbox_server import RunningSandbox, running_sandbox
+from tests.support.sandbox_server import RunningSandbox
 from tests.support.services import Valkey
 from tests.support.worker_processes import until
 from worker.context import Context
@@ -40,12 +40,6 @@ def the_night(postgres_url: str, valkey: Valkey, tmp_path_factory: pytest.TempPa
 def database_url(postgres_url: str, the_night: str) -> Iterator[str]:
     with night.copied(postgres_url, the_night) as url:
         yield url
-
-
-@pytest.fixture
-def sandbox() -> Iterator[RunningSandbox]:
-    with running_sandbox(burst_limit=1_000) as running:
-        yield running
 
 
 @pytest.fixture

@@ -29,12 +29,6 @@ Given = Callable[..., None]
 
 
 @pytest.fixture
-def sandbox() -> Iterator[RunningSandbox]:
-    with running_sandbox(burst_limit=1_000) as running:
-        yield running
-
-
-@pytest.fixture
 def sender(settings: Settings, sandbox: RunningSandbox) -> Iterator[Callable[..., Context]]:
     """A process that sends to the stand-in, with settings of its own."""
     made: list[Context] = []
@@ -53,17 +47,6 @@ def sender(settings: Settings, sandbox: RunningSandbox) -> Iterator[Callable[...
 @pytest.fixture
 def sending(sender: Callable[..., Context]) -> Context:
     return sender()
-
-
-@pytest.fixture
-def given(sending: Context) -> Given:
-    def accepted(*contacts: str, event: str = "7") -> None:
-        inputs = [{"email": contact, "interactionDateTime": WHEN} for contact in contacts]
-        raw = json.dumps({"subscriber_state": "register", "object_id": event, "inputs": inputs}).encode()
-        with sending.engine.connect() as connection:
-            accept(connection, [Inbound(Door.STREAM, str(time.monotonic_ns()), raw)], sending.rules)
-
-    return accepted
 
 
 def assert_sound(context: Context) -> None:

@@ -18,8 +18,7 @@ from sqlalchemy import Engine, text
 
 from models.words import Door
 from tasks.intake import intake
-from tests.support.api import Api, delivering, running_api
-from tests.support.sandbox_server import running_sandbox
+from tests.support.api import Api, delivering
 from tests.support.services import Valkey
 from worker.celery import ACCEPT, WORKER_OPTIONS, app
 from worker.context import Context
@@ -38,14 +37,8 @@ def _nobody_to_wake(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def api(settings: Settings) -> Iterator[Api]:
-    """An API whose records go to a sandbox while `delivering`."""
-    with running_sandbox() as sandbox:
-        context = Context(settings.model_copy(update={"hubspot_url": sandbox.url}))
-        with running_api(context) as running:
-            yield running
-        context.engine.dispose()
-        context.redis.close()
+def context(sending: Context) -> Context:
+    return sending
 
 
 def produce(name: str, **told: str) -> str:

@@ -10,7 +10,7 @@ from hypothesis import assume, example, given, strategies as st
 from sqlalchemy import Engine
 
 from models.words import Outcome
-from tests.support.fixtures import Submit, Turnout
+from tests.support.fixtures import Fail, Submit, Turnout
 from tests.support.jobs import ME
 from tests.support.ledger import ask, do, given_up, let_pass, message, outcomes, people, settled, take, taken
 from worker.context import Context
@@ -48,15 +48,14 @@ def work(context: Context) -> None:
 
 
 @pytest.fixture
-def failed(submit: Submit, engine: Engine) -> None:
-    submit(message(*people(3)))
-    given_up(engine, taken(engine))
+def three_failed(failed: Fail) -> None:
+    failed(*people(3))
 
 
 # Once
 
 
-@pytest.mark.usefixtures("failed")
+@pytest.mark.usefixtures("three_failed")
 def test_it_begins_once_however_many_sweeps_run_and_those_missed_begin_once(engine: Engine, context: Context) -> None:
     put(engine)
     sweep(context)
@@ -92,7 +91,7 @@ def test_while_its_last_job_is_under_way_it_begins_no_other(engine: Engine, cont
     assert begun(engine) == 2
 
 
-@pytest.mark.usefixtures("failed")
+@pytest.mark.usefixtures("three_failed")
 def test_a_record_is_not_retried_for_ever(engine: Engine, context: Context) -> None:
     put(engine, most_retries=2)
     for _ in range(5):
@@ -132,7 +131,7 @@ def test_one_that_cannot_be_read_here_keeps_no_other_from_beginning(engine: Engi
 # Changed
 
 
-@pytest.mark.usefixtures("failed")
+@pytest.mark.usefixtures("three_failed")
 def test_a_paused_one_begins_nothing_and_a_resumed_one_not_what_it_missed(engine: Engine, context: Context) -> None:
     put(engine)
     assert schedules.pause(engine, ME, "nightly")
@@ -148,7 +147,7 @@ def test_a_paused_one_begins_nothing_and_a_resumed_one_not_what_it_missed(engine
     assert [schedules.pause(engine, ME, "none"), schedules.resume(engine, ME, "none")] == [False, False]
 
 
-@pytest.mark.usefixtures("failed")
+@pytest.mark.usefixtures("three_failed")
 def test_one_is_begun_by_hand_whatever_its_hours_and_its_jobs_outlive_it(
     engine: Engine, context: Context, turnout: Turnout
 ) -> None:

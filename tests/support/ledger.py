@@ -94,6 +94,15 @@ def given_up(engine: Engine, claimed: Claim) -> bool:
     return settle.give_up(engine, claimed, "HTTP 503; 8 attempts", CALL)
 
 
+def fail_all(engine: Engine, *, rejected: bool = False) -> list[int]:
+    """Give up all that is due, or let HubSpot reject it; give the ids of its records."""
+    ids: list[int] = []
+    while (claimed := take(engine)) is not None:
+        ids += [member.id for member in claimed.members]
+        settled(engine, claimed, rejected=range(len(claimed.members))) if rejected else given_up(engine, claimed)
+    return sorted(ids)
+
+
 def deliver_all(engine: Engine, most: int = 1_000) -> int:
     """Settle everything that is due, all of it delivered; give how many batches that were."""
     for number in range(most):
