@@ -801,8 +801,10 @@ def test_every_table_has_headings_and_every_field_a_label(
     paths = ["/errors", "/act/retry?outcome=rejected", "/act/dismiss", "/act/cancel?all=1", "/act/replay", "/actions",
              "/correct?record=16", "/correct?record=16&event=9", "/jobs", "/schedules"]  # fmt: skip
     paths.append(f"/job/{job_of(engine).id}")
-    for path in paths:
-        html = operator.page(path)
+    pages = [operator.page(path) for path in paths]
+    assert len(re.findall("<table", "".join(pages))) >= 8
+    assert len(re.findall("<input", "".join(pages))) >= 8
+    for path, html in zip(paths, pages, strict=True):
         for table in re.findall(r"<table.*?</table>", html, re.DOTALL):
             heads = re.findall(r'<th scope="col"[^>]*>([^<]+)</th>', table)
             assert len(heads) == len(re.findall("<t[hd][ >]", table.partition("<tbody>")[2].partition("</tr>")[0])), (

@@ -583,7 +583,10 @@ def test_every_table_has_headings_and_every_field_a_label(operator: Visitor, sub
     sent = operator.press("/erasures", "/erase", contact="p0@example.com").text
     paths = ["/", "/groups", "/errors", f"/person/{ADA}", "/refused", f"/refused/{refused_ids(engine)[0]}",
              "/erase", "/erasures"]  # fmt: skip
-    for html in [sent, *map(operator.page, paths)]:
+    pages = [sent, *map(operator.page, paths)]
+    assert len(re.findall("<table", "".join(pages))) >= 6
+    assert len(re.findall("<input", "".join(pages))) >= 6
+    for html in pages:
         for table in re.findall(r"<table.*?</table>", html, re.DOTALL):
             heads = re.findall(r'<th scope="col"[^>]*>([^<]+)</th>', table)
             assert len(heads) == len(re.findall("<t[hd]", table.partition("<tbody>")[2].partition("</tr>")[0]))
