@@ -23,7 +23,7 @@ from tests.support.console import RunningConsole, Visitor, running_console
 from tests.support.databases import Databases
 from tests.support.contexts import open_context
 from tests.support.fixtures import Fail, Given, Submit, Turnout
-from tests.support.ledger import WHEN, fail_all, message
+from tests.support.ledger import WHEN, Ledger, fail_all, message
 from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from tests.support.services import Postgres, Valkey
 from tests.support.webhook_receiver import Receiver
@@ -188,6 +188,12 @@ def submit(engine: Engine, rules: Rules) -> Submit:
             return accept(connection, handed, here)
 
     return accepted
+
+
+@pytest.fixture
+def ledger(engine: Engine) -> Ledger:
+    """What stands in the database."""
+    return Ledger(engine)
 
 
 @pytest.fixture

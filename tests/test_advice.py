@@ -37,7 +37,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("outcome", "category", "code", "message", "who", "action"), CASES)
-def test_each_error_that_can_be_written_says_what_it_means_who_can_mend_it_and_what_to_type(  # noqa: PLR0917
+def test_each_error_that_can_be_written_says_what_it_means_who_can_mend_it_and_what_to_type(
     outcome: Outcome, category: str, code: str, message: str, who: Who, action: str
 ) -> None:
     advice = advise(outcome, category, code, message, Subject(record_id=12))

@@ -14,7 +14,7 @@ from cli.app import app
 from models.words import Role, Via
 from tests.support.console import RunningConsole
 from tests.support.fixtures import Fail, Submit, Turnout
-from tests.support.ledger import ask, do, message, people
+from tests.support.ledger import Ledger, ask, do, message, people
 from worker.operations import audit_log
 
 ME = "olga"
@@ -60,8 +60,8 @@ def acts(turnout: Turnout, newest: Callable[[], Any]) -> Acts:
     return Acts(turnout, newest)
 
 
-def test_every_command_that_acts_leaves_its_row_and_every_one_that_looks_none(  # noqa: PLR0915, PLR0917 - each command once
-    submit: Submit, engine: Engine, acts: Acts, failed: Fail, rejected: Fail, tmp_path: Path
+def test_every_command_that_acts_leaves_its_row_and_every_one_that_looks_none(  # noqa: PLR0915 - each command once
+    submit: Submit, engine: Engine, ledger: Ledger, acts: Acts, failed: Fail, rejected: Fail, tmp_path: Path
 ) -> None:
     turnout, newest, secrets = acts.turnout, acts.newest, [TOKEN]
 
@@ -80,7 +80,7 @@ def test_every_command_that_acts_leaves_its_row_and_every_one_that_looks_none(  
     submit({**message("f@x.org"), "account": "acme"})
     acts("add account", {"account": "acme", "burst_limit": 7}, 1, "accounts", "add", "acme", "--token-stdin",
          "--burst-limit", "7", stdin=TOKEN)  # fmt: skip
-    (refusal,) = ask(engine, "SELECT id FROM refused")[0]
+    refusal = ledger.refused()[0].id
     acts("replay", {"ids": [refusal]}, 1, "refused", "retry", str(refusal), "--yes")
     acts("change account", {"account": "acme", "batch_size": 9, "burst_limit": None}, 1, "accounts", "set", "acme",
          "--batch-size", "9", "--unset", "burst-limit")  # fmt: skip
@@ -108,7 +108,7 @@ def test_every_command_that_acts_leaves_its_row_and_every_one_that_looks_none(  
     assert (who, via, what, chosen) == (ME, "terminal", "retry", {
         "outcomes": ["failed"], "most_retries": 10, "schedule": "nightly",
     })  # fmt: skip
-    job = str(ask(engine, "SELECT max(id) FROM jobs")[0][0])
+    job = str(ledger.jobs()[-1].id)
     acts("stop", {"job": int(job)}, None, "jobs", "stop", job)
     acts("remove schedule", {"schedule": "nightly"}, None, "schedules", "remove", "nightly")
     acts("erase", {}, 1, "erase", "a@x.org", "--yes")
@@ -153,10 +153,10 @@ def acting() -> set[str]:
 
 
 def test_what_is_pressed_at_the_console_is_noted_with_the_keys_name(
-    submit: Submit, engine: Engine, console: RunningConsole, newest: Callable[[], Any], failed: Fail
+    submit: Submit, ledger: Ledger, console: RunningConsole, newest: Callable[[], Any], failed: Fail
 ) -> None:
     failed("a@x.org", "b@x.org")
-    (batch,) = ask(engine, "SELECT id FROM batches")[0]
+    batch = ledger.batches()[0].id
     submit(b"no JSON")
     operator = console.of(Role.OPERATOR, "Olga's key")
     newest()
@@ -169,7 +169,7 @@ def test_what_is_pressed_at_the_console_is_noted_with_the_keys_name(
     pressed("pause", {"account": "default", "because": "a storm"}, 1, "/accounts/default/pause", "/accounts",
             because="a storm")  # fmt: skip
     pressed("resume", {"account": "default"}, 1, "/accounts/default/resume", "/accounts")
-    (refusal,) = ask(engine, "SELECT id FROM refused")[0]
+    refusal = ledger.refused()[0].id
     mended = json.dumps(message("c@x.org"))
     pressed("replay", {"ids": [refusal]}, 0, f"/refused/{refusal}", f"/refused/{refusal}", message="still no JSON")
     pressed("replay", {"ids": [refusal]}, 1, f"/refused/{refusal}", f"/refused/{refusal}", message=mended)

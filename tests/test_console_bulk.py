@@ -14,11 +14,24 @@ from sqlalchemy import Engine
 
 import worker.operations.steps
 from models.accept_rules import Rules
-from models.words import Role
+from models.tables import Act, Error, ErrorGroup, Event, Schedule
+from models.words import Outcome, Role
 from tests.support.console import RunningConsole, Visitor, words
 from tests.support.fixtures import Fail, Submit
 from tests.support.jobs import ME
-from tests.support.ledger import ask, deliver_all, do, fail_all, given_up, message, outcomes, people, settled, taken
+from tests.support.ledger import (
+    Ledger,
+    ask,
+    deliver_all,
+    do,
+    fail_all,
+    given_up,
+    message,
+    outcomes,
+    people,
+    settled,
+    taken,
+)
 from web.console import bulk, corrections, live
 from worker.operations import jobs
 
@@ -62,7 +75,7 @@ def asked_for(answer: Any, engine: Engine) -> Any:
 
 
 def nothing_done(engine: Engine) -> bool:
-    return not ask(engine, "SELECT FROM jobs") and not ask(engine, "SELECT FROM errors WHERE resolution IS NOT NULL")
+    return not Ledger(engine).jobs() and not Ledger(engine).errors(Error.resolution.is_not(None))
 
 
 # A look before
@@ -116,9 +129,11 @@ def test_the_filters_of_the_url_are_those_of_the_job(
     assert outcomes(engine) == {"pending": 3, "failed": 12, "rejected": 2, "unconfirmed": 1}
 
 
-def test_a_group_is_retried_whatever_its_outcome(operator: Visitor, submit: Submit, engine: Engine, work: Work) -> None:
+def test_a_group_is_retried_whatever_its_outcome(
+    operator: Visitor, submit: Submit, engine: Engine, ledger: Ledger, work: Work
+) -> None:
     fill(submit, engine)
-    (group,) = ask(engine, "SELECT id FROM error_groups WHERE outcome = 'rejected'")
+    (group,) = ledger.all(ErrorGroup, ErrorGroup.outcome == Outcome.REJECTED)
     html = operator.page(f"/act/retry?group={group.id}")
     assert ">Retry 2</button>" in html
     assert f"Retry: group {group.id} (rejected: no)" in words(html)
@@ -334,7 +349,7 @@ def test_jobs_and_the_audit_log_are_paged_the_newest_first(
         assert met == asked[::-1]
 
 
-def test_a_job_is_stopped_and_what_it_did_stays_done(  # noqa: PLR0917
+def test_a_job_is_stopped_and_what_it_did_stays_done(
     operator: Visitor, failed: Fail, engine: Engine, rules: Rules, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker.operations.steps, "STEP", 2)
@@ -399,7 +414,9 @@ def test_one_record_is_corrected_and_the_change_is_shown_before(
     assert outcomes(engine) == {"canceled": 1, "delivered": 1}
 
 
-def test_a_groups_wrong_event_is_corrected(operator: Visitor, rejected: Fail, engine: Engine, work: Work) -> None:
+def test_a_groups_wrong_event_is_corrected(
+    operator: Visitor, rejected: Fail, engine: Engine, ledger: Ledger, work: Work
+) -> None:
     rejected(*people(12), event="wrong")
     rejected(*people(2), event="77")
     do(engine, "UPDATE errors SET group_id = 'elsewhere' WHERE record_id > 12")
@@ -420,7 +437,7 @@ def test_a_groups_wrong_event_is_corrected(operator: Visitor, rejected: Fail, en
     assert (job.expected, job.params) == (12, {"change": {"event": "right"}})
     work()
     assert outcomes(engine) == {"canceled": 12, "pending": 12, "rejected": 2}
-    assert [row.object_id for row in ask(engine, "SELECT object_id FROM events ORDER BY id")] == [
+    assert [row.object_id for row in ledger.all(Event)] == [
         "wrong",
         "77",
         "right",
@@ -475,7 +492,7 @@ def hand_back(operator: Visitor, content: bytes, record: int = 1) -> Any:
 
 
 def test_a_groups_records_go_out_as_csv_and_the_mended_file_is_shown_before_it_is_begun(
-    failed: Fail, operator: Visitor, rejected: Fail, engine: Engine, work: Work
+    failed: Fail, operator: Visitor, rejected: Fail, engine: Engine, ledger: Ledger, work: Work
 ) -> None:
     rejected(*(f"p{index}@exampel.com" for index in range(4)))
     failed(*people(1))
@@ -501,7 +518,7 @@ def test_a_groups_records_go_out_as_csv_and_the_mended_file_is_shown_before_it_i
     assert "record 6 took its place" in words(html)
     assert f"/job/{job.id}/begin" not in html
     assert "was begun, or stopped, before" in words(operator.press(f"/job/{job.id}/begin", "/jobs").text)
-    assert [row.filter for row in ask(engine, "SELECT * FROM actions WHERE what = 'begin'")] == [{"job": job.id}]
+    assert [row.filter for row in ledger.actions(Act.what == "begin")] == [{"job": job.id}]
 
 
 def test_a_mended_file_is_discarded(operator: Visitor, rejected: Fail, engine: Engine, work: Work) -> None:
@@ -561,7 +578,7 @@ NIGHTLY = {
 
 
 def test_a_schedule_is_put_changed_begun_paused_resumed_and_removed(
-    operator: Visitor, failed: Fail, engine: Engine, work: Work
+    operator: Visitor, failed: Fail, engine: Engine, ledger: Ledger, work: Work
 ) -> None:
     failed(*people(2))
     failed(*people(2), event="99")
@@ -575,7 +592,7 @@ def test_a_schedule_is_put_changed_begun_paused_resumed_and_removed(
     html = operator.page("/schedules/nightly/begin")
     assert "2 records will be sent again" in words(html)
     assert "changed since it was shown" in words(operator.press("/schedules/nightly/begin", "/schedules").text)
-    assert not ask(engine, "SELECT FROM jobs")
+    assert not ledger.jobs()
     job = asked_for(operator.submit(html, "/schedules/nightly/begin"), engine)
     work()
     assert outcomes(engine) == {"pending": 2, "failed": 2}
@@ -609,7 +626,7 @@ UNUSABLE = [
 ]
 
 
-def test_a_schedule_that_cannot_be_used_is_said_and_what_was_typed_stays(operator: Visitor, engine: Engine) -> None:
+def test_a_schedule_that_cannot_be_used_is_said_and_what_was_typed_stays(operator: Visitor, ledger: Ledger) -> None:
     for name, value, said in UNUSABLE:
         fields = NIGHTLY | {"category": "GIVEN_UP", "state": "attend", name: value}
         answer = operator.press("/schedules", "/schedules", **fields)
@@ -619,13 +636,13 @@ def test_a_schedule_that_cannot_be_used_is_said_and_what_was_typed_stays(operato
             assert f'name="{field}" value="{fields[field]}"' in answer.text
         assert "<option selected>attend</option>" in answer.text
         assert set(re.findall(r'name="outcome_(\w+)" value="1" checked', answer.text)) == {"failed", "unconfirmed"}
-    assert ask(engine, "SELECT FROM schedules") == []
+    assert ledger.all(Schedule) == []
 
 
-def test_a_schedule_of_a_wrong_filter_is_said(operator: Visitor, engine: Engine) -> None:
+def test_a_schedule_of_a_wrong_filter_is_said(operator: Visitor, ledger: Ledger) -> None:
     answer = operator.press("/schedules", "/schedules", **NIGHTLY | {"state": "gone"})
     assert (answer.status_code, "There is no state gone" in words(answer.text)) == (400, True)
-    assert ask(engine, "SELECT FROM schedules") == []
+    assert ledger.all(Schedule) == []
 
 
 # The audit log

@@ -11,11 +11,12 @@ import pytest
 from sqlalchemy import Engine
 
 import worker.operations.steps
+from models.tables import Schedule
 from models.words import Role
 from tests.support.api import key_for
 from tests.support.console import RunningConsole, Visitor, words
 from tests.support.fixtures import Fail, Submit
-from tests.support.ledger import ask, do, message, outcomes, people
+from tests.support.ledger import Ledger, ask, do, message, outcomes, people
 from worker.context import Context
 
 
@@ -73,12 +74,12 @@ def test_a_mended_file_with_a_nul_is_said_to_hold_one(operator: Visitor, engine:
 
 
 @pytest.mark.usefixtures("two_rejected")
-def test_a_mended_file_with_an_endless_cell_cannot_be_used(operator: Visitor, engine: Engine) -> None:
+def test_a_mended_file_with_an_endless_cell_cannot_be_used(operator: Visitor, ledger: Ledger) -> None:
     for content in (b"record,email\n1," + b"a" * 200_000, b"record," + b"a" * 200_000 + b"\n1,a\n"):
         answer = hand_back(operator, content)
         assert (answer.status_code, "This file cannot be used" in words(answer.text)) == (400, True)
     assert "is no CSV" in words(answer.text)
-    assert ask(engine, "SELECT FROM jobs") == []
+    assert ledger.jobs() == []
 
 
 @pytest.mark.usefixtures("two_rejected")
@@ -87,10 +88,10 @@ def test_a_file_asked_for_as_a_stream_is_none(operator: Visitor) -> None:
     assert (answer.status_code, "example.com" in answer.text) == (200, False)
 
 
-def test_a_crontab_of_thousands_of_digits_names_no_time(operator: Visitor, engine: Engine) -> None:
+def test_a_crontab_of_thousands_of_digits_names_no_time(operator: Visitor, ledger: Ledger) -> None:
     answer = operator.press("/schedules", "/schedules", name="nightly", crontab="9" * 5_000 + " * * * *", most="10")
     assert (answer.status_code, "names no time" in words(answer.text)) == (400, True)
-    assert ask(engine, "SELECT FROM schedules") == []
+    assert ledger.all(Schedule) == []
 
 
 @pytest.mark.usefixtures("two_rejected")
@@ -147,10 +148,10 @@ def test_who_begins_a_mended_file_is_noted(console: RunningConsole, operator: Vi
 
 
 def test_a_button_whose_job_is_in_trouble_leaves_it_to_the_workers(
-    operator: Visitor, submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    operator: Visitor, submit: Submit, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submit(message(*people(2)))
-    (batch,) = ask(engine, "SELECT id FROM batches")
+    (batch,) = ledger.batches()
 
     def fails(*_: object) -> None:
         raise RuntimeError
@@ -207,9 +208,9 @@ def test_errors_are_listed_and_retried_by_time(operator: Visitor, engine: Engine
     assert "1 record will be sent again" in words(operator.page(unescape(links[0])))
 
 
-def test_a_canceled_groups_errors_are_listed(operator: Visitor, submit: Submit, engine: Engine) -> None:
+def test_a_canceled_groups_errors_are_listed(operator: Visitor, submit: Submit, ledger: Ledger) -> None:
     submit(message(*people(2)))
-    (batch,) = ask(engine, "SELECT id FROM batches")
+    (batch,) = ledger.batches()
     operator.press(f"/batch/{batch.id}/cancel", "/")
     (link,) = re.findall(r'href="(/errors\?group=[^"]*)"', operator.page("/groups?outcome=canceled"))
     assert operator.page(link).count('name="error"') == 2

@@ -12,7 +12,7 @@ import pytest
 
 from models.words import Door
 from tasks.deliver import deliver
-from tests.support.ledger import ask, do, people, wrong_now
+from tests.support.ledger import Ledger, ask, do, people, wrong_now
 from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from worker.accounts.state import pause, resume
 from worker.context import Context
@@ -144,7 +144,7 @@ def test_an_operator_can_follow_the_search(sending: Context, sandbox: RunningSan
     ]
     assert all(attempt.finished_at for attempt in attempts)
     assert sum(attempt.delivered for attempt in attempts) == 7
-    (error,) = ask(sending.engine, "SELECT * FROM errors")
+    (error,) = Ledger(sending.engine).errors()
     assert [(one.sent, one.http_status) for one in attempts if one.id == error.attempt_id] == [(1, 400)]
     assert sum(vid is not None for vid in batch.contact_ids) == 7
 

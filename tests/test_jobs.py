@@ -16,10 +16,12 @@ import worker.queries.refusals
 import worker.queue.claim
 from models.accept_rules import Rules
 from models.correction import Change
-from models.words import Action, Outcome, State
+from models.tables import Batch, Error
+from models.words import Action, Outcome, Resolution, State, Status
 from tests.support.fixtures import Fail, Submit, Turnout
 from tests.support.jobs import ME, finished, run
 from tests.support.ledger import (
+    Ledger,
     ask,
     deliver_all,
     do,
@@ -79,7 +81,9 @@ def items(engine: Engine, job_id: int) -> list[tuple[object, ...]]:
 # Once
 
 
-def test_steps_from_many_threads_at_once_do_every_part_once(failed: Fail, engine: Engine, rules: Rules) -> None:
+def test_steps_from_many_threads_at_once_do_every_part_once(
+    failed: Fail, engine: Engine, ledger: Ledger, rules: Rules
+) -> None:
     ids = [*failed(*people(60), event="1"), *failed(*people(60), event="2")]
     job_id = asked(engine, Action.RETRY, FAILED)
     begin = threading.Barrier(8)
@@ -94,8 +98,8 @@ def test_steps_from_many_threads_at_once_do_every_part_once(failed: Fail, engine
     ended = job(engine, job_id)
     assert (ended.done, ended.skipped, ended.last_error) == (120, 0, "")
     assert Counter(record for record, *_ in items(engine, job_id)) == Counter(ids)
-    assert [row.number for row in ask(engine, "SELECT number FROM actions")] == [120]
-    assert len(ask(engine, "SELECT FROM errors WHERE resolution = 'retried'")) == 120
+    assert [row.number for row in ledger.actions()] == [120]
+    assert len(ledger.errors(Error.resolution == Resolution.RETRIED)) == 120
     assert outcomes(engine) == {"pending": 120}
 
 
@@ -157,7 +161,7 @@ def test_two_jobs_take_turns(failed: Fail, engine: Engine, rules: Rules) -> None
 
 
 def test_a_job_that_is_stopped_leaves_the_rest_untouched(
-    failed: Fail, engine: Engine, rules: Rules, turnout: Turnout
+    failed: Fail, engine: Engine, ledger: Ledger, rules: Rules, turnout: Turnout
 ) -> None:
     ids = failed(*people(10))
     job_id = asked(engine, Action.RETRY, FAILED)
@@ -169,7 +173,7 @@ def test_a_job_that_is_stopped_leaves_the_rest_untouched(
     assert [record for record, *_ in items(engine, job_id)] == ids[:3]
     stopped = job(engine, job_id)
     assert (stopped.done, stopped.stopped, stopped.standing) == (3, True, "stopped")
-    assert [row.number for row in ask(engine, "SELECT number FROM actions ORDER BY id")] == [3, None]
+    assert [row.number for row in ledger.actions()] == [3, None]
     assert "is stopped already: 3 done" in turnout("jobs", "stop", str(job_id), status=1).stderr
     assert run(engine, rules, Action.RETRY, FAILED).done == 7
 
@@ -281,11 +285,11 @@ def test_what_somebody_else_resolved_first_is_skipped_and_said(
     assert job_results.outcomes(engine, ended.id) == {"pending": 1}
 
 
-def test_a_dismissal_keeps_its_reason(failed: Fail, engine: Engine, rules: Rules) -> None:
+def test_a_dismissal_keeps_its_reason(failed: Fail, engine: Engine, ledger: Ledger, rules: Rules) -> None:
     ids = failed(*people(4))
     ended = run(engine, rules, Action.DISMISS, FAILED, params={"because": "the event is over"})
     assert items(engine, ended.id) == [(id_, True, "", "failed") for id_ in ids]
-    kept = {tuple(row) for row in ask(engine, "SELECT resolution, resolved_because FROM errors")}
+    kept = {(row.resolution, row.resolved_because) for row in ledger.errors()}
     assert kept == {("dismissed", "the event is over")}
 
 
@@ -298,12 +302,12 @@ def test_a_cancellation_has_an_item_a_record(submit: Submit, engine: Engine, rul
 
 
 def test_a_group_is_corrected_and_each_says_by_which_record_or_why_not(
-    rejected: Fail, submit: Submit, engine: Engine, rules: Rules
+    rejected: Fail, submit: Submit, engine: Engine, ledger: Ledger, rules: Rules
 ) -> None:
     ids = rejected(*people(5))
     submit(message("p1@example.com", event="78"))
     deliver_all(engine)
-    (group,) = {row.group_id for row in ask(engine, "SELECT group_id FROM errors")}
+    (group,) = {row.group_id for row in ledger.errors()}
     params = {"change": Change(event="78").written}
     ended = run(engine, rules, Action.CORRECT, Filter((Outcome.REJECTED,), group_id=group).written, params=params)
     assert (ended.done, ended.skipped) == (4, 1)
@@ -314,7 +318,7 @@ def test_a_group_is_corrected_and_each_says_by_which_record_or_why_not(
     ]  # fmt: skip
     assert "right would be" in str(said[1][2])
     assert "took its place" in str(said[0][2])
-    assert {row.origin for row in ask(engine, "SELECT origin FROM batches WHERE status = 'PENDING'")} == {"replay"}
+    assert {row.origin for row in ledger.batches(Batch.status == Status.PENDING)} == {"replay"}
 
 
 def test_a_mended_file_is_corrected_line_by_line(failed: Fail, engine: Engine, rules: Rules) -> None:
@@ -333,7 +337,9 @@ def test_a_mended_file_is_corrected_line_by_line(failed: Fail, engine: Engine, r
     assert "is unknown" in done[4].why
 
 
-def test_refusals_handed_in_again_say_what_each_came_to(submit: Submit, engine: Engine, rules: Rules) -> None:
+def test_refusals_handed_in_again_say_what_each_came_to(
+    submit: Submit, engine: Engine, ledger: Ledger, rules: Rules
+) -> None:
     submit({**message("a@x.org", "b@x.org"), "account": "acme"}, b"no JSON", {**message("a@x.org"), "account": "acme"})
     do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
     ended = run(engine, rules, Action.REPLAY, {})
@@ -344,7 +350,7 @@ def test_refusals_handed_in_again_say_what_each_came_to(submit: Submit, engine: 
         (False, "message: is no JSON"),
         (True, "accepted 0, duplicates 1, refused 0"),
     }
-    assert {row.origin for row in ask(engine, "SELECT origin FROM batches")} == {"replay"}
+    assert {row.origin for row in ledger.batches()} == {"replay"}
 
 
 # Behind what is live

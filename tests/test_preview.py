@@ -7,10 +7,11 @@ from sqlalchemy import Engine
 
 import cli.bulk_jobs
 from models.accept_rules import Rules
-from models.words import Action, Outcome
+from models.tables import Batch, Error
+from models.words import Action, Outcome, Status
 from tests.support.fixtures import Submit
 from tests.support.jobs import ME, finished, run
-from tests.support.ledger import ask, do, fail_all, given_up, message, people, taken
+from tests.support.ledger import Ledger, do, fail_all, given_up, message, people, taken
 from worker.accounts import state
 from worker.context import Context
 from worker.operations import preview, tally
@@ -30,7 +31,7 @@ def small(context: Context) -> Context:
 
 
 def calls_made(engine: Engine) -> int:
-    return int(ask(engine, "SELECT count(*) FROM batches WHERE status = 'PENDING'")[0][0])
+    return len(Ledger(engine).batches(Batch.status == Status.PENDING))
 
 
 def test_a_retry_says_how_many_which_errors_ten_of_them_and_its_calls(
@@ -71,7 +72,7 @@ def test_nothing_that_is_not_chosen_is_counted(submit: Submit, engine: Engine, s
 
 
 def test_above_the_bound_it_is_of_the_oldest_and_done_to_no_more(
-    submit: Submit, engine: Engine, small: Context, rules: Rules, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, ledger: Ledger, small: Context, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(preview, "COUNTED", 20)
     submit(message(*people(25)))
@@ -81,7 +82,7 @@ def test_above_the_bound_it_is_of_the_oldest_and_done_to_no_more(
     job_id = preview.confirm(small, ME, Action.RETRY, EVERYTHING, found.seal)
     assert isinstance(job_id, int)
     assert finished(engine, rules, job_id).done == 20
-    ids = [row.record_id for row in ask(engine, "SELECT record_id FROM errors WHERE resolution IS NULL ORDER BY id")]
+    ids = [row.record_id for row in ledger.errors(Error.resolution.is_(None))]
     assert ids == [21, 22, 23, 24, 25]
 
 
@@ -149,7 +150,7 @@ def test_a_time_is_said_in_the_unit_that_people_would_use(seconds: float, said: 
 
 
 def test_the_command_shows_it_and_asks_and_does_nothing_when_told_no(
-    submit: Submit, engine: Engine, turnout: Any, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, ledger: Ledger, turnout: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli.bulk_jobs, "is_asked", lambda: True)
     submit(message(*people(12)))
@@ -157,9 +158,9 @@ def test_the_command_shows_it_and_asks_and_does_nothing_when_told_no(
     said = turnout("retry", stdin="n\n", status=1).output
     for words in ("Distinct errors", "Ten of them", "12 records will be retried; 1 call, about 1 s", "Go on?"):
         assert words in said
-    assert not ask(engine, "SELECT FROM jobs")
+    assert not ledger.jobs()
     assert "12 records are retried" in turnout("retry", stdin="y\n").output
-    assert ask(engine, "SELECT expected FROM jobs")[0].expected == 12
+    assert ledger.jobs()[0].expected == 12
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,7 @@ def test_the_name_is_the_producer_so_a_new_key_of_that_name_goes_on_where_the_re
         (["shop"], "acme", 404),
     ],
 )
-def test_what_names_a_producer_is_its_own_where_every_part_does_and_its_account_is_reached(  # noqa: PLR0917
+def test_what_names_a_producer_is_its_own_where_every_part_does_and_its_account_is_reached(
     api: Api, submit: Any, settings: Settings, producers: list[str], account: str, status: int
 ) -> None:
     add(api.context.engine, settings, "acme", {}, SecretStr("token-of-acme"))

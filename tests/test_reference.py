@@ -22,11 +22,12 @@ from playwright.sync_api import Browser
 import web.attendance
 from hubspot_api.limiter import Use
 from models.message import MOST_BYTES
+from models.tables import Submission
 from models.words import Role
 from tests.support.api import BY_EMAIL, Api, delivering, key_for, running_server
 from tests.support.browser import browser
 from tests.support.contexts import open_context
-from tests.support.ledger import ask, deliver_all, settled, taken
+from tests.support.ledger import Ledger, ask, deliver_all, settled, taken
 from tests.support.sandbox_server import RunningSandbox
 from tests.support.webhook_receiver import Receiver
 from web.limits import SLOWEST
@@ -74,7 +75,7 @@ def known(answer: object) -> object:
 def run(api: Api, command: str, flag: str, shown: str, after: str = "") -> str:
     """Run an example as it is shown; the submission that it asks about is the one that another example made."""
     if SUBMISSION in shown:
-        (made,) = ask(api.context.engine, "SELECT submission FROM submissions WHERE refused = 1")
+        (made,) = Ledger(api.context.engine).all(Submission, Submission.refused == 1)
         shown = shown.replace(SUBMISSION, str(made.submission))
     env = {"PATH": os.environ["PATH"], "TURNOUT_URL": api.url, "TURNOUT_KEY": api.key}
     done = subprocess.run(

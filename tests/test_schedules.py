@@ -9,10 +9,11 @@ import pytest
 from hypothesis import assume, example, given, strategies as st
 from sqlalchemy import Engine
 
-from models.words import Outcome
+from models.tables import Act, Error
+from models.words import Outcome, Resolution, Via
 from tests.support.fixtures import Fail, Submit, Turnout
 from tests.support.jobs import ME
-from tests.support.ledger import ask, do, given_up, let_pass, message, outcomes, people, settled, take, taken
+from tests.support.ledger import Ledger, ask, do, given_up, let_pass, message, outcomes, people, settled, take, taken
 from worker.context import Context
 from worker.operations import jobs, schedules
 from worker.operations.audit_log import said
@@ -30,7 +31,7 @@ def put(engine: Engine, name: str = "nightly", crontab: str = "0 3 * * *", **mor
 
 
 def begun(engine: Engine) -> int:
-    return int(ask(engine, "SELECT count(*) FROM jobs")[0][0])
+    return len(Ledger(engine).jobs())
 
 
 def named(engine: Engine, name: str = "nightly") -> ListedSchedule:
@@ -56,7 +57,9 @@ def three_failed(failed: Fail) -> None:
 
 
 @pytest.mark.usefixtures("three_failed")
-def test_it_begins_once_however_many_sweeps_run_and_those_missed_begin_once(engine: Engine, context: Context) -> None:
+def test_it_begins_once_however_many_sweeps_run_and_those_missed_begin_once(
+    engine: Engine, ledger: Ledger, context: Context
+) -> None:
     put(engine)
     sweep(context)
     assert begun(engine) == 0, "its time has not come"
@@ -69,8 +72,8 @@ def test_it_begins_once_however_many_sweeps_run_and_those_missed_begin_once(engi
     row = named(engine)
     assert row.next_at > datetime.now(UTC)
     assert row.job_ended_at is not None
-    (action,) = ask(engine, "SELECT who, via, what, filter, number FROM actions WHERE via = 'schedule'")
-    assert tuple(action) == (
+    (action,) = ledger.actions(Act.via == Via.SCHEDULE)
+    assert (action.who, action.via, action.what, action.filter, action.number) == (
         "nightly",
         "schedule",
         "retry",
@@ -92,7 +95,7 @@ def test_while_its_last_job_is_under_way_it_begins_no_other(engine: Engine, cont
 
 
 @pytest.mark.usefixtures("three_failed")
-def test_a_record_is_not_retried_for_ever(engine: Engine, context: Context) -> None:
+def test_a_record_is_not_retried_for_ever(engine: Engine, ledger: Ledger, context: Context) -> None:
     put(engine, most_retries=2)
     for _ in range(5):
         let_pass(engine, 24)
@@ -100,7 +103,7 @@ def test_a_record_is_not_retried_for_ever(engine: Engine, context: Context) -> N
         work(context)
         while (claimed := take(engine)) is not None:
             given_up(engine, claimed)
-    assert len(ask(engine, "SELECT FROM errors WHERE resolution = 'retried'")) == 2 * 3
+    assert len(ledger.errors(Error.resolution == Resolution.RETRIED)) == 2 * 3
     assert outcomes(engine) == {"failed": 3}
 
 
