@@ -20,8 +20,8 @@ from models.accept_rules import Rules
 from models.words import Role
 from tests.support.api import Api, running_api
 from tests.support.console import RunningConsole, Visitor, running_console
-from tests.support.databases import Databases
 from tests.support.contexts import open_context
+from tests.support.databases import Databases
 from tests.support.fixtures import Fail, Given, Submit, Turnout
 from tests.support.ledger import WHEN, Ledger, fail_all, message
 from tests.support.sandbox_server import RunningSandbox, running_sandbox

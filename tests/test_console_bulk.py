@@ -375,14 +375,15 @@ def test_a_job_is_stopped_and_what_it_did_stays_done(
 
 
 def test_a_page_with_a_job_changes_by_itself(
-    operator: Visitor, failed: Fail, engine: Engine, work: Work, monkeypatch: pytest.MonkeyPatch
+    operator: Visitor, submit: Submit, engine: Engine, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     between = live.seconds_between
     monkeypatch.setattr(live, "seconds_between", lambda attributes: between(attributes) and 0.05)
     for round_, (path, then) in enumerate(
         (("/job/{}", "4 of 4"), ("/jobs", "4 of 4"), ("/", "batches pending</a></dt><dd>3</dd>"))
     ):
-        failed(*people(4), event=f"{round_}")
+        submit(message(*people(4), event=f"{round_}"))
+        given_up(engine, taken(engine))  # and what was retried before stays pending
         job = asked_for(operator.submit(operator.page("/act/retry"), "/act/retry"), engine)
         with operator.get(path.format(job.id), headers={"Accept": "text/event-stream"}, stream=True) as stream:
             lines = stream.iter_lines(chunk_size=1, decode_unicode=True)

@@ -1,7 +1,6 @@
 """What follows each of HubSpot's answers, from the POST to the database, against the stand-in."""
 
 import random
-import time
 from typing import Any
 
 import pytest
