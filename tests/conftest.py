@@ -19,9 +19,13 @@ import worker.settings
 from cli.app import app as command
 from models.accept_rules import Rules
 from models.words import Role
+from tests.support.api import Api, running_api
 from tests.support.console import RunningConsole, Visitor, running_console
+from tests.support.contexts import open_context
 from tests.support.databases import Databases
-from tests.support.fixtures import Submit, Turnout
+from tests.support.fixtures import Fail, Given, Submit, Turnout
+from tests.support.ledger import WHEN, Ledger, fail_all, message
+from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from tests.support.services import Postgres, Valkey
 from tests.support.webhook_receiver import Receiver
 from worker.celery import Loader, app, configuration
@@ -137,11 +141,30 @@ def engine(settings: Settings) -> Iterator[Engine]:
 
 @pytest.fixture
 def context(settings: Settings) -> Iterator[Context]:
-    """A process's machinery for calling the verbs directly."""
-    context = Context(settings)
-    yield context
-    context.engine.dispose()
-    context.redis.close()
+    """What a worker process holds, for calling its functions directly."""
+    with open_context(settings) as context:
+        yield context
+
+
+@pytest.fixture
+def sandbox() -> Iterator[RunningSandbox]:
+    """HubSpot's test server."""
+    with running_sandbox(burst_limit=1_000) as running:
+        yield running
+
+
+@pytest.fixture
+def sending(settings: Settings, sandbox: RunningSandbox) -> Iterator[Context]:
+    """A context whose HubSpot is the test server."""
+    with open_context(settings, hubspot_url=sandbox.url) as context:
+        yield context
+
+
+@pytest.fixture
+def api(context: Context) -> Iterator[Api]:
+    """The HTTP API."""
+    with running_api(context) as running:
+        yield running
 
 
 @pytest.fixture
@@ -176,6 +199,45 @@ def submit(engine: Engine, rules: Rules) -> Submit:
             return accept(connection, handed, here)
 
     return accepted
+
+
+@pytest.fixture
+def ledger(engine: Engine) -> Ledger:
+    """What stands in the database."""
+    return Ledger(engine)
+
+
+@pytest.fixture
+def given(submit: Submit) -> Given:
+    """Submit records of these contacts, about an event of their own unless it is said."""
+
+    def accepted(*contacts: str, state: str = "register", event: str = "7", **more: object) -> None:
+        inputs = [{"email": contact, "interactionDateTime": WHEN, **more} for contact in contacts]
+        submit({"subscriber_state": state, "object_id": event, "inputs": inputs})
+
+    return accepted
+
+
+@pytest.fixture
+def failed(submit: Submit, engine: Engine) -> Fail:
+    """Submit records that HubSpot does not answer until they are given up; give their ids."""
+
+    def failing(*contacts: str, event: str = "77", state: str = "register") -> list[int]:
+        submit(message(*contacts, event=event, state=state))
+        return fail_all(engine)
+
+    return failing
+
+
+@pytest.fixture
+def rejected(submit: Submit, engine: Engine) -> Fail:
+    """Submit records that HubSpot rejects; give their ids."""
+
+    def failing(*contacts: str, event: str = "77", state: str = "register") -> list[int]:
+        submit(message(*contacts, event=event, state=state))
+        return fail_all(engine, rejected=True)
+
+    return failing
 
 
 @pytest.fixture

@@ -297,7 +297,7 @@ def portal(settings: Settings) -> Iterator[tuple[Any, Context]]:
         (403, "give its app the scope crm.objects.marketing_events.write"),
     ],
 )
-def test_a_refused_token_pauses_only_its_account_and_says_what_to_do_and_resume_begins_with_a_probe(  # noqa: PLR0917
+def test_a_refused_token_pauses_only_its_account_and_says_what_to_do_and_resume_begins_with_a_probe(
     turnout: Turnout, facts: Any, portal: Any, submit: Any, status: int, remedy: str
 ) -> None:
     sandbox, context = portal

@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 from pathlib import Path
@@ -17,8 +16,8 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from models.words import Role
-from tests.support.api import BY_EMAIL, WHEN, Api, delivering, key_for, running_api, running_server
-from tests.support.sandbox_server import RunningSandbox, running_sandbox
+from tests.support.api import BY_EMAIL, WHEN, Api, delivering, key_for, running_server
+from tests.support.sandbox_server import RunningSandbox
 from worker.accounts.registry import add
 from worker.context import Context
 from worker.encryption import rekey
@@ -27,17 +26,8 @@ from worker.settings import Settings
 
 
 @pytest.fixture
-def sandbox() -> Iterator[RunningSandbox]:
-    with running_sandbox(burst_limit=1_000) as running:
-        yield running
-
-
-@pytest.fixture
-def api(settings: Settings, sandbox: RunningSandbox) -> Iterator[Api]:
-    context = Context(settings.model_copy(update={"hubspot_url": sandbox.url}))
-    with running_api(context) as running:
-        yield running
-    context.engine.dispose()
+def context(sending: Context) -> Context:
+    return sending
 
 
 def outcomes(api: Api) -> dict[str, int]:

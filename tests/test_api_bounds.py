@@ -24,7 +24,7 @@ import web.long_poll
 import web.server
 import worker.queries.submissions
 from models.message import MOST_BYTES
-from tests.support.api import BY_EMAIL, WHEN, Api, key_for, running_api
+from tests.support.api import BY_EMAIL, WHEN, Api, key_for
 from tests.support.worker_processes import environment, until
 from web.limits import MOST_BYTES_AT_ONCE, Admission
 from web.long_poll import LongPoll
@@ -32,12 +32,6 @@ from worker.context import Context
 from worker.local.services import free_port
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
-
-
-@pytest.fixture
-def api(context: Context) -> Iterator[Api]:
-    with running_api(context) as running:
-        yield running
 
 
 def connected(api: Api) -> socket.socket:

@@ -123,7 +123,7 @@ def test_killed_in_the_middle_of_a_thousand_requests_it_keeps_what_it_answered(
     assert (books.accepted, books.duplicates, books.refused) == (REQUESTS, 0, 0)
 
 
-def stored(process: Context) -> set[int]:
-    with process.engine.connect() as connection:
+def stored(context: Context) -> set[int]:
+    with context.engine.connect() as connection:
         contacts = connection.execute(text("SELECT contact FROM records"))
         return {int(contact[1:].partition("@")[0]) for contact in contacts.scalars()}

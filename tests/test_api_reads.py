@@ -8,28 +8,18 @@ from sqlalchemy import text
 from hubspot_api.limiter import Use
 from models.words import Role
 from tests.support.api import WHEN, Api, delivering, running_api
-from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from worker.accounts import state
 from worker.context import Context
 from worker.delivery import permits
-from worker.settings import Settings
 
 V3 = "/marketing/v3/marketing-events/participations"
 
 
 @pytest.fixture
-def sandbox() -> Iterator[RunningSandbox]:
-    with running_sandbox(burst_limit=1_000) as running:
-        yield running
-
-
-@pytest.fixture
-def api(settings: Settings, sandbox: RunningSandbox) -> Iterator[Api]:
-    context = Context(settings.model_copy(update={"hubspot_url": sandbox.url}))
-    with running_api(context) as running, delivering(context):
+def api(sending: Context) -> Iterator[Api]:
+    with running_api(sending) as running, delivering(sending):
         assert running.submit("ada@example.com", headers={"Prefer": "wait=30"}).json()["status"] == "COMPLETE"
         yield running
-    context.engine.dispose()
 
 
 @pytest.mark.parametrize("prefix", [V3, "/marketing/marketing-events/2026-09/participations"])

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.api import Api, running_api
+from tests.support.contexts import open_context
 from tests.support.sandbox_server import running_sandbox
-from worker.context import Context
 from worker.settings import Settings
 
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
@@ -22,10 +22,8 @@ RULES = Path(__file__).parent / "schemathesis.toml"
 def api(settings: Settings) -> Iterator[Api]:
     with running_sandbox(burst_limit=100_000, daily_limit=10_000_000) as sandbox:
         generous = {"hubspot_url": sandbox.url, "burst_limit": 100_000, "daily_limit": 10_000_000}
-        context = Context(settings.model_copy(update=generous))
-        with running_api(context) as running:
+        with open_context(settings, **generous) as context, running_api(context) as running:
             yield running
-        context.engine.dispose()
 
 
 def test_the_door_is_as_its_openapi_says(api: Api, tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from typer.testing import Result
 from cli.app import app
 from models.words import Role, Via
 from tests.support.console import RunningConsole
-from tests.support.fixtures import Submit, Turnout
-from tests.support.ledger import ask, do, given_up, message, people, settled, taken
+from tests.support.fixtures import Fail, Submit, Turnout
+from tests.support.ledger import Ledger, ask, do, message, people
 from worker.operations import audit_log
 
 ME = "olga"
@@ -41,20 +41,6 @@ def newest(engine: Engine) -> Callable[[], list[tuple[str, str, str, dict[str, A
     return look
 
 
-@pytest.fixture
-def failed(submit: Submit, engine: Engine) -> Callable[..., list[int]]:
-    """Hand records in that fail; give the ids of their errors."""
-
-    def fail(*contacts: str, event: str = "77", rejected: bool = False) -> list[int]:
-        submit(message(*contacts, event=event))
-        claimed = taken(engine)
-        ids = [member.id for member in claimed.members]
-        assert settled(engine, claimed, rejected=range(len(contacts))) if rejected else given_up(engine, claimed)
-        return [row.id for row in ask(engine, "SELECT id FROM errors WHERE record_id = ANY(:ids) ORDER BY id", ids=ids)]
-
-    return fail
-
-
 class Acts:
     """Runs a command, and checks what it left."""
 
@@ -75,7 +61,7 @@ def acts(turnout: Turnout, newest: Callable[[], Any]) -> Acts:
 
 
 def test_every_command_that_acts_leaves_its_row_and_every_one_that_looks_none(  # noqa: PLR0915 - each command once
-    submit: Submit, engine: Engine, acts: Acts, failed: Callable[..., list[int]], tmp_path: Path
+    submit: Submit, engine: Engine, ledger: Ledger, acts: Acts, failed: Fail, rejected: Fail, tmp_path: Path
 ) -> None:
     turnout, newest, secrets = acts.turnout, acts.newest, [TOKEN]
 
@@ -86,15 +72,15 @@ def test_every_command_that_acts_leaves_its_row_and_every_one_that_looks_none(  
     failed("a@x.org", "b@x.org")
     acts("retry", {"outcomes": ["failed"], "event": "77"}, 2, "retry", "--event", "77", "--yes")
     acts("cancel", {"event": "77"}, 2, "cancel", "--event", "77")
-    one, two = failed("c@x.org", "d@x.org", event="78", rejected=True)
+    _, record = rejected("c@x.org", "d@x.org", event="78")
+    (one, _) = (row.id for row in ask(engine, "SELECT id FROM errors WHERE batch_id = (SELECT max(id) FROM batches)"))
     acts("dismiss", {"outcomes": ["rejected", "unconfirmed", "failed", "canceled"], "error_ids": [one]}, 1,
          "dismiss", str(one), "--because", "they left", "--yes")  # fmt: skip
-    (record,) = ask(engine, "SELECT record_id FROM errors WHERE id = :id", id=two)[0]
     acts("correct", {"record_ids": [record]}, 1, "correct", str(record), "--email", "e@x.org", "--yes")
     submit({**message("f@x.org"), "account": "acme"})
     acts("add account", {"account": "acme", "burst_limit": 7}, 1, "accounts", "add", "acme", "--token-stdin",
          "--burst-limit", "7", stdin=TOKEN)  # fmt: skip
-    (refusal,) = ask(engine, "SELECT id FROM refused")[0]
+    refusal = ledger.refused()[0].id
     acts("replay", {"ids": [refusal]}, 1, "refused", "retry", str(refusal), "--yes")
     acts("change account", {"account": "acme", "batch_size": 9, "burst_limit": None}, 1, "accounts", "set", "acme",
          "--batch-size", "9", "--unset", "burst-limit")  # fmt: skip
@@ -122,7 +108,7 @@ def test_every_command_that_acts_leaves_its_row_and_every_one_that_looks_none(  
     assert (who, via, what, chosen) == (ME, "terminal", "retry", {
         "outcomes": ["failed"], "most_retries": 10, "schedule": "nightly",
     })  # fmt: skip
-    job = str(ask(engine, "SELECT max(id) FROM jobs")[0][0])
+    job = str(ledger.jobs()[-1].id)
     acts("stop", {"job": int(job)}, None, "jobs", "stop", job)
     acts("remove schedule", {"schedule": "nightly"}, None, "schedules", "remove", "nightly")
     acts("erase", {}, 1, "erase", "a@x.org", "--yes")
@@ -167,10 +153,10 @@ def acting() -> set[str]:
 
 
 def test_what_is_pressed_at_the_console_is_noted_with_the_keys_name(
-    submit: Submit, engine: Engine, console: RunningConsole, newest: Callable[[], Any], failed: Callable[..., Any]
+    submit: Submit, ledger: Ledger, console: RunningConsole, newest: Callable[[], Any], failed: Fail
 ) -> None:
     failed("a@x.org", "b@x.org")
-    (batch,) = ask(engine, "SELECT id FROM batches")[0]
+    batch = ledger.batches()[0].id
     submit(b"no JSON")
     operator = console.of(Role.OPERATOR, "Olga's key")
     newest()
@@ -183,7 +169,7 @@ def test_what_is_pressed_at_the_console_is_noted_with_the_keys_name(
     pressed("pause", {"account": "default", "because": "a storm"}, 1, "/accounts/default/pause", "/accounts",
             because="a storm")  # fmt: skip
     pressed("resume", {"account": "default"}, 1, "/accounts/default/resume", "/accounts")
-    (refusal,) = ask(engine, "SELECT id FROM refused")[0]
+    refusal = ledger.refused()[0].id
     mended = json.dumps(message("c@x.org"))
     pressed("replay", {"ids": [refusal]}, 0, f"/refused/{refusal}", f"/refused/{refusal}", message="still no JSON")
     pressed("replay", {"ids": [refusal]}, 1, f"/refused/{refusal}", f"/refused/{refusal}", message=mended)
@@ -205,7 +191,7 @@ def test_what_raises_stays_noted_with_why_and_what_is_interrupted_without_a_numb
 
 
 def test_the_log_is_listed_by_who_and_what_page_by_page(
-    engine: Engine, turnout: Turnout, facts: Any, failed: Callable[..., Any]
+    engine: Engine, turnout: Turnout, facts: Any, failed: Fail
 ) -> None:
     failed("a@x.org")
     turnout("pause", "--because", "a storm")

@@ -9,10 +9,12 @@ from sqlalchemy import Connection, Engine, event, text
 
 import worker.queue.claim
 from hubspot_api.reaction import OUTAGE
-from models.words import Origin
+from models.tables import Attempt, Batch, Event
+from models.words import Origin, Status
 from tests.support.fixtures import Submit
 from tests.support.jobs import retry
 from tests.support.ledger import (
+    Ledger,
     account_id,
     ask,
     batch,
@@ -123,10 +125,10 @@ def test_a_batch_somebody_is_adding_to_keeps_no_other_event_waiting(submit: Subm
 
 
 @pytest.mark.usefixtures("live_first")
-def test_an_event_locked_by_accept_can_still_be_claimed_from(submit: Submit, engine: Engine) -> None:
+def test_an_event_locked_by_accept_can_still_be_claimed_from(submit: Submit, engine: Engine, ledger: Ledger) -> None:
     submit(message(*people(1)))
     with engine.begin() as accepting:
-        lock_event(accepting, ask(engine, "SELECT id FROM events")[0].id)
+        lock_event(accepting, ledger.all(Event)[0].id)
         assert take(engine) is not None
 
 
@@ -169,10 +171,12 @@ def without_deadlock(
 
 
 @pytest.mark.usefixtures("live_first")
-def test_a_claim_that_turns_from_live_lanes_to_a_retry_deadlocks_with_nobody(submit: Submit, engine: Engine) -> None:
+def test_a_claim_that_turns_from_live_lanes_to_a_retry_deadlocks_with_nobody(
+    submit: Submit, engine: Engine, ledger: Ledger
+) -> None:
     failed(engine, submit, message("a@x.org"))
     submit(message("b@x.org"))
-    (live,) = ask(engine, "SELECT id, event_id FROM batches WHERE status = 'PENDING' AND origin = 'live'")
+    (live,) = ledger.batches(Batch.status == Status.PENDING, Batch.origin == Origin.LIVE)
     do(engine, "UPDATE batches SET due_at = now() + interval '1 hour' WHERE id = :id", id=live.id)
     without_deadlock(
         engine,
@@ -265,7 +269,7 @@ def test_a_zombie_changes_nothing(
 
 
 def test_nothing_is_sent_unless_the_records_are_as_many_as_the_size(
-    submit: Submit, engine: Engine, caplog: pytest.LogCaptureFixture
+    submit: Submit, engine: Engine, ledger: Ledger, caplog: pytest.LogCaptureFixture
 ) -> None:
     submit(message(*people(3)))
     do(engine, "UPDATE batches SET size = 4")
@@ -274,7 +278,7 @@ def test_nothing_is_sent_unless_the_records_are_as_many_as_the_size(
     assert (row.status, row.lease_token, row.waits) == ("PENDING", None, True)
     assert "its size is 4, its records are 3" in row.postponed_because
     assert "nothing was sent" in caplog.text
-    assert not ask(engine, "SELECT FROM attempts")
+    assert not ledger.attempts()
 
 
 def test_an_answer_that_leaves_a_record_out_is_not_settled(submit: Submit, engine: Engine) -> None:
@@ -405,7 +409,7 @@ def test_one_account_does_not_delay_another(submit: Submit, engine: Engine) -> N
 
 def ask_new_account(engine: Engine, name: str) -> int:
     do(engine, "INSERT INTO accounts (name) VALUES (:name)", name=name)
-    return int(ask(engine, "SELECT id FROM accounts WHERE name = :name", name=name)[0].id)
+    return int(Ledger(engine).account(name).id)
 
 
 def test_after_five_ambiguous_answers_there_is_one_probe_at_a_time(submit: Submit, engine: Engine) -> None:
@@ -495,12 +499,12 @@ def test_a_postponement_that_spends_nothing_counts_no_attempt_and_no_age(submit:
     assert batch(engine, claimed.batch_id).claims == 21
 
 
-def test_an_attempt_that_never_began_sending_is_not_left_open(submit: Submit, engine: Engine) -> None:
+def test_an_attempt_that_never_began_sending_is_not_left_open(submit: Submit, engine: Engine, ledger: Ledger) -> None:
     from worker.queue.settle import postpone
 
     submit(message(*people(1)))
     postpone(engine, taken(engine), 0, "the claim took too long to begin sending", None, spends=False)
-    assert not ask(engine, "SELECT FROM attempts WHERE finished_at IS NULL")
+    assert not ledger.attempts(Attempt.finished_at.is_(None))
 
 
 def test_the_lane_of_a_batch_that_is_not_due_is_never_walked_by_a_claim(submit: Submit, engine: Engine) -> None:

@@ -202,8 +202,9 @@ def test_every_console_command_exists_with_its_options() -> None:
             found = found.commands[words.pop(0)]
         known = {option for parameter in found.params for option in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= known, command
-    for command in re.findall(r"exec (?:-T )?(?:delivery|web) turnout (\w+)", COMPOSE_TEXT):
-        assert command in get_command(app).commands  # type: ignore[attr-defined]
+    shown = set(re.findall(r"exec (?:-T )?(?:delivery|web) turnout (\w+)", COMPOSE_TEXT))
+    assert len(shown) >= 3
+    assert shown <= get_command(app).commands.keys()  # type: ignore[attr-defined]
 
 
 def test_a_stop_leaves_time_for_a_post_that_is_under_way() -> None:

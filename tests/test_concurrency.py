@@ -20,7 +20,7 @@ from models.accept_rules import Rules
 from models.words import Door, Outcome
 from tasks.sweep import free_the_forgotten
 from tests.support.jobs import cancel, retry
-from tests.support.ledger import CALL, LEASE, Ledger, account_id, ask, delivered, let_pass, wrong_now
+from tests.support.ledger import CALL, LEASE, Posts, account_id, ask, delivered, let_pass, wrong_now
 from worker.context import Context
 from worker.database import make_engine, sqlstate
 from worker.intake.accept import Inbound, accept
@@ -83,7 +83,7 @@ class Storm:
 
     def __init__(self, engine: Engine, context: Context, rules: Rules, seed: int, calls: int) -> None:
         self.engine, self.context, self.rules, self.seed, self.calls = engine, context, rules, seed, calls
-        self.ledger = Ledger()
+        self.posts = Posts()
         self.handed_in: set[Key] = set()
         self.wrong: list[str] = []
         self.killed = 0
@@ -119,7 +119,7 @@ class Storm:
             while (claimed := claim(self.engine, self._account, LEASE)) is not None:
                 self._send(claimed)
                 settle.settle(self.engine, claimed, delivered(claimed), CALL if claimed.members else None)
-                self.ledger.note_settled(claimed.batch_id)
+                self.posts.note_settled(claimed.batch_id)
             if not ask(self.engine, "SELECT FROM batches WHERE status IN ('PENDING', 'PROCESSING') LIMIT 1"):
                 return
         left = ask(
@@ -136,7 +136,7 @@ class Storm:
             FROM records r JOIN batches b ON b.id = r.batch_id JOIN events ev ON ev.id = b.event_id""",
         )
         stored = [tuple(row) for row in rows]
-        wrong = [*self.wrong, *self.ledger.wrong(self.engine)]
+        wrong = [*self.wrong, *self.posts.wrong(self.engine)]
         wrong += [f"lost: {key}" for key in self.handed_in - set(stored)]
         wrong += [f"never handed in: {key}" for key in set(stored) - self.handed_in]
         if len(stored) != len(set(stored)):
@@ -235,11 +235,11 @@ class Storm:
 
     def _send(self, claimed: Claim) -> None:
         if claimed.members:
-            self.ledger.post(claimed)
+            self.posts.post(claimed)
 
     def _ended(self, claimed: Claim, owned: bool) -> None:  # noqa: FBT001 - what settling said
         if owned:
-            self.ledger.note_settled(claimed.batch_id)
+            self.posts.note_settled(claimed.batch_id)
 
     def _sweep(self, _: random.Random) -> None:
         reclaim(self.context.engine)

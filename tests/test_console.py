@@ -10,12 +10,13 @@ from pydantic import SecretStr
 from sqlalchemy import Engine
 
 import worker.queries.person
+from models.tables import Account, Event, Submission
 from models.words import Outcome, Role
 from tests.support.api import key_for
 from tests.support.console import RunningConsole, Visitor, running_console, words
 from tests.support.fixtures import Submit
 from tests.support.jobs import retry
-from tests.support.ledger import ask, do, given_up, message, outcomes, people, postponed, settled, taken
+from tests.support.ledger import Ledger, ask, do, given_up, message, outcomes, people, postponed, settled, taken
 from web.console import pages
 from web.masking import masked
 from worker.accounts.registry import add
@@ -39,8 +40,8 @@ def fill(submit: Submit, engine: Engine) -> list[str]:
     submit(message(*people(2, 20), event="webinar"))
     postponed(engine, taken(engine), 60)
     submit(message("ada@example.com", "no address", event="webinar"))
-    batches = [f"/batch/{row.id}" for row in ask(engine, "SELECT id FROM batches ORDER BY id")]
-    events = [f"/event/{row.id}" for row in ask(engine, "SELECT id FROM events ORDER BY id")]
+    batches = [f"/batch/{row.id}" for row in Ledger(engine).batches()]
+    events = [f"/event/{row.id}" for row in Ledger(engine).all(Event)]
     submissions = [
         f"/submission/{row.submission}" for row in ask(engine, "SELECT DISTINCT submission FROM submissions")
     ]
@@ -207,12 +208,12 @@ def test_without_the_database_the_page_says_so(settings: Settings) -> None:
     ],
 )
 @pytest.mark.parametrize("path", ["/accounts/default/pause", "/sign-out", "/sign-in"])
-def test_a_form_from_elsewhere_does_nothing(  # noqa: PLR0917
+def test_a_form_from_elsewhere_does_nothing(
     operator: Visitor, context: Context, path: str, fields: dict[str, str], headers: dict[str, str], said: str
 ) -> None:
     answer = operator.post(path, {"form": operator.token("/accounts"), **fields}, headers=headers)
     assert (answer.status_code, said in words(answer.text)) == (403, True)
-    assert ask(context.engine, "SELECT FROM accounts WHERE paused_at IS NOT NULL") == []
+    assert Ledger(context.engine).all(Account, Account.paused_at.is_not(None)) == []
     assert operator.get("/batches").url.endswith("/batches"), "still signed in"
 
 
@@ -389,14 +390,14 @@ def test_no_error_is_left_out_where_the_walks_of_outcomes_are_mixed(
     assert met == expected
 
 
-def test_an_event_counts_as_the_audit_does(operator: Visitor, submit: Submit, engine: Engine) -> None:
+def test_an_event_counts_as_the_audit_does(operator: Visitor, submit: Submit, engine: Engine, ledger: Ledger) -> None:
     from worker.queries.error_filter import Filter
 
     fill(submit, engine)
     retry(engine, 100, Filter())
     do(engine, "UPDATE errors SET resolution = 'confirmed' WHERE outcome = 'unconfirmed'")
     given_up(engine, taken(engine))
-    for row in ask(engine, "SELECT id, object_id FROM events"):
+    for row in ledger.all(Event):
         found = find_event(engine, row.id)
         assert found is not None
         counted = {
@@ -414,14 +415,16 @@ def test_an_event_counts_as_the_audit_does(operator: Visitor, submit: Submit, en
     assert "registered" in words(operator.page(f"/event/{row.id}"))
 
 
-def test_of_an_event_beyond_the_bounds_the_newest_batches_are_counted_whole(submit: Submit, engine: Engine) -> None:
+def test_of_an_event_beyond_the_bounds_the_newest_batches_are_counted_whole(
+    submit: Submit, engine: Engine, ledger: Ledger
+) -> None:
 
     submit(message(*people(12)), batch_size=3)
     for _ in range(4):
         settled(engine, taken(engine), rejected=[0, 1])
 
     def counted(**bounds: int) -> tuple[int, int, int, bool]:
-        found = find_event(engine, ask(engine, "SELECT id FROM events")[0].id, **bounds)
+        found = find_event(engine, ledger.all(Event)[0].id, **bounds)
         assert found is not None
         registered = found.states["register"]
         return registered["records"], registered["delivered"], registered["missing"], found.all
@@ -479,10 +482,10 @@ def test_of_a_large_submission_the_first_records_are_counted_and_what_waits_is_n
     assert (found.outcomes, found.all, found.status) == ({"delivered": 38, "rejected": 2}, True, "COMPLETE")
 
 
-def test_find_leads_to_what_is_named(operator: Visitor, submit: Submit, engine: Engine) -> None:
+def test_find_leads_to_what_is_named(operator: Visitor, submit: Submit, engine: Engine, ledger: Ledger) -> None:
     fill(submit, engine)
-    batch_id = ask(engine, "SELECT min(id) AS id FROM batches")[0].id
-    submission = ask(engine, "SELECT submission FROM submissions LIMIT 1")[0].submission
+    batch_id = ledger.batches()[0].id
+    submission = ledger.all(Submission)[0].submission
     assert operator.get(f"/find?what={batch_id}").url.endswith(f"/batch/{batch_id}")
     assert operator.get(f"/find?what={submission}").url.endswith(f"/submission/{submission}")
     assert "/event/" in operator.get("/find?what=webinar").url
@@ -499,11 +502,11 @@ def test_the_overview_says_what_waits_and_what_was_sent(operator: Visitor, submi
 
 
 def test_what_was_sent_and_came_back_stands_on_the_batchs_page(
-    operator: Visitor, submit: Submit, engine: Engine
+    operator: Visitor, submit: Submit, engine: Engine, ledger: Ledger
 ) -> None:
     fill(submit, engine)
     do(engine, "UPDATE attempts SET excerpt = 'it says no', correlation_id = 'c-1'")
-    said = words(operator.page(f"/batch/{ask(engine, 'SELECT min(id) AS id FROM batches')[0].id}"))
+    said = words(operator.page(f"/batch/{ledger.batches()[0].id}"))
     assert "POST /marketing/v3/marketing-events/77/attendance/register/email-create" in said
     assert '"email": "bob@example.com"' in said
     assert "it says no" in said
@@ -594,9 +597,9 @@ def test_a_batchs_failed_records_are_retried(operator: Visitor, submit: Submit, 
     assert "no record is like that: nothing is retried" in words(again.text)
 
 
-def test_a_batch_is_canceled(operator: Visitor, submit: Submit, engine: Engine) -> None:
+def test_a_batch_is_canceled(operator: Visitor, submit: Submit, engine: Engine, ledger: Ledger) -> None:
     submit(message(*people(3)))
-    number = ask(engine, "SELECT id FROM batches")[0].id
+    number = ledger.batches()[0].id
     answer = operator.press(f"/batch/{number}/cancel", f"/batch/{number}")
     assert "3 records in 1 batches are canceled" in words(answer.text)
     assert outcomes(engine) == {"canceled": 3}
@@ -611,7 +614,7 @@ def test_an_account_is_paused_and_resumed(operator: Visitor, context: Context, s
     assert [tuple(row) for row in paused] == [("acme", "the portal moves")]
     assert "token-of-acme" not in answer.text
     assert "account acme sends again" in words(operator.press("/accounts/acme/resume", "/accounts").text)
-    assert ask(context.engine, "SELECT FROM accounts WHERE paused_at IS NOT NULL") == []
+    assert Ledger(context.engine).all(Account, Account.paused_at.is_not(None)) == []
     assert operator.press("/accounts/nobody/pause", "/accounts").status_code == 404
 
 
@@ -632,18 +635,18 @@ def test_a_viewer_can_press_nothing(viewer: Visitor, submit: Submit, engine: Eng
     assert (ask(engine, "SELECT id, status FROM batches ORDER BY id"), ask(engine, "SELECT * FROM accounts")) == before
 
 
-def test_nobody_presses_anything_without_signing_in(console: RunningConsole, engine: Engine) -> None:
+def test_nobody_presses_anything_without_signing_in(console: RunningConsole, ledger: Ledger) -> None:
     answer = console.visitor().press("/accounts/default/pause", "/sign-in")
     assert "/sign-in" in answer.url
-    assert ask(engine, "SELECT FROM accounts WHERE paused_at IS NOT NULL") == []
+    assert ledger.all(Account, Account.paused_at.is_not(None)) == []
 
 
 def test_the_page_of_a_large_batch_goes_on(
-    operator: Visitor, submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    operator: Visitor, submit: Submit, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pages, "RECORDS", 2)
     submit(message(*people(5)))
-    path: str | None = f"/batch/{ask(engine, 'SELECT id FROM batches')[0].id}"
+    path: str | None = f"/batch/{ledger.batches()[0].id}"
     met: list[Any] = []
     here = path
     while path:

@@ -12,7 +12,7 @@ from tests.support.api import key_for
 from tests.support.browser import browser, listens
 from tests.support.console import RunningConsole, running_console
 from tests.support.fixtures import Submit
-from tests.support.ledger import ask, do, given_up, message, outcomes, people, settled, taken
+from tests.support.ledger import Ledger, ask, do, given_up, message, outcomes, people, settled, taken
 from web.console import live
 from worker.context import Context
 
@@ -100,12 +100,14 @@ def test_nothing_that_others_wrote_runs(page: Page, console: RunningConsole, sub
 
 
 @only_with_javascript
-def test_no_page_is_wider_than_the_screen(page: Page, console: RunningConsole, submit: Submit, engine: Engine) -> None:
+def test_no_page_is_wider_than_the_screen(
+    page: Page, console: RunningConsole, submit: Submit, engine: Engine, ledger: Ledger
+) -> None:
     submit(message(f"{'long.' * 12}name@{'long.' * 20}example.com", "nobody" * 50))
     given_up(engine, claimed := taken(engine))
     sign_in(page, console)
-    person = f"/person/{ask(engine, 'SELECT contact FROM records')[0].contact}"
-    refused = f"/refused/{ask(engine, 'SELECT id FROM refused')[0].id}"
+    person = f"/person/{ledger.records()[0].contact}"
+    refused = f"/refused/{ledger.refused()[0].id}"
     pages = ("/", "/batches", "/groups", "/errors", "/refused", "/events", "/accounts", "/erase", person, refused)
     lately = ("/act/retry", "/act/dismiss", "/act/replay", "/correct?record=1", "/jobs", "/schedules", "/actions")
     page.goto(f"{console.url}/act/retry")
@@ -120,9 +122,9 @@ def test_no_page_is_wider_than_the_screen(page: Page, console: RunningConsole, s
 
 
 @only_with_javascript
-def test_the_keyboard_leads_everywhere(page: Page, console: RunningConsole, submit: Submit, engine: Engine) -> None:
+def test_the_keyboard_leads_everywhere(page: Page, console: RunningConsole, submit: Submit, ledger: Ledger) -> None:
     submit(message(*people(3)), batch_size=1)
-    oldest, _, newest = [row.id for row in ask(engine, "SELECT id FROM batches ORDER BY id")]
+    oldest, _, newest = [row.id for row in ledger.batches()]
     sign_in(page, console)
     listens(page)
     page.keyboard.type("gb")
@@ -147,10 +149,12 @@ def test_the_keyboard_leads_everywhere(page: Page, console: RunningConsole, subm
 
 
 @only_with_javascript
-def test_by_tab_alone_a_batch_is_canceled(page: Page, console: RunningConsole, submit: Submit, engine: Engine) -> None:
+def test_by_tab_alone_a_batch_is_canceled(
+    page: Page, console: RunningConsole, submit: Submit, engine: Engine, ledger: Ledger
+) -> None:
     submit(message(*people(3)))
     sign_in(page, console)
-    page.goto(f"{console.url}/batch/{ask(engine, 'SELECT id FROM batches')[0].id}")
+    page.goto(f"{console.url}/batch/{ledger.batches()[0].id}")
     page.keyboard.press("Tab")
     expect(page.get_by_text("Skip to the page")).to_be_focused()
     page.keyboard.press("Enter")
@@ -168,7 +172,7 @@ def test_by_tab_alone_a_batch_is_canceled(page: Page, console: RunningConsole, s
 
 @only_with_javascript
 def test_rows_are_marked_by_key_and_retried(
-    page: Page, console: RunningConsole, submit: Submit, engine: Engine
+    page: Page, console: RunningConsole, submit: Submit, engine: Engine, ledger: Ledger
 ) -> None:
     submit(message(*people(4)))
     given_up(engine, taken(engine))
@@ -187,7 +191,7 @@ def test_rows_are_marked_by_key_and_retried(
     listens(page)
     page.keyboard.type("y")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Job 1")
-    assert [row.filter["error_ids"] for row in ask(engine, "SELECT filter FROM actions")] == [[3]]
+    assert [row.filter["error_ids"] for row in ledger.actions()] == [[3]]
 
 
 def hide(page: Page, *, hidden: bool) -> None:

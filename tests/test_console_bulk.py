@@ -14,11 +14,24 @@ from sqlalchemy import Engine
 
 import worker.operations.steps
 from models.accept_rules import Rules
-from models.words import Role
+from models.tables import Act, Error, ErrorGroup, Event, Schedule
+from models.words import Outcome, Role
 from tests.support.console import RunningConsole, Visitor, words
-from tests.support.fixtures import Submit
+from tests.support.fixtures import Fail, Submit
 from tests.support.jobs import ME
-from tests.support.ledger import ask, deliver_all, do, given_up, message, outcomes, people, settled, taken
+from tests.support.ledger import (
+    Ledger,
+    ask,
+    deliver_all,
+    do,
+    fail_all,
+    given_up,
+    message,
+    outcomes,
+    people,
+    settled,
+    taken,
+)
 from web.console import bulk, corrections, live
 from worker.operations import jobs
 
@@ -35,20 +48,10 @@ def work(engine: Engine, rules: Rules) -> Callable[[], None]:
 Work = Callable[[], None]
 
 
-def failed(submit: Submit, engine: Engine, *contacts: str, event: str = "77", state: str = "register") -> None:
-    submit(message(*contacts, event=event, state=state))
-    given_up(engine, taken(engine))
-
-
-def rejected(submit: Submit, engine: Engine, *contacts: str, event: str = "77", state: str = "register") -> None:
-    submit(message(*contacts, event=event, state=state))
-    settled(engine, taken(engine), rejected=range(len(contacts)))
-
-
 def fill(submit: Submit, engine: Engine) -> None:
     """Twelve failed for one event, three for another, two rejected, one unconfirmed."""
-    failed(submit, engine, *people(12))
-    failed(submit, engine, *people(3, 20), event="webinar", state="cancel")
+    submit(message(*people(12)), message(*people(3, 20), event="webinar", state="cancel"))
+    fail_all(engine)
     submit(message(*people(3, 30)))
     settled(engine, taken(engine), rejected=[0, 1], unconfirmed=[2])
 
@@ -72,7 +75,7 @@ def asked_for(answer: Any, engine: Engine) -> Any:
 
 
 def nothing_done(engine: Engine) -> bool:
-    return not ask(engine, "SELECT FROM jobs") and not ask(engine, "SELECT FROM errors WHERE resolution IS NOT NULL")
+    return not Ledger(engine).jobs() and not Ledger(engine).errors(Error.resolution.is_not(None))
 
 
 # A look before
@@ -92,8 +95,8 @@ def test_a_retry_is_shown_before_it_is_done(operator: Visitor, submit: Submit, e
     assert nothing_done(engine)
 
 
-def test_what_delays_a_retry_is_said_before_it_is_done(operator: Visitor, submit: Submit, engine: Engine) -> None:
-    failed(submit, engine, *people(2))
+def test_what_delays_a_retry_is_said_before_it_is_done(operator: Visitor, failed: Fail, engine: Engine) -> None:
+    failed(*people(2))
     do(engine, "UPDATE accounts SET paused_at = now(), paused_because = 'the portal moves'")
     assert "account default sends nothing now: the portal moves" in words(operator.page("/act/retry"))
 
@@ -126,9 +129,11 @@ def test_the_filters_of_the_url_are_those_of_the_job(
     assert outcomes(engine) == {"pending": 3, "failed": 12, "rejected": 2, "unconfirmed": 1}
 
 
-def test_a_group_is_retried_whatever_its_outcome(operator: Visitor, submit: Submit, engine: Engine, work: Work) -> None:
+def test_a_group_is_retried_whatever_its_outcome(
+    operator: Visitor, submit: Submit, engine: Engine, ledger: Ledger, work: Work
+) -> None:
     fill(submit, engine)
-    (group,) = ask(engine, "SELECT id FROM error_groups WHERE outcome = 'rejected'")
+    (group,) = ledger.all(ErrorGroup, ErrorGroup.outcome == Outcome.REJECTED)
     html = operator.page(f"/act/retry?group={group.id}")
     assert ">Retry 2</button>" in html
     assert f"Retry: group {group.id} (rejected: no)" in words(html)
@@ -162,8 +167,8 @@ def test_nothing_marked_is_not_everything(operator: Visitor, submit: Submit, eng
     assert "<button>" not in answer.text
 
 
-def test_what_was_rejected_is_retried_only_if_asked_for(operator: Visitor, submit: Submit, engine: Engine) -> None:
-    rejected(submit, engine, *people(2))
+def test_what_was_rejected_is_retried_only_if_asked_for(operator: Visitor, rejected: Fail) -> None:
+    rejected(*people(2))
     html = operator.page("/act/retry?event=77")
     assert "Nothing is like that" in words(html)
     assert 'method="post" action="/act/retry"' not in html
@@ -177,11 +182,11 @@ def test_what_was_rejected_is_retried_only_if_asked_for(operator: Visitor, submi
 
 
 def test_what_is_done_is_what_was_shown_and_not_what_failed_since(
-    operator: Visitor, submit: Submit, engine: Engine, work: Work
+    operator: Visitor, failed: Fail, engine: Engine, work: Work
 ) -> None:
-    failed(submit, engine, *people(2))
+    failed(*people(2))
     asked_for(operator.submit(operator.page("/act/retry"), "/act/retry"), engine)
-    failed(submit, engine, *people(3, 10))
+    failed(*people(3, 10))
     work()
     assert outcomes(engine) == {"pending": 2, "failed": 3}
 
@@ -296,9 +301,9 @@ def test_a_jobs_page_says_how_far_it_is_what_became_of_each_and_what_they_are_by
 
 
 def test_what_a_job_was_not_done_to_is_listed_apart_with_why(
-    operator: Visitor, submit: Submit, engine: Engine, work: Work
+    operator: Visitor, failed: Fail, engine: Engine, work: Work
 ) -> None:
-    failed(submit, engine, *people(3))
+    failed(*people(3))
     job = asked_for(operator.submit(operator.page("/act/retry"), "/act/retry"), engine)
     work()
     do(engine, "UPDATE job_items SET done = false WHERE record_id = 2")
@@ -310,10 +315,10 @@ def test_what_a_job_was_not_done_to_is_listed_apart_with_why(
 
 
 def test_a_jobs_results_are_paged(
-    operator: Visitor, submit: Submit, engine: Engine, work: Work, monkeypatch: pytest.MonkeyPatch
+    operator: Visitor, failed: Fail, engine: Engine, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk, "PAGE", 2)
-    failed(submit, engine, *people(5))
+    failed(*people(5))
     job = asked_for(operator.submit(operator.page("/act/retry"), "/act/retry"), engine)
     work()
     met: list[str] = []
@@ -327,10 +332,10 @@ def test_a_jobs_results_are_paged(
 
 
 def test_jobs_and_the_audit_log_are_paged_the_newest_first(
-    operator: Visitor, submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    operator: Visitor, failed: Fail, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk, "PAGE", 2)
-    failed(submit, engine, *people(2))
+    failed(*people(2))
     html = operator.page("/act/retry")
     asked = [asked_for(operator.submit(html, "/act/retry"), engine).id for _ in range(5)]
     for path in ("/jobs", "/actions"):
@@ -344,11 +349,11 @@ def test_jobs_and_the_audit_log_are_paged_the_newest_first(
         assert met == asked[::-1]
 
 
-def test_a_job_is_stopped_and_what_it_did_stays_done(  # noqa: PLR0917
-    operator: Visitor, submit: Submit, engine: Engine, rules: Rules, work: Work, monkeypatch: pytest.MonkeyPatch
+def test_a_job_is_stopped_and_what_it_did_stays_done(
+    operator: Visitor, failed: Fail, engine: Engine, rules: Rules, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker.operations.steps, "STEP", 2)
-    failed(submit, engine, *people(5))
+    failed(*people(5))
     job = asked_for(operator.submit(operator.page("/act/retry"), "/act/retry"), engine)
     jobs.step(engine, rules)
     html = operator.page(f"/job/{job.id}")
@@ -377,7 +382,8 @@ def test_a_page_with_a_job_changes_by_itself(
     for round_, (path, then) in enumerate(
         (("/job/{}", "4 of 4"), ("/jobs", "4 of 4"), ("/", "batches pending</a></dt><dd>3</dd>"))
     ):
-        failed(submit, engine, *people(4), event=f"{round_}")
+        submit(message(*people(4), event=f"{round_}"))
+        given_up(engine, taken(engine))  # and what was retried before stays pending
         job = asked_for(operator.submit(operator.page("/act/retry"), "/act/retry"), engine)
         with operator.get(path.format(job.id), headers={"Accept": "text/event-stream"}, stream=True) as stream:
             lines = stream.iter_lines(chunk_size=1, decode_unicode=True)
@@ -390,9 +396,9 @@ def test_a_page_with_a_job_changes_by_itself(
 
 
 def test_one_record_is_corrected_and_the_change_is_shown_before(
-    operator: Visitor, submit: Submit, engine: Engine
+    operator: Visitor, rejected: Fail, engine: Engine
 ) -> None:
-    rejected(submit, engine, "ada@exampel.com")
+    rejected("ada@exampel.com")
     assert 'href="/correct?record=1"' in operator.page("/errors")
     html = operator.page("/correct?record=1")
     assert "Correct: record 1" in words(html)
@@ -409,9 +415,11 @@ def test_one_record_is_corrected_and_the_change_is_shown_before(
     assert outcomes(engine) == {"canceled": 1, "delivered": 1}
 
 
-def test_a_groups_wrong_event_is_corrected(operator: Visitor, submit: Submit, engine: Engine, work: Work) -> None:
-    rejected(submit, engine, *people(12), event="wrong")
-    rejected(submit, engine, *people(2), event="77")
+def test_a_groups_wrong_event_is_corrected(
+    operator: Visitor, rejected: Fail, engine: Engine, ledger: Ledger, work: Work
+) -> None:
+    rejected(*people(12), event="wrong")
+    rejected(*people(2), event="77")
     do(engine, "UPDATE errors SET group_id = 'elsewhere' WHERE record_id > 12")
     (group,) = ask(engine, "SELECT group_id AS id FROM errors WHERE record_id = 1")
     html = operator.page(f"/correct?group={group.id}&event=right")
@@ -430,7 +438,7 @@ def test_a_groups_wrong_event_is_corrected(operator: Visitor, submit: Submit, en
     assert (job.expected, job.params) == (12, {"change": {"event": "right"}})
     work()
     assert outcomes(engine) == {"canceled": 12, "pending": 12, "rejected": 2}
-    assert [row.object_id for row in ask(engine, "SELECT object_id FROM events ORDER BY id")] == [
+    assert [row.object_id for row in ledger.all(Event)] == [
         "wrong",
         "77",
         "right",
@@ -439,9 +447,10 @@ def test_a_groups_wrong_event_is_corrected(operator: Visitor, submit: Submit, en
 
 
 def test_a_change_that_cannot_be_made_is_said_and_kept_as_it_was_typed(
-    operator: Visitor, submit: Submit, engine: Engine
+    operator: Visitor,
+    rejected: Fail,
 ) -> None:
-    rejected(submit, engine, "ada@exampel.com")
+    rejected("ada@exampel.com")
     for query, said, status in (
         ("email=nobody", "not corrected: email: nobody is no e-mail address", 200),
         ("when=yesterday", "when: ", 400),
@@ -455,8 +464,8 @@ def test_a_change_that_cannot_be_made_is_said_and_kept_as_it_was_typed(
         assert "Correct and send" not in answer.text
 
 
-def test_a_change_of_nothing_is_not_asked_for(operator: Visitor, submit: Submit, engine: Engine) -> None:
-    rejected(submit, engine, "ada@exampel.com")
+def test_a_change_of_nothing_is_not_asked_for(operator: Visitor, rejected: Fail, engine: Engine) -> None:
+    rejected("ada@exampel.com")
     for chosen in ("record=1", "record=1&when=yesterday"):
         answer = operator.press("/correct", "/correct?record=1", chosen=chosen)
         assert (answer.status_code, "Nothing is changed" in words(answer.text)) == (400, True)
@@ -484,10 +493,10 @@ def hand_back(operator: Visitor, content: bytes, record: int = 1) -> Any:
 
 
 def test_a_groups_records_go_out_as_csv_and_the_mended_file_is_shown_before_it_is_begun(
-    operator: Visitor, submit: Submit, engine: Engine, work: Work
+    failed: Fail, operator: Visitor, rejected: Fail, engine: Engine, ledger: Ledger, work: Work
 ) -> None:
-    rejected(submit, engine, *(f"p{index}@exampel.com" for index in range(4)))
-    failed(submit, engine, *people(1))
+    rejected(*(f"p{index}@exampel.com" for index in range(4)))
+    failed(*people(1))
     (group,) = ask(engine, "SELECT group_id AS id FROM errors WHERE record_id = 1")
     rows = out(operator, f"?group={group.id}")
     assert sorted(row["email"] for row in rows) == [f"p{index}@exampel.com" for index in range(4)]
@@ -510,11 +519,11 @@ def test_a_groups_records_go_out_as_csv_and_the_mended_file_is_shown_before_it_i
     assert "record 6 took its place" in words(html)
     assert f"/job/{job.id}/begin" not in html
     assert "was begun, or stopped, before" in words(operator.press(f"/job/{job.id}/begin", "/jobs").text)
-    assert [row.filter for row in ask(engine, "SELECT * FROM actions WHERE what = 'begin'")] == [{"job": job.id}]
+    assert [row.filter for row in ledger.actions(Act.what == "begin")] == [{"job": job.id}]
 
 
-def test_a_mended_file_is_discarded(operator: Visitor, submit: Submit, engine: Engine, work: Work) -> None:
-    rejected(submit, engine, *people(2))
+def test_a_mended_file_is_discarded(operator: Visitor, rejected: Fail, engine: Engine, work: Work) -> None:
+    rejected(*people(2))
     answer = hand_back(operator, as_csv([{**row, "event": "99"} for row in out(operator)]))
     job = asked_for(answer, engine)
     assert ">Discard it</button>" in answer.text
@@ -525,31 +534,31 @@ def test_a_mended_file_is_discarded(operator: Visitor, submit: Submit, engine: E
     assert "stopped" in words(operator.page(f"/job/{job.id}"))
 
 
-def test_a_file_that_changes_nothing_offers_nothing_to_begin(operator: Visitor, submit: Submit, engine: Engine) -> None:
-    rejected(submit, engine, *people(2))
+def test_a_file_that_changes_nothing_offers_nothing_to_begin(operator: Visitor, rejected: Fail) -> None:
+    rejected(*people(2))
     answer = hand_back(operator, as_csv(out(operator)))
     assert "Correct and send" not in answer.text
     assert "The file changes nothing" in words(answer.text)
 
 
-def test_a_file_that_is_none_of_ours_is_said(operator: Visitor, submit: Submit, engine: Engine) -> None:
-    rejected(submit, engine, "a@exampel.com")
+def test_a_file_that_is_none_of_ours_is_said(operator: Visitor, rejected: Fail, engine: Engine) -> None:
+    rejected("a@exampel.com")
     for content in (b"", b"email,name\na@x.org,A\n", b"\xff\xfe\0", b"{}", b"a" * 100_000):
         answer = hand_back(operator, content)
         assert (answer.status_code, "This file cannot be used" in words(answer.text)) == (400, True), content
     assert nothing_done(engine)
 
 
-def test_a_file_that_is_too_large_is_said(operator: Visitor, submit: Submit, engine: Engine) -> None:
-    rejected(submit, engine, "a@exampel.com")
+def test_a_file_that_is_too_large_is_said(operator: Visitor, rejected: Fail, engine: Engine) -> None:
+    rejected("a@exampel.com")
     answer = hand_back(operator, b"record,email\n" + b"1,a@example.com\n" * (corrections.LARGEST_FILE // 16))
     assert (answer.status_code, "That is too much" in words(answer.text)) == (413, True)
     assert "turnout correct --from FILE" in words(answer.text)
     assert nothing_done(engine)
 
 
-def test_wrong_lines_without_end_are_said_up_to_a_bound(operator: Visitor, submit: Submit, engine: Engine) -> None:
-    rejected(submit, engine, "a@exampel.com")
+def test_wrong_lines_without_end_are_said_up_to_a_bound(operator: Visitor, rejected: Fail, engine: Engine) -> None:
+    rejected("a@exampel.com")
     answer = hand_back(operator, b"record,email\n1,a@example.com\n" + b"x,y\n" * 5_000)
     assert answer.text.count('class="warning"') == corrections.MOST_WRONG
     assert job_of(engine).expected == 1
@@ -570,10 +579,10 @@ NIGHTLY = {
 
 
 def test_a_schedule_is_put_changed_begun_paused_resumed_and_removed(
-    operator: Visitor, submit: Submit, engine: Engine, work: Work
+    operator: Visitor, failed: Fail, engine: Engine, ledger: Ledger, work: Work
 ) -> None:
-    failed(submit, engine, *people(2))
-    failed(submit, engine, *people(2), event="99")
+    failed(*people(2))
+    failed(*people(2), event="99")
     said = words(operator.press("/schedules", "/schedules", **NIGHTLY).text)
     assert "schedule nightly is added" in said
     assert "nightly 0 3 * * * Europe/Berlin outcome unconfirmed or failed, event 77 5 22:00-02:30" in said
@@ -584,7 +593,7 @@ def test_a_schedule_is_put_changed_begun_paused_resumed_and_removed(
     html = operator.page("/schedules/nightly/begin")
     assert "2 records will be sent again" in words(html)
     assert "changed since it was shown" in words(operator.press("/schedules/nightly/begin", "/schedules").text)
-    assert not ask(engine, "SELECT FROM jobs")
+    assert not ledger.jobs()
     job = asked_for(operator.submit(html, "/schedules/nightly/begin"), engine)
     work()
     assert outcomes(engine) == {"pending": 2, "failed": 2}
@@ -618,7 +627,7 @@ UNUSABLE = [
 ]
 
 
-def test_a_schedule_that_cannot_be_used_is_said_and_what_was_typed_stays(operator: Visitor, engine: Engine) -> None:
+def test_a_schedule_that_cannot_be_used_is_said_and_what_was_typed_stays(operator: Visitor, ledger: Ledger) -> None:
     for name, value, said in UNUSABLE:
         fields = NIGHTLY | {"category": "GIVEN_UP", "state": "attend", name: value}
         answer = operator.press("/schedules", "/schedules", **fields)
@@ -628,13 +637,13 @@ def test_a_schedule_that_cannot_be_used_is_said_and_what_was_typed_stays(operato
             assert f'name="{field}" value="{fields[field]}"' in answer.text
         assert "<option selected>attend</option>" in answer.text
         assert set(re.findall(r'name="outcome_(\w+)" value="1" checked', answer.text)) == {"failed", "unconfirmed"}
-    assert ask(engine, "SELECT FROM schedules") == []
+    assert ledger.all(Schedule) == []
 
 
-def test_a_schedule_of_a_wrong_filter_is_said(operator: Visitor, engine: Engine) -> None:
+def test_a_schedule_of_a_wrong_filter_is_said(operator: Visitor, ledger: Ledger) -> None:
     answer = operator.press("/schedules", "/schedules", **NIGHTLY | {"state": "gone"})
     assert (answer.status_code, "There is no state gone" in words(answer.text)) == (400, True)
-    assert ask(engine, "SELECT FROM schedules") == []
+    assert ledger.all(Schedule) == []
 
 
 # The audit log
@@ -731,13 +740,13 @@ def test_a_form_of_another_page_does_nothing(
 
 
 def test_viewers_see_no_address_on_jobs_and_in_the_audit_log(
-    operator: Visitor, viewer: Visitor, submit: Submit, engine: Engine, work: Work
+    operator: Visitor, viewer: Visitor, rejected: Fail, engine: Engine, work: Work
 ) -> None:
-    rejected(submit, engine, ADA)
+    rejected(ADA)
     html = operator.page("/correct?record=1&email=ada.lovelace%40other.example.com")
     mended = asked_for(operator.submit(html, "/correct"), engine).id
     given_up(engine, taken(engine))
-    rejected(submit, engine, f"x{ADA}")
+    rejected(f"x{ADA}")
     html = operator.page(f"/act/dismiss?event={ADA.replace('@', '%40')}")
     assert "Nothing is like that" in words(html)
     html = operator.page("/act/dismiss?record=2")
@@ -810,8 +819,10 @@ def test_every_table_has_headings_and_every_field_a_label(
     paths = ["/errors", "/act/retry?outcome=rejected", "/act/dismiss", "/act/cancel?all=1", "/act/replay", "/actions",
              "/correct?record=16", "/correct?record=16&event=9", "/jobs", "/schedules"]  # fmt: skip
     paths.append(f"/job/{job_of(engine).id}")
-    for path in paths:
-        html = operator.page(path)
+    pages = [operator.page(path) for path in paths]
+    assert len(re.findall("<table", "".join(pages))) >= 8
+    assert len(re.findall("<input", "".join(pages))) >= 8
+    for path, html in zip(paths, pages, strict=True):
         for table in re.findall(r"<table.*?</table>", html, re.DOTALL):
             heads = re.findall(r'<th scope="col"[^>]*>([^<]+)</th>', table)
             assert len(heads) == len(re.findall("<t[hd][ >]", table.partition("<tbody>")[2].partition("</tr>")[0])), (

@@ -11,11 +11,12 @@ import pytest
 from sqlalchemy import Engine
 
 import worker.operations.steps
+from models.tables import Schedule
 from models.words import Role
 from tests.support.api import key_for
 from tests.support.console import RunningConsole, Visitor, words
-from tests.support.fixtures import Submit
-from tests.support.ledger import ask, do, message, outcomes, people, settled, taken
+from tests.support.fixtures import Fail, Submit
+from tests.support.ledger import Ledger, ask, do, message, outcomes, people
 from worker.context import Context
 
 
@@ -26,6 +27,11 @@ def status_of(url: str, head: str, body: bytes = b"") -> int:
         length = f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         connection.sendall(head.replace("\n", "\r\n").encode("latin-1") + length.encode() + body)
         return int(connection.makefile("rb").readline().split()[1])
+
+
+@pytest.fixture
+def two_rejected(rejected: Fail) -> None:
+    rejected(*people(2))
 
 
 @pytest.mark.parametrize("origin", ["http://[", "http://a]b", "http://[::1", "\xff", "null", "http://"])
@@ -49,13 +55,6 @@ def hand_back(operator: Visitor, content: bytes) -> Any:
     return operator.submit(html, "/correct/file", files={"file": ("mend.csv", content, "text/csv")})
 
 
-@pytest.fixture
-def rejected(submit: Submit, engine: Engine) -> Engine:
-    submit(message(*people(2)))
-    settled(engine, taken(engine), rejected=[0, 1])
-    return engine
-
-
 @pytest.mark.parametrize(
     "content",
     [
@@ -66,34 +65,36 @@ def rejected(submit: Submit, engine: Engine) -> Engine:
         b"record,email\n1\0,a@example.com\n",
     ],
 )
-def test_a_mended_file_with_a_nul_is_said_to_hold_one(operator: Visitor, rejected: Engine, content: bytes) -> None:
+@pytest.mark.usefixtures("two_rejected")
+def test_a_mended_file_with_a_nul_is_said_to_hold_one(operator: Visitor, engine: Engine, content: bytes) -> None:
     answer = hand_back(operator, content)
     assert answer.status_code == 200
     assert "line 2: holds a NUL" in words(answer.text)
-    assert outcomes(rejected) == {"rejected": 2}
+    assert outcomes(engine) == {"rejected": 2}
 
 
-def test_a_mended_file_with_an_endless_cell_cannot_be_used(operator: Visitor, rejected: Engine) -> None:
+@pytest.mark.usefixtures("two_rejected")
+def test_a_mended_file_with_an_endless_cell_cannot_be_used(operator: Visitor, ledger: Ledger) -> None:
     for content in (b"record,email\n1," + b"a" * 200_000, b"record," + b"a" * 200_000 + b"\n1,a\n"):
         answer = hand_back(operator, content)
         assert (answer.status_code, "This file cannot be used" in words(answer.text)) == (400, True)
     assert "is no CSV" in words(answer.text)
-    assert ask(rejected, "SELECT FROM jobs") == []
+    assert ledger.jobs() == []
 
 
-@pytest.mark.usefixtures("rejected")
+@pytest.mark.usefixtures("two_rejected")
 def test_a_file_asked_for_as_a_stream_is_none(operator: Visitor) -> None:
     answer = operator.get("/errors.csv", headers={"Accept": "text/event-stream"})
     assert (answer.status_code, "example.com" in answer.text) == (200, False)
 
 
-def test_a_crontab_of_thousands_of_digits_names_no_time(operator: Visitor, engine: Engine) -> None:
+def test_a_crontab_of_thousands_of_digits_names_no_time(operator: Visitor, ledger: Ledger) -> None:
     answer = operator.press("/schedules", "/schedules", name="nightly", crontab="9" * 5_000 + " * * * *", most="10")
     assert (answer.status_code, "names no time" in words(answer.text)) == (400, True)
-    assert ask(engine, "SELECT FROM schedules") == []
+    assert ledger.all(Schedule) == []
 
 
-@pytest.mark.usefixtures("rejected")
+@pytest.mark.usefixtures("two_rejected")
 @pytest.mark.parametrize("time", ["0001-01-01T00:00+14:00", "9999-12-31T23:59:59-14:00", "2026", "x", "\0x"])
 @pytest.mark.parametrize("path", ["/batches?until=", "/batches?since=", "/errors?since=", "/act/retry?since="])
 def test_a_time_that_cannot_be_is_said(operator: Visitor, path: str, time: str) -> None:
@@ -101,7 +102,7 @@ def test_a_time_that_cannot_be_is_said(operator: Visitor, path: str, time: str) 
     assert (answer.status_code, "is no time" in words(answer.text)) == (400, True)
 
 
-@pytest.mark.usefixtures("rejected")
+@pytest.mark.usefixtures("two_rejected")
 @pytest.mark.parametrize("time", ["0001-01-01", "9999-12-31T23:59:59"])
 def test_a_time_long_ago_or_far_off_is_one(operator: Visitor, time: str) -> None:
     for path in ("/batches?until=", "/batches?since=", "/errors?since=", "/act/retry?since="):
@@ -131,13 +132,14 @@ def test_whoever_signs_in_anew_ends_the_session_there_was(console: RunningConsol
 # What was pressed
 
 
-def test_who_begins_a_mended_file_is_noted(console: RunningConsole, operator: Visitor, rejected: Engine) -> None:
+@pytest.mark.usefixtures("two_rejected")
+def test_who_begins_a_mended_file_is_noted(console: RunningConsole, operator: Visitor, engine: Engine) -> None:
     answer = hand_back(operator, b"record,email\n1,mended@example.com\n")
     another = console.of(Role.OPERATOR, "another")
     job = urlsplit(answer.url).path
     another.submit(another.page(job), f"{job}/begin")
     another.press(f"{job}/begin", "/")
-    rows = ask(rejected, "SELECT who, what, filter FROM actions ORDER BY id")
+    rows = ask(engine, "SELECT who, what, filter FROM actions ORDER BY id")
     job_id = int(job.removeprefix("/job/"))
     assert [(row.who, row.what, row.filter) for row in rows] == [
         ("the operator", "correct", {"mended_rows": 1}),
@@ -146,10 +148,10 @@ def test_who_begins_a_mended_file_is_noted(console: RunningConsole, operator: Vi
 
 
 def test_a_button_whose_job_is_in_trouble_leaves_it_to_the_workers(
-    operator: Visitor, submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    operator: Visitor, submit: Submit, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submit(message(*people(2)))
-    (batch,) = ask(engine, "SELECT id FROM batches")
+    (batch,) = ledger.batches()
 
     def fails(*_: object) -> None:
         raise RuntimeError
@@ -194,9 +196,10 @@ def test_what_waits_since_then_is_not_offered_to_be_canceled_with_all_the_rest(
         assert "Cancel everything" not in operator.page(f"/batches?status=PENDING&{narrower}")
 
 
-def test_errors_are_listed_and_retried_by_time(operator: Visitor, rejected: Engine) -> None:
-    do(rejected, "UPDATE errors SET created_at = '2026-03-01 10:00Z' WHERE record_id = 1")
-    do(rejected, "UPDATE errors SET created_at = '2026-03-01 12:00Z' WHERE record_id = 2")
+@pytest.mark.usefixtures("two_rejected")
+def test_errors_are_listed_and_retried_by_time(operator: Visitor, engine: Engine) -> None:
+    do(engine, "UPDATE errors SET created_at = '2026-03-01 10:00Z' WHERE record_id = 1")
+    do(engine, "UPDATE errors SET created_at = '2026-03-01 12:00Z' WHERE record_id = 2")
     html = operator.page("/errors?since=2026-03-01T11:00&outcome=rejected")
     assert html.count('name="error"') == 1
     links = re.findall(r'href="(/act/retry[^"]*|/errors.csv[^"]*)"', html)
@@ -205,9 +208,9 @@ def test_errors_are_listed_and_retried_by_time(operator: Visitor, rejected: Engi
     assert "1 record will be sent again" in words(operator.page(unescape(links[0])))
 
 
-def test_a_canceled_groups_errors_are_listed(operator: Visitor, submit: Submit, engine: Engine) -> None:
+def test_a_canceled_groups_errors_are_listed(operator: Visitor, submit: Submit, ledger: Ledger) -> None:
     submit(message(*people(2)))
-    (batch,) = ask(engine, "SELECT id FROM batches")
+    (batch,) = ledger.batches()
     operator.press(f"/batch/{batch.id}/cancel", "/")
     (link,) = re.findall(r'href="(/errors\?group=[^"]*)"', operator.page("/groups?outcome=canceled"))
     assert operator.page(link).count('name="error"') == 2

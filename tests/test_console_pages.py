@@ -11,9 +11,11 @@ import pytest
 from sqlalchemy import Engine
 
 import web.console.pages
+from models.tables import Erasure, ErrorGroup, Record, Refused, Submission
+from models.words import Outcome
 from tests.support.console import Visitor, words
 from tests.support.fixtures import Submit
-from tests.support.ledger import ask, deliver_all, do, given_up, message, outcomes, people, settled, taken
+from tests.support.ledger import Ledger, ask, deliver_all, do, given_up, message, outcomes, people, settled, taken
 from web.console import person as person_page, refusals as refusals_page
 from worker.queries import erasures as reads, refusals
 
@@ -32,7 +34,7 @@ def fill(submit: Submit, engine: Engine) -> None:
 
 
 def refused_ids(engine: Engine) -> list[int]:
-    return [row.id for row in ask(engine, "SELECT id FROM refused WHERE replayed_at IS NULL ORDER BY id")]
+    return [row.id for row in Ledger(engine).refused(Refused.replayed_at.is_(None))]
 
 
 def following(html: str) -> str | None:
@@ -76,12 +78,12 @@ def test_a_group_says_what_failed_why_whose_it_is_and_what_to_press(
 
 
 @pytest.mark.parametrize(("outcome", "main"), [("rejected", "correct"), ("failed", "act/retry")])
-def test_a_groups_main_button_is_what_the_advice_says(  # noqa: PLR0917
-    operator: Visitor, viewer: Visitor, submit: Submit, engine: Engine, outcome: str, main: str
+def test_a_groups_main_button_is_what_the_advice_says(
+    operator: Visitor, viewer: Visitor, submit: Submit, engine: Engine, ledger: Ledger, outcome: str, main: str
 ) -> None:
     fill(submit, engine)
     do(engine, "UPDATE errors SET message = 'not a valid email' WHERE outcome = 'rejected'")
-    (group,) = ask(engine, "SELECT id FROM error_groups WHERE outcome = :outcome", outcome=outcome)
+    (group,) = ledger.all(ErrorGroup, ErrorGroup.outcome == outcome)
     html = operator.page(f"/groups?outcome={outcome}")
     assert html.count("<article") == 1
     pressed = re.findall(r'class="button( quiet)?" href="([^"]+)"', html)
@@ -93,7 +95,7 @@ def test_a_groups_main_button_is_what_the_advice_says(  # noqa: PLR0917
 
 
 def test_a_groups_errors_are_listed_one_by_one_page_by_page(
-    operator: Visitor, submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    operator: Visitor, submit: Submit, engine: Engine, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(web.console.pages, "PAGE", 2)
     monkeypatch.setattr(web.console.pages, "ERRORS", 3)
@@ -101,7 +103,7 @@ def test_a_groups_errors_are_listed_one_by_one_page_by_page(
     given_up(engine, taken(engine))
     submit(message(*people(5, 10)))
     settled(engine, taken(engine), rejected=range(5))
-    (group,) = ask(engine, "SELECT id FROM error_groups WHERE outcome = 'failed'")
+    (group,) = ledger.all(ErrorGroup, ErrorGroup.outcome == Outcome.FAILED)
     assert f'href="/errors?group={group.id}"' in operator.page("/groups")
     met = every_page(operator, f"/errors?group={group.id}", r'row" class="n">(\d+)<')
     expected = [str(row.id) for row in ask(engine, "SELECT id FROM errors WHERE outcome = 'failed' ORDER BY id DESC")]
@@ -124,7 +126,7 @@ def test_without_errors_the_groups_say_so_and_the_overview_asks_nothing(operator
 
 
 def test_the_overview_says_why_what_it_means_who_can_mend_it_and_what_to_press(
-    operator: Visitor, viewer: Visitor, submit: Submit, engine: Engine
+    operator: Visitor, viewer: Visitor, submit: Submit, engine: Engine, ledger: Ledger
 ) -> None:
     fill(submit, engine)
     html = operator.page("/")
@@ -132,7 +134,7 @@ def test_the_overview_says_why_what_it_means_who_can_mend_it_and_what_to_press(
     said = words(html)
     assert re.search(r"3 failed HubSpot gave no clear answer.*? HubSpot Retry …", said)
     assert "refused at the door 2" in said
-    for group in ask(engine, "SELECT id FROM error_groups"):
+    for group in ledger.all(ErrorGroup):
         assert f'href="/groups#{group.id}"' in html
         assert f"?group={group.id}" in html
     assert "?group=" not in viewer.page("/")
@@ -222,7 +224,7 @@ def test_an_odd_address_is_linked_to_its_own_page(operator: Visitor, submit: Sub
 
 
 def test_find_leads_to_a_person_by_address_and_by_contact_id_where_no_batch_has_that_number(
-    operator: Visitor, submit: Submit, engine: Engine
+    operator: Visitor, submit: Submit, engine: Engine, ledger: Ledger
 ) -> None:
     one = {"vid": 987654, "interactionDateTime": 1_767_225_600_000, "properties": {}}
     submit({"subscriber_state": "register", "object_id": "77", "inputs": [one]})
@@ -230,16 +232,16 @@ def test_find_leads_to_a_person_by_address_and_by_contact_id_where_no_batch_has_
     assert operator.get("/find?what=987654").url == f"{operator.url}/person/987654"
     assert operator.get("/find?what=987655").url.endswith("/events?event=987655")
     do(engine, "UPDATE records SET contact = (SELECT min(id)::text FROM batches)")
-    number = ask(engine, "SELECT min(id) AS id FROM batches")[0].id
+    number = ledger.batches()[0].id
     assert operator.get(f"/find?what={number}").url.endswith(f"/batch/{number}")
 
 
 def test_contacts_are_linked_to_their_pages_for_operators_and_never_for_viewers(
-    operator: Visitor, viewer: Visitor, submit: Submit, engine: Engine
+    operator: Visitor, viewer: Visitor, submit: Submit, engine: Engine, ledger: Ledger
 ) -> None:
     fill(submit, engine)
-    submission = ask(engine, "SELECT submission FROM submissions ORDER BY id LIMIT 1")[0].submission
-    batch = ask(engine, "SELECT min(id) AS id FROM batches")[0].id
+    submission = ledger.all(Submission)[0].submission
+    batch = ledger.batches()[0].id
     for path in ("/errors", f"/batch/{batch}", f"/submission/{submission}", "/groups"):
         assert 'href="/person/ada.lovelace%40analytical.example.com"' in operator.page(path), path
         assert "/person/" not in viewer.page(path), path
@@ -282,7 +284,7 @@ def test_everything_that_matches_is_handed_in_again_by_the_same_filter_by_operat
 
 @pytest.mark.parametrize("bound", ["page", "walk", "bytes", "step"])
 @pytest.mark.parametrize("query", ["", "?account=default"])
-def test_refusals_go_on_where_the_last_page_ended(  # noqa: PLR0917
+def test_refusals_go_on_where_the_last_page_ended(
     operator: Visitor, submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch, bound: str, query: str
 ) -> None:
     for module, name, value in {
@@ -405,7 +407,7 @@ def test_a_refusal_that_is_not_there_is_said_in_plain_words(operator: Visitor, p
 
 
 def test_a_person_is_erased_after_a_second_look_and_the_receipt_names_nobody(
-    operator: Visitor, submit: Submit, engine: Engine
+    operator: Visitor, submit: Submit, engine: Engine, ledger: Ledger
 ) -> None:
     fill(submit, engine)
     person = operator.page(f"/person/{ADA}")
@@ -413,14 +415,14 @@ def test_a_person_is_erased_after_a_second_look_and_the_receipt_names_nobody(
     assert 'action="/erase"' in person
     looked = operator.press("/erase", "/erase", contact=f" {ADA.upper()} ")
     assert f"Erase {ADA}? Records of this person here: 3 ." in words(looked.text)
-    assert ask(engine, "SELECT FROM records WHERE contact = :ada", ada=ADA)
+    assert ledger.records(Record.contact == ADA)
     done = operator.press("/erasures", "/erase", contact=ADA)
     assert (done.status_code, done.url) == (200, f"{operator.url}/erasures")
     assert "The person is erased" in words(done.text)
     assert re.search(r"records 3 ", words(done.text))
     assert "lovelace" not in done.text
     assert [cookie.name for cookie in operator.http.cookies if "said" in cookie.name] == []
-    assert ask(engine, "SELECT FROM records WHERE contact = :ada", ada=ADA) == []
+    assert ledger.records(Record.contact == ADA) == []
     assert "No record of" in words(operator.page(f"/person/{ADA}"))
     receipts = operator.page("/erasures")
     assert "3 of records" in words(receipts)
@@ -479,12 +481,12 @@ def test_erasing_which_may_take_long_keeps_no_page_waiting(operator: Visitor, mo
 
 
 @pytest.mark.parametrize("who", ["", "nobody", "0", SCRIPT, "a b@example.com", "a\0@"])
-def test_who_is_neither_an_address_nor_an_id_is_asked_for_again(operator: Visitor, engine: Engine, who: str) -> None:
+def test_who_is_neither_an_address_nor_an_id_is_asked_for_again(operator: Visitor, ledger: Ledger, who: str) -> None:
     looked = operator.press("/erase", "/erase", contact=who)
     assert (looked.status_code, "neither an e-mail address nor a contact id" in words(looked.text)) == (400, True)
     assert SCRIPT not in looked.text
     assert operator.press("/erasures", "/erase", contact=who).status_code == 400
-    assert ask(engine, "SELECT FROM erasures") == []
+    assert ledger.all(Erasure) == []
 
 
 def test_a_persons_records_are_counted_no_further_than_is_said(
@@ -523,7 +525,9 @@ def test_a_viewer_looks_nobody_up_so_that_no_answer_says_whether_somebody_is_the
     assert viewer.get("/person/1000").status_code == 200, "HubSpot's contact id names nobody"
 
 
-def test_a_viewer_erases_nobody_and_hands_nothing_in(viewer: Visitor, submit: Submit, engine: Engine) -> None:
+def test_a_viewer_erases_nobody_and_hands_nothing_in(
+    viewer: Visitor, submit: Submit, engine: Engine, ledger: Ledger
+) -> None:
     fill(submit, engine)
     number = refused_ids(engine)[0]
     assert viewer.get("/erase").status_code == 403
@@ -535,13 +539,13 @@ def test_a_viewer_erases_nobody_and_hands_nothing_in(viewer: Visitor, submit: Su
         answer = viewer.press(path, "/", **fields)
         assert (answer.status_code, "An operator's key is needed" in words(answer.text)) == (403, True)
         assert "lovelace" not in answer.text
-    assert ask(engine, "SELECT FROM erasures") == []
+    assert ledger.all(Erasure) == []
     assert number in refused_ids(engine)
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
 def test_a_form_of_another_page_erases_nobody_and_hands_nothing_in(
-    operator: Visitor, submit: Submit, engine: Engine, *, elsewhere: bool
+    operator: Visitor, submit: Submit, engine: Engine, ledger: Ledger, *, elsewhere: bool
 ) -> None:
     fill(submit, engine)
     number = refused_ids(engine)[0]
@@ -550,11 +554,13 @@ def test_a_form_of_another_page_erases_nobody_and_hands_nothing_in(
     fields |= {"form": operator.token("/erase")} if elsewhere else {"form": "0" * 64}
     for path in ("/erase", "/erasures", f"/refused/{number}"):
         assert operator.post(path, fields, **more).status_code == 403
-    assert ask(engine, "SELECT FROM erasures") == []
+    assert ledger.all(Erasure) == []
     assert number in refused_ids(engine)
 
 
-def test_what_others_wrote_is_escaped(operator: Visitor, viewer: Visitor, submit: Submit, engine: Engine) -> None:
+def test_what_others_wrote_is_escaped(
+    operator: Visitor, viewer: Visitor, submit: Submit, engine: Engine, ledger: Ledger
+) -> None:
     fill(submit, engine)
     for update in (
         "UPDATE errors SET message = :it, category = :it, code = :it, resolved_because = :it",
@@ -568,7 +574,7 @@ def test_what_others_wrote_is_escaped(operator: Visitor, viewer: Visitor, submit
         "UPDATE batches SET postponed_because = :it",
     ):
         do(engine, update, it=SCRIPT)
-    record = ask(engine, "SELECT contact FROM records ORDER BY id LIMIT 1")[0].contact
+    record = ledger.records()[0].contact
     person = f"/person/{record.replace('/', '%2F')}"
     for path in ["/", "/groups", person, "/refused", *(f"/refused/{number}" for number in refused_ids(engine))]:
         for visitor in (operator, viewer) if path != person else (operator,):
@@ -583,7 +589,10 @@ def test_every_table_has_headings_and_every_field_a_label(operator: Visitor, sub
     sent = operator.press("/erasures", "/erase", contact="p0@example.com").text
     paths = ["/", "/groups", "/errors", f"/person/{ADA}", "/refused", f"/refused/{refused_ids(engine)[0]}",
              "/erase", "/erasures"]  # fmt: skip
-    for html in [sent, *map(operator.page, paths)]:
+    pages = [sent, *map(operator.page, paths)]
+    assert len(re.findall("<table", "".join(pages))) >= 6
+    assert len(re.findall("<input", "".join(pages))) >= 6
+    for html in pages:
         for table in re.findall(r"<table.*?</table>", html, re.DOTALL):
             heads = re.findall(r'<th scope="col"[^>]*>([^<]+)</th>', table)
             assert len(heads) == len(re.findall("<t[hd]", table.partition("<tbody>")[2].partition("</tr>")[0]))

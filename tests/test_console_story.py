@@ -11,14 +11,15 @@ import pytest
 from playwright.sync_api import Browser, Download, Locator, Page, expect
 from sqlalchemy import Engine
 
+from models.tables import Error
 from models.words import Role
 from tests.support import night
 from tests.support.api import key_for
 from tests.support.browser import browser, listens
 from tests.support.console import RunningConsole, running_console
 from tests.support.databases import TEMPLATE
-from tests.support.ledger import ask, do, outcomes
-from tests.support.sandbox_server import RunningSandbox, running_sandbox
+from tests.support.ledger import Ledger, ask, do, outcomes
+from tests.support.sandbox_server import RunningSandbox
 from tests.support.services import Valkey
 from tests.support.worker_processes import until
 from worker.context import Context
@@ -40,12 +41,6 @@ def the_night(postgres_url: str, valkey: Valkey, tmp_path_factory: pytest.TempPa
 def database_url(postgres_url: str, the_night: str) -> Iterator[str]:
     with night.copied(postgres_url, the_night) as url:
         yield url
-
-
-@pytest.fixture
-def sandbox() -> Iterator[RunningSandbox]:
-    with running_sandbox(burst_limit=1_000) as running:
-        yield running
 
 
 @pytest.fixture
@@ -133,7 +128,7 @@ def all_is_well(page: Page, engine: Engine, sandbox: RunningSandbox) -> None:
     ):
         assert what in said, what
     assert said.count("the night shift console") == 7
-    assert ask(engine, "SELECT FROM errors WHERE resolution IS NULL") == []
+    assert Ledger(engine).errors(Error.resolution.is_(None)) == []
     until(lambda: "pending" not in outcomes(engine), PATIENCE / 1_000, lambda: str(outcomes(engine)))
     corrected = night.WRONG_EVENT + night.MISSPELT
     assert outcomes(engine) == {
@@ -346,7 +341,7 @@ def test_by_keyboard_alone(  # noqa: PLR0915 - it is one story
 
 
 def test_where_what_was_shown_has_changed_nothing_is_done_and_it_is_shown_anew(
-    page: Page, console: RunningConsole, engine: Engine
+    page: Page, console: RunningConsole, engine: Engine, ledger: Ledger
 ) -> None:
     page.goto(console.url)
     page.get_by_label("key").fill(sign_in_key(console))
@@ -360,7 +355,7 @@ def test_where_what_was_shown_has_changed_nothing_is_done_and_it_is_shown_anew(
     page.get_by_role("button", name="Correct and send 240").click()
     expect(page.get_by_role("alert")).to_contain_text("has changed since it was shown, so nothing was done")
     expect(page.get_by_role("button", name="Correct and send 239")).to_be_visible()
-    assert ask(engine, "SELECT FROM jobs") == []
+    assert ledger.jobs() == []
     page.get_by_label("type the number of records").fill("239")
     page.get_by_role("button", name="Correct and send 239").click()
     is_over(page, "239 of 239", "delivered 239", live=page.locator("#help-button").is_visible())

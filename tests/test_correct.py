@@ -13,11 +13,14 @@ import cli.bulk_jobs
 from hubspot_api.answer import Rejection, Settled
 from models.accept_rules import Rules
 from models.correction import Change
+from models.tables import Batch, Error, Record
+from models.words import Status
 from tests.support.fixtures import Submit, Turnout
 from tests.support.jobs import cancel, correct, retry
 from tests.support.ledger import (
     CALL,
     WHEN,
+    Ledger,
     ask,
     deliver_all,
     do,
@@ -46,7 +49,7 @@ def books(engine: Engine) -> Any:
 
 
 def ids(engine: Engine) -> list[int]:
-    return [row.id for row in ask(engine, "SELECT id FROM records ORDER BY id")]
+    return [row.id for row in Ledger(engine).records()]
 
 
 def rejected(engine: Engine) -> None:
@@ -60,7 +63,7 @@ def group(facts: Any) -> str:
 
 
 def test_an_address_is_corrected_and_the_new_record_is_sent_in_its_place(
-    submit: Submit, engine: Engine, facts: Any, turnout: Turnout
+    submit: Submit, engine: Engine, ledger: Ledger, facts: Any, turnout: Turnout
 ) -> None:
     (part,) = submit(message("ada@exampel.com", "b@x.org"))
     settled(engine, taken(engine), rejected=[0])
@@ -69,7 +72,7 @@ def test_an_address_is_corrected_and_the_new_record_is_sent_in_its_place(
     assert "email: ada@exampel.com → Ada@Example.com" in said
     new = ids(engine)[-1]
     assert f"record {new} is sent in its place" in said
-    (row,) = ask(engine, "SELECT * FROM records WHERE id = :id", id=new)
+    (row,) = ledger.records(Record.id == new)
     assert (row.contact, row.corrects, row.input["interactionDateTime"]) == ("ada@example.com", old, WHEN)
     assert outcomes(engine) == {"delivered": 1, "canceled": 1, "pending": 1}
     resolved = ask(engine, "SELECT category, outcome, resolution, context FROM errors ORDER BY id")
@@ -77,7 +80,7 @@ def test_an_address_is_corrected_and_the_new_record_is_sent_in_its_place(
         ("VALIDATION_ERROR", "rejected", "corrected", {}),
         ("CORRECTED", "canceled", "corrected", {"by": new}),
     ]
-    (batch,) = ask(engine, "SELECT origin FROM batches WHERE status = 'PENDING'")
+    (batch,) = ledger.batches(Batch.status == Status.PENDING)
     assert batch.origin == "live"
     deliver_all(engine)
     assert facts("person", "ada@exampel.com")[0]["next"] == f"corrected by record {new}"
@@ -100,12 +103,12 @@ def test_an_address_is_corrected_and_the_new_record_is_sent_in_its_place(
     ],
 )
 def test_each_field_can_be_corrected(
-    submit: Submit, engine: Engine, turnout: Turnout, words: list[str], changed: dict[str, object]
+    submit: Submit, engine: Engine, ledger: Ledger, turnout: Turnout, words: list[str], changed: dict[str, object]
 ) -> None:
     submit(message("a@x.org", state="attend"))
     given_up(engine, taken(engine))
     turnout("correct", str(ids(engine)[0]), *words, "--yes")
-    old, new = (row.input for row in ask(engine, "SELECT input FROM records ORDER BY id"))
+    old, new = (row.input for row in ledger.records())
     gone = {"email", "contactProperties"} if "vid" in changed else set()
     assert new == {name: value for name, value in old.items() if name not in gone} | changed
 
@@ -237,7 +240,9 @@ def test_order_is_kept_among_those_corrected_together_and_with_what_is_under_way
     deliver_all(engine)
 
 
-def test_two_operators_at_once_and_a_retry_correct_a_record_once(submit: Submit, engine: Engine, rules: Rules) -> None:
+def test_two_operators_at_once_and_a_retry_correct_a_record_once(
+    submit: Submit, engine: Engine, ledger: Ledger, rules: Rules
+) -> None:
     submit(message(*people(40)), message(*people(40), event="78"))
     for _ in range(2):
         given_up(engine, taken(engine))
@@ -252,11 +257,11 @@ def test_two_operators_at_once_and_a_retry_correct_a_record_once(submit: Submit,
 
     with ThreadPoolExecutor(3) as three:
         assert sum(three.map(at_once, range(3))) == 80
-    assert ask(engine, "SELECT FROM errors WHERE resolution IS NULL") == []
+    assert ledger.errors(Error.resolution.is_(None)) == []
 
 
 def test_the_failed_ones_go_out_as_csv_and_the_mended_ones_come_back(
-    submit: Submit, engine: Engine, facts: Any, turnout: Turnout, tmp_path: Path
+    submit: Submit, engine: Engine, ledger: Ledger, facts: Any, turnout: Turnout, tmp_path: Path
 ) -> None:
     submit(message("=cmd@x.org", "b@x.org", "c@x.org", "d@x.org", state="attend"))
     settled(engine, taken(engine), rejected=[0, 1, 2])
@@ -281,7 +286,7 @@ def test_the_failed_ones_go_out_as_csv_and_the_mended_ones_come_back(
     assert "line 6: 'x' is no record's id" in said
     assert "line 7: there is no record 99999" in said
     assert outcomes(engine) == {"rejected": 1, "canceled": 2, "delivered": 1, "pending": 2}
-    new = {row.contact: row.input for row in ask(engine, "SELECT * FROM records WHERE corrects IS NOT NULL")}
+    new: dict[str, Any] = {row.contact: row.input for row in ledger.records(Record.corrects.is_not(None))}
     assert new["b@x.org"]["properties"]["leftAt"] == "2026-01-01T12:30:00Z"
     assert new["c2@x.org"]["interactionDateTime"] == WHEN + 86_400_000
     deliver_all(engine)

@@ -1,9 +1,6 @@
 """What follows each of HubSpot's answers, from the POST to the database, against the stand-in."""
 
-import json
 import random
-import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -15,9 +12,7 @@ from hubspot_api.client import post
 from hubspot_api.limiter import Limiter
 from tasks.deliver import deliver
 from tests.support.jobs import retry
-from tests.support.sandbox_server import running_sandbox
 from worker.context import Context
-from worker.intake.accept import Inbound, accept
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
 
@@ -28,32 +23,6 @@ WHEN = 1_767_225_600_000
 def longest_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """No wait is so short that what waits is sent again by the same run."""
     monkeypatch.setattr(random, "random", lambda: 0.9)
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Any]:
-    with running_sandbox(burst_limit=1_000) as running:
-        yield running
-
-
-@pytest.fixture
-def sending(settings: Settings, sandbox: Any) -> Iterator[Context]:
-    context = Context(settings.model_copy(update={"hubspot_url": sandbox.url}))
-    yield context
-    context.engine.dispose()
-
-
-@pytest.fixture
-def given(sending: Context) -> Callable[..., None]:
-    def accepted(*contacts: str, state: str = "register", event: str = "7", **more: object) -> None:
-        from models.words import Door
-
-        inputs = [{"email": contact, "interactionDateTime": WHEN, **more} for contact in contacts]
-        raw = json.dumps({"subscriber_state": state, "object_id": event, "inputs": inputs}).encode()
-        with sending.engine.connect() as connection:
-            accept(connection, [Inbound(Door.STREAM, str(time.monotonic_ns()), raw)], sending.rules)
-
-    return accepted
 
 
 def one(context: Context, statement: str) -> Any:

@@ -4,22 +4,24 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from models.tables import Error
+from models.words import Resolution
 from tests.support.fixtures import Submit, Turnout
 from tests.support.jobs import retry
-from tests.support.ledger import ask, message, outcomes, people, settled, taken, wrong_now
+from tests.support.ledger import Ledger, message, outcomes, people, settled, taken, wrong_now
 from worker.queries.error_filter import ANY_OPEN, Filter
 from worker.queries.reconciliation import audit
 
 
 def test_a_dismissed_error_is_open_no_more_keeps_its_reason_and_changes_no_outcome(
-    submit: Submit, engine: Engine, facts: Any
+    submit: Submit, engine: Engine, ledger: Ledger, facts: Any
 ) -> None:
     submit(message(*people(3)))
     settled(engine, taken(engine), rejected=[0], unconfirmed=[1])
     rejected = facts("errors", "--outcome", "rejected")[0]
     assert facts("dismiss", str(rejected["id"]), "--because", " a test entry ")["dismissed"] == 1
     assert facts("dismiss", str(rejected["id"]), "--because", "again")["dismissed"] == 0
-    (row,) = ask(engine, "SELECT * FROM errors WHERE resolution = 'dismissed'")
+    (row,) = ledger.errors(Error.resolution == Resolution.DISMISSED)
     assert (row.id, row.resolved_because) == (rejected["id"], "a test entry")
     assert outcomes(engine) == {"rejected": 1, "unconfirmed": 1, "delivered": 1}
     assert facts("person", "p0@example.com")[0]["next"] == "rejected, dismissed: a test entry"
@@ -27,7 +29,7 @@ def test_a_dismissed_error_is_open_no_more_keeps_its_reason_and_changes_no_outco
 
 
 def test_a_whole_group_is_dismissed_only_when_agreed(
-    submit: Submit, engine: Engine, facts: Any, turnout: Turnout
+    submit: Submit, engine: Engine, ledger: Ledger, facts: Any, turnout: Turnout
 ) -> None:
     submit(message(*people(5)))
     settled(engine, taken(engine), rejected=[0, 1], unconfirmed=[2, 3, 4])
@@ -35,7 +37,7 @@ def test_a_whole_group_is_dismissed_only_when_agreed(
     assert "pass --yes" in turnout("dismiss", "--group", group, "--because", "x", status=2).output
     assert "3 errors are dismissed" in turnout("dismiss", "--group", group, "--because", "x", "--yes").output
     assert [one["outcome"] for one in facts("errors", "--grouped")] == ["rejected"]
-    assert ask(engine, "SELECT FROM errors WHERE verify_at IS NOT NULL") == []
+    assert ledger.errors(Error.verify_at.is_not(None)) == []
     with engine.connect() as connection:
         assert wrong_now(connection) == []
     assert audit(engine).balanced

@@ -18,11 +18,12 @@ from hubspot_api.answer import Rejection, Settled
 from models.accept_rules import Rules
 from models.correction import Change
 from models.erasure import Changes, Person
-from models.tables import Base
+from models.tables import Base, Erasure
 from models.words import Action, Outcome
 from tests.support.fixtures import Submit
 from tests.support.jobs import ME, correct, retry
 from tests.support.ledger import (
+    Ledger,
     ask,
     batch,
     delivered,
@@ -135,7 +136,9 @@ def input_of(**contact: object) -> dict[str, object]:
 
 
 @pytest.mark.usefixtures("_everywhere")
-def test_an_erased_person_is_found_nowhere_and_the_books_balance(engine: Engine, context: Context) -> None:
+def test_an_erased_person_is_found_nowhere_and_the_books_balance(
+    engine: Engine, ledger: Ledger, context: Context
+) -> None:
     before, counts = sound(engine), audit(engine).as_json()
     tables = {place.split(".")[0] for place in found(engine, ADA)}
     assert {"records", "errors", "attempts", "refused", "submissions", "accounts"} <= tables
@@ -145,7 +148,7 @@ def test_an_erased_person_is_found_nowhere_and_the_books_balance(engine: Engine,
     second = erased(context, str(VID))
     assert (second.complete, second.also) == (True, set())
     assert found(engine, ADA, "lovelace", str(VID)) == []
-    assert "b@x.org" in ask(engine, "SELECT message FROM errors ORDER BY id LIMIT 1")[0].message
+    assert "b@x.org" in ledger.errors()[0].message
     assert found(engine, "kept@x.org") == ["refused.raw: kept@x.org"], "only her inputs are taken out of the message"
     after = sound(engine)
     waited = before["pending"] - after["pending"]
@@ -154,7 +157,7 @@ def test_an_erased_person_is_found_nowhere_and_the_books_balance(engine: Engine,
     assert {name: counts[name] for name in ("accepted", "duplicates", "refused")} == {
         name: audit(engine).as_json()[name] for name in ("accepted", "duplicates", "refused")
     }
-    assert len(ask(engine, "SELECT FROM erasures WHERE complete AND rows <> '{}'")) == 2
+    assert [one.complete and one.rows != {} for one in ledger.all(Erasure)] == [True, True]
     assert retry(engine, 100, Filter(EVERYTHING.outcomes, event="failed")) == 2, "her neighbours alone"
     while (claimed := take(engine)) is not None:
         assert not [member for member in claimed.members if member.contact.startswith("erased")]
@@ -189,12 +192,12 @@ def test_who_waits_leaves_a_batch_that_sends_the_others(submit: Submit, engine: 
     assert retry(engine, 100, EVERYTHING) == 0
 
 
-def test_who_is_being_sent_is_waited_for(submit: Submit, engine: Engine, context: Context) -> None:
+def test_who_is_being_sent_is_waited_for(submit: Submit, engine: Engine, ledger: Ledger, context: Context) -> None:
     submit(message("a@x.org", "b@x.org"))
     claimed = taken(engine)
     left = erased(context, "a@x.org", patience=0)
     assert left.left == [f"batch {claimed.batch_id} holds a record of theirs and is being sent"]
-    assert [row.complete for row in ask(engine, "SELECT complete FROM erasures")] == [False]
+    assert [row.complete for row in ledger.all(Erasure)] == [False]
     later = threading.Timer(0.5, settled, (engine, claimed))
     later.start()
     assert erased(context, "a@x.org", patience=20).complete

@@ -10,10 +10,11 @@ from sqlalchemy import Engine, text
 import cli.bulk_jobs
 from hubspot_api.answer import Rejection, Settled
 from models.error_signature import ErrorKind
+from models.tables import Error, ErrorGroup
 from models.words import Outcome
 from tests.support.fixtures import Submit, Turnout
 from tests.support.jobs import cancel
-from tests.support.ledger import CALL, ask, do, given_up, message, outcomes, people, settled, taken, wrong_now
+from tests.support.ledger import CALL, Ledger, ask, do, given_up, message, outcomes, people, settled, taken, wrong_now
 from worker.operations.cancel import CancelFilter
 from worker.queries import error_groups
 from worker.queries.reconciliation import audit
@@ -73,7 +74,9 @@ def test_one_record_is_retried_alone(submit: Submit, engine: Engine, facts: Any)
     assert outcomes(engine) == {"pending": 1, "rejected": 1, "delivered": 1}
 
 
-def test_failed_canceled_and_unconfirmed_have_groups_too(submit: Submit, engine: Engine, facts: Any) -> None:
+def test_failed_canceled_and_unconfirmed_have_groups_too(
+    submit: Submit, engine: Engine, ledger: Ledger, facts: Any
+) -> None:
     submit(message(*people(3), event="1"), message(*people(2), event="2"), message(*people(1), event="3"))
     given_up(engine, taken(engine))
     settled(engine, taken(engine), unconfirmed=[0, 1])
@@ -83,7 +86,7 @@ def test_failed_canceled_and_unconfirmed_have_groups_too(submit: Submit, engine:
         ("unconfirmed", 2),
     }
     assert [group["count"] for group in facts("errors", "--grouped", "--outcome", "canceled")] == [1]
-    assert ask(engine, "SELECT FROM errors WHERE group_id IS NULL") == []
+    assert ledger.errors(Error.group_id.is_(None)) == []
 
 
 def test_a_count_goes_no_further_than_it_says(
@@ -95,7 +98,7 @@ def test_a_count_goes_no_further_than_it_says(
     assert "more than 2 failed" in turnout("errors", "--grouped").output
 
 
-def test_a_groups_row_is_written_once_a_minute(submit: Submit, engine: Engine) -> None:
+def test_a_groups_row_is_written_once_a_minute(submit: Submit, engine: Engine, ledger: Ledger) -> None:
     submit(message(*people(3)), batch_size=1)
     for _ in range(2):
         given_up(engine, taken(engine))
@@ -103,7 +106,7 @@ def test_a_groups_row_is_written_once_a_minute(submit: Submit, engine: Engine) -
     assert row.first_seen == row.last_seen
     do(engine, "UPDATE error_groups SET last_seen = last_seen - interval '2 minutes'")
     given_up(engine, taken(engine))
-    (again,) = ask(engine, "SELECT first_seen, last_seen FROM error_groups")
+    (again,) = ledger.all(ErrorGroup)
     assert again.last_seen > row.last_seen
     assert again.first_seen == row.first_seen
 
@@ -117,7 +120,7 @@ def test_nobody_who_settles_waits_for_a_group_that_somebody_else_has_seen(submit
     assert outcomes(engine) == {"failed": 2}
 
 
-def test_many_that_see_the_same_groups_at_once_do_not_deadlock(engine: Engine) -> None:
+def test_many_that_see_the_same_groups_at_once_do_not_deadlock(engine: Engine, ledger: Ledger) -> None:
     kinds = [ErrorKind.of(Outcome.REJECTED, "C", "", chr(97 + number) * 3) for number in range(20)]
     begin = threading.Barrier(6)
 
@@ -128,7 +131,7 @@ def test_many_that_see_the_same_groups_at_once_do_not_deadlock(engine: Engine) -
 
     with ThreadPoolExecutor(6) as six:
         list(six.map(at_once, range(6)))
-    assert len(ask(engine, "SELECT FROM error_groups")) == 20
+    assert len(ledger.all(ErrorGroup)) == 20
 
 
 def test_what_a_bulk_action_would_do_is_shown_before_it_asks(

@@ -488,6 +488,7 @@ def test_no_stay_spans_hours_in_which_nobody_was_there(told: list[tuple[str, int
     _, records, _ = read(
         "\n".join([HEADER.strip(), *rows]), time_zone=zone, occurrence="all", shared_address="one-person"
     )
+    assert records
     for record in records:
         properties: Any = record.candidate.input["properties"]
         first, last = (datetime.fromisoformat(properties[name]) for name in ("joinedAt", "leftAt"))

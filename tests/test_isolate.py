@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 
 from models.words import Door
 from tasks.deliver import deliver
-from tests.support.ledger import ask, do, people, wrong_now
+from tests.support.ledger import Ledger, ask, do, people, wrong_now
 from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from worker.accounts.state import pause, resume
 from worker.context import Context
@@ -26,12 +25,6 @@ from worker.settings import Settings
 WHEN = 1_767_225_600_000
 UNNAMED = {"category": "VALIDATION_ERROR", "message": "Property values were not valid"}
 Given = Callable[..., None]
-
-
-@pytest.fixture
-def sandbox() -> Iterator[RunningSandbox]:
-    with running_sandbox(burst_limit=1_000) as running:
-        yield running
 
 
 @pytest.fixture
@@ -53,17 +46,6 @@ def sender(settings: Settings, sandbox: RunningSandbox) -> Iterator[Callable[...
 @pytest.fixture
 def sending(sender: Callable[..., Context]) -> Context:
     return sender()
-
-
-@pytest.fixture
-def given(sending: Context) -> Given:
-    def accepted(*contacts: str, event: str = "7") -> None:
-        inputs = [{"email": contact, "interactionDateTime": WHEN} for contact in contacts]
-        raw = json.dumps({"subscriber_state": "register", "object_id": event, "inputs": inputs}).encode()
-        with sending.engine.connect() as connection:
-            accept(connection, [Inbound(Door.STREAM, str(time.monotonic_ns()), raw)], sending.rules)
-
-    return accepted
 
 
 def assert_sound(context: Context) -> None:
@@ -161,7 +143,7 @@ def test_an_operator_can_follow_the_search(sending: Context, sandbox: RunningSan
     ]
     assert all(attempt.finished_at for attempt in attempts)
     assert sum(attempt.delivered for attempt in attempts) == 7
-    (error,) = ask(sending.engine, "SELECT * FROM errors")
+    (error,) = Ledger(sending.engine).errors()
     assert [(one.sent, one.http_status) for one in attempts if one.id == error.attempt_id] == [(1, 400)]
     assert sum(vid is not None for vid in batch.contact_ids) == 7
 

@@ -31,7 +31,7 @@ def refusal(message: str, named: Collection[int] = ()) -> RefusedWhole:
     return RefusedWhole(Rejection("VALIDATION_ERROR", "", message), frozenset(named))
 
 
-def hubspot(  # noqa: PLR0917
+def hubspot(
     bad: Collection[int] = (),
     names: Callable[[list[int]], list[int]] = lambda _: [],
     most: int = 10**9,

@@ -3,7 +3,6 @@
 import getpass
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,19 +16,19 @@ import worker.queries.refusals
 import worker.queue.claim
 from models.accept_rules import Rules
 from models.correction import Change
-from models.words import Action, Outcome, State
-from tests.support.fixtures import Submit, Turnout
+from models.tables import Batch, Error
+from models.words import Action, Outcome, Resolution, State, Status
+from tests.support.fixtures import Fail, Submit, Turnout
 from tests.support.jobs import ME, finished, run
 from tests.support.ledger import (
+    Ledger,
     ask,
     deliver_all,
     do,
-    given_up,
     message,
     outcomes,
     people,
     settled,
-    take,
     taken,
     wrong_now,
 )
@@ -63,21 +62,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker.queue.claim, "FLOOR", 0.0)
 
 
-@pytest.fixture
-def fail(submit: Submit, engine: Engine) -> Callable[..., list[int]]:
-    """Hand in records that fail, or are rejected; give their ids."""
-
-    def failing(number: int, of: str = "77", *, rejected: bool = False, first: int = 0) -> list[int]:
-        submit(message(*people(number, first), event=of))
-        ids: list[int] = []
-        while (claimed := take(engine)) is not None:
-            ids += [member.id for member in claimed.members]
-            settled(engine, claimed, rejected=range(len(claimed.members))) if rejected else given_up(engine, claimed)
-        return sorted(ids)
-
-    return failing
-
-
 def asked(engine: Engine, action: Action, chosen: Any, **more: Any) -> int:
     with engine.begin() as connection:
         return jobs.ask(connection, ME, action, chosen, **more)
@@ -98,9 +82,9 @@ def items(engine: Engine, job_id: int) -> list[tuple[object, ...]]:
 
 
 def test_steps_from_many_threads_at_once_do_every_part_once(
-    fail: Callable[..., list[int]], engine: Engine, rules: Rules
+    failed: Fail, engine: Engine, ledger: Ledger, rules: Rules
 ) -> None:
-    ids = [*fail(60, "1"), *fail(60, "2")]
+    ids = [*failed(*people(60), event="1"), *failed(*people(60), event="2")]
     job_id = asked(engine, Action.RETRY, FAILED)
     begin = threading.Barrier(8)
 
@@ -114,19 +98,19 @@ def test_steps_from_many_threads_at_once_do_every_part_once(
     ended = job(engine, job_id)
     assert (ended.done, ended.skipped, ended.last_error) == (120, 0, "")
     assert Counter(record for record, *_ in items(engine, job_id)) == Counter(ids)
-    assert [row.number for row in ask(engine, "SELECT number FROM actions")] == [120]
-    assert len(ask(engine, "SELECT FROM errors WHERE resolution = 'retried'")) == 120
+    assert [row.number for row in ledger.actions()] == [120]
+    assert len(ledger.errors(Error.resolution == Resolution.RETRIED)) == 120
     assert outcomes(engine) == {"pending": 120}
 
 
 @pytest.fixture(params=[Action.RETRY, Action.REPLAY, Action.CORRECT])
-def of_eight(request: Any, submit: Submit, fail: Callable[..., list[int]], engine: Engine) -> int:
+def of_eight(request: Any, submit: Submit, failed: Fail, engine: Engine) -> int:
     """A job of eight."""
     if request.param is Action.REPLAY:
         submit(*({**message(f"p{number}@x.org"), "account": "acme"} for number in range(8)))
         do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
         return asked(engine, Action.REPLAY, {})
-    ids = fail(8)
+    ids = failed(*people(8))
     if request.param is Action.RETRY:
         return asked(engine, Action.RETRY, FAILED)
     mended = ((number, record_id, Change(event="78")) for number, record_id in enumerate(ids))
@@ -165,9 +149,9 @@ def test_a_step_whose_commit_is_ambiguous_is_done_once(
     assert outcomes(engine)["pending"] == 8
 
 
-def test_two_jobs_take_turns(fail: Callable[..., list[int]], engine: Engine, rules: Rules) -> None:
-    fail(7, "1")
-    fail(7, "2")
+def test_two_jobs_take_turns(failed: Fail, engine: Engine, rules: Rules) -> None:
+    failed(*people(7), event="1")
+    failed(*people(7), event="2")
     first, second = (asked(engine, Action.RETRY, Filter(event=name).written) for name in ("1", "2"))
     served = []
     while (one := jobs.step(engine, rules)) is not None:
@@ -177,9 +161,9 @@ def test_two_jobs_take_turns(fail: Callable[..., list[int]], engine: Engine, rul
 
 
 def test_a_job_that_is_stopped_leaves_the_rest_untouched(
-    fail: Callable[..., list[int]], engine: Engine, rules: Rules, turnout: Turnout
+    failed: Fail, engine: Engine, ledger: Ledger, rules: Rules, turnout: Turnout
 ) -> None:
-    ids = fail(10)
+    ids = failed(*people(10))
     job_id = asked(engine, Action.RETRY, FAILED)
     jobs.step(engine, rules)
     assert f"job {job_id} is stopped" in turnout("jobs", "stop", str(job_id)).output
@@ -189,15 +173,15 @@ def test_a_job_that_is_stopped_leaves_the_rest_untouched(
     assert [record for record, *_ in items(engine, job_id)] == ids[:3]
     stopped = job(engine, job_id)
     assert (stopped.done, stopped.stopped, stopped.standing) == (3, True, "stopped")
-    assert [row.number for row in ask(engine, "SELECT number FROM actions ORDER BY id")] == [3, None]
+    assert [row.number for row in ledger.actions()] == [3, None]
     assert "is stopped already: 3 done" in turnout("jobs", "stop", str(job_id), status=1).stderr
     assert run(engine, rules, Action.RETRY, FAILED).done == 7
 
 
 def test_a_job_whose_step_fails_is_in_trouble_while_others_go_on_and_is_tried_again(
-    fail: Callable[..., list[int]], engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
+    failed: Fail, engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fail(4)
+    failed(*people(4))
     dismissed = asked(engine, Action.DISMISS, FAILED, params={"because": "nobody knows"})
     retried = asked(engine, Action.RETRY, Filter(event="none").written)
     dismiss = steps.STEPS[Action.DISMISS]
@@ -221,11 +205,11 @@ def test_a_job_whose_step_fails_is_in_trouble_while_others_go_on_and_is_tried_ag
 
 
 def test_what_comes_after_a_job_was_asked_for_is_not_its_own(
-    submit: Submit, fail: Callable[..., list[int]], engine: Engine, rules: Rules
+    submit: Submit, failed: Fail, engine: Engine, rules: Rules
 ) -> None:
-    ids = fail(4)
+    ids = failed(*people(4))
     submit(b"no JSON", message("w@x.org", event="waits"))
-    chosen: tuple[tuple[Action, Mapping[str, object]], ...] = (
+    chosen: tuple[tuple[Action, dict[str, object]], ...] = (
         (Action.RETRY, FAILED),
         (Action.CANCEL, CancelFilter(event="waits").written),
         (Action.REPLAY, {}),
@@ -233,7 +217,7 @@ def test_what_comes_after_a_job_was_asked_for_is_not_its_own(
     asked_for = [asked(engine, *one) for one in chosen]
     do(engine, "UPDATE batches SET due_at = now() + interval '1 hour' WHERE status = 'PENDING'")
     do(engine, "UPDATE lanes SET due_at = now() + interval '1 hour'")
-    fail(4, "78", first=10)
+    failed(*people(4, 10), event="78")
     submit(b"no JSON either", message("w2@x.org", event="waits", state=State.CANCEL))
     counts = [(finished(engine, rules, one).done, len(items(engine, one))) for one in asked_for]
     assert counts == [(4, 4), (1, 1), (0, 1)]
@@ -242,9 +226,9 @@ def test_what_comes_after_a_job_was_asked_for_is_not_its_own(
 
 
 def test_jobs_begun_before_their_columns_were_renamed_go_on_with_all_that_these_held(
-    fail: Callable[..., list[int]], engine: Engine, rules: Rules
+    failed: Fail, engine: Engine, rules: Rules
 ) -> None:
-    ids = fail(5)
+    ids = failed(*people(5))
     errors = [row.id for row in ask(engine, "SELECT id FROM errors ORDER BY record_id")]
     do(engine, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE id = :id", id=errors[0])
     pinned = [steps.ItemResult(error, record) for error, record in zip(errors, ids, strict=True)]
@@ -272,9 +256,9 @@ def test_jobs_begun_before_their_columns_were_renamed_go_on_with_all_that_these_
 
 
 def test_a_retry_says_of_each_record_what_became_of_it_and_what_it_is_now(
-    fail: Callable[..., list[int]], engine: Engine, rules: Rules
+    failed: Fail, engine: Engine, rules: Rules
 ) -> None:
-    ids = fail(5)
+    ids = failed(*people(5))
     ended = run(engine, rules, Action.RETRY, FAILED)
     assert (ended.done, ended.skipped) == (5, 0)
     assert items(engine, ended.id) == [(id_, True, "", "pending") for id_ in ids]
@@ -285,9 +269,9 @@ def test_a_retry_says_of_each_record_what_became_of_it_and_what_it_is_now(
 
 
 def test_what_somebody_else_resolved_first_is_skipped_and_said(
-    fail: Callable[..., list[int]], engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
+    failed: Fail, engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ids = fail(2)
+    ids = failed(*people(2))
 
     def and_somebody_is_faster(*args: Any) -> None:
         do(engine, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE record_id = :id", id=ids[0])
@@ -301,11 +285,11 @@ def test_what_somebody_else_resolved_first_is_skipped_and_said(
     assert job_results.outcomes(engine, ended.id) == {"pending": 1}
 
 
-def test_a_dismissal_keeps_its_reason(fail: Callable[..., list[int]], engine: Engine, rules: Rules) -> None:
-    ids = fail(4)
+def test_a_dismissal_keeps_its_reason(failed: Fail, engine: Engine, ledger: Ledger, rules: Rules) -> None:
+    ids = failed(*people(4))
     ended = run(engine, rules, Action.DISMISS, FAILED, params={"because": "the event is over"})
     assert items(engine, ended.id) == [(id_, True, "", "failed") for id_ in ids]
-    kept = {tuple(row) for row in ask(engine, "SELECT resolution, resolved_because FROM errors")}
+    kept = {(row.resolution, row.resolved_because) for row in ledger.errors()}
     assert kept == {("dismissed", "the event is over")}
 
 
@@ -318,12 +302,12 @@ def test_a_cancellation_has_an_item_a_record(submit: Submit, engine: Engine, rul
 
 
 def test_a_group_is_corrected_and_each_says_by_which_record_or_why_not(
-    submit: Submit, fail: Callable[..., list[int]], engine: Engine, rules: Rules
+    rejected: Fail, submit: Submit, engine: Engine, ledger: Ledger, rules: Rules
 ) -> None:
-    ids = fail(5, rejected=True)
+    ids = rejected(*people(5))
     submit(message("p1@example.com", event="78"))
     deliver_all(engine)
-    (group,) = {row.group_id for row in ask(engine, "SELECT group_id FROM errors")}
+    (group,) = {row.group_id for row in ledger.errors()}
     params = {"change": Change(event="78").written}
     ended = run(engine, rules, Action.CORRECT, Filter((Outcome.REJECTED,), group_id=group).written, params=params)
     assert (ended.done, ended.skipped) == (4, 1)
@@ -334,11 +318,11 @@ def test_a_group_is_corrected_and_each_says_by_which_record_or_why_not(
     ]  # fmt: skip
     assert "right would be" in str(said[1][2])
     assert "took its place" in str(said[0][2])
-    assert {row.origin for row in ask(engine, "SELECT origin FROM batches WHERE status = 'PENDING'")} == {"replay"}
+    assert {row.origin for row in ledger.batches(Batch.status == Status.PENDING)} == {"replay"}
 
 
-def test_a_mended_file_is_corrected_line_by_line(fail: Callable[..., list[int]], engine: Engine, rules: Rules) -> None:
-    ids = fail(4)
+def test_a_mended_file_is_corrected_line_by_line(failed: Fail, engine: Engine, rules: Rules) -> None:
+    ids = failed(*people(4))
     changes = [Change(email="new@x.org"), Change(email="nobody"), Change(event="78"), Change(email="p3@example.com")]
     lines = [(number + 2, id_, change) for number, (id_, change) in enumerate(zip(ids, changes, strict=True))]
     job_id = jobs.ask_to_mend(engine, ME, [*lines, (6, 999_999, changes[0])])
@@ -353,7 +337,9 @@ def test_a_mended_file_is_corrected_line_by_line(fail: Callable[..., list[int]],
     assert "is unknown" in done[4].why
 
 
-def test_refusals_handed_in_again_say_what_each_came_to(submit: Submit, engine: Engine, rules: Rules) -> None:
+def test_refusals_handed_in_again_say_what_each_came_to(
+    submit: Submit, engine: Engine, ledger: Ledger, rules: Rules
+) -> None:
     submit({**message("a@x.org", "b@x.org"), "account": "acme"}, b"no JSON", {**message("a@x.org"), "account": "acme"})
     do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
     ended = run(engine, rules, Action.REPLAY, {})
@@ -364,7 +350,7 @@ def test_refusals_handed_in_again_say_what_each_came_to(submit: Submit, engine: 
         (False, "message: is no JSON"),
         (True, "accepted 0, duplicates 1, refused 0"),
     }
-    assert {row.origin for row in ask(engine, "SELECT origin FROM batches")} == {"replay"}
+    assert {row.origin for row in ledger.batches()} == {"replay"}
 
 
 # Behind what is live
@@ -372,10 +358,10 @@ def test_refusals_handed_in_again_say_what_each_came_to(submit: Submit, engine: 
 
 @pytest.mark.parametrize("action", [Action.RETRY, Action.REPLAY])
 def test_what_is_live_and_comes_later_goes_first(
-    submit: Submit, fail: Callable[..., list[int]], engine: Engine, rules: Rules, action: Action
+    submit: Submit, failed: Fail, engine: Engine, rules: Rules, action: Action
 ) -> None:
     if action is Action.RETRY:
-        fail(2)
+        failed(*people(2))
     else:
         submit(message("nobody"))
         do(engine, "UPDATE refused SET raw = CAST(replace(encode(raw, 'escape'), 'nobody', 'a@x.org') AS bytea)")
@@ -391,9 +377,9 @@ def test_what_is_live_and_comes_later_goes_first(
 
 
 def test_what_is_left_to_the_workers_is_done_by_their_task(
-    fail: Callable[..., list[int]], engine: Engine, context: Context, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
+    failed: Fail, engine: Engine, context: Context, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fail(8)
+    failed(*people(8))
     left = turnout("retry", "--yes", "--background")
     assert "left to the workers: turnout job" in left.stderr
     assert outcomes(engine) == {"failed": 8}
@@ -405,9 +391,9 @@ def test_what_is_left_to_the_workers_is_done_by_their_task(
 
 
 def test_a_task_asked_to_stop_begins_no_other_step(
-    fail: Callable[..., list[int]], engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
+    failed: Fail, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fail(8)
+    failed(*people(8))
     asked(engine, Action.RETRY, FAILED)
     context.stopping.set()
     monkeypatch.setattr(tasks.job, "current", lambda: context)
@@ -416,9 +402,9 @@ def test_a_task_asked_to_stop_begins_no_other_step(
 
 
 def test_who_leaves_the_command_leaves_the_job_under_way_and_is_told_how_to_end_it(
-    fail: Callable[..., list[int]], engine: Engine, rules: Rules, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
+    failed: Fail, engine: Engine, rules: Rules, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fail(8)
+    failed(*people(8))
     step, leaves = jobs.step, iter([False, True])
 
     def and_leaves(*args: Any) -> int | None:
@@ -437,10 +423,10 @@ def test_who_leaves_the_command_leaves_the_job_under_way_and_is_told_how_to_end_
 
 
 def test_the_commands_say_the_same_as_json_and_as_tables(
-    fail: Callable[..., list[int]], facts: Any, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
+    failed: Fail, facts: Any, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(getpass, "getuser", lambda: "olga")
-    ids = fail(5)
+    ids = failed(*people(5))
     done = facts("retry", "--event", "77", "--yes")
     assert done == {"retried": 5, "job": done["job"]}
     number = str(done["job"])

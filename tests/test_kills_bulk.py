@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine
 
 from models.outcome import LAST_ERROR, OUTCOME
-from tests.support.ledger import ask, do, wrong_now
+from tests.support.ledger import Ledger, ask, do, wrong_now
 from tests.support.worker_processes import Workers, environment, until
 from worker.queries.jobs import list_jobs
 from worker.queries.reconciliation import audit
@@ -70,7 +70,7 @@ def is_over(engine: Engine) -> bool:
 def every_record_was_moved_once(engine: Engine, number: int) -> None:
     (ended,) = list_jobs(engine)
     assert (ended.done, ended.skipped, ended.last_error, ended.stopped) == (number, 0, "", False)
-    assert [row.number for row in ask(engine, "SELECT number FROM actions")] == [number]
+    assert [row.number for row in Ledger(engine).actions()] == [number]
     items = ask(engine, "SELECT count(*), count(DISTINCT item), count(DISTINCT record_id) FROM job_items WHERE done")
     assert tuple(items[0]) == (number, number, number)
     errors = ask(engine, "SELECT count(*), count(DISTINCT record_id), count(resolution) FROM errors")

@@ -15,7 +15,7 @@ import web.server
 from models.words import Role
 from tests.support.console import RunningConsole, Visitor, running_console, words
 from tests.support.fixtures import Submit
-from tests.support.ledger import ask, do, message, people, settled, taken
+from tests.support.ledger import Ledger, do, message, people, settled, taken
 from tests.support.worker_processes import until
 from web.console import live
 from worker.auth import sessions
@@ -88,11 +88,11 @@ def test_a_page_is_sent_when_it_changed(tab: Open, operator: Visitor, submit: Su
 
 @pytest.mark.usefixtures("quick")
 def test_nothing_is_sent_where_only_time_passed(
-    tab: Open, operator: Visitor, submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    tab: Open, operator: Visitor, submit: Submit, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "BEAT", 0)
     submit(message("ada@example.com"))
-    path = f"/batch/{ask(engine, 'SELECT id FROM batches')[0].id}"
+    path = f"/batch/{ledger.batches()[0].id}"
     before = words(operator.page(path))
     watched = tab(operator, path)
     said = watched.said()

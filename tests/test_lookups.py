@@ -9,10 +9,24 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 import worker.queue.claim
+from models.tables import Batch, Event
 from models.words import Origin
 from tests.support.fixtures import Submit
 from tests.support.jobs import retry
-from tests.support.ledger import HOLDING, UNANSWERED, ask, do, given_up, message, people, settled, take, taken, waits
+from tests.support.ledger import (
+    HOLDING,
+    UNANSWERED,
+    Ledger,
+    ask,
+    do,
+    given_up,
+    message,
+    people,
+    settled,
+    take,
+    taken,
+    waits,
+)
 from worker.queries.error_filter import Filter
 from worker.queue.claim import _waits
 from worker.queue.contact_index import held
@@ -29,7 +43,7 @@ def again_and_again(times: int, contacts: list[str], event: str) -> dict[str, ob
 
 
 def event_id(engine: Engine, name: str) -> int:
-    return int(ask(engine, "SELECT id FROM events WHERE object_id = :name", name=name)[0].id)
+    return int(Ledger(engine).all(Event, Event.object_id == name)[0].id)
 
 
 def fetched(connection: Connection) -> int:
@@ -54,13 +68,15 @@ def test_a_flood_of_the_same_people_elsewhere_is_leapt_over(submit: Submit, engi
         assert fetched(connection) - before < 100
 
 
-def test_a_retry_older_than_a_flood_is_claimed_without_walking_it(submit: Submit, engine: Engine) -> None:
+def test_a_retry_older_than_a_flood_is_claimed_without_walking_it(
+    submit: Submit, engine: Engine, ledger: Ledger
+) -> None:
     submit(message("a@example.com", "b@example.com", event="flooded"))
     given_up(engine, taken(engine))
     submit(again_and_again(300, people(10), "flooded"))
     retry(engine, 100, Filter())
     do(engine, "ANALYZE")
-    (again,) = ask(engine, "SELECT id FROM batches WHERE origin = 'retry'")
+    (again,) = ledger.batches(Batch.origin == Origin.RETRY)
     flooded = event_id(engine, "flooded")
     with engine.begin() as connection:
         before = fetched(connection)
@@ -70,7 +86,7 @@ def test_a_retry_older_than_a_flood_is_claimed_without_walking_it(submit: Submit
 
 @pytest.mark.parametrize("seed", range(5))
 def test_held_names_the_newest_batch_that_holds_each_contact(
-    submit: Submit, engine: Engine, seed: int, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, ledger: Ledger, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker.queue.claim, "FLOOR", 0.5)
     chance = random.Random(seed)
@@ -94,13 +110,13 @@ def test_held_names_the_newest_batch_that_holds_each_contact(
             SELECT b.event_id, m.contact, max(b.id) AS newest FROM records m JOIN batches b ON b.id = m.batch_id
             WHERE {HOLDING} AND {UNANSWERED} GROUP BY 1, 2""",
         )
-        pairs = {(event.id, contact) for event in ask(engine, "SELECT id FROM events") for contact in contacts}
+        pairs = {(event.id, contact) for event in ledger.all(Event) for contact in contacts}
         with engine.begin() as connection:
             assert held(connection, pairs) == {(row.event_id, row.contact): row.newest for row in expected}
 
 
 def test_a_retry_waits_for_the_newest_older_batch_of_each_contact(
-    submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those before it are waited for by that batch itself."""
     monkeypatch.setattr(worker.queue.claim, "FLOOR", 0.0)
@@ -115,4 +131,4 @@ def test_a_retry_waits_for_the_newest_older_batch_of_each_contact(
     assert take(engine) is None
     *_, (again, after) = waits(engine).items()
     assert (waits(engine)[second], after) == ([first], [second])
-    assert ask(engine, "SELECT origin FROM batches WHERE id = :id", id=again)[0].origin == Origin.RETRY
+    assert ledger.batches(Batch.id == again)[0].origin == Origin.RETRY

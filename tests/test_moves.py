@@ -9,10 +9,11 @@ from sqlalchemy import Engine
 
 from models import moves
 from models.moves import SETTLED, Move
+from models.tables import Batch
 from models.words import Status
 from tests.support.fixtures import Submit
 from tests.support.jobs import cancel
-from tests.support.ledger import ask, do, given_up, let_pass, message, people, postponed, settled, take
+from tests.support.ledger import Ledger, do, given_up, let_pass, message, people, postponed, settled, take
 from worker.context import Context
 from worker.operations.cancel import CancelFilter
 from worker.queue.claim import Claim
@@ -107,7 +108,7 @@ def by(verb: Callable[[Engine, Claim], bool], whose: int) -> Attempt:
     def tries(engine: Engine, _: Context, held: dict[str, list[Claim]], __: int) -> None:
         if len(held["all"]) >= -whose:
             claimed = held["all"][whose]
-            before = ask(engine, "SELECT status, lease_token FROM batches WHERE id = :id", id=claimed.batch_id)[0]
+            before = Ledger(engine).batches(Batch.id == claimed.batch_id)[0]
             owns = (before.status, before.lease_token) == ("PROCESSING", claimed.token)
             assert verb(engine, claimed) == owns
 
@@ -143,15 +144,15 @@ ATTEMPTS: dict[str, Attempt] = {
 )
 @given(tried=st.lists(st.sampled_from(["claim", "claim", "claim", *ATTEMPTS]), min_size=1, max_size=8))
 def test_whatever_is_tried_the_status_moves_by_the_table_alone(
-    submit: Submit, engine: Engine, context: Context, tried: list[str]
+    submit: Submit, engine: Engine, ledger: Ledger, context: Context, tried: list[str]
 ) -> None:
     do(engine, "TRUNCATE batches, records, errors, attempts, submissions, lanes")
     submit(message(*people(2)))
-    (row,) = ask(engine, "SELECT id, status FROM batches")
+    (row,) = ledger.batches()
     held: dict[str, list[Claim]] = {"all": []}
     for name in tried:
         ATTEMPTS[name](engine, context, held, row.id)
-        (after,) = ask(engine, "SELECT id, status FROM batches")
+        (after,) = ledger.batches()
         if after.status != row.status:
             move = Move((Status(row.status), Status(after.status)))
             assert move in ALLOWED[name], f"{name} moved it {move.name.lower()}"

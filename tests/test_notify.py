@@ -22,10 +22,10 @@ from sqlalchemy import Engine, select
 
 from hubspot_api.transport import NoResponse
 from models.message import Message, read_message
-from models.tables import Notification
+from models.tables import Key, Notification
 from models.words import Door, Role
 from tests.support.api import running_api
-from tests.support.ledger import ask, deliver_all, do, given_up, message, people, settled, taken
+from tests.support.ledger import Ledger, ask, deliver_all, do, given_up, message, people, settled, taken
 from tests.support.webhook_receiver import Receiver
 from tests.support.worker_processes import environment, running_workers, until
 from worker.auth import keys
@@ -50,7 +50,7 @@ class Shop:
         self.context, self.receiver, self.name = context, receiver, name
         with suppress(keys.NameTaken):
             keys.create(context.engine, name, Role.PRODUCER, [1])
-        self.key_id = ask(context.engine, "SELECT id FROM keys WHERE name = :name", name=name)[0].id
+        self.key_id = Ledger(context.engine).all(Key, Key.name == name)[0].id
         secret = endpoint.point(context.engine, context.settings, name, f"http://127.0.0.1:{receiver.port}/{name}")
         assert secret is not None
         self.secret = secret
@@ -180,12 +180,12 @@ def test_the_same_request_again_is_told_of_once(engine: Engine, context: Context
 
 
 def test_other_doors_and_keys_without_a_webhook_are_told_nothing(
-    shop: Shop, engine: Engine, submit: Callable[..., Any]
+    shop: Shop, engine: Engine, ledger: Ledger, submit: Callable[..., Any]
 ) -> None:
     submit(message("a@x.org"))
     endpoint.turn_off(engine, "shop")
     shop.submit("b@x.org")
-    assert not ask(engine, "SELECT FROM notifications")
+    assert not ledger.all(Notification)
 
 
 def test_what_waits_long_is_looked_at_seldom(shop: Shop, engine: Engine, context: Context) -> None:

@@ -1,19 +1,18 @@
 """A long outage and a token mended late, in virtual time: nothing is given up by default."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from models.words import Door
 from tasks.deliver import deliver
-from tests.support.ledger import let_pass
-from tests.support.sandbox_server import running_sandbox
+from tests.support.contexts import open_context
+from tests.support.fixtures import Submit
+from tests.support.ledger import let_pass, message, people
+from tests.support.sandbox_server import RunningSandbox
 from worker.accounts.state import resume
 from worker.context import Context
-from worker.intake.accept import Inbound, accept
 from worker.local.services import free_port
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
@@ -23,21 +22,11 @@ STEP = 1 / 60
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Any]:
-    with running_sandbox(burst_limit=1_000) as running:
-        yield running
-
-
-@pytest.fixture
-def context(settings: Settings, sandbox: Any) -> Iterator[Context]:
-    context = Context(settings.model_copy(update={"hubspot_url": sandbox.url, "timeout": 0.2}))
-    inputs = [{"email": f"p{index}@example.com", "interactionDateTime": 1_767_225_600_000} for index in range(30)]
-    with context.engine.connect() as connection:
-        for event in range(3):
-            message = {"subscriber_state": "register", "object_id": str(event), "inputs": inputs}
-            accept(connection, [Inbound(Door.STREAM, str(event), json.dumps(message).encode())], context.rules)
-    yield context
-    context.engine.dispose()
+def context(settings: Settings, sandbox: RunningSandbox, submit: Submit) -> Iterator[Context]:
+    for event in range(3):
+        submit(message(*people(30), event=str(event)))
+    with open_context(settings, hubspot_url=sandbox.url, timeout=0.2) as context:
+        yield context
 
 
 def pass_hours(context: Context, hours: float) -> None:

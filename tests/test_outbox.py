@@ -17,19 +17,12 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
 import web.limits
-from tests.support.api import WHEN, Api, key_for, running_api
+from tests.support.api import WHEN, Api, key_for
 from tests.support.worker_processes import until
 from worker.auth import keys
-from worker.context import Context
 from worker.queries.reconciliation import audit
 
 SCRIPT = Path(__file__).parent.parent / "examples" / "producers" / "outbox.py"
-
-
-@pytest.fixture
-def api(context: Context) -> Iterator[Api]:
-    with running_api(context) as running:
-        yield running
 
 
 class App:

@@ -29,7 +29,8 @@ from tasks.accept import accept as accept_task
 from tasks.deliver import deliver
 from tasks.intake import intake
 from tasks.verify import verify
-from tests.support.api import Api, running_api
+from tests.support.api import Api
+from tests.support.contexts import open_context
 from tests.support.fixtures import Turnout
 from tests.support.hostile_text import HIDING, ODD, WALKING
 from tests.support.jobs import ME, retry
@@ -57,16 +58,8 @@ def hubspot() -> Iterator[Recorder]:
 @pytest.fixture
 def context(settings: Settings, hubspot: Recorder) -> Iterator[Context]:
     limits = {"burst_limit": 100_000, "daily_limit": 10_000_000}
-    context = Context(settings.model_copy(update={"hubspot_url": hubspot.url, "webhook_private": True, **limits}))
-    yield context
-    context.engine.dispose()
-    context.redis.close()
-
-
-@pytest.fixture
-def api(context: Context) -> Iterator[Api]:
-    with running_api(context) as api:
-        yield api
+    with open_context(settings, hubspot_url=hubspot.url, webhook_private=True, **limits) as context:
+        yield context
 
 
 def do(context: Context, statement: str, **facts: object) -> None:

@@ -69,21 +69,39 @@ def test_the_list_of_decisions_has_each_with_its_title() -> None:
     assert listed == titles
 
 
+def commands_named(page: str) -> set[str]:
+    snippets = re.findall(r"`[^`]*`|```.*?```", text_of(page), flags=re.DOTALL)
+    return set(re.findall(r"turnout ([a-z]+)\b", "\n".join(snippets)))
+
+
+def commands_typed(page: str) -> list[str]:
+    said = text_of(page)
+    return re.findall(r"`(turnout [^`]*)`", said) + re.findall(
+        r"^(?:\.venv/bin/)?(turnout .*?)(?:#|$)", said, re.MULTILINE
+    )
+
+
+def options_of(typed: str) -> set[str]:
+    return set(re.findall(r"(?<!\S)--[a-z-]+", typed))
+
+
+def test_commands_and_options_are_found_on_the_pages() -> None:
+    """What is found nowhere would be checked nowhere."""
+    assert len(set().union(*map(commands_named, PAGES))) >= 20
+    typed = [command for page in PAGES for command in commands_typed(page)]
+    assert len(typed) >= 100
+    assert len(set().union(*map(options_of, typed))) >= 20
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_that_a_page_names_exists(page: str) -> None:
     commands = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
-    snippets = re.findall(r"`[^`]*`|```.*?```", text_of(page), flags=re.DOTALL)
-    named = set(re.findall(r"turnout ([a-z]+)\b", "\n".join(snippets)))
-    assert named <= commands | {"delivers", "up", "env"}
+    assert commands_named(page) <= commands | {"delivers", "up", "env"}
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_option_that_a_page_names_with_its_command_exists(page: str) -> None:
-    said = text_of(page)
-    snippets = re.findall(r"`(turnout [^`]*)`", said) + re.findall(
-        r"^(?:\.venv/bin/)?(turnout .*?)(?:#|$)", said, re.MULTILINE
-    )
-    for snippet in snippets:
+    for snippet in commands_typed(page):
         command: Any = typer.main.get_command(app)
         options: set[str] = set()
         for word in snippet.split()[1:]:
@@ -91,7 +109,7 @@ def test_every_option_that_a_page_names_with_its_command_exists(page: str) -> No
             options |= {
                 option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
             }
-        assert set(re.findall(r"(?<!\S)--[a-z-]+", snippet)) <= options | {"--help"}, snippet
+        assert options_of(snippet) <= options | {"--help"}, snippet
 
 
 def test_the_message_that_is_shown_is_one_that_is_accepted() -> None:

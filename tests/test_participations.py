@@ -180,9 +180,11 @@ nested = st.recursive(
 @given(st.dictionaries(st.sampled_from(["results", "paging", "total"]), nested) | nested)
 def test_no_json_breaks_the_reading_of_a_page(body: object) -> None:
     page = read_page(answered(body))
-    if isinstance(page, ParticipationPage):
-        judge(page.rows, record())
-        json.dumps(evidence(page.rows, EVENT))
+    if isinstance(page, Ambiguous):
+        return
+    assert isinstance(page, ParticipationPage)
+    assert isinstance(judge(page.rows, record()), Found | Overtaken | Absent)
+    assert isinstance(json.dumps(evidence(page.rows, EVENT)), str)
 
 
 # What a row says of a record

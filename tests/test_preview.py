@@ -7,10 +7,11 @@ from sqlalchemy import Engine
 
 import cli.bulk_jobs
 from models.accept_rules import Rules
-from models.words import Action, Outcome
+from models.tables import Batch, Error
+from models.words import Action, Outcome, Status
 from tests.support.fixtures import Submit
 from tests.support.jobs import ME, finished, run
-from tests.support.ledger import ask, do, given_up, message, people, settled, take, taken
+from tests.support.ledger import Ledger, do, fail_all, given_up, message, people, taken
 from worker.accounts import state
 from worker.context import Context
 from worker.operations import preview, tally
@@ -30,13 +31,8 @@ def small(context: Context) -> Context:
     return context
 
 
-def fail(engine: Engine, *, rejected: bool = False) -> None:
-    while (claimed := take(engine)) is not None:
-        settled(engine, claimed, rejected=range(len(claimed.members))) if rejected else given_up(engine, claimed)
-
-
 def calls_made(engine: Engine) -> int:
-    return int(ask(engine, "SELECT count(*) FROM batches WHERE status = 'PENDING'")[0][0])
+    return len(Ledger(engine).batches(Batch.status == Status.PENDING))
 
 
 def test_a_retry_says_how_many_which_errors_ten_of_them_and_its_calls(
@@ -47,9 +43,9 @@ def test_a_retry_says_how_many_which_errors_ten_of_them_and_its_calls(
     submit(message(*people(25)), message(*people(5), state="cancel"))
     by_id = [{"vid": number, "interactionDateTime": 1_767_225_600_000} for number in range(1, 4)]
     submit({"subscriber_state": "register", "object_id": "77", "inputs": by_id})
-    fail(engine)
+    fail_all(engine)
     submit(message(*people(12), event="78"))
-    fail(engine, rejected=True)
+    fail_all(engine, rejected=True)
     found = look(small, Action.RETRY, EVERYTHING)
     assert (found.count, found.more, len(found.samples)) == (45, False, 10)
     assert [(one.outcome, one.count, bool(one.means)) for one in found.groups if isinstance(one, DistinctError)] == [
@@ -64,7 +60,7 @@ def test_a_retry_says_how_many_which_errors_ten_of_them_and_its_calls(
 def test_an_accounts_own_batch_size_counts(submit: Submit, engine: Engine, small: Context, rules: Rules) -> None:
     do(engine, "UPDATE accounts SET batch_size = 4")
     submit(message(*people(25)))
-    fail(engine)
+    fail_all(engine)
     found = look(small, Action.RETRY, EVERYTHING)
     run(engine, Rules(rules.key, 10, 0.0), Action.RETRY, EVERYTHING)
     assert found.calls == calls_made(engine) == 7
@@ -72,24 +68,24 @@ def test_an_accounts_own_batch_size_counts(submit: Submit, engine: Engine, small
 
 def test_nothing_that_is_not_chosen_is_counted(submit: Submit, engine: Engine, small: Context) -> None:
     submit(message(*people(5)), message(*people(3), event="78"))
-    fail(engine)
+    fail_all(engine)
     assert look(small, Action.RETRY, Filter(event="78").written).count == 3
     found = look(small, Action.RETRY, Filter(event="none").written)
     assert (found.count, found.will, found.samples, found.groups, found.seconds) == (0, 0, [], [], 0.0)
 
 
 def test_above_the_bound_it_is_of_the_oldest_and_done_to_no_more(
-    submit: Submit, engine: Engine, small: Context, rules: Rules, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, ledger: Ledger, small: Context, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(preview, "AT_MOST", 20)
     submit(message(*people(25)))
-    fail(engine)
+    fail_all(engine)
     found = look(small, Action.RETRY, EVERYTHING)
     assert (found.count, found.more, found.calls, found.said) == (20, True, 2, "the first 20")
     job_id = preview.confirm(small, ME, Action.RETRY, EVERYTHING, found.seal)
     assert isinstance(job_id, int)
     assert finished(engine, rules, job_id).done == 20
-    ids = [row.record_id for row in ask(engine, "SELECT record_id FROM errors WHERE resolution IS NULL ORDER BY id")]
+    ids = [row.record_id for row in ledger.errors(Error.resolution.is_(None))]
     assert ids == [21, 22, 23, 24, 25]
 
 
@@ -97,7 +93,7 @@ def test_the_time_is_that_of_the_present_rate_and_what_delays_it_is_said(
     submit: Submit, engine: Engine, small: Context
 ) -> None:
     submit(message(*people(25)))
-    fail(engine)
+    fail_all(engine)
     settings = small.settings
     small.settings = settings.model_copy(update={"burst_limit": 2, "burst_seconds": 10.0, "daily_limit": 250_000})
     found = look(small, Action.RETRY, EVERYTHING)
@@ -114,7 +110,7 @@ def test_the_time_is_that_of_the_present_rate_and_what_delays_it_is_said(
 
 def test_without_redis_no_time_is_promised(submit: Submit, engine: Engine, small: Context) -> None:
     submit(message(*people(2)))
-    fail(engine)
+    fail_all(engine)
     away = Context(small.settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"}))
     found = look(away, Action.RETRY, EVERYTHING)
     away.engine.dispose()
@@ -124,7 +120,7 @@ def test_without_redis_no_time_is_promised(submit: Submit, engine: Engine, small
 
 def test_a_dismissal_costs_no_call(submit: Submit, engine: Engine, small: Context) -> None:
     submit(message(*people(12)))
-    fail(engine)
+    fail_all(engine)
     found = look(small, Action.DISMISS, EVERYTHING)
     assert (found.count, len(found.samples), found.calls, found.seconds) == (12, 10, 0, None)
 
@@ -157,7 +153,7 @@ def test_a_time_is_said_in_the_unit_that_people_would_use(seconds: float, said: 
 
 
 def test_the_command_shows_it_and_asks_and_does_nothing_when_told_no(
-    submit: Submit, engine: Engine, turnout: Any, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, ledger: Ledger, turnout: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli.bulk_jobs, "is_asked", lambda: True)
     submit(message(*people(12)))
@@ -165,9 +161,9 @@ def test_the_command_shows_it_and_asks_and_does_nothing_when_told_no(
     said = turnout("retry", stdin="n\n", status=1).output
     for words in ("Distinct errors", "Ten of them", "12 records will be retried; 1 call, about 1 s", "Go on?"):
         assert words in said
-    assert not ask(engine, "SELECT FROM jobs")
+    assert not ledger.jobs()
     assert "12 records are retried" in turnout("retry", stdin="y\n").output
-    assert ask(engine, "SELECT expected FROM jobs")[0].expected == 12
+    assert ledger.jobs()[0].expected == 12
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,13 @@ from typer.testing import CliRunner
 import cli.retention
 from cli.app import app
 from models.accept_rules import Rules
+from models.tables import Job, Notification
 from models.words import Action, Outcome, State
 from tasks import sweep as sweeping
 from tests.support.fixtures import Submit
 from tests.support.jobs import ME, cancel, retry
 from tests.support.ledger import (
+    Ledger,
     ask,
     batch,
     deliver_all,
@@ -119,7 +121,7 @@ def test_a_receipt_goes_when_the_last_of_its_records_has_gone(submit: Submit, en
     assert books(engine) == before | {"pending": 0, "delivered": 2}
 
 
-def test_nothing_that_waits_is_purged(submit: Submit, engine: Engine) -> None:
+def test_nothing_that_waits_is_purged(submit: Submit, engine: Engine, ledger: Ledger) -> None:
     submit(message("verified@x.org", event="1"), message("retried@x.org", event="2"), message("p@x.org", event="3"))
     settled(engine, taken(engine), unconfirmed=[0])
     given_up(engine, taken(engine))
@@ -127,7 +129,7 @@ def test_nothing_that_waits_is_purged(submit: Submit, engine: Engine) -> None:
     age(engine, 91)
     purge(engine, 90)
     assert outcomes(engine) == {"unconfirmed": 1, "pending": 2}
-    assert len(ask(engine, "SELECT FROM records")) == 3
+    assert len(ledger.records()) == 3
     assert left(engine)["batches"] == 3, "only the batch that the retry left empty has gone"
     do(engine, "UPDATE errors SET verify_at = NULL")
     assert purge(engine, 90).records == 1
@@ -148,10 +150,12 @@ def test_a_batch_that_others_wait_for_stays_whatever_it_says(submit: Submit, eng
     age(engine, 91)
     purge(engine, 90)
     assert waits(engine) == {second: [first]}, "it waits for what a bug settled; the sweep frees it"
-    assert batch(engine, first)
+    assert batch(engine, first).id == first
 
 
-def test_a_record_stays_until_an_older_one_that_was_retried_has_gone(submit: Submit, engine: Engine) -> None:
+def test_a_record_stays_until_an_older_one_that_was_retried_has_gone(
+    submit: Submit, engine: Engine, ledger: Ledger
+) -> None:
     """Its cancel was delivered; were it forgotten, the older register would be sent after it."""
     submit(message("a@x.org"))
     given_up(engine, taken(engine))
@@ -162,7 +166,7 @@ def test_a_record_stays_until_an_older_one_that_was_retried_has_gone(submit: Sub
     age(engine, 91)
     do(engine, "UPDATE batches SET settled_at = now() WHERE origin = 'retry'")
     purge(engine, 90)
-    assert {row.contact for row in ask(engine, "SELECT contact FROM records")} == {"a@x.org", "b@x.org"}
+    assert {row.contact for row in ledger.records()} == {"a@x.org", "b@x.org"}
     retry(engine, 100, Filter((Outcome.CANCELED,)))
     assert not taken(engine).members, "it is overtaken by the cancel, which is still known"
     do(
@@ -275,7 +279,7 @@ def job(engine: Engine) -> int:
 
 
 def test_a_job_goes_after_its_results_in_bounded_steps(
-    job: int, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
+    job: int, engine: Engine, ledger: Ledger, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deleting, "MOST_RECORDS", 2)
     assert purge(engine, 90) == Counts()
@@ -285,7 +289,7 @@ def test_a_job_goes_after_its_results_in_bounded_steps(
         steps.append((gone.items, gone.actions))
         do(engine, "UPDATE purged SET due_at = now()")
     assert steps == [(2, 0), (1, 1)]
-    assert not ask(engine, "SELECT FROM jobs WHERE id = :job", job=job)
+    assert not ledger.jobs(Job.id == job)
     assert left(engine) == dict.fromkeys(TABLES, 0)
 
 
@@ -297,15 +301,15 @@ def test_a_job_that_is_under_way_is_never_purged_nor_its_action(job: int, engine
     assert purge(engine, 90) == Counts()
 
 
-def test_an_action_goes_when_it_is_old_and_the_purge_by_hand_stays_noted(engine: Engine) -> None:
+def test_an_action_goes_when_it_is_old_and_the_purge_by_hand_stays_noted(engine: Engine, ledger: Ledger) -> None:
     for number in range(3):
         with audit_log.noted(engine, ME, "pause", account="default") as action:
             action.number = number
     do(engine, "UPDATE actions SET at = at - interval '91 days' WHERE number < 2")
     assert purging.purge_by_hand(engine, ME, 90) == Counts(actions=2)
-    assert [row.what for row in ask(engine, "SELECT what FROM actions ORDER BY id")] == ["pause", "purge"]
+    assert [row.what for row in ledger.actions()] == ["pause", "purge"]
     assert purging.purge_by_hand(engine, ME, 0) == Counts(actions=2)
-    assert [tuple(row) for row in ask(engine, "SELECT what, number FROM actions")] == [("purge", 0)]
+    assert [(row.what, row.number) for row in ledger.actions()] == [("purge", 0)]
 
 
 def test_a_mended_file_that_nobody_began_goes_when_it_is_old(job: int, engine: Engine) -> None:
@@ -315,7 +319,9 @@ def test_a_mended_file_that_nobody_began_goes_when_it_is_old(job: int, engine: E
     assert purge(engine, 90) == Counts(items=3, actions=1)
 
 
-def test_what_a_webhook_was_told_goes_with_the_last_receipt_of_its_submission(submit: Submit, engine: Engine) -> None:
+def test_what_a_webhook_was_told_goes_with_the_last_receipt_of_its_submission(
+    submit: Submit, engine: Engine, ledger: Ledger
+) -> None:
     one, other = (str(UUID(int=number)) for number in (1, 2))
     for contact, submission in (("a@x.org", one), ("b@x.org", one), ("c@x.org", other)):
         submit({**message(contact), "submission_id": submission, "part": contact})
@@ -328,10 +334,10 @@ def test_what_a_webhook_was_told_goes_with_the_last_receipt_of_its_submission(su
     oldest = "UPDATE batches SET settled_at = '2020-01-01' WHERE id = (SELECT min(id) FROM batches)"
     do(engine, oldest)
     assert purge(engine, 90).receipts == 1
-    assert len(ask(engine, "SELECT FROM notifications")) == 2, "another part of its submission is left"
+    assert len(ledger.all(Notification)) == 2, "another part of its submission is left"
     do(engine, oldest)
     assert purge(engine, 90).receipts == 1
-    assert [str(row.submission) for row in ask(engine, "SELECT submission FROM notifications")] == [other]
+    assert [str(row.submission) for row in ledger.all(Notification)] == [other]
 
 
 class PurgingStorm(Storm):
@@ -350,7 +356,7 @@ class PurgingStorm(Storm):
     def judge(self) -> list[str]:
         """What was purged can be accepted anew, so what is stored is not judged by what was handed in."""
         do(self.engine, "INSERT INTO errors OVERRIDING SYSTEM VALUE SELECT * FROM gone")
-        wrong = [*self.wrong, *self.ledger.wrong(self.engine)]
+        wrong = [*self.wrong, *self.posts.wrong(self.engine)]
         do(self.engine, "DELETE FROM errors USING gone WHERE errors.id = gone.id")
         counted = audit(self.engine)
         return wrong if counted.balanced else [*wrong, str(counted)]

@@ -8,7 +8,7 @@ from models.correction import Change
 from models.words import Outcome
 from tests.support.fixtures import Submit
 from tests.support.jobs import correct, retry
-from tests.support.ledger import WHEN, ask, deliver_all, do, given_up, message, outcomes, settled, take, taken
+from tests.support.ledger import WHEN, Ledger, ask, deliver_all, do, given_up, message, outcomes, settled, take, taken
 from tests.test_purge import age
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
@@ -19,7 +19,7 @@ STATES = "SELECT DISTINCT b.state FROM records r JOIN batches b ON b.id = r.batc
 
 
 @pytest.fixture
-def _kept(submit: Submit, engine: Engine) -> None:
+def _kept(submit: Submit, engine: Engine, ledger: Ledger) -> None:
     """a's register was rejected, her cancel delivered; the register's batch stays for b's sake, who is retried."""
     submit(message("b@x.org", when=WHEN - 1))
     given_up(engine, taken(engine))
@@ -28,7 +28,7 @@ def _kept(submit: Submit, engine: Engine) -> None:
     submit(message("a@x.org", state="cancel"))
     deliver_all(engine)
     age(engine, 91)
-    (oldest,) = ask(engine, "SELECT min(id) AS id FROM records")
+    oldest = ledger.records()[0]
     retry(engine, 100, Filter(record_ids=[oldest.id]))
 
 
@@ -65,7 +65,7 @@ def test_an_older_record_that_failed_is_not_corrected_after_what_overtook_it_was
 
 
 def test_an_older_record_that_is_read_back_is_not_sent_again_after_what_overtook_it_was_purged(
-    submit: Submit, engine: Engine
+    submit: Submit, engine: Engine, ledger: Ledger
 ) -> None:
     submit(message("a@x.org"))
     claimed = taken(engine)
@@ -75,7 +75,7 @@ def test_an_older_record_that_is_read_back_is_not_sent_again_after_what_overtook
     age(engine, 91)
     do(engine, "UPDATE errors SET verify_at = now(), reads = 6 WHERE verify_at IS NOT NULL")
     purge(engine, 90)
-    (account,) = ask(engine, "SELECT id FROM accounts WHERE name = 'default'")
+    account = ledger.account()
     assert unconfirmed.send_again(engine, account.id, 5, 100) == 1
     assert sent(engine) == set()
 
@@ -114,13 +114,13 @@ def test_what_overtook_goes_once_the_older_one_can_be_sent_no_more(engine: Engin
     assert audit(engine).balanced
 
 
-def test_what_failed_itself_waits_for_no_older_one(submit: Submit, engine: Engine) -> None:
+def test_what_failed_itself_waits_for_no_older_one(submit: Submit, engine: Engine, ledger: Ledger) -> None:
     """It overtakes nobody."""
     submit(message("a@x.org"))
     given_up(engine, taken(engine))
     submit(message("a@x.org", state="cancel"))
     given_up(engine, taken(engine))
     age(engine, 91)
-    (older,) = ask(engine, "SELECT min(id) AS id FROM records")
+    older = ledger.records()[0]
     retry(engine, 100, Filter((Outcome.FAILED,), record_ids=[older.id]))
     assert purge(engine, 90).records == 1

@@ -32,7 +32,7 @@ def address(event: int) -> Address:
     return Address(str(event), None, None)
 
 
-def record(  # noqa: PLR0917
+def record(
     number: int, event: int = 1, state: State = State.REGISTER, contact: str = "", reads: int = 0, when: int = WHEN
 ) -> Unconfirmed:
     wanted = Wanted(1_000 + number, address(event), state, when, None)

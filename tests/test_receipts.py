@@ -3,7 +3,6 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -11,9 +10,9 @@ import pytest
 from pydantic import SecretStr
 
 from models.words import Role
-from tests.support.api import WHEN, Api, delivering, key_for, running_api
+from tests.support.api import WHEN, Api, delivering, key_for
 from tests.support.routes import tells
-from tests.support.sandbox_server import RunningSandbox, running_sandbox
+from tests.support.sandbox_server import RunningSandbox
 from web.masking import NOT_SHOWN
 from worker.accounts.registry import add
 from worker.auth import keys
@@ -22,17 +21,8 @@ from worker.settings import Settings
 
 
 @pytest.fixture
-def sandbox() -> Iterator[RunningSandbox]:
-    with running_sandbox(burst_limit=1_000) as running:
-        yield running
-
-
-@pytest.fixture
-def api(settings: Settings, sandbox: RunningSandbox) -> Iterator[Api]:
-    context = Context(settings.model_copy(update={"hubspot_url": sandbox.url}))
-    with running_api(context) as running:
-        yield running
-    context.engine.dispose()
+def context(sending: Context) -> Context:
+    return sending
 
 
 def handed_in(api: Api, *emails: str, **more: Any) -> str:
@@ -218,7 +208,7 @@ def test_the_name_is_the_producer_so_a_new_key_of_that_name_goes_on_where_the_re
         (["shop"], "acme", 404),
     ],
 )
-def test_what_names_a_producer_is_its_own_where_every_part_does_and_its_account_is_reached(  # noqa: PLR0917
+def test_what_names_a_producer_is_its_own_where_every_part_does_and_its_account_is_reached(
     api: Api, submit: Any, settings: Settings, producers: list[str], account: str, status: int
 ) -> None:
     add(api.context.engine, settings, "acme", {}, SecretStr("token-of-acme"))

@@ -22,11 +22,13 @@ from playwright.sync_api import Browser
 import web.attendance
 from hubspot_api.limiter import Use
 from models.message import MOST_BYTES
+from models.tables import Submission
 from models.words import Role
-from tests.support.api import BY_EMAIL, Api, delivering, key_for, running_api, running_server
+from tests.support.api import BY_EMAIL, Api, delivering, key_for, running_server
 from tests.support.browser import browser
-from tests.support.ledger import ask, deliver_all, settled, taken
-from tests.support.sandbox_server import running_sandbox
+from tests.support.contexts import open_context
+from tests.support.ledger import Ledger, ask, deliver_all, settled, taken
+from tests.support.sandbox_server import RunningSandbox
 from tests.support.webhook_receiver import Receiver
 from web.limits import SLOWEST
 from web.reference import calls, webhooks
@@ -52,15 +54,11 @@ MADE_UP = re.compile(
 
 
 @pytest.fixture
-def api(settings: Settings) -> Iterator[Api]:
-    """An API whose records go to the test server."""
-    with running_sandbox(burst_limit=1_000) as sandbox:
-        sandbox.fault(match="103", status=400)
-        context = Context(settings.model_copy(update={"hubspot_url": sandbox.url, "burst_limit": 1_000}))
-        with running_api(context) as running:
-            yield running
-        context.engine.dispose()
-        context.redis.close()
+def context(settings: Settings, sandbox: RunningSandbox) -> Iterator[Context]:
+    """A context whose records go to the test server."""
+    sandbox.fault(match="103", status=400)
+    with open_context(settings, hubspot_url=sandbox.url, burst_limit=1_000) as context:
+        yield context
 
 
 @pytest.fixture
@@ -77,7 +75,7 @@ def known(answer: object) -> object:
 def run(api: Api, command: str, flag: str, shown: str, after: str = "") -> str:
     """Run an example as it is shown; the submission that it asks about is the one that another example made."""
     if SUBMISSION in shown:
-        (made,) = ask(api.context.engine, "SELECT submission FROM submissions WHERE refused = 1")
+        (made,) = Ledger(api.context.engine).all(Submission, Submission.refused == 1)
         shown = shown.replace(SUBMISSION, str(made.submission))
     env = {"PATH": os.environ["PATH"], "TURNOUT_URL": api.url, "TURNOUT_KEY": api.key}
     done = subprocess.run(

@@ -12,9 +12,10 @@ from sqlalchemy import Engine
 
 import cli.bulk_jobs
 from models.accept_rules import Rules
+from models.tables import Refused
 from tests.support.fixtures import Submit, Turnout
 from tests.support.jobs import replay
-from tests.support.ledger import WHEN, ask, deliver_all, do, message, outcomes, wrong_now
+from tests.support.ledger import WHEN, Ledger, ask, deliver_all, do, message, outcomes, wrong_now
 from worker.queries.reconciliation import audit
 from worker.queries.refusals import RefusalFilter
 
@@ -54,7 +55,7 @@ def test_what_was_refused_is_listed_with_its_reasons_page_by_page(submit: Submit
 
 
 def test_a_mended_line_is_handed_in_once_and_offered_no_more(
-    submit: Submit, engine: Engine, facts: Any, turnout: Turnout, tmp_path: Path
+    submit: Submit, engine: Engine, ledger: Ledger, facts: Any, turnout: Turnout, tmp_path: Path
 ) -> None:
     (part,) = submit(message("nobody", "a@x.org", when=WHEN // 1000))
     out = tmp_path / "refused.jsonl"
@@ -68,7 +69,7 @@ def test_a_mended_line_is_handed_in_once_and_offered_no_more(
     assert [one["id"] for one in facts("refused")] == [1]
     assert "was handed in again" in turnout("refused", "retry", "--from", str(out), status=1).output
     assert outcomes(engine) == {"pending": 1}
-    (batch,) = ask(engine, "SELECT * FROM batches")
+    (batch,) = ledger.batches()
     assert (batch.origin, batch.open) == ("replay", False)
     (receipt,) = ask(engine, "SELECT * FROM submissions WHERE part LIKE 'refused%'")
     assert (receipt.submission, receipt.accepted, receipt.door) == (part.submission, 1, "stream")
@@ -117,23 +118,25 @@ def test_many_at_once_hand_it_in_once(submit: Submit, engine: Engine, rules: Rul
     assert outcomes(engine) == {"pending": 30}
 
 
-def test_what_died_before_it_was_marked_is_accepted_once(submit: Submit, engine: Engine, rules: Rules) -> None:
+def test_what_died_before_it_was_marked_is_accepted_once(
+    submit: Submit, engine: Engine, ledger: Ledger, rules: Rules
+) -> None:
     submit({**message("a@x.org"), "account": "acme"})
     do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
     list(replay(engine, rules, RefusalFilter()))
     do(engine, "UPDATE refused SET replayed_at = NULL")
     list(replay(engine, rules, RefusalFilter()))
     assert outcomes(engine) == {"pending": 1}
-    assert ask(engine, "SELECT FROM refused WHERE replayed_at IS NULL") == []
+    assert ledger.refused(Refused.replayed_at.is_(None)) == []
 
 
 def test_what_is_handed_in_again_waits_for_what_is_under_way_of_the_same_person(
-    submit: Submit, engine: Engine, rules: Rules
+    submit: Submit, engine: Engine, ledger: Ledger, rules: Rules
 ) -> None:
     submit(message("a@x.org"), {**message("a@x.org", state="cancel"), "account": "acme"})
     do(engine, "UPDATE refused SET raw = convert_to(replace(convert_from(raw, 'UTF8'), 'acme', 'default'), 'UTF8')")
     assert [one.accepted for one in replay(engine, rules, RefusalFilter())] == [1]
-    first, second = ask(engine, "SELECT * FROM batches ORDER BY id")
+    first, second = ledger.batches()
     assert (second.origin, second.after) == ("replay", [first.id])
     assert deliver_all(engine) == 2
 
@@ -193,15 +196,15 @@ def test_only_the_refusals_that_are_named_are_submitted_again(
 
 
 def test_a_refusal_of_a_file_whose_receipts_have_such_names_is_submitted_again(
-    submit: Submit, engine: Engine, turnout: Turnout, tmp_path: Path
+    submit: Submit, ledger: Ledger, turnout: Turnout, tmp_path: Path
 ) -> None:
     """A file's own refusals are its parts «refused 1», «refused 2» …, as those of other producers may be."""
     (part,) = submit({**message("nobody"), "part": "refused 1"})
-    (number,) = [row.id for row in ask(engine, "SELECT id FROM refused")]
+    (number,) = [row.id for row in ledger.refused()]
     assert number == 1
     path = tmp_path / "wrong.jsonl"
     turnout("refused", "--out", str(path))
     mended(path, lambda line: line["message"]["inputs"][0].update(email="a@x.org"))
     assert "accepted 1" in turnout("refused", "retry", "--from", str(path)).output
-    assert [row.contact for row in ask(engine, "SELECT contact FROM records")] == ["a@x.org"]
+    assert [row.contact for row in ledger.records()] == ["a@x.org"]
     assert part.part == "refused 1"

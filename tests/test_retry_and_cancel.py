@@ -10,12 +10,14 @@ from sqlalchemy.exc import DBAPIError
 
 import worker.queue.claim
 from models.accept_rules import Rules
-from models.words import Door, Origin, Outcome, State
+from models.tables import Account, Batch, Error
+from models.words import Door, Origin, Outcome, State, Status
 from tests.support.fixtures import Submit
 from tests.support.jobs import cancel, retry
 from tests.support.ledger import (
     LEASE,
     Ledger,
+    Posts,
     ask,
     batch,
     deliver_all,
@@ -55,24 +57,24 @@ def errors(engine: Engine) -> list[tuple[object, ...]]:
 
 
 def records(engine: Engine) -> list[int]:
-    return [row.id for row in ask(engine, "SELECT id FROM records ORDER BY id")]
+    return [row.id for row in Ledger(engine).records()]
 
 
 # Moving
 
 
-def test_records_of_many_old_batches_are_packed_together(submit: Submit, engine: Engine) -> None:
+def test_records_of_many_old_batches_are_packed_together(submit: Submit, engine: Engine, ledger: Ledger) -> None:
     submit(message(*people(25)), batch_size=1)
     for _ in range(25):
         given_up(engine, taken(engine))
     assert retry(engine, 10, FAILED) == 25
     rows = ask(engine, "SELECT size, origin, open FROM batches WHERE status = 'PENDING' ORDER BY id")
     assert [tuple(row) for row in rows] == [(10, "retry", False), (10, "retry", False), (5, "retry", False)]
-    assert {row.size for row in ask(engine, "SELECT size FROM batches WHERE status = 'CANCELED'")} == {0}
+    assert {row.size for row in ledger.batches(Batch.status == Status.CANCELED)} == {0}
     assert audit(engine).balanced
 
 
-def test_a_retried_record_keeps_its_place_and_its_history(submit: Submit, engine: Engine) -> None:
+def test_a_retried_record_keeps_its_place_and_its_history(submit: Submit, engine: Engine, ledger: Ledger) -> None:
     submit(message(*people(1)))
     place = records(engine)
     for _ in range(3):
@@ -80,7 +82,7 @@ def test_a_retried_record_keeps_its_place_and_its_history(submit: Submit, engine
         assert retry(engine, 100, FAILED) == 1
     assert records(engine) == place
     assert errors(engine) == [("failed", "GIVEN_UP", "retried")] * 3
-    assert len({row.batch_id for row in ask(engine, "SELECT batch_id FROM errors")}) == 3
+    assert len({row.batch_id for row in ledger.errors()}) == 3
     settled(engine, taken(engine))
     assert outcomes(engine) == {"delivered": 1}
     assert retry(engine, 100, FAILED) == 0
@@ -134,7 +136,7 @@ def give_up_waiting(engine: Engine) -> None:
 def test_what_may_have_arrived_overtakes_however_its_retry_ended(
     submit: Submit, engine: Engine, ends: Callable[[Engine], None]
 ) -> None:
-    book = Ledger()
+    book = Posts()
     submit(message("a@x.org"))
     book.post(older := taken(engine))
     given_up(engine, older)
@@ -151,10 +153,10 @@ def test_what_may_have_arrived_overtakes_however_its_retry_ended(
     assert [sent.records for sent in book.sent][2:] == [()]  # what was overtaken is not sent
 
 
-def test_an_accounts_small_batches_make_no_others_smaller(submit: Submit, engine: Engine) -> None:
+def test_an_accounts_small_batches_make_no_others_smaller(submit: Submit, engine: Engine, ledger: Ledger) -> None:
     do(engine, "INSERT INTO accounts (name, batch_size) VALUES ('acme', 2)")
     submit(message(*people(6)), {**message(*people(4)), "account": "acme"})
-    for account in ask(engine, "SELECT id FROM accounts"):
+    for account in ledger.all(Account):
         while (claimed := claim(engine, account.id, LEASE)) is not None:
             given_up(engine, claimed)
     assert retry(engine, 10, FAILED) == 10
@@ -244,7 +246,7 @@ def test_a_retry_whose_worker_was_lost_frees_those_that_waited_for_it(
 
 @pytest.mark.parametrize("fate", [None, settled, postponed])
 def test_a_retry_overtaken_by_a_newer_record_is_superseded_and_says_by_which(
-    submit: Submit, engine: Engine, fate: Callable[..., bool] | None
+    submit: Submit, engine: Engine, ledger: Ledger, fate: Callable[..., bool] | None
 ) -> None:
     """Whether the newer one waits, is being sent or was delivered."""
     submit(message("a@x.org", "b@x.org"))
@@ -257,7 +259,7 @@ def test_a_retry_overtaken_by_a_newer_record_is_superseded_and_says_by_which(
         fate(engine, live, *([3_600] if fate is postponed else []))
     again = taken(engine)
     assert (again.origin, [member.contact for member in again.members]) == (Origin.RETRY, ["b@x.org"])
-    (superseded,) = ask(engine, "SELECT * FROM errors WHERE category = 'SUPERSEDED'")
+    (superseded,) = ledger.errors(Error.category == "SUPERSEDED")
     assert (superseded.outcome, superseded.resolution, superseded.context) == ("canceled", "superseded", {"by": newer})
     assert str(newer) in superseded.message
     assert batch(engine, again.batch_id).size == 2
@@ -267,7 +269,9 @@ def test_a_retry_overtaken_by_a_newer_record_is_superseded_and_says_by_which(
     assert retry(engine, 100, CANCELED) == 0
 
 
-def test_a_retry_that_is_overtaken_whole_is_complete_without_a_call(submit: Submit, engine: Engine) -> None:
+def test_a_retry_that_is_overtaken_whole_is_complete_without_a_call(
+    submit: Submit, engine: Engine, ledger: Ledger
+) -> None:
     from hubspot_api.answer import Settled
     from worker.queue.settle import settle
 
@@ -280,7 +284,7 @@ def test_a_retry_that_is_overtaken_whole_is_complete_without_a_call(submit: Subm
     assert (again.members, again.attempt_id) == ([], None)
     assert settle(engine, again, Settled({}, {}, {}), None)
     assert outcomes(engine) == {"canceled": 1, "delivered": 1}
-    assert len(ask(engine, "SELECT FROM attempts")) == 2
+    assert len(ledger.attempts()) == 2
 
 
 @pytest.mark.parametrize("came_to_nothing", ["rejected", "failed", "canceled"])
@@ -540,14 +544,14 @@ def test_an_ambiguous_commit_settles_once(
 
 
 def test_an_ambiguous_commit_moves_a_record_once(
-    submit: Submit, engine: Engine, lose_commits: Callable[[int], None]
+    submit: Submit, engine: Engine, ledger: Ledger, lose_commits: Callable[[int], None]
 ) -> None:
     submit(message(*people(5)))
     given_up(engine, taken(engine))
     lose_commits(2)  # the first asks for it
     assert retry(engine, 100, FAILED) == 5
     assert len(errors(engine)) == 5
-    assert [row.size for row in ask(engine, "SELECT size FROM batches ORDER BY id")] == [0, 5]
+    assert [row.size for row in ledger.batches()] == [0, 5]
     lose_commits(3)
     assert cancel(engine, CancelFilter(event="77")) == (1, 5)
     assert len(errors(engine)) == 10

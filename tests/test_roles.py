@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute
 import web.masking
 import web.receipts
 from tests.support.api import WHEN, Api, delivering, running_api
+from tests.support.contexts import open_context
 from tests.support.routes import RIVALS, SPELT, SUBMISSION, Walker, all_of, fill, tells, walkers
 from tests.support.sandbox_server import running_sandbox
 from web.app import create_app
@@ -178,8 +179,7 @@ TYPED = [quote(one, safe="") for one in SPELT]
 @pytest.fixture
 def api(settings: Settings) -> Iterator[Api]:
     """An API to a database that is full of one person, and to a HubSpot that knows her too."""
-    with running_sandbox(burst_limit=10_000) as sandbox:
-        context = Context(settings.model_copy(update={"hubspot_url": sandbox.url}))
+    with running_sandbox(burst_limit=10_000) as sandbox, open_context(settings, hubspot_url=sandbox.url) as context:
         add(context.engine, settings, "acme", {"hubspot_url": sandbox.url}, SecretStr("token-of-acme"))
         with running_api(context) as running:
             with delivering(context):
@@ -187,7 +187,6 @@ def api(settings: Settings) -> Iterator[Api]:
                 assert told["status"] == "COMPLETE"
             fill(context)
             yield running
-        context.engine.dispose()
 
 
 def routes_of(routes: Iterable[BaseRoute]) -> Iterator[Route]:

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import assume, example, given, strategies as st
 from sqlalchemy import Engine
 
-from models.words import Outcome
-from tests.support.fixtures import Submit, Turnout
+from models.tables import Act, Error
+from models.words import Outcome, Resolution, Via
+from tests.support.fixtures import Fail, Submit, Turnout
 from tests.support.jobs import ME
-from tests.support.ledger import ask, do, given_up, let_pass, message, outcomes, people, settled, take, taken
+from tests.support.ledger import Ledger, ask, do, given_up, let_pass, message, outcomes, people, settled, take, taken
 from worker.context import Context
 from worker.operations import jobs, schedules
 from worker.operations.audit_log import said
@@ -30,7 +31,7 @@ def put(engine: Engine, name: str = "nightly", crontab: str = "0 3 * * *", **mor
 
 
 def begun(engine: Engine) -> int:
-    return int(ask(engine, "SELECT count(*) FROM jobs")[0][0])
+    return len(Ledger(engine).jobs())
 
 
 def named(engine: Engine, name: str = "nightly") -> ListedSchedule:
@@ -48,16 +49,17 @@ def work(context: Context) -> None:
 
 
 @pytest.fixture
-def failed(submit: Submit, engine: Engine) -> None:
-    submit(message(*people(3)))
-    given_up(engine, taken(engine))
+def three_failed(failed: Fail) -> None:
+    failed(*people(3))
 
 
 # Once
 
 
-@pytest.mark.usefixtures("failed")
-def test_it_begins_once_however_many_sweeps_run_and_those_missed_begin_once(engine: Engine, context: Context) -> None:
+@pytest.mark.usefixtures("three_failed")
+def test_it_begins_once_however_many_sweeps_run_and_those_missed_begin_once(
+    engine: Engine, ledger: Ledger, context: Context
+) -> None:
     put(engine)
     sweep(context)
     assert begun(engine) == 0, "its time has not come"
@@ -70,8 +72,8 @@ def test_it_begins_once_however_many_sweeps_run_and_those_missed_begin_once(engi
     row = named(engine)
     assert row.next_at > datetime.now(UTC)
     assert row.job_ended_at is not None
-    (action,) = ask(engine, "SELECT who, via, what, filter, number FROM actions WHERE via = 'schedule'")
-    assert tuple(action) == (
+    (action,) = ledger.actions(Act.via == Via.SCHEDULE)
+    assert (action.who, action.via, action.what, action.filter, action.number) == (
         "nightly",
         "schedule",
         "retry",
@@ -92,8 +94,8 @@ def test_while_its_last_job_is_under_way_it_begins_no_other(engine: Engine, cont
     assert begun(engine) == 2
 
 
-@pytest.mark.usefixtures("failed")
-def test_a_record_is_not_retried_for_ever(engine: Engine, context: Context) -> None:
+@pytest.mark.usefixtures("three_failed")
+def test_a_record_is_not_retried_for_ever(engine: Engine, ledger: Ledger, context: Context) -> None:
     put(engine, most_retries=2)
     for _ in range(5):
         let_pass(engine, 24)
@@ -101,7 +103,7 @@ def test_a_record_is_not_retried_for_ever(engine: Engine, context: Context) -> N
         work(context)
         while (claimed := take(engine)) is not None:
             given_up(engine, claimed)
-    assert len(ask(engine, "SELECT FROM errors WHERE resolution = 'retried'")) == 2 * 3
+    assert len(ledger.errors(Error.resolution == Resolution.RETRIED)) == 2 * 3
     assert outcomes(engine) == {"failed": 3}
 
 
@@ -132,7 +134,7 @@ def test_one_that_cannot_be_read_here_keeps_no_other_from_beginning(engine: Engi
 # Changed
 
 
-@pytest.mark.usefixtures("failed")
+@pytest.mark.usefixtures("three_failed")
 def test_a_paused_one_begins_nothing_and_a_resumed_one_not_what_it_missed(engine: Engine, context: Context) -> None:
     put(engine)
     assert schedules.pause(engine, ME, "nightly")
@@ -148,7 +150,7 @@ def test_a_paused_one_begins_nothing_and_a_resumed_one_not_what_it_missed(engine
     assert [schedules.pause(engine, ME, "none"), schedules.resume(engine, ME, "none")] == [False, False]
 
 
-@pytest.mark.usefixtures("failed")
+@pytest.mark.usefixtures("three_failed")
 def test_one_is_begun_by_hand_whatever_its_hours_and_its_jobs_outlive_it(
     engine: Engine, context: Context, turnout: Turnout
 ) -> None:

@@ -7,11 +7,13 @@ from sqlalchemy import Engine, text
 import tasks.sweep
 import worker.queue.claim
 import worker.queue.expired_leases
+from models.tables import Schedule
 from models.words import Origin
 from tasks.sweep import due_accounts, free_the_forgotten
 from tests.support.fixtures import Submit
 from tests.support.jobs import retry
 from tests.support.ledger import (
+    Ledger,
     account_id,
     ask,
     batch,
@@ -84,12 +86,12 @@ def test_a_lease_that_ran_out_can_still_be_settled_until_somebody_takes_the_batc
     assert outcomes(engine) == {"delivered": 1}
 
 
-def test_a_lost_call_is_said_to_be_lost(submit: Submit, engine: Engine, context: Context) -> None:
+def test_a_lost_call_is_said_to_be_lost(submit: Submit, engine: Engine, ledger: Ledger, context: Context) -> None:
     submit(message(*people(1)))
     taken(engine)
     let_pass(engine, 1)
     reclaim(context.engine)
-    (attempt,) = ask(engine, "SELECT answer, finished_at FROM attempts")
+    (attempt,) = ledger.attempts()
     assert (attempt.answer, attempt.finished_at is not None) == ("lost", True)
 
 
@@ -277,7 +279,7 @@ def test_a_days_missed_schedules_run_once(submit: Submit, engine: Engine, schedu
 
 
 def test_a_changed_schedule_counts_from_now_and_an_empty_one_never_runs(
-    submit: Submit, engine: Engine, scheduled: Callable[[str], Context]
+    submit: Submit, engine: Engine, ledger: Ledger, scheduled: Callable[[str], Context]
 ) -> None:
     submit(message(*people(1)))
     given_up(engine, taken(engine))
@@ -288,7 +290,7 @@ def test_a_changed_schedule_counts_from_now_and_an_empty_one_never_runs(
     let_pass(engine, 48)
     begin_scheduled(scheduled(""))
     assert outcomes(engine) == {"failed": 1}
-    assert not ask(engine, "SELECT FROM schedules")
+    assert not ledger.all(Schedule)
 
 
 def test_the_schedule_retries_only_what_got_no_answer(

@@ -21,11 +21,12 @@ from cli.app import app
 from models.accept_rules import Rules
 from models.escaping import is_hidden, visible
 from models.message import Message, read_message
+from models.tables import Schedule
 from models.words import Action, Door, Role
 from tests.support.fixtures import Submit
 from tests.support.hostile_text import STEERING
 from tests.support.jobs import ME
-from tests.support.ledger import ask, do, message, people, settled, taken
+from tests.support.ledger import Ledger, ask, do, message, people, settled, taken
 from tests.support.terminal import OnTerminal
 from tests.support.worker_processes import environment
 from worker.accounts import state
@@ -138,7 +139,9 @@ def harmed(value: Any, *, names: bool = True) -> Any:
 
 
 @pytest.fixture
-def names(engine: Engine, settings: Settings, rules: Rules, submit: Submit, tmp_path: Path) -> dict[str, str]:
+def names(
+    engine: Engine, ledger: Ledger, settings: Settings, rules: Rules, submit: Submit, tmp_path: Path
+) -> dict[str, str]:
     """Fill every table, put harm into every text of it, and name what commands are to be asked about."""
     key_number = int(keys.create(engine, "shop", Role.PRODUCER, [1]).split("_")[1])
     endpoint.point(engine, settings, "shop", "https://hooks.example.com/x")
@@ -189,7 +192,7 @@ def names(engine: Engine, settings: Settings, rules: Rules, submit: Submit, tmp_
         "event": rows["events"][0].object_id,
         "account": rows["accounts"][0].name,
         "key": rows["keys"][0].name,
-        "schedule": ask(engine, "SELECT name FROM schedules")[0].name,
+        "schedule": ledger.all(Schedule)[0].name,
         "job": str(job),
         "submission": str(submission),
     }

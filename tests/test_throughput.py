@@ -10,9 +10,10 @@ from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from hubspot_api.limiter import Limiter, Limits, Permit
+from models.tables import Throughput, ThroughputByAccount
 from tasks.sweep import sweep
 from tests.support.fixtures import Submit
-from tests.support.ledger import LEASE, account_id, ask, do, given_up, message, people, settled, taken
+from tests.support.ledger import LEASE, Ledger, account_id, ask, do, given_up, message, people, settled, taken
 from worker.accounts.registry import add
 from worker.context import Context
 from worker.queries import throughput
@@ -64,7 +65,7 @@ def test_what_may_still_change_is_not_added_up_yet(context: Context, submit: Sub
     engine = context.engine
     sent(submit, engine)
     sweep(context)
-    assert ask(engine, "SELECT FROM throughput") == []
+    assert Ledger(engine).all(Throughput) == []
     earlier(engine, 10)
     submit(message("ada@example.com"))
     taken(engine)
@@ -107,7 +108,7 @@ def two(context: Context, settings: Settings, submit: Submit) -> None:
     unconfirmed.begin(engine, account_id(engine), LEASE, [])
     do(engine, "UPDATE attempts SET finished_at = now(), http_status = 200 WHERE kind = 'read-back'")
     submit({**message(*people(3, 20)), "account": "acme"})
-    acme = ask(engine, "SELECT id FROM accounts WHERE name = 'acme'")[0].id
+    acme = Ledger(engine).account("acme").id
     claimed = claim(engine, acme, LEASE)
     assert claimed is not None
     settled(engine, claimed, rejected=[0])
@@ -131,7 +132,7 @@ def test_each_account_has_its_own_calls_and_errors_added_up_or_not(
     for _ in range(2):
         context.redis.delete("turnout:throughput")
         throughput.add_up(context)
-    assert ask(engine, "SELECT FROM throughput_by_account") != []
+    assert Ledger(engine).all(ThroughputByAccount) != []
     assert throughput.look(context).accounts == before
     assert by_account(context, "day") == now
     assert set(by_account(context, "minute").values()) == {(0, 0, 0, 0)}
@@ -161,7 +162,7 @@ def test_old_totals_of_an_account_go_too(context: Context) -> None:
     throughput.add_up(context)
     context.redis.delete("turnout:throughput")
     throughput.add_up(context)
-    assert ask(context.engine, "SELECT FROM throughput_by_account") == []
+    assert Ledger(context.engine).all(ThroughputByAccount) == []
 
 
 @pytest.mark.usefixtures("two")

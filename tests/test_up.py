@@ -19,9 +19,10 @@ import requests
 from sqlalchemy import Engine
 
 import cli.up
+from models.tables import Session
 from models.words import Role
 from tests.support.console import Visitor, words
-from tests.support.ledger import ask
+from tests.support.ledger import Ledger, ask
 from tests.support.terminal import OnTerminal
 from tests.support.worker_processes import until
 from worker.auth import keys
@@ -143,12 +144,14 @@ def test_its_link_signs_in_and_stands_nowhere_but_on_the_terminal(up: Up) -> Non
     assert [path for path in kept if secret.encode() in path.read_bytes()] == []
 
 
-def test_where_its_lines_go_to_a_file_it_prints_no_link(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+def test_where_its_lines_go_to_a_file_it_prints_no_link(
+    engine: Engine, ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = ask(engine, "SELECT count(*) FROM keys")
     lines = cli.up._ready(engine, "http://127.0.0.1:8800")  # noqa: SLF001 - what is printed
     assert "console: http://127.0.0.1:8800/, key: turnout keys create NAME --role operator" in lines
     assert ask(engine, "SELECT count(*) FROM keys") == before
-    assert ask(engine, "SELECT FROM sessions") == []
+    assert ledger.all(Session) == []
     assert capsys.readouterr().out == ""
 
 

@@ -12,11 +12,13 @@ from sqlalchemy import text
 
 import worker.delivery.read_back
 from hubspot_api.client import get
-from models.words import Door, Outcome, Resolution
+from models.tables import Attempt, Batch
+from models.words import AttemptKind, Door, Outcome, Resolution, Status
 from tasks.deliver import deliver
 from tasks.sweep import sweep
 from tasks.verify import BEHIND, verify
 from tests.support.jobs import retry
+from tests.support.ledger import Ledger
 from tests.support.sandbox_calls import by_email, object_path, post
 from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from worker.accounts.state import pause
@@ -355,7 +357,7 @@ def test_what_is_absent_again_is_left_to_the_operator_with_the_evidence_and_noth
     for event, contact in enumerate(["ada", "bob", "cy", "dan"]):
         given(f"{contact}@example.com", object_id=str(event))
     sent(context)
-    while looked(context) or ask(context, "SELECT FROM batches WHERE status = 'PENDING'"):
+    while looked(context) or Ledger(context.engine).batches(Batch.status == Status.PENDING):
         sent(context)
     assert outcomes(context) == {"delivered": 2, "unconfirmed": 2}
     left = ask(
@@ -370,7 +372,7 @@ def test_what_is_absent_again_is_left_to_the_operator_with_the_evidence_and_noth
     ]
     assert left[0].context["read_back"]["left"] == "it was sent once more, and is still not there"
     assert accounts_due(context.engine) == []
-    assert len(ask(context, "SELECT FROM attempts WHERE kind = 'post'")) == 4 + 3
+    assert len(Ledger(context.engine).attempts(Attempt.kind == AttemptKind.POST)) == 4 + 3
     assert len(reads_back(context)) == 3 * 4 + 2 * 4
     assert {row["contact"] for row in sandbox.participations()} == {"bob@example.com", "dan@example.com"}
     # An operator may send it again; what he sends is looked for like any other.
@@ -392,7 +394,7 @@ def test_what_was_looked_for_one_by_one_is_sent_once_more_packed_together(
     calls = [looked(context) for _ in range(4)]
     assert calls == [1, 101, 1, 101]
     assert looked(context) == 0
-    assert [row.size for row in ask(context, "SELECT size FROM batches WHERE status = 'PENDING'")] == [100]
+    assert [row.size for row in Ledger(context.engine).batches(Batch.status == Status.PENDING)] == [100]
     sent(context)
     assert outcomes(context) == {"delivered": 100}
 
@@ -523,13 +525,13 @@ def test_an_answer_that_says_nothing_costs_no_look_and_backs_off(
     asked, other = errors(context)
     assert BEHIND - 1 <= asked.due_in <= BEHIND + 4
     assert -1 <= other.due_in <= 4
-    assert ask(context, "SELECT in_a_row FROM accounts")[0].in_a_row == 1
+    assert Ledger(context.engine).account().in_a_row == 1
     (attempt,) = reads_back(context)
     assert (attempt.answer, attempt.delivered) == ("ambiguous", 0)
     assert attempt.finished_at is not None
     assert looked(context) == 2
     assert outcomes(context) == {"delivered": 2}
-    assert ask(context, "SELECT in_a_row FROM accounts")[0].in_a_row == 0
+    assert Ledger(context.engine).account().in_a_row == 0
 
 
 def test_a_contact_whose_view_always_fails_holds_up_nobody_elses(
@@ -543,7 +545,7 @@ def test_a_contact_whose_view_always_fails_holds_up_nobody_elses(
         do(context, "UPDATE errors SET verify_at = verify_at - interval '6 seconds' WHERE verify_at IS NOT NULL")
         verify(context, "default")
     assert outcomes(context) == {"delivered": 2, "unconfirmed": 1}
-    assert ask(context, "SELECT in_a_row FROM accounts")[0].in_a_row == 0
+    assert Ledger(context.engine).account().in_a_row == 0
 
 
 def test_an_outage_parks_the_account_and_a_read_is_the_probe_that_ends_it(
@@ -556,11 +558,11 @@ def test_an_outage_parks_the_account_and_a_read_is_the_probe_that_ends_it(
     for _ in range(6):
         assert looked(context) == 1
         do(context, "UPDATE accounts SET parked_until = now() WHERE parked_until IS NOT NULL")
-    account = ask(context, "SELECT * FROM accounts")[0]
+    account = Ledger(context.engine).account()
     assert account.in_a_row == 6
     assert "times in a row" in account.parked_because
     assert looked(context) == 2
-    account = ask(context, "SELECT * FROM accounts")[0]
+    account = Ledger(context.engine).account()
     assert (account.in_a_row, account.parked_until) == (0, None)
     assert outcomes(context) == {"delivered": 2}
 
@@ -590,7 +592,7 @@ def test_a_burst_limit_met_while_reading_holds_all_of_the_account(
         ({"status": 401}, "paused", "reading back"),
     ],
 )
-def test_what_stops_an_account_stops_its_reading_too_and_spends_no_look(  # noqa: PLR0917
+def test_what_stops_an_account_stops_its_reading_too_and_spends_no_look(
     context: Context, sandbox: RunningSandbox, given: Given, fault: dict[str, Any], column: str, words: str
 ) -> None:
     sandbox.fault(drop=True, applied=True)
@@ -598,7 +600,7 @@ def test_what_stops_an_account_stops_its_reading_too_and_spends_no_look(  # noqa
     given("ada@example.com", "bob@example.com")
     sent(context)
     assert looked(context) == 1
-    account = ask(context, "SELECT * FROM accounts")[0]
+    account = Ledger(context.engine).account()
     assert words in getattr(account, f"{column}_because")
     assert looked(context) == 0
     assert verify(context, "default") == 0

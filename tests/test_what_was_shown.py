@@ -18,13 +18,15 @@ from hubspot_api.answer import NotFound, Rejection, Settled, read_answer
 from hubspot_api.transport import Response
 from models.accept_rules import Rules
 from models.correction import Change
-from models.words import Action, Identity, Outcome
+from models.tables import Error, Job, Record
+from models.words import Action, Identity, Outcome, Resolution
 from tests.support.console import Visitor, words
 from tests.support.fixtures import Submit, Turnout
 from tests.support.jobs import ME, finished, retry
 from tests.support.ledger import (
     CALL,
     WHEN,
+    Ledger,
     ask,
     deliver_all,
     do,
@@ -77,18 +79,18 @@ def unknown(engine: Engine, said: dict[str, object]) -> None:
 
 
 @pytest.fixture
-def mixed(submit: Submit, engine: Engine) -> str:
+def mixed(submit: Submit, engine: Engine, ledger: Ledger) -> str:
     """Three events' records in one group, as a version before this one left them; give the group."""
     for index, (event, number) in enumerate(MIXED.items()):
         submit(of(event, number, 100 * index))
     unknown(engine, {"category": "OBJECT_NOT_FOUND", "message": "No marketing event found for NAME"})
-    (group, *_) = ask(engine, "SELECT group_id FROM errors")
+    (group, *_) = ledger.errors()
     do(engine, "UPDATE errors SET group_id = :group", group=group.group_id)
     return str(group.group_id)
 
 
 def nothing_done(engine: Engine) -> bool:
-    return not ask(engine, "SELECT FROM jobs") and not ask(engine, "SELECT FROM errors WHERE resolution IS NOT NULL")
+    return not Ledger(engine).jobs() and not Ledger(engine).errors(Error.resolution.is_not(None))
 
 
 # Grouped
@@ -157,11 +159,11 @@ def test_a_group_says_of_which_event_it_is_wherever_it_is_named(
     assert "(rejected: No event …, event acme/webinar-24)" in words(operator.page(f"/act/dismiss?group={group.id}"))
 
 
-def test_errors_that_an_older_version_grouped_are_grouped_anew(mixed: str, engine: Engine) -> None:
+def test_errors_that_an_older_version_grouped_are_grouped_anew(mixed: str, engine: Engine, ledger: Ledger) -> None:
     with engine.connect() as connection:
         command.downgrade(configuration(connection), "0010")
         connection.commit()
-    assert len(ask(engine, "SELECT FROM errors WHERE group_id = :group", group=mixed)) == 140
+    assert len(ledger.errors(Error.group_id == mixed)) == 140
     upgrade(engine)
     rows = ask(
         engine,
@@ -197,14 +199,14 @@ def test_a_preview_is_of_all_that_is_chosen(mixed: str, engine: Engine, context:
 
 
 def test_distinct_changes_beyond_a_bound_are_counted(
-    submit: Submit, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, ledger: Ledger, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tally, "MOST", 2)
     monkeypatch.setattr(tally, "STEP", 2)
     for index in range(5):
         submit(of(f"spring-{index}", 1 + index))
     unknown(engine, {"category": "OBJECT_NOT_FOUND", "message": "no"})
-    changes = [(row.record_id, Change(event="acme/right")) for row in ask(engine, "SELECT record_id FROM errors")]
+    changes = [(row.record_id, Change(event="acme/right")) for row in ledger.errors()]
     found = tally.of(context.engine, context.rules, sorted(changes, key=lambda change: change[0]))
     assert [change.count for change in found.changes] == [1, 1]
     assert found.more_changes == 3
@@ -212,7 +214,7 @@ def test_distinct_changes_beyond_a_bound_are_counted(
     assert (found.will, found.skips) == (5, [tally.Skip(why, 10)])
 
 
-def test_what_a_preview_says_is_what_the_job_does(  # noqa: PLR0917
+def test_what_a_preview_says_is_what_the_job_does(
     submit: Submit, engine: Engine, context: Context, rules: Rules, monkeypatch: pytest.MonkeyPatch, mixed: str
 ) -> None:
     """Some would repeat, some were overtaken, some stay, some are twice among them, over many steps."""
@@ -235,7 +237,7 @@ def test_what_a_preview_says_is_what_the_job_does(  # noqa: PLR0917
 
 
 def test_two_records_of_one_person_are_both_corrected_in_their_order_over_two_steps(
-    submit: Submit, engine: Engine, context: Context, rules: Rules, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, ledger: Ledger, context: Context, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(steps, "CORRECTIONS", 1)
     for when in (WHEN, WHEN + 1):
@@ -247,7 +249,7 @@ def test_two_records_of_one_person_are_both_corrected_in_their_order_over_two_st
     done = preview.confirm(context, ME, Action.CORRECT, chosen, found.seal, params=params, typed=2)
     assert isinstance(done, int)
     assert finished(engine, rules, done).done == 2
-    assert [row.corrects for row in ask(engine, "SELECT corrects FROM records WHERE corrects > 0 ORDER BY id")] == [
+    assert [row.corrects for row in ledger.records(Record.corrects > 0)] == [
         1,
         2,
     ]
@@ -258,24 +260,24 @@ def test_two_records_of_one_person_are_both_corrected_in_their_order_over_two_st
 
 
 def test_on_the_page_nothing_is_done_where_it_changed_and_the_new_preview_is_shown(
-    mixed: str, engine: Engine, operator: Visitor, rules: Rules
+    mixed: str, engine: Engine, ledger: Ledger, operator: Visitor, rules: Rules
 ) -> None:
     path = f"/correct?group={mixed}&event={RIGHT}"
     html = operator.page(path)
     do(engine, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE record_id = 81")
     answer = operator.submit(html, "/correct", typed="60")
-    assert not ask(engine, "SELECT FROM jobs")
+    assert not ledger.jobs()
     said = words(answer.text)
     assert "What is chosen has changed since it was shown, so nothing was done" in said
     assert "59 records will be corrected and sent" in said
     answer = operator.submit(answer.text, "/correct", typed="60")
     assert "'60' was typed, which is not the number" in words(answer.text)
-    assert not ask(engine, "SELECT FROM jobs")
+    assert not ledger.jobs()
     answer = operator.submit(answer.text, "/correct", typed="59")
-    (job,) = ask(engine, "SELECT id, expected FROM jobs")
+    (job,) = ledger.jobs()
     assert (urlsplit(answer.url).path, job.expected) == (f"/job/{job.id}", 139)
     assert finished(engine, rules, job.id).done == 59
-    assert ask(engine, "SELECT FROM errors WHERE resolution = 'corrected' AND record_id = 81") == []
+    assert ledger.errors(Error.resolution == Resolution.CORRECTED, Error.record_id == 81) == []
 
 
 @pytest.mark.parametrize("seal", ["", "x", "5-", f"{'9' * 30}-x", "-", "1-\0"])
@@ -288,7 +290,7 @@ def test_a_form_without_a_preview_does_nothing(mixed: str, engine: Engine, opera
 
 @pytest.mark.parametrize("action", ["retry", "dismiss"])
 def test_what_failed_since_does_not_join_and_what_was_resolved_since_is_shown_anew(
-    action: str, submit: Submit, engine: Engine, operator: Visitor, rules: Rules
+    action: str, submit: Submit, engine: Engine, ledger: Ledger, operator: Visitor, rules: Rules
 ) -> None:
     submit(message(*people(5)))
     given_up(engine, taken(engine))
@@ -296,7 +298,7 @@ def test_what_failed_since_does_not_join_and_what_was_resolved_since_is_shown_an
     submit(message(*people(3, 50)))
     given_up(engine, taken(engine))
     operator.submit(html, f"/act/{action}", because="x")
-    (job,) = ask(engine, "SELECT id FROM jobs")
+    (job,) = ledger.jobs()
     do(engine, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE record_id = 2")
     ended = finished(engine, rules, job.id)
     assert (ended.expected, ended.done, ended.skipped) == (5, 4, 1)
@@ -305,7 +307,7 @@ def test_what_failed_since_does_not_join_and_what_was_resolved_since_is_shown_an
     do(engine, "UPDATE errors SET resolution = 'confirmed', resolved_at = now() WHERE record_id = 6")
     answer = operator.submit(html, f"/act/{action}", because="x")
     assert "changed since it was shown" in words(answer.text)
-    assert len(ask(engine, "SELECT FROM jobs")) == 1
+    assert len(ledger.jobs()) == 1
 
 
 def test_marked_rows_that_are_resolved_by_now_are_said(submit: Submit, engine: Engine, operator: Visitor) -> None:
@@ -338,12 +340,12 @@ def test_a_batch_that_grew_or_went_is_not_canceled_as_if_it_had_not(
 
 
 def test_one_record_that_has_failed_again_since_it_was_shown_is_left(
-    submit: Submit, engine: Engine, rules: Rules, operator: Visitor
+    submit: Submit, engine: Engine, ledger: Ledger, rules: Rules, operator: Visitor
 ) -> None:
     submit(message("ada@example.com"))
     settled(engine, taken(engine), rejected=[0])
     html = operator.page("/correct?record=1&event=78")
-    until = ask(engine, "SELECT max(id) FROM errors")[0][0]
+    until = ledger.errors()[-1].id
     retry(engine, 100, Filter((Outcome.REJECTED,)))
     settled(engine, taken(engine), rejected=[0])
     assert "changed since it was shown" in words(operator.submit(html, "/correct").text)
@@ -362,7 +364,7 @@ def as_csv(rows: list[dict[str, str]]) -> bytes:
 
 
 def test_a_corrected_file_is_shown_whole_and_done_as_shown(
-    mixed: str, engine: Engine, operator: Visitor, rules: Rules
+    mixed: str, engine: Engine, ledger: Ledger, operator: Visitor, rules: Rules
 ) -> None:
     content = operator.get(f"/errors.csv?group={mixed}").content.decode("utf-8-sig")
     rows = [{**row, "event": RIGHT} for row in csv.DictReader(StringIO(content, newline=""))]
@@ -375,14 +377,14 @@ def test_a_corrected_file_is_shown_whole_and_done_as_shown(
     assert "email …@example.com …@example.org 1" in said
     assert "59 records will be corrected and sent" in said
     assert "1 will be skipped: email: nobody is no e-mail address" in said
-    (job,) = ask(engine, "SELECT id, on_hold FROM jobs")
+    (job,) = ledger.jobs()
     begin = f"/job/{job.id}/begin"
     assert "No number was typed" in words(operator.submit(answer.text, begin).text)
     do(engine, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE record_id = 82")
     again = operator.submit(answer.text, begin, typed="59")
     assert "changed since it was shown" in words(again.text)
     assert "58 records will be corrected and sent" in words(again.text)
-    assert ask(engine, "SELECT FROM jobs WHERE on_hold")
+    assert ledger.jobs(Job.on_hold)
     operator.submit(again.text, begin, typed="58")
     ended = finished(engine, rules, job.id)
     assert (ended.done, ended.skipped) == (58, 2)
@@ -418,7 +420,7 @@ def test_by_command_unasked_the_number_is_expected(mixed: str, engine: Engine, t
 
 
 def test_by_command_nothing_is_done_where_it_changed_before_the_yes(
-    mixed: str, engine: Engine, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
+    mixed: str, engine: Engine, ledger: Ledger, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli.bulk_jobs, "is_asked", lambda: True)
 
@@ -434,7 +436,7 @@ def test_by_command_nothing_is_done_where_it_changed_before_the_yes(
     do(engine, "UPDATE errors SET resolution = NULL WHERE record_id = 81")
     said = turnout("retry", "--group", mixed, status=1)
     assert "139 records will be retried" in said.output
-    assert not ask(engine, "SELECT FROM jobs")
+    assert not ledger.jobs()
 
 
 @pytest.mark.parametrize(
@@ -447,7 +449,7 @@ def test_by_command_nothing_is_done_where_it_changed_before_the_yes(
     ],
 )
 def test_each_bulk_command_takes_what_it_is_to_come_to(
-    words_: tuple[str, ...], submit: Submit, engine: Engine, turnout: Turnout
+    words_: tuple[str, ...], submit: Submit, engine: Engine, ledger: Ledger, turnout: Turnout
 ) -> None:
     submit(message(*people(3)))
     given_up(engine, taken(engine))
@@ -458,7 +460,7 @@ def test_each_bulk_command_takes_what_it_is_to_come_to(
     assert "--expect says 4: nothing is done" in " ".join(said.stderr.split())
     assert (outcomes(engine), ask(engine, "SELECT FROM jobs")) == (before, [])
     turnout(*words_, "--yes", "--expect", "3")
-    (job,) = ask(engine, "SELECT done, pinned FROM jobs")
+    (job,) = ledger.jobs()
     assert (job.done, job.pinned) == (3, True)
 
 

@@ -7,16 +7,21 @@ import threading
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy import ColumnElement, Connection, Engine, Row, inspect, select, text
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from hubspot_api.answer import Rejection, Settled
+from models.tables import Account, Act, Attempt, Base, Batch, Error, Job, Record, Refused
 from models.words import Origin
 from worker.queries.reconciliation import audit
 from worker.queue import settle
 from worker.queue.attempts import AttemptResult
 from worker.queue.claim import Claim, claim
+
+_Where = ColumnElement[bool] | InstrumentedAttribute[bool]
+Kind = TypeVar("Kind", bound=Base)
 
 WHEN = 1_767_225_600_000
 LEASE = 60.0
@@ -36,8 +41,58 @@ def people(number: int, first: int = 0) -> list[str]:
     return [f"p{index}@example.com" for index in range(first, first + number)]
 
 
+class Ledger:
+    """What stands in the database, as the mapped classes, each kind in the order of its key.
+
+    A test of a story asks a command or a page (`facts("batch", …)`); the ledger is for what none of them shows.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def all(self, kind: type[Kind], *where: _Where) -> list[Kind]:
+        """All rows of a kind that fulfil these conditions."""
+        with Session(self._engine) as session:
+            return list(session.scalars(select(kind).where(*where).order_by(*inspect(kind).primary_key)))
+
+    def batches(self, *where: _Where) -> list[Batch]:
+        return self.all(Batch, *where)
+
+    def batch(self, batch_id: int | None = None) -> Batch:
+        """This batch, or the only one."""
+        (batch,) = self.batches() if batch_id is None else self.batches(Batch.id == batch_id)
+        return batch
+
+    def records(self, *where: _Where) -> list[Record]:
+        return self.all(Record, *where)
+
+    def record(self, contact: str) -> Record:
+        """The only record of a contact."""
+        (record,) = self.records(Record.contact == contact)
+        return record
+
+    def errors(self, *where: _Where) -> list[Error]:
+        return self.all(Error, *where)
+
+    def attempts(self, *where: _Where) -> list[Attempt]:
+        return self.all(Attempt, *where)
+
+    def account(self, name: str = "default") -> Account:
+        (account,) = self.all(Account, Account.name == name)
+        return account
+
+    def jobs(self, *where: _Where) -> list[Job]:
+        return self.all(Job, *where)
+
+    def actions(self, *where: _Where) -> list[Act]:
+        return self.all(Act, *where)
+
+    def refused(self, *where: _Where) -> list[Refused]:
+        return self.all(Refused, *where)
+
+
 def account_id(engine: Engine) -> int:
-    return int(ask(engine, "SELECT id FROM accounts WHERE name = 'default'")[0].id)
+    return Ledger(engine).account().id
 
 
 def ask(engine: Engine, sql: str, **facts: object) -> list[Row[Any]]:
@@ -50,8 +105,8 @@ def do(engine: Engine, sql: str, **facts: object) -> int:
         return int(connection.execute(text(sql), facts).rowcount)
 
 
-def batch(engine: Engine, batch_id: int) -> Row[Any]:
-    return ask(engine, "SELECT * FROM batches WHERE id = :id", id=batch_id)[0]
+def batch(engine: Engine, batch_id: int) -> Batch:
+    return Ledger(engine).batch(batch_id)
 
 
 def waits(engine: Engine) -> dict[int, list[int]]:
@@ -92,6 +147,15 @@ def postponed(engine: Engine, claimed: Claim, seconds: float = 0, *, spends: boo
 
 def given_up(engine: Engine, claimed: Claim) -> bool:
     return settle.give_up(engine, claimed, "HTTP 503; 8 attempts", CALL)
+
+
+def fail_all(engine: Engine, *, rejected: bool = False) -> list[int]:
+    """Give up all that is due, or let HubSpot reject it; give the ids of its records."""
+    ids: list[int] = []
+    while (claimed := take(engine)) is not None:
+        ids += [member.id for member in claimed.members]
+        settled(engine, claimed, rejected=range(len(claimed.members))) if rejected else given_up(engine, claimed)
+    return sorted(ids)
 
 
 def deliver_all(engine: Engine, most: int = 1_000) -> int:
@@ -184,7 +248,7 @@ class Sent:
 
 
 @dataclass
-class Ledger:
+class Posts:
     """What a fake HubSpot was sent, in order. It answers nothing: the test decides what comes back."""
 
     sent: list[Sent] = field(default_factory=list)
