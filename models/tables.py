@@ -803,3 +803,15 @@ class Erasure(Base):
     """How many rows of which table."""
     complete: Mapped[bool]
     """False where something had to be left for another time."""
+
+
+class SchemaRevision(Base):
+    """A migration whose release may run on these tables: the newest one's, and older ones' that it leaves working.
+
+    Each migration adds its own revision. One after which older releases fail (a column renamed, a rule made stricter)
+    deletes the others first.
+    """
+
+    __tablename__ = "schema_revisions"
+
+    revision: Mapped[str] = mapped_column(primary_key=True)

@@ -1,15 +1,16 @@
 """Intake: the stream is drained into the database by one reader at a time, so that its order is that of acceptance.
 
-The reader holds a PostgreSQL advisory lock on the very connection it accepts with: without the lock there is no
-transaction either. Entries that were read and never acknowledged come first, each alone: one of them may have been
-what killed its reader.
+Whoever reads holds a PostgreSQL advisory lock from the read to the acknowledgement, in a transaction of its own: no
+session is assumed, and a pooler in transaction mode does no harm. The lock only keeps two readers from doing the same
+work. Where it is lost (its connection dies while the reader lives) the order is kept all the same: no new entry is
+given out before all earlier ones are acknowledged, and what is accepted twice is stored once. Entries that were read
+and never acknowledged come first, each alone: one of them may have been what killed its reader.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, func, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, func, select, true
 
 from models.words import Door
 from worker.celery import DELIVER, INTAKE, app
@@ -20,8 +21,10 @@ from worker.wake import received, wake
 
 LOCK: Final = 0x7475726E  # «turn»
 """The advisory lock's key."""
-_LOCK: Final = select(func.pg_try_advisory_lock(LOCK))
-_UNLOCK: Final = select(func.pg_advisory_unlock(LOCK))
+_LOCK: Final = select(
+    func.pg_try_advisory_xact_lock(LOCK), func.set_config("idle_in_transaction_session_timeout", "120s", true())
+)
+"""Its transaction is idle while another accepts: 32 MiB can take longer than the usual time-out."""
 DEATHS: Final = 5
 """A message during which the process died so often while it was alone is refused."""
 
@@ -33,31 +36,27 @@ def intake(process: Context, wake: Callable[..., int] = wake) -> int:
         redis.RedisError, sqlalchemy.exc.DBAPIError: where one of them is out of reach; nothing is lost by it.
 
     """
-    with process.engine.connect() as connection:
-        if not connection.execute(_LOCK).scalar_one():
-            return 0
-        connection.commit()
-        try:
-            process.stream.join()
-            return _drain(process, connection, wake)
-        finally:
-            _unlock(connection)
-
-
-def _drain(process: Context, connection: Connection, wake: Callable[..., int]) -> int:
-    stream, drained = process.stream, 0
-    while not process.stopping.is_set():
-        again = stream.pending()
-        entries = again or stream.new()
-        if not entries:
-            break
-        if again:
-            _accept_alone(process, connection, again[0], wake)
-        else:
-            _accept(process, connection, entries, wake)
-        stream.done(entries)
-        drained += len(entries)
+    process.stream.join()
+    drained = 0
+    while not process.stopping.is_set() and (taken := _take(process, wake)):
+        drained += taken
     return drained
+
+
+def _take(process: Context, wake: Callable[..., int]) -> int:
+    """Accept and acknowledge one read; give how many entries it had: none, too, where another reader is at it."""
+    with process.engine.begin() as turn:
+        if not turn.execute(_LOCK).scalar_one():
+            return 0
+        read = process.stream.read()
+        if read.entries:
+            with process.engine.connect() as connection:
+                if read.again:
+                    _accept_alone(process, connection, read.entries[0], wake)
+                else:
+                    _accept(process, connection, read.entries, wake)
+            process.stream.done(read.entries)
+    return len(read.entries)
 
 
 def _accept(process: Context, connection: Connection, entries: Sequence[Entry], wake: Callable[..., int]) -> None:
@@ -81,15 +80,6 @@ def _accept_alone(process: Context, connection: Connection, entry: Entry, wake: 
 
 def _handed(entry: Entry) -> Inbound:
     return Inbound(Door.STREAM, entry.id, entry.raw)
-
-
-def _unlock(connection: Connection) -> None:
-    try:
-        connection.rollback()
-        connection.execute(_UNLOCK)
-        connection.commit()
-    except DBAPIError:
-        connection.invalidate()  # the lock ends with the connection
 
 
 @app.task(name=INTAKE)

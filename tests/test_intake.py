@@ -16,7 +16,7 @@ from worker.context import Context
 from worker.intake import store
 from worker.intake.store import NewRecord
 from worker.queries.reconciliation import audit
-from worker.stream import FIELD, KEY, MOST_BYTES
+from worker.stream import FIELD, KEY, MOST_BYTES, Read
 
 WHEN = 1_767_225_600_000
 
@@ -55,7 +55,7 @@ def test_entries_of_a_dead_reader_come_first_and_in_their_order(context: Context
     context.stream.join()
     for index in range(3):
         context.stream.add(message(f"p{index}@example.com"))
-    assert len(context.stream.new()) == 3  # read, and the reader died
+    assert len(context.stream.read().entries) == 3  # read, and the reader died
     context.stream.add(message("p3@example.com"))
     assert intake(context) == 4
     assert contacts(context) == [f"p{index}@example.com" for index in range(4)]
@@ -77,7 +77,7 @@ def test_a_message_that_killed_its_reader_five_times_alone_is_refused_whole(cont
     context.stream.join()
     context.stream.add(poison := message("ada@example.com"))
     context.stream.add(message("bob@example.com"))
-    (entry, _) = context.stream.new()
+    (entry, _) = context.stream.read().entries
     for _ in range(DEATHS):
         context.stream.begin_alone(entry)  # and then the process was gone
     assert intake(context) == 2
@@ -90,7 +90,7 @@ def test_a_message_that_killed_its_reader_five_times_alone_is_refused_whole(cont
 def test_a_database_out_of_reach_is_no_death(context: Context) -> None:
     context.stream.join()
     context.stream.add(message("ada@example.com"))
-    context.stream.new()
+    context.stream.read()
     broken = OperationalError("COMMIT", {}, Exception("gone"))
     for _ in range(DEATHS + 1):
         with patch.object(module, "accept", side_effect=broken), pytest.raises(OperationalError):
@@ -106,6 +106,39 @@ def test_there_is_one_reader_at_a_time(context: Context) -> None:
         assert intake(context) == 0
         other.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": LOCK})
     assert intake(context) == 1
+
+
+def test_nothing_new_is_read_before_what_was_read_is_acknowledged(context: Context) -> None:
+    context.stream.join()
+    context.stream.add(message("ada@example.com"))
+    first = context.stream.read()
+    context.stream.add(message("bob@example.com"))
+    assert not first.again
+    assert context.stream.read() == Read(first.entries, again=True)
+    context.stream.done(first.entries)
+    assert not context.stream.read().again
+
+
+def test_a_reader_that_lost_its_lock_changes_neither_order_nor_counts(context: Context) -> None:
+    for index in range(4):
+        context.stream.add(message(f"p{index}@example.com"))
+    real = module.accept
+
+    def loses_its_lock(connection: Connection, handed: list[Any], rules: Any) -> Any:
+        with patch.object(module, "accept", real), context.engine.begin() as killer:
+            killer.execute(text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"))
+            killer.commit()
+            while intake(context) < 4:  # the other reader goes first, and gets past it
+                pass
+        context.stream.add(message("p4@example.com"))
+        return real(connection, handed, rules)
+
+    with patch.object(module, "accept", loses_its_lock), pytest.raises(OperationalError):
+        intake(context)
+    assert intake(context) == 1
+    assert contacts(context) == [f"p{index}@example.com" for index in range(5)]
+    books = audit(context.engine)
+    assert (books.accepted, books.duplicates, books.balanced) == (5, 0, True)
 
 
 def test_readers_at_once_accept_everything_once(context: Context) -> None:
@@ -134,9 +167,10 @@ def test_one_read_takes_little_more_than_its_bound(context: Context) -> None:
     big = b"x" * (MOST_BYTES // 4)
     for _ in range(9):
         context.redis.xadd(KEY, {FIELD: big})
-    assert len(context.stream.new()) == 4
-    assert len(context.stream.new()) == 4
-    assert len(context.stream.new()) == 1
+    for expected in (4, 4, 1):
+        read = context.stream.read()
+        assert len(read.entries) == expected
+        context.stream.done(read.entries)
 
 
 def test_one_message_whose_data_breaks_the_transaction_is_refused_alone(context: Context) -> None:

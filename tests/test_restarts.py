@@ -21,7 +21,7 @@ from worker.local.migrate import upgrade
 from worker.local.services import free_port
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
-from worker.stream import Stream
+from worker.stream import Read, Stream
 
 
 def test_what_waits_in_the_stream_outlives_a_redis_that_is_killed(tmp_path: Path) -> None:
@@ -31,12 +31,13 @@ def test_what_waits_in_the_stream_outlives_a_redis_that_is_killed(tmp_path: Path
         stream.join()
         for number in range(1_000):
             stream.add(b"%d" % number)
-        read = stream.new()
+        read = stream.read().entries
         valkey.kill()
         valkey.start()
         assert stream.waiting() == 1_000
-        assert stream.pending() == read[:1]
-        assert stream.new()[0].raw == b"%d" % len(read)
+        assert stream.read() == Read(read[:1], again=True)
+        stream.done(read)
+        assert stream.read().entries[0].raw == b"%d" % len(read)
     valkey.stop()
 
 

@@ -13,7 +13,7 @@ from psycopg.pq import Conninfo
 from sqlalchemy import URL, Connection, Engine, Result, Sequence, create_engine, event, make_url, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
@@ -166,6 +166,16 @@ def json(value: object) -> str:
 def sqlstate(error: DBAPIError) -> str:
     """Give the SQLSTATE of a database error, or nothing for one that has none (a lost connection)."""
     return getattr(error.orig, "sqlstate", None) or ""
+
+
+def is_away(error: DBAPIError) -> bool:
+    """Say whether PostgreSQL is to blame: out of reach, ended, full, or taking no writes."""
+    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+
+
+def reason(error: DBAPIError) -> str:
+    """Give the first line of what PostgreSQL or its driver said."""
+    return (str(error.orig).strip() or type(error.orig).__name__).splitlines()[0]
 
 
 def is_datas_fault(error: DBAPIError) -> bool:

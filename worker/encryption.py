@@ -6,10 +6,11 @@ import os
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from sqlalchemy import Engine, bindparam, select, update
+from sqlalchemy import Connection, Engine, bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -35,7 +36,7 @@ def cipher(settings: Settings) -> MultiFernet:
 
 
 def _key_of_this_machine(settings: Settings) -> str:
-    path = settings.data_dir / FILE
+    path = _file(settings)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         made = path.with_name(f"{FILE}.{os.getpid()}")
@@ -45,6 +46,10 @@ def _key_of_this_machine(settings: Settings) -> str:
             os.link(made, path)  # whole or not at all: several parts may start at once
         made.unlink()
     return path.read_text().strip()
+
+
+def _file(settings: Settings) -> Path:
+    return settings.data_dir / FILE
 
 
 def seal(settings: Settings, secret: str) -> bytes:
@@ -68,7 +73,7 @@ def _opened(settings: Settings, sealed: bytes) -> bytes:
     except InvalidToken:
         raise SettingsError(
             "TURNOUT_SECRET_KEY is not the key this database was set up with: set the one that was used then"
-            f" (without the setting it is in {settings.data_dir / FILE})"
+            f" (without the setting it is in {_file(settings)})"
         ) from None
 
 
@@ -88,6 +93,24 @@ def fingerprint_key(engine: Engine, settings: Settings) -> bytes:
         connection.execute(_KEEP, {"name": FINGERPRINT_KEY, "ciphertext": fresh})
         kept = connection.execute(_KEPT, {"called": FINGERPRINT_KEY}).scalar_one()
     return _opened(settings, kept)
+
+
+def check_key(connection: Connection, settings: Settings) -> None:
+    """Compare the settings' key with the database's, where it has one; it makes none.
+
+    Raises:
+        SettingsError: where the settings' key is not the one the database was set up with, or there is none.
+
+    """
+    kept = connection.execute(_KEPT, {"called": FINGERPRINT_KEY}).scalar()
+    if kept is None:
+        return
+    if not settings.secret_key.get_secret_value() and not _file(settings).exists():
+        raise SettingsError(
+            "TURNOUT_SECRET_KEY is not set, and this database was set up with a key: set the one that was used then"
+            f" (there is none in {_file(settings)} either)"
+        )
+    _opened(settings, kept)
 
 
 KEPT: Final[Sequence[tuple[InstrumentedAttribute[Any], InstrumentedAttribute[Any]]]] = (

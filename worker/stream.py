@@ -35,6 +35,14 @@ class Entry:
     raw: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Entries of one read, within its bounds; `again` where it is one that was read before and never acknowledged."""
+
+    entries: list[Entry]
+    again: bool
+
+
 def connect(url: str) -> redis.Redis:
     """Make a client that notices within two seconds when Redis is out of reach."""
     return redis.Redis.from_url(
@@ -88,20 +96,16 @@ class Stream:
             if "BUSYGROUP" not in str(error):
                 raise
 
-    def pending(self) -> list[Entry]:
-        """Read the oldest entry that was read before and never acknowledged."""
-        return self._entries("0", 1)
-
-    def new(self) -> list[Entry]:
-        """Read the next entries that nobody read, within the bounds of one read."""
-        return self._entries(">", MOST_ENTRIES)
-
-    def _entries(self, after: str, most: int) -> list[Entry]:
-        read = self._read(keys=[KEY], args=[GROUP, CONSUMER, after, most, MOST_BYTES])
-        return [
-            Entry(id_.decode(), dict(zip(fields[::2], fields[1::2], strict=True)).get(FIELD, b" ".join(fields)))
-            for id_, fields in read
-        ]
+    def read(self) -> Read:
+        """Read the oldest entry that was read before and never acknowledged, or else the next that nobody read."""
+        again, entries = self._read(keys=[KEY], args=[GROUP, CONSUMER, MOST_ENTRIES, MOST_BYTES])
+        return Read(
+            [
+                Entry(id_.decode(), dict(zip(fields[::2], fields[1::2], strict=True)).get(FIELD, b" ".join(fields)))
+                for id_, fields in entries
+            ],
+            again=bool(again),
+        )
 
     def done(self, entries: list[Entry]) -> None:
         """Acknowledge and delete exactly these."""

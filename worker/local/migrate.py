@@ -11,10 +11,13 @@ from sqlalchemy import Connection, Engine, create_engine, text
 
 import migrations
 from worker.local.services import Postgres
+from worker.schema import needed, read_schema
 
-LOCK: Final = text("SELECT pg_advisory_lock(hashtext('turnout migrations'))")
-UNLOCK: Final = text("SELECT pg_advisory_unlock(hashtext('turnout migrations'))")
-"""Held by the one that migrates; no table can hold it, for there may be none yet."""
+_TURN: Final = text("SELECT pg_advisory_xact_lock(hashtext('turnout migrations'))")
+"""Held by the one that migrates, until its transaction ends; no table can hold it, for there may be none yet."""
+_UNHURRIED: Final = text("SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true)")
+_PATIENCE: Final = text("SELECT set_config('lock_timeout', '20s', true)")
+"""Others queue behind a migration that waits for a table."""
 
 
 def configuration(connection: Connection) -> Config:
@@ -25,18 +28,20 @@ def configuration(connection: Connection) -> Config:
     return config
 
 
-def upgrade(engine: Engine) -> None:
-    """Apply the migrations that are missing; any number of callers at once do it once."""
-    with engine.connect() as connection:
-        connection.execute(LOCK)
-        connection.commit()
-        try:
-            command.upgrade(configuration(connection), "head")
-            connection.commit()
-        finally:
-            connection.rollback()
-            connection.execute(UNLOCK)
-            connection.commit()
+def upgrade(engine: Engine) -> tuple[str | None, str]:
+    """Apply the migrations that are missing, all or none; any number of callers at once do it once.
+
+    Gives the revision before (none: there were no tables) and after. A newer Turnout's schema is left as it is.
+    """
+    with engine.begin() as connection:
+        connection.execute(_UNHURRIED)
+        connection.execute(_TURN)
+        connection.execute(_PATIENCE)
+        before = read_schema(connection)
+        if before.is_newer:
+            return before.revision, str(before.revision)
+        command.upgrade(configuration(connection), "head")
+    return before.revision, needed()
 
 
 def write_migration(message: str) -> None:
