@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import redis
 import typer
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from cli import (
     accounts,
@@ -32,7 +32,9 @@ from cli import (
 from cli.commands import Commands, Panel
 from cli.output import complain, complain_of_bug, say
 from cli.version import version
+from worker.database import OTHER_TABLES, READ_ONLY, is_away, reason, sqlstate
 from worker.settings import SettingsError
+from worker.startup import CannotStart
 from worker.stream import StreamUnavailable
 
 
@@ -113,16 +115,26 @@ def run() -> None:
     """Run a command."""
     try:
         app(prog_name="turnout")
-    except SettingsError as error:
+    except (SettingsError, CannotStart) as error:
         _fail(str(error))
     except (redis.RedisError, StreamUnavailable):
         _fail("Redis is out of reach: is `turnout up` running, or TURNOUT_REDIS_URL right?")
-    except OperationalError as error:
-        first_line = str(error.orig).strip().splitlines()[0]
-        _fail(f"PostgreSQL is out of reach ({first_line}): is `turnout up` running, or TURNOUT_DATABASE_URL right?")
+    except DBAPIError as error:
+        _fail_by_database(error)
     except Exception as error:  # noqa: BLE001 - a bug: its traceback is shown, and what others wrote in it as always
         complain_of_bug(error)
         sys.exit(1)
+
+
+def _fail_by_database(error: DBAPIError) -> None:
+    if sqlstate(error) == READ_ONLY:
+        _fail(f"PostgreSQL takes no writes ({reason(error)}): TURNOUT_DATABASE_URL must lead to the primary")
+    if is_away(error):
+        _fail(f"PostgreSQL is out of reach ({reason(error)}): is `turnout up` running, or TURNOUT_DATABASE_URL right?")
+    if sqlstate(error) in OTHER_TABLES:
+        _fail(f"the database's tables are not this Turnout's ({reason(error)}): run `turnout db upgrade`")
+    complain_of_bug(error)
+    sys.exit(1)
 
 
 def _fail(message: str) -> None:

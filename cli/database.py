@@ -2,8 +2,8 @@
 
 import typer
 
-from cli.output import say
-from cli.resources import open_engine, open_process
+from cli.output import complain, say
+from cli.resources import open_database, open_process
 
 app = typer.Typer(
     help="The database's tables, and the key of what they keep encrypted.",
@@ -14,11 +14,47 @@ app = typer.Typer(
 
 @app.command(epilog="Example: turnout db upgrade")
 def upgrade() -> None:
-    """Bring the tables to the present version; safe at any time, by any number at once."""
-    from worker.local import migrate
+    """Bring the tables to the schema of this version; safe at any time, by any number at once.
 
-    migrate.upgrade(open_engine())
-    say("the tables are up to date")
+    It needs TURNOUT_DATABASE_URL alone.
+    """
+    from worker.local import migrate
+    from worker.schema import needed
+
+    before, after = migrate.upgrade(open_database())
+    if after != needed():
+        say(f"the schema is {after}, a newer Turnout's: nothing was changed (this Turnout's is {needed()})")
+    elif before == after:
+        say(f"the schema is {after}: up to date, nothing was changed")
+    else:
+        say(f"the schema was {before or 'not there'} and is now {after}: the tables are up to date")
+
+
+@app.command(epilog="Example: turnout db current")
+def current() -> None:
+    """Show the schema of the database, and the one that this version needs."""
+    from worker.schema import needed, read_schema
+
+    with open_database().connect() as connection:
+        found = read_schema(connection)
+    say(f"the database's schema: {found.revision or 'none, there are no tables of Turnout'}")
+    say(f"this Turnout's schema: {needed()}")
+
+
+@app.command(epilog="Example: turnout db check")
+def check() -> None:
+    """Check whether this version can work on the database; exit status 1 where it cannot.
+
+    It can where the schema is its own, or a newer one that names it as compatible.
+    """
+    from worker import startup
+
+    found = startup.of_schema(open_database())
+    for one in found:
+        complain(f"turnout: {one}")
+    if found:
+        raise typer.Exit(1)
+    say("this Turnout can work on the database")
 
 
 @app.command(epilog="Example: turnout db rekey")

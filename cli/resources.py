@@ -16,6 +16,19 @@ def open_engine() -> "Engine":
     return make_engine(load_settings())
 
 
+def open_database() -> "Engine":
+    """Give the database where nothing else is needed: no other setting has to be there."""
+    from worker.database import make_engine
+    from worker.settings import SettingsError, SettingsOfRunning, read_settings
+
+    settings = read_settings(SettingsOfRunning)
+    if not settings.database_url:
+        raise SettingsError(
+            f"TURNOUT_DATABASE_URL is not set, and no `turnout up` runs on {settings.data_dir}: set it, or start it"
+        )
+    return make_engine(settings)
+
+
 def open_process() -> "Context":
     """Give the settings with all that they lead to: the database, the stream, the rules."""
     from worker.context import Context

@@ -18,10 +18,13 @@ def serve(
     address where it is on another host. Keys: `turnout keys create NAME --role producer` (operator, viewer).
     """
     from web.server import Server
+    from worker import startup
     from worker.context import current
     from worker.logging_setup import set_up
 
     process = current()
     set_up(process.settings.log_format)
+    # What comes by HTTP is stored without Redis.
+    startup.start(process.settings, process.engine, needs=[startup.Service.POSTGRESQL])
     Server(process, host, port).run()
     raise typer.Exit(0)

@@ -11,15 +11,18 @@
 - `fallback` a worker does its due work itself while no wake-up reaches it
 """
 
+import sys
 from typing import Any
 
 from celery.signals import beat_init, worker_init, worker_ready
 
+from models.escaping import visible
 from tasks import accept, deliver, intake, job, notify, purge, sweep, verify
 from tasks.fallback import Fallback
-from worker import heartbeat, watchdog
+from worker import heartbeat, startup, watchdog
 from worker.context import current
 from worker.delivery import permits
+from worker.logging_setup import set_up
 
 __all__ = ["accept", "deliver", "intake", "job", "notify", "purge", "sweep", "verify"]
 
@@ -27,6 +30,7 @@ __all__ = ["accept", "deliver", "intake", "job", "notify", "purge", "sweep", "ve
 @worker_init.connect
 def _begin(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's worker
     """Begin what a worker process does beside its tasks, also while its broker is away; it ends with the process."""
+    _wait_for_services()
     queues = list(sender.app.amqp.queues.consume_from)
     activity = watchdog.observe()
     permits.begin()
@@ -41,4 +45,16 @@ def _ready(**_: object) -> None:
 
 @beat_init.connect
 def _begin_beat(**_: object) -> None:
+    _wait_for_services()
     watchdog.begin_beat(current())
+
+
+def _wait_for_services() -> None:
+    """End the process, in one sentence, where it cannot work as things are."""
+    process = current()
+    set_up(process.settings.log_format)  # Celery does so only after this
+    try:
+        startup.start(process.settings, process.engine)
+    except startup.CannotStart as error:
+        sys.stderr.write(f"turnout: {visible(str(error))}\n")
+        sys.exit(1)

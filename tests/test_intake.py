@@ -14,6 +14,7 @@ from tasks import intake as module
 from tasks.intake import DEATHS, LOCK, intake
 from worker.context import Context
 from worker.intake import store
+from worker.intake.accept import accept
 from worker.intake.store import NewRecord
 from worker.queries.reconciliation import audit
 from worker.stream import FIELD, KEY, MOST_BYTES, Read
@@ -122,7 +123,7 @@ def test_nothing_new_is_read_before_what_was_read_is_acknowledged(context: Conte
 def test_a_reader_that_lost_its_lock_changes_neither_order_nor_counts(context: Context) -> None:
     for index in range(4):
         context.stream.add(message(f"p{index}@example.com"))
-    real = module.accept
+    real = accept
 
     def loses_its_lock(connection: Connection, handed: list[Any], rules: Any) -> Any:
         with patch.object(module, "accept", real), context.engine.begin() as killer:

@@ -27,10 +27,14 @@ POOL: Final = 12
 REPEATS: Final = 5
 DEADLOCK: Final = frozenset({"40P01", "40001", "55P03"})
 """Deadlock, serialization failure, lock time-out: the same transaction, again, is right."""
+READ_ONLY: Final = "25006"
+"""A write on a standby, or on a server that takes no writes."""
+OTHER_TABLES: Final = frozenset({"42P01", "42703"})
+"""A table or a column that is not there: the schema is another release's."""
 DATA: Final = ("22", "23")
 """SQLSTATE classes for which the data is to blame."""
 
-NOT_HERE: Final = ("08", "57P", "25006", "25P03", "25P04", "53300", "55000", "26000", "42P05")
+NOT_HERE: Final = ("08", "57P", READ_ONLY, "25P03", "25P04", "53300", "55000", "26000", "42P05")
 """SQLSTATEs, or their beginnings, of an error that ends its connection: lost or shut down (08, 57P), a standby or a
 server that takes no writes (25006, 55000), ended while idle (25P03, 25P04), no room for a connection (53300), a
 prepared statement that is another server's (26000, 42P05)."""

@@ -1,13 +1,14 @@
-"""What a process needs before it takes work, looked at when it starts: what stops it, what it waits for, what it warns of.
+"""What a process looks at when it starts: what stops it, what it waits for, and what it only warns of.
 
 `findings` is the list for whoever shows it (`turnout status`, `turnout doctor`); `start` acts on it.
 """
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final, cast
 
 import redis
@@ -70,19 +71,24 @@ def findings(settings: Settings, engine: Engine) -> list[Finding]:
 
 def of_database(settings: Settings, engine: Engine) -> list[Finding]:
     """Look at PostgreSQL: whether it answers, its version, its schema and whether the secret key is its own."""
-    try:
-        with engine.connect() as connection:
-            server = _of_server(connection)
-            return server or _of_schema(connection) or _of_key(settings, connection)
-    except DBAPIError as error:
-        return [_away(Service.POSTGRESQL, reason(error), "is it running, and TURNOUT_DATABASE_URL right?")]
+    return _look(engine, _of_server, _of_schema, partial(_of_key, settings))
+
+
+def of_schema(engine: Engine) -> list[Finding]:
+    """Look at PostgreSQL's schema alone."""
+    return _look(engine, _of_schema)
 
 
 def of_reach(engine: Engine) -> list[Finding]:
     """Look whether PostgreSQL answers and takes writes, whatever its schema."""
+    return _look(engine, _of_server)
+
+
+def _look(engine: Engine, *looks: Callable[[Connection], list[Finding]]) -> list[Finding]:
+    """Look at one after the other, until one finds something."""
     try:
         with engine.connect() as connection:
-            return _of_server(connection)
+            return next((found for look in looks if (found := look(connection))), [])
     except DBAPIError as error:
         return [_away(Service.POSTGRESQL, reason(error), "is it running, and TURNOUT_DATABASE_URL right?")]
 
@@ -211,20 +217,34 @@ def start(
     """
     while True:
         found = wait(lambda: findings(settings, engine), say, stopped, needs)
-        for one in found:
-            if one.severity is Severity.STOPS:
-                raise CannotStart(str(one))
-        for one in found:
-            if one.severity is Severity.WARNS:
-                say(str(one))
-        if stopped():
-            return
-        try:
-            fingerprint_key(engine, settings)  # made by whoever starts first
-        except SettingsError as error:
-            raise CannotStart(str(error)) from None
-        except DBAPIError as error:
-            if not is_away(error):
-                raise
-        else:
-            return
+        stop_at_first(found)
+        if stopped() or _made_key(settings, engine):
+            break
+    for one in found:
+        if one.severity is Severity.WARNS:
+            say(str(one))
+
+
+def stop_at_first(found: Iterable[Finding]) -> None:
+    """Refuse to start where something is wrong that waiting does not mend.
+
+    Raises:
+        CannotStart: says what.
+
+    """
+    for one in found:
+        if one.severity is Severity.STOPS:
+            raise CannotStart(str(one))
+
+
+def _made_key(settings: Settings, engine: Engine) -> bool:
+    """Have the fingerprints' key made by whoever starts first; say whether it is there."""
+    try:
+        fingerprint_key(engine, settings)
+    except SettingsError as error:
+        raise CannotStart(str(error)) from None
+    except DBAPIError as error:
+        if not is_away(error):
+            raise
+        return False
+    return True

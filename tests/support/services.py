@@ -12,10 +12,11 @@ from worker.local.services import Postgres, free_port, valkey_command
 class Valkey:
     """A Valkey of the tests' own, which can be frozen, killed and started again on the same port."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, **options: str) -> None:
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
-        self._command = valkey_command(data_dir, self.port)
+        more = [word for name, value in options.items() for word in (f"--{name}", *value.split())]
+        self._command = [*valkey_command(data_dir, self.port), *more]
         self._log = data_dir / "valkey.log"
         self.start()
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from anyio import CapacityLimiter, to_thread
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -19,6 +19,7 @@ from web.console.rendering import render
 from worker.auth import sessions
 from worker.auth.keys import ApiKey
 from worker.context import Context
+from worker.database import is_away
 from worker.operations.audit_log import Actor
 from worker.queries.status import destination
 
@@ -177,14 +178,17 @@ class Frame:
             return work(request)
         except PageError as refusal:
             return self.refused(request, refusal)
-        except (OperationalError, InterfaceError):
+        except DBAPIError as error:
+            if not is_away(error):
+                return self._failed(request, error)
             message = "Nothing can be shown until it is back; nothing that was accepted is lost. Try again in a moment."
             return self.refused(request, PageError(503, "The database is out of reach", message))
-        except Exception:
-            log.exception("a page failed")
-            return self.refused(
-                request, PageError(500, "Something is wrong here", "The log of `turnout serve` says what.")
-            )
+        except Exception as error:  # noqa: BLE001 - a bug: it is logged
+            return self._failed(request, error)
+
+    def _failed(self, request: Request, error: Exception) -> Response:
+        log.error("a page failed", exc_info=error)
+        return self.refused(request, PageError(500, "Something is wrong here", "The log of `turnout serve` says what."))
 
     def _show(self, page: PageFunction, request: Request) -> Response:
         key = self.who(request)

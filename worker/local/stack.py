@@ -11,7 +11,7 @@ import redis
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
-from worker import heartbeat
+from worker import heartbeat, startup
 from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
 from worker.database import make_engine
 from worker.local import migrate
@@ -59,6 +59,7 @@ class Machine:
 
         Raises:
             SettingsError: where another `turnout up` runs on the same data directory, or a port is taken.
+            CannotStart: where something is wrong that waiting does not mend.
 
         """
         data_dir = self._settings.data_dir
@@ -105,6 +106,7 @@ class Machine:
             port = free_port()
             self._supervisor.start(self._part("valkey", valkey_command(settings.data_dir, port), inherited()))
             known["broker_url"] = f"redis://127.0.0.1:{port}/0"
+            self._await_redis(known["broker_url"])
         known["redis_url"] = settings.redis_url or settings.model_copy(update=known).stream_url
         if not known["redis_url"]:
             raise SettingsError(
@@ -113,8 +115,9 @@ class Machine:
         if self._sandbox_port is not None:
             command = [sys.executable, "-m", "cli", "sandbox", "--port", str(self._sandbox_port)]
             self._supervisor.start(self._part("sandbox", command, inherited()))
-        self._await_redis(known["redis_url"])
-        migrate.upgrade(make_engine(settings.model_copy(update=known)))
+        self._prepare(settings.model_copy(update=known))
+        if self._stops:
+            return known
         told = inherited() | self._told(known)
         celery = [sys.executable, "-m", "celery", "-A", "worker"]
         patience = settings.timeout + 10
@@ -125,6 +128,20 @@ class Machine:
         serve = [sys.executable, "-m", "cli", "serve", "--port", str(self._web_port)]
         self._supervisor.start(self._part("web", serve, told, patience))
         return known | {"hubspot_url": settings.hubspot_url}
+
+    def _prepare(self, settings: Settings) -> None:
+        """Wait for the database, bring its tables to the present, and wait for the rest.
+
+        Raises:
+            CannotStart: where something is wrong that waiting does not mend.
+
+        """
+        engine = make_engine(settings)
+        startup.stop_at_first(startup.wait(lambda: startup.of_reach(engine), self._say, self._was_asked_to_stop))
+        if not self._stops:
+            migrate.upgrade(engine)
+            startup.start(settings, engine, self._say, self._was_asked_to_stop)
+        engine.dispose()
 
     def _told(self, known: dict[str, str]) -> dict[str, str]:
         """Give the settings as the environment of a part: ours, and where what was started is."""

@@ -13,14 +13,14 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, bindparam, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from models.accept_rules import Rules
 from models.correction import Change
 from models.input_check import Reason
 from models.tables import Act, Job, seconds
 from models.words import Action
-from worker.database import repeat, rows_as
+from worker.database import is_away, repeat, rows_as
 from worker.operations import audit_log, steps
 from worker.operations.audit_log import Actor
 from worker.operations.steps import ItemResult, JobState, StepContext, StepResult
@@ -147,7 +147,7 @@ def step(engine: Engine, rules: Rules, job_id: int | None = None) -> int | None:
             raise
         log.exception("job %d: a step failed", taken[-1])
         with engine.begin() as connection:
-            again = SOON if isinstance(error, OperationalError) else AGAIN
+            again = SOON if isinstance(error, DBAPIError) and is_away(error) else AGAIN
             why = f"a step failed ({type(error).__name__}); see the log"
             connection.execute(_POSTPONE, {"job": taken[-1], "again": again, "why": why})
         return taken[-1]

@@ -1,0 +1,235 @@
+"""What stops the start, what is waited for, and what is only warned of: in one sentence each, and never a traceback."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+from sqlalchemy import Engine, text
+
+from tests.support.services import Valkey
+from tests.support.worker_processes import COMMANDS, environment
+from worker import startup
+from worker.context import Context
+from worker.encryption import fingerprint_key
+from worker.local.services import free_port
+from worker.schema import needed
+from worker.settings import Settings
+from worker.startup import CannotStart, Service, Severity
+
+SERVE = [sys.executable, "-m", "cli", "serve", "--port"]
+OTHER_KEY = "TURNOUT_SECRET_KEY is not the key this database was set up with: set the one that was used then"
+
+
+def run(settings: Settings, command: list[str], home: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, cwd=home, env=environment(settings), capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def command_of(part: str) -> list[str]:
+    if part == "up":
+        return [sys.executable, "-m", "cli", "up", "--port", str(free_port()), "--no-sandbox"]
+    return [*SERVE, str(free_port())] if part == "serve" else COMMANDS[part]
+
+
+def told(settings: Settings, **more: object) -> Settings:
+    changed = settings.model_copy(update=more)
+    changed.model_fields_set.update(more)
+    return changed
+
+
+def sentence(found: list[startup.Finding]) -> str:
+    (one,) = found
+    return f"{one.severity} {one}"
+
+
+@pytest.mark.parametrize("part", ["delivery", "housekeeping", "beat", "serve", "up"])
+def test_another_secret_key_stops_the_start(part: str, settings: Settings, engine: Engine, tmp_path: Path) -> None:
+    fingerprint_key(engine, settings)
+    done = run(told(settings, secret_key="another key"), command_of(part), tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(f"turnout: {OTHER_KEY}")
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_no_secret_key_stops_the_start_and_none_is_made(settings: Settings, engine: Engine) -> None:
+    fingerprint_key(engine, settings)
+    without = told(settings, secret_key=type(settings.secret_key)(""))
+    said = sentence(startup.of_database(without, engine))
+    assert said.startswith("stops TURNOUT_SECRET_KEY is not set, and this database was set up with a key: set the one")
+    assert not (settings.data_dir / "secret.key").exists()
+
+
+def test_who_starts_first_makes_the_key_and_is_told_of_nothing(settings: Settings, engine: Engine) -> None:
+    assert startup.of_database(settings, engine) == []
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM secrets")).scalar() == 0  # looking makes nothing
+    startup.start(settings, engine, lambda _: None)
+    with pytest.raises(CannotStart, match="is not the key"):
+        startup.start(told(settings, secret_key=type(settings.secret_key)("other")), engine, lambda _: None)
+
+
+def revised(engine: Engine, revision: str, allows: str | None) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+        connection.execute(text("DELETE FROM schema_revisions"))
+        if allows:
+            connection.execute(text("INSERT INTO schema_revisions VALUES (:allows)"), {"allows": allows})
+
+
+@pytest.mark.parametrize("part", ["housekeeping", "serve"])
+def test_an_old_schema_stops_the_start(part: str, settings: Settings, engine: Engine, tmp_path: Path) -> None:
+    revised(engine, "0012", None)
+    done = run(settings, command_of(part), tmp_path)
+    assert done.returncode == 1
+    said = f"turnout: the database's schema is 0012, older than this Turnout's {needed()}: run `turnout db upgrade`"
+    assert done.stderr.splitlines()[-1] == said
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_newer_schema_is_accepted_where_it_names_this_release(settings: Settings, engine: Engine) -> None:
+    revised(engine, "9999", needed())
+    assert startup.of_database(settings, engine) == []
+    revised(engine, "9999", "9998")
+    said = sentence(startup.of_database(settings, engine))
+    assert said.startswith("stops the database's schema is 9999, newer than this Turnout's")
+
+
+def test_an_empty_database_stops_the_start(settings: Settings, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("CREATE SCHEMA empty"))
+    url = f"{settings.database_url}{'&' if '?' in settings.database_url else '?'}options=-csearch_path%3Dempty"
+    elsewhere = Context(told(settings, database_url=url))
+    said = sentence(startup.of_database(elsewhere.settings, elsewhere.engine))
+    assert said == "stops the database has no tables of Turnout: run `turnout db upgrade`"
+    elsewhere.engine.dispose()
+
+
+def test_each_migration_names_itself(engine: Engine) -> None:
+    with engine.connect() as connection:
+        assert needed() in connection.execute(text("SELECT revision FROM schema_revisions")).scalars().all()
+
+
+@pytest.fixture
+def odd_redis(tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """A Redis of this test's own, set up as one likes."""
+    servers = []
+
+    def started(**options: str) -> str:
+        server = Valkey(tmp_path, **options)
+        servers.append(server)
+        return server.url
+
+    yield started
+    for server in servers:
+        server.stop()
+
+
+@pytest.mark.parametrize("part", ["delivery", "up"])
+def test_a_redis_that_evicts_what_never_expires_stops_the_start(
+    part: str, settings: Settings, odd_redis: Callable[..., str], tmp_path: Path
+) -> None:
+    url = odd_redis(**{"maxmemory-policy": "allkeys-lru"})
+    done = run(told(settings, broker_url=url), command_of(part), tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "turnout: Redis evicts what never expires (maxmemory-policy allkeys-lru), the stream too: set maxmemory-policy"
+        " to noeviction"
+    )
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_cluster_stops_the_start_also_where_it_is_only_the_broker(
+    settings: Settings, odd_redis: Callable[..., str], tmp_path: Path
+) -> None:
+    cluster = odd_redis(**{"cluster-enabled": "yes", "cluster-config-file": str(tmp_path / "nodes.conf")})
+    for here in (told(settings, broker_url=cluster), told(settings, broker_url=cluster, redis_url=settings.broker_url)):
+        said = sentence(startup.of_redis(here))
+        assert said.startswith("stops Redis is a cluster")
+        assert said.endswith("set TURNOUT_BROKER_URL to a single Redis, with replicas or without")
+
+
+def test_a_redis_that_is_not_persistent_is_a_warning(
+    settings: Settings, engine: Engine, odd_redis: Callable[..., str]
+) -> None:
+    lines: list[str] = []
+    startup.start(told(settings, broker_url=odd_redis(appendonly="no")), engine, lines.append)
+    assert lines == [
+        "Redis is not persistent, so what waits in the stream would be lost with it: set appendonly to yes"
+    ]
+
+
+def test_a_replica_is_waited_for(settings: Settings, odd_redis: Callable[..., str]) -> None:
+    url = odd_redis(replicaof="127.0.0.1 1")
+    said = sentence(startup.of_redis(told(settings, broker_url=url)))
+    assert said == "waits Redis takes no writes (it is a replica): TURNOUT_BROKER_URL must lead to the primary"
+
+
+def test_a_database_that_takes_no_writes_is_waited_for(settings: Settings, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(f"ALTER DATABASE {engine.url.database} SET default_transaction_read_only = on"))
+    engine.dispose()
+    try:
+        said = sentence(startup.of_database(settings, engine))
+    finally:
+        with engine.begin() as connection:
+            connection.execute(text("SET TRANSACTION READ WRITE"))
+            connection.execute(text(f"ALTER DATABASE {engine.url.database} RESET default_transaction_read_only"))
+    assert said.startswith("waits PostgreSQL takes no writes (default_transaction_read_only is on)")
+
+
+def test_what_is_out_of_reach_is_waited_for_with_a_line_per_change() -> None:
+    away = startup.Finding(Severity.WAITS, Service.REDIS, "Redis is out of reach (refused)", "is it running?")
+    other = startup.Finding(Severity.WAITS, Service.REDIS, "Redis is out of reach (no route)", "is it running?")
+    answers = [[away], [away], [other], [other], []]
+    lines: list[str] = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(startup, "PAUSE", 0)
+        assert startup.wait(lambda: answers.pop(0), lines.append, lambda: False) == []
+    assert lines == [
+        "Redis is out of reach (refused): is it running?; waiting",
+        "Redis is out of reach (no route): is it running?; waiting",
+        "Redis answers",
+    ]
+
+
+@contextmanager
+def later(seconds: float, what: Callable[[], object]) -> Iterator[None]:
+    timer = threading.Timer(seconds, what)
+    timer.start()
+    yield
+    timer.join()
+
+
+def test_a_start_waits_for_redis_and_goes_on(settings: Settings, engine: Engine, tmp_path: Path) -> None:
+    server = Valkey(tmp_path)
+    server.kill()
+    lines: list[str] = []
+    with later(1.5, server.start):
+        begun = time.monotonic()
+        startup.start(told(settings, broker_url=server.url), engine, lines.append)
+    assert time.monotonic() - begun > 1
+    assert lines[0].startswith("Redis is out of reach (")
+    assert lines[1] == "Redis answers"
+    server.stop()
+
+
+def test_the_web_process_does_not_wait_for_redis(settings: Settings, engine: Engine) -> None:
+    here = told(settings, broker_url=f"redis://127.0.0.1:{free_port()}/0")
+    lines: list[str] = []
+    startup.start(here, engine, lines.append, needs=[Service.POSTGRESQL])
+    assert [line.partition(" (")[0] for line in lines] == ["Redis is out of reach"]
+
+
+def test_what_redis_does_not_say_is_no_finding(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(_: object) -> None:
+        raise redis.exceptions.NoPermissionError("NOPERM this user has no permissions to run the 'info' command")
+
+    monkeypatch.setattr(redis.Redis, "info", refuses)
+    assert startup.of_redis(settings) == []
