@@ -82,7 +82,7 @@ def make_engine(settings: Settings, pool: int = POOL) -> Engine:
 
 def _ours(url: URL) -> dict[str, str]:
     """Give what a connection is told where nobody says otherwise."""
-    several = "," in (url.host or "") or len(url.normalized_query.get("host", ())) > 1
+    several = "," in ",".join(url.normalized_query.get("host", (url.host or "",)))
     return {
         "connect_timeout": "3",
         "keepalives_idle": "10",
@@ -93,14 +93,12 @@ def _ours(url: URL) -> dict[str, str]:
 
 def _theirs(url: URL) -> dict[str, str]:
     """Give the connection parameters that the URL names, or else libpq's environment."""
-    defaults = {
-        one.keyword.decode(): one.val.decode() for one in Conninfo.get_defaults() if one.envvar and one.val is not None
+    environment = {
+        one.keyword.decode(): one.val.decode()
+        for one in Conninfo.get_defaults()
+        if one.val and one.val != one.compiled  # or else it is libpq's own default
     }
-    environment = {name: value for name, value in defaults.items() if name in _FROM_ENVIRONMENT and value}
     return environment | {name: ",".join(values) for name, values in url.normalized_query.items()}
-
-
-_FROM_ENVIRONMENT: Final = ("options", "connect_timeout", "target_session_attrs")
 
 
 def _sets(options: str) -> str:

@@ -42,6 +42,10 @@ class Proxy:
                 link.close()
             self._held.clear()
 
+    def point(self, target: int) -> None:
+        """Lead new connections elsewhere; what is connected stays so."""
+        self._target = target
+
     def silence(self) -> None:
         """Pass nothing on any more of what is connected now, and close none of it; new connections work."""
         with self._lock:
