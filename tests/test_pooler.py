@@ -153,10 +153,10 @@ def with_options(url: str, **options: str) -> str:
 
 def schemas(engine: Engine) -> dict[str, int]:
     with engine.connect() as connection:
-        rows = connection.execute(
-            text("SELECT schemaname, count(*) FROM pg_tables WHERE schemaname IN ('theirs', 'public') GROUP BY 1")
-        )
-        return {row.schemaname: row.count for row in rows}
+        counts = text("""
+        SELECT schemaname, count(*) AS tables FROM pg_tables WHERE schemaname IN ('theirs', 'public') GROUP BY 1""")
+        rows = connection.execute(counts)
+        return {row.schemaname: row.tables for row in rows}
 
 
 @pytest.mark.parametrize("how", ["the URL", "PGOPTIONS"])

@@ -269,7 +269,21 @@ def test_a_part_that_dies_is_started_again(up: Up, part: tuple[str, ...]) -> Non
         up.said,
     )
     assert "is started again" in up.said()
-    contact = f"after-{part[-1]}@example.com"
+    still_delivers(up, f"after-{part[-1]}@example.com")
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_postgresql_that_dies_is_started_again(up: Up, how: signal.Signals) -> None:
+    pid_file = up.home / "data" / "postgres" / "postmaster.pid"
+    old = pid_file.read_text().split()[0]
+    os.kill(int(old), how)
+    until(lambda: pid_file.exists() and pid_file.read_text().split()[:1] not in ([], [old]), 30, up.said)
+    still_delivers(up, f"after-{how.name.lower()}@example.com")
+    assert up.process.poll() is None
+    assert "PostgreSQL ended and is started again" in up.said() or "does not start yet" in up.said()
+
+
+def still_delivers(up: Up, contact: str) -> None:
     up.add(
         {"subscriber_state": "register", "object_id": "1", "inputs": [{"email": contact, "interactionDateTime": WHEN}]}
     )

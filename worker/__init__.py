@@ -10,7 +10,9 @@
 - `heartbeat`   processes show that they live; `celery`: the Celery app; `beat`: its scheduler
 - `queue`       whose turn it is, and what became of a batch; `context`: what one process holds open
 - `accounts`    HubSpot's portals; `auth`: who may use the API and the console
-- `database`    PostgreSQL; `encryption`: what is kept sealed in it; `stream`: the intake stream in Redis
+- `startup`     what stops a process when it starts, what it waits for, what it warns of
+- `database`    PostgreSQL; `schema`: whether its tables are those of this release
+- `encryption`  what is kept sealed in the database; `stream`: the intake stream in Redis
 - `settings`    the only reader of the environment; `setting_values`: what a setting may be
 - `logging_setup`  how log lines look; `outage`: one warning an outage
 """

