@@ -10,7 +10,7 @@
 - `recording_hubspot`   a HubSpot that records each request; `sdk_calls`: what HubSpot's own SDK sends
 - `webhook_receiver`    a receiver of webhooks
 - `worker_processes`    real worker processes, started, killed and stopped
-- `fixtures`            the types of what `conftest.py` gives
+- `fixtures`            the types of what `conftest.py` gives; `contexts`: a process with other settings
 - `databases`           a migrated database for each test, emptied for the next
 - `pace`                which tests are slow, and how long all may take
 - `services`            PostgreSQL and Valkey; `proxy`: a TCP proxy that can be cut; `certificate`: one for TLS
