@@ -124,7 +124,6 @@ def killed_and_finished_by_the_command(settings: Settings, engine: Engine, numbe
     every_record_was_moved_once(engine, number)
 
 
-@pytest.mark.timeout(240)
 def test_a_bulk_retry_killed_twice_is_finished_by_another_process(paused: Settings, engine: Engine) -> None:
     killed_and_finished_by_the_command(paused, engine, 8_000, kills=2)
 
