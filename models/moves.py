@@ -37,16 +37,6 @@ class Move(Enum):
         """Begin the statement that makes it; this alone writes a status, and it never does so without the guard."""
         return update(Batch).where(Batch.status == fixed(self.before)).values(status=fixed(self.after))
 
-    @property
-    def to(self) -> str:
-        """Give the new status, for `SET status = …`."""
-        return f"'{self.after}'"
-
-    @property
-    def guard(self) -> str:
-        """Give the condition that must hold in SQL, for `WHERE …`."""
-        return f"status = '{self.before}'"
-
 
 SETTLED: Final = frozenset({Status.COMPLETE, Status.CANCELED})
 """No move leads out of these; a retry moves the records, never the batch."""

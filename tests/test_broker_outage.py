@@ -48,7 +48,6 @@ def broken_valkey(settings: Settings, tmp_path: Path) -> Iterator[tuple[Settings
     valkey.stop()
 
 
-@pytest.mark.timeout(180)
 def test_valkey_gone_for_fifteen_seconds(
     broken_valkey: tuple[Settings, Valkey], engine: Engine, tmp_path: Path
 ) -> None:
@@ -154,7 +153,6 @@ def story(
     return begun
 
 
-@pytest.mark.timeout(180)
 def test_rabbitmq_gone_for_fifteen_seconds(
     rabbitmq: Proxy, story: Callable[..., AbstractContextManager[Story]]
 ) -> None:
@@ -167,7 +165,6 @@ def test_rabbitmq_gone_for_fifteen_seconds(
         here.recovers()
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("queue_type", ["classic", "quorum"])
 def test_connections_that_go_silent_and_are_never_closed(
     rabbitmq: Proxy,
@@ -182,7 +179,6 @@ def test_connections_that_go_silent_and_are_never_closed(
         here.recovers()
 
 
-@pytest.mark.timeout(240)
 def test_a_host_that_vanishes_locks_no_workers_name(
     rabbitmq: Proxy, story: Callable[..., AbstractContextManager[Story]]
 ) -> None:
@@ -195,7 +191,6 @@ def test_a_host_that_vanishes_locks_no_workers_name(
         here.recovers()
 
 
-@pytest.mark.timeout(240)
 def test_delivery_goes_on_while_rabbitmq_blocks_publishers(
     story: Callable[..., AbstractContextManager[Story]],
 ) -> None:
@@ -209,7 +204,6 @@ def test_delivery_goes_on_while_rabbitmq_blocks_publishers(
             rabbitmqctl("set_vm_memory_high_watermark", "0.4")
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("queue_type", ["classic", "quorum"])
 def test_a_virtual_host_whose_queues_are_quorum_queues_by_default(
     story: Callable[..., AbstractContextManager[Story]], virtual_host: Callable[..., str], queue_type: str

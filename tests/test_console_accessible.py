@@ -124,7 +124,6 @@ def objections(page: Page) -> list[str]:
     ]
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("role", [Role.OPERATOR, Role.VIEWER])
 def test_axe_finds_nothing_serious(page: Page, console: RunningConsole, facts: dict[str, object], role: Role) -> None:
     said: set[str] = set()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.test_docs import fences
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -48,6 +50,19 @@ def test_it_names_nothing_that_is_gone_when_it_ends(printed: str) -> None:
         assert (ROOT / path).is_file(), path
     commands = re.findall(r"^  (\.venv/bin/turnout \w+)", last, re.MULTILINE)
     assert [command.split()[1] for command in commands] == ["up", "enqueue", "status", "errors"]
+
+
+def counted(text: str) -> list[list[str]]:
+    """Give the rows of the demo's table: event, state and a number for each outcome."""
+    rows = [line.split() for line in text.splitlines() if line.strip().startswith("acme-events/")]
+    return [row for row in rows if len(row) >= 5]
+
+
+def test_it_prints_the_readmes_table(printed: str) -> None:
+    (shown,) = fences("README.md", "console")
+    assert len(counted(shown)) == 5
+    # Delivered ones alone: on a slow machine the one that HubSpot swallowed is looked for meanwhile, and canceled.
+    assert [row[:3] for row in counted(printed)] == [row[:3] for row in counted(shown)], printed
 
 
 def test_make_says_that_packages_are_installed_before_it_installs_them(tmp_path: Path) -> None:

@@ -77,7 +77,6 @@ def workers(settings: Settings, engine: Engine, tmp_path: Path) -> Iterator[Work
 
 
 @pytest.mark.long
-@pytest.mark.timeout(240)
 def test_a_flooded_account_does_not_delay_another(workers: Workers, engine: Engine) -> None:
     alone = one_by_one(workers, engine, "alone", 15)
     stream = Context(workers.settings).stream

@@ -110,7 +110,6 @@ def broker(tmp_path: Path) -> Iterator[Valkey]:
     server.stop()
 
 
-@pytest.mark.timeout(180)
 def test_without_a_broker_and_beat_everything_is_accepted_and_delivered(
     settings: Settings, valkey: Valkey, broker: Valkey, engine: Engine, tmp_path: Path
 ) -> None:

@@ -97,7 +97,6 @@ def killed_again_and_again(workers: Workers, sandbox: object, engine: Engine, ki
     everything_is_accounted_for(engine, sandbox, handed)
 
 
-@pytest.mark.timeout(240)
 def test_a_worker_killed_three_times_loses_nothing(workers: tuple[Workers, object], engine: Engine) -> None:
     killed_again_and_again(*workers, engine, kills=3, seed=1)
 
@@ -108,7 +107,6 @@ def test_a_worker_killed_twenty_times_loses_nothing(workers: tuple[Workers, obje
     killed_again_and_again(*workers, engine, kills=20, seed=2)
 
 
-@pytest.mark.timeout(240)
 def test_a_flush_of_redis_after_acceptance_loses_nothing(
     workers: tuple[Workers, object], engine: Engine, valkey: Valkey
 ) -> None:

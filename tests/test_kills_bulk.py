@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select, true
 
-from models.outcome import LAST_ERROR, OUTCOME
+from models.outcome import LastError, outcome
+from models.tables import Batch, Record
 from tests.support.ledger import Ledger, ask, do, wrong_now
 from tests.support.worker_processes import Workers, environment, until
 from worker.queries.jobs import list_jobs
@@ -75,12 +76,14 @@ def every_record_was_moved_once(engine: Engine, number: int) -> None:
     assert tuple(items[0]) == (number, number, number)
     errors = ask(engine, "SELECT count(*), count(DISTINCT record_id), count(resolution) FROM errors")
     assert tuple(errors[0]) == (number, number, number)
-    moved = ask(
-        engine,
-        f"""
-        SELECT {OUTCOME} AS outcome, b.origin, count(*) FROM records r JOIN batches b ON b.id = r.batch_id {LAST_ERROR}
-        GROUP BY 1, 2""",
-    )
+    with engine.connect() as connection:
+        moved = connection.execute(
+            select(outcome, Batch.origin, func.count())
+            .select_from(Record)
+            .join(Batch, Batch.id == Record.batch_id)
+            .outerjoin(LastError, true())
+            .group_by(outcome, Batch.origin)
+        ).all()
     assert [tuple(row) for row in moved] == [("pending", "retry", number)]
     books = audit(engine)
     assert books.balanced, books.wrong
@@ -121,7 +124,6 @@ def killed_and_finished_by_the_command(settings: Settings, engine: Engine, numbe
     every_record_was_moved_once(engine, number)
 
 
-@pytest.mark.timeout(240)
 def test_a_bulk_retry_killed_twice_is_finished_by_another_process(paused: Settings, engine: Engine) -> None:
     killed_and_finished_by_the_command(paused, engine, 8_000, kills=2)
 

@@ -62,7 +62,6 @@ def postgres() -> Iterator[Postgres]:
     shutil.rmtree(home, ignore_errors=True)
 
 
-@pytest.mark.timeout(180)
 def test_postgresql_restarted_in_the_middle_loses_nothing(
     settings: Settings, postgres: Postgres, tmp_path: Path
 ) -> None:

@@ -35,7 +35,6 @@ def is_over(engine: Engine) -> bool:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(120)
 def test_after_silent_drops_what_is_delivered_is_there_and_what_is_left_is_not(
     settings: Settings, engine: Engine, tmp_path: Path
 ) -> None:

@@ -43,7 +43,7 @@ def test_every_wait_is_told_by_the_databases_clock() -> None:
 def test_nothing_waits_on_a_celery_countdown() -> None:
     passed = {keyword.arg: place for place, function in functions() for call in called(function)
               for keyword in call.keywords}  # fmt: skip
-    assert passed["kwargs"] == "worker/wake.py: wake", "what Celery is passed is seen here"
+    assert passed["kwargs"].startswith("worker/wake.py"), "what Celery is passed is seen here"
     assert not {"countdown", "eta", "expires"} & passed.keys(), passed
 
 

@@ -26,13 +26,15 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row, and_, case, select, text, true
 
 import worker.queue.claim
 from hubspot_api.answer import Settled
 from hubspot_api.reaction import OUTAGE
+from models import outcome as derived
 from models.accept_rules import Rules
-from models.outcome import LAST_ERROR, OUTCOME
+from models.outcome import LastError
+from models.tables import Batch, Record
 from models.words import Door, Origin, Outcome, Resolution, State, Status
 from tasks.sweep import free_the_forgotten
 from tests.support.jobs import cancel, retry
@@ -172,10 +174,18 @@ class Model:
         box.status, box.token, box.open = status, None, False
 
 
-RECORDS: Final = f"""
-SELECT r.id, r.batch_id, {OUTCOME} AS outcome, e.id IS NOT NULL AND e.resolution IS NULL AS open,
-  CASE WHEN b.status = 'COMPLETE' THEN b.contact_ids[r.position + 1] END AS contact_id
-FROM records r LEFT JOIN batches b ON b.id = r.batch_id {LAST_ERROR} ORDER BY r.id"""
+RECORDS: Final = (
+    select(
+        Record.id,
+        Record.batch_id,
+        derived.outcome.label("outcome"),
+        and_(LastError.id.is_not(None), LastError.resolution.is_(None)).label("open"),
+        case((Batch.status == Status.COMPLETE, Batch.contact_ids[Record.position + 1])).label("contact_id"),
+    )
+    .outerjoin(Batch, Batch.id == Record.batch_id)
+    .outerjoin(LastError, true())
+    .order_by(Record.id)
+)
 BATCHES: Final = "SELECT id, status, origin, size, claims, attempts, open, split_from FROM batches ORDER BY id"
 BOOKS: Final = """
 SELECT coalesce(sum(accepted), 0) AS accepted, coalesce(sum(duplicates), 0) AS duplicates,
@@ -832,7 +842,7 @@ class Attendance(RuleBasedStateMachine):
     def every_record_has_the_models_outcome_and_none_is_lost(self) -> None:
         model = self.model
         sizes = Counter(record.batch for record in model.records.values())
-        records, boxes, (books,) = self._ask(RECORDS), self._ask(BATCHES), self._ask(BOOKS)
+        records, boxes, (books,) = self.reader.execute(RECORDS).all(), self._ask(BATCHES), self._ask(BOOKS)
         assert [tuple(row) for row in records] == [
             (record.id, record.batch, record.outcome, record.open, record.contact_id)
             for record in sorted(model.records.values(), key=lambda record: record.id)

@@ -29,8 +29,10 @@ def raw_statements() -> Iterator[tuple[str, TextClause]]:
                 continue
             module = importlib.import_module(found.name)
             for name, value in vars(module).items():
-                if issubclass(type(value), TextClause):  # not isinstance, which wakes lazy objects
-                    yield f"{found.name}.{name}", value
+                several = value if type(value) is dict else {"": value}
+                for key, one in several.items():
+                    if issubclass(type(one), TextClause):  # not isinstance, which wakes lazy objects
+                        yield f"{found.name}.{name}{key}", one
 
 
 RAW = dict(raw_statements())

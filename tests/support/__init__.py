@@ -1,6 +1,6 @@
 """What tests share: servers and processes of their own, callers, data, and what must hold of the tables.
 
-- `ledger`              what was sent, and what must hold of the tables; the steps of the queue's tests
+- `ledger`              what stands in the tables and what must hold of them; the steps of the queue's tests
 - `jobs`                bulk actions run to their end
 - `api`, `console`      the HTTP API and the console on loopback; `browser`: Chromium
 - `routes`              every route, with a database full of one person, and what finds her in an answer
@@ -10,7 +10,7 @@
 - `recording_hubspot`   a HubSpot that records each request; `sdk_calls`: what HubSpot's own SDK sends
 - `webhook_receiver`    a receiver of webhooks
 - `worker_processes`    real worker processes, started, killed and stopped
-- `fixtures`            the types of what `conftest.py` gives
+- `fixtures`            the types of what `conftest.py` gives; `contexts`: a process's context with other settings
 - `databases`           a migrated database for each test, emptied for the next
 - `pace`                which tests are slow, and how long all may take
 - `services`            PostgreSQL and Valkey; `proxy`: a TCP proxy that can be cut; `certificate`: one for TLS

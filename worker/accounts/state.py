@@ -34,13 +34,6 @@ from hubspot_api.reaction import OUTAGE
 from models.tables import NOBODY, Account, seconds
 from worker.database import repeat
 
-SENDS: Final = "paused_at IS NULL AND (parked_until IS NULL OR parked_until <= now())"
-"""An account that may send."""
-ENDED_STOP: Final = """
-stopped = stopped + coalesce(now() - stopped_since, interval '0'), stopped_since = NULL, parked_until = NULL,
-parked_because = ''"""
-"""An account's stop is over; its time is added to what no batch's age counts."""
-
 STOP_ENDED: Final[Mapping[str, ColumnElement[Any]]] = {
     "stopped": Account.stopped_in_all(),
     "stopped_since": null(),

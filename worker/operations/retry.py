@@ -18,7 +18,7 @@ from worker.queries.scan import Span
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ErrorToRetry:
     """An open error that a step takes, with its record, and the event that is locked for it."""
 
     id: int
@@ -38,12 +38,12 @@ _LAST_OF_RECORDS: Final = _TARGETS.where(
 )
 
 
-def find(connection: Connection, chosen: Filter, span: Span, limit: int) -> tuple[list[Target], Span | None]:
+def find(connection: Connection, chosen: Filter, span: Span, limit: int) -> tuple[list[ErrorToRetry], Span | None]:
     """Find the next chosen errors of a span, each its record's last; say too what is left to be looked at."""
     found, left = next_of(connection, chosen, span, limit)
-    return rows_as(Target, connection.execute(_LAST_OF_RECORDS, {"errors": [one.id for one in found]})), left
+    return rows_as(ErrorToRetry, connection.execute(_LAST_OF_RECORDS, {"errors": [one.id for one in found]})), left
 
 
-def targets_of(connection: Connection, error_ids: Sequence[int]) -> list[Target]:
+def targets_of(connection: Connection, error_ids: Sequence[int]) -> list[ErrorToRetry]:
     """Read errors as `find` gives them."""
-    return rows_as(Target, connection.execute(_TARGETS, {"errors": list(error_ids)}))
+    return rows_as(ErrorToRetry, connection.execute(_TARGETS, {"errors": list(error_ids)}))

@@ -14,7 +14,7 @@ from models.tables import Batch, Error, JobItem, Refused
 from models.words import Action, Origin, Resolution
 from worker.database import json, rows_as
 from worker.operations import cancel, correct, replay, retry
-from worker.operations.retry import Target
+from worker.operations.retry import ErrorToRetry
 from worker.queries.error_filter import Filter
 from worker.queries.refusals import AT_ONCE, RefusalFilter
 from worker.queries.rows import AT_MOST
@@ -117,7 +117,7 @@ def step(on: StepContext, work: JobState) -> StepResult | None:
 
 
 def _retry(on: StepContext, work: JobState) -> StepResult | None:
-    def again(errors: Sequence[Target]) -> list[ItemResult]:
+    def again(errors: Sequence[ErrorToRetry]) -> list[ItemResult]:
         won = _resolved(on, errors, Resolution.RETRIED)
         move(on.connection, sorted(won), on.rules.batch_size)
         return _items(errors, won)
@@ -126,7 +126,7 @@ def _retry(on: StepContext, work: JobState) -> StepResult | None:
 
 
 def _dismiss(on: StepContext, work: JobState) -> StepResult | None:
-    def leave(errors: Sequence[Target]) -> list[ItemResult]:
+    def leave(errors: Sequence[ErrorToRetry]) -> list[ItemResult]:
         return _items(errors, _resolved(on, errors, Resolution.DISMISSED, work.params["because"]))
 
     return _errors(on, work, STEP, leave)
@@ -137,7 +137,7 @@ def _correct(on: StepContext, work: JobState) -> StepResult | None:
     if not work.pinned:
         change = Change.read(work.params["change"])
 
-        def mend(errors: Sequence[Target]) -> list[ItemResult]:
+        def mend(errors: Sequence[ErrorToRetry]) -> list[ItemResult]:
             ids = {error.record_id: error.id for error in errors}
             return _corrected(on, work, dict.fromkeys(ids, change), ids)
 
@@ -183,7 +183,7 @@ def _corrected(
 
 
 def _errors(
-    on: StepContext, work: JobState, most: int, act: Callable[[Sequence[Target]], list[ItemResult]]
+    on: StepContext, work: JobState, most: int, act: Callable[[Sequence[ErrorToRetry]], list[ItemResult]]
 ) -> StepResult | None:
     if work.pinned:
         taken = [row.item for row in _take(on, work, most)]
@@ -199,12 +199,12 @@ def _errors(
     return None
 
 
-def _resolved(on: StepContext, errors: Sequence[Target], how: Resolution, because: str = "") -> set[int]:
+def _resolved(on: StepContext, errors: Sequence[ErrorToRetry], how: Resolution, because: str = "") -> set[int]:
     lock_events(on.connection, {error.event_id for error in errors})
     return set(resolve(on.connection, [error.id for error in errors], how, because))
 
 
-def _items(errors: Sequence[Target], won: set[int]) -> list[ItemResult]:
+def _items(errors: Sequence[ErrorToRetry], won: set[int]) -> list[ItemResult]:
     return [ItemResult(error.id, error.record_id, error.record_id in won) for error in errors]
 
 

@@ -22,8 +22,6 @@ from worker.encryption import seal
 from worker.settings import Settings
 from worker.webhooks.signature import SECRET_PREFIX, WebhookMessage, signature
 
-HAS_WEBHOOK: Final = "k.webhook_url IS NOT NULL AND k.revoked_at IS NULL"
-"""Holds of a key `k` whose submissions are told of."""
 TIMEOUT: Final = 10.0
 """Seconds for one POST, whole, the look-up of the name included."""
 LONGEST_ANSWER: Final = 4_096
