@@ -10,7 +10,7 @@
 - `accounts`      HubSpot's portals; `pausing`: whether they send; `account_options`: what an account has of its own
 - `keys`          who may use the API and the console
 - `retention`     purge and erase; `audit`: whether the books balance
-- `database`      the tables, and the key of what they keep encrypted
+- `database`      the tables, and the key of what they keep encrypted; `config`: the settings; `doctor`: is all well?
 - `up`            everything on one machine; `serve`: the web process; `sandbox`: HubSpot's test server
 - `bulk_jobs`     a preview, the question, then the job
 - `filters`       which errors are meant, by the same options for every command; `option_groups`: options as one value

@@ -12,8 +12,10 @@ from cli import (
     accounts,
     audit,
     bulk_actions,
+    config,
     correct,
     database,
+    doctor,
     enqueue,
     errors,
     event,
@@ -57,6 +59,7 @@ _COMMANDS: Final[dict[Panel, dict[str, tuple[Callable[..., None], str]]]] = {
     Panel.SUBMIT: {"enqueue": (enqueue.enqueue, "attendees.csv --object-id 4711 --state attend")},
     Panel.LOOK: {
         "status": (inspect.status, ""),
+        "doctor": (doctor.doctor, ""),
         "batches": (inspect.batches, "--status PENDING"),
         "batch": (inspect.batch, "12"),
         "errors": (errors.errors, "--grouped"),
@@ -90,7 +93,7 @@ _GROUPS: Final = {
     Panel.SUBMIT: {"refused": refused.app},
     Panel.LOOK: {"jobs": jobs.app},
     Panel.ACT: {"schedules": schedules.app},
-    Panel.SET_UP: {"accounts": accounts.app, "keys": keys.app, "db": database.app},
+    Panel.SET_UP: {"accounts": accounts.app, "keys": keys.app, "db": database.app, "config": config.app},
 }
 
 for _panel, _commands in _COMMANDS.items():

@@ -1,6 +1,6 @@
 """What the tasks, the console and the commands are made of: one folder a subject. Imports go down this list only.
 
-- `retention`   what is old is purged, and a person erased
+- `retention`   what is old is purged, and a person erased; `doctor`: everything needed is looked at
 - `operations`  what operators do, as jobs: retry, cancel, correct, submit again, on schedules; the audit log
 - `files`       attendance files are read and submitted
 - `intake`      a message becomes records in batches; `local`: everything on one machine, for `turnout up`
@@ -14,5 +14,6 @@
 - `database`    PostgreSQL; `schema`: whether its tables are those of this release
 - `encryption`  what is kept sealed in the database; `stream`: the intake stream in Redis
 - `settings`    the only reader of the environment; `setting_values`: what a setting may be
+- `settings_shown`  the settings with their sources, as commands show them
 - `logging_setup`  how log lines look; `outage`: one warning an outage
 """

@@ -1,0 +1,123 @@
+"""`turnout config` shows every setting and its source; `turnout doctor` looks at everything and says what to do."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.app import app as command
+from tests.support.sandbox_server import running_sandbox
+from worker import doctor
+from worker.context import Context
+from worker.doctor import Diagnosis, Verdict, examine
+from worker.settings import Settings
+
+SECRET = "s3cretword"
+
+
+def run(*words: str, status: int = 0) -> str:
+    result = CliRunner().invoke(command, words, env={"COLUMNS": "300"})
+    assert result.exit_code == status, result.output
+    return result.output
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def shown(*, status: int = 0) -> dict[str, Any]:
+    result = CliRunner().invoke(command, ["config", "--json"])
+    assert result.exit_code == status, result.output
+    assert SECRET not in result.output
+    document: dict[str, Any] = json.loads(result.stdout)
+    return document
+
+
+def test_each_setting_is_shown_with_its_value_and_its_source(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TURNOUT_DATABASE_URL", f"postgres://app:{SECRET}@db.example.com/t")
+    monkeypatch.setenv("TURNOUT_HUBSPOT_TOKEN_FILE", str(here / "token"))
+    (here / "token").write_text(f"{SECRET}\n")
+    (here / ".env").write_text("TURNOUT_BATCH_SIZE=50\n")
+    found = {one["name"]: (one["value"], one["source"]) for one in shown()["settings"]}
+    assert found.keys() == {f"TURNOUT_{name.upper()}" for name in Settings.model_fields}
+    assert found["TURNOUT_DATABASE_URL"] == ("«postgresql://***@db.example.com/t»", "environment")
+    assert found["TURNOUT_HUBSPOT_TOKEN"] == ("(set)", "file")
+    assert found["TURNOUT_BATCH_SIZE"] == ("50", ".env")
+    assert found["TURNOUT_LINGER"] == ("2.0", "default")
+    assert found["TURNOUT_SECRET_KEY"] == ("(not set)", "default")
+
+
+def test_wrong_settings_are_shown_too_and_what_is_wrong(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert here.is_dir()
+    monkeypatch.setenv("TURNOUT_BATCH_SIZE", "many")
+    monkeypatch.setenv("TURNOUT_DATABASE_URL", f"mysql://app:{SECRET}@db.example.com/t")
+    found = shown(status=1)
+    assert found["refused"].startswith("TURNOUT_DATABASE_URL «mysql://***@db.example.com/t» begins with mysql://")
+    assert "TURNOUT_BATCH_SIZE «many» is not valid" in found["refused"]
+    assert {one["name"]: one["value"] for one in found["settings"]}["TURNOUT_BATCH_SIZE"] == "many"
+
+
+def test_a_file_of_settings_is_written_once_and_changes_nothing_until_it_is_edited(here: Path) -> None:
+    before = shown()
+    assert ".env is written" in run("config", "init")
+    text = (here / ".env").read_text()
+    assert all(f"#TURNOUT_{name.upper()}=" in text for name in Settings.model_fields)
+    assert shown() == before
+    assert "is there already" in run("config", "init", status=1)
+
+
+def found_by(context: Context) -> dict[str, list[Diagnosis]]:
+    found: dict[str, list[Diagnosis]] = {}
+    for one in examine(context):
+        found.setdefault(one.about, []).append(one)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("faults", "verdict", "told"),
+    [
+        ([], Verdict.WELL, "is taken"),
+        ([{"status": 401}], Verdict.WRONG, "refused"),
+        ([{"status": 403}], Verdict.WRONG, "lacks a scope"),
+        ([{"status": 429}], Verdict.WARNING, "rate limit"),
+        ([{"status": 503}], Verdict.WARNING, "HubSpot fails"),
+    ],
+)
+def test_the_token_is_looked_at_by_one_call(
+    context: Context, faults: list[dict[str, object]], verdict: Verdict, told: str
+) -> None:
+    with running_sandbox() as sandbox:
+        for one in faults:
+            sandbox.fault(reads=True, **one)
+        context.settings.__dict__["hubspot_url"] = sandbox.url
+        (token,) = found_by(context)["token"]
+    assert token.verdict is verdict
+    assert told in token.found
+    assert bool(token.todo) is (verdict is not Verdict.WELL)
+
+
+def test_what_is_out_of_reach_is_said_each_with_its_reason(settings: Settings) -> None:
+    away = settings.model_copy(
+        update={"database_url": "postgresql://127.0.0.1:9/t", "broker_url": "redis://127.0.0.1:9/0", "redis_url": ""}
+    )
+    found = found_by(Context(away))
+    for about in ("PostgreSQL", "Redis", "broker"):
+        assert found[about][0].verdict is Verdict.WRONG, about
+        assert "refused" in found[about][0].found, about
+        assert found[about][0].todo
+
+
+def test_clocks_that_are_apart_are_a_warning(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "SKEW", -1.0)
+    assert found_by(context)["clock"][0].verdict is Verdict.WARNING
+
+
+def test_the_command_says_how_each_was_found_and_fails_where_something_is_wrong(turnout: Any) -> None:
+    output = turnout("doctor", status=1).output  # no worker runs, and no HubSpot
+    assert "ok       PostgreSQL" in output
+    assert "wrong    workers: none is alive" in output
+    assert "did not answer" in output

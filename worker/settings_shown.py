@@ -1,0 +1,93 @@
+"""The settings as they are shown: each with its value, where that comes from, and what is wrong with it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dotenv import dotenv_values
+from pydantic import SecretStr
+from pydantic_core import PydanticUndefined
+
+from worker.setting_values import masked
+from worker.settings import OF_FILES, Settings, SettingsError, SettingsOfRunning, read_settings, running
+
+SECRETS: Final = frozenset({"hubspot_token", "secret_key"})
+URLS: Final = frozenset({"database_url", "broker_url", "redis_url", "hubspot_proxy"})
+"""Settings whose values may hold a password."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSetting:
+    """A setting: its value with secrets masked, and which source it comes from."""
+
+    name: str
+    value: str
+    source: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSettings:
+    """All settings, and why they are refused; nothing where they are right."""
+
+    settings: list[ShownSetting]
+    refused: str | None
+
+
+def shown_settings() -> ShownSettings:
+    """Show the settings as a process started here would read them, also where they are wrong."""
+    refused, read = None, None
+    try:
+        read = read_settings(SettingsOfRunning)
+    except SettingsError as error:
+        refused = str(error)
+    sources = _sources()
+    return ShownSettings([_shown(name, sources, read) for name in Settings.model_fields], refused)
+
+
+def _sources() -> list[tuple[str, Mapping[str, Any]]]:
+    """Give the sources of settings in their order, each with what it has by variable."""
+    files = {
+        f"TURNOUT_{name.upper()}": "from a file" for name in OF_FILES if os.environ.get(f"TURNOUT_{name.upper()}_FILE")
+    }
+    stack = running(Settings.model_fields["data_dir"].default if "TURNOUT_DATA_DIR" not in os.environ else _data_dir())
+    return [
+        ("environment", {name: value for name, value in os.environ.items() if value}),
+        ("file", files),
+        (".env", {name: value for name, value in dotenv_values(".env").items() if value}),
+        ("turnout up", {f"TURNOUT_{name.upper()}": value for name, value in stack.items()}),
+    ]
+
+
+def _data_dir() -> Any:  # noqa: ANN401 - the type of the setting
+    from pathlib import Path
+
+    return Path(os.environ["TURNOUT_DATA_DIR"])
+
+
+def _shown(name: str, sources: list[tuple[str, Mapping[str, Any]]], read: Settings | None) -> ShownSetting:
+    variable, field = f"TURNOUT_{name.upper()}", Settings.model_fields[name]
+    source, written = next(((source, has[variable]) for source, has in sources if variable in has), ("default", None))
+    value = getattr(read, name) if read is not None else written
+    if value is None:
+        value = "" if field.default is PydanticUndefined else field.default
+    return ShownSetting(variable, _written(name, value), source, field.description or "")
+
+
+def _written(name: str, value: object) -> str:
+    if name in SECRETS:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        return "(set)" if text else "(not set)"
+    text = str(value)
+    return masked(text) if name in URLS and text else text or "(not set)"
+
+
+def env_file() -> str:
+    """Write a `.env` in which every setting stands as a comment, with its meaning and its default."""
+    lines = ["# Settings of Turnout: take the # off a line to set it. The environment comes before this file.", ""]
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        text = default.get_secret_value() if isinstance(default, SecretStr) else str(default)
+        lines += [f"# {field.description}", f"#TURNOUT_{name.upper()}={text}", ""]
+    return "\n".join(lines)
