@@ -216,9 +216,12 @@ def test_what_the_user_says_of_the_connection_goes_before_ours(settings: Setting
     engine.dispose()
 
 
-def test_of_several_hosts_the_one_that_takes_writes_is_used(settings: Settings) -> None:
+@pytest.mark.parametrize(
+    "url", ["postgresql://me:secret@a:1,b:2/turnout", "postgresql://me:secret@/turnout?host=a:1&host=b:2"]
+)
+def test_of_several_hosts_the_one_that_takes_writes_is_used(url: str, settings: Settings) -> None:
     seen: dict[str, Any] = {}
-    engine = make_engine(told(settings, database_url="postgresql://postgres@/turnout?host=a:1&host=b:2"))
+    engine = make_engine(told(settings, database_url=url))
 
     @event.listens_for(engine, "do_connect")
     def refuse(_: object, __: object, ___: object, how: dict[str, Any]) -> None:
@@ -227,7 +230,9 @@ def test_of_several_hosts_the_one_that_takes_writes_is_used(settings: Settings) 
 
     with pytest.raises(Exception, match="not here"):
         engine.connect()
-    assert seen["target_session_attrs"] == "read-write"
+    assert (seen["target_session_attrs"], seen["host"], seen["port"]) == ("read-write", "a,b", "1,2")
+    assert (seen["user"], seen["password"], seen["dbname"]) == ("me", "secret", "turnout")
+    assert "secret" not in repr(engine)
 
 
 # PgBouncer, in transaction mode

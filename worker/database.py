@@ -5,10 +5,12 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from itertools import zip_longest
 from typing import Any, Final, TypeVar, cast
 
 import orjson
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Conninfo
 from sqlalchemy import URL, Connection, Engine, Result, Sequence, create_engine, event, make_url, text
 from sqlalchemy.engine import ExceptionContext
@@ -59,7 +61,7 @@ def make_engine(settings: Settings, pool: int = POOL) -> Engine:
     The URL's own parameters, and those of libpq's environment (`PGOPTIONS`, `PGSSLMODE`, …), are kept: ours are used
     where they say nothing.
     """
-    url = make_url(settings.database_url)
+    url = _url(settings.database_url)
     theirs = _theirs(url)
     engine = create_engine(
         url,
@@ -78,6 +80,18 @@ def make_engine(settings: Settings, pool: int = POOL) -> Engine:
     event.listen(engine, "checkout", _check_still_primary)
     event.listen(engine, "handle_error", _end_connection)
     return engine
+
+
+def _url(written: str) -> URL:
+    """Read a URL as libpq does: SQLAlchemy knows several hosts with their ports only among the parameters."""
+    try:
+        return make_url(written)
+    except ValueError:
+        known = {name: str(value) for name, value in conninfo_to_dict(written).items()}
+    hosts, ports = known.pop("host").split(","), known.pop("port", "").split(",")
+    user, password, database = (known.pop(name, None) for name in ("user", "password", "dbname"))
+    several = [f"{host}:{port}" for host, port in zip_longest(hosts, ports, fillvalue=ports[-1])]
+    return URL.create("postgresql", user, password, database=database, query=known | {"host": several})
 
 
 def _ours(url: URL) -> dict[str, str]:
