@@ -148,7 +148,13 @@ def test_a_redis_that_evicts_what_never_expires_stops_the_start(
 def test_a_cluster_stops_the_start_also_where_it_is_only_the_broker(
     settings: Settings, odd_redis: Callable[..., str], tmp_path: Path
 ) -> None:
-    cluster = odd_redis(**{"cluster-enabled": "yes", "cluster-config-file": str(tmp_path / "nodes.conf")})
+    cluster = odd_redis(
+        **{
+            "cluster-enabled": "yes",
+            "cluster-config-file": str(tmp_path / "nodes.conf"),
+            "cluster-port": str(free_port()),
+        }
+    )
     for here in (told(settings, broker_url=cluster), told(settings, broker_url=cluster, redis_url=settings.broker_url)):
         said = sentence(startup.of_redis(here))
         assert said.startswith("stops Redis is a cluster")
