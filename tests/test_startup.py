@@ -1,5 +1,6 @@
 """What stops the start, what is waited for, and what is only warned of: in one sentence each, and never a traceback."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -239,3 +240,25 @@ def test_what_redis_does_not_say_is_no_finding(settings: Settings, monkeypatch: 
 
     monkeypatch.setattr(redis.Redis, "info", refuses)
     assert startup.of_redis(settings) == []
+
+
+def test_the_commands_of_the_database_need_its_url_alone(settings: Settings, engine: Engine, tmp_path: Path) -> None:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("TURNOUT_")}
+    env["TURNOUT_DATABASE_URL"] = settings.database_url
+
+    def db(command: str, status: int = 0) -> str:
+        words = [sys.executable, "-m", "cli", "db", command]
+        done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    assert db("upgrade") == f"the schema is {needed()}: up to date, nothing was changed\n"
+    assert db("check") == "this Turnout can work on the database\n"
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE schema_revisions"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0012'"))
+    assert db("check", 1).endswith("run `turnout db upgrade`\n")
+    assert db("upgrade") == f"the schema was 0012 and is now {needed()}: the tables are up to date\n"
+    revised(engine, "9999", "9998")
+    assert db("current") == f"the database's schema: 9999\nthis Turnout's schema: {needed()}\n"
+    assert "newer Turnout's: nothing was changed" in db("upgrade")
