@@ -43,7 +43,7 @@ def status(*, as_json: AsJson = False) -> None:
     say(f"batches: {counts['pending']} pending, {counts['processing']} processing")
     unresolved = {name: as_said(number) for name, number in found.unresolved_errors.items() if number}
     told = ", ".join(f"{number} {name}" for name, number in unresolved.items())
-    say(f"unresolved errors: {told} (look: turnout errors)" if told else "unresolved errors: none")
+    say(f"unresolved errors: {told} (look: turnout errors --grouped)" if told else "unresolved errors: none")
     if found.refused:
         say(f"not accepted: {as_said(found.refused)} (look: turnout refused)")
     for job in found.jobs:

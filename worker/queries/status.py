@@ -35,7 +35,7 @@ class AccountStop:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Batches of an account that wait for one reason."""
+    """Records of an account that wait for one reason, with the number of their batches."""
 
     account: str
     why: str
@@ -169,8 +169,32 @@ def _webhooks() -> Select[Any]:
     )
 
 
+def _looked_for() -> Select[Any]:
+    """Give the unconfirmed records that are looked for in HubSpot: they wait too, although no batch does."""
+    few = select(Error).where(Error.verify_at.is_not(None)).order_by(Error.account_id, Error.verify_at)
+    error = aliased(Error, few.limit(MANY // 4).subquery("error"))
+    why = func.coalesce(Account.stopped_because(), "not confirmed by HubSpot: looked for there")
+    return (
+        select(
+            Account.name.label("account"),
+            why.label("why"),
+            func.count(error.batch_id.distinct()).label("batches"),
+            func.count().label("records"),
+            func.min(error.created_at).label("oldest"),
+            case((func.min(Account.paused_at).is_(None), func.min(error.verify_at))).label("until"),
+        )
+        .select_from(error)
+        .join(Batch, Batch.id == error.batch_id)
+        .join(Account, Account.id == Batch.account_id)
+        .group_by("account", "why")
+        .order_by("account")
+        .limit(20)
+    )
+
+
 _ACCOUNTS: Final = _accounts()
 _WAITING: Final = _waiting()
+_LOOKED_FOR: Final = _looked_for()
 _WEBHOOKS: Final = _webhooks()
 
 
@@ -184,7 +208,7 @@ def read_status(engine: Engine, settings: Settings) -> StatusReport:
                 status.value: count(connection, select(Batch.id).where(Batch.status == status))
                 for status in (Status.PENDING, Status.PROCESSING)
             },
-            waiting=rows_as(Waiting, connection.execute(_WAITING)),
+            waiting=[row for each in (_WAITING, _LOOKED_FOR) for row in rows_as(Waiting, connection.execute(each))],
             unresolved_errors={
                 one.value: count(connection, chosen_errors(Filter((one,)), Error.id)) for one in ANY_OPEN
             },
