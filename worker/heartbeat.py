@@ -104,7 +104,8 @@ def _shown(url: str) -> str:
     except ValueError:
         return "?"
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
-    return f"{parts.scheme}://{host}{port}{parts.path}" if parts.scheme else "?"
+    is_plain = "://" in url and "@" not in parts.path  # else a part of a password may be taken for something else
+    return f"{parts.scheme}://{host}{port}{parts.path}" if is_plain else "?"
 
 
 def ticked(process: Context) -> None:

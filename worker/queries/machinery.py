@@ -16,6 +16,9 @@ from worker.stream import Stream, StreamUnavailable, connect
 CELERYS_OWN: Final = "celery"
 """Where a task lands that is sent without `queue=`: none of our workers reads it."""
 SAFE: Final = "noeviction"
+HELLO: Final = "HELLO must be called with the client already authenticated"
+"""What Redis says, at length, to a client that gives no password."""
+NO_PASSWORD: Final = "it asks for a password, and the URL has none"  # noqa: S105 - a sentence
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ def redis_facts(settings: Settings) -> RedisFacts:
         with client:
             return _redis_facts(client)
     except (redis.RedisError, StreamUnavailable, OSError, ValueError) as error:
-        return RedisFacts(redis_error=first_line(error))
+        line = first_line(error)
+        return RedisFacts(redis_error=NO_PASSWORD if line.startswith(HELLO) else line)
 
 
 def _redis_facts(client: redis.Redis) -> RedisFacts:
