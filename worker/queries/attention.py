@@ -174,5 +174,8 @@ def _work(report: StatusReport) -> Iterator[Finding]:
             yield Finding(Level.ATTENTION, text, account.name)
     for webhook in report.webhooks:
         if webhook.off:
-            text = f"webhook {webhook.name} is OFF: {webhook.error}; `turnout keys webhook` sets another URL"
+            text = (
+                f"webhook {webhook.name} is OFF: {webhook.error} ({webhook.failures} times in a row;"
+                f" {webhook.waiting:,} to be told; turnout keys webhook sets another URL)"
+            )
             yield Finding(Level.ATTENTION, text)
