@@ -91,7 +91,8 @@ def _tell_machinery(found: StatusReport) -> None:
         because = stream_because(found)
         waiting = f"{_number_of(found.stream_waiting, 'message')} to be accepted{': ' if because else ''}{because}"
         say(f"stream: {waiting}" if found.stream_waiting else "stream: drained")
-        say(f"workers: {found.workers} alive; beat: {'ticks' if found.beat else 'DOES NOT TICK'}")
+        silent = "DOES NOT TICK" if found.broker.reachable else "its ticks do not come without the broker"
+        say(f"workers: {found.workers} alive; beat: {'ticks' if found.beat else silent}")
         for worker in found.processes:
             itself = "; finds due work itself" if worker.finds_work_itself else ""
             say(f"  {worker.name}, version {worker.version}, reads {', '.join(worker.queues) or '?'}{itself}")

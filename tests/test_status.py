@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.support.console import Visitor, words
 from tests.support.fixtures import Submit, Turnout
 from tests.support.ledger import account_id, ask, message, settled, taken
 from tests.support.services import Valkey
+from tests.support.worker_processes import Workers
 from worker import failures, heartbeat
 from worker.accounts import state
 from worker.celery import DELIVER, DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, TASKS
@@ -22,7 +24,9 @@ from worker.context import Context
 from worker.failures import Failure, Verb
 from worker.heartbeat import Worker, started_with
 from worker.local.services import free_port
+from worker.queries.attention import exit_status, findings
 from worker.queries.machinery import CELERYS_OWN
+from worker.queries.status import read_status
 from worker.settings import Settings, SettingsError
 from worker.watchdog import Activity
 
@@ -459,3 +463,21 @@ def test_the_console_shows_the_workers(context: Context, operator: Visitor) -> N
     shown = words(operator.page("/"))
     assert "h:7" in shown
     assert "redis://b:1/0" in shown
+
+
+def test_a_worker_whose_broker_is_away_from_the_start_is_alive(
+    settings: Settings, engine: Engine, valkey: Valkey, tmp_path: Path
+) -> None:
+    url = f"redis://127.0.0.1:{free_port()}/0"
+    away = settings.model_copy(update={"broker_url": url, "redis_url": valkey.url})
+    away.model_fields_set.update({"broker_url", "redis_url"})
+    workers = Workers(away, tmp_path)
+    workers.start("housekeeping")
+    try:
+        workers.until_ready(1)
+        report = read_status(engine, away)
+    finally:
+        workers.stop()
+    (worker,) = report.processes
+    assert (worker.broker, worker.queues) == (url, sorted(EVERYTHING))
+    assert (report.broker.reachable, exit_status(findings(report))) == (False, 3)
