@@ -21,7 +21,7 @@ from worker import failures, heartbeat
 from worker.accounts import state
 from worker.celery import DELIVER, DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, TASKS
 from worker.context import Context
-from worker.failures import Failure, Verb
+from worker.failures import Verb, VerbFailure
 from worker.heartbeat import Worker, started_with
 from worker.local.services import free_port
 from worker.queries.attention import exit_status, findings
@@ -201,7 +201,7 @@ def test_a_verb_that_had_nothing_to_do_has_not_succeeded(context: Context) -> No
     failures.note(context, Verb.INTAKE, SettingsError("the key"))
     intake(context)
     (failure,) = failures.last(context.redis)
-    assert failure == Failure("intake", "", "the key", failure.seconds_ago)
+    assert failure == VerbFailure("intake", "", "the key", failure.seconds_ago)
 
 
 def test_failures_are_kept_by_account(context: Context) -> None:

@@ -43,7 +43,7 @@ class Verb(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class VerbFailure:
     """The last failure of a verb, and of which account where the verb is for one."""
 
     verb: str
@@ -92,11 +92,11 @@ def forget(process: Context, verb: Verb, account: str = "") -> None:
         log.debug("a failure was not forgotten: %s", type(away).__name__)
 
 
-def last(client: redis.Redis) -> list[Failure]:
+def last(client: redis.Redis) -> list[VerbFailure]:
     """List the verbs that have failed and not succeeded since, the last first."""
     now, _ = client.time()
     kept = [json.loads(each) for each in cast("list[bytes]", client.hvals(FAILURES))]
-    found = [Failure(one["verb"], one["account"], one["error"], max(0, now - one["at"])) for one in kept]
+    found = [VerbFailure(one["verb"], one["account"], one["error"], max(0, now - one["at"])) for one in kept]
     return sorted(found, key=lambda one: one.seconds_ago)
 
 

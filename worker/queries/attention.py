@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from worker.celery import INTAKE, TASKS
-from worker.failures import Failure, Verb
+from worker.failures import Verb, VerbFailure
 from worker.queries.machinery import deliver_to
 from worker.queries.status import StatusReport
 
@@ -84,7 +84,7 @@ def _of_database(report: StatusReport) -> str:
     return f"{'is out of reach' if report.database == 'out of reach' else report.database}{because}"
 
 
-def _failed(failure: Failure) -> str:
+def _failed(failure: VerbFailure) -> str:
     account = f" for account {failure.account}" if failure.account else ""
     return f"{failure.verb}{account} failed {spoken(failure.seconds_ago)} ago: {failure.error}"
 

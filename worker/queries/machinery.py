@@ -8,7 +8,7 @@ import redis
 
 from worker import failures, heartbeat
 from worker.celery import DELIVER, TASKS, app
-from worker.failures import Failure, first_line
+from worker.failures import VerbFailure, first_line
 from worker.heartbeat import Worker
 from worker.settings import Settings
 from worker.stream import Stream, StreamUnavailable, connect
@@ -35,7 +35,7 @@ class RedisFacts:
     workers: int | None = None
     processes: Sequence[Worker] = ()
     beat: bool | None = None
-    failures: Sequence[Failure] = ()
+    failures: Sequence[VerbFailure] = ()
     """Of verbs that have not succeeded since."""
 
 
