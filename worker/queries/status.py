@@ -12,9 +12,8 @@ from sqlalchemy.orm import aliased
 from models.message import DEFAULT_ACCOUNT
 from models.tables import Account, Batch, Error, Key, Notification, Refused, fixed
 from models.words import Stage, Status
-from worker.database import rows_as, sqlstate
+from worker.database import OTHER_TABLES, reason, rows_as, sqlstate
 from worker.encryption import opens
-from worker.failures import first_line
 from worker.heartbeat import Worker
 from worker.queries.error_filter import ANY_OPEN, Filter, chosen_errors
 from worker.queries.jobs import JobSummary, jobs_under_way
@@ -220,8 +219,6 @@ _LOOKED_FOR: Final = _looked_for()
 _WEBHOOKS: Final = _webhooks()
 
 
-UNDEFINED: Final = frozenset({"42P01", "42703", "42704", "42883"})
-"""SQLSTATEs of a table, column, type or function that is not there."""
 _READ_ONLY: Final = select(func.current_setting("transaction_read_only") == "on")
 
 
@@ -276,9 +273,9 @@ def _database_facts(engine: Engine, settings: Settings) -> DatabaseFacts:
         with engine.connect() as connection:
             return _read(connection, settings)
     except ProgrammingError as error:
-        return DatabaseFacts("has other tables" if sqlstate(error) in UNDEFINED else "refuses", first_line(error.orig))
+        return DatabaseFacts("has other tables" if sqlstate(error) in OTHER_TABLES else "refuses", reason(error))
     except DBAPIError as error:
-        return DatabaseFacts(database_error=first_line(error.orig))
+        return DatabaseFacts(database_error=reason(error))
 
 
 def _read(connection: Connection, settings: Settings) -> DatabaseFacts:
