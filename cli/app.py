@@ -33,11 +33,11 @@ from cli import (
 )
 from cli.commands import Commands, Panel
 from cli.output import complain, complain_of_bug, say
-from cli.version import version
 from worker.database import OTHER_TABLES, READ_ONLY, is_away, reason, sqlstate
 from worker.settings import SettingsError
 from worker.startup import CannotStart
 from worker.stream import StreamUnavailable
+from worker.version import version
 
 
 def _say_version(asked: bool) -> None:  # noqa: FBT001 - as typer calls it

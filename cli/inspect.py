@@ -1,5 +1,6 @@
 """Commands that look: status, batches, batch, submission."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 from uuid import UUID
@@ -10,46 +11,67 @@ from cli.filters import AccountOption, Before, EventOption, Limit, Since, Until,
 from cli.output import AsJson, fail, print_json, print_table, say, written
 from cli.resources import open_engine, open_process
 from models.words import State, Status
+from worker.queries.attention import Finding, Level, exit_status, findings, stream_because
 from worker.queries.batches import BatchFilter, find_batch, list_batches
 from worker.queries.jobs import JobSummary
 from worker.queries.person import LOOKED_AT, find_submission
 from worker.queries.rows import as_said
-from worker.queries.status import AccountStop, WebhookTrouble, read_status
+from worker.queries.status import AccountStop, StatusReport, WebhookTrouble, read_status
 from worker.queries.throughput import LastDay, Sent
 
+Check = Annotated[bool, typer.Option("--check", help="Say only what needs action now, and exit with 0, 1 or 3.")]
 
-def status(*, as_json: AsJson = False) -> None:
-    """Show what waits, why and until when, and whether everything runs."""
+
+def status(*, check: Check = False, as_json: AsJson = False) -> None:
+    """Show what waits, why and until when, whether everything runs, and what needs action.
+
+    With --check, only what needs action now is shown. Exit status then: 0 nothing needs action; 1 something does, such
+    as no worker alive, intake that fails or a paused account; 3 PostgreSQL, Redis or the broker is out of reach.
+    Rejected records, parked accounts and warnings do not count.
+    """
     from worker.queries import throughput
 
     process = open_process()
-    found, sent = read_status(process.engine, process.settings), throughput.look(process)
+    found = read_status(process.engine, process.settings)
+    notes = findings(found)
+    reached = found.database in {"answers", "takes no writes"}
+    sent = throughput.look(process) if reached and not (check and not as_json) else None
     process.engine.dispose()
     process.limiter_redis.close()
     if as_json:
-        print_json({**asdict(found), "throughput": throughput.to_json(sent)})
-        return
-    say(f"turnout delivers to {found.delivers_to}", "bold")
-    if found.redis == "out of reach":
-        say("Redis is out of reach: nothing comes in and nothing is delivered until it is back")
+        because = {"stream_because": stream_because(found), "findings": [asdict(note) for note in notes]}
+        print_json({**asdict(found), **because, "throughput": throughput.to_json(sent) if sent else None})
+    elif check:
+        _tell_findings([note for note in notes if note.level is not Level.WARNING])
+        if not exit_status(notes):
+            say("nothing needs action now")
     else:
-        waiting = found.stream_waiting
-        say("stream: drained" if not waiting else f"stream: {waiting:,} messages wait to be accepted")
-        say(f"workers: {found.workers} alive; beat: {'ticks' if found.beat else 'DOES NOT TICK'}")
-        if found.redis != "persistent":
-            say(f"Redis {found.redis}: what waits in the stream would be lost with it (set appendonly yes)")
+        _tell(found, notes, sent)
+    if check or not reached:
+        raise typer.Exit(exit_status(notes) if check else 1)
+
+
+def _tell(found: StatusReport, notes: Sequence[Finding], sent: LastDay | None) -> None:
+    say(f"turnout delivers to {found.delivers_to}", "bold")
+    if found.settings_say != found.delivers_to:
+        say(f"  as its workers were started; the settings here say: {found.settings_say}")
+    _tell_findings(notes)
+    _tell_machinery(found)
+    if sent is None:
+        return
     _tell_accounts(found.accounts)
     counts = {name.lower(): as_said(number) for name, number in found.batches.items()}
     say(f"batches: {counts['pending']} pending, {counts['processing']} processing")
     unresolved = {name: as_said(number) for name, number in found.unresolved_errors.items() if number}
     told = ", ".join(f"{number} {name}" for name, number in unresolved.items())
-    say(f"unresolved errors: {told} (look: turnout errors)" if told else "unresolved errors: none")
+    say(f"unresolved errors: {told} (look: turnout errors --grouped)" if told else "unresolved errors: none")
     if found.refused:
         say(f"not accepted: {as_said(found.refused)} (look: turnout refused)")
     for job in found.jobs:
         say(_told(job))
     for webhook in found.webhooks:
-        say(_told_of_webhook(webhook))
+        if not webhook.off:  # that one is among the findings
+            say(_told_of_webhook(webhook))
     _tell_throughput(sent)
     print_table(
         "Waiting",
@@ -59,13 +81,34 @@ def status(*, as_json: AsJson = False) -> None:
     )
 
 
-def _tell_accounts(accounts: list[AccountStop]) -> None:
+def _tell_findings(notes: Sequence[Finding]) -> None:
+    for note in notes:
+        say(f"{'warning' if note.level is Level.WARNING else 'ACTION'}: {note.text}")
+
+
+def _tell_machinery(found: StatusReport) -> None:
+    if found.stream_waiting is not None:
+        because = stream_because(found)
+        waiting = f"{_number_of(found.stream_waiting, 'message')} to be accepted{': ' if because else ''}{because}"
+        say(f"stream: {waiting}" if found.stream_waiting else "stream: drained")
+        silent = "DOES NOT TICK" if found.broker.reachable else "its ticks do not come without the broker"
+        say(f"workers: {found.workers} alive; beat: {'ticks' if found.beat else silent}")
+        for worker in found.processes:
+            itself = "; finds due work itself" if worker.finds_work_itself else ""
+            say(f"  {worker.name}, version {worker.version}, reads {', '.join(worker.queues) or '?'}{itself}")
+    if found.broker.reachable:
+        say(f"broker: {found.broker.url} answers")
+
+
+def _number_of(number: int, noun: str) -> str:
+    return f"1 {noun} waits" if number == 1 else f"{number:,} {noun}s wait"
+
+
+def _tell_accounts(accounts: Sequence[AccountStop]) -> None:
     for account in accounts:
-        if account.paused_at:
-            because = account.paused_because
-            say(f"account {account.name} is PAUSED since {written(account.paused_at)}: {because}")
-            say(f"  fix the cause, then: turnout resume {account.name}")
-        elif account.parked_until:
+        if account.hubspot_url:
+            say(f"account {account.name} delivers to {account.hubspot_url}, as set for it")
+        if account.parked_until and not account.paused_at:
             because = account.parked_because
             say(f"account {account.name} is parked until {written(account.parked_until)}: {because}")
         if account.not_read_back_because:
@@ -111,10 +154,9 @@ def _percent(share: float | None) -> str:
 
 
 def _told_of_webhook(webhook: WebhookTrouble) -> str:
-    again = "turnout keys webhook sets another URL" if webhook.off else f"next try at {written(webhook.again_at)}"
     return (
-        f"webhook {webhook.name} {'is OFF' if webhook.off else 'FAILS'}: {webhook.error}"
-        f" ({webhook.failures} times in a row; {webhook.waiting:,} to be told; {again})"
+        f"webhook {webhook.name} FAILS: {webhook.error} ({webhook.failures} times in a row; {webhook.waiting:,} to be"
+        f" told; next try at {written(webhook.again_at)})"
     )
 
 

@@ -196,11 +196,17 @@ class Account(Base):
 
     @classmethod
     def stopped_because(cls) -> ColumnElement[str | None]:
-        """Give why an account does not send, as people read it; null where it does."""
+        """Give why an account does not send, and until when, as people read it; null where it sends."""
         return case(
             (cls.removed_at.is_not(None), literal_column("'account removed: add it again, or cancel them'", Text)),
             (cls.paused_at.is_not(None), literal_column("'account paused: '", Text).concat(cls.paused_because)),
-            (cls.parked_until > func.now(), literal_column("'account parked: '", Text).concat(cls.parked_because)),
+            (
+                cls.parked_until > func.now(),
+                literal_column("'account parked until '", Text)
+                .concat(func.to_char(func.timezone("UTC", cls.parked_until), "YYYY-MM-DD HH24:MI:SS"))
+                .concat(literal_column("'Z: '", Text))
+                .concat(cls.parked_because),
+            ),
         )
 
 

@@ -34,13 +34,10 @@ def _begin(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's worker
     queues = list(sender.app.amqp.queues.consume_from)
     activity = watchdog.observe()
     permits.begin()
-    Fallback(current(), queues, activity).begin()
+    fallback = Fallback(current(), queues, activity)
+    fallback.begin()
+    heartbeat.begin(queues, lambda: fallback.finds_work)
     worker_ready.connect(lambda **_: watchdog.begin(queues, activity), weak=False)
-
-
-@worker_ready.connect
-def _ready(**_: object) -> None:
-    heartbeat.begin()
 
 
 @beat_init.connect

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from models.words import Door
 from worker.celery import ACCEPT, DELIVER, app
 from worker.context import current
+from worker.failures import Verb, forget, note
 from worker.intake.accept import Inbound, accept as verb
 from worker.wake import wake
 
@@ -27,6 +28,7 @@ def accept(self: "Task", /, **fields: Any) -> None:  # noqa: ANN401 - whatever a
     """Accept one message; wait for the database as long as it takes, and on a shutdown put the message back."""
     process = current()
     one = Inbound(Door.TASK, self.request.id, json.dumps(fields).encode())
+    waited = False
     while True:
         try:
             with process.engine.connect() as connection:
@@ -34,8 +36,12 @@ def accept(self: "Task", /, **fields: Any) -> None:  # noqa: ANN401 - whatever a
             break
         except DBAPIError as error:
             log.warning("the database is out of reach (%s): the message waits", type(error.orig).__name__)
+            note(process, Verb.ACCEPT, error)
+            waited = True
             if process.stopping.wait(PATIENCE):
                 raise Reject(reason="shutting down", requeue=True) from error
+    if waited:
+        forget(process, Verb.ACCEPT)
     for part in parts:
         if part.accepted:
             wake(process, DELIVER, account=part.account)

@@ -34,6 +34,7 @@ from worker.delivery.account_stops import count_in_a_row, pause
 from worker.delivery.call import Delivery, send, word
 from worker.delivery.isolate import Ended, Lost, PartAnswered, Stopped, isolate
 from worker.delivery.permits import permit
+from worker.failures import Verb, noted
 from worker.queue import attempts, settle
 from worker.queue.attempts import AttemptResult
 from worker.queue.claim import Claim, claim, is_busy
@@ -47,6 +48,7 @@ TRIES: Final = 4
 """Claims that one permit is tried with: where one event alone has work, its lane is locked for moments at a time."""
 
 
+@noted(Verb.DELIVERY)
 def deliver(process: Context, account: str, wake: Callable[..., int] = wake) -> int:
     """Deliver the account's due batches, one after the other, while there are permits; give the number of POSTs."""
     ends = time.monotonic() + BUDGET

@@ -7,6 +7,7 @@ It then does what it would have been woken for; claims, locks and permits keep i
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
@@ -28,6 +29,8 @@ QUIET: Final = 5.0
 """Seconds without a task after which a process looks for due work itself. Beat ticks every second."""
 EVERY: Final = 2.0
 """Seconds between two looks."""
+FOUND: Final = 10.0
+"""Seconds after work was found for which the process says that it finds work itself."""
 THREADS: Final = 4
 """Verbs of one process that run at once in this way."""
 
@@ -61,6 +64,12 @@ class Fallback:
         self._running: dict[DueTask, Future[None]] = {}
         self._threads = ThreadPoolExecutor(THREADS, "fallback")
         self._active = False
+        self._found_at = -FOUND
+
+    @property
+    def finds_work(self) -> bool:
+        """Say whether the broker brings nothing although there was work due lately."""
+        return self._active and time.monotonic() - self._found_at < FOUND
 
     def begin(self) -> None:
         """Begin to look, as long as the process runs."""
@@ -85,6 +94,8 @@ class Fallback:
         if found and not self._active:
             self._active = True
             log.warning("no task has come for %.0f s although work is due: this process looks for it itself", QUIET)
+        if found:
+            self._found_at = time.monotonic()
         for work in found:
             self._running[work] = self._threads.submit(self._do, work)
         self._activity.found_itself(len(found))

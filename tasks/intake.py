@@ -15,6 +15,7 @@ from sqlalchemy import Connection, func, select, true
 from models.words import Door
 from worker.celery import DELIVER, INTAKE, app
 from worker.context import Context, current
+from worker.failures import Verb, noted
 from worker.intake.accept import Inbound, accept, refuse_whole
 from worker.stream import Entry
 from worker.wake import received, wake
@@ -29,6 +30,7 @@ DEATHS: Final = 5
 """A message during which the process died so often while it was alone is refused."""
 
 
+@noted(Verb.INTAKE)
 def intake(process: Context, wake: Callable[..., int] = wake) -> int:
     """Accept what waits in the stream until it is empty; give how many messages were accepted.
 

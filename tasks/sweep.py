@@ -18,6 +18,7 @@ from worker import heartbeat
 from worker.celery import DELIVER, INTAKE, JOB, NOTIFY, PURGE, SWEEP, VERIFY, app
 from worker.context import Context, current
 from worker.delivery.permits import DELIVERIES
+from worker.failures import Verb, noted
 from worker.operations import jobs, schedules
 from worker.queries import throughput
 from worker.queue import unconfirmed
@@ -36,11 +37,12 @@ EVERY_MS: Final = 500
 """Ticks that come sooner than this after another, from other beats or out of a backlog, do nothing."""
 
 
-def sweep(process: Context, wake: Callable[..., int] = wake) -> None:
-    """Do what is due; `wake` is told which tasks have work."""
+@noted(Verb.SWEEP)
+def sweep(process: Context, wake: Callable[..., int] = wake) -> bool:
+    """Do what is due; `wake` is told which tasks have work. False where another sweep was just now."""
     try:
         if not process.redis.set("turnout:swept", 1, nx=True, px=EVERY_MS):
-            return
+            return False
         if process.stream.waiting():
             wake(process, INTAKE)
     except redis.RedisError as error:
@@ -61,6 +63,7 @@ def sweep(process: Context, wake: Callable[..., int] = wake) -> None:
     if purge.is_due(process):
         wake(process, PURGE)
     throughput.add_up(process)
+    return True
 
 
 _HAS_LANE: Final = exists().where(Lane.account_id == Account.id)

@@ -31,6 +31,7 @@ from worker.delivery.read_back_plan import (
     judged_by_contact,
     plan,
 )
+from worker.failures import Verb, noted
 from worker.queue import attempts, unconfirmed
 from worker.queue.locks import lock_events
 from worker.queue.unconfirmed import Breakdown, ReadBackResult, Unconfirmed
@@ -54,6 +55,7 @@ class Run:
     waits: Sequence[float]
 
 
+@noted(Verb.VERIFY)
 def verify(process: Context, account: str, waits: Sequence[float] = WAITS) -> int:
     """Look for the account's due unconfirmed records while there are permits; give the number of GETs."""
     try:

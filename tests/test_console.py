@@ -498,7 +498,7 @@ def test_the_overview_says_what_waits_and_what_was_sent(operator: Visitor, submi
     assert "rejected, unresolved 1 unconfirmed, unresolved 1 failed, unresolved 3 " in said
     assert "3 delivered in the last minute, by 3 calls, 5 not delivered" in said
     assert "default HTTP 503 1 2" in said
-    assert "No worker is alive" in said
+    assert "no worker is alive" in said
 
 
 def test_what_was_sent_and_came_back_stands_on_the_batchs_page(

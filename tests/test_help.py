@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-import cli.version
+import worker.version
 from cli import output
 from cli.app import app
 from cli.commands import Panel
@@ -93,14 +93,14 @@ def test_the_version_is_the_projects(monkeypatch: pytest.MonkeyPatch) -> None:
     def not_installed(_: str) -> str:
         raise PackageNotFoundError
 
-    monkeypatch.setattr(cli.version, "installed", not_installed)
+    monkeypatch.setattr(worker.version, "installed", not_installed)
     assert CliRunner().invoke(app, ["--version"]).output == f"turnout {project}\n"
 
 
 def test_the_changelog_knows_the_version_and_what_comes_next() -> None:
     headings = re.findall(r"^## \[(.+?)\](?: - (.+))?$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert headings[0] == ("Unreleased", "")
-    assert headings[1][0] == cli.version.version()
+    assert headings[1][0] == worker.version.version()
     assert all(re.fullmatch(r"\d{4}-\d{2}-\d{2}", day) for _, day in headings[1:])
 
 

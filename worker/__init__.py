@@ -7,7 +7,8 @@
 - `delivery`    calls to HubSpot, each with a permit; `webhooks`: calls to producers
 - `queries`     what pages and commands show
 - `wake`        wake-ups are sent; `watchdog`: a stuck process is ended
-- `heartbeat`   processes show that they live; `celery`: the Celery app; `beat`: its scheduler
+- `failures`    the last failure of each verb; `heartbeat`: processes show that they live
+- `celery`      the Celery app; `beat`: its scheduler
 - `queue`       whose turn it is, and what became of a batch; `context`: what one process holds open
 - `accounts`    HubSpot's portals; `auth`: who may use the API and the console
 - `startup`     what stops a process when it starts, what it waits for, what it warns of
@@ -15,5 +16,5 @@
 - `encryption`  what is kept sealed in the database; `stream`: the intake stream in Redis
 - `settings`    the only reader of the environment; `setting_values`: what a setting may be
 - `settings_shown`  the settings with their sources, as commands show them
-- `logging_setup`  how log lines look; `outage`: one warning an outage
+- `logging_setup`  how log lines look; `outage`: one warning an outage; `version`: which Turnout this is
 """

@@ -1,10 +1,11 @@
 """What one worker process holds: settings, engine, Redis, limiters. Made when first asked for, never at import."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from threading import BoundedSemaphore, Event
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -22,6 +23,8 @@ from worker.encryption import fingerprint_key
 from worker.outage import Outage
 from worker.settings import Settings, load_settings
 from worker.stream import Stream, connect
+
+T = TypeVar("T")
 
 GRACE: Final = 5.0
 """Seconds from a permit's grant within which its call must begin."""
@@ -47,6 +50,7 @@ class Context:
     redis_outage: Outage = field(default_factory=lambda: Outage("Redis", "nothing is delivered meanwhile"))
     _destinations: dict[str, tuple[Destination, float]] = field(default_factory=dict, repr=False)
     _limiters: dict[int, tuple[Destination, Limiter]] = field(default_factory=dict, repr=False)
+    _looked: dict[str, tuple[Any, float]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def engine(self) -> Engine:
@@ -91,6 +95,14 @@ class Context:
     def forget(self, account: str) -> None:
         """Look an account up anew the next time: its token is refused."""
         self._destinations.pop(account, None)
+
+    def lately(self, what: str, look: Callable[[], T]) -> T:
+        """Give what a look found within the last few seconds, or look: for pages that are loaded again and again."""
+        found, until = self._looked.get(what, (None, 0.0))
+        if time.monotonic() > until:
+            found = look()
+            self._looked[what] = (found, time.monotonic() + REMEMBERED)
+        return found  # type: ignore[no-any-return]
 
     def limiter(self, to: Destination) -> Limiter:
         """Give the permits of an account: the same limiter while nothing of the account changes."""

@@ -113,6 +113,17 @@ def check_key(connection: Connection, settings: Settings) -> None:
     _opened(settings, kept)
 
 
+def opens(connection: Connection, settings: Settings) -> bool | None:
+    """Say whether the settings' key opens what this database keeps; none where there is no key here."""
+    if not settings.secret_key.get_secret_value() and not _file(settings).exists():
+        return None
+    try:
+        check_key(connection, settings)
+    except SettingsError:
+        return False
+    return True
+
+
 KEPT: Final[Sequence[tuple[InstrumentedAttribute[Any], InstrumentedAttribute[Any]]]] = (
     (Secret.name, Secret.ciphertext),
     (Account.name, Account.token),

@@ -81,6 +81,12 @@ class Stream:
         except redis.RedisError as error:
             raise StreamUnavailable(str(error)) from error
 
+    def waits_for(self) -> int | None:
+        """Give the seconds for which the oldest message waits; none where none does."""
+        seconds, _ = self._client.time()
+        oldest = cast("list[tuple[bytes, dict[bytes, bytes]]]", self._client.xrange(KEY, "-", "+", 1))
+        return max(0, seconds - int(oldest[0][0].partition(b"-")[0]) // 1000) if oldest else None
+
     def messages(self) -> Iterator[bytes]:
         """Read every message that is not accepted yet, as it stands."""
         after = "-"

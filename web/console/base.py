@@ -21,7 +21,7 @@ from worker.auth.keys import ApiKey
 from worker.context import Context
 from worker.database import is_away
 from worker.operations.audit_log import Actor
-from worker.queries.status import destination
+from worker.queries.status import find_destination
 
 log = logging.getLogger(__name__)
 
@@ -241,7 +241,7 @@ class Frame:
     ) -> Response:
         """Write a page."""
         frame: dict[str, Any] = {
-            "delivers_to": destination(self.process.settings),
+            "delivers_to": self.process.lately("delivers_to", self._delivers_to),
             "key": key,
             "may_act": key is not None and key.role is Role.OPERATOR,
             "form": cookie.form_token(cookie.read(request) or ""),
@@ -249,6 +249,9 @@ class Frame:
             "said": "",
         }
         return HTMLResponse(render(key.role if key else None, template, {**frame, **facts}), status)
+
+    def _delivers_to(self) -> str:
+        return find_destination(self.process.engine, self.process.settings)
 
     def refused(self, request: Request, refusal: PageError) -> Response:
         """Write why there is nothing else."""

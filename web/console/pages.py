@@ -14,11 +14,13 @@ from web.console.params import time, uuid_of, word, written
 from web.masking import masked
 from worker.accounts import registry
 from worker.queries import throughput
+from worker.queries.attention import findings, stream_because
 from worker.queries.batches import BatchFilter, find_batch, further_batches, list_batches
 from worker.queries.erasures import known
 from worker.queries.error_filter import ANY_OPEN, OPEN, Filter
 from worker.queries.errors import page_of_errors
 from worker.queries.events import find_event, list_events
+from worker.queries.machinery import broker_facts
 from worker.queries.person import find_submission
 from worker.queries.rows import NEWEST
 from worker.queries.status import read_status
@@ -37,10 +39,16 @@ def overview(visit: ConsoleRequest) -> Page:
     """Show what waits, why and until when, and what was sent of late."""
     process = visit.process
     found = throughput.look(process)
+    status = read_status(
+        process.engine, process.settings, process.lately("broker", lambda: broker_facts(process.settings))
+    )
     return Page(
         "overview.html",
         {
-            "status": (status := read_status(process.engine, process.settings)),
+            "status": status,
+            "delivers_to": status.delivers_to,
+            "findings": findings(status),
+            "stream_because": stream_because(status),
             "limits": found.accounts,
             "minute": found.minute,
             "day": chart.bars(found.day),

@@ -1,6 +1,7 @@
 """What pages and commands show: bounded reads, each by an index.
 
-- `status`          what waits, why and until when, and whether everything runs
+- `status`          what waits, why and until when; `machinery`: Redis, the broker and the workers
+- `attention`       what of the status needs action now
 - `batches`         batches of a filter, and one with its attempts
 - `errors`          open errors, one by one; `error_groups`: by what they have in common
 - `error_filter`    which open errors are meant, and finding them; `scan`: looking at so many at most

@@ -84,13 +84,15 @@ class BatchSummary:
     after: list[int]
     created_at: datetime
     settled_at: datetime | None
+    stopped: str | None
+    """Why its account does not send."""
     errors: int
     """Its unresolved ones."""
 
     @property
     def why(self) -> str:
-        """Say why it waits: for which others, or since what came back."""
-        return _why(self.after, self.postponed_because)
+        """Say why it waits: for which others, for its account, or since what came back."""
+        return _why(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,17 +141,22 @@ class BatchDetail:
     external_event_id: str | None
     external_account_id: str | None
     hubspot_version: str | None
+    stopped: str | None
+    """Why its account does not send."""
     timeline: list[PastAttempt]
     records: list[BatchMember]
 
     @property
     def why(self) -> str:
-        """Say why it waits: for which others, or since what came back."""
-        return _why(self.after, self.postponed_because)
+        """Say why it waits: for which others, for its account, or since what came back."""
+        return _why(self)
 
 
-def _why(after: Sequence[int], postponed_because: str) -> str:
-    return f"waits for batches {', '.join(map(str, after))}" if after else postponed_because
+def _why(batch: BatchSummary | BatchDetail) -> str:
+    if batch.after:
+        return f"waits for batches {', '.join(map(str, batch.after))}"
+    stopped = batch.stopped if batch.status == Status.PENDING else None
+    return stopped or batch.postponed_because
 
 
 def list_batches(engine: Engine, chosen: BatchFilter) -> list[BatchSummary]:
@@ -176,6 +183,7 @@ def list_batches(engine: Engine, chosen: BatchFilter) -> list[BatchSummary]:
                 batch.after,
                 batch.created_at,
                 batch.settled_at,
+                Account.stopped_because().label("stopped"),
                 unresolved.scalar_subquery().label("errors"),
             )
             .join(Account, Account.id == batch.account_id)
@@ -242,6 +250,7 @@ _BATCH: Final = (
         Account.name.label("account"),
         Event.label().label("event"),
         *(Event.object_id, Event.external_event_id, Event.external_account_id, Account.hubspot_version),
+        Account.stopped_because().label("stopped"),
     )
     .join(Account, Account.id == Batch.account_id)
     .join(Event, Event.id == Batch.event_id)

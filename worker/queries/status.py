@@ -1,22 +1,25 @@
 """What waits, why and until when, and whether everything runs."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Final
 
-import redis
-from sqlalchemy import BigInteger, Engine, Select, case, cast, func, literal_column, or_, select, true
+from sqlalchemy import BigInteger, Connection, Engine, Select, case, cast, func, literal_column, or_, select, true
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.orm import aliased
 
+from models.message import DEFAULT_ACCOUNT
 from models.tables import Account, Batch, Error, Key, Notification, Refused, fixed
 from models.words import Stage, Status
-from worker import heartbeat
-from worker.database import rows_as
+from worker.database import OTHER_TABLES, reason, rows_as, sqlstate
+from worker.encryption import opens
+from worker.heartbeat import Worker
 from worker.queries.error_filter import ANY_OPEN, Filter, chosen_errors
 from worker.queries.jobs import JobSummary, jobs_under_way
+from worker.queries.machinery import BrokerFacts, RedisFacts, broker_facts, deliver_to, redis_facts, unread
 from worker.queries.rows import AT_MOST, count
 from worker.settings import Settings
-from worker.stream import Stream, connect
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +34,13 @@ class AccountStop:
     ambiguous_in_a_row: int
     not_read_back_because: str | None
     not_read_back_until: datetime | None
+    hubspot_url: str | None
+    """Where it delivers, if not to where the others do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Batches of an account that wait for one reason."""
+    """Records of an account that wait for one reason, with the number of their batches."""
 
     account: str
     why: str
@@ -57,32 +62,45 @@ class WebhookTrouble:
     again_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class StatusReport:
-    """What waits, why and until when, and whether everything runs; what Redis does not say is none."""
+@dataclass(frozen=True)
+class DatabaseFacts:
+    """What waits, why and until when; nothing of it where the database does not say."""
 
-    delivers_to: str
-    accounts: list[AccountStop]
-    batches: dict[str, int]
-    waiting: list[Waiting]
-    unresolved_errors: dict[str, int]
-    refused: int
-    jobs: list[JobSummary]
-    webhooks: list[WebhookTrouble]
-    redis: str
-    stream_waiting: int | None
-    workers: int | None
-    beat: bool | None
+    database: str = "out of reach"
+    database_error: str = ""
+    key_is_right: bool | None = None
+    """Whether this process's secret key is the database's; none where it has none."""
+    accounts: Sequence[AccountStop] = ()
+    batches: Mapping[str, int] = field(default_factory=dict)
+    waiting: Sequence[Waiting] = ()
+    unresolved_errors: Mapping[str, int] = field(default_factory=dict)
+    refused: int = 0
+    jobs: Sequence[JobSummary] = ()
+    webhooks: Sequence[WebhookTrouble] = ()
+
+
+@dataclass(frozen=True)
+class StatusReport(DatabaseFacts, RedisFacts):
+    """What waits, why and until when, and whether everything runs."""
+
+    delivers_to: str = ""
+    """As the workers know it; as the settings here say while no worker is alive."""
+    settings_say: str = ""
+    """Where these settings would deliver."""
+    broker: BrokerFacts = field(default_factory=lambda: BrokerFacts(""))
+    unread: Mapping[str, int] = field(default_factory=dict)
+    """Queues that no worker reads, with their messages."""
 
 
 def destination(settings: Settings) -> str:
-    """Say where this installation delivers."""
-    local = settings.hubspot_url.startswith("http://127.0.0.1")
-    return (
-        f"the sandbox on {settings.hubspot_url}, not to HubSpot"
-        if local
-        else f"{settings.hubspot_url}, account default"
-    )
+    """Say where these settings deliver."""
+    return destination_of(settings.hubspot_url)
+
+
+def destination_of(url: str) -> str:
+    """Say what is at a URL to which records are delivered."""
+    is_here = url.startswith("http://127.0.0.1")
+    return f"the sandbox on {url}, not to HubSpot" if is_here else f"{url}, account default"
 
 
 def _accounts() -> Select[Any]:
@@ -96,10 +114,13 @@ def _accounts() -> Select[Any]:
     )
     return (
         select(
-            *(Account.name, Account.paused_at, Account.paused_because, Account.parked_until, Account.parked_because),
+            *(Account.name, Account.paused_at, Account.paused_because),
+            case((Account.parked_until > func.now(), Account.parked_until)).label("parked_until"),
+            Account.parked_because,
             Account.in_a_row.label("ambiguous_in_a_row"),
             read_back.c.because.label("not_read_back_because"),
             case((read_back.c.because.is_not(None), read_back.c.until)).label("not_read_back_until"),
+            Account.hubspot_url,
         )
         .outerjoin(read_back, true())
         .where(Account.removed_at.is_(None))
@@ -169,43 +190,106 @@ def _webhooks() -> Select[Any]:
     )
 
 
+def _looked_for() -> Select[Any]:
+    """Give the unconfirmed records that are looked for in HubSpot: they wait too, although no batch does."""
+    few = select(Error).where(Error.verify_at.is_not(None)).order_by(Error.account_id, Error.verify_at)
+    error = aliased(Error, few.limit(AT_MOST // 4).subquery("error"))
+    why = func.coalesce(Account.stopped_because(), "not confirmed by HubSpot: looked for there")
+    return (
+        select(
+            Account.name.label("account"),
+            why.label("why"),
+            func.count(error.batch_id.distinct()).label("batches"),
+            func.count().label("records"),
+            func.min(error.created_at).label("oldest"),
+            case((func.min(Account.paused_at).is_(None), func.min(error.verify_at))).label("until"),
+        )
+        .select_from(error)
+        .join(Batch, Batch.id == error.batch_id)
+        .join(Account, Account.id == Batch.account_id)
+        .group_by("account", "why")
+        .order_by("account")
+        .limit(20)
+    )
+
+
 _ACCOUNTS: Final = _accounts()
 _WAITING: Final = _waiting()
+_LOOKED_FOR: Final = _looked_for()
 _WEBHOOKS: Final = _webhooks()
 
 
-def read_status(engine: Engine, settings: Settings) -> StatusReport:
-    """Say what waits, why and until when, and whether everything runs."""
-    with engine.connect() as connection:
-        return StatusReport(
-            delivers_to=destination(settings),
-            accounts=rows_as(AccountStop, connection.execute(_ACCOUNTS)),
-            batches={
-                status.value: count(connection, select(Batch.id).where(Batch.status == status))
-                for status in (Status.PENDING, Status.PROCESSING)
-            },
-            waiting=rows_as(Waiting, connection.execute(_WAITING)),
-            unresolved_errors={
-                one.value: count(connection, chosen_errors(Filter((one,)), Error.id)) for one in ANY_OPEN
-            },
-            refused=count(connection, select(Refused.id).where(Refused.replayed_at.is_(None), Refused.raw != b"")),
-            jobs=jobs_under_way(connection, 5),
-            webhooks=rows_as(WebhookTrouble, connection.execute(_WEBHOOKS)),
-            **_redis_facts(settings),
-        )
+_READ_ONLY: Final = select(func.current_setting("transaction_read_only") == "on")
 
 
-def _redis_facts(settings: Settings) -> dict[str, Any]:
-    client = connect(settings.stream_url)
+def read_status(engine: Engine, settings: Settings, broker: BrokerFacts | None = None) -> StatusReport:
+    """Say what waits, why and until when, and whether everything runs; `broker`, where it was asked lately."""
+    here = redis_facts(settings)
+    kept = _database_facts(engine, settings)
+    broker = broker or broker_facts(settings)
+    return StatusReport(
+        **_fields(kept),
+        **_fields(here),
+        delivers_to=_delivers_to(
+            next((one.hubspot_url for one in kept.accounts if one.name == DEFAULT_ACCOUNT), None),
+            here.processes,
+            settings,
+        ),
+        settings_say=destination(settings),
+        broker=broker,
+        unread=unread(here.processes, broker.messages) if here.processes else {},
+    )
+
+
+_ADDRESS: Final = select(Account.hubspot_url).where(Account.name == DEFAULT_ACCOUNT, Account.removed_at.is_(None))
+
+
+def find_destination(engine: Engine, settings: Settings) -> str:
+    """Say where records are delivered, as far as it can be known now: for the line on every page."""
     try:
-        persistent = client.config_get("appendonly").get("appendonly") == "yes"
-    except redis.ResponseError:
-        persistent = None  # a provider's Redis may not say
-    except redis.RedisError:
-        return {"redis": "out of reach", "stream_waiting": None, "workers": None, "beat": None}
-    return {
-        "redis": "persistent" if persistent else "NOT persistent" if persistent is not None else "does not say",
-        "stream_waiting": Stream(client).waiting(),
-        "workers": heartbeat.workers(client),
-        "beat": heartbeat.ticking(client),
-    }
+        with engine.connect() as connection:
+            own = connection.execute(_ADDRESS).scalar_one_or_none()
+    except DBAPIError:
+        own = None
+    return _delivers_to(own, redis_facts(settings).processes, settings)
+
+
+def _delivers_to(own: str | None, processes: Collection[Worker], settings: Settings) -> str:
+    """Say where records are delivered.
+
+    An address of the account `default` itself goes first, then what the workers were started with; these settings tell
+    it while no worker is alive.
+    """
+    urls = [own] if own else deliver_to(processes) or [settings.hubspot_url]
+    return "; and to ".join(destination_of(url) for url in urls)
+
+
+def _fields(facts: RedisFacts | DatabaseFacts) -> dict[str, Any]:
+    return {one.name: getattr(facts, one.name) for one in fields(facts)}
+
+
+def _database_facts(engine: Engine, settings: Settings) -> DatabaseFacts:
+    try:
+        with engine.connect() as connection:
+            return _read(connection, settings)
+    except ProgrammingError as error:
+        return DatabaseFacts("has other tables" if sqlstate(error) in OTHER_TABLES else "refuses", reason(error))
+    except DBAPIError as error:
+        return DatabaseFacts(database_error=reason(error))
+
+
+def _read(connection: Connection, settings: Settings) -> DatabaseFacts:
+    return DatabaseFacts(
+        database="takes no writes" if connection.execute(_READ_ONLY).scalar_one() else "answers",
+        key_is_right=opens(connection, settings),
+        accounts=rows_as(AccountStop, connection.execute(_ACCOUNTS)),
+        batches={
+            status.value: count(connection, select(Batch.id).where(Batch.status == status))
+            for status in (Status.PENDING, Status.PROCESSING)
+        },
+        waiting=[row for each in (_WAITING, _LOOKED_FOR) for row in rows_as(Waiting, connection.execute(each))],
+        unresolved_errors={one.value: count(connection, chosen_errors(Filter((one,)), Error.id)) for one in ANY_OPEN},
+        refused=count(connection, select(Refused.id).where(Refused.replayed_at.is_(None), Refused.raw != b"")),
+        jobs=jobs_under_way(connection, 5),
+        webhooks=rows_as(WebhookTrouble, connection.execute(_WEBHOOKS)),
+    )

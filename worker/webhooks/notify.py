@@ -44,6 +44,7 @@ from models.words import Outcome, Stage, Status
 from worker.context import Context
 from worker.database import repeat, rows_as
 from worker.encryption import unseal
+from worker.failures import Verb, noted
 from worker.queries import submissions
 from worker.queries.submissions import SubmissionSummary
 from worker.webhooks import endpoint
@@ -111,6 +112,7 @@ def is_due(engine: Engine) -> bool:
         return connection.execute(_IS_DUE).scalar_one()
 
 
+@noted(Verb.NOTIFY)
 def notify(process: Context) -> None:
     """Look and post while something is due; each webhook in turn, so that none waits for another's backlog."""
     if not _SLOTS.acquire(blocking=False):
