@@ -7,10 +7,10 @@
 - `delivery`    calls to HubSpot, each with a permit; `webhooks`: calls to producers
 - `queries`     what pages and commands show
 - `wake`        wake-ups are sent; `watchdog`: a stuck process is ended
-- `heartbeat`   processes show that they live; `celery`: the Celery app; `beat`: its scheduler
+- `heartbeat`   processes show that they live; `celery`: the app; `beat`: its scheduler; `programs`: its processes
 - `queue`       whose turn it is, and what became of a batch; `context`: what one process holds open
 - `accounts`    HubSpot's portals; `auth`: who may use the API and the console
 - `database`    PostgreSQL; `encryption`: what is kept sealed in it; `stream`: the intake stream in Redis
-- `settings`    the only reader of the environment; `setting_values`: what a setting may be
-- `logging_setup`  how log lines look; `outage`: one warning an outage
+- `settings`    the only reader of the environment; `setting_values`: what a setting may be; `outage`: one warning an outage
+- `logging_setup`  how log lines look; `foreign_lines`: those of libraries; `log`: what ours are made of
 """

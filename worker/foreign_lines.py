@@ -5,7 +5,6 @@ what was wrong. So of a line only the words of its author are shown, with number
 its kind, its code and where it happened.
 """
 
-import errno
 import linecache
 import os
 import traceback
@@ -49,7 +48,7 @@ def _event(line: LogRecord) -> str:
     if (line.name, line.msg) == CONNECTION_LOST:
         return "consumer: Connection to broker lost"
     if not isinstance(line.msg, str):
-        return _shown(line.msg)
+        return str(_shown(line.msg))
     if not line.args:
         first = _first(line.msg)
         return first if first in "".join(linecache.getlines(line.pathname)) else WITHHELD
@@ -84,7 +83,7 @@ def kind_of(error: BaseException) -> str:
     sqlstate = getattr(getattr(error, "orig", error), "sqlstate", None)
     if isinstance(sqlstate, str):
         return f"{name} (SQLSTATE {sqlstate})"
-    if isinstance(error, OSError) and error.errno in errno.errorcode:
+    if isinstance(error, OSError) and error.errno is not None:
         return f"{name} ({os.strerror(error.errno)})"
     return name
 

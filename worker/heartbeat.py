@@ -1,6 +1,5 @@
 """Signs of life: each worker process notes in Redis every two seconds that it is there, beat's ticks that they run."""
 
-import logging
 import os
 import socket
 import threading
@@ -10,8 +9,9 @@ from typing import Final, cast
 import redis
 
 from worker.context import Context, current
+from worker.log import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 WORKERS: Final = "turnout:alive:workers"
 TICK: Final = "turnout:alive:tick"
@@ -35,7 +35,7 @@ def _beat() -> None:
             process.redis.zadd(WORKERS, {name: seconds})
             process.redis.zremrangebyscore(WORKERS, "-inf", seconds - 60 * GONE)
         except redis.RedisError as error:
-            log.debug("no sign of life: %s", type(error).__name__)
+            log.debug("heartbeat not written", error=type(error).__name__)
         process.stopping.wait(EVERY)
 
 
@@ -44,7 +44,7 @@ def ticked(process: Context) -> None:
     try:
         process.redis.set(TICK, int(time.time()), px=int(GONE * 1000))
     except redis.RedisError as error:
-        log.debug("a tick was not noted: %s", type(error).__name__)
+        log.debug("tick not noted", error=type(error).__name__)
 
 
 def workers(client: redis.Redis) -> int:

@@ -1,6 +1,5 @@
 """A request on its way to a page or an action: whose it is, whether it may, and what is said where it goes wrong."""
 
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,10 +18,11 @@ from web.console.rendering import render
 from worker.auth import sessions
 from worker.auth.keys import ApiKey
 from worker.context import Context
+from worker.log import get_logger
 from worker.operations.audit_log import Actor
 from worker.queries.status import destination
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 THREADS: Final = 3
 """Pages made at once: the HTTP door keeps its database connections."""
@@ -181,7 +181,7 @@ class Frame:
             message = "Nothing can be shown until it is back; nothing that was accepted is lost. Try again in a moment."
             return self.refused(request, PageError(503, "The database is out of reach", message))
         except Exception:
-            log.exception("a page failed")
+            log.exception("page failed")
             return self.refused(
                 request, PageError(500, "Something is wrong here", "The log of `turnout serve` says what.")
             )
