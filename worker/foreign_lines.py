@@ -7,6 +7,7 @@ its kind, its code and where it happened.
 
 import linecache
 import os
+import re
 import traceback
 from collections.abc import Iterator, Mapping
 from logging import LogRecord
@@ -22,6 +23,9 @@ LONGEST: Final = 200
 CONNECTION_LOST: Final = ("celery.worker.consumer.consumer", "%s (%r)")
 """Celery's line where its broker goes away: its words are an argument."""
 
+_WARNING: Final = re.compile(r"(.*?):(\d+): (\w+): ")
+"""A warning of Python's, as it is logged: its place and its kind; its text may quote what it warns of."""
+
 
 class _Shown(str):
     """A text that `%r` shows without quotes."""
@@ -34,19 +38,25 @@ class _Shown(str):
 
 def told(line: LogRecord) -> dict[str, object]:
     """Give the event of a library's line and its fields: its author's words, and where they stand."""
+    if line.name == "py.warnings":
+        warned = _WARNING.match(line.getMessage())
+        path, number, category = warned.groups() if warned else ("", "", WITHHELD)
+        return {"event": "Python warns", "category": category, "where": f"{Path(path).name}:{number}"}
     facts: dict[str, object] = {"event": _event(line)[:LONGEST], "where": f"{Path(line.pathname).name}:{line.lineno}"}
     given = line.args.values() if isinstance(line.args, Mapping) else line.args or ()
     errors = [kind_of(one) for one in (line.msg, *given) if isinstance(one, BaseException)]
     if errors:
         facts["error"] = errors[0]
-    if line.name == "celery.app.trace" and isinstance(line.args, Mapping):
-        facts["task"] = line.args.get("name")  # a task of ours: others are not run
+    if _ends_task(line):
+        facts["task"] = line.args["name"]  # one of ours: others are not run
     return facts
 
 
 def _event(line: LogRecord) -> str:
     if (line.name, line.msg) == CONNECTION_LOST:
         return "consumer: Connection to broker lost"
+    if _ends_task(line):
+        return f"task {line.args['description']}"  # Celery's word: «rejected»
     if not isinstance(line.msg, str):
         return str(_shown(line.msg))
     if not line.args:
@@ -62,6 +72,12 @@ def _event(line: LogRecord) -> str:
         return _first(line.msg % given)
     except (TypeError, ValueError, KeyError):
         return _first(line.msg)
+
+
+def _ends_task(line: LogRecord) -> bool:
+    return (
+        line.name == "celery.app.trace" and isinstance(line.args, Mapping) and {"name", "description"} <= set(line.args)
+    )
 
 
 def _first(text: str) -> str:

@@ -12,8 +12,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Final, TextIO
+from typing import Final
 
 import structlog
 from celery.exceptions import CPendingDeprecationWarning
@@ -43,7 +42,7 @@ def set_up(log_format: str) -> None:
     logging.getLogger("celery.worker.consumer.consumer").addFilter(_once_an_outage)
     logging.getLogger("celery.worker.request").addFilter(_once_an_outage)
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)  # about a setting that is set
-    warnings.showwarning = _log_warning
+    logging.captureWarnings(capture=True)  # as Celery does
     sys.excepthook = lambda _, error, __: _log_crash("process ended by an error", error)
     threading.excepthook = lambda crash: _log_crash("thread ended by an error", crash.exc_value)
     sys.unraisablehook = lambda ignored: _log_crash("error ignored", ignored.exc_value)
@@ -97,19 +96,6 @@ def _once_an_outage(line: logging.LogRecord) -> bool:
         line.exc_info = None
     repeated = text.startswith("consumer: Cannot connect") and "(1/" not in text
     return not repeated and not text.startswith(REPEATS)
-
-
-def _log_warning(  # noqa: PLR0913, PLR0917 - Python's signature
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,  # noqa: ARG001 - Python's signature
-    line: str | None = None,  # noqa: ARG001 - Python's signature
-) -> None:
-    """Log a warning of Python's by its kind and place: its text may quote what it warns of."""
-    del message
-    log.warning("Python warns", category=category.__name__, where=f"{Path(filename).name}:{lineno}")
 
 
 def _log_crash(event: str, error: BaseException | None) -> None:
