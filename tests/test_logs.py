@@ -1,17 +1,41 @@
 """Logs: events with fields, JSON from the first line to the last, and nobody named in any line, whoever wrote it."""
 
+import ast
+import contextlib
 import json
+import logging
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
 import uuid
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 
+import psutil
 import pytest
 import redis
-from kombu import Connection
-from sqlalchemy import Engine
+import requests
+from kombu.connection import Connection
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.exc import DBAPIError
 
-from tests.support.worker_processes import Workers, until
+from tests.support.api import key_for
+from tests.support.ledger import ask, message
+from tests.support.sandbox_server import running_sandbox
+from tests.support.worker_processes import CELERY, COMMANDS, Workers, environment, running_workers, until
 from worker.celery import ACCEPT, DELIVER, SWEEP, VERIFY
+from worker.context import Context
+from worker.local.services import Postgres, free_port, is_taken, valkey_command
+from worker.log import get_logger
+from worker.logging_setup import OURS, set_up
 from worker.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -92,34 +116,31 @@ SILENT: Final = ("a field that is an address", "fields of no sense")
 
 
 @pytest.mark.timeout(300)
-def test_what_comes_by_the_queue_stands_in_no_line_of_a_workers_log(
-    settings: Settings, engine: Engine, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("engine")
+def test_what_comes_by_the_queue_stands_in_no_line_of_a_workers_log(settings: Settings, tmp_path: Path) -> None:
     settings = in_json(settings)
     workers = Workers(settings, tmp_path)
-    log = tmp_path / "housekeeping.log"
+    log = Log(tmp_path / "housekeeping.log")
     workers.start("housekeeping")
-    said = {}
     try:
         workers.until_ready(1)
         for name in (*PUBLISHED, *PUSHED):
-            before = len(log.read_text())
+            log.look()
             hand_over(settings, name)
             if name not in SILENT:
-                until(lambda: len(log.read_text()) > before, 15, name)
-            said[name] = log.read_text()[before:]
-            if "Unrecoverable" in said[name]:  # it ends the worker, which puts it back: so would it the next
+                until(lambda: log.new() != "", 15, name)
+            if "Unrecoverable" in log.new():  # it ends the worker, which puts it back: so would it the next
                 until(lambda: not workers.alive("housekeeping"), 20, workers.logs)
                 workers.kill("housekeeping")
                 with redis.Redis.from_url(settings.broker_url) as client:
                     client.delete(SWEEP)
-                begun = len(log.read_text())
+                log.look()
                 workers.start("housekeeping")
-                until(lambda: '"worker ready"' in log.read_text()[begun:], 30, workers.logs)
+                until(lambda: '"worker ready"' in log.new(), 30, workers.logs)
     finally:
         workers.stop()
-    events = {line["event"] for line in lines_of(log.read_text())}
-    assert {event.partition(":")[0] for event in events} >= {
+    events = {line["event"].partition(":")[0] for line in lines_of(log.path.read_text())}
+    assert events >= {
         "Received unregistered task of type KeyError.",
         "Received invalid task message",
         "Received and deleted unknown message.  Wrong destination?!?",
@@ -131,11 +152,310 @@ def test_what_comes_by_the_queue_stands_in_no_line_of_a_workers_log(
     }
 
 
+@dataclass
+class Log:
+    """A process's log, and how far it was looked at."""
+
+    path: Path
+    seen: int = 0
+
+    def look(self) -> None:
+        self.seen = len(self.path.read_text())
+
+    def new(self) -> str:
+        return self.path.read_text()[self.seen :]
+
+
 def hand_over(settings: Settings, name: str) -> None:
     if name in PUSHED:
         with redis.Redis.from_url(settings.broker_url) as client:
             client.lpush(SWEEP, PUSHED[name])
         return
     queue, message, headers, how = PUBLISHED[name]
-    with Connection(settings.broker_url) as connection:
+    with Connection(settings.broker_url) as connection:  # type: ignore[no-untyped-call]
         connection.Producer().publish(message, routing_key=queue, headers=headers, **how)
+
+
+# One line for each call
+
+
+@pytest.mark.usefixtures("engine")
+def test_each_call_to_hubspot_has_one_line_with_its_decision(settings: Settings, tmp_path: Path) -> None:
+    with running_sandbox(burst_limit=1_000) as sandbox:
+        sandbox.fault(match="bad@example.com", status=400)
+        sandbox.fault(match=ADDRESS.lower(), status=400, body={"message": f"{ADDRESS} is not valid"})
+        sandbox.fault(match="late@example.com", status=503, count=1, body={"message": ADDRESS})
+        settings = in_json(settings, hubspot_url=sandbox.url)
+        with running_workers(settings, tmp_path) as workers:
+            context = Context(settings)
+            for number, contacts in enumerate(
+                (["ada@example.com", "bad@example.com"], [ADDRESS], ["late@example.com"])
+            ):
+                context.stream.add(json.dumps(message(*contacts, event=str(number))).encode())
+            until(lambda: statuses(context.engine) == {"COMPLETE"}, 40, workers.logs)
+        lines = [line for name in COMMANDS for line in lines_of((tmp_path / f"{name}.log").read_text())]
+        calls = [line for line in lines if line["event"] == "attempt"]
+        stored = ask(context.engine, "SELECT http_status, duration_ms FROM attempts WHERE kind <> 'read-back'")
+    logged = sorted((line["http_status"], line["duration_ms"]) for line in calls)
+    assert logged == sorted((row.http_status, row.duration_ms) for row in stored)
+    assert {line["decision"] for line in calls} >= {"settle", "isolate", "reject all", "postpone"}
+    assert all(
+        set(line) - {"timestamp", "level", "logger", "event"}
+        == {"account", "batch", "records", "answer", "http_status", "duration_ms", "decision"}
+        for line in calls
+    )
+
+
+def statuses(engine: Engine) -> set[str]:
+    return {row.status for row in ask(engine, "SELECT DISTINCT status FROM batches")}
+
+
+# From the first line to the last
+
+
+STARTS: Final = {
+    "worker": [*CELERY, "worker", "--pool=threads", "-Q", SWEEP],
+    "beat": COMMANDS["beat"],
+    "serve": [sys.executable, "-m", "cli", "serve", "--port", "0"],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [("worker", "TURNOUT_LEASE=1"), ("beat", "TURNOUT_QUEUE_TYPE=none"), ("serve", "TURNOUT_DATABASE_URL=")],
+)
+def test_a_start_that_fails_is_json(name: str, wrong: str, settings: Settings, tmp_path: Path) -> None:
+    setting, _, value = wrong.partition("=")
+    ended = subprocess.run(
+        STARTS[name],
+        cwd=tmp_path,
+        env=environment(in_json(settings)) | {setting: value},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    (line,) = lines_of(ended.stdout + ended.stderr)
+    assert (line["level"], ended.returncode) == ("critical", 1)
+    assert setting in json.dumps(line) or setting.removeprefix("TURNOUT_") in json.dumps(line)
+
+
+def test_a_crash_at_start_is_json(settings: Settings, tmp_path: Path) -> None:
+    for command in ([*CELERY, "worker", "--pool=threads", "-Q", "none"], [*CELERY, "beat", "--pidfile", str(tmp_path)]):
+        ended = subprocess.run(
+            command, cwd=tmp_path, env=environment(in_json(settings)), capture_output=True, text=True, check=False
+        )
+        assert ended.returncode != 0
+        assert [line["level"] for line in lines_of(ended.stdout + ended.stderr)][-1] == "critical", command
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_port_that_is_taken_is_a_line(settings: Settings, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        command = [sys.executable, "-m", "cli", "serve", "--port", str(taken.getsockname()[1])]
+        ended = subprocess.run(
+            command, cwd=tmp_path, env=environment(in_json(settings)), capture_output=True, text=True, check=False
+        )
+    assert "Address already in use" in lines_of(ended.stdout + ended.stderr)[-1]["event"]
+
+
+@pytest.mark.usefixtures("engine")
+def test_what_runs_and_stops_logs_json_alone(settings: Settings, context: Context, tmp_path: Path) -> None:
+    port = free_port()
+    with (tmp_path / "web.log").open("wb") as log:
+        served = subprocess.Popen(
+            [sys.executable, "-m", "cli", "serve", "--port", str(port)],
+            cwd=tmp_path,
+            env=environment(in_json(settings)),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        with running_workers(in_json(settings), tmp_path):
+            until(lambda: "serving" in (tmp_path / "web.log").read_text(), 30, (tmp_path / "web.log").read_text)
+            key = key_for(context, "shop")
+            for sent in (b"{", json.dumps({"inputs": [TOLD]}).encode(), ADDRESS.encode()):
+                requests.post(
+                    f"http://127.0.0.1:{port}/marketing/v3/marketing-events/{ADDRESS}/register/create",
+                    data=sent,
+                    headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+                    timeout=10,
+                )
+            with socket.create_connection(("127.0.0.1", port)) as odd:
+                odd.sendall(f"GET /{ADDRESS} {ADDRESS}\r\n\r\n".encode())
+                odd.recv(1000)
+    finally:
+        served.terminate()
+        assert served.wait(40) == 0
+    said = {
+        name: [line["event"] for line in lines_of((tmp_path / f"{name}.log").read_text())]
+        for name in (*COMMANDS, "web")
+    }
+    assert said["beat"] == ["beat starts"]
+    assert said["web"][0] == "serving"
+    assert said["web"][-1] == "serving stopped"
+    for name in ("delivery", "housekeeping"):
+        assert {"worker starts", "worker ready", "worker stopped"} <= set(said[name])
+
+
+@pytest.fixture(params=["console", "json"])
+def here(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],  # noqa: ARG001 - begun before the log is
+) -> Iterator[str]:
+    """Log in this process, either way, and leave no trace of that."""
+    monkeypatch.setattr(logging.root, "handlers", [])
+    monkeypatch.setattr(logging, "raiseExceptions", True)
+    for whose in (sys, threading):
+        monkeypatch.setattr(whose, "excepthook", whose.excepthook)
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        set_up(request.param)
+        yield request.param
+        logging.captureWarnings(capture=False)
+
+
+def test_an_error_is_shown_without_its_text(here: str, capsys: pytest.CaptureFixture[str], engine: Engine) -> None:
+    log = get_logger("worker.test")
+    for fail in (
+        lambda: dict[str, int]()[ADDRESS],
+        lambda: int(ADDRESS),
+        lambda: Settings(_env_file=None, lease=ADDRESS),
+        lambda: Path(f"/{ADDRESS}").read_text(),
+        lambda: ask(engine, "SELECT CAST(:it AS integer)", it=ADDRESS),
+        lambda: requests.get(f"http://127.0.0.1:1/{ADDRESS}", timeout=1),
+        lambda: chained(ADDRESS),
+    ):
+        try:
+            fail()
+        except Exception as error:
+            log.exception("failed")
+            library = logging.getLogger("celery.some")
+            library.error("it is %s: %r %d", ADDRESS, error, 3, exc_info=True)
+            library.error(f"it is {error}")
+            library.error(error)
+    warnings.warn(f"about {ADDRESS}", UserWarning, stacklevel=1)
+    thread = threading.Thread(target=chained, args=(ADDRESS,))
+    thread.start()
+    thread.join()
+    sys.excepthook(ValueError, ValueError(ADDRESS), None)
+    sys.unraisablehook(SimpleNamespace(exc_value=ValueError(ADDRESS), object=ADDRESS))
+    text = capsys.readouterr().err
+    names_nobody(text)
+    for shown in ("KeyError", "No such file or directory", "SQLSTATE 22P02", "it is …: ValueError 3", "UserWarning"):
+        assert shown in text
+    if here == "json":
+        assert len(lines_of(text)) == 7 * 4 + 4
+
+
+def chained(value: str) -> None:
+    try:
+        raise ExceptionGroup(value, [ValueError(value), KeyError(value)])  # noqa: TRY301 - what is logged
+    except ExceptionGroup as error:
+        raise LookupError(value) from error
+
+
+# What runs under `turnout up`
+
+
+@pytest.fixture
+def short_dir() -> Iterator[Path]:
+    """A short path: PostgreSQL's socket lies in it."""
+    path = Path(tempfile.mkdtemp(prefix="turnout-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def test_postgresqls_log_names_nobody(short_dir: Path) -> None:
+    server = Postgres(short_dir)
+    engine = create_engine(server.start(), isolation_level="AUTOCOMMIT")
+    told = {"who": ADDRESS}
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("CREATE TABLE people (who text UNIQUE CHECK (length(who) < 40), n int NOT NULL)"))
+            connection.execute(text("INSERT INTO people VALUES (:who, 1)"), told)
+            for statement in (
+                "INSERT INTO people VALUES (:who, 1)",
+                "INSERT INTO people VALUES (:who, NULL)",
+                "INSERT INTO people VALUES (repeat(:who, 9), 1)",
+                "SELECT CAST(CAST(:who AS text) AS integer)",
+                "SELECT CAST(CAST(:who AS text) AS jsonb)",
+                "DO $$ BEGIN RAISE WARNING 'Zora.Quillfeather@example.com'; END $$",
+                "SELECT FROM people WHERE who = 'Zora.Quillfeather@example.com' AND nowhere",
+                "SET statement_timeout = 1; SELECT pg_sleep(1) FROM people WHERE who = 'Zora.Quillfeather@example.com'",
+            ):
+                with contextlib.suppress(DBAPIError):
+                    connection.execute(text(statement), told if ":who" in statement else {})
+            pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+            connection.execute(text("SET statement_timeout = 0"))
+            threading.Timer(0.5, lambda: psutil.Process(pid).kill()).start()
+            with pytest.raises(DBAPIError):
+                connection.execute(text("SELECT pg_sleep(9) FROM people WHERE who = 'Zora.Quillfeather@example.com'"))
+    finally:
+        engine.dispose()
+        server.stop()
+    log = (short_dir / "postgres" / "log").read_text()
+    assert "terminated by signal 9" in log
+    names_nobody(log)
+
+
+def test_valkeys_log_of_a_crash_names_nobody(tmp_path: Path) -> None:
+    port = free_port()
+    command = [*valkey_command(tmp_path, port), "--enable-debug-command", "yes"]
+    with (tmp_path / "log").open("wb") as log:
+        server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    with redis.Redis(port=port) as client:
+        until(lambda: is_taken(port), 10, (tmp_path / "log").read_text)
+        with pytest.raises(redis.ConnectionError):
+            client.execute_command("DEBUG", "ASSERT", ADDRESS)
+    server.wait(20)
+    crash = (tmp_path / "log").read_text(errors="replace")
+    assert "BUG REPORT" in crash
+    names_nobody(crash)
+
+
+# What the page says of them
+
+
+def logged() -> dict[str, tuple[set[str], set[str]]]:
+    """Read from the code what is logged: event to its levels and its fields."""
+    found: dict[str, tuple[set[str], set[str]]] = {}
+    for path in (path for name in OURS for path in (ROOT / name).rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text())):
+            if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
+                continue
+            whose, level = ast.unparse(call.func.value), call.func.attr
+            if not (whose == "log" or whose.startswith("get_logger(")) or level not in LEVELS:
+                continue
+            (event,) = call.args
+            assert isinstance(event, ast.Constant), (
+                f"{path}:{call.lineno}: an event is a constant, its facts are fields"
+            )
+            levels, fields = found.setdefault(str(event.value), (set(), set()))
+            levels.add("error" if level == "exception" else level)
+            fields |= {str(keyword.arg) for keyword in call.keywords} - {"exc_info"}
+            if level == "exception" or "exc_info" in {keyword.arg for keyword in call.keywords}:
+                fields |= {"error", "exception"}
+    return found
+
+
+LEVELS: Final = ("debug", "info", "warning", "error", "exception", "critical")
+
+
+def test_the_page_lists_every_event_with_its_level_and_fields() -> None:
+    page = (ROOT / "docs/operations.md").read_text()
+    rows = re.findall(r"^\| `([^`]+)` \| (\w+(?:, \w+)*) \| ([^|]*) \| [^|]+ \|$", page, re.MULTILINE)
+    told = {event: (set(levels.split(", ")), set(re.findall(r"`(\w+)`", fields))) for event, levels, fields in rows}
+    assert told == {event: facts for event, facts in logged().items() if facts[0] != {"debug"}}
+
+
+def test_every_module_logs_the_one_way() -> None:
+    for path in (path for name in OURS for path in (ROOT / name).rglob("*.py")):
+        if path.name not in {"log.py", "logging_setup.py"}:
+            assert "logging.getLogger" not in path.read_text(), path

@@ -22,6 +22,8 @@ LONGEST: Final = 200
 """Letters of an event."""
 CONNECTION_LOST: Final = ("celery.worker.consumer.consumer", "%s (%r)")
 """Celery's line where its broker goes away: its words are an argument."""
+TASK_ENDED: Final = "celery.app.trace"
+"""Whose lines say how a task ended that did not end well."""
 
 _WARNING: Final = re.compile(r"(.*?):(\d+): (\w+): ")
 """A warning of Python's, as it is logged: its place and its kind; its text may quote what it warns of."""
@@ -42,42 +44,32 @@ def told(line: LogRecord) -> dict[str, object]:
         warned = _WARNING.match(line.getMessage())
         path, number, category = warned.groups() if warned else ("", "", WITHHELD)
         return {"event": "Python warns", "category": category, "where": f"{Path(path).name}:{number}"}
-    facts: dict[str, object] = {"event": _event(line)[:LONGEST], "where": f"{Path(line.pathname).name}:{line.lineno}"}
-    given = line.args.values() if isinstance(line.args, Mapping) else line.args or ()
+    named = line.args if isinstance(line.args, Mapping) else {}
+    given = tuple(named.values()) if named else line.args or ()
+    facts: dict[str, object] = {"event": _event(line, named)[:LONGEST], "where": f"{line.filename}:{line.lineno}"}
     errors = [kind_of(one) for one in (line.msg, *given) if isinstance(one, BaseException)]
     if errors:
         facts["error"] = errors[0]
-    if _ends_task(line):
-        facts["task"] = line.args["name"]  # one of ours: others are not run
+    if line.name == TASK_ENDED:
+        facts["task"] = named.get("name")  # one of ours: others are not run
     return facts
 
 
-def _event(line: LogRecord) -> str:
+def _event(line: LogRecord, named: Mapping[str, object]) -> str:
     if (line.name, line.msg) == CONNECTION_LOST:
         return "consumer: Connection to broker lost"
-    if _ends_task(line):
-        return f"task {line.args['description']}"  # Celery's word: «rejected»
+    if line.name == TASK_ENDED and "description" in named:
+        return f"task {named['description']}"  # Celery's word for it, such as «rejected»
     if not isinstance(line.msg, str):
         return str(_shown(line.msg))
     if not line.args:
         first = _first(line.msg)
         return first if first in "".join(linecache.getlines(line.pathname)) else WITHHELD
-    given: Any = line.args
-    given = (
-        {name: _shown(one) for name, one in given.items()}
-        if isinstance(given, Mapping)
-        else tuple(_shown(one) for one in given)
-    )
+    shown: Any = {name: _shown(one) for name, one in named.items()} or tuple(map(_shown, line.args))
     try:
-        return _first(line.msg % given)
+        return _first(line.msg % shown)
     except (TypeError, ValueError, KeyError):
         return _first(line.msg)
-
-
-def _ends_task(line: LogRecord) -> bool:
-    return (
-        line.name == "celery.app.trace" and isinstance(line.args, Mapping) and {"name", "description"} <= set(line.args)
-    )
 
 
 def _first(text: str) -> str:

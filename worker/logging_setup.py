@@ -43,9 +43,9 @@ def set_up(log_format: str) -> None:
     logging.getLogger("celery.worker.request").addFilter(_once_an_outage)
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)  # about a setting that is set
     logging.captureWarnings(capture=True)  # as Celery does
-    sys.excepthook = lambda _, error, __: _log_crash("process ended by an error", error)
-    threading.excepthook = lambda crash: _log_crash("thread ended by an error", crash.exc_value)
-    sys.unraisablehook = lambda ignored: _log_crash("error ignored", ignored.exc_value)
+    sys.excepthook = lambda _, error, __: log.critical("process ended by an error", exc_info=error)
+    threading.excepthook = lambda crash: log.critical("thread ended by an error", exc_info=crash.exc_value)
+    sys.unraisablehook = lambda ignored: log.critical("error ignored", exc_info=ignored.exc_value)
 
 
 class _Line(logging.Formatter):
@@ -96,7 +96,3 @@ def _once_an_outage(line: logging.LogRecord) -> bool:
         line.exc_info = None
     repeated = text.startswith("consumer: Cannot connect") and "(1/" not in text
     return not repeated and not text.startswith(REPEATS)
-
-
-def _log_crash(event: str, error: BaseException | None) -> None:
-    log.critical(event, exc_info=error)
