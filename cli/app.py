@@ -1,5 +1,6 @@
 """The command line put together; errors that an operator can fix become one line, not a traceback."""
 
+import logging
 import sys
 from collections.abc import Callable
 from typing import Annotated, Final
@@ -32,6 +33,7 @@ from cli import (
 from cli.commands import Commands, Panel
 from cli.output import complain, complain_of_bug, say
 from cli.version import version
+from worker.log import Plain
 from worker.settings import SettingsError
 from worker.stream import StreamUnavailable
 
@@ -111,6 +113,8 @@ def turnout(
 
 def run() -> None:
     """Run a command."""
+    if logging.lastResort is not None:  # commands set up no log: warnings are for who typed them
+        logging.lastResort.setFormatter(Plain())
     try:
         app(prog_name="turnout")
     except SettingsError as error:

@@ -11,6 +11,6 @@
 - `queue`       whose turn it is, and what became of a batch; `context`: what one process holds open
 - `accounts`    HubSpot's portals; `auth`: who may use the API and the console
 - `database`    PostgreSQL; `encryption`: what is kept sealed in it; `stream`: the intake stream in Redis
-- `settings`    the only reader of the environment; `setting_values`: what a setting may be; `outage`: one warning an outage
-- `logging_setup`  how log lines look; `foreign_lines`: those of libraries; `log`: what ours are made of
+- `settings`    the only reader of the environment; `setting_values`: what a setting may be
+- `logging_setup`  how log lines look; `foreign_lines`: those of libraries; `log`: ours; `outage`: one warning an outage
 """

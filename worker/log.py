@@ -17,6 +17,17 @@ class LoggableError(Exception):
     """An error whose text is ours and names nobody, so that a log may show it."""
 
 
+class Plain(logging.Formatter):
+    """A line for who types a command: the event, and its fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the line."""
+        fields = getattr(record, FIELDS, {})
+        return "turnout: " + ", ".join(
+            [super().format(record), *(f"{name}: {value}" for name, value in fields.items())]
+        )
+
+
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """Give a module's logger: the standard library's, which takes fields."""
     logger = structlog.wrap_logger(
