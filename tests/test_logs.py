@@ -179,15 +179,15 @@ def hand_over(settings: Settings, name: str) -> None:
 # One line for each call
 
 
-@pytest.mark.usefixtures("engine")
-def test_each_call_to_hubspot_has_one_line_with_its_decision(settings: Settings, tmp_path: Path) -> None:
+def test_each_call_to_hubspot_has_one_line_with_its_decision(
+    settings: Settings, context: Context, tmp_path: Path
+) -> None:
     with running_sandbox(burst_limit=1_000) as sandbox:
         sandbox.fault(match="bad@example.com", status=400)
         sandbox.fault(match=ADDRESS.lower(), status=400, body={"message": f"{ADDRESS} is not valid"})
         sandbox.fault(match="late@example.com", status=503, count=1, body={"message": ADDRESS})
         settings = in_json(settings, hubspot_url=sandbox.url)
         with running_workers(settings, tmp_path) as workers:
-            context = Context(settings)
             for number, contacts in enumerate(
                 (["ada@example.com", "bad@example.com"], [ADDRESS], ["late@example.com"])
             ):
@@ -301,12 +301,8 @@ def test_what_runs_and_stops_logs_json_alone(settings: Settings, context: Contex
         assert {"worker starts", "worker ready", "worker stopped"} <= set(said[name])
 
 
-@pytest.fixture(params=["console", "json"])
-def here(
-    request: pytest.FixtureRequest,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],  # noqa: ARG001 - begun before the log is
-) -> Iterator[str]:
+@contextlib.contextmanager
+def logging_here(log_format: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Log in this process, either way, and leave no trace of that."""
     monkeypatch.setattr(logging.root, "handlers", [])
     monkeypatch.setattr(logging, "raiseExceptions", True)
@@ -315,12 +311,28 @@ def here(
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        set_up(request.param)
-        yield request.param
-        logging.captureWarnings(capture=False)
+        set_up(log_format)
+        try:
+            yield
+        finally:
+            logging.captureWarnings(capture=False)
 
 
-def test_an_error_is_shown_without_its_text(here: str, capsys: pytest.CaptureFixture[str], engine: Engine) -> None:
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_an_error_is_shown_without_its_text(
+    log_format: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], engine: Engine
+) -> None:
+    with logging_here(log_format, monkeypatch):
+        go_wrong(engine)
+    text = capsys.readouterr().err
+    names_nobody(text)
+    for shown in ("KeyError", "No such file or directory", "SQLSTATE 22P02", "it is …: ValueError 3", "UserWarning"):
+        assert shown in text.replace("\\u2026", "…")
+    if log_format == "json":
+        assert len(lines_of(text)) == 7 * 4 + 4
+
+
+def go_wrong(engine: Engine) -> None:
     log = get_logger("worker.test")
     for fail in (
         lambda: dict[str, int]()[ADDRESS],
@@ -345,12 +357,6 @@ def test_an_error_is_shown_without_its_text(here: str, capsys: pytest.CaptureFix
     thread.join()
     sys.excepthook(ValueError, ValueError(ADDRESS), None)
     sys.unraisablehook(SimpleNamespace(exc_value=ValueError(ADDRESS), object=ADDRESS))
-    text = capsys.readouterr().err
-    names_nobody(text)
-    for shown in ("KeyError", "No such file or directory", "SQLSTATE 22P02", "it is …: ValueError 3", "UserWarning"):
-        assert shown in text
-    if here == "json":
-        assert len(lines_of(text)) == 7 * 4 + 4
 
 
 def chained(value: str) -> None:
@@ -397,12 +403,19 @@ def test_postgresqls_log_names_nobody(short_dir: Path) -> None:
             threading.Timer(0.5, lambda: psutil.Process(pid).kill()).start()
             with pytest.raises(DBAPIError):
                 connection.execute(text("SELECT pg_sleep(9) FROM people WHERE who = 'Zora.Quillfeather@example.com'"))
+        until(lambda: answers(engine), 30, "PostgreSQL did not recover")
     finally:
         engine.dispose()
         server.stop()
     log = (short_dir / "postgres" / "log").read_text()
     assert "terminated by signal 9" in log
     names_nobody(log)
+
+
+def answers(engine: Engine) -> bool:
+    with contextlib.suppress(DBAPIError), engine.connect() as connection:
+        return connection.execute(text("SELECT 1")).scalar() == 1
+    return False
 
 
 def test_valkeys_log_of_a_crash_names_nobody(tmp_path: Path) -> None:
