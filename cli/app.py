@@ -1,5 +1,6 @@
 """The command line put together; errors that an operator can fix become one line, not a traceback."""
 
+import logging
 import sys
 from collections.abc import Callable
 from typing import Annotated, Final
@@ -34,6 +35,7 @@ from cli import (
 from cli.commands import Commands, Panel
 from cli.output import complain, complain_of_bug, say
 from worker.database import OTHER_TABLES, READ_ONLY, is_away, reason, sqlstate
+from worker.log import Plain
 from worker.settings import SettingsError
 from worker.startup import CannotStart
 from worker.stream import StreamUnavailable
@@ -116,6 +118,8 @@ def turnout(
 
 def run() -> None:
     """Run a command."""
+    if logging.lastResort is not None:  # commands set up no log: warnings are for who typed them
+        logging.lastResort.setFormatter(Plain())
     try:
         app(prog_name="turnout")
     except (SettingsError, CannotStart) as error:

@@ -17,14 +17,28 @@ def serve(
     TLS is the business of a proxy in front of it, which passes the Host header on; FORWARDED_ALLOW_IPS names its
     address where it is on another host. Keys: `turnout keys create NAME --role producer` (operator, viewer).
     """
+    from worker.logging_setup import set_up
+    from worker.settings import log_format
+
+    shape = log_format()
+    set_up(shape)
+    try:
+        _serve(host, port)
+    except Exception as error:
+        if shape != "json":
+            raise
+        from worker.log import get_logger
+
+        get_logger(__name__).critical("cannot serve", exc_info=error)
+        raise typer.Exit(1) from None
+
+
+def _serve(host: str, port: int) -> None:
     from web.server import Server
     from worker import startup
     from worker.context import current
-    from worker.logging_setup import set_up
 
     process = current()
-    set_up(process.settings.log_format)
     # What comes by HTTP is stored without Redis.
     startup.start(process.settings, process.engine, needs=[startup.Service.POSTGRESQL])
     Server(process, host, port).run()
-    raise typer.Exit(0)

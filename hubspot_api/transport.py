@@ -24,7 +24,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 LONGEST_ANSWER: Final = 8 * 1024 * 1024
 """Bytes of an answer that are read; what is longer is cut, and its connection closed."""
-SHORTEST_TOKEN: Final = 12
+SHORTEST_TOKEN: Final = 8
 """Letters of an access token, at least; HubSpot's have more than thirty."""
 CONNECT: Final = 5.0
 """Seconds for a connection, at most."""

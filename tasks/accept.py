@@ -1,7 +1,6 @@
 """`attendance.accept`: one message as the arguments of a task; `worker.intake.accept` accepts it."""
 
 import json
-import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from celery.exceptions import Reject
@@ -17,7 +16,9 @@ from worker.wake import wake
 if TYPE_CHECKING:
     from celery import Task
 
-log = logging.getLogger(__name__)
+from worker.log import get_logger
+
+log = get_logger(__name__)
 
 PATIENCE: Final = 2.0
 """Seconds between two tries while the database is out of reach: this message is the only copy of its data."""
@@ -35,7 +36,7 @@ def accept(self: "Task", /, **fields: Any) -> None:  # noqa: ANN401 - whatever a
                 parts = verb(connection, [one], process.rules)
             break
         except DBAPIError as error:
-            log.warning("the database is out of reach (%s): the message waits", type(error.orig).__name__)
+            log.warning("database out of reach", error=type(error.orig).__name__, consequence="the message waits")
             note(process, Verb.ACCEPT, error)
             waited = True
             if process.stopping.wait(PATIENCE):

@@ -3,7 +3,6 @@
 The permit comes first, so that nobody sleeps on a claim and batches get fuller while they wait.
 """
 
-import logging
 import random
 import time
 from collections.abc import Callable
@@ -31,16 +30,17 @@ from worker.celery import DELIVER, app
 from worker.context import GRACE, Context, current
 from worker.delivery import permits
 from worker.delivery.account_stops import count_in_a_row, pause
-from worker.delivery.call import Delivery, send, word
+from worker.delivery.call import Delivery, send, tell, word
 from worker.delivery.isolate import Ended, Lost, PartAnswered, Stopped, isolate
 from worker.delivery.permits import permit
 from worker.failures import Verb, noted
+from worker.log import get_logger
 from worker.queue import attempts, settle
 from worker.queue.attempts import AttemptResult
 from worker.queue.claim import Claim, claim, is_busy
 from worker.wake import received, wake
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 BUDGET: Final = 1.0
 """Seconds after which a task lets those of other accounts go first: it ends and wakes another of its own."""
@@ -57,7 +57,7 @@ def deliver(process: Context, account: str, wake: Callable[..., int] = wake) -> 
         try:
             to = process.destination(account)  # known for a few seconds; its token may be another by then
         except NoDestination as error:
-            log.info("nothing is sent for account %s: %s", account, word(error))
+            log.info("nothing sent", account=error.account, reason=word(error))
             break
         held = permit(process, to)
         if held is None:
@@ -100,15 +100,7 @@ def _claim(process: Context, to: Destination, held: Permit) -> Claim | None:
 def _send(delivery: Delivery, held: Permit) -> None:
     answer, call = send(delivery, delivery.claimed.members, held)
     decision = _decide(delivery, answer)
-    log.info(
-        "batch %d: %d sent, %s, HTTP %s, %d ms: %s",
-        delivery.claimed.batch_id,
-        len(delivery.claimed.members),
-        call.answer,
-        call.http_status or "-",
-        call.duration_ms,
-        word(decision),
-    )
+    tell(delivery, len(delivery.claimed.members), call, decision)
     _act(delivery, decision, call)
 
 
@@ -157,18 +149,17 @@ def _isolate(delivery: Delivery, refused: RefusedWhole, call: AttemptResult | No
     isolated = isolate(delivery, refused)
     found, apart = isolated.found, isolated.apart
     log.info(
-        "batch %d: searched, %s: %d delivered, %d rejected, %d unconfirmed of %d",
-        claimed.batch_id,
-        word(isolated.ending),
-        len(found.delivered),
-        len(found.rejected),
-        len(found.unconfirmed),
-        len(claimed.members),
+        "batch searched",
+        account=to.account,
+        batch=claimed.batch_id,
+        ending=word(isolated.ending),
+        records=len(claimed.members),
+        delivered=len(found.delivered),
+        rejected=len(found.rejected),
+        unconfirmed=len(found.unconfirmed),
     )
     if found.most is not None and found.most < to.batch_size:
-        log.warning(
-            "account %s: HubSpot took %d records at once, and no more: so its batches are", to.account, found.most
-        )
+        log.warning("batch size learned", account=to.account, records=found.most)
         state.learn_batch_size(engine, to.account_id, to.batch_size, found.most)
     rest = replace(delivery, claimed=replace(claimed, attempt_id=None), apart=apart)
     match isolated.ending:
@@ -180,13 +171,15 @@ def _isolate(delivery: Delivery, refused: RefusedWhole, call: AttemptResult | No
             _act(rest, Pause(because), None)
         case Ended():
             settle.settle(engine, rest.claimed, apart.answer, None, apart.attempts)
-        case PartAnswered(answer, call, attempt_id):
+        case PartAnswered(answer, call, attempt_id, records):
             rest = replace(rest, claimed=replace(claimed, attempt_id=attempt_id))
-            _act(rest, _decide(rest, answer), call)
+            decision = _decide(rest, answer)
+            tell(rest, records, call, decision)
+            _act(rest, decision, call)
         case Stopped(because):
             _act(rest, Postpone(0, because), None)
         case Lost():
-            log.warning("batch %d is no longer ours: its lease ran out", claimed.batch_id)
+            log.warning("lease lost", account=to.account, batch=claimed.batch_id)
         case _:
             assert_never(isolated.ending)
 

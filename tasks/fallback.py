@@ -5,7 +5,6 @@ brings nothing for `QUIET` seconds (it is away, blocked, or a connection went si
 It then does what it would have been woken for; claims, locks and permits keep it apart from others.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -19,11 +18,12 @@ from tasks import deliver, intake, job, sweep, verify
 from worker.celery import DELIVER, INTAKE, JOB, NOTIFY, PURGE, SWEEP, VERIFY, app
 from worker.context import Context
 from worker.delivery.permits import DELIVERIES
+from worker.log import get_logger
 from worker.retention import purge
 from worker.watchdog import Activity
 from worker.webhooks import notify
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 QUIET: Final = 5.0
 """Seconds without a task after which a process looks for due work itself. Beat ticks every second."""
@@ -83,7 +83,7 @@ class Fallback:
             try:
                 self.look()
             except (DBAPIError, redis.RedisError) as error:
-                log.debug("nothing is looked for: %s", type(error).__name__)
+                log.debug("due work not looked for", error=type(error).__name__)
             except Exception:
                 log.exception("looking for due work failed")  # the thread outlives any error
 
@@ -93,7 +93,7 @@ class Fallback:
         found = [work for work in self._due() if work not in self._running]
         if found and not self._active:
             self._active = True
-            log.warning("no task has come for %.0f s although work is due: this process looks for it itself", QUIET)
+            log.warning("no task came", seconds=QUIET, consequence="this process looks for due work itself")
         if found:
             self._found_at = time.monotonic()
         for work in found:
@@ -121,6 +121,6 @@ class Fallback:
         try:
             VERBS[task](self._process, **dict(facts))
         except (DBAPIError, redis.RedisError) as error:
-            log.debug("%s ended: %s", task, type(error).__name__)
+            log.debug("task ended early", task=task, error=type(error).__name__)
         except Exception:
-            log.exception("%s failed", task)
+            log.exception("task failed", task=task)

@@ -6,7 +6,6 @@ then, take back batches whose lease ran out, begin what is scheduled, add up wha
 nothing (which only a bug can cause).
 """
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -19,6 +18,7 @@ from worker.celery import DELIVER, INTAKE, JOB, NOTIFY, PURGE, SWEEP, VERIFY, ap
 from worker.context import Context, current
 from worker.delivery.permits import DELIVERIES
 from worker.failures import Verb, noted
+from worker.log import get_logger
 from worker.operations import jobs, schedules
 from worker.queries import throughput
 from worker.queue import unconfirmed
@@ -29,7 +29,7 @@ from worker.retention import purge
 from worker.wake import wake
 from worker.webhooks import notify
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 LOOKED_AT: Final = 20
 """The oldest waiting batches that each sweep looks at."""
@@ -94,7 +94,7 @@ def free_the_forgotten(process: Context) -> int:
     for event_id, settled_id in found:
         with process.engine.begin() as connection:
             lock_event(connection, event_id)
-            log.error("batch %d is settled and others still waited for it: a bug; they are freed", settled_id)
+            log.error("bug: settled batch was waited for", batch=settled_id, consequence="those that waited are freed")
             free(connection, settled_id)
     return len(found)
 

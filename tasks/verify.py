@@ -3,7 +3,6 @@
 `worker.delivery.read_back_plan` decides where each is looked for, how far a view is read, and what it says of them.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -32,12 +31,13 @@ from worker.delivery.read_back_plan import (
     plan,
 )
 from worker.failures import Verb, noted
+from worker.log import get_logger
 from worker.queue import attempts, unconfirmed
 from worker.queue.locks import lock_events
 from worker.queue.unconfirmed import Breakdown, ReadBackResult, Unconfirmed
 from worker.wake import received
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 BEHIND: Final = 60.0
 """Seconds for which the others are looked for first, where HubSpot fails whenever it is asked for some."""
@@ -61,7 +61,7 @@ def verify(process: Context, account: str, waits: Sequence[float] = WAITS) -> in
     try:
         to = process.destination(account)
     except NoDestination as error:
-        log.info("nothing is read back for account %s: %s", account, word(error))
+        log.info("nothing read back", account=error.account, reason=word(error))
         return 0
     repeat(lambda: unconfirmed.send_again(process.engine, to.account_id, len(waits), to.batch_size))
     with reading(process, to) as reader:
@@ -188,7 +188,7 @@ def _settle(run: Run, contact: ContactReading, pages: Sequence[Seen]) -> None:
 def _tell(results: Sequence[ReadBackResult]) -> None:
     for result in results:
         if "left" in result.evidence:
-            log.info("record %d stays unconfirmed: %s", result.of.wanted.record_id, result.evidence["left"])
+            log.info("record left unconfirmed", record=result.of.wanted.record_id, reason=result.evidence["left"])
 
 
 class _Place:
@@ -214,7 +214,7 @@ class _Place:
             else:
                 self._redis.delete(self._key)
         except redis.RedisError:
-            log.debug("how far a breakdown was read is not kept, Redis is out of reach")
+            log.debug("place in breakdown not kept", consequence="it is read again")
 
 
 @app.task(name=VERIFY)

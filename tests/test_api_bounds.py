@@ -242,7 +242,7 @@ def test_a_stop_answers_who_is_held_and_ends_well_and_no_key_is_in_the_log(
         )
     asked = Api(f"http://127.0.0.1:{port}", key, context)
     try:
-        until(lambda: "running on" in log.read_text().lower(), 30, log.read_text)
+        until(lambda: " serving " in log.read_text(), 30, log.read_text)
         asked.submit("bob@example.com", key=f"{key}x")
         before = audit(context.engine).accepted
         grown = memory_for_large_bodies(asked, served.pid)

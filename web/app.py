@@ -1,6 +1,5 @@
 """The web app, put together."""
 
-import logging
 from functools import partial
 
 from fastapi import FastAPI
@@ -22,8 +21,9 @@ from web.receipts import Receipts
 from web.reference import routes as reference
 from worker.context import Context
 from worker.database import is_datas_fault
+from worker.log import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def create_app(process: Context) -> FastAPI:
@@ -104,12 +104,12 @@ async def _database(request: Request, error: Exception) -> Response:
         if is_datas_fault(error):
             return await _bug(request, error)
         reason = error.orig
-    log.warning("a request was refused, the database is out of reach (%s)", type(reason).__name__)
+    log.warning("database out of reach", error=type(reason).__name__, consequence="a request was refused")
     return busy("The database is out of reach: nothing of this request was stored.", 5).response()
 
 
 async def _bug(_: Request, error: Exception) -> Response:
-    log.error("a request failed", exc_info=error)
+    log.error("request failed", exc_info=error)
     return Fault(
         500, "INTERNAL_ERROR", "Turnout failed. It is not known whether anything of this request was stored."
     ).response()

@@ -1,7 +1,6 @@
 """Requests held until every record of their submission has its answer: one question for all of them together."""
 
 import asyncio
-import logging
 from typing import Final
 from uuid import UUID
 
@@ -9,9 +8,10 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
 
+from worker.log import get_logger
 from worker.queries import submissions
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 LONGEST: Final = 60.0
 """Seconds that an answer is held, at most."""
@@ -67,7 +67,7 @@ class LongPoll:
                 for submission in await run_in_threadpool(self._settled, list(self._held)):
                     self._let_go(submission)
             except DBAPIError as error:
-                log.warning("the database is out of reach (%s): whoever waits waits on", type(error.orig).__name__)
+                log.warning("database out of reach", error=type(error.orig).__name__, consequence="who waits, waits on")
             await asyncio.sleep(EVERY)
 
     def _settled(self, asked: list[UUID]) -> list[UUID]:

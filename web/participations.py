@@ -25,11 +25,12 @@ from web.attendance import PREFIXES, check_version
 from web.descriptions import ACCOUNT, faults, path_parameters
 from web.hubspot_format import JSON, Fault, busy, invalid
 from web.values import path_value, query_values
-from worker.accounts.destination import Destination, NoDestination
+from worker.accounts.destination import NoDestination
 from worker.context import Context
 from worker.delivery import permits
-from worker.delivery.account_stops import stop
-from worker.delivery.read_back import told
+from worker.delivery.account_stops import reaction, stop
+from worker.delivery.call import word
+from worker.delivery.read_back import tell, told
 from worker.queue import attempts, unconfirmed
 
 THREADS: Final = 4
@@ -105,17 +106,19 @@ class Participations:
         headers = {} if isinstance(response, NoResponse) else response.headers
         permits.release(process, to, held, headers, response.duration)
         answer = read_page(response)
-        attempts.complete_alone(process.engine, attempt_id, told(response, answer))
+        call = told(response, answer)
+        attempts.complete_alone(process.engine, attempt_id, call)
         if isinstance(answer, Limited):
-            self._slow_down(to, answer)
+            decision = reaction(answer, 0, 0.0)
+            tell(to, 0, call, word(decision))
+            stop(process, to, decision, None)
+        else:
+            tell(to, 0, call, "pass on")
         if isinstance(response, NoResponse):
             raise Fault(502, "BAD_GATEWAY", f"HubSpot gave no answer: {response.because}.")
         passed = {name: headers[name] for name in ("Retry-After",) if name in headers}
         passed["Content-Type"] = headers.get("Content-Type", JSON)
         return Response(response.body, response.status, headers=passed)
-
-    def _slow_down(self, to: Destination, answer: Limited) -> None:
-        stop(self._process, to, answer, None, 0, 0.0)
 
 
 STATES: Final = ("REGISTERED", "ATTENDED", "CANCELLED", "NO_SHOW", "EMPTY")

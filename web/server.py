@@ -9,6 +9,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from web.app import create_app
 from worker.context import Context
+from worker.log import get_logger
+
+log = get_logger(__name__)
 
 SLOWEST: Final = 10.0
 """Seconds from a connection's begin within which its first request line and headers must have come."""
@@ -92,11 +95,18 @@ class Server(uvicorn.Server):
             )
         )
 
+    async def startup(self, sockets: list[Any] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        if self.started:
+            log.info("serving", host=self.config.host, port=self.config.port)
+
     async def shutdown(self, sockets: list[Any] | None = None) -> None:
         """Hold nothing any more, so that what is under way ends."""
         for held in self._held:
             held.end()
         await super().shutdown(sockets)
+        log.info("serving stopped")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Stop in order, and leave with status 0 (uvicorn would raise the signal once more)."""

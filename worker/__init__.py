@@ -8,13 +8,13 @@
 - `queries`     what pages and commands show
 - `wake`        wake-ups are sent; `watchdog`: a stuck process is ended
 - `failures`    the last failure of each verb; `heartbeat`: processes show that they live
-- `celery`      the Celery app; `beat`: its scheduler
+- `celery`      the Celery app; `beat`: its scheduler; `programs`: its processes
 - `queue`       whose turn it is, and what became of a batch; `context`: what one process holds open
 - `accounts`    HubSpot's portals; `auth`: who may use the API and the console
 - `startup`     what stops a process when it starts, what it waits for, what it warns of
 - `database`    PostgreSQL; `schema`: whether its tables are those of this release
 - `encryption`  what is kept sealed in the database; `stream`: the intake stream in Redis
 - `settings`    the only reader of the environment; `setting_values`: what a setting may be
-- `settings_shown`  the settings with their sources, as commands show them
-- `logging_setup`  how log lines look; `outage`: one warning an outage; `version`: which Turnout this is
+- `settings_shown`  the settings with their sources, as commands show them; `version`: which Turnout this is
+- `logging_setup`  how log lines look; `foreign_lines`: those of libraries; `log`: ours; `outage`: one warning an outage
 """

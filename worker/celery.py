@@ -4,6 +4,8 @@ A Celery message is only a wake-up; the database is the queue of truth. Every se
 flaw; its reason stands beside it.
 """
 
+import sys
+from functools import cached_property
 from typing import Any, Final
 
 from celery import Celery
@@ -11,7 +13,10 @@ from celery.loaders.app import AppLoader
 from celery.signals import setup_logging, worker_shutting_down
 from kombu.entity import Exchange, Queue
 
-from worker.settings import Settings, SettingsError, load_settings
+from worker.log import get_logger
+from worker.settings import Settings, SettingsError, load_settings, log_format
+
+log = get_logger(__name__)
 
 INTAKE: Final = "attendance.intake"
 ACCEPT: Final = "attendance.accept"
@@ -36,13 +41,32 @@ class Loader(AppLoader):  # type: ignore[misc]
 
     def read_configuration(self, env: str = "") -> dict[str, Any]:  # noqa: ARG002 - Celery's signature
         """Give Celery's configuration; where the settings are wrong, the process ends with the reason alone."""
+        if "celery.bin.celery" in sys.modules:  # Celery's own program, and not one of ours that only publishes
+            _set_up_logging()
         try:
             return configuration(load_settings())
         except SettingsError as error:
-            raise SystemExit(f"turnout: {error}") from None
+            if log_format() != "json":
+                raise SystemExit(f"turnout: {error}") from None
+            log.critical("cannot start", reason=str(error))
+            raise SystemExit(1) from None
 
 
-app = Celery("turnout", include=["tasks"], loader=Loader)
+class App(Celery):  # type: ignore[misc]
+    """Celery, whose worker and beat log as everything else does."""
+
+    @cached_property
+    def Worker(self) -> Any:  # noqa: ANN401, N802 - Celery's own
+        """The worker."""
+        return self.subclass_with_self("worker.programs:Worker")
+
+    @cached_property
+    def Beat(self) -> Any:  # noqa: ANN401, N802 - Celery's own
+        """The scheduler's process."""
+        return self.subclass_with_self("worker.programs:Beat")
+
+
+app = App("turnout", include=["tasks"], loader=Loader)
 
 
 def configuration(settings: Settings) -> dict[str, Any]:
@@ -127,7 +151,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
 def _set_up_logging(**_: object) -> None:
     from worker.logging_setup import set_up
 
-    set_up(load_settings().log_format)
+    set_up(log_format())
 
 
 @worker_shutting_down.connect

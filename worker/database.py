@@ -1,6 +1,5 @@
 """PostgreSQL: the engine, and repeating what a deadlock or a lost connection interrupted."""
 
-import logging
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -19,9 +18,10 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, Opera
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
+from worker.log import get_logger
 from worker.settings import Settings
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 T = TypeVar("T")
 
 POOL: Final = 12
@@ -216,7 +216,7 @@ def repeat(work: Callable[[], T], *, when_lost: bool = True) -> T:
             lost = error.connection_invalidated or not sqlstate(error)
             if not left or not ((lost and when_lost) or sqlstate(error) in DEADLOCK):
                 raise
-            log.warning("repeating a transaction: %s", sqlstate(error) or "the connection was lost")
+            log.warning("transaction repeated", sqlstate=sqlstate(error) or None)
             time.sleep(0.05 * (REPEATS - left))
     raise AssertionError
 

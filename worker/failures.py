@@ -4,7 +4,6 @@ What is kept is written here, never copied from whoever failed: no record's data
 """
 
 import json
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,10 +16,11 @@ from sqlalchemy.exc import DBAPIError
 
 from worker.context import Context
 from worker.database import is_datas_fault, sqlstate
+from worker.log import get_logger
 from worker.settings import SettingsError
 from worker.stream import StreamUnavailable
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 T = TypeVar("T")
 P = ParamSpec("P")
 
@@ -81,7 +81,7 @@ def note(process: Context, verb: Verb, error: BaseException, account: str = "") 
         process.redis.hset(FAILURES, _field(verb, account), json.dumps(kept))
         process.redis.expire(FAILURES, KEPT)
     except redis.RedisError as away:
-        log.debug("a failure was not noted: %s", type(away).__name__)
+        log.debug("failure not noted", error=type(away).__name__)
 
 
 def forget(process: Context, verb: Verb, account: str = "") -> None:
@@ -89,7 +89,7 @@ def forget(process: Context, verb: Verb, account: str = "") -> None:
     try:
         process.redis.hdel(FAILURES, _field(verb, account))
     except redis.RedisError as away:
-        log.debug("a failure was not forgotten: %s", type(away).__name__)
+        log.debug("failure not forgotten", error=type(away).__name__)
 
 
 def last(client: redis.Redis) -> list[VerbFailure]:

@@ -4,7 +4,6 @@ What a command or page reads in its own settings may differ from what the worker
 """
 
 import json
-import logging
 import os
 import socket
 import threading
@@ -17,10 +16,11 @@ from urllib.parse import urlsplit
 import redis
 
 from worker.context import Context, current
+from worker.log import get_logger
 from worker.settings import Settings
 from worker.version import version
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 WORKERS: Final = "turnout:alive:workers"
 FACTS: Final = "turnout:alive:facts:"
@@ -58,7 +58,7 @@ def _beat(process: Context, queues: Sequence[str], finds_work_itself: Callable[[
         try:
             note(process, started_with(process.settings, queues, finds_work_itself=finds_work_itself()))
         except redis.RedisError as error:
-            log.debug("no heartbeat: %s", type(error).__name__)
+            log.debug("heartbeat not written", error=type(error).__name__)
         process.stopping.wait(EVERY)
 
 
@@ -113,7 +113,7 @@ def ticked(process: Context) -> None:
     try:
         process.redis.set(TICK, int(time.time()), px=int(GONE * 1000))
     except redis.RedisError as error:
-        log.debug("a tick was not noted: %s", type(error).__name__)
+        log.debug("tick not noted", error=type(error).__name__)
 
 
 def workers(client: redis.Redis) -> int:

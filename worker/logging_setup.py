@@ -1,73 +1,98 @@
-"""Logs: one line a fact, for a person or as JSON. No token reaches them: nothing here is ever given one.
+"""Logs: one line a fact, for a person or as JSON, from the first line of a process to its last.
 
-What others wrote stands in them too, and a log is read on a terminal: see `models.escaping`.
+No token reaches them: nothing here is ever given one. Nobody is named in them: our own lines have fields that name
+nobody (see `worker.log`), and of those of libraries only their authors' words are shown (see `worker.foreign_lines`).
+A log is read on a terminal: see `models.escaping`.
 """
 
 import json
 import logging
 import sys
+import threading
 import warnings
-from typing import Any, Final
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
 
 import structlog
 from celery.exceptions import CPendingDeprecationWarning
 
 from models.escaping import visible, visible_json
+from worker.foreign_lines import WITHHELD, kind_of, told, trace
+from worker.log import FIELDS, get_logger
 
+log = get_logger(__name__)
+
+OURS: Final = ("cli", "tasks", "web", "worker")
+"""Whose lines are shown from `info` on; those of libraries from `warning` on."""
 REPEATS: Final = ("Couldn't ack", "Couldn't reject")
 """What Celery logs as critical for each message that it held when its broker went away; they are delivered again."""
-
-TRACES: Final = frozenset({"exception", "stack"})
-"""Keys whose text has lines."""
+TRACE: Final = "exception"
+"""The field whose text has lines."""
 
 
 def set_up(log_format: str) -> None:
-    """Log everything, ours and the libraries', through one handler to standard error."""
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.PositionalArgumentsFormatter(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-    ]
-    last: list[structlog.typing.Processor] = [
-        _show,
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback),
-    ]
-    if log_format == "json":
-        last = [structlog.processors.JSONRenderer(serializer=_json)]
+    """Log everything, ours and the libraries', warnings and what ends the process, through one handler to stderr."""
     handler = logging.StreamHandler()
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
-        )
-    )
-    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    handler.setFormatter(_Line(_as_json if log_format == "json" else _for_people()))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.raiseExceptions = False  # what cannot be written is not printed in another form
+    for name in OURS:
+        logging.getLogger(name).setLevel(logging.INFO)
     logging.getLogger("celery.worker.consumer.consumer").addFilter(_once_an_outage)
     logging.getLogger("celery.worker.request").addFilter(_once_an_outage)
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)  # about a setting that is set
-    for noisy in ("celery.app.trace", "celery.worker.strategy", "celery.beat", "urllib3"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)  # as Celery does
+    sys.excepthook = lambda _, error, __: log.critical("process ended by an error", exc_info=error)
+    threading.excepthook = lambda crash: log.critical("thread ended by an error", exc_info=crash.exc_value)
+    sys.unraisablehook = lambda ignored: log.critical("error ignored", exc_info=ignored.exc_value)
+
+
+class _Line(logging.Formatter):
+    """A line as one object, rendered: when, how serious, whose, the event, its fields."""
+
+    def __init__(self, render: Callable[[dict[str, object]], str]) -> None:
+        super().__init__()
+        self._render = render
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+        }
+        fields = getattr(record, FIELDS, None)
+        line |= told(record) if fields is None else {"event": record.msg, **fields}
+        error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+        if error is not None:
+            line |= {"error": kind_of(error), TRACE: trace(error)}
+        return self._render(line)
+
+
+def _as_json(line: dict[str, object]) -> str:
+    return visible_json(json.dumps(line, default=lambda _: WITHHELD))
+
+
+def _for_people() -> Callable[[dict[str, object]], str]:
+    render = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback, sort_keys=False
+    )
+
+    def rendered(line: dict[str, object]) -> str:
+        return str(render(None, "", {name: _seen(name, str(value)) for name, value in line.items()}))
+
+    return rendered
+
+
+def _seen(name: str, text: str) -> str:
+    """Show what others wrote; only a traceback keeps its line breaks, each followed by a mark, so none is forged."""
+    return visible(text, keep="\n").replace("\n", "\n  | ") if name == TRACE else visible(text)
 
 
 def _once_an_outage(line: logging.LogRecord) -> bool:
     """Leave of a broker's outage one line without its traceback."""
-    text = line.getMessage()
+    text = line.getMessage().lstrip()
     if text.startswith("consumer: "):
         line.exc_info = None
     repeated = text.startswith("consumer: Cannot connect") and "(1/" not in text
     return not repeated and not text.startswith(REPEATS)
-
-
-def _show(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Show what others wrote; only a traceback keeps its line breaks, each followed by a mark, so none is forged."""
-    return {
-        name: visible(str(value), keep="\n").replace("\n", "\n  | ") if name in TRACES else visible(str(value))
-        for name, value in line.items()
-    }
-
-
-def _json(line: object, **how: Any) -> str:  # noqa: ANN401 - the standard library's own options
-    return visible_json(json.dumps(line, **how))

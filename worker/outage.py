@@ -1,11 +1,12 @@
 """An outage of a service: one warning when it begins, one line when it is over, whoever of the process meets it."""
 
-import logging
 import threading
 import time
 from typing import Final
 
-log = logging.getLogger(__name__)
+from worker.log import get_logger
+
+log = get_logger(__name__)
 
 CALM: Final = 3.0
 """Seconds after a failure for which a service that is away is not tried again."""
@@ -45,7 +46,9 @@ class Outage:
             self._next_try = time.monotonic() + CALM
             self._tried = False
         if first:
-            log.warning("%s is out of reach (%s): %s", self._service, type(error).__name__, self._consequence)
+            log.warning(
+                "out of reach", service=self._service, error=type(error).__name__, consequence=self._consequence
+            )
 
     def answered(self) -> None:
         """Note that it answers; the first answer after an outage is logged."""
@@ -53,4 +56,4 @@ class Outage:
             since, self._since = self._since, None
             self._tried = False
         if since is not None:
-            log.info("%s is back after %.0f s", self._service, time.monotonic() - since)
+            log.info("back again", service=self._service, seconds=round(time.monotonic() - since))

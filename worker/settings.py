@@ -1,7 +1,6 @@
 """The settings: one typed class, the only reader of the environment."""
 
 import json
-import logging
 import os
 from difflib import get_close_matches
 from pathlib import Path
@@ -22,6 +21,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from worker import setting_values
+from worker.log import LoggableError, get_logger
 from worker.setting_values import cleaned
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from hubspot_api.transport import Egress
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 NEAR: Final = 0.85
 """How alike a name must be to a setting's to be taken for a mistyped one."""
@@ -37,7 +37,7 @@ RUNNING: Final = "up.json"
 """Where a running `turnout up` writes, in the data directory, how to reach what it started."""
 
 
-class SettingsError(Exception):
+class SettingsError(LoggableError):
     """The settings are not usable; the message says which, and what would be right."""
 
 
@@ -274,7 +274,7 @@ def _check_names() -> None:
         meant = get_close_matches(name.upper(), known, 1, NEAR)
         if meant:
             raise SettingsError(f"{name} is not a setting; {meant[0]} is meant? Rename it, or remove it")
-        log.warning("%s is not a setting of Turnout, and does nothing", name)
+        log.warning("unknown setting", setting=name, consequence="it does nothing")
 
 
 def load_settings() -> Settings:
@@ -302,3 +302,14 @@ def running(data_dir: Path) -> dict[str, str]:
     except (OSError, ValueError, KeyError):
         return {}
     return {name: str(value) for name, value in known.items()}
+
+
+class _LogFormat(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="TURNOUT_", env_file=".env", extra="ignore")
+
+    log_format: Text = "console"
+
+
+def log_format() -> str:
+    """Give the format of log lines, also where a setting is wrong: that is a line too."""
+    return _LogFormat().log_format

@@ -3,7 +3,6 @@
 `findings` is the list for whoever shows it (`turnout status`, `turnout doctor`); `start` acts on it.
 """
 
-import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,11 +16,12 @@ from sqlalchemy.exc import DBAPIError
 
 from worker.database import is_away, reason
 from worker.encryption import check_key, fingerprint_key
+from worker.log import get_logger
 from worker.schema import needed, read_schema
 from worker.settings import Settings, SettingsError
 from worker.stream import connect
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 PAUSE: Final = 1.0
 """Seconds between two looks at what is waited for."""
@@ -202,10 +202,14 @@ def wait(
         time.sleep(PAUSE)
 
 
+def _say(finding: str) -> None:
+    log.warning("found at start", finding=finding)
+
+
 def start(
     settings: Settings,
     engine: Engine,
-    say: Callable[[str], None] = log.warning,
+    say: Callable[[str], None] = _say,
     stopped: Callable[[], bool] = lambda: False,
     needs: Collection[Service] = tuple(Service),
 ) -> None:

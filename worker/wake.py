@@ -4,15 +4,15 @@ At most so many per name and account are outstanding; each takes a place in Redi
 it is received, or after a while by itself, where it was lost.
 """
 
-import logging
 from typing import Final
 
 import redis
 
 from worker.celery import app
 from worker.context import Context
+from worker.log import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 LOST_AFTER_MS: Final = 15_000
 """A wake-up that was not received by then is taken for lost."""
@@ -34,7 +34,7 @@ def wake(process: Context, task: str, places: int = 1, **facts: str) -> int:
                     break
                 sent += 1
     except redis.RedisError as error:
-        log.debug("%s was not woken: %s", task, type(error).__name__)  # the sweep says that Redis is away
+        log.debug("task not woken", task=task, error=type(error).__name__)  # the sweep says that Redis is away
     return sent
 
 
@@ -54,4 +54,4 @@ def received(process: Context, place: str) -> None:
         try:
             process.redis.delete(place)
         except redis.RedisError:
-            log.debug("a place is left by itself, Redis is out of reach")
+            log.debug("place not released", consequence="it ends by itself")

@@ -5,7 +5,6 @@ are idle, and its queues fill. Threads know no time limit that would notice it. 
 for two minutes, messages waited for it or it had to find due work itself; beat ends where its ticks reach nobody.
 """
 
-import logging
 import os
 import threading
 import time
@@ -19,8 +18,9 @@ from celery.signals import task_postrun, task_prerun
 from worker import heartbeat
 from worker.celery import app
 from worker.context import Context
+from worker.log import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 EVERY: Final = 10.0
 """Seconds between two looks at the queues."""
@@ -93,7 +93,7 @@ def watch(
         if waiting is None or not (waiting or found):
             since = time.monotonic()
         elif time.monotonic() - max(since, work.last) >= stuck:
-            log.critical("work waits in %s and no task came for %.0f s: this process ends", ", ".join(queues), stuck)
+            log.critical("worker is stuck", queues=list(queues), seconds=round(stuck), consequence="this process ends")
             end(STATUS)
             return
 
@@ -117,7 +117,7 @@ def watch_ticks(
         if reaches or _waiting([]) is None:
             since = time.monotonic()
         elif time.monotonic() - since >= stuck:
-            log.critical("no tick reached a worker for %.0f s although the broker answers: beat ends", stuck)
+            log.critical("beat is stuck", seconds=round(stuck), consequence="this process ends")
             end(STATUS)
             return
 
@@ -129,7 +129,7 @@ def _waiting(queues: Sequence[str]) -> bool | None:
             channel = connection.default_channel
             return any(_messages(connection, channel, name) for name in queues)
     except Exception as error:  # noqa: BLE001 - transports raise errors of no common class
-        log.debug("the broker does not say what waits: %s", type(error).__name__)
+        log.debug("queue length unknown", error=type(error).__name__)
         return None
 
 

@@ -1,6 +1,5 @@
 """A request on its way to a page or an action: whose it is, whether it may, and what is said where it goes wrong."""
 
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -20,10 +19,11 @@ from worker.auth import sessions
 from worker.auth.keys import ApiKey
 from worker.context import Context
 from worker.database import is_away
+from worker.log import get_logger
 from worker.operations.audit_log import Actor
 from worker.queries.status import find_destination
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 THREADS: Final = 3
 """Pages made at once: the HTTP door keeps its database connections."""
@@ -187,7 +187,7 @@ class Frame:
             return self._failed(request, error)
 
     def _failed(self, request: Request, error: Exception) -> Response:
-        log.error("a page failed", exc_info=error)
+        log.error("page failed", exc_info=error)
         return self.refused(request, PageError(500, "Something is wrong here", "The log of `turnout serve` says what."))
 
     def _show(self, page: PageFunction, request: Request) -> Response:

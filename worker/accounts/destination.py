@@ -1,6 +1,5 @@
 """Where an account's batches go, and within which limits: its row, and the settings where the row is silent."""
 
-import logging
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -13,9 +12,10 @@ from models.tables import Account
 from worker.accounts import state, token_renewal
 from worker.database import rows_as
 from worker.encryption import unseal
+from worker.log import get_logger
 from worker.settings import Settings, SettingsError
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 SCOPES: Final = "crm.objects.marketing_events."
 """The token's app needs two of them: `…write` to send, `…read` to read back."""
@@ -23,7 +23,9 @@ FORBIDDEN: Final = 403
 
 
 class NoDestination(Exception):  # noqa: N818 - it is a state of the world
-    """Nothing can be sent for this account now."""
+    """Nothing can be sent for this account now; a log names it where it is one of ours."""
+
+    account: str | None = None
 
 
 class UnknownAccount(NoDestination):
@@ -32,6 +34,10 @@ class UnknownAccount(NoDestination):
 
 class NoToken(NoDestination):
     """There is nothing to send with; where that is not for a moment the account is paused or parked, and says why."""
+
+    def __init__(self, account: str) -> None:
+        super().__init__(account)
+        self.account = account
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +147,7 @@ def destination(engine: Engine, settings: Settings, account: str) -> Destination
         token = f"its token cannot be read: {error}"
     if isinstance(token, str):
         if token and row.paused_at is None:
-            log.error("account %s is paused: %s", account, token)
+            log.error("account paused", account=account, reason="no usable token")
             state.pause(engine, row.id, token)
         raise NoToken(account)
     return Destination(

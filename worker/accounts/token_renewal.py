@@ -4,7 +4,6 @@ Whoever finds it ending claims the asking by a guarded update, asks with no tran
 fenced by that claim; the others go on with the old token while it lasts.
 """
 
-import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, assert_never
@@ -18,9 +17,10 @@ from models.tables import Account, seconds
 from worker.accounts import state
 from worker.database import rows_as
 from worker.encryption import seal, unseal
+from worker.log import get_logger
 from worker.settings import Settings
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 EARLY: Final = 300.0
 """Seconds before its end from which a token is replaced: more than a call under way with it can last."""
@@ -142,10 +142,10 @@ def renew(engine: Engine, settings: Settings, account_id: int, url: str) -> None
         case Granted():
             _store(engine, settings, asking, grant, answer)
         case NotNow(because, wait):
-            log.warning("account %s: no new access token (%s); asked again in %.0f s", asking.account, because, wait)
+            log.warning("no new access token", account=asking.account, wait_s=round(wait))
             _wait(engine, asking, wait, f"HubSpot gives no access token now: {because}")
         case Denied(because):
-            log.error("account %s: HubSpot denies an access token: %s", asking.account, because)
+            log.error("access token denied", account=asking.account)
             if _is_still(engine, asking):
                 state.pause(
                     engine,
@@ -185,7 +185,7 @@ def _store(engine: Engine, settings: Settings, asking: _Asking, grant: Grant, gr
     with engine.begin() as connection:
         stored = connection.execute(_STORE, facts)
     if stored.rowcount:
-        log.info("account %s has a new access token for %.0f s", asking.account, granted.seconds)
+        log.info("new access token", account=asking.account, seconds=round(granted.seconds))
 
 
 def _wait(engine: Engine, asking: _Asking, wait: float, because: str) -> None:

@@ -6,13 +6,14 @@ anybody could lock the operators out.
 """
 
 import ipaddress
-import logging
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import redis
 
-log = logging.getLogger(__name__)
+from worker.log import get_logger
+
+log = get_logger(__name__)
 
 MOST: Final = 10
 """Wrong keys from one address (of IPv6: one network of 64 bits) within the time."""
@@ -36,7 +37,7 @@ def locked_until(client: redis.Redis, address: str) -> datetime | None:
         if not client.exists(f"turnout:signin:known:{place}"):
             ends.append(_counted(client, _WRONG, MOST_OF_ALL))
     except redis.RedisError as error:
-        log.warning("wrong keys are not counted, Redis is out of reach (%s)", type(error).__name__)
+        log.warning("wrong keys not counted", error=type(error).__name__)
         return None
     left = max(ends)
     return datetime.now(UTC) + timedelta(seconds=left) if left else None
@@ -50,7 +51,7 @@ def forgive(client: redis.Redis, address: str) -> None:
         if client.set(f"turnout:signin:known:{place}", 1, ex=KNOWN, get=True) is None:
             client.decr(_WRONG)
     except redis.RedisError as error:
-        log.warning("a sign-in is not noted, Redis is out of reach (%s)", type(error).__name__)
+        log.warning("sign-in not noted", error=type(error).__name__)
 
 
 def _counted(client: redis.Redis, name: str, most: int) -> int:

@@ -3,7 +3,6 @@
 A token that may send and not read back stops only the reading.
 """
 
-import logging
 import sys
 from typing import Final, assert_never
 
@@ -26,9 +25,10 @@ from worker.accounts import state, token_renewal
 from worker.accounts.destination import FORBIDDEN, Destination
 from worker.context import Context
 from worker.delivery import permits
+from worker.log import get_logger
 from worker.queue import unconfirmed
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 UNAUTHORIZED: Final = 401
 UNREADABLE: Final = 3600.0
@@ -44,13 +44,16 @@ def count_in_a_row(process: Context, account_id: int, answer: object) -> int:
     return 0
 
 
-def stop(process: Context, to: Destination, answer: Answer, status: int | None, in_a_row: int, share: float) -> float:  # noqa: PLR0913, PLR0917
+def reaction(answer: Answer, in_a_row: int, share: float) -> Decision:
+    """Decide what an answer to a read-back means, as that to a POST would; however often, it gives nothing up."""
+    return decide(answer, Tried(max(0, in_a_row - 1), 0.0, in_a_row), _UNBOUNDED, share)
+
+
+def stop(process: Context, to: Destination, decision: Decision, status: int | None) -> float:
     """Do to the account what the same answer to a POST would do; give the seconds until what was read is due again.
 
-    A 403 stops no delivery: the token lacks the scope to read, and may well have the one to write. However often
-    reading fails, it gives nothing up.
+    A 403 stops no delivery: the token lacks the scope to read, and may well have the one to write.
     """
-    decision: Decision = decide(answer, Tried(max(0, in_a_row - 1), 0.0, in_a_row), _UNBOUNDED, share)
     match decision:
         case Postpone(seconds):
             return seconds
@@ -61,7 +64,7 @@ def stop(process: Context, to: Destination, answer: Answer, status: int | None, 
         case Pause(because) if status == FORBIDDEN:
             process.forget(to.account)
             because = f"{because}; {to.remedy(status, reading=True)}"
-            log.error("account %s: nothing is read back: %s", to.account, because)
+            log.error("reading back paused", account=to.account, http_status=status, wait_s=round(UNREADABLE))
             unconfirmed.put_off(process.engine, to.account_id, because, UNREADABLE)
             return UNREADABLE
         case Pause(because):
@@ -81,6 +84,11 @@ def pause(process: Context, to: Destination, because: str, status: int | None, *
             return "HubSpot did not accept a token that has ended or was replaced; the next is sent with another"
         because = f"{because}; {to.remedy(status, reading=reading)}"
     because = f"{'reading back: ' if reading else ''}{because}; then: turnout resume {to.account}"
-    log.error("account %s is paused: %s", to.account, because)
+    log.error(
+        "account paused",
+        account=to.account,
+        reason="reading back was refused" if reading else "a call was refused",
+        http_status=status,
+    )
     state.pause(process.engine, to.account_id, because)
     return because

@@ -10,13 +10,17 @@ from hubspot_api.address import attendance_path
 from hubspot_api.answer import Answer, Settled, correlation_id, excerpt, read_answer
 from hubspot_api.client import post
 from hubspot_api.limiter import Permit
+from hubspot_api.reaction import Decision
 from hubspot_api.transport import NoResponse, Response
 from worker.accounts.destination import Destination
 from worker.context import Context
 from worker.delivery import permits
+from worker.log import get_logger
 from worker.queue.attempts import AttemptResult
 from worker.queue.claim import Claim, Member
 from worker.queue.settle import NOTHING, PartialAnswer
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,20 @@ def _call(response: Response | NoResponse, answer: Answer) -> AttemptResult:
         duration_ms=round(response.duration * 1000),
         correlation_id=correlation_id(response),
         excerpt="" if fine else excerpt(response),
+    )
+
+
+def tell(delivery: Delivery, records: int, call: AttemptResult, decision: Decision) -> None:
+    """Log an attempt: what was sent, what came back, and what follows."""
+    log.info(
+        "attempt",
+        account=delivery.to.account,
+        batch=delivery.claimed.batch_id,
+        records=records,
+        answer=call.answer,
+        http_status=call.http_status,
+        duration_ms=call.duration_ms,
+        decision=word(decision),
     )
 
 

@@ -4,7 +4,6 @@ Each part has a permit, an attempt's row and the lease renewed before it is sent
 search: the lease runs out, and what HubSpot took meanwhile is sent again with the rest, which stores nothing twice.
 """
 
-import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,19 +14,18 @@ from sqlalchemy import Engine, bindparam, func, update
 from hubspot_api.answer import Answer, RefusedWhole, Settled
 from hubspot_api.isolation_search import Findings, Indexes, absorb, begin, next_part
 from hubspot_api.limiter import Permit, Use
+from hubspot_api.reaction import Isolate, Settle
 from models.moves import Move
 from models.tables import Batch, fixed, seconds
 from models.words import AttemptKind, Origin
 from worker.accounts.state import may_go_on
 from worker.context import GRACE
 from worker.delivery import permits
-from worker.delivery.call import Delivery, send
+from worker.delivery.call import Delivery, send, tell
 from worker.queue import attempts as calls
 from worker.queue.attempts import AttemptResult
 from worker.queue.claim import Claim
 from worker.queue.settle import PartialAnswer
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +40,7 @@ class PartAnswered:
     answer: Answer
     call: AttemptResult
     attempt_id: int
+    records: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +101,8 @@ def isolate(delivery: Delivery, refused: RefusedWhole) -> Isolated:
         if not isinstance(said, PartAnswered) or not isinstance(said.answer, Settled | RefusedWhole):
             return Isolated(search.found, attempts, said)
         calls.complete_alone(delivery.process.engine, said.attempt_id, said.call, said.answer)
+        follows = Settle(said.answer) if isinstance(said.answer, Settled) else Isolate(said.answer)
+        tell(delivery, said.records, said.call, follows)
         attempts |= {index: said.attempt_id for index in part if index not in search.found}
         search = absorb(search, said.answer)
     return Isolated(search.found, attempts, Ended())
@@ -122,8 +123,7 @@ def _send(delivery: Delivery, part: Indexes, left: float) -> PartAnswered | Stop
         calls.forget_alone(process.engine, begun)
         return Stopped(SLOW)
     answer, call = send(delivery, [claimed.members[index] for index in part], held)
-    log.info("batch %d: a part of %d sent: %s", claimed.batch_id, len(part), call.answer)
-    return PartAnswered(answer, call, begun)
+    return PartAnswered(answer, call, begun, len(part))
 
 
 def _permit(delivery: Delivery, left: float) -> Permit | Stopped:

@@ -4,7 +4,6 @@ One thread a process sleeps until the earliest of these times and wakes `deliver
 is used to the full although no task waits.
 """
 
-import logging
 import threading
 from collections.abc import Mapping
 from typing import Final, cast
@@ -16,9 +15,10 @@ from worker.accounts import state
 from worker.accounts.destination import Destination
 from worker.celery import DELIVER
 from worker.context import Context, current
+from worker.log import get_logger
 from worker.wake import wake
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 ASKS: Final = "turnout:asks"
 """Accounts by the time, in milliseconds of Redis' clock, at which they may ask for a permit again."""
@@ -44,7 +44,7 @@ def permit(process: Context, to: Destination, use: Use = Use.LIVE, patience: flo
             moment = seconds * 1000 + micros // 1000 + int(asked.seconds * 1000)
             process.redis.zadd(ASKS, {to.account: moment}, lt=True)
     except redis.RedisError as error:
-        log.warning("no permit, so nothing is sent: Redis is out of reach (%s)", type(error).__name__)
+        log.warning("no permit", account=to.account, error=type(error).__name__, consequence="nothing is sent")
         return None
     finally:
         if may_wait:
@@ -59,7 +59,7 @@ def release(process: Context, to: Destination, held: Permit, headers: Mapping[st
     try:
         process.limiter(to).release(held, headers, took)
     except redis.RedisError:
-        log.debug("a slot is left to run out, Redis is out of reach")
+        log.debug("permit not released", account=to.account, consequence="it ends by itself")
 
 
 def give_back(process: Context, to: Destination, held: Permit) -> None:
@@ -67,7 +67,7 @@ def give_back(process: Context, to: Destination, held: Permit) -> None:
     try:
         process.limiter(to).give_back(held)
     except redis.RedisError:
-        log.debug("a slot is left to run out, Redis is out of reach")
+        log.debug("permit not released", account=to.account, consequence="it ends by itself")
 
 
 def block(process: Context, to: Destination, seconds: float) -> None:
@@ -75,7 +75,9 @@ def block(process: Context, to: Destination, seconds: float) -> None:
     try:
         process.limiter(to).block(seconds)
     except redis.RedisError as error:
-        log.warning("account %s goes on sending: Redis is out of reach (%s)", to.account, type(error).__name__)
+        log.warning(
+            "account not blocked", account=to.account, error=type(error).__name__, consequence="it goes on sending"
+        )
 
 
 def begin() -> None:

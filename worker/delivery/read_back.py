@@ -1,6 +1,5 @@
 """One call that reads back: with a permit, on record before it is made, and what follows where it brings no page."""
 
-import logging
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -17,13 +16,14 @@ from worker.accounts.destination import Destination
 from worker.context import GRACE, Context
 from worker.database import repeat
 from worker.delivery import permits
-from worker.delivery.account_stops import count_in_a_row, stop
+from worker.delivery.account_stops import count_in_a_row, reaction, stop
 from worker.delivery.call import word
+from worker.log import get_logger
 from worker.queue import attempts, unconfirmed
 from worker.queue.attempts import AttemptResult
 from worker.queue.unconfirmed import Unconfirmed
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 BUDGET: Final = 5.0
 """Seconds after which a run ends although there is more: it shares its threads with the intake."""
@@ -100,16 +100,30 @@ class Reader:
         answer = read_page(response)
         in_a_row = count_in_a_row(self._process, self._to.account_id, answer)
         call = told(response, answer)
-        sent, status = len(asked), call.http_status
-        log.info("read back: %d asked, %s, HTTP %s, %d ms", sent, call.answer, status, call.duration_ms)
         if isinstance(answer, ParticipationPage):
+            tell(self._to, len(asked), call, "judge")
             return Seen(answer, attempt_id, call)
         attempts.complete_alone(self._process.engine, attempt_id, call)
         if isinstance(answer, RefusedWhole) or (isinstance(answer, NotFound) and answer.hubspots):
+            tell(self._to, len(asked), call, "judge")
             return answer.rejection
-        share = random.random()  # noqa: S311 - jitter, no secret
-        seconds = stop(self._process, self._to, answer, call.http_status, in_a_row, share)
+        decision = reaction(answer, in_a_row, random.random())  # noqa: S311 - jitter, no secret
+        tell(self._to, len(asked), call, word(decision))
+        seconds = stop(self._process, self._to, decision, call.http_status)
         return Halt(seconds, frozenset(record.error_id for record in asked))
+
+
+def tell(to: Destination, records: int, call: AttemptResult, decision: str) -> None:
+    """Log a call that reads: for how many records, what came back, and what follows."""
+    log.info(
+        "read back",
+        account=to.account,
+        records=records,
+        answer=call.answer,
+        http_status=call.http_status,
+        duration_ms=call.duration_ms,
+        decision=decision,
+    )
 
 
 @contextmanager

@@ -5,7 +5,6 @@ anything is read, and every look-up is a statement after that lock (READ COMMITT
 fingerprints, open batches and ids are those of a moment in which nobody else adds to these events.
 """
 
-import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -25,10 +24,11 @@ from worker.database import is_datas_fault, json, repeat, rows_as, sqlstate
 from worker.intake import receipts, store
 from worker.intake.receipts import Part
 from worker.intake.store import NewRecord
+from worker.log import get_logger
 from worker.queue import lanes
 from worker.queue.locks import lock_events
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 MOST_INPUTS: Final = 20_000
 """Inputs in one transaction, at most."""
@@ -79,7 +79,7 @@ def accept(connection: Connection, handed: Sequence[Inbound], rules: Rules) -> l
         except DBAPIError as error:
             if not is_datas_fault(error):
                 raise
-            log.warning("a transaction of %d messages failed for its data (%s): each alone", len(few), sqlstate(error))
+            log.warning("messages accepted one by one", messages=len(few), sqlstate=sqlstate(error))
             for one in few:
                 parts.append(_accept_alone(connection, one, rules))
     return parts

@@ -23,6 +23,16 @@ POSTGRESQL: Final = 18
 DATABASE: Final = "turnout"
 IS_MADE: Final = text("SELECT FROM pg_database WHERE datname = 'turnout'")
 """A row, where the database is there already."""
+LOG_NAMES_NOBODY: Final = (
+    text("ALTER SYSTEM SET log_min_messages = 'log'"),
+    text("ALTER SYSTEM SET log_error_verbosity = 'terse'"),
+    text("ALTER SYSTEM SET log_min_error_statement = 'panic'"),
+    text("ALTER SYSTEM SET log_parameter_max_length = 0"),
+    text("ALTER SYSTEM SET log_parameter_max_length_on_error = 0"),
+    text("SELECT pg_reload_conf()"),
+)
+"""What fails is told to the client, and not logged: errors quote values, their details rows, and statements hold both.
+The log has starts, stops and crashes, without the statement that a process was at."""
 
 
 class Postgres:
@@ -43,6 +53,8 @@ class Postgres:
         url = make_url(self._server.get_uri())
         engine = create_engine(url, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
+            for statement in LOG_NAMES_NOBODY:
+                connection.execute(statement)
             if connection.execute(IS_MADE).first() is None:
                 connection.exec_driver_sql("CREATE DATABASE turnout")
         engine.dispose()
@@ -84,6 +96,7 @@ def valkey_command(data_dir: Path, port: int) -> list[str]:
         "save": "",
         "maxmemory-policy": "noeviction",
         "daemonize": "no",
+        "hide-user-data-from-log": "yes",  # a crash is logged with what a client had sent
     }
     return [str(get_binary_path()), *(word for name, value in options.items() for word in (f"--{name}", value))]
 

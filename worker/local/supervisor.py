@@ -2,7 +2,6 @@
 
 import contextlib
 import ctypes
-import logging
 import os
 import signal
 import subprocess
@@ -12,8 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-
-log = logging.getLogger(__name__)
 
 LONGEST_PAUSE: Final = 10.0
 """Seconds before a part that keeps dying is started again, at most."""

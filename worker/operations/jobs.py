@@ -4,7 +4,6 @@ A step is one transaction: it locks the job's row, does a bounded part of the wo
 part is done whole or not at all, once, however many work at it. Each job's turn comes after those served longer ago.
 """
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -21,13 +20,14 @@ from models.input_check import Reason
 from models.tables import Act, Job, seconds
 from models.words import Action
 from worker.database import is_away, repeat, rows_as
+from worker.log import get_logger
 from worker.operations import audit_log, steps
 from worker.operations.audit_log import Actor
 from worker.operations.steps import ItemResult, JobState, StepContext, StepResult
 from worker.operations.tally import Tally
 from worker.queries.jobs import JobSummary, find_job
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 AGAIN: Final = 60.0
 """Seconds after which a job whose step failed is tried again."""
@@ -145,7 +145,7 @@ def step(engine: Engine, rules: Rules, job_id: int | None = None) -> int | None:
     except Exception as error:
         if not taken:
             raise
-        log.exception("job %d: a step failed", taken[-1])
+        log.exception("job step failed", job=taken[-1])
         with engine.begin() as connection:
             again = SOON if isinstance(error, DBAPIError) and is_away(error) else AGAIN
             why = f"a step failed ({type(error).__name__}); see the log"

@@ -3,7 +3,6 @@
 Each begins a job, unless its last one is still under way. One that was missed begins once, as soon as a sweep runs.
 """
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
@@ -20,12 +19,13 @@ from models.tables import Job, Schedule
 from models.words import Action, Via
 from models.zones import name_of, read_place
 from worker.database import columns_of, rows_as
+from worker.log import get_logger
 from worker.operations import audit_log, jobs
 from worker.operations.audit_log import Actor
 from worker.queries.error_filter import ANY_OPEN, Filter
 from worker.settings import Settings
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 OF_SETTINGS: Final = "TURNOUT_RETRY_SCHEDULE"
 """The name of the one that the settings hold; no other can have it."""
@@ -211,7 +211,7 @@ def run(engine: Engine, settings: Settings) -> None:
         try:
             _run(engine, name)
         except (KeyError, ValueError):  # a time zone, a crontab or a filter that another version of this knows
-            log.exception("schedule %s cannot be read", name)
+            log.exception("schedule not readable", schedule=name)
             with engine.begin() as connection:
                 connection.execute(_of(name).values(next_at=func.now() + timedelta(hours=1)))
 
@@ -229,7 +229,7 @@ def _run_now(connection: Connection, schedule: StoredSchedule) -> None:
     if begins is None and not _is_under_way(connection, schedule.job_id):
         job_id = jobs.ask(connection, Actor(schedule.name, Via.SCHEDULE), Action.RETRY, schedule.chosen)
         connection.execute(_of(schedule.name).values(job_id=job_id))
-        log.info("schedule %s: job %d is begun", schedule.name, job_id)
+        log.info("schedule began job", schedule=schedule.name, job=job_id)
     connection.execute(_of(schedule.name).values(next_at=begins or schedule.following(now)))
 
 

@@ -4,7 +4,6 @@ The event served longest ago goes first. A claim walks only lanes that are ready
 other; it waits for nobody but, where it is a retry, for its event's lock.
 """
 
-import logging
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,10 +39,11 @@ from models.tables import Account, Batch, Error, Event, Lane, Record, fixed, sec
 from models.words import AttemptKind, Identity, Origin, Outcome, Resolution, State
 from worker.accounts.state import may_send
 from worker.database import rows_as
+from worker.log import get_logger
 from worker.queue import attempts, lanes
 from worker.queue.contact_index import Place, held, overtaken
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 LANES: Final = 20
 """Lanes that one claim tries, at most."""
@@ -304,7 +304,13 @@ def _loaded(connection: Connection, batch: _Claimed, in_a_row: int) -> Claim | N
     rows = connection.execute(_MEMBERS, {"batch": batch.id}).all()
     if len(rows) != batch.size:
         because = f"its size is {batch.size}, its records are {len(rows)}: a bug; nothing was sent"
-        log.error("batch %d is put aside: %s", batch.id, because)
+        log.error(
+            "bug: size of batch is wrong",
+            batch=batch.id,
+            size=batch.size,
+            records=len(rows),
+            consequence="nothing is sent",
+        )
         connection.execute(_PUT_ASIDE, {"batch": batch.id, "because": because})
         lanes.tell(connection, [batch.id])
         return None

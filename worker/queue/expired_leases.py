@@ -1,6 +1,5 @@
 """Batches whose lease ran out, because their worker was lost, go back to PENDING."""
 
-import logging
 from functools import partial
 from typing import Final
 
@@ -10,11 +9,12 @@ from models.moves import Move
 from models.tables import Batch, fixed
 from models.words import Origin
 from worker.database import repeat
+from worker.log import get_logger
 from worker.queue import attempts, lanes
 from worker.queue.locks import lock_event
 from worker.queue.settle import free
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 AT_ONCE: Final = 100
 """Batches that one sweep takes back, at most; the next takes the rest."""
@@ -53,7 +53,7 @@ def _reclaim(engine: Engine, batch_id: int, event_id: int, origin: Origin) -> No
         claims = connection.execute(_RECLAIM, {"batch": batch_id}).scalar()
         if claims is None:
             return
-        log.warning("batch %d is taken back: its lease ran out; claimed %d times", batch_id, claims)
+        log.warning("lease reclaimed", batch=batch_id, claims=claims)
         attempts.lose(connection, batch_id)
         if origin is Origin.RETRY:
             free(connection, batch_id)

@@ -4,7 +4,6 @@ The event is locked first; those that wait for the batch are looked for in a sta
 may be about to commit one. A claim that ends early splits: its answered records move to a COMPLETE batch of their own.
 """
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -18,13 +17,14 @@ from models.moves import Move
 from models.tables import BATCH_IDS, NOBODY, Account, Batch, seconds
 from models.words import Origin, Outcome
 from worker.database import draw, json, repeat
+from worker.log import get_logger
 from worker.queue import attempts as calls, lanes
 from worker.queue.attempts import AttemptResult
 from worker.queue.claim import Claim
 from worker.queue.locks import lock_event
 from worker.queue.seen_groups import note_seen
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 NONE: Final[Mapping[int, int]] = {}
 NONE_FAILED: Final[Mapping[int, Rejection]] = {}
@@ -192,7 +192,7 @@ def _in_transaction(engine: Engine, claim: Claim, work: Callable[[Connection], b
 
     owned = repeat(locked)
     if not owned:
-        log.warning("batch %d is no longer ours: its lease ran out, or the same was settled before", claim.batch_id)
+        log.warning("lease lost", batch=claim.batch_id)
     return owned
 
 
@@ -229,7 +229,7 @@ def _split(connection: Connection, claim: Claim, apart: PartialAnswer) -> None:
     connection.execute(_SPLIT, facts)
     connection.execute(_MOVE_ANSWERED, facts)
     _store_answer(connection, replace(claim, batch_id=batch_id), apart.answer, apart.attempts)
-    log.info("batch %d: its %d answered records are batch %d now", claim.batch_id, len(answered), batch_id)
+    log.info("batch split", batch=claim.batch_id, answered_batch=batch_id, records=len(answered))
 
 
 _KNOWS_EVENTS: Final = (

@@ -4,7 +4,6 @@ Their records are blanked (`blank`); one that is being sent is waited for. Then 
 for what still mentions them (`mentions`).
 """
 
-import logging
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -18,10 +17,11 @@ from models.erasure import Changes, Person
 from models.tables import Erasure, Record, seconds
 from models.words import AttemptKind
 from worker.context import Lately
+from worker.log import get_logger
 from worker.retention import blank, mentions
 from worker.stream import Stream
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 POLL: Final = 0.2
 """Seconds between two looks at what is waited for."""
@@ -84,7 +84,7 @@ def erase(engine: Engine, stream: Stream, person: Person, patience: float, timeo
     with engine.begin() as connection:
         receipt = insert(Erasure).values(rows=dict(changes.rows), complete=not left)
         erasure_id, erased_at = connection.execute(receipt.returning(Erasure.id, Erasure.erased_at)).one()
-    log.info("erasure %d: %s", erasure_id, dict(changes.rows))
+    log.info("erased", erasure=erasure_id, rows=dict(changes.rows), complete=not left)
     return Erased(erasure_id, erased_at, changes.rows, changes.also_named - {person.contact}, left)
 
 

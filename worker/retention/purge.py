@@ -4,9 +4,8 @@ Each step is one short transaction that finds its rows by an index: the next old
 not stay (`retain`), or the oldest of what is no batch's (`delete`). What waits is never purged, nor a job that runs.
 """
 
-import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -29,12 +28,13 @@ from models.tables import Batch, Error, Purged, Refused, fixed, ids
 from models.words import Status
 from worker.context import Context
 from worker.database import repeat, rows_as
+from worker.log import get_logger
 from worker.operations.audit_log import Actor, noted
 from worker.queue.locks import lock_events
 from worker.retention import delete, retain
 from worker.retention.delete import Counts
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 MOST_BATCHES: Final = 50
 """Batches that one transaction looks at; fewer where they hold `delete.MOST_RECORDS`."""
@@ -161,7 +161,7 @@ def purge_a_little(process: Context) -> Counts:
             update(Purged).values(due_at=func.now() + wait, settled_at=there.settled_at, batch_id=there.batch_id)
         )
     if gone:
-        log.info("purged: %s", gone)
+        log.info("purged", rows=asdict(gone))
     return gone
 
 

@@ -8,7 +8,6 @@ one costs a probe now and then however much it is to be told.
 What an operator sends again after it was finished is not told: the receipt says it.
 """
 
-import logging
 import random
 import threading
 import time
@@ -45,13 +44,14 @@ from worker.context import Context
 from worker.database import repeat, rows_as
 from worker.encryption import unseal
 from worker.failures import Verb, noted
+from worker.log import get_logger
 from worker.queries import submissions
 from worker.queries.submissions import SubmissionSummary
 from worker.webhooks import endpoint
 from worker.webhooks.endpoint import TIMEOUT
 from worker.webhooks.signature import WebhookMessage
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 LOOKED_AT: Final = 100
 """Submissions that are looked at in one transaction, at most."""
@@ -277,7 +277,13 @@ def settle(engine: Engine, claimed: ToldNext, answer: Response | NoResponse) -> 
             because, is_gone = f"HTTP {status}{_quoted(body)}", status == GONE
         case NoResponse(because):
             is_gone = False
-    log.warning("webhook %s did not take %s of %s: %s", claimed.name, claimed.stage, claimed.submission, because)
+    log.warning(
+        "webhook did not take notification",
+        notification=claimed.id,
+        stage=claimed.stage,
+        submission=str(claimed.submission),
+        http_status=answer.status if isinstance(answer, Response) else None,
+    )
     with engine.begin() as connection:
         _refused(connection, claimed, because, is_gone=is_gone)
 
@@ -315,7 +321,7 @@ def _refused(connection: Connection, claimed: ToldNext, because: str, *, is_gone
     if stage is None:
         return
     if stage is given_up:
-        log.error("notification %d is given up: its webhook did not take it for a day", claimed.id)
+        log.error("notification given up", notification=claimed.id)
     connection.execute(
         update(Key)
         .where(Key.id == claimed.key_id, Key.webhook_url == claimed.webhook_url)

@@ -1,0 +1,52 @@
+"""Celery's worker and beat as processes of ours: they log from their first line on, and print no banner."""
+
+from typing import Any
+
+from celery.apps import beat, worker
+
+from worker.log import get_logger
+
+log = get_logger(__name__)
+
+
+class Worker(worker.Worker):  # type: ignore[misc]
+    """`celery -A worker worker`."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - Celery's own
+        """Have what Celery prints logged."""
+        worker.safe_say = _say
+        super().__init__(**options)
+
+    def emit_banner(self) -> None:
+        """Say what starts, in a line."""
+        log.info(
+            "worker starts", worker=self.hostname, queues=sorted(self.app.amqp.queues), concurrency=self.concurrency
+        )
+
+    def on_consumer_ready(self, consumer: Any) -> None:  # noqa: ANN401 - Celery's own
+        """Say that it takes work, first or again after an outage of the broker."""
+        super().on_consumer_ready(consumer)
+        log.info("worker ready", worker=self.hostname)
+
+    def on_stopped(self) -> None:
+        """Say that it has stopped."""
+        super().on_stopped()
+        log.info("worker stopped", worker=self.hostname)
+
+
+class Beat(beat.Beat):  # type: ignore[misc]
+    """`celery -A worker beat`."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - Celery's own
+        """Print no banner."""
+        super().__init__(**options | {"quiet": True})
+
+    def run(self) -> None:
+        """Say that it starts."""
+        log.info("beat starts")
+        super().run()
+
+
+def _say(text: str, _: object = None) -> None:
+    """Log what Celery prints when it is asked to stop, or (SIGUSR1) where its threads are."""
+    log.info("Celery says", says=text)
