@@ -11,7 +11,7 @@ from cli.filters import AccountOption, Before, EventOption, Limit, Since, Until,
 from cli.output import AsJson, fail, print_json, print_table, say, written
 from cli.resources import open_engine, open_process
 from models.words import State, Status
-from worker.queries.attention import Finding, Level, exit_status, findings, stream_because
+from worker.queries.attention import Level, StatusFinding, exit_status, findings, stream_because
 from worker.queries.batches import BatchFilter, find_batch, list_batches
 from worker.queries.jobs import JobSummary
 from worker.queries.person import LOOKED_AT, find_submission
@@ -51,7 +51,7 @@ def status(*, check: Check = False, as_json: AsJson = False) -> None:
         raise typer.Exit(exit_status(notes) if check else 1)
 
 
-def _tell(found: StatusReport, notes: Sequence[Finding], sent: LastDay | None) -> None:
+def _tell(found: StatusReport, notes: Sequence[StatusFinding], sent: LastDay | None) -> None:
     say(f"turnout delivers to {found.delivers_to}", "bold")
     if found.settings_say != found.delivers_to:
         say(f"  as its workers were started; the settings here say: {found.settings_say}")
@@ -81,7 +81,7 @@ def _tell(found: StatusReport, notes: Sequence[Finding], sent: LastDay | None) -
     )
 
 
-def _tell_findings(notes: Sequence[Finding]) -> None:
+def _tell_findings(notes: Sequence[StatusFinding]) -> None:
     for note in notes:
         say(f"{'warning' if note.level is Level.WARNING else 'ACTION'}: {note.text}")
 

@@ -29,7 +29,7 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class StatusFinding:
     """Something that is not as it should be, and what to do."""
 
     level: Level
@@ -38,13 +38,13 @@ class Finding:
     """Which account it is about, where it is about one."""
 
 
-def exit_status(found: list[Finding]) -> int:
+def exit_status(found: list[StatusFinding]) -> int:
     """Give the exit status of a check: 0 well, 1 attention, 3 out of reach."""
     levels = {one.level for one in found}
     return 3 if Level.OUT_OF_REACH in levels else 1 if Level.ATTENTION in levels else 0
 
 
-def findings(report: StatusReport) -> list[Finding]:
+def findings(report: StatusReport) -> list[StatusFinding]:
     """List what is not as it should be, the worst first."""
     found = [*_database(report), *_redis(report), *_broker(report), *_workers(report), *_work(report)]
     return sorted(found, key=lambda one: list(Level).index(one.level))
@@ -89,93 +89,95 @@ def _failed(failure: VerbFailure) -> str:
     return f"{failure.verb}{account} failed {spoken(failure.seconds_ago)} ago: {failure.error}"
 
 
-def _database(report: StatusReport) -> Iterator[Finding]:
+def _database(report: StatusReport) -> Iterator[StatusFinding]:
     match report.database:
         case "out of reach":
             text = f"PostgreSQL {_of_database(report)}: nothing is accepted or delivered until it is back"
-            yield Finding(Level.OUT_OF_REACH, text)
+            yield StatusFinding(Level.OUT_OF_REACH, text)
         case "has other tables":
             text = f"PostgreSQL {_of_database(report)}, not those of this release: run `turnout db upgrade`"
-            yield Finding(Level.ATTENTION, text)
+            yield StatusFinding(Level.ATTENTION, text)
         case "refuses":
-            yield Finding(Level.ATTENTION, f"PostgreSQL {_of_database(report)}: see TURNOUT_DATABASE_URL and its role")
+            yield StatusFinding(
+                Level.ATTENTION, f"PostgreSQL {_of_database(report)}: see TURNOUT_DATABASE_URL and its role"
+            )
         case "takes no writes":
             text = "PostgreSQL takes no writes: nothing is accepted or delivered; TURNOUT_DATABASE_URL must lead to the"
-            yield Finding(Level.ATTENTION, f"{text} primary, and no default_transaction_read_only be set")
+            yield StatusFinding(Level.ATTENTION, f"{text} primary, and no default_transaction_read_only be set")
     if report.key_is_right is False:
         text = "TURNOUT_SECRET_KEY is not the key this database was set up with: set that one, for every process"
-        yield Finding(Level.ATTENTION, text)
+        yield StatusFinding(Level.ATTENTION, text)
 
 
-def _redis(report: StatusReport) -> Iterator[Finding]:
+def _redis(report: StatusReport) -> Iterator[StatusFinding]:
     if report.redis == "out of reach":
         text = "nothing comes in and nothing is delivered until it is back"
-        yield Finding(Level.OUT_OF_REACH, f"Redis is out of reach ({report.redis_error}): {text}")
+        yield StatusFinding(Level.OUT_OF_REACH, f"Redis is out of reach ({report.redis_error}): {text}")
     elif report.redis != "persistent":
         text = f"Redis {report.redis}: what waits in the stream would be lost with it (set appendonly yes)"
-        yield Finding(Level.WARNING, text)
+        yield StatusFinding(Level.WARNING, text)
     if report.redis_evicts is not None:
         everything = report.redis_evicts.startswith("allkeys")
         lost = "messages that wait in the stream too" if everything else "what it knows of the rate limit"
         text = f"Redis removes keys when it is full ({report.redis_evicts}), {lost}: set maxmemory-policy noeviction"
-        yield Finding(Level.ATTENTION if everything else Level.WARNING, text)
+        yield StatusFinding(Level.ATTENTION if everything else Level.WARNING, text)
 
 
-def _broker(report: StatusReport) -> Iterator[Finding]:
+def _broker(report: StatusReport) -> Iterator[StatusFinding]:
     if not report.broker.reachable:
         text = "workers look for due work themselves, so work goes on; messages of attendance.accept wait in the broker"
         if not report.workers:
             text = "no worker is woken"
-        yield Finding(
+        yield StatusFinding(
             Level.OUT_OF_REACH, f"the broker {report.broker.url} is out of reach ({report.broker.error}): {text}"
         )
 
 
-def _workers(report: StatusReport) -> Iterator[Finding]:
+def _workers(report: StatusReport) -> Iterator[StatusFinding]:
     if report.workers is None:
         return
     if not report.workers:
         text = "no worker is alive: nothing of the stream is accepted and nothing is delivered"
-        yield Finding(Level.ATTENTION, f"{text}; start them: `celery -A worker worker`")
+        yield StatusFinding(Level.ATTENTION, f"{text}; start them: `celery -A worker worker`")
     elif ours := [queue for queue in report.unread if queue in TASKS]:
         text = f"no worker reads {', '.join(ours)}: start one with `-Q {','.join(ours)}`"
-        yield Finding(Level.ATTENTION, text)
+        yield StatusFinding(Level.ATTENTION, text)
     if not report.beat and report.broker.reachable:
         text = "beat does not tick; start it: `celery -A worker beat`"
         goes_on = " (meanwhile workers look for due work themselves)" if report.workers else ""
-        yield Finding(Level.ATTENTION, f"{text}{goes_on}")
+        yield StatusFinding(Level.ATTENTION, f"{text}{goes_on}")
     urls = deliver_to(report.processes)
     if len(urls) > 1:
         each = "; ".join(f"{url} ({', '.join(names)})" for url, names in urls.items())
         text = f"workers deliver to different addresses: {each}; give all the same TURNOUT_HUBSPOT_URL and restart them"
-        yield Finding(Level.ATTENTION, text)
+        yield StatusFinding(Level.ATTENTION, text)
     idle = [worker.name for worker in report.processes if worker.finds_work_itself]
     if idle and report.broker.reachable and report.beat:
         text = f"the broker answers, and brings nothing to {', '.join(idle)}: it looks for due work itself"
-        yield Finding(Level.WARNING, text)
+        yield StatusFinding(Level.WARNING, text)
 
 
-def _work(report: StatusReport) -> Iterator[Finding]:
+def _work(report: StatusReport) -> Iterator[StatusFinding]:
     for failure in report.failures:
         if failure.seconds_ago <= RECENT:
-            yield Finding(Level.ATTENTION, _failed(failure))
+            yield StatusFinding(Level.ATTENTION, _failed(failure))
         else:
-            yield Finding(Level.WARNING, f"{_failed(failure)} (it has had nothing to do since)")
+            yield StatusFinding(Level.WARNING, f"{_failed(failure)} (it has had nothing to do since)")
     for queue, number in report.unread.items():
         if number and queue not in TASKS:
             are = "1 message lies" if number == 1 else f"{number:,} messages lie"
             text = f'{are} in the queue {queue}, which no worker reads: send tasks with queue="attendance.accept"'
-            yield Finding(Level.ATTENTION, text)
+            yield StatusFinding(Level.ATTENTION, text)
     for account in report.accounts:
         if account.paused_at:
             since = f"{account.paused_at:%Y-%m-%d %H:%M:%S}Z"
             text = f"account {account.name} is PAUSED since {since}: {account.paused_because}"
             text = f"{text}; fix the cause, then: turnout resume {account.name}"
-            yield Finding(Level.ATTENTION, text, account.name)
+            yield StatusFinding(Level.ATTENTION, text, account.name)
     for webhook in report.webhooks:
         if webhook.off:
             text = (
                 f"webhook {webhook.name} is OFF: {webhook.error} ({webhook.failures} times in a row;"
                 f" {webhook.waiting:,} to be told; turnout keys webhook sets another URL)"
             )
-            yield Finding(Level.ATTENTION, text)
+            yield StatusFinding(Level.ATTENTION, text)
