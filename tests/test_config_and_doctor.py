@@ -11,7 +11,7 @@ from cli.app import app as command
 from tests.support.sandbox_server import running_sandbox
 from worker import doctor
 from worker.context import Context
-from worker.doctor import Diagnosis, Verdict, examine
+from worker.doctor import Diagnosis, Health, examine
 from worker.settings import Settings
 
 SECRET = "s3cretword"
@@ -80,15 +80,15 @@ def found_by(context: Context) -> dict[str, list[Diagnosis]]:
 @pytest.mark.parametrize(
     ("faults", "verdict", "told"),
     [
-        ([], Verdict.WELL, "is taken"),
-        ([{"status": 401}], Verdict.WRONG, "refused"),
-        ([{"status": 403}], Verdict.WRONG, "lacks a scope"),
-        ([{"status": 429}], Verdict.WARNING, "rate limit"),
-        ([{"status": 503}], Verdict.WARNING, "HubSpot fails"),
+        ([], Health.WELL, "is taken"),
+        ([{"status": 401}], Health.WRONG, "refused"),
+        ([{"status": 403}], Health.WRONG, "lacks a scope"),
+        ([{"status": 429}], Health.WARNING, "rate limit"),
+        ([{"status": 503}], Health.WARNING, "HubSpot fails"),
     ],
 )
 def test_the_token_is_looked_at_by_one_call(
-    context: Context, faults: list[dict[str, object]], verdict: Verdict, told: str
+    context: Context, faults: list[dict[str, object]], verdict: Health, told: str
 ) -> None:
     with running_sandbox() as sandbox:
         for one in faults:
@@ -97,7 +97,7 @@ def test_the_token_is_looked_at_by_one_call(
         (token,) = found_by(context)["token"]
     assert token.verdict is verdict
     assert told in token.found
-    assert bool(token.todo) is (verdict is not Verdict.WELL)
+    assert bool(token.todo) is (verdict is not Health.WELL)
 
 
 def test_what_is_out_of_reach_is_said_each_with_its_reason(settings: Settings) -> None:
@@ -106,14 +106,14 @@ def test_what_is_out_of_reach_is_said_each_with_its_reason(settings: Settings) -
     )
     found = found_by(Context(away))
     for about in ("PostgreSQL", "Redis", "broker"):
-        assert found[about][0].verdict is Verdict.WRONG, about
+        assert found[about][0].verdict is Health.WRONG, about
         assert "refused" in found[about][0].found, about
         assert found[about][0].todo
 
 
 def test_clocks_that_are_apart_are_a_warning(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "SKEW", -1.0)
-    assert found_by(context)["clock"][0].verdict is Verdict.WARNING
+    assert found_by(context)["clock"][0].verdict is Health.WARNING
 
 
 def test_the_command_says_how_each_was_found_and_fails_where_something_is_wrong(turnout: Any) -> None:

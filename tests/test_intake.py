@@ -17,7 +17,7 @@ from worker.intake import store
 from worker.intake.accept import accept
 from worker.intake.store import NewRecord
 from worker.queries.reconciliation import audit
-from worker.stream import FIELD, KEY, MOST_BYTES, Read
+from worker.stream import FIELD, KEY, MOST_BYTES, Entries
 
 WHEN = 1_767_225_600_000
 
@@ -115,7 +115,7 @@ def test_nothing_new_is_read_before_what_was_read_is_acknowledged(context: Conte
     first = context.stream.read()
     context.stream.add(message("bob@example.com"))
     assert not first.again
-    assert context.stream.read() == Read(first.entries, again=True)
+    assert context.stream.read() == Entries(first.entries, again=True)
     context.stream.done(first.entries)
     assert not context.stream.read().again
 

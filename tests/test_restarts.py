@@ -21,7 +21,7 @@ from worker.local.migrate import upgrade
 from worker.local.services import free_port
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
-from worker.stream import Read, Stream
+from worker.stream import Entries, Stream
 
 
 def test_what_waits_in_the_stream_outlives_a_redis_that_is_killed(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_what_waits_in_the_stream_outlives_a_redis_that_is_killed(tmp_path: Path
         valkey.kill()
         valkey.start()
         assert stream.waiting() == 1_000
-        assert stream.read() == Read(read[:1], again=True)
+        assert stream.read() == Entries(read[:1], again=True)
         stream.done(read)
         assert stream.read().entries[0].raw == b"%d" % len(read)
     valkey.stop()

@@ -12,6 +12,7 @@ SOURCES = sorted(path for folder in ("tasks", "worker") for path in (ROOT / fold
 HOST_CLOCK = {
     "worker/heartbeat.py: ticked",
     "worker/auth/signin_limit.py: locked_until",
+    "worker/doctor.py: _clock",
     "worker/operations/schedules.py: wrong",
 }
 """Functions that may ask the host for the time: what they note or show decides no wait."""

@@ -58,7 +58,7 @@ class App(Celery):  # type: ignore[misc]
     @cached_property
     def Worker(self) -> Any:  # noqa: ANN401, N802 - Celery's own
         """The worker."""
-        return self.subclass_with_self("worker.programs:Worker")
+        return self.subclass_with_self("worker.programs:WorkerProgram")
 
     @cached_property
     def Beat(self) -> Any:  # noqa: ANN401, N802 - Celery's own

@@ -32,7 +32,7 @@ SKEW: Final = 60.0
 """Seconds between two clocks that are worth a word."""
 
 
-class Verdict(StrEnum):
+class Health(StrEnum):
     """How something was found."""
 
     WELL = "ok"
@@ -45,7 +45,7 @@ class Diagnosis:
     """What was looked at, how it was found, and what to do; nothing where it is well."""
 
     about: str
-    verdict: Verdict
+    verdict: Health
     found: str
     todo: str = ""
 
@@ -57,7 +57,7 @@ def examine(process: Context) -> Iterator[Diagnosis]:
         of = [one for one in found if one.service is service]
         yield from (_of_finding(one) for one in of)
         if not of:
-            yield Diagnosis(service, Verdict.WELL, "answers, and is as it must be")
+            yield Diagnosis(service, Health.WELL, "answers, and is as it must be")
     yield _broker(process)
     yield _workers(process)
     yield _database_clock(process)
@@ -65,7 +65,7 @@ def examine(process: Context) -> Iterator[Diagnosis]:
 
 
 def _of_finding(one: startup.Finding) -> Diagnosis:
-    verdict = Verdict.WARNING if one.severity is Severity.WARNS else Verdict.WRONG
+    verdict = Health.WARNING if one.severity is Severity.WARNS else Health.WRONG
     return Diagnosis(one.service, verdict, one.what, one.todo)
 
 
@@ -77,20 +77,20 @@ def _broker(process: Context) -> Diagnosis:
     except Exception as error:  # noqa: BLE001 - transports raise errors of no common class
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         todo = "is it running, and TURNOUT_BROKER_URL right? Workers look for due work themselves meanwhile"
-        return Diagnosis("broker", Verdict.WRONG, f"is out of reach ({first})", todo)
-    return Diagnosis("broker", Verdict.WELL, "answers")
+        return Diagnosis("broker", Health.WRONG, f"is out of reach ({first})", todo)
+    return Diagnosis("broker", Health.WELL, "answers")
 
 
 def _workers(process: Context) -> Diagnosis:
     try:
         number, ticks = heartbeat.workers(process.redis), heartbeat.ticking(process.redis)
     except redis.RedisError:
-        return Diagnosis("workers", Verdict.WARNING, "cannot be counted: Redis is out of reach")
+        return Diagnosis("workers", Health.WARNING, "cannot be counted: Redis is out of reach")
     if not number:
-        return Diagnosis("workers", Verdict.WRONG, "none is alive", "start them: `turnout up`, or docs/operations.md")
+        return Diagnosis("workers", Health.WRONG, "none is alive", "start them: `turnout up`, or docs/operations.md")
     if not ticks:
-        return Diagnosis("workers", Verdict.WARNING, f"{number} alive; beat does not tick", "start beat")
-    return Diagnosis("workers", Verdict.WELL, f"{number} alive; beat ticks")
+        return Diagnosis("workers", Health.WARNING, f"{number} alive; beat does not tick", "start beat")
+    return Diagnosis("workers", Health.WELL, f"{number} alive; beat ticks")
 
 
 def _database_clock(process: Context) -> Diagnosis:
@@ -98,7 +98,7 @@ def _database_clock(process: Context) -> Diagnosis:
         with process.engine.connect() as connection:
             theirs: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
     except DBAPIError:
-        return Diagnosis("clock", Verdict.WARNING, "the database's cannot be read")
+        return Diagnosis("clock", Health.WARNING, "the database's cannot be read")
     return _clock("clock", theirs, "the database's")
 
 
@@ -106,22 +106,22 @@ def _clock(about: str, theirs: datetime, whose: str) -> Diagnosis:
     apart = abs((datetime.now(UTC) - theirs).total_seconds())
     if apart > SKEW:
         todo = "let both be set by NTP; Turnout reads the database's, people read this one"
-        return Diagnosis(about, Verdict.WARNING, f"this machine's and {whose} are {apart:,.0f} s apart", todo)
-    return Diagnosis(about, Verdict.WELL, f"as {whose}")
+        return Diagnosis(about, Health.WARNING, f"this machine's and {whose} are {apart:,.0f} s apart", todo)
+    return Diagnosis(about, Health.WELL, f"as {whose}")
 
 
 def _hubspot(process: Context) -> Iterator[Diagnosis]:
     try:
         to = process.destination(DEFAULT_ACCOUNT)
     except NoDestination as error:
-        yield Diagnosis("HubSpot", Verdict.WRONG, f"nothing can be sent: {error}", "turnout accounts show default")
+        yield Diagnosis("HubSpot", Health.WRONG, f"nothing can be sent: {error}", "turnout accounts show default")
         return
     except DBAPIError:
-        yield Diagnosis("HubSpot", Verdict.WARNING, "was not asked: the database is out of reach")
+        yield Diagnosis("HubSpot", Health.WARNING, "was not asked: the database is out of reach")
         return
     held = permits.permit(process, to, Use.READ_BACK)
     if held is None:
-        yield Diagnosis("HubSpot", Verdict.WARNING, "was not asked: there is no permit now", "try again in a moment")
+        yield Diagnosis("HubSpot", Health.WARNING, "was not asked: there is no permit now", "try again in a moment")
         return
     answer = _ask(process, to)
     headers = answer.headers if isinstance(answer, Response) else None
@@ -137,29 +137,29 @@ def _ask(process: Context, to: Destination) -> Response | NoResponse:
 def _of_answer(to: Destination, answer: Response | NoResponse) -> Iterator[Diagnosis]:
     if isinstance(answer, NoResponse):
         todo = "is TURNOUT_HUBSPOT_URL right? Behind a company's proxy set TURNOUT_HUBSPOT_PROXY"
-        yield Diagnosis("HubSpot", Verdict.WRONG, f"{to.url} did not answer ({answer.because})", todo)
+        yield Diagnosis("HubSpot", Health.WRONG, f"{to.url} did not answer ({answer.because})", todo)
         return
-    yield Diagnosis("HubSpot", Verdict.WELL, f"{to.url} answers (HTTP {answer.status})")
+    yield Diagnosis("HubSpot", Health.WELL, f"{to.url} answers (HTTP {answer.status})")
     match answer.status:
         case 401:
             todo = "copy it again, or: turnout accounts set default --token"
-            yield Diagnosis("token", Verdict.WRONG, "is refused (HTTP 401)", todo)
+            yield Diagnosis("token", Health.WRONG, "is refused (HTTP 401)", todo)
         case 403:
             todo = "give the app crm.objects.marketing_events.read and .write"
-            yield Diagnosis("token", Verdict.WRONG, "lacks a scope (HTTP 403)", todo)
+            yield Diagnosis("token", Health.WRONG, "lacks a scope (HTTP 403)", todo)
         case 429:
-            yield Diagnosis("token", Verdict.WARNING, "was not looked at: the rate limit is used", "try again later")
+            yield Diagnosis("token", Health.WARNING, "was not looked at: the rate limit is used", "try again later")
         case status if status >= 500:  # noqa: PLR2004 - the class of failures
-            yield Diagnosis("token", Verdict.WARNING, f"was not looked at: HubSpot fails (HTTP {status})", "try later")
+            yield Diagnosis("token", Health.WARNING, f"was not looked at: HubSpot fails (HTTP {status})", "try later")
         case _:
             found = "is taken, and may read; whether it may write shows with the first delivery"
-            yield Diagnosis("token", Verdict.WELL, found)
+            yield Diagnosis("token", Health.WELL, found)
     limit, seconds = answer.headers.get("X-HubSpot-RateLimit-Max"), to.burst_seconds
     if limit is not None and limit != str(to.burst_limit):
         found = f"HubSpot says {limit} calls a window, here are set {to.burst_limit} in {seconds:g} s"
-        yield Diagnosis("limits", Verdict.WARNING, found, "Turnout follows HubSpot; set TURNOUT_BURST_LIMIT to it")
+        yield Diagnosis("limits", Health.WARNING, found, "Turnout follows HubSpot; set TURNOUT_BURST_LIMIT to it")
     else:
-        yield Diagnosis("limits", Verdict.WELL, f"{to.burst_limit} calls in {seconds:g} s")
+        yield Diagnosis("limits", Health.WELL, f"{to.burst_limit} calls in {seconds:g} s")
     if date := answer.headers.get("Date"):
         try:
             yield _clock("clock", parsedate_to_datetime(date), "HubSpot's")

@@ -9,7 +9,7 @@ from worker.log import get_logger
 log = get_logger(__name__)
 
 
-class Worker(worker.Worker):  # type: ignore[misc]
+class WorkerProgram(worker.Worker):  # type: ignore[misc]
     """`celery -A worker worker`."""
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 - Celery's own

@@ -36,7 +36,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class Entries:
     """Entries of one read, within its bounds; `again` where it is one that was read before and never acknowledged."""
 
     entries: list[Entry]
@@ -102,10 +102,10 @@ class Stream:
             if "BUSYGROUP" not in str(error):
                 raise
 
-    def read(self) -> Read:
+    def read(self) -> Entries:
         """Read the oldest entry that was read before and never acknowledged, or else the next that nobody read."""
         again, entries = self._read(keys=[KEY], args=[GROUP, CONSUMER, MOST_ENTRIES, MOST_BYTES])
-        return Read(
+        return Entries(
             [
                 Entry(id_.decode(), dict(zip(fields[::2], fields[1::2], strict=True)).get(FIELD, b" ".join(fields)))
                 for id_, fields in entries
