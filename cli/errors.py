@@ -73,7 +73,7 @@ def _write(path: Path, engine: "Engine", chosen: "Filter") -> None:
         raise typer.BadParameter(
             f"{path} cannot be written ({error.strerror}): name a file that is not there"
         ) from None
-    say(f"{written:,} records written to {path}; fix what is wrong, then: turnout correct --from {path}")
+    say(f"{written:,} records written to {path}; fix what is wrong in that file, then: turnout correct --from {path}")
 
 
 def _show_groups(found: "list[OpenGroup]", only_of: int | None, *, as_json: bool) -> None:
@@ -87,11 +87,13 @@ def _show_groups(found: "list[OpenGroup]", only_of: int | None, *, as_json: bool
     for group in found:
         heading = f"{group.how_many} {group.outcome}: {group.category} {group.code}"
         say(heading.strip(), "bold")
-        say(f"  {group.sample}")
+        say(f"  {group.sample if group.count == 1 else group.gist}")
         if group.event:
             say(f"  all of event {group.event}")
         say(f"  {group.means}; who can fix it: {group.who}")
-        if group.action:
-            say(f"  type: {group.action}")
+        for line in group.action.splitlines():
+            say(f"  type: {line}" if line.startswith("turnout ") else f"  {line}")
         seen = f"first {written(group.first_seen)}, last {written(group.last_seen)}"
-        say(f"  group {group.id}; {seen}; such as record {group.sample_record}")
+        such_as = f"such as record {group.sample_record}"
+        said = "" if group.count == 1 or group.sample == group.gist else f": {group.sample}"
+        say(f"  group {group.id}; {seen}; {such_as}{said}")
