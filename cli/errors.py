@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.accounts import check
 from cli.filters import Before, ErrorOptions, Limit
 from cli.option_groups import with_groups
 from cli.output import AsJson, print_json, print_table, say, written
 from cli.resources import open_engine
+from models.counted import counted
 from worker.queries.errors import list_errors
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ def errors(  # noqa: PLR0913 - one parameter an option
     from worker.queries.error_filter import OPEN
 
     engine = open_engine()
+    check(engine, options.account)
     chosen = options.filter(OPEN)
     if grouped:
         if any((options.group, options.record, before, csv)):
@@ -73,7 +76,8 @@ def _write(path: Path, engine: "Engine", chosen: "Filter") -> None:
         raise typer.BadParameter(
             f"{path} cannot be written ({error.strerror}): name a file that is not there"
         ) from None
-    say(f"{written:,} records written to {path}; fix what is wrong in that file, then: turnout correct --from {path}")
+    say(f"{counted(written, 'record')} written to {path}; fix what is wrong in that file, then:")
+    say(f"turnout correct --from {path}")
 
 
 def _show_groups(found: "list[OpenGroup]", only_of: int | None, *, as_json: bool) -> None:

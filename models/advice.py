@@ -186,7 +186,9 @@ def advise(  # noqa: PLR0911, PLR0913 - a row each
     return _rejected(category, code, message, subject, event)
 
 
-def _rejected(category: str, code: str, message: str, subject: Subject, event: str) -> Advice:
+def _rejected(  # noqa: PLR0911 - a row each
+    category: str, code: str, message: str, subject: Subject, event: str
+) -> Advice:
     if "SCOPE" in category or "AUTHENTICATION" in category:
         return Advice("the account's token may not do this", Who.ADMIN, subject.retry)
     if "RATE_LIMIT" in category:

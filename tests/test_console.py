@@ -362,7 +362,7 @@ def test_a_rare_batch_is_found_walk_by_walk(operator: Visitor, submit: Submit, m
     submit(message("rare@example.com", state="cancel"))
     submit(message(*people(6)), batch_size=1)
     html = operator.page("/batches?state=cancel")
-    assert "no batch is like that among those looked at" in words(html)
+    assert "no batch matches among those looked at" in words(html)
     for _ in range(2):
         more = re.search(r'href="([^"]+)"[^>]*rel="next"', html)
         assert more
@@ -613,7 +613,7 @@ def test_an_account_is_paused_and_resumed(operator: Visitor, context: Context, s
     paused = ask(context.engine, "SELECT name, paused_because FROM accounts WHERE paused_at IS NOT NULL")
     assert [tuple(row) for row in paused] == [("acme", "the portal moves")]
     assert "token-of-acme" not in answer.text
-    assert "account acme sends again" in words(operator.press("/accounts/acme/resume", "/accounts").text)
+    assert "account acme sends one batch now" in words(operator.press("/accounts/acme/resume", "/accounts").text)
     assert Ledger(context.engine).all(Account, Account.paused_at.is_not(None)) == []
     assert operator.press("/accounts/nobody/pause", "/accounts").status_code == 404
 

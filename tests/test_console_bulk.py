@@ -235,7 +235,7 @@ def test_refused_messages_are_handed_in_again_together(
 ) -> None:
     submit({**message(*people(2)), "account": "acme"}, message("nobody"), {**message("b@x.org"), "account": "other"})
     html = operator.page("/act/replay?account=acme")
-    assert "Why they were refused" in words(html)
+    assert "Why they were not accepted" in words(html)
     assert "1 will be skipped: would not be accepted again: account: 'acme' is unknown" in words(html)
     assert 'action="/act/replay"' not in html
     do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
@@ -243,7 +243,7 @@ def test_refused_messages_are_handed_in_again_together(
     job = asked_for(operator.submit(html, "/act/replay"), engine)
     work()
     assert outcomes(engine) == {"pending": 2}
-    assert "accepted 2, duplicates 0, refused 0" in words(operator.page(f"/job/{job.id}"))
+    assert "accepted 2, duplicates 0, not accepted 0" in words(operator.page(f"/job/{job.id}"))
     html = operator.page("/act/replay")
     assert words(html).count("1 will be skipped: would not be accepted again: ") == 2
     assert "0 refused messages will be" in words(html)
@@ -483,7 +483,7 @@ def as_csv(rows: list[dict[str, str]]) -> bytes:
 def out(operator: Visitor, query: str = "") -> list[dict[str, str]]:
     answer = operator.get(f"/errors.csv{query}")
     assert answer.status_code == 200
-    assert answer.headers["Content-Disposition"] == 'attachment; filename="mend.csv"'
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="fix.csv"'
     return list(csv.DictReader(StringIO(answer.content.decode("utf-8-sig"), newline="")))
 
 

@@ -71,7 +71,10 @@ def test_a_group_says_what_failed_why_whose_it_is_and_what_to_press(
     assert "HubSpot takes none of these as an e-mail address. who can fix it the producer's app" in said
     assert "`nobody@x` is not a valid email" in said
     assert f"such as record 1 of {ADA}" in said
-    assert re.search(r"as a command turnout errors --group \w+ --csv fix.csv fix the file, then: turnout correct --from fix.csv", said)
+    assert re.search(
+        r"as a command turnout errors --group \w+ --csv fix.csv fix the file, then: turnout correct --from fix.csv",
+        said,
+    )
     assert " 3 failed GIVEN_UP" in words(cards["failed"])
     assert "last seen" in said
     assert "first seen" in said
@@ -133,7 +136,7 @@ def test_the_overview_says_why_what_it_means_who_can_fix_it_and_what_to_press(
     assert html.index('id="why"') < html.index('id="sent"')
     said = words(html)
     assert re.search(r"3 failed HubSpot gave no clear answer.*? HubSpot Retry …", said)
-    assert "refused at the door 2" in said
+    assert "not accepted 2" in said
     for group in ledger.all(ErrorGroup):
         assert f'href="/groups#{group.id}"' in html
         assert (f"?group={group.id}" in html) is (group.outcome != "unconfirmed")  # which Turnout looks for itself
@@ -206,7 +209,7 @@ def test_a_persons_page_goes_on_where_the_last_ended_without_the_address_in_the_
 
 def test_nobody_is_said_to_be_nobody(operator: Visitor) -> None:
     said = words(operator.page("/person/nobody%40example.com"))
-    assert "No record of nobody@example.com is known. What never got in stands under refused at the door" in said
+    assert "No record of nobody@example.com is known. What was not accepted stands under not accepted" in said
     assert [
         operator.get(path).status_code for path in ("/person/a%00b", "/refused?account=%00", "/find?what=%00@")
     ] == [200] * 3
@@ -331,7 +334,7 @@ def test_what_is_mended_is_handed_in_again_and_said_what_became_of_it(
     mended = written_in(operator.page(path)).replace('"nobody"', f'"{ADA}"').replace("\n", "\r\n")
     answer = operator.press(path, path, message=mended)
     assert "/submission/" in answer.url
-    assert f"refusal {number} is handed in again: accepted 1, duplicates 0, refused 0" in words(answer.text)
+    assert f"message {number} is submitted again: accepted 1, duplicates 0, not accepted 0" in words(answer.text)
     assert outcomes(engine) == {"pending": 1}
     assert refused_ids(engine) == []
     noted = ask(engine, "SELECT who, via, what, filter, number FROM actions")

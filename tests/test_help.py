@@ -45,6 +45,24 @@ def helped(path: tuple[str, ...], width: int) -> str:
     return done.output
 
 
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_help_shows_no_limit_of_the_database_and_breaks_no_choice_within_a_word(path: tuple[str, ...]) -> None:
+    shown = helped(path, 80)
+    assert "9223372036854775807" not in shown
+    for parameter in COMMANDS[path].params:
+        for choice in getattr(parameter.type, "choices", ()):
+            word = str(getattr(choice, "value", choice))
+            assert re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", shown), (parameter.name, word)
+
+
+@pytest.mark.parametrize("name", ["errors", "retry", "dismiss"])
+def test_no_outcome_is_offered_that_an_open_error_never_has(name: str) -> None:
+    words = [name, "--outcome", "pending", *(["--because", "x"] if name == "dismiss" else [])]
+    done = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
+    assert done.exit_code == 2
+    assert "'pending' is not one of 'rejected', 'unconfirmed', 'failed', 'canceled'" in done.output
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 def test_help_fits_and_its_lines_are_broken_once(path: tuple[str, ...], width: int) -> None:

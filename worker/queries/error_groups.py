@@ -45,7 +45,7 @@ class OpenGroup:
     @property
     def how_many(self) -> str:
         """Write its count."""
-        return as_said(self.count, AT_MOST)
+        return as_said(self.count)
 
 
 @dataclass(frozen=True, slots=True)
