@@ -98,8 +98,8 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     attended, status, role, zone, state, event, external_account_id, object_id, account, ignore, firstname, lastname,
     company, jobtitle, phone …, or contactProperties.NAME with HubSpot's internal name of any contact property.
 
-    Exit status: 0 also where rows were not accepted; 2 where the file or an option cannot be used, and nothing was sent;
-    1 where the stream or the database is out of reach, or there is no such account.
+    Exit status: 0 also where rows were not accepted; 2 where the file or an option cannot be used, and nothing was
+    sent; 1 where the stream or the database is out of reach, or there is no such account.
     """
     from worker.files.lines import FileError
     from worker.files.questions import QuestionsError
