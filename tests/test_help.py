@@ -7,11 +7,12 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, Sequence
+from enum import Enum
 from importlib.metadata import PackageNotFoundError
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer
@@ -50,9 +51,11 @@ def test_help_shows_no_limit_of_the_database_and_breaks_no_choice_within_a_word(
     shown = helped(path, 80)
     assert "9223372036854775807" not in shown
     for parameter in COMMANDS[path].params:
-        for choice in getattr(parameter.type, "choices", ()):
-            word = str(getattr(choice, "value", choice))
-            assert re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", shown), (parameter.name, word)
+        annotation = parameter.type_descriptor.annotation
+        for kind in (annotation, *get_args(annotation)):
+            for choice in kind if isinstance(kind, type) and issubclass(kind, Enum) else ():
+                word = re.escape(str(choice.value))
+                assert re.search(rf"(?<![\w-]){word}(?![\w-])", shown), (parameter.name, choice)
 
 
 @pytest.mark.parametrize("name", ["errors", "retry", "dismiss"])

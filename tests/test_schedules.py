@@ -281,7 +281,7 @@ def test_quiet_hours_end_later_within_a_day_and_are_over_then(at: datetime, begi
         (["nightly", "0 3 * * *", "--quiet", "at night"], "quiet: 'at night'", "22:00-06:30"),
         (["nightly", "0 3 * * *", "--quiet", "25:00-06:30"], "quiet: '25:00-06:30'", "22:00-06:30"),
         (["nightly", "0 3 * * *", "--quiet", "06:00-06:00"], "quiet: begin and end", "22:00-06:30"),
-        (["nightly", "0 3 * * *", "--outcome", "delivered"], "outcome: delivered", "failed"),
+        (["nightly", "0 3 * * *", "--outcome", "delivered"], "'delivered' is not one of", "failed"),
     ],
 )
 def test_what_cannot_be_used_is_said_with_what_would_be_right(

@@ -141,7 +141,7 @@ def test_an_address_of_an_earlier_start_is_told_from_one_that_is_wrong(up: Up) -
         done = subprocess.run(
             [sys.executable, "-m", "cli", "batches"],
             cwd=up.home,
-            env=up.env | stale | {"TURNOUT_DATA_DIR": data_dir},
+            env=up.env | {"TURNOUT_BROKER_URL": "redis://127.0.0.1:1/0"} | stale | {"TURNOUT_DATA_DIR": data_dir},
             capture_output=True,
             text=True,
             check=False,
