@@ -341,7 +341,7 @@ def test_what_is_mended_is_handed_in_again_and_said_what_became_of_it(
     assert [tuple(row) for row in noted] == [("the operator", "console", "replay", {"ids": [number]}, 1)]
     assert operator.get(path).status_code == 404
     again = operator.press(path, "/erase", message=mended)
-    assert (again.status_code, "was handed in again" in words(again.text)) == (404, True)
+    assert (again.status_code, "was submitted again" in words(again.text)) == (404, True)
     assert deliver_all(engine) == 1
 
 
@@ -362,7 +362,7 @@ def test_what_is_still_refused_says_why_and_keeps_what_was_written(
     before = ask(engine, "SELECT * FROM refused")
     answer = operator.press(f"/refused/{number}", f"/refused/{number}", message=typed)
     assert (answer.status_code, answer.url) == (422, f"{operator.url}/refused/{number}")
-    assert "Still refused" in words(answer.text)
+    assert "It is still not accepted" in words(answer.text)
     assert written_in(answer.text) == typed
     assert SCRIPT not in answer.text
     assert ask(engine, "SELECT * FROM refused") == before

@@ -120,7 +120,7 @@ def all_is_well(page: Page, engine: Engine, sandbox: RunningSandbox) -> None:
     for what in (
         f"the night shift console retry group {group(engine, 'failed')} (failed: HTTP 503; … attempts) 3,600 –",
         f"correct group {wrong_event} (rejected: No marketing event found for {night.MISNAMED}) 240 –",
-        "correct mended rows 150 150 –",
+        "correct corrected rows 150 150 –",
         "begin job 3 –",
         "replay refused 1 1 –",
         "10 test entries of the rehearsal",
@@ -207,7 +207,7 @@ def test_by_mouse(  # noqa: PLR0915 - it is one story
     page.get_by_role("button", name="Correct and send 150").click()
     is_over(page, "150 of 150", "delivered 150", live=live)
     # What was not accepted.
-    page.get_by_role("link", name="Refused", exact=True).click()
+    page.get_by_role("link", name="Not accepted", exact=True).click()
     page.locator("tbody tr").get_by_role("link").first.click()
     message = page.get_by_label("As it came")
     message.fill(right(message.input_value()))
@@ -306,11 +306,11 @@ def test_by_keyboard_alone(  # noqa: PLR0915 - it is one story
     keys(page, "y", "Job")
     is_over(page, "150 of 150", "delivered 150", live=True)
     # What was not accepted.
-    keys(page, "gr", "Refused")
+    keys(page, "gr", "Not accepted")
     listens(page)
     page.keyboard.press("j")
     page.keyboard.press("Enter")
-    heading(page, "Refusal")
+    heading(page, "Not accepted")
     message = page.get_by_label("As it came")
     tab_to(page, message)
     written = right(message.input_value())
