@@ -67,7 +67,9 @@ BurstSeconds = Annotated[float | None, typer.Option(min=0.001, max=86_400, help=
 DailyLimit = Annotated[int | None, typer.Option(min=1, max=MOST, help="Calls per day.")]
 BatchSize = Annotated[int | None, typer.Option(min=1, max=1000, help="Records in one POST, at most.")]
 TimeZone = Annotated[str | None, typer.Option(callback=place, help="At whose midnight its day of calls ends.")]
-OfTier = Annotated[Tier | None, typer.Option(help="HubSpot's limits for what the account has bought.")]
+OfTier = Annotated[
+    Tier | None, typer.Option(metavar="TIER", help=f"HubSpot's limits for what it has bought: {', '.join(Tier)}.")
+]
 
 
 @dataclass(frozen=True)

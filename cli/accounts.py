@@ -11,6 +11,7 @@ from cli.output import AsJson, fail, print_json, print_table, say, written
 from cli.prompts import credential
 from cli.resources import open_engine, open_process
 from hubspot_api.tiers import Tier
+from models.counted import is_or_are
 from models.message import DEFAULT_ACCOUNT
 
 if TYPE_CHECKING:
@@ -80,7 +81,10 @@ def change(
     name: AccountName,
     *,
     options: AccountOptions,
-    unset: Annotated[list[Unset] | None, typer.Option(help="Back to what the settings say, repeatable.")] = None,
+    unset: Annotated[
+        list[Unset] | None,
+        typer.Option(metavar="NAME", help=f"Back to what the settings say: {', '.join(Unset)}. Repeatable."),
+    ] = None,
 ) -> None:
     """Change what an account has of its own; whoever delivers knows it within seconds."""
     from worker.accounts import registry
@@ -140,7 +144,7 @@ def rotate(
 def remove(name: AccountName) -> None:
     """Remove an account of which nothing waits: its token is forgotten, its history stays.
 
-    Messages that name it are refused from then on, and can be submitted again once it is added again.
+    Messages that name it are not accepted from then on, and can be submitted again once it is added again.
     """
     from worker.accounts import registry
     from worker.accounts.state import find
@@ -158,8 +162,8 @@ def remove(name: AccountName) -> None:
         action.number = int(not waiting.batches)
     if waiting.batches:
         fail(
-            f"{as_said(waiting.batches)} batches of {name} ({as_said(waiting.records)} records) are not finished: wait"
-            f" for them, or: turnout cancel --account {name}"
+            f"of {name}, {as_said(waiting.batches, 'batch', 'batches')} with {as_said(waiting.records, 'record')}"
+            f" {is_or_are(waiting.batches)} not finished: wait, or: turnout cancel --account {name}"
         )
     say(f"account {name} is removed; the results of its records can still be looked at")
 
@@ -199,7 +203,7 @@ def show(name: AccountName, *, as_json: AsJson = False) -> None:
         return
     say(f"account {name}: {_now(one)}", "bold")
     if one.paused_at:
-        say(f"  fix the cause, then: turnout resume {name}")
+        say(f"  to send again: turnout resume {name}")
     for option in Unset:
         if option is not Unset.TOKEN:
             own = " (its own)" if option.column in one.own else ""
@@ -221,8 +225,16 @@ def _now(one: "ListedAccount") -> str:
     if one.paused_at:
         return f"PAUSED since {written(one.paused_at)}: {one.paused_because}"
     if one.parked_until:
-        return f"parked until {written(one.parked_until)}: {one.parked_because}"
+        return f"waiting until {written(one.parked_until)}: {one.parked_because}"
     return "sends nothing: it has no token" if one.token == "missing" else "sends"  # noqa: S105 - a word, no token
+
+
+def check(engine: "Engine", name: str | None) -> None:
+    """End where an option names an account that never was: nothing would match, and nobody would know why."""
+    from worker.accounts import registry
+
+    if name is not None and not registry.was_ever(engine, name):
+        unknown(name)
 
 
 def unknown(name: str) -> NoReturn:

@@ -1,6 +1,7 @@
 """The command line put together; errors that an operator can fix become one line, not a traceback."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable
 from typing import Annotated, Final
@@ -36,7 +37,7 @@ from cli.commands import Commands, Panel
 from cli.output import complain, complain_of_bug, say
 from worker.database import OTHER_TABLES, READ_ONLY, is_away, reason, sqlstate
 from worker.log import Plain
-from worker.settings import SettingsError
+from worker.settings import SettingsError, read_settings, running
 from worker.startup import CannotStart
 from worker.stream import StreamUnavailable
 from worker.version import version
@@ -125,7 +126,7 @@ def run() -> None:
     except (SettingsError, CannotStart) as error:
         _fail(str(error))
     except (redis.RedisError, StreamUnavailable):
-        _fail("Redis is out of reach: is `turnout up` running, or TURNOUT_REDIS_URL right?")
+        _fail(f"Redis is out of reach: {_what_to_do('TURNOUT_REDIS_URL')}")
     except DBAPIError as error:
         _fail_by_database(error)
     except Exception as error:  # noqa: BLE001 - a bug: its traceback is shown, and what others wrote in it as always
@@ -137,11 +138,20 @@ def _fail_by_database(error: DBAPIError) -> None:
     if sqlstate(error) == READ_ONLY:
         _fail(f"PostgreSQL takes no writes ({reason(error)}): TURNOUT_DATABASE_URL must lead to the primary")
     if is_away(error):
-        _fail(f"PostgreSQL is out of reach ({reason(error)}): is `turnout up` running, or TURNOUT_DATABASE_URL right?")
+        _fail(f"PostgreSQL is out of reach ({reason(error)}): {_what_to_do('TURNOUT_DATABASE_URL')}")
     if sqlstate(error) in OTHER_TABLES:
         _fail(f"the database's tables are not this Turnout's ({reason(error)}): run `turnout db upgrade`")
     complain_of_bug(error)
     sys.exit(1)
+
+
+def _what_to_do(variable: str) -> str:
+    """Say what to do about a service out of reach; a `turnout up` has other addresses after each start."""
+    now = running(read_settings().data_dir)
+    name = variable.removeprefix("TURNOUT_").lower()
+    if variable in os.environ and name in now and os.environ[variable] != now[name]:
+        return f"the addresses of `turnout up` have changed since {variable} was set: run `export $(turnout env)` again"
+    return f"is `turnout up` running, or {variable} right?"
 
 
 def _fail(message: str) -> None:

@@ -11,15 +11,18 @@ def audit(*, as_json: AsJson = False) -> None:
 
     Exit status 1 where they do not.
     """
+    from worker.queries.error_filter import OPEN
     from worker.queries.reconciliation import audit as recount
 
     books = recount(open_engine())
     if as_json:
         print_json(books.as_json())
     else:
-        say(f"accepted {books.accepted:,} (duplicates {books.duplicates:,}, refused {books.refused:,})")
+        say(f"accepted {books.accepted:,} (duplicates {books.duplicates:,}, not accepted {books.refused:,})")
         for outcome, number in books.outcomes.items():
             say(f"  {outcome:<12}{number:>12,}")
+        if any(books.outcomes[one] for one in OPEN):
+            say("rejected, unconfirmed and failed hold what was dismissed too; what is open: turnout errors --grouped")
         if books.purged:
             say(f"of these, {books.purged:,} are purged")
         for line in books.wrong:

@@ -5,18 +5,19 @@ from typing import Annotated, Final
 
 import typer
 
+from cli.accounts import check
 from cli.bulk_jobs import Consent, Wish, do, tell
-from cli.filters import LARGEST, AccountOption, ErrorOptions, EventOption, OfState
+from cli.filters import AccountOption, ErrorOptions, EventOption, OfState, an_id
 from cli.option_groups import with_groups
 from cli.output import print_json
 from cli.resources import open_process
+from models.counted import counted, is_or_are
 from models.words import Action, Outcome
-from worker.queries.jobs import JobSummary
 
 NOTHING_TO_RETRY: Final = (
     "no record matches: nothing is retried (what HubSpot rejected is retried only if asked for: --outcome rejected)"
 )
-OneBatch = Annotated[int | None, typer.Argument(metavar="BATCH", max=LARGEST, help="Only those of this batch.")]
+OneBatch = Annotated[int | None, typer.Argument(metavar="BATCH", parser=an_id, help="Only those of this batch.")]
 
 
 @with_groups
@@ -30,21 +31,18 @@ def retry(batch_id: OneBatch = None, *, options: ErrorOptions, consent: Consent)
     """
     chosen = options.filter((Outcome.FAILED,), batch_id=batch_id)
     process = open_process()
+    check(process.engine, options.account)
     wish = Wish(Action.RETRY, chosen.written, "retried", harmless=True)
     job = do(process, wish, consent)
     if consent.as_json:
-        print_json({"retried": job.done, "job": job.id})
+        print_json({"retried": job.done if job else 0, "job": job and job.id})
     else:
-        tell(job, lambda job: f"{_records(job)} retried" if job.done else NOTHING_TO_RETRY)
-
-
-def _records(job: JobSummary) -> str:
-    return "1 record is" if job.done == 1 else f"{job.done:,} records are"
+        tell(job, lambda job: f"{counted(job.done, 'record')} {is_or_are(job.done)} retried", NOTHING_TO_RETRY)
 
 
 @with_groups
 def dismiss(
-    error_ids: Annotated[list[int] | None, typer.Argument(metavar="ERROR", max=LARGEST, help="Ids of errors.")] = None,
+    error_ids: Annotated[list[int] | None, typer.Argument(metavar="ERROR", parser=an_id, help="Ids of errors.")] = None,
     *,
     because: Annotated[str, typer.Option(help="Why nothing more is done about them; it is kept.")],
     options: ErrorOptions,
@@ -62,19 +60,14 @@ def dismiss(
         raise typer.BadParameter("--because is empty: say why, for whoever asks later")
     chosen = options.filter(OPEN, errors=error_ids)
     process = open_process()
+    check(process.engine, options.account)
     wish = Wish(Action.DISMISS, chosen.written, "dismissed", {"because": because.strip()})
     job = do(process, wish, consent)
     if consent.as_json:
-        print_json({"dismissed": job.done, "job": job.id})
+        print_json({"dismissed": job.done if job else 0, "job": job and job.id})
     else:
-        tell(
-            job,
-            lambda job: (
-                f"{job.done:,} {'error is' if job.done == 1 else 'errors are'} dismissed"
-                if job.done
-                else "no open error matches: nothing is dismissed"
-            ),
-        )
+        nothing = "no open error matches: nothing is dismissed"
+        tell(job, lambda job: f"{counted(job.done, 'error')} {is_or_are(job.done)} dismissed", nothing)
 
 
 @with_groups
@@ -99,15 +92,13 @@ def cancel(  # noqa: PLR0913 - one parameter an option
     if not everything and (batch_id, event, account, state) == (None, None, None, None):
         raise typer.BadParameter("name a batch, or a filter such as --event; --all for everything that waits")
     process = open_process()
+    check(process.engine, account)
     wish = Wish(Action.CANCEL, CancelFilter(batch_id, event, account, state).written, "canceled", harmless=True)
     job = do(process, wish, consent)
-    batches = job_results.batches(process.engine, job.id)
+    batches = job_results.batches(process.engine, job.id) if job else 0
     if consent.as_json:
-        print_json({"batches": batches, "records": job.done, "job": job.id})
+        print_json({"batches": batches, "records": job.done if job else 0, "job": job and job.id})
     else:
-        tell(
-            job,
-            lambda job: (
-                f"{job.done:,} records in {batches:,} batches are canceled" if job.done else "no waiting batch matches"
-            ),
-        )
+        of_batches = counted(batches, "batch", "batches")
+        nothing = "no waiting batch matches: nothing is canceled"
+        tell(job, lambda job: f"{counted(job.done, 'record')} in {of_batches} {is_or_are(job.done)} canceled", nothing)

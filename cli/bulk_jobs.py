@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from cli.output import AsJson, Bar, ask, complain, fail, print_table, prompt, say
+from models.counted import counted
 from worker.queries.jobs import JobSummary, find_job
 
 if TYPE_CHECKING:
@@ -73,8 +74,10 @@ class Wish:
     """Where there is nobody to ask, it goes on."""
 
 
-def do(process: "Context", wish: Wish, consent: Consent) -> JobSummary:
+def do(process: "Context", wish: Wish, consent: Consent) -> JobSummary | None:
     """Show what an action will do, and do just that where the operator agrees; give the job as it stands then.
+
+    None where nothing matches: then there is nothing to do, and no job is made of it.
 
     One alone needs no question. Where there is nobody to ask, what is harmless goes on, and the rest wants `--yes`;
     several that would go to another event want their number, typed or by `--expect`.
@@ -85,6 +88,8 @@ def do(process: "Context", wish: Wish, consent: Consent) -> JobSummary:
     by = audit_log.at_the_terminal()
     is_move = not {"event", "object_id"}.isdisjoint(wish.params.get("change", {}))
     if consent.expect is None and not is_move and (consent.yes or (wish.harmless and not consent.can_ask)):
+        if not preview.is_any(process.engine, wish.action, wish.filter):
+            return None
         with process.engine.begin() as connection:
             job_id = jobs.ask(connection, by, wish.action, wish.filter, params=wish.params)
         return follow(process, job_id, background=consent.background)
@@ -94,6 +99,8 @@ def do(process: "Context", wish: Wish, consent: Consent) -> JobSummary:
     one = found.count <= 1 and "change" not in wish.params
     show_it = partial(_show, wish, found)
     agree(consent, found.tally, would, show_it, more=found.more, harmless=wish.harmless, one=one)
+    if not found.count:
+        return None
     again = preview.look(process, wish.action, wish.filter, wish.params, until=found.until, most=most)
     if again.seal != found.seal:
         _show(wish, preview.look(process, wish.action, wish.filter, wish.params))
@@ -145,7 +152,7 @@ def _ask(found: "Tally", *, is_move: bool) -> None:
     if not is_move:
         ask("Go on?")
         return
-    asked = f"{found.will:,} records will be corrected, {found.moved:,} of them by a change of the event"
+    asked = f"{counted(found.will, 'record')} will be corrected, {found.moved:,} of them by a change of the event"
     typed = prompt(f"{asked}. Type the number of records")
     if tally.number_typed(typed) != found.will:
         fail(f"{typed!r} is not the number of records that will be corrected: nothing is done")
@@ -175,9 +182,12 @@ def show(found: "Preview") -> None:
         if "reasons" in rows[0]:
             hidden |= {"raw", "message", "text"}
             rows = [{**row, "reasons": first_reason(row["reasons"])} for row in rows]
-        print_table("Ten of them", rows, [name for name in rows[0] if name not in hidden], "")
+        print_table(
+            "Ten of them" if len(rows) == TEN else "Which", rows, [name for name in rows[0] if name not in hidden], ""
+        )
 
 
+TEN: Final = 10
 SHOWN: Final = 50
 """Distinct errors, or events, that are shown."""
 
@@ -208,8 +218,11 @@ def count(action: "Action", found: "Preview") -> str:
     """Write to how many something is done."""
     from models.words import Action
 
-    of = {Action.REPLAY: "refusals", Action.DISMISS: "errors"}.get(action, "records")
-    return f"{found.said} {of}" + (f" in {found.batches:,} batches" if found.batches else "")
+    of = {Action.REPLAY: "message", Action.DISMISS: "error"}.get(action, "record")
+    first = "the first " if found.more else ""
+    return f"{first}{counted(found.will, of)}" + (
+        f" in {counted(found.batches, 'batch', 'batches')}" if found.batches else ""
+    )
 
 
 def _effort(found: "Preview") -> str:
@@ -218,7 +231,7 @@ def _effort(found: "Preview") -> str:
 
     if not found.calls:
         return ""
-    calls = f"; {found.calls:,} {'call' if found.calls == 1 else 'calls'}"
+    calls = f"; {counted(found.calls, 'call')}"
     when = f", {lasts(found.seconds)} at the present rate" if found.seconds is not None else ""
     return calls + when + "".join(f"; {why}" for why in found.because)
 
@@ -251,10 +264,14 @@ def _shown(steps: Iterator[JobSummary]) -> Iterator[JobSummary]:
             yield job
 
 
-def tell(job: JobSummary, said: Callable[[JobSummary], str]) -> None:
-    """Say what a job came to."""
+def tell(job: JobSummary | None, said: Callable[[JobSummary], str], nothing: str) -> None:
+    """Say what a job came to, or that there was `nothing` to do."""
+    if job is None:
+        say(nothing)
+        return
     if job.ended_at is None:
         return
     if job.stopped:
         say(f"job {job.id} was stopped")
-    say(f"{said(job)} (job {job.id})" if job.done or job.skipped else said(job))
+    told = said(job) if job.done else nothing
+    say(f"{told} (job {job.id})" if job.done or job.skipped else told)

@@ -16,10 +16,11 @@ from cli.bulk_jobs import (
     show_tally,
     tell,
 )
-from cli.filters import LARGEST, ErrorOptions, GroupOption
+from cli.filters import ErrorOptions, GroupOption, an_id
 from cli.option_groups import with_groups
 from cli.output import ask, complain, fail, print_json, say
 from cli.resources import open_process
+from models.counted import counted, is_or_are
 from models.words import Action
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ MOST_WRONG: Final = 1_000
 @with_groups
 def correct(  # noqa: PLR0913 - one parameter an option
     record_id: Annotated[
-        int | None, typer.Argument(metavar="RECORD", max=LARGEST, help="The record to be corrected.")
+        int | None, typer.Argument(metavar="RECORD", parser=an_id, help="The record to be corrected.")
     ] = None,
     *,
     email: Annotated[str | None, typer.Option(help="The right e-mail address.")] = None,
@@ -89,12 +90,19 @@ def correct(  # noqa: PLR0913 - one parameter an option
     if group:
         chosen = ErrorOptions(group=group).filter(())
         wish = Wish(Action.CORRECT, chosen.written, "corrected and sent", {"change": change.written})
-        job = do(process, wish, consent)
+        done = do(process, wish, consent)
+        if done is None:
+            _tell_nothing("no error of this group is open", wrong, as_json=consent.as_json)
+            return
+        job = done
     else:
         with process.engine.connect() as connection:
             until = steps.newest(connection, Action.CORRECT)
         if from_ is not None:
-            wrong = _agree_to_file(process, from_, until, consent)
+            wrong, is_any = _agree_to_file(process, from_, until, consent)
+            if not is_any:
+                _tell_nothing("no row differs from its record", wrong, as_json=consent.as_json)
+                raise typer.Exit(int(bool(wrong)))
             mended = _mended(process, from_)
         else:
             assert record_id is not None
@@ -107,18 +115,18 @@ def correct(  # noqa: PLR0913 - one parameter an option
         raise typer.Exit(1)
 
 
-def _agree_to_file(process: "Context", path: Path, until: int, consent: Consent) -> "list[Reason]":
-    """Read a file to its end, show what all of it comes to, and ask; give what cannot be read."""
+def _agree_to_file(process: "Context", path: Path, until: int, consent: Consent) -> "tuple[list[Reason], bool]":
+    """Read a file to its end, show what it comes to, and ask; give what cannot be read, and whether there is more."""
     wrong: list[Reason] = []
     found = _tally(process, path, until, wrong)
     for reason in wrong:
         complain(str(reason))
-    agree(consent, found, f"{found.will:,} records would be corrected", lambda: _show_tally(found))
+    agree(consent, found, f"{counted(found.will, 'record')} would be corrected", lambda: _show_tally(found))
     again = _tally(process, path, until, [])
     if again.seal != found.seal:
         _show_tally(again)
         fail(CHANGED)
-    return wrong
+    return wrong, bool(found.will or found.skips)
 
 
 def _tally(process: "Context", path: Path, until: int, wrong: "list[Reason]") -> "Tally":
@@ -138,7 +146,7 @@ def _tally(process: "Context", path: Path, until: int, wrong: "list[Reason]") ->
 
 def _show_tally(found: "Tally") -> None:
     show_tally(found)
-    say(f"{found.will:,} records will be corrected and sent")
+    say(f"{counted(found.will, 'record')} will be corrected and sent")
 
 
 def _agree_to_record(process: "Context", record_id: int, change: "Change", consent: Consent) -> None:
@@ -197,6 +205,13 @@ def _tell(process: "Context", job: "JobSummary", wrong: "list[Reason]", *, as_js
         _show(one, line if by_line else 0)
         if one.by is not None:
             say(f"  record {one.by} is sent in its place")
-    nothing = "nothing is corrected" if job.skipped or wrong else "nothing is changed: no row differs from its record"
-    said = "1 record is corrected and sent" if job.done == 1 else f"{job.done:,} records are corrected and sent"
-    tell(job, lambda job: said if job.done else nothing)
+    said = f"{counted(job.done, 'record')} {is_or_are(job.done)} corrected and sent"
+    tell(job, lambda _: said, "nothing is corrected")
+
+
+def _tell_nothing(why: str, wrong: "list[Reason]", *, as_json: bool) -> None:
+    """Say that there is nothing to correct: no job is made of it."""
+    if as_json:
+        print_json({"corrected": 0, "job": None, "records": [], "wrong": [asdict(one) for one in wrong]})
+    else:
+        say("nothing is corrected" if wrong else f"nothing is changed: {why}")

@@ -12,10 +12,12 @@ from uuid import UUID, uuid4
 
 import typer
 
+from cli.accounts import unknown
 from cli.file_options import FileOptions
 from cli.option_groups import with_groups
 from cli.output import Bar, complain, print_json, say
 from cli.resources import open_process
+from models.counted import counted
 from models.ids import LONGEST_TEXT, id_fault
 from models.input_check import shown
 
@@ -46,7 +48,9 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     file: Annotated[str, typer.Argument(help="A CSV or JSON Lines file; - reads standard input.")],
     *,
     options: FileOptions,
-    refused: Annotated[Path | None, typer.Option(help="Where refused rows go; else FILE.refused.csv.")] = None,
+    refused: Annotated[
+        Path | None, typer.Option(help="Where rows that are not accepted go; else FILE.refused.csv.")
+    ] = None,
     producer: Annotated[
         str | None,
         typer.Option(help="Whose file it is: the key of this name may read its results.", callback=_named),
@@ -94,8 +98,8 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     attended, status, role, zone, state, event, external_account_id, object_id, account, ignore, firstname, lastname,
     company, jobtitle, phone …, or contactProperties.NAME with HubSpot's internal name of any contact property.
 
-    Exit status: 0 also where rows were refused; 2 where the file or an option cannot be used, and nothing was sent;
-    1 where the stream or the database is out of reach.
+    Exit status: 0 also where rows were not accepted; 2 where the file or an option cannot be used, and nothing was
+    sent; 1 where the stream or the database is out of reach, or there is no such account.
     """
     from worker.files.lines import FileError
     from worker.files.questions import QuestionsError
@@ -162,6 +166,7 @@ def _hand_in(reading: "Reading", submission: UUID, rows: "RefusedFile", bar: "_B
 
     from sqlalchemy.exc import DBAPIError
 
+    from worker.accounts.state import find
     from worker.files.submit import HandIn
     from worker.files.where import PRODUCER
     from worker.settings import SettingsError
@@ -171,6 +176,14 @@ def _hand_in(reading: "Reading", submission: UUID, rows: "RefusedFile", bar: "_B
         process = open_process()
     except SettingsError as error:
         _stop(UNAVAILABLE, str(error), "Nothing was sent.")
+    try:
+        account = reading.options.account
+        if account is not None and find(process.engine, account) is None:
+            unknown(account)
+    except DBAPIError as error:
+        _stop(
+            UNAVAILABLE, f"The database is out of reach ({error.orig}): is `turnout up` running?", "Nothing was sent."
+        )
     hand_in = HandIn(submission, process.stream, process.engine, rows, bar.tell, producer or PRODUCER)
     try:
         hand_in.send(reading)
@@ -192,7 +205,7 @@ def _so_far(hand_in: "HandIn") -> list[str]:
     if hand_in.complete:
         return [f"The whole file was submitted; its results: turnout submission {hand_in.submission}"]
     return [
-        f"The first {hand_in.parts:,} parts were submitted: turnout submission {hand_in.submission}",
+        f"Submitted so far: {counted(hand_in.parts, 'part')}. Their results: turnout submission {hand_in.submission}",
         "Submit the file again: what was accepted is counted as a duplicate and not sent twice.",
     ]
 
@@ -219,7 +232,7 @@ class _Bar(Bar):
     def read(self, position: int) -> None:
         """Show how far the file is read, in rows a second."""
         rows = self.reading.facts.rows if self.reading else 0
-        rate = f"{rows:,} rows, {rows / max(time.monotonic() - self._began, 0.001):,.0f}/s"
+        rate = f"{counted(rows, 'row')}, {rows / max(time.monotonic() - self._began, 0.001):,.0f}/s"
         self.show(beside=rate, done=position)
 
     def tell(self, step: "Progress") -> None:
@@ -228,11 +241,11 @@ class _Bar(Bar):
 
         match step.phase:
             case Phase.SENDING:
-                self.show("submitting", f"{step.done:,} messages")  # the file is read to its end by now
+                self.show("submitting", counted(step.done, "message"))  # the file is read to its end by now
             case Phase.FULL:
-                self.show(f"{step.done:,} messages wait to be accepted")
+                self.show(f"waiting to be accepted: {counted(step.done, 'message')}")
             case Phase.ACCEPTING:
-                done = f"{step.done:,} of {step.total:,} parts"
+                done = f"{step.done:,} of {counted(step.total, 'part')}"
                 self.show("accepting", done, done=step.done, of=step.total)
         now = time.monotonic()
         if step.phase is Phase.SENDING or step.done != self._moved[1]:
@@ -258,5 +271,5 @@ def _close(  # noqa: PLR0913 - what it prints
         print_json(summary(reading.facts, submission, receipt, refused_file))
         return
     again = shlex.join(["turnout", "enqueue", str(refused_file), *reading.options.arguments(), *named])
-    for label, text in table(reading.facts, submission, receipt, again if refused_file else None):
+    for label, text in table(reading.facts, submission, receipt, refused_file, again):
         say(f"{label:<13} {text}".rstrip())

@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.accounts import check
 from cli.filters import Before, ErrorOptions, Limit
 from cli.option_groups import with_groups
 from cli.output import AsJson, print_json, print_table, say, written
 from cli.resources import open_engine
+from models.counted import counted
 from worker.queries.errors import list_errors
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ def errors(  # noqa: PLR0913 - one parameter an option
     from worker.queries.error_filter import OPEN
 
     engine = open_engine()
+    check(engine, options.account)
     chosen = options.filter(OPEN)
     if grouped:
         if any((options.group, options.record, before, csv)):
@@ -73,7 +76,8 @@ def _write(path: Path, engine: "Engine", chosen: "Filter") -> None:
         raise typer.BadParameter(
             f"{path} cannot be written ({error.strerror}): name a file that is not there"
         ) from None
-    say(f"{written:,} records written to {path}; fix what is wrong, then: turnout correct --from {path}")
+    say(f"{counted(written, 'record')} written to {path}; fix what is wrong in that file, then:")
+    say(f"turnout correct --from {path}")
 
 
 def _show_groups(found: "list[OpenGroup]", only_of: int | None, *, as_json: bool) -> None:
@@ -87,11 +91,13 @@ def _show_groups(found: "list[OpenGroup]", only_of: int | None, *, as_json: bool
     for group in found:
         heading = f"{group.how_many} {group.outcome}: {group.category} {group.code}"
         say(heading.strip(), "bold")
-        say(f"  {group.sample}")
+        say(f"  {group.sample if group.count == 1 else group.gist}")
         if group.event:
             say(f"  all of event {group.event}")
         say(f"  {group.means}; who can fix it: {group.who}")
-        if group.action:
-            say(f"  type: {group.action}")
+        for line in group.action.splitlines():
+            say(f"  type: {line}" if line.startswith("turnout ") else f"  {line}")
         seen = f"first {written(group.first_seen)}, last {written(group.last_seen)}"
-        say(f"  group {group.id}; {seen}; such as record {group.sample_record}")
+        such_as = f"such as record {group.sample_record}"
+        said = "" if group.count == 1 or group.sample == group.gist else f": {group.sample}"
+        say(f"  group {group.id}; {seen}; {such_as}{said}")

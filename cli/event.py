@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from cli.accounts import check
 from cli.filters import AccountOption, Before, Limit
 from cli.output import AsJson, fail, print_json, print_table, say, written
 from cli.resources import open_engine
@@ -44,6 +45,7 @@ def event(named: Named, *, account: AccountOption = None, as_json: AsJson = Fals
     Missing is what HubSpot should have and, as far as is known, has not. Two accounts may have an event of one name.
     """
     engine = open_engine()
+    check(engine, account)
     with engine.connect() as connection:
         of_the_name = list_events(connection, named)
     looked = (find_event(engine, one.id) for one in of_the_name if account in {None, one.account})

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -18,8 +19,19 @@ Limit = Annotated[int, typer.Option(min=1, max=1000, help="How many, at most.")]
 EventOption = Annotated[str | None, typer.Option(help="Object id, external id, or external account/external id.")]
 AccountOption = Annotated[str | None, typer.Option(help="Only those of this account.")]
 OfState = Annotated[State | None, typer.Option(help="Only those of this state.")]
+
+
+class OpenOutcome(StrEnum):
+    """The outcomes that an unresolved error may have: what waits, is being sent or is delivered has none."""
+
+    REJECTED = Outcome.REJECTED
+    UNCONFIRMED = Outcome.UNCONFIRMED
+    FAILED = Outcome.FAILED
+    CANCELED = Outcome.CANCELED
+
+
 Outcomes = Annotated[
-    list[Outcome] | None,
+    list[OpenOutcome] | None,
     typer.Option("--outcome", metavar="OUTCOME", help="rejected, unconfirmed, failed or canceled; repeatable."),
 ]
 Category = Annotated[str | None, typer.Option(help="Only errors of this category.")]
@@ -40,11 +52,18 @@ Until = Annotated[
 GroupOption = Annotated[
     str | None, typer.Option(metavar="ID", help="Only errors of this group (turnout errors --grouped).")
 ]
-LARGEST: Final = INT64_MAX
-"""An id that a database can hold."""
+
+
+def an_id(text: str) -> int:
+    """Read an id; a database holds none beyond 64 bits."""
+    if not (text.isascii() and text.isdecimal() and int(text) <= INT64_MAX):
+        raise typer.BadParameter(f"{text!r} is not an id: a whole number up to {INT64_MAX}")
+    return int(text)
+
+
 Records = Annotated[
     list[int] | None,
-    typer.Option("--record", metavar="ID", max=LARGEST, help="Only errors of this record; repeatable."),
+    typer.Option("--record", metavar="ID", parser=an_id, help="Only errors of this record; repeatable."),
 ]
 
 
@@ -69,7 +88,7 @@ class ErrorOptions:
 
         named = self.group or self.record or errors
         return Filter(
-            self.outcome or (ANY_OPEN if named else default),
+            tuple(map(Outcome, self.outcome or ())) or (ANY_OPEN if named else default),
             batch_id,
             self.event,
             self.account,

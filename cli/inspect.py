@@ -7,9 +7,11 @@ from uuid import UUID
 
 import typer
 
+from cli.accounts import check
 from cli.filters import AccountOption, Before, EventOption, Limit, Since, Until, in_utc
 from cli.output import AsJson, fail, print_json, print_table, say, written
 from cli.resources import open_engine, open_process
+from models.counted import counted
 from models.words import State, Status
 from worker.queries.attention import Level, StatusFinding, exit_status, findings, stream_because
 from worker.queries.batches import BatchFilter, find_batch, list_batches
@@ -119,7 +121,7 @@ def _tell_accounts(accounts: Sequence[AccountStop]) -> None:
 def _tell_throughput(found: LastDay) -> None:
     for span, sent in (("minute", found.minute), ("day", found.sent)):
         records, calls = _percent(sent.undelivered_percent), _percent(sent.calls_failed_percent)
-        told = f"{sent.delivered:,} delivered by {sent.calls:,} calls"
+        told = f"{sent.delivered:,} delivered by {counted(sent.calls, 'call')}"
         say(f"last {span}: {told}; errors: {records} of records, {calls} of calls")
     rows = [
         {
@@ -155,7 +157,7 @@ def _percent(share: float | None) -> str:
 
 def _told_of_webhook(webhook: WebhookTrouble) -> str:
     return (
-        f"webhook {webhook.name} FAILS: {webhook.error} ({webhook.failures} times in a row; {webhook.waiting:,} to be"
+        f"webhook {webhook.name} FAILS: {webhook.error} ({counted(webhook.failures, 'time')} in a row; {webhook.waiting:,} to be"
         f" told; next try at {written(webhook.again_at)})"
     )
 
@@ -180,7 +182,9 @@ def batches(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """List batches, the newest first."""
     chosen = BatchFilter(status, state, event, account, errors, in_utc(since), in_utc(until), before, limit)
-    found = list_batches(open_engine(), chosen)
+    engine = open_engine()
+    check(engine, account)
+    found = list_batches(engine, chosen)
     if as_json:
         print_json(found)
         return
@@ -210,7 +214,7 @@ def batch(batch_id: Annotated[int, typer.Argument(metavar="ID")], *, as_json: As
     if as_json:
         print_json(found)
         return
-    heading = f"batch {found.id}: {found.size} records, {found.state} by {found.identity} of {found.event}"
+    heading = f"batch {found.id}: {counted(found.size, 'record')}, {found.state} by {found.identity} of {found.event}"
     say(f"{heading}, account {found.account}: {found.status}", "bold")
     if found.status == Status.PENDING:
         say(f"due {written(found.due_at)}{'; ' + found.why if found.why else ''}")
@@ -245,23 +249,25 @@ def submission(submission_id: Annotated[UUID, typer.Argument(metavar="ID")], *, 
     if as_json:
         print_json(found)
         return
-    say(f"submission {submission_id}, {found.parts} parts, since {written(found.received_at)}", "bold")
-    say(f"accepted {found.accepted:,}, duplicates {found.duplicates:,}, refused {found.refused:,}")
+    say(f"submission {submission_id}, {counted(found.parts, 'part')}, since {written(found.received_at)}", "bold")
+    say(f"accepted {found.accepted:,}, duplicates {found.duplicates:,}, not accepted {found.refused:,}")
     for outcome, number in found.outcomes.items():
         say(f"  {outcome}: {number:,}")
     if not found.all:
-        say(f"  of its first {LOOKED_AT:,} records; there are more")
+        say(f"  of its first {counted(LOOKED_AT, 'record')}; there are more")
     if found.purged:
         say(f"  purged: {found.purged:,}")
     columns = ["id", "contact", "event", "state", "batch_id", "outcome", "category", "message"]
     undelivered = [asdict(one) for one in found.not_delivered]
     print_table("Not delivered", undelivered, columns, "every accepted record is delivered")
     for webhook in found.webhooks:
-        error = f", after {webhook.attempts} tries: {webhook.last_error}" if webhook.last_error else ""
+        error = (
+            f", after {counted(webhook.attempts, 'try', 'tries')}: {webhook.last_error}" if webhook.last_error else ""
+        )
         say(f"webhook {webhook.key}: {webhook.stage}{error}")
     for refusal in found.refusals:
         if refusal.replayed_at:
-            say(f"refused {refusal.id}: submitted again {written(refusal.replayed_at)}")
+            say(f"not accepted {refusal.id}: submitted again {written(refusal.replayed_at)}")
             continue
         for reason in refusal.reasons:
-            say(f"refused {refusal.id}: {reason['where']}: {reason['what']}; right would be {reason['right']}")
+            say(f"not accepted {refusal.id}: {reason['where']}: {reason['what']}; right would be {reason['right']}")

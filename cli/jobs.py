@@ -50,7 +50,7 @@ def job(
     limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Show one action in bulk: how far it is, what became of each record, and what the records are by now."""
+    """Show one action in bulk: how far it is, the result of each record, and what the records are now."""
     from worker.queries import job_results
 
     engine = open_engine()
@@ -69,11 +69,9 @@ def job(
     say(f"{found.standing}: {found.done:,}{expected} done, {found.skipped:,} skipped")
     if outcomes:
         told = ", ".join(f"{number:,} {outcome}" for outcome, number in outcomes.items())
-        say(f"by now (of the newest {job_results.COUNTED:,}): {told}")
+        say(f"now (of the newest {job_results.COUNTED:,}): {told}")
     rows = [{**asdict(item), "why": item.why} for item in items]
-    print_table(
-        "What became of each", rows, ["id", "item", "record_id", "contact", "done", "outcome", "why"], "nothing"
-    )
+    print_table("Results", rows, ["id", "item", "record_id", "contact", "done", "outcome", "why"], "nothing")
     if len(items) == limit:
         say(f"more: --after {items[-1].id}")
 

@@ -56,8 +56,15 @@ def fail(why: str) -> NoReturn:
 
 
 def ask(question: str, *, on_stderr: bool = False) -> None:
-    """Ask whether to go on; who does not say yes ends the command."""
-    typer.confirm(visible(question), abort=True, err=on_stderr)
+    """Ask whether to go on; who does not say yes ends the command, and is told that nothing was changed."""
+    try:
+        agreed = typer.confirm(visible(question), err=on_stderr)
+    except typer.Abort:  # Ctrl-C, or the end of what is typed
+        complain("")
+        agreed = False
+    if not agreed:
+        complain("Nothing was changed.")
+        raise typer.Exit(1)
 
 
 def prompt(what: str, *, hidden: bool = False) -> str:

@@ -6,7 +6,7 @@ import typer
 
 from cli.accounts import unknown
 from cli.output import say
-from cli.resources import open_engine
+from cli.resources import open_engine, open_process
 from models.message import DEFAULT_ACCOUNT
 
 
@@ -35,14 +35,15 @@ def pause(
 def resume(account: Annotated[str, typer.Argument(help="The account's name.")] = DEFAULT_ACCOUNT) -> None:
     """Let a paused or waiting account send again.
 
-    It begins with one batch as a probe.
+    It begins with one batch, to see whether HubSpot takes it; then the others follow.
     """
-    from worker.accounts import state
+    from worker.accounts import registry, state
     from worker.operations import audit_log
 
-    engine = open_engine()
-    if state.find(engine, account) is None:
+    process = open_process()
+    found = registry.listed(process.engine, process.settings, account)
+    if not found:
         unknown(account)
-    with audit_log.noted(engine, audit_log.at_the_terminal(), "resume", account=account) as action:
-        action.number = int(state.resume(engine, account))
-    say(f"account {account} sends again")
+    with audit_log.noted(process.engine, audit_log.at_the_terminal(), "resume", account=account) as action:
+        action.number = int(state.resume(process.engine, account))
+    say(found[0].resumed)

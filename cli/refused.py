@@ -11,10 +11,11 @@ from uuid import UUID
 import typer
 
 from cli.bulk_jobs import Consent, Wish, agree, do, first_reason, show_tally
-from cli.filters import LARGEST, AccountOption, Before, Limit
+from cli.filters import AccountOption, Before, Limit, an_id
 from cli.option_groups import with_groups
 from cli.output import AsJson, complain, print_json, print_table, say
 from cli.resources import open_engine, open_process
+from models.counted import counted, is_or_are
 from models.words import Action
 from worker.queries.refusals import RefusalFilter, as_line, waiting
 
@@ -64,7 +65,10 @@ def refused(  # noqa: PLR0913 - one parameter an option
         return
     columns = ["id", "refused_at", "account", "inputs", "reason", "submission"]
     print_table(
-        "Refused", [{**row, "reason": first_reason(row["reasons"])} for row in rows], columns, "nothing is refused"
+        "Not accepted",
+        [{**row, "reason": first_reason(row["reasons"])} for row in rows],
+        columns,
+        "nothing waits that was not accepted",
     )
     if len(rows) == limit:
         say(f"more: --before {rows[-1]['id']}")
@@ -78,14 +82,15 @@ def _write(out: Path, lines: Iterator[bytes]) -> None:
         raise typer.BadParameter(
             f"{out} cannot be written ({error.strerror}): name a file that is not there yet"
         ) from None
-    say(f"{number:,} written to {out}; fix them, then: turnout refused retry --from {out}")
+    say(f"{counted(number, 'message')} written to {out}; fix what is wrong in that file, then:")
+    say(f"turnout refused retry --from {out}")
 
 
 @app.command(epilog="Example: turnout refused retry --from refused.jsonl")
 @with_groups
 def retry(  # noqa: PLR0913 - one parameter an option
     ids: Annotated[
-        list[int] | None, typer.Argument(metavar="ID", max=LARGEST, help="Ids that `turnout refused` lists.")
+        list[int] | None, typer.Argument(metavar="ID", parser=an_id, help="Ids that `turnout refused` lists.")
     ] = None,
     *,
     submission: OfSubmission = None,
@@ -111,7 +116,7 @@ def retry(  # noqa: PLR0913 - one parameter an option
         return
     wish = Wish(Action.REPLAY, chosen.written, "submitted again")
     job = do(process, wish, consent)
-    _tell(_of_job(process, job.id), as_json=consent.as_json)
+    _tell(_of_job(process, job.id) if job else (), as_json=consent.as_json)
 
 
 def _of_job(process: "Context", job_id: int) -> "Iterator[tuple[str, Replayed]]":
@@ -142,7 +147,7 @@ def _agree_to_file(process: "Context", path: Path, consent: Consent) -> None:
         raise typer.BadParameter(f"{path} cannot be read: {error.strerror}") from None
     few = [Skip(*skip) for skip in skips.most_common(MOST_REASONS)]
     found = Tally(will, skips=few, more_skips=len(skips) - len(few))
-    would = f"{will:,} {'refusal' if will == 1 else 'refusals'} would be submitted again"
+    would = f"{counted(will, 'message')} would be submitted again"
 
     def show_it() -> None:
         show_tally(found)
@@ -186,8 +191,14 @@ def _tell(done: "Iterable[tuple[str, Replayed]]", *, as_json: bool) -> None:
     for where, one in done:
         counts += Counter({"handed": not one.reasons, "accepted": one.accepted, "duplicates": one.duplicates})
         counts["refused"] += one.refused
-        still += [f"{where}refused {one.id}, still: {reason}" for reason in one.reasons]
-    counted = f"accepted {counts['accepted']:,}, duplicates {counts['duplicates']:,}, refused {counts['refused']:,}"
-    say(f"{counts['handed']:,} are submitted again: {counted}")
+        still += [f"{where}message {one.id} is still not accepted: {reason}" for reason in one.reasons]
+    came_to = (
+        f"accepted {counts['accepted']:,}, duplicates {counts['duplicates']:,}, not accepted {counts['refused']:,}"
+    )
+    handed = counts["handed"]
+    if not handed and not still:
+        say("nothing waits that was not accepted: nothing is submitted again")
+        return
+    say(f"{counted(handed, 'message')} {is_or_are(handed)} submitted again: {came_to}")
     for line in still:
         say(line)

@@ -7,6 +7,7 @@ import typer
 
 from cli.output import AsJson, ask, print_json, say, written
 from cli.resources import open_process
+from models.counted import counted, is_or_are
 
 
 def purge(
@@ -36,9 +37,11 @@ def purge(
         say(f"nothing is older than {days:g} days")
     else:
         verb = "would go" if dry_run else "are purged"
-        say(f"{gone.records:,} records in {gone.batches:,} batches and {gone.refused:,} refused inputs {verb}")
+        batches = f"{counted(gone.records, 'record')} in {counted(gone.batches, 'batch', 'batches')}"
+        say(f"{batches} and {counted(gone.refused, 'input')} not accepted {verb}")
         if gone.actions:
-            say(f"{gone.actions:,} actions with {gone.items:,} results are purged")
+            actions = f"{counted(gone.actions, 'action')} with {counted(gone.items, 'result')}"
+            say(f"{actions} {is_or_are(gone.actions)} purged")
 
 
 def erase(
@@ -59,7 +62,7 @@ def erase(
     """
     from models.erasure import Person
     from worker.operations.audit_log import at_the_terminal, noted
-    from worker.queries.erasures import COUNTED, known
+    from worker.queries.erasures import COUNTED, contact_ids, known
     from worker.queries.rows import as_said
     from worker.retention.erase import erase as remove
 
@@ -69,8 +72,11 @@ def erase(
     process = open_process()
     engine, settings = process.engine, process.settings
     if not yes:
-        records = as_said(known(engine, person.contact), COUNTED)
-        question = f"{person.contact} has {records} records here. Erase this person for good?"
+        records = as_said(known(engine, person.contact), "record", at_most=COUNTED)
+        numbers = ", ".join(map(str, contact_ids(engine, person.contact)))
+        there = f" (contact id {numbers})" if numbers else ""
+        reminder = f"This deletes nothing in HubSpot: delete the contact{there} there first."
+        question = f"{person.contact} has {records} here. {reminder} Erase this person here for good?"
         ask(question, on_stderr=True)
     patience = settings.timeout + 5 if wait is None else wait
     with noted(engine, at_the_terminal(), "erase") as action:  # never whom
@@ -80,8 +86,10 @@ def erase(
         names = ("id", "erased_at", "rows", "complete", "left", "also")
         print_json({name: sorted(erased.also) if name == "also" else getattr(erased, name) for name in names})
     else:
-        told = ", ".join(f"{number:,} of {table}" for table, number in sorted(erased.rows.items()) if number)
-        say(f"erasure {erased.id}, {written(erased.erased_at)}: {told or 'nothing was kept'}")
+        rows = [(table.replace("_", " "), number) for table, number in sorted(erased.rows.items()) if number]
+        told = ", ".join(f"{number:,} in {table}" for table, number in rows)
+        came_to = f"rows blanked or changed: {told}" if told else "nothing of this person was kept"
+        say(f"erasure {erased.id}, {written(erased.erased_at)}: {came_to}")
         for name in sorted(erased.also):
             say(f"HubSpot's answers say that this is the same person: turnout erase {name}")
         for why in erased.left:

@@ -9,12 +9,21 @@ from cli.account_options import place
 from cli.output import complain, say
 from sandbox.options import Malformed, SandboxOptions, Tier
 
+KnownEvents = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--known-event",
+        metavar="EVENT",
+        help="Let the test server know this event alone: object id, or external account/external id; repeatable.",
+    ),
+]
+
 
 def sandbox(  # noqa: PLR0913 - every option is a flag
     *,
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8900,
-    tier: Annotated[Tier, typer.Option(help="Whose limits to keep.")] = Tier.FREE,
+    tier: Annotated[Tier, typer.Option(metavar="TIER", help=f"Whose limits to keep: {', '.join(Tier)}.")] = Tier.FREE,
     burst_limit: Annotated[int | None, typer.Option(min=1, help="Calls a window, in place of the tier's.")] = None,
     burst_seconds: Annotated[float, typer.Option(min=0.001, help="Length of the rolling window.")] = 10.0,
     daily_limit: Annotated[int | None, typer.Option(min=0, help="Calls a day, in place of the tier's.")] = None,
@@ -23,9 +32,7 @@ def sandbox(  # noqa: PLR0913 - every option is a flag
     ] = "UTC",
     retry_after: Annotated[bool, typer.Option("--retry-after", help="Send Retry-After with every 429.")] = False,
     token: Annotated[list[str] | None, typer.Option(help="Accept only this token (repeatable).")] = None,
-    known_event: Annotated[
-        list[str] | None, typer.Option(help="Only this event exists: object id, or account/event (repeatable).")
-    ] = None,
+    known_event: KnownEvents = None,
     max_inputs: Annotated[int, typer.Option(min=1, help="Most inputs in a request.")] = 500,
     malformed: Annotated[Malformed, typer.Option(help="What an impossible contact gets.")] = Malformed.REFUSE,
     read_delay: Annotated[float, typer.Option(min=0, help="Seconds until a contact's view shows a write.")] = 0.0,
@@ -46,7 +53,8 @@ def sandbox(  # noqa: PLR0913 - every option is a flag
 
     This ends it: curl -X POST http://127.0.0.1:8900/_sandbox/reset
 
-    GET /_sandbox/participations shows what it holds, GET /_sandbox/stats what it counted.
+    GET /_sandbox/participations shows what it holds, GET /_sandbox/stats what it counted, GET /_sandbox/faults which
+    faults are left.
     """
     from sandbox.server import SandboxServer
 

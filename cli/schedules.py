@@ -5,8 +5,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from cli.accounts import check
 from cli.bulk_jobs import Consent, Expect, Wish, Yes, do
-from cli.filters import AccountOption, Category, ErrorOptions, EventOption, GroupOption, OfState
+from cli.filters import AccountOption, Category, ErrorOptions, EventOption, GroupOption, OfState, OpenOutcome
 from cli.output import AsJson, fail, print_json, print_table, say
 from cli.resources import open_engine, open_process
 from models.words import Action, Outcome
@@ -47,7 +48,7 @@ def put(  # noqa: PLR0913 - one parameter an option
     crontab: Annotated[str, typer.Argument(help="When: '0 3 * * *' is at three each day, '*/15 8-18 * * 1-5' …")],
     *,
     outcome: Annotated[
-        list[Outcome] | None,
+        list[OpenOutcome] | None,
         typer.Option(
             metavar="OUTCOME",
             help="Which outcomes, repeatable: failed (default), unconfirmed, canceled; rejected only if asked for: "
@@ -78,7 +79,9 @@ def put(  # noqa: PLR0913 - one parameter an option
     )
     if wrong := wrong + schedule.wrong():
         raise typer.BadParameter("; ".join(map(str, wrong)))
-    is_new = known.put(open_engine(), audit_log.at_the_terminal(), schedule)
+    engine = open_engine()
+    check(engine, account)
+    is_new = known.put(engine, audit_log.at_the_terminal(), schedule)
     say(f"schedule {name} is {'added' if is_new else 'changed'}: turnout schedules says when it begins")
 
 
@@ -114,6 +117,9 @@ def begin(name: ScheduleName, *, yes: Yes = False, expect: Expect = None) -> Non
         _none(name)
     wish = Wish(Action.RETRY, chosen, "retried", harmless=True)
     job = do(process, wish, Consent(yes, expect, background=True))
+    if job is None:
+        say(f"nothing of schedule {name} is to be retried: no job is begun")
+        return
     known.begun(process.engine, name, job.id)
     say(f"job {job.id} is begun: turnout job {job.id}")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.output import is_terminal, say
+from cli.sandbox import KnownEvents
 from models.words import Role
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def up(
     port: Annotated[int, typer.Option(help="The port of the API and the console.")] = 8800,
     sandbox_port: SandboxPort = 8900,
     no_sandbox: Annotated[bool, typer.Option("--no-sandbox", help="Never start HubSpot's test server.")] = False,
+    known_event: KnownEvents = None,
 ) -> None:
     """Run everything on this machine, until Ctrl-C.
 
@@ -37,16 +39,18 @@ def up(
         for line in _ready(engine, f"http://127.0.0.1:{port}"):
             _say(line)
 
-    machine = Machine(read_settings(), port, None if no_sandbox else sandbox_port, _say, say_ready)
+    machine = Machine(
+        read_settings(), port, None if no_sandbox else sandbox_port, _say, say_ready, known_events=known_event or ()
+    )
     signal.signal(signal.SIGINT, lambda *_: machine.ask_to_stop())
     signal.signal(signal.SIGTERM, lambda *_: machine.ask_to_stop())
     sys.exit(machine.run())
 
 
 def env() -> None:
-    """Print the settings that reach a running `turnout up`.
+    """Print the settings that reach a running `turnout up`: its database, its broker, its stream, and its HTTP API.
 
-    One a line, for other shells: `export $(turnout env)`.
+    One a line, for other shells: `export $(turnout env)`. They change with each start: export them again.
     """
     from worker.settings import SettingsError, read_settings, running
 
@@ -54,7 +58,7 @@ def env() -> None:
     found = running(data_dir)
     if not found:
         raise SettingsError(f"no `turnout up` runs on {data_dir}: start it first")
-    for name in ("database_url", "broker_url", "redis_url"):
+    for name in ("database_url", "broker_url", "redis_url", "url"):
         say(f"TURNOUT_{name.upper()}={found[name]}")
 
 

@@ -172,11 +172,13 @@ def _run(demo: Demo, begun: float) -> int:
     ends = [Outcome.DELIVERED, Outcome.REJECTED, Outcome.UNCONFIRMED, Outcome.FAILED]
     # The person whom HubSpot dropped also attended: where she is looked for that late, her registration is superseded.
     ends += [Outcome.CANCELED] if books["canceled"] else []
+    if books["unconfirmed"]:
+        say("Unconfirmed: HubSpot said neither yes nor no. Turnout looks for the record there, and sends it once more.")
     say()
     say(
         f"The books {'balance' if books['balanced'] else 'DO NOT BALANCE'}: {books['accepted']:,} accepted = "
         + " + ".join(f"{books[end]:,} {end}" for end in ends)
-        + f"; besides, {books['duplicates']:,} duplicates and {books['refused']:,} refused."
+        + f"; besides, {books['duplicates']:,} duplicates and {books['refused']:,} not accepted."
     )
     say(
         f"HubSpot's test server holds {sum(held.values()):,} participations,"

@@ -15,6 +15,7 @@ from hubspot_api.answer import (
     Unauthorized,
 )
 from models.backoff import wait
+from models.counted import counted
 
 UNKNOWN: Final = 3
 """Events in a row that HubSpot does not know, with nothing accepted between, after which the account is paused."""
@@ -134,7 +135,7 @@ def decide(  # noqa: C901, PLR0911 - it reads like the table of HubSpot's answer
         case Ambiguous(because, seconds) if in_a_row >= OUTAGE:
             return Park(wait(in_a_row - OUTAGE + 1, share, seconds), f"{because}, {in_a_row} times in a row")
         case Ambiguous(because) if attempts + 1 >= bounds.max_attempts:
-            return GiveUp(f"{because}; {attempts + 1} attempts")
+            return GiveUp(f"{because}; {counted(attempts + 1, 'attempt')}")
         case Ambiguous(because) if age >= bounds.max_age:
             return GiveUp(f"{because}; failing for {age:.0f} seconds")
         case Ambiguous(because, seconds):

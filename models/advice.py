@@ -1,4 +1,4 @@
-"""What an error means in plain words, who can mend it, and which command fits; and what happens next to a record."""
+"""What an error means in plain words, who can fix it, and which commands fit; and what happens next to a record."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -10,7 +10,7 @@ from models.words import Outcome
 
 
 class Who(StrEnum):
-    """Who can mend what caused an error."""
+    """Who can fix what caused an error."""
 
     NOBODY = "nobody needs to"
     HUBSPOT = "HubSpot"
@@ -21,11 +21,12 @@ class Who(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What it means, who can mend it, and what to type; nothing where nothing is to be done."""
+    """What it means, who can fix it, and what to type; nothing where nothing is to be done."""
 
     means: str
     who: Who
     action: str = ""
+    """One command a line; what has to happen before it, or is another way, stands before it, up to a colon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +42,17 @@ class Subject:
         return f"turnout retry {self._option}"
 
     @property
-    def mend(self) -> str:
-        """Mend what differs from record to record: one by an option, many in a file."""
+    def fix(self) -> str:
+        """Fix what differs from record to record: one by an option, many in a file."""
         if self.group_id is None:
             return f"turnout correct {self.record_id} {{}}"
-        return f"turnout errors {self._option} --csv mend.csv; mend it, then: turnout correct --from mend.csv"
+        return f"turnout errors {self._option} --csv fix.csv\nfix the file, then: turnout correct --from fix.csv"
 
     @property
     def event(self) -> str:
-        """Send it to another event."""
-        return f"turnout correct {self._option if self.group_id else self.record_id} --event EVENT"
+        """Send it again once its event exists, or to another event."""
+        which = self._option if self.group_id else self.record_id
+        return f"once the event exists: {self.retry}\nor to another event: turnout correct {which} --event EVENT"
 
     @property
     def _option(self) -> str:
@@ -83,7 +85,13 @@ _REJECTED: Final = (
         "--when TIME",
     ),
 )
-"""By code and message: what HubSpot holds against a record's data, and the option that mends one record."""
+"""By code and message: what HubSpot holds against a record's data, and the option that fixes one record."""
+_A_FIELD: Final = re.compile(r"propert|\bfields?\b|\bparam|attribute|column", re.IGNORECASE)
+_NAMED_ALONE: Final = (
+    (re.compile(r"[^\s`'\"]@[^\s`'\"]"), "HubSpot does not take this address", "--email ADDRESS"),
+    (re.compile(r"[`'\"]\d+[`'\"]"), "HubSpot does not take this contact id", "--vid ID"),
+)
+"""What a message that is not valid names, where it speaks of no field: the contact, by address or by id."""
 _NOT_OF_DATA: Final = re.compile("SCOPE|AUTHENTICATION|RATE_LIMIT")
 """Categories that say something of the token or the pace, and nothing of what was sent."""
 _EVENT: Final = re.compile("(?i:(?<![a-z])events?(?![a-z]))|(?<=[a-z])Event|Event(?=[A-Z])|event(?=[A-Z])")
@@ -130,7 +138,7 @@ def _names(text: str, name: str) -> bool:
 
 
 def _data(said: str) -> tuple[str, Who, str] | None:
-    """Find what is held against a record's own data: what that means, who can mend it, by which option."""
+    """Find what is held against a record's own data: what that means, who can fix it, by which option."""
     for pattern, means, who, option in _REJECTED:
         if re.search(pattern, said, re.IGNORECASE):
             return means, who, option
@@ -138,9 +146,20 @@ def _data(said: str) -> tuple[str, Who, str] | None:
 
 
 def advise(  # noqa: PLR0911, PLR0913 - a row each
-    outcome: Outcome, category: str, code: str, message: str, subject: Subject, *, event: str = ""
+    outcome: Outcome,
+    category: str,
+    code: str,
+    message: str,
+    subject: Subject,
+    *,
+    event: str = "",
+    is_looked_for: bool = False,
 ) -> Advice:
-    """Say what an error means, who can mend it, and what to type; `event` names its event where it is about that."""
+    """Say what an error means, who can fix it, and what to type; `event` names its event where it is about that.
+
+    While an unconfirmed record `is_looked_for` at HubSpot, there is nothing to type: it may be found, and is sent once
+    more by itself if it is not.
+    """
     match outcome, category:
         case Outcome.CANCELED, "SUPERSEDED":
             return Advice("a later record of the same person and event took its place", Who.NOBODY)
@@ -154,19 +173,22 @@ def advise(  # noqa: PLR0911, PLR0913 - a row each
                 " stores nothing twice"
             )
             return Advice(means, Who.HUBSPOT, subject.retry)
-        case Outcome.UNCONFIRMED, "UNCONFIRMED":
-            means = (
-                "HubSpot took the request and said neither yes nor no to these; they are looked for there for a quarter"
-                " of an hour, and sent once more; what stays after that HubSpot does not store"
-            )
-            return Advice(means, Who.HUBSPOT, subject.retry)
         case Outcome.UNCONFIRMED, _:
-            means = "HubSpot objected to somebody in the request without saying to whom; these it did not name"
-            return Advice(means, Who.HUBSPOT, subject.retry)
+            means = (
+                "HubSpot took the request and said neither yes nor no to these"
+                if category == "UNCONFIRMED"
+                else "HubSpot objected to somebody in the request without saying to whom; these it did not name"
+            )
+            if is_looked_for:
+                next_ = "Turnout looks for them at HubSpot for a quarter of an hour, and sends them once more"
+                return Advice(f"{means}; {next_}", Who.NOBODY)
+            return Advice(f"{means}, and Turnout looks for them no longer", Who.HUBSPOT, subject.retry)
     return _rejected(category, code, message, subject, event)
 
 
-def _rejected(category: str, code: str, message: str, subject: Subject, event: str) -> Advice:
+def _rejected(  # noqa: PLR0911 - a row each
+    category: str, code: str, message: str, subject: Subject, event: str
+) -> Advice:
     if "SCOPE" in category or "AUTHENTICATION" in category:
         return Advice("the account's token may not do this", Who.ADMIN, subject.retry)
     if "RATE_LIMIT" in category:
@@ -174,7 +196,7 @@ def _rejected(category: str, code: str, message: str, subject: Subject, event: s
     said = f"{code} {message}"
     if (data := _data(said.replace(event, "") if event else said)) is not None:  # no words of an event's name
         means, who, option = data
-        return Advice(means, who, subject.mend.format(option))
+        return Advice(means, who, subject.fix.format(option))
     if event or is_about_event(category, code, message):
         means = (
             "HubSpot does not know this event, or it belongs to another app: create it with the app whose token this"
@@ -182,8 +204,11 @@ def _rejected(category: str, code: str, message: str, subject: Subject, event: s
         )
         return Advice(means, Who.ADMIN, subject.event)
     if category == "VALIDATION_ERROR":
+        for pattern, means, option in () if _A_FIELD.search(said) else _NAMED_ALONE:
+            if pattern.search(said):
+                return Advice(f"{means}, or what came with it", Who.PRODUCER, subject.fix.format(option))
         means = "HubSpot does not take this data, and would not take it unchanged"
-        return Advice(means, Who.PRODUCER, subject.mend.format("--set PROPERTY=VALUE"))
+        return Advice(means, Who.PRODUCER, subject.fix.format("--set PROPERTY=VALUE"))
     means = (
         "HubSpot said no, and gives no reason that is known here: read its words; its support knows the attempt's id"
     )
@@ -218,7 +243,7 @@ def follows(record: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one return per
         return f"is read back at {_at(error['verify_at'])}"
     subject = Subject(record_id=record["id"])
     advice = advise(Outcome(record["outcome"]), error["category"], error["code"], error["message"], subject)
-    return f"{record['outcome']}: {advice.action}"
+    return f"{record['outcome']}: {'; '.join(advice.action.splitlines())}"
 
 
 def _at(moment: Any) -> str:  # noqa: ANN401 - a datetime

@@ -118,7 +118,7 @@ def read_fields(fields: object) -> Message | Unreadable:
     if not isinstance(inputs, list) or not inputs:
         reasons.append(Reason("inputs", "is empty" if inputs == [] else "is no list", "a list of inputs, at least one"))
     elif len(inputs) > MOST_INPUTS:
-        right = f"at most {MOST_INPUTS:,}: hand them in as several messages"
+        right = f"at most {MOST_INPUTS:,}: submit them as several messages"
         reasons.append(Reason("inputs", f"holds {len(inputs):,} inputs", right))
     if reasons or state is None or address is None or not isinstance(inputs, list):
         return Unreadable(tuple(reasons), submission, part, producer)

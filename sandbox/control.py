@@ -1,6 +1,7 @@
 """`/_sandbox/...`: what a test orders and what it looks at. These names never change; fields are only added.
 
 - `POST /_sandbox/faults`          a fault (`faults` has the fields) -> 200; 400 with a `message` where it is none
+- `GET /_sandbox/faults`           a list of the faults in force, as ordered, each with the `count` that is left of it
 - `GET /_sandbox/stats`            `requests` (writes received), `by_status` (of those, by status as text; "0": closed
                                    without an answer), `max_in_window` (most calls of an account in any window, reads
                                    and refused ones included), `inputs` (in writes that passed token and limits),
@@ -18,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from sandbox.ordering import BadFaultError, fault_from
+from sandbox.ordering import BadFaultError, fault_from, written
 from sandbox.participations import StoredRow
 from sandbox.world import World
 
@@ -27,7 +28,7 @@ _ROWS_AT_ONCE = 2_000
 
 
 def routes(world: World) -> list[Route]:
-    """Return the four endpoints over `world`."""
+    """Return the endpoints over `world`."""
 
     async def add_fault(request: Request) -> Response:
         try:
@@ -37,6 +38,9 @@ def routes(world: World) -> list[Route]:
         except BadFaultError as error:
             return _json({"message": str(error)}, 400)
         return _json({"faults": len(world.faults)})
+
+    async def faults(_: Request) -> Response:
+        return _json([written(fault, left) for fault, left in world.faults.in_force()])
 
     async def stats(_: Request) -> Response:
         return _json(world.stats())
@@ -52,6 +56,7 @@ def routes(world: World) -> list[Route]:
 
     return [
         Route("/_sandbox/faults", add_fault, methods=["POST"]),
+        Route("/_sandbox/faults", faults, methods=["GET"]),
         Route("/_sandbox/stats", stats, methods=["GET"]),
         Route("/_sandbox/participations", participations, methods=["GET"]),
         Route("/_sandbox/reset", reset, methods=["POST"]),

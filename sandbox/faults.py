@@ -2,7 +2,8 @@
 
 A fault is a JSON object. Where it applies:
 
-- `match`   an e-mail address or vid: requests that hold such an input. Absent: every write
+- `match`   an e-mail address or vid: requests that hold such an input (anything else matches no input, and is
+            refused). Absent: every write
 - `reads`   true: the read-backs instead of the writes; `match` is then the contact of a contact's breakdown
 - `count`   the first n requests that it meets; or `rate`, the share (0 to 1) of them, drawn from the seed, the others
             being left to the faults after it. Neither: until reset
@@ -84,6 +85,10 @@ class Faults:
 
     def __len__(self) -> int:
         return len(self._faults)
+
+    def in_force(self) -> list[tuple[OrderedFault, int | None]]:
+        """Return them with what is left of each count."""
+        return list(zip(self._faults, self._left, strict=True))
 
     def add(self, fault: OrderedFault) -> None:
         """Put one more behind the others."""

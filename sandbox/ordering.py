@@ -1,5 +1,6 @@
-"""Reads a fault out of JSON, and refuses with a sentence what is none."""
+"""Reads a fault out of JSON, and refuses with a sentence what is none; writes it as JSON again."""
 
+import re
 from collections.abc import Mapping
 
 from sandbox.faults import Answered, Cut, Drop, Hang, OrderedFault, Truncate
@@ -69,8 +70,36 @@ def _match(value: object) -> str | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-        raise BadFaultError("match must be an e-mail address or a vid")
-    return str(value).lower()
+        raise BadFaultError(_NO_MATCH)
+    match = str(value).lower()
+    if not re.fullmatch(r"[1-9]\d*|[^\s@]+@[^\s@]+", match):
+        raise BadFaultError(f"match {match!r} can never match: {_NO_MATCH}")
+    return match
+
+
+_NO_MATCH = "match must be an e-mail address or a vid"
+
+
+def written(fault: OrderedFault, left: int | None) -> dict[str, object]:
+    """Write a fault as it would be ordered, with the `count` that is left of it."""
+    return {
+        **_written(fault.happens),
+        **({} if fault.match is None else {"match": fault.match}),
+        **({"reads": True} if fault.reads else {}),
+        **({} if left is None else {"count": left}),
+        **({} if fault.rate == 1 else {"rate": fault.rate}),
+        **({"applied": True} if fault.applied else {}),
+    }
+
+
+def _written(happens: Answered | Hang | Cut | Truncate | Drop) -> dict[str, object]:
+    match happens:
+        case Answered(status, body, headers):
+            given = {"body": body, "headers": headers}
+            return {"status": status} | {name: value for name, value in given.items() if value}
+        case Hang(seconds):
+            return {"hang": seconds}
+    return {next(name for name, flag in _FLAGS.items() if flag == happens): True}
 
 
 def _count(value: object) -> int | None:

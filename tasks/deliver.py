@@ -166,7 +166,7 @@ def _isolate(delivery: Delivery, refused: RefusedWhole, call: AttemptResult | No
         case Ended() if found.wrong is not None:
             because = (
                 f"HubSpot refuses each record of batch {claimed.batch_id} alone with the same words:"
-                f" {found.wrong.message}; mend that, or: turnout cancel {claimed.batch_id}"
+                f" {found.wrong.message}; fix that, or: turnout cancel {claimed.batch_id}"
             )
             _act(rest, Pause(because), None)
         case Ended():

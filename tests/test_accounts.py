@@ -201,7 +201,7 @@ def test_a_wrong_key_pauses_the_account_with_one_sentence(turnout: Turnout, sett
     assert [deliver(context, "acme") for _ in range(3)] == [0, 0, 0]
     assert "its token cannot be read: TURNOUT_SECRET_KEY is not the key" in row(engine, "acme").paused_because
     context.engine.dispose()
-    assert "sends again" in turnout("resume", "acme").output
+    assert "sends one batch now" in turnout("resume", "acme").output
     assert destination(engine, settings, "acme").token.get_secret_value() == "pat-acme"
 
 
@@ -228,7 +228,7 @@ def test_a_removed_account_is_unknown_until_it_is_added_again_and_keeps_its_hist
     add(turnout, "acme")
     assert submit(message("acme"))[0].accepted == 1
     refused = turnout("accounts", "remove", "acme", status=1)
-    assert "1 batches of acme (1 records) are not finished" in refused.output
+    assert "of acme, 1 batch with 1 record is not finished" in refused.output
     turnout("cancel", "--account", "acme")
     turnout("accounts", "remove", "acme")
     gone = row(context.engine, "acme")

@@ -20,6 +20,9 @@ CASES = [
     (REJECTED, "VALIDATION_ERROR", V + "JOINED_AT_IS_LATER_THAN_LEFT_AT", "", Who.PRODUCER, "--set leftAt"),
     (REJECTED, "VALIDATION_ERROR", "", "interactionDateTime is in the future", Who.PRODUCER, "--when"),
     (REJECTED, "VALIDATION_ERROR", "", "Property values were not valid", Who.PRODUCER, "--set PROPERTY"),
+    (REJECTED, "VALIDATION_ERROR", "", "Property `x` of `a@b.org` is not valid", Who.PRODUCER, "--set PROPERTY"),
+    (REJECTED, "VALIDATION_ERROR", "", "Invalid input for `ben@example.com`", Who.PRODUCER, "--email"),
+    (REJECTED, "VALIDATION_ERROR", "", "Invalid input for `101`", Who.PRODUCER, "--vid"),
     (REJECTED, "OBJECT_NOT_FOUND", "", "nothing there", Who.ADMIN, "--event"),
     (REJECTED, "HTTP", "", "HubSpot does not know this event, or it belongs to another app", Who.ADMIN, "--event"),
     (REJECTED, "MISSING_SCOPES", "", "One or more scopes are required", Who.ADMIN, "turnout retry"),
@@ -51,7 +54,7 @@ def test_each_error_that_can_be_written_says_what_it_means_who_can_mend_it_and_w
 def test_each_action_is_a_command_that_exists_with_options_that_exist(subject: Subject) -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     actions = [advise(*case[:4], subject).action for case in CASES]
-    every = [typed for action in actions for typed in action.split("; mend it, then: ") if typed]
+    every = [line[line.index("turnout ") :] for action in actions for line in action.splitlines()]
     assert len(every) >= 10
     for typed in every:
         turnout, name, *words = shlex.split(typed)
@@ -59,6 +62,22 @@ def test_each_action_is_a_command_that_exists_with_options_that_exist(subject: S
         commands[name].make_parser(click.Context(commands[name]))
         known = {option for parameter in commands[name].params for option in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= known, typed
+
+
+def test_for_an_event_that_hubspot_does_not_know_both_ways_are_named_a_command_a_line() -> None:
+    subject = Subject(group_id="3fa9c01b7e42")
+    advice = advise(REJECTED, "OBJECT_NOT_FOUND", "", "nothing there", subject)
+    assert advice.action.splitlines() == [
+        "once the event exists: turnout retry --group 3fa9c01b7e42",
+        "or to another event: turnout correct --group 3fa9c01b7e42 --event EVENT",
+    ]
+
+
+def test_while_turnout_looks_for_a_record_nothing_is_to_be_typed() -> None:
+    known = (UNCONFIRMED, "UNCONFIRMED", "", "HubSpot answered and named this contact nowhere")
+    advice = advise(*known, Subject(group_id="3fa9c01b7e42"), is_looked_for=True)
+    assert (advice.who, advice.action) == (Who.NOBODY, "")
+    assert "Turnout looks for them" in advice.means
 
 
 AT = datetime(2026, 3, 1, 10, tzinfo=UTC)

@@ -362,7 +362,7 @@ def test_a_rare_batch_is_found_walk_by_walk(operator: Visitor, submit: Submit, m
     submit(message("rare@example.com", state="cancel"))
     submit(message(*people(6)), batch_size=1)
     html = operator.page("/batches?state=cancel")
-    assert "no batch is like that among those looked at" in words(html)
+    assert "no batch matches among those looked at" in words(html)
     for _ in range(2):
         more = re.search(r'href="([^"]+)"[^>]*rel="next"', html)
         assert more
@@ -474,7 +474,7 @@ def test_of_a_large_submission_the_first_records_are_counted_and_what_waits_is_n
     assert found is not None
     assert (found.outcomes, found.all, found.status) == ({"delivered": 9, "rejected": 1}, False, "PENDING")
     assert [row.contact for row in found.not_delivered] == ["p0@example.com"]
-    assert "what became of its first records alone" in words(operator.page(f"/submission/{submission}"))
+    assert "the results of its first records alone" in words(operator.page(f"/submission/{submission}"))
     settled(engine, taken(engine))
     monkeypatch.setattr(worker.queries.person, "LOOKED_AT", 41)
     found = find_submission(engine, UUID(submission))
@@ -594,16 +594,18 @@ def test_a_batchs_failed_records_are_retried(operator: Visitor, submit: Submit, 
     assert outcomes(engine) == {"pending": 3}
     assert "3 records are retried" not in words(operator.page(answer.url.removeprefix(operator.url))), "said once"
     again = operator.press(f"/batch/{claimed.batch_id}/retry", "/accounts")
-    assert "no record is like that: nothing is retried" in words(again.text)
+    assert "no record matches: nothing is retried" in words(again.text)
 
 
 def test_a_batch_is_canceled(operator: Visitor, submit: Submit, engine: Engine, ledger: Ledger) -> None:
     submit(message(*people(3)))
     number = ledger.batches()[0].id
     answer = operator.press(f"/batch/{number}/cancel", f"/batch/{number}")
-    assert "3 records in 1 batches are canceled" in words(answer.text)
+    assert "3 records in 1 batch are canceled" in words(answer.text)
     assert outcomes(engine) == {"canceled": 3}
-    assert "no batch like that waits" in words(operator.press(f"/batch/{number}/cancel", "/accounts").text)
+    assert "the batch waits no longer: nothing is canceled" in words(
+        operator.press(f"/batch/{number}/cancel", "/accounts").text
+    )
 
 
 def test_an_account_is_paused_and_resumed(operator: Visitor, context: Context, settings: Settings) -> None:
@@ -613,7 +615,7 @@ def test_an_account_is_paused_and_resumed(operator: Visitor, context: Context, s
     paused = ask(context.engine, "SELECT name, paused_because FROM accounts WHERE paused_at IS NOT NULL")
     assert [tuple(row) for row in paused] == [("acme", "the portal moves")]
     assert "token-of-acme" not in answer.text
-    assert "account acme sends again" in words(operator.press("/accounts/acme/resume", "/accounts").text)
+    assert "account acme sends one batch now" in words(operator.press("/accounts/acme/resume", "/accounts").text)
     assert Ledger(context.engine).all(Account, Account.paused_at.is_not(None)) == []
     assert operator.press("/accounts/nobody/pause", "/accounts").status_code == 404
 

@@ -73,7 +73,7 @@ def test_an_account_is_paused_with_a_reason_and_resumed(page: Page, console: Run
     expect(page.get_by_text("the portal moves")).to_be_visible()
     assert ask(engine, "SELECT paused_because AS why FROM accounts")[0].why == "the portal moves"
     page.get_by_role("button", name="Resume default").click()
-    expect(page.get_by_role("status")).to_have_text("account default sends again")
+    expect(page.get_by_role("status")).to_contain_text("account default sends one batch now")
 
 
 def test_signing_out_ends_it(page: Page, console: RunningConsole) -> None:
@@ -166,7 +166,7 @@ def test_by_tab_alone_a_batch_is_canceled(
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Cancel batch")).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_have_text("3 records in 1 batches are canceled")
+    expect(page.get_by_role("status")).to_have_text("3 records in 1 batch are canceled")
     assert outcomes(engine) == {"canceled": 3}
 
 

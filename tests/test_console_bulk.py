@@ -170,7 +170,7 @@ def test_nothing_marked_is_not_everything(operator: Visitor, submit: Submit, eng
 def test_what_was_rejected_is_retried_only_if_asked_for(operator: Visitor, rejected: Fail) -> None:
     rejected(*people(2))
     html = operator.page("/act/retry?event=77")
-    assert "Nothing is like that" in words(html)
+    assert "Nothing matches" in words(html)
     assert 'method="post" action="/act/retry"' not in html
     link = re.search(r'href="([^"]+)">look at the rejected ones', html)
     assert link
@@ -235,7 +235,7 @@ def test_refused_messages_are_handed_in_again_together(
 ) -> None:
     submit({**message(*people(2)), "account": "acme"}, message("nobody"), {**message("b@x.org"), "account": "other"})
     html = operator.page("/act/replay?account=acme")
-    assert "Why they were refused" in words(html)
+    assert "Why they were not accepted" in words(html)
     assert "1 will be skipped: would not be accepted again: account: 'acme' is unknown" in words(html)
     assert 'action="/act/replay"' not in html
     do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
@@ -243,10 +243,10 @@ def test_refused_messages_are_handed_in_again_together(
     job = asked_for(operator.submit(html, "/act/replay"), engine)
     work()
     assert outcomes(engine) == {"pending": 2}
-    assert "accepted 2, duplicates 0, refused 0" in words(operator.page(f"/job/{job.id}"))
+    assert "accepted 2, duplicates 0, not accepted 0" in words(operator.page(f"/job/{job.id}"))
     html = operator.page("/act/replay")
     assert words(html).count("1 will be skipped: would not be accepted again: ") == 2
-    assert "0 refused messages will be" in words(html)
+    assert "Nothing can be done as it is: 2 messages looked at" in words(html)
     assert 'action="/act/replay"' not in html
 
 
@@ -483,7 +483,7 @@ def as_csv(rows: list[dict[str, str]]) -> bytes:
 def out(operator: Visitor, query: str = "") -> list[dict[str, str]]:
     answer = operator.get(f"/errors.csv{query}")
     assert answer.status_code == 200
-    assert answer.headers["Content-Disposition"] == 'attachment; filename="mend.csv"'
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="fix.csv"'
     return list(csv.DictReader(StringIO(answer.content.decode("utf-8-sig"), newline="")))
 
 
@@ -506,7 +506,7 @@ def test_a_groups_records_go_out_as_csv_and_the_mended_file_is_shown_before_it_i
     answer = hand_back(operator, as_csv([*rows, {**rows[0], "record": "999"}, {**rows[0], "record": "x"}]))
     job = asked_for(answer, engine)
     said = words(answer.text)
-    assert "awaiting confirmation mended rows 3 done 0 of 3" in said
+    assert "awaiting confirmation corrected rows 3 done 0 of 3" in said
     assert "email …@exampel.com …@example.com 3" in said
     assert "line 6: there is no record 999; right would be" in said
     assert "line 7: 'x' is no record's id" in said
@@ -748,7 +748,7 @@ def test_viewers_see_no_address_on_jobs_and_in_the_audit_log(
     given_up(engine, taken(engine))
     rejected(f"x{ADA}")
     html = operator.page(f"/act/dismiss?event={ADA.replace('@', '%40')}")
-    assert "Nothing is like that" in words(html)
+    assert "Nothing matches" in words(html)
     html = operator.page("/act/dismiss?record=2")
     dismissed = operator.submit(html, "/act/dismiss", because=f"{ADA} asked for it")
     job = asked_for(dismissed, engine).id

@@ -120,7 +120,7 @@ def all_is_well(page: Page, engine: Engine, sandbox: RunningSandbox) -> None:
     for what in (
         f"the night shift console retry group {group(engine, 'failed')} (failed: HTTP 503; … attempts) 3,600 –",
         f"correct group {wrong_event} (rejected: No marketing event found for {night.MISNAMED}) 240 –",
-        "correct mended rows 150 150 –",
+        "correct corrected rows 150 150 –",
         "begin job 3 –",
         "replay refused 1 1 –",
         "10 test entries of the rehearsal",
@@ -163,7 +163,7 @@ def test_by_mouse(  # noqa: PLR0915 - it is one story
     # What failed, why, whose fault it is, what to press.
     expect(tile(page, "failed, unresolved")).to_have_text("3,600")
     expect(tile(page, "rejected, unresolved")).to_have_text("400")
-    expect(tile(page, "refused at the door")).to_have_text("1")
+    expect(tile(page, "not accepted")).to_have_text("1")
     why = page.get_by_role("region", name="Why").get_by_role("row")
     expect(why.filter(has_text="3,600")).to_contain_text("HubSpot gave no clear answer")
     expect(why.filter(has_text="240")).to_contain_text("HubSpot does not know this event")
@@ -200,19 +200,19 @@ def test_by_mouse(  # noqa: PLR0915 - it is one story
     page.get_by_role("article").filter(has_text="150").get_by_role("link", name="Correct …").click()
     with page.expect_download() as download:
         page.get_by_role("link", name="take them out as CSV").click()
-    page.get_by_label("mended file").set_input_files(mended(download.value, tmp_path))
+    page.get_by_label("corrected file").set_input_files(mended(download.value, tmp_path))
     page.get_by_role("button", name="Show what changes").last.click()
     heading(page, "awaiting confirmation")
     expect(page.locator("table.changes")).to_contain_text("…@example.con …@example.com 150", use_inner_text=True)
     page.get_by_role("button", name="Correct and send 150").click()
     is_over(page, "150 of 150", "delivered 150", live=live)
     # What was not accepted.
-    page.get_by_role("link", name="Refused", exact=True).click()
+    page.get_by_role("link", name="Not accepted", exact=True).click()
     page.locator("tbody tr").get_by_role("link").first.click()
     message = page.get_by_label("As it came")
     message.fill(right(message.input_value()))
-    page.get_by_role("button", name="Hand it in again").click()
-    expect(page.get_by_role("status")).to_contain_text("is handed in again: accepted 1, duplicates 0, refused 0")
+    page.get_by_role("button", name="Submit it again").click()
+    expect(page.get_by_role("status")).to_contain_text("is submitted again: accepted 1, duplicates 0, not accepted 0")
     # The test entries.
     page.get_by_role("link", name="Errors", exact=True).click()
     page.get_by_role("article").filter(has_text="10 rejected").get_by_role("link", name="Dismiss …").click()
@@ -222,13 +222,13 @@ def test_by_mouse(  # noqa: PLR0915 - it is one story
     # The account.
     page.get_by_role("link", name="Accounts", exact=True).click()
     page.get_by_role("button", name="Resume partner").click()
-    expect(page.get_by_role("status")).to_have_text("account partner sends again")
+    expect(page.get_by_role("status")).to_contain_text("account partner sends one batch now")
     # It worked.
     page.get_by_role("link", name="Errors", exact=True).click()
     expect(page.get_by_text("no unresolved errors")).to_be_visible()
     page.get_by_role("link", name="Overview", exact=True).click()
     see(page, lambda: tile(page, "batches pending").inner_text() == "0", live=live)
-    for name in ("failed, unresolved", "rejected, unresolved", "unconfirmed, unresolved", "refused at the door"):
+    for name in ("failed, unresolved", "rejected, unresolved", "unconfirmed, unresolved", "not accepted"):
         expect(tile(page, name)).to_have_text("0")
     page.get_by_role("link", name="Audit log").click()
     all_is_well(page, engine, sandbox)
@@ -296,7 +296,7 @@ def test_by_keyboard_alone(  # noqa: PLR0915 - it is one story
     tab_to(page, page.get_by_role("link", name="take them out as CSV"))
     with page.expect_download() as download:
         page.keyboard.press("Enter")
-    tab_to(page, page.get_by_label("mended file"))
+    tab_to(page, page.get_by_label("corrected file"))
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")
     chooser.value.set_files(mended(download.value, tmp_path))
@@ -306,11 +306,11 @@ def test_by_keyboard_alone(  # noqa: PLR0915 - it is one story
     keys(page, "y", "Job")
     is_over(page, "150 of 150", "delivered 150", live=True)
     # What was not accepted.
-    keys(page, "gr", "Refused")
+    keys(page, "gr", "Not accepted")
     listens(page)
     page.keyboard.press("j")
     page.keyboard.press("Enter")
-    heading(page, "Refusal")
+    heading(page, "Not accepted")
     message = page.get_by_label("As it came")
     tab_to(page, message)
     written = right(message.input_value())
@@ -318,7 +318,7 @@ def test_by_keyboard_alone(  # noqa: PLR0915 - it is one story
     page.keyboard.insert_text(written)
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_contain_text("accepted 1, duplicates 0, refused 0")
+    expect(page.get_by_role("status")).to_contain_text("accepted 1, duplicates 0, not accepted 0")
     # The test entries: y asks for the reason first.
     keys(page, "ge", "Errors")
     down_to(page, "10 rejected")
@@ -333,7 +333,7 @@ def test_by_keyboard_alone(  # noqa: PLR0915 - it is one story
     keys(page, "ga", "Accounts")
     tab_to(page, page.get_by_role("button", name="Resume partner"))
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_have_text("account partner sends again")
+    expect(page.get_by_role("status")).to_contain_text("account partner sends one batch now")
     keys(page, "ge", "Errors")
     expect(page.get_by_text("no unresolved errors")).to_be_visible()
     keys(page, "gl", "Audit log")

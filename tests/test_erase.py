@@ -211,7 +211,7 @@ def test_what_still_waits_in_the_stream_is_said(engine: Engine, context: Context
 
     context.stream.add(json.dumps(message("a@x.org", "b@x.org")).encode())
     left = erased(context, "a@x.org", patience=0)
-    assert left.left == ["1 messages that mention them wait in the stream to be accepted"]
+    assert left.left == ["waiting in the stream to be accepted: 1 message of theirs"]
     assert erased(context, "c@x.org", patience=0).complete
     intake(context)
     assert erased(context, "a@x.org").complete
@@ -299,7 +299,7 @@ def test_the_command_asks_first_and_says_what_it_did(
     submit(message("a@x.org"))
     run = CliRunner().invoke
     asked = run(app, ["erase", "A@X.org"], input="n\n")
-    assert (asked.exit_code, "has 1 records here" in asked.output) == (1, True)
+    assert (asked.exit_code, "has 1 record here" in asked.output) == (1, True)
     assert found(engine, "a@x.org")
     done = run(app, ["erase", "A@X.org", "--yes"])
     assert (done.exit_code, "erasure 1," in done.output, "x.org" in done.output.lower()) == (0, True, False)

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -42,9 +43,9 @@ def test_errors_that_differ_only_in_whom_they_name_are_one_group(submit: Submit,
     first, second = sorted(facts("errors", "--grouped"), key=lambda group: -group["count"])
     assert (first["count"], first["gist"], first["outcome"]) == (2, "… is not a valid email", "rejected")
     assert first["sample"] == "`p1@example.com` is not a valid email"
-    assert (first["who"], first["action"].split(";")[0]) == (
+    assert (first["who"], first["action"].splitlines()[0]) == (
         "the producer's app",
-        f"turnout errors --group {first['id']} --csv mend.csv",
+        f"turnout errors --group {first['id']} --csv fix.csv",
     )
     assert (second["count"], second["who"]) == (1, "the account's admin")
     assert [row["contact"] for row in facts("errors", "--group", first["id"])] == ["p1@example.com", "p0@example.com"]
@@ -96,6 +97,33 @@ def test_a_count_goes_no_further_than_it_says(
     submit(message(*people(5)))
     given_up(engine, taken(engine))
     assert "more than 2 failed" in turnout("errors", "--grouped").output
+
+
+def test_a_group_of_several_is_titled_by_what_they_share_and_dated_by_those_that_are_open(
+    submit: Submit, engine: Engine, facts: Any, turnout: Turnout
+) -> None:
+    submit(message(*people(3)))
+    refused(engine, *(f"`p{number}@example.com` is not a valid email" for number in range(3)))
+    do(engine, "UPDATE errors SET created_at = now() - id * interval '1 day'")
+    do(engine, "UPDATE errors SET resolution = 'dismissed' WHERE id = (SELECT max(id) FROM errors)")
+    newest, oldest = ask(engine, "SELECT created_at FROM errors WHERE resolution IS NULL ORDER BY id DESC")
+    for narrowing in ((), ("--category", "VALIDATION_ERROR")):
+        (group,) = facts("errors", "--grouped", *narrowing)
+        seen = [datetime.fromisoformat(group[name]) for name in ("first_seen", "last_seen")]
+        assert seen == [oldest.created_at, newest.created_at]
+        said = turnout("errors", "--grouped", *narrowing).output.splitlines()
+        assert said[1] == "  … is not a valid email"
+        assert said[-1].endswith("such as record 2: `p1@example.com` is not a valid email")
+
+
+def test_no_retry_is_offered_while_turnout_looks_for_the_records_itself(
+    submit: Submit, engine: Engine, turnout: Turnout
+) -> None:
+    submit(message(*people(2)))
+    settled(engine, taken(engine), unconfirmed=[0, 1])
+    assert "type:" not in turnout("errors", "--grouped").output
+    do(engine, "UPDATE errors SET verify_at = NULL")
+    assert "  type: turnout retry --group" in turnout("errors", "--grouped").output
 
 
 def test_a_groups_row_is_written_once_a_minute(submit: Submit, engine: Engine, ledger: Ledger) -> None:

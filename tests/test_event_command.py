@@ -34,8 +34,8 @@ def test_an_event_is_shown_with_what_is_delivered_and_what_is_missing(
 
 def test_an_event_that_nobody_knows_is_said(turnout: Callable[..., Any], submit: Submit) -> None:
     submit(message(*people(1)))
-    for words in (("nobody",), ("77", "--account", "other")):
-        assert "there is no event" in turnout("event", *words, status=1).output
+    assert "there is no event nobody" in turnout("event", "nobody", status=1).output
+    assert "there is no account other" in turnout("event", "77", "--account", "other", status=1).output
 
 
 def test_an_error_of_the_database_names_nobody(settings: Settings) -> None:

@@ -43,7 +43,11 @@ def up() -> Iterator[Up]:
 
 def paste(up: Up, lines: str) -> str:
     """Run lines in one shell, as they stand but for where things are; each must succeed."""
-    here = lines.replace(".venv/bin/", f"{BIN}/").replace("http://127.0.0.1:8800", up.web)
+    here = (
+        lines.replace(".venv/bin/", f"{BIN}/")
+        .replace('"$PWD/.venv/bin:', f'"{BIN}:')
+        .replace("http://127.0.0.1:8800", up.web)
+    )
     here = here.replace("http://127.0.0.1:8900", up.sandbox)
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", here],

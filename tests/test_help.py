@@ -7,11 +7,12 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, Sequence
+from enum import Enum
 from importlib.metadata import PackageNotFoundError
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer
@@ -43,6 +44,26 @@ def helped(path: tuple[str, ...], width: int) -> str:
     done = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": str(width), "TERMINAL_WIDTH": None})
     assert done.exit_code == 0, done.output
     return done.output
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_help_shows_no_limit_of_the_database_and_breaks_no_choice_within_a_word(path: tuple[str, ...]) -> None:
+    shown = helped(path, 80)
+    assert "9223372036854775807" not in shown
+    for parameter in COMMANDS[path].params:
+        annotation = parameter.type_descriptor.annotation
+        for kind in (annotation, *get_args(annotation)):
+            for choice in kind if isinstance(kind, type) and issubclass(kind, Enum) else ():
+                word = re.escape(str(choice.value))
+                assert re.search(rf"(?<![\w-]){word}(?![\w-])", shown), (parameter.name, choice)
+
+
+@pytest.mark.parametrize("name", ["errors", "retry", "dismiss"])
+def test_no_outcome_is_offered_that_an_open_error_never_has(name: str) -> None:
+    words = [name, "--outcome", "pending", *(["--because", "x"] if name == "dismiss" else [])]
+    done = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
+    assert done.exit_code == 2
+    assert "'pending' is not one of 'rejected', 'unconfirmed', 'failed', 'canceled'" in done.output
 
 
 @pytest.mark.parametrize("width", WIDTHS)

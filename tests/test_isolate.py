@@ -170,7 +170,7 @@ def test_a_request_that_is_itself_wrong_pauses_the_account_and_rejects_nothing(
     assert sandbox.stats()["requests"] == 1 + 12
     assert "externalAccountId is required" in account(sending).paused_because
     (batch,) = batches(sending)
-    told = f"batch {batch.id} .*; mend that, or: turnout cancel {batch.id}; then: turnout resume default$"
+    told = f"batch {batch.id} .*; fix that, or: turnout cancel {batch.id}; then: turnout resume default$"
     assert re.search(told, account(sending).paused_because)
     assert (batch.status, batch.attempts, batch.postponed_because) == ("PENDING", 0, account(sending).paused_because)
     sandbox.reset()

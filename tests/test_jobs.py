@@ -346,9 +346,9 @@ def test_refusals_handed_in_again_say_what_each_came_to(
     assert (ended.done, ended.skipped) == (2, 1)
     said = {(done, str(why).split(" (")[0]) for _, done, why, _ in items(engine, ended.id)}
     assert said == {
-        (True, "accepted 2, duplicates 0, refused 0"),
+        (True, "accepted 2, duplicates 0, not accepted 0"),
         (False, "message: is no JSON"),
-        (True, "accepted 0, duplicates 1, refused 0"),
+        (True, "accepted 0, duplicates 1, not accepted 0"),
     }
     assert {row.origin for row in ledger.batches()} == {"replay"}
 

@@ -121,7 +121,7 @@ def test_a_batch_is_given_up_when_its_attempts_or_its_age_are_spent(tried: Tried
 
 
 def test_one_attempt_at_most_gives_up_at_the_first_ambiguous_answer() -> None:
-    assert after(Ambiguous("HTTP 502"), bounds=Bounds(1, 60)) == GiveUp("HTTP 502; 1 attempts")
+    assert after(Ambiguous("HTTP 502"), bounds=Bounds(1, 60)) == GiveUp("HTTP 502; 1 attempt")
 
 
 @pytest.mark.parametrize(

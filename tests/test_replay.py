@@ -59,15 +59,15 @@ def test_a_mended_line_is_handed_in_once_and_offered_no_more(
 ) -> None:
     (part,) = submit(message("nobody", "a@x.org", when=WHEN // 1000))
     out = tmp_path / "refused.jsonl"
-    assert "2 written" in turnout("refused", "--out", str(out)).output
+    assert "2 messages written" in turnout("refused", "--out", str(out)).output
     again = turnout("refused", "--out", str(out), status=2).output.replace("│", " ")
     assert "not there yet" in " ".join(again.split())
     mended(out, lambda line: line["message"]["inputs"][0].update(interactionDateTime=WHEN))
     said = turnout("refused", "retry", "--from", str(out), status=1).output
-    assert "1 are submitted again: accepted 1" in said
-    assert "line 2, refused 1, still: inputs[0].email" in said or "line 1, refused 1, still: inputs[0].email" in said
+    assert "1 message is submitted again: accepted 1" in said
+    assert "message 1 is still not accepted: inputs[0].email" in said
     assert [one["id"] for one in facts("refused")] == [1]
-    assert "was handed in again" in turnout("refused", "retry", "--from", str(out), status=1).output
+    assert "was submitted again" in turnout("refused", "retry", "--from", str(out), status=1).output
     assert outcomes(engine) == {"pending": 1}
     (batch,) = ledger.batches()
     assert (batch.origin, batch.open) == ("replay", False)
@@ -86,7 +86,7 @@ def test_what_an_unknown_account_had_refused_is_handed_in_as_it_is_once_it_is_kn
     said = facts("refused", "retry", "--account", "acme")
     assert said[0]["reasons"][0]["what"] == "'acme' is unknown"
     do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
-    assert "accepted 2, duplicates 0, refused 1" in turnout("refused", "retry", "--account", "acme").output
+    assert "accepted 2, duplicates 0, not accepted 1" in turnout("refused", "retry", "--account", "acme").output
     assert outcomes(engine) == {"pending": 2}
     assert [one["inputs"] for one in facts("refused")] == [1, 1]
 
@@ -99,9 +99,9 @@ def test_many_are_handed_in_again_only_when_agreed(
     do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
     assert "pass --yes" in turnout("refused", "retry", "--all", status=2).output
     monkeypatch.setattr(cli.bulk_jobs, "is_asked", lambda: True)
-    assert "60 refusals will be submitted again" in turnout("refused", "retry", "--all", stdin="n\n", status=1).output
+    assert "60 messages will be submitted again" in turnout("refused", "retry", "--all", stdin="n\n", status=1).output
     assert outcomes(engine) == {}
-    assert "60 are submitted again: accepted 60" in turnout("refused", "retry", "--all", stdin="y\n").output
+    assert "60 messages are submitted again: accepted 60" in turnout("refused", "retry", "--all", stdin="y\n").output
 
 
 def test_many_at_once_hand_it_in_once(submit: Submit, engine: Engine, rules: Rules) -> None:
@@ -145,10 +145,10 @@ def test_what_is_handed_in_again_waits_for_what_is_under_way_of_the_same_person(
     ("line", "said"),
     [
         ("nonsense", "line 1: is no JSON"),
-        ("[]", "line 1: names no refusal"),
-        ('{"refused": true}', "line 1: names no refusal"),
+        ("[]", "line 1: names no message that was not accepted"),
+        ('{"refused": true}', "line 1: names no message that was not accepted"),
         ('{"refused": 7}', "line 1: has no message"),
-        ('{"refused": 7, "message": {}}', "line 1: refusal 7 is unknown"),
+        ('{"refused": 7, "message": {}}', "line 1: message 7 is unknown"),
         ('{"refused": 99999999999999999999, "message": {}}', "is unknown"),
     ],
 )
@@ -174,7 +174,7 @@ def test_odd_bytes_and_large_numbers_are_written_and_read_back(
     kept = [json.loads(line) for line in out.read_text().splitlines()]
     assert kept[2]["message"]["inputs"][1] == 123456789012345678901234567890
     said = turnout("refused", "retry", "--from", str(out), status=1).output
-    assert said.count("still:") >= 3
+    assert said.count("is still not accepted:") >= 3
     assert outcomes(engine) == {}
 
 
@@ -188,7 +188,7 @@ def test_only_the_refusals_that_are_named_are_submitted_again(
     do(engine, "UPDATE accounts SET removed_at = NULL")
     newest, middle, _ = [one["id"] for one in facts("refused")]
     said = turnout("refused", "retry", str(middle), "--yes", "--expect", "1").output
-    assert said.startswith("1 are submitted again: accepted 1,")
+    assert said.startswith("1 message is submitted again: accepted 1,")
     assert middle not in [one["id"] for one in facts("refused")]
     assert len(facts("refused")) == 2
     turnout("refused", "retry", "999", "--yes", "--expect", "0")

@@ -54,6 +54,28 @@ def test_a_hang_lasts_and_a_client_may_give_up_first(sandbox: RunningSandbox) ->
     assert sandbox.stats()["stored"] == 1
 
 
+@pytest.mark.parametrize("match", ["ada", "ada example.com", "ada@", "0", "-1", "ada@example.com, ben@example.com"])
+def test_a_match_that_no_input_can_have_is_refused(match: str) -> None:
+    with pytest.raises(BadFaultError, match="can never match: match must be an e-mail address or a vid"):
+        fault_from({"match": match, "status": 400})
+
+
+def test_the_faults_in_force_are_listed_as_they_could_be_ordered_again(sandbox: RunningSandbox) -> None:
+    ordered: list[dict[str, object]] = [
+        {"match": "ada@example.com", "status": 400, "count": 3, "body": {"a": 1}, "headers": {"X-A": "b"}},
+        {"hang": 1.5, "rate": 0.5},
+        {"drop": True, "applied": True},
+        {"truncate": True, "reads": True},
+    ]
+    for fault in ordered:
+        sandbox.fault(**fault)
+    post(sandbox, by_email("ada@example.com"))
+    left = requests.get(f"{sandbox.url}/_sandbox/faults", timeout=10).json()
+    assert left == [ordered[0] | {"count": 2}, *ordered[1:]]
+    for fault in left:
+        fault_from(fault)
+
+
 def test_a_hang_in_progress_does_not_hold_up_the_end() -> None:
     start = time.monotonic()
     with running_sandbox() as sandbox:

@@ -27,7 +27,9 @@ from tests.support.terminal import OnTerminal
 from tests.support.worker_processes import until
 from worker.auth import keys
 from worker.local.services import free_port
+from worker.local.stack import Machine
 from worker.operations import audit_log
+from worker.settings import Settings, SettingsError
 
 WHEN = 1_767_225_600_000
 
@@ -95,6 +97,10 @@ def up() -> Iterator[Up]:
     yield running
     everything = running.all_processes()
     assert running.stop() == 0
+    assert running.said().splitlines()[-2:] == [
+        "stopping: what is being sent is finished first (Ctrl-C again: at once)",
+        "stopped",
+    ]
     assert [process for process in everything if process.is_running() and process.status() != "zombie"] == []
     shutil.rmtree(home)
 
@@ -120,6 +126,33 @@ def test_it_says_in_four_short_lines_what_to_do_next(up: Up) -> None:
     assert f"submit: turnout enqueue FILE, or by HTTP: {up.web}/reference" in lines
     assert [line for line in lines if len(line) > 80] == []
     assert requests.get(f"{up.web}/", timeout=10).url == f"{up.web}/sign-in"
+
+
+def test_env_tells_where_the_api_is(up: Up) -> None:
+    assert f"TURNOUT_URL={up.web}" in up.turnout("env").splitlines()
+
+
+def test_an_address_of_an_earlier_start_is_told_from_one_that_is_wrong(up: Up) -> None:
+    stale = {"TURNOUT_DATABASE_URL": "postgresql://postgres@127.0.0.1:1/none"}
+    for data_dir, said in (
+        (up.env["TURNOUT_DATA_DIR"], "since TURNOUT_DATABASE_URL was set: run `export $(turnout env)` again"),
+        (str(up.home / "none"), "is `turnout up` running, or TURNOUT_DATABASE_URL right?"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "cli", "batches"],
+            cwd=up.home,
+            env=up.env | {"TURNOUT_BROKER_URL": "redis://127.0.0.1:1/0"} | stale | {"TURNOUT_DATA_DIR": data_dir},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1, done.stdout
+        assert said in done.stderr
+
+
+def test_a_known_event_needs_the_test_server(up: Up) -> None:
+    with pytest.raises(SettingsError, match="--known-event is for HubSpot's test server, which is not started here"):
+        Machine(Settings(data_dir=up.home / "other"), 1, None, print, print, known_events=["4711"]).run()
 
 
 def link_of(up: Up) -> str:

@@ -491,7 +491,7 @@ def test_a_file_of_refusals_is_shown_before_it_is_asked(
     do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
     monkeypatch.setattr(cli.bulk_jobs, "is_asked", lambda: True)
     said = turnout("refused", "retry", "--from", str(out), stdin="n\n", status=1).output
-    assert "1 refusal will be submitted again" in said
+    assert "1 message will be submitted again" in said
     assert "1 will be skipped: would not be accepted" in said
     turnout("refused", "retry", "--from", str(out), "--yes", "--expect", "2", status=1)
     assert outcomes(engine) == {}

@@ -8,6 +8,8 @@ from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from models.counted import counted
+
 STATIC: Final = {
     "console.css": "text/css; charset=utf-8",
     "console.js": "text/javascript; charset=utf-8",
@@ -26,6 +28,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals["version"] = versions()
+    made.filters["counted"] = counted
     return made
 
 

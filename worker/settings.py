@@ -113,7 +113,9 @@ class Settings(BaseSettings):
     timeout: float = Field(30, gt=0, description="Seconds for one call to HubSpot, whole")
     lease: float = Field(120, gt=0, description="Seconds that a claim holds a batch; must outlast the time-out")
     retry_schedule: Text = Field(
-        "", description="When failed records are retried, each ten times at most, crontab text in UTC; empty: never"
+        "",
+        description="When failed records are sent again by themselves: a crontab line in UTC, such as `0 3 * * *` "
+        "for three each night. A record is sent again ten times at most. Empty: never",
     )
     retention_days: int = Field(90, ge=1, description="Days that finished records are kept; then they are purged")
     secret_key: Secret = Field(

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
+from models.counted import counted, is_or_are
 from models.words import Action as Bulk, Outcome
 from web.console import bulk, corrections, person, refusals, schedules as schedule_pages
 from web.console.base import ActionFunction, ConsoleRequest, PageError, Redirect
 from web.console.form import FormLimits
-from worker.accounts import state
-from worker.operations import jobs, schedules
+from worker.accounts import registry, state
+from worker.operations import jobs, preview, schedules
 from worker.operations.audit_log import noted
 from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import Filter
@@ -20,24 +21,28 @@ def retry_batch(visit: ConsoleRequest, _: Mapping[str, str]) -> Redirect:
     """Send a batch's failed records again."""
     number = visit.number("batch")
     job = _at_once(visit, Bulk.RETRY, Filter((Outcome.FAILED,), number).written)
+    if job is None or (job.ended_at and not job.done):
+        return Redirect("no record matches: nothing is retried", f"/batch/{number}")
     if job.ended_at is None:
         return Redirect("", f"/job/{job.id}")
-    said = f"{job.done:,} records are retried" if job.done else "no record is like that: nothing is retried"
-    return Redirect(said, f"/batch/{number}")
+    return Redirect(f"{counted(job.done, 'record')} {is_or_are(job.done)} retried", f"/batch/{number}")
 
 
 def cancel_batch(visit: ConsoleRequest, _: Mapping[str, str]) -> Redirect:
     """Take a batch that waits out of the queue."""
     number = visit.number("batch")
     job = _at_once(visit, Bulk.CANCEL, CancelFilter(number).written)
+    if job is None or (job.ended_at and not job.done):
+        return Redirect("the batch waits no longer: nothing is canceled", f"/batch/{number}")
     if job.ended_at is None:
         return Redirect("", f"/job/{job.id}")
-    said = f"{job.done:,} records in 1 batches are canceled" if job.done else "no batch like that waits"
-    return Redirect(said, f"/batch/{number}")
+    return Redirect(f"{counted(job.done, 'record')} in 1 batch {is_or_are(job.done)} canceled", f"/batch/{number}")
 
 
-def _at_once(visit: ConsoleRequest, action: Bulk, chosen: Mapping[str, object]) -> JobSummary:
-    """Do something small to its end, as the job that it is."""
+def _at_once(visit: ConsoleRequest, action: Bulk, chosen: Mapping[str, object]) -> JobSummary | None:
+    """Do something small to its end, as the job that it is; none where there is nothing to do."""
+    if not preview.is_any(visit.process.engine, action, chosen):
+        return None
     with visit.process.engine.begin() as connection:
         job_id = jobs.ask(connection, visit.by, action, chosen)
     return bulk.at_once(visit, job_id)
@@ -57,13 +62,14 @@ def pause(visit: ConsoleRequest, form: Mapping[str, str]) -> Redirect:
 
 
 def resume(visit: ConsoleRequest, _: Mapping[str, str]) -> Redirect:
-    """Let a paused or parked account send again, beginning with one batch as a probe."""
+    """Let a paused or waiting account send again, beginning with one batch as a probe."""
     name = visit.path("account")
-    if state.find(visit.process.engine, name) is None:
+    found = registry.listed(visit.process.engine, visit.process.settings, name)
+    if not found:
         raise _unknown(name)
     with noted(visit.process.engine, visit.by, "resume", account=name) as action:
         action.number = int(state.resume(visit.process.engine, name))
-    return Redirect(f"account {name} sends again", f"/accounts#{quote(name)}")
+    return Redirect(found[0].resumed, f"/accounts#{quote(name)}")
 
 
 ACTIONS: Final[Mapping[str, ActionFunction]] = {
@@ -88,13 +94,13 @@ ACTIONS: Final[Mapping[str, ActionFunction]] = {
 LIMITS: Final[Mapping[str, FormLimits]] = {
     "/refused/{refusal}": FormLimits(
         refusals.LARGEST_MENDED,
-        "A larger message is mended in a file: turnout refused --out FILE, then turnout refused retry --from FILE.",
+        "A larger message is fixed in a file: turnout refused --out FILE, then turnout refused retry --from FILE.",
     ),
     "/erasures": FormLimits(is_slow=True),
     "/job/{job}/begin": FormLimits(is_slow=True),
     "/correct/file": FormLimits(
         corrections.LARGEST_FILE,
-        "A larger file is handed in by the command: turnout correct --from FILE.",
+        "A larger file is submitted by the command: turnout correct --from FILE.",
         is_slow=True,
         slowest=60.0,
     ),

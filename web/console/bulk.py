@@ -19,7 +19,7 @@ VERBS: Final = {
     Action.RETRY: ("Retry", "sent again, behind what is live"),
     Action.DISMISS: ("Dismiss", "left as they are: resolved with your reason, and not delivered"),
     Action.CANCEL: ("Cancel", "taken out of the queue and not sent; a retry of canceled ones puts them back"),
-    Action.REPLAY: ("Hand in again", "handed in as they are, behind what is live; what is still wrong stays here"),
+    Action.REPLAY: ("Submit again", "submitted as they are, behind what is live; what is still wrong stays here"),
 }
 LONGEST: Final = 500
 

@@ -1,4 +1,4 @@
-"""Correcting: one record, a group, or the failed ones out as CSV and the mended file back in."""
+"""Correcting: one record, a group, or the failed ones out as CSV and the corrected file back in."""
 
 from collections.abc import Mapping
 from io import StringIO
@@ -113,16 +113,16 @@ def _change(fields: Mapping[str, str], asked: QueryParams) -> Change | Reason:
 
 
 def out(visit: ConsoleRequest) -> Response:
-    """Give the chosen errors' records as CSV, to be mended."""
+    """Give the chosen errors' records as CSV, to be fixed."""
     visit.must_operate()
     wanted = errors(visit.request.query_params, OPEN)
     rows = (line.encode() for line in correction_csv.lines(visit.process.engine, wanted))
-    named = {"Content-Disposition": 'attachment; filename="mend.csv"'}
+    named = {"Content-Disposition": 'attachment; filename="fix.csv"'}
     return StreamingResponse(rows, media_type="text/csv", headers=named)
 
 
 def take(visit: ConsoleRequest, form: Mapping[str, str]) -> Redirect:
-    """Take a mended file: its changes are a job that waits until it is confirmed."""
+    """Take a corrected file: its changes are a job that waits until it is confirmed."""
     process = visit.process
     wrong: list[Reason] = []
 

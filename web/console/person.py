@@ -74,7 +74,12 @@ def look(visit: ConsoleRequest, form: Mapping[str, str]) -> Page:
         problem = "That is neither an e-mail address nor a contact id."
         return Page("erase.html", {"problem": problem, "written": written[:300]}, 400)
     number = erasures.known(visit.process.engine, found.contact)
-    return Page("erase-sure.html", {"contact": found.contact, "records": as_said(number, erasures.COUNTED)})
+    facts = {
+        "contact": found.contact,
+        "records": as_said(number, at_most=erasures.COUNTED),
+        "contact_ids": erasures.contact_ids(visit.process.engine, found.contact),
+    }
+    return Page("erase-sure.html", facts)
 
 
 def erase_now(visit: ConsoleRequest, form: Mapping[str, str]) -> Page:

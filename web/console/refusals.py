@@ -1,4 +1,4 @@
-"""What was refused at the door: shown with its reasons, mended, and handed in again."""
+"""What was not accepted: shown with its reasons, mended, and handed in again."""
 
 import json
 from collections.abc import Mapping
@@ -16,18 +16,18 @@ from worker.queries.refusals import Refusal, RefusalFilter, listed, waiting
 
 PAGE: Final = 50
 LARGEST_MENDED: Final = 1024 * 1024
-"""Bytes of the form in which a message is mended; a larger one is mended in a file."""
+"""Bytes of the form in which a message is fixed; a larger one is fixed in a file."""
 IN_A_FILE: Final = (
-    "turnout refused --submission {} --out mend.jsonl; mend it, then: turnout refused retry --from mend.jsonl"
+    "turnout refused --submission {} --out fix.jsonl\nfix the file, then: turnout refused retry --from fix.jsonl"
 )
 ROOM: Final = 16 * 1024
-"""Bytes of the form for what is added while mending."""
+"""Bytes of the form for what is added while fixing."""
 SHOWN: Final = 20_000
-"""Letters of a message too large to be mended here."""
+"""Letters of a message too large to be fixed here."""
 
 
 def refused(visit: ConsoleRequest) -> Page:
-    """List what was refused and not handed in again since, the newest first."""
+    """List what was not accepted and not submitted again since, the newest first."""
     submission = visit.asked("submission")
     number = None if submission is None else uuid_of(submission)
     if submission is not None and number is None:
@@ -39,12 +39,12 @@ def refused(visit: ConsoleRequest) -> Page:
 
 
 def refusal(visit: ConsoleRequest) -> Page:
-    """Show one refusal: all its reasons, and its message to be mended."""
+    """Show one refusal: all its reasons, and its message to be fixed."""
     return _shown(_find(visit))
 
 
 def mend(visit: ConsoleRequest, form: Mapping[str, str]) -> Page | Redirect:
-    """Hand a refused message in again, mended or as it is; what is still refused is shown as it was written."""
+    """Submit a message again, fixed or as it is; what is still not accepted is shown as it was written."""
     row = _find(visit)
     process, written = visit.process, form.get("message", "")
     line = json.dumps({"refused": row.id, "text": written}).encode()
@@ -56,8 +56,8 @@ def mend(visit: ConsoleRequest, form: Mapping[str, str]) -> Page | Redirect:
     if done.reasons:
         return _shown(replace(row, reasons=[asdict(reason) for reason in done.reasons]), written)
     said = (
-        f"refusal {row.id} is handed in again: accepted {done.accepted:,}, duplicates {done.duplicates:,},"
-        f" refused {done.refused:,}"
+        f"message {row.id} is submitted again: accepted {done.accepted:,}, duplicates {done.duplicates:,},"
+        f" not accepted {done.refused:,}"
     )
     return Redirect(said, f"/submission/{row.submission}")
 
@@ -70,7 +70,9 @@ def _find(visit: ConsoleRequest) -> Refusal:
 
 
 def _gone(number: int) -> PageError:
-    return PageError(404, f"There is no refusal {number}", "It was handed in again, erased or purged, or never was.")
+    return PageError(
+        404, f"There is no message {number} here", "It was submitted again, erased or purged, or never was."
+    )
 
 
 def _shown(row: Refusal, written: str | None = None) -> Page:
@@ -90,7 +92,7 @@ def _shown(row: Refusal, written: str | None = None) -> Page:
 
 
 def _written(row: Refusal) -> str:
-    """Write the message as it may be mended."""
+    """Write the message as it may be fixed."""
     if row.message is None:
         return str(row.text)
     if len(row.raw) > LARGEST_MENDED:

@@ -81,7 +81,8 @@ class Example:
         lines = [f'curl "{url}"', '-H "Authorization: Bearer $TURNOUT_KEY"']
         lines += [f"-H '{name}: {value}'" for name, value in self.headers.items()]
         if self.inputs:
-            lines.append(f"--json '{json.dumps(self.body, indent=2)}'")
+            lines += ["-H 'Content-Type: application/json'", f"-d '{json.dumps(self.body, indent=2)}'"]
+        lines.append("-w '\\n'")
         return " \\\n  ".join(lines)
 
     @property

@@ -85,6 +85,21 @@ class ListedAccount:
     parked_because: str
     created_at: datetime
 
+    @property
+    def resumed(self) -> str:
+        """Say what follows where it is resumed now."""
+        if self.token == "missing":  # noqa: S105 - a word, no token
+            return (
+                f"account {self.name} sends nothing: it has no token. Give it one: turnout accounts rotate {self.name}"
+            )
+        if self.paused_at is None and self.parked_until is None:
+            return f"account {self.name} was not stopped: it sends"
+        why = f" (it waited because: {self.parked_because})" if self.parked_until else ""
+        return (
+            f"account {self.name} sends one batch now, to see whether HubSpot takes it{why}. If so, the others follow;"
+            " if not, the account waits again"
+        )
+
 
 def listed(engine: Engine, settings: Settings, name: str | None = None) -> list[ListedAccount]:
     """Show the accounts, or the one of this name: what holds for each, and which of it is its own."""
@@ -122,6 +137,15 @@ def _token(row: AccountRow) -> str:
     if row.token is not None:
         return "its own"
     return "the settings'" if row.name == DEFAULT_ACCOUNT else "missing"
+
+
+_WAS_EVER: Final = select(Account.id).where(Account.name == bindparam("account"))
+
+
+def was_ever(engine: Engine, name: str) -> bool:
+    """Say whether there is an account of this name, or was one: its history stays."""
+    with engine.connect() as connection:
+        return connection.execute(_WAS_EVER, {"account": name}).first() is not None
 
 
 _ZONES: Final = table("pg_timezone_names", column("name"))

@@ -63,7 +63,7 @@ class RecordIds:
             what = f"names people who have no e-mail address, and may be another tool's id ({seen}). Is it HubSpot's?"
             choices = (
                 Choice(as_option(name, Field.VID), "it is HubSpot's own record id"),
-                Choice(as_option(name, Field.IGNORE), "it is not; these rows are refused"),
+                Choice(as_option(name, Field.IGNORE), "it is not; these rows are not accepted"),
             )
             yield Question("--map", f"column “{shown(name)}”", what, choices)
 

@@ -40,7 +40,9 @@ class RefusedFile:
                 number += 1
                 path = source.with_name(f"{source.name}.refused-{number}.csv")
         if not os.access(path.parent, os.W_OK | os.X_OK):
-            raise FileError(str(path.parent), "cannot be written to", "--refused FILE, for the rows that are refused")
+            raise FileError(
+                str(path.parent), "cannot be written to", "--refused FILE, for the rows that are not accepted"
+            )
         return cls(path)
 
     def add(self, refused: RejectedRow) -> None:

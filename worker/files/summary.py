@@ -11,6 +11,7 @@ from uuid import UUID
 
 import orjson
 
+from models.counted import counted
 from models.input_check import shown
 from worker.files.columns.header import Columns
 from worker.files.rows import FileRecord, LeftOut, RejectedRow
@@ -162,9 +163,9 @@ def retry_commands(facts: FileFacts, repeats: dict[str, int]) -> list[str]:
 
 
 def table(
-    facts: FileFacts, submission: UUID | None, receipt: Receipt | None, again: str | None
+    facts: FileFacts, submission: UUID | None, receipt: Receipt | None, refused_file: Path | None, again: str
 ) -> Iterator[tuple[str, str]]:
-    """Give the closing table's lines as label and text; `again` submits the refused rows once they are fixed."""
+    """Give the closing table's lines as label and text; `again` submits `refused_file` once its rows are fixed."""
     at = f", header in line {facts.header_line}" if facts.header_line else ""
     yield "file", f"{facts.kind}, {facts.encoding}{at}"
     yield "rows", f"{facts.rows:,}"
@@ -172,7 +173,7 @@ def table(
         yield (
             "gathered",
             (
-                f"{_count(facts.gathered, 'row')} became {_count(facts.people, 'record')}, one for each person and "
+                f"{counted(facts.gathered, 'row')} became {counted(facts.people, 'record')}, one for each person and "
                 "occurrence: from the first join to the last leave, interactionDateTime is the first join"
             ),
         )
@@ -184,15 +185,15 @@ def table(
     if facts.days_only:
         yield (
             "days",
-            f"{_count(facts.days_only, 'time')} without a time of day: the beginning of the day (00:00) was used",
+            f"{counted(facts.days_only, 'time')} without a time of day: the beginning of the day (00:00) was used",
         )
     yield "records", f"{facts.records:,}{_groups(facts)}"
     if receipt is not None:
         yield "accepted", f"{receipt.accepted:,}"
         yield from _duplicates(facts, receipt)
-    yield from _refused(facts, submission, receipt, again)
+    yield from _refused(facts, submission, receipt, refused_file, again)
     for why, count in facts.left_out.items():
-        yield "left out", f"{count:,} {'row' if count == 1 else 'rows'}: {why}"
+        yield "left out", f"{counted(count, 'row')}: {why}"
         if why in facts.take_in:
             yield "", f"to send {'it' if count == 1 else 'them'} too: {facts.take_in[why]}"
     if facts.columns:
@@ -204,10 +205,6 @@ def table(
         yield "checked", "nothing was sent (--check); duplicates are found when the file is sent"
     else:
         yield "submission", f"{submission} (turnout submission {submission})"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _groups(facts: FileFacts) -> str:
@@ -228,14 +225,15 @@ def _duplicates(facts: FileFacts, receipt: Receipt) -> Iterator[tuple[str, str]]
 
 
 def _refused(
-    facts: FileFacts, submission: UUID | None, receipt: Receipt | None, again: str | None
+    facts: FileFacts, submission: UUID | None, receipt: Receipt | None, refused_file: Path | None, again: str
 ) -> Iterator[tuple[str, str]]:
-    yield "refused", f"{receipt.refused if receipt else facts.refused:,}"
+    yield "not accepted", f"{receipt.refused if receipt else facts.refused:,}"
     for reason in facts.reasons:
         yield "", reason
     if facts.refused > len(facts.reasons):
         yield "", f"… and {facts.refused - len(facts.reasons):,} more"
     if receipt is not None and receipt.refused > facts.refused:
         yield "", f"{receipt.refused - facts.refused:,} when they were accepted: turnout submission {submission}"
-    if again:
-        yield "", f"fix them in that file, then submit it: {again}"
+    if refused_file:
+        yield "", f"these rows are in {refused_file}: fix them there, then submit that file:"
+        yield "", again

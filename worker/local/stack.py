@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import redis
@@ -30,13 +30,15 @@ STARTING: Final = 60.0
 class Machine:
     """The parts of one machine and what they are told; `on_ready` is called once, when all of them run."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what `turnout up` is told
         self,
         settings: Settings,
         web_port: int,
         sandbox_port: int | None,
         say: Callable[[str], None],
         on_ready: Callable[[Engine], None],
+        *,
+        known_events: Sequence[str] = (),
     ) -> None:
         self._settings = settings
         self._web_port = web_port
@@ -44,6 +46,7 @@ class Machine:
         self._on_ready = on_ready
         given = bool(settings.model_fields_set & {"hubspot_url", "hubspot_token"})
         self._sandbox_port = None if given else sandbox_port
+        self._known_events = known_events
         self._postgres: Postgres | None = None
         self._supervisor = Supervisor()
         self._stops = 0
@@ -68,6 +71,8 @@ class Machine:
         for option, port in (("--port", self._web_port), ("--sandbox-port", self._sandbox_port)):
             if port is not None and is_taken(port):
                 raise SettingsError(f"port {port} is taken by another program: choose one with {option}")
+        if self._known_events and self._sandbox_port is None:
+            raise SettingsError("--known-event is for HubSpot's test server, which is not started here")
         data_dir.mkdir(parents=True, exist_ok=True)
         if self._sandbox_port is not None:
             self._settings = self._settings.model_copy(
@@ -113,6 +118,7 @@ class Machine:
             )
         if self._sandbox_port is not None:
             command = [sys.executable, "-m", "cli", "sandbox", "--port", str(self._sandbox_port)]
+            command += [f"--known-event={event}" for event in self._known_events]
             self._supervisor.start(self._part("sandbox", command, inherited()))
         self._prepare(settings.model_copy(update=known))
         if self._stops:
@@ -188,16 +194,20 @@ class Machine:
             return False
         path = self._settings.data_dir / RUNNING
         path.touch(0o600)
-        path.write_text(json.dumps({"pid": os.getpid(), **known}))
+        path.write_text(json.dumps({"pid": os.getpid(), **known, "url": f"http://127.0.0.1:{self._web_port}"}))
         engine = make_engine(self._settings.model_copy(update=known))
         self._on_ready(engine)
         engine.dispose()
         return True
 
     def _stop(self) -> None:
+        if self._stops:
+            self._say("stopping: what is being sent is finished first (Ctrl-C again: at once)")
         (self._settings.data_dir / RUNNING).unlink(missing_ok=True)
         self._supervisor.stop(["beat", "web"])
         self._supervisor.stop(["delivery", "housekeeping"])
         self._supervisor.stop()
         if self._postgres is not None:
             self._postgres.stop()
+        if self._stops:
+            self._say("stopped")

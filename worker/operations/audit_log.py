@@ -85,7 +85,13 @@ def _end(engine: Engine, action: Noted, last_error: str) -> None:
         connection.execute(ended)
 
 
-NAMES: Final = {"outcomes": "outcome", "record_ids": "record", "error_ids": "error", "ids": "refused"}
+NAMES: Final = {
+    "outcomes": "outcome",
+    "record_ids": "record",
+    "error_ids": "error",
+    "ids": "refused",
+    "mended_rows": "corrected rows",
+}
 FEW: Final = 5
 
 

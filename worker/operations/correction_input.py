@@ -9,7 +9,7 @@ from worker.files.clocks import TimeFault
 from worker.files.times import read_time
 
 ONE_PERSONS: Final = Reason(
-    "email, vid", "is one person's, and a group's records would all get it", "one record; or each by a mended file"
+    "email, vid", "is one person's, and a group's records would all get it", "one record; or each by a corrected file"
 )
 """Why a group is not corrected to one address."""
 

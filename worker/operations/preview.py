@@ -12,10 +12,11 @@ from hashlib import blake2b
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import BigInteger, Boolean, Connection, Integer, bindparam, case, cast, func, select
+from sqlalchemy import BigInteger, Boolean, Connection, Engine, Integer, bindparam, case, cast, func, select
 
 from models import estimate
 from models.correction import Change
+from models.counted import counted
 from models.error_signature import gist
 from models.estimate import Pace
 from models.input_check import Reason
@@ -32,7 +33,7 @@ from worker.queries.error_filter import Filter, FoundError, first
 from worker.queries.error_groups import DistinctError, distinct
 from worker.queries.errors import OpenError, show_errors
 from worker.queries.refusals import Refusal, RefusalFilter
-from worker.queries.rows import AT_MOST
+from worker.queries.rows import AT_MOST, NEWEST
 from worker.queries.scan import Span
 
 SAMPLES: Final = 10
@@ -153,6 +154,16 @@ def look(  # noqa: PLR0913 - what a job has
         pinned=[ItemResult(one.id, one.record_id) for one in few],
         until=newest,
     )
+
+
+def is_any(engine: Engine, action: Action, chosen: Mapping[str, Any]) -> bool:
+    """Say whether there is anything to which an action would be done."""
+    if action is Action.REPLAY:
+        return next(refusals.waiting(engine, RefusalFilter.read(chosen)), None) is not None
+    with engine.connect() as connection:
+        if action is Action.CANCEL:
+            return bool(_batches(connection, cancel.CancelFilter.read(chosen), NEWEST, 1).count)
+        return bool(first(connection, Filter.read(chosen), 1))
 
 
 def _tallied(
@@ -280,7 +291,8 @@ def _time(process: Context, calls: Mapping[str, int]) -> tuple[float | None, lis
         )
         longest = max(longest, estimate.seconds(calls[name], pace))
         if not estimate.is_today(calls[name], pace):
-            because.append(f"account {name} has {pace.left_today:,} calls left today: the rest goes from midnight on")
+            left = counted(pace.left_today or 0, "call")
+            because.append(f"account {name} has {left} left today: the rest goes from midnight on")
     return longest, because
 
 

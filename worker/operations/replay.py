@@ -67,7 +67,7 @@ def replay_named(engine: Engine, connection: Connection, rules: Rules, ids: Sequ
     _mark(connection, [one.id for one in done if not one.reasons])
     gone = sorted({*ids} - {one.id for one in done})
     what, right = "was submitted again, erased or purged since it was shown", "nothing more"
-    return [*done, *(Replayed(id_, reasons=(Reason(f"refusal {id_}", what, right),)) for id_ in gone)]
+    return [*done, *(Replayed(id_, reasons=(Reason(f"message {id_}", what, right),)) for id_ in gone)]
 
 
 def against(engine: Engine, refusal: Refusal, known: dict[str, tuple[Reason, ...]]) -> tuple[Reason, ...]:
@@ -107,14 +107,14 @@ def _mended(engine: Engine, written: bytes, where: str) -> Refusal | Reason:
         return Reason(where, f"is no JSON ({shown(error)})", right)
     named = fields.get("refused") if isinstance(fields, dict) else None
     if not isinstance(fields, dict) or not isinstance(named, int) or isinstance(named, bool):
-        return Reason(where, "names no refusal", right)
+        return Reason(where, "names no message that was not accepted", right)
     raw = fields.get("message", fields.get("text"))
     if not isinstance(raw, dict | str):
         return Reason(where, "has no message", right)
     rows = page_of(engine, RefusalFilter(ids=[named]), 0, newest_first=False) if 0 < named < 2**63 else []
     if not rows:
         return Reason(
-            where, f"refusal {named} is unknown, or was handed in again", "an id that `turnout refused` lists"
+            where, f"message {named} is unknown, or was submitted again", "an id that `turnout refused` lists"
         )
     mended = raw.encode(errors="replace") if isinstance(raw, str) else json.dumps(raw).encode()
     return replace(rows[0], raw=mended)

@@ -4,15 +4,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, bindparam, select, true
 
 from models.input_check import comparable
-from models.tables import Erasure, Record
+from models.outcome import LastError
+from models.tables import Batch, Erasure, Record
 from worker.database import columns_of, rows_as
 from worker.queries.rows import count
+from worker.queries.submissions import contact_id
 
 COUNTED: Final = 20_000
 """Beyond it a person's records are only said to be more than that."""
+LOOKED_AT: Final = 100
+"""Records of a person that are looked at for HubSpot's id of the contact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,23 @@ def known(engine: Engine, contact: str) -> int:
     records = select(Record.id).where(Record.contact == comparable(contact))
     with engine.connect() as connection:
         return count(connection, records, COUNTED)
+
+
+_CONTACT_IDS: Final = (
+    select(contact_id(Record, Batch, LastError))
+    .select_from(Record)
+    .join(Batch, Batch.id == Record.batch_id)
+    .outerjoin(LastError, true())
+    .where(Record.contact == bindparam("contact"))
+    .limit(LOOKED_AT)
+)
+
+
+def contact_ids(engine: Engine, contact: str) -> list[int]:
+    """Give HubSpot's ids of a contact, as far as answers of some of its records told them."""
+    with engine.connect() as connection:
+        found = connection.execute(_CONTACT_IDS, {"contact": comparable(contact)}).scalars()
+        return sorted({one for one in found if one is not None})
 
 
 def erasures(engine: Engine, before: int | None, limit: int) -> list[ErasureReceipt]:

@@ -26,6 +26,7 @@ class OpenGroup:
     code: str
     gist: str
     first_seen: datetime
+    """Of those that are open, as the next one."""
     last_seen: datetime
     event_id: int | None
     event: str | None
@@ -38,11 +39,13 @@ class OpenGroup:
     action: str
     more: bool
     """There may be more than were counted."""
+    verify_at: datetime | None = None
+    """When the newest is looked for at HubSpot next."""
 
     @property
     def how_many(self) -> str:
         """Write its count."""
-        return as_said(self.count, AT_MOST)
+        return as_said(self.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +71,17 @@ WITH RECURSIVE leap(id, number) AS (
 shown AS (
   SELECT g.* FROM leap JOIN error_groups g USING (id) WHERE g.outcome = ANY(CAST(:outcomes AS text[]))
   ORDER BY g.last_seen DESC, g.id LIMIT CAST(:limit AS bigint))
-SELECT g.id, g.outcome, g.category, g.code, g.gist, g.first_seen, g.last_seen, g.event_id,
+SELECT g.id, g.outcome, g.category, g.code, g.gist, o.created_at AS first_seen, s.created_at AS last_seen, g.event_id,
   coalesce(ev.object_id, ev.external_account_id || '/' || ev.external_event_id) AS event, s.message AS sample,
-  s.record_id AS sample_record, r.contact AS sample_contact, (
+  s.verify_at, s.record_id AS sample_record, r.contact AS sample_contact, (
     SELECT count(*) FROM (
       SELECT FROM errors e WHERE e.group_id = g.id AND e.resolution IS NULL LIMIT CAST(:at_most AS bigint) + 1) few
   ) AS count
 FROM shown g CROSS JOIN LATERAL (
   SELECT * FROM errors e WHERE e.group_id = g.id AND e.resolution IS NULL ORDER BY e.id DESC LIMIT 1) s
-JOIN records r ON r.id = s.record_id LEFT JOIN events ev ON ev.id = g.event_id ORDER BY g.last_seen DESC, g.id""")
+CROSS JOIN LATERAL (
+  SELECT created_at FROM errors e WHERE e.group_id = g.id AND e.resolution IS NULL ORDER BY e.id LIMIT 1) o
+JOIN records r ON r.id = s.record_id LEFT JOIN events ev ON ev.id = g.event_id ORDER BY s.id DESC""")
 """The groups that have open errors, the last seen first. They are found by leaping along the index of open errors, a
 probe each, a thousand at most; each count goes no further than just beyond a bound."""
 
@@ -123,15 +128,19 @@ def narrowed(engine: Engine, chosen: Filter, limit: int = 50) -> tuple[list[Open
 def _narrowed(errors: Select[Any]) -> Select[Any]:
     error = errors.subquery("chosen").c
     few = select(error.group_id, func.count().label("count"), func.max(error.id).label("newest"))
-    found, sample = few.group_by(error.group_id).subquery("found"), aliased(Error)
+    few = few.add_columns(func.min(error.id).label("oldest"))
+    found, sample, oldest = few.group_by(error.group_id).subquery("found"), aliased(Error), aliased(Error)
     return (
-        select(ErrorGroup, Event.label().label("event"), sample.message.label("sample"))
+        select(ErrorGroup.id, ErrorGroup.outcome, ErrorGroup.category, ErrorGroup.code, ErrorGroup.gist)
+        .add_columns(ErrorGroup.event_id, oldest.created_at.label("first_seen"), sample.created_at.label("last_seen"))
+        .add_columns(sample.verify_at, Event.label().label("event"), sample.message.label("sample"))
         .add_columns(sample.record_id.label("sample_record"), Record.contact.label("sample_contact"), found.c.count)
         .join(found, found.c.group_id == ErrorGroup.id)
         .join(sample, sample.id == found.c.newest)
+        .join(oldest, oldest.id == found.c.oldest)
         .join(Record, Record.id == sample.record_id)
         .outerjoin(Event, Event.id == ErrorGroup.event_id)
-        .order_by(ErrorGroup.last_seen.desc(), ErrorGroup.id)
+        .order_by(found.c.newest.desc())
     )
 
 
@@ -158,11 +167,12 @@ def _of_event(event: str | None, gist: str) -> str:
 
 
 def _open_group(row: RowMapping, *, more: bool) -> OpenGroup:
-    advice = _advice(row)
+    advice = _advice(row, is_looked_for=row["verify_at"] is not None)
     return OpenGroup(**row, means=advice.means, who=advice.who, action=advice.action, more=more)
 
 
-def _advice(row: RowMapping) -> Advice:
+def _advice(row: RowMapping, *, is_looked_for: bool = False) -> Advice:
     """Advise on a group that has a sample."""
     of = (Outcome(row["outcome"]), row["category"], row["code"], row["sample"])
-    return advise(*of, Subject(group_id=row["id"]), event=(row["event"] or "").rpartition("/")[2])
+    event = (row["event"] or "").rpartition("/")[2]
+    return advise(*of, Subject(group_id=row["id"]), event=event, is_looked_for=is_looked_for)

@@ -58,7 +58,7 @@ class ItemToday:
         if self.by is not None:
             return f"record {self.by} took its place"
         if "accepted" in self.result:
-            return "accepted {accepted}, duplicates {duplicates}, refused {refused}".format(**self.result)
+            return "accepted {accepted}, duplicates {duplicates}, not accepted {refused}".format(**self.result)
         if self.done is False:
             return "somebody else was faster"
         return "" if self.done else "not begun"

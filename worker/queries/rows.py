@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import CompoundSelect, Connection, Select, func, select
 
+from models.counted import counted
 from models.input_check import INT64_MAX
 
 NEWEST: Final = INT64_MAX
@@ -19,9 +20,11 @@ def count(connection: Connection, selected: Select[int] | CompoundSelect[Any], a
     return connection.execute(select(func.count()).select_from(few)).scalar_one()
 
 
-def as_said(count: int, at_most: int = AT_MOST) -> str:
-    """Write a number that was counted no further than just beyond a bound."""
-    return f"more than {at_most:,}" if count > at_most else f"{count:,}"
+def as_said(count: int, noun: str = "", several: str = "", *, at_most: int = AT_MOST) -> str:
+    """Write a number that was counted no further than just beyond a bound, and of what it is."""
+    more = count > at_most
+    said = min(count, at_most)
+    return ("more than " if more else "") + (counted(said, noun, several) if noun else f"{said:,}")
 
 
 def plain(value: object) -> Any:  # noqa: ANN401 - JSON

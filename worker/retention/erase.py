@@ -13,6 +13,7 @@ from typing import Final
 import redis
 from sqlalchemy import Engine, bindparam, func, insert, select
 
+from models.counted import counted
 from models.erasure import Changes, Person
 from models.tables import Erasure, Record, seconds
 from models.words import AttemptKind
@@ -93,7 +94,7 @@ def _in_stream(stream: Stream, person: Person) -> list[str]:
         number = sum(person.left_of(raw) != raw for raw in stream.messages())
     except redis.RedisError:
         return ["Redis is out of reach: whether a message of theirs waits in the stream is not known"]
-    return [f"{number} messages that mention them wait in the stream to be accepted"] if number else []
+    return [f"waiting in the stream to be accepted: {counted(number, 'message')} of theirs"] if number else []
 
 
 def _sending(engine: Engine, person: Person) -> list[str]:
