@@ -22,7 +22,10 @@ from tasks.fallback import Fallback
 from worker import heartbeat, startup, watchdog
 from worker.context import current
 from worker.delivery import permits
+from worker.log import get_logger
 from worker.logging_setup import set_up
+
+log = get_logger(__name__)
 
 __all__ = ["accept", "deliver", "intake", "job", "notify", "purge", "sweep", "verify"]
 
@@ -53,5 +56,8 @@ def _wait_for_services() -> None:
     try:
         startup.start(process.settings, process.engine)
     except startup.CannotStart as error:
-        sys.stderr.write(f"turnout: {visible(str(error))}\n")
+        if process.settings.log_format == "json":
+            log.critical("cannot start", reason=str(error))
+        else:
+            sys.stderr.write(f"turnout: {visible(str(error))}\n")
         sys.exit(1)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from worker.database import is_away, reason
 from worker.encryption import check_key, fingerprint_key
-from worker.log import get_logger
+from worker.log import LoggableError, get_logger
 from worker.schema import needed, read_schema
 from worker.settings import Settings, SettingsError
 from worker.stream import connect
@@ -60,7 +60,7 @@ class Finding:
         return f"{self.what}: {self.todo}"
 
 
-class CannotStart(Exception):  # noqa: N818 - it is a state of the world
+class CannotStart(LoggableError):  # noqa: N818 - it is a state of the world
     """The process cannot work as things are; the message says why, and what to do."""
 
 
