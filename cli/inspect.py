@@ -157,8 +157,8 @@ def _percent(share: float | None) -> str:
 
 def _told_of_webhook(webhook: WebhookTrouble) -> str:
     return (
-        f"webhook {webhook.name} FAILS: {webhook.error} ({counted(webhook.failures, 'time')} in a row; {webhook.waiting:,} to be"
-        f" told; next try at {written(webhook.again_at)})"
+        f"webhook {webhook.name} FAILS: {webhook.error} ({counted(webhook.failures, 'time')} in a row;"
+        f" {webhook.waiting:,} to be told; next try at {written(webhook.again_at)})"
     )
 
 
