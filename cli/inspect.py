@@ -112,7 +112,7 @@ def _tell_accounts(accounts: Sequence[AccountStop]) -> None:
             say(f"account {account.name} delivers to {account.hubspot_url}, as set for it")
         if account.parked_until and not account.paused_at:
             because = account.parked_because
-            say(f"account {account.name} is parked until {written(account.parked_until)}: {because}")
+            say(f"account {account.name} is waiting until {written(account.parked_until)}: {because}")
         if account.not_read_back_because:
             until, because = written(account.not_read_back_until), account.not_read_back_because
             say(f"account {account.name}: unconfirmed records are not looked up until {until}: {because}")
