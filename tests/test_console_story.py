@@ -169,9 +169,8 @@ def test_by_mouse(  # noqa: PLR0915 - it is one story
     expect(why.filter(has_text="240")).to_contain_text("HubSpot does not know this event")
     expect(why.filter(has_text="240")).to_contain_text("the account's admin")
     expect(why.filter(has_text="150")).to_contain_text("the producer's app")
-    expect(page.locator("p.warning")).to_have_text(
-        "account partner sends nothing until it is resumed: HubSpot does not accept the token: it expired"
-    )
+    stopped = page.locator("p.alarm", has_text="account partner is PAUSED")
+    expect(stopped).to_contain_text("HubSpot does not accept the token: it expired")
     # The outage: a look, then the job.
     why.filter(has_text="3,600").get_by_role("link", name="Retry …").click()
     expect(page.locator("p.facts")).to_contain_text("3,600 records will be sent again")

@@ -34,7 +34,7 @@ from worker.database import repeat
 
 STEP: Final = 5_000
 """Rows that one transaction looks at."""
-NAMES: Final = frozenset({"accounts", "events", "keys", "secrets", "schedules"})
+NAMES: Final = frozenset({"accounts", "events", "keys", "schedules", "schema_revisions", "secrets"})
 """Tables whose texts are names that something is addressed by: no attendee's, and blanked they would break it."""
 REASONS: Final = frozenset({"accounts.paused_because", "accounts.parked_because", "keys.webhook_error"})
 """Texts in these that are no names: HubSpot's words may stand there."""
