@@ -103,6 +103,7 @@ def test_every_command_that_acts_leaves_its_row_and_every_one_that_looks_none(  
     acts("schedule", nightly, None, "schedules", "set", "nightly", "0 3 * * *")
     for word in ("pause", "resume"):
         acts(f"{word} schedule", {"schedule": "nightly"}, None, "schedules", word, "nightly")
+    failed("g@x.org", event="79")
     turnout("schedules", "begin", "nightly")
     ((who, via, what, chosen, _),) = newest()
     assert (who, via, what, chosen) == (ME, "terminal", "retry", {
@@ -137,6 +138,7 @@ LOOK = {
     "up", "env", "enqueue", "status", "batches", "batch", "errors", "events", "event",
     "person", "submission", "job", "actions", "audit",
     "serve", "sandbox", "accounts list", "accounts show", "keys list", "db upgrade", "db rekey", "schedules begin",
+    "db current", "db check", "config init", "doctor",
 }  # fmt: skip
 """Those that change nothing of what is kept, hand records in, or are no operator's; `begin` is looked at by itself."""
 

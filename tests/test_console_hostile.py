@@ -16,7 +16,7 @@ from models.words import Role
 from tests.support.api import key_for
 from tests.support.console import RunningConsole, Visitor, words
 from tests.support.fixtures import Fail, Submit
-from tests.support.ledger import Ledger, ask, do, message, outcomes, people
+from tests.support.ledger import Ledger, ask, do, given_up, message, outcomes, people, taken
 from worker.context import Context
 
 
@@ -148,16 +148,17 @@ def test_who_begins_a_mended_file_is_noted(console: RunningConsole, operator: Vi
 
 
 def test_a_button_whose_job_is_in_trouble_leaves_it_to_the_workers(
-    operator: Visitor, submit: Submit, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    operator: Visitor, submit: Submit, engine: Engine, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submit(message(*people(2)))
-    (batch,) = ledger.batches()
+    given_up(engine, taken(engine))
+    submit(message(*people(2, 2)))
 
     def fails(*_: object) -> None:
         raise RuntimeError
 
     monkeypatch.setattr(worker.operations.steps, "step", fails)
-    for button in ("retry", "cancel"):
+    for button, batch in zip(("retry", "cancel"), ledger.batches(), strict=True):
         answer = operator.press(f"/batch/{batch.id}/{button}", "/")
         assert urlsplit(answer.url).path.startswith("/job/"), answer.url
         assert "waits: a step failed (RuntimeError)" in words(answer.text)

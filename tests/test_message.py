@@ -161,7 +161,7 @@ EITHER = "object_id, or external_event_id and external_account_id"
             {"inputs": [ADA] * (MOST_INPUTS + 1)},
             "inputs",
             "holds 10,001 inputs",
-            "at most 10,000: hand them in as several messages",
+            "at most 10,000: submit them as several messages",
         ),
         ({"submission_id": "x"}, "submission_id", "x is no UUID", "a UUID, or no submission_id"),
         ({"submission_id": 5}, "submission_id", "5 is no UUID", "a UUID, or no submission_id"),

@@ -259,7 +259,7 @@ def test_the_command_shows_first_and_then_purges(
     age(engine, 11)
     run = CliRunner().invoke
     assert "nothing is older than 90 days" in run(app, ["purge"]).output
-    assert "1 records in 1 batches" in run(app, ["purge", "--older-than", "10", "--dry-run"]).output
+    assert "1 record in 1 batch" in run(app, ["purge", "--older-than", "10", "--dry-run"]).output
     assert left(engine)["records"] == 1
     assert '"records": 1' in run(app, ["purge", "--older-than", "10", "--json"]).output
     assert left(engine)["records"] == 0

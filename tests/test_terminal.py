@@ -39,7 +39,10 @@ from worker.webhooks import endpoint
 COMMANDS: dict[tuple[str, ...], list[list[str]]] = {
     ("enqueue",): [["{file}", "--check"], ["{file}", "--check", "--json"], ["{harm}"], ["{file}", "--event", "{harm}"],
                    ["{file}", "--map", "{harm}=email"], ["{file}", "--state", "{harm}"]],
-    ("status",): [[], ["--json"]],
+    ("status",): [[], ["--json"], ["--check"]],
+    ("doctor",): [["--json"], []],
+    ("config",): [["--json"], []],
+    ("config", "init"): [["/nowhere/{harm}"]],
     ("batches",): [[], ["--json"], ["--event", "{harm}"]],
     ("batch",): [["{batch}"], ["{batch}", "--json"], ["{harm}"]],
     ("errors",): [[], ["--json"], ["--grouped"], ["--grouped", "--json"], ["--csv", "/nowhere/{harm}"]],
@@ -86,6 +89,8 @@ COMMANDS: dict[tuple[str, ...], list[list[str]]] = {
     ("schedules", "resume"): [["{schedule}"], ["{harm}"]],
     ("schedules", "begin"): [["{harm}"]],
     ("db", "upgrade"): [[]],
+    ("db", "current"): [[]],
+    ("db", "check"): [[]],
     ("db", "rekey"): [[]],
     (): [["--version"], ["{harm}"], ["--{harm}"], ["errors", "--{harm}"], ["errors", "{harm}"]],
 }  # fmt: skip

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 import worker.delivery.read_back
 from hubspot_api.client import get
+from hubspot_api.transport import Egress
 from models.tables import Attempt, Batch
 from models.words import AttemptKind, Door, Outcome, Resolution, Status
 from tasks.deliver import deliver
@@ -673,10 +674,10 @@ def test_no_transaction_is_open_while_hubspot_answers(context: Context, sandbox:
     sent(context)
     seen = []
 
-    def asked(url: str, token: str, timeout: float) -> Any:
+    def asked(url: str, token: str, timeout: float, egress: Egress) -> Any:
         waiting = ask(context, "SELECT FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'")
         seen.append((len(reads_back(context)), len(waiting)))
-        return get(url, token, timeout)
+        return get(url, token, timeout, egress)
 
     with patch.object(reader_module, "get", asked):
         looked(context)
@@ -714,8 +715,8 @@ def test_two_that_look_at_the_same_record_count_one_look(
 
     both = threading.Barrier(2)
 
-    def together(url: str, token: str, timeout: float) -> Any:
-        answer = get(url, token, timeout)
+    def together(url: str, token: str, timeout: float, egress: Egress) -> Any:
+        answer = get(url, token, timeout, egress)
         both.wait(5)
         return answer
 
@@ -774,8 +775,8 @@ def test_what_an_operator_retries_meanwhile_is_his(context: Context, sandbox: Ru
     given("ada@example.com", "bob@example.com")
     sent(context)
 
-    def retried_meanwhile(url: str, token: str, timeout: float) -> Any:
-        answer = get(url, token, timeout)
+    def retried_meanwhile(url: str, token: str, timeout: float, egress: Egress) -> Any:
+        answer = get(url, token, timeout, egress)
         retry(context.engine, 100, Filter((Outcome.UNCONFIRMED,)))
         return answer
 

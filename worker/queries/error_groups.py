@@ -45,7 +45,7 @@ class OpenGroup:
     @property
     def how_many(self) -> str:
         """Write its count."""
-        return as_said(self.count)
+        return as_said(self.count, at_most=AT_MOST)
 
 
 @dataclass(frozen=True, slots=True)
