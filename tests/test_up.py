@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +68,22 @@ class Up:
     def facts(self, *words: str) -> Any:
         return json.loads(self.turnout(*words, "--json"))
 
+    @cached_property
+    def redis_url(self) -> str:
+        return dict(line.split("=", 1) for line in self.turnout("env").splitlines())["TURNOUT_REDIS_URL"]
+
     def add(self, message: object) -> None:
-        url = dict(line.split("=", 1) for line in self.turnout("env").splitlines())["TURNOUT_REDIS_URL"]
-        with redis.Redis.from_url(url) as client:
+        with redis.Redis.from_url(self.redis_url) as client:
             client.xadd("turnout:intake", {"message": json.dumps(message)})
+
+    def until_arrived(self, contact: str) -> None:
+        """Wait until HubSpot's test server holds somebody: asking it costs less than starting a command."""
+
+        def arrived() -> bool:
+            held = requests.get(f"{self.sandbox}/_sandbox/participations", timeout=5).json()
+            return any(row["contact"] == contact for row in held)
+
+        until(arrived, 40, self.said)
 
     def part(self, *words: str) -> psutil.Process:
         """Find a part by words of its command line."""
@@ -213,6 +226,7 @@ def test_a_record_is_followed_from_the_stream_to_hubspot(up: Up) -> None:
             ],
         }
     )
+    up.until_arrived("ada@example.com")
     until(lambda: settled(up), 30, lambda: up.turnout("status"))
     held = requests.get(f"{up.sandbox}/_sandbox/participations", timeout=5).json()
     assert [(row["event"], row["contact"], row["state"], row["occurredAt"]) for row in held] == [
@@ -257,6 +271,7 @@ def test_a_refusal_by_hubspot_is_explained_and_can_be_retried(up: Up) -> None:
     assert "carol@example.com" in up.turnout("errors")
     assert up.facts("retry")["retried"] == 0  # what HubSpot rejected is not retried unless asked for
     assert up.facts("retry", "--outcome", "rejected", "--event", "42")["retried"] == 1
+    up.until_arrived("carol@example.com")
     until(lambda: books(up)["rejected"] == 0 and settled(up), 30, lambda: up.turnout("status"))
     assert up.facts("errors") == []
     assert books(up)["balanced"]
@@ -320,12 +335,7 @@ def still_delivers(up: Up, contact: str) -> None:
     up.add(
         {"subscriber_state": "register", "object_id": "1", "inputs": [{"email": contact, "interactionDateTime": WHEN}]}
     )
-
-    def arrived() -> bool:
-        held = requests.get(f"{up.sandbox}/_sandbox/participations", timeout=5).json()
-        return any(row["contact"] == contact for row in held)
-
-    until(arrived, 40, up.said)
+    up.until_arrived(contact)
 
 
 def test_commands_without_anything_running_say_what_to_do(tmp_path: Path) -> None:
