@@ -23,7 +23,6 @@ from hubspot_api.transport import LONGEST_ANSWER, Egress, NoResponse, Response
 from models.message import Address
 from models.words import Identity, State
 from tests.support.certificate import certificate_for, served_with
-from tests.support.worker_processes import until
 
 TOKEN = "pat-eu1-secret"
 BODY = b'{"inputs": []}'
@@ -440,10 +439,18 @@ def test_a_connection_is_used_again(data: bytes) -> None:
 
 
 def test_a_kept_connection_that_was_closed_meanwhile_is_made_anew() -> None:
-    with serving(once(OK)) as server:
+    closed = threading.Semaphore(0)
+
+    def behave(server: Server, connection: Connection) -> None:
+        server.requests.append(connection.request())
+        connection.send(OK)
+        connection.sock.shutdown(socket.SHUT_RDWR)
+        closed.release()
+
+    with serving(behave) as server:
         for _ in range(3):
             assert answered(send(server)) == (200, b"{}")
-            until(lambda: server.socks[-1].fileno() < 0, 30, "the server does not close")
+            assert closed.acquire(timeout=30)
         assert (server.connections, len(server.requests)) == (3, 3)
 
 

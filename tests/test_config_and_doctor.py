@@ -1,6 +1,7 @@
 """`turnout config` shows every setting and its source; `turnout doctor` looks at everything and says what to do."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 from cli.app import app as command
 from tests.support.sandbox_server import running_sandbox
 from worker import doctor
+from worker.celery import app
 from worker.context import Context
 from worker.doctor import Diagnosis, Health, examine
 from worker.settings import Settings
@@ -100,6 +102,15 @@ def test_the_token_is_looked_at_by_one_call(
     assert bool(token.todo) is (verdict is not Health.WELL)
 
 
+@pytest.fixture
+def broker_of_the_tests() -> Iterator[None]:
+    """The app is one for all tests of this process, and `doctor` points it at the broker that it looks at."""
+    url = app.conf.broker_url
+    yield
+    app.conf.update(broker_url=url)
+
+
+@pytest.mark.usefixtures("broker_of_the_tests")
 def test_what_is_out_of_reach_is_said_each_with_its_reason(settings: Settings) -> None:
     away = settings.model_copy(
         update={"database_url": "postgresql://127.0.0.1:9/t", "broker_url": "redis://127.0.0.1:9/0", "redis_url": ""}

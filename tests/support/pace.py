@@ -28,9 +28,10 @@ SLOW_FILES: Final = {
     f"test_{name}.py"
     for name in (
         *("api_kill", "broker_outage", "bulk_locks", "concurrency", "console_accessible", "console_browser"),
-        *("console_story", "demo", "fairness", "fallback", "files_memory", "first_minutes", "help", "kills"),
-        *("kills_bulk", "lookups", "notify", "outages", "outbox", "outgoing", "producers", "purge", "restarts"),
-        *("scenarios", "screenshots", "silent_drop", "site", "state_machine", "terminal", "up"),
+        *("console_story", "demo", "fairness", "failover", "fallback", "files_memory", "first_minutes", "help"),
+        *("kills", "kills_bulk", "logs", "lookups", "notify", "outages", "outbox", "outgoing", "pooler", "producers"),
+        *("purge", "restarts", "scenarios", "screenshots", "silent_drop", "site", "startup", "state_machine"),
+        *("status", "terminal", "up"),
     )
 }
 """Files of tests that start processes, or repeat."""
