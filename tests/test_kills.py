@@ -102,6 +102,15 @@ def test_a_worker_killed_three_times_loses_nothing(workers: tuple[Workers, objec
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", range(100, 140))
+def test_workers_killed_three_times_lose_nothing_whatever_the_seed(
+    workers: tuple[Workers, object], engine: Engine, seed: int
+) -> None:
+    killed_again_and_again(*workers, engine, kills=3, seed=seed)
+
+
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_a_worker_killed_twenty_times_loses_nothing(workers: tuple[Workers, object], engine: Engine) -> None:
     killed_again_and_again(*workers, engine, kills=20, seed=2)

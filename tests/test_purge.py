@@ -375,13 +375,10 @@ def keep_what_goes(engine: Engine) -> None:
         do(engine, statement)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_a_storm_while_everything_is_purged_keeps_order_and_books(
-    context: Context, settings: Settings, rules: Rules, seed: int
-) -> None:
+def purging_storm(context: Context, settings: Settings, rules: Rules, seed: int, calls: int) -> None:
     engine = make_engine(settings, pool=20)
     keep_what_goes(engine)
-    here = PurgingStorm(engine, context, Rules(rules.key, SIZE, 0.05), seed, calls=16)
+    here = PurgingStorm(engine, context, Rules(rules.key, SIZE, 0.05), seed, calls=calls)
     killers = here.with_killers_engine(settings.database_url)
     try:
         here.rage()
@@ -393,3 +390,19 @@ def test_a_storm_while_everything_is_purged_keeps_order_and_books(
             each.dispose()
     assert here.gone.records > 20
     assert not wrong, f"seed {seed} violates:\n" + "\n".join(wrong[:40])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_storm_while_everything_is_purged_keeps_order_and_books(
+    context: Context, settings: Settings, rules: Rules, seed: int
+) -> None:
+    purging_storm(context, settings, rules, seed, calls=16)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", range(100, 140))
+def test_many_storms_while_everything_is_purged_keep_order_and_books(
+    context: Context, settings: Settings, rules: Rules, seed: int
+) -> None:
+    purging_storm(context, settings, rules, seed, calls=60)
