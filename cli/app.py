@@ -1,46 +1,152 @@
-"""The command line put together; errors that an operator can fix become one line, not a traceback."""
+"""The command line put together. A command's module is imported once the command is used: `--help` starts quickly."""
 
 import logging
-import os
 import sys
-from collections.abc import Callable
 from typing import Annotated, Final
 
-import redis
 import typer
-from sqlalchemy.exc import DBAPIError
 
-from cli import (
-    accounts,
-    audit,
-    bulk_actions,
-    config,
-    correct,
-    database,
-    doctor,
-    enqueue,
-    errors,
-    event,
-    inspect,
-    jobs,
-    keys,
-    pausing,
-    person,
-    refused,
-    retention,
-    sandbox,
-    schedules,
-    serve,
-    up,
-)
-from cli.commands import Commands, Panel
-from cli.output import complain, complain_of_bug, say
-from worker.database import OTHER_TABLES, READ_ONLY, is_away, reason, sqlstate
+from cli.commands import Commands, Entry, Panel
+from cli.output import say
 from worker.log import Plain
-from worker.settings import SettingsError, read_settings, running
-from worker.startup import CannotStart
-from worker.stream import StreamUnavailable
 from worker.version import version
+
+ENTRIES: Final = {
+    "enqueue": Entry(
+        Panel.SUBMIT,
+        "cli.enqueue:enqueue",
+        "Submit a file of attendance records: CSV or JSON Lines.",
+        "attendees.csv --object-id 4711 --state attend",
+    ),
+    "refused": Entry(
+        Panel.SUBMIT, "cli.refused:app", "What was not accepted: shown with its reasons, and submitted again."
+    ),
+    "status": Entry(
+        Panel.LOOK,
+        "cli.inspect:status",
+        "Show what waits, why and until when, whether everything runs, and what needs action.",
+        "",
+    ),
+    "doctor": Entry(
+        Panel.LOOK,
+        "cli.doctor:doctor",
+        "Look at settings, database, Redis, broker, workers, clocks, HubSpot, its token and limits, "
+        "and say what to do.",
+        "",
+    ),
+    "batches": Entry(Panel.LOOK, "cli.inspect:batches", "List batches, the newest first.", "--status PENDING"),
+    "batch": Entry(
+        Panel.LOOK, "cli.inspect:batch", "Show one batch: its attempts, its records and their errors.", "12"
+    ),
+    "errors": Entry(Panel.LOOK, "cli.errors:errors", "List unresolved errors, the newest first.", "--grouped"),
+    "events": Entry(Panel.LOOK, "cli.event:events", "List the events, the newest first.", ""),
+    "event": Entry(
+        Panel.LOOK,
+        "cli.event:event",
+        "Show an event: registered, attended and cancelled, and of each what is delivered and what is missing.",
+        "acme-events/spring-summit-2026",
+    ),
+    "person": Entry(
+        Panel.LOOK,
+        "cli.person:person",
+        "Show one person's records: attempts, answers, what happens next.",
+        "ada@example.com",
+    ),
+    "submission": Entry(
+        Panel.LOOK,
+        "cli.inspect:submission",
+        "Show the results of one submission.",
+        "7f8c1f0e-7a52-4f5e-9d8a-0f3f6a6f2b11",
+    ),
+    "job": Entry(
+        Panel.LOOK,
+        "cli.jobs:job",
+        "Show one action in bulk: how far it is, the result of each record, and what the records are now.",
+        "3",
+    ),
+    "actions": Entry(
+        Panel.LOOK,
+        "cli.jobs:actions",
+        "List what operators and schedules did, the newest first: who, when, of what, to how many.",
+        "--what pause",
+    ),
+    "audit": Entry(
+        Panel.LOOK, "cli.audit:audit", "Recount every accepted record and say whether the books balance.", ""
+    ),
+    "jobs": Entry(Panel.LOOK, "cli.jobs:app", "Actions in bulk: how far they are, and stopping one."),
+    "retry": Entry(
+        Panel.ACT,
+        "cli.bulk_actions:retry",
+        "Send what failed again, in new batches behind live ones.",
+        "--outcome rejected --event 4711",
+    ),
+    "correct": Entry(
+        Panel.ACT,
+        "cli.correct:correct",
+        "Correct records that are not delivered, and send them.",
+        "267 --email ada@example.com",
+    ),
+    "dismiss": Entry(
+        Panel.ACT,
+        "cli.bulk_actions:dismiss",
+        "Resolve errors without sending anything, with a reason.",
+        "17 --because 'a test address'",
+    ),
+    "cancel": Entry(
+        Panel.ACT,
+        "cli.bulk_actions:cancel",
+        "Take waiting batches out of the queue.",
+        "--event acme-events/spring-summit-2026",
+    ),
+    "pause": Entry(
+        Panel.ACT,
+        "cli.pausing:pause",
+        "Let an account send nothing until `turnout resume`.",
+        "default --because 'a new token comes at ten'",
+    ),
+    "resume": Entry(Panel.ACT, "cli.pausing:resume", "Let a paused or waiting account send again.", "default"),
+    "purge": Entry(
+        Panel.ACT,
+        "cli.retention:purge",
+        "Delete what was finished longer ago than the retention.",
+        "--older-than 90 --dry-run",
+    ),
+    "erase": Entry(
+        Panel.ACT,
+        "cli.retention:erase",
+        "Remove a person from everything kept. It cannot be undone.",
+        "ada@example.com",
+    ),
+    "schedules": Entry(Panel.ACT, "cli.schedules:app", "Retries that begin by themselves, each as a job."),
+    "accounts": Entry(Panel.SET_UP, "cli.accounts:app", "HubSpot's portals that records are delivered to."),
+    "keys": Entry(Panel.SET_UP, "cli.keys:app", "Keys to the API and the console."),
+    "db": Entry(Panel.SET_UP, "cli.database:app", "The database's tables, and the key of what they keep encrypted."),
+    "config": Entry(
+        Panel.SET_UP,
+        "cli.config:app",
+        "The settings: each with its value and where that comes from. Secrets are masked.",
+    ),
+    "up": Entry(Panel.RUN, "cli.up:up", "Run everything on this machine, until Ctrl-C.", ""),
+    "env": Entry(
+        Panel.RUN,
+        "cli.up:env",
+        "Print the settings that reach a running `turnout up`: its database, its broker, its stream, and its HTTP API.",
+        "",
+    ),
+    "serve": Entry(
+        Panel.RUN,
+        "cli.serve:serve",
+        "Serve the API and the console; any number, on any host.",
+        "--host 0.0.0.0 --port 8800",
+    ),
+    "sandbox": Entry(
+        Panel.RUN, "cli.sandbox:sandbox", "Run a test server in place of HubSpot.", "--port 8900 --tier professional"
+    ),
+}
+"""Each command by its name: its panel, its place, the first sentence of its help, and what its example goes on with.
+
+A group's commands have examples of their own.
+"""
 
 
 def _say_version(asked: bool) -> None:  # noqa: FBT001 - as typer calls it
@@ -49,62 +155,20 @@ def _say_version(asked: bool) -> None:  # noqa: FBT001 - as typer calls it
         raise typer.Exit
 
 
+class Turnout(Commands):
+    """The commands of `turnout`."""
+
+    entries = ENTRIES
+
+
 app = typer.Typer(
     name="turnout",
-    cls=Commands,
+    cls=Turnout,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
     epilog="Each command says more: turnout enqueue --help",
 )
-
-_COMMANDS: Final[dict[Panel, dict[str, tuple[Callable[..., None], str]]]] = {
-    Panel.SUBMIT: {"enqueue": (enqueue.enqueue, "attendees.csv --object-id 4711 --state attend")},
-    Panel.LOOK: {
-        "status": (inspect.status, ""),
-        "doctor": (doctor.doctor, ""),
-        "batches": (inspect.batches, "--status PENDING"),
-        "batch": (inspect.batch, "12"),
-        "errors": (errors.errors, "--grouped"),
-        "events": (event.events, ""),
-        "event": (event.event, "acme-events/spring-summit-2026"),
-        "person": (person.person, "ada@example.com"),
-        "submission": (inspect.submission, "7f8c1f0e-7a52-4f5e-9d8a-0f3f6a6f2b11"),
-        "job": (jobs.job, "3"),
-        "actions": (jobs.actions, "--what pause"),
-        "audit": (audit.audit, ""),
-    },
-    Panel.ACT: {
-        "retry": (bulk_actions.retry, "--outcome rejected --event 4711"),
-        "correct": (correct.correct, "267 --email ada@example.com"),
-        "dismiss": (bulk_actions.dismiss, "17 --because 'a test address'"),
-        "cancel": (bulk_actions.cancel, "--event acme-events/spring-summit-2026"),
-        "pause": (pausing.pause, "default --because 'a new token comes at ten'"),
-        "resume": (pausing.resume, "default"),
-        "purge": (retention.purge, "--older-than 90 --dry-run"),
-        "erase": (retention.erase, "ada@example.com"),
-    },
-    Panel.RUN: {
-        "up": (up.up, ""),
-        "env": (up.env, ""),
-        "serve": (serve.serve, "--host 0.0.0.0 --port 8800"),
-        "sandbox": (sandbox.sandbox, "--port 8900 --tier professional"),
-    },
-}
-"""Each panel's commands, and what an example of each goes on with."""
-_GROUPS: Final = {
-    Panel.SUBMIT: {"refused": refused.app},
-    Panel.LOOK: {"jobs": jobs.app},
-    Panel.ACT: {"schedules": schedules.app},
-    Panel.SET_UP: {"accounts": accounts.app, "keys": keys.app, "db": database.app, "config": config.app},
-}
-
-for _panel, _commands in _COMMANDS.items():
-    for _name, (_command, _words) in _commands.items():
-        app.command(_name, rich_help_panel=_panel, epilog=f"Example: turnout {_name} {_words}".rstrip())(_command)
-for _panel, _groups in _GROUPS.items():
-    for _name, _group in _groups.items():
-        app.add_typer(_group, name=_name, rich_help_panel=_panel)
 
 
 @app.callback()
@@ -118,42 +182,13 @@ def turnout(
 
 
 def run() -> None:
-    """Run a command."""
+    """Run a command; what fails is explained, and ends with exit status 1."""
     if logging.lastResort is not None:  # commands set up no log: warnings are for who typed them
         logging.lastResort.setFormatter(Plain())
     try:
         app(prog_name="turnout")
-    except (SettingsError, CannotStart) as error:
-        _fail(str(error))
-    except (redis.RedisError, StreamUnavailable):
-        _fail(f"Redis is out of reach: {_what_to_do('TURNOUT_REDIS_URL')}")
-    except DBAPIError as error:
-        _fail_by_database(error)
-    except Exception as error:  # noqa: BLE001 - a bug: its traceback is shown, and what others wrote in it as always
-        complain_of_bug(error)
+    except Exception as error:  # noqa: BLE001 - each has its explanation; a bug has its traceback
+        from cli.failures import explain
+
+        explain(error)
         sys.exit(1)
-
-
-def _fail_by_database(error: DBAPIError) -> None:
-    if sqlstate(error) == READ_ONLY:
-        _fail(f"PostgreSQL takes no writes ({reason(error)}): TURNOUT_DATABASE_URL must lead to the primary")
-    if is_away(error):
-        _fail(f"PostgreSQL is out of reach ({reason(error)}): {_what_to_do('TURNOUT_DATABASE_URL')}")
-    if sqlstate(error) in OTHER_TABLES:
-        _fail(f"the database's tables are not this Turnout's ({reason(error)}): run `turnout db upgrade`")
-    complain_of_bug(error)
-    sys.exit(1)
-
-
-def _what_to_do(variable: str) -> str:
-    """Say what to do about a service out of reach; a `turnout up` has other addresses after each start."""
-    now = running(read_settings().data_dir)
-    name = variable.removeprefix("TURNOUT_").lower()
-    if variable in os.environ and name in now and os.environ[variable] != now[name]:
-        return f"the addresses of `turnout up` have changed since {variable} was set: run `export $(turnout env)` again"
-    return f"is `turnout up` running, or {variable} right?"
-
-
-def _fail(message: str) -> None:
-    complain(f"turnout: {message}")
-    sys.exit(1)

@@ -2,11 +2,16 @@
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from copy import copy
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from functools import cache
+from importlib import import_module
+from typing import Any, ClassVar, cast
 
-from typer.core import TyperGroup
+import typer
+from typer.core import TyperCommand, TyperGroup
 
 from models.escaping import visible
 
@@ -21,20 +26,74 @@ class Panel(StrEnum):
     RUN = "Run"
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A command as `turnout --help` lists it, without its module."""
+
+    panel: Panel
+    place: str
+    """`module:function`, or `module:app` of a group of commands."""
+    summary: str
+    """The first sentence of its help."""
+    example: str | None = None
+    """What its example goes on with; None for a group, whose commands have examples of their own."""
+
+    def listed(self, name: str) -> TyperCommand:
+        """Give what `turnout --help` shows of it."""
+        return TyperCommand(name=name, help=self.summary, rich_help_panel=self.panel)
+
+
+@cache
+def _load(name: str, entry: Entry) -> Any:  # noqa: ANN401 - a command, or a group of them
+    """Import a command."""
+    module, _, attribute = entry.place.partition(":")
+    found = getattr(import_module(module), attribute)
+    command: Any
+    if isinstance(found, typer.Typer):
+        command = typer.main.get_group(found)
+    else:
+        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        alone.command(name, epilog=f"Example: turnout {name} {entry.example or ''}".rstrip())(found)
+        command = typer.main.get_command(alone)
+    command.name, command.rich_help_panel = name, entry.panel
+    _unwrap(command)
+    return command
+
+
+class _Commands(Mapping[str, Any]):
+    """Commands by their names, each imported when it is asked for."""
+
+    def __init__(self, entries: Mapping[str, Entry]) -> None:
+        self._entries = entries
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - a command, or a group of them
+        return _load(name, self._entries[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
 class Commands(TyperGroup):
     """Commands in panels, whose help is wrapped once, and whose errors show what was typed as everything is shown."""
 
+    entries: ClassVar[Mapping[str, Entry]]
+
     def __init__(self, *args: Any, **more: Any) -> None:  # noqa: ANN401 - typer's own signature
         super().__init__(*args, **more)
-        for command in self.commands.values():
-            _unwrap(command)
+        self.commands = cast("MutableMapping[str, Any]", _Commands(self.entries))
 
     def list_commands(self, _: Any) -> list[str]:  # noqa: ANN401 - typer's own signature
         """Give the names, panel by panel."""
-        panel_of = {
-            name: Panel(str(getattr(command, "rich_help_panel", ""))) for name, command in self.commands.items()
-        }
-        return sorted(panel_of, key=lambda name: list(Panel).index(panel_of[name]))
+        return list(self.entries)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - typer's own signature
+        """Show the help by what is listed of each command, so that none is imported."""
+        shown = copy(self)
+        shown.commands = {name: entry.listed(name) for name, entry in self.entries.items()}
+        TyperGroup.format_help(shown, ctx, formatter)
 
     def make_context(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 - typer's own signature
         """Read the command line."""

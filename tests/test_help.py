@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 import worker.version
 from cli import output
-from cli.app import app
+from cli.app import ENTRIES, app
 from cli.commands import Panel
 from models.escaping import visible
 from tests.support.terminal import OnTerminal
@@ -105,6 +105,30 @@ def test_the_commands_stand_in_panels() -> None:
             [sys.executable, "-m", "cli", "--help"], capture_output=True, text=True, check=True, cwd=ROOT
         ).stdout
     )
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_the_list_of_commands_says_what_each_commands_help_says_first(name: str) -> None:
+    command, entry = TREE.commands[name], ENTRIES[name]
+    assert command.help.split("\n\n")[0] == entry.summary
+    assert command.rich_help_panel == entry.panel
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], []], ids=" ".join)
+def test_what_no_command_is_needed_for_imports_no_command(words: list[str]) -> None:
+    """Imports are nearly all that such a call takes."""
+    probe = (
+        "import sys; sys.argv = ['turnout', *sys.argv[1:]]\n"
+        "from cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", probe, *words], capture_output=True, text=True, check=True, cwd=ROOT)
+    imported = set(done.stderr.split())
+    assert {"cli.app", "cli.commands"} <= imported
+    heavy = {"sqlalchemy", "pydantic", "redis", "requests", "celery", "kombu", "fastapi", "jinja2", "cryptography"}
+    assert imported.isdisjoint({*heavy, *(entry.place.partition(":")[0] for entry in ENTRIES.values())})
 
 
 def test_the_version_is_the_projects(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -257,12 +257,12 @@ def wrong_with(printed: str) -> list[str]:
 
 EACH = """
 import json, sys
-import cli.app
+import cli.app, cli.failures
 from cli.output import complain_of_bug
 def told(bug):
     complain_of_bug(bug)
     print("A BUG:", ascii(bug), file=sys.stderr)
-cli.app.complain_of_bug = told
+cli.failures.complain_of_bug = told
 for words in json.loads(open(sys.argv[1]).read()):
     for stream in (sys.stdout, sys.stderr):
         print("\\n>>>", ascii(words), file=stream, flush=True)
