@@ -8,7 +8,7 @@ import typer
 from cli.accounts import check
 from cli.filters import Before, ErrorOptions, Limit
 from cli.option_groups import with_groups
-from cli.output import AsJson, print_json, print_table, say, written
+from cli.output import AsJson, print_json, print_table, say, say_more, written
 from cli.resources import open_engine
 from models.counted import counted
 from worker.queries.errors import list_errors
@@ -63,8 +63,7 @@ def errors(  # noqa: PLR0913 - one parameter an option
         return
     columns = ["id", "record_id", "outcome", "category", "contact", "event", "state", "batch_id", "message"]
     print_table("Unresolved errors", found, columns, "no unresolved error matches", ["category", "batch_id"])
-    if len(found) == limit:
-        say(f"more: --before {found[-1].id}")
+    say_more(found, limit)
 
 
 def _write(path: Path, engine: "Engine", chosen: "Filter") -> None:

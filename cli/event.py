@@ -7,7 +7,7 @@ import typer
 
 from cli.accounts import check
 from cli.filters import AccountOption, Before, Limit
-from cli.output import AsJson, fail, print_json, print_table, say, written
+from cli.output import AsJson, fail, print_json, print_table, say, say_more, written
 from cli.resources import open_engine
 from models.words import Outcome
 from worker.queries.events import find_event, list_events
@@ -35,8 +35,7 @@ def events(
         ["id", "event", "account", "created_at"],
         "nothing was accepted for any event yet",
     )
-    if len(found) == limit:
-        say(f"more: --before {found[-1].id}")
+    say_more(found, limit)
 
 
 def event(named: Named, *, account: AccountOption = None, as_json: AsJson = False) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from cli.accounts import check
 from cli.filters import AccountOption, Before, EventOption, Limit, Since, Until, in_utc
-from cli.output import AsJson, fail, print_json, print_table, say, written
+from cli.output import AsJson, fail, print_json, print_table, say, say_more, written
 from cli.resources import open_engine, open_process
 from models.counted import counted
 from models.words import State, Status
@@ -202,8 +202,7 @@ def batches(  # noqa: PLR0913 - one parameter an option
     ]
     rows = [{**asdict(row), "why": row.why} for row in found]
     print_table("Batches", rows, columns, "no batch matches", ["identity", "origin", "calls"])
-    if len(found) == limit:
-        say(f"more: --before {found[-1].id}")
+    say_more(found, limit)
 
 
 def batch(batch_id: Annotated[int, typer.Argument(metavar="ID")], *, as_json: AsJson = False) -> None:

@@ -1,12 +1,12 @@
 """`turnout jobs`, `turnout job ID`, `turnout actions`: what was done in bulk, how far it is, and who did what."""
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cli.filters import Before, Limit
-from cli.output import AsJson, fail, print_json, print_table, say, written
+from cli.output import AsJson, fail, print_json, print_table, say, say_more, written
 from cli.resources import open_engine
 from worker.queries.jobs import JobSummary, find_job, list_jobs
 
@@ -25,8 +25,7 @@ def jobs(context: typer.Context, *, before: Before = None, limit: Limit = 20, as
         return
     columns = ["id", "at", "who", "action", "what", "standing", "done", "skipped", "expected"]
     print_table("Jobs", found, columns, "nothing was done in bulk yet")
-    if len(found) == limit:
-        say(f"more: --before {found[-1]['id']}")
+    say_more(found, limit)
 
 
 @app.command(epilog="Example: turnout jobs stop 3")
@@ -76,10 +75,10 @@ def job(
         say(f"more: --after {items[-1].id}")
 
 
-def _with_words(found: JobSummary) -> dict[str, Any]:
-    from worker.operations.audit_log import said
+def _with_words(found: JobSummary) -> dict[str, object]:
+    from worker.operations.audit_log import of_what
 
-    return {**asdict(found), "what": said(found.filter) or "everything", "standing": found.standing}
+    return {**asdict(found), "what": of_what(found), "standing": found.standing}
 
 
 def actions(
@@ -101,12 +100,11 @@ def actions(
         {
             **asdict(row),
             "number": row.done,
-            "of what": log.said(row.filter) or ("everything" if row.is_job else ""),
+            "of what": log.of_what(row),
             "job": row.is_job,
         }
         for row in found
     ]
     columns = ["id", "at", "who", "via", "what", "of what", "number", "because", "job", "last_error"]
     print_table("What was done", rows, columns, "nothing like that was done" if who or what else "nothing was done yet")
-    if len(found) == limit:
-        say(f"more: --before {found[-1].id}")
+    say_more(found, limit)

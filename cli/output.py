@@ -103,6 +103,12 @@ def print_table(
         _print_card([(column.replace("_", " "), row[column]) for column in columns])
 
 
+def say_more(rows: Sequence[object], limit: int) -> None:
+    """Say how to list on, where there may be more rows than were asked for."""
+    if len(rows) == limit:
+        say(f"more: --before {_cell(rows[-1], 'id')}")
+
+
 def _cell(row: object, column: str) -> object:
     return row[column] if isinstance(row, Mapping) else getattr(row, column)
 
@@ -219,9 +225,10 @@ class Bar:
         self, what: str | None = None, beside: str | None = None, *, done: float | None = None, of: float | None = None
     ) -> None:
         """Show what has changed."""
-        fields: dict[str, Any] = {} if beside is None else {"beside": visible(beside)}
         description = None if what is None else visible(what)
-        self._progress.update(self._task, description=description, completed=done, total=of, **fields)
+        self._progress.update(self._task, description=description, completed=done, total=of)
+        if beside is not None:
+            self._progress.update(self._task, beside=visible(beside))
 
 
 def complain_of_bug(error: BaseException) -> None:

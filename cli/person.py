@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli.filters import Limit
-from cli.output import AsJson, print_json, say, written
+from cli.output import AsJson, print_json, say, say_more, written
 from cli.resources import open_engine
 from worker.queries.history import PastAttempt, PastError
 from worker.queries.person import list_records_of
@@ -40,8 +40,7 @@ def person(
     others = {str(record.contact_id) for record in found if record.contact_id} - {contact.strip()}
     if others:
         say(f"HubSpot's contact id: {', '.join(sorted(others))}")
-    if len(found) == limit:
-        say(f"more: --before {found[-1].id}")
+    say_more(found, limit)
 
 
 def _attempt(attempt: PastAttempt) -> tuple[str, str]:

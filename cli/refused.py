@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
@@ -13,7 +13,7 @@ import typer
 from cli.bulk_jobs import Consent, Wish, agree, do, first_reason, show_tally
 from cli.filters import AccountOption, Before, Limit, an_id
 from cli.option_groups import with_groups
-from cli.output import AsJson, complain, print_json, print_table, say
+from cli.output import AsJson, complain, print_json, print_table, say, say_more
 from cli.resources import open_engine, open_process
 from models.counted import counted, is_or_are
 from models.words import Action
@@ -55,23 +55,22 @@ def refused(  # noqa: PLR0913 - one parameter an option
     if out is not None:
         _write(out, (as_line(row) for row in found))
         return
+    rows = list(islice(found, limit))
     columns = ["id", "inputs", "reasons", "refused_at", "submission", "part", "door", "producer", "account"]
-    rows: list[dict[str, Any]] = [
-        {name: getattr(row, name) for name in columns} | {"message": row.raw.decode(errors="replace")}
-        for row in islice(found, limit)
-    ]
+    facts = [{name: getattr(row, name) for name in columns} for row in rows]
     if as_json:
-        print_json(rows)
+        print_json(
+            [{**fact, "message": row.raw.decode(errors="replace")} for fact, row in zip(facts, rows, strict=True)]
+        )
         return
     columns = ["id", "refused_at", "account", "inputs", "reason", "submission"]
     print_table(
         "Not accepted",
-        [{**row, "reason": first_reason(row["reasons"])} for row in rows],
+        [{**fact, "reason": first_reason(row.reasons)} for fact, row in zip(facts, rows, strict=True)],
         columns,
         "nothing waits that was not accepted",
     )
-    if len(rows) == limit:
-        say(f"more: --before {rows[-1]['id']}")
+    say_more(rows, limit)
 
 
 def _write(out: Path, lines: Iterator[bytes]) -> None:

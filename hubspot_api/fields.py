@@ -8,7 +8,7 @@ from typing import Final
 
 import orjson
 
-from models.input_check import unsafe_character
+from models.input_check import INT64_MAX, unsafe_character
 
 DAY: Final = 86_400.0
 """Seconds: no wait or life is believed to be longer."""
@@ -56,8 +56,8 @@ def texts(value: object) -> list[str]:
 def number(fields: Mapping[str, object], name: str) -> int | None:
     """Give a field that is a whole number of at most 64 bits, also where it came as text."""
     written = text(fields, name)
-    read = int(written) if re.fullmatch("-?[0-9]{1,19}", written) else 2**63
-    return read if -(2**63) <= read < 2**63 else None
+    read = int(written) if re.fullmatch("-?[0-9]{1,19}", written) else None
+    return read if read is not None and -INT64_MAX - 1 <= read <= INT64_MAX else None
 
 
 def seconds(value: object) -> float | None:

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import orjson
@@ -20,6 +20,8 @@ from models.words import Identity, State
 MOST_INPUTS: Final = 10_000
 MOST_BYTES: Final = 8 * 1024 * 1024
 DEFAULT_ACCOUNT: Final = "default"
+Json: TypeAlias = dict[str, Any]
+"""A JSON object as it was read, or as it is to be written: only its producer or its reader knows what it holds."""
 _FIELDS: Final = frozenset(
     {"subscriber_state", "object_id", "external_event_id", "external_account_id"}
     | {"inputs", "account", "submission_id", "part", "producer"}

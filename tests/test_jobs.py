@@ -231,7 +231,7 @@ def test_jobs_begun_before_their_columns_were_renamed_go_on_with_all_that_these_
     ids = failed(*people(5))
     errors = [row.id for row in ask(engine, "SELECT id FROM errors ORDER BY record_id")]
     do(engine, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE id = :id", id=errors[0])
-    pinned = [steps.ItemResult(error, record) for error, record in zip(errors, ids, strict=True)]
+    pinned = [steps.WaitingItem(error, record) for error, record in zip(errors, ids, strict=True)]
     begun = asked(engine, Action.DISMISS, FAILED, params={"because": "the event is over"}, pinned=pinned)
     assert jobs.step(engine, rules, begun) == begun
     do(engine, "UPDATE jobs SET last_error = 'a step failed'")

@@ -21,7 +21,7 @@ from hubspot_api.address import is_version
 from models.fingerprint import submission_id
 from models.ids import hidden_character
 from models.input_check import Candidate, shown
-from models.message import MOST_INPUTS, Message, Unreadable, loads, read_fields
+from models.message import MOST_INPUTS, Json, Message, Unreadable, loads, read_fields
 from models.tables import Submission
 from models.words import Door, Identity, Outcome, Role, State, Status
 from web import hubspot_format
@@ -100,7 +100,7 @@ class Attendance:
             answer = await run(self._answer, handed, request, True)  # noqa: FBT003
         return hubspot_format.json_response(answer, headers=hubspot_format.applied(seconds) if is_applied else {})
 
-    def _answer(self, handed: Inbound, request: Request, now: bool) -> dict[str, Any]:  # noqa: FBT001
+    def _answer(self, handed: Inbound, request: Request, now: bool) -> Json:  # noqa: FBT001
         """Give the answer of the first time, or, where the outcome is asked for, of now."""
         assert handed.message is not None
         assert handed.message.submission is not None
@@ -202,7 +202,7 @@ def _digest(request: Request, account: str, body: bytes) -> bytes:
 
 def _read(request: Request, body: bytes, account: str, key: ApiKey, submission: UUID) -> Message:
     """Read a request as a message; what is wrong with the whole of it is said as HubSpot says it."""
-    fields: dict[str, Any] = {"account": account, "producer": key.name, "submission_id": str(submission)}
+    fields: Json = {"account": account, "producer": key.name, "submission_id": str(submission)}
     fields["inputs"] = _inputs(body)
     fields["subscriber_state"] = state = path_value(request, "subscriberState")
     if state not in set(State):

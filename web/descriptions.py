@@ -1,16 +1,16 @@
 """How routes are described in the OpenAPI document: their parameters, bodies and answers."""
 
-from typing import Any, Final
+from typing import Final
 
 from models.ids import ID_PATTERN, LONGEST_TEXT
-from models.message import MOST_INPUTS
+from models.message import MOST_INPUTS, Json
 from models.words import Identity, State
 from web.schemas import ANSWER_OF, INPUT_OF, Error
 
 
-def header(name: str, what: str, *, longest: int | None = None) -> dict[str, Any]:
+def header(name: str, what: str, *, longest: int | None = None) -> Json:
     """Describe a header of a request."""
-    schema: dict[str, Any] = {"type": "string"} | ({"minLength": 1, "maxLength": longest} if longest else {})
+    schema: Json = {"type": "string"} | ({"minLength": 1, "maxLength": longest} if longest else {})
     return {"name": name, "in": "header", "required": False, "description": what, "schema": schema}
 
 
@@ -20,7 +20,7 @@ WAIT: Final = header(
 )
 
 
-def faults(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def faults(*statuses: int) -> dict[int | str, Json]:
     """Describe the answers to requests that are refused whole."""
     said = {
         400: "The request as a whole is not valid",
@@ -38,10 +38,10 @@ def faults(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Error, "description": said[status]} for status in statuses}
 
 
-def path_parameters(path: str) -> list[dict[str, Any]]:
+def path_parameters(path: str) -> list[Json]:
     """Describe the values in a path."""
     text = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT, "pattern": ID_PATTERN}
-    known: dict[str, dict[str, Any]] = {
+    known: dict[str, Json] = {
         "subscriberState": {"type": "string", "enum": list(State)},
         "submission": text | {"description": "The id at the end of `links.submission`."},
         "externalEventId": text | {"description": "The id that the event was created with."},
@@ -69,7 +69,7 @@ def path_parameters(path: str) -> list[dict[str, Any]]:
     ]
 
 
-def write_described(path: str, identity: Identity) -> dict[str, Any]:
+def write_described(path: str, identity: Identity) -> Json:
     """Describe one of the writes, as `add_api_route` takes it."""
     external = "{externalEventId}" in path
     by = "e-mail address" if identity is Identity.EMAIL else "contact id"

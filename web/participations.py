@@ -5,7 +5,7 @@ Nothing of a request's path or query goes out as it came: each value is decoded,
 
 import re
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter
@@ -19,6 +19,7 @@ from hubspot_api.participations import LIMIT, contact_view, event_view, read_pag
 from hubspot_api.transport import NoResponse
 from models.ids import hidden_character, id_fault
 from models.input_check import shown
+from models.message import Json
 from models.words import Role
 from web.access import account_of, key_of, may
 from web.attendance import PREFIXES, check_version
@@ -46,7 +47,7 @@ PATHS: Final = {
 LONGEST_AFTER: Final = 1_000
 """Characters of a cursor. HubSpot publishes no bound."""
 _NUMBER: Final = re.compile("[1-9][0-9]{0,2}")
-ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+ANSWERS: Final[dict[int | str, Json]] = {
     200: {"description": "HubSpot's answer, as it came", "content": {"application/json": {"schema": {}}}},
     "default": {"description": "HubSpot's answer, as it came, whatever its status"},
 }
@@ -123,7 +124,7 @@ class Participations:
 
 STATES: Final = ("REGISTERED", "ATTENDED", "CANCELLED", "NO_SHOW", "EMPTY")
 _TEXT: Final = {"type": "string", "minLength": 1, "maxLength": LONGEST_AFTER}
-_QUERY: Final[dict[str, dict[str, Any]]] = {
+_QUERY: Final[dict[str, Json]] = {
     "state": {"type": "string", "enum": list(STATES)},
     "limit": {"type": "integer", "minimum": 1, "maximum": LIMIT},
     "after": _TEXT,
@@ -139,7 +140,7 @@ def _known(view: str) -> list[str]:
     return [name for name in _QUERY if name != "contactIdentifier" or "{contactIdentifier}" not in view]
 
 
-def _described(view: str) -> list[dict[str, Any]]:
+def _described(view: str) -> list[Json]:
     """Describe a view's query."""
     said = "Passed on to HubSpot."
     return [{"name": name, "in": "query", "description": said, "schema": _QUERY[name]} for name in _known(view)]

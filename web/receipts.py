@@ -2,7 +2,7 @@
 
 import hashlib
 from functools import partial
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from models.message import Json
 from models.words import Role, Status
 from web import hubspot_format
 from web.access import key_of
@@ -29,7 +30,7 @@ from worker.queries.submissions import Cursor, SubmissionRecord, SubmissionRefus
 
 PATH: Final = "/submissions/{submission}"
 PAGE: Final = 100
-ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+ANSWERS: Final[dict[int | str, Json]] = {
     200: {"model": SubmissionReceipt, "description": "Its counts, and a page of its records"},
     304: {"description": "Nothing has changed since the ETag of `If-None-Match`"},
 }
@@ -105,7 +106,7 @@ class Receipts:
             return Response(status_code=304, headers=headers)
         return Response(body, headers=headers | {"Content-Type": hubspot_format.JSON, "Cache-Control": "no-cache"})
 
-    def _receipt(self, key: ApiKey, submission: UUID, limit: int, after: Cursor, request: Request) -> dict[str, Any]:
+    def _receipt(self, key: ApiKey, submission: UUID, limit: int, after: Cursor, request: Request) -> Json:
         with self._engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
             found = submissions.summary(connection, submission)
             if found is None or not _may_see(key, found):
@@ -164,7 +165,7 @@ def _unknown() -> Fault:
     return Fault(404, "OBJECT_NOT_FOUND", message)
 
 
-def _record(row: SubmissionRecord) -> dict[str, Any]:
+def _record(row: SubmissionRecord) -> Json:
     error = row.error_at and {
         "category": row.category,
         "code": row.code,
@@ -187,7 +188,7 @@ def _record(row: SubmissionRecord) -> dict[str, Any]:
     }
 
 
-def _refusal(row: SubmissionRefusal) -> dict[str, Any]:
+def _refusal(row: SubmissionRefusal) -> Json:
     said = hubspot_format.refusal(row)
     context = said["context"]
     assert isinstance(context, dict)

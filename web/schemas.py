@@ -1,11 +1,12 @@
 """HubSpot's shapes and ours as OpenAPI schemas; inputs may be anything, since each is judged alone."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from models.message import Json
 from models.words import Identity, Outcome, State, Status
 
 Int64 = Annotated[int, Field(json_schema_extra={"format": "int64"})]
@@ -138,7 +139,7 @@ class RecordError(Shape):
     category: str
     code: str
     message: str
-    context: dict[str, Any]
+    context: Json
     resolution: str | None
     at: datetime
 

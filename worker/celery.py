@@ -13,6 +13,7 @@ from celery.loaders.app import AppLoader
 from celery.signals import setup_logging, worker_shutting_down
 from kombu.entity import Exchange, Queue
 
+from models.message import Json
 from worker.log import get_logger
 from worker.settings import Settings, SettingsError, load_settings, log_format
 
@@ -39,7 +40,7 @@ mingle, no heartbeats between workers: they know nothing of each other that matt
 class Loader(AppLoader):  # type: ignore[misc]
     """Reads the settings when the app is first used, not at import; where they are not usable, nothing starts."""
 
-    def read_configuration(self, env: str = "") -> dict[str, Any]:  # noqa: ARG002 - Celery's signature
+    def read_configuration(self, env: str = "") -> Json:  # noqa: ARG002 - Celery's signature
         """Give Celery's configuration; where the settings are wrong, the process ends with the reason alone."""
         if "celery.bin.celery" in sys.modules:  # Celery's own program, and not one of ours that only publishes
             _set_up_logging()
@@ -69,7 +70,7 @@ class App(Celery):  # type: ignore[misc]
 app = App("turnout", include=["tasks"], loader=Loader)
 
 
-def configuration(settings: Settings) -> dict[str, Any]:
+def configuration(settings: Settings) -> Json:
     """Give Celery's configuration for these settings."""
     on_redis = not settings.broker_url.startswith(("amqp", "pyamqp"))
     return {

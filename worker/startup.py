@@ -4,11 +4,11 @@
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import redis
 from sqlalchemy import Connection, Engine, text
@@ -150,7 +150,7 @@ def of_redis(settings: Settings) -> list[Finding]:
 def _of_redis(url: str, setting: str) -> Iterator[Finding]:
     try:
         with connect(url) as client:
-            facts = cast("dict[str, Any]", client.info())
+            facts = cast("Mapping[str, object]", client.info())
     except redis.exceptions.NoPermissionError:
         return  # a provider's Redis may not say
     except (redis.RedisError, ValueError, OSError) as error:

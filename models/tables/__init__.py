@@ -16,7 +16,7 @@ Records and errors carry no foreign keys: each would cost a look-up and a row lo
 """
 
 from models.tables.accounts import Account
-from models.tables.base import Base, fixed, ids, seconds, words
+from models.tables.base import Base, among, fixed, ids, seconds, words
 from models.tables.errors import Error, ErrorGroup
 from models.tables.keys import Key, Secret, Session
 from models.tables.operations import Act, Job, JobItem, Schedule
@@ -55,6 +55,7 @@ __all__ = [
     "Submission",
     "Throughput",
     "ThroughputByAccount",
+    "among",
     "fixed",
     "ids",
     "seconds",

@@ -1,5 +1,6 @@
 """What all tables stand on: types by annotation, names of constraints, and values as statements write them."""
 
+from collections.abc import Collection
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -19,6 +20,7 @@ from sqlalchemy import (
     Uuid,
     any_,
     bindparam,
+    literal,
     literal_column,
     text,
 )
@@ -77,6 +79,11 @@ def ids(name: str) -> ColumnElement[Any]:
     As in `Batch.id == ids("batches")`; unlike an IN, the statement is the same for every number of them.
     """
     return any_(bindparam(name, type_=ARRAY(BigInteger)))
+
+
+def among(numbers: Collection[int]) -> ColumnElement[Any]:
+    """Give any of these ids, where a statement is built for them: as `ids`, the same for every number of them."""
+    return any_(literal(list(numbers), ARRAY(BigInteger)))
 
 
 def seconds(name: str) -> ColumnElement[timedelta]:

@@ -240,7 +240,7 @@ class Frame:
         self, request: Request, key: ApiKey | None, template: str, facts: Mapping[str, Any], status: int = 200
     ) -> Response:
         """Write a page."""
-        frame: dict[str, Any] = {
+        frame: dict[str, object] = {
             "delivers_to": self.process.lately("delivers_to", self._delivers_to),
             "key": key,
             "may_act": key is not None and key.role is Role.OPERATOR,

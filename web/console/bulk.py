@@ -1,7 +1,8 @@
 """Actions in bulk: what one will do is shown first; then it is a job, whose page says how far it is and what it did."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
 
 from starlette.datastructures import QueryParams
 
@@ -9,10 +10,12 @@ from models.words import Action
 from web.console.base import ConsoleRequest, Page, PageError, Redirect
 from web.console.selection import chosen, written
 from worker.operations import audit_log, jobs, preview, tally
-from worker.operations.audit_log import said
+from worker.operations.audit_log import LoggedAction, said
 from worker.queries import job_results
 from worker.queries.error_groups import named
 from worker.queries.jobs import JobSummary, find_job, list_jobs
+
+T = TypeVar("T", LoggedAction, JobSummary)
 
 PAGE: Final = 50
 VERBS: Final = {
@@ -47,7 +50,7 @@ def shown(visit: ConsoleRequest, action: Action, wanted: Mapping[str, Any], more
             "action": action,
             "verb": verb,
             "means": means,
-            "what": told(visit, [wanted])[0],
+            "what": told(visit, wanted),
             "found": found,
             "lasts": None if found.seconds is None else preview.lasts(found.seconds),
             "chosen": "",
@@ -64,12 +67,20 @@ CHANGED: Final = (
 )
 
 
-def _outcomes(action: Action, wanted: Mapping[str, Any], asked: QueryParams) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class OfferedOutcome:
+    """An outcome that a retry may be of as well."""
+
+    word: str
+    is_chosen: bool
+
+
+def _outcomes(action: Action, wanted: Mapping[str, Any], asked: QueryParams) -> list[OfferedOutcome]:
     """Offer a retry's other outcomes, where only a filter says which records."""
     if action is not Action.RETRY or asked.get("group"):
         return []
     words = ("failed", "unconfirmed", "canceled", "rejected")
-    return [{"word": word, "is_chosen": word in wanted["outcomes"]} for word in words]
+    return [OfferedOutcome(word, word in wanted["outcomes"]) for word in words]
 
 
 def do(visit: ConsoleRequest, form: Mapping[str, str]) -> Redirect:
@@ -128,7 +139,7 @@ def job(visit: ConsoleRequest) -> Page:
         "job.html",
         {
             "job": found,
-            "what": told(visit, [found.filter])[0] or "everything",
+            "what": with_words(visit, [found])[0][1],
             "items": items,
             "outcomes": outcomes,
             "counted": job_results.COUNTED,
@@ -192,20 +203,25 @@ def log(visit: ConsoleRequest) -> Page:
     """List what operators and schedules did."""
     filters = {"who": visit.asked("who"), "what": visit.asked("what")}
     rows = audit_log.listed(visit.process.engine, PAGE, visit.before(), filters["who"], filters["what"])
-    of = told(visit, [row.filter for row in rows])
-    shown = [(row, what or ("everything" if row.is_job else "")) for row, what in zip(rows, of, strict=True)]
     more = rows[-1].id if len(rows) == PAGE else None
-    return Page("actions.html", {"rows": shown, "filters": filters, "before": visit.before(), "more": more})
+    return Page(
+        "actions.html", {"rows": with_words(visit, rows), "filters": filters, "before": visit.before(), "more": more}
+    )
 
 
-def told(visit: ConsoleRequest, chosen: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Write filters, a group with what its errors have in common."""
+def told(visit: ConsoleRequest, chosen: Mapping[str, Any]) -> str:
+    """Write a filter, a group with what its errors have in common."""
+    group = _groups(visit, [chosen])[0]
+    return said(chosen) + (f" ({group})" if group else "")
+
+
+def with_words(visit: ConsoleRequest, rows: Sequence[T]) -> list[tuple[T, str]]:
+    """Add of what each was done, in words."""
+    groups = _groups(visit, [row.filter for row in rows])
+    return [(row, audit_log.of_what(row, group)) for row, group in zip(rows, groups, strict=True)]
+
+
+def _groups(visit: ConsoleRequest, chosen: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Give what the errors of each filter's group have in common; nothing where it names none."""
     names = named(visit.process.engine, {one["group_id"] for one in chosen if "group_id" in one})
-    groups = [names.get(one.get("group_id", "")) for one in chosen]
-    return [said(one) + (f" ({group})" if group else "") for one, group in zip(chosen, groups, strict=True)]
-
-
-def with_words(visit: ConsoleRequest, rows: Sequence[JobSummary]) -> list[tuple[JobSummary, str]]:
-    """Add of what each job is, in words."""
-    what = told(visit, [row.filter for row in rows])
-    return [(row, one or "everything") for row, one in zip(rows, what, strict=True)]
+    return [names.get(one.get("group_id", ""), "") for one in chosen]

@@ -12,10 +12,10 @@ from models.input_check import Reason
 from models.words import Action
 from web.console.base import ConsoleRequest, Page, PageError, Redirect
 from web.console.bulk import CHANGED, at_once, mistyped, told, typed_in
-from web.console.selection import chosen, errors
+from web.console.selection import DEFAULTS, errors
 from worker.operations import correct, correction_csv, jobs, preview, tally
 from worker.operations.correction_input import ONE_PERSONS, read_change
-from worker.queries.error_filter import OPEN
+from worker.queries.error_filter import OPEN, Filter
 
 FIELDS: Final = ("email", "vid", "when", "event", "set")
 LARGEST_FILE: Final = 8 * 1024 * 1024
@@ -30,15 +30,15 @@ def correction(visit: ConsoleRequest) -> Page:
     fields = {name: asked.get(name, "").replace("\0", "") for name in FIELDS}
     change = _change(fields, asked)
     is_changed = isinstance(change, Change) and bool(change)
-    found = preview.look(visit.process, Action.CORRECT, wanted, _params(change) if is_changed else None)
+    found = preview.look(visit.process, Action.CORRECT, wanted.written, _params(change) if is_changed else None)
     looked = []
-    if isinstance(change, Change) and change and (records := wanted.get("record_ids")):
+    if isinstance(change, Change) and change and (records := wanted.record_ids):
         looked = correct.look(visit.process.engine, visit.process.rules, dict.fromkeys(records, change))
     problem = str(change) if isinstance(change, Reason) else _nothing(asked, change)
     return Page(
         "correct.html",
         {
-            "what": told(visit, [wanted])[0],
+            "what": told(visit, wanted.written),
             "which": "group" if asked.get("group") else "record",
             "named": asked.get("group") or asked.get("record"),
             "fields": fields,
@@ -75,9 +75,9 @@ def mend(visit: ConsoleRequest, form: Mapping[str, str]) -> Redirect:
         )
     process, seal = visit.process, form.get("seal", "")
     params, typed = _params(change), typed_in(form)
-    done = preview.confirm(process, visit.by, Action.CORRECT, wanted, seal, params=params, typed=typed)
+    done = preview.confirm(process, visit.by, Action.CORRECT, wanted.written, seal, params=params, typed=typed)
     if isinstance(done, int):
-        if wanted.get("record_ids"):
+        if wanted.record_ids:
             at_once(visit, done)
         return Redirect("", f"/job/{done}")
     why = ("typed", form.get("typed", "")) if done.seal == seal else ("changed", "1")
@@ -89,9 +89,9 @@ def _nothing(asked: QueryParams, change: Change) -> str:
     return "" if change or "email" not in asked else "Nothing is changed: fill in what is wrong."
 
 
-def _was(visit: ConsoleRequest, wanted: Mapping[str, Any]) -> dict[str, str]:
+def _was(visit: ConsoleRequest, wanted: Filter) -> dict[str, str]:
     """Give the fields of the one record that is corrected, as they are."""
-    record_ids = wanted.get("record_ids") or []
+    record_ids = wanted.record_ids or []
     if len(record_ids) != 1:
         return {}
     with visit.process.engine.connect() as connection:
@@ -99,10 +99,11 @@ def _was(visit: ConsoleRequest, wanted: Mapping[str, Any]) -> dict[str, str]:
     return correction_csv.cells(olds[0]) if olds else {}
 
 
-def _which(asked: QueryParams) -> dict[str, Any]:
+def _which(asked: QueryParams) -> Filter:
     if not (asked.get("group") or asked.get("record")):
         raise PageError(400, "Correct which?", "Name a group or a record: their pages lead here.")
-    return chosen(Action.CORRECT, QueryParams({name: asked[name] for name in ("group", "record") if asked.get(name)}))
+    named = QueryParams({name: asked[name] for name in ("group", "record") if asked.get(name)})
+    return errors(named, DEFAULTS[Action.CORRECT])
 
 
 def _change(fields: Mapping[str, str], asked: QueryParams) -> Change | Reason:

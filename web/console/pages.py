@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 from hubspot_api.address import attendance_path
@@ -200,7 +200,7 @@ PAGES: Final[Mapping[str, PageFunction]] = {
 }
 
 
-def _choices(visit: ConsoleRequest) -> dict[str, Any]:
+def _choices(visit: ConsoleRequest) -> dict[str, object]:
     listed = registry.listed(visit.process.engine, visit.process.settings)
     return {**WORDS, "accounts": [account.name for account in listed]}
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from starlette.datastructures import QueryParams
 
@@ -24,7 +24,7 @@ OTHERS: Final = ("id", "submission", "all")
 LONGEST: Final = 300
 
 
-def chosen(action: Action, asked: QueryParams) -> dict[str, Any]:
+def chosen(action: Action, asked: QueryParams) -> dict[str, object]:
     """Read what is chosen, as a job keeps it.
 
     Raises:
@@ -65,7 +65,7 @@ def written(asked: QueryParams) -> str:
     )
 
 
-def _batches(asked: QueryParams) -> dict[str, Any]:
+def _batches(asked: QueryParams) -> dict[str, object]:
     numbers = _numbers(asked, "batch")
     named = cancel.CancelFilter(
         numbers[0] if numbers else None, _text(asked, "event"), _text(asked, "account"), _state(asked)
@@ -75,7 +75,7 @@ def _batches(asked: QueryParams) -> dict[str, Any]:
     return named.written
 
 
-def _refusals(asked: QueryParams) -> dict[str, Any]:
+def _refusals(asked: QueryParams) -> dict[str, object]:
     submission = _text(asked, "submission")
     number = None if submission is None else uuid_of(submission)
     if submission is not None and number is None:

@@ -1,6 +1,8 @@
 """What the examples are answered: ids and times are made up, all else is what the test server makes of them."""
 
-from typing import Any, Final
+from typing import Final
+
+from models.message import Json
 
 SUBMISSION: Final = "0b7f9d2e-6c41-4f0a-9a53-1f2d8c7e4b60"
 """The submission that the examples ask about."""
@@ -20,8 +22,8 @@ _SUMMIT: Final = {
 }
 
 
-def _batch(status: str, completed: str, submission: str, **more: object) -> dict[str, Any]:
-    answer: dict[str, Any] = {
+def _batch(status: str, completed: str, submission: str, **more: object) -> Json:
+    answer: Json = {
         "status": status,
         "requestedAt": _AT,
         "startedAt": _AT,
@@ -31,7 +33,7 @@ def _batch(status: str, completed: str, submission: str, **more: object) -> dict
     return answer | {"links": {"submission": _LINK + submission}} | more
 
 
-def _error(message: str, **context: list[str]) -> dict[str, Any]:
+def _error(message: str, **context: list[str]) -> Json:
     return {
         "status": "error",
         "category": "VALIDATION_ERROR",
@@ -42,7 +44,7 @@ def _error(message: str, **context: list[str]) -> dict[str, Any]:
     }
 
 
-def _participation(event: dict[str, str], contact: str, email: str, number: str, **stored: object) -> dict[str, Any]:
+def _participation(event: dict[str, str], contact: str, email: str, number: str, **stored: object) -> Json:
     row = {
         "id": number,
         "createdAt": _LATER,
@@ -69,7 +71,7 @@ REJECTED: Final = _batch(
     numErrors=1,
     errors=[_error("Invalid input for `103`", contact=["103"], where=["inputs[1]"])],
 )
-RECEIPT: Final[dict[str, Any]] = {
+RECEIPT: Final[Json] = {
     "submission": SUBMISSION,
     "status": "COMPLETE",
     "requestedAt": _AT,
@@ -119,7 +121,7 @@ COUNTERS_OF_AN_OBJECT: Final = {"registered": 0, "attended": 1, "cancelled": 1, 
 COUNTERS_OF_AN_EVENT: Final = {"registered": 2, "attended": 0, "cancelled": 0, "noShows": 0}
 
 
-def _message(kind: str, **outcomes: int) -> dict[str, Any]:
+def _message(kind: str, **outcomes: int) -> Json:
     return {
         "type": f"submission.{kind}",
         "id": f"{SUBMISSION}_{kind}",

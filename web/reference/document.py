@@ -1,11 +1,12 @@
 """The OpenAPI document: the routes as FastAPI knows them, the webhooks, and the examples."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from models.message import Json
 from web.reference.calls import EXAMPLES, V3, Example
 from web.reference.failures import FAILURES
 from web.reference.webhooks import described
@@ -18,11 +19,9 @@ it to HubSpot within HubSpot's limits. If an input is not valid, `errors` says s
 _REFERENCES: Final = "#/components/schemas/{model}"
 
 
-def document(app: FastAPI) -> dict[str, Any]:
+def document(app: FastAPI) -> Json:
     """Give the OpenAPI document."""
-    made: dict[str, Any] = get_openapi(
-        title=app.title, version=app.version, description=_DESCRIPTION, routes=app.routes
-    )
+    made: Json = get_openapi(title=app.title, version=app.version, description=_DESCRIPTION, routes=app.routes)
     made["servers"] = [{"url": "/", "description": "The Turnout that served this document"}]
     schemas = {model.__name__: model.model_json_schema() for model in INPUTS}
     told = SubmissionMessage.model_json_schema(ref_template=_REFERENCES)
@@ -37,7 +36,7 @@ def document(app: FastAPI) -> dict[str, Any]:
     return made
 
 
-def _illustrate(operation: dict[str, Any], example: Example) -> None:
+def _illustrate(operation: Json, example: Example) -> None:
     """Put an example into an operation: its values, its body and its answer; and the errors that the operation names.
 
     Not its headers: each is there for a purpose, and whoever tries a call out has to want it.
@@ -55,6 +54,6 @@ def _illustrate(operation: dict[str, Any], example: Example) -> None:
             _show(answer, {one.category: {"summary": one.when, "value": one.body} for one in failures})
 
 
-def _show(part: dict[str, Any], examples: Mapping[str, object]) -> None:
+def _show(part: Json, examples: Mapping[str, object]) -> None:
     for content in part.get("content", {}).values():
         content["examples"] = dict(examples)

@@ -1,7 +1,8 @@
 """The messages to a producer's webhook: what they say, how they are signed, and how a receiver verifies them."""
 
-from typing import Any, Final
+from typing import Final
 
+from models.message import Json
 from web.reference import answers
 from web.schemas import SubmissionMessage
 
@@ -39,7 +40,7 @@ ANSWERS: Final = {
 }
 
 
-def described() -> dict[str, Any]:
+def described() -> Json:
     """Describe the webhooks for the OpenAPI document."""
     schema = {"$ref": f"#/components/schemas/{SubmissionMessage.__name__}"}
     return {

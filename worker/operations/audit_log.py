@@ -27,6 +27,7 @@ from models.tables import Act, Job
 from models.words import Via
 from worker.database import rows_as
 from worker.queries.error_filter import ANY_OPEN
+from worker.queries.jobs import JobSummary
 from worker.queries.rows import NEWEST
 
 
@@ -148,6 +149,12 @@ _ACTIONS: Final = (
     .order_by(_ACT.id.desc())
     .limit(bindparam("limit"))
 )
+
+
+def of_what(row: LoggedAction | JobSummary, group: str = "") -> str:
+    """Write of what something was done; of a group, with what its errors have in common."""
+    words = said(row.filter) + (f" ({group})" if group else "")
+    return words or ("everything" if row.is_job else "")
 
 
 def listed(

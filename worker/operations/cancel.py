@@ -11,6 +11,7 @@ from models.moves import Move
 from models.tables import NOBODY, Account, Batch, Error, Event, Record, fixed, ids
 from models.words import Outcome, State, Status
 from worker.database import rows_as
+from worker.queries.batch_conditions import batch_conditions
 from worker.queries.scan import Span, look
 from worker.queue import lanes
 
@@ -40,12 +41,7 @@ class CancelFilter:
         yield batch.status == fixed(Status.PENDING)
         if self.batch_id is not None:
             yield batch.id == self.batch_id
-        if self.event is not None:
-            yield Event.named(self.event)
-        if self.account is not None:
-            yield Account.name == self.account
-        if self.state is not None:
-            yield batch.state == self.state
+        yield from batch_conditions(batch, self.event, self.account, self.state)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,11 @@ def read(engine: Engine, file: TextIO) -> Iterator[Mended | Reason]:
     header = file.readline()
     file.seek(0)
     reader = csv.DictReader(file, delimiter=max(",;\t", key=header.count))
-    rows = ((reader.line_num, row) for row in reader)
+    # What has no column, and the columns that a short line lacks, come as no text.
+    rows = (
+        (reader.line_num, {name: cell for name, cell in row.items() if isinstance(name, str) and isinstance(cell, str)})
+        for row in reader
+    )
     try:
         if RECORD not in (reader.fieldnames or ()):
             raise ValueError(f"its first line has no column {RECORD}; right would be a file of `turnout errors --csv`")
@@ -100,12 +104,12 @@ def read(engine: Engine, file: TextIO) -> Iterator[Mended | Reason]:
 
 
 def _changed(
-    engine: Engine, rows: Iterable[tuple[int, dict[str, Any]]], seen: dict[int, int]
+    engine: Engine, rows: Iterable[tuple[int, dict[str, str]]], seen: dict[int, int]
 ) -> Iterator[Mended | Reason]:
-    named: list[tuple[int, int, dict[str, Any]]] = []
+    named: list[tuple[int, int, dict[str, str]]] = []
     for line, row in rows:
-        text_ = (row[RECORD] or "").strip()
-        if any("\0" in written for one in row.items() for written in one if isinstance(written, str)):
+        text_ = row.get(RECORD, "").strip()
+        if any("\0" in written for one in row.items() for written in one):
             yield Reason(f"line {line}", "holds a NUL, in a cell or in its column's name", "text without it")
         elif not text_.isdecimal() or len(text_) > 18:  # noqa: PLR2004 - a bigint
             yield Reason(
@@ -122,9 +126,7 @@ def _changed(
         if record_id not in known:
             yield Reason(f"line {line}", f"there is no record {record_id}", "an id that `turnout errors` lists")
             continue
-        change = _change(
-            known[record_id], {name: _unguarded(cell) for name, cell in row.items() if name and cell is not None}
-        )
+        change = _change(known[record_id], {name: _unguarded(cell) for name, cell in row.items()})
         if isinstance(change, TimeFault):
             yield Reason(f"line {line}", change.what, change.right)
         elif change:

@@ -23,7 +23,7 @@ from worker.database import is_away, repeat, rows_as
 from worker.log import get_logger
 from worker.operations import audit_log, steps
 from worker.operations.audit_log import Actor
-from worker.operations.steps import ItemResult, JobState, StepContext, StepResult
+from worker.operations.steps import JobState, StepContext, StepResult, WaitingItem
 from worker.operations.tally import Tally
 from worker.queries.jobs import JobSummary, find_job
 
@@ -45,7 +45,7 @@ def ask(  # noqa: PLR0913
     params: Mapping[str, object] | None = None,
     expected: int | None = None,
     until: int | None = None,
-    pinned: Sequence[ItemResult] | None = None,
+    pinned: Sequence[WaitingItem] | None = None,
 ) -> int:
     """Ask for a job, and note who did; give its id.
 
@@ -64,7 +64,7 @@ def ask(  # noqa: PLR0913
         )
     )
     if pinned:
-        steps.store(connection, job_id, [{**asdict(item), "done": None} for item in pinned])
+        steps.store(connection, job_id, pinned)
     return job_id
 
 
@@ -89,8 +89,8 @@ def ask_to_mend(
         while few := list(islice(left, AT_ONCE)):
             number += len(few)
             named += [id_ for line, id_, _ in few if not line]
-            rows = [{"item": line, "record_id": id_, "change": change.written} for line, id_, change in few]
-            steps.store(connection, job_id, rows)
+            items = [WaitingItem(line, id_, change.written) for line, id_, change in few]
+            steps.store(connection, job_id, items)
         what: dict[str, object] = {"record_ids": named} if named else {"mended_rows": number}
         params = {"wrong": [asdict(reason) for reason in on_hold]} if on_hold else {}
         connection.execute(update(Act).where(Act.id == job_id).values(filter=what))
@@ -196,7 +196,7 @@ _GO_ON: Final = (
 
 def _go_on(connection: Connection, job_id: int, done: StepResult) -> None:
     if done.items:
-        steps.store(connection, job_id, [asdict(item) for item in done.items])
+        steps.store(connection, job_id, done.items)
     number = sum(item.done for item in done.items)
     facts = {"job": job_id, "at_stage": done.stage, "behind": done.after}
     connection.execute(_GO_ON, {**facts, "more_done": number, "more_skipped": len(done.items) - number})

@@ -26,7 +26,7 @@ from worker.context import Context
 from worker.database import rows_as
 from worker.operations import cancel, jobs, replay, steps, tally
 from worker.operations.audit_log import Actor
-from worker.operations.steps import ItemResult
+from worker.operations.steps import WaitingItem
 from worker.operations.tally import Skip, Tally
 from worker.queries import refusals, throughput
 from worker.queries.error_filter import Filter, FoundError, first
@@ -92,7 +92,7 @@ class Preview:
     """There are more, to which it is not done."""
     tally: Tally = field(default_factory=Tally)
     """To how many it will be done, what of them changes, and why others are skipped."""
-    pinned: list[ItemResult] = field(default_factory=list)
+    pinned: list[WaitingItem] = field(default_factory=list)
     """What a job of it is done to."""
     until: int = 0
     """The newest id that was looked at: what comes later is none of its business."""
@@ -151,7 +151,7 @@ def look(  # noqa: PLR0913 - what a job has
         because=because,
         more=more,
         tally=tallied,
-        pinned=[ItemResult(one.id, one.record_id) for one in few],
+        pinned=[WaitingItem(one.id, one.record_id) for one in few],
         until=newest,
     )
 
@@ -222,9 +222,17 @@ def ask(  # noqa: PLR0913 - what a job has
     params: Mapping[str, Any] | None = None,
 ) -> int:
     """Ask for the job of a preview; give its id."""
-    facts = {"params": params, "expected": found.count, "until": found.until, "pinned": found.pinned}
     with process.engine.begin() as connection:
-        return jobs.ask(connection, by, action, chosen, **facts)  # type: ignore[arg-type]
+        return jobs.ask(
+            connection,
+            by,
+            action,
+            chosen,
+            params=params,
+            expected=found.count,
+            until=found.until,
+            pinned=found.pinned,
+        )
 
 
 _number = func.count().label("number")
@@ -319,7 +327,7 @@ def _batches(connection: Connection, chosen: cancel.CancelFilter, until: int, mo
         len(found),
         more=len(rows) > most,
         tally=Tally(records, seal=_seal((one.id, one.size) for one in found)),
-        pinned=[ItemResult(one.id, result={"size": one.size}) for one in found],
+        pinned=[WaitingItem(one.id, result={"size": one.size}) for one in found],
         until=until,
     )
 
@@ -347,7 +355,7 @@ def _refusals(process: Context, chosen: RefusalFilter, until: int) -> Preview:
             skips=[Skip(f"would not be accepted again: {why}", count) for why, count in still.most_common()],
             seal=_seal((refusal.id, against is None) for refusal, against in rows),
         ),
-        pinned=[ItemResult(refusal.id) for refusal, _ in reversed(rows)],
+        pinned=[WaitingItem(refusal.id) for refusal, _ in reversed(rows)],
         until=until,
     )
 

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Connection, Engine, Text, Uuid, any_, column, func, literal, select, update
+from sqlalchemy import ARRAY, Connection, Engine, Text, Uuid, column, func, literal, select, update
 
 from models.accept_rules import Rules
-from models.input_check import Candidate, Reason, shown
+from models.input_check import INT64_MAX, Candidate, Reason, shown
 from models.message import Message, Unreadable, loads, read_message
-from models.tables import Account, Refused, Submission
+from models.tables import Account, Refused, Submission, among
 from models.words import Origin
 from worker.database import repeat
 from worker.intake.accept import Inbound, accept
@@ -51,7 +51,7 @@ def replay(
     """
     after, until = span
     rows = page_of(engine, chosen, after, newest_first=False)
-    mine = [row for row in rows if row.id <= until and (chosen.account is None or row.account == chosen.account)]
+    mine = [row for row in rows if row.id <= until and chosen.includes(row)]
     done = list(_hand_in(engine, rules, mine))
     _mark(connection, [one.id for one in done if not one.reasons])
     return done, rows[-1].id if rows and rows[-1].id < until else None
@@ -111,7 +111,7 @@ def _mended(engine: Engine, written: bytes, where: str) -> Refusal | Reason:
     raw = fields.get("message", fields.get("text"))
     if not isinstance(raw, dict | str):
         return Reason(where, "has no message", right)
-    rows = page_of(engine, RefusalFilter(ids=[named]), 0, newest_first=False) if 0 < named < 2**63 else []
+    rows = page_of(engine, RefusalFilter(ids=[named]), 0, newest_first=False) if 0 < named <= INT64_MAX else []
     if not rows:
         return Reason(
             where, f"message {named} is unknown, or was submitted again", "an id that `turnout refused` lists"
@@ -160,8 +160,8 @@ def _receipts(connection: Connection, parts: Sequence[Part]) -> dict[tuple[UUID,
 
 def _mark(connection: Connection, ids: Sequence[int]) -> None:
     """Offer these no more."""
-    named = Refused.id == any_(literal(ids, ARRAY(BigInteger)))
-    connection.execute(update(Refused).where(named, Refused.replayed_at.is_(None)).values(replayed_at=func.now()))
+    waiting = update(Refused).where(Refused.id == among(ids), Refused.replayed_at.is_(None))
+    connection.execute(waiting.values(replayed_at=func.now()))
 
 
 def _mark_alone(engine: Engine, id_: int) -> None:

@@ -1,6 +1,6 @@
 """What one step of a job does: a bounded number of errors, batches or refusals, in the job's own transaction."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
@@ -64,6 +64,16 @@ class ItemResult:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingItem:
+    """One that waits for its turn: as it was shown, or with its own change."""
+
+    item: int
+    record_id: int | None = None
+    change: Mapping[str, object] | None = None
+    result: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class PinnedItem:
     """One that a job was pinned to when it was shown, taken out of those that wait."""
 
@@ -106,9 +116,9 @@ FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(item bigint, record_id bigint
 """Stores items of a job, in their order."""
 
 
-def store(connection: Connection, job_id: int, rows: list[dict[str, Any]]) -> None:
+def store(connection: Connection, job_id: int, items: Iterable[WaitingItem | ItemResult]) -> None:
     """Store a job's items."""
-    connection.execute(_STORE, {"job": job_id, "rows": json(rows)})
+    connection.execute(_STORE, {"job": job_id, "rows": json([asdict(item) for item in items])})
 
 
 def step(on: StepContext, work: JobState) -> StepResult | None:

@@ -25,6 +25,7 @@ from models.outcome import LastError, outcome
 from models.tables import Account, Attempt, Batch, Error, Event, Record
 from models.words import Identity, Origin, Outcome, Resolution, State, Status
 from worker.database import columns_of, rows_as
+from worker.queries.batch_conditions import batch_conditions
 from worker.queries.events import list_events
 from worker.queries.history import PastAttempt, attempts_of_batch
 
@@ -51,10 +52,7 @@ class BatchFilter:
 
     def conditions(self, batch: Any) -> Iterator[ColumnElement[bool]]:  # noqa: ANN401 - the columns of a batch
         """Give the conditions of a batch that is looked at, with its `Account`."""
-        if self.state is not None:
-            yield batch.state == self.state
-        if self.account is not None:
-            yield Account.name == self.account
+        yield from batch_conditions(batch, account=self.account, state=self.state)
         if self.errors:
             yield exists().where(Error.batch_id == batch.id, Error.resolution.is_(None))
         if self.since is not None:

@@ -17,15 +17,11 @@ from datetime import datetime
 from typing import Any, Final, Self
 
 from sqlalchemy import (
-    ARRAY,
-    BigInteger,
     ColumnElement,
     CompoundSelect,
     Connection,
     Select,
-    any_,
     func,
-    literal,
     literal_column,
     select,
     true,
@@ -33,8 +29,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from models.tables import Account, Batch, Error, Event, fixed
+from models.tables import Account, Batch, Error, Event, among, fixed
 from models.words import Outcome, Resolution, State
+from worker.queries.batch_conditions import batch_conditions
 from worker.queries.rows import AT_MOST
 from worker.queries.scan import Span, look
 
@@ -99,18 +96,13 @@ class Filter:
         if self.group_id is not None:
             yield Error.group_id == self.group_id
         if self.record_ids is not None:
-            yield Error.record_id == _any(self.record_ids)
+            yield Error.record_id == among(self.record_ids)
         if self.error_ids is not None:
-            yield Error.id == _any(self.error_ids)
+            yield Error.id == among(self.error_ids)
 
     def beyond_index(self, error: type[Error] = Error, batch: type[Batch] = Batch) -> Iterator[ColumnElement[bool]]:
         """Give the others."""
-        if self.event is not None:
-            yield Event.named(self.event)
-        if self.account is not None:
-            yield Account.name == self.account
-        if self.state is not None:
-            yield batch.state == self.state
+        yield from batch_conditions(batch, self.event, self.account, self.state)
         if self.category is not None:
             yield error.category == self.category
         if self.since is not None:
@@ -201,7 +193,3 @@ def next_of(connection: Connection, chosen: Filter, span: Span, limit: int) -> t
 
 def _open(*outcomes: Outcome) -> ColumnElement[bool]:
     return Error.resolution.is_(None) & Error.outcome.in_([fixed(outcome) for outcome in outcomes])
-
-
-def _any(ids: Sequence[int]) -> Any:  # noqa: ANN401 - what a column is compared with
-    return any_(literal(list(ids), ARRAY(BigInteger)))

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, Engine, select
 
+from models.message import Json
 from models.tables import Account, Batch, Error, Event, Record, ids
 from models.words import Outcome, State
 from worker.database import rows_as
@@ -29,7 +30,7 @@ class OpenError:
     batch_id: int
     record_id: int
     contact: str
-    input: dict[str, Any]
+    input: Json
     account: str
     event_id: int
     event: str

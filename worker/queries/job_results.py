@@ -6,12 +6,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
-    ARRAY,
-    BigInteger,
     Connection,
     Engine,
     Select,
-    any_,
     bindparam,
     case,
     delete,
@@ -24,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 
 from models.outcome import LastError, outcome
-from models.tables import Act, Batch, Job, JobItem, Record
+from models.tables import Act, Batch, Job, JobItem, Record, among
 from models.words import Outcome
 from worker.database import rows_as
 
@@ -140,7 +137,7 @@ def forget(connection: Connection, cutoff: datetime, most_jobs: int, most_items:
         .where(Job.id.in_(oldest), over < literal(cutoff))
         .with_for_update(of=Job, skip_locked=True)
     )
-    jobs = any_(literal(connection.execute(ended).scalars().all(), ARRAY(BigInteger)))
+    jobs = among(connection.execute(ended).scalars().all())
     some = select(JobItem.id).where(JobItem.job_id == jobs).order_by(JobItem.job_id, JobItem.id).limit(most_items)
     items = connection.execute(delete(JobItem).where(JobItem.id.in_(some)))
     empty = ~exists().where(JobItem.job_id == Job.id)

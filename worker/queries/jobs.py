@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from sqlalchemy import Connection, Engine, select
 
@@ -36,6 +36,7 @@ class JobSummary:
     who: str
     via: Via
     filter: Mapping[str, Any]
+    is_job: ClassVar[bool] = True
 
     @property
     def standing(self) -> str:

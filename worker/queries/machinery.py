@@ -79,7 +79,7 @@ def _redis_facts(client: redis.Redis) -> RedisFacts:
 def _keeps(client: redis.Redis) -> tuple[bool | None, str | None]:
     """Say whether Redis keeps what it holds on disk, and by which policy it removes some of it when it is full."""
     try:
-        said: dict[str, Any] = client.info("persistence") | client.info("memory")
+        said: Mapping[str, object] = client.info("persistence") | client.info("memory")
     except redis.ResponseError:
         return None, None  # a provider's Redis may not say
     persistent = bool(said["aof_enabled"]) if "aof_enabled" in said else None

@@ -1,18 +1,17 @@
 """A page of what was refused at the door; each may be a whole message, so it looks at a bounded number and size."""
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, NamedTuple, Self, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Engine, Select, any_, asc, bindparam, desc, func, select
+from sqlalchemy import ColumnElement, Engine, Select, asc, desc, func, select
 
 from models.input_check import Reason
-from models.message import DEFAULT_ACCOUNT, loads
-from models.tables import Refused, Submission
+from models.message import DEFAULT_ACCOUNT, Json, loads
+from models.tables import Refused, Submission, among
 from models.words import Door
 from worker.queries.rows import NEWEST
 
@@ -44,6 +43,19 @@ class RefusalFilter:
         facts = {"ids": self.ids and list(self.ids), "submission": self.submission and str(self.submission)}
         return {name: value for name, value in {**facts, "account": self.account}.items() if value}
 
+    def conditions(self) -> Iterator[ColumnElement[bool]]:
+        """Give the conditions of a `Refused`, with its `Submission`; `account` is not among them."""
+        yield Refused.replayed_at.is_(None)
+        yield Refused.raw != b""
+        if self.ids is not None:
+            yield Refused.id == among(self.ids)
+        if self.submission is not None:
+            yield Submission.submission == self.submission
+
+    def includes(self, refusal: "Refusal") -> bool:
+        """Say whether one of those conditions is meant: its account stands in no column, but in its message."""
+        return self.account is None or refusal.account == self.account
+
 
 WALK: Final = 600
 """Refusals that one page looks at, at most."""
@@ -67,7 +79,7 @@ class Refusal:
     key_id: int | None
     account: str | None
     """What the message names; none where it cannot be read."""
-    message: dict[str, Any] | None
+    message: Json | None
     text: str | None
     """What it holds, where it is no message."""
 
@@ -89,7 +101,7 @@ def walked(
     heads = _heads(engine, chosen, before)
     looked_at = 0
     for ids in _chunks(heads):
-        for refusal in waiting(engine, RefusalFilter(ids, chosen.submission, chosen.account)):
+        for refusal in waiting(engine, replace(chosen, ids=ids)):
             found.append(take(refusal))
             if len(found) == limit:
                 return found, refusal.id
@@ -98,31 +110,19 @@ def walked(
     return found, None if ended else heads[looked_at - 1][0]
 
 
-def _those_of(chosen: RefusalFilter) -> dict[str, Any]:
-    """Give the parameters of a choice, as far as SQL knows it."""
-    ids = {} if chosen.ids is None else {"ids": list(chosen.ids)}
-    return ids if chosen.submission is None else {**ids, "submission": chosen.submission}
-
-
-def _waiting(beyond: ColumnElement[bool], names: Collection[str]) -> Select[Any]:
-    """Give those beyond an id that wait to be handed in again, chosen by the parameters of these names."""
-    waiting = (
-        select(Refused.id, func.octet_length(Refused.raw).label("length"))
-        .join(Submission, Submission.id == Refused.submission_id)
-        .where(Refused.replayed_at.is_(None), Refused.raw != b"", beyond)
-    )
-    if "ids" in names:
-        waiting = waiting.where(Refused.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
-    return waiting.where(Submission.submission == bindparam("submission")) if "submission" in names else waiting
+def _waiting(chosen: RefusalFilter, beyond: ColumnElement[bool]) -> Select[int, int]:
+    """Select the chosen ones beyond an id, with how large they are."""
+    length = func.octet_length(Refused.raw).label("length")
+    waiting = select(Refused.id, length).join(Submission, Submission.id == Refused.submission_id)
+    return waiting.where(*chosen.conditions(), beyond)
 
 
 def _heads(engine: Engine, chosen: RefusalFilter, before: int | None) -> list[tuple[int, int]]:
     """Name those that are looked at, and how large they are."""
-    those = _those_of(chosen)
-    heads = _waiting(Refused.id < bindparam("last"), those).order_by(Refused.id.desc()).limit(WALK)
-    facts = {"last": NEWEST if before is None else before, **those}
+    heads = _waiting(chosen, Refused.id < (NEWEST if before is None else before))
     with engine.connect() as connection:
-        return [(one.id, one.length) for one in connection.execute(heads, facts)]
+        rows = connection.execute(heads.order_by(Refused.id.desc()).limit(WALK))
+        return [(id_, length) for id_, length in rows]
 
 
 def _chunks(heads: Sequence[tuple[int, int]]) -> Iterator[list[int]]:
@@ -145,7 +145,7 @@ def waiting(engine: Engine, chosen: RefusalFilter, before: int | None = None) ->
     """Give the refusals that were not handed in again, the newest first, each with its message as JSON or text."""
     last = NEWEST if before is None else before
     while page := page_of(engine, chosen, last, newest_first=True):
-        yield from (one for one in page if chosen.account is None or one.account == chosen.account)
+        yield from filter(chosen.includes, page)
         last = page[-1].id
 
 
@@ -157,15 +157,14 @@ def as_line(refusal: Refusal) -> bytes:
     return json.dumps(line).encode() + b"\n"  # orjson knows no large number
 
 
-@cache
-def _page(names: frozenset[str], *, newest_first: bool) -> Select[*tuple[Any, ...]]:
-    """Give the statement of a page of those chosen by the parameters of these names."""
-    order, last = desc if newest_first else asc, bindparam("last", type_=BigInteger)
-    few = _waiting(Refused.id < last if newest_first else Refused.id > last, names)
-    step = few.order_by(order(Refused.id)).limit(bindparam("step")).subquery("step").c
+def page_of(engine: Engine, chosen: RefusalFilter, last: int, *, newest_first: bool) -> list[Refusal]:
+    """Give the next of the chosen refusals beyond an id, bounded in number and size."""
+    order = desc if newest_first else asc
+    few = _waiting(chosen, Refused.id < last if newest_first else Refused.id > last)
+    step = few.order_by(order(Refused.id)).limit(AT_ONCE).subquery("step").c
     beside = func.sum(step.length).over(order_by=order(step.id)) - step.length
     sized = select(step.id, beside.label("beside")).subquery("sized")
-    return (
+    page = (
         select(
             *(Refused.id, Refused.raw, Refused.inputs, Refused.reasons, Refused.refused_at),
             *(Submission.submission, Submission.part, Submission.door, Submission.producer, Submission.key_id),
@@ -173,27 +172,28 @@ def _page(names: frozenset[str], *, newest_first: bool) -> Select[*tuple[Any, ..
         .select_from(sized)
         .join(Refused, Refused.id == sized.c.id)
         .join(Submission, Submission.id == Refused.submission_id)
-        .where(sized.c.beside < bindparam("bytes"))
+        .where(sized.c.beside < BYTES_AT_ONCE)
         .order_by(order(Refused.id))
     )
-
-
-def page_of(engine: Engine, chosen: RefusalFilter, last: int, *, newest_first: bool) -> list[Refusal]:
-    """Give the next of the chosen refusals beyond an id, bounded in number and size."""
-    those = _those_of(chosen)
-    page = _page(frozenset(those), newest_first=newest_first)
-    facts = {"last": last, "step": AT_ONCE, "bytes": BYTES_AT_ONCE, **those}
     with engine.connect() as connection:
-        rows = connection.execute(page, facts).mappings()
-        return [Refusal(**row, **_read(row["raw"])) for row in rows]
+        rows = connection.execute(page).mappings()
+        return [Refusal(**row, **_read(row["raw"])._asdict()) for row in rows]
 
 
-def _read(raw: bytes) -> dict[str, Any]:
+class _Content(NamedTuple):
+    """What can be read of a refused message, as a `Refusal` has it."""
+
+    account: str | None = None
+    message: Json | None = None
+    text: str | None = None
+
+
+def _read(raw: bytes) -> _Content:
     """Read what can be read of a refused message."""
     try:
         message = loads(raw)
     except (ValueError, RecursionError):
         message = None
     if not isinstance(message, dict):
-        return {"account": None, "message": None, "text": raw.decode(errors="replace")}
-    return {"account": message.get("account") or DEFAULT_ACCOUNT, "message": message, "text": None}
+        return _Content(text=raw.decode(errors="replace"))
+    return _Content(message.get("account") or DEFAULT_ACCOUNT, message)

@@ -1,7 +1,7 @@
 """What waits, why and until when, and whether everything runs."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -228,8 +228,8 @@ def read_status(engine: Engine, settings: Settings, broker: BrokerFacts | None =
     kept = _database_facts(engine, settings)
     broker = broker or broker_facts(settings)
     return StatusReport(
-        **_fields(kept),
-        **_fields(here),
+        **vars(kept),
+        **vars(here),
         delivers_to=_delivers_to(
             next((one.hubspot_url for one in kept.accounts if one.name == DEFAULT_ACCOUNT), None),
             here.processes,
@@ -262,10 +262,6 @@ def _delivers_to(own: str | None, processes: Collection[Worker], settings: Setti
     """
     urls = [own] if own else deliver_to(processes) or [settings.hubspot_url]
     return "; and to ".join(destination_of(url) for url in urls)
-
-
-def _fields(facts: RedisFacts | DatabaseFacts) -> dict[str, Any]:
-    return {one.name: getattr(facts, one.name) for one in fields(facts)}
 
 
 def _database_facts(engine: Engine, settings: Settings) -> DatabaseFacts:
