@@ -223,7 +223,8 @@ def repeat(work: Callable[[], T], *, when_lost: bool = True) -> T:
 
 def rows_as(kind: Callable[..., T], result: Result[*tuple[Any, ...]]) -> list[T]:
     """Read rows, each as a `kind` (a dataclass) whose fields are the columns' names."""
-    return [kind(**row) for row in result.mappings()]
+    names = tuple(result.keys())
+    return [kind(**dict(zip(names, row, strict=True))) for row in result.all()]
 
 
 def columns_of(table: type[DeclarativeBase], kind: type) -> list[Any]:

@@ -130,7 +130,9 @@ CROSS JOIN LATERAL (
         AND (u.origin = 'retry' OR u.split_from IS NOT NULL)
       ORDER BY u.event_id DESC, u.id DESC LIMIT 1) u
     WHERE NOT leap.found AND r.contact = x.contact AND u.event_id = x.event_id)
-  SELECT FROM leap WHERE found) older""")
+  SELECT FROM leap WHERE found) older
+WHERE EXISTS (
+  SELECT FROM batches m WHERE m.event_id = x.event_id AND (m.origin = 'retry' OR m.split_from IS NOT NULL))""")
 """Those of the records that are newer than one of their contact which can be sent (as in `OLDEST_SENDABLE`) and lies in
 a batch that records were moved to: such a batch may have a larger id than that of what was accepted after them."""
 
@@ -165,4 +167,4 @@ def after_sendable(connection: Connection, places: Iterable[Place]) -> set[int]:
 
 
 def _written(places: Iterable[Place]) -> str:
-    return json([place._asdict() for place in places])
+    return json([{"event_id": event, "contact": contact, "record_id": id_} for event, contact, id_ in places])

@@ -6,15 +6,13 @@ after it. Nothing else does: an error that nobody resolved for so long keeps onl
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, and_, exists, or_, select, text, true
 
 from models.outcome import LastError, outcome
 from models.tables import Batch, Error, Record, fixed, ids
 from models.words import Outcome
-from worker.database import rows_as
 from worker.queue.contact_index import Place, after_sendable, oldest_sendable
 
 READ_BACK: Final = select(Error.batch_id).where(Error.batch_id == ids("batches"), Error.verify_at.is_not(None))
@@ -41,8 +39,7 @@ ARRIVED: Final = (
 """Records that arrived or may have: each overtakes what is older of its contact and event."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(NamedTuple):
     """A record that arrived, or may have."""
 
     id: int
@@ -56,7 +53,7 @@ def must_stay(connection: Connection, batch_ids: Collection[int]) -> set[int]:
     batches = {"batches": list(batch_ids)}
     read_back = set(connection.execute(READ_BACK, batches).scalars())
     waited_for = set(connection.execute(WAITED_FOR, batches).scalars())
-    arrived = rows_as(Arrived, connection.execute(ARRIVED, batches))
+    arrived = [Arrived(*row) for row in connection.execute(ARRIVED, batches).all()]
     return read_back | waited_for | _overtook(connection, arrived)
 
 
@@ -66,13 +63,12 @@ def _overtook(connection: Connection, arrived: Collection[Arrived]) -> set[int]:
     The oldest such record is looked for once for each contact: many may have thousands in one event.
     """
     upto: dict[tuple[int, str], int] = {}
-    for record in arrived:
-        place = record.event_id, record.contact
-        upto[place] = max(record.batch_id, upto.get(place, 0))
+    for _, batch_id, event_id, contact in arrived:
+        upto[event_id, contact] = max(batch_id, upto.get((event_id, contact), 0))
     oldest = oldest_sendable(connection, upto)
     after_moved = after_sendable(connection, (Place(one.event_id, one.contact, one.id) for one in arrived))
     return {
-        record.batch_id
-        for record in arrived
-        if oldest.get((record.event_id, record.contact), record.id) < record.id or record.id in after_moved
+        batch_id
+        for id_, batch_id, event_id, contact in arrived
+        if oldest.get((event_id, contact), id_) < id_ or id_ in after_moved
     }
