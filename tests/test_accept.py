@@ -2,10 +2,11 @@ import json
 import uuid
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select
 
 from models.accept_rules import Rules
 from models.message import Message, read_message
+from models.tables import Batch, Refused
 from models.words import Door
 from tests.support.fixtures import Submit
 from worker.intake.accept import Inbound, accept, refuse_whole
@@ -25,7 +26,7 @@ def people(number: int, first: int = 0) -> list[str]:
 
 def sizes(engine: Engine) -> list[tuple[str, int, bool]]:
     with engine.connect() as connection:
-        rows = connection.execute(text("SELECT state, size, open FROM batches ORDER BY id"))
+        rows = connection.execute(select(Batch.state, Batch.size, Batch.open).order_by(Batch.id))
         return [(row.state, row.size, row.open) for row in rows]
 
 
@@ -71,7 +72,7 @@ def test_a_broken_input_is_refused_with_its_reason_and_its_neighbours_are_stored
     (part,) = submit(handed)
     assert (part.accepted, part.refused) == (2, 1)
     with engine.connect() as connection:
-        row = connection.execute(text("SELECT raw, reasons FROM refused")).one()
+        row = connection.execute(select(Refused.raw, Refused.reasons)).one()
     assert json.loads(row.raw)["inputs"] == [{"email": "nobody", "interactionDateTime": 1_767_225_600}]
     assert [reason["where"] for reason in row.reasons] == ["inputs[1].email", "inputs[1].interactionDateTime"]
     assert row.reasons[1]["right"] == "milliseconds: 1767225600000"
@@ -80,7 +81,7 @@ def test_a_broken_input_is_refused_with_its_reason_and_its_neighbours_are_stored
 def test_a_refused_input_mended_can_be_handed_in_again(submit: Submit, engine: Engine) -> None:
     submit(message("not an address"))
     with engine.connect() as connection:
-        raw = connection.execute(text("SELECT raw FROM refused")).scalar_one()
+        raw = connection.execute(select(Refused.raw)).scalar_one()
     (part,) = submit(bytes(raw).replace(b"not an address", b"ada@example.com"))
     assert part.accepted == 1
 
@@ -94,7 +95,7 @@ def test_an_unreadable_message_is_kept_whole(submit: Submit, engine: Engine, raw
     refused, accepted = submit(raw, good)
     assert (refused.refused, accepted.accepted) == (1, 1)
     with engine.connect() as connection:
-        assert bytes(connection.execute(text("SELECT raw FROM refused")).scalar_one()) == raw
+        assert bytes(connection.execute(select(Refused.raw)).scalar_one()) == raw
     assert audit(engine).balanced
 
 
@@ -124,7 +125,7 @@ def test_both_addresses_both_identities_and_all_states_get_batches_of_their_own(
         {"subscriber_state": "cancel", **external, "inputs": mixed},
     )
     with engine.connect() as connection:
-        rows = connection.execute(text("SELECT state, identity, size FROM batches ORDER BY id")).all()
+        rows = connection.execute(select(Batch.state, Batch.identity, Batch.size).order_by(Batch.id)).all()
     assert [tuple(row) for row in rows] == [
         ("register", "email", 1),
         ("register", "vid", 1),
@@ -136,7 +137,7 @@ def test_both_addresses_both_identities_and_all_states_get_batches_of_their_own(
 def test_a_batch_waits_for_the_one_that_holds_its_contact(submit: Submit, engine: Engine) -> None:
     submit(message(*people(2)), message(*people(1), state="cancel"), message(*people(1, 5), state="cancel"))
     with engine.connect() as connection:
-        rows = connection.execute(text("SELECT id, state, after FROM batches ORDER BY id")).all()
+        rows = connection.execute(select(Batch.id, Batch.state, Batch.after).order_by(Batch.id)).all()
     first, *rest = rows
     assert first.after == []
     assert {row.state: row.after for row in rest} == {"cancel": [first.id]}
@@ -167,5 +168,5 @@ def test_what_came_by_http_and_the_database_cannot_store_is_kept_whole(engine: E
     assert handed.inputs == 1
     with engine.connect() as connection:
         refuse_whole(connection, handed, rules, "the database cannot store it")
-        kept = connection.execute(text("SELECT raw FROM refused")).scalar_one()
+        kept = connection.execute(select(Refused.raw)).scalar_one()
     assert json.loads(bytes(kept)) == fields

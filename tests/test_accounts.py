@@ -10,12 +10,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import Engine, literal, select as sql_select, text
+from sqlalchemy import Engine, insert, literal, select as sql_select, text
 
 from hubspot_api.reaction import OUTAGE
+from models.tables import Account
 from tasks.deliver import deliver
 from tasks.sweep import due_accounts
 from tests.support.fixtures import Turnout
+from tests.support.ledger import do
 from tests.support.sandbox_server import running_sandbox
 from tests.support.terminal import OnTerminal
 from tests.support.worker_processes import environment
@@ -31,11 +33,6 @@ WHEN = 1_767_225_600_000
 def row(engine: Engine, name: str) -> Any:
     with engine.connect() as connection:
         return connection.execute(text("SELECT * FROM accounts WHERE name = :name"), {"name": name}).one()
-
-
-def do(engine: Engine, statement: str) -> None:
-    with engine.begin() as connection:
-        connection.execute(text(statement))
 
 
 def message(account: str, *contacts: str, event: str = "7") -> dict[str, Any]:
@@ -179,7 +176,7 @@ def test_rotating_replaces_the_token_and_the_settings_can_be_gone_back_to(
 
 
 def test_nobody_is_sent_for_with_the_settings_token_but_default(context: Context, submit: Any) -> None:
-    do(context.engine, "INSERT INTO accounts (name) VALUES ('bare')")
+    do(context.engine, insert(Account).values(name="bare"))
     submit(message("bare"))
     assert deliver(context, "bare") == 0
     paused = row(context.engine, "bare")

@@ -13,8 +13,9 @@ from uuid import UUID
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import delete, select, text
 
+from models.tables import Batch, Submission
 from models.words import Role
 from tests.support.api import BY_EMAIL, WHEN, Api, delivering, key_for, running_server
 from tests.support.sandbox_server import RunningSandbox
@@ -207,7 +208,7 @@ def test_a_submission_that_a_message_made_before_is_never_a_requests_answer(api:
     once = {"Idempotency-Key": "order 4711"}
     submission = api.submit("ada@example.com", headers=once).json()["links"]["submission"].rpartition("/")[2]
     with api.context.engine.begin() as connection:
-        connection.execute(text("DELETE FROM submissions"))
+        connection.execute(delete(Submission))
     inputs = [{"email": "eve@example.com", "interactionDateTime": WHEN}]
     named = {"submission_id": submission, "part": "request", "subscriber_state": "register", "object_id": "7"}
     submit({**named, "inputs": inputs})
@@ -252,7 +253,7 @@ def test_order_is_kept_per_contact(api: Api) -> None:
         inputs = [{"email": "ada@example.com", "interactionDateTime": WHEN + number}]
         api.ask("POST", BY_EMAIL.replace("register", state), json={"inputs": inputs})
     with api.context.engine.connect() as connection:
-        waiting = connection.execute(text("SELECT state, after FROM batches ORDER BY id")).all()
+        waiting = connection.execute(select(Batch.state, Batch.after).order_by(Batch.id)).all()
     assert [row.state for row in waiting] == ["register", "cancel", "register"]
     assert [len(row.after) for row in waiting] == [0, 1, 1]
 

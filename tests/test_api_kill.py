@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 import requests
-from sqlalchemy import text
+from sqlalchemy import select
 
+from models.tables import Record
 from tests.support.api import BY_EMAIL, WHEN, key_for
 from tests.support.worker_processes import environment, until
 from worker.context import Context
@@ -125,5 +126,5 @@ def test_killed_in_the_middle_of_a_thousand_requests_it_keeps_what_it_answered(
 
 def stored(context: Context) -> set[int]:
     with context.engine.connect() as connection:
-        contacts = connection.execute(text("SELECT contact FROM records"))
+        contacts = connection.execute(select(Record.contact))
         return {int(contact[1:].partition("@")[0]) for contact in contacts.scalars()}

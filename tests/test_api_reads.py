@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import func, select
 
 from hubspot_api.limiter import Use
-from models.words import Role
+from models.tables import Attempt
+from models.words import AttemptKind, Role
 from tests.support.api import WHEN, Api, delivering, running_api
 from worker.accounts import state
 from worker.context import Context
@@ -30,7 +31,7 @@ def test_a_contacts_participations_are_hubspots(api: Api, prefix: str) -> None:
     assert row["associations"]["contact"]["email"] == "ada@example.com"
     assert row["properties"]["occurredAt"] == WHEN
     with api.context.engine.connect() as connection:
-        attempt = connection.execute(text("SELECT * FROM attempts WHERE kind = 'read-back'")).one()
+        attempt = connection.execute(select(Attempt.__table__).where(Attempt.kind == AttemptKind.READ_BACK)).one()
     assert (attempt.http_status, attempt.finished_at is not None) == (200, True)
 
 
@@ -53,7 +54,9 @@ def test_without_a_permit_it_is_429_and_nothing_is_asked(api: Api) -> None:
     answer = api.ask("GET", f"{V3}/contacts/ada%40example.com/breakdown")
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
     with api.context.engine.connect() as connection:
-        reads = connection.execute(text("SELECT count(*) FROM attempts WHERE kind = 'read-back'"))
+        reads = connection.execute(
+            select(func.count()).select_from(Attempt).where(Attempt.kind == AttemptKind.READ_BACK)
+        )
         assert reads.scalar_one() == 0
 
 

@@ -3,14 +3,16 @@
 import getpass
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select, update
 from typer.testing import Result
 
 from cli.app import app
+from models.tables import Act, Batch
 from models.words import Role, Via
 from tests.support.console import RunningConsole
 from tests.support.fixtures import Fail, Submit, Turnout
@@ -33,7 +35,7 @@ def newest(engine: Engine) -> Callable[[], list[tuple[str, str, str, dict[str, A
 
     def look() -> list[tuple[str, str, str, dict[str, Any], int | None]]:
         nonlocal seen
-        rows = ask(engine, "SELECT * FROM actions WHERE id > :seen ORDER BY id", seen=seen)
+        rows = ask(engine, select(Act.__table__).where(Act.id > seen).order_by(Act.id))
         seen = max([seen, *(row.id for row in rows)])
         assert not [row.last_error for row in rows if row.last_error]
         return [(row.who, row.via, row.what, row.filter, row.number) for row in rows]
@@ -113,7 +115,7 @@ def test_every_command_that_acts_leaves_its_row_and_every_one_that_looks_none(  
     acts("stop", {"job": int(job)}, None, "jobs", "stop", job)
     acts("remove schedule", {"schedule": "nightly"}, None, "schedules", "remove", "nightly")
     acts("erase", {}, 1, "erase", "a@x.org", "--yes")
-    do(engine, "UPDATE batches SET settled_at = settled_at - interval '100 days' WHERE size = 2")
+    do(engine, update(Batch).where(Batch.size == 2).values(settled_at=Batch.settled_at - timedelta(days=100)))
     records = ask(engine, "SELECT count(*) FROM records r JOIN batches b ON b.id = r.batch_id WHERE b.size = 2")[0][0]
     acts("purge", {"older_than_days": 90.0}, records, "purge", "--older-than", "90")
 
@@ -188,7 +190,7 @@ def test_what_raises_stays_noted_with_why_and_what_is_interrupted_without_a_numb
         raise ValueError("a@x.org is in it")
     with pytest.raises(KeyboardInterrupt), audit_log.noted(engine, by, "purge", older_than_days=90):
         raise KeyboardInterrupt
-    rows = ask(engine, "SELECT what, number, last_error FROM actions ORDER BY id")
+    rows = ask(engine, select(Act.what, Act.number, Act.last_error).order_by(Act.id))
     assert [tuple(row) for row in rows] == [("erase", None, "ValueError"), ("purge", None, "")]
 
 

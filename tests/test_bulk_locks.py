@@ -3,11 +3,12 @@
 import random
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, insert, text
 
 import worker.queries.refusals
 from models.accept_rules import Rules
 from models.correction import Change
+from models.tables import Account
 from models.words import Action, Outcome
 from tests.support.fixtures import Submit
 from tests.support.jobs import ME, finished, run
@@ -86,7 +87,7 @@ def _of_acme(submit: Submit, engine: Engine) -> None:
     """Three messages that were refused whole, and would be accepted now."""
     for number in range(3):
         submit({**message(f"p{number}@x.org"), "account": "acme"})
-    do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
+    do(engine, insert(Account).values(name="acme"))
 
 
 @pytest.mark.usefixtures("_of_acme")

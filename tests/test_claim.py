@@ -2,14 +2,15 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Engine, event, func, insert, select, text, update
 
 import worker.queue.claim
 from hubspot_api.reaction import OUTAGE
-from models.tables import Attempt, Batch, Event
+from models.tables import Account, Attempt, Batch, Event, Lane
 from models.words import Origin, Status
 from tests.support.fixtures import Submit
 from tests.support.jobs import retry
@@ -135,7 +136,9 @@ def test_an_event_locked_by_accept_can_still_be_claimed_from(submit: Submit, eng
 @pytest.mark.usefixtures("retries_first")
 def test_a_locked_event_keeps_retries_of_others_not_waiting(submit: Submit, engine: Engine) -> None:
     failed(engine, submit, message("a@x.org", event="1"), message("b@x.org", event="2"))
-    locked = ask(engine, "SELECT event_id FROM lanes WHERE origin = 'retry' ORDER BY served_at, event_id")[0].event_id
+    locked = ask(
+        engine, select(Lane.event_id).where(Lane.origin == Origin.RETRY).order_by(Lane.served_at, Lane.event_id)
+    )[0].event_id
     with engine.begin() as accepting, ThreadPoolExecutor(1) as one:
         lock_event(accepting, locked)
         claiming = one.submit(take, engine)
@@ -177,7 +180,7 @@ def test_a_claim_that_turns_from_live_lanes_to_a_retry_deadlocks_with_nobody(
     failed(engine, submit, message("a@x.org"))
     submit(message("b@x.org"))
     (live,) = ledger.batches(Batch.status == Status.PENDING, Batch.origin == Origin.LIVE)
-    do(engine, "UPDATE batches SET due_at = now() + interval '1 hour' WHERE id = :id", id=live.id)
+    do(engine, update(Batch).where(Batch.id == live.id).values(due_at=func.now() + timedelta(hours=1)))
     without_deadlock(
         engine,
         lambda accepting: lock_event(accepting, live.event_id),
@@ -191,7 +194,7 @@ def test_a_claim_that_tries_several_retries_deadlocks_with_nobody(submit: Submit
     for _ in range(2):
         taken(engine)
     submit(message("a@x.org", event="1", state="cancel"), message("b@x.org", event="2", state="cancel"))
-    do(engine, "UPDATE batches SET status = 'CANCELED', open = false, after = '{}' WHERE status = 'PENDING'")
+    do(engine, update(Batch).where(Batch.status == Status.PENDING).values(status=Status.CANCELED, open=False, after=[]))
     do(
         engine,
         "INSERT INTO errors (record_id, batch_id, outcome, category, message)"
@@ -199,8 +202,8 @@ def test_a_claim_that_tries_several_retries_deadlocks_with_nobody(submit: Submit
         " WHERE b.status = 'CANCELED'",
     )
     assert retry(engine, 100, Filter()) == 2
-    first, second = ask(engine, "SELECT event_id FROM lanes WHERE origin = 'retry' ORDER BY event_id")
-    do(engine, "UPDATE lanes SET served_at = now() WHERE event_id = :id", id=first.event_id)
+    first, second = ask(engine, select(Lane.event_id).where(Lane.origin == Origin.RETRY).order_by(Lane.event_id))
+    do(engine, update(Lane).where(Lane.event_id == first.event_id).values(served_at=func.now()))
     without_deadlock(
         engine,
         lambda accepting: lock_event(accepting, first.event_id),
@@ -272,9 +275,12 @@ def test_nothing_is_sent_unless_the_records_are_as_many_as_the_size(
     submit: Submit, engine: Engine, ledger: Ledger, caplog: pytest.LogCaptureFixture
 ) -> None:
     submit(message(*people(3)))
-    do(engine, "UPDATE batches SET size = 4")
+    do(engine, update(Batch).values(size=4))
     assert take(engine) is None
-    (row,) = ask(engine, "SELECT status, lease_token, postponed_because, due_at > now() AS waits FROM batches")
+    (row,) = ask(
+        engine,
+        select(Batch.status, Batch.lease_token, Batch.postponed_because, (Batch.due_at > func.now()).label("waits")),
+    )
     assert (row.status, row.lease_token, row.waits) == ("PENDING", None, True)
     assert "its size is 4, its records are 3" in row.postponed_because
     assert "bug: size of batch is wrong" in caplog.text
@@ -400,7 +406,7 @@ def test_a_parked_account_claims_nothing_until_its_time_has_come(submit: Submit,
 def test_one_account_does_not_delay_another(submit: Submit, engine: Engine) -> None:
     other = ask_new_account(engine, "other")
     submit(message(*people(1)), {**message(*people(1)), "account": "other"})
-    do(engine, "UPDATE accounts SET paused_at = now() WHERE name = 'default'")
+    do(engine, update(Account).where(Account.name == "default").values(paused_at=func.now()))
     assert take(engine) is None
     claimed = claim(engine, other, 60)
     assert claimed is not None
@@ -408,23 +414,23 @@ def test_one_account_does_not_delay_another(submit: Submit, engine: Engine) -> N
 
 
 def ask_new_account(engine: Engine, name: str) -> int:
-    do(engine, "INSERT INTO accounts (name) VALUES (:name)", name=name)
+    do(engine, insert(Account).values(name=name))
     return int(Ledger(engine).account(name).id)
 
 
 def test_after_five_ambiguous_answers_there_is_one_probe_at_a_time(submit: Submit, engine: Engine) -> None:
     submit(*(message(*people(3), event=str(event)) for event in range(3)), batch_size=1)
-    do(engine, "UPDATE accounts SET in_a_row = 4")
+    do(engine, update(Account).values(in_a_row=4))
     assert taken(engine).tried.in_a_row == 4
     assert take(engine) is not None
-    do(engine, "UPDATE accounts SET in_a_row = 5")
+    do(engine, update(Account).values(in_a_row=5))
     with ThreadPoolExecutor(6) as several:
         probes = [probe for probe in several.map(lambda _: take(engine), range(12)) if probe]
     assert [probe.tried.in_a_row for probe in probes] == [5]
     let_pass(engine, 1)  # the probe's worker was lost: its lease ends the parking
     assert take(engine) is not None
     assert take(engine) is None
-    do(engine, "UPDATE accounts SET in_a_row = 0, parked_until = NULL")
+    do(engine, update(Account).values(in_a_row=0, parked_until=None))
     assert take(engine) is not None
     assert take(engine) is not None
 
@@ -432,7 +438,7 @@ def test_after_five_ambiguous_answers_there_is_one_probe_at_a_time(submit: Submi
 def test_an_account_is_not_parked_for_a_probe_once_another_was_answered(submit: Submit, engine: Engine) -> None:
     """Its outage may end between the look at the account and the probe."""
     submit(message("a@x.org"), batch_size=1)
-    do(engine, "UPDATE accounts SET in_a_row = :outage, stopped_since = now()", outage=OUTAGE)
+    do(engine, update(Account).values(in_a_row=OUTAGE, stopped_since=func.now()))
     ended = threading.Event()
 
     def outage_ends(*arguments: Any) -> None:
@@ -445,12 +451,12 @@ def test_an_account_is_not_parked_for_a_probe_once_another_was_answered(submit: 
         assert may_send(connection, 1, 120) is None
     event.remove(engine, "before_execute", outage_ends)
     assert ended.is_set()
-    assert ask(engine, "SELECT in_a_row, parked_until FROM accounts")[0] == (0, None)
+    assert ask(engine, select(Account.in_a_row, Account.parked_until))[0] == (0, None)
     assert take(engine) is not None
 
 
 def test_a_probe_that_finds_nothing_due_parks_nobody(submit: Submit, engine: Engine) -> None:
-    do(engine, "UPDATE accounts SET in_a_row = 5")
+    do(engine, update(Account).values(in_a_row=5))
     assert take(engine) is None
     submit(message(*people(1)))
     assert take(engine) is not None, "a claim that found nothing parked the account for a whole lease"
@@ -460,7 +466,7 @@ def test_a_probe_that_finds_nothing_due_parks_nobody(submit: Submit, engine: Eng
 def test_a_probe_of_which_nothing_is_left_to_send_parks_nobody(submit: Submit, engine: Engine) -> None:
     failed(engine, submit, message("a@x.org"))
     submit(message("a@x.org", state="cancel"))
-    do(engine, "UPDATE accounts SET in_a_row = 5")
+    do(engine, update(Account).values(in_a_row=5))
     overtaken = taken(engine)
     assert not overtaken.members
     settle(engine, overtaken, delivered(overtaken), None)
@@ -512,4 +518,4 @@ def test_the_lane_of_a_batch_that_is_not_due_is_never_walked_by_a_claim(submit: 
     for _ in range(3):
         postponed(engine, taken(engine), 3_600)
     assert take(engine) is None
-    assert {row.ready for row in ask(engine, "SELECT ready FROM lanes")} == {False}
+    assert {row.ready for row in ask(engine, select(Lane.ready))} == {False}

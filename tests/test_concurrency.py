@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from typing import Final
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, select, text
 from sqlalchemy.exc import DBAPIError
 
 from models.accept_rules import Rules
-from models.words import Door, Outcome
+from models.tables import Batch
+from models.words import Door, Outcome, Status
 from tasks.sweep import free_the_forgotten
 from tests.support.jobs import cancel, retry
 from tests.support.ledger import CALL, LEASE, Posts, account_id, ask, delivered, let_pass, wrong_now
@@ -123,7 +124,10 @@ class Storm:
             if not ask(self.engine, "SELECT FROM batches WHERE status IN ('PENDING', 'PROCESSING') LIMIT 1"):
                 return
         left = ask(
-            self.engine, "SELECT id, status, after, due_at FROM batches WHERE status IN ('PENDING', 'PROCESSING')"
+            self.engine,
+            select(Batch.id, Batch.status, Batch.after, Batch.due_at).where(
+                Batch.status.in_([Status.PENDING, Status.PROCESSING])
+            ),
         )
         self.wrong.append(f"{len(left)} batches are never delivered, such as {left[0]}")
 
@@ -257,7 +261,7 @@ class Storm:
         retry(self.engine, SIZE, chosen)
 
     def _cancel(self, dice: random.Random) -> None:
-        waiting = ask(self.engine, "SELECT id FROM batches WHERE status = 'PENDING' ORDER BY id LIMIT 50")
+        waiting = ask(self.engine, select(Batch.id).where(Batch.status == Status.PENDING).order_by(Batch.id).limit(50))
         if waiting:
             cancel(self.engine, CancelFilter(batch_id=dice.choice(waiting).id))
 

@@ -7,11 +7,11 @@ from uuid import UUID
 import pytest
 import requests
 from pydantic import SecretStr
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select, update
 
 import worker.queries.person
-from models.tables import Account, Event, Submission
-from models.words import Outcome, Role
+from models.tables import Account, Attempt, Batch, Error, Event, Session, Submission
+from models.words import Outcome, Resolution, Role
 from tests.support.api import key_for
 from tests.support.console import RunningConsole, Visitor, running_console, words
 from tests.support.fixtures import Submit
@@ -121,7 +121,7 @@ def test_a_session_ends(console: RunningConsole, end: str) -> None:
         case "sign out":
             visitor.press("/sign-out", "/")
         case "time":
-            do(engine, "UPDATE sessions SET ends_at = now()")
+            do(engine, update(Session).values(ends_at=func.now()))
     answer = requests.get(f"{console.url}/batches", cookies=stolen, allow_redirects=False, timeout=30)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in?next=%2Fbatches")
 
@@ -379,7 +379,9 @@ def test_no_error_is_left_out_where_the_walks_of_outcomes_are_mixed(
     for _ in range(3):
         settled(engine, taken(engine), rejected=[0], unconfirmed=[1, 2])
     do(engine, "UPDATE errors SET category = 'RARE' WHERE id % 2 = 0")
-    expected = [str(row.id) for row in ask(engine, "SELECT id FROM errors WHERE category = 'RARE' ORDER BY id DESC")]
+    expected = [
+        str(row.id) for row in ask(engine, select(Error.id).where(Error.category == "RARE").order_by(Error.id.desc()))
+    ]
     met: list[str] = []
     path: str | None = "/errors?category=RARE"
     while path:
@@ -395,7 +397,7 @@ def test_an_event_counts_as_the_audit_does(operator: Visitor, submit: Submit, en
 
     fill(submit, engine)
     retry(engine, 100, Filter())
-    do(engine, "UPDATE errors SET resolution = 'confirmed' WHERE outcome = 'unconfirmed'")
+    do(engine, update(Error).where(Error.outcome == Outcome.UNCONFIRMED).values(resolution=Resolution.CONFIRMED))
     given_up(engine, taken(engine))
     for row in ledger.all(Event):
         found = find_event(engine, row.id)
@@ -505,7 +507,7 @@ def test_what_was_sent_and_came_back_stands_on_the_batchs_page(
     operator: Visitor, submit: Submit, engine: Engine, ledger: Ledger
 ) -> None:
     fill(submit, engine)
-    do(engine, "UPDATE attempts SET excerpt = 'it says no', correlation_id = 'c-1'")
+    do(engine, update(Attempt).values(excerpt="it says no", correlation_id="c-1"))
     said = words(operator.page(f"/batch/{ledger.batches()[0].id}"))
     assert "POST /marketing/v3/marketing-events/77/attendance/register/email-create" in said
     assert '"email": "bob@example.com"' in said
@@ -545,8 +547,8 @@ def test_what_others_wrote_is_escaped_everywhere(
     operator: Visitor, viewer: Visitor, submit: Submit, engine: Engine
 ) -> None:
     paths = fill(submit, engine)
-    for update in SAID_BY_OTHERS:
-        do(engine, update, it=SCRIPT)
+    for change in SAID_BY_OTHERS:
+        do(engine, change, it=SCRIPT)
     asked = [
         f"/batches?event={SCRIPT}",
         f"/errors?category={SCRIPT}",
@@ -569,8 +571,8 @@ def test_viewers_see_no_address_anywhere(
     operator: Visitor, viewer: Visitor, submit: Submit, engine: Engine, address: str
 ) -> None:
     paths = fill(submit, engine)
-    for update in SAID_BY_OTHERS:
-        do(engine, update, it=address)
+    for change in SAID_BY_OTHERS:
+        do(engine, change, it=address)
     for path in paths:
         seen = viewer.page(path)
         assert "lovelace" not in seen, path
@@ -612,7 +614,7 @@ def test_an_account_is_paused_and_resumed(operator: Visitor, context: Context, s
     add(context.engine, settings, "acme", {}, SecretStr("token-of-acme"))
     answer = operator.press("/accounts/acme/pause", "/accounts", because=" the portal moves ")
     assert (answer.url, "account acme is paused" in words(answer.text)) == (f"{operator.url}/accounts#acme", True)
-    paused = ask(context.engine, "SELECT name, paused_because FROM accounts WHERE paused_at IS NOT NULL")
+    paused = ask(context.engine, select(Account.name, Account.paused_because).where(Account.paused_at.is_not(None)))
     assert [tuple(row) for row in paused] == [("acme", "the portal moves")]
     assert "token-of-acme" not in answer.text
     assert "account acme sends one batch now" in words(operator.press("/accounts/acme/resume", "/accounts").text)
@@ -624,7 +626,7 @@ def test_a_viewer_can_press_nothing(viewer: Visitor, submit: Submit, engine: Eng
     paths = fill(submit, engine)
     for path in paths:
         assert re.findall(r'method="post" action="([^"]+)"', viewer.page(path)) == ["/sign-out"], path
-    before = ask(engine, "SELECT id, status FROM batches ORDER BY id"), ask(engine, "SELECT * FROM accounts")
+    before = ask(engine, select(Batch.id, Batch.status).order_by(Batch.id)), ask(engine, select(Account.__table__))
     number = before[0][-1].id
     for path in (
         f"/batch/{number}/retry",
@@ -634,7 +636,10 @@ def test_a_viewer_can_press_nothing(viewer: Visitor, submit: Submit, engine: Eng
     ):
         answer = viewer.press(path, "/")
         assert (answer.status_code, "An operator's key is needed" in words(answer.text)) == (403, True)
-    assert (ask(engine, "SELECT id, status FROM batches ORDER BY id"), ask(engine, "SELECT * FROM accounts")) == before
+    assert (
+        ask(engine, select(Batch.id, Batch.status).order_by(Batch.id)),
+        ask(engine, select(Account.__table__)),
+    ) == before
 
 
 def test_nobody_presses_anything_without_signing_in(console: RunningConsole, ledger: Ledger) -> None:

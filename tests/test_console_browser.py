@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete, select, update
 
+from models.tables import Account, Attempt, Error, Session
 from models.words import Role
 from tests.support.api import key_for
 from tests.support.browser import browser, listens
@@ -71,7 +72,7 @@ def test_an_account_is_paused_with_a_reason_and_resumed(page: Page, console: Run
     page.get_by_label("Why").fill("the portal moves")
     page.get_by_role("button", name="Pause default").click()
     expect(page.get_by_text("the portal moves")).to_be_visible()
-    assert ask(engine, "SELECT paused_because AS why FROM accounts")[0].why == "the portal moves"
+    assert ask(engine, select(Account.paused_because.label("why")))[0].why == "the portal moves"
     page.get_by_role("button", name="Resume default").click()
     expect(page.get_by_role("status")).to_contain_text("account default sends one batch now")
 
@@ -89,8 +90,8 @@ def test_nothing_that_others_wrote_runs(page: Page, console: RunningConsole, sub
     settled(engine, claimed := taken(engine), rejected=[0])
     it = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
     do(engine, "UPDATE records SET contact = :it || id", it=it)
-    do(engine, "UPDATE errors SET message = :it", it=it)
-    do(engine, "UPDATE attempts SET excerpt = :it", it=it)
+    do(engine, update(Error).values(message=it))
+    do(engine, update(Attempt).values(excerpt=it))
     sign_in(page, console)
     for path in ("/errors", f"/batch/{claimed.batch_id}"):
         page.goto(console.url + path)
@@ -280,7 +281,7 @@ def test_a_live_page_whose_session_ended_leads_to_the_sign_in(
     page: Page, console: RunningConsole, engine: Engine
 ) -> None:
     sign_in(page, console)
-    do(engine, "DELETE FROM sessions")
+    do(engine, delete(Session))
     expect(page).to_have_url(f"{console.url}/sign-in")
 
 

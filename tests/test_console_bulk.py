@@ -10,11 +10,11 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, insert, select, update
 
 import worker.operations.steps
 from models.accept_rules import Rules
-from models.tables import Act, Error, ErrorGroup, Event, Schedule
+from models.tables import Account, Act, Error, ErrorGroup, Event, Job, JobItem, Schedule
 from models.words import Outcome, Role
 from tests.support.console import RunningConsole, Visitor, words
 from tests.support.fixtures import Fail, Submit
@@ -97,7 +97,7 @@ def test_a_retry_is_shown_before_it_is_done(operator: Visitor, submit: Submit, e
 
 def test_what_delays_a_retry_is_said_before_it_is_done(operator: Visitor, failed: Fail, engine: Engine) -> None:
     failed(*people(2))
-    do(engine, "UPDATE accounts SET paused_at = now(), paused_because = 'the portal moves'")
+    do(engine, update(Account).values(paused_at=func.now(), paused_because="the portal moves"))
     assert "account default sends nothing now: the portal moves" in words(operator.page("/act/retry"))
 
 
@@ -238,7 +238,7 @@ def test_refused_messages_are_handed_in_again_together(
     assert "Why they were not accepted" in words(html)
     assert "1 will be skipped: would not be accepted again: account: 'acme' is unknown" in words(html)
     assert 'action="/act/replay"' not in html
-    do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
+    do(engine, insert(Account).values(name="acme"))
     html = operator.page("/act/replay?account=acme")
     job = asked_for(operator.submit(html, "/act/replay"), engine)
     work()
@@ -306,8 +306,8 @@ def test_what_a_job_was_not_done_to_is_listed_apart_with_why(
     failed(*people(3))
     job = asked_for(operator.submit(operator.page("/act/retry"), "/act/retry"), engine)
     work()
-    do(engine, "UPDATE job_items SET done = false WHERE record_id = 2")
-    do(engine, "UPDATE jobs SET done = 2, skipped = 1")
+    do(engine, update(JobItem).where(JobItem.record_id == 2).values(done=False))
+    do(engine, update(Job).values(done=2, skipped=1))
     assert "2 of 3, 1 skipped" in words(operator.page(f"/job/{job.id}"))
     html = operator.page(f"/job/{job.id}?skipped=1")
     assert "somebody else was faster" in words(html)
@@ -367,7 +367,7 @@ def test_a_job_is_stopped_and_what_it_did_stays_done(
     assert "2 of 5" in words(html)
     assert f"/job/{job.id}/stop" not in html
     assert "is not running" in words(operator.press(f"/job/{job.id}/stop", "/jobs").text)
-    noted = ask(engine, "SELECT who, via, what, filter, number FROM actions ORDER BY id")
+    noted = ask(engine, select(Act.who, Act.via, Act.what, Act.filter, Act.number).order_by(Act.id))
     assert [tuple(row) for row in noted] == [
         ("the operator", "console", "retry", {"outcomes": ["failed"]}, 2),
         ("the operator", "console", "stop", {"job": job.id}, None),
@@ -420,8 +420,8 @@ def test_a_groups_wrong_event_is_corrected(
 ) -> None:
     rejected(*people(12), event="wrong")
     rejected(*people(2), event="77")
-    do(engine, "UPDATE errors SET group_id = 'elsewhere' WHERE record_id > 12")
-    (group,) = ask(engine, "SELECT group_id AS id FROM errors WHERE record_id = 1")
+    do(engine, update(Error).where(Error.record_id > 12).values(group_id="elsewhere"))
+    (group,) = ask(engine, select(Error.group_id.label("id")).where(Error.record_id == 1))
     html = operator.page(f"/correct?group={group.id}&event=right")
     said = words(html)
     assert "event wrong right 12" in said
@@ -497,7 +497,7 @@ def test_a_groups_records_go_out_as_csv_and_the_mended_file_is_shown_before_it_i
 ) -> None:
     rejected(*(f"p{index}@exampel.com" for index in range(4)))
     failed(*people(1))
-    (group,) = ask(engine, "SELECT group_id AS id FROM errors WHERE record_id = 1")
+    (group,) = ask(engine, select(Error.group_id.label("id")).where(Error.record_id == 1))
     rows = out(operator, f"?group={group.id}")
     assert sorted(row["email"] for row in rows) == [f"p{index}@exampel.com" for index in range(4)]
     assert all(row["reason"].startswith("rejected: ") for row in rows)
@@ -770,7 +770,7 @@ def test_what_others_wrote_is_escaped(
     work()
     held = asked_for(hand_back(operator, f"record,event\n1,{SCRIPT}\n{SCRIPT},2\n".encode()), engine).id
     operator.press("/schedules", "/schedules", **NIGHTLY | {"event": SCRIPT})
-    for update in (
+    for change in (
         "UPDATE errors SET message = :it, category = :it, code = :it",
         "UPDATE error_groups SET category = :it, code = :it, gist = :it",
         "UPDATE records SET contact = :it || id",
@@ -783,7 +783,7 @@ def test_what_others_wrote_is_escaped(
             " jsonb_object(ARRAY['where', :it, 'what', :it, 'right', :it]))) WHERE change IS NULL"
         ),
     ):
-        do(engine, update, it=SCRIPT)
+        do(engine, change, it=SCRIPT)
     for path in (f"/job/{job}", f"/job/{held}", "/jobs", "/actions", "/schedules"):
         for visitor in (operator, viewer):
             html = visitor.page(path)

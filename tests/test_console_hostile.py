@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 import worker.operations.steps
-from models.tables import Schedule
+from models.tables import Act, Batch, Schedule
 from models.words import Role
 from tests.support.api import key_for
 from tests.support.console import RunningConsole, Visitor, words
@@ -139,7 +139,7 @@ def test_who_begins_a_mended_file_is_noted(console: RunningConsole, operator: Vi
     job = urlsplit(answer.url).path
     another.submit(another.page(job), f"{job}/begin")
     another.press(f"{job}/begin", "/")
-    rows = ask(engine, "SELECT who, what, filter FROM actions ORDER BY id")
+    rows = ask(engine, select(Act.who, Act.what, Act.filter).order_by(Act.id))
     job_id = int(job.removeprefix("/job/"))
     assert [(row.who, row.what, row.filter) for row in rows] == [
         ("the operator", "correct", {"mended_rows": 1}),
@@ -173,7 +173,7 @@ def test_batches_are_listed_by_time(
     for hour in range(4):
         submit(message(*people(1, hour), event=str(hour)))
         do(engine, f"UPDATE batches SET created_at = '2026-03-01 0{hour}:30Z' WHERE id = (SELECT max(id) FROM batches)")
-    everything = [row.id for row in ask(engine, "SELECT id FROM batches ORDER BY id DESC")]
+    everything = [row.id for row in ask(engine, select(Batch.id).order_by(Batch.id.desc()))]
     for typed, asked, these in (
         (("--since", "2026-03-01T01:00"), "since=2026-03-01T01:00", everything[:3]),
         (("--until", "2026-03-01T02:00Z"), "until=2026-03-01T02:00Z", everything[2:]),

@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select, update
 
 import web.console.pages
-from models.tables import Erasure, ErrorGroup, Record, Refused, Submission
+from models.tables import Act, Attempt, Erasure, Error, ErrorGroup, Record, Refused, Submission
 from models.words import Outcome
 from tests.support.console import Visitor, words
 from tests.support.fixtures import Submit
@@ -60,7 +60,7 @@ def test_a_group_says_what_failed_why_whose_it_is_and_what_to_press(
     operator: Visitor, submit: Submit, engine: Engine
 ) -> None:
     fill(submit, engine)
-    do(engine, "UPDATE errors SET message = '`nobody@x` is not a valid email' WHERE outcome = 'rejected'")
+    do(engine, update(Error).where(Error.outcome == Outcome.REJECTED).values(message="`nobody@x` is not a valid email"))
     html = operator.page("/groups")
     cards = {
         found[1]: found[0] for found in re.findall(r'(<article class="card group (\w+)".*?</article>)', html, re.DOTALL)
@@ -85,7 +85,7 @@ def test_a_groups_main_button_is_what_the_advice_says(
     operator: Visitor, viewer: Visitor, submit: Submit, engine: Engine, ledger: Ledger, outcome: str, main: str
 ) -> None:
     fill(submit, engine)
-    do(engine, "UPDATE errors SET message = 'not a valid email' WHERE outcome = 'rejected'")
+    do(engine, update(Error).where(Error.outcome == Outcome.REJECTED).values(message="not a valid email"))
     (group,) = ledger.all(ErrorGroup, ErrorGroup.outcome == outcome)
     html = operator.page(f"/groups?outcome={outcome}")
     assert html.count("<article") == 1
@@ -109,7 +109,10 @@ def test_a_groups_errors_are_listed_one_by_one_page_by_page(
     (group,) = ledger.all(ErrorGroup, ErrorGroup.outcome == Outcome.FAILED)
     assert f'href="/errors?group={group.id}"' in operator.page("/groups")
     met = every_page(operator, f"/errors?group={group.id}", r'row" class="n">(\d+)<')
-    expected = [str(row.id) for row in ask(engine, "SELECT id FROM errors WHERE outcome = 'failed' ORDER BY id DESC")]
+    expected = [
+        str(row.id)
+        for row in ask(engine, select(Error.id).where(Error.outcome == Outcome.FAILED).order_by(Error.id.desc()))
+    ]
     assert met == expected
     assert f'href="/groups#{group.id}"' in operator.page(f"/errors?group={group.id}")
 
@@ -176,7 +179,7 @@ def test_a_persons_page_shows_every_record_attempt_and_error_and_what_happens_ne
     assert "GIVEN_UP" in cards[1]
     assert re.search(r"Z post of 4 1 settled HTTP 200 5 ms .*Z rejected 1 VALIDATION_ERROR: no open", cards[2])
     assert f'"email": "{ADA}"' in cards[2]
-    first = ask(engine, "SELECT min(batch_id) AS id FROM attempts")[0].id
+    first = ask(engine, select(func.min(Attempt.batch_id).label("id")))[0].id
     assert f'href="/batch/{first}#attempt-' in html
     assert "p0@example.com" not in html
 
@@ -204,7 +207,7 @@ def test_a_persons_page_goes_on_where_the_last_ended_without_the_address_in_the_
         more = following(html)
         assert "@" not in unquote(more or "")
         path = f"/person/{ADA}{more}" if more else None
-    assert met == [str(row.id) for row in ask(engine, "SELECT id FROM records ORDER BY id DESC")]
+    assert met == [str(row.id) for row in ask(engine, select(Record.id).order_by(Record.id.desc()))]
 
 
 def test_nobody_is_said_to_be_nobody(operator: Visitor) -> None:
@@ -218,7 +221,7 @@ def test_nobody_is_said_to_be_nobody(operator: Visitor) -> None:
 @pytest.mark.parametrize("odd", ["o'hara/x+y@example.com", "100%25@example.com", "müller&söhne@example.com"])
 def test_an_odd_address_is_linked_to_its_own_page(operator: Visitor, submit: Submit, engine: Engine, odd: str) -> None:
     submit(message("a@example.com"))
-    do(engine, "UPDATE records SET contact = :odd", odd=odd)
+    do(engine, update(Record).values(contact=odd))
     given_up(engine, taken(engine))
     link = re.search(r'href="(/person/[^"]+)"', operator.page("/errors"))
     assert link
@@ -337,7 +340,7 @@ def test_what_is_mended_is_handed_in_again_and_said_what_became_of_it(
     assert f"message {number} is submitted again: accepted 1, duplicates 0, not accepted 0" in words(answer.text)
     assert outcomes(engine) == {"pending": 1}
     assert refused_ids(engine) == []
-    noted = ask(engine, "SELECT who, via, what, filter, number FROM actions")
+    noted = ask(engine, select(Act.who, Act.via, Act.what, Act.filter, Act.number))
     assert [tuple(row) for row in noted] == [("the operator", "console", "replay", {"ids": [number]}, 1)]
     assert operator.get(path).status_code == 404
     again = operator.press(path, "/erase", message=mended)
@@ -359,13 +362,13 @@ def test_what_is_still_refused_says_why_and_keeps_what_was_written(
 ) -> None:
     submit(message("nobody"))
     (number,) = refused_ids(engine)
-    before = ask(engine, "SELECT * FROM refused")
+    before = ask(engine, select(Refused.__table__))
     answer = operator.press(f"/refused/{number}", f"/refused/{number}", message=typed)
     assert (answer.status_code, answer.url) == (422, f"{operator.url}/refused/{number}")
     assert "It is still not accepted" in words(answer.text)
     assert written_in(answer.text) == typed
     assert SCRIPT not in answer.text
-    assert ask(engine, "SELECT * FROM refused") == before
+    assert ask(engine, select(Refused.__table__)) == before
 
 
 def test_what_is_no_json_is_mended_as_the_text_that_it_is(operator: Visitor, submit: Submit, engine: Engine) -> None:
@@ -430,7 +433,7 @@ def test_a_person_is_erased_after_a_second_look_and_the_receipt_names_nobody(
     receipts = operator.page("/erasures")
     assert "3 of records" in words(receipts)
     assert "lovelace" not in receipts
-    noted = ask(engine, "SELECT who, via, what, filter, number FROM actions")
+    noted = ask(engine, select(Act.who, Act.via, Act.what, Act.filter, Act.number))
     assert [tuple(row) for row in noted] == [("the operator", "console", "erase", {}, 3)]
     again = operator.press("/erasures", "/erase", contact=ADA)
     assert "Nothing of this person was kept" in words(again.text)
@@ -565,7 +568,7 @@ def test_what_others_wrote_is_escaped(
     operator: Visitor, viewer: Visitor, submit: Submit, engine: Engine, ledger: Ledger
 ) -> None:
     fill(submit, engine)
-    for update in (
+    for change in (
         "UPDATE errors SET message = :it, category = :it, code = :it, resolved_because = :it",
         "UPDATE error_groups SET category = :it, code = :it",
         "UPDATE records SET contact = :it || id, input = jsonb_build_object('email', CAST(:it AS text))",
@@ -576,7 +579,7 @@ def test_what_others_wrote_is_escaped(
         "UPDATE refused SET reasons = jsonb_build_array(jsonb_object(ARRAY['where', :it, 'what', :it, 'right', :it]))",
         "UPDATE batches SET postponed_because = :it",
     ):
-        do(engine, update, it=SCRIPT)
+        do(engine, change, it=SCRIPT)
     record = ledger.records()[0].contact
     person = f"/person/{record.replace('/', '%2F')}"
     for path in ["/", "/groups", person, "/refused", *(f"/refused/{number}" for number in refused_ids(engine))]:

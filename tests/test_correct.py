@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select, update
 
 import cli.bulk_jobs
 from hubspot_api.answer import Rejection, Settled
 from models.accept_rules import Rules
 from models.correction import Change
-from models.tables import Batch, Error, Record
+from models.tables import Account, Batch, Error, Record, Submission
 from models.words import Status
 from tests.support.fixtures import Submit, Turnout
 from tests.support.jobs import cancel, correct, retry
@@ -75,7 +75,7 @@ def test_an_address_is_corrected_and_the_new_record_is_sent_in_its_place(
     (row,) = ledger.records(Record.id == new)
     assert (row.contact, row.corrects, row.input["interactionDateTime"]) == ("ada@example.com", old, WHEN)
     assert outcomes(engine) == {"delivered": 1, "canceled": 1, "pending": 1}
-    resolved = ask(engine, "SELECT category, outcome, resolution, context FROM errors ORDER BY id")
+    resolved = ask(engine, select(Error.category, Error.outcome, Error.resolution, Error.context).order_by(Error.id))
     assert [tuple(row) for row in resolved] == [
         ("VALIDATION_ERROR", "rejected", "corrected", {}),
         ("CORRECTED", "canceled", "corrected", {"by": new}),
@@ -85,7 +85,7 @@ def test_an_address_is_corrected_and_the_new_record_is_sent_in_its_place(
     deliver_all(engine)
     assert facts("person", "ada@exampel.com")[0]["next"] == f"corrected by record {new}"
     assert facts("person", "ada@example.com")[0]["next"] == "delivered"
-    receipts = ask(engine, "SELECT submission, part, accepted FROM submissions ORDER BY id")
+    receipts = ask(engine, select(Submission.submission, Submission.part, Submission.accepted).order_by(Submission.id))
     assert [(row.submission, row.accepted) for row in receipts] == [(part.submission, 2), (part.submission, 1)]
     assert f"was corrected by record {new}" in turnout("correct", str(old), "--vid", "7", "--yes", status=1).output
 
@@ -316,6 +316,6 @@ def test_a_file_that_is_none_of_ours_and_a_row_that_cannot_be_read_say_so(
 def test_a_removed_account_is_said(submit: Submit, engine: Engine, rules: Rules) -> None:
     submit(message("a@x.org"))
     given_up(engine, taken(engine))
-    do(engine, "UPDATE accounts SET removed_at = now()")
+    do(engine, update(Account).values(removed_at=func.now()))
     (said,) = correct(engine, rules, {ids(engine)[0]: Change(vid="7")})
     assert "is removed" in str(said.reasons[0])

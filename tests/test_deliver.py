@@ -5,13 +5,15 @@ from typing import Any
 
 import pytest
 import redis
-from sqlalchemy import text
+from sqlalchemy import Executable, func, select, update
 
 import worker.delivery.call
 from hubspot_api.client import post
 from hubspot_api.limiter import Limiter
+from models.tables import Account, Attempt, Error
 from tasks.deliver import deliver
 from tests.support.jobs import retry
+from tests.support.ledger import ask, do, make_due
 from worker.context import Context
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
@@ -25,9 +27,9 @@ def longest_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random, "random", lambda: 0.9)
 
 
-def one(context: Context, statement: str) -> Any:
-    with context.engine.connect() as connection:
-        return connection.execute(text(statement)).one()
+def one(context: Context, statement: Executable | str) -> Any:
+    (row,) = ask(context.engine, statement)
+    return row
 
 
 def batch(context: Context) -> Any:
@@ -57,7 +59,7 @@ def test_a_full_answer_delivers_and_keeps_the_contact_ids(sending: Context, sand
     assert (row.status, row.attempts, row.claims, len(row.contact_ids)) == ("COMPLETE", 0, 1, 2)
     assert all(row.contact_ids)
     assert {held["contact"] for held in sandbox.participations()} == {"ada@example.com", "bob@example.com"}
-    attempt = one(sending, "SELECT * FROM attempts")
+    attempt = one(sending, select(Attempt.__table__))
     assert (attempt.http_status, attempt.answer, attempt.sent, attempt.delivered) == (200, "settled", 2, 2)
     assert attempt.finished_at > attempt.started_at
     assert attempt.excerpt == ""
@@ -73,7 +75,7 @@ def test_a_contact_that_the_answer_does_not_name_is_unconfirmed(sending: Context
     given("ada@example.com", "bob@example.com")
     deliver(sending, "default")
     assert outcomes(sending) == {"delivered": 1, "unconfirmed": 1}
-    attempt = one(sending, "SELECT * FROM attempts")
+    attempt = one(sending, select(Attempt.__table__))
     assert (attempt.delivered, attempt.unconfirmed) == (1, 1)
     assert "results" in attempt.excerpt
 
@@ -85,10 +87,10 @@ def test_a_request_refused_whole_rejects_its_records_with_hubspots_message(
     given("bob@example.com")
     deliver(sending, "default")
     assert outcomes(sending) == {"rejected": 1}
-    error = one(sending, "SELECT * FROM errors")
+    error = one(sending, select(Error.__table__))
     assert (error.category, error.outcome) == ("VALIDATION_ERROR", "rejected")
     assert "bob@example.com" in error.message
-    assert one(sending, "SELECT correlation_id FROM attempts").correlation_id
+    assert one(sending, select(Attempt.correlation_id)).correlation_id
 
 
 @pytest.mark.parametrize(
@@ -117,7 +119,7 @@ def test_an_ambiguous_answer_is_tried_again_later_and_counted(
     assert 0 <= row.due_in <= 4
     assert row.postponed_because
     assert row.failing_since is not None
-    assert one(sending, "SELECT answer FROM attempts").answer == "ambiguous"
+    assert one(sending, select(Attempt.answer)).answer == "ambiguous"
     assert account(sending).in_a_row == 1
 
 
@@ -128,8 +130,7 @@ def test_attempts_that_are_spent_give_up_and_can_be_retried(settings: Settings, 
     given("ada@example.com")
     context = Context(settings.model_copy(update={"hubspot_url": sandbox.url, "max_attempts": 2}))
     for _ in range(2):
-        with context.engine.begin() as connection:
-            connection.execute(text("UPDATE batches SET due_at = now(); UPDATE lanes SET ready = true"))
+        make_due(context.engine)
         deliver(context, "default")
     assert batch(context).status == "CANCELED"
     assert outcomes(context) == {"failed": 1}
@@ -279,18 +280,14 @@ def test_five_ambiguous_answers_in_a_row_park_the_account_and_spend_no_more_atte
     sandbox.fault(status=503)
     given("ada@example.com")
     for _ in range(9):
-        with sending.engine.begin() as connection:
-            connection.execute(
-                text("""
-                UPDATE batches SET due_at = now(); UPDATE lanes SET ready = true;
-                UPDATE accounts SET parked_until = now()""")
-            )
+        make_due(sending.engine)
+        do(sending.engine, update(Account).values(parked_until=func.now()))
         deliver(sending, "default")
     assert (batch(sending).status, batch(sending).attempts) == ("PENDING", 4)
     assert account(sending).in_a_row == 9
     sandbox.reset()
     with sending.engine.begin() as connection:
-        connection.execute(text("UPDATE accounts SET parked_until = now()"))
+        connection.execute(update(Account).values(parked_until=func.now()))
     deliver(sending, "default")
     assert outcomes(sending) == {"delivered": 1}
     assert (account(sending).in_a_row, account(sending).parked_until) == (0, None)
@@ -316,7 +313,7 @@ def test_the_token_appears_nowhere_in_the_database(sending: Context, sandbox: An
     sandbox.fault(status=500, body="your token is test-token", count=1)
     given("ada@example.com")
     deliver(sending, "default")
-    assert one(sending, "SELECT excerpt FROM attempts").excerpt == "your token is [token]"
+    assert one(sending, select(Attempt.excerpt)).excerpt == "your token is [token]"
     assert "test-token" not in repr(sending.settings)
 
 

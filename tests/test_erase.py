@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import ARRAY, Boolean, DateTime, Engine, Enum, Float, Integer, Interval, LargeBinary, Time, Uuid
+from sqlalchemy import ARRAY, Boolean, DateTime, Engine, Enum, Float, Integer, Interval, LargeBinary, Time, Uuid, update
 from typer.testing import CliRunner
 
 import cli.retention
@@ -18,7 +18,7 @@ from hubspot_api.answer import Rejection, Settled
 from models.accept_rules import Rules
 from models.correction import Change
 from models.erasure import Changes, Person
-from models.tables import Base, Erasure
+from models.tables import Account, Base, Erasure
 from models.words import Action, Outcome
 from tests.support.fixtures import Submit
 from tests.support.jobs import ME, correct, retry
@@ -128,7 +128,7 @@ def _everywhere(submit: Submit, engine: Engine) -> None:
     )
     friend = {**input_of(email="other@x.org"), "contactProperties": {"referred_by": ADA, "note": "Ada"}}
     submit({"subscriber_state": "register", "object_id": "2", "inputs": [friend]})
-    do(engine, "UPDATE accounts SET paused_because = :said", said=f"HubSpot says: {ADA} is odd")
+    do(engine, update(Account).values(paused_because=f"HubSpot says: {ADA} is odd"))
 
 
 def input_of(**contact: object) -> dict[str, object]:

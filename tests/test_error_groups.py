@@ -2,11 +2,11 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, func, select, text, update
 
 import cli.bulk_jobs
 from hubspot_api.answer import Rejection, Settled
@@ -106,7 +106,7 @@ def test_a_group_of_several_is_titled_by_what_they_share_and_dated_by_those_that
     refused(engine, *(f"`p{number}@example.com` is not a valid email" for number in range(3)))
     do(engine, "UPDATE errors SET created_at = now() - id * interval '1 day'")
     do(engine, "UPDATE errors SET resolution = 'dismissed' WHERE id = (SELECT max(id) FROM errors)")
-    newest, oldest = ask(engine, "SELECT created_at FROM errors WHERE resolution IS NULL ORDER BY id DESC")
+    newest, oldest = ask(engine, select(Error.created_at).where(Error.resolution.is_(None)).order_by(Error.id.desc()))
     for narrowing in ((), ("--category", "VALIDATION_ERROR")):
         (group,) = facts("errors", "--grouped", *narrowing)
         seen = [datetime.fromisoformat(group[name]) for name in ("first_seen", "last_seen")]
@@ -122,7 +122,7 @@ def test_no_retry_is_offered_while_turnout_looks_for_the_records_itself(
     submit(message(*people(2)))
     settled(engine, taken(engine), unconfirmed=[0, 1])
     assert "type:" not in turnout("errors", "--grouped").output
-    do(engine, "UPDATE errors SET verify_at = NULL")
+    do(engine, update(Error).values(verify_at=None))
     assert "  type: turnout retry --group" in turnout("errors", "--grouped").output
 
 
@@ -132,7 +132,7 @@ def test_a_groups_row_is_written_once_a_minute(submit: Submit, engine: Engine, l
         given_up(engine, taken(engine))
     (row,) = ask(engine, "SELECT xmin::text AS written, first_seen, last_seen FROM error_groups")
     assert row.first_seen == row.last_seen
-    do(engine, "UPDATE error_groups SET last_seen = last_seen - interval '2 minutes'")
+    do(engine, update(ErrorGroup).values(last_seen=ErrorGroup.last_seen - timedelta(minutes=2)))
     given_up(engine, taken(engine))
     (again,) = ledger.all(ErrorGroup)
     assert again.last_seen > row.last_seen
@@ -181,7 +181,10 @@ def test_groups_are_narrowed_by_the_filters_of_the_list(submit: Submit, engine: 
     refused(engine, "`a` is bad", "`b` is bad", "other")
     submit(message(*people(2), event="8", state="cancel"))
     refused(engine, "`c` is bad")
-    do(engine, "UPDATE errors SET category = 'ODD', created_at = now() - interval '1 day' WHERE message = 'other'")
+    do(
+        engine,
+        update(Error).where(Error.message == "other").values(category="ODD", created_at=func.now() - timedelta(days=1)),
+    )
 
     def counted(*words: str) -> dict[str, int]:
         return {group["gist"]: group["count"] for group in facts("errors", "--grouped", *words)}

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, text, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
+from models.tables import Account
 from tests.support.proxy import Proxy
 from tests.support.replication import Pair
 from tests.support.sandbox_server import running_sandbox
@@ -23,7 +24,7 @@ from worker.database import is_away, make_engine, repeat, sqlstate
 from worker.local.migrate import upgrade
 from worker.settings import Settings
 
-WRITE = text("UPDATE accounts SET in_a_row = in_a_row")
+WRITE = update(Account).values(in_a_row=Account.in_a_row)
 BACKEND = text("SELECT pg_backend_pid()")
 
 

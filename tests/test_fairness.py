@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 import redis
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, func, select, text
 
+from models.tables import Batch
+from models.words import Status
 from tests.support.sandbox_server import running_sandbox
 from tests.support.worker_processes import Workers, running_workers, until
 from tests.test_broker_outage import told
@@ -87,7 +89,9 @@ def test_a_flooded_account_does_not_delay_another(workers: Workers, engine: Engi
     with redis.Redis.from_url(workers.settings.broker_url) as broker:
         queued = broker.llen("attendance.deliver")
     with engine.connect() as connection:
-        left = connection.execute(text("SELECT count(*) FROM batches WHERE status = 'PENDING'")).scalar_one()
+        left = connection.execute(
+            select(func.count()).select_from(Batch).where(Batch.status == Status.PENDING)
+        ).scalar_one()
     assert left > 1_000, "the flood was over too soon to show anything"
     assert queued <= 3 * 8, queued
     assert beside <= 2 * alone, (alone, beside)

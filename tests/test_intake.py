@@ -7,9 +7,10 @@ from unittest.mock import patch
 
 import pytest
 import redis
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import OperationalError
 
+from models.tables import Record, Refused
 from tasks import intake as module
 from tasks.intake import DEATHS, LOCK, intake
 from worker.context import Context
@@ -29,7 +30,7 @@ def message(*contacts: str, state: str = "register", **more: object) -> bytes:
 
 def contacts(context: Context) -> list[str]:
     with context.engine.connect() as connection:
-        return list(connection.execute(text("SELECT contact FROM records ORDER BY id")).scalars())
+        return list(connection.execute(select(Record.contact).order_by(Record.id)).scalars())
 
 
 def test_what_waits_is_accepted_in_its_order_acknowledged_and_deleted(context: Context) -> None:
@@ -48,7 +49,7 @@ def test_an_unreadable_message_is_refused_and_the_next_one_is_accepted(context: 
     assert intake(context) == 3
     assert contacts(context) == ["ada@example.com"]
     with context.engine.connect() as connection:
-        kept = [bytes(raw) for raw in connection.execute(text("SELECT raw FROM refused ORDER BY id")).scalars()]
+        kept = [bytes(raw) for raw in connection.execute(select(Refused.raw).order_by(Refused.id)).scalars()]
     assert kept == [b"{not json", b"something else"]
 
 
@@ -84,7 +85,7 @@ def test_a_message_that_killed_its_reader_five_times_alone_is_refused_whole(cont
     assert intake(context) == 2
     assert contacts(context) == ["bob@example.com"]
     with context.engine.connect() as connection:
-        assert bytes(connection.execute(text("SELECT raw FROM refused")).scalar_one()) == poison
+        assert bytes(connection.execute(select(Refused.raw)).scalar_one()) == poison
     assert context.redis.hlen(f"{KEY}:alone") == 0
 
 

@@ -4,14 +4,17 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
 import pytest
+from sqlalchemy import func, select, update
 
+from models.tables import Account, Attempt, Batch
 from models.words import Door
 from tasks.deliver import deliver
-from tests.support.ledger import Ledger, ask, do, people, wrong_now
+from tests.support.ledger import Ledger, ask, do, make_due, people, wrong_now
 from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from worker.accounts.state import pause, resume
 from worker.context import Context
@@ -72,11 +75,11 @@ def stored(sandbox: RunningSandbox) -> Counter[str]:
 
 
 def batches(context: Context) -> list[Any]:
-    return ask(context.engine, "SELECT * FROM batches ORDER BY id")
+    return ask(context.engine, select(Batch.__table__).order_by(Batch.id))
 
 
 def account(context: Context) -> Any:
-    return ask(context.engine, "SELECT * FROM accounts")[0]
+    return ask(context.engine, select(Account.__table__))[0]
 
 
 def drain(context: Context) -> None:
@@ -85,9 +88,8 @@ def drain(context: Context) -> None:
 
 
 def due(context: Context) -> None:
-    do(context.engine, "UPDATE batches SET due_at = now() WHERE status = 'PENDING'")
-    do(context.engine, "UPDATE lanes SET ready = true")
-    do(context.engine, "UPDATE accounts SET parked_until = NULL")
+    make_due(context.engine)
+    do(context.engine, update(Account).values(parked_until=None))
 
 
 def refuse(sandbox: RunningSandbox, *contacts: str, **how: Any) -> None:
@@ -134,7 +136,7 @@ def test_an_operator_can_follow_the_search(sending: Context, sandbox: RunningSan
     given(*people(8))
     deliver(sending, "default")
     (batch,) = batches(sending)
-    attempts = ask(sending.engine, "SELECT * FROM attempts ORDER BY id")
+    attempts = ask(sending.engine, select(Attempt.__table__).order_by(Attempt.id))
     assert {attempt.batch_id for attempt in attempts} == {batch.id}
     assert [(attempt.kind, attempt.sent, attempt.answer) for attempt in attempts][:3] == [
         ("post", 8, "refused whole"),
@@ -283,9 +285,9 @@ def test_a_kill_in_the_middle_is_harmless(sending: Context, sandbox: RunningSand
         deliver(sending, "default")
     (batch,) = batches(sending)
     assert (batch.status, batch.size) == ("PROCESSING", 40)
-    do(sending.engine, "UPDATE batches SET lease_until = now() - interval '1 second'")
+    do(sending.engine, update(Batch).values(lease_until=func.now() - timedelta(seconds=1)))
     assert reclaim(sending.engine) == 1
-    lost = ask(sending.engine, "SELECT answer FROM attempts WHERE answer = 'lost'")
+    lost = ask(sending.engine, select(Attempt.answer).where(Attempt.answer == "lost"))
     assert len(lost) == 1
     before = len(sandbox.participations())
     assert before > 0
@@ -329,7 +331,7 @@ def test_whoever_lost_the_lease_writes_nothing_more(sending: Context, sandbox: R
     given(*people(40))
 
     def lose() -> None:
-        do(sending.engine, "UPDATE batches SET lease_until = now() - interval '1 second'")
+        do(sending.engine, update(Batch).values(lease_until=func.now() - timedelta(seconds=1)))
         assert reclaim(sending.engine) == 1
 
     with at_part(3, lose):
@@ -348,10 +350,10 @@ def test_the_lease_is_kept_alive_while_the_search_goes_on(
     seen: list[bool] = []
 
     def nearly_run_out() -> None:
-        do(sending.engine, "UPDATE batches SET lease_until = now() + interval '1 millisecond'")
+        do(sending.engine, update(Batch).values(lease_until=func.now() + timedelta(milliseconds=1)))
 
     def look() -> None:
-        (batch,) = ask(sending.engine, "SELECT lease_until > now() + interval '3 seconds' AS alive FROM batches")
+        (batch,) = ask(sending.engine, select((Batch.lease_until > func.now() + timedelta(seconds=3)).label("alive")))
         seen.append(batch.alive)
 
     with at_part(2, nearly_run_out), at_part(3, look):
@@ -373,7 +375,7 @@ def test_a_search_spends_one_window_and_the_next_claim_goes_on(
     assert rejected(context) == set(people(100)[::10])
     assert stored(sandbox) == Counter(set(people(100)) - rejected(context))
     first = batches(context)[0]
-    parts = ask(context.engine, "SELECT claims FROM batches WHERE split_from = :id", id=first.id)
+    parts = ask(context.engine, select(Batch.claims).where(Batch.split_from == first.id))
     assert first.claims > 1
     assert len(parts) == first.claims - 1
 

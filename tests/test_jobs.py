@@ -4,11 +4,12 @@ import getpass
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from alembic import command
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, event, func, insert, select, update
 from sqlalchemy.exc import OperationalError
 
 import tasks.job
@@ -16,7 +17,7 @@ import worker.queries.refusals
 import worker.queue.claim
 from models.accept_rules import Rules
 from models.correction import Change
-from models.tables import Batch, Error
+from models.tables import Account, Batch, Error, Job, Lane
 from models.words import Action, Outcome, Resolution, State, Status
 from tests.support.fixtures import Fail, Submit, Turnout
 from tests.support.jobs import ME, finished, run
@@ -108,7 +109,7 @@ def of_eight(request: Any, submit: Submit, failed: Fail, engine: Engine) -> int:
     """A job of eight."""
     if request.param is Action.REPLAY:
         submit(*({**message(f"p{number}@x.org"), "account": "acme"} for number in range(8)))
-        do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
+        do(engine, insert(Account).values(name="acme"))
         return asked(engine, Action.REPLAY, {})
     ids = failed(*people(8))
     if request.param is Action.RETRY:
@@ -197,7 +198,7 @@ def test_a_job_whose_step_fails_is_in_trouble_while_others_go_on_and_is_tried_ag
     assert job(engine, retried).ended_at is not None
     assert not jobs.is_due(engine)
     monkeypatch.setitem(steps.STEPS, Action.DISMISS, dismiss)
-    do(engine, "UPDATE jobs SET due_at = due_at - interval '61 seconds'")
+    do(engine, update(Job).values(due_at=Job.due_at - timedelta(seconds=61)))
     assert jobs.is_due(engine)
     jobs.work(engine, rules, 10)
     left = job(engine, dismissed)
@@ -215,8 +216,8 @@ def test_what_comes_after_a_job_was_asked_for_is_not_its_own(
         (Action.REPLAY, {}),
     )
     asked_for = [asked(engine, *one) for one in chosen]
-    do(engine, "UPDATE batches SET due_at = now() + interval '1 hour' WHERE status = 'PENDING'")
-    do(engine, "UPDATE lanes SET due_at = now() + interval '1 hour'")
+    do(engine, update(Batch).where(Batch.status == Status.PENDING).values(due_at=func.now() + timedelta(hours=1)))
+    do(engine, update(Lane).values(due_at=func.now() + timedelta(hours=1)))
     failed(*people(4, 10), event="78")
     submit(b"no JSON either", message("w2@x.org", event="waits", state=State.CANCEL))
     counts = [(finished(engine, rules, one).done, len(items(engine, one))) for one in asked_for]
@@ -229,12 +230,15 @@ def test_jobs_begun_before_their_columns_were_renamed_go_on_with_all_that_these_
     failed: Fail, engine: Engine, rules: Rules
 ) -> None:
     ids = failed(*people(5))
-    errors = [row.id for row in ask(engine, "SELECT id FROM errors ORDER BY record_id")]
-    do(engine, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE id = :id", id=errors[0])
+    errors = [row.id for row in ask(engine, select(Error.id).order_by(Error.record_id))]
+    do(
+        engine,
+        update(Error).where(Error.id == errors[0]).values(resolution=Resolution.DISMISSED, resolved_at=func.now()),
+    )
     pinned = [steps.WaitingItem(error, record) for error, record in zip(errors, ids, strict=True)]
     begun = asked(engine, Action.DISMISS, FAILED, params={"because": "the event is over"}, pinned=pinned)
     assert jobs.step(engine, rules, begun) == begun
-    do(engine, "UPDATE jobs SET last_error = 'a step failed'")
+    do(engine, update(Job).values(last_error="a step failed"))
     held = jobs.ask_to_mend(engine, ME, [(2, ids[4], Change(event="nobody's"))], on_hold=[])
     before = [(job(engine, one), job_results.items(engine, one)) for one in (begun, held)]
     with engine.connect() as connection:
@@ -274,7 +278,12 @@ def test_what_somebody_else_resolved_first_is_skipped_and_said(
     ids = failed(*people(2))
 
     def and_somebody_is_faster(*args: Any) -> None:
-        do(engine, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE record_id = :id", id=ids[0])
+        do(
+            engine,
+            update(Error)
+            .where(Error.record_id == ids[0])
+            .values(resolution=Resolution.DISMISSED, resolved_at=func.now()),
+        )
         lock_events(*args)
 
     monkeypatch.setattr(steps, "lock_events", and_somebody_is_faster)
@@ -341,7 +350,7 @@ def test_refusals_handed_in_again_say_what_each_came_to(
     submit: Submit, engine: Engine, ledger: Ledger, rules: Rules
 ) -> None:
     submit({**message("a@x.org", "b@x.org"), "account": "acme"}, b"no JSON", {**message("a@x.org"), "account": "acme"})
-    do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
+    do(engine, insert(Account).values(name="acme"))
     ended = run(engine, rules, Action.REPLAY, {})
     assert (ended.done, ended.skipped) == (2, 1)
     said = {(done, str(why).split(" (")[0]) for _, done, why, _ in items(engine, ended.id)}

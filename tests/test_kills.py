@@ -3,13 +3,15 @@
 import random
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import orjson
 import pytest
 import redis
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, func, text, update
 
+from models.tables import Error
 from tests.support.sandbox_server import running_sandbox
 from tests.support.services import Valkey
 from tests.support.worker_processes import Workers, running_workers, until
@@ -44,7 +46,9 @@ def enqueue(stream: Stream, chance: random.Random, serial: int, number: int) -> 
 def left(engine: Engine) -> int:
     """Count what is on its way: batches, and records that are looked for, whose looks come sooner here."""
     with engine.begin() as connection:
-        connection.execute(text("UPDATE errors SET verify_at = now() WHERE verify_at > now() + interval '5 seconds'"))
+        connection.execute(
+            update(Error).where(Error.verify_at > func.now() + timedelta(seconds=5)).values(verify_at=func.now())
+        )
         return int(
             connection.execute(
                 text("""

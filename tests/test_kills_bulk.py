@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, func, select, true
+from sqlalchemy import Engine, func, select, true, update
 
 from models.outcome import LastError, outcome
-from models.tables import Batch, Record
+from models.tables import Account, Batch, Record
 from tests.support.ledger import Ledger, ask, do, wrong_now
 from tests.support.worker_processes import Workers, environment, until
 from worker.queries.jobs import list_jobs
@@ -94,7 +94,7 @@ def every_record_was_moved_once(engine: Engine, number: int) -> None:
 @pytest.fixture
 def paused(settings: Settings, engine: Engine) -> Settings:
     """Settings of processes that send nothing: what is moved stays where it is."""
-    do(engine, "UPDATE accounts SET paused_at = now(), stopped_since = now(), paused_because = 'the test'")
+    do(engine, update(Account).values(paused_at=func.now(), stopped_since=func.now(), paused_because="the test"))
     told = settings.model_copy(update={"linger": 0.2})
     told.model_fields_set.update({"linger"})
     return told

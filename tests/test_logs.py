@@ -24,9 +24,11 @@ import pytest
 import redis
 import requests
 from kombu.connection import Connection
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, select, text
 from sqlalchemy.exc import DBAPIError
 
+from models.tables import Attempt
+from models.words import AttemptKind
 from tests.support.api import key_for
 from tests.support.ledger import ask, message
 from tests.support.sandbox_server import running_sandbox
@@ -195,7 +197,10 @@ def test_each_call_to_hubspot_has_one_line_with_its_decision(
             until(lambda: statuses(context.engine) == {"COMPLETE"}, 40, workers.logs)
         lines = [line for name in COMMANDS for line in lines_of((tmp_path / f"{name}.log").read_text())]
         calls = [line for line in lines if line["event"] == "attempt"]
-        stored = ask(context.engine, "SELECT http_status, duration_ms FROM attempts WHERE kind <> 'read-back'")
+        stored = ask(
+            context.engine,
+            select(Attempt.http_status, Attempt.duration_ms).where(Attempt.kind != AttemptKind.READ_BACK),
+        )
     logged = sorted((line["http_status"], line["duration_ms"]) for line in calls)
     assert logged == sorted((row.http_status, row.duration_ms) for row in stored)
     assert {line["decision"] for line in calls} >= {"settle", "isolate", "reject all", "postpone"}

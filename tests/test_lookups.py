@@ -4,12 +4,13 @@ Counted are the rows that PostgreSQL fetched, not the time. `bench.flood` shows 
 """
 
 import random
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, func, text, update
 
 import worker.queue.claim
-from models.tables import Batch, Event
+from models.tables import Batch, Event, Lane
 from models.words import Origin
 from tests.support.fixtures import Submit
 from tests.support.jobs import retry
@@ -122,9 +123,9 @@ def test_a_retry_waits_for_the_newest_older_batch_of_each_contact(
     monkeypatch.setattr(worker.queue.claim, "FLOOR", 0.0)
     submit(again_and_again(3, ["a@example.com"], "77"), batch_size=1)
     first, second, third = waits(engine)
-    do(engine, "UPDATE batches SET due_at = due_at + interval '1 hour' WHERE id = :id", id=first)
-    do(engine, "UPDATE batches SET after = '{}' WHERE id = :id", id=third)  # so that the newest fails first
-    do(engine, "UPDATE lanes SET due_at = now()")
+    do(engine, update(Batch).where(Batch.id == first).values(due_at=Batch.due_at + timedelta(hours=1)))
+    do(engine, update(Batch).where(Batch.id == third).values(after=[]))  # so that the newest fails first
+    do(engine, update(Lane).values(due_at=func.now()))
     given_up(engine, taken(engine))
     retry(engine, 100, Filter())
     monkeypatch.setattr(worker.queue.claim, "FLOOR", 1.0)

@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select, update
 
 from hubspot_api.transport import NoResponse
 from models.message import Message, read_message
@@ -98,7 +98,7 @@ def row(engine: Engine) -> Any:
 def come_due(engine: Engine) -> None:
     """Let whatever waits be due, webhooks that failed too."""
     do(engine, "UPDATE notifications SET due_at = least(due_at, now())")
-    do(engine, "UPDATE keys SET webhook_due_at = NULL")
+    do(engine, update(Key).values(webhook_due_at=None))
 
 
 def run(context: Context) -> None:
@@ -250,15 +250,14 @@ def test_a_webhook_that_fails_is_left_alone_as_a_whole_and_another_is_not(
         shop.submit(f"a{index}@x.org")
         other.submit(f"b{index}@x.org")
     deliver_all(engine)
-    do(engine, "UPDATE keys SET webhook_url = 'http://127.0.0.1:9/' WHERE name = 'shop'")
+    do(engine, update(Key).where(Key.name == "shop").values(webhook_url="http://127.0.0.1:9/"))
     notify(context)
     assert other.types() == ["finished"] * 3
     assert ask(engine, "SELECT sum(attempts) AS tries FROM notifications")[0].tries == 1
     assert not is_due(engine)
     do(
         engine,
-        "UPDATE keys SET webhook_url = :url WHERE name = 'shop'",
-        url=f"http://127.0.0.1:{shop.receiver.port}/shop",
+        update(Key).where(Key.name == "shop").values(webhook_url=f"http://127.0.0.1:{shop.receiver.port}/shop"),
     )
     run(context)
     assert shop.types() == ["finished"] * 3
@@ -268,7 +267,7 @@ def test_waits_grow_to_an_hour_and_after_a_day_it_is_given_up(
     shop: Shop, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(random, "random", lambda: 1.0)
-    do(engine, "UPDATE keys SET webhook_url = 'http://127.0.0.1:9/'")
+    do(engine, update(Key).values(webhook_url="http://127.0.0.1:9/"))
     submission = shop.submit(*people(2), batch_size=1)
     settled(engine, taken(engine), rejected=[0])
     waits = []
@@ -276,13 +275,13 @@ def test_waits_grow_to_an_hour_and_after_a_day_it_is_given_up(
         run(context)
         waits.append(round(row(engine).seconds))
     assert waits == [4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3600, 3600]
-    do(engine, "UPDATE notifications SET occurred_at = now() - interval '25 hours'")
+    do(engine, update(Notification).values(occurred_at=func.now() - timedelta(hours=25)))
     run(context)
     assert row(engine).stage == "warned", "the end is to be told all the same"
     deliver_all(engine)
     run(context)
     assert (row(engine).stage, row(engine).attempts) == ("finished", 1)
-    do(engine, "UPDATE notifications SET occurred_at = now() - interval '25 hours'")
+    do(engine, update(Notification).values(occurred_at=func.now() - timedelta(hours=25)))
     run(context)
     assert row(engine).stage == "given_up"
     shown = find_submission(engine, submission)
@@ -374,7 +373,7 @@ def test_what_a_dead_worker_had_is_told_by_another_and_the_dead_ones_word_counts
     notify(context)
     assert not shop.told(), "it has its lease still"
     assert claim(engine, shop.key_id) is None
-    do(engine, "UPDATE notifications SET due_at = due_at - interval '61 s'")
+    do(engine, update(Notification).values(due_at=Notification.due_at - timedelta(seconds=61)))
     notify(context)
     assert shop.types() == ["finished"]
     settle(engine, dead, NoResponse("late", 1))
@@ -408,7 +407,7 @@ def test_a_worker_killed_while_it_posts_is_followed_by_another_that_tells(
         workers.kill("housekeeping")
         shop.receiver.slow = 0.0
         assert row(engine).stage == "finished"
-        do(engine, "UPDATE notifications SET due_at = due_at - interval '61 s'")
+        do(engine, update(Notification).values(due_at=Notification.due_at - timedelta(seconds=61)))
         workers.start("housekeeping")
         until(lambda: row(engine).stage == "told", 30, workers.logs)
     assert [said["id"] for said in shop.told()] == [f"{submission}_finished"] * 2

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import func, select
 
+from models.tables import Account, Attempt
 from tasks.deliver import deliver
 from tests.support.contexts import open_context
 from tests.support.fixtures import Submit
@@ -43,7 +44,7 @@ def all_delivered(context: Context) -> bool:
 
 def attempts(context: Context) -> int:
     with context.engine.connect() as connection:
-        return int(connection.execute(text("SELECT count(*) FROM attempts")).scalar_one())
+        return int(connection.execute(select(func.count()).select_from(Attempt)).scalar_one())
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_a_token_mended_after_four_days_gives_nothing_up(context: Context, sandb
     sandbox.fault(status=401)
     pass_hours(context, 1)
     with context.engine.connect() as connection:
-        assert connection.execute(text("SELECT paused_at FROM accounts")).scalar() is not None
+        assert connection.execute(select(Account.paused_at)).scalar() is not None
     let_pass(context.engine, 4 * 24)
     sandbox.reset()
     sandbox.fault(status=503, count=2)

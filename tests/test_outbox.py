@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, func, select, text
 from sqlalchemy.engine import make_url
 
 import web.limits
+from models.tables import Submission
 from tests.support.api import WHEN, Api, key_for
 from tests.support.worker_processes import until
 from worker.auth import keys
@@ -112,7 +113,7 @@ def stored(engine: Engine) -> list[tuple[str, str, str]]:
 
 def requests_stored(engine: Engine) -> int:
     with engine.connect() as connection:
-        return int(connection.execute(text("SELECT count(*) FROM submissions")).scalar_one())
+        return int(connection.execute(select(func.count()).select_from(Submission)).scalar_one())
 
 
 def books(engine: Engine) -> tuple[int, int, int]:

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 import pytest
 from hypothesis import given, settings as rules, strategies as st
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import func, select, update
 
 import tasks.accept
 from hubspot_api.address import is_base, is_version, path_to
@@ -24,6 +24,7 @@ from hubspot_api.oauth import Grant
 from hubspot_api.participations import contact_path, event_path
 from hubspot_api.transport import NoResponse
 from models.message import Address
+from models.tables import Account, Error, Record, Refused
 from models.words import Outcome, State
 from tasks.accept import accept as accept_task
 from tasks.deliver import deliver
@@ -34,6 +35,7 @@ from tests.support.contexts import open_context
 from tests.support.fixtures import Turnout
 from tests.support.hostile_text import HIDING, ODD, WALKING
 from tests.support.jobs import ME, retry
+from tests.support.ledger import do, make_due
 from tests.support.recording_hubspot import Recorder, recording
 from worker.accounts.token_renewal import sealed
 from worker.context import Context
@@ -62,14 +64,9 @@ def context(settings: Settings, hubspot: Recorder) -> Iterator[Context]:
         yield context
 
 
-def do(context: Context, statement: str, **facts: object) -> None:
-    with context.engine.begin() as connection:
-        connection.execute(text(statement), facts)
-
-
 def everything_sent(context: Context) -> None:
     while True:
-        do(context, "UPDATE batches SET due_at = now() WHERE status = 'PENDING'; UPDATE lanes SET ready = true")
+        make_due(context.engine)
         if not deliver(context, "default"):
             return
 
@@ -129,7 +126,7 @@ def by_task(context: Context, message: dict[str, Any]) -> None:
 def test_a_message_goes_to_its_own_event_or_is_not_accepted(
     context: Context, hubspot: Recorder, submit: Callable[..., None], version: str, *, by_object: bool
 ) -> None:
-    do(context, "UPDATE accounts SET hubspot_version = :version", version=version)
+    do(context.engine, update(Account).values(hubspot_version=version))
     prefix = V3 if version == "v3" else DATED
     for number, id_ in enumerate(CORPUS):
         submit(context, envelope(id_, by_object=by_object, contact=f"p{number}@example.com"))
@@ -140,7 +137,7 @@ def test_a_message_goes_to_its_own_event_or_is_not_accepted(
         assert len(its_own) == (id_ in ODD), (id_, its_own)
     assert len(came) == len(ODD)
     with context.engine.connect() as connection:
-        refused = connection.execute(text("SELECT count(*) FROM refused")).scalar_one()
+        refused = connection.execute(select(func.count()).select_from(Refused)).scalar_one()
     assert refused == len(WALKING) + len(HIDING)
 
 
@@ -371,7 +368,7 @@ def test_what_is_verified_is_asked_for_by_its_contact_and_its_event(context: Con
         "total": 500,
         "paging": {"next": {"after": "../x&limit=1", "link": "http://evil.example/../../crm?after=9"}},
     }
-    do(context, "UPDATE errors SET verify_at = now() WHERE verify_at IS NOT NULL")
+    do(context.engine, update(Error).where(Error.verify_at.is_not(None)).values(verify_at=func.now()))
     verify(context, "default")
     came = hubspot.taken()
     assert all(line.startswith(f"GET {V3}/participations/") for line in came)
@@ -396,7 +393,7 @@ def test_a_corrected_record_goes_to_its_new_event_or_stays(context: Context, hub
     everything_sent(context)
     hubspot.taken()
     with context.engine.connect() as connection:
-        record_id = connection.execute(text("SELECT id FROM records")).scalar_one()
+        record_id = connection.execute(select(Record.id)).scalar_one()
     from models.correction import Change
 
     wrong = []
@@ -415,9 +412,10 @@ def test_a_corrected_record_goes_to_its_new_event_or_stays(context: Context, hub
 
 def test_oauth_and_webhooks_ask_for_their_own_paths(context: Context, hubspot: Recorder) -> None:
     do(
-        context,
-        "UPDATE accounts SET oauth = :oauth, access_until = now()",
-        oauth=sealed(context.settings, Grant("client", SecretStr("shh"), SecretStr("shh"))),
+        context.engine,
+        update(Account).values(
+            oauth=sealed(context.settings, Grant("client", SecretStr("shh"), SecretStr("shh"))), access_until=func.now()
+        ),
     )
     context.destination("default")
     assert hubspot.taken() == ["POST /oauth/2026-03/token"]

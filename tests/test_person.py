@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select, update
 
+from models.tables import Batch, Record
 from tests.support.fixtures import Submit, Turnout
 from tests.support.jobs import retry
 from tests.support.ledger import ask, do, given_up, message, people, postponed, settled, taken
@@ -41,7 +42,7 @@ def test_what_waits_says_for_what(submit: Submit, engine: Engine, facts: Any) ->
     assert second["next"] == f"waits for batch {first['batch_id']}"
     assert first["next"].startswith("due at 2")
     assert first["next"].endswith("(HTTP 503)")
-    do(engine, "UPDATE batches SET due_at = now()")
+    do(engine, update(Batch).values(due_at=func.now()))
     state.pause(engine, 1, "the token")
     assert facts("person", "a@x.org")[1]["next"] == "account paused: the token"
 
@@ -83,4 +84,4 @@ def test_a_person_is_found_by_the_index_alone(submit: Submit, engine: Engine) ->
             "EXPLAIN WITH t AS MATERIALIZED (SELECT id FROM records WHERE contact = 'x' AND id < 99) SELECT FROM t"
         )
         assert "Index Only Scan using ix_records_contact_batch_id" in "\n".join(plan.scalars())
-    assert ask(engine, "SELECT count(*) AS n FROM records")[0].n == 50
+    assert ask(engine, select(func.count().label("n")).select_from(Record))[0].n == 50

@@ -6,20 +6,23 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, event, func, text, update
 from sqlalchemy.engine import make_url
 
+from models.tables import Batch, Error
 from models.words import Action, Door, Outcome
 from tasks.deliver import deliver
 from tasks.intake import LOCK, intake
 from tasks.sweep import sweep
 from tasks.verify import verify
 from tests.support.jobs import run
+from tests.support.ledger import do, make_due
 from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from tests.support.worker_processes import running_workers, until
 from tests.test_broker_outage import missing, told
@@ -69,7 +72,7 @@ def every_verb(context: Context, sandbox: RunningSandbox) -> None:
     assert (books.outcomes["rejected"], books.outcomes["unconfirmed"]) == (1, 1), books  # type: ignore[index]
     run(engine, context.rules, Action.RETRY, Filter([Outcome.REJECTED]).written)
     sent(context)
-    do(engine, "UPDATE errors SET verify_at = now() WHERE verify_at IS NOT NULL")
+    do(engine, update(Error).where(Error.verify_at.is_not(None)).values(verify_at=func.now()))
     for account in accounts_due(engine):
         verify(context, account)
     sweep(context, lambda *_, **__: 0)
@@ -79,22 +82,16 @@ def every_verb(context: Context, sandbox: RunningSandbox) -> None:
     outcomes = {outcome.value: number for outcome, number in books.outcomes.items() if number}
     assert (books.accepted, outcomes, books.balanced) == (62, {"delivered": 62}, True)
     assert len(sandbox.participations()) == 62
-    do(engine, "UPDATE batches SET settled_at = now() - interval '91 days'")
+    do(engine, update(Batch).values(settled_at=func.now() - timedelta(days=91)))
     assert purge(engine, 90).batches > 0
     assert audit(engine).balanced
 
 
 def sent(context: Context) -> None:
     while True:
-        do(context.engine, "UPDATE batches SET due_at = now() WHERE status = 'PENDING'")
-        do(context.engine, "UPDATE lanes SET ready = true")
+        make_due(context.engine)
         if not deliver(context, "default"):
             return
-
-
-def do(engine: Engine, statement: str) -> None:
-    with engine.begin() as connection:
-        connection.execute(text(statement))
 
 
 @pytest.fixture

@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, insert, update
 
 import cli.bulk_jobs
 from models.accept_rules import Rules
-from models.tables import Batch, Error
+from models.tables import Account, Batch, Error
 from models.words import Action, Outcome, Status
 from tests.support.fixtures import Submit
 from tests.support.jobs import ME, finished, run
@@ -39,7 +39,7 @@ def test_a_retry_says_how_many_which_errors_ten_of_them_and_its_calls(
     submit: Submit, engine: Engine, small: Context, rules: Rules
 ) -> None:
     """Its calls are the batches that it makes: of each account, event, state and kind of identity."""
-    do(engine, "INSERT INTO accounts (name, batch_size) VALUES ('acme', 4)")
+    do(engine, insert(Account).values(name="acme", batch_size=4))
     submit(message(*people(25)), message(*people(5), state="cancel"))
     by_id = [{"vid": number, "interactionDateTime": 1_767_225_600_000} for number in range(1, 4)]
     submit({"subscriber_state": "register", "object_id": "77", "inputs": by_id})
@@ -58,7 +58,7 @@ def test_a_retry_says_how_many_which_errors_ten_of_them_and_its_calls(
 
 
 def test_an_accounts_own_batch_size_counts(submit: Submit, engine: Engine, small: Context, rules: Rules) -> None:
-    do(engine, "UPDATE accounts SET batch_size = 4")
+    do(engine, update(Account).values(batch_size=4))
     submit(message(*people(25)))
     fail_all(engine)
     found = look(small, Action.RETRY, EVERYTHING)
@@ -138,7 +138,7 @@ def test_refusals_are_shown_by_their_reasons(submit: Submit, engine: Engine, sma
     assert sorted(group.count for group in found.groups) == [1, 2, 12]
     assert (found.will, found.calls) == (0, 0)
     assert sorted(skip.count for skip in found.tally.skips) == [1, 2, 12]
-    do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
+    do(engine, insert(Account).values(name="acme"))
     found = look(small, Action.REPLAY, Refusals().written)
     assert (found.count, found.will, found.calls) == (15, 1, 3), "30 inputs in batches of ten"
 

@@ -2,18 +2,19 @@
 
 import random
 import threading
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, insert, select, update
 from typer.testing import CliRunner
 
 import cli.retention
 from cli.app import app
 from models.accept_rules import Rules
-from models.tables import Job, Notification
-from models.words import Action, Outcome, State
+from models.tables import Act, Attempt, Batch, Error, Job, Notification, Purged, Submission
+from models.words import Action, AttemptKind, Origin, Outcome, State, Status
 from tasks import sweep as sweeping
 from tests.support.fixtures import Submit
 from tests.support.jobs import ME, cancel, retry
@@ -76,11 +77,11 @@ def _everything(submit: Submit, engine: Engine) -> None:
     """Records of every settled outcome, duplicates, refusals, and a call that reads several batches back."""
     submit(message(*people(10)), message(*people(3)), message("nobody", "b@x.org"), b"no JSON")
     settled(engine, taken(engine), rejected=[0], unconfirmed=[1])
-    do(engine, "UPDATE errors SET verify_at = NULL")
+    do(engine, update(Error).values(verify_at=None))
     submit(message("failed@x.org", event="1"), message("canceled@x.org", event="2"))
     given_up(engine, taken(engine))
     cancel(engine, CancelFilter(event="2"))
-    do(engine, "INSERT INTO attempts (kind, batch_id, sent) VALUES ('read-back', NULL, 3)")
+    do(engine, insert(Attempt).values(kind=AttemptKind.READ_BACK, batch_id=None, sent=3))
 
 
 @pytest.mark.usefixtures("_everything")
@@ -112,7 +113,7 @@ def test_a_receipt_goes_when_the_last_of_its_records_has_gone(submit: Submit, en
     age(engine, 91)
     purge(engine, 90)
     assert left(engine)["submissions"] == 1
-    assert ask(engine, "SELECT records_purged, refused_purged FROM submissions")[0] == (1, 1)
+    assert ask(engine, select(Submission.records_purged, Submission.refused_purged))[0] == (1, 1)
     before = books(engine)
     settled(engine, taken(engine))
     age(engine, 91)
@@ -131,7 +132,7 @@ def test_nothing_that_waits_is_purged(submit: Submit, engine: Engine, ledger: Le
     assert outcomes(engine) == {"unconfirmed": 1, "pending": 2}
     assert len(ledger.records()) == 3
     assert left(engine)["batches"] == 3, "only the batch that the retry left empty has gone"
-    do(engine, "UPDATE errors SET verify_at = NULL")
+    do(engine, update(Error).values(verify_at=None))
     assert purge(engine, 90).records == 1
 
 
@@ -146,7 +147,7 @@ def test_an_error_that_nobody_resolved_for_so_long_keeps_nothing(submit: Submit,
 def test_a_batch_that_others_wait_for_stays_whatever_it_says(submit: Submit, engine: Engine) -> None:
     submit(message("a@x.org"), message("a@x.org", state="cancel"))
     first, second = waits(engine)
-    do(engine, "UPDATE batches SET status = 'COMPLETE', open = false, settled_at = now() WHERE id = :id", id=first)
+    do(engine, update(Batch).where(Batch.id == first).values(status=Status.COMPLETE, open=False, settled_at=func.now()))
     age(engine, 91)
     purge(engine, 90)
     assert waits(engine) == {second: [first]}, "it waits for what a bug settled; the sweep frees it"
@@ -164,15 +165,16 @@ def test_a_record_stays_until_an_older_one_that_was_retried_has_gone(
     retry(engine, 100, Filter())
     cancel(engine, CancelFilter(state=State.REGISTER))
     age(engine, 91)
-    do(engine, "UPDATE batches SET settled_at = now() WHERE origin = 'retry'")
+    do(engine, update(Batch).where(Batch.origin == Origin.RETRY).values(settled_at=func.now()))
     purge(engine, 90)
     assert {row.contact for row in ledger.records()} == {"a@x.org", "b@x.org"}
     retry(engine, 100, Filter((Outcome.CANCELED,)))
     assert not taken(engine).members, "it is overtaken by the cancel, which is still known"
     do(
         engine,
-        "UPDATE batches SET status = 'COMPLETE', lease_token = NULL, settled_at = now(), contact_ids = '{}'"
-        " WHERE status = 'PROCESSING'",
+        update(Batch)
+        .where(Batch.status == Status.PROCESSING)
+        .values(status=Status.COMPLETE, lease_token=None, settled_at=func.now(), contact_ids=[]),
     )
     age(engine, 91)
     purge(engine, 90)
@@ -215,7 +217,7 @@ def test_many_go_in_bounded_steps_and_a_kill_between_them_is_harmless(
     steps = []
     while gone := purge_a_little(context):
         steps.append(gone)
-        do(engine, "UPDATE purged SET due_at = now()")
+        do(engine, update(Purged).values(due_at=func.now()))
     assert max(step.records for step in steps) <= 20
     assert max(step.refused for step in steps) <= 2
     assert len(steps) >= 6
@@ -274,7 +276,7 @@ def job(engine: Engine) -> int:
     with engine.begin() as connection:
         job_id = jobs.ask(connection, ME, Action.RETRY, Filter().written)
     do(engine, "INSERT INTO job_items (job_id, item, done) SELECT :id, n, true FROM generate_series(1, 3) n", id=job_id)
-    do(engine, "UPDATE jobs SET ended_at = now() WHERE id = :job", job=job_id)
+    do(engine, update(Job).where(Job.id == job_id).values(ended_at=func.now()))
     return job_id
 
 
@@ -287,7 +289,7 @@ def test_a_job_goes_after_its_results_in_bounded_steps(
     steps = []
     while gone := purge_a_little(context):
         steps.append((gone.items, gone.actions))
-        do(engine, "UPDATE purged SET due_at = now()")
+        do(engine, update(Purged).values(due_at=func.now()))
     assert steps == [(2, 0), (1, 1)]
     assert not ledger.jobs(Job.id == job)
     assert left(engine) == dict.fromkeys(TABLES, 0)
@@ -295,9 +297,9 @@ def test_a_job_goes_after_its_results_in_bounded_steps(
 
 def test_a_job_that_is_under_way_is_never_purged_nor_its_action(job: int, engine: Engine) -> None:
     age(engine, 91)
-    do(engine, "UPDATE jobs SET ended_at = NULL WHERE id = :job", job=job)
+    do(engine, update(Job).where(Job.id == job).values(ended_at=None))
     assert purge(engine, 90) == Counts()
-    do(engine, "UPDATE jobs SET ended_at = now() - interval '89 days'")
+    do(engine, update(Job).values(ended_at=func.now() - timedelta(days=89)))
     assert purge(engine, 90) == Counts()
 
 
@@ -305,7 +307,7 @@ def test_an_action_goes_when_it_is_old_and_the_purge_by_hand_stays_noted(engine:
     for number in range(3):
         with audit_log.noted(engine, ME, "pause", account="default") as action:
             action.number = number
-    do(engine, "UPDATE actions SET at = at - interval '91 days' WHERE number < 2")
+    do(engine, update(Act).where(Act.number < 2).values(at=Act.at - timedelta(days=91)))
     assert purging.purge_by_hand(engine, ME, 90) == Counts(actions=2)
     assert [row.what for row in ledger.actions()] == ["pause", "purge"]
     assert purging.purge_by_hand(engine, ME, 0) == Counts(actions=2)
@@ -313,7 +315,7 @@ def test_an_action_goes_when_it_is_old_and_the_purge_by_hand_stays_noted(engine:
 
 
 def test_a_mended_file_that_nobody_began_goes_when_it_is_old(job: int, engine: Engine) -> None:
-    do(engine, "UPDATE jobs SET ended_at = NULL, on_hold = true WHERE id = :job", job=job)
+    do(engine, update(Job).where(Job.id == job).values(ended_at=None, on_hold=True))
     assert purge(engine, 90) == Counts()
     age(engine, 91)
     assert purge(engine, 90) == Counts(items=3, actions=1)
@@ -330,7 +332,7 @@ def test_what_a_webhook_was_told_goes_with_the_last_receipt_of_its_submission(
         "INSERT INTO notifications (key_id, submission, stage) SELECT DISTINCT 1, submission, 'told' FROM submissions"
     )
     do(engine, told)
-    do(engine, "UPDATE submissions SET received_at = received_at - interval '91 days'")
+    do(engine, update(Submission).values(received_at=Submission.received_at - timedelta(days=91)))
     oldest = "UPDATE batches SET settled_at = '2020-01-01' WHERE id = (SELECT min(id) FROM batches)"
     do(engine, oldest)
     assert purge(engine, 90).receipts == 1

@@ -1,10 +1,11 @@
 """What was delivered is kept while an older record of its contact and event can still be sent, and then undo it."""
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, update
 
 from models.accept_rules import Rules
 from models.correction import Change
+from models.tables import Error
 from models.words import Outcome
 from tests.support.fixtures import Submit
 from tests.support.jobs import correct, retry
@@ -73,7 +74,7 @@ def test_an_older_record_that_is_read_back_is_not_sent_again_after_what_overtook
     submit(message("a@x.org", state="cancel"))
     deliver_all(engine)
     age(engine, 91)
-    do(engine, "UPDATE errors SET verify_at = now(), reads = 6 WHERE verify_at IS NOT NULL")
+    do(engine, update(Error).where(Error.verify_at.is_not(None)).values(verify_at=func.now(), reads=6))
     purge(engine, 90)
     account = ledger.account()
     assert unconfirmed.send_again(engine, account.id, 5, 100) == 1
@@ -94,7 +95,7 @@ def test_an_answered_record_that_was_split_off_its_batch_counts_as_older_too(sub
         WHERE state = 'register'""",
     )
     do(engine, "UPDATE records r SET batch_id = 1000 FROM batches b WHERE b.id = r.batch_id AND b.state = 'register'")
-    do(engine, "UPDATE errors SET batch_id = 1000, verify_at = now()")
+    do(engine, update(Error).values(batch_id=1000, verify_at=func.now()))
     purge(engine, 90)
     assert {row.state for row in ask(engine, STATES)} == {"register", "cancel"}
 

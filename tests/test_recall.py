@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, delete, insert, select, text
 
+from models.tables import Account, Attempt
 from worker.context import GRACE, LATELY, still_counting
 from worker.queue.claim import claim
 
@@ -21,8 +22,8 @@ FROM batches b JOIN accounts a ON a.id = b.account_id, generate_series(1, :numbe
 def mine(engine: Engine, submit: Callable[..., object]) -> int:
     """Give the account of a call that is under way; another account has a batch too."""
     with engine.begin() as connection:
-        connection.execute(text("INSERT INTO accounts (name) VALUES ('other')"))
-        mine: int = connection.execute(text("SELECT id FROM accounts WHERE name = 'default'")).scalar_one()
+        connection.execute(insert(Account).values(name="other"))
+        mine: int = connection.execute(select(Account.id).where(Account.name == "default")).scalar_one()
     inputs = [{"email": "ada@example.com", "interactionDateTime": 1_767_225_600_000}]
     for account in ("default", "other"):
         submit({"subscriber_state": "register", "object_id": "7", "inputs": inputs, "account": account})
@@ -49,7 +50,7 @@ def test_however_many_calls_others_made_since_a_call_under_way_is_not_overlooked
 
 def test_what_others_did_long_ago_holds_nobody(engine: Engine, mine: int) -> None:
     with engine.begin() as connection:
-        connection.execute(text("DELETE FROM attempts"))
+        connection.execute(delete(Attempt))
     others(engine, LATELY, 30)
     assert still_counting(engine, mine, TIMEOUT, WINDOW) == 0
     assert still_counting(engine, mine + 1_000, TIMEOUT, WINDOW) == 0

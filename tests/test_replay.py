@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, insert, select, update
 
 import cli.bulk_jobs
 from models.accept_rules import Rules
-from models.tables import Refused
+from models.tables import Account, Refused, Submission
 from tests.support.fixtures import Submit, Turnout
 from tests.support.jobs import replay
 from tests.support.ledger import WHEN, Ledger, ask, deliver_all, do, message, outcomes, wrong_now
@@ -71,7 +71,7 @@ def test_a_mended_line_is_handed_in_once_and_offered_no_more(
     assert outcomes(engine) == {"pending": 1}
     (batch,) = ledger.batches()
     assert (batch.origin, batch.open) == ("replay", False)
-    (receipt,) = ask(engine, "SELECT * FROM submissions WHERE part LIKE 'refused%'")
+    (receipt,) = ask(engine, select(Submission.__table__).where(Submission.part.like("refused%")))
     assert (receipt.submission, receipt.accepted, receipt.door) == (part.submission, 1, "stream")
     assert "submitted again" in turnout("submission", str(part.submission)).output
     deliver_all(engine)
@@ -85,7 +85,7 @@ def test_what_an_unknown_account_had_refused_is_handed_in_as_it_is_once_it_is_kn
     assert len(facts("refused", "--account", "acme")) == 1
     said = facts("refused", "retry", "--account", "acme")
     assert said[0]["reasons"][0]["what"] == "'acme' is unknown"
-    do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
+    do(engine, insert(Account).values(name="acme"))
     assert "accepted 2, duplicates 0, not accepted 1" in turnout("refused", "retry", "--account", "acme").output
     assert outcomes(engine) == {"pending": 2}
     assert [one["inputs"] for one in facts("refused")] == [1, 1]
@@ -96,7 +96,7 @@ def test_many_are_handed_in_again_only_when_agreed(
 ) -> None:
     for index in range(60):
         submit({**message(f"p{index}@x.org"), "account": "acme"})
-    do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
+    do(engine, insert(Account).values(name="acme"))
     assert "pass --yes" in turnout("refused", "retry", "--all", status=2).output
     monkeypatch.setattr(cli.bulk_jobs, "is_asked", lambda: True)
     assert "60 messages will be submitted again" in turnout("refused", "retry", "--all", stdin="n\n", status=1).output
@@ -106,7 +106,7 @@ def test_many_are_handed_in_again_only_when_agreed(
 
 def test_many_at_once_hand_it_in_once(submit: Submit, engine: Engine, rules: Rules) -> None:
     submit(*({**message(f"p{index}@x.org"), "account": "acme"} for index in range(30)))
-    do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
+    do(engine, insert(Account).values(name="acme"))
     begin = threading.Barrier(4)
 
     def at_once(_: int) -> int:
@@ -122,9 +122,9 @@ def test_what_died_before_it_was_marked_is_accepted_once(
     submit: Submit, engine: Engine, ledger: Ledger, rules: Rules
 ) -> None:
     submit({**message("a@x.org"), "account": "acme"})
-    do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
+    do(engine, insert(Account).values(name="acme"))
     list(replay(engine, rules, RefusalFilter()))
-    do(engine, "UPDATE refused SET replayed_at = NULL")
+    do(engine, update(Refused).values(replayed_at=None))
     list(replay(engine, rules, RefusalFilter()))
     assert outcomes(engine) == {"pending": 1}
     assert ledger.refused(Refused.replayed_at.is_(None)) == []
@@ -181,11 +181,11 @@ def test_odd_bytes_and_large_numbers_are_written_and_read_back(
 def test_only_the_refusals_that_are_named_are_submitted_again(
     submit: Submit, engine: Engine, facts: Any, turnout: Turnout
 ) -> None:
-    do(engine, "INSERT INTO accounts (name) VALUES ('emea')")
-    do(engine, "UPDATE accounts SET removed_at = now() WHERE name = 'emea'")
+    do(engine, insert(Account).values(name="emea"))
+    do(engine, update(Account).where(Account.name == "emea").values(removed_at=func.now()))
     for name in "abc":
         submit({**message(f"{name}@x.org"), "account": "emea"})
-    do(engine, "UPDATE accounts SET removed_at = NULL")
+    do(engine, update(Account).values(removed_at=None))
     newest, middle, _ = [one["id"] for one in facts("refused")]
     said = turnout("refused", "retry", str(middle), "--yes", "--expect", "1").output
     assert said.startswith("1 message is submitted again: accepted 1,")

@@ -5,12 +5,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 import worker.queue.claim
 from models.accept_rules import Rules
-from models.tables import Account, Batch, Error
+from models.tables import Account, Batch, Error, Lane
 from models.words import Door, Origin, Outcome, State, Status
 from tests.support.fixtures import Submit
 from tests.support.jobs import cancel, retry
@@ -52,7 +52,7 @@ def live_first(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def errors(engine: Engine) -> list[tuple[object, ...]]:
-    rows = ask(engine, "SELECT outcome, category, resolution FROM errors ORDER BY id")
+    rows = ask(engine, select(Error.outcome, Error.category, Error.resolution).order_by(Error.id))
     return [tuple(row) for row in rows]
 
 
@@ -68,7 +68,9 @@ def test_records_of_many_old_batches_are_packed_together(submit: Submit, engine:
     for _ in range(25):
         given_up(engine, taken(engine))
     assert retry(engine, 10, FAILED) == 25
-    rows = ask(engine, "SELECT size, origin, open FROM batches WHERE status = 'PENDING' ORDER BY id")
+    rows = ask(
+        engine, select(Batch.size, Batch.origin, Batch.open).where(Batch.status == Status.PENDING).order_by(Batch.id)
+    )
     assert [tuple(row) for row in rows] == [(10, "retry", False), (10, "retry", False), (5, "retry", False)]
     assert {row.size for row in ledger.batches(Batch.status == Status.CANCELED)} == {0}
     assert audit(engine).balanced
@@ -154,13 +156,16 @@ def test_what_may_have_arrived_overtakes_however_its_retry_ended(
 
 
 def test_an_accounts_small_batches_make_no_others_smaller(submit: Submit, engine: Engine, ledger: Ledger) -> None:
-    do(engine, "INSERT INTO accounts (name, batch_size) VALUES ('acme', 2)")
+    do(engine, insert(Account).values(name="acme", batch_size=2))
     submit(message(*people(6)), {**message(*people(4)), "account": "acme"})
     for account in ledger.all(Account):
         while (claimed := claim(engine, account.id, LEASE)) is not None:
             given_up(engine, claimed)
     assert retry(engine, 10, FAILED) == 10
-    rows = ask(engine, "SELECT account_id, size FROM batches WHERE origin = 'retry' ORDER BY account_id, id")
+    rows = ask(
+        engine,
+        select(Batch.account_id, Batch.size).where(Batch.origin == Origin.RETRY).order_by(Batch.account_id, Batch.id),
+    )
     assert [row.size for row in rows] == [6, 2, 2]
 
 
@@ -584,8 +589,8 @@ def test_an_ambiguous_commit_of_a_claim_costs_its_lease_alone(
     assert outcomes(engine) == {"processing": 5}
     let_pass(engine, 1)
     assert reclaim(context.engine) == 1
-    do(engine, "UPDATE batches SET due_at = now()")
-    do(engine, "UPDATE lanes SET due_at = now()")
+    do(engine, update(Batch).values(due_at=func.now()))
+    do(engine, update(Lane).values(due_at=func.now()))
     assert deliver_all(engine) == 1
 
 

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import assume, example, given, strategies as st
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select, update
 
-from models.tables import Act, Error
+from models.tables import Act, Error, Schedule
 from models.words import Outcome, Resolution, Via
 from tests.support.fixtures import Fail, Submit, Turnout
 from tests.support.jobs import ME
@@ -123,11 +123,11 @@ def test_what_was_rejected_is_retried_only_where_it_is_asked_for(
 def test_one_that_cannot_be_read_here_keeps_no_other_from_beginning(engine: Engine, context: Context) -> None:
     put(engine, "a-first")
     put(engine, "b-second")
-    do(engine, "UPDATE schedules SET time_zone = 'Mars/Olympus' WHERE name = 'a-first'")
+    do(engine, update(Schedule).where(Schedule.name == "a-first").values(time_zone="Mars/Olympus"))
     let_pass(engine, 24)
     sweep(context)
     assert begun(engine) == 1
-    later = ask(engine, "SELECT next_at > now() AS later FROM schedules WHERE name = 'a-first'")
+    later = ask(engine, select((Schedule.next_at > func.now()).label("later")).where(Schedule.name == "a-first"))
     assert later[0].later, "it is not tried again at once"
 
 
@@ -210,8 +210,10 @@ def test_in_its_quiet_hours_it_begins_nothing_and_at_their_end_it_begins(engine:
     next_at = named(engine).next_at
     assert next_at.time() == around[1]
     assert timedelta(hours=1) < next_at - now < timedelta(hours=3)
-    do(engine, "UPDATE schedules SET next_at = now(), quiet_from = :a, quiet_to = :b", a=around[1],
-       b=(now + timedelta(hours=3)).time())  # fmt: skip
+    do(
+        engine,
+        update(Schedule).values(next_at=func.now(), quiet_from=around[1], quiet_to=(now + timedelta(hours=3)).time()),
+    )
     sweep(context)
     assert begun(engine) == 1
 

@@ -3,10 +3,13 @@
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 import requests
+from sqlalchemy import select, update
 
+from models.tables import Act, Session
 from models.words import Role
 from tests.support.api import key_for
 from tests.support.console import RunningConsole, Visitor, running_console, words
@@ -46,7 +49,7 @@ def test_it_signs_in_as_its_keys_operator_once(console: RunningConsole, link: st
     assert (answer.status_code, answer.url) == (200, f"{console.url}/")
     assert f"{NAME} operator" in words(answer.text)
     visitor.press("/accounts/default/pause", "/accounts", because="a trial")
-    assert [tuple(row) for row in ask(console.context.engine, "SELECT who, via, what FROM actions")] == [
+    assert [tuple(row) for row in ask(console.context.engine, select(Act.who, Act.via, Act.what))] == [
         (NAME, "console", "pause")
     ]
     again = console.visitor()
@@ -74,7 +77,7 @@ def test_it_ends(console: RunningConsole, link: str, end: str) -> None:
     shown = visitor.page(f"/sign-in/{link}")
     match end:
         case "time":
-            do(engine, "UPDATE sessions SET ends_at = ends_at - interval '5 minutes'")
+            do(engine, update(Session).values(ends_at=Session.ends_at - timedelta(minutes=5)))
         case "revoked":
             keys.revoke(engine, NAME)
         case "rotated":

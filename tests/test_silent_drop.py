@@ -2,12 +2,14 @@
 that is not there, and nothing that is there is called lost."""
 
 import random
+from datetime import timedelta
 from pathlib import Path
 
 import orjson
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, func, text, update
 
+from models.tables import Error
 from tests.support.sandbox_server import running_sandbox
 from tests.support.worker_processes import running_workers, until
 from worker.context import Context
@@ -21,7 +23,9 @@ RECORDS = 240
 def let_the_next_looks_come(engine: Engine) -> None:
     """Wait virtually; only real time that passes here is the work's."""
     with engine.begin() as connection:
-        connection.execute(text("UPDATE errors SET verify_at = now() WHERE verify_at > now() + interval '1 second'"))
+        connection.execute(
+            update(Error).where(Error.verify_at > func.now() + timedelta(seconds=1)).values(verify_at=func.now())
+        )
 
 
 def is_over(engine: Engine) -> bool:

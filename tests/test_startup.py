@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 import redis
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, delete, func, select, text
 
+from models.tables import SchemaRevision, Secret
 from tests.support.services import Valkey
 from tests.support.worker_processes import COMMANDS, environment
 from worker import startup
@@ -70,7 +71,7 @@ def test_no_secret_key_stops_the_start_and_none_is_made(settings: Settings, engi
 def test_who_starts_first_makes_the_key_and_is_told_of_nothing(settings: Settings, engine: Engine) -> None:
     assert startup.of_database(settings, engine) == []
     with engine.connect() as connection:
-        assert connection.execute(text("SELECT count(*) FROM secrets")).scalar() == 0  # looking makes nothing
+        assert connection.execute(select(func.count()).select_from(Secret)).scalar() == 0  # looking makes nothing
     startup.start(settings, engine, lambda _: None)
     with pytest.raises(CannotStart, match="is not the key"):
         startup.start(told(settings, secret_key=type(settings.secret_key)("other")), engine, lambda _: None)
@@ -79,7 +80,7 @@ def test_who_starts_first_makes_the_key_and_is_told_of_nothing(settings: Setting
 def revised(engine: Engine, revision: str, allows: str | None) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
-        connection.execute(text("DELETE FROM schema_revisions"))
+        connection.execute(delete(SchemaRevision))
         if allows:
             connection.execute(text("INSERT INTO schema_revisions VALUES (:allows)"), {"allows": allows})
 
@@ -114,7 +115,7 @@ def test_an_empty_database_stops_the_start(settings: Settings, engine: Engine) -
 
 def test_each_migration_names_itself(engine: Engine) -> None:
     with engine.connect() as connection:
-        assert needed() in connection.execute(text("SELECT revision FROM schema_revisions")).scalars().all()
+        assert needed() in connection.execute(select(SchemaRevision.revision)).scalars().all()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Final
 from unittest import mock
 
@@ -26,7 +27,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import Connection, Row, and_, case, select, text, true
+from sqlalchemy import Connection, Row, and_, case, select, text, true, update
 
 import worker.queue.claim
 from hubspot_api.answer import Settled
@@ -678,7 +679,10 @@ class Attendance(RuleBasedStateMachine):
     def _crash(self, pick: int) -> None:
         """One worker is lost: its lease runs out, others hold theirs."""
         box = self.model.boxes[self.held[pick % len(self.held)].claim.batch_id]
-        do(self.engine, "UPDATE batches SET lease_until = lease_until - interval '2 hours' WHERE id = :id", id=box.id)
+        do(
+            self.engine,
+            update(Batch).where(Batch.id == box.id).values(lease_until=Batch.lease_until - timedelta(hours=2)),
+        )
         box.lease_until -= 7_200
         self._take_back()
 

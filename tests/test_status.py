@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, text, update
 from sqlalchemy.exc import DataError, OperationalError
 
+from models.tables import Account
 from tasks.fallback import Fallback
 from tasks.intake import intake
 from tests.support.console import Visitor, words
@@ -152,7 +153,7 @@ def test_an_address_of_the_account_itself_goes_before_the_workers(
 ) -> None:
     lives(context, "h:1", [DELIVERY_QUEUES])
     with engine.begin() as connection:
-        connection.execute(text("UPDATE accounts SET hubspot_url = 'https://own.example'"))
+        connection.execute(update(Account).values(hubspot_url="https://own.example"))
     assert turnout("status").output.startswith("turnout delivers to https://own.example, account default\n")
     assert "turnout delivers to https://own.example" in words(operator.page("/batches"))
 

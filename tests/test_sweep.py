@@ -2,12 +2,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, func, select, text
 
 import tasks.sweep
 import worker.queue.claim
 import worker.queue.expired_leases
-from models.tables import Schedule
+from models.tables import Batch, Schedule
 from models.words import Origin
 from tasks.sweep import due_accounts, free_the_forgotten
 from tests.support.fixtures import Submit
@@ -254,7 +254,9 @@ def test_the_schedule_retries_once_however_many_sweeps_run(
     with ThreadPoolExecutor(10) as ten:
         list(ten.map(lambda _: begin_scheduled(context), range(10)))
     assert outcomes(engine) == {"pending": 3}
-    (batches,) = ask(engine, "SELECT count(*) AS number FROM batches WHERE origin = 'retry'")
+    (batches,) = ask(
+        engine, select(func.count().label("number")).select_from(Batch).where(Batch.origin == Origin.RETRY)
+    )
     assert batches.number == 1
     given_up(engine, taken(engine))
     with ThreadPoolExecutor(10) as ten:

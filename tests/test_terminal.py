@@ -8,20 +8,21 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import typer
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, update
 
 import cli
 from cli.app import app
 from models.accept_rules import Rules
 from models.escaping import is_hidden, visible
 from models.message import Message, read_message
-from models.tables import Schedule
+from models.tables import Account, Key, Schedule
 from models.words import Action, Door, Role
 from tests.support.fixtures import Submit
 from tests.support.hostile_text import STEERING
@@ -163,8 +164,8 @@ def names(
         job = jobs.ask(connection, ME, Action.RETRY, {"outcomes": ["unconfirmed"]})
     list(jobs.finish(engine, rules, job))
     schedules.put(engine, ME, schedules.RetrySchedule("night", "0 3 * * *"))
-    do(engine, "UPDATE keys SET webhook_error = 'x', webhook_failures = 3")
-    do(engine, "UPDATE accounts SET parked_until = now() + interval '1 hour', parked_because = 'x'")
+    do(engine, update(Key).values(webhook_error="x", webhook_failures=3))
+    do(engine, update(Account).values(parked_until=func.now() + timedelta(hours=1), parked_because="x"))
     put = harm_in(engine)
     assert {"accounts.name", "events.object_id", "errors.message", "errors.context", "attempts.excerpt", "keys.name",
             "records.contact", "records.input", "refused.reasons", "actions.who", "jobs.last_error", "schedules.name",

@@ -3,14 +3,16 @@
 import re
 from collections.abc import Callable
 from dataclasses import astuple
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, update
 
 from hubspot_api.limiter import Limiter, Limits, Permit
-from models.tables import Throughput, ThroughputByAccount
+from models.tables import Attempt, Throughput, ThroughputByAccount
+from models.words import AttemptKind
 from tasks.sweep import sweep
 from tests.support.fixtures import Submit
 from tests.support.ledger import LEASE, Ledger, account_id, ask, do, given_up, message, people, settled, taken
@@ -47,7 +49,7 @@ def test_a_day_is_144_spans_and_counts_each_call_and_each_error_once(
 ) -> None:
     engine = context.engine
     sent(submit, engine)
-    do(engine, "UPDATE attempts SET http_status = 503 WHERE delivered = 0")
+    do(engine, update(Attempt).where(Attempt.delivered == 0).values(http_status=503))
     assert throughput.look(context).minute == Sent(calls=2, calls_failed=1, delivered=2, undelivered=5)
     earlier(engine, 60)
     before = day(context)
@@ -82,7 +84,7 @@ def test_old_totals_go_and_what_they_mark_as_counted_stays_so(context: Context, 
     throughput.add_up(context)
     submit(message("ada@example.com"))
     settled(engine, taken(engine))
-    do(engine, "UPDATE attempts SET started_at = now() - interval '1 hour' WHERE delivered = 1")
+    do(engine, update(Attempt).where(Attempt.delivered == 1).values(started_at=func.now() - timedelta(hours=1)))
     for _ in range(2):
         context.redis.flushall()
         throughput.add_up(context)
@@ -106,13 +108,16 @@ def two(context: Context, settings: Settings, submit: Submit) -> None:
     add(engine, settings, "acme", limits, SecretStr("token-of-acme"))
     sent(submit, engine)
     unconfirmed.begin(engine, account_id(engine), LEASE, [])
-    do(engine, "UPDATE attempts SET finished_at = now(), http_status = 200 WHERE kind = 'read-back'")
+    do(
+        engine,
+        update(Attempt).where(Attempt.kind == AttemptKind.READ_BACK).values(finished_at=func.now(), http_status=200),
+    )
     submit({**message(*people(3, 20)), "account": "acme"})
     acme = Ledger(engine).account("acme").id
     claimed = claim(engine, acme, LEASE)
     assert claimed is not None
     settled(engine, claimed, rejected=[0])
-    do(engine, "UPDATE attempts SET http_status = 503 WHERE account_id = :acme", acme=acme)
+    do(engine, update(Attempt).where(Attempt.account_id == acme).values(http_status=503))
 
 
 def by_account(context: Context, of: str) -> dict[str, tuple[int, ...]]:

@@ -4,22 +4,23 @@ import json
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import func, select, text, update
 
 import worker.delivery.read_back
 from hubspot_api.client import get
 from hubspot_api.transport import Egress
-from models.tables import Attempt, Batch
+from models.tables import Account, Attempt, Batch, Error, Record
 from models.words import AttemptKind, Door, Outcome, Resolution, Status
 from tasks.deliver import deliver
 from tasks.sweep import sweep
 from tasks.verify import BEHIND, verify
 from tests.support.jobs import retry
-from tests.support.ledger import Ledger
+from tests.support.ledger import Ledger, ask, do, make_due
 from tests.support.sandbox_calls import by_email, object_path, post
 from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from worker.accounts.state import pause
@@ -88,27 +89,17 @@ def given(context: Context) -> Given:
     return given
 
 
-def ask(context: Context, statement: str) -> list[Any]:
-    with context.engine.connect() as connection:
-        return list(connection.execute(text(statement)).all())
-
-
-def do(context: Context, statement: str) -> None:
-    with context.engine.begin() as connection:
-        connection.execute(text(statement))
-
-
 def sent(context: Context) -> None:
     """Deliver all that waits, whatever it waits for."""
     while True:
-        do(context, "UPDATE batches SET due_at = now() WHERE status = 'PENDING'; UPDATE lanes SET ready = true")
+        make_due(context.engine)
         if not deliver(context, "default"):
             return
 
 
 def looked(context: Context) -> int:
     """Let the next look's time come, and look, as the sweep would have it; give the number of GETs."""
-    do(context, "UPDATE errors SET verify_at = now() WHERE verify_at IS NOT NULL")
+    do(context.engine, update(Error).where(Error.verify_at.is_not(None)).values(verify_at=func.now()))
     return sum(verify(context, account) for account in accounts_due(context.engine))
 
 
@@ -119,11 +110,15 @@ def outcomes(context: Context) -> dict[str, int]:
 
 
 def errors(context: Context) -> list[Any]:
-    return ask(context, "SELECT e.*, extract(epoch FROM verify_at - now())::float8 AS due_in FROM errors e ORDER BY id")
+    return ask(
+        context.engine, "SELECT e.*, extract(epoch FROM verify_at - now())::float8 AS due_in FROM errors e ORDER BY id"
+    )
 
 
 def reads_back(context: Context) -> list[Any]:
-    return ask(context, "SELECT * FROM attempts WHERE kind = 'read-back' ORDER BY id")
+    return ask(
+        context.engine, select(Attempt.__table__).where(Attempt.kind == AttemptKind.READ_BACK).order_by(Attempt.id)
+    )
 
 
 # Found
@@ -173,7 +168,7 @@ def test_a_worker_that_died_between_storing_and_settling_costs_one_look(
     assert claimed is not None
     answer = post(sandbox, *(member.input for member in claimed.members), path=object_path("7"), token=TOKEN)
     assert len(answer.json()["results"]) == 40
-    do(context, "UPDATE batches SET lease_until = now() - interval '1 second'")
+    do(context.engine, update(Batch).values(lease_until=func.now() - timedelta(seconds=1)))
     assert reclaim(context.engine) == 1
     sent(context)
     assert outcomes(context) == {"unconfirmed": 40}
@@ -346,7 +341,7 @@ def test_a_silent_drop_is_looked_for_four_times_sent_once_more_and_delivered(
         "where": "the contact's view",
         "sent_again": True,
     }
-    assert ask(context, "SELECT origin FROM batches ORDER BY id DESC")[0].origin == "retry"
+    assert ask(context.engine, select(Batch.origin).order_by(Batch.id.desc()))[0].origin == "retry"
 
 
 def test_what_is_absent_again_is_left_to_the_operator_with_the_evidence_and_nothing_else_is(
@@ -362,7 +357,7 @@ def test_what_is_absent_again_is_left_to_the_operator_with_the_evidence_and_noth
         sent(context)
     assert outcomes(context) == {"delivered": 2, "unconfirmed": 2}
     left = ask(
-        context,
+        context.engine,
         """
         SELECT r.contact, e.* FROM errors e JOIN records r ON r.id = e.record_id
         WHERE e.resolution IS NULL ORDER BY 1""",
@@ -457,7 +452,7 @@ def test_a_later_state_of_our_own_supersedes(context: Context, sandbox: RunningS
     sent(context)
     assert looked(context) == 1
     assert outcomes(context) == {"delivered": 1, "canceled": 1}
-    records = ask(context, "SELECT id FROM records ORDER BY id")
+    records = ask(context.engine, select(Record.id).order_by(Record.id))
     first, second = errors(context)
     assert (first.resolution, first.verify_at, first.context["read_back"]["by"]) == ("superseded", None, records[1].id)
     assert (second.outcome, second.category, second.context) == ("canceled", "SUPERSEDED", {"by": records[1].id})
@@ -543,7 +538,10 @@ def test_a_contact_whose_view_always_fails_holds_up_nobody_elses(
     given("ada@example.com", "bob@example.com", "eve@example.com")
     sent(context)
     for _ in range(3):
-        do(context, "UPDATE errors SET verify_at = verify_at - interval '6 seconds' WHERE verify_at IS NOT NULL")
+        do(
+            context.engine,
+            update(Error).where(Error.verify_at.is_not(None)).values(verify_at=Error.verify_at - timedelta(seconds=6)),
+        )
         verify(context, "default")
     assert outcomes(context) == {"delivered": 2, "unconfirmed": 1}
     assert Ledger(context.engine).account().in_a_row == 0
@@ -558,7 +556,7 @@ def test_an_outage_parks_the_account_and_a_read_is_the_probe_that_ends_it(
     sent(context)
     for _ in range(6):
         assert looked(context) == 1
-        do(context, "UPDATE accounts SET parked_until = now() WHERE parked_until IS NOT NULL")
+        do(context.engine, update(Account).where(Account.parked_until.is_not(None)).values(parked_until=func.now()))
     account = Ledger(context.engine).account()
     assert account.in_a_row == 6
     assert "times in a row" in account.parked_because
@@ -606,7 +604,7 @@ def test_what_stops_an_account_stops_its_reading_too_and_spends_no_look(
     assert looked(context) == 0
     assert verify(context, "default") == 0
     assert {error.reads for error in errors(context)} == {0}
-    do(context, "UPDATE accounts SET paused_at = NULL, parked_until = NULL")
+    do(context.engine, update(Account).values(paused_at=None, parked_until=None))
     assert looked(context) == 2
     assert outcomes(context) == {"delivered": 2}
 
@@ -675,7 +673,7 @@ def test_no_transaction_is_open_while_hubspot_answers(context: Context, sandbox:
     seen = []
 
     def asked(url: str, token: str, timeout: float, egress: Egress) -> Any:
-        waiting = ask(context, "SELECT FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'")
+        waiting = ask(context.engine, "SELECT FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'")
         seen.append((len(reads_back(context)), len(waiting)))
         return get(url, token, timeout, egress)
 
@@ -692,7 +690,7 @@ def test_two_at_once_confirm_once(context: Context, sandbox: RunningSandbox, giv
     for event in range(30):
         given(*PEOPLE[:3], object_id=str(event))
     sent(context)
-    do(context, "UPDATE errors SET verify_at = now()")
+    do(context.engine, update(Error).values(verify_at=func.now()))
     accounts_due(context.engine)
     threads = [threading.Thread(target=verify, args=[context, "default"]) for _ in range(4)]
     for thread in threads:
@@ -737,7 +735,7 @@ def test_who_comes_late_with_an_old_look_changes_nothing(
     sandbox.fault(drop=True)
     given("ada@example.com", "bob@example.com")
     sent(context)
-    do(context, "UPDATE errors SET verify_at = now()")
+    do(context.engine, update(Error).values(verify_at=func.now()))
     accounts_due(context.engine)
     turn = unconfirmed.take(context.engine, 1, 60, 3)
     evidence = {"reads": 1, "late": True}
@@ -748,7 +746,10 @@ def test_who_comes_late_with_an_old_look_changes_nothing(
     ]
     assert len(absent) == 2
     assert [looked(context), looked(context)] == [2, 2]
-    do(context, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE id = 1")
+    do(
+        context.engine,
+        update(Error).where(Error.id == 1).values(resolution=Resolution.DISMISSED, resolved_at=func.now()),
+    )
     with context.engine.begin() as connection:
         assert unconfirmed.store(connection, absent) == 0
         assert [unconfirmed.store(connection, [result]) for result in final] == [0, 0]
@@ -765,7 +766,7 @@ def test_a_look_counts_only_for_the_records_whose_time_has_come(
     given("ada@example.com", object_id="1")
     given("ada@example.com", object_id="2")
     sent(context)
-    do(context, "UPDATE errors SET verify_at = now() - interval '1 second' WHERE id = 1")
+    do(context.engine, update(Error).where(Error.id == 1).values(verify_at=func.now() - timedelta(seconds=1)))
     assert [verify(context, account) for account in accounts_due(context.engine)] == [1]
     assert [error.reads for error in errors(context)] == [1, 0]
 
@@ -805,7 +806,7 @@ def test_accounts_do_not_wait_for_each_others_reading(context: Context, sandbox:
     deliver(context, "acme")
     assert outcomes(context) == {"unconfirmed": 51}
     pause(context.engine, 1, "an operator did")
-    do(context, "UPDATE errors SET verify_at = now()")
+    do(context.engine, update(Error).values(verify_at=func.now()))
     assert accounts_due(context.engine) == ["acme"]
     assert verify(context, "acme") == 1
     assert verify(context, "default") == 0
@@ -818,7 +819,7 @@ def test_the_sweep_wakes_whoever_has_something_to_read_once(
     sandbox.fault(drop=True, applied=True)
     given("ada@example.com")
     sent(context)
-    do(context, "UPDATE errors SET verify_at = now()")
+    do(context.engine, update(Error).values(verify_at=func.now()))
     for _ in range(3):
         context.redis.delete("turnout:swept")
         sweep(context)

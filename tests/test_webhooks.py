@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 import requests.adapters
 from pydantic import SecretStr
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select
 
 from hubspot_api.transport import NoResponse, Response
+from models.tables import Key
 from models.words import Role
 from tests.support.certificate import certificate_for, served_with
 from tests.support.fixtures import Turnout
@@ -291,7 +292,7 @@ def test_a_url_is_a_producers_and_its_secret_is_kept_encrypted_and_can_be_rekeye
 
     def kept() -> Any:
         with engine.connect() as connection:
-            return connection.execute(text("SELECT webhook_secret FROM keys WHERE name = 'shop'")).scalar()
+            return connection.execute(select(Key.webhook_secret).where(Key.name == "shop")).scalar()
 
     assert secret.encode() not in bytes(kept())
     both = settings.model_copy(update={"secret_key": SecretStr("new,a key of the tests")})

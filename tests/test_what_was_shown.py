@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 import pytest
 import typer
 from alembic import command
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, insert, update
 
 import cli.bulk_jobs
 from hubspot_api.answer import NotFound, Rejection, Settled, read_answer
 from hubspot_api.transport import Response
 from models.accept_rules import Rules
 from models.correction import Change
-from models.tables import Error, Job, Record
+from models.tables import Account, Error, Job, Record
 from models.words import Action, Identity, Outcome, Resolution
 from tests.support.console import Visitor, words
 from tests.support.fixtures import Submit, Turnout
@@ -85,7 +85,7 @@ def mixed(submit: Submit, engine: Engine, ledger: Ledger) -> str:
         submit(of(event, number, 100 * index))
     unknown(engine, {"category": "OBJECT_NOT_FOUND", "message": "No marketing event found for NAME"})
     (group, *_) = ledger.errors()
-    do(engine, "UPDATE errors SET group_id = :group", group=group.group_id)
+    do(engine, update(Error).values(group_id=group.group_id))
     return str(group.group_id)
 
 
@@ -226,7 +226,7 @@ def test_what_a_preview_says_is_what_the_job_does(
         assert settle.settle(engine, claimed, Settled(dict.fromkeys(range(len(claimed.members))), {}, {}), CALL)
     submit(of("paris-meetup-25", 5, 103), of("berlin-meetup-25", 3, 110, state="cancel"))
     unknown(engine, {"category": "OBJECT_NOT_FOUND", "message": "no"})
-    do(engine, "UPDATE errors SET group_id = :group WHERE resolution IS NULL", group=mixed)
+    do(engine, update(Error).where(Error.resolution.is_(None)).values(group_id=mixed))
     chosen, params = Filter((Outcome.REJECTED,), group_id=mixed).written, {"change": Change(event=RIGHT).written}
     found = preview.look(context, Action.CORRECT, chosen, params)
     assert len(found.tally.skips) > 3
@@ -265,7 +265,10 @@ def test_on_the_page_nothing_is_done_where_it_changed_and_the_new_preview_is_sho
 ) -> None:
     path = f"/correct?group={mixed}&event={RIGHT}"
     html = operator.page(path)
-    do(engine, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE record_id = 81")
+    do(
+        engine,
+        update(Error).where(Error.record_id == 81).values(resolution=Resolution.DISMISSED, resolved_at=func.now()),
+    )
     answer = operator.submit(html, "/correct", typed="60")
     assert not ledger.jobs()
     said = words(answer.text)
@@ -300,12 +303,18 @@ def test_what_failed_since_does_not_join_and_what_was_resolved_since_is_shown_an
     given_up(engine, taken(engine))
     operator.submit(html, f"/act/{action}", because="x")
     (job,) = ledger.jobs()
-    do(engine, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE record_id = 2")
+    do(
+        engine,
+        update(Error).where(Error.record_id == 2).values(resolution=Resolution.DISMISSED, resolved_at=func.now()),
+    )
     ended = finished(engine, rules, job.id)
     assert (ended.expected, ended.done, ended.skipped) == (5, 4, 1)
     assert [one.why for one in job_results.items(engine, job.id, skipped=True)] == ["somebody else was faster"]
     html = operator.page(f"/act/{action}?event=77")
-    do(engine, "UPDATE errors SET resolution = 'confirmed', resolved_at = now() WHERE record_id = 6")
+    do(
+        engine,
+        update(Error).where(Error.record_id == 6).values(resolution=Resolution.CONFIRMED, resolved_at=func.now()),
+    )
     answer = operator.submit(html, f"/act/{action}", because="x")
     assert "changed since it was shown" in words(answer.text)
     assert len(ledger.jobs()) == 1
@@ -314,7 +323,10 @@ def test_what_failed_since_does_not_join_and_what_was_resolved_since_is_shown_an
 def test_marked_rows_that_are_resolved_by_now_are_said(submit: Submit, engine: Engine, operator: Visitor) -> None:
     submit(message(*people(3)))
     given_up(engine, taken(engine))
-    do(engine, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE record_id = 2")
+    do(
+        engine,
+        update(Error).where(Error.record_id == 2).values(resolution=Resolution.DISMISSED, resolved_at=func.now()),
+    )
     said = words(operator.page("/act/dismiss?marked=1&error=1&error=2&error=3"))
     assert "2 records will be left" in said
     assert "1 will be skipped: is resolved already" in said
@@ -381,7 +393,10 @@ def test_a_corrected_file_is_shown_whole_and_done_as_shown(
     (job,) = ledger.jobs()
     begin = f"/job/{job.id}/begin"
     assert "No number was typed" in words(operator.submit(answer.text, begin).text)
-    do(engine, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE record_id = 82")
+    do(
+        engine,
+        update(Error).where(Error.record_id == 82).values(resolution=Resolution.DISMISSED, resolved_at=func.now()),
+    )
     again = operator.submit(answer.text, begin, typed="59")
     assert "changed since it was shown" in words(again.text)
     assert "58 records will be corrected and sent" in words(again.text)
@@ -426,7 +441,10 @@ def test_by_command_nothing_is_done_where_it_changed_before_the_yes(
     monkeypatch.setattr(cli.bulk_jobs, "is_asked", lambda: True)
 
     def meanwhile(*_: object, **__: object) -> str:
-        do(engine, "UPDATE errors SET resolution = 'dismissed', resolved_at = now() WHERE record_id = 81")
+        do(
+            engine,
+            update(Error).where(Error.record_id == 81).values(resolution=Resolution.DISMISSED, resolved_at=func.now()),
+        )
         return "60"
 
     monkeypatch.setattr(typer, "prompt", meanwhile)
@@ -434,7 +452,7 @@ def test_by_command_nothing_is_done_where_it_changed_before_the_yes(
     assert "has changed since it was shown: nothing is done" in " ".join(said.stderr.split())
     assert "59 records will be corrected" in said.output
     monkeypatch.setattr(typer, "confirm", meanwhile)
-    do(engine, "UPDATE errors SET resolution = NULL WHERE record_id = 81")
+    do(engine, update(Error).where(Error.record_id == 81).values(resolution=None))
     said = turnout("retry", "--group", mixed, status=1)
     assert "139 records will be retried" in said.output
     assert not ledger.jobs()
@@ -455,7 +473,7 @@ def test_each_bulk_command_takes_what_it_is_to_come_to(
     submit(message(*people(3)))
     given_up(engine, taken(engine))
     submit(message(*people(3), event="78"), *({**message("a@x.org"), "account": f"a{index}"} for index in range(3)))
-    do(engine, "INSERT INTO accounts (name) VALUES ('a0'), ('a1'), ('a2')")
+    do(engine, insert(Account).values([{"name": "a0"}, {"name": "a1"}, {"name": "a2"}]))
     before = outcomes(engine)
     said = turnout(*words_, "--yes", "--expect", "4", status=1)
     assert "--expect says 4: nothing is done" in " ".join(said.stderr.split())
@@ -489,7 +507,7 @@ def test_a_file_of_refusals_is_shown_before_it_is_asked(
     submit(message("nobody"), {**message("a@x.org"), "account": "acme"})
     out = tmp_path / "f.jsonl"
     turnout("refused", "--out", str(out))
-    do(engine, "INSERT INTO accounts (name) VALUES ('acme')")
+    do(engine, insert(Account).values(name="acme"))
     monkeypatch.setattr(cli.bulk_jobs, "is_asked", lambda: True)
     said = turnout("refused", "retry", "--from", str(out), stdin="n\n", status=1).output
     assert "1 message will be submitted again" in said

@@ -9,12 +9,24 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, inspect, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Executable,
+    Row,
+    UpdateBase,
+    func,
+    inspect,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from hubspot_api.answer import Rejection, Settled
-from models.tables import Account, Act, Attempt, Base, Batch, Error, Job, Record, Refused
-from models.words import Origin
+from models.tables import Account, Act, Attempt, Base, Batch, Error, Job, Lane, Record, Refused
+from models.words import Origin, Status
 from worker.queries.reconciliation import audit
 from worker.queue import settle
 from worker.queue.attempts import AttemptResult
@@ -95,14 +107,26 @@ def account_id(engine: Engine) -> int:
     return Ledger(engine).account().id
 
 
-def ask(engine: Engine, sql: str, **facts: object) -> list[Row[Any]]:
+def ask(engine: Engine, statement: Executable | str, **facts: object) -> list[Row[Any]]:
+    """The rows of a statement over the mapped classes, or, where these cannot say it, in SQL."""
     with engine.connect() as connection:
-        return list(connection.execute(text(sql), facts).all())
+        return list(connection.execute(_executable(statement), facts).all())
 
 
-def do(engine: Engine, sql: str, **facts: object) -> int:
+def do(engine: Engine, statement: UpdateBase | str, **facts: object) -> int:
+    """Change what stands in the database, as nothing of ours would; how many rows."""
     with engine.begin() as connection:
-        return int(connection.execute(text(sql), facts).rowcount)
+        return int(connection.execute(_executable(statement), facts).rowcount)
+
+
+def _executable(statement: Executable | str) -> Executable:
+    return text(statement) if isinstance(statement, str) else statement
+
+
+def make_due(engine: Engine) -> None:
+    """Let no pending batch wait for its time."""
+    do(engine, update(Batch).where(Batch.status == Status.PENDING).values(due_at=func.now()))
+    do(engine, update(Lane).values(ready=True))
 
 
 def batch(engine: Engine, batch_id: int) -> Batch:

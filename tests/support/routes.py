@@ -11,16 +11,17 @@ from urllib.parse import unquote
 from uuid import UUID
 
 import requests
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, func, select
 
 from models.accept_rules import Rules
 from models.correction import Change
 from models.input_check import Reason
+from models.tables import Error, Submission
 from models.words import Action, Door, Outcome, Role, Via
 from tests.support.api import Api, key_for
 from tests.support.console import Visitor
 from tests.support.jobs import ME
-from tests.support.ledger import WHEN, do, given_up, message, settled, taken
+from tests.support.ledger import WHEN, ask, do, given_up, message, settled, taken
 from worker.context import Context
 from worker.intake.accept import Inbound, accept
 from worker.operations import jobs, schedules
@@ -171,7 +172,7 @@ def fill(context: Context) -> None:
     submit(engine, rules, external, SUBMISSION, "shop")
     for wrong in SPELT[3:]:
         submit(engine, rules, refusable(wrong), SUBMISSION, "shop")
-    failed = [row.record_id for row in ask(engine, "SELECT record_id FROM errors ORDER BY id")]
+    failed = [row.record_id for row in ask(engine, select(Error.record_id).order_by(Error.id))]
     changes = ((0, record, Change(email=f"new.{SPELT[0]}")) for record in failed[:6])
     jobs.ask_to_mend(engine, ME, changes)
     jobs.ask_to_mend(
@@ -217,15 +218,10 @@ def refusable(wrong: str) -> dict[str, object]:
 
 def submit(engine: Engine, rules: Rules, fields: dict[str, Any], submission: UUID, producer: str) -> None:
     with engine.connect() as connection:
-        number = connection.execute(text("SELECT count(*) FROM submissions")).scalar_one()
+        number = connection.execute(select(func.count()).select_from(Submission)).scalar_one()
         connection.rollback()
         named = {**fields, "submission_id": str(submission), "producer": producer}
         accept(connection, [Inbound(Door.STREAM, f"{number}-0", json.dumps(named).encode())], rules)
-
-
-def ask(engine: Engine, sql: str) -> list[Any]:
-    with engine.connect() as connection:
-        return list(connection.execute(text(sql)).all())
 
 
 def tells(*shown: str) -> set[str]:
