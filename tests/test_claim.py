@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, event, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, event, func, insert, literal, select, update
 
 import worker.queue.claim
 from hubspot_api.reaction import OUTAGE
-from models.tables import Account, Attempt, Batch, Event, Lane
-from models.words import Origin, Status
+from models.tables import Account, Attempt, Batch, Error, Event, Lane, Record, fixed
+from models.words import Origin, Outcome, Status
 from tests.support.fixtures import Submit
 from tests.support.jobs import retry
 from tests.support.ledger import (
@@ -90,10 +90,8 @@ def test_an_event_that_waited_is_served_before_one_with_more_to_send(submit: Sub
 @pytest.mark.usefixtures("live_first")
 def test_live_goes_before_retries_and_retries_before_replays(submit: Submit, engine: Engine) -> None:
     failed(engine, submit, message("a@x.org", event="1"), message("b@x.org", event="2"))
-    do(
-        engine,
-        "UPDATE batches SET origin = 'replay' WHERE origin = 'retry' AND event_id = (SELECT max(id) FROM events)",
-    )
+    newest = select(func.max(Event.id)).scalar_subquery()
+    do(engine, update(Batch).where(Batch.origin == Origin.RETRY, Batch.event_id == newest).values(origin=Origin.REPLAY))
     do(
         engine,
         "INSERT INTO lanes SELECT event_id, 'replay', account_id, served_at, now(), true FROM lanes"
@@ -115,9 +113,9 @@ def test_a_share_of_the_claims_looks_first_for_what_is_not_live(submit: Submit, 
 def test_a_batch_somebody_is_adding_to_keeps_no_other_event_waiting(submit: Submit, engine: Engine) -> None:
     submit(message(*people(1), event="busy"))
     submit(message(*people(1), event="idle"))
-    busy = ask(engine, "SELECT b.id FROM batches b JOIN events e ON e.id = b.event_id WHERE e.object_id = 'busy'")[0].id
+    of_busy = select(Batch.id).join(Event, Event.id == Batch.event_id).where(Event.object_id == "busy")
     with engine.begin() as accepting:
-        accepting.execute(text("SELECT FROM batches WHERE id = :id FOR UPDATE"), {"id": busy})
+        busy = accepting.execute(of_busy.with_for_update(of=Batch)).scalar_one()
         claimed = take(engine)
         assert claimed is not None, "a locked batch of one event kept the claim from all others"
         assert claimed.address.object_id == "idle"
@@ -197,9 +195,12 @@ def test_a_claim_that_tries_several_retries_deadlocks_with_nobody(submit: Submit
     do(engine, update(Batch).where(Batch.status == Status.PENDING).values(status=Status.CANCELED, open=False, after=[]))
     do(
         engine,
-        "INSERT INTO errors (record_id, batch_id, outcome, category, message)"
-        " SELECT r.id, b.id, 'failed', 'GIVEN_UP', '' FROM records r JOIN batches b ON b.id = r.batch_id"
-        " WHERE b.status = 'CANCELED'",
+        insert(Error).from_select(
+            ["record_id", "batch_id", "outcome", "category", "message"],
+            select(Record.id, Batch.id, fixed(Outcome.FAILED), literal("GIVEN_UP"), literal(""))
+            .join(Batch, Batch.id == Record.batch_id)
+            .where(Batch.status == Status.CANCELED),
+        ),
     )
     assert retry(engine, 100, Filter()) == 2
     first, second = ask(engine, select(Lane.event_id).where(Lane.origin == Origin.RETRY).order_by(Lane.event_id))

@@ -121,7 +121,9 @@ class Storm:
                 self._send(claimed)
                 settle.settle(self.engine, claimed, delivered(claimed), CALL if claimed.members else None)
                 self.posts.note_settled(claimed.batch_id)
-            if not ask(self.engine, "SELECT FROM batches WHERE status IN ('PENDING', 'PROCESSING') LIMIT 1"):
+            if not ask(
+                self.engine, select(Batch.id).where(Batch.status.in_([Status.PENDING, Status.PROCESSING])).limit(1)
+            ):
                 return
         left = ask(
             self.engine,

@@ -42,9 +42,7 @@ def fill(submit: Submit, engine: Engine) -> list[str]:
     submit(message("ada@example.com", "no address", event="webinar"))
     batches = [f"/batch/{row.id}" for row in Ledger(engine).batches()]
     events = [f"/event/{row.id}" for row in Ledger(engine).all(Event)]
-    submissions = [
-        f"/submission/{row.submission}" for row in ask(engine, "SELECT DISTINCT submission FROM submissions")
-    ]
+    submissions = [f"/submission/{row.submission}" for row in ask(engine, select(Submission.submission).distinct())]
     return ["/", "/batches", "/errors", "/events", "/accounts", *batches, *events, *submissions]
 
 
@@ -378,7 +376,7 @@ def test_no_error_is_left_out_where_the_walks_of_outcomes_are_mixed(
     submit(message(*people(9)), batch_size=3)
     for _ in range(3):
         settled(engine, taken(engine), rejected=[0], unconfirmed=[1, 2])
-    do(engine, "UPDATE errors SET category = 'RARE' WHERE id % 2 = 0")
+    do(engine, update(Error).where(Error.id % 2 == 0).values(category="RARE"))
     expected = [
         str(row.id) for row in ask(engine, select(Error.id).where(Error.category == "RARE").order_by(Error.id.desc()))
     ]
@@ -521,7 +519,8 @@ def test_the_use_of_an_accounts_limits_over_the_last_day_is_shown(
 ) -> None:
     assert "no call" in words(operator.page(path))
     fill(submit, engine)
-    do(engine, "UPDATE attempts SET http_status = 503 WHERE id = (SELECT min(id) FROM attempts)")
+    first = select(func.min(Attempt.id)).scalar_subquery()
+    do(engine, update(Attempt).where(Attempt.id == first).values(http_status=503))
     html = operator.page(path)
     assert re.search(r'<svg class="spark" [^>]*in each ten minutes of the last day: at most [123]"><path d="M', html)
     assert re.search(r"3 calls, 0\.\d\d % of what the limits allow, 0\.\d\d % at the peak", words(html))

@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, Text, cast, func, insert, select, update
 
 import web.console.pages
-from models.tables import Act, Attempt, Erasure, Error, ErrorGroup, Record, Refused, Submission
+from models.tables import Act, Attempt, Batch, Erasure, Error, ErrorGroup, Record, Refused, Submission
 from models.words import Outcome
 from tests.support.console import Visitor, words
 from tests.support.fixtures import Submit
@@ -150,9 +150,9 @@ def test_the_overview_shows_the_first_five_groups(operator: Visitor, submit: Sub
     submit(message(*people(7)), batch_size=1)
     for _ in range(7):
         settled(engine, taken(engine), rejected=[0])
-    do(engine, "INSERT INTO error_groups (id, outcome, category, code, gist) SELECT 'g' || id, 'rejected', '', '', 'x'"
-       " FROM errors")  # fmt: skip
-    do(engine, "UPDATE errors SET group_id = 'g' || id")
+    groups = [{"id": f"g{error.id}", "outcome": Outcome.REJECTED} for error in Ledger(engine).errors()]
+    do(engine, insert(ErrorGroup).values([{**group, "category": "", "code": "", "gist": "x"} for group in groups]))
+    do(engine, update(Error).values(group_id="g" + cast(Error.id, Text)))
     assert operator.page("/").count('href="/groups#') == 5
     assert operator.page("/groups").count("<article") == 7
 
@@ -237,7 +237,7 @@ def test_find_leads_to_a_person_by_address_and_by_contact_id_where_no_batch_has_
     assert operator.get(f"/find?what=%20{ADA}").url == f"{operator.url}/person/ada.lovelace%40analytical.example.com"
     assert operator.get("/find?what=987654").url == f"{operator.url}/person/987654"
     assert operator.get("/find?what=987655").url.endswith("/events?event=987655")
-    do(engine, "UPDATE records SET contact = (SELECT min(id)::text FROM batches)")
+    do(engine, update(Record).values(contact=cast(select(func.min(Batch.id)).scalar_subquery(), Text)))
     number = ledger.batches()[0].id
     assert operator.get(f"/find?what={number}").url.endswith(f"/batch/{number}")
 
@@ -251,7 +251,7 @@ def test_contacts_are_linked_to_their_pages_for_operators_and_never_for_viewers(
     for path in ("/errors", f"/batch/{batch}", f"/submission/{submission}", "/groups"):
         assert 'href="/person/ada.lovelace%40analytical.example.com"' in operator.page(path), path
         assert "/person/" not in viewer.page(path), path
-    do(engine, "UPDATE records SET contact = 'erased ' || id")
+    do(engine, update(Record).values(contact="erased " + cast(Record.id, Text)))
     assert "/person/" not in operator.page("/errors")
 
 
@@ -271,8 +271,8 @@ def test_what_was_refused_is_listed_with_its_reason_account_and_submission(
         assert f'href="/refused/{number}"' in html
     assert f'href="/refused/{unknown}"' in operator.page("/refused?account=acme")
     assert f'href="/refused/{broken}"' not in operator.page("/refused?account=acme")
-    (mine,) = ask(engine, "SELECT s.submission FROM refused f JOIN submissions s ON s.id = f.submission_id"
-                  " WHERE f.id = :id", id=broken)  # fmt: skip
+    of_it = Refused.submission_id == Submission.id
+    (mine,) = ask(engine, select(Submission.submission).join(Refused, of_it).where(Refused.id == broken))
     html = operator.page(f"/refused?submission={mine.submission}")
     assert (f'href="/refused/{broken}"' in html, f'href="/refused/{unknown}"' in html) == (True, False)
     assert f'href="/refused/{broken}"' in operator.page(f"/submission/{mine.submission}")

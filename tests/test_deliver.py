@@ -13,7 +13,7 @@ from hubspot_api.limiter import Limiter
 from models.tables import Account, Attempt, Error
 from tasks.deliver import deliver
 from tests.support.jobs import retry
-from tests.support.ledger import ask, do, make_due
+from tests.support.ledger import ask, do, idle_transactions, make_due
 from worker.context import Context
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
@@ -299,8 +299,7 @@ def test_no_transaction_is_open_while_hubspot_answers(
     seen = []
 
     def asked(*call: Any) -> Any:
-        waiting = one(sending, "SELECT count(*) AS n FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'")
-        seen.append((batch(sending).status, waiting.n))
+        seen.append((batch(sending).status, idle_transactions(sending.engine)))
         return post(*call)
 
     monkeypatch.setattr(worker.delivery.call, "post", asked)

@@ -12,7 +12,7 @@ import cli.bulk_jobs
 from hubspot_api.answer import Rejection, Settled
 from models.error_signature import ErrorKind
 from models.tables import Error, ErrorGroup
-from models.words import Outcome
+from models.words import Outcome, Resolution
 from tests.support.fixtures import Submit, Turnout
 from tests.support.jobs import cancel
 from tests.support.ledger import CALL, Ledger, ask, do, given_up, message, outcomes, people, settled, taken, wrong_now
@@ -104,8 +104,9 @@ def test_a_group_of_several_is_titled_by_what_they_share_and_dated_by_those_that
 ) -> None:
     submit(message(*people(3)))
     refused(engine, *(f"`p{number}@example.com` is not a valid email" for number in range(3)))
-    do(engine, "UPDATE errors SET created_at = now() - id * interval '1 day'")
-    do(engine, "UPDATE errors SET resolution = 'dismissed' WHERE id = (SELECT max(id) FROM errors)")
+    do(engine, update(Error).values(created_at=func.now() - Error.id * timedelta(days=1)))
+    last = select(func.max(Error.id)).scalar_subquery()
+    do(engine, update(Error).where(Error.id == last).values(resolution=Resolution.DISMISSED))
     newest, oldest = ask(engine, select(Error.created_at).where(Error.resolution.is_(None)).order_by(Error.id.desc()))
     for narrowing in ((), ("--category", "VALIDATION_ERROR")):
         (group,) = facts("errors", "--grouped", *narrowing)

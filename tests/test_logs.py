@@ -27,7 +27,7 @@ from kombu.connection import Connection
 from sqlalchemy import Engine, create_engine, select, text
 from sqlalchemy.exc import DBAPIError
 
-from models.tables import Attempt
+from models.tables import Attempt, Batch
 from models.words import AttemptKind
 from tests.support.api import key_for
 from tests.support.ledger import ask, message
@@ -212,7 +212,7 @@ def test_each_call_to_hubspot_has_one_line_with_its_decision(
 
 
 def statuses(engine: Engine) -> set[str]:
-    return {row.status for row in ask(engine, "SELECT DISTINCT status FROM batches")}
+    return {row.status for row in ask(engine, select(Batch.status).distinct())}
 
 
 # From the first line to the last

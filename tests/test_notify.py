@@ -25,7 +25,18 @@ from models.message import Message, read_message
 from models.tables import Key, Notification
 from models.words import Door, Role
 from tests.support.api import running_api
-from tests.support.ledger import Ledger, ask, deliver_all, do, given_up, message, people, settled, taken
+from tests.support.ledger import (
+    Ledger,
+    ask,
+    deliver_all,
+    do,
+    given_up,
+    idle_transactions,
+    message,
+    people,
+    settled,
+    taken,
+)
 from tests.support.webhook_receiver import Receiver
 from tests.support.worker_processes import environment, running_workers, until
 from worker.auth import keys
@@ -97,7 +108,7 @@ def row(engine: Engine) -> Any:
 
 def come_due(engine: Engine) -> None:
     """Let whatever waits be due, webhooks that failed too."""
-    do(engine, "UPDATE notifications SET due_at = least(due_at, now())")
+    do(engine, update(Notification).values(due_at=func.least(Notification.due_at, func.now())))
     do(engine, update(Key).values(webhook_due_at=None))
 
 
@@ -253,7 +264,7 @@ def test_a_webhook_that_fails_is_left_alone_as_a_whole_and_another_is_not(
     do(engine, update(Key).where(Key.name == "shop").values(webhook_url="http://127.0.0.1:9/"))
     notify(context)
     assert other.types() == ["finished"] * 3
-    assert ask(engine, "SELECT sum(attempts) AS tries FROM notifications")[0].tries == 1
+    assert ask(engine, select(func.sum(Notification.attempts).label("tries")))[0].tries == 1
     assert not is_due(engine)
     do(
         engine,
@@ -322,7 +333,7 @@ def test_a_revoked_key_is_told_nothing_more(shop: Shop, engine: Engine, context:
 
 def test_a_private_address_is_not_posted_to_without_the_setting(shop: Shop, engine: Engine, settings: Settings) -> None:
     context = Context(settings.model_copy(update={"webhook_private": False}))
-    do(engine, "UPDATE keys SET webhook_url = replace(webhook_url, 'http:', 'https:')")
+    do(engine, update(Key).values(webhook_url=func.replace(Key.webhook_url, "http:", "https:")))
     shop.submit("a@x.org")
     deliver_all(engine)
     run(context)
@@ -388,11 +399,7 @@ def test_no_transaction_is_open_while_the_webhook_answers(shop: Shop, engine: En
     with ThreadPoolExecutor(1) as one:
         notified = one.submit(notify, context)
         until(lambda: bool(shop.receiver.got), 5, "nothing was posted")
-        open_ones = ask(
-            engine,
-            "SELECT FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND datname = current_database()",
-        )
-        assert not open_ones
+        assert not idle_transactions(engine)
         notified.result()
 
 

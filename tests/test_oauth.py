@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
@@ -12,11 +13,13 @@ from urllib.parse import parse_qs
 import pytest
 from pydantic import SecretStr
 from requests.structures import CaseInsensitiveDict
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, func, text, update
 
 from hubspot_api.oauth import AGAIN, LIFE, Denied, Grant, Granted, NotNow, read, refresh
 from hubspot_api.transport import NoResponse, Response
+from models.tables import Account
 from tasks.deliver import deliver
+from tests.support.ledger import do, idle_transactions
 from tests.support.worker_processes import until
 from worker.accounts import registry, token_renewal
 from worker.accounts.destination import NoToken, destination
@@ -106,14 +109,11 @@ def acme(engine: Engine, settings: Settings, portal: Portal) -> Callable[[], Any
     return row
 
 
-def do(engine: Engine, assignment: str) -> None:
-    with engine.begin() as connection:
-        connection.execute(text(f"UPDATE accounts SET {assignment} WHERE name = 'acme'"))
-
-
 def ending(engine: Engine, seconds: int) -> None:
     """Let the access token end in so many seconds; it was given long ago."""
-    do(engine, f"access_until = now() + interval '{seconds} s', token_set_at = now() - interval '25 min'")
+    long_ago = func.now() - timedelta(minutes=25)
+    ends_at = func.now() + timedelta(seconds=seconds)
+    do(engine, update(Account).where(Account.name == "acme").values(access_until=ends_at, token_set_at=long_ago))
 
 
 def token(engine: Engine, settings: Settings) -> str:
@@ -246,13 +246,7 @@ def test_no_transaction_is_open_while_the_token_endpoint_answers(
     seen = []
 
     def look() -> None:
-        with engine.connect() as connection:
-            idle = connection.execute(
-                text("""
-                SELECT count(*) FROM pg_stat_activity
-                WHERE state LIKE 'idle in transaction%' AND datname = current_database()""")
-            ).scalar()
-        seen.append((acme().refreshing > 0, idle))
+        seen.append((acme().refreshing > 0, idle_transactions(engine)))
 
     portal.meanwhile = look
     assert token(engine, settings) == "access-1"
@@ -269,7 +263,7 @@ def test_a_429_is_waited_out_by_all_while_the_old_token_lasts(
     assert len(portal.asked) == 2
     assert 28 < acme().refreshing <= 30
     assert acme().parked_until is None
-    do(engine, "refreshing_until = now()")
+    do(engine, update(Account).where(Account.name == "acme").values(refreshing_until=func.now()))
     assert token(engine, settings) == "access-2"
 
 
@@ -297,7 +291,7 @@ def test_a_refresh_token_that_is_denied_pauses_the_account_in_plain_words(
     assert "invalid_grant: refresh token is invalid; install the app again" in acme().paused_because
     assert acme().paused_because.endswith("turnout accounts rotate acme")
     assert registry.rotate(engine, settings, "acme", Grant("client-1", SecretStr("s"), SecretStr("another")))
-    do(engine, "paused_at = NULL")
+    do(engine, update(Account).where(Account.name == "acme").values(paused_at=None))
     assert token(engine, settings) == "access-1"
     assert portal.asked[-1][2]["refresh_token"] == "another"
 

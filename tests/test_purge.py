@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import cli.retention
 from cli.app import app
 from models.accept_rules import Rules
-from models.tables import Act, Attempt, Batch, Error, Job, Notification, Purged, Submission
+from models.tables import Act, Attempt, Batch, Error, Job, JobItem, Notification, Purged, Submission
 from models.words import Action, AttemptKind, Origin, Outcome, State, Status
 from tasks import sweep as sweeping
 from tests.support.fixtures import Submit
@@ -275,7 +275,7 @@ def job(engine: Engine) -> int:
     """A job that has ended, with a result of each of three records, and its action."""
     with engine.begin() as connection:
         job_id = jobs.ask(connection, ME, Action.RETRY, Filter().written)
-    do(engine, "INSERT INTO job_items (job_id, item, done) SELECT :id, n, true FROM generate_series(1, 3) n", id=job_id)
+    do(engine, insert(JobItem).values([{"job_id": job_id, "item": item, "done": True} for item in (1, 2, 3)]))
     do(engine, update(Job).where(Job.id == job_id).values(ended_at=func.now()))
     return job_id
 

@@ -1,12 +1,12 @@
 """What was delivered is kept while an older record of its contact and event can still be sent, and then undo it."""
 
 import pytest
-from sqlalchemy import Engine, func, update
+from sqlalchemy import Engine, func, select, update
 
 from models.accept_rules import Rules
 from models.correction import Change
-from models.tables import Error
-from models.words import Outcome
+from models.tables import Batch, Error, Record
+from models.words import Outcome, Resolution, State
 from tests.support.fixtures import Submit
 from tests.support.jobs import correct, retry
 from tests.support.ledger import WHEN, Ledger, ask, deliver_all, do, given_up, message, outcomes, settled, take, taken
@@ -56,9 +56,9 @@ def test_an_older_record_that_failed_is_not_corrected_after_what_overtook_it_was
     purge(engine, 90)
     (failed,) = ask(
         engine,
-        """
-        SELECT r.id FROM records r JOIN batches b ON b.id = r.batch_id
-        WHERE contact = 'a@x.org' AND state = 'register'""",
+        select(Record.id)
+        .join(Batch, Batch.id == Record.batch_id)
+        .where(Record.contact == "a@x.org", Batch.state == State.REGISTER),
     )
     (done,) = correct(engine, rules, {failed.id: Change(properties={"seat": "12"})})
     assert done.by is None
@@ -94,7 +94,8 @@ def test_an_answered_record_that_was_split_off_its_batch_counts_as_older_too(sub
         INSERT INTO batches SELECT (jsonb_populate_record(b, '{"id": 1000, "split_from": 1}')).* FROM batches b
         WHERE state = 'register'""",
     )
-    do(engine, "UPDATE records r SET batch_id = 1000 FROM batches b WHERE b.id = r.batch_id AND b.state = 'register'")
+    of_it = (Batch.id == Record.batch_id, Batch.state == State.REGISTER)
+    do(engine, update(Record).where(*of_it).values(batch_id=1000))
     do(engine, update(Error).values(batch_id=1000, verify_at=func.now()))
     purge(engine, 90)
     assert {row.state for row in ask(engine, STATES)} == {"register", "cancel"}
@@ -105,9 +106,9 @@ def test_what_overtook_goes_once_the_older_one_can_be_sent_no_more(engine: Engin
     assert purge(engine, 90).records == 0
     do(
         engine,
-        """
-        UPDATE errors SET resolution = 'dismissed', resolved_at = now()
-        FROM records r WHERE r.id = record_id AND contact = 'a@x.org'""",
+        update(Error)
+        .where(Record.id == Error.record_id, Record.contact == "a@x.org")
+        .values(resolution=Resolution.DISMISSED, resolved_at=func.now()),
     )
     assert purge(engine, 90).records == 1
     assert {row.state for row in ask(engine, STATES)} == {"register"}

@@ -2,13 +2,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Engine, func, select, text, update
 
 import tasks.sweep
 import worker.queue.claim
 import worker.queue.expired_leases
 from models.tables import Batch, Schedule
-from models.words import Origin
+from models.words import Origin, Status
 from tasks.sweep import due_accounts, free_the_forgotten
 from tests.support.fixtures import Submit
 from tests.support.jobs import retry
@@ -191,7 +191,7 @@ def test_what_waits_for_a_settled_batch_is_freed_and_counted_as_an_error(
     first = taken(engine)
     settled(engine, first)
     assert free_the_forgotten(context) == 0
-    do(engine, "UPDATE batches SET after = ARRAY[CAST(:id AS bigint)] WHERE status = 'PENDING'", id=first.batch_id)
+    do(engine, update(Batch).where(Batch.status == Status.PENDING).values(after=[first.batch_id]))
     do(engine, "UPDATE lanes SET due_at = 'infinity', ready = false")
     assert take(engine) is None
     assert free_the_forgotten(context) == 1
@@ -209,7 +209,7 @@ def test_a_sweep_looks_at_the_oldest_of_those_that_wait_and_no_further(
     first = taken(engine)
     settled(engine, first)
     submit(message(*people(5)), batch_size=1)
-    do(engine, "UPDATE batches SET after = ARRAY[CAST(:id AS bigint)] WHERE status = 'PENDING'", id=first.batch_id)
+    do(engine, update(Batch).where(Batch.status == Status.PENDING).values(after=[first.batch_id]))
     assert free_the_forgotten(context) == 2  # one freeing frees all that wait for the same
     assert set(map(tuple, waits(engine).values())) == {()}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import Engine, func, update
+from sqlalchemy import Engine, func, select, update
 
 from hubspot_api.limiter import Limiter, Limits, Permit
 from models.tables import Attempt, Throughput, ThroughputByAccount
@@ -56,7 +56,9 @@ def test_a_day_is_144_spans_and_counts_each_call_and_each_error_once(
     assert (len(before), sum(map(sum, before))) == (144, 2 + 1 + 2 + 5)
     monkeypatch.setattr(throughput, "STEP", 1)
     throughput.add_up(context)
-    assert [tuple(row) for row in ask(engine, "SELECT sum(calls), sum(undelivered) FROM throughput")] == [(2, 5)]
+    assert [
+        tuple(row) for row in ask(engine, select(func.sum(Throughput.calls), func.sum(Throughput.undelivered)))
+    ] == [(2, 5)]
     assert day(context) == before
     context.redis.flushall()
     throughput.add_up(context)
@@ -73,7 +75,7 @@ def test_what_may_still_change_is_not_added_up_yet(context: Context, submit: Sub
     taken(engine)
     context.redis.flushall()
     sweep(context)
-    assert [row.calls for row in ask(engine, "SELECT sum(calls) AS calls FROM throughput")] == [2]
+    assert [row.calls for row in ask(engine, select(func.sum(Throughput.calls).label("calls")))] == [2]
     assert sum(row[0] for row in day(context)) == 3
 
 

@@ -20,7 +20,7 @@ from tasks.deliver import deliver
 from tasks.sweep import sweep
 from tasks.verify import BEHIND, verify
 from tests.support.jobs import retry
-from tests.support.ledger import Ledger, ask, do, make_due
+from tests.support.ledger import Ledger, ask, do, idle_transactions, make_due
 from tests.support.sandbox_calls import by_email, object_path, post
 from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from worker.accounts.state import pause
@@ -358,9 +358,10 @@ def test_what_is_absent_again_is_left_to_the_operator_with_the_evidence_and_noth
     assert outcomes(context) == {"delivered": 2, "unconfirmed": 2}
     left = ask(
         context.engine,
-        """
-        SELECT r.contact, e.* FROM errors e JOIN records r ON r.id = e.record_id
-        WHERE e.resolution IS NULL ORDER BY 1""",
+        select(Record.contact, Error.verify_at, Error.reads, Error.context)
+        .join(Error, Error.record_id == Record.id)
+        .where(Error.resolution.is_(None))
+        .order_by(Record.contact),
     )
     assert [(row.contact, row.verify_at, row.reads) for row in left] == [
         ("ada@example.com", None, 4),
@@ -673,8 +674,7 @@ def test_no_transaction_is_open_while_hubspot_answers(context: Context, sandbox:
     seen = []
 
     def asked(url: str, token: str, timeout: float, egress: Egress) -> Any:
-        waiting = ask(context.engine, "SELECT FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'")
-        seen.append((len(reads_back(context)), len(waiting)))
+        seen.append((len(reads_back(context)), idle_transactions(context.engine)))
         return get(url, token, timeout, egress)
 
     with patch.object(reader_module, "get", asked):

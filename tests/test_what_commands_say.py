@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select, update
 
 from models.counted import counted, is_or_are
+from models.tables import Act, Batch, Job, Submission
 from tests.support.fixtures import Submit, Turnout
 from tests.support.ledger import ask, do, given_up, message, people, settled, taken
 from worker.accounts import state
@@ -50,7 +51,7 @@ def test_a_file_for_an_unknown_account_is_not_sent(turnout: Turnout, engine: Eng
     file.write_text("Email,Date\na@example.com,2026-03-01T10:00:00Z\n")
     done = turnout("enqueue", str(file), "--object-id", "7", "--state", "register", "--account", "acme", status=1)
     assert "there is no account acme" in done.output
-    assert ask(engine, "SELECT FROM submissions") == []
+    assert ask(engine, select(Submission.id)) == []
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_a_file_for_an_unknown_account_is_not_sent(turnout: Turnout, engine: Eng
 def test_nothing_to_do_makes_no_job(turnout: Turnout, engine: Engine, words: tuple[str, ...], said: str) -> None:
     done = turnout(*words)
     assert said in done.output
-    assert ask(engine, "SELECT FROM jobs") == ask(engine, "SELECT FROM actions") == []
+    assert ask(engine, select(Job.id)) == ask(engine, select(Act.id)) == []
 
 
 def test_resuming_says_what_follows(turnout: Turnout, engine: Engine) -> None:
@@ -93,13 +94,13 @@ def test_a_preview_of_few_does_not_say_that_they_are_ten(
     assert "3 records will be retried; 1 call" in declined.output
     assert declined.output.rstrip().endswith("Nothing was changed.")
     assert "Aborted" not in declined.output
-    assert ask(engine, "SELECT FROM jobs") == []
+    assert ask(engine, select(Job.id)) == []
 
 
 def test_erasing_asks_with_a_reminder_of_what_it_does_not_do(submit: Submit, engine: Engine, turnout: Turnout) -> None:
     submit(message(*people(1)))
     settled(engine, taken(engine))
-    do(engine, "UPDATE batches SET contact_ids = '{101}'")
+    do(engine, update(Batch).values(contact_ids=[101]))
     asked = turnout("erase", "p0@example.com", stdin="n\n", status=1)
     assert "p0@example.com has 1 record here." in asked.output
     assert "This deletes nothing in HubSpot: delete the contact (contact id 101) there first." in asked.output

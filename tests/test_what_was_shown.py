@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 import pytest
 import typer
 from alembic import command
-from sqlalchemy import Engine, func, insert, update
+from sqlalchemy import Engine, func, insert, select, update
 
 import cli.bulk_jobs
 from hubspot_api.answer import NotFound, Rejection, Settled, read_answer
 from hubspot_api.transport import Response
 from models.accept_rules import Rules
 from models.correction import Change
-from models.tables import Account, Error, Job, Record
+from models.tables import Account, Batch, Error, ErrorGroup, Job, Record
 from models.words import Action, Identity, Outcome, Resolution
 from tests.support.console import Visitor, words
 from tests.support.fixtures import Submit, Turnout
@@ -155,7 +155,8 @@ def test_a_group_says_of_which_event_it_is_wherever_it_is_named(
     assert "event acme/webinar-25" in said
     assert "all of event acme/webinar-24" in turnout("errors", "--grouped").output
     (group,) = ask(
-        engine, "SELECT group_id AS id FROM errors JOIN batches b ON b.id = batch_id WHERE event_id = 1 LIMIT 1"
+        engine,
+        select(Error.group_id.label("id")).join(Batch, Batch.id == Error.batch_id).where(Batch.event_id == 1).limit(1),
     )
     assert "(rejected: No event …, event acme/webinar-24)" in words(operator.page(f"/act/dismiss?group={group.id}"))
 
@@ -168,13 +169,13 @@ def test_errors_that_an_older_version_grouped_are_grouped_anew(mixed: str, engin
     upgrade(engine)
     rows = ask(
         engine,
-        """
-        SELECT g.event_id, g.gist, count(*) AS number FROM errors e JOIN error_groups g ON g.id = e.group_id
-        GROUP BY 1, 2 ORDER BY 1""",
+        select(ErrorGroup.event_id, ErrorGroup.gist, func.count().label("number"))
+        .join(Error, Error.group_id == ErrorGroup.id)
+        .group_by(ErrorGroup.event_id, ErrorGroup.gist),
     )
     assert {row.gist.rpartition(" ")[2]: row.number for row in rows} == MIXED
     assert all(row.event_id for row in rows)
-    assert ask(engine, "SELECT FROM error_groups WHERE first_seen > last_seen") == []
+    assert ask(engine, select(ErrorGroup.id).where(ErrorGroup.first_seen > ErrorGroup.last_seen)) == []
 
 
 # Shown
@@ -477,7 +478,7 @@ def test_each_bulk_command_takes_what_it_is_to_come_to(
     before = outcomes(engine)
     said = turnout(*words_, "--yes", "--expect", "4", status=1)
     assert "--expect says 4: nothing is done" in " ".join(said.stderr.split())
-    assert (outcomes(engine), ask(engine, "SELECT FROM jobs")) == (before, [])
+    assert (outcomes(engine), ask(engine, select(Job.id))) == (before, [])
     turnout(*words_, "--yes", "--expect", "3")
     (job,) = ledger.jobs()
     assert (job.done, job.pinned) == (3, True)

@@ -123,6 +123,14 @@ def _executable(statement: Executable | str) -> Executable:
     return text(statement) if isinstance(statement, str) else statement
 
 
+def idle_transactions(engine: Engine) -> int:
+    """How many connections to this database hold a transaction open and do nothing in it."""
+    return len(ask(engine, _IDLE))
+
+
+_IDLE = "SELECT FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND datname = current_database()"
+
+
 def make_due(engine: Engine) -> None:
     """Let no pending batch wait for its time."""
     do(engine, update(Batch).where(Batch.status == Status.PENDING).values(due_at=func.now()))
