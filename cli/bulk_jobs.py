@@ -227,7 +227,7 @@ def count(action: "Action", found: "Preview") -> str:
 
 def _effort(found: "Preview") -> str:
     """Say what it costs, and when it will be over."""
-    from worker.operations.preview import lasts
+    from worker.operations.duration import lasts
 
     if not found.calls:
         return ""

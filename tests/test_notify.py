@@ -46,7 +46,8 @@ from worker.queries.person import find_submission
 from worker.queries.status import read_status
 from worker.settings import Settings
 from worker.webhooks import endpoint, notify as notifying
-from worker.webhooks.notify import claim, is_due, look, notify, settle
+from worker.webhooks.news import look
+from worker.webhooks.notify import claim, is_due, notify, settle
 
 
 @pytest.fixture

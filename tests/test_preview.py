@@ -16,7 +16,8 @@ from worker.accounts import state
 from worker.context import Context
 from worker.operations import preview, tally
 from worker.operations.cancel import CancelFilter
-from worker.operations.preview import lasts, look
+from worker.operations.duration import lasts
+from worker.operations.preview import look
 from worker.queries.error_filter import Filter
 from worker.queries.error_groups import DistinctError
 from worker.queries.refusals import RefusalFilter as Refusals

@@ -11,6 +11,7 @@ from web.console.base import ConsoleRequest, Page, PageError, Redirect
 from web.console.selection import chosen, written
 from worker.operations import audit_log, jobs, preview, tally
 from worker.operations.audit_log import LoggedAction, said
+from worker.operations.duration import lasts
 from worker.queries import job_results
 from worker.queries.error_groups import named
 from worker.queries.jobs import JobSummary, find_job, list_jobs
@@ -52,7 +53,7 @@ def shown(visit: ConsoleRequest, action: Action, wanted: Mapping[str, Any], more
             "means": means,
             "what": told(visit, wanted),
             "found": found,
-            "lasts": None if found.seconds is None else preview.lasts(found.seconds),
+            "lasts": None if found.seconds is None else lasts(found.seconds),
             "chosen": "",
             "outcomes": [],
             "problem": CHANGED if visit.asked("changed") else "",

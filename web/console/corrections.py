@@ -15,6 +15,7 @@ from web.console.bulk import CHANGED, at_once, mistyped, told, typed_in
 from web.console.selection import DEFAULTS, errors
 from worker.operations import correct, correction_csv, jobs, preview, tally
 from worker.operations.correction_input import ONE_PERSONS, read_change
+from worker.operations.duration import lasts
 from worker.queries.error_filter import OPEN, Filter
 
 FIELDS: Final = ("email", "vid", "when", "event", "set")
@@ -43,7 +44,7 @@ def correction(visit: ConsoleRequest) -> Page:
             "named": asked.get("group") or asked.get("record"),
             "fields": fields,
             "found": found,
-            "lasts": None if found.seconds is None else preview.lasts(found.seconds),
+            "lasts": None if found.seconds is None else lasts(found.seconds),
             "problem": problem or (CHANGED if "changed" in asked else mistyped(asked.get("typed"))),
             "was": _was(visit, wanted),
             "is_changed": is_changed,

@@ -1,6 +1,7 @@
 """What operators do, as jobs that go on wherever they were killed; each is in the audit log.
 
 - `preview`           what an action will do, before it is done; `tally`: what many corrections come to
+- `duration`          how many calls that makes, and how long they take
 - `jobs`              a bulk action, step by step; `steps`: what one step does
 - `retry`             records that were not delivered are sent again
 - `cancel`            waiting batches are taken out of the queue

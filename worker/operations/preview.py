@@ -12,23 +12,21 @@ from hashlib import blake2b
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import BigInteger, Boolean, Connection, Engine, Integer, bindparam, case, cast, func, select
+from sqlalchemy import Connection, Engine, select
 
-from models import estimate
 from models.correction import Change
-from models.counted import counted
 from models.error_signature import gist
-from models.estimate import Pace
 from models.input_check import Reason
-from models.tables import Account, Batch, Error, Event, fixed, ids
-from models.words import Action, State, Status
+from models.tables import Account, Batch, Event
+from models.words import Action, State
 from worker.context import Context
 from worker.database import rows_as
 from worker.operations import cancel, jobs, replay, steps, tally
 from worker.operations.audit_log import Actor
+from worker.operations.duration import calls_of, time_of
 from worker.operations.steps import WaitingItem
 from worker.operations.tally import Skip, Tally
-from worker.queries import refusals, throughput
+from worker.queries import refusals
 from worker.queries.error_filter import Filter, FoundError, first
 from worker.queries.error_groups import DistinctError, distinct
 from worker.queries.errors import OpenError, show_errors
@@ -37,8 +35,6 @@ from worker.queries.rows import AT_MOST, NEWEST
 from worker.queries.scan import Span
 
 SAMPLES: Final = 10
-WAITING: Final = 20_000
-"""Waiting batches that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +136,8 @@ def look(  # noqa: PLR0913 - what a job has
         samples = show_errors(connection, few[-SAMPLES:])
         kinds = distinct(connection, [one.id for one in few])
     tallied, fit = _tallied(process, wanted, params, few, newest)
-    calls = {} if action is Action.DISMISS else _calls(process, fit, moved=tallied.moved > 0)
-    seconds, because = _time(process, calls) if calls or action is not Action.DISMISS else (None, [])
+    calls = {} if action is Action.DISMISS else calls_of(process, fit, moved=tallied.moved > 0)
+    seconds, because = time_of(process, calls) if calls or action is not Action.DISMISS else (None, [])
     return Preview(
         len(few),
         samples,
@@ -235,75 +231,6 @@ def ask(  # noqa: PLR0913 - what a job has
         )
 
 
-_number = func.count().label("number")
-_OF_BATCHES: Final = (
-    select(Error.batch_id, _number).where(Error.id == ids("errors")).group_by(Error.batch_id).subquery("of_batches")
-)
-_event = case((bindparam("moved", type_=Boolean), 0), else_=Batch.event_id)
-_GATHERED: Final = (
-    select(
-        Account.name.label("account"),
-        func.sum(_OF_BATCHES.c.number).label("number"),
-        func.coalesce(Account.batch_size, bindparam("batch_size", type_=Integer)).label("size"),
-    )
-    .join_from(_OF_BATCHES, Batch, Batch.id == _OF_BATCHES.c.batch_id)
-    .join(Account, Account.id == Batch.account_id)
-    .group_by(Account.id, _event, Batch.state, Batch.identity)
-    .subquery("gathered")
-)
-_CALLS: Final = select(
-    _GATHERED.c.account, cast(func.sum(func.ceil(_GATHERED.c.number / _GATHERED.c.size)), BigInteger)
-).group_by(_GATHERED.c.account)
-_OLDEST_WAITING: Final = (
-    select(Batch.account_id)
-    .where(Batch.status == fixed(Status.PENDING))
-    .order_by(Batch.id)
-    .limit(WAITING)
-    .subquery("oldest_waiting")
-)
-_WAITING: Final = (
-    select(Account.name, func.count())
-    .join(_OLDEST_WAITING, _OLDEST_WAITING.c.account_id == Account.id)
-    .group_by(Account.name)
-)
-
-
-def _calls(process: Context, error_ids: Sequence[int], *, moved: bool) -> dict[str, int]:
-    """Count the batches that the records of these errors will make, by account; where they are moved, of one event."""
-    facts = {"errors": list(error_ids), "moved": moved, "batch_size": process.settings.batch_size}
-    with process.engine.connect() as connection:
-        return {account: number for account, number in connection.execute(_CALLS, facts)}  # noqa: C416 - rows are no pairs
-
-
-def _time(process: Context, calls: Mapping[str, int]) -> tuple[float | None, list[str]]:
-    """Estimate when these calls are over, and say what may delay them."""
-    with process.engine.connect() as connection:
-        waiting = {name: number for name, number in connection.execute(_WAITING)}  # noqa: C416
-    longest, because = 0.0, []
-    for use in throughput.used_now(process):
-        account, name = use.account, use.account.name
-        if name not in calls:
-            continue
-        if account.paused_at or account.parked_until:
-            stop = account.paused_because or account.parked_because
-            because.append(f"account {name} sends nothing now: {stop}")
-        if use.in_window is None or use.today is None:
-            return None, [*because, "Redis is out of reach: how much is sent at present is not known"]
-        daily = account.daily_limit
-        pace = Pace(
-            account.burst_limit,
-            account.burst_seconds,
-            use.in_window,
-            waiting.get(name, 0),
-            None if daily is None else max(0, daily - use.today),
-        )
-        longest = max(longest, estimate.seconds(calls[name], pace))
-        if not estimate.is_today(calls[name], pace):
-            left = counted(pace.left_today or 0, "call")
-            because.append(f"account {name} has {left} left today: the rest goes from midnight on")
-    return longest, because
-
-
 def _batches(connection: Connection, chosen: cancel.CancelFilter, until: int, most: int) -> Preview:
     statement = (
         select(Batch.id, Account.name.label("account"), Event.label().label("event"), Batch.event_id)
@@ -365,11 +292,3 @@ def _because(reason: Reason) -> str:
     if reason.where == "account":
         return f"{reason.where}: {reason.what}; right would be {reason.right}"
     return gist(f"{reason.where}: {reason.right}")
-
-
-def lasts(seconds: float) -> str:
-    """Write how long something takes, about."""
-    for unit, length in (("hours", 3_600), ("minutes", 60)):
-        if seconds >= 2 * length:
-            return f"about {seconds / length:,.0f} {unit}"
-    return f"about {max(1, round(seconds)):,} s"

@@ -2,5 +2,6 @@
 
 - `endpoint`   a key's URL and secret, and where it may lead
 - `signature`  how what is sent is signed
-- `notify`     which submissions have news, and the POST that tells it
+- `news`       which submissions have news, and its words
+- `notify`     the POST that tells it
 """

@@ -1,7 +1,6 @@
 """Notify: webhooks are told when a submission has failures and when it is finished. At least once, each with its id.
 
-Accept notes the submission; from then on it is looked at, again after a fifth of its age: nobody who settles batches
-has to think of webhooks, and what waits long is looked at seldom. Once there is something to tell, its words are kept
+Accept notes the submission; from then on it is looked at (`news`). Once there is something to tell, its words are kept
 and posted until they are taken, for a day. A webhook that fails is left alone for a while as a whole, so that a dead
 one costs a probe now and then however much it is to be told.
 
@@ -17,7 +16,6 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-import orjson
 from pydantic import SecretStr
 from sqlalchemy import (
     BigInteger,
@@ -32,34 +30,25 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    true,
     update,
 )
 
 from hubspot_api.transport import NoResponse, Response
 from models.backoff import wait
 from models.tables import Key, Notification
-from models.words import Outcome, Stage, Status
+from models.words import Stage
 from worker.context import Context
 from worker.database import repeat, rows_as
 from worker.encryption import unseal
 from worker.failures import Verb, noted
 from worker.log import get_logger
-from worker.queries import submissions
-from worker.queries.submissions import SubmissionSummary
 from worker.webhooks import endpoint
 from worker.webhooks.endpoint import TIMEOUT
+from worker.webhooks.news import LOOKED_AT, look, message_id
 from worker.webhooks.signature import WebhookMessage
 
 log = get_logger(__name__)
 
-LOOKED_AT: Final = 100
-"""Submissions that are looked at in one transaction, at most."""
-SOONEST: Final = timedelta(seconds=1)
-LATEST: Final = timedelta(minutes=10)
-"""Until a submission is looked at again: a fifth of its age, within these. A look costs 0.08 ms (of 100 records
-0.2, of 10,000 23): at most once a minute, what a six-hour outage held up at 20 requests a second would take half a
-processor."""
 LEASE: Final = timedelta(minutes=1)
 """For which one posts a notification and no other does; outlasts its POST."""
 TRIED: Final = timedelta(days=1)
@@ -71,15 +60,6 @@ THREADS: Final = 3
 GONE: Final = 410
 """The status by which a webhook asks to be turned off."""
 _SLOTS: Final = threading.BoundedSemaphore(THREADS)
-
-
-@dataclass(frozen=True, slots=True)
-class LookedAt:
-    """A notification whose submission is looked at."""
-
-    id: int
-    submission: UUID
-    stage: Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,85 +107,6 @@ def notify(process: Context) -> None:
         _SLOTS.release()
 
 
-_KEYS: Final = select(Key.id).where(Key.has_webhook()).order_by(func.random()).subquery("k")
-_OF_A_KEY: Final = (
-    select(Notification.id, Notification.submission, Notification.stage)
-    .where(Notification.key_id == _KEYS.c.id, Notification.is_to_look_at())
-    .order_by(Notification.due_at)
-    .limit(LOOKED_AT)
-    .with_for_update(skip_locked=True)
-    .lateral("n")
-)
-_LOOK_AT: Final = select(_OF_A_KEY).select_from(_KEYS.join(_OF_A_KEY, true())).limit(LOOKED_AT)
-_COMPOSED: Final = (
-    update(Notification)
-    .where(Notification.id == bindparam("of"))
-    .values(stage=bindparam("now"), body=bindparam("words"), attempts=0, due_at=func.now(), occurred_at=func.now())
-)
-_FIFTH: Final = (func.now() - Notification.created_at).op("/", precedence=8)(5)
-
-
-def look(engine: Engine) -> int:
-    """Look at submissions whose time has come, and compose what there is to tell; give how many were looked at."""
-    with engine.begin() as connection:
-        rows = rows_as(LookedAt, connection.execute(_LOOK_AT))
-        if not rows:
-            return 0
-        over = set(submissions.settled(connection, {row.submission for row in rows}))
-        watched = {row.submission for row in rows if row.stage == Stage.WATCHED} - over
-        telling = over | set(submissions.failing(connection, watched) if watched else ())
-        composed = [
-            {"of": row.id, "now": stage, "words": body}
-            for row in rows
-            if row.submission in telling
-            for stage, body in _composed(connection, row)
-        ]
-        if composed:
-            connection.execute(_COMPOSED, composed)
-        later = {row.id for row in rows} - {one["of"] for one in composed}
-        connection.execute(
-            update(Notification)
-            .where(Notification.id.in_(later))
-            .values(due_at=func.now() + func.least(LATEST, func.greatest(SOONEST, _FIFTH)))
-        )
-        return len(rows)
-
-
-def _composed(connection: Connection, row: LookedAt) -> Sequence[tuple[Stage, bytes]]:
-    """Compose what there is to tell of a submission, if there still is."""
-    found = submissions.summary(connection, row.submission)
-    if found is None:
-        return [(Stage.GIVEN_UP, b"")]
-    if found.status == Status.COMPLETE:
-        stage = Stage.FINISHED
-    elif row.stage == Stage.WATCHED and found.outcomes.keys() & {Outcome.REJECTED, Outcome.FAILED}:
-        stage = Stage.FAILING
-    else:
-        return []
-    return [(stage, _body(connection, row.submission, stage, found))]
-
-
-def _body(connection: Connection, submission: UUID, stage: Stage, found: SubmissionSummary) -> bytes:
-    return orjson.dumps(
-        {
-            "type": f"submission.{stage}",
-            "id": _id(submission, stage),
-            "submission": submission,
-            "occurred_at": found.completed_at or connection.execute(select(func.now())).scalar_one(),
-            "accepted": found.accepted,
-            "refused": found.refused,
-            "duplicates": found.duplicates,
-            "outcomes": found.outcomes,
-            "link": f"/submissions/{submission}",
-        },
-        option=orjson.OPT_UTC_Z,
-    )
-
-
-def _id(submission: UUID, stage: str) -> str:
-    return f"{submission}_{stage}"  # a full stop would blur what is signed
-
-
 def _keys_due(engine: Engine) -> Sequence[int]:
     with engine.connect() as connection:
         due = select(Key.id).where(Key.takes_posts(), _TO_POST).order_by(func.random())
@@ -223,7 +124,7 @@ def post(process: Context, key_id: int) -> bool:
     answer = endpoint.send(
         claimed.webhook_url,
         SecretStr(unseal(process.settings, claimed.webhook_secret)),
-        WebhookMessage(_id(claimed.submission, claimed.stage), claimed.moment, claimed.body),
+        WebhookMessage(message_id(claimed.submission, claimed.stage), claimed.moment, claimed.body),
         deadline,
         private=process.settings.webhook_private,
     )
