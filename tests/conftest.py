@@ -24,7 +24,7 @@ from tests.support.console import RunningConsole, Visitor, running_console
 from tests.support.contexts import open_context
 from tests.support.databases import Databases
 from tests.support.fixtures import Fail, Given, Submit, Turnout
-from tests.support.ledger import WHEN, Ledger, fail_all, message
+from tests.support.ledger import WHEN, Ledger, fail_all, message, wrong_now
 from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from tests.support.services import Postgres, Valkey
 from tests.support.webhook_receiver import Receiver
@@ -35,6 +35,7 @@ from worker.delivery import isolate, read_back
 from worker.encryption import fingerprint_key
 from worker.intake.accept import Inbound, accept
 from worker.intake.receipts import Part
+from worker.queries.reconciliation import audit
 from worker.settings import Settings
 
 pytest_plugins = ["tests.support.pace"]
@@ -205,6 +206,15 @@ def submit(engine: Engine, rules: Rules) -> Submit:
 def ledger(engine: Engine) -> Ledger:
     """What stands in the database."""
     return Ledger(engine)
+
+
+@pytest.fixture
+def books(engine: Engine) -> Iterator[None]:
+    """Afterwards all invariants hold, and the books balance."""
+    yield
+    with engine.connect() as connection:
+        assert wrong_now(connection) == []
+    assert audit(engine).balanced, audit(engine).wrong
 
 
 @pytest.fixture

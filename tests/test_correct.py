@@ -31,21 +31,13 @@ from tests.support.ledger import (
     settled,
     taken,
     waits,
-    wrong_now,
 )
 from worker.operations import steps
 from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import ANY_OPEN, Filter
-from worker.queries.reconciliation import audit
 from worker.queue import settle
 
-
-@pytest.fixture(autouse=True)
-def books(engine: Engine) -> Any:
-    yield
-    with engine.connect() as connection:
-        assert wrong_now(connection) == []
-    assert audit(engine).balanced, audit(engine).wrong
+pytestmark = pytest.mark.usefixtures("books")
 
 
 def ids(engine: Engine) -> list[int]:

@@ -31,7 +31,6 @@ from tests.support.ledger import (
     people,
     settled,
     taken,
-    wrong_now,
 )
 from worker.context import Context
 from worker.local.migrate import configuration, upgrade
@@ -40,18 +39,11 @@ from worker.operations.cancel import CancelFilter
 from worker.queries import job_results
 from worker.queries.error_filter import Filter
 from worker.queries.jobs import JobSummary, find_job, list_jobs
-from worker.queries.reconciliation import audit
 from worker.queue.locks import lock_events
 
+pytestmark = pytest.mark.usefixtures("books")
+
 FAILED = Filter().written
-
-
-@pytest.fixture(autouse=True)
-def books(engine: Engine) -> Any:
-    yield
-    with engine.connect() as connection:
-        assert wrong_now(connection) == []
-    assert audit(engine).balanced, audit(engine).wrong
 
 
 @pytest.fixture(autouse=True)

@@ -15,9 +15,10 @@ from models.accept_rules import Rules
 from models.tables import Account, Refused, Submission
 from tests.support.fixtures import Submit, Turnout
 from tests.support.jobs import replay
-from tests.support.ledger import WHEN, Ledger, ask, deliver_all, do, message, outcomes, wrong_now
-from worker.queries.reconciliation import audit
+from tests.support.ledger import WHEN, Ledger, ask, deliver_all, do, message, outcomes
 from worker.queries.refusals import RefusalFilter
+
+pytestmark = pytest.mark.usefixtures("books")
 
 
 def mended(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -25,14 +26,6 @@ def mended(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     for line in lines:
         change(line)
     path.write_text("\n".join(json.dumps(line) for line in lines))
-
-
-@pytest.fixture(autouse=True)
-def books(engine: Engine) -> Any:
-    yield
-    with engine.connect() as connection:
-        assert wrong_now(connection) == []
-    assert audit(engine).balanced, audit(engine).wrong
 
 
 def test_what_was_refused_is_listed_with_its_reasons_page_by_page(submit: Submit, facts: Any, turnout: Turnout) -> None:

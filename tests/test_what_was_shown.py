@@ -2,7 +2,6 @@
 
 import csv
 import json
-from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,6 @@ from tests.support.ledger import (
     settled,
     take,
     taken,
-    wrong_now,
 )
 from worker.context import Context
 from worker.local.migrate import configuration, upgrade
@@ -45,19 +43,12 @@ from worker.operations import jobs, preview, steps, tally
 from worker.operations.preview import Preview
 from worker.queries import job_results
 from worker.queries.error_filter import Filter
-from worker.queries.reconciliation import audit
 from worker.queue import settle
+
+pytestmark = pytest.mark.usefixtures("books")
 
 MIXED = {"webinar-42": 80, "berlin-meetup-25": 30, "paris-meetup-25": 30}
 RIGHT = "acme/webinar-42"
-
-
-@pytest.fixture(autouse=True)
-def books(engine: Engine) -> Iterator[None]:
-    yield
-    with engine.connect() as connection:
-        assert wrong_now(connection) == []
-    assert audit(engine).balanced, audit(engine).wrong
 
 
 def of(event: str, number: int, first: int = 0, state: str = "register") -> dict[str, object]:

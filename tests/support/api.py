@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from models.words import Role
 from tasks.deliver import deliver
+from tests.support.background import beside
 from web.server import Server
 from worker.auth import keys
 from worker.context import Context
@@ -73,21 +74,6 @@ def running_api(context: Context) -> Iterator[Api]:
         yield Api(url, key_for(context, "shop"), context)
 
 
-@contextmanager
-def delivering(context: Context) -> Iterator[None]:
+def delivering(context: Context) -> AbstractContextManager[None]:
     """Deliver what is due, in a thread, until the block ends."""
-    stop = threading.Event()
-
-    def run() -> None:
-        while not stop.is_set():
-            deliver(context, "default")
-            stop.wait(0.05)
-
-    thread = threading.Thread(target=run, name="delivering", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(30)
-        assert not thread.is_alive(), "delivering did not end"
+    return beside(lambda _: deliver(context, "default"), 0.05, "delivering")

@@ -7,7 +7,7 @@ import json
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from models.accept_rules import Rules
 from models.words import Door
 from tasks import sweep
 from tasks.deliver import deliver
+from tests.support.background import beside
 from tests.support.ledger import WHEN, delivered, take
 from worker import heartbeat
 from worker.accounts import registry, state as account_state
@@ -168,26 +169,15 @@ def _admin(postgres_url: str, statement: str) -> None:
     admin.dispose()
 
 
-@contextmanager
-def working(context: Context) -> Iterator[None]:
+def working(context: Context) -> AbstractContextManager[None]:
     """Do in a thread what the workers do: deliver what is due, and work at jobs."""
-    stop = threading.Event()
 
-    def run() -> None:
-        while not stop.is_set():
-            seconds, _ = context.redis.time()
-            context.redis.zadd(heartbeat.WORKERS, {"delivery": seconds, "housekeeping": seconds})
-            heartbeat.ticked(context)
-            jobs.work(context.engine, context.rules, 1, stop.is_set)
-            for account in sweep.due_accounts(context):
-                deliver(context, account)
-            stop.wait(0.1)
+    def work(stop: threading.Event) -> None:
+        seconds, _ = context.redis.time()
+        context.redis.zadd(heartbeat.WORKERS, {"delivery": seconds, "housekeeping": seconds})
+        heartbeat.ticked(context)
+        jobs.work(context.engine, context.rules, 1, stop.is_set)
+        for account in sweep.due_accounts(context):
+            deliver(context, account)
 
-    thread = threading.Thread(target=run, name="working", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(60)
-        assert not thread.is_alive(), "working did not end"
+    return beside(work, 0.1, "working")
