@@ -364,7 +364,10 @@ def test_any_json_is_judged_and_whatever_is_accepted_can_be_stored_and_sent(raw:
 
 @settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=[]), max_size=40) | st.emails())
-def test_no_address_however_odd_is_a_crash(email: str) -> None:
-    check_input(by_email(email=email), State.REGISTER)
-    check_input(by_email(email=f"{email}@example.com"), State.REGISTER)
-    check_input(by_email(email=f"ada@{email}.com"), State.REGISTER)
+def test_an_address_however_odd_is_taken_as_it_is_or_is_what_is_wrong(email: str) -> None:
+    for odd in (email, f"{email}@example.com", f"ada@{email}.com"):
+        judged = check_input(by_email(email=odd), State.REGISTER)
+        if isinstance(judged, Candidate):
+            assert judged.input["email"] == odd.strip()
+        else:
+            assert {reason.where for reason in judged} == {"input.email"}

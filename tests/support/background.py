@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def beside(work: Callable[[threading.Event], None], every: float, name: str) -> Iterator[None]:
+def beside(work: Callable[[threading.Event], object], every: float, name: str) -> Iterator[None]:
     """Do some work every so many seconds until the block ends; it is given what tells it to stop."""
     stop = threading.Event()
 
