@@ -191,6 +191,11 @@ class Batch(Base):
         return and_(cls.status == fixed(Status.PENDING), cls.after == NOBODY)
 
     @classmethod
+    def was_moved_to(cls) -> ColumnElement[bool]:
+        """Give the condition of a batch that records were moved to, as `ix_batches_moved` has them."""
+        return or_(cls.origin == fixed(Origin.RETRY), cls.split_from.is_not(None))
+
+    @classmethod
     def waits(cls) -> ColumnElement[bool]:
         """Give the condition of a batch that waits for others."""
         return cls.after != NOBODY

@@ -13,8 +13,9 @@ the planner would rather walk another one, and everything in it.
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, exists, select, text
 
+from models.tables import Batch, Event, ids
 from worker.database import json
 
 
@@ -130,11 +131,14 @@ CROSS JOIN LATERAL (
         AND (u.origin = 'retry' OR u.split_from IS NOT NULL)
       ORDER BY u.event_id DESC, u.id DESC LIMIT 1) u
     WHERE NOT leap.found AND r.contact = x.contact AND u.event_id = x.event_id)
-  SELECT FROM leap WHERE found) older
-WHERE EXISTS (
-  SELECT FROM batches m WHERE m.event_id = x.event_id AND (m.origin = 'retry' OR m.split_from IS NOT NULL))""")
+  SELECT FROM leap WHERE found) older""")
 """Those of the records that are newer than one of their contact which can be sent (as in `OLDEST_SENDABLE`) and lies in
 a batch that records were moved to: such a batch may have a larger id than that of what was accepted after them."""
+
+_WITH_MOVED: Final = select(Event.id).where(
+    Event.id == ids("events"), exists().where(Batch.event_id == Event.id, Batch.was_moved_to())
+)
+"""Events with such a batch: most have none."""
 
 
 def held(connection: Connection, pairs: Collection[tuple[int, str]]) -> dict[tuple[int, str], int]:
@@ -161,9 +165,12 @@ def oldest_sendable(connection: Connection, upto: Mapping[tuple[int, str], int])
     return {(row.event_id, row.contact): row.record_id for row in rows}
 
 
-def after_sendable(connection: Connection, places: Iterable[Place]) -> set[int]:
+def after_sendable(connection: Connection, places: Collection[Place]) -> set[int]:
     """Find which of these records have an older one that was moved and can still be sent."""
-    return set(connection.execute(AFTER_SENDABLE, {"places": _written(places)}).scalars())
+    events = {"events": list({place.event_id for place in places})}
+    moved = set(connection.execute(_WITH_MOVED, events).scalars())
+    few = [place for place in places if place.event_id in moved]
+    return set(connection.execute(AFTER_SENDABLE, {"places": _written(few)}).scalars()) if few else set()
 
 
 def _written(places: Iterable[Place]) -> str:

@@ -5,8 +5,8 @@ goes before an older one of its contact and event that can still be sent, for it
 after it. Nothing else does: an error that nobody resolved for so long keeps only what overtook its record.
 """
 
-from collections.abc import Collection
-from typing import Final, NamedTuple
+from collections.abc import Collection, Mapping
+from typing import Final
 
 from sqlalchemy import Connection, and_, exists, or_, select, text, true
 
@@ -25,7 +25,7 @@ WHERE EXISTS (SELECT FROM batches w WHERE w.after @> ARRAY[x.id] AND w.after <> 
 
 _TOOK_IT_ONCE: Final = exists().where(Error.record_id == Record.id, Error.outcome == fixed(Outcome.UNCONFIRMED))
 ARRIVED: Final = (
-    select(Record.id, Record.batch_id, Batch.event_id, Record.contact)
+    select(Batch.event_id, Record.contact, Record.id, Record.batch_id)
     .join(Batch, Batch.id == Record.batch_id)
     .outerjoin(LastError, true())
     .where(
@@ -36,16 +36,7 @@ ARRIVED: Final = (
         ),
     )
 )
-"""Records that arrived or may have: each overtakes what is older of its contact and event."""
-
-
-class Arrived(NamedTuple):
-    """A record that arrived, or may have."""
-
-    id: int
-    batch_id: int
-    event_id: int
-    contact: str
+"""The places and batches of records that arrived or may have: each overtakes what is older of its contact and event."""
 
 
 def must_stay(connection: Connection, batch_ids: Collection[int]) -> set[int]:
@@ -53,22 +44,23 @@ def must_stay(connection: Connection, batch_ids: Collection[int]) -> set[int]:
     batches = {"batches": list(batch_ids)}
     read_back = set(connection.execute(READ_BACK, batches).scalars())
     waited_for = set(connection.execute(WAITED_FOR, batches).scalars())
-    arrived = [Arrived(*row) for row in connection.execute(ARRIVED, batches).all()]
+    rows = connection.execute(ARRIVED, batches)
+    arrived = {Place(event_id, contact, id_): batch_id for event_id, contact, id_, batch_id in rows}
     return read_back | waited_for | _overtook(connection, arrived)
 
 
-def _overtook(connection: Connection, arrived: Collection[Arrived]) -> set[int]:
+def _overtook(connection: Connection, arrived: Mapping[Place, int]) -> set[int]:
     """Say which batches hold a record that is newer than one of its contact and event that can still be sent.
 
     The oldest such record is looked for once for each contact: many may have thousands in one event.
     """
     upto: dict[tuple[int, str], int] = {}
-    for _, batch_id, event_id, contact in arrived:
+    for (event_id, contact, _), batch_id in arrived.items():
         upto[event_id, contact] = max(batch_id, upto.get((event_id, contact), 0))
     oldest = oldest_sendable(connection, upto)
-    after_moved = after_sendable(connection, (Place(one.event_id, one.contact, one.id) for one in arrived))
+    after_moved = after_sendable(connection, arrived)
     return {
         batch_id
-        for id_, batch_id, event_id, contact in arrived
+        for (event_id, contact, id_), batch_id in arrived.items()
         if oldest.get((event_id, contact), id_) < id_ or id_ in after_moved
     }
