@@ -32,9 +32,10 @@ from worker.delivery.read_back_plan import (
 )
 from worker.failures import Verb, noted
 from worker.log import get_logger
-from worker.queue import attempts, unconfirmed
+from worker.queue import attempts, read_back_results, unconfirmed
 from worker.queue.locks import lock_events
-from worker.queue.unconfirmed import Breakdown, ReadBackResult, Unconfirmed
+from worker.queue.read_back_results import ReadBackResult
+from worker.queue.unconfirmed import Breakdown, Unconfirmed
 from worker.wake import received
 
 log = get_logger(__name__)
@@ -136,7 +137,7 @@ def _confirm(run: Run, came: Seen, read: BreakdownReading) -> set[int]:
         with run.process.engine.begin() as connection:
             shown = unconfirmed.open_of(connection, run.to.account_id, rows.keys(), read.key.event_id)
             found = found_in_breakdown(rows, shown)
-            unconfirmed.store(connection, found)
+            read_back_results.store(connection, found)
             confirmed = {result.of.error_id for result in found}
             missing = len(asked - confirmed)
             attempts.complete(connection, came.attempt_id, came.call, delivered=len(confirmed), unconfirmed=missing)
@@ -147,7 +148,7 @@ def _confirm(run: Run, came: Seen, read: BreakdownReading) -> set[int]:
 
 def _note(run: Run, absent: Sequence[ReadBackResult]) -> None:
     with run.process.engine.begin() as connection:
-        unconfirmed.store(connection, absent)
+        read_back_results.store(connection, absent)
     _tell(absent)
 
 
@@ -177,7 +178,7 @@ def _settle(run: Run, contact: ContactReading, pages: Sequence[Seen]) -> None:
         ours = unconfirmed.ours(connection, contact.contact, events)
         shown = unconfirmed.open_of(connection, run.to.account_id, [contact.contact], None)
         results = judged_by_contact(contact, shown, ours, run.waits)
-        unconfirmed.store(connection, results)
+        read_back_results.store(connection, results)
         found = sum(result.resolution is Resolution.CONFIRMED for result in results)
         for page in pages:
             missing = len(results) - found

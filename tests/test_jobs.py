@@ -21,17 +21,7 @@ from models.tables import Account, Batch, Error, Job, Lane
 from models.words import Action, Outcome, Resolution, State, Status
 from tests.support.fixtures import Fail, Submit, Turnout
 from tests.support.jobs import ME, finished, run
-from tests.support.ledger import (
-    Ledger,
-    ask,
-    deliver_all,
-    do,
-    message,
-    outcomes,
-    people,
-    settled,
-    taken,
-)
+from tests.support.ledger import Ledger, ask, deliver_all, do, message, outcomes, people, resolve, settled, taken
 from worker.context import Context
 from worker.local.migrate import configuration, upgrade
 from worker.operations import jobs, steps
@@ -223,10 +213,7 @@ def test_jobs_begun_before_their_columns_were_renamed_go_on_with_all_that_these_
 ) -> None:
     ids = failed(*people(5))
     errors = [row.id for row in ask(engine, select(Error.id).order_by(Error.record_id))]
-    do(
-        engine,
-        update(Error).where(Error.id == errors[0]).values(resolution=Resolution.DISMISSED, resolved_at=func.now()),
-    )
+    resolve(engine, Resolution.DISMISSED, Error.id == errors[0])
     pinned = [steps.WaitingItem(error, record) for error, record in zip(errors, ids, strict=True)]
     begun = asked(engine, Action.DISMISS, FAILED, params={"because": "the event is over"}, pinned=pinned)
     assert jobs.step(engine, rules, begun) == begun
@@ -270,12 +257,7 @@ def test_what_somebody_else_resolved_first_is_skipped_and_said(
     ids = failed(*people(2))
 
     def and_somebody_is_faster(*args: Any) -> None:
-        do(
-            engine,
-            update(Error)
-            .where(Error.record_id == ids[0])
-            .values(resolution=Resolution.DISMISSED, resolved_at=func.now()),
-        )
+        resolve(engine, Resolution.DISMISSED, Error.record_id == ids[0])
         lock_events(*args)
 
     monkeypatch.setattr(steps, "lock_events", and_somebody_is_faster)

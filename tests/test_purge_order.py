@@ -9,7 +9,20 @@ from models.tables import Batch, Error, Record
 from models.words import Outcome, Resolution, State
 from tests.support.fixtures import Submit
 from tests.support.jobs import correct, retry
-from tests.support.ledger import WHEN, Ledger, ask, deliver_all, do, given_up, message, outcomes, settled, take, taken
+from tests.support.ledger import (
+    WHEN,
+    Ledger,
+    ask,
+    deliver_all,
+    do,
+    given_up,
+    message,
+    outcomes,
+    resolve,
+    settled,
+    take,
+    taken,
+)
 from tests.test_purge import age
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
@@ -104,12 +117,7 @@ def test_an_answered_record_that_was_split_off_its_batch_counts_as_older_too(sub
 @pytest.mark.usefixtures("_kept")
 def test_what_overtook_goes_once_the_older_one_can_be_sent_no_more(engine: Engine) -> None:
     assert purge(engine, 90).records == 0
-    do(
-        engine,
-        update(Error)
-        .where(Record.id == Error.record_id, Record.contact == "a@x.org")
-        .values(resolution=Resolution.DISMISSED, resolved_at=func.now()),
-    )
+    resolve(engine, Resolution.DISMISSED, Record.id == Error.record_id, Record.contact == "a@x.org")
     assert purge(engine, 90).records == 1
     assert {row.state for row in ask(engine, STATES)} == {"register"}
     assert outcomes(engine) == {"rejected": 1, "pending": 1, "delivered": 2}

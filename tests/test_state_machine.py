@@ -15,7 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
 import pytest
@@ -46,12 +46,15 @@ from worker.intake.accept import Inbound, accept
 from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import RECOUNTS, audit
-from worker.queue import settle, unconfirmed
+from worker.queue import read_back_results, settle, unconfirmed
 from worker.queue.claim import Claim, claim
 from worker.queue.expired_leases import reclaim
 from worker.queue.locks import lock_events
+from worker.queue.read_back_results import ReadBackResult
 from worker.queue.settle import FIRST_READ, NOTHING, PartialAnswer
-from worker.queue.unconfirmed import ReadBackResult, Unconfirmed
+
+if TYPE_CHECKING:
+    from worker.queue.unconfirmed import Unconfirmed
 
 SIZE: Final = 3
 LINGER: Final = 600.0
@@ -818,7 +821,7 @@ class Attendance(RuleBasedStateMachine):
             still = still and one.reads == record.reads and record.look_at < math.inf
         with self.engine.begin() as connection:
             lock_events(connection, {one.event_id})
-            assert unconfirmed.store(connection, [result]) == still
+            assert read_back_results.store(connection, [result]) == still
         if still and result.resolution is Resolution.CONFIRMED:
             record.outcome, record.open = Outcome.DELIVERED, False
         elif still and result.resolution is Resolution.SUPERSEDED:

@@ -20,7 +20,7 @@ from tasks.deliver import deliver
 from tasks.sweep import sweep
 from tasks.verify import BEHIND, verify
 from tests.support.jobs import retry
-from tests.support.ledger import Ledger, ask, do, idle_transactions, make_due
+from tests.support.ledger import Ledger, ask, do, idle_transactions, make_due, resolve
 from tests.support.sandbox_calls import by_email, object_path, post
 from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from worker.accounts.state import pause
@@ -32,7 +32,7 @@ from worker.intake.accept import Inbound, accept
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
 from worker.queries.status import read_status
-from worker.queue import unconfirmed
+from worker.queue import read_back_results, unconfirmed
 from worker.queue.claim import claim
 from worker.queue.expired_leases import reclaim
 from worker.queue.unconfirmed import accounts_due
@@ -739,20 +739,17 @@ def test_who_comes_late_with_an_old_look_changes_nothing(
     accounts_due(context.engine)
     turn = unconfirmed.take(context.engine, 1, 60, 3)
     evidence = {"reads": 1, "late": True}
-    absent = [unconfirmed.ReadBackResult(record, None, evidence, 5.0) for record in turn.records]
+    absent = [read_back_results.ReadBackResult(record, None, evidence, 5.0) for record in turn.records]
     final = [
-        unconfirmed.ReadBackResult(turn.records[0], how, evidence)
+        read_back_results.ReadBackResult(turn.records[0], how, evidence)
         for how in (Resolution.CONFIRMED, Resolution.SUPERSEDED)
     ]
     assert len(absent) == 2
     assert [looked(context), looked(context)] == [2, 2]
-    do(
-        context.engine,
-        update(Error).where(Error.id == 1).values(resolution=Resolution.DISMISSED, resolved_at=func.now()),
-    )
+    resolve(context.engine, Resolution.DISMISSED, Error.id == 1)
     with context.engine.begin() as connection:
-        assert unconfirmed.store(connection, absent) == 0
-        assert [unconfirmed.store(connection, [result]) for result in final] == [0, 0]
+        assert read_back_results.store(connection, absent) == 0
+        assert [read_back_results.store(connection, [result]) for result in final] == [0, 0]
     unconfirmed.put_back(context.engine, turn.records[:1], 0)
     assert [(error.reads, error.resolution) for error in errors(context)] == [(2, "dismissed"), (2, None)]
     assert not [error for error in errors(context) if "late" in error.context["read_back"]]

@@ -33,6 +33,7 @@ from tests.support.ledger import (
     message,
     outcomes,
     people,
+    resolve,
     settled,
     take,
     taken,
@@ -257,10 +258,7 @@ def test_on_the_page_nothing_is_done_where_it_changed_and_the_new_preview_is_sho
 ) -> None:
     path = f"/correct?group={mixed}&event={RIGHT}"
     html = operator.page(path)
-    do(
-        engine,
-        update(Error).where(Error.record_id == 81).values(resolution=Resolution.DISMISSED, resolved_at=func.now()),
-    )
+    resolve(engine, Resolution.DISMISSED, Error.record_id == 81)
     answer = operator.submit(html, "/correct", typed="60")
     assert not ledger.jobs()
     said = words(answer.text)
@@ -295,18 +293,12 @@ def test_what_failed_since_does_not_join_and_what_was_resolved_since_is_shown_an
     given_up(engine, taken(engine))
     operator.submit(html, f"/act/{action}", because="x")
     (job,) = ledger.jobs()
-    do(
-        engine,
-        update(Error).where(Error.record_id == 2).values(resolution=Resolution.DISMISSED, resolved_at=func.now()),
-    )
+    resolve(engine, Resolution.DISMISSED, Error.record_id == 2)
     ended = finished(engine, rules, job.id)
     assert (ended.expected, ended.done, ended.skipped) == (5, 4, 1)
     assert [one.why for one in job_results.items(engine, job.id, skipped=True)] == ["somebody else was faster"]
     html = operator.page(f"/act/{action}?event=77")
-    do(
-        engine,
-        update(Error).where(Error.record_id == 6).values(resolution=Resolution.CONFIRMED, resolved_at=func.now()),
-    )
+    resolve(engine, Resolution.CONFIRMED, Error.record_id == 6)
     answer = operator.submit(html, f"/act/{action}", because="x")
     assert "changed since it was shown" in words(answer.text)
     assert len(ledger.jobs()) == 1
@@ -315,10 +307,7 @@ def test_what_failed_since_does_not_join_and_what_was_resolved_since_is_shown_an
 def test_marked_rows_that_are_resolved_by_now_are_said(submit: Submit, engine: Engine, operator: Visitor) -> None:
     submit(message(*people(3)))
     given_up(engine, taken(engine))
-    do(
-        engine,
-        update(Error).where(Error.record_id == 2).values(resolution=Resolution.DISMISSED, resolved_at=func.now()),
-    )
+    resolve(engine, Resolution.DISMISSED, Error.record_id == 2)
     said = words(operator.page("/act/dismiss?marked=1&error=1&error=2&error=3"))
     assert "2 records will be left" in said
     assert "1 will be skipped: is resolved already" in said
@@ -385,10 +374,7 @@ def test_a_corrected_file_is_shown_whole_and_done_as_shown(
     (job,) = ledger.jobs()
     begin = f"/job/{job.id}/begin"
     assert "No number was typed" in words(operator.submit(answer.text, begin).text)
-    do(
-        engine,
-        update(Error).where(Error.record_id == 82).values(resolution=Resolution.DISMISSED, resolved_at=func.now()),
-    )
+    resolve(engine, Resolution.DISMISSED, Error.record_id == 82)
     again = operator.submit(answer.text, begin, typed="59")
     assert "changed since it was shown" in words(again.text)
     assert "58 records will be corrected and sent" in words(again.text)
@@ -433,10 +419,7 @@ def test_by_command_nothing_is_done_where_it_changed_before_the_yes(
     monkeypatch.setattr(cli.bulk_jobs, "is_asked", lambda: True)
 
     def meanwhile(*_: object, **__: object) -> str:
-        do(
-            engine,
-            update(Error).where(Error.record_id == 81).values(resolution=Resolution.DISMISSED, resolved_at=func.now()),
-        )
+        resolve(engine, Resolution.DISMISSED, Error.record_id == 81)
         return "60"
 
     monkeypatch.setattr(typer, "prompt", meanwhile)

@@ -22,7 +22,8 @@ from hubspot_api.participations import (
 )
 from models.verification_policy import Leave, after_absence, is_asked_for_alone
 from models.words import Resolution
-from worker.queue.unconfirmed import Breakdown, DueForReadBack, ReadBackResult, Unconfirmed
+from worker.queue.read_back_results import ReadBackResult
+from worker.queue.unconfirmed import Breakdown, DueForReadBack, Unconfirmed
 
 FEW: Final = 10
 """Records of one event that are looked for contact by contact, at most."""

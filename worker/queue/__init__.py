@@ -1,13 +1,14 @@
 """The queue in PostgreSQL: whose turn it is, and what became of a batch. Every order per contact is kept here.
 
-- `locks`           the event's lock, which comes before all others
-- `contact_index`   the newest batch that holds a contact, and which record overtakes which
-- `lanes`           the queue heads of each event, by which the claim finds what is due
-- `claim`           one due batch becomes PROCESSING, under a lease with a token
-- `settle`          the claim ends: settled, postponed, split or given up
-- `expired_leases`  batches of lost workers go back to PENDING
-- `attempts`        the row of each call to HubSpot, before and after it
-- `requeue`         settled records move into new batches
-- `unconfirmed`     records that HubSpot's answer left open: whose turn it is to be looked for, and what was found
-- `seen_groups`     kinds of errors are noted as seen when their errors are stored
+- `locks`              the event's lock, which comes before all others
+- `contact_index`      the newest batch that holds a contact, and which record overtakes which
+- `lanes`              the queue heads of each event, by which the claim finds what is due
+- `claim`              one due batch becomes PROCESSING, under a lease with a token
+- `settle`             the claim ends: settled, postponed, split or given up
+- `expired_leases`     batches of lost workers go back to PENDING
+- `attempts`           the row of each call to HubSpot, before and after it
+- `requeue`            settled records move into new batches
+- `unconfirmed`        records that HubSpot's answer left open: whose turn it is to be looked for
+- `read_back_results`  what was found
+- `seen_groups`        kinds of errors are noted as seen when their errors are stored
 """

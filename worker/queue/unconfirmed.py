@@ -1,4 +1,4 @@
-"""What reading back changes in the database: whose turn it is, and what became of an unconfirmed record.
+"""Unconfirmed records: whose turn it is to be looked for in HubSpot, and who is sent once more.
 
 Whatever resolves an error does it by one update guarded by `resolution IS NULL`, so an operator's retry, a second
 reader and a repeat after a crash cannot both own it.
@@ -33,7 +33,7 @@ from models.message import Address
 from models.tables import Account, Batch, Error, Event, Record, fixed, ids, seconds
 from models.words import AttemptKind, Outcome, Resolution, State
 from worker.accounts.state import may_send
-from worker.database import json, rows_as
+from worker.database import rows_as
 from worker.queue import attempts
 from worker.queue.locks import lock_events
 from worker.queue.requeue import move
@@ -79,18 +79,6 @@ class DueForReadBack:
 
     records: Sequence[Unconfirmed]
     due: Mapping[Breakdown, int]
-
-
-@dataclass(frozen=True, slots=True)
-class ReadBackResult:
-    """What one look came to for one record."""
-
-    of: Unconfirmed
-    resolution: Resolution | None
-    """Confirmed where HubSpot shows it, superseded where it shows a later one of ours; none where it shows neither."""
-    evidence: Mapping[str, object]
-    seconds: float | None = None
-    """Until the next step; none where there is none."""
 
 
 _DUE: Final = and_(Error.account_id == bindparam("account"), Error.verify_at <= func.now())
@@ -257,49 +245,6 @@ def begin(engine: Engine, account_id: int, lease: float, asked: Sequence[Unconfi
             return None
         batch_id = batch_ids.pop() if len(batch_ids) == 1 else None
         return attempts.begin(connection, AttemptKind.READ_BACK, account_id, batch_id, len(asked))
-
-
-_STORE: Final = text("""
-WITH changed AS (
-  UPDATE errors e SET resolution = x.resolution, resolved_at = CASE WHEN x.resolution IS NOT NULL THEN now() END,
-    reads = e.reads + CASE WHEN x.resolution IS NULL THEN 1 ELSE 0 END,
-    verify_at = now() + x.seconds * interval '1 second',
-    context = e.context || jsonb_build_object('read_back', x.evidence || jsonb_build_object('last', now(),
-      'first', coalesce(e.context #> '{read_back,first}', to_jsonb(now()))))
-  FROM jsonb_to_recordset(CAST(:results AS jsonb))
-    AS x(error_id bigint, resolution text, reads int, evidence jsonb, seconds float8), records r
-  WHERE e.id = x.error_id AND e.resolution IS NULL AND r.id = e.record_id AND r.batch_id = e.batch_id
-    AND (x.resolution IS NOT NULL OR (e.reads = x.reads AND e.verify_at IS NOT NULL))
-  RETURNING e.record_id, e.batch_id, e.resolution, (e.context #>> '{read_back,by}')::bigint AS by),
-canceled AS (
-  INSERT INTO errors (record_id, batch_id, outcome, category, message, context, resolution, resolved_at)
-  SELECT record_id, batch_id, 'canceled', 'SUPERSEDED',
-    'HubSpot shows record ' || by || ', accepted later, in its place', jsonb_build_object('by', by),
-    'superseded', now()
-  FROM changed WHERE resolution = 'superseded')
-SELECT count(*) FROM changed""")
-"""Stores what looks came to, with the evidence: an error is resolved, or one more look at it has found nothing.
-
-A look that found nothing counts once: whoever looked at the same time changes nothing more.
-"""
-
-
-def store(connection: Connection, results: Sequence[ReadBackResult]) -> int:
-    """Store what looks came to, and give for how many records that changed something.
-
-    Confirmed they are delivered; superseded they are canceled, and their events must be locked.
-    """
-    rows = [
-        {
-            "error_id": result.of.error_id,
-            "resolution": result.resolution,
-            "reads": result.of.reads,
-            "evidence": result.evidence,
-            "seconds": result.seconds,
-        }
-        for result in results
-    ]
-    return int(connection.execute(_STORE, {"results": json(rows)}).scalar_one()) if rows else 0
 
 
 _TO_SEND_AGAIN: Final = and_(_DUE, Error.reads > bindparam("looks"))
