@@ -17,7 +17,7 @@ from worker.celery import DELIVER, INTAKE, app
 from worker.context import Context, current
 from worker.failures import Verb, noted
 from worker.intake.accept import Inbound, accept, refuse_whole
-from worker.stream import Entry
+from worker.stream import StreamEntry
 from worker.wake import received, wake
 
 LOCK: Final = 0x7475726E  # «turn»
@@ -61,13 +61,13 @@ def _take(process: Context, wake: Callable[..., int]) -> int:
     return len(read.entries)
 
 
-def _accept(process: Context, connection: Connection, entries: Sequence[Entry], wake: Callable[..., int]) -> None:
+def _accept(process: Context, connection: Connection, entries: Sequence[StreamEntry], wake: Callable[..., int]) -> None:
     parts = accept(connection, [_handed(entry) for entry in entries], process.rules)
     for account in {part.account for part in parts if part.accepted}:
         wake(process, DELIVER, account=account)
 
 
-def _accept_alone(process: Context, connection: Connection, entry: Entry, wake: Callable[..., int]) -> None:
+def _accept_alone(process: Context, connection: Connection, entry: StreamEntry, wake: Callable[..., int]) -> None:
     begun = process.stream.begin_alone(entry)
     try:
         if begun > DEATHS:
@@ -80,7 +80,7 @@ def _accept_alone(process: Context, connection: Connection, entry: Entry, wake: 
         raise
 
 
-def _handed(entry: Entry) -> Inbound:
+def _handed(entry: StreamEntry) -> Inbound:
     return Inbound(Door.STREAM, entry.id, entry.raw)
 
 

@@ -28,7 +28,7 @@ class StreamUnavailable(Exception):  # noqa: N818 - it is a state of the world
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class StreamEntry:
     """An entry of the stream; `raw` is its field `message`, or all its fields where it has none."""
 
     id: str
@@ -39,7 +39,7 @@ class Entry:
 class Entries:
     """Entries of one read, within its bounds; `again` where it is one that was read before and never acknowledged."""
 
-    entries: list[Entry]
+    entries: list[StreamEntry]
     again: bool
 
 
@@ -107,13 +107,15 @@ class Stream:
         again, entries = self._read(keys=[KEY], args=[GROUP, CONSUMER, MOST_ENTRIES, MOST_BYTES])
         return Entries(
             [
-                Entry(id_.decode(), dict(zip(fields[::2], fields[1::2], strict=True)).get(FIELD, b" ".join(fields)))
+                StreamEntry(
+                    id_.decode(), dict(zip(fields[::2], fields[1::2], strict=True)).get(FIELD, b" ".join(fields))
+                )
                 for id_, fields in entries
             ],
             again=bool(again),
         )
 
-    def done(self, entries: list[Entry]) -> None:
+    def done(self, entries: list[StreamEntry]) -> None:
         """Acknowledge and delete exactly these."""
         if entries:
             ids = [entry.id for entry in entries]
@@ -123,10 +125,10 @@ class Stream:
                 pipeline.hdel(f"{KEY}:alone", *ids)
                 pipeline.execute()
 
-    def begin_alone(self, entry: Entry) -> int:
+    def begin_alone(self, entry: StreamEntry) -> int:
         """Note that a message is about to be accepted alone; give how often that was begun and never ended."""
         return int(self._client.hincrby(f"{KEY}:alone", entry.id, 1))
 
-    def ended_alone(self, entry: Entry) -> None:
+    def ended_alone(self, entry: StreamEntry) -> None:
         """Note that the process survived it, whatever it came to."""
         self._client.hdel(f"{KEY}:alone", entry.id)
