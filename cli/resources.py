@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from cli.output import complain
+
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
@@ -17,11 +19,15 @@ def open_engine() -> "Engine":
 
 
 def open_database() -> "Engine":
-    """Give the database where nothing else is needed: no other setting has to be there."""
+    """Give the database where nothing else is needed: no other setting has to be there, or right."""
     from worker.database import make_engine
-    from worker.settings import SettingsError, SettingsOfRunning, read_settings
+    from worker.settings import SettingsError, usable_settings
 
-    settings = read_settings(SettingsOfRunning)
+    settings, wrong = usable_settings()
+    if wrong is not None and "database_url" in wrong.wrong:
+        raise wrong
+    if wrong is not None:
+        complain(f"turnout: warning: {wrong}")
     if not settings.database_url:
         raise SettingsError(
             f"TURNOUT_DATABASE_URL is not set, and no `turnout up` runs on {settings.data_dir}: set it, or start it"

@@ -35,10 +35,8 @@ def serve(
 
 def _serve(host: str, port: int) -> None:
     from web.server import Server
-    from worker import startup
-    from worker.context import current
+    from worker.process_start import start
+    from worker.startup import Service
 
-    process = current()
-    # What comes by HTTP is stored without Redis.
-    startup.start(process.settings, process.engine, needs=[startup.Service.POSTGRESQL])
+    process = start("turnout serve", needs=[Service.POSTGRESQL])  # what comes by HTTP is stored without Redis
     Server(process, host, port).run()

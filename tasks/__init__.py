@@ -19,11 +19,13 @@ from celery.signals import beat_init, worker_init, worker_ready
 from models.escaping import visible
 from tasks import accept, deliver, intake, job, notify, purge, sweep, verify
 from tasks.fallback import Fallback
-from worker import heartbeat, startup, watchdog
+from worker import heartbeat, process_start, watchdog
 from worker.context import current
 from worker.delivery import permits
 from worker.log import get_logger
 from worker.logging_setup import set_up
+from worker.settings import SettingsError, log_format
+from worker.startup import CannotStart
 
 log = get_logger(__name__)
 
@@ -33,8 +35,8 @@ __all__ = ["accept", "deliver", "intake", "job", "notify", "purge", "sweep", "ve
 @worker_init.connect
 def _begin(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's worker
     """Begin what a worker process does beside its tasks, also while its broker is away; it ends with the process."""
-    _wait_for_services()
     queues = list(sender.app.amqp.queues.consume_from)
+    _wait_for_services(f"worker of {', '.join(sorted(queues))}")
     activity = watchdog.observe()
     permits.begin()
     fallback = Fallback(current(), queues, activity)
@@ -45,18 +47,18 @@ def _begin(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's worker
 
 @beat_init.connect
 def _begin_beat(**_: object) -> None:
-    _wait_for_services()
+    _wait_for_services("beat")
     watchdog.begin_beat(current())
 
 
-def _wait_for_services() -> None:
+def _wait_for_services(kind: str) -> None:
     """End the process, in one sentence, where it cannot work as things are."""
-    process = current()
-    set_up(process.settings.log_format)  # Celery does so only after this
+    shape = log_format()
+    set_up(shape)  # Celery does so only after this
     try:
-        startup.start(process.settings, process.engine)
-    except startup.CannotStart as error:
-        if process.settings.log_format == "json":
+        process_start.start(kind)
+    except (CannotStart, SettingsError) as error:
+        if shape == "json":
             log.critical("cannot start", reason=str(error))
         else:
             sys.stderr.write(f"turnout: {visible(str(error))}\n")

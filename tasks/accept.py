@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from models.words import Door
 from worker.celery import ACCEPT, DELIVER, app
 from worker.context import current
+from worker.database import is_away, sqlstate
 from worker.failures import Verb, forget, note
 from worker.intake.accept import Inbound, accept as verb
 from worker.wake import wake
@@ -36,7 +37,8 @@ def accept(self: "Task", /, **fields: Any) -> None:  # noqa: ANN401 - whatever a
                 parts = verb(connection, [one], process.rules)
             break
         except DBAPIError as error:
-            log.warning("database out of reach", error=type(error.orig).__name__, consequence="the message waits")
+            if not waited and not is_away(error):  # an outage is logged as such
+                log.warning("message waits", error=type(error.orig).__name__, sqlstate=sqlstate(error))
             note(process, Verb.ACCEPT, error)
             waited = True
             if process.stopping.wait(PATIENCE):

@@ -11,9 +11,6 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
 
-import redis
-from sqlalchemy.exc import DBAPIError
-
 from tasks import deliver, intake, job, sweep, verify
 from worker.celery import DELIVER, INTAKE, JOB, NOTIFY, PURGE, SWEEP, VERIFY, app
 from worker.context import Context
@@ -82,10 +79,9 @@ class Fallback:
                 continue
             try:
                 self.look()
-            except (DBAPIError, redis.RedisError) as error:
-                log.debug("due work not looked for", error=type(error).__name__)
-            except Exception:
-                log.exception("looking for due work failed")  # the thread outlives any error
+            except Exception as error:  # the thread outlives any error
+                if not self._process.is_outage(error):
+                    log.exception("looking for due work failed")
 
     def look(self) -> int:
         """Begin what is due and is not running yet; give how much that is."""
@@ -120,7 +116,6 @@ class Fallback:
         task, facts, _ = work
         try:
             VERBS[task](self._process, **dict(facts))
-        except (DBAPIError, redis.RedisError) as error:
-            log.debug("task ended early", task=task, error=type(error).__name__)
-        except Exception:
-            log.exception("task failed", task=task)
+        except Exception as error:
+            if not self._process.is_outage(error):
+                log.exception("task failed", task=task)

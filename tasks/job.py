@@ -4,6 +4,7 @@ from typing import Final
 
 from worker.celery import JOB, app
 from worker.context import Context, current
+from worker.failures import Verb, noted, teller
 from worker.operations import jobs
 from worker.wake import received
 
@@ -11,9 +12,10 @@ SECONDS: Final = 5.0
 """For which one message works, so that none holds a thread for long."""
 
 
+@noted(Verb.JOB)
 def work(process: Context) -> None:
     """Work at the jobs that are under way."""
-    jobs.work(process.engine, process.rules, SECONDS, process.stopping.is_set)
+    jobs.work(process.engine, process.rules, SECONDS, process.stopping.is_set, teller(process, Verb.JOB))
 
 
 @app.task(name=JOB)

@@ -17,7 +17,7 @@ from worker import heartbeat
 from worker.celery import DELIVER, INTAKE, JOB, NOTIFY, PURGE, SWEEP, VERIFY, app
 from worker.context import Context, current
 from worker.delivery.permits import DELIVERIES
-from worker.failures import Verb, noted
+from worker.failures import Verb, noted, teller
 from worker.log import get_logger
 from worker.operations import jobs, schedules
 from worker.queries import throughput
@@ -26,6 +26,7 @@ from worker.queue.expired_leases import reclaim
 from worker.queue.locks import lock_event
 from worker.queue.settle import free
 from worker.retention import purge
+from worker.stream import StreamUnavailable
 from worker.wake import wake
 from worker.webhooks import notify
 
@@ -45,10 +46,9 @@ def sweep(process: Context, wake: Callable[..., int] = wake) -> bool:
             return False
         if process.stream.waiting():
             wake(process, INTAKE)
-    except redis.RedisError as error:
-        process.redis_outage.failed(error)
-    else:
-        process.redis_outage.answered()
+    except (redis.RedisError, StreamUnavailable) as error:
+        if not process.is_outage(error):
+            raise
     reclaim(process.engine)
     for account in due_accounts(process):
         wake(process, DELIVER, places=DELIVERIES, account=account)
@@ -57,7 +57,7 @@ def sweep(process: Context, wake: Callable[..., int] = wake) -> bool:
     if notify.is_due(process.engine):
         wake(process, NOTIFY)
     free_the_forgotten(process)
-    schedules.run(process.engine, process.settings)
+    schedules.run(process.engine, process.settings, teller(process, Verb.SCHEDULE))
     if jobs.is_due(process.engine):
         wake(process, JOB)
     if purge.is_due(process):

@@ -20,7 +20,7 @@ from web.public_url import PublicUrl
 from web.receipts import Receipts
 from web.reference import routes as reference
 from worker.context import Context
-from worker.database import is_datas_fault
+from worker.database import is_away, is_datas_fault
 from worker.log import get_logger
 
 log = get_logger(__name__)
@@ -38,8 +38,8 @@ def create_app(process: Context) -> FastAPI:
     app.state.held = (waiting, console.live)
     app.add_exception_handler(Fault, _fault)
     app.add_exception_handler(HTTPException, partial(_http, console))
-    app.add_exception_handler(DBAPIError, _database)
-    app.add_exception_handler(NoConnection, _database)
+    app.add_exception_handler(DBAPIError, partial(_database, process))
+    app.add_exception_handler(NoConnection, partial(_database, process))
     app.add_exception_handler(Exception, _bug)
     app.add_middleware(Encoded)
     app.add_middleware(Head)
@@ -98,13 +98,13 @@ async def _http(console: Console, request: Request, error: Exception) -> Respons
     return Fault(error.status_code, category, message, headers=error.headers).response()
 
 
-async def _database(request: Request, error: Exception) -> Response:
-    reason: object = error
-    if isinstance(error, DBAPIError):
-        if is_datas_fault(error):
-            return await _bug(request, error)
-        reason = error.orig
-    log.warning("database out of reach", error=type(reason).__name__, consequence="a request was refused")
+async def _database(process: Context, request: Request, error: Exception) -> Response:
+    if isinstance(error, DBAPIError) and is_datas_fault(error):
+        return await _bug(request, error)
+    if isinstance(error, DBAPIError) and not is_away(error):
+        log.error("request not stored", exc_info=error)
+    else:
+        process.database_outage.failed(error)  # also where all connections are taken, by requests that wait for it
     return busy("The database is out of reach: nothing of this request was stored.", 5).response()
 
 

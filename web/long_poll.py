@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
 
+from worker.database import is_away, sqlstate
 from worker.log import get_logger
 from worker.queries import submissions
 
@@ -67,7 +68,8 @@ class LongPoll:
                 for submission in await run_in_threadpool(self._settled, list(self._held)):
                     self._let_go(submission)
             except DBAPIError as error:
-                log.warning("database out of reach", error=type(error.orig).__name__, consequence="who waits, waits on")
+                if not is_away(error):  # an outage is logged as such, and who waits, waits on
+                    log.warning("finished submissions not looked for", sqlstate=sqlstate(error))
             await asyncio.sleep(EVERY)
 
     def _settled(self, asked: list[UUID]) -> list[UUID]:

@@ -67,7 +67,7 @@ class App(Celery):  # type: ignore[misc]
         return self.subclass_with_self("worker.programs:Beat")
 
 
-app = App("turnout", include=["tasks"], loader=Loader)
+app = App("turnout", include=["tasks"], loader=Loader, task_cls="worker.verb_task:VerbTask")
 
 
 def configuration(settings: Settings) -> Json:

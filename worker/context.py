@@ -11,6 +11,7 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import Engine, Float, bindparam, case, cast, func, or_, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import aliased
 
 from hubspot_api.limiter import UNLIMITED, Limiter, Limits
@@ -18,11 +19,11 @@ from hubspot_api.reaction import Bounds
 from models.accept_rules import Rules
 from models.tables import Attempt, Batch, seconds
 from worker.accounts.destination import Destination, destination
-from worker.database import make_engine
+from worker.database import is_away, make_engine
 from worker.encryption import fingerprint_key
-from worker.outage import Outage
+from worker.outage import CALM, Outage
 from worker.settings import Settings, load_settings
-from worker.stream import Stream, connect
+from worker.stream import Stream, connect, is_redis_away
 
 T = TypeVar("T")
 
@@ -47,7 +48,11 @@ class Context:
     broker: Outage = field(
         default_factory=lambda: Outage("the broker", "no wake-ups are sent; workers look for due work themselves")
     )
-    redis_outage: Outage = field(default_factory=lambda: Outage("Redis", "nothing is delivered meanwhile"))
+    redis_outage: Outage = field(default_factory=lambda: Outage("Redis", "nothing is delivered meanwhile", CALM))
+    database_outage: Outage = field(
+        default_factory=lambda: Outage("PostgreSQL", "nothing is accepted or delivered meanwhile", CALM)
+    )
+    """Noted by the engine of a process that serves or works: see `worker.process_start`."""
     _destinations: dict[str, tuple[Destination, float]] = field(default_factory=dict, repr=False)
     _limiters: dict[int, tuple[Destination, Limiter]] = field(default_factory=dict, repr=False)
     _looked: dict[str, tuple[Any, float]] = field(default_factory=dict, repr=False)
@@ -78,6 +83,13 @@ class Context:
         return Redis.from_url(
             self.settings.stream_url, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 1)
         )
+
+    def is_outage(self, error: BaseException) -> bool:
+        """Say whether an outage of PostgreSQL or Redis is to blame, which needs no line of its own in the log."""
+        if is_redis_away(error):
+            self.redis_outage.failed(error)
+            return True
+        return isinstance(error, DBAPIError) and is_away(error)
 
     def destination(self, account: str) -> Destination:
         """Look an account up, at most every few seconds.

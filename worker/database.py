@@ -11,7 +11,7 @@ import orjson
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Conninfo
-from sqlalchemy import URL, Connection, Engine, Result, Sequence, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, Result, Sequence, create_engine, event, func, make_url, select, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
@@ -19,6 +19,7 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from worker.log import get_logger
+from worker.outage import Outage
 from worker.settings import Settings
 
 log = get_logger(__name__)
@@ -40,6 +41,9 @@ NOT_HERE: Final = ("08", "57P", READ_ONLY, "25P03", "25P04", "53300", "55000", "
 """SQLSTATEs, or their beginnings, of an error that ends its connection: lost or shut down (08, 57P), a standby or a
 server that takes no writes (25006, 55000), ended while idle (25P03, 25P04), no room for a connection (53300), a
 prepared statement that is another server's (26000, 42P05)."""
+
+FULL: Final = ("53", "58")
+"""SQLSTATE classes of a server that lacks disk, memory or connections, or whose machine fails."""
 
 _TRANSACTION: Final[Mapping[str, str]] = {
     "statement_timeout": "60s",
@@ -168,6 +172,24 @@ def _check_still_primary(driver: DBAPIConnection, record: ConnectionPoolEntry, _
         raise DisconnectionError("the server is a standby")
 
 
+_TAKES_WRITES: Final = select(func.current_setting("transaction_read_only") == "off")
+
+
+def note_outages(engine: Engine, outage: Outage) -> None:
+    """Note from now on where a connection of the engine fails or ends, and where a transaction can write again."""
+
+    def failed(context: ExceptionContext) -> None:
+        if context.original_exception is not None and (context.connection is None or context.is_disconnect):
+            outage.failed(context.original_exception)
+
+    def answered(connection: Connection) -> None:
+        if outage.goes_on and connection.execute(_TAKES_WRITES).scalar_one():
+            outage.answered()
+
+    event.listen(engine, "handle_error", failed)
+    event.listen(engine, "begin", answered)
+
+
 def _end_connection(context: ExceptionContext) -> None:
     """End a connection, and all that are as old, where the server behind it is not what it was."""
     if (getattr(context.original_exception, "sqlstate", None) or "").startswith(NOT_HERE):
@@ -186,7 +208,9 @@ def sqlstate(error: DBAPIError) -> str:
 
 def is_away(error: DBAPIError) -> bool:
     """Say whether PostgreSQL is to blame: out of reach, ended, full, or taking no writes."""
-    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+    if error.connection_invalidated or sqlstate(error).startswith((*NOT_HERE, *FULL)):
+        return True
+    return not sqlstate(error) and isinstance(error, OperationalError | InterfaceError)  # it gave no answer at all
 
 
 def reason(error: DBAPIError) -> str:
@@ -216,7 +240,8 @@ def repeat(work: Callable[[], T], *, when_lost: bool = True) -> T:
             lost = error.connection_invalidated or not sqlstate(error)
             if not left or not ((lost and when_lost) or sqlstate(error) in DEADLOCK):
                 raise
-            log.warning("transaction repeated", sqlstate=sqlstate(error) or None)
+            if not lost:  # an outage is logged as such
+                log.warning("transaction repeated", sqlstate=sqlstate(error))
             time.sleep(0.05 * (REPEATS - left))
     raise AssertionError
 

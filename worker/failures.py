@@ -18,6 +18,7 @@ from worker.context import Context
 from worker.database import is_datas_fault, sqlstate
 from worker.log import get_logger
 from worker.settings import SettingsError
+from worker.startup import CannotStart
 from worker.stream import StreamUnavailable
 
 log = get_logger(__name__)
@@ -34,17 +35,23 @@ LONGEST: Final = 300
 class Verb(StrEnum):
     """What can fail."""
 
+    START = "start"
+    """Of a process: its kind stands where others have their account."""
     INTAKE = "intake"
     ACCEPT = "accept"
     SWEEP = "sweep"
     DELIVERY = "delivery"
     VERIFY = "verify"
     NOTIFY = "notify"
+    JOB = "job"
+    SCHEDULE = "schedule"
+    """Of a job or a schedule: which one stands where others have their account."""
+    PURGE = "purge"
 
 
 @dataclass(frozen=True, slots=True)
 class VerbFailure:
-    """The last failure of a verb, and of which account where the verb is for one."""
+    """The last failure of a verb, and of which account where the verb is for one; of a start, which process'."""
 
     verb: str
     account: str
@@ -71,6 +78,18 @@ def noted(verb: Verb) -> Callable[[Callable[Concatenate[Context, P], T]], Callab
         return run
 
     return around
+
+
+def teller(process: Context, verb: Verb) -> Callable[[int | str, Exception | None], None]:
+    """Give what notes, of one thing after the other, how it went: why it failed, or that it did not."""
+
+    def tell(which: int | str, error: Exception | None) -> None:
+        if error is None:
+            forget(process, verb, str(which))
+        else:
+            note(process, verb, error, str(which))
+
+    return tell
 
 
 def note(process: Context, verb: Verb, error: BaseException, account: str = "") -> None:
@@ -109,7 +128,7 @@ def told(error: BaseException) -> str:
             return f"PostgreSQL: {first_line(error.orig)}"
         case redis.RedisError() | StreamUnavailable():
             return f"Redis: {first_line(error)}"
-        case SettingsError():
+        case SettingsError() | CannotStart():
             return first_line(error)
     return f"{type(error).__name__}{_place(error)}: the worker's log says more"
 

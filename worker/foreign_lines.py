@@ -20,8 +20,6 @@ WITHHELD: Final = "…"
 """Stands for a text that is not shown."""
 LONGEST: Final = 200
 """Letters of an event."""
-CONNECTION_LOST: Final = ("celery.worker.consumer.consumer", "%s (%r)")
-"""Celery's line where its broker goes away: its words are an argument."""
 TASK_ENDED: Final = "celery.app.trace"
 """Whose lines say how a task ended that did not end well."""
 
@@ -56,8 +54,6 @@ def told(line: LogRecord) -> dict[str, object]:
 
 
 def _event(line: LogRecord, named: Mapping[str, object]) -> str:
-    if (line.name, line.msg) == CONNECTION_LOST:
-        return "consumer: Connection to broker lost"
     if line.name == TASK_ENDED and "description" in named:
         return f"task {named['description']}"  # Celery's word for it, such as «rejected»
     if not isinstance(line.msg, str):

@@ -58,7 +58,9 @@ def _beat(process: Context, queues: Sequence[str], finds_work_itself: Callable[[
         try:
             note(process, started_with(process.settings, queues, finds_work_itself=finds_work_itself()))
         except redis.RedisError as error:
-            log.debug("heartbeat not written", error=type(error).__name__)
+            process.redis_outage.failed(error)
+        else:
+            process.redis_outage.answered()
         process.stopping.wait(EVERY)
 
 

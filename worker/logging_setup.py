@@ -39,8 +39,7 @@ def set_up(log_format: str) -> None:
     logging.raiseExceptions = False  # what cannot be written is not printed in another form
     for name in OURS:
         logging.getLogger(name).setLevel(logging.INFO)
-    logging.getLogger("celery.worker.consumer.consumer").addFilter(_once_an_outage)
-    logging.getLogger("celery.worker.request").addFilter(_once_an_outage)
+    logging.getLogger("celery.worker.request").addFilter(_is_no_repeat)
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)  # about a setting that is set
     logging.captureWarnings(capture=True)  # as Celery does
     sys.excepthook = lambda _, error, __: log.critical("process ended by an error", exc_info=error)
@@ -89,10 +88,5 @@ def _seen(name: str, text: str) -> str:
     return visible(text, keep="\n").replace("\n", "\n  | ") if name == TRACE else visible(text)
 
 
-def _once_an_outage(line: logging.LogRecord) -> bool:
-    """Leave of a broker's outage one line without its traceback."""
-    text = line.getMessage().lstrip()
-    if text.startswith("consumer: "):
-        line.exc_info = None
-    repeated = text.startswith("consumer: Cannot connect") and "(1/" not in text
-    return not repeated and not text.startswith(REPEATS)
+def _is_no_repeat(line: logging.LogRecord) -> bool:
+    return not line.getMessage().startswith(REPEATS)

@@ -1,4 +1,4 @@
-"""An outage of a service: one warning when it begins, one line when it is over, whoever of the process meets it."""
+"""An outage of a service: one warning when it begins and one line when it ends, however often a process meets it."""
 
 import threading
 import time
@@ -15,14 +15,20 @@ CALM: Final = 3.0
 class Outage:
     """What this process knows of a service: whether it is away, and since when."""
 
-    def __init__(self, service: str, consequence: str) -> None:
-        """Name the service, and what its absence means."""
+    def __init__(self, service: str, consequence: str, steady: float = 0.0) -> None:
+        """Name the service, what its absence means, and the seconds without a failure after which it has ended."""
         self._service = service
         self._consequence = consequence
+        self._steady = steady
         self._lock = threading.Lock()
         self._since: float | None = None
-        self._next_try = 0.0
+        self._failed_at = 0.0
         self._tried = False
+
+    @property
+    def goes_on(self) -> bool:
+        """Say whether the service is away, as far as this process knows."""
+        return self._since is not None
 
     def may_try(self) -> bool:
         """Say whether to try the service: always while it is not away, else one caller at a time, now and then.
@@ -32,7 +38,7 @@ class Outage:
         with self._lock:
             if self._since is None:
                 return True
-            if self._tried or time.monotonic() < self._next_try:
+            if self._tried or time.monotonic() < self._failed_at + CALM:
                 return False
             self._tried = True
             return True
@@ -40,10 +46,10 @@ class Outage:
     def failed(self, error: BaseException) -> None:
         """Note a failure; the first of an outage is logged."""
         with self._lock:
+            self._failed_at = time.monotonic()
             first = self._since is None
             if first:
-                self._since = time.monotonic()
-            self._next_try = time.monotonic() + CALM
+                self._since = self._failed_at
             self._tried = False
         if first:
             log.warning(
@@ -51,9 +57,10 @@ class Outage:
             )
 
     def answered(self) -> None:
-        """Note that it answers; the first answer after an outage is logged."""
+        """Note that it answers; the answer that ends an outage is logged."""
         with self._lock:
-            since, self._since = self._since, None
             self._tried = False
-        if since is not None:
-            log.info("back again", service=self._service, seconds=round(time.monotonic() - since))
+            if self._since is None or time.monotonic() < self._failed_at + self._steady:
+                return  # a service may answer one caller and fail the next
+            since, self._since = self._since, None
+        log.info("back again", service=self._service, seconds=round(time.monotonic() - since))

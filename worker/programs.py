@@ -1,9 +1,11 @@
 """Celery's worker and beat as processes of ours: they log from their first line on, and print no banner."""
 
+import logging
 from typing import Any
 
 from celery.apps import beat, worker
 
+from worker.context import current
 from worker.log import get_logger
 
 log = get_logger(__name__)
@@ -13,8 +15,9 @@ class WorkerProgram(worker.Worker):  # type: ignore[misc]
     """`celery -A worker worker`."""
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 - Celery's own
-        """Have what Celery prints logged."""
+        """Have what Celery prints logged, and an outage of the broker once."""
         worker.safe_say = _say
+        logging.getLogger("celery.worker.consumer.consumer").addFilter(_is_no_outage)
         super().__init__(**options)
 
     def emit_banner(self) -> None:
@@ -26,6 +29,7 @@ class WorkerProgram(worker.Worker):  # type: ignore[misc]
     def on_consumer_ready(self, consumer: Any) -> None:  # noqa: ANN401 - Celery's own
         """Say that it takes work, first or again after an outage of the broker."""
         super().on_consumer_ready(consumer)
+        current().broker.answered()
         log.info("worker ready", worker=self.hostname)
 
     def on_stopped(self) -> None:
@@ -45,6 +49,16 @@ class Beat(beat.Beat):  # type: ignore[misc]
         """Say that it starts."""
         log.info("beat starts")
         super().run()
+
+
+def _is_no_outage(line: logging.LogRecord) -> bool:
+    """Note an outage of the broker in place of Celery's lines: one for the loss, and one for each try to come back."""
+    words = (line.msg, *line.args) if isinstance(line.args, tuple) else (line.msg,)
+    errors = [word for word in words if isinstance(word, BaseException)]
+    if not errors or not any(isinstance(word, str) and word.startswith("consumer: ") for word in words):
+        return True
+    current().broker.failed(errors[0])
+    return False
 
 
 def _say(text: str, _: object = None) -> None:

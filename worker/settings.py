@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
@@ -39,6 +40,11 @@ RUNNING: Final = "up.json"
 
 class SettingsError(LoggableError):
     """The settings are not usable; the message says which, and what would be right."""
+
+    def __init__(self, message: str, wrong: Collection[str] = ()) -> None:
+        """Give the message, and the names of the settings that are wrong."""
+        super().__init__(message)
+        self.wrong = frozenset(wrong)
 
 
 Cleaned = BeforeValidator(cleaned)
@@ -211,19 +217,21 @@ class SecretFiles(PydanticBaseSettingsSource):
 
         """
         found = {}
+        given = self.settings_sources_data.get("InitSettingsSource", {})
         for name in OF_FILES:
             variable = f"TURNOUT_{name.upper()}"
             path = os.environ.get(f"{variable}_FILE", "").strip()
-            if not path:
+            if not path or name in given:
                 continue
             if os.environ.get(variable):
-                raise SettingsError(f"{variable} and {variable}_FILE are both set; set one of them")
+                raise SettingsError(f"{variable} and {variable}_FILE are both set; set one of them", [name])
             try:
                 found[name] = Path(path).read_text(encoding="utf-8")
             except (OSError, ValueError) as error:
                 why = (isinstance(error, OSError) and error.strerror) or "it is not text"
                 raise SettingsError(
-                    f"{variable}_FILE names a file that cannot be read: {path} ({why}); expected a file with the value"
+                    f"{variable}_FILE names a file that cannot be read: {path} ({why}); expected a file with the value",
+                    [name],
                 ) from None
         return found
 
@@ -242,14 +250,41 @@ def read_settings(kind: type[Settings] = Settings) -> Settings:
 
     """
     _check_names()
+    return _read(kind, {})
+
+
+def usable_settings() -> tuple[Settings, SettingsError | None]:
+    """Read the settings as far as they can be used: what is wrong has its default, and is said beside them.
+
+    For what must run and report also then. What is not set anywhere is empty.
+    """
+    defaults: dict[str, Any] = {}
+    said: list[str] = []
     try:
-        return kind()
+        _check_names()
+    except SettingsError as error:
+        said.append(str(error))
+    while True:
+        try:
+            read = _read(SettingsOfRunning, defaults)
+        except SettingsError as error:
+            said.append(str(error))
+            defaults |= {name: Settings.model_fields[name].default for name in error.wrong}
+        else:
+            return read, SettingsError("; ".join(said), defaults) if said else None
+
+
+def _read(kind: type[Settings], given: Mapping[str, Any]) -> Settings:
+    try:
+        return kind(**given)
     except ValidationError as error:
+        parts = error.errors(include_url=False)
         lines = [
             f"TURNOUT_{'_'.join(map(str, part['loc'])).upper()} {_told(part)}" if part["loc"] else str(part["msg"])
-            for part in error.errors(include_url=False)
+            for part in parts
         ]
-        raise SettingsError("; ".join(line.replace("Value error, ", "") for line in lines)) from None
+        wrong = {str(part["loc"][0]) for part in parts if part["loc"]} or {"lease", "timeout"}
+        raise SettingsError("; ".join(line.replace("Value error, ", "") for line in lines), wrong) from None
 
 
 def _told(part: "ErrorDetails") -> str:

@@ -23,6 +23,10 @@ MOST_BYTES: Final = 32 * 1024 * 1024
 PAGE: Final = 50
 
 
+REFUSALS: Final = ("MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN")
+"""What Redis answers where it takes no writes for now, of which redis-py makes no class of its own."""
+
+
 class StreamUnavailable(Exception):  # noqa: N818 - it is a state of the world
     """Redis does not answer; nothing was added."""
 
@@ -41,6 +45,19 @@ class Entries:
 
     entries: list[StreamEntry]
     again: bool
+
+
+def is_redis_away(error: BaseException | None) -> bool:
+    """Say whether Redis is to blame: out of reach, loading, full, or taking no writes."""
+    if isinstance(error, StreamUnavailable):
+        return is_redis_away(error.__cause__)
+    away = (
+        redis.ConnectionError,
+        redis.TimeoutError,
+        redis.exceptions.OutOfMemoryError,
+        redis.exceptions.ReadOnlyError,
+    )
+    return isinstance(error, away) or isinstance(error, redis.ResponseError) and str(error).startswith(REFUSALS)
 
 
 def connect(url: str) -> redis.Redis:

@@ -34,7 +34,9 @@ def wake(process: Context, task: str, places: int = 1, **facts: str) -> int:
                     break
                 sent += 1
     except redis.RedisError as error:
-        log.debug("task not woken", task=task, error=type(error).__name__)  # the sweep says that Redis is away
+        process.redis_outage.failed(error)
+    else:
+        process.redis_outage.answered()
     return sent
 
 

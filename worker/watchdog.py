@@ -112,8 +112,11 @@ def watch_ticks(
         time.sleep(every)
         try:
             reaches = heartbeat.ticking(process.redis) or not heartbeat.workers(process.redis)
-        except redis.RedisError:
+        except redis.RedisError as error:
+            process.redis_outage.failed(error)
             reaches = True  # what cannot be seen is no reason to end
+        else:
+            process.redis_outage.answered()
         if reaches or _waiting([]) is None:
             since = time.monotonic()
         elif time.monotonic() - since >= stuck:

@@ -44,7 +44,7 @@ def permit(process: Context, to: Destination, use: Use = Use.LIVE, patience: flo
             moment = seconds * 1000 + micros // 1000 + int(asked.seconds * 1000)
             process.redis.zadd(ASKS, {to.account: moment}, lt=True)
     except redis.RedisError as error:
-        log.warning("no permit", account=to.account, error=type(error).__name__, consequence="nothing is sent")
+        process.redis_outage.failed(error)
         return None
     finally:
         if may_wait:
@@ -75,9 +75,7 @@ def block(process: Context, to: Destination, seconds: float) -> None:
     try:
         process.limiter(to).block(seconds)
     except redis.RedisError as error:
-        log.warning(
-            "account not blocked", account=to.account, error=type(error).__name__, consequence="it goes on sending"
-        )
+        process.redis_outage.failed(error)
 
 
 def begin() -> None:
@@ -90,10 +88,9 @@ def _wake() -> None:
     while not process.stopping.is_set():
         try:
             pause = wake_due(process)
-        except redis.RedisError:
-            pause = LOOK
-        except Exception:
-            log.exception("waking accounts failed")  # the thread outlives any error: nobody else wakes them
+        except Exception as error:  # the thread outlives any error: nothing else wakes them
+            if not process.is_outage(error):
+                log.exception("waking accounts failed")
             pause = LOOK
         process.stopping.wait(pause)
 

@@ -31,8 +31,6 @@ log = get_logger(__name__)
 
 AGAIN: Final = 60.0
 """Seconds after which a job whose step failed is tried again."""
-SOON: Final = 5.0
-"""The same where only the connection was lost."""
 AT_ONCE: Final = 1_000
 
 
@@ -109,10 +107,16 @@ def is_due(engine: Engine) -> bool:
         return bool(connection.execute(_IS_DUE).scalar_one())
 
 
-def work(engine: Engine, rules: Rules, seconds: float, stopping: Callable[[], bool] = lambda: False) -> None:
-    """Do what is due, for about so long."""
+def work(
+    engine: Engine,
+    rules: Rules,
+    seconds: float,
+    stopping: Callable[[], bool] = lambda: False,
+    told: Callable[[int, Exception | None], None] = lambda _, __: None,
+) -> None:
+    """Do what is due, for about so long; `told` how each step of a job went."""
     until = time.monotonic() + seconds
-    while time.monotonic() < until and not stopping() and step(engine, rules) is not None:
+    while time.monotonic() < until and not stopping() and step(engine, rules, told=told) is not None:
         pass
 
 
@@ -137,20 +141,28 @@ _POSTPONE: Final = (
 )
 
 
-def step(engine: Engine, rules: Rules, job_id: int | None = None) -> int | None:
+def step(
+    engine: Engine,
+    rules: Rules,
+    job_id: int | None = None,
+    told: Callable[[int, Exception | None], None] = lambda _, __: None,
+) -> int | None:
     """Do one step of the job that was served longest ago, or of this one; give its id, or none if nothing was due."""
     taken: list[int] = []
     try:
-        return repeat(lambda: _step(engine, rules, job_id, taken))
+        done = repeat(lambda: _step(engine, rules, job_id, taken))
     except Exception as error:
-        if not taken:
+        if not taken or (isinstance(error, DBAPIError) and is_away(error)):
             raise
         log.exception("job step failed", job=taken[-1])
+        told(taken[-1], error)
         with engine.begin() as connection:
-            again = SOON if isinstance(error, DBAPIError) and is_away(error) else AGAIN
             why = f"a step failed ({type(error).__name__}); see the log"
-            connection.execute(_POSTPONE, {"job": taken[-1], "again": again, "why": why})
+            connection.execute(_POSTPONE, {"job": taken[-1], "again": AGAIN, "why": why})
         return taken[-1]
+    if done is not None:
+        told(done, None)
+    return done
 
 
 _DUE: Final = (

@@ -3,7 +3,7 @@
 Each begins a job, unless its last one is still under way. One that was missed begins once, as soon as a sweep runs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
@@ -202,18 +202,23 @@ _IS_DUE: Final = and_(Schedule.next_at <= func.now(), ~Schedule.paused)
 _DUE: Final = select(Schedule.name).where(_IS_DUE).order_by(Schedule.name)
 
 
-def run(engine: Engine, settings: Settings) -> None:
-    """Begin what is due."""
+def run(
+    engine: Engine, settings: Settings, told: Callable[[str, Exception | None], None] = lambda _, __: None
+) -> None:
+    """Begin what is due; `told` how each schedule went."""
     _keep_settings(engine, settings.retry_schedule)
     with engine.connect() as connection:
         names = connection.execute(_DUE).scalars().all()
     for name in names:
         try:
             _run(engine, name)
-        except (KeyError, ValueError):  # a time zone, a crontab or a filter that another version of this knows
+        except (KeyError, ValueError) as error:  # a time zone, a crontab or a filter that another version of this knows
             log.exception("schedule not readable", schedule=name)
+            told(name, error)
             with engine.begin() as connection:
                 connection.execute(_of(name).values(next_at=func.now() + timedelta(hours=1)))
+        else:
+            told(name, None)
 
 
 def _run(engine: Engine, name: str) -> None:

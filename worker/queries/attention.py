@@ -4,7 +4,7 @@ Not everything that went wrong does: records that were rejected wait for a decis
 parked account or a failing webhook is tried again by itself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -16,6 +16,8 @@ from worker.queries.status import StatusReport
 
 RECENT: Final = 120
 """Seconds for which a failure counts: what is due is tried again every second, and by then has succeeded or failed."""
+SELDOM: Final[Mapping[str, int]] = {Verb.PURGE: 1_500, Verb.SCHEDULE: 7_200}
+"""The same of what is tried again only after ten minutes, or an hour."""
 LONG: Final = 60
 """Seconds after which a message of the stream waits long."""
 
@@ -85,8 +87,11 @@ def _of_database(report: StatusReport) -> str:
 
 
 def _failed(failure: VerbFailure) -> str:
-    account = f" for account {failure.account}" if failure.account else ""
-    return f"{failure.verb}{account} failed {spoken(failure.seconds_ago)} ago: {failure.error}"
+    if failure.verb == Verb.START:
+        return f"{failure.account} did not start {spoken(failure.seconds_ago)} ago: {failure.error}"
+    which = "" if failure.verb in {Verb.JOB, Verb.SCHEDULE} else "for account "
+    of = f" {which}{failure.account}" if failure.account else ""
+    return f"{failure.verb}{of} failed {spoken(failure.seconds_ago)} ago: {failure.error}"
 
 
 def _database(report: StatusReport) -> Iterator[StatusFinding]:
@@ -159,10 +164,11 @@ def _workers(report: StatusReport) -> Iterator[StatusFinding]:
 
 def _work(report: StatusReport) -> Iterator[StatusFinding]:
     for failure in report.failures:
-        if failure.seconds_ago <= RECENT:
+        if failure.seconds_ago <= SELDOM.get(failure.verb, RECENT):
             yield StatusFinding(Level.ATTENTION, _failed(failure))
         else:
-            yield StatusFinding(Level.WARNING, f"{_failed(failure)} (it has had nothing to do since)")
+            since = "none of its kind has started since" if failure.verb == Verb.START else "it has had nothing to do since"
+            yield StatusFinding(Level.WARNING, f"{_failed(failure)} ({since})")
     for queue, number in report.unread.items():
         if number and queue not in TASKS:
             are = "1 message lies" if number == 1 else f"{number:,} messages lie"

@@ -26,8 +26,10 @@ from sqlalchemy import (
 
 from models.tables import Batch, Error, Purged, Refused, fixed, ids
 from models.words import Status
+from worker import failures
 from worker.context import Context
 from worker.database import repeat, rows_as
+from worker.failures import Verb
 from worker.log import get_logger
 from worker.operations.audit_log import Actor, noted
 from worker.queue.locks import lock_events
@@ -142,6 +144,7 @@ def is_due(process: Context) -> bool:
         return bool(connection.execute(IS_DUE).scalar())
 
 
+@failures.noted(Verb.PURGE)
 def purge_a_little(process: Context) -> Counts:
     """Purge one step of everything, and note where to go on; whoever finds somebody else at it does nothing."""
     engine = process.engine
@@ -160,6 +163,7 @@ def purge_a_little(process: Context) -> Counts:
         connection.execute(
             update(Purged).values(due_at=func.now() + wait, settled_at=there.settled_at, batch_id=there.batch_id)
         )
+    failures.forget(process, Verb.PURGE)  # also where nothing was old
     if gone:
         log.info("purged", rows=asdict(gone))
     return gone
