@@ -5,6 +5,7 @@ from dataclasses import asdict
 import typer
 
 from cli.output import AsJson, complain, print_json, say
+from cli.resources import open_what_there_is
 
 
 def doctor(*, as_json: AsJson = False) -> None:
@@ -12,21 +13,19 @@ def doctor(*, as_json: AsJson = False) -> None:
 
     One call goes to HubSpot, which reads what nobody is known for. Exit status 1 where something is wrong.
     """
-    from worker.context import Context
-    from worker.doctor import Diagnosis, Health, examine
-    from worker.settings import SettingsError, load_settings
+    from worker.doctor import examine
+    from worker.finding import Finding, Level
+    from worker.queries.attention import exit_status
 
-    try:
-        found = [Diagnosis("settings", Health.WELL, "can be read"), *examine(Context(load_settings()))]
-    except SettingsError as error:
-        found = [Diagnosis("settings", Health.WRONG, str(error), "turnout config shows each and its source")]
+    process, wrong = open_what_there_is()
+    found = [*(wrong or [Finding(Level.OK, "settings", "can be read")]), *examine(process)]
     if as_json:
         print_json([asdict(one) for one in found])
     else:
         for one in found:
-            line = f"{one.verdict:<8} {one.about}: {one.found}"
-            (say if one.verdict is Health.WELL else complain)(line)
+            line = f"{one.level:<13} {one.about}: {one.text}"
+            (say if one.level is Level.OK else complain)(line)
             if one.todo:
-                complain(f"{'':<8} {one.todo}")
-    if any(one.verdict is Health.WRONG for one in found):
+                complain(f"{'':<13} {one.todo}")
+    if exit_status(found):
         raise typer.Exit(1)

@@ -3,11 +3,11 @@
 import os
 
 import redis
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from cli.output import complain, complain_of_bug
 from worker.database import OTHER_TABLES, READ_ONLY, is_away, reason, sqlstate
-from worker.settings import SettingsError, read_settings, running
+from worker.settings import SettingsError, running, usable_settings
 from worker.startup import CannotStart
 from worker.stream import StreamUnavailable
 
@@ -31,6 +31,8 @@ def _database(error: DBAPIError) -> str | None:
         return f"PostgreSQL takes no writes ({reason(error)}): TURNOUT_DATABASE_URL must lead to the primary"
     if is_away(error):
         return f"PostgreSQL is out of reach ({reason(error)}): {_what_to_do('TURNOUT_DATABASE_URL')}"
+    if isinstance(error, OperationalError):
+        return f"PostgreSQL did not do this ({reason(error)}): try again"
     if sqlstate(error) in OTHER_TABLES:
         return f"the database's tables are not this Turnout's ({reason(error)}): run `turnout db upgrade`"
     return None
@@ -38,7 +40,7 @@ def _database(error: DBAPIError) -> str | None:
 
 def _what_to_do(variable: str) -> str:
     """Say what to do about a service out of reach; a `turnout up` has other addresses after each start."""
-    now = running(read_settings().data_dir)
+    now = running(usable_settings()[0].data_dir)
     name = variable.removeprefix("TURNOUT_").lower()
     if variable in os.environ and name in now and os.environ[variable] != now[name]:
         return f"the addresses of `turnout up` have changed since {variable} was set: run `export $(turnout env)` again"

@@ -10,10 +10,11 @@ import typer
 from cli.accounts import check
 from cli.filters import AccountOption, Before, EventOption, Limit, Since, Until, in_utc
 from cli.output import AsJson, fail, print_json, print_table, say, say_more, written
-from cli.resources import open_engine, open_process
+from cli.resources import open_engine, open_what_there_is
 from models.counted import counted
 from models.words import State, Status
-from worker.queries.attention import Level, StatusFinding, exit_status, findings, stream_because
+from worker.finding import Finding, Level
+from worker.queries.attention import exit_status, findings, stream_because
 from worker.queries.batches import BatchFilter, find_batch, list_batches
 from worker.queries.jobs import JobSummary
 from worker.queries.person import LOOKED_AT, find_submission
@@ -33,13 +34,15 @@ def status(*, check: Check = False, as_json: AsJson = False) -> None:
     """
     from worker.queries import throughput
 
-    process = open_process()
-    found = read_status(process.engine, process.settings)
-    notes = findings(found)
+    process, wrong = open_what_there_is()
+    found = read_status(process.engine if process.settings.database_url else None, process.settings)
+    notes = [*wrong, *findings(found)]
     reached = found.database in {"answers", "takes no writes"}
     sent = throughput.look(process) if reached and not (check and not as_json) else None
-    process.engine.dispose()
-    process.limiter_redis.close()
+    if reached:
+        process.engine.dispose()
+    if sent is not None:
+        process.limiter_redis.close()
     if as_json:
         because = {"stream_because": stream_because(found), "findings": [asdict(note) for note in notes]}
         print_json({**asdict(found), **because, "throughput": throughput.to_json(sent) if sent else None})
@@ -53,7 +56,7 @@ def status(*, check: Check = False, as_json: AsJson = False) -> None:
         raise typer.Exit(exit_status(notes) if check else 1)
 
 
-def _tell(found: StatusReport, notes: Sequence[StatusFinding], sent: LastDay | None) -> None:
+def _tell(found: StatusReport, notes: Sequence[Finding], sent: LastDay | None) -> None:
     say(f"turnout delivers to {found.delivers_to}", "bold")
     if found.settings_say != found.delivers_to:
         say(f"  as its workers were started; the settings here say: {found.settings_say}")
@@ -83,9 +86,9 @@ def _tell(found: StatusReport, notes: Sequence[StatusFinding], sent: LastDay | N
     )
 
 
-def _tell_findings(notes: Sequence[StatusFinding]) -> None:
+def _tell_findings(notes: Sequence[Finding]) -> None:
     for note in notes:
-        say(f"{'warning' if note.level is Level.WARNING else 'ACTION'}: {note.text}")
+        say(f"{'warning' if note.level is Level.WARNING else 'ACTION'}: {note}")
 
 
 def _tell_machinery(found: StatusReport) -> None:

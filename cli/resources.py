@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from worker.context import Context
+    from worker.finding import Finding
 
 
 def open_engine() -> "Engine":
@@ -41,3 +42,23 @@ def open_process() -> "Context":
     from worker.settings import load_settings
 
     return Context(load_settings())
+
+
+def open_what_there_is() -> "tuple[Context, list[Finding]]":
+    """Give the settings as far as they can be used, and what is wrong with them, for what runs and reports also then.
+
+    Raises:
+        SettingsError: where no setting says where anything is.
+
+    """
+    from worker.context import Context
+    from worker.finding import Finding, Level
+    from worker.settings import load_settings, unset, usable_settings
+
+    settings, wrong = usable_settings()
+    said = [wrong] if wrong is not None else []
+    if not said and unset(settings) and not settings.database_url and not settings.broker_url:
+        load_settings()  # says so
+    said += [error for error in unset(settings) if not error.wrong & (wrong.wrong if wrong else frozenset())]
+    todo = "`turnout config` shows each setting and its source"
+    return Context(settings), [Finding(Level.ATTENTION, "settings", str(error), todo) for error in said]

@@ -13,7 +13,8 @@ from tests.support.sandbox_server import running_sandbox
 from worker import doctor
 from worker.celery import app
 from worker.context import Context
-from worker.doctor import Diagnosis, Health, examine
+from worker.doctor import examine
+from worker.finding import Finding, Level
 from worker.settings import Settings
 
 SECRET = "s3cretword"
@@ -72,34 +73,34 @@ def test_a_file_of_settings_is_written_once_and_changes_nothing_until_it_is_edit
     assert "is there already" in run("config", "init", status=1)
 
 
-def found_by(context: Context) -> dict[str, list[Diagnosis]]:
-    found: dict[str, list[Diagnosis]] = {}
+def found_by(context: Context) -> dict[str, list[Finding]]:
+    found: dict[str, list[Finding]] = {}
     for one in examine(context):
         found.setdefault(one.about, []).append(one)
     return found
 
 
 @pytest.mark.parametrize(
-    ("faults", "verdict", "told"),
+    ("faults", "level", "told"),
     [
-        ([], Health.WELL, "is taken"),
-        ([{"status": 401}], Health.WRONG, "refused"),
-        ([{"status": 403}], Health.WRONG, "lacks a scope"),
-        ([{"status": 429}], Health.WARNING, "rate limit"),
-        ([{"status": 503}], Health.WARNING, "HubSpot fails"),
+        ([], Level.OK, "is taken"),
+        ([{"status": 401}], Level.ATTENTION, "refused"),
+        ([{"status": 403}], Level.ATTENTION, "lacks a scope"),
+        ([{"status": 429}], Level.WARNING, "rate limit"),
+        ([{"status": 503}], Level.WARNING, "HubSpot fails"),
     ],
 )
 def test_the_token_is_looked_at_by_one_call(
-    context: Context, faults: list[dict[str, object]], verdict: Health, told: str
+    context: Context, faults: list[dict[str, object]], level: Level, told: str
 ) -> None:
     with running_sandbox() as sandbox:
         for one in faults:
             sandbox.fault(reads=True, **one)
         context.settings.__dict__["hubspot_url"] = sandbox.url
         (token,) = found_by(context)["token"]
-    assert token.verdict is verdict
-    assert told in token.found
-    assert bool(token.todo) is (verdict is not Health.WELL)
+    assert token.level is level
+    assert told in token.text
+    assert bool(token.todo) is (level is not Level.OK)
 
 
 @pytest.fixture
@@ -117,18 +118,18 @@ def test_what_is_out_of_reach_is_said_each_with_its_reason(settings: Settings) -
     )
     found = found_by(Context(away))
     for about in ("PostgreSQL", "Redis", "broker"):
-        assert found[about][0].verdict is Health.WRONG, about
-        assert "refused" in found[about][0].found, about
+        assert found[about][0].level is Level.OUT_OF_REACH, about
+        assert "refused" in found[about][0].text, about
         assert found[about][0].todo
 
 
 def test_clocks_that_are_apart_are_a_warning(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "SKEW", -1.0)
-    assert found_by(context)["clock"][0].verdict is Health.WARNING
+    assert found_by(context)["clock"][0].level is Level.WARNING
 
 
 def test_the_command_says_how_each_was_found_and_fails_where_something_is_wrong(turnout: Any) -> None:
     output = turnout("doctor", status=1).output  # no worker runs, and no HubSpot
-    assert "ok       PostgreSQL" in output
-    assert "wrong    workers: none is alive" in output
+    assert "ok            PostgreSQL" in output
+    assert "attention     workers: no worker is alive" in output
     assert "did not answer" in output

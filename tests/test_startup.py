@@ -19,10 +19,11 @@ from tests.support.worker_processes import COMMANDS, environment
 from worker import startup
 from worker.context import Context
 from worker.encryption import fingerprint_key
+from worker.finding import Finding, Level
 from worker.local.services import free_port
 from worker.schema import needed
 from worker.settings import Settings
-from worker.startup import CannotStart, Service, Severity
+from worker.startup import CannotStart, Service
 
 SERVE = [sys.executable, "-m", "cli", "serve", "--port"]
 OTHER_KEY = "TURNOUT_SECRET_KEY is not the key this database was set up with: set the one that was used then"
@@ -46,9 +47,9 @@ def told(settings: Settings, **more: object) -> Settings:
     return changed
 
 
-def sentence(found: list[startup.Finding]) -> str:
+def sentence(found: list[Finding]) -> str:
     (one,) = found
-    return f"{one.severity} {one}"
+    return f"{'waits' if one.waits else 'stops' if one.stops else one.level} {one}"
 
 
 @pytest.mark.parametrize("part", ["delivery", "housekeeping", "beat", "serve", "up"])
@@ -193,8 +194,8 @@ def test_a_database_that_takes_no_writes_is_waited_for(settings: Settings, engin
 
 
 def test_what_is_out_of_reach_is_waited_for_with_a_line_per_change() -> None:
-    away = startup.Finding(Severity.WAITS, Service.REDIS, "Redis is out of reach (refused)", "is it running?")
-    other = startup.Finding(Severity.WAITS, Service.REDIS, "Redis is out of reach (no route)", "is it running?")
+    away = Finding(Level.OUT_OF_REACH, Service.REDIS, "Redis is out of reach (refused)", "is it running?")
+    other = Finding(Level.OUT_OF_REACH, Service.REDIS, "Redis is out of reach (no route)", "is it running?")
     answers = [[away], [away], [other], [other], []]
     lines: list[str] = []
     with pytest.MonkeyPatch.context() as patched:

@@ -436,10 +436,13 @@ def policy(context: Context) -> Iterator[Callable[[str], object]]:
 @pytest.mark.usefixtures("well")
 def test_a_redis_that_removes_what_waits_needs_action(policy: Callable[[str], object], turnout: Turnout) -> None:
     policy("allkeys-lru")
-    assert "Redis removes keys when it is full (allkeys-lru)" in turnout("status", "--check", status=1).output
+    assert (
+        "Redis evicts what never expires (maxmemory-policy allkeys-lru)"
+        in turnout("status", "--check", status=1).output
+    )
     policy("volatile-lru")
     turnout("status", "--check")
-    assert "warning: Redis removes keys when it is full (volatile-lru)" in turnout("status").output
+    assert "warning: Redis evicts what expires (maxmemory-policy volatile-lru)" in turnout("status").output
 
 
 # Workers that find work themselves

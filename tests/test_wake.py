@@ -51,7 +51,7 @@ def test_a_broker_that_is_away_is_tried_by_one_now_and_then(
 
     sent = []
     monkeypatch.setattr(app, "send_task", lambda *_, **__: sent.append(1))
-    monkeypatch.setattr(context.broker, "_next_try", 0.0)
+    monkeypatch.setattr(context.broker, "_failed_at", -CALM)
     assert wake(context, DELIVER, places=8, account="default") == len(sent) == 8
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 

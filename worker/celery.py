@@ -6,6 +6,7 @@ flaw; its reason stands beside it.
 
 import sys
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Final
 
 from celery import Celery
@@ -47,10 +48,22 @@ class Loader(AppLoader):  # type: ignore[misc]
         try:
             return configuration(load_settings())
         except SettingsError as error:
+            if kind := _program():
+                from worker.process_start import refused
+
+                refused(kind, error)
             if log_format() != "json":
                 raise SystemExit(f"turnout: {error}") from None
             log.critical("cannot start", reason=str(error))
             raise SystemExit(1) from None
+
+
+def _program() -> str | None:
+    """Say whether this process is Celery's worker or its beat, by its command line."""
+    if "celery.bin.celery" not in sys.modules:
+        return None
+    words = (word for before, word in pairwise(sys.argv) if before not in {"-A", "--app"})
+    return next((word for word in words if word in {"worker", "beat"}), None)
 
 
 class App(Celery):  # type: ignore[misc]
@@ -70,35 +83,42 @@ class App(Celery):  # type: ignore[misc]
 app = App("turnout", include=["tasks"], loader=Loader, task_cls="worker.verb_task:VerbTask")
 
 
-def configuration(settings: Settings) -> Json:
-    """Give Celery's configuration for these settings."""
+def connecting(settings: Settings) -> dict[str, Any]:
+    """Say how to connect to the broker, whoever does: Celery, or what only looks at it."""
     on_redis = not settings.broker_url.startswith(("amqp", "pyamqp"))
+    options: dict[str, Any] = (
+        {
+            # Redis: with acknowledgement emulated, Celery 5.7.0 exits when Redis goes away while a message is
+            # unacknowledged, and delivers late ones twice. What a killed worker loses the sweep sends again.
+            "ack_emulation": False,
+            # By default a publish to a frozen Redis hangs for ever.
+            "socket_timeout": 5,
+            "socket_connect_timeout": 2,
+            "health_check_interval": 10,
+        }
+        if on_redis
+        # RabbitMQ: unconfirmed, a publish into a connection that nobody reads any more "succeeds".
+        else {"read_timeout": 5, "write_timeout": 5, "confirm_publish": True}
+    )
+    return {"connect_timeout": 2, "transport_options": options}
+
+
+def configuration(settings: Settings) -> dict[str, Any]:
+    """Give Celery's configuration for these settings."""
+    connection = connecting(settings)
     return {
         "broker_url": settings.broker_url,
         # A worker that starts before its broker waits for it, and one that loses it comes back, for ever: by default
         # it gives up after a hundred tries, some 45 minutes.
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
-        "broker_connection_timeout": 2,
+        "broker_connection_timeout": connection["connect_timeout"],
         "broker_pool_acquire_timeout": 2,
         # A peer that vanished, or goes silent and never closes, is noticed by three heartbeats that do not come (on
         # Redis by the health check below). Celery sends its own from the thread pool's loop, for a connection that
         # consumes; a publisher's silence is noticed by the confirmation that does not come.
         "broker_heartbeat": 10,
-        "broker_transport_options": (
-            {
-                # Redis: with acknowledgement emulated, Celery 5.7.0 exits when Redis goes away while a message is
-                # unacknowledged, and delivers late ones twice. What a killed worker loses the sweep sends again.
-                "ack_emulation": False,
-                # By default a publish to a frozen Redis hangs for ever.
-                "socket_timeout": 5,
-                "socket_connect_timeout": 2,
-                "health_check_interval": 10,
-            }
-            if on_redis
-            # RabbitMQ: unconfirmed, a publish into a connection that nobody reads any more "succeeds".
-            else {"read_timeout": 5, "write_timeout": 5, "confirm_publish": True}
-        ),
+        "broker_transport_options": connection["transport_options"],
         # JSON only: a message is text from anybody, not code.
         "accept_content": ["json"],
         "task_serializer": "json",

@@ -179,7 +179,7 @@ def note_outages(engine: Engine, outage: Outage) -> None:
     """Note from now on where a connection of the engine fails or ends, and where a transaction can write again."""
 
     def failed(context: ExceptionContext) -> None:
-        if context.original_exception is not None and (context.connection is None or context.is_disconnect):
+        if context.connection is None or context.is_disconnect:
             outage.failed(context.original_exception)
 
     def answered(connection: Connection) -> None:

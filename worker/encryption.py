@@ -105,7 +105,7 @@ def check_key(connection: Connection, settings: Settings) -> None:
     kept = connection.execute(_KEPT, {"called": FINGERPRINT_KEY}).scalar()
     if kept is None:
         return
-    if not settings.secret_key.get_secret_value() and not _file(settings).exists():
+    if not has_key(settings):
         raise SettingsError(
             "TURNOUT_SECRET_KEY is not set, and this database was set up with a key: set the one that was used then"
             f" (there is none in {_file(settings)} either)"
@@ -113,15 +113,9 @@ def check_key(connection: Connection, settings: Settings) -> None:
     _opened(settings, kept)
 
 
-def opens(connection: Connection, settings: Settings) -> bool | None:
-    """Say whether the settings' key opens what this database keeps; none where there is no key here."""
-    if not settings.secret_key.get_secret_value() and not _file(settings).exists():
-        return None
-    try:
-        check_key(connection, settings)
-    except SettingsError:
-        return False
-    return True
+def has_key(settings: Settings) -> bool:
+    """Say whether there is a key here, without making one."""
+    return bool(settings.secret_key.get_secret_value()) or _file(settings).exists()
 
 
 KEPT: Final[Sequence[tuple[InstrumentedAttribute[Any], InstrumentedAttribute[Any]]]] = (

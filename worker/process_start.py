@@ -1,7 +1,7 @@
 """The start of a process of ours: a worker, beat, `turnout serve`. One that does not start leaves why in Redis.
 
-So `turnout status` and the overview have the reason, where a supervisor's log has it otherwise; it stays until a process
-of that kind has started.
+So `turnout status` and the overview show the reason, which only a supervisor's log would have otherwise. It stays until
+a process of that kind has started.
 """
 
 from collections.abc import Collection

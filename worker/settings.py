@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
@@ -258,10 +259,12 @@ def usable_settings() -> tuple[Settings, SettingsError | None]:
 
     For what must run and report also then. What is not set anywhere is empty.
     """
+    with suppress(SettingsError):
+        return load_settings(), None
     defaults: dict[str, Any] = {}
     said: list[str] = []
     try:
-        _check_names()
+        _check_names(warn=False)
     except SettingsError as error:
         said.append(str(error))
     while True:
@@ -295,7 +298,7 @@ def _told(part: "ErrorDetails") -> str:
     return f"{value} is not valid: {part['msg'][:1].lower()}{part['msg'][1:]}"
 
 
-def _check_names() -> None:
+def _check_names(*, warn: bool = True) -> None:
     """Refuse a name that is nearly a setting's, which would silently not be set; warn of any other.
 
     Raises:
@@ -311,7 +314,8 @@ def _check_names() -> None:
         meant = get_close_matches(name.upper(), known, 1, NEAR)
         if meant:
             raise SettingsError(f"{name} is not a setting; {meant[0]} is meant? Rename it, or remove it")
-        log.warning("unknown setting", setting=name, consequence="it does nothing")
+        if warn:
+            log.warning("unknown setting", setting=name, consequence="it does nothing")
 
 
 def load_settings() -> Settings:
@@ -322,13 +326,20 @@ def load_settings() -> Settings:
 
     """
     settings = read_settings(SettingsOfRunning)
-    for name in ("database_url", "broker_url", "stream_url"):
-        if not getattr(settings, name):
-            wanted = "TURNOUT_REDIS_URL" if name == "stream_url" else f"TURNOUT_{name.upper()}"
-            raise SettingsError(
-                f"{wanted} is not set, and no `turnout up` runs on {settings.data_dir}: start it, or set it"
-            )
+    for error in unset(settings):
+        raise error
     return settings
+
+
+def unset(settings: Settings) -> list[SettingsError]:
+    """List what has to be set, and is not."""
+    has = {
+        "database_url": settings.database_url,
+        "broker_url": settings.broker_url,
+        "redis_url": settings.stream_url or not settings.broker_url,  # it is the broker's, where that is Redis
+    }
+    otherwise = f"is not set, and no `turnout up` runs on {settings.data_dir}: start it, or set it"
+    return [SettingsError(f"TURNOUT_{name.upper()} {otherwise}", [name]) for name, there in has.items() if not there]
 
 
 def running(data_dir: Path) -> dict[str, str]:

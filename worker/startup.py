@@ -4,11 +4,10 @@
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
 from enum import StrEnum
 from functools import partial
-from typing import Final, cast
+from typing import Any, Final
 
 import redis
 from sqlalchemy import Connection, Engine, text
@@ -16,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from worker.database import is_away, reason
 from worker.encryption import check_key, fingerprint_key
+from worker.finding import Finding, Level
 from worker.log import LoggableError, get_logger
 from worker.schema import needed, read_schema
 from worker.settings import Settings, SettingsError
@@ -25,39 +25,18 @@ log = get_logger(__name__)
 
 PAUSE: Final = 1.0
 """Seconds between two looks at what is waited for."""
+SCHEMA: Final = "schema"
+KEY: Final = "secret key"
+"""What findings are about, beside services."""
 OLDEST: Final = 140_000
 """The oldest PostgreSQL that works, as `server_version_num`."""
 
 
-class Severity(StrEnum):
-    """What a finding means for a process that starts."""
-
-    STOPS = "stops"
-    """Time does not mend it."""
-    WAITS = "waits"
-    """It is waited for."""
-    WARNS = "warns"
-
-
 class Service(StrEnum):
-    """What a finding is about."""
+    """What a process can need."""
 
     POSTGRESQL = "PostgreSQL"
     REDIS = "Redis"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is not as it must be: a sentence, and what to do."""
-
-    severity: Severity
-    service: Service
-    what: str
-    todo: str
-
-    def __str__(self) -> str:
-        """Say both in one line."""
-        return f"{self.what}: {self.todo}"
 
 
 class CannotStart(LoggableError):  # noqa: N818 - it is a state of the world
@@ -85,12 +64,21 @@ def of_reach(engine: Engine) -> list[Finding]:
 
 
 def _look(engine: Engine, *looks: Callable[[Connection], list[Finding]]) -> list[Finding]:
-    """Look at one after the other, until one finds something."""
+    """Look at one after the other, until something is found that stops a start."""
+    found: list[Finding] = []
     try:
         with engine.connect() as connection:
-            return next((found for look in looks if (found := look(connection))), [])
+            for look in looks:
+                found += look(connection)
+                if any(one.stops for one in found):
+                    break
     except DBAPIError as error:
-        return [_away(Service.POSTGRESQL, reason(error), "is it running, and TURNOUT_DATABASE_URL right?")]
+        if not is_away(error):
+            what = f"PostgreSQL refuses ({reason(error)})"
+            todo = "see TURNOUT_DATABASE_URL and its role"
+            return [*found, Finding(Level.ATTENTION, Service.POSTGRESQL, what, todo, may_pass=True)]
+        return [*found, _away(Service.POSTGRESQL, reason(error), "TURNOUT_DATABASE_URL", ACCEPTED)]
+    return found
 
 
 _SERVER: Final = text("""
@@ -102,11 +90,12 @@ def _of_server(connection: Connection) -> list[Finding]:
     server = connection.execute(_SERVER).one()
     if server.version < OLDEST:
         what = f"PostgreSQL is {server.name}, which is too old"
-        return [Finding(Severity.STOPS, Service.POSTGRESQL, what, "use PostgreSQL 14 or newer")]
+        return [Finding(Level.ATTENTION, Service.POSTGRESQL, what, "use PostgreSQL 14 or newer")]
     if server.standby or server.read_only:
         why = "it is a standby" if server.standby else "default_transaction_read_only is on"
         todo = "TURNOUT_DATABASE_URL must lead to the primary" if server.standby else "turn it off when it is writable"
-        return [Finding(Severity.WAITS, Service.POSTGRESQL, f"PostgreSQL takes no writes ({why})", todo)]
+        what = f"PostgreSQL takes no writes ({why})"
+        return [Finding(Level.ATTENTION, Service.POSTGRESQL, what, todo, may_pass=True)]
     return []
 
 
@@ -125,7 +114,7 @@ def _of_schema(connection: Connection) -> list[Finding]:
     else:
         what = f"the database's schema is {schema.revision}, older than this Turnout's {needed()}"
         todo = "run `turnout db upgrade`"
-    return [Finding(Severity.STOPS, Service.POSTGRESQL, what, todo)]
+    return [Finding(Level.ATTENTION, SCHEMA, what, todo)]
 
 
 def _of_key(settings: Settings, connection: Connection) -> list[Finding]:
@@ -133,51 +122,97 @@ def _of_key(settings: Settings, connection: Connection) -> list[Finding]:
         check_key(connection, settings)
     except SettingsError as error:
         what, _, todo = str(error).partition(": ")
-        return [Finding(Severity.STOPS, Service.POSTGRESQL, what, todo)]
+        return [Finding(Level.ATTENTION, KEY, what, todo)]
     return []
 
 
 def of_redis(settings: Settings) -> list[Finding]:
     """Look at the Redis of stream and limiter, and at the broker's where that is another."""
-    found = list(_of_redis(settings.stream_url, "TURNOUT_REDIS_URL" if settings.redis_url else "TURNOUT_BROKER_URL"))
-    broker = settings.model_copy(update={"redis_url": ""}).stream_url
-    if broker and broker != settings.stream_url:
-        # The broker's reach is Celery's business, and whether it keeps its wake-ups matters to nobody.
-        found += [one for one in _of_redis(broker, "TURNOUT_BROKER_URL") if one.severity is Severity.STOPS]
-    return found
+    return [*_of_redis(settings.stream_url, setting_of_redis(settings)), *of_brokers_redis(settings)]
 
 
-def _of_redis(url: str, setting: str) -> Iterator[Finding]:
+def of_brokers_redis(settings: Settings) -> list[Finding]:
+    """Look at the broker where it is a Redis of its own: only what stops a start; whether it answers Celery knows."""
+    broker = settings.broker_url
+    if not broker.startswith("redis") or broker == settings.stream_url:
+        return []
+    return [one for one in _of_redis(broker, "TURNOUT_BROKER_URL") if one.stops]
+
+
+def setting_of_redis(settings: Settings) -> str:
+    """Name the setting that says where stream and limiter are."""
+    return "TURNOUT_REDIS_URL" if settings.redis_url else "TURNOUT_BROKER_URL"
+
+
+def _of_redis(url: str, setting: str) -> list[Finding]:
     try:
         with connect(url) as client:
-            facts = cast("Mapping[str, object]", client.info())
-    except redis.exceptions.NoPermissionError:
-        return  # a provider's Redis may not say
-    except (redis.RedisError, ValueError, OSError) as error:
-        said = str(error).strip() or type(error).__name__
-        yield _away(Service.REDIS, said.splitlines()[0], f"is it running, and {setting} right?")
-        return
+            return judge_redis(read_redis(client), setting)
+    except NO_REDIS as error:
+        return [redis_away(error, setting)]
+
+
+NO_REDIS: Final = (redis.RedisError, ValueError, OSError)
+"""What comes of a Redis that does not answer, or of a URL that redis-py does not take."""
+
+
+def read_redis(client: redis.Redis) -> Mapping[str, Any]:
+    """Ask Redis for what it says of itself; nothing where it may not say, as a provider's.
+
+    Raises:
+        redis.RedisError: where it does not answer.
+
+    """
+    client.ping()
+    try:
+        return client.info()
+    except redis.ResponseError:
+        return {}
+
+
+def judge_redis(facts: Mapping[str, Any], setting: str) -> list[Finding]:
+    """Say what is not as it must be of what a Redis says of itself; `setting` says where it is."""
+    found = []
     if facts.get("cluster_enabled") or facts.get("redis_mode") == "cluster":
         todo = f"set {setting} to a single Redis, with replicas or without"
-        yield Finding(
-            Severity.STOPS, Service.REDIS, "Redis is a cluster, over which no stream and lock is shared", todo
-        )
+        what = "Redis is a cluster, over which no stream and lock is shared"
+        found.append(Finding(Level.ATTENTION, Service.REDIS, what, todo))
     policy = str(facts.get("maxmemory_policy", ""))
     if policy.startswith("allkeys"):
         what = f"Redis evicts what never expires (maxmemory-policy {policy}), the stream too"
-        yield Finding(Severity.STOPS, Service.REDIS, what, "set maxmemory-policy to noeviction")
+        found.append(Finding(Level.ATTENTION, Service.REDIS, what, "set maxmemory-policy to noeviction"))
+    elif policy not in {"", "noeviction"}:
+        what = f"Redis evicts what expires (maxmemory-policy {policy}), what it knows of the rate limit too"
+        found.append(Finding(Level.WARNING, Service.REDIS, what, "set maxmemory-policy to noeviction"))
     if facts.get("loading"):
-        yield _away(Service.REDIS, "it loads its data", "it answers when that is done")
+        found.append(Finding(Level.OUT_OF_REACH, Service.REDIS, "Redis loads its data", "it answers when that is done"))
     elif facts.get("role") == "slave":
-        todo = f"{setting} must lead to the primary"
-        yield Finding(Severity.WAITS, Service.REDIS, "Redis takes no writes (it is a replica)", todo)
+        what, todo = "Redis takes no writes (it is a replica)", f"{setting} must lead to the primary"
+        found.append(Finding(Level.ATTENTION, Service.REDIS, what, todo, may_pass=True))
     if facts.get("aof_enabled") == 0:
         what = "Redis is not persistent, so what waits in the stream would be lost with it"
-        yield Finding(Severity.WARNS, Service.REDIS, what, "set appendonly to yes")
+        found.append(Finding(Level.WARNING, Service.REDIS, what, "set appendonly to yes"))
+    return found
 
 
-def _away(service: Service, why: str, todo: str) -> Finding:
-    return Finding(Severity.WAITS, service, f"{service} is out of reach ({why})", todo)
+def redis_away(error: BaseException, setting: str) -> Finding:
+    """Say that a Redis does not answer, and why."""
+    said = (str(error).strip() or type(error).__name__).splitlines()[0]
+    why = NO_PASSWORD if said.startswith(HELLO) else said
+    return _away(
+        Service.REDIS, why, setting, "Nothing comes in by the stream and nothing is delivered until it is back"
+    )
+
+
+HELLO: Final = "HELLO must be called with the client already authenticated"
+"""What Redis says, at length, to a client that gives no password."""
+NO_PASSWORD: Final = "it asks for a password, and the URL has none"  # noqa: S105 - a sentence
+ACCEPTED: Final = "Nothing is accepted or delivered until it is back"
+
+
+def _away(service: Service, why: str, setting: str, meanwhile: str) -> Finding:
+    todo = f"is it running, and {setting} right? {meanwhile}"
+    return Finding(Level.OUT_OF_REACH, service, f"{service} is out of reach ({why})", todo)
 
 
 def wait(
@@ -187,17 +222,17 @@ def wait(
     needs: Collection[Service] = tuple(Service),
 ) -> list[Finding]:
     """Look until nothing that is needed is waited for, a line per change; give what was found then."""
-    told: dict[Service, str] = {}
+    told: dict[str, str] = {}
     while True:
         found = look()
-        away = {one.service: one for one in found if one.severity is Severity.WAITS}
+        away = {one.about: one for one in found if one.waits}
         for service, one in away.items():
-            if told.get(service) != one.what:
+            if told.get(service) != one.text:
                 say(f"{one}; waiting" if service in needs else str(one))
         for service in told.keys() - away.keys():
             say(f"{service} answers")
-        told = {service: one.what for service, one in away.items()}
-        if stopped() or not set(away) & set(needs) or any(one.severity is Severity.STOPS for one in found):
+        told = {service: one.text for service, one in away.items()}
+        if stopped() or not set(away) & set(needs) or any(one.stops for one in found):
             return found
         time.sleep(PAUSE)
 
@@ -225,7 +260,7 @@ def start(
         if stopped() or _made_key(settings, engine):
             break
     for one in found:
-        if one.severity is Severity.WARNS:
+        if one.level is Level.WARNING:
             say(str(one))
 
 
@@ -237,7 +272,7 @@ def stop_at_first(found: Iterable[Finding]) -> None:
 
     """
     for one in found:
-        if one.severity is Severity.STOPS:
+        if one.stops:
             raise CannotStart(str(one))
 
 

@@ -57,7 +57,7 @@ def is_redis_away(error: BaseException | None) -> bool:
         redis.exceptions.OutOfMemoryError,
         redis.exceptions.ReadOnlyError,
     )
-    return isinstance(error, away) or isinstance(error, redis.ResponseError) and str(error).startswith(REFUSALS)
+    return isinstance(error, away) or (isinstance(error, redis.ResponseError) and str(error).startswith(REFUSALS))
 
 
 def connect(url: str) -> redis.Redis:

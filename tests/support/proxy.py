@@ -1,14 +1,18 @@
-"""A TCP proxy of the tests' own, which can be cut: it stands between a worker and a broker that others use too."""
+"""A TCP proxy of the tests' own, which can be cut: it stands between a worker and a service that others use too."""
 
 import socket
 import threading
 from contextlib import closing, suppress
+from pathlib import Path
 
 
 class Proxy:
-    """Forwards a free port of the loopback to another; cut, it closes what it holds and refuses what comes."""
+    """Forwards a free port of the loopback to another, or to a socket file.
 
-    def __init__(self, target: int) -> None:
+    Cut, it closes what it holds and refuses what comes.
+    """
+
+    def __init__(self, target: int | Path) -> None:
         self._target = target
         self._links: set[socket.socket] = set()
         self._silent: set[socket.socket] = set()
@@ -63,7 +67,7 @@ class Proxy:
             except OSError:
                 return
             try:
-                far = socket.create_connection(("127.0.0.1", self._target), 5)
+                far = self._connected()
             except OSError:
                 near.close()
                 continue
@@ -72,6 +76,14 @@ class Proxy:
                 self._links |= {near, far}
             for source, sink in ((near, far), (far, near)):
                 threading.Thread(target=self._forward, args=[source, sink], daemon=True).start()
+
+    def _connected(self) -> socket.socket:
+        if isinstance(self._target, int):
+            return socket.create_connection(("127.0.0.1", self._target), 5)
+        far = socket.socket(socket.AF_UNIX)
+        far.settimeout(5)
+        far.connect(str(self._target))
+        return far
 
     def _forward(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):

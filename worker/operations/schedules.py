@@ -202,9 +202,7 @@ _IS_DUE: Final = and_(Schedule.next_at <= func.now(), ~Schedule.paused)
 _DUE: Final = select(Schedule.name).where(_IS_DUE).order_by(Schedule.name)
 
 
-def run(
-    engine: Engine, settings: Settings, told: Callable[[str, Exception | None], None] = lambda _, __: None
-) -> None:
+def run(engine: Engine, settings: Settings, told: Callable[[str, Exception | None], None] = lambda _, __: None) -> None:
     """Begin what is due; `told` how each schedule went."""
     _keep_settings(engine, settings.retry_schedule)
     with engine.connect() as connection:

@@ -1,24 +1,35 @@
 """Redis, the broker and the workers: whether each answers and why not, and what each worker was started with."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from itertools import islice
+from typing import Any, Final, cast
 
 import redis
+from kombu.connection import Connection
 
-from worker import failures, heartbeat
-from worker.celery import DELIVER, TASKS, app
+from worker import failures, heartbeat, startup
+from worker.celery import DELIVER, TASKS, connecting
 from worker.failures import VerbFailure, first_line
+from worker.finding import Finding
 from worker.heartbeat import Worker
 from worker.settings import Settings
-from worker.stream import Stream, StreamUnavailable, connect
+from worker.stream import KEY, Stream, StreamUnavailable, connect
 
 CELERYS_OWN: Final = "celery"
 """Where a task lands that is sent without `queue=`: none of our workers reads it."""
 SAFE: Final = "noeviction"
-HELLO: Final = "HELLO must be called with the client already authenticated"
-"""What Redis says, at length, to a client that gives no password."""
-NO_PASSWORD: Final = "it asks for a password, and the URL has none"  # noqa: S105 - a sentence
+UNKNOWN: Final = "no setting says where it is"
+ALIKE: Final = 0.75
+"""How alike a name must be to one of ours to be taken for a mistyped one."""
+ROUNDS: Final = 20
+KEYS: Final = 1_000
+"""Of Redis' keys so many times so many are looked at for queues of other names."""
+LISTS: Final = 100
+"""Lists of other names of which one message is looked at."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +38,15 @@ class RedisFacts:
 
     redis: str = "out of reach"
     redis_error: str = ""
+    redis_found: Sequence[Finding] = ()
+    """What is not as it must be."""
     redis_evicts: str | None = None
     """The policy by which it removes keys when it is full; none where it removes nothing."""
     stream_waiting: int | None = None
     stream_waits_for: int | None = None
     """Seconds for which the oldest message waits."""
+    other_streams: Mapping[str, int] = field(default_factory=dict)
+    """Streams whose name is nearly the intake stream's, which is not read, with their messages."""
     workers: int | None = None
     processes: Sequence[Worker] = ()
     beat: bool | None = None
@@ -50,25 +65,31 @@ class BrokerFacts:
 
 
 def redis_facts(settings: Settings) -> RedisFacts:
-    """Ask Redis."""
+    """Ask the Redis of stream and limiter; and the broker's, where that is another, for what stops a start."""
+    if not settings.stream_url:
+        return RedisFacts(redis_error=UNKNOWN)
+    setting = startup.setting_of_redis(settings)
     try:
-        client = connect(settings.stream_url)
-        with client:
-            return _redis_facts(client)
-    except (redis.RedisError, StreamUnavailable, OSError, ValueError) as error:
-        line = first_line(error)
-        return RedisFacts(redis_error=NO_PASSWORD if line.startswith(HELLO) else line)
+        with connect(settings.stream_url) as client:
+            facts = _redis_facts(client, setting)
+    except (*startup.NO_REDIS, StreamUnavailable) as error:
+        away = startup.redis_away(error, setting)
+        return RedisFacts(redis_error=first_line(error), redis_found=[away])
+    return replace(facts, redis_found=[*facts.redis_found, *startup.of_brokers_redis(settings)])
 
 
-def _redis_facts(client: redis.Redis) -> RedisFacts:
-    client.ping()
-    persistent, evicts = _keeps(client)
+def _redis_facts(client: redis.Redis, setting: str) -> RedisFacts:
+    said = startup.read_redis(client)
+    persistent = bool(said["aof_enabled"]) if "aof_enabled" in said else None
+    policy = str(said.get("maxmemory_policy", SAFE))
     processes = heartbeat.alive(client)
     return RedisFacts(
         redis="persistent" if persistent else "NOT persistent" if persistent is not None else "does not say",
-        redis_evicts=evicts,
+        redis_evicts=None if policy == SAFE else policy,
+        redis_found=startup.judge_redis(said, setting),
         stream_waiting=Stream(client).waiting(),
         stream_waits_for=Stream(client).waits_for(),
+        other_streams=_other_streams(client),
         workers=len(processes),
         processes=processes,
         beat=heartbeat.ticking(client),
@@ -76,36 +97,81 @@ def _redis_facts(client: redis.Redis) -> RedisFacts:
     )
 
 
-def _keeps(client: redis.Redis) -> tuple[bool | None, str | None]:
-    """Say whether Redis keeps what it holds on disk, and by which policy it removes some of it when it is full."""
-    try:
-        said: Mapping[str, object] = client.info("persistence") | client.info("memory")
-    except redis.ResponseError:
-        return None, None  # a provider's Redis may not say
-    persistent = bool(said["aof_enabled"]) if "aof_enabled" in said else None
-    policy = str(said.get("maxmemory_policy", SAFE))
-    return persistent, None if policy == SAFE else policy
+def _other_streams(client: redis.Redis) -> dict[str, int]:
+    """Count the messages in streams whose name is nearly the intake stream's."""
+    return {name: int(client.xlen(name)) for name in _keys(client, "stream") if name != KEY and _is_like(name, [KEY])}
+
+
+def _keys(client: redis.Redis, kind: str) -> Iterator[str]:
+    """Name the keys of one type, as far as that many are looked at."""
+    cursor = 0
+    for _ in range(ROUNDS):
+        cursor, found = cast("tuple[int, list[bytes]]", client.scan(cursor, count=KEYS, _type=kind))
+        yield from (name.decode(errors="replace") for name in found)
+        if not cursor:
+            return
+
+
+def _is_like(name: str, ours: Collection[str]) -> bool:
+    return bool(get_close_matches(name.lower(), ours, 1, ALIKE))
 
 
 def broker_facts(settings: Settings) -> BrokerFacts:
     """Ask the broker, which takes some seconds where it is silent."""
     url = heartbeat.without_secrets(settings.broker_url)
+    if not settings.broker_url:
+        return BrokerFacts("", reachable=False, error=UNKNOWN)
     try:
-        with app.connection_for_read(settings.broker_url) as connection:
+        with Connection(settings.broker_url, **connecting(settings)) as connection:  # type: ignore[no-untyped-call]
             connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
-            return BrokerFacts(url, messages={name: _messages(connection, name) for name in (*TASKS, CELERYS_OWN)})
+            messages = {name: _messages(connection, name) for name in (*TASKS, CELERYS_OWN)}
+            if settings.broker_url.startswith("redis"):
+                messages |= _other_lists(connection.default_channel.client)
+            return BrokerFacts(url, messages=messages)
     except Exception as error:  # noqa: BLE001 - transports raise errors of no common class
         return BrokerFacts(url, reachable=False, error=first_line(error))
 
 
 def _messages(connection: Any, queue: str) -> int:  # noqa: ANN401 - kombu carries no types
+    """Count the messages of a queue; none where it is Celery's own, which another program may share, and is read."""
     channel = connection.channel()  # one that named no queue is closed by that
     try:
-        return int(channel.queue_declare(queue, passive=True).message_count)
+        declared = channel.queue_declare(queue, passive=True)
     except connection.channel_errors:
-        return 0  # a queue that nobody sent to yet is not there
+        return 0  # a queue to which nothing was sent yet is not there
+    else:
+        return 0 if queue not in TASKS and declared.consumer_count else int(declared.message_count)
     finally:
-        channel.close()
+        with suppress(Exception):
+            channel.close()
+
+
+def _other_lists(client: redis.Redis) -> dict[str, int]:
+    """Count the messages in lists of other names: nearly one of ours, or with a task of ours in them.
+
+    RabbitMQ names its queues by its management API alone, so there none of these are found.
+    """
+    known = {*TASKS, CELERYS_OWN}
+    names = (name.partition(PRIORITY)[0] for name in _keys(client, "list"))
+    others = islice((name for name in dict.fromkeys(names) if name not in known), LISTS)
+    return {name: int(client.llen(name)) for name in others if _is_like(name, known) or _holds_ours(client, name)}
+
+
+PRIORITY: Final = "\x06\x16"
+"""Stands in a list's name between a queue's name and a priority (kombu)."""
+
+
+def _holds_ours(client: redis.Redis, name: str) -> bool:
+    """Say whether the oldest message of a list is for a task of ours."""
+    try:
+        message = json.loads(cast("bytes | None", client.lindex(name, -1)) or b"{}")
+        return str(message["headers"]["task"]).startswith(OURS)
+    except (ValueError, TypeError, KeyError):
+        return False
+
+
+OURS: Final = "attendance."
+"""How the names of our tasks begin."""
 
 
 def unread(processes: Collection[Worker], messages: Mapping[str, int]) -> dict[str, int]:

@@ -6,18 +6,20 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Connection, Engine, Select, case, cast, func, literal_column, or_, select, true
-from sqlalchemy.exc import DBAPIError, ProgrammingError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import aliased
 
 from models.message import DEFAULT_ACCOUNT
 from models.tables import Account, Batch, Error, Key, Notification, Refused, fixed
 from models.words import Stage, Status
-from worker.database import OTHER_TABLES, reason, rows_as, sqlstate
-from worker.encryption import opens
+from worker import startup
+from worker.database import is_away, reason, rows_as
+from worker.encryption import has_key
+from worker.finding import Finding, Level
 from worker.heartbeat import Worker
 from worker.queries.error_filter import ANY_OPEN, Filter, chosen_errors
 from worker.queries.jobs import JobSummary, jobs_under_way
-from worker.queries.machinery import BrokerFacts, RedisFacts, broker_facts, deliver_to, redis_facts, unread
+from worker.queries.machinery import UNKNOWN, BrokerFacts, RedisFacts, broker_facts, deliver_to, redis_facts, unread
 from worker.queries.rows import AT_MOST, count
 from worker.settings import Settings
 
@@ -68,6 +70,8 @@ class DatabaseFacts:
 
     database: str = "out of reach"
     database_error: str = ""
+    database_found: Sequence[Finding] = ()
+    """What is not as it must be."""
     key_is_right: bool | None = None
     """Whether this process's secret key is the database's; none where it has none."""
     accounts: Sequence[AccountStop] = ()
@@ -219,10 +223,7 @@ _LOOKED_FOR: Final = _looked_for()
 _WEBHOOKS: Final = _webhooks()
 
 
-_READ_ONLY: Final = select(func.current_setting("transaction_read_only") == "on")
-
-
-def read_status(engine: Engine, settings: Settings, broker: BrokerFacts | None = None) -> StatusReport:
+def read_status(engine: Engine | None, settings: Settings, broker: BrokerFacts | None = None) -> StatusReport:
     """Say what waits, why and until when, and whether everything runs; `broker`, where it was asked lately."""
     here = redis_facts(settings)
     kept = _database_facts(engine, settings)
@@ -264,20 +265,37 @@ def _delivers_to(own: str | None, processes: Collection[Worker], settings: Setti
     return "; and to ".join(destination_of(url) for url in urls)
 
 
-def _database_facts(engine: Engine, settings: Settings) -> DatabaseFacts:
+def _fields(facts: RedisFacts | DatabaseFacts) -> dict[str, Any]:
+    return {one.name: getattr(facts, one.name) for one in fields(facts)}
+
+
+def _database_facts(engine: Engine | None, settings: Settings) -> DatabaseFacts:
+    if engine is None:
+        return DatabaseFacts(database_error=UNKNOWN)
+    found = startup.of_database(settings, engine)
+    if not has_key(settings):
+        found = [one for one in found if one.about != startup.KEY]  # who only looks needs none
+    for one in found:
+        if one.level is Level.OUT_OF_REACH:
+            return DatabaseFacts(database_error=one.text, database_found=found)
+        if one.about == startup.SCHEMA:
+            return DatabaseFacts("has other tables", database_found=found)
     try:
         with engine.connect() as connection:
-            return _read(connection, settings)
-    except ProgrammingError as error:
-        return DatabaseFacts("has other tables" if sqlstate(error) in OTHER_TABLES else "refuses", reason(error))
+            return _read(connection, settings, found)
     except DBAPIError as error:
-        return DatabaseFacts(database_error=reason(error))
+        if is_away(error):
+            return DatabaseFacts(database_error=reason(error), database_found=startup.of_database(settings, engine))
+        todo = "see TURNOUT_DATABASE_URL and its role"
+        refuses = Finding(Level.ATTENTION, startup.Service.POSTGRESQL, f"PostgreSQL refuses ({reason(error)})", todo)
+        return DatabaseFacts("refuses", reason(error), [*found, refuses])
 
 
-def _read(connection: Connection, settings: Settings) -> DatabaseFacts:
+def _read(connection: Connection, settings: Settings, found: Sequence[Finding]) -> DatabaseFacts:
     return DatabaseFacts(
-        database="takes no writes" if connection.execute(_READ_ONLY).scalar_one() else "answers",
-        key_is_right=opens(connection, settings),
+        database="takes no writes" if any(one.waits for one in found) else "answers",
+        database_found=found,
+        key_is_right=all(one.about != startup.KEY for one in found) if has_key(settings) else None,
         accounts=rows_as(AccountStop, connection.execute(_ACCOUNTS)),
         batches={
             status.value: count(connection, select(Batch.id).where(Batch.status == status))
