@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+from kombu import Connection, Queue
 from sqlalchemy import Engine
 
 from tests.support.proxy import Proxy
@@ -19,7 +20,9 @@ from tests.support.sandbox_server import running_sandbox
 from tests.support.services import Valkey
 from tests.support.worker_processes import Workers, running_workers, until
 from tests.test_kills import enqueue, everything_is_accounted_for, left
+from worker.celery import DELIVER, TASKS
 from worker.context import Context
+from worker.queries.machinery import CELERYS_OWN, broker_facts, unread
 from worker.settings import Settings
 
 pytestmark = pytest.mark.long
@@ -211,3 +214,23 @@ def test_a_virtual_host_whose_queues_are_quorum_queues_by_default(
     with story(virtual_host("--default-queue-type", "quorum"), queue_type=queue_type) as here:
         here.begins()
         here.recovers()
+
+
+@pytest.mark.parametrize("queue_type", ["classic", "quorum"])
+def test_messages_that_are_not_read_are_counted(
+    rabbitmq: Proxy, virtual_host: Callable[..., str], settings: Settings, queue_type: str
+) -> None:
+    here = told(settings, broker_url=f"amqp://guest:guest@127.0.0.1:{rabbitmq.port}/{virtual_host()}")
+    assert set(broker_facts(here).messages.values()) == {0}  # no queue is there yet
+    with Connection(here.broker_url, transport_options={"confirm_publish": True}) as connection:  # type: ignore[no-untyped-call]
+        for name, number in ((DELIVER, 3), (CELERYS_OWN, 2)):
+            queue = Queue(name, queue_arguments={"x-queue-type": queue_type})
+            for _ in range(number):
+                connection.Producer().publish("x", routing_key=name, declare=[queue])
+        until(lambda: sum(broker_facts(here).messages.values()) == 5, 20, lambda: str(broker_facts(here)))
+        found = broker_facts(here).messages
+        assert {name: number for name, number in found.items() if number} == {DELIVER: 3, CELERYS_OWN: 2}
+        assert unread([], found) == dict.fromkeys(TASKS, 0) | {DELIVER: 3, CELERYS_OWN: 2}
+        with connection.Consumer([Queue(CELERYS_OWN, no_declare=True)], callbacks=[lambda *_: None], prefetch_count=1):
+            assert broker_facts(here).messages[CELERYS_OWN] == 0  # another program, which shares the host, reads it
+    assert not broker_facts(told(here, broker_url=f"{here.broker_url}-none")).reachable

@@ -33,6 +33,7 @@ from tests.support.api import key_for
 from tests.support.ledger import ask, message
 from tests.support.sandbox_server import running_sandbox
 from tests.support.worker_processes import CELERY, COMMANDS, Workers, environment, running_workers, until
+from worker import failures
 from worker.celery import ACCEPT, DELIVER, SWEEP, VERIFY
 from worker.context import Context
 from worker.local.services import Postgres, free_port, is_taken, valkey_command
@@ -242,6 +243,10 @@ def test_a_start_that_fails_is_json(name: str, wrong: str, settings: Settings, t
     )
     (line,) = lines_of(ended.stdout + ended.stderr)
     assert (line["level"], ended.returncode) == ("critical", 1)
+    with redis.Redis.from_url(settings.broker_url) as client:
+        (refused,) = failures.last(client)
+    assert (refused.verb, refused.account) == ("start", f"turnout {name}" if name == "serve" else name)
+    assert setting.removeprefix("TURNOUT_") in refused.error
     assert setting in json.dumps(line) or setting.removeprefix("TURNOUT_") in json.dumps(line)
 
 

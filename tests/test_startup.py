@@ -16,9 +16,11 @@ from sqlalchemy import Engine, delete, func, select, text
 from models.tables import SchemaRevision, Secret
 from tests.support.services import Valkey
 from tests.support.worker_processes import COMMANDS, environment
-from worker import startup
+from worker import failures, process_start, startup
+from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES
 from worker.context import Context
 from worker.encryption import fingerprint_key
+from worker.failures import Verb
 from worker.finding import Finding, Level
 from worker.local.services import free_port
 from worker.schema import needed
@@ -41,6 +43,22 @@ def command_of(part: str) -> list[str]:
     return [*SERVE, str(free_port())] if part == "serve" else COMMANDS[part]
 
 
+KIND = {
+    "delivery": f"worker of {DELIVERY_QUEUES}",
+    "housekeeping": f"worker of {', '.join(sorted(HOUSEKEEPING_QUEUES.split(',')))}",
+    "beat": "beat",
+    "serve": "turnout serve",
+}
+"""What a part is called where it did not start; `turnout up` says it on its terminal."""
+
+
+def refused_starts(settings: Settings) -> dict[str, str]:
+    """Give what is kept of processes that did not start, without what stands in brackets."""
+    with redis.Redis.from_url(settings.stream_url) as client:
+        kept = [one for one in failures.last(client) if one.verb == Verb.START]
+    return {one.account: one.error.partition(" (")[0] for one in kept}
+
+
 def told(settings: Settings, **more: object) -> Settings:
     changed = settings.model_copy(update=more)
     changed.model_fields_set.update(more)
@@ -59,6 +77,7 @@ def test_another_secret_key_stops_the_start(part: str, settings: Settings, engin
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(f"turnout: {OTHER_KEY}")
     assert "Traceback" not in done.stdout + done.stderr
+    assert refused_starts(settings) == ({KIND[part]: OTHER_KEY} if part in KIND else {})
 
 
 def test_no_secret_key_stops_the_start_and_none_is_made(settings: Settings, engine: Engine) -> None:
@@ -94,6 +113,20 @@ def test_an_old_schema_stops_the_start(part: str, settings: Settings, engine: En
     said = f"turnout: the database's schema is 0012, older than this Turnout's {needed()}: run `turnout db upgrade`"
     assert done.stderr.splitlines()[-1] == said
     assert "Traceback" not in done.stdout + done.stderr
+    assert refused_starts(settings) == {KIND[part]: said.removeprefix("turnout: ")}
+
+
+@pytest.mark.usefixtures("engine")
+def test_why_a_process_did_not_start_is_kept_until_one_of_its_kind_starts(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = Context(settings)
+    monkeypatch.setattr(process_start, "current", lambda: here)
+    for kind in ("worker", KIND["delivery"], KIND["housekeeping"], "beat"):
+        failures.note(here, Verb.START, CannotStart("so"), kind)
+    process_start.start(KIND["delivery"])
+    assert refused_starts(settings).keys() == {KIND["housekeeping"], "beat"}
+    here.engine.dispose()
 
 
 def test_a_newer_schema_is_accepted_where_it_names_this_release(settings: Settings, engine: Engine) -> None:
@@ -255,6 +288,12 @@ def test_the_commands_of_the_database_need_its_url_alone(settings: Settings, eng
         return done.stdout + done.stderr
 
     assert db("upgrade") == f"the schema is {needed()}: up to date, nothing was changed\n"
+    env |= {"TURNOUT_BATCH_SIZE": "many", "TURNOUT_BATCHSIZE": "9", "TURNOUT_SECRET_KEY_FILE": "/nowhere"}
+    for command in ("upgrade", "current", "check"):
+        first, *others = db(command).splitlines()[::-1]
+        assert "schema" in first or first == "this Turnout can work on the database"
+        assert ["TURNOUT_BATCH_SIZE «many» is not valid" in line for line in others if "warning" in line] == [True]
+    del env["TURNOUT_BATCH_SIZE"], env["TURNOUT_BATCHSIZE"], env["TURNOUT_SECRET_KEY_FILE"]
     assert db("check") == "this Turnout can work on the database\n"
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE schema_revisions"))

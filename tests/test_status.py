@@ -28,7 +28,9 @@ from worker.local.services import free_port
 from worker.queries.attention import exit_status, findings
 from worker.queries.machinery import CELERYS_OWN
 from worker.queries.status import read_status
+from worker.schema import needed
 from worker.settings import Settings, SettingsError
+from worker.startup import CannotStart
 from worker.watchdog import Activity
 
 pytestmark = pytest.mark.usefixtures("fresh")
@@ -290,13 +292,63 @@ def failed(context: Context, _: Engine) -> str:
     return "delivery for account partner failed"
 
 
+def refused_start(context: Context, _: Engine) -> str:
+    failures.note(context, Verb.START, CannotStart("Redis is a cluster"), "beat")
+    return "beat did not start"
+
+
+def broken_job(context: Context, _: Engine) -> str:
+    failures.teller(context, Verb.JOB)(7, SettingsError("no key"))
+    return "job 7 failed"
+
+
+def mistyped_queue(context: Context, _: Engine) -> str:
+    context.redis.lpush("attendance.acept", "a message")
+    return "1 message lies in the queue attendance.acept, which no worker reads"
+
+
+def queue_of_another_name(context: Context, _: Engine) -> str:
+    for _ in range(2):
+        context.redis.lpush("webinars", json.dumps({"headers": {"task": "attendance.accept"}}))
+    context.redis.lpush("someone-elses", json.dumps({"headers": {"task": "theirs"}}))
+    return "2 messages lie in the queue webinars, which no worker reads"
+
+
+def mistyped_stream(context: Context, _: Engine) -> str:
+    context.redis.xadd("turnout:inteke", {"message": "{}"})
+    return "1 message lies in the stream turnout:inteke, which is not read"
+
+
+def not_read_with_messages(context: Context, _: Engine) -> str:
+    context.redis.zrem(heartbeat.WORKERS, "h:1")
+    context.redis.lpush(DELIVER, "a message")
+    return f"no worker reads {DELIVER} (1 message lies there)"
+
+
 def nobody_reads(context: Context, _: Engine) -> str:
     context.redis.lpush(CELERYS_OWN, "a message")
     return "1 message lies in the queue celery, which no worker reads"
 
 
 @pytest.mark.usefixtures("well")
-@pytest.mark.parametrize("trouble", [no_worker, no_beat, no_housekeeping, disagreement, paused, failed, nobody_reads])
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        no_worker,
+        no_beat,
+        no_housekeeping,
+        disagreement,
+        paused,
+        failed,
+        refused_start,
+        broken_job,
+        nobody_reads,
+        mistyped_queue,
+        queue_of_another_name,
+        mistyped_stream,
+        not_read_with_messages,
+    ],
+)
 def test_what_needs_action_now_is_said_with_status_1(
     context: Context, engine: Engine, turnout: Turnout, operator: Visitor, trouble: Callable[[Context, Engine], str]
 ) -> None:
@@ -422,6 +474,66 @@ def test_tables_of_another_release_lead_to_the_upgrade(
     monkeypatch.setattr("worker.context.make_engine", lambda _: empty)
     assert "run `turnout db upgrade`" in turnout("status", "--check", status=1).output
     empty.dispose()
+
+
+@pytest.mark.parametrize(
+    ("revision", "allows", "said"),
+    [
+        (
+            "0012",
+            None,
+            f"the database's schema is 0012, older than this Turnout's {needed()}: run `turnout db upgrade`",
+        ),
+        ("9999", "9998", "the database's schema is 9999, newer than this Turnout's"),
+        (None, None, "the database has no tables of Turnout: run `turnout db upgrade`"),
+    ],
+)
+@pytest.mark.usefixtures("well")
+def test_a_schema_that_does_not_fit_is_said_in_its_sentence_and_all_else_is_told(
+    context: Context, engine: Engine, turnout: Turnout, revision: str | None, allows: str | None, said: str
+) -> None:
+    context.stream.add(b"{}")
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM schema_revisions"))
+        if revision is None:
+            connection.execute(text("DELETE FROM alembic_version"))
+        else:
+            connection.execute(text("UPDATE alembic_version SET version_num = :to"), {"to": revision})
+        if allows:
+            connection.execute(text("INSERT INTO schema_revisions VALUES (:it)"), {"it": allows})
+    (line,) = turnout("status", "--check", status=1).output.splitlines()
+    assert line.startswith(f"ACTION: {said}")
+    shown = turnout("status", status=1).output
+    assert f"stream: 1 message waits to be accepted: {said}" in shown
+    assert "workers: 2 alive; beat: ticks" in shown
+    assert "broker: redis://" in shown
+    found = json.loads(turnout("status", "--json", status=1).output)
+    assert (found["database"], len(found["processes"]), found["broker"]["reachable"]) == ("has other tables", 2, True)
+    assert found["findings"][0]["about"] == "schema"
+
+
+@pytest.mark.usefixtures("well")
+def test_a_setting_that_is_wrong_is_said_and_all_else_is_told(
+    settings: Settings, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused() -> None:
+        raise SettingsError("wrong")
+
+    def usable(**given: object) -> tuple[Settings, SettingsError]:
+        return settings.model_copy(update=given), SettingsError(f"{given} is wrong", given)
+
+    monkeypatch.setattr("worker.settings.load_settings", refused)
+    monkeypatch.setattr("worker.settings.usable_settings", lambda: usable(batch_size=100))
+    (line,) = turnout("status", "--check", status=1).output.splitlines()
+    assert line.startswith("ACTION: {'batch_size': 100} is wrong")
+    assert "batches: 0 pending" in turnout("status").output
+    monkeypatch.setattr("worker.settings.usable_settings", lambda: usable(database_url=""))
+    shown = turnout("status", status=1).output
+    assert shown.splitlines()[1].startswith("ACTION: {'database_url': ''} is wrong")
+    assert "workers: 2 alive; beat: ticks" in shown
+    output = turnout("doctor", status=1).output
+    assert "attention     settings" in output
+    assert "ok            Redis" in output
 
 
 # Redis' own settings
