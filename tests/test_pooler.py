@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, event, func, text, update
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 
 from models.tables import Batch, Error
 from models.words import Action, Door, Outcome
@@ -28,7 +29,7 @@ from tests.support.worker_processes import running_workers, until
 from tests.test_broker_outage import missing, told
 from tests.test_kills import enqueue, everything_is_accounted_for, left, message
 from worker.context import Context
-from worker.database import make_engine
+from worker.database import make_engine, sqlstate
 from worker.intake.accept import Inbound, accept
 from worker.local.migrate import upgrade
 from worker.local.services import free_port
@@ -45,7 +46,7 @@ DISCARD = b"DISCARD ALL"
 
 
 def forgets(driver: Any, _: object) -> None:
-    """Have the session forget everything once a transaction has ended, unknown to psycopg, which prepares nothing."""
+    """Have the session forget everything once a transaction has ended, unknown to psycopg."""
     ends = {"commit": driver.commit, "rollback": driver.rollback}
 
     def ended(how: str) -> None:
@@ -53,6 +54,11 @@ def forgets(driver: Any, _: object) -> None:
         driver.pgconn.exec_(DISCARD)
 
     driver.commit, driver.rollback = lambda: ended("commit"), lambda: ended("rollback")
+
+
+def forgets_and_shows(driver: Any, record: object) -> None:
+    """The same behind a pooler that shows as one, so that nothing is prepared."""
+    forgets(driver, record)
     driver.prepare_threshold = None
 
 
@@ -103,13 +109,34 @@ def sandbox() -> Iterator[RunningSandbox]:
 @pytest.fixture
 def forgetful(settings: Settings, sandbox: RunningSandbox) -> Iterator[Context]:
     context = Context(told(settings, hubspot_url=sandbox.url, burst_limit=20_000))
-    event.listen(context.engine, "connect", forgets)
+    event.listen(context.engine, "connect", forgets_and_shows)
     yield context
     context.engine.dispose()
 
 
 def test_every_verb_goes_through_where_sessions_forget_everything(forgetful: Context, sandbox: RunningSandbox) -> None:
     every_verb(forgetful, sandbox)
+
+
+def test_a_pooler_that_does_not_show_as_one_is_noticed_by_the_first_statement_that_it_loses(
+    settings: Settings, sandbox: RunningSandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    context = Context(told(settings, hubspot_url=sandbox.url, burst_limit=20_000))
+    event.listen(context.engine, "connect", forgets)
+    ask = text("SELECT count(*) FROM batches WHERE id < :id")
+
+    def look_often() -> None:
+        for number in range(20):
+            with context.engine.begin() as connection:
+                connection.execute(ask, {"id": number})
+
+    with pytest.raises(DBAPIError) as raised:
+        look_often()
+    assert (sqlstate(raised.value), raised.value.connection_invalidated) == ("26000", True)
+    look_often()
+    every_verb(context, sandbox)
+    assert [record.message for record in caplog.records if record.name == "worker.database"] == ["sessions change"]
+    context.engine.dispose()
 
 
 @pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ"])

@@ -37,7 +37,9 @@ OTHER_TABLES: Final = frozenset({"42P01", "42703"})
 DATA: Final = ("22", "23")
 """SQLSTATE classes for which the data is to blame."""
 
-NOT_HERE: Final = ("08", "57P", READ_ONLY, "25P03", "25P04", "53300", "55000", "26000", "42P05")
+UNPREPARED: Final = ("26000", "42P05")
+"""A prepared statement that the session does not know, or knows already: it is another's."""
+NOT_HERE: Final = ("08", "57P", READ_ONLY, "25P03", "25P04", "53300", "55000", *UNPREPARED)
 """SQLSTATEs, or their beginnings, of an error that ends its connection: lost or shut down (08, 57P), a standby or a
 server that takes no writes (25006, 55000), ended while idle (25P03, 25P04), no room for a connection (53300), a
 prepared statement that is another server's (26000, 42P05)."""
@@ -80,9 +82,10 @@ def make_engine(settings: Settings, pool: int = POOL) -> Engine:
         },
     )
     event.listen(engine, "begin", _begins(_sets(theirs.get("options", ""))))
-    event.listen(engine, "connect", _note_connected)
+    sessions = _Sessions()
+    event.listen(engine, "connect", sessions.connected)
     event.listen(engine, "checkout", _check_still_primary)
-    event.listen(engine, "handle_error", _end_connection)
+    event.listen(engine, "handle_error", sessions.failed)
     return engine
 
 
@@ -141,18 +144,34 @@ def _begins(sets: str) -> Callable[[Connection], None]:
     return begin
 
 
-def _note_connected(driver: DBAPIConnection, record: ConnectionPoolEntry) -> None:
-    """Prepare no statements behind a pooler: it gives the next transaction a session that does not know them.
+class _Sessions:
+    """What is known of the sessions behind an engine's connections: whether each keeps its own."""
 
-    A pooler shows by the process id that it gave, which is not that of the session. Without one they stay: to accept
-    a single record takes 8 ms with them and 14 ms without.
-    """
-    record.info["is_new"] = True
-    connection = cast("psycopg.Connection", driver)
-    connection.autocommit = True
-    row = connection.execute("SELECT pg_backend_pid()").fetchone()
-    if row != (connection.info.backend_pid,):
-        connection.prepare_threshold = None
+    def __init__(self) -> None:
+        self._is_pooled = False
+
+    def connected(self, driver: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+        """Prepare no statements behind a pooler: it gives the next transaction a session that does not know them.
+
+        A pooler shows by the process id that it gave, which is not that of the session; one that passes that on shows
+        by the first statement that is lost. Without a pooler they stay: to accept a single record takes 8 ms with them
+        and 14 ms without.
+        """
+        record.info["is_new"] = True
+        connection = cast("psycopg.Connection", driver)
+        connection.autocommit = True
+        row = connection.execute("SELECT pg_backend_pid()").fetchone()
+        if self._is_pooled or row != (connection.info.backend_pid,):
+            connection.prepare_threshold = None
+
+    def failed(self, context: ExceptionContext) -> None:
+        """End a connection, and all that are as old, where the server behind it is not what it was."""
+        code = getattr(context.original_exception, "sqlstate", None) or ""
+        if code.startswith(NOT_HERE):
+            context.is_disconnect = True
+        if code in UNPREPARED and not self._is_pooled:
+            self._is_pooled = True
+            log.warning("sessions change", sqlstate=code, consequence="statements are not prepared any more")
 
 
 def _check_still_primary(driver: DBAPIConnection, record: ConnectionPoolEntry, _: PoolProxiedConnection) -> None:
@@ -188,12 +207,6 @@ def note_outages(engine: Engine, outage: Outage) -> None:
 
     event.listen(engine, "handle_error", failed)
     event.listen(engine, "begin", answered)
-
-
-def _end_connection(context: ExceptionContext) -> None:
-    """End a connection, and all that are as old, where the server behind it is not what it was."""
-    if (getattr(context.original_exception, "sqlstate", None) or "").startswith(NOT_HERE):
-        context.is_disconnect = True
 
 
 def json(value: object) -> str:
