@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from copy import copy
 from dataclasses import dataclass
@@ -119,6 +120,10 @@ def _with_errors_shown(run: Callable[[], Any]) -> Any:  # noqa: ANN401
         return run()
     except Exception as error:
         message = getattr(error, "format_message", None)
+        if message is not None and sys.argv[1:2] == ["serve"]:
+            from cli.serve import log_wrong_option
+
+            log_wrong_option(message())
         if message is not None:
             # Where something is missing click lists what is expected, a line each: that is ours.
             text = visible(message(), keep="\n\t" if type(error).__name__ == "MissingParameter" else "")

@@ -40,3 +40,20 @@ def _serve(host: str, port: int) -> None:
 
     process = start("turnout serve", needs=[Service.POSTGRESQL])  # what comes by HTTP is stored without Redis
     Server(process, host, port).run()
+
+
+def log_wrong_option(message: str) -> None:
+    """End the process with a line as any other of its log, where that is JSON.
+
+    Raises:
+        typer.Exit: then.
+
+    """
+    from worker.log import get_logger
+    from worker.logging_setup import set_up
+    from worker.settings import log_format
+
+    if log_format() == "json":
+        set_up("json")
+        get_logger(__name__).critical("cannot start", reason=message)
+        raise typer.Exit(2)

@@ -259,6 +259,24 @@ def test_a_crash_at_start_is_json(settings: Settings, tmp_path: Path) -> None:
         assert [line["level"] for line in lines_of(ended.stdout + ended.stderr)][-1] == "critical", command
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        [*STARTS["worker"], "--nonsense"],
+        [*STARTS["worker"], "--loglevel", "loud"],
+        [*STARTS["beat"], "extra"],
+        [*STARTS["serve"][:-1], "many"],
+    ],
+    ids=lambda words: " ".join(words[-2:]),
+)
+def test_a_wrong_option_is_a_line(words: list[str], settings: Settings, tmp_path: Path) -> None:
+    env = environment(in_json(settings)) | {"PYTHONWARNINGS": "always"}
+    ended = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 2
+    (line,) = [line for line in lines_of(ended.stdout + ended.stderr) if line["event"] != "Python warns"]
+    assert (line["level"], line["event"]) == ("critical", "cannot start")
+
+
 @pytest.mark.usefixtures("engine")
 def test_a_port_that_is_taken_is_a_line(settings: Settings, tmp_path: Path) -> None:
     with socket.socket() as taken:

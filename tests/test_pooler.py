@@ -240,6 +240,20 @@ def test_what_the_user_says_of_the_connection_goes_before_ours(settings: Setting
     engine.dispose()
 
 
+def test_a_password_file_that_others_can_read_is_a_line_of_ours(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: Any
+) -> None:
+    path = tmp_path / "passwords"
+    path.write_text("*:*:*:*:secret\n")
+    path.chmod(0o644)
+    monkeypatch.setenv("PGPASSFILE", str(path))
+    engine = make_engine(settings)
+    shown(engine, "timezone")
+    engine.dispose()
+    assert [record.message for record in caplog.records] == ["password file ignored"]
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     "url", ["postgresql://me:secret@a:1,b:2/turnout", "postgresql://me:secret@/turnout?host=a:1&host=b:2"]
 )

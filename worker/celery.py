@@ -43,8 +43,6 @@ class Loader(AppLoader):  # type: ignore[misc]
 
     def read_configuration(self, env: str = "") -> Json:  # noqa: ARG002 - Celery's signature
         """Give Celery's configuration; where the settings are wrong, the process ends with the reason alone."""
-        if "celery.bin.celery" in sys.modules:  # Celery's own program, and not one of ours that only publishes
-            _set_up_logging()
         try:
             return configuration(load_settings())
         except SettingsError as error:
@@ -58,9 +56,14 @@ class Loader(AppLoader):  # type: ignore[misc]
             raise SystemExit(1) from None
 
 
+def _is_celerys_program() -> bool:
+    """Say whether this is Celery's own program, and not one of ours that only publishes."""
+    return "celery.bin.celery" in sys.modules
+
+
 def _program() -> str | None:
     """Say whether this process is Celery's worker or its beat, by its command line."""
-    if "celery.bin.celery" not in sys.modules:
+    if not _is_celerys_program():
         return None
     words = (word for before, word in pairwise(sys.argv) if before not in {"-A", "--app"})
     return next((word for word in words if word in {"worker", "beat"}), None)
@@ -180,3 +183,20 @@ def _stop(**_: object) -> None:
     from worker.context import current
 
     current().stopping.set()
+
+
+def _log_from_here_on() -> None:
+    """Log before Celery's program reads its options, so that what is wrong with these is a line as any other."""
+    from click import NoSuchOption, UsageError
+
+    def show(error: UsageError, _: object = None) -> None:
+        log.critical("cannot start", reason=error.format_message())
+
+    _set_up_logging()
+    if log_format() == "json":
+        for kind in (UsageError, NoSuchOption):  # Celery's program shows the latter in its own way
+            kind.show = show  # type: ignore[method-assign]
+
+
+if _is_celerys_program():
+    _log_from_here_on()

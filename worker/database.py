@@ -1,10 +1,12 @@
 """PostgreSQL: the engine, and repeating what a deadlock or a lost connection interrupted."""
 
 import re
+import stat
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import orjson
@@ -79,6 +81,7 @@ def make_engine(settings: Settings, pool: int = POOL) -> Engine:
         connect_args={
             "fallback_application_name": "turnout",
             **{name: value for name, value in _ours(url).items() if name not in theirs},
+            **({} if url.password else _password_file(theirs)),
         },
     )
     event.listen(engine, "begin", _begins(_sets(theirs.get("options", ""))))
@@ -120,6 +123,19 @@ def _theirs(url: URL) -> dict[str, str]:
         if one.val and one.val != one.compiled  # or else it is libpq's own default
     }
     return environment | {name: ",".join(values) for name, values in url.normalized_query.items()}
+
+
+def _password_file(theirs: Mapping[str, str]) -> dict[str, str]:
+    """Leave out a password file that libpq would not read either: it says so in plain text, among lines of JSON."""
+    path = Path(theirs.get("passfile") or Path("~/.pgpass").expanduser())
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return {}
+    if stat.S_ISREG(mode) and not mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return {}
+    log.warning("password file ignored", consequence="only its owner may be able to read it: chmod 600")
+    return {"passfile": f"{path}.ignored"}
 
 
 def _sets(options: str) -> str:
