@@ -12,7 +12,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-from kombu import Connection, Queue
+from kombu.connection import Connection
+from kombu.entity import Queue
 from sqlalchemy import Engine
 
 from tests.support.proxy import Proxy
@@ -224,13 +225,14 @@ def test_messages_that_are_not_read_are_counted(
     assert set(broker_facts(here).messages.values()) == {0}  # no queue is there yet
     with Connection(here.broker_url, transport_options={"confirm_publish": True}) as connection:  # type: ignore[no-untyped-call]
         for name, number in ((DELIVER, 3), (CELERYS_OWN, 2)):
-            queue = Queue(name, queue_arguments={"x-queue-type": queue_type})
+            queue = Queue(name, queue_arguments={"x-queue-type": queue_type})  # type: ignore[no-untyped-call]
             for _ in range(number):
                 connection.Producer().publish("x", routing_key=name, declare=[queue])
         until(lambda: sum(broker_facts(here).messages.values()) == 5, 20, lambda: str(broker_facts(here)))
         found = broker_facts(here).messages
         assert {name: number for name, number in found.items() if number} == {DELIVER: 3, CELERYS_OWN: 2}
         assert unread([], found) == dict.fromkeys(TASKS, 0) | {DELIVER: 3, CELERYS_OWN: 2}
-        with connection.Consumer([Queue(CELERYS_OWN, no_declare=True)], callbacks=[lambda *_: None], prefetch_count=1):
+        own = Queue(CELERYS_OWN, no_declare=True)  # type: ignore[no-untyped-call]
+        with connection.Consumer([own], callbacks=[lambda *_: None], prefetch_count=1):
             assert broker_facts(here).messages[CELERYS_OWN] == 0  # another program, which shares the host, reads it
     assert not broker_facts(told(here, broker_url=f"{here.broker_url}-none")).reachable

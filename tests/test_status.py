@@ -308,7 +308,7 @@ def mistyped_queue(context: Context, _: Engine) -> str:
 
 
 def queue_of_another_name(context: Context, _: Engine) -> str:
-    for _ in range(2):
+    for _number in range(2):
         context.redis.lpush("webinars", json.dumps({"headers": {"task": "attendance.accept"}}))
     context.redis.lpush("someone-elses", json.dumps({"headers": {"task": "theirs"}}))
     return "2 messages lie in the queue webinars, which no worker reads"

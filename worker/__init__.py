@@ -7,8 +7,10 @@
 - `delivery`    calls to HubSpot, each with a permit; `webhooks`: calls to producers
 - `queries`     what pages and commands show
 - `wake`        wake-ups are sent; `watchdog`: a stuck process is ended
-- `failures`    the last failure of each verb; `heartbeat`: processes show that they live
+- `heartbeat`   processes show that they live
 - `celery`      the Celery app; `beat`: its scheduler; `programs`: its processes
+- `process_start`  a process starts, or leaves why it does not
+- `failures`    the last failure of each verb; `verb_task`: tasks that an outage may end
 - `queue`       whose turn it is, and what became of a batch; `context`: what one process holds open
 - `accounts`    HubSpot's portals; `auth`: who may use the API and the console
 - `startup`     what stops a process when it starts, what it waits for, what it warns of
@@ -17,4 +19,5 @@
 - `settings`    the only reader of the environment; `setting_values`: what a setting may be
 - `settings_shown`  the settings with their sources, as commands show them; `version`: which Turnout this is
 - `logging_setup`  how log lines look; `foreign_lines`: those of libraries; `log`: ours; `outage`: one warning an outage
+- `finding`     what is not as it must be, for a start, `status` and `doctor`
 """
