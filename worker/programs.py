@@ -1,9 +1,10 @@
 """Celery's worker and beat as processes of ours: they log from their first line on, and print no banner."""
 
-import logging
+from logging import LogRecord
 from typing import Any
 
 from celery.apps import beat, worker
+from celery.worker.consumer import consumer
 
 from worker.context import current
 from worker.log import get_logger
@@ -17,7 +18,7 @@ class WorkerProgram(worker.Worker):  # type: ignore[misc]
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 - Celery's own
         """Have what Celery prints logged, and an outage of the broker once."""
         worker.safe_say = _say
-        logging.getLogger("celery.worker.consumer.consumer").addFilter(_is_no_outage)
+        consumer.logger.addFilter(_is_no_outage)
         super().__init__(**options)
 
     def emit_banner(self) -> None:
@@ -51,7 +52,7 @@ class Beat(beat.Beat):  # type: ignore[misc]
         super().run()
 
 
-def _is_no_outage(line: logging.LogRecord) -> bool:
+def _is_no_outage(line: LogRecord) -> bool:
     """Note an outage of the broker in place of Celery's lines: one for the loss, and one for each try to come back."""
     words = (line.msg, *line.args) if isinstance(line.args, tuple) else (line.msg,)
     errors = [word for word in words if isinstance(word, BaseException)]
