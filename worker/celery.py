@@ -106,7 +106,7 @@ def connecting(settings: Settings) -> dict[str, Any]:
     return {"connect_timeout": 2, "transport_options": options}
 
 
-def configuration(settings: Settings) -> dict[str, Any]:
+def configuration(settings: Settings) -> Json:
     """Give Celery's configuration for these settings."""
     connection = connecting(settings)
     return {

@@ -265,10 +265,6 @@ def _delivers_to(own: str | None, processes: Collection[Worker], settings: Setti
     return "; and to ".join(destination_of(url) for url in urls)
 
 
-def _fields(facts: RedisFacts | DatabaseFacts) -> dict[str, Any]:
-    return {one.name: getattr(facts, one.name) for one in fields(facts)}
-
-
 def _database_facts(engine: Engine | None, settings: Settings) -> DatabaseFacts:
     if engine is None:
         return DatabaseFacts(database_error=UNKNOWN)
