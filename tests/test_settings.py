@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from worker.settings import RUNNING, SettingsError, load_settings, read_settings
+from worker.settings import (
+    RUNNING,
+    SettingsError,
+    load_settings,
+    log_format,
+    read_settings,
+    running,
+    usable_settings,
+)
+from worker.settings_shown import shown_settings
 
 
 @pytest.fixture
@@ -74,3 +83,49 @@ def test_up_itself_does_not_ask_another_one(here: Path) -> None:
     says(here / ".turnout", os.getpid())
     assert read_settings().database_url == ""
     assert not read_settings().model_fields_set
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        (b"TURNOUT_HUBSPOT_TOKEN=caf\xe9\n", "it is not UTF-8"),
+        ("TURNOUT_HUBSPOT_TOKEN=café\n".encode("utf-16"), "it is not UTF-8"),
+        (b'TURNOUT_LINGER=1\nTURNOUT_DATABASE_URL="postgresql://x\n', "from line 2"),
+        (b"TURNOUT_LINGER=1\nTURNOUT_SECRET_KEY='s3cret\" \n", "from line 2"),
+        (b"TURNOUT_LINGER=1\n= 5\n", "from line 2"),
+        (b"TURNOUT_SECRET_KEY=s3cret\0\n", "a NUL character"),
+    ],
+)
+def test_a_dotenv_that_cannot_be_read_whole_is_refused_in_one_sentence(
+    here: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, written: bytes, why: str
+) -> None:
+    says(here / ".turnout", os.getpid())
+    (here / ".env").write_bytes(written)
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    said = str(refused.value)
+    assert said.startswith(f"{here / '.env'} cannot be read")
+    assert why in said
+    assert "expected UTF-8 text with a line NAME=value" in said
+    assert "s3cret" not in said
+    assert "\n" not in said
+    monkeypatch.setenv("TURNOUT_LOG_FORMAT", "json")
+    assert log_format() == "json"
+    settings, error = usable_settings()
+    assert settings.database_url == "postgresql://up"
+    assert str(error) == said
+    assert shown_settings().refused == said
+    assert caplog.text == "", "the library's own warnings repeat it"
+
+
+def test_a_virtual_environment_named_like_the_dotenv_is_none(here: Path) -> None:
+    says(here / ".turnout", os.getpid())
+    (here / ".env").mkdir()
+    assert load_settings().database_url == "postgresql://up"
+
+
+@pytest.mark.parametrize("written", ["", "[]", "5", '"x"', '{"pid": "x"}', '{"pid": 99999999999999999999}', "\0"])
+def test_what_a_running_up_left_half_written_is_none(here: Path, written: str) -> None:
+    (here / ".turnout").mkdir()
+    (here / ".turnout" / RUNNING).write_text(written)
+    assert running(here / ".turnout") == {}

@@ -5,11 +5,13 @@ import os
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 
 from cronsim import CronSim, CronSimError
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -254,6 +256,33 @@ def read_settings(kind: type[Settings] = Settings) -> Settings:
     return _read(kind, {})
 
 
+class DotenvError(SettingsError):
+    """The file `.env` cannot be read, or not all of it."""
+
+
+def read_dotenv() -> dict[str, str | None]:
+    """Give what `.env` in the working directory sets; nothing where there is none.
+
+    Raises:
+        DotenvError: where a line would be lost, which the library only warns of. No line is shown: it may be a secret.
+
+    """
+    file = Path(".env")
+    expected = "expected UTF-8 text with a line NAME=value for each setting"
+    try:
+        text = file.read_text("utf-8-sig")
+    except (FileNotFoundError, IsADirectoryError):  # some call their virtual environment so
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        why = (isinstance(error, OSError) and error.strerror) or "it is not UTF-8"
+        raise DotenvError(f"{file.absolute()} cannot be read ({why}); {expected}") from None
+    lost = next((line.original.line for line in parse_stream(StringIO(text)) if line.error), None)
+    if lost is not None or "\0" in text:
+        where = f"from line {lost}" if lost is not None else "because of a NUL character in it"
+        raise DotenvError(f"{file.absolute()} cannot be read {where}; {expected}, and each quote closed")
+    return dotenv_values(stream=StringIO(text))
+
+
 def usable_settings() -> tuple[Settings, SettingsError | None]:
     """Read the settings as far as they can be used: what is wrong has its default, and is said beside them.
 
@@ -262,14 +291,17 @@ def usable_settings() -> tuple[Settings, SettingsError | None]:
     with suppress(SettingsError):
         return load_settings(), None
     defaults: dict[str, Any] = {}
+    given: dict[str, Any] = {}
     said: list[str] = []
     try:
         _check_names(warn=False)
     except SettingsError as error:
         said.append(str(error))
+        if isinstance(error, DotenvError):
+            given["_env_file"] = None
     while True:
         try:
-            read = _read(SettingsOfRunning, defaults)
+            read = _read(SettingsOfRunning, given | defaults)
         except SettingsError as error:
             said.append(str(error))
             defaults |= {name: Settings.model_fields[name].default for name in error.wrong}
@@ -302,12 +334,12 @@ def _check_names(*, warn: bool = True) -> None:
     """Refuse a name that is nearly a setting's, which would silently not be set; warn of any other.
 
     Raises:
-        SettingsError: names the setting that is meant.
+        SettingsError: names the setting that is meant, or says what is wrong with `.env`.
 
     """
     known = {f"TURNOUT_{name.upper()}" for name in Settings.model_fields}
     known |= {f"TURNOUT_{name.upper()}_FILE" for name in OF_FILES}
-    written = {*os.environ, *dotenv_values(".env")}
+    written = {*os.environ, *read_dotenv()}
     for name in sorted(written - known - {*OF_PRODUCERS}):
         if name.upper() in known or not name.upper().startswith("TURNOUT_"):
             continue
@@ -347,7 +379,7 @@ def running(data_dir: Path) -> dict[str, str]:
     try:
         known = json.loads((data_dir / RUNNING).read_text())
         os.kill(known.pop("pid"), 0)
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):  # it may hold anything
         return {}
     return {name: str(value) for name, value in known.items()}
 
@@ -360,4 +392,8 @@ class _LogFormat(BaseSettings):
 
 def log_format() -> str:
     """Give the format of log lines, also where a setting is wrong: that is a line too."""
+    try:
+        read_dotenv()
+    except DotenvError:
+        return _LogFormat(_env_file=None).log_format
     return _LogFormat().log_format

@@ -2,15 +2,24 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dotenv import dotenv_values
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
 from worker.setting_values import masked
-from worker.settings import OF_FILES, Settings, SettingsError, SettingsOfRunning, read_settings, running
+from worker.settings import (
+    OF_FILES,
+    DotenvError,
+    Settings,
+    SettingsError,
+    SettingsOfRunning,
+    read_dotenv,
+    read_settings,
+    running,
+)
 
 SECRETS: Final = frozenset({"hubspot_token", "secret_key"})
 URLS: Final = frozenset({"database_url", "broker_url", "redis_url", "hubspot_proxy"})
@@ -51,11 +60,14 @@ def _sources() -> list[tuple[str, Mapping[str, Any]]]:
     files = {
         f"TURNOUT_{name.upper()}": "from a file" for name in OF_FILES if os.environ.get(f"TURNOUT_{name.upper()}_FILE")
     }
+    written: dict[str, str | None] = {}
+    with suppress(DotenvError):  # which refuses the settings, and is shown there
+        written = read_dotenv()
     stack = running(Settings.model_fields["data_dir"].default if "TURNOUT_DATA_DIR" not in os.environ else _data_dir())
     return [
         ("environment", {name: value for name, value in os.environ.items() if value}),
         ("file", files),
-        (".env", {name: value for name, value in dotenv_values(".env").items() if value}),
+        (".env", {name: value for name, value in written.items() if value}),
         ("turnout up", {f"TURNOUT_{name.upper()}": value for name, value in stack.items()}),
     ]
 
