@@ -167,10 +167,12 @@ def send(  # noqa: PLR0913
     *,
     secret: str = "",
     egress: Egress = DIRECT,
+    is_whole: bool = False,
 ) -> Response | NoResponse:
     """Send one request by this way out; `timeout` is in seconds, for everything together.
 
-    Whatever echoes the `secret` is answered without it.
+    Whatever echoes the `secret` is answered without it. A URL that `is_whole` was given as such, not put together of
+    parts, of which one might be missing: it may end in a slash.
     """
     begun = time.monotonic()
     _call.deadline, _call.sent = begun + timeout, False
@@ -178,7 +180,7 @@ def send(  # noqa: PLR0913
         request = _session().prepare_request(
             requests.Request(method, url, {"User-Agent": "turnout", **headers}, data=body)
         )
-        if not _leads_where_it_says(url, request.path_url):
+        if not _leads_where_it_says(url, request.path_url, is_whole=is_whole):
             return NoResponse("nothing could be sent: its path would lead elsewhere", 0.0, sent=False)
         with _session().send(
             request,
@@ -196,7 +198,7 @@ def send(  # noqa: PLR0913
         return NoResponse(_because(error), time.monotonic() - begun, _call.sent)
 
 
-def _leads_where_it_says(url: str, wire: str) -> bool:
+def _leads_where_it_says(url: str, wire: str, *, is_whole: bool) -> bool:
     """Say whether what would go over the wire is the path that was put together: the last look before it is sent.
 
     requests and urllib3 rewrite a URL: they walk `.` and `..` (`%2e` too), decode and encode anew. A path that they
@@ -204,7 +206,9 @@ def _leads_where_it_says(url: str, wire: str) -> bool:
     """
     target = "/" + url.partition("://")[2].partition("/")[2]
     _, *segments = map(unquote, target.partition("?")[0].split("/"))
-    return target == wire and (segments == [""] or not {"", ".", ".."} & set(segments))
+    if segments[-1] == "" and (is_whole or len(segments) == 1):
+        segments.pop()
+    return target == wire and not {"", ".", ".."} & set(segments)
 
 
 def post_to(  # noqa: PLR0913, PLR0917

@@ -239,7 +239,7 @@ def test_without_the_database_a_stream_ends_and_none_begins(
     next(said)
     away: Any = Context(settings.model_copy(update={"database_url": "postgresql://127.0.0.1:1/nowhere"})).engine
     find = sessions.find
-    monkeypatch.setattr(sessions, "find", lambda _, token: find(away, token))
+    monkeypatch.setattr(sessions, "find", lambda _, token, issuer: find(away, token, issuer))
     assert "reload" not in [event.get("event") for event in said]
     refused = operator.get("/", headers=STREAM)
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "15")

@@ -162,7 +162,7 @@ def test_what_it_holds_is_no_cookie_and_no_key(console: RunningConsole, link: st
             timeout=30,
         )
         assert answer.status_code == 401
-    assert sessions.find(console.context.engine, link) is None
+    assert sessions.find(console.context.engine, link, "") is None
 
 
 def test_the_database_keeps_a_hash_of_it(console: RunningConsole, link: str) -> None:

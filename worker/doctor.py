@@ -44,7 +44,7 @@ WELL: Final = {
 
 
 def examine(process: Context) -> Iterator[Finding]:
-    """Look at what `turnout status` looks at, and at the clocks, HubSpot, its token and its limits."""
+    """Look at what `turnout status` looks at, and at the provider, the clocks, HubSpot, its token and its limits."""
     settings = process.settings
     report = read_status(process.engine if settings.database_url else None, settings)
     found = findings(report)
@@ -53,6 +53,8 @@ def examine(process: Context) -> Iterator[Finding]:
     for about in _looked_at(report):
         if about not in wrong:
             yield Finding(Level.OK, about, WELL[about])
+    if settings.oidc_issuer:
+        yield _sign_in(process)
     if report.database in {"answers", "takes no writes"}:
         yield _database_clock(process)
         yield from _hubspot(process)
@@ -77,6 +79,18 @@ def _database_clock(process: Context) -> Finding:
     except DBAPIError:
         return Finding(Level.WARNING, "clock", "the database's cannot be read")
     return _clock("clock", theirs, "the database's")
+
+
+def _sign_in(process: Context) -> Finding:
+    from worker.auth.openid import Provider
+
+    provider = Provider(process.settings)
+    wrong = provider.check()
+    if wrong:
+        todo = "is TURNOUT_OIDC_ISSUER right? People sign in with keys meanwhile"
+        return Finding(Level.ATTENTION, "sign-in", wrong, todo)
+    found = f"{provider.issuer} answers, and shows its keys; it must know {provider.redirect_uri}"
+    return Finding(Level.OK, "sign-in", found)
 
 
 def _clock(about: str, theirs: datetime, whose: str) -> Finding:

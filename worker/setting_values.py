@@ -3,6 +3,7 @@
 A refusal shows what was read with its secrets masked, says what is expected, and what to do.
 """
 
+import ipaddress
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -141,6 +142,37 @@ def public_url(url: str) -> str:
 
     """
     return http_url(url) if url else url
+
+
+def issuer_url(url: str) -> str:
+    """Read the address of an OpenID Connect provider; nothing passes.
+
+    Raises:
+        ValueError: says what is not valid, what is expected and what to do.
+
+    """
+    if url and not is_private(url := http_url(url)):
+        raise ValueError(f"{masked(url)} is not encrypted; expected https://, or http:// on this machine alone")
+    return url
+
+
+def is_private(url: str) -> bool:
+    """Say whether what is sent to a URL is read on the way by no other: it is https, or leads to this machine."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
+    except ValueError:
+        return False
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host is the machine itself."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def readable_file(path: str) -> str:

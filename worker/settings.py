@@ -76,11 +76,14 @@ RedisUrl = Annotated[Text, AfterValidator(setting_values.redis_url)]
 BaseUrl = Annotated[Text, AfterValidator(_base_url)]
 ProxyUrl = Annotated[Text, AfterValidator(setting_values.proxy_url)]
 OutsideUrl = Annotated[Text, AfterValidator(setting_values.public_url)]
+IssuerUrl = Annotated[Text, AfterValidator(setting_values.issuer_url)]
 CertificateFile = Annotated[Text, AfterValidator(setting_values.readable_file)]
 Token = Annotated[Secret, AfterValidator(_header_value)]
 
-OF_FILES: Final = ("database_url", "broker_url", "redis_url", "hubspot_token", "secret_key")
+OF_FILES: Final = ("database_url", "broker_url", "redis_url", "hubspot_token", "secret_key", "oidc_client_secret")
 """Settings that hold a secret: `TURNOUT_…_FILE` names a file that has it."""
+OF_OPENID: Final = ("oidc_client_id", "oidc_client_secret", "oidc_operators", "oidc_viewers")
+"""Settings that mean something only with an issuer."""
 OF_PRODUCERS: Final = ("TURNOUT_KEY", "TURNOUT_URL")
 """Names that examples of producers use; they are no settings."""
 
@@ -135,6 +138,22 @@ class Settings(BaseSettings):
     public_url: OutsideUrl = Field(
         "", description="Where console and API are found from outside, with a path if there is one; empty: as asked for"
     )
+    oidc_issuer: IssuerUrl = Field(
+        "", description="OpenID Connect provider by which people sign in to the console, `https://…`; empty: keys alone"
+    )
+    oidc_client_id: Text = Field("", description="Client id of Turnout at that provider")
+    oidc_client_secret: Secret = Field(SecretStr(""), description="Its client secret; empty: a public client")
+    oidc_scopes: Text = Field("openid profile", description="Scopes that the provider is asked for")
+    oidc_role_claim: Text = Field(
+        "groups",
+        description="Claim of the ID token that decides the role; a dot leads into a claim: `realm_access.roles`",
+    )
+    oidc_operators: Text = Field("", description="Values of that claim, by commas, that make an operator")
+    oidc_viewers: Text = Field("", description="Values of that claim, by commas, that make a viewer")
+    oidc_proxy: ProxyUrl = Field("", repr=False, description="Proxy for calls to the provider, `http://…`; empty: none")
+    oidc_ca_bundle: CertificateFile = Field(
+        "", description="File of the certificates that the provider's is checked against; empty: public ones"
+    )
     webhook_private: bool = Field(default=False, description="Webhooks may use http and private addresses")
     data_dir: Path = Field(Path(".turnout"), description="What `turnout up` keeps on this machine")
     log_format: Literal["console", "json"] = Field("console", description="`console` or `json`")
@@ -179,12 +198,43 @@ class Settings(BaseSettings):
             raise ValueError(f"LEASE ({self.lease:g} s) must outlast TIMEOUT ({self.timeout:g} s)")
         return self
 
+    @model_validator(mode="after")
+    def _can_sign_people_in(self) -> Self:
+        if not self.oidc_issuer:
+            alone = next((name for name in OF_OPENID if str(getattr(self, name))), None)
+            if alone is not None:
+                raise ValueError(
+                    f"TURNOUT_{alone.upper()} is set without TURNOUT_OIDC_ISSUER; set the issuer too, or remove it"
+                )
+        elif not self.oidc_client_id:
+            raise ValueError("TURNOUT_OIDC_ISSUER needs TURNOUT_OIDC_CLIENT_ID, the client id that the provider gave")
+        elif not setting_values.is_private(self.public_url):
+            raise ValueError(
+                "TURNOUT_OIDC_ISSUER needs TURNOUT_PUBLIC_URL, the https:// address at which people open the console;"
+                " the provider sends them back there"
+            )
+        elif not (self.oidc_operators or self.oidc_viewers):
+            raise ValueError(
+                "TURNOUT_OIDC_ISSUER needs TURNOUT_OIDC_OPERATORS or TURNOUT_OIDC_VIEWERS, the values of the claim"
+                f" «{self.oidc_role_claim}» that give a role"
+            )
+        elif "openid" not in self.oidc_scopes.split():
+            raise ValueError(f"TURNOUT_OIDC_SCOPES «{self.oidc_scopes}» lacks the scope openid; add it")
+        return self
+
     @property
     def egress(self) -> "Egress":
         """Give the way out to HubSpot."""
         from hubspot_api.transport import Egress
 
         return Egress(self.hubspot_proxy, self.hubspot_ca_bundle)
+
+    @property
+    def oidc_egress(self) -> "Egress":
+        """Give the way out to the OpenID Connect provider."""
+        from hubspot_api.transport import Egress
+
+        return Egress(self.oidc_proxy, self.oidc_ca_bundle)
 
     @property
     def stream_url(self) -> str:

@@ -21,8 +21,8 @@ from worker.settings import (
     running,
 )
 
-SECRETS: Final = frozenset({"hubspot_token", "secret_key"})
-URLS: Final = frozenset({"database_url", "broker_url", "redis_url", "hubspot_proxy"})
+SECRETS: Final = frozenset({"hubspot_token", "secret_key", "oidc_client_secret"})
+URLS: Final = frozenset({"database_url", "broker_url", "redis_url", "hubspot_proxy", "oidc_proxy"})
 """Settings whose values may hold a password."""
 
 

@@ -62,21 +62,29 @@ class Key(Base):
         return and_(cls.has_webhook(), func.coalesce(cls.webhook_due_at <= func.now(), true()))
 
     @classmethod
-    def accepts(cls, hashed: SQLColumnExpression[bytes]) -> ColumnElement[bool]:
+    def accepts(cls, hashed: SQLColumnExpression[bytes] | SQLColumnExpression[bytes | None]) -> ColumnElement[bool]:
         """Give the condition of a key that a secret of this hash is good for: its own, or the one before it still."""
         before = and_(cls.old_hash == hashed, cls.old_until > func.now())
         return and_(cls.revoked_at.is_(None), or_(cls.hash == hashed, before))
 
 
 class Session(Base):
-    """Somebody who signed in to the console, or may by a link. It holds while the very key it is tied to is good."""
+    """Somebody who signed in to the console, or may by a link. It holds while the very key it is tied to is good.
+
+    A person whom the OpenID Connect provider named has no key: name and role stand here, and hold while that provider
+    is the settings'. A row with neither notes that a sign-in at the provider was used up.
+    """
 
     __tablename__ = "sessions"
 
     hash: Mapped[bytes] = mapped_column(primary_key=True)
-    """Of what the cookie holds; or, in another way, of what a sign-in link holds."""
-    key_id: Mapped[int] = mapped_column(Integer)
-    key_hash: Mapped[bytes]
+    """Of what the cookie holds; or, in other ways, of what a sign-in link holds, and what a sign-in was begun with."""
+    key_id: Mapped[int | None] = mapped_column(Integer)
+    key_hash: Mapped[bytes | None]
+    who: Mapped[str | None]
+    """A person's name and subject, as the audit log has them."""
+    role: Mapped[Role | None]
+    issuer: Mapped[str | None]
     ends_at: Mapped[datetime]
 
 

@@ -9,6 +9,7 @@
 - `sandbox_server`      HubSpot's test server in a thread; `sandbox_calls`: calls to it
 - `recording_hubspot`   a HubSpot that records each request; `sdk_calls`: what HubSpot's own SDK sends
 - `webhook_receiver`    a receiver of webhooks
+- `openid_provider`     an OpenID Connect provider that can lie
 - `worker_processes`    real worker processes, started, killed and stopped
 - `fixtures`            the types of what `conftest.py` gives; `contexts`: a process's context with other settings
 - `databases`           a migrated database for each test, emptied for the next

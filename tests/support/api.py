@@ -50,9 +50,9 @@ def key_for(context: Context, name: str, role: Role = Role.PRODUCER, *accounts: 
 
 
 @contextmanager
-def running_server(context: Context) -> Iterator[str]:
+def running_server(context: Context, port: int | None = None) -> Iterator[str]:
     """Run a web process until the block ends; give its address."""
-    server = Server(context, "127.0.0.1", port := free_port())
+    server = Server(context, "127.0.0.1", port := port or free_port())
     thread = threading.Thread(target=server.run, name="web", daemon=True)
     thread.start()
     try:

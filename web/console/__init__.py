@@ -3,6 +3,7 @@
 - `app`              the routes
 - `base`             a request on its way to a page or an action: signed in, allowed, of this site; and what goes wrong
 - `sign_in`          signing in and out; `cookie`: what the browser keeps, and the token that every form carries
+- `openid`           signing in at the company's OpenID Connect provider
 - `form`             a form as it comes, bounded; `params`: what a URL asks for; `selection`: what an action is about
 - `pages`            what each page shows; `actions`: what each button does
 - `errors_by_group`  errors in groups, with advice

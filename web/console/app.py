@@ -9,9 +9,11 @@ from web.console.actions import ACTIONS, LIMITS
 from web.console.base import HEADERS, SIGN_IN, Frame, PageError
 from web.console.form import USUAL
 from web.console.live import Live
+from web.console.openid import BEGIN
 from web.console.pages import PAGES
 from web.console.sign_in import LINK, Signing
 from web.templating import STATIC, static
+from worker.auth.openid import CALLBACK
 from worker.context import Context
 
 
@@ -35,6 +37,8 @@ class Console:
         router.add_api_route(SIGN_IN, self._signing.sign_in, methods=["POST"], response_model=None)
         router.add_api_route(LINK, self._signing.link, methods=["GET"], response_model=None)
         router.add_api_route(LINK, self._signing.follow, methods=["POST"], response_model=None)
+        router.add_api_route(BEGIN, self._signing.openid.begin, methods=["GET"], response_model=None)
+        router.add_api_route(CALLBACK, self._signing.openid.callback, methods=["GET"], response_model=None)
         router.add_api_route("/sign-out", self._signing.sign_out, methods=["POST"], response_model=None)
         router.add_api_route("/static/{name}", _static, methods=["GET"], response_model=None)
         return router

@@ -16,7 +16,7 @@ from web.console import cookie
 from web.console.form import LARGEST_FORM, USUAL, FormLimits, read_form
 from web.console.rendering import render
 from worker.auth import sessions
-from worker.auth.keys import ApiKey
+from worker.auth.sessions import User
 from worker.context import Context
 from worker.database import is_away
 from worker.log import get_logger
@@ -47,7 +47,7 @@ class ConsoleRequest:
 
     process: Context
     request: Request
-    key: ApiKey
+    user: User
 
     def path(self, name: str) -> str:
         """Give a value out of the path."""
@@ -80,7 +80,7 @@ class ConsoleRequest:
     @property
     def by(self) -> Actor:
         """Give who does something, as it is noted."""
-        return Actor(self.key.name, Via.CONSOLE)
+        return Actor(self.user.name, Via.CONSOLE)
 
     def must_operate(self) -> None:
         """Let only operators on.
@@ -89,7 +89,7 @@ class ConsoleRequest:
             PageError: 403 for a viewer.
 
         """
-        self._must_be_operators("An operator's key is needed for that", "it sees everything and changes nothing")
+        self._must_be_operators("Only operators do that", "a viewer sees everything and changes nothing")
 
     def must_see_contacts(self) -> None:
         """Let only those on who may see contacts: that a page is there, or empty, tells of an address too.
@@ -98,13 +98,11 @@ class ConsoleRequest:
             PageError: 403 for a viewer.
 
         """
-        self._must_be_operators(
-            "An operator's key is needed to look people up", "it sees no e-mail address and looks nobody up"
-        )
+        self._must_be_operators("Only operators look people up", "a viewer sees no e-mail address and looks nobody up")
 
     def _must_be_operators(self, title: str, otherwise: str) -> None:
-        if self.key.role is not Role.OPERATOR:
-            raise PageError(403, title, f"The key {self.key.name} is a {self.key.role}'s: {otherwise}.")
+        if self.user.role is not Role.OPERATOR:
+            raise PageError(403, title, f"{self.user.name} is a {self.user.role}: {otherwise}.")
 
 
 @dataclass(frozen=True)
@@ -166,9 +164,16 @@ class Frame:
 
         return endpoint
 
-    async def run(self, work: Callable[[Request], Response], request: Request, *, is_slow: bool = False) -> Response:
+    async def run(
+        self,
+        work: Callable[[Request], Response],
+        request: Request,
+        *,
+        is_slow: bool = False,
+        limiter: CapacityLimiter | None = None,
+    ) -> Response:
         """Do the work in a thread, and make every answer a safe page."""
-        limiter = self._slow if is_slow else self._threads
+        limiter = limiter or (self._slow if is_slow else self._threads)
         response = await to_thread.run_sync(self._told, work, request, limiter=limiter)
         response.headers.update(HEADERS)
         return response
@@ -191,10 +196,10 @@ class Frame:
         return self.refused(request, PageError(500, "Something is wrong here", "The log of `turnout serve` says what."))
 
     def _show(self, page: PageFunction, request: Request) -> Response:
-        key = self.who(request)
-        if key is None:
-            return self._to_sign_in(request)
-        response = self.shown(page, ConsoleRequest(self.process, request, key), said=(said := self._said(request)))
+        user = self.who(request)
+        if user is None:
+            return self.to_sign_in(request)
+        response = self.shown(page, ConsoleRequest(self.process, request, user), said=(said := self._said(request)))
         if said and response.status_code == 200:  # noqa: PLR2004 - a page that only leads on shows nothing
             cookie.keep(response, request, "", cookie.SAID, life=0)
         return response
@@ -206,49 +211,50 @@ class Frame:
             return shown
         if isinstance(shown, Redirect):
             return RedirectResponse(shown.then, 303)
-        return self.written(visit.request, visit.key, shown.template, {**shown.facts, "said": said}, shown.status)
+        return self.written(visit.request, visit.user, shown.template, {**shown.facts, "said": said}, shown.status)
 
     def _admit(self, request: Request) -> Response:
-        key = self.who(request)
-        if key is None:
-            return self._to_sign_in(request)
-        ConsoleRequest(self.process, request, key).must_operate()
+        user = self.who(request)
+        if user is None:
+            return self.to_sign_in(request)
+        ConsoleRequest(self.process, request, user).must_operate()
         return Response(status_code=204)
 
     def _act(
         self, action: ActionFunction, form: Mapping[str, str] | None, limits: FormLimits, request: Request
     ) -> Response:
         check_form(request, form, limits)
-        key = self.who(request)
-        if key is None or form is None:
-            return self._to_sign_in(request)
-        visit = ConsoleRequest(self.process, request, key)
+        user = self.who(request)
+        if user is None or form is None:
+            return self.to_sign_in(request)
+        visit = ConsoleRequest(self.process, request, user)
         visit.must_operate()
         done = action(visit, form)
         if isinstance(done, Page):
-            return self.written(request, key, done.template, done.facts, done.status)
+            return self.written(request, user, done.template, done.facts, done.status)
         response = RedirectResponse(done.then, 303)
         cookie.keep(response, request, quote(done.said[:1_000]), cookie.SAID, life=60)
         return response
 
-    def who(self, request: Request) -> ApiKey | None:
+    def who(self, request: Request) -> User | None:
         """Say who is signed in."""
         value = cookie.read(request)
-        return None if value is None else sessions.find(self.process.engine, value)
+        issuer = self.process.settings.oidc_issuer
+        return None if value is None else sessions.find(self.process.engine, value, issuer)
 
     def written(
-        self, request: Request, key: ApiKey | None, template: str, facts: Mapping[str, Any], status: int = 200
+        self, request: Request, user: User | None, template: str, facts: Mapping[str, Any], status: int = 200
     ) -> Response:
         """Write a page."""
         frame: dict[str, object] = {
             "delivers_to": self.process.lately("delivers_to", self._delivers_to),
-            "key": key,
-            "may_act": key is not None and key.role is Role.OPERATOR,
+            "user": user,
+            "may_act": user is not None and user.role is Role.OPERATOR,
             "form": cookie.form_token(cookie.read(request) or ""),
             "here": request.url.path,
             "said": "",
         }
-        return HTMLResponse(render(key.role if key else None, template, {**frame, **facts}), status)
+        return HTMLResponse(render(user.role if user else None, template, {**frame, **facts}), status)
 
     def _delivers_to(self) -> str:
         return find_destination(self.process.engine, self.process.settings)
@@ -261,13 +267,19 @@ class Frame:
     def _said(self, request: Request) -> str:
         return unquote(request.cookies.get(cookie.name_of(request) + cookie.SAID, ""))
 
-    def _to_sign_in(self, request: Request) -> Response:
+    def to_sign_in(self, request: Request) -> Response:
         """Send to the sign-in page; a link on another site brings no cookie, so there the browser asks once more."""
         if request.headers.get("sec-fetch-site") == "cross-site" and request.method == "GET":
             return self.written(request, None, "again.html", {})
         asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         wanted = asked if request.method == "GET" and asked != "/" else ""
         return RedirectResponse(SIGN_IN + (f"?next={quote(wanted, safe='')}" if wanted else ""), 303)
+
+
+def safe_path(given: Mapping[str, str]) -> str:
+    """Give where to go after signing in: a path of ours, never another site."""
+    path = given.get("next", "")
+    return path if path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() else ""
 
 
 def check_form(request: Request, form: Mapping[str, str] | None, limits: FormLimits = USUAL) -> None:

@@ -5,14 +5,14 @@ It goes by https only, except on the machine itself; and never along with what a
 
 import hashlib
 import hmac
-import ipaddress
 import secrets
-from typing import Final
+from typing import Final, Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from worker.auth.sessions import LIFE
+from worker.setting_values import is_loopback
 
 SAID: Final = "said"
 """Behind the cookie's name: what the last action came to, shown once."""
@@ -33,7 +33,14 @@ def fresh() -> str:
     return secrets.token_urlsafe(32)
 
 
-def keep(response: Response, request: Request, value: str, suffix: str = "", life: int = LIFE) -> None:
+def keep(  # noqa: PLR0913, PLR0917
+    response: Response,
+    request: Request,
+    value: str,
+    suffix: str = "",
+    life: int = LIFE,
+    samesite: Literal["strict", "lax"] = "strict",
+) -> None:
     """Let the browser keep a value."""
     response.set_cookie(
         name_of(request) + suffix,
@@ -42,7 +49,7 @@ def keep(response: Response, request: Request, value: str, suffix: str = "", lif
         path="/",
         secure=is_secure(request),
         httponly=True,
-        samesite="strict",
+        samesite=samesite,
     )
 
 
@@ -59,13 +66,3 @@ def is_form_of(value: str | None, token: str) -> bool:
 def is_secure(request: Request) -> bool:
     """Say whether the cookie may go by https only: everywhere but on plain http on the machine itself."""
     return request.url.scheme == "https" or not is_loopback(request.url.hostname or "")
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether a host is the machine itself."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

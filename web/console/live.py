@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from web.console.base import HEADERS, SIGN_IN, ConsoleRequest, Endpoint, Frame, PageFunction
-from worker.auth.keys import ApiKey
+from worker.auth.sessions import User
 
 PLACES: Final = 24
 """Streams at once; a browser that finds none free asks again later."""
@@ -44,7 +44,7 @@ class OutOfReach(Exception):  # noqa: N818 - it is a state of the world
 class Watch:
     """One tab's looks at a page."""
 
-    _key: ApiKey | None = None
+    _user: User | None = None
     """Whose it is since the first look."""
 
     def __init__(self, frame: Frame, page: PageFunction, request: Request) -> None:
@@ -76,11 +76,11 @@ class Watch:
         return format_sse_event(id=mark, data_str=main[0])
 
     def _written(self, request: Request) -> Response:
-        key = self._frame.who(request)
-        if key is None or (self._key or key) != key:
+        user = self._frame.who(request)
+        if user is None or (self._user or user) != user:
             return RedirectResponse(SIGN_IN, 303)
-        self._key = key
-        return self._frame.shown(self._page, ConsoleRequest(self._frame.process, request, key), said="")
+        self._user = user
+        return self._frame.shown(self._page, ConsoleRequest(self._frame.process, request, user), said="")
 
 
 class Live:

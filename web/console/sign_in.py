@@ -1,4 +1,4 @@
-"""Signing in with an operator's or a viewer's key, or by the link that `turnout up` prints; and out.
+"""Signing in with an operator's or a viewer's key, by the link of `turnout up`, or as `openid` has it; and out.
 
 The link is for whoever sits at the machine: it works from loopback alone, and not through a proxy, behind which
 everybody seems to come from there. Its page asks for one press of a button, so that a program that only looks at links
@@ -8,15 +8,20 @@ does not use it up.
 from collections.abc import Mapping
 from functools import partial
 from typing import Final
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from models.words import Role
 from web.console import cookie
-from web.console.base import SIGN_IN, Frame, PageError, check_form
+from web.console.base import SIGN_IN, Frame, PageError, check_form, safe_path
 from web.console.form import read_form
+from web.console.openid import BEGIN, OpenId
+from web.public_url import public_base
 from worker.auth import keys, sessions, signin_limit
+from worker.auth.openid import Provider
+from worker.setting_values import is_loopback
 
 LINK: Final = f"{SIGN_IN}/{{link}}"
 _OF_PROXIES: Final = frozenset({"forwarded", "via", "x-real-ip"})
@@ -27,6 +32,8 @@ class Signing:
 
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
+        self._provider = Provider(frame.process.settings)
+        self.openid = OpenId(frame, self._provider)
 
     async def page(self, request: Request) -> Response:
         """Show the form."""
@@ -45,14 +52,24 @@ class Signing:
         return await self._frame.run(partial(self._follow, await read_form(request)), request)
 
     async def sign_out(self, request: Request) -> Response:
-        """End the session."""
-        return await self._frame.run(partial(self._sign_out, await read_form(request)), request)
+        """End the session; a person's ends at the provider too."""
+        work = partial(self._sign_out, await read_form(request))
+        return await self._frame.run(work, request, limiter=self.openid.threads if self._provider.issuer else None)
 
     def _page(self, request: Request, problem: str = "", status: int = 200) -> Response:
         if not problem and self._frame.who(request) is not None:
             return RedirectResponse("/", 303)
+        if request.headers.get("sec-fetch-site") == "cross-site" and request.method == "GET":
+            return self._frame.to_sign_in(request)  # without its cookie: a new one would end the session there is
         value = cookie.read(request) or cookie.fresh()
-        facts = {"form": cookie.form_token(value), "problem": problem, "next": _next(request.query_params)}
+        then = safe_path(request.query_params)
+        facts = {
+            "form": cookie.form_token(value),
+            "problem": problem or self._provider.trouble,
+            "next": then,
+            "provider": self._provider.name,
+            "begin": f"{public_base(request)}{BEGIN}" + (f"?next={quote(then, safe='')}" if then else ""),
+        }
         response = self._frame.written(request, None, "sign-in.html", facts, status)
         cookie.keep(response, request, value)
         return response
@@ -80,7 +97,7 @@ class Signing:
             )
             return self._page(request, problem, 403)
         sessions.end(process.engine, cookie.read(request) or "")  # or it would be good until its time is over
-        response = RedirectResponse(_next(form) or "/", 303)
+        response = RedirectResponse(safe_path(form) or "/", 303)
         cookie.keep(response, request, sessions.begin(process.engine, key))
         return response
 
@@ -109,8 +126,8 @@ class Signing:
 
     def _sign_out(self, form: Mapping[str, str] | None, request: Request) -> Response:
         check_form(request, form)
-        sessions.end(self._frame.process.engine, cookie.read(request) or "")
-        response = RedirectResponse(SIGN_IN, 303)
+        was_persons = sessions.end(self._frame.process.engine, cookie.read(request) or "")
+        response = self.openid.signed_out(request) if was_persons else RedirectResponse(SIGN_IN, 303)
         cookie.keep(response, request, "", life=0)
         return response
 
@@ -132,15 +149,9 @@ def _must_be_at_the_machine(request: Request) -> None:
     """
     address = request.client.host if request.client else ""
     by_proxy = any(name in _OF_PROXIES or name.startswith("x-forwarded-") for name in request.headers)
-    if by_proxy or not cookie.is_loopback(address) or not cookie.is_loopback(request.url.hostname or ""):
+    if by_proxy or not is_loopback(address) or not is_loopback(request.url.hostname or ""):
         message = (
             "Open it in a browser on the machine on which `turnout up` runs, at the address that it printed. From"
             " elsewhere sign in with a key: turnout keys create NAME --role operator."
         )
         raise PageError(403, "A sign-in link works only on its own machine", message)
-
-
-def _next(given: Mapping[str, str]) -> str:
-    """Give where to go after signing in: a path of ours, never another site."""
-    path = given.get("next", "")
-    return path if path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() else ""

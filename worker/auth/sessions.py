@@ -1,4 +1,7 @@
-"""Sessions of the console: begun with a key, good for eight hours at most and no longer than that very key.
+"""Sessions of the console: good for eight hours at most, and no longer than the very key that they were begun with.
+
+A person whom the OpenID Connect provider named has no key: such a session ends after eight hours, or where the settings
+name another provider, or none.
 
 What the cookie holds is 256 random bits, of which the database keeps a hash: reading it gives nobody a session.
 
@@ -8,10 +11,12 @@ so that what a link holds is never accepted as a cookie. Following the link dele
 
 import hashlib
 import secrets
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import Engine, bindparam, delete, func, insert, literal, select
+from sqlalchemy import Engine, and_, bindparam, delete, func, literal, or_, select
+from sqlalchemy.dialects.postgresql import insert
 
 from models.tables import Key, Session
 from models.words import Role
@@ -25,10 +30,25 @@ _COLUMNS: Final = ("hash", "key_id", "key_hash", "ends_at")
 _ENDS: Final = func.now() + timedelta(seconds=LIFE)
 _OVER: Final = delete(Session).where(Session.ends_at <= func.now())
 _FIND: Final = (
-    select(Key.id, Key.name, Key.role)
-    .join(Session, Session.key_id == Key.id)
-    .where(Session.hash == bindparam("hash"), Session.ends_at > func.now(), Key.accepts(Session.key_hash))
+    select(func.coalesce(Session.who, Key.name), func.coalesce(Session.role, Key.role))
+    .outerjoin(Key, Key.id == Session.key_id)
+    .where(
+        Session.hash == bindparam("hash"),
+        Session.ends_at > func.now(),
+        or_(
+            Key.accepts(Session.key_hash),
+            and_(Session.role.is_not(None), Session.issuer == bindparam("issuer", type_=Session.issuer.type)),
+        ),
+    )
 )
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody at the console: a key, or a person, by the name that the audit log has; and the role."""
+
+    name: str
+    role: Role
 
 
 def begin(engine: Engine, key: ApiKey) -> str:
@@ -41,15 +61,29 @@ def begin(engine: Engine, key: ApiKey) -> str:
     return token
 
 
-def find(engine: Engine, token: str) -> ApiKey | None:
-    """Say whose a session is; none where it ended, or its key was revoked or rotated away."""
-    return _find(engine, _hash(token))
-
-
-def end(engine: Engine, token: str) -> None:
-    """End a session."""
+def begin_for(engine: Engine, user: User, issuer: str, attempt: str) -> str | None:
+    """Begin the session of a person whom a provider named; none where the attempt has begun one before."""
+    token = secrets.token_urlsafe(32)
+    spent = insert(Session).values(hash=_attempt_hash(attempt), ends_at=_ENDS).on_conflict_do_nothing()
+    session = {"hash": _hash(token), "who": user.name, "role": user.role, "issuer": issuer, "ends_at": _ENDS}
     with engine.begin() as connection:
-        connection.execute(delete(Session).where(Session.hash == _hash(token)))
+        connection.execute(_OVER)
+        if connection.execute(spent).rowcount == 0:
+            return None
+        connection.execute(insert(Session).values(session))
+    return token
+
+
+def find(engine: Engine, token: str, issuer: str) -> User | None:
+    """Say whose a session is; none where it ended, its key was revoked or rotated away, or its provider is not this."""
+    return _find(engine, _hash(token), issuer)
+
+
+def end(engine: Engine, token: str) -> bool:
+    """End a session; say whether it was that of a person whom a provider named."""
+    ended = delete(Session).where(Session.hash == _hash(token)).returning(Session.issuer)
+    with engine.begin() as connection:
+        return connection.execute(ended).scalar() is not None
 
 
 def make_link(engine: Engine, key_name: str) -> str | None:
@@ -64,9 +98,9 @@ def make_link(engine: Engine, key_name: str) -> str | None:
         return None if made.first() is None else token
 
 
-def find_link(engine: Engine, token: str) -> ApiKey | None:
+def find_link(engine: Engine, token: str) -> User | None:
     """Say whose session a link would begin, without using it; none where it was used, or its time is over."""
-    return _find(engine, _link_hash(token))
+    return _find(engine, _link_hash(token), "")
 
 
 def follow(engine: Engine, token: str) -> str | None:
@@ -88,10 +122,10 @@ def follow(engine: Engine, token: str) -> str | None:
         return None if begun.first() is None else cookie
 
 
-def _find(engine: Engine, hashed: bytes) -> ApiKey | None:
+def _find(engine: Engine, hashed: bytes, issuer: str) -> User | None:
     with engine.connect() as connection:
-        row = connection.execute(_FIND, {"hash": hashed}).one_or_none()
-    return None if row is None else ApiKey(*row, accounts={})
+        row = connection.execute(_FIND, {"hash": hashed, "issuer": issuer}).one_or_none()
+    return None if row is None else User(*row)
 
 
 def _hash(token: str) -> bytes:
@@ -100,3 +134,7 @@ def _hash(token: str) -> bytes:
 
 def _link_hash(token: str) -> bytes:
     return hashlib.blake2b(token.encode(), digest_size=32, person=b"sign-in link").digest()
+
+
+def _attempt_hash(attempt: str) -> bytes:
+    return hashlib.blake2b(attempt.encode(), digest_size=32, person=b"openid sign-in").digest()
