@@ -100,6 +100,8 @@ ROUTES: dict[Route, Expected] = {
     ("GET", "/static/{name}"): open_to_all(),
     ("GET", "/sign-in"): answers({303}, {303}, {200}),
     ("POST", "/sign-in"): answers({403}, {403}, {403}),
+    ("GET", "/openid/begin"): open_to_all(404),  # no provider is set here; tests/test_openid_console.py has one
+    ("GET", "/openid/callback"): open_to_all(404),
     ("GET", "/sign-in/{link}"): open_to_all(410),
     ("POST", "/sign-in/{link}"): answers({410}, {410}, {403}),
     ("POST", "/sign-out"): answers({303}, {303}, {403}),

@@ -71,8 +71,8 @@ class RunningConsole:
 
 
 @contextmanager
-def running_console(context: Context) -> Iterator[RunningConsole]:
-    with running_server(context) as url:
+def running_console(context: Context, port: int | None = None) -> Iterator[RunningConsole]:
+    with running_server(context, port) as url:
         yield RunningConsole(url, context)
 
 

@@ -29,7 +29,19 @@ SLOW_FILES: Final = {
     for name in (
         *("api_kill", "broker_outage", "bulk_locks", "concurrency", "console_accessible", "console_browser"),
         *("console_story", "demo", "fairness", "failover", "fallback", "files_memory", "first_minutes", "help"),
-        *("kills", "kills_bulk", "logs", "lookups", "notify", "outages", "outbox", "outgoing", "pooler", "producers"),
+        *(
+            "kills",
+            "kills_bulk",
+            "logs",
+            "lookups",
+            "notify",
+            "openid_console",
+            "outages",
+            "outbox",
+            "outgoing",
+            "pooler",
+            "producers",
+        ),
         *("purge", "restarts", "scenarios", "screenshots", "silent_drop", "site", "startup", "state_machine"),
         *("status", "terminal", "up"),
     )

@@ -68,7 +68,7 @@ class OpenId:
         sessions.end(self._frame.process.engine, cookie.read(request) or "")
         # The page goes on by itself: on a redirect that another site began the new cookie would not be sent.
         then = public_base(request) + (safe_path({"next": unquote(path)}) or "/")
-        response = self._frame.written(request, None, "go-on.html", {"to": then})
+        response = self._frame.written(request, user, "go-on.html", {"to": then})
         cookie.keep(response, request, token)
         cookie.keep(response, request, "", _NAME, 0, "lax")
         return response

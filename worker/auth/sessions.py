@@ -64,11 +64,12 @@ def begin(engine: Engine, key: ApiKey) -> str:
 def begin_for(engine: Engine, user: User, issuer: str, attempt: str) -> str | None:
     """Begin the session of a person whom a provider named; none where the attempt has begun one before."""
     token = secrets.token_urlsafe(32)
-    spent = insert(Session).values(hash=_attempt_hash(attempt), ends_at=_ENDS).on_conflict_do_nothing()
+    attempted = insert(Session).values(hash=_attempt_hash(attempt), ends_at=_ENDS)
+    spent = attempted.on_conflict_do_nothing().returning(Session.hash)
     session = {"hash": _hash(token), "who": user.name, "role": user.role, "issuer": issuer, "ends_at": _ENDS}
     with engine.begin() as connection:
         connection.execute(_OVER)
-        if connection.execute(spent).rowcount == 0:
+        if connection.execute(spent).first() is None:
             return None
         connection.execute(insert(Session).values(session))
     return token
