@@ -4,6 +4,7 @@
 # make check  ruff, mypy, import-linter
 # make screenshots   the pictures of docs/console.md, which need Debian's chromium
 # make docs   the documents as a site, in build/docs      make diagrams   its pictures, which need npm and chromium
+# make sbom   the bill of materials, in build     make advisories   what is known of the pinned packages
 # make up     everything on this machine          make clean
 # make migration NAME="what changes"   the migration from the last one to the models, to be read and corrected
 
@@ -12,10 +13,12 @@ VENV := .venv
 # What the caller has set for another installation is none of the demo's or the tests' business.
 # The tests start Python hundreds of times: without its cache each start compiles everything again.
 ALONE := env -u PYTHONDONTWRITEBYTECODE $(foreach name,$(filter TURNOUT_%,$(shell env | cut -d= -f1)),-u $(name))
+# What makes the bill of materials and asks for advisories has packages of its own, which nothing else needs.
+SUPPLY := build/supply
 # One more than there are cores: some tests wait.
 TESTS := $(VENV)/bin/python -m pytest -n $(or $(WORKERS),3)
 
-.PHONY: setup demo test test-fast test-long check docs diagrams screenshots up clean pins migration
+.PHONY: setup demo test test-fast test-long check docs diagrams screenshots up clean pins migration sbom advisories
 
 setup: $(VENV)/.ready
 
@@ -55,6 +58,18 @@ docs: setup
 diagrams: setup
 	$(VENV)/bin/python docs/draw.py
 
+$(SUPPLY)/.ready: requirements/supply.txt
+	@$(PYTHON) -m venv $(SUPPLY)
+	@$(SUPPLY)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/supply.txt
+	@touch $@
+
+sbom: $(SUPPLY)/.ready
+	@$(SUPPLY)/bin/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible -o build/turnout.cdx.json requirements/base.txt
+	@echo "The bill of materials is in build/turnout.cdx.json."
+
+advisories: $(SUPPLY)/.ready
+	@$(SUPPLY)/bin/python .ci/advisories.py $(SUPPLY)/bin/pip-audit requirements/base.txt requirements/dev.txt requirements/supply.txt
+
 up: setup
 	@$(VENV)/bin/turnout up
 
@@ -65,6 +80,7 @@ migration: setup
 pins:
 	uv pip compile --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header -q pyproject.toml -o requirements/base.txt
 	uv pip compile --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header -q pyproject.toml --group dev -o requirements/dev.txt
+	uv pip compile --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header -q --group supply -o requirements/supply.txt
 
 clean:
 	rm -rf $(VENV) build *.egg-info .turnout .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

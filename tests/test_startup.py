@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from alembic import command as alembic
 from sqlalchemy import Engine, delete, func, select, text
 
 from models.tables import SchemaRevision, Secret
@@ -22,6 +23,7 @@ from worker.context import Context
 from worker.encryption import fingerprint_key
 from worker.failures import Verb
 from worker.finding import Finding, Level
+from worker.local.migrate import configuration
 from worker.local.services import free_port
 from worker.schema import needed
 from worker.settings import Settings
@@ -31,9 +33,9 @@ SERVE = [sys.executable, "-m", "cli", "serve", "--port"]
 OTHER_KEY = "TURNOUT_SECRET_KEY is not the key this database was set up with: set the one that was used then"
 
 
-def run(settings: Settings, command: list[str], home: Path) -> subprocess.CompletedProcess[str]:
+def run(settings: Settings, words: list[str], home: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, cwd=home, env=environment(settings), capture_output=True, text=True, timeout=60, check=False
+        words, cwd=home, env=environment(settings), capture_output=True, text=True, timeout=60, check=False
     )
 
 
@@ -296,8 +298,7 @@ def test_the_commands_of_the_database_need_its_url_alone(settings: Settings, eng
     del env["TURNOUT_BATCH_SIZE"], env["TURNOUT_BATCHSIZE"], env["TURNOUT_SECRET_KEY_FILE"]
     assert db("check") == "this Turnout can work on the database\n"
     with engine.begin() as connection:
-        connection.execute(text("DROP TABLE schema_revisions"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0012'"))
+        alembic.downgrade(configuration(connection), "0012")
     assert db("check", 1).endswith("run `turnout db upgrade`\n")
     assert db("upgrade") == f"the schema was 0012 and is now {needed()}: the tables are up to date\n"
     revised(engine, "9999", "9998")
