@@ -223,6 +223,13 @@ def test_a_way_that_is_too_long_for_a_cookie_is_left_out(here: RunningConsole) -
 # Sessions
 
 
+def test_the_sign_in_page_opened_from_another_site_leaves_the_session_alone(here: RunningConsole) -> None:
+    """The browser sends no cookie then: one that the page set would take the place of the session's."""
+    answer = requests.get(f"{here.url}/sign-in", headers={"Sec-Fetch-Site": "cross-site"}, timeout=30)
+    assert (answer.status_code, "Set-Cookie" in answer.headers) == (200, False)
+    assert 'http-equiv="refresh"' in answer.text, "it asks once more, with the cookie"
+
+
 ENDS: dict[str, Callable[[RunningConsole], object]] = {
     "time": lambda console: do(console.context.engine, "UPDATE sessions SET ends_at = ends_at - interval '8 hours'"),
     "the provider is another's": lambda console: console.context.settings.__dict__.update(oidc_issuer="https://x"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -189,6 +190,41 @@ def api(settings: Settings) -> Iterator[Api]:
                 assert told["status"] == "COMPLETE"
             fill(context)
             yield running
+
+
+MAY: dict[str, list[Route]] = {
+    "submit records": [("POST", path) for path in WRITES],
+    "read the results of a submission": [("GET", "/submissions/{submission}")],
+    "read participations from HubSpot": [("GET", path) for path in READ_BACKS],
+    "see the console's pages": [
+        route
+        for route, of in ROUTES.items()
+        if route[0] == "GET" and of.status["viewer"] == {200} and of.status["shop"] == {303}
+    ],
+    "look people up, export errors, correct records": [
+        ("GET", path) for path in ("/person/{contact}", "/errors.csv", "/act/{action}")
+    ],
+    "press a button that changes something": [route for route, of in ROUTES.items() if of is BUTTON],
+}
+"""What docs/security.md says of roles, and the routes that show it."""
+NAMES = {"producer": PRODUCERS, "viewer": ("viewer",), "operator": ("operator",)}
+
+
+def may(role: str, routes: list[Route]) -> str:
+    """Say in the words of the page whether a role may use these routes."""
+    allowed = [200 in ROUTES[route].status[name] for route in routes for name in NAMES[role]]
+    if role == "viewer" and any("operator" in ROUTES[route].sees for route in routes):
+        return "masked" if 403 not in set().union(*(ROUTES[route].status[role] for route in routes)) else "no"
+    return "yes" if all(allowed) else "its own" if any(allowed) else "no"
+
+
+def test_the_page_on_security_says_of_roles_what_holds() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "security.md").read_text()
+    table = page.partition("## Who may do what")[2].partition("| --- |")[2].partition("\n\n")[0]
+    said = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[1:]]
+    assert said == [[what, *(may(role, routes) for role in NAMES)] for what, routes in MAY.items()]
+    assert all(len(routes) > 0 for routes in MAY.values())
+    assert len(MAY["see the console's pages"]) > 10
 
 
 def routes_of(routes: Iterable[BaseRoute]) -> Iterator[Route]:

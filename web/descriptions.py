@@ -9,8 +9,9 @@ from web.schemas import ANSWER_OF, INPUT_OF, Error
 
 
 def header(name: str, what: str, *, longest: int | None = None) -> Json:
-    """Describe a header of a request."""
-    schema: Json = {"type": "string"} | ({"minLength": 1, "maxLength": longest} if longest else {})
+    """Describe a header of a request; one of a bounded length holds no letter that nobody sees."""
+    bounds: Json = {"minLength": 1, "maxLength": longest, "pattern": ID_PATTERN} if longest else {}
+    schema: Json = {"type": "string"} | bounds
     return {"name": name, "in": "header", "required": False, "description": what, "schema": schema}
 
 
