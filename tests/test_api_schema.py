@@ -58,12 +58,17 @@ def asked(rules: Path, home: Path, url: str, *options: str, **env: str) -> int:
     return int(found[1])
 
 
-def test_the_door_is_as_its_openapi_says(api: Api, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "phases",
+    ["examples,coverage", pytest.param("examples,coverage,fuzzing,stateful", marks=pytest.mark.long)],
+    ids=["few", "many"],
+)
+def test_the_door_is_as_its_openapi_says(api: Api, tmp_path: Path, phases: str) -> None:
     signed = ("--header", f"Authorization: Bearer {api.key}")
-    assert asked(RULES, tmp_path, api.url, *signed, "--max-examples", "3") > 400
+    assert asked(RULES, tmp_path, api.url, *signed, "--phases", phases, "--max-examples", "100") > 400
 
 
-@pytest.mark.parametrize("examples", [10, pytest.param(300, marks=pytest.mark.long)])
+@pytest.mark.parametrize("examples", [10, pytest.param(200, marks=pytest.mark.long)], ids=["few", "many"])
 def test_everybody_is_answered_as_the_document_says_for_ids_that_there_are(
     api: Api, tmp_path: Path, examples: int
 ) -> None:
