@@ -34,8 +34,9 @@ from worker.database import repeat
 
 STEP: Final = 5_000
 """Rows that one transaction looks at."""
-NAMES: Final = frozenset({"accounts", "events", "keys", "schedules", "schema_revisions", "secrets"})
-"""Tables whose texts are names that something is addressed by: no attendee's, and blanked they would break it."""
+NAMES: Final = frozenset({"accounts", "events", "keys", "schedules", "schema_revisions", "secrets", "sessions"})
+"""Tables whose texts are names that something is addressed by, or of who is signed in: no attendee's, and blanked they
+would break it."""
 REASONS: Final = frozenset({"accounts.paused_because", "accounts.parked_because", "keys.webhook_error"})
 """Texts in these that are no names: HubSpot's words may stand there."""
 NUMBERS: Final = frozenset({"accounts", "batches", "records", "submissions"})
