@@ -83,12 +83,12 @@ def read_keys(body: bytes) -> Iterator[jwk.Key]:
         if one.get("kty") not in {"RSA", "EC"} or one.get("use", "sig") != "sig":
             continue
         if one["kty"] == "RSA" and len(text_of(one, "n")) < SHORTEST_MODULUS:
-            log.warning("key of the provider left out", kind="RSA", because="it has less than 2,048 bits")
+            log.warning("provider's key left out", because="an RSA key of less than 2,048 bits")
             continue
         try:
             yield jwk.import_key(one)  # type: ignore[arg-type] # it is checked there
         except Exception:  # noqa: BLE001 - whatever the library makes of what others wrote, it is no key
-            log.warning("key of the provider left out", kind=shown(str(one.get("kty", ""))))
+            log.warning("provider's key left out", because="it cannot be read")
 
 
 def _chosen(known: Sequence[jwk.Key], header: Mapping[str, object]) -> jwk.Key:

@@ -283,6 +283,7 @@ class Provider:
         return NotSignedIn(403, f"What {self.name} sent is not good: {because}. Sign in again.")
 
     def _away(self, because: str) -> str:
+        log.warning("provider cannot sign in", because=because)
         return f"{self.name} cannot sign anybody in now ({because}): sign in with a key, or try again in a moment."
 
     def _ask_description(self) -> Description | str:
