@@ -17,7 +17,7 @@ from tests.support.ledger import ask, do
 from tests.support.openid_provider import CLIENT, SECRET, OpenIdProvider, running_provider
 from worker import doctor
 from worker.context import Context
-from worker.doctor import Health
+from worker.finding import Finding, Level
 from worker.local.services import free_port
 
 __all__ = ["browser"]
@@ -310,13 +310,13 @@ def test_while_the_provider_is_away_keys_sign_in_and_the_page_says_so(
 
 
 def test_doctor_looks_at_the_provider(here: RunningConsole, there: OpenIdProvider) -> None:
-    def found() -> doctor.Diagnosis:
+    def found() -> Finding:
         return doctor._sign_in(here.context)  # noqa: SLF001 - the others are not asked
 
-    assert found().verdict is Health.WELL
-    assert f"it must know {here.url}/openid/callback" in found().found
+    assert found().level is Level.OK
+    assert f"it must know {here.url}/openid/callback" in found().text
     there.answers["/jwks/"] = (200, {}, b'{"keys": []}')
-    assert (found().verdict, "no key that can be used" in found().found) == (Health.WRONG, True)
+    assert (found().level, "no key that can be used" in found().text) == (Level.ATTENTION, True)
 
 
 # In a browser
