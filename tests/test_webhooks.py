@@ -24,7 +24,8 @@ from worker.auth import keys
 from worker.encryption import rekey, unseal
 from worker.settings import Settings
 from worker.webhooks import endpoint
-from worker.webhooks.endpoint import fault, is_public, point, send, turn_off
+from worker.webhooks.endpoint import fault, point, send, turn_off
+from worker.webhooks.public_addresses import is_public
 from worker.webhooks.signature import WebhookMessage, signature
 
 MESSAGE = WebhookMessage("one_finished", 1_767_225_600, b'{"a": 1}')

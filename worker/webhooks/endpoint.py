@@ -5,7 +5,6 @@ judged, and the connection goes to an address that was judged.
 """
 
 import base64
-import ipaddress
 import secrets
 import socket
 import time
@@ -20,6 +19,7 @@ from models.tables import Key
 from models.words import Role
 from worker.encryption import seal
 from worker.settings import Settings
+from worker.webhooks.public_addresses import is_public
 from worker.webhooks.signature import SECRET_PREFIX, WebhookMessage, signature
 
 TIMEOUT: Final = 10.0
@@ -29,12 +29,6 @@ LONGEST_ANSWER: Final = 4_096
 LONGEST_URL: Final = 2_048
 ADDRESSES: Final = 4
 """Addresses of one name that are tried, at most, while none can be reached."""
-
-_CARRIES_IPV4: Final = (ipaddress.IPv6Network("::ffff:0:0/96"), ipaddress.IPv6Network("64:ff9b::/96"))
-"""IPv4 addresses as IPv6 writes them, and as NAT64 reaches them: judged by what they carry."""
-_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
-_NOWHERE: Final = tuple(map(ipaddress.IPv6Network, ("2001::/32", "2002::/16", "3fff::/20")))
-"""Tunnels of the past (Teredo, 6to4), which may lead anywhere, and addresses for documentation."""
 
 
 def point(engine: Engine, settings: Settings, name: str, url: str) -> str | None:
@@ -75,17 +69,6 @@ def fault(url: str, *, private: bool) -> str | None:
     if not to.hostname or port == 0 or to.username is not None:
         return "must name a host, and no user"
     return None
-
-
-def is_public(written: str) -> bool:
-    """Say whether an address is one of the public Internet's."""
-    address = ipaddress.ip_address(written)
-    if isinstance(address, ipaddress.IPv6Address):
-        if any(address in network for network in _CARRIES_IPV4):
-            address = ipaddress.IPv4Address(address.packed[-4:])
-        elif address not in _UNICAST or any(address in network for network in _NOWHERE):
-            return False
-    return address.is_global and not address.is_multicast
 
 
 def send(
