@@ -1,6 +1,5 @@
 """The refused rows as a file: the reason, the line and the row as it was, to be mended and handed in again."""
 
-import csv
 import os
 from pathlib import Path
 from types import TracebackType
@@ -9,6 +8,7 @@ from typing import IO, Self
 from worker.files.columns.header import REFUSED
 from worker.files.lines import FileError
 from worker.files.rows import RejectedRow
+from worker.files.sheet import Sheet
 
 
 class RefusedFile:
@@ -50,13 +50,13 @@ class RefusedFile:
         if self._file is None:
             self._file = self.path.open("x", encoding="utf-8-sig", errors="backslashreplace", newline="")
             self.written = True
-        writer = csv.writer(self._file)
+        sheet = Sheet(self._file)
         if refused.titles != self._titles:
             self._titles = refused.titles
-            writer.writerow([*REFUSED, *refused.titles])
+            sheet.add([*REFUSED, *refused.titles])
         reason = "; ".join(f"{one.where}: {one.what}; right would be {one.right}" for one in refused.reasons)
         for line, cells in refused.rows:
-            writer.writerow([reason, line, *cells])
+            sheet.add([reason, line, *cells])
 
     def __enter__(self) -> Self:
         """Write nothing yet."""

@@ -9,13 +9,14 @@ from typing import Final, NamedTuple
 from models.input_check import comparable, shown
 from models.words import State
 from worker.files.columns.deciding_titles import DecidingKind
-from worker.files.columns.header import NONE, Columns, check_mapping, has_titles, is_address, recognise
+from worker.files.columns.header import NONE, REFUSED, Columns, check_mapping, has_titles, is_address, recognise
 from worker.files.columns.hosts_and_attendees import EventRole, role_of, section_of
 from worker.files.columns.known_titles import Field, compact
 from worker.files.columns.repeated import MEETING
 from worker.files.csv_rows import CsvRow, split_rows
 from worker.files.lines import FileError, Line, Lines
 from worker.files.options import Options
+from worker.files.sheet import unguarded
 from worker.files.written_zones import ZoneAbove, zone_above
 
 DELIMITERS: Final = (",", ";", "\t", "|")
@@ -62,7 +63,7 @@ class Tables:
         A line with one cell before a further header is that table's title, and anywhere the title of a section if it
         names one; else it is a broken row.
         """
-        rows = split_rows(iter(self._lines), self._delimiter)
+        rows = _rows(iter(self._lines), self._delimiter)
         above = [row for row in takewhile(lambda row: row.line != self._header, rows) if any(map(str.strip, row.cells))]
         title, people = self._above(above)
         yield from people
@@ -138,7 +139,7 @@ class Tables:
         best: tuple[int, Columns] | None = None
         found: list[tuple[int, int, str, Columns]] = []
         for delimiter in DELIMITERS:
-            for row in islice(split_rows(iter(lines), delimiter), LOOKED_AT):
+            for row in islice(_rows(iter(lines), delimiter), LOOKED_AT):
                 columns = recognise(row.cells, self._options, self._promoted)
                 if best is None or columns.known > best[1].known:
                     best = (row.line, columns)
@@ -159,6 +160,14 @@ class Tables:
         what = f"looks like the header ({there}) and has {best[1].missing(state)}"
         named = f'--map "Their column={best[1].wanted(state)}", with that column\'s title'
         raise FileError(f"line {best[0]}", what, named)
+
+
+def _rows(lines: Iterator[Line], delimiter: str) -> Iterator[CsvRow]:
+    """Split lines into rows; from the header of a sheet of ours on, cells are as they were before it was written."""
+    is_ours = False
+    for row in split_rows(lines, delimiter):
+        is_ours = is_ours or tuple(compact(cell) for cell in row.cells[: len(REFUSED)]) == REFUSED
+        yield row._replace(cells=[unguarded(cell) for cell in row.cells]) if is_ours else row
 
 
 def _state(columns: Columns, options: Options) -> State | None:

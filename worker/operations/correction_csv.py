@@ -1,7 +1,6 @@
 """The records that are not delivered as a CSV file with their reasons, and the mended file read back."""
 
 import csv
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import StringIO
@@ -16,6 +15,7 @@ from models.correction import Change
 from models.input_check import Reason, shown
 from models.tables import Error, Record
 from worker.files.clocks import TimeFault
+from worker.files.sheet import Sheet, unguarded
 from worker.files.times import iso, read_time
 from worker.operations.correct import OldRecord, old_records
 from worker.queries.error_filter import Filter, chosen_errors
@@ -28,7 +28,6 @@ COLUMNS: Final = (RECORD, "reason", *FIXED, "event", "email", "vid", "interactio
 PROPERTY: Final = "properties."
 MOST_PROPERTIES: Final = 200
 STEP: Final = 1_000
-_FORMULA: Final = re.compile(r"'?[=+\-@\t\r]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +53,16 @@ def lines(engine: Engine, chosen: Filter) -> Iterator[str]:
         found = connection.execute(named.limit(MOST_PROPERTIES))
         properties = [f"{PROPERTY}{name}" for name in found.scalars()]
     row_of = StringIO(newline="")
-    writer = csv.DictWriter(row_of, [*COLUMNS, *properties], restval="", extrasaction="ignore")
+    sheet, columns = Sheet(row_of), [*COLUMNS, *properties]
     row_of.write("\ufeff")  # by which spreadsheets know that it is UTF-8
-    writer.writeheader()
+    sheet.add(columns)
     yield _taken(row_of)
     before = None
     while page := list_errors(engine, chosen, STEP, before):
         for row in page:
             written = _cells(row.input, row.event, row.account, row.state)
             written |= {RECORD: str(row.record_id), "reason": _reason(row)}
-            writer.writerow({name: _guarded(cell) for name, cell in written.items()})
+            sheet.add(written.get(name, "") for name in columns)
             yield _taken(row_of)
         before = page[-1].id
 
@@ -126,7 +125,10 @@ def _changed(
         if record_id not in known:
             yield Reason(f"line {line}", f"there is no record {record_id}", "an id that `turnout errors` lists")
             continue
-        change = _change(known[record_id], {name: _unguarded(cell) for name, cell in row.items()})
+        change = _change(
+            known[record_id],
+            {unguarded(name): unguarded(cell) for name, cell in row.items() if name and isinstance(cell, str)},
+        )
         if isinstance(change, TimeFault):
             yield Reason(f"line {line}", change.what, change.right)
         elif change:
@@ -178,13 +180,3 @@ def cells(old: OldRecord) -> dict[str, str]:
 def _reason(error: OpenError) -> str:
     advice = advise(error.outcome, error.category, error.code, error.message, Subject())
     return f"{error.outcome}: {error.message} ({advice.means})"
-
-
-def _guarded(cell: str) -> str:
-    """Keep a spreadsheet from running a cell: what begins like a formula gets an apostrophe before it."""
-    return f"'{cell}" if _FORMULA.match(cell) else cell
-
-
-def _unguarded(cell: Any) -> str:  # noqa: ANN401 - csv gives a list for cells beyond the header
-    text_ = cell if isinstance(cell, str) else ""
-    return text_[1:] if text_.startswith("'") and _FORMULA.match(text_[1:]) else text_
