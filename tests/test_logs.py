@@ -132,27 +132,12 @@ def test_what_comes_by_the_queue_stands_in_no_line_of_a_workers_log(settings: Se
             hand_over(settings, name)
             if name not in SILENT:
                 until(lambda: log.new() != "", 15, name)
-            if "Unrecoverable" in log.new():  # it ends the worker, which puts it back: so would it the next
-                until(lambda: not workers.alive("housekeeping"), 20, workers.logs)
-                workers.kill("housekeeping")
-                with redis.Redis.from_url(settings.broker_url) as client:
-                    client.delete(SWEEP)
-                log.look()
-                workers.start("housekeeping")
-                until(lambda: '"worker ready"' in log.new(), 30, workers.logs)
+        assert workers.alive("housekeeping")
     finally:
         workers.stop()
     events = {line["event"].partition(":")[0] for line in lines_of(log.path.read_text())}
-    assert events >= {
-        "Received unregistered task of type KeyError.",
-        "Received invalid task message",
-        "Received and deleted unknown message.  Wrong destination?!?",
-        "Can't decode message body",
-        "Unrecoverable error",
-        "task raised unexpected",
-        "nothing sent",
-        "nothing read back",
-    }
+    assert events >= {"message not readable", "task raised unexpected", "nothing sent", "nothing read back"}
+    assert not [event for event in events if event.startswith(("Received", "Can't decode", "Unrecoverable"))]
 
 
 @dataclass
@@ -448,7 +433,7 @@ def answers(engine: Engine) -> bool:
 
 def test_valkeys_log_of_a_crash_names_nobody(tmp_path: Path) -> None:
     port = free_port()
-    command = [*valkey_command(tmp_path, port), "--enable-debug-command", "yes"]
+    command = [*valkey_command(tmp_path, port, ""), "--enable-debug-command", "yes"]
     with (tmp_path / "log").open("wb") as log:
         server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     with redis.Redis(port=port) as client:

@@ -7,7 +7,8 @@
 - `delivery`    calls to HubSpot, each with a permit; `webhooks`: calls to producers
 - `queries`     what pages and commands show
 - `wake`        wake-ups are sent; `watchdog`: a stuck process is ended
-- `heartbeat`   processes show that they live
+- `consumer`    which of the broker's messages are run; `redis_transport`: no item of Redis ends a worker
+- `heartbeat`   processes show that they live; `unreadable`: messages of the broker that were dropped, counted
 - `celery`      the Celery app; `beat`: its scheduler; `programs`: its processes
 - `process_start`  a process starts, or leaves why it does not
 - `failures`    the last failure of each verb; `verb_task`: tasks that an outage may end

@@ -121,6 +121,9 @@ def configuration(settings: Settings) -> Json:
         # Redis by the health check below). Celery sends its own from the thread pool's loop, for a connection that
         # consumes; a publisher's silence is noticed by the confirmation that does not come.
         "broker_heartbeat": 10,
+        # Redis: an item that cannot be read ends no worker.
+        "broker_transport": "worker.redis_transport:Transport" if settings.broker_url.startswith("redis") else None,
+        "worker_consumer": "worker.consumer:Consumer",
         "broker_transport_options": connection["transport_options"],
         # JSON only: a message is text from anybody, not code.
         "accept_content": ["json"],

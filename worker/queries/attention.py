@@ -82,6 +82,11 @@ def _broker(report: StatusReport) -> Iterator[Finding]:
         text = f"the broker {broker.url} is out of reach ({broker.error})"
         todo = "is it running, and TURNOUT_BROKER_URL right? Meanwhile "
         yield Finding(Level.OUT_OF_REACH, "broker", text, todo + (goes_on if report.workers else "no worker is woken"))
+    for dropped in report.unreadable:
+        were = "1 message" if dropped.number == 1 else f"{dropped.number:,} messages"
+        text = f"{were} in the queue {dropped.queue} that no worker could read, dropped;"
+        text = f"{text} the last {spoken(dropped.seconds_ago)} ago"
+        yield Finding(Level.WARNING, "broker", text, "the worker's log says why (message not readable): fix the producer")
 
 
 def _workers(report: StatusReport) -> Iterator[Finding]:

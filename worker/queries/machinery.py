@@ -11,13 +11,14 @@ from typing import Any, Final, cast
 import redis
 from kombu.connection import Connection
 
-from worker import failures, heartbeat, startup
+from worker import failures, heartbeat, startup, unreadable
 from worker.celery import DELIVER, TASKS, connecting
 from worker.failures import VerbFailure, first_line
 from worker.finding import Finding
 from worker.heartbeat import Worker
 from worker.settings import Settings
 from worker.stream import KEY, Stream, StreamUnavailable, connect
+from worker.unreadable import UnreadableMessages
 
 CELERYS_OWN: Final = "celery"
 """Where a task lands that is sent without `queue=`: none of our workers reads it."""
@@ -52,6 +53,8 @@ class RedisFacts:
     beat: bool | None = None
     failures: Sequence[VerbFailure] = ()
     """Of verbs that have not succeeded since."""
+    unreadable: Sequence[UnreadableMessages] = ()
+    """By queue, what the broker brought within a day that no worker could read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ def _redis_facts(client: redis.Redis, setting: str) -> RedisFacts:
         processes=processes,
         beat=heartbeat.ticking(client),
         failures=failures.last(client),
+        unreadable=unreadable.lately(client),
     )
 
 

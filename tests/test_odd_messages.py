@@ -1,0 +1,128 @@
+"""The broker: no message that cannot be read ends a worker, comes again, or is logged with what it holds."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import redis
+from kombu.connection import Connection
+
+from tests.support.contexts import open_context
+from tests.support.odd_messages import NAME, PUBLISHED, PUSHED
+from tests.support.services import Valkey
+from tests.support.worker_processes import Workers, until
+from tests.test_broker_outage import rabbitmq, virtual_host
+from worker import heartbeat, unreadable
+from worker.celery import DELIVER, SWEEP, TASKS
+from worker.queries.attention import Level, findings
+from worker.queries.status import read_status
+from worker.settings import Settings
+
+__all__ = ["rabbitmq", "virtual_host"]
+NAMES: Final = ("quillfeather", "zora")
+
+
+def started(settings: Settings, home: Path) -> Workers:
+    workers = Workers(in_json(settings), home)
+    workers.start("delivery", "housekeeping")
+    logs = [home / f"{name}.log" for name in ("delivery", "housekeeping")]
+    until(lambda: all('"worker ready"' in log.read_text() for log in logs), 60, workers.logs)  # its queues are there
+    return workers
+
+
+def in_json(settings: Settings) -> Settings:
+    changed = settings.model_copy(update={"log_format": "json"})
+    changed.model_fields_set.add("log_format")
+    return changed
+
+
+def lives_on(
+    settings: Settings, workers: Workers, home: Path, put: Callable[[str, str], None], kinds: list[str]
+) -> None:
+    """Put one of each kind into every queue; then each worker still works, and each was counted and dropped."""
+    log = {name: home / f"{name}.log" for name in ("delivery", "housekeeping")}
+    with redis.Redis.from_url(settings.stream_url) as client:
+        dropped = dict.fromkeys(TASKS, 0)
+        for queue in TASKS:
+            for kind in kinds:
+                put(queue, kind)
+
+        def all_are_dropped() -> bool:
+            nonlocal dropped
+            dropped = {one.queue: one.number for one in unreadable.lately(client)}
+            return sum(dropped.values()) == len(TASKS) * len(kinds)
+
+        until(all_are_dropped, 60, lambda: f"{dropped}; {workers.logs()}")
+        assert dropped == dict.fromkeys(TASKS, len(kinds))
+        client.delete(heartbeat.TICK)
+        send(settings, SWEEP)
+        until(lambda: heartbeat.ticking(client), 30, workers.logs)  # the sweep behind them all is worked on
+    assert workers.alive("delivery")
+    assert workers.alive("housekeeping")
+    written = "".join(path.read_text() for path in log.values())
+    lines = [json.loads(line) for line in written.splitlines()]
+    assert [line for line in lines if line["event"] == "message not readable"]
+    assert [line for line in lines if line["event"].startswith(("worker ready", "consumer:"))] == [
+        line for line in lines if line["event"] == "worker ready"
+    ], "no connection was taken for lost"
+    assert len([line for line in lines if line["event"] == "worker ready"]) == 2
+    assert not [name for name in NAMES if name in written.lower()]
+
+
+def send(settings: Settings, task: str) -> None:
+    from worker.celery import app
+
+    with Connection(settings.broker_url) as connection:  # type: ignore[no-untyped-call]
+        app.send_task(task, connection=connection)
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.timeout(400)
+def test_no_item_of_redis_ends_a_worker(settings: Settings, tmp_path: Path) -> None:
+    workers = started(settings, tmp_path)
+    try:
+        with redis.Redis.from_url(settings.broker_url) as client:
+            lives_on(settings, workers, tmp_path, lambda queue, kind: client.lpush(queue, PUSHED[kind]), [*PUSHED])
+            assert [client.llen(queue) for queue in TASKS] == [0] * len(TASKS)
+    finally:
+        workers.stop()
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.timeout(400)
+def test_no_message_of_rabbitmq_ends_a_worker(
+    settings: Settings, valkey: Valkey, rabbitmq: Any, virtual_host: Callable[..., str], tmp_path: Path
+) -> None:
+    url = f"amqp://guest:guest@127.0.0.1:{rabbitmq.port}/{virtual_host()}"
+    settings = settings.model_copy(update={"broker_url": url, "redis_url": valkey.url})
+    settings.model_fields_set.update({"broker_url", "redis_url"})
+    workers = started(settings, tmp_path)
+    try:
+        with Connection(url) as connection:  # type: ignore[no-untyped-call]
+            producer = connection.Producer()
+
+            def put(queue: str, kind: str) -> None:
+                body, headers, how = PUBLISHED[kind]
+                producer.publish(body, exchange="turnout", routing_key=queue, headers=headers, **how)
+
+            lives_on(settings, workers, tmp_path, put, [*PUBLISHED])
+            channel = connection.channel()
+            for queue in TASKS:
+                assert channel.queue_declare(queue, passive=True).message_count == 0
+    finally:
+        workers.stop()
+
+
+def test_status_says_what_was_dropped(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_context(settings) as context:
+        monkeypatch.setattr(unreadable, "current", lambda: context)
+        unreadable.note(DELIVER, "it is not JSON")
+        unreadable.note(DELIVER, "it is not JSON")
+        (said,) = [one for one in findings(read_status(context.engine, settings)) if "could read" in one.text]
+    assert said.level is Level.WARNING
+    assert said.text.startswith(
+        f"2 messages in the queue {DELIVER} that no worker could read, dropped; the last 0 s ago"
+    )
+    assert NAME not in said.text
