@@ -118,7 +118,7 @@ def main() -> None:
         told |= {"TURNOUT_SECRET_KEY": "bench", "TURNOUT_LINGER": "3600"}
         home = tempfile.mkdtemp(prefix="turnout-bench-")
         servers = [
-            subprocess.Popen(valkey_command(Path(home), ports[2]), stdout=subprocess.DEVNULL),
+            subprocess.Popen(valkey_command(Path(home), ports[2], ""), stdout=subprocess.DEVNULL),
             subprocess.Popen([sys.executable, "-m", "cli", "serve", "--port", str(ports[0])], env=os.environ | told),
             subprocess.Popen([sys.executable, "-m", "bench.api", "--bare", database, str(ports[1])]),
         ]

@@ -208,7 +208,7 @@ def filled(home: Path | None, records: int) -> Iterator[Context]:
     here.mkdir(parents=True, exist_ok=True)
     here.chmod(0o755)
     server, port = Postgres(here), free_port()
-    valkey = subprocess.Popen(valkey_command(here, port), stdout=subprocess.DEVNULL)
+    valkey = subprocess.Popen(valkey_command(here, port, ""), stdout=subprocess.DEVNULL)
     try:
         settings = Settings(
             _env_file=None,

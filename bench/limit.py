@@ -124,7 +124,7 @@ def _services(limits: Limits) -> Iterator[tuple[Path, tuple[str, str]]]:
     with TemporaryDirectory(prefix="turnout-bench-") as home:
         ports = free_port(), free_port()
         services = [
-            subprocess.Popen(valkey_command(Path(home), ports[0]), stdout=subprocess.DEVNULL),
+            subprocess.Popen(valkey_command(Path(home), ports[0], ""), stdout=subprocess.DEVNULL),
             subprocess.Popen([*SANDBOX, "--port", str(ports[1]), *_options(limits)]),
         ]
         try:

@@ -8,16 +8,17 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
 import redis
 import requests
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, create_engine, func, select
 
 import cli.up
 from models.tables import Key, Session
@@ -26,8 +27,11 @@ from tests.support.console import Visitor, words
 from tests.support.ledger import Ledger, ask
 from tests.support.terminal import OnTerminal
 from tests.support.worker_processes import until
+from tests.test_erase import found
+from tests.test_spelling import SPELLINGS
+from worker import data_dir as kept_here
 from worker.auth import keys
-from worker.local.services import free_port
+from worker.local.services import Postgres, free_port
 from worker.local.stack import Machine
 from worker.operations import audit_log
 from worker.settings import Settings, SettingsError
@@ -84,6 +88,9 @@ class Up:
             return any(row["contact"] == contact for row in held)
 
         until(arrived, 40, self.said)
+
+    def fault(self, **fault: object) -> None:
+        requests.post(f"{self.sandbox}/_sandbox/faults", json=fault, timeout=5).raise_for_status()
 
     def part(self, *words: str) -> psutil.Process:
         """Find a part by words of its command line."""
@@ -166,6 +173,84 @@ def test_an_address_of_an_earlier_start_is_told_from_one_that_is_wrong(up: Up) -
 def test_a_known_event_needs_the_test_server(up: Up) -> None:
     with pytest.raises(SettingsError, match="--known-event is for HubSpot's test server, which is not started here"):
         Machine(Settings(data_dir=up.home / "other"), 1, None, print, print, known_events=["4711"]).run()
+
+
+def test_nobody_else_on_the_machine_may_read_or_use_what_it_keeps(up: Up) -> None:
+    data = up.home / "data"
+    kept = [data, *data.rglob("*")]
+    assert {"appendonlydir", "valkey.conf", "up.json", "logs", "housekeeping.log", "secret.key"} <= {
+        path.name for path in kept
+    }
+    assert [path for path in kept if path.lstat().st_mode & 0o077 and not path.is_symlink()] == []
+    assert data.stat().st_mode & 0o777 == 0o700
+    url = urlsplit(up.redis_url)
+    assert url.password
+    with redis.Redis(port=url.port or 0) as stranger, pytest.raises(redis.AuthenticationError):
+        stranger.ping()
+    shown = [" ".join(process.cmdline()) for process in [psutil.Process(up.process.pid), *up.all_processes()]]
+    assert shown
+    logs = [path.read_text() for path in (data / "logs").iterdir()]
+    said = [up.turnout("status"), up.turnout("status", "--json"), up.turnout("config"), up.said()]
+    assert [text for text in (*shown, *logs, *said) if url.password in text] == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_another_user_gets_nowhere(up: Up) -> None:
+    look = (
+        "import os, sys, socket; os.setgid(65534); os.setuid(65534)\n"
+        "for path in sys.argv[1:]:\n"
+        "    try: os.listdir(path) if path.endswith('/') else open(path)\n"
+        "    except PermissionError: continue\n"
+        "    print(path)"
+    )
+    data = up.home / "data"
+    paths = [f"{data}/", f"{data}/postgres/", f"{data}/logs/housekeeping.log", f"{data}/up.json", f"{data}/valkey/"]
+    done = subprocess.run([sys.executable, "-c", look, *paths], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+
+
+def test_what_was_open_before_is_made_private(tmp_path: Path) -> None:
+    old = tmp_path / "data"
+    (old / "valkey" / "appendonlydir").mkdir(parents=True)
+    (old / "valkey" / "appendonlydir" / "file.aof").write_text("x")
+    (old / "postgres").mkdir(mode=0o755)
+    (old / "elsewhere").symlink_to(tmp_path / "other")
+    (tmp_path / "other").write_text("x")
+    for path in (old, old / "valkey", old / "valkey" / "appendonlydir", tmp_path / "other"):
+        path.chmod(0o755)
+    kept_here.make(old)
+    kept_here.tighten(old, but=old / "postgres")
+    modes = {str(path.relative_to(tmp_path)): path.stat().st_mode & 0o777 for path in [old, *old.rglob("*")]}
+    assert modes == {
+        "data": 0o700,
+        "data/valkey": 0o700,
+        "data/valkey/appendonlydir": 0o700,
+        "data/valkey/appendonlydir/file.aof": 0o600,
+        "data/postgres": 0o755,
+        "data/elsewhere": 0o755,
+    }
+    (old / "link").symlink_to(tmp_path / "other")
+    with pytest.raises(OSError, match="symbolic link"):
+        kept_here.write(old / "link", "y")
+
+
+def test_a_path_too_long_for_a_socket_has_its_socket_in_a_private_place() -> None:
+    home = Path(tempfile.mkdtemp(prefix="turnout-"))
+    home.chmod(0o755)
+    deep = home.joinpath(*["a-folder-with-a-long-name"] * 5)
+    deep.mkdir(parents=True)
+    server = Postgres(deep)
+    try:
+        engine = create_engine(server.start())
+        assert ask(engine, "SELECT current_setting('unix_socket_directories') AS it")
+        ((folder,),) = ask(engine, "SELECT current_setting('unix_socket_directories')")
+        assert not folder.startswith(str(home))
+        assert Path(folder).stat().st_mode & 0o777 == 0o700
+        assert deep.stat().st_mode & 0o777 == 0o700
+        engine.dispose()
+    finally:
+        server.stop()
+        shutil.rmtree(home)
 
 
 def link_of(up: Up) -> str:
@@ -302,6 +387,69 @@ def test_a_port_that_is_taken_is_said_with_what_to_do(up: Up, tmp_path: Path) ->
     )
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "is taken by another program: choose one with --port" in done.stderr
+
+
+WHO = "zora.quillfeather@example.com"
+"""Invented; of the corpus of spellings."""
+
+
+def kept_of_her(up: Up, engine: Engine) -> list[str]:
+    """Look for her, in every spelling, in all that Turnout keeps but PostgreSQL's own pages: rows, Redis, files."""
+    places = found(engine, "quillfeather", *SPELLINGS)
+    with redis.Redis.from_url(up.redis_url) as client:
+        read: dict[bytes, Callable[[bytes], object]] = {
+            b"string": client.get, b"hash": client.hgetall, b"set": client.smembers, b"stream": client.xrange,
+            b"list": lambda key: client.lrange(key, 0, -1), b"zset": lambda key: client.zrange(key, 0, -1),
+        }  # fmt: skip
+        for key in client.scan_iter():
+            if "quillfeather" in f"{key!r} {read[client.type(key)](key)!r}".lower():
+                places.append(f"redis: {key!r}")
+    data = up.home / "data"
+    files = [path for path in data.rglob("*") if path.is_file() and path.parent.parent != data / "postgres"]
+    spelt = [b"quillfeather", *(one.encode().lower() for one in SPELLINGS)]
+    for path in files:
+        content = path.read_bytes().lower()
+        if (path == data / "postgres" / "log" or "postgres" not in path.parts) and any(one in content for one in spelt):
+            places.append(str(path.relative_to(data)))
+    return places
+
+
+def test_an_erased_person_is_found_in_nothing_that_is_kept(up: Up) -> None:
+    url = dict(line.split("=", 1) for line in up.turnout("env").splitlines())["TURNOUT_DATABASE_URL"]
+    engine = create_engine(url)
+    every = " and ".join(SPELLINGS)
+    for number, said in enumerate([*(f"Contact {spelt} is bad" for spelt in SPELLINGS[:5]), every]):
+        up.fault(
+            match=f"odd{number}@example.com", status=400, body={"status": "error", "category": "X", "message": said}
+        )
+        up.add(of(f"odd{number}@example.com", event=str(number)))
+    up.fault(
+        match=WHO,
+        status=400,
+        body={"status": "error", "category": "X", "message": f"{WHO} is bad", "context": {"who": SPELLINGS}},
+    )
+    up.add(of(WHO.upper(), event="her"))
+    up.add(of("friend@example.com", event="friend", contactProperties={"referred_by": WHO, "note": every}))
+    up.add({"subscriber_state": "nonsense", "object_id": "1", "inputs": [{"email": one} for one in SPELLINGS]})
+    until(lambda: len(up.facts("errors")) >= 7 and settled(up), 60, lambda: up.turnout("status"))
+    tables = {place.split(".")[0] for place in kept_of_her(up, engine)}
+    assert {"records", "errors", "attempts", "refused"} <= tables
+    assert any("appendonly" in place for place in kept_of_her(up, engine))
+    said = up.facts("erase", WHO, "--yes")
+    assert (said["complete"], said["left"]) == (True, [])
+    until(
+        lambda: not any("valkey" in place for place in kept_of_her(up, engine)),
+        10,
+        lambda: str(kept_of_her(up, engine)),
+    )
+    assert kept_of_her(up, engine) == []
+    assert books(up)["balanced"]
+    engine.dispose()
+
+
+def of(contact: str, *, event: str, **more: object) -> dict[str, object]:
+    inputs = [{"email": contact, "interactionDateTime": WHEN, **more}]
+    return {"subscriber_state": "register", "object_id": event, "inputs": inputs}
 
 
 @pytest.mark.parametrize("part", [("-Q", "attendance.deliver"), ("beat",), ("valkey-server",), ("serve",)])

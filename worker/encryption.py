@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute
 
 from models.tables import Account, Key, Secret
+from worker import data_dir
 from worker.settings import Settings, SettingsError
 
 FILE: Final = "secret.key"
@@ -37,11 +38,10 @@ def cipher(settings: Settings) -> MultiFernet:
 
 def _key_of_this_machine(settings: Settings) -> str:
     path = _file(settings)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.make(settings.data_dir)
     if not path.exists():
         made = path.with_name(f"{FILE}.{os.getpid()}")
-        made.touch(0o600)
-        made.write_text(secrets.token_urlsafe(32))
+        data_dir.write(made, secrets.token_urlsafe(32))
         with suppress(FileExistsError):
             os.link(made, path)  # whole or not at all: several parts may start at once
         made.unlink()

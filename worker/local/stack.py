@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from sqlalchemy import Engine
 
 from worker import heartbeat, startup
 from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
+from worker.data_dir import make, tighten, write
 from worker.database import make_engine
 from worker.local import migrate
 from worker.local.services import Postgres, free_port, is_taken, valkey_command
@@ -73,7 +75,9 @@ class Machine:
                 raise SettingsError(f"port {port} is taken by another program: choose one with {option}")
         if self._known_events and self._sandbox_port is None:
             raise SettingsError("--known-event is for HubSpot's test server, which is not started here")
-        data_dir.mkdir(parents=True, exist_ok=True)
+        os.umask(0o077)  # whatever a part writes is ours alone
+        make(data_dir)
+        tighten(data_dir, but=data_dir / "postgres")
         if self._sandbox_port is not None:
             self._settings = self._settings.model_copy(
                 update={
@@ -107,9 +111,9 @@ class Machine:
             self._postgres = Postgres(settings.data_dir)
             known["database_url"] = self._postgres.start()
         if not known["broker_url"]:
-            port = free_port()
-            self._supervisor.start(self._part("valkey", valkey_command(settings.data_dir, port), inherited()))
-            known["broker_url"] = f"redis://127.0.0.1:{port}/0"
+            port, password = free_port(), secrets.token_urlsafe(32)
+            self._supervisor.start(self._part("valkey", valkey_command(settings.data_dir, port, password), inherited()))
+            known["broker_url"] = f"redis://:{password}@127.0.0.1:{port}/0"
             self._await_redis(known["broker_url"])
         known["redis_url"] = settings.redis_url or settings.model_copy(update=known).stream_url
         if not known["redis_url"]:
@@ -192,9 +196,8 @@ class Machine:
             time.sleep(0.05)
         else:
             return False
-        path = self._settings.data_dir / RUNNING
-        path.touch(0o600)
-        path.write_text(json.dumps({"pid": os.getpid(), **known, "url": f"http://127.0.0.1:{self._web_port}"}))
+        facts = {"pid": os.getpid(), **known, "url": f"http://127.0.0.1:{self._web_port}"}
+        write(self._settings.data_dir / RUNNING, json.dumps(facts))
         engine = make_engine(self._settings.model_copy(update=known))
         self._on_ready(engine)
         engine.dispose()

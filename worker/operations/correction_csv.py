@@ -125,10 +125,7 @@ def _changed(
         if record_id not in known:
             yield Reason(f"line {line}", f"there is no record {record_id}", "an id that `turnout errors` lists")
             continue
-        change = _change(
-            known[record_id],
-            {unguarded(name): unguarded(cell) for name, cell in row.items() if name and isinstance(cell, str)},
-        )
+        change = _change(known[record_id], {unguarded(name): unguarded(cell) for name, cell in row.items()})
         if isinstance(change, TimeFault):
             yield Reason(f"line {line}", change.what, change.right)
         elif change:
