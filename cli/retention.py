@@ -80,7 +80,7 @@ def erase(
         ask(question, on_stderr=True)
     patience = settings.timeout + 5 if wait is None else wait
     with noted(engine, at_the_terminal(), "erase") as action:  # never whom
-        erased = remove(engine, process.stream, person, patience, settings.timeout)
+        erased = remove(process, person, patience)
         action.number = erased.rows["records"]
     if as_json:
         names = ("id", "erased_at", "rows", "complete", "left", "also")

@@ -1,7 +1,8 @@
 """A person, as named to be erased: where a text or a JSON value mentions them, and the same without them.
 
-A mention is the whole address in any case and Unicode form, percent-encoded too, and not a part of a longer one; or the
-whole contact id. What is taken out is replaced by the word «erased».
+A mention is the whole address in any case and spelling (`models.spelling`), its domain also in the letters of the other
+alphabet (IDN), and not a part of a longer one; or the whole contact id. What is taken out is replaced by the word
+«erased»; a text in which the address was hidden by its spelling is left in plain letters.
 """
 
 import json
@@ -13,15 +14,24 @@ from functools import cached_property
 from typing import Any, Final, Self
 from urllib.parse import quote
 
+from email_validator import EmailNotValidError, validate_email
+
 from models.input_check import INT64_MAX, comparable
 from models.message import loads
+from models.spelling import tells, unfolded
 from models.words import Identity
 
 ERASED: Final = "erased"
 _OF_CONTACTS: Final = re.compile("vid|contact|^ids?$|^difference$", re.IGNORECASE)
 """What is nothing but a number is a contact id only under such a name; a correction's difference may name one."""
-_ESCAPABLE: Final = re.compile(r"""[^\x21-\x7e]|["\\/<>&'+]""")
-"""What may be written another way inside JSON."""
+CUT: Final = 250
+"""Characters, from which on a text may have been cut at its end; nothing that is cut is kept shorter."""
+_TELLING: Final = 6
+"""Characters of an address, from which on its beginning says whose it is."""
+_PLAIN: Final = re.compile("[a-z0-9]+")
+SPELT: Final = r"[^\x20-\x7e]|[\\%&]|=[0-9a-f]{2}|\+a"
+"""How a text looks, as a regular expression of PostgreSQL's and of lower case, in which any letter may be spelt another
+way: whatever is not ASCII, an escape, an entity, quoted-printable or UTF-7."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +69,67 @@ class Person:
         return int(self.contact) if self.identity is Identity.VID else None
 
     @cached_property
-    def needles(self) -> list[str]:
-        """Give ASCII texts one of which whatever mentions the person holds, in lower case: for a first look in SQL."""
-        return sorted({max(_ESCAPABLE.split(form), key=len) for form in self._forms})
+    def contacts(self) -> list[str]:
+        """Give what records may keep as their contact: it, and of an IDN domain the same in both alphabets."""
+        local, at, domain = self.contact.rpartition("@")
+        if not at:
+            return [self.contact]
+        try:
+            known = validate_email(f"a@{domain}", check_deliverability=False)
+        except EmailNotValidError:
+            return [self.contact]
+        return sorted({f"{local}@{one}" for one in (domain, comparable(known.domain), known.ascii_domain)})
 
     @cached_property
-    def _forms(self) -> list[str]:
-        return sorted({self.contact, quote(self.contact, safe="+").lower(), quote(self.contact, safe="").lower()})
+    def needles(self) -> list[str]:
+        """Give ASCII texts one of which a text mentions that is not `SPELT`, in lower case: for a first look in SQL.
+
+        An address may stand there in words (`ada at example dot com`), so that only its words are sure.
+        """
+        return sorted({max(_PLAIN.findall(one), key=len, default="") for one in self.contacts})
 
     @cached_property
     def _mention(self) -> re.Pattern[str]:
-        forms = "|".join(re.escape(form) for form in self._forms)
-        return re.compile(rf"(?:(?<![\w.+-])|(?<=\\[nrtbf]))(?:{forms})(?![\w-]|\.\w)", re.IGNORECASE)
+        forms = {
+            form for one in self.contacts for form in (one, quote(one, safe="+").lower(), quote(one, safe="").lower())
+        }
+        found = [re.escape(form) for form in forms]
+        for one in self.contacts:
+            local, at, domain = one.rpartition("@")
+            if at:  # written twice, with a comment or a quote between, or cut where the rest was blanked
+                local, domain = re.escape(local), re.escape(domain)
+                found += [rf""""?{local}(?:\([^()\s]*\)|["')\]>])*@+(?:\([^()\s]*\))?{domain}""", rf"{local}(?:@|%)…"]
+        return re.compile(rf"(?:(?<![\w.+-])|(?<=\\[nrtbf]))(?:{'|'.join(sorted(found))})(?![\w-]|\.\w)", re.IGNORECASE)
+
+    @cached_property
+    def _cut(self) -> re.Pattern[str]:
+        """Find the beginning of an address at the end of a text that was cut there, in whatever spelling."""
+        begun = {re.escape(one[:end]) for one in self.contacts for end in range(_TELLING, len(one))}
+        halves = {one.partition("@")[0] for one in self.contacts if "@" in one}
+        begun |= {rf"{re.escape(half)}.{{0,40}}" for half in halves if tells(half)}
+        return re.compile(
+            rf"(?<![\w.+-])(?:{'|'.join(sorted(begun, key=len, reverse=True))})\Z", re.IGNORECASE | re.DOTALL
+        )
+
+    def _found(self, text: str) -> bool:
+        return self._mention.search(text) is not None or (
+            len(text) >= CUT and self._cut.search(text[-CUT:]) is not None
+        )
+
+    def _plain(self, text: str) -> str | None:
+        """Give a text in the spelling in which it mentions the person; none where it does not."""
+        text = unicodedata.normalize("NFC", text)
+        if self._found(text):
+            return text
+        plain = unfolded(text)
+        return plain if plain != text and self._found(plain) else None
+
+    def _without(self, text: str) -> str:
+        """Take the person out of a text, each spelling after the other."""
+        while (plain := self._plain(text)) is not None:
+            text = self._mention.sub(ERASED, plain)
+            text = self._cut.sub(ERASED, text) if len(text) >= CUT else text
+        return text
 
     def is_in(self, value: object, name: str = "") -> bool:
         """Say whether a text or JSON value mentions the person."""
@@ -80,7 +139,7 @@ class Person:
             case str() | int() if name and str(value) == self.contact and self.vid is not None:
                 return _OF_CONTACTS.search(name) is not None
             case str():
-                return self._mention.search(unicodedata.normalize("NFC", value)) is not None
+                return self._plain(value) is not None
             case dict():
                 return any(self.is_in(key) or self.is_in(each, key) for key, each in value.items())
             case list():
@@ -94,7 +153,7 @@ class Person:
             return value
         match value:
             case str():
-                return self._mention.sub(ERASED, unicodedata.normalize("NFC", value))
+                return self._without(value)
             case dict():
                 return {self.taken_out(key): self.taken_out(each, key) for key, each in value.items()}
             case list():
@@ -104,15 +163,20 @@ class Person:
 
     def left_of(self, message: bytes) -> bytes:
         """Give a message that was refused without the inputs that mention the person; empty where nothing is left."""
-        said = message.replace(b"\0", b"").decode(errors="replace")  # UTF-16 was no JSON to us
         try:
             fields = loads(message)
             mentioned = self.is_in(fields)
         except (ValueError, RecursionError):
-            fields, mentioned = None, self.is_in(said)
-        if not mentioned and (self.vid is not None or not self.is_in(said)):  # of two equal keys JSON reads the last
+            fields, mentioned = None, self.is_said_in(message)
+        if not mentioned and (
+            self.vid is not None or not self.is_said_in(message)
+        ):  # of equal keys JSON reads the last
             return message
         if not mentioned or not isinstance(fields, dict) or not isinstance(fields.get("inputs"), list):
             return b""
         fields["inputs"] = [one for one in fields["inputs"] if not self.is_in(one)]
         return json.dumps(fields).encode() if fields["inputs"] and not self.is_in(fields) else b""
+
+    def is_said_in(self, message: bytes) -> bool:
+        """Say whether bytes mention the person, whatever they are: UTF-16 was no JSON to us, and has NULs between."""
+        return any(self.is_in(message.replace(b"\0", nul).decode(errors="replace")) for nul in (b"", b" "))

@@ -15,6 +15,7 @@ import orjson
 
 from models.advice import is_about_event
 from models.message import Address
+from models.spelling import unfolded
 from models.words import Outcome
 
 LONGEST: Final = 300
@@ -28,9 +29,10 @@ _NAMED: Final = r"""
 _VARIES: Final = re.compile(
     rf"""
     (?P<kept>{_NAMED})
+    | "[^"\s@]{{1,64}}"@[^\s`"'<>()\[\]{{}},;:=|]+                                         # half of it quoted
     | `[^`]*` | "(?:[^"\\]|\\.)*" | “[^”]*” | «[^»]*» | (?<!\w)'[^']*'(?!\w)              # what is quoted
     | \b[a-z]+://\S+                                                                      # an address on the web
-    | [^\s`"<>()\[\]{{}},;:=|]*(?:@|%40)[^\s`"'<>()\[\]{{}},;:=|]*                       # of a person
+    | [^\s`"<>()\[\]{{}},;:=|]*(?:\([^()\s]*\))?(?:@|%40)[^\s`"'<>()\[\]{{}},;:=|]*    # of a person
     | (?<![\w-])[0-9a-f]{{8}}-(?:[0-9a-f]{{4}}-){{3}}[0-9a-f]{{12}}(?![\w-])              # a UUID
     | (?<![\w-])(?=[a-f]*\d)[0-9a-f]{{16,}}(?![\w-])                                      # a long hexadecimal id
     | (?<![\w.-])\d{{4}}-\d\d-\d\d(?:[T ]\d\d:?\d\d[\d:.]*(?:Z|[+-]\d\d:?\d\d)?)?(?![\w-])  # a time
@@ -47,7 +49,9 @@ _NAMING: Final = re.compile(r"(?:propert(?:y|ies)|field)(?:_?names?)?", re.IGNOR
 @lru_cache(maxsize=1024)
 def gist(message: str) -> str:
     """Give a message without what differs from one record to the next; lists of such values become one."""
-    blanked = _VARIES.sub(_blank, " ".join(message.split()))
+    said = " ".join(message.split())
+    plain = unfolded(said)
+    blanked = _VARIES.sub(_blank, plain if "@" in plain else said)  # an address may be hidden by its spelling
     return _SEVERAL.sub(BLANK, blanked)[:LONGEST]
 
 

@@ -57,7 +57,7 @@ EVERYTHING = Filter((Outcome.FAILED, Outcome.REJECTED, Outcome.UNCONFIRMED, Outc
 def erased(context: Context, who: str, patience: float = 0.5) -> Erased:
     person = Person.named(who)
     assert person is not None
-    return erase(context.engine, context.stream, person, patience, 2)
+    return erase(context, person, patience)
 
 
 def found(engine: Engine, *names: str) -> list[str]:

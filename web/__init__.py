@@ -5,7 +5,7 @@
 - `participations`  HubSpot's read-backs, passed through
 - `hubspot_format`  HubSpot's errors and its batch response
 - `schemas`         the same for OpenAPI; `descriptions`: the routes' parameters and answers
-- `masking`         what a viewer is shown; `spelling`: spellings that hide an address, undone
+- `masking`         what a viewer is shown
 - `templating`      the templates, and the files that pages need
 - `public_url`      the address under which all this is found from outside
 - `values`          what a path and a query carry, decoded strictly

@@ -19,7 +19,7 @@ import orjson
 
 from models import words
 from models.input_check import Reason, comparable
-from web.spelling import unfolded
+from models.spelling import tells, unfolded
 from worker.queries.submissions import SubmissionRecord
 
 Facts = TypeVar("Facts")
@@ -56,8 +56,6 @@ _QUOTED: Final = re.compile('text: ".*', re.DOTALL)
 
 _LONG_ENOUGH: Final = 3
 """Characters, from which on the first and the last give nobody away."""
-_TELLING: Final = 6
-"""Characters, from which on an address's first half with a mark or a digit in it says whose it is."""
 _TOKEN: Final = re.compile(r"[^\W_]+")
 _ADDRESS: Final = re.compile(
     r"""(?P<before>[`'*_{}=|]*)
@@ -242,7 +240,7 @@ def _without_name(found: re.Match[str]) -> str:
 def _telling_half(contact: str) -> list[str]:
     """Give the half before the @, where it alone says who it is: `ada.lovelace`, but not `info`."""
     local = contact.partition("@")[0] if "@" in contact else ""
-    return [local] if len(local) >= _TELLING and re.search(r"[\W\d_]", local) else []
+    return [local] if tells(local) else []
 
 
 def _tokens(text: str) -> list[tuple[str, int, int]]:

@@ -88,9 +88,8 @@ def erase_now(visit: ConsoleRequest, form: Mapping[str, str]) -> Page:
     found = Person.named(form.get("contact", "").replace("\0", ""))
     if found is None:
         raise PageError(400, "Nobody is erased", "That is neither an e-mail address nor a contact id.")
-    timeout = process.settings.timeout
     with noted(process.engine, visit.by, "erase") as action:  # never whom
-        erased = remove(process.engine, process.stream, found, timeout + PATIENCE, timeout)
+        erased = remove(process, found, process.settings.timeout + PATIENCE)
         action.number = erased.rows["records"]
     return Page("erased.html", {"erased": erased, "also": sorted(erased.also)})
 

@@ -6,4 +6,5 @@
 - `erase`     a person is removed from everything kept
 - `blank`     their own records
 - `mentions`  what else mentions them
+- `redis_traces`  what Redis holds of them
 """

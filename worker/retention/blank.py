@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Connection, Engine, bindparam, func, insert, literal, select, text, update
+from sqlalchemy import Connection, Engine, Text, any_, bindparam, func, insert, literal, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from models.erasure import ERASED, Changes, Person
 from models.tables import Batch, Error, Record, fixed, ids
@@ -19,18 +20,16 @@ from worker.queue.locks import lock_event
 MOST_RECORDS: Final = 500
 """Records that one transaction blanks."""
 
+OF_THEM: Final = Record.contact == any_(bindparam("contacts", type_=ARRAY(Text)))
+"""The condition of a person's records."""
 EVENTS: Final = (
-    select(Batch.event_id)
-    .join(Record, Record.batch_id == Batch.id)
-    .where(Record.contact == bindparam("contact"))
-    .distinct()
-    .order_by(Batch.event_id)
+    select(Batch.event_id).join(Record, Record.batch_id == Batch.id).where(OF_THEM).distinct().order_by(Batch.event_id)
 )
 NOT_BEING_SENT: Final = (
     select(Record.id)
     .join(Batch, Batch.id == Record.batch_id)
     .where(
-        Record.contact == bindparam("contact"),
+        OF_THEM,
         Batch.event_id == bindparam("event"),
         Batch.status != fixed(Status.PROCESSING),
     )
@@ -93,7 +92,7 @@ def blank(engine: Engine, person: Person) -> Changes:
     """Blank the person's records; those that are being sent stay as they are."""
     changes = Changes()
     with engine.connect() as connection:
-        event_ids = connection.execute(EVENTS, {"contact": person.contact}).scalars().all()
+        event_ids = connection.execute(EVENTS, {"contacts": person.contacts}).scalars().all()
     for event_id in event_ids:
         while some := repeat(lambda: blank_some(engine, event_id, person)):  # noqa: B023 - run at once
             changes += some
@@ -104,7 +103,7 @@ def blank_some(engine: Engine, event_id: int, person: Person) -> Changes:
     """Blank some of the person's records of an event."""
     with engine.begin() as connection:
         lock_event(connection, event_id)
-        some = {"contact": person.contact, "event": event_id, "most": MOST_RECORDS}
+        some = {"contacts": person.contacts, "event": event_id, "most": MOST_RECORDS}
         found = connection.execute(NOT_BEING_SENT, some).scalars().all()
         return _blank(connection, found) if found else Changes()
 

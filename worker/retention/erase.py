@@ -1,7 +1,7 @@
 """Erase: a person is removed from everything kept, by e-mail address or contact id. The books stay as they are.
 
 Their records are blanked (`blank`); one that is being sent is waited for. Then every text of every table is looked at
-for what still mentions them (`mentions`).
+for what still mentions them (`mentions`), and Redis (`redis_traces`).
 """
 
 import time
@@ -10,17 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-import redis
-from sqlalchemy import Engine, bindparam, func, insert, select
+from sqlalchemy import Engine, func, insert, select
 
-from models.counted import counted
 from models.erasure import Changes, Person
 from models.tables import Erasure, Record, seconds
 from models.words import AttemptKind
-from worker.context import Lately
+from worker.context import Context, Lately
 from worker.log import get_logger
-from worker.retention import blank, mentions
-from worker.stream import Stream
+from worker.retention import blank, mentions, redis_traces
 
 log = get_logger(__name__)
 
@@ -29,9 +26,7 @@ POLL: Final = 0.2
 GRACE: Final = 5.0
 """Seconds after its time-out within which an answer is noted."""
 
-BEING_SENT: Final = (
-    select(Record.batch_id).where(Record.contact == bindparam("contact")).distinct().order_by(Record.batch_id)
-)
+BEING_SENT: Final = select(Record.batch_id).where(blank.OF_THEM).distinct().order_by(Record.batch_id)
 """Where a person's records are left once the others are blanked: in batches that are, or just were, being sent."""
 READING: Final = select(Lately.id).where(
     Lately.kind == AttemptKind.READ_BACK,
@@ -60,17 +55,18 @@ class Erased:
         return not self.left
 
 
-def erase(engine: Engine, stream: Stream, person: Person, patience: float, timeout: float) -> Erased:
+def erase(process: Context, person: Person, patience: float) -> Erased:
     """Erase a person; wait so many seconds for what is being sent, read back or accepted at this moment.
 
     Interrupted at any moment it is begun again. Where that waiting was in vain the rest is left, and said.
     """
+    engine, timeout = process.engine, process.settings.timeout
     changes = Changes()
     until = time.monotonic() + patience
     reading = _reading(engine, timeout)
     while True:
         # In this order: what has left the stream is among the records, and what is blanked is read back no more.
-        waiting = _in_stream(stream, person)
+        waiting = redis_traces.waiting(process, person)
         blanked = blank.blank(engine, person)
         changes += blanked
         reading = _reading(engine, timeout) if blanked else reading & _reading(engine, timeout)
@@ -82,24 +78,17 @@ def erase(engine: Engine, stream: Stream, person: Person, patience: float, timeo
         time.sleep(POLL)
     if not busy:
         changes += mentions.remove(engine, person)
+        left += redis_traces.forget(process)
     with engine.begin() as connection:
         receipt = insert(Erasure).values(rows=dict(changes.rows), complete=not left)
         erasure_id, erased_at = connection.execute(receipt.returning(Erasure.id, Erasure.erased_at)).one()
     log.info("erased", erasure=erasure_id, rows=dict(changes.rows), complete=not left)
-    return Erased(erasure_id, erased_at, changes.rows, changes.also_named - {person.contact}, left)
-
-
-def _in_stream(stream: Stream, person: Person) -> list[str]:
-    try:
-        number = sum(person.left_of(raw) != raw for raw in stream.messages())
-    except redis.RedisError:
-        return ["Redis is out of reach: whether a message of theirs waits in the stream is not known"]
-    return [f"waiting in the stream to be accepted: {counted(number, 'message')} of theirs"] if number else []
+    return Erased(erasure_id, erased_at, changes.rows, changes.also_named - {*person.contacts}, left)
 
 
 def _sending(engine: Engine, person: Person) -> list[str]:
     with engine.connect() as connection:
-        batch_ids = connection.execute(BEING_SENT, {"contact": person.contact}).scalars()
+        batch_ids = connection.execute(BEING_SENT, {"contacts": person.contacts}).scalars()
         return [f"batch {batch_id} holds a record of theirs and is being sent" for batch_id in batch_ids]
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    ColumnElement,
     Connection,
     Engine,
     Table,
@@ -28,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import BYTEA
 
-from models.erasure import ERASED, Changes, Person
+from models.erasure import ERASED, SPELT, Changes, Person
 from models.tables import Base, Batch, Record, Refused
 from worker.database import repeat
 
@@ -37,8 +38,10 @@ STEP: Final = 5_000
 NAMES: Final = frozenset({"accounts", "events", "keys", "schedules", "schema_revisions", "secrets", "sessions"})
 """Tables whose texts are names that something is addressed by, or of who is signed in: no attendee's, and blanked they
 would break it."""
-REASONS: Final = frozenset({"accounts.paused_because", "accounts.parked_because", "keys.webhook_error"})
-"""Texts in these that are no names: HubSpot's words may stand there."""
+REASONS: Final = frozenset(
+    {"accounts.paused_because", "accounts.parked_because", "keys.webhook_error", "schedules.filter"}
+)
+"""Texts in these that are no names: HubSpot's words may stand there, or an operator's."""
 NUMBERS: Final = frozenset({"accounts", "batches", "records", "submissions"})
 """Tables in whose texts the digits of a contact id are as a rule something else."""
 
@@ -111,11 +114,11 @@ def _out_of_texts(  # noqa: PLR0913
 ) -> Changes:
     (key,) = table.primary_key.columns
     said = func.lower(func.concat_ws(" ", *(cast(column, Text) for column in columns)))
-    whose = [] if table.name != "records" else [table.c.contact != person.contact]  # theirs came since, whole
+    whose = [] if table.name != "records" else [table.c.contact.not_in(person.contacts)]  # theirs came since, whole
     rows = connection.execute(
         select(key, *columns)
         .where(key <= until, *([] if after is None else [key > after]), *whose)
-        .where(or_(*(func.strpos(said, needle) > 0 for needle in person.needles)))
+        .where(_may_mention(said, person))
         .order_by(key)
         .with_for_update()
     ).all()
@@ -132,6 +135,12 @@ def _out_of_texts(  # noqa: PLR0913
             connection.execute(update(table).where(key == row[0]).values(**changed))
             number += 1
     return Changes(Counter({str(table.name): number}))  # orjson writes no keys of SQLAlchemy's own text
+
+
+def _may_mention(said: ColumnElement[str], person: Person) -> ColumnElement[bool]:
+    """Give the condition of a lower-case text that has to be read to know whether it mentions the person."""
+    named = or_(*(func.strpos(said, needle) > 0 for needle in person.needles))
+    return named if person.vid is not None else or_(named, said.regexp_match(SPELT))
 
 
 def _out_of_contact_ids(connection: Connection, after: int | None, until: int, *, vid: int) -> Changes:
@@ -154,7 +163,7 @@ def _out_of_refused(connection: Connection, after: int | None, until: int, *, pe
     rows = connection.execute(
         select(Refused.id, Refused.raw, Refused.reasons)
         .where(Refused.id > (after or 0), Refused.id <= until)
-        .where(or_(*(func.strpos(said, one) > 0 for one in [*person.needles, r"\\u00"])))
+        .where(_may_mention(said, person))
         .order_by(Refused.id)
         .with_for_update()
     ).all()

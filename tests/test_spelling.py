@@ -1,0 +1,105 @@
+"""One address in many spellings: masked, blanked out of groups of errors, and erased, by one recogniser."""
+
+import json
+import unicodedata
+from pathlib import Path
+from typing import Final
+
+import pytest
+from hypothesis import given, strategies as st
+
+from models.erasure import Person
+from models.error_signature import gist
+from models.spelling import unfolded
+from models.words import Identity
+from web.masking import masked
+
+SPELLINGS: Final[list[str]] = json.loads((Path(__file__).parent / "corpora" / "spellings.json").read_text("utf-8"))
+"""zora.quillfeather@example.com, as people and programs write it."""
+WHO: Final = Person(Identity.EMAIL, "zora.quillfeather@example.com")
+AROUND: Final = (
+    "{}",
+    "Contact {} is bad",
+    "Invalid input for `{}`",
+    "{{emails=[{}], n=1}}",
+    "x={}&y=1",
+    "<p>{}</p>",
+)
+OTHERS: Final = (
+    "azora.quillfeather@example.com",
+    "x.zora.quillfeather@example.com",
+    "zora.quillfeather@example.com.au",
+    "zora.quillfeather@example.community",
+    "zora.quillfeather+news@example.com",
+    "zora.quill@example.com",
+    "quillfeather@example.com",
+    "zora.quillfeather",
+    "example.com",
+)
+
+
+def tells(text: str) -> bool:
+    """Say whether somebody who looks for the name finds it."""
+    plain = unicodedata.normalize("NFKC", text).lower()
+    return "quillfeather" in "".join(letter for letter in plain if letter.isalnum())
+
+
+@pytest.mark.parametrize("spelt", SPELLINGS, ids=ascii)
+def test_every_spelling_is_found_by_all(spelt: str) -> None:
+    assert len(SPELLINGS) > 80
+    for around in AROUND:
+        said = around.format(spelt)
+        assert not tells(masked(said)), said
+        assert not tells(gist(said)), said
+        assert WHO.is_in(said), said
+        without = WHO.taken_out(said)
+        assert not tells(without), said
+        assert not WHO.is_in(without)
+        assert "erased" in without
+
+
+@pytest.mark.parametrize("spelt", SPELLINGS, ids=ascii)
+def test_an_address_that_was_cut_is_erased_too(spelt: str) -> None:
+    if "zora.quillfeather" not in spelt:
+        return  # some of its letters are spelt another way: without its end nothing says that it is an address
+    at = spelt.index("quillfeather")
+    for end in range(at + 3, len(spelt)):
+        without = WHO.taken_out(f"{'x' * 300} {spelt[:end]}")
+        assert "quill" not in without, spelt[:end]
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_nobody_else_is_erased(other: str) -> None:
+    assert not WHO.is_in(f"Contact {other} is bad")
+
+
+@pytest.mark.parametrize(
+    ("who", "spelt"),
+    [
+        ("zora@m\u00fcnchen.de", "zora@xn--mnchen-3ya.de"),
+        ("zora@xn--mnchen-3ya.de", "Zora@M\u00dcNCHEN.de"),
+        ("zora@xn--mnchen-3ya.de", "zora%40m%C3%BCnchen.de"),
+        ("zora@m\u00fcnchen.de", "zora (at) mu\u0308nchen.de"),
+    ],
+)
+def test_a_domain_is_the_same_in_both_alphabets(who: str, spelt: str) -> None:
+    person = Person.named(who)
+    assert person is not None
+    assert person.contacts == ["zora@m\u00fcnchen.de", "zora@xn--mnchen-3ya.de"]
+    assert person.taken_out(f"<{spelt}>") == "<erased>"
+
+
+@given(st.text())
+def test_a_text_without_an_address_is_left_as_it_is(text: str) -> None:
+    if "@" not in unfolded(text):
+        assert gist(text) == gist(" ".join(text.split()))
+        assert WHO.taken_out(text) == text
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["HTTP 503 at 10:00", "limit=40 of 100 %", "R&amp;D: <b>at</b> noon", "a=1&b=2", "due at 2026-01-01",
+     "the point is, meet at the dot", "+Adam and 3+A4", "=?utf-8?q?x?="],
+)  # fmt: skip
+def test_what_is_no_address_is_not_made_one(said: str) -> None:
+    assert "@" not in unfolded(said)
