@@ -4,8 +4,12 @@ import io
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from models.words import State
 from worker.files.csv_rows import MOST_CONTINUED, CsvRow, split_rows
 from worker.files.lines import Line
+from worker.files.options import Options
+from worker.files.reader import Reading
+from worker.files.rows import RejectedRow
 
 
 def rows(text: str, delimiter: str = ",") -> list[CsvRow]:
@@ -57,3 +61,11 @@ def test_what_csv_writes_is_read_back(table: list[list[str]]) -> None:
     written = io.StringIO()
     csv.writer(written, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(table)
     assert [row.cells for row in rows(written.getvalue())] == table
+
+
+def test_a_byte_that_is_no_text_costs_its_row_also_where_a_quoted_cell_runs_over_lines() -> None:
+    content = b'Email,Date,Note\na@example.com,2026-03-01T10:00:00Z,"x\n\xd3y"\nb@example.com,2026-03-01T10:00:00Z,z\n'
+    options = Options(state=State.ATTEND, object_id="7", mapping=(("Date", "joined"),))
+    items = list(Reading(io.BytesIO(content), options).items())
+    assert {type(item).__name__ for item in items} == {"RejectedRow"}
+    assert "holds the byte 0xd3" in str(next(one for one in items if isinstance(one, RejectedRow)).reasons[0])

@@ -48,7 +48,8 @@ def _quoted(first: Line, lines: Iterator[Line], waiting: deque[Line], delimiter:
         waiting.extendleft(reversed(taken[1:]))
         what, right = "opens a quote that does not close", 'every " inside a quoted cell doubled, and one at its end'
         return CsvRow(first.number, [first.text], Reason(f"line {first.number}", what, right))
-    return CsvRow(first.number, cells or _parse_leniently(first.text, delimiter))
+    fault = next((line.fault for line in taken if line.fault), None)  # in a line that a quoted cell runs over
+    return CsvRow(first.number, cells or _parse_leniently(first.text, delimiter), fault)
 
 
 def _take(lines: Iterator[Line], waiting: deque[Line], taken: list[Line]) -> bool:
