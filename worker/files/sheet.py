@@ -9,7 +9,7 @@ looks like a formula, which spreadsheets then show as text. Numbers with a sign 
 import csv
 import re
 from collections.abc import Iterable
-from typing import Final, TextIO
+from typing import IO, Final
 
 SIGNS: Final = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b"
 """What a formula begins with, also in the full-width and small forms that East Asian spreadsheets take."""
@@ -17,8 +17,8 @@ BREAKS: Final = "\t\r\n"
 SEPARATORS: Final = f";,|{BREAKS}\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
 """What may stand between two cells, whoever reads the file."""
 PASSED_OVER: Final = (
-    " \"'\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180e\u2000-\u200f\u202a-\u202f"
-    "\u205f-\u206f\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0"
+    " \"'\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180e"
+    "\u2000-\u200f\u202a-\u202f\u205f-\u206f\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0"
 )
 """Quotes, spaces, controls and letters that show nothing: a spreadsheet may look past them."""
 _BEGINS: Final = rf"[{PASSED_OVER}]*[{SIGNS}]"
@@ -32,7 +32,7 @@ _GUARDS: Final = re.compile(rf"\A'(?={_BEGINS_ALL})|(?<=[{SEPARATORS}])'(?={_BEG
 class Sheet:
     """A CSV file as it is written, a row at a time."""
 
-    def __init__(self, file: TextIO) -> None:
+    def __init__(self, file: IO[str]) -> None:
         self._writer = csv.writer(file)
 
     def add(self, cells: Iterable[object]) -> None:
