@@ -16,6 +16,6 @@ Nothing here knows HTTP, Celery, settings or a clock.
 - `counted`              numbers with their nouns: 1 record, 2 records
 - `estimate`             how long a number of calls takes
 - `correction`           what an operator changes of a record
-- `erasure`              a person to be erased, and what mentions them
+- `erasure`              a person to be erased, and what mentions them; `spelling`: an address, however it is spelt
 - `tables`               the tables; `outcome`: a record's outcome, derived in one place
 """

@@ -14,7 +14,7 @@ from kombu.transport import redis, virtual
 from worker import unreadable
 
 
-class Message(virtual.Message):
+class ListItem(virtual.Message):
     """An item of a list; what is wrong with its envelope is one of its errors."""
 
     def __init__(self, payload: Any, channel: Any = None, **options: Any) -> None:  # noqa: ANN401 - anything that is JSON
@@ -42,7 +42,7 @@ def _check(message: Any) -> None:  # noqa: ANN401 - kombu carries no types
 class Channel(redis.Channel):
     """A connection to Redis."""
 
-    Message = Message
+    Message = ListItem
 
     def _brpop_read(self, **options: Any) -> Any:  # noqa: ANN401 - kombu's own
         """Take an item; one that is no JSON is gone from the list by then."""
