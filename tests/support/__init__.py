@@ -5,7 +5,8 @@
 - `api`, `console`      the HTTP API and the console on loopback; `browser`: Chromium
 - `routes`              every route, with a database full of one person, and what finds her in an answer
 - `schemathesis_roles`  whose key goes with each call of schemathesis, and what may come back
-- `hostile_text`        texts that mean harm; `odd_messages`: messages that no worker can read; `terminal`: a program on a terminal
+- `odd_messages`        messages of the broker that no worker can read
+- `hostile_text`        texts that mean harm; `terminal`: a program on a terminal
 - `night`               a large database with errors of many causes
 - `sandbox_server`      HubSpot's test server in a thread; `sandbox_calls`: calls to it
 - `recording_hubspot`   a HubSpot that records each request; `sdk_calls`: what HubSpot's own SDK sends
