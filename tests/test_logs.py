@@ -89,6 +89,7 @@ PUBLISHED: Final[dict[str, tuple[str, Any, dict[str, Any], dict[str, Any]]]] = {
     "an account that is none": (SWEEP, body(account=TOLD), task(DELIVER), {}),
     "a time that is an address": (SWEEP, body(**TOLD), task(SWEEP, eta=ADDRESS), {}),
     "an end that is an address": (SWEEP, body(**TOLD), task(SWEEP, expires=ADDRESS), {}),
+    "an end that has passed": (SWEEP, body(**TOLD), task(SWEEP, expires="2020-01-01T00:00:00"), {}),
     "retries that are an address": (SWEEP, body(**TOLD), task(SWEEP, retries=ADDRESS, timelimit=[ADDRESS, None]), {}),
     "no headers": (SWEEP, TOLD, {}, {}),
     "a type nobody reads": (SWEEP, ADDRESS, task(SWEEP), {"content_type": f"text/{ADDRESS}"}),
@@ -114,8 +115,8 @@ PUSHED: Final = {
     ),
 }
 """What somebody may push into Celery's list, where the broker is Redis."""
-SILENT: Final = ("a field that is an address", "fields of no sense")
-"""Refused with a receipt, and no line."""
+SILENT: Final = ("a field that is an address", "fields of no sense", "an end that has passed")
+"""Refused with a receipt, or passed over, and no line."""
 
 
 @pytest.mark.timeout(300)
