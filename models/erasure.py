@@ -104,8 +104,10 @@ class Person:
     @cached_property
     def _cut(self) -> re.Pattern[str]:
         """Find the beginning of an address at the end of a text that was cut there, in whatever spelling."""
+        if self.vid is not None:
+            return re.compile("(?!)")  # of a number no part tells whose it is
         begun = {re.escape(one[:end]) for one in self.contacts for end in range(_TELLING, len(one))}
-        halves = {one.partition("@")[0] for one in self.contacts if "@" in one}
+        halves = {one.partition("@")[0] for one in self.contacts}
         begun |= {rf"{re.escape(half)}.{{0,40}}" for half in halves if tells(half)}
         return re.compile(
             rf"(?<![\w.+-])(?:{'|'.join(sorted(begun, key=len, reverse=True))})\Z", re.IGNORECASE | re.DOTALL

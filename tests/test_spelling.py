@@ -89,6 +89,13 @@ def test_a_domain_is_the_same_in_both_alphabets(who: str, spelt: str) -> None:
     assert person.taken_out(f"<{spelt}>") == "<erased>"
 
 
+@given(st.text(min_size=1, max_size=10), st.text(min_size=1, max_size=20), st.text())
+def test_nothing_is_left_of_anybody(local: str, domain: str, around: str) -> None:
+    person = Person.named(f"{local}@{domain}")
+    if person is not None:
+        assert not person.is_in(person.taken_out(f"{around}{person.contact}{around * 3}"))
+
+
 @given(st.text())
 def test_a_text_without_an_address_is_left_as_it_is(text: str) -> None:
     if "@" not in unfolded(text):

@@ -163,7 +163,7 @@ def _out_of_refused(connection: Connection, after: int | None, until: int, *, pe
     rows = connection.execute(
         select(Refused.id, Refused.raw, Refused.reasons)
         .where(Refused.id > (after or 0), Refused.id <= until)
-        .where(_may_mention(said, person))
+        .where(or_(_may_mention(said, person), func.strpos(said, r"\\u00") > 0))
         .order_by(Refused.id)
         .with_for_update()
     ).all()

@@ -18,7 +18,10 @@ from models.message import loads
 from worker.celery import TASKS
 from worker.context import Context
 from worker.data_dir import valkey_home
+from worker.log import get_logger
 from worker.stream import connect
+
+log = get_logger(__name__)
 
 REWRITING: Final = 30.0
 """Seconds for which the append-only file is waited for."""
@@ -73,14 +76,21 @@ def forget(process: Context) -> list[str]:
             return []
     except redis.RedisError:
         return []  # it is another's, who does not tell
-    failed = ["Valkey's append-only file could not be written anew: it may still name them"]
+    until = time.monotonic() + REWRITING
     try:
+        _rewritten(client, until)  # one that is under way may have begun before
         client.bgrewriteaof()
-        until = time.monotonic() + REWRITING
-        while (now := client.info("persistence"))["aof_rewrite_in_progress"] or now["aof_rewrite_scheduled"]:
-            if time.monotonic() > until:
-                return failed
-            time.sleep(0.05)
-    except redis.RedisError:
-        return failed
-    return [] if now["aof_last_bgrewrite_status"] == "ok" else failed
+        if _rewritten(client, until):
+            return []
+    except redis.RedisError as error:
+        log.warning("append-only file not rewritten", error=type(error).__name__)
+    return ["Valkey's append-only file could not be written anew: it may still name them"]
+
+
+def _rewritten(client: redis.Redis, until: float) -> bool:
+    """Wait for the end of what is under way, until then at most, and say whether it went well."""
+    while (now := client.info("persistence"))["aof_rewrite_in_progress"] or now["aof_rewrite_scheduled"]:
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return bool(now["aof_last_bgrewrite_status"] == "ok")
