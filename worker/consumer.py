@@ -6,12 +6,12 @@ Celery itself logs its body, and some bodies end the worker, after which they co
 from collections.abc import Callable
 from typing import Any, Final
 
-from celery.worker.consumer import Consumer as CelerysConsumer
+from celery.worker.consumer.consumer import Consumer as CelerysConsumer, logger
 from kombu.exceptions import ContentDisallowed, SerializationError
 
 from worker import unreadable
 from worker.celery import JOB, PURGE, TASKS
-from worker.redis_transport import lost
+from worker.redis_transport import UNREADABLE
 
 OURS: Final = frozenset({*TASKS, PURGE, JOB})
 _EMBEDDED: Final = frozenset({"callbacks", "errbacks", "chain", "chord"})
@@ -25,16 +25,13 @@ class Consumer(CelerysConsumer):  # type: ignore[misc]
     def create_task_handler(self, *given: Any) -> Callable[[Any], None]:  # noqa: ANN401 - Celery's own
         """Give what takes a message: nothing that it holds ends the worker."""
         run = super().create_task_handler(*given)
-        gone = lost(self)
 
         def take(message: Any) -> None:  # noqa: ANN401 - kombu carries no types
             fault = fault_of(message)
             try:
                 if fault is None:
                     run(message)
-            except gone:
-                raise
-            except Exception as error:  # noqa: BLE001 - Celery raises whatever reading somebody's header comes to
+            except UNREADABLE as error:  # a header that is checked nowhere
                 fault = f"Celery cannot read it ({type(error).__name__})"
             if fault is not None:
                 self._drop(message, fault)
@@ -61,7 +58,7 @@ class Consumer(CelerysConsumer):  # type: ignore[misc]
         queue = message.delivery_info.get("routing_key")
         unreadable.note(queue if queue in TASKS else "?", reason)
         if not message.acknowledged:
-            message.reject_log_error(unreadable.log, self.connection_errors)
+            message.reject_log_error(logger, self.connection_errors)
 
 
 def fault_of(message: Any) -> str | None:  # noqa: ANN401, PLR0911 - kombu carries no types; one return per fault
@@ -70,7 +67,7 @@ def fault_of(message: Any) -> str | None:  # noqa: ANN401, PLR0911 - kombu carri
         payload = message.decode()
     except ContentDisallowed:
         return "it is not JSON, and nothing else is read"
-    except (SerializationError, LookupError, ValueError, TypeError, AttributeError, RecursionError):
+    except (SerializationError, *UNREADABLE):
         return "its body cannot be read as JSON"
     embedded: Any = None
     call = message.headers

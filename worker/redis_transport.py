@@ -7,11 +7,14 @@ for a lost connection. Here such an item becomes a message with an error, which 
 import sys
 import uuid
 from queue import Empty
-from typing import Any
+from typing import Any, Final
 
 from kombu.transport import redis, virtual
 
 from worker import unreadable
+
+UNREADABLE: Final = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What reading somebody's value comes to. Whatever else is raised is no fault of the message, which must not be lost."""
 
 
 class ListItem(virtual.Message):
@@ -22,7 +25,7 @@ class ListItem(virtual.Message):
         try:
             super().__init__(payload, channel=channel, **options)  # type: ignore[no-untyped-call]
             _check(self)
-        except Exception:  # noqa: BLE001 - kombu raises whatever reading somebody's value comes to
+        except UNREADABLE:
             none: dict[str, Any] = {"properties": {"delivery_tag": ""}}
             super().__init__(none, channel=channel, **options)  # type: ignore[no-untyped-call]
             self.errors.append(sys.exc_info())
@@ -48,17 +51,11 @@ class Channel(redis.Channel):
         """Take an item; one that is no JSON is gone from the list by then."""
         try:
             return super()._brpop_read(**options)  # type: ignore[no-untyped-call]
-        except Exception as error:
-            # Beside these it is json's errors, those of kombu's own decoding of types, or too deep nesting.
-            if isinstance(error, (Empty, *lost(self))):
+        except UNREADABLE:  # json's errors, and those of kombu's own decoding of types
+            if self.client.connection is None:
                 raise
             unreadable.note(served_last(self), "it is not JSON")
             raise Empty from None
-
-
-def lost(broker: Any) -> tuple[type[Exception], ...]:  # noqa: ANN401 - kombu carries no types
-    """Give the errors that say that a connection is gone; on Redis kombu counts every KeyError with them."""
-    return tuple(kind for kind in broker.connection_errors if kind is not KeyError)
 
 
 def served_last(channel: Any) -> str:  # noqa: ANN401 - kombu carries no types
