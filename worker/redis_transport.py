@@ -14,7 +14,7 @@ from kombu.transport import redis, virtual
 from worker import unreadable
 
 UNREADABLE: Final = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What reading somebody's value comes to. Whatever else is raised is no fault of the message, which must not be lost."""
+"""What reading somebody's value comes to. Whatever else is raised is no fault of the message: it must not be lost."""
 
 
 class ListItem(virtual.Message):
