@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from kombu.connection import Connection
 from sqlalchemy import ARRAY, Boolean, DateTime, Engine, Enum, Float, Integer, Interval, LargeBinary, Time, Uuid, update
 from typer.testing import CliRunner
 
@@ -38,6 +39,7 @@ from tests.support.ledger import (
     waits,
     wrong_now,
 )
+from worker.celery import ACCEPT, SWEEP
 from worker.context import Context
 from worker.operations import audit_log, jobs
 from worker.queries import submissions
@@ -48,6 +50,7 @@ from worker.queue import settle
 from worker.queue.attempts import AttemptResult
 from worker.retention import blank, mentions
 from worker.retention.erase import Erased, erase
+from worker.settings import Settings
 
 ADA = "Ada.Lovelace@Example.com"
 VID = 987_654_321_012
@@ -216,6 +219,18 @@ def test_what_still_waits_in_the_stream_is_said(engine: Engine, context: Context
     intake(context)
     assert erased(context, "a@x.org").complete
     assert found(engine, "a@x.org") == []
+
+
+def test_what_still_waits_in_celerys_queue_on_redis_is_said(settings: Settings, context: Context) -> None:
+    with Connection(settings.broker_url) as connection:  # type: ignore[no-untyped-call]
+        body = [[], message("a@x.org"), {}]
+        connection.Producer().publish(body, routing_key=ACCEPT, headers={"task": ACCEPT, "id": "1"})
+    context.redis.lpush(SWEEP, '{"note": "a%40x.org"', "nothing")
+    said = [f"waiting in the queue {queue}: 1 message of theirs" for queue in (ACCEPT, SWEEP)]
+    assert erased(context, "a@x.org", patience=0).left == said
+    assert erased(context, "b@x.org", patience=0).complete
+    context.redis.delete(ACCEPT, SWEEP)
+    assert erased(context, "a@x.org", patience=0).complete
 
 
 def test_a_person_of_several_steps_interrupted_is_erased_by_the_next_run(

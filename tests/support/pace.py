@@ -35,6 +35,7 @@ SLOW_FILES: Final = {
             "logs",
             "lookups",
             "notify",
+            "odd_messages",
             "openid_console",
             "outages",
             "outbox",
