@@ -26,26 +26,12 @@ WHOLE_FILES: Final = {
 """Files whose tests share what is dear to start: each file is one worker's."""
 SLOW_FILES: Final = {
     f"test_{name}.py"
-    for name in (
-        *("api_kill", "broker_outage", "bulk_locks", "concurrency", "console_accessible", "console_browser"),
-        *("console_story", "demo", "fairness", "failover", "fallback", "files_memory", "first_minutes", "help"),
-        *(
-            "kills",
-            "kills_bulk",
-            "logs",
-            "lookups",
-            "notify",
-            "odd_messages",
-            "openid_console",
-            "outages",
-            "outbox",
-            "outgoing",
-            "pooler",
-            "producers",
-        ),
-        *("purge", "restarts", "scenarios", "screenshots", "silent_drop", "site", "startup", "state_machine"),
-        *("status", "terminal", "up"),
-    )
+    for name in """
+    api_kill broker_outage bulk_locks concurrency console_accessible console_browser console_story demo failover
+    fairness fallback files_memory first_minutes help kills kills_bulk logs lookups notify odd_messages
+    openid_console outages outbox outgoing pooler producers purge restarts scenarios screenshots silent_drop site
+    startup state_machine status terminal up
+    """.split()
 }
 """Files of tests that start processes, or repeat."""
 SLOWEST: Final = 25
