@@ -16,7 +16,8 @@ from tests.support.worker_processes import Workers, until
 from tests.test_broker_outage import rabbitmq, virtual_host
 from worker import heartbeat, unreadable
 from worker.celery import DELIVER, SWEEP, TASKS
-from worker.queries.attention import Level, findings
+from worker.finding import Level
+from worker.queries.attention import findings
 from worker.queries.status import read_status
 from worker.settings import Settings
 

@@ -86,7 +86,9 @@ def _broker(report: StatusReport) -> Iterator[Finding]:
         were = "1 message" if dropped.number == 1 else f"{dropped.number:,} messages"
         text = f"{were} in the queue {dropped.queue} that no worker could read, dropped;"
         text = f"{text} the last {spoken(dropped.seconds_ago)} ago"
-        yield Finding(Level.WARNING, "broker", text, "the worker's log says why (message not readable): fix the producer")
+        yield Finding(
+            Level.WARNING, "broker", text, "the worker's log says why (message not readable): fix the producer"
+        )
 
 
 def _workers(report: StatusReport) -> Iterator[Finding]:
