@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from hubspot_api.tiers import BURST_SECONDS, LIMITS, Tier
+
+if TYPE_CHECKING:
+    from worker.settings import Settings
 
 MOST: Final = 2**31 - 1
 """What the database's column holds."""
@@ -84,6 +87,17 @@ class AccountOptions:
     batch_size: BatchSize = None
     time_zone: TimeZone = None
     tier: OfTier = None
+
+    def check_url(self, settings: "Settings") -> None:
+        """Refuse a URL to which the token would be sent in clear."""
+        from hubspot_api.address import is_open
+
+        if self.url is not None and is_open(self.url) and not settings.hubspot_http:
+            raise typer.BadParameter(
+                f"{self.url} would send the token in clear to another machine. Expected https://…; for a test server"
+                " set TURNOUT_HUBSPOT_HTTP=true.",
+                param_hint="--url",
+            )
 
     def columns(self, tier: Tier | None = None) -> dict[str, object]:
         """Give the columns that are set, by the account's tier or else by this one; what is named alone goes first."""

@@ -63,6 +63,7 @@ def add(
     process = open_process()
     engine, settings = process.engine, process.settings
     chosen = options.columns(Tier.OAUTH if oauth else None)
+    options.check_url(settings)
     _check_zone(engine, options.time_zone)
     there_is = f"there is an account {name}: change it with `turnout accounts set` or `turnout accounts rotate`"
     if registry.listed(engine, settings, name):
@@ -100,6 +101,7 @@ def change(
         raise typer.BadParameter("nothing to change: name an option, such as --batch-size 50")
     process = open_process()
     engine, settings = process.engine, process.settings
+    options.check_url(settings)
     _check_zone(engine, options.time_zone)
     if not registry.listed(engine, settings, name):
         unknown(name)

@@ -1,5 +1,6 @@
 """Where a call goes (HubSpot's OpenAPI, `v3` and its dated successors): the one place where a path is put together."""
 
+import ipaddress
 import re
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
@@ -25,6 +26,22 @@ def is_base(url: str) -> bool:
         return parts.port != 0 and not {".", ".."} & set(parts.path.split("/"))
     except ValueError:  # a port beyond the last, an address that is none
         return False
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host is the machine itself."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_open(url: str) -> bool:
+    """Say whether what goes to a base URL, the token too, can be read on its way: http, to another machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "http" and not is_loopback(parts.hostname or "")
 
 
 def prefix(version: str) -> str:

@@ -49,7 +49,7 @@ def held_by_server(client: socket.socket) -> bool:
 
 def head(api: Api, length: int) -> bytes:
     return (
-        f"POST {BY_EMAIL} HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer {api.key}\r\n"
+        f"POST {BY_EMAIL} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {api.key}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
     ).encode()
 
@@ -69,7 +69,7 @@ def test_headers_of_a_second_request_that_do_not_come_end_the_connection(
 ) -> None:
     monkeypatch.setattr(web.server, "SLOWEST", 0.5)
     with connected(api) as client:
-        client.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: api\r\n\r\n")
+        client.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
         while client.recv(1_000_000)[-2:] not in {b"}}", b"]}"}:
             pass
         client.sendall(b"GET /openapi.json HT")
@@ -83,7 +83,7 @@ def test_a_second_requests_headers_have_a_time_of_their_own(api: Api, monkeypatc
             time.sleep(begins)
             client.sendall(b"GET /nothing HTTP/1.1\r\n")
             time.sleep(takes)
-            client.sendall(b"Host: api\r\n\r\n")
+            client.sendall(b"Host: localhost\r\n\r\n")
             answer = b""
             while not answer.endswith(b"}"):
                 some = client.recv(10_000)
@@ -109,7 +109,7 @@ def test_a_connection_that_is_idle_is_kept_for_the_next_request(api: Api, monkey
     with connected(api) as client:
         for idle in (0, 0.9, 0.9):
             time.sleep(idle)
-            client.sendall(b"GET /nothing HTTP/1.1\r\nHost: api\r\n\r\n")
+            client.sendall(b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
             answer = b""
             while not answer.endswith(b"}"):
                 answer += client.recv(10_000)

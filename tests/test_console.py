@@ -14,10 +14,11 @@ from models.tables import Account, Attempt, Batch, Error, Event, Session, Submis
 from models.words import Outcome, Resolution, Role
 from tests.support.api import key_for
 from tests.support.console import RunningConsole, Visitor, running_console, words
+from tests.support.contexts import open_context
 from tests.support.fixtures import Submit
 from tests.support.jobs import retry
 from tests.support.ledger import Ledger, ask, do, given_up, message, outcomes, people, postponed, settled, taken
-from web.console import pages
+from web.console import pages, sign_in
 from web.masking import masked
 from worker.accounts.registry import add
 from worker.auth import keys, signin_limit
@@ -69,8 +70,9 @@ def test_a_good_key_opens_the_console_and_its_session_is_a_safe_cookie(console: 
     assert key not in visitor.page()
 
 
-def test_away_from_the_machine_the_cookie_goes_by_https_only(console: RunningConsole) -> None:
-    answer = requests.get(f"{console.url}/sign-in", headers={"Host": "turnout.example.com"}, timeout=30)
+def test_away_from_the_machine_the_cookie_goes_by_https_only(console: RunningConsole, settings: Settings) -> None:
+    with open_context(settings, hosts="turnout.example.com") as context, running_console(context) as named:
+        answer = requests.get(f"{named.url}/sign-in", headers={"Host": "turnout.example.com"}, timeout=30)
     assert answer.headers["Set-Cookie"].startswith("__Host-turnout=")
     assert "Secure" in answer.headers["Set-Cookie"]
     assert "Secure" not in console.visitor().get("/sign-in").headers["Set-Cookie"]
@@ -138,17 +140,29 @@ def test_a_link_from_another_site_asks_once_more_because_it_brings_no_cookie(con
 # Many wrong keys
 
 
-def test_after_many_wrong_keys_nobody_signs_in_from_there_until_a_time_that_is_told(
-    console: RunningConsole, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long each wrong key was made to wait, of which the tests do not wait."""
+    pauses: list[float] = []
+
+    async def waited(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(sign_in, "sleep", waited)
+    return pauses
+
+
+def test_after_many_wrong_keys_further_wrong_ones_wait_and_a_right_one_signs_in_at_once(
+    console: RunningConsole, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
 ) -> None:
     monkeypatch.setattr(signin_limit, "MOST", 3)
     visitor, key = console.visitor(), key_for(console.context, "olga", Role.OPERATOR)
-    assert [visitor.sign_in("wrong").status_code for _ in range(4)] == [403, 403, 403, 429]
-    answer = visitor.sign_in(key)
-    assert answer.status_code == 429
-    assert re.search(r"with the right key neither, until \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", words(answer.text))
-    console.context.redis.flushall()
+    answers = [visitor.sign_in("wrong") for _ in range(6)]
+    assert [answer.status_code for answer in answers] == [403] * 3 + [429] * 3
+    assert pauses.count(sign_in.SLOWED) == 3
+    assert re.search(r"answered slowly until \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", words(answers[-1].text))
     assert visitor.sign_in(key).status_code == 200
+    assert pauses.count(sign_in.SLOWED) == 3
 
 
 def test_a_good_key_clears_its_addresss_count(console: RunningConsole, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,21 +173,55 @@ def test_a_good_key_clears_its_addresss_count(console: RunningConsole, monkeypat
         assert console.visitor().sign_in(key).status_code == 200
 
 
-def test_many_addresses_together_are_locked_out_and_those_of_operators_are_spared(
-    context: Context, monkeypatch: pytest.MonkeyPatch
+def test_wrong_keys_of_many_addresses_slow_down_no_other(context: Context) -> None:
+    for number in range(200):
+        assert signin_limit.slowed_until(context.redis, f"198.51.100.{number}") is None
+    assert signin_limit.slowed_until(context.redis, "203.0.113.9") is None
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        [f"2001:db8::{number}" for number in range(3)],
+        ["203.0.113.9", "::ffff:203.0.113.9", "::ffff:cb00:7109"],
+        ["fe80::1", "fe80::1%eth0", "fe80::1%eth1"],
+        ["", "", "/run/turnout.sock"],
+    ],
+)
+def test_one_network_of_ipv6_and_one_address_in_each_spelling_counts_as_one(
+    context: Context, monkeypatch: pytest.MonkeyPatch, spelt: list[str]
 ) -> None:
-    monkeypatch.setattr(signin_limit, "MOST_OF_ALL", 5)
-    assert signin_limit.locked_until(context.redis, "203.0.113.9") is None
-    signin_limit.forgive(context.redis, "203.0.113.9")
-    locked = [signin_limit.locked_until(context.redis, f"198.51.100.{number}") is not None for number in range(7)]
-    assert locked == [False] * 5 + [True] * 2
-    assert signin_limit.locked_until(context.redis, "203.0.113.9") is None
-
-
-def test_an_ipv6_network_counts_as_one_address(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signin_limit, "MOST", 2)
-    locked = [signin_limit.locked_until(context.redis, f"2001:db8::{number}") is not None for number in range(3)]
-    assert locked == [False, False, True]
+    slowed = [signin_limit.slowed_until(context.redis, one) is not None for one in spelt]
+    assert slowed == [False, False, True]
+
+
+def test_a_header_that_no_proxy_wrote_does_not_evade_the_count(
+    console: RunningConsole, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> None:
+    monkeypatch.setattr(signin_limit, "MOST", 3)
+    visitor = console.visitor()
+    headers = ({"X-Forwarded-For": f"198.51.100.{number}"} for number in range(6))
+    form = {"key": "wrong", "form": visitor.token()}
+    assert [visitor.post("/sign-in", form, headers=one).status_code for one in headers] == [403] * 3 + [429] * 3
+    assert pauses
+
+
+def test_behind_a_trusted_proxy_each_client_is_counted_by_its_own_address(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> None:
+    monkeypatch.setattr(signin_limit, "MOST", 1)
+    with open_context(settings, trusted_proxies="127.0.0.1") as context, running_console(context) as console:
+        visitor = console.visitor()
+        form = {"key": "wrong", "form": visitor.token()}
+
+        def status(*forwarded: str) -> int:
+            return visitor.post("/sign-in", form, headers={"X-Forwarded-For": ", ".join(forwarded)}).status_code
+
+        assert [status("203.0.113.9"), status("203.0.113.9")] == [403, 429]
+        assert status("198.51.100.7") == 403, "another client of the same proxy"
+        assert status("192.0.2.1", "203.0.113.9:4711") == 429, "what the client wrote itself stands further left"
+    assert pauses
 
 
 def test_without_redis_operators_still_get_in_and_see_what_is_wrong(settings: Settings) -> None:

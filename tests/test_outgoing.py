@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 import pytest
 from hypothesis import given, settings as rules, strategies as st
 from pydantic import SecretStr
-from sqlalchemy import func, select, update
+from sqlalchemy import Engine, func, select, update
 
 import tasks.accept
 from hubspot_api.address import is_base, is_version, path_to
@@ -37,6 +37,7 @@ from tests.support.hostile_text import HIDING, ODD, WALKING
 from tests.support.jobs import ME, retry
 from tests.support.ledger import do, make_due
 from tests.support.recording_hubspot import Recorder, recording
+from worker.accounts.registry import listed
 from worker.accounts.token_renewal import sealed
 from worker.context import Context
 from worker.operations import correct, jobs
@@ -551,6 +552,46 @@ def test_a_base_url_may_have_a_port_and_a_path(url: str) -> None:
     assert is_base(url)
 
 
+OPEN = (
+    "http://api.hubapi.com",
+    "http://sandbox:8900",
+    "http://10.0.0.7:8900/hub",
+    "http://localhost.example.com",
+    "http://127.0.0.1.example.com",
+    "http://127.1",
+    "http://2130706433",
+    "http://0.0.0.0:8900",
+    "http://[::]:8900",
+    "http://[::ffff:10.0.0.7]",
+    "HTTP://API.hubapi.com",
+)
+"""Where the token would be sent in clear."""
+
+
+@pytest.mark.parametrize("url", OPEN)
+def test_a_token_is_sent_in_clear_to_no_other_machine_but_by_a_setting(
+    url: str, turnout: Turnout, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TURNOUT_HUBSPOT_URL", url)
+    with pytest.raises(SettingsError, match="token in clear"):
+        read_settings()
+    added = ("accounts", "add", "partner", "--token-stdin", "--url", url)
+    for words in (("accounts", "set", "default", "--url", url), added, (*added, "--oauth")):
+        assert turnout(*words, stdin="pat-1", status=2).exit_code
+    assert [one.name for one in listed(engine, settings)] == ["default"]
+    monkeypatch.setenv("TURNOUT_HUBSPOT_HTTP", "true")
+    assert read_settings().hubspot_http
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost:8900", "http://127.0.0.1:8900", "http://127.9.9.9", "http://[::1]:1"]
+)
+def test_http_is_for_the_machine_itself(url: str, turnout: Turnout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TURNOUT_HUBSPOT_URL", url)
+    assert read_settings().hubspot_url == url
+    turnout("accounts", "set", "default", "--url", url)
+
+
 @pytest.mark.parametrize("key", ["a\x1bb", "a\x7fb", "a\x9bb", "a\xc2\x85b", "a\xe2\x80\xaeb", "a\tb"])
 def test_an_idempotency_key_that_hides_something_is_400(api: Api, key: str) -> None:
     import socket
@@ -558,7 +599,7 @@ def test_an_idempotency_key_that_hides_something_is_400(api: Api, key: str) -> N
     body = json.dumps({"inputs": [{"vid": 1, "interactionDateTime": WHEN}]}).encode()
     with socket.create_connection(("127.0.0.1", urlsplit(api.url).port or 0)) as sock:
         sock.sendall(
-            f"POST {V3}/7/attendance/register/create HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api.key}\r\n"
+            f"POST {V3}/7/attendance/register/create HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {api.key}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nIdempotency-Key: {key}\r\n"
             "Connection: close\r\n\r\n".encode("latin-1")
             + body

@@ -18,7 +18,7 @@ HOST = {"Host": "internal:8800"}
 @pytest.fixture
 def inside(context: Context) -> Iterator[str]:
     """Where the proxy sends to."""
-    settings = context.settings.model_copy(update={"public_url": OUTSIDE})
+    settings = context.settings.model_copy(update={"public_url": OUTSIDE, "hosts": "internal"})
     with running_server(replace(context, settings=settings)) as url:
         yield url
 

@@ -341,6 +341,7 @@ def test_the_page_is_not_written_by_whoever_names_the_host(api: Api, host: str) 
         client.sendall(f"GET /reference HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
         answer = b"".join(iter(lambda: client.recv(65_536), b"")).decode()
     assert "<script" not in answer
+    assert answer.startswith("HTTP/1.1 421 ")
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")])

@@ -11,14 +11,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from web.attendance import Attendance
 from web.console.app import Console
+from web.hosts import Hosts
 from web.hubspot_format import Fault, busy
 from web.limits import Admission
 from web.long_poll import LongPoll
 from web.masking import masked
 from web.participations import Participations
+from web.proxies import Proxies
 from web.public_url import PublicUrl
 from web.receipts import Receipts
 from web.reference import routes as reference
+from web.safe_headers import with_safe_headers
 from worker.context import Context
 from worker.database import is_away, is_datas_fault
 from worker.log import get_logger
@@ -28,7 +31,7 @@ log = get_logger(__name__)
 
 def create_app(process: Context) -> FastAPI:
     """Make the app of one process; what `app.state.held` names holds answers, and lets go of them by `end()`."""
-    app = FastAPI(title="Turnout", version="1", docs_url=None, redoc_url=None, openapi_url=None)
+    app = App(title="Turnout", version="1", docs_url=None, redoc_url=None, openapi_url=None)
     waiting = LongPoll(process.engine)
     app.include_router(Attendance(process, Admission(), waiting).router())
     app.include_router(Participations(process).router())
@@ -44,7 +47,17 @@ def create_app(process: Context) -> FastAPI:
     app.add_middleware(Encoded)
     app.add_middleware(Head)
     app.add_middleware(PublicUrl, url=process.settings.public_url)
+    app.add_middleware(Hosts, settings=process.settings)
+    app.add_middleware(Proxies, trusted=process.settings.trusted_proxies)
     return app
+
+
+class App(FastAPI):
+    """The app; what answers for it where something failed answers with the same headers."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        await super().__call__(scope, receive, with_safe_headers(send))
 
 
 class Encoded:

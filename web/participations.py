@@ -16,10 +16,10 @@ from hubspot_api.answer import Limited
 from hubspot_api.client import get
 from hubspot_api.limiter import Use
 from hubspot_api.participations import LIMIT, contact_view, event_view, read_page
-from hubspot_api.transport import NoResponse
+from hubspot_api.transport import NoResponse, Response as HubSpotResponse
 from models.ids import hidden_character, id_fault
 from models.input_check import shown
-from models.message import Json
+from models.message import Json, loads
 from models.words import Role
 from web.access import account_of, key_of, may
 from web.attendance import PREFIXES, check_version
@@ -47,6 +47,7 @@ PATHS: Final = {
 LONGEST_AFTER: Final = 1_000
 """Characters of a cursor. HubSpot publishes no bound."""
 _NUMBER: Final = re.compile("[1-9][0-9]{0,2}")
+_SECONDS: Final = re.compile("[0-9]{1,9}")
 ANSWERS: Final[dict[int | str, Json]] = {
     200: {"description": "HubSpot's answer, as it came", "content": {"application/json": {"schema": {}}}},
     "default": {"description": "HubSpot's answer, as it came, whatever its status"},
@@ -117,9 +118,28 @@ class Participations:
             tell(to, 0, call, "pass on")
         if isinstance(response, NoResponse):
             raise Fault(502, "BAD_GATEWAY", f"HubSpot gave no answer: {response.because}.")
-        passed = {name: headers[name] for name in ("Retry-After",) if name in headers}
-        passed["Content-Type"] = headers.get("Content-Type", JSON)
-        return Response(response.body, response.status, headers=passed)
+        return passed_on(response)
+
+
+def passed_on(response: HubSpotResponse) -> Response:
+    """Pass HubSpot's answer on: its status and its JSON. Of its headers only for how long to wait.
+
+    Raises:
+        Fault: where it is no JSON, or no answer to a reading (a redirect).
+
+    """
+    wait = response.headers.get("Retry-After", "")
+    headers = {"Retry-After": wait} if _SECONDS.fullmatch(wait) else {}
+    is_failure = 400 <= response.status < 600  # noqa: PLR2004 - HTTP
+    if is_failure or response.status == 200:  # noqa: PLR2004 - HTTP
+        try:
+            loads(response.body)
+        except (ValueError, RecursionError):
+            pass
+        else:
+            return Response(response.body, response.status, headers=headers | {"Content-Type": JSON})
+    said = f"HubSpot answered HTTP {response.status}, without JSON that could be passed on. Ask again later."
+    raise Fault(response.status if is_failure else 502, "BAD_GATEWAY", said, headers=headers)
 
 
 STATES: Final = ("REGISTERED", "ATTENDED", "CANCELLED", "NO_SHOW", "EMPTY")

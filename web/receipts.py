@@ -104,7 +104,7 @@ class Receipts:
         headers["ETag"] = tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
         if tag in [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]:
             return Response(status_code=304, headers=headers)
-        return Response(body, headers=headers | {"Content-Type": hubspot_format.JSON, "Cache-Control": "no-cache"})
+        return Response(body, headers=headers | {"Content-Type": hubspot_format.JSON})
 
     def _receipt(self, key: ApiKey, submission: UUID, limit: int, after: Cursor, request: Request) -> Json:
         with self._engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:

@@ -4,10 +4,14 @@ import asyncio
 from types import FrameType
 from typing import Any, Final
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from web.app import create_app
+from web.hubspot_format import invalid
+from web.request_heads import StrictBuffer
+from web.safe_headers import SAFE_HEADERS
 from worker.context import Context
 from worker.log import get_logger
 
@@ -26,11 +30,15 @@ STOPPING: Final = 20
 class ImpatientProtocol(H11Protocol):
     """uvicorn's HTTP/1.1; a connection whose headers do not come, or whose answer is not taken, is closed.
 
-    uvicorn waits for both for ever.
+    uvicorn waits for both for ever. And a request that two readers could take for two different ones is refused.
     """
 
     _slow: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on as they are
+        super().__init__(*args, **kwargs)
+        self.conn._receive_buffer = StrictBuffer()  # noqa: SLF001 - h11 has no other place for what it does not check
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to count."""
@@ -64,6 +72,19 @@ class ImpatientProtocol(H11Protocol):
                 self._slow.cancel()  # the one of the connection's begin would cut this request short
             self._slow = self.loop.call_later(SLOWEST, self._close_unless_asked)
 
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is not HTTP, with the headers of every answer; where one is being sent already, just close."""
+        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            refusal = invalid(f"{msg} Send HTTP/1.1, with each header once and one length of the body.").response()
+            named = {**SAFE_HEADERS, **dict(refusal.headers), "connection": "close"}
+            for event in (
+                h11.Response(status_code=400, headers=list(named.items()), reason=b"Bad Request"),
+                h11.Data(data=bytes(refusal.body)),
+                h11.EndOfMessage(),
+            ):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
     def _is_unasked(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle  # none before the first request, whatever uvicorn says
         return cycle is None or cycle.response_complete
@@ -85,6 +106,7 @@ class Server(uvicorn.Server):
                 host=host,
                 port=port,
                 http=ImpatientProtocol,
+                proxy_headers=False,  # `web.proxies`
                 ws="none",
                 lifespan="off",
                 log_config=None,

@@ -6,6 +6,7 @@ A refusal shows what was read with its secrets masked, says what is expected, an
 import ipaddress
 import re
 from collections.abc import Collection
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
@@ -21,6 +22,7 @@ BASE: Final = "https://api.hubapi.com"
 MOST_PORT: Final = 65_535
 ENCODING: Final = "write special characters of a user or a password as % and two digits: @ as %40, # as %23, / as %2F"
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_HOST_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,253}|\[?(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f.]{0,15}\]?")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f-\x9f]")
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _RENAMED: Final = {"postgres": "postgresql", "valkey": "redis", "valkeys": "rediss"}
@@ -134,14 +136,66 @@ def proxy_url(url: str) -> str:
     return url
 
 
-def public_url(url: str) -> str:
-    """Read the address under which console and API are found from outside; nothing passes.
+def read_networks(written: str) -> list[IPv4Network | IPv6Network]:
+    """Read addresses and networks of proxies, between commas.
 
     Raises:
         ValueError: says what is not valid, what is expected and what to do.
 
     """
-    return http_url(url) if url else url
+    networks = []
+    for one in filter(None, map(str.strip, written.split(","))):
+        try:
+            network = ip_network(one)
+        except ValueError:
+            network = None
+        if network is None or network.prefixlen == 0:
+            raise ValueError(
+                f"«{visible(one)}» is not the address or network of a proxy; expected some between commas, such as"
+                " 10.0.0.7, 10.1.0.0/16, 2001:db8::/64; not every address, or each client could name its own"
+            )
+        networks.append(network)
+    return networks
+
+
+def networks(written: str) -> str:
+    """Take what `read_networks` reads.
+
+    Raises:
+        ValueError: as that does.
+
+    """
+    read_networks(written)
+    return written
+
+
+def read_hosts(written: str) -> list[str]:
+    """Read names of hosts, between commas, in lower case and without ports.
+
+    Raises:
+        ValueError: says what is not valid, what is expected and what to do.
+
+    """
+    names = []
+    for one in filter(None, map(str.strip, written.split(","))):
+        if not _HOST_NAME.fullmatch(one):
+            raise ValueError(
+                f"«{visible(one)}» is not the name of a host; expected names or addresses between commas, such as"
+                " turnout.example.com, 10.0.0.7, without http:// and without a port"
+            )
+        names.append(one.strip("[]").lower())
+    return names
+
+
+def hosts(written: str) -> str:
+    """Take what `read_hosts` reads.
+
+    Raises:
+        ValueError: as that does.
+
+    """
+    read_hosts(written)
+    return written
 
 
 def issuer_url(url: str) -> str:

@@ -75,8 +75,10 @@ BrokerUrl = Annotated[Text, AfterValidator(setting_values.broker_url)]
 RedisUrl = Annotated[Text, AfterValidator(setting_values.redis_url)]
 BaseUrl = Annotated[Text, AfterValidator(_base_url)]
 ProxyUrl = Annotated[Text, AfterValidator(setting_values.proxy_url)]
-OutsideUrl = Annotated[Text, AfterValidator(setting_values.public_url)]
 IssuerUrl = Annotated[Text, AfterValidator(setting_values.issuer_url)]
+HostNames = Annotated[Text, AfterValidator(setting_values.hosts)]
+Networks = Annotated[Text, AfterValidator(setting_values.networks)]
+OutsideUrl = Annotated[Text, AfterValidator(lambda url: url and _base_url(url))]
 CertificateFile = Annotated[Text, AfterValidator(setting_values.readable_file)]
 Token = Annotated[Secret, AfterValidator(_header_value)]
 
@@ -110,6 +112,11 @@ class Settings(BaseSettings):
     hubspot_ca_bundle: CertificateFile = Field(
         "",
         description="File of the certificates that HubSpot's, or the proxy's, is checked against; empty: public ones",
+    )
+    hubspot_http: bool = Field(
+        default=False,
+        description="`HUBSPOT_URL` and accounts' URLs may be http to other machines too, which sends tokens in clear."
+        " For a test server",
     )
     hubspot_version: Text = Field("v3", description="`v3`, or a dated version such as `2026-09`")
     batch_size: int = Field(100, ge=1, le=1000, description="Records in one POST, at most")
@@ -154,6 +161,14 @@ class Settings(BaseSettings):
     oidc_ca_bundle: CertificateFile = Field(
         "", description="File of the certificates that the provider's is checked against; empty: public ones"
     )
+    hosts: HostNames = Field(
+        "", description="Other names that requests may ask for (the header `Host`), with commas; others are refused"
+    )
+    trusted_proxies: Networks = Field(
+        "",
+        description="Addresses or networks of proxies, with commas, whose `X-Forwarded-For` and `X-Forwarded-Proto` are"
+        " believed; empty: nobody's",
+    )
     webhook_private: bool = Field(default=False, description="Webhooks may use http and private addresses")
     data_dir: Path = Field(Path(".turnout"), description="What `turnout up` keeps on this machine")
     log_format: Literal["console", "json"] = Field("console", description="`console` or `json`")
@@ -191,6 +206,17 @@ class Settings(BaseSettings):
         """Name the sources; the first that has a setting decides it."""
         own = (init_settings, env_settings, SecretFiles(settings_cls), dotenv_settings)
         return (*own, RunningStack(settings_cls)) if cls.with_running else own
+
+    @model_validator(mode="after")
+    def _token_is_not_sent_in_clear(self) -> Self:
+        from hubspot_api.address import is_open
+
+        if is_open(self.hubspot_url) and not self.hubspot_http:
+            raise ValueError(
+                f"TURNOUT_HUBSPOT_URL {setting_values.masked(self.hubspot_url)} would send the token in clear to another"
+                f" machine; expected {setting_values.BASE}; for a test server set TURNOUT_HUBSPOT_HTTP=true too"
+            )
+        return self
 
     @model_validator(mode="after")
     def _lease_outlasts(self) -> Self:

@@ -11,6 +11,7 @@ from typing import Final, Literal
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hubspot_api.address import is_loopback
 from worker.auth.sessions import LIFE
 from worker.setting_values import is_loopback
 

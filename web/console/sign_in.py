@@ -5,6 +5,7 @@ everybody seems to come from there. Its page asks for one press of a button, so 
 does not use it up.
 """
 
+from asyncio import sleep
 from collections.abc import Mapping
 from functools import partial
 from typing import Final
@@ -13,6 +14,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from hubspot_api.address import is_loopback
 from models.words import Role
 from web.console import cookie
 from web.console.base import SIGN_IN, Frame, PageError, check_form, safe_path
@@ -23,7 +25,10 @@ from worker.auth import keys, sessions, signin_limit
 from worker.auth.openid import Provider
 from worker.setting_values import is_loopback
 
+SLOWED: Final = 2.0
+"""Seconds for which the answer to a wrong key waits, after many from one address."""
 LINK: Final = f"{SIGN_IN}/{{link}}"
+TOO_MANY: Final = 429
 _OF_PROXIES: Final = frozenset({"forwarded", "via", "x-real-ip"})
 
 
@@ -40,8 +45,11 @@ class Signing:
         return await self._frame.run(self._page, request)
 
     async def sign_in(self, request: Request) -> Response:
-        """Take a key."""
-        return await self._frame.run(partial(self._sign_in, await read_form(request)), request)
+        """Take a key; many wrong ones from one address are slowed down, which holds up nobody else."""
+        response = await self._frame.run(partial(self._sign_in, await read_form(request)), request)
+        if response.status_code == TOO_MANY:
+            await sleep(SLOWED)
+        return response
 
     async def link(self, request: Request) -> Response:
         """Show the button of a sign-in link."""
@@ -78,17 +86,18 @@ class Signing:
         check_form(request, form)
         assert form is not None
         process, address = self._frame.process, request.client.host if request.client else ""
-        until = signin_limit.locked_until(process.redis, address)
-        if until is not None:
-            problem = (
-                "Too many wrong keys came in a short time. Nobody signs in from here, with the right key neither, until"
-                f" {until:%Y-%m-%d %H:%M:%S}Z."
-            )
-            return self._page(request, problem, 429)
         with process.engine.begin() as connection:
             key = keys.verify(connection, form.get("key", "").strip())
         if key is None:
-            return self._page(request, "This key is not good: mistyped, revoked, or rotated away.", 403)
+            problem = "This key is not good: mistyped, revoked, or rotated away."
+            until = signin_limit.slowed_until(process.redis, address)
+            if until is None:
+                return self._page(request, problem, 403)
+            problem += (
+                " Many wrong keys came from your address, so each further one is answered slowly until"
+                f" {until:%Y-%m-%d %H:%M:%S}Z. A good key signs in at once."
+            )
+            return self._page(request, problem, TOO_MANY)
         signin_limit.forgive(process.redis, address)
         if key.role is Role.PRODUCER:
             problem = (

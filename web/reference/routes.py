@@ -12,7 +12,7 @@ from web.public_url import public_base
 from web.reference.document import document
 from web.reference.page import page
 
-_SAFE: Final = {
+_POLICY: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none';"
     " frame-ancestors 'none'"
 }
@@ -32,6 +32,6 @@ def router(app: FastAPI) -> APIRouter:
 
     @routes.get("/reference")
     async def reference(request: Request) -> Response:
-        return HTMLResponse(written(public_base(request)), headers=_SAFE)
+        return HTMLResponse(written(public_base(request)), headers=_POLICY)
 
     return routes

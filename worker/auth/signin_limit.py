@@ -1,8 +1,8 @@
-"""Wrong keys at the console's sign-in, counted in Redis: after many, from one address or from all, nobody signs in.
+"""Wrong keys at the console's sign-in, counted in Redis by the address that they come from.
 
-A key has 256 random bits, so this slows down what could not succeed anyway; where Redis is out of reach nothing is
-counted, and operators still get in. An address from which somebody signed in of late is spared what others do: else
-anybody could lock the operators out.
+A key has 256 random bits, so nobody finds one by trying. A right key is therefore never refused: keys are verified
+first, and only wrong ones are counted. After many, each further wrong one from that address waits for its answer.
+Where Redis is out of reach nothing is counted.
 """
 
 import ipaddress
@@ -17,56 +17,42 @@ log = get_logger(__name__)
 
 MOST: Final = 10
 """Wrong keys from one address (of IPv6: one network of 64 bits) within the time."""
-MOST_OF_ALL: Final = 100
-"""Wrong keys from all addresses together."""
 SECONDS: Final = 900
-"""From the first wrong key on: the time within which they count, and at which a lock-out ends."""
-KNOWN: Final = 30 * 86_400
-"""Seconds for which an address is remembered from which somebody signed in."""
+"""From the first wrong key on: the time within which they count."""
 _WRONG: Final = "turnout:signin:wrong"
 
 
-def locked_until(client: redis.Redis, address: str) -> datetime | None:
-    """Count an attempt to sign in as a wrong one, until it is `forgiven`; where there were too many, say until when.
-
-    Counted first: whoever tries many keys at once is stopped as well.
-    """
-    place = _place(address)
+def slowed_until(client: redis.Redis, address: str) -> datetime | None:
+    """Count a wrong key; where there were too many from this address, say until when they are slowed down."""
+    name = f"{_WRONG}:{_place(address)}"
     try:
-        ends = [_counted(client, f"{_WRONG}:{place}", MOST)]
-        if not client.exists(f"turnout:signin:known:{place}"):
-            ends.append(_counted(client, _WRONG, MOST_OF_ALL))
+        with client.pipeline() as pipe:
+            pipe.incr(name)
+            pipe.expire(name, SECONDS, nx=True)
+            pipe.ttl(name)
+            number, _, left = pipe.execute()
     except redis.RedisError as error:
         log.warning("wrong keys not counted", error=type(error).__name__)
         return None
-    left = max(ends)
-    return datetime.now(UTC) + timedelta(seconds=left) if left else None
+    return datetime.now(UTC) + timedelta(seconds=int(left)) if number > MOST else None
 
 
 def forgive(client: redis.Redis, address: str) -> None:
-    """Note that the key was good: it was no wrong one, and the address is one of ours."""
-    place = _place(address)
+    """Forget the wrong keys of an address: a right one came from there."""
     try:
-        client.delete(f"{_WRONG}:{place}")
-        if client.set(f"turnout:signin:known:{place}", 1, ex=KNOWN, get=True) is None:
-            client.decr(_WRONG)
+        client.delete(f"{_WRONG}:{_place(address)}")
     except redis.RedisError as error:
         log.warning("sign-in not noted", error=type(error).__name__)
 
 
-def _counted(client: redis.Redis, name: str, most: int) -> int:
-    """Count one more; give the seconds for which there are too many."""
-    with client.pipeline() as pipe:
-        pipe.incr(name)
-        pipe.expire(name, SECONDS, nx=True)
-        pipe.ttl(name)
-        number, _, left = pipe.execute()
-    return int(left) if number > most else 0
-
-
 def _place(address: str) -> str:
+    """Name what counts as one: an IPv4 address, a network of IPv6, and all together that have no address."""
     try:
-        known = ipaddress.ip_address(address)
+        known = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return address
-    return address if known.version == 4 else str(ipaddress.ip_network((known, 64), strict=False))  # noqa: PLR2004
+        return "unknown"
+    if isinstance(known, ipaddress.IPv6Address):
+        if known.ipv4_mapped is None:
+            return str(ipaddress.ip_network((known, 64), strict=False))
+        known = known.ipv4_mapped
+    return str(known)
