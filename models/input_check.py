@@ -8,6 +8,7 @@ least one second between `joinedAt` and `leftAt`, and refuses a whole request fo
 import re
 import reprlib
 import unicodedata
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -38,8 +39,18 @@ _PLAIN_EMAIL = re.compile(
 GUEST: Final = re.compile("#ext#|%23ext%23", re.IGNORECASE)
 """Within the sign-in name that Microsoft gives to a guest, as in bob_example.com#EXT#@contoso.example.com: no mail
 goes there, and HubSpot would make a contact of it."""
+_GUESTS: Final = "the guest's own address"
 _LONGEST_PLAIN_EMAIL: Final = 64
 """Up to here the plain pattern decides; whatever is longer or rarer is email-validator's to judge."""
+LONGEST_EMAIL: Final = 254
+LONGEST_LOCAL_PART: Final = 64
+LONGEST_DOMAIN: Final = 253
+"""Bytes, as mail carries them (RFC 5321, RFC 1035)."""
+_DOTS: Final = re.compile("[.\u3002\uff0e\uff61]")
+_PUNYCODE: Final = len("xn--")
+MOST_REASONS: Final = 10
+"""Reasons that are told of one input; of the others only how many there are. What comes in may be wrong in 200,000
+places, and each reason is longer than the place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +63,36 @@ class Reason:
 
     def __str__(self) -> str:
         """Read as a sentence."""
-        return f"{self.where}: {self.what}; right would be {self.right}"
+        return f"{self.where}: {self.what}" + (f"; right would be {self.right}" if self.right else "")
+
+
+class Reasons(list[Reason]):
+    """The reasons against one input or message: the first of them, and how many more there are."""
+
+    more = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Say whether a further one is only counted, so that it need not be written."""
+        return len(self) >= MOST_REASONS
+
+    def append(self, reason: Reason) -> None:
+        """Add one, or count it."""
+        if self.is_full:
+            self.more += 1
+        else:
+            super().append(reason)
+
+    def add_unknown(self, names: Sequence[object], where: str, what: str, known: Collection[str]) -> None:
+        """Add what says that there are no such fields."""
+        right = f"one of {', '.join(sorted(known))}"
+        for name in names[:MOST_REASONS]:
+            self.append(Reason(f"{where}{shown(name)}", what, right))
+        self.more += len(names[MOST_REASONS:])
+
+    def told(self, where: str) -> tuple[Reason, ...]:
+        """Give them, with a last one that says how many more there are."""
+        return (*self, Reason(where, f"and {self.more:,} more", "")) if self.more else tuple(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +128,8 @@ def check_input(raw: object, state: State, where: str = "input") -> Candidate | 
     """Judge one input in HubSpot's shape; give the candidate, or every reason against it."""
     if not isinstance(raw, dict):
         return (Reason(where, f"is {_named(raw)}", 'an object such as {"email": …, "interactionDateTime": …}'),)
-    reasons: list[Reason] = [
-        Reason(f"{where}.{shown(key)}", "is no field of an input", f"one of {', '.join(sorted(FIELDS))}")
-        for key in raw
-        if key not in FIELDS
-    ]
+    reasons = Reasons()
+    reasons.add_unknown([key for key in raw if key not in FIELDS], f"{where}.", "is no field of an input", FIELDS)
     identity, contact, value = _contact(raw, where, reasons)
     when = _milliseconds(raw.get("interactionDateTime"), f"{where}.interactionDateTime", reasons)
     properties = _texts(raw.get("properties"), f"{where}.properties", reasons)
@@ -110,11 +147,11 @@ def check_input(raw: object, state: State, where: str = "input") -> Candidate | 
             )
         )
     if reasons:
-        return tuple(reasons)
+        return reasons.told(where)
     return Candidate(identity, contact, when, wire)
 
 
-def _contact(raw: dict[str, object], where: str, reasons: list[Reason]) -> tuple[Identity, str, object]:
+def _contact(raw: dict[str, object], where: str, reasons: Reasons) -> tuple[Identity, str, object]:
     email, vid = raw.get("email"), raw.get("vid")
     if email is None and vid is None:
         reasons.append(Reason(where, "names no contact", "an email or a vid"))
@@ -133,29 +170,47 @@ def _contact(raw: dict[str, object], where: str, reasons: list[Reason]) -> tuple
     return Identity.EMAIL, "", ""
 
 
-def _email(raw: object, where: str, reasons: list[Reason]) -> str:
+def _email(raw: object, where: str, reasons: Reasons) -> str:
     right = "an address such as ada@example.com"
     if not isinstance(raw, str):
         reasons.append(Reason(where, f"is {_named(raw)}", right))
         return ""
     if len(raw) <= _LONGEST_PLAIN_EMAIL and _PLAIN_EMAIL.fullmatch(raw):
         return raw.lower()
-    if bad := unsafe_character(raw):
-        reasons.append(Reason(where, f"holds {bad}", right))
-        return ""
-    if GUEST.search(raw):
-        what = f"{shown(raw)} is a guest's sign-in name at Microsoft, not an e-mail address"
-        reasons.append(Reason(where, what, "the guest's own address"))
-        return ""
-    try:
-        validate_email(raw, check_deliverability=False, test_environment=True)
-    except EmailNotValidError as error:
-        reasons.append(Reason(where, f"{shown(raw)} is no e-mail address ({shown(str(error).rstrip('.'))})", right))
-        return ""
-    return comparable(raw)
+    if long := _too_long(raw):
+        what = f"{shown(raw)} is no e-mail address ({long})"
+    elif bad := unsafe_character(raw):
+        what = f"holds {bad}"
+    elif GUEST.search(raw):
+        what, right = f"{shown(raw)} is a guest's sign-in name at Microsoft, not an e-mail address", _GUESTS
+    else:
+        try:
+            validate_email(raw, check_deliverability=False, test_environment=True)
+        except EmailNotValidError as error:
+            what = f"{shown(raw)} is no e-mail address ({shown(str(error).rstrip('.'))})"
+        else:
+            return comparable(raw)
+    reasons.append(Reason(where, what, right))
+    return ""
 
 
-def _milliseconds(raw: object, where: str, reasons: list[Reason]) -> int:
+def _too_long(email: str) -> str | None:
+    """Say what of an address is too long, before anything is asked of it that costs more the longer it is.
+
+    A domain is measured as mail carries it, where a label beyond ASCII is longer by the mark of Punycode at least.
+    """
+    if len(email) > LONGEST_EMAIL:
+        return f"it has {len(email):,} characters, and {LONGEST_EMAIL} at most are possible"
+    local, _, domain = email.rpartition("@")
+    if len(local.encode(errors="replace")) > LONGEST_LOCAL_PART:
+        return f"the part before the @ has more than {LONGEST_LOCAL_PART} bytes"
+    labels = _DOTS.split(unicodedata.normalize("NFC", domain))
+    if sum(len(label) + (0 if label.isascii() else _PUNYCODE) + 1 for label in labels) - 1 > LONGEST_DOMAIN:
+        return f"the part after the @ has more than {LONGEST_DOMAIN} bytes"
+    return None
+
+
+def _milliseconds(raw: object, where: str, reasons: Reasons) -> int:
     number = _integer(raw)
     right = "a whole number of milliseconds since 1970, such as 1767225600000"
     if number is None:
@@ -173,7 +228,7 @@ def _milliseconds(raw: object, where: str, reasons: list[Reason]) -> int:
     return 0
 
 
-def _texts(raw: object, where: str, reasons: list[Reason]) -> dict[str, object]:
+def _texts(raw: object, where: str, reasons: Reasons) -> dict[str, object]:
     """Check a map of text to text; a missing one is empty (HubSpot asks for the map to be there)."""
     if raw is None:
         return {}
@@ -181,15 +236,20 @@ def _texts(raw: object, where: str, reasons: list[Reason]) -> dict[str, object]:
         reasons.append(Reason(where, f"is {_named(raw)}", "an object of text values"))
         return {}
     for key, value in raw.items():
-        if not isinstance(value, str):
+        bad = (unsafe_character(value) or unsafe_character(key)) if isinstance(value, str) else ""
+        if bad is None:
+            continue
+        if reasons.is_full:
+            reasons.more += 1
+        elif not isinstance(value, str):
             right = "no entry at all" if value is None else f'text: "{shown(value)}"'
             reasons.append(Reason(f"{where}.{shown(key)}", f"is {_named(value)}", right))
-        elif bad := unsafe_character(value) or unsafe_character(key):
+        else:
             reasons.append(Reason(f"{where}.{shown(key)}", f"holds {bad}", "text without it"))
     return raw
 
 
-def _check_span(properties: dict[str, object], where: str, reasons: list[Reason]) -> None:
+def _check_span(properties: dict[str, object], where: str, reasons: Reasons) -> None:
     joined = _instant(properties, "joinedAt", where, reasons)
     left = _instant(properties, "leftAt", where, reasons)
     if joined is None or left is None:
@@ -202,7 +262,7 @@ def _check_span(properties: dict[str, object], where: str, reasons: list[Reason]
         reasons.append(Reason(where, what, "at least one second between them"))
 
 
-def _instant(properties: dict[str, object], name: str, where: str, reasons: list[Reason]) -> datetime | None:
+def _instant(properties: dict[str, object], name: str, where: str, reasons: Reasons) -> datetime | None:
     right = "an ISO 8601 instant with its offset, such as 2026-03-01T10:00:00Z"
     text = properties.get(name)
     if text is None:

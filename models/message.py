@@ -14,11 +14,13 @@ from uuid import UUID
 import orjson
 
 from models.ids import LONGEST_TEXT, id_fault, is_word, walks
-from models.input_check import Candidate, Reason, check_input, shown
+from models.input_check import Candidate, Reason, Reasons, check_input, shown
 from models.words import Identity, State
 
 MOST_INPUTS: Final = 10_000
 MOST_BYTES: Final = 8 * 1024 * 1024
+LONGEST_NUMBER: Final = 4_300
+"""Digits of a whole number that are read: Python takes no more, since reading costs their square."""
 DEFAULT_ACCOUNT: Final = "default"
 Json: TypeAlias = dict[str, Any]
 """A JSON object as it was read, or as it is to be written: only its producer or its reader knows what it holds."""
@@ -97,7 +99,7 @@ def read_message(raw: bytes) -> Message | Unreadable:
         return Unreadable((Reason("message", f"is {len(raw):,} bytes long", right),))
     try:
         return read_fields(loads(raw))
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         return Unreadable((Reason("message", f"is no JSON ({shown(error)})", "one JSON object"),))
 
 
@@ -105,11 +107,8 @@ def read_fields(fields: object) -> Message | Unreadable:
     """Read a message from its fields, as a task's arguments carry them."""
     if not isinstance(fields, dict):
         return Unreadable((Reason("message", "is no object", 'an object with "subscriber_state", "inputs", …'),))
-    reasons = [
-        Reason(shown(name), "is no field of a message", f"one of {', '.join(sorted(_FIELDS))}")
-        for name in fields
-        if name not in _FIELDS
-    ]
+    reasons = Reasons()
+    reasons.add_unknown([name for name in fields if name not in _FIELDS], "", "is no field of a message", _FIELDS)
     submission = _submission(fields.get("submission_id"), reasons)
     part = _text(fields, "part", reasons)
     producer = _text(fields, "producer", reasons) or ""
@@ -123,7 +122,7 @@ def read_fields(fields: object) -> Message | Unreadable:
         right = f"at most {MOST_INPUTS:,}: submit them as several messages"
         reasons.append(Reason("inputs", f"holds {len(inputs):,} inputs", right))
     if reasons or state is None or address is None or not isinstance(inputs, list):
-        return Unreadable(tuple(reasons), submission, part, producer)
+        return Unreadable(reasons.told("message"), submission, part, producer)
     envelope = {name: value for name, value in fields.items() if name not in {"inputs", "submission_id", "part"}}
     return Message(account, address, state, submission, part, producer, envelope, inputs)
 
@@ -135,21 +134,33 @@ def loads(raw: bytes | str) -> object:
     integer beyond 64 bits into a float.
 
     Raises:
-        ValueError, RecursionError: where it is no JSON, or nested too deep.
+        ValueError: where it is no JSON, or nested too deep.
 
     """
     try:
         loaded = orjson.loads(raw)
     except orjson.JSONDecodeError:
-        return json.loads(raw)
+        return _exactly(raw)
     long = re.search("[0-9]{19}", raw) if isinstance(raw, str) else re.search(rb"[0-9]{19}", raw)
-    return json.loads(raw) if long else loaded
+    return _exactly(raw) if long else loaded
+
+
+def _exactly(raw: bytes | str) -> object:
+    try:
+        return json.loads(raw, parse_int=_whole)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def _whole(digits: str) -> int:
+    """Read a whole number; of one that Python would not read only the beginning, which is too large as well."""
+    return int(digits[:LONGEST_NUMBER])
 
 
 _STATES: Final[dict[str, State]] = {state.value: state for state in State}
 
 
-def _submission(raw: object, reasons: list[Reason]) -> UUID | None:
+def _submission(raw: object, reasons: Reasons) -> UUID | None:
     if raw is None:
         return None
     try:
@@ -159,7 +170,7 @@ def _submission(raw: object, reasons: list[Reason]) -> UUID | None:
         return None
 
 
-def _state(raw: object, reasons: list[Reason]) -> State | None:
+def _state(raw: object, reasons: Reasons) -> State | None:
     if isinstance(raw, str) and raw in _STATES:
         return _STATES[raw]
     what = "is missing" if raw is None else f"{shown(raw)} is unknown"
@@ -172,7 +183,7 @@ def _state(raw: object, reasons: list[Reason]) -> State | None:
     return None
 
 
-def _address(fields: dict[str, object], reasons: list[Reason]) -> Address | None:
+def _address(fields: dict[str, object], reasons: Reasons) -> Address | None:
     known = len(reasons)
     object_id, event, account = (
         _text(fields, name, reasons) for name in ("object_id", "external_event_id", "external_account_id")
@@ -203,7 +214,7 @@ def _address(fields: dict[str, object], reasons: list[Reason]) -> Address | None
     return None
 
 
-def _text(fields: dict[str, object], name: str, reasons: list[Reason]) -> str | None:
+def _text(fields: dict[str, object], name: str, reasons: Reasons) -> str | None:
     """Read a short text; a whole number is one too, since ids are often kept as numbers."""
     raw = fields.get(name)
     if raw is None or raw == "":

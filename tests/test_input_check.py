@@ -2,12 +2,14 @@
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
+import models.input_check
 from models.input_check import Candidate, Reason, check_input, comparable, shown, unsafe_character
 from models.words import Identity, State
 
@@ -371,3 +373,90 @@ def test_an_address_however_odd_is_taken_as_it_is_or_is_what_is_wrong(email: str
             assert judged.input["email"] == odd.strip()
         else:
             assert {reason.where for reason in judged} == {"input.email"}
+
+
+# Bounds: whatever comes in, few reasons, and nothing costly before the length is known
+
+
+MANY = range(200_000)
+HOSTILE: dict[str, Callable[[], dict[str, Any]]] = {
+    "unknown fields": lambda: by_email(**{f"f{index}": 1 for index in MANY}),
+    "unknown fields alone": lambda: {f"f{index}": None for index in MANY},
+    "properties": lambda: by_email(properties={str(index): index for index in MANY}),
+    "contact properties": lambda: by_email(contactProperties={str(index): None for index in MANY}),
+    "both": lambda: by_email(properties={str(index): [] for index in MANY}, contactProperties={"a": 1}),
+    "texts with NUL": lambda: by_email(properties={f"\0{index}": "\0" for index in MANY}),
+    "half surrogates": lambda: by_email(properties={str(index): "\ud800" for index in MANY}),
+    "long names": lambda: by_email(**{"é" * 50_000 + str(index): 1 for index in range(60)}),
+    "long texts": lambda: {"email": "x" * 5_000_000, "interactionDateTime": "9" * 5_000_000},
+    "a long number": lambda: {"vid": "9" * 5_000_000, "interactionDateTime": 10**4_000},
+    "a long nest": lambda: by_email(properties={"a": [[[[[[[[]]]]]]]] * 10_000}),
+}
+
+
+@pytest.mark.parametrize("made", HOSTILE.values(), ids=HOSTILE)
+def test_of_an_input_at_most_ten_reasons_are_told_and_how_many_more_there_are(
+    made: Callable[[], dict[str, Any]],
+) -> None:
+    told = check_input(made(), State.ATTEND, "inputs[7]")
+    assert isinstance(told, tuple)
+    assert 1 <= len(told) <= 11
+    assert sum(len(str(one).encode()) for one in told) < 8_000
+    assert (len(told) == 11) == (re.fullmatch(r"inputs\[7\]: and [0-9,]+ more", str(told[-1])) is not None)
+
+
+def test_two_hundred_faults_are_ten_and_190_more() -> None:
+    raw = {"email": "ada@example.com", "interactionDateTime": WHEN, **{f"f{index}": 1 for index in range(200)}}
+    told = check_input(raw, State.REGISTER, "inputs[0]")
+    assert isinstance(told, tuple)
+    assert [str(one) for one in told][-1] == "inputs[0]: and 190 more"
+    assert told[0].where == "inputs[0].f0"
+
+
+@pytest.mark.parametrize("number", [1, 9, 10, 11, 12])
+def test_so_many_faults_are_told_as_there_are_up_to_ten(number: int) -> None:
+    raw = {"email": "ada@example.com", "interactionDateTime": WHEN, **{f"f{index}": 1 for index in range(number)}}
+    told = check_input(raw, State.REGISTER)
+    assert isinstance(told, tuple)
+    assert len(told) == min(number, 11)
+    assert (str(told[-1]) == f"input: and {number - 10} more") == (number > 10)
+
+
+LONG = {
+    "characters": "a" * 255 + "@example.com",
+    "megabytes": "a" * 5_000_000 + "@example.com",
+    "many at signs": "@" * 5_000_000,
+    "local part": "a" * 65 + "@example.com",
+    "local part of two bytes": "ü" * 60 + "@example.com",
+    "domain": "a@" + ".".join(["a" * 60] * 5) + ".com",
+    "labels beyond ASCII": "ü@" + "ä." * 100 + "de",
+    "as found": "ü" * 60 + "@" + "ä." * 100 + "de",
+    "other dots": "u@" + "ä。" * 100 + "de",
+    "full-width dots": "u@" + "ä．" * 100 + "de",
+    "half-width dots": "u@" + "ä｡" * 100 + "de",
+    "decomposed": "u@" + "a\u0308." * 70 + "de",
+    "one label": "a@" + "ä" * 251,
+}
+
+
+@pytest.mark.parametrize("email", LONG.values(), ids=LONG)
+def test_an_address_that_is_too_long_is_refused_before_it_is_read(email: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(models.input_check, "validate_email", lambda given, **_: asked.append(given))
+    told = check_input({"email": email, "interactionDateTime": WHEN}, State.REGISTER)
+    assert isinstance(told, tuple)
+    assert (told[0].where, asked) == ("input.email", [])
+    assert "is no e-mail address (" in told[0].what
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        "a" * 64 + "@example.com",
+        "a@" + ".".join(["a" * 60] * 4) + ".com",
+        "ü" * 32 + "@bücher.example.com",
+        "u@" + "ä." * 20 + "de",
+    ],
+)
+def test_an_address_as_long_as_can_be_is_read(email: str) -> None:
+    assert isinstance(check_input({"email": email, "interactionDateTime": WHEN}, State.REGISTER), Candidate)

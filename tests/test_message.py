@@ -1,6 +1,7 @@
 """What one message must be, and what is said of it where it is not."""
 
 import json
+import re
 import uuid
 from typing import Any
 
@@ -195,7 +196,7 @@ def test_what_is_no_object_is_no_message(raw: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"{", b"\xff\xfe", b"{} {}", b"[" * 100_000, b'{"a": ' * 2_000, b"9" * 5_000, b"nonsense"]
+    "raw", [b"", b"{", b"\xff\xfe", b"{} {}", b"[" * 100_000, b'{"a": ' * 2_000, b"9" * 5_000 + b"x", b"nonsense"]
 )
 def test_what_is_no_json_is_no_message(raw: bytes) -> None:
     ((where, what, right),) = refused(raw)
@@ -294,3 +295,31 @@ def test_alone_an_input_reads_back_to_the_same_judgement(inputs: list[Any], stat
             assert [(one.where.replace("inputs[0]", f"inputs[{index}]", 1), one.what, one.right) for one in again] == [
                 (one.where, one.what, one.right) for one in judged
             ]
+
+
+@pytest.mark.parametrize("digits", ["9" * 1_000_000, "-" + "9" * 1_000_000, "9" * 4_301, "1" + "0" * 5_000])
+def test_a_number_of_a_million_digits_is_its_inputs_fault_alone(digits: str) -> None:
+    inputs = (
+        f'[{{"email": "ada@example.com", "interactionDateTime": {digits}}}, {{"vid": {digits}}},'
+        f' {{"email": "bob@example.com", "interactionDateTime": 1767225600000}}]'
+    )
+    message = read_message(f'{{"subscriber_state": "register", "object_id": "7", "inputs": {inputs}}}'.encode())
+    assert isinstance(message, Message)
+    judged = list(message.judged())
+    assert [isinstance(one, Candidate) for one in judged] == [False, False, True]
+    assert len(str(judged[0])) < 1_000
+    assert len(message.alone(0)) < 6_000
+
+
+@pytest.mark.parametrize("nest", ["[" * 100_000, '{"a":' * 100_000, "[" * 5_000 + "]" * 5_000])
+def test_what_is_nested_deep_is_no_message_and_says_so(nest: str) -> None:
+    told = read_message(nest.encode())
+    assert isinstance(told, Unreadable)
+    assert "JSON" in str(told.reasons[0])
+
+
+def test_of_a_message_at_most_ten_reasons_are_told() -> None:
+    told = read_fields({f"f{index}": 1 for index in range(200_000)})
+    assert isinstance(told, Unreadable)
+    assert len(told.reasons) == 11
+    assert re.fullmatch(r"message: and [0-9,]+ more", str(told.reasons[10]))

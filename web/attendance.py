@@ -224,7 +224,7 @@ def _read(request: Request, body: bytes, account: str, key: ApiKey, submission: 
 def _inputs(body: bytes) -> list[Any]:
     try:
         given = loads(body)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise invalid(f"Invalid input JSON: {shown(error)}") from None
     inputs = given.get("inputs") if isinstance(given, dict) else None
     if not isinstance(inputs, list) or not inputs:

@@ -134,7 +134,7 @@ def passed_on(response: HubSpotResponse) -> Response:
     if is_failure or response.status == 200:  # noqa: PLR2004 - HTTP
         try:
             loads(response.body)
-        except (ValueError, RecursionError):
+        except ValueError:
             pass
         else:
             return Response(response.body, response.status, headers=headers | {"Content-Type": JSON})

@@ -213,8 +213,8 @@ class Settings(BaseSettings):
 
         if is_open(self.hubspot_url) and not self.hubspot_http:
             raise ValueError(
-                f"TURNOUT_HUBSPOT_URL {setting_values.masked(self.hubspot_url)} would send the token in clear to another"
-                f" machine; expected {setting_values.BASE}; for a test server set TURNOUT_HUBSPOT_HTTP=true too"
+                f"TURNOUT_HUBSPOT_URL {setting_values.masked(self.hubspot_url)} would send the token in clear to"
+                f" another machine; expected {setting_values.BASE}; for a test server set TURNOUT_HUBSPOT_HTTP=true too"
             )
         return self
 

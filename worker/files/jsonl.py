@@ -31,7 +31,7 @@ def read_line(number: int, text: str, options: Options) -> Iterator[FileRecord |
     """Judge every input of a line alone."""
     try:
         fields = loads(text)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         yield _refused(number, text, Reason("", f"is no JSON ({shown(error)})", "one JSON object on each line"))
         return
     if not isinstance(fields, dict):

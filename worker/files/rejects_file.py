@@ -54,7 +54,7 @@ class RefusedFile:
         if refused.titles != self._titles:
             self._titles = refused.titles
             sheet.add([*REFUSED, *refused.titles])
-        reason = "; ".join(f"{one.where}: {one.what}; right would be {one.right}" for one in refused.reasons)
+        reason = "; ".join(map(str, refused.reasons))
         for line, cells in refused.rows:
             sheet.add([reason, line, *cells])
 

@@ -290,5 +290,5 @@ def _refusals(process: Context, chosen: RefusalFilter, until: int) -> Preview:
 def _because(reason: Reason) -> str:
     """Write what refusals of one reason have in common: an account's name is no value, there is one reason each."""
     if reason.where == "account":
-        return f"{reason.where}: {reason.what}; right would be {reason.right}"
+        return str(reason)
     return gist(f"{reason.where}: {reason.right}")

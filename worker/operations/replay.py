@@ -103,7 +103,7 @@ def _mended(engine: Engine, written: bytes, where: str) -> Refusal | Reason:
     right = 'an object as `turnout refused --out` writes it: {"refused": ID, "message": {…}}'
     try:
         fields = loads(written)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         return Reason(where, f"is no JSON ({shown(error)})", right)
     named = fields.get("refused") if isinstance(fields, dict) else None
     if not isinstance(fields, dict) or not isinstance(named, int) or isinstance(named, bool):

@@ -192,7 +192,7 @@ def _read(raw: bytes) -> _Content:
     """Read what can be read of a refused message."""
     try:
         message = loads(raw)
-    except (ValueError, RecursionError):
+    except ValueError:
         message = None
     if not isinstance(message, dict):
         return _Content(text=raw.decode(errors="replace"))
