@@ -28,6 +28,7 @@ from tests.support.api import BY_EMAIL, WHEN, Api, key_for
 from tests.support.worker_processes import environment, until
 from web.limits import MOST_BYTES_AT_ONCE, Admission
 from web.long_poll import LongPoll
+from worker.auth.keys import ApiKey
 from worker.context import Context
 from worker.local.services import free_port
 from worker.queries.reconciliation import audit
@@ -162,9 +163,9 @@ def test_more_at_once_than_there_is_room_for_is_503_until_there_is_room_again(
     let_in: list[Admission] = []
     read = Admission.read
 
-    def noted(self: Admission, asked: Request, body: bytearray) -> Awaitable[None]:
+    def noted(self: Admission, asked: Request, key: ApiKey, body: bytearray) -> Awaitable[None]:
         let_in.append(self)
-        return read(self, asked, body)
+        return read(self, asked, key, body)
 
     monkeypatch.setattr(Admission, "read", noted)
     half_said = [connected(api) for _ in range(2)]
@@ -184,9 +185,9 @@ def test_more_bytes_at_once_than_there_is_room_for_are_503(api: Api, monkeypatch
     let_in: list[bytearray] = []
     read = Admission.read
 
-    def noted(self: Admission, asked: Request, body: bytearray) -> Awaitable[None]:
+    def noted(self: Admission, asked: Request, key: ApiKey, body: bytearray) -> Awaitable[None]:
         let_in.append(body)
-        return read(self, asked, body)
+        return read(self, asked, key, body)
 
     monkeypatch.setattr(Admission, "read", noted)
     with connected(api) as client:
@@ -202,9 +203,9 @@ def test_beyond_so_many_held_answers_the_next_gets_his_at_once(api: Api, monkeyp
     let_in: list[UUID] = []
     hold = LongPoll.until_settled
 
-    async def noted(self: LongPoll, submission: UUID, seconds: float) -> bool:
+    async def noted(self: LongPoll, submission: UUID, seconds: float, key_id: int) -> bool:
         let_in.append(submission)
-        return await hold(self, submission, seconds)
+        return await hold(self, submission, seconds, key_id)
 
     monkeypatch.setattr(LongPoll, "until_settled", noted)
     with ThreadPoolExecutor(3) as pool:

@@ -13,7 +13,7 @@ from web.attendance import Attendance
 from web.console.app import Console
 from web.hosts import Hosts
 from web.hubspot_format import Fault, busy
-from web.limits import Admission
+from web.limits import Admission, Answers
 from web.long_poll import LongPoll
 from web.masking import masked
 from web.participations import Participations
@@ -33,9 +33,10 @@ def create_app(process: Context) -> FastAPI:
     """Make the app of one process; what `app.state.held` names holds answers, and lets go of them by `end()`."""
     app = App(title="Turnout", version="1", docs_url=None, redoc_url=None, openapi_url=None)
     waiting = LongPoll(process.engine)
-    app.include_router(Attendance(process, Admission(), waiting).router())
-    app.include_router(Participations(process).router())
-    app.include_router(Receipts(process, waiting).router())
+    answers = Answers()
+    app.include_router(Attendance(process, Admission(), answers, waiting).router())
+    app.include_router(Participations(process, answers).router())
+    app.include_router(Receipts(process, answers, waiting).router())
     app.include_router(reference.router(app))
     app.include_router((console := Console(process)).router())
     app.state.held = (waiting, console.live)

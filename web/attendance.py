@@ -13,14 +13,14 @@ from uuid import UUID, uuid4
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter
-from sqlalchemy import bindparam, select
+from sqlalchemy import Connection, bindparam, select
 from starlette.requests import Request
 from starlette.responses import Response
 
 from hubspot_api.address import is_version
 from models.fingerprint import submission_id
 from models.ids import hidden_character
-from models.input_check import Candidate, shown
+from models.input_check import Candidate, Reason, shown
 from models.message import MOST_INPUTS, Json, Message, Unreadable, loads, read_fields
 from models.tables import Submission
 from models.words import Door, Identity, Outcome, Role, State, Status
@@ -29,10 +29,11 @@ from web.access import account_of, key_of, may
 from web.descriptions import write_described
 from web.group_commit import Storing
 from web.hubspot_format import Fault, invalid
-from web.limits import Admission
+from web.limits import Admission, Answers
 from web.long_poll import LONGEST, LongPoll
 from web.masking import for_producer
 from web.public_url import public_base
+from web.room import Turns
 from web.values import path_value, query_values
 from worker.auth.keys import ApiKey
 from worker.context import Context
@@ -42,8 +43,14 @@ from worker.queries.submissions import Cursor, SubmissionRecord
 
 PART: Final = "request"
 """A request is its submission's only part."""
-THREADS: Final = 6
-"""Requests that are looked up or answered at once; with those that store, the database has a connection for each."""
+LOOKUPS: Final = 2
+ANSWERED: Final = (4, 2)
+"""Keys that are looked up, and answers that are made, at once (and of one key); with those that store, the database has
+a connection for each."""
+JUDGED: Final = (4, 1)
+"""Bodies that are read and judged at once, and of one key."""
+ROOM_OF_INPUT: Final = 4_096
+"""Bytes that an answer may need for each input, about: so much room it takes, `MOST_ANSWER` at most."""
 LONGEST_KEY: Final = 255
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,6})", re.IGNORECASE)
 
@@ -60,10 +67,11 @@ _IDENTITIES: Final = {"create": Identity.VID, "email-create": Identity.EMAIL}
 class Attendance:
     """The writes of one process."""
 
-    def __init__(self, process: Context, admission: Admission, waiting: LongPoll) -> None:
-        self._process, self._admission, self._waiting = process, admission, waiting
+    def __init__(self, process: Context, admission: Admission, answers: Answers, waiting: LongPoll) -> None:
+        self._process, self._admission, self._answers, self._waiting = process, admission, answers, waiting
         self._storing = Storing(process)
-        self._threads = CapacityLimiter(THREADS)
+        self._lookups = CapacityLimiter(LOOKUPS)
+        self._judged, self._answered = Turns(*JUDGED), Turns(*ANSWERED)
 
     def router(self) -> APIRouter:
         """Give the routes: two ways to name the event, two to name contacts, two ways to name the version."""
@@ -79,49 +87,75 @@ class Attendance:
 
     async def _hand_in(self, identity: Identity, request: Request) -> Response:
         check_version(request)
-        run = partial(to_thread.run_sync, limiter=self._threads)
-        key = await run(key_of, self._process.engine, request)
+        key = await to_thread.run_sync(key_of, self._process.engine, request, limiter=self._lookups)
         may(key, Role.PRODUCER)
         account = account_of(key, request)
         _check_is_json(request)
-        async with self._admission.body(request) as body:
-            submission = _named(key, request, self._process.rules.key)
-            digest = _digest(request, account, body)
-            message = _read(request, body, account, key, submission)
-            handed = Inbound(Door.HTTP, PART, b"", message, identity, key.id, digest)
+        submission = _named(key, request, self._process.rules.key)
+        async with self._admission.body(request, key) as body:
+            handed = await self._judged.run(key.id, _judged, request, body, account, key, submission, identity)
             await self._storing.store(handed)
-        answer = await run(self._answer, handed, request, False)  # noqa: FBT003
         seconds = wait_of(request)
-        if not seconds:
-            return hubspot_format.json_response(answer)
-        is_applied = is_over = answer["status"] == Status.COMPLETE
-        if not is_over:
-            is_applied = await self._waiting.until_settled(submission, seconds)
-            answer = await run(self._answer, handed, request, True)  # noqa: FBT003
-        return hubspot_format.json_response(answer, headers=hubspot_format.applied(seconds) if is_applied else {})
+        is_waited_for = is_over = False
+        if seconds:
+            is_over = await self._answered.run(key.id, self._is_over, handed)
+            is_waited_for = not is_over and await self._waiting.until_settled(submission, seconds, key.id)
+        headers = hubspot_format.applied(seconds) if is_over or is_waited_for else {}
+        size = min(handed.inputs * ROOM_OF_INPUT, hubspot_format.MOST_ANSWER)
+        now = bool(seconds) and not is_over
+        made = partial(self._answered.run, key.id, self._answer, handed, request, headers, now=now)
+        return await self._answers.held(key, size, made)
 
-    def _answer(self, handed: Inbound, request: Request, now: bool) -> Json:  # noqa: FBT001
-        """Give the answer of the first time, or, where the outcome is asked for, of now."""
-        assert handed.message is not None
-        assert handed.message.submission is not None
-        submission = handed.message.submission
-        url = f"{public_base(request)}/submissions/{submission}"
+    def _is_over(self, handed: Inbound) -> bool:
+        """Say whether nothing of a request waits for HubSpot, since nothing of it was accepted."""
         with self._process.engine.connect() as connection:
-            receipt = connection.execute(_RECEIPT, {"submission": submission, "part": PART}).one()
-            if receipt.key_id != handed.key_id or receipt.digest != handed.digest:
-                raise invalid("This Idempotency-Key was used for another request before. Use a new one.", 409)
+            receipt = _receipt(connection, handed)
+        return not (receipt.accepted or receipt.repeated)
+
+    def _answer(self, handed: Inbound, request: Request, headers: Mapping[str, str], *, now: bool) -> Response:
+        """Give the answer of the first time, or, where the outcome is asked for, of now."""
+        submission = _submission(handed)
+        with self._process.engine.connect() as connection:
+            receipt = _receipt(connection, handed)
             refused = submissions.refusals(connection, submission, 0, MOST_INPUTS) if receipt.refused else []
             members = for_producer(submissions.records(connection, submission, Cursor(), MOST_INPUTS)) if now else []
-        errors = [hubspot_format.refusal(row) for row in refused]
+        status, completed = _status(members), receipt.received_at
         if not now:
             status = Status.PENDING if receipt.accepted or receipt.repeated else Status.COMPLETE
-            return hubspot_format.batch_response(status, receipt.received_at, receipt.received_at, [], errors, url)
         failed = [row for row in members if row.outcome in FAILED]
-        places = _places(handed.message, handed.identity) if failed else {}
-        errors += [hubspot_format.error(row, places.get(_equal_inputs(row.contact, row.input), ())) for row in failed]
-        results = [hubspot_format.result(row) for row in members if row.outcome == Outcome.DELIVERED]
-        completed = max((row.settled_at or receipt.received_at for row in members), default=receipt.received_at)
-        return hubspot_format.batch_response(_status(members), receipt.received_at, completed, results, errors, url)
+        places = _places(handed.judged or ()) if failed else {}
+        errors = (
+            *map(hubspot_format.refusal, refused),
+            *(hubspot_format.error(row, places.get(_equal_inputs(row.contact, row.input), ())) for row in failed),
+        )
+        answer = hubspot_format.batch_response(
+            status,
+            receipt.received_at,
+            max((row.settled_at or completed for row in members), default=completed),
+            [hubspot_format.result(row) for row in members if row.outcome == Outcome.DELIVERED],
+            hubspot_format.as_far_as_there_is_room(errors),
+            f"{public_base(request)}/submissions/{submission}",
+        )
+        return hubspot_format.json_response(answer, headers=headers)
+
+
+def _submission(handed: Inbound) -> UUID:
+    assert handed.message is not None
+    assert handed.message.submission is not None
+    return handed.message.submission
+
+
+def _receipt(connection: Connection, handed: Inbound) -> Any:  # noqa: ANN401 - SQLAlchemy types a row by its columns
+    """Find the receipt of a request.
+
+    Raises:
+        Fault: 409 where its Idempotency-Key brought another request before.
+
+    """
+    receipt = connection.execute(_RECEIPT, {"submission": _submission(handed), "part": PART}).one()
+    if receipt.key_id != handed.key_id or receipt.digest != handed.digest:
+        raise invalid("This Idempotency-Key was used for another request before. Use a new one.", 409)
+    return receipt
 
 
 def _status(members: Sequence[SubmissionRecord]) -> Status:
@@ -131,15 +165,15 @@ def _status(members: Sequence[SubmissionRecord]) -> Status:
     return next((status for status in order if status in statuses), Status.COMPLETE)
 
 
-def _places(message: Message, identity: Identity | None) -> dict[tuple[object, ...], list[str]]:
+def _places(judged: Sequence[Candidate | tuple[Reason, ...]]) -> dict[tuple[object, ...], list[str]]:
     """Find where each record stands in its request; inputs that are equal are one record, and stand in several places.
 
     It is read from the request, which is at hand while its answer is held: what is stored does not say.
     """
     places: dict[tuple[object, ...], list[str]] = {}
-    for index, judged in enumerate(message.judged(identity)):
-        if isinstance(judged, Candidate):
-            places.setdefault(_equal_inputs(judged.contact, judged.input), []).append(f"inputs[{index}]")
+    for index, one in enumerate(judged):
+        if isinstance(one, Candidate):
+            places.setdefault(_equal_inputs(one.contact, one.input), []).append(f"inputs[{index}]")
     return places
 
 
@@ -198,6 +232,15 @@ def _header_text(given: str) -> str:
 def _digest(request: Request, account: str, body: bytes) -> bytes:
     said = b"\0".join((request.scope["raw_path"], request.scope["query_string"], account.encode(), body))
     return hashlib.blake2b(said, digest_size=16).digest()
+
+
+def _judged(  # noqa: PLR0913, PLR0917 - what a request is made of
+    request: Request, body: bytes, account: str, key: ApiKey, submission: UUID, identity: Identity
+) -> Inbound:
+    """Read a request and judge its inputs, before it joins those of others in a transaction."""
+    message = _read(request, body, account, key, submission)
+    digest = _digest(request, account, body)
+    return Inbound(Door.HTTP, PART, b"", message, identity, key.id, digest, list(message.judged(identity)))
 
 
 def _read(request: Request, body: bytes, account: str, key: ApiKey, submission: UUID) -> Message:

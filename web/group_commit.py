@@ -1,15 +1,17 @@
 """Storing what requests hand in: those that wait at the same moment are accepted together, in one transaction.
 
 Each transaction costs about as much for one record as for fifty, so under load many requests share one; a request
-that comes alone is stored at once, alone.
+that comes alone is stored at once, alone. The keys take turns, a large request is stored alone, and of one key there is
+one transaction at a time: what a producer's own requests wait for, and what its events are locked for, is its own.
 """
 
 import asyncio
 import queue
 import threading
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 from worker.celery import DELIVER
 from worker.context import Context
@@ -18,19 +20,67 @@ from worker.intake.accept import Inbound, accept
 from worker.intake.receipts import Part
 from worker.wake import wake
 
-T = TypeVar("T")
-
 THREADS: Final = 3
-"""Transactions at once: a large request does not hold up the small ones behind it."""
+"""Transactions at once."""
 MOST: Final = 100
 """Requests in one transaction, at most."""
+MOST_INPUTS: Final = 1_000
+"""Inputs in one transaction of several requests, at most."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class Asked:
+    """A request that waits to be stored, and who waits for it."""
+
     handed: Inbound
     loop: asyncio.AbstractEventLoop
     done: asyncio.Future[None]
+
+
+class Waiting:
+    """What waits to be stored, by the key that it came with; several threads take from it."""
+
+    def __init__(self) -> None:
+        self._of: dict[int | None, deque[Asked]] = {}
+        """In the order in which it is the keys' turn."""
+        self._busy: set[int | None] = set()
+        self._changed = threading.Condition()
+
+    def put(self, asked: Asked) -> None:
+        """Add one."""
+        with self._changed:
+            self._of.setdefault(asked.handed.key_id, deque()).append(asked)
+            self._changed.notify()
+
+    def take(self) -> list[Asked]:
+        """Wait for some, and take what goes into one transaction; its keys get no other until it is `finished`."""
+        with self._changed:
+            while not (keys := [key for key in self._of if key not in self._busy]):
+                self._changed.wait()
+            together: list[Asked] = []
+            inputs = 0
+            turns = deque(keys)
+            while turns and len(together) < MOST:
+                key = turns.popleft()
+                mine = self._of[key]
+                if together and inputs + mine[0].handed.inputs > MOST_INPUTS:
+                    continue
+                together.append(mine.popleft())
+                inputs += together[-1].handed.inputs
+                if mine:
+                    turns.append(key)
+            for key in {asked.handed.key_id for asked in together}:
+                self._busy.add(key)
+                mine = self._of.pop(key)
+                if mine:
+                    self._of[key] = mine  # behind the others
+            return together
+
+    def finished(self, together: Sequence[Asked]) -> None:
+        """Let the keys of a transaction have the next one."""
+        with self._changed:
+            self._busy -= {asked.handed.key_id for asked in together}
+            self._changed.notify_all()
 
 
 class Storing:
@@ -38,7 +88,7 @@ class Storing:
 
     def __init__(self, process: Context) -> None:
         self._process = process
-        self._waiting: queue.SimpleQueue[_Asked] = queue.SimpleQueue()
+        self._waiting = Waiting()
         self._to_wake: queue.SimpleQueue[str] = queue.SimpleQueue()
         for number in range(THREADS):
             threading.Thread(target=self._run, name=f"storing-{number}", daemon=True).start()
@@ -53,18 +103,19 @@ class Storing:
         """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        self._waiting.put(_Asked(handed, loop, done))
+        self._waiting.put(Asked(handed, loop, done))
         await done
 
     def _run(self) -> None:
         while True:
-            together = _drained(self._waiting)
+            together = self._waiting.take()
             failure: Exception | None = None
             parts: list[Part] = []
             try:
                 parts = self._accept([one.handed for one in together])
             except Exception as error:  # noqa: BLE001 - whoever asked is told
                 failure = error
+            self._waiting.finished(together)
             for one in together:
                 one.loop.call_soon_threadsafe(_tell, one.done, failure)
             for account in {part.account for part in parts if part.accepted}:
@@ -73,7 +124,10 @@ class Storing:
     def _wake(self) -> None:
         """Wake apart: where Redis is slow to answer, nobody's request is."""
         while True:
-            for account in set(_drained(self._to_wake)):
+            accounts = {self._to_wake.get()}
+            while not self._to_wake.empty():
+                accounts.add(self._to_wake.get())
+            for account in accounts:
                 wake(self._process, DELIVER, account=account)
 
     def _accept(self, handed: Sequence[Inbound]) -> list[Part]:
@@ -82,17 +136,6 @@ class Storing:
                 return accept(connection, handed, self._process.rules)
 
         return repeat(work)  # known again by their submissions, so a COMMIT whose answer was lost stores nothing twice
-
-
-def _drained(waiting: queue.SimpleQueue[T]) -> list[T]:
-    """Wait for one, and take what else is there."""
-    together = [waiting.get()]
-    while len(together) < MOST:
-        try:
-            together.append(waiting.get_nowait())
-        except queue.Empty:
-            break
-    return together
 
 
 def _tell(done: asyncio.Future[None], failure: Exception | None) -> None:

@@ -1,6 +1,6 @@
 """HubSpot's words on the wire: an error for a whole request, and the batch response."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import uuid4
@@ -8,9 +8,15 @@ from uuid import uuid4
 import orjson
 from starlette.responses import Response
 
+from models.input_check import Reason
 from models.words import Identity, Status
 from worker.queries.submissions import SubmissionRecord, SubmissionRefusal
 
+MOST_DETAIL: Final = 1024 * 1024
+"""Bytes of an answer's errors that are told in full."""
+MOST_ANSWER: Final = 4 * 1024 * 1024
+"""Bytes of an answer, whatever was asked: these, and 10,000 results, or errors in brief."""
+LEFT_OUT: Final = "Left out, since this answer is long. `links.submission` and `turnout refused` tell more."
 JSON: Final = "application/json;charset=utf-8"
 """As HubSpot writes it."""
 
@@ -54,6 +60,11 @@ def busy(message: str, seconds: int) -> Fault:
     return Fault(503, "UNAVAILABLE", message, headers={"Retry-After": str(seconds)})
 
 
+def too_many(message: str, seconds: int) -> Fault:
+    """Refuse a request of a key that has taken its share; it may come again after so many seconds."""
+    return Fault(429, "RATE_LIMITS", message, headers={"Retry-After": str(seconds)})
+
+
 def applied(seconds: float) -> dict[str, str]:
     """Give the header that says that `Prefer: wait` was heeded (RFC 7240): also where nothing was left to wait for."""
     return {"Preference-Applied": f"wait={seconds:g}"}
@@ -71,8 +82,8 @@ def instant(moment: datetime) -> str:
 
 def refusal(refused: SubmissionRefusal) -> dict[str, object]:
     """Write a refused input as an entry of `errors`: which input, whose, why, and what would be right."""
-    reasons = [f"{one['where']}: {one['what']}; right would be {one['right']}" for one in refused.reasons]
-    context: dict[str, list[str]] = {"where": [one["where"] for one in refused.reasons]}
+    reasons = [str(Reason(**one)) for one in refused.reasons]
+    context: dict[str, list[str]] = {"where": [one["where"] for one in refused.reasons if one["right"]]}
     contact = _contact(refused.raw)
     if contact is not None:
         context["contact"] = [contact]
@@ -103,6 +114,26 @@ def _standard_error(category: str, code: str, message: str, context: Mapping[str
         "links": {},
     }
     return said | ({"subCategory": code} if code else {})
+
+
+def as_far_as_there_is_room(errors: Iterable[dict[str, object]]) -> list[dict[str, object]]:
+    """Give the first errors in full; of the others, where an answer would grow too long, whom and what they are about.
+
+    So each input that was not accepted is named, and yet no answer is many times as long as its request.
+    """
+    told, left = [], MOST_DETAIL
+    for one in errors:
+        if left > 0:
+            left -= len(orjson.dumps(one))
+            told.append(one)
+        else:
+            context = one["context"]
+            assert isinstance(context, dict)
+            brief = {name: context[name][:1] for name in ("where", "contact") if context.get(name)}
+            if "where" in brief:  # the input; which of its fields, and whose it is, may be as long as it likes
+                brief = {"where": [brief["where"][0].partition(".")[0]]}
+            told.append({**one, "message": LEFT_OUT, "context": brief})
+    return told
 
 
 def result(record: SubmissionRecord) -> dict[str, object]:

@@ -1,25 +1,36 @@
 """What is not let in: bodies too large or too slow, and more at once than there is room for; refused before it grows.
 
-Only what is being read or stored counts: an answer that is held (`Prefer: wait`) takes no room here.
+Of the room each key has a share at most: a producer whose bodies come slowly, or whose answers are not taken, holds up
+itself. What is being read or stored counts, and what is being answered; an answer that is held (`Prefer: wait`) takes
+no room here.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.types import Message
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
 from models.message import MOST_BYTES
-from web.hubspot_format import Fault, busy
+from web.hubspot_format import Fault, busy, too_many
+from web.room import Bounds, NoRoom, Room
+from worker.auth.keys import ApiKey
 
-MOST_AT_ONCE: Final = 64
+MOST_AT_ONCE: Final = 256
 """Requests whose bodies are being read or stored at once."""
+MOST_AT_ONCE_OF_KEY: Final = 64
 MOST_BYTES_AT_ONCE: Final = 64 * 1024 * 1024
 """Bytes of their bodies together."""
+MOST_BYTES_OF_KEY: Final = 32 * 1024 * 1024
 SLOWEST: Final = 30.0
 """Seconds within which a body must have come whole."""
+ROOM_OF_ANSWERS: Final = Bounds(64 * 1024 * 1024, 16 * 1024 * 1024)
+"""Bytes of answers that are being made and sent, in all and of one key; the next one of that key waits for its turn."""
+PIECE: Final = 64 * 1024
+"""Bytes of an answer that are sent at once: then its room is held as long as the client has not taken it."""
 
 
 class TooLarge(Exception):  # noqa: N818 - it is an answer
@@ -42,28 +53,35 @@ def bounded(request: Request, most: int) -> Request:
 
 
 class Admission:
-    """The room of this process."""
+    """The room for bodies in this process."""
 
     def __init__(self) -> None:
-        self._requests = 0
-        self._bytes = 0
+        self._requests = Room()
+        self._bytes = Room()
 
     @asynccontextmanager
-    async def body(self, request: Request) -> AsyncIterator[bytes]:
-        """Read a request's body, and keep its room until the block ends.
+    async def body(self, request: Request, key: ApiKey) -> AsyncIterator[bytes]:
+        """Read the body of a key's request, and keep its room until the block ends.
 
         Raises:
-            Fault: 413, 408, or 503 where there is no room.
+            Fault: 413, 408; 429 where the key has taken its share, 503 where there is no room for anybody.
 
         """
-        if self._requests >= MOST_AT_ONCE:
-            raise busy(f"{self._requests} requests are being stored at this moment: try again.", 1)
-        self._requests += 1
         body = bytearray()
         try:
-            async with asyncio.timeout(SLOWEST):
-                await self.read(request, body)
-            yield bytes(body)
+            with self._requests.place(key.id, Bounds(MOST_AT_ONCE, MOST_AT_ONCE_OF_KEY)):
+                try:
+                    async with asyncio.timeout(SLOWEST):
+                        await self.read(request, key, body)
+                    yield bytes(body)
+                finally:
+                    self._bytes.give_back(key.id, len(body))
+        except NoRoom as full:
+            if full.is_own:
+                raise too_many(
+                    f"Too much of the key {key.name} is being stored at this moment: try again.", 1
+                ) from None
+            raise busy("Too much is being stored at this moment: try again.", 1) from None
         except TimeoutError:
             raise Fault(
                 408,
@@ -80,17 +98,41 @@ class Admission:
             ) from None
         except ClientDisconnect:
             raise Fault(400, "VALIDATION_ERROR", "The body ended early.") from None
-        finally:
-            self._requests -= 1
-            self._bytes -= len(body)
 
-    async def read(self, request: Request, body: bytearray) -> None:
+    async def read(self, request: Request, key: ApiKey, body: bytearray) -> None:
         """Read a body, as far as there is room."""
         length = request.headers.get("content-length", "0")
         if length.isdecimal() and int(length) > MOST_BYTES:
             raise TooLarge
         async for chunk in bounded(request, MOST_BYTES).stream():
-            if self._bytes + len(chunk) > MOST_BYTES_AT_ONCE:
-                raise busy("Too many bytes are being stored at this moment: try again.", 1)
+            self._bytes.take(key.id, len(chunk), Bounds(MOST_BYTES_AT_ONCE, MOST_BYTES_OF_KEY))
             body += chunk
-            self._bytes += len(chunk)
+
+
+class Answers:
+    """The room for answers in this process."""
+
+    def __init__(self) -> None:
+        self._room = Room()
+
+    async def held(self, key: ApiKey, size: int, made: Callable[[], Awaitable[Response]]) -> Response:
+        """Make an answer of about so many bytes when it is the key's turn; its room is kept until it was taken."""
+        async with AsyncExitStack() as room:
+            await room.enter_async_context(self._room.turn(key.id, size, ROOM_OF_ANSWERS))
+            return HeldResponse(await made(), room.pop_all())
+
+
+class HeldResponse(Response):
+    """An answer that keeps its room until the client has taken it."""
+
+    def __init__(self, answer: Response, room: AsyncExitStack) -> None:
+        super().__init__(answer.body, answer.status_code, dict(answer.headers))
+        self._room = room
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        """Send it piece by piece; the server takes the next one when the client has taken most of the last."""
+        async with self._room:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            for begin in range(0, max(len(self.body), 1), PIECE):
+                piece, is_last = bytes(self.body[begin : begin + PIECE]), begin + PIECE >= len(self.body)
+                await send({"type": "http.response.body", "body": piece, "more_body": not is_last})

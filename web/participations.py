@@ -16,7 +16,7 @@ from hubspot_api.answer import Limited
 from hubspot_api.client import get
 from hubspot_api.limiter import Use
 from hubspot_api.participations import LIMIT, contact_view, event_view, read_page
-from hubspot_api.transport import NoResponse, Response as HubSpotResponse
+from hubspot_api.transport import LONGEST_ANSWER, NoResponse, Response as HubSpotResponse
 from models.ids import hidden_character, id_fault
 from models.input_check import shown
 from models.message import Json, loads
@@ -25,6 +25,8 @@ from web.access import account_of, key_of, may
 from web.attendance import PREFIXES, check_version
 from web.descriptions import ACCOUNT, faults, path_parameters
 from web.hubspot_format import JSON, Fault, busy, invalid
+from web.limits import Answers
+from web.room import Turns
 from web.values import path_value, query_values
 from worker.accounts.destination import NoDestination
 from worker.context import Context
@@ -34,7 +36,8 @@ from worker.delivery.call import word
 from worker.delivery.read_back import tell, told
 from worker.queue import attempts, unconfirmed
 
-THREADS: Final = 4
+THREADS: Final = (4, 2)
+"""Calls to HubSpot at once, and of one key."""
 PATIENCE: Final = 1.0
 """Seconds that a read waits for a permit; of these read-backs have a tenth, so that they never hold up delivery."""
 PATHS: Final = {
@@ -57,9 +60,10 @@ ANSWERS: Final[dict[int | str, Json]] = {
 class Participations:
     """The read-backs of one process."""
 
-    def __init__(self, process: Context) -> None:
-        self._process = process
-        self._threads = CapacityLimiter(THREADS)
+    def __init__(self, process: Context, answers: Answers) -> None:
+        self._process, self._answers = process, answers
+        self._lookups = CapacityLimiter(1)
+        self._turns = Turns(*THREADS)
 
     def router(self) -> APIRouter:
         """Give the routes."""
@@ -81,10 +85,10 @@ class Participations:
 
     async def _pass_on(self, view: str, request: Request) -> Response:
         check_version(request)
-        run = partial(to_thread.run_sync, limiter=self._threads)
-        key = await run(key_of, self._process.engine, request)
+        key = await to_thread.run_sync(key_of, self._process.engine, request, limiter=self._lookups)
         may(key, Role.PRODUCER, Role.OPERATOR)
-        return await run(self._ask, account_of(key, request), _path(request, view))
+        account, path = account_of(key, request), _path(request, view)
+        return await self._answers.held(key, LONGEST_ANSWER, partial(self._turns.run, key.id, self._ask, account, path))
 
     def _ask(self, account: str, path: str) -> Response:
         process = self._process

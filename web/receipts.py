@@ -1,7 +1,6 @@
 """`GET /submissions/{id}`: what became of a submission, with its records page by page."""
 
 import hashlib
-from functools import partial
 from typing import Final
 from urllib.parse import urlencode
 from uuid import UUID
@@ -19,9 +18,11 @@ from web.access import key_of
 from web.attendance import wait_of
 from web.descriptions import WAIT, faults, header, path_parameters
 from web.hubspot_format import Fault, invalid
+from web.limits import Answers
 from web.long_poll import LongPoll
 from web.masking import for_producer, for_viewer
 from web.public_url import public_base
+from web.room import Turns
 from web.schemas import SubmissionReceipt
 from worker.auth.keys import ApiKey
 from worker.context import Context
@@ -34,15 +35,20 @@ ANSWERS: Final[dict[int | str, Json]] = {
     200: {"model": SubmissionReceipt, "description": "Its counts, and a page of its records"},
     304: {"description": "Nothing has changed since the ETag of `If-None-Match`"},
 }
-THREADS: Final = 4
+ROOM_OF_RECORD: Final = 16_384
+"""Bytes that an answer may need for each record, about."""
+LOOKUPS: Final = 2
+THREADS: Final = (4, 2)
+"""Receipts that are read at once, and of one key: one of a large submission takes a while."""
 
 
 class Receipts:
     """The receipts, asked for in one process."""
 
-    def __init__(self, process: Context, waiting: LongPoll) -> None:
-        self._engine, self._waiting = process.engine, waiting
-        self._threads = CapacityLimiter(THREADS)
+    def __init__(self, process: Context, answers: Answers, waiting: LongPoll) -> None:
+        self._engine, self._answers, self._waiting = process.engine, answers, waiting
+        self._lookups = CapacityLimiter(LOOKUPS)
+        self._turns = Turns(*THREADS)
 
     def router(self) -> APIRouter:
         """Give the route."""
@@ -85,26 +91,30 @@ class Receipts:
         return router
 
     async def _show(self, request: Request) -> Response:
-        run = partial(to_thread.run_sync, limiter=self._threads)
-        key = await run(key_of, self._engine, request)
+        key = await to_thread.run_sync(key_of, self._engine, request, limiter=self._lookups)
         try:
             submission = UUID(request.path_params["submission"])
         except ValueError:
             raise _unknown() from None
         limit, after = _page(request)
-        shown = await run(self._receipt, key, submission, limit, after, request)
+
+        async def ask() -> Json:
+            return await self._turns.run(key.id, self._receipt, key, submission, limit, after, request)
+
         seconds, headers = wait_of(request), {}
         if seconds:
-            is_applied = is_over = shown["status"] == Status.COMPLETE
-            if not is_over:
-                is_applied = await self._waiting.until_settled(submission, seconds)
-                shown = await run(self._receipt, key, submission, limit, after, request)
-            headers = hubspot_format.applied(seconds) if is_applied else {}
-        body = orjson.dumps(shown, default=str)
-        headers["ETag"] = tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-        if tag in [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]:
-            return Response(status_code=304, headers=headers)
-        return Response(body, headers=headers | {"Content-Type": hubspot_format.JSON})
+            is_over = (await ask())["status"] == Status.COMPLETE
+            if is_over or await self._waiting.until_settled(submission, seconds, key.id):
+                headers = hubspot_format.applied(seconds)
+
+        async def made() -> Response:
+            body = orjson.dumps(await ask(), default=str)
+            headers["ETag"] = tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+            if tag in [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]:
+                return Response(status_code=304, headers=headers)
+            return Response(body, headers=headers | {"Content-Type": hubspot_format.JSON})
+
+        return await self._answers.held(key, limit * ROOM_OF_RECORD, made)
 
     def _receipt(self, key: ApiKey, submission: UUID, limit: int, after: Cursor, request: Request) -> Json:
         with self._engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:

@@ -15,6 +15,7 @@ from models.words import Role, Via
 from web.console import cookie
 from web.console.form import LARGEST_FORM, USUAL, FormLimits, read_form
 from web.console.rendering import render
+from web.room import Bounds, NoRoom, Room
 from worker.auth import sessions
 from worker.auth.sessions import User
 from worker.context import Context
@@ -37,6 +38,10 @@ HEADERS: Final = {
 }
 """What a page says beside the headers of every answer (`web.safe_headers`)."""
 SIGN_IN: Final = "/sign-in"
+SLOW: Final = 2
+"""Actions that take minutes, done at once."""
+UPLOADS: Final = Bounds(4, 2)
+"""Large forms and files that are read and worked on at once, and with one key."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +133,9 @@ class PageError(Exception):
         self.status, self.title, self.message = status, title, message
 
 
+BUSY: Final = PageError(
+    429, "Too much is being uploaded", "Wait until the files that are being uploaded are done, then send yours again."
+)
 PageFunction = Callable[[ConsoleRequest], Page | Redirect | Response]
 ActionFunction = Callable[[ConsoleRequest, Mapping[str, str]], Page | Redirect]
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -139,7 +147,8 @@ class Frame:
     def __init__(self, process: Context) -> None:
         self.process = process
         self._threads = CapacityLimiter(THREADS)
-        self._slow = CapacityLimiter(1)  # beside the others, so that no page waits for what is slow
+        self._uploads = Room()
+        self._slow = CapacityLimiter(SLOW)  # beside the others, so that no page waits for what is slow
 
     def page(self, page: PageFunction) -> Endpoint:
         """Give the endpoint of a page."""
@@ -153,14 +162,22 @@ class Frame:
         """Give the endpoint of a button, for operators."""
 
         async def endpoint(request: Request) -> Response:
-            if limits.largest > LARGEST_FORM:  # so much is not read of anybody
-                admitted = await self.run(self._admit, request)
-                if admitted.status_code != 204:  # noqa: PLR2004 - HTTP
-                    return admitted
-            form = await read_form(request, limits)
-            return await self.run(partial(self._act, action, form, limits), request, is_slow=limits.is_slow)
+            if limits.largest <= LARGEST_FORM:
+                return await self._taken(action, request, limits)
+            admitted = await self.run(self._admit, request)  # so much is not read of anybody
+            if admitted.status_code != 204:  # noqa: PLR2004 - HTTP
+                return admitted
+            try:
+                with self._uploads.place(request.state.owner, UPLOADS):
+                    return await self._taken(action, request, limits)
+            except NoRoom:
+                return await self.run(lambda asked: self.refused(asked, BUSY), request)
 
         return endpoint
+
+    async def _taken(self, action: ActionFunction, request: Request, limits: FormLimits) -> Response:
+        form = await read_form(request, limits)
+        return await self.run(partial(self._act, action, form, limits), request, is_slow=limits.is_slow)
 
     async def run(
         self,
@@ -216,6 +233,7 @@ class Frame:
         if user is None:
             return self.to_sign_in(request)
         ConsoleRequest(self.process, request, user).must_operate()
+        request.state.owner = user.name
         return Response(status_code=204)
 
     def _act(

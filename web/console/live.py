@@ -17,10 +17,13 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from web.console.base import HEADERS, SIGN_IN, ConsoleRequest, Endpoint, Frame, PageFunction
+from web.room import Bounds, NoRoom, Room
 from worker.auth.sessions import User
 
 PLACES: Final = 24
 """Streams at once; a browser that finds none free asks again later."""
+PLACES_OF_ONE: Final = 12
+"""Of them, at most, for one key, or one person."""
 LONGEST: Final = 600.0
 """Seconds after which a stream ends, and the browser asks anew: by then with the cookie that it has now."""
 BEAT: Final = 15.0
@@ -52,6 +55,11 @@ class Watch:
         self._seen = request.headers.get("last-event-id", "")
         self.every = 0.0
         """Seconds until the next look; none where there is nothing to look at any more."""
+
+    @property
+    def owner(self) -> str:
+        """Name who looks; empty where nobody is signed in."""
+        return self._user.name if self._user else ""
 
     async def news(self) -> bytes:
         """Look, and give the event that says what changed; nothing where nothing did.
@@ -89,7 +97,7 @@ class Live:
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
         self._ended = asyncio.Event()
-        self.open = 0
+        self.places = Room()
 
     def page(self, page: PageFunction) -> Endpoint:
         """Give the endpoint of a page, whole or as a stream, as it is asked for."""
@@ -105,7 +113,7 @@ class Live:
                 return later()
             if not news and not watch.every:
                 return Response(status_code=204, headers=HEADERS)  # for good: the browser asks no more
-            return EventStream(self, self._events(watch, news))
+            return EventStream(self, watch.owner, self._events(watch, news))
 
         return endpoint
 
@@ -135,20 +143,17 @@ class Live:
 class EventStream(EventSourceResponse):
     """An answer that goes on, where there is a place for it; whoever leaves gives it up at once."""
 
-    def __init__(self, live: Live, events: AsyncIterator[bytes]) -> None:
+    def __init__(self, live: Live, owner: str, events: AsyncIterator[bytes]) -> None:
         super().__init__(events, headers=HEADERS | {"X-Accel-Buffering": "no"})
-        self._live = live
+        self._live, self._owner = live, owner
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events."""
-        if self._live.open >= PLACES:
-            await later()(scope, receive, send)
-            return
-        self._live.open += 1
         try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._live.open -= 1
+            with self._live.places.place(self._owner, Bounds(PLACES, PLACES_OF_ONE)):
+                await super().__call__(scope, receive, send)
+        except NoRoom:
+            await later()(scope, receive, send)
 
 
 def seconds_between(attributes: str) -> float:

@@ -38,8 +38,9 @@ MOST_INPUTS: Final = 20_000
 class Inbound:
     """One message as it was handed in. `part` names it where the message itself does not.
 
-    The HTTP door has read its `message` already, and has no other text of it; it knows whose key it came with and the
-    request's digest, and the path of the request says which `identity` its inputs must have.
+    The HTTP door has read its `message` already, and has no other text of it, and has `judged` its inputs, so that this
+    costs nobody else's transaction; it knows whose key it came with and the request's digest, and the path of the
+    request says which `identity` its inputs must have.
     """
 
     door: Door
@@ -49,6 +50,7 @@ class Inbound:
     identity: Identity | None = None
     key_id: int | None = None
     digest: bytes | None = None
+    judged: Sequence[Candidate | tuple[Reason, ...]] | None = None
 
     def read(self) -> Message | Unreadable:
         """Read the message."""
@@ -168,7 +170,7 @@ def _accept(connection: Connection, handed: Sequence[Inbound], rules: Rules) -> 
 
 
 def _judged(part: Part, one: Inbound, message: Message, group: Group, key: bytes) -> Iterable[NewRecord]:
-    for index, judged in enumerate(message.judged(one.identity)):
+    for index, judged in enumerate(message.judged(one.identity) if one.judged is None else one.judged):
         if isinstance(judged, Candidate):
             mine = group._replace(identity=judged.identity)
             yield NewRecord(part, mine, judged, fingerprint(key, group.event_id, message.state, judged))
