@@ -1,6 +1,7 @@
 """Requests held until every record of their submission has its answer: one question for all of one key together."""
 
 import asyncio
+from asyncio import sleep
 from typing import Final
 from uuid import UUID
 
@@ -89,7 +90,7 @@ class LongPoll:
                 except DBAPIError as error:
                     if not is_away(error):  # an outage is logged as such, and who waits, waits on
                         log.warning("finished submissions not looked for", sqlstate=sqlstate(error))
-                await asyncio.sleep(max(EVERY, SHARE * (clock() - begun)))
+                await sleep(max(EVERY, SHARE * (clock() - begun)))
         finally:
             del self._looking[key_id], self._held[key_id]
 

@@ -1,0 +1,388 @@
+"""One producer cannot hold up another: while it holds all that a key can hold, others are served."""
+
+import asyncio
+import socket
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import Any, cast
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import orjson
+import pytest
+from starlette.responses import Response
+
+import web.attendance
+import web.console.base
+import web.limits
+import web.long_poll
+from models.message import Message
+from models.words import Door, Role
+from tests.support.api import BY_EMAIL, Api, key_for
+from tests.support.console import RunningConsole, words
+from tests.support.worker_processes import until
+from web import hubspot_format
+from web.console import live
+from web.console.form import read_form
+from web.group_commit import MOST, MOST_INPUTS, Asked, Storing, Waiting
+from web.hubspot_format import LEFT_OUT, MOST_ANSWER
+from web.limits import Admission, Answers
+from worker.auth.keys import ApiKey
+from worker.intake.accept import Inbound
+from worker.queries.reconciliation import audit
+
+
+@pytest.fixture
+def rival(api: Api) -> Api:
+    """Another producer of the same account."""
+    return Api(api.url, key_for(api.context, "rival"), api.context)
+
+
+def half_sent(api: Api, body: bytes = b'{"inp', length: int = 1_000) -> socket.socket:
+    """Begin a request whose body does not come whole."""
+    client = socket.create_connection(("127.0.0.1", urlsplit(api.url).port or 0), 20)
+    client.sendall(
+        f"POST {BY_EMAIL} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {api.key}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n".encode()
+        + body
+    )
+    return client
+
+
+@contextmanager
+def noted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytearray]]:
+    """Collect the bodies that are let in."""
+    let_in: list[bytearray] = []
+    read = Admission.read
+
+    async def reading(self: Admission, request: Any, key: Any, body: bytearray) -> None:
+        let_in.append(body)
+        await read(self, request, key, body)
+
+    monkeypatch.setattr(Admission, "read", reading)
+    yield let_in
+
+
+# Bodies
+
+
+def test_slow_bodies_of_one_key_take_the_places_of_that_key_alone(
+    api: Api, rival: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as stack:
+        let_in = stack.enter_context(noted(monkeypatch))
+        for _ in range(web.limits.MOST_AT_ONCE_OF_KEY):
+            stack.enter_context(half_sent(api))
+        until(lambda: len(let_in) == web.limits.MOST_AT_ONCE_OF_KEY, 60, "they were not let in")
+        refused = api.submit("ada@example.com")
+        assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
+        assert (refused.json()["category"], "the key shop" in refused.json()["message"]) == ("RATE_LIMITS", True)
+        assert [rival.submit(f"p{number}@example.com").status_code for number in range(5)] == [200] * 5
+    until(lambda: api.submit("ada@example.com").status_code == 200, 30, "the places were not given back")
+
+
+def test_bytes_of_one_key_are_the_share_of_that_key_alone(
+    api: Api, rival: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web.limits, "MOST_BYTES_OF_KEY", 100_000)
+    many = ["a" * 50 + "@example.com"] * 200
+    with noted(monkeypatch) as let_in, half_sent(api, b" " * 90_000, 200_000):
+        until(lambda: bool(let_in) and len(let_in[0]) == 90_000, 10, "it has not come")
+        until(lambda: api.submit(*many).status_code == 429, 10, "there is room")
+        assert api.submit("ada@example.com").status_code == 200, "a small one has room"
+        assert rival.submit(*many).status_code == 200
+    until(lambda: api.submit(*many).status_code == 200, 10, "the room was not given back")
+
+
+def test_there_is_room_for_several_keys_that_take_all_they_can() -> None:
+    assert web.limits.MOST_AT_ONCE >= 4 * web.limits.MOST_AT_ONCE_OF_KEY
+    assert web.limits.MOST_BYTES_AT_ONCE >= 2 * web.limits.MOST_BYTES_OF_KEY
+    assert web.long_poll.MOST >= 2 * web.long_poll.MOST_OF_KEY
+    assert live.PLACES >= 2 * live.PLACES_OF_KEY
+    for threads, of_key in (web.attendance.JUDGED, web.attendance.ANSWERED):
+        assert threads >= 2 * of_key
+
+
+# Judging and storing
+
+
+def test_inputs_that_cost_much_to_judge_hold_up_their_own_key_alone(
+    api: Api, rival: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, judging = threading.Event(), Counter[str]()
+    judged = Message.judged
+
+    def slow(self: Message, identity: Any = None) -> Any:
+        judging[self.producer] += 1
+        assert self.producer != "shop" or go.wait(60)
+        return judged(self, identity)
+
+    monkeypatch.setattr(Message, "judged", slow)
+    with ThreadPoolExecutor(8) as pool:
+        held = [pool.submit(api.submit, f"p{number}@example.com") for number in range(8)]
+        until(lambda: judging["shop"] == 1, 30, "nothing is judged")
+        assert rival.submit("ada@example.com").status_code == 200
+        assert judging == {"shop": 1, "rival": 1}
+        assert not any(one.done() for one in held)
+        go.set()
+        assert {one.result().status_code for one in held} == {200}
+    assert audit(api.context.engine).accepted == 9
+
+
+def test_a_transaction_of_one_key_holds_up_its_own_key_alone(
+    api: Api, rival: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, seen = threading.Event(), list[set[str]]()
+    store = Storing._accept  # noqa: SLF001 - the moment in which others would wait
+
+    def slow(self: Storing, handed: Sequence[Inbound]) -> Any:
+        producers = {one.message.producer for one in handed if one.message}
+        seen.append(producers)
+        assert producers != {"shop"} or go.wait(60)
+        return store(self, handed)
+
+    monkeypatch.setattr(Storing, "_accept", slow)
+    with ThreadPoolExecutor(8) as pool:
+        held = [pool.submit(api.submit, f"p{number}@example.com") for number in range(8)]
+        until(lambda: seen == [{"shop"}], 30, "nothing is stored")
+        assert [rival.submit(f"q{number}@example.com").status_code for number in range(5)] == [200] * 5
+        assert seen == [{"shop"}, *[{"rival"}] * 5], "the key has one transaction at a time, and shares none meanwhile"
+        go.set()
+        assert {one.result().status_code for one in held} == {200}
+
+
+def asked(key_id: int, inputs: int = 1, part: str = "") -> Asked:
+    """Give a request that waits to be stored, of so many inputs."""
+    message = cast("Message", type("Said", (), {"inputs": [None] * inputs}))
+    return Asked(Inbound(Door.HTTP, part, message=message, key_id=key_id), cast("Any", None), cast("Any", None))
+
+
+def keys_of(together: Sequence[Asked]) -> list[int | None]:
+    return [one.handed.key_id for one in together]
+
+
+def test_the_keys_take_turns() -> None:
+    waiting = Waiting()
+    for key, number in ((1, 500), (2, 3), (3, 1)):
+        for index in range(number):
+            waiting.put(asked(key, part=str(index)))
+    first = waiting.take()
+    assert keys_of(first)[:6] == [1, 2, 3, 1, 2, 1]
+    assert (len(first), Counter(keys_of(first))[2]) == (MOST, 3)
+    assert [one.handed.part for one in first if one.handed.key_id == 1] == [str(index) for index in range(96)]
+    waiting.put(asked(4))
+    assert keys_of(waiting.take()) == [4], "the key whose transaction goes on waits"
+    waiting.finished(first)
+    assert [one.handed.part for one in waiting.take()] == [str(index) for index in range(96, 196)]
+
+
+def test_a_large_request_is_stored_alone_and_the_small_ones_of_others_before_it() -> None:
+    waiting = Waiting()
+    for key, inputs in ((1, 10_000), (1, 10_000), (2, 1), (3, 600), (4, 600), (2, 1)):
+        waiting.put(asked(key, inputs))
+    large = waiting.take()
+    small = waiting.take()
+    rest = waiting.take()
+    assert (keys_of(large), keys_of(small), keys_of(rest)) == ([1], [2, 3, 2], [4])
+    waiting.put(asked(5))
+    assert keys_of(waiting.take()) == [5]
+    waiting.finished([*large, *small])
+    assert keys_of(waiting.take()) == [1]
+
+
+def test_whatever_waits_is_taken_once_in_its_keys_order() -> None:
+    waiting, taken = Waiting(), list[tuple[int | None, str]]()
+    for index in range(600):
+        waiting.put(asked(index * 7 % 11, 1 + index * index % 900, str(index)))
+    while len(taken) < 600:
+        together = waiting.take()
+        assert len(together) == 1 or sum(one.handed.inputs for one in together) <= MOST_INPUTS
+        taken += [(one.handed.key_id, one.handed.part) for one in together]
+        waiting.finished(together)
+    assert len({part for _, part in taken}) == 600
+    for key in range(11):
+        mine = [int(part) for one, part in taken if one == key]
+        assert mine == sorted(mine)
+
+
+# Answers
+
+
+def test_nine_thousand_inputs_of_sixty_faults_are_answered_within_bounds_and_each_is_named(api: Api) -> None:
+    wrong = {f"f{index}": index for index in range(60)}
+    answer = api.ask("POST", BY_EMAIL, json={"inputs": [wrong] * 9_000})
+    assert answer.status_code == 200
+    assert len(answer.content) < MOST_ANSWER
+    errors = answer.json()["errors"]
+    assert (answer.json()["numErrors"], len(errors)) == (9_000, 9_000)
+    assert [one["context"]["where"][0].partition(".")[0] for one in errors] == [f"inputs[{n}]" for n in range(9_000)]
+    assert "; inputs[0]: and 52 more" in errors[0]["message"]
+    assert (errors[-1]["message"], errors[-1]["category"]) == (LEFT_OUT, "VALIDATION_ERROR")
+    receipt = api.ask("GET", urlsplit(answer.json()["links"]["submission"]).path)
+    assert len(receipt.content) < MOST_ANSWER
+
+
+def test_an_input_of_two_hundred_thousand_unknown_fields_is_answered_shortly(api: Api) -> None:
+    answer = api.ask("POST", BY_EMAIL, json={"inputs": [{f"f{index}": 1 for index in range(200_000)}]})
+    assert (answer.status_code, len(answer.content) < 5_000) == (200, True)
+    assert "and 199,992 more" in answer.json()["errors"][0]["message"]
+
+
+def test_the_longest_answer_is_within_bounds() -> None:
+    context = {"contact": ["ü" * 127], "where": ["inputs[9999]." + "\\x1b" * 20] * 11, "more": ["x" * 80] * 50}
+    error = hubspot_format._standard_error("VALIDATION_ERROR", "X" * 60, "\\" * 5_000, context)  # noqa: SLF001
+    told = hubspot_format.as_far_as_there_is_room([error] * 10_000)
+    assert len(orjson.dumps(told)) < MOST_ANSWER
+    assert all(one["context"]["where"][0].startswith("inputs[9999]") for one in cast("Any", told))
+    contacts = [{**error, "context": {"contact": ["ü" * 127]}}] * 10_000
+    told = hubspot_format.as_far_as_there_is_room(contacts)
+    assert len(orjson.dumps(told)) < 2 * MOST_ANSWER
+    assert all(one["context"]["contact"] == ["ü" * 127] for one in cast("Any", told))
+
+
+def test_answers_that_are_not_taken_hold_up_their_own_key_alone() -> None:
+    async def story() -> list[str]:
+        answers, taken, done = Answers(), asyncio.Event(), list[str]()
+
+        async def send(message: Any) -> None:
+            if message.get("body"):
+                await taken.wait()
+
+        async def ask(key_id: int, name: str, body: bytes) -> None:
+            async def made() -> Response:
+                done.append(f"{name} made")
+                return Response(body)
+
+            key = ApiKey(key_id, name, Role.PRODUCER, {})
+            answer = await answers.held(key, web.limits.ROOM_OF_ANSWERS.of_one // 2, made)
+            await answer({}, cast("Any", None), send)
+            done.append(f"{name} sent")
+
+        slow = [asyncio.create_task(ask(1, f"slow {number}", b"x" * 200_000)) for number in range(4)]
+        for _ in range(20):
+            await asyncio.sleep(0)
+        await ask(2, "rival", b"")
+        assert done == ["slow 0 made", "slow 1 made", "rival made", "rival sent"]
+        slow[0].cancel()  # its client left
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert done[4:] == ["slow 2 made"]
+        taken.set()
+        await asyncio.gather(*slow[1:])
+        return done
+
+    assert asyncio.run(story())[-1] == "slow 3 sent"
+
+
+def test_an_answer_is_sent_in_pieces_and_arrives_whole() -> None:
+    async def story(body: bytes) -> list[Any]:
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        async def made() -> Response:
+            return Response(body, 200, {"X": "y"}, "text/plain")
+
+        await (await Answers().held(ApiKey(1, "shop", Role.PRODUCER, {}), 1, made))({}, cast("Any", None), send)
+        return sent
+
+    for size in (0, 1, web.limits.PIECE, web.limits.PIECE + 1, 3 * web.limits.PIECE):
+        begun, *pieces = asyncio.run(story(b"x" * size))
+        assert (begun["status"], dict(begun["headers"])[b"content-length"]) == (200, str(size).encode())
+        assert b"".join(piece["body"] for piece in pieces) == b"x" * size
+        assert [piece["more_body"] for piece in pieces] == [True] * (len(pieces) - 1) + [False]
+
+
+def test_held_answers_of_one_key_leave_places_to_others(api: Api, rival: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web.long_poll, "MOST_OF_KEY", 2)
+    held, hold = Counter[int](), web.long_poll.LongPoll._hold  # noqa: SLF001 - who is held
+
+    async def counted(self: Any, submission: Any, seconds: float, key_id: int) -> None:
+        held[key_id] += 1
+        await hold(self, submission, seconds, key_id)
+
+    monkeypatch.setattr(web.long_poll.LongPoll, "_hold", counted)
+    waits = {"Prefer": "wait=5"}
+    with ThreadPoolExecutor(3) as pool:
+        first = [pool.submit(api.submit, f"p{number}@example.com", headers=waits) for number in range(2)]
+        until(lambda: held.total() == 2, 30, "they are not held")
+        at_once = api.submit("ada@example.com", headers=waits)
+        other = pool.submit(rival.submit, "bob@example.com", headers=waits)
+        until(lambda: held.total() == 3, 30, "another key's is not held")
+        assert (at_once.json()["status"], "Preference-Applied" in at_once.headers) == ("PENDING", False)
+        assert {"Preference-Applied" in one.result().headers for one in (*first, other)} == {True}
+
+
+def test_a_key_whose_held_answers_are_costly_to_look_at_is_looked_at_rarely(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    poll = web.long_poll.LongPoll(api.context.engine)
+
+    def costly(*_: object) -> list[object]:
+        threading.Event().wait(0.05)
+        return []
+
+    monkeypatch.setattr(web.long_poll.LongPoll, "_settled", costly)
+
+    async def story() -> None:
+        sleep = asyncio.sleep
+
+        async def noted_sleep(seconds: float) -> None:
+            pauses.append(seconds)
+            await sleep(seconds)
+
+        monkeypatch.setattr(web.long_poll, "sleep", noted_sleep)
+        assert await poll.until_settled(uuid4(), 0.5, 1)
+
+    asyncio.run(story())
+    assert min(pauses) >= 0.05 * web.long_poll.SHARE
+
+
+# The console
+
+
+def test_streams_of_one_key_leave_places_to_others(console: RunningConsole, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "PLACES_OF_KEY", 2)
+    olga, vera, stream = (
+        console.of(Role.OPERATOR, "olga"),
+        console.of(Role.VIEWER, "vera"),
+        {"Accept": "text/event-stream"},
+    )
+    with ExitStack() as stack:
+        tabs = [stack.enter_context(olga.get("/", headers=stream, stream=True)) for _ in range(2)]
+        assert {tab.status_code for tab in tabs} == {200}
+        refused = olga.get("/", headers=stream)
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "15")
+        assert stack.enter_context(vera.get("/", headers=stream, stream=True)).status_code == 200
+        assert olga.page("/")
+
+
+def test_uploads_of_one_key_leave_places_to_others(console: RunningConsole, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go, read = Counter[str](), threading.Event(), read_form
+
+    async def slow(request: Any, limits: Any) -> Any:
+        name = request.headers["X-Name"]
+        begun[name] += 1
+        if name == "olga":
+            await asyncio.to_thread(go.wait, 60)
+        return await read(request, limits)
+
+    olga, otto = console.of(Role.OPERATOR, "olga"), console.of(Role.OPERATOR, "otto")
+    monkeypatch.setattr(web.console.base, "read_form", slow)
+    of_key = web.console.base.UPLOADS.of_one
+    with ThreadPoolExecutor(4) as pool:
+        held = [pool.submit(olga.post, "/correct/file", headers={"X-Name": "olga"}) for _ in range(of_key)]
+        until(lambda: begun["olga"] == of_key, 30, "they are not read")
+        refused = olga.post("/correct/file", headers={"X-Name": "olga"})
+        assert (refused.status_code, "Too much is being uploaded" in words(refused.text)) == (429, True)
+        assert otto.post("/correct/file", headers={"X-Name": "otto"}).status_code == 403, "read, and it has no token"
+        assert begun == {"olga": of_key, "otto": 1}
+        go.set()
+        assert {one.result().status_code for one in held} == {403}
+    assert olga.post("/correct/file", headers={"X-Name": "again"}).status_code == 403
+    assert begun["again"] == 1
