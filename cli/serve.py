@@ -14,8 +14,8 @@ def serve(
 
     The API takes records as HubSpot's own attendance API does; the console is at /.
 
-    TLS is the business of a proxy in front of it, which passes the Host header on; FORWARDED_ALLOW_IPS names its
-    address where it is on another host. Keys: `turnout keys create NAME --role producer` (operator, viewer).
+    TLS is the business of a proxy in front of it: TURNOUT_PUBLIC_URL names the address from outside,
+    TURNOUT_TRUSTED_PROXIES the proxy's own. Keys: `turnout keys create NAME --role producer` (operator, viewer).
     """
     from worker.logging_setup import set_up
     from worker.settings import log_format

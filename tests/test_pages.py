@@ -13,11 +13,13 @@ import yaml
 from pydantic import SecretStr
 
 from cli.app import ENTRIES, app
+from models import input_check
 from models.input_check import Candidate
 from models.message import _FIELDS, MOST_BYTES, MOST_INPUTS, Message, read_message
 from tasks.intake import intake
 from tests.test_docs import PAGES, text_of
-from web import limits
+from web import hubspot_format, limits, long_poll
+from web.reference.failures import FAILURES
 from worker.auth import signin_limit
 from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES
 from worker.context import Context
@@ -179,3 +181,22 @@ def test_the_ways_to_throttle_signing_in_are_those_of_the_page() -> None:
     said = " ".join(text_of("docs/security.md").split())
     assert f"after {signin_limit.MOST} wrong keys from one address within {signin_limit.SECONDS // 60} minutes" in said
     assert f"takes {limits.MOST_AT_ONCE} requests and {limits.MOST_BYTES_AT_ONCE >> 20} MiB" in said
+
+
+def test_the_bounds_of_the_api_are_those_of_the_page() -> None:
+    said = " ".join(text_of("docs/http-api.md").split())
+    for row in (
+        f"| {MOST_INPUTS:,} inputs, {MOST_BYTES >> 20} MiB, {limits.SLOWEST:.0f} seconds for its body |",
+        f"| {limits.MOST_AT_ONCE_OF_KEY} and {limits.MOST_BYTES_OF_KEY >> 20} MiB of one key; {limits.MOST_AT_ONCE} and"
+        f" {limits.MOST_BYTES_AT_ONCE >> 20} MiB in a process |",
+        f"| reasons against one input | {input_check.MOST_REASONS} |",
+        f"| {hubspot_format.MOST_ANSWER >> 20} MiB; {hubspot_format.MOST_DETAIL >> 20} MiB of errors in full |",
+        f"| {limits.ROOM_OF_ANSWERS.of_one >> 20} MiB of one key |",
+        f"| {long_poll.MOST_OF_KEY} of one key, {long_poll.MOST:,} in a process |",
+        f"| {input_check.LONGEST_LOCAL_PART} bytes before the `@`, {input_check.LONGEST_DOMAIN} after it,"
+        f" {input_check.LONGEST_EMAIL} characters |",
+    ):
+        assert row in said, row
+    assert f"{limits.MOST_AT_ONCE_OF_KEY} requests of this key, or {limits.MOST_BYTES_OF_KEY >> 20} MiB" in next(
+        failure.when for failure in FAILURES if failure.status == 429
+    )

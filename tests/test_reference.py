@@ -246,6 +246,7 @@ PROVOKED: dict[tuple[int, str], Callable[[Api], requests.Response]] = {
     (415, "VALIDATION_ERROR"): lambda api: api.ask(
         "POST", BY_EMAIL, data=b"{}", headers={"Content-Type": "text/plain"}
     ),
+    (421, "MISDIRECTED_REQUEST"): lambda api: api.submit("ada@example.com", headers={"Host": "turnout.example.com"}),
     (429, "RATE_LIMITS"): without_a_permit,
     (500, "INTERNAL_ERROR"): with_a_bug,
     (502, "BAD_GATEWAY"): without_hubspot,

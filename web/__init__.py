@@ -8,9 +8,13 @@
 - `masking`         what a viewer is shown
 - `templating`      the templates, and the files that pages need
 - `public_url`      the address under which all this is found from outside
+- `hosts`           the names by which it may be asked for; `proxies`: whom a trusted proxy speaks for
+- `request_heads`   heads of requests that two programs could read in two ways
+- `safe_headers`    headers that every answer carries
 - `values`          what a path and a query carry, decoded strictly
 - `access`          whose key came with a request, and which account it is for
 - `limits`          bodies too large or too slow, and more at once than there is room for
+- `room`            what keys share, and how much of it each gets
 - `group_commit`    what comes at the same moment is stored in one transaction
 - `long_poll`       requests held until their records have an answer
 - `reference`       `/reference`, a page on the API, and `/openapi.json`

@@ -20,7 +20,7 @@ from starlette.responses import Response
 from hubspot_api.address import is_version
 from models.fingerprint import submission_id
 from models.ids import hidden_character
-from models.input_check import Candidate, Reason, shown
+from models.input_check import Candidate, shown
 from models.message import MOST_INPUTS, Json, Message, Unreadable, loads, read_fields
 from models.tables import Submission
 from models.words import Door, Identity, Outcome, Role, State, Status
@@ -37,7 +37,7 @@ from web.room import Turns
 from web.values import path_value, query_values
 from worker.auth.keys import ApiKey
 from worker.context import Context
-from worker.intake.accept import Inbound
+from worker.intake.accept import Inbound, Verdict
 from worker.queries import submissions
 from worker.queries.submissions import Cursor, SubmissionRecord
 
@@ -165,7 +165,7 @@ def _status(members: Sequence[SubmissionRecord]) -> Status:
     return next((status for status in order if status in statuses), Status.COMPLETE)
 
 
-def _places(judged: Sequence[Candidate | tuple[Reason, ...]]) -> dict[tuple[object, ...], list[str]]:
+def _places(judged: Sequence[Verdict]) -> dict[tuple[object, ...], list[str]]:
     """Find where each record stands in its request; inputs that are equal are one record, and stand in several places.
 
     It is read from the request, which is at hand while its answer is held: what is stored does not say.

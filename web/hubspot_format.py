@@ -14,9 +14,9 @@ from worker.queries.submissions import SubmissionRecord, SubmissionRefusal
 
 MOST_DETAIL: Final = 1024 * 1024
 """Bytes of an answer's errors that are told in full."""
-MOST_ANSWER: Final = 4 * 1024 * 1024
+MOST_ANSWER: Final = 6 * 1024 * 1024
 """Bytes of an answer, whatever was asked: these, and 10,000 results, or errors in brief."""
-LEFT_OUT: Final = "Left out, since this answer is long. `links.submission` and `turnout refused` tell more."
+LEFT_OUT: Final = "Left out: this answer is long. Ask at links.submission."
 JSON: Final = "application/json;charset=utf-8"
 """As HubSpot writes it."""
 

@@ -53,7 +53,7 @@ _NUMBER: Final = re.compile("[1-9][0-9]{0,2}")
 _SECONDS: Final = re.compile("[0-9]{1,9}")
 ANSWERS: Final[dict[int | str, Json]] = {
     200: {"description": "HubSpot's answer, as it came", "content": {"application/json": {"schema": {}}}},
-    "default": {"description": "HubSpot's answer, as it came, whatever its status"},
+    "default": {"description": "HubSpot's refusal as it came, where it is JSON, with HubSpot's status"},
 }
 
 
@@ -78,7 +78,7 @@ class Participations:
                     summary=summary,
                     description="Asked of HubSpot with the account's token, within a tenth of its limit.",
                     response_model=None,
-                    responses=ANSWERS | faults(400, 401, 403, 404, 429, 502, 503),
+                    responses=ANSWERS | faults(400, 401, 403, 404, 421, 429, 502, 503),
                     openapi_extra={"parameters": [*path_parameters(whole), *_described(path), ACCOUNT]},
                 )
         return router

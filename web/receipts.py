@@ -78,7 +78,7 @@ class Receipts:
                 " Operators see every submission; viewers too, without contacts."
             ),
             response_model=None,
-            responses=ANSWERS | faults(400, 401, 404, 503),
+            responses=ANSWERS | faults(400, 401, 404, 421, 503),
             openapi_extra={
                 "parameters": [
                     *path_parameters(PATH),

@@ -100,11 +100,20 @@ FAILURES: Final = (
         "Send `Content-Type: application/json` and no `Content-Encoding`.",
     ),
     Failure(
+        421,
+        "MISDIRECTED_REQUEST",
+        "The host 'turnout.example.com' is not known here. Expected localhost. If it is right, an operator names it in"
+        " TURNOUT_PUBLIC_URL (the address from outside) or TURNOUT_HOSTS.",
+        "The request asks for Turnout by a name that no operator chose.",
+        "Ask by the address that the operator gives you.",
+    ),
+    Failure(
         429,
         "RATE_LIMITS",
         "The account has no call to HubSpot left for reading at this moment. Try again in a second.",
-        "Only for participations: Turnout has no call to HubSpot left for them, or HubSpot itself says so.",
-        "Wait as `Retry-After` says, and send the request again. Submitting records is never answered 429.",
+        "For participations: Turnout has no call to HubSpot left for them, or HubSpot itself says so. For records: 64"
+        " requests of this key, or 32 MiB, are being stored at this moment.",
+        "Wait as `Retry-After` says, and send the request again. Nothing of it was stored.",
         "Retry-After",
     ),
     Failure(
@@ -118,7 +127,7 @@ FAILURES: Final = (
         502,
         "BAD_GATEWAY",
         "HubSpot gave no answer: nothing could be sent: Connection refused.",
-        "Only for participations: HubSpot could not be reached.",
+        "Only for participations: HubSpot could not be reached, or its answer is not JSON.",
         "Send the request again later. Submitting records works meanwhile.",
     ),
     Failure(

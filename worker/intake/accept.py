@@ -32,6 +32,8 @@ log = get_logger(__name__)
 
 MOST_INPUTS: Final = 20_000
 """Inputs in one transaction, at most."""
+Verdict = Candidate | tuple[Reason, ...]
+"""An input as it is sent, or what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Inbound:
     identity: Identity | None = None
     key_id: int | None = None
     digest: bytes | None = None
-    judged: Sequence[Candidate | tuple[Reason, ...]] | None = None
+    judged: Sequence[Verdict] | None = None
 
     def read(self) -> Message | Unreadable:
         """Read the message."""
@@ -137,6 +139,8 @@ def _part(one: Inbound, message: Message | Unreadable, key: bytes) -> Part:
 def _accept(connection: Connection, handed: Sequence[Inbound], rules: Rules) -> list[Part]:
     messages = [one.read() for one in handed]
     parts = [_part(one, message, rules.key) for one, message in zip(handed, messages, strict=True)]
+    # Judged before anything is locked: what costs much to judge keeps nobody's event locked.
+    verdicts = [_verdicts(one, message) for one, message in zip(handed, messages, strict=True)]
     with connection.begin():
         accounts, batch_sizes = accounts_of(connection, messages)
         events = events_of(connection, accounts, messages)
@@ -144,7 +148,7 @@ def _accept(connection: Connection, handed: Sequence[Inbound], rules: Rules) -> 
         lock_events(connection, events.values())
         unseen = receipts.number_unseen(connection, parts)
         judged: list[NewRecord] = []
-        for one, message, part in zip(handed, messages, parts, strict=True):
+        for one, message, part, found in zip(handed, messages, parts, verdicts, strict=True):
             if part.seen_before:
                 continue
             if isinstance(message, Unreadable):
@@ -157,7 +161,7 @@ def _accept(connection: Connection, handed: Sequence[Inbound], rules: Rules) -> 
                 part.refuse(one.raw, (reason,), len(message.inputs))
             else:
                 event_id = events[part.account_id, message.address]
-                judged += _judged(part, one, message, Group(event_id, message.state, Identity.EMAIL), rules.key)
+                judged += _judged(part, message, found, Group(event_id, message.state, Identity.EMAIL), rules.key)
         fresh = _without_known(connection, judged)
         size_of = {
             event_id: batch_sizes[account_id] or rules.batch_size for (account_id, _), event_id in events.items()
@@ -169,8 +173,14 @@ def _accept(connection: Connection, handed: Sequence[Inbound], rules: Rules) -> 
     return parts
 
 
-def _judged(part: Part, one: Inbound, message: Message, group: Group, key: bytes) -> Iterable[NewRecord]:
-    for index, judged in enumerate(message.judged(one.identity) if one.judged is None else one.judged):
+def _verdicts(one: Inbound, message: Message | Unreadable) -> Sequence[Verdict]:
+    if one.judged is not None:
+        return one.judged
+    return list(message.judged(one.identity)) if isinstance(message, Message) else ()
+
+
+def _judged(part: Part, message: Message, verdicts: Sequence[Verdict], group: Group, key: bytes) -> Iterable[NewRecord]:
+    for index, judged in enumerate(verdicts):
         if isinstance(judged, Candidate):
             mine = group._replace(identity=judged.identity)
             yield NewRecord(part, mine, judged, fingerprint(key, group.event_id, message.state, judged))
