@@ -16,7 +16,9 @@ from models.words import Role
 from tests.support.api import key_for
 from tests.support.console import RunningConsole, Visitor, words
 from tests.support.fixtures import Fail, Submit
+from tests.support.hostile_text import AWAY, WALKING
 from tests.support.ledger import Ledger, ask, do, given_up, message, outcomes, people, taken
+from web.console import sign_in
 from worker.context import Context
 
 
@@ -215,3 +217,16 @@ def test_a_canceled_groups_errors_are_listed(operator: Visitor, submit: Submit, 
     operator.press(f"/batch/{batch.id}/cancel", "/")
     (link,) = re.findall(r'href="(/errors\?group=[^"]*)"', operator.page("/groups?outcome=canceled"))
     assert operator.page(link).count('name="error"') == 2
+
+
+def test_signing_in_leads_to_no_other_site_however_it_is_spelt() -> None:
+    assert {away: sign_in._next({"next": away}) for away in AWAY} == dict.fromkeys(AWAY, "")  # noqa: SLF001 - the judge
+    for path in ("/", "/batches?status=PENDING", "/person/ada%40example.com", "/event/1#records"):
+        assert sign_in._next({"next": path}) == path  # noqa: SLF001 - the judge
+
+
+def test_a_static_file_is_one_of_ours_and_never_another(console: RunningConsole) -> None:
+    for name in (*WALKING, "console.css/../../app.py", "%2e%2e/app.py", "..%2fapp.py", "..%5capp.py", "app.py\0.css"):
+        written = quote(name, safe="%")
+        head = f"GET /static/{written} HTTP/1.1\nHost: localhost\n"
+        assert status_of(console.url, head) == 404, name

@@ -185,16 +185,17 @@ def test_the_ways_to_throttle_signing_in_are_those_of_the_page() -> None:
 
 def test_the_bounds_of_the_api_are_those_of_the_page() -> None:
     said = " ".join(text_of("docs/http-api.md").split())
+    at_once, of_key = limits.MOST_BYTES_AT_ONCE >> 20, limits.MOST_BYTES_OF_KEY >> 20
+    requests = f"{limits.MOST_AT_ONCE_OF_KEY} and {of_key} MiB of one key; {limits.MOST_AT_ONCE} and {at_once} MiB"
+    domain, address = input_check.LONGEST_DOMAIN, input_check.LONGEST_EMAIL
     for row in (
         f"| {MOST_INPUTS:,} inputs, {MOST_BYTES >> 20} MiB, {limits.SLOWEST:.0f} seconds for its body |",
-        f"| {limits.MOST_AT_ONCE_OF_KEY} and {limits.MOST_BYTES_OF_KEY >> 20} MiB of one key; {limits.MOST_AT_ONCE} and"
-        f" {limits.MOST_BYTES_AT_ONCE >> 20} MiB in a process |",
+        f"| {requests} in a process |",
         f"| reasons against one input | {input_check.MOST_REASONS} |",
         f"| {hubspot_format.MOST_ANSWER >> 20} MiB; {hubspot_format.MOST_DETAIL >> 20} MiB of errors in full |",
         f"| {limits.ROOM_OF_ANSWERS.of_one >> 20} MiB of one key |",
         f"| {long_poll.MOST_OF_KEY} of one key, {long_poll.MOST:,} in a process |",
-        f"| {input_check.LONGEST_LOCAL_PART} bytes before the `@`, {input_check.LONGEST_DOMAIN} after it,"
-        f" {input_check.LONGEST_EMAIL} characters |",
+        f"| {input_check.LONGEST_LOCAL_PART} bytes before the `@`, {domain} after it, {address} characters |",
     ):
         assert row in said, row
     assert f"{limits.MOST_AT_ONCE_OF_KEY} requests of this key, or {limits.MOST_BYTES_OF_KEY >> 20} MiB" in next(

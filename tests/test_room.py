@@ -7,13 +7,13 @@ from contextlib import AsyncExitStack
 import pytest
 from hypothesis import given, strategies as st
 
-from web.room import Bounds, NoRoom, Room, Turns
+from web.room import NoRoom, Room, Shares, Turns
 
 ADA, BOB = 1, 2
 
 
 def test_an_owner_gets_its_share_and_leaves_the_rest_to_others() -> None:
-    room, bounds = Room(), Bounds(5, 3)
+    room, bounds = Room(), Shares(5, 3)
     for _ in range(3):
         room.take(ADA, 1, bounds)
     with pytest.raises(NoRoom) as own:
@@ -29,7 +29,7 @@ def test_an_owner_gets_its_share_and_leaves_the_rest_to_others() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 7)), max_size=60))
 def test_no_more_is_taken_than_there_is_and_all_comes_back(asked: list[tuple[int, int]]) -> None:
-    room, bounds, held, fulls = Room(), Bounds(20, 8), list[tuple[int, int]](), list[tuple[bool, bool]]()
+    room, bounds, held, fulls = Room(), Shares(20, 8), list[tuple[int, int]](), list[tuple[bool, bool]]()
     for owner, amount in asked:
         try:
             room.take(owner, amount, bounds)
@@ -52,7 +52,7 @@ async def settle() -> None:
 
 def test_who_waits_for_its_own_share_holds_up_no_other() -> None:
     async def story() -> list[str]:
-        room, bounds, done = Room(), Bounds(10, 4), list[str]()
+        room, bounds, done = Room(), Shares(10, 4), list[str]()
 
         async def ask(owner: int, amount: int, name: str) -> None:
             async with room.turn(owner, amount, bounds):
@@ -74,7 +74,7 @@ def test_who_waits_for_its_own_share_holds_up_no_other() -> None:
 def test_who_asks_for_more_than_a_share_gets_one() -> None:
     async def story() -> int:
         room = Room()
-        async with room.turn(ADA, 1_000, Bounds(10, 4)):
+        async with room.turn(ADA, 1_000, Shares(10, 4)):
             return room.taken
 
     assert asyncio.run(story()) == 4
@@ -82,7 +82,7 @@ def test_who_asks_for_more_than_a_share_gets_one() -> None:
 
 def test_who_leaves_while_waiting_takes_nothing_with_him() -> None:
     async def story() -> tuple[int, int]:
-        room, bounds = Room(), Bounds(4, 2)
+        room, bounds = Room(), Shares(4, 2)
 
         async def ask() -> None:
             async with room.turn(ADA, 2, bounds):

@@ -27,7 +27,7 @@ from tests.support.worker_processes import until
 from web import hubspot_format
 from web.console import live
 from web.console.form import read_form
-from web.group_commit import MOST, MOST_INPUTS, Asked, Storing, Waiting
+from web.group_commit import MOST, MOST_INPUTS, Asked, Storing, WaitingRequests
 from web.hubspot_format import LEFT_OUT, MOST_ANSWER
 from web.limits import Admission, Answers
 from worker.auth.keys import ApiKey
@@ -165,7 +165,7 @@ def keys_of(together: Sequence[Asked]) -> list[int | None]:
 
 
 def test_the_keys_take_turns() -> None:
-    waiting = Waiting()
+    waiting = WaitingRequests()
     for key, number in ((1, 500), (2, 3), (3, 1)):
         for index in range(number):
             waiting.put(asked(key, part=str(index)))
@@ -180,7 +180,7 @@ def test_the_keys_take_turns() -> None:
 
 
 def test_a_large_request_is_stored_alone_and_the_small_ones_of_others_before_it() -> None:
-    waiting = Waiting()
+    waiting = WaitingRequests()
     for key, inputs in ((1, 10_000), (1, 10_000), (2, 1), (3, 600), (4, 600), (2, 1)):
         waiting.put(asked(key, inputs))
     large = waiting.take()
@@ -194,7 +194,7 @@ def test_a_large_request_is_stored_alone_and_the_small_ones_of_others_before_it(
 
 
 def test_whatever_waits_is_taken_once_in_its_keys_order() -> None:
-    waiting, taken = Waiting(), list[tuple[int | None, str]]()
+    waiting, taken = WaitingRequests(), list[tuple[int | None, str]]()
     for index in range(600):
         waiting.put(asked(index * 7 % 11, 1 + index * index % 900, str(index)))
     while len(taken) < 600:

@@ -11,7 +11,7 @@ OTHERS_WORDS = ("models/tables/", "web/schemas.py")
 SOURCES = sorted(path for folder in ("tasks", "worker") for path in (ROOT / folder).rglob("*.py"))
 HOST_CLOCK = {
     "worker/heartbeat.py: ticked",
-    "worker/auth/signin_limit.py: locked_until",
+    "worker/auth/signin_limit.py: slowed_until",
     "worker/doctor.py: _clock",
     "worker/operations/schedules.py: wrong",
 }

@@ -31,7 +31,7 @@ log = get_logger(__name__)
 
 def create_app(process: Context) -> FastAPI:
     """Make the app of one process; what `app.state.held` names holds answers, and lets go of them by `end()`."""
-    app = App(title="Turnout", version="1", docs_url=None, redoc_url=None, openapi_url=None)
+    app = WebApp(title="Turnout", version="1", docs_url=None, redoc_url=None, openapi_url=None)
     waiting = LongPoll(process.engine)
     answers = Answers()
     app.include_router(Attendance(process, Admission(), answers, waiting).router())
@@ -53,7 +53,7 @@ def create_app(process: Context) -> FastAPI:
     return app
 
 
-class App(FastAPI):
+class WebApp(FastAPI):
     """The app; what answers for it where something failed answers with the same headers."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -37,7 +37,7 @@ from web.room import Turns
 from web.values import path_value, query_values
 from worker.auth.keys import ApiKey
 from worker.context import Context
-from worker.intake.accept import Inbound, Verdict
+from worker.intake.accept import Inbound, JudgedInput
 from worker.queries import submissions
 from worker.queries.submissions import Cursor, SubmissionRecord
 
@@ -165,7 +165,7 @@ def _status(members: Sequence[SubmissionRecord]) -> Status:
     return next((status for status in order if status in statuses), Status.COMPLETE)
 
 
-def _places(judged: Sequence[Verdict]) -> dict[tuple[object, ...], list[str]]:
+def _places(judged: Sequence[JudgedInput]) -> dict[tuple[object, ...], list[str]]:
     """Find where each record stands in its request; inputs that are equal are one record, and stand in several places.
 
     It is read from the request, which is at hand while its answer is held: what is stored does not say.

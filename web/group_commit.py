@@ -37,7 +37,7 @@ class Asked:
     done: asyncio.Future[None]
 
 
-class Waiting:
+class WaitingRequests:
     """What waits to be stored, by the key that it came with; several threads take from it."""
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class Storing:
 
     def __init__(self, process: Context) -> None:
         self._process = process
-        self._waiting = Waiting()
+        self._waiting = WaitingRequests()
         self._to_wake: queue.SimpleQueue[str] = queue.SimpleQueue()
         for number in range(THREADS):
             threading.Thread(target=self._run, name=f"storing-{number}", daemon=True).start()

@@ -16,7 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from models.message import MOST_BYTES
 from web.hubspot_format import Fault, busy, too_many
-from web.room import Bounds, NoRoom, Room
+from web.room import NoRoom, Room, Shares
 from worker.auth.keys import ApiKey
 
 MOST_AT_ONCE: Final = 256
@@ -27,7 +27,7 @@ MOST_BYTES_AT_ONCE: Final = 64 * 1024 * 1024
 MOST_BYTES_OF_KEY: Final = 32 * 1024 * 1024
 SLOWEST: Final = 30.0
 """Seconds within which a body must have come whole."""
-ROOM_OF_ANSWERS: Final = Bounds(64 * 1024 * 1024, 16 * 1024 * 1024)
+ROOM_OF_ANSWERS: Final = Shares(64 * 1024 * 1024, 16 * 1024 * 1024)
 """Bytes of answers that are being made and sent, in all and of one key; the next one of that key waits for its turn."""
 PIECE: Final = 64 * 1024
 """Bytes of an answer that are sent at once: then its room is held as long as the client has not taken it."""
@@ -69,7 +69,7 @@ class Admission:
         """
         body = bytearray()
         try:
-            with self._requests.place(key.id, Bounds(MOST_AT_ONCE, MOST_AT_ONCE_OF_KEY)):
+            with self._requests.place(key.id, Shares(MOST_AT_ONCE, MOST_AT_ONCE_OF_KEY)):
                 try:
                     async with asyncio.timeout(SLOWEST):
                         await self.read(request, key, body)
@@ -105,7 +105,7 @@ class Admission:
         if length.isdecimal() and int(length) > MOST_BYTES:
             raise TooLarge
         async for chunk in bounded(request, MOST_BYTES).stream():
-            self._bytes.take(key.id, len(chunk), Bounds(MOST_BYTES_AT_ONCE, MOST_BYTES_OF_KEY))
+            self._bytes.take(key.id, len(chunk), Shares(MOST_BYTES_AT_ONCE, MOST_BYTES_OF_KEY))
             body += chunk
 
 

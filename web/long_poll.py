@@ -9,7 +9,7 @@ from anyio import CapacityLimiter, to_thread
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, TimeoutError as NoConnection
 
-from web.room import Bounds, NoRoom, Room
+from web.room import NoRoom, Room, Shares
 from worker.database import is_away, sqlstate
 from worker.log import get_logger
 from worker.queries import submissions
@@ -48,7 +48,7 @@ class LongPoll:
         if self._ended:
             return False
         try:
-            with self._places.place(key_id, Bounds(MOST, MOST_OF_KEY)):
+            with self._places.place(key_id, Shares(MOST, MOST_OF_KEY)):
                 await self._hold(submission, seconds, key_id)
         except NoRoom:
             return False

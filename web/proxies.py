@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from worker.setting_values import read_networks
 
-Address = IPv4Address | IPv6Address
+IPAddress = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 _SCHEMES: Final = frozenset({"http", "https"})
 
@@ -38,7 +38,7 @@ class Proxies:
         await self._app(scope, receive, send)
 
 
-def client_of(peer: Address, forwarded: Sequence[str], trusted: Sequence[Network]) -> Address:
+def client_of(peer: IPAddress, forwarded: Sequence[str], trusted: Sequence[Network]) -> IPAddress:
     """Give the first address from the right that is no trusted proxy's; of a list that breaks off, the last known."""
     client = peer
     for written in reversed([one for line in forwarded for one in line.split(",") if one.strip()]):
@@ -51,12 +51,12 @@ def client_of(peer: Address, forwarded: Sequence[str], trusted: Sequence[Network
     return client
 
 
-def is_in(address: Address, networks: Sequence[Network]) -> bool:
+def is_in(address: IPAddress, networks: Sequence[Network]) -> bool:
     """Say whether one of the networks holds an address."""
     return any(address in network for network in networks)
 
 
-def read_address(written: str) -> Address | None:
+def read_address(written: str) -> IPAddress | None:
     """Read an address as proxies write it: with a port, in brackets, in quotes, an IPv4 one within IPv6."""
     text = written.strip().strip('"')
     if text.startswith("["):

@@ -20,7 +20,7 @@ Owner = int | str
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class Shares:
     """How much there is, in all and for one owner."""
 
     most: int
@@ -39,7 +39,7 @@ class NoRoom(Exception):  # noqa: N818 - it is a state of the world
 class _Waiter:
     owner: Owner
     amount: int
-    bounds: Bounds
+    shares: Shares
     granted: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -55,16 +55,16 @@ class Room:
         """Say how much an owner has taken."""
         return self._of[owner]
 
-    def take(self, owner: Owner, amount: int, bounds: Bounds) -> None:
+    def take(self, owner: Owner, amount: int, shares: Shares) -> None:
         """Take some.
 
         Raises:
             NoRoom: where it is not there.
 
         """
-        if self._of[owner] + amount > bounds.of_one:
+        if self._of[owner] + amount > shares.of_one:
             raise NoRoom(is_own=True)
-        if self.taken + amount > bounds.most:
+        if self.taken + amount > shares.most:
             raise NoRoom(is_own=False)
         self._take(owner, amount)
 
@@ -84,23 +84,23 @@ class Room:
                 passed.add(waiter.owner)
 
     @contextmanager
-    def place(self, owner: Owner, bounds: Bounds) -> Iterator[None]:
+    def place(self, owner: Owner, shares: Shares) -> Iterator[None]:
         """Hold one place until the block ends.
 
         Raises:
             NoRoom: where there is none.
 
         """
-        self.take(owner, 1, bounds)
+        self.take(owner, 1, shares)
         try:
             yield
         finally:
             self.give_back(owner, 1)
 
     @asynccontextmanager
-    async def turn(self, owner: Owner, amount: int, bounds: Bounds) -> AsyncIterator[None]:
+    async def turn(self, owner: Owner, amount: int, shares: Shares) -> AsyncIterator[None]:
         """Hold some until the block ends; wait until it is there. Who asks for more than a share gets one share."""
-        waiter = _Waiter(owner, min(amount, bounds.of_one, bounds.most), bounds)
+        waiter = _Waiter(owner, min(amount, shares.of_one, shares.most), shares)
         if self._fits(waiter) and all(other.owner != owner for other in self._waiting):
             self._take(owner, waiter.amount)
         else:
@@ -119,8 +119,8 @@ class Room:
             self.give_back(owner, waiter.amount)
 
     def _fits(self, waiter: _Waiter) -> bool:
-        own, bounds = self._of[waiter.owner] + waiter.amount, waiter.bounds
-        return own <= bounds.of_one and self.taken + waiter.amount <= bounds.most
+        own, shares = self._of[waiter.owner] + waiter.amount, waiter.shares
+        return own <= shares.of_one and self.taken + waiter.amount <= shares.most
 
     def _take(self, owner: Owner, amount: int) -> None:
         self.taken += amount
@@ -131,11 +131,11 @@ class Turns:
     """Threads for what takes long. One owner has a few of them at most, and waits for these, not for all."""
 
     def __init__(self, threads: int, of_one: int) -> None:
-        self._bounds: Final = Bounds(threads, of_one)
+        self._shares: Final = Shares(threads, of_one)
         self._limiter = CapacityLimiter(threads)
         self._room = Room()
 
     async def run(self, owner: Owner, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Do work in a thread, when it is the owner's turn."""
-        async with self._room.turn(owner, 1, self._bounds):
+        async with self._room.turn(owner, 1, self._shares):
             return await to_thread.run_sync(lambda: work(*args, **kwargs), limiter=self._limiter)

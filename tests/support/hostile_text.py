@@ -119,3 +119,34 @@ STEERING: Final = (
     "\x7f\x85\x9b\u061c\u200b\u200f\u202e\u2028\u2066\ufeff\u3164\U000e0041ü漢👍"
 )
 """One text with everything that a terminal, or rich, might obey, and letters that are to stay."""
+
+AWAY: Final = (
+    "//evil.example",
+    "///evil.example",
+    "/\\evil.example",
+    "/\\/evil.example",
+    "\\\\evil.example",
+    "\\/evil.example",
+    "/\t/evil.example",
+    "/\n/evil.example",
+    "/\r\nLocation: https://evil.example",
+    "\t//evil.example",
+    " //evil.example",
+    "https://evil.example",
+    "https:evil.example",
+    "HTTPS://evil.example",
+    "javascript:alert(1)",
+    "JaVaScRiPt:alert(1)",
+    "data:text/html,<script>alert(1)</script>",
+    "evil.example",
+    "@evil.example",
+    ".evil.example",
+    "/\x00/evil.example",
+    "/\u2028/evil.example",
+    "/\u202e/evil.example",
+    "\ufeff//evil.example",
+    "?next=//evil.example",
+    "#//evil.example",
+    "",
+)
+"""Where nobody is led to after signing in: other sites, however a browser spells them, and what is no path."""

@@ -15,7 +15,7 @@ from models.words import Role, Via
 from web.console import cookie
 from web.console.form import LARGEST_FORM, USUAL, FormLimits, read_form
 from web.console.rendering import render
-from web.room import Bounds, NoRoom, Room
+from web.room import NoRoom, Room, Shares
 from worker.auth import sessions
 from worker.auth.sessions import User
 from worker.context import Context
@@ -40,7 +40,7 @@ HEADERS: Final = {
 SIGN_IN: Final = "/sign-in"
 SLOW: Final = 2
 """Actions that take minutes, done at once."""
-UPLOADS: Final = Bounds(4, 2)
+UPLOADS: Final = Shares(4, 2)
 """Large forms and files that are read and worked on at once, and with one key."""
 
 

@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from web.console.base import HEADERS, SIGN_IN, ConsoleRequest, Endpoint, Frame, PageFunction
-from web.room import Bounds, NoRoom, Room
+from web.room import NoRoom, Room, Shares
 from worker.auth.sessions import User
 
 PLACES: Final = 24
@@ -150,7 +150,7 @@ class EventStream(EventSourceResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events."""
         try:
-            with self._live.places.place(self._owner, Bounds(PLACES, PLACES_OF_ONE)):
+            with self._live.places.place(self._owner, Shares(PLACES, PLACES_OF_ONE)):
                 await super().__call__(scope, receive, send)
         except NoRoom:
             await later()(scope, receive, send)

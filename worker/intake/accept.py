@@ -32,7 +32,7 @@ log = get_logger(__name__)
 
 MOST_INPUTS: Final = 20_000
 """Inputs in one transaction, at most."""
-Verdict = Candidate | tuple[Reason, ...]
+JudgedInput = Candidate | tuple[Reason, ...]
 """An input as it is sent, or what is wrong with it."""
 
 
@@ -52,7 +52,7 @@ class Inbound:
     identity: Identity | None = None
     key_id: int | None = None
     digest: bytes | None = None
-    judged: Sequence[Verdict] | None = None
+    judged: Sequence[JudgedInput] | None = None
 
     def read(self) -> Message | Unreadable:
         """Read the message."""
@@ -173,13 +173,15 @@ def _accept(connection: Connection, handed: Sequence[Inbound], rules: Rules) -> 
     return parts
 
 
-def _verdicts(one: Inbound, message: Message | Unreadable) -> Sequence[Verdict]:
+def _verdicts(one: Inbound, message: Message | Unreadable) -> Sequence[JudgedInput]:
     if one.judged is not None:
         return one.judged
     return list(message.judged(one.identity)) if isinstance(message, Message) else ()
 
 
-def _judged(part: Part, message: Message, verdicts: Sequence[Verdict], group: Group, key: bytes) -> Iterable[NewRecord]:
+def _judged(
+    part: Part, message: Message, verdicts: Sequence[JudgedInput], group: Group, key: bytes
+) -> Iterable[NewRecord]:
     for index, judged in enumerate(verdicts):
         if isinstance(judged, Candidate):
             mine = group._replace(identity=judged.identity)
