@@ -15,14 +15,16 @@ import orjson
 import pytest
 from starlette.responses import Response
 
+import web.access
 import web.attendance
 import web.console.base
 import web.limits
 import web.long_poll
 from models.message import Message
 from models.words import Door, Role
-from tests.support.api import BY_EMAIL, Api, key_for
-from tests.support.console import RunningConsole, words
+from tests.support.api import BY_EMAIL, Api, key_for, running_api
+from tests.support.console import RunningConsole, running_console, words
+from tests.support.contexts import open_context
 from tests.support.worker_processes import until
 from web import hubspot_format
 from web.console import live
@@ -30,9 +32,11 @@ from web.console.form import read_form
 from web.group_commit import MOST, MOST_INPUTS, Asked, Storing, WaitingRequests
 from web.hubspot_format import LEFT_OUT, MOST_ANSWER
 from web.limits import Admission, Answers
+from worker.auth import keys
 from worker.auth.keys import ApiKey
 from worker.intake.accept import Inbound
 from worker.queries.reconciliation import audit
+from worker.settings import Settings
 
 
 @pytest.fixture
@@ -386,3 +390,58 @@ def test_uploads_of_one_key_leave_places_to_others(console: RunningConsole, monk
         assert {one.result().status_code for one in held} == {403}
     assert olga.post("/correct/file", headers={"X-Name": "again"}).status_code == 403
     assert begun["again"] == 1
+
+
+# Wrong keys
+
+
+@pytest.fixture
+def blocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, list[str]]]:
+    """Verifying a wrong key lasts until the event; collect the wrong ones that were begun."""
+    go, begun, verify = threading.Event(), list[str](), keys.verify
+
+    def slow(connection: Any, presented: str) -> Any:
+        if presented.startswith("wrong"):
+            begun.append(presented)
+            assert go.wait(60)
+        return verify(connection, presented)
+
+    monkeypatch.setattr(web.access, "verify", slow)
+    monkeypatch.setattr(keys, "verify", slow)
+    yield go, begun
+    go.set()
+
+
+def test_wrong_keys_of_one_address_hold_up_that_address_alone(
+    settings: Settings, blocked: tuple[threading.Event, list[str]]
+) -> None:
+    go, begun = blocked
+    with open_context(settings, trusted_proxies="127.0.0.1") as context, running_api(context) as api:
+        away, here = {"X-Forwarded-For": "203.0.113.9"}, {"X-Forwarded-For": "198.51.100.7"}
+        with ThreadPoolExecutor(12) as pool:
+            wrong = [pool.submit(api.submit, "ada@example.com", key=f"wrong {n}", headers=away) for n in range(12)]
+            until(lambda: len(begun) == web.access.LOOKUPS[1], 30, "none is looked up")
+            assert [api.submit(f"p{n}@example.com", headers=here).status_code for n in range(5)] == [200] * 5
+            assert len(begun) == web.access.LOOKUPS[1]
+            go.set()
+            assert {one.result().status_code for one in wrong} == {401}
+        assert api.submit("ada@example.com", headers=away).status_code == 200, "a right key from there works"
+
+
+def test_wrong_keys_at_the_sign_in_hold_up_no_page_and_no_other_address(
+    settings: Settings, blocked: tuple[threading.Event, list[str]]
+) -> None:
+    go, begun = blocked
+    with open_context(settings, trusted_proxies="127.0.0.1") as context, running_console(context) as console:
+        away, here = {"X-Forwarded-For": "203.0.113.9"}, {"X-Forwarded-For": "198.51.100.7"}
+        olga, visitor, eve = console.of(Role.OPERATOR, "olga"), console.visitor(), console.visitor()
+        form, key = {"form": eve.token(), "key": "wrong"}, key_for(context, "vera", Role.VIEWER)
+        with ThreadPoolExecutor(6) as pool:
+            wrong = [pool.submit(eve.post, "/sign-in", form, headers=away) for _ in range(6)]
+            until(lambda: len(begun) == 1, 30, "none is verified")
+            assert olga.page("/batches")
+            mine = {"form": visitor.token(), "key": key}
+            assert visitor.post("/sign-in", mine, headers=here, allow_redirects=False).status_code == 303
+            assert len(begun) == 1
+            go.set()
+            assert {one.result().status_code for one in wrong} == {403}

@@ -8,18 +8,40 @@ from starlette.requests import Request
 from models.input_check import shown
 from models.words import Role
 from web.hubspot_format import Fault, invalid
+from web.room import Turns
 from worker.auth.keys import ApiKey, verify
+from worker.auth.signin_limit import place_of
 
 ACCOUNT: Final = "turnout-account"
 
 
-def key_of(engine: Engine, request: Request) -> ApiKey:
-    """Find the key that a request was signed with.
+LOOKUPS: Final = (4, 2)
+"""Keys that are looked up at once, and for one address: whoever tries many holds up himself."""
 
-    Raises:
-        Fault: 401 where there is none, or it is not good.
 
-    """
+class Keys:
+    """The keys that requests to this process come with."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._turns = Turns(*LOOKUPS)
+
+    async def of(self, request: Request) -> ApiKey:
+        """Find the key that a request was signed with.
+
+        Raises:
+            Fault: 401 where there is none, or it is not good.
+
+        """
+        return await self._turns.run(client_place(request), _key_of, self._engine, request)
+
+
+def client_place(request: Request) -> str:
+    """Name where a request comes from: an address, or of IPv6 a network."""
+    return place_of(request.client.host if request.client else "")
+
+
+def _key_of(engine: Engine, request: Request) -> ApiKey:
     scheme, _, presented = request.headers.get("authorization", "").partition(" ")
     key = None
     if scheme.lower() == "bearer":

@@ -9,11 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from web.access import Keys
 from web.attendance import Attendance
 from web.console.app import Console
 from web.hosts import Hosts
 from web.hubspot_format import Fault, busy
-from web.limits import Admission, Answers
+from web.limits import Answers
 from web.long_poll import LongPoll
 from web.masking import masked
 from web.participations import Participations
@@ -33,10 +34,10 @@ def create_app(process: Context) -> FastAPI:
     """Make the app of one process; what `app.state.held` names holds answers, and lets go of them by `end()`."""
     app = WebApp(title="Turnout", version="1", docs_url=None, redoc_url=None, openapi_url=None)
     waiting = LongPoll(process.engine)
-    answers = Answers()
-    app.include_router(Attendance(process, Admission(), answers, waiting).router())
-    app.include_router(Participations(process, answers).router())
-    app.include_router(Receipts(process, answers, waiting).router())
+    keys, answers = Keys(process.engine), Answers()
+    app.include_router(Attendance(process, keys, answers, waiting).router())
+    app.include_router(Participations(process, keys, answers).router())
+    app.include_router(Receipts(process, keys, answers, waiting).router())
     app.include_router(reference.router(app))
     app.include_router((console := Console(process)).router())
     app.state.held = (waiting, console.live)

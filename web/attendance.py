@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter
 from sqlalchemy import Connection, bindparam, select
 from starlette.requests import Request
@@ -25,7 +24,7 @@ from models.message import MOST_INPUTS, Json, Message, Unreadable, loads, read_f
 from models.tables import Submission
 from models.words import Door, Identity, Outcome, Role, State, Status
 from web import hubspot_format
-from web.access import account_of, key_of, may
+from web.access import Keys, account_of, may
 from web.descriptions import write_described
 from web.group_commit import Storing
 from web.hubspot_format import Fault, invalid
@@ -43,10 +42,8 @@ from worker.queries.submissions import Cursor, SubmissionRecord
 
 PART: Final = "request"
 """A request is its submission's only part."""
-LOOKUPS: Final = 2
 ANSWERED: Final = (4, 2)
-"""Keys that are looked up, and answers that are made, at once (and of one key); with those that store, the database has
-a connection for each."""
+"""Answers that are made at once, and of one key."""
 JUDGED: Final = (4, 1)
 """Bodies that are read and judged at once, and of one key."""
 ROOM_OF_INPUT: Final = 4_096
@@ -67,10 +64,10 @@ _IDENTITIES: Final = {"create": Identity.VID, "email-create": Identity.EMAIL}
 class Attendance:
     """The writes of one process."""
 
-    def __init__(self, process: Context, admission: Admission, answers: Answers, waiting: LongPoll) -> None:
-        self._process, self._admission, self._answers, self._waiting = process, admission, answers, waiting
+    def __init__(self, process: Context, keys: Keys, answers: Answers, waiting: LongPoll) -> None:
+        self._process, self._keys, self._answers, self._waiting = process, keys, answers, waiting
+        self._admission = Admission()
         self._storing = Storing(process)
-        self._lookups = CapacityLimiter(LOOKUPS)
         self._judged, self._answered = Turns(*JUDGED), Turns(*ANSWERED)
 
     def router(self) -> APIRouter:
@@ -87,7 +84,7 @@ class Attendance:
 
     async def _hand_in(self, identity: Identity, request: Request) -> Response:
         check_version(request)
-        key = await to_thread.run_sync(key_of, self._process.engine, request, limiter=self._lookups)
+        key = await self._keys.of(request)
         may(key, Role.PRODUCER)
         account = account_of(key, request)
         _check_is_json(request)

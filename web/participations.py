@@ -7,7 +7,6 @@ import re
 from functools import partial
 from typing import Final
 
-from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,7 +20,7 @@ from models.ids import hidden_character, id_fault
 from models.input_check import shown
 from models.message import Json, loads
 from models.words import Role
-from web.access import account_of, key_of, may
+from web.access import Keys, account_of, may
 from web.attendance import PREFIXES, check_version
 from web.descriptions import ACCOUNT, faults, path_parameters
 from web.hubspot_format import JSON, Fault, busy, invalid
@@ -60,9 +59,8 @@ ANSWERS: Final[dict[int | str, Json]] = {
 class Participations:
     """The read-backs of one process."""
 
-    def __init__(self, process: Context, answers: Answers) -> None:
-        self._process, self._answers = process, answers
-        self._lookups = CapacityLimiter(1)
+    def __init__(self, process: Context, keys: Keys, answers: Answers) -> None:
+        self._process, self._keys, self._answers = process, keys, answers
         self._turns = Turns(*THREADS)
 
     def router(self) -> APIRouter:
@@ -85,7 +83,7 @@ class Participations:
 
     async def _pass_on(self, view: str, request: Request) -> Response:
         check_version(request)
-        key = await to_thread.run_sync(key_of, self._process.engine, request, limiter=self._lookups)
+        key = await self._keys.of(request)
         may(key, Role.PRODUCER, Role.OPERATOR)
         account, path = account_of(key, request), _path(request, view)
         return await self._answers.held(key, LONGEST_ANSWER, partial(self._turns.run, key.id, self._ask, account, path))

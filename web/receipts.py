@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 import orjson
-from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,7 +13,7 @@ from starlette.responses import Response
 from models.message import Json
 from models.words import Role, Status
 from web import hubspot_format
-from web.access import key_of
+from web.access import Keys
 from web.attendance import wait_of
 from web.descriptions import WAIT, faults, header, path_parameters
 from web.hubspot_format import Fault, invalid
@@ -37,7 +36,6 @@ ANSWERS: Final[dict[int | str, Json]] = {
 }
 ROOM_OF_RECORD: Final = 16_384
 """Bytes that an answer may need for each record, about."""
-LOOKUPS: Final = 2
 THREADS: Final = (4, 2)
 """Receipts that are read at once, and of one key: one of a large submission takes a while."""
 
@@ -45,9 +43,8 @@ THREADS: Final = (4, 2)
 class Receipts:
     """The receipts, asked for in one process."""
 
-    def __init__(self, process: Context, answers: Answers, waiting: LongPoll) -> None:
-        self._engine, self._answers, self._waiting = process.engine, answers, waiting
-        self._lookups = CapacityLimiter(LOOKUPS)
+    def __init__(self, process: Context, keys: Keys, answers: Answers, waiting: LongPoll) -> None:
+        self._engine, self._keys, self._answers, self._waiting = process.engine, keys, answers, waiting
         self._turns = Turns(*THREADS)
 
     def router(self) -> APIRouter:
@@ -91,7 +88,7 @@ class Receipts:
         return router
 
     async def _show(self, request: Request) -> Response:
-        key = await to_thread.run_sync(key_of, self._engine, request, limiter=self._lookups)
+        key = await self._keys.of(request)
         try:
             submission = UUID(request.path_params["submission"])
         except ValueError:

@@ -1,12 +1,12 @@
 """Room that producers share: how much is taken, in all and by each of them.
 
-An owner (a key) has a share at most, so whoever takes all that one owner can leaves room for the others. Everything
-here runs on one event loop, so nothing is locked.
+An owner (a key, an address) has a share at most, so whoever takes all that one owner can leaves room for the others.
+Everything here runs on one event loop, so nothing is locked.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Final, ParamSpec, TypeVar
@@ -15,8 +15,6 @@ from anyio import CapacityLimiter, to_thread
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Owner = int | str
-"""A key, by its number; at the console a key or a person, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class NoRoom(Exception):  # noqa: N818 - it is a state of the world
 
 @dataclass(slots=True, eq=False)
 class _Waiter:
-    owner: Owner
+    owner: Hashable
     amount: int
     shares: Shares
     granted: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -48,14 +46,14 @@ class Room:
 
     def __init__(self) -> None:
         self.taken = 0
-        self._of: Counter[Owner] = Counter()
+        self._of: Counter[Hashable] = Counter()
         self._waiting: list[_Waiter] = []
 
-    def of(self, owner: Owner) -> int:
+    def of(self, owner: Hashable) -> int:
         """Say how much an owner has taken."""
         return self._of[owner]
 
-    def take(self, owner: Owner, amount: int, shares: Shares) -> None:
+    def take(self, owner: Hashable, amount: int, shares: Shares) -> None:
         """Take some.
 
         Raises:
@@ -68,13 +66,13 @@ class Room:
             raise NoRoom(is_own=False)
         self._take(owner, amount)
 
-    def give_back(self, owner: Owner, amount: int) -> None:
+    def give_back(self, owner: Hashable, amount: int) -> None:
         """Give some back, to those that wait; each owner's in their order."""
         self.taken -= amount
         self._of[owner] -= amount
         if not self._of[owner]:
             del self._of[owner]
-        passed: set[int] = set()
+        passed: set[Hashable] = set()
         for waiter in list(self._waiting):
             if waiter.owner not in passed and self._fits(waiter):
                 self._waiting.remove(waiter)
@@ -84,7 +82,7 @@ class Room:
                 passed.add(waiter.owner)
 
     @contextmanager
-    def place(self, owner: Owner, shares: Shares) -> Iterator[None]:
+    def place(self, owner: Hashable, shares: Shares) -> Iterator[None]:
         """Hold one place until the block ends.
 
         Raises:
@@ -98,7 +96,7 @@ class Room:
             self.give_back(owner, 1)
 
     @asynccontextmanager
-    async def turn(self, owner: Owner, amount: int, shares: Shares) -> AsyncIterator[None]:
+    async def turn(self, owner: Hashable, amount: int, shares: Shares) -> AsyncIterator[None]:
         """Hold some until the block ends; wait until it is there. Who asks for more than a share gets one share."""
         waiter = _Waiter(owner, min(amount, shares.of_one, shares.most), shares)
         if self._fits(waiter) and all(other.owner != owner for other in self._waiting):
@@ -122,7 +120,7 @@ class Room:
         own, shares = self._of[waiter.owner] + waiter.amount, waiter.shares
         return own <= shares.of_one and self.taken + waiter.amount <= shares.most
 
-    def _take(self, owner: Owner, amount: int) -> None:
+    def _take(self, owner: Hashable, amount: int) -> None:
         self.taken += amount
         self._of[owner] += amount
 
@@ -135,7 +133,7 @@ class Turns:
         self._limiter = CapacityLimiter(threads)
         self._room = Room()
 
-    async def run(self, owner: Owner, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    async def run(self, owner: Hashable, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Do work in a thread, when it is the owner's turn."""
         async with self._room.turn(owner, 1, self._shares):
             return await to_thread.run_sync(lambda: work(*args, **kwargs), limiter=self._limiter)

@@ -16,11 +16,13 @@ from starlette.responses import RedirectResponse, Response
 
 from hubspot_api.address import is_loopback
 from models.words import Role
+from web.access import client_place
 from web.console import cookie
 from web.console.base import SIGN_IN, Frame, PageError, check_form, safe_path
 from web.console.form import read_form
 from web.console.openid import BEGIN, OpenId
 from web.public_url import public_base
+from web.room import Room, Shares
 from worker.auth import keys, sessions, signin_limit
 from worker.auth.openid import Provider
 from worker.setting_values import is_loopback
@@ -28,6 +30,8 @@ from worker.setting_values import is_loopback
 SLOWED: Final = 2.0
 """Seconds for which the answer to a wrong key waits, after many from one address."""
 LINK: Final = f"{SIGN_IN}/{{link}}"
+VERIFIED: Final = Shares(2, 1)
+"""Keys that are verified at once, and of one address: pages are made in the same threads, of which there are more."""
 TOO_MANY: Final = 429
 _OF_PROXIES: Final = frozenset({"forwarded", "via", "x-real-ip"})
 
@@ -39,6 +43,7 @@ class Signing:
         self._frame = frame
         self._provider = Provider(frame.process.settings)
         self.openid = OpenId(frame, self._provider)
+        self._verifying = Room()
 
     async def page(self, request: Request) -> Response:
         """Show the form."""
@@ -46,7 +51,9 @@ class Signing:
 
     async def sign_in(self, request: Request) -> Response:
         """Take a key; many wrong ones from one address are slowed down, which holds up nobody else."""
-        response = await self._frame.run(partial(self._sign_in, await read_form(request)), request)
+        form = await read_form(request)
+        async with self._verifying.turn(client_place(request), 1, VERIFIED):
+            response = await self._frame.run(partial(self._sign_in, form), request)
         if response.status_code == TOO_MANY:
             await sleep(SLOWED)
         return response

@@ -24,7 +24,7 @@ _WRONG: Final = "turnout:signin:wrong"
 
 def slowed_until(client: redis.Redis, address: str) -> datetime | None:
     """Count a wrong key; where there were too many from this address, say until when they are slowed down."""
-    name = f"{_WRONG}:{_place(address)}"
+    name = f"{_WRONG}:{place_of(address)}"
     try:
         with client.pipeline() as pipe:
             pipe.incr(name)
@@ -40,12 +40,12 @@ def slowed_until(client: redis.Redis, address: str) -> datetime | None:
 def forgive(client: redis.Redis, address: str) -> None:
     """Forget the wrong keys of an address: a right one came from there."""
     try:
-        client.delete(f"{_WRONG}:{_place(address)}")
+        client.delete(f"{_WRONG}:{place_of(address)}")
     except redis.RedisError as error:
         log.warning("sign-in not noted", error=type(error).__name__)
 
 
-def _place(address: str) -> str:
+def place_of(address: str) -> str:
     """Name what counts as one: an IPv4 address, a network of IPv6, and all together that have no address."""
     try:
         known = ipaddress.ip_address(address.partition("%")[0])
