@@ -33,9 +33,9 @@ def faults(*statuses: int) -> dict[int | str, Json]:
         413: "The body is too large, or holds too many inputs",
         415: "The body is not JSON, or is compressed",
         421: "The Host header names a host that is not known here",
-        429: "Too much of this key is being stored at this moment; or the account has no call to HubSpot left",
+        429: "The account has no call to HubSpot left at this moment",
         502: "HubSpot gave no answer",
-        503: "There is no room or no database at this moment",
+        503: "There is no room, for this key or at all, or no database at this moment",
     }
     return {status: {"model": Error, "description": said[status]} for status in statuses}
 
@@ -104,7 +104,7 @@ def write_described(path: str, identity: Identity) -> Json:
         "responses": {
             200: {"model": ANSWER_OF[identity], "description": "Stored. Inputs that were not accepted are in `errors`"}
         }
-        | faults(400, 401, 403, 404, 408, 409, 413, 415, 421, 429, 503),
+        | faults(400, 401, 403, 404, 408, 409, 413, 415, 421, 503),
         "openapi_extra": {
             "parameters": [*path_parameters(path), *([query] if external else []), *headers],
             "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},

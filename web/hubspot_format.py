@@ -60,11 +60,6 @@ def busy(message: str, seconds: int) -> Fault:
     return Fault(503, "UNAVAILABLE", message, headers={"Retry-After": str(seconds)})
 
 
-def too_many(message: str, seconds: int) -> Fault:
-    """Refuse a request of a key that has taken its share; it may come again after so many seconds."""
-    return Fault(429, "RATE_LIMITS", message, headers={"Retry-After": str(seconds)})
-
-
 def applied(seconds: float) -> dict[str, str]:
     """Give the header that says that `Prefer: wait` was heeded (RFC 7240): also where nothing was left to wait for."""
     return {"Preference-Applied": f"wait={seconds:g}"}

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from models.message import MOST_BYTES
-from web.hubspot_format import Fault, busy, too_many
+from web.hubspot_format import Fault, busy
 from web.room import NoRoom, Room, Shares
 from worker.auth.keys import ApiKey
 
@@ -64,7 +64,7 @@ class Admission:
         """Read the body of a key's request, and keep its room until the block ends.
 
         Raises:
-            Fault: 413, 408; 429 where the key has taken its share, 503 where there is no room for anybody.
+            Fault: 413, 408, or 503 where there is no room, or the key has taken its share.
 
         """
         body = bytearray()
@@ -77,11 +77,8 @@ class Admission:
                 finally:
                     self._bytes.give_back(key.id, len(body))
         except NoRoom as full:
-            if full.is_own:
-                raise too_many(
-                    f"Too much of the key {key.name} is being stored at this moment: try again.", 1
-                ) from None
-            raise busy("Too much is being stored at this moment: try again.", 1) from None
+            whose = f" of the key {key.name}" if full.is_own else ""
+            raise busy(f"Too much{whose} is being stored at this moment: try again.", 1) from None
         except TimeoutError:
             raise Fault(
                 408,

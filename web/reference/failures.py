@@ -111,9 +111,8 @@ FAILURES: Final = (
         429,
         "RATE_LIMITS",
         "The account has no call to HubSpot left for reading at this moment. Try again in a second.",
-        "For participations: Turnout has no call to HubSpot left for them, or HubSpot itself says so. For records: 64"
-        " requests of this key, or 32 MiB, are being stored at this moment.",
-        "Wait as `Retry-After` says, and send the request again. Nothing of it was stored.",
+        "Only for participations: Turnout has no call to HubSpot left for them, or HubSpot itself says so.",
+        "Wait as `Retry-After` says, and send the request again. Submitting records is never answered 429.",
         "Retry-After",
     ),
     Failure(
@@ -134,7 +133,8 @@ FAILURES: Final = (
         503,
         "UNAVAILABLE",
         "The database is out of reach: nothing of this request was stored.",
-        "There is no database or no room at this moment; for participations also: the account is paused.",
+        "There is no database or no room at this moment: of one key at most 64 requests and 32 MiB are stored at once."
+        " For participations also: the account is paused.",
         "Wait as `Retry-After` says, and send the request again.",
         "Retry-After",
     ),
