@@ -221,7 +221,7 @@ def too_slow(api: Api) -> requests.Response:
 
 def with_a_bug(api: Api) -> requests.Response:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(web.attendance, "key_of", None)
+        patched.setattr(web.attendance, "may", None)
         return api.submit("ada@example.com")
 
 
