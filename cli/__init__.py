@@ -1,7 +1,7 @@
 """`turnout …`: one file a group of commands; no decisions of its own.
 
-- `app`           the command line put together; errors that the user can fix become one line
-- `commands`      the panels of `--help`
+- `app`           the command line put together; `failures`: what it says where a command failed
+- `commands`      the panels of `--help`; a command is imported when it is used
 - `enqueue`       a file is submitted; `file_options`: what the command line says of the file
 - `inspect`       status, batches, one batch, one submission; `event`, `person`, `errors`, `refused`: each its own
 - `bulk_actions`  retry, dismiss, cancel

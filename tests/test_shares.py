@@ -105,7 +105,7 @@ def test_there_is_room_for_several_keys_that_take_all_they_can() -> None:
     assert web.limits.MOST_AT_ONCE >= 4 * web.limits.MOST_AT_ONCE_OF_KEY
     assert web.limits.MOST_BYTES_AT_ONCE >= 2 * web.limits.MOST_BYTES_OF_KEY
     assert web.long_poll.MOST >= 2 * web.long_poll.MOST_OF_KEY
-    assert live.PLACES >= 2 * live.PLACES_OF_KEY
+    assert live.PLACES >= 2 * live.PLACES_OF_ONE
     for threads, of_key in (web.attendance.JUDGED, web.attendance.ANSWERED):
         assert threads >= 2 * of_key
 
@@ -351,7 +351,7 @@ def test_a_key_whose_held_answers_are_costly_to_look_at_is_looked_at_rarely(
 
 
 def test_streams_of_one_key_leave_places_to_others(console: RunningConsole, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "PLACES_OF_KEY", 2)
+    monkeypatch.setattr(live, "PLACES_OF_ONE", 2)
     olga, vera, stream = (
         console.of(Role.OPERATOR, "olga"),
         console.of(Role.VIEWER, "vera"),

@@ -3,7 +3,6 @@
 A refusal shows what was read with its secrets masked, says what is expected, and what to do.
 """
 
-import ipaddress
 import re
 from collections.abc import Collection
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
+from hubspot_api.address import is_loopback
 from models.escaping import visible
 
 DATABASE: Final = "postgresql://USER:PASSWORD@HOST:5432/DATABASE"
@@ -215,16 +215,6 @@ def is_private(url: str) -> bool:
     try:
         parts = urlsplit(url)
         return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
-    except ValueError:
-        return False
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether a host is the machine itself."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 

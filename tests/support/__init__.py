@@ -12,7 +12,7 @@
 - `recording_hubspot`   a HubSpot that records each request; `sdk_calls`: what HubSpot's own SDK sends
 - `webhook_receiver`    a receiver of webhooks
 - `openid_provider`     an OpenID Connect provider that can lie
-- `worker_processes`    real worker processes, started, killed and stopped
+- `worker_processes`    real worker processes, started, killed and stopped; `background`: a thread beside a test
 - `fixtures`            the types of what `conftest.py` gives; `contexts`: a process's context with other settings
 - `databases`           a migrated database for each test, emptied for the next
 - `pace`                which tests are slow, and how long all may take

@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from hubspot_api.address import is_loopback
 from worker.auth.sessions import LIFE
-from worker.setting_values import is_loopback
 
 SAID: Final = "said"
 """Behind the cookie's name: what the last action came to, shown once."""

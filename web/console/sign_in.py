@@ -25,7 +25,6 @@ from web.public_url import public_base
 from web.room import Room, Shares
 from worker.auth import keys, sessions, signin_limit
 from worker.auth.openid import Provider
-from worker.setting_values import is_loopback
 
 SLOWED: Final = 2.0
 """Seconds for which the answer to a wrong key waits, after many from one address."""
