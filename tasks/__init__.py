@@ -2,6 +2,7 @@
 
 - `intake`   the stream is drained: its messages become records in batches
 - `accept`   one message that came as a Celery task becomes records in batches; the accepting is `worker.intake.accept`
+- `refuse`   a message that is no call of `accept` is kept as not accepted, with the reason
 - `deliver`  a permit, a claim, a POST, and what became of it
 - `verify`   what HubSpot's answer left open is looked for in HubSpot
 - `sweep`    every second: wakes whoever has something due, takes back what a lost worker held
@@ -17,7 +18,7 @@ from typing import Any
 from celery.signals import beat_init, worker_init, worker_ready
 
 from models.escaping import visible
-from tasks import accept, deliver, intake, job, notify, purge, sweep, verify
+from tasks import accept, deliver, intake, job, notify, purge, refuse, sweep, verify
 from tasks.fallback import Fallback
 from worker import heartbeat, process_start, watchdog
 from worker.context import current
@@ -29,7 +30,7 @@ from worker.startup import CannotStart
 
 log = get_logger(__name__)
 
-__all__ = ["accept", "deliver", "intake", "job", "notify", "purge", "sweep", "verify"]
+__all__ = ["accept", "deliver", "intake", "job", "notify", "purge", "refuse", "sweep", "verify"]
 
 
 @worker_init.connect

@@ -1,17 +1,22 @@
 """`attendance.accept`: one message as the arguments of a task; `worker.intake.accept` accepts it."""
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from celery.exceptions import Reject
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from models.accept_rules import Rules
 from models.words import Door
 from worker.celery import ACCEPT, DELIVER, app
-from worker.context import current
+from worker.context import Context, current
 from worker.database import is_away, sqlstate
 from worker.failures import Verb, forget, note
-from worker.intake.accept import Inbound, accept as verb
+from worker.intake.accept import Inbound, accept as verb, refuse_whole, unstorable
+from worker.intake.receipts import Part
+from worker.settings import SettingsError
 from worker.wake import wake
 
 if TYPE_CHECKING:
@@ -29,22 +34,51 @@ PATIENCE: Final = 2.0
 def accept(self: "Task", /, **fields: Any) -> None:  # noqa: ANN401 - whatever a producer sends is judged, not assumed
     """Accept one message; wait for the database as long as it takes, and on a shutdown put the message back."""
     process = current()
-    one = Inbound(Door.TASK, self.request.id, json.dumps(fields).encode())
+    # A UUID or a time that Celery has marked as such is one when it comes.
+    one = Inbound(Door.TASK, self.request.id, json.dumps(fields, default=str).encode())
+
+    def work(connection: Connection, rules: Rules) -> list[Part]:
+        try:
+            return verb(connection, [one], rules)
+        except DBAPIError:
+            raise
+        except Exception as error:
+            log.exception("message not accepted")
+            reason = unstorable(f"it could not be accepted ({type(error).__name__}): the worker's log says more")
+            return [refuse_whole(connection, one, rules, reason)]
+
+    for part in patiently(process, work):
+        if part.accepted:
+            wake(process, DELIVER, account=part.account)
+
+
+def patiently(process: Context, work: Callable[[Connection, Rules], list[Part]]) -> list[Part]:
+    """Store what a message came to, also after an outage, or once the secret key is the database's.
+
+    Raises:
+        Reject: where the process stops before; the message is put back.
+
+    """
     waited = False
     while True:
         try:
             with process.engine.connect() as connection:
-                parts = verb(connection, [one], process.rules)
+                parts = work(connection, process.rules)
             break
-        except DBAPIError as error:
-            if not waited and not is_away(error):  # an outage is logged as such
-                log.warning("message waits", error=type(error.orig).__name__, sqlstate=sqlstate(error))
+        except (DBAPIError, SettingsError) as error:
+            if not waited:
+                _tell(error)
             note(process, Verb.ACCEPT, error)
             waited = True
             if process.stopping.wait(PATIENCE):
                 raise Reject(reason="shutting down", requeue=True) from error
     if waited:
         forget(process, Verb.ACCEPT)
-    for part in parts:
-        if part.accepted:
-            wake(process, DELIVER, account=part.account)
+    return parts
+
+
+def _tell(error: DBAPIError | SettingsError) -> None:
+    if isinstance(error, SettingsError):
+        log.error("message waits", reason=str(error))
+    elif not is_away(error):  # an outage is logged as such
+        log.warning("message waits", error=type(error.orig).__name__, sqlstate=sqlstate(error))

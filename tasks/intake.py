@@ -16,7 +16,7 @@ from models.words import Door
 from worker.celery import DELIVER, INTAKE, app
 from worker.context import Context, current
 from worker.failures import Verb, noted
-from worker.intake.accept import Inbound, accept, refuse_whole
+from worker.intake.accept import Inbound, accept, refuse_whole, unstorable
 from worker.stream import StreamEntry
 from worker.wake import received, wake
 
@@ -71,8 +71,8 @@ def _accept_alone(process: Context, connection: Connection, entry: StreamEntry, 
     begun = process.stream.begin_alone(entry)
     try:
         if begun > DEATHS:
-            what = f"the process died {DEATHS} times while it accepted this alone"
-            refuse_whole(connection, _handed(entry), process.rules, what)
+            reason = unstorable(f"the process died {DEATHS} times while it accepted this alone")
+            refuse_whole(connection, _handed(entry), process.rules, reason)
         else:
             _accept(process, connection, [entry], wake)
     except Exception:

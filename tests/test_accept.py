@@ -9,7 +9,7 @@ from models.message import Message, read_message
 from models.tables import Batch, Refused
 from models.words import Door
 from tests.support.fixtures import Submit
-from worker.intake.accept import Inbound, accept, refuse_whole
+from worker.intake.accept import Inbound, accept, refuse_whole, unstorable
 from worker.queries.reconciliation import audit
 
 WHEN = 1_767_225_600_000
@@ -167,6 +167,6 @@ def test_what_came_by_http_and_the_database_cannot_store_is_kept_whole(engine: E
     handed = Inbound(Door.HTTP, "request", message=read)
     assert handed.inputs == 1
     with engine.connect() as connection:
-        refuse_whole(connection, handed, rules, "the database cannot store it")
+        refuse_whole(connection, handed, rules, unstorable("the database cannot store it"))
         kept = connection.execute(select(Refused.raw)).scalar_one()
     assert json.loads(bytes(kept)) == fields

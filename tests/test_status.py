@@ -41,7 +41,7 @@ def parked(engine: Engine) -> str:
     """Park the account, and give how that is said."""
     state.park(engine, account_id(engine), 3_600, "HTTP 503")
     (row,) = ask(engine, "SELECT to_char(parked_until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS at FROM accounts")
-    return f"account parked until {row.at}Z: HTTP 503"
+    return f"account waits until {row.at}Z: HTTP 503"
 
 
 @pytest.fixture
@@ -326,7 +326,8 @@ def not_read_with_messages(context: Context, _: Engine) -> str:
 
 
 def nobody_reads(context: Context, _: Engine) -> str:
-    context.redis.lpush(CELERYS_OWN, "a message")
+    for task in ("attendance.accept", "theirs"):
+        context.redis.lpush(CELERYS_OWN, json.dumps({"headers": {"task": task}}))
     return "1 message lies in the queue celery, which no worker reads"
 
 

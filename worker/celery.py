@@ -29,6 +29,8 @@ SWEEP: Final = "attendance.sweep"
 PURGE: Final = "attendance.purge"
 JOB: Final = "attendance.job"
 """Sent by the sweep, both, on the sweep's queue."""
+REFUSE: Final = "attendance.refuse"
+"""Sent by nobody: a worker makes it of a message that is no call of these (`worker.consumer`)."""
 TASKS: Final = (INTAKE, ACCEPT, DELIVER, VERIFY, NOTIFY, SWEEP)
 
 DELIVERY_QUEUES: Final = DELIVER
@@ -121,7 +123,7 @@ def configuration(settings: Settings) -> Json:
         # Redis by the health check below). Celery sends its own from the thread pool's loop, for a connection that
         # consumes; a publisher's silence is noticed by the confirmation that does not come.
         "broker_heartbeat": 10,
-        # Redis: an item that cannot be read ends no worker.
+        # No message ends a worker, and none that can be read is lost, whatever it is.
         "broker_transport": "worker.redis_transport:Transport" if settings.broker_url.startswith("redis") else None,
         "worker_consumer": "worker.consumer:Consumer",
         "broker_transport_options": connection["transport_options"],

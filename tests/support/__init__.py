@@ -5,7 +5,7 @@
 - `api`, `console`      the HTTP API and the console on loopback; `browser`: Chromium
 - `routes`              every route, with a database full of one person, and what finds her in an answer
 - `schemathesis_roles`  whose key goes with each call of schemathesis, and what may come back
-- `odd_messages`        messages of the broker that no worker can read
+- `wrong_calls`         calls by Celery that are wrong; `odd_messages`: what no worker can read
 - `hostile_text`        texts that mean harm; `terminal`: a program on a terminal
 - `night`               a large database with errors of many causes
 - `sandbox_server`      HubSpot's test server in a thread; `sandbox_calls`: calls to it

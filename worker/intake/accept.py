@@ -89,13 +89,25 @@ def accept(connection: Connection, handed: Sequence[Inbound], rules: Rules) -> l
     return parts
 
 
-def refuse_whole(connection: Connection, one: Inbound, rules: Rules, what: str) -> Part:
-    """Store a message as refused, whole, for a reason that its text does not show."""
-    reasons = (Reason("message", what, "a message that can be stored; this one is kept whole"),)
+def unstorable(what: str) -> Reason:
+    """Say why a message is not accepted, where its text does not show it."""
+    return Reason("message", what, "a message that can be stored; this one is kept whole")
+
+
+def refuse_whole(
+    connection: Connection, one: Inbound, rules: Rules, reason: Reason, read: Message | Unreadable | None = None
+) -> Part:
+    """Store a message as refused, whole, for a reason that its text does not show.
+
+    Where it was `read`, it belongs to its submission, as a part of its own: the same message, sent rightly, is
+    accepted.
+    """
+    whose = Unreadable((reason,), read.submission, None, read.producer) if read else Unreadable((reason,))
 
     def work() -> Part:
-        part = _part(one, Unreadable(reasons), rules.key)
-        part.refuse(one.message.whole() if one.message else one.raw, reasons)
+        part = _part(one, whose, rules.key)
+        inputs = len(read.inputs) if isinstance(read, Message) else 1
+        part.refuse(one.message.whole() if one.message else one.raw, (reason,), inputs)
         with connection.begin():
             receipts.store(connection, receipts.number_unseen(connection, [part]))
         return part
@@ -109,7 +121,8 @@ def _accept_alone(connection: Connection, one: Inbound, rules: Rules) -> Part:
     except DBAPIError as error:
         if not is_datas_fault(error):
             raise
-        return refuse_whole(connection, one, rules, f"the database cannot store it (SQLSTATE {sqlstate(error)})")
+        reason = unstorable(f"the database cannot store it (SQLSTATE {sqlstate(error)})")
+        return refuse_whole(connection, one, rules, reason)
 
 
 def _shared_out(handed: Sequence[Inbound]) -> Iterable[list[Inbound]]:

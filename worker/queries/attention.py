@@ -7,6 +7,7 @@ parked account or a failing webhook is tried again by itself.
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from models.counted import counted
 from worker.celery import INTAKE, TASKS
 from worker.failures import Verb, VerbFailure
 from worker.finding import Finding, Level
@@ -83,11 +84,11 @@ def _broker(report: StatusReport) -> Iterator[Finding]:
         todo = "is it running, and TURNOUT_BROKER_URL right? Meanwhile "
         yield Finding(Level.OUT_OF_REACH, "broker", text, todo + (goes_on if report.workers else "no worker is woken"))
     for dropped in report.unreadable:
-        were = "1 message" if dropped.number == 1 else f"{dropped.number:,} messages"
-        text = f"{were} in the queue {dropped.queue} that no worker could read, dropped;"
-        text = f"{text} the last {spoken(dropped.seconds_ago)} ago"
+        number = counted(dropped.number, "message")
+        text = f"{number} in the queue {dropped.queue} could not be read and so dropped"
+        text = f"{text}; the last {spoken(dropped.seconds_ago)} ago"
         yield Finding(
-            Level.WARNING, "broker", text, "the worker's log says why (message not readable): fix the producer"
+            Level.WARNING, dropped.queue, text, "fix its producer: the worker's log says why (message not readable)"
         )
 
 

@@ -1,5 +1,6 @@
 """Redis, the broker and the workers: whether each answers and why not, and what each worker was started with."""
 
+import base64
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -17,7 +18,7 @@ from worker.failures import VerbFailure, first_line
 from worker.finding import Finding
 from worker.heartbeat import Worker
 from worker.settings import Settings
-from worker.stream import KEY, Stream, StreamUnavailable, connect
+from worker.stream import KEY, MOST_BYTES, Stream, StreamUnavailable, connect
 from worker.unreadable import UnreadableMessages
 
 CELERYS_OWN: Final = "celery"
@@ -130,14 +131,18 @@ def broker_facts(settings: Settings) -> BrokerFacts:
             connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
             messages = {name: _messages(connection, name) for name in (*TASKS, CELERYS_OWN)}
             if settings.broker_url.startswith("redis"):
-                messages |= _other_lists(connection.default_channel.client)
+                client = connection.default_channel.client
+                messages |= {CELERYS_OWN: _ours_in(client, CELERYS_OWN), **_other_lists(client)}
             return BrokerFacts(url, messages=messages)
     except Exception as error:  # noqa: BLE001 - transports raise errors of no common class
         return BrokerFacts(url, reachable=False, error=first_line(error))
 
 
 def _messages(connection: Any, queue: str) -> int:  # noqa: ANN401 - kombu carries no types
-    """Count the messages of a queue; none where it is Celery's own, which another program may share, and is read."""
+    """Count the messages of a queue; none where it is Celery's own, which another program may share, and is read.
+
+    RabbitMQ shows no message without giving it out, so there it is not known whose the others are.
+    """
     channel = connection.channel()  # one that named no queue is closed by that
     try:
         declared = channel.queue_declare(queue, passive=True)
@@ -167,15 +172,36 @@ PRIORITY: Final = "\x06\x16"
 
 def _holds_ours(client: redis.Redis, name: str) -> bool:
     """Say whether the oldest message of a list is for a task of ours."""
+    return _is_ours(cast("bytes | None", client.lindex(name, -1)))
+
+
+def _ours_in(client: redis.Redis, name: str) -> int:
+    """Count the messages for tasks of ours among the oldest of a list, which other programs may share."""
+    number = size = 0
+    for last in range(0, LOOKED_AT, AT_ONCE):
+        found = cast("list[bytes]", client.lrange(name, -last - AT_ONCE, -last - 1))
+        number += sum(map(_is_ours, found))
+        size += sum(map(len, found))
+        if len(found) < AT_ONCE or size > MOST_BYTES:
+            break
+    return number
+
+
+def _is_ours(message: bytes | None) -> bool:
+    """Say whether a message of Redis is for a task of ours, or for one that is named nearly so."""
     try:
-        message = json.loads(cast("bytes | None", client.lindex(name, -1)) or b"{}")
-        return str(message["headers"]["task"]).startswith(OURS)
-    except (ValueError, TypeError, KeyError):
+        read = json.loads(message or b"{}")
+        task = read["headers"].get("task") or json.loads(base64.b64decode(read["body"]))["task"]  # first protocol
+        return str(task).startswith(OURS) or _is_like(str(task), TASKS)
+    except (ValueError, TypeError, KeyError, AttributeError):
         return False
 
 
 OURS: Final = "attendance."
 """How the names of our tasks begin."""
+LOOKED_AT: Final = 1_000
+"""Messages of Celery's own queue that are looked at, so many at once; of large ones fewer."""
+AT_ONCE: Final = 50
 
 
 def unread(processes: Collection[Worker], messages: Mapping[str, int]) -> dict[str, int]:
