@@ -61,3 +61,5 @@ def event(named: Named, *, account: AccountOption = None, as_json: AsJson = Fals
             say("more than is counted here: of its newest batches alone, at least so many of each")
         rows = [{"state": state, **counts} for state, counts in one.states.items()]
         print_table("Records", rows, ["state", "records", *(outcome.value for outcome in Outcome), "missing"], "")
+        if one.waiting:
+            print_table("Waiting", one.waiting, ["why", "batches", "records", "oldest", "until"], "")

@@ -260,8 +260,9 @@ def submission(submission_id: Annotated[UUID, typer.Argument(metavar="ID")], *, 
     if found.purged:
         say(f"  purged: {found.purged:,}")
     columns = ["id", "contact", "event", "state", "batch_id", "outcome", "category", "message"]
-    undelivered = [asdict(one) for one in found.not_delivered]
-    print_table("Not delivered", undelivered, columns, "every accepted record is delivered")
+    undelivered = [{**asdict(one), "message": one.message or one.why} for one in found.not_delivered]
+    nothing = "every accepted record is delivered" if found.accepted or found.duplicates else "nothing was accepted"
+    print_table("Not delivered", undelivered, columns, nothing)
     for webhook in found.webhooks:
         error = (
             f", after {counted(webhook.attempts, 'try', 'tries')}: {webhook.last_error}" if webhook.last_error else ""

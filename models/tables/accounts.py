@@ -67,7 +67,7 @@ class Account(Base):
             (cls.paused_at.is_not(None), literal_column("'account paused: '", Text).concat(cls.paused_because)),
             (
                 cls.parked_until > func.now(),
-                literal_column("'account parked until '", Text)
+                literal_column("'account waits until '", Text)
                 .concat(func.to_char(func.timezone("UTC", cls.parked_until), "YYYY-MM-DD HH24:MI:SS"))
                 .concat(literal_column("'Z: '", Text))
                 .concat(cls.parked_because),

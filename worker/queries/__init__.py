@@ -2,6 +2,7 @@
 
 - `status`          what waits, why and until when; `machinery`: Redis, the broker and the workers
 - `attention`       what of the status needs action now
+- `waiting`         why batches wait
 - `batches`         batches of a filter, and one with its attempts; `batch_conditions`: what all filters say of them
 - `errors`          open errors, one by one; `error_groups`: by what they have in common
 - `error_filter`    which open errors are meant, and finding them; `scan`: looking at so many at most

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Engine,
     Select,
     bindparam,
+    case,
     column,
     exists,
     func,
@@ -22,12 +23,13 @@ from sqlalchemy import (
 )
 
 from models.outcome import LastError, outcome
-from models.tables import Account, Attempt, Batch, Error, Event, Record
+from models.tables import Account, Attempt, Batch, Error, Event, Record, fixed
 from models.words import Identity, Origin, Outcome, Resolution, State, Status
 from worker.database import columns_of, rows_as
 from worker.queries.batch_conditions import batch_conditions
 from worker.queries.events import list_events
 from worker.queries.history import PastAttempt, attempts_of_batch
+from worker.queries.waiting import waits_because
 
 OUT_OF_TURN: Final = timedelta(minutes=5)
 """A batch's time is its transaction's, and none takes so long: by no more are ids and times in different orders."""
@@ -84,12 +86,14 @@ class BatchSummary:
     settled_at: datetime | None
     stopped: str | None
     """Why its account does not send."""
+    waits: str | None
+    """Why it waits, where it does."""
     errors: int
     """Its unresolved ones."""
 
     @property
     def why(self) -> str:
-        """Say why it waits: for which others, for its account, or since what came back."""
+        """Say why it waits: for which others, for its account, since what came back, or for its turn."""
         return _why(self)
 
 
@@ -141,20 +145,25 @@ class BatchDetail:
     hubspot_version: str | None
     stopped: str | None
     """Why its account does not send."""
+    waits: str | None
+    """Why it waits, where it does."""
     timeline: list[PastAttempt]
     records: list[BatchMember]
 
     @property
     def why(self) -> str:
-        """Say why it waits: for which others, for its account, or since what came back."""
+        """Say why it waits: for which others, for its account, since what came back, or for its turn."""
         return _why(self)
 
 
 def _why(batch: BatchSummary | BatchDetail) -> str:
     if batch.after:
         return f"waits for batches {', '.join(map(str, batch.after))}"
-    stopped = batch.stopped if batch.status == Status.PENDING else None
-    return stopped or batch.postponed_because
+    return batch.waits or ""
+
+
+def _waits(batch: Any) -> ColumnElement[str | None]:  # noqa: ANN401 - the columns of a batch
+    return case((batch.status == fixed(Status.PENDING), waits_because(batch))).label("waits")
 
 
 def list_batches(engine: Engine, chosen: BatchFilter) -> list[BatchSummary]:
@@ -182,6 +191,7 @@ def list_batches(engine: Engine, chosen: BatchFilter) -> list[BatchSummary]:
                 batch.created_at,
                 batch.settled_at,
                 Account.stopped_because().label("stopped"),
+                _waits(batch),
                 unresolved.scalar_subquery().label("errors"),
             )
             .join(Account, Account.id == batch.account_id)
@@ -248,7 +258,7 @@ _BATCH: Final = (
         Account.name.label("account"),
         Event.label().label("event"),
         *(Event.object_id, Event.external_event_id, Event.external_account_id, Account.hubspot_version),
-        Account.stopped_because().label("stopped"),
+        *(Account.stopped_because().label("stopped"), _waits(Batch)),
     )
     .join(Account, Account.id == Batch.account_id)
     .join(Event, Event.id == Batch.event_id)

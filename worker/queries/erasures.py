@@ -53,6 +53,13 @@ def contact_ids(engine: Engine, contact: str) -> list[int]:
         return sorted({one for one in found if one is not None})
 
 
+def erasure(engine: Engine, number: int) -> ErasureReceipt | None:
+    """Find a receipt."""
+    with engine.connect() as connection:
+        found = connection.execute(select(*columns_of(Erasure, ErasureReceipt)).where(Erasure.id == number))
+        return next(iter(rows_as(ErasureReceipt, found)), None)
+
+
 def erasures(engine: Engine, before: int | None, limit: int) -> list[ErasureReceipt]:
     """List the receipts of erasures, the newest first."""
     listed = select(*columns_of(Erasure, ErasureReceipt)).order_by(Erasure.id.desc()).limit(limit)

@@ -12,6 +12,7 @@ from models.tables import Account, Batch, Event, Record
 from models.words import Outcome, State
 from worker.database import rows_as
 from worker.queries.error_filter import OPEN
+from worker.queries.waiting import Waiting, of_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class EventDetail(EventSummary):
     """By state: its `records`, these by outcome, and how many are `missing`."""
     all: bool
     """Whether these are all of its records."""
+    waiting: list[Waiting]
+    """Why those that wait do."""
 
 
 _EVENTS: Final = select(Event.id, Event.label().label("event"), Account.name.label("account"), Event.created_at).join(
@@ -84,6 +87,7 @@ def find_event(engine: Engine, event_id: int, walk: int = 3_000, errors: int = 4
         if not found:
             return None
         rows = connection.execute(_COUNTED, {"id": event_id, "walk": walk, "errors": errors}).all()
+        waiting = of_event(connection, event_id)
     sizes = [row for row in rows if row.outcome is None]
     outcomes: dict[str, Counter[str]] = {state.value: Counter() for state in State}
     for row in sizes:
@@ -102,7 +106,7 @@ def find_event(engine: Engine, event_id: int, walk: int = 3_000, errors: int = 4
         for state, counts in outcomes.items()
     }
     everything = counted < walk and all(row.walked == counted for row in sizes)
-    return EventDetail(**asdict(found[0]), states=states, all=everything)
+    return EventDetail(**asdict(found[0]), states=states, all=everything, waiting=waiting)
 
 
 def outcomes_by_event(engine: Engine) -> dict[tuple[str, str], Counter[str]]:

@@ -14,7 +14,7 @@ from models.outcome import LastError, outcome
 from models.tables import Account, Batch, Event, Key, Notification, Record, Submission
 from models.words import Door, Origin, Outcome, Stage, State, Status
 from worker.database import rows_as
-from worker.queries import submissions
+from worker.queries import submissions, waiting
 from worker.queries.history import PastAttempt, PastError, attempts_of, errors_of
 from worker.queries.rows import NEWEST
 from worker.queries.submissions import Cursor, SubmissionCounts
@@ -35,6 +35,8 @@ class Undelivered:
     outcome: Outcome
     category: str | None
     message: str | None
+    why: str | None
+    """Why its batch waits, where it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +92,14 @@ def find_submission(engine: Engine, submission_id: UUID, limit: int = 100) -> Su
         undelivered = submissions.records(connection, submission_id, Cursor(), limit, LOOKED_AT)
         refused = submissions.refusals(connection, submission_id, 0, limit)
         webhooks = connection.execute(_WEBHOOKS, {"submission": submission_id})
+        why = waiting.why(connection, {one.batch_id for one in undelivered})
         return SubmissionDetail(
             **{one.name: getattr(found, one.name) for one in fields(SubmissionCounts)},
             not_delivered=[
-                Undelivered(r.id, r.contact, r.event, r.state, r.batch_id, r.outcome, r.category, r.message)
+                Undelivered(
+                    *(r.id, r.contact, r.event, r.state, r.batch_id, r.outcome, r.category, r.message),
+                    why=why.get(r.batch_id),
+                )
                 for r in undelivered
             ],
             webhooks=rows_as(WebhookStanding, webhooks),

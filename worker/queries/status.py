@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, Engine, Select, case, cast, func, literal_column, or_, select, true
+from sqlalchemy import Connection, Engine, Select, case, func, literal_column, or_, select, true
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import aliased
 
@@ -17,10 +17,12 @@ from worker.database import is_away, reason, rows_as
 from worker.encryption import has_key
 from worker.finding import Finding, Level
 from worker.heartbeat import Worker
+from worker.queries import waiting
 from worker.queries.error_filter import ANY_OPEN, Filter, chosen_errors
 from worker.queries.jobs import JobSummary, jobs_under_way
 from worker.queries.machinery import UNKNOWN, BrokerFacts, RedisFacts, broker_facts, deliver_to, redis_facts, unread
 from worker.queries.rows import AT_MOST, count
+from worker.queries.waiting import Waiting
 from worker.settings import Settings
 
 
@@ -38,18 +40,6 @@ class AccountStop:
     not_read_back_until: datetime | None
     hubspot_url: str | None
     """Where it delivers, if not to where the others do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """Records of an account that wait for one reason, with the number of their batches."""
-
-    account: str
-    why: str
-    batches: int
-    records: int
-    oldest: datetime
-    until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,34 +123,6 @@ def _accounts() -> Select[Any]:
     )
 
 
-def _waiting() -> Select[Any]:
-    oldest = select(Batch).where(Batch.status == fixed(Status.PENDING)).order_by(Batch.id).limit(AT_MOST // 4)
-    batch = aliased(Batch, oldest.subquery("batch"))
-    why = func.coalesce(
-        case((batch.after != [], "waits for an earlier batch of the same people")),
-        Account.stopped_because(),
-        func.nullif(batch.postponed_because, ""),
-        case((batch.due_at > func.now(), "gathers more records"), else_="waits for its turn"),
-    )
-    until = func.greatest(func.min(batch.due_at), func.min(Account.parked_until))
-    number = func.count().label("batches")
-    return (
-        select(
-            Account.name.label("account"),
-            why.label("why"),
-            number,
-            cast(func.sum(batch.size), BigInteger).label("records"),
-            func.min(batch.created_at).label("oldest"),
-            case((func.min(Account.paused_at).is_(None), until)).label("until"),
-        )
-        .select_from(batch)
-        .join(Account, Account.id == batch.account_id)
-        .group_by("account", "why")
-        .order_by(number.desc())
-        .limit(20)
-    )
-
-
 def _webhooks() -> Select[Any]:
     few = (
         select(Notification.last_error, Notification.due_at)
@@ -218,7 +180,7 @@ def _looked_for() -> Select[Any]:
 
 
 _ACCOUNTS: Final = _accounts()
-_WAITING: Final = _waiting()
+_WAITING: Final = waiting.grouped()
 _LOOKED_FOR: Final = _looked_for()
 _WEBHOOKS: Final = _webhooks()
 
