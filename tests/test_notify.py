@@ -419,3 +419,36 @@ def test_a_worker_killed_while_it_posts_is_followed_by_another_that_tells(
         workers.start("housekeeping")
         until(lambda: row(engine).stage == "told", 30, workers.logs)
     assert [said["id"] for said in shop.told()] == [f"{submission}_finished"] * 2
+
+
+def by_stream(context: Context, door: Door, *contacts: str, **more: str) -> UUID:
+    submission = uuid4()
+    raw = json.dumps(message(*contacts) | {"submission_id": str(submission), **more}).encode()
+    with context.engine.connect() as connection:
+        accept(connection, [Inbound(door, "0-1", raw)], context.rules)
+    return submission
+
+
+@pytest.mark.parametrize("door", [Door.STREAM, Door.TASK, Door.FILE])
+def test_a_submission_that_names_its_producer_is_told_of_whichever_way_it_came(
+    shop: Shop, engine: Engine, context: Context, door: Door
+) -> None:
+    submission = by_stream(context, door, *people(2), producer="shop")
+    by_stream(context, door, *people(1, 10), producer="another")
+    by_stream(context, door, *people(1, 20))
+    deliver_all(engine)
+    run(context)
+    assert [said["submission"] for said in shop.told()] == [str(submission)]
+
+
+def test_a_submission_for_an_account_that_the_key_does_not_reach_is_not_told_of(
+    shop: Shop, engine: Engine, context: Context
+) -> None:
+    do(engine, "INSERT INTO accounts (name) VALUES ('other')")
+    by_stream(context, Door.STREAM, *people(2), producer="shop", account="other")
+    keys.create(engine, "seer", Role.VIEWER, [])
+    by_stream(context, Door.STREAM, *people(1, 10), producer="seer")
+    deliver_all(engine)
+    run(context)
+    assert not shop.told()
+    assert not ask(engine, "SELECT FROM notifications")

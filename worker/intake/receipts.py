@@ -1,6 +1,7 @@
 """Receipts: what became of a submission, part by part, written by the transaction that accepted it.
 
-It also notes that the webhook of the key is to be told, where it has one.
+It also notes that the webhook of the key is to be told, where it has one: the key that brought the request, or, by
+stream, Celery or file, the one whose name the message gives as its producer.
 """
 
 from collections import Counter
@@ -9,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, bindparam, func, insert, select, text
+from sqlalchemy import Connection, Engine, and_, any_, bindparam, func, insert, or_, select, text
 from sqlalchemy.dialects import postgresql
 
 from models.input_check import Reason
-from models.tables import SUBMISSION_IDS, Key, Notification, Refused, Submission
-from models.words import Door, Outcome
+from models.tables import SUBMISSION_IDS, Key, Notification, Refused, Submission, fixed
+from models.words import Door, Outcome, Role
 from worker.database import draw, json, repeat
 
 
@@ -137,14 +138,25 @@ SELECT id, submission, part, door, producer, accepted, duplicates, refused, repe
   decode(digest, 'hex'), ARRAY(SELECT jsonb_array_elements_text(repeated)::bigint)
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(id bigint, submission uuid, part text, door text,
   producer text, accepted int, duplicates int, refused int, repeats jsonb, account_id int, key_id int,
-  digest text, repeated jsonb) ORDER BY submission, part RETURNING submission, key_id""")
+  digest text, repeated jsonb) ORDER BY submission, part RETURNING submission, key_id, producer,
+  account_id""")
 """Stores receipts, in an order in which two transactions cannot wait for each other."""
-_STORED: Final = _STORE.columns(Submission.submission, Submission.key_id).cte("stored")
+_STORED: Final = _STORE.columns(
+    *(Submission.submission, Submission.key_id, Submission.producer, Submission.account_id)
+).cte("stored")
+_WHOSE: Final = or_(
+    _STORED.c.key_id == Key.id,
+    and_(
+        *(_STORED.c.key_id.is_(None), _STORED.c.producer == Key.name, Key.role == fixed(Role.PRODUCER)),
+        or_(_STORED.c.account_id.is_(None), _STORED.c.account_id == any_(Key.account_ids)),
+    ),
+)
+"""Whose a submission is: by its key or its name, as with who may read its receipt."""
 _STORE_AND_WATCH: Final = (
     postgresql.insert(Notification)
     .from_select(
         ["key_id", "submission"],
-        select(Key.id, _STORED.c.submission).join(_STORED, _STORED.c.key_id == Key.id).where(Key.has_webhook()),
+        select(Key.id, _STORED.c.submission).join(_STORED, _WHOSE).where(Key.has_webhook()),
     )
     .on_conflict_do_nothing()
 )

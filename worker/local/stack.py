@@ -84,8 +84,10 @@ class Machine:
                     "hubspot_url": f"http://127.0.0.1:{self._sandbox_port}",
                     "hubspot_token": SecretStr("sandbox"),
                 }
+                | ({} if "webhook_private" in self._settings.model_fields_set else {"webhook_private": True})
             )
-            self._settings.model_fields_set.update({"hubspot_url", "hubspot_token"})
+            # While nothing goes to HubSpot, a producer may try its webhook on this machine.
+            self._settings.model_fields_set.update({"hubspot_url", "hubspot_token", "webhook_private"})
         self._say(f"turnout delivers to {destination(self._settings)}")
         try:
             known = self._start()
@@ -136,7 +138,7 @@ class Machine:
         self._supervisor.start(self._part("beat", [*celery, "beat"], told))
         serve = [sys.executable, "-m", "cli", "serve", "--port", str(self._web_port)]
         self._supervisor.start(self._part("web", serve, told, patience))
-        return known | {"hubspot_url": settings.hubspot_url}
+        return known | {"hubspot_url": settings.hubspot_url, "webhook_private": str(settings.webhook_private)}
 
     def _prepare(self, settings: Settings) -> None:
         """Wait for the database, bring its tables to the present, and wait for the rest.
