@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from models.escaping import visible
-from models.input_check import unsafe_character
+from models.input_check import shown, unsafe_character
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 """A name that operators give, to an account or a schedule, and type."""
@@ -29,7 +29,8 @@ _UNSEEN: Final = _UNSEEN_BASIC + (
 Controls, formats, surrogates, separators of lines, fillers. U+200C and U+200D are not among them: Persian, the scripts
 of India and emoji are spelt with these; printed, they are seen as escapes. Nor is what is only unassigned or private.
 """
-ID_PATTERN: Final = f"^[^{_UNSEEN_BASIC}]+$"
+_SPACES: Final = r" \xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
+ID_PATTERN: Final = f"^[^{_UNSEEN_BASIC}{_SPACES}]([^{_UNSEEN_BASIC}]*[^{_UNSEEN_BASIC}{_SPACES}])?$"
 """The same for whoever reads our OpenAPI document, as far as readers of patterns agree: the basic plane."""
 _ONE_UNSEEN: Final = re.compile(f"[{_UNSEEN}]")
 
@@ -40,13 +41,15 @@ IdFault = tuple[str, str]
 def id_fault(text: str) -> IdFault | None:
     """Say what is wrong with an id; none where it can be used.
 
-    It holds no control character, no line break, no bidirectional mark or other letter that nobody sees: two ids that
-    look the same must be the same.
+    It holds no control character, no line break, no bidirectional mark or other letter that nobody sees, and neither
+    begins nor ends with a space: two ids that look the same must be the same.
     """
     if len(text) > LONGEST_TEXT:
         return f"is {len(text):,} characters long", f"text of at most {LONGEST_TEXT} characters"
     if bad := unsafe_character(text) or hidden_character(text):
         return f"holds {bad}", "text without it"
+    if text != text.strip():
+        return f"'{shown(text)}' {'begins' if text[:1].isspace() else 'ends'} with a space", "it without the space"
     return None
 
 

@@ -177,7 +177,10 @@ def _email(raw: object, where: str, reasons: Reasons) -> str:
         return ""
     if len(raw) <= _LONGEST_PLAIN_EMAIL and _PLAIN_EMAIL.fullmatch(raw):
         return raw.lower()
-    if long := _too_long(raw):
+    if len(raw) <= _LONGEST_PLAIN_EMAIL and _PLAIN_EMAIL.fullmatch(raw.strip()):
+        what = f"'{shown(raw)}' {'begins' if raw[:1].isspace() else 'ends'} with a space"
+        right = "the address without the space"
+    elif long := _too_long(raw):
         what = f"{shown(raw)} is no e-mail address ({long})"
     elif bad := unsafe_character(raw):
         what = f"holds {bad}"

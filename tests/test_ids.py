@@ -1,13 +1,14 @@
 """Ids that nobody could see, or that a path could walk, are not accepted by any way in, and the reason names why."""
 
 import json
+import re
 import unicodedata
 from typing import Any
 
 import pytest
 
 from models.escaping import is_hidden
-from models.ids import id_fault, is_word, walks
+from models.ids import ID_PATTERN, id_fault, is_word, walks
 from models.message import Message, Unreadable, read_fields, read_message
 from tests.support.fixtures import Turnout
 from tests.support.hostile_text import HIDING, ODD, WALKING
@@ -42,7 +43,21 @@ def test_what_walks_is_not_accepted_as_an_id(name: str, text: str) -> None:
     message = read_fields(fields(**{name: text}))
     assert isinstance(message, Unreadable)
     (reason,) = message.reasons
-    assert (reason.where, reason.what.partition(", ")[2]) == (name, "which in a path means another path")
+    if text == text.strip():
+        assert (reason.where, reason.what.partition(", ")[2]) == (name, "which in a path means another path")
+    else:
+        assert (reason.where, reason.right) == (name, "it without the space")
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("text", [" ev", "ev ", " ", "  ev  ", "\u00a0ev", "ev\u3000"])
+def test_an_id_neither_begins_nor_ends_with_a_space(name: str, text: str) -> None:
+    message = read_fields(fields(**{name: text}))
+    assert isinstance(message, Unreadable)
+    (reason,) = [one for one in message.reasons if one.where == name]
+    assert reason.right == "it without the space"
+    assert re.fullmatch(ID_PATTERN, text) is None
+    assert re.fullmatch(ID_PATTERN, text.strip() or "e v")
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -54,7 +69,7 @@ def test_what_can_be_seen_is_accepted_as_it_is(name: str, text: str) -> None:
     assert not walks(text)
 
 
-@pytest.mark.parametrize("text", ["attendance", "Attendance", "%61ttendance", "attendance "])
+@pytest.mark.parametrize("text", ["attendance", "Attendance", "%61ttendance"])
 def test_an_object_id_that_would_make_the_path_of_an_external_event_is_not_accepted(text: str) -> None:
     assert isinstance(read_fields(fields(object_id=text)), Unreadable)
     assert isinstance(read_fields(fields(external_event_id=text)), Message)
@@ -104,4 +119,5 @@ def test_whatever_this_python_calls_a_control_or_a_format_is_in_no_id_but_the_jo
     kinds = {"Cc", "Cf", "Cs", "Zl", "Zp"}
     accepted = {code for code in range(0x110000) if id_fault(chr(code)) is None}
     assert {code for code in accepted if unicodedata.category(chr(code)) in kinds} == {0x200C, 0x200D}
-    assert [code for code in range(0x110000) if code not in accepted and not is_hidden(chr(code))] == []
+    others = [chr(code) for code in range(0x110000) if code not in accepted and not is_hidden(chr(code))]
+    assert [letter for letter in others if not letter.isspace()] == []
