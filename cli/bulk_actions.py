@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import typer
 
 from cli.accounts import check
-from cli.bulk_jobs import Consent, Wish, do, tell
+from cli.bulk_jobs import Consent, Wish, answers, do, tell, tell_answers
 from cli.filters import AccountOption, ErrorOptions, EventOption, OfState, an_id
 from cli.option_groups import with_groups
 from cli.output import print_json
@@ -35,9 +35,10 @@ def retry(batch_id: OneBatch = None, *, options: ErrorOptions, consent: Consent)
     wish = Wish(Action.RETRY, chosen.written, "retried", harmless=True)
     job = do(process, wish, consent)
     if consent.as_json:
-        print_json({"retried": job.done if job else 0, "job": job and job.id})
+        print_json({"retried": job.done if job else 0, "job": job and job.id, "outcomes": answers(process, job)})
     else:
         tell(job, lambda job: f"{counted(job.done, 'record')} {is_or_are(job.done)} retried", NOTHING_TO_RETRY)
+        tell_answers(job, answers(process, job))
 
 
 @with_groups

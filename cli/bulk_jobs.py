@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -262,6 +263,46 @@ def _shown(steps: Iterator[JobSummary]) -> Iterator[JobSummary]:
             done, of = job.done + job.skipped, job.expected
             bar.show(what, f"{done:,}/{'?' if of is None else f'{of:,}'}", done=done, of=of)
             yield job
+
+
+def answers(process: "Context", job: JobSummary | None) -> dict[str, int]:
+    """Give by outcome what a job's records are, once HubSpot has answered for all, or after `PATIENCE`.
+
+    Nothing is waited for where no worker is alive.
+    """
+    import redis
+
+    from worker import heartbeat
+    from worker.queries import job_results
+
+    if job is None or not job.done or job.ended_at is None:
+        return {}
+    until = monotonic() + PATIENCE
+    while True:
+        found = job_results.outcomes(process.engine, job.id)
+        try:
+            may_change = found.keys() & {"pending", "processing"} and heartbeat.workers(process.redis)
+        except redis.RedisError:
+            may_change = False
+        if not may_change or monotonic() > until:
+            return found
+        sleep(0.2)
+
+
+PATIENCE: Final = 10.0
+"""Seconds that a command waits for HubSpot's answers."""
+
+
+def tell_answers(job: JobSummary | None, found: Mapping[str, int]) -> None:
+    """Say what HubSpot answered: what is sent again may fail again."""
+    if job is None or not found:
+        return
+    unanswered = sum(found.get(word, 0) for word in ("pending", "processing"))
+    answered = [f"{number:,} {word}" for word, number in found.items() if word not in {"pending", "processing"}]
+    if answered:
+        say(f"now: {', '.join(answered)}")
+    if unanswered:
+        say(f"HubSpot has not answered for {counted(unanswered, 'record')} yet: turnout job {job.id}")
 
 
 def tell(job: JobSummary | None, said: Callable[[JobSummary], str], nothing: str) -> None:

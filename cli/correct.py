@@ -1,6 +1,7 @@
 """`turnout correct`: a field of a record, or of a whole group, corrected and sent again."""
 
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -11,10 +12,12 @@ from cli.bulk_jobs import (
     Consent,
     Wish,
     agree,
+    answers,
     do,
     follow,
     show_tally,
     tell,
+    tell_answers,
 )
 from cli.filters import ErrorOptions, GroupOption, an_id
 from cli.option_groups import with_groups
@@ -24,7 +27,7 @@ from models.counted import counted, is_or_are
 from models.words import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from models.correction import Change
     from models.input_check import Reason
@@ -70,7 +73,6 @@ def correct(  # noqa: PLR0913 - one parameter an option
     page. Exit status 1 where something could not be corrected.
     """
     from models.input_check import Reason
-    from worker.operations import audit_log, jobs, steps
     from worker.operations.correction_input import ONE_PERSONS, read_change
 
     if [record_id, group, from_].count(None) != 2:  # noqa: PLR2004 - one of three
@@ -95,28 +97,47 @@ def correct(  # noqa: PLR0913 - one parameter an option
             _tell_nothing("no error of this group is open", wrong, as_json=consent.as_json)
             return
         job = done
+    elif from_ is not None:
+        job = _correct_file(process, from_, wrong, consent)
     else:
-        with process.engine.connect() as connection:
-            until = steps.newest(connection, Action.CORRECT)
-        if from_ is not None:
-            wrong, is_any = _agree_to_file(process, from_, until, consent)
-            if not is_any:
-                _tell_nothing("no row differs from its record", wrong, as_json=consent.as_json)
-                raise typer.Exit(int(bool(wrong)))
-            mended = _mended(process, from_)
-        else:
-            assert record_id is not None
-            _agree_to_record(process, record_id, change, consent)
-            mended = iter([(0, record_id, change)])
-        job_id = jobs.ask_to_mend(process.engine, audit_log.at_the_terminal(), mended, until=until)
-        job = follow(process, job_id, background=consent.background)
+        assert record_id is not None
+        job = _correct_record(process, record_id, change, consent)
     _tell(process, job, wrong, as_json=consent.as_json)
     if wrong or job.skipped:
         raise typer.Exit(1)
 
 
-def _agree_to_file(process: "Context", path: Path, until: int, consent: Consent) -> "tuple[list[Reason], bool]":
-    """Read a file to its end, show what it comes to, and ask; give what cannot be read, and whether there is more."""
+def _correct_file(process: "Context", path: Path, wrong: "list[Reason]", consent: Consent) -> "JobSummary":
+    from worker.operations import audit_log, jobs, steps
+
+    with process.engine.connect() as connection:
+        until = steps.newest(connection, Action.CORRECT)
+    unread, found = _agree_to_file(process, path, until, consent)
+    wrong += unread
+    if not found.will:
+        few = list(islice(_mended(process, path), SHOWN)) if found.skips else []
+        _tell_nothing("no row differs from its record", wrong, _looked(process, few), as_json=consent.as_json)
+        raise typer.Exit(int(bool(wrong or found.skips)))
+    job_id = jobs.ask_to_mend(process.engine, audit_log.at_the_terminal(), _mended(process, path), until=until)
+    return follow(process, job_id, background=consent.background)
+
+
+def _correct_record(process: "Context", record_id: int, change: "Change", consent: Consent) -> "JobSummary":
+    from worker.operations import audit_log, jobs, steps
+
+    with process.engine.connect() as connection:
+        until = steps.newest(connection, Action.CORRECT)
+    one = _agree_to_record(process, record_id, change, consent)
+    if one.reasons:
+        _tell_nothing("", [], [(0, one)], as_json=consent.as_json)
+        raise typer.Exit(1)
+    mended = iter([(0, record_id, change)])
+    job_id = jobs.ask_to_mend(process.engine, audit_log.at_the_terminal(), mended, until=until)
+    return follow(process, job_id, background=consent.background)
+
+
+def _agree_to_file(process: "Context", path: Path, until: int, consent: Consent) -> "tuple[list[Reason], Tally]":
+    """Read a file to its end, show what it comes to, and ask; give what cannot be read, and what it comes to."""
     wrong: list[Reason] = []
     found = _tally(process, path, until, wrong)
     for reason in wrong:
@@ -126,7 +147,7 @@ def _agree_to_file(process: "Context", path: Path, until: int, consent: Consent)
     if again.seal != found.seal:
         _show_tally(again)
         fail(CHANGED)
-    return wrong, bool(found.will or found.skips)
+    return wrong, found
 
 
 def _tally(process: "Context", path: Path, until: int, wrong: "list[Reason]") -> "Tally":
@@ -149,21 +170,22 @@ def _show_tally(found: "Tally") -> None:
     say(f"{counted(found.will, 'record')} will be corrected and sent")
 
 
-def _agree_to_record(process: "Context", record_id: int, change: "Change", consent: Consent) -> None:
-    """Show what a correction changes, and ask."""
+def _agree_to_record(process: "Context", record_id: int, change: "Change", consent: Consent) -> "Corrected":
+    """Show what a correction changes, and ask; one that cannot be made is not asked about."""
     from worker.operations import correct as correcting
 
     if consent.expect not in {None, 1}:
         fail(f"1 record would be corrected, and --expect says {consent.expect:,}: nothing is done")
     (one,) = correcting.look(process.engine, process.rules, {record_id: change})
     if consent.yes or one.reasons:
-        return
+        return one
     if not consent.can_ask:
         raise typer.BadParameter(
             "1 record would be corrected; cannot ask for confirmation (not a terminal): pass --yes"
         )
     _show(one)
     ask("Correct and send it?")
+    return one
 
 
 def _mended(process: "Context", path: Path) -> "Iterator[tuple[int, int, Change]]":
@@ -198,7 +220,8 @@ def _tell(process: "Context", job: "JobSummary", wrong: "list[Reason]", *, as_js
     done = [(correcting.of_item(item), item.item) for item in few]
     if as_json:
         facts = {"corrected": job.done, "job": job.id, "records": [asdict(one) for one, _ in done]}
-        print_json({**facts, "wrong": [asdict(one) for one in wrong]})
+        outcomes = answers(process, job)
+        print_json({**facts, "wrong": [asdict(one) for one in wrong], "outcomes": outcomes})
         return
     by_line = "mended_rows" in job.filter
     for one, line in done:
@@ -207,11 +230,27 @@ def _tell(process: "Context", job: "JobSummary", wrong: "list[Reason]", *, as_js
             say(f"  record {one.by} is sent in its place")
     said = f"{counted(job.done, 'record')} {is_or_are(job.done)} corrected and sent"
     tell(job, lambda _: said, "nothing is corrected")
+    tell_answers(job, answers(process, job))
 
 
-def _tell_nothing(why: str, wrong: "list[Reason]", *, as_json: bool) -> None:
-    """Say that there is nothing to correct: no job is made of it."""
+def _looked(process: "Context", few: "Sequence[tuple[int, int, Change]]") -> "list[tuple[int, Corrected]]":
+    """Say of a few changes why they cannot be made, each with its line."""
+    from worker.operations import correct as correcting
+
+    lines = {record_id: line for line, record_id, _ in few}
+    changes = {record_id: change for _, record_id, change in few}
+    looked = correcting.look(process.engine, process.rules, changes) if changes else []
+    return [(lines[one.record_id], one) for one in looked]
+
+
+def _tell_nothing(
+    why: str, wrong: "list[Reason]", looked: "Sequence[tuple[int, Corrected]]" = (), *, as_json: bool
+) -> None:
+    """Say that there is nothing to correct, and why: no job is made of it."""
     if as_json:
-        print_json({"corrected": 0, "job": None, "records": [], "wrong": [asdict(one) for one in wrong]})
-    else:
-        say("nothing is corrected" if wrong else f"nothing is changed: {why}")
+        records = [asdict(one) for _, one in looked]
+        print_json({"corrected": 0, "job": None, "records": records, "wrong": [asdict(one) for one in wrong]})
+        return
+    for line, one in looked:
+        _show(one, line)
+    say("nothing is corrected" if wrong or looked else f"nothing is changed: {why}")

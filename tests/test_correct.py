@@ -24,6 +24,7 @@ from tests.support.ledger import (
     ask,
     deliver_all,
     do,
+    fail_all,
     given_up,
     message,
     outcomes,
@@ -32,6 +33,7 @@ from tests.support.ledger import (
     taken,
     waits,
 )
+from worker import heartbeat
 from worker.operations import steps
 from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import ANY_OPEN, Filter
@@ -311,3 +313,43 @@ def test_a_removed_account_is_said(submit: Submit, engine: Engine, rules: Rules)
     do(engine, update(Account).values(removed_at=func.now()))
     (said,) = correct(engine, rules, {ids(engine)[0]: Change(vid="7")})
     assert "is removed" in str(said.reasons[0])
+
+
+def test_what_is_corrected_and_not_taken_again_is_said(
+    submit: Submit, engine: Engine, turnout: Turnout, facts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit(message("a@x.org", event="typo"))
+    rejected(engine)
+    old = ids(engine)[0]
+    answers: list[Any] = [rejected, deliver_all]
+
+    def hubspot_answers(_: float) -> None:
+        answers.pop(0)(engine)
+
+    monkeypatch.setattr(heartbeat, "workers", lambda _: 1)
+    monkeypatch.setattr(cli.bulk_jobs, "sleep", hubspot_answers)
+    said = turnout("correct", str(old), "--event", "typo2", "--yes", "--expect", "1").output
+    assert "1 record is corrected and sent" in said
+    assert "now: 1 rejected" in said
+    said = turnout("retry", "--outcome", "rejected", "--yes").output
+    assert "1 record is retried" in said
+    assert "now: 1 delivered" in said
+    assert not answers
+    submit(message("b@x.org"))
+    fail_all(engine)
+    monkeypatch.setattr(heartbeat, "workers", lambda _: 0)
+    assert "HubSpot has not answered for 1 record yet: turnout job 3" in turnout("retry", "--yes").output
+    assert facts("retry", "--outcome", "canceled") == {"retried": 0, "job": None, "outcomes": {}}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("retry", "999"), ("retry", "--event", "none"), ("dismiss", "999", "--because", "x"), ("cancel", "999"),
+     ("cancel", "--event", "none"), ("correct", "999", "--vid", "7"), ("correct", "--group", "none", "--set", "a=b")],
+)  # fmt: skip
+def test_what_matches_nothing_makes_no_job_and_leaves_no_line_in_the_audit_log(
+    turnout: Turnout, ledger: Ledger, words: tuple[str, ...]
+) -> None:
+    status = int(words[:2] == ("correct", "999"))
+    assert turnout(*words, "--yes", status=status).output
+    assert (ledger.jobs(), ledger.actions()) == ([], [])
