@@ -67,10 +67,10 @@ def errors(  # noqa: PLR0913 - one parameter an option
 
 
 def _write(path: Path, engine: "Engine", chosen: "Filter") -> None:
-    from worker.operations import correction_csv
+    from worker.operations import audit_log, correction_csv
 
     try:
-        written = correction_csv.write(engine, chosen, path)
+        written = correction_csv.write(engine, audit_log.at_the_terminal(), chosen, path)
     except OSError as error:
         raise typer.BadParameter(
             f"{path} cannot be written ({error.strerror}): name a file that is not there"

@@ -51,9 +51,13 @@ def refused(  # noqa: PLR0913 - one parameter an option
     if context.invoked_subcommand is not None:
         return
 
-    found = waiting(open_engine(), RefusalFilter(None, submission, account), before)
+    engine, chosen = open_engine(), RefusalFilter(None, submission, account)
+    found = waiting(engine, chosen, before)
     if out is not None:
-        _write(out, (as_line(row) for row in found))
+        from worker.operations.audit_log import EXPORT, at_the_terminal, counting
+
+        lines = (as_line(row) for row in found)
+        _write(out, counting(engine, at_the_terminal(), EXPORT, lines, refused="not accepted", **chosen.written))
         return
     rows = list(islice(found, limit))
     columns = ["id", "inputs", "reasons", "refused_at", "submission", "part", "door", "producer", "account"]

@@ -1,7 +1,7 @@
 """`turnout schedules …`: retries that begin by themselves."""
 
-from dataclasses import asdict
-from typing import Annotated, NoReturn
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -11,6 +11,9 @@ from cli.filters import AccountOption, Category, ErrorOptions, EventOption, Grou
 from cli.output import AsJson, fail, print_json, print_table, say
 from cli.resources import open_engine, open_process
 from models.words import Action, Outcome
+
+if TYPE_CHECKING:
+    from worker.queries.error_filter import Filter
 
 app = typer.Typer(help="Retries that begin by themselves, each as a job.", epilog="Example: turnout schedules")
 ScheduleName = Annotated[str, typer.Argument(help="The schedule's name.")]
@@ -51,7 +54,7 @@ def put(  # noqa: PLR0913 - one parameter an option
         list[OpenOutcome] | None,
         typer.Option(
             metavar="OUTCOME",
-            help="Which outcomes, repeatable: failed (default), unconfirmed, canceled; rejected only if asked for: "
+            help="Which outcomes, repeatable: failed (at first), unconfirmed, canceled; rejected only if asked for: "
             "unchanged it is rejected again.",
         ),
     ] = None,
@@ -60,29 +63,49 @@ def put(  # noqa: PLR0913 - one parameter an option
     account: AccountOption = None,
     state: OfState = None,
     category: Category = None,
-    at_most: Annotated[int, typer.Option(help="A record that was retried so often is left to an operator.")] = 10,
-    quiet: Annotated[
-        str | None, typer.Option(metavar="FROM-TO", help="Hours in which it begins nothing: 22:00-06:30.")
+    at_most: Annotated[
+        int | None, typer.Option(help="A record that was retried so often is left to an operator; 10 at first.")
     ] = None,
-    time_zone: Annotated[str, typer.Option(help="Whose clock it is: Europe/Berlin.")] = "UTC",
+    quiet: Annotated[
+        str | None, typer.Option(metavar="FROM-TO", help="Hours in which it begins nothing: 22:00-06:30; '' for none.")
+    ] = None,
+    time_zone: Annotated[str | None, typer.Option(help="Whose clock it is: Europe/Berlin; UTC at first.")] = None,
 ) -> None:
-    """Add a schedule, or change the one of this name."""
+    """Add a schedule, or change the one of this name: what no option names stays as it is; `''` takes a filter away."""
     from models.input_check import Reason
     from worker.operations import audit_log, schedules as known
 
-    options = ErrorOptions(outcome, group, event=event, account=account, state=state, category=category)
-    chosen = options.filter((Outcome.FAILED,))
-    hours = None if quiet is None else known.read_quiet(quiet)
+    engine = open_engine()
+    found = known.find(engine, name)
+    was = found.plan if found else known.RetrySchedule(name, crontab, ErrorOptions().filter((Outcome.FAILED,)))
+    hours = was.quiet if quiet is None else known.read_quiet(quiet) if quiet else None
     wrong = [hours] if isinstance(hours, Reason) else []
     schedule = known.RetrySchedule(
-        name, crontab, chosen, at_most, time_zone, None if isinstance(hours, Reason) else hours
+        name,
+        crontab,
+        _changed(was.filter, outcome, group=group, event=event, account=account, state=state, category=category),
+        was.most_retries if at_most is None else at_most,
+        time_zone or was.time_zone,
+        None if isinstance(hours, Reason) else hours,
     )
     if wrong := wrong + schedule.wrong():
         raise typer.BadParameter("; ".join(map(str, wrong)))
-    engine = open_engine()
-    check(engine, account)
+    check(engine, account or None)
     is_new = known.put(engine, audit_log.at_the_terminal(), schedule)
     say(f"schedule {name} is {'added' if is_new else 'changed'}: turnout schedules says when it begins")
+
+
+def _changed(was: "Filter", outcomes: list[OpenOutcome] | None, *, group: str | None, **given: str | None) -> "Filter":
+    """Give a schedule's filter as the options change it; a named group is meant whatever its outcome."""
+    from worker.queries.error_filter import ANY_OPEN
+
+    named = {"group_id": group, **given}
+    changed: dict[str, Any] = {name: value or None for name, value in named.items() if value is not None}
+    if outcomes:
+        changed["outcomes"] = tuple(map(Outcome, outcomes))
+    elif group:
+        changed["outcomes"] = ANY_OPEN
+    return replace(was, **changed)
 
 
 @app.command(epilog="Example: turnout schedules remove nightly")

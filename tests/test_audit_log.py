@@ -119,11 +119,17 @@ def test_every_command_that_acts_leaves_its_row_and_every_one_that_looks_none(  
     records = ask(engine, "SELECT count(*) FROM records r JOIN batches b ON b.id = r.batch_id WHERE b.size = 2")[0][0]
     acts("purge", {"older_than_days": 90.0}, records, "purge", "--older-than", "90")
 
+    taken_out = len(json.loads(turnout("errors", "--json").stdout))
+    acts("export", {"outcomes": ["rejected", "unconfirmed", "failed"]}, taken_out, "errors", "--csv",
+         str(tmp_path / "errors.csv"))  # fmt: skip
+    submit({**message("n@x.org"), "account": "none"})
+    acts("export", {"refused": "not accepted"}, 1, "refused", "--out", str(tmp_path / "refused.jsonl"))
+
     for words in (
         ["status"], ["batches"], ["batch", "1"], ["errors"], ["errors", "--grouped"], ["person", "b@x.org"], ["jobs"],
         ["events"], ["event", "77"],
         ["job", "1"], ["actions"], ["schedules"], ["refused"], ["accounts", "list"], ["accounts", "show", "default"],
-        ["keys", "list"], ["audit"], ["purge", "--dry-run"], ["errors", "--csv", str(tmp_path / "errors.csv")],
+        ["keys", "list"], ["audit"], ["purge", "--dry-run"],
     ):  # fmt: skip
         turnout(*words)
         assert newest() == [], words
@@ -210,7 +216,9 @@ def test_the_log_is_listed_by_who_and_what_page_by_page(
     first = facts("actions", "--limit", "2")
     assert [one["what"] for one in facts("actions", "--before", str(first[-1]["id"]))] == ["pause"]
     said = turnout("actions").output
-    assert "account default, because a storm" in said
+    assert "account default" in said
+    assert "a storm" in said
+    assert "because a storm" not in said
     assert people(1)[0] not in said
 
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import Engine, delete, select, update
 
-from models.tables import Account, Attempt, Error, Session
+from models.tables import Account, Act, Attempt, Error, Session
 from models.words import Role
 from tests.support.api import key_for
 from tests.support.browser import browser, listens
@@ -72,6 +72,10 @@ def test_an_account_is_paused_with_a_reason_and_resumed(page: Page, console: Run
     page.get_by_label("Why").fill("the portal moves")
     page.get_by_role("button", name="Pause default").click()
     expect(page.get_by_text("the portal moves")).to_be_visible()
+    expect(page.get_by_role("status")).to_contain_text("account default is paused")
+    expect(page.get_by_role("status")).to_be_in_viewport()
+    page.reload()
+    assert [one.number for one in ask(engine, select(Act.number).where(Act.what == "pause"))] == [1]
     assert ask(engine, select(Account.paused_because.label("why")))[0].why == "the portal moves"
     page.get_by_role("button", name="Resume default").click()
     expect(page.get_by_role("status")).to_contain_text("account default sends one batch now")
@@ -273,7 +277,10 @@ def test_a_page_out_of_reach_says_so_and_comes_back(
         with monkeypatch.context() as full:
             full.setattr(live, "PLACES", 0)
             expect(page.locator("#live")).to_have_text("out of reach, trying again", timeout=10_000)
+            expect(page.get_by_role("alert")).to_contain_text("this page is as it was at", timeout=15_000)
+            expect(page.get_by_role("alert")).to_be_in_viewport()
         expect(page.locator("#live")).to_have_text("live", timeout=20_000)
+        expect(page.get_by_role("alert")).to_be_hidden()
 
 
 @only_with_javascript

@@ -33,6 +33,7 @@ from tests.support.ledger import (
     taken,
 )
 from web.console import bulk, corrections, live
+from web.console.actions import ACTIONS
 from worker.operations import jobs
 
 SCRIPT = "<script>alert('x')</script>"
@@ -586,9 +587,18 @@ def test_a_schedule_is_put_changed_begun_paused_resumed_and_removed(
     said = words(operator.press("/schedules", "/schedules", **NIGHTLY).text)
     assert "schedule nightly is added" in said
     assert "nightly 0 3 * * * Europe/Berlin outcome unconfirmed or failed, event 77 5 22:00-02:30" in said
-    said = words(operator.press("/schedules", "/schedules", **NIGHTLY | {"crontab": "30 4 * * *"}).text)
+    again = operator.press("/schedules", "/schedules", **NIGHTLY | {"crontab": "30 4 * * *"})
+    assert (again.status_code, "name: nightly is taken" in words(again.text)) == (400, True)
+    html = operator.page("/schedules?edit=nightly")
+    assert "Change nightly" in words(html)
+    for name, value in NIGHTLY.items():
+        assert f'name="{name}" value="{value}"' in html
+    do(engine, """UPDATE schedules SET filter = filter || '{"since": "2026-01-01T00:00:00+00:00"}'""")
+    changed: dict[str, Any] = NIGHTLY | {"crontab": "30 4 * * *"}
+    said = words(operator.submit(html, "/schedules", **changed).text)
     assert "schedule nightly is changed" in said
-    assert "30 4 * * *" in said
+    assert "30 4 * * * Europe/Berlin outcome unconfirmed or failed, event 77, since 2026-01-01" in said
+    assert operator.get("/schedules?edit=none").status_code == 404
     assert 'href="/schedules/nightly/begin"' in operator.page("/schedules")
     html = operator.page("/schedules/nightly/begin")
     assert "2 records will be sent again" in words(html)
@@ -666,7 +676,7 @@ def test_the_audit_log_says_who_did_what_when_to_how_many(
     assert shown == [
         "the night shift console dismiss outcome rejected or unconfirmed or failed, event webinar 3 no matter",
         "the operator console resume account default 1 –",
-        "the operator console pause account default, because the portal moves 1 –",
+        "the operator console pause account default 1 the portal moves",
         "the operator console retry outcome failed, event 77 12 –",
     ]
     assert "not finished" not in html
@@ -693,6 +703,32 @@ POSTS = {
     "/schedules/kept/resume": {},
     "/schedules/kept/remove": {},
 }
+
+
+def test_every_button_leads_on_and_what_it_leads_to_changes_nothing(
+    operator: Visitor, engine: Engine, under_way: Callable[[], object]
+) -> None:
+    under_way()
+    job, token = job_of(engine).id, operator.token("/schedules")
+    of = {"batch": 1, "account": "default", "refusal": 1, "action": "retry", "job": job, "schedule": "kept"}
+    led = 0
+    for path in ACTIONS:
+        named = path.format(**of)
+        fields = {"contact": ADA} | POSTS.get(path.replace("{job}", "{}"), POSTS.get(named, {}))
+        answer = operator.post(named, {"form": token, **fields}, allow_redirects=False)
+        assert answer.status_code == 303 or answer.status_code >= 400, path
+        if answer.status_code == 303:
+            led += 1
+            before = under_way_now(engine)
+            for _ in range(2):
+                assert operator.get(answer.headers["location"]).status_code < 500, path
+            assert under_way_now(engine) == before, path
+    assert led >= 10
+
+
+def under_way_now(engine: Engine) -> object:
+    tables = ("jobs", "job_items", "actions", "schedules", "errors", "batches", "refused", "erasures")
+    return [[tuple(row) for row in ask(engine, f"SELECT * FROM {table} ORDER BY 1")] for table in tables]
 
 
 @pytest.fixture

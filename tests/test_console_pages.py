@@ -423,8 +423,13 @@ def test_a_person_is_erased_after_a_second_look_and_the_receipt_names_nobody(
     assert f"Erase {ADA}? Records of this person here: 3 ." in words(looked.text)
     assert ledger.records(Record.contact == ADA)
     done = operator.press("/erasures", "/erase", contact=ADA)
-    assert (done.status_code, done.url) == (200, f"{operator.url}/erasures")
+    assert done.status_code == 200
+    assert re.fullmatch(rf"{operator.url}/erasures/1\?told=[\w=-]+", str(done.url))
+    assert ADA not in str(looked.url) + str(done.url)
     assert "The person is erased" in words(done.text)
+    refreshed = operator.get(str(done.url).removeprefix(operator.url))  # erases nothing more
+    assert words(refreshed.text) == words(done.text)
+    assert "erasure 2" not in words(operator.page("/erasures"))
     assert re.search(r"records 3 ", words(done.text))
     assert "lovelace" not in done.text
     assert [cookie.name for cookie in operator.http.cookies if "said" in cookie.name] == []

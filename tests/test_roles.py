@@ -129,7 +129,9 @@ ROUTES: dict[Route, Expected] = {
     ("GET", "/schedules/{schedule}/begin"): page(shows=True, viewer={403}),
     ("GET", "/actions"): page("/actions?who={0}&what={0}", shows=True),
     ("GET", "/erase"): page(viewer={403}),
+    ("GET", "/erase/sure"): page(viewer={403}, operator={400}),
     ("GET", "/erasures"): page(),
+    ("GET", "/erasures/{erasure}"): page(viewer={404}, operator={404}),
     ("GET", "/find"): page(
         "/find?what={0}", "/find?what=1000", f"/find?what={SUBMISSION}", viewer={303, 403}, operator={303}, shows=True
     ),
@@ -175,6 +177,7 @@ SAMPLES = {
     "job": "1",
     "account": "default",
     "schedule": "nightly",
+    "erasure": "1",
 }
 TYPED = [quote(one, safe="") for one in SPELT]
 

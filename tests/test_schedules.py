@@ -308,9 +308,14 @@ def test_schedules_are_set_shown_changed_and_removed_by_commands(turnout: Turnou
     table = turnout("schedules").output
     for cell in ("nightly", "0 3 * * *", "22:00-06:30", "Europe/Berlin", "event 77"):
         assert cell in table
+    was = {name: value for name, value in shown.items() if name not in {"crontab", "next_at"}}
     assert "is changed" in turnout("schedules", "set", "nightly", "0 4 * * *").output
     (shown,) = facts("schedules")
-    assert (shown["crontab"], shown["most_retries"], shown["quiet_from"]) == ("0 4 * * *", 10, None)
+    assert {name: shown[name] for name in was} == was, "what no option names stays as it is"
+    turnout("schedules", "set", "nightly", "0 4 * * *", "--event", "", "--quiet", "", "--at-most", "3")
+    (shown,) = facts("schedules")
+    assert ("event" in shown["filter"], shown["quiet_from"], shown["most_retries"]) == (False, None, 3)
+    assert shown["crontab"] == "0 4 * * *"
     turnout("schedules", "pause", "nightly")
     assert "paused" in turnout("schedules").output
     turnout("schedules", "resume", "nightly")

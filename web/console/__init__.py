@@ -7,7 +7,7 @@
 - `form`             a form as it comes, bounded; `params`: what a URL asks for; `selection`: what an action is about
 - `pages`            what each page shows; `actions`: what each button does
 - `errors_by_group`  errors in groups, with advice
-- `person`           one person, and erasing
+- `person`           one person, and erasing; `sealed`: what a URL carries that nobody is to read there
 - `refusals`         what was not accepted, and submitting it again
 - `corrections`      records corrected, one, a group or a file
 - `schedules`        retries that begin by themselves

@@ -118,7 +118,7 @@ def out(visit: ConsoleRequest) -> Response:
     """Give the chosen errors' records as CSV, to be fixed."""
     visit.must_operate()
     wanted = errors(visit.request.query_params, OPEN)
-    rows = (line.encode() for line in correction_csv.lines(visit.process.engine, wanted))
+    rows = (line.encode() for line in correction_csv.taken_out(visit.process.engine, visit.by, wanted))
     named = {"Content-Disposition": 'attachment; filename="fix.csv"'}
     return StreamingResponse(rows, media_type="text/csv", headers=named)
 

@@ -107,6 +107,8 @@ def batch(visit: ConsoleRequest) -> Page:
 def errors(visit: ConsoleRequest) -> Page:
     """List unresolved errors."""
     outcome, group = word(visit, "outcome", Outcome), visit.asked("group")
+    if outcome and outcome not in ANY_OPEN:
+        raise PageError(400, f"No unresolved error is {outcome}", f"Right would be {', '.join(ANY_OPEN)}.")
     chosen = Filter(
         (outcome,) if outcome else ANY_OPEN if group else OPEN,
         event=visit.asked("event"),
@@ -195,7 +197,9 @@ PAGES: Final[Mapping[str, PageFunction]] = {
     "/schedules/{schedule}/begin": schedules.look,
     "/actions": bulk.log,
     "/erase": person.erase,
+    "/erase/sure": person.sure,
     "/erasures": person.list_erasures,
+    "/erasures/{erasure}": person.erasure,
     "/find": find,
 }
 

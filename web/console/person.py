@@ -9,7 +9,8 @@ from typing import Final
 
 from models.advice import Advice, Subject, advise
 from models.erasure import Person
-from web.console.base import ConsoleRequest, Page, PageError
+from web.console.base import ConsoleRequest, Page, PageError, Redirect
+from web.console.sealed import sealed, unsealed
 from worker.operations.audit_log import noted
 from worker.queries import erasures
 from worker.queries.history import PastAttempt, PastError
@@ -66,24 +67,31 @@ def erase(visit: ConsoleRequest) -> Page:
     return Page("erase.html", {"problem": "", "written": ""})
 
 
-def look(visit: ConsoleRequest, form: Mapping[str, str]) -> Page:
-    """Show what would be erased, before it is."""
+def look(visit: ConsoleRequest, form: Mapping[str, str]) -> Page | Redirect:
+    """Lead to what would be erased; the address is in its URL encrypted."""
     written = form.get("contact", "")
     found = Person.named(written.replace("\0", ""))
     if found is None:
         problem = "That is neither an e-mail address nor a contact id."
         return Page("erase.html", {"problem": problem, "written": written[:300]}, 400)
-    number = erasures.known(visit.process.engine, found.contact)
+    return Redirect("", f"/erase/sure?who={sealed(visit, 'who', found.contact)}")
+
+
+def sure(visit: ConsoleRequest) -> Page:
+    """Show what would be erased, before it is."""
+    visit.must_operate()
+    contact = unsealed(visit, "who")
+    number = erasures.known(visit.process.engine, contact)
     facts = {
-        "contact": found.contact,
+        "contact": contact,
         "records": as_said(number, at_most=erasures.COUNTED),
-        "contact_ids": erasures.contact_ids(visit.process.engine, found.contact),
+        "contact_ids": erasures.contact_ids(visit.process.engine, contact),
     }
     return Page("erase-sure.html", facts)
 
 
-def erase_now(visit: ConsoleRequest, form: Mapping[str, str]) -> Page:
-    """Erase a person, and show the receipt."""
+def erase_now(visit: ConsoleRequest, form: Mapping[str, str]) -> Redirect:
+    """Erase a person, and lead to the receipt; what is not stored of it is in its URL encrypted."""
     process = visit.process
     found = Person.named(form.get("contact", "").replace("\0", ""))
     if found is None:
@@ -91,7 +99,20 @@ def erase_now(visit: ConsoleRequest, form: Mapping[str, str]) -> Page:
     with noted(process.engine, visit.by, "erase") as action:  # never whom
         erased = remove(process, found, process.settings.timeout + PATIENCE)
         action.number = erased.rows["records"]
-    return Page("erased.html", {"erased": erased, "also": sorted(erased.also)})
+    told = {"also": sorted(erased.also), "left": erased.left}
+    return Redirect("", f"/erasures/{erased.id}?told={sealed(visit, 'told', told)}")
+
+
+def erasure(visit: ConsoleRequest) -> Page:
+    """Show a receipt; and, just after the erasing, what was left and who else may be meant."""
+    found = erasures.erasure(visit.process.engine, number := visit.number("erasure"))
+    if found is None:
+        raise PageError(404, f"There is no erasure {number}", "The page of the erasures lists them.")
+    told: dict[str, list[str]] = {"also": [], "left": []}
+    if visit.asked("told"):
+        visit.must_operate()
+        told = unsealed(visit, "told")
+    return Page("erased.html", {"erased": found, **told})
 
 
 def list_erasures(visit: ConsoleRequest) -> Page:

@@ -1,6 +1,7 @@
 """Schedules: retries that begin by themselves."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
@@ -13,16 +14,47 @@ from web.console.base import ConsoleRequest, Page, PageError, Redirect
 from web.console.selection import errors
 from worker.operations import preview, schedules
 from worker.operations.audit_log import said
-from worker.operations.schedules import AT_MOST, RetrySchedule, read_quiet
-from worker.queries.error_filter import ANY_OPEN
+from worker.operations.schedules import AT_MOST, OF_SETTINGS, RetrySchedule, read_quiet
+from worker.queries.error_filter import ANY_OPEN, Filter
 
-EMPTY: Final = {"name": "", "crontab": "0 3 * * *", "time_zone": "UTC", "most": str(AT_MOST), "quiet": "", "group": ""}
+EMPTY: Final = {
+    "edit": "",
+    "name": "",
+    "crontab": "0 3 * * *",
+    "time_zone": "UTC",
+    "most": str(AT_MOST),
+    "quiet": "",
+    "group": "",
+}
 EMPTY_FILTER: Final = {"event": "", "account": "", "state": "", "category": "", "outcome_failed": "1"}
 
 
 def listed(visit: ConsoleRequest) -> Page:
-    """List the schedules, and ask for another."""
-    return _shown(visit, EMPTY | EMPTY_FILTER)
+    """List the schedules, and ask for another, or for what one is to become."""
+    edited = visit.asked("edit")
+    if edited is None:
+        return _shown(visit, EMPTY | EMPTY_FILTER)
+    found = schedules.find(visit.process.engine, edited)
+    if found is None or edited == OF_SETTINGS:
+        raise _unknown(edited)
+    return _shown(visit, _fields(found.plan))
+
+
+def _fields(plan: RetrySchedule) -> dict[str, str]:
+    """Fill the form with a schedule as it is."""
+    quiet = "-".join(f"{one:%H:%M}" for one in plan.quiet or ())
+    of = plan.filter
+    which = {"event": of.event, "account": of.account, "state": of.state, "category": of.category, "group": of.group_id}
+    return {
+        "edit": plan.name,
+        "name": plan.name,
+        "crontab": plan.crontab,
+        "time_zone": plan.time_zone,
+        "most": str(plan.most_retries),
+        "quiet": quiet,
+        **{name: value or "" for name, value in which.items()},
+        **{f"outcome_{word}": "1" for word in of.outcomes},
+    }
 
 
 def _shown(visit: ConsoleRequest, fields: Mapping[str, str], wrong: list[Reason] | None = None) -> Page:
@@ -34,25 +66,36 @@ def _shown(visit: ConsoleRequest, fields: Mapping[str, str], wrong: list[Reason]
 
 
 def put(visit: ConsoleRequest, form: Mapping[str, str]) -> Page | Redirect:
-    """Add a schedule, or change the one of its name; what cannot be used is shown as it was written."""
+    """Add a schedule, or change the one that is edited; what cannot be used is shown as it was written."""
     fields = {name: form.get(name, "").replace("\0", "").strip() for name in EMPTY | EMPTY_FILTER}
     fields |= {f"outcome_{word}": form.get(f"outcome_{word}", "") for word in ANY_OPEN}
     named = [("outcome", word.value) for word in ANY_OPEN if fields[f"outcome_{word}"]]
     filters = [(name, fields[name]) for name in ("event", "account", "state", "category", "group")]
     quiet = read_quiet(fields["quiet"]) if fields["quiet"] else None
     most = fields["most"]
+    known = schedules.find(visit.process.engine, fields["name"])
+    is_edited = known is not None and fields["edit"] == fields["name"]
+    chosen = errors(QueryParams([*named, *filters]), (Outcome.FAILED,))
     schedule = RetrySchedule(
         fields["name"],
         fields["crontab"],
-        errors(QueryParams([*named, *filters]), (Outcome.FAILED,)),
+        _kept(known.plan.filter, chosen) if known is not None and is_edited else chosen,
         int(most) if most.isascii() and most.isdecimal() and len(most) < 5 else 0,  # noqa: PLR2004
         fields["time_zone"],
         None if isinstance(quiet, Reason) else quiet,
     )
-    if wrong := [*([quiet] if isinstance(quiet, Reason) else []), *schedule.wrong()]:
+    taken = [Reason("name", f"{known.name} is taken", "another name, or *Edit* beside that one")] if known else []
+    wrong = [*([] if is_edited else taken), *([quiet] if isinstance(quiet, Reason) else []), *schedule.wrong()]
+    if wrong:
         return _shown(visit, fields, wrong)
     is_new = schedules.put(visit.process.engine, visit.by, schedule)
     return Redirect(f"schedule {schedule.name} is {'added' if is_new else 'changed'}", "/schedules")
+
+
+def _kept(was: Filter, chosen: Filter) -> Filter:
+    """Keep of what a schedule chooses that which the form does not ask for."""
+    asked = {name: getattr(chosen, name) for name in ("outcomes", "event", "account", "state", "category", "group_id")}
+    return replace(was, **asked)
 
 
 def look(visit: ConsoleRequest) -> Page:

@@ -4,11 +4,14 @@
   const main = document.getElementById("main");
   const live = document.getElementById("live");
   const help = document.getElementById("help");
+  const away = document.getElementById("away");
   if (!live) return;
+  const told = main.querySelector(".said");
+  if (told) told.focus({ preventScroll: true }); // it is read aloud, and stays in view where a link leads further down
 
   // Live: the server sends the page when it has changed, and its parts are exchanged; the newest is kept while somebody is
   // about something. No stream is open while the tab is hidden: another is begun, with the page as it is, when it is seen.
-  let source = null, again = 0, failed = 0, kept = null, on = true;
+  let source = null, again = 0, failed = 0, kept = null, on = true, seen = new Date();
   const seconds = () => Number(main.dataset.live || 0);
 
   function busy() {
@@ -20,6 +23,12 @@
     live.hidden = !seconds();
     live.classList.toggle("still", !on || failed > 0);
     live.textContent = !on ? "standing still" : failed ? "out of reach, trying again" : "live";
+    // One failure is a stream that ended by its time: the next try, seconds later, tells.
+    const gone = Boolean(on && seconds() && failed > 1);
+    document.body.classList.toggle("away", gone);
+    if (gone === !away.hidden) return;
+    away.hidden = !gone;
+    away.textContent = gone ? `No news from Turnout: this page is as it was at ${seen.toLocaleTimeString()}. Trying again.` : "";
   }
   function close() {
     clearTimeout(again);
@@ -39,6 +48,7 @@
     });
     source.addEventListener("reload", () => location.reload());
     source.addEventListener("error", () => {
+      if (!failed) seen = new Date();
       failed += 1;
       if (source.readyState === EventSource.CLOSED) again = setTimeout(open, 1000 * Math.min(5 * failed, 60));
       say();

@@ -1,11 +1,11 @@
 """The audit log: who did what, when, to how many."""
 
 import getpass
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from sqlalchemy import (
     Connection,
@@ -29,6 +29,8 @@ from worker.database import rows_as
 from worker.queries.error_filter import ANY_OPEN
 from worker.queries.jobs import JobSummary
 from worker.queries.rows import NEWEST
+
+T = TypeVar("T")
 
 
 class Actor(NamedTuple):
@@ -80,6 +82,20 @@ def noted(engine: Engine, by: Actor, what: str, **chosen: object) -> Iterator[No
         _end(engine, action, "")
 
 
+def counting(engine: Engine, by: Actor, what: str, rows: Iterable[T], **chosen: object) -> Iterator[T]:
+    """Note that rows are taken out, and once they all are, or no more is asked for, how many they were."""
+    with engine.begin() as connection:
+        action = Noted(note(connection, by, what, chosen), 0)
+    try:
+        for action.number, row in enumerate(rows, 1):
+            yield row
+    finally:
+        _end(engine, action, "")
+
+
+EXPORT: Final = "export"
+
+
 def _end(engine: Engine, action: Noted, last_error: str) -> None:
     ended = update(Act).where(Act.id == action.id).values(number=action.number, last_error=last_error)
     with engine.begin() as connection:
@@ -93,6 +109,8 @@ NAMES: Final = {
     "ids": "refused",
     "mended_rows": "corrected rows",
 }
+BECAUSE: Final = "because"
+"""Why something was done, where an operator said so; of a job it stands in its parameters."""
 FEW: Final = 5
 
 
@@ -100,6 +118,8 @@ def said(chosen: Mapping[str, Any]) -> str:
     """Write a filter, or of what: `outcome failed, event 77`."""
     told = []
     for name, value in sorted(chosen.items(), key=lambda one: (one[0] != "outcomes", one[0])):  # as SQL keeps no order
+        if name == BECAUSE or value in (None, "", []):
+            continue  # why it was done has its own place; what is empty says nothing
         if name == "outcomes" and len(value) == len(ANY_OPEN):
             continue  # what is named by id or group is meant whatever its outcome
         written = str(value)
@@ -141,7 +161,9 @@ _ACTIONS: Final = (
         *(_ACT.id, _ACT.at, _ACT.who, _ACT.via, _ACT.what, _ACT.filter, _ACT.number, _ACT.last_error),
         Job.id.is_not(None).label("is_job"),
         func.coalesce(_ACT.number, Job.done).label("done"),
-        func.jsonb_extract_path_text(Job.params, "because").label("because"),
+        func.coalesce(
+            func.jsonb_extract_path_text(Job.params, BECAUSE), func.jsonb_extract_path_text(_ACT.filter, BECAUSE)
+        ).label("because"),
         and_(Job.id.is_not(None), Job.ended_at.is_(None)).label("is_under_way"),
         func.coalesce(Job.stopped, false()).label("stopped"),
     )

@@ -17,6 +17,8 @@ from models.tables import Error, Record
 from worker.files.clocks import TimeFault
 from worker.files.sheet import Sheet, unguarded
 from worker.files.times import iso, read_time
+from worker.operations import audit_log
+from worker.operations.audit_log import Actor
 from worker.operations.correct import OldRecord, old_records
 from worker.queries.error_filter import Filter, chosen_errors
 from worker.queries.errors import OpenError, list_errors
@@ -39,10 +41,17 @@ class Mended:
     change: Change
 
 
-def write(engine: Engine, chosen: Filter, path: Path) -> int:
+def write(engine: Engine, by: Actor, chosen: Filter, path: Path) -> int:
     """Write the chosen errors' records, a row each; give how many. The file must not be there yet."""
     with path.open("x", encoding="utf-8", newline="") as file:
-        return sum(1 for line in lines(engine, chosen) if file.write(line)) - 1
+        return sum(1 for line in taken_out(engine, by, chosen) if file.write(line)) - 1
+
+
+def taken_out(engine: Engine, by: Actor, chosen: Filter) -> Iterator[str]:
+    """Give the file line by line, and note in the audit log who took how many records out."""
+    found = lines(engine, chosen)
+    yield next(found)
+    yield from audit_log.counting(engine, by, audit_log.EXPORT, found, **chosen.written)
 
 
 def lines(engine: Engine, chosen: Filter) -> Iterator[str]:

@@ -98,6 +98,14 @@ class StoredSchedule:
         return f"{self.quiet_from:%H:%M}-{self.quiet_to:%H:%M}" if self.quiet_from is not None else ""
 
     @property
+    def plan(self) -> RetrySchedule:
+        """Give what is scheduled, to be changed."""
+        begin, end = self.quiet_from, self.quiet_to
+        quiet = None if begin is None or end is None else (begin, end)
+        chosen = Filter.read(self.filter)
+        return RetrySchedule(self.name, self.crontab, chosen, self.most_retries, self.time_zone, quiet)
+
+    @property
     def chosen(self) -> dict[str, object]:
         """Give what its job is done to, as the job keeps it."""
         chosen = replace(Filter.read(self.filter), most_retries=self.most_retries)
@@ -122,7 +130,10 @@ _SCHEDULES: Final = select(*columns_of(Schedule, StoredSchedule))
 
 
 def put(engine: Engine, by: Actor, schedule: RetrySchedule) -> bool:
-    """Add a schedule, or change the one of that name; say whether it is new. What `wrong` says was asked before."""
+    """Add a schedule, or put it in the place of the one of that name; say whether it is new.
+
+    What `wrong` says was asked before.
+    """
     zone = read_place(schedule.time_zone)
     time_zone = schedule.time_zone if isinstance(zone, Reason) else name_of(zone)
     begin, end = quiet = schedule.quiet or (None, None)
@@ -168,10 +179,15 @@ def resume(engine: Engine, by: Actor, name: str) -> bool:
     return found is not None and _change(engine, by, name, "resume schedule", changed)
 
 
+def find(engine: Engine, name: str) -> StoredSchedule | None:
+    """Find a schedule by its name."""
+    with engine.connect() as connection:
+        return _named(connection, name)
+
+
 def chosen_of(engine: Engine, name: str) -> dict[str, object] | None:
     """Give what a schedule's job is done to, as the job keeps it; none where there is none of that name."""
-    with engine.connect() as connection:
-        found = _named(connection, name)
+    found = find(engine, name)
     return None if found is None else found.chosen
 
 
