@@ -249,7 +249,8 @@ class Frame:
         if isinstance(done, Page):
             return self.written(request, user, done.template, done.facts, done.status)
         response = RedirectResponse(done.then, 303)
-        cookie.keep(response, request, quote(done.said[:1_000]), cookie.SAID, life=60)
+        if done.said or self._said(request):
+            cookie.keep(response, request, quote(done.said[:1_000]), cookie.SAID, life=60)
         return response
 
     def who(self, request: Request) -> User | None:
