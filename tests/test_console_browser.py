@@ -277,10 +277,10 @@ def test_a_page_out_of_reach_says_so_and_comes_back(
         with monkeypatch.context() as full:
             full.setattr(live, "PLACES", 0)
             expect(page.locator("#live")).to_have_text("out of reach, trying again", timeout=10_000)
-            expect(page.get_by_role("alert")).to_contain_text("this page is as it was at", timeout=15_000)
-            expect(page.get_by_role("alert")).to_be_in_viewport()
+            expect(page.locator("#away")).to_contain_text("this page is as it was at", timeout=15_000)
+            expect(page.locator("#away")).to_be_in_viewport()
         expect(page.locator("#live")).to_have_text("live", timeout=20_000)
-        expect(page.get_by_role("alert")).to_be_hidden()
+        expect(page.locator("#away")).to_be_hidden()
 
 
 @only_with_javascript

@@ -314,7 +314,7 @@ def test_410_turns_the_webhook_off_and_what_waits_goes_to_its_next_url(
     shown = subprocess.run(
         [sys.executable, "-m", "cli", "status"], env=environment(settings), capture_output=True, text=True, check=True
     )
-    said = "webhook shop is OFF: HTTP 410 (1 times in a row; 1 to be told; turnout keys webhook sets another URL)"
+    said = "webhook shop is OFF: HTTP 410 (1 times in a row; 1 to be told): `turnout keys webhook` sets another URL"
     assert said in " ".join(shown.stdout.split())
     (off,) = read_status(engine, settings).webhooks
     assert (off.name, off.off, off.error, off.waiting) == ("shop", True, "HTTP 410", 1)
