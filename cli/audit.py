@@ -19,6 +19,8 @@ def audit(*, as_json: AsJson = False) -> None:
         print_json(books.as_json())
     else:
         say(f"accepted {books.accepted:,} (duplicates {books.duplicates:,}, not accepted {books.refused:,})")
+        if books.refused_open:
+            say(f"of what was not accepted, {books.refused_open:,} are open: turnout refused --grouped")
         for outcome, number in books.outcomes.items():
             say(f"  {outcome:<12}{number:>12,}")
         if any(books.outcomes[one] for one in OPEN):

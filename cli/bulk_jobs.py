@@ -179,6 +179,7 @@ def show(found: "Preview") -> None:
             say(f"and {len(found.groups) - SHOWN:,} more")
     if found.samples:
         hidden = {"category", "code", "group_id", "input", "event_id", "account", "created_at", "batch_id", "outcome"}
+        hidden |= {"source", "draft"}
         rows = [asdict(sample) for sample in found.samples]
         if "reasons" in rows[0]:
             hidden |= {"raw", "message", "text"}
@@ -219,7 +220,7 @@ def count(action: "Action", found: "Preview") -> str:
     """Write to how many something is done."""
     from models.words import Action
 
-    of = {Action.REPLAY: "message", Action.DISMISS: "error"}.get(action, "record")
+    of = {Action.REPLAY: "message", Action.DISCARD: "message", Action.DISMISS: "error"}.get(action, "record")
     first = "the first " if found.more else ""
     return f"{first}{counted(found.will, of)}" + (
         f" in {counted(found.batches, 'batch', 'batches')}" if found.batches else ""

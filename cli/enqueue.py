@@ -22,6 +22,8 @@ from models.ids import LONGEST_TEXT, id_fault
 from models.input_check import shown
 
 if TYPE_CHECKING:
+    from worker.files.summary import FileResult
+    from worker.files.corrections import Corrected
     from worker.files.reader import Reading
     from worker.files.rejects_file import RefusedFile
     from worker.files.submit import HandIn, Progress
@@ -105,21 +107,24 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     from worker.files.questions import QuestionsError
     from worker.files.reader import Reading
     from worker.files.rejects_file import RefusedFile
+    from worker.files.summary import FileResult
 
     receipt: Receipt | None = None
+    corrected: Corrected | None = None
     submission = None if check else uuid4()
     with ExitStack() as stack:
         try:
             chosen = options.read()
             source = stack.enter_context(_open(file))
-            rows = None if check and refused is None else stack.enter_context(RefusedFile.beside(file, refused))
+            rows = None if check and refused is None else stack.enter_context(RefusedFile.beside(file, refused, submission))
             bar = stack.enter_context(_Bar(source, shown=sys.stdout.isatty() and not (quiet or json)))
             reading = Reading(source, chosen, bar.read)
             bar.reading = reading
             if submission is None or rows is None:
                 _read(reading, rows)
             else:
-                receipt = _hand_in(reading, submission, rows, bar, producer)
+                hand_in, receipt = _hand_in(reading, submission, rows, bar, producer)
+                corrected = _close_corrected(hand_in, file)
         except QuestionsError as error:
             said = [*chosen.arguments(), *(["--encoding", chosen.encoding] if chosen.encoding else [])]
             said += [*(["--producer", producer] if producer else []), *(["--check"] if check else [])]
@@ -133,7 +138,8 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
         except FileError as error:
             _stop(UNUSABLE, str(error), f"{file} cannot be used so; nothing was sent.")
     written = rows.path if rows is not None and rows.written else None
-    _close(reading, submission, receipt, written, ["--producer", producer] if producer else [], as_json=json)
+    said = ["--producer", producer] if producer else []
+    _close(reading, FileResult(submission, receipt, written, corrected), said, as_json=json)
 
 
 def _open(file: str) -> AbstractContextManager[BinaryIO]:
@@ -160,8 +166,10 @@ def _read(reading: "Reading", rows: "RefusedFile | None") -> None:
             rows.add(item)
 
 
-def _hand_in(reading: "Reading", submission: UUID, rows: "RefusedFile", bar: "_Bar", producer: str | None) -> "Receipt":
-    """Hand the file in and wait for its receipt; say plainly what to do where that is not possible."""
+def _hand_in(
+    reading: "Reading", submission: UUID, rows: "RefusedFile", bar: "_Bar", producer: str | None
+) -> "tuple[HandIn, Receipt]":
+    """Submit the file and wait for its receipt; say what to do where that is not possible."""
     import sqlite3
 
     from sqlalchemy.exc import DBAPIError
@@ -187,7 +195,7 @@ def _hand_in(reading: "Reading", submission: UUID, rows: "RefusedFile", bar: "_B
     hand_in = HandIn(submission, process.stream, process.engine, rows, bar.tell, producer or PRODUCER)
     try:
         hand_in.send(reading)
-        return hand_in.wait()
+        return hand_in, hand_in.wait()
     except StreamUnavailable as error:
         _stop(UNAVAILABLE, f"The stream is out of reach ({error}): is `turnout up` running?", *_so_far(hand_in))
     except DBAPIError as error:
@@ -196,6 +204,20 @@ def _hand_in(reading: "Reading", submission: UUID, rows: "RefusedFile", bar: "_B
         _stop(UNAVAILABLE, f"The disk cannot be written to ({error}).", *_so_far(hand_in))
     except KeyboardInterrupt:
         _stop(INTERRUPTED, "", "Stopped.", *_so_far(hand_in))
+
+
+def _close_corrected(hand_in: "HandIn", file: str) -> "Corrected | None":
+    """Close what a corrected file corrects, and note it."""
+    from worker.operations import audit_log
+
+    if not hand_in.corrections.are_any:
+        return None
+    by = audit_log.at_the_terminal()
+    facts = {"corrected_file": Path(file).name, "submission": str(hand_in.submission)}
+    with audit_log.noted(hand_in.engine, by, "correct", **facts) as action:
+        corrected = hand_in.corrections.close(hand_in.engine, by.who, hand_in.submission)
+        action.number = corrected.closed
+    return corrected
 
 
 def _so_far(hand_in: "HandIn") -> list[str]:
@@ -255,21 +277,13 @@ class _Bar(Bar):
             complain("Nothing is accepted at the moment: is `turnout up` running? Still waiting.")
 
 
-def _close(  # noqa: PLR0913 - what it prints
-    reading: "Reading",
-    submission: UUID | None,
-    receipt: "Receipt | None",
-    refused_file: Path | None,
-    named: list[str],
-    *,
-    as_json: bool,
-) -> None:
+def _close(reading: "Reading", came_to: "FileResult", named: list[str], *, as_json: bool) -> None:
     """Print the closing table."""
     from worker.files.summary import summary, table
 
     if as_json:
-        print_json(summary(reading.facts, submission, receipt, refused_file))
+        print_json(summary(reading.facts, came_to))
         return
-    again = shlex.join(["turnout", "enqueue", str(refused_file), *reading.options.arguments(), *named])
-    for label, text in table(reading.facts, submission, receipt, refused_file, again):
+    again = shlex.join(["turnout", "enqueue", str(came_to.refused_file), *reading.options.arguments(), *named])
+    for label, text in table(reading.facts, came_to, again):
         say(f"{label:<13} {text}".rstrip())

@@ -269,8 +269,9 @@ def submission(submission_id: Annotated[UUID, typer.Argument(metavar="ID")], *, 
         )
         say(f"webhook {webhook.key}: {webhook.stage}{error}")
     for refusal in found.refusals:
-        if refusal.replayed_at:
-            say(f"not accepted {refusal.id}: submitted again {written(refusal.replayed_at)}")
+        if refusal.closed_at:
+            why = f" ({refusal.closed_because})" if refusal.closed_because else ""
+            say(f"not accepted {refusal.id}: {refusal.standing} {written(refusal.closed_at)}{why}")
             continue
         for reason in refusal.reasons:
             say(f"not accepted {refusal.id}: {reason['where']}: {reason['what']}; right would be {reason['right']}")

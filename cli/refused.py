@@ -1,22 +1,23 @@
-"""`turnout refused`: what was not accepted, and submitting it again."""
+"""`turnout refused`: what was not accepted, submitting it again, and dismissing it."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 from uuid import UUID
 
 import typer
 
-from cli.bulk_jobs import Consent, Wish, agree, do, first_reason, show_tally
-from cli.filters import AccountOption, Before, Limit, an_id
+from cli.bulk_jobs import Consent, Wish, agree, do, first_reason, show_tally, tell
+from cli.filters import AccountOption, Before, Limit, an_id, check
 from cli.option_groups import with_groups
 from cli.output import AsJson, complain, print_json, print_table, say, say_more
 from cli.resources import open_engine, open_process
 from models.counted import counted, is_or_are
 from models.words import Action
+from worker.queries.refusal_groups import grouped as grouped_refusals
 from worker.queries.refusals import RefusalFilter, as_line, waiting
 
 if TYPE_CHECKING:
@@ -26,10 +27,13 @@ if TYPE_CHECKING:
 MOST_REASONS = 50
 """Reasons of a file's lines that are shown."""
 app = typer.Typer(
-    help="What was not accepted: shown with its reasons, and submitted again.",
+    help="What was not accepted: shown with its reasons, submitted again, or dismissed.",
     epilog="Example: turnout refused --out refused.jsonl",
 )
 OfSubmission = Annotated[UUID | None, typer.Option(metavar="ID", help="Only those of this submission.")]
+OfGroup = Annotated[str | None, typer.Option(metavar="ID", help="Only those of this group (--grouped lists them).")]
+Ids = Annotated[list[int] | None, typer.Argument(metavar="ID", parser=an_id, help="Ids that `turnout refused` lists.")]
+NOTHING: Final = "nothing is open that was not accepted"
 
 
 @app.callback(invoke_without_command=True)
@@ -38,12 +42,14 @@ def refused(  # noqa: PLR0913 - one parameter an option
     *,
     submission: OfSubmission = None,
     account: AccountOption = None,
+    group: OfGroup = None,
+    grouped: Annotated[bool, typer.Option("--grouped", help="By what is wrong, with counts and what to do.")] = False,
     before: Before = None,
     limit: Limit = 50,
     out: Annotated[Path | None, typer.Option(help="Write all of them to this file, as JSON Lines to be fixed.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List what was not accepted and not submitted again since, the newest first.
+    """List what was not accepted and is open, the newest first: neither submitted again, corrected nor dismissed.
 
     --out FILE writes them, --limit or not, each line with its reasons and its message. Fix the messages, and submit
     them: turnout refused retry --from FILE.
@@ -51,7 +57,10 @@ def refused(  # noqa: PLR0913 - one parameter an option
     if context.invoked_subcommand is not None:
         return
 
-    engine, chosen = open_engine(), RefusalFilter(None, submission, account)
+    if grouped:
+        _show_groups(limit, as_json=as_json)
+        return
+    engine, chosen = open_engine(), RefusalFilter(None, submission, account, group)
     found = waiting(engine, chosen, before)
     if out is not None:
         from worker.operations.audit_log import EXPORT, at_the_terminal, counting
@@ -60,7 +69,7 @@ def refused(  # noqa: PLR0913 - one parameter an option
         _write(out, counting(engine, at_the_terminal(), EXPORT, lines, refused="not accepted", **chosen.written))
         return
     rows = list(islice(found, limit))
-    columns = ["id", "inputs", "reasons", "refused_at", "submission", "part", "door", "producer", "account"]
+    columns = ["id", "inputs", "reasons", "refused_at", "submission", "part", "door", "producer", "account", "group_id", "source"]
     facts = [{name: getattr(row, name) for name in columns} for row in rows]
     if as_json:
         print_json(
@@ -72,9 +81,26 @@ def refused(  # noqa: PLR0913 - one parameter an option
         "Not accepted",
         [{**fact, "reason": first_reason(row.reasons)} for fact, row in zip(facts, rows, strict=True)],
         columns,
-        "nothing waits that was not accepted",
+        NOTHING,
     )
     say_more(rows, limit)
+
+
+def _show_groups(limit: int, *, as_json: bool) -> None:
+    """Show the groups: how many of each, what is wrong, who can fix it, and the commands that do."""
+    rows = grouped_refusals(open_engine(), limit)
+    if as_json:
+        print_json([{**asdict(row), "commands": row.commands} for row in rows])
+        return
+    if not rows:
+        say(NOTHING)
+    for row in rows:
+        what = f"account {row.account}" if row.account else row.field
+        say(f"{row.how_many} not accepted{f', {what}' if what else ''}: {row.means}", "bold")
+        say(f"  such as {row.sample}: {first_reason(row.reasons)}")
+        say(f"  who can fix it: {row.who}. {row.action}.")
+        for command in row.commands:
+            say(f"  {command}")
 
 
 def _write(out: Path, lines: Iterator[bytes]) -> None:
@@ -92,12 +118,14 @@ def _write(out: Path, lines: Iterator[bytes]) -> None:
 @app.command(epilog="Example: turnout refused retry --from refused.jsonl")
 @with_groups
 def retry(  # noqa: PLR0913 - one parameter an option
-    ids: Annotated[
-        list[int] | None, typer.Argument(metavar="ID", parser=an_id, help="Ids that `turnout refused` lists.")
-    ] = None,
+    ids: Ids = None,
     *,
     submission: OfSubmission = None,
     account: AccountOption = None,
+    group: OfGroup = None,
+    use_account: Annotated[
+        str | None, typer.Option("--as", metavar="ACCOUNT", help="Submit to this account, whatever the messages name.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Everything that was not accepted.")] = False,
     from_: Annotated[
         Path | None, typer.Option("--from", metavar="FILE", help="Corrected lines of `turnout refused --out`.")
@@ -109,17 +137,49 @@ def retry(  # noqa: PLR0913 - one parameter an option
     It goes behind what is live, each with a receipt. What would only be refused again stays as it is, and says why;
     nothing is accepted twice. Exit status 1 where a line of FILE could not be used or is still refused.
     """
-    chosen = RefusalFilter(ids or None, submission, account)
-    named = ids or submission or account or everything
-    if bool(named) is (from_ is not None):
-        raise typer.BadParameter("name ids, --submission, --account or --all; or a corrected file: --from FILE")
+    chosen = RefusalFilter(ids or None, submission, account, group)
+    named = bool(chosen.written) or everything
+    if named is (from_ is not None) or (from_ is not None and use_account):
+        raise typer.BadParameter("name ids, --submission, --account, --group or --all; or a corrected file: --from FILE")
     process = open_process()
+    if use_account is not None:
+        check(process.engine, use_account)
     if from_ is not None:
         _from_file(process, from_, consent)
         return
-    wish = Wish(Action.REPLAY, chosen.written, "submitted again")
+    params = {"use_account": use_account} if use_account else {}
+    wish = Wish(Action.REPLAY, chosen.written, "submitted again", params)
     job = do(process, wish, consent)
     _tell(_of_job(process, job.id) if job else (), as_json=consent.as_json)
+
+
+@app.command(epilog="Example: turnout refused dismiss --group 1f2e3d4c5b6a --because 'test addresses'")
+@with_groups
+def dismiss(  # noqa: PLR0913 - one parameter an option
+    ids: Ids = None,
+    *,
+    because: Annotated[str, typer.Option(help="Why, for those who ask later.")],
+    submission: OfSubmission = None,
+    account: AccountOption = None,
+    group: OfGroup = None,
+    everything: Annotated[bool, typer.Option("--all", help="Everything that was not accepted.")] = False,
+    consent: Consent,
+) -> None:
+    """Dismiss what was not accepted and will not be fixed: it is open no more, and is not sent.
+
+    It stays in the receipts and in the books, with the reason, until it is purged.
+    """
+    chosen = RefusalFilter(ids or None, submission, account, group)
+    if not (chosen.written or everything):
+        raise typer.BadParameter("name ids, --submission, --account, --group or --all")
+    if not because.strip():
+        raise typer.BadParameter("--because is empty: give the reason, for those who ask later")
+    wish = Wish(Action.DISCARD, chosen.written, "dismissed", {"because": because.strip()})
+    job = do(open_process(), wish, consent)
+    if consent.as_json:
+        print_json(job)
+        return
+    tell(job, lambda job: f"{counted(job.done, 'message')} {is_or_are(job.done)} dismissed", NOTHING)
 
 
 def _of_job(process: "Context", job_id: int) -> "Iterator[tuple[str, Replayed]]":
@@ -170,7 +230,8 @@ def _from_file(process: "Context", path: Path, consent: Consent) -> None:
     by = audit_log.at_the_terminal()
     try:
         with path.open("rb") as file, audit_log.noted(process.engine, by, "replay", file=path.name) as action:
-            for number, one in replay.replay_mended(process.engine, process.rules, iter(file)):
+            closer = replay.Closer(by.who)
+            for number, one in replay.replay_mended(process.engine, process.rules, iter(file), closer):
                 if isinstance(one, Reason):
                     wrong.append(one)
                 else:
@@ -200,7 +261,7 @@ def _tell(done: "Iterable[tuple[str, Replayed]]", *, as_json: bool) -> None:
     )
     handed = counts["handed"]
     if not handed and not still:
-        say("nothing waits that was not accepted: nothing is submitted again")
+        say(f"{NOTHING}: nothing is submitted again")
         return
     say(f"{counted(handed, 'message')} {is_or_are(handed)} submitted again: {came_to}")
     for line in still:

@@ -15,6 +15,7 @@ class Who(StrEnum):
     NOBODY = "nobody needs to"
     HUBSPOT = "HubSpot"
     PRODUCER = "the producer's app"
+    SENDER = "the sender of the data"
     OPERATOR = "the operator"
     ADMIN = "the account's admin"
 

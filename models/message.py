@@ -8,13 +8,14 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import orjson
 
 from models.ids import LONGEST_TEXT, id_fault, is_word, walks
-from models.input_check import Candidate, Reason, Reasons, check_input, shown
+from models.input_check import MOST_REASONS, Candidate, Reason, Reasons, check_input, shown
 from models.words import Identity, State
 
 MOST_INPUTS: Final = 10_000
@@ -103,8 +104,12 @@ def read_message(raw: bytes) -> Message | Unreadable:
         return Unreadable((Reason("message", f"is no JSON ({shown(error)})", "one JSON object"),))
 
 
-def read_fields(fields: object) -> Message | Unreadable:
-    """Read a message from its fields, as a task's arguments carry them."""
+def read_fields(fields: object, *, envelope_only: bool = False) -> Message | Unreadable:
+    """Read a message from its fields, as a task's arguments carry them.
+
+    Where it is refused whole, the reasons against its inputs are given too, so that all can be corrected at once; not
+    with `envelope_only`.
+    """
     if not isinstance(fields, dict):
         return Unreadable((Reason("message", "is no object", 'an object with "subscriber_state", "inputs", …'),))
     reasons = Reasons()
@@ -122,9 +127,22 @@ def read_fields(fields: object) -> Message | Unreadable:
         right = f"at most {MOST_INPUTS:,}: submit them as several messages"
         reasons.append(Reason("inputs", f"holds {len(inputs):,} inputs", right))
     if reasons or state is None or address is None or not isinstance(inputs, list):
+        if not envelope_only:
+            reasons.extend(islice(_against_inputs(fields), MOST_REASONS - len(reasons)))
         return Unreadable(reasons.told("message"), submission, part, producer)
     envelope = {name: value for name, value in fields.items() if name not in {"inputs", "submission_id", "part"}}
     return Message(account, address, state, submission, part, producer, envelope, inputs)
+
+
+def _against_inputs(fields: Json) -> Iterator[Reason]:
+    """Say what is wrong with the inputs of a message that is refused whole, in the state that was probably meant."""
+    inputs, state = fields.get("inputs"), _meant(fields.get("subscriber_state")) or State.REGISTER
+    if not isinstance(inputs, list) or len(inputs) > MOST_INPUTS:
+        return
+    for index, raw in enumerate(inputs):
+        judged = check_input(raw, state, f"inputs[{index}]")
+        if not isinstance(judged, Candidate):
+            yield from judged
 
 
 def loads(raw: bytes | str) -> object:
@@ -170,15 +188,21 @@ def _submission(raw: object, reasons: Reasons) -> UUID | None:
         return None
 
 
+_MEANT: Final = {"registered": "register", "attended": "attend", "cancelled": "cancel", "canceled": "cancel"}
+
+
+def _meant(raw: object) -> State | None:
+    """Give the state that a text means, whatever its spelling."""
+    text = raw.lower() if isinstance(raw, str) else ""
+    return _STATES.get(_MEANT.get(text, text))
+
+
 def _state(raw: object, reasons: Reasons) -> State | None:
     if isinstance(raw, str) and raw in _STATES:
         return _STATES[raw]
     what = "is missing" if raw is None else f"{shown(raw)} is unknown"
-    right = "'register', 'attend' or 'cancel'"
-    meant = {"REGISTERED": "register", "ATTENDED": "attend", "CANCELLED": "cancel", "CANCELED": "cancel"}
-    upper = raw.upper() if isinstance(raw, str) else ""
-    if upper in meant or upper.lower() in _STATES:
-        right = f"'{meant.get(upper, upper.lower())}'"
+    meant = _meant(raw)
+    right = f"'{meant}'" if meant else "'register', 'attend' or 'cancel'"
     reasons.append(Reason("subscriber_state", what, right))
     return None
 

@@ -79,7 +79,19 @@ class Action(StrEnum):
     DISMISS = "dismiss"
     CANCEL = "cancel"
     REPLAY = "replay"
-    """Hand in again what was refused at the door."""
+    """Submit again what was not accepted."""
+    DISCARD = "discard"
+    """Dismiss what was not accepted."""
+
+
+class Closing(StrEnum):
+    """How what was not accepted ended."""
+
+    SUBMITTED = "submitted"
+    """Again, as it was or fixed."""
+    CORRECTED = "corrected"
+    """By the rows of a corrected file."""
+    DISMISSED = "dismissed"
 
 
 class Via(StrEnum):

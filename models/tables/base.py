@@ -31,6 +31,7 @@ from sqlalchemy.types import TypeEngine
 from models.words import (
     Action,
     AttemptKind,
+    Closing,
     Door,
     Identity,
     Origin,
@@ -110,6 +111,7 @@ class Base(DeclarativeBase):
         Outcome: words(Outcome),
         Resolution: words(Resolution),
         Door: words(Door),
+        Closing: words(Closing),
         Role: words(Role),
         Stage: words(Stage),
         AttemptKind: words(AttemptKind),

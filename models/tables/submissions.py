@@ -3,11 +3,13 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Identity as Identified, Index, Integer, Sequence, and_, func, text
+from sqlalchemy import ColumnElement, Identity as Identified, Index, Integer, Sequence, and_, func, literal_column, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.tables.base import NOW, Base, fixed
-from models.words import Door, Stage
+from models.refusal_kind import UNGROUPED
+from models.words import Closing, Door, Stage
 
 SUBMISSION_IDS = Sequence("submission_ids", metadata=Base.metadata)
 
@@ -50,12 +52,13 @@ class Submission(Base):
 
 
 class Refused(Base):
-    """What was refused at the door, kept so that it can be corrected and handed in again."""
+    """What was not accepted, kept so that it can be fixed and submitted again; open until it is closed."""
 
     __tablename__ = "refused"
     __table_args__ = (
         Index(None, "submission_id"),
         Index("ix_refused_waiting", "id", postgresql_where=text("replayed_at IS NULL")),
+        Index("ix_refused_group", "group_id", "id", postgresql_where=text("replayed_at IS NULL")),
     )
 
     id: Mapped[int] = mapped_column(Identified(always=True), primary_key=True)
@@ -67,8 +70,23 @@ class Refused(Base):
     reasons: Mapped[list[object]]
     """Objects of `where`, `what` and `right`."""
     refused_at: Mapped[datetime] = mapped_column(server_default=NOW)
-    replayed_at: Mapped[datetime | None]
-    """Since when it is handed in again: it is offered no more."""
+    group_id: Mapped[str] = mapped_column(server_default=UNGROUPED)
+    """What it has in common with others (`models.refusal_kind`)."""
+    source: Mapped[dict[str, object] | None] = mapped_column(JSONB(none_as_null=True))
+    """Of a file's: the rows it came from, and how the file was read (`worker.files.source`)."""
+    draft: Mapped[dict[str, object] | None] = mapped_column(JSONB(none_as_null=True))
+    """What an operator made of it last that was still not accepted, with the reasons against that."""
+    closed_at: Mapped[datetime | None] = mapped_column("replayed_at")
+    """Since when it is offered no more. The column's name is that of the releases before, which may run beside."""
+    closing: Mapped[Closing | None]
+    closed_by: Mapped[str] = mapped_column(server_default="")
+    closed_because: Mapped[str] = mapped_column(server_default="")
+    """The operator's reason, or the submission that corrects it."""
+
+    @classmethod
+    def is_open(cls) -> ColumnElement[bool]:
+        """Give the condition of one that is offered to be fixed: not closed, and not erased."""
+        return and_(cls.closed_at.is_(None), cls.raw != literal_column("''::bytea"))
 
 
 class Notification(Base):

@@ -52,7 +52,7 @@ def read_line(number: int, text: str, options: Options) -> Iterator[FileRecord |
     says_state = bool(around.get("subscriber_state"))
     around = {**around, **_filled(around, options), "producer": PRODUCER}
     absent = tuple(missing(_where(around)))
-    message = None if absent else read_fields({**around, "inputs": [None]})
+    message = None if absent else read_fields({**around, "inputs": [None]}, envelope_only=True)
     for name, whole in zip(names, inputs, strict=True):
         raw, signs = _deciding(whole, options) if isinstance(whole, dict) and "inputs" in fields else (whole, [])
         signs = [*beside, *signs, *_of_properties(raw)]

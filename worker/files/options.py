@@ -1,11 +1,12 @@
 """What the command line adds to a file: the event, the state, the account, and how to read what is ambiguous."""
 
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
 from enum import StrEnum
-from typing import Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from models.ids import LONGEST_TEXT, id_fault
 from models.input_check import Reason, shown
@@ -103,22 +104,40 @@ class Options:
         """Give the options with further `--map`s."""
         return replace(self, mapping=(*self.mapping, *map(_pair, said)))
 
+    @property
+    def said(self) -> dict[str, Any]:
+        """Give what was said, as `read` takes it; not the encoding, which is the file's own."""
+        known = {
+            "event": self.event,
+            "external_account": self.external_account,
+            "object_id": self.object_id,
+            "state": self.state and self.state.value,
+            "account": self.account,
+            "time_zone": self.zone and (f"{self.zone_as}=" if self.zone_as else "") + name_of(self.zone),
+            "date_order": self.order and self.order.value,
+            "occurrence": self.occurrence and occurrence_text(self.occurrence),
+            "shared_address": self.shared_address and self.shared_address.value,
+            "include_hosts": self.include_hosts,
+            "mapping": [f"{title}={target}" for title, target in self.mapping],
+        }
+        return {name: value for name, value in known.items() if value}
+
+    @classmethod
+    def of_said(cls, said: Mapping[str, Any]) -> Self:
+        """Read what `said` gave."""
+        words: dict[str, type[StrEnum]] = {"state": State, "date_order": DateOrder, "shared_address": SharedAddress}
+        given: dict[str, Any] = {name: words[name](value) if name in words else value for name, value in said.items()}
+        return cls.read(**given)
+
     def arguments(self) -> list[str]:
         """Write them as the command's arguments, to hand in the refused rows (in UTF-8) as the file was."""
-        named = {
-            "--event": self.event,
-            "--external-account": self.external_account,
-            "--object-id": self.object_id,
-            "--state": self.state,
-            "--account": self.account,
-            "--time-zone": self.zone and (f"{self.zone_as}=" if self.zone_as else "") + name_of(self.zone),
-            "--date-order": self.order,
-            "--occurrence": self.occurrence and occurrence_text(self.occurrence),
-            "--shared-address": self.shared_address,
-        }
-        given = [part for option, value in named.items() if value for part in (option, str(value))]
-        given += ["--include-hosts"] if self.include_hosts else []
-        return given + [part for title, target in self.mapping for part in ("--map", f"{title}={target}")]
+        said = self.said
+        repeated = said.pop("mapping", [])
+        given: list[str] = []
+        for name, value in said.items():
+            option = f"--{name.replace('_', '-')}"
+            given += [option] if value is True else [option, str(value)]
+        return given + [part for pair in repeated for part in ("--map", pair)]
 
 
 def _zone(text: str) -> tuple[tzinfo, str]:

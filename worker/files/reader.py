@@ -3,13 +3,14 @@
 import shlex
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import chain, islice
 from typing import BinaryIO, Final, TypeVar
 
 from models.input_check import Reason, shown
 from models.words import State
 from worker.files import jsonl
-from worker.files.columns.header import Columns
+from worker.files.columns.header import Columns, columns_before, corrected
 from worker.files.columns.known_titles import Field
 from worker.files.csv_rows import CsvRow
 from worker.files.first_look import kept_on_disk, survey
@@ -116,10 +117,22 @@ class Reading:
             yield LeftOut(row.line, f"the table “{shown(table.section)}” has {table.lacks}")
         elif json_at and not row.fault and len(row.cells) > json_at[0]:
             for item in jsonl.read_line(row.line, row.cells[json_at[0]], self.options):
-                out_of_json = drafter.judged(row, item.state) if isinstance(item, FileRecord) else None
-                yield out_of_json or item
+                if isinstance(item, FileRecord):
+                    corrects = corrected(table.columns.titles, [(row.line, row.cells)])
+                    yield drafter.judged(row, item.state) or replace(item, corrects=corrects)
+                else:
+                    yield _under(table.columns.titles, row, item)
         else:
             yield drafter.read(row)
+
+
+def _under(titles: tuple[str, ...], row: CsvRow, item: RejectedRow | LeftOut) -> RejectedRow | LeftOut:
+    """Give what was refused of a cell of JSON with the row that it stands in, as the file of refused rows has it."""
+    if not isinstance(item, RejectedRow) or not columns_before(titles):
+        return item
+    start = columns_before(titles)
+    (_, own), *_ = item.rows
+    return replace(item, titles=(*titles[:start], *item.titles), rows=((row.line, [*row.cells[:start], *own]),))
 
 
 def _looked_ahead(items: Iterator[T]) -> Iterator[T]:

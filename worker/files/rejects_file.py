@@ -1,9 +1,14 @@
-"""The refused rows as a file: the reason, the line and the row as it was, to be mended and handed in again."""
+"""The refused rows as a file: the reason, the line, its name and the row as it was, to be fixed and submitted again.
+
+Its name, in the column `refused`, says what a row corrects, whatever a spreadsheet does to the rest: so the corrected
+file closes what it corrects.
+"""
 
 import os
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
+from uuid import UUID
 
 from worker.files.columns.header import REFUSED
 from worker.files.lines import FileError
@@ -12,16 +17,18 @@ from worker.files.sheet import Sheet
 
 
 class RefusedFile:
-    """Written only where something is refused. An existing file is never written over: it may hold mended rows."""
+    """Written only where something is refused. An existing file is never written over: it may hold corrected rows."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, submission: UUID | None = None) -> None:
         self.path = path
+        self.submission = submission
+        self._number = 0
         self.written = False
         self._file: IO[str] | None = None
         self._titles: tuple[str, ...] | None = None
 
     @classmethod
-    def beside(cls, name: str, said: Path | None) -> Self:
+    def beside(cls, name: str, said: Path | None, submission: UUID | None = None) -> Self:
         """Choose where it will be: where it was said, else beside the file of that name (`-`: in this directory).
 
         Raises:
@@ -43,7 +50,7 @@ class RefusedFile:
             raise FileError(
                 str(path.parent), "cannot be written to", "--refused FILE, for the rows that are not accepted"
             )
-        return cls(path)
+        return cls(path, submission)
 
     def add(self, refused: RejectedRow) -> None:
         """Write a row, or the rows of a person, each with the reason; a header before the first of its table."""
@@ -53,10 +60,10 @@ class RefusedFile:
         sheet = Sheet(self._file)
         if refused.titles != self._titles:
             self._titles = refused.titles
-            sheet.add([*REFUSED, *refused.titles])
-        reason = "; ".join(map(str, refused.reasons))
-        for line, cells in refused.rows:
-            sheet.add([reason, line, *cells])
+            sheet.add([*REFUSED, *refused.own_titles])
+        self._number += 1
+        for cells in refused.lines(f"{self.submission}/{self._number}" if self.submission else ""):
+            sheet.add(cells)
 
     def __enter__(self) -> Self:
         """Write nothing yet."""

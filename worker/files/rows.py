@@ -11,7 +11,7 @@ from models.input_check import Candidate, Reason, check_input, shown
 from models.message import Address, Message
 from models.words import State
 from worker.files.clocks import Moment, TimeFault
-from worker.files.columns.header import TIMES, Columns
+from worker.files.columns.header import TIMES, Columns, columns_before, corrected
 from worker.files.columns.known_titles import TITLES, Field, compact
 from worker.files.columns.map_option import answer_key
 from worker.files.columns.status_values import STATES, Standing, says_yes, standing_of
@@ -39,6 +39,8 @@ class FileRecord:
     address: Address
     state: State
     candidate: Candidate
+    corrects: tuple[str, ...] = ()
+    """What its rows correct, where the file is a corrected one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,28 @@ class RejectedRow:
     raw: bytes
     titles: tuple[str, ...]
     rows: tuple[tuple[int, list[str]], ...]
-    """The file's own rows with their lines, to be mended under the file's own header."""
+    """The file's own rows with their lines, to be fixed under the file's own header."""
+
+    @property
+    def corrects(self) -> tuple[str, ...]:
+        """Name what its rows were to correct, where the file is a corrected one."""
+        return corrected(self.titles, self.rows)
+
+    @property
+    def own_titles(self) -> tuple[str, ...]:
+        """Give the file's own titles, without those that stand before them in a file of refused rows."""
+        return self.titles[columns_before(self.titles) :]
+
+    @property
+    def own_rows(self) -> list[tuple[int, list[str]]]:
+        """Give the rows under these, with their lines."""
+        start = columns_before(self.titles)
+        return [(line, cells[start:]) for line, cells in self.rows]
+
+    def lines(self, name: str) -> list[list[str]]:
+        """Write its rows as a file of refused rows has them, under a name that says what they correct."""
+        reason = "; ".join(map(str, self.reasons))
+        return [[reason, str(line), name, *cells] for line, cells in self.own_rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,24 +107,26 @@ class Draft:
     def finish(self) -> FileRecord | RejectedRow:
         """Judge the draft: what is right becomes a record, anything else is refused with every reason against it."""
         message = envelope(self.where)
-        if not isinstance(message, Message):
-            return self._refused(message)
+        around = () if isinstance(message, Message) else message
+        state = message.state if isinstance(message, Message) else _state_of(self.where)
         properties = self.input.setdefault("properties", {})
-        if message.state is State.ATTEND and isinstance(properties, dict):
+        if state is State.ATTEND and isinstance(properties, dict):
             for name, ms in ((Field.JOINED, self.joined), (Field.LEFT, self.left)):
                 if ms is not None:
                     properties[name.value] = iso(ms)
         if self.time is not None:
             self.input["interactionDateTime"] = self.time
-        judged = check_input(self.input, message.state, "")
+        judged = check_input(self.input, state or State.REGISTER, "")
         if isinstance(judged, Candidate):
-            if self.faults:
-                return self._refused(())
-            return FileRecord(self.rows[0][0], message.account, message.address, message.state, judged)
+            if self.faults or not isinstance(message, Message):
+                return self._refused(around)
+            corrects = corrected(self.columns.titles, self.rows)
+            return FileRecord(self.rows[0][0], message.account, message.address, message.state, judged, corrects)
         if self.faults:  # which say already why a time is missing
             judged = tuple(reason for reason in judged if not reason.where.startswith(_TIMES))
         there = {one.strip(): cell.strip() for one, cell in zip(self.columns.titles, self.rows[0][1], strict=False)}
-        return self._refused(tuple(missing_time(one, there.get(self._title(one.where), "")) for one in judged))
+        found = (missing_time(one, there.get(self._title(one.where), "")) for one in judged)
+        return self._refused((*around, *found))
 
     def _refused(self, reasons: tuple[Reason, ...]) -> RejectedRow:
         line = self.rows[0][0]
@@ -113,13 +138,18 @@ class Draft:
         """Give the file's own title for a field of an input or of a message."""
         name = where.removeprefix(".properties").removeprefix(".")
         if name == Field.TIME:
-            state = self.where.state
-            own = (TIMES[State(state)],) if state in set(State) else ()
+            state = _state_of(self.where)
+            own = (TIMES[state],) if state else ()
             return next(
                 (self.columns.title(what) for what in (Field.TIME, *own, Field.DATE) if what in self.columns.fields),
                 name,
             )
         return self.columns.title(Field(name)) if name in self.columns.fields else name
+
+
+def _state_of(where: Where) -> State | None:
+    """Give the state that a row names; none where it names none, or none that is known."""
+    return State(where.state) if where.state in set(State) else None
 
 
 class Drafter:

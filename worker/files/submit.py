@@ -12,21 +12,20 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from models.input_check import Reason
+from worker.files.corrections import AT_ONCE, Corrections, bundle_of
 from worker.files.messages import Chunker
 from worker.files.reader import Reading
 from worker.files.rejects_file import RefusedFile
 from worker.files.rows import FileRecord, RejectedRow
+from worker.files.source import Source
 from worker.files.where import PRODUCER
-from worker.intake.receipts import Receipt, receipt, refuse
+from worker.intake.receipts import NewRefusal, Receipt, receipt, refuse
 from worker.stream import Stream, StreamUnavailable
 
 MOST_WAITING: Final = 1000
 """Messages in the stream that nobody accepted yet: what waits there is only as safe as Redis."""
 BETWEEN_LOOKS: Final = 100
 """Messages added between two looks at how many wait."""
-AT_ONCE: Final = 1000
-"""Refused rows stored in one transaction."""
 PAUSE: Final = 0.2
 TRIES: Final = 5
 
@@ -63,7 +62,11 @@ class HandIn:
     """Parts handed in so far: messages, and bundles of refused rows."""
     complete: bool = False
     """Whether every part of the file has been handed in."""
-    _refused: list[tuple[bytes, tuple[Reason, ...]]] = field(default_factory=list)
+    corrections: Corrections = field(default_factory=Corrections)
+    """What the file's rows correct."""
+    _refused: list[NewRefusal] = field(default_factory=list)
+    _number: int = 0
+    """Of what was refused of it so far."""
     _bundles: int = 0
 
     def send(self, reading: Reading) -> None:
@@ -97,9 +100,12 @@ class HandIn:
 
     def _records(self, reading: Reading) -> Iterator[FileRecord]:
         for item in reading.items():
+            self.corrections.add(item.corrects)
             if isinstance(item, RejectedRow):
                 self.refused_file.add(item)
-                self._refused.append((item.raw, item.reasons))
+                self._number += 1
+                source = Source.of(item, reading.options, self._number)
+                self._refused.append(NewRefusal(item.raw, item.reasons, source=source.written))
                 if len(self._refused) >= AT_ONCE:
                     self._store_refused()
             else:
@@ -107,7 +113,8 @@ class HandIn:
 
     def _store_refused(self) -> None:
         if self._refused:
-            refuse(self.engine, self.submission, f"refused {self._bundles + 1}", self.producer, self._refused)
+            part = bundle_of(self._bundles * AT_ONCE + 1)
+            refuse(self.engine, self.submission, part, self.producer, self._refused)
             self._bundles += 1
             self._refused = []
 

@@ -4,7 +4,7 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -14,9 +14,11 @@ import orjson
 from models.counted import counted
 from models.input_check import shown
 from worker.files.columns.header import Columns
+from worker.files.corrections import Corrected
 from worker.files.rows import FileRecord, LeftOut, RejectedRow
 from worker.files.stays.shared_addresses import SharedTally
 from worker.intake.receipts import Receipt
+from worker.queries.rows import as_said
 
 FIRST: Final = 5
 """Reasons shown."""
@@ -109,10 +111,20 @@ class FileFacts:
             self.take_in[why] = item.option
 
 
-def summary(
-    facts: FileFacts, submission: UUID | None, receipt: Receipt | None, refused_file: Path | None
-) -> dict[str, object]:
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """What a file came to where it was sent, and the file of its refused rows."""
+
+    submission: UUID | None = None
+    receipt: Receipt | None = None
+    refused_file: Path | None = None
+    corrected: Corrected | None = None
+    """What it closed, where it is a corrected file."""
+
+
+def summary(facts: FileFacts, came_to: FileResult) -> dict[str, object]:
     """Give the closing table's facts as one JSON object; what only the receipt knows is null where there is none."""
+    submission, receipt, refused_file = came_to.submission, came_to.receipt, came_to.refused_file
     repeats = receipt.repeats if receipt else {}
     return {
         "submission": str(submission) if submission else None,
@@ -128,6 +140,7 @@ def summary(
         "repeats": repeats,
         "refused": receipt.refused if receipt else facts.refused,
         "refused_in_file": facts.refused,
+        "corrected": asdict(came_to.corrected) if came_to.corrected else None,
         "reasons": facts.reasons,
         "refused_file": _utf8(refused_file) if refused_file else None,
         "shared_addresses": facts.shared,
@@ -162,10 +175,9 @@ def retry_commands(facts: FileFacts, repeats: dict[str, int]) -> list[str]:
     ]
 
 
-def table(
-    facts: FileFacts, submission: UUID | None, receipt: Receipt | None, refused_file: Path | None, again: str
-) -> Iterator[tuple[str, str]]:
-    """Give the closing table's lines as label and text; `again` submits `refused_file` once its rows are fixed."""
+def table(facts: FileFacts, came_to: FileResult, again: str) -> Iterator[tuple[str, str]]:
+    """Give the closing table's lines as label and text; `again` submits the refused rows once they are fixed."""
+    submission, receipt = came_to.submission, came_to.receipt
     at = f", header in line {facts.header_line}" if facts.header_line else ""
     yield "file", f"{facts.kind}, {facts.encoding}{at}"
     yield "rows", f"{facts.rows:,}"
@@ -191,7 +203,12 @@ def table(
     if receipt is not None:
         yield "accepted", f"{receipt.accepted:,}"
         yield from _duplicates(facts, receipt)
-    yield from _refused(facts, submission, receipt, refused_file, again)
+    yield from _refused(facts, came_to, again)
+    if came_to.corrected:
+        closed, still_open = came_to.corrected.closed, came_to.corrected.still_open
+        yield "corrected", f"{closed:,} that {'was' if closed == 1 else 'were'} not accepted before: closed"
+        if still_open:
+            yield "", f"{as_said(still_open)} still open, of this file and the one it corrects: turnout refused"
     for why, count in facts.left_out.items():
         yield "left out", f"{counted(count, 'row')}: {why}"
         if why in facts.take_in:
@@ -224,9 +241,8 @@ def _duplicates(facts: FileFacts, receipt: Receipt) -> Iterator[tuple[str, str]]
         yield "", f"those not delivered are sent again by: {command}"
 
 
-def _refused(
-    facts: FileFacts, submission: UUID | None, receipt: Receipt | None, refused_file: Path | None, again: str
-) -> Iterator[tuple[str, str]]:
+def _refused(facts: FileFacts, came_to: FileResult, again: str) -> Iterator[tuple[str, str]]:
+    submission, receipt, refused_file = came_to.submission, came_to.receipt, came_to.refused_file
     yield "not accepted", f"{receipt.refused if receipt else facts.refused:,}"
     for reason in facts.reasons:
         yield "", reason

@@ -72,7 +72,7 @@ def envelope(where: Where) -> Message | tuple[Reason, ...]:
     """Check what stands around an input as a message of the stream is checked, but for what is said to be missing."""
     if any(missing(where)):
         return ()
-    message = read_fields({**where.fields(), "inputs": [None]})
+    message = read_fields({**where.fields(), "inputs": [None]}, envelope_only=True)
     return message if isinstance(message, Message) else message.reasons
 
 

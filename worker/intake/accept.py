@@ -22,7 +22,7 @@ from models.tables import Account, Batch, Record
 from models.words import Door, Identity, Outcome
 from worker.database import is_datas_fault, json, repeat, rows_as, sqlstate
 from worker.intake import receipts, store
-from worker.intake.receipts import Part
+from worker.intake.receipts import NewRefusal, Part
 from worker.intake.store import NewRecord
 from worker.log import get_logger
 from worker.queue import lanes
@@ -107,7 +107,7 @@ def refuse_whole(
     def work() -> Part:
         part = _part(one, whose, rules.key)
         inputs = len(read.inputs) if isinstance(read, Message) else 1
-        part.refuse(one.message.whole() if one.message else one.raw, (reason,), inputs)
+        part.refuse(NewRefusal(one.message.whole() if one.message else one.raw, (reason,), inputs))
         with connection.begin():
             receipts.store(connection, receipts.number_unseen(connection, [part]))
         return part
@@ -165,13 +165,13 @@ def _accept(connection: Connection, handed: Sequence[Inbound], rules: Rules) -> 
             if part.seen_before:
                 continue
             if isinstance(message, Unreadable):
-                part.refuse(one.raw, message.reasons)
+                part.refuse(NewRefusal(one.raw, message.reasons))
                 continue
             part.account_id = accounts.get(message.account)
             if part.account_id is None:
                 right = "an account that `turnout accounts list` shows; then submit it again"
                 reason = Reason("account", f"'{shown(message.account)}' is unknown", right)
-                part.refuse(one.raw, (reason,), len(message.inputs))
+                part.refuse(NewRefusal(one.raw, (reason,), len(message.inputs)))
             else:
                 event_id = events[part.account_id, message.address]
                 judged += _judged(part, message, found, Group(event_id, message.state, Identity.EMAIL), rules.key)
@@ -200,7 +200,7 @@ def _judged(
             mine = group._replace(identity=judged.identity)
             yield NewRecord(part, mine, judged, fingerprint(key, group.event_id, message.state, judged))
         else:
-            part.refuse(message.alone(index), judged)
+            part.refuse(NewRefusal(message.alone(index), judged))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ stream, Celery or file, the one whose name the message gives as its producer.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -14,9 +14,21 @@ from sqlalchemy import Connection, Engine, and_, any_, bindparam, func, insert, 
 from sqlalchemy.dialects import postgresql
 
 from models.input_check import Reason
+from models.refusal_kind import RefusalKind
 from models.tables import SUBMISSION_IDS, Key, Notification, Refused, Submission, fixed
 from models.words import Door, Outcome, Role
 from worker.database import draw, json, repeat
+
+
+@dataclass(frozen=True, slots=True)
+class NewRefusal:
+    """What is not accepted: a message in bytes, every reason against it, and how many inputs it holds."""
+
+    raw: bytes
+    reasons: tuple[Reason, ...]
+    inputs: int = 1
+    source: Mapping[str, object] | None = None
+    """Of a file's, the rows it came from."""
 
 
 @dataclass(slots=True)
@@ -42,14 +54,13 @@ class Part:
     """The records of other submissions that they repeat."""
     repeats_new: set[bytes] = field(default_factory=set)
     """Fingerprints of those that the same transaction stores."""
-    refusals: list[tuple[bytes, tuple[Reason, ...], int]] = field(default_factory=list)
-    """Each a message in bytes, the reasons against it and how many inputs it holds."""
+    refusals: list[NewRefusal] = field(default_factory=list)
     seen_before: bool = False
 
-    def refuse(self, raw: bytes, reasons: tuple[Reason, ...], inputs: int = 1) -> None:
+    def refuse(self, refusal: NewRefusal) -> None:
         """Count a refusal, to be stored with the receipt."""
-        self.refused += inputs
-        self.refusals.append((raw, reasons, inputs))
+        self.refused += refusal.inputs
+        self.refusals.append(refusal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +102,13 @@ def receipt(engine: Engine, submission: UUID) -> Receipt:
         return Receipt(*totals, {row.key: row.repeated for row in repeats})
 
 
-def refuse(
-    engine: Engine, submission: UUID, part: str, producer: str, items: Sequence[tuple[bytes, tuple[Reason, ...]]]
-) -> None:
+def refuse(engine: Engine, submission: UUID, part: str, producer: str, items: Sequence[NewRefusal]) -> None:
     """Store what was refused while a file was read, as a part of its submission; a second time changes nothing."""
 
     def work() -> None:
         refused = Part(submission, part, Door.FILE, producer)
-        for raw, reasons in items:
-            refused.refuse(raw, reasons)
+        for one in items:
+            refused.refuse(one)
         with engine.begin() as connection:
             store(connection, number_unseen(connection, [refused]))
 
@@ -191,9 +200,16 @@ def store(connection: Connection, parts: Sequence[Part]) -> None:
     ]
     connection.execute(_STORE_AND_WATCH, {"rows": json(rows)})
     refusals = [
-        {"submission_id": part.id, "raw": raw, "inputs": inputs, "reasons": reasons}
+        {
+            "submission_id": part.id,
+            "raw": one.raw,
+            "inputs": one.inputs,
+            "reasons": one.reasons,
+            "group_id": RefusalKind.of(one.reasons, part.account).group_id,
+            "source": one.source,
+        }
         for part in parts
-        for raw, reasons, inputs in part.refusals
+        for one in part.refusals
     ]
     if refusals:
         connection.execute(_REFUSE, refusals)

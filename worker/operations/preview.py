@@ -26,23 +26,16 @@ from worker.operations.audit_log import Actor
 from worker.operations.duration import calls_of, time_of
 from worker.operations.steps import WaitingItem
 from worker.operations.tally import Skip, Tally
-from worker.queries import refusals
+from worker.queries import refusal_groups, refusals
 from worker.queries.error_filter import Filter, FoundError, first
 from worker.queries.error_groups import DistinctError, distinct
 from worker.queries.errors import OpenError, show_errors
+from worker.queries.refusal_groups import DistinctFault
 from worker.queries.refusals import Refusal, RefusalFilter
 from worker.queries.rows import AT_MOST, NEWEST
 from worker.queries.scan import Span
 
 SAMPLES: Final = 10
-
-
-@dataclass(frozen=True, slots=True)
-class DistinctReason:
-    """What some refusals have in common, and how many they are."""
-
-    gist: str
-    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +68,7 @@ class Preview:
     count: int
     """Of those that are chosen."""
     samples: Sequence[OpenError | PendingBatch | Refusal]
-    groups: Sequence[DistinctError | DistinctReason | DistinctEvent] = ()
+    groups: Sequence[DistinctError | DistinctFault | DistinctEvent] = ()
     """What they have in common."""
     batches: int = 0
     """Those that are canceled."""
@@ -128,8 +121,8 @@ def look(  # noqa: PLR0913 - what a job has
         match action:
             case Action.CANCEL:
                 return _batches(connection, cancel.CancelFilter.read(chosen), newest, bound)
-            case Action.REPLAY:
-                return _refusals(process, RefusalFilter.read(chosen), newest)
+            case Action.REPLAY | Action.DISCARD:
+                return _refusals(process, action, RefusalFilter.read(chosen), params or {}, newest)
         wanted = Filter.read(chosen)
         found = first(connection, wanted, bound + 1, Span(until=newest))
         few, more = found[:bound], len(found) > bound
@@ -154,7 +147,7 @@ def look(  # noqa: PLR0913 - what a job has
 
 def is_any(engine: Engine, action: Action, chosen: Mapping[str, Any]) -> bool:
     """Say whether there is anything to which an action would be done."""
-    if action is Action.REPLAY:
+    if action in {Action.REPLAY, Action.DISCARD}:
         return next(refusals.waiting(engine, RefusalFilter.read(chosen)), None) is not None
     with engine.connect() as connection:
         if action is Action.CANCEL:
@@ -259,23 +252,29 @@ def _batches(connection: Connection, chosen: cancel.CancelFilter, until: int, mo
     )
 
 
-def _refusals(process: Context, chosen: RefusalFilter, until: int) -> Preview:
-    """Look at the newest refusals, and whether each would be accepted now."""
+def _refusals(
+    process: Context, action: Action, chosen: RefusalFilter, params: Mapping[str, Any], until: int
+) -> Preview:
+    """Look at the newest refusals; at whether each would be accepted now, where they are to be submitted again."""
     engine = process.engine
     known: dict[str, tuple[Reason, ...]] = {}
+    use_account = params.get("use_account")
 
     def judged(refusal: Refusal) -> tuple[Refusal, Reason | None]:
-        return refusal.without_message(), next(iter(replay.against(engine, refusal, known)), None)
+        found = () if action is Action.DISCARD else replay.against(engine, refusal, known, use_account)
+        return refusal.without_message(), next(iter(found), None)
 
     rows, more = refusals.walked(engine, chosen, until + 1, refusals.WALK, judged)
     fit = [refusal for refusal, against in rows if against is None]
-    reasons = Counter(_because(Reason(**refusal.reasons[0])) for refusal, _ in rows)
     still = Counter(_because(against) for _, against in rows if against is not None)
+    calls = -(-sum(refusal.inputs for refusal in fit) // process.settings.batch_size)
+    with engine.connect() as connection:
+        faults = refusal_groups.distinct(connection, [refusal.id for refusal, _ in rows])
     return Preview(
         len(rows),
         [refusal for refusal, _ in rows[:SAMPLES]],
-        [DistinctReason(*reason) for reason in reasons.most_common()],
-        calls=-(-sum(refusal.inputs for refusal in fit) // process.settings.batch_size),
+        faults,
+        calls=0 if action is Action.DISCARD else calls,
         more=more is not None,
         tally=Tally(
             len(fit),
@@ -288,7 +287,7 @@ def _refusals(process: Context, chosen: RefusalFilter, until: int) -> Preview:
 
 
 def _because(reason: Reason) -> str:
-    """Write what refusals of one reason have in common: an account's name is no value, there is one reason each."""
+    """Write why some would not be accepted again: an account's name is no value, there is one reason each."""
     if reason.where == "account":
         return str(reason)
     return gist(f"{reason.where}: {reason.right}")

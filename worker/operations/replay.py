@@ -1,22 +1,26 @@
-"""What was refused at the door: shown with its reasons, and handed in again, as it is or mended.
+"""What was not accepted: submitted again, as it is or fixed, or dismissed.
 
-Each goes through the same accept as everything else, as a part of its own submission, named after its id: so it has a
+Each that is submitted goes through the same accept as everything else, as a part of its own submission, named after its id: so it has a
 receipt of its own, and however often, and by however many, it is handed in again, it is accepted once.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Connection, Engine, Text, Uuid, column, func, literal, select, update
 
 from models.accept_rules import Rules
 from models.input_check import INT64_MAX, Candidate, Reason, shown
-from models.message import Message, Unreadable, loads, read_message
+from models.message import Message, Unreadable, loads, read_fields, read_message
 from models.tables import Account, Refused, Submission, among
-from models.words import Origin
+from models.words import Closing, Origin
 from worker.database import repeat
+from worker.files.rows import FileRecord
+from worker.files.source import Source
+from worker.files.where import Where
 from worker.intake.accept import Inbound, accept
 from worker.intake.receipts import Part, own_part
 from worker.queries.job_results import ItemToday
@@ -41,41 +45,97 @@ def of_item(item: ItemToday) -> Replayed:
     return Replayed(item.item, result["accepted"], result["duplicates"], result["refused"], reasons)
 
 
-def replay(
-    engine: Engine, connection: Connection, rules: Rules, chosen: RefusalFilter, span: tuple[int, int]
+@dataclass(frozen=True, slots=True)
+class Closer:
+    """Who closes refusals, and why; and the account that takes the place of the one that their messages name."""
+
+    by: str
+    because: str = ""
+    use_account: str | None = None
+
+
+def replay(  # noqa: PLR0913
+    engine: Engine,
+    connection: Connection,
+    rules: Rules,
+    chosen: RefusalFilter,
+    span: tuple[int, int],
+    closer: Closer,
 ) -> tuple[list[Replayed], int | None]:
-    """Hand the next of the chosen refusals in again, as they are; give what became of them, and where to go on.
+    """Submit the next of the chosen refusals again, as they are; give what became of them, and where to go on.
 
     They are offered no more once the connection's transaction is committed. Where a crash comes before that, they are
     handed in again as parts seen before, and come to the same.
     """
+    mine, following = _next(engine, chosen, span)
+    done = list(_submit(engine, rules, mine, closer))
+    _close(connection, [one.id for one in done if not one.reasons], Closing.SUBMITTED, closer)
+    return done, following
+
+
+def discard(
+    engine: Engine, connection: Connection, chosen: RefusalFilter, span: tuple[int, int], closer: Closer
+) -> tuple[list[Replayed], int | None]:
+    """Dismiss the next of the chosen refusals; give what became of them, and where to go on."""
+    mine, following = _next(engine, chosen, span)
+    return discard_named(connection, [one.id for one in mine], closer), following
+
+
+def discard_named(connection: Connection, ids: Sequence[int], closer: Closer) -> list[Replayed]:
+    """Dismiss these; what is not open any more says so."""
+    won = _close(connection, ids, Closing.DISMISSED, closer)
+    return [Replayed(id_) if id_ in won else _gone(id_) for id_ in ids]
+
+
+def _next(engine: Engine, chosen: RefusalFilter, span: tuple[int, int]) -> tuple[list[Refusal], int | None]:
     after, until = span
     rows = page_of(engine, chosen, after, newest_first=False)
     mine = [row for row in rows if row.id <= until and chosen.includes(row)]
-    done = list(_hand_in(engine, rules, mine))
-    _mark(connection, [one.id for one in done if not one.reasons])
-    return done, rows[-1].id if rows and rows[-1].id < until else None
+    return mine, rows[-1].id if rows and rows[-1].id < until else None
 
 
-def replay_named(engine: Engine, connection: Connection, rules: Rules, ids: Sequence[int]) -> list[Replayed]:
-    """Hand these in again, as `replay` does; what is not there any more says so."""
+def replay_named(
+    engine: Engine, connection: Connection, rules: Rules, ids: Sequence[int], closer: Closer
+) -> list[Replayed]:
+    """Submit these again, as `replay` does; what is not there any more says so."""
     done: list[Replayed] = []
     last = 0
     while rows := page_of(engine, RefusalFilter(ids=ids), last, newest_first=False):
-        done += _hand_in(engine, rules, rows)
+        done += _submit(engine, rules, rows, closer)
         last = rows[-1].id
-    _mark(connection, [one.id for one in done if not one.reasons])
-    gone = sorted({*ids} - {one.id for one in done})
-    what, right = "was submitted again, erased or purged since it was shown", "nothing more"
-    return [*done, *(Replayed(id_, reasons=(Reason(f"message {id_}", what, right),)) for id_ in gone)]
+    _close(connection, [one.id for one in done if not one.reasons], Closing.SUBMITTED, closer)
+    return [*done, *map(_gone, sorted({*ids} - {one.id for one in done}))]
 
 
-def against(engine: Engine, refusal: Refusal, known: dict[str, tuple[Reason, ...]]) -> tuple[Reason, ...]:
+def _gone(id_: int) -> Replayed:
+    what, right = "was submitted again, dismissed, erased or purged since it was shown", "nothing more"
+    return Replayed(id_, reasons=(Reason(f"message {id_}", what, right),))
+
+
+def against(
+    engine: Engine, refusal: Refusal, known: dict[str, tuple[Reason, ...]], use_account: str | None = None
+) -> tuple[Reason, ...]:
     """Say why a refusal would be refused again now; nothing where it would be accepted, at least in part."""
-    return _against(engine, read_message(refusal.raw), known)
+    return _against(engine, _messages(refusal, use_account), known)
 
 
-def replay_mended(engine: Engine, rules: Rules, lines: Iterator[bytes]) -> Iterator[tuple[int, Replayed | Reason]]:
+def replay_fixed(engine: Engine, rules: Rules, fixed: Refusal, closer: Closer) -> Replayed:
+    """Submit one refusal as it was fixed."""
+    (done,) = _submit(engine, rules, [fixed], closer)
+    if not done.reasons:
+        repeat(lambda: _close_alone(engine, done.id, closer))
+    return done
+
+
+def keep_draft(engine: Engine, id_: int, draft: Mapping[str, object]) -> None:
+    """Keep what an operator made of a refusal, which is still not accepted."""
+    with engine.begin() as connection:
+        connection.execute(update(Refused).where(Refused.id == id_, Refused.is_open()).values(draft=draft))
+
+
+def replay_mended(
+    engine: Engine, rules: Rules, lines: Iterator[bytes], closer: Closer
+) -> Iterator[tuple[int, Replayed | Reason]]:
     """Submit corrected lines, as `as_line` wrote them; give the result of each, by the line's number."""
     for number, text_ in enumerate(lines, 1):
         if not text_.strip():
@@ -84,10 +144,7 @@ def replay_mended(engine: Engine, rules: Rules, lines: Iterator[bytes]) -> Itera
         if isinstance(mended, Reason):
             yield number, mended
         else:
-            (done,) = _hand_in(engine, rules, [mended])
-            if not done.reasons:
-                repeat(lambda: _mark_alone(engine, done.id))  # noqa: B023 - run at once
-            yield number, done
+            yield number, replay_fixed(engine, rules, mended, closer)
 
 
 def rehearse_mended(engine: Engine, lines: Iterator[bytes]) -> Iterator[tuple[Reason, ...]]:
@@ -114,33 +171,65 @@ def _mended(engine: Engine, written: bytes, where: str) -> Refusal | Reason:
     rows = page_of(engine, RefusalFilter(ids=[named]), 0, newest_first=False) if 0 < named <= INT64_MAX else []
     if not rows:
         return Reason(
-            where, f"message {named} is unknown, or was submitted again", "an id that `turnout refused` lists"
+            where, f"message {named} is unknown, or was submitted again or dismissed", "an id that `turnout refused` lists"
         )
+    if raw == rows[0].message:
+        return rows[0]  # as it was: its rows say what is wrong
     mended = raw.encode(errors="replace") if isinstance(raw, str) else json.dumps(raw).encode()
-    return replace(rows[0], raw=mended)
+    return replace(rows[0], raw=mended, source=None)
 
 
-def _hand_in(engine: Engine, rules: Rules, refusals: Sequence[Refusal]) -> Iterator[Replayed]:
-    """Hand refusals in again, those that would only be refused again apart."""
+def _messages(refusal: Refusal, use_account: str | None) -> list[Message | Unreadable] | tuple[Reason, ...]:
+    """Read what a refusal comes to: its message, or, of a file's rows, those of the records that they are."""
+    if refusal.source is None:
+        return [_with_account(read_message(refusal.raw), use_account)]
+    records = Source.read(refusal.source).reread()
+    if isinstance(records, tuple):
+        return records
+    return [_with_account(message_of(record), use_account) for record in records]
+
+
+def message_of(record: FileRecord) -> Message | Unreadable:
+    """Write the record of a file's rows as the message that it is."""
+    address = record.address
+    where = Where(
+        record.account, address.object_id, address.external_event_id, address.external_account_id, record.state
+    )
+    return read_fields({**where.fields(), "inputs": [record.candidate.input]})
+
+
+def _with_account(message: Message | Unreadable, use_account: str | None) -> Message | Unreadable:
+    if use_account is None or isinstance(message, Unreadable):
+        return message
+    return replace(message, account=use_account, envelope={**message.envelope, "account": use_account})
+
+
+def _submit(engine: Engine, rules: Rules, refusals: Sequence[Refusal], closer: Closer) -> Iterator[Replayed]:
+    """Submit refusals, those that would only be refused again apart."""
     handed: list[Inbound] = []
     ids: list[int] = []
     known: dict[str, tuple[Reason, ...]] = {}
     for one in refusals:
-        part, message = own_part("refused", one.id), read_message(one.raw)
-        reasons = _against(engine, message, known)
-        if isinstance(message, Unreadable) or reasons:
+        messages = _messages(one, closer.use_account)
+        reasons = _against(engine, messages, known)
+        if reasons or isinstance(messages, tuple):
             yield Replayed(one.id, reasons=reasons)
             continue
-        message = replace(message, submission=one.submission, part=part, producer=one.producer)
-        handed.append(Inbound(one.door, part, one.raw, message, key_id=one.key_id))
-        ids.append(one.id)
+        for number, message in enumerate(messages):
+            assert isinstance(message, Message), "what is unreadable has a reason against it"
+            part = own_part("refused", one.id) + (f"\x1f{number}" if number else "")
+            own = replace(message, submission=one.submission, part=part, producer=one.producer)
+            handed.append(Inbound(one.door, part, own.whole(), own, key_id=one.key_id))
+            ids.append(one.id)
     if not handed:
         return
     with engine.connect() as connection:
         parts = accept(connection, handed, replace(rules, origin=Origin.REPLAY))
         came_to = _receipts(connection, parts)
-    for id_, part_ in zip(ids, parts, strict=True):
-        yield Replayed(id_, *came_to[part_.submission, part_.part])
+    for id_, some in groupby(zip(ids, parts, strict=True), key=lambda one: one[0]):
+        counts = [came_to[part.submission, part.part] for _, part in some]
+        accepted, duplicates, refused = (sum(each) for each in zip(*counts, strict=True))
+        yield Replayed(id_, accepted, duplicates, refused)
 
 
 def _receipts(connection: Connection, parts: Sequence[Part]) -> dict[tuple[UUID, str], tuple[int, int, int]]:
@@ -158,22 +247,42 @@ def _receipts(connection: Connection, parts: Sequence[Part]) -> dict[tuple[UUID,
     return {(row.submission, row.part): (row.accepted, row.duplicates, row.refused) for row in rows}
 
 
-def _mark(connection: Connection, ids: Sequence[int]) -> None:
-    """Offer these no more."""
-    waiting = update(Refused).where(Refused.id == among(ids), Refused.replayed_at.is_(None))
-    connection.execute(waiting.values(replayed_at=func.now()))
+def _close(connection: Connection, ids: Sequence[int], how: Closing, closer: Closer) -> set[int]:
+    """Close these, so that they are offered no more; say which were open."""
+    still = update(Refused).where(Refused.id == among(ids), Refused.closed_at.is_(None))
+    facts = {"closing": how, "closed_by": closer.by, "closed_because": closer.because}
+    closed = still.values(closed_at=func.now(), draft=None, **facts).returning(Refused.id)
+    return {*connection.execute(closed).scalars()}
 
 
-def _mark_alone(engine: Engine, id_: int) -> None:
+def _close_alone(engine: Engine, id_: int, closer: Closer) -> None:
     with engine.begin() as connection:
-        _mark(connection, [id_])
+        _close(connection, [id_], Closing.SUBMITTED, closer)
 
 
-def _against(engine: Engine, message: Message | Unreadable, known: dict[str, tuple[Reason, ...]]) -> tuple[Reason, ...]:
-    """Say why the whole of a message would be refused again; nothing where some of it would be accepted.
+def _against(
+    engine: Engine,
+    messages: list[Message | Unreadable] | tuple[Reason, ...],
+    known: dict[str, tuple[Reason, ...]],
+) -> tuple[Reason, ...]:
+    """Say why the whole of some messages would be refused again; nothing where some of it would be accepted.
 
     `known` is what was found out about accounts, by their names.
     """
+    if isinstance(messages, tuple):
+        return messages
+    reasons: list[Reason] = []
+    for message in messages:
+        found = _against_one(engine, message, known)
+        if not found:
+            return ()
+        reasons += found
+    return tuple(reasons)
+
+
+def _against_one(
+    engine: Engine, message: Message | Unreadable, known: dict[str, tuple[Reason, ...]]
+) -> tuple[Reason, ...]:
     if isinstance(message, Unreadable):
         return message.reasons
     if message.account not in known:

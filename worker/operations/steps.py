@@ -14,6 +14,7 @@ from models.tables import Batch, Error, JobItem, Refused
 from models.words import Action, Origin, Resolution
 from worker.database import json, rows_as
 from worker.operations import cancel, correct, replay, retry
+from worker.operations.replay import Closer, Replayed
 from worker.operations.retry import ErrorToRetry
 from worker.queries.error_filter import Filter
 from worker.queries.refusals import AT_ONCE, RefusalFilter
@@ -30,7 +31,11 @@ BATCHES: Final = 20
 """Batches that one step cancels."""
 
 
-OF: Final[Mapping[Action, InstrumentedAttribute[int]]] = {Action.CANCEL: Batch.id, Action.REPLAY: Refused.id}
+OF: Final[Mapping[Action, InstrumentedAttribute[int]]] = {
+    Action.CANCEL: Batch.id,
+    Action.REPLAY: Refused.id,
+    Action.DISCARD: Refused.id,
+}
 """Of what the newest id is where a job ends, where it is not of errors.
 
 What comes while it runs is not its own, for where records fail at once it would never end.
@@ -43,6 +48,7 @@ class JobState:
 
     id: int
     action: Action
+    who: str
     filter: Mapping[str, Any]
     params: Mapping[str, Any]
     expected: int | None
@@ -251,19 +257,47 @@ def _cancel(on: StepContext, work: JobState) -> StepResult | None:
 
 
 def _replay(on: StepContext, work: JobState) -> StepResult | None:
-    """Hand refusals in again, in transactions of accept's own; after a crash they are parts seen before."""
+    """Submit refusals again, in transactions of accept's own; after a crash they are parts seen before."""
+    closer = Closer(work.who, use_account=work.params.get("use_account"))
+
+    def named(ids: Sequence[int]) -> list[Replayed]:
+        return replay.replay_named(on.engine, on.connection, on.rules, ids, closer)
+
+    def found(chosen: RefusalFilter, span: tuple[int, int]) -> tuple[list[Replayed], int | None]:
+        return replay.replay(on.engine, on.connection, on.rules, chosen, span, closer)
+
+    return _refusals(on, work, named, found)
+
+
+def _discard(on: StepContext, work: JobState) -> StepResult | None:
+    """Dismiss refusals."""
+    closer = Closer(work.who, work.params["because"])
+
+    def named(ids: Sequence[int]) -> list[Replayed]:
+        return replay.discard_named(on.connection, ids, closer)
+
+    def found(chosen: RefusalFilter, span: tuple[int, int]) -> tuple[list[Replayed], int | None]:
+        return replay.discard(on.engine, on.connection, chosen, span, closer)
+
+    return _refusals(on, work, named, found)
+
+
+def _refusals(
+    on: StepContext,
+    work: JobState,
+    named: Callable[[Sequence[int]], list[Replayed]],
+    found: Callable[[RefusalFilter, tuple[int, int]], tuple[list[Replayed], int | None]],
+) -> StepResult | None:
     if work.pinned:
         taken = [row.item for row in _take(on, work, AT_ONCE)]
-        done = replay.replay_named(on.engine, on.connection, on.rules, taken)
-        return StepResult(_replayed(done), work.stage, work.after) if taken else None
+        return StepResult(_replayed(named(taken)), work.stage, work.after) if taken else None
     if work.after >= work.until:
         return None
-    chosen = RefusalFilter.read(work.filter)
-    done, following = replay.replay(on.engine, on.connection, on.rules, chosen, (work.after, work.until))
+    done, following = found(RefusalFilter.read(work.filter), (work.after, work.until))
     return StepResult(_replayed(done), work.stage, work.until if following is None else following)
 
 
-def _replayed(done: Sequence[replay.Replayed]) -> list[ItemResult]:
+def _replayed(done: Sequence[Replayed]) -> list[ItemResult]:
     return [
         ItemResult(
             one.id, done=not one.reasons, result={name: value for name, value in asdict(one).items() if name != "id"}
@@ -278,4 +312,5 @@ STEPS: Final[Mapping[Action, Callable[[StepContext, JobState], StepResult | None
     Action.CORRECT: _correct,
     Action.CANCEL: _cancel,
     Action.REPLAY: _replay,
+    Action.DISCARD: _discard,
 }

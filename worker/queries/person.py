@@ -12,12 +12,12 @@ from models.advice import follows
 from models.input_check import comparable
 from models.outcome import LastError, outcome
 from models.tables import Account, Batch, Event, Key, Notification, Record, Submission
-from models.words import Door, Origin, Outcome, Stage, State, Status
+from models.words import Closing, Door, Origin, Outcome, Stage, State, Status
 from worker.database import rows_as
 from worker.queries import submissions, waiting
 from worker.queries.history import PastAttempt, PastError, attempts_of, errors_of
 from worker.queries.rows import NEWEST
-from worker.queries.submissions import Cursor, SubmissionCounts
+from worker.queries.submissions import Cursor, SubmissionCounts, SubmissionRefusal
 
 LOOKED_AT: Final = 5_000
 """Records of a submission that are looked at, at most."""
@@ -57,7 +57,12 @@ class NotAccepted:
     id: int
     inputs: int
     reasons: list[dict[str, str]]
+    standing: str
+    """`open`, or how it ended."""
+    closed_at: datetime | None
+    closed_because: str
     replayed_at: datetime | None
+    """When it was submitted again, where that closed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +108,15 @@ def find_submission(engine: Engine, submission_id: UUID, limit: int = 100) -> Su
                 for r in undelivered
             ],
             webhooks=rows_as(WebhookStanding, webhooks),
-            refusals=[NotAccepted(one.id, one.inputs, one.reasons, one.replayed_at) for one in refused],
+            refusals=[_not_accepted(one) for one in refused],
         )
+
+
+def _not_accepted(one: SubmissionRefusal) -> NotAccepted:
+    submitted_at = one.closed_at if one.closing in {None, Closing.SUBMITTED} else None
+    return NotAccepted(
+        one.id, one.inputs, one.reasons, one.standing, one.closed_at, one.closed_because, submitted_at
+    )
 
 
 HISTORY: Final = 5_000

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import BigInteger, Engine, cast, func, select, text, true
 
 from models.outcome import LastError, outcome
-from models.tables import Batch, Purged, Record, Submission
+from models.tables import Batch, Purged, Record, Refused, Submission
 from models.words import Outcome
 
 
@@ -18,6 +18,8 @@ class Books:
     accepted: int
     duplicates: int
     refused: int
+    refused_open: int
+    """Of these, inputs that are open: neither submitted again, corrected nor dismissed."""
     outcomes: dict[Outcome, int]
     purged: int
     """How many of these records are purged; every count holds them."""
@@ -35,6 +37,7 @@ class Books:
             "accepted": self.accepted,
             "duplicates": self.duplicates,
             "refused": self.refused,
+            "refused_open": self.refused_open,
             **{one.value: count for one, count in self.outcomes.items()},
             "purged": self.purged,
             "balanced": self.balanced,
@@ -87,6 +90,7 @@ _OUTCOMES: Final = (
     .outerjoin(LastError, true())
     .group_by(outcome)
 )
+_OPEN: Final = select(cast(func.coalesce(func.sum(Refused.inputs), 0), BigInteger)).where(Refused.is_open())
 _PURGED: Final = select(Purged.delivered, Purged.rejected, Purged.unconfirmed, Purged.failed, Purged.canceled)
 
 
@@ -95,6 +99,7 @@ def audit(engine: Engine) -> Books:
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection, connection.begin():
         connection.execute(_UNBOUNDED)
         receipts = connection.execute(_RECEIPTS).one()
+        refused_open = connection.execute(_OPEN).scalar_one()
         kept = Counter(dict(connection.execute(_OUTCOMES).all()))
         purged = Counter({Outcome(name): count for name, count in connection.execute(_PURGED).mappings().one().items()})
         wrong = [
@@ -106,6 +111,7 @@ def audit(engine: Engine) -> Books:
         receipts.accepted,
         receipts.duplicates,
         receipts.refused,
+        refused_open,
         {one: kept[one] + purged[one] for one in Outcome},
         purged.total(),
         wrong,

@@ -1,4 +1,4 @@
-"""A page of what was refused at the door; each may be a whole message, so it looks at a bounded number and size."""
+"""A page of what was not accepted and is open; each may be a whole message, so it looks at a bounded number and size."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,11 +25,12 @@ BYTES_AT_ONCE: Final = 2 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class RefusalFilter:
-    """Which refusals: by id, by submission, by the account that the message names; else all."""
+    """Which refusals: by id, by submission, by group, by the account that the message names; else all."""
 
     ids: Sequence[int] | None = None
     submission: UUID | None = None
     account: str | None = None
+    group_id: str | None = None
 
     @classmethod
     def read(cls, written: Mapping[str, Any]) -> Self:
@@ -41,12 +42,14 @@ class RefusalFilter:
     def written(self) -> dict[str, object]:
         """Write it as JSON: what of it is set, by its names."""
         facts = {"ids": self.ids and list(self.ids), "submission": self.submission and str(self.submission)}
-        return {name: value for name, value in {**facts, "account": self.account}.items() if value}
+        facts |= {"account": self.account, "group_id": self.group_id}
+        return {name: value for name, value in facts.items() if value}
 
     def conditions(self) -> Iterator[ColumnElement[bool]]:
         """Give the conditions of a `Refused`, with its `Submission`; `account` is not among them."""
-        yield Refused.replayed_at.is_(None)
-        yield Refused.raw != b""
+        yield Refused.is_open()
+        if self.group_id is not None:
+            yield Refused.group_id == self.group_id
         if self.ids is not None:
             yield Refused.id == among(self.ids)
         if self.submission is not None:
@@ -65,7 +68,7 @@ BYTES: Final = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What was refused and not handed in again since, with whose it is and its message."""
+    """What was not accepted and is open, with whose it is and its message."""
 
     id: int
     raw: bytes
@@ -77,6 +80,9 @@ class Refusal:
     door: Door
     producer: str
     key_id: int | None
+    group_id: str
+    source: Mapping[str, Any] | None
+    draft: Mapping[str, Any] | None
     account: str | None
     """What the message names; none where it cannot be read."""
     message: Json | None
@@ -85,7 +91,7 @@ class Refusal:
 
     def without_message(self) -> "Refusal":
         """Give it without what may be large."""
-        return replace(self, raw=b"", message=None, text=None)
+        return replace(self, raw=b"", message=None, text=None, source=None, draft=None)
 
 
 def listed(engine: Engine, chosen: RefusalFilter, before: int | None, limit: int) -> tuple[list[Refusal], int | None]:
@@ -142,7 +148,7 @@ def _chunks(heads: Sequence[tuple[int, int]]) -> Iterator[list[int]]:
 
 
 def waiting(engine: Engine, chosen: RefusalFilter, before: int | None = None) -> Iterator[Refusal]:
-    """Give the refusals that were not handed in again, the newest first, each with its message as JSON or text."""
+    """Give the open refusals, the newest first, each with its message as JSON or text."""
     last = NEWEST if before is None else before
     while page := page_of(engine, chosen, last, newest_first=True):
         yield from filter(chosen.includes, page)
@@ -167,6 +173,7 @@ def page_of(engine: Engine, chosen: RefusalFilter, last: int, *, newest_first: b
     page = (
         select(
             *(Refused.id, Refused.raw, Refused.inputs, Refused.reasons, Refused.refused_at),
+            *(Refused.group_id, Refused.source, Refused.draft),
             *(Submission.submission, Submission.part, Submission.door, Submission.producer, Submission.key_id),
         )
         .select_from(sized)

@@ -261,7 +261,7 @@ def _read(connection: Connection, settings: Settings, found: Sequence[Finding]) 
         },
         waiting=[row for each in (_WAITING, _LOOKED_FOR) for row in rows_as(Waiting, connection.execute(each))],
         unresolved_errors={one.value: count(connection, chosen_errors(Filter((one,)), Error.id)) for one in ANY_OPEN},
-        refused=count(connection, select(Refused.id).where(Refused.replayed_at.is_(None), Refused.raw != b"")),
+        refused=count(connection, select(Refused.id).where(Refused.is_open())),
         jobs=jobs_under_way(connection, 5),
         webhooks=rows_as(WebhookTrouble, connection.execute(_WEBHOOKS)),
     )

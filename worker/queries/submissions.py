@@ -36,7 +36,7 @@ from sqlalchemy.orm import aliased
 
 from models.outcome import last_error_of, outcome_of
 from models.tables import Batch, Error, Event, Record, Refused, Submission, fixed
-from models.words import Door, Identity, Outcome, Resolution, State, Status
+from models.words import Closing, Door, Identity, Outcome, Resolution, State, Status
 from worker.database import rows_as
 
 MANY: Final = 100_000
@@ -175,7 +175,19 @@ class SubmissionRefusal:
     inputs: int
     reasons: list[dict[str, str]]
     raw: bytes
-    replayed_at: datetime | None
+    closed_at: datetime | None
+    closing: Closing | None
+    """None where it is open, or an earlier release closed it: submitted again."""
+    closed_because: str
+
+    @property
+    def standing(self) -> str:
+        """Say whether it is open, or how it ended."""
+        if self.closed_at is None:
+            return "open"
+        return {Closing.CORRECTED: "corrected by a file", Closing.DISMISSED: "dismissed"}.get(
+            self.closing or Closing.SUBMITTED, "submitted again"
+        )
 
 
 _RECEIPT: Final = select(
@@ -279,7 +291,8 @@ def records(
 
 
 _REFUSALS: Final = (
-    select(Refused.id, Refused.inputs, Refused.reasons, Refused.raw, Refused.replayed_at)
+    select(Refused.id, Refused.inputs, Refused.reasons, Refused.raw, Refused.closed_at)
+    .add_columns(Refused.closing, Refused.closed_because)
     .join(Submission, Submission.id == Refused.submission_id)
     .where(Submission.submission == bindparam("submission"), Refused.id > bindparam("after"))
     .order_by(Refused.id)

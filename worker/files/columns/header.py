@@ -21,8 +21,9 @@ from worker.files.columns.who_counts import Deciding, deciding
 from worker.files.lines import FileError
 from worker.files.options import Options
 
-REFUSED: Final = ("reason", "line")
-"""The first two columns of a file of refused rows; handed in again, they are passed over."""
+REFUSED: Final = ("reason", "line", "refused")
+"""The first columns of a file of refused rows; they are the file's own no more. The last names what a row corrects:
+the submission and the number among what was refused of it. An earlier release wrote only the first two."""
 
 TIMES: Final[dict[State, Field]] = {
     State.REGISTER: Field.REGISTERED,
@@ -128,6 +129,21 @@ class Columns:
 _MAIL: Final = re.compile(r"e?mail|courriel|correo")
 
 
+def columns_before(titles: Sequence[str]) -> int:
+    """Count the columns that stand before the file's own: those of a file of refused rows."""
+    first = tuple(compact(title) for title in titles[: len(REFUSED)])
+    return next((count for count in (len(REFUSED), 2) if first[:count] == REFUSED[:count]), 0)
+
+
+def corrected(titles: Sequence[str], rows: Sequence[tuple[int, Sequence[str]]]) -> tuple[str, ...]:
+    """Name what rows of a corrected file correct, as `REFUSED` has it."""
+    if columns_before(titles) < len(REFUSED):
+        return ()
+    place = len(REFUSED) - 1
+    named = dict.fromkeys(cells[place].strip() for _, cells in rows if len(cells) > place)
+    return tuple(name for name in named if name)
+
+
 def column_key(titles: Sequence[str], place: int) -> str:
     """Give what tells a column from others, in each table of the file: its title, and which of that title it is."""
     title = compact(titles[place])
@@ -145,7 +161,7 @@ def recognise(cells: Sequence[str], options: Options, promoted: Mapping[str, Dec
     properties: defaultdict[str, repeated.Ranked] = defaultdict(list)
     decide: dict[int, DecidingKind] = {}
     probable: dict[int, DecidingKind] = {}
-    start = len(REFUSED) if tuple(compact(cell) for cell in cells[:2]) == REFUSED else 0
+    start = columns_before(cells)
     targets = mapped(cells, options.mapping, start)
     block = repeated.meeting(cells) - set(targets)
     own = [place for place in range(start, len(cells)) if place not in block]

@@ -165,9 +165,9 @@ class Spool:
     def _unpacked(self, packed: bytes) -> Draft | FileRecord | RejectedRow:
         values = _loads(packed)
         if len(values) == _OF_RECORD:
-            line, account, address, state, identity, contact, at, known = values
+            line, account, address, state, (identity, contact), at, known, corrects = values
             candidate = Candidate(Identity(identity), contact, at, known)
-            return FileRecord(line, account, Address(*address), State(state), candidate)
+            return FileRecord(line, account, Address(*address), State(state), candidate, tuple(corrects))
         if len(values) == _OF_REFUSED:
             line, reasons, raw, titles, rows = values
             known = tuple(Reason(*reason) for reason in reasons)
@@ -205,7 +205,8 @@ def _packed_record(record: FileRecord) -> tuple[object, ...]:
     known = candidate.input
     around = [address.object_id, address.external_event_id, address.external_account_id]
     values = [record.line, record.account, around, record.state]
-    values += [candidate.identity, candidate.contact, candidate.interaction_date_time, known]
+    who = [candidate.identity, candidate.contact]
+    values += [who, candidate.interaction_date_time, known, record.corrects]
     event = [record.account, *around, record.state]
     joined = left = None
     if record.state is State.ATTEND:
