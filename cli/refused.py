@@ -10,8 +10,9 @@ from uuid import UUID
 
 import typer
 
+from cli.accounts import check
 from cli.bulk_jobs import Consent, Wish, agree, do, first_reason, show_tally, tell
-from cli.filters import AccountOption, Before, Limit, an_id, check
+from cli.filters import AccountOption, Before, Limit, an_id
 from cli.option_groups import with_groups
 from cli.output import AsJson, complain, print_json, print_table, say, say_more
 from cli.resources import open_engine, open_process
@@ -158,7 +159,7 @@ def retry(  # noqa: PLR0913 - one parameter an option
 def dismiss(  # noqa: PLR0913 - one parameter an option
     ids: Ids = None,
     *,
-    because: Annotated[str, typer.Option(help="Why, for those who ask later.")],
+    because: Annotated[str, typer.Option(help="Why nothing more is done about them; it is kept.")],
     submission: OfSubmission = None,
     account: AccountOption = None,
     group: OfGroup = None,
@@ -177,7 +178,7 @@ def dismiss(  # noqa: PLR0913 - one parameter an option
     wish = Wish(Action.DISCARD, chosen.written, "dismissed", {"because": because.strip()})
     job = do(open_process(), wish, consent)
     if consent.as_json:
-        print_json(job)
+        print_json({"dismissed": job.done if job else 0, "job": job and job.id})
         return
     tell(job, lambda job: f"{counted(job.done, 'message')} {is_or_are(job.done)} dismissed", NOTHING)
 

@@ -34,7 +34,7 @@ def fill(submit: Submit, engine: Engine) -> None:
 
 
 def refused_ids(engine: Engine) -> list[int]:
-    return [row.id for row in Ledger(engine).refused(Refused.replayed_at.is_(None))]
+    return [row.id for row in Ledger(engine).refused(Refused.closed_at.is_(None))]
 
 
 def following(html: str) -> str | None:

@@ -117,10 +117,10 @@ def test_what_died_before_it_was_marked_is_accepted_once(
     submit({**message("a@x.org"), "account": "acme"})
     do(engine, insert(Account).values(name="acme"))
     list(replay(engine, rules, RefusalFilter()))
-    do(engine, update(Refused).values(replayed_at=None))
+    do(engine, update(Refused).values(closed_at=None))
     list(replay(engine, rules, RefusalFilter()))
     assert outcomes(engine) == {"pending": 1}
-    assert ledger.refused(Refused.replayed_at.is_(None)) == []
+    assert ledger.refused(Refused.closed_at.is_(None)) == []
 
 
 def test_what_is_handed_in_again_waits_for_what_is_under_way_of_the_same_person(

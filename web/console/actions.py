@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from models.counted import counted, is_or_are
 from models.words import Action as Bulk, Outcome
-from web.console import bulk, corrections, person, refusals, schedules as schedule_pages
+from web.console import bulk, corrections, fix_table, person, refusals, schedules as schedule_pages
 from web.console.base import ActionFunction, ConsoleRequest, PageError, Redirect
 from web.console.form import FormLimits
 from worker.accounts import registry, state
@@ -77,7 +77,7 @@ ACTIONS: Final[Mapping[str, ActionFunction]] = {
     "/batch/{batch}/cancel": cancel_batch,
     "/accounts/{account}/pause": pause,
     "/accounts/{account}/resume": resume,
-    "/refused/{refusal}": refusals.mend,
+    "/refused/{refusal}": refusals.fix,
     "/act/{action}": bulk.do,
     "/job/{job}/stop": bulk.stop,
     "/job/{job}/begin": bulk.begin,
@@ -95,6 +95,7 @@ LIMITS: Final[Mapping[str, FormLimits]] = {
     "/refused/{refusal}": FormLimits(
         refusals.LARGEST_MENDED,
         "A larger message is fixed in a file: turnout refused --out FILE, then turnout refused retry --from FILE.",
+        fields=fix_table.MOST_CELLS + 100,
     ),
     "/erasures": FormLimits(is_slow=True),
     "/job/{job}/begin": FormLimits(is_slow=True),

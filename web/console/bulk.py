@@ -8,11 +8,11 @@ from starlette.datastructures import QueryParams
 
 from models.words import Action
 from web.console.base import ConsoleRequest, Page, PageError, Redirect
-from web.console.selection import chosen, written
+from web.console.selection import chosen, params, written
 from worker.operations import audit_log, jobs, preview, tally
 from worker.operations.audit_log import LoggedAction, said
 from worker.operations.duration import lasts
-from worker.queries import job_results
+from worker.queries import job_results, refusal_groups
 from worker.queries.error_groups import named
 from worker.queries.jobs import JobSummary, find_job, list_jobs
 
@@ -23,6 +23,7 @@ VERBS: Final = {
     Action.RETRY: ("Retry", "sent again, behind what is live"),
     Action.DISMISS: ("Dismiss", "left as they are: resolved with your reason, and not delivered"),
     Action.CANCEL: ("Cancel", "taken out of the queue and not sent; a retry of canceled ones puts them back"),
+    Action.DISCARD: ("Dismiss", "dismissed with your reason: open no more, and not sent"),
     Action.REPLAY: ("Submit again", "submitted as they are, behind what is live; what is still wrong stays here"),
 }
 LONGEST: Final = 500
@@ -33,17 +34,23 @@ def act(visit: ConsoleRequest) -> Page:
     visit.must_operate()
     action = _action(visit)
     asked = visit.request.query_params
-    if "marked" in asked and not asked.getlist("error"):
+    if "marked" in asked and not (asked.getlist("error") or asked.getlist("id")):
         message = "Go back, and mark the rows that are meant; or take everything that matches."
         raise PageError(400, "Nothing is marked", message)
     wanted = chosen(action, asked)
     outcomes = [] if asked.getlist("error") else _outcomes(action, wanted, asked)
-    return shown(visit, action, wanted, {"chosen": written(asked), "outcomes": outcomes})
+    return shown(visit, action, wanted, {"chosen": written(asked), "outcomes": outcomes}, params(action, asked))
 
 
-def shown(visit: ConsoleRequest, action: Action, wanted: Mapping[str, Any], more: Mapping[str, Any]) -> Page:
+def shown(
+    visit: ConsoleRequest,
+    action: Action,
+    wanted: Mapping[str, Any],
+    more: Mapping[str, Any],
+    how: Mapping[str, Any] | None = None,
+) -> Page:
     """Show what an action will do to what is chosen, and the button that does just that."""
-    found = preview.look(visit.process, action, wanted)
+    found = preview.look(visit.process, action, wanted, how)
     verb, means = VERBS[action]
     return Page(
         "act.html",
@@ -56,6 +63,7 @@ def shown(visit: ConsoleRequest, action: Action, wanted: Mapping[str, Any], more
             "lasts": None if found.seconds is None else lasts(found.seconds),
             "chosen": "",
             "outcomes": [],
+            "how": how or {},
             "problem": CHANGED if visit.asked("changed") else "",
             **more,
         },
@@ -87,12 +95,13 @@ def _outcomes(action: Action, wanted: Mapping[str, Any], asked: QueryParams) -> 
 def do(visit: ConsoleRequest, form: Mapping[str, str]) -> Redirect:
     """Ask for the job that the page showed."""
     action = _action(visit)
-    wanted = chosen(action, QueryParams(form.get("chosen", "")))
+    asked = QueryParams(form.get("chosen", ""))
+    wanted = chosen(action, asked)
     because = form.get("because", "").replace("\0", "").strip()[:LONGEST]
-    if action is Action.DISMISS and not because:
+    if action in {Action.DISMISS, Action.DISCARD} and not because:
         raise PageError(400, "Dismiss them why?", "Go back and say why, for whoever asks later; nothing was done.")
-    params = {"because": because} if because else {}
-    done = preview.confirm(visit.process, visit.by, action, wanted, form.get("seal", ""), params=params)
+    how = params(action, asked, because)
+    done = preview.confirm(visit.process, visit.by, action, wanted, form.get("seal", ""), params=how)
     if isinstance(done, int):
         return Redirect("", f"/job/{done}")
     return Redirect("", f"/act/{action}?{changed(form)}")
@@ -224,5 +233,7 @@ def with_words(visit: ConsoleRequest, rows: Sequence[T]) -> list[tuple[T, str]]:
 
 def _groups(visit: ConsoleRequest, chosen: Sequence[Mapping[str, Any]]) -> list[str]:
     """Give what the errors of each filter's group have in common; nothing where it names none."""
-    names = named(visit.process.engine, {one["group_id"] for one in chosen if "group_id" in one})
+    engine, ids = visit.process.engine, {one["group_id"] for one in chosen if "group_id" in one}
+    names = named(engine, ids)
+    names |= {id_: refusal_groups.named(engine, id_) for id_ in ids - names.keys()}
     return [names.get(one.get("group_id", ""), "") for one in chosen]

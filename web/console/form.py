@@ -24,6 +24,7 @@ class FormLimits:
     is_slow: bool = False
     slowest: float = SLOWEST
     """Seconds within which the form must have come whole."""
+    fields: int = FIELDS
 
 
 USUAL: Final = FormLimits()
@@ -31,7 +32,7 @@ USUAL: Final = FormLimits()
 
 async def read_form(request: Request, limits: FormLimits = USUAL) -> dict[str, str] | None:
     """Read a form's fields, the last of a name, and a file's text; none where it is too large or too slow."""
-    comes = bounded(request, limits.largest).form(max_files=1, max_fields=FIELDS, max_part_size=limits.largest)
+    comes = bounded(request, limits.largest).form(max_files=1, max_fields=limits.fields, max_part_size=limits.largest)
     try:
         async with asyncio.timeout(limits.slowest), comes as form:
             return {

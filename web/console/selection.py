@@ -20,7 +20,7 @@ DEFAULTS: Final[dict[Action, Sequence[Outcome]]] = {
 }
 """The outcomes meant where none is named; what HubSpot rejected is retried only if asked for."""
 FILTERS: Final = ("outcome", "group", "error", "record", "batch", "event", "account", "state", "category", "since")
-OTHERS: Final = ("id", "submission", "all")
+OTHERS: Final = ("id", "submission", "all", "use")
 LONGEST: Final = 300
 
 
@@ -34,7 +34,7 @@ def chosen(action: Action, asked: QueryParams) -> dict[str, object]:
     match action:
         case Action.CANCEL:
             return _batches(asked)
-        case Action.REPLAY:
+        case Action.REPLAY | Action.DISCARD:
             return _refusals(asked)
     return errors(asked, DEFAULTS[action]).written
 
@@ -56,6 +56,12 @@ def errors(asked: QueryParams, default: Sequence[Outcome]) -> Filter:
         records or None,
         errors or None,
     )
+
+
+def params(action: Action, asked: QueryParams, because: str = "") -> dict[str, object]:
+    """Read how it is done to what is chosen, as a job keeps it: why, and to which account."""
+    use = _text(asked, "use") if action is Action.REPLAY else None
+    return {name: value for name, value in {"because": because, "use_account": use}.items() if value}
 
 
 def written(asked: QueryParams) -> str:
@@ -80,7 +86,8 @@ def _refusals(asked: QueryParams) -> dict[str, object]:
     number = None if submission is None else uuid_of(submission)
     if submission is not None and number is None:
         raise PageError(400, f"There is no submission {submission[:100]}", "Right would be a submission's id, a UUID.")
-    return RefusalFilter(_numbers(asked, "id") or None, number, _text(asked, "account")).written
+    named = _numbers(asked, "id") or None
+    return RefusalFilter(named, number, _text(asked, "account"), _text(asked, "group")).written
 
 
 def _text(asked: QueryParams, name: str) -> str | None:

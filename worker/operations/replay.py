@@ -41,6 +41,8 @@ class Replayed:
 def of_item(item: ItemToday) -> Replayed:
     """Read what became of a refusal out of a job's item."""
     result = item.result
+    if not result:
+        return Replayed(item.item)
     reasons = tuple(Reason(**reason) for reason in result["reasons"])
     return Replayed(item.item, result["accepted"], result["duplicates"], result["refused"], reasons)
 

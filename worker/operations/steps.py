@@ -298,12 +298,13 @@ def _refusals(
 
 
 def _replayed(done: Sequence[Replayed]) -> list[ItemResult]:
-    return [
-        ItemResult(
-            one.id, done=not one.reasons, result={name: value for name, value in asdict(one).items() if name != "id"}
-        )
-        for one in done
-    ]
+    return [ItemResult(one.id, done=not one.reasons, result=_came_to(one)) for one in done]
+
+
+def _came_to(one: Replayed) -> dict[str, object]:
+    """Write what became of a refusal; of one that was dismissed there is nothing to say."""
+    told = {name: value for name, value in asdict(one).items() if name != "id"}
+    return told if any(told.values()) else {}
 
 
 STEPS: Final[Mapping[Action, Callable[[StepContext, JobState], StepResult | None]]] = {

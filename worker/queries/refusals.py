@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, Engine, Select, asc, desc, func, select
 from models.input_check import Reason
 from models.message import DEFAULT_ACCOUNT, Json, loads
 from models.tables import Refused, Submission, among
-from models.words import Door
+from models.words import Closing, Door
+from worker.database import rows_as
 from worker.queries.rows import NEWEST
 
 T = TypeVar("T")
@@ -153,6 +154,26 @@ def waiting(engine: Engine, chosen: RefusalFilter, before: int | None = None) ->
     while page := page_of(engine, chosen, last, newest_first=True):
         yield from filter(chosen.includes, page)
         last = page[-1].id
+
+
+_ENDED: Final = select(Refused.closed_at.label("closed_at"), Refused.closing, Refused.closed_by, Refused.closed_because)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a refusal ended."""
+
+    closed_at: datetime
+    closing: Closing | None
+    closed_by: str
+    closed_because: str
+
+
+def ended(engine: Engine, id_: int) -> Ended | None:
+    """Say how a refusal ended; none where it has not, or where there is none."""
+    with engine.connect() as connection:
+        rows = connection.execute(_ENDED.where(Refused.id == id_, Refused.closed_at.is_not(None)))
+        return next(iter(rows_as(Ended, rows)), None)
 
 
 def as_line(refusal: Refusal) -> bytes:

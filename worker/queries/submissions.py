@@ -291,7 +291,7 @@ def records(
 
 
 _REFUSALS: Final = (
-    select(Refused.id, Refused.inputs, Refused.reasons, Refused.raw, Refused.closed_at)
+    select(Refused.id, Refused.inputs, Refused.reasons, Refused.raw, Refused.closed_at.label("closed_at"))
     .add_columns(Refused.closing, Refused.closed_because)
     .join(Submission, Submission.id == Refused.submission_id)
     .where(Submission.submission == bindparam("submission"), Refused.id > bindparam("after"))
