@@ -116,7 +116,11 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
         try:
             chosen = options.read()
             source = stack.enter_context(_open(file))
-            rows = None if check and refused is None else stack.enter_context(RefusedFile.beside(file, refused, submission))
+            rows = (
+                None
+                if check and refused is None
+                else stack.enter_context(RefusedFile.beside(file, refused, submission))
+            )
             bar = stack.enter_context(_Bar(source, shown=sys.stdout.isatty() and not (quiet or json)))
             reading = Reading(source, chosen, bar.read)
             bar.reading = reading

@@ -70,7 +70,19 @@ def refused(  # noqa: PLR0913 - one parameter an option
         _write(out, counting(engine, at_the_terminal(), EXPORT, lines, refused="not accepted", **chosen.written))
         return
     rows = list(islice(found, limit))
-    columns = ["id", "inputs", "reasons", "refused_at", "submission", "part", "door", "producer", "account", "group_id", "source"]
+    columns = [
+        "id",
+        "inputs",
+        "reasons",
+        "refused_at",
+        "submission",
+        "part",
+        "door",
+        "producer",
+        "account",
+        "group_id",
+        "source",
+    ]
     facts = [{name: getattr(row, name) for name in columns} for row in rows]
     if as_json:
         print_json(
@@ -141,7 +153,9 @@ def retry(  # noqa: PLR0913 - one parameter an option
     chosen = RefusalFilter(ids or None, submission, account, group)
     named = bool(chosen.written) or everything
     if named is (from_ is not None) or (from_ is not None and use_account):
-        raise typer.BadParameter("name ids, --submission, --account, --group or --all; or a corrected file: --from FILE")
+        raise typer.BadParameter(
+            "name ids, --submission, --account, --group or --all; or a corrected file: --from FILE"
+        )
     process = open_process()
     if use_account is not None:
         check(process.engine, use_account)

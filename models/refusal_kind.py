@@ -113,7 +113,7 @@ _BY_WORDS: Final = tuple(
     )
 )  # fmt: skip
 _LINE: Final = re.compile(r"line \d+(?:, )?")
-_INPUT: Final = re.compile(r"^(?:inputs?(?:\[\d+\])?)?\.?")
+_INPUT: Final = re.compile(r"^(?:inputs\[\d+\]|input(?=\.|$))?\.?")
 
 
 @dataclass(frozen=True, slots=True)

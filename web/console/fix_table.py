@@ -17,7 +17,7 @@ from worker.files.clocks import Moment
 from worker.files.source import Source
 from worker.files.times import iso, read_time
 
-MOST_CELLS: Final = 2_000
+MOST_CELLS: Final = 1_000
 """Cells of one table; more is fixed in a file."""
 AROUND: Final = ("subscriber_state", "external_event_id", "external_account_id", "object_id", "account")
 _PARTS: Final = ("properties", "contactProperties")
@@ -136,7 +136,9 @@ def of_message(message: Json | None, reasons: Sequence[Reason]) -> FixTable | No
     if len(inputs) * len(paths) > MOST_CELLS:
         return None
     others = [name for name in message if name not in {*AROUND, "inputs", "submission_id", "part", "producer"}]
-    around = {name: Cell(f"m.{name}", _LABELS.get(name, name), _shown(message.get(name))) for name in (*AROUND, *others)}
+    around = {
+        name: Cell(f"m.{name}", _LABELS.get(name, name), _shown(message.get(name))) for name in (*AROUND, *others)
+    }
     rows = []
     for number, one in enumerate(inputs):
         cells = [Cell(f"i{number}.{path}", f"{_label(path)}, {number + 1}", _value(one, path)) for path in paths]

@@ -51,13 +51,13 @@ def refused(visit: ConsoleRequest) -> Page:
 def refusal(visit: ConsoleRequest) -> Page:
     """Show one refusal: what is wrong at each field, to be fixed there."""
     row = _find(visit)
-    facts: dict[str, Any] = {"row": replace(row, source=None, draft=None), "table": None, "reasons": row.reasons}
+    facts: dict[str, Any] = {"row": replace(row, source=None, draft=None), "reasons": row.reasons, "base": ""}
     if visit.key.role is not Role.OPERATOR:
-        return Page("refusal.html", facts)
+        return Page("refusal.html", {**facts, "kind": "raw"})
     draft = {} if visit.asked("original") else row.draft or {}
     reasons = [Reason(**one) for one in draft.get("reasons", row.reasons)]
     table = None if visit.asked("raw") else _table(row, draft, reasons)
-    written = draft.get("text") or _written(row)
+    written = draft["text"] if "text" in draft else _written(row)
     size = len(written)
     if size <= LARGEST_MENDED:
         size = len(quote_plus(written.replace("\n", "\r\n"), errors="replace"))

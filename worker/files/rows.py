@@ -168,7 +168,8 @@ class Drafter:
         if row.fault:
             return refused_row(row, columns.titles, row.fault)
         if len(row.cells) > width and any(cell.strip() for cell in row.cells[width:]):
-            what = f"has {len(row.cells)} cells where the header has {width}"
+            before = columns_before(columns.titles)
+            what = f"has {len(row.cells) - before} cells where the header has {width - before}"
             return refused_row(row, columns.titles, Reason(f"line {row.line}", what, "a cell with a delimiter quoted"))
         state = self._state(row)
         if state is Standing.ABSENT:

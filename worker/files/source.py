@@ -96,7 +96,9 @@ class Source:
         except FileError as error:
             return (error.reason,)
         reasons = tuple(
-            replace(reason, where=_LINE.sub(lambda found: f"line {_at(found[1], starts, lines)}", reason.where, count=1))
+            replace(
+                reason, where=_LINE.sub(lambda found: f"line {_at(found[1], starts, lines)}", reason.where, count=1)
+            )
             for item in items
             if isinstance(item, RejectedRow)
             for reason in item.reasons

@@ -166,7 +166,9 @@ def step(
 
 
 _DUE: Final = (
-    select(Job.id, Job.action, Act.who, Act.filter, Job.params, Job.expected, Job.until, Job.stage, Job.after, Job.pinned)
+    select(
+        Job.id, Job.action, Act.who, Act.filter, Job.params, Job.expected, Job.until, Job.stage, Job.after, Job.pinned
+    )
     .join(Act, Act.id == Job.id)
     .where(*_WAITS, Job.due_at <= func.clock_timestamp())
     .order_by(Job.due_at, Job.id)

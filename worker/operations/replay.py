@@ -173,7 +173,9 @@ def _mended(engine: Engine, written: bytes, where: str) -> Refusal | Reason:
     rows = page_of(engine, RefusalFilter(ids=[named]), 0, newest_first=False) if 0 < named <= INT64_MAX else []
     if not rows:
         return Reason(
-            where, f"message {named} is unknown, or was submitted again or dismissed", "an id that `turnout refused` lists"
+            where,
+            f"message {named} is unknown, or was submitted again or dismissed",
+            "an id that `turnout refused` lists",
         )
     if raw == rows[0].message:
         return rows[0]  # as it was: its rows say what is wrong

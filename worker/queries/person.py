@@ -114,9 +114,7 @@ def find_submission(engine: Engine, submission_id: UUID, limit: int = 100) -> Su
 
 def _not_accepted(one: SubmissionRefusal) -> NotAccepted:
     submitted_at = one.closed_at if one.closing in {None, Closing.SUBMITTED} else None
-    return NotAccepted(
-        one.id, one.inputs, one.reasons, one.standing, one.closed_at, one.closed_because, submitted_at
-    )
+    return NotAccepted(one.id, one.inputs, one.reasons, one.standing, one.closed_at, one.closed_because, submitted_at)
 
 
 HISTORY: Final = 5_000
