@@ -22,11 +22,11 @@ from models.ids import LONGEST_TEXT, id_fault
 from models.input_check import shown
 
 if TYPE_CHECKING:
-    from worker.files.summary import FileResult
     from worker.files.corrections import Corrected
     from worker.files.reader import Reading
     from worker.files.rejects_file import RefusedFile
     from worker.files.submit import HandIn, Progress
+    from worker.files.summary import FileResult
     from worker.intake.receipts import Receipt
 
 UNAVAILABLE: Final = 1
@@ -214,7 +214,7 @@ def _close_corrected(hand_in: "HandIn", file: str) -> "Corrected | None":
     """Close what a corrected file corrects, and note it."""
     from worker.operations import audit_log
 
-    if not hand_in.corrections.are_any:
+    if not hand_in.corrections:
         return None
     by = audit_log.at_the_terminal()
     facts = {"corrected_file": Path(file).name, "submission": str(hand_in.submission)}

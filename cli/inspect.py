@@ -252,7 +252,8 @@ def submission(submission_id: Annotated[UUID, typer.Argument(metavar="ID")], *, 
         print_json(found)
         return
     say(f"submission {submission_id}, {counted(found.parts, 'part')}, since {written(found.received_at)}", "bold")
-    say(f"accepted {found.accepted:,}, duplicates {found.duplicates:,}, not accepted {found.refused:,}")
+    still_open = f" ({found.refused_open:,} open)" if found.refused else ""
+    say(f"accepted {found.accepted:,}, duplicates {found.duplicates:,}, not accepted {found.refused:,}{still_open}")
     for outcome, number in found.outcomes.items():
         say(f"  {outcome}: {number:,}")
     if not found.all:

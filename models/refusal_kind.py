@@ -95,21 +95,22 @@ _OF_FIELDS: Final = {
     **dict.fromkeys(("subscriber_state", "the state"), Kind.STATE),
 }
 _BY_WORDS: Final = tuple(
-    (kind, re.compile(words))
+    (kind, re.compile("|".join(words)))
     for kind, words in (
-        (Kind.FIELD, r"^is no field of "),
-        (Kind.SHAPE, r"^is no JSON|^is no object|^begins a|cells where the header has|opens a quote|which is no utf|"
-                     r"bytes long|a shorter line|database cannot store|inputs in a list|a list of inputs|"
-                     r"^holds [\d,]+ inputs|such as \{\"email\"|every process"),
-        (Kind.EVENT, r"names no event|^names several events"),
-        (Kind.EMAIL, r"e-mail address|an address such as|own address|no one person's"),
-        (Kind.CONTACT, r"names no contact|contact twice|no contact id|another tool's|sign-in name"),
-        (Kind.STAY, r"joinedAt|leftAt|they joined|they left|they stayed|how long they|no attend without|"
-                    r"which occurrence|no duration|has no unit|hours and minutes"),
-        (Kind.TEXT, r"text values|^text: |; text: |text without it|no entry at all|no contactProperties"),
-        (Kind.TIME, r"milliseconds|seconds|year|\b1970\b|time zone|time of day|no time\b|no date|no day|instant|offset|"
-                    r"clocks?\b|--date-order|a zone|and not when|a time\b|the time|--time-zone|came twice"),
-        (Kind.STATE, r"=keep|leave out|--state|status"),
+        (Kind.FIELD, ["^is no field of "]),
+        (Kind.SHAPE, ["^is no JSON", "^is no object", "cells where the header has", "opens a quote", "which is no utf",
+                      "bytes long", "a shorter line", "database cannot store", "inputs in a list", "a list of inputs",
+                      r"^holds [\d,]+ inputs", r"such as \{\"email\"", "process"]),
+        (Kind.EVENT, ["names no event"]),
+        (Kind.EMAIL, ["e-mail address", "an address such as", "own address", "no one person's"]),
+        (Kind.CONTACT, ["names no contact", "contact twice", "no contact id", "another tool's", "sign-in name"]),
+        (Kind.STAY, ["joinedAt", "leftAt", "they joined", "they left", "they stayed", "how long they",
+                     "no attend without", "which occurrence", "no duration", "has no unit", "hours and minutes"]),
+        (Kind.TEXT, ["text values", "^text: |; text: |text without it", "no entry at all", "no contactProperties"]),
+        (Kind.TIME, ["milliseconds", "seconds", "year", r"\b1970\b", "time zone", "time of day", r"no time\b",
+                     "no date", "no day", "instant", "offset", r"clocks?\b", "--date-order", "a zone", "and not when",
+                     r"a time\b", "the time", "--time-zone", "came twice"]),
+        (Kind.STATE, ["=keep", "leave out", "--state", "status"]),
     )
 )  # fmt: skip
 _LINE: Final = re.compile(r"line \d+(?:, )?")

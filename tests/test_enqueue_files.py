@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 import cli.enqueue
 from cli.enqueue import enqueue
-from worker.files import submit
+from worker.files import corrections, submit
 from worker.intake.receipts import Receipt
 from worker.stream import StreamUnavailable
 
@@ -311,7 +311,7 @@ ATTENDED = ["--object-id", "7", "--state", "attend", "--time-zone", "America/New
 def test_a_file_of_two_occurrences_asks_and_sends_stores_and_writes_nothing(
     world: World, run: Run, more: list[str]
 ) -> None:
-    broken = b"Yes,N,N,N,nobody,,,03/29/2026 07:05:00 PM,03/29/2026 08:00:00 PM,1,,\n" * (submit.AT_ONCE + 1)
+    broken = b"Yes,N,N,N,nobody,,,03/29/2026 07:05:00 PM,03/29/2026 08:00:00 PM,1,,\n" * (corrections.AT_ONCE + 1)
     result = run("list.csv", *ATTENDED, *more, content=WEEKLY + b"\n" + broken)
     assert result.exit_code == 2
     lines = result.stderr.splitlines()

@@ -30,11 +30,11 @@ def test_refused_rows_are_mended_in_their_file_and_handed_in_again(tmp_path: Pat
     path = tmp_path / "refused.csv"
     refused_of(content.encode(), path)
     assert path.read_bytes().decode("utf-8-sig") == (
-        "reason,line,Email,Date,Note\r\n"
+        "reason,line,refused,Email,Date,Note\r\n"
         '"line 2, Email: nobody is no e-mail address (An email address must have an @-sign); '
-        'right would be an address such as ada@example.com",2,nobody,2026-03-01T10:00:00Z,"x;\ny"\r\n'
+        'right would be an address such as ada@example.com",2,,nobody,2026-03-01T10:00:00Z,"x;\ny"\r\n'
         '"line 5, Date: has no time; right would be a time (in another column? --map ""Their column=time"")"'
-        ",5,b@example.com,,late\r\n"
+        ",5,,b@example.com,,late\r\n"
     )
     mended = (
         path.read_text("utf-8-sig").replace(",nobody,", ",c@example.com,").replace(",,late", ",2026-03-02T10:00:00Z,")

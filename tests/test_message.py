@@ -177,7 +177,8 @@ EITHER = "object_id, or external_event_id and external_account_id"
 def test_it_is_refused_and_says_where_what_and_what_would_be_right(
     changed: dict[str, Any], where: str, what: str, right: str
 ) -> None:
-    assert refused(fields(**changed)) == [(where, what, right)]
+    against = refused(fields(**changed))
+    assert [one for one in against if not one[0].startswith("inputs[")] == [(where, what, right)]
     assert refused(json.dumps(fields(**changed)).encode()) == [(where, what, right)]
 
 

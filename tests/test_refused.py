@@ -13,7 +13,7 @@ from sqlalchemy import Engine, func, insert, select, update
 
 import cli.bulk_jobs
 from models.refusal_kind import UNGROUPED
-from models.tables import Account, Act, Job, Refused
+from models.tables import Account, Act, Job, Record, Refused
 from models.words import Action
 from tasks.intake import intake
 from tests.support.background import beside
@@ -22,7 +22,7 @@ from tests.support.fixtures import Submit, Turnout
 from tests.support.jobs import run
 from tests.support.ledger import WHEN, Ledger, ask, do, message, outcomes
 from worker.context import Context
-from worker.operations import steps
+from worker.operations import jobs, steps
 from worker.queries import refusal_groups
 from worker.queries.refusals import RefusalFilter
 
@@ -108,9 +108,9 @@ def test_one_is_dismissed_with_a_reason_and_counted_as_open_no_more(
     assert receipt["refused"] == 2
     assert [one["standing"] for one in receipt["refusals"]] == ["dismissed", "open"]
     assert "dismissed" in turnout("submission", str(part.submission)).output
-    assert "because a test address" in words(" ".join(turnout("actions").output.split())) or True
+    assert "a test address" in turnout("actions").output
     turnout("refused", "dismiss", "1", "--because", "again")
-    assert ask(engine, select(Act.id).where(Act.what == "discard")) == [(act_id,) for act_id in [1]]
+    assert len(ask(engine, select(Act.id))) == 1  # nothing was left to do
 
 
 @pytest.mark.parametrize("chosen", ["--group", "--submission", "--account", "--all"])
@@ -187,7 +187,7 @@ def test_what_an_unknown_account_had_refused_goes_to_another(
 
 
 def test_a_corrected_file_closes_what_it_corrects_and_says_what_is_open(
-    enqueued: Any, engine: Engine, facts: Any, turnout: Turnout, tmp_path: Path
+    enqueued: Any, engine: Engine, facts: Any, turnout: Turnout
 ) -> None:
     first = enqueued(REPORT)
     assert (first["accepted"], first["refused"], first["corrected"]) == (1, 2, None)
@@ -262,7 +262,7 @@ def test_the_rows_of_a_file_are_fixed_in_their_table(
     path = f"/refused/{mateo}"
     html = operator.page(path)
     assert "is before they joined" in words(html)
-    assert ">line 2<" in html and ">line 3<" in html
+    assert (">line 2<" in html, ">line 3<" in html) == (True, True)
     held = table_of(html)
     unchanged = operator.post(path, held)
     assert [one.status_code for one in unchanged.history] == [303]
@@ -273,20 +273,14 @@ def test_the_rows_of_a_file_are_fixed_in_their_table(
     assert table_of(operator.page(f"{path}?original=1"))["c1.2"] == "2026-03-01T14:20:00Z"
     fixed = operator.post(path, table_of(wrong.text) | {"out1": "1"})
     assert "accepted 1, duplicates 0, not accepted 0" in words(fixed.text)
-    (record,) = (
-        Ledger(engine).records(submission_part := None)
-        if False
-        else [row for row in Ledger(engine).records() if row.contact == "mateo@example.com"]
-    )
+    (record,) = Ledger(engine).records(Record.contact == "mateo@example.com")
     assert record.input["properties"] == {"joinedAt": "2026-03-01T14:27:00Z", "leftAt": "2026-03-01T14:40:00Z"}
     gone = operator.get(path)
     assert (gone.status_code, "It was closed by the operator" in words(gone.text)) == (404, True)
     assert numbers(facts) == [nobody]
 
 
-def test_the_inputs_of_a_message_are_fixed_in_a_table(
-    operator: Visitor, submit: Submit, engine: Engine, facts: Any
-) -> None:
+def test_the_inputs_of_a_message_are_fixed_in_a_table(operator: Visitor, submit: Submit, engine: Engine) -> None:
     submit({**message("nobody"), "subscriber_state": "ATTENDED"})
     path = "/refused/1"
     html = operator.page(path)
@@ -303,7 +297,7 @@ def test_the_inputs_of_a_message_are_fixed_in_a_table(
 
 
 def test_a_group_is_dismissed_and_marked_ones_submitted_on_the_page(
-    operator: Visitor, viewer: Visitor, submit: Submit, engine: Engine, facts: Any, context: Context
+    operator: Visitor, submit: Submit, engine: Engine, facts: Any, context: Context
 ) -> None:
     do(engine, insert(Account).values(name="emea"))
     submit(
@@ -334,21 +328,18 @@ def test_a_group_is_dismissed_and_marked_ones_submitted_on_the_page(
     do_jobs(engine, context)
     assert "nothing is open that was not accepted" in words(operator.page("/refused"))
     assert facts("status")["refused"] == 0
-    seen = words(viewer.page("/actions"))
-    assert "e-mail" in seen or "discard" in seen
+    assert "test addresses" in operator.page("/actions")
 
 
 def do_jobs(engine: Engine, context: Context) -> None:
-    from worker.operations import jobs
-
     jobs.work(engine, context.rules, 5)
     assert ask(engine, select(Job.id).where(Job.ended_at.is_(None))) == []
 
 
 def test_a_viewer_sees_the_groups_and_no_address(viewer: Visitor, submit: Submit) -> None:
-    submit(message("grace.hopper(at)example.com"), {**message("ada@example.com"), "account": "apac"})
+    submit(message("grace.hopper(at)example.com"), {**message("alan.turing@example.com"), "account": "apac"})
     for path in ("/refused", "/refused/1", "/refused/2"):
         html = viewer.page(path)
         assert "hopper" not in html
-        assert "ada@example.com" not in html
+        assert "turing" not in html
         assert "/act/" not in html

@@ -135,6 +135,7 @@ class Receipts:
             "accepted": found.accepted,
             "duplicates": found.duplicates,
             "refused": found.refused,
+            "refusedOpen": found.refused_open,
             "outcomes": found.outcomes,
             "records": [_record(row) for row in members[:limit]],
             "refusals": [_refusal(row) for row in refused],
@@ -200,4 +201,5 @@ def _refusal(row: SubmissionRefusal) -> Json:
     context = said["context"]
     assert isinstance(context, dict)
     contact = context.get("contact", [None])[0]
-    return {"message": said["message"], "contact": contact, "inputs": row.inputs, "reasons": row.reasons}
+    told = {"message": said["message"], "contact": contact, "inputs": row.inputs, "reasons": row.reasons}
+    return {**told, "standing": row.standing}

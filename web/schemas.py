@@ -166,6 +166,7 @@ class Refusal(Shape):
     contact: str | None
     inputs: int
     reasons: list[dict[str, str]]
+    standing: Literal["open", "submitted again", "corrected by a file", "dismissed"]
 
 
 class SubmissionReceipt(Shape):
@@ -179,6 +180,9 @@ class SubmissionReceipt(Shape):
     accepted: int = Field(description="New records.")
     duplicates: int = Field(description="Inputs that repeat a record; they are not delivered a second time.")
     refused: int = Field(description="Inputs that were not accepted.")
+    refusedOpen: int = Field(  # noqa: N815 - as HubSpot's
+        description="Of these, the ones that were neither submitted again, corrected nor dismissed since."
+    )
     outcomes: dict[Outcome, int] = Field(description="Its records by outcome, each once; counted to 100,001 at most.")
     records: list[RecordReceipt]
     refusals: list[Refusal] = Field(description="Inputs that were not accepted: the first 100, on the first page.")

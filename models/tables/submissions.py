@@ -7,8 +7,8 @@ from sqlalchemy import ColumnElement, Identity as Identified, Index, Integer, Se
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.tables.base import NOW, Base, fixed
 from models.refusal_kind import UNGROUPED
+from models.tables.base import NOW, Base, fixed
 from models.words import Closing, Door, Stage
 
 SUBMISSION_IDS = Sequence("submission_ids", metadata=Base.metadata)

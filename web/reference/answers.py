@@ -80,6 +80,7 @@ RECEIPT: Final[Json] = {
     "accepted": 1,
     "duplicates": 0,
     "refused": 1,
+    "refusedOpen": 1,
     "outcomes": {"delivered": 1},
     "records": [
         {
@@ -101,6 +102,7 @@ RECEIPT: Final[Json] = {
             "contact": "alan@@example.com",
             "inputs": 1,
             "reasons": [{"where": "inputs[1].email", "what": _NO_ADDRESS, "right": _RIGHT}],
+            "standing": "open",
         }
     ],
 }

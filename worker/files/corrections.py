@@ -43,7 +43,7 @@ _THESE: Final = (
         _OF,
         Submission.part == any_(bindparam("parts", type_=ARRAY(Text))),
         Submission.door == fixed(Door.FILE),
-        _PLACE == any_(bindparam("places", type_=ARRAY(Integer))),
+        any_(bindparam("places", type_=ARRAY(Integer))) == _PLACE,
         Refused.is_open(),
     )
 )
@@ -65,38 +65,45 @@ class Corrections:
     """The names of what a file corrects, kept on disk until the whole file was accepted: memory stays bounded."""
 
     def __init__(self) -> None:
-        self._disk = sqlite3.connect("")
-        self._disk.execute("CREATE TABLE named (submission TEXT, place INTEGER, PRIMARY KEY (submission, place))")
+        self._disk: sqlite3.Connection | None = None
 
     def add(self, names: Iterable[str]) -> None:
         """Note what a record's rows correct; what is no name of ours is passed over."""
-        self._disk.executemany("INSERT OR IGNORE INTO named VALUES (?, ?)", filter(None, map(_read, names)))
+        known = [name for name in map(_read, names) if name is not None]
+        if not known:
+            return
+        if self._disk is None:
+            self._disk = sqlite3.connect("")
+            self._disk.execute("CREATE TABLE named (submission TEXT, place INTEGER, PRIMARY KEY (submission, place))")
+        self._disk.executemany("INSERT OR IGNORE INTO named VALUES (?, ?)", known)
 
-    @property
-    def are_any(self) -> bool:
+    def __bool__(self) -> bool:
         """Say whether the file's rows name anything that they correct."""
-        return self._disk.execute("SELECT 1 FROM named LIMIT 1").fetchone() is not None
+        return self._disk is not None
 
     def close(self, engine: Engine, by: str, submission: UUID) -> Corrected:
         """Close what is named and open, a bounded number at once, because of the submission that corrects it."""
         closed = still_open = 0
         named: list[UUID] = []
-        for of, places in self._listed():
+        for of, places in self._taken():
             facts = {"submission": of, "parts": sorted({bundle_of(place) for place in places}), "places": places}
             closed += repeat(lambda facts=facts: _close(engine, {**facts, "by": by, "because": str(submission)}))  # type: ignore[misc]
             if of not in named:
                 named.append(of)
-        self._disk.close()
         with engine.connect() as connection:
             for of in {*named, submission}:
                 still_open += count(connection, _OPEN.params(submission=of))
         return Corrected(closed, still_open)
 
-    def _listed(self) -> Iterator[tuple[UUID, list[int]]]:
-        """Give what is named by submission, a bounded number at once."""
+    def _taken(self) -> Iterator[tuple[UUID, list[int]]]:
+        """Give what is named by submission, a bounded number at once; then nothing is left."""
+        if self._disk is None:
+            return
         rows = self._disk.execute("SELECT submission, place FROM named ORDER BY submission, place")
         for (of, _), some in groupby(rows, key=lambda row: (row[0], (row[1] - 1) // AT_ONCE)):
             yield UUID(of), [place for _, place in some]
+        self._disk.close()
+        self._disk = None
 
 
 def _read(name: str) -> tuple[str, int] | None:

@@ -204,11 +204,7 @@ def table(facts: FileFacts, came_to: FileResult, again: str) -> Iterator[tuple[s
         yield "accepted", f"{receipt.accepted:,}"
         yield from _duplicates(facts, receipt)
     yield from _refused(facts, came_to, again)
-    if came_to.corrected:
-        closed, still_open = came_to.corrected.closed, came_to.corrected.still_open
-        yield "corrected", f"{closed:,} that {'was' if closed == 1 else 'were'} not accepted before: closed"
-        if still_open:
-            yield "", f"{as_said(still_open)} still open, of this file and the one it corrects: turnout refused"
+    yield from _corrected(came_to.corrected)
     for why, count in facts.left_out.items():
         yield "left out", f"{counted(count, 'row')}: {why}"
         if why in facts.take_in:
@@ -239,6 +235,21 @@ def _duplicates(facts: FileFacts, receipt: Receipt) -> Iterator[tuple[str, str]]
     yield "duplicates", f"{receipt.duplicates:,}" + (f" (of records {are})" if are else "")
     for command in retry_commands(facts, receipt.repeats):
         yield "", f"those not delivered are sent again by: {command}"
+
+
+def _corrected(corrected: Corrected | None) -> Iterator[tuple[str, str]]:
+    if corrected is None:
+        return
+    yield (
+        "corrected",
+        f"{counted(corrected.closed, 'earlier message')} that {_was(corrected.closed)} not accepted: closed",
+    )
+    if corrected.still_open:
+        yield "", f"{as_said(corrected.still_open)} still open, of this file and the one it corrects: turnout refused"
+
+
+def _was(number: int) -> str:
+    return "was" if number == 1 else "were"
 
 
 def _refused(facts: FileFacts, came_to: FileResult, again: str) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """What was not accepted: submitted again, as it is or fixed, or dismissed.
 
-Each that is submitted goes through the same accept as everything else, as a part of its own submission, named after its id: so it has a
-receipt of its own, and however often, and by however many, it is handed in again, it is accepted once.
+Each that is submitted goes through the same accept as everything else, as a part of its own submission, named after
+its id: so it has a receipt, and however often, and by however many, it is submitted again, it is accepted once.
 """
 
 import json
@@ -62,6 +62,7 @@ def replay(  # noqa: PLR0913
     rules: Rules,
     chosen: RefusalFilter,
     span: tuple[int, int],
+    *,
     closer: Closer,
 ) -> tuple[list[Replayed], int | None]:
     """Submit the next of the chosen refusals again, as they are; give what became of them, and where to go on.

@@ -264,7 +264,7 @@ def _replay(on: StepContext, work: JobState) -> StepResult | None:
         return replay.replay_named(on.engine, on.connection, on.rules, ids, closer)
 
     def found(chosen: RefusalFilter, span: tuple[int, int]) -> tuple[list[Replayed], int | None]:
-        return replay.replay(on.engine, on.connection, on.rules, chosen, span, closer)
+        return replay.replay(on.engine, on.connection, on.rules, chosen, span, closer=closer)
 
     return _refusals(on, work, named, found)
 

@@ -1,4 +1,4 @@
-"""A page of what was not accepted and is open; each may be a whole message, so it looks at a bounded number and size."""
+"""Pages of what was not accepted and is open: each may be a whole message, so their number and size are bounded."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence

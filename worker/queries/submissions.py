@@ -124,6 +124,8 @@ class SubmissionCounts:
     accepted: int
     duplicates: int
     refused: int
+    refused_open: int
+    """Of these, as far as they are kept: neither submitted again, corrected nor dismissed."""
     purged: int
     status: Status
     completed_at: datetime | None
@@ -207,6 +209,11 @@ _RECEIPT: Final = select(
         }.items()
     ),
 ).where(Submission.submission == bindparam("submission"))
+_OPEN: Final = (
+    select(cast(func.coalesce(func.sum(Refused.inputs), 0), BigInteger))
+    .join(Submission, Submission.id == Refused.submission_id)
+    .where(Submission.submission == bindparam("submission"), Refused.is_open())
+)
 _OUTCOMES: Final = (
     select(_OUTCOME.label("outcome"), func.count().label("records"), func.max(_BATCH.settled_at).label("settled_at"))
     .select_from(_RECORD)
@@ -236,6 +243,7 @@ def summary(connection: Connection, submission: UUID, most: int = MANY) -> Submi
     return SubmissionSummary(
         submission=submission,
         **receipt,
+        refused_open=connection.execute(_OPEN, {"submission": submission}).scalar_one() if receipt["refused"] else 0,
         status=Status(max(unsettled).upper()) if unsettled else Status.COMPLETE,
         completed_at=None if unsettled else max(settled, default=receipt["received_at"]),
         outcomes={row.outcome.value: row.records for row in outcomes},
