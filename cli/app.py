@@ -19,7 +19,7 @@ ENTRIES: Final = {
         "attendees.csv --object-id 4711 --state attend",
     ),
     "refused": Entry(
-        Panel.SUBMIT, "cli.refused:app", "What was not accepted: shown with its reasons, and submitted again."
+        Panel.SUBMIT, "cli.refused:app", "What was not accepted: shown with its reasons, submitted again, or dismissed."
     ),
     "status": Entry(
         Panel.LOOK,

@@ -168,7 +168,7 @@ def retry(  # noqa: PLR0913 - one parameter an option
     _tell(_of_job(process, job.id) if job else (), as_json=consent.as_json)
 
 
-@app.command(epilog="Example: turnout refused dismiss --group 1f2e3d4c5b6a --because 'test addresses'")
+@app.command(epilog="Example: turnout refused dismiss 17 --because 'a test address'")
 @with_groups
 def dismiss(  # noqa: PLR0913 - one parameter an option
     ids: Ids = None,

@@ -13,6 +13,7 @@ Nothing here knows HTTP, Celery, settings or a clock.
 - `backoff`              how long to wait before a batch is sent again
 - `verification_policy`  how long a record is looked for in HubSpot
 - `error_signature`      what errors have in common; `advice`: what one means, and what to do about it
+- `refusal_kind`         what is wrong with what was not accepted, and who can fix it
 - `counted`              numbers with their nouns: 1 record, 2 records
 - `estimate`             how long a number of calls takes
 - `correction`           what an operator changes of a record

@@ -177,8 +177,8 @@ EITHER = "object_id, or external_event_id and external_account_id"
 def test_it_is_refused_and_says_where_what_and_what_would_be_right(
     changed: dict[str, Any], where: str, what: str, right: str
 ) -> None:
-    for given in (fields(**changed), json.dumps(fields(**changed)).encode()):
-        assert [one for one in refused(given) if not one[0].startswith("inputs[")] == [(where, what, right)]
+    for one in (fields(**changed), json.dumps(fields(**changed)).encode()):
+        assert [reason for reason in refused(one) if not reason[0].startswith("inputs[")] == [(where, what, right)]
 
 
 def test_every_reason_is_said_at_once_and_what_can_be_read_of_its_origin_is_kept() -> None:

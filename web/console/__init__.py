@@ -8,7 +8,7 @@
 - `pages`            what each page shows; `actions`: what each button does
 - `errors_by_group`  errors in groups, with advice
 - `person`           one person, and erasing; `sealed`: what a URL carries that nobody is to read there
-- `refusals`         what was not accepted, and submitting it again
+- `refusals`         what was not accepted, and submitting it again; `fix_table`: as a table, each fault at its cell
 - `corrections`      records corrected, one, a group or a file
 - `schedules`        retries that begin by themselves
 - `bulk`             bulk actions and their jobs

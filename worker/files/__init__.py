@@ -21,7 +21,9 @@ Going down, in the order in which a row meets them:
 - `stays`                 many joins of a person to one stay for each occurrence
 - `reader`                all of these put together: a file to records, rejected rows and rows left out
 - `messages`              records to messages, in an order that keeps each contact's
+- `corrections`           what a corrected file corrects, and closing it
 - `submit`                messages to the stream, rejected rows to the books, then the wait for the receipt
 - `sheet`                 the one writer of CSV: no spreadsheet runs its cells, and they are read back unchanged
 - `rejects_file`          the rejected rows as a file to be corrected; `summary`: the facts of the closing table
+- `source`                the rows of a refusal, kept, and read again
 """

@@ -10,7 +10,7 @@
 - `person`          everything about one contact; `erasures`: receipts of erased people
 - `history`         the calls for records, and their errors
 - `submissions`     what became of a submission
-- `refusals`        what was not accepted
+- `refusals`        what was not accepted; `refusal_groups`: by what is wrong with it
 - `jobs`            bulk actions, and how far they are; `job_results`: the result of each record
 - `throughput`      what was sent and answered, and how much of the limits was used
 - `reconciliation`  whether the books balance
