@@ -17,7 +17,7 @@ from models.message import DEFAULT_ACCOUNT, loads
 from models.refusal_kind import RefusalKind
 
 revision = "0015"
-down_revision = "0013"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 

@@ -52,7 +52,7 @@ def refusal(visit: ConsoleRequest) -> Page:
     """Show one refusal: what is wrong at each field, to be fixed there."""
     row = _find(visit)
     facts: dict[str, Any] = {"row": replace(row, source=None, draft=None), "reasons": row.reasons, "base": ""}
-    if visit.key.role is not Role.OPERATOR:
+    if visit.user.role is not Role.OPERATOR:
         return Page("refusal.html", {**facts, "kind": "raw"})
     draft = {} if visit.asked("original") else row.draft or {}
     reasons = [Reason(**one) for one in draft.get("reasons", row.reasons)]
@@ -115,7 +115,7 @@ def fix(visit: ConsoleRequest, form: Mapping[str, str]) -> Redirect:
     fixed, draft = _read(row, form)
     process = visit.process
     with noted(process.engine, visit.by, Action.REPLAY, ids=[row.id]) as action:
-        done = replay_fixed(process.engine, process.rules, fixed, Closer(visit.key.name))
+        done = replay_fixed(process.engine, process.rules, fixed, Closer(visit.by.who))
         action.number = int(not done.reasons)
     if done.reasons:
         keep_draft(process.engine, row.id, {**draft, "reasons": [asdict(reason) for reason in done.reasons]})

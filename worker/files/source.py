@@ -3,7 +3,6 @@
 What is read again goes through the same reader as the file did, so what was refused is refused again unchanged.
 """
 
-import csv
 import io
 import re
 from bisect import bisect_right
@@ -19,6 +18,7 @@ from worker.files.options import Options
 from worker.files.questions import QuestionsError
 from worker.files.reader import Reading
 from worker.files.rows import FileRecord, RejectedRow
+from worker.files.sheet import Sheet
 
 MOST_ROWS: Final = 200
 """Rows that are kept of one refusal; more are an address that many share, and are fixed in the file."""
@@ -81,12 +81,12 @@ class Source:
             right = "the rows fixed in their file, and that file submitted"
             return (Reason("rows", f"are not all here: {self.more:,} more stand in the file", right),)
         text = io.StringIO()
-        writer = csv.writer(text)
-        writer.writerow([*REFUSED, *self.titles])
+        sheet = Sheet(text)
+        sheet.add([*REFUSED, *self.titles])
         starts = []
         for line, cells in self.rows:
             starts.append(text.getvalue().count("\n") + 1)
-            writer.writerow(["", line, "", *cells])
+            sheet.add(["", line, "", *cells])
         content = io.BytesIO(text.getvalue().encode("utf-8-sig", "backslashreplace"))
         try:
             reading = Reading(content, Options.of_said(self.said))
