@@ -114,6 +114,7 @@ OURS = {
     "schedules.filter",
     "error_groups.id",
     "errors.group_id",
+    "schema_revisions.revision",
 }
 """Our own words, numbers and hashes alone."""
 
