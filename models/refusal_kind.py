@@ -102,7 +102,7 @@ _BY_WORDS: Final = tuple(
                       "bytes long", "a shorter line", "database cannot store", "inputs in a list", "a list of inputs",
                       r"^holds [\d,]+ inputs", r"such as \{\"email\"", "process"]),
         (Kind.EVENT, ["names no event"]),
-        (Kind.EMAIL, ["e-mail address", "an address such as", "own address", "no one person's"]),
+        (Kind.EMAIL, ["e-mail address", "address without", "an address such as", "own address", "no one person's"]),
         (Kind.CONTACT, ["names no contact", "contact twice", "no contact id", "another tool's", "sign-in name"]),
         (Kind.STAY, ["joinedAt", "leftAt", "they joined", "they left", "they stayed", "how long they",
                      "no attend without", "which occurrence", "no duration", "has no unit", "hours and minutes"]),
