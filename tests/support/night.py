@@ -8,6 +8,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from tests.support.background import beside
 from tests.support.ledger import WHEN, delivered, take
 from worker import heartbeat
 from worker.accounts import registry, state as account_state
+from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES
 from worker.context import Context
 from worker.database import make_engine
 from worker.encryption import fingerprint_key
@@ -173,8 +175,9 @@ def working(context: Context) -> AbstractContextManager[None]:
     """Do in a thread what the workers do: deliver what is due, and work at jobs."""
 
     def work(stop: threading.Event) -> None:
-        seconds, _ = context.redis.time()
-        context.redis.zadd(heartbeat.WORKERS, {"delivery": seconds, "housekeeping": seconds})
+        for number, queues in enumerate((DELIVERY_QUEUES, HOUSEKEEPING_QUEUES), start=1):
+            started = heartbeat.started_with(context.settings, queues.split(","))
+            heartbeat.note(context, replace(started, host="worker", name=f"worker:{number}"))
         heartbeat.ticked(context)
         jobs.work(context.engine, context.rules, 1, stop.is_set)
         for account in sweep.due_accounts(context):
