@@ -33,6 +33,7 @@ from tests.support.ledger import (
     waits,
 )
 from tests.test_concurrency import SIZE, Storm
+from worker import failures
 from worker.celery import PURGE
 from worker.context import Context
 from worker.database import make_engine
@@ -340,6 +341,22 @@ def test_what_a_webhook_was_told_goes_with_the_last_receipt_of_its_submission(
     do(engine, oldest)
     assert purge(engine, 90).receipts == 1
     assert [str(row.submission) for row in ledger.all(Notification)] == [other]
+
+
+def test_a_purge_that_fails_is_noted_until_it_goes_on(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> Counts:
+        raise ValueError("ada@example.com")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(purging, "_next_batches", broken)
+        with pytest.raises(ValueError, match="ada"):
+            purge_a_little(context)
+    (noted,) = failures.last(context.redis)
+    assert noted.verb == "purge"
+    assert "ada" not in noted.error, "what others wrote is not kept"
+    do(context.engine, update(Purged).values(due_at=func.now()))
+    purge_a_little(context)
+    assert failures.last(context.redis) == []
 
 
 class PurgingStorm(Storm):

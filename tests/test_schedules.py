@@ -11,10 +11,13 @@ from sqlalchemy import Engine, func, select, update
 
 from models.tables import Act, Error, Schedule
 from models.words import Outcome, Resolution, Via
+from tasks import sweep as sweeping
 from tests.support.fixtures import Fail, Submit, Turnout
 from tests.support.jobs import ME
 from tests.support.ledger import Ledger, ask, do, given_up, let_pass, message, outcomes, people, settled, take, taken
+from worker import failures
 from worker.context import Context
+from worker.failures import Verb
 from worker.operations import jobs, schedules
 from worker.operations.audit_log import said
 from worker.operations.schedules import OF_SETTINGS, ListedSchedule, RetrySchedule, after_quiet
@@ -324,3 +327,18 @@ def test_schedules_are_set_shown_changed_and_removed_by_commands(turnout: Turnou
     for word in ("pause", "resume", "remove", "begin"):
         assert "is unknown" in turnout("schedules", word, "nightly", status=1).stderr
     assert facts("schedules") == []
+
+
+def test_a_schedule_that_cannot_be_read_is_noted_until_it_can(context: Context) -> None:
+    put(context.engine)
+    is_due = update(Schedule).values(next_at=func.now() - timedelta(minutes=1))
+    do(context.engine, is_due.values(time_zone="Atlantis/Poseidonis"))
+    context.redis.delete("turnout:swept")
+    sweeping.sweep(context, lambda *_, **__: 0)
+    (noted,) = failures.last(context.redis)
+    assert (noted.verb, noted.account) == (Verb.SCHEDULE, "nightly")
+    assert "Atlantis" not in noted.error, "what others wrote is not kept"
+    do(context.engine, is_due.values(time_zone="UTC"))
+    context.redis.delete("turnout:swept")
+    sweeping.sweep(context, lambda *_, **__: 0)
+    assert failures.last(context.redis) == []
