@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from sqlalchemy import Engine, func, insert, select, update
 
 import cli.bulk_jobs
@@ -22,6 +23,7 @@ from tests.support.fixtures import Submit, Turnout
 from tests.support.jobs import run
 from tests.support.ledger import WHEN, Ledger, ask, do, message, outcomes
 from worker.context import Context
+from worker.local.migrate import configuration, upgrade
 from worker.operations import jobs, steps
 from worker.queries import refusal_groups
 from worker.queries.refusals import RefusalFilter
@@ -73,6 +75,19 @@ def test_refusals_are_grouped_by_what_is_wrong_with_what_to_do(submit: Submit, f
     assert "2 not accepted, account apac: no account of this name is set up in Turnout" in said
     assert "turnout accounts add apac" in said
     assert f"turnout refused dismiss --group {email['id']} --because WHY" in said
+
+
+def test_what_an_earlier_release_did_not_accept_is_grouped_by_the_upgrade(submit: Submit, engine: Engine) -> None:
+    submit(message(*(f"nobody{number}" for number in range(210))))  # more than two steps
+    submit({**message("ada@example.com"), "account": "apac"}, {"subscriber_state": "ATTENDED"})
+    groups = select(Refused.id, Refused.group_id).order_by(Refused.id)
+    before = [tuple(row) for row in ask(engine, groups)]
+    assert len({group for _, group in before}) == 3
+    with engine.connect() as connection:
+        command.downgrade(configuration(connection), "0014")
+        connection.commit()
+    upgrade(engine)
+    assert [tuple(row) for row in ask(engine, groups)] == before
 
 
 def test_groups_are_found_by_leaping_along_the_open_ones(submit: Submit, engine: Engine, facts: Any) -> None:
