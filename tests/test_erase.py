@@ -10,7 +10,21 @@ from uuid import UUID
 
 import pytest
 from kombu.connection import Connection
-from sqlalchemy import ARRAY, Boolean, DateTime, Engine, Enum, Float, Integer, Interval, LargeBinary, Time, Uuid, update
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    DateTime,
+    Engine,
+    Enum,
+    Float,
+    Integer,
+    Interval,
+    LargeBinary,
+    Time,
+    Uuid,
+    select,
+    update,
+)
 from typer.testing import CliRunner
 
 import cli.retention
@@ -19,7 +33,7 @@ from hubspot_api.answer import Rejection, Settled
 from models.accept_rules import Rules
 from models.correction import Change
 from models.erasure import Changes, Person
-from models.tables import Account, Base, Erasure
+from models.tables import Account, Base, Erasure, Refused
 from models.words import Action, Outcome
 from tests.support.fixtures import Submit
 from tests.support.jobs import ME, correct, retry
@@ -382,6 +396,18 @@ def test_of_a_refused_message_what_is_others_stays(who: str, raw: str, left: str
     person = Person.named(who)
     assert person is not None
     assert person.left_of(raw.encode()).decode() == (raw if left is None else left)
+
+
+def test_of_a_row_that_was_not_accepted_nothing_of_hers_stays(submit: Submit, engine: Engine, context: Context) -> None:
+    """Her name and her telephone number stand beside the address, in the file's row and in what was made of it."""
+    submit(message("nobody", "none", "noone"))
+    row = {"rows": [["Ada", "Lovelace", ADA.upper(), "+43 1 555"]]}
+    others = {"rows": [["Grace", "Hopper", "g@x.org", "+1 555"]]}
+    for number, kept in enumerate(({"source": row}, {"draft": row, "source": others}, {"source": others}), start=1):
+        do(engine, update(Refused).where(Refused.id == number).values(**kept))
+    erased(context, ADA)
+    left = select(Refused.source, Refused.draft).order_by(Refused.id)
+    assert [tuple(row) for row in ask(engine, left)] == [(None, None), (None, None), (others, None)]
 
 
 @pytest.mark.parametrize("who", [ADA, str(VID)])

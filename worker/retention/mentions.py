@@ -51,12 +51,13 @@ Work = Callable[[Connection, Any, Any], Changes]
 
 def remove(engine: Engine, person: Person) -> Changes:
     """Take the person out of whatever still mentions them."""
-    changes = Changes()
+    # First: of what was not accepted all goes that stands beside the address, by which it is found.
+    changes = _by_key(engine, _table(Refused), partial(_out_of_refused, person=person))
     if person.vid is not None:
         changes += _by_key(engine, _table(Batch), partial(_out_of_contact_ids, vid=person.vid))
     for table, columns in texts(person):
         changes += _by_key(engine, table, partial(_out_of_texts, table=table, columns=columns, person=person))
-    return changes + _by_key(engine, _table(Refused), partial(_out_of_refused, person=person))
+    return changes
 
 
 def _table(of: type[Base]) -> Table:
@@ -159,9 +160,14 @@ def _out_of_refused(connection: Connection, after: int | None, until: int, *, pe
 
     Any letter may be escaped in JSON: messages that escape some are read, whatever they hold.
     """
-    said = func.lower(func.replace(func.encode(cast(Refused.raw, BYTEA), "escape"), r"\000", ""))
+    said = func.lower(
+        func.concat(
+            func.replace(func.encode(cast(Refused.raw, BYTEA), "escape"), r"\000", ""),
+            *(cast(kept, Text) for kept in (Refused.source, Refused.draft)),
+        )
+    )
     rows = connection.execute(
-        select(Refused.id, Refused.raw, Refused.reasons)
+        select(Refused.id, Refused.raw, Refused.reasons, Refused.source, Refused.draft)
         .where(Refused.id > (after or 0), Refused.id <= until)
         .where(or_(_may_mention(said, person), func.strpos(said, r"\\u00") > 0))
         .order_by(Refused.id)
@@ -170,9 +176,13 @@ def _out_of_refused(connection: Connection, after: int | None, until: int, *, pe
     number = 0
     for row in rows:
         left = person.left_of(row.raw)
+        values: dict[str, object] = {}
+        if left != row.raw or person.is_in(row.source) or person.is_in(row.draft):
+            values = {"source": None, "draft": None}  # of a row and what was made of it all is theirs, names too
         if left != row.raw:
             reasons = [{"where": one["where"], "what": ERASED, "right": ""} for one in row.reasons]
-            values = {"raw": left} if left else {"raw": left, "reasons": reasons}
+            values |= {"raw": left} if left else {"raw": left, "reasons": reasons}
+        if values:
             connection.execute(update(Refused).where(Refused.id == row.id).values(**values))
             number += 1
     return Changes(Counter(refused=number))
