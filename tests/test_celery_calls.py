@@ -19,7 +19,7 @@ from tests.support.worker_processes import Workers, until
 from tests.support.wrong_calls import BODIES, CALLS, RIGHT, fields, send_all
 from worker import unreadable
 from worker.celery import ACCEPT
-from worker.consumer import fault_of
+from worker.consumer import fault_of, refused
 from worker.context import Context
 from worker.queries.attention import findings
 from worker.queries.reconciliation import audit
@@ -144,3 +144,25 @@ def test_a_message_waits_where_the_secret_key_is_another_and_is_kept_where_accep
     (refusal,) = kept(context)
     assert "TypeError" in said(refusal)
     assert json.loads(refusal.raw) == fields("bob@example.com")
+
+
+@pytest.mark.parametrize("id_", ["a\0b", "\ud800", "x" * 256, 5, None, ["x"]])
+def test_a_call_whose_id_cannot_be_stored_is_kept_under_one_that_can(id_: Any) -> None:
+    """The id names the part: with one that PostgreSQL does not take, the call would be tried for ever, or lost."""
+    fault = fault_of(Call([], fields(), id=id_))
+    assert fault is not None
+    assert fault.reason.where == "id"
+    calls = [refused(Call([], fields(), id=id_), fault) for _ in range(2)]
+    assert calls[0].headers["id"] == calls[1].headers["id"], "the same each time the message comes"
+    uuid.UUID(calls[0].headers["id"])
+
+
+def test_a_refusal_that_a_worker_put_back_is_taken_as_it_is() -> None:
+    call = Call(["ada"], {})
+    fault = fault_of(call)
+    assert fault is not None
+    again = refused(call, fault)
+    again.body = again.body.decode()
+    assert fault_of(again) is None
+    wrong = Call([], {"raw": "no base64!", "where": "", "what": "", "right": ""}, task="attendance.refuse")
+    assert fault_of(wrong) is not None

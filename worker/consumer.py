@@ -10,13 +10,15 @@ import json
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any, Final
 
 from celery.exceptions import InvalidTaskError
 from celery.worker.consumer.consumer import Consumer as CelerysConsumer, logger
 from kombu.exceptions import ContentDisallowed, SerializationError
 
-from models.input_check import Reason, shown
+from models.ids import LONGEST_TEXT
+from models.input_check import Reason, shown, unsafe_character
 from worker import unreadable
 from worker.celery import ACCEPT, JOB, PURGE, REFUSE, TASKS
 from worker.redis_transport import UNREADABLE
@@ -25,6 +27,8 @@ from worker.stream import MOST_BYTES
 OURS: Final = frozenset({*TASKS, PURGE, JOB})
 WAKE_UP: Final = frozenset({"account", "place"})
 """The keywords of a wake-up, which carries no data."""
+REFUSAL: Final = frozenset({"raw", "where", "what", "right"})
+"""The keywords of a call that keeps what is not accepted."""
 _EMBEDDED: Final = frozenset({"callbacks", "errbacks", "chain", "chord"})
 _PARTS: Final = 3
 """Of a body: arguments, keyword arguments, and what is to follow."""
@@ -101,7 +105,6 @@ class Consumer(CelerysConsumer):  # type: ignore[misc]
 
 def refused(message: Any, fault: Fault) -> Any:  # noqa: ANN401 - kombu carries no types
     """Make of a message the call that keeps what it holds: acknowledged, and so repeated, as the message would be."""
-    id_ = message.headers.get("id")
     call = {
         "raw": base64.b64encode(fault.held).decode(),
         "where": fault.reason.where,
@@ -109,12 +112,37 @@ def refused(message: Any, fault: Fault) -> Any:  # noqa: ANN401 - kombu carries 
         "right": fault.reason.right,
     }
     # Without their texts Celery would write the arguments, to log them.
-    named = {"task": REFUSE, "id": id_ if isinstance(id_, str) else str(uuid.uuid4()), "lang": "py"}
+    named = {"task": REFUSE, "id": _id(message), "lang": "py"}
     message.headers = named | {"argsrepr": "", "kwargsrepr": ""}
     message.content_type, message.content_encoding = "application/json", "utf-8"
     message.body = json.dumps([[], call, {}]).encode()
     message._decoded_cache = None  # noqa: SLF001 - its body was read before
     return message
+
+
+def _id(message: Any) -> str:  # noqa: ANN401 - kombu carries no types
+    """Give the call's id; where it cannot be stored, one that is the same each time the message comes."""
+    id_ = message.headers.get("id")
+    if isinstance(id_, str) and _can_be_stored(id_):
+        return id_
+    return str(uuid.UUID(bytes=blake2b(_body(message), digest_size=16).digest()))
+
+
+def _can_be_stored(id_: str) -> bool:
+    return len(id_) <= LONGEST_TEXT and unsafe_character(id_) is None
+
+
+def _is_refusal(call: Any, args: Any, kwargs: Mapping[str, Any]) -> bool:  # noqa: ANN401 - anything that is JSON
+    """Say whether it is what `refused` makes, which a worker that stopped has put back."""
+    if call["task"] != REFUSE or args or kwargs.keys() != REFUSAL:
+        return False
+    if not all(isinstance(one, str) for one in kwargs.values()):
+        return False
+    try:
+        base64.b64decode(kwargs["raw"], validate=True)
+    except ValueError:
+        return False
+    return isinstance(call.get("id"), str) and _can_be_stored(call["id"])
 
 
 def fault_of(message: Any) -> Fault | None:  # noqa: ANN401 - kombu carries no types
@@ -151,6 +179,8 @@ def _fault_of_call(call: Any, args: Any, kwargs: Any, embedded: Any, body: bytes
     if not isinstance(args, list | tuple) or not isinstance(kwargs, dict):
         reason = Reason("message", "has arguments that are not a list and an object", CALL)
         return Fault("its arguments are not a list and an object", reason, body)
+    if _is_refusal(call, args, kwargs):
+        return None
     held = b"" if not args and kwargs.keys() <= WAKE_UP else _held(args, kwargs)
     task = call["task"]
     if not isinstance(task, str) or task not in OURS:
@@ -158,6 +188,9 @@ def _fault_of_call(call: Any, args: Any, kwargs: Any, embedded: Any, body: bytes
         return Fault("it names no task of Turnout", reason, held)
     if not isinstance(call.get("id"), str):
         return Fault("its id is not text", Reason("id", "is not text", CALL), held)
+    if not _can_be_stored(call["id"]):
+        right = f"text of at most {LONGEST_TEXT} characters, without control characters"
+        return Fault("its id cannot be stored", Reason("id", f"'{shown(call['id'])}' cannot be stored", right), held)
     limits = call.get("timelimit")
     if limits is not None and not (isinstance(limits, list | tuple) and len(limits) == len(("hard", "soft"))):
         # Celery finds that only once a thread is free, where nothing can be done about it any more.
