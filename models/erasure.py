@@ -29,9 +29,9 @@ CUT: Final = 250
 _TELLING: Final = 6
 """Characters of an address, from which on its beginning says whose it is."""
 _PLAIN: Final = re.compile("[a-z0-9]+")
-SPELT: Final = r"[^\x20-\x7e]|[\\%&]|=[0-9a-f]{2}|\+a"
+SPELT: Final = r"[^\x20-\x7e]|[\\%&<]|=[0-9a-f]{2}|\+a"
 """How a text looks, as a regular expression of PostgreSQL's and of lower case, in which any letter may be spelt another
-way: whatever is not ASCII, an escape, an entity, quoted-printable or UTF-7."""
+way: whatever is not ASCII, an escape, an entity, a tag, quoted-printable or UTF-7."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,9 @@ class Person:
             if at:  # written twice, with a comment or a quote between, or cut where the rest was blanked
                 local, domain = re.escape(local), re.escape(domain)
                 found += [rf""""?{local}(?:\([^()\s]*\)|["')\]>])*@+(?:\([^()\s]*\))?{domain}""", rf"{local}(?:@|%)…"]
-        return re.compile(rf"(?:(?<![\w.+-])|(?<=\\[nrtbf]))(?:{'|'.join(sorted(found))})(?![\w-]|\.\w)", re.IGNORECASE)
+                found.append(rf"{local}[=_]{domain}(?=@|\#EXT\#)")  # in a bounce's address, in a guest's sign-in name
+        before = r"(?:(?<![\w.+-])|(?<=\\[nrtbf])|(?<=[^\w.+-][_-])|(?<=\A[_-]))"
+        return re.compile(rf"{before}(?:{'|'.join(sorted(found))})(?!(?!_(?!\w))[\w-]|\.\w)", re.IGNORECASE)
 
     @cached_property
     def _cut(self) -> re.Pattern[str]:
@@ -130,7 +132,10 @@ class Person:
         """Take the person out of a text, each spelling after the other."""
         while (plain := self._plain(text)) is not None:
             text = self._mention.sub(ERASED, plain)
-            text = self._cut.sub(ERASED, text) if len(text) >= CUT else text
+            if len(text) >= CUT:
+                text = text[:-CUT] + self._cut.sub(ERASED, text[-CUT:])
+            if text == plain:
+                break  # what is written in its place is the beginning of their address
         return text
 
     def is_in(self, value: object, name: str = "") -> bool:

@@ -21,11 +21,15 @@ _AT_WORD: Final = "(?:at(?:[ -]sign)?|ät|arroba|arobase|chiocciola)"
 _DOT_WORD: Final = "(?:dot|punkt|punto|ponto|point)"
 _SUSPECT: Final = re.compile(rf"[%\\&=<@]|[^\x00-\x7f]|\+A|(?i:(?<![^\W_])(?:a|{_AT_WORD}|{_DOT_WORD})(?![^\W_]))")
 _HEX: Final = "[0-9a-fA-F]"
+_SLASHES: Final = r"(?<!\\)\\++"
+"""However many backslashes, begun at the first alone: a long run of them takes no longer than its length."""
 _ESCAPE: Final = re.compile(
-    rf"\\+U000({_HEX}{{5}})|(?:\\+|%)[uU](?:\{{0*({_HEX}{{1,6}})\}}|({_HEX}{{4}}))|\\+[xX]({_HEX}{{2}})"
+    rf"{_SLASHES}U000({_HEX}{{5}})|(?:{_SLASHES}|%)[uU](?:\{{0*({_HEX}{{1,6}})\}}|({_HEX}{{4}}))"
+    rf"|{_SLASHES}[xX](?:\{{0*({_HEX}{{1,6}})\}}|({_HEX}{{2}}))|{_SLASHES}0{{0,4}}(40|2[eE])(?:\s|(?=[^\W\d_]))"
 )
+"""A letter by its number; at last an at sign or a dot as CSS writes it."""
 _OTHER_ESCAPE: Final = re.compile(
-    r"\\+(?:0*([01][0-7]{2}|56)(?![0-9])|N\{(?:(COMMERCIAL AT)|FULL STOP)\})|\+A(?:(EA)|C4)-", re.IGNORECASE
+    rf"{_SLASHES}(?:0*([01][0-7]{{2}}|56)(?![0-9])|N\{{(?:(COMMERCIAL AT)|FULL STOP)\}})|\+A(?:(EA)|C4)-", re.IGNORECASE
 )
 """A letter in octal; an at sign or a dot by its name, or in UTF-7."""
 _QUOTED_PRINTABLE: Final = re.compile(rf"=40(?=[\w-]+(?:(?:\.|=2E)[\w-]+)+)|(?:={_HEX}{{2}}){{3,}}", re.IGNORECASE)

@@ -74,6 +74,8 @@ class Room:
             del self._of[owner]
         passed: set[Hashable] = set()
         for waiter in list(self._waiting):
+            if waiter.granted.done():  # it has left, and takes itself away in a moment
+                continue
             if waiter.owner not in passed and self._fits(waiter):
                 self._waiting.remove(waiter)
                 self._take(waiter.owner, waiter.amount)

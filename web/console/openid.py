@@ -4,6 +4,7 @@ The browser keeps what an attempt is proved by in a cookie of its own, which com
 (the session's does not). It holds where to go afterwards too, so the provider does not learn that.
 """
 
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -11,9 +12,11 @@ from anyio import CapacityLimiter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from web.access import client_place
 from web.console import cookie
 from web.console.base import SIGN_IN, Frame, PageError, safe_path
 from web.public_url import public_base
+from web.room import Room, Shares
 from worker.auth import sessions
 from worker.auth.openid import STALE, NotSignedIn, Provider, SignIn
 
@@ -34,15 +37,26 @@ class OpenId:
     def __init__(self, frame: Frame, provider: Provider) -> None:
         self._frame = frame
         self._provider = provider
-        self.threads = CapacityLimiter(AT_ONCE)
+        self._threads = CapacityLimiter(AT_ONCE)
+        self._leaving = CapacityLimiter(AT_ONCE)
+        self._asking = Room()
 
     async def begin(self, request: Request) -> Response:
         """Send the browser to the provider."""
-        return await self._frame.run(self._begin, request, limiter=self.threads)
+        return await self._asked(self._begin, request)
 
     async def callback(self, request: Request) -> Response:
         """Take the provider's answer."""
-        return await self._frame.run(self._callback, request, limiter=self.threads)
+        return await self._asked(self._callback, request)
+
+    async def _asked(self, work: Callable[[Request], Response], request: Request) -> Response:
+        """Do what may ask the provider; one address holds up no other, though anybody may begin."""
+        async with self._asking.turn(client_place(request), 1, Shares(AT_ONCE, 1)):
+            return await self._frame.run(work, request, limiter=self._threads)
+
+    async def signed_out(self, request: Request) -> Response:
+        """Lead a person whose session has ended on, to the provider's own sign-out if it has one."""
+        return await self._frame.run(self._signed_out, request, limiter=self._leaving)
 
     def _begin(self, request: Request) -> Response:
         self._must_be_set()
@@ -73,7 +87,7 @@ class OpenId:
         cookie.keep(response, request, "", _NAME, 0, "lax")
         return response
 
-    def signed_out(self, request: Request) -> Response:
+    def _signed_out(self, request: Request) -> Response:
         """Let the browser, which is signed out here, sign out of the provider too."""
         to = self._provider.sign_out_url()
         if not to:

@@ -67,8 +67,11 @@ class Signing:
 
     async def sign_out(self, request: Request) -> Response:
         """End the session; a person's ends at the provider too."""
-        work = partial(self._sign_out, await read_form(request))
-        return await self._frame.run(work, request, limiter=self.openid.threads if self._provider.issuer else None)
+        response = await self._frame.run(partial(self._sign_out, await read_form(request)), request)
+        if getattr(request.state, "was_a_persons", False):  # it has ended; only the way on may take a moment
+            response = await self.openid.signed_out(request)
+            cookie.keep(response, request, "", life=0)
+        return response
 
     def _page(self, request: Request, problem: str = "", status: int = 200) -> Response:
         if not problem and self._frame.who(request) is not None:
@@ -141,8 +144,8 @@ class Signing:
 
     def _sign_out(self, form: Mapping[str, str] | None, request: Request) -> Response:
         check_form(request, form)
-        was_persons = sessions.end(self._frame.process.engine, cookie.read(request) or "")
-        response = self.openid.signed_out(request) if was_persons else RedirectResponse(SIGN_IN, 303)
+        request.state.was_a_persons = sessions.end(self._frame.process.engine, cookie.read(request) or "")
+        response = RedirectResponse(SIGN_IN, 303)
         cookie.keep(response, request, "", life=0)
         return response
 
