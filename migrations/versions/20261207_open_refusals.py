@@ -1,6 +1,6 @@
 """What was not accepted is open until it is closed: how, by whom and why; with its source and its group.
 
-The group of what is open is found anew, step by step.
+The group of what is open is found anew, step by step, of the newest ones: what is read for it keeps `refused` locked.
 
 Revision: 0015.
 """
@@ -21,8 +21,12 @@ down_revision = "0014"
 branch_labels = None
 depends_on = None
 
-STEP = 100
-"""Open refusals that are read at once: each may be a whole message."""
+STEP = 1_000
+"""Open refusals that are read at once."""
+MOST = 10_000
+"""Open refusals, the newest, that get their group; those before stay in the group of what has none."""
+LARGEST = 65_536
+"""Bytes of a message in which the account is looked for: one that is not known is the fault of the whole message."""
 
 
 def upgrade() -> None:
@@ -54,9 +58,12 @@ def upgrade() -> None:
 
 
 def _group_open() -> None:
-    after = 0
-    while found := _open(after):
-        after = found[-1].id
+    before = None
+    for _ in range(MOST // STEP):
+        found = _open(before)
+        if not found:
+            break
+        before = found[-1].id
         groups = [
             {"id": row.id, "group_id": RefusalKind.of([Reason(**one) for one in row.reasons], _account(row)).group_id}
             for row in found
@@ -70,12 +77,13 @@ def _group_open() -> None:
         )
 
 
-def _open(after: int) -> list[sa.Row[Any]]:
+def _open(before: int | None) -> list[sa.Row[Any]]:
     rows = op.get_bind().execute(
         sa.text("""
-        SELECT id, reasons, CASE WHEN reasons -> 0 ->> 'where' = 'account' THEN raw END AS raw FROM refused
-        WHERE replayed_at IS NULL AND id > :after ORDER BY id LIMIT :step"""),
-        {"after": after, "step": STEP},
+        SELECT id, reasons, CASE WHEN reasons -> 0 ->> 'where' = 'account' AND octet_length(raw) <= :largest THEN raw END
+          AS raw FROM refused
+        WHERE replayed_at IS NULL AND (CAST(:before AS bigint) IS NULL OR id < :before) ORDER BY id DESC LIMIT :step"""),
+        {"before": before, "step": STEP, "largest": LARGEST},
     )
     return list(rows.all())
 

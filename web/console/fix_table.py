@@ -161,7 +161,9 @@ def message_of(message: Json, form: Mapping[str, str]) -> Json:
             if not dot or part not in _PARTS:
                 _put(of, path, text, known)
             elif _text({path: text}, path, known) != known:
-                _put(of.setdefault(part, {}), key, text, known)
+                if not isinstance(of.get(part), dict):
+                    of[part] = {}
+                _put(of[part], key, text, known)
     return fixed
 
 

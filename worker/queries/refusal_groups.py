@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, RowMapping, bindparam, func, select, text
 
 from models.advice import Who
+from models.ids import NAME
 from models.input_check import Reason
 from models.message import DEFAULT_ACCOUNT, loads
 from models.refusal_kind import MEANINGS, UNGROUPED, Kind, RefusalKind
@@ -42,9 +43,15 @@ class OpenRefusalGroup:
         return as_said(self.count, at_most=AT_MOST)
 
     @property
+    def can_be_added(self) -> bool:
+        """Say whether an account can have the name that is not known: producers write what they like there."""
+        return NAME.fullmatch(self.account) is not None
+
+    @property
     def commands(self) -> list[str]:
         """Give the commands that do the same."""
         added = [f"turnout accounts add {self.account}", f"turnout refused retry --group {self.id}"]
+        added = added if self.can_be_added else []
         other = f"turnout refused retry --group {self.id} --as ANOTHER"
         fixed = [f"turnout refused --group {self.id} --out fix.jsonl", "turnout refused retry --from fix.jsonl"]
         return [*([*added, other] if self.kind is Kind.ACCOUNT else fixed),

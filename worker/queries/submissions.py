@@ -178,6 +178,8 @@ class SubmissionRefusal:
     reasons: list[dict[str, str]]
     raw: bytes
     closed_at: datetime | None
+    replayed_at: datetime | None
+    """The same, by the name that programs read it by before."""
     closing: Closing | None
     """None where it is open, or an earlier release closed it: submitted again."""
     closed_because: str
@@ -300,7 +302,7 @@ def records(
 
 _REFUSALS: Final = (
     select(Refused.id, Refused.inputs, Refused.reasons, Refused.raw, Refused.closed_at.label("closed_at"))
-    .add_columns(Refused.closing, Refused.closed_because)
+    .add_columns(Refused.closed_at.label("replayed_at"), Refused.closing, Refused.closed_because)
     .join(Submission, Submission.id == Refused.submission_id)
     .where(Submission.submission == bindparam("submission"), Refused.id > bindparam("after"))
     .order_by(Refused.id)
