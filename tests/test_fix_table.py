@@ -93,8 +93,9 @@ def test_changed_fields_are_taken_and_emptied_ones_go() -> None:
     assert isinstance(read_message(json.dumps(fixed).encode()), Message)
 
 
-def test_a_field_that_was_missing_is_added() -> None:
-    one = message({"email": "a@example.com", "interactionDateTime": WHEN}, subscriber_state="attend")
+@pytest.mark.parametrize("more", [{}, {"properties": None}, {"properties": "x"}, {"properties": 5}])
+def test_a_field_that_was_missing_is_added(more: dict[str, Any]) -> None:
+    one = message({"email": "a@example.com", "interactionDateTime": WHEN, **more}, subscriber_state="attend")
     table = fix_table.of_message(one, reasons_of(one))
     assert table is not None
     fixed = fix_table.message_of(one, form(table, **{"i0.properties.joinedAt": "2026-03-01T10:00:00Z"}))

@@ -90,6 +90,17 @@ def test_what_an_earlier_release_did_not_accept_is_grouped_by_the_upgrade(submit
     assert [tuple(row) for row in ask(engine, groups)] == before
 
 
+@pytest.mark.parametrize("account", ["x; touch /tmp/a", "$(reboot)", "-x", "a b", "`id`"])
+def test_no_command_is_offered_with_a_name_that_no_account_can_have(
+    submit: Submit, turnout: Turnout, operator: Visitor, account: str
+) -> None:
+    submit({**message("c@x.org"), "account": account})
+    said = turnout("refused", "--grouped").output
+    assert "turnout accounts add" not in said
+    assert "--as ANOTHER" in said
+    assert "turnout accounts add" not in operator.page("/refused")
+
+
 def test_groups_are_found_by_leaping_along_the_open_ones(submit: Submit, engine: Engine, facts: Any) -> None:
     submit(message("nobody"), message("noone"))
     do(engine, update(Refused).where(Refused.id == 1).values(group_id=UNGROUPED))  # an earlier release's, meanwhile
