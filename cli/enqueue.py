@@ -22,7 +22,7 @@ from models.ids import LONGEST_TEXT, id_fault
 from models.input_check import shown
 
 if TYPE_CHECKING:
-    from worker.files.corrections import Corrected
+    from worker.files.corrections import ClosedByFile
     from worker.files.reader import Reading
     from worker.files.rejects_file import RefusedFile
     from worker.files.submit import HandIn, Progress
@@ -110,7 +110,7 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     from worker.files.summary import FileResult
 
     receipt: Receipt | None = None
-    corrected: Corrected | None = None
+    corrected: ClosedByFile | None = None
     submission = None if check else uuid4()
     with ExitStack() as stack:
         try:
@@ -210,7 +210,7 @@ def _hand_in(
         _stop(INTERRUPTED, "", "Stopped.", *_so_far(hand_in))
 
 
-def _close_corrected(hand_in: "HandIn", file: str) -> "Corrected | None":
+def _close_corrected(hand_in: "HandIn", file: str) -> "ClosedByFile | None":
     """Close what a corrected file corrects, and note it."""
     from worker.operations import audit_log
 

@@ -64,7 +64,10 @@ def test_what_csv_writes_is_read_back(table: list[list[str]]) -> None:
 
 
 def test_a_byte_that_is_no_text_costs_its_row_also_where_a_quoted_cell_runs_over_lines() -> None:
-    content = b'Email,Date,Note\na@example.com,2026-03-01T10:00:00Z,"x\n\xd3y"\nb@example.com,2026-03-01T10:00:00Z,z\n'
+    content = (
+        b'Email,Date,Note\na@example.com,2026-03-01T10:00:00Z,"x\n\xd3y"\n'
+        b"b@example.com,2026-03-01T10:00:00Z,zo\xc3\xab\n"
+    )
     options = Options(state=State.ATTEND, object_id="7", mapping=(("Date", "joined"),))
     items = list(Reading(io.BytesIO(content), options).items())
     assert {type(item).__name__ for item in items} == {"RejectedRow"}

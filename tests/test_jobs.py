@@ -411,7 +411,7 @@ def test_the_commands_say_the_same_as_json_and_as_tables(
     monkeypatch.setattr(getpass, "getuser", lambda: "olga")
     ids = failed(*people(5))
     done = facts("retry", "--event", "77", "--yes")
-    assert done == {"retried": 5, "job": done["job"]}
+    assert done == {"retried": 5, "job": done["job"], "outcomes": {"pending": 5}}
     number = str(done["job"])
     (listed,) = facts("jobs")
     assert (listed["id"], listed["action"], listed["standing"], listed["what"], listed["who"]) == (

@@ -60,7 +60,7 @@ def test_a_file_for_an_unknown_account_is_not_sent(turnout: Turnout, engine: Eng
         (("retry", "--yes"), "no record matches: nothing is retried"),
         (("dismiss", "--outcome", "rejected", "--because", "test", "--yes"), "no open error matches"),
         (("cancel", "--all"), "no waiting batch matches: nothing is canceled"),
-        (("refused", "retry", "--all", "--yes"), "nothing waits that was not accepted: nothing is submitted again"),
+        (("refused", "retry", "--all", "--yes"), "nothing is open that was not accepted: nothing is submitted again"),
         (("correct", "--group", "abc", "--set", "a=b", "--yes"), "nothing is changed"),
     ],
 )
@@ -110,4 +110,4 @@ def test_erasing_asks_with_a_reminder_of_what_it_does_not_do(submit: Submit, eng
 
 
 def test_an_empty_job_is_null_for_programs(facts: Any) -> None:
-    assert facts("retry", "--yes") == {"retried": 0, "job": None}
+    assert facts("retry", "--yes") == {"retried": 0, "job": None, "outcomes": {}}

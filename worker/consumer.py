@@ -44,7 +44,7 @@ FOLLOWING: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class CallFault:
     """What is wrong with a message: for the log, which quotes nothing of it, and for whoever is to fix it."""
 
     logged: str
@@ -60,13 +60,13 @@ class Consumer(CelerysConsumer):  # type: ignore[misc]
         """Give what takes a message: nothing that it holds ends the worker."""
         run = super().create_task_handler(*given)
 
-        def tried(message: Any) -> Fault | None:  # noqa: ANN401 - kombu carries no types
+        def tried(message: Any) -> CallFault | None:  # noqa: ANN401 - kombu carries no types
             try:
                 run(message)
             except (InvalidTaskError, ContentDisallowed, *UNREADABLE) as error:  # a header that is checked nowhere
                 reason = Reason("message", f"cannot be read by Celery ({type(error).__name__})", CALL)
                 is_data = message.headers.get("task") == ACCEPT
-                return Fault(
+                return CallFault(
                     f"Celery cannot read it ({type(error).__name__})", reason, _body(message) if is_data else b""
                 )
             return None
@@ -103,7 +103,7 @@ class Consumer(CelerysConsumer):  # type: ignore[misc]
             message.reject_log_error(logger, self.connection_errors)
 
 
-def refused(message: Any, fault: Fault) -> Any:  # noqa: ANN401 - kombu carries no types
+def refused(message: Any, fault: CallFault) -> Any:  # noqa: ANN401 - kombu carries no types
     """Make of a message the call that keeps what it holds: acknowledged, and so repeated, as the message would be."""
     call = {
         "raw": base64.b64encode(fault.held).decode(),
@@ -145,7 +145,7 @@ def _is_refusal(call: Any, args: Any, kwargs: Mapping[str, Any]) -> bool:  # noq
     return isinstance(call.get("id"), str) and _can_be_stored(call["id"])
 
 
-def fault_of(message: Any) -> Fault | None:  # noqa: ANN401 - kombu carries no types
+def fault_of(message: Any) -> CallFault | None:  # noqa: ANN401 - kombu carries no types
     """Say what is wrong with a message as a call of one of our tasks; none where nothing is."""
     body = _body(message)
     try:
@@ -153,20 +153,20 @@ def fault_of(message: Any) -> Fault | None:  # noqa: ANN401 - kombu carries no t
     except ContentDisallowed:
         what = f"is {shown(message.content_type)}, which is not read"
         reason = Reason("message", what, 'JSON: send the task with serializer="json"')
-        return Fault("it is not JSON, and nothing else is read", reason, body)
+        return CallFault("it is not JSON, and nothing else is read", reason, body)
     except (SerializationError, *UNREADABLE):
-        return Fault("its body cannot be read as JSON", Reason("message", "is not valid JSON", CALL), body)
+        return CallFault("its body cannot be read as JSON", Reason("message", "is not valid JSON", CALL), body)
     call, embedded = message.headers, None
     if "task" not in call:  # Celery's first protocol, and what is none
         if not (isinstance(payload, dict) and "task" in payload):
-            return Fault("it is not a Celery message", Reason("message", "is not a Celery message", CALL), body)
+            return CallFault("it is not a Celery message", Reason("message", "is not a Celery message", CALL), body)
         call, args, kwargs = payload, payload.get("args", []), payload.get("kwargs", {})
         embedded = {name: payload[name] for name in _EMBEDDED if name in payload}
     elif isinstance(payload, list | tuple) and len(payload) == _PARTS:
         args, kwargs, embedded = payload
     else:
         reason = Reason("message", "is not [args, kwargs, embed]", CALL)
-        return Fault("its body is not [args, kwargs, embed]", reason, body)
+        return CallFault("its body is not [args, kwargs, embed]", reason, body)
     return _fault_of_call(call, args, kwargs, embedded or {}, body)
 
 
@@ -175,48 +175,50 @@ def _body(message: Any) -> bytes:  # noqa: ANN401 - kombu carries no types
     return bytes(body) if isinstance(body, bytes | bytearray | memoryview) else b""
 
 
-def _fault_of_call(call: Any, args: Any, kwargs: Any, embedded: Any, body: bytes) -> Fault | None:  # noqa: ANN401, PLR0911 - anything that is JSON; one return per fault
+def _fault_of_call(call: Any, args: Any, kwargs: Any, embedded: Any, body: bytes) -> CallFault | None:  # noqa: ANN401, PLR0911 - anything that is JSON; one return per fault
     if not isinstance(args, list | tuple) or not isinstance(kwargs, dict):
         reason = Reason("message", "has arguments that are not a list and an object", CALL)
-        return Fault("its arguments are not a list and an object", reason, body)
+        return CallFault("its arguments are not a list and an object", reason, body)
     if _is_refusal(call, args, kwargs):
         return None
     held = b"" if not args and kwargs.keys() <= WAKE_UP else _held(args, kwargs)
     task = call["task"]
     if not isinstance(task, str) or task not in OURS:
         reason = Reason("task", f"{shown(task)} is not a task of Turnout", f"the task {ACCEPT}")
-        return Fault("it names no task of Turnout", reason, held)
+        return CallFault("it names no task of Turnout", reason, held)
     if not isinstance(call.get("id"), str):
-        return Fault("its id is not text", Reason("id", "is not text", CALL), held)
+        return CallFault("its id is not text", Reason("id", "is not text", CALL), held)
     if not _can_be_stored(call["id"]):
         right = f"text of at most {LONGEST_TEXT} characters, without control characters"
-        return Fault("its id cannot be stored", Reason("id", f"'{shown(call['id'])}' cannot be stored", right), held)
+        return CallFault(
+            "its id cannot be stored", Reason("id", f"'{shown(call['id'])}' cannot be stored", right), held
+        )
     limits = call.get("timelimit")
     if limits is not None and not (isinstance(limits, list | tuple) and len(limits) == len(("hard", "soft"))):
         # Celery finds that only once a thread is free, where nothing can be done about it any more.
-        return Fault("its limits of time are not two", Reason("timelimit", "is not two numbers", CALL), held)
+        return CallFault("its limits of time are not two", Reason("timelimit", "is not two numbers", CALL), held)
     if not isinstance(embedded, dict) or not embedded.keys() <= _EMBEDDED:
-        return Fault("what it embeds is not Celery's", Reason("message", "embeds what is not Celery's", CALL), held)
+        return CallFault("what it embeds is not Celery's", Reason("message", "embeds what is not Celery's", CALL), held)
     if task != ACCEPT:
         reason = Reason("task", f"{task} takes no message", f"the task {ACCEPT}")
-        return Fault("its task takes no message", reason, held) if held else None
+        return CallFault("its task takes no message", reason, held) if held else None
     if args:
         reason = Reason("message", f"has positional arguments ({len(args)})", KEYWORDS)
-        return Fault("it has positional arguments", reason, held)
+        return CallFault("it has positional arguments", reason, held)
     return _fault_of_options(call, embedded, _held(args, kwargs))
 
 
-def _fault_of_options(call: Any, embedded: Mapping[str, Any], held: bytes) -> Fault | None:  # noqa: ANN401 - anything that is JSON
+def _fault_of_options(call: Any, embedded: Mapping[str, Any], held: bytes) -> CallFault | None:  # noqa: ANN401 - anything that is JSON
     """Say which option a call has that Turnout cannot keep: held in a worker's memory, a message would not be safe."""
     for name, called in (("eta", "eta, or countdown,"), ("expires", "expires")):
         if call.get(name):
             right = "a call without it: it is accepted at once, and kept. Submitted again, it is accepted now"
             reason = Reason(name, f"{called} is set ({shown(call[name])})", right)
-            return Fault("it is not to be accepted at once", reason, held)
+            return CallFault("it is not to be accepted at once", reason, held)
     for name, called in FOLLOWING.items():
         if embedded.get(name):
             right = "a call without it: Turnout sends no task. A webhook, or `GET /submissions/{id}`, tells the results"
-            return Fault("it wants a task to be sent after it", Reason(called, "is set", right), held)
+            return CallFault("it wants a task to be sent after it", Reason(called, "is set", right), held)
     return None
 
 

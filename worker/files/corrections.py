@@ -27,7 +27,7 @@ def bundle_of(number: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Corrected:
+class ClosedByFile:
     """What a corrected file came to: what it closed, and how many of the same files are still open, up to a bound."""
 
     closed: int
@@ -81,7 +81,7 @@ class Corrections:
         """Say whether the file's rows name anything that they correct."""
         return self._disk is not None
 
-    def close(self, engine: Engine, by: str, submission: UUID) -> Corrected:
+    def close(self, engine: Engine, by: str, submission: UUID) -> ClosedByFile:
         """Close what is named and open, a bounded number at once, because of the submission that corrects it."""
         closed = still_open = 0
         named: list[UUID] = []
@@ -93,7 +93,7 @@ class Corrections:
         with engine.connect() as connection:
             for of in {*named, submission}:
                 still_open += count(connection, _OPEN.params(submission=of))
-        return Corrected(closed, still_open)
+        return ClosedByFile(closed, still_open)
 
     def _taken(self) -> Iterator[tuple[UUID, list[int]]]:
         """Give what is named by submission, a bounded number at once; then nothing is left."""

@@ -14,7 +14,7 @@ import orjson
 from models.counted import counted
 from models.input_check import shown
 from worker.files.columns.header import Columns
-from worker.files.corrections import Corrected
+from worker.files.corrections import ClosedByFile
 from worker.files.rows import FileRecord, LeftOut, RejectedRow
 from worker.files.stays.shared_addresses import SharedTally
 from worker.intake.receipts import Receipt
@@ -118,7 +118,7 @@ class FileResult:
     submission: UUID | None = None
     receipt: Receipt | None = None
     refused_file: Path | None = None
-    corrected: Corrected | None = None
+    corrected: ClosedByFile | None = None
     """What it closed, where it is a corrected file."""
 
 
@@ -237,7 +237,7 @@ def _duplicates(facts: FileFacts, receipt: Receipt) -> Iterator[tuple[str, str]]
         yield "", f"those not delivered are sent again by: {command}"
 
 
-def _corrected(corrected: Corrected | None) -> Iterator[tuple[str, str]]:
+def _corrected(corrected: ClosedByFile | None) -> Iterator[tuple[str, str]]:
     if corrected is None:
         return
     yield (

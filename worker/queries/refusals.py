@@ -160,7 +160,7 @@ _ENDED: Final = select(Refused.closed_at.label("closed_at"), Refused.closing, Re
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ClosedRefusal:
     """How a refusal ended."""
 
     closed_at: datetime
@@ -169,11 +169,11 @@ class Ended:
     closed_because: str
 
 
-def ended(engine: Engine, id_: int) -> Ended | None:
+def ended(engine: Engine, id_: int) -> ClosedRefusal | None:
     """Say how a refusal ended; none where it has not, or where there is none."""
     with engine.connect() as connection:
         rows = connection.execute(_ENDED.where(Refused.id == id_, Refused.closed_at.is_not(None)))
-        return next(iter(rows_as(Ended, rows)), None)
+        return next(iter(rows_as(ClosedRefusal, rows)), None)
 
 
 def as_line(refusal: Refusal) -> bytes:
