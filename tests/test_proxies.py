@@ -128,7 +128,21 @@ def test_a_list_of_any_length_is_read_once() -> None:
     assert str(found) == CLIENT
 
 
-@pytest.mark.parametrize("written", ["*", "0.0.0.0/0", "::/0", "proxy", "10.0.0.7/8", "10.0.0.7:80", "10.0.0", "1;2"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "*",
+        "0.0.0.0/0",
+        "::/0",
+        "0.0.0.0/1,128.0.0.0/1",
+        "8000::/1",
+        "proxy",
+        "10.0.0.7/8",
+        "10.0.0.7:80",
+        "10.0.0",
+        "1;2",
+    ],
+)
 def test_what_is_no_network_and_what_is_every_one_is_refused(written: str) -> None:
     with pytest.raises(ValueError, match="is not the address or network of a proxy"):
         networks(written)

@@ -20,6 +20,8 @@ PROXY: Final = "http://USER:PASSWORD@HOST:3128"
 BASE: Final = "https://api.hubapi.com"
 
 MOST_PORT: Final = 65_535
+WIDEST: Final = {4: 8, 6: 16}
+"""The shortest prefix of a network of proxies: several that are wider would name every address."""
 ENCODING: Final = "write special characters of a user or a password as % and two digits: @ as %40, # as %23, / as %2F"
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,253}|\[?(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f.]{0,15}\]?")
@@ -149,10 +151,11 @@ def read_networks(written: str) -> list[IPv4Network | IPv6Network]:
             network = ip_network(one)
         except ValueError:
             network = None
-        if network is None or network.prefixlen == 0:
+        if network is None or network.prefixlen < WIDEST[network.version]:
             raise ValueError(
                 f"«{visible(one)}» is not the address or network of a proxy; expected some between commas, such as"
-                " 10.0.0.7, 10.1.0.0/16, 2001:db8::/64; not every address, or each client could name its own"
+                " 10.0.0.7, 10.1.0.0/16, 2001:db8::/64; none wider than /8, or /16 of IPv6, or each client could"
+                " name its own"
             )
         networks.append(network)
     return networks
