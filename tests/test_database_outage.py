@@ -118,6 +118,8 @@ def test_an_outage_is_one_warning_in_each_process_and_one_line_at_its_end(
             until(lambda: not stream.waiting() and not left(engine), 60, workers.logs)
             assert all(workers.alive(name) for name in COMMANDS)
         everything_is_accounted_for(engine, sandbox, handed + door.stored)
+        context.engine.dispose()
+        context.redis.close()
     for name in (*COMMANDS, "web"):
         log = tmp_path / f"{name}.log"
         assert "Traceback" not in log.read_text(), name
