@@ -77,7 +77,9 @@ class Up:
         return dict(line.split("=", 1) for line in self.turnout("env").splitlines())["TURNOUT_REDIS_URL"]
 
     def add(self, message: object) -> None:
+        """Submit by the stream. A Valkey that has just been started again refuses connections for a moment."""
         with redis.Redis.from_url(self.redis_url) as client:
+            until(lambda: answers(client), 20, self.said)
             client.xadd("turnout:intake", {"message": json.dumps(message)})
 
     def until_arrived(self, contact: str) -> None:
@@ -107,6 +109,13 @@ class Up:
     def stop(self) -> int:
         self.process.send_signal(signal.SIGINT)
         return self._terminal.end(40)
+
+
+def answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.ConnectionError:
+        return False
 
 
 @pytest.fixture(scope="module")
