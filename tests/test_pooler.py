@@ -16,6 +16,7 @@ from sqlalchemy import Engine, event, func, text, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
+import worker.context
 from models.tables import Batch, Error
 from models.words import Action, Door, Outcome
 from tasks.deliver import deliver
@@ -43,6 +44,12 @@ from worker.settings import Settings
 from worker.stream import KEY
 
 DISCARD = b"DISCARD ALL"
+
+
+@pytest.fixture(autouse=True)
+def own_engines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine remembers that it met a pooler."""
+    monkeypatch.setattr(worker.context, "make_engine", make_engine)
 
 
 def forgets(driver: Any, _: object) -> None:
