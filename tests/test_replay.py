@@ -137,7 +137,7 @@ def test_what_is_handed_in_again_waits_for_what_is_under_way_of_the_same_person(
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("nonsense", "line 1: is no JSON"),
+        ("nonsense", "line 1: is not JSON"),
         ("[]", "line 1: names no message that was not accepted"),
         ('{"refused": true}', "line 1: names no message that was not accepted"),
         ('{"refused": 7}', "line 1: has no message"),

@@ -5,7 +5,7 @@ its id: so it has a receipt, and however often, and by however many, it is submi
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from uuid import UUID
@@ -17,19 +17,18 @@ from models.input_check import INT64_MAX, Candidate, Reason, shown
 from models.message import Message, Unreadable, loads, read_fields, read_message
 from models.tables import Account, Refused, Submission, among
 from models.words import Closing, Origin
-from worker.database import repeat
 from worker.files.rows import FileRecord
 from worker.files.source import Source
 from worker.files.where import Where
 from worker.intake.accept import Inbound, accept
-from worker.intake.receipts import Part, own_part
+from worker.intake.receipts import own_part
 from worker.queries.job_results import ItemToday
 from worker.queries.refusals import Refusal, RefusalFilter, page_of
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What became of one that was handed in again; with reasons it is still refused, and waits as it was."""
+    """The result of one that was submitted again or dismissed; with reasons it was not, and stays as it was."""
 
     id: int
     accepted: int = 0
@@ -39,7 +38,7 @@ class Replayed:
 
 
 def of_item(item: ItemToday) -> Replayed:
-    """Read what became of a refusal out of a job's item."""
+    """Read the result of one out of a job's item."""
     result = item.result
     if not result:
         return Replayed(item.item)
@@ -65,49 +64,51 @@ def replay(  # noqa: PLR0913
     *,
     closer: Closer,
 ) -> tuple[list[Replayed], int | None]:
-    """Submit the next of the chosen refusals again, as they are; give what became of them, and where to go on.
-
-    They are offered no more once the connection's transaction is committed. Where a crash comes before that, they are
-    handed in again as parts seen before, and come to the same.
-    """
-    mine, following = _next(engine, chosen, span)
-    done = list(_submit(engine, rules, mine, closer))
-    _close(connection, [one.id for one in done if not one.reasons], Closing.SUBMITTED, closer)
-    return done, following
+    """Submit the next of the chosen refusals again, as they are; give the results, and where to go on."""
+    ids, following = _next(engine, chosen, span)
+    return replay_named(engine, connection, rules, ids, closer), following
 
 
 def discard(
     engine: Engine, connection: Connection, chosen: RefusalFilter, span: tuple[int, int], closer: Closer
 ) -> tuple[list[Replayed], int | None]:
-    """Dismiss the next of the chosen refusals; give what became of them, and where to go on."""
-    mine, following = _next(engine, chosen, span)
-    return discard_named(connection, [one.id for one in mine], closer), following
+    """Dismiss the next of the chosen refusals; give the results, and where to go on."""
+    ids, following = _next(engine, chosen, span)
+    return discard_named(connection, ids, closer), following
 
 
-def discard_named(connection: Connection, ids: Sequence[int], closer: Closer) -> list[Replayed]:
-    """Dismiss these; what is not open any more says so."""
-    won = _close(connection, ids, Closing.DISMISSED, closer)
-    return [Replayed(id_) if id_ in won else _gone(id_) for id_ in ids]
-
-
-def _next(engine: Engine, chosen: RefusalFilter, span: tuple[int, int]) -> tuple[list[Refusal], int | None]:
+def _next(engine: Engine, chosen: RefusalFilter, span: tuple[int, int]) -> tuple[list[int], int | None]:
     after, until = span
     rows = page_of(engine, chosen, after, newest_first=False)
-    mine = [row for row in rows if row.id <= until and chosen.includes(row)]
+    mine = [row.id for row in rows if row.id <= until and chosen.includes(row)]
     return mine, rows[-1].id if rows and rows[-1].id < until else None
 
 
 def replay_named(
     engine: Engine, connection: Connection, rules: Rules, ids: Sequence[int], closer: Closer
 ) -> list[Replayed]:
-    """Submit these again, as `replay` does; what is not there any more says so."""
+    """Submit these again, as they are; what is not open any more says so.
+
+    They are held until the connection's transaction ends, which closes them: whoever would dismiss, correct or submit
+    one of them meanwhile waits, and finds it closed. Where a crash comes before that, they are submitted again as parts
+    seen before, and come to the same.
+    """
+    held = _hold(connection, ids)
     done: list[Replayed] = []
     last = 0
-    while rows := page_of(engine, RefusalFilter(ids=ids), last, newest_first=False):
+    # Read once they are held: what was erased of a message before that is not submitted.
+    while rows := page_of(engine, RefusalFilter(ids=held), last, newest_first=False):
         done += _submit(engine, rules, rows, closer)
         last = rows[-1].id
     _close(connection, [one.id for one in done if not one.reasons], Closing.SUBMITTED, closer)
     return [*done, *map(_gone, sorted({*ids} - {one.id for one in done}))]
+
+
+def discard_named(connection: Connection, ids: Sequence[int], closer: Closer) -> list[Replayed]:
+    """Dismiss these; what is not open any more says so."""
+    won = {*_hold_unsubmitted(connection, ids)}
+    _close(connection, won, Closing.DISMISSED, closer)
+    return [Replayed(id_) if id_ in won else _gone(id_) for id_ in ids]
 
 
 def _gone(id_: int) -> Replayed:
@@ -123,10 +124,13 @@ def against(
 
 
 def replay_fixed(engine: Engine, rules: Rules, fixed: Refusal, closer: Closer) -> Replayed:
-    """Submit one refusal as it was fixed."""
-    (done,) = _submit(engine, rules, [fixed], closer)
-    if not done.reasons:
-        repeat(lambda: _close_alone(engine, done.id, closer))
+    """Submit one refusal as it was fixed; held meanwhile, as by `replay_named`, so that one fix of it is taken."""
+    with engine.begin() as connection:
+        if not _hold_unsubmitted(connection, [fixed.id]):
+            return _gone(fixed.id)
+        (done,) = _submit(engine, rules, [fixed], closer)
+        if not done.reasons:
+            _close(connection, [done.id], Closing.SUBMITTED, closer)
     return done
 
 
@@ -164,7 +168,7 @@ def _mended(engine: Engine, written: bytes, where: str) -> Refusal | Reason:
     try:
         fields = loads(written)
     except ValueError as error:
-        return Reason(where, f"is no JSON ({shown(error)})", right)
+        return Reason(where, f"is not JSON ({shown(error)})", right)
     named = fields.get("refused") if isinstance(fields, dict) else None
     if not isinstance(fields, dict) or not isinstance(named, int) or isinstance(named, bool):
         return Reason(where, "names no message that was not accepted", right)
@@ -184,14 +188,20 @@ def _mended(engine: Engine, written: bytes, where: str) -> Refusal | Reason:
     return replace(rows[0], raw=mended, source=None)
 
 
-def _messages(refusal: Refusal, use_account: str | None) -> list[Message | Unreadable] | tuple[Reason, ...]:
-    """Read what a refusal comes to: its message, or, of a file's rows, those of the records that they are."""
+def _messages(refusal: Refusal, use_account: str | None) -> list[Message] | tuple[Reason, ...]:
+    """Read what a refusal comes to: its message, or, of a file's rows, those of the records that they are.
+
+    Where one of them cannot be read, say why: nothing of it is submitted then.
+    """
     if refusal.source is None:
-        return [_with_account(read_message(refusal.raw), use_account)]
-    records = Source.read(refusal.source).reread()
-    if isinstance(records, tuple):
-        return records
-    return [_with_account(message_of(record), use_account) for record in records]
+        found = [read_message(refusal.raw)]
+    else:
+        records = Source.read(refusal.source).reread()
+        if isinstance(records, tuple):
+            return records
+        found = [message_of(record) for record in records]
+    reasons = [reason for one in found if isinstance(one, Unreadable) for reason in one.reasons]
+    return tuple(reasons) or [_with_account(one, use_account) for one in found if isinstance(one, Message)]
 
 
 def message_of(record: FileRecord) -> Message | Unreadable:
@@ -203,8 +213,8 @@ def message_of(record: FileRecord) -> Message | Unreadable:
     return read_fields({**where.fields(), "inputs": [record.candidate.input]})
 
 
-def _with_account(message: Message | Unreadable, use_account: str | None) -> Message | Unreadable:
-    if use_account is None or isinstance(message, Unreadable):
+def _with_account(message: Message, use_account: str | None) -> Message:
+    if use_account is None:
         return message
     return replace(message, account=use_account, envelope={**message.envelope, "account": use_account})
 
@@ -221,7 +231,6 @@ def _submit(engine: Engine, rules: Rules, refusals: Sequence[Refusal], closer: C
             yield Replayed(one.id, reasons=reasons)
             continue
         for number, message in enumerate(messages):
-            assert isinstance(message, Message), "what is unreadable has a reason against it"
             part = own_part("refused", one.id) + (f"\x1f{number}" if number else "")
             own = replace(message, submission=one.submission, part=part, producer=one.producer)
             handed.append(Inbound(one.door, part, own.whole(), own, key_id=one.key_id))
@@ -230,17 +239,19 @@ def _submit(engine: Engine, rules: Rules, refusals: Sequence[Refusal], closer: C
         return
     with engine.connect() as connection:
         parts = accept(connection, handed, replace(rules, origin=Origin.REPLAY))
-        came_to = _receipts(connection, parts)
+        came_to = _receipts(connection, [(part.submission, part.part) for part in parts])
     for id_, some in groupby(zip(ids, parts, strict=True), key=lambda one: one[0]):
         counts = [came_to[part.submission, part.part] for _, part in some]
         accepted, duplicates, refused = (sum(each) for each in zip(*counts, strict=True))
         yield Replayed(id_, accepted, duplicates, refused)
 
 
-def _receipts(connection: Connection, parts: Sequence[Part]) -> dict[tuple[UUID, str], tuple[int, int, int]]:
-    """Read what parts came to: it may be that they were seen before."""
+def _receipts(
+    connection: Connection, parts: Sequence[tuple[UUID, str]]
+) -> dict[tuple[UUID, str], tuple[int, int, int]]:
+    """Read what parts of submissions came to, those of them that were accepted."""
     named = func.unnest(
-        literal([part.submission for part in parts], ARRAY(Uuid)), literal([part.part for part in parts], ARRAY(Text))
+        literal([submission for submission, _ in parts], ARRAY(Uuid)), literal([part for _, part in parts], ARRAY(Text))
     ).table_valued(column("submission", Uuid), column("part", Text))
     seen = named.render_derived("named")
     rows = connection.execute(
@@ -252,22 +263,37 @@ def _receipts(connection: Connection, parts: Sequence[Part]) -> dict[tuple[UUID,
     return {(row.submission, row.part): (row.accepted, row.duplicates, row.refused) for row in rows}
 
 
-def _close(connection: Connection, ids: Sequence[int], how: Closing, closer: Closer) -> set[int]:
-    """Close these, so that they are offered no more; say which were open."""
-    still = update(Refused).where(Refused.id == among(ids), Refused.closed_at.is_(None))
+def _hold(connection: Connection, ids: Sequence[int]) -> list[int]:
+    """Lock those of these that are open, in the order of their ids, until the transaction ends; name them.
+
+    Accepting, which has a connection of its own, locks no such row, and what locks events never waits for one.
+    """
+    of_these = select(Refused.id).where(Refused.id == among(ids), Refused.is_open())
+    return [*connection.execute(of_these.order_by(Refused.id).with_for_update()).scalars()]
+
+
+def _hold_unsubmitted(connection: Connection, ids: Sequence[int]) -> list[int]:
+    """Hold these, without those that were submitted by a process that died before it closed them: they are closed."""
+    held = _hold(connection, ids)
+    of_these = select(Refused.id, Submission.submission).join(Submission, Submission.id == Refused.submission_id)
+    rows = connection.execute(of_these.where(Refused.id == among(held))).all()
+    part_of = {id_: (submission, own_part("refused", id_)) for id_, submission in rows}
+    seen = _receipts(connection, [*part_of.values()])
+    submitted = {id_ for id_, part in part_of.items() if part in seen}
+    _close(connection, submitted, Closing.SUBMITTED, Closer(by=""))
+    return [id_ for id_ in held if id_ not in submitted]
+
+
+def _close(connection: Connection, ids: Collection[int], how: Closing, closer: Closer) -> None:
+    """Close these, which are held, so that they are offered no more."""
     facts = {"closing": how, "closed_by": closer.by, "closed_because": closer.because}
-    closed = still.values(closed_at=func.now(), draft=None, **facts).returning(Refused.id)
-    return {*connection.execute(closed).scalars()}
-
-
-def _close_alone(engine: Engine, id_: int, closer: Closer) -> None:
-    with engine.begin() as connection:
-        _close(connection, [id_], Closing.SUBMITTED, closer)
+    held = update(Refused).where(Refused.id == among(ids))
+    connection.execute(held.values(closed_at=func.now(), draft=None, **facts))
 
 
 def _against(
     engine: Engine,
-    messages: list[Message | Unreadable] | tuple[Reason, ...],
+    messages: list[Message] | tuple[Reason, ...],
     known: dict[str, tuple[Reason, ...]],
 ) -> tuple[Reason, ...]:
     """Say why the whole of some messages would be refused again; nothing where some of it would be accepted.
@@ -285,11 +311,7 @@ def _against(
     return tuple(reasons)
 
 
-def _against_one(
-    engine: Engine, message: Message | Unreadable, known: dict[str, tuple[Reason, ...]]
-) -> tuple[Reason, ...]:
-    if isinstance(message, Unreadable):
-        return message.reasons
+def _against_one(engine: Engine, message: Message, known: dict[str, tuple[Reason, ...]]) -> tuple[Reason, ...]:
     if message.account not in known:
         known[message.account] = _against_account(engine, message.account)
     if known[message.account]:
