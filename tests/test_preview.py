@@ -18,6 +18,7 @@ from worker.operations import preview, tally
 from worker.operations.cancel import CancelFilter
 from worker.operations.duration import lasts
 from worker.operations.preview import look
+from worker.queries import refusals
 from worker.queries.error_filter import Filter
 from worker.queries.error_groups import DistinctError
 from worker.queries.refusals import RefusalFilter as Refusals
@@ -142,6 +143,34 @@ def test_refusals_are_shown_by_their_reasons(submit: Submit, engine: Engine, sma
     do(engine, insert(Account).values(name="acme"))
     found = look(small, Action.REPLAY, Refusals().written)
     assert (found.count, found.will, found.calls) == (15, 1, 3), "30 inputs in batches of ten"
+
+
+@pytest.mark.parametrize("action", [Action.REPLAY, Action.DISCARD])
+def test_all_refusals_that_match_are_meant_or_the_oldest_of_them(
+    submit: Submit, engine: Engine, small: Context, rules: Rules, action: Action
+) -> None:
+    submit(*({**message(one), "account": "acme"} for one in people(700)))
+    do(engine, insert(Account).values(name="acme"))
+    chosen = Refusals().written
+    found = look(small, action, chosen)
+    assert (found.count, found.more, found.said) == (700, False, "700")
+    few = look(small, action, chosen, most=650)
+    assert (few.count, few.more, few.said, [one.item for one in few.pinned][-1]) == (650, True, "the first 650", 650)
+    job_id = preview.ask(small, ME, action, chosen, few, params={"because": "a test"})
+    assert finished(engine, rules, job_id).done == 650
+    assert [one.id for one in refusals.waiting(engine, Refusals())] == [*range(700, 650, -1)]
+
+
+def test_no_more_messages_are_read_for_a_preview_than_a_bound(
+    submit: Submit, small: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit(*({**message(*people(9)), "account": f"acme{number}"} for number in range(5)))
+    monkeypatch.setattr(refusals, "BYTES_LOOKED_AT", 2_000)
+    found = look(small, Action.REPLAY, Refusals().written)
+    assert (0 < found.count < 5, found.more) == (True, True)
+    assert look(small, Action.DISCARD, Refusals().written).count == 5
+    of_one = look(small, Action.DISCARD, Refusals(account="acme1").written)
+    assert (of_one.count, of_one.more) == (1, True), "the account is in the message"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from alembic import command
@@ -355,6 +356,21 @@ def test_a_group_is_dismissed_and_marked_ones_submitted_on_the_page(
     assert "nothing is open that was not accepted" in words(operator.page("/refused"))
     assert facts("status")["refused"] == 0
     assert "test addresses" in operator.page("/actions")
+
+
+def test_the_reason_that_was_typed_is_kept_where_the_choice_has_changed(
+    operator: Visitor, submit: Submit, engine: Engine
+) -> None:
+    submit(message("nobody", "noone"))
+    shown = operator.page("/act/discard?all=1")
+    do(engine, update(Refused).where(Refused.id == 2).values(closed_at=func.now()))
+    again = operator.submit(shown, "/act/discard", because="Ada's test & mine")
+    assert "changed since it was shown, so nothing was done" in words(again.text)
+    assert "1 message will be dismissed" in words(again.text)
+    assert 'name="because" value="Ada&#39;s test &amp; mine"' in again.text
+    assert "Ada" not in unquote(str(again.url))
+    job = operator.submit(again.text, "/act/discard", because="Ada's test & mine")
+    assert "because: Ada's test & mine" in words(job.text)
 
 
 def do_jobs(engine: Engine, context: Context) -> None:

@@ -15,6 +15,7 @@ from models.words import Action, Closing
 from tests.support.fixtures import Submit
 from tests.support.jobs import replay as submit_again, run
 from tests.support.ledger import ask, do, message, outcomes
+from worker.intake.accept import accept
 from worker.operations import replay
 from worker.operations.replay import Closer
 from worker.queries.refusals import Refusal, RefusalFilter, page_of
@@ -58,7 +59,7 @@ def meanwhile(
     monkeypatch: pytest.MonkeyPatch, pool: ThreadPoolExecutor, engine: Engine, other: Callable[[], Any]
 ) -> "Future[Any]":
     """Do something else, on a connection of its own, between the look at a refusal and its acceptance."""
-    accept, result = replay.accept, Future[Any]()
+    result: Future[Any] = Future()
 
     def after_the_other_began(*args: Any) -> Any:
         monkeypatch.setattr(replay, "accept", accept)

@@ -8,6 +8,7 @@ from starlette.datastructures import QueryParams
 
 from models.words import Action
 from web.console.base import ConsoleRequest, Page, PageError, Redirect
+from web.console.sealed import sealed, unsealed
 from web.console.selection import chosen, params, written
 from worker.operations import audit_log, jobs, preview, tally
 from worker.operations.audit_log import LoggedAction, said
@@ -65,6 +66,7 @@ def shown(
             "outcomes": [],
             "how": how or {},
             "problem": CHANGED if visit.asked("changed") else "",
+            "because": unsealed(visit, "because") if visit.asked("because") else "",
             **more,
         },
     )
@@ -104,12 +106,10 @@ def do(visit: ConsoleRequest, form: Mapping[str, str]) -> Redirect:
     done = preview.confirm(visit.process, visit.by, action, wanted, form.get("seal", ""), params=how)
     if isinstance(done, int):
         return Redirect("", f"/job/{done}")
-    return Redirect("", f"/act/{action}?{changed(form)}")
-
-
-def changed(form: Mapping[str, str]) -> QueryParams:
-    """Write what was chosen, for a page that says that it changed; a reason may name people, and goes in no URL."""
-    return QueryParams([*QueryParams(form.get("chosen", "")).multi_items(), ("changed", "1")])
+    again = [*QueryParams(form.get("chosen", "")).multi_items(), ("changed", "1")]
+    if because:
+        again.append(("because", sealed(visit, "because", because)))  # it may name people: no log is to tell
+    return Redirect("", f"/act/{action}?{QueryParams(again)}")
 
 
 def at_once(visit: ConsoleRequest, job_id: int) -> JobSummary:

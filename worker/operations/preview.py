@@ -5,11 +5,11 @@ preview goes with the confirmation, and where the preview would be another by th
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, Engine, select
@@ -122,7 +122,7 @@ def look(  # noqa: PLR0913 - what a job has
             case Action.CANCEL:
                 return _batches(connection, cancel.CancelFilter.read(chosen), newest, bound)
             case Action.REPLAY | Action.DISCARD:
-                return _refusals(process, action, RefusalFilter.read(chosen), params or {}, newest)
+                return _refusals(process, action, RefusalFilter.read(chosen), params or {}, newest, bound)
         wanted = Filter.read(chosen)
         found = first(connection, wanted, bound + 1, Span(until=newest))
         few, more = found[:bound], len(found) > bound
@@ -252,38 +252,55 @@ def _batches(connection: Connection, chosen: cancel.CancelFilter, until: int, mo
     )
 
 
-def _refusals(
-    process: Context, action: Action, chosen: RefusalFilter, params: Mapping[str, Any], until: int
+def _refusals(  # noqa: PLR0913, PLR0917 - what a job has
+    process: Context, action: Action, chosen: RefusalFilter, params: Mapping[str, Any], until: int, most: int
 ) -> Preview:
-    """Look at the newest refusals; at whether each would be accepted now, where they are to be submitted again."""
+    """Look at the oldest refusals; at whether each would be accepted now, where they are to be submitted again."""
     engine = process.engine
-    known: dict[str, tuple[Reason, ...]] = {}
-    use_account = params.get("use_account")
-
-    def judged(refusal: Refusal) -> tuple[Refusal, Reason | None]:
-        found = () if action is Action.DISCARD else replay.against(engine, refusal, known, use_account)
-        return refusal.without_message(), next(iter(found), None)
-
-    rows, more = refusals.walked(engine, chosen, until + 1, refusals.WALK, judged)
-    fit = [refusal for refusal, against in rows if against is None]
-    still = Counter(_because(against) for _, against in rows if against is not None)
-    calls = -(-sum(refusal.inputs for refusal in fit) // process.settings.batch_size)
+    if action is Action.DISCARD:
+        ids, more = refusals.oldest_ids(engine, chosen, until, most)
+        looked = [_Looked(id_, 0, None) for id_ in ids]
+    else:
+        looked, more = refusals.oldest(engine, chosen, until, most, _judge(engine, params.get("use_account")))
+    fit = [one for one in looked if one.against is None]
+    still = Counter(_because(one.against) for one in looked if one.against is not None)
+    calls = -(-sum(one.inputs for one in fit) // process.settings.batch_size)
+    few = replace(chosen, ids=[one.id for one in looked[-SAMPLES:]])
+    samples, _ = refusals.listed(engine, few, until + 1, SAMPLES)
     with engine.connect() as connection:
-        faults = refusal_groups.distinct(connection, [refusal.id for refusal, _ in rows])
+        faults = refusal_groups.distinct(connection, [one.id for one in looked])
     return Preview(
-        len(rows),
-        [refusal for refusal, _ in rows[:SAMPLES]],
+        len(looked),
+        samples,
         faults,
-        calls=0 if action is Action.DISCARD else calls,
-        more=more is not None,
+        calls=calls,
+        more=more,
         tally=Tally(
             len(fit),
             skips=[Skip(f"would not be accepted again: {why}", count) for why, count in still.most_common()],
-            seal=_seal((refusal.id, against is None) for refusal, against in rows),
+            seal=_seal((one.id, one.against is None) for one in looked),
         ),
-        pinned=[WaitingItem(refusal.id) for refusal, _ in reversed(rows)],
+        pinned=[WaitingItem(one.id) for one in looked],
         until=until,
     )
+
+
+class _Looked(NamedTuple):
+    """A refusal that was looked at: how many inputs it holds, and why it would not be accepted, if so."""
+
+    id: int
+    inputs: int
+    against: Reason | None
+
+
+def _judge(engine: Engine, use_account: str | None) -> Callable[[Refusal], _Looked]:
+    known: dict[str, tuple[Reason, ...]] = {}
+
+    def judged(refusal: Refusal) -> _Looked:
+        reasons = replay.against(engine, refusal, known, use_account)
+        return _Looked(refusal.id, refusal.inputs, next(iter(reasons), None))
+
+    return judged
 
 
 def _because(reason: Reason) -> str:

@@ -65,6 +65,8 @@ WALK: Final = 600
 """Refusals that one page looks at, at most."""
 BYTES: Final = 8 * 1024 * 1024
 """Messages that one page reads, at most; one is always read."""
+BYTES_LOOKED_AT: Final = 32 * 1024 * 1024
+"""Messages that a preview reads, at most: 10,000 rows of a file hold a sixth of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,35 @@ def walked(
         looked_at += len(ids)
     ended = looked_at == len(heads) < WALK
     return found, None if ended else heads[looked_at - 1][0]
+
+
+def oldest(
+    engine: Engine, chosen: RefusalFilter, until: int, at_most: int, take: Callable[[Refusal], T]
+) -> tuple[list[T], bool]:
+    """Give what `take` makes of each up to an id, the oldest first; and say whether there are more.
+
+    No message is kept. At most so many are looked at, and so many that their messages have a bounded size.
+    """
+    found: list[T] = []
+    looked_at = size = last = 0
+    while page := [row for row in page_of(engine, chosen, last, newest_first=False) if row.id <= until]:
+        for row in page:
+            if looked_at == at_most or (looked_at and size + len(row.raw) > BYTES_LOOKED_AT):
+                return found, True
+            looked_at, size, last = looked_at + 1, size + len(row.raw), row.id
+            if chosen.includes(row):
+                found.append(take(row))
+    return found, False
+
+
+def oldest_ids(engine: Engine, chosen: RefusalFilter, until: int, at_most: int) -> tuple[list[int], bool]:
+    """Name the chosen ones up to an id, the oldest first, at most so many; and say whether there are more."""
+    if chosen.account is not None:
+        return oldest(engine, chosen, until, at_most, lambda one: one.id)
+    heads = _waiting(chosen, Refused.id <= until).order_by(Refused.id).limit(at_most + 1)
+    with engine.connect() as connection:
+        ids = [id_ for id_, _ in connection.execute(heads)]
+    return ids[:at_most], len(ids) > at_most
 
 
 def _waiting(chosen: RefusalFilter, beyond: ColumnElement[bool]) -> Select[int, int]:
