@@ -59,7 +59,9 @@ def errors(  # noqa: PLR0913 - one parameter an option
         return
     found = list_errors(engine, chosen, limit, before)
     if as_json:
-        print_json(found)
+        from worker.operations.audit_log import EXPORT, at_the_terminal, counting
+
+        print_json(list(counting(engine, at_the_terminal(), EXPORT, found, **chosen.written)))
         return
     columns = ["id", "record_id", "outcome", "category", "contact", "event", "state", "batch_id", "message"]
     print_table("Unresolved errors", found, columns, "no unresolved error matches", ["category", "batch_id"])

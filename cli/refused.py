@@ -22,8 +22,11 @@ from worker.queries.refusal_groups import grouped as grouped_refusals
 from worker.queries.refusals import RefusalFilter, as_line, waiting
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from worker.context import Context
     from worker.operations.replay import Replayed
+    from worker.queries.refusals import Refusal
 
 MOST_REASONS = 50
 """Reasons of a file's lines that are shown."""
@@ -64,12 +67,10 @@ def refused(  # noqa: PLR0913 - one parameter an option
     engine, chosen = open_engine(), RefusalFilter(None, submission, account, group)
     found = waiting(engine, chosen, before)
     if out is not None:
-        from worker.operations.audit_log import EXPORT, at_the_terminal, counting
-
-        lines = (as_line(row) for row in found)
-        _write(out, counting(engine, at_the_terminal(), EXPORT, lines, refused="not accepted", **chosen.written))
+        _write(out, map(as_line, _taken_out(engine, chosen, found)))
         return
-    rows = list(islice(found, limit))
+    shown = islice(found, limit)
+    rows = list(_taken_out(engine, chosen, shown) if as_json else shown)
     columns = [
         "id",
         "inputs",
@@ -97,6 +98,13 @@ def refused(  # noqa: PLR0913 - one parameter an option
         NOTHING,
     )
     say_more(rows, limit)
+
+
+def _taken_out(engine: "Engine", chosen: RefusalFilter, found: "Iterator[Refusal]") -> "Iterator[Refusal]":
+    """Give messages to be taken out, and note in the audit log who took how many."""
+    from worker.operations.audit_log import EXPORT, at_the_terminal, counting
+
+    return counting(engine, at_the_terminal(), EXPORT, found, refused="not accepted", **chosen.written)
 
 
 def _show_groups(limit: int, *, as_json: bool) -> None:

@@ -16,7 +16,7 @@ from models.advice import Who
 from models.input_check import Reason
 
 UNGROUPED: Final = "ungrouped"
-"""The group of what an earlier release stored."""
+"""The group of what an earlier release stored, until the workers find its own (`worker.retention.ungrouped`)."""
 
 
 class Kind(StrEnum):

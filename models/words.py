@@ -100,6 +100,7 @@ class Via(StrEnum):
     TERMINAL = "terminal"
     CONSOLE = "console"
     SCHEDULE = "schedule"
+    API = "api"
 
 
 class Stage(StrEnum):

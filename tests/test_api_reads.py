@@ -8,10 +8,11 @@ from sqlalchemy import func, select
 from hubspot_api.limiter import Use
 from models.tables import Attempt
 from models.words import AttemptKind, Role
-from tests.support.api import WHEN, Api, delivering, running_api
+from tests.support.api import WHEN, Api, delivering, key_for, running_api
 from worker.accounts import state
 from worker.context import Context
 from worker.delivery import permits
+from worker.operations.audit_log import listed
 
 V3 = "/marketing/v3/marketing-events/participations"
 
@@ -73,8 +74,14 @@ def test_no_answer_is_502(api: Api) -> None:
     assert (answer.status_code, answer.json()["category"]) == (502, "BAD_GATEWAY")
 
 
-def test_a_viewers_key_may_not_spend_calls(api: Api) -> None:
-    from tests.support.api import key_for
+def test_what_an_operator_reads_is_in_the_audit_log_and_names_no_person(api: Api) -> None:
+    path = f"{V3}/contacts/ada%40example.com/breakdown"
+    assert api.ask("GET", path).status_code == 200
+    assert api.ask("GET", path, key=key_for(api.context, "olga", Role.OPERATOR)).status_code == 200
+    (row,) = listed(api.context.engine)
+    assert (row.who, row.via, row.what, row.filter) == ("olga", "api", "read back", {"account": "default"})
 
+
+def test_a_viewers_key_may_not_spend_calls(api: Api) -> None:
     answer = api.ask("GET", f"{V3}/4711", key=key_for(api.context, "auditor", Role.VIEWER))
     assert answer.status_code == 403

@@ -120,10 +120,13 @@ def test_every_command_that_acts_leaves_its_row_and_every_one_that_looks_none(  
     acts("purge", {"older_than_days": 90.0}, records, "purge", "--older-than", "90")
 
     taken_out = len(json.loads(turnout("errors", "--json").stdout))
+    newest()
     acts("export", {"outcomes": ["rejected", "unconfirmed", "failed"]}, taken_out, "errors", "--csv",
          str(tmp_path / "errors.csv"))  # fmt: skip
     submit({**message("n@x.org"), "account": "none"})
     acts("export", {"refused": "not accepted"}, 1, "refused", "--out", str(tmp_path / "refused.jsonl"))
+    acts("export", {"refused": "not accepted"}, 1, "refused", "--json")
+    acts("export", {"outcomes": ["rejected", "unconfirmed", "failed"]}, 1, "errors", "--json", "--limit", "1")
 
     for words in (
         ["status"], ["batches"], ["batch", "1"], ["errors"], ["errors", "--grouped"], ["person", "b@x.org"], ["jobs"],

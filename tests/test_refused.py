@@ -15,7 +15,7 @@ from sqlalchemy import Engine, func, insert, select, update
 
 import cli.bulk_jobs
 from models.refusal_kind import UNGROUPED
-from models.tables import Account, Act, Job, Record, Refused
+from models.tables import Account, Act, Job, Purged, Record, Refused
 from models.words import Action
 from tasks.intake import intake
 from tests.support.background import beside
@@ -28,6 +28,7 @@ from worker.local.migrate import configuration, upgrade
 from worker.operations import jobs, steps
 from worker.queries import refusal_groups
 from worker.queries.refusals import RefusalFilter
+from worker.retention import purge, ungrouped
 
 pytestmark = pytest.mark.usefixtures("books")
 REPORT = """Email,Join Time,Leave Time
@@ -78,7 +79,9 @@ def test_refusals_are_grouped_by_what_is_wrong_with_what_to_do(submit: Submit, f
     assert f"turnout refused dismiss --group {email['id']} --because WHY" in said
 
 
-def test_what_an_earlier_release_did_not_accept_is_grouped_by_the_upgrade(submit: Submit, engine: Engine) -> None:
+def test_what_an_earlier_release_did_not_accept_is_grouped_step_by_step_after_the_upgrade(
+    submit: Submit, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
     submit(message(*(f"nobody{number}" for number in range(210))))  # more than two steps
     submit({**message("ada@example.com"), "account": "apac"}, {"subscriber_state": "ATTENDED"})
     groups = select(Refused.id, Refused.group_id).order_by(Refused.id)
@@ -88,6 +91,12 @@ def test_what_an_earlier_release_did_not_accept_is_grouped_by_the_upgrade(submit
         command.downgrade(configuration(connection), "0014")
         connection.commit()
     upgrade(engine)
+    assert {row.group_id for row in ask(engine, groups)} == {UNGROUPED}
+    monkeypatch.setattr(ungrouped, "STEP", 100)
+    for still_ungrouped in (112, 12, 0):
+        purge.purge_a_little(context)
+        assert len(ask(engine, groups.where(Refused.group_id == UNGROUPED))) == still_ungrouped
+        do(engine, update(Purged).values(due_at=func.now()))
     assert [tuple(row) for row in ask(engine, groups)] == before
 
 

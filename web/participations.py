@@ -19,7 +19,7 @@ from hubspot_api.transport import LONGEST_ANSWER, NoResponse, Response as HubSpo
 from models.ids import hidden_character, id_fault
 from models.input_check import shown
 from models.message import Json, loads
-from models.words import Role
+from models.words import Role, Via
 from web.access import Keys, account_of, may
 from web.attendance import PREFIXES, check_version
 from web.descriptions import ACCOUNT, faults, path_parameters
@@ -28,11 +28,13 @@ from web.limits import Answers
 from web.room import Turns
 from web.values import path_value, query_values
 from worker.accounts.destination import NoDestination
+from worker.auth.keys import ApiKey
 from worker.context import Context
 from worker.delivery import permits
 from worker.delivery.account_stops import reaction, stop
 from worker.delivery.call import word
 from worker.delivery.read_back import tell, told
+from worker.operations.audit_log import READ_BACK, Actor, note
 from worker.queue import attempts, unconfirmed
 
 THREADS: Final = (4, 2)
@@ -86,9 +88,10 @@ class Participations:
         key = await self._keys.of(request)
         may(key, Role.PRODUCER, Role.OPERATOR)
         account, path = account_of(key, request), _path(request, view)
-        return await self._answers.held(key, LONGEST_ANSWER, partial(self._turns.run, key.id, self._ask, account, path))
+        ask = partial(self._ask, account, path, key)
+        return await self._answers.held(key, LONGEST_ANSWER, partial(self._turns.run, key.id, ask))
 
-    def _ask(self, account: str, path: str) -> Response:
+    def _ask(self, account: str, path: str, key: ApiKey) -> Response:
         process = self._process
         try:
             to = process.destination(account)
@@ -106,6 +109,7 @@ class Participations:
         if attempt_id is None:
             permits.give_back(process, to, held)
             raise busy(f"The account {account} sends nothing now: see `turnout status`.", 60)
+        self._note(key, account)
         response = get(to.url + path, to.token.get_secret_value(), process.settings.timeout)
         headers = {} if isinstance(response, NoResponse) else response.headers
         permits.release(process, to, held, headers, response.duration)
@@ -121,6 +125,12 @@ class Participations:
         if isinstance(response, NoResponse):
             raise Fault(502, "BAD_GATEWAY", f"HubSpot gave no answer: {response.because}.")
         return passed_on(response)
+
+    def _note(self, key: ApiKey, account: str) -> None:
+        """Note that an operator takes data out; of whom or what stands in no audit log."""
+        if key.role is Role.OPERATOR:
+            with self._process.engine.begin() as connection:
+                note(connection, Actor(key.name, Via.API), READ_BACK, {"account": account})
 
 
 def passed_on(response: HubSpotResponse) -> Response:

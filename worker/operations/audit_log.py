@@ -94,6 +94,9 @@ def counting(engine: Engine, by: Actor, what: str, rows: Iterable[T], **chosen: 
 
 
 EXPORT: Final = "export"
+"""Records or messages were written to a file, or as JSON."""
+READ_BACK: Final = "read back"
+"""HubSpot was asked by the API, with an operator's key."""
 
 
 def _end(engine: Engine, action: Noted, last_error: str) -> None:

@@ -33,7 +33,7 @@ from worker.failures import Verb
 from worker.log import get_logger
 from worker.operations.audit_log import Actor, noted
 from worker.queue.locks import lock_events
-from worker.retention import delete, retain
+from worker.retention import delete, retain, ungrouped
 from worker.retention.delete import Counts
 
 log = get_logger(__name__)
@@ -157,7 +157,9 @@ def purge_a_little(process: Context) -> Counts:
     gone, reached = _next_batches(engine, cutoff, Reached(*begun))
     for step in AFTER_BATCHES:
         gone += _run(step, engine, cutoff)
-    wait = SOON if reached is not None or gone else LATER
+    with engine.begin() as connection:
+        grouped = ungrouped.group_some(connection)
+    wait = SOON if reached is not None or gone or grouped else LATER
     there = reached or Reached()
     with engine.begin() as connection:
         connection.execute(
