@@ -38,7 +38,7 @@ def _url(value: str | None) -> str | None:
     from hubspot_api.address import is_base
 
     if value is not None and not is_base(value):
-        raise typer.BadParameter("is no base URL; right would be https://api.hubapi.com")
+        raise typer.BadParameter("is not a base URL; expected https://api.hubapi.com")
     return value and value.rstrip("/")
 
 
@@ -46,7 +46,7 @@ def _version(value: str | None) -> str | None:
     from hubspot_api.address import is_version
 
     if value is not None and not is_version(value):
-        raise typer.BadParameter("is no version; right would be v3, or a dated one such as 2026-09")
+        raise typer.BadParameter("is not a version; expected v3, or a dated one such as 2026-09")
     return value
 
 
@@ -59,7 +59,7 @@ def place(value: str | None) -> str | None:
         return None
     zone = read_place(value)
     if isinstance(zone, Reason):
-        raise typer.BadParameter(f"{zone.what}; right would be {zone.right}")
+        raise typer.BadParameter(f"{zone.what}; expected {zone.right}")
     return name_of(zone)
 
 

@@ -58,7 +58,7 @@ def dismiss(
     if not error_ids and not any(astuple(options)):
         raise typer.BadParameter("name errors (turnout errors lists them), or a filter such as --group ID")
     if not because.strip():
-        raise typer.BadParameter("--because is empty: say why, for whoever asks later")
+        raise typer.BadParameter("--because is empty: give the reason, for those who ask later")
     chosen = options.filter(OPEN, errors=error_ids)
     process = open_process()
     check(process.engine, options.account)

@@ -11,6 +11,7 @@ import typer
 
 from cli.output import AsJson, Bar, ask, complain, fail, print_table, prompt, say
 from models.counted import counted
+from models.words import word_of
 from worker.queries.jobs import JobSummary, find_job
 
 if TYPE_CHECKING:
@@ -212,7 +213,7 @@ def show_tally(tally: "Tally") -> None:
 
 def first_reason(reasons: list[dict[str, str]]) -> str:
     """Write a refusal's first reason, and how many more there are."""
-    told = "{where} {what}; right would be {right}".format(**reasons[0])
+    told = "{where} {what}; expected {right}".format(**reasons[0])
     return f"{told} (and {len(reasons) - 1} more)" if len(reasons) > 1 else told
 
 
@@ -260,7 +261,7 @@ def _shown(steps: Iterator[JobSummary]) -> Iterator[JobSummary]:
     """Show a job's steps as a bar, where there is somebody to see it."""
     with Bar("…", None, shown=sys.stdout.isatty(), stays=False) as bar:
         for job in steps:
-            what = f"job {job.id}: {job.action}" + (f", {job.last_error}" if job.last_error else "")
+            what = f"job {job.id}: {word_of(job.action)}" + (f", {job.last_error}" if job.last_error else "")
             done, of = job.done + job.skipped, job.expected
             bar.show(what, f"{done:,}/{'?' if of is None else f'{of:,}'}", done=done, of=of)
             yield job

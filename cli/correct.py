@@ -79,7 +79,7 @@ def correct(  # noqa: PLR0913 - one parameter an option
         raise typer.BadParameter("name one: a record, --group ID, or a corrected file: --from FILE")
     change = read_change(email=email, vid=vid, when=when, properties=set_ or (), event=event, object_id=object_id)
     if isinstance(change, Reason):
-        raise typer.BadParameter(f"--{change.where} {change.what}; right would be {change.right}")
+        raise typer.BadParameter(f"--{change.where} {change.what}; expected {change.right}")
     if group and (email or vid):
         raise typer.BadParameter(str(ONE_PERSONS))
     if bool(change) is (from_ is not None):

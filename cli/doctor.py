@@ -11,7 +11,7 @@ from cli.resources import open_what_there_is
 def doctor(*, as_json: AsJson = False) -> None:
     """Look at settings, database, Redis, broker, workers, clocks, HubSpot, its token and limits, and say what to do.
 
-    One call goes to HubSpot, which reads what nobody is known for. Exit status 1 where something is wrong.
+    One call goes to HubSpot: it asks for a person that HubSpot does not know. Exit status 1 where something is wrong.
     """
     from worker.doctor import examine
     from worker.finding import Finding, Level

@@ -90,7 +90,7 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     own.
 
     An event in HubSpot is one occurrence. A file of several (joins on different days with a night between them, or on
-    one day with six hours between them in which nobody was there) stops with a question that lists them: --occurrence
+    one day with six hours between them without anybody there) stops with a question that lists them: --occurrence
     2026-03-29 takes the one of that day, --occurrence all takes every one. An address under which different people
     stand stops the file too: --shared-address leave-out or one-person. So does a time zone in a column or above the
     header that is another than --time-zone: --map "Time Zone=zone" uses it, --map "Time Zone=ignore" does not. Nothing
@@ -152,7 +152,7 @@ def _open(file: str) -> AbstractContextManager[BinaryIO]:
     try:
         return Path(file).open("rb")
     except OSError as error:
-        _stop(UNUSABLE, f"{file} cannot be read: {error.strerror}. Right would be a CSV or JSON Lines file, or -")
+        _stop(UNUSABLE, f"{file} cannot be read: {error.strerror}. Expected a CSV or JSON Lines file, or -")
 
 
 def _stop(status: int, *lines: str) -> NoReturn:

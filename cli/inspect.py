@@ -12,7 +12,7 @@ from cli.filters import AccountOption, Before, EventOption, Limit, Since, Until,
 from cli.output import AsJson, fail, print_json, print_table, say, say_more, written
 from cli.resources import open_engine, open_what_there_is
 from models.counted import counted
-from models.words import State, Status
+from models.words import State, Status, word_of
 from worker.finding import Finding, Level
 from worker.queries.attention import exit_status, findings, stream_because
 from worker.queries.batches import BatchFilter, find_batch, list_batches
@@ -167,7 +167,7 @@ def _told_of_webhook(webhook: WebhookTrouble) -> str:
 
 def _told(job: JobSummary) -> str:
     expected = "" if job.expected is None else f" of {job.expected:,}"
-    return f"job {job.id}, {job.action}: {job.done:,}{expected} done (look: turnout job {job.id})"
+    return f"job {job.id}, {word_of(job.action)}: {job.done:,}{expected} done (look: turnout job {job.id})"
 
 
 def batches(  # noqa: PLR0913 - one parameter an option
@@ -275,4 +275,4 @@ def submission(submission_id: Annotated[UUID, typer.Argument(metavar="ID")], *, 
             say(f"not accepted {refusal.id}: {refusal.standing} {written(refusal.closed_at)}{why}")
             continue
         for reason in refusal.reasons:
-            say(f"not accepted {refusal.id}: {reason['where']}: {reason['what']}; right would be {reason['right']}")
+            say(f"not accepted {refusal.id}: {reason['where']}: {reason['what']}; expected {reason['right']}")

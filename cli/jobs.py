@@ -8,6 +8,7 @@ import typer
 from cli.filters import Before, Limit
 from cli.output import AsJson, fail, print_json, print_table, say, say_more, written
 from cli.resources import open_engine
+from models.words import word_of
 from worker.queries.jobs import JobSummary, find_job, list_jobs
 
 app = typer.Typer(help="Actions in bulk: how far they are, and stopping one.", epilog="Example: turnout jobs --limit 5")
@@ -24,7 +25,12 @@ def jobs(context: typer.Context, *, before: Before = None, limit: Limit = 20, as
         print_json(found)
         return
     columns = ["id", "at", "who", "action", "what", "standing", "done", "skipped", "expected"]
-    print_table("Jobs", found, columns, "nothing was done in bulk yet")
+    print_table(
+        "Jobs",
+        [{**one, "action": word_of(str(one["action"]))} for one in found],
+        columns,
+        "nothing was done in bulk yet",
+    )
     say_more(found, limit)
 
 
@@ -62,7 +68,7 @@ def job(
     if as_json:
         print_json({**shown, "outcomes": outcomes, "items": items})
         return
-    say(f"job {job_id}: {found.action} {shown['what']}", "bold")
+    say(f"job {job_id}: {word_of(found.action)} {shown['what']}", "bold")
     say(f"asked for by {found.who} ({found.via}) at {written(found.at)}")
     expected = "" if found.expected is None else f" of {found.expected:,}"
     say(f"{found.standing}: {found.done:,}{expected} done, {found.skipped:,} skipped")
@@ -99,6 +105,7 @@ def actions(
     rows = [
         {
             **asdict(row),
+            "what": word_of(row.what),
             "number": row.done,
             "of what": log.of_what(row),
             "job": row.is_job,

@@ -44,7 +44,7 @@ def create(
     from worker.operations import audit_log
 
     if fault := id_fault(name) if name.strip() else ("is empty", ""):
-        raise typer.BadParameter(f"the name {fault[0]}; right would be 1 to {LONGEST_TEXT} printable characters")
+        raise typer.BadParameter(f"the name {fault[0]}; expected 1 to {LONGEST_TEXT} printable characters")
     if role is not Role.PRODUCER and account:
         raise typer.BadParameter(f"a key of role {role} reaches every account: --account is a producer's")
     engine = open_engine()
@@ -136,7 +136,7 @@ def webhook(
     from worker.webhooks import endpoint
 
     if (url is None) is not off:
-        raise typer.BadParameter("right would be either --url or --off")
+        raise typer.BadParameter("expected either --url or --off")
     process = open_process()
     engine, settings = process.engine, process.settings
     if url is None:

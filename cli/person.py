@@ -46,7 +46,7 @@ def person(
 def _attempt(attempt: PastAttempt) -> tuple[str, str]:
     status = f", HTTP {attempt.http_status}" if attempt.http_status else ""
     told = f"attempt {attempt.id}, {attempt.kind} of {attempt.sent} in batch {attempt.batch_id}"
-    return written(attempt.started_at), f"{told}: {attempt.answer or 'under way'}{status}"
+    return written(attempt.started_at), f"{told}: {attempt.answer or 'running'}{status}"
 
 
 def _error(error: PastError) -> tuple[str, str]:

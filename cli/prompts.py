@@ -22,7 +22,7 @@ FIELDS = ("client_id", "client_secret", "refresh_token")
 def credential(*, oauth: bool, from_stdin: bool) -> "Credential":
     """Ask for a token, or for what OAuth gives one for."""
     if not from_stdin and not sys.stdin.isatty():
-        raise typer.BadParameter("there is no terminal to ask on: hand the token in with --token-stdin")
+        raise typer.BadParameter("there is no terminal to ask on: pass the token with --token-stdin")
     if oauth:
         return _of_stdin() if from_stdin else _asked()
     return SecretStr(_sound("token", sys.stdin.read() if from_stdin else _hidden("Access token")))
@@ -48,7 +48,7 @@ def _of_stdin() -> "Grant":
     except orjson.JSONDecodeError:
         fields = None
     if not isinstance(fields, dict) or not all(isinstance(fields.get(name), str) for name in FIELDS):
-        raise typer.BadParameter(f"what came on standard input is no JSON object of {', '.join(FIELDS)}")
+        raise typer.BadParameter(f"what came on standard input is not a JSON object of {', '.join(FIELDS)}")
     client_id, secret, token = (_sound(name.replace("_", " "), fields[name]) for name in FIELDS)
     return Grant(client_id, SecretStr(secret), SecretStr(token))
 

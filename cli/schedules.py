@@ -141,10 +141,10 @@ def begin(name: ScheduleName, *, yes: Yes = False, expect: Expect = None) -> Non
     wish = Wish(Action.RETRY, chosen, "retried", harmless=True)
     job = do(process, wish, Consent(yes, expect, background=True))
     if job is None:
-        say(f"nothing of schedule {name} is to be retried: no job is begun")
+        say(f"nothing of schedule {name} can be retried: no job begins")
         return
     known.begun(process.engine, name, job.id)
-    say(f"job {job.id} is begun: turnout job {job.id}")
+    say(f"job {job.id} has begun: turnout job {job.id}")
 
 
 def _change(name: str, what: str, done: str) -> None:

@@ -63,7 +63,7 @@ class Reason:
 
     def __str__(self) -> str:
         """Read as a sentence."""
-        return f"{self.where}: {self.what}" + (f"; right would be {self.right}" if self.right else "")
+        return f"{self.where}: {self.what}" + (f"; expected {self.right}" if self.right else "")
 
 
 class Reasons(list[Reason]):

@@ -1,6 +1,7 @@
 """The closed lists of words that code, columns, commands and logs share."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class State(StrEnum):
@@ -92,6 +93,19 @@ class Closing(StrEnum):
     CORRECTED = "corrected"
     """By the rows of a corrected file."""
     DISMISSED = "dismissed"
+
+
+_ACTION_WORDS: Final = {Action.REPLAY: "submit again", Action.DISCARD: "dismiss (not accepted)"}
+
+
+def word_of(action: str) -> str:
+    """Give the word that people read for an action; JSON and filters have its name."""
+    return next((word for one, word in _ACTION_WORDS.items() if one == action), action)
+
+
+def action_of(word: str) -> str:
+    """Give the name of an action that is written as people read it, or as JSON has it."""
+    return next((one for one, said in _ACTION_WORDS.items() if said == word), word)
 
 
 class Via(StrEnum):

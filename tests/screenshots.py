@@ -71,7 +71,7 @@ def correct(page: Page) -> None:
 def audited(page: Page) -> None:
     """Do what the log then tells."""
     group(page, "left before they joined", "Dismiss …")
-    page.get_by_label("why, for whoever asks later").fill("test entries of the rehearsal")
+    page.get_by_label("why, for those who ask later").fill("test entries of the rehearsal")
     page.get_by_role("button", name="Dismiss 10").click()
     expect(page.get_by_text("10 of 10")).to_be_visible()
     page.get_by_role("link", name="Accounts", exact=True).click()

@@ -139,7 +139,7 @@ def test_what_no_header_can_carry_is_no_token_and_is_not_repeated(turnout: Turno
         (["add", "acme", "--version", "v4"], "2026-09"),
         (["add", "acme", "--time-zone", "New York"], "America/New_York"),
         (["add", "acme", "--time-zone", "EST"], "-05:00 all year or the clock of America/New_York (-05:00 in January"),
-        (["set", "default", "--time-zone", "CET"], "right would be Europe/Berlin"),
+        (["set", "default", "--time-zone", "CET"], "expected Europe/Berlin"),
         (["set", "default", "--time-zone", "Etc/GMT-2"], "Etc/GMT-2 means +02:00"),
         (["set", "default", "--time-zone", "-05:00"], "-05:00 is an offset, and the clocks of a place change"),
         (["add", "acme", "--batch-size", "0"], "greater than or equal to 1"),

@@ -322,7 +322,7 @@ def test_what_is_not_there_is_said_in_plain_words(operator: Visitor, path: str) 
 def test_a_browser_that_opens_what_a_button_sends_to_gets_a_page(operator: Visitor) -> None:
     answer = operator.get("/sign-out", headers={"Accept": BROWSER})
     assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
-    assert "/sign-out is no page: a button sends there." in words(answer.text)
+    assert "/sign-out is not a page: a button sends there." in words(answer.text)
 
 
 @pytest.mark.parametrize("path", ["/", "/batches", "/nothing", "/static/console.css", "/sign-in", "/reference"])

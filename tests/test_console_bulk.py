@@ -509,11 +509,11 @@ def test_a_groups_records_go_out_as_csv_and_the_mended_file_is_shown_before_it_i
     said = words(answer.text)
     assert "awaiting confirmation corrected rows 3 done 0 of 3" in said
     assert "email …@exampel.com …@example.com 3" in said
-    assert "line 6: there is no record 999; right would be" in said
+    assert "line 6: there is no record 999; expected" in said
     assert "line 7: 'x' is no record's id" in said
     work()
     assert outcomes(engine) == {"rejected": 4, "failed": 1}
-    assert "is begun" in words(operator.submit(answer.text, f"/job/{job.id}/begin").text)
+    assert "has begun" in words(operator.submit(answer.text, f"/job/{job.id}/begin").text)
     work()
     assert outcomes(engine) == {"rejected": 1, "failed": 1, "canceled": 3, "pending": 3}
     html = operator.page(f"/job/{job.id}")

@@ -101,7 +101,7 @@ def test_a_crontab_of_thousands_of_digits_names_no_time(operator: Visitor, ledge
 @pytest.mark.parametrize("path", ["/batches?until=", "/batches?since=", "/errors?since=", "/act/retry?since="])
 def test_a_time_that_cannot_be_is_said(operator: Visitor, path: str, time: str) -> None:
     answer = operator.get(path + quote(time))
-    assert (answer.status_code, "is no time" in words(answer.text)) == (400, True)
+    assert (answer.status_code, "is not a time" in words(answer.text)) == (400, True)
 
 
 @pytest.mark.usefixtures("two_rejected")

@@ -214,7 +214,7 @@ def test_by_mouse(  # noqa: PLR0915 - it is one story
     # The test entries.
     page.get_by_role("link", name="Errors", exact=True).click()
     page.get_by_role("article").filter(has_text="10 rejected").get_by_role("link", name="Dismiss …").click()
-    page.get_by_label("why, for whoever asks later").fill(REASON)
+    page.get_by_label("why, for those who ask later").fill(REASON)
     page.get_by_role("button", name="Dismiss 10").click()
     is_over(page, "10 of 10", REASON, live=live)
     # The account.
@@ -322,7 +322,7 @@ def test_by_keyboard_alone(  # noqa: PLR0915 - it is one story
     keys(page, "d", "Dismiss: group")
     listens(page)
     page.keyboard.press("y")
-    expect(page.get_by_label("why, for whoever asks later")).to_be_focused()
+    expect(page.get_by_label("why, for those who ask later")).to_be_focused()
     page.keyboard.insert_text(REASON)
     page.keyboard.press("Enter")
     is_over(page, "10 of 10", REASON, live=True)

@@ -135,7 +135,7 @@ def test_what_preflight_refuses_is_not_done_and_says_why(
         (["7"], "say what is changed"),
         ([], "name one"),
         (["7", "--group", "x", "--email", "a@x.org"], "name one"),
-        (["7", "--set", "x"], "right would be PROPERTY=VALUE"),
+        (["7", "--set", "x"], "expected PROPERTY=VALUE"),
         (["7", "--when", "yesterday"], "2026-03-01T10:00:00Z"),
         (["--from", "no-file"], "cannot be used"),
         (["--from", "no-file", "--vid", "7"], "the file says"),

@@ -165,14 +165,14 @@ def test_standard_input_is_read_too(world: World, run: Run) -> None:
 @pytest.mark.parametrize(
     ("content", "arguments", "said"),
     [
-        (LIST, ["--state", "register"], "line 2, the event: is not said; right would be --event ID"),
+        (LIST, ["--state", "register"], "line 2, the event: is not said; expected --event ID"),
         (LIST, ["--object-id", "7", "--event", "8", "--state", "register"], "--object-id: stands beside --event"),
         ("prose", SAID, "has no row of column names"),
         (b"PK\x03\x04", SAID, "is a spreadsheet workbook"),
         (
             LIST,
             [*SAID, "--map", "Mail=email"],
-            "the file has no column “Mail=email”; right would be one of Email, Date, Seat",
+            "the file has no column “Mail=email”; expected one of Email, Date, Seat",
         ),
         (LIST, [*SAID, "--refused", "list.csv"], "list.csv is there already"),
         ("", SAID, "the file: is empty"),

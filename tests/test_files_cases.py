@@ -69,7 +69,7 @@ CASES: dict[str, Told] = {
         REGISTER | {"time_zone": "UTC"},
         ["ana@example.com"],
         {"Participant Status “No-show” (did not attend)": 1, "Participant Status “Cancelled” (cancelled)": 1},
-        ["line 3, Contact ID: 2018 may be another tool's id; right would be an e-mail address; or --map"],
+        ["line 3, Contact ID: 2018 may be another tool's id; expected an e-mail address; or --map"],
     ),
     "a guest's sign-in name is no address": (
         "teams-2023-en-us.csv",

@@ -82,13 +82,13 @@ def test_a_column_can_be_mapped_away() -> None:
 
 
 def test_a_mapping_to_nothing_known_says_what_is() -> None:
-    with pytest.raises(FileError, match="shoesize is nothing that a column can hold; right would be one of email, vid"):
+    with pytest.raises(FileError, match="shoesize is nothing that a column can hold; expected one of email, vid"):
         recognise(["Email"], Options(mapping=(("Email", "shoesize"),)))
 
 
 def test_a_mapping_of_a_column_that_is_not_there_says_which_are() -> None:
     options = Options(mapping=(("Mail", "email"),))
-    with pytest.raises(FileError, match="has no column “Mail=email”; right would be one of E-Post, Datum"):
+    with pytest.raises(FileError, match="has no column “Mail=email”; expected one of E-Post, Datum"):
         check_mapping(recognise(["E-Post", "Datum"], options), options)
 
 

@@ -277,7 +277,7 @@ def test_an_answer_settles_it(text: str, state: State | None, mapping: list[str]
 @pytest.mark.parametrize(
     ("mapping", "said"),
     [
-        ("Status=status(Walk-in)", "Walk-in says nothing of a value; right would be each value with keep, leave out"),
+        ("Status=status(Walk-in)", "Walk-in says nothing of a value; expected each value with keep, leave out"),
         ("Status=status(A=keep, B=perhaps)", "B=perhaps says nothing of a value"),
         ("Email=email(A=keep)", "answers only behind status, role or attended"),
         ("Email#3=email", "the file has no column “Email#3=email”"),

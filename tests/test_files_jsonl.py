@@ -50,7 +50,7 @@ def test_a_line_is_a_message_an_input_with_fields_beside_it_or_an_input_alone(
         ({**INPUT, "first": "Ada"}, "line 3, first: is no field of an input"),
         (
             {**INPUT, "subscriber_state": "ATTENDED"},
-            "line 3, subscriber_state: ATTENDED is unknown; right would be 'at",
+            "line 3, subscriber_state: ATTENDED is unknown; expected 'at",
         ),
         ({"inputs": [INPUT], "extra": 1}, "line 3, extra: is no field of a message"),
         ('{"email": "a\\ud800@example.com", "interactionDateTime": 1772359200000}', "half of a surrogate pair"),

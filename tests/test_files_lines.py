@@ -37,7 +37,7 @@ def test_another_encoding_is_read_where_it_is_named() -> None:
     [
         (b"", None, "is empty"),
         (b" \n\n", None, "is empty"),
-        (b"PK\x03\x04....", None, "is a spreadsheet workbook; right would be its sheet saved as"),
+        (b"PK\x03\x04....", None, "is a spreadsheet workbook; expected its sheet saved as"),
         (b"\x1f\x8b....", None, "gunzip -c FILE"),
         (b"%PDF-1.7", None, "is a PDF"),
         (b"\n<!DOCTYPE html><html>", None, "is a web page"),

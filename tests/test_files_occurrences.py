@@ -115,7 +115,7 @@ def test_where_a_day_has_several_they_are_told_apart_by_their_times() -> None:
 
 @pytest.mark.parametrize("text", ["first", "2026-13-01", "29.03.2026", "2", "2026-03-29T25:00", "2026-03-29T10:00Z"])
 def test_an_occurrence_that_is_no_day_is_refused(text: str) -> None:
-    with pytest.raises(FileError, match="is not a day; right would be the day on which it begins, such as 2026-03-29"):
+    with pytest.raises(FileError, match="is not a day; expected the day on which it begins, such as 2026-03-29"):
         Options.read(occurrence=text)
 
 
@@ -373,7 +373,7 @@ def test_a_stay_of_a_day_or_more_is_refused_with_the_reason(row: str) -> None:
     _, records, refused = read(f"{HEADER}{row}\nb@example.com,2026-03-01 19:00,2026-03-02 18:59\n", **BERLIN)
     assert [record.candidate.contact for record in records] == ["b@example.com"]
     assert "they stayed" in str(refused[0].reasons[0])
-    assert "right would be less than a day" in str(refused[0].reasons[0])
+    assert "expected less than a day" in str(refused[0].reasons[0])
 
 
 def test_what_is_refused_is_given_only_once_every_question_is_answered() -> None:

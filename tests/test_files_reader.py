@@ -73,7 +73,7 @@ def test_a_report_of_several_tables_is_read_whole_and_every_row_is_accounted_for
     assert [one.line for one in refused] == [16, 15]
     assert reasons(refused)[1] == (
         "line 15, Leave Time: 04/14/2026 09:15:00 AM is before they joined; "
-        "right would be a later time (the next day, past midnight?)"
+        "expected a later time (the next day, past midnight?)"
     )
     facts = reading.facts
     assert dict(facts.left_out) == {
@@ -146,9 +146,7 @@ def test_columns_name_event_state_and_account_and_the_options_fill_what_is_missi
         ("default", "x0/e0", "register"),
         ("default", "x0/e1", "cancel"),
     ]
-    assert reasons(refused) == [
-        "line 6, subscriber_state: maybe is unknown; right would be 'register', 'attend' or 'cancel'"
-    ]
+    assert reasons(refused) == ["line 6, subscriber_state: maybe is unknown; expected 'register', 'attend' or 'cancel'"]
     assert dict(reading.facts.left_out) == {"did not attend": 1}
 
 
@@ -166,11 +164,11 @@ def test_a_contact_is_named_by_email_first_and_by_id_without_contact_properties(
         ("nobody,2026-03-01", "line 2, Email: nobody is no e-mail address"),
         (",2026-03-01", "line 2: names no contact"),
         ("a@example.com,", "line 2, Date: has no time"),
-        ("a@example.com,1772323200", "line 2, Date: 1772323200 looks like seconds; right would be milliseconds"),
+        ("a@example.com,1772323200", "line 2, Date: 1772323200 looks like seconds; expected milliseconds"),
         ("a@example.com,soon", "line 2, Date: soon is no date and time that is known here"),
         (
             "nobody,soon",
-            "soon is no date and time that is known here; right would be such as 2026-03-01T10:00:00Z; line 2, Email",
+            "soon is no date and time that is known here; expected such as 2026-03-01T10:00:00Z; line 2, Email",
         ),
         ("a@example.com,2026-03-01,x", "line 2: has 3 cells where the header has 2"),
         ('a@example.com,"2026-03-01', "line 2: opens a quote that does not close"),
@@ -204,26 +202,26 @@ def test_what_is_refused_keeps_a_message_with_that_one_input_for_the_books() -> 
         (
             "Email,Date\na@example.com,2026-03-01 10:00",
             {"state": State.REGISTER, "object_id": "7"},
-            "has no time zone; right would be an offset behind it (such as +01:00), or for the whole file --time-zone",
+            "has no time zone; expected an offset behind it (such as +01:00), or for the whole file --time-zone",
         ),
         (
             "Email,Date\na@example.com,03/04/2026 10:00",
             REGISTER,
-            "03/04/2026 10:00 may be 3 April or 4 March; right would be said by --date-order",
+            "03/04/2026 10:00 may be 3 April or 4 March; expected said by --date-order",
         ),
         (
             "Email,Date\na@example.com,2026-03-01",
             {"state": State.REGISTER},
-            "the event: is not said; right would be --event ID",
+            "the event: is not said; expected --event ID",
         ),
         (
             "Email,Date\na@example.com,2026-03-01",
             {"state": State.REGISTER, "event": "e"},
             "the event's external account: is not said",
         ),
-        ("Email,Date\na@example.com,2026-03-01", {"object_id": "7"}, "the state: is not said; right would be --state"),
+        ("Email,Date\na@example.com,2026-03-01", {"object_id": "7"}, "the state: is not said; expected --state"),
         ('{"email": "a@example.com"}', {"object_id": "7"}, "line 1, the state: is not said"),
-        ('[{"email": "a@example.com"}]', REGISTER, "begins a JSON list; right would be JSON Lines"),
+        ('[{"email": "a@example.com"}]', REGISTER, "begins a JSON list; expected JSON Lines"),
     ],
 )
 def test_a_file_that_lacks_something_as_a_whole_stops_before_its_first_record(
@@ -245,7 +243,7 @@ def test_one_row_that_lacks_a_zone_among_rows_that_do_not_is_refused_alone() -> 
     [
         (
             {"time_zone": "Berlin"},
-            "--time-zone: Berlin is not a time zone that is known here; right would be Europe/Berlin",
+            "--time-zone: Berlin is not a time zone that is known here; expected Europe/Berlin",
         ),
         ({"time_zone": "../etc/passwd"}, "is not a time zone"),
         ({"time_zone": "Email=Europe/Berlin"}, "--time-zone: Email is not an abbreviation of a zone"),

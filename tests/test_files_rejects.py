@@ -32,8 +32,8 @@ def test_refused_rows_are_mended_in_their_file_and_handed_in_again(tmp_path: Pat
     assert path.read_bytes().decode("utf-8-sig") == (
         "reason,line,refused,Email,Date,Note\r\n"
         '"line 2, Email: nobody is no e-mail address (An email address must have an @-sign); '
-        'right would be an address such as ada@example.com",2,,nobody,2026-03-01T10:00:00Z,"x;\ny"\r\n'
-        '"line 5, Date: has no time; right would be a time (in another column? --map ""Their column=time"")"'
+        'expected an address such as ada@example.com",2,,nobody,2026-03-01T10:00:00Z,"x;\ny"\r\n'
+        '"line 5, Date: has no time; expected a time (in another column? --map ""Their column=time"")"'
         ",5,,b@example.com,,late\r\n"
     )
     mended = (
@@ -72,12 +72,12 @@ def test_a_file_that_is_there_is_never_written_over(tmp_path: Path) -> None:
     source = tmp_path / "list.csv"
     (tmp_path / "list.csv.refused.csv").write_text("being mended")
     assert RefusedFile.beside(str(source), None).path.name == "list.csv.refused-2.csv"
-    with pytest.raises(FileError, match="is there already; right would be a name that is free"):
+    with pytest.raises(FileError, match="is there already; expected a name that is free"):
         RefusedFile.beside(str(source), tmp_path / "list.csv.refused.csv")
 
 
 def test_a_place_that_cannot_be_written_is_found_before_anything_is_sent(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match="cannot be written to; right would be --refused FILE"):
+    with pytest.raises(FileError, match="cannot be written to; expected --refused FILE"):
         RefusedFile.beside(str(tmp_path / "nowhere" / "list.csv"), None)
 
 

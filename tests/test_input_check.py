@@ -291,7 +291,7 @@ def test_every_reason_is_said_at_once() -> None:
 def test_a_reason_reads_as_a_sentence() -> None:
     (reason,) = check_input(by_email(interactionDateTime=1_767_225_600), State.REGISTER, "inputs[3]")  # type: ignore[misc]
     assert str(reason) == (
-        "inputs[3].interactionDateTime: 1767225600 looks like seconds; right would be milliseconds: 1767225600000"
+        "inputs[3].interactionDateTime: 1767225600 looks like seconds; expected milliseconds: 1767225600000"
     )
 
 

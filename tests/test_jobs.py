@@ -299,7 +299,7 @@ def test_a_group_is_corrected_and_each_says_by_which_record_or_why_not(
     assert [(done, outcome) for _, done, _, outcome in said] == [
         (True, "pending"), (False, "rejected"), (True, "pending"), (True, "pending"), (True, "pending"),
     ]  # fmt: skip
-    assert "right would be" in str(said[1][2])
+    assert "expected" in str(said[1][2])
     assert "took its place" in str(said[0][2])
     assert {row.origin for row in ledger.batches(Batch.status == Status.PENDING)} == {"replay"}
 

@@ -160,7 +160,7 @@ def test_one_is_begun_by_hand_whatever_its_hours_and_its_jobs_outlive_it(
     put(engine, quiet=(time(0, 0), time(23, 59)))
     schedules.pause(engine, ME, "nightly")
     said = turnout("schedules", "begin", "nightly").stdout
-    assert said.startswith(f"job {named(engine).job_id} is begun")
+    assert said.startswith(f"job {named(engine).job_id} has begun")
     assert schedules.remove(engine, ME, "nightly")
     work(context)
     assert outcomes(engine) == {"pending": 3}
@@ -322,7 +322,7 @@ def test_schedules_are_set_shown_changed_and_removed_by_commands(turnout: Turnou
     turnout("schedules", "pause", "nightly")
     assert "paused" in turnout("schedules").output
     turnout("schedules", "resume", "nightly")
-    assert "no job is begun" in turnout("schedules", "begin", "nightly").output
+    assert "no job begins" in turnout("schedules", "begin", "nightly").output
     turnout("schedules", "remove", "nightly")
     for word in ("pause", "resume", "remove", "begin"):
         assert "is unknown" in turnout("schedules", word, "nightly", status=1).stderr

@@ -214,7 +214,7 @@ def _named(key: ApiKey, request: Request, secret: bytes) -> UUID:
     if not 0 < len(given) <= LONGEST_KEY:
         raise invalid(f"Idempotency-Key is empty or longer than {LONGEST_KEY} characters.")
     if bad := hidden_character(_header_text(given)):
-        raise invalid(f"Idempotency-Key holds {bad}: right would be text without it.")
+        raise invalid(f"Idempotency-Key holds {bad}: expected text without it.")
     return submission_id(secret, Door.HTTP, f"{key.id} {given}".encode())
 
 
@@ -268,5 +268,5 @@ def _inputs(body: bytes) -> list[Any]:
         raise invalid(f"Invalid input JSON: {shown(error)}") from None
     inputs = given.get("inputs") if isinstance(given, dict) else None
     if not isinstance(inputs, list) or not inputs:
-        raise invalid('Invalid input JSON: right would be an object with "inputs", a list of at least one.')
+        raise invalid('Invalid input JSON: expected an object with "inputs", a list of at least one.')
     return inputs

@@ -190,7 +190,7 @@ def _path(request: Request, view: str) -> str:
     query = _judged(query_values(request), _known(view))
     for name, value in (ids | query).items():
         if fault := id_fault(value) if name != "after" else None:
-            raise invalid(f"{name} {fault[0]}: right would be {fault[1]}.")
+            raise invalid(f"{name} {fault[0]}: expected {fault[1]}.")
     version = request.path_params.get("version", "v3")
     if "contactIdentifier" in ids:
         path = contact_view(version, *ids.values(), **query)
@@ -198,7 +198,7 @@ def _path(request: Request, view: str) -> str:
         path = event_view(version, *ids.values(), breakdown=view.endswith("/breakdown"), **query)
     if path is None:
         said = ", ".join(f"{name} '{shown(value)}'" for name, value in ids.items())
-        raise invalid(f"{said} would ask for another path: right would be the id of an event or a contact.")
+        raise invalid(f"{said} would ask for another path: expected the id of an event or a contact.")
     return path
 
 
@@ -207,13 +207,13 @@ def _judged(query: dict[str, str], known: list[str]) -> dict[str, str]:
     for name, value in query.items():
         if name not in known:
             right = f"one of {', '.join(known)}" if known else "no query"
-            raise invalid(f"The query parameter '{shown(name)}' is not known here: right would be {right}.")
+            raise invalid(f"The query parameter '{shown(name)}' is not known here: expected {right}.")
         if name == "state" and value not in STATES:
-            raise invalid(f"state '{shown(value)}' is unknown: right would be one of {', '.join(STATES)}.")
+            raise invalid(f"state '{shown(value)}' is unknown: expected one of {', '.join(STATES)}.")
         if name == "limit" and not (_NUMBER.fullmatch(value) and int(value) <= LIMIT):
             raise invalid(f"limit '{shown(value)}' is no whole number from 1 to {LIMIT}.")
         if name == "after" and not (0 < len(value) <= LONGEST_AFTER and hidden_character(value) is None):
             raise invalid("after is none that paging.next gave.")
         if name == "contactIdentifier" and not value:
-            raise invalid("contactIdentifier is empty: right would be an e-mail address or a contact id.")
+            raise invalid("contactIdentifier is empty: expected an e-mail address or a contact id.")
     return query

@@ -42,9 +42,9 @@ def query_values(request: Request) -> dict[str, str]:
     values = dict(pairs)
     if len(values) < len(pairs):
         twice = next(name for name, _ in pairs if [one for one, _ in pairs].count(name) > 1)
-        raise invalid(f"The query parameter '{shown(twice)}' stands more than once: right would be once.")
+        raise invalid(f"The query parameter '{shown(twice)}' stands more than once: expected once.")
     return values
 
 
 def _no_utf8(what: str) -> Fault:
-    return invalid(f"{what} is not UTF-8, percent-encoded: right would be, for example, %C3%A9 for é.")
+    return invalid(f"{what} is not UTF-8, percent-encoded: expected, for example, %C3%A9 for é.")

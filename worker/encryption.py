@@ -32,7 +32,7 @@ def cipher(settings: Settings) -> MultiFernet:
     written = settings.secret_key.get_secret_value() or _key_of_this_machine(settings)
     keys = [key for each in written.split(",") if (key := each.strip())]
     if not keys:
-        raise SettingsError("TURNOUT_SECRET_KEY holds no key; right would be a long random text, or `new,old`")
+        raise SettingsError("TURNOUT_SECRET_KEY holds no key; expected a long random text, or `new,old`")
     return MultiFernet([Fernet(base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest())) for key in keys])
 
 

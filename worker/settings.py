@@ -179,7 +179,7 @@ class Settings(BaseSettings):
         from hubspot_api.address import is_version
 
         if not is_version(value):
-            raise ValueError("is no version; right would be v3, or a dated one such as 2026-09")
+            raise ValueError("is no version; expected v3, or a dated one such as 2026-09")
         return value
 
     @field_validator("retry_schedule")
@@ -191,7 +191,7 @@ class Settings(BaseSettings):
             try:
                 CronSim(value, datetime(2026, 1, 1, tzinfo=UTC))
             except CronSimError as error:
-                raise ValueError(f"is no crontab text ({error}); right would be e.g. '15 * * * *'") from None
+                raise ValueError(f"is no crontab text ({error}); expected e.g. '15 * * * *'") from None
         return value
 
     @classmethod

@@ -47,7 +47,7 @@ class Console:
         """Answer a browser that asked for what is not there, or opened what only a button sends."""
         at = f"Nothing is at {request.url.path[:200]}."
         if error.status_code == 405:  # noqa: PLR2004 - HTTP
-            at = f"{request.url.path[:200]} is no page: a button sends there."
+            at = f"{request.url.path[:200]} is not a page: a button sends there."
         refusal = PageError(error.status_code, "There is nothing here", at)
         response = await self._frame.run(lambda asked: self._frame.refused(asked, refusal), request)
         response.headers.update(error.headers or {})

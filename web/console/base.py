@@ -65,7 +65,7 @@ class ConsoleRequest:
         """
         number = _number(self.path(name))
         if number is None:
-            raise PageError(404, "There is nothing like that", f"{self.path(name)} is no number.")
+            raise PageError(404, "There is nothing like that", f"{self.path(name)} is not a number.")
         return number
 
     def asked(self, name: str) -> str | None:
@@ -101,7 +101,9 @@ class ConsoleRequest:
             PageError: 403 for a viewer.
 
         """
-        self._must_be_operators("Only operators look people up", "a viewer sees no e-mail address and looks nobody up")
+        self._must_be_operators(
+            "Only operators look people up", "a viewer sees no e-mail address and looks up no person"
+        )
 
     def _must_be_operators(self, title: str, otherwise: str) -> None:
         if self.user.role is not Role.OPERATOR:

@@ -101,7 +101,9 @@ def do(visit: ConsoleRequest, form: Mapping[str, str]) -> Redirect:
     wanted = chosen(action, asked)
     because = form.get("because", "").replace("\0", "").strip()[:LONGEST]
     if action in {Action.DISMISS, Action.DISCARD} and not because:
-        raise PageError(400, "Dismiss them why?", "Go back and say why, for whoever asks later; nothing was done.")
+        raise PageError(
+            400, "Dismiss them why?", "Go back and give the reason, for those who ask later; nothing was done."
+        )
     how = params(action, asked, because)
     done = preview.confirm(visit.process, visit.by, action, wanted, form.get("seal", ""), params=how)
     if isinstance(done, int):
@@ -135,7 +137,7 @@ def listed(visit: ConsoleRequest) -> Page:
 
 
 def job(visit: ConsoleRequest) -> Page:
-    """Show a job: how far it is, what became of each, and what the records are by now."""
+    """Show a job: how far it is, the result of each, and what the records are now."""
     engine, number = visit.process.engine, visit.number("job")
     found = find_job(engine, number)
     if found is None:
@@ -205,7 +207,7 @@ def begin(visit: ConsoleRequest, form: Mapping[str, str]) -> Redirect:
             return Redirect("", f"/job/{number}?{QueryParams(typed=form.get('typed', ''))}")
     begun = jobs.begin(visit.process.engine, visit.by, number)
     return Redirect(
-        f"job {number} is begun" if begun else f"job {number} was begun, or stopped, before", f"/job/{number}"
+        f"job {number} has begun" if begun else f"job {number} had begun or was stopped already", f"/job/{number}"
     )
 
 

@@ -108,7 +108,7 @@ def errors(visit: ConsoleRequest) -> Page:
     """List unresolved errors."""
     outcome, group = word(visit, "outcome", Outcome), visit.asked("group")
     if outcome and outcome not in ANY_OPEN:
-        raise PageError(400, f"No unresolved error is {outcome}", f"Right would be {', '.join(ANY_OPEN)}.")
+        raise PageError(400, f"No unresolved error is {outcome}", f"Expected {', '.join(ANY_OPEN)}.")
     chosen = Filter(
         (outcome,) if outcome else ANY_OPEN if group else OPEN,
         event=visit.asked("event"),
@@ -148,7 +148,7 @@ def accounts(visit: ConsoleRequest) -> Page:
 
 
 def submission(visit: ConsoleRequest) -> Page:
-    """Show what became of a submission."""
+    """Show the results of a submission."""
     written = visit.path("submission")
     number = uuid_of(written)
     found = None if number is None else find_submission(visit.process.engine, number)

@@ -21,7 +21,7 @@ def word(visit: ConsoleRequest, name: str, words: type[Word]) -> Word | None:
     try:
         return None if written is None else words(written)
     except ValueError:
-        raise PageError(400, f"There is no {name} {written}", f"Right would be {', '.join(words)}.") from None
+        raise PageError(400, f"There is no {name} {written}", f"Expected {', '.join(words)}.") from None
 
 
 def moment(written: str) -> datetime:
@@ -35,7 +35,7 @@ def moment(written: str) -> datetime:
         found = datetime.fromisoformat(written)
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise PageError(400, f"{written} is no time", "Right would be 2026-03-01T10:00.") from None
+        raise PageError(400, f"{written} is not a time", "Expected one such as 2026-03-01T10:00.") from None
 
 
 def time(visit: ConsoleRequest, name: str) -> datetime | None:

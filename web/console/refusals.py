@@ -37,7 +37,7 @@ def refused(visit: ConsoleRequest) -> Page:
     submission = visit.asked("submission")
     number = None if submission is None else uuid_of(submission)
     if submission is not None and number is None:
-        raise PageError(400, f"There is no submission {submission[:100]}", "Right would be a submission's id, a UUID.")
+        raise PageError(400, f"There is no submission {submission[:100]}", "Expected a submission's id, a UUID.")
     filters = {"account": visit.asked("account"), "submission": submission, "group": visit.asked("group")}
     engine, before = visit.process.engine, visit.before()
     chosen = RefusalFilter(None, number, filters["account"], filters["group"])

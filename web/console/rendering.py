@@ -10,7 +10,7 @@ import orjson
 from jinja2 import Environment
 from markupsafe import Markup
 
-from models.words import Role
+from models.words import Role, word_of
 from web.console import chart
 from web.masking import for_viewer
 from web.templating import environment
@@ -34,6 +34,7 @@ def _environment() -> Environment:
         "moment": _moment,
         "ago": _age,
         "json": _json,
+        "word": word_of,
         "query": _query,
         "pairs": parse_qsl,
     }

@@ -85,7 +85,7 @@ def _refusals(asked: QueryParams) -> dict[str, object]:
     submission = _text(asked, "submission")
     number = None if submission is None else uuid_of(submission)
     if submission is not None and number is None:
-        raise PageError(400, f"There is no submission {submission[:100]}", "Right would be a submission's id, a UUID.")
+        raise PageError(400, f"There is no submission {submission[:100]}", "Expected a submission's id, a UUID.")
     named = _numbers(asked, "id") or None
     return RefusalFilter(named, number, _text(asked, "account"), _text(asked, "group")).written
 
@@ -98,20 +98,20 @@ def _numbers(asked: QueryParams, name: str) -> list[int]:
     written = [one.strip() for one in asked.getlist(name) if one.strip()]
     wrong = [one for one in written if not (one.isascii() and one.isdecimal() and len(one) < 19)]  # noqa: PLR2004 - a bigint
     if wrong:
-        raise PageError(400, f"There is no {name} {wrong[0][:100]}", "Right would be a number.")
+        raise PageError(400, f"There is no {name} {wrong[0][:100]}", "Expected a number.")
     return sorted({int(one) for one in written})
 
 
 def _outcome(written: str) -> Outcome:
     if written not in ANY_OPEN:
-        raise PageError(400, f"There is no outcome {written[:100]} here", f"Right would be {', '.join(ANY_OPEN)}.")
+        raise PageError(400, f"There is no outcome {written[:100]} here", f"Expected {', '.join(ANY_OPEN)}.")
     return Outcome(written)
 
 
 def _state(asked: QueryParams) -> State | None:
     state = _text(asked, "state")
     if state is not None and state not in set(State):
-        raise PageError(400, f"There is no state {state}", f"Right would be {', '.join(State)}.")
+        raise PageError(400, f"There is no state {state}", f"Expected {', '.join(State)}.")
     return None if state is None else State(state)
 
 

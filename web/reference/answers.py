@@ -13,7 +13,7 @@ _NO_ADDRESS: Final = (
     "alan@@example.com is no e-mail address (The part after the @-sign contains invalid characters: '@')"
 )
 _RIGHT: Final = "an address such as ada@example.com"
-_NOT_ACCEPTED: Final = f"Invalid input for `alan@@example.com`: inputs[1].email: {_NO_ADDRESS}; right would be {_RIGHT}"
+_NOT_ACCEPTED: Final = f"Invalid input for `alan@@example.com`: inputs[1].email: {_NO_ADDRESS}; expected {_RIGHT}"
 _SUMMIT: Final = {
     "marketingEventId": "2835740481016055",
     "name": "Event acme-events/spring-summit-2026",

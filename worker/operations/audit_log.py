@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 
 from models.tables import Act, Job
-from models.words import Via
+from models.words import Via, action_of
 from worker.database import rows_as
 from worker.queries.error_filter import ANY_OPEN
 from worker.queries.jobs import JobSummary
@@ -187,7 +187,7 @@ def listed(
 ) -> list[LoggedAction]:
     """List actions, the newest first; of the newest `LOOKED_AT` where one's own are asked for."""
     actions = _ACTIONS if who is None else _ACTIONS.where(_ACT.who == who)
-    actions = actions if what is None else actions.where(_ACT.what == what)
+    actions = actions if what is None else actions.where(_ACT.what == action_of(what))
     facts = {"before": NEWEST if before is None else before, "limit": limit}
     with engine.connect() as connection:
         return rows_as(LoggedAction, connection.execute(actions, facts))

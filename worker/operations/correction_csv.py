@@ -102,13 +102,11 @@ def read(engine: Engine, file: TextIO) -> Iterator[Mended | Reason]:
     )
     try:
         if RECORD not in (reader.fieldnames or ()):
-            raise ValueError(f"its first line has no column {RECORD}; right would be a file of `turnout errors --csv`")
+            raise ValueError(f"its first line has no column {RECORD}; expected a file of `turnout errors --csv`")
         while few := list(islice(rows, STEP)):
             yield from _changed(engine, few, seen)
     except csv.Error as error:
-        raise ValueError(
-            f"line {reader.line_num} is no CSV ({error}); right would be a line as it was taken out"
-        ) from None
+        raise ValueError(f"line {reader.line_num} is no CSV ({error}); expected a line as it was taken out") from None
 
 
 def _changed(

@@ -50,7 +50,7 @@ class ItemToday:
     def why(self) -> str:
         """Say why it was not done, or what it came to."""
         if self.result.get("reasons"):
-            said = "{where}: {what}; right would be {right}"
+            said = "{where}: {what}; expected {right}"
             return "; ".join(said.format(**reason) for reason in self.result["reasons"])
         if self.by is not None:
             return f"record {self.by} took its place"
