@@ -95,7 +95,7 @@ def refused(  # noqa: PLR0913 - one parameter an option
         "Not accepted",
         [{**fact, "reason": first_reason(row.reasons)} for fact, row in zip(facts, rows, strict=True)],
         columns,
-        NOTHING,
+        "" if rows else _nothing(engine, chosen),
     )
     say_more(rows, limit)
 
@@ -105,6 +105,15 @@ def _taken_out(engine: "Engine", chosen: RefusalFilter, found: "Iterator[Refusal
     from worker.operations.audit_log import EXPORT, at_the_terminal, counting
 
     return counting(engine, at_the_terminal(), EXPORT, found, refused="not accepted", **chosen.written)
+
+
+def _nothing(engine: "Engine", chosen: RefusalFilter) -> str:
+    """Say that nothing is open that matches: an account or a group that is not known may be mistyped."""
+    if chosen.account is not None:
+        check(engine, chosen.account)
+    if chosen.group_id is not None:
+        return f"no open message is of group {chosen.group_id}; `turnout refused --grouped` lists the open groups"
+    return NOTHING
 
 
 def _show_groups(limit: int, *, as_json: bool) -> None:
@@ -173,6 +182,9 @@ def retry(  # noqa: PLR0913 - one parameter an option
     params = {"use_account": use_account} if use_account else {}
     wish = Wish(Action.REPLAY, chosen.written, "submitted again", params)
     job = do(process, wish, consent)
+    if job is None and not consent.as_json:
+        say(f"{_nothing(process.engine, chosen)}: nothing is submitted again")
+        return
     _tell(_of_job(process, job.id) if job else (), as_json=consent.as_json)
 
 
@@ -198,11 +210,16 @@ def dismiss(  # noqa: PLR0913 - one parameter an option
     if not because.strip():
         raise typer.BadParameter("--because is empty: give the reason, for those who ask later")
     wish = Wish(Action.DISCARD, chosen.written, "dismissed", {"because": because.strip()})
-    job = do(open_process(), wish, consent)
+    process = open_process()
+    job = do(process, wish, consent)
     if consent.as_json:
         print_json({"dismissed": job.done if job else 0, "job": job and job.id})
         return
-    tell(job, lambda job: f"{counted(job.done, 'message')} {is_or_are(job.done)} dismissed", NOTHING)
+    tell(
+        job,
+        lambda job: f"{counted(job.done, 'message')} {is_or_are(job.done)} dismissed",
+        NOTHING if job else _nothing(process.engine, chosen),
+    )
 
 
 def _of_job(process: "Context", job_id: int) -> "Iterator[tuple[str, Replayed]]":

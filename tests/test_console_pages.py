@@ -403,7 +403,7 @@ def test_a_large_message_is_mended_here_and_one_too_large_names_the_command(
     html = operator.page(f"/refused/{too_large}")
     assert "<textarea" not in html
     assert "turnout refused --submission" in words(html)
-    answer = operator.press(f"/refused/{too_large}", "/erase", message="x" * refusals_page.LARGEST_MENDED)
+    answer = operator.press(f"/refused/{too_large}", "/erase", message="x" * refusals_page.LARGEST)
     assert (answer.status_code, "turnout refused --out FILE" in words(answer.text)) == (413, True)
 
 

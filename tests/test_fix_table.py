@@ -107,6 +107,26 @@ def test_what_is_no_list_of_inputs_is_fixed_as_text(odd: dict[str, Any]) -> None
     assert fix_table.of_message(odd, ()) is None
 
 
+@pytest.mark.parametrize(
+    "large",
+    [
+        {f"extra{number}": "x" for number in range(fix_table.MOST_CELLS)},
+        {"inputs": [{"email": "nobody", "properties": {f"p{number}": "x" for number in range(1_000)}}]},
+        {"inputs": [{"email": "nobody", "properties": {"note": "ä" * 200_000}}]},
+    ],
+    ids=["many fields around", "many fields of one", "a large value"],
+)
+def test_what_no_form_could_carry_is_no_table(large: dict[str, Any]) -> None:
+    one = {**message({"email": "nobody", "interactionDateTime": WHEN}), **large}
+    assert fix_table.of_message(one, reasons_of(one)) is None
+
+
+def test_rows_with_their_boxes_are_no_more_than_a_form_can_carry() -> None:
+    rows = tuple((line, ("x",) * 4) for line in range(2, 203))
+    assert fix_table.of_rows(Source(1, ("a", "b", "c", "d"), rows[:200], {}), ()) is not None
+    assert fix_table.of_rows(Source(1, ("a", "b", "c", "d"), rows, {}), ()) is None
+
+
 def test_names_that_are_not_of_the_table_change_nothing() -> None:
     one = message({"email": "nobody", "interactionDateTime": WHEN})
     sent = {"m.inputs": "x", "i9.email": "x", "ix.email": "x", "i0": "x", "form": "x", "kind": "inputs"}

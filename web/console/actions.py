@@ -93,7 +93,7 @@ ACTIONS: Final[Mapping[str, ActionFunction]] = {
 }
 LIMITS: Final[Mapping[str, FormLimits]] = {
     "/refused/{refusal}": FormLimits(
-        refusals.LARGEST_MENDED,
+        fix_table.LARGEST,
         "A larger message is fixed in a file: turnout refused --out FILE, then turnout refused retry --from FILE.",
         fields=fix_table.MOST_CELLS + 100,
     ),

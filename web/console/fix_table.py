@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import quote_plus
 
 from models.input_check import EARLIEST_MS, LATEST_MS, Reason, shown
 from models.message import Json
@@ -18,7 +19,11 @@ from worker.files.source import Source
 from worker.files.times import iso, read_time
 
 MOST_CELLS: Final = 1_000
-"""Cells of one table; more is fixed in a file."""
+"""Fields of one form, what stands around the table too; more is fixed as text."""
+LARGEST: Final = 1024 * 1024
+"""Bytes of the form in which a message is fixed; a larger one is fixed in a file."""
+ROOM: Final = 16 * 1024
+"""Bytes of the form for what is added while fixing."""
 AROUND: Final = ("subscriber_state", "external_event_id", "external_account_id", "object_id", "account")
 _PARTS: Final = ("properties", "contactProperties")
 _LABELS: Final = {
@@ -73,12 +78,28 @@ class FixTable:
     around: list[Cell]
     rest: list[Reason]
 
+    @property
+    def fits(self) -> bool:
+        """Say whether its form can be sent: by the number of its fields, and by their size."""
+        cells = [*self.around, *(cell for row in self.rows for cell in row.cells)]
+        number = len(cells) + sum(bool(row.out) for row in self.rows)
+        return number <= MOST_CELLS and sum(map(_size, cells)) <= LARGEST - ROOM
+
+
+def size_of(text: str) -> int:
+    """Give how many bytes of a form a text takes: a browser sends each line break as CR LF."""
+    return len(quote_plus(text.replace("\r\n", "\n").replace("\n", "\r\n"), errors="replace"))
+
+
+def _size(cell: Cell) -> int:
+    return size_of(cell.name) + size_of(cell.value) + 2
+
 
 # A file's rows
 
 
 def of_rows(source: Source, reasons: Sequence[Reason], out: Sequence[int] = ()) -> FixTable | None:
-    """Give the table of a file's rows; none where they are too many. `out` are the lines that are left out."""
+    """Give the table of a file's rows; none where it would be too large. `out` are the lines that are left out."""
     width = max([len(source.titles), *(len(cells) for _, cells in source.rows)])
     if not source.rows or source.more or len(source.rows) * width > MOST_CELLS:
         return None
@@ -108,7 +129,8 @@ def of_rows(source: Source, reasons: Sequence[Reason], out: Sequence[int] = ()) 
         title = found[2] or ""
         place = next((place for place, name in enumerate(titles) if title and shown(name.strip()) == title), None)
         (row.faults if place is None else row.cells[place].faults).append(reason)
-    return FixTable(columns, rows, [], rest)
+    table = FixTable(columns, rows, [], rest)
+    return table if table.fits else None
 
 
 def rows_of(source: Source, form: Mapping[str, str]) -> tuple[Source, list[int]]:
@@ -128,7 +150,7 @@ def rows_of(source: Source, form: Mapping[str, str]) -> tuple[Source, list[int]]
 
 
 def of_message(message: Json | None, reasons: Sequence[Reason]) -> FixTable | None:
-    """Give the table of a message's inputs; none where they are not what a table can hold."""
+    """Give the table of a message's inputs; none where they are not what a table can hold, or it would be too large."""
     inputs = message.get("inputs") if message else None
     if message is None or not isinstance(inputs, list) or not inputs or not all(map(_is_flat, inputs)):
         return None
@@ -144,7 +166,8 @@ def of_message(message: Json | None, reasons: Sequence[Reason]) -> FixTable | No
         cells = [Cell(f"i{number}.{path}", f"{_label(path)}, {number + 1}", _value(one, path)) for path in paths]
         rows.append(FixRow(str(number + 1), cells))
     rest = [reason for reason in reasons if not _placed(reason, rows, paths, around)]
-    return FixTable([_label(path) for path in paths], rows, list(around.values()), rest)
+    table = FixTable([_label(path) for path in paths], rows, list(around.values()), rest)
+    return table if table.fits else None
 
 
 def message_of(message: Json, form: Mapping[str, str]) -> Json:

@@ -4,13 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Final
-from urllib.parse import quote_plus
 
 from models.input_check import Reason
 from models.message import Json, loads
 from models.words import Action, Closing, Role
 from web.console import fix_table
 from web.console.base import ConsoleRequest, Page, PageError, Redirect
+from web.console.fix_table import LARGEST, ROOM
 from web.console.params import uuid_of
 from worker.accounts import registry
 from worker.files.source import Source
@@ -21,13 +21,9 @@ from worker.queries.refusals import Refusal, RefusalFilter, ended, listed, waiti
 
 PAGE: Final = 50
 GROUPS: Final = 50
-LARGEST_MENDED: Final = 1024 * 1024
-"""Bytes of the form in which a message is fixed; a larger one is fixed in a file."""
 IN_A_FILE: Final = (
     "turnout refused --submission {} --out fix.jsonl\nfix the file, then: turnout refused retry --from fix.jsonl"
 )
-ROOM: Final = 16 * 1024
-"""Bytes of the form for what is added while fixing."""
 SHOWN: Final = 20_000
 """Letters of a message too large to be fixed here."""
 
@@ -59,8 +55,8 @@ def refusal(visit: ConsoleRequest) -> Page:
     table = None if visit.asked("raw") else _table(row, draft, reasons)
     written = draft["text"] if "text" in draft else _written(row)
     size = len(written)
-    if size <= LARGEST_MENDED:
-        size = len(quote_plus(written.replace("\n", "\r\n"), errors="replace"))
+    if size <= LARGEST:
+        size = fix_table.size_of(written)
     return Page(
         "refusal.html",
         {
@@ -68,10 +64,10 @@ def refusal(visit: ConsoleRequest) -> Page:
             "table": table,
             "kind": "raw" if table is None else "rows" if not table.around else "inputs",
             "reasons": reasons if table is None else table.rest,
-            "original": written if size <= LARGEST_MENDED else written[:SHOWN],
-            "is_too_large": table is None and size > LARGEST_MENDED - ROOM,
+            "original": written if size <= LARGEST else written[:SHOWN],
+            "is_too_large": table is None and size > LARGEST - ROOM,
             "base": "draft" if draft else "",  # what the form was filled with
-            "largest": LARGEST_MENDED,
+            "largest": LARGEST,
             "in_a_file": IN_A_FILE.format(row.submission),
         },
     )
@@ -180,7 +176,7 @@ def _written(row: Refusal) -> str:
     """Write the message as it may be fixed."""
     if row.message is None:
         return str(row.text)
-    if len(row.raw) > LARGEST_MENDED:
+    if len(row.raw) > LARGEST:
         return row.raw.decode(errors="replace")
     written = json.dumps(row.message, indent=2, ensure_ascii=False)
     try:
