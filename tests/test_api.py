@@ -182,6 +182,13 @@ def test_an_answer_that_is_not_known_in_time_is_pending(api: Api) -> None:
     assert 0.9 < time.monotonic() - begun < 50
 
 
+@pytest.mark.parametrize("value", ["wait=abc", "wait=", "wait", "wait=-1"])
+def test_a_wait_that_is_not_a_number_of_seconds_is_ignored(api: Api, value: str) -> None:
+    answer = api.submit("ada@example.com", headers={"Prefer": value})
+    assert answer.json()["status"] == "PENDING"
+    assert "Preference-Applied" not in answer.headers
+
+
 def test_an_idempotency_key_brings_the_first_answer_again(api: Api) -> None:
     once = {"Idempotency-Key": "order 4711"}
     first = api.submit("ada@example.com", "nobody", headers=once)

@@ -16,10 +16,10 @@ from tasks.accept import accept as accept_task
 from tasks.refuse import refuse as refuse_task
 from tests.support.ledger import Ledger
 from tests.support.worker_processes import Workers, until
-from tests.support.wrong_calls import BODIES, CALLS, RIGHT, fields, send_all
+from tests.support.wrong_calls import BODIES, CALLS, RIGHT, RIGHT_BODIES, fields, send_all
 from worker import unreadable
 from worker.celery import ACCEPT
-from worker.consumer import fault_of, refused
+from worker.consumer import drop_charset, fault_of, refused
 from worker.context import Context
 from worker.queries.attention import findings
 from worker.queries.reconciliation import audit
@@ -47,7 +47,7 @@ def test_a_worker_keeps_every_call_that_is_not_accepted_with_its_reason(
     workers.start("housekeeping")
     try:
         until(lambda: len(kept(context)) >= EVERY, 60, workers.logs)
-        until(lambda: len(ledger.records()) >= len(RIGHT), 60, workers.logs)
+        until(lambda: len(ledger.records()) >= len(RIGHT) + len(RIGHT_BODIES), 60, workers.logs)
     finally:
         workers.stop()
     refusals = kept(context)
@@ -62,7 +62,7 @@ def test_a_worker_keeps_every_call_that_is_not_accepted_with_its_reason(
         assert body in held, name
     whole = json.dumps(fields()).encode()
     assert len([raw for raw in held if raw == whole]) >= 12, "a call's own message, as it can be submitted"
-    assert len(ledger.records()) == len(RIGHT)
+    assert len(ledger.records()) == len(RIGHT) + len(RIGHT_BODIES)
     assert audit(context.engine).balanced
     assert [(one.queue, one.number) for one in unreadable.lately(context.redis)] == [(ACCEPT, 1)]
     said_of = [str(one) for one in findings(read_status(context.engine, settings)) if one.about == ACCEPT]
@@ -89,6 +89,24 @@ def test_a_wake_up_is_let_through_and_a_message_for_its_task_is_not(task: str) -
     fault = fault_of(Call([], fields(), task=task))
     assert fault is not None
     assert json.loads(fault.held) == fields()
+
+
+def test_a_call_whose_args_are_null_is_kept_as_the_message_that_it_holds() -> None:
+    fault = fault_of(Call(None, fields()))
+    assert fault is not None
+    assert str(fault.reason).startswith("args: is null; expected []")
+    assert json.loads(fault.held) == fields(), "submitted again as it is, it is accepted"
+    wake_up = fault_of(Call(None, {"account": "default"}, task="attendance.deliver"))
+    assert wake_up is not None
+    assert not wake_up.held
+
+
+@pytest.mark.parametrize("charset", ["latin-1", "utf-16", "utf-8; x=y"])
+def test_json_of_another_charset_is_not_read(charset: str) -> None:
+    call = Call([], fields())
+    call.content_type = f"application/json; charset={charset}"
+    drop_charset(call)
+    assert call.content_type == f"application/json; charset={charset}"
 
 
 def test_a_wake_up_of_another_release_holds_nothing_to_keep() -> None:

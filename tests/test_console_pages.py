@@ -16,7 +16,7 @@ from models.words import Outcome
 from tests.support.console import Visitor, words
 from tests.support.fixtures import Submit
 from tests.support.ledger import Ledger, ask, deliver_all, do, given_up, message, outcomes, people, settled, taken
-from web.console import person as person_page, refusals as refusals_page
+from web.console import fix_table, person as person_page, refusals as refusals_page
 from worker.queries import erasures as reads, refusals
 
 ADA = "ada.lovelace@analytical.example.com"
@@ -403,7 +403,7 @@ def test_a_large_message_is_mended_here_and_one_too_large_names_the_command(
     html = operator.page(f"/refused/{too_large}")
     assert "<textarea" not in html
     assert "turnout refused --submission" in words(html)
-    answer = operator.press(f"/refused/{too_large}", "/erase", message="x" * refusals_page.LARGEST)
+    answer = operator.press(f"/refused/{too_large}", "/erase", message="x" * fix_table.LARGEST)
     assert (answer.status_code, "turnout refused --out FILE" in words(answer.text)) == (413, True)
 
 

@@ -116,7 +116,7 @@ def all_is_well(page: Page, engine: Engine, sandbox: RunningSandbox, acts: int =
         "correct corrected rows 150 150 –",
         "(rejected: … is not a valid email address) 150 –",
         "begin job 4 –",
-        "replay refused 1 1 –",
+        "submit again refused 1 1 –",
         "10 test entries of the rehearsal",
         "resume account partner 1 –",
     ):

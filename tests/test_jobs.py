@@ -143,6 +143,20 @@ def test_two_jobs_take_turns(failed: Fail, engine: Engine, rules: Rules) -> None
     assert [job(engine, one).done for one in (first, second)] == [7, 7]
 
 
+def test_a_job_of_a_kind_that_is_not_known_here_is_left_to_those_that_know_it(
+    failed: Fail, engine: Engine, rules: Rules
+) -> None:
+    failed("a@x.org")
+    with engine.begin() as connection:
+        mine, theirs = (jobs.ask(connection, ME, Action.RETRY, Filter().written) for _ in range(2))
+    do(engine, "ALTER TABLE jobs DROP CONSTRAINT ck_jobs_action")
+    do(engine, "UPDATE jobs SET action = 'later' WHERE id = :id", id=theirs)
+    done = [jobs.step(engine, rules) for _ in range(4)]
+    assert mine in done
+    assert theirs not in done
+    assert not jobs.is_due(engine)
+
+
 def test_a_job_that_is_stopped_leaves_the_rest_untouched(
     failed: Fail, engine: Engine, ledger: Ledger, rules: Rules, turnout: Turnout
 ) -> None:

@@ -181,7 +181,8 @@ class SubmissionReceipt(Shape):
     duplicates: int = Field(description="Inputs that repeat a record; they are not delivered a second time.")
     refused: int = Field(description="Inputs that were not accepted.")
     refusedOpen: int = Field(  # noqa: N815 - as HubSpot's
-        description="Of these, the ones that were neither submitted again, corrected nor dismissed since."
+        description="Of these, the ones that were neither submitted again, corrected nor dismissed since;"
+        " of its first 100,000 messages."
     )
     outcomes: dict[Outcome, int] = Field(description="Its records by outcome, each once; counted to 100,001 at most.")
     records: list[RecordReceipt]

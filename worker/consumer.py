@@ -7,6 +7,7 @@ with a time to wait for in its memory. A producer's data may be in it: what can 
 
 import base64
 import json
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ WAKE_UP: Final = frozenset({"account", "place"})
 REFUSAL: Final = frozenset({"raw", "where", "what", "right"})
 """The keywords of a call that keeps what is not accepted."""
 _EMBEDDED: Final = frozenset({"callbacks", "errbacks", "chain", "chord"})
+_CHARSET: Final = re.compile(r'application/json\s*;\s*charset="?(utf-?8|us-ascii)"?\s*', re.IGNORECASE)
 _PARTS: Final = 3
 """Of a body: arguments, keyword arguments, and what is to follow."""
 KEYWORDS: Final = "keyword arguments alone: kwargs={…} with the message's fields"
@@ -72,6 +74,7 @@ class Consumer(CelerysConsumer):  # type: ignore[misc]
             return None
 
         def take(message: Any) -> None:  # noqa: ANN401 - kombu carries no types
+            drop_charset(message)
             fault = fault_of(message) or tried(message)
             if fault is not None and 0 < len(fault.held) <= MOST_BYTES:
                 fault = tried(refused(message, fault))
@@ -101,6 +104,12 @@ class Consumer(CelerysConsumer):  # type: ignore[misc]
         unreadable.note(queue if queue in TASKS else "?", reason)
         if not message.acknowledged:
             message.reject_log_error(logger, self.connection_errors)
+
+
+def drop_charset(message: Any) -> None:  # noqa: ANN401 - kombu carries no types
+    """Take `application/json; charset=utf-8`, as other languages' clients write it, for the JSON that it is."""
+    if _CHARSET.fullmatch(str(message.content_type)):
+        message.content_type = "application/json"
 
 
 def refused(message: Any, fault: CallFault) -> Any:  # noqa: ANN401 - kombu carries no types
@@ -176,9 +185,8 @@ def _body(message: Any) -> bytes:  # noqa: ANN401 - kombu carries no types
 
 
 def _fault_of_call(call: Any, args: Any, kwargs: Any, embedded: Any, body: bytes) -> CallFault | None:  # noqa: ANN401, PLR0911 - anything that is JSON; one return per fault
-    if not isinstance(args, list | tuple) or not isinstance(kwargs, dict):
-        reason = Reason("message", "has arguments that are not a list and an object", CALL)
-        return CallFault("its arguments are not a list and an object", reason, body)
+    if (fault := _fault_of_arguments(args, kwargs, body)) is not None:
+        return fault
     if _is_refusal(call, args, kwargs):
         return None
     held = b"" if not args and kwargs.keys() <= WAKE_UP else _held(args, kwargs)
@@ -206,6 +214,16 @@ def _fault_of_call(call: Any, args: Any, kwargs: Any, embedded: Any, body: bytes
         reason = Reason("message", f"has positional arguments ({len(args)})", KEYWORDS)
         return CallFault("it has positional arguments", reason, held)
     return _fault_of_options(call, embedded, _held(args, kwargs))
+
+
+def _fault_of_arguments(args: Any, kwargs: Any, body: bytes) -> CallFault | None:  # noqa: ANN401 - anything that is JSON
+    if args is None and isinstance(kwargs, dict):
+        held = b"" if kwargs.keys() <= WAKE_UP else _held((), kwargs)
+        return CallFault("its arguments are null", Reason("args", "is null", f"[], and {KEYWORDS}"), held)
+    if not isinstance(args, list | tuple) or not isinstance(kwargs, dict):
+        reason = Reason("message", "has arguments that are not a list and an object", CALL)
+        return CallFault("its arguments are not a list and an object", reason, body)
+    return None
 
 
 def _fault_of_options(call: Any, embedded: Mapping[str, Any], held: bytes) -> CallFault | None:  # noqa: ANN401 - anything that is JSON

@@ -69,6 +69,12 @@ BODIES: Final = {
 }
 """Each put into the queue as it stands, with the headers of a call: what is kept is just that."""
 
+RIGHT_BODIES: Final = {
+    "a charset": "application/json; charset=utf-8",
+    "a charset in capitals": 'Application/JSON;charset="UTF-8"',
+}
+"""Content types of a call that is accepted, each put into the queue by hand."""
+
 RIGHT: Final[dict[str, dict[str, Any]]] = {
     "plain": {"kwargs": fields("right1@example.com")},
     "a UUID that Celery marks": {"kwargs": fields("right2@example.com", submission_id=uuid.uuid4())},
@@ -98,6 +104,12 @@ def send_all(broker_url: str, queue: str = ACCEPT) -> None:
                 )
             headers = {"lang": "py", "task": ACCEPT, "id": str(uuid.uuid4()), "timelimit": "soon"}
             producer.publish([[], fields(), {}], routing_key=queue, headers=headers)
+            for number, content_type in enumerate(RIGHT_BODIES.values()):
+                body = json.dumps([[], fields(f"typed{number}@example.com"), {}]).encode()
+                headers = {"lang": "py", "task": ACCEPT, "id": str(uuid.uuid4())}
+                producer.publish(
+                    body, routing_key=queue, headers=headers, content_type=content_type, content_encoding="utf-8"
+                )
             # A wake-up of another release, which holds nothing.
             headers = {"lang": "py", "task": "attendance.gone", "id": str(uuid.uuid4())}
             producer.publish([[], {"place": "x"}, {}], routing_key=queue, headers=headers)

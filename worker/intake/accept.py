@@ -7,7 +7,7 @@ fingerprints, open batches and ids are those of a moment in which nobody else ad
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, any_, bindparam, select, text, true
 from sqlalchemy.exc import DBAPIError
@@ -18,6 +18,7 @@ from models.fingerprint import fingerprint, submission_id
 from models.input_check import Candidate, Reason, shown
 from models.message import Address, Message, Unreadable, read_message
 from models.outcome import LastError, outcome
+from models.refusal_kind import RefusalKind
 from models.tables import Account, Batch, Record
 from models.words import Door, Identity, Outcome
 from worker.database import is_datas_fault, json, repeat, rows_as, sqlstate
@@ -186,21 +187,32 @@ def _accept(connection: Connection, handed: Sequence[Inbound], rules: Rules) -> 
     return parts
 
 
-def _verdicts(one: Inbound, message: Message | Unreadable) -> Sequence[JudgedInput]:
-    if one.judged is not None:
-        return one.judged
-    return list(message.judged(one.identity)) if isinstance(message, Message) else ()
+class _Verdict(NamedTuple):
+    """An input as it was judged, and the group of what is wrong with it."""
+
+    judged: JudgedInput
+    group_id: str = ""
+
+
+def _verdicts(one: Inbound, message: Message | Unreadable) -> list[_Verdict]:
+    if not isinstance(message, Message):
+        return []
+    every = message.judged(one.identity) if one.judged is None else one.judged
+    return [
+        _Verdict(judged) if isinstance(judged, Candidate) else _Verdict(judged, RefusalKind.of(judged).group_id)
+        for judged in every
+    ]
 
 
 def _judged(
-    part: Part, message: Message, verdicts: Sequence[JudgedInput], group: Group, key: bytes
+    part: Part, message: Message, verdicts: Sequence[_Verdict], group: Group, key: bytes
 ) -> Iterable[NewRecord]:
-    for index, judged in enumerate(verdicts):
+    for index, (judged, group_id) in enumerate(verdicts):
         if isinstance(judged, Candidate):
             mine = group._replace(identity=judged.identity)
             yield NewRecord(part, mine, judged, fingerprint(key, group.event_id, message.state, judged))
         else:
-            part.refuse(NewRefusal(message.alone(index), judged))
+            part.refuse(NewRefusal(message.alone(index), judged, group_id=group_id))
 
 
 @dataclass(frozen=True, slots=True)

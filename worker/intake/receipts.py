@@ -29,6 +29,8 @@ class NewRefusal:
     inputs: int = 1
     source: Mapping[str, object] | None = None
     """Of a file's, the rows it came from."""
+    group_id: str = ""
+    """What it has in common with others, where that was told before anything was locked: of many it takes long."""
 
 
 @dataclass(slots=True)
@@ -205,7 +207,7 @@ def store(connection: Connection, parts: Sequence[Part]) -> None:
             "raw": one.raw,
             "inputs": one.inputs,
             "reasons": one.reasons,
-            "group_id": RefusalKind.of(one.reasons, part.account).group_id,
+            "group_id": one.group_id or RefusalKind.of(one.reasons, part.account).group_id,
             "source": one.source,
         }
         for part in parts

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from models.accept_rules import Rules
 from models.correction import Change
 from models.input_check import Reason
-from models.tables import Act, Job, seconds
+from models.tables import Act, Job, fixed, seconds
 from models.words import Action
 from worker.database import is_away, repeat, rows_as
 from worker.log import get_logger
@@ -97,7 +97,9 @@ def ask_to_mend(
     return job_id
 
 
-_WAITS: Final = (Job.ended_at.is_(None), ~Job.on_hold)
+_IS_KNOWN: Final = Job.action.in_([fixed(action) for action in Action])
+"""A job of a kind that a later release has is left to its workers, which run beside while it is rolled out."""
+_WAITS: Final = (Job.ended_at.is_(None), ~Job.on_hold, _IS_KNOWN)
 _IS_DUE: Final = select(select(Job.id).where(*_WAITS, Job.due_at <= func.now()).exists())
 
 

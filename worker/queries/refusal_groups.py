@@ -13,7 +13,7 @@ from models.input_check import Reason
 from models.message import DEFAULT_ACCOUNT, loads
 from models.refusal_kind import MEANINGS, UNGROUPED, Kind, RefusalKind
 from models.tables import Refused, ids
-from worker.queries.rows import AT_MOST, as_said
+from worker.queries.rows import AT_MOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class OpenRefusalGroup:
     @property
     def how_many(self) -> str:
         """Write its count."""
-        return as_said(self.count, at_most=AT_MOST)
+        return f"{'more than ' if self.more else ''}{self.count:,}"
 
     @property
     def can_be_added(self) -> bool:
@@ -68,9 +68,11 @@ SELECT leap.id, s.id AS sample, s.reasons, s.refused_at AS last_seen, o.refused_
   CASE WHEN s.reasons -> 0 ->> 'where' = 'account' THEN s.raw END AS raw, (
     SELECT count(*) FROM (
       SELECT FROM refused r WHERE r.group_id = leap.id AND r.replayed_at IS NULL AND r.raw <> ''::bytea
-      LIMIT CAST(:at_most AS bigint) + 1) few
-  ) AS count
-FROM leap CROSS JOIN LATERAL (
+      LIMIT bound + 1) few
+  ) AS count, bound
+FROM leap CROSS JOIN (
+  SELECT LEAST(CAST(:at_most AS bigint), CAST(:altogether AS bigint) / GREATEST(1, count(id))) AS bound FROM leap
+) bounds CROSS JOIN LATERAL (
   SELECT * FROM refused r WHERE r.group_id = leap.id AND r.replayed_at IS NULL AND r.raw <> ''::bytea
   ORDER BY r.id DESC LIMIT 1) s
 CROSS JOIN LATERAL (
@@ -78,13 +80,16 @@ CROSS JOIN LATERAL (
   ORDER BY r.id LIMIT 1) o
 ORDER BY count DESC, s.id DESC LIMIT CAST(:limit AS bigint)""")
 """The groups that have open refusals, the largest first. They are found by leaping along the index of what is open, a
-probe each, a thousand at most; each count goes no further than just beyond a bound."""
+probe each, a thousand at most; each count goes no further than just beyond a bound, which is less where they are many.
+"""
+ALTOGETHER: Final = 200_000
+"""Refusals that are counted, of all groups together."""
 
 
 def grouped(engine: Engine, limit: int = 50) -> list[OpenRefusalGroup]:
     """List the groups that have open refusals, the largest first, with a sample and what to do."""
     with engine.connect() as connection:
-        rows = connection.execute(_GROUPED, {"limit": limit, "at_most": AT_MOST}).mappings()
+        rows = connection.execute(_GROUPED, {"limit": limit, "at_most": AT_MOST, "altogether": ALTOGETHER}).mappings()
         return [_group(row) for row in rows]
 
 
@@ -97,8 +102,8 @@ def _group(row: RowMapping) -> OpenRefusalGroup:
         kind.field,
         kind.account,
         *meaning,
-        count=row["count"],
-        more=row["count"] > AT_MOST,
+        count=min(row["count"], row["bound"]),
+        more=row["count"] > row["bound"],
         first_seen=row["first_seen"],
         last_seen=row["last_seen"],
         sample=row["sample"],

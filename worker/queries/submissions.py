@@ -211,11 +211,16 @@ _RECEIPT: Final = select(
         }.items()
     ),
 ).where(Submission.submission == bindparam("submission"))
-_OPEN: Final = (
-    select(cast(func.coalesce(func.sum(Refused.inputs), 0), BigInteger))
+_REFUSED: Final = (
+    select(Refused.inputs, Refused.is_open().label("is_open"))
     .join(Submission, Submission.id == Refused.submission_id)
-    .where(Submission.submission == bindparam("submission"), Refused.is_open())
+    .where(Submission.submission == bindparam("submission"))
+    .limit(bindparam("walk"))
+    .subquery("looked_at")
+    .c
 )
+_OPEN: Final = select(cast(func.coalesce(func.sum(_REFUSED.inputs).filter(_REFUSED.is_open), 0), BigInteger))
+"""What is open of so many refusals that are looked at, at most."""
 _OUTCOMES: Final = (
     select(_OUTCOME.label("outcome"), func.count().label("records"), func.max(_BATCH.settled_at).label("settled_at"))
     .select_from(_RECORD)
@@ -245,7 +250,7 @@ def summary(connection: Connection, submission: UUID, most: int = MANY) -> Submi
     return SubmissionSummary(
         submission=submission,
         **receipt,
-        refused_open=connection.execute(_OPEN, {"submission": submission}).scalar_one() if receipt["refused"] else 0,
+        refused_open=connection.execute(_OPEN, facts).scalar_one() if receipt["refused"] else 0,
         status=Status(max(unsettled).upper()) if unsettled else Status.COMPLETE,
         completed_at=None if unsettled else max(settled, default=receipt["received_at"]),
         outcomes={row.outcome.value: row.records for row in outcomes},
