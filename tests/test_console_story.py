@@ -14,7 +14,7 @@ from models.tables import Error
 from models.words import Role
 from tests.support import night
 from tests.support.api import key_for
-from tests.support.browser import browser, listens
+from tests.support.browser import browser, down_to, heading, keys, listens, tab_to
 from tests.support.console import RunningConsole, running_console
 from tests.support.databases import TEMPLATE
 from tests.support.ledger import Ledger, ask, do, outcomes
@@ -64,10 +64,6 @@ def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
 
 def sign_in_key(console: RunningConsole) -> str:
     return key_for(console.context, "the night shift", Role.OPERATOR)
-
-
-def heading(page: Page, text: str) -> None:
-    expect(page.get_by_role("heading", level=1)).to_contain_text(text)
 
 
 def tile(page: Page, name: str) -> Locator:
@@ -231,31 +227,6 @@ def test_by_mouse(  # noqa: PLR0915 - it is one story
     expect(page.get_by_text("Nothing is open")).to_be_visible()
     page.get_by_role("link", name="Audit log").click()
     all_is_well(page, engine, sandbox, acts=9)  # what was still not accepted is noted too
-
-
-def tab_to(page: Page, there: Locator) -> None:
-    for _ in range(60):
-        if there.evaluate("one => one === document.activeElement"):
-            return
-        page.keyboard.press("Tab")
-    raise AssertionError(f"Tab does not lead to {there}")
-
-
-def down_to(page: Page, text: str) -> None:
-    """Go down the rows or the groups until the one with this text."""
-    listens(page)
-    for _ in range(20):
-        page.keyboard.press("j")
-        at = page.evaluate("(document.activeElement.closest('article, tr') || {}).innerText")
-        if at and text in " ".join(at.split()):
-            return
-    raise AssertionError(f"j does not lead to {text}: {page.locator('main').inner_text()}")
-
-
-def keys(page: Page, pressed: str, leads_to: str) -> None:
-    listens(page)
-    page.keyboard.type(pressed)
-    heading(page, leads_to)
 
 
 @pytest.mark.parametrize("page", [True], indirect=True)
