@@ -168,7 +168,7 @@ def test_a_contact_is_named_by_email_first_and_by_id_without_contact_properties(
         ("a@example.com,soon", "line 2, Date: soon is no date and time that is known here"),
         (
             "nobody,soon",
-            "soon is no date and time that is known here; expected such as 2026-03-01T10:00:00Z; line 2, Email",
+            "soon is no date and time that is known here; expected a time such as 2026-03-01T10:00:00Z; line 2, Email",
         ),
         ("a@example.com,2026-03-01,x", "line 2: has 3 cells where the header has 2"),
         ('a@example.com,"2026-03-01', "line 2: opens a quote that does not close"),
@@ -207,7 +207,7 @@ def test_what_is_refused_keeps_a_message_with_that_one_input_for_the_books() -> 
         (
             "Email,Date\na@example.com,03/04/2026 10:00",
             REGISTER,
-            "03/04/2026 10:00 may be 3 April or 4 March; expected said by --date-order",
+            "03/04/2026 10:00 may be 3 April or 4 March; expected --date-order",
         ),
         (
             "Email,Date\na@example.com,2026-03-01",

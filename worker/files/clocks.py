@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from models.input_check import EARLIEST_MS, LATEST_MS, Reason, shown
 from models.zones import OF_UTC, abbreviated, abbreviation, meanings, name_of, offset_of, read_offset, read_zone
 
-RIGHT: Final = "such as 2026-03-01T10:00:00Z"
+RIGHT: Final = "a time such as 2026-03-01T10:00:00Z"
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FOR_ALL: Final = ", or for the whole file "
 _OFFSET: Final = re.compile(r"(?:utc|gmt)?\s*([+-]\s?\d{1,2}(?::?\d{2})?)(?:\W.*)?")

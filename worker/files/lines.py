@@ -144,7 +144,7 @@ def _known(said: str) -> str:
         name = codecs.lookup(said).name
         "".encode(name)
     except LookupError:
-        raise FileError("--encoding", f"{said} is unknown", "such as utf-8 or windows-1252") from None
+        raise FileError("--encoding", f"{said} is unknown", "one such as utf-8 or windows-1252") from None
     return {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(name, name)
 
 

@@ -269,7 +269,7 @@ class Drafter:
             zone = self._columns.zones.get(column) or behind(self._text(row, Field.ZONE) or self._zone)
             moment = read_time(text, self._options.zone, self._options.order, zone, self._options.zone_as)
             if isinstance(moment, Moment) and moment.day_only and not days:
-                moment = TimeFault(f"{shown(text)} has no time of day", "such as 2026-03-01T10:00:00Z")
+                moment = TimeFault(f"{shown(text)} has no time of day", "a time such as 2026-03-01T10:00:00Z")
             if isinstance(moment, Moment):
                 draft.day_only = draft.day_only or moment.day_only
                 return moment.ms

@@ -93,7 +93,7 @@ def read_time(
 def read_duration(text: str, unit: timedelta | None) -> timedelta | TimeFault:
     """Read how long somebody stayed: “1h 27m 51s”, “01:27:51”, “35 mins”, or a number of `unit`s."""
     text = text.strip().strip("\"'=")
-    right = "such as 1h 27m 51s, or 01:27:51"
+    right = "a duration such as 1h 27m 51s, or 01:27:51"
     try:
         if unit is not None:
             return float(text.replace(",", ".")) * unit
@@ -161,7 +161,7 @@ def _three(first: str, mark: str, second: str, third: str, order: DateOrder | No
         order = DateOrder.DMY
     if order is None and day_first and month_first and a != b:
         what = f"may be {a} {_ENGLISH[b - 1]} or {b} {_ENGLISH[a - 1]}"
-        return TimeFault(what, "said by --date-order dmy (day first) or mdy (month first)", option=True)
+        return TimeFault(what, "--date-order dmy (day first) or mdy (month first)", option=True)
     if order is DateOrder.DMY or (order is None and day_first):
         return year, b, a
     return year, a, b
@@ -176,7 +176,7 @@ def _doubtful_year(found: re.Match[str], order: DateOrder | None) -> TimeFault |
         return TimeFault(f"has the year {c}, which may be {1900 + c} or {2000 + c}", "the year with four digits")
     if order is None and mark != "." and c < _FIRST_REPORTS and b <= _MONTHS_IN_A_YEAR < a:
         what = f"may be {a} {_ENGLISH[b - 1]} {2000 + c} or {c} {_ENGLISH[b - 1]} {2000 + a}"
-        return TimeFault(what, "said by --date-order dmy (day first) or ymd (year first)", option=True)
+        return TimeFault(what, "--date-order dmy (day first) or ymd (year first)", option=True)
     return None
 
 

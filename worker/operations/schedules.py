@@ -64,7 +64,7 @@ class RetrySchedule:
         if unfit := [one.value for one in self.filter.outcomes if one not in ANY_OPEN]:
             found.append(Reason("outcome", ", ".join(unfit), f"some of {', '.join(ANY_OPEN)}"))
         if self.quiet and self.quiet[0] == self.quiet[1]:
-            found.append(Reason("quiet", "begin and end are the same", "such as 22:00-06:30"))
+            found.append(Reason("quiet", "begin and end are the same", "hours such as 22:00-06:30"))
         return found
 
 
@@ -73,7 +73,7 @@ def read_quiet(written: str) -> tuple[time, time] | Reason:
     try:
         begin, end = (time.fromisoformat(one.strip()).replace(second=0, tzinfo=None) for one in written.split("-"))
     except ValueError:
-        return Reason("quiet", f"{written!r} is no span of hours", "such as 22:00-06:30")
+        return Reason("quiet", f"{written!r} is no span of hours", "hours such as 22:00-06:30")
     return begin, end
 
 
