@@ -65,6 +65,8 @@ WALK: Final = 600
 """Refusals that one page looks at, at most."""
 BYTES: Final = 8 * 1024 * 1024
 """Messages that one page reads, at most; one is always read."""
+LOOKED_AT_ONCE: Final = 500
+"""Refusals that a preview reads at once; their messages are bounded as a page's are."""
 BYTES_LOOKED_AT: Final = 32 * 1024 * 1024
 """Messages that a preview reads, at most: 10,000 rows of a file hold a sixth of that."""
 
@@ -128,8 +130,10 @@ def oldest(
     """
     found: list[T] = []
     looked_at = size = last = 0
-    while page := [row for row in page_of(engine, chosen, last, newest_first=False) if row.id <= until]:
+    while page := page_of(engine, chosen, last, newest_first=False, at_once=LOOKED_AT_ONCE):
         for row in page:
+            if row.id > until:
+                return found, False
             if looked_at == at_most or (looked_at and size + len(row.raw) > BYTES_LOOKED_AT):
                 return found, True
             looked_at, size, last = looked_at + 1, size + len(row.raw), row.id
@@ -215,11 +219,13 @@ def as_line(refusal: Refusal) -> bytes:
     return json.dumps(line).encode() + b"\n"  # orjson knows no large number
 
 
-def page_of(engine: Engine, chosen: RefusalFilter, last: int, *, newest_first: bool) -> list[Refusal]:
+def page_of(
+    engine: Engine, chosen: RefusalFilter, last: int, *, newest_first: bool, at_once: int = AT_ONCE
+) -> list[Refusal]:
     """Give the next of the chosen refusals beyond an id, bounded in number and size."""
     order = desc if newest_first else asc
     few = _waiting(chosen, Refused.id < last if newest_first else Refused.id > last)
-    step = few.order_by(order(Refused.id)).limit(AT_ONCE).subquery("step").c
+    step = few.order_by(order(Refused.id)).limit(at_once).subquery("step").c
     beside = func.sum(step.length).over(order_by=order(step.id)) - step.length
     sized = select(step.id, beside.label("beside")).subquery("sized")
     page = (
