@@ -519,7 +519,7 @@ def test_a_groups_records_go_out_as_csv_and_the_mended_file_is_shown_before_it_i
     html = operator.page(f"/job/{job.id}")
     assert "record 6 took its place" in words(html)
     assert f"/job/{job.id}/begin" not in html
-    assert "was begun, or stopped, before" in words(operator.press(f"/job/{job.id}/begin", "/jobs").text)
+    assert "had begun or was stopped already" in words(operator.press(f"/job/{job.id}/begin", "/jobs").text)
     assert [row.filter for row in ledger.actions(Act.what == "begin")] == [{"job": job.id}]
 
 
