@@ -26,7 +26,7 @@ from tests.support.ledger import WHEN, Ledger, ask, do, message, outcomes
 from worker.context import Context
 from worker.local.migrate import configuration, upgrade
 from worker.operations import jobs, steps
-from worker.queries import refusal_groups
+from worker.queries import refusal_groups, submissions
 from worker.queries.refusals import RefusalFilter
 from worker.retention import purge, ungrouped
 
@@ -121,6 +121,20 @@ def test_groups_are_found_by_leaping_along_the_open_ones(submit: Submit, engine:
     do(engine, update(Refused).values(closed_at=func.now()))
     assert facts("refused", "--grouped") == []
     assert refusal_groups.named(engine, UNGROUPED) == ""
+
+
+def test_groups_and_submissions_are_counted_to_a_bound(
+    submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (part, _) = submit(message("nobody", "noone", "none"), {**message("a@x.org"), "account": "apac"})
+    monkeypatch.setattr(refusal_groups, "ALTOGETHER", 4)  # two of each
+    said = [(one.kind, one.count, one.more, one.how_many) for one in refusal_groups.grouped(engine)]
+    assert said == [("email", 2, True, "more than 2"), ("account", 1, False, "1")]
+    with engine.connect() as connection:
+        for most, counted in ((100, 3), (2, 2)):
+            found = submissions.summary(connection, part.submission, most)
+            assert found is not None
+            assert (found.refused, found.refused_open) == (3, counted)
 
 
 # Dismissing
