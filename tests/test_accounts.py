@@ -135,7 +135,7 @@ def test_what_no_header_can_carry_is_no_token_and_is_not_repeated(turnout: Turno
     [
         (["add", "a/b"], "letters, digits"),
         (["add", "acme", "--url", "hubapi.com"], "https://api.hubapi.com"),
-        (["add", "acme", "--url", "https://user:pw@host"], "no base URL"),
+        (["add", "acme", "--url", "https://user:pw@host"], "not a base URL"),
         (["add", "acme", "--version", "v4"], "2026-09"),
         (["add", "acme", "--time-zone", "New York"], "America/New_York"),
         (["add", "acme", "--time-zone", "EST"], "-05:00 all year or the clock of America/New_York (-05:00 in January"),
