@@ -535,7 +535,7 @@ def test_a_base_url_is_one_that_paths_can_be_put_behind(
     monkeypatch.setenv("TURNOUT_HUBSPOT_URL", url)
     with pytest.raises(SettingsError, match="HUBSPOT_URL"):
         read_settings()
-    assert "no base URL" in turnout("accounts", "set", "default", "--url", url, status=2).output
+    assert "not a base URL" in turnout("accounts", "set", "default", "--url", url, status=2).output
 
 
 @pytest.mark.parametrize(

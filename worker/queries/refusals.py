@@ -220,12 +220,12 @@ def as_line(refusal: Refusal) -> bytes:
 
 
 def page_of(
-    engine: Engine, chosen: RefusalFilter, last: int, *, newest_first: bool, at_once: int = AT_ONCE
+    engine: Engine, chosen: RefusalFilter, last: int, *, newest_first: bool, at_once: int | None = None
 ) -> list[Refusal]:
     """Give the next of the chosen refusals beyond an id, bounded in number and size."""
     order = desc if newest_first else asc
     few = _waiting(chosen, Refused.id < last if newest_first else Refused.id > last)
-    step = few.order_by(order(Refused.id)).limit(at_once).subquery("step").c
+    step = few.order_by(order(Refused.id)).limit(at_once or AT_ONCE).subquery("step").c
     beside = func.sum(step.length).over(order_by=order(step.id)) - step.length
     sized = select(step.id, beside.label("beside")).subquery("sized")
     page = (
