@@ -14,14 +14,15 @@ app = typer.Typer(
 
 @app.command(epilog="Example: turnout db upgrade")
 def upgrade() -> None:
-    """Bring the tables to the schema of this version; safe at any time, by any number at once.
+    """Bring the tables to the schema of this version, while work goes on; safe at any time, by any number at once.
 
-    It needs TURNOUT_DATABASE_URL alone.
+    It needs TURNOUT_DATABASE_URL alone. A table that is in use is waited for, a few seconds at a time. There is no
+    downgrade: an older version works on the newer schema where that names it (`turnout db check` of that version).
     """
     from worker.local import migrate
     from worker.schema import needed
 
-    before, after = migrate.upgrade(open_database())
+    before, after = migrate.upgrade(open_database(), say)
     if after != needed():
         say(f"the schema is {after}, a newer Turnout's: nothing was changed (this Turnout's is {needed()})")
     elif before == after:

@@ -7,15 +7,15 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from cli.output import complain, complain_of_bug
 from worker.database import OTHER_TABLES, READ_ONLY, is_away, reason, sqlstate
-from worker.settings import SettingsError, running, usable_settings
-from worker.startup import CannotStart
+from worker.log import LoggableError
+from worker.settings import running, usable_settings
 from worker.stream import StreamUnavailable
 
 
 def explain(error: Exception) -> None:
     """Say what failed, and what to do; a bug's traceback is shown, and what others wrote in it as always."""
     match error:
-        case SettingsError() | CannotStart():
+        case LoggableError():
             complain(f"turnout: {error}")
         case redis.RedisError() | StreamUnavailable():
             complain(f"turnout: Redis is out of reach: {_what_to_do('TURNOUT_REDIS_URL')}")

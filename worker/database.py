@@ -59,6 +59,8 @@ _TRANSACTION: Final[Mapping[str, str]] = {
 """What each transaction sets, for itself: a pooler in transaction mode gives the next one another session, and refuses
 `options`. Every statement is to go by an index. PostgreSQL's own cost of a look-up is a spinning disk's: where ten
 thousand batches were to be looked up, it read all there are (200 ms for 107,000)."""
+SETS: Final = "turnout_sets"
+"""The execution option of a connection whose transactions set something else, as SQL; it comes last."""
 _NAMED: Final = re.compile(r"(?:-c\s*|--)([\w.-]+)\s*=")
 """A setting that connection options name: `-csearch_path=turnout`, `--search-path=turnout`."""
 
@@ -155,7 +157,8 @@ def _begins(sets: str) -> Callable[[Connection], None]:
         driver.autocommit = True  # psycopg begins nothing
         level = driver.isolation_level
         isolation = "" if level is None else f" ISOLATION LEVEL {level.name.replace('_', ' ')}"
-        connection.exec_driver_sql(f"BEGIN{isolation}; {sets}")
+        last = connection.get_execution_options().get(SETS, "")
+        connection.exec_driver_sql(f"BEGIN{isolation}; {sets}; {last}")
 
     return begin
 

@@ -1,0 +1,176 @@
+"""The schema is changed while work goes on: no table is locked for long, at once and twice, whatever interrupts it."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+import migrations
+from tests.support.ledger import ask, do
+from worker import schema
+from worker.local import migrate
+from worker.local.migrate import NotMigrated, upgrade, written_sql
+from worker.schema import needed
+
+COLUMN = """
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision = "9998", "{after}"
+def upgrade():
+    op.add_column("refused", sa.Column("later", sa.Text(), nullable=True))
+    op.execute("INSERT INTO schema_revisions VALUES ('9998')")
+"""
+INDEX = """
+from alembic import op
+from migrations import online
+revision, down_revision = "9999", "9998"
+def upgrade():
+    online.create_index("uq_refused_later", "refused", ["later"], unique=True)
+    op.execute("INSERT INTO schema_revisions VALUES ('9999')")
+"""
+VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('uq_refused_later')"
+REVISION = "SELECT version_num FROM alembic_version"
+
+
+@pytest.fixture
+def next_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let there be a release after this one, which adds a column and builds an index of it."""
+    (tmp_path / "9998.py").write_text(COLUMN.format(after=needed()))
+    (tmp_path / "9999.py").write_text(INDEX)
+    ours = migrate.configuration
+
+    def configuration(connection: Connection | None) -> Config:
+        config = ours(connection)
+        config.set_main_option("path_separator", "os")
+        config.set_main_option("version_locations", f"{Path(migrations.__file__).parent / 'versions'}:{tmp_path}")
+        return config
+
+    known = schema._revisions()
+    monkeypatch.setattr(schema, "_revisions", lambda: ["9999", "9998", *known])
+    monkeypatch.setattr(migrate, "configuration", configuration)
+    monkeypatch.setattr(migrate, "PAUSES", (0.1,))
+    monkeypatch.setattr(migrate, "ASKS", 0.05)
+    monkeypatch.setattr(migrate, "LOCK_TIMEOUT", "200ms")
+
+
+@pytest.fixture
+def in_use(engine: Engine) -> Iterator[Callable[[], None]]:
+    """Have a table read by a transaction that goes on until it is let go."""
+    connection = engine.connect()
+    connection.execute(text("SELECT count(*) FROM refused"))
+    yield connection.close
+    connection.close()
+
+
+@pytest.mark.usefixtures("next_release")
+def test_a_table_in_use_is_tried_again_and_everybody_else_goes_by(engine: Engine, in_use: Callable[[], None]) -> None:
+    said: list[str] = []
+    with ThreadPoolExecutor() as pool:
+        upgraded = pool.submit(upgrade, engine, said.append)
+        while len(said) < 2:
+            ask(engine, "SELECT count(*) FROM refused")  # it would wait for 20 s behind a lock that waits, and fail
+            assert not upgraded.done()
+        in_use()
+        upgraded.result(60)
+    assert set(said) == {"a table is in use, and a lock was not got in 200ms: again in 0 s"}
+    assert ask(engine, REVISION) == [("9999",)]
+    assert ask(engine, VALID) == [(True,)]
+
+
+@pytest.mark.usefixtures("next_release", "in_use")
+def test_a_lock_that_is_never_got_ends_in_a_sentence(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrate, "PATIENCE", 0.5)
+    before = ask(engine, REVISION)
+    with pytest.raises(NotMigrated, match="end the long transactions"):
+        upgrade(engine)
+    assert ask(engine, REVISION) == before
+
+
+@pytest.mark.usefixtures("next_release")
+def test_many_at_once_build_an_index_once_and_wait_for_no_other(engine: Engine) -> None:
+    """One that waited for its turn in a transaction would be waited for by the index: neither would ever end."""
+    said: list[str] = []
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: upgrade(engine, said.append), range(4)))
+    assert set(said) <= {"somebody else changes the schema: waiting"}
+    assert ask(engine, REVISION) == [("9999",)]
+    assert ask(engine, VALID) == [(True,)]
+    assert ask(engine, "SELECT count(*) FROM schema_revisions WHERE revision = '9999'") == [(1,)]
+
+
+@pytest.mark.usefixtures("next_release")
+def test_an_index_that_an_interrupted_build_left_is_built_anew(engine: Engine) -> None:
+    refused = "INSERT INTO refused (submission_id, raw, inputs, reasons) VALUES (1, '', 1, '[]')"
+    do(engine, refused)
+    do(engine, refused)
+    twice = threading.Event()
+
+    def same() -> None:
+        """Make two rows equal as soon as the column is there: then the index cannot be built."""
+        while not twice.is_set():
+            try:
+                do(engine, "UPDATE refused SET later = 'same'")
+                twice.set()
+            except DBAPIError:
+                time.sleep(0.001)
+
+    original = migrate.command.upgrade
+
+    def first_the_column(config: Config, revision: str) -> None:
+        original(config, "9998")
+        same()
+        original(config, revision)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(migrate.command, "upgrade", first_the_column)
+        with pytest.raises(DBAPIError, match="could not create unique index"):
+            upgrade(engine)
+    assert ask(engine, VALID) == [(False,)]
+    assert ask(engine, REVISION) == [("9998",)]
+    do(engine, "UPDATE refused SET later = id::text")
+    upgrade(engine)
+    assert ask(engine, VALID) == [(True,)]
+    assert ask(engine, REVISION) == [("9999",)]
+
+
+def test_new_migrations_hold_nobody_up() -> None:
+    """Squawk reads the SQL of each: what locks a table while it is read or written whole fails here."""
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "squawk"), "--pg-version", "14", *EXCLUDED],
+        input=written_sql(LAST_READ_BY_NOBODY),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+LAST_READ_BY_NOBODY = "0015"
+"""Migrations up to here were released before they were read like that."""
+EXCLUDED = [
+    f"--exclude={rule}"
+    for rule in (
+        "require-lock-timeout",  # `worker.local.migrate` sets it in each transaction, as a test above shows
+        "require-statement-timeout",  # none: a migration is not ended in the middle
+        "prefer-text-field",  # our words are VARCHAR(12) with a check, and 12 stays
+    )
+]
+
+
+def test_squawk_finds_what_locks_a_table(tmp_path: Path) -> None:
+    locking = tmp_path / "locking.sql"
+    locking.write_text("CREATE INDEX ix ON records (id);\nALTER TABLE records ADD CONSTRAINT c CHECK (id > 0);\n")
+    squawk = [str(Path(sys.executable).parent / "squawk"), "--pg-version", "14", *EXCLUDED, str(locking)]
+    done = subprocess.run(squawk, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "require-concurrent-index-creation" in done.stdout
+    assert "constraint-missing-not-valid" in done.stdout
