@@ -1,4 +1,7 @@
-"""`turnout audit`: whether the books balance."""
+"""`turnout audit`: whether the books balance, and whether HubSpot holds what is not known here."""
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -6,11 +9,34 @@ from cli.output import AsJson, print_json, say
 from cli.resources import open_engine
 
 
-def audit(*, as_json: AsJson = False) -> None:
+def audit(
+    *,
+    against_hubspot: Annotated[
+        str | None,
+        typer.Option(
+            metavar="EVENT",
+            help="Compare with what HubSpot shows of this event instead: an object id, or external account/external id.",
+        ),
+    ] = None,
+    account: Annotated[str | None, typer.Option(help="The event's account, where several have one of that name.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write who is not known to this file, for turnout enqueue.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Recount every accepted record and say whether the books balance.
 
-    Exit status 1 where they do not.
+    Exit status 1 where they do not. With --against-hubspot it reads the event's participations, a hundred a call within
+    the account's limits, and names each that HubSpot holds and Turnout does not know, as after a restore; exit status 1
+    where there is one.
     """
+    if against_hubspot is not None:
+        from cli.compare import compare
+
+        compare(against_hubspot, account, out, as_json=as_json)
+        return
+    if account is not None or out is not None:
+        raise typer.BadParameter("--account and --out go with --against-hubspot EVENT")
     from worker.queries.error_filter import OPEN
     from worker.queries.reconciliation import audit as recount
 

