@@ -18,7 +18,9 @@ def audit(
             help="Compare with what HubSpot shows of this event instead: an object id, or external account/external id.",
         ),
     ] = None,
-    account: Annotated[str | None, typer.Option(help="The event's account, where several have one of that name.")] = None,
+    account: Annotated[
+        str | None, typer.Option(help="The event's account, where several have one of that name.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write who is not known to this file, for turnout enqueue.")
     ] = None,

@@ -57,7 +57,9 @@ def compare(named: str, account: str | None, out: Path | None, *, as_json: bool)
         say(f"event {address}, account {name}: HubSpot shows {counted(counts.shown, 'participation')}")
         say(f"  known      {counts.known:>12,}")
         if counts.waiting:
-            say(f"  of these   {counts.waiting:>12,} still wait to be sent: HubSpot's answer will show that it has them")
+            say(
+                f"  of these   {counts.waiting:>12,} still wait to be sent: HubSpot's answer will show that it has them"
+            )
         say(f"  not known  {unknown:>12,}")
         if unknown and out is not None:
             say(f"take them in: turnout enqueue {out}")

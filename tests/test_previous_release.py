@@ -114,7 +114,9 @@ def test_an_upgrade_under_load_side_by_side_and_rolled_back_loses_nothing(
         def go_on(*all_of: Workers) -> None:
             """Let both submit and deliver for a while: what is there now must come through."""
             with connect(settings.stream_url) as client:
-                until(lambda: heartbeat.workers(client) == 2 * len(all_of), 60, lambda: "".join(w.logs() for w in all_of))
+                until(
+                    lambda: heartbeat.workers(client) == 2 * len(all_of), 60, lambda: "".join(w.logs() for w in all_of)
+                )
             ends = audit(engine).outcomes["delivered"] + 1_000  # type: ignore[index]
             until(lambda: audit(engine).outcomes["delivered"] > ends, 120, lambda: "".join(w.logs() for w in all_of))  # type: ignore[index]
 

