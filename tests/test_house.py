@@ -9,6 +9,7 @@ from pathlib import Path
 from alembic import command
 from sqlalchemy import Engine, text
 
+from models.tables import Base
 from worker.local.migrate import configuration, upgrade
 
 ROOT = Path(__file__).parent.parent
@@ -17,6 +18,18 @@ ROOT = Path(__file__).parent.parent
 def test_the_migrations_equal_the_models(engine: Engine) -> None:
     with engine.connect() as connection:
         command.check(configuration(connection))
+
+
+def test_the_storage_options_equal_the_models(engine: Engine) -> None:
+    """Alembic does not compare these."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text("SELECT relname, unnest(reloptions) FROM pg_class WHERE relkind = 'r' AND reloptions <> '{}'")
+        )
+        kept = sorted((table, option) for table, option in rows)
+    options = {table.name: table.dialect_options["postgresql"]["with"] or {} for table in Base.metadata.sorted_tables}
+    assert kept == sorted((table, f"{name}={value}") for table, named in options.items() for name, value in named.items())
+    assert {"records", "errors", "attempts", "batches"} <= {table for table, _ in kept}
 
 
 def test_the_migrations_can_be_undone_and_applied_again(engine: Engine) -> None:

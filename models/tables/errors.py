@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Identity as Identified, Index, Integer, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.tables.base import NOW, Base
+from models.tables.base import NOW, VACUUMED_EARLY, Base
 from models.words import Outcome, Resolution
 
 
@@ -36,6 +36,7 @@ class Error(Base):
         Index("ix_errors_unresolved", "outcome", "id", postgresql_where=text("resolution IS NULL")),
         Index("ix_errors_group", "group_id", "id", postgresql_where=text("resolution IS NULL")),
         Index("ix_errors_verify", "account_id", "verify_at", postgresql_where=text("verify_at IS NOT NULL")),
+        {"postgresql_with": VACUUMED_EARLY},
     )
 
     id: Mapped[int] = mapped_column(Identified(always=True), primary_key=True)

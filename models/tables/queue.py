@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.tables.base import NOW, Base, fixed
+from models.tables.base import NOW, VACUUMED_EARLY, Base, fixed
 from models.tables.errors import Error
 from models.words import AttemptKind, Identity, Origin, State, Status
 
@@ -209,6 +209,7 @@ class Record(Base):
         Index(None, "batch_id"),
         Index(None, "contact", "batch_id", postgresql_include=["id"]),
         Index(None, "submission_id"),
+        {"postgresql_with": VACUUMED_EARLY},
     )
 
     id: Mapped[int] = mapped_column(RECORD_IDS, primary_key=True, autoincrement=False)
@@ -236,7 +237,7 @@ class Attempt(Base):
     __table_args__ = (
         Index(None, "batch_id", "id"),
         Index("ix_attempts_of_several", "id", postgresql_where=text("batch_id IS NULL")),
-        {"postgresql_with": {"fillfactor": 80}},
+        {"postgresql_with": {"fillfactor": 80, **VACUUMED_EARLY}},
     )
 
     id: Mapped[int] = mapped_column(Identified(always=True), primary_key=True)

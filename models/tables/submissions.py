@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.refusal_kind import UNGROUPED
-from models.tables.base import NOW, Base, fixed
+from models.tables.base import NOW, VACUUMED_EARLY, Base, fixed
 from models.words import Closing, Door, Stage
 
 SUBMISSION_IDS = Sequence("submission_ids", metadata=Base.metadata)
@@ -25,6 +25,7 @@ class Submission(Base):
             "id",
             postgresql_where=text("accepted = records_purged AND refused = refused_purged"),
         ),
+        {"postgresql_with": VACUUMED_EARLY},
     )
 
     id: Mapped[int] = mapped_column(SUBMISSION_IDS, primary_key=True, autoincrement=False)
