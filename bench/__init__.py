@@ -5,5 +5,7 @@
 - `api`     a request to the HTTP API, against a bare route that only inserts
 - `through`  a file from `turnout enqueue` until the test server holds every record
 - `limit`    the share of HubSpot's limit that is used, and what is refused, with one process and with eight
+- `size`     what a record costs: processor time, bytes, connections
+- `large`    what ten million records weigh, and what it costs to let them go
 - `installation`   what they stand on: a PostgreSQL of their own, made-up records, medians
 """

@@ -1,11 +1,11 @@
-"""What ten million records weigh and cost to let go: `python -m bench.large --home DIR` (decision 32, `docs/sizing.md`).
+"""What ten million records weigh, and what it costs to let them go: `python -m bench.large --home DIR`.
 
 The database of `bench.filled` is measured as it is, purged of its oldest tenth by `turnout purge`'s own function, and
 vacuumed; then its records are copied into a table that is partitioned by id, without which nobody knows what that
 would bring.
 
     sizes       bytes a record, of each table with its indexes, and of each index of `records`
-    accept      a message of 100 new people and of 100 who are there, both in a transaction that is rolled back
+    accept      a message of 100 new people, and the contact index asked for 100 who are there
     purge       records a second, and what the tables and their vacuum weigh afterwards
     partitions  the same look-ups by contact and by deduplication key over 1 table and over 10 partitions; dropping a
                 partition beside deleting its rows; what PostgreSQL says of the unique key
@@ -16,6 +16,7 @@ nothing else; a machine's times are its own, sizes and ratios are not.
 
 import argparse
 import time
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -41,7 +42,7 @@ SELECT indexrelid::regclass::text AS name, pg_relation_size(indexrelid) AS bytes
 WHERE indrelid = 'records'::regclass ORDER BY 2 DESC""")
 DEAD: Final = text("SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'records'")
 PARTS: Final = 10
-TIMES: Final = 50
+TIMES: Final = 20
 
 
 def main() -> None:
@@ -81,7 +82,7 @@ def _accept(process: Context) -> None:
             text("SELECT contact FROM records WHERE id % 9973 = 1 LIMIT :most"), {"most": 100 * TIMES}
         ).scalars()
         met = [(1, contact) for contact in found]
-        looked = [seconds(lambda some=met[at : at + 100]: held(connection, some)) for at in range(0, len(met), 100)]  # type: ignore[misc]
+        looked = [seconds(partial(held, connection, met[at : at + 100])) for at in range(0, len(met), 100)]
     print(f"accept a message of 100: {median(new) * 1000:.1f} ms; at first {new[0] * 1000:.0f} ms")
     print(f"the contact index, 100 who are there: {median(looked) * 1000:.1f} ms; at first {looked[0] * 1000:.0f} ms")
 
@@ -98,7 +99,8 @@ def _purge(engine: Engine) -> None:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("SET statement_timeout = 0"))
         for table in ("records", "errors", "batches", "attempts", "submissions"):
-            print(f"vacuum {table}: {seconds(lambda: connection.execute(text(f'VACUUM {table}'))):.1f} s", flush=True)  # noqa: B023
+            took = seconds(partial(connection.execute, text(f"VACUUM {table}")))
+            print(f"vacuum {table}: {took:.1f} s", flush=True)
 
 
 def _partitions(engine: Engine, records: int) -> None:
@@ -132,26 +134,25 @@ def _partitions(engine: Engine, records: int) -> None:
 
 
 def _look_up(connection: Connection, table: str) -> None:
-    """Time a hundred look-ups by key and by contact, the newest row of each, without other conditions."""
-    for column in ("fingerprint", "contact"):
+    """Time a hundred look-ups by key and by contact: of rows that are there, and of new ones, as accepting does."""
+    for column, kind, new in (("fingerprint", "bytea", b"new"), ("contact", "text", "new.")):
+        each = text(f"""
+            SELECT count(*) FROM unnest(CAST(:keys AS {kind}[])) k(key)
+            CROSS JOIN LATERAL (SELECT FROM {table} r WHERE r.{column} = k.key LIMIT 1) r""")
         keys = (
             connection.execute(
-                text(f"SELECT {column} FROM records WHERE id % 4999 = 7 LIMIT :most"), {"most": 20 * 100}
+                text(f"SELECT {column} FROM records WHERE id % 4999 = 7 LIMIT :most"), {"most": 100 * TIMES}
             )
             .scalars()
             .all()
         )
-        each = text(f"""
-            SELECT count(*) FROM unnest(CAST(:keys AS {"bytea" if column == "fingerprint" else "text"}[])) k(key)
-            CROSS JOIN LATERAL (SELECT FROM {table} r WHERE r.{column} = k.key LIMIT 1) r""")
-        times = [
-            seconds(lambda some=keys[at : at + 100]: connection.execute(each, {"keys": list(some)}))  # type: ignore[misc]
-            for at in range(0, len(keys), 100)
-        ]
-        print(
-            f"{table}: 100 look-ups by {column}: {median(times) * 1000:.2f} ms; at first {times[0] * 1000:.0f} ms",
-            flush=True,
-        )
+        for what, asked in (("there", keys), ("new", [new + key for key in keys])):
+            times = [
+                seconds(partial(connection.execute, each, {"keys": asked[at : at + 100]}))
+                for at in range(0, len(asked) - 99, 100)
+            ]
+            said = f"{median(times) * 1000:.2f} ms; at first {times[0] * 1000:.0f} ms"
+            print(f"{table}: 100 look-ups by {column}, {what}: {said}", flush=True)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ Nothing here knows HTTP, Celery, settings or a clock.
 - `error_signature`      what errors have in common; `advice`: what one means, and what to do about it
 - `refusal_kind`         what is wrong with what was not accepted, and who can fix it
 - `counted`              numbers with their nouns: 1 record, 2 records
-- `estimate`             how long a number of calls takes
+- `estimate`             how long a number of calls takes; `sizing`: what a load needs
 - `correction`           what an operator changes of a record
 - `erasure`              a person to be erased, and what mentions them; `spelling`: an address, however it is spelt
 - `tables`               the tables; `outcome`: a record's outcome, derived in one place

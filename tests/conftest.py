@@ -38,7 +38,7 @@ from worker.intake.receipts import Part
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
 
-pytest_plugins = ["tests.support.pace"]
+pytest_plugins = ["tests.support.pace", "tests.support.rabbitmq"]
 
 for name in [name for name in os.environ if name.startswith("TURNOUT_")]:
     del os.environ[name]

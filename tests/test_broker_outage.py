@@ -1,10 +1,6 @@
 """What brokers do while tasks are in flight: they go, go silent, block, lose hosts. Everything goes on by itself."""
 
-import os
 import random
-import shutil
-import socket
-import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,6 +13,7 @@ from kombu.entity import Queue
 from sqlalchemy import Engine
 
 from tests.support.proxy import Proxy
+from tests.support.rabbitmq import rabbitmqctl
 from tests.support.sandbox_server import running_sandbox
 from tests.support.services import Valkey
 from tests.support.worker_processes import Workers, running_workers, until
@@ -67,48 +64,6 @@ def test_valkey_gone_for_fifteen_seconds(
             valkey.start()
             handed += enqueue(stream, chance, 2, 100)
             recovers(workers, sandbox, engine, handed)
-
-
-def missing(what: str) -> None:
-    """Say that this machine cannot show a test; where nothing may be left unshown, fail."""
-    said = f"NOT SHOWN: {what}; start one and run this again"
-    if "CI" in os.environ:
-        pytest.fail(said)
-    pytest.skip(said)
-
-
-@pytest.fixture
-def rabbitmq() -> Iterator[Proxy]:
-    """RabbitMQ on its standard port, behind a proxy of ours."""
-    try:
-        socket.create_connection(("127.0.0.1", 5672), 2).close()
-    except OSError:
-        missing("no RabbitMQ listens on 127.0.0.1:5672, guest/guest")
-    proxy = Proxy(5672)
-    yield proxy
-    proxy.cut()
-
-
-def rabbitmqctl(*words: str) -> None:
-    if shutil.which("rabbitmqctl") is None:
-        missing("no rabbitmqctl beside RabbitMQ on 127.0.0.1:5672")
-    subprocess.run(["rabbitmqctl", "--quiet", *words], check=True, timeout=60, stdout=subprocess.DEVNULL)
-
-
-@pytest.fixture
-def virtual_host() -> Iterator[Callable[..., str]]:
-    """Make virtual hosts, each deleted afterwards."""
-    names = []
-
-    def made(*options: str) -> str:
-        names.append(f"turnout-{uuid.uuid4().hex}")
-        rabbitmqctl("add_vhost", names[-1], *options)
-        rabbitmqctl("set_permissions", "-p", names[-1], "guest", ".*", ".*", ".*")
-        return names[-1]
-
-    yield made
-    for name in names:
-        rabbitmqctl("delete_vhost", name)
 
 
 class Story:

@@ -28,7 +28,9 @@ def test_the_storage_options_equal_the_models(engine: Engine) -> None:
         )
         kept = sorted((table, option) for table, option in rows)
     options = {table.name: table.dialect_options["postgresql"]["with"] or {} for table in Base.metadata.sorted_tables}
-    assert kept == sorted((table, f"{name}={value}") for table, named in options.items() for name, value in named.items())
+    assert kept == sorted(
+        (table, f"{name}={value}") for table, named in options.items() for name, value in named.items()
+    )
     assert {"records", "errors", "attempts", "batches"} <= {table for table, _ in kept}
 
 

@@ -16,6 +16,8 @@
 - `fixtures`            the types of what `conftest.py` gives; `contexts`: a process's context with other settings
 - `databases`           a migrated database for each test, emptied for the next
 - `pace`                which tests are slow, and how long all may take
-- `services`            PostgreSQL and Valkey; `proxy`: a TCP proxy that can be cut; `certificate`: one for TLS
+- `previous_release`    the release before this one, checked out beside, and its processes
+- `services`            PostgreSQL and Valkey; `rabbitmq`: the machine's own; `certificate`: one for TLS
+- `proxy`               a TCP proxy that can be cut
 - `replication`         two PostgreSQL servers that change their parts
 """

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,16 +38,18 @@ def environment(settings: Settings) -> dict[str, str]:
 class Workers:
     """Delivery, housekeeping and beat as processes of their own."""
 
+    commands: Mapping[str, list[str]] = COMMANDS
+
     def __init__(self, settings: Settings, home: Path) -> None:
         self.settings = settings
         self._home = home
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, *names: str) -> None:
-        for name in names or COMMANDS:
+        for name in names or self.commands:
             with (self._home / f"{name}.log").open("ab") as log:
                 self._running[name] = subprocess.Popen(
-                    COMMANDS[name],
+                    self.commands[name],
                     cwd=self._home,
                     env=self.environment(),
                     stdin=subprocess.DEVNULL,
@@ -60,11 +62,11 @@ class Workers:
         return environment(self.settings)
 
     def send(self, number: int, *names: str) -> None:
-        for name in names or COMMANDS:
+        for name in names or self.commands:
             self._running[name].send_signal(number)
 
     def kill(self, *names: str) -> None:
-        for name in names or COMMANDS:
+        for name in names or self.commands:
             process = self._running.pop(name)
             process.kill()
             process.wait()

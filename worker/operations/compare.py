@@ -53,6 +53,10 @@ _NAMED: Final = (
 )
 
 
+LONGEST: Final = 60.0
+"""Seconds that an answer may ask for, at most."""
+
+
 class NotRead(LoggableError):  # noqa: N818 - it is a state of the world
     """HubSpot does not show the event, or not now; the message says why."""
 
@@ -162,6 +166,8 @@ def _page(process: Context, to: Destination, path: str | None, counts: Compared)
         if isinstance(decision, Pause | Park):
             raise NotRead(f"HubSpot does not answer account {to.account} now: {decision.because}")
         assert isinstance(decision, Postpone | Block)
+        if seconds > LONGEST:
+            raise NotRead(f"HubSpot does not answer account {to.account} now ({call.answer}): try again later")
         process.stopping.wait(seconds)
     raise NotRead(f"HubSpot did not show a page in {TRIES} calls: try again later")
 
