@@ -9,7 +9,8 @@
 - `jobs`          bulk actions and the audit log; `schedules`: retries that begin by themselves
 - `accounts`      HubSpot's portals; `pausing`: whether they send; `account_options`: what an account has of its own
 - `keys`          who may use the API and the console
-- `retention`     purge and erase; `audit`: whether the books balance; `compare`: who HubSpot holds and is not known here
+- `retention`     purge and erase
+- `audit`         whether the books balance; `compare`: who HubSpot holds and is not known here
 - `size`          how large an installation must be
 - `database`      the tables, and the key of what they keep encrypted; `config`: the settings; `doctor`: is all well?
 - `up`            everything on one machine; `serve`: the web process; `sandbox`: HubSpot's test server

@@ -129,7 +129,8 @@ ENTRIES: Final = {
     "size": Entry(
         Panel.SET_UP,
         "cli.size:size",
-        "Compute the processes, connections, memory and disk that a load needs, and how much of HubSpot's limits it uses.",
+        "Compute the processes, connections, memory and disk that a load needs, and how much of HubSpot's limits it "
+        "uses.",
         "--records-a-day 1000000 --tier professional",
     ),
     "up": Entry(Panel.RUN, "cli.up:up", "Run everything on this machine, until Ctrl-C.", ""),

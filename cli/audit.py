@@ -15,7 +15,7 @@ def audit(
         str | None,
         typer.Option(
             metavar="EVENT",
-            help="Compare with what HubSpot shows of this event instead: an object id, or external account/external id.",
+            help="Compare with what HubSpot shows of this event instead: object id, or external account/external id.",
         ),
     ] = None,
     account: Annotated[

@@ -35,10 +35,12 @@ def serve(
 
 def _serve(host: str, port: int) -> None:
     from web.server import Server
+    from worker import schema_watch
     from worker.process_start import start
     from worker.startup import Service
 
     process = start("turnout serve", needs=[Service.POSTGRESQL])  # what comes by HTTP is stored without Redis
+    schema_watch.begin(process, "turnout serve")
     Server(process, host, port).run()
 
 

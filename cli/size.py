@@ -13,7 +13,7 @@ def size(  # noqa: PLR0913 - one parameter an option
     records_a_day: Annotated[int, typer.Option(min=1, help="Records that come in on a usual day, of all accounts.")],
     accounts: Annotated[int, typer.Option(min=1, help="HubSpot accounts over which they are spread evenly.")] = 1,
     tier: Annotated[
-        Tier, typer.Option(help="What each account has bought, for its limits; oauth: a public app.")
+        Tier, typer.Option(metavar="TIER", help=f"HubSpot's limits for what each has bought: {', '.join(Tier)}.")
     ] = Tier.FREE,
     retention_days: Annotated[float, typer.Option(min=0, help="How long records are kept (RETENTION_DAYS).")] = 90,
     peak_factor: Annotated[float, typer.Option(min=1, help="The busiest minutes, as a multiple of the mean.")] = 10,

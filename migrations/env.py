@@ -1,4 +1,4 @@
-"""Alembic's environment: the caller gives the connection, or asks for SQL; each migration is a transaction of its own."""
+"""Alembic's environment: the caller gives the connection, or asks for SQL; each migration is its own transaction."""
 
 from alembic import context
 

@@ -20,7 +20,7 @@ from celery.signals import beat_init, worker_init, worker_ready
 from models.escaping import visible
 from tasks import accept, deliver, intake, job, notify, purge, refuse, sweep, verify
 from tasks.fallback import Fallback
-from worker import heartbeat, process_start, watchdog
+from worker import heartbeat, process_start, schema_watch, watchdog
 from worker.context import current
 from worker.delivery import permits
 from worker.log import get_logger
@@ -37,7 +37,9 @@ __all__ = ["accept", "deliver", "intake", "job", "notify", "purge", "refuse", "s
 def _begin(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's worker
     """Begin what a worker process does beside its tasks, also while its broker is away; it ends with the process."""
     queues = list(sender.app.amqp.queues.consume_from)
-    _wait_for_services(f"worker of {', '.join(sorted(queues))}")
+    kind = f"worker of {', '.join(sorted(queues))}"
+    _wait_for_services(kind)
+    schema_watch.begin(current(), kind)
     activity = watchdog.observe()
     permits.begin()
     fallback = Fallback(current(), queues, activity)
@@ -49,6 +51,7 @@ def _begin(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's worker
 @beat_init.connect
 def _begin_beat(**_: object) -> None:
     _wait_for_services("beat")
+    schema_watch.begin(current(), "beat")
     watchdog.begin_beat(current())
 
 

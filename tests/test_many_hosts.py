@@ -1,7 +1,7 @@
-"""Two of everything, on RabbitMQ's quorum queues and on a Redis: nothing is done twice, and whatever goes work goes on."""
+"""Two of everything, on quorum queues and on a Redis: nothing is done twice, and whatever goes, work goes on."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,6 @@ from sqlalchemy import Engine
 
 from models.words import Via
 from tests.support.ledger import Ledger, ask, do
-from tests.support.proxy import Proxy
 from tests.support.sandbox_server import running_sandbox
 from tests.support.worker_processes import COMMANDS, Workers, until
 from tests.test_kills import enqueue, everything_is_accounted_for, left
@@ -28,7 +27,7 @@ DUE = "UPDATE schedules SET next_at = now() WHERE name = 'nightly'"
 class Hosts(Workers):
     """What two hosts run."""
 
-    commands = {
+    commands: Mapping[str, list[str]] = {
         f"{name}{host}": [word.replace("@%h", f"{host}@%h") for word in command]
         for name, command in COMMANDS.items()
         for host in (1, 2)
@@ -42,10 +41,9 @@ def test_two_of_everything_and_beats_killed_in_turn(
     with running_sandbox(burst_limit=100_000, latency=0.05) as sandbox:
         told: dict[str, object] = {"hubspot_url": sandbox.url, "burst_limit": 2_000, "linger": 0.2}
         if broker != "valkey":
-            proxy: Proxy = request.getfixturevalue("rabbitmq")
-            virtual_host: Callable[[], str] = request.getfixturevalue("virtual_host")
+            port, host = request.getfixturevalue("rabbitmq").port, request.getfixturevalue("virtual_host")()
             told |= {
-                "broker_url": f"amqp://guest:guest@127.0.0.1:{proxy.port}/{virtual_host()}",
+                "broker_url": f"amqp://guest:guest@127.0.0.1:{port}/{host}",
                 "redis_url": settings.broker_url,
                 "queue_type": "quorum",
             }

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
@@ -53,7 +54,7 @@ def next_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         config.set_main_option("version_locations", f"{Path(migrations.__file__).parent / 'versions'}:{tmp_path}")
         return config
 
-    known = schema._revisions()
+    known = schema._revisions()  # noqa: SLF001 - what this release knows
     monkeypatch.setattr(schema, "_revisions", lambda: ["9999", "9998", *known])
     monkeypatch.setattr(migrate, "configuration", configuration)
     monkeypatch.setattr(migrate, "PAUSES", (0.1,))
@@ -122,7 +123,7 @@ def test_an_index_that_an_interrupted_build_left_is_built_anew(engine: Engine) -
             except DBAPIError:
                 time.sleep(0.001)
 
-    original = migrate.command.upgrade
+    original = command.upgrade
 
     def first_the_column(config: Config, revision: str) -> None:
         original(config, "9998")
@@ -130,7 +131,7 @@ def test_an_index_that_an_interrupted_build_left_is_built_anew(engine: Engine) -
         original(config, revision)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(migrate.command, "upgrade", first_the_column)
+        patched.setattr(command, "upgrade", first_the_column)
         with pytest.raises(DBAPIError, match="could not create unique index"):
             upgrade(engine)
     assert ask(engine, VALID) == [(False,)]

@@ -13,7 +13,6 @@ from tests.support.contexts import open_context
 from tests.support.odd_messages import NAME, PUBLISHED, PUSHED
 from tests.support.services import Valkey
 from tests.support.worker_processes import Workers, until
-from tests.test_broker_outage import rabbitmq, virtual_host
 from worker import heartbeat, unreadable
 from worker.celery import DELIVER, SWEEP, TASKS
 from worker.finding import Level
@@ -21,7 +20,6 @@ from worker.queries.attention import findings
 from worker.queries.status import read_status
 from worker.settings import Settings
 
-__all__ = ["rabbitmq", "virtual_host"]
 NAMES: Final = ("quillfeather", "zora")
 
 

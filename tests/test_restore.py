@@ -30,6 +30,7 @@ from worker import settings as settings_module, startup
 from worker.accounts.state import pause
 from worker.context import Context
 from worker.database import make_engine
+from worker.delivery import permits
 from worker.encryption import fingerprint_key
 from worker.intake.accept import Inbound, accept
 from worker.local.migrate import upgrade
@@ -167,7 +168,7 @@ def test_an_event_of_any_length_is_read_page_by_page_also_while_its_account_is_p
 
 
 def test_a_person_known_by_either_address_of_an_event_and_still_waiting_is_known(
-    sending: Context, sandbox: RunningSandbox, command: Turnout, given: Given
+    sandbox: RunningSandbox, command: Turnout, given: Given
 ) -> None:
     put(sandbox, by_email("ada@example.com", WHEN), path=external_path("ev", "register"), account="acme")
     view = f"{sandbox.url}/marketing/v3/marketing-events/participations/acme/ev/breakdown"
@@ -185,7 +186,7 @@ def test_a_person_known_by_either_address_of_an_event_and_still_waiting_is_known
     ],
 )
 def test_what_hubspot_does_not_show_is_said_in_a_sentence(
-    sending: Context, sandbox: RunningSandbox, command: Turnout, fault: dict[str, object], said: str
+    sandbox: RunningSandbox, command: Turnout, fault: dict[str, object], said: str
 ) -> None:
     sandbox.fault(reads=True, **fault)
     with pytest.raises(compare.NotRead, match=said):
@@ -204,18 +205,14 @@ def test_an_answer_that_asks_for_patience_is_waited_for(
     ]
 
 
-def test_when_no_call_is_free_it_ends_in_a_sentence(
-    sending: Context, command: Turnout, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_when_no_call_is_free_it_ends_in_a_sentence(command: Turnout, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compare, "PATIENCE", 0)
-    monkeypatch.setattr(compare.permits, "permit", lambda *_: None)
+    monkeypatch.setattr(permits, "permit", lambda *_: None)
     with pytest.raises(compare.NotRead, match="no call was free"):
         raise command("audit", "--against-hubspot", "77", status=1).exception or AssertionError
 
 
-def test_options_that_do_not_go_together_and_a_file_that_is_there(
-    command: Turnout, sandbox: RunningSandbox, tmp_path: Path
-) -> None:
+def test_options_that_do_not_go_together_and_a_file_that_is_there(command: Turnout, tmp_path: Path) -> None:
     (tmp_path / "there").write_text("kept")
     assert "go with --against-hubspot EVENT" in command("audit", "--out", "x", status=2).output
     words = ("audit", "--against-hubspot", "77", "--out", str(tmp_path / "there"))

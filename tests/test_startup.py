@@ -17,7 +17,7 @@ from sqlalchemy import Engine, delete, func, select, text
 from models.tables import SchemaRevision, Secret
 from tests.support.services import Valkey
 from tests.support.worker_processes import COMMANDS, environment
-from worker import failures, process_start, startup
+from worker import failures, process_start, schema_watch, startup
 from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES
 from worker.context import Context
 from worker.encryption import fingerprint_key
@@ -304,3 +304,49 @@ def test_the_commands_of_the_database_need_its_url_alone(settings: Settings, eng
     revised(engine, "9999", "9998")
     assert db("current") == f"the database's schema: 9999\nthis Turnout's schema: {needed()}\n"
     assert "newer Turnout's: nothing was changed" in db("upgrade")
+
+
+def test_a_process_that_runs_goes_on_under_a_newer_schema_that_names_it_and_stops_under_another(
+    settings: Settings,
+    engine: Engine,
+    context: Context,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(schema_watch, "EVERY", 0.05)
+    monkeypatch.setattr(process_start, "usable_settings", lambda: (settings, None))
+    ended = threading.Event()
+    revised(engine, "9999", needed())
+    watching = threading.Thread(target=schema_watch.watch, args=(context, "beat", ended.set), daemon=True)
+    watching.start()
+    assert not ended.wait(0.5)
+    revised(engine, "9999", "9998")
+    assert ended.wait(30)
+    watching.join(30)
+    assert refused_starts(settings)["beat"].startswith("the database's schema is 9999, newer than this Turnout's")
+    assert "schema does not fit" in caplog.text
+
+
+def test_a_running_server_whose_schema_fits_no_more_stops_in_order(
+    settings: Settings, engine: Engine, tmp_path: Path
+) -> None:
+    """As the workers do: the process is asked to stop, as by its supervisor."""
+    code = "from worker import schema_watch; schema_watch.EVERY = 0.1\nfrom cli import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "serve", "--port", str(free_port())],
+        cwd=tmp_path,
+        env=environment(settings),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    try:
+        assert any("serving" in line for line in process.stderr)
+        revised(engine, "9999", "9998")
+        told = process.stderr.read()
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.stderr.close()
+    assert "schema does not fit" in told
+    assert "serving stopped" in told

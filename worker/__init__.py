@@ -6,7 +6,7 @@
 - `intake`      a message becomes records in batches; `local`: everything on one machine, for `turnout up`
 - `delivery`    calls to HubSpot, each with a permit; `webhooks`: calls to producers
 - `queries`     what pages and commands show
-- `wake`        wake-ups are sent; `watchdog`: a stuck process is ended
+- `wake`        wake-ups are sent; `watchdog`: a stuck process is ended; `schema_watch`: one whose schema fits no more
 - `consumer`    which of the broker's messages are run; `redis_transport`: no item of Redis ends a worker
 - `heartbeat`   processes show that they live; `unreadable`: messages of the broker that were dropped, counted
 - `celery`      the Celery app; `beat`: its scheduler; `programs`: its processes

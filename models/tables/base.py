@@ -55,7 +55,7 @@ NAMING = {
 
 
 VACUUMED_EARLY = {"autovacuum_vacuum_scale_factor": 0.02, "autovacuum_analyze_scale_factor": 0.02}
-"""Storage options of a table that grows to a hundred million rows: PostgreSQL's own 0.2 would let twenty million die."""
+"""Storage options of a table of a hundred million rows: PostgreSQL's own 0.2 would let twenty million die."""
 
 
 def words(kind: type[StrEnum]) -> TypeEngine[Any]:

@@ -20,8 +20,8 @@ from worker.log import LoggableError
 from worker.schema import needed, read_schema
 
 _TURN: Final = text("SELECT pg_try_advisory_xact_lock(hashtext('turnout migrations'))")
-"""Held by the one that migrates, in a transaction of its own that does nothing else; no table can hold it, for there may
-be none yet.
+"""Held by the one that migrates, in a transaction of its own that does nothing else; no table can hold it, for there
+may be none yet.
 
 Whoever finds it held asks again, each time in a new transaction: one that waited in it would be an old transaction, for
 whose end an index that is built concurrently waits.

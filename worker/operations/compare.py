@@ -8,7 +8,7 @@ what it has already leads to reading back, which confirms it.
 
 import random
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -219,7 +219,7 @@ def _unknown_of(  # noqa: PLR0913, PLR0917 - of what, and where it is counted
     with engine.connect() as connection:
         events = connection.execute(_SAME, {"account": account_id, **_named(addresses)}).scalars().all()
         found = connection.execute(_KNOWN, {"rows": json(rows), "events": list(events)})
-        known: dict[int, bool] = {place: waits for place, waits in found}
+        known: dict[int, bool] = dict(found.all())
     counts.shown += len(shown)
     counts.known += len(known)
     counts.waiting += sum(known.values())
@@ -228,7 +228,7 @@ def _unknown_of(  # noqa: PLR0913, PLR0917 - of what, and where it is counted
             yield _as_unknown(state, row)
 
 
-def _named(addresses: Collection[Address]) -> dict[str, list[object]]:
+def _named(addresses: Collection[Address]) -> dict[str, Sequence[object]]:
     return {
         "objects": sorted({one.object_id for one in addresses if one.object_id is not None}),
         "externals": sorted(
