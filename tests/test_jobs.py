@@ -143,20 +143,6 @@ def test_two_jobs_take_turns(failed: Fail, engine: Engine, rules: Rules) -> None
     assert [job(engine, one).done for one in (first, second)] == [7, 7]
 
 
-def test_a_job_of_a_kind_that_is_not_known_here_is_left_to_those_that_know_it(
-    failed: Fail, engine: Engine, rules: Rules
-) -> None:
-    failed("a@x.org")
-    with engine.begin() as connection:
-        mine, theirs = (jobs.ask(connection, ME, Action.RETRY, Filter().written) for _ in range(2))
-    do(engine, "ALTER TABLE jobs DROP CONSTRAINT ck_jobs_action")
-    do(engine, "UPDATE jobs SET action = 'later' WHERE id = :id", id=theirs)
-    done = [jobs.step(engine, rules) for _ in range(4)]
-    assert mine in done
-    assert theirs not in done
-    assert not jobs.is_due(engine)
-
-
 def test_a_job_that_is_stopped_leaves_the_rest_untouched(
     failed: Fail, engine: Engine, ledger: Ledger, rules: Rules, turnout: Turnout
 ) -> None:
@@ -247,6 +233,22 @@ def test_jobs_begun_before_their_columns_were_renamed_go_on_with_all_that_these_
     ended = finished(engine, rules, begun)
     assert (ended.done, ended.skipped, ended.last_error) == (4, 1, "")
     assert job(engine, held).standing == "awaiting confirmation"
+
+
+def test_an_action_of_a_newer_release_is_left_to_its_workers_and_holds_no_other_up(
+    failed: Fail, engine: Engine, rules: Rules
+) -> None:
+    failed(*people(2))
+    newer = asked(engine, Action.RETRY, FAILED)
+    mine = asked(engine, Action.RETRY, FAILED)
+    do(engine, "ALTER TABLE jobs DROP CONSTRAINT ck_jobs_action")
+    do(engine, "UPDATE jobs SET action = 'newer', due_at = now() - interval '1 hour' WHERE id = :id", id=newer)
+    assert finished(engine, rules, mine).done == 2
+    assert not jobs.is_due(engine)
+    assert jobs.step(engine, rules) is None
+    do(engine, "UPDATE jobs SET action = 'retry' WHERE id = :id", id=newer)
+    assert jobs.is_due(engine)
+    assert finished(engine, rules, newer).last_error == ""
 
 
 # What became of each
