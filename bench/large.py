@@ -1,8 +1,7 @@
 """What ten million records weigh, and what it costs to let them go: `python -m bench.large --home DIR`.
 
 The database of `bench.filled` is measured as it is, purged of its oldest tenth by `turnout purge`'s own function, and
-vacuumed; then its records are copied into a table that is partitioned by id, without which nobody knows what that
-would bring.
+vacuumed; in between its records are copied into a table that is partitioned by id, to compare.
 
     sizes       bytes a record, of each table with its indexes, and of each index of `records`
     accept      a message of 100 new people, and the contact index asked for 100 who are there

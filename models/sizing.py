@@ -56,7 +56,7 @@ SPARE: Final = 2
 WARNED: Final = 0.8
 """The share of the day's limit from which on there is a warning."""
 DEFAULT_CONNECTIONS: Final = 100
-"""PostgreSQL's max_connections where nobody has changed it."""
+"""PostgreSQL's own max_connections."""
 MANY: Final = 50_000_000
 """Records kept, beyond which more than a larger disk is to be thought of: decision 32."""
 DAY: Final = 86_400

@@ -142,11 +142,11 @@ def test_an_index_that_an_interrupted_build_left_is_built_anew(engine: Engine) -
     assert ask(engine, REVISION) == [("9999",)]
 
 
-def test_new_migrations_hold_nobody_up() -> None:
+def test_new_migrations_lock_no_table_for_long() -> None:
     """Squawk reads the SQL of each: what locks a table while it is read or written whole fails here."""
     done = subprocess.run(
         [str(Path(sys.executable).parent / "squawk"), "--pg-version", "14", *EXCLUDED],
-        input=written_sql(LAST_READ_BY_NOBODY),
+        input=written_sql(LAST_UNREAD),
         capture_output=True,
         text=True,
         timeout=60,
@@ -155,7 +155,7 @@ def test_new_migrations_hold_nobody_up() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-LAST_READ_BY_NOBODY = "0015"
+LAST_UNREAD = "0015"
 """Migrations up to here were released before they were read like that."""
 EXCLUDED = [
     f"--exclude={rule}"

@@ -107,7 +107,7 @@ def test_after_a_restore_what_hubspot_holds_is_named_taken_in_and_never_sent_twi
     restore()
     assert outcomes(sending.engine) == {"delivered": 2, "pending": 1}
 
-    sent(sending)  # HubSpot has it already, and says so by naming nobody: it is read back
+    sent(sending)  # HubSpot has it already, and says so by an empty answer: it is read back
     assert outcomes(sending.engine) == {"delivered": 3}
     submit(lost, lost)  # the producer submits what it submitted since, and does it twice
     sent(sending)

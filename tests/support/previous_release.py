@@ -1,6 +1,6 @@
 """The release before this one, checked out beside it: its own code on the present packages, no network.
 
-`.ci/previous-release` names its commit by the whole hash; whoever releases writes the next one there.
+`.ci/previous-release` names its commit by the whole hash; it is changed with each release.
 """
 
 import io
