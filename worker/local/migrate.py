@@ -23,8 +23,8 @@ _TURN: Final = text("SELECT pg_try_advisory_xact_lock(hashtext('turnout migratio
 """Held by the one that migrates, in a transaction of its own that does nothing else; no table can hold it, for there
 may be none yet.
 
-One that finds it held asks again, each time in a new transaction: one that waited in it would be an old transaction, for
-whose end an index that is built concurrently waits.
+One that finds it held asks again, each time in a new transaction: one that waited in it would be an old transaction,
+for whose end an index that is built concurrently waits.
 """
 _HOLDS: Final = text("SELECT set_config('idle_in_transaction_session_timeout', '0', true)")
 LOCK_TIMEOUT: Final = "3s"
