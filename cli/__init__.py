@@ -13,6 +13,7 @@
 - `audit`         whether the books balance; `compare`: who HubSpot holds and is not known here
 - `size`          how large an installation must be
 - `database`      the tables, and the key of what they keep encrypted; `config`: the settings; `doctor`: is all well?
+- `health`        whether a process of this machine lives and is ready
 - `up`            everything on one machine; `serve`: the web process; `sandbox`: HubSpot's test server
 - `bulk_jobs`     a preview, the question, then the job
 - `filters`       which errors are meant, by the same options for every command; `option_groups`: options as one value

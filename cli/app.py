@@ -34,6 +34,12 @@ ENTRIES: Final = {
         "and say what to do.",
         "",
     ),
+    "health": Entry(
+        Panel.LOOK,
+        "cli.health:health",
+        "Ask the process of this machine whether it lives, or is ready, in one line.",
+        "--ready",
+    ),
     "batches": Entry(Panel.LOOK, "cli.inspect:batches", "List batches, the newest first.", "--status PENDING"),
     "batch": Entry(
         Panel.LOOK, "cli.inspect:batch", "Show one batch: its attempts, its records and their errors.", "12"

@@ -161,6 +161,11 @@ def test_env_tells_where_the_api_is(up: Up) -> None:
     assert f"TURNOUT_URL={up.web}" in up.turnout("env").splitlines()
 
 
+def test_each_part_tells_on_a_port_of_its_own_that_it_is_ready(up: Up) -> None:
+    assert up.turnout("health") == "alive: delivery, housekeeping, beat, web\n"
+    assert up.turnout("health", "--ready") == "ready: delivery, housekeeping, beat, web\n"
+
+
 def test_an_address_of_an_earlier_start_is_told_from_one_that_is_wrong(up: Up) -> None:
     stale = {"TURNOUT_DATABASE_URL": "postgresql://postgres@127.0.0.1:1/none"}
     for data_dir, said in (

@@ -18,6 +18,7 @@ from web.limits import Answers
 from web.long_poll import LongPoll
 from web.masking import masked
 from web.participations import Participations
+from web.probes import Probes
 from web.proxies import Proxies
 from web.public_url import PublicUrl
 from web.receipts import Receipts
@@ -51,6 +52,7 @@ def create_app(process: Context) -> FastAPI:
     app.add_middleware(PublicUrl, url=process.settings.public_url)
     app.add_middleware(Hosts, settings=process.settings)
     app.add_middleware(Proxies, trusted=process.settings.trusted_proxies)
+    app.add_middleware(Probes, settings=process.settings)
     return app
 
 

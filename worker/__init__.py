@@ -1,6 +1,7 @@
 """What the tasks, the console and the commands are made of: one folder a subject. Imports go down this list only.
 
 - `retention`   what is old is purged, and a person erased; `doctor`: everything needed is looked at
+- `monitor`     what a process tells about itself on a port of its own: probes and metrics
 - `operations`  what operators do, as jobs: retry, cancel, correct, submit again, on schedules; the audit log
 - `files`       attendance files are read and submitted
 - `intake`      a message becomes records in batches; `local`: everything on one machine, for `turnout up`

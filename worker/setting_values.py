@@ -201,6 +201,21 @@ def hosts(written: str) -> str:
     return written
 
 
+def listen_address(written: str) -> str:
+    """Read the address that a port listens on.
+
+    Raises:
+        ValueError: says what is not valid, what is expected and what to do.
+
+    """
+    if not _HOST_NAME.fullmatch(written):
+        raise ValueError(
+            f"«{visible(written)}» is not an address to listen on; expected one address or name, such as 127.0.0.1,"
+            " 0.0.0.0 or ::, without http:// and without a port"
+        )
+    return written.strip("[]")
+
+
 def issuer_url(url: str) -> str:
     """Read the address of an OpenID Connect provider; nothing passes.
 

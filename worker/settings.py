@@ -77,6 +77,7 @@ BaseUrl = Annotated[Text, AfterValidator(_base_url)]
 ProxyUrl = Annotated[Text, AfterValidator(setting_values.proxy_url)]
 IssuerUrl = Annotated[Text, AfterValidator(setting_values.issuer_url)]
 HostNames = Annotated[Text, AfterValidator(setting_values.hosts)]
+ListenAddress = Annotated[Text, AfterValidator(setting_values.listen_address)]
 Networks = Annotated[Text, AfterValidator(setting_values.networks)]
 OutsideUrl = Annotated[Text, AfterValidator(lambda url: url and _base_url(url))]
 CertificateFile = Annotated[Text, AfterValidator(setting_values.readable_file)]
@@ -170,6 +171,15 @@ class Settings(BaseSettings):
         " believed; empty: nobody's",
     )
     webhook_private: bool = Field(default=False, description="Webhooks may use http and private addresses")
+    monitor_port: int = Field(
+        0,
+        ge=0,
+        le=65_535,
+        description="Port of each process for `/healthz`, `/readyz` and `/metrics`; 0: none",
+    )
+    monitor_host: ListenAddress = Field(
+        "127.0.0.1", description="Address that this port listens on; `0.0.0.0`: every one"
+    )
     data_dir: Path = Field(Path(".turnout"), description="What `turnout up` keeps on this machine")
     log_format: Literal["console", "json"] = Field("console", description="`console` or `json`")
 

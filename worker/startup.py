@@ -63,6 +63,11 @@ def of_reach(engine: Engine) -> list[Finding]:
     return _look(engine, _of_server)
 
 
+def of_tables(engine: Engine) -> list[Finding]:
+    """Look whether PostgreSQL answers, takes writes, and has a schema that this release can work on."""
+    return _look(engine, _of_server, _of_schema)
+
+
 def _look(engine: Engine, *looks: Callable[[Connection], list[Finding]]) -> list[Finding]:
     """Look at one after the other, until something is found that stops a start."""
     found: list[Finding] = []

@@ -25,6 +25,9 @@ from worker.stream import connect
 
 WORKERS: Final = 2
 """Processes that give signs of life: delivery, and intake with housekeeping."""
+MONITORED: Final = ("delivery", "housekeeping", "beat", "web")
+"""Parts with a monitor port, each its own, whatever the settings name."""
+LOOPBACK: Final = "127.0.0.1"
 STARTING: Final = 60.0
 """Seconds until everything must run."""
 
@@ -130,15 +133,22 @@ class Machine:
         if self._stops:
             return known
         told = inherited() | self._told(known)
+        ports = {name: free_port() for name in MONITORED}
+
+        def environment(name: str) -> dict[str, str]:
+            return told | {"TURNOUT_MONITOR_PORT": str(ports[name]), "TURNOUT_MONITOR_HOST": LOOPBACK}
+
         celery = [sys.executable, "-m", "celery", "-A", "worker"]
         patience = settings.timeout + 10
         for name, queues in (("delivery", DELIVERY_QUEUES), ("housekeeping", HOUSEKEEPING_QUEUES)):
             command = [*celery, "worker", *WORKER_OPTIONS, "-Q", queues, "-n", f"{name}@%h"]
-            self._supervisor.start(self._part(name, command, told, patience))
-        self._supervisor.start(self._part("beat", [*celery, "beat"], told))
+            self._supervisor.start(self._part(name, command, environment(name), patience))
+        self._supervisor.start(self._part("beat", [*celery, "beat"], environment("beat")))
         serve = [sys.executable, "-m", "cli", "serve", "--port", str(self._web_port)]
-        self._supervisor.start(self._part("web", serve, told, patience))
-        return known | {"hubspot_url": settings.hubspot_url, "webhook_private": str(settings.webhook_private)}
+        self._supervisor.start(self._part("web", serve, environment("web"), patience))
+        monitors = " ".join(f"{name}=http://{LOOPBACK}:{port}" for name, port in ports.items())
+        told_others = {"hubspot_url": settings.hubspot_url, "webhook_private": str(settings.webhook_private)}
+        return known | told_others | {"monitors": monitors}
 
     def _prepare(self, settings: Settings) -> None:
         """Wait for the database, bring its tables to the present, and wait for the rest.

@@ -1,0 +1,7 @@
+"""What a process tells about itself, on a port of its own: whether it lives, is ready, and its metrics.
+
+- `latest`     what a look found lately: one at a time, and nobody waits longer than its patience
+- `readiness`  what a process cannot work without, and whether that is there
+- `server`     the port: `/healthz`, `/readyz`, `/metrics`
+- `start`      the port of this process is opened
+"""

@@ -1,0 +1,44 @@
+"""The monitor port of this process is opened, where the settings name one.
+
+It opens before the process waits for what it needs: so it is seen to live, and why it is not ready. Monitoring never
+stops work: where the port is taken, the process says so and works on, and its probes fail.
+"""
+
+from worker.log import get_logger
+from worker.monitor.readiness import ALIVE, Kind, Readiness, body
+from worker.monitor.server import MonitorServer, as_json
+from worker.settings import Settings, SettingsError, load_settings
+
+log = get_logger(__name__)
+
+
+def begin(kind: Kind) -> MonitorServer | None:
+    """Open the port and answer on it, as long as this process runs; none where no setting names one."""
+    try:
+        settings = load_settings()
+    except SettingsError:
+        return None  # the process ends with that as its reason
+    return open_port(settings, kind) if settings.monitor_port else None
+
+
+def open_port(settings: Settings, kind: Kind) -> MonitorServer | None:
+    """Open the port that the settings name; none where that is not possible."""
+    readiness = Readiness(settings, kind)
+    answers = {
+        "/healthz": lambda: as_json(200, ALIVE),
+        "/readyz": lambda: as_json(*body(readiness.checks())),
+    }
+    try:
+        server = MonitorServer(settings.monitor_host, settings.monitor_port, answers)
+    except OSError as error:
+        log.error(  # noqa: TRY400 - the port alone is amiss
+            "monitor port not opened",
+            host=settings.monitor_host,
+            port=settings.monitor_port,
+            reason=error.strerror or type(error).__name__,
+            consequence="no probe and no metrics of this process; it works on",
+        )
+        return None
+    server.begin()
+    log.info("monitor", host=settings.monitor_host, port=settings.monitor_port)
+    return server
