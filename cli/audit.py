@@ -28,9 +28,9 @@ def audit(
 ) -> None:
     """Recount every accepted record and say whether the books balance.
 
-    Exit status 1 where they do not. With --against-hubspot it reads the event's participations, a hundred a call within
-    the account's limits, and names each that HubSpot holds and Turnout does not know, as after a restore; exit status 1
-    where there is one.
+    Exit status 1 where they do not. What it found is kept for the metric `turnout_books_balanced`. With --against-hubspot
+    it reads the event's participations, a hundred a call within the account's limits, and names each that HubSpot holds
+    and Turnout does not know, as after a restore; exit status 1 where there is one.
     """
     if against_hubspot is not None:
         from cli.compare import compare
@@ -39,10 +39,13 @@ def audit(
         return
     if account is not None or out is not None:
         raise typer.BadParameter("--account and --out go with --against-hubspot EVENT")
+    from worker import settings
+    from worker.queries import last_audit
     from worker.queries.error_filter import OPEN
     from worker.queries.reconciliation import audit as recount
 
     books = recount(open_engine())
+    last_audit.keep(settings.load_settings(), balanced=books.balanced)
     if as_json:
         print_json(books.as_json())
     else:

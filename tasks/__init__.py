@@ -15,7 +15,7 @@
 import sys
 from typing import Any
 
-from celery.signals import beat_init, worker_init, worker_ready
+from celery.signals import beat_init, worker_init, worker_process_init, worker_ready
 
 from models.escaping import visible
 from tasks import accept, deliver, intake, job, notify, purge, refuse, sweep, verify
@@ -40,7 +40,7 @@ def _begin(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's worker
     """Begin what a worker process does beside its tasks, also while its broker is away; it ends with the process."""
     queues = list(sender.app.amqp.queues.consume_from)
     kind = f"worker of {', '.join(sorted(queues))}"
-    monitor.begin(Kind.WORKER)
+    monitor.begin(Kind.WORKER, forks="prefork" in str(sender.pool_cls))
     _wait_for_services(kind)
     schema_watch.begin(current(), kind)
     activity = watchdog.observe()
@@ -49,6 +49,12 @@ def _begin(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's worker
     fallback.begin()
     heartbeat.begin(queues, lambda: fallback.finds_work)
     worker_ready.connect(lambda **_: watchdog.begin(queues, activity), weak=False)
+
+
+@worker_process_init.connect
+def _begin_child(**_: object) -> None:
+    """Leave to the parent, in a child of a fork, the connections that it has open: both would speak on one."""
+    current().engine.dispose(close=False)
 
 
 @beat_init.connect

@@ -24,6 +24,7 @@ from hubspot_api.reaction import (
     Settle,
     decide,
 )
+from models.words import Outcome
 from worker.accounts import state
 from worker.accounts.destination import Destination, NoDestination
 from worker.celery import DELIVER, app
@@ -35,6 +36,7 @@ from worker.delivery.isolate import Ended, Lost, PartAnswered, Stopped, isolate
 from worker.delivery.permits import permit
 from worker.failures import Verb, noted
 from worker.log import get_logger
+from worker.metrics import count
 from worker.queue import attempts, settle
 from worker.queue.attempts import AttemptResult
 from worker.queue.claim import Claim, claim, is_busy
@@ -116,28 +118,51 @@ def _decide(delivery: Delivery, answer: Answer) -> Decision:
 
 def _act(delivery: Delivery, decision: Decision, call: AttemptResult | None) -> None:
     engine, to, claimed, apart = delivery.process.engine, delivery.to, delivery.claimed, delivery.apart
+    known, failed = apart.answer, 0
     match decision:
         case Settle(answer):
-            settle.settle(engine, claimed, answer, call)
+            known = answer
+            is_done = settle.settle(engine, claimed, known, call)
         case RejectAll(rejection):
-            settle.settle(engine, claimed, apart.else_rejected(len(claimed.members), rejection), call, apart.attempts)
+            known = apart.else_rejected(len(claimed.members), rejection)
+            is_done = settle.settle(engine, claimed, known, call, apart.attempts)
         case Isolate(refused):
             _isolate(delivery, refused, call)
+            return
         case GiveUp(because):
-            settle.give_up(engine, claimed, because, call, apart)
+            failed = len(claimed.members) - len(apart.indexes)
+            is_done = settle.give_up(engine, claimed, because, call, apart)
         case Postpone(seconds, because, spends):
-            settle.postpone(engine, claimed, seconds, because, call, spends=spends, apart=apart)
+            is_done = settle.postpone(engine, claimed, seconds, because, call, spends=spends, apart=apart)
         case Block(seconds, because):
             permits.block(delivery.process, to, seconds)
-            settle.postpone(engine, claimed, seconds, because, call, spends=False, apart=apart)
+            is_done = settle.postpone(engine, claimed, seconds, because, call, spends=False, apart=apart)
         case Park(seconds, because):
             state.park(engine, to.account_id, seconds, because)
-            settle.postpone(engine, claimed, 0, because, call, spends=False, apart=apart)
+            is_done = settle.postpone(engine, claimed, 0, because, call, spends=False, apart=apart)
         case Pause(because):
             because = pause(delivery.process, to, because, call.http_status if call else None)
-            settle.postpone(engine, claimed, 0, because, call, spends=False, apart=apart)
+            is_done = settle.postpone(engine, claimed, 0, because, call, spends=False, apart=apart)
         case _:
             assert_never(decision)
+    if is_done:  # else another worker owns the batch, and counts
+        _count(delivery, known, failed)
+
+
+def _count(delivery: Delivery, known: Settled, failed: int) -> None:
+    """Count the records that got their outcome, and how long those took that were delivered."""
+    if not count.is_on():
+        return
+    account, claimed, now = delivery.to.account, delivery.claimed, time.monotonic()
+    numbers = {
+        Outcome.DELIVERED: len(known.delivered),
+        Outcome.REJECTED: len(known.rejected),
+        Outcome.UNCONFIRMED: len(known.unconfirmed),
+        Outcome.FAILED: failed,
+    }
+    count.finished(account, numbers)
+    accepted = (claimed.members[index].accepted_at for index in known.delivered)
+    count.delivered(account, claimed.origin, [now - moment for moment in accepted if moment is not None])
 
 
 def _isolate(delivery: Delivery, refused: RefusedWhole, call: AttemptResult | None) -> None:
@@ -170,7 +195,8 @@ def _isolate(delivery: Delivery, refused: RefusedWhole, call: AttemptResult | No
             )
             _act(rest, Pause(because), None)
         case Ended():
-            settle.settle(engine, rest.claimed, apart.answer, None, apart.attempts)
+            if settle.settle(engine, rest.claimed, apart.answer, None, apart.attempts):
+                _count(rest, apart.answer, 0)
         case PartAnswered(answer, call, attempt_id, records):
             rest = replace(rest, claimed=replace(claimed, attempt_id=attempt_id))
             decision = _decide(rest, answer)

@@ -63,6 +63,7 @@ def sweep(process: Context, wake: Callable[..., int] = wake) -> bool:
     if purge.is_due(process):
         wake(process, PURGE)
     throughput.add_up(process)
+    heartbeat.swept(process)
     return True
 
 

@@ -12,7 +12,7 @@ import redis
 from hubspot_api.answer import Rejection
 from hubspot_api.participations import contact_path, event_path
 from models.verification_policy import WAITS
-from models.words import Resolution
+from models.words import Outcome, Resolution
 from worker.accounts.destination import Destination, NoDestination
 from worker.celery import VERIFY, app
 from worker.context import Context, current
@@ -32,6 +32,7 @@ from worker.delivery.read_back_plan import (
 )
 from worker.failures import Verb, noted
 from worker.log import get_logger
+from worker.metrics import count
 from worker.queue import attempts, read_back_results, unconfirmed
 from worker.queue.locks import lock_events
 from worker.queue.read_back_results import ReadBackResult
@@ -132,18 +133,22 @@ def _confirm(run: Run, came: Seen, read: BreakdownReading) -> set[int]:
     """Confirm whatever a page of an event's breakdown shows, taken or not; give the errors."""
     rows = by_contact(came.page)
     asked = {record.error_id for record in read.missing}
+    changed = 0
 
     def work() -> set[int]:
+        nonlocal changed
         with run.process.engine.begin() as connection:
             shown = unconfirmed.open_of(connection, run.to.account_id, rows.keys(), read.key.event_id)
             found = found_in_breakdown(rows, shown)
-            read_back_results.store(connection, found)
+            changed = read_back_results.store(connection, found)
             confirmed = {result.of.error_id for result in found}
             missing = len(asked - confirmed)
             attempts.complete(connection, came.attempt_id, came.call, delivered=len(confirmed), unconfirmed=missing)
             return confirmed
 
-    return repeat(work)
+    confirmed = repeat(work)
+    count.finished(run.to.account, {Outcome.DELIVERED: changed})
+    return confirmed
 
 
 def _note(run: Run, absent: Sequence[ReadBackResult]) -> None:
@@ -167,11 +172,13 @@ def _read_contact(run: Run, contact: ContactReading) -> Halt | None:
             case Seen():
                 pages.append(came)
                 contact = contact.turned(came.page)
-    repeat(lambda: _settle(run, contact, pages))
+    found = repeat(lambda: _settle(run, contact, pages))
+    count.finished(run.to.account, {Outcome.DELIVERED: found})
     return None
 
 
-def _settle(run: Run, contact: ContactReading, pages: Sequence[Seen]) -> None:
+def _settle(run: Run, contact: ContactReading, pages: Sequence[Seen]) -> int:
+    """Store what a contact's participations say; give how many records they confirm."""
     events = {record.event_id for record in contact.records}
     with run.process.engine.begin() as connection:
         lock_events(connection, events)
@@ -184,6 +191,7 @@ def _settle(run: Run, contact: ContactReading, pages: Sequence[Seen]) -> None:
             missing = len(results) - found
             attempts.complete(connection, page.attempt_id, page.call, delivered=found, unconfirmed=missing)
     _tell(results)
+    return found
 
 
 def _tell(results: Sequence[ReadBackResult]) -> None:

@@ -9,6 +9,7 @@
 - `templating`      the templates, and the files that pages need
 - `public_url`      the address under which all this is found from outside
 - `probes`          whether this process lives and is ready
+- `requests_counted`  requests, counted by path and answer
 - `hosts`           the names by which it may be asked for; `proxies`: whom a trusted proxy speaks for
 - `request_heads`   heads of requests that two programs could read in two ways
 - `safe_headers`    headers that every answer carries

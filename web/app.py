@@ -23,6 +23,7 @@ from web.proxies import Proxies
 from web.public_url import PublicUrl
 from web.receipts import Receipts
 from web.reference import routes as reference
+from web.requests_counted import Counting
 from web.safe_headers import with_safe_headers
 from worker.context import Context
 from worker.database import is_away, is_datas_fault
@@ -47,6 +48,7 @@ def create_app(process: Context) -> FastAPI:
     app.add_exception_handler(DBAPIError, partial(_database, process))
     app.add_exception_handler(NoConnection, partial(_database, process))
     app.add_exception_handler(Exception, _bug)
+    app.add_middleware(Counting)
     app.add_middleware(Encoded)
     app.add_middleware(Head)
     app.add_middleware(PublicUrl, url=process.settings.public_url)

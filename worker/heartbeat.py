@@ -26,6 +26,9 @@ WORKERS: Final = "turnout:alive:workers"
 FACTS: Final = "turnout:alive:facts:"
 """Followed by a process's name."""
 TICK: Final = "turnout:alive:tick"
+SWEPT: Final = "turnout:swept:last"
+FORGOTTEN_MS: Final = 7 * 86_400_000
+"""After so long without a sweep it is not known when the last one was."""
 EVERY: Final = 2.0
 """Seconds between two heartbeats."""
 GONE: Final = 10.0
@@ -116,6 +119,20 @@ def ticked(process: Context) -> None:
         process.redis.set(TICK, int(time.time()), px=int(GONE * 1000))
     except redis.RedisError as error:
         log.debug("tick not noted", error=type(error).__name__)
+
+
+def swept(process: Context) -> None:
+    """Note that a sweep ended; Redis counts the time since."""
+    try:
+        process.redis.set(SWEPT, 1, px=FORGOTTEN_MS)
+    except redis.RedisError as error:
+        log.debug("sweep not noted", error=type(error).__name__)
+
+
+def sweep_lag(client: redis.Redis) -> float | None:
+    """Give the seconds since the last sweep ended; None where that is not known."""
+    left = client.pttl(SWEPT)
+    return (FORGOTTEN_MS - left) / 1000 if left > 0 else None
 
 
 def workers(client: redis.Redis) -> int:

@@ -6,6 +6,7 @@ from celery import Task
 
 from worker.context import current
 from worker.log import get_logger
+from worker.metrics import count
 
 log = get_logger(__name__)
 
@@ -15,9 +16,17 @@ class VerbTask(Task):  # type: ignore[misc]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Celery's own
         """Do the work; an error that is no outage's is Celery's to log."""
+        result = "failed"
         try:
-            return super().__call__(*args, **kwargs)
+            done = super().__call__(*args, **kwargs)
+            result = "succeeded"
         except Exception as error:
             if not current().is_outage(error):
                 raise
+            result = "outage"
             log.debug("task ended early", task=self.name, error=type(error).__name__)
+        else:
+            return done
+        finally:
+            count.task(self.name, result)
+        return None

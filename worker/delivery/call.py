@@ -12,10 +12,12 @@ from hubspot_api.client import post
 from hubspot_api.limiter import Permit
 from hubspot_api.reaction import Decision
 from hubspot_api.transport import NoResponse, Response
+from models.words import AttemptKind
 from worker.accounts.destination import Destination
 from worker.context import Context
 from worker.delivery import permits
 from worker.log import get_logger
+from worker.metrics import count
 from worker.queue.attempts import AttemptResult
 from worker.queue.claim import Claim, Member
 from worker.queue.settle import NOTHING, PartialAnswer
@@ -33,7 +35,9 @@ class Delivery:
     apart: PartialAnswer = NOTHING
 
 
-def send(delivery: Delivery, members: Sequence[Member], held: Permit) -> tuple[Answer, AttemptResult]:
+def send(
+    delivery: Delivery, members: Sequence[Member], held: Permit, kind: AttemptKind = AttemptKind.POST
+) -> tuple[Answer, AttemptResult]:
     """Send these members, which ends the permit; give the answer, and what an attempt's row says of the call."""
     process, to, claimed = delivery.process, delivery.to, delivery.claimed
     path = attendance_path(to.version, claimed.address, claimed.state, claimed.identity)
@@ -42,7 +46,9 @@ def send(delivery: Delivery, members: Sequence[Member], held: Permit) -> tuple[A
     headers = response.headers if isinstance(response, Response) else None
     permits.release(process, to, held, headers, response.duration)
     answer = read_answer(response, claimed.identity, [member.contact for member in members])
-    return answer, _call(response, answer)
+    call = _call(response, answer)
+    count.attempted(to.account, kind, call.answer, response.duration)
+    return answer, call
 
 
 def _call(response: Response | NoResponse, answer: Answer) -> AttemptResult:

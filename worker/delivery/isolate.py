@@ -122,7 +122,7 @@ def _send(delivery: Delivery, part: Indexes, left: float) -> PartAnswered | Stop
         permits.give_back(process, delivery.to, held)
         calls.forget_alone(process.engine, begun)
         return Stopped(SLOW)
-    answer, call = send(delivery, [claimed.members[index] for index in part], held)
+    answer, call = send(delivery, [claimed.members[index] for index in part], held, AttemptKind.PART)
     return PartAnswered(answer, call, begun, len(part))
 
 

@@ -5,6 +5,7 @@ is used to the full although no task waits.
 """
 
 import threading
+import time
 from collections.abc import Mapping
 from typing import Final, cast
 
@@ -16,6 +17,7 @@ from worker.accounts.destination import Destination
 from worker.celery import DELIVER
 from worker.context import Context, current
 from worker.log import get_logger
+from worker.metrics import count
 from worker.wake import wake
 
 log = get_logger(__name__)
@@ -26,6 +28,8 @@ BRIEFLY: Final = 1.0
 """Seconds that a task waits for a permit, at most."""
 LOOK: Final = 0.5
 """Seconds after which a sleeping thread looks whether another process noted an earlier time."""
+RESULTS: Final[Mapping[type, str]] = {Permit: "granted", Wait: "wait", Spent: "spent"}
+"""What came of asking for a permit, as it is counted."""
 DELIVERIES: Final = 8
 """Wake-ups of `deliver` outstanding per account, at most."""
 
@@ -37,8 +41,10 @@ def permit(process: Context, to: Destination, use: Use = Use.LIVE, patience: flo
     """
     limiter = process.limiter(to)
     may_wait = process.waiters.acquire(blocking=False)
+    begun, result = time.monotonic(), "unavailable"
     try:
         asked = limiter.acquire(use, patience if may_wait else 0.0, process.stopping.wait)
+        result = RESULTS[type(asked)]
         if isinstance(asked, Wait) and use is Use.LIVE:
             seconds, micros = process.redis.time()
             moment = seconds * 1000 + micros // 1000 + int(asked.seconds * 1000)
@@ -49,6 +55,7 @@ def permit(process: Context, to: Destination, use: Use = Use.LIVE, patience: flo
     finally:
         if may_wait:
             process.waiters.release()
+        count.permit(to.account, result, time.monotonic() - begun)
     if isinstance(asked, Spent) and use is Use.LIVE:
         state.park(process.engine, to.account_id, None, "the day's calls are spent")
     return asked if isinstance(asked, Permit) else None

@@ -12,6 +12,7 @@ from hubspot_api.client import get
 from hubspot_api.limiter import Permit, Use
 from hubspot_api.participations import ParticipationPage, read_page
 from hubspot_api.transport import NoResponse, Response
+from models.words import AttemptKind
 from worker.accounts.destination import Destination
 from worker.context import GRACE, Context
 from worker.database import repeat
@@ -19,6 +20,7 @@ from worker.delivery import permits
 from worker.delivery.account_stops import count_in_a_row, reaction, stop
 from worker.delivery.call import word
 from worker.log import get_logger
+from worker.metrics import count
 from worker.queue import attempts, unconfirmed
 from worker.queue.attempts import AttemptResult
 from worker.queue.unconfirmed import Unconfirmed
@@ -100,6 +102,7 @@ class Reader:
         answer = read_page(response)
         in_a_row = count_in_a_row(self._process, self._to.account_id, answer)
         call = told(response, answer)
+        count.attempted(self._to.account, AttemptKind.READ_BACK, call.answer, response.duration)
         if isinstance(answer, ParticipationPage):
             tell(self._to, len(asked), call, "judge")
             return Seen(answer, attempt_id, call)

@@ -26,6 +26,7 @@ from worker.intake import receipts, store
 from worker.intake.receipts import NewRefusal, Part
 from worker.intake.store import NewRecord
 from worker.log import get_logger
+from worker.metrics import count
 from worker.queue import lanes
 from worker.queue.locks import lock_events
 
@@ -87,7 +88,22 @@ def accept(connection: Connection, handed: Sequence[Inbound], rules: Rules) -> l
             log.warning("messages accepted one by one", messages=len(few), sqlstate=sqlstate(error))
             for one in few:
                 parts.append(_accept_alone(connection, one, rules))
+    _count(parts)
     return parts
+
+
+def _count(parts: Sequence[Part]) -> None:
+    """Count what was committed."""
+    if not count.is_on():
+        return
+    for door in {part.door for part in parts}:
+        mine = [part for part in parts if part.door is door and not part.seen_before]
+        numbers = {
+            "accepted": sum(part.accepted for part in mine),
+            "duplicate": sum(part.duplicates for part in mine),
+            "refused": sum(part.refused for part in mine),
+        }
+        count.submitted(door, numbers)
 
 
 def unstorable(what: str) -> Reason:
@@ -103,6 +119,14 @@ def refuse_whole(
     Where it was `read`, it belongs to its submission, as a part of its own: the same message, sent rightly, is
     accepted.
     """
+    part = _refuse_whole(connection, one, rules, reason, read)
+    _count([part])
+    return part
+
+
+def _refuse_whole(
+    connection: Connection, one: Inbound, rules: Rules, reason: Reason, read: Message | Unreadable | None = None
+) -> Part:
     whose = Unreadable((reason,), read.submission, None, read.producer) if read else Unreadable((reason,))
 
     def work() -> Part:
@@ -123,7 +147,7 @@ def _accept_alone(connection: Connection, one: Inbound, rules: Rules) -> Part:
         if not is_datas_fault(error):
             raise
         reason = unstorable(f"the database cannot store it (SQLSTATE {sqlstate(error)})")
-        return refuse_whole(connection, one, rules, reason)
+        return _refuse_whole(connection, one, rules, reason)
 
 
 def _shared_out(handed: Sequence[Inbound]) -> Iterable[list[Inbound]]:

@@ -24,16 +24,24 @@ class Latest(Generic[T]):
         self._found_at = float("-inf")
         self._running: threading.Event | None = None
 
+    def begin(self) -> None:
+        """Begin to look, where that is due, and wait for nothing."""
+        self._look_now()
+
     def get(self, patience: float) -> T | None:
         """Give what was found, or None where the look has not ended within so many seconds."""
+        running = self._look_now()
+        return self._found if running is None or running.wait(patience) else None
+
+    def _look_now(self) -> threading.Event | None:
+        """Give the look that is under way, begun now where it is due; None where what was found is still good."""
         with self._lock:
             if time.monotonic() < self._found_at + self._keep:
-                return self._found
-            running = self._running
-            if running is None:
-                running = self._running = threading.Event()
-                threading.Thread(target=self._run, args=(running,), name="look", daemon=True).start()
-        return self._found if running.wait(patience) else None
+                return None
+            if self._running is None:
+                self._running = threading.Event()
+                threading.Thread(target=self._run, args=(self._running,), name="look", daemon=True).start()
+            return self._running
 
     def _run(self, done: threading.Event) -> None:
         found = None

@@ -73,6 +73,8 @@ class Readiness:
 
     def checks(self) -> list[Check]:
         """Say of each need whether it is met."""
+        for latest in self._latest.values():
+            latest.begin()
         late = f"did not answer within {PATIENCE:g} s"
         return [latest.get(PATIENCE) or Check(need, ok=False, detail=late) for need, latest in self._latest.items()]
 
@@ -105,13 +107,19 @@ def _redis(settings: Settings) -> Check:
     return _check(Need.REDIS, startup.of_redis(settings))
 
 
-def _broker(settings: Settings) -> Check:
+def is_broker_there(settings: Settings) -> bool:
+    """Say whether the broker answers."""
     try:
         with Connection(settings.broker_url, **connecting(settings)) as connection:  # type: ignore[no-untyped-call]
             connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
     except Exception:  # noqa: BLE001 - transports raise errors of no common class
-        return Check(Need.BROKER, ok=False, detail="the broker is out of reach")
-    return Check(Need.BROKER, ok=True)
+        return False
+    return True
+
+
+def _broker(settings: Settings) -> Check:
+    is_there = is_broker_there(settings)
+    return Check(Need.BROKER, ok=is_there, detail="" if is_there else "the broker is out of reach")
 
 
 _QUOTED: Final = re.compile(r" \(.*\)", re.DOTALL)

@@ -5,6 +5,7 @@ other; it waits for nobody but, where it is a retry, for its event's lock.
 """
 
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -35,11 +36,12 @@ from hubspot_api.reaction import OUTAGE, Tried
 from models.estimate import FLOOR
 from models.message import Address
 from models.moves import Move
-from models.tables import Account, Batch, Error, Event, Lane, Record, fixed, seconds
+from models.tables import Account, Batch, Error, Event, Lane, Record, Submission, fixed, seconds
 from models.words import AttemptKind, Identity, Origin, Outcome, Resolution, State
 from worker.accounts.state import may_send
 from worker.database import rows_as
 from worker.log import get_logger
+from worker.metrics import count
 from worker.queue import attempts, lanes
 from worker.queue.contact_index import Place, held, overtaken
 
@@ -57,6 +59,8 @@ class Member:
     position: int
     contact: str
     input: dict[str, object]
+    accepted_at: float | None = None
+    """By this process's monotonic clock; none where nothing is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +291,13 @@ _MEMBERS: Final = (
     .where(Record.batch_id == bindparam("batch"))
     .order_by(Record.position)
 )
+_AGE_OF_RECORD: Final = (
+    select(cast(func.extract("epoch", func.now() - Submission.received_at), Float))
+    .where(Submission.id == Record.submission_id)
+    .scalar_subquery()
+)
+_MEMBERS_WITH_AGES: Final = _MEMBERS.add_columns(_AGE_OF_RECORD.label("age"))
+"""The same with the seconds since each was accepted."""
 _PUT_ASIDE: Final = (
     Move.POSTPONE.update()
     .where(Batch.id == bindparam("batch"))
@@ -301,7 +312,9 @@ _PUT_ASIDE: Final = (
 
 def _loaded(connection: Connection, batch: _Claimed, in_a_row: int) -> Claim | None:
     """Read the claimed records, in a statement later than the claim: its own would miss what it waited for."""
-    rows = connection.execute(_MEMBERS, {"batch": batch.id}).all()
+    counts = count.is_on()
+    rows = connection.execute(_MEMBERS_WITH_AGES if counts else _MEMBERS, {"batch": batch.id}).all()
+    now = time.monotonic()
     if len(rows) != batch.size:
         because = f"its size is {batch.size}, its records are {len(rows)}: a bug; nothing was sent"
         log.error(
@@ -314,7 +327,11 @@ def _loaded(connection: Connection, batch: _Claimed, in_a_row: int) -> Claim | N
         connection.execute(_PUT_ASIDE, {"batch": batch.id, "because": because})
         lanes.tell(connection, [batch.id])
         return None
-    members = [Member(row.id, row.position, row.contact, row.input) for row in rows if row.unanswered]
+    members = [
+        Member(row.id, row.position, row.contact, row.input, now - (row.age or 0.0) if counts else None)
+        for row in rows
+        if row.unanswered
+    ]
     attempt_id = None
     if members:
         attempt_id = attempts.begin(connection, AttemptKind.POST, batch.account_id, batch.id, len(members))

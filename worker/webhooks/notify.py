@@ -42,6 +42,7 @@ from worker.database import repeat, rows_as
 from worker.encryption import unseal
 from worker.failures import Verb, noted
 from worker.log import get_logger
+from worker.metrics import count
 from worker.webhooks import endpoint
 from worker.webhooks.endpoint import TIMEOUT
 from worker.webhooks.news import LOOKED_AT, look, message_id
@@ -128,6 +129,7 @@ def post(process: Context, key_id: int) -> bool:
         deadline,
         private=process.settings.webhook_private,
     )
+    count.webhook_post(_result(answer))
     repeat(lambda: settle(process.engine, claimed, answer))
     return True
 
@@ -187,6 +189,12 @@ def settle(engine: Engine, claimed: ToldNext, answer: Response | NoResponse) -> 
     )
     with engine.begin() as connection:
         _refused(connection, claimed, because, is_gone=is_gone)
+
+
+def _result(answer: Response | NoResponse) -> str:
+    if isinstance(answer, NoResponse):
+        return "unanswered"
+    return "taken" if answer.status // 100 == 2 else "refused"  # noqa: PLR2004 - as `settle` reads it
 
 
 def _owned(claimed: ToldNext) -> ColumnElement[bool]:
