@@ -1,4 +1,4 @@
-"""`docs/settings.md` and `docs/commands.md`, made of the code: `make docs` runs this first."""
+"""`docs/settings.md`, `docs/commands.md` and `docs/metrics.md`, made of the code: `make docs` runs this first."""
 
 import inspect
 import re
@@ -11,6 +11,7 @@ from typing import Any, get_args
 import typer
 
 from cli.app import app
+from worker.metrics.definitions import ALL, COUNTED, LABELS, OF_PROCESS, Definition, Type
 from worker.settings import Settings
 
 HERE = Path(__file__).parent
@@ -35,6 +36,62 @@ COMMANDS = """# Commands
 
 This page is made of the code by `make docs`.
 """
+
+
+METRICS = """# Metrics
+
+Each process answers `/metrics` on its [monitor port](operations.md#probes), in Prometheus' text format. Let
+Prometheus scrape every worker, every `turnout serve` and every beat. [`deploy/prometheus`](../deploy/prometheus) has
+a configuration and alert rules, each with its entry in the [run-book](runbook.md);
+[`deploy/grafana/turnout.json`](../deploy/grafana/turnout.json) is a dashboard. Nobody is named: labels are words of
+the code and names of accounts.
+
+**Which process has what.** Each process counts what it does itself: add those up (`sum`). What lies in the database
+and in Redis is read by beat alone, when it is scraped. Two beats say the same: take the `max`. A worker with
+`--pool=prefork` answers for its children; what a child that ended has counted stays.
+
+**If a service does not answer**, beat leaves out what comes from it, and `turnout_service_up` is 0. A scrape waits
+for six seconds at most; what was read is used again for five. Its queries are bounded, and each ends after three
+seconds.
+
+**Without a monitor port** nothing is counted.
+
+This page is made of the code by `make docs`.
+
+"""
+TITLES = {
+    "What a process counts": COUNTED,
+    "What a process says of itself": OF_PROCESS,
+    "What beat reads": tuple(one for one in ALL if one not in {*COUNTED, *OF_PROCESS}),
+}
+
+
+def metrics() -> str:
+    """Give the page of the metrics."""
+    parts = [f"## {title}\n\n{_table_of_metrics(several)}" for title, several in TITLES.items()]
+    labels = "".join(f"| `{name}` | {about} |\n" for name, about in LABELS.items())
+    own = (
+        "`process_cpu_seconds_total`, `process_resident_memory_bytes`, `process_open_fds` and the like are those of"
+        " prometheus-client."
+    )
+    tables = f"{parts[0]}\n{parts[1]}\n{own}\n\n{parts[2]}"
+    return f"{METRICS}{tables}\n## Labels\n\n| label | values |\n| --- | --- |\n{labels}"
+
+
+def _table_of_metrics(several: tuple[Definition, ...]) -> str:
+    rows = "".join(
+        f"| `{one.name}` | {one.type} | {_coded(one.labels) or '–'} | {one.source} | {one.about} |\n" for one in several
+    )
+    buckets = "".join(
+        f"\nBuckets of `{one.name}`: {', '.join(f'{bound:g}' for bound in one.buckets)} s.\n"
+        for one in several
+        if one.type is Type.HISTOGRAM
+    )
+    return f"| metric | type | labels | told by | what |\n| --- | --- | --- | --- | --- |\n{rows}{buckets}"
+
+
+def _coded(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def settings() -> str:
@@ -113,9 +170,10 @@ def _plain(text: str) -> str:
 
 
 def main() -> int:
-    """Write both pages."""
+    """Write the pages."""
     (HERE / "settings.md").write_text(settings())
     (HERE / "commands.md").write_text(commands())
+    (HERE / "metrics.md").write_text(metrics())
     return 0
 
 

@@ -48,7 +48,7 @@ def test_the_readmes_numbers_are_the_codes_and_the_benchs() -> None:
     assert "| eight delivery workers | 1.00 | 0.98 | 100 | 0 |" in text_of("bench/README.md")
 
 
-@pytest.mark.parametrize("name", ["settings", "commands"])
+@pytest.mark.parametrize("name", ["settings", "commands", "metrics"])
 def test_a_page_that_is_made_of_the_code_is_up_to_date(name: str) -> None:
     made = getattr(generate, name)()
     assert (DOCS / f"{name}.md").read_text() == made, "run: make docs"

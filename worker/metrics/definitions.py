@@ -56,7 +56,8 @@ def _gauge(name: str, source: Source, about: str, *labels: str) -> Definition:
 
 LABELS: Final[Mapping[str, str]] = {
     "account": f"the account's name; of more than {MOST_ACCOUNTS} accounts the others together are `{OTHER}`",
-    "answer": "what a call came to, as the log's `attempt` has it: `settled`, `refused whole`, `outage`, …",
+    "answer": "what a call came to, as the log's `attempt` has it: `settled`, `refused whole`, `not found`,"
+    " `limited`, `portal unavailable`, `unauthorized`, `ambiguous`; of a read-back also `page`",
     "directory": "`data` (`TURNOUT_DATA_DIR`) or `temporary`",
     "door": "the way in: `stream`, `task`, `http`, `file`",
     "kind": "of a call: `post` (a batch), `part` (a part of one, to find the bad records), `read-back`",
@@ -73,7 +74,7 @@ LABELS: Final[Mapping[str, str]] = {
     "service": "`postgresql`, `redis`, `broker`",
     "standing": "`running`, `queued`, `failing` (its last step failed: it is tried again), `on_hold` (awaiting"
     " confirmation)",
-    "state": "`working`, `failing`, `off`",
+    "state": "`working`, `failing` (it is tried again), `off`",
     "status": "the HTTP status",
     "task": "the Celery task's name",
     "verb": "what failed last and has not succeeded since, as `turnout status` names it",
