@@ -87,14 +87,13 @@ def test_what_killed_children_counted_stays_and_their_files_do_not_become_many(
     ticks(4)
     until(lambda: has_worked(30), PATIENCE, log)
     (directory,) = tmp_path.glob(f"{children.PREFIX}*")
-    alive = {str(one.pid) for one in [parent, *parent.children()]}
-    until(
-        lambda: (
-            scrape(url) and {file.stem.rpartition("_")[2] for file in directory.glob("*.db")} <= alive | {children.DEAD}
-        ),
-        PATIENCE,
-        "files of dead children are left",
-    )
+    alive = {str(one.pid) for one in [parent, *parent.children()]} | {children.DEAD}
+
+    def has_no_other_files() -> bool:
+        scrape(url)
+        return {file.stem.rpartition("_")[2] for file in directory.glob("*.db")} <= alive
+
+    until(has_no_other_files, PATIENCE, "files of dead children are left")
     assert has_worked(30)
     build = scrape(url).of("turnout_build_info")
     assert len(build) == 1

@@ -102,6 +102,7 @@ def everything(settings: Settings, submit: Submit, sandbox: RunningSandbox, turn
         heartbeat.note(context, heartbeat.started_with(settings, ["attendance.deliver", "another queue"]))
         failures.note(context, failures.Verb.DELIVERY, ValueError("ada@example.com"), "default")
         turnout("audit")
+        submit(message("eve@example.com"))
     with open_monitor(settings, Kind.BEAT) as monitor:
         said[Kind.BEAT] = asked(monitor, "/metrics").text
     return said
