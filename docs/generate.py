@@ -43,7 +43,7 @@ METRICS = """# Metrics
 Each process answers `/metrics` on its [monitor port](operations.md#probes), in Prometheus' text format. Let
 Prometheus scrape every worker, every `turnout serve` and every beat. [`deploy/prometheus`](../deploy/prometheus) has
 a configuration and alert rules, each with its entry in the [run-book](runbook.md);
-[`deploy/grafana/turnout.json`](../deploy/grafana/turnout.json) is a dashboard. Nobody is named: labels are words of
+[`deploy/grafana/turnout.json`](../deploy/grafana/turnout.json) is a dashboard. No person is named: labels are words of
 the code and names of accounts.
 
 **Which process has what.** Each process counts what it does itself: add those up (`sum`). What lies in the database

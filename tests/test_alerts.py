@@ -196,7 +196,7 @@ def test_books_that_do_not_balance_are_noticed(machine: Machine, well: Metrics, 
 
 
 @pytest.mark.parametrize("seconds_ago", [3 * 86_400, None])
-def test_books_that_nobody_checks_are_noticed(seconds_ago: int | None, machine: Machine, well: Metrics) -> None:
+def test_books_that_are_not_checked_are_noticed(seconds_ago: int | None, machine: Machine, well: Metrics) -> None:
     if seconds_ago is None:
         machine.context.redis.delete(last_audit.KEY)
     else:

@@ -1,4 +1,4 @@
-"""The names, labels and values of all metrics: as Prometheus has them, bounded, written down, and of nobody."""
+"""The names, labels and values of all metrics: as Prometheus has them, bounded, written down, and of no person."""
 
 import re
 
@@ -108,7 +108,7 @@ def everything(settings: Settings, submit: Submit, sandbox: RunningSandbox, turn
     return said
 
 
-def test_every_metric_is_told_by_its_process_and_names_nobody(everything: dict[Kind, str]) -> None:
+def test_every_metric_is_told_by_its_process_and_names_no_person(everything: dict[Kind, str]) -> None:
     told = set()
     for kind, said in everything.items():
         done = promtool("check", "metrics", stdin=said)

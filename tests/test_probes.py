@@ -193,7 +193,7 @@ def test_those_who_ask_at_once_share_one_look_and_those_who_ask_soon_get_what_it
     assert len(looks) == 1
 
 
-def test_a_look_that_does_not_end_holds_nobody_up_and_is_not_begun_again(
+def test_a_look_that_does_not_end_holds_no_other_up_and_is_not_begun_again(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(readiness, "PATIENCE", 0.1)
@@ -211,7 +211,7 @@ def test_a_look_that_does_not_end_holds_nobody_up_and_is_not_begun_again(
 # The port
 
 
-def test_a_client_that_says_nothing_holds_nobody_up(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_says_nothing_holds_no_other_up(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(monitor_server.Handler, "timeout", 0.5)
     with open_monitor(settings, Kind.SERVE) as url:
         port = int(url.rpartition(":")[2])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _counted: "Counted | None" = None
 _lock = threading.RLock()
-"""Held while something is counted and while the process forks: no child begins with a lock that nobody releases."""
+"""Held while something is counted and while the process forks: no child begins with a lock that stays locked."""
 
 
 def begin(directory: Path | None = None) -> "Counted":

@@ -1,4 +1,4 @@
-"""What a look found lately: one look at a time, in a thread of its own, and nobody waits longer than its patience.
+"""What a look found lately: one look at a time, in a thread of its own, and no caller waits longer than its patience.
 
 A service that went silent holds up a look for half a minute; probes and scrapes come every few seconds. So they share
 one look, and those that come meanwhile do not add to what hangs.

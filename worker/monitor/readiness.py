@@ -21,7 +21,7 @@ from worker.monitor.latest import Latest
 from worker.settings import Settings
 
 KEEP: Final = 2.0
-"""Seconds for which an answer is used again: whoever asks more often costs no more."""
+"""Seconds for which an answer is used again: who asks more often costs no more."""
 PATIENCE: Final = 4.0
 """Seconds within which a service must have answered."""
 
