@@ -7,5 +7,6 @@
 - `limit`    the share of HubSpot's limit that is used, and what is refused, with one process and with eight
 - `size`     what a record costs: processor time, bytes, connections
 - `large`    what ten million records weigh, and what it costs to let them go
+- `metrics`  what counting costs beside the same work without it, and what a scrape costs
 - `installation`   what they stand on: a PostgreSQL of their own, made-up records, medians
 """

@@ -35,7 +35,9 @@ def _prepare(_: Any, page: str, source: list[str]) -> None:
         text = (HERE.parent / "CONTRIBUTING.md").read_text().replace("](docs/", "](")
         text = text.replace("# Contributing", "# Development", 1)
     text = BLOCK.sub(lambda block: f"![The diagram](/diagrams/{name_of(block[1])})\n", text)
-    text = re.sub(r"\]\((\.\./[^)#]+\.(?:md|json|yml))\)", r"](path:\1)", text)  # not a page of the site: to be downloaded
+    text = re.sub(
+        r"\]\((\.\./[^)#]+\.(?:md|json|yml))\)", r"](path:\1)", text
+    )  # not a page of the site: to be downloaded
     source[0] = text.replace("```layers\n", "```text\n")
 
 
