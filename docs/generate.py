@@ -41,8 +41,9 @@ This page is made of the code by `make docs`.
 METRICS = """# Metrics
 
 Each process answers `/metrics` on its [monitor port](operations.md#probes), in Prometheus' text format. Let
-Prometheus scrape every worker, every `turnout serve` and every beat. [`deploy/prometheus`](../deploy/prometheus/alerts.yml) has
-a configuration and alert rules, each with its entry in the [run-book](runbook.md);
+Prometheus scrape every worker, every `turnout serve` and every beat.
+[`deploy/prometheus`](../deploy/prometheus/alerts.yml) has a configuration and alert rules, each with its entry in the
+[run-book](runbook.md);
 [`deploy/grafana/turnout.json`](../deploy/grafana/turnout.json) is a dashboard. No person is named: labels are words of
 the code and names of accounts.
 
