@@ -15,6 +15,7 @@ To repeat, run it again on a machine that does nothing else: the ratios hold fro
 import argparse
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
@@ -110,8 +111,8 @@ def _deliver(on: Installation) -> None:
     if count.is_on():  # as the verb does it
         count.finished("default", {Outcome.DELIVERED: len(delivered), Outcome.FAILED: 0})
         now = time.monotonic()
-        accepted = (claimed.members[index].accepted_at for index in delivered)
-        count.delivered("default", Origin.LIVE, [now - moment for moment in accepted if moment is not None])
+        accepted = Counter(claimed.members[index].accepted_at for index in delivered)
+        count.delivered("default", Origin.LIVE, {now - at: number for at, number in accepted.items() if at is not None})
 
 
 def _scrape(records: int) -> None:

@@ -28,9 +28,10 @@ def audit(
 ) -> None:
     """Recount every accepted record and say whether the books balance.
 
-    Exit status 1 where they do not. What it found is kept for the metric `turnout_books_balanced`. With --against-hubspot
-    it reads the event's participations, a hundred a call within the account's limits, and names each that HubSpot holds
-    and Turnout does not know, as after a restore; exit status 1 where there is one.
+    Exit status 1 where they do not. What it found is kept for the metric `turnout_books_balanced`.
+
+    With --against-hubspot it reads the event's participations, a hundred a call within the account's limits, and names
+    each that HubSpot holds and Turnout does not know, as after a restore; exit status 1 where there is one.
     """
     if against_hubspot is not None:
         from cli.compare import compare

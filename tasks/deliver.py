@@ -5,6 +5,7 @@ The permit comes first, so that nobody sleeps on a claim and batches get fuller 
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, assert_never
@@ -161,8 +162,8 @@ def _count(delivery: Delivery, known: Settled, failed: int) -> None:
         Outcome.FAILED: failed,
     }
     count.finished(account, numbers)
-    accepted = (claimed.members[index].accepted_at for index in known.delivered)
-    count.delivered(account, claimed.origin, [now - moment for moment in accepted if moment is not None])
+    accepted = Counter(claimed.members[index].accepted_at for index in known.delivered)
+    count.delivered(account, claimed.origin, {now - at: number for at, number in accepted.items() if at is not None})
 
 
 def _isolate(delivery: Delivery, refused: RefusedWhole, call: AttemptResult | None) -> None:

@@ -80,12 +80,12 @@ def as_json(fields: dict[str, object]) -> bytes:
 def test_a_delivery_is_counted_with_its_call_its_permit_and_its_time_since_acceptance(
     counted: Scrape, submit: Submit, sending: Context
 ) -> None:
-    submit(message(*people(3)))
+    submit(message(*people(23)))
     do(sending.engine, "UPDATE submissions SET received_at = now() - interval '2 hours'")
     deliver_due(sending)
     found = counted()
     assert found.of(FINISHED) == {
-        ("default", outcome): 3.0 * (outcome == "delivered")
+        ("default", outcome): 23.0 * (outcome == "delivered")
         for outcome in ("delivered", "rejected", "unconfirmed", "failed")
     }
     assert found.of("turnout_attempts_total") == {("default", "settled", "post"): 1}
@@ -93,9 +93,9 @@ def test_a_delivery_is_counted_with_its_call_its_permit_and_its_time_since_accep
     assert found("turnout_permits_total", account="default", result="granted") == 2
     assert found("turnout_permit_wait_seconds_count", account="default") == 2
     live = {"account": "default", "origin": "live"}
-    assert found("turnout_delivery_duration_seconds_count", **live) == 3
+    assert found("turnout_delivery_duration_seconds_count", **live) == 23
     assert found("turnout_delivery_duration_seconds_bucket", le="3600.0", **live) == 0
-    assert found("turnout_delivery_duration_seconds_bucket", le="14400.0", **live) == 3
+    assert found("turnout_delivery_duration_seconds_bucket", le="14400.0", **live) == 23
 
 
 def test_what_hubspot_rejects_is_counted_also_where_it_is_found_in_parts(

@@ -19,7 +19,8 @@ from worker.delivery import permits
 from worker.log import get_logger
 from worker.metrics import count
 from worker.queue.attempts import AttemptResult
-from worker.queue.claim import Claim, Member
+from worker.queue.claim import Claim
+from worker.queue.members import Member
 from worker.queue.settle import NOTHING, PartialAnswer
 
 log = get_logger(__name__)

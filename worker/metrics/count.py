@@ -5,7 +5,7 @@ Nothing here reads a database or a network. What is counted is committed: a tran
 
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,13 +64,15 @@ def finished(account: str, numbers: Mapping[Outcome, int]) -> None:
                     counted.finished.labels(label, outcome).inc(number)
 
 
-def delivered(account: str, origin: str, seconds: Iterable[float]) -> None:
-    """Count for each record that was delivered how long that took from its acceptance."""
+def delivered(account: str, origin: str, numbers: Mapping[float, int]) -> None:
+    """Count how long records took from acceptance to delivery: by the seconds, how many."""
     if (counted := _counted) is not None:
+        from worker.metrics.counted import observe_several
+
         with _lock:
             histogram = counted.delivery.labels(counted.account(account), origin)
-            for one in seconds:
-                histogram.observe(one)
+            for seconds, number in numbers.items():
+                observe_several(histogram, seconds, number)
 
 
 def attempted(account: str, kind: str, answer: str, seconds: float) -> None:

@@ -46,3 +46,12 @@ class Counted:
 
     def _histogram(self, one: Definition) -> Histogram:
         return Histogram(one.name, one.about, one.labels, registry=self.registry, buckets=one.buckets)
+
+
+def observe_several(histogram: Histogram, value: float, number: int) -> None:
+    """Observe a value so many times, at once: prometheus-client has no call for that, and 100 calls take 80 µs."""
+    histogram._sum.inc(value * number)  # noqa: SLF001
+    for bound, bucket in zip(histogram._upper_bounds, histogram._buckets, strict=True):  # noqa: SLF001
+        if value <= bound:
+            bucket.inc(number)
+            break

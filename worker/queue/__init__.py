@@ -4,6 +4,7 @@
 - `contact_index`      the newest batch that holds a contact, and which record overtakes which
 - `lanes`              the queue heads of each event, by which the claim finds what is due
 - `claim`              one due batch becomes PROCESSING, under a lease with a token
+- `members`            its records, as they are sent
 - `settle`             the claim ends: settled, postponed, split or given up
 - `expired_leases`     batches of lost workers go back to PENDING
 - `attempts`           the row of each call to HubSpot, before and after it

@@ -5,7 +5,6 @@ other; it waits for nobody but, where it is a retry, for its event's lock.
 """
 
 import random
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -36,31 +35,19 @@ from hubspot_api.reaction import OUTAGE, Tried
 from models.estimate import FLOOR
 from models.message import Address
 from models.moves import Move
-from models.tables import Account, Batch, Error, Event, Lane, Record, Submission, fixed, seconds
+from models.tables import Account, Batch, Error, Event, Lane, Record, fixed, seconds
 from models.words import AttemptKind, Identity, Origin, Outcome, Resolution, State
 from worker.accounts.state import may_send
 from worker.database import rows_as
 from worker.log import get_logger
-from worker.metrics import count
 from worker.queue import attempts, lanes
 from worker.queue.contact_index import Place, held, overtaken
+from worker.queue.members import Member, read_members
 
 log = get_logger(__name__)
 
 LANES: Final = 20
 """Lanes that one claim tries, at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A record of a claimed batch, to be sent."""
-
-    id: int
-    position: int
-    contact: str
-    input: dict[str, object]
-    accepted_at: float | None = None
-    """By this process's monotonic clock; none where nothing is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,18 +273,6 @@ def _refresh_lane(connection: Connection, event_id: int, origin: Origin, *, serv
     connection.execute(_REFRESH_LANE, {"event": event_id, "origin": origin, "served": served})
 
 
-_MEMBERS: Final = (
-    select(Record.id, Record.position, Record.contact, Record.input, Record.unanswered().label("unanswered"))
-    .where(Record.batch_id == bindparam("batch"))
-    .order_by(Record.position)
-)
-_AGE_OF_RECORD: Final = (
-    select(func.date_part("epoch", func.now() - Submission.received_at))  # `extract` counts in numerics, slowly
-    .where(Submission.id == Record.submission_id)
-    .scalar_subquery()
-)
-_MEMBERS_WITH_AGES: Final = _MEMBERS.add_columns(_AGE_OF_RECORD.label("age"))
-"""The same with the seconds since each was accepted."""
 _PUT_ASIDE: Final = (
     Move.POSTPONE.update()
     .where(Batch.id == bindparam("batch"))
@@ -312,26 +287,19 @@ _PUT_ASIDE: Final = (
 
 def _loaded(connection: Connection, batch: _Claimed, in_a_row: int) -> Claim | None:
     """Read the claimed records, in a statement later than the claim: its own would miss what it waited for."""
-    counts = count.is_on()
-    rows = connection.execute(_MEMBERS_WITH_AGES if counts else _MEMBERS, {"batch": batch.id}).all()
-    now = time.monotonic()
-    if len(rows) != batch.size:
-        because = f"its size is {batch.size}, its records are {len(rows)}: a bug; nothing was sent"
+    number, members = read_members(connection, batch.id)
+    if number != batch.size:
+        because = f"its size is {batch.size}, its records are {number}: a bug; nothing was sent"
         log.error(
             "bug: size of batch is wrong",
             batch=batch.id,
             size=batch.size,
-            records=len(rows),
+            records=number,
             consequence="nothing is sent",
         )
         connection.execute(_PUT_ASIDE, {"batch": batch.id, "because": because})
         lanes.tell(connection, [batch.id])
         return None
-    members = [
-        Member(row.id, row.position, row.contact, row.input, now - (row.age or 0.0) if counts else None)
-        for row in rows
-        if row.unanswered
-    ]
     attempt_id = None
     if members:
         attempt_id = attempts.begin(connection, AttemptKind.POST, batch.account_id, batch.id, len(members))
