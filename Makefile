@@ -5,6 +5,7 @@
 # make screenshots   the pictures of docs/console.md, which need Debian's chromium
 # make docs   the documents as a site, in build/docs      make diagrams   its pictures, which need npm and chromium
 # make sbom   the bill of materials, in build     make advisories   what is known of the pinned packages
+# make wheel  Turnout as a package, in build/dist, for a machine of production
 # make up     everything on this machine          make clean
 # make migration NAME="what changes"   the migration from the last one to the models, to be read and corrected
 
@@ -18,7 +19,7 @@ SUPPLY := build/supply
 # One more than there are cores: some tests wait.
 TESTS := $(VENV)/bin/python -m pytest -n $(or $(WORKERS),3)
 
-.PHONY: setup demo test test-fast test-long check docs diagrams screenshots up clean pins migration sbom advisories
+.PHONY: setup demo test test-fast test-long check docs diagrams screenshots wheel up clean pins migration sbom advisories
 
 setup: $(VENV)/.ready
 
@@ -70,6 +71,14 @@ sbom: $(SUPPLY)/.ready
 advisories: $(SUPPLY)/.ready
 	@$(SUPPLY)/bin/python .ci/advisories.py $(SUPPLY)/bin/pip-audit requirements/base.txt requirements/dev.txt requirements/supply.txt
 
+# What an earlier one left would be packed too.
+wheel:
+	@rm -rf build/lib build/bdist.* build/dist
+	@$(PYTHON) -m venv build/builder
+	@build/builder/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements/build.txt
+	@build/builder/bin/python -m pip wheel --quiet --disable-pip-version-check --no-index --no-build-isolation --no-deps --wheel-dir build/dist .
+	@ls build/dist/*.whl
+
 up: setup
 	@$(VENV)/bin/turnout up
 
@@ -79,7 +88,8 @@ migration: setup
 # The pins name no registry: hashes say what is meant, wherever it comes from.
 pins:
 	uv pip compile --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header -q pyproject.toml -o requirements/base.txt
-	uv pip compile --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header -q pyproject.toml --group dev -o requirements/dev.txt
+	uv pip compile --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header -q --group build -o requirements/build.txt
+	uv pip compile --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header -q pyproject.toml --extra embedded --group dev -o requirements/dev.txt
 	uv pip compile --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header -q --group supply -o requirements/supply.txt
 
 clean:

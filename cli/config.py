@@ -1,5 +1,6 @@
 """`turnout config`: the settings as a process started here reads them."""
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -32,19 +33,30 @@ def config(context: typer.Context, *, as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-@app.command(epilog="Example: turnout config init")
+@app.command(epilog="Example: turnout config init --production /etc/turnout/turnout.env")
 def init(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")] = Path(".env"),
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; - for standard output.")] = Path(
+        ".env"
+    ),
+    *,
+    production: Annotated[
+        bool,
+        typer.Option("--production", help="Make a secret key too, and the passwords that docker-compose.yml asks for."),
+    ] = False,
 ) -> None:
     """Write a file of settings in which each stands as a comment, with its meaning and its default."""
     from worker.settings_shown import env_file
 
+    text = env_file(production=production)
+    if str(path) == "-":
+        for line in text.splitlines():
+            say(line)
+        return
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(env_file())
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)  # it is private before anything stands in it
     except FileExistsError:
         fail(f"{path} is there already, and is left as it is: name another file")
     except OSError as error:
         fail(f"{path} cannot be written ({error.strerror}): name another file")
-    path.chmod(0o600)
     say(f"{path} is written: take the # off the lines that you set")

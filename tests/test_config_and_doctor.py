@@ -1,6 +1,7 @@
 """`turnout config` shows every setting and its source; `turnout doctor` looks at everything and says what to do."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,21 @@ def test_a_file_of_settings_is_written_once_and_changes_nothing_until_it_is_edit
     assert all(f"#TURNOUT_{name.upper()}=" in text for name in Settings.model_fields)
     assert shown() == before
     assert "is there already" in run("config", "init", status=1)
+    assert run("config", "init", "-") == text
+
+
+def test_a_file_for_production_has_secrets_of_its_own_and_is_private(here: Path) -> None:
+    run("config", "init", "--production")
+    written = [line for line in (here / ".env").read_text().splitlines() if line and not line.startswith("#")]
+    assert [line.partition("=")[0] for line in written] == [
+        "POSTGRES_PASSWORD",
+        "VALKEY_PASSWORD",
+        "TURNOUT_SECRET_KEY",
+    ]
+    assert all(re.fullmatch(r"\w+=[\w-]{40,}", line) for line in written)
+    assert (here / ".env").stat().st_mode & 0o077 == 0
+    again = run("config", "init", "--production", "-").splitlines()
+    assert not set(written) & set(again)
 
 
 def found_by(context: Context) -> dict[str, list[Finding]]:

@@ -26,7 +26,7 @@ def cipher(settings: Settings) -> MultiFernet:
     """Make the cipher of the settings' key; several keys, by commas: the first encrypts, all decrypt.
 
     Raises:
-        SettingsError: where the setting holds commas alone.
+        SettingsError: where the setting holds commas alone, or there is none and none can be made.
 
     """
     written = settings.secret_key.get_secret_value() or _key_of_this_machine(settings)
@@ -38,14 +38,21 @@ def cipher(settings: Settings) -> MultiFernet:
 
 def _key_of_this_machine(settings: Settings) -> str:
     path = _file(settings)
-    data_dir.make(settings.data_dir)
-    if not path.exists():
-        made = path.with_name(f"{FILE}.{os.getpid()}")
-        data_dir.write(made, secrets.token_urlsafe(32))
-        with suppress(FileExistsError):
-            os.link(made, path)  # whole or not at all: several parts may start at once
-        made.unlink()
-    return path.read_text().strip()
+    try:
+        data_dir.make(settings.data_dir)
+        if not path.exists():
+            made = path.with_name(f"{FILE}.{os.getpid()}")
+            data_dir.write(made, secrets.token_urlsafe(32))
+            with suppress(FileExistsError):
+                os.link(made, path)  # whole or not at all: several parts may start at once
+            made.unlink()
+        return path.read_text().strip()
+    except OSError as error:
+        raise SettingsError(
+            f"TURNOUT_SECRET_KEY is not set, and a key cannot be kept in {path.absolute()} ({error.strerror}): set it"
+            " to a long random text, the same for every process",
+            ["secret_key"],
+        ) from None
 
 
 def _file(settings: Settings) -> Path:

