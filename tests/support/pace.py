@@ -18,6 +18,7 @@ WHOLE_FILES: Final = {
         "console_story",
         "demo",
         "first_minutes",
+        "installed",
         "reference",
         "site",
         "up",
@@ -28,8 +29,8 @@ SLOW_FILES: Final = {
     f"test_{name}.py"
     for name in """
     api_kill broker_outage bulk_locks celery_calls concurrency console_accessible console_browser console_story demo
-    failover fairness fallback files_memory first_minutes help kills kills_bulk logs lookups metrics_children
-    notify odd_messages openid_console outages outbox outgoing pooler producers purge
+    failover fairness fallback files_memory first_minutes help installed kills kills_bulk logs lookups
+    metrics_children notify odd_messages openid_console outages outbox outgoing pooler producers purge
     restarts scenarios screenshots silent_drop site
     startup state_machine status terminal up
     """.split()  # noqa: SIM905 - a list would take a line for each
