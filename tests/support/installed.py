@@ -92,21 +92,8 @@ def confined(home: Path, environment: dict[str, str]) -> list[str]:
     said = [word for name, value in environment.items() for word in ("--setenv", name, value)]
     return [
         needed("bwrap"),
-        *(
-            "--ro-bind",
-            "/",
-            "/",
-            "--dev",
-            "/dev",
-            "--proc",
-            "/proc",
-            "--tmpfs",
-            "/tmp",
-            "--tmpfs",
-            "/opt",
-            "--tmpfs",
-            "/srv",
-        ),
+        *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"),
+        *("--tmpfs", "/tmp", "--tmpfs", "/opt", "--tmpfs", "/srv", "--ro-bind", pinned, pinned),
         *("--ro-bind", str(home), str(HOME), "--dir", "/srv/turnout", "--remount-ro", "/opt", "--remount-ro", "/srv"),
         *("--unshare-user", "--uid", USER, "--gid", GROUP, "--unshare-pid", "--as-pid-1", "--die-with-parent"),
         *("--chdir", "/srv/turnout", "--clearenv", "--setenv", "PATH", f"{HOME}/bin:/usr/local/bin:/usr/bin:/bin"),
