@@ -89,6 +89,7 @@ def install(wheel: Path, into: Path) -> Path:
 
 def confined(home: Path, environment: dict[str, str]) -> list[str]:
     """Give the words before a command that run it as the image's user in the image's file system."""
+    pinned = sysconfig.get_path("purelib")  # it may lie below /tmp
     said = [word for name, value in environment.items() for word in ("--setenv", name, value)]
     return [
         needed("bwrap"),

@@ -24,6 +24,12 @@ class Proxy:
             self.port = int(probe.getsockname()[1])
         self.restore()
 
+    @property
+    def connected(self) -> int:
+        """Count the connections that it forwards now."""
+        with self._lock:
+            return len(self._links) // 2
+
     def restore(self) -> None:
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
