@@ -8,13 +8,14 @@ from typing import Any, Final
 import pytest
 import redis
 from kombu.connection import Connection
+from kombu.entity import Exchange, Queue
 
 from tests.support.contexts import open_context
-from tests.support.odd_messages import NAME, PUBLISHED, PUSHED
+from tests.support.odd_messages import NAME, PUBLISHED, PUSHED, item
 from tests.support.services import Valkey
 from tests.support.worker_processes import Workers, until
 from worker import heartbeat, unreadable
-from worker.celery import DELIVER, SWEEP, TASKS
+from worker.celery import ACCEPT, DELIVER, SWEEP, TASKS, configuration
 from worker.finding import Level
 from worker.queries.attention import findings
 from worker.queries.status import read_status
@@ -113,6 +114,30 @@ def test_no_item_of_redis_ends_a_worker(settings: Settings, tmp_path: Path) -> N
             assert [client.llen(queue) for queue in TASKS] == [0] * len(TASKS)
     finally:
         workers.stop()
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_an_item_that_comes_while_a_worker_stops_goes_back_to_its_queue(settings: Settings, channels: int) -> None:
+    """The request for it was under way when the worker ceased to consume."""
+    transport = configuration(settings)["broker_transport"]
+    call = item(properties={**item()["properties"], "delivery_info": {"exchange": "turnout", "routing_key": ACCEPT}})
+    with (
+        redis.Redis.from_url(settings.broker_url) as client,
+        Connection(settings.broker_url, transport=transport) as connection,  # type: ignore[no-untyped-call]
+    ):
+        others = [connection.channel() for _ in range(channels - 1)]
+        queue = Queue(ACCEPT, Exchange("turnout"), routing_key=ACCEPT)
+        consumer = connection.Consumer([queue], callbacks=[lambda *_: pytest.fail("it was taken")])
+        consumer.consume()
+        channel = consumer.channel
+        channel.connection.cycle._register_BRPOP(channel)  # noqa: SLF001 - as a worker's loop asks for the next item
+        consumer.cancel()
+        client.lpush(ACCEPT, json.dumps(call))
+        channel.close()
+        assert [json.loads(each)["body"] for each in client.lrange(ACCEPT, 0, -1)] == [call["body"]]
+        assert unreadable.lately(client) == []
+        for each in others:
+            each.close()
 
 
 @pytest.mark.usefixtures("engine")

@@ -10,6 +10,7 @@ from queue import Empty
 from typing import Any, Final
 
 from kombu.transport import redis, virtual
+from kombu.utils.scheduling import round_robin_cycle
 
 from worker import unreadable
 
@@ -42,10 +43,31 @@ def _check(message: Any) -> None:  # noqa: ANN401 - kombu carries no types
             raise TypeError(name)
 
 
+class ServedQueues(round_robin_cycle):
+    """The queues in the order in which they are served; the transport is told which one was served last.
+
+    The line is empty where a worker stops: an item can still come then, of a request that was under way. It has no
+    consumer any more, and kombu puts it back by another channel, perhaps, than the one that took it.
+    """
+
+    def __init__(self, transport: "Transport") -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._transport = transport
+
+    def rotate(self, last_used: str) -> None:
+        """Put the queue of which an item was just taken to the end of the line."""
+        self._transport.served_last = last_used
+        super().rotate(last_used)  # type: ignore[no-untyped-call]
+
+
 class Channel(redis.Channel):
     """A connection to Redis."""
 
     Message = ListItem
+
+    def __init__(self, connection: "Transport", **options: Any) -> None:  # noqa: ANN401 - kombu's own
+        super().__init__(connection, **options)  # type: ignore[no-untyped-call]
+        self._queue_cycle = ServedQueues(connection)
 
     def _brpop_read(self, **options: Any) -> Any:  # noqa: ANN401 - kombu's own
         """Take an item; one that is no JSON is gone from the list by then."""
@@ -59,11 +81,12 @@ class Channel(redis.Channel):
 
 
 def served_last(channel: Any) -> str:  # noqa: ANN401 - kombu carries no types
-    """Give the queue of the item that was taken last: each that is served goes to the end of the line."""
-    return str(channel._queue_cycle.items[-1])  # noqa: SLF001 - no other place knows it
+    """Give the queue of the item that was taken last."""
+    return str(channel.connection.served_last)
 
 
 class Transport(redis.Transport):
     """Redis as Celery's broker."""
 
     Channel = Channel
+    served_last = ""
