@@ -24,7 +24,7 @@ A variable that is set but empty counts as not set. A misspelt name is ignored.
 
 `turnout up` sets the first three itself if they are not set; other commands in the same folder then find them.
 In production set `DATABASE_URL`, `BROKER_URL`, `SECRET_KEY` and a token (`HUBSPOT_TOKEN`, or one for each account by
-`turnout accounts add`): see [operations](operations.md). The words are explained in the [glossary](glossary.md).
+`turnout accounts add`): see [production](production.md). The words are explained in the [glossary](glossary.md).
 
 | setting | default | what |
 | --- | --- | --- |

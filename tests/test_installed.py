@@ -41,6 +41,7 @@ from tests.support.services import Valkey
 from tests.support.units import PROCESSES, read_unit
 from tests.support.worker_processes import until
 from tests.test_dockerfile import PACKAGES, PROJECT
+from tests.test_docs import fences
 from worker.local.services import free_port
 
 
@@ -270,6 +271,58 @@ def test_each_process_stopped_under_work_ends_in_time_and_nothing_is_lost(
     assert books["delivered"] == books["accepted"]
     held = {row["contact"] for row in hubspot.participations()}
     assert {f"p{number}-{one}@example.com" for number in accepted for one in range(20)} <= held
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_production_is_reached_by_the_lines_of_its_document(
+    tmp_path: Path, databases: Databases, hubspot: RunningSandbox
+) -> None:
+    """Pasted into a shell, at another place than `/opt` and `/etc`; systemd's part is done by the units' own words."""
+    install_lines, look_lines, see_lines = (
+        block.replace("/opt/turnout", f"{tmp_path}/opt").replace("/etc/turnout", f"{tmp_path}/etc")
+        for block in fences("docs/production.md", "sh")
+    )
+    name = databases.take()
+    valkey = Valkey(tmp_path)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TURNOUT_")}
+
+    def paste(lines: str, cwd: Path) -> str:
+        done = subprocess.run(
+            ["bash", "-e", "-c", lines], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    running: list[subprocess.Popen[bytes]] = []
+    try:
+        paste(install_lines, ROOT)
+        settings = tmp_path / "etc" / ".env"
+        ports = {each: free_port() for each in PROCESSES}
+        given = {"DATABASE_URL": databases.url_of(name), "BROKER_URL": valkey.url, "HUBSPOT_URL": hubspot.url}
+        text = settings.read_text()
+        for setting, value in {**given, "HUBSPOT_TOKEN": "of-the-test-server"}.items():
+            text = re.sub(rf"(?m)^#TURNOUT_{setting}=.*$", lambda _, s=setting, v=value: f"TURNOUT_{s}={v}", text)  # type: ignore[misc]
+        settings.write_text(text)
+        doctor = look_lines.replace("turnout doctor", "turnout doctor || true")  # no worker is alive yet
+        assert "up to date" in (said := paste(doctor, tmp_path)), said
+        for process, unit in PROCESSES.items():
+            command = [word.replace(str(HOME), f"{tmp_path}/opt") for word in read_unit(unit).command]
+            command = [str(ports["web"]) if word == "8800" else word for word in command]
+            with (tmp_path / f"{process}.log").open("wb") as log:
+                here = {**environment, "TURNOUT_MONITOR_PORT": str(free_port())}
+                running.append(subprocess.Popen(command, cwd=settings.parent, env=here, stdout=log, stderr=log))
+        see = f'export PATH="{tmp_path}/opt/bin:$PATH"\n'
+        is_well = "until turnout status --check; do sleep 1; done\n"
+        said = paste(see + is_well + see_lines, settings.parent)
+        assert len(re.findall(r"\bturnout_\w{20,}", said)) == 2, said
+        assert "workers: 2 alive" in said
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait(60)
+        valkey.stop()
 
 
 @pytest.mark.long

@@ -126,7 +126,7 @@ def test_an_item_that_comes_while_a_worker_stops_goes_back_to_its_queue(settings
         Connection(settings.broker_url, transport=transport) as connection,  # type: ignore[no-untyped-call]
     ):
         others = [connection.channel() for _ in range(channels - 1)]
-        queue = Queue(ACCEPT, Exchange("turnout"), routing_key=ACCEPT)
+        queue = Queue(ACCEPT, Exchange("turnout"), routing_key=ACCEPT)  # type: ignore[no-untyped-call]
         consumer = connection.Consumer([queue], callbacks=[lambda *_: pytest.fail("it was taken")])
         consumer.consume()
         channel = consumer.channel

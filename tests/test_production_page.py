@@ -1,0 +1,75 @@
+"""docs/production.md: every command, unit, file and port that it names is there."""
+
+import re
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from cli.app import app
+from tests.support.dockerfile import ROOT
+from tests.support.units import FOLDER, PROCESSES, read_unit
+from tests.test_compose import SERVICES
+from tests.test_docs import code, text_of
+from tests.test_kubernetes import of_kind
+from worker.settings import OF_FILES, Settings
+
+PAGE = text_of("docs/production.md")
+CODE = [
+    re.sub(r"^(kubectl|rabbitmqctl)( .* --(?= )|.*)", "", " ".join(line.split()))
+    for snippet in code(PAGE)
+    for line in snippet.replace("\\\n", " ").splitlines()
+]
+"""Its lines, without other programs, which name what is called `turnout` too."""
+COMMANDS = sorted({found for line in CODE for found in re.findall(r"(?:^|[ /(!])turnout ((?:[a-z-]+ ?)+)", line)})
+
+
+@pytest.mark.parametrize("said", COMMANDS)
+def test_each_command_exists(said: str) -> None:
+    command: Any = get_command(app)
+    words = said.split()
+    while words and not words[0].startswith("-") and hasattr(command, "commands"):
+        assert words[0] in command.commands, f"turnout {said}"
+        command = command.commands[words.pop(0)]
+
+
+def test_enough_is_looked_at() -> None:
+    assert len(COMMANDS) >= 12
+
+
+def test_each_setting_exists_and_each_secret_can_be_a_file() -> None:
+    named = set(re.findall(r"TURNOUT_[A-Z_]+[A-Z]", PAGE)) - {"TURNOUT_KEY"}
+    files = {f"TURNOUT_{name.upper()}_FILE" for name in OF_FILES}
+    assert named <= {f"TURNOUT_{name.upper()}" for name in Settings.model_fields} | files
+    assert files <= named
+
+
+def test_each_unit_and_its_port_exists() -> None:
+    units = set(re.findall(r"\bturnout-(?:web|beat|migrate|delivery@\d|housekeeping@\d)\b", PAGE))
+    assert units >= {"turnout-beat", "turnout-migrate", "turnout-delivery@2"}
+    for unit in units:
+        assert read_unit(f"{unit}.service").command
+    said = re.search(r"web (\d+), beat (\d+), `turnout-delivery@N` (\d+)N, `turnout-housekeeping@N` (\d+)N", PAGE)
+    assert said
+    ports = [read_unit(PROCESSES[name]).environment["TURNOUT_MONITOR_PORT"] for name in ("web", "beat")]
+    for name in ("delivery", "housekeeping"):
+        ports.append(read_unit(PROCESSES[name]).environment["TURNOUT_MONITOR_PORT"].removesuffix("1"))
+    assert list(said.groups()) == ports
+    assert (FOLDER / "turnout.target").exists()
+
+
+def test_what_kubernetes_and_compose_are_told_exists() -> None:
+    assert set(re.findall(r"deployment/([\w-]+)", PAGE)) <= of_kind("Deployment").keys()
+    assert set(re.findall(r"job/([\w-]+)", PAGE)) <= of_kind("Job").keys()
+    assert set(re.findall(r"docker compose exec (\w+)", PAGE)) <= SERVICES.keys()
+    profiles = {profile for service in SERVICES.values() for profile in service.get("profiles", ())}
+    assert set(re.findall(r"--profile (\w+)", PAGE)) <= profiles
+    assert set(re.findall(r"--from-file=([\w-]+)", PAGE)) == set(
+        re.findall(r"--from-file=([\w-]+)", (ROOT / "deploy/kubernetes/base/settings.yaml").read_text())
+    )
+    assert f"turnout:{SERVICES['web']['image'].partition(':')[2]}" in PAGE
+
+
+def test_a_stop_takes_as_long_as_the_page_says() -> None:
+    (grace,) = {read_unit(unit).grace for unit in PROCESSES.values()}
+    assert f"({grace} seconds)" in PAGE
