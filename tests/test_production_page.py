@@ -51,10 +51,9 @@ def test_each_unit_and_its_port_exists() -> None:
         assert read_unit(f"{unit}.service").command
     said = re.search(r"web (\d+), beat (\d+), `turnout-delivery@N` (\d+)N, `turnout-housekeeping@N` (\d+)N", PAGE)
     assert said
-    ports = [read_unit(PROCESSES[name]).environment["TURNOUT_MONITOR_PORT"] for name in ("web", "beat")]
-    for name in ("delivery", "housekeeping"):
-        ports.append(read_unit(PROCESSES[name]).environment["TURNOUT_MONITOR_PORT"].removesuffix("1"))
-    assert list(said.groups()) == ports
+    ports = {name: read_unit(unit).environment["TURNOUT_MONITOR_PORT"] for name, unit in PROCESSES.items()}
+    instances = [ports[name].removesuffix("1") for name in ("delivery", "housekeeping")]
+    assert list(said.groups()) == [ports["web"], ports["beat"], *instances]
     assert (FOLDER / "turnout.target").exists()
 
 
