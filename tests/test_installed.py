@@ -315,7 +315,7 @@ def test_production_is_reached_by_the_lines_of_its_document(
         see = f'export PATH="{tmp_path}/opt/bin:$PATH"\n'
         is_well = "until turnout status --check; do sleep 1; done\n"
         said = paste(see + is_well + see_lines, settings.parent)
-        assert len(re.findall(r"\bturnout_\w{20,}", said)) == 2, said
+        assert len(re.findall(r"\bturnout_[\w-]{20,}", said)) == 2, said
         assert "workers: 2 alive" in said
     finally:
         for process in running:
