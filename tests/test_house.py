@@ -78,7 +78,7 @@ tops = {name.partition(".")[0] for name in sys.modules}
 known = packages_distributions()
 print(json.dumps(sorted({one for top in tops for one in known.get(top, ())})))
 """
-OPTIONAL = {"greenlet", "pyyaml", "setuptools"}
+OPTIONAL = {"attrs", "greenlet", "pyyaml", "setuptools"}
 """Loaded where they are installed, and not missed where they are not."""
 TRANSPORTS = ("kombu.transport.redis", "kombu.transport.pyamqp", "celery.concurrency.thread", "celery.bin.worker")
 

@@ -318,10 +318,10 @@ def test_production_is_reached_by_the_lines_of_its_document(
         assert len(re.findall(r"\bturnout_[\w-]{20,}", said)) == 2, said
         assert "workers: 2 alive" in said
     finally:
-        for process in running:
-            process.terminate()
-        for process in running:
-            process.wait(60)
+        for started in running:
+            started.terminate()
+        for started in running:
+            started.wait(60)
         valkey.stop()
 
 
