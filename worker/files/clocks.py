@@ -92,11 +92,11 @@ def _abbreviated(local: datetime, written: str, zone: tzinfo | None) -> Moment |
     if known is None:
         return TimeFault(f"{what}, and not a zone that is known here", RIGHT, option=zone is None)
     said, wanted = known
-    answers = " or ".join(f"--time-zone={_answer(name, one, local)}" for one in wanted)
+    answers = " or ".join(f"--time-zone={zone_answer(name, one, local)}" for one in wanted)
     return TimeFault(f"{what}: on this day it may mean {said}", f"an offset instead{_FOR_ALL}{answers}", option=True)
 
 
-def _answer(name: str, wanted: str, local: datetime) -> str:
+def zone_answer(name: str, wanted: str, local: datetime) -> str:
     """Write a zone as the option that settles what an abbreviation means: alone where its clock goes by it then."""
     zone = read_zone(wanted)
     uses = not isinstance(zone, Reason) and abbreviated(local.replace(tzinfo=zone), name)

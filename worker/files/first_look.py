@@ -4,12 +4,10 @@ A value that nobody knows may stand in the last row; once the first rows have go
 is read twice: here for its questions, then for its records.
 """
 
-import shutil
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import BinaryIO, Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 from models.input_check import comparable, shown
 from models.words import State
@@ -21,13 +19,14 @@ from worker.files.columns.map_option import SECTION, as_option, section_answers
 from worker.files.columns.status_values import Standing
 from worker.files.columns.who_counts import NOTHING, announces, meaning
 from worker.files.csv_rows import CsvRow
-from worker.files.lines import Lines
+from worker.files.formats.content import Content
 from worker.files.options import Options
 from worker.files.questions import Choice, Question
 from worker.files.record_ids import RecordIds
 from worker.files.sections import Table, Tables
 from worker.files.several_events import Programmes
 from worker.files.signs import Sign, absent_question, question
+from worker.files.time_evidence import TimeEvidence
 from worker.files.unannounced_statuses import Unannounced
 from worker.files.verdicts import Judge, absent_only, says_canceled
 from worker.files.written_zones import WrittenZones, ZoneAbove
@@ -47,27 +46,22 @@ class Surveyed(NamedTuple):
     options: Options
     questions: list[Question]
     """What must be answered first."""
+    times: TimeEvidence
+    """What the times need to be read."""
+    asks_zone: bool
+    """Whether it is asked in which zone the times are, because the file names one."""
 
 
-def kept_on_disk(source: BinaryIO) -> BinaryIO:
-    """Copy what comes through a pipe to a file without a name, so that it can be read twice."""
-    kept = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 - whoever asked for it closes it
-    shutil.copyfileobj(source, kept)
-    kept.seek(0)
-    return kept
-
-
-def survey(source: BinaryIO, options: Options, tick: Callable[[int], None] = lambda _: None) -> Surveyed:
-    """Read a CSV file for its questions, and go back to where it began."""
-    start = source.tell()
+def survey(content: Content, options: Options) -> Surveyed:
+    """Read every row for its questions."""
     found = _Survey(options)
-    tables = Tables(Lines(source, options.encoding, tick), options)
+    tables = Tables(content, options)
     for table, row in tables.rows():
         if row is None:
             found.see_table(table, tables.hosts)
         else:
             found.see_row(table, row, tables.zone)
-    source.seek(start)
+    found.times.see_above(tables.above)
     check_mapping(tables.first, options, *found.headers, above=tables.zone.title if tables.zone else "")
     return found.settle()
 
@@ -110,6 +104,7 @@ class _Survey:
         self._programmes = Programmes(options)
         self._silent = Unannounced()
         self._zones = WrittenZones(options)
+        self.times = TimeEvidence(options)
 
     def see_table(self, table: Table, hosts: frozenset[str]) -> None:
         """Note a header, or the section that begins."""
@@ -139,6 +134,7 @@ class _Survey:
             )
             self._ids.see(columns, row.cells)
             self._silent.see(columns, row.cells)
+            self.times.see(columns, row.cells, counts=not out, zone_above=zone is not None)
             if not out:
                 self._programmes.see(columns, row.cells)
                 self._zones.see(columns, row.cells, zone)
@@ -176,11 +172,14 @@ class _Survey:
             *self._ask_rivals(added),
             *self._ids.questions(self.headers, self._options),
         ]
-        asked += [*self._silent.questions(), *self._zones.questions()]
+        zones = list(self._zones.questions())
+        asked += [*self._silent.questions(), *zones]
         if (several := self._programmes.question()) is not None:
             asked.append(several)
         decide = {values.key: values.kind for values in promoted.values()} | self._silent.deciding()
-        return Surveyed(decide, replace(self._options, mapping=(*self._options.mapping, *added)), asked)
+        settled = replace(self._options, mapping=(*self._options.mapping, *added))
+        self.times.options = replace(self.times.options, mapping=settled.mapping)
+        return Surveyed(decide, settled, asked, self.times, bool(zones))
 
     def _ask_values(self, promoted: dict[str, _Values]) -> Iterator[Question]:
         canceled = self._silent.say_canceled() or any(

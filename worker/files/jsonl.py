@@ -14,8 +14,9 @@ from worker.files.columns.header import announced
 from worker.files.columns.known_titles import Field
 from worker.files.columns.map_option import answer_key, mapped
 from worker.files.columns.who_counts import NOTHING, deciding, meaning
+from worker.files.not_people import LeftOut
 from worker.files.options import Options
-from worker.files.rows import FileRecord, LeftOut, RejectedRow, as_json
+from worker.files.rows import FileRecord, RejectedRow, as_json
 from worker.files.signs import Sign, unknown_value
 from worker.files.verdicts import EMPTY_SAYS_NOTHING, absent_only, matters, verdict
 from worker.files.where import PRODUCER, Where, missing, place

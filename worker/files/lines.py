@@ -25,14 +25,9 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
     (codecs.BOM_UTF8, "utf-8"),
 )
-_SPREADSHEET = ("is a spreadsheet workbook", "its sheet saved as “CSV UTF-8”")
 _FOREIGN: Final = (
-    (b"PK\x03\x04", *_SPREADSHEET),
-    (b"\xd0\xcf\x11\xe0", *_SPREADSHEET),
     (b"\x1f\x8b", "is compressed (gzip)", "the text in it: gunzip -c FILE | turnout enqueue -"),
     (b"%PDF", "is a PDF", "the report exported as CSV"),
-    (b"<!doctype html", "is a web page", "the report itself (was the login still valid when it was fetched?)"),
-    (b"<html", "is a web page", "the report itself (was the login still valid when it was fetched?)"),
 )
 _LONE = re.compile("[\ud800-\udfff]")
 _NULS_OF_UTF16: Final = 0.4
@@ -68,11 +63,15 @@ class Lines:
         self._tick = tick
         self.sample = source.read(SAMPLE)
         if not self.sample.strip():
-            raise FileError("the file", "is empty", "a header and at least one row, or JSON Lines")
+            raise FileError("the file", "is empty", "a header and at least one row")
         self.encoding, mark = _encoding(self.sample, encoding)
         self._start = self.sample[mark:]
         text = self._start.decode(self.encoding, "replace")
         self._end = "\r" if "\r" in text and "\n" not in text else "\n"
+
+    def texts(self) -> Iterator[str]:
+        """Give the text, a block at a time."""
+        return self._texts()
 
     def __iter__(self) -> Iterator[Line]:
         """Give every line, the last one also where nothing ends it."""
@@ -120,23 +119,42 @@ class Lines:
         return Line(number, start[:80], Reason(f"line {number}", what, "a shorter line"))
 
 
+def decoded(source: BinaryIO, encoding: str | None = None) -> tuple[str, Iterator[str]]:
+    """Give the encoding of a text, and the text a block at a time; a byte that is no text is shown as such."""
+    lines = Lines(source, encoding)
+    return lines.encoding, (text.encode("utf-8", "replace").decode() for text in lines.texts())
+
+
 def _encoding(sample: bytes, said: str | None) -> tuple[str, int]:
     """Tell the encoding and the length of the mark before the text."""
     low = sample[:64].lstrip().lower()
     for start, what, right in _FOREIGN:
         if sample.startswith(start) or low.startswith(start):
             raise FileError("the file", what, right)
-    mark, marked = next((found for found in _MARKS if sample.startswith(found[0])), (b"", None))
+    mark, marked = _mark(sample)
     if said:
         return _known(said), len(mark) if marked else 0
     if marked:
         return marked, len(mark)
-    if sample.count(0) > _NULS_OF_UTF16 * len(sample):
+    if looks_like_utf16(sample):
         return ("utf-16-le" if sample[1::2].count(0) > sample[0::2].count(0) else "utf-16-be"), 0
     if b"\x00" * 8 in sample:
         raise FileError("the file", "is no text", "a CSV or JSON Lines file")
-    _check_utf8(sample)
     return "utf-8", 0
+
+
+def _mark(sample: bytes) -> tuple[bytes, str | None]:
+    return next((found for found in _MARKS if sample.startswith(found[0])), (b"", None))
+
+
+def encoding_mark(sample: bytes) -> str | None:
+    """Give the encoding that the mark before a text names."""
+    return _mark(sample)[1]
+
+
+def looks_like_utf16(sample: bytes) -> bool:
+    """Say whether a text without a mark is in UTF-16."""
+    return sample.count(0) > _NULS_OF_UTF16 * len(sample)
 
 
 def _known(said: str) -> str:
@@ -148,22 +166,15 @@ def _known(said: str) -> str:
     return {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(name, name)
 
 
-def _check_utf8(sample: bytes) -> None:
-    """Refuse a file in another encoding; one broken row in a file of UTF-8 is that row's trouble."""
+def is_utf8(sample: bytes) -> bool:
+    """Say whether a text is in UTF-8; one broken row in it is that row's trouble."""
     good = bad = 0
-    first: tuple[int, int] | None = None
-    for number, line in enumerate(sample.split(b"\n")[:-1] or [sample], 1):
+    for line in sample.split(b"\n")[:-1] or [sample]:
         if line.isascii():
             continue
         try:
             line.decode()
             good += 1
-        except UnicodeDecodeError as error:
+        except UnicodeDecodeError:
             bad += 1
-            first = first or (number, line[error.start])
-    if first and bad > good:
-        raise FileError(
-            f"line {first[0]}",
-            f"holds the byte 0x{first[1]:02x}, which is no UTF-8",
-            "the file saved as “CSV UTF-8”, or its encoding named: --encoding windows-1252 is usual",
-        )
+    return bad <= good

@@ -1,19 +1,25 @@
 """What the command line adds to a file: the event, the state, the account, and how to read what is ambiguous."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, time, tzinfo
 from enum import StrEnum
 from typing import Any, Final, Literal, Self
 
 from models.ids import LONGEST_TEXT, id_fault
 from models.input_check import Reason, shown
+from models.spoken_zones import read_spoken
 from models.words import State
-from models.zones import abbreviation, name_of, read_zone
+from models.zones import abbreviation, name_of
 from worker.files.lines import FileError
 
+PLACEHOLDERS: Final = {
+    "EVENT": "the number at the end of the address of the event's page in HubSpot",
+    "ACCOUNT": "the account id the event was created with",
+}
+"""What stands in a command to copy for what only its reader knows."""
 _PAIR: Final = re.compile(r"(?P<title>.*\S.*?)=(?P<field>[^=()]*(?:\(.*\))?\s*)", re.DOTALL)
 
 
@@ -30,6 +36,13 @@ class SharedAddress(StrEnum):
 
     LEAVE_OUT = "leave-out"
     ONE_PERSON = "one-person"
+
+
+class HiddenRows(StrEnum):
+    """What to do with the rows of a workbook that its sheet does not show."""
+
+    KEEP = "keep"
+    LEAVE_OUT = "leave-out"
 
 
 ALL: Final = "all"
@@ -62,6 +75,19 @@ class Options:
     shared_address: SharedAddress | None = None
     include_hosts: bool = False
     """Whether hosts, panelists, organizers and presenters count as well."""
+    day: date | None = None
+    """The day of times that have none."""
+    start: datetime | time | None = None
+    """When the event began, in the zone of the file's times: where only is known how long people stayed."""
+    end: datetime | time | None = None
+    """When it ended."""
+    sheet: str | None = None
+    """The sheet of a workbook."""
+    hidden_rows: HiddenRows | None = None
+    home: str = ""
+    """The zone of who asks: proposed where the file names none, and never used without an answer."""
+    excel_dates: Literal["", "1900", "1904"] = ""
+    """Where numbers in columns of times are a workbook's days: the year from which it counts them."""
 
     @classmethod
     def read(  # noqa: PLR0913 - one for each option of the command
@@ -79,6 +105,12 @@ class Options:
         occurrence: str | None = None,
         shared_address: SharedAddress | None = None,
         include_hosts: bool = False,
+        day: str | None = None,
+        start: str | None = None,
+        end: str | None = None,
+        sheet: str | None = None,
+        hidden_rows: HiddenRows | None = None,
+        excel_dates: Literal["", "1900", "1904"] = "",
     ) -> Self:
         """Check what was typed.
 
@@ -94,11 +126,16 @@ class Options:
             if text is not None and (fault := id_fault(text) if text.strip() else blank):
                 what, right = fault
                 raise FileError(f"--{name}", f"'{shown(text)}' {what}", right)
+            if text in PLACEHOLDERS:
+                raise FileError(f"--{name}", f"{text} stands for what you know", PLACEHOLDERS[text])
         zone, zone_as = _zone(time_zone) if time_zone else (None, "")
         pairs = tuple(_pair(text) for text in mapping or ())
         when = _occurrence(occurrence) if occurrence else None
         where = (state, object_id, event, external_account, account)
-        return cls(*where, zone, date_order, pairs, encoding, zone_as, when, shared_address, include_hosts)
+        read = cls(*where, zone, date_order, pairs, encoding, zone_as, when, shared_address, include_hosts)
+        times = {"day": day and _day(day), "start": start and _when("start", start), "end": end and _when("end", end)}
+        files = {"sheet": sheet, "hidden_rows": hidden_rows, "excel_dates": excel_dates}
+        return replace(read, **{name: value or None for name, value in times.items()}, **files)
 
     def mapped(self, *said: str) -> Self:
         """Give the options with further `--map`s."""
@@ -119,6 +156,10 @@ class Options:
             "shared_address": self.shared_address and self.shared_address.value,
             "include_hosts": self.include_hosts,
             "mapping": [f"{title}={target}" for title, target in self.mapping],
+            "day": self.day and self.day.isoformat(),
+            "start": self.start and _written(self.start),
+            "end": self.end and _written(self.end),
+            "excel_dates": self.excel_dates,
         }
         return {name: value for name, value in known.items() if value}
 
@@ -126,13 +167,37 @@ class Options:
     def of_said(cls, said: Mapping[str, Any]) -> Self:
         """Read what `said` gave."""
         words: dict[str, type[StrEnum]] = {"state": State, "date_order": DateOrder, "shared_address": SharedAddress}
+        words["hidden_rows"] = HiddenRows
         given: dict[str, Any] = {name: words[name](value) if name in words else value for name, value in said.items()}
         return cls.read(**given)
+
+    def answered(self, arguments: Sequence[str]) -> Self:
+        """Give them with what the arguments of an answer say too.
+
+        Raises:
+            FileError: where an answer cannot be read.
+
+        """
+        said: dict[str, Any] = {**self.said, "encoding": self.encoding, "sheet": self.sheet}
+        said["hidden_rows"] = self.hidden_rows
+        given = iter(arguments)
+        for argument in given:
+            name, equals, value = argument.removeprefix("--").partition("=")
+            name = {"map": "mapping"}.get(name, name.replace("-", "_"))
+            if name == "include_hosts":
+                said[name] = True
+                continue
+            value = value if equals else next(given, "")
+            said[name] = [*said.get(name, []), value] if name == "mapping" else value
+        if "object_id" in said:
+            said = {name: value for name, value in said.items() if name not in {"event", "external_account"}}
+        return replace(self.of_said({name: value for name, value in said.items() if value}), home=self.home)
 
     def arguments(self) -> list[str]:
         """Write them as the command's arguments, to hand in the refused rows (in UTF-8) as the file was."""
         said = self.said
         repeated = said.pop("mapping", [])
+        said.pop("excel_dates", None)
         given: list[str] = []
         for name, value in said.items():
             option = f"--{name.replace('_', '-')}"
@@ -143,7 +208,7 @@ class Options:
 def _zone(text: str) -> tuple[tzinfo, str]:
     """Read a zone, and the abbreviation that stands for it where one is named: EST=America/New_York."""
     written, equals, name = text.rpartition("=")
-    zone = read_zone(name)
+    zone = read_spoken(name)
     if isinstance(zone, Reason):
         raise FileError("--time-zone", zone.what, zone.right)
     if equals and not (short := abbreviation(written)):
@@ -164,6 +229,28 @@ def _occurrence(text: str) -> date | Literal["all"]:
                 return said
     right = f"the day on which it begins, such as 2026-03-29 (or 2026-03-29T19:00), or {ALL}"
     raise FileError("--occurrence", f"{shown(text)} is not a day", right)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        raise FileError("--day", f"{shown(text)} is not a day", "year, month and day, such as 2026-03-29") from None
+
+
+def _when(name: str, text: str) -> datetime | time:
+    """Read when an event began or ended: a day and a time, or a time of day."""
+    for read in (datetime.fromisoformat, time.fromisoformat):
+        with suppress(ValueError):
+            said: datetime | time = read(text.strip())
+            if said.tzinfo is None and len(text.strip()) >= len("9:00"):
+                return said
+    right = "the day and the time where the event was held, such as 2026-03-29T19:00; or 19:00 where the day is known"
+    raise FileError(f"--{name}", f"{shown(text)} is not a time", right)
+
+
+def _written(when: datetime | time) -> str:
+    return when.isoformat(timespec="seconds" if when.second else "minutes")
 
 
 def occurrence_text(occurrence: date | Literal["all"]) -> str:

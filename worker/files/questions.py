@@ -1,5 +1,6 @@
 """What only the reader of a file can decide: asked before anything is sent, with the option that answers it."""
 
+import shlex
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,6 +13,17 @@ class Choice(NamedTuple):
     option: str
     means: str
     facts: dict[str, object] = {}  # noqa: RUF012 - nothing writes to it
+    assumed: str = ""
+    """Where only the reader knows what to write (`--object-id EVENT`): what stands for it while the rest is read."""
+
+    def arguments(self, *, assumed: bool = False) -> list[str]:
+        """Give the option as the command's arguments."""
+        return shlex.split((self.assumed if assumed else "") or self.option)
+
+
+def as_argument(text: str) -> str:
+    """Write a value as it is typed behind an option."""
+    return shlex.quote(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,5 @@
 """A file to records, refused rows and rows left out, in bounded memory: read once for its questions, then once more."""
 
-import shlex
-import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain, islice
@@ -13,12 +11,14 @@ from worker.files import jsonl
 from worker.files.columns.header import Columns, columns_before, corrected
 from worker.files.columns.known_titles import Field
 from worker.files.csv_rows import CsvRow
-from worker.files.first_look import kept_on_disk, survey
-from worker.files.lines import FileError, Line, Lines
+from worker.files.formats.content import Content, open_content
+from worker.files.interview import interview
+from worker.files.lines import FileError, Line
+from worker.files.not_people import LeftOut
 from worker.files.options import MissingOption, Options
 from worker.files.questions import QuestionsError
-from worker.files.rows import Draft, Drafter, FileRecord, LeftOut, RejectedRow, refused_row
-from worker.files.sections import Table, Tables
+from worker.files.rows import Draft, Drafter, FileRecord, RejectedRow, refused_row
+from worker.files.sections import Table
 from worker.files.stays.gather import gather, questions
 from worker.files.summary import FileFacts
 from worker.files.verdicts import Judge
@@ -38,36 +38,31 @@ class Reading:
     """
 
     def __init__(self, source: BinaryIO, options: Options, tick: Callable[[int], None] = lambda _: None) -> None:
-        if not source.seekable():
-            source = kept_on_disk(source)
-            weakref.finalize(self, source.close)
-        start = source.tell()
-        head = Lines(source, options.encoding)
-        source.seek(start)
-        self.options = options
-        self.facts = FileFacts(encoding=head.encoding)
-        mark = head.sample.decode(head.encoding, "replace").lstrip("\ufeff").lstrip()[:1]
-        if mark == "[":
-            raise FileError("line 1", "begins a JSON list", "JSON Lines: one object on each line, no list around them")
-        self.facts.kind = "JSON Lines" if mark == "{" else "CSV"
+        content = open_content(source, options, tick)
+        self.content = content
+        self.options = self.settled = options
+        self.facts = FileFacts(encoding=content.encoding, kind=content.kind)
         columns = Columns(jsonl.TITLES, {})
-        if mark != "{":
-            promoted, self._settled, asked = survey(source, options, tick)
-            is_last = any(one.comes_first for one in asked)
-            if not is_last:
-                self._settled = self._settled.mapped(*(shlex.split(one.choices[0].option)[1] for one in asked))
-            self._tables = Tables(Lines(source, options.encoding, tick), self._settled, promoted)
-            columns = self._tables.first
-            if asked:
-                # what the rows ask next, should the first answers be given
-                later = [] if is_last else questions(self._from_rows(), options)
-                raise QuestionsError([*asked, *later])
-        else:
-            self._lines = Lines(source, options.encoding, tick)
+        if content.lines is None:
+            columns = self._prepare(content)
+        elif content.questions:
+            raise QuestionsError(content.questions)
         self.gathers = options.state is State.ATTEND and not (
-            {Field.STATE, Field.TIME, Field.JSON} & set(columns.fields) or mark == "{"
+            {Field.STATE, Field.TIME, Field.JSON} & set(columns.fields) or content.lines is not None
         )
         """Whether the rows of a person become one record: a report of who came, a row for each join."""
+
+    def _prepare(self, content: Content) -> Columns:
+        """Find the table of people; stop with everything that must be answered."""
+        found = interview(content, self.options)
+        self.settled, self._tables = found.settled, found.tables
+        self.facts.notes += found.notes
+        asked = [*content.questions, *found.questions]
+        if asked:
+            # what the rows ask next, should the first answers be given
+            later = [] if found.is_last else questions(self._from_rows(), self.settled)
+            raise QuestionsError([*asked, *later])
+        return self._tables.first
 
     def items(self) -> Iterator[FileRecord | RejectedRow]:
         """Give every record and every refused row."""
@@ -77,8 +72,9 @@ class Reading:
                 yield item
 
     def _judged(self) -> Iterator[Item]:
-        rows = self._from_json(iter(self._lines)) if self.facts.kind == "JSON Lines" else self._from_rows()
-        for item in gather(_looked_ahead(rows), self.options, merges=self.gathers, note=self.facts.saw_shared):
+        lines = self.content.lines
+        rows = self._from_json(lines()) if lines is not None else self._from_rows()
+        for item in gather(_looked_ahead(rows), self.settled, merges=self.gathers, note=self.facts.saw_shared):
             if isinstance(item, Draft):
                 self.facts.days_only += item.day_only
                 if self.gathers and item.contact:
@@ -99,10 +95,10 @@ class Reading:
         drafter: Drafter | None = None
         for table, row in self._tables.rows():
             if row is None or drafter is None:
-                judge = Judge(table.columns, self._settled, table.section, self._tables.hosts)
+                judge = Judge(table.columns, self.settled, table.section, self._tables.hosts)
                 zone = self._tables.zone
-                used = zone is not None and is_used(zone.title, self._settled.mapping)
-                drafter = Drafter(table.columns, self._settled, judge, zone.text if zone and used else "")
+                used = zone is not None and is_used(zone.title, self.settled.mapping)
+                drafter = Drafter(table.columns, self.settled, judge, zone.text if zone and used else "")
                 if not table.lacks:
                     self.facts.saw_header(table.line, table.columns)
             if row is not None:

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Final
 
 import orjson
@@ -17,15 +17,17 @@ from worker.files.columns.map_option import answer_key
 from worker.files.columns.status_values import STATES, Standing, says_yes, standing_of
 from worker.files.columns.who_counts import NOTHING
 from worker.files.csv_rows import CsvRow
-from worker.files.not_addresses import not_taken
+from worker.files.not_addresses import address_in, not_taken
+from worker.files.not_people import LeftOut, not_a_person
 from worker.files.options import MissingOption, Options
-from worker.files.times import iso, read_duration, read_time
+from worker.files.times import Written, iso, read_duration, read_time, read_written
 from worker.files.verdicts import ABSENT, Judge
 from worker.files.where import Where, envelope, missing, missing_time, place
 from worker.files.written_zones import behind
 
 _STATES: Final = {standing: state for state, standing in STATES.items()}
-LONGEST_STAY_MS: Final = 24 * 60 * 60 * 1000
+DAY_MS: Final = 24 * 60 * 60 * 1000
+LONGEST_STAY_MS: Final = DAY_MS
 """A stay of one row is shorter: else its join is of another occurrence than its leave, or no join at all."""
 _TIMES: Final = (".interactionDateTime", ".properties")
 
@@ -74,15 +76,6 @@ class RejectedRow:
         """Write its rows as a file of refused rows has them, under a name that says what they correct."""
         reason = "; ".join(map(str, self.reasons))
         return [[reason, str(line), name, *cells] for line, cells in self.own_rows]
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A row that is not handed in, such as that of somebody who did not come: why, and the option that takes it in."""
-
-    line: int
-    why: str
-    option: str = ""
 
 
 @dataclass(slots=True)
@@ -188,7 +181,10 @@ class Drafter:
             external_account=self._text(row, Field.EXTERNAL_ACCOUNT),
             state=state,
         )
-        draft = Draft(where, columns, [(row.line, row.cells)], self._contact(row))
+        contact = self._contact(row)
+        if not contact and (nobody := not_a_person(columns, row)) is not None:
+            return nobody
+        draft = Draft(where, columns, [(row.line, row.cells)], contact)
         named = tuple(columns.name(column) for column in columns.asked.get(Field.EVENT, ()))
         draft.faults += (_at(row.line, reason.where, reason) for reason in missing(where, named))
         if not draft.contact:
@@ -224,7 +220,7 @@ class Drafter:
 
     def _contact(self, row: CsvRow) -> dict[str, object]:
         """Name the contact, by e-mail where there is one; only then HubSpot takes the contact's properties."""
-        email, vid = self._text(row, Field.EMAIL), self._text(row, Field.VID)
+        email, vid = address_in(self._text(row, Field.EMAIL)), self._text(row, Field.VID)
         if not email:
             return {"vid": vid} if vid else {}
         properties = {
@@ -234,12 +230,24 @@ class Drafter:
 
     def _read_stay(self, row: CsvRow, draft: Draft) -> None:
         """Read when somebody came and left, the latter also from how long they stayed."""
-        draft.joined = self._time(row, draft, (Field.JOINED, Field.TIME, Field.DATE))
-        draft.time = self._time(row, draft, (Field.TIME,)) if Field.TIME in self._columns.fields else draft.joined
+        if self._columns.has_start:
+            draft.joined = draft.time = self._event_time(self._options.start)
+        else:
+            draft.joined = self._time(row, draft, (Field.JOINED, Field.TIME, Field.DATE))
+            draft.time = self._time(row, draft, (Field.TIME,)) if Field.TIME in self._columns.fields else draft.joined
         draft.left = self._time(row, draft, (Field.LEFT,))
-        if draft.left is None and draft.joined is not None and not self._text(row, Field.LEFT):
+        if draft.joined is not None and draft.left is not None and draft.left < draft.joined and self._is_clock(row):
+            draft.left += DAY_MS  # past midnight: only their times of day are written
+        if draft.joined is not None and not self._text(row, Field.LEFT):
             stay = self._stay(row, draft)
             draft.left = draft.joined + stay // timedelta(milliseconds=1) if stay is not None else None
+            if stay is None and not draft.faults:
+                draft.left = self._event_time(self._options.end)
+        elif draft.joined is not None and draft.left == draft.joined:
+            stay = self._stay(row, Draft(draft.where, draft.columns, [], {}))
+            draft.left += (
+                stay // timedelta(milliseconds=1) if stay is not None else 0
+            )  # within the minute that is shown
         if draft.joined is not None and draft.left is not None and draft.left < draft.joined:
             what = f"{shown(self._text(row, Field.LEFT))} is before they joined"
             right = "a later time (the next day, past midnight?)"
@@ -250,24 +258,49 @@ class Drafter:
             draft.faults.append(_at(row.line, self._columns.title(Field.LEFT), Reason("", what, right)))
             draft.joined = draft.left = None  # it tells of no occurrence
 
+    def _is_clock(self, row: CsvRow) -> bool:
+        """Say whether a row has its join and its leave as times of day alone."""
+        reads = [read_written(self._text(row, what), self._options.order) for what in (Field.JOINED, Field.LEFT)]
+        return all(isinstance(read, Written) and read.clock_only for read in reads)
+
+    def _event_time(self, when: datetime | time | None) -> int | None:
+        """Give when the event began or ended, in the zone of the file's times."""
+        options = self._options
+        if isinstance(when, time):
+            when = datetime.combine(options.day, when) if options.day is not None else None
+        if when is None:
+            return None
+        moment = read_time(when.isoformat(" "), options.zone, zone_as=options.zone_as)
+        return moment.ms if isinstance(moment, Moment) else None
+
     def _stay(self, row: CsvRow, draft: Draft) -> timedelta | None:
         units = {Field.SECONDS: timedelta(seconds=1), Field.MINUTES: timedelta(minutes=1), Field.DURATION: None}
         for what, unit in units.items():
-            if text := self._text(row, what):
+            if (text := self._text(row, what)) and text not in NOTHING:
                 stay = read_duration(text, unit)
                 if isinstance(stay, timedelta):
                     return stay
                 draft.faults.append(self._reason(row, what, stay))
         return None
 
+    def _day_of(self, row: CsvRow, *, but: Field) -> date | None:
+        """Give the day of a row's times of day: from its own column, else the one that was said."""
+        text = self._text(row, Field.DATE) if but is not Field.DATE else ""
+        read = read_written(text, self._options.order, self._options.excel_dates) if text else None
+        if isinstance(read, Written) and not read.clock_only:
+            return read.local.date()
+        return self._options.day
+
     def _time(self, row: CsvRow, draft: Draft, kinds: tuple[Field, ...], *, days: bool = False) -> int | None:
         """Read the first time that is there; a fault is noted, and the text kept to be shown and mended."""
+        options = self._options
         for kind in kinds:
             text, column = _first(row.cells, self._columns.fields.get(kind, ()))
             if text in NOTHING or says_yes(text) is not None:
                 continue  # “Registered: Yes” has its time in another column
             zone = self._columns.zones.get(column) or behind(self._text(row, Field.ZONE) or self._zone)
-            moment = read_time(text, self._options.zone, self._options.order, zone, self._options.zone_as)
+            day = self._day_of(row, but=kind)
+            moment = read_time(text, options.zone, options.order, zone, options.zone_as, day, options.excel_dates)
             if isinstance(moment, Moment) and moment.day_only and not days:
                 moment = TimeFault(f"{shown(text)} has no time of day", "a time such as 2026-03-01T10:00:00Z")
             if isinstance(moment, Moment):

@@ -3,23 +3,22 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import islice, takewhile
+from itertools import takewhile
 from typing import Final, NamedTuple
 
 from models.input_check import comparable, shown
 from models.words import State
 from worker.files.columns.deciding_titles import DecidingKind
-from worker.files.columns.header import NONE, REFUSED, Columns, check_mapping, has_titles, is_address, recognise
+from worker.files.columns.header import NONE, Columns, check_mapping, has_titles, is_address, recognise
 from worker.files.columns.hosts_and_attendees import EventRole, role_of, section_of
 from worker.files.columns.known_titles import Field, compact
 from worker.files.columns.repeated import MEETING
-from worker.files.csv_rows import CsvRow, split_rows
-from worker.files.lines import FileError, Line, Lines
+from worker.files.csv_rows import CsvRow
+from worker.files.formats.content import Content
+from worker.files.lines import FileError
 from worker.files.options import Options
-from worker.files.sheet import unguarded
 from worker.files.written_zones import ZoneAbove, zone_above
 
-DELIMITERS: Final = (",", ";", "\t", "|")
 LOOKED_AT: Final = 200
 """Rows in which a header is looked for: reports begin with a summary, and some with the hosts."""
 TITLES_OF_A_HEADER: Final = 3
@@ -42,16 +41,17 @@ class Tables:
     Raises `FileError` where no row names what is needed.
     """
 
-    def __init__(self, lines: Lines, options: Options, promoted: Mapping[str, DecidingKind] = NONE) -> None:
-        self._lines = lines
+    def __init__(self, content: Content, options: Options, promoted: Mapping[str, DecidingKind] = NONE) -> None:
+        self._content = content
         self._options = options
         self._by_title = replace(
             options, mapping=tuple(pair for pair in options.mapping if not pair[0].startswith("#"))
         )
         """Without what is mapped by its place: every row has a third cell, and is no header for that."""
         self._promoted = promoted
-        sample = lines.sample.decode(lines.encoding, "replace").lstrip("\ufeff")
-        self._header, self._delimiter, self.first = self._find_header(sample)
+        self._header, self._delimiter, self.first = self._find_header()
+        self.above: list[CsvRow] = list(content.aside)
+        """The rows above the header, and those of other sheets."""
         self.hosts: frozenset[str] = frozenset()
         """The addresses that the rows above the header name: those of the host."""
         self.zone: ZoneAbove | None = None
@@ -63,8 +63,9 @@ class Tables:
         A line with one cell before a further header is that table's title, and anywhere the title of a section if it
         names one; else it is a broken row.
         """
-        rows = _rows(iter(self._lines), self._delimiter)
+        rows = self._content.rows.rows(self._delimiter)
         above = [row for row in takewhile(lambda row: row.line != self._header, rows) if any(map(str.strip, row.cells))]
+        self.above = [*self._content.aside, *above]
         title, people = self._above(above)
         yield from people
         table = Table(self._header, self.first, title)
@@ -102,7 +103,8 @@ class Tables:
             return None
         named = recognise(row.cells, self._by_title, self._promoted)
         titles = named.known - len(named.deciding)  # “Approved” and “Attended” are values as well
-        if named.missing(_state(named, self._options)) is not None and titles < TITLES_OF_A_HEADER:
+        few = titles < TITLES_OF_A_HEADER and not (Field.EMAIL in named.fields and titles > 1)
+        if named.missing(_state(named, self._options)) is not None and few:
             return None
         found = recognise(row.cells, self._options, self._promoted)
         return Table(row.line, found, lacks=found.missing(_state(found, self._options)) or "")
@@ -133,13 +135,22 @@ class Tables:
         self.hosts = frozenset(address for address, host in named.items() if host or len(named) == 1)
         return (title if table is None else ""), people
 
-    def _find_header(self, sample: str) -> tuple[int, str, Columns]:
+    def before_header(self) -> list[CsvRow]:
+        """Give the rows above the header, and those of other sheets."""
+        rows = takewhile(lambda row: row.line != self._header, self._content.rows.rows(self._delimiter))
+        return [*self._content.aside, *(row for row in rows if any(map(str.strip, row.cells)))]
+
+    @property
+    def delimiter(self) -> str:
+        """Give what separates the cells; nothing where they come apart."""
+        return self._delimiter
+
+    def _find_header(self) -> tuple[int, str, Columns]:
         """Find the first row that names what is needed, and what separates its cells."""
-        lines = [Line(number, text.removesuffix("\r")) for number, text in enumerate(self._lines.split(sample), 1)]
         best: tuple[int, Columns] | None = None
         found: list[tuple[int, int, str, Columns]] = []
-        for delimiter in DELIMITERS:
-            for row in islice(_rows(iter(lines), delimiter), LOOKED_AT):
+        for delimiter, rows in self._content.rows.first_rows(LOOKED_AT):
+            for row in rows:
                 columns = recognise(row.cells, self._options, self._promoted)
                 if best is None or columns.known > best[1].known:
                     best = (row.line, columns)
@@ -149,25 +160,25 @@ class Tables:
         if found:
             line, _, delimiter, columns = min(found, key=lambda header: header[:2])
             return line, delimiter, columns
-        if best is None or not best[1].known:
+        raise NoHeaderError(best, self._options)
+
+
+class NoHeaderError(FileError):
+    """No row names what every record needs; the one that comes nearest, where there is one that is like a header."""
+
+    def __init__(self, best: tuple[int, Columns] | None, options: Options) -> None:
+        self.columns = best[1] if best and best[1].known else None
+        if best is None or self.columns is None:
             what = "has no row of column names that are known here in its first lines"
-            raise FileError(
-                "the file", what, 'a header such as Email,Join Time,Leave Time; or --map "Their column=email"'
-            )
-        check_mapping(best[1], self._options)
-        there = ", ".join(shown(title.strip()) for title in best[1].titles if title.strip())
-        state = _state(best[1], self._options)
-        what = f"looks like the header ({there}) and has {best[1].missing(state)}"
-        named = f'--map "Their column={best[1].wanted(state)}", with that column\'s title'
-        raise FileError(f"line {best[0]}", what, named)
-
-
-def _rows(lines: Iterator[Line], delimiter: str) -> Iterator[CsvRow]:
-    """Split lines into rows; from the header of a sheet of ours on, cells are as they were before it was written."""
-    is_ours = False
-    for row in split_rows(lines, delimiter):
-        is_ours = is_ours or tuple(compact(cell) for cell in row.cells[: len(REFUSED)]) == REFUSED
-        yield row._replace(cells=[unguarded(cell) for cell in row.cells]) if is_ours else row
+            right = 'a header such as Email,Join Time,Leave Time; or --map "Their column=email"'
+            super().__init__("the file", what, right)
+            return
+        check_mapping(self.columns, options)
+        there = ", ".join(shown(title.strip()) for title in self.columns.titles if title.strip())
+        state = _state(self.columns, options)
+        what = f"looks like the header ({there}) and has {self.columns.missing(state)}"
+        named = f'--map "Their column={self.columns.wanted(state)}", with that column\'s title'
+        super().__init__(f"line {best[0]}" if best[0] else "the fields", what, named)
 
 
 def _state(columns: Columns, options: Options) -> State | None:

@@ -15,7 +15,8 @@ from models.counted import counted
 from models.input_check import shown
 from worker.files.columns.header import Columns
 from worker.files.corrections import ClosedByFile
-from worker.files.rows import FileRecord, LeftOut, RejectedRow
+from worker.files.not_people import LeftOut
+from worker.files.rows import FileRecord, RejectedRow
 from worker.files.stays.shared_addresses import SharedTally
 from worker.intake.receipts import Receipt
 from worker.queries.rows import as_said
@@ -35,6 +36,8 @@ class FileFacts:
     kind: str = ""
     encoding: str = ""
     header_line: int = 0
+    notes: list[str] = field(default_factory=list)
+    """What the file settled itself, such as the order of its dates."""
     columns: dict[str, str] = field(default_factory=dict)
     """A column's title and what it was read as."""
     unread: list[str] = field(default_factory=list)

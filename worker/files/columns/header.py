@@ -72,6 +72,8 @@ class Columns:
     """Columns that may hold a field, and are read only where `--map` says so."""
     silent: tuple[int, ...] = ()
     """Columns that nothing is read from, those without a title as well."""
+    has_start: bool = False
+    """Whether it is said when the event began: then who came needs no time of joining."""
 
     def title(self, what: Field) -> str:
         """Give the title of the column that is read first for a field, else the field's own name."""
@@ -92,6 +94,8 @@ class Columns:
             return None
         if Field.EMAIL not in self.fields and Field.VID not in self.fields:
             return "no column with an e-mail address" + self._not_taken()
+        if state is State.ATTEND and self.has_start:
+            return None
         wanted = {TIMES[state]} if state else set(TIMES.values())
         if (wanted | {Field.TIME, Field.DATE}).isdisjoint(self.fields):
             verb = {None: "anything happened", State.REGISTER: "they registered", State.ATTEND: "they joined"}
@@ -208,6 +212,7 @@ def recognise(cells: Sequence[str], options: Options, promoted: Mapping[str, Dec
         rivals,
         _asked(cells, unread),
         tuple(silent),
+        options.start is not None and not {Field.JOINED, Field.TIME, Field.DATE} & places.keys(),
     )
 
 

@@ -10,9 +10,10 @@ from itertools import chain, groupby
 from typing import Final
 
 from models.input_check import Reason
+from worker.files.not_people import LeftOut
 from worker.files.options import ALL, Options, SharedAddress, occurrence_text
 from worker.files.questions import Question, QuestionsError
-from worker.files.rows import Draft, FileRecord, LeftOut, RejectedRow
+from worker.files.rows import Draft, FileRecord, RejectedRow
 from worker.files.stays import occurrences
 from worker.files.stays.shared_addresses import SharedTally, find_shared
 from worker.files.stays.spool import Spool, Stored, spool

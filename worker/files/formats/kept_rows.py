@@ -1,0 +1,55 @@
+"""Rows of cells on disk: what a workbook or a web page holds can be read again without keeping it in memory."""
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator
+from typing import IO, BinaryIO, Final, cast
+
+import orjson
+
+from worker.files.csv_rows import CsvRow
+
+LONGEST_CELL: Final = 128 * 1024
+"""Characters of a cell that are kept: more is no value of a person."""
+
+
+class KeptRows:
+    """Rows in a file without a name, which goes when the process does."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as its rows are read
+        weakref.finalize(self, self._file.close)
+        self._end = 0
+        self.count = 0
+        self.addresses = 0
+        """Rows that hold an @."""
+
+    def add(self, line: int, cells: list[str]) -> None:
+        """Keep a row; one without any text is passed over."""
+        while cells and not cells[-1].strip():
+            cells.pop()
+        if not cells:
+            return
+        kept = [cell[:LONGEST_CELL].encode("utf-8", "replace").decode() for cell in cells]
+        self._end += self._file.write(orjson.dumps([line, kept]) + b"\n")
+        self.count += 1
+        self.addresses += any("@" in cell for cell in cells)
+
+    def __iter__(self) -> Iterator[CsvRow]:
+        """Give every row, from the first one on; several may read at once."""
+        at = 0
+        while at < self._end:
+            self._file.seek(at)
+            written = self._file.readline()
+            at += len(written)
+            line, cells = orjson.loads(written)
+            yield CsvRow(line, cells)
+
+
+def kept_on_disk(source: BinaryIO) -> BinaryIO:
+    """Copy what comes through a pipe to a file without a name, so that it can be read twice."""
+    kept = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 - its reader closes it
+    shutil.copyfileobj(source, kept)
+    kept.seek(0)
+    return kept
