@@ -6,14 +6,16 @@ import stat
 import sys
 import time
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Final, NamedTuple, NoReturn
 from uuid import UUID, uuid4
 
 import typer
 
 from cli.accounts import unknown
 from cli.file_options import FileOptions
+from cli.file_questions import answered, can_ask, home_zone
 from cli.option_groups import with_groups
 from cli.output import Bar, complain, print_json, say
 from cli.resources import open_process
@@ -22,15 +24,19 @@ from models.ids import LONGEST_TEXT, id_fault
 from models.input_check import shown
 
 if TYPE_CHECKING:
-    from worker.files.corrections import ClosedByFile
+    from worker.files.options import Options
+    from worker.files.questions import QuestionsError
     from worker.files.reader import Reading
-    from worker.files.rejects_file import RefusedFile
-    from worker.files.submit import HandIn, Progress
-    from worker.files.summary import FileResult
     from worker.intake.receipts import Receipt
+    from worker.submission.corrections import ClosedByFile
+    from worker.submission.rejects_file import RefusedFile
+    from worker.submission.submit import HandIn, Progress
+    from worker.submission.summary import FileResult
 
 UNAVAILABLE: Final = 1
+NOTHING_SENT: Final = 1
 UNUSABLE: Final = 2
+NOT_ACCEPTED: Final = 3
 INTERRUPTED: Final = 130
 STALLED: Final = 20
 """Seconds without anything accepted after which the command says what may be the matter."""
@@ -105,45 +111,86 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     """
     from worker.files.lines import FileError
     from worker.files.questions import QuestionsError
-    from worker.files.reader import Reading
-    from worker.files.rejects_file import RefusedFile
-    from worker.files.summary import FileResult
 
-    receipt: Receipt | None = None
-    corrected: ClosedByFile | None = None
-    submission = None if check else uuid4()
-    with ExitStack() as stack:
+    given = _Given(file, refused, producer, check, json)
+    try:
+        chosen = replace(options.read(), home=home_zone())
+    except FileError as error:
+        _stop(UNUSABLE, str(error), f"{file} cannot be used so; nothing was sent.")
+    while True:
         try:
-            chosen = options.read()
-            source = stack.enter_context(_open(file))
-            rows = (
-                None
-                if check and refused is None
-                else stack.enter_context(RefusedFile.beside(file, refused, submission))
-            )
-            bar = stack.enter_context(_Bar(source, shown=sys.stdout.isatty() and not (quiet or json)))
-            reading = Reading(source, chosen, bar.read)
-            bar.reading = reading
-            if submission is None or rows is None:
-                _read(reading, rows)
-            else:
-                hand_in, receipt = _hand_in(reading, submission, rows, bar, producer)
-                corrected = _close_corrected(hand_in, file)
+            status = _run(given, chosen, shown=sys.stdout.isatty() and not (quiet or json))
         except QuestionsError as error:
-            said = [*chosen.arguments(), *(["--encoding", chosen.encoding] if chosen.encoding else [])]
-            said += [*(["--producer", producer] if producer else []), *(["--check"] if check else [])]
-            said += ["--refused", str(refused)] if refused else []
-            again = f"{shlex.join(['turnout', 'enqueue', file, *said])} {error.answered()}"
-            if json:
-                asked = [question.fields() for question in error.questions]
-                print_json({"sent": False, "questions": asked, "command": again})
-            example = ("With the first answer to each question, it is:", f"  {again}")
-            _stop(UNUSABLE, *str(error).splitlines(), *example, f"Nothing of {file} was sent.")
+            if json or not can_ask(file):
+                _stop_with_questions(given, chosen, error)
+            chosen = answered(chosen, error.questions)
         except FileError as error:
             _stop(UNUSABLE, str(error), f"{file} cannot be used so; nothing was sent.")
+        else:
+            raise typer.Exit(status)
+
+
+class _Given(NamedTuple):
+    """What was said of the command, beside how the file is read."""
+
+    file: str
+    refused: Path | None
+    producer: str | None
+    check: bool
+    json: bool
+
+
+def _run(given: _Given, chosen: "Options", *, shown: bool) -> int:
+    """Read the file, and submit it; give the exit status.
+
+    Raises:
+        QuestionsError: before anything is sent.
+
+    """
+    from worker.files.reader import Reading
+    from worker.submission.rejects_file import RefusedFile
+    from worker.submission.summary import FileResult
+
+    submission = None if given.check else uuid4()
+    receipt: Receipt | None = None
+    corrected: ClosedByFile | None = None
+    with ExitStack() as stack:
+        source = stack.enter_context(_open(given.file))
+        bar = stack.enter_context(_Bar(source, shown=shown))
+        reading = Reading(source, chosen, bar.read)
+        rows = (
+            None
+            if given.check and given.refused is None
+            else stack.enter_context(RefusedFile.beside(given.file, given.refused, reading.content, submission))
+        )
+        bar.reading = reading
+        if submission is None or rows is None:
+            _read(reading, rows)
+        else:
+            hand_in, receipt = _hand_in(reading, submission, rows, bar, given.producer)
+            corrected = _close_corrected(hand_in, given.file)
     written = rows.path if rows is not None and rows.written else None
-    said = ["--producer", producer] if producer else []
-    _close(reading, FileResult(submission, receipt, written, corrected), said, as_json=json)
+    said = ["--producer", given.producer] if given.producer else []
+    _close(reading, FileResult(submission, receipt, written, corrected), said, as_json=given.json)
+    facts = reading.facts
+    if not facts.records:
+        return NOTHING_SENT
+    return NOT_ACCEPTED if facts.refused or (receipt is not None and receipt.refused) else 0
+
+
+def _stop_with_questions(given: _Given, chosen: "Options", error: "QuestionsError") -> NoReturn:
+    """Say everything that must be answered, with the whole command to copy."""
+    said = [*chosen.arguments(), *(["--encoding", chosen.encoding] if chosen.encoding else [])]
+    said += ["--sheet", chosen.sheet] if chosen.sheet else []
+    said += ["--hidden-rows", chosen.hidden_rows.value] if chosen.hidden_rows else []
+    said += [*(["--producer", given.producer] if given.producer else []), *(["--check"] if given.check else [])]
+    said += ["--refused", str(given.refused)] if given.refused else []
+    again = f"{shlex.join(['turnout', 'enqueue', given.file, *said])} {error.answered()}"
+    if given.json:
+        asked = [question.fields() for question in error.questions]
+        print_json({"sent": False, "questions": asked, "command": again})
+    example = ("With the first answer to each question, it is:", f"  {again}")
+    _stop(UNUSABLE, *str(error).splitlines(), *example, f"Nothing of {given.file} was sent.")
 
 
 def _open(file: str) -> AbstractContextManager[BinaryIO]:
@@ -152,7 +199,10 @@ def _open(file: str) -> AbstractContextManager[BinaryIO]:
     try:
         return Path(file).open("rb")
     except OSError as error:
-        _stop(UNUSABLE, f"{file} cannot be read: {error.strerror}. Expected a CSV or JSON Lines file, or -")
+        _stop(
+            UNUSABLE,
+            f"{file} cannot be read: {error.strerror}. Right would be a report that can be read, or - for standard input",
+        )
 
 
 def _stop(status: int, *lines: str) -> NoReturn:
@@ -179,10 +229,10 @@ def _hand_in(
     from sqlalchemy.exc import DBAPIError
 
     from worker.accounts.state import find
-    from worker.files.submit import HandIn
     from worker.files.where import PRODUCER
     from worker.settings import SettingsError
     from worker.stream import StreamUnavailable
+    from worker.submission.submit import HandIn
 
     try:
         process = open_process()
@@ -263,7 +313,7 @@ class _Bar(Bar):
 
     def tell(self, step: "Progress") -> None:
         """Show what is submitted and accepted; where nothing moves, say once what may be the matter."""
-        from worker.files.submit import Phase
+        from worker.submission.submit import Phase
 
         match step.phase:
             case Phase.SENDING:
@@ -283,11 +333,11 @@ class _Bar(Bar):
 
 def _close(reading: "Reading", came_to: "FileResult", named: list[str], *, as_json: bool) -> None:
     """Print the closing table."""
-    from worker.files.summary import summary, table
+    from worker.submission.summary import summary, table
 
     if as_json:
         print_json(summary(reading.facts, came_to))
         return
-    again = shlex.join(["turnout", "enqueue", str(came_to.refused_file), *reading.options.arguments(), *named])
-    for label, text in table(reading.facts, came_to, again):
+    again = shlex.join(["turnout", "enqueue", str(came_to.refused_file), *reading.settled.arguments(), *named])
+    for label, text in table(reading.facts, came_to, again, reading.settled):
         say(f"{label:<13} {text}".rstrip())

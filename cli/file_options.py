@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from models.words import State
-from worker.files.options import DateOrder, Options, SharedAddress
+from worker.files.options import DateOrder, HiddenRows, Options, SharedAddress
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,24 @@ class FileOptions:
     time_zone: Annotated[
         str | None,
         typer.Option(
-            help="The zone of times that name none: a place such as Europe/Berlin, UTC, or an offset such as "
-            "-05:00. EST=America/New_York says what an abbreviation in the file stands for."
+            help="Whose clock the times show that name no zone: Berlin, “Eastern Time”, GMT-7, Europe/Berlin, UTC. "
+            "EST=America/New_York says what an abbreviation in the file stands for."
         ),
     ] = None
     date_order: Annotated[
         DateOrder | None, typer.Option(help="How dates of three numbers are written: 03/04/2026 may be two.")
+    ] = None
+    day: Annotated[str | None, typer.Option(metavar="DAY", help="The day of times that name none: 2026-03-29.")] = None
+    start: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="When the event began, where the file says only how long people stayed: 2026-03-29T19:00.",
+        ),
+    ] = None
+    end: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="When it ended, where the file does not say when people left."),
     ] = None
     occurrence: Annotated[
         str | None,
@@ -47,6 +59,10 @@ class FileOptions:
         SharedAddress | None, typer.Option(help="Whose the rows are where different names stand under one address.")
     ] = None
     encoding: Annotated[str | None, typer.Option(help="The file's encoding, where it is not UTF-8 or UTF-16.")] = None
+    sheet: Annotated[str | None, typer.Option(help="The sheet of a workbook, where several have addresses.")] = None
+    hidden_rows: Annotated[
+        HiddenRows | None, typer.Option(help="Whether rows count that the sheet of a workbook hides.")
+    ] = None
 
     def read(self) -> Options:
         """Check what was typed.

@@ -67,9 +67,9 @@ def ask(question: str, *, on_stderr: bool = False) -> None:
         raise typer.Exit(1)
 
 
-def prompt(what: str, *, hidden: bool = False) -> str:
+def prompt(what: str, *, hidden: bool = False, default: str | None = None) -> str:
     """Ask for a text; what is hidden is not shown while it is typed."""
-    return str(typer.prompt(visible(what), hide_input=hidden))
+    return str(typer.prompt(visible(what), hide_input=hidden, default=default))
 
 
 def print_json(value: object) -> None:

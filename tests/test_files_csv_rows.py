@@ -1,5 +1,6 @@
 import csv
 import io
+from datetime import time
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -68,7 +69,7 @@ def test_a_byte_that_is_no_text_costs_its_row_also_where_a_quoted_cell_runs_over
         b'Email,Date,Note\na@example.com,2026-03-01T10:00:00Z,"x\n\xd3y"\n'
         b"b@example.com,2026-03-01T10:00:00Z,zo\xc3\xab\n"
     )
-    options = Options(state=State.ATTEND, object_id="7", mapping=(("Date", "joined"),))
+    options = Options(state=State.ATTEND, object_id="7", mapping=(("Date", "joined"),), end=time(9))
     items = list(Reading(io.BytesIO(content), options).items())
     assert {type(item).__name__ for item in items} == {"RejectedRow"}
     assert "holds the byte 0xd3" in str(next(one for one in items if isinstance(one, RejectedRow)).reasons[0])

@@ -7,10 +7,11 @@ import pytest
 
 from models.words import State
 from worker.files.jsonl import read_line
+from worker.files.not_people import LeftOut
 from worker.files.options import Options, SharedAddress
 from worker.files.questions import QuestionsError
 from worker.files.reader import Reading
-from worker.files.rows import FileRecord, LeftOut, RejectedRow
+from worker.files.rows import FileRecord, RejectedRow
 
 OPTIONS = Options(state=State.CANCEL, event="e0", external_account="x0")
 INPUT = {"email": "a@example.com", "interactionDateTime": 1772359200000}

@@ -37,12 +37,9 @@ def test_another_encoding_is_read_where_it_is_named() -> None:
     [
         (b"", None, "is empty"),
         (b" \n\n", None, "is empty"),
-        (b"PK\x03\x04....", None, "is a spreadsheet workbook; expected its sheet saved as"),
         (b"\x1f\x8b....", None, "gunzip -c FILE"),
         (b"%PDF-1.7", None, "is a PDF"),
-        (b"\n<!DOCTYPE html><html>", None, "is a web page"),
         (b"\x01\x02" + b"\x00" * 9 + b"abc" * 20, None, "is no text"),
-        ("Email\nRené\n".encode("windows-1252"), None, "line 2: holds the byte 0xe9, which is no UTF-8"),
         (b"Email\n", "klingon", "--encoding: klingon is unknown"),
     ],
 )

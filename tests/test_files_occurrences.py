@@ -14,7 +14,7 @@ from worker.files.options import DateOrder, Options
 from worker.files.questions import QuestionsError
 from worker.files.reader import Reading
 from worker.files.rows import FileRecord, RejectedRow
-from worker.files.summary import FileResult, table
+from worker.submission.summary import FileResult, table
 
 FILES = Path(__file__).parent / "files"
 NEW_YORK: dict[str, Any] = {"time_zone": "America/New_York", "date_order": DateOrder.MDY}
@@ -416,7 +416,7 @@ def test_teams_july_times_are_new_yorks_or_those_of_the_offset_and_est_is_asked_
 
 def test_the_closing_table_says_how_many_rows_became_how_many_records_and_the_most_of_one_address() -> None:
     reading, _, _ = read((FILES / "zoom-zero-minutes.csv").read_bytes(), **NEW_YORK)
-    lines = [text for _, text in table(reading.facts, FileResult(), "")]
+    lines = [text for _, text in table(reading.facts, FileResult(), "", reading.settled)]
     assert any(line.startswith("4 rows became 3 records, one for each person and occurrence") for line in lines)
     assert "most rows of one address: 2 (bob@example.com)" in lines
 

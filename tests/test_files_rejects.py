@@ -5,12 +5,14 @@ import pytest
 
 from models.input_check import Reason
 from models.words import State
+from worker.files.formats.content import open_content
 from worker.files.lines import FileError
 from worker.files.options import Options
 from worker.files.reader import Reading
-from worker.files.rejects_file import RefusedFile
 from worker.files.rows import FileRecord, RejectedRow
+from worker.submission.rejects_file import RefusedFile
 
+CONTENT = open_content(io.BytesIO(b"Email,Date\na@example.com,2026-03-01\n"), Options())
 OPTIONS = Options(state=State.REGISTER, object_id="7")
 
 
@@ -71,19 +73,19 @@ def test_a_text_that_cannot_be_written_is_written_escaped(tmp_path: Path) -> Non
 def test_a_file_that_is_there_is_never_written_over(tmp_path: Path) -> None:
     source = tmp_path / "list.csv"
     (tmp_path / "list.csv.refused.csv").write_text("being mended")
-    assert RefusedFile.beside(str(source), None).path.name == "list.csv.refused-2.csv"
-    with pytest.raises(FileError, match="is there already; expected a name that is free"):
-        RefusedFile.beside(str(source), tmp_path / "list.csv.refused.csv")
+    assert RefusedFile.beside(str(source), None, CONTENT).path.name == "list.csv.refused-2.csv"
+    with pytest.raises(FileError, match="is there already; right would be a name that is free"):
+        RefusedFile.beside(str(source), tmp_path / "list.csv.refused.csv", CONTENT)
 
 
 def test_a_place_that_cannot_be_written_is_found_before_anything_is_sent(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match="cannot be written to; expected --refused FILE"):
-        RefusedFile.beside(str(tmp_path / "nowhere" / "list.csv"), None)
+    with pytest.raises(FileError, match="cannot be written to; right would be --refused FILE"):
+        RefusedFile.beside(str(tmp_path / "nowhere" / "list.csv"), None, CONTENT)
 
 
 def test_rows_from_standard_input_go_to_this_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert RefusedFile.beside("-", None).path == Path("stdin.refused.csv")
+    assert RefusedFile.beside("-", None, CONTENT).path == Path("stdin.refused.csv")
 
 
 def test_a_column_named_by_its_place_is_the_same_in_the_file_of_refused_rows(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from worker.files.people import people_behind, words_of
 from worker.files.questions import QuestionsError
 from worker.files.reader import Reading
 from worker.files.rows import FileRecord, RejectedRow
-from worker.files.summary import FileResult, table
+from worker.submission.summary import FileResult, table
 
 NAMED = "Name (Original Name),User Email,Join Time,Leave Time\n"
 REGISTERED = "First Name,Last Name,Email,Registration Time\n"
@@ -206,7 +206,7 @@ def test_how_many_people_there_are_does_not_depend_on_the_order_of_the_rows(name
 
 def test_a_couple_in_a_larger_file_is_told_of_in_the_closing_table() -> None:
     reading, _ = read(*NOT_ASKED["a couple in a larger file"][:1])
-    lines = dict(table(reading.facts, FileResult(), ""))
+    lines = dict(table(reading.facts, FileResult(), "", reading.settled))
     assert lines["shared"] == (
         "1 address is used by several people (different names, or many at once); HubSpot sees one person in each"
     )

@@ -5,8 +5,9 @@ from typing import Any
 from hypothesis import given, settings, strategies as st
 
 from worker.files.columns.header import Columns
+from worker.files.not_people import LeftOut
 from worker.files.options import Options, SharedAddress
-from worker.files.rows import Draft, LeftOut
+from worker.files.rows import Draft
 from worker.files.stays import gather as gathering
 from worker.files.where import Where
 

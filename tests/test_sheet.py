@@ -17,9 +17,9 @@ from worker.files.csv_rows import split_rows
 from worker.files.lines import Lines
 from worker.files.options import Options
 from worker.files.reader import Reading
-from worker.files.rejects_file import RefusedFile
 from worker.files.rows import RejectedRow
 from worker.files.sheet import Sheet, guarded, unguarded
+from worker.submission.rejects_file import RefusedFile
 
 ROOT: Final = Path(__file__).parent.parent
 FORMULAS: Final[list[str]] = json.loads((ROOT / "tests" / "corpora" / "formulas.json").read_text("utf-8"))

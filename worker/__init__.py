@@ -3,7 +3,8 @@
 - `retention`   what is old is purged, and a person erased; `doctor`: everything needed is looked at
 - `monitor`     what a process tells about itself on a port of its own: probes and metrics
 - `operations`  what operators do, as jobs: retry, cancel, correct, submit again, on schedules; the audit log
-- `files`       attendance files are read and submitted
+- `submission`  what was read of a file is submitted
+- `files`       attendance files are read: bytes and options in; records, rows left out and questions out
 - `intake`      a message becomes records in batches; `local`: everything on one machine, for `turnout up`
 - `delivery`    calls to HubSpot, each with a permit; `webhooks`: calls to producers
 - `queries`     what pages and commands show

@@ -8,8 +8,8 @@ from models.words import State
 from worker.files.lines import FileError
 from worker.files.options import DateOrder, Options
 from worker.files.reader import Reading
-from worker.files.rejects_file import RefusedFile
 from worker.files.rows import FileRecord, RejectedRow
+from worker.submission.rejects_file import RefusedFile
 
 STATES = (*State, None)
 

@@ -1,12 +1,19 @@
-"""Attendance files: a CSV or JSON Lines file becomes messages, read twice (for its questions first) in bounded memory.
+"""Attendance files as people have them, read: bytes and options in; records, rows left out and questions out.
 
+A pure library: it knows no database and no terminal. A file is read twice (for its questions first), in bounded memory.
 Going down, in the order in which a row meets them:
 
+- `formats`               what a file is: CSV, JSON, workbooks, web pages, zips; its encoding; its rows
 - `lines`                 bytes to numbered lines: encodings, byte-order marks, what is not text at all
 - `csv_rows`              lines to rows of cells: quotes, quoted newlines, a quote that never closes
 - `sections`              the tables of a file, and what stands above its header
 - `columns`               a header, recognised: which column holds what, and which decide who counts
-- `options`               what the command line adds
+- `options`               what its reader says of it
+- `interview`             everything that must be answered before the rows are read, in one stop
+- `guess`                 what columns hold whose titles are not known, by their cells
+- `event_facts`           what a report says of its event beside the table of people
+- `time_evidence`         what the times of a file need, and what the file itself says of it
+- `no_addresses`          reports without addresses, and which one of the tool has them
 - `signs`                 what one cell says; `verdicts`: whether a row counts
 - `first_look`            a look at the whole file, for what must be asked
 - `several_events`        a column that names more than one event; `record_ids`: ids that may be HubSpot's
@@ -18,12 +25,11 @@ Going down, in the order in which a row meets them:
 - `where`                 the event, the state and the account of an input, from its row or the options
 - `rows`                  a row's cells to an input; `jsonl`: a line of JSON to inputs
 - `not_addresses`         what stands where a contact's address should
+- `not_people`            footers, totals, telephones and people without an address
 - `stays`                 many joins of a person to one stay for each occurrence
 - `reader`                all of these put together: a file to records, rejected rows and rows left out
 - `messages`              records to messages, in an order that keeps each contact's
-- `corrections`           what a corrected file corrects, and closing it
-- `submit`                messages to the stream, rejected rows to the books, then the wait for the receipt
 - `sheet`                 the one writer of CSV: no spreadsheet runs its cells, and they are read back unchanged
-- `rejects_file`          the rejected rows as a file to be corrected; `summary`: the facts of the closing table
+- `facts`                 what was read, counted
 - `source`                the rows of a refusal, kept, and read again
 """

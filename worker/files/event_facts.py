@@ -122,7 +122,8 @@ def read_facts(rows: Sequence[CsvRow]) -> EventFacts:
     one = {kind: values[0] for kind, values in found.items() if len(values) == 1 or kind in {"name", "id"}}
     if several:
         return EventFacts(one.get("name"), one.get("id"), is_several=True)
-    return EventFacts(*(one.get(kind) for kind in ("name", "id", "day", "start", "end", "duration")))
+    get = one.get
+    return EventFacts(get("name"), get("id"), get("day"), get("start"), get("end"), get("duration"))
 
 
 def _said(rows: Sequence[CsvRow]) -> Iterator[tuple[str, Said]]:

@@ -88,7 +88,8 @@ def _profile(header: CsvRow, rows: Sequence[CsvRow], delimiter: str) -> Guess:
             if sum(map(is_one, texts)) >= _MOST * len(texts):
                 kinds[kind].append(place)
                 break
-    return Guess(header, delimiter, *(tuple(kinds[kind]) for kind in ("address", "time", "stay")), examples)
+    addresses, times, stays = (tuple(kinds[kind]) for kind in ("address", "time", "stay"))
+    return Guess(header, delimiter, addresses, times, stays, examples)
 
 
 def _is_address(text: str) -> bool:
@@ -149,8 +150,10 @@ _VERBS: Final = {State.ATTEND: "joined", State.REGISTER: "registered", State.CAN
 
 
 def _question(found: Guess, places: Sequence[int], target: str, what: str) -> Question:
+    own = ": take it if it is their own, not a buyer's, a host's or a sign-in name" if target == Field.EMAIL else ""
     choices = [
-        Choice(as_option(_name(found, place), target), f"it holds “{shown(found.examples[place])}”") for place in places
+        Choice(as_option(_name(found, place), target), f"it holds “{shown(found.examples[place])}”{own}")
+        for place in places
     ]
     where = f"line {found.header.line}" if found.header.line else "the table"
     return Question("--map", where, what, tuple(choices))

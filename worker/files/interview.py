@@ -18,7 +18,7 @@ from worker.files.event_facts import EventFacts, read_facts
 from worker.files.first_look import survey
 from worker.files.formats.content import Content
 from worker.files.guess import ask_columns, guess, has_addresses, likely_state
-from worker.files.no_addresses import no_addresses
+from worker.files.no_addresses import is_known_report, no_addresses
 from worker.files.options import Options
 from worker.files.questions import Choice, Question, as_argument
 from worker.files.sections import NoHeaderError, Tables
@@ -130,13 +130,14 @@ def _ask_state(content: Content, tables: Tables | NoHeaderError) -> Question:
 def _ask_columns(content: Content, tables: NoHeaderError, options: Options, facts: EventFacts) -> Iterator[Question]:
     """Ask what the columns hold; where no answer would help, the file cannot be used."""
     found, state = guess(content), options.state or State.REGISTER
-    if found is None and not has_addresses(content):
-        raise (
-            no_addresses(tables.columns.titles if tables.columns else _first_titles(content))
-            if (tables.columns or _first_titles(content))
-            else tables
-        )
+    columns = tables.columns
     if found is None:
+        of_people = columns is not None and not (
+            columns.asked or columns.rivals or {Field.EMAIL, Field.VID} & columns.fields.keys()
+        )
+        titles = columns.titles if columns else _first_titles(content)
+        if not has_addresses(content) and (of_people or is_known_report(titles)):
+            raise no_addresses(titles)
         raise tables
     questions = ask_columns(found, options, state)
     answered = options

@@ -4,13 +4,14 @@ Fields beside HubSpot's that decide who counts (status, role, attended …) are 
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from typing import Final
 
 from models.input_check import FIELDS, Candidate, Reason, check_input, shown
 from models.message import Message, loads, read_fields
 from models.words import State
-from worker.files.columns.header import announced
+from worker.files.columns.header import REFUSED, announced
 from worker.files.columns.known_titles import Field
 from worker.files.columns.map_option import answer_key, mapped
 from worker.files.columns.who_counts import NOTHING, deciding, meaning
@@ -28,7 +29,9 @@ _OWN: Final = frozenset({"inputs", "submission_id", "part", "producer"})
 _AROUND: Final = frozenset({"subscriber_state", "object_id", "external_event_id", "external_account_id", "account"})
 
 
-def read_line(number: int, text: str, options: Options) -> Iterator[FileRecord | RejectedRow | LeftOut]:
+def read_line(  # noqa: C901 - the shapes of a line
+    number: int, text: str, options: Options
+) -> Iterator[FileRecord | RejectedRow | LeftOut]:
     """Judge every input of a line alone."""
     try:
         fields = loads(text)
@@ -37,6 +40,11 @@ def read_line(number: int, text: str, options: Options) -> Iterator[FileRecord |
         return
     if not isinstance(fields, dict):
         yield _refused(number, text, Reason("", "is no JSON object", 'one JSON object on each line, {"email": …}'))
+        return
+    if corrects := _own_columns(fields):
+        is_text = set(fields) == set(TITLES) and isinstance(fields["json"], str)
+        text = str(fields["json"]) if is_text else as_json(fields).decode()  # a line that could not be read, corrected
+        yield from (_corrected(item, corrects) for item in read_line(number, text, options))
         return
     around: dict[str, object]
     fields, beside = _deciding(fields, options)
@@ -72,6 +80,23 @@ def read_line(number: int, text: str, options: Options) -> Iterator[FileRecord |
             reasons = judged
         own = as_json({**around, "inputs": [raw]})
         yield _refused(number, text if len(inputs) == 1 else own.decode(), *reasons, raw=own)
+
+
+def _own_columns(fields: dict[str, object]) -> tuple[str, ...]:
+    """Take out what a file of refused rows has before its own fields: what a line corrects."""
+    if not set(REFUSED) <= fields.keys():
+        return ()
+    return tuple(str(fields.pop(name)) for name in REFUSED)
+
+
+def _corrected(item: FileRecord | RejectedRow | LeftOut, own: tuple[str, ...]) -> FileRecord | RejectedRow | LeftOut:
+    """Give what was read of a line that corrects one, with what it corrects."""
+    if isinstance(item, FileRecord):
+        return replace(item, corrects=own[-1:] if own[-1] else ())
+    if isinstance(item, RejectedRow):
+        ((line, cells),) = item.rows
+        return replace(item, titles=(*REFUSED, *item.titles), rows=((line, [*own, *cells]),))
+    return item
 
 
 def _unknown(signs: list[Sign], state: State, *, says_state: bool) -> Sign | None:

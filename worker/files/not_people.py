@@ -16,6 +16,7 @@ from worker.files.people import name_places
 _PHONE: Final = re.compile(
     r"(?:phone|telefon|tel\.?|call[- ]in user|dial[- ]in)?[\s#:_-]*\+?[\d\s().*xX-]{4,}", re.IGNORECASE
 )
+_TIMES: Final = (Field.JOINED, Field.LEFT, Field.REGISTERED, Field.TIME)
 _TOTALS: Final = frozenset(
     {"total", "totals", "sum", "count", "average", "grandtotal", "subtotal", "summe", "gesamt", "anzahl", "durchschnitt",
      "totaux", "somme", "moyenne", "suma", "promedio", "media", "soma", "totale", "totali", "totaal", "gemiddelde"}

@@ -133,9 +133,15 @@ class Options:
         when = _occurrence(occurrence) if occurrence else None
         where = (state, object_id, event, external_account, account)
         read = cls(*where, zone, date_order, pairs, encoding, zone_as, when, shared_address, include_hosts)
-        times = {"day": day and _day(day), "start": start and _when("start", start), "end": end and _when("end", end)}
-        files = {"sheet": sheet, "hidden_rows": hidden_rows, "excel_dates": excel_dates}
-        return replace(read, **{name: value or None for name, value in times.items()}, **files)
+        return replace(
+            read,
+            day=_day(day) if day else None,
+            start=_when("start", start) if start else None,
+            end=_when("end", end) if end else None,
+            sheet=sheet,
+            hidden_rows=hidden_rows,
+            excel_dates=excel_dates,
+        )
 
     def mapped(self, *said: str) -> Self:
         """Give the options with further `--map`s."""

@@ -11,6 +11,7 @@ from worker.files import jsonl
 from worker.files.columns.header import Columns, columns_before, corrected
 from worker.files.columns.known_titles import Field
 from worker.files.csv_rows import CsvRow
+from worker.files.facts import FileFacts
 from worker.files.formats.content import Content, open_content
 from worker.files.interview import interview
 from worker.files.lines import FileError, Line
@@ -20,7 +21,6 @@ from worker.files.questions import QuestionsError
 from worker.files.rows import Draft, Drafter, FileRecord, RejectedRow, refused_row
 from worker.files.sections import Table
 from worker.files.stays.gather import gather, questions
-from worker.files.summary import FileFacts
 from worker.files.verdicts import Judge
 from worker.files.written_zones import is_used
 
@@ -57,6 +57,7 @@ class Reading:
         found = interview(content, self.options)
         self.settled, self._tables = found.settled, found.tables
         self.facts.notes += found.notes
+        content.delimiter = found.tables.delimiter
         asked = [*content.questions, *found.questions]
         if asked:
             # what the rows ask next, should the first answers be given

@@ -155,7 +155,7 @@ class Drafter:
         self._columns = columns
         self._options = options
 
-    def read(self, row: CsvRow) -> Draft | RejectedRow | LeftOut:
+    def read(self, row: CsvRow) -> Draft | RejectedRow | LeftOut:  # noqa: PLR0911 - each for its reason
         """Read a row; what cannot be read in it is kept as a fault of the draft."""
         columns, width = self._columns, len(self._columns.titles)
         if row.fault:

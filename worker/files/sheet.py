@@ -32,8 +32,8 @@ _GUARDS: Final = re.compile(rf"\A'(?={_BEGINS_ALL})|(?<=[{SEPARATORS}])'(?={_BEG
 class Sheet:
     """A CSV file as it is written, a row at a time."""
 
-    def __init__(self, file: IO[str]) -> None:
-        self._writer = csv.writer(file)
+    def __init__(self, file: IO[str], delimiter: str = ",") -> None:
+        self._writer = csv.writer(file, delimiter=delimiter)
 
     def add(self, cells: Iterable[object]) -> None:
         """Write a row, of which no spreadsheet runs a cell."""

@@ -34,6 +34,8 @@ _READ: Final[dict[State | None, frozenset[Field]]] = {
     State.CANCEL: frozenset({Field.TIME, Field.DATE, Field.CANCELED}),
 }
 """Fields whose times a state takes."""
+_FEW_ROWS: Final = 10
+"""One time of so many: where fewer lack a zone, a day or an order, they are faults of their rows."""
 _FEW: Final = 3
 """Different days beside one year: fewer may be two years."""
 _PARTS: Final = re.compile(r"\d+")
@@ -89,6 +91,11 @@ class TimeEvidence:
     _at: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     _clock: tuple[str, str] | None = None
     """The title and the text of a time of day without its day."""
+    _values: int = 0
+    """Times of people who count; and of these those that lack a zone, lack a day, or may be two days."""
+    _zoneless: int = 0
+    _dayless: int = 0
+    _two_days: int = 0
 
     def see_above(self, rows: list[CsvRow]) -> None:
         """Note the order of dates above the table."""
@@ -101,41 +108,46 @@ class TimeEvidence:
         """Note what the times of a row need; the order of dates is also shown by rows that are left out."""
         if counts and columns.has_start and self.options.zone is None and self.options.start is not None:
             self._without_zone = self._without_zone or ("--start", str(self.options.start))
+            self._values += 1
+            self._zoneless += 1
         for what in _IN_ORDER:
             for place in columns.fields.get(what, ()):
                 text = cells[place].strip() if place < len(cells) else ""
                 if text in NOTHING:
                     continue
                 if self.options.order is None and (orders := possible_orders(text)) is not None:
+                    self._two_days += len(orders) > 1
                     self._orders.setdefault(columns.name(place), _Order()).see(text, orders)
                 if counts and what in _READ[self.options.state]:
                     self._see_needs(columns, cells, place, text, zone_above=zone_above)
 
     def _see_needs(self, columns: Columns, cells: list[str], place: int, text: str, *, zone_above: bool) -> None:
-        done = self._without_zone or self.options.zone is not None
-        if done and self._clock is not None:
-            return
+        self._values += 1
         order = self.options.order or next(iter(sorted(possible_orders(text) or ())), None)
         read = read_written(text, order, self.options.excel_dates)
         if not isinstance(read, Written):
             return
         if read.clock_only and self.options.day is None and not self._has_day(columns, cells):
             self._clock = self._clock or (columns.name(place), text)
+            self._dayless += 1
         if self.options.zone is not None or read.local.tzinfo is not None:
             return
         own = columns.fields.get(Field.ZONE, ())
-        written = (
-            read.zone
-            or columns.zones.get(place)
-            or next((behind(cells[at]) for at in own if at < len(cells) and cells[at].strip()), "")
-        )
+        named = (behind(cells[at]) for at in own if at < len(cells) and cells[at].strip())
+        written = read.zone or columns.zones.get(place) or next(named, "")
         if not written and not zone_above:
             self._without_zone = self._without_zone or (columns.name(place), text)
+            self._zoneless += 1
         elif written and (short := abbreviation(written.strip("()[] "))):
             moment = instant(read.local.replace(year=max(read.local.year, 2000)), written, None)
             if isinstance(moment, TimeFault) and moment.option:
+                self._zoneless += 1
                 self._abbreviations[short] += 1
                 self._at.setdefault(short, (text, read.local))
+
+    def _are_many(self, lacking: int) -> bool:
+        """Say whether so many times lack something that it is asked; of a few, each row is told so alone."""
+        return lacking * _FEW_ROWS > self._values
 
     def _has_day(self, columns: Columns, cells: list[str]) -> bool:
         """Say whether a row has its day in a column of its own."""
@@ -157,7 +169,7 @@ class TimeEvidence:
         elif options.order is None and (question := self._ask_order()) is not None:
             asked.append(question)
             options = options.answered(question.choices[0].arguments())
-        if self._clock is not None and options.day is None:
+        if self._clock is not None and options.day is None and self._are_many(self._dayless):
             known = facts.day(options.order)
             if known is not None:
                 options = replace(options, day=known[0])
@@ -165,7 +177,7 @@ class TimeEvidence:
             else:
                 asked.append(self._ask_day(facts))
                 options = options.answered(asked[-1].choices[0].arguments(assumed=True))
-        if options.zone is None and not asks_zone and (self._without_zone or self._abbreviations):
+        if options.zone is None and not asks_zone and self._zoneless and self._are_many(self._zoneless):
             asked.append(self._ask_zone())
             options = options.answered(asked[-1].choices[0].arguments(assumed=True))
         return options, notes, asked
@@ -182,7 +194,7 @@ class TimeEvidence:
 
     def _ask_order(self) -> Question | None:
         name, known = next(((name, one) for name, one in self._orders.items() if one.open and name), ("", None))
-        if known is None:
+        if known is None or not self._are_many(self._two_days):
             return None
         orders = sorted(known.possible or possible_orders(known.open) or DateOrder, key=list(_ORDERS).index)
         if "m" in known.open.lower():  # AM and PM are written where the month comes first, more often than not

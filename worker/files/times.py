@@ -68,7 +68,7 @@ _WEEKDAY: Final = re.compile(r"[(（]\s*[月火水木金土日월화수목금토
 _DIGITS: Final = re.compile(r"[0-9]{9,22}")
 _SERIAL: Final = re.compile(r"([0-9]{5})(?:[.,]([0-9]{1,15}))?")
 """A workbook's days since 1900, or 1904: a number in a column of times that nobody formatted."""
-_SERIAL_FROM: Final = {"1900": datetime(1899, 12, 30), "1904": datetime(1904, 1, 1)}  # noqa: DTZ001 - its zone is read next
+_SERIAL_FROM: Final = {"1900": datetime(1899, 12, 30), "1904": datetime(1904, 1, 1)}  # noqa: DTZ001 - read next
 _HOURS: Final = (
     r"h|hr|hrs|hours?|std\.?|stunden?|heures?|horas?|ore|ora|uur|uren|tim|timmar|godz\.?|時間|小时|小時|시간"
 )
@@ -94,7 +94,9 @@ class Written(NamedTuple):
 
 
 @lru_cache(maxsize=4096)
-def read_written(text: str, order: DateOrder | None = None, excel_dates: str = "") -> Written | TimeFault:
+def read_written(  # noqa: PLR0911 - one for each form
+    text: str, order: DateOrder | None = None, excel_dates: str = ""
+) -> Written | TimeFault:
     """Read a time as it is written, in whatever zone: a time of day alone is on the first of January 1970."""
     text = text.strip().strip("\"'=").strip()
     if len(text) > 10 and text[4] == "-" and text[10] in "T ":  # noqa: PLR2004 - 2026-03-01T…
@@ -124,7 +126,7 @@ def read_written(text: str, order: DateOrder | None = None, excel_dates: str = "
 
 
 @lru_cache(maxsize=1024)
-def read_time(  # noqa: PLR0913 - what a time may need beside its text
+def read_time(  # noqa: PLR0913, PLR0917 - what a time may need beside its text
     text: str,
     zone: tzinfo | None = None,
     order: DateOrder | None = None,
@@ -158,7 +160,7 @@ def read_time(  # noqa: PLR0913 - what a time may need beside its text
 
 
 def possible_orders(text: str) -> frozenset[DateOrder] | None:
-    """Give the orders in which a date of three numbers can be read; None where it is no such date, or its order is clear.
+    """Give the orders in which a date of three numbers can be read; None where it is none, or its order is clear.
 
     A year of two digits is from 2012 on: the tools whose reports these are wrote none before. It does not come first
     where a comma follows (21/10/26, 16:00:29, as Teams writes): no country writes both.
@@ -186,7 +188,9 @@ def _is_day(month: int, day: int) -> bool:
     return 1 <= month <= _MONTHS_IN_A_YEAR and 1 <= day <= 31  # noqa: PLR2004
 
 
-def read_duration(text: str, unit: timedelta | None) -> timedelta | TimeFault:
+def read_duration(  # noqa: PLR0911 - one for each form
+    text: str, unit: timedelta | None
+) -> timedelta | TimeFault:
     """Read how long somebody stayed: “1h 27m 51s”, “01:27:51”, “35 mins”, or a number of `unit`s."""
     text = text.strip().strip("\"'=")
     right = "a duration such as 1h 27m 51s, or 01:27:51"

@@ -35,7 +35,9 @@ TIMES: Final[dict[State, Field]] = {
 NONE: Final[Mapping[str, DecidingKind]] = MappingProxyType({})
 OF_TIME: Final = frozenset({*TIMES.values(), Field.TIME, Field.DATE, Field.LEFT})
 """The fields in whose titles a time zone may stand."""
-_FIELDS: Final = {title: (field, rank) for field, titles in TITLES.items() for rank, title in enumerate(titles)}
+_FIELDS: Final = {
+    compact(title): (field, rank) for field, titles in TITLES.items() for rank, title in enumerate(titles)
+}
 _WEAK: Final = {title: (field, 100 + rank) for field, titles in WEAK.items() for rank, title in enumerate(titles)}
 _ASKED: Final = {title: field for field, titles in ASKED.items() for title in titles}
 _PROPERTIES: Final = {title: (name, rank) for name, titles in PROPERTIES.items() for rank, title in enumerate(titles)}

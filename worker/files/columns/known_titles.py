@@ -8,6 +8,7 @@ looked for in a second column: it may be the host's, the buyer's or the company'
 import re
 import unicodedata
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 
@@ -56,6 +57,19 @@ SHORT: Final[dict[str, Field]] = {
 }
 """Shorter right-hand sides of `--map`."""
 
+SOURCES: Final = {
+    "Zoom, Portuguese": "vocabulary of public parsers of participants_*.csv: Nome (nome original), E-mail, Ingressar na "
+    "hora, Hora de saída, Duração (minutos), Convidado, Na sala de espera",
+    "Zoom, Spanish": "github.com/Misstery13/Assistance-Register (README): Nombre (nombre original); public parsers: "
+    "Hora para unirse, Hora para salir; since 2023 Hora de entrada, Hora de salida, Duración (minutos)",
+    "Zoom, Italian": "github.com/CatechismoPUCP/React_CSV (README): Nome (nome originale), Ora di ingresso, Ora di uscita",
+    "Zoom, Korean": "public parsers of participants_*.csv: 이름(원래 이름), 참가 시간, 나간 시간, 기간(분)",
+    "Zoom, with meeting data": "github.com/microsoft/vivainsights_zoom_int (Admin/input/zoom_reports/README.md)",
+    "Zoom, unique users": "github.com/ComputerScienceHouse/conditional/issues/314",
+    "GoToWebinar, API": "github.com/paragonsean/openapi-directory (APIs/getgo.com/gotowebinar, Attendee.md)",
+}
+"""Where titles of a tool's language were seen. A title of any other language is guessed by its cells, and asked."""
+
 TITLES: Final[dict[Field, tuple[str, ...]]] = {
     Field.EMAIL: (
         "attendeeemail", "attendeeemailaddress", "attendeesemail", "participantemail", "participantemailaddress",
@@ -63,7 +77,8 @@ TITLES: Final[dict[Field, tuple[str, ...]]] = {
         "ticketemail", "email", "emailaddress", "useremail", "guestemail", "guestemailaddress",
         "emailadresse", "emailadres", "mail", "mailadresse", "adresseemail", "adresseelectronique", "adressemail",
         "courriel",
-        "correoelectronico", "direcciondecorreoelectronico", "correo", "registrationemail", "contactemail",
+        "correoelectronico", "direcciondecorreoelectronico", "correo", "emaildelusuario", "indirizzoemail",
+        "emaildellutente", "registrationemail", "contactemail",
     ),
     Field.VID: (
         "vid", "hubspotcontactid", "recordidcontact", "hsobjectid", "hubspotvid", "hubspotid", "hubspotrecordid",
@@ -89,14 +104,16 @@ TITLES: Final[dict[Field, tuple[str, ...]]] = {
         "entrytime", "timein", "logintime", "userjointime", "attendeefirstjointime",
         "beitrittszeit", "beitrittszeitpunkt", "ersterbeitritt", "ersteteilnahme", "beigetretenum", "teilnahmebeginn",
         "heuredarrivee", "heuredeconnexion", "premiereconnexion", "premiereparticipation", "heuredentree",
-        "horadeentrada", "horadeconexion", "primeraentrada", "primeraunion", "horadeunion",
+        "horadeentrada", "horadeconexion", "primeraentrada", "primeraunion", "horadeunion", "horaparaunirse",
+        "ingressarnahora", "oradiingresso", "joinedtime", "참가시간",
     ),
     Field.LEFT: (
         "leftat", "leavetime", "leavedatetime", "lastleave", "lastleavetime", "timeleft", "lastleftat", "left",
         "exittime", "timeexited", "timeout", "logouttime", "userleavetime", "attendeelastleavetime",
         "austrittszeit", "verlassenszeit", "letztesverlassen", "letzteraustritt", "verlassenum", "teilnahmeende",
         "heurededepart", "heurededeconnexion", "dernierdepart", "derniereconnexion", "heuredesortie",
-        "horadesalida", "ultimasalida", "horadedesconexion",
+        "horadesalida", "ultimasalida", "horadedesconexion", "horaparasalir", "horadesaida", "oradiuscita", "lefttime",
+        "나간시간",
     ),
     Field.CANCELED: (
         "canceledat", "cancelledat", "cancellationtime", "cancellationdate", "cancellationdatetime", "canceledon",
@@ -107,12 +124,14 @@ TITLES: Final[dict[Field, tuple[str, ...]]] = {
     Field.MINUTES: (
         "timeinsessionminutes", "durationminutes", "totaldurationminutes", "attendancedurationminutes", "minutes",
         "liveminutes", "minutesattended", "dauerminuten", "dureeminutes", "duracionminutos", "durationmin",
+        "duraciontotalminutos", "duracaominutos", "duracaototalminutos", "duratatotaleminuti", "duurminuten",
+        "durataminuti", "期間分", "所要時間分",
     ),
     Field.SECONDS: ("durationseconds", "attendancedurationseconds", "attendancetimeinseconds", "durationinseconds"),
     Field.DURATION: (
         "duration", "timeinsession", "inmeetingduration", "attendanceduration", "meetingduration", "totalduration",
         "attendeetotaltimeinsession", "dauer", "besprechungsdauer", "anwesenheitsdauer", "duree",
-        "dureedelareunion", "duracion", "duraciondelareunion",
+        "dureedelareunion", "duracion", "duraciondelareunion", "dauerderbesprechung", "duracao", "durata",
     ),
     Field.ATTENDED: (
         "attended", "hasattended", "didattend", "attendedlive", "showedup", "teilgenommen", "aparticipe", "asistio",
@@ -175,6 +194,7 @@ PROPERTIES: Final[dict[str, tuple[str, ...]]] = {
 """HubSpot's internal names of contact properties, and what the tools call them."""
 
 
+@lru_cache(maxsize=4096)
 def compact(title: str) -> str:
     """Write a title without case, accents, blanks and punctuation."""
     plain = unicodedata.normalize("NFKD", title.casefold())

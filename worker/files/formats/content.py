@@ -57,6 +57,8 @@ class Content:
     written_as: Literal["text", "sheet", "json"]
     """In what its refused rows are written."""
     rows: Rows
+    delimiter: str = ""
+    """What separates the cells of a text, once its header is found."""
     encoding: str = ""
     lines: Callable[[], Iterator[Line]] | None = None
     """Where it holds messages or inputs as HubSpot takes them: JSON, one object in each."""
@@ -99,8 +101,8 @@ def open_content(source: BinaryIO, options: Options, tick: Tick = lambda _: None
     if sample.startswith(_OLE):
         return _of_workbook(source, options, workbook_bounds.Measured())
     if html_table.is_markup(sample):
-        kind, encoding, kept, question = html_table.read_markup(source, options.encoding)
-        return Content(kind, "sheet", Grid(kept), encoding, questions=[question] if question else [])
+        kind, encoding, table, question = html_table.read_markup(source, options.encoding)
+        return Content(kind, "sheet", Grid(table), encoding=encoding, questions=[question] if question else [])
     return _of_text(source, options, sample, tick)
 
 
@@ -125,7 +127,15 @@ def _of_workbook(source: BinaryIO, options: Options, measured: workbook_bounds.M
     sheet = workbook.read_workbook(source, options, measured)
     dates: Literal["1900", "1904"] = "1904" if measured.is_1904 else "1900"
     kind = f"workbook, sheet “{sheet.name}”"
-    return Content(kind, "sheet", Grid(sheet.rows), "", None, sheet.aside, sheet.notes, sheet.questions, dates)
+    return Content(
+        kind,
+        "sheet",
+        Grid(sheet.rows),
+        aside=sheet.aside,
+        notes=sheet.notes,
+        questions=sheet.questions,
+        excel_dates=dates,
+    )
 
 
 def _of_text(source: BinaryIO, options: Options, sample: bytes, tick: Tick) -> Content:
@@ -136,9 +146,9 @@ def _of_text(source: BinaryIO, options: Options, sample: bytes, tick: Tick) -> C
     if head[:1] == "[" or (head[:1] == "{" and not _is_lines(head)):
         return _of_document(source, text, asked)
     if head[:1] != "{":
-        return Content("CSV", "text", text, text.encoding, questions=asked)
+        return Content("CSV", "text", text, encoding=text.encoding, questions=asked)
     if _is_hubspots(head):
-        return Content("JSON Lines", "json", text, text.encoding, text.lines, questions=asked)
+        return Content("JSON Lines", "json", text, encoding=text.encoding, lines=text.lines, questions=asked)
     return _of_objects("JSON Lines", _parsed(text), text.encoding, asked)
 
 
@@ -149,7 +159,7 @@ def _is_lines(head: str) -> bool:
         orjson.loads(first)
     except orjson.JSONDecodeError as error:
         return newline != "" and first.rstrip() != "{" and error.pos < len(first.rstrip()) - 1
-    return newline != "" or json_document.is_hubspots(orjson.loads(first))
+    return newline != "" or _takes_as_it_is(orjson.loads(first))
 
 
 def _is_hubspots(head: str) -> bool:
@@ -158,6 +168,11 @@ def _is_hubspots(head: str) -> bool:
         first = orjson.loads(head.partition("\n")[0])
     except orjson.JSONDecodeError:
         return True
+    return _takes_as_it_is(first)
+
+
+def _takes_as_it_is(first: object) -> bool:
+    """Say whether an object is a message or an input of HubSpot's; what lacks everything is told so as one."""
     return json_document.is_hubspots(first) or not json_document.names_a_time(first)
 
 
@@ -184,7 +199,7 @@ def _of_document(source: BinaryIO, text: Delimited, asked: list[Question]) -> Co
     source.seek(start)
     if first is None:
         raise FileError("the file", "is JSON without an object in it", "a list of objects, one for each person")
-    if not json_document.is_hubspots(first):
+    if not _takes_as_it_is(first):
         return _of_objects("JSON", json_document.objects(source), text.encoding, asked)
 
     def lines() -> Iterator[Line]:
@@ -192,9 +207,9 @@ def _of_document(source: BinaryIO, text: Delimited, asked: list[Question]) -> Co
         for number, one in enumerate(json_document.objects(source), 1):
             yield Line(number, orjson.dumps(one, default=str).decode())
 
-    return Content("JSON", "json", text, text.encoding, lines, questions=asked)
+    return Content("JSON", "json", text, encoding=text.encoding, lines=lines, questions=asked)
 
 
 def _of_objects(kind: str, found: Iterator[json_document.Object], encoding: str, asked: list[Question]) -> Content:
     titles, kept = json_document.as_rows(found)
-    return Content(kind, "json", Grid(kept, CsvRow(0, titles)), encoding, questions=asked)
+    return Content(kind, "json", Grid(kept, CsvRow(0, titles)), encoding=encoding, questions=asked)

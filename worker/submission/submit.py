@@ -12,15 +12,15 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from worker.files.corrections import AT_ONCE, Corrections, bundle_of
 from worker.files.messages import Chunker
 from worker.files.reader import Reading
-from worker.files.rejects_file import RefusedFile
 from worker.files.rows import FileRecord, RejectedRow
 from worker.files.source import Source
 from worker.files.where import PRODUCER
 from worker.intake.receipts import NewRefusal, Receipt, receipt, refuse
 from worker.stream import Stream, StreamUnavailable
+from worker.submission.corrections import AT_ONCE, Corrections, bundle_of
+from worker.submission.rejects_file import RefusedFile
 
 MOST_WAITING: Final = 1000
 """Messages in the stream that nobody accepted yet: what waits there is only as safe as Redis."""

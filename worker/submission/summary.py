@@ -1,117 +1,27 @@
-"""The facts of the closing table: what was in the file and its results, in bounded memory."""
+"""The closing table: what was in the file and its results, for people and for programs."""
 
 import os
 import shlex
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-import orjson
-
 from models.counted import counted
 from models.input_check import shown
-from worker.files.columns.header import Columns
-from worker.files.corrections import ClosedByFile
-from worker.files.not_people import LeftOut
-from worker.files.rows import FileRecord, RejectedRow
-from worker.files.stays.shared_addresses import SharedTally
+from models.spoken_zones import says
+from models.words import State
+from worker.files.facts import FIRST, FileFacts
+from worker.files.options import Options
+from worker.files.rows import FileRecord
 from worker.intake.receipts import Receipt
 from worker.queries.rows import as_said
+from worker.submission.corrections import ClosedByFile
 
-FIRST: Final = 5
-"""Reasons shown."""
-MOST_GROUPS: Final = 1000
-"""Events and states counted apart; the records of any more are counted together."""
 RETRIED: Final = ("failed", "unconfirmed")
 """Outcomes that sending again may help; what was rejected would be rejected again."""
-
-
-@dataclass(slots=True)
-class FileFacts:
-    """What was read. Every row of data is a record's, refused or left out: none is unaccounted for."""
-
-    kind: str = ""
-    encoding: str = ""
-    header_line: int = 0
-    notes: list[str] = field(default_factory=list)
-    """What the file settled itself, such as the order of its dates."""
-    columns: dict[str, str] = field(default_factory=dict)
-    """A column's title and what it was read as."""
-    unread: list[str] = field(default_factory=list)
-    """Titles of the columns that nothing was read from."""
-    rows: int = 0
-    """Rows of data (JSON Lines: inputs); a title between two tables is none."""
-    gathered: int = 0
-    """Of these, rows that were gathered to one record for each person and occurrence."""
-    people: int = 0
-    """Into how many records, those that were refused included."""
-    most_rows: tuple[int, str] = (0, "")
-    """The most rows that became one record, and whose."""
-    shared: int = 0
-    """Addresses under which different people stand."""
-    records: int = 0
-    refused: int = 0
-    """Records' worth: a person whose rows were gathered is refused once."""
-    reasons: list[str] = field(default_factory=list)
-    left_out: Counter[str] = field(default_factory=Counter)
-    """Rows left out, by the reason."""
-    take_in: dict[str, str] = field(default_factory=dict)
-    """The option that sends them too, by the reason; some have none."""
-    days_only: int = 0
-    """Times of which only the day was written: its first moment in the time zone was taken."""
-    groups: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    """Records by account, event and state, each as the retry command names it."""
-    ungrouped: int = 0
-    sample: dict[str, object] = field(default_factory=dict)
-    """The first record, as HubSpot will get it."""
-
-    def saw_header(self, line: int, columns: Columns) -> None:
-        """Note which columns are read and which are not."""
-        self.header_line = self.header_line or line
-        named = [(what.value, places) for what, places in columns.fields.items()]
-        named += [(f"contactProperties.{name}", places) for name, places in columns.properties.items()]
-        for what, places in named:
-            for place in places:
-                self.columns.setdefault(columns.titles[place].strip() or columns.name(place), what)
-        self.unread += (title for title in columns.unread if title not in self.unread)
-
-    def saw_person(self, contact: str, rows: int) -> None:
-        """Count the rows of a person that were gathered."""
-        self.gathered += rows
-        self.people += 1
-        if rows > self.most_rows[0]:
-            self.most_rows = (rows, contact)
-
-    def saw_shared(self, tally: SharedTally) -> None:
-        """Note how many addresses different people share."""
-        self.shared = tally.addresses
-
-    def saw(self, item: FileRecord | RejectedRow | LeftOut) -> None:
-        """Count what came out of the file."""
-        match item:
-            case FileRecord():
-                self.records += 1
-                self.sample = self.sample or item.candidate.input
-                group = (item.account, str(item.address), item.state.value)
-                if group in self.groups or len(self.groups) < MOST_GROUPS:
-                    self.groups[group] += 1
-                else:
-                    self.ungrouped += 1
-            case RejectedRow():
-                self.refused += 1
-                if len(self.reasons) < FIRST:
-                    self.reasons.append("; ".join(map(str, item.reasons)))
-            case LeftOut():
-                self._leave_out(item)
-
-    def _leave_out(self, item: LeftOut) -> None:
-        why = item.why if item.why in self.left_out or len(self.left_out) < MOST_GROUPS else "for further reasons"
-        self.left_out[why] += 1
-        if item.option and why == item.why:
-            self.take_in[why] = item.option
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +62,7 @@ def summary(facts: FileFacts, came_to: FileResult) -> dict[str, object]:
         "days_only": facts.days_only,
         "columns": facts.columns,
         "columns_not_read": facts.unread,
+        "notes": facts.notes,
         "groups": [
             {"account": account, "event": event, "state": state, "records": count}
             for (account, event, state), count in facts.groups.most_common()
@@ -178,11 +89,15 @@ def retry_commands(facts: FileFacts, repeats: dict[str, int]) -> list[str]:
     ]
 
 
-def table(facts: FileFacts, came_to: FileResult, again: str) -> Iterator[tuple[str, str]]:
-    """Give the closing table's lines as label and text; `again` submits the refused rows once they are fixed."""
+def table(facts: FileFacts, came_to: FileResult, again: str, options: Options) -> Iterator[tuple[str, str]]:
+    """Give the closing table's lines as label and text; `again` submits the refused rows once they are fixed.
+
+    `options` are those with which the file was read, evidence of the file included.
+    """
     submission, receipt = came_to.submission, came_to.receipt
     at = f", header in line {facts.header_line}" if facts.header_line else ""
-    yield "file", f"{facts.kind}, {facts.encoding}{at}"
+    yield "file", f"{facts.kind}{f', {facts.encoding}' if facts.encoding else ''}{at}"
+    yield from _labelled("read as", _read_as(facts, options))
     yield "rows", f"{facts.rows:,}"
     if facts.gathered:
         yield (
@@ -217,10 +132,63 @@ def table(facts: FileFacts, came_to: FileResult, again: str) -> Iterator[tuple[s
     if facts.unread:
         yield "not read", ", ".join(facts.unread)
     if submission is None:
-        yield "first record", orjson.dumps(facts.sample).decode() if facts.sample else "none"
+        zone = options.zone or UTC
+        yield from _labelled(
+            "first records", [*(_told(one, zone) for one in facts.first), "" if facts.first else "none"]
+        )
         yield "checked", "nothing was sent (--check); duplicates are found when the file is sent"
     else:
         yield "submission", f"{submission} (turnout submission {submission})"
+
+
+def _labelled(label: str, lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for line in lines:
+        if line:
+            yield label, line
+            label = ""
+
+
+def _read_as(facts: FileFacts, options: Options) -> Iterator[str]:
+    """Say how the file was read: what it settles itself, and what the options mean."""
+    yield from facts.notes
+    if options.zone is not None:
+        yield f"times without a zone are in {says(options.zone)}"
+    if options.start is not None:
+        yield f"nothing says when people joined: each is recorded from {_when(options.start, options)} on"
+    if options.end is not None:
+        yield f"who has no time of leaving is recorded until {_when(options.end, options)}"
+
+
+def _when(when: object, options: Options) -> str:
+    text = f"{when:%d %B %Y %H:%M}" if isinstance(when, datetime) else f"{when:%H:%M}"
+    return text.lstrip("0") if isinstance(when, datetime) or options.day is None else f"{text} on {options.day}"
+
+
+def _told(record: FileRecord, zone: tzinfo) -> str:
+    """Tell of a record as people read it: who, what they did, and when where they are."""
+    at = datetime.fromtimestamp(record.candidate.interaction_date_time / 1000, UTC)
+    properties = record.candidate.input.get("properties")
+    times = properties if isinstance(properties, dict) else {}
+    who = record.candidate.contact
+    if record.state is not State.ATTEND or "leftAt" not in times:
+        return f"{who} {_DID[record.state]} {_local(at, zone)}"
+    joined, left = (datetime.fromisoformat(str(times[name])) for name in ("joinedAt", "leftAt"))
+    day = "" if joined.astimezone(zone).date() == left.astimezone(zone).date() else " the next day"
+    return f"{who} joined {_local(joined, zone)}, left {left.astimezone(zone):%H:%M}{day} ({_length(left - joined)})"
+
+
+_DID: Final = {State.ATTEND: "joined", State.REGISTER: "registered", State.CANCEL: "cancelled"}
+
+
+def _local(at: datetime, zone: tzinfo) -> str:
+    return f"{at.astimezone(zone):%d %B %Y %H:%M}".lstrip("0")
+
+
+def _length(stay: timedelta) -> str:
+    minutes = round(stay.total_seconds() / 60)
+    if not minutes:
+        return counted(int(stay.total_seconds()), "second")
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"  # noqa: PLR2004
 
 
 def _groups(facts: FileFacts) -> str:

@@ -1,0 +1,182 @@
+"""The refused rows as a file: the reason, the line, its name and the row as it was, to be fixed and submitted again.
+
+It has the format of the file that was read, and its titles: text with the same separator, JSON with an object on each
+line, a workbook for workbooks and web pages, with the problem at its cell. Its name, in the column `refused`, says what
+a row corrects, whatever a spreadsheet does to the rest: so the corrected file closes what it corrects.
+"""
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Final, Protocol, Self
+from uuid import UUID
+
+import orjson
+import xlsxwriter
+
+from worker.files import jsonl
+from worker.files.columns.header import REFUSED
+from worker.files.formats.content import Content
+from worker.files.lines import FileError
+from worker.files.rows import RejectedRow, as_json
+from worker.files.sheet import Sheet
+
+_SUFFIXES: Final = {"text": ".csv", "sheet": ".xlsx", "json": ".jsonl"}
+_BY_SUFFIX: Final = {".csv": "text", ".tsv": "text", ".txt": "text", ".xlsx": "sheet", ".jsonl": "json"}
+MOST_NOTES: Final = 10_000
+"""Notes at cells: a workbook keeps them in memory until it is closed."""
+
+
+class _Writer(Protocol):
+    def add(self, refused: RejectedRow, name: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class RefusedFile:
+    """Written only where something is refused. An existing file is never written over: it may hold corrected rows."""
+
+    def __init__(self, path: Path, submission: UUID | None = None, delimiter: str = ",", encoding: str = "") -> None:
+        self.path = path
+        self.submission = submission
+        self.written = False
+        self._delimiter = delimiter
+        self._encoding = "utf-16" if encoding.startswith("utf-16") else "utf-8-sig"
+        self._number = 0
+        self._writer: _Writer | None = None
+
+    @classmethod
+    def beside(cls, name: str, said: Path | None, content: Content, submission: UUID | None = None) -> Self:
+        """Choose where it will be: where it was said, else beside the file of that name (`-`: in this directory).
+
+        Raises:
+            FileError: where it could not be written, before anything is handed in.
+
+        """
+        if said is not None:
+            if said.exists():
+                raise FileError("--refused", f"{said} is there already", "a name that is free")
+            path = said
+        else:
+            source, suffix = Path("stdin" if name == "-" else name), _SUFFIXES[content.written_as]
+            path = source.with_name(f"{source.name}.refused{suffix}")
+            number = 1
+            while path.exists():
+                number += 1
+                path = source.with_name(f"{source.name}.refused-{number}{suffix}")
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise FileError(
+                str(path.parent), "cannot be written to", "--refused FILE, for the rows that are not accepted"
+            )
+        return cls(path, submission, content.delimiter or ",", content.encoding)
+
+    def add(self, refused: RejectedRow) -> None:
+        """Write a row, or the rows of a person, each with the reason; a header before the first of its table."""
+        if self._writer is None:
+            self._writer = self._open()
+            self.written = True
+        self._number += 1
+        self._writer.add(refused, f"{self.submission}/{self._number}" if self.submission else "")
+
+    def _open(self) -> _Writer:
+        match _BY_SUFFIX.get(self.path.suffix.lower(), "text"):
+            case "sheet":
+                return _Workbook(self.path)
+            case "json":
+                return _Lines(self.path)
+            case _:
+                return _Text(self.path, self._delimiter, self._encoding)
+
+    def __enter__(self) -> Self:
+        """Write nothing yet."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Keep what was written, whatever happened."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+class _Text:
+    def __init__(self, path: Path, delimiter: str, encoding: str) -> None:
+        self._file: IO[str] = path.open("x", encoding=encoding, errors="backslashreplace", newline="")
+        self._sheet = Sheet(self._file, delimiter)
+        self._titles: tuple[str, ...] | None = None
+
+    def add(self, refused: RejectedRow, name: str) -> None:
+        if refused.titles != self._titles:
+            self._titles = refused.titles
+            self._sheet.add([*REFUSED, *refused.own_titles])
+        for cells in refused.lines(name):
+            self._sheet.add(cells)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Lines:
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("xb")
+
+    def add(self, refused: RejectedRow, name: str) -> None:
+        for reason, line, own, *cells in refused.lines(name):
+            fields: dict[str, object] = dict(zip(refused.own_titles, cells, strict=False))
+            if refused.own_titles == jsonl.TITLES:
+                fields = _parsed(cells[0]) or fields
+            self._file.write(as_json({**dict(zip(REFUSED, (reason, line, own), strict=True)), **fields}) + b"\n")
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _parsed(text: str) -> dict[str, object] | None:
+    try:
+        one = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    return one if isinstance(one, dict) else None
+
+
+class _Workbook:
+    """Cells are written as text, so that nothing in them is run; the problem is a note at its cell."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("xb"):
+            pass  # never over a file that is there
+        self._book = xlsxwriter.Workbook(path, {"constant_memory": True})
+        self._sheet = self._book.add_worksheet("not accepted")
+        self._wrong = self._book.add_format({"bg_color": "#FFD9D9"})
+        self._titles: tuple[str, ...] | None = None
+        self._row = self._notes = 0
+
+    def add(self, refused: RejectedRow, name: str) -> None:
+        if refused.titles != self._titles:
+            self._titles = refused.titles
+            self._write([*REFUSED, *refused.own_titles], {})
+        for (line, _), cells in zip(refused.own_rows, refused.lines(name), strict=True):
+            self._write(cells, _problems(refused, line))
+
+    def _write(self, cells: list[str], problems: dict[int, str]) -> None:
+        for place, text in enumerate(cells):
+            problem = problems.get(place)
+            self._sheet.write_string(self._row, place, text, self._wrong if problem else None)
+            if problem and self._notes < MOST_NOTES:
+                self._notes += 1
+                self._sheet.write_comment(self._row, place, problem)
+        self._row += 1
+
+    def close(self) -> None:
+        self._book.close()
+
+
+def _problems(refused: RejectedRow, line: int) -> dict[int, str]:
+    """Give what is wrong with the cells of a row, by their places in the file of refused rows."""
+    titles = [title.strip() for title in refused.own_titles]
+    found: dict[int, str] = {}
+    for reason in refused.reasons:
+        at, _, title = reason.where.partition(", ")
+        if at == f"line {line}" and title in titles:
+            found.setdefault(len(REFUSED) + titles.index(title), f"{reason.what}; right would be {reason.right}")
+    return found
