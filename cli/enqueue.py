@@ -201,7 +201,7 @@ def _open(file: str) -> AbstractContextManager[BinaryIO]:
     except OSError as error:
         _stop(
             UNUSABLE,
-            f"{file} cannot be read: {error.strerror}. Right would be a report that can be read, or - for standard input",
+            f"{file} cannot be read: {error.strerror}. Give the file of a report, or - for standard input",
         )
 
 

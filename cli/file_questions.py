@@ -3,13 +3,14 @@
 import os
 import string
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cli.output import complain, prompt, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from worker.files.options import Options
     from worker.files.questions import Choice, Question
 

@@ -24,7 +24,7 @@ _CLOCKS: Final = {
 }  # fmt: skip
 """Clocks that are named without “standard” or “daylight”: “Eastern Time”, “US Pacific”."""
 _NAMED: Final = re.compile(
-    r"(?:(?P<us>us|u\.s\.|american)[\s/]+)?(?P<clock>[a-z ]+?)(?P<time>\s+time)?(?:\s*\((?:us|usa|us & canada|et|ct|mt|pt)\))?"
+    r"(?:(?P<us>us|u\.s\.|american)[\s/]+)?(?P<clock>[a-z ]+?)(?P<time>\s+time)?(?:\s*\((?:usa?|us & canada|.t)\))?"
 )
 _AMERICAN: Final = frozenset({"eastern", "central", "mountain", "pacific"})
 _GENERIC: Final = {

@@ -15,10 +15,10 @@ from sqlalchemy.exc import OperationalError
 from typer.testing import CliRunner, Result
 
 import cli.enqueue
-from cli.enqueue import enqueue
-from worker.files import corrections, submit
+from cli.enqueue import NOT_ACCEPTED, NOTHING_SENT, enqueue
 from worker.intake.receipts import Receipt
 from worker.stream import StreamUnavailable
+from worker.submission import corrections, submit
 
 LIST = "Email,Date,Seat\na@example.com,2026-03-01T10:00:00Z,1\nnobody,2026-03-01T10:00:00Z,2\nb@example.com,2026-03-01T10:00:00Z,3\n"
 SAID = ["--object-id", "7", "--state", "register"]
@@ -89,7 +89,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 def test_a_file_is_handed_in_and_the_closing_table_says_what_became_of_it(world: World, run: Run) -> None:
     result = run("list.csv", *SAID)
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == NOT_ACCEPTED, result.output
     (message,) = world.messages
     submission = message.pop("submission_id")
     inputs = message.pop("inputs")
@@ -118,7 +118,7 @@ def test_a_file_is_handed_in_and_the_closing_table_says_what_became_of_it(world:
 
 def test_a_file_names_its_producer_in_each_part_and_when_its_refused_rows_are_handed_in(world: World, run: Run) -> None:
     result = run("list.csv", *SAID, "--producer", "the shop")
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == NOT_ACCEPTED, result.output
     assert [message["producer"] for message in world.messages] == world.producers == ["the shop"]
     assert "turnout enqueue list.csv.refused.csv --object-id 7 --state register --producer 'the shop'" in result.output
 
@@ -149,7 +149,7 @@ def test_the_facts_can_be_had_as_json(world: World, run: Run) -> None:
 
 def test_a_check_sends_and_writes_nothing(world: World, run: Run) -> None:
     result = run("list.csv", *SAID, "--check")
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == NOT_ACCEPTED, result.output
     assert (world.messages, world.refused, world.looks) == ([], [], 0)
     assert "nothing was sent" in result.output
     assert "line 3, Email: nobody" in result.output
@@ -158,17 +158,17 @@ def test_a_check_sends_and_writes_nothing(world: World, run: Run) -> None:
 
 def test_standard_input_is_read_too(world: World, run: Run) -> None:
     line = b'{"email": "a@example.com", "interactionDateTime": 1772359200000}\n'
-    assert run("-", *SAID, content=None, stdin=line * 3).exit_code == 0
+    assert run("-", *SAID, content=None, stdin=line * 3).exit_code == NOT_ACCEPTED
     assert len(world.messages[0]["inputs"]) == 3
 
 
 @pytest.mark.parametrize(
     ("content", "arguments", "said"),
     [
-        (LIST, ["--state", "register"], "line 2, the event: is not said; expected --event ID"),
+        (LIST, ["--state", "register"], "the event is not said: which event in HubSpot is it?"),
         (LIST, ["--object-id", "7", "--event", "8", "--state", "register"], "--object-id: stands beside --event"),
         ("prose", SAID, "has no row of column names"),
-        (b"PK\x03\x04", SAID, "is a spreadsheet workbook"),
+        (b"PK\x03\x04", SAID, "begins like a zip or a workbook and cannot be opened"),
         (
             LIST,
             [*SAID, "--map", "Mail=email"],
@@ -187,6 +187,21 @@ def test_what_cannot_be_used_is_said_and_nothing_is_sent(
     assert (world.messages, world.refused) == ([], [])
 
 
+def test_a_file_of_which_nothing_would_be_sent_is_no_success(world: World, run: Run) -> None:
+    content = "Email,Date,Approval Status\na@example.com,2026-03-01T10:00:00Z,denied\n"
+    assert run("list.csv", *SAID, "--check", content=content).exit_code == NOTHING_SENT
+    assert world.messages == []
+
+
+def test_a_file_whose_rows_would_all_be_sent_is_a_success_and_its_records_are_shown_in_local_time(run: Run) -> None:
+    content = "Email,Join Time,Leave Time\na@example.com,2026-03-01T10:00:00Z,2026-03-01T11:05:00Z\n"
+    said = ["--object-id", "7", "--state", "attend", "--time-zone", "Berlin", "--check"]
+    result = run("list.csv", *said, content=content)
+    assert result.exit_code == 0, result.output
+    assert "first records a@example.com joined 1 March 2026 11:00, left 12:05 (1 h 5 min)" in result.output
+    assert "times without a zone are in Europe/Berlin (UTC+01:00 in January, UTC+02:00 in July)" in result.output
+
+
 @pytest.mark.parametrize("name", ["nowhere.csv", "."])
 def test_a_file_that_cannot_be_read_is_said(run: Run, name: str) -> None:
     result = run(name, *SAID)
@@ -197,14 +212,14 @@ def test_a_file_that_cannot_be_read_is_said(run: Run, name: str) -> None:
 def test_no_more_messages_are_added_than_may_wait(world: World, run: Run) -> None:
     world.queue = [1000, 1000, 998, 1000, 0]
     rows = "".join(f"a{n}@example.com,2026-03-01T10:00:00Z,{n}\n" for n in range(3000))
-    assert run("list.csv", *SAID, content=LIST + rows).exit_code == 0
+    assert run("list.csv", *SAID, content=LIST + rows).exit_code == NOT_ACCEPTED
     assert len(world.messages) == 4
     assert world.looks == 5
 
 
 def test_a_moment_without_the_stream_is_sat_out(world: World, run: Run) -> None:
     world.fails = 2
-    assert run("list.csv", *SAID).exit_code == 0
+    assert run("list.csv", *SAID).exit_code == NOT_ACCEPTED
     assert len(world.messages) == 1
 
 
@@ -241,7 +256,7 @@ PEOPLE = (
 
 def test_the_closing_table_says_who_was_left_out_why_and_which_option_sends_them_too(world: World, run: Run) -> None:
     result = run("list.csv", *SAID, content=PEOPLE)
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == NOT_ACCEPTED, result.output
     assert [each["email"] for each in world.messages[0]["inputs"]] == ["a@example.com"]
     lines = [" ".join(line.split()) for line in result.output.splitlines()]
     first = lines.index("left out 1 row: Attendee Status “Refunded” (cancelled)")
@@ -290,7 +305,7 @@ def test_a_value_that_is_not_known_sends_nothing_and_the_question_names_the_opti
         f'--map "Attendee Status={option}"' for option in options
     ]
     answered = run("list.csv", *SAID, "--map", "Attendee Status=status(Walk-in=keep)", content=None)
-    assert answered.exit_code == 0, answered.output
+    assert answered.exit_code == NOT_ACCEPTED, answered.output
     assert [each["email"] for each in world.messages[0]["inputs"]] == ["a@example.com", "b@example.com"]
 
 
@@ -329,7 +344,7 @@ def test_the_question_can_be_had_as_json_and_its_answer_copied(world: World, run
     assert asked["sent"] is False
     (question,) = asked["questions"]
     answer = question["choices"][1]["option"].split()
-    assert run("list.csv", *ATTENDED, *answer, "--json", content=WEEKLY).exit_code == 0
+    assert run("list.csv", *ATTENDED, *answer, "--json", content=WEEKLY).exit_code == NOT_ACCEPTED
     assert [each["email"] for each in world.messages[0]["inputs"]] == ["ana@example.com", "bob@example.com"]
 
 
@@ -356,11 +371,11 @@ def test_every_question_comes_at_once_and_the_command_that_answers_them_can_be_c
     copied = lines[-2].strip()
     assert copied == asked["command"].replace("utf-8 ", "utf-8 --producer crm --check ")
     answered = run("list.csv", *shlex.split(asked["command"])[3:], content=None)
-    assert answered.exit_code == 0, answered.output
+    assert answered.exit_code == NOT_ACCEPTED, answered.output
     assert [each["email"] for each in world.messages[0]["inputs"]] == ["a@example.com"]
 
 
 def test_an_offset_is_taken_as_the_time_zone_of_a_file(world: World, run: Run) -> None:
     content = "Email,Date\na@example.com,2026-07-05 16:00\n"
-    assert run("list.csv", *SAID, "--time-zone", "-05:00", content=content).exit_code == 0
+    assert run("list.csv", *SAID, "--time-zone", "-05:00", content=content).exit_code == NOT_ACCEPTED
     assert world.messages[0]["inputs"][0]["interactionDateTime"] == 1783285200000

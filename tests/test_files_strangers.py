@@ -240,7 +240,7 @@ def test_a_forms_question_is_known(title: str, *, asks: bool) -> None:
         (
             "Email,Join Time,Leave Time\na@,<T>,\n",
             ATTEND,
-            "line 2, leftAt: does not say when they left, or how long they stayed",
+            "line 2, Leave Time: does not say when they left, or how long they stayed",
         ),
     ],
 )

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Final
 
 from models.input_check import shown
@@ -64,7 +64,7 @@ def has_addresses(content: Content) -> bool:
 
 def _tables(rows: Sequence[CsvRow]) -> Iterator[tuple[CsvRow, Sequence[CsvRow]]]:
     """Give each row that may be a header, with the rows under it: it has no address, and the next one does."""
-    for place, (row, following) in enumerate(zip(rows, rows[1:], strict=False)):
+    for place, (row, following) in enumerate(pairwise(rows)):
         titles = [cell for cell in row.cells if cell.strip()]
         if len(titles) < 2 or any("@" in cell for cell in titles):  # noqa: PLR2004 - a title line has one cell
             continue

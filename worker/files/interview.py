@@ -68,7 +68,7 @@ def interview(content: Content, options: Options) -> Interview:
     settled = replace(options, excel_dates=content.excel_dates or options.excel_dates)
     tables = _tables(content, settled)
     facts = read_facts(_above(tables, content))
-    if settled.state is None and not _names_state(tables, settled):
+    if settled.state is None and not _names_state(tables):
         settled = assume(settled, _ask_state(content, tables))
         tables = _tables(content, settled)
     if isinstance(tables, NoHeaderError):
@@ -114,7 +114,7 @@ def _above(tables: Tables | NoHeaderError, content: Content) -> list[CsvRow]:
     return [*content.aside, *above]
 
 
-def _names_state(tables: Tables | NoHeaderError, options: Options) -> bool:
+def _names_state(tables: Tables | NoHeaderError) -> bool:
     return isinstance(tables, Tables) and bool({Field.STATE, Field.JSON} & tables.first.fields.keys())
 
 
@@ -185,7 +185,7 @@ def _ask_leaving(content: Content, tables: Tables, options: Options, facts: Even
     if TIMES[State.ATTEND] not in fields and Field.DATE not in fields:
         return  # inputs made for HubSpot
     found = guess(content)
-    if found is not None and (asked := [one for one in ask_columns(found, options, State.ATTEND)]):
+    if found is not None and (asked := ask_columns(found, options, State.ATTEND)):
         yield from asked
         return
     what = "does not say when people left, or how long they stayed. When did the event end?"

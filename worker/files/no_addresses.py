@@ -10,8 +10,8 @@ _REPORTS: Final[tuple[tuple[frozenset[str], str], ...]] = (
     (
         frozenset({"rsvpedon", "joinedgroupon", "urlofmemberprofile"}),
         (
-            "a list from elsewhere: Meetup gives organizers no addresses in this one; ask for them in a question of the "
-            "event's registration form, or take the list of the tool where people joined"
+            "a list from elsewhere: Meetup gives organizers no addresses in this one; ask for them in a question of "
+            "the event's registration form, or take the list of the tool where people joined"
         ),
     ),
     (
@@ -21,8 +21,8 @@ _REPORTS: Final[tuple[tuple[frozenset[str], str], ...]] = (
     (
         frozenset({"nameoriginalname", "jointime", "usernameoriginalname", "totaldurationminutes"}),
         (
-            "Zoom's report with addresses: for a webinar Reports > Webinar > Attendee Report; for a meeting one that asked "
-            "people to register, or to sign in (Reports > Usage > Participants)"
+            "Zoom's report with addresses: for a webinar Reports > Webinar > Attendee Report; for a meeting one that "
+            "asked people to register, or to sign in (Reports > Usage > Participants)"
         ),
     ),
     (

@@ -18,7 +18,8 @@ _PHONE: Final = re.compile(
 )
 _TIMES: Final = (Field.JOINED, Field.LEFT, Field.REGISTERED, Field.TIME)
 _TOTALS: Final = frozenset(
-    {"total", "totals", "sum", "count", "average", "grandtotal", "subtotal", "summe", "gesamt", "anzahl", "durchschnitt",
+    {"total", "totals", "sum", "count", "average", "grandtotal", "subtotal", "summe", "gesamt", "anzahl",
+     "durchschnitt",
      "totaux", "somme", "moyenne", "suma", "promedio", "media", "soma", "totale", "totali", "totaal", "gemiddelde"}
 )  # fmt: skip
 FOOTER: Final = "a line below the table (a total, a note or a footer), not a person"

@@ -115,11 +115,20 @@ class Draft:
                 return self._refused(around)
             corrects = corrected(self.columns.titles, self.rows)
             return FileRecord(self.rows[0][0], message.account, message.address, message.state, judged, corrects)
-        if self.faults:  # which say already why a time is missing
-            judged = tuple(reason for reason in judged if not reason.where.startswith(_TIMES))
+        if self.faults:  # which say already why a time, or the contact, is missing
+            judged = tuple(
+                reason
+                for reason in judged
+                if not reason.where.startswith(_TIMES) and not (self._is_not_taken and reason.where == "")
+            )
         there = {one.strip(): cell.strip() for one, cell in zip(self.columns.titles, self.rows[0][1], strict=False)}
         found = (missing_time(one, there.get(self._title(one.where), "")) for one in judged)
         return self._refused((*around, *found))
+
+    @property
+    def _is_not_taken(self) -> bool:
+        """Say whether a fault says what stands where the contact should."""
+        return not self.contact and any(True for _ in self.columns.not_taken(self.rows[0][1]))
 
     def _refused(self, reasons: tuple[Reason, ...]) -> RejectedRow:
         line = self.rows[0][0]

@@ -85,7 +85,7 @@ _CLOCKED: Final = re.compile(r"(\d{1,3}):(\d{2})(?::(\d{2}))?")
 
 
 class Written(NamedTuple):
-    """A time as it is written: the local time, the zone behind it, and whether its day or its time of day is missing."""
+    """A time as it is written: the local time, the zone behind it, and what of it is missing."""
 
     local: datetime
     zone: str = ""
@@ -93,7 +93,7 @@ class Written(NamedTuple):
     clock_only: bool = False
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def read_written(  # noqa: PLR0911 - one for each form
     text: str, order: DateOrder | None = None, excel_dates: str = ""
 ) -> Written | TimeFault:
@@ -125,7 +125,7 @@ def read_written(  # noqa: PLR0911 - one for each form
     return Written(*clock)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=512)
 def read_time(  # noqa: PLR0913, PLR0917 - what a time may need beside its text
     text: str,
     zone: tzinfo | None = None,

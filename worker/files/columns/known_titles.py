@@ -8,7 +8,6 @@ looked for in a second column: it may be the host's, the buyer's or the company'
 import re
 import unicodedata
 from enum import StrEnum
-from functools import lru_cache
 from typing import Final
 
 
@@ -58,11 +57,11 @@ SHORT: Final[dict[str, Field]] = {
 """Shorter right-hand sides of `--map`."""
 
 SOURCES: Final = {
-    "Zoom, Portuguese": "vocabulary of public parsers of participants_*.csv: Nome (nome original), E-mail, Ingressar na "
-    "hora, Hora de saída, Duração (minutos), Convidado, Na sala de espera",
+    "Zoom, Portuguese": "public parsers of participants_*.csv: Nome (nome original), E-mail, Ingressar na hora, Hora "
+    "de saída, Duração (minutos), Convidado, Na sala de espera",
     "Zoom, Spanish": "github.com/Misstery13/Assistance-Register (README): Nombre (nombre original); public parsers: "
     "Hora para unirse, Hora para salir; since 2023 Hora de entrada, Hora de salida, Duración (minutos)",
-    "Zoom, Italian": "github.com/CatechismoPUCP/React_CSV (README): Nome (nome originale), Ora di ingresso, Ora di uscita",
+    "Zoom, Italian": "github.com/CatechismoPUCP/React_CSV (README): Nome (nome originale), Ora di ingresso …",
     "Zoom, Korean": "public parsers of participants_*.csv: 이름(원래 이름), 참가 시간, 나간 시간, 기간(분)",
     "Zoom, with meeting data": "github.com/microsoft/vivainsights_zoom_int (Admin/input/zoom_reports/README.md)",
     "Zoom, unique users": "github.com/ComputerScienceHouse/conditional/issues/314",
@@ -194,7 +193,6 @@ PROPERTIES: Final[dict[str, tuple[str, ...]]] = {
 """HubSpot's internal names of contact properties, and what the tools call them."""
 
 
-@lru_cache(maxsize=4096)
 def compact(title: str) -> str:
     """Write a title without case, accents, blanks and punctuation."""
     plain = unicodedata.normalize("NFKD", title.casefold())

@@ -8,7 +8,7 @@ _NEARLY: Final = 5_000
 """Microseconds by which a time of day, kept as a fraction of a day, may miss its second."""
 
 
-def cell_text(value: Cell) -> str:
+def cell_text(value: Cell) -> str:  # noqa: PLR0911 - a kind each
     """Write a cell: a date as ISO 8601, a whole number without its “.0”, a length of time with its units."""
     match value:
         case str():
