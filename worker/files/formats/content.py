@@ -173,7 +173,7 @@ def _is_hubspots(head: str) -> bool:
 
 def _takes_as_it_is(first: object) -> bool:
     """Say whether an object is a message or an input of HubSpot's; what lacks everything is told so as one."""
-    return json_document.is_hubspots(first) or not json_document.names_a_time(first)
+    return json_document.is_hubspots(first) or not json_document.is_of_a_tool(first)
 
 
 def _parsed(text: Delimited) -> Iterator[json_document.Object]:

@@ -20,6 +20,8 @@ from worker.files.lines import FileError
 Object = dict[str, object]
 MOST_FIELDS: Final = 1000
 MOST_DEPTH: Final = 8
+FIELDS_OF_A_ROW: Final = 3
+"""Fewer, and nothing that is known: what lacks everything is told so as an input of HubSpot's."""
 _COMINGS: Final = frozenset(TITLES[Field.JOINED] + TITLES[Field.LEFT])
 _TIMES: Final = _COMINGS | frozenset(TITLES[Field.REGISTERED] + TITLES[Field.CANCELED])
 _ADDRESSES: Final = frozenset(TITLES[Field.EMAIL])
@@ -52,13 +54,14 @@ def is_hubspots(fields: object) -> bool:
     return isinstance(fields, dict) and not _HUBSPOTS.isdisjoint(fields)
 
 
-def names_a_time(fields: object) -> bool:
-    """Say whether an object names a time, or an address, as a tool's API does: then it is a row of its report."""
+def is_of_a_tool(fields: object) -> bool:
+    """Say whether an object is a row of a tool's report: it names a time as one does, or has more than a contact."""
     if not isinstance(fields, dict):
         return False
     found = next(_rows(fields), {})
     last = {compact(name.rpartition(".")[2]) for name in found}
-    return not _TIMES.isdisjoint(last) or bool(last & {compact(name) for name in _OF_TOOLS})
+    is_named = not _TIMES.isdisjoint(last) or bool(last & {compact(name) for name in _OF_TOOLS})
+    return is_named or (len(found) >= FIELDS_OF_A_ROW and any("@" in text for text in found.values()))
 
 
 def kept(texts: Iterator[str]) -> BinaryIO:
