@@ -47,7 +47,8 @@ XML = (
     '<Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet" '
     'xmlns:ss="urn:schemas-microsoft-com:office:spreadsheet"><Worksheet ss:Name="Attendees"><Table>'
     + "".join(
-        f"<Row>{''.join(f'<Cell><Data ss:Type="String">{cell}</Data></Cell>' for cell in row)}</Row>" for row in TABLE
+        "<Row>" + "".join(f'<Cell><Data ss:Type="String">{cell}</Data></Cell>' for cell in row) + "</Row>"
+        for row in TABLE
     )
     + "</Table></Worksheet></Workbook>"
 )

@@ -94,6 +94,7 @@ def open_content(source: BinaryIO, options: Options, tick: Tick = lambda _: None
             raise FileError("the file", "is a document of Apple Numbers", right)
         name, inner = archive.unpack(packed)
         if inner.read(4) == _ZIP and not _is_workbook(inner):
+            inner.close()
             raise FileError("the file", "is a zip within a zip", "the inner one unpacked")
         inner.seek(0)
         content = _owning(inner, lambda: open_content(inner, options, tick))

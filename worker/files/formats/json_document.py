@@ -89,8 +89,9 @@ def objects(source: BinaryIO) -> Iterator[Object]:
     try:
         path = _path(source)
         source.seek(start)
-        for one in ijson.items(source, path, multiple_values=True, use_float=True):
-            yield one if isinstance(one, dict) else {"": one}
+        for found in ijson.items(source, path, multiple_values=True, use_float=True):
+            for one in found if isinstance(found, list) else [found]:
+                yield one if isinstance(one, dict) else {"": one}
     except (ijson.JSONError, UnicodeDecodeError) as error:
         what = f"is JSON that cannot be read ({shown(str(error).strip())})"
         raise FileError("the file", what, "the whole answer of the tool, or one JSON object on each line") from None
