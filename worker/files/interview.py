@@ -132,9 +132,8 @@ def _ask_columns(content: Content, tables: NoHeaderError, options: Options, fact
     found, state = guess(content), options.state or State.REGISTER
     columns = tables.columns
     if found is None:
-        of_people = columns is not None and not (
-            columns.asked or columns.rivals or {Field.EMAIL, Field.VID} & columns.fields.keys()
-        )
+        named = {*columns.asked, *columns.rivals, *columns.fields} if columns else set()
+        of_people = columns is not None and named.isdisjoint({Field.EMAIL, Field.VID})
         titles = columns.titles if columns else _first_titles(content)
         if not has_addresses(content) and (of_people or is_known_report(titles)):
             raise no_addresses(titles)
