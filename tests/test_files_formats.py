@@ -1,3 +1,4 @@
+# ruff: noqa: DTZ001 - the cells of a workbook have no zone
 """What a file is: every format, its bounds, and what is asked of it."""
 
 import io

@@ -1,4 +1,5 @@
-"""A file written from known records, in any format, is read back as these, or a question is asked. Never a wrong one."""
+# ruff: noqa: DTZ001 - the times of a report have no zone
+"""A file of known records, in any format, is read back as these, or a question is asked: never a wrong record."""
 
 import io
 from collections.abc import Sequence
@@ -112,7 +113,9 @@ def reports(draw: st.DrawFn) -> tuple[Written, list[str]]:
     ), expected
 
 
-def _file(kind: str, table: report_files.Table, titles: Sequence[str], rows: report_files.Table) -> bytes:
+def _file(  # noqa: PLR0911 - a format each
+    kind: str, table: report_files.Table, titles: Sequence[str], rows: report_files.Table
+) -> bytes:
     match kind:
         case "semicolon":
             return report_files.csv(table, ";", "utf-8-sig")

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - reports are as wide as they are
 """Shapes of reports that public sources show, each with its source. The people in them are invented."""
 
 import io

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, func, select, update
 
 import tasks.accept
+from cli.enqueue import NOT_ACCEPTED
 from hubspot_api.address import is_base, is_version, path_to
 from hubspot_api.client import get
 from hubspot_api.oauth import Grant
@@ -303,7 +304,7 @@ def test_a_files_rows_go_to_their_own_events_or_are_refused(
         runs: list[tuple[list[str], int]] = []
         if way == "jsonl":
             file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-            runs.append(([], 0))
+            runs.append(([], NOT_ACCEPTED))
         elif way == "csv":
             import csv
 
@@ -311,10 +312,13 @@ def test_a_files_rows_go_to_their_own_events_or_are_refused(
                 sheet = csv.writer(out)
                 sheet.writerow(["Email", "Date", "object_id"])
                 sheet.writerows([row["inputs"][0]["email"], "2026-03-01T10:00:00Z", row["object_id"]] for row in rows)
-            runs.append((["--state", "register"], 0))
+            runs.append((["--state", "register"], NOT_ACCEPTED))
         else:
             file.write_text("Email,Date\na@example.com,2026-03-01T10:00:00Z\n")
-            runs += [(["--state", "register", "--object-id", id_], 2 if "\x1b" in id_ else 0) for id_ in corpus]
+            runs += [
+                (["--state", "register", "--object-id", id_], 2 if "\x1b" in id_ else int(id_ not in odd))
+                for id_ in corpus
+            ]
         for index, (options, status) in enumerate(runs):
             stop = other.submit(_intake_until, context, done := [])
             try:

@@ -14,6 +14,7 @@ from alembic import command
 from sqlalchemy import Engine, func, insert, select, update
 
 import cli.bulk_jobs
+from cli.enqueue import NOT_ACCEPTED
 from models.refusal_kind import UNGROUPED
 from models.tables import Account, Act, Job, Purged, Record, Refused
 from models.words import Action
@@ -45,11 +46,11 @@ def enqueued(turnout: Turnout, context: Context, tmp_path: Path) -> Iterator[Any
     """Submit a file by the command, while the workers take it in; give what it prints with --json."""
     path = tmp_path / "report.csv"
 
-    def enqueue(content: str | None = None, file: Path = path) -> Any:
+    def enqueue(content: str | None = None, file: Path = path, status: int = NOT_ACCEPTED) -> Any:
         if content is not None:
             file.write_text(content)
         with beside(lambda _: intake(context), 0.02, "intake"):
-            return json.loads(turnout("enqueue", str(file), *SAID, "--json").stdout)
+            return json.loads(turnout("enqueue", str(file), *SAID, "--json", status=status).stdout)
 
     return enqueue  # type: ignore[return-value]
 
@@ -280,13 +281,13 @@ def test_a_corrected_file_closes_what_it_corrects_and_says_what_is_open(
     assert facts("status")["refused"] == 1
     third = Path(second["refused_file"])
     third.write_text(third.read_text("utf-8-sig").replace("nobody", "nob@example.com"))
-    assert enqueued(file=third)["corrected"] == {"closed": 1, "still_open": 0}
+    assert enqueued(file=third, status=0)["corrected"] == {"closed": 1, "still_open": 0}
     assert numbers(facts) == []
     assert facts("audit")["refused"] == 3
     (act, *_) = ask(engine, select(Act.what, Act.filter, Act.number).where(Act.what != "export").order_by(Act.id))
     assert (act.what, act.filter["corrected_file"], act.number) == ("correct", path.name, 2)
     assert outcomes(engine) == {"pending": 3}
-    again = enqueued(file=third)
+    again = enqueued(file=third, status=0)
     assert (again["duplicates"], again["corrected"]) == (1, {"closed": 0, "still_open": 0})
     assert "corrected" in turnout("submission", first["submission"]).output
 
