@@ -2,7 +2,8 @@
 
 - `app`           the command line put together; `failures`: what it says where a command failed
 - `commands`      the panels of `--help`; a command is imported when it is used
-- `enqueue`       a file is submitted; `file_options`: what the command line says of the file
+- `enqueue`       a file is submitted; `file_options`: what the command line says of the file; `file_questions`: what it
+                  asks on a terminal
 - `inspect`       status, batches, one batch, one submission; `event`, `person`, `errors`, `refused`: each its own
 - `bulk_actions`  retry, dismiss, cancel
 - `correct`       records corrected

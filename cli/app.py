@@ -15,7 +15,7 @@ ENTRIES: Final = {
     "enqueue": Entry(
         Panel.SUBMIT,
         "cli.enqueue:enqueue",
-        "Submit a file of attendance records: CSV or JSON Lines.",
+        "Submit a report of who registered, came or cancelled.",
         "attendees.csv --object-id 4711 --state attend",
     ),
     "refused": Entry(

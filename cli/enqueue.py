@@ -53,11 +53,13 @@ def _named(producer: str | None) -> str | None:
 
 @with_groups
 def enqueue(  # noqa: PLR0913 - a command's options are its parameters
-    file: Annotated[str, typer.Argument(help="A CSV or JSON Lines file; - reads standard input.")],
+    file: Annotated[
+        str, typer.Argument(help="A report: CSV, xlsx, xls, ods, HTML, JSON, or a zip of one; - reads stdin.")
+    ],
     *,
     options: FileOptions,
     refused: Annotated[
-        Path | None, typer.Option(help="Where rows that are not accepted go; else FILE.refused.csv.")
+        Path | None, typer.Option(help="Where rows that are not accepted go; else beside FILE, in its format.")
     ] = None,
     producer: Annotated[
         str | None,
@@ -67,9 +69,13 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     json: Annotated[bool, typer.Option("--json", help="The closing table as one JSON object.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
-    """Submit a file of attendance records: CSV or JSON Lines.
+    """Submit a report of who registered, came or cancelled.
 
-    CSV is read as the usual webinar tools export it.
+    Give the file alone: what it does not say is asked, with a proposal for each, on a terminal one question at a time.
+    With --check nothing is sent, and the first records are shown in local time.
+
+    CSV, xlsx, xls, ods, HTML tables, JSON (HubSpot's own shape, and what the tools' APIs answer) and a zip with one of
+    these are read as the usual webinar tools export them.
 
     A column external_event_id, object_id, subscriber_state or account wins over the option; the option fills what is
     missing. A contact is named by e-mail where a row has one, else by HubSpot's record id. Ids of other tools (Contact
@@ -106,8 +112,9 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
     attended, status, role, zone, state, event, external_account_id, object_id, account, ignore, firstname, lastname,
     company, jobtitle, phone …, or contactProperties.NAME with HubSpot's internal name of any contact property.
 
-    Exit status: 0 also where rows were not accepted; 2 where the file or an option cannot be used, and nothing was
-    sent; 1 where the stream or the database is out of reach, or there is no such account.
+    Exit status: 0 where every record was accepted; 3 where the file was submitted and rows were not accepted; 1 where
+    nothing would be sent, the stream or the database is out of reach, or there is no such account; 2 where the file or
+    an option cannot be used, or a question is open, and nothing was sent.
     """
     from worker.files.lines import FileError
     from worker.files.questions import QuestionsError
