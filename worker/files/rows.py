@@ -29,6 +29,8 @@ _STATES: Final = {standing: state for state, standing in STATES.items()}
 DAY_MS: Final = 24 * 60 * 60 * 1000
 LONGEST_STAY_MS: Final = DAY_MS
 """A stay of one row is shorter: else its join is of another occurrence than its leave, or no join at all."""
+_EARLY: Final = 3 * 60
+"""Minutes before an event began at which people may have joined it."""
 _TIMES: Final = (".interactionDateTime", ".properties")
 
 
@@ -119,7 +121,9 @@ class Draft:
             judged = tuple(
                 reason
                 for reason in judged
-                if not reason.where.startswith(_TIMES) and not (self._is_not_taken and reason.where == "")
+                if not reason.where.startswith(_TIMES)
+                and not (self._is_not_taken and reason.where == "")
+                and not (reason.where == ".email" and str(self.input.get("email", "")).count("@") > 1)
             )
         there = {one.strip(): cell.strip() for one, cell in zip(self.columns.titles, self.rows[0][1], strict=False)}
         found = (missing_time(one, there.get(self._title(one.where), "")) for one in judged)
@@ -196,6 +200,9 @@ class Drafter:
         draft = Draft(where, columns, [(row.line, row.cells)], contact)
         named = tuple(columns.name(column) for column in columns.asked.get(Field.EVENT, ()))
         draft.faults += (_at(row.line, reason.where, reason) for reason in missing(where, named))
+        if str(contact.get("email", "")).count("@") > 1:
+            many = Reason("", f"{shown(str(contact['email']))} are several addresses", "the person's own address alone")
+            draft.faults.append(_at(row.line, columns.title(Field.EMAIL), many))
         if not draft.contact:
             draft.faults += (_at(row.line, reason.where, reason) for reason in not_taken(columns, row.cells))
         if state == State.ATTEND:
@@ -292,13 +299,22 @@ class Drafter:
                 draft.faults.append(self._reason(row, what, stay))
         return None
 
-    def _day_of(self, row: CsvRow, *, but: Field) -> date | None:
-        """Give the day of a row's times of day: from its own column, else the one that was said."""
+    def _day_of(self, row: CsvRow, clock: str, *, but: Field) -> date | None:
+        """Give the day of a row's time of day: from its own column, else the one that was said.
+
+        A time of day hours before the event began is of the next day.
+        """
         text = self._text(row, Field.DATE) if but is not Field.DATE else ""
         read = read_written(text, self._options.order, self._options.excel_dates) if text else None
         if isinstance(read, Written) and not read.clock_only:
             return read.local.date()
-        return self._options.day
+        day, start = self._options.day, self._options.start
+        if day is None or start is None:
+            return day
+        at = read_written(clock, self._options.order)
+        began = start.hour * 60 + start.minute
+        is_next = isinstance(at, Written) and at.clock_only and at.local.hour * 60 + at.local.minute < began - _EARLY
+        return day + timedelta(days=1) if is_next else day
 
     def _time(self, row: CsvRow, draft: Draft, kinds: tuple[Field, ...], *, days: bool = False) -> int | None:
         """Read the first time that is there; a fault is noted, and the text kept to be shown and mended."""
@@ -308,7 +324,7 @@ class Drafter:
             if text in NOTHING or says_yes(text) is not None:
                 continue  # “Registered: Yes” has its time in another column
             zone = self._columns.zones.get(column) or behind(self._text(row, Field.ZONE) or self._zone)
-            day = self._day_of(row, but=kind)
+            day = self._day_of(row, text, but=kind)
             moment = read_time(text, options.zone, options.order, zone, options.zone_as, day, options.excel_dates)
             if isinstance(moment, Moment) and moment.day_only and not days:
                 moment = TimeFault(f"{shown(text)} has no time of day", "a time such as 2026-03-01T10:00:00Z")

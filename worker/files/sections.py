@@ -71,10 +71,14 @@ class Tables:
         table = Table(self._header, self.first, title)
         yield table, None
         held: CsvRow | None = None
+        last = self._header
         for row in rows:
+            is_apart = held is not None or row.line > last + 1
+            last = row.line
             if not any(cell.strip() for cell in row.cells):
+                last -= 1  # what follows stands apart
                 continue
-            if (header := self._as_header(row, table.columns)) is not None:
+            if (header := self._as_header(row, table.columns, is_apart=is_apart)) is not None:
                 table = header._replace(section=_title(held) if held else "")
                 held = None
                 yield table, None
@@ -93,8 +97,11 @@ class Tables:
         if held is not None:
             yield table, held
 
-    def _as_header(self, row: CsvRow, columns: Columns) -> Table | None:
-        """Read a row as a further header, also one of a table that nobody's contact stands in."""
+    def _as_header(self, row: CsvRow, columns: Columns, *, is_apart: bool = False) -> Table | None:
+        """Read a row as a further header, also one of a table that nobody's contact stands in.
+
+        Where a row stands apart from those above it, a title for addresses is enough.
+        """
         if row.fault or any("@" in cell for cell in row.cells):
             return None
         if tuple(row.cells) == columns.titles:  # such as files put one behind the other
@@ -103,7 +110,8 @@ class Tables:
             return None
         named = recognise(row.cells, self._by_title, self._promoted)
         titles = named.known - len(named.deciding)  # “Approved” and “Attended” are values as well
-        few = titles < TITLES_OF_A_HEADER and not (Field.EMAIL in named.fields and titles > 1)
+        has_address = Field.EMAIL in named.fields and (titles > 1 or is_apart)
+        few = titles < TITLES_OF_A_HEADER and not (has_address and len(row.cells) >= TITLES_OF_A_HEADER)
         if named.missing(_state(named, self._options)) is not None and few:
             return None
         found = recognise(row.cells, self._options, self._promoted)
@@ -151,6 +159,8 @@ class Tables:
         found: list[tuple[int, int, str, Columns]] = []
         for delimiter, rows in self._content.rows.first_rows(LOOKED_AT):
             for row in rows:
+                if any(_ADDRESS.fullmatch(cell.strip()) for cell in row.cells):
+                    continue  # a person's row, also where columns are named by their place
                 columns = recognise(row.cells, self._options, self._promoted)
                 if best is None or columns.known > best[1].known:
                     best = (row.line, columns)

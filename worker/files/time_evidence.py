@@ -7,7 +7,7 @@ table: a tool writes one order. What no row settles is asked, with what each ans
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, time
 from typing import Final
 
 from models.input_check import Reason, shown
@@ -36,6 +36,7 @@ _READ: Final[dict[State | None, frozenset[Field]]] = {
 """Fields whose times a state takes."""
 _FEW_ROWS: Final = 10
 """One time of so many: where fewer lack a zone, a day or an order, they are faults of their rows."""
+_HALF_A_DAY: Final = 12
 _FEW: Final = 3
 """Different days beside one year: fewer may be two years."""
 _PARTS: Final = re.compile(r"\d+")
@@ -91,6 +92,8 @@ class TimeEvidence:
     _at: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     _clock: tuple[str, str] | None = None
     """The title and the text of a time of day without its day."""
+    _clocks: list[time] = field(default_factory=list)
+    """The earliest and the latest time of day at which somebody joined."""
     _values: int = 0
     """Times of people who count; and of these those that lack a zone, lack a day, or may be two days."""
     _zoneless: int = 0
@@ -127,6 +130,9 @@ class TimeEvidence:
         read = read_written(text, order, self.options.excel_dates)
         if not isinstance(read, Written):
             return
+        if read.clock_only and place in columns.fields.get(Field.JOINED, ()):
+            clocks = [*self._clocks, read.local.time()]
+            self._clocks = [min(clocks), max(clocks)]
         if read.clock_only and self.options.day is None and not self._has_day(columns, cells):
             self._clock = self._clock or (columns.name(place), text)
             self._dayless += 1
@@ -177,10 +183,31 @@ class TimeEvidence:
             else:
                 asked.append(self._ask_day(facts))
                 options = options.answered(asked[-1].choices[0].arguments(assumed=True))
+        if options.start is None and self._pass_midnight():
+            known = facts.start(options.order)
+            if known is not None:
+                options = replace(options, start=known[0].time())
+                notes.append(f"times of day before {known[0]:%H:%M} are of the next day, as {known[1]} says")
+            else:
+                asked.append(self._ask_start())
+                options = options.answered(asked[-1].choices[0].arguments(assumed=True))
         if options.zone is None and not asks_zone and self._zoneless and self._are_many(self._zoneless):
             asked.append(self._ask_zone())
             options = options.answered(asked[-1].choices[0].arguments(assumed=True))
         return options, notes, asked
+
+    def _pass_midnight(self) -> bool:
+        """Say whether people joined at times of day that are half a day apart: some of them on the next day."""
+        if not self._clocks:
+            return False
+        first, last = self._clocks
+        return last.hour - first.hour >= _HALF_A_DAY
+
+    def _ask_start(self) -> Question:
+        first, last = self._clocks
+        what = f"has times of day from {first:%H:%M} to {last:%H:%M}: did the event pass midnight? When did it begin?"
+        means = "the time of day: --start 22:00; earlier times are of the next day (--start 00:00: none are)"
+        return Question("--start", "the report", what, (Choice("--start BEGAN", means, assumed="--start 12:00"),))
 
     def _settled(self) -> tuple[DateOrder, str] | None:
         """Give the only order in which every date can be read, and a date that shows it."""

@@ -200,6 +200,8 @@ def read_duration(  # noqa: PLR0911 - one for each form
             return float(text.replace(",", ".")) * unit
     except (ValueError, OverflowError):
         pass
+    if text == "0":
+        return timedelta(0)
     if re.fullmatch(r"[0-9.]+", text):
         return TimeFault(f"{shown(text)} has no unit", f"{right}; or say --map “the column=minutes”", option=True)
     found = (_DURATION.fullmatch(text) or _ISO_DURATION.fullmatch(text)) if text else None

@@ -153,7 +153,7 @@ def _read_as(facts: FileFacts, options: Options) -> Iterator[str]:
     yield from facts.notes
     if options.zone is not None:
         yield f"times without a zone are in {says(options.zone)}"
-    if options.start is not None:
+    if options.start is not None and "joinedAt" not in facts.columns.values():
         yield f"nothing says when people joined: each is recorded from {_when(options.start, options)} on"
     if options.end is not None:
         yield f"who has no time of leaving is recorded until {_when(options.end, options)}"

@@ -23,6 +23,9 @@ _NAMES: Final = {
 }  # fmt: skip
 """As people and web pages call them; Python takes both."""
 _WINDOWS: Final = {name: code for code, name in _NAMES.items()} | {"shift_jis": "cp932", "euc-kr": "cp949"}
+_BY_PAIRS: Final = frozenset({"cp932", "gb18030", "cp949", "big5", "euc_jp"})
+"""Encodings that write most letters in two bytes."""
+_MOSTLY: Final = 0.8
 MOST_SHOWN: Final = 3
 _WORDS: Final = re.compile(r"[^,;\t|\"]*[^\x00-\x7f][^,;\t|\"]*")
 
@@ -43,6 +46,8 @@ def find(sample: bytes, said: str | None) -> Encoding:
         return Encoding("")
     lines = [line for line in re.split(rb"[\r\n]+", sample) if not line.isascii()]
     likely = [one for one in _likely(b"\n".join(lines)) if _decodes(sample, one)]
+    if _is_western(b"\n".join(lines)):
+        likely = ["cp1252", *(one for one in likely if one not in _BY_PAIRS)]
     guesses = list(dict.fromkeys([*likely, "cp1252"]))[: MOST_SHOWN + 1]
     choices = tuple(
         Choice(f"--encoding {_NAMES.get(one, one)}", f"then the file says {_example(lines, one)}") for one in guesses
@@ -54,6 +59,14 @@ def find(sample: bytes, said: str | None) -> Encoding:
 def _likely(text: bytes) -> list[str]:
     matches = from_bytes(text, cp_isolation=list(_PROPOSED), threshold=0.6, enable_fallback=False)
     return [match.encoding for match in matches]
+
+
+def _is_western(text: bytes) -> bool:
+    """Say whether each letter beyond ASCII stands alone within a word, and is one of Western Europe."""
+    runs = re.findall(rb"[\x80-\xff]+", text)
+    alone = sum(1 for run in runs if len(run) == 1)
+    letters = "".join(run.decode("cp1252", "replace") for run in runs)
+    return alone >= _MOSTLY * len(runs) and all(letter.isalpha() or letter in "–—’“”€°" for letter in letters)
 
 
 def _decodes(sample: bytes, encoding: str) -> bool:

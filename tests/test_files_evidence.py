@@ -1,0 +1,168 @@
+# ruff: noqa: E501, ISC004 - reports are as wide as they are
+"""What a file says itself is used and shown, and what only its reader knows is asked."""
+
+import io
+from typing import Any
+
+import pytest
+
+from models.words import State
+from worker.files.lines import FileError
+from worker.files.options import Options
+from worker.files.questions import QuestionsError
+from worker.files.reader import Reading
+from worker.files.rows import FileRecord, RejectedRow
+
+ATTEND: dict[str, Any] = {"state": State.ATTEND, "object_id": "7", "time_zone": "UTC"}
+REGISTER: dict[str, Any] = {"state": State.REGISTER, "object_id": "7", "time_zone": "UTC"}
+JOINS = "Email,Join Time,Leave Time\n"
+
+
+def read(content: str | bytes, **said: Any) -> tuple[Reading, list[str], list[str]]:
+    text = content.encode() if isinstance(content, str) else content
+    reading = Reading(io.BytesIO(text), Options.read(**said))
+    items = list(reading.items())
+    records = [told(item) for item in items if isinstance(item, FileRecord)]
+    return reading, records, [str(item.reasons[0]) for item in items if isinstance(item, RejectedRow)]
+
+
+def told(record: FileRecord) -> str:
+    properties = record.candidate.input["properties"]
+    assert isinstance(properties, dict)
+    return " ".join([record.candidate.contact, *(str(properties[name])[5:16] for name in ("joinedAt", "leftAt"))])
+
+
+def proposed(content: str | bytes, **said: Any) -> str:
+    with pytest.raises(QuestionsError) as stopped:
+        read(content, **said)
+    return stopped.value.answered()
+
+
+LATE = (
+    "Meeting title,Date,Start time\nLate,2026-05-11,23:00\n\nName,Email,Time joined,Time exited\n"
+    "Ana,ana@example.com,11:05 PM,12:35 AM\nBob,bob@example.com,12:15 AM,12:35 AM\n"
+)
+POLLS = (
+    "Attendee Details\nAttended,First Name,Last Name,Email,Join Time,Leave Time\n"
+    "Yes,Ana,Abe,ana@example.com,2026-03-22T19:00:00Z,2026-03-22T20:00:00Z\n"
+    "Poll Details\n#,User Name,User Email,Submitted,Answer\n1,Zed,zed@example.com,2026-03-22,No\n"
+)
+READ = {
+    "times of day past midnight": (LATE, ["ana@example.com 05-11T23:05 05-12T00:35", "bob@example.com 05-12T00:15 05-12T00:35"]),
+    "a table of polls below": (POLLS, ["ana@example.com 03-22T19:00 03-22T20:00"]),
+    "a link, a name and a mark around an address": (
+        f"{JOINS}mailto:ana@example.com,2026-03-22T19:00:00Z,2026-03-22T20:00:00Z\n"
+        "Bob Bly <Bob@Example.com>,2026-03-22T19:00:00Z,2026-03-22T20:00:00Z\n"
+        "dee+x@example.com\u200f,2026-03-22T19:00:00Z,2026-03-22T20:00:00Z\n",
+        [f"{who}@example.com 03-22T19:00 03-22T20:00" for who in ("bob", "ana", "dee+x")],
+    ),
+    "a year of two digits that stays": (
+        f"{JOINS}ana@example.com,20/03/26 19:00,20/03/26 20:00\nbob@example.com,21/03/26 19:00,21/03/26 20:00\n"
+        "cee@example.com,22/03/26 19:00,22/03/26 20:00\n",
+        [f"{who}@example.com 03-{day}T19:00 03-{day}T20:00" for who, day in (("ana", 20), ("bob", 21), ("cee", 22))],
+    ),
+    "how long somebody stayed, in many forms": (
+        "Email,Join Time,Time in Session\n" + "".join(
+            f"{who}@example.com,2026-03-22T19:00:00Z,{stay}\n"
+            for who, stay in (("a", "1 hr"), ("b", "01:00:00"), ("c", "PT1H"), ("d", "60 Min."), ("e", "1時間"), ("f", "1h00"))
+        ),
+        [f"{who}@example.com 03-22T19:00 03-22T20:00" for who in "abcdef"],
+    ),
+    "until the event ended": ("Email,Time joined\nana@example.com,2026-03-22 19:00\n", ["ana@example.com 03-22T19:00 03-22T20:00"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "records"), READ.values(), ids=READ)
+def test_what_the_file_says_is_used(content: str, records: list[str]) -> None:
+    _, read_, refused = read(content, **ATTEND, occurrence="all", end="2026-03-22T20:00")
+    assert (sorted(read_), refused) == (sorted(records), [])
+
+
+ASKED = {
+    "an order that no row settles": (
+        "Email,Registration Date\na@example.com,05/04/2026 09:00\n",
+        REGISTER,
+        "--date-order dmy",
+    ),
+    "the month first, where AM or PM is written": (
+        "Email,Registration Date\na@example.com,05/04/2026 09:00 AM\n",
+        REGISTER,
+        "--date-order mdy",
+    ),
+    "a year of two digits that may be a day": (
+        "Email,Registration Date\na@example.com,26/03/24 09:00\n",
+        REGISTER,
+        "--date-order dmy",
+    ),
+    "a day that nothing says": (f"{JOINS}a@example.com,9:00,10:00\n", ATTEND, "--day DAY"),
+    "half a day between joins": (
+        f"{JOINS}a@example.com,23:10,23:50\nb@example.com,0:10,0:40\n",
+        ATTEND | {"day": "2026-03-22"},
+        "--start BEGAN",
+    ),
+    "an abbreviation of a zone": (
+        f"{JOINS}a@example.com,\"Sep 24, 2026 09:58 AM PDT\",\"Sep 24, 2026 11:02 AM PDT\"\n",
+        {"state": State.ATTEND, "object_id": "7"},
+        "--time-zone=America/Los_Angeles",
+    ),
+    "a zone that nothing says": (
+        f"{JOINS}a@example.com,2026-03-22 09:00,2026-03-22 10:00\n",
+        {"state": State.ATTEND, "object_id": "7"},
+        "--time-zone CITY",
+    ),
+    "a start that stands above": (
+        "Topic,Meeting ID,Start Time\nRail,812 0,05/20/2026 06:00:00 PM\n\nName,User Email,Total Duration (Minutes)\n"
+        "Ana,a@example.com,55\n",
+        ATTEND,
+        "--start 2026-05-20T18:00",
+    ),
+    "an event's end that stands above": (
+        "Topic,Meeting ID,Start Time,End Time\nRail,812 0,2026-05-20 18:00,2026-05-20 19:00\n\nName,User Email,Join Time\n"
+        "Ana,a@example.com,2026-05-20 18:05\n",
+        ATTEND,
+        "--end 2026-05-20T19:00",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "said", "answer"), ASKED.values(), ids=ASKED)
+def test_what_only_its_reader_knows_is_asked_with_a_proposal(content: str, said: dict[str, Any], answer: str) -> None:
+    assert proposed(content, **said) == answer
+
+
+def test_the_zone_of_who_asks_is_proposed_and_never_used_unasked() -> None:
+    content = f"{JOINS}a@example.com,2026-03-22 09:00,2026-03-22 10:00\n".encode()
+    options = Options(state=State.ATTEND, object_id="7", home="Europe/Berlin")
+    with pytest.raises(QuestionsError) as stopped:
+        Reading(io.BytesIO(content), options)
+    assert stopped.value.answered() == "--time-zone Europe/Berlin"
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"object_id": "EVENT"}, "--object-id: EVENT stands for what you know; right would be the number"),
+        ({"event": "7", "external_account": "ACCOUNT"}, "--external-account: ACCOUNT stands for what you know"),
+        ({"day": "DAY"}, "--day: DAY is not a day"),
+        ({"start": "BEGAN"}, "--start: BEGAN is not a time"),
+        ({"end": "19"}, "--end: 19 is not a time"),
+        ({"time_zone": "CITY"}, "--time-zone: CITY is not a time zone"),
+    ],
+)
+def test_what_a_command_leaves_to_be_filled_in_is_not_taken_as_it_stands(said: dict[str, Any], message: str) -> None:
+    with pytest.raises(FileError) as error:
+        Options.read(**said)
+    assert message in str(error.value)
+
+
+def test_several_addresses_in_a_cell_are_nobodys() -> None:
+    content = f"{JOINS}a@example.com; b@example.com,2026-03-22T19:00:00Z,2026-03-22T20:00:00Z\n"
+    _, records, (reason,) = read(content, **ATTEND)
+    assert records == []
+    assert reason.startswith("line 2, Email: a@example.com; b@example.com are several addresses")
+
+
+def test_a_persons_row_is_never_taken_for_a_header() -> None:
+    content = "ana@example.com,2026-03-22T19:00:00Z\nbob@example.com,2026-03-22T19:00:00Z\n"
+    with pytest.raises(FileError):
+        read(content, **REGISTER, mapping=["#1=email", "#2=registered"])
