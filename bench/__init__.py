@@ -4,6 +4,7 @@
 - `settle`   claiming, loading and settling batches, against the same
 - `api`     a request to the HTTP API, against a bare route that only inserts
 - `through`  a file from `turnout enqueue` until the test server holds every record
+- `read_file`  a report of a million rows, read: how long, and the memory of the process
 - `limit`    the share of HubSpot's limit that is used, and what is refused, with one process and with eight
 - `size`     what a record costs: processor time, bytes, connections
 - `large`    what ten million records weigh, and what it costs to let them go

@@ -101,7 +101,7 @@ ASKED = {
         "--start BEGAN",
     ),
     "an abbreviation of a zone": (
-        f"{JOINS}a@example.com,\"Sep 24, 2026 09:58 AM PDT\",\"Sep 24, 2026 11:02 AM PDT\"\n",
+        f'{JOINS}a@example.com,"Sep 24, 2026 09:58 AM PDT","Sep 24, 2026 11:02 AM PDT"\n',
         {"state": State.ATTEND, "object_id": "7"},
         "--time-zone=America/Los_Angeles",
     ),

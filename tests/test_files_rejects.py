@@ -1,10 +1,15 @@
 import io
+import zipfile
 from pathlib import Path
+from uuid import UUID
 
+import orjson
 import pytest
+from python_calamine import CalamineWorkbook
 
 from models.input_check import Reason
 from models.words import State
+from tests.support import report_files
 from worker.files.formats.content import open_content
 from worker.files.lines import FileError
 from worker.files.options import Options
@@ -100,3 +105,66 @@ def test_a_column_named_by_its_place_is_the_same_in_the_file_of_refused_rows(tmp
     (record,) = Reading(io.BytesIO(fixed.encode()), said).items()
     assert isinstance(record, FileRecord)
     assert record.candidate.contact == "ana@example.com"
+
+
+def written(content: bytes, name: str, tmp_path: Path) -> Path:
+    """Write what is refused of a file beside it."""
+    reading = Reading(io.BytesIO(content), OPTIONS)
+    with RefusedFile.beside(str(tmp_path / name), None, reading.content, UUID(int=1)) as rows:
+        for item in reading.items():
+            if isinstance(item, RejectedRow):
+                rows.add(item)
+    return rows.path
+
+
+WRONG = [["Email", "Date", "Note"], ["nobody", "2026-03-01T10:00:00Z", "=1+1"], ["b@example.com", "", "x"]]
+
+
+def test_rows_of_a_workbook_come_back_as_one_with_the_problem_at_its_cell(tmp_path: Path) -> None:
+    path = written(report_files.xlsx(WRONG), "list.xlsx", tmp_path)
+    assert path.name == "list.xlsx.refused.xlsx"
+    (header, first, second) = CalamineWorkbook.from_path(path).get_sheet_by_index(0).to_python()
+    assert header == ["reason", "line", "refused", "Email", "Date", "Note"]
+    assert first[2:] == [f"{UUID(int=1)}/1", "nobody", "2026-03-01T10:00:00Z", "=1+1"]
+    assert second[1:4] == ["3", f"{UUID(int=1)}/2", "b@example.com"]
+    notes = zipfile.ZipFile(path).read("xl/comments1.xml").decode()
+    assert ('ref="D2"' in notes, "nobody is no e-mail address" in notes, 'ref="E3"' in notes) == (True, True, True)
+    fixed = [[str(cell).replace("nobody", "a@example.com") for cell in row] for row in (header, first)]
+    (record,) = Reading(io.BytesIO(report_files.xlsx(fixed)), OPTIONS).items()
+    assert isinstance(record, FileRecord)
+    assert record.corrects == (f"{UUID(int=1)}/1",)
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "suffix"),
+    [
+        (report_files.xls(WRONG), "list.xls", ".xlsx"),
+        (report_files.ods(WRONG), "list.ods", ".xlsx"),
+        (report_files.html(WRONG), "list.xls", ".xlsx"),
+        (report_files.csv(WRONG, ";"), "list.csv", ".csv"),
+        (report_files.json(WRONG[0], WRONG[1:]), "list.json", ".jsonl"),
+    ],
+)
+def test_rows_come_back_in_the_format_of_their_file(content: bytes, name: str, suffix: str, tmp_path: Path) -> None:
+    path = written(content, name, tmp_path)
+    assert path.name == f"{name}.refused{suffix}"
+    if suffix == ".csv":
+        assert path.read_text("utf-8-sig").startswith("reason;line;refused;Email;Date;Note")
+    again = list(Reading(io.BytesIO(path.read_bytes()), OPTIONS).items())
+    assert [one.corrects for one in again] == [(f"{UUID(int=1)}/1",), (f"{UUID(int=1)}/2",)]
+
+
+def test_lines_of_json_come_back_as_lines_of_json(tmp_path: Path) -> None:
+    content = b'{"email": "nobody", "interactionDateTime": 1772359200000}\n{"email": "b@example.com", }\n'
+    path = written(content, "list.jsonl", tmp_path)
+    first, second = (orjson.loads(line) for line in path.read_bytes().splitlines())
+    assert (first["email"], first["line"], first["refused"]) == ("nobody", "1", f"{UUID(int=1)}/1")
+    assert second["json"] == '{"email": "b@example.com", }'
+    again = list(Reading(io.BytesIO(path.read_bytes()), OPTIONS).items())
+    assert [(type(one), one.corrects) for one in again] == [
+        (RejectedRow, (f"{UUID(int=1)}/1",)),
+        (RejectedRow, (f"{UUID(int=1)}/2",)),
+    ]
+    fixed = path.read_bytes().replace(b"nobody", b"a@example.com")
+    record = next(one for one in Reading(io.BytesIO(fixed), OPTIONS).items() if isinstance(one, FileRecord))
+    assert (record.candidate.contact, record.corrects) == ("a@example.com", (f"{UUID(int=1)}/1",))

@@ -104,7 +104,7 @@ class HandIn:
             if isinstance(item, RejectedRow):
                 self.refused_file.add(item)
                 self._number += 1
-                source = Source.of(item, reading.options, self._number)
+                source = Source.of(item, reading.settled, self._number)
                 self._refused.append(NewRefusal(item.raw, item.reasons, source=source.written))
                 if len(self._refused) >= AT_ONCE:
                     self._store_refused()

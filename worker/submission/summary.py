@@ -104,7 +104,7 @@ def table(facts: FileFacts, came_to: FileResult, again: str, options: Options) -
             "gathered",
             (
                 f"{counted(facts.gathered, 'row')} became {counted(facts.people, 'record')}, one for each person and "
-                "occurrence: from the first join to the last leave, interactionDateTime is the first join"
+                "occurrence: from the first join to the last leave"
             ),
         )
         rows, contact = facts.most_rows

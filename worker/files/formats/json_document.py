@@ -61,7 +61,8 @@ def is_of_a_tool(fields: object) -> bool:
     found = next(_rows(fields), {})
     last = {compact(name.rpartition(".")[2]) for name in found}
     is_named = not _TIMES.isdisjoint(last) or bool(last & {compact(name) for name in _OF_TOOLS})
-    return is_named or (len(found) >= FIELDS_OF_A_ROW and any("@" in text for text in found.values()))
+    has_address = not _ADDRESSES.isdisjoint(last) or any("@" in text for text in found.values())
+    return is_named or (len(found) >= FIELDS_OF_A_ROW and has_address)
 
 
 def kept(texts: Iterator[str]) -> BinaryIO:
