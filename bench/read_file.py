@@ -64,7 +64,7 @@ def measure(path: Path) -> None:
     )
     began = time.monotonic()
     with path.open("rb") as file:
-        reading = Reading(io.BufferedReader(file), options)  # type: ignore[arg-type]
+        reading = Reading(io.BufferedReader(file), options)
         records = sum(1 for _ in reading.items())
     took = time.monotonic() - began
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
