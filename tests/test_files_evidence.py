@@ -141,7 +141,7 @@ def test_the_zone_of_who_asks_is_proposed_and_never_used_unasked() -> None:
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ({"object_id": "EVENT"}, "--object-id: EVENT stands for what you know; right would be the number"),
+        ({"object_id": "EVENT"}, "--object-id: EVENT stands for what you know; expected the number"),
         ({"event": "7", "external_account": "ACCOUNT"}, "--external-account: ACCOUNT stands for what you know"),
         ({"day": "DAY"}, "--day: DAY is not a day"),
         ({"start": "BEGAN"}, "--start: BEGAN is not a time"),

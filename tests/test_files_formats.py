@@ -156,7 +156,7 @@ def test_of_several_sheets_with_people_it_is_asked_which_one() -> None:
     content = report_files.xlsx(TABLE, ("Staff", [TITLES, ["pat@example.com", *ANA[1:]]]))
     assert asked(content) == ["--sheet Attendees", "--sheet Staff"]
     assert read(content, sheet="staff")[1] == ["pat@example.com 10:00:00 11:00:00"]
-    with pytest.raises(FileError, match="has no sheet “Nobody”; right would be one of Attendees, Staff"):
+    with pytest.raises(FileError, match="has no sheet “Nobody”; expected one of Attendees, Staff"):
         read(content, sheet="Nobody")
 
 

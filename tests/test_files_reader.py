@@ -244,7 +244,7 @@ def test_one_row_that_lacks_a_zone_among_many_that_do_not_is_refused_alone() -> 
     [
         (
             {"time_zone": "Bielefeld"},
-            "--time-zone: Bielefeld is not a time zone that is known here; right would be the name of a place",
+            "--time-zone: Bielefeld is not a time zone that is known here; expected the name of a place",
         ),
         ({"time_zone": "../etc/passwd"}, "is not a time zone"),
         ({"time_zone": "Email=Europe/Berlin"}, "--time-zone: Email is not an abbreviation of a zone"),

@@ -79,12 +79,12 @@ def test_a_file_that_is_there_is_never_written_over(tmp_path: Path) -> None:
     source = tmp_path / "list.csv"
     (tmp_path / "list.csv.refused.csv").write_text("being mended")
     assert RefusedFile.beside(str(source), None, CONTENT).path.name == "list.csv.refused-2.csv"
-    with pytest.raises(FileError, match="is there already; right would be a name that is free"):
+    with pytest.raises(FileError, match="is there already; expected a name that is free"):
         RefusedFile.beside(str(source), tmp_path / "list.csv.refused.csv", CONTENT)
 
 
 def test_a_place_that_cannot_be_written_is_found_before_anything_is_sent(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match="cannot be written to; right would be --refused FILE"):
+    with pytest.raises(FileError, match="cannot be written to; expected --refused FILE"):
         RefusedFile.beside(str(tmp_path / "nowhere" / "list.csv"), None, CONTENT)
 
 

@@ -18,7 +18,7 @@ say() { # a command, in Redis's own protocol; then its answer
 }
 
 [[ $TURNOUT_REDIS_URL =~ ^redis://(:([^:/@]+)@)?([^:/@]+):([0-9]+)(/([0-9]+))?$ ]] ||
-  { echo "right would be redis://:password@host:port/0, or without :password@" >&2; exit 2; }
+  { echo "expected redis://:password@host:port/0, or without :password@" >&2; exit 2; }
 url=("${BASH_REMATCH[@]}")
 exec 3<>"/dev/tcp/${url[3]}/${url[4]}"
 [[ ! ${url[2]} ]] || say AUTH "${url[2]}"

@@ -178,5 +178,5 @@ def _problems(refused: RejectedRow, line: int) -> dict[int, str]:
     for reason in refused.reasons:
         at, _, title = reason.where.partition(", ")
         if at == f"line {line}" and title in titles:
-            found.setdefault(len(REFUSED) + titles.index(title), f"{reason.what}; right would be {reason.right}")
+            found.setdefault(len(REFUSED) + titles.index(title), f"{reason.what}; expected {reason.right}")
     return found
