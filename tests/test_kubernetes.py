@@ -51,7 +51,10 @@ def container_of(workload: Manifest) -> Manifest:
 
 
 def workloads(folder: str = "base") -> list[Manifest]:
-    return [*of_kind("Deployment", folder).values(), *of_kind("Job", folder).values()]
+    by_the_clock = [
+        one["spec"]["jobTemplate"] | {"metadata": one["metadata"]} for one in of_kind("CronJob", folder).values()
+    ]
+    return [*of_kind("Deployment", folder).values(), *of_kind("Job", folder).values(), *by_the_clock]
 
 
 def labels_of(name: str) -> Manifest:
@@ -78,6 +81,17 @@ def test_each_process_starts_what_compose_starts(folder: str) -> None:
         assert container_of(deployments[name])["args"] == SERVICES[process]["command"]
     (migrate,) = of_kind("Job", folder).values()
     assert container_of(migrate)["args"] == SERVICES["migrate"]["command"]
+
+
+def test_the_books_are_recounted_every_night_in_a_pod_like_the_others() -> None:
+    (audit,) = of_kind("CronJob").values()
+    assert audit["spec"]["schedule"] == "30 3 * * *"
+    (migrate,) = of_kind("Job").values()
+    template = audit["spec"]["jobTemplate"]
+    assert container_of(template)["args"] == ["turnout", "audit"]
+    differing = {"args": None, "containers": None, "restartPolicy": None}
+    assert container_of(template) | differing == container_of(migrate) | differing
+    assert pod_of(template) | differing == pod_of(migrate) | differing
 
 
 def test_the_image_is_the_one_that_is_built_of_an_exact_version() -> None:

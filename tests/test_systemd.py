@@ -12,7 +12,7 @@ from tests.support.units import FOLDER, PROCESSES, file_of, read_unit
 from tests.test_compose import SERVICES, interpolated, seconds
 from worker.settings import Settings
 
-UNITS = [*PROCESSES.values(), "turnout-migrate.service"]
+UNITS = [*PROCESSES.values(), "turnout-migrate.service", "turnout-audit.service"]
 MOST_EXPOSED = 2.0
 """What `systemd-analyze security` may give at most, of 10."""
 
@@ -35,7 +35,7 @@ def test_systemd_reads_every_unit_without_a_word(tmp_path: Path) -> None:
         if path.is_file():
             (units / path.relative_to(FOLDER)).parent.mkdir(parents=True, exist_ok=True)
             (units / path.relative_to(FOLDER)).write_text(path.read_text().replace("/opt/turnout/bin", str(programs)))
-    said = analyze("verify", "--man=no", "turnout.target", *UNITS, units=units)
+    said = analyze("verify", "--man=no", "turnout.target", "turnout-audit.timer", *UNITS, units=units)
     assert (said.returncode, said.stdout + said.stderr) == (0, "")
 
 
@@ -53,6 +53,11 @@ def test_each_starts_what_compose_starts(name: str) -> None:
     # Behind a proxy on the same machine; an instance of a worker has its number in its name.
     said = [word.replace("127.0.0.1", "0.0.0.0").replace("1@%h", "@%h") for word in command]
     assert [Path(said[0]).name, *said[1:]] == SERVICES[name]["command"]
+
+
+def test_the_books_are_recounted_every_night() -> None:
+    assert read_unit("turnout-audit.service").command == ["/opt/turnout/bin/turnout", "audit"]
+    assert "OnCalendar=*-*-* 03:30" in (FOLDER / "turnout-audit.timer").read_text()
 
 
 def test_instances_of_one_machine_have_names_and_ports_of_their_own() -> None:
