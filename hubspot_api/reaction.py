@@ -91,7 +91,8 @@ class GiveUp:
     because: str
 
 
-Decision = Settle | RejectAll | Isolate | Postpone | Block | Park | Pause | GiveUp
+EndOfClaim = Settle | RejectAll | Postpone | Block | Park | Pause | GiveUp
+Decision = Isolate | EndOfClaim
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,8 @@ def accept(self: "Task", /, **fields: Any) -> None:  # noqa: ANN401 - whatever a
     """Accept one message; wait for the database as long as it takes, and on a shutdown put the message back."""
     process = current()
     # A UUID or a time that Celery has marked as such is one when it comes.
-    one = Inbound(Door.TASK, self.request.id, json.dumps(fields, default=str).encode())
+    traceparent = str(self.request.get("traceparent", ""))  # a header beside Celery's own
+    one = Inbound(Door.TASK, self.request.id, json.dumps(fields, default=str).encode(), traceparent=traceparent)
 
     def work(connection: Connection, rules: Rules) -> list[Part]:
         try:

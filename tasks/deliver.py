@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final, assert_never
 
 from hubspot_api.answer import Answer, NotFound, RefusedWhole, Settled
@@ -16,6 +17,7 @@ from hubspot_api.reaction import (
     OUTAGE,
     Block,
     Decision,
+    EndOfClaim,
     GiveUp,
     Isolate,
     Park,
@@ -26,6 +28,7 @@ from hubspot_api.reaction import (
     decide,
 )
 from models.words import Outcome
+from worker import tracing
 from worker.accounts import state
 from worker.accounts.destination import Destination, NoDestination
 from worker.celery import DELIVER, app
@@ -38,7 +41,7 @@ from worker.delivery.permits import permit
 from worker.failures import Verb, noted
 from worker.log import get_logger
 from worker.metrics import count
-from worker.queue import attempts, settle
+from worker.queue import attempts, settle, traces
 from worker.queue.attempts import AttemptResult
 from worker.queue.claim import Claim, claim, is_busy
 from worker.wake import received, wake
@@ -65,7 +68,7 @@ def deliver(process: Context, account: str, wake: Callable[..., int] = wake) -> 
         held = permit(process, to)
         if held is None:
             break
-        granted = time.monotonic()
+        granted, began = time.monotonic(), tracing.now()
         claimed = _claim(process, to, held)
         if claimed is None:
             permits.give_back(process, to, held)
@@ -80,7 +83,8 @@ def deliver(process: Context, account: str, wake: Callable[..., int] = wake) -> 
             if claimed.tried.in_a_row >= OUTAGE:
                 state.end_probe(process.engine, to.account_id)
         else:
-            _send(Delivery(process, to, claimed), held)
+            with tracing.batch(began, claimed.traced(), partial(traces.producers, process.engine, claimed.batch_id)):
+                _send(Delivery(process, to, claimed), held)
             posts += 1
     else:
         wake(process, DELIVER, account=account)
@@ -118,6 +122,14 @@ def _decide(delivery: Delivery, answer: Answer) -> Decision:
 
 
 def _act(delivery: Delivery, decision: Decision, call: AttemptResult | None) -> None:
+    if isinstance(decision, Isolate):
+        _isolate(delivery, decision.answer, call)
+        return
+    with tracing.step("settle", {"turnout.decision": word(decision)}):
+        _end(delivery, decision, call)
+
+
+def _end(delivery: Delivery, decision: EndOfClaim, call: AttemptResult | None) -> None:
     engine, to, claimed, apart = delivery.process.engine, delivery.to, delivery.claimed, delivery.apart
     known, failed = apart.answer, 0
     match decision:
@@ -127,9 +139,6 @@ def _act(delivery: Delivery, decision: Decision, call: AttemptResult | None) -> 
         case RejectAll(rejection):
             known = apart.else_rejected(len(claimed.members), rejection)
             is_done = settle.settle(engine, claimed, known, call, apart.attempts)
-        case Isolate(refused):
-            _isolate(delivery, refused, call)
-            return
         case GiveUp(because):
             failed = len(claimed.members) - len(apart.indexes)
             is_done = settle.give_up(engine, claimed, because, call, apart)

@@ -81,7 +81,7 @@ def _accept_alone(process: Context, connection: Connection, entry: StreamEntry, 
 
 
 def _handed(entry: StreamEntry) -> Inbound:
-    return Inbound(Door.STREAM, entry.id, entry.raw)
+    return Inbound(Door.STREAM, entry.id, entry.raw, traceparent=entry.traceparent)
 
 
 @app.task(name=INTAKE)

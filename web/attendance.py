@@ -237,7 +237,9 @@ def _judged(  # noqa: PLR0913, PLR0917 - what a request is made of
     """Read a request and judge its inputs, before it joins those of others in a transaction."""
     message = _read(request, body, account, key, submission)
     digest = _digest(request, account, body)
-    return Inbound(Door.HTTP, PART, b"", message, identity, key.id, digest, list(message.judged(identity)))
+    judged = list(message.judged(identity))
+    traceparent = request.headers.get("traceparent", "")
+    return Inbound(Door.HTTP, PART, b"", message, identity, key.id, digest, judged, traceparent)
 
 
 def _read(request: Request, body: bytes, account: str, key: ApiKey, submission: UUID) -> Message:

@@ -97,9 +97,31 @@ def trace(error: BaseException) -> str:
     return "".join(_lines(error, set())).rstrip("\n")
 
 
+def _before(error: BaseException) -> BaseException | None:
+    """Give the error that led to this one."""
+    return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def chain(error: BaseException) -> list[BaseException]:
+    """Give an error behind those that led to it, the first of all first; those of a group stand before it."""
+    found: dict[int, BaseException] = {}
+
+    def walk(one: BaseException) -> None:
+        if id(one) in found:
+            return
+        found[id(one)] = one
+        within = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+        for other in (*within, _before(one)):
+            if other is not None:
+                walk(other)
+
+    walk(error)
+    return list(reversed(found.values()))
+
+
 def _lines(error: BaseException, seen: set[int]) -> Iterator[str]:
     seen.add(id(error))
-    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    before = _before(error)
     if before is not None and id(before) not in seen:
         yield from _lines(before, seen)
         yield "\nwhich led to:\n\n"

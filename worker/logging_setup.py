@@ -18,6 +18,7 @@ import structlog
 from celery.exceptions import CPendingDeprecationWarning
 
 from models.escaping import visible, visible_json
+from worker import tracing
 from worker.foreign_lines import WITHHELD, kind_of, told, trace
 from worker.log import FIELDS, get_logger
 
@@ -60,12 +61,17 @@ class _Line(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
         }
-        fields = getattr(record, FIELDS, None)
-        line |= told(record) if fields is None else {"event": record.msg, **fields}
+        line |= facts_of(record) | tracing.ids()
         error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
         if error is not None:
             line |= {"error": kind_of(error), TRACE: trace(error)}
         return self._render(line)
+
+
+def facts_of(record: logging.LogRecord) -> dict[str, object]:
+    """Give a line's event and its fields, which name nobody."""
+    fields = getattr(record, FIELDS, None)
+    return told(record) if fields is None else {"event": record.msg, **fields}
 
 
 def _as_json(line: dict[str, object]) -> str:

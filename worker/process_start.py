@@ -4,13 +4,14 @@ So `turnout status` and the overview show the reason, which only a supervisor's 
 a process of that kind has started.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 from worker import failures, startup
 from worker.context import Context, current
 from worker.database import note_outages
 from worker.failures import Verb
-from worker.settings import SettingsError, usable_settings
+from worker.settings import Settings, SettingsError, usable_settings
 from worker.startup import CannotStart, Service
 
 
@@ -23,6 +24,7 @@ def start(kind: str, needs: Collection[Service] = tuple(Service)) -> Context:
     """
     try:
         process = current()
+        _report(process.settings, kind)
         startup.start(process.settings, process.engine, needs=needs)
     except (CannotStart, SettingsError) as error:
         refused(kind, error)
@@ -31,6 +33,35 @@ def start(kind: str, needs: Collection[Service] = tuple(Service)) -> Context:
         failures.forget(process, Verb.START, each)
     note_outages(process.engine, process.database_outage)
     return process
+
+
+def _report(settings: Settings, kind: str) -> None:
+    """Begin traces and reports of errors where the settings ask for them; else nothing of either is imported.
+
+    Raises:
+        SettingsError: where what they need is not installed.
+
+    """
+    if dsn := settings.sentry_dsn.get_secret_value():
+        with _installed("sentry_dsn", "sentry"):
+            from worker import error_reports
+        error_reports.set_up(dsn, kind)
+    if settings.tracing:
+        with _installed("tracing", "tracing"):
+            from worker import tracing_setup
+        tracing_setup.set_up(kind)
+
+
+@contextmanager
+def _installed(setting: str, extra: str) -> Iterator[None]:
+    try:
+        yield
+    except ImportError:
+        raise SettingsError(
+            f"TURNOUT_{setting.upper()} needs packages that are not installed; install turnout[{extra}], or remove the"
+            " setting",
+            [setting],
+        ) from None
 
 
 def refused(kind: str, error: Exception) -> None:

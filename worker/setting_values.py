@@ -23,6 +23,7 @@ MOST_PORT: Final = 65_535
 WIDEST: Final = {4: 8, 6: 16}
 """The shortest prefix of a network of proxies: several that are wider would name every address."""
 ENCODING: Final = "write special characters of a user or a password as % and two digits: @ as %40, # as %23, / as %2F"
+_DSN: Final = re.compile(r"https?://[0-9A-Za-z]+(:[0-9A-Za-z]+)?@[^/?#@\s]+/([^?#\s]*/)?[0-9]+/?")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,253}|\[?(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f.]{0,15}\]?")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f-\x9f]")
@@ -269,6 +270,20 @@ def header_value(token: str) -> str:
             " beyond ASCII); copy the token again"
         )
     return token
+
+
+def sentry_dsn(dsn: str) -> str:
+    """Read the DSN of a project of Sentry's.
+
+    Raises:
+        ValueError: says what is not valid, without the key in it, and what to do.
+
+    """
+    if dsn and not _DSN.fullmatch(dsn):
+        raise ValueError(
+            "is not a DSN; expected https://KEY@HOST/PROJECT, as Sentry shows it in the project's settings"
+        )
+    return dsn
 
 
 def _with_scheme(url: str, known: Collection[str], expected: str, why: str) -> str:

@@ -59,6 +59,10 @@ def _header_value(token: SecretStr) -> SecretStr:
     return SecretStr(setting_values.header_value(token.get_secret_value()))
 
 
+def _sentry_dsn(dsn: SecretStr) -> SecretStr:
+    return SecretStr(setting_values.sentry_dsn(dsn.get_secret_value()))
+
+
 def _base_url(url: str) -> str:
     from hubspot_api.address import is_base
 
@@ -82,8 +86,12 @@ Networks = Annotated[Text, AfterValidator(setting_values.networks)]
 OutsideUrl = Annotated[Text, AfterValidator(lambda url: url and _base_url(url))]
 CertificateFile = Annotated[Text, AfterValidator(setting_values.readable_file)]
 Token = Annotated[Secret, AfterValidator(_header_value)]
+SentryDsn = Annotated[Secret, AfterValidator(_sentry_dsn)]
 
-OF_FILES: Final = ("database_url", "broker_url", "redis_url", "hubspot_token", "secret_key", "oidc_client_secret")
+OF_FILES: Final = (
+    *("database_url", "broker_url", "redis_url", "hubspot_token", "secret_key", "oidc_client_secret"),
+    "sentry_dsn",
+)
 """Settings that hold a secret: `TURNOUT_…_FILE` names a file that has it."""
 OF_OPENID: Final = ("oidc_client_id", "oidc_client_secret", "oidc_operators", "oidc_viewers")
 """Settings that mean something only with an issuer."""
@@ -182,6 +190,12 @@ class Settings(BaseSettings):
     )
     data_dir: Path = Field(Path(".turnout"), description="What `turnout up` keeps on this machine")
     log_format: Literal["console", "json"] = Field("console", description="`console` or `json`")
+    tracing: bool = Field(
+        default=False, description="Traces are sent by OpenTelemetry, which `OTEL_…` variables configure (tracing.md)"
+    )
+    sentry_dsn: SentryDsn = Field(
+        SecretStr(""), description="Errors are sent to this DSN of Sentry's, without personal data; empty: none are"
+    )
 
     @field_validator("hubspot_version")
     @classmethod

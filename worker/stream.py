@@ -17,6 +17,7 @@ KEY: Final = "turnout:intake"
 GROUP: Final = "turnout"
 CONSUMER: Final = "intake"
 FIELD: Final = b"message"
+TRACEPARENT: Final = b"traceparent"
 MOST_ENTRIES: Final = 500
 MOST_BYTES: Final = 32 * 1024 * 1024
 """Of one read."""
@@ -37,6 +38,7 @@ class StreamEntry:
 
     id: str
     raw: bytes
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +125,7 @@ class Stream:
         """Read the oldest entry that was read before and never acknowledged, or else the next that nobody read."""
         again, entries = self._read(keys=[KEY], args=[GROUP, CONSUMER, MOST_ENTRIES, MOST_BYTES])
         return Entries(
-            [
-                StreamEntry(
-                    id_.decode(), dict(zip(fields[::2], fields[1::2], strict=True)).get(FIELD, b" ".join(fields))
-                )
-                for id_, fields in entries
-            ],
+            [_entry(id_, fields) for id_, fields in entries],
             again=bool(again),
         )
 
@@ -149,3 +146,9 @@ class Stream:
     def ended_alone(self, entry: StreamEntry) -> None:
         """Note that the process survived it, whatever it came to."""
         self._client.hdel(f"{KEY}:alone", entry.id)
+
+
+def _entry(id_: bytes, fields: list[bytes]) -> StreamEntry:
+    named = dict(zip(fields[::2], fields[1::2], strict=True))
+    traceparent = named.get(TRACEPARENT, b"").decode("ascii", "replace")
+    return StreamEntry(id_.decode(), named.get(FIELD, b" ".join(fields)), traceparent)

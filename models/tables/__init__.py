@@ -23,7 +23,7 @@ from models.tables.operations import Act, Job, JobItem, Schedule
 from models.tables.queue import BATCH_IDS, NOBODY, RECORD_IDS, Attempt, Batch, Event, Lane, Record
 from models.tables.retention import Erasure, Purged
 from models.tables.schema import SchemaRevision
-from models.tables.submissions import SUBMISSION_IDS, Notification, Refused, Submission
+from models.tables.submissions import SUBMISSION_IDS, Notification, Refused, Submission, Trace
 from models.tables.throughput import Throughput, ThroughputByAccount
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "Submission",
     "Throughput",
     "ThroughputByAccount",
+    "Trace",
     "among",
     "fixed",
     "ids",

@@ -3,7 +3,19 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Identity as Identified, Index, Integer, Sequence, and_, func, literal_column, text
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Identity as Identified,
+    Index,
+    Integer,
+    Sequence,
+    String,
+    and_,
+    func,
+    literal_column,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -50,6 +62,20 @@ class Submission(Base):
     records_purged: Mapped[int] = mapped_column(Integer, server_default="0")
     refused_purged: Mapped[int] = mapped_column(Integer, server_default="0")
     """How many of those accepted and refused are purged; once all are, and it is old, the receipt goes too."""
+
+
+class Trace(Base):
+    """The producer's span of a receipt whose records were accepted, where traces are on and it was sampled.
+
+    The batches that hold its records are linked to it, wherever they move. It goes with its receipt, by a foreign key:
+    so also where a release that does not know this table purges.
+    """
+
+    __tablename__ = "traces"
+
+    submission_id: Mapped[int] = mapped_column(ForeignKey("submissions.id", ondelete="CASCADE"), primary_key=True)
+    traceparent: Mapped[str] = mapped_column(String(55))
+    """Checked when it came: hexadecimal digits alone, and nobody's."""
 
 
 class Refused(Base):

@@ -13,6 +13,7 @@ from hubspot_api.limiter import Permit
 from hubspot_api.reaction import Decision
 from hubspot_api.transport import NoResponse, Response
 from models.words import AttemptKind
+from worker import tracing
 from worker.accounts.destination import Destination
 from worker.context import Context
 from worker.delivery import permits
@@ -43,11 +44,14 @@ def send(
     process, to, claimed = delivery.process, delivery.to, delivery.claimed
     path = attendance_path(to.version, claimed.address, claimed.state, claimed.identity)
     body = orjson.dumps({"inputs": [member.input for member in members]})
-    response = post(to.url + path, to.token.get_secret_value(), body, process.settings.timeout, process.settings.egress)
-    headers = response.headers if isinstance(response, Response) else None
-    permits.release(process, to, held, headers, response.duration)
-    answer = read_answer(response, claimed.identity, [member.contact for member in members])
-    call = _call(response, answer)
+    token, settings = to.token.get_secret_value(), process.settings
+    with tracing.step("POST", {"turnout.records": len(members)}, calls=True) as note:
+        response = post(to.url + path, token, body, settings.timeout, settings.egress)
+        headers = response.headers if isinstance(response, Response) else None
+        permits.release(process, to, held, headers, response.duration)
+        answer = read_answer(response, claimed.identity, [member.contact for member in members])
+        call = _call(response, answer)
+        note(call.traced(), "" if isinstance(answer, Settled) else call.answer)
     count.attempted(to.account, kind, call.answer, response.duration)
     return answer, call
 

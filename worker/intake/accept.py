@@ -21,6 +21,7 @@ from models.outcome import LastError, outcome
 from models.refusal_kind import RefusalKind
 from models.tables import Account, Batch, Record
 from models.words import Door, Identity, Outcome
+from worker import tracing
 from worker.database import is_datas_fault, json, repeat, rows_as, sqlstate
 from worker.intake import receipts, store
 from worker.intake.receipts import NewRefusal, Part
@@ -55,6 +56,8 @@ class Inbound:
     key_id: int | None = None
     digest: bytes | None = None
     judged: Sequence[JudgedInput] | None = None
+    traceparent: str = ""
+    """The producer's, as it came."""
 
     def read(self) -> Message | Unreadable:
         """Read the message."""
@@ -78,6 +81,14 @@ def accept(connection: Connection, handed: Sequence[Inbound], rules: Rules) -> l
         DBAPIError: where the database is out of reach.
 
     """
+    with tracing.messages("accept", [one.traceparent for one in handed]) as spans:
+        parts = _accept_all(connection, handed, rules)
+        for span, part in zip(spans, parts, strict=False):  # none where traces are off
+            span.set_attributes(part.counted())
+    return parts
+
+
+def _accept_all(connection: Connection, handed: Sequence[Inbound], rules: Rules) -> list[Part]:
     parts: list[Part] = []
     for few in _shared_out(handed):
         try:
@@ -171,7 +182,12 @@ def _part(one: Inbound, message: Message | Unreadable, key: bytes) -> Part:
         submission = submission_id(key, one.door, one.part.encode() + b"\0" + one.raw)
     account = message.account if isinstance(message, Message) else ""
     part = message.part or one.part
-    return Part(submission, part, one.door, message.producer, account, key_id=one.key_id, digest=one.digest)
+    return Part(
+        *(submission, part, one.door, message.producer, account),
+        key_id=one.key_id,
+        digest=one.digest,
+        traceparent=tracing.sampled(one.traceparent),
+    )
 
 
 def _accept(connection: Connection, handed: Sequence[Inbound], rules: Rules) -> list[Part]:

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql
 
 from models.input_check import Reason
 from models.refusal_kind import RefusalKind
-from models.tables import SUBMISSION_IDS, Key, Notification, Refused, Submission, fixed
+from models.tables import SUBMISSION_IDS, Key, Notification, Refused, Submission, Trace, fixed
 from models.words import Door, Outcome, Role
 from worker.database import draw, json, repeat
 
@@ -46,6 +46,8 @@ class Part:
     key_id: int | None = None
     digest: bytes | None = None
     """Of the HTTP request that brought it, and whose key did."""
+    traceparent: str = ""
+    """The producer's span, where traces are on and it was sampled."""
     id: int = 0
     accepted: int = 0
     duplicates: int = 0
@@ -63,6 +65,16 @@ class Part:
         """Count a refusal, to be stored with the receipt."""
         self.refused += refusal.inputs
         self.refusals.append(refusal)
+
+    def counted(self) -> dict[str, str | int]:
+        """Give what a trace shows of it."""
+        return {
+            "turnout.door": self.door.value,
+            "turnout.submission": str(self.submission),
+            "turnout.accepted": self.accepted,
+            "turnout.duplicates": self.duplicates,
+            "turnout.refused": self.refused,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +184,7 @@ _STORE_AND_WATCH: Final = (
     .on_conflict_do_nothing()
 )
 _REFUSE: Final = insert(Refused)
+_TRACE: Final = insert(Trace)
 
 
 def store(connection: Connection, parts: Sequence[Part]) -> None:
@@ -215,3 +228,10 @@ def store(connection: Connection, parts: Sequence[Part]) -> None:
     ]
     if refusals:
         connection.execute(_REFUSE, refusals)
+    traced = [
+        {"submission_id": part.id, "traceparent": part.traceparent}
+        for part in parts
+        if part.traceparent and part.accepted
+    ]
+    if traced:
+        connection.execute(_TRACE, traced)

@@ -23,6 +23,11 @@ class AttemptResult:
     correlation_id: str
     excerpt: str
 
+    def traced(self) -> dict[str, str | int]:
+        """Give what a trace shows of it."""
+        status = {} if self.http_status is None else {"http.response.status_code": self.http_status}
+        return {"turnout.answer": self.answer, **status}
+
 
 _BEGIN: Final = insert(Attempt).returning(Attempt.id)
 

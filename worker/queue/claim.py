@@ -67,6 +67,10 @@ class Claim:
     attempt_id: int | None
     """The attempt's row, inserted with the claim; none where no member is left to send."""
 
+    def traced(self) -> dict[str, str | int]:
+        """Give what a trace shows of it."""
+        return {"turnout.batch": self.batch_id, "turnout.origin": self.origin.value, "turnout.event": self.event_id}
+
 
 @dataclass(frozen=True, slots=True)
 class _Claimed:
