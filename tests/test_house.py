@@ -72,12 +72,22 @@ from importlib.metadata import packages_distributions
 for package in sys.argv[1:]:
     top = importlib.import_module(package)
     for found in pkgutil.walk_packages(top.__path__, f"{package}.") if hasattr(top, "__path__") else ():
-        if not found.name.startswith("migrations.") and not found.name.endswith("__main__"):
+        asked_for = found.name in {"worker.error_reports", "worker.tracing_setup"}
+        if not asked_for and not found.name.startswith("migrations.") and not found.name.endswith("__main__"):
             importlib.import_module(found.name)
 tops = {name.partition(".")[0] for name in sys.modules}
 known = packages_distributions()
-print(json.dumps(sorted({one for top in tops for one in known.get(top, ())})))
+print(json.dumps([sorted({one for top in tops for one in known.get(top, ())}), sorted(sys.modules)]))
 """
+"""Imports all but the two modules that a setting asks for; tells the packages, and the modules."""
+OF_EXTRAS = (
+    "opentelemetry.sdk.trace",
+    "opentelemetry.exporter",
+    "opentelemetry.proto",
+    "google.protobuf",
+    "sentry_sdk",
+)
+"""What traces and error reports need. OpenTelemetry's API, and its metrics where installed, redis-py imports itself."""
 OPTIONAL = {"attrs", "greenlet", "pyyaml", "setuptools"}
 """Loaded where they are installed, and not missed where they are not."""
 TRANSPORTS = ("kombu.transport.redis", "kombu.transport.pyamqp", "celery.concurrency.thread", "celery.bin.worker")
@@ -88,7 +98,12 @@ def test_what_is_loaded_in_production_is_pinned_for_production() -> None:
     ours = ("cli", "web", "tasks", "worker", "hubspot_api", "models", "sandbox")
     command = [sys.executable, "-c", LOADED, *ours, *TRANSPORTS]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    loaded = {name.lower().replace("_", "-").replace(".", "-") for name in json.loads(said)} - {"turnout"}
+    packages, modules = json.loads(said)
+    assert not [name for name in modules if name.startswith(OF_EXTRAS)]
+    loaded = {name.lower().replace("_", "-").replace(".", "-") for name in packages} - {"turnout"}
+    loaded = {
+        name for name in loaded if not name.startswith("opentelemetry-")
+    }  # one name, which several packages share
     pinned = set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements" / "base.txt").read_text(), re.MULTILINE))
     assert {"celery", "kombu", "packaging"} <= loaded
     assert loaded - OPTIONAL <= pinned

@@ -1,6 +1,8 @@
 """Traces: from a producer's span to the POST of the batch that holds its records, and nothing where they are off."""
 
+import gzip
 import json
+import sys
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -13,22 +15,22 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import SecretStr
-from sqlalchemy import event as sql_event, func, select, text
+from sqlalchemy import event as sql_event, func, select
 
-import worker.context
-from models.tables import Batch, Record, Submission, Trace
+import worker
+from models.tables import Record, Submission, Trace
 from tasks import accept as accept_task
 from tasks.deliver import deliver
 from tasks.intake import intake
-from tests.support.api import BY_EMAIL, WHEN, running_api
+from tests.support.api import running_api
+from tests.support.contexts import open_context
 from tests.support.ledger import ask, do, make_due, message
 from tests.support.sandbox_server import RunningSandbox
 from tests.support.webhook_receiver import Receiver
 from tests.support.worker_processes import running_workers, until
-from worker import process_start, tracing
+from worker import process_start, tracing, tracing_setup
 from worker.celery import ACCEPT, app
 from worker.context import Context
-from worker.database import make_engine
 from worker.logging_setup import _as_json, _Line
 from worker.retention.purge import purge
 from worker.settings import Settings, SettingsError
@@ -182,9 +184,8 @@ def test_a_producers_span_that_is_not_sampled_leaves_no_span_and_no_row(
     assert ask(context.engine, select(Trace.traceparent)) == []
 
 
-def test_what_is_submitted_twice_has_the_links_of_the_first_time(
-    context: Context, submit_by: SubmitBy, exported: InMemorySpanExporter
-) -> None:
+@pytest.mark.usefixtures("exported")
+def test_what_is_submitted_twice_has_the_links_of_the_first_time(context: Context, submit_by: SubmitBy) -> None:
     first, second = Producer(), Producer()
     for producer in (first, second):
         submit_by("stream", "ada@example.com", producer.traceparent)
@@ -289,9 +290,111 @@ def test_a_process_without_the_packages_starts_where_nothing_asks_for_them(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("worker.tracing_setup", "worker.error_reports"):
-        monkeypatch.setitem(__import__("sys").modules, module, None)
-    process_start._report(settings, "worker")
-    asked = {"tracing": True}, {"sentry_dsn": SecretStr("https://key@sentry.example.com/1")}
+        monkeypatch.setitem(sys.modules, module, None)
+        monkeypatch.delattr(worker, module.partition(".")[2], raising=False)
+    process_start.begin_reports(settings, "worker")
+    asked: tuple[dict[str, Any], ...] = (
+        {"tracing": True},
+        {"sentry_dsn": SecretStr("https://key@sentry.example.com/1")},
+    )
     for extra, one in zip(("tracing", "sentry"), asked, strict=True):
         with pytest.raises(SettingsError, match=rf"install turnout\[{extra}\]"):
-            process_start._report(settings.model_copy(update=one), "worker")
+            process_start.begin_reports(settings.model_copy(update=one), "worker")
+
+
+# Processes
+
+
+@pytest.fixture
+def collector() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
+
+
+def spans_of(collector: Receiver) -> list[tuple[str, Any]]:
+    """Give the spans that a collector was sent, each with the kind of process that it is of."""
+    found = []
+    for path, _, body in collector.got:
+        assert path == "/v1/traces"
+        for of_process in ExportTraceServiceRequest.FromString(body).resource_spans:
+            resource = {one.key: one.value.string_value for one in of_process.resource.attributes}
+            assert resource["service.name"] == "attendance"
+            found += [(resource["turnout.process"], span) for scope in of_process.scope_spans for span in scope.spans]
+    return found
+
+
+def test_processes_send_their_spans_and_their_errors_and_nobodys_address(
+    settings: Settings,
+    sandbox: RunningSandbox,
+    collector: Receiver,
+    receiver: Receiver,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{collector.port}")
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "attendance")
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
+    dsn = f"http://0123abcd@127.0.0.1:{receiver.port}/7"
+    changed = {"tracing": True, "sentry_dsn": SecretStr(dsn), "hubspot_url": sandbox.url, "log_format": "json"}
+    told = settings.model_copy(update=changed)
+    told.model_fields_set.update(changed)
+    by_stream, by_celery, by_http = (Producer() for _ in WAYS)
+    with open_context(told) as context, running_workers(told, tmp_path) as workers:
+        provider = tracing_setup.set_up("turnout serve")  # the API runs in this process
+        add(context, by_stream.email, traceparent=by_stream.traceparent)
+        with app.connection_for_write(told.broker_url) as connection:
+            app.send_task(
+                *(ACCEPT, (), message(by_celery.email)),
+                queue=ACCEPT,
+                headers={"traceparent": by_celery.traceparent},
+                connection=connection,
+            )
+        with running_api(context) as api:
+            api.submit(by_http.email, headers={"traceparent": by_http.traceparent})
+        provider.force_flush()
+        tracing.begin(None)
+
+        def linked() -> set[bytes]:
+            return {link.trace_id for _, span in spans_of(collector) if span.name == "POST" for link in span.links}
+
+        wanted = {bytes.fromhex(one.trace_id) for one in (by_stream, by_celery, by_http)}
+        until(lambda: linked() == wanted, 60, workers.logs)
+        do(context.engine, "ALTER TABLE records RENAME TO records_away")
+        add(context, "zora@example.com", traceparent="")
+        until(lambda: bool(receiver.got), 60, workers.logs)
+        do(context.engine, "ALTER TABLE records_away RENAME TO records")
+        until(lambda: ask(context.engine, select(func.count()).select_from(Record)) == [(4,)], 60, workers.logs)
+    provider.shutdown()
+    accepted = {bytes(span.trace_id): process for process, span in spans_of(collector) if span.name == "accept"}
+    assert {accepted[bytes.fromhex(one.trace_id)].split(" of ")[0] for one in (by_stream, by_celery)} == {"worker"}
+    assert accepted[bytes.fromhex(by_http.trace_id)] == "turnout serve"
+    assert "SQLSTATE 42P01" in "".join(sent_text(body) for _, __, body in receiver.got)
+    sent = "".join(sent_text(body) for _, __, body in (*collector.got, *receiver.got)).lower()
+    assert not [one for one in ("zora", by_stream.email, by_celery.email, by_http.email, "test-token") if one in sent]
+
+
+def sent_text(body: bytes) -> str:
+    return (gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body).decode("utf-8", "replace")
+
+
+def test_a_collector_that_is_away_is_one_line_and_costs_no_record(
+    context: Context, collector: Receiver, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{collector.port}")
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
+    collector.answers = [(400, {}, b"")] * 2
+    caplog.set_level("INFO")
+    provider = tracing_setup.set_up("worker")
+    try:
+        for number in range(3):
+            add(context, f"p{number}@example.com", traceparent=Producer().traceparent)
+            take(context)
+            make_due(context.engine)
+            assert deliver(context, "default") == 1
+            provider.force_flush()
+    finally:
+        tracing.begin(None)
+        provider.shutdown()
+    events = [line.message for line in caplog.records if line.name.startswith(("opentelemetry", "worker.outage"))]
+    assert events == ["out of reach", "back again"]

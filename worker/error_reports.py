@@ -40,7 +40,6 @@ def set_up(dsn: str, kind: str) -> None:
         ],
         include_local_variables=False,
         include_source_context=False,
-        send_default_pii=False,
         max_breadcrumbs=0,
         auto_session_tracking=False,
         send_client_reports=False,

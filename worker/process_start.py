@@ -24,7 +24,7 @@ def start(kind: str, needs: Collection[Service] = tuple(Service)) -> Context:
     """
     try:
         process = current()
-        _report(process.settings, kind)
+        begin_reports(process.settings, kind)
         startup.start(process.settings, process.engine, needs=needs)
     except (CannotStart, SettingsError) as error:
         refused(kind, error)
@@ -35,7 +35,7 @@ def start(kind: str, needs: Collection[Service] = tuple(Service)) -> Context:
     return process
 
 
-def _report(settings: Settings, kind: str) -> None:
+def begin_reports(settings: Settings, kind: str) -> None:
     """Begin traces and reports of errors where the settings ask for them; else nothing of either is imported.
 
     Raises:
