@@ -37,11 +37,11 @@ def _serve(host: str, port: int) -> None:
     from web.server import Server
     from worker import schema_watch
     from worker.monitor import start as monitor
-    from worker.monitor.readiness import Kind
+    from worker.monitor.readiness import ProcessKind
     from worker.process_start import start
     from worker.startup import Service
 
-    monitor.begin(Kind.SERVE)
+    monitor.begin(ProcessKind.SERVE)
     process = start("turnout serve", needs=[Service.POSTGRESQL])  # what comes by HTTP is stored without Redis
     schema_watch.begin(process, "turnout serve")
     Server(process, host, port).run()

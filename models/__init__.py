@@ -9,7 +9,7 @@ Nothing here knows HTTP, Celery, settings or a clock.
 - `batching`             which record goes into which batch, and what that batch waits for
 - `moves`                the allowed moves of a batch's status
 - `ids`                  which ids and names cannot be used; `escaping`: what others wrote, safe to print
-- `zones`                time zones as people name them
+- `zones`                time zones by their names; `spoken_zones`: in people's words
 - `backoff`              how long to wait before a batch is sent again
 - `verification_policy`  how long a record is looked for in HubSpot
 - `error_signature`      what errors have in common; `advice`: what one means, and what to do about it

@@ -26,7 +26,7 @@ from worker.delivery import permits
 from worker.log import get_logger
 from worker.logging_setup import set_up
 from worker.monitor import start as monitor
-from worker.monitor.readiness import Kind
+from worker.monitor.readiness import ProcessKind
 from worker.settings import SettingsError, log_format
 from worker.startup import CannotStart
 
@@ -40,7 +40,7 @@ def _begin(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's worker
     """Begin what a worker process does beside its tasks, also while its broker is away; it ends with the process."""
     queues = list(sender.app.amqp.queues.consume_from)
     kind = f"worker of {', '.join(sorted(queues))}"
-    monitor.begin(Kind.WORKER, forks="prefork" in str(sender.pool_cls))
+    monitor.begin(ProcessKind.WORKER, forks="prefork" in str(sender.pool_cls))
     _wait_for_services(kind)
     schema_watch.begin(current(), kind)
     activity = watchdog.observe()
@@ -59,7 +59,7 @@ def _begin_child(**_: object) -> None:
 
 @beat_init.connect
 def _begin_beat(**_: object) -> None:
-    monitor.begin(Kind.BEAT)
+    monitor.begin(ProcessKind.BEAT)
     _wait_for_services("beat")
     schema_watch.begin(current(), "beat")
     watchdog.begin_beat(current())

@@ -31,7 +31,7 @@ from tests.test_notify import Shop
 from worker import heartbeat
 from worker.celery import TASKS
 from worker.context import Context
-from worker.monitor.readiness import Kind
+from worker.monitor.readiness import ProcessKind
 from worker.queries import last_audit, throughput
 from worker.settings import Settings
 from worker.stream import KEY as STREAM
@@ -85,7 +85,7 @@ def well(machine: Machine) -> Metrics:
 
 
 def test_none_fires_while_all_is_well(machine: Machine, submit: Submit, settings: Settings) -> None:
-    with open_monitor(settings, Kind.WORKER) as url:
+    with open_monitor(settings, ProcessKind.WORKER) as url:
         submit(message(*people(30)))
         before = read_metrics(machine.tell().text + scrape(url).text)
         machine.deliver()
@@ -125,7 +125,7 @@ def test_without_enough_workers_delivery_falls_behind(
 def test_many_errors_are_noticed(machine: Machine, submit: Submit, sandbox: RunningSandbox, settings: Settings) -> None:
     for person in people(20):
         sandbox.fault(status=400, match=person)
-    with open_monitor(settings, Kind.WORKER) as url:
+    with open_monitor(settings, ProcessKind.WORKER) as url:
         before = scrape(url)
         submit(message(*people(30)))
         machine.deliver()
@@ -210,10 +210,10 @@ import sys, tempfile
 from pathlib import Path
 from prometheus_client import CollectorRegistry, generate_latest
 from worker.monitor.exposition import OfProcess
-from worker.monitor.readiness import Kind
+from worker.monitor.readiness import ProcessKind
 from worker.settings import Settings
 registry = CollectorRegistry()
-registry.register(OfProcess(Kind.WORKER, Settings(_env_file=None, data_dir=Path(sys.argv[1]))))
+registry.register(OfProcess(ProcessKind.WORKER, Settings(_env_file=None, data_dir=Path(sys.argv[1]))))
 print(generate_latest(registry).decode())
 Path(sys.argv[1], "full").write_bytes(bytes(950_000))
 print("---")

@@ -105,7 +105,11 @@ def test_the_fixtures_for_an_apps_own_tests_work(up: Up) -> None:
 
 
 def test_each_line_to_paste_is_run() -> None:
-    """Those for production set up a machine: `test_installed` runs them."""
+    """Those for production set up a machine: `test_installed` runs them; `test_runbook`, `test_sizing` have theirs."""
     shown = {"README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))}
     run = {QUICKSTART, "README.md", "docs/http-api.md", "docs/webhooks.md", "docs/files.md", "docs/testing.md"}
-    assert {page for page in shown if "```sh\n" in text_of(page)} - run == {"docs/production.md"}
+    assert {page for page in shown if "```sh\n" in text_of(page)} - run == {
+        "docs/production.md",
+        "docs/runbook.md",
+        "docs/sizing.md",
+    }

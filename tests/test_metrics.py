@@ -30,7 +30,7 @@ from worker.context import Context
 from worker.intake.accept import Inbound, accept, refuse_whole, unstorable
 from worker.metrics.definitions import MOST_ACCOUNTS, OTHER
 from worker.monitor import gather_database, gathered as gathering
-from worker.monitor.readiness import Kind
+from worker.monitor.readiness import ProcessKind
 from worker.settings import Settings
 from worker.stream import Stream
 from worker.webhooks import endpoint, notify
@@ -46,7 +46,7 @@ def wake_nobody(*_: object, **__: object) -> int:
 @pytest.fixture
 def counted(settings: Settings) -> Iterator[Scrape]:
     """What a worker counts, from now on."""
-    with open_monitor(settings, Kind.WORKER) as url:
+    with open_monitor(settings, ProcessKind.WORKER) as url:
         yield lambda: scrape(url)
 
 
@@ -186,7 +186,7 @@ def test_notifications_and_tasks_are_counted(
 
 
 def test_requests_are_counted_by_path_and_answer(settings: Settings) -> None:
-    with open_context(settings) as context, open_monitor(settings, Kind.SERVE) as monitor:
+    with open_context(settings) as context, open_monitor(settings, ProcessKind.SERVE) as monitor:
         key = key_for(context, "shop")
         with running_server(context) as url:
             signed = {"Authorization": f"Bearer {key}"}
@@ -329,7 +329,7 @@ def test_the_stream_the_heartbeats_and_the_last_audit_are_told(
 
 def test_where_the_database_is_away_the_rest_is_told_and_that_it_is_away(settings: Settings) -> None:
     away = settings.model_copy(update={"database_url": "postgresql://u@127.0.0.1:1/d"})
-    with open_monitor(away, Kind.BEAT) as url:
+    with open_monitor(away, ProcessKind.BEAT) as url:
         found = scrape(url)
     assert found.of("turnout_service_up") == {("postgresql",): 0, ("redis",): 1, ("broker",): 1}
     assert found("turnout_scrape_errors_total", service="postgresql") == 1
@@ -375,14 +375,14 @@ def test_those_who_scrape_at_once_share_one_read(settings: Settings, monkeypatch
         return read(process)
 
     monkeypatch.setattr(gather_database, "gather", gather)
-    with open_monitor(settings, Kind.BEAT) as url:
+    with open_monitor(settings, ProcessKind.BEAT) as url:
         for _ in range(3):
             scrape(url)
     assert len(reads) == 1
 
 
-@pytest.mark.parametrize("kind", [Kind.SERVE, Kind.WORKER])
-def test_no_other_process_than_beat_reads_anything(kind: Kind, settings: Settings) -> None:
+@pytest.mark.parametrize("kind", [ProcessKind.SERVE, ProcessKind.WORKER])
+def test_no_other_process_than_beat_reads_anything(kind: ProcessKind, settings: Settings) -> None:
     away = settings.model_copy(update={"database_url": "postgresql://u@127.0.0.1:1/d"})
     with open_monitor(away, kind) as url:
         assert "turnout_service_up" not in scrape(url).text

@@ -23,8 +23,8 @@ from worker.metrics.counted import Counted
 from worker.metrics.definitions import ALL, COUNTED, GATHERED, LABELS, OF_PROCESS, Definition, Type
 from worker.monitor.gather_database import STANDINGS, STATES
 from worker.monitor.gathered import LABELS as SERVICES
-from worker.monitor.readiness import Kind
-from worker.queries.backlog import Reason
+from worker.monitor.readiness import ProcessKind
+from worker.queries.backlog import WaitsBecause
 from worker.settings import Settings
 from worker.version import version
 
@@ -39,9 +39,9 @@ VALUES: dict[str, set[str]] = {
     "method": {"GET", "POST", "other"},
     "origin": set(Origin),
     "outcome": set(Outcome),
-    "process": set(Kind),
+    "process": set(ProcessKind),
     "queue": set(TASKS),
-    "reason": set(Reason),
+    "reason": set(WaitsBecause),
     "result": {
         *("accepted", "duplicate", "refused", "granted", "wait", "spent", "unavailable"),
         *("taken", "unanswered", "succeeded", "outage", "failed"),
@@ -82,33 +82,33 @@ def test_what_a_process_counts_is_what_is_defined() -> None:
 
 
 @pytest.fixture
-def everything(settings: Settings, submit: Submit, sandbox: RunningSandbox, turnout: Turnout) -> dict[Kind, str]:
+def everything(settings: Settings, submit: Submit, sandbox: RunningSandbox, turnout: Turnout) -> dict[ProcessKind, str]:
     """What each kind of process tells after a day with people, refusals, rejections, webhooks and an audit."""
     said = {}
     with open_context(settings, hubspot_url=sandbox.url) as context:
-        with open_monitor(settings, Kind.SERVE) as monitor:
+        with open_monitor(settings, ProcessKind.SERVE) as monitor:
             key = key_for(context, "shop")
             with running_server(context) as url:
                 body = {"inputs": [{"email": "ada@example.com", "interactionDateTime": 1_767_225_600_000}]}
                 for header in (f"Bearer {key}", "Bearer wrong"):
                     requests.post(url + BY_EMAIL, json=body, headers={"Authorization": header}, timeout=60)
                 requests.get(f"{url}/person/ada@example.com", timeout=60)
-            said[Kind.SERVE] = asked(monitor, "/metrics").text
-        with open_monitor(settings, Kind.WORKER) as monitor:
+            said[ProcessKind.SERVE] = asked(monitor, "/metrics").text
+        with open_monitor(settings, ProcessKind.WORKER) as monitor:
             sandbox.fault(match="bob@example.com", status=400)
             submit(message("ada@example.com", "bob@example.com", "not an address"), b"no message")
             deliver(context, "default", lambda *_, **__: 0)
-            said[Kind.WORKER] = asked(monitor, "/metrics").text
+            said[ProcessKind.WORKER] = asked(monitor, "/metrics").text
         heartbeat.note(context, heartbeat.started_with(settings, ["attendance.deliver", "another queue"]))
         failures.note(context, failures.Verb.DELIVERY, ValueError("ada@example.com"), "default")
         turnout("audit")
         submit(message("eve@example.com"))
-    with open_monitor(settings, Kind.BEAT) as monitor:
-        said[Kind.BEAT] = asked(monitor, "/metrics").text
+    with open_monitor(settings, ProcessKind.BEAT) as monitor:
+        said[ProcessKind.BEAT] = asked(monitor, "/metrics").text
     return said
 
 
-def test_every_metric_is_told_by_its_process_and_names_no_person(everything: dict[Kind, str]) -> None:
+def test_every_metric_is_told_by_its_process_and_names_no_person(everything: dict[ProcessKind, str]) -> None:
     told = set()
     for kind, said in everything.items():
         done = promtool("check", "metrics", stdin=said)
@@ -126,8 +126,8 @@ def test_every_metric_is_told_by_its_process_and_names_no_person(everything: dic
         assert not re.search(r"[0-9a-f]{8}-[0-9a-f]{4}|[0-9a-f]{24}", said)
     names = {one.name.removesuffix("_total") for one in ALL}
     assert {name for _, name in told} <= names
-    by_beat = {name for kind, name in told if kind is Kind.BEAT}
+    by_beat = {name for kind, name in told if kind is ProcessKind.BEAT}
     expected = {one.name.removesuffix("_total") for one in (*GATHERED, *OF_PROCESS)}
     assert expected - by_beat == {"turnout_redis_memory_limit_bytes", "turnout_sweep_lag_seconds"}  # none here
-    for kind in (Kind.WORKER, Kind.SERVE):
+    for kind in (ProcessKind.WORKER, ProcessKind.SERVE):
         assert not {name for one, name in told if one is kind} & {one.name for one in GATHERED}

@@ -20,7 +20,7 @@ from worker.context import Context
 from worker.local.services import free_port
 from worker.monitor import readiness, server as monitor_server, start
 from worker.monitor.latest import Latest
-from worker.monitor.readiness import NEEDS, Kind, Need
+from worker.monitor.readiness import NEEDS, Need, ProcessKind
 from worker.settings import Settings
 
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -51,8 +51,8 @@ def not_ready(answer: requests.Response) -> dict[str, str]:
     return {check["name"]: check["detail"] for check in said["checks"] if not check["ok"]}
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_a_process_tells_that_it_lives_and_is_ready(kind: Kind, settings: Settings) -> None:
+@pytest.mark.parametrize("kind", list(ProcessKind))
+def test_a_process_tells_that_it_lives_and_is_ready(kind: ProcessKind, settings: Settings) -> None:
     with open_monitor(settings, kind) as url:
         for path, said in (("/healthz", ALIVE), ("/readyz", READY)):
             answer = asked(url, path)
@@ -78,9 +78,9 @@ AWAY = {
 
 @pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("away", list(Need))
-@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("kind", list(ProcessKind))
 def test_a_process_is_not_ready_without_what_it_cannot_work_without_and_only_then(
-    kind: Kind, away: Need, settings: Settings
+    kind: ProcessKind, away: Need, settings: Settings
 ) -> None:
     setting, url, said = AWAY[away]
     here = settings.model_copy(update={"redis_url": settings.broker_url} | {setting: url})
@@ -102,7 +102,7 @@ def test_a_schema_that_does_not_fit_is_not_ready(settings: Settings, engine: Eng
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
         connection.execute(text("DELETE FROM schema_revisions"))
-    with open_monitor(settings, Kind.SERVE) as url:
+    with open_monitor(settings, ProcessKind.SERVE) as url:
         (detail,) = not_ready(asked(url, "/readyz")).values()
     assert detail.startswith("the database's schema is 0001, older than this Turnout's")
 
@@ -111,7 +111,7 @@ def test_a_database_that_takes_no_writes_is_not_ready(settings: Settings) -> Non
     read_only = settings.model_copy(
         update={"database_url": settings.database_url + "&options=-cdefault_transaction_read_only%3Don"}
     )
-    with open_monitor(read_only, Kind.SERVE) as url:
+    with open_monitor(read_only, ProcessKind.SERVE) as url:
         assert not_ready(asked(url, "/readyz")) == {"database": "PostgreSQL takes no writes"}
 
 
@@ -119,7 +119,9 @@ def test_a_process_is_ready_again_when_its_database_is_back(
     settings: Settings, database: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(readiness, "KEEP", 0.0)
-    with open_monitor(settings.model_copy(update={"database_url": through(settings, database)}), Kind.SERVE) as url:
+    with open_monitor(
+        settings.model_copy(update={"database_url": through(settings, database)}), ProcessKind.SERVE
+    ) as url:
         assert asked(url, "/readyz").json() == READY
         database.cut()
         assert not_ready(asked(url, "/readyz")) == {"database": "PostgreSQL is out of reach"}
@@ -201,7 +203,7 @@ def test_a_look_that_does_not_end_holds_no_other_up_and_is_not_begun_again(
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         here = settings.model_copy(update={"broker_url": f"amqp://127.0.0.1:{silent.getsockname()[1]}//"})
-        with open_monitor(here, Kind.BEAT) as url:
+        with open_monitor(here, ProcessKind.BEAT) as url:
             for _ in range(3):
                 assert not_ready(asked(url, "/readyz")) == {"broker": "did not answer within 0.1 s"}
             looking = [thread for thread in threading.enumerate() if thread.name == "look"]
@@ -213,7 +215,7 @@ def test_a_look_that_does_not_end_holds_no_other_up_and_is_not_begun_again(
 
 def test_a_client_that_says_nothing_holds_no_other_up(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(monitor_server.Handler, "timeout", 0.5)
-    with open_monitor(settings, Kind.SERVE) as url:
+    with open_monitor(settings, ProcessKind.SERVE) as url:
         port = int(url.rpartition(":")[2])
         slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(monitor_server.MOST - 1)]
         assert asked(url, "/healthz").json() == ALIVE
@@ -228,13 +230,13 @@ def test_a_port_that_is_taken_stops_no_process(settings: Settings, caplog: pytes
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         here = settings.model_copy(update={"monitor_port": taken.getsockname()[1]})
-        assert start.open_port(here, Kind.SERVE) is None
+        assert start.open_port(here, ProcessKind.SERVE) is None
     assert [line.message for line in caplog.records] == ["monitor port not opened"]
 
 
 def test_no_port_is_opened_where_no_setting_names_one(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(start, "load_settings", lambda: settings)
-    assert start.begin(Kind.WORKER) is None
+    assert start.begin(ProcessKind.WORKER) is None
 
 
 @pytest.mark.parametrize("host", ["http://127.0.0.1", "127.0.0.1:9100", "a b", "a,b"])
@@ -249,7 +251,7 @@ def test_an_address_that_cannot_be_listened_on_is_refused(host: str) -> None:
 def test_the_command_asks_at_the_monitor_port(
     settings: Settings, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with open_monitor(settings, Kind.WORKER) as url:
+    with open_monitor(settings, ProcessKind.WORKER) as url:
         port = int(url.rpartition(":")[2])
         here = settings.model_copy(update={"monitor_port": port, "monitor_host": "0.0.0.0"})
         monkeypatch.setattr("worker.settings.load_settings", lambda: here)
@@ -260,7 +262,7 @@ def test_the_command_asks_at_the_monitor_port(
 
 def test_the_command_says_in_one_line_what_is_not_ready(settings: Settings, turnout: Turnout) -> None:
     away = settings.model_copy(update={"broker_url": NOWHERE})
-    with open_monitor(away, Kind.BEAT) as url:
+    with open_monitor(away, ProcessKind.BEAT) as url:
         said = turnout("health", "--ready", "--port", url.rpartition(":")[2], status=1)
         assert said.output == "not ready: the broker is out of reach\n"
         assert turnout("health", "--port", url.rpartition(":")[2]).output == "alive\n"

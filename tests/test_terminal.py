@@ -44,6 +44,7 @@ COMMANDS: dict[tuple[str, ...], list[list[str]]] = {
     ("doctor",): [["--json"], []],
     ("config",): [["--json"], []],
     ("config", "init"): [["/nowhere/{harm}"]],
+    ("health",): [["--port", "9"], ["--ready", "--port", "{harm}"]],
     ("batches",): [[], ["--json"], ["--event", "{harm}"]],
     ("batch",): [["{batch}"], ["{batch}", "--json"], ["{harm}"]],
     ("errors",): [[], ["--json"], ["--grouped"], ["--grouped", "--json"], ["--csv", "/nowhere/{harm}"]],

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from web.hubspot_format import Fault
-from worker.monitor.readiness import ALIVE, Kind, Readiness, body
+from worker.monitor.readiness import ALIVE, ProcessKind, Readiness, body
 from worker.settings import Settings
 
 METHODS: Final = ("GET", "HEAD")
@@ -23,7 +23,7 @@ class Probes:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
-        self._readiness = Readiness(settings, Kind.SERVE)
+        self._readiness = Readiness(settings, ProcessKind.SERVE)
         self._answers: dict[bytes, Probe] = {b"/healthz": self._alive, b"/readyz": self._ready}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

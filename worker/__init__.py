@@ -23,6 +23,7 @@
 - `settings_shown`  the settings with their sources, as commands show them; `version`: which Turnout this is
 - `logging_setup`  how log lines look; `foreign_lines`: those of libraries; `log`: ours; `outage`: one warning an outage
 - `metrics`     what a process counts while it works
+- `tracing`     spans from a producer to the POST; `tracing_setup`: how they are sent; `error_reports`: to Sentry
 - `finding`     what is not as it must be, for a start and for who looks
 - `data_dir`    what is kept on this machine, for its owner alone
 """

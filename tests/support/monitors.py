@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from worker.local.services import free_port
 from worker.metrics import count
 from worker.monitor.gathered import Gathered
-from worker.monitor.readiness import Kind
+from worker.monitor.readiness import ProcessKind
 from worker.monitor.start import open_port
 from worker.settings import Settings
 
@@ -21,7 +21,7 @@ def asked(url: str, path: str, method: str = "GET") -> requests.Response:
 
 
 @contextmanager
-def open_monitor(settings: Settings, kind: Kind) -> Iterator[str]:
+def open_monitor(settings: Settings, kind: ProcessKind) -> Iterator[str]:
     """Open the port of a process of this kind until the block ends; give its address."""
     here = settings.model_copy(update={"monitor_port": free_port()})
     server = open_port(here, kind)

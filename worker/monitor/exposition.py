@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from worker.metrics import definitions as metrics
 from worker.monitor.gathered import Gathered
-from worker.monitor.readiness import Kind
+from worker.monitor.readiness import ProcessKind
 from worker.monitor.samples import Sample, families
 from worker.settings import Settings
 from worker.version import version
@@ -22,7 +22,7 @@ CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 class OfProcess(Collector):
     """What a process says of itself: which it is, and how much room its disks have."""
 
-    def __init__(self, kind: Kind, settings: Settings) -> None:
+    def __init__(self, kind: ProcessKind, settings: Settings) -> None:
         self._kind = kind
         self._directories = {"data": settings.data_dir, "temporary": Path(tempfile.gettempdir())}
 
@@ -44,11 +44,14 @@ class OfProcess(Collector):
 class Exposition:
     """The metrics of a process, as text."""
 
-    def __init__(self, kind: Kind, settings: Settings, counted: CollectorRegistry) -> None:
+    def __init__(self, kind: ProcessKind, settings: Settings, counted: CollectorRegistry) -> None:
         """Take what kind of process it is, and the registry of what it counts."""
         self._counted = counted
         self._others = CollectorRegistry()
-        collectors: list[Collector] = [OfProcess(kind, settings), *([Gathered(settings)] if kind is Kind.BEAT else [])]
+        collectors: list[Collector] = [
+            OfProcess(kind, settings),
+            *([Gathered(settings)] if kind is ProcessKind.BEAT else []),
+        ]
         for collector in collectors:
             self._others.register(collector)
         ProcessCollector(registry=self._others)

@@ -67,7 +67,9 @@ def _of_backlog(connection: Connection, accounts: list[ListedAccount]) -> Iterat
         yield Sample(metrics.BACKLOG_RECORDS, row.records, labels)
         yield Sample(metrics.BACKLOG_BATCHES, row.batches, labels)
         oldest[row.account] = max(oldest.get(row.account, 0.0), row.oldest)
-        batches += row.batches if row.reason not in {backlog.Reason.SENDING, backlog.Reason.READ_BACK} else 0
+        batches += (
+            row.batches if row.reason not in {backlog.WaitsBecause.SENDING, backlog.WaitsBecause.READ_BACK} else 0
+        )
     behind |= {row.account: row.seconds for row in backlog.behind(connection)}
     yield Sample(metrics.BACKLOG_CUT, float(batches >= AT_MOST))
     for definition, ages in ((metrics.OLDEST_WAITING, oldest), (metrics.OLDEST_DUE, behind)):

@@ -41,7 +41,7 @@ LABELS: Final[Mapping[Need, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class GatheredSamples:
     """What a service answered, in so many seconds; none where it did not."""
 
     samples: list[Sample] | None
@@ -56,7 +56,7 @@ class Gathered(Collector):
         self._process = Context(settings)
         self._process.__dict__["engine"] = gather_database.engine_of(settings)
         self._errors = dict.fromkeys(LABELS, 0)
-        looks: Mapping[Need, Callable[[], Answer]] = {
+        looks: Mapping[Need, Callable[[], GatheredSamples]] = {
             Need.DATABASE: partial(_timed, self._database),
             Need.REDIS: partial(_timed, self._redis),
             Need.BROKER: partial(_timed, self._broker),
@@ -74,7 +74,7 @@ class Gathered(Collector):
             samples += self._of(need, answer)
         return families(samples)
 
-    def _of(self, need: Need, answer: Answer | None) -> list[Sample]:
+    def _of(self, need: Need, answer: GatheredSamples | None) -> list[Sample]:
         labels = (LABELS[need],)
         answered = answer is not None and answer.samples is not None
         self._errors[need] += not answered
@@ -106,11 +106,11 @@ class Gathered(Collector):
         return []
 
 
-def _timed(read: Callable[[], list[Sample]]) -> Answer:
+def _timed(read: Callable[[], list[Sample]]) -> GatheredSamples:
     begun = time.monotonic()
     try:
         samples: list[Sample] | None = read()
     except Exception as error:  # noqa: BLE001 - whatever it is, the scrape says that the service did not answer
         log.debug("not gathered", error=type(error).__name__)
         samples = None
-    return Answer(samples, time.monotonic() - begun)
+    return GatheredSamples(samples, time.monotonic() - begun)

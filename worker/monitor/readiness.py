@@ -34,7 +34,7 @@ class Need(StrEnum):
     BROKER = "broker"
 
 
-class Kind(StrEnum):
+class ProcessKind(StrEnum):
     """The processes of Turnout."""
 
     SERVE = "serve"
@@ -42,16 +42,16 @@ class Kind(StrEnum):
     BEAT = "beat"
 
 
-NEEDS: Final[Mapping[Kind, Sequence[Need]]] = {
+NEEDS: Final[Mapping[ProcessKind, Sequence[Need]]] = {
     # What comes by HTTP is stored without Redis, and delivered when that is back.
-    Kind.SERVE: (Need.DATABASE,),
-    Kind.WORKER: (Need.DATABASE, Need.REDIS, Need.BROKER),
-    Kind.BEAT: (Need.BROKER,),
+    ProcessKind.SERVE: (Need.DATABASE,),
+    ProcessKind.WORKER: (Need.DATABASE, Need.REDIS, Need.BROKER),
+    ProcessKind.BEAT: (Need.BROKER,),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class ReadinessCheck:
     """Whether one of the needs is met, and what is not as it must be."""
 
     name: str
@@ -62,24 +62,26 @@ class Check:
 class Readiness:
     """The needs of a process, looked at when it is asked."""
 
-    def __init__(self, settings: Settings, kind: Kind) -> None:
+    def __init__(self, settings: Settings, kind: ProcessKind) -> None:
         """Take the settings and what kind of process it is."""
-        looks: Mapping[Need, Callable[[], Check]] = {
+        looks: Mapping[Need, Callable[[], ReadinessCheck]] = {
             Need.DATABASE: _database_of(settings),
             Need.REDIS: partial(_redis, settings),
             Need.BROKER: partial(_broker, settings),
         }
         self._latest = {need: Latest(looks[need], KEEP) for need in NEEDS[kind]}
 
-    def checks(self) -> list[Check]:
+    def checks(self) -> list[ReadinessCheck]:
         """Say of each need whether it is met."""
         for latest in self._latest.values():
             latest.begin()
         late = f"did not answer within {PATIENCE:g} s"
-        return [latest.get(PATIENCE) or Check(need, ok=False, detail=late) for need, latest in self._latest.items()]
+        return [
+            latest.get(PATIENCE) or ReadinessCheck(need, ok=False, detail=late) for need, latest in self._latest.items()
+        ]
 
 
-def body(checks: Collection[Check]) -> tuple[int, dict[str, object]]:
+def body(checks: Collection[ReadinessCheck]) -> tuple[int, dict[str, object]]:
     """Give the status and the JSON of an answer to `/readyz`."""
     if all(check.ok for check in checks):
         return 200, {"status": "ready"}
@@ -91,10 +93,10 @@ ALIVE: Final[Mapping[str, object]] = {"status": "alive"}
 """The JSON of the answer to `/healthz`."""
 
 
-def _database_of(settings: Settings) -> Callable[[], Check]:
+def _database_of(settings: Settings) -> Callable[[], ReadinessCheck]:
     engine = make_engine(settings, pool=1)  # of its own: a busy process with no connection left is ready
 
-    def look() -> Check:
+    def look() -> ReadinessCheck:
         try:
             return _check(Need.DATABASE, startup.of_tables(engine))
         finally:
@@ -103,7 +105,7 @@ def _database_of(settings: Settings) -> Callable[[], Check]:
     return look
 
 
-def _redis(settings: Settings) -> Check:
+def _redis(settings: Settings) -> ReadinessCheck:
     return _check(Need.REDIS, startup.of_redis(settings))
 
 
@@ -117,15 +119,15 @@ def is_broker_there(settings: Settings) -> bool:
     return True
 
 
-def _broker(settings: Settings) -> Check:
+def _broker(settings: Settings) -> ReadinessCheck:
     is_there = is_broker_there(settings)
-    return Check(Need.BROKER, ok=is_there, detail="" if is_there else "the broker is out of reach")
+    return ReadinessCheck(Need.BROKER, ok=is_there, detail="" if is_there else "the broker is out of reach")
 
 
 _QUOTED: Final = re.compile(r" \(.*\)", re.DOTALL)
 """What findings quote of a driver, a server or a URL stands in brackets."""
 
 
-def _check(need: Need, found: Sequence[Finding]) -> Check:
+def _check(need: Need, found: Sequence[Finding]) -> ReadinessCheck:
     wrong = [_QUOTED.sub("", one.text) for one in found if one.stops or one.waits]
-    return Check(need, ok=not wrong, detail="; ".join(wrong))
+    return ReadinessCheck(need, ok=not wrong, detail="; ".join(wrong))

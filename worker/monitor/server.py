@@ -13,7 +13,7 @@ from worker.version import version
 
 log = get_logger(__name__)
 
-Answer = tuple[int, str, bytes]
+MonitorAnswer = tuple[int, str, bytes]
 """Status, content type and body."""
 JSON: Final = "application/json"
 MOST: Final = 16
@@ -69,7 +69,7 @@ class MonitorServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = MOST
 
-    def __init__(self, host: str, port: int, answers: Mapping[str, Callable[[], Answer]]) -> None:
+    def __init__(self, host: str, port: int, answers: Mapping[str, Callable[[], MonitorAnswer]]) -> None:
         """Listen there; each path has what answers it.
 
         Raises:
@@ -109,6 +109,6 @@ class MonitorServer(ThreadingHTTPServer):
         threading.Thread(target=self.serve_forever, name="monitor", daemon=True).start()
 
 
-def as_json(status: int, content: Mapping[str, object]) -> Answer:
+def as_json(status: int, content: Mapping[str, object]) -> MonitorAnswer:
     """Give an answer in JSON."""
     return status, JSON, json.dumps(content).encode()

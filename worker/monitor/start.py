@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from worker.log import get_logger
 from worker.metrics import count
-from worker.monitor.readiness import ALIVE, Kind, Readiness, body
+from worker.monitor.readiness import ALIVE, ProcessKind, Readiness, body
 from worker.monitor.server import MonitorServer, as_json
 from worker.settings import Settings, SettingsError, load_settings
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 
-def begin(kind: Kind, *, forks: bool = False) -> MonitorServer | None:
+def begin(kind: ProcessKind, *, forks: bool = False) -> MonitorServer | None:
     """Open the port and answer on it, as long as this process runs; none where no setting names one.
 
     A process that `forks` answers for its children: they count in files of a directory of this start.
@@ -30,7 +30,7 @@ def begin(kind: Kind, *, forks: bool = False) -> MonitorServer | None:
     return open_port(settings, kind, forks=forks) if settings.monitor_port else None
 
 
-def open_port(settings: Settings, kind: Kind, *, forks: bool = False) -> MonitorServer | None:
+def open_port(settings: Settings, kind: ProcessKind, *, forks: bool = False) -> MonitorServer | None:
     """Open the port that the settings name, and begin to count; none where that is not possible."""
     from worker.monitor.exposition import CONTENT_TYPE, Exposition  # dear to import, and only for this
 

@@ -19,7 +19,7 @@ LANES: Final = 500
 """Lanes of an account in which what is due is looked for: those that are served next, and those due first."""
 
 
-class Reason(StrEnum):
+class WaitsBecause(StrEnum):
     """Why records wait."""
 
     DUE = "due"
@@ -58,14 +58,14 @@ def _age(moment: Any) -> ColumnElement[float]:  # noqa: ANN401 - a column or an 
 
 def _reason(batch: Any) -> ColumnElement[str]:  # noqa: ANN401 - the columns of a batch
     return case(
-        (batch.status == fixed(Status.PROCESSING), Reason.SENDING.value),
-        (Account.removed_at.is_not(None), Reason.ACCOUNT_REMOVED.value),
-        (Account.paused_at.is_not(None), Reason.ACCOUNT_PAUSED.value),
-        (Account.parked_until > func.now(), Reason.ACCOUNT_WAITING.value),
-        (batch.after != [], Reason.EARLIER_BATCHES.value),
-        (batch.due_at <= func.now(), Reason.DUE.value),
-        (batch.postponed_because != "", Reason.POSTPONED.value),
-        else_=Reason.GATHERING.value,
+        (batch.status == fixed(Status.PROCESSING), WaitsBecause.SENDING.value),
+        (Account.removed_at.is_not(None), WaitsBecause.ACCOUNT_REMOVED.value),
+        (Account.paused_at.is_not(None), WaitsBecause.ACCOUNT_PAUSED.value),
+        (Account.parked_until > func.now(), WaitsBecause.ACCOUNT_WAITING.value),
+        (batch.after != [], WaitsBecause.EARLIER_BATCHES.value),
+        (batch.due_at <= func.now(), WaitsBecause.DUE.value),
+        (batch.postponed_because != "", WaitsBecause.POSTPONED.value),
+        else_=WaitsBecause.GATHERING.value,
     )
 
 
@@ -97,7 +97,7 @@ def _looked_for() -> Select[Any]:
     return (
         select(
             Account.name.label("account"),
-            cast(Reason.READ_BACK.value, Account.name.type).label("reason"),
+            cast(WaitsBecause.READ_BACK.value, Account.name.type).label("reason"),
             func.count(error.batch_id.distinct()).label("batches"),
             func.count().label("records"),
             _age(func.min(error.created_at)).label("oldest"),

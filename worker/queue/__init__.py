@@ -11,5 +11,6 @@
 - `requeue`            settled records move into new batches
 - `unconfirmed`        records that HubSpot's answer left open: whose turn it is to be looked for
 - `read_back_results`  what was found
+- `traces`             the producers' spans that a batch's trace links to
 - `seen_groups`        kinds of errors are noted as seen when their errors are stored
 """

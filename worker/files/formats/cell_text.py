@@ -3,12 +3,12 @@
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
-Cell = int | float | str | bool | time | date | datetime | timedelta
+CellValue = int | float | str | bool | time | date | datetime | timedelta
 _NEARLY: Final = 5_000
 """Microseconds by which a time of day, kept as a fraction of a day, may miss its second."""
 
 
-def cell_text(value: Cell) -> str:  # noqa: PLR0911 - a kind each
+def cell_text(value: CellValue) -> str:  # noqa: PLR0911 - a kind each
     """Write a cell: a date as ISO 8601, a whole number without its “.0”, a length of time with its units."""
     match value:
         case str():

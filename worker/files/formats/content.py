@@ -10,13 +10,12 @@ import orjson
 
 from worker.files.csv_rows import CsvRow
 from worker.files.formats import archive, encodings, html_table, json_document, workbook, workbook_bounds
-from worker.files.formats.delimited import Delimited
+from worker.files.formats.delimited import Delimited, Tick
 from worker.files.formats.kept_rows import KeptRows, kept_on_disk
 from worker.files.lines import SAMPLE, FileError, Line, decoded
 from worker.files.options import Options
 from worker.files.questions import Question
 
-Tick = Callable[[int], None]
 _ZIP: Final = b"PK\x03\x04"
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _UTF8: Final = frozenset({"utf-8", "utf_8"})

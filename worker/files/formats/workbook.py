@@ -20,7 +20,7 @@ from python_calamine import (
 from models.counted import counted
 from models.input_check import shown
 from worker.files.csv_rows import CsvRow
-from worker.files.formats.cell_text import Cell, cell_text
+from worker.files.formats.cell_text import CellValue, cell_text
 from worker.files.formats.kept_rows import KeptRows
 from worker.files.formats.workbook_bounds import MOST_BYTES, MOST_CELLS, SMALLER, Measured
 from worker.files.lines import FileError
@@ -33,7 +33,7 @@ MOST_ASIDE: Final = 50
 
 
 @dataclass(slots=True)
-class Sheet:
+class WorkbookSheet:
     """The sheet that is read, and what must be known to read it."""
 
     name: str
@@ -44,7 +44,7 @@ class Sheet:
     questions: list[Question] = field(default_factory=list)
 
 
-def read_workbook(source: BinaryIO, options: Options, measured: Measured) -> Sheet:
+def read_workbook(source: BinaryIO, options: Options, measured: Measured) -> WorkbookSheet:
     """Read the sheet that holds the people.
 
     Raises:
@@ -67,7 +67,7 @@ def read_workbook(source: BinaryIO, options: Options, measured: Measured) -> She
         raise FileError("the file", what, "the workbook saved again as .xlsx") from None
 
 
-def _chosen(book: CalamineWorkbook, options: Options, measured: Measured) -> Sheet:
+def _chosen(book: CalamineWorkbook, options: Options, measured: Measured) -> WorkbookSheet:
     known = [one for one in book.sheets_metadata if one.typ == SheetTypeEnum.WorkSheet][:MOST_SHEETS]
     visible = [one.name for one in known if one.visible == SheetVisibleEnum.Visible]
     hidden = [one.name for one in known if one.name not in visible]
@@ -83,7 +83,7 @@ def _chosen(book: CalamineWorkbook, options: Options, measured: Measured) -> She
     if not chosen:
         raise FileError("the file", "is a workbook without a sheet", "a sheet with a row for each person")
     rows = read.get(chosen) or KeptRows()
-    sheet = Sheet(chosen, rows, [row for name in visible if name != chosen for row in _aside(read[name])])
+    sheet = WorkbookSheet(chosen, rows, [row for name in visible if name != chosen for row in _aside(read[name])])
     if len(people) > 1:
         sheet.questions.append(_which(people, chosen, read))
     sheet.notes = [f"the sheet “{shown(name)}” is hidden, and was not read" for name in hidden if name != chosen]
@@ -124,7 +124,7 @@ def _rows(book: CalamineWorkbook, name: str, measured: Measured, options: Option
 
 
 def _texts(sheet: CalamineSheet) -> Iterator[list[str]]:
-    row: Sequence[Cell]
+    row: Sequence[CellValue]
     for row in sheet.iter_rows():
         yield [cell_text(cell) for cell in row]
 
