@@ -44,6 +44,8 @@ from tests.test_dockerfile import PACKAGES, PROJECT
 from tests.test_docs import fences
 from worker.local.services import free_port
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -273,7 +275,6 @@ def test_each_process_stopped_under_work_ends_in_time_and_nothing_is_lost(
     assert {f"p{number}-{one}@example.com" for number in accepted for one in range(20)} <= held
 
 
-@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_production_is_reached_by_the_lines_of_its_document(
     tmp_path: Path, databases: Databases, hubspot: RunningSandbox
@@ -325,7 +326,6 @@ def test_production_is_reached_by_the_lines_of_its_document(
         valkey.stop()
 
 
-@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_the_steps_of_the_dockerfile_make_an_image_that_runs(tmp_path: Path) -> None:
     """The very commands of its RUN lines, at the very paths, in a file system of their own; `python` is this one."""

@@ -48,9 +48,11 @@ DISCARD = b"DISCARD ALL"
 
 
 @pytest.fixture(autouse=True)
-def own_engines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An engine remembers that it met a pooler."""
-    monkeypatch.setattr(worker.context, "make_engine", make_engine)
+def own_engines() -> Iterator[None]:
+    """An engine remembers that it met a pooler. What a test patches by `monkeypatch` ends before its database does."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(worker.context, "make_engine", make_engine)
+        yield
 
 
 def forgets(driver: Any, _: object) -> None:
