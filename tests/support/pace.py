@@ -18,7 +18,6 @@ WHOLE_FILES: Final = {
         "console_story",
         "demo",
         "first_minutes",
-        "installed",
         "proxy_examples",
         "reference",
         "site",
