@@ -13,6 +13,8 @@
 """
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from celery.signals import beat_init, worker_init, worker_process_init, worker_ready
@@ -38,6 +40,11 @@ __all__ = ["accept", "deliver", "intake", "job", "notify", "purge", "refuse", "s
 @worker_init.connect
 def _begin(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's worker
     """Begin what a worker process does beside its tasks, also while its broker is away; it ends with the process."""
+    with _or_ended():
+        _begin_worker(sender)
+
+
+def _begin_worker(sender: Any) -> None:  # noqa: ANN401 - Celery's worker
     queues = list(sender.app.amqp.queues.consume_from)
     kind = f"worker of {', '.join(sorted(queues))}"
     monitor.begin(ProcessKind.WORKER, forks="prefork" in str(sender.pool_cls))
@@ -59,10 +66,21 @@ def _begin_child(**_: object) -> None:
 
 @beat_init.connect
 def _begin_beat(**_: object) -> None:
-    monitor.begin(ProcessKind.BEAT)
-    _wait_for_services("beat")
-    schema_watch.begin(current(), "beat")
-    watchdog.begin_beat(current())
+    with _or_ended():
+        monitor.begin(ProcessKind.BEAT)
+        _wait_for_services("beat")
+        schema_watch.begin(current(), "beat")
+        watchdog.begin_beat(current())
+
+
+@contextmanager
+def _or_ended() -> Iterator[None]:
+    """End the process where it cannot begin: Celery would log the error and go on without watchdog and heartbeat."""
+    try:
+        yield
+    except Exception:
+        log.critical("cannot start", reason="a bug: see the traceback", exc_info=True)
+        sys.exit(1)
 
 
 def _wait_for_services(kind: str) -> None:

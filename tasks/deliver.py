@@ -73,6 +73,7 @@ def deliver(process: Context, account: str, wake: Callable[..., int] = wake) -> 
         if claimed is None:
             permits.give_back(process, to, held)
             break
+        producers = tracing.asked(partial(traces.producers, process.engine, claimed.batch_id))
         if not claimed.members:
             permits.give_back(process, to, held)
             settle.settle(process.engine, claimed, Settled({}, {}, {}), None)
@@ -83,7 +84,7 @@ def deliver(process: Context, account: str, wake: Callable[..., int] = wake) -> 
             if claimed.tried.in_a_row >= OUTAGE:
                 state.end_probe(process.engine, to.account_id)
         else:
-            with tracing.batch(began, claimed.traced(), partial(traces.producers, process.engine, claimed.batch_id)):
+            with tracing.batch(began, claimed.traced(), producers):
                 _send(Delivery(process, to, claimed), held)
             posts += 1
     else:

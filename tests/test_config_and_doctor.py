@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from cli.app import app as command
@@ -17,6 +18,7 @@ from worker.context import Context
 from worker.doctor import examine
 from worker.finding import Finding, Level
 from worker.settings import Settings
+from worker.settings_shown import shown_settings
 
 SECRET = "s3cretword"
 
@@ -149,3 +151,12 @@ def test_the_command_says_how_each_was_found_and_fails_where_something_is_wrong(
     assert "ok            PostgreSQL" in output
     assert "attention     workers: no worker is alive" in output
     assert "did not answer" in output
+
+
+def test_no_secret_is_shown_where_another_setting_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = {name for name, field in Settings.model_fields.items() if field.annotation is SecretStr}
+    assert {"hubspot_token", "sentry_dsn", "secret_key"} <= secret
+    for name in secret:
+        monkeypatch.setenv(f"TURNOUT_{name.upper()}", "https://quillfeather@sentry.example.com/1")
+    monkeypatch.setenv("TURNOUT_BATCH_SIZE", "many")
+    assert "quillfeather" not in str(shown_settings())

@@ -1,9 +1,12 @@
 """What `/metrics` says is held against what was done."""
 
 import socket
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -22,12 +25,14 @@ from tests.support.ledger import do, fail_all, message, people, taken
 from tests.support.monitors import Metrics, gathered, open_monitor, scrape
 from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from tests.support.webhook_receiver import Receiver
+from tests.support.worker_processes import environment
 from tests.test_notify import Shop
 from worker import heartbeat, verb_task
 from worker.accounts import state
 from worker.celery import app
 from worker.context import Context
 from worker.intake.accept import Inbound, accept, refuse_whole, unstorable
+from worker.local.services import free_port
 from worker.metrics.definitions import MOST_ACCOUNTS, OTHER
 from worker.monitor import gather_database, gathered as gathering
 from worker.monitor.readiness import ProcessKind
@@ -386,3 +391,20 @@ def test_no_other_process_than_beat_reads_anything(kind: ProcessKind, settings: 
     away = settings.model_copy(update={"database_url": "postgresql://u@127.0.0.1:1/d"})
     with open_monitor(away, kind) as url:
         assert "turnout_service_up" not in scrape(url).text
+
+
+def test_another_programs_directory_of_metrics_is_not_ours(settings: Settings, tmp_path: Path) -> None:
+    code = """
+from worker.metrics import count
+from worker.monitor import start
+from worker.monitor.readiness import ProcessKind
+start.begin(ProcessKind.WORKER)
+count.submitted("stream", {"accepted": 1})
+print(count.is_on())
+"""
+    env = environment(settings) | {
+        "PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "TURNOUT_MONITOR_PORT": str(free_port())
+    }  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1:] == ["True"], done.stderr
+    assert not list(tmp_path.iterdir())

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 import redis
+import sqlalchemy.exc
 from alembic import command as alembic
 from sqlalchemy import Engine, delete, func, select, text
 
+import tasks
 from models.tables import SchemaRevision, Secret
 from tests.support.services import Valkey
 from tests.support.worker_processes import COMMANDS, environment
@@ -25,6 +27,7 @@ from worker.failures import Verb
 from worker.finding import Finding, Level
 from worker.local.migrate import configuration
 from worker.local.services import free_port
+from worker.monitor import start as monitor
 from worker.schema import needed
 from worker.settings import Settings
 from worker.startup import CannotStart, Service
@@ -350,3 +353,34 @@ def test_a_running_server_whose_schema_fits_no_more_stops_in_order(
         process.stderr.close()
     assert "schema does not fit" in told
     assert "serving stopped" in told
+
+
+def test_the_schema_is_looked_at_again_after_a_time_without_a_free_connection(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Engine] = []
+
+    def look(engine: Engine) -> list[Finding]:
+        looks.append(engine)
+        if len(looks) == 1:
+            raise sqlalchemy.exc.TimeoutError
+        return [Finding(Level.ATTENTION, Service.POSTGRESQL, "another schema", "upgrade", may_pass=False)]
+
+    monkeypatch.setattr(schema_watch, "EVERY", 0.01)
+    monkeypatch.setattr(startup, "of_schema", look)
+    ended = threading.Event()
+    schema_watch.watch(context, "beat", ended.set)
+    assert len(looks) == 2
+    assert ended.is_set()
+
+
+@pytest.mark.parametrize("begins", [lambda: tasks._begin_beat(), lambda: tasks._begin(sender=None)])  # noqa: SLF001, PLW0108
+def test_a_process_that_cannot_begin_ends(begins: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Celery logs what its receivers raise, and would go on without a watchdog."""
+
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(monitor, "begin", fails)
+    with pytest.raises(SystemExit):
+        begins()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import sqlalchemy.exc
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -32,6 +33,7 @@ from worker import process_start, tracing, tracing_setup
 from worker.celery import ACCEPT, app
 from worker.context import Context
 from worker.logging_setup import _as_json, _Line
+from worker.queue import traces
 from worker.retention.purge import purge
 from worker.settings import Settings, SettingsError
 from worker.stream import KEY
@@ -399,3 +401,19 @@ def test_a_collector_that_is_away_is_one_line_and_costs_no_record(
         provider.shutdown()
     events = [line.message for line in caplog.records if line.name.startswith(("opentelemetry", "worker.outage"))]
     assert events == ["out of reach", "back again"]
+
+
+def test_a_variable_that_opentelemetry_refuses_stops_the_start(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "256")
+    with pytest.raises(SettingsError, match="TURNOUT_TRACING: OpenTelemetry does not take its settings: max_export"):
+        process_start.begin_reports(settings.model_copy(update={"tracing": True}), "beat")
+
+
+def test_producers_that_cannot_be_read_hold_no_batch_up(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_connection_is_free(*_: object) -> None:
+        raise sqlalchemy.exc.TimeoutError
+
+    monkeypatch.setattr(context.engine, "connect", no_connection_is_free)
+    assert traces.producers(context.engine, 1, 5) == ()

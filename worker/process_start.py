@@ -39,7 +39,7 @@ def begin_reports(settings: Settings, kind: str) -> None:
     """Begin traces and reports of errors where the settings ask for them; else nothing of either is imported.
 
     Raises:
-        SettingsError: where what they need is not installed.
+        SettingsError: where what they need is not installed, or OpenTelemetry refuses a variable of its own.
 
     """
     if dsn := settings.sentry_dsn.get_secret_value():
@@ -49,7 +49,12 @@ def begin_reports(settings: Settings, kind: str) -> None:
     if settings.tracing:
         with _installed("tracing", "tracing"):
             from worker import tracing_setup
-        tracing_setup.set_up(kind)
+        try:
+            tracing_setup.set_up(kind)
+        except ValueError as error:  # of the SDK, about a variable `OTEL_…`
+            raise SettingsError(
+                f"TURNOUT_TRACING: OpenTelemetry does not take its settings: {error}", ["tracing"]
+            ) from None
 
 
 @contextmanager

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from worker import process_start, startup
 from worker.context import Context
 from worker.log import get_logger
@@ -29,7 +31,10 @@ def begin(process: Context, kind: str) -> None:
 def watch(process: Context, kind: str, end: Callable[[], object] | None = None) -> None:
     """Look again and again; what cannot be seen is no reason to end."""
     while not process.stopping.wait(EVERY):
-        found = [one for one in startup.of_schema(process.engine) if one.stops]
+        try:
+            found = [one for one in startup.of_schema(process.engine) if one.stops]
+        except SQLAlchemyError:  # no connection of the pool was free
+            continue
         if found:
             log.critical("schema does not fit", reason=str(found[0]), consequence="this process stops")
             process_start.refused(kind, CannotStart(str(found[0])))

@@ -22,7 +22,7 @@ from worker.settings import (
     running,
 )
 
-SECRETS: Final = frozenset({"hubspot_token", "secret_key", "oidc_client_secret"})
+SECRETS: Final = frozenset(name for name, field in Settings.model_fields.items() if field.annotation is SecretStr)
 OF_COMPOSE: Final = ("POSTGRES_PASSWORD", "VALKEY_PASSWORD")
 """What docker-compose.yml asks for beside settings."""
 URLS: Final = frozenset({"database_url", "broker_url", "redis_url", "hubspot_proxy", "oidc_proxy"})

@@ -90,19 +90,21 @@ def now() -> int:
     return time.time_ns()
 
 
-@contextmanager
-def batch(began: int, attributes: Attributes, producers: Callable[[int], Sequence[str]]) -> Iterator[None]:
-    """Open the trace of a batch that was claimed since `began`; it is linked to the producers of its records.
+def asked(producers: Callable[[int], Sequence[str]]) -> Sequence[str]:
+    """Give the `traceparent`s of a batch's producers, so many at most; where traces are off nothing is asked."""
+    return producers(MOST_LINKS) if _tracer is not None else ()
 
-    `producers` gives their `traceparent`s, so many at most; it is not asked where traces are off.
-    """
+
+@contextmanager
+def batch(began: int, attributes: Attributes, producers: Sequence[str]) -> Iterator[None]:
+    """Open the trace of a batch that was claimed since `began`; it is linked to the `traceparent`s of its producers."""
     if _tracer is None:
         yield
         return
     from opentelemetry.context import Context
     from opentelemetry.trace import SpanKind, set_span_in_context, use_span
 
-    links = [link for one in producers(MOST_LINKS) for link in _link(one)]
+    links = [link for one in producers for link in _link(one)]
     span = _tracer.start_span("deliver", Context(), SpanKind.CONSUMER, dict(attributes), links, began)
     _tracer.start_span("claim", set_span_in_context(span), start_time=began).end()
     try:

@@ -32,9 +32,10 @@ def begin(kind: ProcessKind, *, forks: bool = False) -> MonitorServer | None:
 
 def open_port(settings: Settings, kind: ProcessKind, *, forks: bool = False) -> MonitorServer | None:
     """Open the port that the settings name, and begin to count; none where that is not possible."""
+    counted = _count(forks=forks)  # before what imports prometheus_client, which reads the environment then
     from worker.monitor.exposition import CONTENT_TYPE, Exposition  # dear to import, and only for this
 
-    exposition = Exposition(kind, settings, _count(forks=forks))
+    exposition = Exposition(kind, settings, counted)
     readiness = Readiness(settings, kind)
     answers = {
         "/healthz": lambda: as_json(200, ALIVE),

@@ -107,15 +107,34 @@ def addressed(engine: Engine, named: str, account: str | None) -> list[tuple[str
     """Give the accounts and addresses of the events that people name so; of one that is not known here, as named.
 
     An event of one account may be known by its object id and by its external id: that is one.
+
+    Raises:
+        NotRead: where the name is that of several events of an account.
+
     """
     with engine.connect() as connection:
         found = connection.execute(_NAMED, {"named": named, "account": account}).all()
-    by_account = {row.name: Address(*row[1:]) for row in found}
+    by_account: dict[str, Address] = {}
+    for row in found:
+        address = Address(*row[1:])
+        earlier = by_account.setdefault(row.name, address)
+        if not _is_one(earlier, address):
+            raise NotRead(
+                f"{earlier} and {address} of account {row.name} are both called that: name one of them in full"
+            )
+        by_account[row.name] = address
     if by_account:
         return sorted(by_account.items(), key=lambda one: one[0])
     external_account, slash, external = named.partition("/")
     address = Address(None, external, external_account) if slash else Address(named, None, None)
     return [(account or DEFAULT_ACCOUNT, address)]
+
+
+def _is_one(one: Address, other: Address) -> bool:
+    """Say whether two addresses share an object id, or the whole of an external one."""
+    external = (one.external_account_id, one.external_event_id)
+    same = external == (other.external_account_id, other.external_event_id)
+    return (same and None not in external) or (one.object_id is not None and one.object_id == other.object_id)
 
 
 def compare(process: Context, by: Actor, to: Destination, address: Address, counts: Compared) -> Iterator[Unknown]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import Engine, bindparam, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from models.tables import Record, Trace
 
@@ -25,5 +25,5 @@ def producers(engine: Engine, batch_id: int, most: int) -> Sequence[str]:
     try:
         with engine.connect() as connection:
             return connection.execute(PRODUCERS, {"batch": batch_id, "most": most}).scalars().all()
-    except DBAPIError:
+    except SQLAlchemyError:  # a pool without a free connection, too
         return ()
