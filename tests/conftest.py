@@ -23,7 +23,6 @@ from tests.support.api import Api, running_api
 from tests.support.console import RunningConsole, Visitor, running_console
 from tests.support.contexts import open_context
 from tests.support.databases import Databases
-from tests.support.engines import shared_engine
 from tests.support.fixtures import Fail, Given, Submit, Turnout
 from tests.support.ledger import WHEN, Ledger, fail_all, message, wrong_now
 from tests.support.sandbox_server import RunningSandbox, running_sandbox
@@ -31,6 +30,7 @@ from tests.support.services import Postgres, Valkey
 from tests.support.webhook_receiver import Receiver
 from worker.celery import Loader, app, configuration
 from worker.context import Context
+from worker.database import make_engine
 from worker.delivery import isolate, read_back
 from worker.encryption import fingerprint_key
 from worker.intake.accept import Inbound, accept
@@ -133,17 +133,9 @@ def settings(database_url: str, valkey: Valkey, tmp_path: Path) -> Settings:
     )
 
 
-@pytest.fixture(scope="session", autouse=True)
-def compiled_once() -> Iterator[None]:
-    """Contexts of this process share engines: see there."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(worker.context, "make_engine", shared_engine)
-        yield
-
-
 @pytest.fixture
 def engine(settings: Settings) -> Iterator[Engine]:
-    engine = shared_engine(settings)
+    engine = make_engine(settings)
     yield engine
     engine.dispose()
 

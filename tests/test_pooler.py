@@ -16,7 +16,6 @@ from sqlalchemy import Engine, event, func, text, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
-import worker.context
 from models.tables import Batch, Error
 from models.words import Action, Door, Outcome
 from tasks.deliver import deliver
@@ -45,14 +44,6 @@ from worker.settings import Settings
 from worker.stream import KEY
 
 DISCARD = b"DISCARD ALL"
-
-
-@pytest.fixture(autouse=True)
-def own_engines() -> Iterator[None]:
-    """An engine remembers that it met a pooler. What a test patches by `monkeypatch` ends before its database does."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(worker.context, "make_engine", make_engine)
-        yield
 
 
 def forgets(driver: Any, _: object) -> None:

@@ -15,7 +15,7 @@
 - `monitors`            the monitor port of a process; `prometheus`: what judges metrics and rules
 - `worker_processes`    real worker processes, started, killed and stopped; `background`: a thread beside a test
 - `fixtures`            the types of what `conftest.py` gives; `contexts`: a process's context with other settings
-- `databases`           a migrated database for each test, emptied for the next; `engines`: its engine, kept
+- `databases`           a migrated database for each test, emptied for the next
 - `report_files`        attendance reports written from known records
 - `dockerfile`, `units` the image's steps and systemd's units, read; `installed`: Turnout as its wheel installs it
 - `proxies`             nginx and Caddy with our examples of their settings
