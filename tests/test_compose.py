@@ -27,7 +27,20 @@ from worker.startup import judge_redis, read_redis
 
 ROOT = Path(__file__).parent.parent
 COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text()
-SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE_TEXT)["services"]
+
+
+class NoKeyTwice(yaml.SafeLoader):
+    """PyYAML keeps the last of two equal keys; Compose refuses the file."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's own
+        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        if twice := {key for key in keys if keys.count(key) > 1}:
+            raise yaml.constructor.ConstructorError(None, None, f"{twice} stand twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+FILE: dict[str, Any] = yaml.load(COMPOSE_TEXT, NoKeyTwice)
+SERVICES: dict[str, dict[str, Any]] = FILE["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
 SETTING_UP = {"TURNOUT_SECRET_KEY", *OF_COMPOSE}
 WORKERS = {"delivery": DELIVERY_QUEUES, "housekeeping": HOUSEKEEPING_QUEUES}
@@ -71,6 +84,13 @@ def test_compose_would_take_it() -> None:
     command = [str(Path(sys.executable).with_name("check-jsonschema")), "--builtin-schema", "vendor.compose-spec"]
     said = subprocess.run([*command, str(ROOT / "docker-compose.yml")], capture_output=True, text=True, check=False)
     assert said.returncode == 0, said.stdout + said.stderr
+
+
+def test_a_key_that_stands_twice_is_seen() -> None:
+    assert yaml.load("{a: &a {x: 1}, b: {<<: *a, x: 2}}", NoKeyTwice)["b"] == {"x": 2}
+    line = "    TURNOUT_TRACING: ${TURNOUT_TRACING:-}\n"
+    with pytest.raises(yaml.constructor.ConstructorError, match="TURNOUT_TRACING"):
+        yaml.load(COMPOSE_TEXT.replace(line, line * 2), NoKeyTwice)
 
 
 def test_every_image_is_named_by_its_exact_version_and_by_no_registry() -> None:
@@ -274,7 +294,7 @@ def answers(client: redis.Redis) -> bool:
 def test_postgres_keeps_its_data_where_the_image_of_18_has_it() -> None:
     assert SERVICES["postgres"]["image"].startswith("postgres:18.")
     assert SERVICES["postgres"]["volumes"] == ["postgres:/var/lib/postgresql"]
-    assert set(yaml.safe_load(COMPOSE_TEXT)["volumes"]) == {"postgres", "valkey", *MONITORING}
+    assert set(FILE["volumes"]) == {"postgres", "valkey", *MONITORING}
 
 
 def test_ports_are_open_to_this_machine_alone() -> None:
