@@ -55,7 +55,8 @@ def _gauge(name: str, source: Teller, about: str, *labels: str) -> Definition:
 
 
 LABELS: Final[Mapping[str, str]] = {
-    "account": f"the account's name; of more than {MOST_ACCOUNTS} accounts the others together are `{OTHER}`",
+    "account": f"the account's name; of more than {MOST_ACCOUNTS} accounts the others together are `{OTHER}`. Each"
+    f" process names the first {MOST_ACCOUNTS} it meets; beat, of those it reads, the first {MOST_ACCOUNTS} by name",
     "answer": "what a call came to, as the log's `attempt` has it: `settled`, `refused whole`, `not found`,"
     " `limited`, `portal unavailable`, `unauthorized`, `ambiguous`; of a read-back also `page`",
     "directory": "`data` (`TURNOUT_DATA_DIR`) or `temporary`",
