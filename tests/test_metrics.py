@@ -4,18 +4,22 @@ import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import orjson
+import psycopg
 import pytest
 import redis
 import requests
-from sqlalchemy import Engine
+from celery.exceptions import Reject
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
 
 from hubspot_api.transport import NoResponse
+from models.accept_rules import Rules
 from models.words import Door
 from tasks.deliver import deliver
 from tests.support.api import BY_EMAIL, key_for, running_server
@@ -31,7 +35,9 @@ from worker import heartbeat, verb_task
 from worker.accounts import state
 from worker.celery import app
 from worker.context import Context
+from worker.intake import accept as accepting
 from worker.intake.accept import Inbound, accept, refuse_whole, unstorable
+from worker.intake.receipts import Part
 from worker.local.services import free_port
 from worker.metrics.definitions import MOST_ACCOUNTS, OTHER
 from worker.monitor import gather_database, gathered as gathering
@@ -185,9 +191,29 @@ def test_notifications_and_tasks_are_counted(
     with pytest.raises(ZeroDivisionError):
         Task()(ZeroDivisionError())
     Task()(redis.ConnectionError("away"))
+    with pytest.raises(Reject):
+        Task()(Reject(reason="shutting down", requeue=True))
     assert counted().of("turnout_tasks_total") == {
-        (result, "attendance.sweep"): 1 for result in ("succeeded", "failed", "outage")
+        (result, "attendance.sweep"): number for result, number in (("succeeded", 1), ("failed", 1), ("outage", 2))
     }
+
+
+def test_what_was_committed_before_a_transaction_that_fails_is_counted(
+    counted: Scrape, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accepting, "MOST_INPUTS", 1)  # a transaction for each message
+    work = accepting._accept  # noqa: SLF001 - what does one transaction
+
+    def fail_second(connection: Connection, few: Sequence[Inbound], rules: Rules) -> list[Part]:
+        if few[0].part == "2-0":
+            raise OperationalError("SELECT 1", {}, psycopg.OperationalError("away"))
+        return work(connection, few, rules)
+
+    monkeypatch.setattr(accepting, "_accept", fail_second)
+    read = [Inbound(Door.STREAM, f"{n}-0", as_json(message(f"p{n}@example.com"))) for n in (1, 2)]
+    with context.engine.connect() as connection, pytest.raises(OperationalError):
+        accept(connection, read, context.rules)
+    assert counted().of("turnout_records_submitted_total")["stream", "accepted"] == 1
 
 
 def test_requests_are_counted_by_path_and_answer(settings: Settings) -> None:

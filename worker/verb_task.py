@@ -3,6 +3,7 @@
 from typing import Any
 
 from celery import Task
+from celery.exceptions import Reject
 
 from worker.context import current
 from worker.log import get_logger
@@ -20,6 +21,9 @@ class VerbTask(Task):  # type: ignore[misc]
         try:
             done = super().__call__(*args, **kwargs)
             result = "succeeded"
+        except Reject:  # an outage goes on while the process stops: the message is put back
+            result = "outage"
+            raise
         except Exception as error:
             if not current().is_outage(error):
                 raise

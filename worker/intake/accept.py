@@ -5,7 +5,7 @@ anything is read, and every look-up is a statement after that lock (READ COMMITT
 fingerprints, open batches and ids are those of a moment in which nobody else adds to these events.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -91,16 +91,24 @@ def accept(connection: Connection, handed: Sequence[Inbound], rules: Rules) -> l
 def _accept_all(connection: Connection, handed: Sequence[Inbound], rules: Rules) -> list[Part]:
     parts: list[Part] = []
     for few in _shared_out(handed):
-        try:
-            parts += repeat(lambda few=few: _accept(connection, few, rules), when_lost=False)  # type: ignore[misc]
-        except DBAPIError as error:
-            if not is_datas_fault(error):
-                raise
-            log.warning("messages accepted one by one", messages=len(few), sqlstate=sqlstate(error))
-            for one in few:
-                parts.append(_accept_alone(connection, one, rules))
-    _count(parts)
+        for committed in _accept_few(connection, few, rules):
+            _count(committed)  # at once: what is committed stays so where a later transaction fails
+            parts += committed
     return parts
+
+
+def _accept_few(connection: Connection, few: Sequence[Inbound], rules: Rules) -> Iterator[list[Part]]:
+    """Accept messages together, or one by one where that fails; give the parts of each transaction."""
+    try:
+        parts = repeat(lambda: _accept(connection, few, rules), when_lost=False)
+    except DBAPIError as error:
+        if not is_datas_fault(error):
+            raise
+        log.warning("messages accepted one by one", messages=len(few), sqlstate=sqlstate(error))
+        for one in few:
+            yield [_accept_alone(connection, one, rules)]
+    else:
+        yield parts
 
 
 def _count(parts: Sequence[Part]) -> None:
