@@ -195,6 +195,19 @@ def test_those_who_ask_at_once_share_one_look_and_those_who_ask_soon_get_what_it
     assert len(looks) == 1
 
 
+def no_thread(*_: object) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_a_look_whose_thread_does_not_start_is_begun_again_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    latest = Latest(lambda: "found", keep=60)
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", no_thread)
+        with pytest.raises(RuntimeError):
+            latest.begin()
+    assert latest.get(60) == "found"
+
+
 def test_a_look_that_does_not_end_holds_no_other_up_and_is_not_begun_again(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +236,22 @@ def test_a_client_that_says_nothing_holds_no_other_up(settings: Settings, monkey
             one.settimeout(60)
             assert one.recv(10) == b""  # closed by the server
             one.close()
+
+
+def test_a_connection_whose_thread_does_not_start_keeps_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = monitor_server.MonitorServer("127.0.0.1", 0, {})
+    try:
+        with monkeypatch.context() as full:
+            full.setattr(threading.Thread, "start", no_thread)
+            for _ in range(monitor_server.MOST + 1):
+                with socket.create_connection(server.server_address[:2]):
+                    server.handle_request()
+        server.begin()
+        port = server.server_address[1]
+        assert requests.get(f"http://127.0.0.1:{port}/", timeout=60).status_code == 404
+        server.shutdown()
+    finally:
+        server.server_close()
 
 
 def test_a_port_that_is_taken_stops_no_process(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:

@@ -39,8 +39,9 @@ class Latest(Generic[T]):
             if time.monotonic() < self._found_at + self._keep:
                 return None
             if self._running is None:
-                self._running = threading.Event()
-                threading.Thread(target=self._run, args=(self._running,), name="look", daemon=True).start()
+                running = threading.Event()
+                threading.Thread(target=self._run, args=(running,), name="look", daemon=True).start()
+                self._running = running  # once it started: one that could not is tried again
             return self._running
 
     def _run(self, done: threading.Event) -> None:

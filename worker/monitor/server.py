@@ -90,7 +90,11 @@ class MonitorServer(ThreadingHTTPServer):
     def process_request(self, request: socket | tuple[bytes, socket], client_address: Any) -> None:  # noqa: ANN401 - socketserver's own
         """Answer in a thread, where there is a place for one more."""
         if self._places.acquire(blocking=False):
-            super().process_request(request, client_address)
+            try:
+                super().process_request(request, client_address)
+            except Exception:  # the thread did not start: it leaves no place
+                self._places.release()
+                raise
         else:
             self.shutdown_request(request)
 
