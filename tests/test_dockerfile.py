@@ -9,6 +9,7 @@ from worker.settings import Settings
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PACKAGES = {pattern.removesuffix("*") for pattern in PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]}
+PINS = {f"requirements/{name}.txt" for name in ("base", "build", "reports")}
 
 
 def copied() -> set[str]:
@@ -34,7 +35,7 @@ def test_it_names_no_registry() -> None:
 
 
 def test_every_package_of_ours_is_copied_and_all_that_is_copied_exists() -> None:
-    assert copied() == PACKAGES | {"requirements/base.txt", "requirements/build.txt", "pyproject.toml", "README.md"}
+    assert copied() == PACKAGES | PINS | {"pyproject.toml", "README.md"}
     assert all((ROOT / source).exists() for source in copied())
 
 
@@ -47,12 +48,19 @@ def test_the_builder_is_given_only_what_is_copied() -> None:
 def test_pins_are_installed_with_their_hashes_before_the_code_comes() -> None:
     texts = [one.text for one in BUILD]
     code = texts.index("pyproject.toml pyproject.toml")
-    for pins in ("base", "build"):
-        at, text = next((at, text) for at, text in enumerate(texts) if f"-r requirements/{pins}.txt" in text)
+    for pins in ('"requirements/${REQUIREMENTS}.txt"', "requirements/build.txt"):
+        at, text = next((at, text) for at, text in enumerate(texts) if f"-r {pins}" in text)
         assert at < code
         assert "--only-binary :all:" in text
         assert "--require-hashes" in text
     assert all("--no-index" in one.text for one in of(BUILD, "RUN") if "turnout-*.whl" in one.text)
+
+
+def test_traces_and_error_reports_are_a_choice_of_the_build() -> None:
+    assert [one.text for one in of(BUILD, "ARG")] == ["REQUIREMENTS=base"]
+    assert {"requirements/base.txt", "requirements/reports.txt"} <= copied()
+    for page in ("docs/tracing.md", "docker-compose.yml"):
+        assert "REQUIREMENTS" in (ROOT / page).read_text()
 
 
 def test_what_only_installs_and_what_only_up_starts_is_left_behind() -> None:

@@ -240,7 +240,7 @@ def test_what_is_not_named_is_closed() -> None:
     producers = [one["podSelector"]["matchLabels"] for one in web["from"] if "podSelector" in one]
     assert producers == [{"turnout-producer": "true"}], "a producer's pods are not Turnout's"
     out = {port["port"] for rule in policies["turnout"]["spec"]["egress"] for port in rule["ports"]}
-    assert out == {53, 5432, 6379, 5671, 5672, 443}
+    assert out == {53, 5432, 6379, 5671, 5672, 443, 4318}
 
 
 def test_delivery_grows_with_the_age_of_the_oldest_record_that_is_due() -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,14 @@ def test_every_requirement_is_a_version_with_hashes_and_no_address(path: Path) -
 
 
 def test_the_tests_run_on_what_production_installs() -> None:
-    base, dev = pins(ROOT / "requirements/base.txt"), pins(ROOT / "requirements/dev.txt")
-    assert base.items() <= dev.items()
+    base, reports, dev = (pins(ROOT / f"requirements/{name}.txt") for name in ("base", "reports", "dev"))
+    assert base.items() < reports.items() < dev.items()
+
+
+def test_traces_and_error_reports_are_pinned_for_production() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    wanted = {re.split("[><=]", one)[0] for extra in ("tracing", "sentry") for one in extras[extra]}
+    assert wanted <= pins(ROOT / "requirements/reports.txt").keys()
 
 
 CLEAN = {"name": "celery", "version": "5.7.0", "vulns": []}
