@@ -281,7 +281,7 @@ def test_production_is_reached_by_the_lines_of_its_document(
 ) -> None:
     """Pasted into a shell, at another place than `/opt` and `/etc`; systemd's part is done by the units' own words."""
     install_lines, look_lines, see_lines = (
-        block.replace("/opt/turnout", f"{tmp_path}/opt").replace("/etc/turnout", f"{tmp_path}/etc")
+        block.replace("/opt/turnout", f"{tmp_path}/turnout").replace("/etc/turnout", f"{tmp_path}/etc")
         for block in fences("docs/production.md", "sh")
     )
     name = databases.take()
@@ -298,6 +298,10 @@ def test_production_is_reached_by_the_lines_of_its_document(
     running: list[subprocess.Popen[bytes]] = []
     try:
         paste(install_lines, ROOT)
+        folder = (tmp_path / "turnout").readlink()
+        assert folder.name == f"turnout-{PROJECT['project']['version']}"
+        program = (folder / "bin" / "turnout").read_text()
+        assert program.startswith(f"#!{folder}/bin/python"), "it keeps to its own folder, wherever the link leads later"
         settings = tmp_path / "etc" / ".env"
         ports = {each: free_port() for each in PROCESSES}
         given = {"DATABASE_URL": databases.url_of(name), "BROKER_URL": valkey.url, "HUBSPOT_URL": hubspot.url}
@@ -308,12 +312,12 @@ def test_production_is_reached_by_the_lines_of_its_document(
         doctor = look_lines.replace("turnout doctor", "turnout doctor || true")  # no worker is alive yet
         assert "up to date" in (said := paste(doctor, tmp_path)), said
         for process, unit in PROCESSES.items():
-            command = [word.replace(str(HOME), f"{tmp_path}/opt") for word in read_unit(unit).command]
+            command = [word.replace(str(HOME), f"{tmp_path}/turnout") for word in read_unit(unit).command]
             command = [str(ports["web"]) if word == "8800" else word for word in command]
             with (tmp_path / f"{process}.log").open("wb") as log:
                 here = {**environment, "TURNOUT_MONITOR_PORT": str(free_port())}
                 running.append(subprocess.Popen(command, cwd=settings.parent, env=here, stdout=log, stderr=log))
-        see = f'export PATH="{tmp_path}/opt/bin:$PATH"\n'
+        see = f'export PATH="{tmp_path}/turnout/bin:$PATH"\n'
         is_well = "until turnout status --check; do sleep 1; done\n"
         said = paste(see + is_well + see_lines, settings.parent)
         assert len(re.findall(r"\bturnout_[\w-]{20,}", said)) == 2, said
@@ -337,7 +341,11 @@ def test_the_steps_of_the_dockerfile_make_an_image_that_runs(tmp_path: Path) -> 
     for step in of(BUILD, "RUN"):
         command = [needed("bwrap"), *inside, "sh", "-c", step.text]
         done = subprocess.run(
-            command, capture_output=True, text=True, check=False, env={**os.environ, **pairs(BUILD, "ENV")}
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, **pairs(BUILD, "ENV"), **pairs(BUILD, "ARG")},
         )
         assert done.returncode == 0, f"{step.text}\n{done.stdout}{done.stderr}"
     home = tmp_path / "opt" / "turnout"

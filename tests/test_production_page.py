@@ -1,6 +1,7 @@
 """docs/production.md: every command, unit, file and port that it names is there."""
 
 import re
+import tomllib
 from typing import Any
 
 import pytest
@@ -8,9 +9,10 @@ from typer.main import get_command
 
 from cli.app import app
 from tests.support.dockerfile import ROOT
+from tests.support.installed import HOME
 from tests.support.units import FOLDER, PROCESSES, read_unit
 from tests.test_compose import SERVICES
-from tests.test_docs import code, text_of
+from tests.test_docs import code, fences, text_of
 from tests.test_kubernetes import of_kind
 from worker.settings import OF_FILES, Settings
 
@@ -67,6 +69,20 @@ def test_what_kubernetes_and_compose_are_told_exists() -> None:
         re.findall(r"--from-file=([\w-]+)", (ROOT / "deploy/kubernetes/base/settings.yaml").read_text())
     )
     assert f"turnout:{SERVICES['web']['image'].partition(':')[2]}" in PAGE
+
+
+def test_with_systemd_each_version_has_its_folder_and_the_link_is_set_between_tables_and_restarts() -> None:
+    first = next(block for block in fences("docs/production.md", "sh") if "make wheel" in block)
+    folder = f"/opt/turnout-{tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']['version']}"
+    assert f"python3 -m venv {folder}\n" in first
+    assert f"ln -sfnT {folder} {HOME}\n" in first
+    later = next(block for block in fences("docs/production.md", "text") if "turnout db upgrade" in block)
+    (new,) = set(re.findall(r"/opt/turnout-[\d.]+\d", later))
+    steps = [f"{new}/bin/turnout db upgrade", f"ln -sfnT {new} {HOME}", "restart 'turnout-delivery@*'", "turnout-web"]
+    assert [later.index(step) for step in steps] == sorted(later.index(step) for step in steps)
+    for page in (PAGE, text_of("docs/upgrading.md"), text_of("docs/tracing.md")):
+        assert "/opt/turnout-" in page
+        assert f"{HOME}/bin/python -m pip" not in page, "files of a process that runs would be replaced"
 
 
 def test_a_stop_takes_as_long_as_the_page_says() -> None:
