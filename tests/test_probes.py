@@ -240,14 +240,14 @@ def test_a_client_that_says_nothing_holds_no_other_up(settings: Settings, monkey
 
 def test_a_connection_whose_thread_does_not_start_keeps_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
     server = monitor_server.MonitorServer("127.0.0.1", 0, {})
+    port = server.server_address[1]
     try:
         with monkeypatch.context() as full:
             full.setattr(threading.Thread, "start", no_thread)
             for _ in range(monitor_server.MOST + 1):
-                with socket.create_connection(server.server_address[:2]):
+                with socket.create_connection(("127.0.0.1", port)):
                     server.handle_request()
         server.begin()
-        port = server.server_address[1]
         assert requests.get(f"http://127.0.0.1:{port}/", timeout=60).status_code == 404
         server.shutdown()
     finally:
