@@ -12,6 +12,7 @@ from worker.files.options import Options
 from worker.files.questions import QuestionsError
 from worker.files.reader import Reading
 from worker.files.rows import FileRecord, RejectedRow
+from worker.files.times import iso
 
 ATTEND: dict[str, Any] = {"state": State.ATTEND, "object_id": "7", "time_zone": "UTC"}
 REGISTER: dict[str, Any] = {"state": State.REGISTER, "object_id": "7", "time_zone": "UTC"}
@@ -166,3 +167,10 @@ def test_a_persons_row_is_never_taken_for_a_header() -> None:
     content = "ana@example.com,2026-03-22T19:00:00Z\nbob@example.com,2026-03-22T19:00:00Z\n"
     with pytest.raises(FileError):
         read(content, **REGISTER, mapping=["#1=email", "#2=registered"])
+
+
+def test_days_of_two_digits_with_dots_are_days_where_the_whole_column_can_be() -> None:
+    content = "Email;Anmeldedatum\nana@example.com;12.03.26\nbob@example.com;28.03.26\n"
+    reading = Reading(io.BytesIO(content.encode()), Options.read(**REGISTER))
+    times = [item.candidate.interaction_date_time for item in reading.items() if isinstance(item, FileRecord)]
+    assert [iso(ms) for ms in times] == ["2026-03-12T00:00:00Z", "2026-03-28T00:00:00Z"]

@@ -26,6 +26,8 @@ BERLIN = ZoneInfo("Europe/Berlin")
         ("2026/03/01 10:00", "2026-03-01T09:00:00Z"),
         ('="2026-03-01 10:00:00"', "2026-03-01T09:00:00Z"),
         ("01.04.2026 10:00", "2026-04-01T08:00:00Z"),
+        ("12.03.26 19:00", "2026-03-12T18:00:00Z"),
+        ("29.03.26, 19:00 Uhr", "2026-03-29T17:00:00Z"),
         ("22/07/2026, 19:32:11", "2026-07-22T17:32:11Z"),
         ("7/22/26, 7:32:11\u202fPM", "2026-07-22T17:32:11Z"),
         ("04/04/2026 12:00 AM", "2026-04-03T22:00:00Z"),
@@ -67,6 +69,8 @@ def test_the_order_of_a_date_is_what_was_said(text: str, order: DateOrder, insta
 @pytest.mark.parametrize(
     ("text", "what", "right"),
     [
+        ("12.03.26", "may be a day, or a time of day", "--date-order dmy"),
+        ("19.45.10", "is a time of day without its day", "--day"),
         ("03/04/2026 10:00", "may be 3 April or 4 March", "--date-order"),
         ("2026-03-29 02:30", "was skipped in Europe/Berlin", "2026-03-29T03:30:00+02:00"),
         ("29.03.2026 02:30:00", "was skipped in Europe/Berlin", "2026-03-29T03:30:00+02:00"),

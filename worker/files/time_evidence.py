@@ -22,7 +22,7 @@ from worker.files.csv_rows import CsvRow
 from worker.files.event_facts import EventFacts
 from worker.files.options import DateOrder, Options
 from worker.files.questions import Choice, Question, as_argument
-from worker.files.times import Written, possible_orders, read_written
+from worker.files.times import Written, is_dotted_day, possible_orders, read_written
 from worker.files.written_zones import behind
 
 _STAY: Final = frozenset({Field.JOINED, Field.LEFT})
@@ -39,6 +39,7 @@ _FEW_ROWS: Final = 10
 _HALF_A_DAY: Final = 12
 _FEW: Final = 3
 """Different days beside one year: fewer may be two years."""
+_DOTTED: Final = re.compile(r"\d{1,2}\.\d{2}\.\d{2}")
 _PARTS: Final = re.compile(r"\d+")
 _MEANS: Final = {DateOrder.DMY: "day first", DateOrder.MDY: "month first", DateOrder.YMD: "year first"}
 
@@ -86,6 +87,8 @@ class TimeEvidence:
     options: Options
     _orders: dict[str, _Order] = field(default_factory=dict)
     """By the column."""
+    _dotted: dict[str, tuple[str, bool]] = field(default_factory=dict)
+    """By the column: three numbers with dots, and whether all such can be days."""
     _without_zone: tuple[str, str] | None = None
     """The title and the text of a time that names no zone."""
     _abbreviations: Counter[str] = field(default_factory=Counter)
@@ -121,6 +124,10 @@ class TimeEvidence:
                 if self.options.order is None and (orders := possible_orders(text)) is not None:
                     self._two_days += len(orders) > 1
                     self._orders.setdefault(columns.name(place), _Order()).see(text, orders)
+                if self.options.order is None and _DOTTED.fullmatch(text):
+                    is_day = is_dotted_day(text)
+                    known = self._dotted.setdefault(columns.name(place), (text, is_day))
+                    self._dotted[columns.name(place)] = (known[0], known[1] and is_day)
                 if counts and what in _READ[self.options.state]:
                     self._see_needs(columns, cells, place, text, zone_above=zone_above)
 
@@ -211,6 +218,8 @@ class TimeEvidence:
 
     def _settled(self) -> tuple[DateOrder, str] | None:
         """Give the only order in which every date can be read, and a date that shows it."""
+        if self._dotted and not self._orders and all(are_days for _, are_days in self._dotted.values()):
+            return DateOrder.DMY, next(iter(self._dotted.values()))[0]
         possible = frozenset(DateOrder)
         for one in self._orders.values():
             possible &= one.possible

@@ -58,8 +58,11 @@ _CLOCK_FIRST: Final = re.compile(
 )
 """A time of day before its date: 2:05 PM 9/24/2026."""
 _HALF: Final = r"\s*[ap]\.?\s?m\b\.?"
+_CLOCK_BEHIND: Final = r".*(?:(?<![\d+-])\d{1,2}[:.h]\d{2}|\d\s*[ap]\.?\s?m\b)"
+"""Behind three numbers with dots: these are a date, as in 12.03.26 19:00."""
+_DOTTED: Final = re.compile(r"(\d{1,2})\.(\d{2})\.(\d{2})")
 _ONLY_CLOCK: Final = re.compile(
-    rf"\d{{1,2}}(?:(?:[:h]\d{{2}}(?:[:.]\d{{2}}(?:[.,]\d{{1,9}})?)?|\.\d{{2}}\.\d{{2}}(?!\d))(?:{_HALF})?|{_HALF})(?:\s*uhr)?(?:\s+.*)?"
+    rf"\d{{1,2}}(?:(?:[:h]\d{{2}}(?:[:.]\d{{2}}(?:[.,]\d{{1,9}})?)?|\.\d{{2}}\.\d{{2}}(?!\d|{_CLOCK_BEHIND}))(?:{_HALF})?|{_HALF})(?:\s*uhr)?(?:\s+.*)?"
 )
 _EASTERN_DATE: Final = re.compile(r"(\d{2,4})\s*[年년]\s*(\d{1,2})\s*[月월]\s*(\d{1,2})\s*[日일号]\s*")
 _EASTERN_CLOCK: Final = re.compile(r"(\d{1,2})\s*[時时시点點]\s*(?:(\d{1,2})\s*[分분])?\s*(?:(\d{1,2})\s*[秒초])?")
@@ -82,6 +85,9 @@ _DURATION: Final = re.compile(
 _HOURS_ALONE: Final = re.compile(r"(\d+)\s*h\s*(\d{1,2})", re.IGNORECASE)
 _ISO_DURATION: Final = re.compile(r"P(?:T(?=\d))(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:[.,]\d+)?S)?", re.IGNORECASE)
 _CLOCKED: Final = re.compile(r"(\d{1,3}):(\d{2})(?::(\d{2}))?")
+
+
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - its zone is read next
 
 
 class Written(NamedTuple):
@@ -110,8 +116,12 @@ def read_written(  # noqa: PLR0911 - one for each form
     plain = _plain(text)
     if found := _CLOCK_FIRST.fullmatch(plain):
         plain = f"{found[2]} {found[1]}"
-    if _ONLY_CLOCK.fullmatch(plain):
-        clock = _clock(datetime(1970, 1, 1), plain)  # noqa: DTZ001 - its zone is read next
+    if is_dotted_day(plain):
+        if order is None and _DOTTED.fullmatch(plain) and not isinstance(_clock(_EPOCH, plain), TimeFault):
+            what = f"{shown(text)} may be a day, or a time of day"
+            return TimeFault(what, "--date-order dmy for days; or times of day such as 12:03:26", option=True)
+    elif _ONLY_CLOCK.fullmatch(plain):
+        clock = _clock(_EPOCH, plain)
         return Written(*clock, clock_only=True) if not isinstance(clock, TimeFault) else clock
     day = _day(plain, order)
     if isinstance(day, TimeFault):
@@ -182,6 +192,12 @@ def possible_orders(text: str) -> frozenset[DateOrder] | None:
     if is_short and not found[5].startswith(",") and _FIRST_REPORTS <= a < _LAST_CENTURY and _is_day(b, c):
         orders.add(DateOrder.YMD)
     return frozenset(orders)
+
+
+def is_dotted_day(text: str) -> bool:
+    """Say whether three numbers with dots, and nothing else, can be a day: 12.03.26, and not 19.45.10."""
+    found = _DOTTED.fullmatch(text)
+    return found is not None and int(found[3]) >= _FIRST_REPORTS and _is_day(int(found[2]), int(found[1]))
 
 
 def _is_day(month: int, day: int) -> bool:
