@@ -174,3 +174,17 @@ def test_days_of_two_digits_with_dots_are_days_where_the_whole_column_can_be() -
     reading = Reading(io.BytesIO(content.encode()), Options.read(**REGISTER))
     times = [item.candidate.interaction_date_time for item in reading.items() if isinstance(item, FileRecord)]
     assert [iso(ms) for ms in times] == ["2026-03-12T00:00:00Z", "2026-03-28T00:00:00Z"]
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "Meeting title,Late\nStart time,2026-03-30T00:30:00Z\n\nEmail,Join Time,Leave Time\nana@example.com,20:31,21:30\n",
+        "Meeting title,Late\nStart time,2026-03-30 00:30 UTC\n\nEmail,Join Time,Leave Time\nana@example.com,20:31,21:30\n",
+        "Email,Date,Join Time,Leave Time\nana@example.com,2026-03-30T00:30:00Z,20:31,21:30\n",
+    ],
+)
+def test_the_day_of_an_instant_is_that_of_the_files_zone(above: str) -> None:
+    said = {"state": State.ATTEND, "object_id": "7"}
+    assert read(above, **said, time_zone="America/New_York")[1] == ["ana@example.com 03-30T00:31 03-30T01:30"]
+    assert "2026-03-30" not in proposed(above, **said)

@@ -6,14 +6,14 @@ its value beside it (Teams, Webex); a workbook may have it in another sheet.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from typing import Final
 
 from models.input_check import shown
 from worker.files.columns.known_titles import compact
 from worker.files.csv_rows import CsvRow
 from worker.files.options import DateOrder
-from worker.files.times import Written, read_duration, read_written
+from worker.files.times import Written, local_in, read_duration, read_written
 
 _NAMES: Final = (
     "topic", "webinarname", "meetingtitle", "meetingname", "eventname", "eventtitle", "webinartitle", "title",
@@ -79,35 +79,35 @@ class EventFacts:
     is_several: bool = False
     """Whether the report has several starts: which of them is the event's is not known."""
 
-    def day(self, order: DateOrder | None) -> tuple[date, Said] | None:
-        """Give the event's day."""
+    def day(self, order: DateOrder | None, zone: tzinfo | None) -> tuple[date, Said] | None:
+        """Give the event's day in the zone of the file's times; none where it is an instant and the zone not known."""
         for said in (self.day_, self.start_, self.end_):
-            known = _local(said, order)
+            known = _local(said, order, zone)
             if known is not None and not known.clock_only and said is not None:
                 return known.local.date(), said
         return None
 
-    def start(self, order: DateOrder | None) -> tuple[datetime, Said] | None:
+    def start(self, order: DateOrder | None, zone: tzinfo | None) -> tuple[datetime, Said] | None:
         """Give when the event began, in the zone of the file's times."""
-        return self._at(self.start_, order)
+        return self._at(self.start_, order, zone)
 
-    def end(self, order: DateOrder | None) -> tuple[datetime, Said] | None:
+    def end(self, order: DateOrder | None, zone: tzinfo | None) -> tuple[datetime, Said] | None:
         """Give when it ended: as the report says, or by how long it took."""
-        known = self._at(self.end_, order)
-        start = self.start(order)
+        known = self._at(self.end_, order, zone)
+        start = self.start(order, zone)
         if known is not None or start is None or self.duration is None:
             return known
         minutes = timedelta(minutes=1) if "min" in compact(self.duration.title) else None
         took = read_duration(self.duration.text, minutes)
         return (start[0] + took, self.duration) if isinstance(took, timedelta) and took else None
 
-    def _at(self, said: Said | None, order: DateOrder | None) -> tuple[datetime, Said] | None:
-        known = _local(said, order)
+    def _at(self, said: Said | None, order: DateOrder | None, zone: tzinfo | None) -> tuple[datetime, Said] | None:
+        known = _local(said, order, zone)
         if known is None or known.day_only or said is None:
             return None
         if not known.clock_only:
-            return known.local.replace(tzinfo=None), said
-        on = self.day(order)
+            return known.local, said
+        on = self.day(order, zone)
         return (datetime.combine(on[0], known.local.time()), said) if on else None
 
 
@@ -154,8 +154,8 @@ def _beside(row: CsvRow, kinds: list[str | None]) -> Iterator[tuple[str, Said]]:
             yield behind, Said(value.strip(), title.strip(), row.line)
 
 
-def _local(said: Said | None, order: DateOrder | None) -> Written | None:
+def _local(said: Said | None, order: DateOrder | None, zone: tzinfo | None) -> Written | None:
     if said is None:
         return None
     read = read_written(said.text, order)
-    return read if isinstance(read, Written) else None
+    return local_in(read, zone) if isinstance(read, Written) else None

@@ -147,7 +147,7 @@ def _ask_columns(content: Content, tables: NoHeaderError, options: Options, fact
     except NoHeaderError as error:
         if state is not State.ATTEND or options.start is not None:
             raise
-        asked = _ask_start(facts, error)
+        asked = _ask_start(facts, options, error)
         Tables(content, answered.answered(asked.choices[0].arguments(assumed=True)))  # else no answer would help
         questions.append(asked)
     yield from questions
@@ -159,14 +159,14 @@ def _first_titles(content: Content) -> list[str]:
     ]
 
 
-def _ask_start(facts: EventFacts, error: NoHeaderError) -> Question:
+def _ask_start(facts: EventFacts, options: Options, error: NoHeaderError) -> Question:
     """Ask when the event began, where the report says only how long people stayed."""
     what = (
         "does not say when people joined. When did the event begin? "
         "Each person is then recorded as there from the beginning, for as long as the report says."
     )
     choices = []
-    if (known := facts.start(None)) is not None:
+    if (known := facts.start(options.order, options.zone)) is not None:
         choices.append(Choice(f"--start {known[0].isoformat(timespec='minutes')}", f"as {known[1]} says"))
     placeholder = "--start BEGAN"
     means = "the day and the time where the event was held: --start 2026-03-29T19:00"
@@ -189,7 +189,7 @@ def _ask_leaving(content: Content, tables: Tables, options: Options, facts: Even
         return
     what = "does not say when people left, or how long they stayed. When did the event end?"
     choices = []
-    if (known := facts.end(options.order)) is not None:
+    if (known := facts.end(options.order, options.zone)) is not None:
         choices.append(
             Choice(f"--end {known[0].isoformat(timespec='minutes')}", f"as {known[1]} says; they stayed until then")
         )

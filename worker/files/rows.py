@@ -20,7 +20,7 @@ from worker.files.csv_rows import CsvRow
 from worker.files.not_addresses import address_in, not_taken
 from worker.files.not_people import LeftOut, not_a_person
 from worker.files.options import MissingOption, Options
-from worker.files.times import Written, iso, read_duration, read_time, read_written
+from worker.files.times import Written, iso, local_in, read_duration, read_time, read_written
 from worker.files.verdicts import ABSENT, Judge
 from worker.files.where import Where, envelope, missing, missing_time, place
 from worker.files.written_zones import behind
@@ -307,7 +307,8 @@ class Drafter:
         text = self._text(row, Field.DATE) if but is not Field.DATE else ""
         read = read_written(text, self._options.order, self._options.excel_dates) if text else None
         if isinstance(read, Written) and not read.clock_only:
-            return read.local.date()
+            known = local_in(read, self._options.zone)
+            return known.local.date() if known else None
         day, start = self._options.day, self._options.start
         if day is None or start is None:
             return day

@@ -183,7 +183,7 @@ class TimeEvidence:
             asked.append(question)
             options = options.answered(question.choices[0].arguments())
         if self._clock is not None and options.day is None and self._are_many(self._dayless):
-            known = facts.day(options.order)
+            known = facts.day(options.order, options.zone)
             if known is not None:
                 options = replace(options, day=known[0])
                 notes.append(f"times of day are of {_day(known[0])}, as {known[1]} says")
@@ -191,7 +191,7 @@ class TimeEvidence:
                 asked.append(self._ask_day(facts))
                 options = options.answered(asked[-1].choices[0].arguments(assumed=True))
         if options.start is None and self._pass_midnight():
-            known = facts.start(options.order)
+            known = facts.start(options.order, options.zone)
             if known is not None:
                 options = replace(options, start=known[0].time())
                 notes.append(f"times of day before {known[0]:%H:%M} are of the next day, as {known[1]} says")

@@ -135,6 +135,17 @@ def read_written(  # noqa: PLR0911 - one for each form
     return Written(*clock)
 
 
+def local_in(read: Written, zone: tzinfo | None) -> Written | None:
+    """Give a time as the clocks of a zone show it; none where it names another and neither is known."""
+    if not read.zone and read.local.tzinfo is None:
+        return read
+    moment = None if read.clock_only else instant(read.local, read.zone, zone)
+    if zone is None or not isinstance(moment, Moment):
+        return None
+    local = (EPOCH + timedelta(milliseconds=moment.ms)).astimezone(zone)
+    return Written(local.replace(tzinfo=None), day_only=read.day_only)
+
+
 @lru_cache(maxsize=512)
 def read_time(  # noqa: PLR0913, PLR0917 - what a time may need beside its text
     text: str,
