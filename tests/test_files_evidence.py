@@ -188,3 +188,19 @@ def test_the_day_of_an_instant_is_that_of_the_files_zone(above: str) -> None:
     said = {"state": State.ATTEND, "object_id": "7"}
     assert read(above, **said, time_zone="America/New_York")[1] == ["ana@example.com 03-30T00:31 03-30T01:30"]
     assert "2026-03-30" not in proposed(above, **said)
+
+
+@pytest.mark.parametrize(
+    "titles", ["Registration Date,Registration Time", "Registration Time,Registration Date", "Date,Time", "Date,Registration Time"]
+)
+def test_a_day_and_a_time_of_day_in_two_columns_are_one_time(titles: str) -> None:
+    day = titles.split(",")[0].endswith("Date")
+    row = "2026-03-25,10:05" if day else "10:05,2026-03-25"
+    reading = Reading(io.BytesIO(f"Email,{titles}\nana@example.com,{row}\n".encode()), Options.read(**REGISTER))
+    times = [item.candidate.interaction_date_time for item in reading.items() if isinstance(item, FileRecord)]
+    assert [iso(ms) for ms in times] == ["2026-03-25T10:05:00Z"]
+
+
+def test_the_day_of_a_join_stands_in_a_column_of_its_own() -> None:
+    content = "Email,Join Date,Join Time,Leave Time\nana@example.com,03/30/2026,22:00,00:10\n"
+    assert read(content, **ATTEND)[1] == ["ana@example.com 03-30T22:00 03-31T00:10"]

@@ -276,8 +276,8 @@ class Drafter:
 
     def _is_clock(self, row: CsvRow) -> bool:
         """Say whether a row has its join and its leave as times of day alone."""
-        reads = [read_written(self._text(row, what), self._options.order) for what in (Field.JOINED, Field.LEFT)]
-        return all(isinstance(read, Written) and read.clock_only for read in reads)
+        reads = [self._read(self._told(row, what)[0]) for what in (Field.JOINED, Field.LEFT)]
+        return all(read is not None and read.clock_only for read in reads)
 
     def _event_time(self, when: datetime | time | None) -> int | None:
         """Give when the event began or ended, in the zone of the file's times."""
@@ -299,16 +299,13 @@ class Drafter:
                 draft.faults.append(self._reason(row, what, stay))
         return None
 
-    def _day_of(self, row: CsvRow, clock: str, *, but: Field) -> date | None:
-        """Give the day of a row's time of day: from its own column, else the one that was said.
+    def _day_of(self, clock: str, beside: date | None) -> date | None:
+        """Give the day of a row's time of day: from a cell of its own, else the one that was said.
 
         A time of day hours before the event began is of the next day.
         """
-        text = self._text(row, Field.DATE) if but is not Field.DATE else ""
-        read = read_written(text, self._options.order, self._options.excel_dates) if text else None
-        if isinstance(read, Written) and not read.clock_only:
-            known = local_in(read, self._options.zone)
-            return known.local.date() if known else None
+        if beside is not None:
+            return beside
         day, start = self._options.day, self._options.start
         if day is None or start is None:
             return day
@@ -317,15 +314,51 @@ class Drafter:
         is_next = isinstance(at, Written) and at.clock_only and at.local.hour * 60 + at.local.minute < began - _EARLY
         return day + timedelta(days=1) if is_next else day
 
+    def _told(self, row: CsvRow, kind: Field) -> tuple[str, int, date | None]:
+        """Give the text of a time, its column, and for a time of day the day that another cell has.
+
+        “Registration Date” and “Registration Time” are one time, and so are “Date” and “Join Time”.
+        """
+        own = [(text, place) for text, place in self._cells(row, kind) if says_yes(text) is None]
+        if not own:
+            return "", -1, None
+        text, column = own[0]
+        near = [*own[1:], *(self._cells(row, Field.DATE) if kind is not Field.DATE else ())]
+        if kind is Field.LEFT:
+            near += self._cells(row, Field.JOINED)
+        first = self._read(text)
+        if first is None or not (first.day_only or first.clock_only):
+            return text, column, None
+        for other, place in near:
+            read = self._read(other)
+            if first.day_only and read is not None and read.clock_only:
+                return other, place, self._local_day(first)
+            if first.clock_only and read is not None and not read.clock_only:
+                return text, column, self._local_day(read)
+        return text, column, None
+
+    def _local_day(self, read: Written) -> date | None:
+        known = local_in(read, self._options.zone)
+        return known.local.date() if known else None
+
+    def _read(self, text: str) -> Written | None:
+        read = read_written(text, self._options.order, self._options.excel_dates)
+        return read if isinstance(read, Written) else None
+
+    def _cells(self, row: CsvRow, kind: Field) -> list[tuple[str, int]]:
+        """Give what stands in the columns of a field, and their places."""
+        found = ((_first(row.cells, (place,))[0], place) for place in self._columns.fields.get(kind, ()))
+        return [(text, place) for text, place in found if text not in NOTHING]
+
     def _time(self, row: CsvRow, draft: Draft, kinds: tuple[Field, ...], *, days: bool = False) -> int | None:
         """Read the first time that is there; a fault is noted, and the text kept to be shown and mended."""
         options = self._options
         for kind in kinds:
-            text, column = _first(row.cells, self._columns.fields.get(kind, ()))
-            if text in NOTHING or says_yes(text) is not None:
+            text, column, beside = self._told(row, kind)
+            if not text:
                 continue  # “Registered: Yes” has its time in another column
             zone = self._columns.zones.get(column) or behind(self._text(row, Field.ZONE) or self._zone)
-            day = self._day_of(row, text, but=kind)
+            day = self._day_of(text, beside)
             moment = read_time(text, options.zone, options.order, zone, options.zone_as, day, options.excel_dates)
             if isinstance(moment, Moment) and moment.day_only and not days:
                 moment = TimeFault(f"{shown(text)} has no time of day", "a time such as 2026-03-01T10:00:00Z")

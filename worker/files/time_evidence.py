@@ -129,9 +129,11 @@ class TimeEvidence:
                     known = self._dotted.setdefault(columns.name(place), (text, is_day))
                     self._dotted[columns.name(place)] = (known[0], known[1] and is_day)
                 if counts and what in _READ[self.options.state]:
-                    self._see_needs(columns, cells, place, text, zone_above=zone_above)
+                    self._see_needs(columns, cells, place, text, what, zone_above=zone_above)
 
-    def _see_needs(self, columns: Columns, cells: list[str], place: int, text: str, *, zone_above: bool) -> None:
+    def _see_needs(  # noqa: PLR0913, PLR0917 - a cell, and where it stands
+        self, columns: Columns, cells: list[str], place: int, text: str, what: Field, *, zone_above: bool
+    ) -> None:
         self._values += 1
         order = self.options.order or next(iter(sorted(possible_orders(text) or ())), None)
         read = read_written(text, order, self.options.excel_dates)
@@ -140,7 +142,7 @@ class TimeEvidence:
         if read.clock_only and place in columns.fields.get(Field.JOINED, ()):
             clocks = [*self._clocks, read.local.time()]
             self._clocks = [min(clocks), max(clocks)]
-        if read.clock_only and self.options.day is None and not self._has_day(columns, cells):
+        if read.clock_only and self.options.day is None and not self._has_day(columns, cells, what):
             self._clock = self._clock or (columns.name(place), text)
             self._dayless += 1
         if self.options.zone is not None or read.local.tzinfo is not None:
@@ -162,9 +164,10 @@ class TimeEvidence:
         """Say whether so many times lack something that it is asked; of a few, each row is told so alone."""
         return lacking * _FEW_ROWS > self._values
 
-    def _has_day(self, columns: Columns, cells: list[str]) -> bool:
+    def _has_day(self, columns: Columns, cells: list[str], what: Field) -> bool:
         """Say whether a row has its day in a column of its own."""
-        for place in columns.fields.get(Field.DATE, ()):
+        kinds = {what, Field.DATE} | ({Field.JOINED} if what is Field.LEFT else set())
+        for place in (place for kind in kinds for place in columns.fields.get(kind, ())):
             text = cells[place].strip() if place < len(cells) else ""
             read = read_written(text, DateOrder.DMY, self.options.excel_dates) if text else None
             other = read_written(text, DateOrder.MDY, self.options.excel_dates) if text else None
