@@ -204,3 +204,10 @@ def test_a_day_and_a_time_of_day_in_two_columns_are_one_time(titles: str) -> Non
 def test_the_day_of_a_join_stands_in_a_column_of_its_own() -> None:
     content = "Email,Join Date,Join Time,Leave Time\nana@example.com,03/30/2026,22:00,00:10\n"
     assert read(content, **ATTEND)[1] == ["ana@example.com 03-30T22:00 03-31T00:10"]
+
+
+@pytest.mark.parametrize("said", [REGISTER, {**REGISTER, "state": State.CANCEL}])
+def test_the_events_day_is_not_that_of_a_registration_or_a_cancellation(said: dict[str, Any]) -> None:
+    above = "Meeting title,Demo\nStart time,2026-03-29 19:00\n\n"
+    title = "Registration Time" if said is REGISTER else "Cancellation Time"
+    assert "--day" in proposed(f"{above}Email,{title}\nana@example.com,08:01\nbob@example.com,09:02\n", **said)

@@ -186,7 +186,8 @@ class TimeEvidence:
             asked.append(question)
             options = options.answered(question.choices[0].arguments())
         if self._clock is not None and options.day is None and self._are_many(self._dayless):
-            known = facts.day(options.order, options.zone)
+            # people register and cancel on other days than the event's
+            known = facts.day(options.order, options.zone) if options.state is State.ATTEND else None
             if known is not None:
                 options = replace(options, day=known[0])
                 notes.append(f"times of day are of {_day(known[0])}, as {known[1]} says")
@@ -248,7 +249,8 @@ class TimeEvidence:
 
     def _ask_day(self, facts: EventFacts) -> Question:
         title, text = self._clock or ("", "")
-        what = f"has times of day without a day, such as “{shown(text)}”. On which day was the event?"
+        of_what = "the event" if self.options.state is State.ATTEND else "that"
+        what = f"has times of day without a day, such as “{shown(text)}”. On which day was {of_what}?"
         if facts.is_several:
             what += " (The file names several.)"
         placeholder = Choice("--day DAY", "year, month and day: --day 2026-03-29", assumed="--day 2026-01-15")
