@@ -191,7 +191,13 @@ def test_the_day_of_an_instant_is_that_of_the_files_zone(above: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "titles", ["Registration Date,Registration Time", "Registration Time,Registration Date", "Date,Time", "Date,Registration Time"]
+    "titles",
+    [
+        "Registration Date,Registration Time",
+        "Registration Time,Registration Date",
+        "Date,Time",
+        "Date,Registration Time",
+    ],
 )
 def test_a_day_and_a_time_of_day_in_two_columns_are_one_time(titles: str) -> None:
     day = titles.split(",")[0].endswith("Date")
@@ -211,3 +217,18 @@ def test_the_events_day_is_not_that_of_a_registration_or_a_cancellation(said: di
     above = "Meeting title,Demo\nStart time,2026-03-29 19:00\n\n"
     title = "Registration Time" if said is REGISTER else "Cancellation Time"
     assert "--day" in proposed(f"{above}Email,{title}\nana@example.com,08:01\nbob@example.com,09:02\n", **said)
+
+
+@pytest.mark.parametrize(
+    ("start", "row", "stay"),
+    [
+        ("23:58", "00:01,01:30", "03-30T00:01 03-30T01:30"),
+        ("00:30", "23:50,01:30", "03-28T23:50 03-29T01:30"),
+        ("08:00", "07:45,20:30", "03-29T07:45 03-29T20:30"),
+    ],
+)
+def test_a_time_of_day_is_of_the_day_that_is_nearest_to_the_start(start: str, row: str, stay: str) -> None:
+    content = f"Meeting title,Demo\nStart time,2026-03-29 {start}\n\n{JOINS}ana@example.com,{row}\n"
+    assert read(content, **ATTEND)[1] == [f"ana@example.com {stay}"]
+    late = content.replace(row, "20:30,21:00")
+    assert start != "08:00" or "more than half a day after" in read(late, **ATTEND)[2][0]

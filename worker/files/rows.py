@@ -31,6 +31,8 @@ LONGEST_STAY_MS: Final = DAY_MS
 """A stay of one row is shorter: else its join is of another occurrence than its leave, or no join at all."""
 _EARLY: Final = 3 * 60
 """Minutes before an event began at which people may have joined it."""
+_HALF_A_DAY: Final = 12 * 60
+"""In minutes."""
 _TIMES: Final = (".interactionDateTime", ".properties")
 
 
@@ -299,20 +301,16 @@ class Drafter:
                 draft.faults.append(self._reason(row, what, stay))
         return None
 
-    def _day_of(self, clock: str, beside: date | None) -> date | None:
-        """Give the day of a row's time of day: from a cell of its own, else the one that was said.
-
-        A time of day hours before the event began is of the next day.
-        """
-        if beside is not None:
-            return beside
-        day, start = self._options.day, self._options.start
-        if day is None or start is None:
+    def _day_of(self, clock: str) -> date | TimeFault | None:
+        """Give the day of a join's time of day: the one that brings it within half a day of the event's start."""
+        day, start, at = self._options.day, self._options.start, self._read(clock)
+        if day is None or start is None or at is None or not at.clock_only:
             return day
-        at = read_written(clock, self._options.order)
-        began = start.hour * 60 + start.minute
-        is_next = isinstance(at, Written) and at.clock_only and at.local.hour * 60 + at.local.minute < began - _EARLY
-        return day + timedelta(days=1) if is_next else day
+        later = at.local.hour * 60 + at.local.minute - start.hour * 60 - start.minute
+        if _HALF_A_DAY < later < 2 * _HALF_A_DAY - _EARLY:
+            what = f"{shown(clock)} is more than half a day after the event began, or hours before it"
+            return TimeFault(what, "the time with its day, such as 2026-03-29 20:30")
+        return day + timedelta(days=1 if later < -_HALF_A_DAY else -1 if later > _HALF_A_DAY else 0)
 
     def _told(self, row: CsvRow, kind: Field) -> tuple[str, int, date | None]:
         """Give the text of a time, its column, and for a time of day the day that another cell has.
@@ -337,6 +335,12 @@ class Drafter:
                 return text, column, self._local_day(read)
         return text, column, None
 
+    def _join_of(self, row: CsvRow, leave: str) -> str:
+        """Give the time of day of the join that a leave follows, whose day is the leave's; else the leave's own."""
+        join = self._told(row, Field.JOINED)[0]
+        read = self._read(join)
+        return join if read is not None and read.clock_only else leave
+
     def _local_day(self, read: Written) -> date | None:
         known = local_in(read, self._options.zone)
         return known.local.date() if known else None
@@ -358,7 +362,12 @@ class Drafter:
             if not text:
                 continue  # “Registered: Yes” has its time in another column
             zone = self._columns.zones.get(column) or behind(self._text(row, Field.ZONE) or self._zone)
-            day = self._day_of(text, beside)
+            day = beside or (
+                options.day if days else self._day_of(self._join_of(row, text) if kind is Field.LEFT else text)
+            )
+            if isinstance(day, TimeFault):
+                draft.faults.append(self._reason(row, kind, day))
+                return None
             moment = read_time(text, options.zone, options.order, zone, options.zone_as, day, options.excel_dates)
             if isinstance(moment, Moment) and moment.day_only and not days:
                 moment = TimeFault(f"{shown(text)} has no time of day", "a time such as 2026-03-01T10:00:00Z")

@@ -194,12 +194,12 @@ class TimeEvidence:
             else:
                 asked.append(self._ask_day(facts))
                 options = options.answered(asked[-1].choices[0].arguments(assumed=True))
-        if options.start is None and self._pass_midnight():
+        if options.start is None and self._clocks:
             known = facts.start(options.order, options.zone)
-            if known is not None:
+            if known is not None and self._pass_midnight_from(known[0].time()):
                 options = replace(options, start=known[0].time())
-                notes.append(f"times of day before {known[0]:%H:%M} are of the next day, as {known[1]} says")
-            else:
+                notes.append(f"times of day are of the day that is nearest to {known[0]:%H:%M}, as {known[1]} says")
+            elif known is None and self._pass_midnight():
                 asked.append(self._ask_start())
                 options = options.answered(asked[-1].choices[0].arguments(assumed=True))
         if options.zone is None and not asks_zone and self._zoneless and self._are_many(self._zoneless):
@@ -207,18 +207,23 @@ class TimeEvidence:
             options = options.answered(asked[-1].choices[0].arguments(assumed=True))
         return options, notes, asked
 
+    def _pass_midnight_from(self, start: time) -> bool:
+        """Say whether somebody joined at a time of day that is half a day from the start: on another day."""
+        return any(
+            abs(clock.hour * 60 + clock.minute - start.hour * 60 - start.minute) > _HALF_A_DAY * 60
+            for clock in self._clocks
+        )
+
     def _pass_midnight(self) -> bool:
         """Say whether people joined at times of day that are half a day apart: some of them on the next day."""
-        if not self._clocks:
-            return False
         first, last = self._clocks
         return last.hour - first.hour >= _HALF_A_DAY
 
     def _ask_start(self) -> Question:
         first, last = self._clocks
         what = f"has times of day from {first:%H:%M} to {last:%H:%M}: did the event pass midnight? When did it begin?"
-        means = "the time of day: --start 22:00; earlier times are of the next day (--start 00:00: none are)"
-        return Question("--start", "the report", what, (Choice("--start BEGAN", means, assumed="--start 12:00"),))
+        means = "the time of day: --start 22:00; each time is of the day that brings it nearest to that"
+        return Question("--start", "the report", what, (Choice("--start BEGAN", means, assumed="--start 18:00"),))
 
     def _settled(self) -> tuple[DateOrder, str] | None:
         """Give the only order in which every date can be read, and a date that shows it."""
