@@ -230,5 +230,14 @@ def test_the_events_day_is_not_that_of_a_registration_or_a_cancellation(said: di
 def test_a_time_of_day_is_of_the_day_that_is_nearest_to_the_start(start: str, row: str, stay: str) -> None:
     content = f"Meeting title,Demo\nStart time,2026-03-29 {start}\n\n{JOINS}ana@example.com,{row}\n"
     assert read(content, **ATTEND)[1] == [f"ana@example.com {stay}"]
-    late = content.replace(row, "20:30,21:00")
+    late = content.replace(row, "20:30,21:00\nbob@example.com,08:05,09:00")
     assert start != "08:00" or "more than half a day after" in read(late, **ATTEND)[2][0]
+
+
+@pytest.mark.parametrize("start", ["03/29/2026 02:00:00 PM", "2026-03-29 14:00"])
+def test_joins_half_a_day_from_the_start_may_lack_am_and_pm(start: str) -> None:
+    content = (
+        f"Topic,Demo\nStart Time,{start}\n\n{JOINS}a@example.com,02:03:10,03:01:02\nb@example.com,01:58:00,03:01:00\n"
+    )
+    assert "--start 01:58" in proposed(content, **ATTEND)
+    assert read(content, **ATTEND, start="01:58")[1][1] == "b@example.com 03-29T01:58 03-29T03:01"

@@ -19,7 +19,7 @@ from worker.files.columns.header import OF_TIME, Columns
 from worker.files.columns.known_titles import Field
 from worker.files.columns.who_counts import NOTHING
 from worker.files.csv_rows import CsvRow
-from worker.files.event_facts import EventFacts
+from worker.files.event_facts import EventFacts, Said
 from worker.files.options import DateOrder, Options
 from worker.files.questions import Choice, Question, as_argument
 from worker.files.times import Written, is_dotted_day, possible_orders, read_written
@@ -37,6 +37,8 @@ _READ: Final[dict[State | None, frozenset[Field]]] = {
 _FEW_ROWS: Final = 10
 """One time of so many: where fewer lack a zone, a day or an order, they are faults of their rows."""
 _HALF_A_DAY: Final = 12
+_FAR: Final = 9 * 60
+"""Minutes from the start: where everybody joined so far from it, half of the day may be missing (02:03 for 14:03)."""
 _FEW: Final = 3
 """Different days beside one year: fewer may be two years."""
 _DOTTED: Final = re.compile(r"\d{1,2}\.\d{2}\.\d{2}")
@@ -196,7 +198,10 @@ class TimeEvidence:
                 options = options.answered(asked[-1].choices[0].arguments(assumed=True))
         if options.start is None and self._clocks:
             known = facts.start(options.order, options.zone)
-            if known is not None and self._pass_midnight_from(known[0].time()):
+            if known is not None and all(_apart(clock, known[0].time()) >= _FAR for clock in self._clocks):
+                asked.append(self._ask_half(*known))
+                options = options.answered(asked[-1].choices[0].arguments())
+            elif known is not None and self._pass_midnight_from(known[0].time()):
                 options = replace(options, start=known[0].time())
                 notes.append(f"times of day are of the day that is nearest to {known[0]:%H:%M}, as {known[1]} says")
             elif known is None and self._pass_midnight():
@@ -218,6 +223,15 @@ class TimeEvidence:
         """Say whether people joined at times of day that are half a day apart: some of them on the next day."""
         first, last = self._clocks
         return last.hour - first.hour >= _HALF_A_DAY
+
+    def _ask_half(self, start: datetime, said: Said) -> Question:
+        first, last = self._clocks
+        what = (
+            f"began at {start:%H:%M}, as {said} says, and people joined from {first:%H:%M} to {last:%H:%M}. "
+            "Are AM and PM missing (then export it with them)? If the times are right, when did the event begin?"
+        )
+        own = Choice(f"--start {first:%H:%M}", "about when the first one joined: the times are right as they stand")
+        return Question("--start", "the report", what, (own,))
 
     def _ask_start(self) -> Question:
         first, last = self._clocks
@@ -279,6 +293,12 @@ class TimeEvidence:
         where = title if title.startswith("--") else f"column “{shown(title)}”"
         what = f"says “{shown(text)}”, and not in which time zone. Whose clock is it?"
         return Question("--time-zone", where, what, tuple(choices))
+
+
+def _apart(one: time, other: time) -> int:
+    """Give the minutes between two times of day, on whichever days bring them nearest."""
+    apart = abs(one.hour * 60 + one.minute - other.hour * 60 - other.minute)
+    return min(apart, 2 * _HALF_A_DAY * 60 - apart)
 
 
 def _says(zone: str) -> str:
