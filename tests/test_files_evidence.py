@@ -241,3 +241,12 @@ def test_joins_half_a_day_from_the_start_may_lack_am_and_pm(start: str) -> None:
     )
     assert "--start 01:58" in proposed(content, **ATTEND)
     assert read(content, **ATTEND, start="01:58")[1][1] == "b@example.com 03-29T01:58 03-29T03:01"
+
+
+@pytest.mark.parametrize("row", ["12:55,1:40,45", "12:55,1:40,", "2:10,1:05,"])
+def test_a_leave_before_the_join_is_of_the_next_day_only_in_the_evening(row: str) -> None:
+    said = {**ATTEND, "day": "2026-03-29"}
+    content = f"Email,Join Time,Leave Time,Duration (Minutes)\nana@example.com,{row}\n"
+    assert "is before they joined" in read(content, **said)[2][0]
+    evening = content.replace(row, "22:50,0:20,90")
+    assert read(evening, **said)[1] == ["ana@example.com 03-29T22:50 03-30T00:20"]

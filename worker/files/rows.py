@@ -33,6 +33,10 @@ _EARLY: Final = 3 * 60
 """Minutes before an event began at which people may have joined it."""
 _HALF_A_DAY: Final = 12 * 60
 """In minutes."""
+_EVENING: Final = 16
+"""From this hour on an event may pass midnight."""
+_A_LITTLE: Final = timedelta(minutes=2)
+"""By so much the length of a stay may differ from its join and leave, which are rounded."""
 _TIMES: Final = (".interactionDateTime", ".properties")
 
 
@@ -254,8 +258,8 @@ class Drafter:
             draft.joined = self._time(row, draft, (Field.JOINED, Field.TIME, Field.DATE))
             draft.time = self._time(row, draft, (Field.TIME,)) if Field.TIME in self._columns.fields else draft.joined
         draft.left = self._time(row, draft, (Field.LEFT,))
-        if draft.joined is not None and draft.left is not None and draft.left < draft.joined and self._is_clock(row):
-            draft.left += DAY_MS  # past midnight: only their times of day are written
+        if draft.left is not None and self._is_past_midnight(row, draft):
+            draft.left += DAY_MS
         if draft.joined is not None and not self._text(row, Field.LEFT):
             stay = self._stay(row, draft)
             draft.left = draft.joined + stay // timedelta(milliseconds=1) if stay is not None else None
@@ -276,10 +280,23 @@ class Drafter:
             draft.faults.append(_at(row.line, self._columns.title(Field.LEFT), Reason("", what, right)))
             draft.joined = draft.left = None  # it tells of no occurrence
 
-    def _is_clock(self, row: CsvRow) -> bool:
-        """Say whether a row has its join and its leave as times of day alone."""
-        reads = [self._read(self._told(row, what)[0]) for what in (Field.JOINED, Field.LEFT)]
-        return all(read is not None and read.clock_only for read in reads)
+    def _is_past_midnight(self, row: CsvRow, draft: Draft) -> bool:
+        """Say whether somebody left on the day after they joined: only the times of day are written.
+
+        How long they stayed says so, or that they came in the evening; 12:55 to 1:40 is an afternoon without its PM.
+        """
+        join, leave = (self._read(self._told(row, what)[0]) for what in (Field.JOINED, Field.LEFT))
+        joined, left = draft.joined, draft.left
+        if joined is None or left is None or left >= joined:
+            return False
+        if join is None or leave is None or not (join.clock_only and leave.clock_only):
+            return False
+        apart = timedelta(milliseconds=left + DAY_MS - joined)
+        stay = self._stay(row, Draft(draft.where, self._columns, [], {}))
+        if stay is not None and abs(apart - stay) <= _A_LITTLE:
+            return True
+        is_long = stay is not None and stay > apart + _A_LITTLE
+        return join.local.hour >= _EVENING and apart < timedelta(hours=12) and not is_long
 
     def _event_time(self, when: datetime | time | None) -> int | None:
         """Give when the event began or ended, in the zone of the file's times."""
