@@ -265,3 +265,9 @@ def test_every_answer_that_a_question_names_settles_it(text: str) -> None:
     for answer in asked.right.split("--time-zone=")[1:]:
         options = Options.read(time_zone=answer.removesuffix(" or "))
         assert isinstance(read_time(text, options.zone, None, "", options.zone_as), Moment)
+
+
+@pytest.mark.parametrize("text", ["3,600", "1.020", "1,234,567", "1e3", "1_000", "-5", "nan"])
+def test_a_number_that_may_be_two_is_not_a_duration(text: str) -> None:
+    assert isinstance(read_duration(text, timedelta(seconds=1)), TimeFault)
+    assert read_duration("45,5", timedelta(minutes=1)) == timedelta(minutes=45, seconds=30)

@@ -6,6 +6,7 @@ that says what would be right.
 
 import re
 import unicodedata
+from contextlib import suppress
 from datetime import date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -84,6 +85,8 @@ _DURATION: Final = re.compile(
 )
 _HOURS_ALONE: Final = re.compile(r"(\d+)\s*h\s*(\d{1,2})", re.IGNORECASE)
 _ISO_DURATION: Final = re.compile(r"P(?:T(?=\d))(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:[.,]\d+)?S)?", re.IGNORECASE)
+_NUMBER: Final = re.compile(r"[0-9]+(?:[.,][0-9]+)?")
+_THOUSANDS: Final = re.compile(r"[0-9]{1,3}(?:[.,][0-9]{3})+")
 _CLOCKED: Final = re.compile(r"(\d{1,3}):(\d{2})(?::(\d{2}))?")
 
 
@@ -222,11 +225,11 @@ def read_duration(  # noqa: PLR0911 - one for each form
     text = text.strip().strip("\"'=")
     right = "a duration such as 1h 27m 51s, or 01:27:51"
     text = unicodedata.normalize("NFKC", text).strip()
-    try:
-        if unit is not None:
+    if unit is not None and _THOUSANDS.fullmatch(text):
+        return TimeFault(f"{shown(text)} may be thousands, or parts of one", "a number such as 3600, or 3.6")
+    with suppress(OverflowError):
+        if unit is not None and _NUMBER.fullmatch(text):
             return float(text.replace(",", ".")) * unit
-    except (ValueError, OverflowError):
-        pass
     if text == "0":
         return timedelta(0)
     if re.fullmatch(r"[0-9.]+", text):
