@@ -250,3 +250,13 @@ def test_a_leave_before_the_join_is_of_the_next_day_only_in_the_evening(row: str
     assert "is before they joined" in read(content, **said)[2][0]
     evening = content.replace(row, "22:50,0:20,90")
     assert read(evening, **said)[1] == ["ana@example.com 03-29T22:50 03-30T00:20"]
+
+
+@pytest.mark.parametrize("title", ["Total Duration (Minutes)", "Duration (Minutes)"])
+def test_the_sum_of_all_stays_lengthens_no_single_one(title: str) -> None:
+    rows = (
+        "ana@example.com,2026-03-22 19:00,2026-03-22 19:40,40\nana@example.com,2026-03-22 19:50,2026-03-22 19:50,40\n"
+    )
+    assert read(f"Email,Join Time,Leave Time,{title}\n{rows}", **ATTEND)[1] == [
+        "ana@example.com 03-22T19:00 03-22T19:50"
+    ]

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from itertools import chain
 from typing import Final
 
 import orjson
@@ -37,6 +38,8 @@ _EVENING: Final = 16
 """From this hour on an event may pass midnight."""
 _A_LITTLE: Final = timedelta(minutes=2)
 """By so much the length of a stay may differ from its join and leave, which are rounded."""
+_TOTAL: Final = ("total", "gesamt", "cumul", "complessiv")
+"""Within a title: the sum of a person's stays."""
 _TIMES: Final = (".interactionDateTime", ".properties")
 
 
@@ -98,6 +101,10 @@ class Draft:
     joined: int | None = None
     left: int | None = None
     day_only: bool = False
+    stay: int = 0
+    """How long they stayed by the row's own column, in milliseconds, where it has a leave as well."""
+    added: int = 0
+    """What of it was added to a leave that equals the join."""
     faults: list[Reason] = field(default_factory=list)
 
     @property
@@ -258,6 +265,9 @@ class Drafter:
             draft.joined = self._time(row, draft, (Field.JOINED, Field.TIME, Field.DATE))
             draft.time = self._time(row, draft, (Field.TIME,)) if Field.TIME in self._columns.fields else draft.joined
         draft.left = self._time(row, draft, (Field.LEFT,))
+        if draft.left is not None:
+            known = self._stay(row, Draft(draft.where, draft.columns, [], {}))
+            draft.stay = known // timedelta(milliseconds=1) if known is not None else 0
         if draft.left is not None and self._is_past_midnight(row, draft):
             draft.left += DAY_MS
         if draft.joined is not None and not self._text(row, Field.LEFT):
@@ -265,11 +275,9 @@ class Drafter:
             draft.left = draft.joined + stay // timedelta(milliseconds=1) if stay is not None else None
             if stay is None and not draft.faults:
                 draft.left = self._event_time(self._options.end)
-        elif draft.joined is not None and draft.left == draft.joined:
-            stay = self._stay(row, Draft(draft.where, draft.columns, [], {}))
-            draft.left += (
-                stay // timedelta(milliseconds=1) if stay is not None else 0
-            )  # within the minute that is shown
+        elif draft.joined is not None and draft.left == draft.joined and not self._has_total():
+            draft.added = draft.stay
+            draft.left += draft.added  # within the minute that is shown
         if draft.joined is not None and draft.left is not None and draft.left < draft.joined:
             what = f"{shown(self._text(row, Field.LEFT))} is before they joined"
             right = "a later time (the next day, past midnight?)"
@@ -307,6 +315,12 @@ class Drafter:
             return None
         moment = read_time(when.isoformat(" "), options.zone, zone_as=options.zone_as)
         return moment.ms if isinstance(moment, Moment) else None
+
+    def _has_total(self) -> bool:
+        """Say whether the length of stay is that of all of a person's joins together."""
+        places = (self._columns.fields.get(what, ()) for what in (Field.SECONDS, Field.MINUTES, Field.DURATION))
+        titles = (compact(self._columns.titles[place]) for place in chain.from_iterable(places))
+        return any(word in title for title in titles for word in _TOTAL)
 
     def _stay(self, row: CsvRow, draft: Draft) -> timedelta | None:
         units = {Field.SECONDS: timedelta(seconds=1), Field.MINUTES: timedelta(minutes=1), Field.DURATION: None}

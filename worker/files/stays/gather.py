@@ -69,6 +69,9 @@ def _merged(one: Stored) -> bytes | None:
 
 def merge(person: Draft, other: Draft) -> None:
     """Take another row of the same person into the first: the earliest join, the latest leave, what else is known."""
+    if person.stay == other.stay:  # the sum of all stays stands in each row, not that of one
+        for one in (person, other):
+            one.left, one.added = one.left and one.left - one.added, 0
     person.rows += other.rows
     person.joined = _least(person.joined, other.joined)
     person.time = _least(person.time, other.time)
