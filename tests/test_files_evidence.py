@@ -260,3 +260,37 @@ def test_the_sum_of_all_stays_lengthens_no_single_one(title: str) -> None:
     assert read(f"Email,Join Time,Leave Time,{title}\n{rows}", **ATTEND)[1] == [
         "ana@example.com 03-22T19:00 03-22T19:50"
     ]
+
+
+_PAGE = (
+    "<table>{}<tr><th>Name</th><th>Email</th><th>Registration Time</th></tr>"
+    "<tr{}><td>N</td><td>{}@example.com</td><td>2026-03-29 10:00</td></tr></table>"
+)
+_WORKSHEET = (
+    '<Worksheet ss:Name="{}"><Table><Row><Cell><Data>Email</Data></Cell><Cell><Data>Registration Time</Data></Cell></Row>'
+    "<Row><Cell><Data>{}@example.com</Data></Cell><Cell><Data>2026-03-29 10:00</Data></Cell></Row></Table></Worksheet>"
+)
+_SPACE = "urn:schemas-microsoft-com:office:spreadsheet"
+_SHEETS = f'<?xml version="1.0"?><Workbook xmlns="{_SPACE}" xmlns:ss="{_SPACE}">{{}}</Workbook>'.format(
+    _WORKSHEET.format("Registered", "ana") + _WORKSHEET.format("Cancelled", "bob")
+)
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        (f"<html>{_PAGE.format('', '', 'ana')}<h2>Cancelled</h2>{_PAGE.format('', '', 'bob')}</html>", {}),
+        (f"<html>{_PAGE.format('', '', 'ana')}{_PAGE.format('<caption>Cancelled</caption>', '', 'bob')}</html>", {}),
+        (_SHEETS, {"sheet": "registered"}),
+    ],
+)
+def test_what_names_a_table_of_a_page_or_of_excels_xml_counts(page: str, said: dict[str, Any]) -> None:
+    reading = Reading(io.BytesIO(page.encode()), Options.read(**REGISTER, **said))
+    records = [item.candidate.contact for item in reading.items() if isinstance(item, FileRecord)]
+    assert records == ["ana@example.com"]
+
+
+def test_sheets_and_hidden_rows_of_a_page_are_asked_about() -> None:
+    hidden = f"<html>{_PAGE.format('', '', 'ana')}{_PAGE.format('', ' style=display:none', 'bob')}</html>"
+    assert proposed(_SHEETS, **REGISTER) == "--sheet Registered"
+    assert proposed(hidden, **REGISTER) == "--hidden-rows leave-out"

@@ -101,8 +101,8 @@ def open_content(source: BinaryIO, options: Options, tick: Tick = lambda _: None
     if sample.startswith(_OLE):
         return _of_workbook(source, options, workbook_bounds.Measured())
     if html_table.is_markup(sample):
-        kind, encoding, table, question = html_table.read_markup(source, options.encoding)
-        return Content(kind, "sheet", Grid(table), encoding=encoding, questions=[question] if question else [])
+        kind, encoding, sheet = html_table.read_markup(source, options)
+        return Content(kind, "sheet", Grid(sheet.rows), encoding=encoding, aside=sheet.aside, questions=sheet.questions)
     return _of_text(source, options, sample, tick)
 
 

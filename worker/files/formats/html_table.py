@@ -5,15 +5,17 @@ lxml reads both as they come in, a block at a time, so that memory does not grow
 
 import re
 from collections.abc import Iterator
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 from lxml import etree
 
 from models.input_check import shown
+from worker.files.columns.hosts_and_attendees import section_of
 from worker.files.formats import encodings
 from worker.files.formats.kept_rows import KeptRows
+from worker.files.formats.workbook import WorkbookSheet, most_people, rows_aside, which_sheet, whether_hidden
 from worker.files.lines import SAMPLE, FileError, decoded
-from worker.files.questions import Question
+from worker.files.options import HiddenRows, Options
 
 SPREADSHEET: Final = b"urn:schemas-microsoft-com:office:spreadsheet"
 _BEGINS: Final = re.compile(
@@ -24,6 +26,8 @@ _XML_ENCODING: Final = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"']([A-Za-z0-9_
 MOST_CELLS: Final = 1000
 """Cells of a row, and rows that one cell may go down over."""
 _CELLS: Final = ("td", "th")
+_HEADINGS: Final = ("caption", "h1", "h2", "h3", "h4", "h5", "h6", "legend", "summary")
+_HIDDEN: Final = re.compile(r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)", re.IGNORECASE)
 
 
 def is_markup(sample: bytes) -> bool:
@@ -31,8 +35,10 @@ def is_markup(sample: bytes) -> bool:
     return _BEGINS.match(sample) is not None
 
 
-def read_markup(source: BinaryIO, said: str | None) -> tuple[str, str, KeptRows, Question | None]:
-    """Read every row of every table; give the kind, the encoding, the rows and what must be asked.
+def read_markup(source: BinaryIO, options: Options) -> tuple[str, str, WorkbookSheet]:
+    """Read every row of every table, or of one worksheet; give the kind, the encoding, and the rows.
+
+    What stands above a table as its heading is a row of one cell.
 
     Raises:
         FileError: where it is a page without a table of people.
@@ -42,43 +48,85 @@ def read_markup(source: BinaryIO, said: str | None) -> tuple[str, str, KeptRows,
     sample = source.read(SAMPLE)
     source.seek(start)
     named = _CHARSET.search(sample) or _XML_ENCODING.search(sample)
-    encoding = encodings.find(sample, said or (named[1].decode() if named else None))
+    encoding = encodings.find(sample, options.encoding or (named[1].decode() if named else None))
     name, texts = decoded(source, encoding.name or None)
-    kept = KeptRows()
     is_xml = SPREADSHEET in sample
-    rows = _spreadsheet_rows(texts) if is_xml else _page_rows(texts)
+    sheets: dict[str, KeptRows] = {}
+    hidden: dict[str, list[int]] = {}
     try:
-        for number, cells in enumerate(rows, 1):
-            kept.add(number, cells)
+        for number, row in enumerate(_spreadsheet_rows(texts) if is_xml else _page_rows(texts), 1):
+            kept = sheets.setdefault(row.sheet, KeptRows())
+            if row.is_hidden and any(map(str.strip, row.cells)):
+                hidden.setdefault(row.sheet, []).append(number)
+            if not row.is_hidden or options.hidden_rows is HiddenRows.KEEP:
+                kept.add(number, row.cells)
     except etree.XMLSyntaxError as error:
         what = f"is XML that cannot be read ({shown(str(error))})"
         raise FileError("the file", what, "the report exported again, as CSV or .xlsx") from None
-    if not kept.count:
+    if not any(kept.count for kept in sheets.values()):
         right = "the report itself (was the login still valid when it was fetched?)"
         raise FileError("the file", "is a web page without a table in it", right)
-    return ("Excel XML" if is_xml else "web page (HTML table)"), name, kept, encoding.question
+    sheet = _chosen(sheets, hidden, options)
+    sheet.questions += [encoding.question] if encoding.question else []
+    return ("Excel XML" if is_xml else "web page (HTML table)"), name, sheet
 
 
-def _page_rows(texts: Iterator[str]) -> Iterator[list[str]]:
-    parser = etree.HTMLPullParser(events=("end",), tag=("tr", "table"), no_network=True, remove_comments=True)
+def _chosen(sheets: dict[str, KeptRows], hidden: dict[str, list[int]], options: Options) -> WorkbookSheet:
+    people = [name for name, kept in sheets.items() if kept.addresses]
+    said = next((name for name in sheets if options.sheet and name.casefold() == options.sheet.casefold()), None)
+    if options.sheet is not None and said is None:
+        there = ", ".join(shown(name) for name in sheets if name) or "none: it has no sheets"
+        raise FileError("--sheet", f"the file has no sheet “{shown(options.sheet)}”", f"one of {there}")
+    name = said if said is not None else most_people(people or list(sheets), sheets)
+    aside = [row for other, kept in sheets.items() if other != name for row in rows_aside(kept)]
+    sheet = WorkbookSheet(name, sheets[name], aside)
+    if len(people) > 1 and said is None:
+        sheet.questions.append(which_sheet(people, name, sheets))
+    if name in hidden and options.hidden_rows is None:
+        sheet.questions.append(whether_hidden(name or "table", hidden[name]))
+    return sheet
+
+
+class _Row(NamedTuple):
+    cells: list[str]
+    is_hidden: bool = False
+    sheet: str = ""
+
+
+def _page_rows(texts: Iterator[str]) -> Iterator[_Row]:
+    parser = etree.HTMLPullParser(
+        events=("end",), tag=("tr", "table", *_HEADINGS), no_network=True, remove_comments=True
+    )
     below: dict[int, tuple[int, str]] = {}
+    headings: list[str] = []
     for text in texts:
         parser.feed(text.replace("\0", "\ufffd"))
-        yield from _ended(parser, below)
+        yield from _ended(parser, below, headings)
     try:
         parser.close()
     except etree.XMLSyntaxError:
         return  # an empty page
-    yield from _ended(parser, below)
+    yield from _ended(parser, below, headings)
 
 
-def _ended(parser: "etree.HTMLPullParser", below: dict[int, tuple[int, str]]) -> Iterator[list[str]]:
+def _ended(parser: "etree.HTMLPullParser", below: dict[int, tuple[int, str]], headings: list[str]) -> Iterator[_Row]:
     for _, element in parser.read_events():
+        if element.tag in _HEADINGS:
+            if next(element.iterancestors("td", "th"), None) is None and (text := _text(element)):
+                headings.append(text)
+            continue
         if element.tag == "table":
             below.clear()
         else:
-            yield _cells(element, below)
+            if headings:
+                yield _Row([next((one for one in headings if section_of(one) is not None), headings[-1])])
+                headings.clear()
+            yield _Row(_cells(element, below), _is_hidden(element))
         element.clear(keep_tail=True)
+
+
+def _is_hidden(row: "etree._Element") -> bool:
+    return row.get("hidden") is not None or _HIDDEN.search(row.get("style") or "") is not None
 
 
 def _cells(row: "etree._Element", below: dict[int, tuple[int, str]]) -> list[str]:
@@ -116,21 +164,33 @@ def _number(text: str | None) -> int:
     return int(text) if text and text.isascii() and text.isdecimal() and 0 < len(text) < 7 else 1  # noqa: PLR2004
 
 
-def _spreadsheet_rows(texts: Iterator[str]) -> Iterator[list[str]]:
+def _spreadsheet_rows(texts: Iterator[str]) -> Iterator[_Row]:
     space = SPREADSHEET.decode()
-    row, cell, index = (f"{{{space}}}{name}" for name in ("Row", "Cell", "Index"))
-    parser = etree.XMLPullParser(
-        events=("end",), tag=row, no_network=True, resolve_entities=False, load_dtd=False, huge_tree=False
+    row, cell, index, sheet, name, hidden = (
+        f"{{{space}}}{one}" for one in ("Row", "Cell", "Index", "Worksheet", "Name", "Hidden")
     )
-    first = True
+    parser = etree.XMLPullParser(
+        events=("start", "end"),
+        tag=(row, sheet),
+        no_network=True,
+        resolve_entities=False,
+        load_dtd=False,
+        huge_tree=False,
+    )
+    first, named = True, ""
     for text in texts:
         parser.feed((re.sub(r"^\s*<\?xml[^>]*\?>", "", text) if first else text).encode())
         first = False
-        for _, element in parser.read_events():
+        for event, element in parser.read_events():
+            if event == "start":
+                named = str(element.get(name) or "") if element.tag == sheet else named
+                continue
+            if element.tag == sheet:
+                continue
             cells: list[str] = []
             for one in element.iterfind(cell):
                 place = min(_number(one.get(index)), MOST_CELLS) if one.get(index) else len(cells) + 1
                 cells += [""] * (place - 1 - len(cells))
                 cells.append("".join(str(part) for part in one.itertext()).strip())
-            yield cells
+            yield _Row(cells, element.get(hidden) == "1", named)
             element.clear(keep_tail=True)

@@ -79,17 +79,17 @@ def _chosen(book: CalamineWorkbook, options: Options, measured: Measured) -> Wor
         visible = [name, *(other for other in visible if other != name)]
     read = {name: _rows(book, name, measured, options) for name in visible}
     people = [options.sheet and visible[0]] if options.sheet else [name for name in visible if read[name].addresses]
-    chosen = _most_people(people, read) if people else (visible or hidden or [""])[0]
+    chosen = most_people(people, read) if people else (visible or hidden or [""])[0]
     if not chosen:
         raise FileError("the file", "is a workbook without a sheet", "a sheet with a row for each person")
     rows = read.get(chosen) or KeptRows()
-    sheet = WorkbookSheet(chosen, rows, [row for name in visible if name != chosen for row in _aside(read[name])])
+    sheet = WorkbookSheet(chosen, rows, [row for name in visible if name != chosen for row in rows_aside(read[name])])
     if len(people) > 1:
-        sheet.questions.append(_which(people, chosen, read))
+        sheet.questions.append(which_sheet(people, chosen, read))
     sheet.notes = [f"the sheet “{shown(name)}” is hidden, and was not read" for name in hidden if name != chosen]
     out = sorted(measured.hidden.get(chosen, ()))
     if out and options.hidden_rows is None:
-        sheet.questions.append(_whether_hidden(chosen, out))
+        sheet.questions.append(whether_hidden(chosen, out))
     elif out:
         said = "were read" if options.hidden_rows is HiddenRows.KEEP else "were not read"
         sheet.notes.append(f"{counted(len(out), 'hidden row')} of the sheet {said}")
@@ -138,16 +138,16 @@ def _merged(sheet: CalamineSheet) -> dict[int, list[tuple[int, int]]]:
     return found
 
 
-def _aside(rows: KeptRows) -> list[CsvRow]:
+def rows_aside(rows: KeptRows) -> list[CsvRow]:
     return [row for _, row in zip(range(MOST_ASIDE), rows, strict=False)] if not rows.addresses else []
 
 
-def _most_people(names: Sequence[str | None], read: dict[str, KeptRows]) -> str:
-    return max((name for name in names if name), key=lambda name: read[name].addresses)
+def most_people(names: Sequence[str | None], read: dict[str, KeptRows]) -> str:
+    return max((name for name in names if name is not None), key=lambda name: read[name].addresses)
 
 
-def _which(names: Sequence[str | None], first: str, read: dict[str, KeptRows]) -> Question:
-    ordered = sorted((name for name in names if name), key=lambda name: name != first)
+def which_sheet(names: Sequence[str | None], first: str, read: dict[str, KeptRows]) -> Question:
+    ordered = sorted((name for name in names if name is not None), key=lambda name: name != first)
     choices = tuple(
         Choice(f"--sheet {as_argument(name)}", f"{counted(read[name].addresses, 'row')} with an e-mail address")
         for name in ordered
@@ -155,7 +155,7 @@ def _which(names: Sequence[str | None], first: str, read: dict[str, KeptRows]) -
     return Question("--sheet", "the workbook", "has several sheets with e-mail addresses. Which one is it?", choices)
 
 
-def _whether_hidden(name: str, rows: list[int]) -> Question:
+def whether_hidden(name: str, rows: list[int]) -> Question:
     listed = ", ".join(map(str, rows[:5])) + (" …" if len(rows) > 5 else "")  # noqa: PLR2004 - a line
     what = f"has {counted(len(rows), 'hidden row')} ({listed}; a filter hides rows). Do they count?"
     choices = (
