@@ -294,3 +294,23 @@ def test_sheets_and_hidden_rows_of_a_page_are_asked_about() -> None:
     hidden = f"<html>{_PAGE.format('', '', 'ana')}{_PAGE.format('', ' style=display:none', 'bob')}</html>"
     assert proposed(_SHEETS, **REGISTER) == "--sheet Registered"
     assert proposed(hidden, **REGISTER) == "--hidden-rows leave-out"
+
+
+_PERSON = '[{"email":"ana@example.com","join_time":"2026-03-29T10:00:00Z","leave_time":"2026-03-29T11:00:00Z"}]'
+
+
+@pytest.mark.parametrize(
+    ("document", "why"),
+    [
+        (f'{{"no_shows":{_PERSON},"attendees":{_PERSON}}}', "several lists of people (“no_shows”, “attendees”)"),
+        (f'{{"meeting":{{"hosts":{_PERSON}}},"participants":{_PERSON}}}', "(“meeting.hosts”, “participants”)"),
+        (f'[{{"late":{_PERSON},"attendees":{_PERSON}}}]', "several lists of people (“late”, “attendees”)"),
+        ("[" * 200_000, "more than 100 levels"),
+        ('{"a":' * 200_000, "more than 100 levels"),
+    ],
+)
+def test_json_whose_people_cannot_be_told_apart_is_refused(document: str, why: str) -> None:
+    with pytest.raises(FileError) as stopped:
+        read(document, **ATTEND)
+    assert why in str(stopped.value)
+    assert read(f'{{"links":[{{"rel":"self"}}],"participants":{_PERSON}}}', **ATTEND)[1]

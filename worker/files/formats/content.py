@@ -195,16 +195,18 @@ def _of_document(source: BinaryIO, text: Delimited, asked: list[Question]) -> Co
     else:
         start = json_document.after_mark(source, text.start)
     source.seek(start)
-    first = next(json_document.objects(source), None)
+    people = json_document.find_people(source)
+    source.seek(start)
+    first = next(json_document.objects(source, people), None)
     source.seek(start)
     if first is None:
         raise FileError("the file", "is JSON without an object in it", "a list of objects, one for each person")
     if not _takes_as_it_is(first):
-        return _of_objects("JSON", json_document.objects(source), text.encoding, asked)
+        return _of_objects("JSON", json_document.objects(source, people), text.encoding, asked)
 
     def lines() -> Iterator[Line]:
         source.seek(start)
-        for number, one in enumerate(json_document.objects(source), 1):
+        for number, one in enumerate(json_document.objects(source, people), 1):
             yield Line(number, orjson.dumps(one, default=str).decode())
 
     return Content("JSON", "json", text, encoding=text.encoding, lines=lines, questions=asked)

@@ -20,6 +20,10 @@ from worker.files.lines import FileError
 Object = dict[str, object]
 MOST_FIELDS: Final = 1000
 MOST_DEPTH: Final = 8
+DEEPEST: Final = 100
+"""Levels of a document: a parser keeps each."""
+_ITEM: Final = "\0"
+"""What stands for a list in the way to a value."""
 FIELDS_OF_A_ROW: Final = 3
 """Fewer, and nothing that is known: what lacks everything is told so as an input of HubSpot's."""
 _COMINGS: Final = frozenset(TITLES[Field.JOINED] + TITLES[Field.LEFT])
@@ -79,8 +83,45 @@ def after_mark(source: BinaryIO, start: int) -> int:
     return start + (len(codecs.BOM_UTF8) if source.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else 0)
 
 
-def objects(source: BinaryIO) -> Iterator[Object]:
-    """Give the objects of a document, one after the other: those of its first list, or the document itself.
+def find_people(source: BinaryIO) -> str:
+    """Look through a document for the one list in it that holds people; give its path, nothing where none does.
+
+    Raises:
+        FileError: where several do, for each may be of another state; or where it is nested too deep.
+
+    """
+    names: list[str] = []
+    people: dict[str, None] = {}
+    inside = 0
+    try:
+        for event, value in ijson.basic_parse(source, multiple_values=True):
+            if event in {"start_map", "start_array"}:
+                if event == "start_map" and not inside and names and names[-1] == _ITEM:
+                    inside = len(names)
+                names.append(_ITEM if event == "start_array" else "")
+                if len(names) > DEEPEST:
+                    raise FileError("the file", f"is JSON of more than {DEEPEST} levels", "a list of objects")
+            elif event in {"end_map", "end_array"}:
+                names.pop()
+                inside = 0 if len(names) < inside else inside
+            elif event == "map_key":
+                names[-1] = str(value)
+            elif inside and event == "string" and "@" in str(value):
+                people[".".join("item" if name == _ITEM else name for name in names[:inside])] = None
+    except (ijson.JSONError, UnicodeDecodeError):
+        return ""  # told where its objects are read
+    if len(people) > 1:
+        raise _several([path.replace(".item", "").removesuffix("item") for path in people])
+    return next(iter(people), "")
+
+
+def _several(names: list[str]) -> FileError:
+    listed = ", ".join(f"“{shown(name)}”" for name in names[:5])
+    return FileError("the file", f"has several lists of people ({listed})", "a file with the list that is meant alone")
+
+
+def objects(source: BinaryIO, people: str = "") -> Iterator[Object]:
+    """Give the objects of a document, one after the other: those of its list of people, or the document itself.
 
     Raises:
         FileError: where it is not JSON.
@@ -89,6 +130,7 @@ def objects(source: BinaryIO) -> Iterator[Object]:
     start = source.tell()
     try:
         path = _path(source)
+        path = people if path and people else path
         source.seek(start)
         for found in ijson.items(source, path, multiple_values=True, use_float=True):
             for one in found if isinstance(found, list) else [found]:
@@ -147,6 +189,9 @@ def _rows(one: Object, around: dict[str, str] | None = None, depth: int = 0) -> 
     inner = next((value for value in lists.values() if _tells_of_joins(value)), None)
     if inner is None and len(lists) == 1 and not any("@" in text for text in known.values()):
         inner = next(iter(lists.values()))
+    people = [name for name, value in lists.items() if _has_address(value)]
+    if len(people) > 1:
+        raise _several(people)
     if inner is None or depth >= MOST_DEPTH:
         yield known
         return
@@ -173,6 +218,10 @@ def _flatten(one: Object, before: str, known: dict[str, str], lists: dict[str, l
                 known[path] = orjson.dumps(value, default=str).decode()
             case _:
                 known[path] = str(value)
+
+
+def _has_address(parts: list[Object]) -> bool:
+    return any("@" in text for part in parts[:1] for text in part.values() if isinstance(text, str))
 
 
 def _tells_of_joins(parts: list[Object]) -> bool:
