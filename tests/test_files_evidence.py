@@ -314,3 +314,14 @@ def test_json_whose_people_cannot_be_told_apart_is_refused(document: str, why: s
         read(document, **ATTEND)
     assert why in str(stopped.value)
     assert read(f'{{"links":[{{"rel":"self"}}],"participants":{_PERSON}}}', **ATTEND)[1]
+
+
+def test_a_byte_that_is_no_text_refuses_its_row_and_becomes_no_other_character() -> None:
+    page = ("<meta charset=utf-8>" + _PAGE.format("", "", "jos\xe9")).encode("latin-1")
+    assert "holds a character that could not be read" in read(page, **REGISTER)[2][0]
+    named = (
+        page.replace(b"utf-8", b"iso-8859-1").replace(b"<td>N", b"<td>\x8cuvre").replace(b"<th>Name", b"<th>First Name")
+    )
+    reading = Reading(io.BytesIO(named.replace(b"\xe9", b"e")), Options.read(**REGISTER))
+    names = [item.candidate.input["contactProperties"] for item in reading.items() if isinstance(item, FileRecord)]
+    assert names == [{"firstname": "\u0152uvre"}]

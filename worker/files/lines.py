@@ -120,9 +120,14 @@ class Lines:
 
 
 def decoded(source: BinaryIO, encoding: str | None = None) -> tuple[str, Iterator[str]]:
-    """Give the encoding of a text, and the text a block at a time; a byte that is no text is shown as such."""
+    """Give the encoding of a text, and the text a block at a time; a byte that is no text is U+FFFD."""
     lines = Lines(source, encoding)
-    return lines.encoding, (text.encode("utf-8", "replace").decode() for text in lines.texts())
+    return lines.encoding, map(readable, lines.texts())
+
+
+def readable(text: str) -> str:
+    """Give a text with U+FFFD for what could not be decoded; a row that it is read from is refused."""
+    return text if text.isascii() else _LONE.sub("\ufffd", text)
 
 
 def _encoding(sample: bytes, said: str | None) -> tuple[str, int]:

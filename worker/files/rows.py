@@ -40,6 +40,7 @@ _A_LITTLE: Final = timedelta(minutes=2)
 """By so much the length of a stay may differ from its join and leave, which are rounded."""
 _TOTAL: Final = ("total", "gesamt", "cumul", "complessiv")
 """Within a title: the sum of a person's stays."""
+_UNDECODED: Final = "\ufffd"
 _TIMES: Final = (".interactionDateTime", ".properties")
 
 
@@ -190,6 +191,8 @@ class Drafter:
             before = columns_before(columns.titles)
             what = f"has {len(row.cells) - before} cells where the header has {width - before}"
             return refused_row(row, columns.titles, Reason(f"line {row.line}", what, "a cell with a delimiter quoted"))
+        if (broken := self._undecoded(row)) is not None:
+            return refused_row(row, columns.titles, broken)
         state = self._state(row)
         if state is Standing.ABSENT:
             return LeftOut(row.line, ABSENT)
@@ -224,6 +227,16 @@ class Drafter:
             kinds = (Field.TIME, Field.CANCELED if state == State.CANCEL else Field.REGISTERED, Field.DATE)
             draft.time = self._time(row, draft, kinds, days=True)
         return draft
+
+    def _undecoded(self, row: CsvRow) -> Reason | None:
+        """Say which cell that is read holds a character that could not be decoded."""
+        columns = self._columns
+        for place in chain.from_iterable((*columns.fields.values(), *columns.properties.values())):
+            if place < len(row.cells) and _UNDECODED in row.cells[place]:
+                what = f"{shown(row.cells[place])} holds a character that could not be read"
+                right = "the text as it was written, or --encoding (windows-1252 is usual)"
+                return _at(row.line, columns.name(place), Reason("", what, right))
+        return None
 
     def _state(self, row: CsvRow) -> str | Standing | None:
         """Give the state that the row's own column names, else the one that was said; or why the row has none."""

@@ -48,7 +48,7 @@ def read_markup(source: BinaryIO, options: Options) -> tuple[str, str, WorkbookS
     sample = source.read(SAMPLE)
     source.seek(start)
     named = _CHARSET.search(sample) or _XML_ENCODING.search(sample)
-    encoding = encodings.find(sample, options.encoding or (named[1].decode() if named else None))
+    encoding = encodings.find(sample, options.encoding or (_as_browsers(named[1].decode()) if named else None))
     name, texts = decoded(source, encoding.name or None)
     is_xml = SPREADSHEET in sample
     sheets: dict[str, KeptRows] = {}
@@ -69,6 +69,12 @@ def read_markup(source: BinaryIO, options: Options) -> tuple[str, str, WorkbookS
     sheet = _chosen(sheets, hidden, options)
     sheet.questions += [encoding.question] if encoding.question else []
     return ("Excel XML" if is_xml else "web page (HTML table)"), name, sheet
+
+
+def _as_browsers(encoding: str) -> str:
+    """Give the encoding that is meant by a name: browsers read ISO 8859-1 and ASCII as Windows' own."""
+    latin = {"iso-8859-1", "iso8859-1", "latin1", "latin-1", "us-ascii", "ascii"}
+    return "windows-1252" if encoding.lower() in latin else encoding
 
 
 def _chosen(sheets: dict[str, KeptRows], hidden: dict[str, list[int]], options: Options) -> WorkbookSheet:

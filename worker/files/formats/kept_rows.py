@@ -9,6 +9,7 @@ from typing import IO, BinaryIO, Final, cast
 import orjson
 
 from worker.files.csv_rows import CsvRow
+from worker.files.lines import readable
 
 LONGEST_CELL: Final = 128 * 1024
 """Characters of a cell that are kept: more is no value of a person."""
@@ -31,7 +32,7 @@ class KeptRows:
             cells.pop()
         if not cells:
             return
-        kept = [cell[:LONGEST_CELL].encode("utf-8", "replace").decode() for cell in cells]
+        kept = [readable(cell[:LONGEST_CELL]) for cell in cells]
         self._end += self._file.write(orjson.dumps([line, kept]) + b"\n")
         self.count += 1
         self.addresses += any("@" in cell for cell in cells)
