@@ -69,6 +69,8 @@ def test_the_order_of_a_date_is_what_was_said(text: str, order: DateOrder, insta
 @pytest.mark.parametrize(
     ("text", "what", "right"),
     [
+        ("26/03/14 19:00", "may be 26 March 2014 or 14 March 2026", "ymd"),
+        ("12/12/26 19:00", "may be 12 December 2026 or 26 December 2012", "ymd"),
         ("12.03.26", "may be a day, or a time of day", "--date-order dmy"),
         ("19.45.10", "is a time of day without its day", "--day"),
         ("03/04/2026 10:00", "may be 3 April or 4 March", "--date-order"),

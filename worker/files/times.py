@@ -327,10 +327,18 @@ def _doubtful_year(found: re.Match[str], order: DateOrder | None) -> TimeFault |
         return None
     if c >= _LAST_CENTURY:
         return TimeFault(f"has the year {c}, which may be {1900 + c} or {2000 + c}", "the year with four digits")
-    if order is None and mark != "." and c < _FIRST_REPORTS and b <= _MONTHS_IN_A_YEAR < a:
-        what = f"may be {a} {_ENGLISH[b - 1]} {2000 + c} or {c} {_ENGLISH[b - 1]} {2000 + a}"
-        return TimeFault(what, "--date-order dmy (day first) or ymd (year first)", option=True)
+    if order is None and mark != "." and b <= _MONTHS_IN_A_YEAR < a and c < _FIRST_REPORTS:
+        return _two_days(a, b, c)
+    if order is None and mark != "." and (a > _MONTHS_IN_A_YEAR or a == b):
+        orders = possible_orders(found.string) or frozenset()
+        if DateOrder.YMD in orders and len(orders) > 1 and a != c:
+            return _two_days(a, b, c)
     return None
+
+
+def _two_days(a: int, b: int, c: int) -> TimeFault:
+    what = f"may be {a} {_ENGLISH[b - 1]} {2000 + c} or {c} {_ENGLISH[b - 1]} {2000 + a}"
+    return TimeFault(what, "--date-order dmy (day first) or ymd (year first)", option=True)
 
 
 _ENGLISH: Final = tuple(names[0].capitalize() for names in _MONTHS)
