@@ -58,7 +58,7 @@ def test_where_no_zone_was_said_the_files_own_is_offered(text: str, title: str) 
     with pytest.raises(QuestionsError, match="names a time zone: “") as error:
         joined(text, time_zone=None)
     options = [choice.option for choice in error.value.questions[0].choices]
-    assert options == [f'--map "{title}=zone"', "--time-zone Europe/Berlin"]
+    assert options == [f'--map "{title}=zone"', "--time-zone CITY"]
     assert joined(text, time_zone=None, mapping=[f"{title}=zone"]) == [FILES_OWN]
 
 

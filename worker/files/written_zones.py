@@ -128,7 +128,7 @@ def _choices(named: _Named, said: tzinfo | None) -> Iterator[Choice]:
     if named.readable:
         yield Choice(as_option(named.title, Field.ZONE), "in the zone that the file names here")
     if said is None:
-        yield Choice("--time-zone Europe/Berlin", "in this zone (write the name of a place)")
+        yield Choice("--time-zone CITY", "in another: a city such as Berlin", assumed="--time-zone UTC")
     else:
         means = f"in {name_of(said)}; this tells of something else, such as where a person lives"
         yield Choice(as_option(named.title, Field.IGNORE), means)
