@@ -200,7 +200,7 @@ def test_the_day_of_an_instant_is_that_of_the_files_zone(above: str) -> None:
     ],
 )
 def test_a_day_and_a_time_of_day_in_two_columns_are_one_time(titles: str) -> None:
-    day = titles.split(",")[0].endswith("Date")
+    day = titles.split(",", maxsplit=1)[0].endswith("Date")
     row = "2026-03-25,10:05" if day else "10:05,2026-03-25"
     reading = Reading(io.BytesIO(f"Email,{titles}\nana@example.com,{row}\n".encode()), Options.read(**REGISTER))
     times = [item.candidate.interaction_date_time for item in reading.items() if isinstance(item, FileRecord)]
@@ -325,3 +325,14 @@ def test_a_byte_that_is_no_text_refuses_its_row_and_becomes_no_other_character()
     reading = Reading(io.BytesIO(named.replace(b"\xe9", b"e")), Options.read(**REGISTER))
     names = [item.candidate.input["contactProperties"] for item in reading.items() if isinstance(item, FileRecord)]
     assert names == [{"firstname": "\u0152uvre"}]
+
+
+@pytest.mark.parametrize("encoding", ["undefined", "idna", "punycode", "no-such"])
+def test_a_codec_that_is_of_no_file_is_refused(encoding: str) -> None:
+    with pytest.raises(FileError, match="is unknown"):
+        read(f"{JOINS}ana@example.com,2026-03-22 19:00,2026-03-22 20:00\n", **ATTEND, encoding=encoding)
+
+
+def test_a_zone_that_cannot_be_read_is_asked_without_a_place_that_nobody_named() -> None:
+    content = "Email,Join Time,Leave Time,Time Zone\na@example.com,2026-03-29 10:00,2026-03-29 11:00,Office\n"
+    assert "Europe/Berlin" not in proposed(content, state=State.ATTEND, object_id="7")

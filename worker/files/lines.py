@@ -29,6 +29,8 @@ _FOREIGN: Final = (
     (b"\x1f\x8b", "is compressed (gzip)", "the text in it: gunzip -c FILE | turnout enqueue -"),
     (b"%PDF", "is a PDF", "the report exported as CSV"),
 )
+_OF_NAMES: Final = frozenset({"idna", "punycode"})
+"""Codecs of names in the Internet, not of files."""
 _LONE = re.compile("[\ud800-\udfff]")
 _NULS_OF_UTF16: Final = 0.4
 """Text of the Latin alphabet in UTF-16 is one half NUL; no other encoding has nearly as many."""
@@ -164,9 +166,9 @@ def looks_like_utf16(sample: bytes) -> bool:
 
 def _known(said: str) -> str:
     try:
-        name = codecs.lookup(said).name
-        "".encode(name)
-    except LookupError:
+        name = "" if said.lower() in _OF_NAMES else codecs.lookup(said).name
+        "".encode(name or "undefined")
+    except (LookupError, UnicodeError):
         raise FileError("--encoding", f"{said} is unknown", "one such as utf-8 or windows-1252") from None
     return {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(name, name)
 

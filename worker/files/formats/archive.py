@@ -1,5 +1,6 @@
 """A zip with one file in it, unpacked to disk within a bound; what a zip is not is told from it."""
 
+import lzma
 import tempfile
 import zipfile
 import zlib
@@ -59,7 +60,15 @@ def unpack(archive: zipfile.ZipFile) -> tuple[str, BinaryIO]:
                     what = f"is a zip whose file is larger than {MOST_UNPACKED >> 20:,} MiB when it is unpacked"
                     raise FileError("the file", what, "the report of fewer events")
                 kept.write(block)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+        OSError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
         kept.close()
         raise FileError("the file", f"is a zip that cannot be unpacked ({shown(str(error))})", _UNPACK) from None
     kept.seek(0)

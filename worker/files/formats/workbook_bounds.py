@@ -4,6 +4,7 @@ calamine keeps a sheet as one block of cells, from the first that holds somethin
 cells span is counted here, in the packed XML, a block at a time; rows that a filter hides are noted on the way.
 """
 
+import lzma
 import re
 import zipfile
 import zlib
@@ -65,7 +66,7 @@ def measure(archive: zipfile.ZipFile) -> Measured:
             hidden[title] = frozenset(_measure_sheet(archive, part))
         head = archive.read("xl/workbook.xml") if "xl/workbook.xml" in names else b""
         return Measured(_DATE_1904.search(head) is not None, hidden)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, KeyError, RuntimeError) as error:
         what = f"is a workbook that cannot be opened ({shown(str(error))})"
         raise FileError("the file", what, "the workbook saved again") from None
 
