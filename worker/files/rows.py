@@ -182,7 +182,9 @@ class Drafter:
         self._columns = columns
         self._options = options
 
-    def read(self, row: CsvRow) -> Draft | RejectedRow | LeftOut:  # noqa: PLR0911 - each for its reason
+    def read(  # noqa: C901, PLR0911 - each for its reason
+        self, row: CsvRow
+    ) -> Draft | RejectedRow | LeftOut:
         """Read a row; what cannot be read in it is kept as a fault of the draft."""
         columns, width = self._columns, len(self._columns.titles)
         if row.fault:
@@ -231,11 +233,11 @@ class Drafter:
     def _undecoded(self, row: CsvRow) -> Reason | None:
         """Say which cell that is read holds a character that could not be decoded."""
         columns = self._columns
-        for place in chain.from_iterable((*columns.fields.values(), *columns.properties.values())):
-            if place < len(row.cells) and _UNDECODED in row.cells[place]:
-                what = f"{shown(row.cells[place])} holds a character that could not be read"
+        for at in chain.from_iterable((*columns.fields.values(), *columns.properties.values())):
+            if at < len(row.cells) and _UNDECODED in row.cells[at]:
+                what = f"{shown(row.cells[at])} holds a character that could not be read"
                 right = "the text as it was written, or --encoding (windows-1252 is usual)"
-                return _at(row.line, columns.name(place), Reason("", what, right))
+                return _at(row.line, columns.name(at), Reason("", what, right))
         return None
 
     def _state(self, row: CsvRow) -> str | Standing | None:
@@ -371,10 +373,10 @@ class Drafter:
         first = self._read(text)
         if first is None or not (first.day_only or first.clock_only):
             return text, column, None
-        for other, place in near:
+        for other, at in near:
             read = self._read(other)
             if first.day_only and read is not None and read.clock_only:
-                return other, place, self._local_day(first)
+                return other, at, self._local_day(first)
             if first.clock_only and read is not None and not read.clock_only:
                 return text, column, self._local_day(read)
         return text, column, None

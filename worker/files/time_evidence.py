@@ -133,7 +133,7 @@ class TimeEvidence:
                 if counts and what in _READ[self.options.state]:
                     self._see_needs(columns, cells, place, text, what, zone_above=zone_above)
 
-    def _see_needs(  # noqa: PLR0913, PLR0917 - a cell, and where it stands
+    def _see_needs(  # noqa: PLR0913 - a cell, and where it stands
         self, columns: Columns, cells: list[str], place: int, text: str, what: Field, *, zone_above: bool
     ) -> None:
         self._values += 1

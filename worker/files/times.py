@@ -103,7 +103,7 @@ class Written(NamedTuple):
 
 
 @lru_cache(maxsize=512)
-def read_written(  # noqa: PLR0911 - one for each form
+def read_written(  # noqa: C901, PLR0911 - one for each form
     text: str, order: DateOrder | None = None, excel_dates: str = ""
 ) -> Written | TimeFault:
     """Read a time as it is written, in whatever zone: a time of day alone is on the first of January 1970."""

@@ -100,7 +100,8 @@ TITLES: Final[dict[Field, tuple[str, ...]]] = {
     ),
     Field.JOINED: (
         "joinedat", "jointime", "joindatetime", "firstjoin", "firstjointime", "timejoined", "firstjoinedat", "joined",
-        "joindate", "datejoined", "firstjoindate", "logindate", "entrytime", "timein", "logintime", "userjointime", "attendeefirstjointime",
+        "joindate", "datejoined", "firstjoindate", "logindate",
+        "entrytime", "timein", "logintime", "userjointime", "attendeefirstjointime",
         "beitrittszeit", "beitrittszeitpunkt", "ersterbeitritt", "ersteteilnahme", "beigetretenum", "teilnahmebeginn",
         "heuredarrivee", "heuredeconnexion", "premiereconnexion", "premiereparticipation", "heuredentree",
         "horadeentrada", "horadeconexion", "primeraentrada", "primeraunion", "horadeunion", "horaparaunirse",
@@ -108,7 +109,8 @@ TITLES: Final[dict[Field, tuple[str, ...]]] = {
     ),
     Field.LEFT: (
         "leftat", "leavetime", "leavedatetime", "lastleave", "lastleavetime", "timeleft", "lastleftat", "left",
-        "leavedate", "dateleft", "lastleavedate", "logoutdate", "exittime", "timeexited", "timeout", "logouttime", "userleavetime", "attendeelastleavetime",
+        "leavedate", "dateleft", "lastleavedate", "logoutdate",
+        "exittime", "timeexited", "timeout", "logouttime", "userleavetime", "attendeelastleavetime",
         "austrittszeit", "verlassenszeit", "letztesverlassen", "letzteraustritt", "verlassenum", "teilnahmeende",
         "heurededepart", "heurededeconnexion", "dernierdepart", "derniereconnexion", "heuredesortie",
         "horadesalida", "ultimasalida", "horadedesconexion", "horaparasalir", "horadesaida", "oradiuscita", "lefttime",

@@ -13,7 +13,7 @@ from models.input_check import shown
 from worker.files.columns.hosts_and_attendees import section_of
 from worker.files.formats import encodings
 from worker.files.formats.kept_rows import KeptRows
-from worker.files.formats.workbook import WorkbookSheet, most_people, rows_aside, which_sheet, whether_hidden
+from worker.files.formats.workbook import WorkbookSheet, most_people, rows_aside, whether_hidden, which_sheet
 from worker.files.lines import SAMPLE, FileError, decoded
 from worker.files.options import HiddenRows, Options
 

@@ -139,14 +139,17 @@ def _merged(sheet: CalamineSheet) -> dict[int, list[tuple[int, int]]]:
 
 
 def rows_aside(rows: KeptRows) -> list[CsvRow]:
+    """Give the first rows of a sheet without people, as they would stand above the table."""
     return [row for _, row in zip(range(MOST_ASIDE), rows, strict=False)] if not rows.addresses else []
 
 
 def most_people(names: Sequence[str | None], read: dict[str, KeptRows]) -> str:
+    """Name the sheet with the most addresses."""
     return max((name for name in names if name is not None), key=lambda name: read[name].addresses)
 
 
 def which_sheet(names: Sequence[str | None], first: str, read: dict[str, KeptRows]) -> Question:
+    """Ask which of several sheets is meant."""
     ordered = sorted((name for name in names if name is not None), key=lambda name: name != first)
     choices = tuple(
         Choice(f"--sheet {as_argument(name)}", f"{counted(read[name].addresses, 'row')} with an e-mail address")
@@ -156,6 +159,7 @@ def which_sheet(names: Sequence[str | None], first: str, read: dict[str, KeptRow
 
 
 def whether_hidden(name: str, rows: list[int]) -> Question:
+    """Ask whether rows that are not shown count."""
     listed = ", ".join(map(str, rows[:5])) + (" …" if len(rows) > 5 else "")  # noqa: PLR2004 - a line
     what = f"has {counted(len(rows), 'hidden row')} ({listed}; a filter hides rows). Do they count?"
     choices = (

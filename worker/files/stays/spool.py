@@ -154,14 +154,14 @@ class Spool:
         faults = [[reason.where, reason.what, reason.right] for reason in draft.faults]
         times = [draft.time, draft.joined, draft.left]
         values = [len(self._headers) - 1, [*draft.where], draft.rows, draft.input, *times, draft.day_only]
-        values += [draft.stay, draft.added, faults]
+        told = [*values, draft.stay, draft.added, faults]
         event = person = joined = left = None
         if draft.contact:
             event, person = as_json([*draft.where]), as_json([*draft.where, draft.contact])
             if draft.where.state == State.ATTEND:
                 joined, left = draft.joined, draft.left
         name = name_in(draft.columns, draft.rows[0][1], draft.input)
-        return event, person, joined, left, name, hash(tuple(draft.rows[0][1])), as_json(values)
+        return event, person, joined, left, name, hash(tuple(draft.rows[0][1])), as_json(told)
 
     def _unpacked(self, packed: bytes) -> Draft | FileRecord | RejectedRow:
         values = _loads(packed)
