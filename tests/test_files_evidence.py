@@ -336,3 +336,10 @@ def test_a_codec_that_is_of_no_file_is_refused(encoding: str) -> None:
 def test_a_zone_that_cannot_be_read_is_asked_without_a_place_that_nobody_named() -> None:
     content = "Email,Join Time,Leave Time,Time Zone\na@example.com,2026-03-29 10:00,2026-03-29 11:00,Office\n"
     assert "Europe/Berlin" not in proposed(content, state=State.ATTEND, object_id="7")
+
+
+def test_a_line_of_json_that_is_cut_off_is_refused() -> None:
+    person = _PERSON.strip("[]")
+    lines = f"{person}\n{person[:40]}\n{person.replace('ana', 'bob')}\n"
+    _, records, refused = read(lines, **ATTEND)
+    assert (len(records), refused) == (2, ["line 2: is not a JSON object; expected a JSON object"])

@@ -159,6 +159,9 @@ def as_rows(found: Iterator[Object]) -> tuple[list[str], KeptRows]:
     """Give the titles of objects that are rows, and the rows."""
     kept, fields = KeptRows(), dict[str, int]()
     for number, one in enumerate(found, 1):
+        if one.keys() == {""}:
+            kept.add(number, [str(one[""])], "is not a JSON object")
+            continue
         for row in _rows(one):
             for name in row:
                 if name not in fields and len(fields) < MOST_FIELDS:

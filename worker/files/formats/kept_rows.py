@@ -8,6 +8,7 @@ from typing import IO, BinaryIO, Final, cast
 
 import orjson
 
+from models.input_check import Reason
 from worker.files.csv_rows import CsvRow
 from worker.files.lines import readable
 
@@ -26,14 +27,14 @@ class KeptRows:
         self.addresses = 0
         """Rows that hold an @."""
 
-    def add(self, line: int, cells: list[str]) -> None:
+    def add(self, line: int, cells: list[str], fault: str = "") -> None:
         """Keep a row; one without any text is passed over."""
         while cells and not cells[-1].strip():
             cells.pop()
         if not cells:
             return
         kept = [readable(cell[:LONGEST_CELL]) for cell in cells]
-        self._end += self._file.write(orjson.dumps([line, kept]) + b"\n")
+        self._end += self._file.write(orjson.dumps([line, kept, fault]) + b"\n")
         self.count += 1
         self.addresses += any("@" in cell for cell in cells)
 
@@ -44,8 +45,8 @@ class KeptRows:
             self._file.seek(at)
             written = self._file.readline()
             at += len(written)
-            line, cells = orjson.loads(written)
-            yield CsvRow(line, cells)
+            line, cells, fault = orjson.loads(written)
+            yield CsvRow(line, cells, Reason(f"line {line}", fault, "a JSON object") if fault else None)
 
 
 def kept_on_disk(source: BinaryIO) -> BinaryIO:
