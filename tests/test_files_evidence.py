@@ -2,6 +2,7 @@
 """What a file says itself is used and shown, and what only its reader knows is asked."""
 
 import io
+import zipfile
 from typing import Any
 
 import pytest
@@ -343,3 +344,16 @@ def test_a_line_of_json_that_is_cut_off_is_refused() -> None:
     lines = f"{person}\n{person[:40]}\n{person.replace('ana', 'bob')}\n"
     _, records, refused = read(lines, **ATTEND)
     assert (len(records), refused) == (2, ["line 2: is not a JSON object; expected a JSON object"])
+
+
+def test_an_opendocument_sheet_is_measured_by_the_block_that_it_spans() -> None:
+    value = '<table:table-cell office:value-type="string"/>'
+    gap = '<table:table-row table:number-rows-repeated="20000"><table:table-cell/></table:table-row>'
+    far = f'<table:table-row><table:table-cell table:number-columns-repeated="16000"/>{value}</table:table-row>'
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(
+            "content.xml", f"<table:table><table:table-row>{value}</table:table-row>{gap}{far}</table:table>"
+        )
+    with pytest.raises(FileError, match="more than 20,000,000 cells"):
+        read(packed.getvalue(), **ATTEND)

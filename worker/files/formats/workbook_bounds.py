@@ -33,7 +33,9 @@ _DATE_1904: Final = re.compile(rb'\bdate1904="(?:1|true)"')
 _SHEET: Final = re.compile(rb"<(?:\w+:)?sheet\s([^>]*)/?>")
 _RELATION: Final = re.compile(rb"<(?:\w+:)?Relationship\s([^>]*)/?>")
 _ATTRIBUTE: Final = re.compile(rb'([\w:]+)="([^"]*)"')
-_ODS_ROW: Final = re.compile(rb"<table:table-row\b([^>]*)>|<(table:table-cell|table:covered-table-cell)\b([^>]*)>")
+_ODS_ROW: Final = re.compile(
+    rb"<table:table-row\b([^>]*)>|<(table:table(?=[\s>])|table:table-cell|table:covered-table-cell)\b([^>]*)>"
+)
 _REPEATED: Final = re.compile(rb'number-(?:rows|columns)-repeated="([0-9]{1,9})"')
 
 
@@ -118,16 +120,21 @@ def _column(letters: bytes) -> int:
 
 
 def _measure_ods(archive: zipfile.ZipFile) -> None:
-    """Count the cells of an OpenDocument sheet, which writes one that is repeated once."""
-    rows = cells = width = 0
+    """Measure the block of cells that each OpenDocument sheet spans; what is repeated is written once."""
+    at = high = column = first = last = left = right = 0
     for text in _blocks(archive, "content.xml"):
         for found in _ODS_ROW.finditer(text):
-            if found[2] is None:
-                cells += rows * width
-                rows, width = _times(found[1]), 0
-            elif b"value-type" in found[3]:
-                width += _times(found[3])
-            if cells + rows * width > MOST_CELLS:
+            if found[2] == b"table:table":
+                at = high = column = first = last = left = right = 0
+            elif found[2] is None:
+                at, high, column = at + high, _times(found[1]), 0
+            else:
+                wide = _times(found[3])
+                if b"value-type" in found[3]:
+                    first, left = min(first or at + 1, at + 1), min(left or column + 1, column + 1)
+                    last, right = max(last, at + high), max(right, column + wide)
+                column += wide
+            if last and (last - first + 1) * (right - left + 1) > MOST_CELLS:
                 raise _too_large(f"{MOST_CELLS:,} cells")
 
 
