@@ -87,7 +87,7 @@ class Columns:
         title = self.titles[place].strip()
         if not compact(title):
             return f"#{place + 1}"
-        same = [index for index, other in enumerate(self.titles) if compact(other) == compact(title)]
+        same = [index for index, other in enumerate(_compact_titles(self.titles)) if other == compact(title)]
         return title if len(same) == 1 else f"{title}#{same.index(place) + 1}"
 
     def missing(self, state: State | None) -> str | None:
@@ -155,7 +155,12 @@ def column_key(titles: Sequence[str], place: int) -> str:
     title = compact(titles[place])
     if not title:
         return f"#{place + 1}"
-    return f"{title}#{sum(1 for other in titles[:place] if compact(other) == title) + 1}"
+    return f"{title}#{_compact_titles(tuple(titles))[:place].count(title) + 1}"
+
+
+@lru_cache(maxsize=8)
+def _compact_titles(titles: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(compact, titles))
 
 
 def recognise(cells: Sequence[str], options: Options, promoted: Mapping[str, DecidingKind] = NONE) -> Columns:
