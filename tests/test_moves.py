@@ -146,7 +146,7 @@ ATTEMPTS: dict[str, Attempt] = {
 def test_whatever_is_tried_the_status_moves_by_the_table_alone(
     submit: Submit, engine: Engine, ledger: Ledger, context: Context, tried: list[str]
 ) -> None:
-    do(engine, "TRUNCATE batches, records, errors, attempts, submissions, lanes")
+    do(engine, "TRUNCATE batches, records, errors, attempts, submissions, traces, lanes")
     submit(message(*people(2)))
     (row,) = ledger.batches()
     held: dict[str, list[Claim]] = {"all": []}
