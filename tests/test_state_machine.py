@@ -242,7 +242,8 @@ class Attendance(RuleBasedStateMachine):
         with self.engine.begin() as connection:
             connection.execute(
                 text(
-                    "TRUNCATE events, lanes, batches, records, attempts, errors, submissions, traces, refused RESTART IDENTITY"
+                    "TRUNCATE events, lanes, batches, records, attempts, errors, submissions, traces, refused"
+                    " RESTART IDENTITY"
                 )
             )
             for sequence in ("batch_ids", "record_ids", "submission_ids"):
