@@ -10,6 +10,8 @@ from typing import Any
 import hypothesis
 import pytest
 from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.util import LRUCache
 from typer.testing import CliRunner, Result
 
 import tasks.deliver
@@ -66,6 +68,22 @@ def unhurried() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once() -> Iterator[None]:
+    """All engines of this process share their compiled statements, as a worker's one engine does for its lifetime."""
+    compiled = LRUCache[Any, Any](5_000)
+
+    def share(_: object, engine: Engine) -> None:
+        engine._compiled_cache = compiled  # noqa: SLF001 - no option sets it for all
+
+    with pytest.MonkeyPatch.context() as patched:
+        # A compiled statement is kept by its dialect, and each engine makes a dialect of its own.
+        patched.setattr(PGDialect_psycopg, "__eq__", lambda one, other: type(one) is type(other))
+        patched.setattr(PGDialect_psycopg, "__hash__", lambda one: hash(type(one)))
+        patched.setattr(PGDialect_psycopg, "engine_created", classmethod(share))
+        yield
+
+
 @pytest.fixture(scope="session")
 def machine_dir() -> Iterator[Path]:
     """A short path: PostgreSQL's socket lies in it."""
@@ -112,25 +130,29 @@ def valkey(machine_dir: Path) -> Iterator[Valkey]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def read_settings() -> Settings:
+    """Settings with short times, read and checked once: that takes longer than emptying a database."""
+    return Settings(
+        _env_file=None,
+        hubspot_url="http://127.0.0.1:9",
+        hubspot_token="test-token",
+        secret_key="a key of the tests",
+        linger=0,
+        timeout=2,
+        lease=5,
+    )
+
+
 @pytest.fixture
-def settings(database_url: str, valkey: Valkey, tmp_path: Path) -> Settings:
+def settings(read_settings: Settings, database_url: str, valkey: Valkey, tmp_path: Path) -> Settings:
     """Settings of this test's own: its database, an empty Valkey, short times."""
     import redis
 
     with redis.Redis.from_url(valkey.url) as client:
         client.flushall()
-    return Settings(
-        _env_file=None,
-        database_url=database_url,
-        broker_url=valkey.url,
-        hubspot_url="http://127.0.0.1:9",
-        hubspot_token="test-token",
-        secret_key="a key of the tests",
-        data_dir=tmp_path / "data",
-        linger=0,
-        timeout=2,
-        lease=5,
-    )
+    own = {"database_url": database_url, "broker_url": valkey.url, "data_dir": tmp_path / "data"}
+    return read_settings.model_copy(update=own)
 
 
 @pytest.fixture
