@@ -1,6 +1,6 @@
 # make demo   the main job, on example files, against a test server in place of HubSpot
 # make test   the tests          make test-fast   those without servers, browsers and processes
-# make test-long   the long repeats; ONLY=kills for some of them
+# make test-long   the long proofs and repeats; ONLY=kills for some of them
 # make check  ruff, mypy, import-linter
 # make screenshots   the pictures of docs/console.md, which need Debian's chromium
 # make docs   the documents as a site, in build/docs      make diagrams   its pictures, which need npm and chromium
@@ -41,7 +41,7 @@ test-fast: setup
 	$(ALONE) $(TESTS) -m "not long and not slow" $(if $(CI),--budget 60)
 
 test-long: setup
-	$(ALONE) $(VENV)/bin/python -m pytest -m long -k "$(ONLY)" --timeout 1800
+	$(ALONE) $(VENV)/bin/python -m pytest -n $(or $(WORKERS),0) -m long -k "$(ONLY)" --timeout 1800
 
 check: setup
 	$(VENV)/bin/ruff format --check .

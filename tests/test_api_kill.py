@@ -21,6 +21,8 @@ from worker.local.services import free_port
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
 
+pytestmark = pytest.mark.long
+
 REQUESTS = 1_000
 CLIENTS = 16
 KILLS = 5

@@ -22,6 +22,8 @@ from worker.operations.audit_log import Actor
 from worker.operations.schedules import RetrySchedule, pause, put
 from worker.queries.error_filter import Filter
 
+pytestmark = pytest.mark.long
+
 __all__ = ["browser"]
 ME = Actor("the night shift", Via.CONSOLE)
 LOOKS: tuple[tuple[int, Literal["light", "dark"]], ...] = ((1280, "light"), (360, "dark"))

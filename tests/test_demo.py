@@ -10,6 +10,8 @@ import pytest
 
 from tests.test_docs import fences
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[1]
 
 

@@ -60,6 +60,7 @@ def cancellations() -> Iterator[str]:
         yield f'{{"email":"p{n}@example.com","interactionDateTime":{1772359200000 + n}}}\n'
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("rows", "state", "records"),
     [

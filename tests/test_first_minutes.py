@@ -22,6 +22,7 @@ START = """make setup                              # builds .venv
 """
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.timeout(400),
     pytest.mark.skipif(
         "CI" not in os.environ and not (shutil.which("bash") and shutil.which("curl")), reason="needs bash and curl"
