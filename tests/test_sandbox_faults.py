@@ -222,8 +222,8 @@ def test_a_rate_is_the_share_of_requests_that_fail() -> None:
     ("definition", "why"),
     [
         ([], "a fault is a JSON object"),
-        ({}, "exactly one of status, hang, cut, truncate, drop is needed, there are 0"),
-        ({"status": 500, "cut": True}, "exactly one of status, hang, cut, truncate, drop is needed, there are 2"),
+        ({}, "exactly one of status, slow, hang, cut, truncate, drop is needed, there are 0"),
+        ({"status": 500, "cut": True}, "exactly one of status, slow, hang, cut, truncate, drop is needed, there are 2"),
         ({"status": 500, "when": "now"}, "unknown field: when"),
         ({"status": 100}, "status must be an integer from 200 to 599"),
         ({"status": "500"}, "status must be an integer from 200 to 599"),

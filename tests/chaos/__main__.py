@@ -1,0 +1,117 @@
+"""`python -m tests.chaos --seeds 300`: see `make chaos` and docs/reliability.md."""
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+from tests.chaos.plan import Broker, Plan, draw
+from tests.chaos.run import Report, Run
+from tests.chaos.system import System, rabbitmq_answers, running_system
+
+KEPT: Final = Path("build") / "chaos"
+TOGETHER: Final = 25
+"""Runs made on one system; then a new one is started."""
+
+
+def reports(plans: Iterable[Plan], together: int) -> Iterator[Report]:
+    """Make runs one after the other, so many on one system; one that fails is the last of its system."""
+    with ExitStack() as stack:
+        system: System | None = None
+        made = 0
+        for plan in plans:
+            if system is not None and (made == together or system.broker is not plan.broker):
+                stack.close()
+                system = None
+            if system is None:
+                system, made = stack.enter_context(new_system(plan.broker)), 0
+            run = Run(system, plan)
+            report = run.go()
+            made += 1
+            if not report.ok:
+                run.keep(KEPT / str(plan.seed), report)
+                stack.close()
+                system = None
+            yield report
+
+
+@contextmanager
+def new_system(broker: Broker) -> Iterator[System]:
+    """Start a system in a folder of its own, deleted afterwards."""
+    home = Path(tempfile.mkdtemp(prefix="chaos-"))
+    home.chmod(0o755)
+    try:
+        with running_system(home, broker) as system:
+            yield system
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def several(first: int, number: int) -> list[Plan]:
+    """Draw the plans of so many seeds, those on RabbitMQ last; without these, where none answers."""
+    plans = [draw(seed) for seed in range(first, first + number)]
+    on_valkey = [plan for plan in plans if plan.broker is Broker.VALKEY]
+    on_rabbitmq = [plan for plan in plans if plan.broker is Broker.RABBITMQ]
+    if on_rabbitmq and not rabbitmq_answers():
+        print(f"NOT SHOWN: {len(on_rabbitmq)} seeds need RabbitMQ on 127.0.0.1:5672, guest/guest, and rabbitmqctl")
+        on_rabbitmq = []
+    return on_valkey + on_rabbitmq
+
+
+def until_then(first: int, ends: float) -> Iterator[Plan]:
+    """Draw plans on Valkey, until a moment."""
+    for seed in count(first):
+        if time.monotonic() > ends:
+            return
+        if (plan := draw(seed)).broker is Broker.VALKEY:
+            yield plan
+
+
+def tell(reported: Iterable[Report]) -> int:
+    """Print a line for each run, all of one that fails, and the totals; give the exit status."""
+    began, clean, records, happened, failed = time.monotonic(), 0, 0, Counter[str](), list[int]()
+    for report in reported:
+        print(report if report.ok else report.whole(), flush=True)
+        happened.update(happening.kind for happening in report.plan.happenings)
+        if report.ok:
+            clean, records = clean + 1, records + report.records
+        else:
+            failed.append(report.plan.seed)
+            print(f"its logs are in {KEPT / str(report.plan.seed)}", flush=True)
+    print(f"\n{clean + len(failed)} runs in {(time.monotonic() - began) / 60:.0f} minutes, {clean} without a difference")
+    print("what happened: " + ", ".join(f"{kind} {number}" for kind, number in happened.most_common()))
+    if clean:
+        print(
+            f"{records} records in these: none lost. With 95 % confidence fewer than one in {records / 3:,.0f} is,"
+            f" and fewer than one in {clean / 3:,.0f} such runs loses any (rule of three)"
+        )
+    if failed:
+        print(f"seeds that failed: {', '.join(map(str, failed))}")
+    return 1 if failed else 0
+
+
+def main() -> int:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="Seeded runs while everything fails.")
+    chosen = parser.add_mutually_exclusive_group(required=True)
+    chosen.add_argument("--seed", type=int, help="one run, on a system of its own")
+    chosen.add_argument("--seeds", type=int, help="so many runs")
+    chosen.add_argument("--hours", type=float, help="runs on one system for so long")
+    parser.add_argument("--from", type=int, default=1, dest="first", help="the first seed")
+    given = parser.parse_args()
+    if given.seed is not None:
+        return tell(reports(several(given.seed, 1), 1))
+    if given.seeds is not None:
+        return tell(reports(several(given.first, given.seeds), TOGETHER))
+    return tell(reports(until_then(given.first, time.monotonic() + given.hours * 3_600), sys.maxsize))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
