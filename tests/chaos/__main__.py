@@ -85,7 +85,9 @@ def tell(reported: Iterable[Report]) -> int:
         else:
             failed.append(report.plan.seed)
             print(f"its logs are in {KEPT / str(report.plan.seed)}", flush=True)
-    print(f"\n{clean + len(failed)} runs in {(time.monotonic() - began) / 60:.0f} minutes, {clean} without a difference")
+    print(
+        f"\n{clean + len(failed)} runs in {(time.monotonic() - began) / 60:.0f} minutes, {clean} without a difference"
+    )
     print("what happened: " + ", ".join(f"{kind} {number}" for kind, number in happened.most_common()))
     if clean:
         print(

@@ -8,15 +8,15 @@ from functools import partial
 from typing import Final
 
 import redis
+from sqlalchemy import select
 
 from models.correction import Change
 from models.tables import Batch, Error, Event, Record
 from models.words import Action, Outcome, Via
-from sqlalchemy import select
 from tests.chaos.plan import Happening, Kind, Plan
 from tests.chaos.producers import Books
 from tests.chaos.system import OWNER, System
-
+from tests.support.proxy import Proxy
 from tests.support.three_books import Attendance
 from tests.support.worker_processes import until
 from worker.database import repeat
@@ -109,7 +109,7 @@ class Mischief:
                 database.end_sessions()
             case Kind.BROKER_CUT:
                 system.broker_proxy.cut()
-                return system.broker_proxy.restore
+                return partial(_restored, system.broker_proxy)
             case Kind.BROKER_SILENT:
                 system.broker_proxy.silence()
             case Kind.REDIS_KILLED:
@@ -127,7 +127,7 @@ class Mischief:
                 return partial(system.redis.config_set, "maxmemory", "0")
             case Kind.HUBSPOT_CLOSED:
                 system.hubspot.cut()
-                return system.hubspot.restore
+                return partial(_restored, system.hubspot)
             case Kind.RETRY | Kind.CANCEL | Kind.CORRECT:
                 self.undo_all()  # an operator's commands need the database
                 repeat(partial(self._operate, happening.kind))
@@ -186,6 +186,20 @@ def _service(happening: Happening) -> str:
             return kind.name.partition("_")[0]
 
 
+def _restored(proxy: Proxy) -> None:
+    """Let it listen again, as soon as no connection of another program's has its port."""
+    ends = time.monotonic() + 60
+    while True:
+        try:
+            proxy.restore()
+        except OSError:
+            if time.monotonic() > ends:
+                raise
+            time.sleep(0.1)
+        else:
+            return
+
+
 def _killed(system: System, *names: str) -> Undo:
     system.hosts.kill(*names)
     return partial(system.hosts.start, *names)
@@ -204,6 +218,3 @@ def _changed(system: System, statement: str, bad: str, good: str) -> Undo:
 
 def _flushed(client: redis.Redis) -> bool:
     return bool(client.eval(FLUSH_IF_DRAINED, 0))
-
-
-

@@ -187,8 +187,10 @@ class Run:
         engine = self.system.context.engine
         events = {event.label for event in self.plan.events}
         said = [one for one in what_turnout_says(engine) if one.attendance.event in events]
+        sandbox = self.system.sandbox
         held = what_the_sandbox_holds(
-            one for one in self.system.sandbox.participations() if one["event"] in events
+            (one for one in sandbox.participations() if one["event"] in events),
+            (one for one in sandbox.writes() if one["event"] in events),
         )
         differences: list[Difference] = compare(self.books.submitted, said, held)
         yield from map(str, differences)
@@ -197,7 +199,7 @@ class Run:
             yield f"the books do not balance: {books}"
         with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
             yield from wrong_now(connection)
-        most = int(self.system.sandbox.stats()["max_in_window"])
+        most = int(sandbox.stats()["max_in_window"])
         if most > BURST_LIMIT:
             yield f"{most} calls in one window of HubSpot's, which allows {BURST_LIMIT}"
         yield from (f"{name} ended by itself" for name in self.system.hosts.ended())

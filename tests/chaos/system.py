@@ -97,7 +97,8 @@ class Database:
 
     def do(self, statement: str) -> list[tuple[object, ...]]:
         """Run a statement as the server's administrator."""
-        with psycopg.connect(self.primary.url, autocommit=True) as connection:
+        writes = "-c default_transaction_read_only=off"  # also while the database is read-only to others
+        with psycopg.connect(self.primary.url, autocommit=True, options=writes) as connection:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
@@ -111,7 +112,9 @@ class Database:
         processes = [server, *server.children(recursive=True)]
         for process in processes:
             process.kill()
-        psutil.wait_procs(processes, timeout=20)
+        _, alive = psutil.wait_procs(processes, timeout=20)
+        assert not alive, f"PostgreSQL outlives SIGKILL: {alive}"
+        (self.primary.home / "postmaster.pid").unlink()  # of which pg_ctl would warn
 
     def start(self) -> None:
         """Start the primary, as soon as what is left of it allows."""
@@ -214,7 +217,9 @@ def _open(folder: Path) -> Path:
 @contextmanager
 def running_system(home: Path, broker: Broker) -> Iterator[System]:
     """Run a system under a folder until the block ends."""
-    with running_sandbox(burst_limit=BURST_LIMIT, burst_seconds=BURST_SECONDS, latency=0.05) as sandbox:
+    with running_sandbox(
+        burst_limit=BURST_LIMIT, burst_seconds=BURST_SECONDS, latency=0.05, keep_writes=True
+    ) as sandbox:
         system = System(home, broker, sandbox)
         try:
             yield system
