@@ -2,6 +2,7 @@
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -76,10 +77,18 @@ def until_then(first: int, ends: float) -> Iterator[Plan]:
 
 def tell(reported: Iterable[Report]) -> int:
     """Print a line for each run, all of one that fails, and the totals; give the exit status."""
-    began, clean, records, happened, failed = time.monotonic(), 0, 0, Counter[str](), list[int]()
+    began, clean, records, happened, outcomes, failed = (
+        time.monotonic(),
+        0,
+        0,
+        Counter[str](),
+        Counter[str](),
+        list[int](),
+    )
     for report in reported:
         print(report if report.ok else report.whole(), flush=True)
         happened.update(happening.kind for happening in report.plan.happenings)
+        outcomes += report.outcomes
         if report.ok:
             clean, records = clean + 1, records + report.records
         else:
@@ -89,6 +98,7 @@ def tell(reported: Iterable[Report]) -> int:
         f"\n{clean + len(failed)} runs in {(time.monotonic() - began) / 60:.0f} minutes, {clean} without a difference"
     )
     print("what happened: " + ", ".join(f"{kind} {number}" for kind, number in happened.most_common()))
+    print("what Turnout says: " + ", ".join(f"{outcome} {number:,}" for outcome, number in outcomes.most_common()))
     if clean:
         print(
             f"{records} records in these: none lost. With 95 % confidence fewer than one in {records / 3:,.0f} is,"
@@ -108,6 +118,7 @@ def main() -> int:
     chosen.add_argument("--hours", type=float, help="runs on one system for so long")
     parser.add_argument("--from", type=int, default=1, dest="first", help="the first seed")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is stopped
     if given.seed is not None:
         return tell(reports(several(given.seed, 1), 1))
     if given.seeds is not None:

@@ -159,7 +159,7 @@ class Mischief:
             .join(Batch, Batch.id == Record.batch_id)
             .join(Event, Event.id == Batch.event_id)
             .where(Error.resolution.is_(None), Error.outcome == Outcome.REJECTED, Record.contact.contains("@"))
-            .where(Event.object_id.in_([event.object_id for event in self.plan.events if event.account == account]))
+            .where(Event.label().in_([event.label for event in self.plan.events if event.account == account]))
         )
         engine = self.system.context.engine
         with engine.connect() as connection:

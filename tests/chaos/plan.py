@@ -91,7 +91,7 @@ WEIGHTS: Final = {
     Kind.REDIS_RESTARTED: 3,
     Kind.REDIS_FLUSHED: 4,
     Kind.REDIS_FULL: 4,
-    Kind.HUBSPOT_SLOW: 3,
+    Kind.HUBSPOT_SLOW: 4,
     Kind.HUBSPOT_HANGS: 3,
     Kind.HUBSPOT_HANGS_LATE: 3,
     Kind.HUBSPOT_CUTS: 3,
@@ -215,7 +215,7 @@ def draw(seed: int) -> Plan:
     for serial in range(dice.randint(*MESSAGES)):
         messages.append(_message(dice, seed, serial, events, messages))
     records = sum(len(message.contacts) for message in messages)
-    happenings = _happenings(dice, len(messages), records, _people(seed, Identity.EMAIL))
+    happenings = _happenings(dice, messages, records)
     return Plan(seed, broker, accounts, events, messages, happenings)
 
 
@@ -246,24 +246,28 @@ def _message(
     return Message(door, dice.choice(events), state, identity, contacts, _WHEN + serial * 1_000, key, insists)
 
 
-def _happenings(dice: random.Random, messages: int, records: int, people: Sequence[str]) -> list[Happening]:
+def _happenings(dice: random.Random, messages: Sequence[Message], records: int) -> list[Happening]:
     kinds = dice.choices(tuple(WEIGHTS), tuple(WEIGHTS.values()), k=dice.randint(*FAULTS))
+    if {Kind.RETRY, Kind.CORRECT} & set(kinds):
+        kinds.append(Kind.HUBSPOT_REFUSES)  # so that there is something to retry and to correct
+    kinds.sort(key=lambda kind: dice.random() - (kind is Kind.HUBSPOT_REFUSES))
     happenings = []
     for kind, share in zip(kinds, sorted(dice.uniform(0.05, 0.95) for _ in kinds), strict=True):
         of = dice.choice(tuple(Progress))
-        after = int(share * messages) if of is Progress.SUBMITTED else int(share * records / BATCH_SIZE)
+        after = int(share * (len(messages) if of is Progress.SUBMITTED else records / BATCH_SIZE))
         target, seconds, count = "", 0.0, 0
         match kind:
             case Kind.KILLED:
                 target, seconds = dice.choice(PROCESSES), dice.choice((0.0, 0.0, 1.0, 2.0))
             case Kind.FROZEN:
                 target, seconds = dice.choice(PROCESSES[:5]), LEASE + dice.uniform(0.5, 2)
-            case Kind.DATABASE_FAILS_OVER | Kind.REDIS_FLUSHED | Kind.DATABASE_ENDS_SESSIONS | Kind.BROKER_SILENT:
+            case Kind.DATABASE_FAILS_OVER | Kind.DATABASE_ENDS_SESSIONS | Kind.REDIS_FLUSHED | Kind.BROKER_SILENT:
                 pass
             case Kind.RETRY | Kind.CANCEL | Kind.CORRECT:
                 pass
             case Kind.HUBSPOT_REFUSES:
-                target, count = dice.choice(people), dice.randint(1, 3)
+                later = [message for message in messages[int(share * len(messages)) :] if "@" in message.contacts[0]]
+                target, count = dice.choice(dice.choice(later or [messages[0]]).contacts), dice.randint(1, 3)
             case Kind.HUBSPOT_CLOSED:
                 seconds = dice.uniform(0.5, 3)
             case _ if kind.name.startswith("HUBSPOT"):

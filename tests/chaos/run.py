@@ -3,6 +3,8 @@
 import shutil
 import threading
 import time
+import traceback
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,10 +65,12 @@ class Report:
     """What a run came to."""
 
     plan: Plan
-    seconds: float
+    seconds: float = 0.0
     differences: list[str] = field(default_factory=list)
     records: int = 0
     """Records that were submitted, each once."""
+    outcomes: Counter[str] = field(default_factory=Counter)
+    """What Turnout says of them."""
 
     @property
     def ok(self) -> bool:
@@ -75,8 +79,9 @@ class Report:
     def __str__(self) -> str:
         """One line: the seed, what happened, how many records, how long, and whether the books agree."""
         names = ", ".join(happening.kind for happening in self.plan.happenings)
+        outcomes = ", ".join(f"{number} {outcome}" for outcome, number in self.outcomes.most_common())
         verdict = "ok" if self.ok else f"{len(self.differences)} DIFFERENCES"
-        return f"seed {self.plan.seed}: {verdict}; {self.records} records, {self.seconds:.1f} s; {names}"
+        return f"seed {self.plan.seed}: {verdict}; {self.records} records ({outcomes}), {self.seconds:.1f} s; {names}"
 
     def whole(self) -> str:
         """Everything that is known of it."""
@@ -102,8 +107,18 @@ class Run:
         self._logged = {path: path.stat().st_size for path in self._logs()}
 
     def go(self) -> Report:
+        """Make it. What fails in making it is a difference too, so that its plan is told."""
+        report = Report(self.plan)
         began = time.monotonic()
-        wrong: list[str] = []
+        try:
+            report.differences += self._made()
+            report.differences += self._compared(report)
+        except Exception:  # noqa: BLE001 - whatever it is, it is a finding
+            report.differences.append(f"the run failed: {traceback.format_exc()}")
+        report.seconds = time.monotonic() - began
+        return report
+
+    def _made(self) -> list[str]:
         producers = self._producers()
         threads = [threading.Thread(target=producer.run, daemon=True) for producer in producers]
         self._written = self._writes()
@@ -116,12 +131,7 @@ class Run:
             self._mischief.undo_due()
             time.sleep(EVERY)
         self._mischief.undo_all()
-        wrong += self._drain()
-        for producer in producers:
-            wrong += producer.troubles
-        wrong += self._compared()
-        records = len({one.attendance for one in self.books.submitted})
-        return Report(self.plan, time.monotonic() - began, wrong, records)
+        return [*self._drained(), *(trouble for producer in producers for trouble in producer.troubles)]
 
     def keep(self, folder: Path, report: Report) -> None:
         """Keep the report, and what the processes have logged since the run began."""
@@ -167,7 +177,7 @@ class Run:
         except Exception:  # noqa: BLE001 - a server that is away
             return 1
 
-    def _drain(self) -> list[str]:
+    def _drained(self) -> list[str]:
         """Wait until nothing is on its way, with every process there; say what stays."""
         ends = time.monotonic() + DRAINED
         while self._left():
@@ -182,11 +192,13 @@ class Run:
             with self.system.context.engine.begin() as connection:
                 connection.execute(statement)
 
-    def _compared(self) -> Iterator[str]:
+    def _compared(self, report: Report) -> Iterator[str]:
         """Say everything in which the books differ, or in which the system is not well."""
         engine = self.system.context.engine
         events = {event.label for event in self.plan.events}
         said = [one for one in what_turnout_says(engine) if one.attendance.event in events]
+        report.records = len({one.attendance for one in self.books.submitted})
+        report.outcomes = Counter(one.outcome for one in said)
         sandbox = self.system.sandbox
         held = what_the_sandbox_holds(
             (one for one in sandbox.participations() if one["event"] in events),
