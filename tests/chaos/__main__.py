@@ -1,21 +1,19 @@
 """`python -m tests.chaos --seeds 300`: see `make chaos` and docs/reliability.md."""
 
 import argparse
-import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, nullcontext, suppress
 from itertools import count
 from pathlib import Path
 from typing import Final
 
 from tests.chaos.plan import Broker, Plan, draw
-from tests.chaos.run import Report, Run
-from tests.chaos.system import System, rabbitmq_answers, running_system
+from tests.chaos.run import Report, Run, differences_of_all
+from tests.chaos.system import rabbitmq_answers, running_system
 
 KEPT: Final = Path("build") / "chaos"
 TOGETHER: Final = 25
@@ -24,35 +22,26 @@ TOGETHER: Final = 25
 
 def reports(plans: Iterable[Plan], together: int) -> Iterator[Report]:
     """Make runs one after the other, so many on one system; one that fails is the last of its system."""
-    with ExitStack() as stack:
-        system: System | None = None
-        made = 0
-        for plan in plans:
-            if system is not None and (made == together or system.broker is not plan.broker):
+    left = iter(plans)
+    plan = next(left, None)
+    while plan is not None:
+        made: list[Run] = []
+        report = Report(plan)
+        stack = ExitStack()
+        try:
+            system = stack.enter_context(running_system(plan.broker))
+            while report.ok and plan is not None and plan.broker is system.broker and len(made) < together:
+                made.append(Run(system, plan))
+                report = made[-1].go()
+                if not report.ok:
+                    made[-1].keep(KEPT / str(plan.seed), report)
+                yield report
+                plan = next(left, None)
+            if report.ok and (late := differences_of_all(made)):
+                yield Report(made[-1].plan, differences=late)
+        finally:
+            with nullcontext() if report.ok else suppress(Exception):  # which cannot be stopped in order then
                 stack.close()
-                system = None
-            if system is None:
-                system, made = stack.enter_context(new_system(plan.broker)), 0
-            run = Run(system, plan)
-            report = run.go()
-            made += 1
-            if not report.ok:
-                run.keep(KEPT / str(plan.seed), report)
-                stack.close()
-                system = None
-            yield report
-
-
-@contextmanager
-def new_system(broker: Broker) -> Iterator[System]:
-    """Start a system in a folder of its own, deleted afterwards."""
-    home = Path(tempfile.mkdtemp(prefix="chaos-"))
-    home.chmod(0o755)
-    try:
-        with running_system(home, broker) as system:
-            yield system
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def several(first: int, number: int) -> list[Plan]:

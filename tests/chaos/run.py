@@ -5,7 +5,7 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -15,12 +15,12 @@ from sqlalchemy import text
 
 from models.words import Role
 from tests.chaos.faults import Mischief
-from tests.chaos.plan import Door, Happening, Plan, Progress
+from tests.chaos.plan import Address, Door, Happening, Plan, Progress
 from tests.chaos.producers import Books, Producer
 from tests.chaos.system import BURST_LIMIT, System
 from tests.support.api import key_for
 from tests.support.ledger import wrong_now
-from tests.support.three_books import Difference, compare, what_the_sandbox_holds, what_turnout_says
+from tests.support.three_books import Difference, Said, Submitted, compare, what_the_sandbox_holds, what_turnout_says
 from worker.accounts import registry
 from worker.database import repeat
 from worker.queries.reconciliation import audit
@@ -195,23 +195,16 @@ class Run:
     def _compared(self, report: Report) -> Iterator[str]:
         """Say everything in which the books differ, or in which the system is not well."""
         engine = self.system.context.engine
-        events = {event.label for event in self.plan.events}
-        said = [one for one in what_turnout_says(engine) if one.attendance.event in events]
+        said, differences = _books(self.system, self.books.submitted, self.plan.events)
         report.records = len({one.attendance for one in self.books.submitted})
         report.outcomes = Counter(one.outcome for one in said)
-        sandbox = self.system.sandbox
-        held = what_the_sandbox_holds(
-            (one for one in sandbox.participations() if one["event"] in events),
-            (one for one in sandbox.writes() if one["event"] in events),
-        )
-        differences: list[Difference] = compare(self.books.submitted, said, held)
         yield from map(str, differences)
         books = audit(engine)
         if not books.balanced:
             yield f"the books do not balance: {books}"
         with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
             yield from wrong_now(connection)
-        most = int(sandbox.stats()["max_in_window"])
+        most = int(self.system.sandbox.stats()["max_in_window"])
         if most > BURST_LIMIT:
             yield f"{most} calls in one window of HubSpot's, which allows {BURST_LIMIT}"
         yield from (f"{name} ended by itself" for name in self.system.hosts.ended())
@@ -226,3 +219,23 @@ class Run:
             for line in path.read_bytes()[self._logged.get(path, 0) :].splitlines():
                 if b"Traceback" in line or b'"bug: ' in line:
                     yield f"{path.name}: {line.decode(errors='replace')[:500]}"
+
+
+def _books(
+    system: System, submitted: Sequence[Submitted], events: Iterable[Address]
+) -> tuple[list[Said], list[Difference]]:
+    """Read what Turnout says of these events, and compare it with what was submitted and what HubSpot holds."""
+    labels = {event.label for event in events}
+    said = [one for one in what_turnout_says(system.context.engine) if one.attendance.event in labels]
+    held = what_the_sandbox_holds(
+        (one for one in system.sandbox.participations() if one["event"] in labels),
+        (one for one in system.sandbox.writes() if one["event"] in labels),
+    )
+    return said, compare(submitted, said, held)
+
+
+def differences_of_all(runs: Sequence[Run]) -> list[str]:
+    """Compare the books of all runs on one system once more, now that all are over."""
+    submitted = [one for run in runs for one in run.books.submitted]
+    _, differences = _books(runs[0].system, submitted, [event for run in runs for event in run.plan.events])
+    return [f"after {len(runs)} runs on one system: {one}" for one in differences]

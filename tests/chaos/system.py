@@ -4,12 +4,14 @@ The clock of the second host is an hour ahead.
 """
 
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
@@ -35,6 +37,7 @@ AHEAD = 3_600
 """Seconds that the second host's clock is ahead."""
 BURST_LIMIT = 40
 BURST_SECONDS = 1.0
+RABBITMQ = 5672
 WORKERS = 4
 """Processes that give heartbeats."""
 OWNER = "turnout"
@@ -58,7 +61,13 @@ class Hosts(Workers):
 
     def ended(self) -> list[str]:
         """Name the processes that ended by themselves."""
-        return [name for name in self.commands if not self.alive(name)]
+        return [name for name in self.commands if name not in self._running or not self.alive(name)]
+
+    def end(self) -> None:
+        """Stop all in order, also what is frozen."""
+        for process in self._running.values():
+            process.send_signal(signal.SIGCONT)
+        self.stop()
 
     def answers(self) -> bool:
         """Say whether the web process takes requests."""
@@ -70,7 +79,7 @@ class Hosts(Workers):
 
 def rabbitmq_answers() -> bool:
     """Say whether a RabbitMQ is here that runs can have a virtual host of."""
-    return is_taken(5672) and shutil.which("rabbitmqctl") is not None
+    return is_taken(RABBITMQ) and shutil.which("rabbitmqctl") is not None
 
 
 def named(command: list[str], host: int) -> list[str]:
@@ -144,26 +153,25 @@ class Database:
 class System:
     """Everything that runs; made healthy, and kept so between runs."""
 
-    def __init__(self, home: Path, broker: Broker, sandbox: RunningSandbox) -> None:
-        self.broker = broker
-        self.sandbox = sandbox
-        self.home = home
-        self.hubspot = Proxy(int(sandbox.url.rpartition(":")[2]))
-        (home / "servers").mkdir(parents=True)
-        self.database = Database(_open(home / "servers" / "postgres"))
-        self.valkey = Valkey(home / "servers", appendfsync="always")
-        self.redis_proxy = Proxy(self.valkey.port)
+    def __init__(self, home: Path, broker: Broker, sandbox: RunningSandbox, stack: ExitStack) -> None:
+        self.broker, self.sandbox = broker, sandbox
+        servers, logs = home / "servers", home / "logs"
+        for folder in (servers, servers / "postgres", logs):
+            folder.mkdir()
+            folder.chmod(0o755)  # PostgreSQL runs as a user of its own, where the tests are root's
+        self.database = Database(servers / "postgres")
+        stack.callback(self.database.stop)
+        self.valkey = Valkey(servers, appendfsync="always")
+        stack.callback(self.valkey.stop)
         self.redis = redis.Redis.from_url(self.valkey.url, socket_timeout=5)
+        stack.callback(self.redis.close)
+        self.hubspot = self._proxy(int(sandbox.url.rpartition(":")[2]), stack)
+        self.redis_proxy = self._proxy(self.valkey.port, stack)
         redis_url = f"redis://127.0.0.1:{self.redis_proxy.port}/0"
+        self.broker_proxy, broker_url = self.redis_proxy, redis_url
         if broker is Broker.RABBITMQ:
-            self.virtual_host = f"turnout-{uuid.uuid4().hex}"
-            rabbitmqctl("add_vhost", self.virtual_host)
-            rabbitmqctl("set_permissions", "-p", self.virtual_host, "guest", ".*", ".*", ".*")
-            self.broker_proxy = Proxy(5672)
-            broker_url = f"amqp://guest:guest@127.0.0.1:{self.broker_proxy.port}/{self.virtual_host}"
-        else:
-            self.broker_proxy = self.redis_proxy
-            broker_url = redis_url
+            self.broker_proxy = self._proxy(RABBITMQ, stack)
+            broker_url = f"amqp://guest:guest@127.0.0.1:{self.broker_proxy.port}/{_virtual_host(stack)}"
         self.settings = Settings(
             _env_file=None,
             database_url=self.database.url,
@@ -183,45 +191,39 @@ class System:
             log_format="json",
         )
         self.context = Context(self.settings)
+        stack.callback(self.context.redis.close)
+        stack.callback(self.context.engine.dispose)
         upgrade(self.context.engine)
-        logs = home / "logs"
-        logs.mkdir()
         self.hosts = Hosts(self.settings, logs)
+        stack.callback(self.hosts.end)
         self.hosts.start()
         self.hosts.until_ready(WORKERS)
         until(self.hosts.answers, 60, self.hosts.logs)
 
-    def stop(self) -> None:
-        try:
-            self.hosts.stop()
-        finally:
-            self.context.engine.dispose()
-            self.context.redis.close()
-            self.redis.close()
-            for proxy in {self.hubspot, self.redis_proxy, self.broker_proxy}:
-                proxy.cut()
-            self.valkey.stop()
-            self.database.stop()
-            if self.broker is Broker.RABBITMQ:
-                rabbitmqctl("delete_vhost", self.virtual_host)
-            shutil.rmtree(self.home / "servers", ignore_errors=True)
+    @staticmethod
+    def _proxy(port: int, stack: ExitStack) -> Proxy:
+        proxy = Proxy(port)
+        stack.callback(proxy.cut)
+        return proxy
 
 
-def _open(folder: Path) -> Path:
-    """Make a folder that the servers' user may go through."""
-    folder.mkdir()
-    folder.chmod(0o755)
-    return folder
+def _virtual_host(stack: ExitStack) -> str:
+    """Make a virtual host of RabbitMQ's, of this system alone."""
+    name = f"turnout-{uuid.uuid4().hex}"
+    rabbitmqctl("add_vhost", name)
+    stack.callback(rabbitmqctl, "delete_vhost", name)
+    rabbitmqctl("set_permissions", "-p", name, "guest", ".*", ".*", ".*")
+    return name
 
 
 @contextmanager
-def running_system(home: Path, broker: Broker) -> Iterator[System]:
-    """Run a system under a folder until the block ends."""
-    with running_sandbox(
-        burst_limit=BURST_LIMIT, burst_seconds=BURST_SECONDS, latency=0.05, keep_writes=True
-    ) as sandbox:
-        system = System(home, broker, sandbox)
-        try:
-            yield system
-        finally:
-            system.stop()
+def running_system(broker: Broker) -> Iterator[System]:
+    """Run a system, in a folder of its own, until the block ends."""
+    home = Path(tempfile.mkdtemp(prefix="chaos-"))
+    home.chmod(0o755)
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, home, ignore_errors=True)
+        sandbox = stack.enter_context(
+            running_sandbox(burst_limit=BURST_LIMIT, burst_seconds=BURST_SECONDS, latency=0.05, keep_writes=True)
+        )
+        yield System(home, broker, sandbox, stack)
