@@ -46,7 +46,7 @@ class Said:
 
     attendance: Attendance
     outcome: str
-    """An `Outcome`, or `NOT_ACCEPTED`."""
+    """An `Outcome`, `NOT_ACCEPTED` or `SUPERSEDED`."""
     answers_lost: int = 0
     """How many calls that may have carried it brought no answer that Turnout could read."""
 
@@ -101,6 +101,9 @@ class Difference:
 
 NOT_ACCEPTED: Final = "not accepted"
 """What Turnout says of an input that it keeps to be fixed."""
+SUPERSEDED: Final = "superseded"
+"""Of a canceled record: a newer one took its place after it was sent without a clear answer. HubSpot may have it, and
+Turnout says so by its history; it is not looked for, since what is newer is there."""
 _UNFINISHED: Final = frozenset({Outcome.PENDING, Outcome.PROCESSING})
 
 
@@ -151,7 +154,7 @@ def _delivered_wrongly(
             yield Difference(Kind.NOT_THERE, attendance)
     for attendance in there:
         outcomes = called.get(attendance, [])
-        if Outcome.DELIVERED not in outcomes and (outcomes or attendance not in forgotten):
+        if not {Outcome.DELIVERED, SUPERSEDED} & set(outcomes) and (outcomes or attendance not in forgotten):
             yield Difference(Kind.NOT_CALLED, attendance, ", ".join(outcomes) or "unknown")
 
 
@@ -215,11 +218,14 @@ lost AS (
   WHERE a.kind <> 'read-back' AND a.answer IN ('', 'lost', 'ambiguous') GROUP BY 1)
 SELECT coalesce(v.object_id, v.external_account_id || '/' || v.external_event_id) AS event, r.contact,
   b.state, (r.input->>'interactionDateTime')::bigint AS occurred_at,
-  CASE WHEN e.resolution = 'confirmed' THEN 'delivered' WHEN e.id IS NOT NULL THEN e.outcome
+  CASE WHEN e.resolution = 'confirmed' THEN 'delivered'
+    WHEN e.category = 'SUPERSEDED' AND (lost.number > 0 OR EXISTS (
+      SELECT FROM errors p WHERE p.record_id = r.id AND p.outcome = 'unconfirmed')) THEN 'superseded'
+    WHEN e.id IS NOT NULL THEN e.outcome
     WHEN b.status = 'COMPLETE' THEN 'delivered' ELSE lower(b.status) END AS outcome,
   coalesce(lost.number, 0) AS answers_lost
 FROM records r JOIN batches b ON b.id = r.batch_id JOIN events v ON v.id = b.event_id
-LEFT JOIN LATERAL (SELECT id, outcome, resolution FROM errors WHERE record_id = r.id AND batch_id = r.batch_id
+LEFT JOIN LATERAL (SELECT id, outcome, category, resolution FROM errors WHERE record_id = r.id AND batch_id = r.batch_id
   ORDER BY id DESC LIMIT 1) e ON true
 LEFT JOIN lost ON lost.record_id = r.id WHERE r.contact NOT LIKE 'erased %' ORDER BY r.id""")
 """Its outcomes are derived here once more, apart from `models.outcome`: a book is not checked by itself."""
