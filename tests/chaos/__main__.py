@@ -16,6 +16,8 @@ from tests.chaos.run import Report, Run, differences_of_all
 from tests.chaos.system import rabbitmq_answers, running_system
 
 KEPT: Final = Path("build") / "chaos"
+ENOUGH: Final = 9
+"""Clean runs, from which something follows."""
 TOGETHER: Final = 25
 """Runs made on one system; then a new one is started."""
 
@@ -88,9 +90,9 @@ def tell(reported: Iterable[Report]) -> int:
     )
     print("what happened: " + ", ".join(f"{kind} {number}" for kind, number in happened.most_common()))
     print("what Turnout says: " + ", ".join(f"{outcome} {number:,}" for outcome, number in outcomes.most_common()))
-    if clean:
+    if clean > ENOUGH:
         print(
-            f"{records} records in these: none lost. With 95 % confidence fewer than one in {records / 3:,.0f} is,"
+            f"{records:,} records in these: none lost. With 95 % confidence fewer than one in {records / 3:,.0f} is,"
             f" and fewer than one in {clean / 3:,.0f} such runs loses any (rule of three)"
         )
     if failed:
