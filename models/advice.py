@@ -174,6 +174,11 @@ def advise(  # noqa: PLR0911, PLR0913 - a row each
                 " stores nothing twice"
             )
             return Advice(means, Who.HUBSPOT, subject.retry)
+        case Outcome.UNCONFIRMED, "CANCELED":
+            means = "an operator took it out of the queue after a call that brought no answer: it may have arrived"
+            if is_looked_for:
+                return Advice(f"{means}; Turnout looks for it at HubSpot, and does not send it again", Who.NOBODY)
+            return Advice(f"{means}, and Turnout did not find it", Who.OPERATOR, subject.retry)
         case Outcome.UNCONFIRMED, _:
             means = (
                 "HubSpot took the request and said neither yes nor no to these"

@@ -116,3 +116,7 @@ class About(NamedTuple):
 
 CANCELED: Final = ErrorKind.of(Outcome.CANCELED, "CANCELED", "", "canceled by an operator")
 """What an operator takes out of the queue."""
+IN_DOUBT: Final = ErrorKind.of(
+    Outcome.UNCONFIRMED, "CANCELED", "", "canceled by an operator, after a call that brought no answer"
+)
+"""What an operator takes out of the queue after it may have arrived: it is looked for, and not sent again."""

@@ -37,14 +37,17 @@ class Leave:
 
 
 def after_absence(
-    reads: int, *, sent_again: bool, newer: bool, waits: Sequence[float] = WAITS
+    reads: int, *, sent_again: bool, newer: bool, canceled: bool = False, waits: Sequence[float] = WAITS
 ) -> ReadAgain | SendAgain | Leave:
     """Decide what follows the look number `reads` (from 1) that found nothing.
 
     `sent_again`: it was sent once more already. `newer`: HubSpot shows a later state that sending would undo.
+    `canceled`: an operator took it out of the queue.
     """
     if reads <= len(waits):
         return ReadAgain(waits[reads - 1])
+    if canceled:
+        return Leave("an operator canceled it, and it is not there")
     if sent_again:
         return Leave("it was sent once more, and is still not there")
     if newer:

@@ -13,6 +13,7 @@ What happens, exactly one of:
 - `status`  200 to 599, with `headers`, and `body`: text is sent as HTML unless the headers say otherwise, anything else
             as JSON. Without a body: what HubSpot usually sends with it, a 400 naming the contact between back-ticks;
             of a 2xx, the answer that the request would have got
+- `slow`    seconds by which the answer comes later; what the request asks for is stored
 - `hang`    seconds without a word, then the connection is closed
 - `cut`     true: the connection is closed at once
 - `truncate` true: the answer's headers and half of its body, then the connection is closed. So a proxy does whose
@@ -38,6 +39,13 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class Slow:
+    """The answer that the request would have got, later."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Hang:
     """Silence, then the end of the connection."""
 
@@ -59,11 +67,14 @@ class Drop:
     """An answer that says nothing of the matched inputs."""
 
 
+What = Answered | Slow | Hang | Cut | Truncate | Drop
+
+
 @dataclass(frozen=True, slots=True)
 class OrderedFault:
     """One order; the module's docstring says what each field means."""
 
-    happens: Answered | Hang | Cut | Truncate | Drop
+    happens: What
     match: str | None = None
     reads: bool = False
     count: int | None = None

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Mapping
 
-from sandbox.faults import Answered, Cut, Drop, Hang, OrderedFault, Truncate
+from sandbox.faults import Answered, Cut, Drop, Hang, OrderedFault, Slow, Truncate, What
 
 _FLAGS: dict[str, Cut | Truncate | Drop] = {"cut": Cut(), "truncate": Truncate(), "drop": Drop()}
-_HAPPENINGS = ("status", "hang", *_FLAGS)
+_HAPPENINGS = ("status", "slow", "hang", *_FLAGS)
 _FIELDS = {*_HAPPENINGS, "match", "reads", "count", "rate", "applied", "body", "headers"}
 _RECKONED = {"content-length", "transfer-encoding", "connection"}
 
@@ -34,14 +34,14 @@ def fault_from(definition: object) -> OrderedFault:
         reads=_flag(definition, "reads"),
         count=_count(definition.get("count")),
         rate=_number(definition.get("rate", 1), "rate", most=1),
-        applied=_flag(definition, "applied"),
+        applied=_flag(definition, "applied") or "slow" in given,
     )
-    if fault.reads and (fault.applied or isinstance(fault.happens, Drop)):
+    if fault.reads and (_flag(definition, "applied") or isinstance(fault.happens, Drop)):
         raise BadFaultError("drop and applied are for writes: a read stores nothing")
     return fault
 
 
-def _happening(name: str, definition: Mapping[str, object]) -> Answered | Hang | Cut | Truncate | Drop:
+def _happening(name: str, definition: Mapping[str, object]) -> What:
     value = definition[name]
     if name == "status":
         if not isinstance(value, int) or not 200 <= value <= 599:  # noqa: PLR2004
@@ -49,6 +49,8 @@ def _happening(name: str, definition: Mapping[str, object]) -> Answered | Hang |
         return Answered(value, definition.get("body"), _headers(definition.get("headers", {})))
     if name == "hang":
         return Hang(_number(value, "hang"))
+    if name == "slow":
+        return Slow(_number(value, "slow"))
     if value is not True:
         raise BadFaultError(f"{name} can only be true")
     return _FLAGS[name]
@@ -88,17 +90,19 @@ def written(fault: OrderedFault, left: int | None) -> dict[str, object]:
         **({"reads": True} if fault.reads else {}),
         **({} if left is None else {"count": left}),
         **({} if fault.rate == 1 else {"rate": fault.rate}),
-        **({"applied": True} if fault.applied else {}),
+        **({"applied": True} if fault.applied and not isinstance(fault.happens, Slow) else {}),
     }
 
 
-def _written(happens: Answered | Hang | Cut | Truncate | Drop) -> dict[str, object]:
+def _written(happens: What) -> dict[str, object]:
     match happens:
         case Answered(status, body, headers):
             given = {"body": body, "headers": headers}
             return {"status": status} | {name: value for name, value in given.items() if value}
         case Hang(seconds):
             return {"hang": seconds}
+        case Slow(seconds):
+            return {"slow": seconds}
     return {next(name for name, flag in _FLAGS.items() if flag == happens): True}
 
 

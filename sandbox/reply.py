@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import orjson
 
 from sandbox.answers import HTML, JSON, SandboxAnswer, usual
-from sandbox.faults import Answered, Cut, Drop, Hang, OrderedFault, Truncate
+from sandbox.faults import Answered, Cut, Drop, Hang, OrderedFault, Slow, Truncate
 
 UNANSWERED = "0"
 """How the counts by status call a connection that was closed without an answer."""
@@ -30,6 +30,8 @@ def spoilt(fault: OrderedFault, answer: SandboxAnswer, contact: str) -> Reply:
     match fault.happens:
         case Answered():
             return Reply(_ordered(fault.happens, answer, fault.match or contact))
+        case Slow(seconds):
+            return Reply(answer, hang=seconds)
         case Hang(seconds):
             return Reply(None, hang=seconds, whole=False)
         case Cut():

@@ -38,7 +38,6 @@ def intake(process: Context, wake: Callable[..., int] = wake) -> int:
         redis.RedisError, sqlalchemy.exc.DBAPIError: where one of them is out of reach; nothing is lost by it.
 
     """
-    process.stream.join()
     drained = 0
     while not process.stopping.is_set() and (taken := _take(process, wake)):
         drained += taken

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+import redis
 from kombu.connection import Connection
 from kombu.entity import Queue
 from sqlalchemy import Engine
@@ -64,6 +65,28 @@ def test_valkey_gone_for_fifteen_seconds(
             valkey.start()
             handed += enqueue(stream, chance, 2, 100)
             recovers(workers, sandbox, engine, handed)
+
+
+def test_a_valkey_that_is_full_when_it_comes_back_ends_no_worker(
+    broken_valkey: tuple[Settings, Valkey], engine: Engine, tmp_path: Path
+) -> None:
+    settings, valkey = broken_valkey
+    with running_sandbox(burst_limit=100_000) as sandbox:
+        settings = told(settings, hubspot_url=sandbox.url)
+        with running_workers(settings, tmp_path) as workers, redis.Redis.from_url(valkey.url) as client:
+            valkey.kill()
+            valkey.start(maxmemory="1")
+            until(lambda: refused_writes(client) > 5, 30, workers.logs)
+            time.sleep(5)  # and others
+            client.config_set("maxmemory", "0")
+            stream = Context(settings).stream
+            recovers(workers, sandbox, engine, enqueue(stream, random.Random(2), 1, 20))
+
+
+def refused_writes(client: redis.Redis) -> int:
+    """Count what a Valkey refused since it started because it was full."""
+    found = client.info("errorstats").get("errorstat_OOM", {"count": 0})
+    return int(found["count"])
 
 
 class Story:

@@ -164,6 +164,20 @@ def test_a_group_that_is_gone_is_made_again_at_the_beginning(context: Context) -
     assert contacts(context) == ["ada@example.com", "bob@example.com"]
 
 
+def test_a_flush_while_the_stream_is_drained_ends_no_reader(context: Context) -> None:
+    context.stream.add(message("ada@example.com"))
+
+    def flushed(connection: Connection, handed: list[Any], rules: Any) -> Any:
+        if b"ada" in handed[0].raw:
+            context.redis.flushall()
+            context.stream.add(message("bob@example.com"))
+        return accept(connection, handed, rules)
+
+    with patch.object(module, "accept", flushed):
+        assert intake(context) == 2
+    assert contacts(context) == ["ada@example.com", "bob@example.com"]
+
+
 def test_one_read_takes_little_more_than_its_bound(context: Context) -> None:
     context.stream.join()
     big = b"x" * (MOST_BYTES // 4)

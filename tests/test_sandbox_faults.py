@@ -45,6 +45,14 @@ def test_a_connection_breaks_for_real(
     assert len(post(sandbox, by_email()).json()["results"]) == (not applied)
 
 
+def test_a_slow_answer_is_whole_and_its_records_are_stored(sandbox: RunningSandbox) -> None:
+    sandbox.fault(slow=0.3, count=1)
+    start = time.monotonic()
+    assert len(post(sandbox, by_email()).json()["results"]) == 1
+    assert time.monotonic() - start >= 0.3
+    assert sandbox.stats()["stored"] == 1
+
+
 def test_a_hang_lasts_and_a_client_may_give_up_first(sandbox: RunningSandbox) -> None:
     sandbox.fault(hang=30, applied=True)
     start = time.monotonic()
@@ -64,6 +72,7 @@ def test_the_faults_in_force_are_listed_as_they_could_be_ordered_again(sandbox: 
     ordered: list[dict[str, object]] = [
         {"match": "ada@example.com", "status": 400, "count": 3, "body": {"a": 1}, "headers": {"X-A": "b"}},
         {"hang": 1.5, "rate": 0.5},
+        {"slow": 1.5, "rate": 0.5},
         {"drop": True, "applied": True},
         {"truncate": True, "reads": True},
     ]
@@ -222,8 +231,8 @@ def test_a_rate_is_the_share_of_requests_that_fail() -> None:
     ("definition", "why"),
     [
         ([], "a fault is a JSON object"),
-        ({}, "exactly one of status, hang, cut, truncate, drop is needed, there are 0"),
-        ({"status": 500, "cut": True}, "exactly one of status, hang, cut, truncate, drop is needed, there are 2"),
+        ({}, "exactly one of status, slow, hang, cut, truncate, drop is needed, there are 0"),
+        ({"status": 500, "cut": True}, "exactly one of status, slow, hang, cut, truncate, drop is needed, there are 2"),
         ({"status": 500, "when": "now"}, "unknown field: when"),
         ({"status": 100}, "status must be an integer from 200 to 599"),
         ({"status": "500"}, "status must be an integer from 200 to 599"),
@@ -235,6 +244,7 @@ def test_a_rate_is_the_share_of_requests_that_fail() -> None:
         ({"truncate": 1}, "truncate can only be true"),
         ({"hang": -1}, "hang must be a number from 0"),
         ({"hang": True}, "hang must be a number from 0"),
+        ({"slow": -1}, "slow must be a number from 0"),
         ({"cut": True, "count": 0}, "count must be an integer of at least 1"),
         ({"cut": True, "rate": 1.5}, "rate must be a number from 0 to 1"),
         ({"cut": True, "rate": 1, "count": 1}, "count or rate, not both"),

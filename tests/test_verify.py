@@ -19,8 +19,8 @@ from models.words import AttemptKind, Door, Outcome, Resolution, Status
 from tasks.deliver import deliver
 from tasks.sweep import sweep
 from tasks.verify import BEHIND, verify
-from tests.support.jobs import retry
-from tests.support.ledger import Ledger, ask, do, idle_transactions, make_due, resolve
+from tests.support.jobs import cancel, retry
+from tests.support.ledger import Ledger, ask, do, idle_transactions, let_pass, make_due, resolve
 from tests.support.sandbox_calls import by_email, object_path, post
 from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from worker.accounts.state import pause
@@ -29,6 +29,7 @@ from worker.delivery import read_back as reader_module
 from worker.delivery.account_stops import UNREADABLE
 from worker.encryption import seal
 from worker.intake.accept import Inbound, accept
+from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
 from worker.queries.status import read_status
@@ -824,3 +825,26 @@ def test_the_sweep_wakes_whoever_has_something_to_read_once(
     assert json.loads(message)["headers"]["task"] == "attendance.verify"
     pause(context.engine, 1, "an operator did")
     assert accounts_due(context.engine) == []
+
+
+def test_what_is_canceled_after_a_call_without_an_answer_is_looked_for_and_not_sent_again(
+    context: Context, sandbox: RunningSandbox
+) -> None:
+    """HubSpot has the one, and lost the other: Turnout says so of both."""
+    hand(context, "came@example.com", object_id="77")
+    hand(context, "lost@example.com", object_id="78")
+    sandbox.fault(match="came@example.com", cut=True, applied=True, count=1)
+    sandbox.fault(match="lost@example.com", cut=True, count=1)
+    deliver(context, "default")
+    hand(context, "never-sent@example.com", object_id="79")
+    requests = sandbox.stats()["requests"]
+    assert cancel(context.engine, CancelFilter()) == (3, 3)
+    assert outcomes(context) == {"unconfirmed": 2, "canceled": 1}
+    for _ in range(6):
+        let_pass(context.engine, 1)
+        verify(context, "default")
+    assert outcomes(context) == {"delivered": 1, "unconfirmed": 1, "canceled": 1}
+    (left,) = [error for error in errors(context) if error.outcome == "unconfirmed" and error.resolution is None]
+    assert left.context["read_back"]["left"] == "an operator canceled it, and it is not there"
+    assert sandbox.stats()["requests"] == requests
+    assert audit(context.engine).balanced

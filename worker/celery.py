@@ -117,6 +117,9 @@ def configuration(settings: Settings) -> Json:
         # it gives up after a hundred tries, some 45 minutes.
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
+        # Also where Redis answers, and takes no writes for now: it is full, or became a replica. By default a worker
+        # that comes back to such a one ends. On RabbitMQ these errors are mistakes of ours, such as a queue's type.
+        "broker_channel_error_retry": settings.broker_url.startswith("redis"),
         "broker_connection_timeout": connection["connect_timeout"],
         "broker_pool_acquire_timeout": 2,
         # A peer that vanished, or goes silent and never closes, is noticed by three heartbeats that do not come (on

@@ -123,7 +123,14 @@ class Stream:
 
     def read(self) -> Entries:
         """Read the oldest entry that was read before and never acknowledged, or else the next that nobody read."""
-        again, entries = self._read(keys=[KEY], args=[GROUP, CONSUMER, MOST_ENTRIES, MOST_BYTES])
+        bounds = (GROUP, CONSUMER, MOST_ENTRIES, MOST_BYTES)
+        try:
+            again, entries = self._read(keys=[KEY], args=bounds)
+        except redis.ResponseError as error:
+            if "NOGROUP" not in str(error):
+                raise
+            self.join()  # Redis is new, or was flushed since the last read
+            again, entries = self._read(keys=[KEY], args=bounds)
         return Entries(
             [_entry(id_, fields) for id_, fields in entries],
             again=bool(again),

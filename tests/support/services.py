@@ -20,9 +20,10 @@ class Valkey:
         self._log = data_dir / "valkey.log"
         self.start()
 
-    def start(self) -> None:
+    def start(self, **options: str) -> None:
+        command = [*self._command, *(word for name, value in options.items() for word in (f"--{name}", value))]
         with self._log.open("ab") as log:
-            self.process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         client = redis.Redis(port=self.port)
         until = time.monotonic() + 60
         while True:

@@ -219,7 +219,9 @@ def _absent(  # noqa: PLR0913 - what was seen, and where
     said = _evidence(record, where, evidence(rows, record.wanted.address), found=False)
     if refusal:
         said["refused"] = refusal
-    follows = after_absence(record.reads + 1, sent_again=record.sent_again, newer=newer, waits=waits)
+    follows = after_absence(
+        record.reads + 1, sent_again=record.sent_again, newer=newer, canceled=record.canceled, waits=waits
+    )
     if isinstance(follows, Leave):
         return ReadBackResult(record, None, {**said, "left": follows.because})
     return ReadBackResult(record, None, said, follows.seconds)

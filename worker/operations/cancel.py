@@ -4,16 +4,30 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
-from sqlalchemy import ColumnElement, Connection, Integer, bindparam, false, func, insert, literal, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    bindparam,
+    exists,
+    false,
+    func,
+    insert,
+    literal,
+    literal_column,
+    select,
+    text,
+)
 
-from models.error_signature import CANCELED
+from models.error_signature import CANCELED, IN_DOUBT
 from models.moves import Move
-from models.tables import NOBODY, Account, Batch, Error, Event, Record, fixed, ids
-from models.words import Outcome, State, Status
+from models.tables import NOBODY, Account, Attempt, Batch, Error, Event, Record, fixed, ids, seconds
+from models.words import AttemptKind, Outcome, State, Status
 from worker.database import rows_as
 from worker.queries.batch_conditions import batch_conditions
 from worker.queries.scan import Span, look
 from worker.queue import lanes
+from worker.queue.settle import FIRST_READ
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +104,29 @@ _CANCEL: Final = (
     .where(Batch.id == bindparam("batch"))
     .values(open=false(), after=NOBODY, settled_at=func.now(), postponed_because="")
 )
+_CALLED_FOR: Final = exists().where(
+    Attempt.batch_id == Record.batch_id,
+    Attempt.kind != fixed(AttemptKind.READ_BACK),
+    Attempt.answer.in_([literal_column("''"), literal_column("'ambiguous'"), literal_column("'lost'")]),
+)
+_NOTE_IN_DOUBT: Final = (
+    insert(Error)
+    .from_select(
+        ["record_id", "batch_id", "account_id", "outcome", "category", "message", "group_id", "verify_at"],
+        select(
+            Record.id,
+            Record.batch_id,
+            Batch.account_id,
+            fixed(Outcome.UNCONFIRMED),
+            *map(literal, (IN_DOUBT.category, IN_DOUBT.gist, IN_DOUBT.group_id)),
+            func.now() + seconds("first_read"),
+        )
+        .join(Batch, Batch.id == Record.batch_id)
+        .where(Record.batch_id == bindparam("batch"), Record.unanswered(), _CALLED_FOR),
+    )
+    .returning(Error.record_id)
+)
+"""Those that HubSpot may have: a call for them brought no answer. They overtake what is older, and are looked for."""
 _NOTE: Final = (
     insert(Error)
     .from_select(
@@ -112,7 +149,7 @@ WHERE after @> ARRAY[CAST(:batch AS bigint)] AND after <> '{}' RETURNING id, aft
 
 
 def cancel(connection: Connection, batch_id: int, largest: int | None = None) -> list[int] | None:
-    """Cancel a batch, whose event is locked, and give its records.
+    """Cancel a batch, whose event is locked, and give its records; what may have arrived is looked for at HubSpot.
 
     None where somebody else was faster, or where records were added to it beyond `largest`, which nobody was shown.
     """
@@ -120,7 +157,8 @@ def cancel(connection: Connection, batch_id: int, largest: int | None = None) ->
     if waited_for is None:
         return None
     connection.execute(_CANCEL, {"batch": batch_id})
-    canceled = list(connection.execute(_NOTE, {"batch": batch_id}).scalars())
+    in_doubt = connection.execute(_NOTE_IN_DOUBT, {"batch": batch_id, "first_read": FIRST_READ}).scalars().all()
+    canceled = [*in_doubt, *connection.execute(_NOTE, {"batch": batch_id}).scalars()]
     freed = connection.execute(_HAND_ON, {"batch": batch_id, "waited_for": waited_for})
     lanes.tell(connection, [row.id for row in freed if not row.after])
     return canceled

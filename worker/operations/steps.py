@@ -9,7 +9,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from models.accept_rules import Rules
 from models.correction import Change
-from models.error_signature import CANCELED
+from models.error_signature import CANCELED, IN_DOUBT
 from models.tables import Batch, Error, JobItem, Refused
 from models.words import Action, Origin, Resolution
 from worker.database import json, rows_as
@@ -244,7 +244,7 @@ def _cancel(on: StepContext, work: JobState) -> StepResult | None:
         if not found:
             return StepResult([], work.stage, left.after) if left else None
         place = left.after if left else work.until
-    note_seen(on.engine, [CANCELED])
+    note_seen(on.engine, [CANCELED, IN_DOUBT])
     lock_events(on.connection, {batch.event_id for batch in found})
     items: list[ItemResult] = []
     for batch in found:

@@ -29,6 +29,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased
 
 from hubspot_api.participations import Wanted, wanted
+from models.error_signature import IN_DOUBT
 from models.message import Address
 from models.tables import Account, Batch, Error, Event, Record, fixed, ids, seconds
 from models.words import AttemptKind, Outcome, Resolution, State
@@ -66,6 +67,8 @@ class Unconfirmed:
     """Looks that found nothing."""
     sent_again: bool
     """Sent once more already, after such looks."""
+    canceled: bool = False
+    """Taken out of the queue by an operator, after a call that brought no answer."""
 
     @property
     def breakdown(self) -> Breakdown:
@@ -118,6 +121,7 @@ _OPEN: Final = (
             _Before.context.contains({"read_back": {"sent_again": True}}),
         )
         .label("sent_again"),
+        (Error.category == IN_DOUBT.category).label("canceled"),
     )
     .join(Record, and_(Record.id == Error.record_id, Record.batch_id == Error.batch_id))
     .join(Batch, Batch.id == Error.batch_id)
@@ -304,7 +308,8 @@ def _unconfirmed(  # noqa: PLR0913 - a row's columns
     external_event_id: str | None,
     external_account_id: str | None,
     sent_again: bool,
+    canceled: bool,
 ) -> Unconfirmed:
     address = Address(object_id, external_event_id, external_account_id)
     seeks = wanted(record_id, address, state, input)
-    return Unconfirmed(error_id, batch_id, event_id, contact, seeks, reads, sent_again)
+    return Unconfirmed(error_id, batch_id, event_id, contact, seeks, reads, sent_again, canceled)
