@@ -1,6 +1,7 @@
 """What tests share: servers and processes of their own, callers, data, and what must hold of the tables.
 
 - `ledger`              what stands in the tables and what must hold of them; the steps of the queue's tests
+- `three_books`         what was submitted, what Turnout says and what the sandbox holds, compared record by record
 - `jobs`                bulk actions run to their end
 - `api`, `console`      the HTTP API and the console on loopback; `browser`: Chromium
 - `routes`              every route, with a database full of one person, and what finds her in an answer
