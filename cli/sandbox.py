@@ -41,6 +41,9 @@ def sandbox(  # noqa: PLR0913 - every option is a flag
     ] = None,
     latency: Annotated[float, typer.Option(min=0, help="Seconds until an answer.")] = 0.0,
     jitter: Annotated[float, typer.Option(min=0, help="At most so many seconds more.")] = 0.0,
+    keep_writes: Annotated[
+        bool, typer.Option("--keep-writes", help="Keep every write for GET /_sandbox/writes.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not say where it listens.")] = False,
 ) -> None:
@@ -73,6 +76,7 @@ def sandbox(  # noqa: PLR0913 - every option is a flag
         event_read_delay=event_read_delay,
         latency=latency,
         jitter=jitter,
+        keep_writes=keep_writes,
         seed=seed,
     )
 

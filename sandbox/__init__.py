@@ -15,6 +15,7 @@ One request, read downwards:
 - `faults`          what can be ordered to go wrong, and which order meets a request; `ordering` reads one from JSON
 - `writing`         one POST of attendance: `judging` decides each input alone, purely
 - `reading`         the participation views
+- `received`        the writes that came, and what each came to, where they are kept
 - `participations`  what one account has stored; `events` which there are; `identity` numbers contacts and events
 - `reply`           what goes back: an `answers` body whole, half or not at all
 - `options`         what can be set, with HubSpot's tiers

@@ -9,6 +9,10 @@
 - `GET /_sandbox/participations`   a list of `event` (object id, or `externalAccountId/externalEventId`), `contact`
                                    (e-mail in lower case, or vid, as sent), `state`, `occurredAt` (epoch ms),
                                    `durationSeconds` (or null), without the read delays; `?token=` of one account only
+- `GET /_sandbox/writes`          with `--keep-writes` a list of the writes, as they came, that passed token and limits:
+                                   `event`, `state`, `status` (as text; "0": no answer), `inputs`, each with `contact`,
+                                   `occurredAt`, `held` (whether it is stored since), `named` (whether a whole answer
+                                   was sent that names the contact in its results)
 - `POST /_sandbox/reset`           forget all of it, limits included -> 200
 """
 
@@ -21,6 +25,7 @@ from starlette.routing import Route
 
 from sandbox.ordering import BadFaultError, fault_from, written
 from sandbox.participations import StoredRow
+from sandbox.received import ReceivedWrite
 from sandbox.world import World
 
 _ROWS_AT_ONCE = 2_000
@@ -50,6 +55,9 @@ def routes(world: World) -> list[Route]:
         accounts = [account for name, account in world.accounts.items() if token in {None, name}]
         return StreamingResponse(_listed([row for account in accounts for row in account.stored.rows]), headers=_JSON)
 
+    async def writes(_: Request) -> Response:
+        return _json([_came(write) for write in world.writes])
+
     async def reset(_: Request) -> Response:
         world.reset()
         return _json({})
@@ -59,6 +67,7 @@ def routes(world: World) -> list[Route]:
         Route("/_sandbox/faults", faults, methods=["GET"]),
         Route("/_sandbox/stats", stats, methods=["GET"]),
         Route("/_sandbox/participations", participations, methods=["GET"]),
+        Route("/_sandbox/writes", writes, methods=["GET"]),
         Route("/_sandbox/reset", reset, methods=["POST"]),
     ]
 
@@ -76,6 +85,14 @@ async def _listed(rows: list[StoredRow]) -> AsyncIterator[bytes]:
         part = orjson.dumps([_shown(row) for row in rows[first : first + _ROWS_AT_ONCE]])
         yield (b"," if first else b"") + part[1:-1]
     yield b"]"
+
+
+def _came(write: ReceivedWrite) -> dict[str, object]:
+    inputs = [
+        {"contact": one.contact, "occurredAt": one.occurred_at, "held": one.held, "named": one.named}
+        for one in write.inputs
+    ]
+    return {"event": write.event, "state": write.state, "status": write.status, "inputs": inputs}
 
 
 def _shown(row: StoredRow) -> dict[str, object]:

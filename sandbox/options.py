@@ -77,6 +77,8 @@ class SandboxOptions:
     """From having applied a request until it is answered,"""
     jitter: float = 0.0
     """and at most so much longer, evenly spread."""
+    keep_writes: bool = False
+    """Whether every write is kept, to be listed by `/_sandbox/writes`; memory grows with it."""
     seed: int = 0
     """Of everything drawn: the contacts' ids, the order of results, rates of faults, jitter."""
 

@@ -19,6 +19,7 @@ from sandbox.judging import contact_of
 from sandbox.options import SandboxOptions
 from sandbox.participations import Participation, StoredKey, StoredParticipations
 from sandbox.reading import Views
+from sandbox.received import ReceivedWrite, received
 from sandbox.reply import Reply, spoilt
 from sandbox.tokens import READ_SCOPE, WRITE_SCOPE, refusal, token_of
 from sandbox.writing import WriteDecision, Writing, inputs_of
@@ -59,6 +60,8 @@ class World:
         self.random = Random(self.options.seed)  # noqa: S311 - nothing is secret here
         self.faults = Faults(self.random)
         self.accounts: dict[str, Account] = {}
+        self.writes: list[ReceivedWrite] = []
+        """Empty unless the options say that they are kept."""
         self._requests = 0
         self._inputs = 0
         self._by_status: Counter[str] = Counter()
@@ -108,6 +111,15 @@ class World:
     def _write(self, account: Account, write: Write, body: bytes, now: float, headers: dict[str, str]) -> Reply:
         inputs = _inputs(body)
         self._inputs += len(inputs or ())
+        reply = self._written(account, write, inputs, now, headers)
+        if self.options.keep_writes:
+            kept = received(write, inputs or (), reply, account.stored, self._events, self.options.seed)
+            self.writes += [kept] if kept else []
+        return reply
+
+    def _written(
+        self, account: Account, write: Write, inputs: list[object] | None, now: float, headers: dict[str, str]
+    ) -> Reply:
         decision = account.writing.decide(write, inputs, now)
         contacts = [contact_of(item, write.by) for item in inputs or ()] if self.faults else []
         fault = self.faults.meet(contacts)

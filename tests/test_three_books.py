@@ -1,13 +1,18 @@
 """Each way in which the three sets of books can differ is found; and nothing is found where they agree."""
 
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 
 import pytest
+import requests
 from sqlalchemy import Engine
 
 from models.words import Outcome
 from tests.support.fixtures import Submit
 from tests.support.ledger import WHEN, message, settled, taken
+from tests.support.sandbox_calls import by_email, by_vid, external_path, post
+from tests.support.sandbox_server import running_sandbox
 from tests.support.three_books import (
     NOT_ACCEPTED,
     Attendance,
@@ -126,6 +131,34 @@ def test_the_books_are_read_from_turnout_and_the_sandbox(engine: Engine, submit:
     row = {"event": "77", "contact": "ada@example.com", "state": "register", "occurredAt": WHEN}
     write = {"event": "77", "state": "register", "inputs": [{**row, "held": True, "named": False}]}
     assert what_the_sandbox_holds([row], [write]) == Held([ADA], [Sending(ADA, held=True)])
+
+
+def test_the_sandbox_tells_of_each_write_what_it_came_to() -> None:
+    with running_sandbox(keep_writes=True, burst_limit=100) as sandbox:
+        sandbox.fault(match="bob@example.com", cut=True, applied=True, count=1)
+        sandbox.fault(match="eve@example.com", status=503, count=1)
+        for email in ("ada", "ada", "bob", "eve", "eve"):
+            with suppress(requests.ConnectionError):
+                post(sandbox, by_email(f"{email}@example.com", at=WHEN))
+        post(sandbox, by_vid(7, at=WHEN), path=external_path("ev", "cancel", "create"), account="acc")
+        held = what_the_sandbox_holds(sandbox.participations(), sandbox.writes())
+    eve, seven = replace(ADA, contact="eve@example.com"), Attendance("acc/ev", "7", "cancel", WHEN)
+    assert held.stored == [ADA, BOB, eve, seven]
+    assert held.sendings == [
+        Sending(ADA, held=True, named=True),
+        Sending(ADA, held=True, named=False),  # an identical repeat is not named
+        Sending(BOB, held=True, named=False),
+        Sending(eve, held=False, named=False),
+        Sending(eve, held=True, named=True),
+        Sending(seven, held=True, named=True),
+    ]
+
+
+def test_the_sandbox_keeps_no_writes_unless_it_is_told_to() -> None:
+    with running_sandbox() as sandbox:
+        post(sandbox, by_email())
+        assert sandbox.participations()
+        assert sandbox.writes() == []
 
 
 def test_what_is_not_accepted_is_read_as_well(engine: Engine, submit: Submit) -> None:

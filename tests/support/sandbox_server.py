@@ -43,6 +43,13 @@ class RunningSandbox:
         stored: list[dict[str, object]] = answer.json()
         return stored
 
+    def writes(self) -> list[dict[str, object]]:
+        """List the writes that came, where `keep_writes` is set."""
+        answer = requests.get(f"{self.url}/_sandbox/writes", timeout=_PATIENCE)
+        answer.raise_for_status()
+        came: list[dict[str, object]] = answer.json()
+        return came
+
     def reset(self) -> None:
         """Forget everything: what is stored, faults, counts, limits."""
         requests.post(f"{self.url}/_sandbox/reset", timeout=_PATIENCE).raise_for_status()
