@@ -60,6 +60,9 @@ class Sending:
     """Whether the sandbox held the record afterwards."""
     named: bool = False
     """Whether a whole answer left that names the contact in its results."""
+    refused: bool = False
+    """Whether the write was refused whole: then Turnout searches, and may send what was taken in parts once more, to
+    learn whether it was too large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ class Difference:
 
 NOT_ACCEPTED: Final = "not accepted"
 """What Turnout says of an input that it keeps to be fixed."""
+_REFUSED: Final = frozenset({"400", "413", "414", "422"})
 _UNFINISHED: Final = frozenset({Outcome.PENDING, Outcome.PROCESSING})
 
 
@@ -189,8 +193,9 @@ def _out_of_order(submitted: Sequence[Submitted], held: Held) -> Iterator[Differ
 def _sent_again(
     turnout: Mapping[Attendance, list[Said]], held: Held, forgotten: Collection[Attendance]
 ) -> Iterator[Difference]:
-    """List what came again after an answer had named it, more often than Turnout lost an answer."""
+    """List what came again after an answer had named it, more often than an answer was lost or a write refused."""
     named: set[Attendance] = set()
+    refused = Counter(one.attendance for one in held.sendings if one.refused)
     again: Counter[Attendance] = Counter()
     for sending in held.sendings:
         if sending.attendance in named:
@@ -200,7 +205,7 @@ def _sent_again(
     for attendance, times in again.items():
         several = turnout.get(attendance, [])
         lost = sum(one.answers_lost for one in several)
-        if times > lost and (several or attendance not in forgotten):
+        if times > lost + refused[attendance] and (several or attendance not in forgotten):
             yield Difference(Kind.SENT_AGAIN, attendance, f"{times} times, {lost} answers lost")
 
 
@@ -223,7 +228,8 @@ LEFT JOIN LATERAL (SELECT id, outcome, resolution FROM errors WHERE record_id = 
   ORDER BY id DESC LIMIT 1) e ON true
 LEFT JOIN lost ON lost.record_id = r.id WHERE r.contact NOT LIKE 'erased %' ORDER BY r.id""")
 """Its outcomes are derived here once more, apart from `models.outcome`: a book is not checked by itself."""
-_NOT_ACCEPTED: Final = text("SELECT raw FROM refused WHERE replayed_at IS NULL AND raw <> ''::bytea ORDER BY id")
+_NOT_ACCEPTED: Final = text("""
+SELECT raw FROM refused WHERE raw <> ''::bytea AND (replayed_at IS NULL OR closing = 'dismissed') ORDER BY id""")
 
 
 def what_turnout_says(engine: Engine) -> list[Said]:
@@ -256,7 +262,12 @@ def what_the_sandbox_holds(
 ) -> Held:
     """Read the sandbox's book from what `/_sandbox/participations` and `/_sandbox/writes` list."""
     sendings = [
-        Sending(_attendance({**write, **one}), held=bool(one["held"]), named=bool(one["named"]))
+        Sending(
+            _attendance({**write, **one}),
+            held=bool(one["held"]),
+            named=bool(one["named"]),
+            refused=write["status"] in _REFUSED,
+        )
         for write in writes
         for one in _inputs(write)
     ]
