@@ -578,7 +578,7 @@ OPERATING: Final = {
         _rejected,
         submits=_records(message(DORA)),
         asks=True,
-        done_already="is not corrected",
+        done_already="was corrected by",
     ),
     "dismiss": Verb(run("dismiss", "--because", "a test", "--outcome", "rejected", "--yes"), _rejected, asks=True),
     "cancel": Verb(run("cancel", "--event", "77", "--yes"), _waiting, asks=True),
@@ -590,7 +590,7 @@ OPERATING: Final = {
     "confirm a correction": Verb(_confirm, _on_hold, submits=_records(message(DORA)), asks=True),
     "keep a draft": Verb(_keep_draft, _for_partner, asks=True),
     "work at a job": Verb(task("job"), _job),
-    "stop a job": Verb(run("jobs", "stop", "$JOB"), _job, asks=True, done_already="has ended"),
+    "stop a job": Verb(run("jobs", "stop", "$JOB"), _job, asks=True, done_already="stopped already"),
     "purge by hand": Verb(
         run("purge", "--older-than", "1"), _old, asks=True, forgets=_records(message(ADA, BOB, EVE), BAD)
     ),
