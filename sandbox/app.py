@@ -13,12 +13,16 @@ from sandbox.world import World
 
 
 def create_app(options: SandboxOptions, clock: Callable[[], float] | None = None) -> Starlette:
-    """Make a sandbox with a state of its own. `clock` tells epoch seconds and never runs backwards.
+    """Make a sandbox with a state of its own: `app.state.world`.
+
+    `clock` tells epoch seconds and never runs backwards.
 
     The faults `hang`, `cut` and `truncate` need uvicorn with `connection.BreakableProtocol`; `server.Server` is that.
     """
     world = World(options, clock or _steady_clock())
-    return Starlette(routes=[*routes(world), Mount("/", Gateway(world))])
+    app = Starlette(routes=[*routes(world), Mount("/", Gateway(world))])
+    app.state.world = world
+    return app
 
 
 def _steady_clock() -> Callable[[], float]:

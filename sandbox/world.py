@@ -5,6 +5,7 @@ No sockets and no waiting: the clock is passed in, so a day can be played in a t
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from random import Random
 
@@ -65,6 +66,14 @@ class World:
         self._requests = 0
         self._inputs = 0
         self._by_status: Counter[str] = Counter()
+
+    def kept(self) -> dict[str, object]:
+        """Copy everything there is, for `restore`."""
+        return deepcopy(vars(self))
+
+    def restore(self, kept: dict[str, object]) -> None:
+        """Make everything as it was when it was `kept`."""
+        vars(self).update(deepcopy(kept))
 
     def latency(self) -> float:
         """Draw the seconds for which the next answer is held back."""

@@ -119,6 +119,12 @@ def test_what_no_answer_named_may_be_sent_again() -> None:
     assert kinds([Submitted(ADA)], [Said(ADA, DELIVERED)], Held([ADA], unnamed)) == []
 
 
+def test_what_was_refused_whole_may_be_sent_once_more() -> None:
+    refused = [Sending(ADA, held=False, refused=True), *sent(ADA, ADA)]
+    assert kinds([Submitted(ADA)], [Said(ADA, DELIVERED)], Held([ADA], refused)) == []
+    assert kinds([Submitted(ADA)], [Said(ADA, DELIVERED)], Held([ADA], [*refused, *sent(ADA)])) == [Kind.SENT_AGAIN]
+
+
 def test_of_what_was_forgotten_turnout_may_say_nothing() -> None:
     assert kinds([Submitted(ADA)], [], Held([ADA], sent(ADA)), [ADA]) == []
     assert kinds([Submitted(ADA)], [Said(ADA, DELIVERED)], Held([]), [ADA]) == [Kind.NOT_THERE]
@@ -129,7 +135,7 @@ def test_the_books_are_read_from_turnout_and_the_sandbox(engine: Engine, submit:
     settled(engine, taken(engine), rejected=[1])
     assert what_turnout_says(engine) == [Said(ADA, "delivered"), Said(BOB, "rejected")]
     row = {"event": "77", "contact": "ada@example.com", "state": "register", "occurredAt": WHEN}
-    write = {"event": "77", "state": "register", "inputs": [{**row, "held": True, "named": False}]}
+    write = {"event": "77", "state": "register", "status": "200", "inputs": [{**row, "held": True, "named": False}]}
     assert what_the_sandbox_holds([row], [write]) == Held([ADA], [Sending(ADA, held=True)])
 
 

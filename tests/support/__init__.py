@@ -2,6 +2,9 @@
 
 - `ledger`              what stands in the tables and what must hold of them; the steps of the queue's tests
 - `three_books`         what was submitted, what Turnout says and what the sandbox holds, compared record by record
+- `calls`               every call to PostgreSQL, Redis and over HTTP: counted, and failed where a fault says so
+- `verbs`               every verb alone with its scene; `stage`: what it finds, and how life goes on afterwards
+- `forked`              forks of a warm process, each of which does a verb; `write_statements`: what they must reach
 - `jobs`                bulk actions run to their end
 - `api`, `console`      the HTTP API and the console on loopback; `browser`: Chromium
 - `routes`              every route, with a database full of one person, and what finds her in an answer

@@ -6,8 +6,11 @@ changed more than rows (tables, triggers, statistics), or to which somebody is s
 
 import time
 import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import psycopg
+from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
@@ -36,6 +39,14 @@ SELECT sequencename, coalesce(last_value, start_value), last_value IS NOT NULL F
 WHERE schemaname = 'public'"""
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Every row of a database, and where its sequences are."""
+
+    rows: Mapping[str, bytes]
+    sequences: Sequence[TupleRow]
+
+
 class Databases:
     """The databases on one server: `take` gives a test one, `give_back` takes it when the test is over."""
 
@@ -49,12 +60,7 @@ class Databases:
         with self._connected(TEMPLATE) as connection:
             self._layout = connection.execute(_LAYOUT).fetchone()
             self._tables = [name for (name,) in connection.execute(_TABLES)]
-            rows = {}
-            for name in self._tables:
-                with connection.cursor().copy(SQL("COPY {} TO STDOUT").format(Identifier(name))) as copy:
-                    rows[name] = b"".join(copy)
-            self._rows = {name: copied for name, copied in rows.items() if copied}
-            self._sequences = connection.execute(_SEQUENCES).fetchall()
+        self._empty = self.kept(TEMPLATE)
 
     def url_of(self, name: str) -> str:
         return make_url(self.server_url).set(database=name).render_as_string(hide_password=False)
@@ -66,6 +72,21 @@ class Databases:
         name = f"t{uuid.uuid4().hex}"
         self._admin(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
         return name
+
+    def kept(self, name: str) -> Rows:
+        """Copy every row of a database, for `restore`."""
+        rows = {}
+        with self._connected(name) as connection:
+            for table in self._tables:
+                with connection.cursor().copy(SQL("COPY {} TO STDOUT").format(Identifier(table))) as copy:
+                    rows[table] = b"".join(copy)
+            sequences = connection.execute(_SEQUENCES).fetchall()
+        return Rows({table: copied for table, copied in rows.items() if copied}, sequences)
+
+    def restore(self, name: str, kept: Rows) -> None:
+        """Let a database hold just these rows, once nobody has a transaction open in it."""
+        with self._connected(name) as connection, connection.transaction():
+            self._fill(connection, kept)
 
     def give_back(self, name: str) -> None:
         """Empty a database for the next test, or drop it."""
@@ -84,18 +105,21 @@ class Databases:
             time.sleep(0.005)
         if connection.execute(_LAYOUT).fetchone() != self._layout:
             return False
+        self._fill(connection, self._empty)
+        connection.execute("SELECT pg_stat_reset()")
+        return True
+
+    def _fill(self, connection: psycopg.Connection, kept: Rows) -> None:
         connection.execute("SET session_replication_role = replica")  # no trigger, so in any order
         large = [Identifier(name) for (name,) in connection.execute(_LARGE)]
         if large:
             connection.execute(SQL("TRUNCATE {} CASCADE").format(SQL(", ").join(large)))
         connection.execute(SQL("; ").join(SQL("DELETE FROM {}").format(Identifier(name)) for name in self._tables))
-        for name, copied in self._rows.items():
+        for name, copied in kept.rows.items():
             with connection.cursor().copy(SQL("COPY {} FROM STDIN").format(Identifier(name))) as copy:
                 copy.write(copied)
-        for sequence in self._sequences:
+        for sequence in kept.sequences:
             connection.execute("SELECT setval(%s::text::regclass, %s, %s)", sequence)
-        connection.execute("SELECT pg_stat_reset()")
-        return True
 
     def _connected(self, name: str) -> psycopg.Connection:
         return psycopg.connect(self.url_of(name), autocommit=True)

@@ -14,6 +14,7 @@ import requests
 
 from sandbox.options import SandboxOptions
 from sandbox.server import SandboxServer
+from sandbox.world import World
 
 _PATIENCE = 60
 
@@ -58,13 +59,20 @@ class RunningSandbox:
 @contextmanager
 def running_sandbox(**options: object) -> Iterator[RunningSandbox]:
     """Run a sandbox until the block ends; a hang in progress does not hold it up."""
+    with running_world(**options) as (sandbox, _):
+        yield sandbox
+
+
+@contextmanager
+def running_world(**options: object) -> Iterator[tuple[RunningSandbox, World]]:
+    """Run a sandbox, and give with it what it holds, to be looked at between requests."""
     ready = threading.Event()
     server = SandboxServer(SandboxOptions(**options), ready=ready.set)  # type: ignore[arg-type]
     thread = threading.Thread(target=server.run, name="sandbox", daemon=True)
     thread.start()
     try:
         assert ready.wait(_PATIENCE), "the sandbox did not start"
-        yield RunningSandbox(server.url)
+        yield RunningSandbox(server.url), server.config.app.state.world  # type: ignore[union-attr]
     finally:
         server.should_exit = True
         thread.join(_PATIENCE)
