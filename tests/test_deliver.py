@@ -334,7 +334,7 @@ def test_what_took_too_long_to_claim_is_put_back_and_sent_by_the_next_claim(
     row = batch(sending)
     assert (row.status, row.claims, row.attempts, sandbox.stats()["requests"]) == ("COMPLETE", 2, 0, 1)
     assert len(ask(sending.engine, select(Attempt.id))) == 1
-    assert sending.redis.zcard("turnout:limit:{default}:slots") == 1
+    assert sending.limiter(sending.destination("default")).used()[1] == 1
 
 
 def test_without_redis_there_is_no_permit_and_nothing_is_sent(sending: Context, given: Any) -> None:

@@ -322,6 +322,7 @@ def test_an_account_that_is_paused_in_the_middle_sends_no_further_part(
     with at_part(3, lambda: pause(sending.engine, account(sending).id, "by hand")):
         deliver(sending, "default")
     assert sandbox.stats()["requests"] == 4
+    assert sending.limiter(sending.destination("default")).used()[1] == 4, "the permit of the part is given back"
     rest, split = batches(sending)
     assert (rest.status, split.status) == ("PENDING", "COMPLETE")
 
