@@ -294,6 +294,18 @@ def test_a_retry_that_is_overtaken_whole_is_complete_without_a_call(
     assert len(ledger.attempts()) == 2
 
 
+def test_a_contact_id_stands_at_its_records_position_beside_what_was_superseded(submit: Submit, engine: Engine) -> None:
+    submit(message("a@x.org", "b@x.org"))
+    given_up(engine, taken(engine))
+    retry(engine, 100, FAILED)
+    submit(message("a@x.org", state="cancel"))
+    settled(engine, taken(engine))
+    again = taken(engine)
+    assert [(member.contact, member.position) for member in again.members] == [("b@x.org", 1)]
+    settled(engine, again)
+    assert batch(engine, again.batch_id).contact_ids == [None, 1_000]
+
+
 @pytest.mark.parametrize("came_to_nothing", ["rejected", "failed", "canceled"])
 def test_a_newer_record_that_came_to_nothing_overtakes_nobody(
     submit: Submit, engine: Engine, came_to_nothing: str
