@@ -1,6 +1,7 @@
 # make demo   the main job, on example files, against a test server in place of HubSpot
 # make test   the tests          make test-fast   those without servers, browsers and processes
 # make test-long   the long repeats; ONLY=kills for some of them
+# make planted    plants bugs in a copy, one after the other, and runs the tests that must catch them; ONLY="name …"
 # make check  ruff, mypy, import-linter
 # make screenshots   the pictures of docs/console.md, which need Debian's chromium
 # make docs   the documents as a site, in build/docs      make diagrams   its pictures, which need npm and chromium
@@ -19,7 +20,7 @@ SUPPLY := build/supply
 # One more than there are cores: some tests wait.
 TESTS := $(VENV)/bin/python -m pytest -n $(or $(WORKERS),3)
 
-.PHONY: setup demo test test-fast test-long check docs diagrams screenshots wheel up clean pins migration sbom advisories
+.PHONY: setup demo test test-fast test-long planted check docs diagrams screenshots wheel up clean pins migration sbom advisories
 
 setup: $(VENV)/.ready
 
@@ -42,6 +43,9 @@ test-fast: setup
 
 test-long: setup
 	$(ALONE) $(VENV)/bin/python -m pytest -m long -k "$(ONLY)" --timeout 1800
+
+planted: setup
+	$(ALONE) nice $(VENV)/bin/python -m tests.planted_bugs $(ONLY)
 
 check: setup
 	$(VENV)/bin/ruff format --check .

@@ -259,7 +259,7 @@ def test_an_event_that_vanishes_in_the_middle_rejects_what_has_no_answer(
 
 def at_part(number: int, happens: Callable[[], None]) -> Any:
     """Let something happen right before the n-th part is sent."""
-    sent, sends_it = [0], isolate.send  # which another of these may have patched already
+    sent, sends_it = [0], isolate.send  # type: ignore[attr-defined]  # which another of these may have patched
 
     def sends(*facts: Any) -> Any:
         sent[0] += 1
