@@ -2,6 +2,7 @@
 # make test   the tests          make test-fast   those without servers, browsers and processes
 # make test-long   the long proofs and repeats; ONLY=kills for some of them
 # make chaos  seeded runs while everything fails; SEEDS=300 FROM=1000, HOURS=1, or SEED=17 to replay one
+# make planted    plants bugs in a copy, one after the other, and runs the tests that must catch them; ONLY="name …"
 # make check  ruff, mypy, import-linter
 # make screenshots   the pictures of docs/console.md, which need Debian's chromium
 # make docs   the documents as a site, in build/docs      make diagrams   its pictures, which need npm and chromium
@@ -20,7 +21,7 @@ SUPPLY := build/supply
 # One more than there are cores: some tests wait.
 TESTS := $(VENV)/bin/python -m pytest -n $(or $(WORKERS),3)
 
-.PHONY: setup demo test test-fast test-long chaos check docs diagrams screenshots wheel up clean pins migration sbom advisories
+.PHONY: setup demo test test-fast test-long chaos planted check docs diagrams screenshots wheel up clean pins migration sbom advisories
 
 setup: $(VENV)/.ready
 
@@ -46,6 +47,9 @@ test-long: setup
 
 chaos: setup
 	$(ALONE) $(VENV)/bin/python -m tests.chaos $(if $(SEED),--seed $(SEED),$(if $(HOURS),--hours $(HOURS),--seeds $(or $(SEEDS),20)) --from $(or $(FROM),1))
+
+planted: setup
+	$(ALONE) nice $(VENV)/bin/python -m tests.planted_bugs $(ONLY)
 
 check: setup
 	$(VENV)/bin/ruff format --check .

@@ -1,16 +1,20 @@
 import json
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import Engine, select
 
 from models.accept_rules import Rules
 from models.message import Message, read_message
-from models.tables import Batch, Refused
+from models.tables import Batch, Event, Refused
 from models.words import Door
+from tests.support.background import waits_for_a_lock
 from tests.support.fixtures import Submit
+from tests.support.ledger import Ledger, ask
 from worker.intake.accept import Inbound, accept, refuse_whole, unstorable
 from worker.queries.reconciliation import audit
+from worker.queue.locks import lock_event, lock_events
 
 WHEN = 1_767_225_600_000
 
@@ -141,6 +145,36 @@ def test_a_batch_waits_for_the_one_that_holds_its_contact(submit: Submit, engine
     first, *rest = rows
     assert first.after == []
     assert {row.state: row.after for row in rest} == {"cancel": [first.id]}
+
+
+def test_accepting_waits_for_whoever_holds_the_event(submit: Submit, engine: Engine, ledger: Ledger) -> None:
+    """A settle, say: what holds the contact of a new record is read once it has ended."""
+    submit(message("ada@example.com"))
+    with engine.begin() as settling, ThreadPoolExecutor(1) as one:
+        lock_event(settling, ledger.all(Event)[0].id)
+        accepting = one.submit(submit, message("bob@example.com"))
+        assert waits_for_a_lock(engine, accepting)
+        settling.rollback()
+        assert accepting.result(10)[0].accepted == 1
+
+
+def test_events_are_locked_in_the_order_of_their_ids(submit: Submit, engine: Engine, ledger: Ledger) -> None:
+    """So two that lock the same ones never wait for each other: who waits for one holds none after it."""
+    submit(message("ada@example.com", event="1"), message("ada@example.com", event="2"))
+    first, second = (event.id for event in ledger.all(Event))
+
+    def lock_both() -> None:
+        with engine.begin() as connection:
+            lock_events(connection, [second, first])
+
+    with engine.begin() as holding, ThreadPoolExecutor(1) as one:
+        lock_event(holding, first)
+        locking = one.submit(lock_both)
+        assert waits_for_a_lock(engine, locking)
+        free = select(Event.id).where(Event.id == second).with_for_update(key_share=True, skip_locked=True)
+        assert ask(engine, free), "it waits for the first, and holds the second"
+        holding.rollback()
+        locking.result(10)
 
 
 def test_accepting_costs_one_insert_of_records_whatever_their_number(engine: Engine, rules: Rules) -> None:

@@ -15,14 +15,17 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import delete, select, text
 
-from models.tables import Batch, Submission
+from models.tables import Batch, Event, Submission
 from models.words import Role
 from tests.support.api import BY_EMAIL, WHEN, Api, delivering, key_for, running_server
+from tests.support.background import waits_for_a_lock
+from tests.support.ledger import Ledger
 from tests.support.sandbox_server import RunningSandbox
 from worker.accounts.registry import add
 from worker.context import Context
 from worker.encryption import rekey
 from worker.queries.reconciliation import audit
+from worker.queue.locks import lock_event
 from worker.settings import Settings
 
 
@@ -266,6 +269,18 @@ def test_order_is_kept_per_contact(api: Api) -> None:
 
 
 # Whole requests that are refused, in HubSpot's shape
+
+
+def test_a_request_is_answered_once_its_records_are_committed(api: Api) -> None:
+    api.submit("ada@example.com")
+    engine = api.context.engine
+    with engine.begin() as settling, ThreadPoolExecutor(1) as one:
+        lock_event(settling, Ledger(engine).all(Event)[0].id)
+        asked = one.submit(api.submit, "bob@example.com")
+        assert waits_for_a_lock(engine, asked)
+        settling.rollback()
+        assert asked.result(10).status_code == 200
+    assert outcomes(api) == {"pending": 2}
 
 
 @pytest.mark.parametrize(

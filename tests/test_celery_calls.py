@@ -2,12 +2,15 @@
 
 import base64
 import json
+import time
 import uuid
 from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
 
 import pytest
+from celery.worker.request import Request
+from kombu.message import Message
 
 import tasks.accept
 import tasks.refuse
@@ -18,7 +21,7 @@ from tests.support.ledger import Ledger
 from tests.support.worker_processes import Workers, until
 from tests.support.wrong_calls import BODIES, CALLS, RIGHT, RIGHT_BODIES, fields, send_all
 from worker import unreadable
-from worker.celery import ACCEPT
+from worker.celery import ACCEPT, app
 from worker.consumer import drop_charset, fault_of, refused
 from worker.context import Context
 from worker.queries.attention import findings
@@ -184,3 +187,16 @@ def test_a_refusal_that_a_worker_put_back_is_taken_as_it_is() -> None:
     assert fault_of(again) is None
     wrong = Call([], {"raw": "no base64!", "where": "", "what": "", "right": ""}, task="attendance.refuse")
     assert fault_of(wrong) is not None
+
+
+def test_a_task_is_acknowledged_when_its_work_is_done() -> None:
+    """So a broker that keeps what is not acknowledged, as RabbitMQ does, gives a killed worker's message to another."""
+    sent = app.amqp.as_task_v2(str(uuid.uuid4()), ACCEPT, kwargs=fields())
+    kind = {"content_type": "application/json", "content_encoding": "utf-8", "delivery_info": {}}
+    message = Message(json.dumps(sent.body), headers=sent.headers, properties=sent.properties, **kind)  # type: ignore[no-untyped-call]
+    acknowledged: list[object] = []
+    request = Request(message, app=app, on_ack=lambda *_: acknowledged.append(message))
+    request.on_accepted(1, time.monotonic())
+    assert not acknowledged
+    request.on_success((0, None, 0.1))
+    assert acknowledged == [message]

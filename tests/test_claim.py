@@ -1,5 +1,4 @@
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
@@ -12,9 +11,11 @@ import worker.queue.claim
 from hubspot_api.reaction import OUTAGE
 from models.tables import Account, Attempt, Batch, Error, Event, Lane, Record, fixed
 from models.words import Origin, Outcome, Status
+from tests.support.background import waits_for_a_lock
 from tests.support.fixtures import Submit
 from tests.support.jobs import retry
 from tests.support.ledger import (
+    LEASE,
     Ledger,
     account_id,
     ask,
@@ -124,6 +125,23 @@ def test_a_batch_somebody_is_adding_to_keeps_no_other_event_waiting(submit: Subm
 
 
 @pytest.mark.usefixtures("live_first")
+def test_a_lane_that_somebody_has_locked_is_passed_over(submit: Submit, engine: Engine) -> None:
+    """Accept tells the lane, last of all: a claim that waited for it would deadlock, holding another."""
+    submit(message(*people(1), event="first"))
+    submit(message(*people(1), event="second"))
+    lane = select(Lane.event_id).order_by(Lane.served_at, Lane.event_id).limit(1).with_for_update()
+    with engine.begin() as accepting, ThreadPoolExecutor(1) as one:
+        locked = accepting.execute(lane).scalar_one()
+        claiming = one.submit(take, engine)
+        waited = waits_for_a_lock(engine, claiming)
+        accepting.rollback()
+        claimed = claiming.result(10)
+    assert not waited
+    assert claimed is not None
+    assert claimed.event_id != locked
+
+
+@pytest.mark.usefixtures("live_first")
 def test_an_event_locked_by_accept_can_still_be_claimed_from(submit: Submit, engine: Engine, ledger: Ledger) -> None:
     submit(message(*people(1)))
     with engine.begin() as accepting:
@@ -140,22 +158,12 @@ def test_a_locked_event_keeps_retries_of_others_not_waiting(submit: Submit, engi
     with engine.begin() as accepting, ThreadPoolExecutor(1) as one:
         lock_event(accepting, locked)
         claiming = one.submit(take, engine)
-        stands_still(engine, claiming)
-        waited = not claiming.done()
+        waited = waits_for_a_lock(engine, claiming)
         accepting.rollback()
         claimed = claiming.result(10)
     assert not waited, "the claim waited for an event that somebody else had locked"
     assert claimed is not None
     assert claimed.event_id != locked
-
-
-def stands_still(engine: Engine, work: Future[Claim | None]) -> None:
-    """Return when the other thread is done, or waits for a lock."""
-    until = time.monotonic() + 5
-    waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    while not work.done() and not ask(engine, waiting):
-        assert time.monotonic() < until
-        time.sleep(0.005)
 
 
 def without_deadlock(
@@ -165,7 +173,7 @@ def without_deadlock(
     with ThreadPoolExecutor(1) as one, engine.begin() as connection:
         first(connection)
         claiming = one.submit(take, engine)
-        stands_still(engine, claiming)
+        waits_for_a_lock(engine, claiming)
         then(connection)
         connection.commit()
         claiming.result(10)
@@ -348,6 +356,21 @@ def test_a_batch_accepted_while_its_holder_settles_waits_for_nothing(submit: Sub
         settled(engine, taken(engine))
 
 
+@pytest.mark.parametrize("end", [settled, postponed, given_up])
+def test_whoever_ends_a_claim_waits_for_the_event(
+    submit: Submit, engine: Engine, end: Callable[[Engine, Claim], bool]
+) -> None:
+    """Accept holds it, and may be about to commit a batch that waits for this one."""
+    submit(message(*people(1)))
+    claimed = taken(engine)
+    with engine.begin() as accepting, ThreadPoolExecutor(1) as one:
+        lock_event(accepting, claimed.event_id)
+        ending = one.submit(end, engine, claimed)
+        assert waits_for_a_lock(engine, ending)
+        accepting.rollback()
+        assert ending.result(10)
+
+
 # Accounts
 
 
@@ -358,6 +381,16 @@ def test_a_paused_account_claims_nothing_until_it_is_resumed(submit: Submit, eng
     assert take(engine) is None
     assert resume(engine, "default")
     assert take(engine) is not None
+
+
+def test_a_pause_waits_for_the_claims_begun_before_it(engine: Engine) -> None:
+    """Once it is committed, no claim that had looked at the account before is committed after it."""
+    with engine.begin() as claiming, ThreadPoolExecutor(1) as one:
+        assert may_send(claiming, account_id(engine), LEASE) == 0
+        pausing = one.submit(pause, engine, account_id(engine), "its token")
+        assert waits_for_a_lock(engine, pausing)
+        claiming.rollback()
+        pausing.result(10)
 
 
 def test_an_answer_that_comes_late_ends_no_pause(submit: Submit, engine: Engine) -> None:

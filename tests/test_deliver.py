@@ -7,6 +7,7 @@ import pytest
 import redis
 from sqlalchemy import Executable, func, select, update
 
+import tasks.deliver
 import worker.delivery.call
 from hubspot_api.client import post
 from hubspot_api.limiter import Limiter
@@ -14,8 +15,9 @@ from models.tables import Account, Attempt, Error
 from tasks.deliver import deliver
 from tests.support.jobs import retry
 from tests.support.ledger import ask, do, idle_transactions, make_due
-from worker.context import Context
+from worker.context import GRACE, Context
 from worker.queries.reconciliation import audit
+from worker.queue.claim import Claim, claim
 from worker.settings import Settings
 
 WHEN = 1_767_225_600_000
@@ -314,6 +316,25 @@ def test_the_token_appears_nowhere_in_the_database(sending: Context, sandbox: An
     deliver(sending, "default")
     assert one(sending, select(Attempt.excerpt)).excerpt == "your token is [token]"
     assert "test-token" not in repr(sending.settings)
+
+
+def test_what_took_too_long_to_claim_is_put_back_and_sent_by_the_next_claim(
+    sending: Context, sandbox: Any, given: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lease, or its permit, could end before the call does."""
+    real, left = claim, iter([-1.0])  # seconds that the first claim may take
+
+    def claimed(*args: Any, **more: Any) -> Claim | None:
+        monkeypatch.setattr(tasks.deliver, "GRACE", next(left, GRACE))
+        return real(*args, **more)
+
+    monkeypatch.setattr(tasks.deliver, "claim", claimed)
+    given("ada@example.com")
+    assert deliver(sending, "default") == 1
+    row = batch(sending)
+    assert (row.status, row.claims, row.attempts, sandbox.stats()["requests"]) == ("COMPLETE", 2, 0, 1)
+    assert len(ask(sending.engine, select(Attempt.id))) == 1
+    assert sending.limiter(sending.destination("default")).used()[1] == 1
 
 
 def test_without_redis_there_is_no_permit_and_nothing_is_sent(sending: Context, given: Any) -> None:

@@ -19,9 +19,9 @@ from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from worker.accounts.state import pause, resume
 from worker.context import Context
 from worker.delivery import isolate
-from worker.delivery.call import send
 from worker.intake.accept import Inbound, accept
 from worker.queries.reconciliation import audit
+from worker.queue.claim import claim
 from worker.queue.expired_leases import reclaim
 from worker.settings import Settings
 
@@ -259,13 +259,13 @@ def test_an_event_that_vanishes_in_the_middle_rejects_what_has_no_answer(
 
 def at_part(number: int, happens: Callable[[], None]) -> Any:
     """Let something happen right before the n-th part is sent."""
-    sent = [0]
+    sent, sends_it = [0], isolate.send  # type: ignore[attr-defined]  # which another of these may have patched
 
     def sends(*facts: Any) -> Any:
         sent[0] += 1
         if sent[0] == number:
             happens()
-        return send(*facts)
+        return sends_it(*facts)
 
     return patch.object(isolate, "send", sends)
 
@@ -322,6 +322,7 @@ def test_an_account_that_is_paused_in_the_middle_sends_no_further_part(
     with at_part(3, lambda: pause(sending.engine, account(sending).id, "by hand")):
         deliver(sending, "default")
     assert sandbox.stats()["requests"] == 4
+    assert sending.limiter(sending.destination("default")).used()[1] == 4, "the permit of the part is given back"
     rest, split = batches(sending)
     assert (rest.status, split.status) == ("PENDING", "COMPLETE")
 
@@ -340,6 +341,26 @@ def test_whoever_lost_the_lease_writes_nothing_more(sending: Context, sandbox: R
     (batch,) = batches(sending)
     assert (batch.status, batch.size, batch.claims) == ("PENDING", 40, 1)
     assert outcomes(sending) == {"pending": 40}
+
+
+def test_a_part_is_not_sent_for_a_batch_that_another_worker_has_claimed(
+    sending: Context, sandbox: RunningSandbox, given: Given
+) -> None:
+    refuse(sandbox, "p10@example.com", body=UNNAMED)
+    given(*people(40))
+
+    def lose() -> None:
+        do(sending.engine, update(Batch).values(lease_until=func.now() - timedelta(seconds=1)))
+        assert reclaim(sending.engine) == 1
+        make_due(sending.engine)
+        assert claim(sending.engine, account(sending).id, 60) is not None
+
+    with at_part(3, lose):
+        deliver(sending, "default")
+    assert sandbox.stats()["requests"] == 4
+    (batch,) = batches(sending)
+    assert (batch.status, batch.size, batch.claims) == ("PROCESSING", 40, 2)
+    assert outcomes(sending) == {"processing": 40}
 
 
 def test_the_lease_is_kept_alive_while_the_search_goes_on(

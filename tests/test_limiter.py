@@ -10,7 +10,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from hubspot_api.limiter import SKEW, Limiter, Limits, Permit, Spent, Wait
+from hubspot_api.limiter import SKEW, Limiter, Limits, Permit, Spent, Use, Wait
 from tests.support.sandbox_calls import by_email, post
 from tests.support.sandbox_server import running_sandbox
 from tests.support.services import Valkey
@@ -90,6 +90,15 @@ def test_what_is_given_back_is_free_at_once(make: Make) -> None:
     for _ in range(5):
         limiter.give_back(granted(limiter))
     granted(limiter)
+
+
+def test_what_is_given_back_twice_counts_once(make: Make) -> None:
+    limiter = make(limit=5)
+    granted(limiter)
+    permit = granted(limiter)
+    for _ in range(2):
+        limiter.give_back(permit)
+    assert limiter.used() == (1, 1)
 
 
 def test_the_slot_of_a_holder_that_died_comes_back_by_itself_one_window_after_its_deadline(make: Make) -> None:
@@ -193,6 +202,34 @@ def test_in_the_first_minutes_of_a_day_hubspots_count_may_be_the_day_befores(cli
     passed = SKEW
     limiter.release(told_later, headers)
     assert isinstance(limiter.acquire(), Spent)
+
+
+def test_the_calls_of_a_day_are_counted_for_all_together(client: redis.Redis) -> None:
+    account = uuid.uuid4().hex
+    one, other = (Limiter(client, account, Limits(10, WINDOW, daily=4), DEADLINE) for _ in range(2))
+    for limiter in (one, one, other, other):
+        granted(limiter)
+    assert isinstance(one.acquire(), Spent)
+    assert isinstance(other.acquire(), Spent)
+
+
+def test_the_last_calls_of_a_day_are_kept_for_live_records(client: redis.Redis) -> None:
+    limiter = Limiter(client, uuid.uuid4().hex, Limits(10, WINDOW, daily=4, reserve=0.5), DEADLINE)
+    assert [granted(limiter).later for _ in range(2)] == [True, True]
+    assert isinstance(limiter.acquire(Use.LATER), Spent)
+    assert isinstance(limiter.acquire(Use.READ_BACK), Spent)
+    assert [granted(limiter).later for _ in range(2)] == [False, False]
+    assert isinstance(limiter.acquire(), Spent)
+
+
+@pytest.mark.parametrize("ahead", [3_600, -3_600])
+def test_a_host_whose_clock_is_an_hour_off_waits_as_long(
+    make: Make, monkeypatch: pytest.MonkeyPatch, ahead: float
+) -> None:
+    right = time.time
+    make().block(60)
+    monkeypatch.setattr(time, "time", lambda: right() + ahead)
+    assert 50 < refused(make()) <= 60
 
 
 def test_who_recalls_late_takes_no_call_made_meanwhile_for_a_forgotten_one(make: Make, client: redis.Redis) -> None:

@@ -20,7 +20,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Engine, func, select, update
 
-from hubspot_api.transport import NoResponse
+from hubspot_api.transport import NoResponse, Response
 from models.message import Message, read_message
 from models.tables import Key, Notification
 from models.words import Door, Role
@@ -276,7 +276,7 @@ def test_a_webhook_that_fails_is_left_alone_as_a_whole_and_another_is_not(
 
 
 def test_waits_grow_to_an_hour_and_after_a_day_it_is_given_up(
-    shop: Shop, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(random, "random", lambda: 1.0)
     do(engine, update(Key).values(webhook_url="http://127.0.0.1:9/"))
@@ -296,6 +296,7 @@ def test_waits_grow_to_an_hour_and_after_a_day_it_is_given_up(
     do(engine, update(Notification).values(occurred_at=func.now() - timedelta(hours=25)))
     run(context)
     assert row(engine).stage == "given_up"
+    assert "notification given up" in caplog.text
     shown = find_submission(engine, submission)
     assert shown is not None
     assert [(one.key, one.stage) for one in shown.webhooks] == [("shop", "given_up")]
@@ -391,6 +392,21 @@ def test_what_a_dead_worker_had_is_told_by_another_and_the_dead_ones_word_counts
     settle(engine, dead, NoResponse("late", 1))
     assert (row(engine).stage, row(engine).last_error) == ("told", "")
     assert read_status(engine, context.settings).webhooks == []
+
+
+def test_the_word_of_a_lost_lease_changes_nothing_of_its_successors(shop: Shop, engine: Engine) -> None:
+    shop.submit("a@x.org")
+    deliver_all(engine)
+    look(engine)
+    dead = claim(engine, shop.key_id)
+    do(engine, update(Notification).values(due_at=Notification.due_at - timedelta(seconds=61)))
+    successor = claim(engine, shop.key_id)
+    assert dead is not None
+    assert successor is not None
+    for answer in (NoResponse("late", 1), Response(200, {}, b"", 1)):
+        settle(engine, dead, answer)
+        said = row(engine)
+        assert (said.stage, said.due_at, said.attempts) == ("finished", successor.due_at, 0)
 
 
 def test_no_transaction_is_open_while_the_webhook_answers(shop: Shop, engine: Engine, context: Context) -> None:

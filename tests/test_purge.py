@@ -2,6 +2,7 @@
 
 import random
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -13,9 +14,10 @@ from typer.testing import CliRunner
 import cli.retention
 from cli.app import app
 from models.accept_rules import Rules
-from models.tables import Act, Attempt, Batch, Error, Job, JobItem, Notification, Purged, Submission
+from models.tables import Act, Attempt, Batch, Error, Event, Job, JobItem, Notification, Purged, Submission
 from models.words import Action, AttemptKind, Origin, Outcome, State, Status
 from tasks import sweep as sweeping
+from tests.support.background import waits_for_a_lock
 from tests.support.fixtures import Submit
 from tests.support.jobs import ME, cancel, retry
 from tests.support.ledger import (
@@ -41,6 +43,7 @@ from worker.operations import audit_log, jobs
 from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
+from worker.queue.locks import lock_event
 from worker.retention import delete as deleting, purge as purging
 from worker.retention.delete import Counts
 from worker.retention.purge import preview, purge, purge_a_little
@@ -191,6 +194,19 @@ def test_a_record_whose_fingerprint_has_gone_is_accepted_anew(submit: Submit, en
     (part,) = submit(message("a@x.org"))
     assert (part.accepted, part.duplicates) == (1, 0)
     assert books(engine)["accepted"] == 2
+
+
+def test_a_purge_waits_for_whoever_holds_the_event(submit: Submit, engine: Engine, ledger: Ledger) -> None:
+    """A retry, say, which moves a record out of what goes."""
+    submit(message("a@x.org"))
+    deliver_all(engine)
+    age(engine, 91)
+    with engine.begin() as retrying, ThreadPoolExecutor(1) as one:
+        lock_event(retrying, ledger.all(Event)[0].id)
+        purging_it = one.submit(purge, engine, 90)
+        assert waits_for_a_lock(engine, purging_it)
+        retrying.rollback()
+        assert purging_it.result(10).records == 1
 
 
 def test_many_go_in_bounded_steps_and_a_kill_between_them_is_harmless(

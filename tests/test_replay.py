@@ -13,8 +13,9 @@ from sqlalchemy import Engine, func, insert, select, update
 import cli.bulk_jobs
 from models.accept_rules import Rules
 from models.tables import Account, Refused, Submission
+from models.words import Action
 from tests.support.fixtures import Submit, Turnout
-from tests.support.jobs import replay
+from tests.support.jobs import replay, run
 from tests.support.ledger import WHEN, Ledger, ask, deliver_all, do, message, outcomes
 from worker.queries.refusals import RefusalFilter
 
@@ -121,6 +122,21 @@ def test_what_died_before_it_was_marked_is_accepted_once(
     list(replay(engine, rules, RefusalFilter()))
     assert outcomes(engine) == {"pending": 1}
     assert ledger.refused(Refused.closed_at.is_(None)) == []
+
+
+def test_what_died_before_it_was_marked_is_not_dismissed(
+    submit: Submit, engine: Engine, ledger: Ledger, rules: Rules
+) -> None:
+    """It was submitted again, by a process that died before it noted so: nothing is left to be dismissed, or fixed."""
+    submit({**message("a@x.org"), "account": "acme"})
+    do(engine, insert(Account).values(name="acme"))
+    replay(engine, rules, RefusalFilter())
+    do(engine, update(Refused).values(closed_at=None))
+    job = run(engine, rules, Action.DISCARD, RefusalFilter().written, params={"because": "a test"})
+    assert (job.done, job.skipped) == (0, 1)
+    (refusal,) = ledger.refused()
+    assert refusal.closed_at is not None
+    assert refusal.closing == "submitted"
 
 
 def test_what_is_handed_in_again_waits_for_what_is_under_way_of_the_same_person(

@@ -10,8 +10,9 @@ from sqlalchemy.exc import DBAPIError
 
 import worker.queue.claim
 from models.accept_rules import Rules
-from models.tables import Account, Batch, Error, Lane
+from models.tables import Account, Batch, Error, Event, Lane
 from models.words import Door, Origin, Outcome, State, Status
+from tests.support.background import waits_for_a_lock
 from tests.support.fixtures import Submit
 from tests.support.jobs import cancel, retry
 from tests.support.ledger import (
@@ -41,6 +42,7 @@ from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
 from worker.queue.claim import claim
 from worker.queue.expired_leases import reclaim
+from worker.queue.locks import lock_event
 
 FAILED = Filter((Outcome.FAILED,))
 CANCELED = Filter((Outcome.CANCELED,))
@@ -292,6 +294,18 @@ def test_a_retry_that_is_overtaken_whole_is_complete_without_a_call(
     assert len(ledger.attempts()) == 2
 
 
+def test_a_contact_id_stands_at_its_records_position_beside_what_was_superseded(submit: Submit, engine: Engine) -> None:
+    submit(message("a@x.org", "b@x.org"))
+    given_up(engine, taken(engine))
+    retry(engine, 100, FAILED)
+    submit(message("a@x.org", state="cancel"))
+    settled(engine, taken(engine))
+    again = taken(engine)
+    assert [(member.contact, member.position) for member in again.members] == [("b@x.org", 1)]
+    settled(engine, again)
+    assert batch(engine, again.batch_id).contact_ids == [None, 1_000]
+
+
 @pytest.mark.parametrize("came_to_nothing", ["rejected", "failed", "canceled"])
 def test_a_newer_record_that_came_to_nothing_overtakes_nobody(
     submit: Submit, engine: Engine, came_to_nothing: str
@@ -435,6 +449,37 @@ def test_cancel_leaves_alone_what_is_being_sent_or_settled(submit: Submit, engin
     assert cancel(engine, CancelFilter(batch_id=held.batch_id)) == (0, 0)
     assert settled(engine, held)
     assert outcomes(engine) == {"canceled": 1, "delivered": 2}
+
+
+@pytest.mark.parametrize("action", ["retry", "cancel"])
+def test_retries_and_cancels_wait_for_whoever_holds_the_event(
+    submit: Submit, engine: Engine, ledger: Ledger, action: str
+) -> None:
+    """Accept, say: those that wait for a batch, and newer records, are looked for once it has ended."""
+    submit(message("a@x.org"))
+    if action == "retry":
+        given_up(engine, taken(engine))
+    with engine.begin() as accepting, ThreadPoolExecutor(1) as one:
+        lock_event(accepting, ledger.all(Event)[0].id)
+        acting = (
+            one.submit(retry, engine, 100, FAILED) if action == "retry" else one.submit(cancel, engine, CancelFilter())
+        )
+        assert waits_for_a_lock(engine, acting)
+        accepting.rollback()
+        assert acting.result(10) == (1 if action == "retry" else (1, 1))
+
+
+def test_what_was_claimed_since_the_cancel_looked_is_left_alone(submit: Submit, engine: Engine, ledger: Ledger) -> None:
+    submit(message("a@x.org"))
+    with engine.begin() as accepting, ThreadPoolExecutor(1) as one:
+        lock_event(accepting, ledger.all(Event)[0].id)
+        canceling = one.submit(cancel, engine, CancelFilter())
+        assert waits_for_a_lock(engine, canceling)
+        claimed = taken(engine)
+        accepting.rollback()
+        assert canceling.result(10) == (0, 0)
+    assert settled(engine, claimed)
+    assert outcomes(engine) == {"delivered": 1}
 
 
 def test_a_cancel_ends_although_new_batches_come_meanwhile(

@@ -85,6 +85,26 @@ def test_it_begins_once_however_many_sweeps_run_and_those_missed_begin_once(
     )
 
 
+@pytest.mark.usefixtures("three_failed")
+def test_one_that_another_sweep_has_begun_is_not_begun_again(
+    engine: Engine, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two beats: one has seen that it is due, and the other's job is over before the first goes on."""
+    begin = schedules._run  # noqa: SLF001 - what follows the look
+
+    def late(*due: Any) -> None:
+        monkeypatch.setattr(schedules, "_run", begin)
+        sweep(context)
+        work(context)
+        begin(*due)
+
+    put(engine)
+    let_pass(engine, 24)
+    monkeypatch.setattr(schedules, "_run", late)
+    sweep(context)
+    assert begun(engine) == 1
+
+
 def test_while_its_last_job_is_under_way_it_begins_no_other(engine: Engine, context: Context) -> None:
     put(engine)
     for _ in range(3):

@@ -4,6 +4,9 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from worker.celery import configuration
+from worker.settings import Settings
+
 ROOT = Path(__file__).parent.parent
 OURS = ("cli", "hubspot_api", "models", "sandbox", "tasks", "web", "worker")
 OTHERS_WORDS = ("models/tables/", "web/schemas.py")
@@ -46,6 +49,13 @@ def test_nothing_waits_on_a_celery_countdown() -> None:
               for keyword in call.keywords}  # fmt: skip
     assert passed["kwargs"].startswith("worker/wake.py"), "what Celery is passed is seen here"
     assert not {"countdown", "eta", "expires"} & passed.keys(), passed
+
+
+def test_a_tick_carries_no_end() -> None:
+    """It would be the clock's of beat's host: on one that is ahead of it, a worker drops them all."""
+    ticks = configuration(Settings(_env_file=None))["beat_schedule"].values()
+    assert ticks
+    assert not {"countdown", "eta", "expires"} & {name for tick in ticks for name in tick.get("options", {})}
 
 
 HUBSPOTS = {"Participation", "State", "Tier"}

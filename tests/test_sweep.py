@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, func, select, text, update
@@ -10,6 +11,7 @@ import worker.queue.expired_leases
 from models.tables import Batch, Schedule
 from models.words import Origin, Status
 from tasks.sweep import due_accounts, free_the_forgotten
+from tests.support.background import waits_for_a_lock
 from tests.support.fixtures import Submit
 from tests.support.jobs import retry
 from tests.support.ledger import (
@@ -35,6 +37,7 @@ from worker.context import Context
 from worker.operations import jobs, schedules
 from worker.queries.error_filter import Filter
 from worker.queue.expired_leases import reclaim
+from worker.queue.locks import lock_event
 from worker.settings import Settings
 
 
@@ -43,6 +46,12 @@ def wait_of(engine: Engine, batch_id: int) -> float:
         engine, "SELECT extract(epoch FROM due_at - now())::float8 AS seconds FROM batches WHERE id = :id", id=batch_id
     )
     return float(row.seconds)
+
+
+def test_a_tick_right_after_another_does_nothing(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks.sweep, "EVERY_MS", 60_000)
+    ticks = [tasks.sweep.sweep(context, lambda *_, **__: 0) for _ in range(3)]
+    assert ticks == [True, False, False]
 
 
 # Leases that ran out
@@ -72,6 +81,22 @@ def test_a_lease_that_still_runs_is_left_alone(submit: Submit, engine: Engine, c
     claimed = taken(engine)
     let_pass(engine, 59 / 3_600)
     assert reclaim(context.engine) == 0
+    assert settled(engine, claimed)
+
+
+def test_a_lease_renewed_since_the_sweep_looked_is_left_alone(submit: Submit, engine: Engine, context: Context) -> None:
+    """The sweep waits for the event before it takes a batch back, and looks at the lease again."""
+    submit(message(*people(1)))
+    claimed = taken(engine)
+    let_pass(engine, 1)
+    with engine.begin() as accepting, ThreadPoolExecutor(1) as one:
+        lock_event(accepting, claimed.event_id)
+        reclaiming = one.submit(reclaim, context.engine)
+        assert waits_for_a_lock(engine, reclaiming)
+        do(engine, update(Batch).values(lease_until=func.now() + timedelta(minutes=1)))
+        accepting.rollback()
+        reclaiming.result(10)
+    assert batch(engine, claimed.batch_id).lease_token == claimed.token
     assert settled(engine, claimed)
 
 

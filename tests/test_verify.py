@@ -789,6 +789,19 @@ def test_what_an_operator_retries_meanwhile_is_his(context: Context, sandbox: Ru
     assert outcomes(context) == {"delivered": 2}
 
 
+def test_what_was_resolved_since_it_was_due_is_not_sent_again(
+    context: Context, sandbox: RunningSandbox, given: Given
+) -> None:
+    sandbox.fault(drop=True, count=1)
+    given("ada@example.com")
+    sent(context)
+    assert [looked(context) for _ in range(4)] == [1, 1, 1, 1]
+    resolve(context.engine, Resolution.DISMISSED)
+    assert looked(context) == 0
+    assert outcomes(context) == {"unconfirmed": 1}
+    assert errors(context)[0].verify_at is None
+
+
 def test_accounts_do_not_wait_for_each_others_reading(context: Context, sandbox: RunningSandbox, given: Given) -> None:
     with context.engine.begin() as connection:
         connection.execute(

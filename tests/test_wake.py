@@ -9,7 +9,7 @@ import pytest
 from worker.celery import DELIVER, app
 from worker.context import Context
 from worker.outage import CALM, Outage
-from worker.wake import wake
+from worker.wake import received, wake
 
 ERRORS = [
     amqp.exceptions.NotAllowed("vhost is gone"),
@@ -31,6 +31,15 @@ def test_a_wake_up_that_fails_raises_nothing_and_leaves_its_place(
     monkeypatch.setattr(app, "send_task", fail)
     assert wake(context, DELIVER, account="default") == 0
     assert not context.redis.keys("turnout:wake:*")
+
+
+def test_no_more_wake_ups_are_outstanding_than_their_places(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr(app, "send_task", lambda _, kwargs: sent.append(kwargs["place"]))
+    assert [wake(context, DELIVER, places=2, account="default") for _ in range(3)] == [2, 0, 0]
+    received(context, sent[0])
+    assert wake(context, DELIVER, places=2, account="default") == 1
+    assert wake(context, DELIVER, places=2, account="acme") == 2
 
 
 def test_a_broker_that_is_away_is_tried_by_one_now_and_then(

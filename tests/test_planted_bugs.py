@@ -1,0 +1,40 @@
+"""The list of planted bugs fits the code, and the page shows it; planting them is `make planted`."""
+
+import ast
+import tomllib
+
+import pytest
+
+from tests.planted_bugs import LIST, PAGE, ROOT, Bug, bugs, rows_of
+
+BUGS = bugs()
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_each_can_be_planted(bug: Bug) -> None:
+    planted = bug.planted()
+    assert planted != (ROOT / bug.file).read_text()
+    if bug.file.endswith(".py"):
+        ast.parse(planted)
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_each_is_expected_to_be_caught_by_tests_that_are_there(bug: Bug) -> None:
+    assert bug.tests
+    for test in bug.tests:
+        file, _, name = test.partition("::")
+        defined = ast.parse((ROOT / file).read_text()).body
+        assert not name or name in {one.name for one in defined if isinstance(one, ast.FunctionDef)}, test
+
+
+def test_no_two_are_the_same() -> None:
+    assert len(BUGS) == len(tomllib.loads(LIST.read_text())) >= 100
+    assert len({bug.planted() for bug in BUGS}) == len(BUGS)
+
+
+def test_the_page_has_a_row_for_each_and_each_was_caught() -> None:
+    rows = rows_of(PAGE.read_text())
+    assert [*rows] == [bug.name for bug in BUGS]
+    for bug in BUGS:
+        assert f"{bug.promise} *{bug.bug}*" in rows[bug.name]
+        assert [test for test in bug.tests if f"| `{test}" in rows[bug.name]], rows[bug.name]
