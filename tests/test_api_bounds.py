@@ -287,8 +287,8 @@ def test_a_stop_ends_a_connection_that_was_accepted_at_that_moment_too(
         await server.startup()
         with socket.create_connection(("127.0.0.1", port), 20) as client:
             client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            while not accepted:
-                await asyncio.sleep(0)  # noqa: ASYNC110 - this is about the very next moment
+            while not accepted:  # noqa: ASYNC110 - this is about the very next moment
+                await asyncio.sleep(0)
             assert not server.server_state.connections, "this is not the moment that was meant"
             await server.shutdown()
 
