@@ -6,7 +6,7 @@
 # make check  ruff, mypy, import-linter
 # make screenshots   the pictures of docs/console.md, which need Debian's chromium
 # make docs   the documents as a site, in build/docs      make diagrams   its pictures, which need npm and chromium
-# make sbom   the bill of materials, in build     make advisories   what is known of the pinned packages
+# make sbom   the bills of materials, in build    make advisories   what is known of the pinned packages
 # make wheel  Turnout as a package, in build/dist, for a machine of production
 # make up     everything on this machine          make clean
 # make migration NAME="what changes"   the migration from the last one to the models, to be read and corrected
@@ -72,9 +72,13 @@ $(SUPPLY)/.ready: requirements/supply.txt
 	@$(SUPPLY)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/supply.txt
 	@touch $@
 
+# One for the packages of `requirements/base.txt`, and one with the extras `tracing` and `sentry`.
 sbom: $(SUPPLY)/.ready
-	@$(SUPPLY)/bin/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible -o build/turnout.cdx.json requirements/base.txt
-	@echo "The bill of materials is in build/turnout.cdx.json."
+	@for pins in base reports; do \
+	  $(SUPPLY)/bin/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible \
+	    -o build/turnout-$$pins.cdx.json requirements/$$pins.txt || exit; \
+	done
+	@echo "The bills of materials are build/turnout-base.cdx.json and, with the extras, build/turnout-reports.cdx.json."
 
 advisories: $(SUPPLY)/.ready
 	@$(SUPPLY)/bin/python .ci/advisories.py $(SUPPLY)/bin/pip-audit requirements/base.txt requirements/reports.txt requirements/dev.txt requirements/supply.txt

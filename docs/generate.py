@@ -48,8 +48,7 @@ Prometheus scrape every worker, every `turnout serve` and every beat.
 the code and names of accounts.
 
 **Which process has what.** Each process counts what it does itself: add those up (`sum`). What lies in the database
-and in Redis is read by beat alone, when it is scraped. Two beats say the same: take the `max`. A worker with
-`--pool=prefork` answers for its children; what a child that ended has counted stays.
+and in Redis is read by beat alone, when it is scraped. Two beats say the same: take the `max`.
 
 **If a service does not answer**, beat leaves out what comes from it, and `turnout_service_up` is 0. A scrape waits
 for six seconds at most; what was read is used again for five. Its queries are bounded, and each ends after three

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from celery.signals import beat_init, worker_init, worker_process_init, worker_ready
+from celery.signals import beat_init, worker_init, worker_ready
 
 from models.escaping import visible
 from tasks import accept, deliver, intake, job, notify, purge, refuse, sweep, verify
@@ -47,8 +47,10 @@ def _begin(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's worker
 def _begin_worker(sender: Any) -> None:  # noqa: ANN401 - Celery's worker
     queues = list(sender.app.amqp.queues.consume_from)
     kind = f"worker of {', '.join(sorted(queues))}"
-    monitor.begin(ProcessKind.WORKER, forks="prefork" in str(sender.pool_cls))
-    _wait_for_services(kind)
+    monitor.begin(ProcessKind.WORKER)
+    with _or_said():
+        process_start.check_pool(kind, sender.pool_cls)
+        process_start.start(kind)
     schema_watch.begin(current(), kind)
     activity = watchdog.observe()
     permits.begin()
@@ -58,17 +60,12 @@ def _begin_worker(sender: Any) -> None:  # noqa: ANN401 - Celery's worker
     worker_ready.connect(lambda **_: watchdog.begin(queues, activity), weak=False)
 
 
-@worker_process_init.connect
-def _begin_child(**_: object) -> None:
-    """Leave to the parent, in a child of a fork, the connections that it has open: both would speak on one."""
-    current().engine.dispose(close=False)
-
-
 @beat_init.connect
 def _begin_beat(**_: object) -> None:
     with _or_ended():
         monitor.begin(ProcessKind.BEAT)
-        _wait_for_services("beat")
+        with _or_said():
+            process_start.start("beat")
         schema_watch.begin(current(), "beat")
         watchdog.begin_beat(current())
 
@@ -83,12 +80,13 @@ def _or_ended() -> Iterator[None]:
         sys.exit(1)
 
 
-def _wait_for_services(kind: str) -> None:
+@contextmanager
+def _or_said() -> Iterator[None]:
     """End the process, in one sentence, where it cannot work as things are."""
     shape = log_format()
     set_up(shape)  # Celery does so only after this
     try:
-        process_start.start(kind)
+        yield
     except (CannotStart, SettingsError) as error:
         if shape == "json":
             log.critical("cannot start", reason=str(error))

@@ -1,5 +1,6 @@
 """What the API does not let in: slow clients, large bodies, more at once than there is room for; and how it stops."""
 
+import asyncio
 import json
 import select
 import socket
@@ -263,6 +264,36 @@ def test_a_stop_answers_who_is_held_and_ends_well_and_no_key_is_in_the_log(
     secret = key.rpartition("_")[2]
     assert secret not in log.read_text()
     assert "Bearer" not in log.read_text()
+
+
+def test_a_stop_ends_a_connection_that_was_accepted_at_that_moment_too(
+    context: Context, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its client keeps it open for its next request: to wait for that takes until the time of the stop is over."""
+    monkeypatch.setattr(web.server, "STOPPING", 2)
+    accepted: list[object] = []
+
+    class Accepted(web.server.ImpatientProtocol):
+        def __init__(self, *args: object, **kwargs: object) -> None:
+            super().__init__(*args, **kwargs)
+            accepted.append(self)
+
+    monkeypatch.setattr(web.server, "ImpatientProtocol", Accepted)
+    server = web.server.Server(context, "127.0.0.1", port := free_port())
+
+    async def stop_as_one_comes() -> None:
+        server.config.load()
+        server.lifespan = server.config.lifespan_class(server.config)
+        await server.startup()
+        with socket.create_connection(("127.0.0.1", port), 20) as client:
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            while not accepted:  # noqa: ASYNC110 - this is about the very next moment
+                await asyncio.sleep(0)
+            assert not server.server_state.connections, "this is not the moment that was meant"
+            await server.shutdown()
+
+    asyncio.run(stop_as_one_comes())
+    assert "exceeded" not in caplog.text
 
 
 def memory_for_large_bodies(api: Api, pid: int) -> int:

@@ -42,7 +42,9 @@ class NoKeyTwice(yaml.SafeLoader):
 FILE: dict[str, Any] = yaml.load(COMPOSE_TEXT, NoKeyTwice)
 SERVICES: dict[str, dict[str, Any]] = FILE["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
-OF_REPORTS = set(re.findall(r"\b(?:OTEL|SENTRY)_[A-Z_]+[A-Z]", (ROOT / "docs/tracing.md").read_text())) - {
+OF_REPORTS = set(
+    re.findall(r"\b(?:OTEL|SENTRY)_[A-Z_]+[A-Z]|\b(?:HTTPS|NO)_PROXY\b", (ROOT / "docs/tracing.md").read_text())
+) - {
     "OTEL_EXPORTER_OTLP_PROTOCOL"  # is not read
 }
 SETTING_UP = {"TURNOUT_SECRET_KEY", *OF_COMPOSE}

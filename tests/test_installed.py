@@ -179,7 +179,7 @@ def hubspot() -> Iterator[RunningSandbox]:
 def installation(
     home: Path, databases: Databases, hubspot: RunningSandbox, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
-    """On an empty database, which the unit of the migration prepares."""
+    """On an empty database, which is prepared first."""
     logs = tmp_path_factory.mktemp("logs")
     with ExitStack() as stack:
         with psycopg.connect(databases.server_url, autocommit=True) as connection:
@@ -198,7 +198,7 @@ def installation(
         }
         running = Installation(home, environment, logs)
         stack.callback(running.kill)
-        migrated = running.run(*read_unit("turnout-migrate.service").command)
+        migrated = running.run("turnout", "db", "upgrade")
         assert migrated.returncode == 0, migrated.stderr
         assert "and is now" in migrated.stdout
         for name in PROCESSES:

@@ -11,32 +11,16 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-import migrations
 from tests.support.ledger import ask, do
-from worker import schema
+from tests.support.next_release import add_migrations
 from worker.local import migrate
 from worker.local.migrate import NotMigrated, upgrade, written_sql
-from worker.schema import needed
 
-COLUMN = """
-import sqlalchemy as sa
-from alembic import op
-revision, down_revision = "9998", "{after}"
-def upgrade():
-    op.add_column("refused", sa.Column("later", sa.Text(), nullable=True))
-    op.execute("INSERT INTO schema_revisions VALUES ('9998')")
-"""
-INDEX = """
-from alembic import op
-from migrations import online
-revision, down_revision = "9999", "9998"
-def upgrade():
-    online.create_index("uq_refused_later", "refused", ["later"], unique=True)
-    op.execute("INSERT INTO schema_revisions VALUES ('9999')")
-"""
+COLUMN = '    op.add_column("refused", sa.Column("later", sa.Text(), nullable=True))'
+INDEX = '    online.create_index("uq_refused_later", "refused", ["later"], unique=True)'
 VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('uq_refused_later')"
 REVISION = "SELECT version_num FROM alembic_version"
 
@@ -44,19 +28,7 @@ REVISION = "SELECT version_num FROM alembic_version"
 @pytest.fixture
 def next_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let there be a release after this one, which adds a column and builds an index of it."""
-    (tmp_path / "9998.py").write_text(COLUMN.format(after=needed()))
-    (tmp_path / "9999.py").write_text(INDEX)
-    ours = migrate.configuration
-
-    def configuration(connection: Connection | None) -> Config:
-        config = ours(connection)
-        config.set_main_option("path_separator", "os")
-        config.set_main_option("version_locations", f"{Path(migrations.__file__).parent / 'versions'}:{tmp_path}")
-        return config
-
-    known = schema._revisions()  # noqa: SLF001 - what this release knows
-    monkeypatch.setattr(schema, "_revisions", lambda: ["9999", "9998", *known])
-    monkeypatch.setattr(migrate, "configuration", configuration)
+    assert add_migrations([COLUMN, INDEX], tmp_path, monkeypatch) == ["9998", "9999"]
     monkeypatch.setattr(migrate, "PAUSES", (0.1,))
     monkeypatch.setattr(migrate, "ASKS", 0.05)
     monkeypatch.setattr(migrate, "LOCK_TIMEOUT", "200ms")

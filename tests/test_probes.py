@@ -1,11 +1,15 @@
 """Whether a process lives and is ready: told by HTTP on its ports, and by `turnout health`."""
 
+import gc
 import socket
+import sys
 import threading
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 import requests
 from sqlalchemy import Engine, make_url, text
@@ -16,11 +20,13 @@ from tests.support.contexts import open_context
 from tests.support.fixtures import Turnout
 from tests.support.monitors import asked, open_monitor
 from tests.support.proxy import Proxy
+from worker import watchdog
 from worker.context import Context
 from worker.local.services import free_port
 from worker.monitor import readiness, server as monitor_server, start
 from worker.monitor.latest import Latest
 from worker.monitor.readiness import NEEDS, Need, ProcessKind
+from worker.queries.machinery import broker_facts
 from worker.settings import Settings
 
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -310,3 +316,31 @@ def test_the_command_asks_the_web_process_where_no_setting_says_another(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("cli.health.SERVES", api.url)
     assert turnout("health", "--ready").output == "ready\n"
+
+
+def polled_or_connected() -> int:
+    """Count the files by which this process polls, and its connections."""
+    process, polled = psutil.Process(), 0
+    for file in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # the one by which the folder is read
+            polled += "eventpoll" in str(file.readlink())
+    return polled + len(process.net_connections("tcp"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="files of a process are listed in /proc")
+@pytest.mark.parametrize("url", ["", NOWHERE], ids=["there", "away"])
+def test_a_look_at_the_broker_leaves_nothing_to_the_garbage_collector(settings: Settings, url: str) -> None:
+    here = settings.model_copy(update={"broker_url": url or settings.broker_url})
+    looks: list[Callable[[], object]] = [partial(readiness.is_broker_there, here), partial(broker_facts, here)]
+    if not url:
+        looks.append(partial(watchdog._waiting, ["attendance.deliver"]))  # noqa: SLF001 - each look of it
+    gc.disable()
+    try:
+        for look in looks:
+            look()  # what is imported and opened once
+            before = polled_or_connected()
+            for _ in range(3):
+                look()
+            assert polled_or_connected() == before, look
+    finally:
+        gc.enable()

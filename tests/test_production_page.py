@@ -47,15 +47,20 @@ def test_each_setting_exists_and_each_secret_can_be_a_file() -> None:
 
 
 def test_each_unit_and_its_port_exists() -> None:
-    units = set(re.findall(r"\bturnout-(?:web|beat|migrate|delivery@\d|housekeeping@\d)\b", PAGE))
-    assert units >= {"turnout-beat", "turnout-migrate", "turnout-delivery@2"}
+    units = set(re.findall(r"\bturnout-(?:beat|web@\d+|delivery@\d|housekeeping@\d)\b", PAGE))
+    assert units >= {"turnout-beat", "turnout-web@8800", "turnout-web@8801", "turnout-delivery@2"}
     for unit in units:
         assert read_unit(f"{unit}.service").command
-    said = re.search(r"web (\d+), beat (\d+), `turnout-delivery@N` (\d+)N, `turnout-housekeeping@N` (\d+)N", PAGE)
+    said = re.search(
+        r"`turnout-web@8800` (\d+) \(.*?\), beat (\d+), `turnout-delivery@N` (\d+)N, `turnout-housekeeping@N` (\d+)N",
+        PAGE,
+    )
     assert said
     ports = {name: read_unit(unit).environment["TURNOUT_MONITOR_PORT"] for name, unit in PROCESSES.items()}
     instances = [ports[name].removesuffix("1") for name in ("delivery", "housekeeping")]
     assert list(said.groups()) == [ports["web"], ports["beat"], *instances]
+    scraped = next(block for block in fences("docs/production.md", "text") if "scrape_configs" in block)
+    assert sorted(re.findall(r"127\.0\.0\.1:(\d+)", scraped)) == sorted(ports.values())
     assert (FOLDER / "turnout.target").exists()
 
 

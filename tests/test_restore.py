@@ -1,6 +1,7 @@
 """A database is restored to a moment before: what HubSpot holds and Turnout does not know is named, and taken in."""
 
 import json
+import re
 import stat
 import subprocess
 import tempfile
@@ -26,6 +27,7 @@ from tests.support.ledger import WHEN, Ledger, ask, do, make_due, message, outco
 from tests.support.replication import PROGRAMS, Archived
 from tests.support.sandbox_calls import by_email, external_path, post
 from tests.support.sandbox_server import RunningSandbox
+from tests.test_docs import text_of
 from worker import settings as settings_module, startup
 from worker.accounts.state import pause
 from worker.context import Context
@@ -106,12 +108,17 @@ def test_after_a_restore_what_hubspot_holds_is_named_taken_in_and_never_sent_twi
     held = sandbox.participations()
     restore()
     assert outcomes(sending.engine) == {"delivered": 2, "pending": 1}
+    (numbers_ahead,) = re.findall(r'psql "\$TURNOUT_DATABASE_URL" -c "(SELECT .*)"', text_of("docs/operations.md"))
+    last = ask(sending.engine, "SELECT max(id) FROM records")[0][0]
+    do(sending.engine, numbers_ahead)
 
     sent(sending)  # HubSpot has it already, and says so by an empty answer: it is read back
     assert outcomes(sending.engine) == {"delivered": 3}
     submit(lost, lost)  # the producer submits what it submitted since, and does it twice
     sent(sending)
     assert outcomes(sending.engine) == {"delivered": 4}
+    ids = [row.id for row in ask(sending.engine, "SELECT id FROM records ORDER BY id")]
+    assert [number > last + 1_000_000 for number in ids] == [False, False, False, True]
 
     missing = tmp_path / "missing.jsonl"
     said = command("audit", "--against-hubspot", "77", "--out", str(missing), status=1).output

@@ -102,6 +102,22 @@ def test_who_starts_first_makes_the_key_and_is_told_of_nothing(settings: Setting
         startup.start(told(settings, secret_key=type(settings.secret_key)("other")), engine, lambda _: None)
 
 
+def test_a_worker_of_forked_children_does_not_start_and_says_which_pool_it_needs(
+    settings: Settings, engine: Engine, tmp_path: Path
+) -> None:
+    assert startup.of_database(settings, engine) == []
+    command = [word for word in COMMANDS["delivery"] if not word.startswith("--pool")]
+    for pool, words in (("prefork", command), ("solo", [*command, "--pool=solo"])):  # without a word Celery forks
+        done = run(settings, words, tmp_path)
+        assert done.returncode == 1
+        reason = f"this worker was started with Celery's pool `{pool}`, in which the watchdog and the search"
+        said = done.stderr.splitlines()[-1]
+        assert said.startswith(f"turnout: {reason}")
+        assert said.endswith("expected are threads: add `--pool=threads` to `celery -A worker worker`")
+        assert "Traceback" not in done.stdout + done.stderr
+        assert refused_starts(settings)[KIND["delivery"]].startswith(reason)
+
+
 def revised(engine: Engine, revision: str, allows: str | None) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})

@@ -12,7 +12,7 @@ from tests.support.units import FOLDER, PROCESSES, file_of, read_unit
 from tests.test_compose import SERVICES, interpolated, seconds
 from worker.settings import Settings
 
-UNITS = [*PROCESSES.values(), "turnout-migrate.service", "turnout-audit.service"]
+UNITS = [*PROCESSES.values(), "turnout-audit.service"]
 MOST_EXPOSED = 2.0
 """What `systemd-analyze security` may give at most, of 10."""
 
@@ -46,9 +46,9 @@ def test_a_process_may_do_little_on_its_machine(name: str) -> None:
     assert float(exposure) <= MOST_EXPOSED, said.stdout
 
 
-@pytest.mark.parametrize("name", [*PROCESSES, "migrate"])
+@pytest.mark.parametrize("name", PROCESSES)
 def test_each_starts_what_compose_starts(name: str) -> None:
-    command = read_unit(PROCESSES.get(name, f"turnout-{name}.service")).command
+    command = read_unit(PROCESSES[name]).command
     assert command[0].startswith("/opt/turnout/bin/")
     # Behind a proxy on the same machine; an instance of a worker has its number in its name.
     said = [word.replace("127.0.0.1", "0.0.0.0").replace("1@%h", "@%h") for word in command]
@@ -61,13 +61,12 @@ def test_the_books_are_recounted_every_night() -> None:
 
 
 def test_instances_of_one_machine_have_names_and_ports_of_their_own() -> None:
-    units = [
-        read_unit(name)
-        for name in (*PROCESSES.values(), "turnout-delivery@2.service", "turnout-housekeeping@9.service")
-    ]
+    others = ("turnout-delivery@2.service", "turnout-housekeeping@9.service", "turnout-web@8801.service")
+    units = [read_unit(name) for name in (*PROCESSES.values(), *others)]
     ports = [unit.environment["TURNOUT_MONITOR_PORT"] for unit in units]
     assert len(set(ports)) == len(units)
-    assert "8800" not in ports
+    assert not {"8800", "8801"} & set(ports)
+    assert units[-1].command[-1] == "8801"
     names = [dict(pairwise(unit.command)).get("-n") for unit in units]
     assert {"delivery1@%h", "delivery2@%h", "housekeeping9@%h"} < set(names)
 

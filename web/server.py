@@ -127,6 +127,11 @@ class Server(uvicorn.Server):
         """Hold nothing any more, so that what is under way ends."""
         for held in self._held:
             held.end()
+        for listening in self.servers:
+            listening.close()
+        # What was accepted just before is a connection by then, and is told to end with the others: uvicorn forgets it,
+        # and would wait for a client that keeps its connection open until `STOPPING` is over.
+        await asyncio.sleep(0.1)
         await super().shutdown(sockets)
         log.info("serving stopped")
 

@@ -5,6 +5,8 @@ flaw; its reason stands beside it.
 """
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final
@@ -106,6 +108,21 @@ def connecting(settings: Settings) -> dict[str, Any]:
         else {"read_timeout": 5, "write_timeout": 5, "confirm_publish": True}
     )
     return {"connect_timeout": 2, "transport_options": options}
+
+
+@contextmanager
+def closed_after(connection: Any) -> Iterator[Any]:  # noqa: ANN401 - kombu carries no types
+    """Give a connection to the broker for one look, then close all of it.
+
+    Kombu leaves the file by which it polls Redis to the garbage collector.
+    """
+    transport = connection.transport
+    try:
+        with connection:
+            yield connection
+    finally:
+        if (cycle := getattr(transport, "cycle", None)) is not None:
+            cycle.poller.close()
 
 
 def configuration(settings: Settings) -> Json:

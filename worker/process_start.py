@@ -6,6 +6,7 @@ a process of that kind has started.
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from worker import failures, startup
 from worker.context import Context, current
@@ -13,6 +14,9 @@ from worker.database import note_outages
 from worker.failures import Verb
 from worker.settings import Settings, SettingsError, usable_settings
 from worker.startup import CannotStart, Service
+
+THREADS: Final = "celery.concurrency.thread"
+"""The module of Celery's pool of threads."""
 
 
 def start(kind: str, needs: Collection[Service] = tuple(Service)) -> Context:
@@ -33,6 +37,24 @@ def start(kind: str, needs: Collection[Service] = tuple(Service)) -> Context:
         failures.forget(process, Verb.START, each)
     note_outages(process.engine, process.database_outage)
     return process
+
+
+def check_pool(kind: str, pool: type) -> None:
+    """Refuse Celery's other pools: what watches over a worker sees the tasks of its own process and threads alone.
+
+    Raises:
+        CannotStart: says which pool is expected.
+
+    """
+    if pool.__module__ == THREADS:
+        return
+    error = CannotStart(
+        f"this worker was started with Celery's pool `{pool.__module__.rpartition('.')[2]}`, in which the watchdog and"
+        " the search for due work would not see its tasks; expected are threads: add `--pool=threads` to `celery -A"
+        " worker worker`"
+    )
+    refused(kind, error)
+    raise error
 
 
 def begin_reports(settings: Settings, kind: str) -> None:

@@ -16,7 +16,7 @@ import redis
 from celery.signals import task_postrun, task_prerun
 
 from worker import heartbeat
-from worker.celery import app
+from worker.celery import app, closed_after
 from worker.context import Context
 from worker.log import get_logger
 
@@ -128,7 +128,7 @@ def watch_ticks(
 def _waiting(queues: Sequence[str]) -> bool | None:
     """Say whether messages wait; none where the broker does not say."""
     try:
-        with app.connection_for_read() as connection:
+        with closed_after(app.connection_for_read()) as connection:
             channel = connection.default_channel
             return any(_messages(connection, channel, name) for name in queues)
     except Exception as error:  # noqa: BLE001 - transports raise errors of no common class

@@ -16,6 +16,7 @@
 - `recording_hubspot`   a HubSpot that records each request; `sdk_calls`: what HubSpot's own SDK sends
 - `webhook_receiver`    a receiver of webhooks
 - `openid_provider`     an OpenID Connect provider that can lie
+- `next_release`        migrations of a test's own after ours
 - `monitors`            the monitor port of a process; `prometheus`: what judges metrics and rules
 - `worker_processes`    real worker processes, started, killed and stopped; `background`: a thread beside a test
 - `fixtures`            the types of what `conftest.py` gives; `contexts`: a process's context with other settings

@@ -30,7 +30,7 @@ SLOW_FILES: Final = {
     for name in """
     api_kill broker_outage bulk_locks celery_calls chaos concurrency console_accessible console_browser console_story
     demo each_call failover fairness fallback files_memory first_minutes help kills kills_bulk logs lookups
-    metrics_children notify odd_messages openid_console outages outbox outgoing pooler producers proxy_examples purge
+    notify odd_messages openid_console outages outbox outgoing pooler producers proxy_examples purge
     restarts scenarios screenshots silent_drop site startup state_machine status terminal up
     """.split()  # noqa: SIM905 - a list would take a line for each
 }

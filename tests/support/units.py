@@ -10,7 +10,7 @@ from tests.support.dockerfile import ROOT
 
 FOLDER = ROOT / "deploy" / "systemd"
 PROCESSES = {
-    "web": "turnout-web.service",
+    "web": "turnout-web@8800.service",
     "delivery": "turnout-delivery@1.service",
     "housekeeping": "turnout-housekeeping@1.service",
     "beat": "turnout-beat.service",

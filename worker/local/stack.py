@@ -181,33 +181,33 @@ class Machine:
         return ManagedProcess(name, command, env, logs / f"{name}.log", patience)
 
     def _await_redis(self, url: str) -> None:
-        client = connect(url)
         until = time.monotonic() + STARTING
-        while not self._stops:
-            try:
-                client.ping()
-            except redis.RedisError:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.05)
-            else:
-                return
+        with connect(url) as client:
+            while not self._stops:
+                try:
+                    client.ping()
+                except redis.RedisError:
+                    if time.monotonic() > until:
+                        raise
+                    time.sleep(0.05)
+                else:
+                    return
 
     def _ready(self, known: dict[str, str]) -> bool:
         """Wait until the workers and beat give signs of life; then say so, and let other commands find this."""
-        client = connect(known["redis_url"])
         until = time.monotonic() + STARTING
-        while not self._stops:
-            for line in self._supervisor.watch():
-                self._say(line)
-            if heartbeat.workers(client) >= WORKERS and heartbeat.ticking(client) and is_taken(self._web_port):
-                break
-            if time.monotonic() > until:
-                self._say(f"not ready after {STARTING:.0f} s: see {self._settings.data_dir / 'logs'}")
+        with connect(known["redis_url"]) as client:
+            while not self._stops:
+                for line in self._supervisor.watch():
+                    self._say(line)
+                if heartbeat.workers(client) >= WORKERS and heartbeat.ticking(client) and is_taken(self._web_port):
+                    break
+                if time.monotonic() > until:
+                    self._say(f"not ready after {STARTING:.0f} s: see {self._settings.data_dir / 'logs'}")
+                    return False
+                time.sleep(0.05)
+            else:
                 return False
-            time.sleep(0.05)
-        else:
-            return False
         facts = {"pid": os.getpid(), **known, "url": f"http://127.0.0.1:{self._web_port}"}
         write(self._settings.data_dir / RUNNING, json.dumps(facts))
         engine = make_engine(self._settings.model_copy(update=known))

@@ -3,5 +3,4 @@
 - `definitions`  every metric with its labels: the one list of names
 - `count`        what the verbs call; without a port each call is one comparison
 - `counted`      the numbers, as prometheus-client keeps them
-- `children`     the numbers of a process that forks: kept in files, so that those of a dead child still count
 """

@@ -6,7 +6,6 @@ Nothing here reads a database or a network. What is counted is committed: a tran
 import os
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.words import Outcome
@@ -15,20 +14,14 @@ if TYPE_CHECKING:
     from worker.metrics.counted import Counted
 
 _counted: "Counted | None" = None
-_lock = threading.RLock()
-"""Held while something is counted and while the process forks: no child begins with a lock that stays locked."""
+_lock = threading.Lock()
+"""Held while something is counted: threads that meet an account at once name it once."""
 
 
-def begin(directory: Path | None = None) -> "Counted":
-    """Begin to count, from zero. A process that forks names a directory, where its children count too."""
+def begin() -> "Counted":
+    """Begin to count, from zero."""
     global _counted  # noqa: PLW0603 - one process, one count
-    if directory is None:
-        os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)  # another program's would be read as ours
-    else:
-        from worker.metrics import children
-
-        children.prepare(directory)
-        os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)  # another program's would be read as ours
     from worker.metrics.counted import Counted
 
     _counted = Counted()

@@ -11,7 +11,7 @@ OUTCOMES: Final = ("delivered", "rejected", "unconfirmed", "failed")
 
 
 class Counted:
-    """The counters and histograms of one process. A child of a fork has its own numbers in them."""
+    """The counters and histograms of one process."""
 
     def __init__(self) -> None:
         """Begin at zero."""

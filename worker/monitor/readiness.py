@@ -14,7 +14,7 @@ from typing import Final
 from kombu.connection import Connection
 
 from worker import startup
-from worker.celery import connecting
+from worker.celery import closed_after, connecting
 from worker.database import make_engine
 from worker.finding import Finding
 from worker.monitor.latest import Latest
@@ -112,7 +112,8 @@ def _redis(settings: Settings) -> ReadinessCheck:
 def is_broker_there(settings: Settings) -> bool:
     """Say whether the broker answers."""
     try:
-        with Connection(settings.broker_url, **connecting(settings)) as connection:  # type: ignore[no-untyped-call]
+        looked = Connection(settings.broker_url, **connecting(settings))  # type: ignore[no-untyped-call]
+        with closed_after(looked) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
     except Exception:  # noqa: BLE001 - transports raise errors of no common class
         return False

@@ -4,35 +4,27 @@ It opens before the process waits for what it needs: so it is seen to live, and 
 stops work: where the port is taken, the process says so and works on, and its probes fail.
 """
 
-from typing import TYPE_CHECKING
-
 from worker.log import get_logger
 from worker.metrics import count
 from worker.monitor.readiness import ALIVE, ProcessKind, Readiness, body
 from worker.monitor.server import MonitorServer, as_json
 from worker.settings import Settings, SettingsError, load_settings
 
-if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
-
 log = get_logger(__name__)
 
 
-def begin(kind: ProcessKind, *, forks: bool = False) -> MonitorServer | None:
-    """Open the port and answer on it, as long as this process runs; none where no setting names one.
-
-    A process that `forks` answers for its children: they count in files of a directory of this start.
-    """
+def begin(kind: ProcessKind) -> MonitorServer | None:
+    """Open the port and answer on it, as long as this process runs; none where no setting names one."""
     try:
         settings = load_settings()
     except SettingsError:
         return None  # the process ends with that as its reason
-    return open_port(settings, kind, forks=forks) if settings.monitor_port else None
+    return open_port(settings, kind) if settings.monitor_port else None
 
 
-def open_port(settings: Settings, kind: ProcessKind, *, forks: bool = False) -> MonitorServer | None:
+def open_port(settings: Settings, kind: ProcessKind) -> MonitorServer | None:
     """Open the port that the settings name, and begin to count; none where that is not possible."""
-    counted = _count(forks=forks)  # before what imports prometheus_client, which reads the environment then
+    counted = count.begin().registry  # before what imports prometheus_client, which reads the environment then
     from worker.monitor.exposition import CONTENT_TYPE, Exposition  # dear to import, and only for this
 
     exposition = Exposition(kind, settings, counted)
@@ -57,14 +49,3 @@ def open_port(settings: Settings, kind: ProcessKind, *, forks: bool = False) -> 
     server.begin()
     log.info("monitor", host=settings.monitor_host, port=settings.monitor_port)
     return server
-
-
-def _count(*, forks: bool) -> "CollectorRegistry":
-    """Begin to count, and give where that is read."""
-    if not forks:
-        return count.begin().registry
-    from worker.metrics import children
-
-    directory = children.make_directory()
-    count.begin(directory)
-    return children.registry_of(directory)

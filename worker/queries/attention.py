@@ -97,7 +97,12 @@ def _workers(report: StatusReport) -> Iterator[Finding]:
         return
     if not report.workers:
         text = "no worker is alive: nothing of the stream is accepted and nothing is delivered"
-        yield Finding(Level.ATTENTION, "workers", text, "start them with `celery -A worker worker`, or `turnout up`")
+        yield Finding(
+            Level.ATTENTION,
+            "workers",
+            text,
+            "start them with `celery -A worker worker --pool=threads`, or `turnout up`",
+        )
     elif ours := [queue for queue in report.unread if queue in TASKS]:
         named = ", ".join(
             f"{queue} ({_messages(lie)} there)" if (lie := report.unread[queue]) else queue for queue in ours

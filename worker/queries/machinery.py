@@ -13,7 +13,7 @@ import redis
 from kombu.connection import Connection
 
 from worker import failures, heartbeat, startup, unreadable
-from worker.celery import DELIVER, TASKS, connecting
+from worker.celery import DELIVER, TASKS, closed_after, connecting
 from worker.failures import VerbFailure, first_line
 from worker.finding import Finding
 from worker.heartbeat import Worker
@@ -127,7 +127,8 @@ def broker_facts(settings: Settings) -> BrokerFacts:
     if not settings.broker_url:
         return BrokerFacts("", reachable=False, error=UNKNOWN)
     try:
-        with Connection(settings.broker_url, **connecting(settings)) as connection:  # type: ignore[no-untyped-call]
+        looked = Connection(settings.broker_url, **connecting(settings))  # type: ignore[no-untyped-call]
+        with closed_after(looked) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
             messages = {name: _messages(connection, name) for name in (*TASKS, CELERYS_OWN)}
             if settings.broker_url.startswith("redis"):
