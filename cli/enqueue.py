@@ -176,7 +176,7 @@ def _run(given: _Given, chosen: "Options", *, shown: bool) -> int:
         else:
             hand_in, receipt = _hand_in(reading, submission, rows, bar, given.producer)
             corrected = _close_corrected(hand_in, given.file)
-    written = rows.path if rows is not None and rows.written else None
+    written = rows.written if rows is not None else ()
     said = ["--producer", given.producer] if given.producer else []
     _close(reading, FileResult(submission, receipt, written, corrected), said, as_json=given.json)
     facts = reading.facts
@@ -345,6 +345,6 @@ def _close(reading: "Reading", came_to: "FileResult", named: list[str], *, as_js
     if as_json:
         print_json(summary(reading.facts, came_to))
         return
-    again = shlex.join(["turnout", "enqueue", str(came_to.refused_file), *reading.settled.arguments(), *named])
+    again = [*reading.settled.arguments(), *named]
     for label, text in table(reading.facts, came_to, again, reading.settled):
         say(f"{label:<13} {text}".rstrip())

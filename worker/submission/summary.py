@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -30,14 +30,16 @@ class FileResult:
 
     submission: UUID | None = None
     receipt: Receipt | None = None
-    refused_file: Path | None = None
+    refused_files: tuple[Path, ...] = ()
+    """Where its refused rows are: one, or a second one with those that do not fit into a workbook."""
     corrected: ClosedByFile | None = None
     """What it closed, where it is a corrected file."""
 
 
 def summary(facts: FileFacts, came_to: FileResult) -> dict[str, object]:
     """Give the closing table's facts as one JSON object; what only the receipt knows is null where there is none."""
-    submission, receipt, refused_file = came_to.submission, came_to.receipt, came_to.refused_file
+    submission, receipt = came_to.submission, came_to.receipt
+    files = [_utf8(path) for path in came_to.refused_files]
     repeats = receipt.repeats if receipt else {}
     return {
         "submission": str(submission) if submission else None,
@@ -55,7 +57,8 @@ def summary(facts: FileFacts, came_to: FileResult) -> dict[str, object]:
         "refused_in_file": facts.refused,
         "corrected": asdict(came_to.corrected) if came_to.corrected else None,
         "reasons": facts.reasons,
-        "refused_file": _utf8(refused_file) if refused_file else None,
+        "refused_file": files[0] if files else None,
+        "refused_files": files,
         "shared_addresses": facts.shared,
         "left_out": dict(facts.left_out),
         "left_out_options": facts.take_in,
@@ -89,10 +92,11 @@ def retry_commands(facts: FileFacts, repeats: dict[str, int]) -> list[str]:
     ]
 
 
-def table(facts: FileFacts, came_to: FileResult, again: str, options: Options) -> Iterator[tuple[str, str]]:
-    """Give the closing table's lines as label and text; `again` submits the refused rows once they are fixed.
+def table(facts: FileFacts, came_to: FileResult, again: Sequence[str], options: Options) -> Iterator[tuple[str, str]]:
+    """Give the closing table's lines as label and text.
 
-    `options` are those with which the file was read, evidence of the file included.
+    `again` is what stands behind the name of a file of refused rows, to submit it once they are fixed. `options` are
+    those with which the file was read, evidence of the file included.
     """
     submission, receipt = came_to.submission, came_to.receipt
     at = f", header in line {facts.header_line}" if facts.header_line else ""
@@ -223,8 +227,8 @@ def _was(number: int) -> str:
     return "was" if number == 1 else "were"
 
 
-def _refused(facts: FileFacts, came_to: FileResult, again: str) -> Iterator[tuple[str, str]]:
-    submission, receipt, refused_file = came_to.submission, came_to.receipt, came_to.refused_file
+def _refused(facts: FileFacts, came_to: FileResult, again: Sequence[str]) -> Iterator[tuple[str, str]]:
+    submission, receipt = came_to.submission, came_to.receipt
     yield "not accepted", f"{receipt.refused if receipt else facts.refused:,}"
     for reason in facts.reasons:
         yield "", reason
@@ -232,6 +236,6 @@ def _refused(facts: FileFacts, came_to: FileResult, again: str) -> Iterator[tupl
         yield "", f"… and {facts.refused - len(facts.reasons):,} more"
     if receipt is not None and receipt.refused > facts.refused:
         yield "", f"{receipt.refused - facts.refused:,} when they were accepted: turnout submission {submission}"
-    if refused_file:
-        yield "", f"these rows are in {refused_file}: fix them there, then submit that file:"
-        yield "", again
+    for path in came_to.refused_files:
+        yield "", f"these rows are in {path}: fix them there, then submit that file:"
+        yield "", shlex.join(["turnout", "enqueue", str(path), *again])
