@@ -1,6 +1,7 @@
 """What only the reader of a file can decide: asked before anything is sent, with the option that answers it."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -49,6 +50,11 @@ class Question:
         return {"option": self.option, "question": f"{self.where} {self.what}", "choices": choices}
 
 
+def first_answers(questions: Sequence[Question]) -> str:
+    """Give the options of the first answer to each question, as they are typed."""
+    return " ".join(question.choices[0].option for question in questions if question.choices)
+
+
 class QuestionsError(FileError):
     """The file stops with one or more questions; nothing of it was sent."""
 
@@ -59,7 +65,7 @@ class QuestionsError(FileError):
 
     def answered(self) -> str:
         """Give the options of the first answer to each question, as they are typed."""
-        return " ".join(question.choices[0].option for question in self.questions if question.choices)
+        return first_answers(self.questions)
 
     def __str__(self) -> str:
         """Read as a text: every question with its answers."""
