@@ -205,13 +205,14 @@ def _stoppable(file: str) -> Iterator[None]:
 
 def _answers(given: _Given, chosen: "Options", error: "QuestionsError") -> "Options":
     """Ask on the terminal; where somebody leaves, say how to go on."""
-    from worker.files.questions import first_answers
+    from worker.files.questions import first_answers, left_open
 
     try:
         return answered(chosen, error.questions)
     except Stopped as stopped:
-        again = f"{_command(given, stopped.options)} {first_answers(stopped.left)}"
-        _stop(INTERRUPTED, "", f"Stopped. Nothing of {given.file} was sent. To go on from here:", f"  {again}")
+        again, put = f"{_command(given, stopped.options)} {first_answers(stopped.left)}", left_open(stopped.left)
+        go_on = f"To go on from here{f' (put {put})' if put else ''}:"
+        _stop(INTERRUPTED, "", f"Stopped. Nothing of {given.file} was sent. {go_on}", f"  {again}")
 
 
 def _command(given: _Given, chosen: "Options") -> str:
@@ -226,11 +227,14 @@ def _command(given: _Given, chosen: "Options") -> str:
 
 def _stop_with_questions(given: _Given, chosen: "Options", error: "QuestionsError") -> NoReturn:
     """Say everything that must be answered, with the whole command to copy."""
+    from worker.files.questions import left_open
+
     again = f"{_command(given, chosen)} {error.answered()}"
     if given.json:
         asked = [question.fields() for question in error.questions]
         print_json({"sent": False, "questions": asked, "command": again})
-    example = ("With the first answer to each question, it is:", f"  {again}")
+    put = left_open(error.questions)
+    example = (f"With the first answer to each question{f' (put {put})' if put else ''}, it is:", f"  {again}")
     _stop(UNUSABLE, *str(error).splitlines(), *example, f"Nothing of {given.file} was sent.")
 
 

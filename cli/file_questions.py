@@ -19,15 +19,6 @@ if TYPE_CHECKING:
     from worker.files.questions import Choice, Question
 
 _LOCALTIME: Final = Path("/etc/localtime")
-LEFT_OPEN: Final = {
-    "EVENT": "The event's number",
-    "ACCOUNT": "The account id",
-    "BEGAN": "When it began",
-    "ENDED": "When it ended",
-    "DAY": "The day",
-    "CITY": "The city",
-}
-"""What proposals leave open, as it is asked for."""
 
 
 def can_ask(file: str) -> bool:
@@ -111,6 +102,8 @@ def _arguments(question: "Question", chosen: "Choice | None", text: str) -> list
 
 def _filled(option: str, part: str) -> str:
     """Give a part of a proposal; what only people know is asked for, and taken with its option in front as well."""
+    from worker.files.questions import LEFT_OPEN
+
     if part not in LEFT_OPEN:
         return part
-    return prompt(f"  {LEFT_OPEN[part]}").strip().removeprefix(option).lstrip("= ")
+    return prompt(f"  {LEFT_OPEN[part].capitalize()}").strip().removeprefix(option).lstrip("= ")

@@ -216,6 +216,44 @@ def test_a_zip_of_several_files_names_them() -> None:
         read(file.getvalue())
 
 
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA], ids=["stored", "bz2", "lzma"]
+)
+def test_a_zip_is_unpacked_however_it_was_packed(method: int) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as packed:
+        packed.writestr("report.csv", report_files.csv(TABLE))
+    assert read(file.getvalue())[1] == TOLD
+    damaged = file.getvalue().replace(report_files.csv(TABLE)[:4], b"Mail") if not method else file.getvalue()
+    middle = bytearray(damaged)
+    middle[60:64] = b"\xff" * 4
+    with pytest.raises(FileError, match="is a zip that cannot be unpacked"):
+        read(bytes(middle))
+
+
+def marked(content: bytes, *, flag: int = 0, method: int | None = None) -> bytes:
+    """Give a zip whose parts say that they are packed in another way."""
+    written = bytearray(content)
+    for signature, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        place = written.find(signature)
+        while place >= 0:
+            written[place + at] |= flag
+            if method is not None:
+                written[place + at + 2] = method
+            place = written.find(signature, place + 1)
+    return bytes(written)
+
+
+def test_a_zip_that_cannot_be_unpacked_says_what_to_do() -> None:
+    content = report_files.zipped(report_files.csv(TABLE))
+    with pytest.raises(FileError, match="is a zip that is protected by a password; expected the zip unpacked"):
+        read(marked(content, flag=1))
+    with pytest.raises(FileError, match=r"cannot be unpacked \(.*compression.*\); expected the zip unpacked"):
+        read(marked(content, method=9))  # Deflate64, as Windows writes zips of more than 2 GiB
+    with pytest.raises(FileError, match="is a workbook that cannot be opened"):
+        read(marked(report_files.xlsx(TABLE), method=9))
+
+
 def test_what_is_unpacked_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MOST_UNPACKED", 1000)
     with pytest.raises(FileError, match="is a zip whose file is larger than"):

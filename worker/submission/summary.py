@@ -13,6 +13,7 @@ from models.counted import counted
 from models.input_check import shown
 from models.spoken_zones import says
 from models.words import State
+from worker.files.columns.known_titles import Field
 from worker.files.facts import FIRST, FileFacts
 from worker.files.options import Options
 from worker.files.rows import FileRecord
@@ -103,16 +104,7 @@ def table(facts: FileFacts, came_to: FileResult, again: Sequence[str], options: 
     yield "file", f"{facts.kind}{f', {facts.encoding}' if facts.encoding else ''}{at}"
     yield from _labelled("read as", _read_as(facts, options))
     yield "rows", f"{facts.rows:,}"
-    if facts.gathered:
-        yield (
-            "gathered",
-            (
-                f"{counted(facts.gathered, 'row')} became {counted(facts.people, 'record')}, one for each person and "
-                "occurrence: from the first join to the last leave"
-            ),
-        )
-        rows, contact = facts.most_rows
-        yield "", f"most rows of one address: {rows:,} ({shown(contact)})"
+    yield from _gathered(facts)
     if facts.shared:
         used = f"{facts.shared:,} {'address is' if facts.shared == 1 else 'addresses are'} used by several people"
         yield "shared", f"{used} (different names, or many at once); HubSpot sees one person in each"
@@ -132,7 +124,7 @@ def table(facts: FileFacts, came_to: FileResult, again: Sequence[str], options: 
         if why in facts.take_in:
             yield "", f"to send {'it' if count == 1 else 'them'} too: {facts.take_in[why]}"
     if facts.columns:
-        yield "columns", ", ".join(f"{title} → {what}" for title, what in facts.columns.items())
+        yield "columns", ", ".join(f"{title} → {_plain(what)}" for title, what in facts.columns.items())
     if facts.unread:
         yield "not read", ", ".join(facts.unread)
     if submission is None:
@@ -143,6 +135,21 @@ def table(facts: FileFacts, came_to: FileResult, again: Sequence[str], options: 
         yield "checked", "nothing was sent (--check); duplicates are found when the file is sent"
     else:
         yield "submission", f"{submission} (turnout submission {submission})"
+
+
+def _gathered(facts: FileFacts) -> Iterator[tuple[str, str]]:
+    rows, contact = facts.most_rows
+    if not facts.gathered or rows <= 1:
+        return
+    became = f"{counted(facts.gathered, 'row')} became {counted(facts.people, 'record')}"
+    yield "gathered", f"{became}, one for each person and occurrence: from the first join to the last leave"
+    yield "", f"most rows of one address: {rows:,} ({shown(contact)})"
+
+
+def _plain(field: str) -> str:
+    """Name what a column holds as `--map` takes it, without HubSpot's own words."""
+    own = {Field.JOINED.value: "joined", Field.LEFT.value: "left"}
+    return own.get(field, field.replace("contactProperties.", "contact property "))
 
 
 def _labelled(label: str, lines: Iterable[str]) -> Iterator[tuple[str, str]]:
