@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from worker.files.formats.workbook_bounds import Measure, Measured
+from worker.files.formats.workbook_bounds import MOST_CELLS, Measure, Measured
 
 if TYPE_CHECKING:
     from mmap import mmap
@@ -29,6 +29,9 @@ _CELLS: Final = frozenset({0x0006, 0x00D6, 0x00FD, 0x0203, 0x0204, 0x0205, 0x027
 """Formula, RString, LabelSst, Number, Label, BoolErr, RK."""
 _MANY: Final = 0x00BD
 """MulRk: numbers side by side; its last two bytes are their last column."""
+_DIMENSIONS: Final = 0x0200
+_SPANS: Final = {10: struct.Struct("<HHHH"), 14: struct.Struct("<IIHH")}
+"""By the size of the record: the first row and the one after the last, the same of columns."""
 _BEGIN, _END, _SHEET, _ROW_OF, _DATE_MODE, _ENCRYPTED = 0x0809, 0x000A, 0x0085, 0x0208, 0x0022, 0x002F
 _HIDDEN: Final = 0x20
 """fDyZero of Row."""
@@ -110,7 +113,7 @@ def measure_xls(data: bytes, measured: Measured) -> None:
         elif kind == _ENCRYPTED:
             return  # calamine says so
         elif within and at <= len(data):
-            _measure_xls(kind, data[content : content + 16], data[at - 2 : at], within[-1])
+            _measure_xls(kind, data[content : min(at, content + 16)], data[at - 2 : at], within[-1])
     for begin in begins:
         if begin not in found:
             raise ValueError("a sheet does not begin where its name says")
@@ -118,6 +121,10 @@ def measure_xls(data: bytes, measured: Measured) -> None:
 
 
 def _measure_xls(kind: int, begins: bytes, ends: bytes, sheet: Measure) -> None:
+    if kind == _DIMENSIONS and len(begins) in _SPANS:
+        first, after, _, columns = _SPANS[len(begins)].unpack_from(begins)
+        if first > after or (after - first) * columns > MOST_CELLS:  # calamine makes room for them
+            raise ValueError("a sheet says that it spans more than it may")
     if kind == _ROW_OF:
         row, flags = _ROW.unpack_from(begins)
         if flags & _HIDDEN:

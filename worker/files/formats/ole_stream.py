@@ -1,4 +1,8 @@
-"""A stream of an OLE file (Microsoft's [MS-CFB]): an xls keeps its workbook in one."""
+"""A stream of an OLE file (Microsoft's [MS-CFB]): an xls keeps its workbook in one.
+
+calamine follows the tables of such a file as they are, also in a circle or beyond its end. So it is given a file made
+anew of the one stream.
+"""
 
 import struct
 from array import array
@@ -13,6 +17,7 @@ _LIST_AT: Final = 76
 _ENTRY: Final = struct.Struct("<64sHBx48xII")
 _ENTRY_SIZE: Final = 128
 _ROOT: Final = 5
+_SIGNATURE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _LAST: Final = 0xFFFFFFFA
 """From this on a number is no sector."""
 
@@ -78,3 +83,32 @@ def _followed(first: int, following: "array[int]", most: int) -> Iterator[int]:
             return
         yield first
         first = following[first]
+
+
+_SECTOR: Final = 4096
+_FREE, _END, _TABLE = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD
+
+
+def made_anew(data: bytes, name: str) -> bytes:
+    """Give an OLE file that holds a stream alone, of at most 400 MiB: its table, its directory, its content."""
+    content = max(-(-len(data) // _SECTOR), 2)  # what is shorter than 4,096 bytes would be kept otherwise
+    tables = -(-(content + 1) // (_SECTOR // 4 - 1))
+    listed = [*range(tables), *[_FREE] * (_LISTED.size // 4 - tables)]
+    following = [_TABLE] * tables + [_END] + [*range(tables + 2, tables + content + 1), _END]
+    following += [_FREE] * (tables * _SECTOR // 4 - len(following))
+    head = struct.pack(
+        "<8s16xHHHHH6xIIIIIIIII", _SIGNATURE, 62, 4, 0xFFFE, 12, 6, 1, tables, tables, 0, 4096, _END, 0, _END, 0
+    )
+    entries = [
+        _entry("Root Entry", 5, 1, tables + 1, 0),
+        _entry(name, 2, _FREE, tables + 1, max(len(data), 4096)),
+    ]
+    entries += [_entry("", 0, _FREE, 0, 0)] * (_SECTOR // _ENTRY_SIZE - len(entries))
+    parts = [head, _LISTED.pack(*listed)]
+    table = struct.pack(f"<{len(following)}I", *following)
+    return b"".join(parts).ljust(_SECTOR, b"\0") + table + b"".join(entries) + data.ljust(content * _SECTOR, b"\0")
+
+
+def _entry(name: str, kind: int, child: int, first: int, size: int) -> bytes:
+    written = (name + "\0").encode("utf-16-le") if name else b""
+    return struct.pack("<64sHBBIII36xIQ", written, len(written), kind, 1, _FREE, _FREE, child, first, size)

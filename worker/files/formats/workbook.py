@@ -4,6 +4,7 @@ The other sheets are only looked at: a summary may name the event and its day. W
 whether rows that a filter hides count) is asked.
 """
 
+import io
 import struct
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ from worker.files.csv_rows import CsvRow
 from worker.files.formats import binary_records, packed_workbook
 from worker.files.formats.cell_text import CellValue, cell_text
 from worker.files.formats.kept_rows import KeptRows
-from worker.files.formats.ole_stream import OleFile
+from worker.files.formats.ole_stream import OleFile, made_anew
 from worker.files.formats.workbook_bounds import MOST_BYTES, SMALLER, Measured
 from worker.files.lines import FileError
 from worker.files.options import HiddenRows, Options
@@ -66,29 +67,38 @@ def read_workbook(source: BinaryIO, options: Options, packed: ZipFile | None) ->
     source.seek(start)
     if size > MOST_BYTES:
         raise FileError("the file", f"is a workbook of more than {MOST_BYTES >> 20} MiB", SMALLER)
-    measured = packed_workbook.measure(packed) if packed else _measure_xls(source)
-    source.seek(start)
     try:
-        book = CalamineWorkbook.from_filelike(source)
-        return _chosen(book, options, measured)
+        if packed:
+            measured = packed_workbook.measure(packed)
+            source.seek(start)
+        else:
+            measured, source = _xls(source)
+        return _chosen(CalamineWorkbook.from_filelike(source), options, measured)
     except PasswordError:
         right = "a copy of it that is saved without a password"
         raise FileError("the file", "is a workbook that is protected by a password", right) from None
-    except (CalamineError, OSError) as error:  # the latter where a part ends too early
+    except (CalamineError, OSError, struct.error, ValueError, IndexError) as error:
+        raise _not_opened(error) from None
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # what calamine ends with where it did not expect the bytes
+            raise
         raise _not_opened(error) from None
 
 
-def _measure_xls(source: BinaryIO) -> Measured:
-    """Measure an xls; what is no xls stays as it is, for calamine to say so."""
-    measured = Measured()
-    try:
-        binary_records.measure_xls(OleFile(source).stream("workbook", "book"), measured)
-    except (struct.error, ValueError, IndexError) as error:
-        raise _not_opened(error) from None
-    return measured
+def _xls(source: BinaryIO) -> tuple[Measured, BinaryIO]:
+    """Measure an xls, and give a file that holds nothing but its workbook."""
+    measured, file = Measured(), OleFile(source)
+    if file.stream("encryptedpackage"):
+        raise PasswordError
+    name = next((name for name in ("Workbook", "Book") if file.stream(name.lower())), None)
+    if name is None:
+        raise ValueError("it holds no workbook")
+    data = file.stream(name.lower())
+    binary_records.measure_xls(data, measured)
+    return measured, io.BytesIO(made_anew(data, name))
 
 
-def _not_opened(error: Exception) -> FileError:
+def _not_opened(error: BaseException) -> FileError:
     what = f"is a workbook that cannot be opened ({shown(str(error))})"
     return FileError("the file", what, "the workbook saved again as .xlsx")
 
@@ -152,7 +162,7 @@ def _rows(book: CalamineWorkbook, name: str, hidden: frozenset[int]) -> KeptRows
 def _texts(sheet: CalamineSheet) -> Iterator[list[str]]:
     row: Sequence[CellValue]
     for row in sheet.iter_rows():
-        yield [cell_text(cell) for cell in row]
+        yield [cell if type(cell) is str else cell_text(cell) for cell in row]
 
 
 def _merged(sheet: CalamineSheet) -> dict[int, list[tuple[int, int]]]:

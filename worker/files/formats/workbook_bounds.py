@@ -16,6 +16,8 @@ MOST_UNPACKED: Final = 1024 * 1024 * 1024
 """Bytes of all that is packed in it."""
 MOST_CELLS: Final = 20_000_000
 """Cells that the sheets of a workbook span together: a million rows of twenty columns."""
+MOST_COLUMNS: Final = 16_384
+"""Columns of a sheet of Excel's."""
 SMALLER: Final = "the sheet saved as “CSV UTF-8”, which may have any size"
 
 
@@ -73,6 +75,8 @@ class Measured:
         """
         if self.sheets and self._before + self.sheets[-1].cells > MOST_CELLS:
             raise too_large(f"{MOST_CELLS:,} cells")
+        if self.sheets and self.sheets[-1].right > MOST_COLUMNS:
+            raise too_large(f"{MOST_COLUMNS:,} columns")
 
     def unpacked(self, size: int) -> None:
         """Count bytes that were unpacked.
