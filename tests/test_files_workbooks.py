@@ -11,7 +11,7 @@ import xlsxwriter
 
 from models.words import State
 from tests.support import report_files
-from worker.files.formats import workbook_bounds
+from worker.files.formats import ole_stream, workbook_bounds
 from worker.files.lines import FileError
 from worker.files.options import HiddenRows, Options
 from worker.files.questions import QuestionsError
@@ -156,3 +156,99 @@ def test_a_sheet_that_ends_too_early_cannot_be_opened() -> None:
             bad.writestr(part.filename, data[:40] if "sheet1" in part.filename else data)
     with pytest.raises(FileError, match="is a workbook that cannot be opened"):
         reading(whole.getvalue())
+
+
+def with_part(content: bytes, name: str, change: Callable[[bytes], bytes]) -> bytes:
+    """Give a packed workbook with one part changed."""
+    whole = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as before, zipfile.ZipFile(whole, "w") as after:
+        for part in before.namelist():
+            after.writestr(part, change(before.read(part)) if part == name else before.read(part))
+    return whole.getvalue()
+
+
+FAR = b'<row r="1048576"><c x=">" r="XFD1048576"><v>1</v></c></row></sheetData>'
+LAUGHS = b'<!DOCTYPE w [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]><worksheet'
+HOSTILE: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
+    "a cell far away": ("xl/worksheets/sheet1.xml", lambda one: one.replace(b"</sheetData>", FAR), "20,000,000 cells"),
+    "a cell beyond every column": (
+        "xl/worksheets/sheet1.xml",
+        lambda one: one.replace(b'r="C3"', b'r="XFE3"'),
+        "16,384 columns",
+    ),
+    "entities": (
+        "xl/worksheets/sheet1.xml",
+        lambda one: one.replace(b"<worksheet", LAUGHS, 1),
+        r"cannot be opened \(it declares entities\)",
+    ),
+    "an encoding that there is not": (
+        "xl/worksheets/sheet1.xml",
+        lambda one: one.replace(b"UTF-8", b"UTF-1", 1),
+        "cannot be opened",
+    ),
+    "XML that is not well-formed": (
+        "xl/worksheets/sheet1.xml",
+        lambda one: one.replace(b"<row", b"<row <", 1),
+        "cannot be opened",
+    ),
+    "more texts than there are": (
+        "xl/sharedStrings.xml",
+        lambda one: one.replace(b'uniqueCount="', b'uniqueCount="99999999', 1),
+        "claims more texts than it holds",
+    ),
+    "a list of sheets without an end": (
+        "xl/workbook.xml",
+        lambda one: one.replace(b"<sheets>", b" " * (17 * 1024 * 1024) + b"<sheets>"),
+        "larger than in any workbook",
+    ),
+}
+
+
+@pytest.mark.parametrize(("part", "change", "said"), HOSTILE.values(), ids=HOSTILE)
+def test_a_workbook_made_to_harm_is_told_before_it_is_opened(
+    part: str, change: Callable[[bytes], bytes], said: str
+) -> None:
+    with pytest.raises(FileError, match=said):
+        reading(with_part(report_files.xlsx(TABLE), part, change))
+
+
+def test_an_xls_that_was_not_downloaded_whole_cannot_be_opened() -> None:
+    whole = report_files.xls(TABLE)
+    for end in (100, 520, 1000, 3663, len(whole) - 3000):
+        with pytest.raises(FileError, match="cannot be opened"):
+            reading(whole[:end])
+
+
+def test_an_xls_whose_tables_lead_in_a_circle_ends() -> None:
+    whole = bytearray(report_files.xls(TABLE))
+    (table,) = struct.unpack_from("<I", whole, 76)
+    struct.pack_into("<I", whole, 512 * (table + 1) + 4, 1)  # the second sector follows itself
+    with pytest.raises(FileError, match="cannot be opened"):
+        reading(bytes(whole))
+
+
+def test_an_xls_that_says_to_span_everything_is_not_made_room_for() -> None:
+    whole = report_files.xls(TABLE)
+    record = struct.pack("<HH", 0x0200, 14)
+    at = whole.index(record) + len(record)
+    with pytest.raises(FileError, match="spans more than it may"):
+        reading(whole[:at] + struct.pack("<IIHH", 0, 2**32 - 1, 0, 2**16 - 1) + whole[at + 12 :])
+
+
+def test_an_ole_file_of_a_stream_is_read_as_it_was() -> None:
+    for size in (0, 5_000, 4_200_000):
+        data = bytes(range(250)) * (size // 250)
+        written = ole_stream.OleFile(io.BytesIO(ole_stream.made_anew(data, "Workbook")))
+        assert written.stream("workbook") == data.ljust(4096, b"\0")
+        assert written.stream("other") == b""
+
+
+def test_merged_cells_of_many_rows_are_given_to_each_in_bounded_time() -> None:
+    merges = b"<mergeCells>" + b'<mergeCell ref="A2:A9000"/>' * 20_000 + b"</mergeCells>"
+    rows = [TITLES, ANA, ["", *BOB[1:]]]
+    content = with_part(
+        report_files.xlsx(rows),
+        "xl/worksheets/sheet1.xml",
+        lambda one: one.replace(b"</sheetData>", b"</sheetData>" + merges),
+    )
+    assert contacts(content) == ["ana@example.com"]

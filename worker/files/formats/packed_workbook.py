@@ -54,16 +54,7 @@ def measure(archive: zipfile.ZipFile) -> Measured:
     """
     try:
         return _Packed(archive).measured
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        struct.error,
-        EOFError,
-        OSError,
-        ValueError,
-        IndexError,
-        ExpatError,
-    ) as error:
+    except _DAMAGED as error:
         what = f"is a workbook that cannot be opened ({shown(str(error))})"
         raise FileError("the file", what, "the workbook saved again") from None
 
