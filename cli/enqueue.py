@@ -5,7 +5,8 @@ import shlex
 import stat
 import sys
 import time
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, Final, NamedTuple, NoReturn
@@ -15,7 +16,7 @@ import typer
 
 from cli.accounts import unknown
 from cli.file_options import FileOptions
-from cli.file_questions import answered, can_ask, home_zone
+from cli.file_questions import Stopped, answered, can_ask, home_zone
 from cli.option_groups import with_groups
 from cli.output import Bar, complain, print_json, say
 from cli.resources import open_process
@@ -124,13 +125,14 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
         chosen = replace(options.read(), home=home_zone())
     except FileError as error:
         _stop(UNUSABLE, str(error), f"{file} cannot be used so; nothing was sent.")
+    was_asked = False
     while True:
         try:
-            status = _run(given, chosen, shown=sys.stdout.isatty() and not (quiet or json))
+            status = _run(given, chosen, shown=sys.stdout.isatty() and not (quiet or json), was_asked=was_asked)
         except QuestionsError as error:
             if json or not can_ask(file):
                 _stop_with_questions(given, chosen, error)
-            chosen = answered(chosen, error.questions)
+            chosen, was_asked = _answers(given, chosen, error), True
         except FileError as error:
             _stop(UNUSABLE, str(error), f"{file} cannot be used so; nothing was sent.")
         else:
@@ -147,8 +149,8 @@ class _Given(NamedTuple):
     json: bool
 
 
-def _run(given: _Given, chosen: "Options", *, shown: bool) -> int:
-    """Read the file, and submit it; give the exit status.
+def _run(given: _Given, chosen: "Options", *, shown: bool, was_asked: bool) -> int:
+    """Read the file, and submit it; give the exit status. After questions, the command that has the answers is shown.
 
     Raises:
         QuestionsError: before anything is sent.
@@ -164,7 +166,13 @@ def _run(given: _Given, chosen: "Options", *, shown: bool) -> int:
     with ExitStack() as stack:
         source = stack.enter_context(_open(given.file))
         bar = stack.enter_context(_Bar(source, shown=shown))
-        reading = Reading(source, chosen, bar.read)
+        with _stoppable(given.file):
+            reading = Reading(source, chosen, bar.read)
+        if was_asked:
+            say("")
+            say("The same without questions:")
+            say(f"  {_command(given, chosen)}")
+            say("")
         rows = (
             None
             if given.check and given.refused is None
@@ -172,11 +180,12 @@ def _run(given: _Given, chosen: "Options", *, shown: bool) -> int:
         )
         bar.reading = reading
         if submission is None or rows is None:
-            _read(reading, rows)
+            with _stoppable(given.file):
+                _read(reading, rows)
         else:
             hand_in, receipt = _hand_in(reading, submission, rows, bar, given.producer)
             corrected = _close_corrected(hand_in, given.file)
-    written = rows.path if rows is not None and rows.written else None
+    written = rows.written if rows is not None else ()
     said = ["--producer", given.producer] if given.producer else []
     _close(reading, FileResult(submission, receipt, written, corrected), said, as_json=given.json)
     facts = reading.facts
@@ -185,18 +194,47 @@ def _run(given: _Given, chosen: "Options", *, shown: bool) -> int:
     return NOT_ACCEPTED if facts.refused or (receipt is not None and receipt.refused) else 0
 
 
-def _stop_with_questions(given: _Given, chosen: "Options", error: "QuestionsError") -> NoReturn:
-    """Say everything that must be answered, with the whole command to copy."""
+@contextmanager
+def _stoppable(file: str) -> Iterator[None]:
+    """Let Ctrl-C end what sends nothing."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _stop(INTERRUPTED, "", f"Stopped. Nothing of {file} was sent.")
+
+
+def _answers(given: _Given, chosen: "Options", error: "QuestionsError") -> "Options":
+    """Ask on the terminal; where somebody leaves, say how to go on."""
+    from worker.files.questions import first_answers, left_open
+
+    try:
+        return answered(chosen, error.questions)
+    except Stopped as stopped:
+        again, put = f"{_command(given, stopped.options)} {first_answers(stopped.left)}", left_open(stopped.left)
+        go_on = f"To go on from here{f' (put {put})' if put else ''}:"
+        _stop(INTERRUPTED, "", f"Stopped. Nothing of {given.file} was sent. {go_on}", f"  {again}")
+
+
+def _command(given: _Given, chosen: "Options") -> str:
+    """Write the command that was given, with the answers, to be copied."""
     said = [*chosen.arguments(), *(["--encoding", chosen.encoding] if chosen.encoding else [])]
     said += ["--sheet", chosen.sheet] if chosen.sheet else []
     said += ["--hidden-rows", chosen.hidden_rows.value] if chosen.hidden_rows else []
     said += [*(["--producer", given.producer] if given.producer else []), *(["--check"] if given.check else [])]
     said += ["--refused", str(given.refused)] if given.refused else []
-    again = f"{shlex.join(['turnout', 'enqueue', given.file, *said])} {error.answered()}"
+    return shlex.join(["turnout", "enqueue", given.file, *said])
+
+
+def _stop_with_questions(given: _Given, chosen: "Options", error: "QuestionsError") -> NoReturn:
+    """Say everything that must be answered, with the whole command to copy."""
+    from worker.files.questions import left_open
+
+    again = f"{_command(given, chosen)} {error.answered()}"
     if given.json:
         asked = [question.fields() for question in error.questions]
         print_json({"sent": False, "questions": asked, "command": again})
-    example = ("With the first answer to each question, it is:", f"  {again}")
+    put = left_open(error.questions)
+    example = (f"With the first answer to each question{f' (put {put})' if put else ''}, it is:", f"  {again}")
     _stop(UNUSABLE, *str(error).splitlines(), *example, f"Nothing of {given.file} was sent.")
 
 
@@ -345,6 +383,6 @@ def _close(reading: "Reading", came_to: "FileResult", named: list[str], *, as_js
     if as_json:
         print_json(summary(reading.facts, came_to))
         return
-    again = shlex.join(["turnout", "enqueue", str(came_to.refused_file), *reading.settled.arguments(), *named])
+    again = [*reading.settled.arguments(), *named]
     for label, text in table(reading.facts, came_to, again, reading.settled):
         say(f"{label:<13} {text}".rstrip())

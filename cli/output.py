@@ -219,6 +219,8 @@ class Bar:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None:  # what stopped says so itself, and a question follows
+            self._progress.live.transient = True
         self._progress.stop()
 
     def show(

@@ -8,6 +8,7 @@ import re
 from datetime import datetime, tzinfo
 from functools import lru_cache
 from typing import Final
+from unicodedata import combining, normalize
 from zoneinfo import ZoneInfo, available_timezones
 
 from models.input_check import Reason
@@ -35,8 +36,14 @@ _GENERIC: Final = {
 }
 _OFFSET: Final = re.compile(r"\(?(?:gmt|utc)\s*([+−–-]\s?[0-9]{1,2}(?::?[0-9]{2})?)\)?", re.IGNORECASE)
 _CITIES: Final = {
-    "munich": "Europe/Berlin", "münchen": "Europe/Berlin", "hamburg": "Europe/Berlin", "frankfurt": "Europe/Berlin",
-    "cologne": "Europe/Berlin", "köln": "Europe/Berlin", "geneva": "Europe/Zurich", "barcelona": "Europe/Madrid",
+    "wien": "Europe/Vienna", "praha": "Europe/Prague", "prag": "Europe/Prague", "warszawa": "Europe/Warsaw",
+    "warschau": "Europe/Warsaw", "roma": "Europe/Rome", "rom": "Europe/Rome", "milano": "Europe/Rome",
+    "mailand": "Europe/Rome", "københavn": "Europe/Copenhagen", "kopenhagen": "Europe/Copenhagen",
+    "geneve": "Europe/Zurich", "genf": "Europe/Zurich", "lisboa": "Europe/Lisbon", "lissabon": "Europe/Lisbon",
+    "bruxelles": "Europe/Brussels", "brussel": "Europe/Brussels", "athen": "Europe/Athens", "moskau": "Europe/Moscow",
+    "goteborg": "Europe/Stockholm", "malmo": "Europe/Stockholm", "bucuresti": "Europe/Bucharest",
+    "munich": "Europe/Berlin", "munchen": "Europe/Berlin", "hamburg": "Europe/Berlin", "frankfurt": "Europe/Berlin",
+    "cologne": "Europe/Berlin", "koln": "Europe/Berlin", "geneva": "Europe/Zurich", "barcelona": "Europe/Madrid",
     "milan": "Europe/Rome", "lyon": "Europe/Paris", "edinburgh": "Europe/London", "manchester": "Europe/London",
     "rotterdam": "Europe/Amsterdam", "krakow": "Europe/Warsaw", "washington": "America/New_York",
     "boston": "America/New_York", "philadelphia": "America/New_York", "atlanta": "America/New_York",
@@ -50,7 +57,7 @@ _CITIES: Final = {
     "tel aviv": "Asia/Jerusalem", "canberra": "Australia/Sydney", "wellington": "Pacific/Auckland",
     "cape town": "Africa/Johannesburg",
 }  # fmt: skip
-"""Large cities that the time zone database does not name, and the zone that they lie in."""
+"""Large cities that the time zone database does not name (or not so), without accents, and the zone they lie in."""
 _WINTER, _SUMMER = datetime(2026, 1, 15, 12), datetime(2026, 7, 15, 12)  # noqa: DTZ001 - asked in each zone
 
 
@@ -61,9 +68,15 @@ def read_spoken(text: str) -> tzinfo | Reason:
         fixed = read_offset(re.sub(r"\s", "", found[1]).replace("−", "-").replace("–", "-"))
         if fixed is not None:
             return fixed
-    if (known := _spoken(name.lower())) is not None:
-        return ZoneInfo(known)
+    for written in (name.lower(), _unaccented(name.lower())):
+        if (known := _spoken(written)) is not None:
+            return ZoneInfo(known)
     return read_zone(name)
+
+
+def _unaccented(name: str) -> str:
+    """Give “zurich” for “zürich”, as the time zone database writes names."""
+    return "".join(letter for letter in normalize("NFKD", name) if not combining(letter))
 
 
 def says(zone: tzinfo) -> str:

@@ -12,7 +12,7 @@ from models.words import State
 from tests.support import report_files
 from worker.files.formats import archive, workbook, workbook_bounds
 from worker.files.lines import FileError
-from worker.files.options import HiddenRows, Options
+from worker.files.options import Options
 from worker.files.questions import QuestionsError
 from worker.files.reader import Reading
 from worker.files.rows import FileRecord, RejectedRow
@@ -43,16 +43,6 @@ def asked(content: bytes, **said: Any) -> list[str]:
     return [choice.option for question in stopped.value.questions for choice in question.choices]
 
 
-XML = (
-    '<?xml version="1.0"?><?mso-application progid="Excel.Sheet"?>'
-    '<Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet" '
-    'xmlns:ss="urn:schemas-microsoft-com:office:spreadsheet"><Worksheet ss:Name="Attendees"><Table>'
-    + "".join(
-        "<Row>" + "".join(f'<Cell><Data ss:Type="String">{cell}</Data></Cell>' for cell in row) + "</Row>"
-        for row in TABLE
-    )
-    + "</Table></Worksheet></Workbook>"
-)
 HUBSPOTS = b"""[
   {"email": "ana@example.com", "interactionDateTime": 1772359200000,
    "properties": {"joinedAt": "2026-03-01T10:00:00Z", "leftAt": "2026-03-01T11:00:00Z"}},
@@ -89,7 +79,8 @@ FORMATS = {
     "xls": report_files.xls(TABLE),
     "ods": report_files.ods(TABLE),
     "a web page": report_files.html(TABLE),
-    "Excel's XML": XML.encode(),
+    "xlsb": report_files.xlsb(TABLE),
+    "Excel's XML": report_files.excel_xml(TABLE),
     "zip of CSV": report_files.zipped(report_files.csv(TABLE)),
     "zip of xlsx": report_files.zipped(report_files.xlsx(TABLE), "report.xlsx"),
     "JSON": report_files.json(TITLES, [ANA, BOB]),
@@ -168,13 +159,6 @@ def test_another_sheet_may_say_the_day() -> None:
     assert reading.facts.notes == ["times of day are of 1 March 2026, as line 2, “Date” says"]
 
 
-def test_hidden_rows_are_asked_about() -> None:
-    content = report_files.xlsx(TABLE, hidden=[2])
-    assert asked(content) == ["--hidden-rows leave-out", "--hidden-rows keep"]
-    assert read(content, hidden_rows=HiddenRows.LEAVE_OUT)[1] == TOLD[:1]
-    assert read(content, hidden_rows=HiddenRows.KEEP)[1] == TOLD
-
-
 def test_an_address_that_several_rows_share_stands_in_each() -> None:
     page = (
         "<table><tr><th>Email</th><th>Join Time</th><th>Leave Time</th></tr>"
@@ -213,7 +197,7 @@ BROKEN = {
     "Numbers": (report_files.zipped(b"x", "Index/Document.iwa"), "is a document of Apple Numbers"),
     "half of a document": (b'[\n{"email": "a@example.com", "join_time": ', "is JSON that cannot be read"),
     "an empty list": (b"[]", "is JSON without an object in it"),
-    "broken XML": (XML.replace("</Row>", "</Rrow>", 1).encode(), "is XML that cannot be read"),
+    "broken XML": (report_files.excel_xml(TABLE).replace(b"</Row>", b"</Rrow>", 1), "is XML that cannot be read"),
 }
 
 
@@ -230,6 +214,44 @@ def test_a_zip_of_several_files_names_them() -> None:
         packed.writestr("two.csv", b"b")
     with pytest.raises(FileError, match=r"is a zip of 2 files \(one.csv, two.csv\)"):
         read(file.getvalue())
+
+
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA], ids=["stored", "bz2", "lzma"]
+)
+def test_a_zip_is_unpacked_however_it_was_packed(method: int) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as packed:
+        packed.writestr("report.csv", report_files.csv(TABLE))
+    assert read(file.getvalue())[1] == TOLD
+    damaged = file.getvalue().replace(report_files.csv(TABLE)[:4], b"Mail") if not method else file.getvalue()
+    middle = bytearray(damaged)
+    middle[60:64] = b"\xff" * 4
+    with pytest.raises(FileError, match="is a zip that cannot be unpacked"):
+        read(bytes(middle))
+
+
+def marked(content: bytes, *, flag: int = 0, method: int | None = None) -> bytes:
+    """Give a zip whose parts say that they are packed in another way."""
+    written = bytearray(content)
+    for signature, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        place = written.find(signature)
+        while place >= 0:
+            written[place + at] |= flag
+            if method is not None:
+                written[place + at + 2] = method
+            place = written.find(signature, place + 1)
+    return bytes(written)
+
+
+def test_a_zip_that_cannot_be_unpacked_says_what_to_do() -> None:
+    content = report_files.zipped(report_files.csv(TABLE))
+    with pytest.raises(FileError, match="is a zip that is protected by a password; expected the zip unpacked"):
+        read(marked(content, flag=1))
+    with pytest.raises(FileError, match=r"cannot be unpacked \(.*compression.*\); expected the zip unpacked"):
+        read(marked(content, method=9))  # Deflate64, as Windows writes zips of more than 2 GiB
+    with pytest.raises(FileError, match="is a workbook that cannot be opened"):
+        read(marked(report_files.xlsx(TABLE), method=9))
 
 
 def test_what_is_unpacked_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:

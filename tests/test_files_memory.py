@@ -1,6 +1,7 @@
 import io
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -12,8 +13,11 @@ from worker.files.reader import Reading
 from worker.files.rows import FileRecord
 
 ROWS = 6_000
+FEW = ROWS // 4
 MOST = 4 * 1024 * 1024
-"""Kept as records, so many rows would take twice this."""
+"""Kept as records, `ROWS` would take twice this."""
+MOST_MORE = 1024 * 1024
+"""Kept as records, those beyond `FEW` would take six times this."""
 
 
 class Generated(io.RawIOBase):
@@ -34,55 +38,63 @@ class Generated(io.RawIOBase):
         return len(given)
 
 
-def attendees() -> Iterator[str]:
+def attendees(rows: int) -> Iterator[str]:
     yield "Email,First Name,Join Time,Leave Time\n"
-    for n in range(ROWS):
-        yield f"p{n % (ROWS // 2)}@example.com,Ada,2026-03-01T10:{n % 60:02}:00Z,2026-03-01T12:00:00Z\n"
+    for n in range(rows):
+        yield f"p{n % (rows // 2)}@example.com,Ada,2026-03-01T10:{n % 60:02}:00Z,2026-03-01T12:00:00Z\n"
 
 
-def weekly() -> Iterator[str]:
+def weekly(rows: int) -> Iterator[str]:
     """Write rows of many days."""
     yield "Email,First Name,Join Time,Leave Time\n"
-    for n in range(ROWS):
+    for n in range(rows):
         day = f"2026-{n % 12 + 1:02}-{n % 4 * 7 + 1:02}"
         yield f"p{n}@example.com,Ada,{day}T10:{n % 60:02}:00Z,{day}T12:00:00Z\n"
 
 
-def bookings() -> Iterator[str]:
+def bookings(rows: int) -> Iterator[str]:
     """Write rows of two people under each address."""
     yield "Email,First Name,Last Name,Registration Date\n"
-    for n in range(ROWS):
+    for n in range(rows):
         yield f"p{n // 2}@example.com,{'Ada' if n % 2 else 'Bob'},N{'x' * (n % 2)}{n},2026-03-01T10:00:00Z\n"
 
 
-def cancellations() -> Iterator[str]:
-    for n in range(ROWS):
+def cancellations(rows: int) -> Iterator[str]:
+    for n in range(rows):
         yield f'{{"email":"p{n}@example.com","interactionDateTime":{1772359200000 + n}}}\n'
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("rows", "state", "records"),
+    ("written", "state", "rows_of_a_record"),
     [
-        (attendees(), State.ATTEND, ROWS // 2),
-        (weekly(), State.ATTEND, ROWS),
-        (attendees(), None, ROWS),
-        (bookings(), State.REGISTER, ROWS),
-        (cancellations(), State.CANCEL, ROWS),
+        (attendees, State.ATTEND, 2),
+        (weekly, State.ATTEND, 1),
+        (attendees, None, 1),
+        (bookings, State.REGISTER, 1),
+        (cancellations, State.CANCEL, 1),
     ],
     ids=["gathered", "occurrences", "csv", "shared", "json"],
 )
 def test_a_large_file_needs_no_more_memory_than_a_small_one(
-    rows: Iterator[str], state: State | None, records: int
+    written: Callable[[int], Iterator[str]], state: State | None, rows_of_a_record: int
 ) -> None:
-    mapping = () if state else (("Join Time", "time"),)
     said = Options(
         state=state or State.REGISTER,
         object_id="7",
-        mapping=mapping,
+        mapping=() if state else (("Join Time", "time"),),
         occurrence="all",
         shared_address=SharedAddress.ONE_PERSON,
     )
+    peak_of(cancellations(2), replace(said, state=State.CANCEL, mapping=()), 2)  # what is loaded once
+    few = peak_of(written(FEW), said, FEW // rows_of_a_record)
+    many = peak_of(written(ROWS), said, ROWS // rows_of_a_record)
+    assert many < MOST
+    assert many - few < MOST_MORE
+
+
+def peak_of(rows: Iterator[str], said: Options, records: int) -> int:
+    """Give the most bytes that Python held while a file was read, and see that it gave so many records."""
     count = 0
 
     def counted(items: Iterator[object]) -> Iterator[FileRecord]:
@@ -92,11 +104,6 @@ def test_a_large_file_needs_no_more_memory_than_a_small_one(
             count += 1
             yield item
 
-    list(
-        Reading(
-            io.BytesIO(b"Email,Date\na@example.com,2026-03-01T10:00:00Z\n"), Options(state=State.CANCEL, object_id="7")
-        ).items()
-    )
     tracemalloc.start()
     try:
         reading = Reading(io.BufferedReader(Generated(rows)), said)
@@ -104,5 +111,5 @@ def test_a_large_file_needs_no_more_memory_than_a_small_one(
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert (count, parts) == (records, records // 1000)
-    assert peak < MOST
+    assert (count, parts) == (records, -(-records // 1000))
+    return peak

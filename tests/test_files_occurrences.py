@@ -416,7 +416,7 @@ def test_teams_july_times_are_new_yorks_or_those_of_the_offset_and_est_is_asked_
 
 def test_the_closing_table_says_how_many_rows_became_how_many_records_and_the_most_of_one_address() -> None:
     reading, _, _ = read((FILES / "zoom-zero-minutes.csv").read_bytes(), **NEW_YORK)
-    lines = [text for _, text in table(reading.facts, FileResult(), "", reading.settled)]
+    lines = [text for _, text in table(reading.facts, FileResult(), (), reading.settled)]
     assert any(line.startswith("4 rows became 3 records, one for each person and occurrence") for line in lines)
     assert "most rows of one address: 2 (bob@example.com)" in lines
 

@@ -1,7 +1,10 @@
+import csv
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
@@ -15,6 +18,7 @@ from worker.files.lines import FileError
 from worker.files.options import Options
 from worker.files.reader import Reading
 from worker.files.rows import FileRecord, RejectedRow
+from worker.submission import rejects_file
 from worker.submission.rejects_file import RefusedFile
 
 CONTENT = open_content(io.BytesIO(b"Email,Date\na@example.com,2026-03-01\n"), Options())
@@ -107,9 +111,9 @@ def test_a_column_named_by_its_place_is_the_same_in_the_file_of_refused_rows(tmp
     assert record.candidate.contact == "ana@example.com"
 
 
-def written(content: bytes, name: str, tmp_path: Path) -> Path:
+def written(content: bytes, name: str, tmp_path: Path, said: Options = OPTIONS) -> Path:
     """Write what is refused of a file beside it."""
-    reading = Reading(io.BytesIO(content), OPTIONS)
+    reading = Reading(io.BytesIO(content), said)
     with RefusedFile.beside(str(tmp_path / name), None, reading.content, UUID(int=1)) as rows:
         for item in reading.items():
             if isinstance(item, RejectedRow):
@@ -168,3 +172,46 @@ def test_lines_of_json_come_back_as_lines_of_json(tmp_path: Path) -> None:
     fixed = path.read_bytes().replace(b"nobody", b"a@example.com")
     record = next(one for one in Reading(io.BytesIO(fixed), OPTIONS).items() if isinstance(one, FileRecord))
     assert (record.candidate.contact, record.corrects) == ("a@example.com", (f"{UUID(int=1)}/1",))
+
+
+def refused_row(email: str, *, line: int = 2) -> RejectedRow:
+    return RejectedRow(line, (Reason(f"line {line}, Email", "is wrong", "x"),), b"", ("Email",), ((line, [email]),))
+
+
+def test_what_does_not_fit_into_a_workbook_is_in_a_text_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rejects_file, "MOST_ROWS", 3)
+    long = "x" * (rejects_file.LONGEST_CELL + 1)
+    emoji = "\N{PARTY POPPER}" * (rejects_file.LONGEST_CELL // 2 + 1)
+    path = tmp_path / "list.xlsx.refused.xlsx"
+    (tmp_path / "list.xlsx.refused.csv").write_text("being corrected")
+    with RefusedFile(path, UUID(int=1)) as rows:
+        for line, email in enumerate(["a", long, emoji, "b", "c"], 2):
+            rows.add(refused_row(email, line=line))
+    beside = tmp_path / "list.xlsx.refused-2.csv"
+    assert rows.written == (path, beside)
+    cells = CalamineWorkbook.from_path(path).get_sheet_by_index(0).to_python()
+    assert [(row[2], row[3]) for row in cells[1:]] == [(f"{UUID(int=1)}/1", "a"), (f"{UUID(int=1)}/4", "b")]
+    with beside.open(encoding="utf-8-sig", newline="") as file:
+        assert [row[3] for row in csv.reader(file)] == ["Email", long, emoji, "c"]
+
+
+@pytest.mark.parametrize("from_1904", [True, False])
+def test_days_that_are_numbers_stay_the_same_in_the_file_of_refused_rows(*, from_1904: bool, tmp_path: Path) -> None:
+    table: list[list[report_files.Value]] = [["Email", "Date"], ["nobody", 44620.5]]
+    said = replace(OPTIONS, zone=ZoneInfo("UTC"))
+    path = written(report_files.xlsx(table, from_1904=from_1904), "list.xlsx", tmp_path, said)
+    (record,) = Reading(io.BytesIO(replaced(path, b"nobody", b"a@example.com")), said).items()
+    assert isinstance(record, FileRecord)
+    assert record.candidate.interaction_date_time == 1772366400000 - (0 if from_1904 else 1462 * 86_400_000)
+
+
+def replaced(path: Path, old: bytes, new: bytes) -> bytes:
+    """Give a workbook with another text in its cells, as a program that leaves the rest alone writes it."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(path) as before, zipfile.ZipFile(file, "w") as after:
+        for name in before.namelist():
+            data = before.read(name)
+            after.writestr(name, data.replace(old, new) if "/worksheets/" in name else data)
+    return file.getvalue()

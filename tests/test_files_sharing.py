@@ -206,7 +206,7 @@ def test_how_many_people_there_are_does_not_depend_on_the_order_of_the_rows(name
 
 def test_a_couple_in_a_larger_file_is_told_of_in_the_closing_table() -> None:
     reading, _ = read(*NOT_ASKED["a couple in a larger file"][:1])
-    lines = dict(table(reading.facts, FileResult(), "", reading.settled))
+    lines = dict(table(reading.facts, FileResult(), (), reading.settled))
     assert lines["shared"] == (
         "1 address is used by several people (different names, or many at once); HubSpot sees one person in each"
     )

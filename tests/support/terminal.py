@@ -3,18 +3,28 @@
 import os
 import pty
 import subprocess
+import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+
+CTRL_C = b"\x03"
+_OWNING = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
+
+
+def owning_terminal(command: Sequence[str]) -> list[str]:
+    """Give a command that runs another as the owner of its terminal, so that Ctrl-C reaches it; in a new session."""
+    return [sys.executable, "-c", _OWNING, *command]
 
 
 class OnTerminal:
     """A program that `start` starts on a terminal; whatever it asks that `typed` names is answered so.
 
+    Several answers to one question are given one after the other, and nothing after the last.
     A question ends with its space: that is printed by what reads the answer, once nothing is echoed that should not be.
     """
 
     def __init__(
-        self, start: Callable[[int], subprocess.Popen[bytes]], typed: Mapping[bytes, bytes] | None = None
+        self, start: Callable[[int], subprocess.Popen[bytes]], typed: Mapping[bytes, bytes | list[bytes]] | None = None
     ) -> None:
         self._ours, theirs = pty.openpty()
         self._typed = typed or {}
@@ -33,9 +43,10 @@ class OnTerminal:
             if not part:
                 return
             self._printed += part
-            for question, answer in self._typed.items():
-                if self._printed.endswith(question):
-                    os.write(self._ours, answer + b"\n")
+            for question, answers in self._typed.items():
+                if self._printed.endswith(question) and answers != []:
+                    answer = answers.pop(0) if isinstance(answers, list) else answers
+                    os.write(self._ours, answer if answer == CTRL_C else answer + b"\n")
 
     def said(self) -> str:
         """Give what it has printed so far."""

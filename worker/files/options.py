@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, tzinfo
 from enum import StrEnum
+from inspect import signature
 from typing import Any, Final, Literal, Self
 
 from models.ids import LONGEST_TEXT, id_fault
@@ -171,10 +172,17 @@ class Options:
 
     @classmethod
     def of_said(cls, said: Mapping[str, Any]) -> Self:
-        """Read what `said` gave."""
+        """Read what `said` gave.
+
+        Raises:
+            FileError: where a value cannot be read.
+
+        """
         words: dict[str, type[StrEnum]] = {"state": State, "date_order": DateOrder, "shared_address": SharedAddress}
         words["hidden_rows"] = HiddenRows
-        given: dict[str, Any] = {name: words[name](value) if name in words else value for name, value in said.items()}
+        given: dict[str, Any] = {
+            name: _word(name, words[name], value) if name in words else value for name, value in said.items()
+        }
         return cls.read(**given)
 
     def answered(self, arguments: Sequence[str]) -> Self:
@@ -184,12 +192,15 @@ class Options:
             FileError: where an answer cannot be read.
 
         """
+        known = signature(type(self).read).parameters
         said: dict[str, Any] = {**self.said, "encoding": self.encoding, "sheet": self.sheet}
         said["hidden_rows"] = self.hidden_rows
         given = iter(arguments)
         for argument in given:
-            name, equals, value = argument.removeprefix("--").partition("=")
-            name = {"map": "mapping"}.get(name, name.replace("-", "_"))
+            option, equals, value = argument.partition("=")
+            name = {"--map": "mapping"}.get(option, option.removeprefix("--").replace("-", "_"))
+            if not (option.startswith("--") and name in known):
+                raise FileError(option, "is not an option that answers this", "one of those that are shown")
             if name == "include_hosts":
                 said[name] = True
                 continue
@@ -209,6 +220,13 @@ class Options:
             option = f"--{name.replace('_', '-')}"
             given += [option] if value is True else [option, str(value)]
         return given + [part for pair in repeated for part in ("--map", pair)]
+
+
+def _word(name: str, words: type[StrEnum], text: str) -> StrEnum:
+    try:
+        return words(text.strip().lower())
+    except ValueError:
+        raise FileError(f"--{name.replace('_', '-')}", f"{shown(text)} is not known", " or ".join(words)) from None
 
 
 def _zone(text: str) -> tuple[tzinfo, str]:

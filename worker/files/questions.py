@@ -1,10 +1,21 @@
 """What only the reader of a file can decide: asked before anything is sent, with the option that answers it."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from worker.files.lines import FileError
+
+LEFT_OPEN: Final = {
+    "EVENT": "the event's number",
+    "ACCOUNT": "the account id",
+    "BEGAN": "when it began",
+    "ENDED": "when it ended",
+    "DAY": "the day",
+    "CITY": "the city",
+}
+"""What stands in an answer for what only people know."""
 
 
 class Choice(NamedTuple):
@@ -49,6 +60,24 @@ class Question:
         return {"option": self.option, "question": f"{self.where} {self.what}", "choices": choices}
 
 
+def first_answers(questions: Sequence[Question]) -> str:
+    """Give the options of the first answer to each question, as they are typed."""
+    return " ".join(question.choices[0].option for question in questions if question.choices)
+
+
+def left_open(questions: Sequence[Question]) -> str:
+    """Say what must be put into these first answers by who knows it: `EVENT`, `CITY`; nothing where all is said."""
+    words = [
+        part
+        for question in questions
+        for choice in question.choices[:1]
+        if choice.assumed
+        for part in choice.option.split()
+        if part in LEFT_OPEN
+    ]
+    return ", ".join(f"{LEFT_OPEN[word]} for {word}" for word in dict.fromkeys(words))
+
+
 class QuestionsError(FileError):
     """The file stops with one or more questions; nothing of it was sent."""
 
@@ -59,7 +88,7 @@ class QuestionsError(FileError):
 
     def answered(self) -> str:
         """Give the options of the first answer to each question, as they are typed."""
-        return " ".join(question.choices[0].option for question in self.questions if question.choices)
+        return first_answers(self.questions)
 
     def __str__(self) -> str:
         """Read as a text: every question with its answers."""

@@ -282,8 +282,8 @@ class TimeEvidence:
             text, local = self._at[short]
             said, wanted = meanings(short, local) or ("", [])
             choices = [Choice(f"--time-zone={zone_answer(short, one, local)}", _says(one)) for one in wanted[:4]]
-            what = f"“{shown(text)}” is in {short}, which may mean {said}. Where was the event?"
-            return Question("--time-zone", "the times", what, tuple(choices))
+            what = f"is in {short}, which may mean {said}. Where was the event?"
+            return Question("--time-zone", f"the time “{shown(text)}”", what, tuple(choices))
         choices = []
         if self.options.home:
             own = as_argument(self.options.home)
@@ -291,7 +291,10 @@ class TimeEvidence:
         more = "a city such as Berlin, a name such as “Eastern Time”, an offset such as GMT-7, or UTC"
         choices.append(Choice("--time-zone CITY", f"{'another: ' if choices else ''}{more}", assumed="--time-zone UTC"))
         where = title if title.startswith("--") else f"column “{shown(title)}”"
-        what = f"says “{shown(text)}”, and not in which time zone. Whose clock is it?"
+        example = text.strip("\"'= ")
+        what = f"says “{shown(example)}”, and not in which time zone. Whose clock is it?"
+        if title.startswith("--"):  # what it says may be assumed
+            what = "does not say in which time zone it is. Whose clock is it?"
         return Question("--time-zone", where, what, tuple(choices))
 
 

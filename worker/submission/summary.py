@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -13,6 +13,7 @@ from models.counted import counted
 from models.input_check import shown
 from models.spoken_zones import says
 from models.words import State
+from worker.files.columns.known_titles import Field
 from worker.files.facts import FIRST, FileFacts
 from worker.files.options import Options
 from worker.files.rows import FileRecord
@@ -30,14 +31,16 @@ class FileResult:
 
     submission: UUID | None = None
     receipt: Receipt | None = None
-    refused_file: Path | None = None
+    refused_files: tuple[Path, ...] = ()
+    """Where its refused rows are: one, or a second one with those that do not fit into a workbook."""
     corrected: ClosedByFile | None = None
     """What it closed, where it is a corrected file."""
 
 
 def summary(facts: FileFacts, came_to: FileResult) -> dict[str, object]:
     """Give the closing table's facts as one JSON object; what only the receipt knows is null where there is none."""
-    submission, receipt, refused_file = came_to.submission, came_to.receipt, came_to.refused_file
+    submission, receipt = came_to.submission, came_to.receipt
+    files = [_utf8(path) for path in came_to.refused_files]
     repeats = receipt.repeats if receipt else {}
     return {
         "submission": str(submission) if submission else None,
@@ -55,7 +58,8 @@ def summary(facts: FileFacts, came_to: FileResult) -> dict[str, object]:
         "refused_in_file": facts.refused,
         "corrected": asdict(came_to.corrected) if came_to.corrected else None,
         "reasons": facts.reasons,
-        "refused_file": _utf8(refused_file) if refused_file else None,
+        "refused_file": files[0] if files else None,
+        "refused_files": files,
         "shared_addresses": facts.shared,
         "left_out": dict(facts.left_out),
         "left_out_options": facts.take_in,
@@ -89,26 +93,18 @@ def retry_commands(facts: FileFacts, repeats: dict[str, int]) -> list[str]:
     ]
 
 
-def table(facts: FileFacts, came_to: FileResult, again: str, options: Options) -> Iterator[tuple[str, str]]:
-    """Give the closing table's lines as label and text; `again` submits the refused rows once they are fixed.
+def table(facts: FileFacts, came_to: FileResult, again: Sequence[str], options: Options) -> Iterator[tuple[str, str]]:
+    """Give the closing table's lines as label and text.
 
-    `options` are those with which the file was read, evidence of the file included.
+    `again` is what stands behind the name of a file of refused rows, to submit it once they are fixed. `options` are
+    those with which the file was read, evidence of the file included.
     """
     submission, receipt = came_to.submission, came_to.receipt
     at = f", header in line {facts.header_line}" if facts.header_line else ""
     yield "file", f"{facts.kind}{f', {facts.encoding}' if facts.encoding else ''}{at}"
     yield from _labelled("read as", _read_as(facts, options))
     yield "rows", f"{facts.rows:,}"
-    if facts.gathered:
-        yield (
-            "gathered",
-            (
-                f"{counted(facts.gathered, 'row')} became {counted(facts.people, 'record')}, one for each person and "
-                "occurrence: from the first join to the last leave"
-            ),
-        )
-        rows, contact = facts.most_rows
-        yield "", f"most rows of one address: {rows:,} ({shown(contact)})"
+    yield from _gathered(facts)
     if facts.shared:
         used = f"{facts.shared:,} {'address is' if facts.shared == 1 else 'addresses are'} used by several people"
         yield "shared", f"{used} (different names, or many at once); HubSpot sees one person in each"
@@ -128,7 +124,7 @@ def table(facts: FileFacts, came_to: FileResult, again: str, options: Options) -
         if why in facts.take_in:
             yield "", f"to send {'it' if count == 1 else 'them'} too: {facts.take_in[why]}"
     if facts.columns:
-        yield "columns", ", ".join(f"{title} → {what}" for title, what in facts.columns.items())
+        yield "columns", ", ".join(f"{title} → {_plain(what)}" for title, what in facts.columns.items())
     if facts.unread:
         yield "not read", ", ".join(facts.unread)
     if submission is None:
@@ -139,6 +135,21 @@ def table(facts: FileFacts, came_to: FileResult, again: str, options: Options) -
         yield "checked", "nothing was sent (--check); duplicates are found when the file is sent"
     else:
         yield "submission", f"{submission} (turnout submission {submission})"
+
+
+def _gathered(facts: FileFacts) -> Iterator[tuple[str, str]]:
+    rows, contact = facts.most_rows
+    if not facts.gathered or rows <= 1:
+        return
+    became = f"{counted(facts.gathered, 'row')} became {counted(facts.people, 'record')}"
+    yield "gathered", f"{became}, one for each person and occurrence: from the first join to the last leave"
+    yield "", f"most rows of one address: {rows:,} ({shown(contact)})"
+
+
+def _plain(field: str) -> str:
+    """Name what a column holds as `--map` takes it, without HubSpot's own words."""
+    own = {Field.JOINED.value: "joined", Field.LEFT.value: "left"}
+    return own.get(field, field.replace("contactProperties.", "contact property "))
 
 
 def _labelled(label: str, lines: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -223,8 +234,8 @@ def _was(number: int) -> str:
     return "was" if number == 1 else "were"
 
 
-def _refused(facts: FileFacts, came_to: FileResult, again: str) -> Iterator[tuple[str, str]]:
-    submission, receipt, refused_file = came_to.submission, came_to.receipt, came_to.refused_file
+def _refused(facts: FileFacts, came_to: FileResult, again: Sequence[str]) -> Iterator[tuple[str, str]]:
+    submission, receipt = came_to.submission, came_to.receipt
     yield "not accepted", f"{receipt.refused if receipt else facts.refused:,}"
     for reason in facts.reasons:
         yield "", reason
@@ -232,6 +243,6 @@ def _refused(facts: FileFacts, came_to: FileResult, again: str) -> Iterator[tupl
         yield "", f"… and {facts.refused - len(facts.reasons):,} more"
     if receipt is not None and receipt.refused > facts.refused:
         yield "", f"{receipt.refused - facts.refused:,} when they were accepted: turnout submission {submission}"
-    if refused_file:
-        yield "", f"these rows are in {refused_file}: fix them there, then submit that file:"
-        yield "", again
+    for path in came_to.refused_files:
+        yield "", f"these rows are in {path}: fix them there, then submit that file:"
+        yield "", shlex.join(["turnout", "enqueue", str(path), *again])

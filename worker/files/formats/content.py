@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import BinaryIO, Final, Literal, Protocol
+from zipfile import ZipFile
 
 import orjson
 
 from worker.files.csv_rows import CsvRow
-from worker.files.formats import archive, encodings, html_table, json_document, workbook, workbook_bounds
+from worker.files.formats import archive, encodings, html_table, json_document, packed_workbook, workbook
 from worker.files.formats.delimited import Delimited, Tick
 from worker.files.formats.kept_rows import KeptRows, kept_on_disk
 from worker.files.lines import SAMPLE, FileError, Line, decoded
@@ -84,10 +85,9 @@ def open_content(source: BinaryIO, options: Options, tick: Tick = lambda _: None
     if sample.startswith(_ZIP):
         packed = archive.opened(source)
         names = set(packed.namelist())
-        if not names.isdisjoint({"xl/workbook.xml", "xl/workbook.bin", "[Content_Types].xml", "content.xml"}):
-            measured = workbook_bounds.measure(packed)
+        if not names.isdisjoint(packed_workbook.PARTS):
             source.seek(start)
-            return _of_workbook(source, options, measured)
+            return _of_workbook(source, options, packed)
         if any(name.endswith(".iwa") for name in names):
             right = "the table exported from Numbers, by File > Export To > CSV"
             raise FileError("the file", "is a document of Apple Numbers", right)
@@ -99,10 +99,11 @@ def open_content(source: BinaryIO, options: Options, tick: Tick = lambda _: None
         content = _owning(inner, lambda: open_content(inner, options, tick))
         return replace(content, kind=f"{content.kind} in a zip ({name})")
     if sample.startswith(_OLE):
-        return _of_workbook(source, options, workbook_bounds.Measured())
+        return _of_workbook(source, options)
     if html_table.is_markup(sample):
         kind, encoding, sheet = html_table.read_markup(source, options)
-        return Content(kind, "sheet", Grid(sheet.rows), encoding=encoding, aside=sheet.aside, questions=sheet.questions)
+        found = Content(kind, "sheet", Grid(sheet.rows), encoding=encoding, aside=sheet.aside, notes=sheet.notes)
+        return replace(found, questions=sheet.questions)
     return _of_text(source, options, sample, tick)
 
 
@@ -120,12 +121,12 @@ def _owning(file: BinaryIO, opened: Callable[[], Content]) -> Content:
 def _is_workbook(source: BinaryIO) -> bool:
     source.seek(0)
     names = archive.opened(source).namelist()
-    return "[Content_Types].xml" in names or "content.xml" in names
+    return not packed_workbook.PARTS.isdisjoint(names)
 
 
-def _of_workbook(source: BinaryIO, options: Options, measured: workbook_bounds.Measured) -> Content:
-    sheet = workbook.read_workbook(source, options, measured)
-    dates: Literal["1900", "1904"] = "1904" if measured.is_1904 else "1900"
+def _of_workbook(source: BinaryIO, options: Options, packed: ZipFile | None = None) -> Content:
+    sheet = workbook.read_workbook(source, options, packed)
+    dates: Literal["1900", "1904"] = "1904" if sheet.is_1904 else "1900"
     kind = f"workbook, sheet “{sheet.name}”"
     return Content(
         kind,

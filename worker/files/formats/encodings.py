@@ -49,8 +49,12 @@ def find(sample: bytes, said: str | None) -> Encoding:
     if _is_western(b"\n".join(lines)):
         likely = ["cp1252", *(one for one in likely if one not in _BY_PAIRS)]
     guesses = list(dict.fromkeys([*likely, "cp1252"]))[: MOST_SHOWN + 1]
+    examples: dict[str, str] = {}
+    for one in guesses:
+        examples.setdefault(_example(lines, one), one)  # of two that read the same, the likelier
     choices = tuple(
-        Choice(f"--encoding {_NAMES.get(one, one)}", f"then the file says {_example(lines, one)}") for one in guesses
+        Choice(f"--encoding {_NAMES.get(one, one)}", f"then the file says {example}")
+        for example, one in examples.items()
     )
     what = "is not in UTF-8, and does not say which encoding it is in. Which of these reads right?"
     return Encoding(guesses[0], Question("--encoding", "the text", what, choices))

@@ -13,9 +13,9 @@ from models.input_check import shown
 from worker.files.columns.hosts_and_attendees import section_of
 from worker.files.formats import encodings
 from worker.files.formats.kept_rows import KeptRows
-from worker.files.formats.workbook import WorkbookSheet, most_people, rows_aside, whether_hidden, which_sheet
+from worker.files.formats.workbook import WorkbookSheet, most_people, rows_aside, settle_hidden, which_sheet
 from worker.files.lines import SAMPLE, FileError, decoded
-from worker.files.options import HiddenRows, Options
+from worker.files.options import Options
 
 SPREADSHEET: Final = b"urn:schemas-microsoft-com:office:spreadsheet"
 _BEGINS: Final = re.compile(
@@ -52,21 +52,16 @@ def read_markup(source: BinaryIO, options: Options) -> tuple[str, str, WorkbookS
     name, texts = decoded(source, encoding.name or None)
     is_xml = SPREADSHEET in sample
     sheets: dict[str, KeptRows] = {}
-    hidden: dict[str, list[int]] = {}
     try:
         for number, row in enumerate(_spreadsheet_rows(texts) if is_xml else _page_rows(texts), 1):
-            kept = sheets.setdefault(row.sheet, KeptRows())
-            if row.is_hidden and any(map(str.strip, row.cells)):
-                hidden.setdefault(row.sheet, []).append(number)
-            if not row.is_hidden or options.hidden_rows is HiddenRows.KEEP:
-                kept.add(number, row.cells)
+            sheets.setdefault(row.sheet, KeptRows()).add(number, row.cells, hidden=row.is_hidden)
     except etree.XMLSyntaxError as error:
         what = f"is XML that cannot be read ({shown(str(error))})"
         raise FileError("the file", what, "the report exported again, as CSV or .xlsx") from None
     if not any(kept.count for kept in sheets.values()):
         right = "the report itself (was the login still valid when it was fetched?)"
         raise FileError("the file", "is a web page without a table in it", right)
-    sheet = _chosen(sheets, hidden, options)
+    sheet = _chosen(sheets, options)
     sheet.questions += [encoding.question] if encoding.question else []
     return ("Excel XML" if is_xml else "web page (HTML table)"), name, sheet
 
@@ -77,8 +72,8 @@ def _as_browsers(encoding: str) -> str:
     return "windows-1252" if encoding.lower() in latin else encoding
 
 
-def _chosen(sheets: dict[str, KeptRows], hidden: dict[str, list[int]], options: Options) -> WorkbookSheet:
-    people = [name for name, kept in sheets.items() if kept.addresses]
+def _chosen(sheets: dict[str, KeptRows], options: Options) -> WorkbookSheet:
+    people = [name for name, kept in sheets.items() if kept.addresses or kept.hidden_addresses]
     said = next((name for name in sheets if options.sheet and name.casefold() == options.sheet.casefold()), None)
     if options.sheet is not None and said is None:
         there = ", ".join(shown(name) for name in sheets if name) or "none: it has no sheets"
@@ -88,8 +83,7 @@ def _chosen(sheets: dict[str, KeptRows], hidden: dict[str, list[int]], options: 
     sheet = WorkbookSheet(name, sheets[name], aside)
     if len(people) > 1 and said is None:
         sheet.questions.append(which_sheet(people, name, sheets))
-    if name in hidden and options.hidden_rows is None:
-        sheet.questions.append(whether_hidden(name or "table", hidden[name]))
+    settle_hidden(sheet, options)
     return sheet
 
 

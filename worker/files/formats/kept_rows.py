@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 import weakref
+from array import array
 from collections.abc import Iterator
 from typing import IO, BinaryIO, Final, cast
 
@@ -25,18 +26,28 @@ class KeptRows:
         self._end = 0
         self.count = 0
         self.addresses = 0
-        """Rows that hold an @."""
+        """Rows that hold an @, of those that are shown."""
+        self.hidden = array("I")
+        """Lines of the rows that the sheet does not show."""
+        self.hidden_addresses = 0
+        self.gives_hidden = False
+        """Whether they are given as the others are."""
 
-    def add(self, line: int, cells: list[str], fault: str = "") -> None:
+    def add(self, line: int, cells: list[str], fault: str = "", *, hidden: bool = False) -> None:
         """Keep a row; one without any text is passed over."""
         while cells and not cells[-1].strip():
             cells.pop()
         if not cells:
             return
         kept = [readable(cell[:LONGEST_CELL]) for cell in cells]
-        self._end += self._file.write(orjson.dumps([line, kept, fault]) + b"\n")
+        self._end += self._file.write(orjson.dumps([line, kept, fault, hidden]) + b"\n")
         self.count += 1
-        self.addresses += any("@" in cell for cell in cells)
+        has_address = any("@" in cell for cell in cells)
+        if hidden:
+            self.hidden.append(line)
+            self.hidden_addresses += has_address
+        else:
+            self.addresses += has_address
 
     def __iter__(self) -> Iterator[CsvRow]:
         """Give every row, from the first one on; several may read at once."""
@@ -45,7 +56,9 @@ class KeptRows:
             self._file.seek(at)
             written = self._file.readline()
             at += len(written)
-            line, cells, fault = orjson.loads(written)
+            line, cells, fault, hidden = orjson.loads(written)
+            if hidden and not self.gives_hidden:
+                continue
             yield CsvRow(line, cells, Reason(f"line {line}", fault, "a JSON object") if fault else None)
 
 
