@@ -6,8 +6,9 @@ import pytest
 from models.input_check import Reason
 from models.zones import ABBREVIATIONS, read_zone
 from worker.files.clocks import Moment, TimeFault
+from worker.files.durations import read_duration
 from worker.files.options import DateOrder, Options
-from worker.files.times import iso, read_duration, read_time
+from worker.files.times import iso, read_time
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -21,9 +21,13 @@ Going down, in the order in which a row meets them:
 - `written_zones`         a time zone that the file names itself
 - `people`                how many people are behind the spellings of a name
 - `questions`             what only the reader of a file can decide, asked before anything is sent
+- `plain_text`            a cell's text in plain letters and western figures
+- `dates`                 the day that a text begins with, in its order; `durations`: how long somebody stayed
 - `times`                 what the usual tools write as a time; `clocks`: a local time in its zone
 - `where`                 the event, the state and the account of an input, from its row or the options
-- `rows`                  a row's cells to an input; `jsonl`: a line of JSON to inputs
+- `rows`                  what becomes of a row: a draft, then a record or a refused row
+- `drafter`               a row's cells to a draft; `row_times`: when somebody came and left
+- `jsonl`                 a line of JSON to inputs
 - `not_addresses`         what stands where a contact's address should
 - `not_people`            footers, totals, telephones and people without an address
 - `stays`                 many joins of a person to one stay for each occurrence

@@ -12,8 +12,9 @@ from typing import Final
 from models.input_check import shown
 from worker.files.columns.known_titles import compact
 from worker.files.csv_rows import CsvRow
+from worker.files.durations import read_duration
 from worker.files.options import DateOrder
-from worker.files.times import Written, local_in, read_duration, read_written
+from worker.files.times import Written, local_in, read_written
 
 _NAMES: Final = (
     "topic", "webinarname", "meetingtitle", "meetingname", "eventname", "eventtitle", "webinartitle", "title",

@@ -17,10 +17,11 @@ from worker.files.columns.known_titles import Field, compact
 from worker.files.columns.map_option import as_option
 from worker.files.columns.who_counts import NOTHING
 from worker.files.csv_rows import CsvRow
+from worker.files.durations import read_duration
 from worker.files.formats.content import Content
 from worker.files.options import DateOrder, Options
 from worker.files.questions import Choice, Question
-from worker.files.times import Written, read_duration, read_written
+from worker.files.times import Written, read_written
 
 LOOKED_AT: Final = 200
 _ADDRESS: Final = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+\.[^\s@<>,;]+")

@@ -11,6 +11,7 @@ from worker.files import jsonl
 from worker.files.columns.header import Columns, columns_before, corrected
 from worker.files.columns.known_titles import Field
 from worker.files.csv_rows import CsvRow
+from worker.files.drafter import Drafter
 from worker.files.facts import FileFacts
 from worker.files.formats.content import Content, open_content
 from worker.files.interview import interview
@@ -18,7 +19,7 @@ from worker.files.lines import FileError, Line
 from worker.files.not_people import LeftOut
 from worker.files.options import MissingOption, Options
 from worker.files.questions import QuestionsError
-from worker.files.rows import Draft, Drafter, FileRecord, RejectedRow, refused_row
+from worker.files.rows import Draft, FileRecord, RejectedRow, refused_row
 from worker.files.sections import Table
 from worker.files.stays.gather import gather, questions
 from worker.files.verdicts import Judge

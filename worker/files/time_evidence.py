@@ -19,10 +19,11 @@ from worker.files.columns.header import OF_TIME, Columns
 from worker.files.columns.known_titles import Field
 from worker.files.columns.who_counts import NOTHING
 from worker.files.csv_rows import CsvRow
+from worker.files.dates import is_dotted_day, possible_orders
 from worker.files.event_facts import EventFacts, Said
 from worker.files.options import DateOrder, Options
 from worker.files.questions import Choice, Question, as_argument
-from worker.files.times import Written, is_dotted_day, possible_orders, read_written
+from worker.files.times import Written, read_written
 from worker.files.written_zones import behind
 
 _STAY: Final = frozenset({Field.JOINED, Field.LEFT})
