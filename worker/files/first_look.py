@@ -134,7 +134,7 @@ class _Survey:
             )
             self._ids.see(columns, row.cells)
             self._silent.see(columns, row.cells)
-            self.times.see(columns, row.cells, counts=not out, zone_above=zone is not None)
+            self.times.see(columns, row, counts=not out, zone_above=zone is not None)
             if not out:
                 self._programmes.see(columns, row.cells)
                 self._zones.see(columns, row.cells, zone)

@@ -21,6 +21,7 @@ from worker.files.durations import read_duration
 from worker.files.formats.content import Content
 from worker.files.options import DateOrder, Options
 from worker.files.questions import Choice, Question
+from worker.files.ranges import start_of
 from worker.files.times import Written, read_written
 
 LOOKED_AT: Final = 200
@@ -98,7 +99,7 @@ def _is_address(text: str) -> bool:
 
 
 def _is_time(text: str) -> bool:
-    reads = (read_written(text, order) for order in (DateOrder.DMY, DateOrder.MDY))
+    reads = (read_written(start_of(text), order) for order in (DateOrder.DMY, DateOrder.MDY))
     return any(isinstance(read, Written) for read in reads) and not re.fullmatch(r"0?[0-5]:\d\d:\d\d", text)
 
 

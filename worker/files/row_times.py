@@ -13,13 +13,17 @@ from worker.files.columns.who_counts import NOTHING
 from worker.files.csv_rows import CsvRow
 from worker.files.durations import read_duration
 from worker.files.options import MissingOption, Options
+from worker.files.ranges import Range, read_range
 from worker.files.rows import Draft, first_of, placed_at, text_of
-from worker.files.times import Written, iso, local_in, read_time, read_written
+from worker.files.swapped_dates import exchanged
+from worker.files.times import Written, dotted_clock, iso, local_in, read_time, read_written
 from worker.files.written_zones import behind
 
 DAY_MS: Final = 24 * 60 * 60 * 1000
 LONGEST_STAY_MS: Final = DAY_MS
 """A stay of one row is shorter: else its join is of another occurrence than its leave, or no join at all."""
+_A_DAY: Final = 24 * 60
+"""In minutes."""
 _EARLY: Final = 3 * 60
 """Minutes before an event began at which people may have joined it."""
 _HALF_A_DAY: Final = 12 * 60
@@ -53,7 +57,7 @@ class RowTimes:
             draft.stay = known // timedelta(milliseconds=1) if known is not None else 0
         if draft.left is not None and self._is_past_midnight(row, draft):
             draft.left += DAY_MS
-        if draft.joined is not None and not text_of(self._columns, row, Field.LEFT):
+        if draft.joined is not None and not self._told(row, Field.LEFT)[0]:
             stay = self._stay(row, draft)
             draft.left = draft.joined + stay // timedelta(milliseconds=1) if stay is not None else None
             if stay is None and not draft.faults:
@@ -72,7 +76,7 @@ class RowTimes:
             draft.joined = draft.left = None  # it tells of no occurrence
 
     def _is_past_midnight(self, row: CsvRow, draft: Draft) -> bool:
-        """Say whether somebody left on the day after they joined: only the times of day are written.
+        """Say whether somebody left on the day after they joined: only a time of day is written.
 
         How long they stayed says so, or that they came in the evening; 12:55 to 1:40 is an afternoon without its PM.
         """
@@ -80,7 +84,7 @@ class RowTimes:
         joined, left = draft.joined, draft.left
         if joined is None or left is None or left >= joined:
             return False
-        if join is None or leave is None or not (join.clock_only and leave.clock_only):
+        if join is None or leave is None or not leave.clock_only:
             return False
         apart = timedelta(milliseconds=left + DAY_MS - joined)
         stay = self._stay(row, Draft(draft.where, self._columns, [], {}))
@@ -116,28 +120,32 @@ class RowTimes:
         return None
 
     def _day_of(self, clock: str) -> date | TimeFault | None:
-        """Give the day of a join's time of day: the one that brings it within half a day of the event's start."""
+        """Give the day of a join's time of day: the one that brings it near to the event's start."""
         day, start, at = self._options.day, self._options.start, self._as_written(clock)
         if day is None or start is None or at is None or not at.clock_only:
             return day
-        later = at.local.hour * 60 + at.local.minute - start.hour * 60 - start.minute
-        if _HALF_A_DAY < later < 2 * _HALF_A_DAY - _EARLY:
-            what = f"{shown(clock)} is more than half a day after the event began, or hours before it"
-            return TimeFault(what, "the time with its day, such as 2026-03-29 20:30")
-        return day + timedelta(days=1 if later < -_HALF_A_DAY else -1 if later > _HALF_A_DAY else 0)
+        later = _minutes(at.local.time()) - _minutes(start if isinstance(start, time) else start.time())
+        for days in (-1, 0, 1):
+            if -_EARLY <= later + days * _A_DAY <= _HALF_A_DAY:
+                return day + timedelta(days=days)
+        what = f"{shown(clock)} is hours before the event began at {start:%H:%M}, and more than half a day after it"
+        return TimeFault(what, "the time with its day, such as 2026-03-29 20:30")
 
-    def _told(self, row: CsvRow, kind: Field) -> tuple[str, int, date | None]:
+    def _told(self, row: CsvRow, kind: Field, *, spans: bool = True) -> tuple[str, int, date | None]:
         """Give the text of a time, its column, and for a time of day the day that another cell has.
 
-        “Registration Date” and “Registration Time” are one time, and so are “Date” and “Join Time”.
+        “Registration Date” and “Registration Time” are one time, and so are “Date” and “Join Time”. Of two times in a
+        cell the first is given where `spans` says so, and the other is when somebody left.
         """
         own = [(text, place) for text, place in self._cells(row, kind) if says_yes(text) is None]
         if not own:
-            return "", -1, None
+            return self._end_of_range(row) if kind is Field.LEFT else ("", -1, None)
         text, column = own[0]
         near = [*own[1:], *(self._cells(row, Field.DATE) if kind is not Field.DATE else ())]
         if kind is Field.LEFT:
             near += self._cells(row, Field.JOINED)
+        if spans and isinstance(span := read_range(text), Range):
+            text = span.start
         first = self._as_written(text)
         if first is None or not (first.day_only or first.clock_only):
             return text, column, None
@@ -148,6 +156,16 @@ class RowTimes:
             if first.clock_only and read is not None and not read.clock_only:
                 return text, column, self._local_day(read)
         return text, column, None
+
+    def _end_of_range(self, row: CsvRow) -> tuple[str, int, date | None]:
+        """Give when somebody left who has both times in one cell, such as 10:00 - 11:00."""
+        for kind in (Field.JOINED, Field.TIME, Field.DATE):
+            for text, place in self._cells(row, kind):
+                if isinstance(span := read_range(text), Range):
+                    start = self._as_written(span.start)
+                    on = self._local_day(start) if start is not None and not start.clock_only else None
+                    return span.end, place, on or self._told(row, kind)[2]
+        return "", -1, None
 
     def _join_of(self, row: CsvRow, leave: str) -> str:
         """Give the time of day of the join that a leave follows, whose day is the leave's; else the leave's own."""
@@ -166,13 +184,21 @@ class RowTimes:
     def _cells(self, row: CsvRow, kind: Field) -> list[tuple[str, int]]:
         """Give what stands in the columns of a field, and their places."""
         found = ((first_of(row.cells, (place,))[0], place) for place in self._columns.fields.get(kind, ()))
-        return [(text, place) for text, place in found if text not in NOTHING]
+        return [(self._as_meant(text, place), place) for text, place in found if text not in NOTHING]
+
+    def _as_meant(self, text: str, place: int) -> str:
+        """Write a cell as its column is meant: 10.30 as a time of day, a real date with day and month exchanged."""
+        options = self._options
+        if (options.dotted_clocks or options.exchanged) and (name := self._columns.name(place)):
+            text = (dotted_clock(text) or text) if name in options.dotted_clocks else text
+            text = (exchanged(text) or text) if name in options.exchanged else text
+        return text
 
     def read(self, row: CsvRow, draft: Draft, kinds: tuple[Field, ...], *, days: bool = False) -> int | None:
         """Read the first time that is there; a fault is noted, and the text kept to be shown and mended."""
         options = self._options
         for kind in kinds:
-            text, column, beside = self._told(row, kind)
+            text, column, beside = self._told(row, kind, spans=not days)
             if not text:
                 continue  # “Registered: Yes” has its time in another column
             zone = self._columns.zones.get(column) or behind(text_of(self._columns, row, Field.ZONE) or self._zone)
@@ -180,7 +206,8 @@ class RowTimes:
                 options.day if days else self._day_of(self._join_of(row, text) if kind is Field.LEFT else text)
             )
             if isinstance(day, TimeFault):
-                draft.faults.append(self._reason(row, kind, day))
+                if kind is not Field.LEFT or not draft.faults:  # of the join's, whose day is the leave's
+                    draft.faults.append(self._reason(row, kind, day))
                 return None
             moment = read_time(text, options.zone, options.order, zone, options.zone_as, day, options.excel_dates)
             if isinstance(moment, Moment) and moment.day_only and not days:
@@ -199,3 +226,7 @@ class RowTimes:
     def _reason(self, row: CsvRow, what: Field, fault: TimeFault) -> Reason:
         reason = (MissingOption if fault.option else Reason)("", fault.what, fault.right)
         return placed_at(row.line, self._columns.title(what), reason)
+
+
+def _minutes(clock: time) -> int:
+    return clock.hour * 60 + clock.minute

@@ -14,21 +14,26 @@ from worker.files.clocks import EPOCH, RIGHT, Moment, TimeFault, instant
 from worker.files.dates import date_first, is_dotted_day, read_day
 from worker.files.options import DateOrder
 from worker.files.plain_text import plain
+from worker.files.ranges import not_one_time
 
 _CLOCK: Final = re.compile(
-    r"(?:[t,\s]|at\s|um\s|a\s|as\s|alle\s|om\s|kl\.?\s|klo\s|a las\s)*"
-    r"(\d{1,2})(?:[:.h](\d{2})(?:[:.](\d{2})(?:[.,](\d{1,9}))?)?)?\s*(?:uhr\b)?\s*(?:([ap])\.?\s?m\b\.?)?\s*(.*)"
+    r"(?:[t,\s]|[–-]\s|at\s|von\s|um\s|a\s|as\s|alle\s|om\s|kl\.?\s|klo\s|a las\s)*"
+    r"(\d{1,2})(?:[:.h](\d{2})(?:[:.](\d{2})(?:[.,](\d{1,9}))?)?)?\s*(uhr\b|h\b)?\s*(?:([ap])\.?\s?m\b\.?)?\s*(.*)"
 )
 _HALF: Final = r"\s*[ap]\.?\s?m\b\.?"
 _CLOCK_BEHIND: Final = r".*(?:(?<![\d+-])\d{1,2}[:.h]\d{2}|\d\s*[ap]\.?\s?m\b)"
 """Behind three numbers with dots: these are a date, as in 12.03.26 19:00."""
 _ONLY_CLOCK: Final = re.compile(
-    rf"\d{{1,2}}(?:(?:[:h]\d{{2}}(?:[:.]\d{{2}}(?:[.,]\d{{1,9}})?)?|\.\d{{2}}\.\d{{2}}(?!\d|{_CLOCK_BEHIND}))(?:{_HALF})?|{_HALF})(?:\s*uhr)?(?:\s+.*)?"
+    rf"\d{{1,2}}(?:(?:[:h]\d{{2}}(?:[:.]\d{{2}}(?:[.,]\d{{1,9}})?)?|\.\d{{2}}\.\d{{2}}(?!\d|{_CLOCK_BEHIND}))(?:{_HALF})?|(?:\.\d{{2}})?(?:{_HALF}|\s*(?:uhr|h)\b))(?:\s*(?:uhr|h)\b)?(?:\s+.*)?"
 )
 _DIGITS: Final = re.compile(r"[0-9]{9,22}")
 _SERIAL: Final = re.compile(r"([0-9]{5})(?:[.,]([0-9]{1,15}))?")
 """A workbook's days since 1900, or 1904: a number in a column of times that nobody formatted."""
 _SERIAL_FROM: Final = {"1900": datetime(1899, 12, 30), "1904": datetime(1904, 1, 1)}  # noqa: DTZ001 - read next
+_MIDNIGHT: Final = 24
+"""24:00 is the first moment of the next day."""
+_ISO: Final = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}(?![.,])")
+_DOTTED_CLOCK: Final = re.compile(r"(\d{1,2})\.(\d{2})(?:\.(\d{2}))?")
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - its zone is read next
 
 
@@ -42,12 +47,14 @@ class Written(NamedTuple):
 
 
 @lru_cache(maxsize=512)
-def read_written(  # noqa: PLR0911 - one for each form
+def read_written(  # noqa: C901, PLR0911 - one for each form
     text: str, order: DateOrder | None = None, excel_dates: str = ""
 ) -> Written | TimeFault:
     """Read a time as it is written, in whatever zone: a time of day alone is on the first of January 1970."""
     text = text.strip().strip("\"'=").strip()
-    if len(text) > 10 and text[4] == "-" and text[10] in "T ":  # noqa: PLR2004 - 2026-03-01T…
+    if (fault := not_one_time(text)) is not None:
+        return fault
+    if _ISO.match(text):
         try:
             return Written(datetime.fromisoformat(text))
         except ValueError:
@@ -73,6 +80,19 @@ def read_written(  # noqa: PLR0911 - one for each form
     if isinstance(clock, TimeFault):
         return clock._replace(what=f"{shown(text)} {clock.what}")
     return Written(*clock)
+
+
+def dotted_clock(text: str) -> str | None:
+    """Write a time of day with dots, such as 10.30 or 10.30.00, with colons; None where it is none."""
+    found = _DOTTED_CLOCK.fullmatch(text)
+    if found is None or int(found[1]) >= _MIDNIGHT or max(int(found[2]), int(found[3] or 0)) >= 60:  # noqa: PLR2004
+        return None
+    return text.replace(".", ":")
+
+
+def on_day(read: Written, day: date) -> datetime:
+    """Put a time of day on its day; 24:00 is on the next one."""
+    return datetime.combine(day, read.local.time()) + (read.local - _EPOCH) // timedelta(days=1) * timedelta(days=1)
 
 
 def local_in(read: Written, zone: tzinfo | None) -> Written | None:
@@ -113,7 +133,7 @@ def read_time(  # noqa: PLR0913, PLR0917 - what a time may need beside its text
         if day is None:
             what = f"{shown(text)} is a time of day without its day"
             return TimeFault(what, "said by --day, such as --day 2026-03-29", option=True)
-        local = local.replace(year=day.year, month=day.month, day=day.day)
+        local = on_day(written, day)
     moment = instant(local, written.zone or title, zone, zone_as)
     if written.day_only and isinstance(moment, Moment):
         return Moment(moment.ms, day_only=True)
@@ -133,14 +153,16 @@ def _clock(on: datetime, rest: str) -> tuple[datetime, str] | TimeFault:
     found = _CLOCK.fullmatch(rest)
     if found is None:
         return TimeFault("has no time of day that is known here", RIGHT)
-    hour, minute, second, fraction, half, zone = found.groups()
+    hour, minute, second, fraction, of_day, half, zone = found.groups()
     hours = int(hour)
-    if minute is None and half is None:
+    if minute is None and half is None and of_day is None:
         return TimeFault("has no time of day that is known here", RIGHT)
     if half:
         if not 1 <= hours <= 12:  # noqa: PLR2004
             return TimeFault("has no time of day that is known here", RIGHT)
         hours = hours % 12 + (12 if half == "p" else 0)
+    if hours == _MIDNIGHT and not half and not any(int(part or 0) for part in (minute, second, fraction)):
+        return on + timedelta(days=1), zone
     try:
         micros = int(f"{fraction or 0:0<6}"[:6])
         return on.replace(hour=hours, minute=int(minute or 0), second=int(second or 0), microsecond=micros), zone

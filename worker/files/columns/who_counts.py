@@ -28,7 +28,12 @@ class Deciding(NamedTuple):
 
 LONGEST_TITLE: Final = 8
 """Words: a longer title is a question that a form asks."""
-NOTHING: Final = frozenset({"", "--", "-", "—", "–", "n/a", "N/A"})
+NOTHING: Final = frozenset(
+    {
+        "", "--", "---", "-", "—", "–", "n/a", "N/A", "N/a", "n.a.", "N.A.", "NA", "#N/A", "#NV", "null", "Null",
+        "NULL", "none", "None", "NONE", "nan", "NaN", "NaT", "nil", "undefined",
+    }
+)  # fmt: skip
 """How tools write that there is nothing."""
 
 _EXACT: Final = {title: Deciding(kind) for kind, titles in TITLES.items() for title in titles} | {
