@@ -59,18 +59,22 @@ READ: dict[str, tuple[str, dict[str, Any]]] = {
     "a range with an empty column of leaves": (f"{JOINS}ana@example.com,2026-03-01 10:30 - 11:30,-\n", {}),
     "a range of dotted clocks": ("Email,Date,Join Time\nana@example.com,2026-03-01,10.30 - 11.30\n", {}),
     "an offset and no range": (f"{JOINS}ana@example.com,2026-03-01 05:30:00-05:00,2026-03-01 06:30:00-05:00\n", {}),
-} | {
+}  # fmt: skip
+NO_LEAVE: dict[str, tuple[str, dict[str, Any]]] = {
     f"“{nothing}” as a leave": (
-        f"Email,Join Time,Leave Time,Duration\nana@example.com,2026-03-01 10:30,{nothing},1 h\n", {},
+        f"Email,Join Time,Leave Time,Duration\nana@example.com,2026-03-01 10:30,{nothing},1 h\n",
+        {},
     )
     for nothing in ("-", "--", "—", "n/a", "N/A", "null", "None", "#N/A", "")
-} | {
+}
+LENGTHS: dict[str, tuple[str, dict[str, Any]]] = {
     f"“{stay}” as a length": (f'Email,Join Time,Duration\nana@example.com,2026-03-01 10:30,"{stay}"\n', {})
     for stay in (
         "1.0 hours", "1,0 h", "0.5 h 30 min", "60 mins", "60.0 minutes", "1:00 h", "60:00 min", "0 days 01:00:00",
         "1 hour and 0 minutes", "PT1.0H", "PT60M", "P0DT1H", "3600 s", "1 heure et 0 minute",
     )
 }  # fmt: skip
+READ |= NO_LEAVE | LENGTHS
 
 
 @pytest.mark.parametrize(("content", "said"), READ.values(), ids=READ)

@@ -168,3 +168,23 @@ def test_lines_of_json_come_back_as_lines_of_json(tmp_path: Path) -> None:
     fixed = path.read_bytes().replace(b"nobody", b"a@example.com")
     record = next(one for one in Reading(io.BytesIO(fixed), OPTIONS).items() if isinstance(one, FileRecord))
     assert (record.candidate.contact, record.corrects) == ("a@example.com", (f"{UUID(int=1)}/1",))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"Email": "nobody", "Date": "2026-03-01T10:00:00Z", "reason": "Curious", "line": "7", "refused": "no"}\n',
+        b'{"email": "nobody", "interactionDateTime": 1772359200000, "reason": "Curious", "line": "7"}\n',
+    ],
+)
+def test_own_fields_that_are_called_as_ours_stay_beside_them(content: bytes, tmp_path: Path) -> None:
+    path = written(content, "list.jsonl", tmp_path)
+    line = orjson.loads(path.read_bytes())
+    assert "is no e-mail address" in line["reason"]
+    assert (line["line"], line["refused"]) == ("1", f"{UUID(int=1)}/1")
+    assert b"Curious" in path.read_bytes()
+    again = list(Reading(io.BytesIO(path.read_bytes()), OPTIONS).items())
+    assert [one.corrects for one in again] == [(f"{UUID(int=1)}/1",)]
+    second = written(path.read_bytes(), "again.jsonl", tmp_path)  # it is still wrong
+    assert orjson.loads(second.read_bytes()).keys() == line.keys()
+    assert b"Curious" in second.read_bytes()

@@ -12,7 +12,7 @@ Going down, in the order in which a row meets them:
 - `interview`             everything that must be answered before the rows are read, in one stop
 - `guess`                 what columns hold whose titles are not known, by their cells
 - `event_facts`           what a report says of its event beside the table of people
-- `time_evidence`         what the times of a file need, and what the file itself says of it; `order_evidence`: of its dates
+- `time_evidence`         what the times of a file need, and what it says of that; `order_evidence`: of its dates
 - `no_addresses`          reports without addresses, and which one of the tool has them
 - `signs`                 what one cell says; `verdicts`: whether a row counts
 - `first_look`            a look at the whole file, for what must be asked

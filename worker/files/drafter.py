@@ -9,6 +9,7 @@ from worker.files.columns.header import Columns, columns_before
 from worker.files.columns.known_titles import TITLES, Field, compact
 from worker.files.columns.map_option import answer_key
 from worker.files.columns.status_values import STATES, Standing, standing_of
+from worker.files.columns.who_counts import NO_VALUE
 from worker.files.csv_rows import CsvRow
 from worker.files.not_addresses import address_in, not_taken
 from worker.files.not_people import LeftOut, not_a_person
@@ -63,7 +64,7 @@ class Drafter:
             state=state,
         )
         contact = self._contact(row)
-        if not contact and (nobody := not_a_person(columns, row)) is not None:
+        if (nobody := not_a_person(columns, row)) is not None:
             return nobody
         draft = Draft(where, columns, [(row.line, row.cells)], contact)
         named = tuple(columns.name(column) for column in columns.asked.get(Field.EVENT, ()))
@@ -114,7 +115,8 @@ class Drafter:
 
     def _contact(self, row: CsvRow) -> dict[str, object]:
         """Name the contact, by e-mail where there is one; only then HubSpot takes the contact's properties."""
-        email, vid = address_in(text_of(self._columns, row, Field.EMAIL)), text_of(self._columns, row, Field.VID)
+        told = (text_of(self._columns, row, what) for what in (Field.EMAIL, Field.VID))
+        email, vid = (address_in(text) if text not in NO_VALUE else "" for text in told)
         if not email:
             return {"vid": vid} if vid else {}
         properties = {

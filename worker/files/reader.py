@@ -97,7 +97,8 @@ class Reading:
         drafter: Drafter | None = None
         for table, row in self._tables.rows():
             if row is None or drafter is None:
-                judge = Judge(table.columns, self.settled, table.section, self._tables.hosts)
+                section = table.stands_in(self.settled.mapping)
+                judge = Judge(table.columns, self.settled, section, self._tables.hosts)
                 zone = self._tables.zone
                 used = zone is not None and is_used(zone.title, self.settled.mapping)
                 drafter = Drafter(table.columns, self.settled, judge, zone.text if zone and used else "")
@@ -112,7 +113,8 @@ class Reading:
         if (out := drafter.judge.whole()) is not None:
             yield LeftOut(row.line, *out)
         elif table.lacks:
-            yield LeftOut(row.line, f"the table “{shown(table.section)}” has {table.lacks}")
+            named = f"“{shown(table.section)}”" if table.section else f"from line {table.line} on"
+            yield LeftOut(row.line, f"the table {named} has {table.lacks}")
         elif json_at and not row.fault and len(row.cells) > json_at[0]:
             for item in jsonl.read_line(row.line, row.cells[json_at[0]], self.options):
                 if isinstance(item, FileRecord):

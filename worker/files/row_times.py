@@ -9,7 +9,7 @@ from worker.files.clocks import Moment, TimeFault
 from worker.files.columns.header import Columns
 from worker.files.columns.known_titles import Field, compact
 from worker.files.columns.status_values import says_yes
-from worker.files.columns.who_counts import NOTHING
+from worker.files.columns.who_counts import NO_VALUE
 from worker.files.csv_rows import CsvRow
 from worker.files.durations import read_duration
 from worker.files.options import MissingOption, Options
@@ -112,7 +112,7 @@ class RowTimes:
     def _stay(self, row: CsvRow, draft: Draft) -> timedelta | None:
         units = {Field.SECONDS: timedelta(seconds=1), Field.MINUTES: timedelta(minutes=1), Field.DURATION: None}
         for what, unit in units.items():
-            if (text := text_of(self._columns, row, what)) and text not in NOTHING:
+            if (text := text_of(self._columns, row, what)) and text not in NO_VALUE:
                 stay = read_duration(text, unit)
                 if isinstance(stay, timedelta):
                     return stay
@@ -184,7 +184,7 @@ class RowTimes:
     def _cells(self, row: CsvRow, kind: Field) -> list[tuple[str, int]]:
         """Give what stands in the columns of a field, and their places."""
         found = ((first_of(row.cells, (place,))[0], place) for place in self._columns.fields.get(kind, ()))
-        return [(self._as_meant(text, place), place) for text, place in found if text not in NOTHING]
+        return [(self._as_meant(text, place), place) for text, place in found if text not in NO_VALUE]
 
     def _as_meant(self, text: str, place: int) -> str:
         """Write a cell as its column is meant: 10.30 as a time of day, a real date with day and month exchanged."""

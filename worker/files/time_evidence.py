@@ -12,7 +12,7 @@ from models.zones import abbreviation, meanings
 from worker.files.clocks import TimeFault, instant, zone_answer
 from worker.files.columns.header import OF_TIME, Columns
 from worker.files.columns.known_titles import Field
-from worker.files.columns.who_counts import NOTHING
+from worker.files.columns.who_counts import NO_VALUE
 from worker.files.csv_rows import CsvRow
 from worker.files.dates import is_dotted_day, possible_orders
 from worker.files.event_facts import EventFacts, Said
@@ -76,7 +76,7 @@ class TimeEvidence:
         for what in _IN_ORDER:
             for place in columns.fields.get(what, ()):
                 text = start_of(row.cells[place].strip()) if place < len(row.cells) else ""
-                if text not in NOTHING:
+                if text not in NO_VALUE:
                     self._see(columns, row, place, text, what, counts=counts, zone_above=zone_above)
 
     def _see(  # noqa: PLR0913 - a cell, and where it stands

@@ -14,14 +14,19 @@ from typing import Final
 from worker.files.columns.deciding_titles import ACTIONS, DecidingKind
 from worker.files.columns.header import Columns, column_key
 from worker.files.columns.known_titles import compact
-from worker.files.columns.status_values import Standing, is_of_events, join_or_leave, says_yes, standing_of
-from worker.files.columns.who_counts import NOTHING, TELLING, is_elsewhere, may_hold_statuses
+from worker.files.columns.status_values import (
+    LEAVING,
+    TELLING,
+    Standing,
+    is_of_events,
+    join_or_leave,
+    says_yes,
+    standing_of,
+)
+from worker.files.columns.who_counts import NOTHING, is_elsewhere, may_hold_statuses
 from worker.files.questions import Question
 from worker.files.signs import doubtful_question, question
 
-_LEAVING: Final = frozenset(
-    {Standing.CANCELED, Standing.DENIED, Standing.DECLINED, Standing.PENDING, Standing.ABSENT, Standing.INVITED}
-)
 MOST_VALUES: Final = 12
 """Different values of a column that is asked about: one of more holds what people wrote."""
 
@@ -56,7 +61,7 @@ class _Unread:
         self.statuses = self.statuses and standing is not None
         self.moves = self.moves and join_or_leave(text) is not None
         if len(compact(text)) >= TELLING:
-            self.leaves_out = self.leaves_out or standing in _LEAVING
+            self.leaves_out = self.leaves_out or standing in LEAVING
             self.canceled = self.canceled or standing is Standing.CANCELED
             self.of_events = self.of_events or is_of_events(text)
         return self.statuses or self.moves or len(self.values) <= MOST_VALUES

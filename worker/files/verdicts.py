@@ -16,7 +16,7 @@ from worker.files.columns.hosts_and_attendees import EventRole, role_of, section
 from worker.files.columns.known_titles import Field, compact
 from worker.files.columns.map_option import EMPTY, SECTION, answer_key, as_option, section_answers
 from worker.files.columns.status_values import Standing, says_yes
-from worker.files.columns.who_counts import NOTHING, meaning
+from worker.files.columns.who_counts import NO_VALUE, NOTHING, meaning
 from worker.files.options import Options
 from worker.files.people import name_places
 from worker.files.signs import Sign, unknown_value
@@ -173,7 +173,7 @@ class Judge:
     def came(self, cells: Cells) -> bool:
         """Say whether the row has a time at which somebody came."""
         return any(
-            (text := _cell(cells, place)) not in NOTHING and says_yes(text) is not False for place in self._comings
+            (text := _cell(cells, place)) not in NO_VALUE and says_yes(text) is not False for place in self._comings
         )
 
 

@@ -15,7 +15,7 @@ from worker.files.columns import repeated
 from worker.files.columns.deciding_titles import DecidingKind
 from worker.files.columns.hosts_and_attendees import EventRole, role_of
 from worker.files.columns.known_titles import ASKED, OURS, PROPERTIES, TITLES, WEAK, ZONES, Field, compact, title_words
-from worker.files.columns.map_option import SECTION, mapped, places_named
+from worker.files.columns.map_option import SECTION, mapped, places_named, read_target
 from worker.files.columns.status_values import Standing
 from worker.files.columns.who_counts import Deciding, deciding
 from worker.files.lines import FileError
@@ -238,6 +238,8 @@ def check_mapping(columns: Columns, options: Options, *others: Columns, above: s
     """Refuse a `--map` that names a column which is not there, in this table, in others of the file, or above them."""
     for title, target in options.mapping:
         elsewhere = compact(title) == SECTION or (above and compact(title) == compact(above))
+        # a file of refused rows has no lines above its header
+        elsewhere = elsewhere or (columns_before(columns.titles) > 0 and read_target(target).what is Field.ZONE)
         if not elsewhere and not any(places_named(table.titles, title) for table in (columns, *others)):
             there = ", ".join(shown(title.strip()) for title in columns.titles if title.strip())
             raise FileError("--map", f"the file has no column “{shown(title)}={target}”", f"one of {there}")

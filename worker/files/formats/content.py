@@ -66,6 +66,8 @@ class Content:
     notes: list[str] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
     excel_dates: Literal["", "1900", "1904"] = ""
+    title: str = ""
+    """The name of the sheet."""
 
 
 def open_content(source: BinaryIO, options: Options, tick: Tick = lambda _: None) -> Content:
@@ -102,7 +104,8 @@ def open_content(source: BinaryIO, options: Options, tick: Tick = lambda _: None
         return _of_workbook(source, options, workbook_bounds.Measured())
     if html_table.is_markup(sample):
         kind, encoding, sheet = html_table.read_markup(source, options)
-        return Content(kind, "sheet", Grid(sheet.rows), encoding=encoding, aside=sheet.aside, questions=sheet.questions)
+        grid, asked = Grid(sheet.rows), sheet.questions
+        return Content(kind, "sheet", grid, encoding=encoding, aside=sheet.aside, questions=asked, title=sheet.name)
     return _of_text(source, options, sample, tick)
 
 
@@ -135,6 +138,7 @@ def _of_workbook(source: BinaryIO, options: Options, measured: workbook_bounds.M
         notes=sheet.notes,
         questions=sheet.questions,
         excel_dates=dates,
+        title=sheet.name,
     )
 
 
