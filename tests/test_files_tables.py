@@ -8,6 +8,7 @@ import pytest
 
 from models.words import State
 from tests.support import report_files
+from worker.files.columns.header import MOST_COLUMNS
 from worker.files.lines import FileError
 from worker.files.options import Options
 from worker.files.questions import QuestionsError
@@ -170,3 +171,20 @@ def test_rows_below_a_zone_that_is_mapped_can_be_corrected() -> None:
 def test_a_place_of_several_zones_is_asked_back(city: str) -> None:
     with pytest.raises(FileError, match=r"is the name of several places; expected .* or "):
         read(f"{HEADER}{ANA}", time_zone=city)
+
+
+def wide(columns: int) -> str:
+    more = [f"Question {number}" for number in range(columns - 2)]
+    return f"{','.join([HEADER[:-1], *more])}\n{','.join([ANA[:-1], *['x'] * len(more)])}\n"
+
+
+def test_a_table_has_columns_up_to_a_bound_that_is_said() -> None:
+    assert read(wide(MOST_COLUMNS))[1] == ["ana@example.com"]
+    with pytest.raises(FileError, match=r"line 1: has 2,001 columns; expected at most 2,000"):
+        read(wide(MOST_COLUMNS + 1))
+
+
+def test_many_delimiters_in_a_cell_are_no_columns() -> None:
+    header, ana = HEADER.replace(",", "\t"), ANA.replace(",", "\t")
+    note = "a," * 3_000
+    assert read(f"{header[:-1]}\tNote\n{ana[:-1]}\t{note}\n")[1] == ["ana@example.com"]

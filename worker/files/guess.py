@@ -12,7 +12,7 @@ from typing import Final
 
 from models.input_check import shown
 from models.words import State
-from worker.files.columns.header import TIMES, Columns, recognise
+from worker.files.columns.header import MOST_COLUMNS, TIMES, Columns, recognise
 from worker.files.columns.known_titles import Field, compact
 from worker.files.columns.map_option import as_option
 from worker.files.columns.who_counts import NOTHING
@@ -68,7 +68,7 @@ def _tables(rows: Sequence[CsvRow]) -> Iterator[tuple[CsvRow, Sequence[CsvRow]]]
     """Give each row that may be a header, with the rows under it: it has no address, and the next one does."""
     for place, (row, following) in enumerate(pairwise(rows)):
         titles = [cell for cell in row.cells if cell.strip()]
-        if len(titles) < 2 or any("@" in cell for cell in titles):  # noqa: PLR2004 - a title line has one cell
+        if len(titles) < 2 or len(row.cells) > MOST_COLUMNS or any("@" in cell for cell in titles):  # noqa: PLR2004 - a title line has one cell
             continue
         if any(_ADDRESS.search(cell) for cell in following.cells):
             yield row, rows[place + 1 :]

@@ -9,7 +9,16 @@ from typing import Final, NamedTuple
 from models.input_check import comparable, shown
 from models.words import State
 from worker.files.columns.deciding_titles import DecidingKind
-from worker.files.columns.header import NONE, Columns, check_mapping, columns_before, has_titles, is_address, recognise
+from worker.files.columns.header import (
+    MOST_COLUMNS,
+    NONE,
+    Columns,
+    check_mapping,
+    columns_before,
+    has_titles,
+    is_address,
+    recognise,
+)
 from worker.files.columns.hosts_and_attendees import EventRole, hints_at, role_of, section_of
 from worker.files.columns.known_titles import Field, compact
 from worker.files.columns.map_option import section_answers
@@ -127,7 +136,7 @@ class Tables:
 
         Where a row stands apart from those above it, a title for addresses is enough.
         """
-        if row.fault or any("@" in cell for cell in row.cells):
+        if row.fault or len(row.cells) > MOST_COLUMNS or any("@" in cell for cell in row.cells):
             return None
         if tuple(row.cells) == columns.titles:  # such as files put one behind the other
             return Table(row.line, columns)
@@ -192,11 +201,15 @@ class Tables:
     def _find_header(self) -> tuple[int, str, Columns]:
         """Find the first row that names what is needed, and what separates its cells."""
         best: tuple[int, Columns] | None = None
+        widest: CsvRow | None = None
         found: list[tuple[int, int, str, Columns]] = []
         for delimiter, rows in self._content.rows.first_rows(LOOKED_AT):
             for row in rows:
                 if any(_ADDRESS.fullmatch(cell.strip()) for cell in row.cells):
                     continue  # a person's row, also where columns are named by their place
+                if len(row.cells) > MOST_COLUMNS:
+                    widest = row if has_titles(row.cells[:MOST_COLUMNS], self._by_title) else widest
+                    continue
                 columns = recognise(row.cells, self._options, self._promoted)
                 if best is None or columns.known > best[1].known:
                     best = (row.line, columns)
@@ -206,6 +219,9 @@ class Tables:
         if found:
             line, _, delimiter, columns = min(found, key=lambda header: header[:2])
             return line, delimiter, columns
+        if widest is not None:
+            right = f"at most {MOST_COLUMNS:,}: the report without the columns that are not needed"
+            raise FileError(f"line {widest.line}", f"has {len(widest.cells):,} columns", right)
         raise NoHeaderError(best, self._options)
 
 
