@@ -188,3 +188,12 @@ def test_many_delimiters_in_a_cell_are_no_columns() -> None:
     header, ana = HEADER.replace(",", "\t"), ANA.replace(",", "\t")
     note = "a," * 3_000
     assert read(f"{header[:-1]}\tNote\n{ana[:-1]}\t{note}\n")[1] == ["ana@example.com"]
+
+
+def test_a_column_of_times_under_an_unknown_title_is_guessed_beside_a_total() -> None:
+    content = "名前,メールアドレス,登録日時\nAna,ana@example.com,2026-03-01 10:00\n\nTotal,,1\n"
+    with pytest.raises(QuestionsError) as stopped:
+        read(content)
+    answers = [one.choices[0].arguments()[1] for one in stopped.value.questions]
+    assert answers == ["メールアドレス=email", "登録日時=registered"]
+    assert read(content, mapping=answers)[1] == ["ana@example.com"]

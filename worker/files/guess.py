@@ -79,6 +79,7 @@ def _weight(one: Guess) -> tuple[int, int]:
 
 
 def _profile(header: CsvRow, rows: Sequence[CsvRow], delimiter: str) -> Guess:
+    rows = [row for row in rows if any(_ADDRESS.search(cell) for cell in row.cells)]  # a total is no person's
     kinds: dict[str, list[int]] = {"address": [], "time": [], "stay": []}
     examples: dict[int, str] = {}
     for place, title in enumerate(header.cells):
