@@ -52,7 +52,7 @@ _ABOUT_STATUS: Final = frozenset(
     }
 )  # fmt: skip
 """Last words of a title that tells of a status and is none: “Status Date”."""
-_ROLE_WORDS: Final = frozenset({"role", "roles", "rolle", "rollen", "rol", "ruolo", "papel", "funcao"})
+_ROLE_WORDS: Final = frozenset({"role", "roles", "rolle", "rollen", "rol", "ruolo", "papel", "funcao", "rola"})
 _ADMISSION: Final = re.compile(
     r"approv|registr|order|ticket|booking|reserv|enrol|rsvp|invitation|response|admission|application|anmeld|buchung|"
     r"bestell|genehmig|freigabe|inscri|commande|billet|approb|aprob|aprov|pedido|approvaz|iscri|ordine|goedkeur|inschrijv|entrada|"
