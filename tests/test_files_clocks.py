@@ -192,3 +192,24 @@ def _registered(content: str) -> tuple[Reading, int, int]:
     reading = Reading(io.BytesIO(content.encode()), options)
     items = list(reading.items())
     return reading, len(items), sum(isinstance(one, RejectedRow) for one in items)
+
+
+def test_days_without_a_year_are_no_times_of_day() -> None:
+    options = Options.read(state=State.REGISTER, object_id="7", time_zone="UTC", day="2026-03-05")
+    content = "Email,Registration Date\nana@example.com,01.03\nbob@example.com,02.04\n"
+    assert all(isinstance(one, RejectedRow) for one in Reading(io.BytesIO(content.encode()), options).items())
+
+
+@pytest.mark.parametrize(
+    ("leave", "why"),
+    [("10:00 - 11:00", "one time until another"), ("09:00", "09:00 is before they joined")],
+)
+def test_a_leave_that_is_two_times_or_too_early_is_refused(leave: str, why: str) -> None:
+    _, records, refused = read(f"{JOINS}ana@example.com,2026-03-01 09:30,{leave}\n")
+    assert (records, len(refused)) == ([], 1)
+    assert why in refused[0]
+
+
+@pytest.mark.parametrize("text", ["10:30 - 11:30 01.03.2026", "10:30 AM - 11:30 AM, Mar 1, 2026"])
+def test_the_day_of_a_range_may_stand_behind_it(text: str) -> None:
+    assert read(f'Email,Join Time\nana@example.com,"{text}"\n')[1:] == (ANA, [])

@@ -197,3 +197,27 @@ def test_a_column_of_times_under_an_unknown_title_is_guessed_beside_a_total() ->
     answers = [one.choices[0].arguments()[1] for one in stopped.value.questions]
     assert answers == ["メールアドレス=email", "登録日時=registered"]
     assert read(content, mapping=answers)[1] == ["ana@example.com"]
+
+
+def test_counts_above_a_table_are_a_summary_and_no_titles() -> None:
+    for above in ("Registered,100\nCancelled,5\nNo shows,20\n\n", "# Registered,# Cancelled\n12,1\n\n"):
+        assert read(f"{above}{HEADER}{ANA}")[1] == ["ana@example.com"]
+
+
+def test_an_event_that_is_called_so_asks_nothing() -> None:
+    assert read(f"Pending Legislation: a webinar\n\n{HEADER}{ANA}")[1] == ["ana@example.com"]
+
+
+def test_what_is_written_behind_a_name_leaves_out() -> None:
+    content = (
+        f"Name,{HEADER}Ana Abe (cancelled),{ANA}Bob [no-show],{BOB}Cee (Berlin),cee@example.com,2026-03-01 10:00\n"
+    )
+    assert left_out(content)[:2] == (["cee@example.com"], 0)
+
+
+def test_notes_that_say_who_cancelled_are_asked_about() -> None:
+    content = f"{HEADER[:-1]},Notes\n{ANA[:-1]},cancelled by phone\n{BOB[:-1]},\n"
+    with pytest.raises(QuestionsError) as stopped:
+        read(content)
+    (question,) = stopped.value.questions
+    assert read(content, mapping=[question.choices[0].arguments()[1]])[1] == ["bob@example.com"]

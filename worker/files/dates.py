@@ -45,9 +45,10 @@ _MONTH_NAMED: Final = re.compile(
     r"(?:[^\W\d_]+\.?,?\s+)?([^\W\d_]+)\.?[\s-]+(\d{1,2})(?:st|nd|rd|th)?,?[\s-]+(\d{4})(?!\d)(.*)"
 )
 _CLOCK_FIRST: Final = re.compile(
-    r"(\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:\s*[ap]\.?\s?m\.?)?)[,\s]+(?:on\s+)?(\D*\d{1,4}[\s/.-].*\d{2,4})"
+    r"(\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:\s*[ap]\.?\s?m\.?)?)[,\s]+(?:on\s+)?(\D*\d{1,4}[\s/.,-].*\d{2,4})"
 )
 """A time of day before its date: 2:05 PM 9/24/2026."""
+_DAY_OF_MONTH: Final = re.compile(r"(?:0?[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2])")
 _DOTTED: Final = re.compile(r"(\d{1,2})\.(\d{2})\.(\d{2})")
 
 
@@ -83,6 +84,11 @@ def is_dotted_day(text: str) -> bool:
     """Say whether three numbers with dots, and nothing else, can be a day: 12.03.26, and not 19.45.10."""
     found = _DOTTED.fullmatch(text)
     return found is not None and int(found[3]) >= _FIRST_REPORTS and _is_day(int(found[2]), int(found[1]))
+
+
+def is_day_of_month(text: str) -> bool:
+    """Say whether two numbers with a dot can be a day without its year: 01.03, and not 10.30."""
+    return _DAY_OF_MONTH.fullmatch(text) is not None
 
 
 def _is_day(month: int, day: int) -> bool:

@@ -12,7 +12,7 @@ from typing import Final
 
 from models.counted import counted
 from models.input_check import shown
-from worker.files.dates import is_dotted_day, possible_orders
+from worker.files.dates import is_day_of_month, is_dotted_day, possible_orders
 from worker.files.options import DateOrder, SwappedDates
 from worker.files.questions import Choice, Question
 from worker.files.swapped_dates import exchanged, is_real_date
@@ -80,8 +80,8 @@ class _Dotted:
     are_clocks: bool = True
     have_day: bool = True
     """Whether another cell of each row has the day."""
-    has_short: bool = False
-    """Whether one has two numbers, which are no day."""
+    is_clock: bool = False
+    """Whether one has two numbers that are no day of a month, such as 10.30."""
 
     def see(self, text: str, *, has_day: bool, is_sheet: bool) -> None:
         """Take one in; a workbook's `0.25` may be a part of a day."""
@@ -90,12 +90,12 @@ class _Dotted:
         is_part = is_sheet and is_short and text.startswith("0.")
         self.are_clocks = self.are_clocks and dotted_clock(text) is not None and not is_part
         self.have_day = self.have_day and has_day
-        self.has_short = self.has_short or is_short
+        self.is_clock = self.is_clock or (is_short and not is_day_of_month(text))
 
     @property
     def is_time_of_day(self) -> bool:
         """Say whether they are times of day."""
-        return self.are_clocks and (self.has_short or self.have_day)
+        return self.are_clocks and (self.is_clock or self.have_day)
 
 
 @dataclass(slots=True)

@@ -66,7 +66,7 @@ class RowTimes:
             draft.added = draft.stay
             draft.left += draft.added  # within the minute that is shown
         if draft.joined is not None and draft.left is not None and draft.left < draft.joined:
-            what = f"{shown(text_of(self._columns, row, Field.LEFT))} is before they joined"
+            what = f"{shown(self._told(row, Field.LEFT)[0] or iso(draft.left))} is before they joined"
             right = "a later time (the next day, past midnight?)"
             draft.faults.append(placed_at(row.line, self._columns.title(Field.LEFT), Reason("", what, right)))
         elif draft.joined is not None and draft.left is not None and draft.left - draft.joined >= LONGEST_STAY_MS:
@@ -144,7 +144,7 @@ class RowTimes:
         near = [*own[1:], *(self._cells(row, Field.DATE) if kind is not Field.DATE else ())]
         if kind is Field.LEFT:
             near += self._cells(row, Field.JOINED)
-        if spans and isinstance(span := read_range(text), Range):
+        if spans and kind is not Field.LEFT and isinstance(span := read_range(text), Range):
             text = span.start
         first = self._as_written(text)
         if first is None or not (first.day_only or first.clock_only):

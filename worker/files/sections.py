@@ -23,7 +23,7 @@ from worker.files.columns.hosts_and_attendees import EventRole, hints_at, role_o
 from worker.files.columns.known_titles import Field, compact
 from worker.files.columns.map_option import section_answers
 from worker.files.columns.repeated import MEETING
-from worker.files.columns.status_values import LEAVING, Standing
+from worker.files.columns.status_values import LEAVING, Standing, standing_of
 from worker.files.csv_rows import CsvRow
 from worker.files.formats.content import Content
 from worker.files.lines import FileError
@@ -165,12 +165,14 @@ class Tables:
         title, table = "", None
         named: dict[str, bool] = {}
         last: CsvRow | None = None
+        was_count = False
         for row in rows:
             self.zone = self.zone or zone_above(row.cells, last.cells if last else ())
             filled = [cell.strip() for cell in row.cells if cell.strip()]
-            if table is None and len(filled) <= MOST_OF_A_LINE:  # a title, or a label and its value
-                lines.append(filled[-1])
-            if _is_title(row):
+            is_count = len(filled) == MOST_OF_A_LINE and filled[-1].isdecimal()
+            if table is None and len(filled) <= MOST_OF_A_LINE and not any(map(standing_of, filled[:-1])):
+                lines.append(filled[-1])  # a title, or a label and its value
+            if _is_title(row) and not (is_count and was_count):  # counts one below the other are a summary
                 title, table = _title(row), None
             elif table is not None:
                 people.append((table, row))
@@ -184,7 +186,7 @@ class Tables:
             else:
                 title = ""
                 _name_hosts(row, last, named)
-            last = row
+            last, was_count = row, is_count
         self.hosts = frozenset(address for address, host in named.items() if host or len(named) == 1)
         return (title if table is None else ""), people, lines
 

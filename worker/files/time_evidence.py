@@ -14,7 +14,7 @@ from worker.files.columns.header import OF_TIME, Columns
 from worker.files.columns.known_titles import Field
 from worker.files.columns.who_counts import NO_VALUE
 from worker.files.csv_rows import CsvRow
-from worker.files.dates import is_dotted_day, possible_orders
+from worker.files.dates import is_day_of_month, is_dotted_day, possible_orders
 from worker.files.event_facts import EventFacts, Said
 from worker.files.options import DateOrder, Options, SwappedDates
 from worker.files.order_evidence import OrderEvidence
@@ -88,7 +88,7 @@ class TimeEvidence:
         is_sheet = bool(self.options.excel_dates)
         orders = self._dates.see(column, text, row.line, has_day=has_day, is_sheet=is_sheet, is_read=is_read)
         self._two_days += orders > 1
-        if has_day or text.count(".") == 1:
+        if has_day or (text.count(".") == 1 and not is_day_of_month(text)):
             text = dotted_clock(text) or text
         if counts and is_read:
             self._see_needs(columns, row.cells, place, text, what, zone_above=zone_above)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from worker.files.columns.known_titles import compact
-from worker.files.columns.status_values import LEAVING, TELLING, Standing, standing_of
+from worker.files.columns.status_values import LEAVING, TELLING, Standing, is_of_events, standing_of
 
 
 class EventRole(StrEnum):
@@ -115,7 +115,9 @@ def hints_at(title: str) -> Standing | None:
     for size in range(_WORDS_OF_STATUS, 0, -1):
         for place in range(len(words) - size + 1):
             text = " ".join(words[place : place + size])
-            if len(compact(text)) >= TELLING and (standing := standing_of(text)) in LEAVING:
+            if len(compact(text)) < TELLING or (standing := standing_of(text)) not in LEAVING:
+                continue
+            if size > 1 or standing not in {Standing.PENDING, Standing.INVITED} or is_of_events(text):
                 return standing
     return None
 
