@@ -9,8 +9,10 @@ import pytest
 
 from models.words import State
 from tests.support import report_files
+from worker.files.clocks import TimeFault
 from worker.files.options import DateOrder, Options, SwappedDates
 from worker.files.questions import QuestionsError
+from worker.files.ranges import Range, read_range
 from worker.files.reader import Reading
 from worker.files.rows import FileRecord, RejectedRow
 
@@ -213,3 +215,39 @@ def test_a_leave_that_is_two_times_or_too_early_is_refused(leave: str, why: str)
 @pytest.mark.parametrize("text", ["10:30 - 11:30 01.03.2026", "10:30 AM - 11:30 AM, Mar 1, 2026"])
 def test_the_day_of_a_range_may_stand_behind_it(text: str) -> None:
     assert read(f'Email,Join Time\nana@example.com,"{text}"\n')[1:] == (ANA, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "end"),
+    [
+        ("9:30 AM - 10", "9:30 am", "10 am"),
+        ("11:30 AM - 1", "11:30 am", "1 pm"),
+        ("11 - 12:30 PM", "11 am", "12:30 pm"),
+        ("8:00 PM - 9:30", "8:00 pm", "9:30 pm"),
+        ("2026-03-01 10:00 - 11", "2026-03-01 10:00", "11:00"),
+        ("10:00 - 11:00 CET", "10:00 cet", "11:00 cet"),
+    ],
+)
+def test_two_times_are_parted(text: str, start: str, end: str) -> None:
+    assert read_range(text) == Range(start, end)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-03-01 10:00-05:00", "2026-03-01 10:00 -5", "2026-03-01 10:00 UTC - 5", "03/01/2026 10:00 AM -05:00",
+        "2026-03-01T10:00-11:00", "2026-03-01 10:00:00-11:00", "01.03.26 - 10:00", "01.03.2026 - 03.03.2026", "2026-03-01",
+    ],
+)  # fmt: skip
+def test_an_offset_and_a_date_are_no_range(text: str) -> None:
+    assert read_range(text) is None
+
+
+@pytest.mark.parametrize("text", ["2026-03-01 10:00-11", "2026-03-01 10:00 -11:00", "10:00 - 5", "22:00 - 01:00"])
+def test_what_may_be_a_range_or_an_offset_is_a_fault(text: str) -> None:
+    assert isinstance(read_range(text), TimeFault)
+
+
+def test_two_days_are_no_day_with_its_time_of_day() -> None:
+    _, records, refused = read("Email,Join Time,Duration\nana@example.com,01.03.2026 - 03.03.26,1 h\n")
+    assert (records, len(refused)) == ([], 1)

@@ -221,3 +221,15 @@ def test_notes_that_say_who_cancelled_are_asked_about() -> None:
         read(content)
     (question,) = stopped.value.questions
     assert read(content, mapping=[question.choices[0].arguments()[1]])[1] == ["bob@example.com"]
+
+
+def test_the_proposed_sheet_is_one_whose_people_count() -> None:
+    more = [*TABLE, ["bob@example.com", "2026-03-01 11:00"]]
+    with pytest.raises(QuestionsError) as stopped:
+        read(report_files.xlsx(TABLE, ("Declined", more), name="Accepted"))
+    assert stopped.value.questions[0].choices[0].option == "--sheet Accepted"
+
+
+def test_who_exported_the_report_is_no_person_wherever_the_name_stands() -> None:
+    content = f"{HEADER.split(',')[1][:-1]},Name,Email\n2026-03-01 10:00,Ana,ana@example.com\n2026-03-05 10:00,Exported by Ops,ops@example.com\n"
+    assert left_out(content)[:2] == (["ana@example.com"], 0)

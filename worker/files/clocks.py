@@ -16,7 +16,8 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TOO_LATE: Final = 2200
 """The year 2569 is one of another calendar, in which 2026 is meant."""
 _FOR_ALL: Final = ", or for the whole file "
-_OFFSET: Final = re.compile(r"(?:utc|gmt)?\s*([+-]\s?\d{1,2}(?::?\d{2})?)(?:\W.*)?")
+_OFFSET: Final = re.compile(r"(?:(?:utc|gmt)\s*([+-]\s?\d{1,2}(?::?\d{2})?)|([+-]\d{1,2}(?::?\d{2})?))(?:\W.*)?")
+"""Without a word before it no blank follows the sign: 10:00 - 11 is until eleven."""
 
 
 class Moment(NamedTuple):
@@ -65,7 +66,7 @@ def _with_zone(local: datetime, written: str, zone: tzinfo | None) -> Moment | T
     lower = written.lower()
     if lower.removeprefix("etc/") in OF_UTC:
         return _moment(local.replace(tzinfo=UTC))
-    if (found := _OFFSET.fullmatch(lower)) and (fixed := read_offset(found[1].replace(" ", ""))):
+    if (found := _OFFSET.fullmatch(lower)) and (fixed := read_offset((found[1] or found[2]).replace(" ", ""))):
         return _moment(local.replace(tzinfo=fixed))
     if "/" in written:
         named = read_zone(written)

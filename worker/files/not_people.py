@@ -78,9 +78,12 @@ def _tells_of_report(columns: Columns, row: CsvRow) -> bool:
     """Say whether a row tells who made the report: under the title of a name, address or time, or without a time."""
     first = next((place for place, cell in enumerate(row.cells) if cell.strip()), 0)
     text = row.cells[first].strip()
+    is_named = any(
+        _BY.match(row.cells[place].strip()) for place in name_places(columns.titles) if place < len(row.cells)
+    )
     is_label = text.endswith(":") and sum(1 for cell in row.cells if cell.strip()) <= MOST_OF_A_LABEL
-    if not (is_label or _BY.match(text)):
-        return False
+    if is_named or not (is_label or _BY.match(text)):
+        return is_named
     parts = (place for name in ("firstname", "lastname") for place in columns.properties.get(name, ()))
     read = (place for what in (Field.EMAIL, *_TIMES) for place in columns.fields.get(what, ()))
     return first in {*name_places(columns.titles), *parts, *read} or not any(

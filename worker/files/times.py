@@ -17,7 +17,8 @@ from worker.files.plain_text import plain
 from worker.files.ranges import not_one_time
 
 _CLOCK: Final = re.compile(
-    r"(?:[t,\s]|[–-]\s|at\s|von\s|um\s|a\s|as\s|alle\s|om\s|kl\.?\s|klo\s|a las\s)*"
+    r"(?:[t,\s]|[–-]\s(?=\d{1,2}(?:[:h]|\s*[ap]\.?m|\s*uhr))|"
+    r"at\s|von\s|um\s|a\s|as\s|alle\s|om\s|kl\.?\s|klo\s|a las\s)*"
     r"(\d{1,2})(?:[:.h](\d{2})(?:[:.](\d{2})(?:[.,](\d{1,9}))?)?)?\s*(uhr\b|h\b)?\s*(?:([ap])\.?\s?m\b\.?)?\s*(.*)"
 )
 _HALF: Final = r"\s*[ap]\.?\s?m\b\.?"

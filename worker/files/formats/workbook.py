@@ -19,6 +19,8 @@ from python_calamine import (
 
 from models.counted import counted
 from models.input_check import shown
+from worker.files.columns.hosts_and_attendees import EventRole, section_of
+from worker.files.columns.status_values import LEAVING
 from worker.files.csv_rows import CsvRow
 from worker.files.formats.cell_text import CellValue, cell_text
 from worker.files.formats.kept_rows import KeptRows
@@ -144,8 +146,9 @@ def rows_aside(rows: KeptRows) -> list[CsvRow]:
 
 
 def most_people(names: Sequence[str | None], read: dict[str, KeptRows]) -> str:
-    """Name the sheet with the most addresses."""
-    return max((name for name in names if name is not None), key=lambda name: read[name].addresses)
+    """Name the sheet with the most addresses, of those whose names do not say that their people do not count."""
+    there = [name for name in names if name is not None]
+    return max(there, key=lambda name: (section_of(name) not in {EventRole.STAFF, *LEAVING}, read[name].addresses))
 
 
 def which_sheet(names: Sequence[str | None], first: str, read: dict[str, KeptRows]) -> Question:
