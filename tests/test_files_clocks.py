@@ -170,6 +170,13 @@ def test_dates_that_a_spreadsheet_may_have_exchanged_are_asked(text: str) -> Non
     assert sorted(read(mixed(text), swapped_dates=SwappedDates.KEEP, **said)[1]) == ["ana 05-03T10:00 05-03T11:00", bob]
 
 
+def test_a_date_that_was_corrected_in_the_proposed_form_is_not_exchanged() -> None:
+    content = f"reason,line,refused,{JOINS}x,2,,ana@example.com,2026-03-05T10:00:00Z,2026-03-05T11:00:00Z\n"
+    content += "x,3,,bob@example.com,2026-05-03 10:00:00,2026-05-03 11:00:00\n"
+    _, records, refused = read(content, swapped_dates=SwappedDates.EXCHANGE)
+    assert (sorted(records), refused) == (["ana 03-05T10:00 03-05T11:00", "bob 03-05T10:00 03-05T11:00"], [])
+
+
 def test_real_dates_beside_text_that_the_spreadsheet_could_have_read_are_right() -> None:
     _, records, refused = read(mixed("13/03/2026", "05/03/2026"), occurrence="all")
     assert (min(records), refused) == ("ana 05-03T10:00 05-03T11:00", [])

@@ -15,8 +15,9 @@ def plain(text: str) -> str:
 
     Newer tools put U+202F before PM, and some a mark of direction before each part.
     """
-    if not text.isascii():
-        text = _western(unicodedata.normalize("NFKC", text))
+    if text.isascii():
+        return " ".join(text.lower().split())
+    text = _western(unicodedata.normalize("NFKC", text))
     decomposed = unicodedata.normalize("NFKD", text.lower())
     kept = (c for c in decomposed if not unicodedata.combining(c) and unicodedata.category(c) != "Cf")
     return " ".join("".join(kept).split())

@@ -3,7 +3,8 @@
 import re
 from typing import Final
 
-_REAL: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})((?:[ T].*)?)", re.DOTALL)
+_REAL: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})((?: \d{2}:[\d:.]+)?)")
+"""As a workbook's cell is read: what is corrected by hand in the form that is proposed, with a T and a zone, is not."""
 _MONTHS: Final = 12
 
 

@@ -216,6 +216,8 @@ _WAITLIST: Final = re.compile(
 
 _YES: Final = frozenset({"yes", "y", "true", "t", "1", "x", "ja", "j", "oui", "o", "si", "s", "sim", "wahr", "vrai"})
 _NO: Final = frozenset({"no", "n", "false", "f", "0", "nein", "non", "nao", "nee", "falsch", "faux", "falso"})
+_LONGEST_YES: Final = 16
+"""Characters, blanks and dots included."""
 _TICKS: Final = {
     "✓": True,
     "✔": True,
@@ -266,5 +268,7 @@ def says_yes(text: str) -> bool | None:
     """Read yes or no, a tick or a cross; None for anything else."""
     if text.strip() in _TICKS:
         return _TICKS[text.strip()]
+    if len(text) > _LONGEST_YES:
+        return None  # most cells, such as times: not worth a closer look
     plain = compact(text)
     return True if plain in _YES else False if plain in _NO else None
