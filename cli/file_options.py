@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from models.words import State
-from worker.files.options import DateOrder, HiddenRows, Options, SharedAddress
+from worker.files.options import DateOrder, HiddenRows, Options, SharedAddress, SwappedDates
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,12 @@ class FileOptions:
     ] = None
     date_order: Annotated[
         DateOrder | None, typer.Option(help="How dates of three numbers are written: 03/04/2026 may be two.")
+    ] = None
+    swapped_dates: Annotated[
+        SwappedDates | None,
+        typer.Option(
+            help="Whether a spreadsheet exchanged day and month of a column's real dates, where others are text."
+        ),
     ] = None
     day: Annotated[str | None, typer.Option(metavar="DAY", help="The day of times that name none: 2026-03-29.")] = None
     start: Annotated[

@@ -11,7 +11,7 @@ from typing import Final
 from unicodedata import combining, normalize
 from zoneinfo import ZoneInfo, available_timezones
 
-from models.input_check import Reason
+from models.input_check import Reason, shown
 from models.zones import name_of, offset_of, read_offset, read_zone
 
 _CLOCKS: Final = {
@@ -58,12 +58,32 @@ _CITIES: Final = {
     "cape town": "Africa/Johannesburg",
 }  # fmt: skip
 """Large cities that the time zone database does not name (or not so), without accents, and the zone they lie in."""
+_SEVERAL: Final = {
+    "san juan": ("America/Puerto_Rico", "America/Argentina/San_Juan"),
+    "victoria": ("America/Vancouver", "Australia/Melbourne", "Indian/Mahe"),
+    "merida": ("America/Merida", "Europe/Madrid", "America/Caracas"),
+    "la paz": ("America/La_Paz", "America/Mazatlan"),
+    "st johns": ("America/St_Johns", "America/Antigua"),
+    "georgia": ("Asia/Tbilisi", "America/New_York"),
+    "birmingham": ("Europe/London", "America/Chicago"),
+    "portland": ("America/Los_Angeles", "America/New_York"),
+    "san jose": ("America/Los_Angeles", "America/Costa_Rica"),
+    "hamilton": ("America/Toronto", "Atlantic/Bermuda", "Pacific/Auckland"),
+    "kingston": ("America/Jamaica", "America/Toronto"),
+    "valencia": ("Europe/Madrid", "America/Caracas"),
+    "cordoba": ("America/Argentina/Cordoba", "Europe/Madrid"),
+    "cambridge": ("Europe/London", "America/New_York"),
+    "newcastle": ("Europe/London", "Australia/Sydney"),
+}  # fmt: skip
+"""Places of one name on several clocks, without accents: which one is asked back."""
 _WINTER, _SUMMER = datetime(2026, 1, 15, 12), datetime(2026, 7, 15, 12)  # noqa: DTZ001 - asked in each zone
 
 
 def read_spoken(text: str) -> tzinfo | Reason:
     """Read a zone as a person says it, else as it is written: a place's name, UTC, or an offset."""
     name = " ".join(text.split())
+    if several := _SEVERAL.get(_unaccented(name.lower())):
+        return Reason("", f"{shown(name)} is the name of several places", " or ".join(several))
     if found := _OFFSET.fullmatch(name):
         fixed = read_offset(re.sub(r"\s", "", found[1]).replace("−", "-").replace("–", "-"))
         if fixed is not None:

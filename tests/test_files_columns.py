@@ -25,6 +25,14 @@ HEADERS = {
         "Meeting Name,Display Name,First Name,Last Name,Role,Attendee Email,Join Time,Leave Time,Attendance Duration",
         State.ATTEND,
     ),
+    "Zoom, French": (
+        "Nom (nom original),Adresse e-mail de l’utilisateur,Heure d’arrivée,Heure de départ,Durée (minutes),Invité",
+        State.ATTEND,
+    ),
+    "Teams, Polish": (
+        "Imię i nazwisko,Pierwsze dołączenie,Ostatnie wyjście,Czas udziału w spotkaniu,Adres e-mail,Identyfikator uczestnika (UPN),Rola",
+        State.ATTEND,
+    ),
     "Google Meet": ("First name,Last name,Email,Duration,Time joined,Time exited", State.ATTEND),
     "Eventbrite": ("Order no.,Order Date,First Name,Last Name,Email,Quantity,Ticket Type,Job Title", State.REGISTER),
     "Livestorm": ("Email,First name,Last name,Registration date,Attended,Attendance duration", State.REGISTER),

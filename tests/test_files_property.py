@@ -16,6 +16,7 @@ from worker.files.options import Options
 from worker.files.questions import Question, QuestionsError
 from worker.files.reader import Reading
 from worker.files.rows import FileRecord, RejectedRow
+from worker.files.times import iso
 
 TITLES = {
     "en": ("Name (Original Name)", "User Email", "Join Time", "Leave Time", "Duration (Minutes)"),
@@ -24,9 +25,30 @@ TITLES = {
     "pt": ("Nome (nome original)", "E-mail", "Ingressar na hora", "Hora de saída", "Duração (minutos)"),
     "it": ("Nome (nome originale)", "E-mail", "Ora di ingresso", "Ora di uscita", "Durata (minuti)"),
     "ko": ("이름(원래 이름)", "이메일", "참가 시간", "나간 시간", "기간(분)"),
+    "ja": ("名前", "メールアドレス", "参加時刻", "退出時刻", "期間(分)"),
+    "zh": ("姓名", "电子邮件", "加入时间", "离开时间", "持续时间(分钟)"),
     "nl": ("Naam", "E-mailadres van deelnemer", "Kwam binnen om", "Ging weg om", "Minuten"),
 }
-"""The last is of a tool that is not known here: its columns are guessed, and asked."""
+"""The last three are of tools that are not known here: their columns are guessed, and asked."""
+ONCE = {
+    State.REGISTER: {
+        "en": "Registration Time",
+        "de": "Anmeldezeit",
+        "es": "Hora de registro",
+        "ja": "登録日時",
+        "zh": "注册时间",
+        "nl": "Ingeschreven om",
+    },
+    State.CANCEL: {
+        "en": "Cancellation Date",
+        "de": "Stornierungsdatum",
+        "es": "Fecha de cancelación",
+        "ja": "キャンセル日時",
+        "zh": "取消时间",
+        "nl": "Afgezegd om",
+    },
+}
+"""The title of the one time that a list of registrations, or of cancellations, has."""
 FORMS = {
     "iso": ("%Y-%m-%d %H:%M:%S", ""),
     "dmy": ("%d/%m/%Y %H:%M:%S", "dmy"),
@@ -36,6 +58,8 @@ FORMS = {
     "named": ("%d-%b-%y %H:%M", ""),
     "clock first": ("%I:%M %p %m/%d/%Y", "mdy"),
 }
+WITH_ZONE = ("iso", "dmy", "dots", "named")
+"""Forms behind which a zone may stand."""
 ZONES = ("America/New_York", "Europe/Berlin", "Asia/Kolkata", "UTC")
 FORMATS = (
     "csv",
@@ -52,6 +76,7 @@ FORMATS = (
     "zip",
 )
 PEOPLE = ("ana", "bob", "cee", "dee+list")
+NAMES = {"ana": "王小明", "bob": "山田 太郎", "cee": "김철수", "dee+list": "Đặng Thị Hà"}
 
 
 @dataclass(frozen=True)
@@ -63,15 +88,16 @@ class Written:
     order: str
     encoding: str
     titles: Sequence[str]
+    state: State
+    says_zone: bool
+    """Whether the options say the zone; else it is asked, also where an abbreviation stands behind each time."""
 
 
 @st.composite
 def reports(draw: st.DrawFn) -> tuple[Written, list[str]]:
-    zone, language, form = (
-        draw(st.sampled_from(ZONES)),
-        draw(st.sampled_from(sorted(TITLES))),
-        draw(st.sampled_from(sorted(FORMS))),
-    )
+    state = draw(st.sampled_from([State.ATTEND, State.ATTEND, State.REGISTER, State.CANCEL]))
+    languages = TITLES if state is State.ATTEND else ONCE[state]
+    zone, language, form = (draw(st.sampled_from(one)) for one in (ZONES, sorted(languages), sorted(FORMS)))
     day = draw(st.datetimes(datetime(2026, 1, 2), datetime(2026, 12, 20))).replace(
         hour=12, minute=0, second=0, microsecond=0
     )
@@ -80,37 +106,45 @@ def reports(draw: st.DrawFn) -> tuple[Written, list[str]]:
     )
     pattern, order = FORMS[form]
     kind = draw(st.sampled_from(FORMATS))
-    titles = TITLES[language]
+    says_zone = draw(st.booleans())
+    behind = form in WITH_ZONE and draw(st.booleans()) and kind != "xlsx dates"
+    is_plain = kind == "cp1252" or draw(st.booleans())
+    titles = TITLES[language] if state is State.ATTEND else (*TITLES[language][:2], ONCE[state][language])
     preamble, footer, guest = draw(st.booleans()), draw(st.booleans()), draw(st.booleans())
+
+    def text(at: datetime) -> str:
+        return f"{at.replace(tzinfo=ZoneInfo(zone)):{f'{pattern} %Z' if behind else pattern}}"
+
     stays = sorted((who, day + timedelta(minutes=at), day + timedelta(minutes=at + stay)) for who, at, stay in joins)
     rows: list[list[report_files.Value]] = []
     for who, joined, left in draw(st.permutations(stays)):
-        minutes = str(round((left - joined).total_seconds() / 60))
-        times: list[report_files.Value] = (
-            [joined, left] if kind == "xlsx dates" else [f"{one:{pattern}}" for one in (joined, left)]
-        )
-        rows.append([who.capitalize().partition("+")[0], f"{who}@example.com", *times, minutes])
+        name = who.capitalize().partition("+")[0] if is_plain else NAMES[who]
+        spans = [joined, left] if state is State.ATTEND else [joined]
+        times: list[report_files.Value] = [one if kind == "xlsx dates" else text(one) for one in spans]
+        minutes = [str(round((left - joined).total_seconds() / 60))] if state is State.ATTEND else []
+        rows.append([name, f"{who}@example.com", *times, *minutes])
     table: list[list[report_files.Value]] = [list(titles), *rows]
     if preamble and not kind.startswith("json"):
-        above: list[list[report_files.Value]] = [
-            ["Meeting ID", "Topic", "Start Time"],
-            ["812", "Rail", f"{day:{pattern}}"],
-            [],
-        ]
+        above: list[list[report_files.Value]] = [["Meeting ID", "Topic", "Start Time"], ["812", "Rail", text(day)], []]
         table = above + table
     if guest and not kind.startswith("json"):
-        table.append(["Gil Guest", "", f"{day:{pattern}}", f"{day:{pattern}}", "1"])
+        table.append(["Gil Guest", "", *[text(day)] * (len(titles) - 2)])
     if footer and not kind.startswith("json"):
-        table += [[], ["Total", "", "", "", str(len(rows))]]
-    expected = []
-    for who, of in groupby(stays, key=lambda stay: stay[0]):
-        own = list(of)
-        first, last = min(stay[1] for stay in own), max(stay[2] for stay in own)
-        span = (one.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) for one in (first, last))
-        expected.append(" ".join([f"{who}@example.com", *(f"{one:%Y-%m-%dT%H:%M:%SZ}" for one in span)]))
-    return Written(
-        _file(kind, table, titles, rows), zone, order, "windows-1252" if kind == "cp1252" else "", titles
-    ), expected
+        table += [[], ["Total", *[""] * (len(titles) - 2), str(len(rows))]]
+    content = _file(kind, table, titles, rows)
+    encoding = "windows-1252" if kind == "cp1252" else ""
+    return Written(content, zone, order, encoding, titles, state, says_zone), _expected(state, stays, zone)
+
+
+def _expected(state: State, stays: Sequence[tuple[str, datetime, datetime]], zone: str) -> list[str]:
+    def told(who: str, *times: datetime) -> str:
+        instants = (one.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) for one in times)
+        return " ".join([f"{who}@example.com", *(f"{one:%Y-%m-%dT%H:%M:%SZ}" for one in instants)])
+
+    if state is not State.ATTEND:
+        return [told(who, at) for who, at, _ in stays]
+    people = ((who, list(own)) for who, own in groupby(stays, key=lambda stay: stay[0]))
+    return [told(who, min(one[1] for one in own), max(one[2] for one in own)) for who, own in people]
 
 
 def _file(  # noqa: PLR0911 - a format each
@@ -122,7 +156,9 @@ def _file(  # noqa: PLR0911 - a format each
         case "tab utf-16":
             return report_files.csv(table, "\t", "utf-16")
         case "cp1252":
-            return report_files.csv(table, ";", "cp1252" if "이" not in titles[0] else "utf-8")
+            return report_files.csv(
+                table, ";", "cp1252" if "".join(titles).isascii() or "ó" in "".join(titles) else "utf-8"
+            )
         case "xlsx" | "xlsx dates":
             return report_files.xlsx(table)
         case "xls" | "ods" | "html":
@@ -140,10 +176,17 @@ def truth(question: Question, written: Written) -> list[str]:
     match question.option:
         case "--date-order":
             return ["--date-order", written.order]
+        case "--time-zone":
+            return ["--time-zone", written.zone]
         case "--encoding":
             return ["--encoding", written.encoding]
         case "--map":
-            fields = ("", "email", "joined", "left", "minutes")
+            times = {
+                State.ATTEND: ("joined", "left", "minutes"),
+                State.REGISTER: ("registered",),
+                State.CANCEL: ("canceled",),
+            }
+            fields = ("", "email", *times[written.state])
             known = [f"{title}={field}" for title, field in zip(written.titles, fields, strict=True) if field]
             said = [choice.arguments()[1] for choice in question.choices]
             return ["--map", next(one for one in said if one in known)]
@@ -156,8 +199,9 @@ def test_a_file_is_read_back_as_the_records_it_was_written_from_or_a_question_is
     report: tuple[Written, list[str]],
 ) -> None:
     written, expected = report
-    options = Options.read(state=State.ATTEND, object_id="7", time_zone=written.zone, shared_address=None)
-    for _ in range(6):
+    zone = written.zone if written.says_zone else None
+    options = Options.read(state=written.state, object_id="7", time_zone=zone, shared_address=None)
+    for _ in range(8):
         try:
             items = list(Reading(io.BytesIO(written.content), options).items())
             break
@@ -170,6 +214,8 @@ def test_a_file_is_read_back_as_the_records_it_was_written_from_or_a_question_is
 
 
 def _told(record: FileRecord) -> str:
-    properties = record.candidate.input["properties"]
-    assert isinstance(properties, dict)
-    return f"{record.candidate.contact} {properties['joinedAt']} {properties['leftAt']}"
+    properties = record.candidate.input.get("properties")
+    times = properties if record.state is State.ATTEND and isinstance(properties, dict) else {}
+    at = record.candidate.interaction_date_time
+    own = [str(times[name]) for name in ("joinedAt", "leftAt")] if times else [iso(at)]
+    return " ".join([record.candidate.contact, *own])

@@ -215,3 +215,23 @@ def replaced(path: Path, old: bytes, new: bytes) -> bytes:
             data = before.read(name)
             after.writestr(name, data.replace(old, new) if "/worksheets/" in name else data)
     return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"Email": "nobody", "Date": "2026-03-01T10:00:00Z", "reason": "Curious", "line": "7", "refused": "no"}\n',
+        b'{"email": "nobody", "interactionDateTime": 1772359200000, "reason": "Curious", "line": "7"}\n',
+    ],
+)
+def test_own_fields_that_are_called_as_ours_stay_beside_them(content: bytes, tmp_path: Path) -> None:
+    path = written(content, "list.jsonl", tmp_path)
+    line = orjson.loads(path.read_bytes())
+    assert "is no e-mail address" in line["reason"]
+    assert (line["line"], line["refused"]) == ("1", f"{UUID(int=1)}/1")
+    assert b"Curious" in path.read_bytes()
+    again = list(Reading(io.BytesIO(path.read_bytes()), OPTIONS).items())
+    assert [one.corrects for one in again] == [(f"{UUID(int=1)}/1",)]
+    second = written(path.read_bytes(), "again.jsonl", tmp_path)  # it is still wrong
+    assert orjson.loads(second.read_bytes()).keys() == line.keys()
+    assert b"Curious" in second.read_bytes()

@@ -6,8 +6,9 @@ import pytest
 from models.input_check import Reason
 from models.zones import ABBREVIATIONS, read_zone
 from worker.files.clocks import Moment, TimeFault
+from worker.files.durations import read_duration
 from worker.files.options import DateOrder, Options
-from worker.files.times import iso, read_duration, read_time
+from worker.files.times import iso, read_time
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -95,6 +96,7 @@ def test_the_order_of_a_date_is_what_was_said(text: str, order: DateOrder, insta
         ("46082.4166", "is no date and time", "such as"),
         ("yesterday", "is no date and time", "such as"),
         ("1 Foo 2026 10:00", "is no day of the calendar", "such as"),
+        ("2569-03-01 10:00", "is no day on which somebody met", "happened"),
         ("0001-01-01 00:00", "is no day on which somebody met", "happened"),
     ],
 )

@@ -13,8 +13,11 @@ from models.zones import OF_UTC, abbreviated, abbreviation, meanings, name_of, o
 
 RIGHT: Final = "a time such as 2026-03-01T10:00:00Z"
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_TOO_LATE: Final = 2200
+"""The year 2569 is one of another calendar, in which 2026 is meant."""
 _FOR_ALL: Final = ", or for the whole file "
-_OFFSET: Final = re.compile(r"(?:utc|gmt)?\s*([+-]\s?\d{1,2}(?::?\d{2})?)(?:\W.*)?")
+_OFFSET: Final = re.compile(r"(?:(?:utc|gmt)\s*([+-]\s?\d{1,2}(?::?\d{2})?)|([+-]\d{1,2}(?::?\d{2})?))(?:\W.*)?")
+"""Without a word before it no blank follows the sign: 10:00 - 11 is until eleven."""
 
 
 class Moment(NamedTuple):
@@ -43,7 +46,7 @@ def instant(local: datetime, zone_text: str, zone: tzinfo | None, zone_as: str =
     `zone_text` is what is written behind it or in its title, `zone` what was said of the file, `zone_as` the
     abbreviation that was said to stand for that.
     """
-    if not 1970 <= local.year < 9999:  # noqa: PLR2004 - where every zone's clocks can still be asked
+    if not 1970 <= local.year < _TOO_LATE:  # noqa: PLR2004 - of computers' clocks
         return TimeFault(f"{local:%Y-%m-%d} is no day on which somebody met", "the time at which it happened")
     if local.tzinfo is not None:
         if local.utcoffset() and read_offset(offset_of(local.tzinfo, local)) is None:
@@ -63,7 +66,7 @@ def _with_zone(local: datetime, written: str, zone: tzinfo | None) -> Moment | T
     lower = written.lower()
     if lower.removeprefix("etc/") in OF_UTC:
         return _moment(local.replace(tzinfo=UTC))
-    if (found := _OFFSET.fullmatch(lower)) and (fixed := read_offset(found[1].replace(" ", ""))):
+    if (found := _OFFSET.fullmatch(lower)) and (fixed := read_offset((found[1] or found[2]).replace(" ", ""))):
         return _moment(local.replace(tzinfo=fixed))
     if "/" in written:
         named = read_zone(written)

@@ -12,8 +12,9 @@ from typing import Final
 from models.input_check import shown
 from worker.files.columns.known_titles import compact
 from worker.files.csv_rows import CsvRow
+from worker.files.durations import read_duration
 from worker.files.options import DateOrder
-from worker.files.times import Written, local_in, read_duration, read_written
+from worker.files.times import Written, local_in, on_day, read_written
 
 _NAMES: Final = (
     "topic", "webinarname", "meetingtitle", "meetingname", "eventname", "eventtitle", "webinartitle", "title",
@@ -108,7 +109,7 @@ class EventFacts:
         if not known.clock_only:
             return known.local, said
         on = self.day(order, zone)
-        return (datetime.combine(on[0], known.local.time()), said) if on else None
+        return (on_day(known, on[0]), said) if on else None
 
 
 def read_facts(rows: Sequence[CsvRow]) -> EventFacts:

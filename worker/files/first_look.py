@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
+from models.counted import counted
 from models.input_check import comparable, shown
 from models.words import State
 from worker.files.columns.deciding_titles import DecidingKind
 from worker.files.columns.header import Columns, check_mapping, column_key
 from worker.files.columns.hosts_and_attendees import section_of
 from worker.files.columns.known_titles import Field, compact
-from worker.files.columns.map_option import SECTION, as_option, section_answers
+from worker.files.columns.map_option import SECTION, as_option, places_named, section_answers
 from worker.files.columns.status_values import Standing
 from worker.files.columns.who_counts import NOTHING, announces, meaning
 from worker.files.csv_rows import CsvRow
@@ -29,7 +30,7 @@ from worker.files.signs import Sign, absent_question, question
 from worker.files.time_evidence import TimeEvidence
 from worker.files.unannounced_statuses import Unannounced
 from worker.files.verdicts import Judge, absent_only, says_canceled
-from worker.files.written_zones import WrittenZones, ZoneAbove
+from worker.files.written_zones import WrittenZones, ZoneAbove, in_zone_above
 
 MOST_VALUES: Final = 1000
 """Distinct values of a column that are counted; a column of more holds no statuses."""
@@ -63,7 +64,7 @@ def survey(content: Content, options: Options) -> Surveyed:
             found.see_row(table, row, tables.zone)
     found.times.see_above(tables.above)
     check_mapping(tables.first, options, *found.headers, above=tables.zone.title if tables.zone else "")
-    return found.settle()
+    return found.settle(tables.zone)
 
 
 @dataclass(slots=True)
@@ -95,6 +96,8 @@ class _Survey:
         self.headers: list[Columns] = []
         self._judge: Judge | None = None
         self._sections: Counter[str] = Counter()
+        self._doubts: Counter[str] = Counter()
+        """Rows under what may be a title."""
         self._tables = 0
         self._unknown: dict[str, _Values] = {}
         self._probable: dict[str, _Values] = {}
@@ -110,7 +113,9 @@ class _Survey:
         """Note a header, or the section that begins."""
         if table.columns not in self.headers[-1:]:
             self.headers.append(table.columns)
-        self._judge = None if table.lacks else Judge(table.columns, self._options, table.section, hosts)
+        self._judge = (
+            None if table.lacks else Judge(table.columns, self._options, table.stands_in(self._options.mapping), hosts)
+        )
         if not table.lacks:
             self._tables += 1
             if table.section and section_of(table.section) is None:
@@ -123,6 +128,8 @@ class _Survey:
             return
         if table.section in self._sections:
             self._sections[table.section] += 1
+        if table.doubt:
+            self._doubts[table.doubt] += 1
         self._compare(columns, row.cells)
         self._filled |= {sign.title for sign in judge.signs(row.cells) if sign.text}
         state = self._options.state
@@ -134,7 +141,7 @@ class _Survey:
             )
             self._ids.see(columns, row.cells)
             self._silent.see(columns, row.cells)
-            self.times.see(columns, row.cells, counts=not out, zone_above=zone is not None)
+            self.times.see(columns, row, counts=not out, zone_above=zone is not None)
             if not out:
                 self._programmes.see(columns, row.cells)
                 self._zones.see(columns, row.cells, zone)
@@ -161,7 +168,7 @@ class _Survey:
             rivals.filled.update(name for name, text in zip(names, texts, strict=True) if text)
             rivals.differ = rivals.differ or len({text for text in texts if text}) > 1
 
-    def settle(self) -> Surveyed:
+    def settle(self, zone: ZoneAbove | None) -> Surveyed:
         """Give what is settled, and ask what is not."""
         promoted = {title: values for title, values in self._probable.items() if values.known}
         empty = (title for title, values in self._unknown.items() if values.texts and title not in self._filled)
@@ -178,6 +185,8 @@ class _Survey:
             asked.append(several)
         decide = {values.key: values.kind for values in promoted.values()} | self._silent.deciding()
         settled = replace(self._options, mapping=(*self._options.mapping, *added))
+        if zone is not None and not any(places_named(columns.titles, zone.title) for columns in self.headers):
+            settled = in_zone_above(settled, zone)
         self.times.options = replace(self.times.options, mapping=settled.mapping)
         return Surveyed(decide, settled, asked, self.times, bool(zones))
 
@@ -203,10 +212,11 @@ class _Survey:
 
     def _ask_sections(self) -> Iterator[Question]:
         answered = section_answers(self._options.mapping)
-        for title, rows in self._sections.items():
-            if rows and self._tables > 1 and compact(title) not in answered:
-                counted = f"{rows:,} {'row' if rows == 1 else 'rows'}"
-                what = f"is the title of a part of the file ({counted}). Do the people in it count?"
+        sections = self._sections if self._tables > 1 else Counter[str]()
+        for title, rows in (sections | self._doubts).items():
+            if rows and compact(title) not in answered:
+                named = "is the title of a part of the file" if title in sections else "may say who stands in the table"
+                what = f"{named} ({counted(rows, 'row')}). Do the people in it count?"
                 choices = (
                     Choice(as_option(SECTION, f"status({title}=keep)"), "they count"),
                     Choice(as_option(SECTION, f"status({title}=leave out)"), "they are left out and counted"),

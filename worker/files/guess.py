@@ -12,15 +12,17 @@ from typing import Final
 
 from models.input_check import shown
 from models.words import State
-from worker.files.columns.header import TIMES, Columns, recognise
+from worker.files.columns.header import MOST_COLUMNS, TIMES, Columns, recognise
 from worker.files.columns.known_titles import Field, compact
 from worker.files.columns.map_option import as_option
 from worker.files.columns.who_counts import NOTHING
 from worker.files.csv_rows import CsvRow
+from worker.files.durations import read_duration
 from worker.files.formats.content import Content
 from worker.files.options import DateOrder, Options
 from worker.files.questions import Choice, Question
-from worker.files.times import Written, read_duration, read_written
+from worker.files.ranges import start_of
+from worker.files.times import Written, read_written
 
 LOOKED_AT: Final = 200
 _ADDRESS: Final = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+\.[^\s@<>,;]+")
@@ -66,7 +68,7 @@ def _tables(rows: Sequence[CsvRow]) -> Iterator[tuple[CsvRow, Sequence[CsvRow]]]
     """Give each row that may be a header, with the rows under it: it has no address, and the next one does."""
     for place, (row, following) in enumerate(pairwise(rows)):
         titles = [cell for cell in row.cells if cell.strip()]
-        if len(titles) < 2 or any("@" in cell for cell in titles):  # noqa: PLR2004 - a title line has one cell
+        if len(titles) < 2 or len(row.cells) > MOST_COLUMNS or any("@" in cell for cell in titles):  # noqa: PLR2004 - a title line has one cell
             continue
         if any(_ADDRESS.search(cell) for cell in following.cells):
             yield row, rows[place + 1 :]
@@ -77,6 +79,7 @@ def _weight(one: Guess) -> tuple[int, int]:
 
 
 def _profile(header: CsvRow, rows: Sequence[CsvRow], delimiter: str) -> Guess:
+    rows = [row for row in rows if any(_ADDRESS.search(cell) for cell in row.cells)]  # a total is no person's
     kinds: dict[str, list[int]] = {"address": [], "time": [], "stay": []}
     examples: dict[int, str] = {}
     for place, title in enumerate(header.cells):
@@ -97,7 +100,7 @@ def _is_address(text: str) -> bool:
 
 
 def _is_time(text: str) -> bool:
-    reads = (read_written(text, order) for order in (DateOrder.DMY, DateOrder.MDY))
+    reads = (read_written(start_of(text), order) for order in (DateOrder.DMY, DateOrder.MDY))
     return any(isinstance(read, Written) for read in reads) and not re.fullmatch(r"0?[0-5]:\d\d:\d\d", text)
 
 

@@ -6,6 +6,7 @@ answer is assumed for what follows. What the file settles itself is noted, to be
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Final
 
 from models.words import State
@@ -21,7 +22,8 @@ from worker.files.guess import ask_columns, guess, has_addresses, likely_state
 from worker.files.no_addresses import is_known_report, no_addresses
 from worker.files.options import Options
 from worker.files.questions import Choice, Question, as_argument
-from worker.files.sections import NoHeaderError, Tables
+from worker.files.ranges import Range, read_range
+from worker.files.sections import LOOKED_AT, NoHeaderError, Tables
 
 LENGTHS: Final = frozenset({Field.DURATION, Field.MINUTES, Field.SECONDS})
 _OF_STATE: Final = {
@@ -183,6 +185,8 @@ def _ask_leaving(content: Content, tables: Tables, options: Options, facts: Even
         return
     if TIMES[State.ATTEND] not in fields and Field.DATE not in fields:
         return  # inputs made for HubSpot
+    if _have_ranges(tables):
+        return
     found = guess(content)
     if found is not None and (asked := ask_columns(found, options, State.ATTEND)):
         yield from asked
@@ -196,6 +200,16 @@ def _ask_leaving(content: Content, tables: Tables, options: Options, facts: Even
     means = "the day and the time where the event was held: --end 2026-03-29T20:00; they stayed until then"
     choices.append(Choice("--end ENDED", means, assumed="--end 23:59"))
     yield Question("--end", "the report", what, tuple(choices))
+
+
+def _have_ranges(tables: Tables) -> bool:
+    """Say whether both times stand in one cell, such as 10:00 - 11:00, in the first rows."""
+    return any(
+        row is not None and place < len(row.cells) and isinstance(read_range(row.cells[place]), Range)
+        for table, row in islice(tables.rows(), LOOKED_AT)
+        for what in (Field.JOINED, Field.TIME, Field.DATE)
+        for place in table.columns.fields.get(what, ())
+    )
 
 
 def _ask_event(tables: Tables, options: Options, facts: EventFacts) -> Iterator[Question]:

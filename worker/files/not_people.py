@@ -9,19 +9,30 @@ from typing import Final
 
 from worker.files.columns.header import Columns, columns_before
 from worker.files.columns.known_titles import Field, compact
-from worker.files.columns.who_counts import NOTHING
+from worker.files.columns.who_counts import NO_VALUE
 from worker.files.csv_rows import CsvRow
 from worker.files.people import name_places
 
 _PHONE: Final = re.compile(
     r"(?:phone|telefon|tel\.?|call[- ]in user|dial[- ]in)?[\s#:_-]*\+?[\d\s().*xX-]{4,}", re.IGNORECASE
 )
+_BY: Final = re.compile(
+    r"(?:(?:this\s+)?(?:report|list|file|data|export|bericht|liste|datei|rapport|informe|reporte|relat[oó]rio|lista)\s+)?"
+    r"(?:was\s+|wurde\s+)?(?:exported|generated|created|prepared|downloaded|printed|produced|compiled|exportiert|"
+    r"erstellt|generiert|heruntergeladen|export[ée]e?|g[ée]n[ée]r[ée]e?|cr[ée]{2}e?|exportado|generado|creado|gerado|"
+    r"criado|esportato|generato|creato|ge[ëe]xporteerd|gegenereerd|gemaakt)\s+"
+    r"(?:by|on|at|from|with|von|am|mit|durch|par|le|avec|por|el|em|da|il|door|op)\b",
+    re.IGNORECASE,
+)
+"""How a line begins that tells who made the report, or when."""
 _TIMES: Final = (Field.JOINED, Field.LEFT, Field.REGISTERED, Field.TIME)
 _TOTALS: Final = frozenset(
     {"total", "totals", "sum", "count", "average", "grandtotal", "subtotal", "summe", "gesamt", "anzahl",
      "durchschnitt",
      "totaux", "somme", "moyenne", "suma", "promedio", "media", "soma", "totale", "totali", "totaal", "gemiddelde"}
 )  # fmt: skip
+MOST_OF_A_LABEL: Final = 2
+"""Cells of a label with its value; a table of two columns has people of one cell."""
 FOOTER: Final = "a line below the table (a total, a note or a footer), not a person"
 PHONE: Final = "joined by telephone, without an e-mail address"
 NO_ADDRESS: Final = "has no e-mail address, as guests often have none"
@@ -37,13 +48,15 @@ class LeftOut:
 
 
 def not_a_person(columns: Columns, row: CsvRow) -> LeftOut | None:
-    """Say why a row that names no contact is left out; nothing where what stands there may be meant for one."""
-    if any(True for _ in columns.not_taken(row.cells)):
-        return None
+    """Say why a row that names nobody is left out; nothing where what stands there may be meant for a contact."""
     start = columns_before(columns.titles)
     if start:
         return None  # a row of a corrected file: it is somebody's
-    filled = [text for cell in row.cells[start:] if (text := cell.strip()) not in NOTHING]
+    if _tells_of_report(columns, row):
+        return LeftOut(row.line, FOOTER)
+    if any(True for _ in columns.not_taken(row.cells)) or _names_contact(columns, row):
+        return None
+    filled = [text for cell in row.cells[start:] if (text := cell.strip()) not in NO_VALUE]
     if _is_footer(columns, row, filled):
         return LeftOut(row.line, FOOTER)
     names = [row.cells[place].strip() for place in name_places(columns.titles) if place < len(row.cells)]
@@ -52,15 +65,45 @@ def not_a_person(columns: Columns, row: CsvRow) -> LeftOut | None:
     return LeftOut(row.line, NO_ADDRESS)
 
 
+def _names_contact(columns: Columns, row: CsvRow) -> bool:
+    """Say whether a row has an address, or what may be a misspelt one: a total or a sentence is none."""
+    addresses = _texts(columns, row, Field.EMAIL)
+    if any("@" in text for text in addresses) or _texts(columns, row, Field.VID):
+        return True
+    filled = [text for cell in row.cells if (text := cell.strip()) not in NO_VALUE]
+    return bool(addresses) and not _is_total(filled[0]) and not (len(filled) == 1 and " " in filled[0])
+
+
+def _tells_of_report(columns: Columns, row: CsvRow) -> bool:
+    """Say whether a row tells who made the report: under the title of a name, address or time, or without a time."""
+    first = next((place for place, cell in enumerate(row.cells) if cell.strip()), 0)
+    text = row.cells[first].strip()
+    is_named = any(
+        _BY.match(row.cells[place].strip()) for place in name_places(columns.titles) if place < len(row.cells)
+    )
+    is_label = text.endswith(":") and sum(1 for cell in row.cells if cell.strip()) <= MOST_OF_A_LABEL
+    if is_named or not (is_label or _BY.match(text)):
+        return is_named
+    parts = (place for name in ("firstname", "lastname") for place in columns.properties.get(name, ()))
+    read = (place for what in (Field.EMAIL, *_TIMES) for place in columns.fields.get(what, ()))
+    return first in {*name_places(columns.titles), *parts, *read} or not any(
+        True for what in _TIMES for _ in _texts(columns, row, what)
+    )
+
+
+def _texts(columns: Columns, row: CsvRow, what: Field) -> list[str]:
+    cells = (row.cells[place].strip() for place in columns.fields.get(what, ()) if place < len(row.cells))
+    return [text for text in cells if text not in NO_VALUE]
+
+
+def _is_total(text: str) -> bool:
+    return compact(text.split(":", maxsplit=1)[0]) in _TOTALS or compact(text.split(" ", maxsplit=1)[0]) in _TOTALS
+
+
 def _is_footer(columns: Columns, row: CsvRow, filled: list[str]) -> bool:
     """Say whether a row has too little in it for a person, or begins with a word such as “Total”."""
-    if not filled or compact(filled[0].split(":")[0]) in _TOTALS or compact(filled[0].split(" ")[0]) in _TOTALS:
+    if not filled or _is_total(filled[0]):
         return True
-    times = [
-        place
-        for what in (Field.JOINED, Field.LEFT, Field.REGISTERED, Field.TIME)
-        for place in columns.fields.get(what, ())
-    ]
-    if any(place < len(row.cells) and row.cells[place].strip() not in NOTHING for place in times):
+    if any(True for what in _TIMES for _ in _texts(columns, row, what)):
         return False
-    return len(filled) == 1 and len(columns.titles) > 2  # noqa: PLR2004 - a table of two columns has rows of one cell
+    return len(filled) == 1 and (len(columns.titles) > MOST_OF_A_LABEL or " " in filled[0])

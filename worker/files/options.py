@@ -46,6 +46,13 @@ class HiddenRows(StrEnum):
     LEAVE_OUT = "leave-out"
 
 
+class SwappedDates(StrEnum):
+    """Whether a spreadsheet exchanged day and month of its real dates."""
+
+    EXCHANGE = "exchange"
+    KEEP = "keep"
+
+
 ALL: Final = "all"
 """Every occurrence in the file belongs to the event."""
 
@@ -89,6 +96,11 @@ class Options:
     """The zone of who asks: proposed where the file names none, and never used without an answer."""
     excel_dates: Literal["", "1900", "1904"] = ""
     """Where numbers in columns of times are a workbook's days: the year from which it counts them."""
+    swapped_dates: SwappedDates | None = None
+    dotted_clocks: tuple[str, ...] = ()
+    """The columns in which numbers with dots, such as 10.30, are times of day."""
+    exchanged: tuple[str, ...] = ()
+    """The columns in which day and month of real dates are exchanged."""
 
     @classmethod
     def read(  # noqa: PLR0913 - one for each option of the command
@@ -111,7 +123,10 @@ class Options:
         end: str | None = None,
         sheet: str | None = None,
         hidden_rows: HiddenRows | None = None,
+        swapped_dates: SwappedDates | None = None,
         excel_dates: Literal["", "1900", "1904"] = "",
+        dotted_clocks: Sequence[str] = (),
+        exchanged: Sequence[str] = (),
     ) -> Self:
         """Check what was typed.
 
@@ -141,7 +156,10 @@ class Options:
             end=_when("end", end) if end else None,
             sheet=sheet,
             hidden_rows=hidden_rows,
+            swapped_dates=swapped_dates,
             excel_dates=excel_dates,
+            dotted_clocks=tuple(dotted_clocks),
+            exchanged=tuple(exchanged),
         )
 
     def mapped(self, *said: str) -> Self:
@@ -166,7 +184,10 @@ class Options:
             "day": self.day and self.day.isoformat(),
             "start": self.start and _written(self.start),
             "end": self.end and _written(self.end),
+            "swapped_dates": self.swapped_dates and self.swapped_dates.value,
             "excel_dates": self.excel_dates,
+            "dotted_clocks": list(self.dotted_clocks),
+            "exchanged": list(self.exchanged),
         }
         return {name: value for name, value in known.items() if value}
 
@@ -179,7 +200,7 @@ class Options:
 
         """
         words: dict[str, type[StrEnum]] = {"state": State, "date_order": DateOrder, "shared_address": SharedAddress}
-        words["hidden_rows"] = HiddenRows
+        words |= {"hidden_rows": HiddenRows, "swapped_dates": SwappedDates}
         given: dict[str, Any] = {
             name: _word(name, words[name], value) if name in words else value for name, value in said.items()
         }
@@ -214,7 +235,8 @@ class Options:
         """Write them as the command's arguments, to hand in the refused rows (in UTF-8) as the file was."""
         said = self.said
         repeated = said.pop("mapping", [])
-        said.pop("excel_dates", None)
+        for own in ("excel_dates", "dotted_clocks", "exchanged"):
+            said.pop(own, None)
         given: list[str] = []
         for name, value in said.items():
             option = f"--{name.replace('_', '-')}"

@@ -16,7 +16,8 @@ from worker.files.columns.known_titles import compact
 _TITLES: Final = frozenset(
     {"name", "username", "fullname", "displayname", "participant", "participantname", "attendee", "attendeename",
      "nickname", "registrantname", "nameoriginalname", "usernameoriginalname", "vollstandigername", "teilnehmer",
-     "nomcomplet", "participante", "nombrecompleto", "nomdutilisateur", "nombredeusuario", "benutzername",
+     "nomcomplet", "nomnomoriginal", "participante", "nombrecompleto", "nomdutilisateur", "nombredeusuario",
+     "benutzername",
      "nombrenombreoriginal", "nomenomeoriginal", "nomenomeoriginale", "名前元の名前", compact("이름(원래 이름)")}
 )  # fmt: skip
 """Titles of columns with a person's whole name, from which no property of the contact is read."""

@@ -11,6 +11,7 @@ from worker.files import jsonl
 from worker.files.columns.header import Columns, columns_before, corrected
 from worker.files.columns.known_titles import Field
 from worker.files.csv_rows import CsvRow
+from worker.files.drafter import Drafter
 from worker.files.facts import FileFacts
 from worker.files.formats.content import Content, open_content
 from worker.files.interview import interview
@@ -18,7 +19,7 @@ from worker.files.lines import FileError, Line
 from worker.files.not_people import LeftOut
 from worker.files.options import MissingOption, Options
 from worker.files.questions import QuestionsError
-from worker.files.rows import Draft, Drafter, FileRecord, RejectedRow, refused_row
+from worker.files.rows import Draft, FileRecord, RejectedRow, refused_row
 from worker.files.sections import Table
 from worker.files.stays.gather import gather, questions
 from worker.files.verdicts import Judge
@@ -96,7 +97,8 @@ class Reading:
         drafter: Drafter | None = None
         for table, row in self._tables.rows():
             if row is None or drafter is None:
-                judge = Judge(table.columns, self.settled, table.section, self._tables.hosts)
+                section = table.stands_in(self.settled.mapping)
+                judge = Judge(table.columns, self.settled, section, self._tables.hosts)
                 zone = self._tables.zone
                 used = zone is not None and is_used(zone.title, self.settled.mapping)
                 drafter = Drafter(table.columns, self.settled, judge, zone.text if zone and used else "")
@@ -111,7 +113,8 @@ class Reading:
         if (out := drafter.judge.whole()) is not None:
             yield LeftOut(row.line, *out)
         elif table.lacks:
-            yield LeftOut(row.line, f"the table “{shown(table.section)}” has {table.lacks}")
+            named = f"“{shown(table.section)}”" if table.section else f"from line {table.line} on"
+            yield LeftOut(row.line, f"the table {named} has {table.lacks}")
         elif json_at and not row.fault and len(row.cells) > json_at[0]:
             for item in jsonl.read_line(row.line, row.cells[json_at[0]], self.options):
                 if isinstance(item, FileRecord):

@@ -9,10 +9,21 @@ from typing import Final, NamedTuple
 from models.input_check import comparable, shown
 from models.words import State
 from worker.files.columns.deciding_titles import DecidingKind
-from worker.files.columns.header import NONE, Columns, check_mapping, has_titles, is_address, recognise
-from worker.files.columns.hosts_and_attendees import EventRole, role_of, section_of
+from worker.files.columns.header import (
+    MOST_COLUMNS,
+    NONE,
+    Columns,
+    check_mapping,
+    columns_before,
+    has_titles,
+    is_address,
+    recognise,
+)
+from worker.files.columns.hosts_and_attendees import EventRole, hints_at, role_of, section_of
 from worker.files.columns.known_titles import Field, compact
+from worker.files.columns.map_option import section_answers
 from worker.files.columns.repeated import MEETING
+from worker.files.columns.status_values import LEAVING, Standing, standing_of
 from worker.files.csv_rows import CsvRow
 from worker.files.formats.content import Content
 from worker.files.lines import FileError
@@ -23,7 +34,13 @@ LOOKED_AT: Final = 200
 """Rows in which a header is looked for: reports begin with a summary, and some with the hosts."""
 TITLES_OF_A_HEADER: Final = 3
 """Known titles that a further header has at least, where it lacks what every record needs."""
+MOST_OF_A_LINE: Final = 2
+"""Cells of a line above the header that may say who stands below it."""
+_OF_STATE: Final[dict[State | None, Standing]] = {State.CANCEL: Standing.CANCELED}
 _ADDRESS: Final = re.compile(r"[^\s<>()\[\],;:\"“”=]+@[^\s<>()\[\],;:\"“”=]+\.[^\s<>()\[\],;:\"“”=]+")
+
+
+Mappings = tuple[tuple[str, str], ...]
 
 
 class Table(NamedTuple):
@@ -33,6 +50,12 @@ class Table(NamedTuple):
     columns: Columns
     section: str = ""
     lacks: str = ""
+    doubt: str = ""
+    """What may name its section, and is asked about: a line above it, or the name of the sheet."""
+
+    def stands_in(self, mapping: Mappings) -> str:
+        """Give the title of its section; also one that may be none, where that was answered."""
+        return self.section or (self.doubt if compact(self.doubt) in section_answers(mapping) else "")
 
 
 class Tables:
@@ -66,9 +89,9 @@ class Tables:
         rows = self._content.rows.rows(self._delimiter)
         above = [row for row in takewhile(lambda row: row.line != self._header, rows) if any(map(str.strip, row.cells))]
         self.above = [*self._content.aside, *above]
-        title, people = self._above(above)
+        title, people, lines = self._above(above)
         yield from people
-        table = Table(self._header, self.first, title)
+        table = self._named(title, lines)
         yield table, None
         held: CsvRow | None = None
         last = self._header
@@ -97,12 +120,23 @@ class Tables:
         if held is not None:
             yield table, held
 
+    def _named(self, title: str, lines: list[str]) -> Table:
+        """Give the first table with its title, or with what may be one: a line above it, or the name of the sheet."""
+        sheet = "" if columns_before(self.first.titles) else self._content.title
+        if not title and self._options.sheet is None and section_of(sheet) in {EventRole.STAFF, *LEAVING}:
+            title = sheet
+        doubts = (
+            line for line in (title, *lines, sheet) if hints_at(line) not in {None, _OF_STATE.get(self._options.state)}
+        )
+        is_known = section_of(title) not in {None, EventRole.ATTENDEE}
+        return Table(self._header, self.first, title, doubt="" if is_known else next(doubts, ""))
+
     def _as_header(self, row: CsvRow, columns: Columns, *, is_apart: bool = False) -> Table | None:
         """Read a row as a further header, also one of a table that nobody's contact stands in.
 
         Where a row stands apart from those above it, a title for addresses is enough.
         """
-        if row.fault or any("@" in cell for cell in row.cells):
+        if row.fault or len(row.cells) > MOST_COLUMNS or any("@" in cell for cell in row.cells):
             return None
         if tuple(row.cells) == columns.titles:  # such as files put one behind the other
             return Table(row.line, columns)
@@ -111,21 +145,34 @@ class Tables:
         named = recognise(row.cells, self._by_title, self._promoted)
         titles = named.known - len(named.deciding)  # “Approved” and “Attended” are values as well
         has_address = Field.EMAIL in named.fields and (titles > 1 or is_apart)
-        few = titles < TITLES_OF_A_HEADER and not (has_address and len(row.cells) >= TITLES_OF_A_HEADER)
+        are_titles = (
+            Field.EMAIL in named.fields and not named.unread and sum(1 for cell in row.cells if cell.strip()) > 1
+        )
+        few = (
+            titles < TITLES_OF_A_HEADER
+            and not (has_address and len(row.cells) >= TITLES_OF_A_HEADER)
+            and not are_titles
+        )
         if named.missing(_state(named, self._options)) is not None and few:
             return None
         found = recognise(row.cells, self._options, self._promoted)
         return Table(row.line, found, lacks=found.missing(_state(found, self._options)) or "")
 
-    def _above(self, rows: list[CsvRow]) -> tuple[str, list[tuple[Table, CsvRow | None]]]:
-        """Read what stands above the header: its title, the host's address, and the people of sections before it."""
+    def _above(self, rows: list[CsvRow]) -> tuple[str, list[tuple[Table, CsvRow | None]], list[str]]:
+        """Read what stands above the header: its title, the host's address, the people of sections before it, lines."""
         people: list[tuple[Table, CsvRow | None]] = []
+        lines: list[str] = []
         title, table = "", None
         named: dict[str, bool] = {}
         last: CsvRow | None = None
+        was_count = False
         for row in rows:
             self.zone = self.zone or zone_above(row.cells, last.cells if last else ())
-            if _is_title(row):
+            filled = [cell.strip() for cell in row.cells if cell.strip()]
+            is_count = len(filled) == MOST_OF_A_LINE and filled[-1].isdecimal()
+            if table is None and len(filled) <= MOST_OF_A_LINE and not any(map(standing_of, filled[:-1])):
+                lines.append(filled[-1])  # a title, or a label and its value
+            if _is_title(row) and not (is_count and was_count):  # counts one below the other are a summary
                 title, table = _title(row), None
             elif table is not None:
                 people.append((table, row))
@@ -139,9 +186,9 @@ class Tables:
             else:
                 title = ""
                 _name_hosts(row, last, named)
-            last = row
+            last, was_count = row, is_count
         self.hosts = frozenset(address for address, host in named.items() if host or len(named) == 1)
-        return (title if table is None else ""), people
+        return (title if table is None else ""), people, lines
 
     def before_header(self) -> list[CsvRow]:
         """Give the rows above the header, and those of other sheets."""
@@ -156,11 +203,15 @@ class Tables:
     def _find_header(self) -> tuple[int, str, Columns]:
         """Find the first row that names what is needed, and what separates its cells."""
         best: tuple[int, Columns] | None = None
+        widest: CsvRow | None = None
         found: list[tuple[int, int, str, Columns]] = []
         for delimiter, rows in self._content.rows.first_rows(LOOKED_AT):
             for row in rows:
                 if any(_ADDRESS.fullmatch(cell.strip()) for cell in row.cells):
                     continue  # a person's row, also where columns are named by their place
+                if len(row.cells) > MOST_COLUMNS:
+                    widest = row if has_titles(row.cells[:MOST_COLUMNS], self._by_title) else widest
+                    continue
                 columns = recognise(row.cells, self._options, self._promoted)
                 if best is None or columns.known > best[1].known:
                     best = (row.line, columns)
@@ -170,6 +221,9 @@ class Tables:
         if found:
             line, _, delimiter, columns = min(found, key=lambda header: header[:2])
             return line, delimiter, columns
+        if widest is not None:
+            right = f"at most {MOST_COLUMNS:,}: the report without the columns that are not needed"
+            raise FileError(f"line {widest.line}", f"has {len(widest.cells):,} columns", right)
         raise NoHeaderError(best, self._options)
 
 

@@ -1,10 +1,5 @@
-"""What the times of a file need to be read, and what the file itself says of it.
+"""What the times of a file need to be read (an order, a day, a zone), and what the file itself says of it."""
 
-The order of a date of three numbers is settled by the rows that leave no choice (13/11/2026), also by those above the
-table: a tool writes one order. What no row settles is asked, with what each answer would mean.
-"""
-
-import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time
@@ -17,12 +12,15 @@ from models.zones import abbreviation, meanings
 from worker.files.clocks import TimeFault, instant, zone_answer
 from worker.files.columns.header import OF_TIME, Columns
 from worker.files.columns.known_titles import Field
-from worker.files.columns.who_counts import NOTHING
+from worker.files.columns.who_counts import NO_VALUE
 from worker.files.csv_rows import CsvRow
+from worker.files.dates import is_day_of_month, is_dotted_day, possible_orders
 from worker.files.event_facts import EventFacts, Said
-from worker.files.options import DateOrder, Options
+from worker.files.options import DateOrder, Options, SwappedDates
+from worker.files.order_evidence import OrderEvidence
 from worker.files.questions import Choice, Question, as_argument
-from worker.files.times import Written, is_dotted_day, possible_orders, read_written
+from worker.files.ranges import start_of
+from worker.files.times import Written, dotted_clock, read_written
 from worker.files.written_zones import behind
 
 _STAY: Final = frozenset({Field.JOINED, Field.LEFT})
@@ -39,47 +37,8 @@ _FEW_ROWS: Final = 10
 _HALF_A_DAY: Final = 12
 _FAR: Final = 9 * 60
 """Minutes from the start: where everybody joined so far from it, half of the day may be missing (02:03 for 14:03)."""
-_FEW: Final = 3
-"""Different days beside one year: fewer may be two years."""
-_DOTTED: Final = re.compile(r"\d{1,2}\.\d{2}\.\d{2}")
-_PARTS: Final = re.compile(r"\d+")
-_MEANS: Final = {DateOrder.DMY: "day first", DateOrder.MDY: "month first", DateOrder.YMD: "year first"}
-
-
-@dataclass(slots=True)
-class _Order:
-    """The orders in which every date of a column can be read, and dates that show it."""
-
-    possible: frozenset[DateOrder] = frozenset(DateOrder)
-    decided_by: str = ""
-    open: str = ""
-    """A date that would be another day in another order."""
-    _first: set[str] = field(default_factory=set)
-    _last: set[str] = field(default_factory=set)
-
-    def see(self, text: str, orders: frozenset[DateOrder]) -> None:
-        """Take a date in."""
-        if len(orders) == 1 and len(self.possible) > 1:
-            self.decided_by = text
-        self.possible &= orders
-        if DateOrder.YMD in orders and len(self._first) <= _FEW and len(self._last) <= _FEW:
-            first, _, last = _PARTS.findall(text)[:3]
-            self._first.add(first)
-            self._last.add(last)
-            self._weigh(text)
-        if len(orders) > 1 and not self.open:
-            days = {read.local for one in orders if isinstance(read := read_written(text, one), Written)}
-            self.open = text if len(days) > 1 else ""
-
-    def _weigh(self, text: str) -> None:
-        """Tell a year of two digits from a day: it stays, where the day is another one in many rows."""
-        for still, moving, orders in (
-            (self._last, self._first, frozenset({DateOrder.DMY, DateOrder.MDY})),
-            (self._first, self._last, frozenset({DateOrder.YMD})),
-        ):
-            if len(still) == 1 and len(moving) >= _FEW and len(self.possible & orders) < len(self.possible):
-                self.decided_by = text
-                self.possible &= orders
+_EARLY: Final = 3 * 60
+"""Minutes before the start at which somebody may have joined."""
 
 
 @dataclass(slots=True)
@@ -87,10 +46,7 @@ class TimeEvidence:
     """What was seen of the times of a file."""
 
     options: Options
-    _orders: dict[str, _Order] = field(default_factory=dict)
-    """By the column."""
-    _dotted: dict[str, tuple[str, bool]] = field(default_factory=dict)
-    """By the column: three numbers with dots, and whether all such can be days."""
+    _dates: OrderEvidence = field(default_factory=OrderEvidence)
     _without_zone: tuple[str, str] | None = None
     """The title and the text of a time that names no zone."""
     _abbreviations: Counter[str] = field(default_factory=Counter)
@@ -109,10 +65,9 @@ class TimeEvidence:
         """Note the order of dates above the table."""
         for row in rows:
             for cell in row.cells:
-                if (orders := possible_orders(cell)) is not None and orders:
-                    self._orders.setdefault("", _Order()).see(cell.strip(), orders)
+                self._dates.see_above(cell.strip(), row.line)
 
-    def see(self, columns: Columns, cells: list[str], *, counts: bool, zone_above: bool) -> None:
+    def see(self, columns: Columns, row: CsvRow, *, counts: bool, zone_above: bool) -> None:
         """Note what the times of a row need; the order of dates is also shown by rows that are left out."""
         if counts and columns.has_start and self.options.zone is None and self.options.start is not None:
             self._without_zone = self._without_zone or ("--start", str(self.options.start))
@@ -120,18 +75,23 @@ class TimeEvidence:
             self._zoneless += 1
         for what in _IN_ORDER:
             for place in columns.fields.get(what, ()):
-                text = cells[place].strip() if place < len(cells) else ""
-                if text in NOTHING:
-                    continue
-                if self.options.order is None and (orders := possible_orders(text)) is not None:
-                    self._two_days += len(orders) > 1
-                    self._orders.setdefault(columns.name(place), _Order()).see(text, orders)
-                if self.options.order is None and _DOTTED.fullmatch(text):
-                    is_day = is_dotted_day(text)
-                    known = self._dotted.setdefault(columns.name(place), (text, is_day))
-                    self._dotted[columns.name(place)] = (known[0], known[1] and is_day)
-                if counts and what in _READ[self.options.state]:
-                    self._see_needs(columns, cells, place, text, what, zone_above=zone_above)
+                text = start_of(row.cells[place].strip()) if place < len(row.cells) else ""
+                if text not in NO_VALUE:
+                    self._see(columns, row, place, text, what, counts=counts, zone_above=zone_above)
+
+    def _see(  # noqa: PLR0913 - a cell, and where it stands
+        self, columns: Columns, row: CsvRow, place: int, text: str, what: Field, *, counts: bool, zone_above: bool
+    ) -> None:
+        is_read = what in _READ[self.options.state]
+        has_day = self._has_day(columns, row.cells, what, place) if dotted_clock(text) else False
+        column = columns.name(place)
+        is_sheet = bool(self.options.excel_dates)
+        orders = self._dates.see(column, text, row.line, has_day=has_day, is_sheet=is_sheet, is_read=is_read)
+        self._two_days += orders > 1
+        if has_day or (text.count(".") == 1 and not is_day_of_month(text)):
+            text = dotted_clock(text) or text
+        if counts and is_read:
+            self._see_needs(columns, row.cells, place, text, what, zone_above=zone_above)
 
     def _see_needs(  # noqa: PLR0913 - a cell, and where it stands
         self, columns: Columns, cells: list[str], place: int, text: str, what: Field, *, zone_above: bool
@@ -144,7 +104,7 @@ class TimeEvidence:
         if read.clock_only and place in columns.fields.get(Field.JOINED, ()):
             clocks = [*self._clocks, read.local.time()]
             self._clocks = [min(clocks), max(clocks)]
-        if read.clock_only and self.options.day is None and not self._has_day(columns, cells, what):
+        if read.clock_only and self.options.day is None and not self._has_day(columns, cells, what, place):
             self._clock = self._clock or (columns.name(place), text)
             self._dayless += 1
         if self.options.zone is not None or read.local.tzinfo is not None:
@@ -166,27 +126,22 @@ class TimeEvidence:
         """Say whether so many times lack something that it is asked; of a few, each row is told so alone."""
         return lacking * _FEW_ROWS > self._values
 
-    def _has_day(self, columns: Columns, cells: list[str], what: Field) -> bool:
-        """Say whether a row has its day in a column of its own."""
+    def _has_day(self, columns: Columns, cells: list[str], what: Field, own: int) -> bool:
+        """Say whether a row has the day of a cell in a column of its own."""
         kinds = {what, Field.DATE} | ({Field.JOINED} if what is Field.LEFT else set())
-        for place in (place for kind in kinds for place in columns.fields.get(kind, ())):
-            text = cells[place].strip() if place < len(cells) else ""
-            read = read_written(text, DateOrder.DMY, self.options.excel_dates) if text else None
-            other = read_written(text, DateOrder.MDY, self.options.excel_dates) if text else None
-            if any(isinstance(one, Written) and not one.clock_only for one in (read, other)):
+        for kind, place in ((one, place) for one in kinds for place in columns.fields.get(one, ())):
+            text = cells[place].strip() if place < len(cells) and place != own else ""
+            if not text or (is_dotted_day(text) and (kind in _STAY or place > own)):
+                continue  # it may be a time of day itself
+            read = (read_written(text, order, self.options.excel_dates) for order in (DateOrder.DMY, DateOrder.MDY))
+            if any(isinstance(one, Written) and not one.clock_only for one in read):
                 return True
         return False
 
     def settle(self, facts: EventFacts, *, asks_zone: bool) -> tuple[Options, list[str], list[Question]]:
         """Give the options with what the file settles, what that was, and what it leaves open."""
-        options, notes, asked = self.options, [], []
-        if options.order is None and (settled := self._settled()) is not None:
-            order, by = settled
-            options = replace(options, order=order)
-            notes.append(f"dates are read {_MEANS[order]}, as “{shown(by)}” shows")
-        elif options.order is None and (question := self._ask_order()) is not None:
-            asked.append(question)
-            options = options.answered(question.choices[0].arguments())
+        asked: list[Question] = []
+        options, notes = self._settle_order(asked)
         if self._clock is not None and options.day is None and self._are_many(self._dayless):
             # people register and cancel on other days than the event's
             known = facts.day(options.order, options.zone) if options.state is State.ATTEND else None
@@ -198,10 +153,10 @@ class TimeEvidence:
                 options = options.answered(asked[-1].choices[0].arguments(assumed=True))
         if options.start is None and self._clocks:
             known = facts.start(options.order, options.zone)
-            if known is not None and all(_apart(clock, known[0].time()) >= _FAR for clock in self._clocks):
+            if known is not None and all(_is_far(clock, known[0].time()) for clock in self._clocks):
                 asked.append(self._ask_half(*known))
                 options = options.answered(asked[-1].choices[0].arguments())
-            elif known is not None and self._pass_midnight_from(known[0].time()):
+            elif known is not None and self._need_days_from(known[0].time()):
                 options = replace(options, start=known[0].time())
                 notes.append(f"times of day are of the day that is nearest to {known[0]:%H:%M}, as {known[1]} says")
             elif known is None and self._pass_midnight():
@@ -212,12 +167,28 @@ class TimeEvidence:
             options = options.answered(asked[-1].choices[0].arguments(assumed=True))
         return options, notes, asked
 
-    def _pass_midnight_from(self, start: time) -> bool:
-        """Say whether somebody joined at a time of day that is half a day from the start: on another day."""
-        return any(
-            abs(clock.hour * 60 + clock.minute - start.hour * 60 - start.minute) > _HALF_A_DAY * 60
-            for clock in self._clocks
-        )
+    def _settle_order(self, asked: list[Question]) -> tuple[Options, list[str]]:
+        """Settle the order of dates, and which numbers with dots are times of day; ask what is open."""
+        options, notes = self.options, []
+        if clocks := self._dates.clocks():
+            options = replace(options, dotted_clocks=tuple(dict.fromkeys((*options.dotted_clocks, *clocks))))
+        if options.order is None and (settled := self._dates.settled()) is not None:
+            options = replace(options, order=settled[0])
+            notes.append(settled[1])
+        elif options.order is None and (question := self._dates.question(are_many=self._are_many(self._two_days))):
+            asked.append(question)
+            options = options.answered(question.choices[0].arguments())
+        if options.swapped_dates is None and (question := self._dates.ask_swapped()) is not None:
+            asked.append(question)
+            options = options.answered(question.choices[0].arguments())
+        if options.swapped_dates is SwappedDates.EXCHANGE and not options.exchanged:
+            options = replace(options, exchanged=self._dates.exchanged())
+        return options, notes
+
+    def _need_days_from(self, start: time) -> bool:
+        """Say whether somebody joined hours before the start, or half a day from it: perhaps on another day."""
+        first, last = self._clocks
+        return _minutes(start) - _minutes(first) > _EARLY or _minutes(last) - _minutes(start) > _HALF_A_DAY * 60
 
     def _pass_midnight(self) -> bool:
         """Say whether people joined at times of day that are half a day apart: some of them on the next day."""
@@ -238,33 +209,6 @@ class TimeEvidence:
         what = f"has times of day from {first:%H:%M} to {last:%H:%M}: did the event pass midnight? When did it begin?"
         means = "the time of day: --start 22:00; each time is of the day that brings it nearest to that"
         return Question("--start", "the report", what, (Choice("--start BEGAN", means, assumed="--start 18:00"),))
-
-    def _settled(self) -> tuple[DateOrder, str] | None:
-        """Give the only order in which every date can be read, and a date that shows it."""
-        if self._dotted and not self._orders and all(are_days for _, are_days in self._dotted.values()):
-            return DateOrder.DMY, next(iter(self._dotted.values()))[0]
-        possible = frozenset(DateOrder)
-        for one in self._orders.values():
-            possible &= one.possible
-        by = next((one.decided_by for one in self._orders.values() if one.decided_by), "")
-        if len(possible) == 1 and not by:  # only together
-            by = next((one.open for one in self._orders.values() if one.open), "")
-        return (next(iter(possible)), by) if len(possible) == 1 and by else None
-
-    def _ask_order(self) -> Question | None:
-        name, known = next(((name, one) for name, one in self._orders.items() if one.open and name), ("", None))
-        if known is None or not self._are_many(self._two_days):
-            return None
-        orders = sorted(known.possible or possible_orders(known.open) or DateOrder, key=list(_ORDERS).index)
-        if "m" in known.open.lower():  # AM and PM are written where the month comes first, more often than not
-            orders.sort(key=lambda one: one is not DateOrder.MDY)
-        choices = []
-        for order in orders:
-            read = read_written(known.open, order)
-            means = _day(read.local) if isinstance(read, Written) else "no day"
-            choices.append(Choice(f"--date-order {order}", f"{_MEANS[order]}: “{shown(known.open)}” is {means}"))
-        what = f"has dates such as “{shown(known.open)}”. Which number is the day, and which the month?"
-        return Question("--date-order", f"column “{shown(name)}”", what, tuple(choices))
 
     def _ask_day(self, facts: EventFacts) -> Question:
         title, text = self._clock or ("", "")
@@ -298,18 +242,18 @@ class TimeEvidence:
         return Question("--time-zone", where, what, tuple(choices))
 
 
-def _apart(one: time, other: time) -> int:
-    """Give the minutes between two times of day, on whichever days bring them nearest."""
-    apart = abs(one.hour * 60 + one.minute - other.hour * 60 - other.minute)
-    return min(apart, 2 * _HALF_A_DAY * 60 - apart)
+def _is_far(clock: time, start: time) -> bool:
+    """Say whether a time of day is far from the start, on any day: half of the day may be missing, or its zone."""
+    return _FAR <= (_minutes(clock) - _minutes(start)) % (2 * _HALF_A_DAY * 60) < 2 * _HALF_A_DAY * 60 - _EARLY
+
+
+def _minutes(clock: time) -> int:
+    return clock.hour * 60 + clock.minute
 
 
 def _says(zone: str) -> str:
     known = read_spoken(zone)
     return zone if isinstance(known, Reason) else says(known)
-
-
-_ORDERS: Final = (DateOrder.DMY, DateOrder.MDY, DateOrder.YMD)
 
 
 def _day(day: "datetime | object") -> str:

@@ -13,15 +13,28 @@ from typing import Final
 
 from worker.files.columns.deciding_titles import ACTIONS, DecidingKind
 from worker.files.columns.header import Columns, column_key
-from worker.files.columns.known_titles import compact
-from worker.files.columns.status_values import Standing, is_of_events, join_or_leave, says_yes, standing_of
-from worker.files.columns.who_counts import NOTHING, TELLING, is_elsewhere, may_hold_statuses
+from worker.files.columns.known_titles import compact, title_words
+from worker.files.columns.status_values import (
+    LEAVING,
+    TELLING,
+    Standing,
+    is_of_events,
+    join_or_leave,
+    says_yes,
+    standing_of,
+)
+from worker.files.columns.who_counts import NOTHING, is_elsewhere, may_hold_statuses
 from worker.files.questions import Question
 from worker.files.signs import doubtful_question, question
 
-_LEAVING: Final = frozenset(
-    {Standing.CANCELED, Standing.DENIED, Standing.DECLINED, Standing.PENDING, Standing.ABSENT, Standing.INVITED}
-)
+_NOTES: Final = frozenset(
+    {
+        "note", "notes", "comment", "comments", "remark", "remarks", "bemerkung", "bemerkungen", "kommentar", "notiz",
+        "notizen", "commentaire", "commentaires", "remarques", "nota", "notas", "comentario", "comentarios",
+        "observaciones", "observacoes", "commenti", "opmerking", "opmerkingen",
+    }
+)  # fmt: skip
+"""Words of a title under which people write what happened: “cancelled by phone”."""
 MOST_VALUES: Final = 12
 """Different values of a column that is asked about: one of more holds what people wrote."""
 
@@ -56,7 +69,7 @@ class _Unread:
         self.statuses = self.statuses and standing is not None
         self.moves = self.moves and join_or_leave(text) is not None
         if len(compact(text)) >= TELLING:
-            self.leaves_out = self.leaves_out or standing in _LEAVING
+            self.leaves_out = self.leaves_out or standing in LEAVING
             self.canceled = self.canceled or standing is Standing.CANCELED
             self.of_events = self.of_events or is_of_events(text)
         return self.statuses or self.moves or len(self.values) <= MOST_VALUES
@@ -73,17 +86,22 @@ class _Unread:
     def is_doubtful(self) -> bool:
         """Say whether it is asked about: few values, one of which is said of events only; or ticks without a title."""
         few = len(self.values) <= MOST_VALUES
-        return few and ((self.of_events and not is_elsewhere(self.title)) or self._are_ticks())
+        of_events = self.of_events or (self.canceled and not _NOTES.isdisjoint(title_words(self.title)))
+        return few and ((of_events and not is_elsewhere(self.title)) or self._are_ticks())
 
     def doubts(self) -> dict[str, tuple[int, bool]]:
         """Give its values: how many rows hold each, and whether it leaves out if the column decides."""
         ticks = self._are_ticks()
-        doubts = {text: (n, not says_yes(text) if ticks else is_of_events(text)) for text, n in self.values.items()}
+        doubts = {text: (n, not says_yes(text) if ticks else _leaves_out(text)) for text, n in self.values.items()}
         return doubts | ({"": (self.empty, ticks)} if self.empty else {})
 
     def _are_ticks(self) -> bool:
         some_not = self.empty or any(not says_yes(text) for text in self.values)
         return bool(not compact(self.title) and self.ticks and self.values and some_not)
+
+
+def _leaves_out(text: str) -> bool:
+    return is_of_events(text) or standing_of(text) is Standing.CANCELED
 
 
 class Unannounced:

@@ -15,8 +15,8 @@ from worker.files.columns.header import Columns
 from worker.files.columns.hosts_and_attendees import EventRole, role_of, section_of
 from worker.files.columns.known_titles import Field, compact
 from worker.files.columns.map_option import EMPTY, SECTION, answer_key, as_option, section_answers
-from worker.files.columns.status_values import Standing, says_yes
-from worker.files.columns.who_counts import NOTHING, meaning
+from worker.files.columns.status_values import LEAVING, TELLING, Standing, says_yes, standing_of
+from worker.files.columns.who_counts import NO_VALUE, NOTHING, meaning
 from worker.files.options import Options
 from worker.files.people import name_places
 from worker.files.signs import Sign, unknown_value
@@ -47,7 +47,7 @@ _ABOUT_ATTENDING: Final = frozenset({DecidingKind.ATTENDED, DecidingKind.ABSENT}
 _ROLES: Final = frozenset({DecidingKind.ROLE, DecidingKind.STAFF, DecidingKind.TICKET})
 EMPTY_SAYS_NOTHING: Final = _ROLES | {DecidingKind.PAYMENT, DecidingKind.ABSENT, DecidingKind.EXCLUDED}
 _BEHIND: Final = re.compile(r"[(\[]([^()\[\]]+)[)\]]$")
-"""What a tool writes behind a person's name: “Hana Holm (Host)”."""
+"""What a tool, or a person, writes behind a name: “Hana Holm (Host)”, “Bob Bly (cancelled)”."""
 _ROOMS: Final = ("@resource.calendar.google.com", "@group.calendar.google.com")
 """Domains of meeting rooms and calendars."""
 
@@ -118,10 +118,7 @@ class Judge:
             text = _cell(cells, place)
             if text not in NOTHING or kind not in EMPTY_SAYS_NOTHING:
                 yield self._sign(place, kind, title, cells)
-        for place in self._names:
-            text = _cell(cells, place)
-            if text.endswith((")", "]")) and (found := _BEHIND.search(text)) and role_of(found[1]) is EventRole.STAFF:
-                yield Sign(self._titles[place].strip(), DecidingKind.ROLE, found[0], EventRole.STAFF)
+        yield from self._behind_names(cells)
         for place, kind, says, title in self._timed:
             text, yes = _cell(cells, place), None
             if kind is DecidingKind.CANCELED:
@@ -130,6 +127,17 @@ class Judge:
                 yield Sign(title, kind, text, says)
             elif yes and kind is DecidingKind.ADMISSION:
                 yield Sign(title, kind, text, Standing.REGISTERED)
+
+    def _behind_names(self, cells: Cells) -> Iterator[Sign]:
+        """Give what stands in brackets behind a person's name."""
+        for place in self._names:
+            text = _cell(cells, place)
+            if not text.endswith((")", "]")) or (found := _BEHIND.search(text)) is None:
+                continue
+            if role_of(found[1]) is EventRole.STAFF:
+                yield Sign(self._titles[place].strip(), DecidingKind.ROLE, found[0], EventRole.STAFF)
+            elif len(found[1]) >= TELLING and (standing := standing_of(found[1])) in LEAVING:
+                yield Sign(self._titles[place].strip(), DecidingKind.STATUS, found[0], standing)
 
     def _sign(self, place: int, kind: DecidingKind, title: str, cells: Cells) -> Sign:
         text = _cell(cells, place)
@@ -173,7 +181,7 @@ class Judge:
     def came(self, cells: Cells) -> bool:
         """Say whether the row has a time at which somebody came."""
         return any(
-            (text := _cell(cells, place)) not in NOTHING and says_yes(text) is not False for place in self._comings
+            (text := _cell(cells, place)) not in NO_VALUE and says_yes(text) is not False for place in self._comings
         )
 
 

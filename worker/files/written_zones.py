@@ -7,7 +7,7 @@ so; where it would give other instants than `--time-zone`, or nothing says which
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Final, NamedTuple
 
@@ -61,6 +61,15 @@ def behind(text: str) -> str:
 def is_used(title: str, mapping: tuple[tuple[str, str], ...]) -> bool:
     """Say whether `--map` says that the times are in the zone under this title."""
     return any(compact(name) == compact(title) and read_target(to).what is Field.ZONE for name, to in mapping)
+
+
+def in_zone_above(options: Options, above: ZoneAbove) -> Options:
+    """Give the options with the zone above the header in place of the `--map` that says so: it outlives the lines."""
+    known = read_zone(behind(above.text))
+    if isinstance(known, Reason) or not is_used(above.title, options.mapping):
+        return options
+    kept = tuple(pair for pair in options.mapping if compact(pair[0]) != compact(above.title))
+    return replace(options, zone=known, zone_as="", mapping=kept)
 
 
 def _is_zone(text: str) -> bool:

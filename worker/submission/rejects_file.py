@@ -24,6 +24,8 @@ from worker.files.sheet import Sheet
 
 _SUFFIXES: Final = {"text": ".csv", "sheet": ".xlsx", "json": ".jsonl"}
 _BY_SUFFIX: Final = {".csv": "text", ".tsv": "text", ".txt": "text", ".xlsx": "sheet", ".jsonl": "json"}
+OWN: Final = "row."
+"""In a line of JSON: before the row's own fields that are called as those before them are."""
 MOST_NOTES: Final = 10_000
 """Notes at cells: a workbook keeps them in memory until it is closed."""
 MOST_ROWS: Final = 1_048_576
@@ -154,7 +156,9 @@ class _Lines:
         for reason, line, own, *cells in refused.lines(name):
             fields: dict[str, object] = dict(zip(refused.own_titles, cells, strict=False))
             if refused.own_titles == jsonl.TITLES:
-                fields = _parsed(cells[0]) or fields
+                parsed = _parsed(cells[0])
+                fields = parsed if parsed is not None and parsed.keys().isdisjoint(REFUSED) else fields
+            fields = {f"{OWN}{name}" if name in REFUSED else name: value for name, value in fields.items()}
             self._file.write(as_json({**dict(zip(REFUSED, (reason, line, own), strict=True)), **fields}) + b"\n")
         return True
 

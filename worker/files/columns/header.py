@@ -1,7 +1,7 @@
 """A header, recognised: which column holds what, whose address it is, and which columns decide who counts."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -15,7 +15,7 @@ from worker.files.columns import repeated
 from worker.files.columns.deciding_titles import DecidingKind
 from worker.files.columns.hosts_and_attendees import EventRole, role_of
 from worker.files.columns.known_titles import ASKED, OURS, PROPERTIES, TITLES, WEAK, ZONES, Field, compact, title_words
-from worker.files.columns.map_option import SECTION, mapped, places_named
+from worker.files.columns.map_option import SECTION, mapped, places_named, read_target
 from worker.files.columns.status_values import Standing
 from worker.files.columns.who_counts import Deciding, deciding
 from worker.files.lines import FileError
@@ -32,6 +32,8 @@ TIMES: Final[dict[State, Field]] = {
 }
 """The field whose time a state takes; `interactionDateTime` serves each."""
 
+MOST_COLUMNS: Final = 2_000
+"""Columns of a table: forms with a column for each question have some hundreds."""
 NONE: Final[Mapping[str, DecidingKind]] = MappingProxyType({})
 OF_TIME: Final = frozenset({*TIMES.values(), Field.TIME, Field.DATE, Field.LEFT})
 """The fields in whose titles a time zone may stand."""
@@ -84,11 +86,7 @@ class Columns:
 
     def name(self, place: int) -> str:
         """Name a column as `--map` does: by its title, and where several have it by which of them it is."""
-        title = self.titles[place].strip()
-        if not compact(title):
-            return f"#{place + 1}"
-        same = [index for index, other in enumerate(_compact_titles(self.titles)) if other == compact(title)]
-        return title if len(same) == 1 else f"{title}#{same.index(place) + 1}"
+        return _names(self.titles)[place]
 
     def missing(self, state: State | None) -> str | None:
         """Say what a row would need and this header lacks; nothing where rows can be read."""
@@ -152,15 +150,30 @@ def corrected(titles: Sequence[str], rows: Sequence[tuple[int, Sequence[str]]]) 
 
 def column_key(titles: Sequence[str], place: int) -> str:
     """Give what tells a column from others, in each table of the file: its title, and which of that title it is."""
-    title = compact(titles[place])
-    if not title:
-        return f"#{place + 1}"
-    return f"{title}#{_compact_titles(tuple(titles))[:place].count(title) + 1}"
+    title, number, _ = _numbered(tuple(titles))[place]
+    return f"{title}#{number}" if title else f"#{place + 1}"
 
 
 @lru_cache(maxsize=8)
-def _compact_titles(titles: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(map(compact, titles))
+def _names(titles: tuple[str, ...]) -> tuple[str, ...]:
+    named = zip(titles, _numbered(titles), strict=True)
+    return tuple(
+        f"#{place}" if not plain else title.strip() if same == 1 else f"{title.strip()}#{number}"
+        for place, (title, (plain, number, same)) in enumerate(named, 1)
+    )
+
+
+@lru_cache(maxsize=8)
+def _numbered(titles: tuple[str, ...]) -> tuple[tuple[str, int, int], ...]:
+    """Give each title as titles are compared, which of its kind it is, and how many there are."""
+    plain = tuple(map(compact, titles))
+    counts = Counter(plain)
+    seen: Counter[str] = Counter()
+    numbers = []
+    for title in plain:
+        seen[title] += 1
+        numbers.append(seen[title])
+    return tuple((title, number, counts[title]) for title, number in zip(plain, numbers, strict=True))
 
 
 def recognise(cells: Sequence[str], options: Options, promoted: Mapping[str, DecidingKind] = NONE) -> Columns:
@@ -238,6 +251,8 @@ def check_mapping(columns: Columns, options: Options, *others: Columns, above: s
     """Refuse a `--map` that names a column which is not there, in this table, in others of the file, or above them."""
     for title, target in options.mapping:
         elsewhere = compact(title) == SECTION or (above and compact(title) == compact(above))
+        # a file of refused rows has no lines above its header
+        elsewhere = elsewhere or (columns_before(columns.titles) > 0 and read_target(target).what is Field.ZONE)
         if not elsewhere and not any(places_named(table.titles, title) for table in (columns, *others)):
             there = ", ".join(shown(title.strip()) for title in columns.titles if title.strip())
             raise FileError("--map", f"the file has no column “{shown(title)}={target}”", f"one of {there}")

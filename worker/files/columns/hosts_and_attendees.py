@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from worker.files.columns.known_titles import compact
-from worker.files.columns.status_values import Standing, standing_of
+from worker.files.columns.status_values import LEAVING, TELLING, Standing, is_of_events, standing_of
 
 
 class EventRole(StrEnum):
@@ -109,6 +109,22 @@ def section_of(title: str) -> EventRole | Standing | None:
     return EventRole.ATTENDEE if words and not subject else None
 
 
+def hints_at(title: str) -> Standing | None:
+    """Give the standing that leaves out which some words of a title name, such as “List of cancelled people, May”."""
+    words = re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", title)[:MOST_WORDS]
+    for size in range(_WORDS_OF_STATUS, 0, -1):
+        for place in range(len(words) - size + 1):
+            text = " ".join(words[place : place + size])
+            if len(compact(text)) < TELLING or (standing := standing_of(text)) not in LEAVING:
+                continue
+            if size > 1 or standing not in {Standing.PENDING, Standing.INVITED} or is_of_events(text):
+                return standing
+    return None
+
+
+MOST_WORDS: Final = 20
+"""Of a title that are looked at."""
+_WORDS_OF_STATUS: Final = 4
 _SAYING: Final = frozenset({"attended", "registered", "teilgenommen", "of", "de", "en", "in"})
 """Words that say nothing alone and something within a status, such as “registered” in “not registered”."""
 

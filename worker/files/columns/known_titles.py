@@ -63,6 +63,10 @@ SOURCES: Final = {
     "Hora para unirse, Hora para salir; since 2023 Hora de entrada, Hora de salida, Duración (minutos)",
     "Zoom, Italian": "github.com/CatechismoPUCP/React_CSV (README): Nome (nome originale), Ora di ingresso …",
     "Zoom, Korean": "public parsers of participants_*.csv: 이름(원래 이름), 참가 시간, 나간 시간, 기간(분)",
+    "Zoom, French": "a public script that writes participants_*_zoom.xlsx: Nom (nom original), Adresse e-mail de "
+    "l'utilisateur, Heure d'arrivée, Heure de départ, Durée (minutes), Invité, Salle d'attente",
+    "Teams, Polish": "a public reader of Teams' report: Pierwsze dołączenie, Ostatnie wyjście, Czas udziału w "
+    "spotkaniu, Adres e-mail, Identyfikator uczestnika (UPN), Rola",
     "Zoom, with meeting data": "github.com/microsoft/vivainsights_zoom_int (Admin/input/zoom_reports/README.md)",
     "Zoom, unique users": "github.com/ComputerScienceHouse/conditional/issues/314",
     "GoToWebinar, API": "github.com/paragonsean/openapi-directory (APIs/getgo.com/gotowebinar, Attendee.md)",
@@ -75,6 +79,7 @@ TITLES: Final[dict[Field, tuple[str, ...]]] = {
         "registrantemail", "registrantemailaddress", "inviteeemail", "inviteeemailaddress", "ticketholderemail",
         "ticketemail", "email", "emailaddress", "useremail", "guestemail", "guestemailaddress",
         "emailadresse", "emailadres", "mail", "mailadresse", "adresseemail", "adresseelectronique", "adressemail",
+        "adresseemaildelutilisateur", "adresemail",
         "courriel",
         "correoelectronico", "direcciondecorreoelectronico", "correo", "emaildelusuario", "indirizzoemail",
         "emaildellutente", "registrationemail", "contactemail",
@@ -105,7 +110,7 @@ TITLES: Final[dict[Field, tuple[str, ...]]] = {
         "beitrittszeit", "beitrittszeitpunkt", "ersterbeitritt", "ersteteilnahme", "beigetretenum", "teilnahmebeginn",
         "heuredarrivee", "heuredeconnexion", "premiereconnexion", "premiereparticipation", "heuredentree",
         "horadeentrada", "horadeconexion", "primeraentrada", "primeraunion", "horadeunion", "horaparaunirse",
-        "ingressarnahora", "oradiingresso", "joinedtime", "참가시간",
+        "ingressarnahora", "oradiingresso", "joinedtime", "참가시간", "pierwszedołączenie",
     ),
     Field.LEFT: (
         "leftat", "leavetime", "leavedatetime", "lastleave", "lastleavetime", "timeleft", "lastleftat", "left",
@@ -114,7 +119,7 @@ TITLES: Final[dict[Field, tuple[str, ...]]] = {
         "austrittszeit", "verlassenszeit", "letztesverlassen", "letzteraustritt", "verlassenum", "teilnahmeende",
         "heurededepart", "heurededeconnexion", "dernierdepart", "derniereconnexion", "heuredesortie",
         "horadesalida", "ultimasalida", "horadedesconexion", "horaparasalir", "horadesaida", "oradiuscita", "lefttime",
-        "나간시간",
+        "나간시간", "ostatniewyjście",
     ),
     Field.CANCELED: (
         "canceledat", "cancelledat", "cancellationtime", "cancellationdate", "cancellationdatetime", "canceledon",
@@ -133,6 +138,7 @@ TITLES: Final[dict[Field, tuple[str, ...]]] = {
         "duration", "timeinsession", "inmeetingduration", "attendanceduration", "meetingduration", "totalduration",
         "attendeetotaltimeinsession", "dauer", "besprechungsdauer", "anwesenheitsdauer", "duree",
         "dureedelareunion", "duracion", "duraciondelareunion", "dauerderbesprechung", "duracao", "durata",
+        "czasudziałuwspotkaniu",
     ),
     Field.ATTENDED: (
         "attended", "hasattended", "didattend", "attendedlive", "showedup", "teilgenommen", "aparticipe", "asistio",

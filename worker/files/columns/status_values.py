@@ -34,6 +34,12 @@ class Standing(StrEnum):
     KEPT = "kept by --map"
 
 
+LEAVING: Final = frozenset(
+    {Standing.CANCELED, Standing.DENIED, Standing.DECLINED, Standing.PENDING, Standing.ABSENT, Standing.INVITED}
+)
+"""What leaves out whoever it is said of."""
+TELLING: Final = 5
+"""Letters that a status has at least: shorter ones may be a state of a country."""
 STATES: Final[dict[State, Standing]] = {
     State.REGISTER: Standing.REGISTERED,
     State.ATTEND: Standing.ATTENDED,
@@ -79,7 +85,9 @@ _WORDS: Final[dict[Standing, tuple[str, ...]]] = {
         "aanwezig", "deelgenomen", "heeft deelgenomen", "bijgewoond", "ingecheckt",
     ),
     Standing.CANCELED: (
-        "cancel", "canceled", "cancelled", "cancellation", "self cancelled", "self canceled", "user cancelled",
+        "cancel", "canceled", "cancelled", "cancellation", "cancellations", "stornierungen", "abmeldungen", "absagen",
+        "annulations", "cancelaciones", "cancelamentos", "annullamenti", "annuleringen",
+        "self cancelled", "self canceled", "user cancelled",
         "withdrawn", "withdrew", "unregistered", "deregistered", "refunded", "refund", "fully refunded", "chargeback",
         "registration cancelled", "registration canceled", "order cancelled", "order canceled", "charged back",
         "storniert", "abgemeldet", "abgesagt", "absage", "widerrufen", "zurückgezogen", "erstattet", "rückerstattet",
@@ -91,7 +99,8 @@ _WORDS: Final[dict[Standing, tuple[str, ...]]] = {
         "geannuleerd", "afgemeld", "terugbetaald", "ingetrokken",
     ),
     Standing.ABSENT: (
-        "no show", "noshow", "no-shows", "excused", "entschuldigt", "excusé", "excusée", "did not attend",
+        "no show", "noshow", "no-shows", "absentees", "non attendees", "abwesende",
+        "excused", "entschuldigt", "excusé", "excusée", "did not attend",
         "didn't attend", "not attended", "did not show",
         "did not show up", "absent", "missed", "never joined", "did not join", "registered but did not attend",
         "registered not attended", "registered did not attend", "not present", "absentee", "unattended",
@@ -207,6 +216,8 @@ _WAITLIST: Final = re.compile(
 
 _YES: Final = frozenset({"yes", "y", "true", "t", "1", "x", "ja", "j", "oui", "o", "si", "s", "sim", "wahr", "vrai"})
 _NO: Final = frozenset({"no", "n", "false", "f", "0", "nein", "non", "nao", "nee", "falsch", "faux", "falso"})
+_LONGEST_YES: Final = 16
+"""Characters, blanks and dots included."""
 _TICKS: Final = {
     "✓": True,
     "✔": True,
@@ -257,5 +268,7 @@ def says_yes(text: str) -> bool | None:
     """Read yes or no, a tick or a cross; None for anything else."""
     if text.strip() in _TICKS:
         return _TICKS[text.strip()]
+    if len(text) > _LONGEST_YES:
+        return None  # most cells, such as times: not worth a closer look
     plain = compact(text)
     return True if plain in _YES else False if plain in _NO else None

@@ -16,7 +16,7 @@ from worker.files.columns.deciding_titles import (
 from worker.files.columns.hosts_and_attendees import EventRole, role_of
 from worker.files.columns.known_titles import compact, title_words
 from worker.files.columns.rsvp_questions import asks_whether_coming, without_answers
-from worker.files.columns.status_values import Standing, join_or_leave, says_yes, standing_of
+from worker.files.columns.status_values import TELLING, Standing, join_or_leave, says_yes, standing_of
 
 
 class Deciding(NamedTuple):
@@ -28,8 +28,15 @@ class Deciding(NamedTuple):
 
 LONGEST_TITLE: Final = 8
 """Words: a longer title is a question that a form asks."""
-NOTHING: Final = frozenset({"", "--", "-", "—", "–", "n/a", "N/A"})
+NOTHING: Final = frozenset({"", "--", "---", "-", "—", "–", "n/a", "N/A"})
 """How tools write that there is nothing."""
+NO_VALUE: Final = (
+    NOTHING
+    | {"N/a", "n.a.", "N.A.", "NA", "#N/A", "#NV", "nil", "undefined", "NaT"}
+    | {form(word) for word in ("null", "none", "nan") for form in (str.lower, str.title, str.upper)}
+    | {"NaN"}
+)
+"""How they write that there is no address, no time and no length; in a column that decides, “None” is an answer."""
 
 _EXACT: Final = {title: Deciding(kind) for kind, titles in TITLES.items() for title in titles} | {
     title: Deciding(kind, sure=False) for kind, titles in IF_KNOWN.items() for title in titles
@@ -45,7 +52,7 @@ _ABOUT_STATUS: Final = frozenset(
     }
 )  # fmt: skip
 """Last words of a title that tells of a status and is none: “Status Date”."""
-_ROLE_WORDS: Final = frozenset({"role", "roles", "rolle", "rollen", "rol", "ruolo", "papel", "funcao"})
+_ROLE_WORDS: Final = frozenset({"role", "roles", "rolle", "rollen", "rol", "ruolo", "papel", "funcao", "rola"})
 _ADMISSION: Final = re.compile(
     r"approv|registr|order|ticket|booking|reserv|enrol|rsvp|invitation|response|admission|application|anmeld|buchung|"
     r"bestell|genehmig|freigabe|inscri|commande|billet|approb|aprob|aprov|pedido|approvaz|iscri|ordine|goedkeur|inschrijv|entrada|"
@@ -191,7 +198,3 @@ def may_hold_statuses(title: str) -> bool:
 def is_elsewhere(title: str) -> bool:
     """Say whether a title tells of something else that people join or miss, such as a dinner."""
     return not ELSEWHERE.isdisjoint(title_words(title))
-
-
-TELLING: Final = 5
-"""Letters that a status has at least: shorter ones may be a state of a country."""

@@ -67,6 +67,8 @@ class Content:
     notes: list[str] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
     excel_dates: Literal["", "1900", "1904"] = ""
+    title: str = ""
+    """The name of the sheet."""
 
 
 def open_content(source: BinaryIO, options: Options, tick: Tick = lambda _: None) -> Content:
@@ -103,7 +105,7 @@ def open_content(source: BinaryIO, options: Options, tick: Tick = lambda _: None
     if html_table.is_markup(sample):
         kind, encoding, sheet = html_table.read_markup(source, options)
         found = Content(kind, "sheet", Grid(sheet.rows), encoding=encoding, aside=sheet.aside, notes=sheet.notes)
-        return replace(found, questions=sheet.questions)
+        return replace(found, questions=sheet.questions, title=sheet.name)
     return _of_text(source, options, sample, tick)
 
 
@@ -136,6 +138,7 @@ def _of_workbook(source: BinaryIO, options: Options, packed: ZipFile | None = No
         notes=sheet.notes,
         questions=sheet.questions,
         excel_dates=dates,
+        title=sheet.name,
     )
 
 

@@ -23,6 +23,8 @@ from python_calamine import (
 
 from models.counted import counted
 from models.input_check import shown
+from worker.files.columns.hosts_and_attendees import EventRole, section_of
+from worker.files.columns.status_values import LEAVING
 from worker.files.csv_rows import CsvRow
 from worker.files.formats import binary_records, packed_workbook
 from worker.files.formats.cell_text import CellValue, cell_text
@@ -184,8 +186,8 @@ def _people(rows: KeptRows) -> int:
 
 
 def most_people(names: Sequence[str], read: dict[str, KeptRows]) -> str:
-    """Name the sheet with the most addresses."""
-    return max(names, key=lambda name: _people(read[name]))
+    """Name the sheet with the most addresses, of those whose names do not say that their people do not count."""
+    return max(names, key=lambda name: (section_of(name) not in {EventRole.STAFF, *LEAVING}, _people(read[name])))
 
 
 def which_sheet(names: Sequence[str], first: str, read: dict[str, KeptRows]) -> Question:
