@@ -2,7 +2,7 @@
 """A file of known records, in any format, is read back as these, or a question is asked: never a wrong record."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -162,7 +162,12 @@ def _file(  # noqa: PLR0911 - a format each
         case "xlsx" | "xlsx dates":
             return report_files.xlsx(table)
         case "xls" | "ods" | "html":
-            return {"xls": report_files.xls, "ods": report_files.ods, "html": report_files.html}[kind](table)
+            writers: dict[str, Callable[[report_files.Table], bytes]] = {
+                "xls": report_files.xls,
+                "ods": report_files.ods,
+                "html": report_files.html,
+            }
+            return writers[kind](table)
         case "json" | "jsonl":
             return {"json": report_files.json, "jsonl": report_files.jsonl}[kind](titles, rows)
         case "zip":
