@@ -15,6 +15,7 @@ from tests.support.sandbox_calls import by_email, by_vid, external_path, post
 from tests.support.sandbox_server import running_sandbox
 from tests.support.three_books import (
     NOT_ACCEPTED,
+    SUPERSEDED,
     Attendance,
     Held,
     Kind,
@@ -70,6 +71,11 @@ def test_a_difference_is_found(submitted: list[Submitted], said: list[Said], hel
     assert kinds(submitted, said, held) == [expected]
 
 
+def test_what_a_newer_record_replaced_after_it_was_sent_in_doubt_may_be_there_or_not() -> None:
+    for there in ([], [ADA]):
+        assert kinds([Submitted(ADA)], [Said(ADA, SUPERSEDED)], Held(there)) == []
+
+
 def test_a_record_whose_acceptance_was_not_told_may_be_accepted_or_not() -> None:
     submitted = [Submitted(ADA, certain=False)]
     assert kinds(submitted, [], Held([])) == []
@@ -119,6 +125,12 @@ def test_what_no_answer_named_may_be_sent_again() -> None:
     assert kinds([Submitted(ADA)], [Said(ADA, DELIVERED)], Held([ADA], unnamed)) == []
 
 
+def test_what_was_refused_whole_may_be_sent_once_more() -> None:
+    refused = [Sending(ADA, held=False, refused=True), *sent(ADA, ADA)]
+    assert kinds([Submitted(ADA)], [Said(ADA, DELIVERED)], Held([ADA], refused)) == []
+    assert kinds([Submitted(ADA)], [Said(ADA, DELIVERED)], Held([ADA], [*refused, *sent(ADA)])) == [Kind.SENT_AGAIN]
+
+
 def test_of_what_was_forgotten_turnout_may_say_nothing() -> None:
     assert kinds([Submitted(ADA)], [], Held([ADA], sent(ADA)), [ADA]) == []
     assert kinds([Submitted(ADA)], [Said(ADA, DELIVERED)], Held([]), [ADA]) == [Kind.NOT_THERE]
@@ -129,7 +141,7 @@ def test_the_books_are_read_from_turnout_and_the_sandbox(engine: Engine, submit:
     settled(engine, taken(engine), rejected=[1])
     assert what_turnout_says(engine) == [Said(ADA, "delivered"), Said(BOB, "rejected")]
     row = {"event": "77", "contact": "ada@example.com", "state": "register", "occurredAt": WHEN}
-    write = {"event": "77", "state": "register", "inputs": [{**row, "held": True, "named": False}]}
+    write = {"event": "77", "state": "register", "status": "200", "inputs": [{**row, "held": True, "named": False}]}
     assert what_the_sandbox_holds([row], [write]) == Held([ADA], [Sending(ADA, held=True)])
 
 
