@@ -15,6 +15,7 @@ from tests.support.sandbox_calls import by_email, by_vid, external_path, post
 from tests.support.sandbox_server import running_sandbox
 from tests.support.three_books import (
     NOT_ACCEPTED,
+    SUPERSEDED,
     Attendance,
     Held,
     Kind,
@@ -68,6 +69,11 @@ def test_books_that_agree_show_no_difference() -> None:
 )
 def test_a_difference_is_found(submitted: list[Submitted], said: list[Said], held: Held, expected: Kind) -> None:
     assert kinds(submitted, said, held) == [expected]
+
+
+def test_what_a_newer_record_replaced_after_it_was_sent_in_doubt_may_be_there_or_not() -> None:
+    for there in ([], [ADA]):
+        assert kinds([Submitted(ADA)], [Said(ADA, SUPERSEDED)], Held(there)) == []
 
 
 def test_a_record_whose_acceptance_was_not_told_may_be_accepted_or_not() -> None:
