@@ -81,6 +81,7 @@ def test_a_valkey_that_is_full_when_it_comes_back_ends_no_worker(
             client.config_set("maxmemory", "0")
             stream = Context(settings).stream
             recovers(workers, sandbox, engine, enqueue(stream, random.Random(2), 1, 20))
+            assert "Traceback" not in workers.logs()
 
 
 def refused_writes(client: redis.Redis) -> int:

@@ -2,7 +2,7 @@
 
 import os
 from logging import LogRecord
-from typing import Any
+from typing import Any, Final
 
 from celery import platforms
 from celery.apps import beat, worker
@@ -12,6 +12,9 @@ from worker.context import current
 from worker.log import get_logger
 
 log = get_logger(__name__)
+
+OF_AN_OUTAGE: Final = ("consumer: ", "Frequent restarts detected: ")
+"""How Celery's lines about a connection begin: the latter where a broker answers, and takes nothing for now."""
 
 
 class WorkerProgram(worker.Worker):  # type: ignore[misc]
@@ -71,7 +74,7 @@ def _is_no_outage(line: LogRecord) -> bool:
     """Note an outage of the broker in place of Celery's lines: one for the loss, and one for each try to come back."""
     words = (line.msg, *line.args) if isinstance(line.args, tuple) else (line.msg,)
     errors = [word for word in words if isinstance(word, BaseException)]
-    if not errors or not any(isinstance(word, str) and word.startswith("consumer: ") for word in words):
+    if not errors or not any(isinstance(word, str) and word.startswith(OF_AN_OUTAGE) for word in words):
         return True
     current().broker.failed(errors[0])
     return False
