@@ -53,7 +53,7 @@ def answered(options: "Options", questions: "Sequence[Question]") -> "Options":
     for number, question in enumerate(questions):
         try:
             is_first, options = _asked(options, question)
-        except typer.Abort:
+        except (typer.Abort, KeyboardInterrupt):
             raise Stopped(options, questions[number:]) from None
         if not is_first:
             break

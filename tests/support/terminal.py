@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 
 CTRL_C = b"\x03"
+"""The line's end behind it lets a program go on that was interrupted just before it began to read."""
 _OWNING = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
 
 
@@ -46,7 +47,7 @@ class OnTerminal:
             for question, answers in self._typed.items():
                 if self._printed.endswith(question) and answers != []:
                     answer = answers.pop(0) if isinstance(answers, list) else answers
-                    os.write(self._ours, answer if answer == CTRL_C else answer + b"\n")
+                    os.write(self._ours, answer + b"\n")
 
     def said(self) -> str:
         """Give what it has printed so far."""
