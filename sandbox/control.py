@@ -2,6 +2,7 @@
 
 - `POST /_sandbox/faults`          a fault (`faults` has the fields) -> 200; 400 with a `message` where it is none
 - `GET /_sandbox/faults`           a list of the faults in force, as ordered, each with the `count` that is left of it
+- `DELETE /_sandbox/faults`        remove the faults in force -> 200 with the same list of what was removed
 - `GET /_sandbox/stats`            `requests` (writes received), `by_status` (of those, by status as text; "0": closed
                                    without an answer), `max_in_window` (most calls of an account in any window, reads
                                    and refused ones included), `inputs` (in writes that passed token and limits),
@@ -10,9 +11,10 @@
                                    (e-mail in lower case, or vid, as sent), `state`, `occurredAt` (epoch ms),
                                    `durationSeconds` (or null), without the read delays; `?token=` of one account only
 - `GET /_sandbox/writes`          with `--keep-writes` a list of the writes, as they came, that passed token and limits:
-                                   `event`, `state`, `status` (as text; "0": no answer), `inputs`, each with `contact`,
-                                   `occurredAt`, `held` (whether it is stored since), `named` (whether a whole answer
-                                   was sent that names the contact in its results)
+                                   `receivedAt` (epoch ms, with fractions), `event`, `state`, `status` (as text; "0": no
+                                   answer), `inputs`, each with `contact`, `occurredAt`, `held` (whether it is stored
+                                   since), `named` (whether a whole answer was sent that names the contact in its
+                                   results); `?event=`, as it is listed and once or more, of these events only
 - `POST /_sandbox/reset`           forget all of it, limits included -> 200
 """
 
@@ -47,6 +49,11 @@ def routes(world: World) -> list[Route]:
     async def faults(_: Request) -> Response:
         return _json([written(fault, left) for fault, left in world.faults.in_force()])
 
+    async def remove_faults(request: Request) -> Response:
+        removed = await faults(request)
+        world.faults.clear()
+        return removed
+
     async def stats(_: Request) -> Response:
         return _json(world.stats())
 
@@ -55,8 +62,9 @@ def routes(world: World) -> list[Route]:
         accounts = [account for name, account in world.accounts.items() if token in {None, name}]
         return StreamingResponse(_listed([row for account in accounts for row in account.stored.rows]), headers=_JSON)
 
-    async def writes(_: Request) -> Response:
-        return _json([_came(write) for write in world.writes])
+    async def writes(request: Request) -> Response:
+        events = set(request.query_params.getlist("event"))
+        return _json([_came(write) for write in world.writes if not events or write.event in events])
 
     async def reset(_: Request) -> Response:
         world.reset()
@@ -65,6 +73,7 @@ def routes(world: World) -> list[Route]:
     return [
         Route("/_sandbox/faults", add_fault, methods=["POST"]),
         Route("/_sandbox/faults", faults, methods=["GET"]),
+        Route("/_sandbox/faults", remove_faults, methods=["DELETE"]),
         Route("/_sandbox/stats", stats, methods=["GET"]),
         Route("/_sandbox/participations", participations, methods=["GET"]),
         Route("/_sandbox/writes", writes, methods=["GET"]),
@@ -92,7 +101,13 @@ def _came(write: ReceivedWrite) -> dict[str, object]:
         {"contact": one.contact, "occurredAt": one.occurred_at, "held": one.held, "named": one.named}
         for one in write.inputs
     ]
-    return {"event": write.event, "state": write.state, "status": write.status, "inputs": inputs}
+    return {
+        "receivedAt": write.received_at * 1_000,
+        "event": write.event,
+        "state": write.state,
+        "status": write.status,
+        "inputs": inputs,
+    }
 
 
 def _shown(row: StoredRow) -> dict[str, object]:

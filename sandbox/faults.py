@@ -6,7 +6,7 @@ A fault is a JSON object. Where it applies:
             refused). Absent: every write
 - `reads`   true: the read-backs instead of the writes; `match` is then the contact of a contact's breakdown
 - `count`   the first n requests that it meets; or `rate`, the share (0 to 1) of them, drawn from the seed, the others
-            being left to the faults after it. Neither: until reset
+            being left to the faults after it. Neither: until it is removed
 
 What happens, exactly one of:
 
@@ -105,6 +105,11 @@ class Faults:
         """Put one more behind the others."""
         self._faults.append(fault)
         self._left.append(fault.count)
+
+    def clear(self) -> None:
+        """Remove them all."""
+        self._faults.clear()
+        self._left.clear()
 
     def meet(self, contacts: Collection[str | None], *, reads: bool = False) -> OrderedFault | None:
         """Return the first that applies to a request about these contacts, spending one of its count."""

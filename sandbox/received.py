@@ -29,6 +29,8 @@ class ReceivedInput:
 class ReceivedWrite:
     """One write that passed token and limits; inputs without a contact or a time are left out."""
 
+    received_at: float
+    """Epoch seconds."""
     event: str
     state: str
     status: str
@@ -36,7 +38,13 @@ class ReceivedWrite:
 
 
 def received(  # noqa: PLR0913, PLR0917 - all that a write is judged by
-    write: Write, inputs: Sequence[object], reply: Reply, stored: StoredParticipations, events: Events, seed: int
+    now: float,
+    write: Write,
+    inputs: Sequence[object],
+    reply: Reply,
+    stored: StoredParticipations,
+    events: Events,
+    seed: int,
 ) -> ReceivedWrite | None:
     """Write down what a write came to; `None` where it names no event or no state that there is."""
     event = events.at(write.event)
@@ -55,7 +63,7 @@ def received(  # noqa: PLR0913, PLR0917 - all that a write is judged by
                 held = stored.holds((event.object_id, vid, write.state, moment))
                 yield ReceivedInput(contact, moment, held, contact in named)
 
-    return ReceivedWrite(event.label, write.state, reply.status, tuple(noted()))
+    return ReceivedWrite(now, event.label, write.state, reply.status, tuple(noted()))
 
 
 def _named(reply: Reply) -> set[str]:

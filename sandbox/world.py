@@ -122,7 +122,7 @@ class World:
         self._inputs += len(inputs or ())
         reply = self._written(account, write, inputs, now, headers)
         if self.options.keep_writes:
-            kept = received(write, inputs or (), reply, account.stored, self._events, self.options.seed)
+            kept = received(now, write, inputs or (), reply, account.stored, self._events, self.options.seed)
             self.writes += [kept] if kept else []
         return reply
 

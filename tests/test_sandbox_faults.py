@@ -85,6 +85,14 @@ def test_the_faults_in_force_are_listed_as_they_could_be_ordered_again(sandbox: 
         fault_from(fault)
 
 
+def test_what_is_in_force_is_removed_and_listed(sandbox: RunningSandbox) -> None:
+    sandbox.fault(cut=True, count=2)
+    sandbox.fault(status=503)
+    assert sandbox.remove_faults() == [{"cut": True, "count": 2}, {"status": 503}]
+    assert sandbox.remove_faults() == []
+    assert post(sandbox, by_email()).status_code == 200
+
+
 def test_a_hang_in_progress_does_not_hold_up_the_end() -> None:
     start = time.monotonic()
     with running_sandbox() as sandbox:

@@ -1,5 +1,6 @@
 """Each way in which the three sets of books can differ is found; and nothing is found where they agree."""
 
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -17,6 +18,8 @@ from tests.support.three_books import (
     NOT_ACCEPTED,
     SUPERSEDED,
     Attendance,
+    Call,
+    Causes,
     Held,
     Kind,
     Said,
@@ -26,6 +29,7 @@ from tests.support.three_books import (
     compare,
     what_the_sandbox_holds,
     what_turnout_says,
+    wrong_endings,
 )
 
 ADA = Attendance("77", "ada@example.com", "register", WHEN)
@@ -65,6 +69,7 @@ def test_books_that_agree_show_no_difference() -> None:
         ([Submitted(ADA)], [Said(ADA, Outcome.FAILED)], Held([ADA]), Kind.NOT_CALLED),
         ([], [], Held([ADA]), Kind.NOT_CALLED),
         ([Submitted(ADA)], [Said(ADA, DELIVERED)], Held([ADA], sent(ADA, ADA)), Kind.SENT_AGAIN),
+        ([Submitted(ADA)], [Said(ADA, SUPERSEDED)], Held([ADA]), Kind.NOT_CALLED),
     ],
 )
 def test_a_difference_is_found(submitted: list[Submitted], said: list[Said], held: Held, expected: Kind) -> None:
@@ -73,7 +78,7 @@ def test_a_difference_is_found(submitted: list[Submitted], said: list[Said], hel
 
 def test_what_a_newer_record_replaced_after_it_was_sent_in_doubt_may_be_there_or_not() -> None:
     for there in ([], [ADA]):
-        assert kinds([Submitted(ADA)], [Said(ADA, SUPERSEDED)], Held(there)) == []
+        assert kinds([Submitted(ADA)], [Said(ADA, SUPERSEDED, in_doubt=True)], Held(there)) == []
 
 
 def test_a_record_whose_acceptance_was_not_told_may_be_accepted_or_not() -> None:
@@ -114,10 +119,56 @@ def test_a_record_submitted_again_after_its_answer_keeps_its_place() -> None:
     assert kinds(in_order(ADA, LATER, ADA), said, Held([LATER, ADA])) == [Kind.ORDER]
 
 
-def test_each_lost_answer_allows_one_sending_more() -> None:
-    assert kinds([Submitted(ADA)], [Said(ADA, DELIVERED, answers_lost=1)], Held([ADA], sent(ADA, ADA))) == []
-    said = [Said(ADA, DELIVERED, answers_lost=1)]
-    assert kinds([Submitted(ADA)], said, Held([ADA], sent(ADA, ADA, ADA))) == [Kind.SENT_AGAIN]
+def delivered(lost: Sequence[bool]) -> list[Said]:
+    """Say that a record was delivered by calls, a second apart, of which these were lost."""
+    return [Said(ADA, DELIVERED, tuple(Call(1_000 * place, one) for place, one in enumerate(lost)))]
+
+
+def came(*what: str) -> Held:
+    """Hold a record whose writes came, a second apart, each a moment after its call began; the sandbox holds it."""
+    statuses = {"lost": "0", "named": "200", "unnamed": "200"}
+    return Held(
+        [ADA],
+        [
+            Sending(ADA, held=True, named=one == "named", status=statuses.get(one, one), received_at=1_000 * place + 5)
+            for place, one in enumerate(what)
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("writes", "lost"),
+    [
+        (("named", "unnamed"), (True, False)),  # its answer was lost on the way
+        (("named", "lost", "unnamed"), (True, True, False)),
+        (("lost", "named"), (True, False)),
+        (("unnamed", "named"), (False, False)),
+        (("429", "named"), (False, False)),
+        (("named", "429", "unnamed"), (True, False, False)),
+        (("400", "named", "named"), (False, False, False)),  # the search sends the whole once more
+    ],
+)
+def test_what_is_sent_again_for_a_reason_is_no_difference(writes: tuple[str, ...], lost: tuple[bool, ...]) -> None:
+    assert kinds([Submitted(ADA)], delivered(lost), came(*writes)) == []
+
+
+@pytest.mark.parametrize(
+    ("writes", "lost"),
+    [
+        (("named", "unnamed", "unnamed"), (True, False, False)),
+        (("lost", "named", "named"), (True, False, False)),  # what was lost before had its repeat
+        (("429", "named", "named"), (False, False, False)),
+        (("400", "named", "named", "named"), (False, False, False, False)),
+        (("400", "413", "named", "named", "named"), (False, False, False, False, False)),
+    ],
+)
+def test_what_is_sent_again_without_a_reason_is_found(writes: tuple[str, ...], lost: tuple[bool, ...]) -> None:
+    assert kinds([Submitted(ADA)], delivered(lost), came(*writes)) == [Kind.SENT_AGAIN]
+
+
+def test_a_call_that_was_lost_before_it_arrived_frees_no_repeat_of_a_later_one() -> None:
+    held = Held([ADA], [replace(one, received_at=one.received_at + 1_000) for one in came("named", "named").sendings])
+    assert kinds([Submitted(ADA)], delivered((True, False, False)), held) == [Kind.SENT_AGAIN]
 
 
 def test_what_no_answer_named_may_be_sent_again() -> None:
@@ -125,10 +176,43 @@ def test_what_no_answer_named_may_be_sent_again() -> None:
     assert kinds([Submitted(ADA)], [Said(ADA, DELIVERED)], Held([ADA], unnamed)) == []
 
 
-def test_what_was_refused_whole_may_be_sent_once_more() -> None:
-    refused = [Sending(ADA, held=False, refused=True), *sent(ADA, ADA)]
-    assert kinds([Submitted(ADA)], [Said(ADA, DELIVERED)], Held([ADA], refused)) == []
-    assert kinds([Submitted(ADA)], [Said(ADA, DELIVERED)], Held([ADA], [*refused, *sent(ADA)])) == [Kind.SENT_AGAIN]
+def endings(said: Sequence[Said], causes: Causes, submitted: Sequence[Submitted] = ()) -> list[str]:
+    assert all(one.kind is Kind.WRONG_ENDING for one in wrong_endings(submitted, said, causes))
+    return [f"{one.attendance.contact} {one.detail}" for one in wrong_endings(submitted, said, causes)]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REJECTED, Outcome.CANCELED, Outcome.FAILED, NOT_ACCEPTED, SUPERSEDED])
+def test_an_ending_without_a_cause_is_found(outcome: str) -> None:
+    assert endings([Said(ADA, outcome), Said(BOB, DELIVERED)], Causes()) == [f"{ADA.contact} {outcome}"]
+
+
+def test_an_ending_with_a_cause_is_no_difference() -> None:
+    for outcome, causes in (
+        (Outcome.REJECTED, Causes(refused=[ADA.contact])),
+        (Outcome.CANCELED, Causes(canceled=[ADA.event])),
+        (Outcome.CANCELED, Causes(corrected=[ADA])),
+        (Outcome.DELIVERED, Causes()),
+        (Outcome.UNCONFIRMED, Causes()),
+    ):
+        assert endings([Said(ADA, outcome)], causes) == []
+
+
+def test_a_cause_is_one_for_its_own_record_alone() -> None:
+    causes = Causes(refused=[BOB.contact], canceled=["78"], corrected=[LATER])
+    assert endings([Said(ADA, Outcome.REJECTED)], causes) == [f"{ADA.contact} rejected"]
+    assert endings([Said(ADA, Outcome.CANCELED)], causes) == [f"{ADA.contact} canceled"]
+    for outcome in (Outcome.FAILED, NOT_ACCEPTED):
+        assert endings([Said(ADA, outcome)], Causes([ADA.contact], [ADA.event], [ADA])) == [f"{ADA.contact} {outcome}"]
+
+
+def test_a_record_is_superseded_by_a_newer_one_of_its_contact_and_event_alone() -> None:
+    said = [Said(ADA, SUPERSEDED), Said(LATER, DELIVERED)]
+    assert endings(said, Causes(), in_order(ADA, LATER)) == []
+    assert endings(said, Causes(), in_order(LATER, ADA)) == [f"{ADA.contact} superseded"]
+    assert endings(said, Causes(), [Submitted(LATER, producer="p"), Submitted(ADA, producer="q")]) == []
+    for other in (BOB, replace(LATER, event="78")):
+        said = [Said(ADA, SUPERSEDED), Said(other, DELIVERED)]
+        assert endings(said, Causes(), in_order(ADA, other)) == [f"{ADA.contact} superseded"]
 
 
 def test_of_what_was_forgotten_turnout_may_say_nothing() -> None:
@@ -139,10 +223,19 @@ def test_of_what_was_forgotten_turnout_may_say_nothing() -> None:
 def test_the_books_are_read_from_turnout_and_the_sandbox(engine: Engine, submit: Submit) -> None:
     submit(message("ada@example.com", "bob@example.com"), {**message("eve@example.com"), "inputs": [{"email": "eve"}]})
     settled(engine, taken(engine), rejected=[1])
-    assert what_turnout_says(engine) == [Said(ADA, "delivered"), Said(BOB, "rejected")]
+    ada, bob = what_turnout_says(engine)
+    assert [replace(one, calls=()) for one in (ada, bob)] == [Said(ADA, "delivered"), Said(BOB, "rejected")]
+    assert ada.calls == bob.calls
+    assert [call.lost for call in ada.calls] == [False]
+    assert abs(ada.calls[0].began_at / 1_000 - time.time()) < 60
+    assert what_turnout_says(engine, ["77"]) == [ada, bob]
+    assert what_turnout_says(engine, ["78"]) == []
     row = {"event": "77", "contact": "ada@example.com", "state": "register", "occurredAt": WHEN}
-    write = {"event": "77", "state": "register", "status": "200", "inputs": [{**row, "held": True, "named": False}]}
-    assert what_the_sandbox_holds([row], [write]) == Held([ADA], [Sending(ADA, held=True)])
+    inputs = [{**row, "held": True, "named": False}]
+    write = {"receivedAt": WHEN, "event": "77", "state": "register", "status": "503", "inputs": inputs}
+    assert what_the_sandbox_holds([row], [write]) == Held(
+        [ADA], [Sending(ADA, held=True, status="503", received_at=WHEN)]
+    )
 
 
 def test_the_sandbox_tells_of_each_write_what_it_came_to() -> None:
@@ -154,13 +247,19 @@ def test_the_sandbox_tells_of_each_write_what_it_came_to() -> None:
                 post(sandbox, by_email(f"{email}@example.com", at=WHEN))
         post(sandbox, by_vid(7, at=WHEN), path=external_path("ev", "cancel", "create"), account="acc")
         held = what_the_sandbox_holds(sandbox.participations(), sandbox.writes())
+        assert len(sandbox.writes("77")) == 5
+        assert len(sandbox.writes("acc/ev")) == 1
+        assert sandbox.writes("77", "acc/ev") == sandbox.writes()
+    times = [one.received_at for one in held.sendings]
+    assert times == sorted(times)
+    assert abs(times[0] / 1_000 - time.time()) < 60
     eve, seven = replace(ADA, contact="eve@example.com"), Attendance("acc/ev", "7", "cancel", WHEN)
     assert held.stored == [ADA, BOB, eve, seven]
-    assert held.sendings == [
+    assert [replace(one, received_at=0) for one in held.sendings] == [
         Sending(ADA, held=True, named=True),
         Sending(ADA, held=True, named=False),  # an identical repeat is not named
-        Sending(BOB, held=True, named=False),
-        Sending(eve, held=False, named=False),
+        Sending(BOB, held=True, named=False, status="0"),
+        Sending(eve, held=False, named=False, status="503"),
         Sending(eve, held=True, named=True),
         Sending(seven, held=True, named=True),
     ]

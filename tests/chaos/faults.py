@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -17,7 +17,7 @@ from tests.chaos.plan import Happening, Kind, Plan
 from tests.chaos.producers import Books
 from tests.chaos.system import OWNER, System
 from tests.support.proxy import Proxy
-from tests.support.three_books import Attendance
+from tests.support.three_books import Attendance, Causes
 from tests.support.worker_processes import until
 from worker.database import repeat
 from worker.operations import jobs
@@ -50,6 +50,44 @@ AT_HUBSPOT: Final[Mapping[Kind, dict[str, object]]] = {
 """What the test server is told; `docs/testing.md` has the fields."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unmet:
+    """A fault of HubSpot's that fewer requests met than were to."""
+
+    happening: Happening
+    left: int
+    """How many requests more it was for."""
+
+    def __str__(self) -> str:
+        """Read as a line of a report."""
+        return f"  not met by {self.left} of {self.happening.count} requests: {self.happening}"
+
+
+def ordered(happening: Happening) -> dict[str, object]:
+    """Give what the test server is told, without the count."""
+    return {**AT_HUBSPOT[happening.kind], **({"match": happening.target} if happening.target else {})}
+
+
+def unmet(done: Sequence[Happening], removed: Iterable[Mapping[str, object]]) -> list[Unmet]:
+    """Say which of the happenings the faults belong to that the test server had left, in the order of ordering.
+
+    Of two that are alike the first is spent first, so what is left is the last's.
+    """
+    at_hubspot = [happening for happening in done if happening.kind in AT_HUBSPOT]
+    found = []
+    for fault in reversed(list(removed)):
+        told = {name: value for name, value in fault.items() if name != "count"}
+        place = max(place for place, one in enumerate(at_hubspot) if ordered(one) == told)
+        found.append(Unmet(at_hubspot.pop(place), int(str(fault["count"]))))
+    return found[::-1]
+
+
+def met(done: Sequence[Happening], not_met: Sequence[Unmet]) -> list[Happening]:
+    """Leave out what no request met."""
+    never = [one.happening for one in not_met if one.left == one.happening.count]
+    return [happening for happening in done if happening not in never]
+
+
 @dataclass
 class Mischief:
     """Does what a plan says, one thing after the other, and undoes each in its time."""
@@ -57,13 +95,18 @@ class Mischief:
     system: System
     plan: Plan
     books: Books
+    done: list[Happening] = field(default_factory=list)
+    _corrected: set[Attendance] = field(default_factory=set)
     _to_undo: list[tuple[float, Happening, Undo]] = field(default_factory=list)
 
     def begin(self, happening: Happening) -> None:
         """Do it; what lasts on the same service is undone before."""
         for undone in [one for one in self._to_undo if _service(one[1]) == _service(happening)]:
             self._undo(undone)
+        corrected = len(self._corrected)
         undo = self._done(happening)
+        if happening.kind is not Kind.CORRECT or len(self._corrected) > corrected:  # there was something to correct
+            self.done.append(happening)
         if undo is not None:
             self._to_undo.append((time.monotonic() + happening.seconds, happening, undo))
 
@@ -76,6 +119,23 @@ class Mischief:
         """Undo everything, each in its time."""
         while self._to_undo:
             self._undo(min(self._to_undo, key=lambda one: one[0]))
+
+    def end(self) -> list[Unmet]:
+        """Remove the faults that HubSpot has left, so that the next run begins healthy; say which those are."""
+        return unmet(self.done, self.system.sandbox.remove_faults())
+
+    def causes(self, happened: Sequence[Happening]) -> Causes:
+        """Say what of all this lets a record end otherwise than delivered or not confirmed."""
+        kinds = {happening.kind for happening in happened}
+        return Causes(
+            refused=[one.target for one in happened if one.kind is Kind.HUBSPOT_REFUSES],
+            canceled=[self._canceled_of(account) for account in self.plan.accounts] if Kind.CANCEL in kinds else [],
+            corrected=self._corrected,
+        )
+
+    def _canceled_of(self, account: str) -> str:
+        """Give the event of which an operator cancels what waits."""
+        return next(event.label for event in self.plan.events if event.account == account)
 
     def _undo(self, one: tuple[float, Happening, Undo]) -> None:
         at, _, undo = one
@@ -131,9 +191,8 @@ class Mischief:
             case Kind.RETRY | Kind.CANCEL | Kind.CORRECT:
                 self.undo_all()  # an operator's commands need the database
                 repeat(partial(self._operate, happening.kind))
-            case kind:
-                match_ = {"match": happening.target} if happening.target else {}
-                system.sandbox.fault(**AT_HUBSPOT[kind], **match_, count=happening.count)
+            case _:
+                system.sandbox.fault(**ordered(happening), count=happening.count)
         return None
 
     def _operate(self, kind: Kind) -> None:
@@ -145,7 +204,7 @@ class Mischief:
                     with engine.begin() as connection:
                         jobs.ask(connection, OPERATOR, Action.RETRY, chosen.written)
                 case Kind.CANCEL:
-                    event = next(event.label for event in self.plan.events if event.account == account)
+                    event = self._canceled_of(account)
                     with engine.begin() as connection:
                         jobs.ask(connection, OPERATOR, Action.CANCEL, CancelFilter(event=event).written)
                 case _:
@@ -168,6 +227,7 @@ class Mischief:
             return
         for row in found:
             when = int(str(row.input["interactionDateTime"]))
+            self._corrected.add(Attendance(row.event, row.contact, row.state.value, when))
             self.books.note(Attendance(row.event, f"fixed-{row.contact}", row.state.value, when))
         changes = [(0, row.id, Change(email=f"fixed-{row.contact}")) for row in found]
         jobs.ask_to_mend(engine, OPERATOR, changes)

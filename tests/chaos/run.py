@@ -5,7 +5,7 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -14,13 +14,23 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from models.words import Role
-from tests.chaos.faults import Mischief
-from tests.chaos.plan import Address, Door, Happening, Plan, Progress
+from tests.chaos.faults import Mischief, Unmet, met
+from tests.chaos.plan import Door, Happening, Plan, Progress
 from tests.chaos.producers import Books, Producer
 from tests.chaos.system import BURST_LIMIT, System
 from tests.support.api import key_for
 from tests.support.ledger import wrong_now
-from tests.support.three_books import Difference, Said, Submitted, compare, what_the_sandbox_holds, what_turnout_says
+from tests.support.three_books import (
+    Causes,
+    Difference,
+    Held,
+    Said,
+    Submitted,
+    compare,
+    what_the_sandbox_holds,
+    what_turnout_says,
+    wrong_endings,
+)
 from worker.accounts import registry
 from worker.database import repeat
 from worker.queries.reconciliation import audit
@@ -31,6 +41,10 @@ DRAINED: Final = 120.0
 """Seconds that are too long for draining a run."""
 EVERY: Final = 0.05
 SHOWN: Final = 20
+KEPT: Final = Path("build") / "chaos"
+"""The folder of those that fail."""
+
+_Compared = tuple[list[Said], list[Difference]]
 
 _LEFT = text("""
 SELECT (SELECT count(*) FROM batches WHERE status IN ('PENDING', 'PROCESSING'))
@@ -71,14 +85,22 @@ class Report:
     """Records that were submitted, each once."""
     outcomes: Counter[str] = field(default_factory=Counter)
     """What Turnout says of them."""
+    happened: Sequence[Happening] = ()
+    """What was done and met."""
+    not_met: Sequence[Unmet] = ()
 
     @property
     def ok(self) -> bool:
         return not self.differences
 
+    @property
+    def name(self) -> str:
+        """What its folder is called."""
+        return str(self.plan.seed)
+
     def __str__(self) -> str:
         """One line: the seed, what happened, how many records, how long, and whether the books agree."""
-        names = ", ".join(happening.kind for happening in self.plan.happenings)
+        names = ", ".join(happening.kind for happening in self.happened)
         outcomes = ", ".join(f"{number} {outcome}" for outcome, number in self.outcomes.most_common())
         verdict = "ok" if self.ok else f"{len(self.differences)} DIFFERENCES"
         return f"seed {self.plan.seed}: {verdict}; {self.records} records ({outcomes}), {self.seconds:.1f} s; {names}"
@@ -89,11 +111,39 @@ class Report:
         return "\n".join(
             [
                 str(self),
-                f"on {self.plan.broker}; what happened, in this order:",
+                f"on {self.plan.broker}; what was planned, in this order:",
                 *plan,
+                *map(str, self.not_met),
                 *(["how the books differ:"] if self.differences else []),
                 *(f"  {one}" for one in self.differences[:SHOWN]),
                 f"replay it: make chaos SEED={self.plan.seed}",
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class Late:
+    """What differs once all runs on one system are over."""
+
+    seeds: Sequence[int]
+    differences: list[str]
+
+    @property
+    def ok(self) -> bool:
+        return not self.differences
+
+    @property
+    def name(self) -> str:
+        """What its folder is called."""
+        return f"{self.seeds[0]}-to-{self.seeds[-1]}"
+
+    def whole(self) -> str:
+        """Everything that is known of it."""
+        return "\n".join(
+            [
+                f"after {len(self.seeds)} runs on one system, seeds {', '.join(map(str, self.seeds))}:",
+                f"{len(self.differences)} DIFFERENCES that no run showed at its own end:",
+                *(f"  {one}" for one in self.differences[:SHOWN]),
             ]
         )
 
@@ -104,6 +154,7 @@ class Run:
     def __init__(self, system: System, plan: Plan) -> None:
         self.system, self.plan, self.books = system, plan, Books()
         self._mischief = Mischief(system, plan, self.books)
+        self.causes = Causes()
         self._logged = {path: path.stat().st_size for path in self._logs()}
 
     def go(self) -> Report:
@@ -112,9 +163,13 @@ class Run:
         began = time.monotonic()
         try:
             report.differences += self._made()
+            report.not_met = self._mischief.end()
+            report.happened = met(self._mischief.done, report.not_met)
+            self.causes = self._mischief.causes(report.happened)
             report.differences += self._compared(report)
         except Exception:  # noqa: BLE001 - whatever it is, it is a finding
             report.differences.append(f"the run failed: {traceback.format_exc()}")
+            report.happened = report.happened or self._mischief.done
         report.seconds = time.monotonic() - began
         return report
 
@@ -133,19 +188,20 @@ class Run:
         self._mischief.undo_all()
         return [*self._drained(), *(trouble for producer in producers for trouble in producer.troubles)]
 
-    def keep(self, folder: Path, report: Report) -> None:
-        """Keep the report, and what the processes have logged since the run began."""
+    def keep(self, report: "Report | Late") -> None:
+        """Keep a report, and what the processes have logged since the run began."""
+        folder = KEPT / report.name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         (folder / "report.txt").write_text("\n".join([report.whole(), "", *report.differences, ""]))
         for path in self._logs():
-            (folder / path.name).write_bytes(path.read_bytes()[self._logged.get(path, 0) :])
+            (folder / path.name).write_bytes(self._logged_since(path))
 
     def _producers(self) -> list[Producer]:
         """Make the accounts of this run, and who submits for them."""
         context, keys = self.system.context, {}
         for account in self.plan.accounts:
-            registry.add(context.engine, context.settings, account, {}, SecretStr(f"token of {account}"))
+            registry.add(context.engine, context.settings, account, {}, SecretStr(token_of(account)))
             keys[account] = key_for(context, f"producer of {account}", Role.PRODUCER, account)
         return [Producer(self.system, self.books, self.plan, door, keys) for door in Door]
 
@@ -194,8 +250,11 @@ class Run:
 
     def _compared(self, report: Report) -> Iterator[str]:
         """Say everything in which the books differ, or in which the system is not well."""
-        engine = self.system.context.engine
-        said, differences = _books(self.system, self.books.submitted, self.plan.events)
+        engine, sandbox = self.system.context.engine, self.system.sandbox
+        events = [event.label for event in self.plan.events]
+        stored = [row for account in self.plan.accounts for row in sandbox.participations(token_of(account))]
+        held = what_the_sandbox_holds(stored, sandbox.writes(*events))
+        said, differences = _books(self.system, self.books.submitted, held, self.causes, *events)
         report.records = len({one.attendance for one in self.books.submitted})
         report.outcomes = Counter(one.outcome for one in said)
         yield from map(str, differences)
@@ -204,7 +263,7 @@ class Run:
             yield f"the books do not balance: {books}"
         with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
             yield from wrong_now(connection)
-        most = int(self.system.sandbox.stats()["max_in_window"])
+        most = int(sandbox.stats()["max_in_window"])
         if most > BURST_LIMIT:
             yield f"{most} calls in one window of HubSpot's, which allows {BURST_LIMIT}"
         yield from (f"{name} ended by itself" for name in self.system.hosts.ended())
@@ -213,29 +272,39 @@ class Run:
     def _logs(self) -> list[Path]:
         return sorted(self.system.hosts.home.glob("*.log"))
 
+    def _logged_since(self, path: Path) -> bytes:
+        with path.open("rb") as log:
+            log.seek(self._logged.get(path, 0))
+            return log.read()
+
     def _bugs(self) -> Iterator[str]:
         """What processes said that only a bug makes them say."""
         for path in self._logs():
-            for line in path.read_bytes()[self._logged.get(path, 0) :].splitlines():
+            for line in self._logged_since(path).splitlines():
                 if b"Traceback" in line or b'"bug: ' in line:
                     yield f"{path.name}: {line.decode(errors='replace')[:500]}"
 
 
-def _books(
-    system: System, submitted: Sequence[Submitted], events: Iterable[Address]
-) -> tuple[list[Said], list[Difference]]:
-    """Read what Turnout says of these events, and compare it with what was submitted and what HubSpot holds."""
-    labels = {event.label for event in events}
-    said = [one for one in what_turnout_says(system.context.engine) if one.attendance.event in labels]
-    held = what_the_sandbox_holds(
-        (one for one in system.sandbox.participations() if one["event"] in labels),
-        (one for one in system.sandbox.writes() if one["event"] in labels),
-    )
-    return said, compare(submitted, said, held)
+def token_of(account: str) -> str:
+    """Name the token of an account; HubSpot's test server lists what it holds by it."""
+    return f"token of {account}"
 
 
-def differences_of_all(runs: Sequence[Run]) -> list[str]:
-    """Compare the books of all runs on one system once more, now that all are over."""
+def _books(system: System, submitted: Sequence[Submitted], held: Held, causes: Causes, *events: str) -> _Compared:
+    """Read what Turnout says of these events, or of all, and compare it with the other two books."""
+    said = what_turnout_says(system.context.engine, events or None)
+    return said, [*compare(submitted, said, held), *wrong_endings(submitted, said, causes)]
+
+
+def late_differences(runs: Sequence[Run]) -> Late:
+    """Compare all the books of the runs on one system once more, now that all are over."""
+    system = runs[0].system
     submitted = [one for run in runs for one in run.books.submitted]
-    _, differences = _books(runs[0].system, submitted, [event for run in runs for event in run.plan.events])
-    return [f"after {len(runs)} runs on one system: {one}" for one in differences]
+    held = what_the_sandbox_holds(system.sandbox.participations(), system.sandbox.writes())
+    causes = Causes(
+        [contact for run in runs for contact in run.causes.refused],
+        [event for run in runs for event in run.causes.canceled],
+        {one for run in runs for one in run.causes.corrected},
+    )
+    _, differences = _books(system, submitted, held, causes)
+    return Late([run.plan.seed for run in runs], list(map(str, differences)))

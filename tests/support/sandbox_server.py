@@ -30,6 +30,13 @@ class RunningSandbox:
         answer = requests.post(f"{self.url}/_sandbox/faults", json=definition, timeout=_PATIENCE)
         assert answer.ok, answer.text
 
+    def remove_faults(self) -> list[dict[str, object]]:
+        """Remove the faults in force, and list them as ordered, each with the count that was left of it."""
+        answer = requests.delete(f"{self.url}/_sandbox/faults", timeout=_PATIENCE)
+        answer.raise_for_status()
+        removed: list[dict[str, object]] = answer.json()
+        return removed
+
     def stats(self) -> dict[str, Any]:
         """Count what came: requests, by_status, max_in_window, inputs, stored."""
         answer = requests.get(f"{self.url}/_sandbox/stats", timeout=_PATIENCE)
@@ -44,9 +51,9 @@ class RunningSandbox:
         stored: list[dict[str, object]] = answer.json()
         return stored
 
-    def writes(self) -> list[dict[str, object]]:
-        """List the writes that came, where `keep_writes` is set."""
-        answer = requests.get(f"{self.url}/_sandbox/writes", timeout=_PATIENCE)
+    def writes(self, *events: str) -> list[dict[str, object]]:
+        """List the writes that came, where `keep_writes` is set; of these events, or all."""
+        answer = requests.get(f"{self.url}/_sandbox/writes", params={"event": events}, timeout=_PATIENCE)
         answer.raise_for_status()
         came: list[dict[str, object]] = answer.json()
         return came

@@ -7,7 +7,7 @@ is paused; until nothing waits. Then the books are compared.
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -195,6 +195,8 @@ class Stage:
         with context.engine.begin() as connection:
             for statement in _LATER:
                 connection.execute(text(statement), {"hours": hours})
+        earlier = [replace(one, received_at=one.received_at - hours * 3_600) for one in self.world.writes]
+        self.world.writes[:] = earlier  # as the attempts are
         for key in list(context.redis.scan_iter()):
             if 0 < context.redis.pttl(key) < hours * 3_600_000 or key.startswith(b"turnout:limit:"):
                 context.redis.delete(key)

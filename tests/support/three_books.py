@@ -4,7 +4,7 @@ The comparison is pure. `what_turnout_says` reads the second book from a databas
 sandbox lists by `what_the_sandbox_holds`.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -41,14 +41,25 @@ class Submitted:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """A call to HubSpot that may have carried a record."""
+
+    began_at: float
+    """Epoch milliseconds."""
+    lost: bool = False
+    """Whether it brought no answer that Turnout could read."""
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """What Turnout says of a record."""
 
     attendance: Attendance
     outcome: str
     """An `Outcome`, `NOT_ACCEPTED` or `SUPERSEDED`."""
-    answers_lost: int = 0
-    """How many calls that may have carried it brought no answer that Turnout could read."""
+    calls: Sequence[Call] = ()
+    in_doubt: bool = False
+    """Whether a call of these was lost, or HubSpot said neither yes nor no to it: HubSpot may have the record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +71,10 @@ class Sending:
     """Whether the sandbox held the record afterwards."""
     named: bool = False
     """Whether a whole answer left that names the contact in its results."""
-    refused: bool = False
-    """Whether the write was refused whole: then Turnout searches, and may send what was taken in parts once more, to
-    learn whether it was too large."""
+    status: str = "200"
+    """Of the write; "0": no answer."""
+    received_at: float = 0.0
+    """Epoch milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +85,18 @@ class Held:
     """In the order of storing."""
     sendings: Sequence[Sending] = ()
     """In the order of their coming; empty where the sandbox was not told to keep them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Causes:
+    """What happened in a run that lets a valid record end otherwise than delivered or not confirmed."""
+
+    refused: Collection[str] = ()
+    """Contacts that HubSpot refused."""
+    canceled: Collection[str] = ()
+    """Events of which an operator canceled what waited."""
+    corrected: Collection[Attendance] = ()
+    """Records that an operator corrected."""
 
 
 class Kind(StrEnum):
@@ -87,6 +111,7 @@ class Kind(StrEnum):
     NOT_CALLED = "there and never called delivered"
     ORDER = "arrived after a newer record of its contact"
     SENT_AGAIN = "sent again, and no answer was lost"
+    WRONG_ENDING = "ended so without a cause"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +129,13 @@ class Difference:
 
 NOT_ACCEPTED: Final = "not accepted"
 """What Turnout says of an input that it keeps to be fixed."""
-_REFUSED: Final = frozenset({"400", "413", "414", "422", "429"})
 SUPERSEDED: Final = "superseded"
-"""Of a canceled record: a newer one took its place after it was sent without a clear answer. HubSpot may have it, and
-Turnout says so by its history; it is not looked for, since what is newer is there."""
+"""Of a canceled record: a newer one took its place. Where it was sent in doubt before, HubSpot may have it, and Turnout
+says so by its history; it is not looked for, since what is newer is there."""
+_SEARCHED: Final = frozenset({"400", "413", "414", "422"})
+"""Refused whole: then Turnout searches, and may send what was taken in parts once more, to learn whether it was too
+large."""
+_REFUSED: Final = _SEARCHED | {"429"}
 _UNFINISHED: Final = frozenset({Outcome.PENDING, Outcome.PROCESSING})
 
 
@@ -127,6 +155,34 @@ def compare(
         *_out_of_order(submitted, held),
         *_sent_again(turnout, held, forgotten),
     ]
+
+
+def wrong_endings(submitted: Sequence[Submitted], said: Sequence[Said], causes: Causes) -> Iterator[Difference]:
+    """List the records that ended otherwise than they can have, once all is drained. All that was submitted is valid.
+
+    A record is not confirmed only where HubSpot gave no word of it: whether it has it is what `compare` finds. None
+    fails: it is tried more often than anything goes wrong.
+    """
+    spans = _spans(submitted)
+    contacts: dict[tuple[str, str], list[Attendance]] = defaultdict(list)
+    for one in said:
+        contacts[one.attendance.event, one.attendance.contact].append(one.attendance)
+    for one in said:
+        record = one.attendance
+        match one.outcome:
+            case Outcome.REJECTED:
+                has_cause = record.contact in causes.refused
+            case Outcome.CANCELED:
+                has_cause = record.event in causes.canceled or record in causes.corrected
+            case str(outcome) if outcome == SUPERSEDED:
+                of_contact = contacts[record.event, record.contact]
+                has_cause = any(other != record and not _is_older(spans, other, record) for other in of_contact)
+            case str(outcome) if outcome in {NOT_ACCEPTED, Outcome.FAILED}:
+                has_cause = False
+            case _:
+                has_cause = True
+        if not has_cause:
+            yield Difference(Kind.WRONG_ENDING, record, one.outcome)
 
 
 def _accepted_wrongly(
@@ -152,102 +208,141 @@ def _delivered_wrongly(
     turnout: Mapping[Attendance, list[Said]], held: Held, forgotten: Collection[Attendance]
 ) -> Iterator[Difference]:
     there = dict.fromkeys(held.stored)
-    called = {attendance: [one.outcome for one in several] for attendance, several in turnout.items()}
-    for attendance, outcomes in called.items():
-        if Outcome.DELIVERED in outcomes and attendance not in there:
+    for attendance, several in turnout.items():
+        if any(one.outcome == Outcome.DELIVERED for one in several) and attendance not in there:
             yield Difference(Kind.NOT_THERE, attendance)
     for attendance in there:
-        outcomes = called.get(attendance, [])
-        if not {Outcome.DELIVERED, SUPERSEDED} & set(outcomes) and (outcomes or attendance not in forgotten):
-            yield Difference(Kind.NOT_CALLED, attendance, ", ".join(outcomes) or "unknown")
+        several = turnout.get(attendance, [])
+        may_be = any(
+            one.outcome == Outcome.DELIVERED or (one.outcome == SUPERSEDED and one.in_doubt) for one in several
+        )
+        if not may_be and (several or attendance not in forgotten):
+            yield Difference(Kind.NOT_CALLED, attendance, ", ".join(one.outcome for one in several) or "unknown")
+
+
+@dataclass(slots=True)
+class _Span:
+    """When a record was accepted: by any of its submissions, from the first to the one whose acceptance was told."""
+
+    producer: str
+    first: int
+    last: int
+    told: bool = False
+
+
+def _spans(submitted: Iterable[Submitted]) -> dict[Attendance, _Span]:
+    """Give the places of those that are to arrive in order."""
+    spans: dict[Attendance, _Span] = {}
+    for place, one in enumerate(submitted):
+        if one.producer is None:
+            continue
+        span = spans.setdefault(one.attendance, _Span(one.producer, place, place))
+        if not span.told:
+            span.last, span.told = place, one.certain
+    return spans
+
+
+def _is_older(spans: Mapping[Attendance, _Span], one: Attendance, other: Attendance) -> bool:
+    """Say whether one was certainly accepted before another: by the same producer, which keeps an order."""
+    if one not in spans or other not in spans or spans[one].producer != spans[other].producer:
+        return False
+    return spans[one].last < spans[other].first
 
 
 def _out_of_order(submitted: Sequence[Submitted], held: Held) -> Iterator[Difference]:
-    """List what arrived after a newer record of its contact, event and producer.
-
-    A record submitted several times counts from its first submission to the one whose acceptance was told: it may
-    have been accepted by any of these.
-    """
-    first: dict[Attendance, int] = {}
-    last: dict[Attendance, int] = {}
-    producers: dict[Attendance, str] = {}
-    settled: set[Attendance] = set()
-    for place, one in enumerate(submitted):
-        if one.producer is None or one.attendance in settled:
-            continue
-        producers.setdefault(one.attendance, one.producer)
-        first.setdefault(one.attendance, place)
-        last[one.attendance] = place
-        if one.certain:
-            settled.add(one.attendance)
+    """List what arrived after a newer record of its contact, event and producer."""
+    spans = _spans(submitted)
     for arrivals in (held.stored, [one.attendance for one in held.sendings if one.held]):
         newest: dict[tuple[str, str, str], Attendance] = {}
         for attendance in arrivals:
-            if attendance not in first:
+            if attendance not in spans:
                 continue
-            lane = (producers[attendance], attendance.event, attendance.contact)
+            lane = (spans[attendance].producer, attendance.event, attendance.contact)
             newer = newest.get(lane)
-            if newer is not None and first[newer] > last[attendance]:
+            if newer is not None and _is_older(spans, attendance, newer):
                 yield Difference(Kind.ORDER, attendance, f"{newer} was there")
-            if newer is None or first[attendance] > first[newer]:
+            if newer is None or spans[attendance].first > spans[newer].first:
                 newest[lane] = attendance
 
 
 def _sent_again(
     turnout: Mapping[Attendance, list[Said]], held: Held, forgotten: Collection[Attendance]
 ) -> Iterator[Difference]:
-    """List what came again after an answer had named it, more often than an answer was lost or a write refused."""
-    named: set[Attendance] = set()
-    refused = Counter(one.attendance for one in held.sendings if one.refused)
-    again: Counter[Attendance] = Counter()
+    """List what came again, after an answer had named it, more often than there is a reason.
+
+    A reason is an answer that was lost of the call that was named or of a later one: one that was lost before then
+    had its repeat. And one search after a refusal, which may send what was named in a part once more. A repeat that
+    HubSpot refuses itself stores nothing, and does not count.
+    """
+    came: dict[Attendance, list[Sending]] = defaultdict(list)
     for sending in held.sendings:
-        if sending.attendance in named:
-            again[sending.attendance] += 1
-        if sending.named:
-            named.add(sending.attendance)
-    for attendance, times in again.items():
+        came[sending.attendance].append(sending)
+    for attendance, sendings in came.items():
+        named = next((place for place, one in enumerate(sendings) if one.named), len(sendings))
+        again = sum(one.status not in _REFUSED for one in sendings[named + 1 :])
         several = turnout.get(attendance, [])
-        lost = sum(one.answers_lost for one in several)
-        if times > lost + refused[attendance] and (several or attendance not in forgotten):
-            yield Difference(Kind.SENT_AGAIN, attendance, f"{times} times, {lost} answers lost")
+        if not again or (not several and attendance in forgotten):
+            continue
+        calls = [call for one in several for call in one.calls]
+        # The call that was named is the last that began before its write came.
+        began_at = max((one.began_at for one in calls if one.began_at <= sendings[named].received_at), default=0.0)
+        lost = sum(one.lost for one in calls if one.began_at >= began_at)
+        searched = any(one.status in _SEARCHED for one in sendings)
+        if again > lost + searched:
+            yield Difference(Kind.SENT_AGAIN, attendance, f"{again} times, {lost} answers lost")
 
 
 _SAID: Final = text("""
-WITH RECURSIVE was_in(record_id, batch_id) AS (
-  SELECT id, batch_id FROM records
-  UNION SELECT record_id, batch_id FROM errors
+WITH RECURSIVE labels AS (
+  SELECT id, coalesce(object_id, external_account_id || '/' || external_event_id) AS event FROM events),
+chosen AS (
+  SELECT r.*, labels.event, b.state, b.status FROM labels JOIN batches b ON b.event_id = labels.id
+  JOIN records r ON r.batch_id = b.id
+  WHERE CAST(:events AS text[]) IS NULL OR labels.event = ANY(CAST(:events AS text[]))),
+was_in(record_id, batch_id) AS (
+  SELECT id, batch_id FROM chosen
+  UNION SELECT e.record_id, e.batch_id FROM errors e JOIN chosen ON chosen.id = e.record_id
   UNION SELECT was_in.record_id, b.split_from FROM was_in JOIN batches b ON b.id = was_in.batch_id
   WHERE b.split_from IS NOT NULL),
-lost AS (
-  SELECT was_in.record_id, count(*) AS number FROM was_in JOIN attempts a ON a.batch_id = was_in.batch_id
-  WHERE a.kind <> 'read-back' AND a.answer IN ('', 'lost', 'ambiguous') GROUP BY 1)
-SELECT coalesce(v.object_id, v.external_account_id || '/' || v.external_event_id) AS event, r.contact,
-  b.state, (r.input->>'interactionDateTime')::bigint AS occurred_at,
+calls AS (
+  SELECT was_in.record_id, bool_or(a.answer IN ('', 'lost', 'ambiguous')) AS any_lost,
+    jsonb_agg(jsonb_build_array(extract(epoch FROM a.started_at) * 1000, a.answer IN ('', 'lost', 'ambiguous'))) AS all
+  FROM was_in JOIN attempts a ON a.batch_id = was_in.batch_id WHERE a.kind <> 'read-back' GROUP BY 1)
+SELECT r.event, r.contact, r.state, (r.input->>'interactionDateTime')::bigint AS occurred_at,
   CASE WHEN e.resolution = 'confirmed' THEN 'delivered'
-    WHEN e.category = 'SUPERSEDED' AND (lost.number > 0 OR EXISTS (
-      SELECT FROM errors p WHERE p.record_id = r.id AND p.outcome = 'unconfirmed')) THEN 'superseded'
+    WHEN e.category = 'SUPERSEDED' THEN 'superseded'
     WHEN e.id IS NOT NULL THEN e.outcome
-    WHEN b.status = 'COMPLETE' THEN 'delivered' ELSE lower(b.status) END AS outcome,
-  coalesce(lost.number, 0) AS answers_lost
-FROM records r JOIN batches b ON b.id = r.batch_id JOIN events v ON v.id = b.event_id
+    WHEN r.status = 'COMPLETE' THEN 'delivered' ELSE lower(r.status) END AS outcome,
+  coalesce(calls.all, '[]') AS calls, coalesce(calls.any_lost, false) OR EXISTS (
+    SELECT FROM errors p WHERE p.record_id = r.id AND p.outcome = 'unconfirmed') AS in_doubt
+FROM chosen r
 LEFT JOIN LATERAL (SELECT id, outcome, category, resolution FROM errors WHERE record_id = r.id AND batch_id = r.batch_id
   ORDER BY id DESC LIMIT 1) e ON true
-LEFT JOIN lost ON lost.record_id = r.id WHERE r.contact NOT LIKE 'erased %' ORDER BY r.id""")
+LEFT JOIN calls ON calls.record_id = r.id WHERE r.contact NOT LIKE 'erased %' ORDER BY r.id""")
 """Its outcomes are derived here once more, apart from `models.outcome`: a book is not checked by itself."""
 _NOT_ACCEPTED: Final = text("""
 SELECT raw FROM refused WHERE raw <> ''::bytea AND (replayed_at IS NULL OR closing = 'dismissed') ORDER BY id""")
 
 
-def what_turnout_says(engine: Engine) -> list[Said]:
-    """Read Turnout's book from its database; erased records and messages that are no JSON are left out."""
+def what_turnout_says(engine: Engine, events: Collection[str] | None = None) -> list[Said]:
+    """Read Turnout's book from its database, of these events or of all.
+
+    Erased records and messages that cannot be read are left out.
+    """
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection, connection.begin():
-        records = connection.execute(_SAID).all()
+        records = connection.execute(_SAID, {"events": None if events is None else list(events)}).all()
         not_accepted = connection.execute(_NOT_ACCEPTED).scalars().all()
     said = [
-        Said(Attendance(row.event, row.contact, row.state, row.occurred_at), row.outcome, row.answers_lost)
+        Said(
+            Attendance(row.event, row.contact, row.state, row.occurred_at),
+            row.outcome,
+            tuple(Call(float(began_at), lost) for began_at, lost in row.calls),
+            row.in_doubt,
+        )
         for row in records
     ]
-    return [*said, *(Said(one, NOT_ACCEPTED) for raw in not_accepted for one in attendances(raw))]
+    kept = [one for raw in not_accepted for one in attendances(raw) if events is None or one.event in events]
+    return [*said, *(Said(one, NOT_ACCEPTED) for one in kept)]
 
 
 def attendances(raw: bytes) -> list[Attendance]:
@@ -272,7 +367,8 @@ def what_the_sandbox_holds(
             _attendance({**write, **one}),
             held=bool(one["held"]),
             named=bool(one["named"]),
-            refused=write["status"] in _REFUSED,
+            status=str(write["status"]),
+            received_at=float(str(write["receivedAt"])),
         )
         for write in writes
         for one in _inputs(write)
