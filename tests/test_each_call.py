@@ -37,6 +37,8 @@ class Ended:
     """How a verb ended, and all that followed."""
 
     ran: Ran
+    last: Ran
+    """Of the process that did it again with faults; else the same as `ran`."""
     wrong: list[str]
     outcomes: dict[Attendance, str]
     """What Turnout says in the end of each record."""
@@ -78,20 +80,20 @@ class Play:
             if then:
                 last = self.act(*then)
             if self.verb.asks and not last.answered:
-                last = self.act()
-                if not last.answered and not self.is_done_already(last):
-                    return Ended(ran, [f"asked again, it ends with: {last.error or 'a kill'}"], {})
+                again = self.act()
+                if not again.answered and not self.is_done_already(again):
+                    return Ended(ran, last, [f"asked again, it ends with: {again.error or 'a kill'}"], {})
             self.stage.forgotten = set(self.verb.forgets)
-            return self._ended(ran)
+            return self._ended(ran, last)
         finally:
             self.stage.submitted = before
 
-    def _ended(self, ran: Ran) -> Ended:
+    def _ended(self, ran: Ran, last: Ran) -> Ended:
         wrong = self.stage.live_on()
         if not wrong and self.verb.holds:
             wrong = self.verb.holds(self.stage)
         said = what_turnout_says(self.stage.context.engine)
-        return Ended(ran, wrong, {one.attendance: one.outcome for one in said})
+        return Ended(ran, last, wrong, {one.attendance: one.outcome for one in said})
 
     def undisturbed(self) -> Ended:
         """Do it without a fault: it must go as it is to go."""
@@ -101,17 +103,24 @@ class Play:
         assert ended.ran.calls
         return ended
 
-    def disturbed(self, expected: Ended, *faults: Fault, then: Sequence[Fault] = ()) -> list[str]:
-        """Do it with faults, and say what is wrong in the end, or otherwise than without them."""
+    def disturbed(self, expected: Ended, *faults: Fault) -> list[str]:
+        """Do it with faults, and say what is wrong in the end, or otherwise than without them; each must be met."""
+        wrong, met = self.disturbed_as_it_comes(expected, *faults)
+        return wrong if met else [*wrong, f"{self.name}: not every fault was met of {faults}"]
+
+    def disturbed_as_it_comes(
+        self, expected: Ended, *faults: Fault, then: Sequence[Fault] = ()
+    ) -> tuple[list[str], bool]:
+        """Do the same, and say whether each fault was met: after the first, too few calls may follow for a second."""
         ended = self.through(*faults, then=then)
         wrong = list(ended.wrong)
         if not wrong and not self.verb.differs and ended.outcomes != expected.outcomes:
             other = {one: (was, ended.outcomes.get(one)) for one, was in expected.outcomes.items()}
             wrong.append(f"outcomes differ: {[item for item in other.items() if item[1][0] != item[1][1]]}")
-        if len(ended.ran.calls) < faults[0].number:
-            wrong.append(f"only {len(ended.ran.calls)} calls were made")
         told = ", ".join(f"{fault.mode} {expected.ran.calls[fault.number - 1]}" for fault in (*faults, *then))
-        return [f"{self.name}, {told}: {one}" for one in wrong]
+        met = all(one.number <= len(ended.ran.calls) for one in faults)
+        met = met and all(one.number <= len(ended.last.calls) for one in then)
+        return [f"{self.name}, {told}: {one}" for one in wrong], met
 
 
 Playing = Callable[[str], AbstractContextManager[Play]]
@@ -232,6 +241,10 @@ def test_each_call_of_a_verb_fails_once(play: Play) -> None:
     assert wrong == []
 
 
+PAIRS: Final = 5
+"""Pairs of faults that are both met, of a verb and seed; fewer where many draws meet only their first."""
+
+
 @pytest.mark.long
 @pytest.mark.timeout(7_200)
 @pytest.mark.parametrize("seed", range(int(os.environ.get("SEEDS", "3"))))
@@ -240,24 +253,34 @@ def test_two_calls_of_a_verb_fail(play: Play, seed: int) -> None:
     """One fault follows another: in the same process where that lives on, or in the one that does it again."""
     expected = play.undisturbed()
     chance = random.Random(f"{play.name} {seed}")
-    for _ in range(5):
+    both_met = 0
+    for _ in range(20):
         first, second = (Fault(chance.randint(1, len(expected.ran.calls)), chance.choice(list(Mode))) for _ in "12")
         if first.number < second.number and first.mode in {Mode.LOST, Mode.AWAY}:
-            assert play.disturbed(expected, first, second) == [], seed
+            wrong, met = play.disturbed_as_it_comes(expected, first, second)
         else:
-            assert play.disturbed(expected, first, then=[second]) == [], seed
+            wrong, met = play.disturbed_as_it_comes(expected, first, then=[second])
+        assert wrong == [], seed
+        both_met += met
+        if both_met == PAIRS:
+            break
+    assert both_met
 
 
-SOME: Final = ("accept by Celery", "deliver", "isolate, and split")
+SOME: Final = ("accept by stream", "accept by Celery", "deliver", "isolate, and split", "cancel")
+AT_MOST: Final = 12
+"""Answers that are lost, of a verb, in `make test`."""
 
 
 @pytest.mark.timeout(1_200)
 @pytest.mark.parametrize("play", SOME, indirect=True)
 def test_some_calls_of_a_verb_fail(play: Play) -> None:
-    """Of each statement and each COMMIT the answer is lost once; the rest is `make test-long ONLY=each_call`."""
+    """The answers of some statements and COMMITs are lost; the rest is `make test-long ONLY=each_call`."""
     expected = play.undisturbed()
     sql = [call for call in expected.ran.calls if call.kind is Kind.SQL and call.what not in {"BEGIN", "ROLLBACK"}]
     lost = [Fault(call.number, Mode.LOST) for call in {(call.what, call.caller): call for call in sql}.values()]
-    assert len(lost) > 10
-    more = random.Random(play.name).sample(list(faults_of(expected.ran.calls)), 5)
+    assert len(lost) > 5
+    chance = random.Random(play.name)
+    lost = chance.sample(lost, min(AT_MOST, len(lost)))
+    more = chance.sample(list(faults_of(expected.ran.calls)), 4)
     assert [line for fault in (*lost, *more) for line in play.disturbed(expected, fault)] == []
