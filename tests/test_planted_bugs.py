@@ -2,10 +2,11 @@
 
 import ast
 import tomllib
+from pathlib import Path
 
 import pytest
 
-from tests.planted_bugs import LIST, PAGE, ROOT, Bug, bugs, rows_of
+from tests.planted_bugs import LIST, PAGE, ROOT, Bug, bugs, read_report, rows_of
 
 BUGS = bugs()
 
@@ -38,3 +39,19 @@ def test_the_page_has_a_row_for_each_and_each_was_caught() -> None:
     for bug in BUGS:
         assert f"{bug.promise} *{bug.bug}*" in rows[bug.name]
         assert [test for test in bug.tests if f"| `{test}" in rows[bug.name]], rows[bug.name]
+
+
+@pytest.mark.parametrize(
+    ("inside", "caught_by"),
+    [
+        ("<failure/>", "tests/test_a.py::test_b"),
+        ("<error/>", None),  # of a fixture, or of an import
+        ("", None),
+    ],
+)
+def test_a_bug_is_caught_by_a_test_that_fails_alone(tmp_path: Path, inside: str, caught_by: str | None) -> None:
+    report = tmp_path / "report.xml"
+    case = f'<testcase classname="tests.test_a" name="test_b[1]" time="1.5">{inside}</testcase>'
+    report.write_text(f"<testsuites><testsuite>{case}</testsuite></testsuites>")
+    assert read_report(report, "").caught_by == caught_by
+    assert read_report(tmp_path / "none.xml", "").caught_by is None
