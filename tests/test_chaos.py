@@ -101,4 +101,7 @@ def test_a_seed_that_cannot_be_shown_here_is_no_success(
         assert main() == 2
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert "NOT SHOWN: 1 seeds need RabbitMQ" in capsys.readouterr().out
+    assert (
+        "NOT SHOWN, without RabbitMQ on 127.0.0.1:5672, guest/guest, and rabbitmqctl: 1 seed\n"
+        in capsys.readouterr().out
+    )

@@ -62,11 +62,15 @@ def words(text: str) -> Iterator[str]:
 
 
 def paths(text: str) -> set[str]:
-    """Give the words that name a file or folder of the repository: by their folder, or by how they end."""
+    """Give the words that name a file or folder of the repository: by their folder, or by how they end.
+
+    What is under `build/` is made by a command, and is not in the repository.
+    """
     return {
         word
         for word in words(text)
         if _PATH.fullmatch(word)
+        and not word.startswith("build/")
         and not _MODULE.fullmatch(word)
         and (_FILE.fullmatch(word) or ("/" in word and word.partition("/")[0] in TOP))
     }
@@ -121,7 +125,7 @@ def test_the_pages_are_there_and_name_something() -> None:
         ("see `gone/away.py`, `tasks/` and `Makefile`", {"gone/away.py", "tasks/"}),
         ('```mermaid\nflowchart TD\n  a["x<br/>worker/a.py, worker/b.py"]\n```', {"worker/a.py", "worker/b.py"}),
         ("`turnout enqueue examples/a.csv --state cancel`, `a/b`", {"examples/a.csv"}),
-        ("`/openapi.json`, `/batch/{batch}`, `.venv/bin/turnout`", set()),
+        ("`/openapi.json`, `/batch/{batch}`, `.venv/bin/turnout`, `build/calls.txt`", set()),
         ("`tests/test_<verb>.py`, `docs/*.md`", {"tests/test_<verb>.py", "docs/*.md"}),
         ("worker/queue/claim.py without back-ticks, `worker.queue.claim`", set()),
     ],

@@ -56,7 +56,9 @@ def several(first: int, number: int) -> list[Plan]:
     on_valkey = [plan for plan in plans if plan.broker is Broker.VALKEY]
     on_rabbitmq = [plan for plan in plans if plan.broker is Broker.RABBITMQ]
     if on_rabbitmq and not rabbitmq_answers():
-        print(f"NOT SHOWN: {len(on_rabbitmq)} seeds need RabbitMQ on 127.0.0.1:5672, guest/guest, and rabbitmqctl")
+        print(
+            f"NOT SHOWN, without RabbitMQ on 127.0.0.1:5672, guest/guest, and rabbitmqctl: {_seeds(len(on_rabbitmq))}"
+        )
         on_rabbitmq = []
     return on_valkey + on_rabbitmq
 
@@ -71,7 +73,11 @@ def until_then(first: int, ends: float) -> Iterator[Plan]:
             yield plan
         else:
             left_out += 1
-    print(f"NOT SHOWN: {left_out} seeds with RabbitMQ as the broker; HOURS runs on Valkey alone")
+    print(f"NOT SHOWN, since HOURS runs on Valkey alone: {_seeds(left_out)} with RabbitMQ as the broker")
+
+
+def _seeds(number: int) -> str:
+    return f"{number} seed{'s' * (number != 1)}"
 
 
 def tell(reported: Iterable[Report | Late]) -> int:
@@ -87,7 +93,8 @@ def tell(reported: Iterable[Report | Late]) -> int:
         if not report.ok:
             failed.append(report.name)
             print(f"its logs are in {KEPT / report.name}", flush=True)
-    print(f"\n{runs} runs in {(time.monotonic() - began) / 60:.0f} minutes, {len(failed)} with a difference")
+    minutes = (time.monotonic() - began) / 60
+    print(f"\n{runs} run{'s' * (runs != 1)} in {minutes:.0f} minutes, {len(failed)} with a difference")
     print("what happened: " + ", ".join(f"{kind} {number}" for kind, number in happened.most_common()))
     print("what Turnout says: " + ", ".join(f"{outcome} {number:,}" for outcome, number in outcomes.most_common()))
     if failed:
