@@ -73,7 +73,8 @@ def until_then(first: int, ends: float) -> Iterator[Plan]:
             yield plan
         else:
             left_out += 1
-    print(f"NOT SHOWN, since HOURS runs on Valkey alone: {_seeds(left_out)} with RabbitMQ as the broker")
+    if left_out:
+        print(f"NOT SHOWN, since HOURS runs on Valkey alone: {_seeds(left_out)} with RabbitMQ as the broker")
 
 
 def _seeds(number: int) -> str:
