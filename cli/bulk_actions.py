@@ -83,7 +83,8 @@ def cancel(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Take waiting batches out of the queue.
 
-    `turnout retry --outcome canceled` puts their records back.
+    `turnout retry --outcome canceled` puts their records back. Those that HubSpot may have, since a call for them
+    brought no answer, are unconfirmed and looked for there.
 
     On a terminal it first shows several and asks; one alone, or without a terminal, goes on.
     """
@@ -102,4 +103,8 @@ def cancel(  # noqa: PLR0913 - one parameter an option
     else:
         of_batches = counted(batches, "batch", "batches")
         nothing = "no waiting batch matches: nothing is canceled"
-        tell(job, lambda job: f"{counted(job.done, 'record')} in {of_batches} {is_or_are(job.done)} canceled", nothing)
+        tell(
+            job,
+            lambda job: f"{counted(job.done, 'record')} in {of_batches} {is_or_are(job.done)} taken out of the queue",
+            nothing,
+        )

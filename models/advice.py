@@ -167,7 +167,7 @@ def advise(  # noqa: PLR0911, PLR0913 - a row each
         case Outcome.CANCELED, "CORRECTED":
             return Advice("it was corrected, and the corrected record is sent in its place", Who.NOBODY)
         case Outcome.CANCELED, _:
-            return Advice("an operator took it out of the queue before it was sent", Who.OPERATOR, subject.retry)
+            return Advice("an operator took it out of the queue: it is not sent", Who.OPERATOR, subject.retry)
         case Outcome.FAILED, _:
             means = (
                 "HubSpot gave no clear answer, however often it was asked; it may have arrived, and sending it again"
@@ -175,10 +175,11 @@ def advise(  # noqa: PLR0911, PLR0913 - a row each
             )
             return Advice(means, Who.HUBSPOT, subject.retry)
         case Outcome.UNCONFIRMED, "CANCELED":
-            means = "an operator took it out of the queue after a call that brought no answer: it may have arrived"
-            if is_looked_for:
-                return Advice(f"{means}; Turnout looks for it at HubSpot, and does not send it again", Who.NOBODY)
-            return Advice(f"{means}, and Turnout did not find it", Who.OPERATOR, subject.retry)
+            means = (
+                "an operator took it out of the queue after a call that brought no answer: it may have arrived; Turnout"
+                " looks for it at HubSpot, and does not send it again"
+            )
+            return Advice(means, Who.NOBODY)
         case Outcome.UNCONFIRMED, _:
             means = (
                 "HubSpot took the request and said neither yes nor no to these"

@@ -36,9 +36,16 @@ class Leave:
     because: str
 
 
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """It is canceled, as an operator wanted before it was known whether HubSpot has it."""
+
+    because: str
+
+
 def after_absence(
     reads: int, *, sent_again: bool, newer: bool, canceled: bool = False, waits: Sequence[float] = WAITS
-) -> ReadAgain | SendAgain | Leave:
+) -> ReadAgain | SendAgain | Leave | Cancel:
     """Decide what follows the look number `reads` (from 1) that found nothing.
 
     `sent_again`: it was sent once more already. `newer`: HubSpot shows a later state that sending would undo.
@@ -47,7 +54,7 @@ def after_absence(
     if reads <= len(waits):
         return ReadAgain(waits[reads - 1])
     if canceled:
-        return Leave("an operator canceled it, and it is not there")
+        return Cancel("an operator canceled it, and it is not there")
     if sent_again:
         return Leave("it was sent once more, and is still not there")
     if newer:
@@ -61,4 +68,4 @@ def is_asked_for_alone(reads: int, waits: Sequence[float] = WAITS) -> bool:
     Once when the breakdown has had its time, and once before it is called absent: in between, and at first, the
     breakdown alone costs a hundredth.
     """
-    return reads + 1 in {2, len(waits) + 1}
+    return reads == 1 or reads >= len(waits)

@@ -650,7 +650,7 @@ def test_a_batch_is_canceled(operator: Visitor, submit: Submit, engine: Engine, 
     submit(message(*people(3)))
     number = ledger.batches()[0].id
     answer = operator.press(f"/batch/{number}/cancel", f"/batch/{number}")
-    assert "3 records in 1 batch are canceled" in words(answer.text)
+    assert "3 records in 1 batch are taken out of the queue" in words(answer.text)
     assert outcomes(engine) == {"canceled": 3}
     assert "the batch waits no longer: nothing is canceled" in words(
         operator.press(f"/batch/{number}/cancel", "/accounts").text

@@ -171,7 +171,7 @@ def test_by_tab_alone_a_batch_is_canceled(
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Cancel batch")).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_have_text("3 records in 1 batch are canceled")
+    expect(page.get_by_role("status")).to_have_text("3 records in 1 batch are taken out of the queue")
     assert outcomes(engine) == {"canceled": 3}
 
 

@@ -157,6 +157,23 @@ def test_what_may_have_arrived_overtakes_however_its_retry_ended(
     assert [sent.records for sent in book.sent][2:] == [()]  # what was overtaken is not sent
 
 
+@pytest.mark.parametrize("asked", [FAILED, Filter((Outcome.UNCONFIRMED,))])
+def test_what_may_have_arrived_before_its_retry_is_in_doubt_where_the_retry_is_canceled(
+    submit: Submit, engine: Engine, asked: Filter
+) -> None:
+    submit(message("a@x.org", "b@x.org"))
+    if asked == FAILED:
+        given_up(engine, taken(engine))
+    else:
+        settled(engine, taken(engine), unconfirmed=[0, 1])
+    submit(message("new@x.org"))
+    assert retry(engine, 100, asked) == 2
+    assert cancel(engine, CancelFilter()) == (2, 3)
+    assert outcomes(engine) == {"unconfirmed": 2, "canceled": 1}
+    assert retry(engine, 100, Filter((Outcome.UNCONFIRMED,))) == 2
+    assert audit(engine).balanced
+
+
 def test_an_accounts_small_batches_make_no_others_smaller(submit: Submit, engine: Engine, ledger: Ledger) -> None:
     do(engine, insert(Account).values(name="acme", batch_size=2))
     submit(message(*people(6)), {**message(*people(4)), "account": "acme"})
@@ -517,8 +534,8 @@ def test_a_canceled_retry_can_be_retried_but_not_what_was_superseded_in_it(
     submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submit(message("a@x.org", "b@x.org"))
-    given_up(engine, taken(engine))
-    retry(engine, 100, FAILED)
+    settled(engine, taken(engine), rejected=[0, 1])
+    retry(engine, 100, Filter((Outcome.REJECTED,)))
     submit(message("a@x.org", state="cancel"))
     monkeypatch.setattr(worker.queue.claim, "FLOOR", 1.0)
     postponed(engine, taken(engine), 0)
@@ -605,7 +622,7 @@ def test_an_ambiguous_commit_moves_a_record_once(
     lose_commits(3)
     assert cancel(engine, CancelFilter(event="77")) == (1, 5)
     assert len(errors(engine)) == 10
-    assert (outcomes(engine), audit(engine).balanced) == ({"canceled": 5}, True)
+    assert (outcomes(engine), audit(engine).balanced) == ({"unconfirmed": 5}, True)
 
 
 def test_an_ambiguous_commit_of_accept_is_repeated_by_its_redelivery_alone(

@@ -18,7 +18,7 @@ from sqlalchemy import Engine, delete, func, select, text
 import tasks
 from models.tables import SchemaRevision, Secret
 from tests.support.services import Valkey
-from tests.support.worker_processes import COMMANDS, environment
+from tests.support.worker_processes import CELERY, COMMANDS, environment
 from worker import failures, process_start, schema_watch, startup
 from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES
 from worker.context import Context
@@ -102,20 +102,42 @@ def test_who_starts_first_makes_the_key_and_is_told_of_nothing(settings: Setting
         startup.start(told(settings, secret_key=type(settings.secret_key)("other")), engine, lambda _: None)
 
 
-def test_a_worker_of_forked_children_does_not_start_and_says_which_pool_it_needs(
+def test_a_worker_of_another_pool_does_not_start_and_says_which_pool_it_needs(
     settings: Settings, engine: Engine, tmp_path: Path
 ) -> None:
     assert startup.of_database(settings, engine) == []
     command = [word for word in COMMANDS["delivery"] if not word.startswith("--pool")]
-    for pool, words in (("prefork", command), ("solo", [*command, "--pool=solo"])):  # without a word Celery forks
-        done = run(settings, words, tmp_path)
-        assert done.returncode == 1
-        reason = f"this worker was started with Celery's pool `{pool}`, in which the watchdog and the search"
-        said = done.stderr.splitlines()[-1]
-        assert said.startswith(f"turnout: {reason}")
-        assert said.endswith("expected are threads: add `--pool=threads` to `celery -A worker worker`")
-        assert "Traceback" not in done.stdout + done.stderr
-        assert refused_starts(settings)[KIND["delivery"]].startswith(reason)
+    done = run(settings, [*command, "--pool=solo"], tmp_path)
+    assert done.returncode == 1
+    reason = "this worker was started with Celery's pool `solo`, in which the watchdog and the search"
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith(f"turnout: {reason}")
+    assert said.endswith("expected are threads: start `celery -A worker worker` without `--pool`")
+    assert "Traceback" not in done.stdout + done.stderr
+    assert refused_starts(settings)[KIND["delivery"]].startswith(reason)
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("options", [[], ["--pool=prefork"]])  # Celery does not tell its default from that word
+def test_a_worker_starts_with_threads_where_nothing_else_is_said(
+    options: list[str], settings: Settings, tmp_path: Path
+) -> None:
+    process = subprocess.Popen(
+        [*CELERY, "worker", *options],
+        cwd=tmp_path,
+        env=environment(settings),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    try:
+        assert any("worker ready" in line for line in process.stderr)
+        process.terminate()
+        process.stderr.read()
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.stderr.close()
 
 
 def revised(engine: Engine, revision: str, allows: str | None) -> None:

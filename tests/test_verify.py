@@ -15,6 +15,7 @@ import worker.delivery.read_back
 from hubspot_api.client import get
 from hubspot_api.transport import Egress
 from models.tables import Account, Attempt, Batch, Error, Record
+from models.verification_policy import WAITS
 from models.words import AttemptKind, Door, Outcome, Resolution, Status
 from tasks.deliver import deliver
 from tasks.sweep import sweep
@@ -843,7 +844,7 @@ def test_the_sweep_wakes_whoever_has_something_to_read_once(
 def test_what_is_canceled_after_a_call_without_an_answer_is_looked_for_and_not_sent_again(
     context: Context, sandbox: RunningSandbox
 ) -> None:
-    """HubSpot has the one, and lost the other: Turnout says so of both."""
+    """HubSpot has the one and not the other, and Turnout finds out: the other one is canceled, and can be put back."""
     hand(context, "came@example.com", object_id="77")
     hand(context, "lost@example.com", object_id="78")
     sandbox.fault(match="came@example.com", cut=True, applied=True, count=1)
@@ -856,8 +857,43 @@ def test_what_is_canceled_after_a_call_without_an_answer_is_looked_for_and_not_s
     for _ in range(6):
         let_pass(context.engine, 1)
         verify(context, "default")
-    assert outcomes(context) == {"delivered": 1, "unconfirmed": 1, "canceled": 1}
-    (left,) = [error for error in errors(context) if error.outcome == "unconfirmed" and error.resolution is None]
-    assert left.context["read_back"]["left"] == "an operator canceled it, and it is not there"
+    assert outcomes(context) == {"delivered": 1, "canceled": 2}
+    (looked_for,) = [error for error in errors(context) if error.resolution == "dismissed"]
+    assert looked_for.resolved_because == "an operator canceled it, and it is not there"
+    assert {error.outcome for error in errors(context) if error.resolution is None} == {"canceled"}
     assert sandbox.stats()["requests"] == requests
-    assert audit(context.engine).balanced
+    assert retry(context.engine, 100, Filter((Outcome.CANCELED,))) == 2
+    sent(context)
+    assert outcomes(context) == {"delivered": 3}
+
+
+def test_what_is_canceled_while_it_waits_to_be_sent_once_more_is_looked_for(
+    context: Context, sandbox: RunningSandbox
+) -> None:
+    """The write comes to light late: after four looks in vain, and after an operator canceled the second sending."""
+    hand(context, "late@example.com")
+    sandbox.fault(match="late@example.com", drop=True, count=1)
+    sent(context)
+    for _ in range(5):
+        looked(context)
+    assert outcomes(context) == {"pending": 1}
+    assert cancel(context.engine, CancelFilter()) == (1, 1)
+    assert outcomes(context) == {"unconfirmed": 1}
+    post(sandbox, by_email("late@example.com", WHEN), path=object_path("7"), token=TOKEN)
+    looked(context)
+    assert outcomes(context) == {"delivered": 1}
+
+
+def test_what_a_worker_of_an_earlier_release_would_send_again_although_it_is_canceled_is_not_sent(
+    context: Context, sandbox: RunningSandbox
+) -> None:
+    hand(context, "ada@example.com")
+    sandbox.fault(match="ada@example.com", cut=True, count=1)
+    deliver(context, "default")
+    assert cancel(context.engine, CancelFilter()) == (1, 1)
+    requests = sandbox.stats()["requests"]
+    do(context.engine, update(Error).values(reads=len(WAITS) + 1))
+    looked(context)
+    assert outcomes(context) == {"canceled": 1}
+    assert sandbox.stats()["requests"] == requests
+    assert accounts_due(context.engine) == []

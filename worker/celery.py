@@ -186,6 +186,8 @@ def configuration(settings: Settings) -> Json:
         # without any, a publisher that lost its connection never makes another (seen on RabbitMQ, of beat too).
         "task_publish_retry": True,
         "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0},
+        # What waits on the network needs no process each, and Celery's own choice, forked children, is refused.
+        "worker_pool": "threads",
         "worker_concurrency": 8,
         "enable_utc": True,
         # Beat carries only ticks, without `expires` (it is the sender's clock), and remembers nothing: any number

@@ -50,8 +50,8 @@ def check_pool(kind: str, pool: type) -> None:
         return
     error = CannotStart(
         f"this worker was started with Celery's pool `{pool.__module__.rpartition('.')[2]}`, in which the watchdog and"
-        " the search for due work would not see its tasks; expected are threads: add `--pool=threads` to `celery -A"
-        " worker worker`"
+        " the search for due work would not see its tasks; expected are threads: start `celery -A worker worker`"
+        " without `--pool`"
     )
     refused(kind, error)
     raise error

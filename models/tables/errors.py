@@ -60,4 +60,4 @@ class Error(Base):
     resolution: Mapped[Resolution | None]
     resolved_at: Mapped[datetime | None]
     resolved_because: Mapped[str] = mapped_column(server_default="")
-    """The operator's reason, where it was dismissed."""
+    """The reason, where it was dismissed."""

@@ -439,6 +439,30 @@ def _waiting(stage: Stage) -> None:
     stage.facts["BATCH"] = str(ask(stage.context.engine, "SELECT min(id) AS id FROM batches")[0].id)
 
 
+def _in_doubt(stage: Stage) -> None:
+    """A call brought no answer; HubSpot has the records, which wait for their next turn."""
+    stage.submit(message(ADA, BOB))
+    stage.sandbox.fault(cut=True, applied=True, count=1)
+    tasks.deliver.deliver(stage.context, "default")
+    let_pass(stage.context.engine, 1)
+
+
+def _canceled_in_doubt(*, stored: bool, looks: int) -> Scene:
+    """A record was canceled after such a call; so many looks found nothing, and the next is due."""
+
+    def scene(stage: Stage) -> None:
+        stage.submit(message(ADA))
+        stage.sandbox.fault(cut=True, applied=stored, count=1)
+        tasks.deliver.deliver(stage.context, "default")
+        run_here(stage, "cancel", "--all", "--yes")
+        let_pass(stage.context.engine, 1)
+        for _ in range(looks):
+            tasks.verify.verify(stage.context, "default")
+            let_pass(stage.context.engine, 1)
+
+    return scene
+
+
 def _job(stage: Stage) -> None:
     """A retry was asked for, and waits for a worker."""
     _rejected(stage)
@@ -583,6 +607,9 @@ OPERATING: Final = {
     "dismiss": Verb(run("dismiss", "--because", "a test", "--outcome", "rejected", "--yes"), _rejected, asks=True),
     "cancel": Verb(run("cancel", "--event", "77", "--yes"), _waiting, asks=True),
     "cancel one of two": Verb(run("cancel", "$BATCH"), _waiting, asks=True),
+    "cancel, in doubt": Verb(run("cancel", "--event", "77", "--yes"), _in_doubt, asks=True),
+    "read back, canceled in doubt": Verb(VERIFY, _canceled_in_doubt(stored=True, looks=0)),
+    "read back, canceled in doubt, not found": Verb(VERIFY, _canceled_in_doubt(stored=False, looks=3)),
     "submit again what was not accepted": Verb(run("refused", "retry", "--all", "--yes"), _for_partner, asks=True),
     "dismiss what was not accepted": Verb(
         run("refused", "dismiss", "$REFUSED", "--because", "a test", "--yes"), _for_partner, asks=True

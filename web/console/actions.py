@@ -36,7 +36,9 @@ def cancel_batch(visit: ConsoleRequest, _: Mapping[str, str]) -> Redirect:
         return Redirect("the batch waits no longer: nothing is canceled", f"/batch/{number}")
     if job.ended_at is None:
         return Redirect("", f"/job/{job.id}")
-    return Redirect(f"{counted(job.done, 'record')} in 1 batch {is_or_are(job.done)} canceled", f"/batch/{number}")
+    return Redirect(
+        f"{counted(job.done, 'record')} in 1 batch {is_or_are(job.done)} taken out of the queue", f"/batch/{number}"
+    )
 
 
 def _at_once(visit: ConsoleRequest, action: Bulk, chosen: Mapping[str, object]) -> JobSummary | None:

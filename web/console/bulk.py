@@ -23,7 +23,10 @@ PAGE: Final = 50
 VERBS: Final = {
     Action.RETRY: ("Retry", "sent again, behind what is live"),
     Action.DISMISS: ("Dismiss", "left as they are: resolved with your reason, and not delivered"),
-    Action.CANCEL: ("Cancel", "taken out of the queue and not sent; a retry of canceled ones puts them back"),
+    Action.CANCEL: (
+        "Cancel",
+        "taken out of the queue and not sent; a retry puts them back; those that HubSpot may have are looked for there",
+    ),
     Action.DISCARD: ("Dismiss", "dismissed with your reason: open no more, and not sent"),
     Action.REPLAY: ("Submit again", "submitted as they are, behind what is live; what is still wrong stays here"),
 }

@@ -32,7 +32,7 @@ MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
         Status.PENDING: "Records wait to be sent to HubSpot.",
         Status.PROCESSING: "Records are being sent to HubSpot.",
         Status.COMPLETE: "Every record has its outcome, whichever it is.",
-        Status.CANCELED: "All were canceled or given up, none was answered.",
+        Status.CANCELED: "Canceled or given up; a record that HubSpot may have is looked for there.",
     },
 }
 """What the words of the closed lists mean."""

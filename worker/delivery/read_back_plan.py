@@ -20,7 +20,7 @@ from hubspot_api.participations import (
     is_worth_paging,
     judge,
 )
-from models.verification_policy import Leave, after_absence, is_asked_for_alone
+from models.verification_policy import Cancel, Leave, after_absence, is_asked_for_alone
 from models.words import Resolution
 from worker.queue.read_back_results import ReadBackResult
 from worker.queue.unconfirmed import Breakdown, DueForReadBack, Unconfirmed
@@ -222,6 +222,8 @@ def _absent(  # noqa: PLR0913 - what was seen, and where
     follows = after_absence(
         record.reads + 1, sent_again=record.sent_again, newer=newer, canceled=record.canceled, waits=waits
     )
+    if isinstance(follows, Cancel):
+        return ReadBackResult(record, Resolution.DISMISSED, said, because=follows.because)
     if isinstance(follows, Leave):
         return ReadBackResult(record, None, {**said, "left": follows.because})
     return ReadBackResult(record, None, said, follows.seconds)

@@ -15,9 +15,11 @@ from sqlalchemy import (
     insert,
     literal,
     literal_column,
+    or_,
     select,
     text,
 )
+from sqlalchemy.orm import aliased
 
 from models.error_signature import CANCELED, IN_DOUBT
 from models.moves import Move
@@ -104,11 +106,18 @@ _CANCEL: Final = (
     .where(Batch.id == bindparam("batch"))
     .values(open=false(), after=NOBODY, settled_at=func.now(), postponed_because="")
 )
-_CALLED_FOR: Final = exists().where(
-    Attempt.batch_id == Record.batch_id,
-    Attempt.kind != fixed(AttemptKind.READ_BACK),
-    Attempt.answer.in_([literal_column("''"), literal_column("'ambiguous'"), literal_column("'lost'")]),
+_Earlier: Final = aliased(Error, name="earlier")
+_CALLED_FOR: Final = or_(
+    exists().where(
+        Attempt.batch_id == Record.batch_id,
+        Attempt.kind != fixed(AttemptKind.READ_BACK),
+        Attempt.answer.in_([literal_column("''"), literal_column("'ambiguous'"), literal_column("'lost'")]),
+    ),
+    exists().where(
+        _Earlier.record_id == Record.id, _Earlier.outcome.in_([fixed(Outcome.FAILED), fixed(Outcome.UNCONFIRMED)])
+    ),
 )
+"""A call for the record brought no answer: in its present batch, or in one that a retry moved it out of."""
 _NOTE_IN_DOUBT: Final = (
     insert(Error)
     .from_select(

@@ -101,7 +101,7 @@ def _workers(report: StatusReport) -> Iterator[Finding]:
             Level.ATTENTION,
             "workers",
             text,
-            "start them with `celery -A worker worker --pool=threads`, or `turnout up`",
+            "start them with `celery -A worker worker`, or `turnout up`",
         )
     elif ours := [queue for queue in report.unread if queue in TASKS]:
         named = ", ".join(

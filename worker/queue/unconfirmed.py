@@ -21,6 +21,7 @@ from sqlalchemy import (
     func,
     literal_column,
     null,
+    or_,
     select,
     text,
     update,
@@ -134,7 +135,9 @@ _OPEN: Final = (
     .order_by(Error.id)
 )
 """Unconfirmed records by their open errors, as `_unconfirmed` reads them."""
-_TO_LOOK_FOR: Final = and_(_DUE, Error.reads <= bindparam("looks"))
+_CANCELED: Final = Error.category == IN_DOUBT.category
+_TO_LOOK_FOR: Final = and_(_DUE, or_(Error.reads <= bindparam("looks"), _CANCELED))
+"""What an operator canceled is looked for once more where a worker of an earlier release would have it sent again."""
 _FIRST: Final = select(Error.batch_id).where(_TO_LOOK_FOR).order_by(Error.verify_at).limit(COUNTED).subquery()
 _BY_BATCH: Final = select(_FIRST.c.batch_id, func.count().label("number")).group_by(_FIRST.c.batch_id).subquery()
 _COUNT: Final = (
@@ -144,7 +147,7 @@ _COUNT: Final = (
 )
 _TAKE: Final = text("""
 UPDATE errors SET verify_at = now() + CAST(:lease AS float8) * interval '1 second' WHERE id = ANY(ARRAY(
-  SELECT id FROM errors WHERE account_id = :account AND verify_at <= now() AND reads <= :looks
+  SELECT id FROM errors WHERE account_id = :account AND verify_at <= now() AND (reads <= :looks OR category = :canceled)
   ORDER BY verify_at, id LIMIT :most FOR UPDATE SKIP LOCKED))
 RETURNING id""")
 """Lets nobody else take an account's errors that are to be looked for, the first due first; the array is made once."""
@@ -160,7 +163,9 @@ def take(engine: Engine, account_id: int, lease: float, most_reads: int) -> DueF
     facts = {"account": account_id, "looks": most_reads}
     with engine.begin() as connection:
         due = {Breakdown(event_id, state): number for event_id, state, number in connection.execute(_COUNT, facts)}
-        taken = list(connection.execute(_TAKE, {**facts, "lease": lease, "most": MOST}).scalars())
+        taken = list(
+            connection.execute(_TAKE, {**facts, "lease": lease, "most": MOST, "canceled": IN_DOUBT.category}).scalars()
+        )
         records = rows_as(_unconfirmed, connection.execute(_TAKEN, {"errors": taken}))
         over = set(taken) - {record.error_id for record in records}
         connection.execute(_LOOK_NO_MORE, {"errors": list(over)})
@@ -251,7 +256,7 @@ def begin(engine: Engine, account_id: int, lease: float, asked: Sequence[Unconfi
         return attempts.begin(connection, AttemptKind.READ_BACK, account_id, batch_id, len(asked))
 
 
-_TO_SEND_AGAIN: Final = and_(_DUE, Error.reads > bindparam("looks"))
+_TO_SEND_AGAIN: Final = and_(_DUE, Error.reads > bindparam("looks"), ~_CANCELED)
 _DUE_AGAIN: Final = (
     select(Error.id, Batch.event_id)
     .join(Batch, Batch.id == Error.batch_id)
