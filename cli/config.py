@@ -33,7 +33,7 @@ def config(context: typer.Context, *, as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-@app.command(epilog="Example: turnout config init --production /etc/turnout/turnout.env")
+@app.command(epilog="Example: turnout config init --production /etc/turnout/.env")
 def init(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; - for standard output.")] = Path(
         ".env"

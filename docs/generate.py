@@ -20,7 +20,8 @@ SETTINGS = """# Settings
 Each setting is an environment variable with `TURNOUT_` before its name, or a line in a file `.env` in the folder where
 the process starts. Every process reads the same settings: the workers, beat, `turnout serve` and each command. The
 environment comes before `.env`, that before a `turnout up` that runs in the same folder, and that before the default.
-A variable that is set but empty counts as not set. A misspelt name is ignored.
+A variable that is set but empty counts as not set. A name that is nearly a setting's stops the process; another unknown
+`TURNOUT_…` is a warning.
 
 `turnout up` sets the first three itself if they are not set; other commands in the same folder then find them.
 In production set `DATABASE_URL`, `BROKER_URL`, `SECRET_KEY` and a token (`HUBSPOT_TOKEN`, or one for each account by

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import Engine
 
 from tasks.deliver import deliver
@@ -31,6 +32,7 @@ from tests.test_notify import Shop
 from worker import heartbeat
 from worker.celery import TASKS
 from worker.context import Context
+from worker.monitor.exposition import OfProcess
 from worker.monitor.readiness import ProcessKind
 from worker.queries import last_audit, throughput
 from worker.settings import Settings
@@ -87,9 +89,9 @@ def well(machine: Machine) -> Metrics:
 def test_none_fires_while_all_is_well(machine: Machine, submit: Submit, settings: Settings) -> None:
     with open_monitor(settings, ProcessKind.WORKER) as url:
         submit(message(*people(30)))
-        before = read_metrics(machine.tell().text + scrape(url).text)
+        before = read_metrics(machine.tell().text + scrape(url).text + of_web(settings))
         machine.deliver()
-        during = read_metrics(machine.tell().text + scrape(url).text)
+        during = read_metrics(machine.tell().text + scrape(url).text + of_web(settings))
     assert during("turnout_records_finished_total", outcome="delivered", **DEFAULT) == 30
     judge(ALERTS, before, during, {name: [] for name in RULES}, machine.home)
 
@@ -186,6 +188,18 @@ def test_a_service_that_does_not_answer_is_noticed(
 
 def test_a_beat_that_is_not_scraped_is_noticed(machine: Machine, well: Metrics) -> None:
     machine.fires("TurnoutNotSeen", well, read_metrics(""))
+
+
+def of_web(settings: Settings) -> str:
+    """What a web process tells of itself alone; the rest is what every process in this test's process tells."""
+    registry = CollectorRegistry()
+    registry.register(OfProcess(ProcessKind.SERVE, settings))
+    return "".join(line for line in generate_latest(registry).decode().splitlines(keepends=True) if "serve" in line)
+
+
+def test_a_web_process_that_is_not_scraped_is_noticed(machine: Machine, well: Metrics, settings: Settings) -> None:
+    serves = read_metrics(well.text + of_web(settings))
+    machine.fires("TurnoutWebNotSeen", serves, well, {"process": "serve"})
 
 
 def test_books_that_do_not_balance_are_noticed(machine: Machine, well: Metrics, submit: Submit, engine: Engine) -> None:

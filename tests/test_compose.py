@@ -101,11 +101,13 @@ def test_a_key_that_stands_twice_is_seen() -> None:
 
 def test_every_image_is_named_by_its_exact_version_and_by_no_registry() -> None:
     for name, service in SERVICES.items():
-        repository, _, version = service["image"].partition(":")
+        repository, _, version = interpolated(service["image"], {}).partition(":")
         assert "." not in repository.split("/")[0], name
         assert re.fullmatch(r"v?[0-9]+\.[0-9]+(\.[0-9]+)?(-trixie)?", version), name
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert {SERVICES[name]["image"] for name in OURS} == {f"turnout:{project['version']}"}
+    images = {SERVICES[name]["image"] for name in OURS}
+    assert {interpolated(image, {}) for image in images} == {f"turnout:{project['version']}"}
+    assert {interpolated(image, {"IMAGE_TAG": "0.1.0-1a2b3c4"}) for image in images} == {"turnout:0.1.0-1a2b3c4"}
     assert f"docker build --tag turnout:{project['version']} " in COMPOSE_TEXT
 
 

@@ -107,3 +107,10 @@ def test_what_is_loaded_in_production_is_pinned_for_production() -> None:
     pinned = set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements" / "base.txt").read_text(), re.MULTILINE))
     assert {"celery", "kombu", "packaging"} <= loaded
     assert loaded - OPTIONAL <= pinned
+
+
+def test_git_tracks_no_file_of_rows_that_were_not_accepted() -> None:
+    """They name people, whatever format they are written in."""
+    names = [f"people.{kind}.refused{number}.{kind}" for kind in ("csv", "jsonl", "xlsx") for number in ("", "-2")]
+    asked = subprocess.run(["git", "check-ignore", *names], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert asked.stdout.splitlines() == names

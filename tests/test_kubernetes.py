@@ -17,6 +17,7 @@ from tests.support.dockerfile import ROOT, RUNTIME, of, pairs
 from tests.support.installed import needed
 from tests.support.units import PROCESSES, read_unit
 from tests.test_compose import SERVICES
+from tests.test_docs import text_of
 from worker.settings import OF_FILES, Settings
 
 FOLDER = ROOT / "deploy" / "kubernetes"
@@ -222,6 +223,15 @@ def test_of_whatever_there_are_several_one_goes_at_a_time() -> None:
     for name, budget in budgets.items():
         assert budget["spec"]["selector"] == {"matchLabels": labels_of(name)}
         assert budget["spec"]["maxUnavailable"] == 1
+
+
+def test_while_pods_are_replaced_web_keeps_all_and_the_rest_what_kubernetes_keeps() -> None:
+    """Where nothing is said, at most a quarter is away; the page of upgrades says so."""
+    strategies = {name: one["spec"].get("strategy") for name, one in of_kind("Deployment").items()}
+    web = {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+    assert strategies == dict.fromkeys(DEPLOYMENTS, None) | {"turnout-web": web}
+    said = " ".join(text_of("docs/upgrading.md").split())
+    assert "of each Deployment at least three quarters stay ready (`/readyz`), of web all." in said
 
 
 def test_what_is_not_named_is_closed() -> None:

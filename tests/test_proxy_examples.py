@@ -18,6 +18,7 @@ from urllib3.poolmanager import PoolManager
 
 from models.words import Role
 from tests.support.api import WHEN, key_for, running_server
+from tests.support.background import beside
 from tests.support.certificate import certificate_for
 from tests.support.console import Visitor
 from tests.support.contexts import open_context
@@ -25,6 +26,7 @@ from tests.support.databases import Databases
 from tests.support.proxies import KINDS, running_proxy
 from tests.support.proxy import Proxy
 from tests.support.services import Valkey
+from tests.support.worker_processes import until
 from worker.auth.signin_limit import place_of
 from worker.context import Context
 from worker.local.services import free_port
@@ -199,3 +201,38 @@ def test_a_body_that_comes_slowly_is_taken_whole(outside: Outside, request: pyte
         while more := client.recv(65_536):
             answer += more
     assert answer.startswith(b"HTTP/1.1 200"), answer
+
+
+def test_behind_nginx_one_of_two_is_restarted_after_the_other_and_no_request_fails(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """The second goes as soon as the first is ready again, as the lines of the page have it."""
+    port, plain, ports = free_port(), free_port(), (free_port(), free_port())
+    certificate = certificate_for("127.0.0.1", tmp_path)
+    public = {"public_url": f"https://127.0.0.1:{port}/turnout", "trusted_proxies": "127.0.0.1"}
+    answers: list[int] = []
+    with ExitStack() as stack:
+        context = stack.enter_context(open_context(settings, **public))
+        headers = {"Authorization": f"Bearer {key_for(context, 'shop')}"}
+        body = {"inputs": [{"email": "ada@example.com", "interactionDateTime": WHEN}]}
+        running = [stack.enter_context(ExitStack()) for _ in ports]
+        for process, at in zip(running, ports, strict=True):
+            process.enter_context(running_server(context, at))
+        url = stack.enter_context(running_proxy("nginx", certificate, port, plain, *ports))
+
+        def submit(_: object) -> None:
+            answer = requests.post(url + PATH, json=body, headers=headers, verify=str(certificate), timeout=60)
+            answers.append(answer.status_code)
+
+        def a_dozen_more() -> None:
+            so_far = len(answers)
+            until(lambda: len(answers) >= so_far + 12, 60, "requests are not answered")
+
+        stack.enter_context(beside(submit, 0, "submitting"))
+        a_dozen_more()
+        for process, at in zip(running, ports, strict=True):
+            process.close()
+            a_dozen_more()
+            process.enter_context(running_server(context, at))
+        a_dozen_more()
+    assert set(answers) == {200}

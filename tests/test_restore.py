@@ -6,13 +6,16 @@ import stat
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import requests
+from psycopg.sql import SQL, Identifier
 from sqlalchemy import func, update
+from sqlalchemy.engine import make_url
 
 from cli import compare as compare_command
 from models.accept_rules import Rules
@@ -22,6 +25,7 @@ from tasks.deliver import deliver
 from tasks.intake import intake
 from tasks.verify import verify
 from tests.support.background import beside
+from tests.support.databases import Databases
 from tests.support.fixtures import Given, Turnout
 from tests.support.ledger import WHEN, Ledger, ask, do, make_due, message, outcomes
 from tests.support.replication import PROGRAMS, Archived
@@ -45,20 +49,56 @@ pytestmark = pytest.mark.usefixtures("books")
 SPAN = {"joinedAt": "2026-03-01T10:00:00Z", "leftAt": "2026-03-01T10:45:30Z"}
 
 
-@pytest.fixture
-def backup(sending: Context, tmp_path: Path) -> Callable[[], Callable[[], None]]:
-    """Back up the database; what is given restores it."""
+OPERATIONS = text_of("docs/operations.md")
+LATER = "CREATE TABLE of_a_later_release (id bigint PRIMARY KEY REFERENCES submissions)"
+"""As an upgrade may bring one: what the dump holds cannot be dropped any more, for this table refers to it."""
 
-    def run(*words: str | Path) -> None:
+
+def shell(lines: str, folder: Path, **environment: str) -> str:
+    """Run lines of the page with PostgreSQL's own programs; give what they print."""
+    environment = {"PATH": f"{PROGRAMS}:/usr/bin:/bin"} | environment
+    command = ["sh", "-e", "-c", lines]
+    return subprocess.run(
+        command, cwd=folder, env=environment, check=True, timeout=120, stdout=subprocess.PIPE, text=True
+    ).stdout
+
+
+@pytest.fixture
+def backup(sending: Context, databases: Databases, tmp_path: Path) -> Iterator[Callable[[], Callable[[], None]]]:
+    """Back up the database, which an upgrade then changes; what is given restores it by the lines of the page."""
+    url = make_url(sending.settings.database_url)
+    name, user = str(url.database), str(url.username)
+    server = {"PGHOST": str(url.query["host"]), "PGUSER": user, "TURNOUT_DATABASE_URL": sending.settings.database_url}
+    dump, (restoring,) = (
+        re.search(r"`(pg_dump --format=custom [^`]+)`", OPERATIONS),
+        re.findall(r"( +psql --dbname=postgres -c .+\n +pg_restore .+\n)", OPERATIONS),
+    )
+    assert dump
+
+    def run(lines: str) -> None:
         sending.engine.dispose()
-        subprocess.run([PROGRAMS / words[0], *words[1:]], check=True, timeout=120)
+        shell(lines, tmp_path, **server)
+
+    def restore() -> None:
+        do(sending.engine, LATER)
+        run(restoring.replace("OWNER turnout", f"OWNER {user}").replace(" turnout", f" {name}"))
 
     def made() -> Callable[[], None]:
-        kept, url = tmp_path / "turnout.dump", sending.settings.database_url
-        run("pg_dump", "--format=custom", f"--file={kept}", url)
-        return lambda: run("pg_restore", "--clean", "--if-exists", "--single-transaction", f"--dbname={url}", kept)
+        run(dump[1])
+        return restore
 
-    return made
+    yield made
+    sending.engine.dispose()
+    with psycopg.connect(databases.server_url, autocommit=True) as connection:
+        connection.execute(SQL("DROP DATABASE IF EXISTS {}").format(Identifier(f"{name}_before")))
+
+
+@pytest.mark.parametrize("mark", ["", "'", '"'])
+def test_the_url_is_read_without_its_quotation_marks(mark: str, tmp_path: Path) -> None:
+    url = "postgresql://turnout:p%40w@db.example.com:5432/turnout?sslmode=verify-full&options=-csearch_path%3Dturnout"
+    (tmp_path / ".env").write_text(f"#TURNOUT_DATABASE_URL=other\nTURNOUT_DATABASE_URL={mark}{url}{mark}\nA=b\n")
+    (line,) = re.findall(r"^export TURNOUT_DATABASE_URL=.*\n", OPERATIONS, re.MULTILINE)
+    assert shell(f'{line.replace("/etc/turnout/", "")}printf %s "$TURNOUT_DATABASE_URL"', tmp_path) == url
 
 
 @pytest.fixture
@@ -108,7 +148,7 @@ def test_after_a_restore_what_hubspot_holds_is_named_taken_in_and_never_sent_twi
     held = sandbox.participations()
     restore()
     assert outcomes(sending.engine) == {"delivered": 2, "pending": 1}
-    (numbers_ahead,) = re.findall(r'psql "\$TURNOUT_DATABASE_URL" -c "(SELECT .*)"', text_of("docs/operations.md"))
+    (numbers_ahead,) = re.findall(r'psql "\$TURNOUT_DATABASE_URL" -c "(SELECT .*)"', OPERATIONS)
     last = ask(sending.engine, "SELECT max(id) FROM records")[0][0]
     do(sending.engine, numbers_ahead)
 

@@ -10,6 +10,9 @@ import typer
 
 from cli.app import app
 from tests.support.prometheus import promtool, rules
+from tests.support.units import PROCESSES, file_of, read_unit
+from tests.test_compose import SERVICES
+from tests.test_kubernetes import of_kind
 from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
 from worker.metrics.definitions import ALL, Type
 from worker.settings import Settings
@@ -82,6 +85,27 @@ def test_a_command_that_is_typed_exists_with_its_options(line: str) -> None:
     flags = {name for one in command.params if getattr(one, "is_flag", False) for name in one.opts}
     arguments = len(values) - len([name for name in given if name not in flags])
     assert arguments <= len(takes), line
+
+
+def test_where_a_process_is_started_by_hand_each_kind_of_installation_has_its_line() -> None:
+    by_hand = [entry for entry in ENTRIES.values() if re.search(r"^celery ", entry, re.MULTILINE)]
+    assert len(by_hand) >= 3
+    for entry in by_hand:
+        assert {"systemctl", "docker", "kubectl"} <= set(re.findall(r"^\w+", entry, re.MULTILINE))
+    units = set(re.findall(r"\bturnout-\w+@\d+|\bturnout-beat(?= turnout|`|\n)", PAGE))
+    assert len(units) >= 4
+    assert all(file_of(f"{unit}.service").exists() for unit in units)
+    composed = re.findall(r"docker compose (?:up|restart) ?((?:--\S+ )*)([^\n]*)", PAGE)
+    assert {name for _, names in composed for name in re.sub(r"\S+=\S+", "", names).split()} <= SERVICES.keys()
+    assert (
+        set(re.findall(r"\b(turnout-(?:web|beat|delivery|housekeeping))(?![@\w])", PAGE))
+        <= of_kind("Deployment").keys()
+    )
+
+
+def test_a_process_is_asked_at_the_port_of_its_unit() -> None:
+    ports = {read_unit(unit).environment["TURNOUT_MONITOR_PORT"] for unit in PROCESSES.values()}
+    assert set(re.findall(r"turnout health.* --port (\d+)", PAGE)) == ports
 
 
 def test_each_metric_and_setting_that_is_named_exists() -> None:

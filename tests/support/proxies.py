@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,11 +42,13 @@ def replaced(text: str, *changes: tuple[str, str]) -> str:
     return text
 
 
-def nginx(folder: Path, certificate: Path, port: int, plain: int, upstream: int) -> list[str]:
+def nginx(folder: Path, certificate: Path, port: int, plain: int, upstreams: Sequence[int]) -> list[str]:
+    first, *second = upstreams
     site = replaced(
         (ROOT / "deploy/nginx/turnout.conf").read_text(),
         (NAME, "127.0.0.1"),
-        ("127.0.0.1:8800", f"127.0.0.1:{upstream}"),
+        ("127.0.0.1:8800", f"127.0.0.1:{first}"),
+        *(("# server 127.0.0.1:8801", f"server 127.0.0.1:{one}") for one in second),
         ("/etc/ssl/turnout/fullchain.pem", str(certificate)),
         ("/etc/ssl/turnout/privkey.pem", str(certificate)),
         ("listen 443", f"listen 127.0.0.1:{port}"),
@@ -65,7 +67,8 @@ def nginx(folder: Path, certificate: Path, port: int, plain: int, upstream: int)
     ]
 
 
-def caddy(folder: Path, certificate: Path, port: int, plain: int, upstream: int) -> list[str]:
+def caddy(folder: Path, certificate: Path, port: int, plain: int, upstreams: Sequence[int]) -> list[str]:
+    (upstream,) = upstreams
     text = replaced(
         (ROOT / "deploy/caddy/Caddyfile").read_text(),
         ("\n{\n\tservers {", f"\n{{\n\tadmin off\n\thttp_port {plain}\n\thttps_port {port}\n\tservers {{"),
@@ -76,16 +79,19 @@ def caddy(folder: Path, certificate: Path, port: int, plain: int, upstream: int)
     return [needed("caddy"), "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
 
 
-KINDS: dict[str, Callable[[Path, Path, int, int, int], list[str]]] = {"nginx": nginx, "caddy": caddy}
+KINDS: dict[str, Callable[[Path, Path, int, int, Sequence[int]], list[str]]] = {"nginx": nginx, "caddy": caddy}
 
 
 @contextmanager
-def running_proxy(kind: str, certificate: Path, port: int, plain: int, upstream: int) -> Iterator[str]:
-    """Run a proxy until the block ends; give what the addresses behind it begin with."""
+def running_proxy(kind: str, certificate: Path, port: int, plain: int, *upstreams: int) -> Iterator[str]:
+    """Run a proxy before web processes until the block ends; give what the addresses behind it begin with.
+
+    nginx takes one or two of them, Caddy one.
+    """
     with tempfile.TemporaryDirectory(prefix="turnout-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        command = KINDS[kind](folder, certificate, port, plain, upstream)
+        command = KINDS[kind](folder, certificate, port, plain, upstreams)
         log = folder / "said.log"
         home = {"PATH": os.environ["PATH"], "HOME": name, "XDG_DATA_HOME": name, "XDG_CONFIG_HOME": name}
         with log.open("wb") as said:
