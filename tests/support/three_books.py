@@ -137,6 +137,9 @@ _SEARCHED: Final = frozenset({"400", "413", "414", "422"})
 large."""
 _REFUSED: Final = _SEARCHED | {"429"}
 _UNFINISHED: Final = frozenset({Outcome.PENDING, Outcome.PROCESSING})
+_NOT_LOOKED_FOR: Final = frozenset({SUPERSEDED, Outcome.REJECTED.value})
+"""What ends so after a call that brought no answer may be there. It is not looked for: a newer record took its place, or
+HubSpot refused it when it came again."""
 
 
 def compare(
@@ -214,7 +217,7 @@ def _delivered_wrongly(
     for attendance in there:
         several = turnout.get(attendance, [])
         may_be = any(
-            one.outcome == Outcome.DELIVERED or (one.outcome == SUPERSEDED and one.in_doubt) for one in several
+            one.outcome == Outcome.DELIVERED or (one.outcome in _NOT_LOOKED_FOR and one.in_doubt) for one in several
         )
         if not may_be and (several or attendance not in forgotten):
             yield Difference(Kind.NOT_CALLED, attendance, ", ".join(one.outcome for one in several) or "unknown")

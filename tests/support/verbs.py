@@ -400,7 +400,7 @@ DELIVERING: Final = {
     "deliver, limited": Verb(DELIVER, _batch({"status": 429, "count": 1})),
     "deliver, locked": Verb(DELIVER, _batch({"status": 423, "count": 1})),
     "deliver, token refused": Verb(DELIVER, _batch({"status": 401, "count": 1})),
-    "deliver, event unknown": Verb(DELIVER, _batch({"status": 404, "count": 1})),
+    "deliver, event unknown": Verb(DELIVER, _batch({"status": 404})),
     "deliver, too large": Verb(DELIVER, _batch({"status": 413, "count": 1})),
     "deliver, larger than HubSpot takes": Verb(DELIVER, _takes_few),
     "deliver, the day is spent": Verb(DELIVER, _day_is_spent),
