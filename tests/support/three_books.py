@@ -138,8 +138,8 @@ large."""
 _REFUSED: Final = _SEARCHED | {"429"}
 _UNFINISHED: Final = frozenset({Outcome.PENDING, Outcome.PROCESSING})
 _NOT_LOOKED_FOR: Final = frozenset({SUPERSEDED, Outcome.REJECTED.value})
-"""What ends so after a call that brought no answer may be there. It is not looked for: a newer record took its place, or
-HubSpot refused it when it came again."""
+"""What ends so after a call that brought no answer may be there. It is not looked for: a newer record took its
+place, or HubSpot refused it when it came again."""
 
 
 def compare(
