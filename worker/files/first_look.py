@@ -25,7 +25,7 @@ from worker.files.options import Options
 from worker.files.questions import Choice, Question
 from worker.files.record_ids import RecordIds
 from worker.files.sections import Table, Tables
-from worker.files.several_events import Programmes
+from worker.files.several_events import Programmes, ask_reports
 from worker.files.signs import Sign, absent_question, question
 from worker.files.time_evidence import TimeEvidence
 from worker.files.unannounced_statuses import Unannounced
@@ -98,6 +98,8 @@ class _Survey:
         self._sections: Counter[str] = Counter()
         self._doubts: Counter[str] = Counter()
         """Rows under what may be a title."""
+        self._reports: Counter[str] = Counter()
+        """Rows by the event that their report is about."""
         self._tables = 0
         self._unknown: dict[str, _Values] = {}
         self._probable: dict[str, _Values] = {}
@@ -128,6 +130,7 @@ class _Survey:
             return
         if table.section in self._sections:
             self._sections[table.section] += 1
+        self._reports[table.report] += judge.names_somebody(row.cells)
         if table.doubt:
             self._doubts[table.doubt] += 1
         self._compare(columns, row.cells)
@@ -175,6 +178,7 @@ class _Survey:
         added = [(title, Field.IGNORE.value) for title in empty]
         asked = [
             *self._ask_values(promoted),
+            *ask_reports(self._reports, self._options),
             *self._ask_sections(),
             *self._ask_rivals(added),
             *self._ids.questions(self.headers, self._options),

@@ -1,7 +1,7 @@
 """The tables of a file: where the header is, what stands above it, and the sections that its rows stand in."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import takewhile
 from typing import Final, NamedTuple
@@ -25,6 +25,7 @@ from worker.files.columns.map_option import section_answers
 from worker.files.columns.repeated import MEETING
 from worker.files.columns.status_values import LEAVING, Standing, standing_of
 from worker.files.csv_rows import CsvRow
+from worker.files.event_facts import begins_report, report_of
 from worker.files.formats.content import Content
 from worker.files.lines import FileError
 from worker.files.options import Options
@@ -36,6 +37,8 @@ TITLES_OF_A_HEADER: Final = 3
 """Known titles that a further header has at least, where it lacks what every record needs."""
 MOST_OF_A_LINE: Final = 2
 """Cells of a line above the header that may say who stands below it."""
+MOST_ABOVE: Final = 20
+"""Rows that tell of the event above a further table."""
 _OF_STATE: Final[dict[State | None, Standing]] = {State.CANCEL: Standing.CANCELED}
 _ADDRESS: Final = re.compile(r"[^\s<>()\[\],;:\"“”=]+@[^\s<>()\[\],;:\"“”=]+\.[^\s<>()\[\],;:\"“”=]+")
 
@@ -53,9 +56,15 @@ class Table(NamedTuple):
     doubt: str = ""
     """What may name its section, and is asked about: a line above it, or the name of the sheet."""
 
+    report: str = ""
+    """The event that its report is about, where the lines above it name one."""
+
     def stands_in(self, mapping: Mappings) -> str:
-        """Give the title of its section; also one that may be none, where that was answered."""
-        return self.section or (self.doubt if compact(self.doubt) in section_answers(mapping) else "")
+        """Give the title of its section, or the report that is left out; also one that may be none, where answered."""
+        answers = section_answers(mapping)
+        if answers.get(compact(self.report)) is Standing.LEFT_OUT:
+            return self.report
+        return self.section or (self.doubt if compact(self.doubt) in answers else "")
 
 
 class Tables:
@@ -79,6 +88,8 @@ class Tables:
         """The addresses that the rows above the header name: those of the host."""
         self.zone: ZoneAbove | None = None
         """The time zone that they name."""
+        self._report = ""
+        """The event that the lines above the table at hand name."""
 
     def rows(self) -> Iterator[tuple[Table, CsvRow | None]]:
         """Give each row with its table; each table once alone, before its first row.
@@ -91,18 +102,19 @@ class Tables:
         self.above = [*self._content.aside, *above]
         title, people, lines = self._above(above)
         yield from people
-        table = self._named(title, lines)
+        self._report = report_of(above)
+        table = self._named(title, lines)._replace(report=self._report)
         yield table, None
         held: CsvRow | None = None
         last = self._header
-        for row in rows:
+        for row in self._without_reports(rows):
             is_apart = held is not None or row.line > last + 1
             last = row.line
             if not any(cell.strip() for cell in row.cells):
                 last -= 1  # what follows stands apart
                 continue
             if (header := self._as_header(row, table.columns, is_apart=is_apart)) is not None:
-                table = header._replace(section=_title(held) if held else "")
+                table = header._replace(section=_title(held) if held else "", report=self._report)
                 held = None
                 yield table, None
                 continue
@@ -119,6 +131,24 @@ class Tables:
                 yield table, row
         if held is not None:
             yield table, held
+
+    def _without_reports(self, rows: Iterable[CsvRow]) -> Iterator[CsvRow]:
+        """Take out what stands above a further table and tells of its event, and note which that is."""
+        above: list[CsvRow] = []
+        for row in rows:
+            if above and self._as_header(row, self.first, is_apart=True) is not None:
+                self._report = report_of(above) or self._report
+                yield from (title for title in above if _is_title(title) and not begins_report(title))
+                yield row
+                above = []
+            elif above or begins_report(row):
+                above.append(row)
+                if len(above) > MOST_ABOVE:
+                    yield from above
+                    above = []
+            else:
+                yield row
+        yield from above
 
     def _named(self, title: str, lines: list[str]) -> Table:
         """Give the first table with its title, or with what may be one: a line above it, or the name of the sheet."""
