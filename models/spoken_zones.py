@@ -25,7 +25,8 @@ _CLOCKS: Final = {
 }  # fmt: skip
 """Clocks that are named without “standard” or “daylight”: “Eastern Time”, “US Pacific”."""
 _NAMED: Final = re.compile(
-    r"(?:(?P<us>us|u\.s\.|american)[\s/]+)?(?P<clock>[a-z ]+?)(?P<time>\s+time)?(?:\s*\((?:usa?|us & canada|.t)\))?"
+    r"(?:(?P<us>us|u\.s\.|american)[\s/]+)?(?P<clock>[a-z ]+?)(?P<time>\s+time)?"
+    r"(?:\s*\((?:usa?|us (?:&|and) canada|.t)\))?"
 )
 _AMERICAN: Final = frozenset({"eastern", "central", "mountain", "pacific"})
 _GENERIC: Final = {

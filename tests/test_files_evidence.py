@@ -244,6 +244,22 @@ def test_joins_half_a_day_from_the_start_may_lack_am_and_pm(start: str) -> None:
     assert read(content, **ATTEND, start="01:58")[1][1] == "b@example.com 03-29T01:58 03-29T03:01"
 
 
+@pytest.mark.parametrize(
+    ("above", "said"),
+    [
+        ("Topic,Start Time\nX,03/13/2026 1:00 PM", {}),
+        ("", {"start": "2026-03-13T13:00"}),
+        ("", {"start": "13:00"}),
+        ("Topic,Start Time\nX,07/13/2026 1:00 AM", {}),
+        ("Date: 2026-03-06", {}),
+    ],
+)
+def test_full_times_far_from_the_event_are_asked_about(above: str, said: dict[str, Any]) -> None:
+    content = f"{above}\n\n{JOINS}ana@example.com,2026-03-13 1:05,2026-03-13 2:10\n"
+    assert proposed(content, **ATTEND, **said) == "--start 2026-03-13T01:05"
+    assert read(content, **ATTEND, start="2026-03-13T01:05")[1] == ["ana@example.com 03-13T01:05 03-13T02:10"]
+
+
 @pytest.mark.parametrize("row", ["12:55,1:40,45", "12:55,1:40,", "2:10,1:05,"])
 def test_a_leave_before_the_join_is_of_the_next_day_only_in_the_evening(row: str) -> None:
     said = {**ATTEND, "day": "2026-03-29"}
@@ -261,6 +277,24 @@ def test_the_sum_of_all_stays_lengthens_no_single_one(title: str) -> None:
     assert read(f"Email,Join Time,Leave Time,{title}\n{rows}", **ATTEND)[1] == [
         "ana@example.com 03-22T19:00 03-22T19:50"
     ]
+
+
+@pytest.mark.parametrize(
+    ("titles", "rows", "known"),
+    [
+        ("Join Time,Total Duration (Minutes)", ["19:00,50", "19:30,50"], 0),
+        ("Join Time,Total Duration (Minutes)", ["19:00,50"], 1),
+        ("Join Time,Duration (Minutes)", ["19:00,50", "19:30,50"], 0),
+        ("Join Time,Duration (Minutes)", ["19:00,20", "19:30,20"], 1),
+        ("Join Time,Leave Time,Time in Session (Minutes)", ["19:00,2026-03-22 19:20,50", "19:30,,50"], 0),
+        ("Join Time,Leave Time,Time in Session (Minutes)", ["19:00,2026-03-22 19:20,20", "19:30,,20"], 1),
+    ],
+)
+def test_a_leave_is_not_reckoned_from_the_sum_of_all_stays(titles: str, rows: list[str], known: int) -> None:
+    content = f"Email,{titles}\n" + "".join(f"ana@example.com,2026-03-22 {row}\n" for row in rows)
+    _, records, refused = read(content, **ATTEND)
+    assert (len(records), len(refused)) == (known, 1 - known)
+    assert known or "is the sum of several joins (2 rows)" in refused[0]
 
 
 _PAGE = (

@@ -40,6 +40,8 @@ BERLIN = ZoneInfo("Europe/Berlin")
         ("1 février 2026 à 10h05", "2026-02-01T09:05:00Z"),
         ("1 de agosto de 2026 10:00", "2026-08-01T08:00:00Z"),
         ("1767225600000", "2026-01-01T00:00:00Z"),
+        ("202603011030", "2026-03-01T09:30:00Z"),
+        ("20260301103000", "2026-03-01T09:30:00Z"),
         ("25.10.2026 02:30 CEST", "2026-10-25T00:30:00Z"),
         ("25.10.2026 02:30 CET", "2026-10-25T01:30:00Z"),
     ],
@@ -275,3 +277,10 @@ def test_every_answer_that_a_question_names_settles_it(text: str) -> None:
 def test_a_number_that_may_be_two_is_not_a_duration(text: str) -> None:
     assert isinstance(read_duration(text, timedelta(seconds=1)), TimeFault)
     assert read_duration("45,5", timedelta(minutes=1)) == timedelta(minutes=45, seconds=30)
+
+
+@pytest.mark.parametrize(
+    "text", ["202699999999", "20261313103000", "123456789012", "9773396000000", "2062-03-01 10:00"]
+)
+def test_a_time_of_another_age_is_none(text: str) -> None:
+    assert isinstance(read_time(text, BERLIN), TimeFault)

@@ -63,8 +63,9 @@ def survey(content: Content, options: Options) -> Surveyed:
         else:
             found.see_row(table, row, tables.zone)
     found.times.see_above(tables.above)
-    check_mapping(tables.first, options, *found.headers, above=tables.zone.title if tables.zone else "")
-    return found.settle(tables.zone)
+    zone = tables.zone or tables.below
+    check_mapping(tables.first, options, *found.headers, above=zone.title if zone else "")
+    return found.settle(zone, is_below=tables.zone is None)
 
 
 @dataclass(slots=True)
@@ -171,8 +172,10 @@ class _Survey:
             rivals.filled.update(name for name, text in zip(names, texts, strict=True) if text)
             rivals.differ = rivals.differ or len({text for text in texts if text}) > 1
 
-    def settle(self, zone: ZoneAbove | None) -> Surveyed:
+    def settle(self, zone: ZoneAbove | None, *, is_below: bool) -> Surveyed:
         """Give what is settled, and ask what is not."""
+        if is_below and zone is not None:
+            self._zones.see_below(zone)
         promoted = {title: values for title, values in self._probable.items() if values.known}
         empty = (title for title, values in self._unknown.items() if values.texts and title not in self._filled)
         added = [(title, Field.IGNORE.value) for title in empty]

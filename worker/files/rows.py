@@ -80,6 +80,8 @@ class Draft:
     """How long they stayed by the row's own column, in milliseconds, where it has a leave as well."""
     added: int = 0
     """What of it was added to a leave that equals the join."""
+    reckoned: str = ""
+    """The title of the length of stay, where the leave was reckoned from it alone."""
     faults: list[Reason] = field(default_factory=list)
 
     @property

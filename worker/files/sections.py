@@ -25,11 +25,11 @@ from worker.files.columns.map_option import section_answers
 from worker.files.columns.repeated import MEETING
 from worker.files.columns.status_values import LEAVING, Standing, standing_of
 from worker.files.csv_rows import CsvRow
-from worker.files.event_facts import begins_report, report_of
+from worker.files.event_facts import begins_report, read_facts, report_of
 from worker.files.formats.content import Content
 from worker.files.lines import FileError
 from worker.files.options import Options
-from worker.files.written_zones import ZoneAbove, zone_above
+from worker.files.written_zones import ZoneAbove, zone_above, zone_of_event, zone_of_units
 
 LOOKED_AT: Final = 200
 """Rows in which a header is looked for: reports begin with a summary, and some with the hosts."""
@@ -87,7 +87,9 @@ class Tables:
         self.hosts: frozenset[str] = frozenset()
         """The addresses that the rows above the header name: those of the host."""
         self.zone: ZoneAbove | None = None
-        """The time zone that they name."""
+        """The time zone that they name, or the row of units under the header."""
+        self.below: ZoneAbove | None = None
+        """The time zone that a line below the table names; known once all rows were given."""
         self._report = ""
         """The event that the lines above the table at hand name."""
 
@@ -103,6 +105,7 @@ class Tables:
         title, people, lines = self._above(above)
         yield from people
         self._report = report_of(above)
+        self.zone = self.zone or zone_of_event(read_facts(above))
         table = self._named(title, lines)._replace(report=self._report)
         yield table, None
         held: CsvRow | None = None
@@ -113,6 +116,9 @@ class Tables:
             if not any(cell.strip() for cell in row.cells):
                 last -= 1  # what follows stands apart
                 continue
+            if not any("@" in cell for cell in row.cells):
+                self.zone = self.zone or zone_of_units(table.columns, row.cells)
+                self.below = self.below or zone_above(row.cells, ())
             if (header := self._as_header(row, table.columns, is_apart=is_apart)) is not None:
                 table = header._replace(section=_title(held) if held else "", report=self._report)
                 held = None

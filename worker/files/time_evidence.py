@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from typing import Final
 
 from models.input_check import Reason, shown
@@ -20,7 +20,7 @@ from worker.files.options import DateOrder, Options, SwappedDates
 from worker.files.order_evidence import OrderEvidence
 from worker.files.questions import Choice, Question, as_argument
 from worker.files.ranges import start_of
-from worker.files.times import Written, dotted_clock, read_written
+from worker.files.times import Written, dotted_clock, local_in, read_written
 from worker.files.written_zones import behind
 
 _STAY: Final = frozenset({Field.JOINED, Field.LEFT})
@@ -55,6 +55,8 @@ class TimeEvidence:
     """The title and the text of a time of day without its day."""
     _clocks: list[time] = field(default_factory=list)
     """The earliest and the latest time of day at which somebody joined."""
+    _joins: dict[DateOrder, tuple[datetime, datetime]] = field(default_factory=dict)
+    """By the order of dates: the earliest and the latest full time of joining, in the zone that was said."""
     _values: int = 0
     """Times of people who count; and of these those that lack a zone, lack a day, or may be two days."""
     _zoneless: int = 0
@@ -107,11 +109,13 @@ class TimeEvidence:
         if read.clock_only and self.options.day is None and not self._has_day(columns, cells, what, place):
             self._clock = self._clock or (columns.name(place), text)
             self._dayless += 1
-        if self.options.zone is not None or read.local.tzinfo is not None:
-            return
         own = columns.fields.get(Field.ZONE, ())
         named = (behind(cells[at]) for at in own if at < len(cells) and cells[at].strip())
         written = read.zone or columns.zones.get(place) or next(named, "")
+        if place in columns.fields.get(Field.JOINED, ()) and not (read.clock_only or read.day_only):
+            self._see_join(text, written)
+        if self.options.zone is not None or read.local.tzinfo is not None:
+            return
         if not written and not zone_above:
             self._without_zone = self._without_zone or (columns.name(place), text)
             self._zoneless += 1
@@ -121,6 +125,20 @@ class TimeEvidence:
                 self._zoneless += 1
                 self._abbreviations[short] += 1
                 self._at.setdefault(short, (text, read.local))
+
+    def _see_join(self, text: str, zone: str) -> None:
+        """Note when somebody joined, in each order in which its date can be read."""
+        orders = {self.options.order} if self.options.order else possible_orders(text) or set(DateOrder)
+        for order in orders:
+            read = read_written(text, order, self.options.excel_dates)
+            there = (
+                local_in(read._replace(zone=read.zone or zone), self.options.zone)
+                if isinstance(read, Written)
+                else None
+            )
+            if there is not None:
+                known = self._joins.get(order, (there.local, there.local))
+                self._joins[order] = min(known[0], there.local), max(known[1], there.local)
 
     def _are_many(self, lacking: int) -> bool:
         """Say whether so many times lack something that it is asked; of a few, each row is told so alone."""
@@ -162,6 +180,9 @@ class TimeEvidence:
             elif known is None and self._pass_midnight():
                 asked.append(self._ask_start())
                 options = options.answered(asked[-1].choices[0].arguments(assumed=True))
+        elif not asks_zone and (far := self._ask_far(facts, options)) is not None:
+            asked.append(far)
+            options = options.answered(asked[-1].choices[0].arguments())
         if options.zone is None and not asks_zone and self._zoneless and self._are_many(self._zoneless):
             asked.append(self._ask_zone())
             options = options.answered(asked[-1].choices[0].arguments(assumed=True))
@@ -204,6 +225,35 @@ class TimeEvidence:
         own = Choice(f"--start {first:%H:%M}", "about when the first one joined: the times are right as they stand")
         return Question("--start", "the report", what, (own,))
 
+    def _ask_far(self, facts: EventFacts, options: Options) -> Question | None:
+        """Ask when the event began where everybody joined far from what the report, or the option, says."""
+        joins = self._joins.get(options.order or DateOrder.DMY)
+        if joins is None:
+            return None
+        first, last = joins
+        start, day = facts.start(options.order, options.zone), facts.day(options.order, options.zone)
+        if isinstance(options.start, datetime):
+            began, is_far = f"began at {_when(options.start)}, as --start says", _are_far(joins, options.start)
+        elif options.start is not None:
+            is_far = first.date() == last.date() and all(_is_far(one.time(), options.start) for one in joins)
+            began = f"began at {options.start:%H:%M}, as --start says"
+        elif start is not None:
+            began, is_far = f"began at {_when(start[0])}, as {start[1]} says", _are_far(joins, start[0])
+        elif day is not None:
+            is_far = last.date() < day[0] - timedelta(days=1) or first.date() > day[0] + timedelta(days=1)
+            began = f"was on {_day(day[0])}, as {day[1]} says"
+        else:
+            return None
+        what = (
+            f"{began}, and people joined from {_when(first)} to {_when(last)}. "
+            "Are AM and PM missing (then export it with them), or is it of another event? "
+            "If the times are right, when did the event begin?"
+        )
+        own = Choice(
+            f"--start {first:%Y-%m-%dT%H:%M}", "about when the first one joined: the times are right as they stand"
+        )
+        return Question("--start", "the event", what, (own,)) if is_far else None
+
     def _ask_start(self) -> Question:
         first, last = self._clocks
         what = f"has times of day from {first:%H:%M} to {last:%H:%M}: did the event pass midnight? When did it begin?"
@@ -245,6 +295,16 @@ class TimeEvidence:
 def _is_far(clock: time, start: time) -> bool:
     """Say whether a time of day is far from the start, on any day: half of the day may be missing, or its zone."""
     return _FAR <= (_minutes(clock) - _minutes(start)) % (2 * _HALF_A_DAY * 60) < 2 * _HALF_A_DAY * 60 - _EARLY
+
+
+def _are_far(joins: tuple[datetime, datetime], start: datetime) -> bool:
+    """Say whether all of the joins are far from the start."""
+    first, last = joins
+    return last < start - timedelta(minutes=_FAR) or first > start + timedelta(minutes=_FAR)
+
+
+def _when(at: datetime) -> str:
+    return f"{at:%H:%M} on {_day(at)}"
 
 
 def _minutes(clock: time) -> int:

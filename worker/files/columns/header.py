@@ -4,13 +4,15 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
 from models.input_check import shown
+from models.spoken_zones import read_spoken
 from models.words import State
-from models.zones import zone_in
+from models.zones import name_of, zone_in
 from worker.files.columns import repeated
 from worker.files.columns.deciding_titles import DecidingKind
 from worker.files.columns.hosts_and_attendees import EventRole, role_of
@@ -224,7 +226,7 @@ def recognise(cells: Sequence[str], options: Options, promoted: Mapping[str, Dec
         places,
         names,
         tuple(cells[place].strip() for place in unread),
-        {place: zone for place in sorted(times) if (zone := zone_in(cells[place]))},
+        {place: zone for place in sorted(times) if (zone := zone_in(cells[place]) or _spoken_in(cells[place]))},
         decide,
         probable,
         {place: target.answers for place, target in targets.items() if target.answers},
@@ -234,6 +236,15 @@ def recognise(cells: Sequence[str], options: Options, promoted: Mapping[str, Dec
         tuple(silent),
         options.start is not None and not {Field.JOINED, Field.TIME, Field.DATE} & places.keys(),
     )
+
+
+def _spoken_in(title: str) -> str:
+    """Find the zone that a title names in brackets as people say it: “Join Time [Eastern]”, “(New York)”."""
+    text = found[1].strip() if (found := _BRACKETS.search(title)) else ""
+    if not text[:1].isupper():
+        return ""
+    known = (read_spoken(said) for said in (text, f"{text} time"))
+    return next((name_of(zone) for zone in known if isinstance(zone, tzinfo)), "")
 
 
 def _shown_as(what: Field | str | None, kind: DecidingKind, options: Options, *, mapped: bool) -> Field | str:
