@@ -6,6 +6,7 @@ import zipfile
 from typing import Any
 
 import pytest
+import xlsxwriter
 
 from models.words import State
 from worker.files.lines import FileError
@@ -31,7 +32,8 @@ def read(content: str | bytes, **said: Any) -> tuple[Reading, list[str], list[st
 def told(record: FileRecord) -> str:
     properties = record.candidate.input["properties"]
     assert isinstance(properties, dict)
-    return " ".join([record.candidate.contact, *(str(properties[name])[5:16] for name in ("joinedAt", "leftAt"))])
+    stay = (str(properties[name])[5:16] for name in ("joinedAt", "leftAt") if name in properties)
+    return " ".join([record.candidate.contact, *stay])
 
 
 def proposed(content: str | bytes, **said: Any) -> str:
@@ -317,6 +319,7 @@ _SHEETS = f'<?xml version="1.0"?><Workbook xmlns="{_SPACE}" xmlns:ss="{_SPACE}">
         (f"<html>{_PAGE.format('', '', 'ana')}<h2>Cancelled</h2>{_PAGE.format('', '', 'bob')}</html>", {}),
         (f"<html>{_PAGE.format('', '', 'ana')}{_PAGE.format('<caption>Cancelled</caption>', '', 'bob')}</html>", {}),
         (_SHEETS, {"sheet": "registered"}),
+        (f"<h2>Registered</h2>{_PAGE.format('', '', 'ana')}<p>Cancelled:</p>{_PAGE.format('', '', 'bob')}", {}),
     ],
 )
 def test_what_names_a_table_of_a_page_or_of_excels_xml_counts(page: str, said: dict[str, Any]) -> None:
@@ -325,12 +328,41 @@ def test_what_names_a_table_of_a_page_or_of_excels_xml_counts(page: str, said: d
     assert records == ["ana@example.com"]
 
 
+@pytest.mark.parametrize(
+    "struck",
+    [
+        "<tr><td><s>Bob</s></td><td>bob@example.com</td><td>2026-03-29 10:00</td></tr>",
+        "<tr><td>Bob</td><td><del>bob@example.com</del></td><td>2026-03-29 10:00</td></tr>",
+        '<tr style="text-decoration: line-through"><td>B</td><td>bob@example.com</td><td>2026-03-29 10:00</td></tr>',
+        "<template><tr><td>Bob</td><td>bob@example.com</td><td>2026-03-29 10:00</td></tr></template>",
+    ],
+)
+def test_rows_of_a_page_that_are_struck_out_are_asked_about(struck: str) -> None:
+    page = _PAGE.format("", "", "ana").replace("</table>", f"{struck}</table>")
+    assert proposed(f"<html>{page}</html>", **REGISTER) == "--hidden-rows leave-out"
+    assert read(f"<html>{page}</html>", **REGISTER, hidden_rows="leave-out")[0].facts.records == 1
+
+
+@pytest.mark.parametrize("places", [(0,), (0, 1, 2)])
+def test_rows_of_a_workbook_that_are_struck_out_are_asked_about(places: tuple[int, ...]) -> None:
+    written = io.BytesIO()
+    with xlsxwriter.Workbook(written) as book:
+        sheet, struck = book.add_worksheet(), book.add_format({"font_strikeout": True})
+        for line, cells in enumerate([["Name", "Email", "Registration Time"], *_TWO]):
+            for place, text in enumerate(cells):
+                sheet.write_string(line, place, text, struck if line == 1 and place in places else None)
+    assert proposed(written.getvalue(), **REGISTER) == "--hidden-rows leave-out"
+    reading = read(written.getvalue(), **REGISTER, hidden_rows="leave-out")[0]
+    assert (reading.facts.records, reading.facts.first[0].candidate.contact) == (1, "bob@example.com")
+
+
 def test_sheets_and_hidden_rows_of_a_page_are_asked_about() -> None:
     hidden = f"<html>{_PAGE.format('', '', 'ana')}{_PAGE.format('', ' style=display:none', 'bob')}</html>"
     assert proposed(_SHEETS, **REGISTER) == "--sheet Registered"
     assert proposed(hidden, **REGISTER) == "--hidden-rows leave-out"
 
 
+_TWO = [[name, f"{name}@example.com", "2026-03-29 10:00"] for name in ("ana", "bob")]
 _PERSON = '[{"email":"ana@example.com","join_time":"2026-03-29T10:00:00Z","leave_time":"2026-03-29T11:00:00Z"}]'
 
 
