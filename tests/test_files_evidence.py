@@ -10,7 +10,7 @@ import xlsxwriter
 
 from models.words import State
 from worker.files.lines import FileError
-from worker.files.options import Options
+from worker.files.options import DateOrder, Options
 from worker.files.questions import QuestionsError
 from worker.files.reader import Reading
 from worker.files.rows import FileRecord, RejectedRow
@@ -297,6 +297,32 @@ def test_a_leave_is_not_reckoned_from_the_sum_of_all_stays(titles: str, rows: li
     _, records, refused = read(content, **ATTEND)
     assert (len(records), len(refused)) == (known, 1 - known)
     assert known or "is the sum of several joins (2 rows)" in refused[0]
+
+
+@pytest.mark.parametrize(
+    ("title", "time", "day"),
+    [
+        ("Join Time", "Fri 03/04/2026", "04-03"),
+        ("Join Time", "Wed 03/04/2026", "03-04"),
+        ("Join Time (mm/dd/yyyy)", "03/04/2026", "03-04"),
+        ("Join Time (TT.MM.JJJJ)", "03/04/2026", "04-03"),
+    ],
+)
+def test_the_day_of_the_week_and_the_title_settle_the_order_of_dates(title: str, time: str, day: str) -> None:
+    content = f"Email,{title},Leave Time\na@example.com,{time} 10:00,{time} 11:00\n"
+    assert read(content, **ATTEND)[1] == [f"a@example.com {day}T10:00 {day}T11:00"]
+
+
+def test_a_title_that_shows_another_order_than_was_said_is_noted() -> None:
+    content = "Email,Join Time (mm/dd/yyyy),Leave Time\na@example.com,03/04/2026 10:00,03/04/2026 11:00\n"
+    reading, _, _ = read(content, **ATTEND, date_order=DateOrder.DMY)
+    assert "the title “Join Time (mm/dd/yyyy)” shows another order" in reading.facts.notes[0]
+
+
+@pytest.mark.parametrize("own", ["", "bob@example.com"])
+def test_an_address_is_not_taken_from_a_second_column_unasked(own: str) -> None:
+    content = f"Name,Email,Email,Registration Time\nAna,{own},boss@example.com,2026-03-01 10:00\n"
+    assert "Email#1=email" in proposed(content, **REGISTER)
 
 
 _PAGE = (

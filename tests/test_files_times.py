@@ -284,3 +284,18 @@ def test_a_number_that_may_be_two_is_not_a_duration(text: str) -> None:
 )
 def test_a_time_of_another_age_is_none(text: str) -> None:
     assert isinstance(read_time(text, BERLIN), TimeFault)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("10. listopada 2026 10:00", "October or November"),
+        ("10 lip 2026 10:00", "June or July"),
+        ("Fri 03/04/2026 10:00", "is a Wednesday"),
+        ("Saturday, Mar 13, 2026 10:00", "is a Friday"),
+    ],
+)
+def test_a_date_that_its_words_contradict_or_leave_open_is_none(text: str, why: str) -> None:
+    fault = read_time(text, BERLIN, DateOrder.MDY)
+    assert isinstance(fault, TimeFault)
+    assert why in fault.what

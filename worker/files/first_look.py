@@ -237,14 +237,13 @@ class _Survey:
             if rivals.what in _NEVER_READ.get(state, frozenset()):
                 continue
             first, *_ = rivals.names
-            if len(rivals.filled) == 1:
+            is_address = rivals.what is Field.EMAIL
+            if len(rivals.filled) == 1 and (not is_address or first in rivals.filled):
                 added += [(name, rivals.what.value) for name in rivals.filled]
             elif rivals.differ or rivals.filled[first] < max(rivals.filled.values(), default=0):
                 named = ", ".join(f"“{shown(name)}”" for name in rivals.names)
-                is_address = rivals.what is Field.EMAIL
-                what = "hold different values. " + (
-                    "Which is the attendee's address?" if is_address else "Which is meant?"
-                )
+                alike = "hold different values" if len(rivals.filled) > 1 else "have one title, and the first is empty"
+                what = f"{alike}. " + ("Which is the attendee's address?" if is_address else "Which is meant?")
                 means = "the attendee's, and not a host's or a buyer's" if is_address else "this one"
                 choices = tuple(Choice(as_option(name, rivals.what), means) for name in rivals.names)
                 yield Question("--map", f"the columns {named}", what, choices, comes_first=True)

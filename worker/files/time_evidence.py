@@ -193,6 +193,8 @@ class TimeEvidence:
         options, notes = self.options, []
         if clocks := self._dates.clocks():
             options = replace(options, dotted_clocks=tuple(dict.fromkeys((*options.dotted_clocks, *clocks))))
+        if options.order is not None and (against := self._dates.titled_against(options.order)):
+            notes.append(f"the title “{shown(against)}” shows another order of dates than --date-order {options.order}")
         if options.order is None and (settled := self._dates.settled()) is not None:
             options = replace(options, order=settled[0])
             notes.append(settled[1])
