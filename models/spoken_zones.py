@@ -128,9 +128,11 @@ def _cities() -> dict[str, str]:
     named: dict[str, set[str]] = {}
     for zone in available_timezones():
         area, _, city = zone.rpartition("/")
-        if area and area.partition("/")[0] in _AREAS:
+        if area and area.partition("/")[0] in _AREAS and city.lower() not in _NO_CITIES:
             named.setdefault(city.lower(), set()).add(zone)
     return {city: next(iter(zones)) for city, zones in named.items() if len(zones) == 1}
 
 
+_NO_CITIES: Final = frozenset({"west", "north", "south", "act", "nsw", "center", "reunion", "easter"})
+"""Names of zones that are words of something else."""
 _AREAS: Final = frozenset({"Africa", "America", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"})

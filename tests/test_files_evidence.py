@@ -398,6 +398,7 @@ _PERSON = '[{"email":"ana@example.com","join_time":"2026-03-29T10:00:00Z","leave
         (f'{{"no_shows":{_PERSON},"attendees":{_PERSON}}}', "several lists of people (“no_shows”, “attendees”)"),
         (f'{{"meeting":{{"hosts":{_PERSON}}},"participants":{_PERSON}}}', "(“meeting.hosts”, “participants”)"),
         (f'[{{"late":{_PERSON},"attendees":{_PERSON}}}]', "several lists of people (“late”, “attendees”)"),
+        ('[{"email":"ana@example.com","email":"bob@example.com"}]', "two fields “email”"),
         ("[" * 200_000, "more than 100 levels"),
         ('{"a":' * 200_000, "more than 100 levels"),
     ],
@@ -407,6 +408,15 @@ def test_json_whose_people_cannot_be_told_apart_is_refused(document: str, why: s
         read(document, **ATTEND)
     assert why in str(stopped.value)
     assert read(f'{{"links":[{{"rel":"self"}}],"participants":{_PERSON}}}', **ATTEND)[1]
+
+
+@pytest.mark.parametrize("more", ['"page_count":3', '"next_page_token":"x"', '"pagination":{"has_more_items":true}'])
+def test_one_page_of_several_is_noted(more: str) -> None:
+    def notes(more: str) -> list[str]:
+        return read(f'{{{more},"participants":{_PERSON}}}', **ATTEND)[0].facts.notes
+
+    assert "one page of several" in notes(more)[0]
+    assert not notes('"page_count":1,"next_page_token":""')
 
 
 def test_a_byte_that_is_no_text_refuses_its_row_and_becomes_no_other_character() -> None:

@@ -264,7 +264,19 @@ def test_what_an_abbreviation_stands_for_can_be_said_and_the_question_says_how(t
     assert instants == {"EST=America/New_York": "2026-07-05T20:00:00Z", "-05:00": "2026-07-05T21:00:00Z"}
 
 
-@pytest.mark.parametrize("text", [f"{day} {name}" for day in (JULY, JANUARY) for name in ABBREVIATIONS])
+ONE = {"ET": "America/New_York", "CT": "America/Chicago", "MT": "America/Denver", "PT": "America/Los_Angeles"}
+"""Abbreviations that mean one clock in every season."""
+
+
+@pytest.mark.parametrize("day", [JULY, JANUARY])
+@pytest.mark.parametrize("name", ONE)
+def test_an_abbreviation_of_one_clock_needs_no_answer(day: str, name: str) -> None:
+    assert read_time(f"{day} {name}") == read_time(f"{day} {name}", BERLIN) == read_time(day, ZoneInfo(ONE[name]))
+
+
+@pytest.mark.parametrize(
+    "text", [f"{day} {name}" for day in (JULY, JANUARY) for name in ABBREVIATIONS if name not in ONE]
+)
 def test_every_answer_that_a_question_names_settles_it(text: str) -> None:
     asked = read_time(text)
     assert isinstance(asked, TimeFault)

@@ -131,3 +131,23 @@ def test_an_abbreviation_behind_the_events_start_is_asked_about_with_its_places(
 @pytest.mark.parametrize("zone", ["[Pacific]", "(Los Angeles)"])
 def test_a_zone_in_brackets_of_a_title_may_be_said_as_people_do(zone: str) -> None:
     assert joined(ROWS.replace("Time,", f"Time {zone},").replace("Time\n", f"Time {zone}\n")) == [FILES_OWN]
+
+
+WEBEX = """Session detail for 'Spring':
+Participant,Audio Type,Name,Email,Date,Invited,Registered,Start time,End time,Duration
+1,VoIP,Ana,a@example.com,"July 1, 2026",No,Yes,10:01 am {0},11:02 am {0},61.0 mins
+2,VoIP,Bob,b@example.com,"July 1, 2026",No,Yes,10:05 am {0},10:50 am {0},45.0 mins
+"""
+
+
+@pytest.mark.parametrize("zone", ["Los Angeles Time", "Pacific Time", "PT", "Los Angeles"])
+def test_a_zone_behind_a_time_may_be_said_as_people_do(zone: str) -> None:
+    assert joined(WEBEX.format(zone), time_zone=None) == ["2026-07-01T17:01:00Z", "2026-07-01T17:05:00Z"]
+
+
+def test_the_report_of_webex_is_readable_in_one_stop() -> None:
+    with pytest.raises(QuestionsError) as error:
+        joined(WEBEX.format("New York Time"), state=None, time_zone=None)
+    assert [question.choices[0].option for question in error.value.questions] == ["--state attend"]
+    assert "--map" not in str(error.value)
+    assert joined(WEBEX.format("New York Time"), time_zone=None) == ["2026-07-01T14:01:00Z", "2026-07-01T14:05:00Z"]

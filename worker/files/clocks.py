@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final, NamedTuple
 
 from models.input_check import EARLIEST_MS, LATEST_MS, Reason, shown
+from models.spoken_zones import read_spoken
 from models.zones import OF_UTC, abbreviated, abbreviation, meanings, name_of, offset_of, read_offset, read_zone
 
 RIGHT: Final = "a time such as 2026-03-01T10:00:00Z"
@@ -74,7 +75,9 @@ def _with_zone(local: datetime, written: str, zone: tzinfo | None) -> Moment | T
     if "/" in written:
         named = read_zone(written)
         return TimeFault(named.what, named.right) if isinstance(named, Reason) else _in_zone(local, named)
-    return _abbreviated(local, written, zone)
+    short = abbreviation(lower)
+    spoken = read_spoken(lower.removesuffix(" time") if short is None else short)
+    return _abbreviated(local, written, zone) if isinstance(spoken, Reason) else _in_zone(local, spoken)
 
 
 def _abbreviated(local: datetime, written: str, zone: tzinfo | None) -> Moment | TimeFault:

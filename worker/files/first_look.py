@@ -176,7 +176,9 @@ class _Survey:
         """Give what is settled, and ask what is not."""
         if is_below and zone is not None:
             self._zones.see_below(zone)
-        promoted = {title: values for title, values in self._probable.items() if values.known}
+        promoted = {
+            title: values for title, values in self._probable.items() if values.known and not _are_numbers(values.texts)
+        }
         empty = (title for title, values in self._unknown.items() if values.texts and title not in self._filled)
         added = [(title, Field.IGNORE.value) for title in empty]
         asked = [
@@ -265,6 +267,11 @@ def _asked(title: str, kind: DecidingKind, texts: Counter[str], *, absent: bool 
 
 def _unclear(kind: DecidingKind, text: str) -> bool:
     return meaning(kind, text) is None and not (kind is DecidingKind.STAFF and "@" in text)
+
+
+def _are_numbers(texts: Counter[str]) -> bool:
+    """Say whether the values of a column number its rows: 1 is no yes there."""
+    return len(texts) > 1 and "0" not in texts and all(text.isdecimal() and n == 1 for text, n in texts.items())
 
 
 def _count(values: _Values, text: str) -> None:

@@ -116,6 +116,8 @@ class TimeEvidence:
             self._see_join(text, written)
         if self.options.zone is not None or read.local.tzinfo is not None:
             return
+        if read.day_only and what is Field.DATE and Field.JOINED in columns.fields:
+            return  # the time of day beside it needs a zone, or has one
         if not written and not zone_above:
             self._without_zone = self._without_zone or (columns.name(place), text)
             self._zoneless += 1
