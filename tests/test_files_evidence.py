@@ -459,3 +459,36 @@ def test_an_opendocument_sheet_is_measured_by_the_block_that_it_spans() -> None:
         )
     with pytest.raises(FileError, match="more than 20,000,000 cells"):
         read(packed.getvalue(), **ATTEND)
+
+
+@pytest.mark.parametrize(("lengths", "unit"), [(("3660", "61"), "seconds"), (("60", "61"), "minutes")])
+def test_the_unit_of_lengths_is_asked_for_with_a_proposal(lengths: tuple[str, str], unit: str) -> None:
+    rows = "".join(f"{n}@example.com,2026-03-13 10:00,{length}\n" for n, length in zip("ab", lengths, strict=True))
+    assert proposed(f"Email,Join Time,Duration\n{rows}", **ATTEND) == f'--map "Duration={unit}"'
+    assert len(read(f"Email,Join Time,Duration\n{rows}", **ATTEND, mapping=[f"Duration={unit}"])[1]) == 2
+
+
+def test_a_date_with_dots_settles_the_order_of_the_others() -> None:
+    content = "Email,Registration Time\na@example.com,13/3/26 11:05\nb@example.com,13.3.2026 11:10\n"
+    reading, records, _ = read(content, **REGISTER)
+    assert (records, reading.facts.notes) == (
+        ["a@example.com", "b@example.com"],
+        ["dates are read day first, as “13.3.2026 11:10” shows"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (
+            "Email,Registration Time,Cancelled on\na@example.com,2026-03-13 10:00,Yes\n",
+            "Cancelled on “Yes” (cancelled)",
+        ),
+        (
+            "Name,Email,Registration Time\n,,(UTC)\nA,a@example.com,2026-03-13 10:00\n",
+            "names nobody: no name, and no e-mail address",
+        ),
+    ],
+)
+def test_what_is_left_out_is_called_what_it_is(content: str, why: str) -> None:
+    assert list(read(content, **REGISTER)[0].facts.left_out) == [why]

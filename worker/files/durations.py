@@ -65,7 +65,7 @@ def _read(  # noqa: PLR0911 - one for each form
     if text == "0":
         return timedelta(0)
     if re.fullmatch(r"[0-9.]+", text):
-        return TimeFault(f"{shown(text)} has no unit", f"{RIGHT}; or say --map “the column=minutes”", option=True)
+        return TimeFault(f"{shown(text)} has no unit", f'{RIGHT}; or --map "Their column=minutes"', option=True)
     if (found := _DURATION.fullmatch(text) or _ISO_DURATION.fullmatch(text)) and any(found.groups()):
         return _sum(found.groups())
     if short := _HOURS_ALONE.fullmatch(text):

@@ -89,6 +89,8 @@ class _Rivals:
     names: tuple[str, ...]
     filled: Counter[str] = field(default_factory=Counter)
     differ: bool = False
+    seen: set[str] = field(default_factory=set)
+    """The first different values."""
 
 
 class _Survey:
@@ -170,6 +172,7 @@ class _Survey:
             rivals = self._rivals.setdefault((what, names), _Rivals(what, names))
             texts = [comparable(_cell(cells, place)) for place in places]
             rivals.filled.update(name for name, text in zip(names, texts, strict=True) if text)
+            rivals.seen |= {text for text in texts if text and len(rivals.seen) < MOST_VALUES}
             rivals.differ = rivals.differ or len({text for text in texts if text}) > 1
 
     def settle(self, zone: ZoneAbove | None, *, is_below: bool) -> Surveyed:
@@ -240,7 +243,8 @@ class _Survey:
                 continue
             first, *_ = rivals.names
             is_address = rivals.what is Field.EMAIL
-            if len(rivals.filled) == 1 and (not is_address or first in rivals.filled):
+            is_of_many = 1 < len(rivals.seen) == min(rivals.filled.total(), MOST_VALUES)  # a manager's comes again
+            if len(rivals.filled) == 1 and (not is_address or first in rivals.filled or is_of_many):
                 added += [(name, rivals.what.value) for name in rivals.filled]
             elif rivals.differ or rivals.filled[first] < max(rivals.filled.values(), default=0):
                 named = ", ".join(f"“{shown(name)}”" for name in rivals.names)

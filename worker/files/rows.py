@@ -15,6 +15,14 @@ from worker.files.csv_rows import CsvRow
 from worker.files.times import iso
 from worker.files.where import Where, envelope, missing_time
 
+_WORDS: Final = {
+    "interactionDateTime": "the time",
+    "joinedAt": "the join",
+    "leftAt": "the leave",
+    "subscriber_state": "the state",
+    "email": "the address",
+}
+"""What HubSpot's fields are called where no column of the file has them."""
 _TIMES: Final = (".interactionDateTime", ".properties")
 
 
@@ -138,9 +146,9 @@ class Draft:
             own = (TIMES[state],) if state else ()
             return next(
                 (self.columns.title(what) for what in (Field.TIME, *own, Field.DATE) if what in self.columns.fields),
-                name,
+                _WORDS[name],
             )
-        return self.columns.title(Field(name)) if name in self.columns.fields else name
+        return self.columns.title(Field(name)) if name in self.columns.fields else _WORDS.get(name, name)
 
 
 def _state_of(where: Where) -> State | None:

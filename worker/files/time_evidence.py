@@ -1,5 +1,6 @@
 """What the times of a file need to be read (an order, a day, a zone), and what the file itself says of it."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
@@ -12,6 +13,7 @@ from models.zones import abbreviation, meanings
 from worker.files.clocks import TimeFault, instant, zone_answer
 from worker.files.columns.header import OF_TIME, Columns
 from worker.files.columns.known_titles import Field
+from worker.files.columns.map_option import as_option
 from worker.files.columns.who_counts import NO_VALUE
 from worker.files.csv_rows import CsvRow
 from worker.files.dates import is_day_of_month, is_dotted_day, possible_orders
@@ -34,6 +36,9 @@ _READ: Final[dict[State | None, frozenset[Field]]] = {
 """Fields whose times a state takes."""
 _FEW_ROWS: Final = 10
 """One time of so many: where fewer lack a zone, a day or an order, they are faults of their rows."""
+_UNITLESS: Final = re.compile(r"0*[1-9][0-9]*(?:\.[0-9]+)?|0*\.[0-9]*[1-9][0-9]*")
+_LONG_MINUTES: Final = 600
+"""More minutes than an event has, so that seconds are proposed."""
 _HALF_A_DAY: Final = 12
 _FAR: Final = 9 * 60
 """Minutes from the start: where everybody joined so far from it, half of the day may be missing (02:03 for 14:03)."""
@@ -57,6 +62,9 @@ class TimeEvidence:
     """The earliest and the latest time of day at which somebody joined."""
     _joins: dict[DateOrder, tuple[datetime, datetime]] = field(default_factory=dict)
     """By the order of dates: the earliest and the latest full time of joining, in the zone that was said."""
+    _unitless: tuple[str, str] | None = None
+    """The title and the largest length of stay without its unit, where that says alone when somebody left."""
+    _unitless_rows: int = 0
     _values: int = 0
     """Times of people who count; and of these those that lack a zone, lack a day, or may be two days."""
     _zoneless: int = 0
@@ -75,11 +83,21 @@ class TimeEvidence:
             self._without_zone = self._without_zone or ("--start", str(self.options.start))
             self._values += 1
             self._zoneless += 1
+        if counts and self.options.state is State.ATTEND and Field.LEFT not in columns.fields:
+            for place in columns.fields.get(Field.DURATION, ()):
+                self._see_length(columns.name(place), row.cells[place].strip() if place < len(row.cells) else "")
         for what in _IN_ORDER:
             for place in columns.fields.get(what, ()):
                 text = start_of(row.cells[place].strip()) if place < len(row.cells) else ""
                 if text not in NO_VALUE:
                     self._see(columns, row, place, text, what, counts=counts, zone_above=zone_above)
+
+    def _see_length(self, title: str, text: str) -> None:
+        """Note a length of stay without its unit."""
+        if _UNITLESS.fullmatch(text):
+            self._unitless_rows += 1
+            if self._unitless is None or float(text) > float(self._unitless[1]):
+                self._unitless = (title, text)
 
     def _see(  # noqa: PLR0913 - a cell, and where it stands
         self, columns: Columns, row: CsvRow, place: int, text: str, what: Field, *, counts: bool, zone_above: bool
@@ -171,6 +189,9 @@ class TimeEvidence:
             else:
                 asked.append(self._ask_day(facts))
                 options = options.answered(asked[-1].choices[0].arguments(assumed=True))
+        if self._unitless is not None and self._are_many(self._unitless_rows):
+            asked.append(_ask_unit(*self._unitless))
+            options = options.answered(asked[-1].choices[0].arguments())
         if options.start is None and self._clocks:
             known = facts.start(options.order, options.zone)
             if known is not None and all(_is_far(clock, known[0].time()) for clock in self._clocks):
@@ -294,6 +315,17 @@ class TimeEvidence:
         if title.startswith("--"):  # what it says may be assumed
             what = "does not say in which time zone it is. Whose clock is it?"
         return Question("--time-zone", where, what, tuple(choices))
+
+
+def _ask_unit(title: str, largest: str) -> Question:
+    choices = [
+        Choice(as_option(title, unit), f"{largest} is {float(largest) / hour:.1f} hours")
+        for unit, hour in ((Field.MINUTES, 60), (Field.SECONDS, 3600))
+    ]
+    if float(largest) > _LONG_MINUTES:
+        choices.reverse()
+    what = f"has lengths of stay without a unit, up to {largest}. Are these minutes or seconds?"
+    return Question("--map", f"column “{shown(title)}”", what, tuple(choices))
 
 
 def _is_far(clock: time, start: time) -> bool:
