@@ -286,7 +286,6 @@ def test_the_sum_of_all_stays_lengthens_no_single_one(title: str) -> None:
     [
         ("Join Time,Total Duration (Minutes)", ["19:00,50", "19:30,50"], 0),
         ("Join Time,Total Duration (Minutes)", ["19:00,50"], 1),
-        ("Join Time,Duration (Minutes)", ["19:00,50", "19:30,50"], 0),
         ("Join Time,Duration (Minutes)", ["19:00,20", "19:30,20"], 1),
         ("Join Time,Leave Time,Time in Session (Minutes)", ["19:00,2026-03-22 19:20,50", "19:30,,50"], 0),
         ("Join Time,Leave Time,Time in Session (Minutes)", ["19:00,2026-03-22 19:20,20", "19:30,,20"], 1),

@@ -92,7 +92,7 @@ def merge(person: Draft, other: Draft) -> None:
 def _unknown_leave(person: Draft, other: Draft) -> Reason | None:
     """Say where a leave was reckoned from the sum of all stays: by its title, or as both rows have it and it is more.
 
-    Two stays of one length that do not overlap are two stays, and two that begin at once are one that stands twice.
+    Two stays of one length, of which neither is too long for its own times, are two stays.
     """
     reckoned = next((one for one in (person, other) if one.reckoned), None)
     if reckoned is None or person.stay != other.stay or not person.stay:
@@ -100,13 +100,8 @@ def _unknown_leave(person: Draft, other: Draft) -> Reason | None:
     spans = [
         (one.joined, one.left, one.stay) for one in (person, other) if one.joined is not None and one.left is not None
     ]
-    overlap = (
-        person.joined != other.joined
-        and len(spans) > 1
-        and max(join for join, _, _ in spans) < min(left for _, left, _ in spans)
-    )
     is_more = any(stay > left - join + _A_LITTLE_MS for join, left, stay in spans)
-    if not (is_total(reckoned.reckoned) or overlap or is_more):
+    if not (is_total(reckoned.reckoned) or is_more):
         return None
     line, _ = reckoned.rows[-1]
     what = f"is the sum of several joins ({counted(len(person.rows) + len(other.rows), 'row')}), and not of this one"
