@@ -169,10 +169,7 @@ def _run(given: _Given, chosen: "Options", *, shown: bool, was_asked: bool) -> i
         with _stoppable(given.file):
             reading = Reading(source, chosen, bar.read)
         if was_asked:
-            say("")
-            say("The same without questions:")
-            say(f"  {_command(given, chosen)}")
-            say("")
+            bar.say_above("", "The same without questions:", f"  {_command(given, chosen)}", "")
         rows = (
             None
             if given.check and given.refused is None

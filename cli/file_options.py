@@ -67,7 +67,7 @@ class FileOptions:
     encoding: Annotated[str | None, typer.Option(help="The file's encoding, where it is not UTF-8 or UTF-16.")] = None
     sheet: Annotated[str | None, typer.Option(help="The sheet of a workbook, where several have addresses.")] = None
     hidden_rows: Annotated[
-        HiddenRows | None, typer.Option(help="Whether rows count that the sheet of a workbook hides.")
+        HiddenRows | None, typer.Option(help="Whether rows count that a sheet hides, or that are struck out.")
     ] = None
 
     def read(self) -> Options:

@@ -160,8 +160,11 @@ def _print_card(fields: Sequence[tuple[str, object]]) -> None:
 _STUCK: Final = "\ue000"
 """Stands for a space at which a line is not broken; `visible` leaves no other."""
 _INDENT: Final = 2
-_COPIED: Final = re.compile(r"`[^`]*`|\bturnout [^;,()`]*[^;,()`\s]")
-"""A command within a line."""
+_QUOTED: Final = r"""\"[^\"]*\"|'[^']*'"""
+_COPIED: Final = re.compile(
+    rf"""`[^`]*`|\bturnout (?:{_QUOTED}|[^;,()`\"'])*(?:{_QUOTED}|[^;,()`\"'\s])|--[a-z-]+ (?:{_QUOTED})"""
+)
+"""A command within a line, or an option with its quoted answer."""
 _LABEL: Final = re.compile(r" *(?:\w+ {2,})?")
 
 
@@ -222,6 +225,17 @@ class Bar:
         if error is not None:  # what stopped says so itself, and a question follows
             self._progress.live.transient = True
         self._progress.stop()
+
+    def say_above(self, *lines: str) -> None:
+        """Print lines while it is not drawn: a long one would be drawn over."""
+        if not self._progress.disable:
+            stays = self._progress.live.transient
+            self._progress.live.transient = True
+            self._progress.stop()
+            self._progress.live.transient = stays
+        for line in lines:
+            say(line)
+        self._progress.start()
 
     def show(
         self, what: str | None = None, beside: str | None = None, *, done: float | None = None, of: float | None = None

@@ -25,7 +25,8 @@ _CLOCKS: Final = {
 }  # fmt: skip
 """Clocks that are named without “standard” or “daylight”: “Eastern Time”, “US Pacific”."""
 _NAMED: Final = re.compile(
-    r"(?:(?P<us>us|u\.s\.|american)[\s/]+)?(?P<clock>[a-z ]+?)(?P<time>\s+time)?(?:\s*\((?:usa?|us & canada|.t)\))?"
+    r"(?:(?P<us>us|u\.s\.|american)[\s/]+)?(?P<clock>[a-z ]+?)(?P<time>\s+time)?"
+    r"(?:\s*\((?:usa?|us (?:&|and) canada|.t)\))?"
 )
 _AMERICAN: Final = frozenset({"eastern", "central", "mountain", "pacific"})
 _GENERIC: Final = {
@@ -127,9 +128,11 @@ def _cities() -> dict[str, str]:
     named: dict[str, set[str]] = {}
     for zone in available_timezones():
         area, _, city = zone.rpartition("/")
-        if area and area.partition("/")[0] in _AREAS:
+        if area and area.partition("/")[0] in _AREAS and city.lower() not in _NO_CITIES:
             named.setdefault(city.lower(), set()).add(zone)
     return {city: next(iter(zones)) for city, zones in named.items() if len(zones) == 1}
 
 
+_NO_CITIES: Final = frozenset({"west", "north", "south", "act", "nsw", "center", "reunion", "easter"})
+"""Names of zones that are words of something else."""
 _AREAS: Final = frozenset({"Africa", "America", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"})

@@ -6,10 +6,11 @@ import zipfile
 from typing import Any
 
 import pytest
+import xlsxwriter
 
 from models.words import State
 from worker.files.lines import FileError
-from worker.files.options import Options
+from worker.files.options import DateOrder, Options
 from worker.files.questions import QuestionsError
 from worker.files.reader import Reading
 from worker.files.rows import FileRecord, RejectedRow
@@ -31,7 +32,8 @@ def read(content: str | bytes, **said: Any) -> tuple[Reading, list[str], list[st
 def told(record: FileRecord) -> str:
     properties = record.candidate.input["properties"]
     assert isinstance(properties, dict)
-    return " ".join([record.candidate.contact, *(str(properties[name])[5:16] for name in ("joinedAt", "leftAt"))])
+    stay = (str(properties[name])[5:16] for name in ("joinedAt", "leftAt") if name in properties)
+    return " ".join([record.candidate.contact, *stay])
 
 
 def proposed(content: str | bytes, **said: Any) -> str:
@@ -244,6 +246,22 @@ def test_joins_half_a_day_from_the_start_may_lack_am_and_pm(start: str) -> None:
     assert read(content, **ATTEND, start="01:58")[1][1] == "b@example.com 03-29T01:58 03-29T03:01"
 
 
+@pytest.mark.parametrize(
+    ("above", "said"),
+    [
+        ("Topic,Start Time\nX,03/13/2026 1:00 PM", {}),
+        ("", {"start": "2026-03-13T13:00"}),
+        ("", {"start": "13:00"}),
+        ("Topic,Start Time\nX,07/13/2026 1:00 AM", {}),
+        ("Date: 2026-03-06", {}),
+    ],
+)
+def test_full_times_far_from_the_event_are_asked_about(above: str, said: dict[str, Any]) -> None:
+    content = f"{above}\n\n{JOINS}ana@example.com,2026-03-13 1:05,2026-03-13 2:10\n"
+    assert proposed(content, **ATTEND, **said) == "--start 2026-03-13T01:05"
+    assert read(content, **ATTEND, start="2026-03-13T01:05")[1] == ["ana@example.com 03-13T01:05 03-13T02:10"]
+
+
 @pytest.mark.parametrize("row", ["12:55,1:40,45", "12:55,1:40,", "2:10,1:05,"])
 def test_a_leave_before_the_join_is_of_the_next_day_only_in_the_evening(row: str) -> None:
     said = {**ATTEND, "day": "2026-03-29"}
@@ -261,6 +279,49 @@ def test_the_sum_of_all_stays_lengthens_no_single_one(title: str) -> None:
     assert read(f"Email,Join Time,Leave Time,{title}\n{rows}", **ATTEND)[1] == [
         "ana@example.com 03-22T19:00 03-22T19:50"
     ]
+
+
+@pytest.mark.parametrize(
+    ("titles", "rows", "known"),
+    [
+        ("Join Time,Total Duration (Minutes)", ["19:00,50", "19:30,50"], 0),
+        ("Join Time,Total Duration (Minutes)", ["19:00,50"], 1),
+        ("Join Time,Duration (Minutes)", ["19:00,20", "19:30,20"], 1),
+        ("Join Time,Leave Time,Time in Session (Minutes)", ["19:00,2026-03-22 19:20,50", "19:30,,50"], 0),
+        ("Join Time,Leave Time,Time in Session (Minutes)", ["19:00,2026-03-22 19:20,20", "19:30,,20"], 1),
+    ],
+)
+def test_a_leave_is_not_reckoned_from_the_sum_of_all_stays(titles: str, rows: list[str], known: int) -> None:
+    content = f"Email,{titles}\n" + "".join(f"ana@example.com,2026-03-22 {row}\n" for row in rows)
+    _, records, refused = read(content, **ATTEND)
+    assert (len(records), len(refused)) == (known, 1 - known)
+    assert known or "is the sum of several joins (2 rows)" in refused[0]
+
+
+@pytest.mark.parametrize(
+    ("title", "time", "day"),
+    [
+        ("Join Time", "Fri 03/04/2026", "04-03"),
+        ("Join Time", "Wed 03/04/2026", "03-04"),
+        ("Join Time (mm/dd/yyyy)", "03/04/2026", "03-04"),
+        ("Join Time (TT.MM.JJJJ)", "03/04/2026", "04-03"),
+    ],
+)
+def test_the_day_of_the_week_and_the_title_settle_the_order_of_dates(title: str, time: str, day: str) -> None:
+    content = f"Email,{title},Leave Time\na@example.com,{time} 10:00,{time} 11:00\n"
+    assert read(content, **ATTEND)[1] == [f"a@example.com {day}T10:00 {day}T11:00"]
+
+
+def test_a_title_that_shows_another_order_than_was_said_is_noted() -> None:
+    content = "Email,Join Time (mm/dd/yyyy),Leave Time\na@example.com,03/04/2026 10:00,03/04/2026 11:00\n"
+    reading, _, _ = read(content, **ATTEND, date_order=DateOrder.DMY)
+    assert "the title “Join Time (mm/dd/yyyy)” shows another order" in reading.facts.notes[0]
+
+
+@pytest.mark.parametrize("own", ["", "bob@example.com"])
+def test_an_address_is_not_taken_from_a_second_column_unasked(own: str) -> None:
+    content = f"Name,Email,Email,Registration Time\nAna,{own},boss@example.com,2026-03-01 10:00\n"
+    assert "Email#1=email" in proposed(content, **REGISTER)
 
 
 _PAGE = (
@@ -283,6 +344,7 @@ _SHEETS = f'<?xml version="1.0"?><Workbook xmlns="{_SPACE}" xmlns:ss="{_SPACE}">
         (f"<html>{_PAGE.format('', '', 'ana')}<h2>Cancelled</h2>{_PAGE.format('', '', 'bob')}</html>", {}),
         (f"<html>{_PAGE.format('', '', 'ana')}{_PAGE.format('<caption>Cancelled</caption>', '', 'bob')}</html>", {}),
         (_SHEETS, {"sheet": "registered"}),
+        (f"<h2>Registered</h2>{_PAGE.format('', '', 'ana')}<p>Cancelled:</p>{_PAGE.format('', '', 'bob')}", {}),
     ],
 )
 def test_what_names_a_table_of_a_page_or_of_excels_xml_counts(page: str, said: dict[str, Any]) -> None:
@@ -291,12 +353,41 @@ def test_what_names_a_table_of_a_page_or_of_excels_xml_counts(page: str, said: d
     assert records == ["ana@example.com"]
 
 
+@pytest.mark.parametrize(
+    "struck",
+    [
+        "<tr><td><s>Bob</s></td><td>bob@example.com</td><td>2026-03-29 10:00</td></tr>",
+        "<tr><td>Bob</td><td><del>bob@example.com</del></td><td>2026-03-29 10:00</td></tr>",
+        '<tr style="text-decoration: line-through"><td>B</td><td>bob@example.com</td><td>2026-03-29 10:00</td></tr>',
+        "<template><tr><td>Bob</td><td>bob@example.com</td><td>2026-03-29 10:00</td></tr></template>",
+    ],
+)
+def test_rows_of_a_page_that_are_struck_out_are_asked_about(struck: str) -> None:
+    page = _PAGE.format("", "", "ana").replace("</table>", f"{struck}</table>")
+    assert proposed(f"<html>{page}</html>", **REGISTER) == "--hidden-rows leave-out"
+    assert read(f"<html>{page}</html>", **REGISTER, hidden_rows="leave-out")[0].facts.records == 1
+
+
+@pytest.mark.parametrize("places", [(0,), (0, 1, 2)])
+def test_rows_of_a_workbook_that_are_struck_out_are_asked_about(places: tuple[int, ...]) -> None:
+    written = io.BytesIO()
+    with xlsxwriter.Workbook(written) as book:
+        sheet, struck = book.add_worksheet(), book.add_format({"font_strikeout": True})
+        for line, cells in enumerate([["Name", "Email", "Registration Time"], *_TWO]):
+            for place, text in enumerate(cells):
+                sheet.write_string(line, place, text, struck if line == 1 and place in places else None)
+    assert proposed(written.getvalue(), **REGISTER) == "--hidden-rows leave-out"
+    reading = read(written.getvalue(), **REGISTER, hidden_rows="leave-out")[0]
+    assert (reading.facts.records, reading.facts.first[0].candidate.contact) == (1, "bob@example.com")
+
+
 def test_sheets_and_hidden_rows_of_a_page_are_asked_about() -> None:
     hidden = f"<html>{_PAGE.format('', '', 'ana')}{_PAGE.format('', ' style=display:none', 'bob')}</html>"
     assert proposed(_SHEETS, **REGISTER) == "--sheet Registered"
     assert proposed(hidden, **REGISTER) == "--hidden-rows leave-out"
 
 
+_TWO = [[name, f"{name}@example.com", "2026-03-29 10:00"] for name in ("ana", "bob")]
 _PERSON = '[{"email":"ana@example.com","join_time":"2026-03-29T10:00:00Z","leave_time":"2026-03-29T11:00:00Z"}]'
 
 
@@ -306,6 +397,7 @@ _PERSON = '[{"email":"ana@example.com","join_time":"2026-03-29T10:00:00Z","leave
         (f'{{"no_shows":{_PERSON},"attendees":{_PERSON}}}', "several lists of people (“no_shows”, “attendees”)"),
         (f'{{"meeting":{{"hosts":{_PERSON}}},"participants":{_PERSON}}}', "(“meeting.hosts”, “participants”)"),
         (f'[{{"late":{_PERSON},"attendees":{_PERSON}}}]', "several lists of people (“late”, “attendees”)"),
+        ('[{"email":"ana@example.com","email":"bob@example.com"}]', "two fields “email”"),
         ("[" * 200_000, "more than 100 levels"),
         ('{"a":' * 200_000, "more than 100 levels"),
     ],
@@ -315,6 +407,15 @@ def test_json_whose_people_cannot_be_told_apart_is_refused(document: str, why: s
         read(document, **ATTEND)
     assert why in str(stopped.value)
     assert read(f'{{"links":[{{"rel":"self"}}],"participants":{_PERSON}}}', **ATTEND)[1]
+
+
+@pytest.mark.parametrize("more", ['"page_count":3', '"next_page_token":"x"', '"pagination":{"has_more_items":true}'])
+def test_one_page_of_several_is_noted(more: str) -> None:
+    def notes(more: str) -> list[str]:
+        return read(f'{{{more},"participants":{_PERSON}}}', **ATTEND)[0].facts.notes
+
+    assert "one page of several" in notes(more)[0]
+    assert not notes('"page_count":1,"next_page_token":""')
 
 
 def test_a_byte_that_is_no_text_refuses_its_row_and_becomes_no_other_character() -> None:
@@ -357,3 +458,36 @@ def test_an_opendocument_sheet_is_measured_by_the_block_that_it_spans() -> None:
         )
     with pytest.raises(FileError, match="more than 20,000,000 cells"):
         read(packed.getvalue(), **ATTEND)
+
+
+@pytest.mark.parametrize(("lengths", "unit"), [(("3660", "61"), "seconds"), (("60", "61"), "minutes")])
+def test_the_unit_of_lengths_is_asked_for_with_a_proposal(lengths: tuple[str, str], unit: str) -> None:
+    rows = "".join(f"{n}@example.com,2026-03-13 10:00,{length}\n" for n, length in zip("ab", lengths, strict=True))
+    assert proposed(f"Email,Join Time,Duration\n{rows}", **ATTEND) == f'--map "Duration={unit}"'
+    assert len(read(f"Email,Join Time,Duration\n{rows}", **ATTEND, mapping=[f"Duration={unit}"])[1]) == 2
+
+
+def test_a_date_with_dots_settles_the_order_of_the_others() -> None:
+    content = "Email,Registration Time\na@example.com,13/3/26 11:05\nb@example.com,13.3.2026 11:10\n"
+    reading, records, _ = read(content, **REGISTER)
+    assert (records, reading.facts.notes) == (
+        ["a@example.com", "b@example.com"],
+        ["dates are read day first, as “13.3.2026 11:10” shows"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (
+            "Email,Registration Time,Cancelled on\na@example.com,2026-03-13 10:00,Yes\n",
+            "Cancelled on “Yes” (cancelled)",
+        ),
+        (
+            "Name,Email,Registration Time\n,,(UTC)\nA,a@example.com,2026-03-13 10:00\n",
+            "names nobody: no name, and no e-mail address",
+        ),
+    ],
+)
+def test_what_is_left_out_is_called_what_it_is(content: str, why: str) -> None:
+    assert list(read(content, **REGISTER)[0].facts.left_out) == [why]

@@ -38,7 +38,7 @@ SHAPES = {
         "github.com/efalabrini/Asistentie (README)",
         "Name,User Email,Total Duration,Guest\nAna,ana@example.com,61,No\n",
         NOTHING,
-        ["--state", "--start", "--object-id", "--time-zone"],
+        ["--state", "--start", "--object-id", "--map", "--time-zone"],
     ),
     "Zoom, with meeting data, numbered titles": Shape(
         "github.com/microsoft/vivainsights_zoom_int (Admin/input/zoom_reports/README.md)",

@@ -233,3 +233,20 @@ def test_the_proposed_sheet_is_one_whose_people_count() -> None:
 def test_who_exported_the_report_is_no_person_wherever_the_name_stands() -> None:
     content = f"{HEADER.split(',')[1][:-1]},Name,Email\n2026-03-01 10:00,Ana,ana@example.com\n2026-03-05 10:00,Exported by Ops,ops@example.com\n"
     assert left_out(content)[:2] == (["ana@example.com"], 0)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("Topic,Webinar ID\nSpring,111", "Topic,Webinar ID\nAutumn,222"), ("Topic,Spring", "Topic,Autumn")],
+)
+def test_reports_of_two_events_one_behind_the_other_are_asked_about(first: str, second: str) -> None:
+    content = f"{first}\n\n{HEADER}{ANA}\n{second}\n\nAttendee Details\n{HEADER}{BOB}"
+    with pytest.raises(QuestionsError, match="the reports of several events"):
+        read(content)
+    spring, autumn = (
+        " ".join(one.replace("\n", ",").split(",")[-2 if "\n" in one else -1 :]) for one in (first, second)
+    )
+    _, records, refused = read(content, mapping=[f"section=status({spring}=leave out, {autumn}=keep)"])
+    assert (records, refused) == (["bob@example.com"], 0)
+    _, records, _ = read(f"{first}\n\n{HEADER}{ANA}\n{first}\n\n{HEADER}{BOB}")
+    assert records == ["ana@example.com", "bob@example.com"], "of one event"

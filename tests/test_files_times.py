@@ -40,6 +40,8 @@ BERLIN = ZoneInfo("Europe/Berlin")
         ("1 février 2026 à 10h05", "2026-02-01T09:05:00Z"),
         ("1 de agosto de 2026 10:00", "2026-08-01T08:00:00Z"),
         ("1767225600000", "2026-01-01T00:00:00Z"),
+        ("202603011030", "2026-03-01T09:30:00Z"),
+        ("20260301103000", "2026-03-01T09:30:00Z"),
         ("25.10.2026 02:30 CEST", "2026-10-25T00:30:00Z"),
         ("25.10.2026 02:30 CET", "2026-10-25T01:30:00Z"),
     ],
@@ -262,7 +264,19 @@ def test_what_an_abbreviation_stands_for_can_be_said_and_the_question_says_how(t
     assert instants == {"EST=America/New_York": "2026-07-05T20:00:00Z", "-05:00": "2026-07-05T21:00:00Z"}
 
 
-@pytest.mark.parametrize("text", [f"{day} {name}" for day in (JULY, JANUARY) for name in ABBREVIATIONS])
+ONE = {"ET": "America/New_York", "CT": "America/Chicago", "MT": "America/Denver", "PT": "America/Los_Angeles"}
+"""Abbreviations that mean one clock in every season."""
+
+
+@pytest.mark.parametrize("day", [JULY, JANUARY])
+@pytest.mark.parametrize("name", ONE)
+def test_an_abbreviation_of_one_clock_needs_no_answer(day: str, name: str) -> None:
+    assert read_time(f"{day} {name}") == read_time(f"{day} {name}", BERLIN) == read_time(day, ZoneInfo(ONE[name]))
+
+
+@pytest.mark.parametrize(
+    "text", [f"{day} {name}" for day in (JULY, JANUARY) for name in ABBREVIATIONS if name not in ONE]
+)
 def test_every_answer_that_a_question_names_settles_it(text: str) -> None:
     asked = read_time(text)
     assert isinstance(asked, TimeFault)
@@ -275,3 +289,25 @@ def test_every_answer_that_a_question_names_settles_it(text: str) -> None:
 def test_a_number_that_may_be_two_is_not_a_duration(text: str) -> None:
     assert isinstance(read_duration(text, timedelta(seconds=1)), TimeFault)
     assert read_duration("45,5", timedelta(minutes=1)) == timedelta(minutes=45, seconds=30)
+
+
+@pytest.mark.parametrize(
+    "text", ["202699999999", "20261313103000", "123456789012", "9773396000000", "2062-03-01 10:00"]
+)
+def test_a_time_of_another_age_is_none(text: str) -> None:
+    assert isinstance(read_time(text, BERLIN), TimeFault)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("10. listopada 2026 10:00", "October or November"),
+        ("10 lip 2026 10:00", "June or July"),
+        ("Fri 03/04/2026 10:00", "is a Wednesday"),
+        ("Saturday, Mar 13, 2026 10:00", "is a Friday"),
+    ],
+)
+def test_a_date_that_its_words_contradict_or_leave_open_is_none(text: str, why: str) -> None:
+    fault = read_time(text, BERLIN, DateOrder.MDY)
+    assert isinstance(fault, TimeFault)
+    assert why in fault.what

@@ -54,7 +54,7 @@ HIDING = {
 def test_rows_that_a_sheet_does_not_show_are_asked_about(written: Callable[[list[int]], bytes]) -> None:
     assert asked(written([2])) == ["--hidden-rows leave-out", "--hidden-rows keep"]
     kept, left = reading(written([2]), hidden_rows=HiddenRows.KEEP), HiddenRows.LEAVE_OUT
-    assert "1 hidden row of the sheet were read" in kept.facts.notes
+    assert "1 hidden or struck-out row of the sheet was read" in kept.facts.notes
     assert contacts(written([2]), hidden_rows=left) == ["ana@example.com"]
     assert contacts(written([2]), hidden_rows=HiddenRows.KEEP) == ["ana@example.com", "bob@example.com"]
     assert contacts(written([])) == ["ana@example.com", "bob@example.com"]

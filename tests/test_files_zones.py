@@ -38,6 +38,15 @@ OTHERS = {
     "above, beside its title": (f"Topic,Spring\nTime Zone,America/Los_Angeles\n\n{ROWS}", "Time Zone"),
     "above, under its title": (f"Topic,Time Zone,Guests\nSpring,America/Los_Angeles,3\n\n{ROWS}", "Time Zone"),
     "above, in a sentence": (f"All times are in America/Los_Angeles\n{ROWS}", "All times are in"),
+    "above, of a city": (f"Times are local to San Francisco (PDT)\n{ROWS}", "Times are local to"),
+    "behind the event's start": (
+        f'Topic,Start Time\nX,"Jul 1, 2026 10:00 AM Pacific Time (US and Canada)"\n\n{ROWS}',
+        "zone of Start Time",
+    ),
+    "an offset behind the event's start": (f"Start Time,2026-07-01T10:00:00-07:00\n\n{ROWS}", "zone of Start Time"),
+    "below, in a sentence": (f"{ROWS}\n* All times are in US Pacific Time\n", "All times are in"),
+    "below, behind its title": (f"{ROWS}Time zone: US/Pacific,,\n", "Time zone"),
+    "a row of units": (ROWS.replace("Leave Time\n", "Leave Time\n,(-07:00),(-07:00)\n"), "zone of Join Time"),
 }
 
 
@@ -108,3 +117,37 @@ def test_registrations_are_asked_about_as_well() -> None:
     text = "Email,Registration Time,Time Zone\na@example.com,2026-07-01 10:00,Europe/Berlin\n"
     with pytest.raises(QuestionsError, match="Europe/Berlin"):
         joined(text, state=State.REGISTER)
+
+
+def test_an_abbreviation_behind_the_events_start_is_asked_about_with_its_places() -> None:
+    above = f'Topic,Start Time\nX,"Jul 1, 2026 10:00 AM PDT"\n\n{ROWS}'
+    for said in ("Europe/Berlin", None):
+        with pytest.raises(QuestionsError, match=r"zone of Start Time.*“PDT”") as error:
+            joined(above, time_zone=said)
+        assert error.value.questions[0].choices[0].option == "--time-zone=America/Los_Angeles"
+    assert joined(above, time_zone="America/Los_Angeles") == [FILES_OWN]
+
+
+@pytest.mark.parametrize("zone", ["[Pacific]", "(Los Angeles)"])
+def test_a_zone_in_brackets_of_a_title_may_be_said_as_people_do(zone: str) -> None:
+    assert joined(ROWS.replace("Time,", f"Time {zone},").replace("Time\n", f"Time {zone}\n")) == [FILES_OWN]
+
+
+WEBEX = """Session detail for 'Spring':
+Participant,Audio Type,Name,Email,Date,Invited,Registered,Start time,End time,Duration
+1,VoIP,Ana,a@example.com,"July 1, 2026",No,Yes,10:01 am {0},11:02 am {0},61.0 mins
+2,VoIP,Bob,b@example.com,"July 1, 2026",No,Yes,10:05 am {0},10:50 am {0},45.0 mins
+"""
+
+
+@pytest.mark.parametrize("zone", ["Los Angeles Time", "Pacific Time", "PT", "Los Angeles"])
+def test_a_zone_behind_a_time_may_be_said_as_people_do(zone: str) -> None:
+    assert joined(WEBEX.format(zone), time_zone=None) == ["2026-07-01T17:01:00Z", "2026-07-01T17:05:00Z"]
+
+
+def test_the_report_of_webex_is_readable_in_one_stop() -> None:
+    with pytest.raises(QuestionsError) as error:
+        joined(WEBEX.format("New York Time"), state=None, time_zone=None)
+    assert [question.choices[0].option for question in error.value.questions] == ["--state attend"]
+    assert "--map" not in str(error.value)
+    assert joined(WEBEX.format("New York Time"), time_zone=None) == ["2026-07-01T14:01:00Z", "2026-07-01T14:05:00Z"]

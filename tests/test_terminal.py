@@ -383,3 +383,30 @@ def test_a_progress_bar_shows_what_others_wrote_as_everything(monkeypatch: pytes
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", out.getvalue())
     assert plain.strip()
     assert wrong_with(plain) == []
+
+
+def test_a_command_to_copy_is_broken_nowhere_and_drawn_over_by_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+
+    from rich.console import Console
+
+    from cli import output
+
+    class Screen(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    out = Screen()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(output, "_console", Console(file=out, force_terminal=True, width=60, highlight=False))
+    answer = '--map "section=status(Spring 111=keep, Autumn 222=leave out; Winter, the third one=keep)"'
+    command = f"  turnout enqueue report.csv {answer} --state attend"
+    with output.Bar("reading", 2, shown=True) as bar:
+        bar.show(done=1)
+        bar.say_above("The same without questions:", command)
+        bar.show(done=2)
+    output.say(f"  {answer}  only those of the first of the two, which began in spring")
+    printed = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", out.getvalue())
+    assert f"\n{command.strip()}\n" in printed
+    assert printed.count(answer) == 2

@@ -9,12 +9,11 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final, NamedTuple
 
 from models.input_check import EARLIEST_MS, LATEST_MS, Reason, shown
+from models.spoken_zones import read_spoken
 from models.zones import OF_UTC, abbreviated, abbreviation, meanings, name_of, offset_of, read_offset, read_zone
 
 RIGHT: Final = "a time such as 2026-03-01T10:00:00Z"
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_TOO_LATE: Final = 2200
-"""The year 2569 is one of another calendar, in which 2026 is meant."""
 _FOR_ALL: Final = ", or for the whole file "
 _OFFSET: Final = re.compile(r"(?:(?:utc|gmt)\s*([+-]\s?\d{1,2}(?::?\d{2})?)|([+-]\d{1,2}(?::?\d{2})?))(?:\W.*)?")
 """Without a word before it no blank follows the sign: 10:00 - 11 is until eleven."""
@@ -40,13 +39,18 @@ class TimeFault(NamedTuple):
         return self.right.partition(_FOR_ALL)[0]
 
 
+def is_of_our_time(year: int) -> bool:
+    """Say whether somebody may have met in a year: 2062 is to come, and 2569 is 2026 in another calendar."""
+    return 1970 <= year <= datetime.now(UTC).year + 1  # noqa: PLR2004 - of computers' clocks
+
+
 def instant(local: datetime, zone_text: str, zone: tzinfo | None, zone_as: str = "") -> Moment | TimeFault:
     """Put a local time into its zone; one with an offset of its own has it already.
 
     `zone_text` is what is written behind it or in its title, `zone` what was said of the file, `zone_as` the
     abbreviation that was said to stand for that.
     """
-    if not 1970 <= local.year < _TOO_LATE:  # noqa: PLR2004 - of computers' clocks
+    if not is_of_our_time(local.year):
         return TimeFault(f"{local:%Y-%m-%d} is no day on which somebody met", "the time at which it happened")
     if local.tzinfo is not None:
         if local.utcoffset() and read_offset(offset_of(local.tzinfo, local)) is None:
@@ -71,7 +75,9 @@ def _with_zone(local: datetime, written: str, zone: tzinfo | None) -> Moment | T
     if "/" in written:
         named = read_zone(written)
         return TimeFault(named.what, named.right) if isinstance(named, Reason) else _in_zone(local, named)
-    return _abbreviated(local, written, zone)
+    short = abbreviation(lower)
+    spoken = read_spoken(lower.removesuffix(" time") if short is None else short)
+    return _abbreviated(local, written, zone) if isinstance(spoken, Reason) else _in_zone(local, spoken)
 
 
 def _abbreviated(local: datetime, written: str, zone: tzinfo | None) -> Moment | TimeFault:

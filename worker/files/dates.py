@@ -1,7 +1,7 @@
 """The day that a text begins with, in the order in which its numbers are written; never guessed."""
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from worker.files.clocks import RIGHT, TimeFault
@@ -21,13 +21,28 @@ _MONTHS: Final = tuple(
         "august aout agosto augustus augusti sierpnia sierpien agustos августа август",
         "september septembre septiembre sept setiembre setembro settembre wrzesnia wrzesien eylul сентября сентябрь",
         "october oktober octobre octubre outubro ottobre pazdziernika pazdziernik ekim октября октябрь",
-        "november novembre noviembre novembro listopada listopad kasim ноября ноябрь",
+        "november novembre noviembre novembro kasim ноября ноябрь",
         "december dezember decembre diciembre dezembro dicembre desember grudnia grudzien aralik декабря декабрь",
     )
 )
 """Without accents, in the languages of the usual tools; three letters of one are enough."""
 _ENGLISH: Final = tuple(names[0].capitalize() for names in _MONTHS)
 _SHORTEST_MONTH: Final = 3
+_TWO_MONTHS: Final = dict.fromkeys(("listopada", "listopad", "lis"), "October or November") | {"lip": "June or July"}
+"""Of Slavic languages: what is one month in Croatian is the next in Polish or Czech."""
+_WEEKDAYS: Final = tuple(
+    tuple(names.split())
+    for names in (
+        "monday montag lundi lunes lunedi segunda maandag",
+        "tuesday dienstag mardi martes martedi terca dinsdag",
+        "wednesday mittwoch mercredi miercoles mercoledi quarta woensdag",
+        "thursday donnerstag jeudi jueves giovedi quinta donderdag",
+        "friday freitag vendredi viernes venerdi sexta vrijdag",
+        "saturday samstag samedi sabado sabato zaterdag",
+        "sunday sonntag dimanche domingo domenica zondag",
+    )
+)
+"""Without accents; three letters are enough."""
 _FOUR_DIGITS: Final = 4
 _MONTHS_IN_A_YEAR: Final = 12
 _FIRST_REPORTS: Final = 12
@@ -77,7 +92,32 @@ def possible_orders(text: str) -> frozenset[DateOrder] | None:
     is_short = len(found[4]) < _FOUR_DIGITS and len(found[1]) == 2  # noqa: PLR2004
     if is_short and not found[5].startswith(",") and _FIRST_REPORTS <= a < _LAST_CENTURY and _is_day(b, c):
         orders.add(DateOrder.YMD)
-    return frozenset(orders)
+    return _of_weekday(found, orders)
+
+
+def _of_weekday(found: re.Match[str], orders: set[DateOrder]) -> frozenset[DateOrder]:
+    """Give the orders that make a date the day of the week before it, where any does: Fri 03/04/2026 is in April."""
+    named = _weekday(found)
+    if named is None:
+        return frozenset(orders)
+    days = {order: _three(found[1], found[2], found[3], found[4], order) for order in orders}
+    right = {order for order, day in days.items() if not isinstance(day, TimeFault) and _falls_on(day) == named}
+    return frozenset(right or orders)
+
+
+def _falls_on(day: tuple[int, int, int]) -> int | None:
+    try:
+        return date(*day).weekday()
+    except ValueError:
+        return None
+
+
+def _weekday(found: re.Match[str]) -> int | None:
+    """Give the day of the week that stands before a date, from 0 for Monday."""
+    word = found.string[: found.start(1)].strip(" .,")
+    if len(word) < _SHORTEST_MONTH:
+        return None
+    return next((day for day, names in enumerate(_WEEKDAYS) if any(one.startswith(word) for one in names)), None)
 
 
 def is_dotted_day(text: str) -> bool:
@@ -101,6 +141,7 @@ def read_day(text: str, order: DateOrder | None) -> tuple[datetime, str] | TimeF
         day = _doubtful_year(found, order) or _three(found[1], found[2], found[3], found[4], order)
         if isinstance(day, TimeFault):
             return day
+        month: int | str
         year, month, number, rest = *day, found[5]
     elif found := _DAY_NAMED.match(text):
         year, month, number, rest = _year(found[3]), _month(found[2]), int(found[1]), found[4]
@@ -108,10 +149,16 @@ def read_day(text: str, order: DateOrder | None) -> tuple[datetime, str] | TimeF
         year, month, number, rest = int(found[3]), _month(found[1]), int(found[2]), found[4]
     else:
         return TimeFault("is no date and time that is known here", RIGHT)
+    if isinstance(month, str):
+        return TimeFault(f"has a month that is {month}, by the language", "the month as a number: 2026-10-13")
     try:
-        return datetime(year, month, number), rest  # noqa: DTZ001 - its zone is read next
+        on = datetime(year, month, number)  # noqa: DTZ001 - its zone is read next
     except ValueError:
         return TimeFault("is no day of the calendar", RIGHT)
+    if (named := _weekday(found)) is not None and named != on.weekday():
+        other = _WEEKDAYS[on.weekday()][0].capitalize()
+        return TimeFault(f"is a {other} if it is {on:%d %B %Y}", "the right day (another --date-order?)")
+    return on, rest
 
 
 def _year(text: str) -> int:
@@ -161,8 +208,10 @@ def _two_days(a: int, b: int, c: int) -> TimeFault:
     return TimeFault(what, "--date-order dmy (day first) or ymd (year first)", option=True)
 
 
-def _month(name: str) -> int:
-    """Give a month's number, or 0 for what is none."""
+def _month(name: str) -> int | str:
+    """Give a month's number, or 0 for what is none; or which two a name may be."""
+    if (months := _TWO_MONTHS.get(name)) is not None:
+        return months
     for number, names in enumerate(_MONTHS, 1):
         if len(name) >= _SHORTEST_MONTH and any(full.startswith(name) for full in names):
             return number

@@ -7,6 +7,7 @@ from typing import Final
 
 from models.input_check import shown
 from worker.files.clocks import TimeFault
+from worker.files.columns.known_titles import compact
 
 RIGHT: Final = "a duration such as 1h 27m 51s, or 01:27:51"
 _DAYS: Final = r"d|days?|tage?n?|jours?|d[ií]as?|dias?|giorn[oi]|dag(?:en|ar)?|dni|天|日"
@@ -35,6 +36,8 @@ _CLOCKED: Final = re.compile(
 )
 _CLOCKED_UNIT: Final = re.compile(rf"(\d{{1,3}}):(\d{{2}})\s*(?:({_HOURS})|({_MINUTES}))", re.IGNORECASE)
 """Two numbers with a colon and the unit of the first: 1:30 hours."""
+_TOTAL: Final = ("total", "gesamt", "cumul", "complessiv")
+"""Within a title: the sum of a person's stays."""
 _UNITS: Final = (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1))
 
 
@@ -49,6 +52,11 @@ def read_duration(text: str, unit: timedelta | None) -> timedelta | TimeFault:
         return TimeFault(f"{shown(text)} is no duration", RIGHT)
 
 
+def is_total(title: str) -> bool:
+    """Say whether a title of lengths tells of the sum of a person's stays."""
+    return any(word in compact(title) for word in _TOTAL)
+
+
 def _read(  # noqa: PLR0911 - one for each form
     text: str, unit: timedelta | None
 ) -> timedelta | TimeFault:
@@ -57,7 +65,7 @@ def _read(  # noqa: PLR0911 - one for each form
     if text == "0":
         return timedelta(0)
     if re.fullmatch(r"[0-9.]+", text):
-        return TimeFault(f"{shown(text)} has no unit", f"{RIGHT}; or say --map “the column=minutes”", option=True)
+        return TimeFault(f"{shown(text)} has no unit", f'{RIGHT}; or --map "Their column=minutes"', option=True)
     if (found := _DURATION.fullmatch(text) or _ISO_DURATION.fullmatch(text)) and any(found.groups()):
         return _sum(found.groups())
     if short := _HOURS_ALONE.fullmatch(text):

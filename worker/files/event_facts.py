@@ -127,6 +127,19 @@ def read_facts(rows: Sequence[CsvRow]) -> EventFacts:
     return EventFacts(get("name"), get("id"), get("day"), get("start"), get("end"), get("duration"))
 
 
+def begins_report(row: CsvRow) -> bool:
+    """Say whether a row without an address has a title for the name or the id of an event."""
+    if any("@" in cell for cell in row.cells):
+        return False
+    return any(_KINDS.get(compact(cell.partition(":")[0])) in {"name", "id"} for cell in row.cells)
+
+
+def report_of(rows: Sequence[CsvRow]) -> str:
+    """Name the event that the rows above a table tell of, by its name and its id; nothing where they name none."""
+    facts = read_facts(rows)
+    return " ".join(said.text for said in (facts.name, facts.id) if said is not None)
+
+
 def _said(rows: Sequence[CsvRow]) -> Iterator[tuple[str, Said]]:
     titles: list[str] = []
     for row in rows:

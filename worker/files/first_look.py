@@ -25,7 +25,7 @@ from worker.files.options import Options
 from worker.files.questions import Choice, Question
 from worker.files.record_ids import RecordIds
 from worker.files.sections import Table, Tables
-from worker.files.several_events import Programmes
+from worker.files.several_events import Programmes, ask_reports
 from worker.files.signs import Sign, absent_question, question
 from worker.files.time_evidence import TimeEvidence
 from worker.files.unannounced_statuses import Unannounced
@@ -63,8 +63,9 @@ def survey(content: Content, options: Options) -> Surveyed:
         else:
             found.see_row(table, row, tables.zone)
     found.times.see_above(tables.above)
-    check_mapping(tables.first, options, *found.headers, above=tables.zone.title if tables.zone else "")
-    return found.settle(tables.zone)
+    zone = tables.zone or tables.below
+    check_mapping(tables.first, options, *found.headers, above=zone.title if zone else "")
+    return found.settle(zone, is_below=tables.zone is None)
 
 
 @dataclass(slots=True)
@@ -88,6 +89,8 @@ class _Rivals:
     names: tuple[str, ...]
     filled: Counter[str] = field(default_factory=Counter)
     differ: bool = False
+    seen: set[str] = field(default_factory=set)
+    """The first different values."""
 
 
 class _Survey:
@@ -98,6 +101,8 @@ class _Survey:
         self._sections: Counter[str] = Counter()
         self._doubts: Counter[str] = Counter()
         """Rows under what may be a title."""
+        self._reports: Counter[str] = Counter()
+        """Rows by the event that their report is about."""
         self._tables = 0
         self._unknown: dict[str, _Values] = {}
         self._probable: dict[str, _Values] = {}
@@ -128,6 +133,7 @@ class _Survey:
             return
         if table.section in self._sections:
             self._sections[table.section] += 1
+        self._reports[table.report] += judge.names_somebody(row.cells)
         if table.doubt:
             self._doubts[table.doubt] += 1
         self._compare(columns, row.cells)
@@ -166,15 +172,21 @@ class _Survey:
             rivals = self._rivals.setdefault((what, names), _Rivals(what, names))
             texts = [comparable(_cell(cells, place)) for place in places]
             rivals.filled.update(name for name, text in zip(names, texts, strict=True) if text)
+            rivals.seen |= {text for text in texts if text and len(rivals.seen) < MOST_VALUES}
             rivals.differ = rivals.differ or len({text for text in texts if text}) > 1
 
-    def settle(self, zone: ZoneAbove | None) -> Surveyed:
+    def settle(self, zone: ZoneAbove | None, *, is_below: bool) -> Surveyed:
         """Give what is settled, and ask what is not."""
-        promoted = {title: values for title, values in self._probable.items() if values.known}
+        if is_below and zone is not None:
+            self._zones.see_below(zone)
+        promoted = {
+            title: values for title, values in self._probable.items() if values.known and not _are_numbers(values.texts)
+        }
         empty = (title for title, values in self._unknown.items() if values.texts and title not in self._filled)
         added = [(title, Field.IGNORE.value) for title in empty]
         asked = [
             *self._ask_values(promoted),
+            *ask_reports(self._reports, self._options),
             *self._ask_sections(),
             *self._ask_rivals(added),
             *self._ids.questions(self.headers, self._options),
@@ -230,14 +242,14 @@ class _Survey:
             if rivals.what in _NEVER_READ.get(state, frozenset()):
                 continue
             first, *_ = rivals.names
-            if len(rivals.filled) == 1:
+            is_address = rivals.what is Field.EMAIL
+            is_of_many = 1 < len(rivals.seen) == min(rivals.filled.total(), MOST_VALUES)  # a manager's comes again
+            if len(rivals.filled) == 1 and (not is_address or first in rivals.filled or is_of_many):
                 added += [(name, rivals.what.value) for name in rivals.filled]
             elif rivals.differ or rivals.filled[first] < max(rivals.filled.values(), default=0):
                 named = ", ".join(f"“{shown(name)}”" for name in rivals.names)
-                is_address = rivals.what is Field.EMAIL
-                what = "hold different values. " + (
-                    "Which is the attendee's address?" if is_address else "Which is meant?"
-                )
+                alike = "hold different values" if len(rivals.filled) > 1 else "have one title, and the first is empty"
+                what = f"{alike}. " + ("Which is the attendee's address?" if is_address else "Which is meant?")
                 means = "the attendee's, and not a host's or a buyer's" if is_address else "this one"
                 choices = tuple(Choice(as_option(name, rivals.what), means) for name in rivals.names)
                 yield Question("--map", f"the columns {named}", what, choices, comes_first=True)
@@ -259,6 +271,11 @@ def _asked(title: str, kind: DecidingKind, texts: Counter[str], *, absent: bool 
 
 def _unclear(kind: DecidingKind, text: str) -> bool:
     return meaning(kind, text) is None and not (kind is DecidingKind.STAFF and "@" in text)
+
+
+def _are_numbers(texts: Counter[str]) -> bool:
+    """Say whether the values of a column number its rows: 1 is no yes there."""
+    return len(texts) > 1 and "0" not in texts and all(text.isdecimal() and n == 1 for text, n in texts.items())
 
 
 def _count(values: _Values, text: str) -> None:

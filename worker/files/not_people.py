@@ -35,6 +35,7 @@ MOST_OF_A_LABEL: Final = 2
 """Cells of a label with its value; a table of two columns has people of one cell."""
 FOOTER: Final = "a line below the table (a total, a note or a footer), not a person"
 PHONE: Final = "joined by telephone, without an e-mail address"
+NOBODY: Final = "names nobody: no name, and no e-mail address"
 NO_ADDRESS: Final = "has no e-mail address, as guests often have none"
 
 
@@ -62,7 +63,7 @@ def not_a_person(columns: Columns, row: CsvRow) -> LeftOut | None:
     names = [row.cells[place].strip() for place in name_places(columns.titles) if place < len(row.cells)]
     if any(name and _PHONE.fullmatch(name) for name in names):
         return LeftOut(row.line, PHONE)
-    return LeftOut(row.line, NO_ADDRESS)
+    return LeftOut(row.line, NO_ADDRESS if any(names) or not names else NOBODY)
 
 
 def _names_contact(columns: Columns, row: CsvRow) -> bool:

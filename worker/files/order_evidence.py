@@ -8,6 +8,7 @@ Such a column is asked about.
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from models.counted import counted
@@ -22,9 +23,21 @@ _FEW: Final = 3
 """Different days beside one year: fewer may be two years."""
 _PARTS: Final = re.compile(r"\d+")
 _DOTTED: Final = re.compile(r"\d{1,2}\.\d{2}\.\d{2}")
+_FORMAT: Final = re.compile(r"\b(?:([dtjg]{1,2}[/.-]m{1,2})|m{1,2}[/.-]d{1,2})(?:[/.-][yja]{2,4})?\b", re.IGNORECASE)
+_DOTTED_DATE: Final = re.compile(r"\d{1,2}\.\d{1,2}\.\d{4}\b")
+"""Day first in every country: a sign of the order of the other dates, where these leave it open."""
 _NUMBER: Final = re.compile(r"\d{1,2}\.\d+")
 _MEANS: Final = {DateOrder.DMY: "day first", DateOrder.MDY: "month first", DateOrder.YMD: "year first"}
 _ORDERS: Final = (DateOrder.DMY, DateOrder.MDY, DateOrder.YMD)
+
+
+@lru_cache(maxsize=256)
+def order_in_title(title: str) -> DateOrder | None:
+    """Give the order that a title shows, such as “Join Time (mm/dd/yyyy)”."""
+    found = _FORMAT.search(title)
+    if found is None:
+        return None
+    return DateOrder.DMY if found[1] else DateOrder.MDY
 
 
 @dataclass(slots=True)
@@ -124,6 +137,7 @@ class OrderEvidence:
     _orders: dict[str, _Order] = field(default_factory=dict)
     _dotted: dict[str, _Dotted] = field(default_factory=dict)
     _mixed: dict[str, _Mixed] = field(default_factory=dict)
+    _dotted_date: str = ""
 
     def see_above(self, text: str, line: int) -> None:
         """Note the order of a date above the table."""
@@ -137,12 +151,19 @@ class OrderEvidence:
         if _NUMBER.fullmatch(text) or _DOTTED.fullmatch(text):
             self._dotted.setdefault(column, _Dotted(text)).see(text, has_day=has_day, is_sheet=is_sheet)
         orders = possible_orders(text)
+        if orders is not None and len(orders) > 1 and (titled := order_in_title(column)) in orders:
+            orders = frozenset({titled})
         if is_read and (orders is not None or is_real_date(text)):
             self._mixed.setdefault(column, _Mixed()).see(text, orders)
         if orders is None:
+            self._dotted_date = self._dotted_date or (text if _DOTTED_DATE.match(text) else "")
             return 0
         self._orders.setdefault(column, _Order()).see(text, orders, line)
         return len(orders)
+
+    def titled_against(self, order: DateOrder) -> str:
+        """Give a title that shows another order than the one that was said; nothing where there is none."""
+        return next((name for name in self._orders if order_in_title(name) not in {None, order}), "")
 
     def clocks(self) -> tuple[str, ...]:
         """Name the columns whose numbers with dots are times of day."""
@@ -157,6 +178,8 @@ class OrderEvidence:
         for one in self._orders.values():
             possible &= one.possible
         by = next((one.decided_by for one in self._orders.values() if one.decided_by), "")
+        if len(possible) > 1 and DateOrder.DMY in possible and self._dotted_date and self._orders:
+            possible, by = frozenset({DateOrder.DMY}), self._dotted_date
         if len(possible) == 1 and not by:  # only together
             by = next((one.open for one in self._orders.values() if one.open), "")
         if len(possible) != 1 or not by:

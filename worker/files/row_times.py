@@ -7,11 +7,11 @@ from typing import Final
 from models.input_check import Reason, shown
 from worker.files.clocks import Moment, TimeFault
 from worker.files.columns.header import Columns
-from worker.files.columns.known_titles import Field, compact
+from worker.files.columns.known_titles import Field
 from worker.files.columns.status_values import says_yes
 from worker.files.columns.who_counts import NO_VALUE
 from worker.files.csv_rows import CsvRow
-from worker.files.durations import read_duration
+from worker.files.durations import is_total, read_duration
 from worker.files.options import MissingOption, Options
 from worker.files.ranges import Range, read_range
 from worker.files.rows import Draft, first_of, placed_at, text_of
@@ -32,8 +32,6 @@ _EVENING: Final = 16
 """From this hour on an event may pass midnight."""
 _A_LITTLE: Final = timedelta(minutes=2)
 """By so much the length of a stay may differ from its join and leave, which are rounded."""
-_TOTAL: Final = ("total", "gesamt", "cumul", "complessiv")
-"""Within a title: the sum of a person's stays."""
 
 
 class RowTimes:
@@ -60,7 +58,9 @@ class RowTimes:
         if draft.joined is not None and not self._told(row, Field.LEFT)[0]:
             stay = self._stay(row, draft)
             draft.left = draft.joined + stay // timedelta(milliseconds=1) if stay is not None else None
-            if stay is None and not draft.faults:
+            if stay is not None:
+                draft.stay, draft.reckoned = stay // timedelta(milliseconds=1), self._length_title(row)
+            elif not draft.faults:
                 draft.left = self._event_time(self._options.end)
         elif draft.joined is not None and draft.left == draft.joined and not self._has_total():
             draft.added = draft.stay
@@ -106,8 +106,12 @@ class RowTimes:
     def _has_total(self) -> bool:
         """Say whether the length of stay is that of all of a person's joins together."""
         places = (self._columns.fields.get(what, ()) for what in (Field.SECONDS, Field.MINUTES, Field.DURATION))
-        titles = (compact(self._columns.titles[place]) for place in chain.from_iterable(places))
-        return any(word in title for title in titles for word in _TOTAL)
+        return any(is_total(self._columns.titles[place]) for place in chain.from_iterable(places))
+
+    def _length_title(self, row: CsvRow) -> str:
+        """Give the title of the length of stay that a row has."""
+        told = (Field.SECONDS, Field.MINUTES, Field.DURATION)
+        return next((self._columns.title(what) for what in told if text_of(self._columns, row, what)), "")
 
     def _stay(self, row: CsvRow, draft: Draft) -> timedelta | None:
         units = {Field.SECONDS: timedelta(seconds=1), Field.MINUTES: timedelta(minutes=1), Field.DURATION: None}

@@ -15,6 +15,14 @@ from worker.files.csv_rows import CsvRow
 from worker.files.times import iso
 from worker.files.where import Where, envelope, missing_time
 
+_WORDS: Final = {
+    "interactionDateTime": "the time",
+    "joinedAt": "the join",
+    "leftAt": "the leave",
+    "subscriber_state": "the state",
+    "email": "the address",
+}
+"""What HubSpot's fields are called where no column of the file has them."""
 _TIMES: Final = (".interactionDateTime", ".properties")
 
 
@@ -80,6 +88,8 @@ class Draft:
     """How long they stayed by the row's own column, in milliseconds, where it has a leave as well."""
     added: int = 0
     """What of it was added to a leave that equals the join."""
+    reckoned: str = ""
+    """The title of the length of stay, where the leave was reckoned from it alone."""
     faults: list[Reason] = field(default_factory=list)
 
     @property
@@ -136,9 +146,9 @@ class Draft:
             own = (TIMES[state],) if state else ()
             return next(
                 (self.columns.title(what) for what in (Field.TIME, *own, Field.DATE) if what in self.columns.fields),
-                name,
+                _WORDS[name],
             )
-        return self.columns.title(Field(name)) if name in self.columns.fields else name
+        return self.columns.title(Field(name)) if name in self.columns.fields else _WORDS.get(name, name)
 
 
 def _state_of(where: Where) -> State | None:

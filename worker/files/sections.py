@@ -1,7 +1,7 @@
 """The tables of a file: where the header is, what stands above it, and the sections that its rows stand in."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import takewhile
 from typing import Final, NamedTuple
@@ -25,10 +25,11 @@ from worker.files.columns.map_option import section_answers
 from worker.files.columns.repeated import MEETING
 from worker.files.columns.status_values import LEAVING, Standing, standing_of
 from worker.files.csv_rows import CsvRow
+from worker.files.event_facts import begins_report, read_facts, report_of
 from worker.files.formats.content import Content
 from worker.files.lines import FileError
 from worker.files.options import Options
-from worker.files.written_zones import ZoneAbove, zone_above
+from worker.files.written_zones import ZoneAbove, zone_above, zone_of_event, zone_of_units
 
 LOOKED_AT: Final = 200
 """Rows in which a header is looked for: reports begin with a summary, and some with the hosts."""
@@ -36,6 +37,8 @@ TITLES_OF_A_HEADER: Final = 3
 """Known titles that a further header has at least, where it lacks what every record needs."""
 MOST_OF_A_LINE: Final = 2
 """Cells of a line above the header that may say who stands below it."""
+MOST_ABOVE: Final = 20
+"""Rows that tell of the event above a further table."""
 _OF_STATE: Final[dict[State | None, Standing]] = {State.CANCEL: Standing.CANCELED}
 _ADDRESS: Final = re.compile(r"[^\s<>()\[\],;:\"“”=]+@[^\s<>()\[\],;:\"“”=]+\.[^\s<>()\[\],;:\"“”=]+")
 
@@ -53,9 +56,15 @@ class Table(NamedTuple):
     doubt: str = ""
     """What may name its section, and is asked about: a line above it, or the name of the sheet."""
 
+    report: str = ""
+    """The event that its report is about, where the lines above it name one."""
+
     def stands_in(self, mapping: Mappings) -> str:
-        """Give the title of its section; also one that may be none, where that was answered."""
-        return self.section or (self.doubt if compact(self.doubt) in section_answers(mapping) else "")
+        """Give the title of its section, or the report that is left out; also one that may be none, where answered."""
+        answers = section_answers(mapping)
+        if answers.get(compact(self.report)) is Standing.LEFT_OUT:
+            return self.report
+        return self.section or (self.doubt if compact(self.doubt) in answers else "")
 
 
 class Tables:
@@ -78,7 +87,11 @@ class Tables:
         self.hosts: frozenset[str] = frozenset()
         """The addresses that the rows above the header name: those of the host."""
         self.zone: ZoneAbove | None = None
-        """The time zone that they name."""
+        """The time zone that they name, or the row of units under the header."""
+        self.below: ZoneAbove | None = None
+        """The time zone that a line below the table names; known once all rows were given."""
+        self._report = ""
+        """The event that the lines above the table at hand name."""
 
     def rows(self) -> Iterator[tuple[Table, CsvRow | None]]:
         """Give each row with its table; each table once alone, before its first row.
@@ -91,18 +104,23 @@ class Tables:
         self.above = [*self._content.aside, *above]
         title, people, lines = self._above(above)
         yield from people
-        table = self._named(title, lines)
+        self._report = report_of(above)
+        self.zone = self.zone or zone_of_event(read_facts(above))
+        table = self._named(title, lines)._replace(report=self._report)
         yield table, None
         held: CsvRow | None = None
         last = self._header
-        for row in rows:
+        for row in self._without_reports(rows):
             is_apart = held is not None or row.line > last + 1
             last = row.line
             if not any(cell.strip() for cell in row.cells):
                 last -= 1  # what follows stands apart
                 continue
+            if not any("@" in cell for cell in row.cells):
+                self.zone = self.zone or zone_of_units(table.columns, row.cells)
+                self.below = self.below or zone_above(row.cells, ())
             if (header := self._as_header(row, table.columns, is_apart=is_apart)) is not None:
-                table = header._replace(section=_title(held) if held else "")
+                table = header._replace(section=_title(held) if held else "", report=self._report)
                 held = None
                 yield table, None
                 continue
@@ -119,6 +137,24 @@ class Tables:
                 yield table, row
         if held is not None:
             yield table, held
+
+    def _without_reports(self, rows: Iterable[CsvRow]) -> Iterator[CsvRow]:
+        """Take out what stands above a further table and tells of its event, and note which that is."""
+        above: list[CsvRow] = []
+        for row in rows:
+            if above and self._as_header(row, self.first, is_apart=True) is not None:
+                self._report = report_of(above) or self._report
+                yield from (title for title in above if _is_title(title) and not begins_report(title))
+                yield row
+                above = []
+            elif above or begins_report(row):
+                above.append(row)
+                if len(above) > MOST_ABOVE:
+                    yield from above
+                    above = []
+            else:
+                yield row
+        yield from above
 
     def _named(self, title: str, lines: list[str]) -> Table:
         """Give the first table with its title, or with what may be one: a line above it, or the name of the sheet."""

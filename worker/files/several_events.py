@@ -5,14 +5,16 @@ belong to it is asked, unless a column is read as the event's own id.
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from models.counted import counted
 from models.input_check import shown
 from models.words import State
 from worker.files.columns.header import Columns
 from worker.files.columns.known_titles import Field, compact
-from worker.files.columns.map_option import as_option, places_named
+from worker.files.columns.map_option import SECTION, as_option, places_named, section_answers
 from worker.files.columns.who_counts import NOTHING
 from worker.files.options import Options
 from worker.files.questions import Choice, Question
@@ -101,6 +103,25 @@ class Programmes:
             Choice(as_option(title, "event"), "each row's own: the column holds the external id of its event")
         )
         return Question("--map", f"column “{shown(title)}”", what, tuple(choices), comes_first=True)
+
+
+def ask_reports(reports: Counter[str], options: Options) -> Iterator[Question]:
+    """Ask which of several reports, one behind the other, is that of the event: by their rows that may be sent."""
+    reports = +reports
+    named = [report for report in reports if report]
+    answers = section_answers(options.mapping)
+    if len(reports) < 2 or all(compact(report) in answers for report in named):  # noqa: PLR2004
+        return
+    listed = ", ".join(f"“{shown(report)}” ({counted(reports[report], 'row')})" for report in named)
+    what = f"holds the reports of several events: {listed}. Which of them belong to the event?"
+    choices = [Choice(_answers(named, {kept}), f"only “{shown(kept)}”") for kept in named]
+    choices.append(Choice(_answers(named, set(named)), "all"))
+    yield Question("--map", "the file", what, tuple(choices), comes_first=True)
+
+
+def _answers(reports: list[str], kept: set[str]) -> str:
+    said = (f"{report}={'keep' if report in kept else 'leave out'}" for report in reports)
+    return as_option(SECTION, f"status({', '.join(said)})")
 
 
 def _alike(names: Counter[str]) -> Counter[str]:

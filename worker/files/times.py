@@ -5,12 +5,13 @@ that says what would be right.
 """
 
 import re
+from contextlib import suppress
 from datetime import date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from models.input_check import EARLIEST_MS, LATEST_MS, shown
-from worker.files.clocks import EPOCH, RIGHT, Moment, TimeFault, instant
+from worker.files.clocks import EPOCH, RIGHT, Moment, TimeFault, instant, is_of_our_time
 from worker.files.dates import date_first, is_dotted_day, read_day
 from worker.files.options import DateOrder
 from worker.files.plain_text import plain
@@ -28,6 +29,11 @@ _ONLY_CLOCK: Final = re.compile(
     rf"\d{{1,2}}(?:(?:[:h]\d{{2}}(?:[:.]\d{{2}}(?:[.,]\d{{1,9}})?)?|\.\d{{2}}\.\d{{2}}(?!\d|{_CLOCK_BEHIND}))(?:{_HALF})?|(?:\.\d{{2}})?(?:{_HALF}|\s*(?:uhr|h)\b))(?:\s*(?:uhr|h)\b)?(?:\s+.*)?"
 )
 _DIGITS: Final = re.compile(r"[0-9]{9,22}")
+_COMPACT: Final = re.compile(r"20[0-9]{10}(?:[0-9]{2})?")
+"""The digits of a date and a time of day: 202603131030 is of 2026, and in milliseconds of 1976."""
+_TO_THE_SECOND: Final = 14
+_FIRST_YEAR: Final = 2000
+"""Of milliseconds: smaller numbers are something else."""
 _SERIAL: Final = re.compile(r"([0-9]{5})(?:[.,]([0-9]{1,15}))?")
 """A workbook's days since 1900, or 1904: a number in a column of times that nobody formatted."""
 _SERIAL_FROM: Final = {"1900": datetime(1899, 12, 30), "1904": datetime(1904, 1, 1)}  # noqa: DTZ001 - read next
@@ -60,6 +66,9 @@ def read_written(  # noqa: C901, PLR0911 - one for each form
             return Written(datetime.fromisoformat(text))
         except ValueError:
             pass  # such as 2026-03-01 10:00 CET
+    if _COMPACT.fullmatch(text):
+        with suppress(ValueError):
+            return Written(datetime.strptime(text, "%Y%m%d%H%M%S" if len(text) == _TO_THE_SECOND else "%Y%m%d%H%M"))  # noqa: DTZ007 - read next
     if excel_dates and (found := _SERIAL.fullmatch(text)):
         part = round(float(f"0.{found[2] or 0}") * 86_400)
         return Written(_SERIAL_FROM[excel_dates] + timedelta(days=int(found[1]), seconds=part), day_only=not found[2])
@@ -124,9 +133,9 @@ def read_time(  # noqa: PLR0913, PLR0917 - what a time may need beside its text
     `day` the day of a time of day alone. Whole numbers are milliseconds since 1970.
     """
     bare = text.strip().strip("\"'=").strip()
-    if _DIGITS.fullmatch(bare):
-        return _milliseconds(int(bare))
     written = read_written(text, order, excel_dates)
+    if _DIGITS.fullmatch(bare) and not isinstance(written, Written):
+        return _milliseconds(int(bare))
     if isinstance(written, TimeFault):
         return written
     local = written.local
@@ -143,7 +152,10 @@ def read_time(  # noqa: PLR0913, PLR0917 - what a time may need beside its text
 
 def _milliseconds(number: int) -> Moment | TimeFault:
     if EARLIEST_MS <= number <= LATEST_MS:
-        return Moment(number)
+        at = EPOCH + timedelta(milliseconds=number)
+        if is_of_our_time(at.year) and at.year >= _FIRST_YEAR:
+            return Moment(number)
+        return TimeFault(f"{number} would be of the year {at.year} as milliseconds", RIGHT)
     if number < EARLIEST_MS:
         return TimeFault(f"{number} looks like seconds", f"milliseconds: {number * 1000}")
     return TimeFault(f"{number} is beyond the year 9999", "milliseconds since 1970 (micro- or nanoseconds?)")

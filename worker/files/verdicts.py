@@ -122,7 +122,7 @@ class Judge:
         for place, kind, says, title in self._timed:
             text, yes = _cell(cells, place), None
             if kind is DecidingKind.CANCELED:
-                yield Sign(title, kind, "", meaning(kind, text))
+                yield Sign(title, kind, text if says_yes(text) else "", meaning(kind, text))
             elif text not in NOTHING and (yes := says_yes(text)) is False:
                 yield Sign(title, kind, text, says)
             elif yes and kind is DecidingKind.ADMISSION:

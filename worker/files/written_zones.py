@@ -8,22 +8,29 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import tzinfo
+from datetime import datetime, tzinfo
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from models.input_check import Reason, shown
-from models.zones import name_of, read_zone, zone_in
-from worker.files.clocks import Moment
+from models.spoken_zones import read_spoken
+from models.zones import abbreviation, meanings, name_of, offset_of, read_zone, zone_in
+from worker.files.clocks import Moment, zone_answer
 from worker.files.columns.header import OF_TIME, Columns
 from worker.files.columns.known_titles import ZONES, Field, compact
 from worker.files.columns.map_option import as_option, read_target
-from worker.files.options import Options
+from worker.files.event_facts import EventFacts
+from worker.files.options import DateOrder, Options
 from worker.files.questions import Choice, Question
-from worker.files.times import iso, read_time
+from worker.files.times import Written, iso, read_time, read_written
 
 SHOWN: Final = 5
+MOST_PLACES: Final = 4
+"""Places that an abbreviation may mean, as they are offered."""
 _LABELLED: Final = re.compile(rf"(.{{0,40}}?(?:{ZONES.pattern}))(\s*:\s*|\s+|\s*=\s*)(\S.*)", re.IGNORECASE)
-_ALL_TIMES: Final = re.compile(r"((?:all )?times (?:are )?(?:shown |displayed |given )?in)\s+(\S.*)", re.IGNORECASE)
+_ALL_TIMES: Final = re.compile(
+    r"\W*((?:all )?times (?:are )?(?:shown |displayed |given )?(?:in|local to))\s+(\S.*)", re.IGNORECASE
+)
 
 
 class ZoneAbove(NamedTuple):
@@ -50,12 +57,39 @@ def zone_above(cells: Sequence[str], before: Sequence[str]) -> ZoneAbove | None:
     return None
 
 
+def zone_of_event(facts: EventFacts) -> ZoneAbove | None:
+    """Find the zone that stands behind the time at which the event began or ended."""
+    for said in (facts.start_, facts.end_):
+        if said is None:
+            continue
+        for order in (DateOrder.DMY, DateOrder.MDY):
+            read = read_written(said.text, order)
+            if isinstance(read, Written) and not read.day_only:
+                offset = offset_of(read.local.tzinfo, read.local) if read.local.tzinfo else ""
+                if zone := read.zone or offset:
+                    written = said.text.strip()[-len(zone) :]
+                    return ZoneAbove(f"zone of {said.title}", written if written.lower() == zone else zone)
+    return None
+
+
+def zone_of_units(columns: Columns, cells: Sequence[str]) -> ZoneAbove | None:
+    """Find the zone in a row below the header that has nothing but zones, each under the title of a time."""
+    times = {place for what in OF_TIME for place in columns.fields.get(what, ())}
+    filled = [(place, cell.strip()) for place, cell in enumerate(cells) if cell.strip()]
+    if not filled or any(place not in times or not zone_in(f"({text.strip('()[]')})") for place, text in filled):
+        return None
+    return ZoneAbove(f"zone of {columns.name(filled[0][0])}", filled[0][1].strip("()[]"))
+
+
+@lru_cache(maxsize=256)
 def behind(text: str) -> str:
     """Give the zone of a cell as it would stand behind a time: “(GMT-07:00) Pacific Time” is GMT-07:00."""
     for word in text.split():
         if "/" in word and not isinstance(read_zone(word.strip("()[],;")), Reason):
             return word.strip("()[],;")
-    return zone_in(text) or text
+    found = zone_in(text)
+    spoken = read_spoken(text.partition("(")[0]) if abbreviation(found) or not found else None
+    return name_of(spoken) if isinstance(spoken, tzinfo) else found or text
 
 
 def is_used(title: str, mapping: tuple[tuple[str, str], ...]) -> bool:
@@ -85,6 +119,8 @@ class _Named:
     texts: Counter[str] = field(default_factory=Counter)
     example: str = ""
     readable: bool = True
+    local: datetime | None = None
+    """A time of the file."""
 
 
 class WrittenZones:
@@ -93,6 +129,7 @@ class WrittenZones:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._named: dict[str, _Named] = {}
+        self._last: tuple[Columns, list[str]] | None = None
 
     def see(self, columns: Columns, cells: list[str], above: ZoneAbove | None) -> None:
         """Note where a row's own zone, or that above the header, is another than the one that was said."""
@@ -100,9 +137,18 @@ class WrittenZones:
             if place < len(cells) and (text := cells[place].strip()):
                 title = columns.name(place)
                 self._compare(columns, cells, text, _Named(f"column “{shown(title)}”", title))
+        self._last = (columns, cells)
+        self._see(columns, cells, above, "above the header")
+
+    def see_below(self, below: ZoneAbove) -> None:
+        """Note where the zone that a line below the table names is another."""
+        if self._last is not None:
+            self._see(*self._last, below, "below the table")
+
+    def _see(self, columns: Columns, cells: list[str], above: ZoneAbove | None, where: str) -> None:
         answered = above and any(compact(name) == compact(above.title) for name, _ in self._options.mapping)
         if above is not None and not answered:
-            self._compare(columns, cells, above.text, _Named(f"“{shown(above.title)}” above the header", above.title))
+            self._compare(columns, cells, above.text, _Named(f"“{shown(above.title)}” {where}", above.title))
 
     def _compare(self, columns: Columns, cells: list[str], zone: str, named: _Named) -> None:
         options = self._options
@@ -117,6 +163,8 @@ class WrittenZones:
             known.texts[zone] += 1
             if not isinstance(own, Moment):
                 known.readable = False
+                read = read_written(text, options.order)
+                known.local = read.local if isinstance(read, Written) else None
             elif not known.example:
                 instead = f", not {iso(said.ms)}" if isinstance(said, Moment) else ""
                 known.example = f" “{shown(text)}” would be {iso(own.ms)}{instead}."
@@ -136,6 +184,10 @@ class WrittenZones:
 def _choices(named: _Named, said: tzinfo | None) -> Iterator[Choice]:
     if named.readable:
         yield Choice(as_option(named.title, Field.ZONE), "in the zone that the file names here")
+    elif short := abbreviation(behind(next(iter(named.texts)))):
+        local = named.local or datetime(2026, 1, 15)  # noqa: DTZ001 - of no zone
+        for one in (meanings(short, local) or ("", []))[1][:MOST_PLACES]:
+            yield Choice(f"--time-zone={zone_answer(short, one, local)}", f"{short} as in {one}")
     if said is None:
         yield Choice("--time-zone CITY", "in another: a city such as Berlin", assumed="--time-zone UTC")
     else:

@@ -4,13 +4,15 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
 from models.input_check import shown
+from models.spoken_zones import read_spoken
 from models.words import State
-from models.zones import zone_in
+from models.zones import name_of, zone_in
 from worker.files.columns import repeated
 from worker.files.columns.deciding_titles import DecidingKind
 from worker.files.columns.hosts_and_attendees import EventRole, role_of
@@ -43,6 +45,7 @@ _FIELDS: Final = {
 _WEAK: Final = {title: (field, 100 + rank) for field, titles in WEAK.items() for rank, title in enumerate(titles)}
 _ASKED: Final = {title: field for field, titles in ASKED.items() for title in titles}
 _PROPERTIES: Final = {title: (name, rank) for name, titles in PROPERTIES.items() for rank, title in enumerate(titles)}
+_OF_STAYS: Final = {"starttime": Field.JOINED, "endtime": Field.LEFT}
 _BRACKETS: Final = re.compile(r"[(\[]([^()\[\]]*)[)\]]")
 _FIELD_OF: Final = {
     DecidingKind.ROLE: Field.ROLE,
@@ -189,9 +192,11 @@ def recognise(cells: Sequence[str], options: Options, promoted: Mapping[str, Dec
     targets = mapped(cells, options.mapping, start)
     block = repeated.meeting(cells) - set(targets)
     own = [place for place in range(start, len(cells)) if place not in block]
+    stays = _own_stays(cells, options.state) if start == 0 else {}
     for place in own:
         target = targets.get(place)
-        what, rank = (target.what, target.rank) if target else _meaning(cells[place], options.state)
+        meant = (stays[place], 0) if place in stays else _meaning(cells[place], options.state)
+        what, rank = (target.what, target.rank) if target else meant
         known = announced(cells[place], what, mapped=target is not None)
         key = column_key(cells, place) if promoted else ""
         if known is None and what is None and key in promoted:
@@ -224,7 +229,7 @@ def recognise(cells: Sequence[str], options: Options, promoted: Mapping[str, Dec
         places,
         names,
         tuple(cells[place].strip() for place in unread),
-        {place: zone for place in sorted(times) if (zone := zone_in(cells[place]))},
+        {place: zone for place in sorted(times) if (zone := zone_in(cells[place]) or _spoken_in(cells[place]))},
         decide,
         probable,
         {place: target.answers for place, target in targets.items() if target.answers},
@@ -234,6 +239,28 @@ def recognise(cells: Sequence[str], options: Options, promoted: Mapping[str, Dec
         tuple(silent),
         options.start is not None and not {Field.JOINED, Field.TIME, Field.DATE} & places.keys(),
     )
+
+
+def _own_stays(cells: Sequence[str], state: State | None) -> dict[int, Field]:
+    """Find the start, the end and the length of each person's stay where no title says “join” (Webex)."""
+    titles = [compact(cell) for cell in cells]
+    known = {_FIELDS[title][0] for title in titles if title in _FIELDS}
+    is_of_meeting = not repeated.MEETING.isdisjoint(titles)
+    if state not in {None, State.ATTEND} or is_of_meeting or {Field.JOINED, Field.LEFT} & known:
+        return {}
+    if not {Field.DURATION, Field.MINUTES, Field.SECONDS} & known:
+        return {}
+    found = {title: titles.index(title) for title in _OF_STAYS if titles.count(title) == 1}
+    return {place: _OF_STAYS[title] for title, place in found.items()} if len(found) == len(_OF_STAYS) else {}
+
+
+def _spoken_in(title: str) -> str:
+    """Find the zone that a title names in brackets as people say it: “Join Time [Eastern]”, “(New York)”."""
+    text = found[1].strip() if (found := _BRACKETS.search(title)) else ""
+    if not text[:1].isupper():
+        return ""
+    known = (read_spoken(said) for said in (text, f"{text} time"))
+    return next((name_of(zone) for zone in known if isinstance(zone, tzinfo)), "")
 
 
 def _shown_as(what: Field | str | None, kind: DecidingKind, options: Options, *, mapped: bool) -> Field | str:

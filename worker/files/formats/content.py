@@ -199,21 +199,25 @@ def _of_document(source: BinaryIO, text: Delimited, asked: list[Question]) -> Co
     else:
         start = json_document.after_mark(source, text.start)
     source.seek(start)
-    people = json_document.find_people(source)
+    people, is_part = json_document.find_people(source)
+    notes = (
+        ["the answer says that it is one page of several: the people on the others are not in it"] if is_part else []
+    )
     source.seek(start)
     first = next(json_document.objects(source, people), None)
     source.seek(start)
     if first is None:
         raise FileError("the file", "is JSON without an object in it", "a list of objects, one for each person")
     if not _takes_as_it_is(first):
-        return _of_objects("JSON", json_document.objects(source, people), text.encoding, asked)
+        found = _of_objects("JSON", json_document.objects(source, people), text.encoding, asked)
+        return replace(found, notes=notes)
 
     def lines() -> Iterator[Line]:
         source.seek(start)
         for number, one in enumerate(json_document.objects(source, people), 1):
             yield Line(number, orjson.dumps(one, default=str).decode())
 
-    return Content("JSON", "json", text, encoding=text.encoding, lines=lines, questions=asked)
+    return Content("JSON", "json", text, encoding=text.encoding, lines=lines, questions=asked, notes=notes)
 
 
 def _of_objects(kind: str, found: Iterator[json_document.Object], encoding: str, asked: list[Question]) -> Content:

@@ -10,7 +10,7 @@ from typing import BinaryIO, Final, NamedTuple
 from lxml import etree
 
 from models.input_check import shown
-from worker.files.columns.hosts_and_attendees import section_of
+from worker.files.columns.hosts_and_attendees import hints_at, section_of
 from worker.files.formats import encodings
 from worker.files.formats.kept_rows import KeptRows
 from worker.files.formats.workbook import WorkbookSheet, most_people, rows_aside, settle_hidden, which_sheet
@@ -19,7 +19,9 @@ from worker.files.options import Options
 
 SPREADSHEET: Final = b"urn:schemas-microsoft-com:office:spreadsheet"
 _BEGINS: Final = re.compile(
-    rb"[\s\xef\xbb\xbf]*<(?:!doctype html|html|head|meta|style|body|table|\?xml|div|!--)", re.IGNORECASE
+    rb"[\s\xef\xbb\xbf]*<(?:!doctype html|html|head|meta|style|body|table|\?xml|div|!--|"
+    rb"(?:h[1-6]|p|title|script|link|center|font|span|main|section|article|br|hr|template)[\s/>])",
+    re.IGNORECASE,
 )
 _CHARSET: Final = re.compile(rb"<meta[^>]*charset\s*=\s*[\"']?\s*([A-Za-z0-9_-]+)", re.IGNORECASE)
 _XML_ENCODING: Final = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"']([A-Za-z0-9_-]+)")
@@ -27,6 +29,10 @@ MOST_CELLS: Final = 1000
 """Cells of a row, and rows that one cell may go down over."""
 _CELLS: Final = ("td", "th")
 _HEADINGS: Final = ("caption", "h1", "h2", "h3", "h4", "h5", "h6", "legend", "summary")
+_LINES: Final = ("p", "b", "strong")
+"""What is a heading only where it names people who may not count."""
+_STRUCK: Final = ("s", "del", "strike")
+_STRUCK_BY_STYLE: Final = re.compile(r"text-decoration[^;]*line-through", re.IGNORECASE)
 _HIDDEN: Final = re.compile(r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)", re.IGNORECASE)
 
 
@@ -95,7 +101,7 @@ class _Row(NamedTuple):
 
 def _page_rows(texts: Iterator[str]) -> Iterator[_Row]:
     parser = etree.HTMLPullParser(
-        events=("end",), tag=("tr", "table", *_HEADINGS), no_network=True, remove_comments=True
+        events=("end",), tag=("tr", "table", *_HEADINGS, *_LINES), no_network=True, remove_comments=True
     )
     below: dict[int, tuple[int, str]] = {}
     headings: list[str] = []
@@ -111,8 +117,9 @@ def _page_rows(texts: Iterator[str]) -> Iterator[_Row]:
 
 def _ended(parser: "etree.HTMLPullParser", below: dict[int, tuple[int, str]], headings: list[str]) -> Iterator[_Row]:
     for _, element in parser.read_events():
-        if element.tag in _HEADINGS:
-            if next(element.iterancestors("td", "th"), None) is None and (text := _text(element)):
+        if element.tag in {*_HEADINGS, *_LINES}:
+            text = _text(element) if next(element.iterancestors("td", "th"), None) is None else ""
+            if text and (element.tag in _HEADINGS or section_of(text.rstrip(": ")) or hints_at(text)):
                 headings.append(text)
             continue
         if element.tag == "table":
@@ -121,12 +128,25 @@ def _ended(parser: "etree.HTMLPullParser", below: dict[int, tuple[int, str]], he
             if headings:
                 yield _Row([next((one for one in headings if section_of(one) is not None), headings[-1])])
                 headings.clear()
-            yield _Row(_cells(element, below), _is_hidden(element))
+            is_hidden = _is_hidden(element) or _is_struck(element)
+            yield _Row(_cells(element, below), is_hidden)
         element.clear(keep_tail=True)
 
 
 def _is_hidden(row: "etree._Element") -> bool:
-    return row.get("hidden") is not None or _HIDDEN.search(row.get("style") or "") is not None
+    """Say whether a row, or what it stands in, is not shown."""
+    return any(
+        one.tag == "template" or one.get("hidden") is not None or _HIDDEN.search(one.get("style") or "") is not None
+        for one in (row, *row.iterancestors())
+    )
+
+
+def _is_struck(row: "etree._Element") -> bool:
+    """Say whether something in a row, or all that it stands in, is struck out."""
+    within = any("".join(map(str, one.itertext())).strip() for one in row.iter(*_STRUCK))
+    styled = (one.get("style") for one in (*row.iter(), *row.iterancestors()))
+    around = next(row.iterancestors(*_STRUCK), None) is not None
+    return within or around or any(_STRUCK_BY_STYLE.search(style) for style in styled if style)
 
 
 def _cells(row: "etree._Element", below: dict[int, tuple[int, str]]) -> list[str]:

@@ -22,6 +22,10 @@ MOST_FIELDS: Final = 1000
 MOST_DEPTH: Final = 8
 DEEPEST: Final = 100
 """Levels of a document: a parser keeps each."""
+_MORE_PAGES: Final = frozenset(
+    {"nextpagetoken", "nextpage", "nextlink", "odatanextlink", "hasmore", "hasmoreitems", "pagecount", "totalpages"}
+)
+"""Fields of an answer that say that more people are on other pages: by a value, or by a count of several."""
 _ITEM: Final = "\0"
 """What stands for a list in the way to a value."""
 FIELDS_OF_A_ROW: Final = 3
@@ -83,36 +87,63 @@ def after_mark(source: BinaryIO, start: int) -> int:
     return start + (len(codecs.BOM_UTF8) if source.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else 0)
 
 
-def find_people(source: BinaryIO) -> str:
-    """Look through a document for the one list in it that holds people; give its path, nothing where none does.
+def find_people(source: BinaryIO) -> tuple[str, bool]:
+    """Look through a document for the one list in it that holds people.
+
+    Gives its path, nothing where none does; and whether the answer says that it is one page of several.
 
     Raises:
-        FileError: where several do, for each may be of another state; or where it is nested too deep.
+        FileError: where several do, for each may be of another state; where it is nested too deep, or an object has
+            one field twice.
 
     """
     names: list[str] = []
     people: dict[str, None] = {}
     inside = 0
+    fields: list[set[str]] = []
+    is_part = False
     try:
         for event, value in ijson.basic_parse(source, multiple_values=True):
             if event in {"start_map", "start_array"}:
                 if event == "start_map" and not inside and names and names[-1] == _ITEM:
                     inside = len(names)
                 names.append(_ITEM if event == "start_array" else "")
-                if len(names) > DEEPEST:
-                    raise FileError("the file", f"is JSON of more than {DEEPEST} levels", "a list of objects")
+                _enter(fields)
             elif event in {"end_map", "end_array"}:
                 names.pop()
+                fields.pop()
                 inside = 0 if len(names) < inside else inside
             elif event == "map_key":
                 names[-1] = str(value)
-            elif inside and event == "string" and "@" in str(value):
+                _see_field(fields[-1], str(value))
+            is_part = is_part or (not inside and names != [] and _has_more(names[-1], event, value))
+            if inside and event == "string" and "@" in str(value):
                 people[".".join("item" if name == _ITEM else name for name in names[:inside])] = None
     except (ijson.JSONError, UnicodeDecodeError):
-        return ""  # told where its objects are read
+        return "", False  # told where its objects are read
     if len(people) > 1:
         raise _several([path.replace(".item", "").removesuffix("item") for path in people])
-    return next(iter(people), "")
+    return next(iter(people), ""), is_part
+
+
+def _enter(fields: list[set[str]]) -> None:
+    fields.append(set())
+    if len(fields) > DEEPEST:
+        raise FileError("the file", f"is JSON of more than {DEEPEST} levels", "a list of objects")
+
+
+def _see_field(known: set[str], name: str) -> None:
+    if name in known:
+        what = f"has an object with two fields “{shown(name)}”"
+        raise FileError("the file", what, "each field once: one of the two values would be lost")
+    known.add(name)
+
+
+def _has_more(name: str, event: str, value: object) -> bool:
+    """Say whether a field outside of the list says that more people are on other pages."""
+    if not value or compact(name) not in _MORE_PAGES or event not in {"string", "boolean", "number"}:
+        return False
+    return event != "number" or str(value) != "1"
 
 
 def _several(names: list[str]) -> FileError:

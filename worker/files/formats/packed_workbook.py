@@ -65,12 +65,14 @@ class _Packed:
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
         self.measured = Measured()
+        self._struck: frozenset[str] = frozenset()
         parts = archive.infolist()
         if sum(one.file_size for one in parts) > MOST_UNPACKED:  # as they claim: told at once
             raise too_large(f"{MOST_UNPACKED >> 20:,} MiB when it is unpacked")
         self._named = {_plain(one.filename): one for one in parts}
         listed = [*self._sheets(), *(name for name in self._named if name.startswith("xl/worksheets/sheet"))]
         sheets = [name for name in dict.fromkeys(listed) if name in self._named]
+        self._struck = _struck_out(self._whole("xl/styles.xml"))
         for name in sheets:
             self._measure_sheet(name)
         if _TEXTS in self._named:
@@ -127,7 +129,7 @@ class _Packed:
     def _measure_sheet(self, name: str) -> None:
         blocks, sheet = self._unpacked(self._named[name]), self.measured.sheet()
         if not name.endswith(".bin"):
-            _measure_xlsx(blocks, sheet, self.measured)
+            _measure_xlsx(blocks, sheet, self.measured, self._struck)
             return
         with tempfile.TemporaryFile() as kept:
             kept.writelines(blocks)
@@ -202,12 +204,41 @@ def _read_xml(blocks: Iterable[bytes], start: Callable[[str, Attributes], None])
         parser.Parse(b"", True)  # noqa: FBT003
 
 
-def _measure_xlsx(blocks: Iterator[bytes], sheet: Measure, measured: Measured) -> None:
-    row = column = 0
+def _struck_out(blocks: Iterable[bytes]) -> frozenset[str]:
+    """Give the numbers of the cells' formats whose font is struck out."""
+    fonts: list[bool] = []
+    formats: list[bool] = []
+    part = ""
 
     def start(name: str, said: Attributes) -> None:
-        nonlocal row, column
+        nonlocal part
+        if name in {"fonts", "fills", "cellStyleXfs", "cellXfs", "cellStyles", "dxfs"}:
+            part = name
+        elif part == "fonts" and name == "font":
+            fonts.append(False)
+        elif part == "fonts" and name == "strike" and fonts:
+            fonts[-1] = said.get("val", "1") in _TRUE
+        elif part == "cellXfs" and name == "xf":
+            font = int(said.get("fontId", "0"))
+            formats.append(font < len(fonts) and fonts[font])
+
+    _read_xml(blocks, start)
+    return frozenset(str(number) for number, is_struck in enumerate(formats) if is_struck)
+
+
+def _measure_xlsx(blocks: Iterator[bytes], sheet: Measure, measured: Measured, struck: frozenset[str]) -> None:
+    """Measure a sheet; `struck` are the formats of cells that are struck out, whose rows are noted as hidden ones."""
+    row = column = 0
+    is_struck = False
+
+    def start(name: str, said: Attributes) -> None:
+        nonlocal row, column, is_struck
+        if is_struck and name in {"v", "is"}:
+            if row not in sheet.hidden[-1:]:
+                sheet.hidden.append(row)
+            is_struck = False
         if name == "c":
+            is_struck = said.get("s") in struck
             found = _CELL.fullmatch(said.get("r", ""))
             row, column = (int(found[2]), _column(found[1])) if found else (row or 1, column + 1)
             sheet.add(row, column)

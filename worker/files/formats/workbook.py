@@ -210,13 +210,16 @@ def settle_hidden(sheet: WorkbookSheet, options: Options) -> None:
         return
     rows.gives_hidden = said is HiddenRows.KEEP or (said is None and not rows.addresses)
     if said is not None:
-        were = "were read" if rows.gives_hidden else "were not read"
-        sheet.notes.append(f"{counted(len(rows.hidden), 'hidden row')} of the sheet {were}")
+        were = f"{'was' if len(rows.hidden) == 1 else 'were'} {'' if rows.gives_hidden else 'not '}read"
+        sheet.notes.append(f"{counted(len(rows.hidden), 'hidden or struck-out row')} of the sheet {were}")
         return
     listed = ", ".join(map(str, rows.hidden[:MOST_NAMED])) + (" …" if len(rows.hidden) > MOST_NAMED else "")
-    what = f"has {counted(len(rows.hidden), 'hidden row')} ({listed}; a filter hides rows). Do they count?"
+    named = counted(len(rows.hidden), "hidden or struck-out row")
+    what = f"has {named} ({listed}; a filter hides rows). Do they count?"
     choices = [
-        Choice(f"--hidden-rows {HiddenRows.LEAVE_OUT}", "no: only what the sheet shows is read"),
+        Choice(
+            f"--hidden-rows {HiddenRows.LEAVE_OUT}", "no: only what the sheet shows, and is not struck out, is read"
+        ),
         Choice(f"--hidden-rows {HiddenRows.KEEP}", "yes: they are read as the others are"),
     ]
     if rows.gives_hidden:

@@ -9,15 +9,19 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, groupby
 from typing import Final
 
+from models.counted import counted
 from models.input_check import Reason
+from worker.files.durations import is_total
 from worker.files.not_people import LeftOut
 from worker.files.options import ALL, Options, SharedAddress, occurrence_text
 from worker.files.questions import Question, QuestionsError
-from worker.files.rows import Draft, FileRecord, RejectedRow
+from worker.files.rows import Draft, FileRecord, RejectedRow, placed_at
 from worker.files.stays import occurrences
 from worker.files.stays.shared_addresses import SharedTally, find_shared
 from worker.files.stays.spool import Spool, Stored, spool
 
+_A_LITTLE_MS: Final = 2 * 60 * 1000
+"""By so much the length of a stay may differ from its join and leave, which are rounded."""
 MOST_ROWS: Final = 10_000
 """Rows that one person's stay may have: more is an address that many share."""
 Readable = Draft | FileRecord | RejectedRow | LeftOut
@@ -69,6 +73,8 @@ def _merged(one: Stored) -> bytes | None:
 
 def merge(person: Draft, other: Draft) -> None:
     """Take another row of the same person into the first: the earliest join, the latest leave, what else is known."""
+    if (fault := _unknown_leave(person, other)) is not None and fault not in person.faults:
+        person.faults.append(fault)
     if person.stay == other.stay:  # the sum of all stays stands in each row, not that of one
         for one in (person, other):
             one.left, one.added = one.left and one.left - one.added, 0
@@ -81,6 +87,25 @@ def merge(person: Draft, other: Draft) -> None:
         known = person.input.setdefault(name, value)
         if isinstance(known, dict) and isinstance(value, dict):
             person.input[name] = {**value, **known}
+
+
+def _unknown_leave(person: Draft, other: Draft) -> Reason | None:
+    """Say where a leave was reckoned from the sum of all stays: by its title, or as both rows have it and it is more.
+
+    Two stays of one length, of which neither is too long for its own times, are two stays.
+    """
+    reckoned = next((one for one in (person, other) if one.reckoned), None)
+    if reckoned is None or person.stay != other.stay or not person.stay:
+        return None
+    spans = [
+        (one.joined, one.left, one.stay) for one in (person, other) if one.joined is not None and one.left is not None
+    ]
+    is_more = any(stay > left - join + _A_LITTLE_MS for join, left, stay in spans)
+    if not (is_total(reckoned.reckoned) or is_more):
+        return None
+    line, _ = reckoned.rows[-1]
+    what = f"is the sum of several joins ({counted(len(person.rows) + len(other.rows), 'row')}), and not of this one"
+    return placed_at(line, reckoned.reckoned, Reason("", what, "when they left"))
 
 
 def questions(items: Iterable[Readable], options: Options) -> list[Question]:

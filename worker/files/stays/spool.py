@@ -154,7 +154,7 @@ class Spool:
         faults = [[reason.where, reason.what, reason.right] for reason in draft.faults]
         times = [draft.time, draft.joined, draft.left]
         values = [len(self._headers) - 1, [*draft.where], draft.rows, draft.input, *times, draft.day_only]
-        told = [*values, draft.stay, draft.added, faults]
+        told = [*values, draft.stay, draft.added, draft.reckoned, faults]
         event = person = joined = left = None
         if draft.contact:
             event, person = as_json([*draft.where]), as_json([*draft.where, draft.contact])
@@ -173,10 +173,11 @@ class Spool:
             line, reasons, raw, titles, rows = values
             known = tuple(Reason(*reason) for reason in reasons)
             return RejectedRow(line, known, raw.encode(), tuple(titles), tuple((at, cells) for at, cells in rows))
-        header, where, rows, known, time, joined, left, day_only, stay, added, faults = values
+        header, where, rows, known, time, joined, left, day_only, stay, added, reckoned, faults = values
         columns, own = self._headers[header], [(line, cells) for line, cells in rows]
         told = [Reason(*fault) for fault in faults]
-        return Draft(Where(*where), columns, own, known, time, joined, left, day_only, stay, added, told)
+        lengths = (stay, added, reckoned)
+        return Draft(Where(*where), columns, own, known, time, joined, left, day_only, *lengths, told)
 
 
 @contextmanager
