@@ -47,6 +47,7 @@ from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import RECOUNTS, audit
 from worker.queue import read_back_results, settle, unconfirmed
+from worker.queue.attempts import AttemptResult
 from worker.queue.claim import Claim, claim
 from worker.queue.expired_leases import reclaim
 from worker.queue.locks import lock_events
@@ -67,6 +68,7 @@ EVENTS: Final = ("1", "1", "1", "2")
 STATES: Final = (State.REGISTER, State.REGISTER, State.ATTEND, State.CANCEL)
 CONTACTS: Final = ("7", "8", *(f"{name}@example.com" for name in "abcdef"))
 OVERTAKE: Final = frozenset({Outcome.PENDING, Outcome.PROCESSING, Outcome.DELIVERED, Outcome.UNCONFIRMED})
+AMBIGUOUS: Final = AttemptResult("ambiguous", 503, 5, "", "")
 ENDED: Final = frozenset(Outcome) - {Outcome.PENDING, Outcome.PROCESSING}
 ASKED_FOR: Final = (Outcome.FAILED, Outcome.REJECTED, Outcome.UNCONFIRMED, Outcome.CANCELED)
 
@@ -91,6 +93,10 @@ class Known:
     """The number of the last POST that held it."""
     reads: int = 0
     look_at: float = math.inf
+    doubtful: bool = False
+    """Was failed or unconfirmed once: HubSpot may have it, whatever batch it lies in."""
+    unwanted: bool = False
+    """Canceled although HubSpot may have it: it is looked for, and never sent again by itself."""
 
     @property
     def lane(self) -> tuple[str, str]:
@@ -116,6 +122,8 @@ class Box:
     token: object = None
     lease_until: float = 0.0
     split_from: int | None = None
+    doubtful: bool = False
+    """A call for it brought no answer: HubSpot may have what is still to be sent."""
 
 
 @dataclass
@@ -151,6 +159,9 @@ class Model:
 
     def by_key(self) -> dict[Key, Known]:
         return {record.key: record for record in self.records.values()}
+
+    def may_have_arrived(self, record: Known) -> bool:
+        return record.doubtful or self.boxes[record.batch].doubtful
 
     def newer(self, record: Known) -> list[Known]:
         return [other for other in self.records.values() if other.lane == record.lane and other.id > record.id]
@@ -344,7 +355,7 @@ class Attendance(RuleBasedStateMachine):
 
     def read_back(self, draw: Draw) -> None:
         if self.looking and draw(st.booleans()):
-            verdicts = ("there", "not there", "not there", "overtaken", "nothing")
+            verdicts = ("there", "not there", "not there", "not there, by the release before", "overtaken", "nothing")
             self._say(draw(PICK), draw(st.sampled_from(verdicts)))
         elif any(record.outcome is Outcome.UNCONFIRMED for record in self.model.records.values()):
             self._look(waits=draw(st.booleans()))
@@ -572,6 +583,7 @@ class Attendance(RuleBasedStateMachine):
         record.outcome, record.open, record.answered = outcome, is_error, is_error
         record.reads = 0
         record.look_at = self.model.now + FIRST_READ if outcome is Outcome.UNCONFIRMED else math.inf
+        record.doubtful |= outcome in (Outcome.FAILED, Outcome.UNCONFIRMED)
 
     def _settle(self, turn: Turn, fates: Sequence[Outcome]) -> None:
         answer = self._answer(turn, fates)
@@ -598,9 +610,9 @@ class Attendance(RuleBasedStateMachine):
         assert account_state.count_ambiguous(self.engine, self.account) == self.model.in_a_row
         if self.model.in_a_row >= OUTAGE:
             self._park(LEASE)
-            self._postpone(turn, 0.0)
+            self._postpone(turn, 0.0, call=AMBIGUOUS)
         else:
-            self._end_early(turn, seconds, gives_up=gives_up, spends=True)
+            self._end_early(turn, seconds, gives_up=gives_up, spends=True, call=AMBIGUOUS)
 
     def _end_early(
         self,
@@ -610,12 +622,13 @@ class Attendance(RuleBasedStateMachine):
         gives_up: bool,
         apart: PartialAnswer = NOTHING,
         spends: bool = False,
+        call: AttemptResult = CALL,
     ) -> None:
         if not gives_up:
-            self._postpone(turn, seconds, spends=spends, apart=apart)
+            self._postpone(turn, seconds, spends=spends, apart=apart, call=call)
             return
         owns = self._let_go(turn)
-        assert settle.give_up(self.engine, turn.claim, "HTTP 503; 8 attempts", CALL, apart) is owns
+        assert settle.give_up(self.engine, turn.claim, "HTTP 503; 8 attempts", call, apart) is owns
         if owns:
             self._split(turn, apart)
             box = self.model.boxes[turn.claim.batch_id]
@@ -624,14 +637,23 @@ class Attendance(RuleBasedStateMachine):
             box.attempts += 1
             self.model.end(box, Status.CANCELED)
 
-    def _postpone(self, turn: Turn, seconds: float, *, spends: bool = False, apart: PartialAnswer = NOTHING) -> None:
+    def _postpone(
+        self,
+        turn: Turn,
+        seconds: float,
+        *,
+        spends: bool = False,
+        apart: PartialAnswer = NOTHING,
+        call: AttemptResult = CALL,
+    ) -> None:
         owns = self._let_go(turn)
-        call = CALL if turn.sent else None
-        assert settle.postpone(self.engine, turn.claim, seconds, "why", call, spends=spends, apart=apart) is owns
+        made = call if turn.sent else None
+        assert settle.postpone(self.engine, turn.claim, seconds, "why", made, spends=spends, apart=apart) is owns
         if owns:
             self._split(turn, apart)
             box = self.model.boxes[turn.claim.batch_id]
             self._put_back(box, self.model.now + seconds)
+            box.doubtful |= made is AMBIGUOUS
             if spends:
                 box.attempts += 1
                 box.failing = self.model.awake if box.failing is None else box.failing
@@ -696,6 +718,7 @@ class Attendance(RuleBasedStateMachine):
         assert reclaim(self.context.engine) == len(lost)
         for box in lost:
             self._put_back(box, model.now + min(3_600, 2 ** min(box.claims, 12)))
+            box.doubtful = True  # sent or not: only the lost worker knew
         gone = {box.id for box in lost}
         self.past += [turn for turn in self.held if turn.claim.batch_id in gone]
         self.held = [turn for turn in self.held if turn.claim.batch_id not in gone]
@@ -722,7 +745,8 @@ class Attendance(RuleBasedStateMachine):
         canceled = [record for box in waiting for record in model.to_send(box.id)]
         assert cancel(self.engine, chosen) == (len(waiting), len(canceled))
         for record in canceled:
-            self._fail(record, Outcome.CANCELED)
+            record.unwanted = model.may_have_arrived(record)
+            self._fail(record, Outcome.UNCONFIRMED if record.unwanted else Outcome.CANCELED)
         for box in waiting:
             model.end(box, Status.CANCELED)
 
@@ -761,7 +785,7 @@ class Attendance(RuleBasedStateMachine):
                 Box(row.batch_id, record.key[0], record.key[1], vid, Origin.RETRY, model.now, open=False),
             )
             record.batch, record.outcome, record.open, record.answered = row.batch_id, Outcome.PENDING, False, False
-            record.contact_id, record.look_at = None, math.inf
+            record.contact_id, record.look_at, record.unwanted = None, math.inf, False
         for number in Counter(row.batch_id for row in rows).values():
             assert number <= SIZE
 
@@ -790,13 +814,16 @@ class Attendance(RuleBasedStateMachine):
         model = self.model
         unconfirmed.accounts_due(self.engine)
         turn = unconfirmed.take(self.engine, self.account, LEASE, LOOKS)
-        due = [record for record in model.records.values() if record.open and record.reads <= LOOKS]
+        due = [
+            record for record in model.records.values() if record.open and (record.reads <= LOOKS or record.unwanted)
+        ]
         taken = {one.wanted.record_id for one in turn.records}
         assert {record.id for record in due if record.look_at <= model.now} <= taken
         assert taken <= {record.id for record in due if record.look_at <= model.now + SLACK}
         for one in turn.records:
             record = model.records[one.wanted.record_id]
             assert (record.outcome, record.batch, record.reads) == (Outcome.UNCONFIRMED, one.batch_id, one.reads)
+            assert one.canceled is record.unwanted
             record.look_at = model.now + LEASE
         self.looking += turn.records
 
@@ -817,7 +844,10 @@ class Attendance(RuleBasedStateMachine):
             result = ReadBackResult(one, Resolution.CONFIRMED, {"found": True})
         elif verdict == "overtaken" and newer:
             result = ReadBackResult(one, Resolution.SUPERSEDED, {"by": max(other.id for other in newer)})
-        else:
+        elif verdict == "not there" and one.canceled and one.reads >= LOOKS:
+            result = ReadBackResult(one, Resolution.DISMISSED, {"found": False}, because="it is not there")
+            still = still and one.reads == record.reads and record.look_at < math.inf
+        else:  # the release before knows nothing of what was canceled, and goes on
             result = ReadBackResult(one, None, {"found": False}, None if leaves else 600.0)
             still = still and one.reads == record.reads and record.look_at < math.inf
         with self.engine.begin() as connection:
@@ -827,6 +857,9 @@ class Attendance(RuleBasedStateMachine):
             record.outcome, record.open = Outcome.DELIVERED, False
         elif still and result.resolution is Resolution.SUPERSEDED:
             record.outcome, record.open = Outcome.CANCELED, False
+        elif still and result.resolution is Resolution.DISMISSED:
+            self._fail(record, Outcome.CANCELED)
+            record.unwanted = False
         elif still:
             record.reads += 1
             record.look_at = math.inf if leaves else model.now + 600.0
@@ -839,7 +872,7 @@ class Attendance(RuleBasedStateMachine):
         chosen = [
             record
             for record in self.model.records.values()
-            if record.open and record.reads > LOOKS and record.look_at <= self.model.now
+            if record.open and not record.unwanted and record.reads > LOOKS and record.look_at <= self.model.now
         ]
         assert unconfirmed.send_again(self.engine, self.account, LOOKS, SIZE) == len(chosen)
         self._moved(chosen)
