@@ -213,15 +213,12 @@ class _Survey:
     def _ask_sections(self) -> Iterator[Question]:
         answered = section_answers(self._options.mapping)
         sections = self._sections if self._tables > 1 else Counter[str]()
-        for title, rows in (sections | self._doubts).items():
+        for title, rows in sections.items():
             if rows and compact(title) not in answered:
-                named = "is the title of a part of the file" if title in sections else "may say who stands in the table"
-                what = f"{named} ({counted(rows, 'row')}). Do the people in it count?"
-                choices = (
-                    Choice(as_option(SECTION, f"status({title}=keep)"), "they count"),
-                    Choice(as_option(SECTION, f"status({title}=leave out)"), "they are left out and counted"),
-                )
-                yield Question("--map", f"section “{shown(title)}”", what, choices)
+                yield _of_section({title: rows}, "is the title of a part of the file")
+        doubts = {title: rows for title, rows in self._doubts.items() if compact(title) not in answered}
+        if doubts:
+            yield _of_section(doubts, "may say who stands in the table")
 
     def _ask_rivals(self, added: list[tuple[str, str]]) -> Iterator[Question]:
         """Ask which of several columns is meant; not where they always say the same, or only one says anything."""
@@ -250,6 +247,19 @@ _NEVER_READ: Final[dict[State | None, frozenset[Field]]] = {
     State.ATTEND: frozenset({Field.REGISTERED}),
 }
 """Fields that a state takes nothing from."""
+
+
+def _of_section(titles: dict[str, int], named: str) -> Question:
+    """Ask whether the people under one title count, or under several lines that may be titles."""
+    what = f"{named} ({counted(sum(titles.values()), 'row')}). Do the people in it count?"
+    keep, leave_out = (
+        as_option(SECTION, f"status({', '.join(f'{title}={says}' for title in titles)})")
+        for says in ("keep", "leave out")
+    )
+    choices = (Choice(keep, "they count"), Choice(leave_out, "they are left out and counted"))
+    shows = ", ".join(f"“{shown(title)}”" for title in [*titles][:SHOWN])
+    more = f" and {len(titles) - SHOWN:,} more" if len(titles) > SHOWN else ""
+    return Question("--map", f"section {shows}{more}", what, choices)
 
 
 def _asked(title: str, kind: DecidingKind, texts: Counter[str], *, absent: bool = False) -> Question:

@@ -6,7 +6,14 @@ from enum import StrEnum
 from typing import Final
 
 from worker.files.columns.known_titles import compact
-from worker.files.columns.status_values import LEAVING, TELLING, Standing, is_of_events, standing_of
+from worker.files.columns.status_values import (
+    LEAVING,
+    TELLING,
+    Standing,
+    is_of_events,
+    may_say_not_coming,
+    standing_of,
+)
 
 
 class EventRole(StrEnum):
@@ -60,6 +67,11 @@ _ROLES: Final = {
     for word in words
 }
 _STAFF_WORDS: Final = frozenset(compact(word) for word in _STAFF)
+_STAFF_PEOPLE: Final = frozenset(word for word in _STAFF_WORDS if word.removesuffix("s") in _STAFF_WORDS - {word}) | {
+    "referenten", "redner", "sprecher", "organisatoren", "relatori", "organizzatori", "sprekers", "staff", "crew"
+}  # fmt: skip
+"""Words for several of them."""
+_OURS: Final = frozenset({"our", "unsere", "nos", "nuestros", "nossos", "nostri", "onze"})
 _ATTENDEE_WORDS: Final = frozenset(compact(word) for word in _ATTENDEES)
 _AROUND: Final = frozenset(
     {
@@ -109,8 +121,14 @@ def section_of(title: str) -> EventRole | Standing | None:
     return EventRole.ATTENDEE if words and not subject else None
 
 
-def hints_at(title: str) -> Standing | None:
-    """Give the standing that leaves out which some words of a title name, such as “List of cancelled people, May”."""
+def hints_at(title: str) -> Standing | EventRole | None:
+    """Give what leaves out and some words of a title name, such as “List of cancelled people, May”.
+
+    Of the staff only what begins with them: “Speakers of the day”, neither “Meet the speakers” nor “Speakers: Hana”.
+    """
+    first = next((word for word in _words(title) if word not in _AROUND and word not in _OURS), "")
+    if first in _STAFF_PEOPLE and ":" not in title:
+        return EventRole.STAFF
     words = re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", title)[:MOST_WORDS]
     for size in range(_WORDS_OF_STATUS, 0, -1):
         for place in range(len(words) - size + 1):
@@ -119,7 +137,7 @@ def hints_at(title: str) -> Standing | None:
                 continue
             if size > 1 or standing not in {Standing.PENDING, Standing.INVITED} or is_of_events(text):
                 return standing
-    return None
+    return Standing.DECLINED if may_say_not_coming(title) else None
 
 
 MOST_WORDS: Final = 20

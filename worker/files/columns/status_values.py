@@ -5,6 +5,7 @@ guessed: the file stops with a question, or the value is answered for by `--map 
 """
 
 import re
+import unicodedata
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, Literal
@@ -251,6 +252,28 @@ def standing_of(text: str) -> Standing | None:
     if out:
         return None if _KEEPING & set(said) else out[0]
     return said[0] if len(set(said)) == 1 else None
+
+
+_COME: Final = (
+    r"(?:com(?:e|es|ing)|came|attend\w*|join\w*|make it|making it|participa\w*|there|show\w*|present\w*|able|take part|"
+    r"komm\w*|teil\w*|dabei|erschein\w*|erschien\w*|anwesend|vien\w*|venir|venu\w*|present\w*|asist\w*|vendra\w*|"
+    r"viene\w*|vem|vir|verra|partecip\w*|komt|komen|deel\w*|aanwezig)"
+)
+_NOT_COMING: Final = re.compile(
+    rf"\b(?:not?|cannot|cant|wont|didnt|doesnt|dont|isnt|arent|couldnt|wasnt|never|unable to|no longer|nicht|pas|niet|"
+    rf"nao|non|ne)(?: \w+){{0,3}}? {_COME}\b|\b{_COME}(?: \w+){{0,3}}? (?:nicht|pas|niet)\b|"
+    r"\bdrop(?:ped|s)? ?outs?\b|\bplease (?:remove|delete|ignore|take off)|\bbitte (?:streichen|loschen|entfernen)|"
+    r"\b(?:un|de)regist|\bcancel|\bwithdr[ae]w|\bstornier|\babgesagt\b|\babgemeldet\b|\bannul|\bgeannuleerd\b"
+)
+"""Words within a text that may say that somebody does not come, where accents and apostrophes are gone."""
+
+
+@lru_cache(maxsize=4096)
+def may_say_not_coming(text: str) -> bool:
+    """Say whether some words of a title or a remark may say that somebody does not come: “sick, cannot make it”."""
+    plain = unicodedata.normalize("NFKD", re.sub(r"['\u2019]", "", text.casefold()))
+    plain = "".join(c for c in plain if not unicodedata.combining(c))
+    return _NOT_COMING.search(" ".join(re.findall(r"\w+", plain))) is not None
 
 
 def join_or_leave(text: str) -> Literal["join", "leave"] | None:
