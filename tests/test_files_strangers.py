@@ -250,3 +250,34 @@ def test_a_missing_time_is_said_in_words(text: str, state: State, reason: str) -
     assert refused.startswith(reason)
     assert "milliseconds" not in refused
     assert "--map" in refused
+
+
+LEAVING_TITLES = (
+    "Cancellation", "Withdrawn", "Declined", "Deleted", "Removed", "Refunded", "Abgesagt", "Annulé", "Cancelado", "Annullato",
+    "Geannuleerd", "Unregistered At", "Unregister Date", "Unregistration time", "Withdrawn on", "Declined at", "Removed at",
+    "Cancelled by", "Cancellation reason", "Storno", "Abmeldung", "Abgesagt am", "Cancelado em", "Date of withdrawal", "Fecha de anulado",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("value", ["2026-03-05 09:00", "5 Mar 2026", "Yes", "cancelled"])
+@pytest.mark.parametrize("title", LEAVING_TITLES)
+def test_what_stands_under_a_title_of_leaving_leaves_out(title: str, value: str) -> None:
+    reading, people, refused = read(f"Email,Registration Time,{title}\na@,<T>,\nb@,<T>,{value}\n", REGISTER)
+    assert (people, refused, len(reading.facts.left_out)) == (["a register"], [], 1)
+
+
+@pytest.mark.parametrize("title", ["Cancellation", "Cancelled by", "Declined on", "Removed", "Storno"])
+def test_a_text_of_its_own_under_a_title_of_leaving_is_asked_about(title: str) -> None:
+    with pytest.raises(QuestionsError, match=f"column “{title}”"):
+        read(f"Email,Registration Time,{title}\na@,<T>,\nb@,<T>,Ole Olsen\n", REGISTER)
+
+
+@pytest.mark.parametrize(
+    ("title", "value"),
+    [("Ended at", "2026-03-05 09:00"), ("Expired", "2026-03-05"), ("Storno", "0.00"), ("Cancellation", "n/a"), ("Removed", "null"), ("Confirmed at", "<T>")],
+)  # fmt: skip
+def test_what_says_nothing_of_leaving_keeps_everybody(title: str, value: str) -> None:
+    assert read(f"Email,Registration Time,{title}\na@,<T>,{value}\nb@,<T>,{value}\n", REGISTER)[1] == [
+        "a register",
+        "b register",
+    ]

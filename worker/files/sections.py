@@ -297,9 +297,9 @@ def _is_title(row: CsvRow) -> bool:
 def _lone_text(row: CsvRow, columns: Columns) -> str:
     """Give the text of a row that has one alone, in one cell or in each, and no time: it may be a title."""
     times = {place for what in OF_TIME for place in columns.fields.get(what, ())}
-    texts = {
-        text for at, cell in enumerate(row.cells) if (text := cell.strip()) and not (at in times and text[:1].isdigit())
-    }
+    if any(at < len(row.cells) and row.cells[at].strip()[:1].isdigit() for at in times):
+        return ""
+    texts = {text for cell in row.cells if (text := cell.strip())}
     text = texts.pop() if len(texts) == 1 else ""
     is_address_like = "@" in text or _DOMAIN.fullmatch(text)  # a misspelt address
     return text.rstrip(":").strip() if any(map(str.isalpha, text)) and not is_address_like else ""

@@ -45,7 +45,12 @@ _BEFORE: Final = frozenset({Standing.REGISTERED, Standing.INVITED})
 """What a registration says that speaks against nobody who came, such as a walk-in's “Registered: No”."""
 _ABOUT_ATTENDING: Final = frozenset({DecidingKind.ATTENDED, DecidingKind.ABSENT})
 _ROLES: Final = frozenset({DecidingKind.ROLE, DecidingKind.STAFF, DecidingKind.TICKET})
-EMPTY_SAYS_NOTHING: Final = _ROLES | {DecidingKind.PAYMENT, DecidingKind.ABSENT, DecidingKind.EXCLUDED}
+EMPTY_SAYS_NOTHING: Final = _ROLES | {
+    DecidingKind.PAYMENT,
+    DecidingKind.ABSENT,
+    DecidingKind.GONE,
+    DecidingKind.EXCLUDED,
+}
 _BEHIND: Final = re.compile(r"[(\[]([^()\[\]]+)[)\]]$")
 """What a tool, or a person, writes behind a name: “Hana Holm (Host)”, “Bob Bly (cancelled)”."""
 _ROOMS: Final = ("@resource.calendar.google.com", "@group.calendar.google.com")
@@ -122,7 +127,7 @@ class Judge:
         for place, kind, says, title in self._timed:
             text, yes = _cell(cells, place), None
             if kind is DecidingKind.CANCELED:
-                yield Sign(title, kind, "", meaning(kind, text))
+                yield Sign(title, kind, "", meaning(kind, text) or Standing.CANCELED)
             elif text not in NOTHING and (yes := says_yes(text)) is False:
                 yield Sign(title, kind, text, says)
             elif yes and kind is DecidingKind.ADMISSION:
