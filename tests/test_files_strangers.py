@@ -90,7 +90,7 @@ COUNTED = {
     ),
     "a dinner's waitlist": (ANA_AND_BOB.format("Dinner", "Standard", "Waitlist"), REGISTER, ["a register", "b register"], {}),
     "a list of what people wrote": (
-        "Email,Comment,Date\n" + "".join(f"p{n}@,remark {n},<T>\n" for n in range(14)) + "a@,no show,<T>\n",
+        "Email,Comment,Date\n" + "".join(f"p{n}@,remark {n},<T>\n" for n in range(14)) + "a@,likes the show,<T>\n",
         REGISTER, [*(f"p{n} register" for n in range(14)), "a register"], {},
     ),
     "approved and not there": (
@@ -281,3 +281,79 @@ def test_what_says_nothing_of_leaving_keeps_everybody(title: str, value: str) ->
         "a register",
         "b register",
     ]
+
+
+YES_AND_NO = (
+    "Are you in?", "Count me in", "Sehen wir uns?", "Dabei?", "Still coming?", "Kommt noch?", "Participation", "Teilnahme", "Yes/No", "Y/N",
+    "Join live?", "Would you be so kind to tell us whether we are going to see you on this wonderful occasion?",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("yes", "no"), [("Yes", "No"), ("Ja, gern", "Nein, leider nicht"), ("1", "0")])
+@pytest.mark.parametrize("title", YES_AND_NO)
+def test_an_unknown_column_of_yes_and_no_is_asked_about(title: str, yes: str, no: str) -> None:
+    text = ANA_AND_BOB.format(title, f'"{yes}"', f'"{no}"')
+    with pytest.raises(QuestionsError) as stopped:
+        read(text, REGISTER)
+    (question,) = stopped.value.questions
+    leave, ignore = (choice.arguments()[1] for choice in question.choices)
+    assert (leave, read(text, REGISTER, mapping=[leave])[1]) == (
+        f"{title}=status({yes}=keep, {no}=leave out)",
+        ["a register"],
+    )
+    assert read(text, REGISTER, mapping=[ignore])[1] == ["a register", "b register"]
+
+
+@pytest.mark.parametrize("title", ["Newsletter", "Guest", "Unsubscribed", "I agree to the terms", "Recording Consent"])
+def test_yes_and_no_beside_whether_somebody_comes_ask_nothing(title: str) -> None:
+    assert read(ANA_AND_BOB.format(title, "Yes", "No"), REGISTER)[1] == ["a register", "b register"]
+
+
+@pytest.mark.parametrize(
+    ("title", "ana", "bob"),
+    [
+        ("2026-03-01", "x", ""), ("13 March", "yes", "no"), ("Session 1", "attended", ""), ("Joined Live", "Yes", "No"),
+        ("Live", "Yes", "No"), ("Opened", "x", ""), ("Clicked", "✓", "✗"),
+    ],
+)  # fmt: skip
+def test_ticks_are_asked_about_before_a_start_stands_for_having_come(title: str, ana: str, bob: str) -> None:
+    text = f"Name,Email,{title}\nAna,a@,{ana}\nBob,b@,{bob}\n"
+    said = {"start": "2026-03-01T10:00", "end": "2026-03-01T11:00"}
+    with pytest.raises(QuestionsError, match=f"column “{title}” may say who counts") as stopped:
+        read(text, ATTEND, **said)
+    (question,) = stopped.value.questions
+    assert read(text, ATTEND, mapping=[question.choices[0].arguments()[1]], **said)[1] == ["a attend"]
+
+
+REMARKS = (
+    "can't make it after all",
+    "kommt nicht",
+    "will not attend",
+    "please remove",
+    "sick - not coming",
+    "cancelled by phone",
+    "komt niet",
+    "ne peut pas venir",
+)
+
+
+@pytest.mark.parametrize("remark", REMARKS)
+@pytest.mark.parametrize(("title", "name"), [("Remarks", "Remarks"), ("Notes for us", "Notes for us"), ("", "#2")])
+def test_a_remark_that_somebody_does_not_come_is_asked_about_among_many(title: str, name: str, remark: str) -> None:
+    others = "".join(f"p{number}@,sits in row {number},<T>\n" for number in range(20))
+    text = f"Email,{title},Date\n{others}b@,{remark},<T>\n"
+    with pytest.raises(QuestionsError) as stopped:
+        read(text, REGISTER)
+    (question,) = stopped.value.questions
+    answer = question.choices[0].arguments()[1]
+    assert answer == f"{name}=status({remark}=leave out, *=keep)"
+    reading, people, _ = read(text, REGISTER, mapping=[answer])
+    assert (len(people), sum(reading.facts.left_out.values())) == (20, 1)
+
+
+@pytest.mark.parametrize(
+    ("title", "value"), [("Attendance Type", "On-demand"), ("Watched", "Recording"), ("Location", "Waiting room")]
+)
+def test_who_was_not_there_while_it_was_on_is_asked_about(title: str, value: str) -> None:
+    with pytest.raises(QuestionsError, match=f"column “{title}” may say who counts"):
+        read(f"Email,Join Time,Leave Time,{title}\na@,<T>,<L>,Live\nb@,<T>,<L>,{value}\n", ATTEND)

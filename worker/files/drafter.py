@@ -7,7 +7,7 @@ from models.input_check import Reason, shown
 from models.words import State
 from worker.files.columns.header import Columns, columns_before
 from worker.files.columns.known_titles import TITLES, Field, compact
-from worker.files.columns.map_option import answer_key
+from worker.files.columns.map_option import answer_of
 from worker.files.columns.status_values import STATES, Standing, standing_of
 from worker.files.columns.who_counts import NO_VALUE
 from worker.files.csv_rows import CsvRow
@@ -97,7 +97,7 @@ class Drafter:
         if not text:
             return self._options.state
         place = self._columns.fields[Field.STATE][0]
-        standing = self._columns.answers.get(place, {}).get(answer_key(text)) or standing_of(text)
+        standing = answer_of(self._columns.answers.get(place, {}), text) or standing_of(text)
         if standing in _STATES:
             return _STATES[standing]
         if standing is Standing.ABSENT or compact(self._columns.titles[place]) in TITLES[Field.STATE]:

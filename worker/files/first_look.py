@@ -105,7 +105,7 @@ class _Survey:
         self._rivals: dict[tuple[Field, tuple[str, ...]], _Rivals] = {}
         self._ids = RecordIds()
         self._programmes = Programmes(options)
-        self._silent = Unannounced()
+        self._silent = Unannounced(options.state)
         self._zones = WrittenZones(options)
         self.times = TimeEvidence(options)
 
@@ -180,7 +180,7 @@ class _Survey:
             *self._ids.questions(self.headers, self._options),
         ]
         zones = list(self._zones.questions())
-        asked += [*self._silent.questions(), *zones]
+        asked += [*self._silent.questions(promoted), *zones]
         if (several := self._programmes.question()) is not None:
             asked.append(several)
         decide = {values.key: values.kind for values in promoted.values()} | self._silent.deciding()

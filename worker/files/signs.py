@@ -6,7 +6,7 @@ from models.input_check import shown
 from worker.files.columns.deciding_titles import DecidingKind
 from worker.files.columns.hosts_and_attendees import EventRole
 from worker.files.columns.known_titles import Field
-from worker.files.columns.map_option import EMPTY, as_option
+from worker.files.columns.map_option import EMPTY, OTHERS, as_option
 from worker.files.columns.status_values import Standing
 from worker.files.options import MissingOption
 from worker.files.questions import Choice, Question
@@ -64,7 +64,7 @@ def doubtful_question(title: str, values: dict[str, tuple[int, bool]]) -> Questi
         Choice(as_option(title, f"{Field.STATUS}({says})"), f"people of {out} are left out and counted"),
         Choice(as_option(title, Field.IGNORE), "the column says nothing about who counts: all are sent"),
     )
-    counted = {text: count for text, (count, _) in values.items()}
+    counted = {text: count for text, (count, _) in values.items() if text != OTHERS}
     what = f"may say who counts: {_listed(counted, 0)}. Do all these people count?"
     return Question("--map", f"column “{shown(title)}”", what, choices)
 

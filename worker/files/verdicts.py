@@ -14,7 +14,7 @@ from worker.files.columns.deciding_titles import DecidingKind
 from worker.files.columns.header import Columns
 from worker.files.columns.hosts_and_attendees import EventRole, role_of, section_of
 from worker.files.columns.known_titles import Field, compact
-from worker.files.columns.map_option import EMPTY, SECTION, answer_key, as_option, section_answers
+from worker.files.columns.map_option import EMPTY, SECTION, answer_of, as_option, section_answers
 from worker.files.columns.status_values import LEAVING, TELLING, Standing, says_yes, standing_of
 from worker.files.columns.who_counts import NO_VALUE, NOTHING, meaning
 from worker.files.options import Options
@@ -147,7 +147,7 @@ class Judge:
     def _sign(self, place: int, kind: DecidingKind, title: str, cells: Cells) -> Sign:
         text = _cell(cells, place)
         text = "" if text in NOTHING else text
-        if place in self._answers and (answer := self._answers[place].get(answer_key(text))) is not None:
+        if place in self._answers and (answer := answer_of(self._answers[place], text)) is not None:
             return Sign(title, kind, text, answer)
         if kind is DecidingKind.CANCELED:
             return Sign(title, kind, text, meaning(kind, text))

@@ -218,6 +218,8 @@ _WAITLIST: Final = re.compile(
 
 _YES: Final = frozenset({"yes", "y", "true", "t", "1", "x", "ja", "j", "oui", "o", "si", "s", "sim", "wahr", "vrai"})
 _NO: Final = frozenset({"no", "n", "false", "f", "0", "nein", "non", "nao", "nee", "falsch", "faux", "falso"})
+_NO_WORDS: Final = re.compile(r"\W*(?:nein|nope|non|nao|n\u00e3o|nee|no|unfortunately|leider|sorry)\b", re.IGNORECASE)
+_YES_WORDS: Final = re.compile(r"\W*(?:yes|yep|yeah|ja|oui|s\u00ed|sim|of course|sure)\b", re.IGNORECASE)
 _LONGEST_YES: Final = 16
 """Characters, blanks and dots included."""
 _TICKS: Final = {
@@ -296,3 +298,10 @@ def says_yes(text: str) -> bool | None:
         return None  # most cells, such as times: not worth a closer look
     plain = compact(text)
     return True if plain in _YES else False if plain in _NO else None
+
+
+def begins_with_yes(text: str) -> bool | None:
+    """Read an answer to a question of a form, such as “Yes, online” or “No, sorry”; None for anything else."""
+    if (yes := says_yes(text)) is not None:
+        return yes
+    return False if _NO_WORDS.match(text) else True if _YES_WORDS.match(text) else None

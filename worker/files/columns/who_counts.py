@@ -238,3 +238,9 @@ def may_hold_statuses(title: str) -> bool:
 def is_elsewhere(title: str) -> bool:
     """Say whether a title tells of something else that people join or miss, such as a dinner."""
     return not ELSEWHERE.isdisjoint(title_words(title))
+
+
+def says_little(title: str) -> bool:
+    """Say whether a title tells only which side somebody was on, such as Zoom's “Is Guest”, or of mail and money."""
+    plain = " ".join(word for word in title_words(title) if word not in _STAFF_TITLES)
+    return role_of(plain) is EventRole.ATTENDEE or compact(title) in _SAYS_LITTLE
