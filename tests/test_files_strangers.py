@@ -357,3 +357,49 @@ def test_a_remark_that_somebody_does_not_come_is_asked_about_among_many(title: s
 def test_who_was_not_there_while_it_was_on_is_asked_about(title: str, value: str) -> None:
     with pytest.raises(QuestionsError, match=f"column “{title}” may say who counts"):
         read(f"Email,Join Time,Leave Time,{title}\na@,<T>,<L>,Live\nb@,<T>,<L>,{value}\n", ATTEND)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CANCELLED Bob",
+        "Bob - cancelled",
+        "Bob (cancelled 3/12)",
+        "Bob (has cancelled)",
+        "Bob (cancelled)",
+        "Storniert: Bob",
+    ],
+)
+@pytest.mark.parametrize("title", ["Name", "who", "Person", "Contact", "Guest name", "Kontakt", "Last Name"])
+def test_a_name_that_says_they_cancelled_is_left_out(title: str, name: str) -> None:
+    reading, people, _ = read(f"{title},Email,Date\nAna,a@,<T>\n{name},b@,<T>\n", REGISTER)
+    (why,) = reading.facts.left_out
+    assert (people, "(cancelled)" in why) == (["a register"], True)
+    assert read(f"{title},Email,Date\n{name},b@,<T>\n", CANCEL)[1] == ["b cancel"]
+
+
+HOSTS = (
+    "Hana - Host",
+    "Host: Hana",
+    "Hana (host) (she/her)",
+    "Hana (Organizer) - Acme",
+    "Hana | Speaker",
+    "Hana\uff08主持人\uff09",
+    "Speaker – Hana",
+)
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_a_name_that_says_they_are_the_host_is_left_out(name: str) -> None:
+    text = f"Name,Email,Join Time,Leave Time\n{name},h@,<T>,<L>\nAna,a@,<T>,<L>\n"
+    reading, people, _ = read(text, ATTEND)
+    (why,) = reading.facts.left_out
+    assert (people, STAFF in why) == (["a attend"], True)
+    assert sorted(read(text, ATTEND, include_hosts=True)[1]) == ["a attend", "h attend"]
+
+
+@pytest.mark.parametrize(
+    "name", ['"Host, Hana (Acme)"', "Bob Speaker", "Ana - Acme", '"Cancel, Cal"', "Bob (Acme)", "Ana: she/her"]
+)
+def test_a_mere_name_leaves_nobody_out(name: str) -> None:
+    assert read(f"Name,Email,Date\n{name},a@,<T>\nBob,b@,<T>\n", REGISTER)[1] == ["a register", "b register"]

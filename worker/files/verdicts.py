@@ -12,10 +12,10 @@ from models.input_check import Reason, comparable, shown
 from models.words import State
 from worker.files.columns.deciding_titles import DecidingKind
 from worker.files.columns.header import Columns
-from worker.files.columns.hosts_and_attendees import EventRole, role_of, section_of
+from worker.files.columns.hosts_and_attendees import EventRole, role_of, section_of, staff_beside
 from worker.files.columns.known_titles import Field, compact
 from worker.files.columns.map_option import EMPTY, SECTION, answer_of, as_option, section_answers
-from worker.files.columns.status_values import LEAVING, TELLING, Standing, says_yes, standing_of
+from worker.files.columns.status_values import LEAVING, TELLING, Standing, canceled_in, says_yes, standing_of
 from worker.files.columns.who_counts import NO_VALUE, NOTHING, meaning
 from worker.files.options import Options
 from worker.files.people import name_places
@@ -134,15 +134,18 @@ class Judge:
                 yield Sign(title, kind, text, Standing.REGISTERED)
 
     def _behind_names(self, cells: Cells) -> Iterator[Sign]:
-        """Give what stands in brackets behind a person's name."""
+        """Give what stands in brackets behind a person's name, or beside it."""
         for place in self._names:
-            text = _cell(cells, place)
-            if not text.endswith((")", "]")) or (found := _BEHIND.search(text)) is None:
-                continue
-            if role_of(found[1]) is EventRole.STAFF:
-                yield Sign(self._titles[place].strip(), DecidingKind.ROLE, found[0], EventRole.STAFF)
-            elif len(found[1]) >= TELLING and (standing := standing_of(found[1])) in LEAVING:
-                yield Sign(self._titles[place].strip(), DecidingKind.STATUS, found[0], standing)
+            text, title = _cell(cells, place), self._titles[place].strip()
+            found = _BEHIND.search(text)
+            if found and role_of(found[1]) is EventRole.STAFF:
+                yield Sign(title, DecidingKind.ROLE, found[0], EventRole.STAFF)
+            elif found and len(found[1]) >= TELLING and (standing := standing_of(found[1])) in LEAVING:
+                yield Sign(title, DecidingKind.STATUS, found[0], standing)
+            elif staff := staff_beside(text):
+                yield Sign(title, DecidingKind.ROLE, staff, EventRole.STAFF)
+            elif said := canceled_in(text):
+                yield Sign(title, DecidingKind.STATUS, said, Standing.CANCELED)
 
     def _sign(self, place: int, kind: DecidingKind, title: str, cells: Cells) -> Sign:
         text = _cell(cells, place)

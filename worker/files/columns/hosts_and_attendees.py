@@ -43,6 +43,7 @@ _STAFF: Final = (
     "apresentadores", "palestrante", "palestrantes", "painelista", "painelistas", "organizzatore", "organizzatrice",
     "organizzatori", "coorganizzatore", "relatore", "relatrice", "relatori", "presentatore", "moderatore",
     "ospitante", "conduttore", "gastheer", "gastvrouw", "spreker", "sprekers", "panellid", "panelleden", "cogastheer",
+    "主持人", "联席主持人", "主讲人", "ホスト", "共同ホスト", "호스트", "공동 호스트",
 )  # fmt: skip
 _ATTENDEES: Final = (
     "attendee", "attendees", "participant", "participants", "guest", "guests", "viewer", "viewers", "audience",
@@ -66,6 +67,8 @@ _ROLES: Final = {
     for role, words in ((EventRole.STAFF, _STAFF), (EventRole.ATTENDEE, _ATTENDEES))
     for word in words
 }
+_BESIDE: Final = re.compile(r"[()\[\]|:\uff08\uff09\uff1a]|\s[-\u2013\u2014]\s")
+"""What stands between a name and what is written beside it."""
 _STAFF_WORDS: Final = frozenset(compact(word) for word in _STAFF)
 _STAFF_PEOPLE: Final = frozenset(word for word in _STAFF_WORDS if word.removesuffix("s") in _STAFF_WORDS - {word}) | {
     "referenten", "redner", "sprecher", "organisatoren", "relatori", "organizzatori", "sprekers", "staff", "crew"
@@ -102,6 +105,16 @@ def role_of(text: str) -> EventRole | None:
     if EventRole.STAFF in parts:
         return EventRole.STAFF
     return EventRole.ATTENDEE if parts and None not in parts else None
+
+
+def staff_beside(name: str) -> str:
+    """Give the part of a name's cell that says they are the staff: “Host: Hana”, “Hana (host) (she/her)”.
+
+    A part with a comma is a name: “Speaker, Hana”.
+    """
+    parts = [part.strip() for part in _BESIDE.split(name)]
+    staff = (part for part in parts if "," not in part and role_of(part) is EventRole.STAFF)
+    return next(staff, "") if len(parts) > 1 else ""
 
 
 def section_of(title: str) -> EventRole | Standing | None:

@@ -185,6 +185,10 @@ _WORDS: Final[dict[Standing, tuple[str, ...]]] = {
     ),
 }  # fmt: skip
 
+_BESIDE_A_NAME: Final = re.compile(
+    rf"\b(?:{'|'.join(word for word in _WORDS[Standing.CANCELED] if word.isalpha() and len(word) > len('cancel'))})\b",
+    re.IGNORECASE,
+)
 _KNOWN: Final = {compact(word): standing for standing, words in _WORDS.items() for word in words}
 _BY: Final = ("by", "von", "vom", "durch", "par", "por", "pelo", "pela", "da", "dal", "dall", "door")
 _CANCELED_BY: Final = tuple(word + by for word, says in _KNOWN.items() if says is Standing.CANCELED for by in _BY)
@@ -277,6 +281,12 @@ def may_say_not_coming(text: str) -> bool:
     plain = unicodedata.normalize("NFKD", re.sub(r"['\u2019]", "", text.casefold()))
     plain = "".join(c for c in plain if not unicodedata.combining(c))
     return _NOT_COMING.search(" ".join(re.findall(r"\w+", plain))) is not None
+
+
+def canceled_in(name: str) -> str:
+    """Give the word beside a name that says they cancelled, as in “CANCELLED Bob”; nothing in a mere name."""
+    found = _BESIDE_A_NAME.search(name)
+    return found[0] if found else ""
 
 
 def join_or_leave(text: str) -> Literal["join", "leave"] | None:
