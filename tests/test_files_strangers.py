@@ -403,3 +403,40 @@ def test_a_name_that_says_they_are_the_host_is_left_out(name: str) -> None:
 )
 def test_a_mere_name_leaves_nobody_out(name: str) -> None:
     assert read(f"Name,Email,Date\n{name},a@,<T>\nBob,b@,<T>\n", REGISTER)[1] == ["a register", "b register"]
+
+
+@pytest.mark.parametrize(
+    ("text", "option", "left_out"),
+    [
+        ("Ticket Type,Email,Date\nSpeaker,s@,<T>\n,a@,<T>\n", "Ticket Type=role(empty={})", []),
+        ("Event Role,Email,Date\nAttendee,b@,<T>\n,b@,<T>\nSpeaker,s@,<T>\n,a@,<T>\n", "Event Role=role(empty={})", ["b register"]),
+        ("Payment Status,Email,Date\nPaid,b@,<T>\nRefunded,s@,<T>\n,a@,<T>\n", "Payment Status=status(empty={})", ["b register"]),
+    ],
+)  # fmt: skip
+def test_empty_cells_below_one_that_leaves_out_are_asked_about(text: str, option: str, left_out: list[str]) -> None:
+    with pytest.raises(QuestionsError) as stopped:
+        read(text, REGISTER)
+    (question,) = stopped.value.questions
+    assert question.choices[0].arguments()[1] == option.format("keep")
+    assert "a register" in read(text, REGISTER, mapping=[option.format("keep")])[1]
+    assert sorted({*read(text, REGISTER, mapping=[option.format("leave out")])[1]}) == left_out
+
+
+def test_where_only_the_host_is_marked_an_empty_cell_asks_nothing() -> None:
+    assert read("Event Role,Email,Date\nHost,s@,<T>\n,a@,<T>\n", REGISTER)[1] == ["a register"]
+
+
+@pytest.mark.parametrize(
+    ("values", "proposed"),
+    [
+        (("Yes", "No, sorry"), "RSVP=status(No, sorry=leave out)"),
+        (("Yes", "Leider nicht dabei", "Gladly"), "RSVP=status(Leider nicht dabei=leave out, Gladly=keep)"),
+        (("Yes", "Gladly"), "RSVP=status(Gladly=keep)"),
+    ],
+)
+def test_the_proposal_leaves_out_who_may_have_said_no(values: tuple[str, ...], proposed: str) -> None:
+    rows = "".join(f'p@,"{value}",<T>\n' for value in values)
+    with pytest.raises(QuestionsError) as stopped:
+        read(f"Email,RSVP,Date\n{rows}", REGISTER)
+    (question,) = stopped.value.questions
+    assert question.choices[0].arguments()[1] == proposed

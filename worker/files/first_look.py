@@ -14,10 +14,10 @@ from models.input_check import comparable, shown
 from models.words import State
 from worker.files.columns.deciding_titles import DecidingKind
 from worker.files.columns.header import Columns, check_mapping, column_key
-from worker.files.columns.hosts_and_attendees import section_of
+from worker.files.columns.hosts_and_attendees import EventRole, section_of
 from worker.files.columns.known_titles import Field, compact
 from worker.files.columns.map_option import SECTION, as_option, places_named, section_answers
-from worker.files.columns.status_values import Standing
+from worker.files.columns.status_values import HOLDING, Standing
 from worker.files.columns.who_counts import NOTHING, announces, meaning
 from worker.files.csv_rows import CsvRow
 from worker.files.formats.content import Content
@@ -38,6 +38,8 @@ SHOWN: Final = 12
 """Values of a column that are named in its question."""
 _EMPTY_IS_ASKED: Final = frozenset({DecidingKind.STATUS, DecidingKind.REPLY, DecidingKind.APPROVED})
 """Kinds of probable columns whose empty cells leave open whether somebody counts."""
+_MERGED: Final = frozenset({DecidingKind.ROLE, DecidingKind.TICKET, DecidingKind.PAYMENT})
+"""Kinds of columns whose empty cells say nothing, and whose values people merge."""
 
 
 class Surveyed(NamedTuple):
@@ -81,6 +83,17 @@ class _Values:
 
 
 @dataclass(slots=True)
+class _Merged:
+    """A column whose empty cells say nothing, and how many of them stand below one that leaves out."""
+
+    kind: DecidingKind
+    is_below: bool = False
+    some_count: bool = False
+    """Whether others are said to count: where only the host is marked, an empty cell is no part of a merged one."""
+    rows: int = 0
+
+
+@dataclass(slots=True)
 class _Rivals:
     """Columns of which only one can be meant: how often each is filled, and whether they ever differ."""
 
@@ -103,6 +116,7 @@ class _Survey:
         self._probable: dict[str, _Values] = {}
         self._filled: set[str] = set()
         self._rivals: dict[tuple[Field, tuple[str, ...]], _Rivals] = {}
+        self._merged: dict[str, _Merged] = {}
         self._ids = RecordIds()
         self._programmes = Programmes(options)
         self._silent = Unannounced(options.state)
@@ -131,6 +145,7 @@ class _Survey:
         if table.doubt:
             self._doubts[table.doubt] += 1
         self._compare(columns, row.cells)
+        self._see_merged(columns, row.cells, judge)
         self._filled |= {sign.title for sign in judge.signs(row.cells) if sign.text}
         state = self._options.state
         out = state is not None and judge.against(row.cells, state) is not None
@@ -148,6 +163,20 @@ class _Survey:
         for sign in judge.open(row.cells, state) if not out else ():
             values = _Values(sign.kind, absent=sign.says is Standing.ABSENT)
             _count(self._unknown.setdefault(sign.title, values), sign.text)
+
+    def _see_merged(self, columns: Columns, cells: list[str], judge: Judge) -> None:
+        """Count the empty cells directly below one that leaves out: merged cells keep the first of them alone."""
+        for place, kind in columns.deciding.items():
+            if kind not in _MERGED or "" in columns.answers.get(place, ()):
+                continue
+            text, title = _cell(cells, place), columns.name(place)
+            merged = self._merged.setdefault(title, _Merged(kind))
+            if text not in NOTHING:
+                says = meaning(kind, text)
+                merged.is_below = says is EventRole.STAFF or (isinstance(says, Standing) and says not in HOLDING)
+                merged.some_count = merged.some_count or not merged.is_below
+            elif merged.is_below and judge.names_somebody(cells):
+                merged.rows += 1
 
     def _see_probable(self, columns: Columns, cells: list[str], *, out: bool, came: bool) -> None:
         """Note whether a probable column decides, and what it says of those whom nothing else leaves out."""
@@ -176,6 +205,7 @@ class _Survey:
         asked = [
             *self._ask_values(promoted),
             *self._ask_sections(),
+            *self._ask_merged(),
             *self._ask_rivals(added),
             *self._ids.questions(self.headers, self._options),
         ]
@@ -209,6 +239,11 @@ class _Survey:
         """Say whether a probable column, once it decides, leaves open whether somebody who did not come cancelled."""
         says = meaning(kind, text)
         return self._options.state is State.CANCEL and any(absent_only([Sign("", kind, text, says)]))
+
+    def _ask_merged(self) -> Iterator[Question]:
+        for title, merged in self._merged.items():
+            if merged.rows and (merged.some_count or merged.kind is DecidingKind.TICKET):
+                yield _asked(title, merged.kind, Counter({"": merged.rows}))
 
     def _ask_sections(self) -> Iterator[Question]:
         answered = section_answers(self._options.mapping)

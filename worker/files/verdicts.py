@@ -121,7 +121,7 @@ class Judge:
         """Give what each deciding cell says."""
         for place, kind, title in self._deciding:
             text = _cell(cells, place)
-            if text not in NOTHING or kind not in EMPTY_SAYS_NOTHING:
+            if text not in NOTHING or kind not in EMPTY_SAYS_NOTHING or "" in self._answers.get(place, ()):
                 yield self._sign(place, kind, title, cells)
         yield from self._behind_names(cells)
         for place, kind, says, title in self._timed:

@@ -195,7 +195,7 @@ _CANCELED_BY: Final = tuple(word + by for word, says in _KNOWN.items() if says i
 """How “cancelled by …” begins: by whom does not matter."""
 _PENDING_FOR: Final = ("pendingfrom", "pendingapproval", "pendingpayment", "waitlist", "onwaitlist")
 """How what is not decided begins, whatever it waits for."""
-_KEEPING: Final = frozenset({Standing.REGISTERED, Standing.CONFIRMED, Standing.ATTENDED})
+HOLDING: Final = frozenset({Standing.REGISTERED, Standing.CONFIRMED, Standing.ATTENDED})
 _PARTS: Final = re.compile(r"[/()\[\]:;,|]|\s[-–—]\s")
 
 _MOVES: Final[dict[Literal["join", "leave"], tuple[str, ...]]] = {
@@ -255,9 +255,9 @@ def standing_of(text: str) -> Standing | None:
     if plain.startswith(_PENDING_FOR):
         return Standing.PENDING
     said = [_KNOWN.get(compact(part)) for part in _PARTS.split(text) if compact(part)]
-    out = [standing for standing in said if standing is not None and standing not in _KEEPING]
+    out = [standing for standing in said if standing is not None and standing not in HOLDING]
     if out:
-        return None if _KEEPING & set(said) else out[0]
+        return None if HOLDING & set(said) else out[0]
     return said[0] if len(set(said)) == 1 else None
 
 

@@ -16,7 +16,7 @@ from worker.files.columns.deciding_titles import (
 from worker.files.columns.hosts_and_attendees import EventRole, role_of
 from worker.files.columns.known_titles import compact, title_words
 from worker.files.columns.rsvp_questions import asks_whether_coming, without_answers
-from worker.files.columns.status_values import TELLING, Standing, join_or_leave, says_yes, standing_of
+from worker.files.columns.status_values import HOLDING, TELLING, Standing, join_or_leave, says_yes, standing_of
 
 
 class Deciding(NamedTuple):
@@ -190,7 +190,7 @@ def meaning(kind: DecidingKind, text: str) -> Standing | EventRole | None:
 def _of_leaving(kind: DecidingKind, text: str, standing: Standing | None) -> Standing | EventRole | None:
     """Read the time or the amount, or a status, under a title that says itself that somebody left."""
     yes, no = _YES_NO[kind]
-    if text in NO_VALUE or _ZERO.fullmatch(text) or (kind is DecidingKind.CANCELED and standing in _HOLDS):
+    if text in NO_VALUE or _ZERO.fullmatch(text) or (kind is DecidingKind.CANCELED and standing in HOLDING):
         return no
     known = _AT_A_TIME.match(text) or (kind is DecidingKind.CANCELED and standing is not None)
     return yes if known else None
@@ -207,7 +207,6 @@ _YES_NO: Final[dict[DecidingKind, tuple[Standing | EventRole, Standing | EventRo
     DecidingKind.STAFF: (EventRole.STAFF, EventRole.ATTENDEE),
 }
 """What yes and what no say in the columns that take them."""
-_HOLDS: Final = frozenset({Standing.REGISTERED, Standing.CONFIRMED, Standing.ATTENDED})
 _COUNTED: Final = frozenset({DecidingKind.ATTENDED, DecidingKind.APPROVED})
 _GIVEN_BACK: Final = frozenset({Standing.CANCELED, Standing.REMOVED})
 _NOT_A_TICKET: Final = frozenset({Standing.CANCELED, Standing.DENIED, Standing.DECLINED, Standing.ABSENT})
