@@ -440,3 +440,28 @@ def test_the_proposal_leaves_out_who_may_have_said_no(values: tuple[str, ...], p
         read(f"Email,RSVP,Date\n{rows}", REGISTER)
     (question,) = stopped.value.questions
     assert question.choices[0].arguments()[1] == proposed
+
+
+def test_a_status_that_names_no_state_is_none() -> None:
+    text = "Email,Status,Date\na@,confirmed,<T>\nb@,canceled,<T>\n"
+    with pytest.raises(QuestionsError) as stopped:
+        read(text, None)
+    assert [question.option for question in stopped.value.questions] == ["--state"]
+    assert read(text, REGISTER)[1:] == (["a register"], [])
+
+
+def test_who_did_not_come_is_left_out_for_that() -> None:
+    text = "Email,User Status,Attended Live,Join Time,Leave Time\na@,Active,Yes,<T>,<L>\nb@,Active,No,,\n"
+    reading, people, _ = read(text, ATTEND)
+    assert (people, dict(reading.facts.left_out)) == (["a attend"], {"did not attend": 1})
+
+
+def test_cancellations_of_a_report_without_their_times_ask_which_time_stands_for_them() -> None:
+    text = "First Name,Email,Registration Time,Approval Status\nAna,a@,<T>,approved\nBob,b@,<T>,cancelled\n"
+    reading, people, _ = read(text, REGISTER)
+    assert (people, [*reading.facts.take_in.values()]) == (["a register"], ["--state cancel"])
+    with pytest.raises(QuestionsError) as stopped:
+        read(text, CANCEL)
+    (question,) = stopped.value.questions
+    (answer,) = (choice.arguments()[1] for choice in question.choices)
+    assert (answer, read(text, CANCEL, mapping=[answer])[1]) == ("Registration Time=time", ["b cancel"])

@@ -234,8 +234,10 @@ def verdict(signs: list[Sign], state: State, *, came: bool, hosts: bool) -> Agai
         return _left_out(said[0], state) if said else None
     weighed = [sign for sign in weighed if sign.kind is not DecidingKind.CANCELED or sign.says is Standing.CANCELED]
     came = came or any(sign.says is Standing.ATTENDED for sign in weighed)
-    against = next((sign for sign in weighed if not _keeps(sign, state, came=came)), None)
-    return _left_out(against, state) if against else None
+    against = [sign for sign in weighed if not _keeps(sign, state, came=came)]
+    # that somebody did not come says more than that nothing but their approval is known
+    against.sort(key=lambda sign: sign.says in _KEPT[State.REGISTER])
+    return _left_out(against[0], state) if against else None
 
 
 def _is_about(sign: Sign, state: State) -> bool:
