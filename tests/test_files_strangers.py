@@ -465,3 +465,38 @@ def test_cancellations_of_a_report_without_their_times_ask_which_time_stands_for
     (question,) = stopped.value.questions
     (answer,) = (choice.arguments()[1] for choice in question.choices)
     assert (answer, read(text, CANCEL, mapping=[answer])[1]) == ("Registration Time=time", ["b cancel"])
+
+
+LOG = "Email,{},Date\n{}"
+IN, OUT, AGAIN = (
+    "A@,Registered,2026-03-01 10:00\n",
+    "a@,Cancelled,2026-03-02 10:00\n",
+    "a@,Registered,2026-03-03 10:00\n",
+)
+
+
+@pytest.mark.parametrize("title", ["Status", "Action", "Outcome"])
+@pytest.mark.parametrize(
+    ("rows", "state", "people"),
+    [
+        (IN + OUT, REGISTER, []), (OUT + IN, REGISTER, []), (IN + OUT + AGAIN, REGISTER, ["a register"]), (OUT + AGAIN, CANCEL, []),
+        (AGAIN + OUT, CANCEL, []), (IN + OUT, CANCEL, ["a cancel"]), (OUT + IN + "b@,Registered,<T>\n", CANCEL, ["a cancel"]),
+    ],
+)  # fmt: skip
+def test_of_a_log_the_last_row_of_a_person_counts(title: str, rows: str, state: State, people: list[str]) -> None:
+    reading, found, refused = read(LOG.format(title, rows), state)
+    assert (found, refused) == (people, [])
+    assert sum(reading.facts.left_out.values()) + len(people) == reading.facts.rows
+
+
+def test_rows_of_a_log_of_which_none_is_later_are_refused() -> None:
+    _, people, refused = read(
+        LOG.format("Status", "b@,Registered,<T>\na@,Registered,<T>\na@,Cancelled,<T>\n"), REGISTER
+    )
+    assert people == ["b register"]
+    assert ["line 3 says otherwise of the same person than line 4" in reason for reason in refused] == [True]
+
+
+def test_a_registration_that_was_cancelled_undoes_no_other() -> None:
+    text = "Email,Registration Time,Status\na@,2026-03-01 10:00,Registered\na@,2026-03-02 10:00,Cancelled\n"
+    assert read(text, REGISTER)[1:] == (["a register"], [])

@@ -45,6 +45,10 @@ class LeftOut:
     line: int
     why: str
     option: str = ""
+    person: bytes = b""
+    """Of a row that may undo another of the same person, such as “Cancelled” after “Registered”: whose it is."""
+    time: int | None = None
+    """And when that was, in milliseconds."""
 
 
 def not_a_person(columns: Columns, row: CsvRow) -> LeftOut | None:

@@ -33,6 +33,7 @@ class Against(NamedTuple):
 
 
 ABSENT: Final = "did not attend"
+NOT_CANCELED: Final = "not cancelled"
 HOSTS: Final = "--include-hosts"
 _ALWAYS: Final = frozenset({Standing.ATTENDED, Standing.KEPT})
 _KEPT: Final[dict[State, frozenset[Standing]]] = {
@@ -180,7 +181,7 @@ class Judge:
         for place in self._stays if not self._says_state else ():
             if meaning(DecidingKind.ATTENDED, _cell(cells, place)) is Standing.ATTENDED:
                 title = self._titles[place].strip()
-                return Against(f"{shown(title)} says that they came (not cancelled)", as_option(title, Field.IGNORE))
+                return Against(f"{shown(title)} says that they came ({NOT_CANCELED})", as_option(title, Field.IGNORE))
         return None
 
     def _address(self, cells: Cells) -> str:
@@ -271,7 +272,7 @@ def _left_out(sign: Sign, state: State) -> Against:
     if sign.kind in _ABOUT_ATTENDING and sign.says is Standing.ABSENT:
         return Against(ABSENT)
     keeps = sign.says in _KEPT[State.REGISTER]
-    why: object = "not cancelled" if state is State.CANCEL and keeps else sign.says
+    why: object = NOT_CANCELED if state is State.CANCEL and keeps else sign.says
     if state is State.ATTEND and sign.says is Standing.CONFIRMED:
         why = "approved, and nothing says that they came"
     text = f"{shown(sign.title)} “{shown(sign.text)}” ({why})" if sign.text else f"{shown(sign.title)} is empty ({why})"
