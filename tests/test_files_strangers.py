@@ -494,7 +494,7 @@ def test_rows_of_a_log_of_which_none_is_later_are_refused() -> None:
         LOG.format("Status", "b@,Registered,<T>\na@,Registered,<T>\na@,Cancelled,<T>\n"), REGISTER
     )
     assert people == ["b register"]
-    assert ["line 3 says otherwise of the same person than line 4" in reason for reason in refused] == [True]
+    assert ["line 3: says otherwise of the same person than line 4" in reason for reason in refused] == [True]
 
 
 def test_a_registration_that_was_cancelled_undoes_no_other() -> None:
